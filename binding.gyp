@@ -1,0 +1,39 @@
+{
+  "variables": {
+    # LZ4 1.10.0 (BSD-2) comes as C source inside the npm package lmdb; sqlite3ext.h inside better-sqlite3.
+    "lz4": "<!(node scripts/native-sources.cjs lz4)",
+    "sqlite": "<!(node scripts/native-sources.cjs sqlite)",
+    "sanitize%": ""
+  },
+  "targets": [
+    {
+      "target_name": "litestream",
+      "sources": [
+        "native/addon.cc",
+        "native/ltx_codec.cc",
+        "native/ltx_codec_napi.cc",
+        "native/wal_scan.cc",
+        "native/lz4_block.c"
+      ],
+      "include_dirs": [
+        "<!(node -p \"require('node-addon-api').include_dir\")",
+        "<(lz4)",
+        "<(sqlite)"
+      ],
+      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS"],
+      "cflags": ["-O3", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fvisibility=hidden"],
+      "cflags_cc": ["-std=c++17", "-fno-exceptions"],
+      "xcode_settings": {
+        "CLANG_CXX_LANGUAGE_STANDARD": "c++17",
+        "MACOSX_DEPLOYMENT_TARGET": "11.0",
+        "GCC_OPTIMIZATION_LEVEL": "3"
+      },
+      "conditions": [
+        ["sanitize!=''", {
+          "cflags": ["-fsanitize=<(sanitize)", "-fno-omit-frame-pointer", "-g"],
+          "ldflags": ["-fsanitize=<(sanitize)"]
+        }]
+      ]
+    }
+  ]
+}

@@ -1,0 +1,10 @@
+// The door for Node; the door for SQLite is sqlite_extension.cc. Both are in one shared object, so they share memory.
+#include "exports.h"
+
+static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  litestream::ExportLtxCodec(env, exports);
+  litestream::ExportWalScan(env, exports);
+  return exports;
+}
+
+NODE_API_MODULE(litestream, Init)

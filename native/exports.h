@@ -1,0 +1,9 @@
+// Each subject of the addon adds its functions to the exports object; the typed view of all of them is src/native.ts.
+#pragma once
+#include <napi.h>
+
+namespace litestream {
+void ExportLtxCodec(Napi::Env env, Napi::Object exports);
+void ExportWalScan(Napi::Env env, Napi::Object exports);
+void ExportReplica(Napi::Env env, Napi::Object exports);
+}  // namespace litestream

@@ -1,0 +1,1 @@
+#include "ltx_codec.h"

@@ -1,0 +1,36 @@
+// LTX page frames and CRC-64/GO-ISO, without any JavaScript: used by the batch calls of ltx_codec_napi.cc and, on the readers'
+// path, by the page cache. All functions are pure and may be called on any thread.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace litestream {
+
+constexpr size_t kPageHeaderSize = 6;     // page number (4) and flags (2)
+constexpr size_t kFrameHeaderSize = 10;   // page header and payload size (4)
+constexpr uint16_t kFrameHasSize = 0x1;   // page header flag: a payload size follows, the payload is an LZ4 block
+
+inline uint32_t ReadU32(const uint8_t* p) {
+  return (uint32_t(p[0]) << 24) | (uint32_t(p[1]) << 16) | (uint32_t(p[2]) << 8) | p[3];
+}
+inline void WriteU32(uint8_t* p, uint32_t v) {
+  p[0] = uint8_t(v >> 24); p[1] = uint8_t(v >> 16); p[2] = uint8_t(v >> 8); p[3] = uint8_t(v);
+}
+
+// Continues a CRC-64/GO-ISO. `crc` is the value as the algorithm defines it between updates (start with 0; pre- and
+// post-inversion happen inside), so updates chain: Crc64(Crc64(0, a), b) == Crc64(0, ab).
+uint64_t Crc64(uint64_t crc, const void* data, size_t size);
+
+enum class FrameError : int {
+  kNone = 0,
+  kTruncated = 1,    // the frame does not lie inside `size`
+  kBadHeader = 2,    // page number 0, unknown flag bits, or an impossible payload size
+  kBadPayload = 3,   // LZ4 refuses it, or it does not decode to exactly one page
+};
+
+// Decodes one frame that starts at `src` and must be exactly `size` bytes long when `exact`, into the page at `dst`
+// (`page_size` bytes). Reads both payload forms (block, and the older LZ4 frame). Sets *pgno and *used (bytes of the frame).
+FrameError DecodeFrame(const uint8_t* src, size_t size, bool exact, uint32_t page_size, uint8_t* dst, uint32_t* pgno,
+                       size_t* used);
+
+}  // namespace litestream

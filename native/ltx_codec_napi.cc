@@ -1,0 +1,5 @@
+#include "exports.h"
+
+namespace litestream {
+void ExportLtxCodec(Napi::Env, Napi::Object) {}
+}  // namespace litestream

@@ -1,0 +1,1 @@
+export { type ErrorCode, type ErrorDetails, isLitestreamError, LitestreamError } from './errors.js'

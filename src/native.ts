@@ -1,0 +1,36 @@
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { LitestreamError } from './errors.js'
+import type { LtxCodecNative } from './ltx/native-codec.js'
+import type { WalScanNative } from './wal/native-wal-scan.js'
+
+/** Everything the addon exports; each part is typed, with units and guarantees, in the folder that uses it. */
+export interface Native extends LtxCodecNative, WalScanNative {}
+
+function packageRoot(): string {
+  let dir = import.meta.dirname
+  while (!existsSync(path.join(dir, 'package.json'))) dir = path.dirname(dir)
+  return dir
+}
+
+/** The absolute path of the compiled addon, which is also a loadable SQLite extension. */
+export const nativePath: string = path.join(packageRoot(), 'build', 'Release', 'litestream.node')
+
+function load(): Native {
+  try {
+    return createRequire(import.meta.url)(nativePath) as Native
+  } catch (cause) {
+    throw new LitestreamError(
+      'NATIVE_MISSING',
+      `cannot load the native addon ${nativePath}: ${(cause as Error).message}`,
+      {
+        cause,
+        file: nativePath,
+        hint: 'Compile it with `npm rebuild litestream-ts` (python3, make and a C++17 compiler are needed).',
+      },
+    )
+  }
+}
+
+export const native: Native = load()
