@@ -10,7 +10,9 @@
       "target_name": "litestream",
       "sources": [
         "native/addon.cc",
+        "native/crc64.cc",
         "native/ltx_codec.cc",
+        "native/ltx_legacy_frame.cc",
         "native/ltx_codec_napi.cc",
         "native/wal_scan.cc",
         "native/lz4_block.c"

@@ -21,6 +21,12 @@ inline void WriteU32(uint8_t* p, uint32_t v) {
 // post-inversion happen inside), so updates chain: Crc64(Crc64(0, a), b) == Crc64(0, ab).
 uint64_t Crc64(uint64_t crc, const void* data, size_t size);
 
+// The same without any special instruction; here so that a test can compare the two on every machine.
+uint64_t Crc64Portable(uint64_t crc, const void* data, size_t size);
+
+// The checksum of one page as databases sum it: CRC over the page number and the page, bit 63 not yet set.
+uint64_t PageChecksum(uint32_t pgno, const uint8_t* page, uint32_t page_size);
+
 enum class FrameError : int {
   kNone = 0,
   kTruncated = 1,    // the frame does not lie inside `size`
@@ -32,5 +38,22 @@ enum class FrameError : int {
 // (`page_size` bytes). Reads both payload forms (block, and the older LZ4 frame). Sets *pgno and *used (bytes of the frame).
 FrameError DecodeFrame(const uint8_t* src, size_t size, bool exact, uint32_t page_size, uint8_t* dst, uint32_t* pgno,
                        size_t* used);
+
+// Room that EncodeFrame may need at most.
+size_t MaxFrameSize(uint32_t page_size);
+
+// Compresses pages into frames. Not for two threads at once; cheap to keep, 16 KiB.
+class FrameEncoder {
+ public:
+  FrameEncoder();
+  // Writes one frame to `dst`, which has MaxFrameSize bytes of room, and returns its size.
+  size_t Encode(uint32_t pgno, const uint8_t* page, uint32_t page_size, uint8_t* dst);
+
+ private:
+  alignas(16) unsigned char lz4_state_[16448];  // an LZ4_stream_t
+};
+
+// Continues a file checksum over one frame: what stands before the payload as stored, then the page itself.
+uint64_t FrameCrc(uint64_t crc, const uint8_t* frame, const uint8_t* page, uint32_t page_size);
 
 }  // namespace litestream

@@ -1,0 +1,233 @@
+import { native } from '../native.js'
+import { ByteReader } from './byte-reader.js'
+import { corrupt } from './corrupt.js'
+import {
+  CHECKSUM_FLAG,
+  FLAG_NO_CHECKSUM,
+  HEADER_SIZE,
+  INDEX_LENGTH_SIZE,
+  lockPgno,
+  PAGE_HEADER_SIZE,
+  snapshotPageCount,
+  TRAILER_SIZE,
+} from './format.js'
+import { decodeHeader, type LtxHeader } from './header.js'
+import { DECODE_END, DECODE_MORE, FRAME_FAULTS } from './native-codec.js'
+import { decodePageIndex, type PageIndex } from './page-index.js'
+import { PageIndexBuilder } from './page-index-builder.js'
+
+/** Pages of a file, decoded. The buffers are used again for the next batch: copy what must outlive it. */
+export interface PageBatch {
+  readonly count: number
+  readonly pgnos: Uint32Array
+  /** The pages one after another. */
+  readonly pages: Uint8Array
+}
+
+export interface LtxTrailer {
+  readonly postApplyChecksum: bigint
+  readonly fileChecksum: bigint
+  /** Bytes of the whole file. */
+  readonly fileSize: number
+  readonly index: PageIndex
+}
+
+export interface DecodeOptions {
+  /** Most bytes of pages in a batch; at least one page is always in it. Default 1 MiB. */
+  readonly batchBytes?: number
+}
+
+export interface LtxDecoding {
+  readonly header: LtxHeader
+  /** All pages in ascending order; ends only once everything in the file has been checked. To be consumed once. */
+  readonly batches: AsyncIterable<PageBatch>
+  /** Set when `batches` has ended. */
+  readonly trailer: LtxTrailer | undefined
+}
+
+/**
+ * Decodes an LTX file from a stream of its bytes and checks all of it: structure, every page, the page index, the file checksum,
+ * and in a snapshot with checksums the database checksum. Resolves once the header is read. Throws LTX_CORRUPT with file, offset
+ * and page number; errors of the source pass through.
+ *
+ * @example
+ * const ltx = await decodeLtx(client.stream(file), 'name for messages')
+ * for await (const { count, pgnos, pages } of ltx.batches) …
+ */
+export async function decodeLtx(
+  source: AsyncIterable<Uint8Array>,
+  file: string,
+  options: DecodeOptions = {},
+): Promise<LtxDecoding> {
+  const decoder = new Decoder(source, file, options)
+  await decoder.readHeader()
+  return decoder
+}
+
+class Decoder implements LtxDecoding {
+  readonly batches: AsyncIterable<PageBatch>
+  trailer: LtxTrailer | undefined
+  readonly #reader: ByteReader
+  readonly #file: string
+  readonly #batchBytes: number
+  readonly #index = new PageIndexBuilder()
+  /** The running file CRC and the xor of the page checksums, both advanced by native code. */
+  readonly #state = new BigUint64Array(2)
+  #header!: LtxHeader
+  #offset = 0
+  #lastPgno = 0
+
+  constructor(source: AsyncIterable<Uint8Array>, file: string, options: DecodeOptions) {
+    this.#reader = new ByteReader(source)
+    this.#file = file
+    this.#batchBytes = options.batchBytes ?? 1024 * 1024
+    this.batches = this.#decode()
+  }
+
+  get header(): LtxHeader {
+    return this.#header
+  }
+
+  async readHeader(): Promise<void> {
+    try {
+      await this.#reader.need(HEADER_SIZE)
+      this.#header = decodeHeader(this.#reader.available, this.#file)
+      this.#checksum(HEADER_SIZE)
+    } catch (error) {
+      await this.#reader.cancel()
+      throw error
+    }
+  }
+
+  async *#decode(): AsyncGenerator<PageBatch, void, undefined> {
+    try {
+      yield* this.#pages()
+      await this.#end()
+    } finally {
+      await this.#reader.cancel()
+    }
+  }
+
+  async *#pages(): AsyncGenerator<PageBatch, void, undefined> {
+    const { pageSize, flags, minTxid } = this.#header
+    const capacity = Math.max(1, Math.floor(this.#batchBytes / pageSize))
+    const pgnos = new Uint32Array(capacity)
+    const sizes = new Uint32Array(capacity)
+    const pages = new Uint8Array(capacity * pageSize)
+    const result = new Float64Array(2)
+    const sumPages = minTxid === 1 && (flags & FLAG_NO_CHECKSUM) === 0
+    for (;;) {
+      const input = this.#reader.available
+      const status = native.decodeFrames(this.#state, pageSize, input, pgnos, sizes, pages, sumPages, result)
+      const count = result[0]!
+      const consumed = result[1]!
+      if (count > 0) {
+        this.#accept(pgnos, sizes, count)
+        this.#index.append(pgnos, sizes, count, this.#offset)
+        this.#offset += consumed
+        this.#reader.take(consumed)
+        yield { count, pgnos: pgnos.subarray(0, count), pages: pages.subarray(0, count * pageSize) }
+      }
+      if (status === DECODE_END) return
+      if (status !== DECODE_MORE) throw this.#frameFault(status)
+      if (count < capacity && !(await this.#reader.more())) throw this.#truncated('inside the page block')
+    }
+  }
+
+  #frameFault(status: number): Error {
+    const bytes = this.#reader.available
+    const pgno = new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(0)
+    return corrupt(FRAME_FAULTS[status] ?? 'bad page frame', this.#file, this.#offset, pgno)
+  }
+
+  /** Checks the order of a batch's pages against the file's rules. */
+  #accept(pgnos: Uint32Array, sizes: Uint32Array, count: number): void {
+    const { commit, minTxid, pageSize } = this.#header
+    const lock = lockPgno(pageSize)
+    let last = this.#lastPgno
+    for (let i = 0, at = this.#offset; i < count; at += sizes[i]!, i++) {
+      const pgno = pgnos[i]!
+      const next = last + 1 === lock ? lock + 1 : last + 1
+      if (pgno === lock) throw corrupt('the lock page is stored', this.#file, at, pgno)
+      if (pgno <= last) throw corrupt(`page ${pgno} follows page ${last}`, this.#file, at, pgno)
+      if (pgno > commit) throw corrupt(`a page beyond the database of ${commit} pages`, this.#file, at, pgno)
+      if (minTxid === 1 && pgno !== next) throw corrupt(`page ${next} is missing in a snapshot`, this.#file, at, pgno)
+      last = pgno
+    }
+    this.#lastPgno = last
+  }
+
+  async #end(): Promise<void> {
+    const { commit, minTxid, pageSize, flags } = this.#header
+    const file = this.#file
+    const markerAt = this.#offset
+    this.#checksum(PAGE_HEADER_SIZE)
+    if (minTxid === 1 && this.#index.count !== snapshotPageCount(commit, pageSize)) {
+      throw corrupt(`a snapshot of ${commit} pages ends at page ${this.#lastPgno}`, file, markerAt)
+    }
+    const indexOffset = this.#offset
+    while (await this.#reader.more());
+    const rest = this.#reader.available
+    const fileSize = indexOffset + rest.length
+    const lengthAt = rest.length - TRAILER_SIZE - INDEX_LENGTH_SIZE
+    if (lengthAt < 1) throw this.#truncated('inside the page index')
+    const view = new DataView(rest.buffer, rest.byteOffset, rest.length)
+    const indexSize = Number(view.getBigUint64(lengthAt))
+    if (indexSize !== lengthAt) {
+      throw corrupt(
+        `${lengthAt} bytes of page index, but its length field says ${indexSize}`,
+        file,
+        indexOffset + lengthAt,
+      )
+    }
+    const index = decodePageIndex(rest.subarray(0, lengthAt), file, indexOffset)
+    this.#compareIndex(index, indexOffset)
+    const postApplyChecksum = view.getBigUint64(rest.length - 16)
+    const fileChecksum = view.getBigUint64(rest.length - 8)
+    this.#checksum(rest.length - 8)
+    const expected = this.#state[0]! | CHECKSUM_FLAG
+    if (fileChecksum !== expected) {
+      throw corrupt(
+        `file checksum is ${fileChecksum.toString(16)}, computed ${expected.toString(16)}`,
+        file,
+        fileSize - 8,
+      )
+    }
+    const without = (flags & FLAG_NO_CHECKSUM) !== 0
+    if (without ? postApplyChecksum !== 0n : (postApplyChecksum & CHECKSUM_FLAG) === 0n) {
+      throw corrupt(`post-apply checksum ${postApplyChecksum.toString(16)} does not fit the flags`, file, fileSize - 16)
+    }
+    if (!without && minTxid === 1 && postApplyChecksum !== (this.#state[1]! | CHECKSUM_FLAG)) {
+      throw corrupt('the database checksum does not match the pages', file, fileSize - 16)
+    }
+    this.trailer = { postApplyChecksum, fileChecksum, fileSize, index }
+  }
+
+  #compareIndex(index: PageIndex, indexOffset: number): void {
+    const seen = this.#index.build()
+    if (index.count !== seen.count) {
+      throw corrupt(`the page index has ${index.count} pages, the page block ${seen.count}`, this.#file, indexOffset)
+    }
+    for (let i = 0; i < seen.count; i++) {
+      if (
+        index.pgnos[i] !== seen.pgnos[i] ||
+        index.offsets[i] !== seen.offsets[i] ||
+        index.sizes[i] !== seen.sizes[i]
+      ) {
+        throw corrupt('the page index does not match the page block', this.#file, seen.offsets[i]!, seen.pgnos[i]!)
+      }
+    }
+  }
+
+  /** Takes the next `size` bytes into the file checksum. */
+  #checksum(size: number): void {
+    this.#state[0] = native.crc64(this.#state[0]!, this.#reader.available.subarray(0, size))
+    this.#reader.take(size)
+    this.#offset += size
+  }
+
+  #truncated(where: string): Error {
+    const end = this.#offset + this.#reader.available.length
+    return corrupt(`the file ends ${where}`, this.#file, end)
+  }
+}

@@ -1,0 +1,124 @@
+import { LitestreamError } from '../errors.js'
+import { native } from '../native.js'
+import {
+  CHECKSUM_FLAG,
+  FLAG_NO_CHECKSUM,
+  HEADER_SIZE,
+  lockPgno,
+  maxFrameSize,
+  PAGE_HEADER_SIZE,
+  TRAILER_SIZE,
+} from './format.js'
+import { encodeHeader, type LtxHeader } from './header.js'
+import { encodePageIndex } from './page-index.js'
+import { PageIndexBuilder } from './page-index-builder.js'
+
+/** What a writer must say; the rest has defaults: no checksums, no WAL, node 0, the timestamp of now. */
+export type LtxHeaderInit = Pick<LtxHeader, 'pageSize' | 'commit' | 'minTxid' | 'maxTxid'> & Partial<LtxHeader>
+
+/**
+ * Writes one LTX file as a stream of buffers: start(), pages() as often as wanted, finish(); every returned buffer belongs to the
+ * caller. Memory: the page index, 16 bytes a page. Throws INVALID_ARGUMENT when what is asked for would not be a valid file.
+ *
+ * @example
+ * const encoder = new LtxEncoder({ pageSize: 4096, commit: 2, minTxid: 1, maxTxid: 1 })
+ * const file = Buffer.concat([encoder.start(), encoder.pages(Uint32Array.of(1, 2), pages), encoder.finish()])
+ */
+export class LtxEncoder {
+  readonly header: LtxHeader
+  readonly #index = new PageIndexBuilder()
+  readonly #crc = new BigUint64Array(1)
+  readonly #lockPgno: number
+  #offset = 0
+  #lastPgno = 0
+
+  constructor(header: LtxHeaderInit) {
+    this.header = {
+      flags: FLAG_NO_CHECKSUM,
+      timestamp: Date.now(),
+      preApplyChecksum: 0n,
+      walOffset: 0,
+      walSize: 0,
+      walSalt1: 0,
+      walSalt2: 0,
+      nodeId: 0n,
+      ...header,
+    }
+    this.#lockPgno = lockPgno(this.header.pageSize)
+  }
+
+  /** Bytes handed out so far. */
+  get size(): number {
+    return this.#offset
+  }
+
+  get pageCount(): number {
+    return this.#index.count
+  }
+
+  /** The header's bytes. */
+  start(): Uint8Array {
+    if (this.#offset !== 0) throw misuse('start() was called twice')
+    const bytes = encodeHeader(this.header)
+    this.#crc[0] = native.crc64(0n, bytes)
+    this.#offset = HEADER_SIZE
+    return bytes
+  }
+
+  /** The frames of a batch: page numbers ascend over all of the file's life; `pages` holds the pages one after another. */
+  pages(pgnos: Uint32Array, pages: Uint8Array): Uint8Array {
+    const { pageSize } = this.header
+    if (pages.length !== pgnos.length * pageSize) {
+      throw misuse(`${pgnos.length} pages of ${pageSize} bytes were announced, ${pages.length} bytes given`)
+    }
+    this.#accept(pgnos)
+    const out = new Uint8Array(pgnos.length * maxFrameSize(pageSize))
+    const sizes = new Uint32Array(pgnos.length)
+    const used = native.encodeFrames(this.#crc, pageSize, pgnos, pages, out, sizes)
+    this.#index.append(pgnos, sizes, pgnos.length, this.#offset)
+    this.#offset += used
+    return out.subarray(0, used)
+  }
+
+  /** End marker, page index and trailer. `postApplyChecksum` is the database's; 0n without checksums. */
+  finish(postApplyChecksum = 0n): Uint8Array {
+    const { flags, commit, minTxid } = this.header
+    if (this.#offset === 0) throw misuse('finish() without start()')
+    if ((flags & FLAG_NO_CHECKSUM) !== 0 ? postApplyChecksum !== 0n : (postApplyChecksum & CHECKSUM_FLAG) === 0n) {
+      throw misuse(`post-apply checksum 0x${postApplyChecksum.toString(16)} does not fit the header's flags`)
+    }
+    const last = commit === this.#lockPgno ? commit - 1 : commit
+    if (minTxid === 1 && this.#lastPgno !== last) {
+      throw misuse(`a file that begins at TXID 1 must hold all ${commit} pages, it ends at page ${this.#lastPgno}`)
+    }
+    const index = encodePageIndex(this.#index.build())
+    const bytes = new Uint8Array(PAGE_HEADER_SIZE + index.length + TRAILER_SIZE)
+    bytes.set(index, PAGE_HEADER_SIZE)
+    const view = new DataView(bytes.buffer)
+    const checksumAt = bytes.length - 8
+    view.setBigUint64(checksumAt - 8, postApplyChecksum)
+    const crc = native.crc64(this.#crc[0]!, bytes.subarray(0, checksumAt))
+    view.setBigUint64(checksumAt, crc | CHECKSUM_FLAG)
+    this.#offset += bytes.length
+    return bytes
+  }
+
+  #accept(pgnos: Uint32Array): void {
+    const { commit, minTxid } = this.header
+    if (this.#offset === 0) throw misuse('pages() before start()')
+    for (const pgno of pgnos) {
+      if (pgno === this.#lockPgno) throw misuse(`page ${pgno} is the lock page, which is never stored`)
+      if (pgno <= this.#lastPgno) throw misuse(`page ${pgno} after page ${this.#lastPgno}`)
+      if (pgno > commit) throw misuse(`page ${pgno} lies beyond the database of ${commit} pages`)
+      if (minTxid === 1) {
+        const wanted = this.#lastPgno + 1 === this.#lockPgno ? this.#lockPgno + 1 : this.#lastPgno + 1
+        if (pgno !== wanted) throw misuse(`page ${pgno} follows page ${this.#lastPgno} in a file that begins at TXID 1`)
+      }
+      this.#lastPgno = pgno
+    }
+  }
+}
+
+function misuse(what: string): LitestreamError {
+  return new LitestreamError('INVALID_ARGUMENT', `cannot write an LTX file: ${what}`)
+}

@@ -1,0 +1,22 @@
+import { formatTxid } from './txid.js'
+
+export interface TxidRange {
+  readonly minTxid: number
+  readonly maxTxid: number
+}
+
+export function formatFileName(minTxid: number, maxTxid: number): string {
+  return `${formatTxid(minTxid)}-${formatTxid(maxTxid)}.ltx`
+}
+
+const PATTERN = /^([0-9a-f]{16})-([0-9a-f]{16})\.ltx$/
+
+/** The TXIDs in a file's name; undefined for any name that is not an LTX file's, which listings step over. */
+export function parseFileName(name: string): TxidRange | undefined {
+  const match = PATTERN.exec(name)
+  if (!match) return undefined
+  const minTxid = Number.parseInt(match[1]!, 16)
+  const maxTxid = Number.parseInt(match[2]!, 16)
+  if (minTxid < 1 || maxTxid < minTxid || !Number.isSafeInteger(maxTxid)) return undefined
+  return { minTxid, maxTxid }
+}

@@ -1,0 +1,108 @@
+import { LitestreamError } from '../errors.js'
+import { corrupt } from './corrupt.js'
+import { CHECKSUM_FLAG, FLAG_NO_CHECKSUM, HEADER_SIZE, isPageSize } from './format.js'
+
+/** The first 100 bytes of a file. */
+export interface LtxHeader {
+  readonly flags: number
+  /** Bytes. */
+  readonly pageSize: number
+  /** Size of the database, in pages, once this file is applied. */
+  readonly commit: number
+  readonly minTxid: number
+  readonly maxTxid: number
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number
+  /** Database checksum before this file; 0n in a snapshot and without checksums. */
+  readonly preApplyChecksum: bigint
+  /** Where in the WAL the frames came from, bytes; 0 when not from a WAL. */
+  readonly walOffset: number
+  readonly walSize: number
+  readonly walSalt1: number
+  readonly walSalt2: number
+  readonly nodeId: bigint
+}
+
+const MAGIC = 0x4c545831 // "LTX1"
+const RESERVED_OFFSET = 80
+
+/** What a header's fields break of the format's rules, with the offset of the field; undefined when nothing. */
+function fault(h: LtxHeader): { what: string; offset: number } | undefined {
+  if ((h.flags & ~FLAG_NO_CHECKSUM) !== 0) return { what: `unknown flags 0x${h.flags.toString(16)}`, offset: 4 }
+  if (!isPageSize(h.pageSize)) return { what: `invalid page size ${h.pageSize}`, offset: 8 }
+  if (!Number.isSafeInteger(h.minTxid) || h.minTxid < 1) return { what: `invalid min TXID ${h.minTxid}`, offset: 16 }
+  if (!Number.isSafeInteger(h.maxTxid) || h.maxTxid < h.minTxid) {
+    return { what: `max TXID ${h.maxTxid} with min TXID ${h.minTxid}`, offset: 24 }
+  }
+  if (!Number.isSafeInteger(h.timestamp) || h.timestamp < 0) {
+    return { what: `invalid timestamp ${h.timestamp}`, offset: 32 }
+  }
+  const without = h.minTxid === 1 || (h.flags & FLAG_NO_CHECKSUM) !== 0
+  if (without ? h.preApplyChecksum !== 0n : (h.preApplyChecksum & CHECKSUM_FLAG) === 0n) {
+    return {
+      what: `pre-apply checksum 0x${h.preApplyChecksum.toString(16)} does not fit flags and min TXID`,
+      offset: 40,
+    }
+  }
+  if (!Number.isSafeInteger(h.walOffset) || h.walOffset < 0) {
+    return { what: `invalid WAL offset ${h.walOffset}`, offset: 48 }
+  }
+  if (!Number.isSafeInteger(h.walSize) || h.walSize < 0 || (h.walOffset === 0 && h.walSize !== 0)) {
+    return { what: `WAL size ${h.walSize} with WAL offset ${h.walOffset}`, offset: 56 }
+  }
+  if (h.walOffset === 0 && (h.walSalt1 !== 0 || h.walSalt2 !== 0))
+    return { what: 'WAL salts without a WAL', offset: 64 }
+  return undefined
+}
+
+/** The header's 100 bytes, in a buffer of their own. Throws INVALID_ARGUMENT when the fields break the format's rules. */
+export function encodeHeader(h: LtxHeader): Uint8Array {
+  const wrong = fault(h) ?? (h.commit < 1 ? { what: 'commit must be at least one page' } : undefined)
+  if (wrong) throw new LitestreamError('INVALID_ARGUMENT', `cannot write an LTX header: ${wrong.what}`)
+  const bytes = new Uint8Array(HEADER_SIZE)
+  const view = new DataView(bytes.buffer)
+  view.setUint32(0, MAGIC)
+  view.setUint32(4, h.flags)
+  view.setUint32(8, h.pageSize)
+  view.setUint32(12, h.commit)
+  view.setBigUint64(16, BigInt(h.minTxid))
+  view.setBigUint64(24, BigInt(h.maxTxid))
+  view.setBigUint64(32, BigInt(h.timestamp))
+  view.setBigUint64(40, h.preApplyChecksum)
+  view.setBigUint64(48, BigInt(h.walOffset))
+  view.setBigUint64(56, BigInt(h.walSize))
+  view.setUint32(64, h.walSalt1)
+  view.setUint32(68, h.walSalt2)
+  view.setBigUint64(72, h.nodeId)
+  return bytes
+}
+
+/** Reads and checks the first 100 bytes of `file`. Throws LTX_CORRUPT. */
+export function decodeHeader(bytes: Uint8Array, file: string): LtxHeader {
+  if (bytes.length < HEADER_SIZE) {
+    throw corrupt(`the file ends inside its header, after ${bytes.length} of ${HEADER_SIZE} bytes`, file, bytes.length)
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_SIZE)
+  const magic = view.getUint32(0)
+  if (magic !== MAGIC) throw corrupt(`not an LTX file, magic 0x${magic.toString(16).padStart(8, '0')}`, file, 0)
+  const header: LtxHeader = {
+    flags: view.getUint32(4),
+    pageSize: view.getUint32(8),
+    commit: view.getUint32(12),
+    minTxid: Number(view.getBigUint64(16)),
+    maxTxid: Number(view.getBigUint64(24)),
+    timestamp: Number(view.getBigUint64(32)),
+    preApplyChecksum: view.getBigUint64(40),
+    walOffset: Number(view.getBigUint64(48)),
+    walSize: Number(view.getBigUint64(56)),
+    walSalt1: view.getUint32(64),
+    walSalt2: view.getUint32(68),
+    nodeId: view.getBigUint64(72),
+  }
+  const wrong = fault(header)
+  if (wrong) throw corrupt(wrong.what, file, wrong.offset)
+  for (let i = RESERVED_OFFSET; i < HEADER_SIZE; i++) {
+    if (bytes[i] !== 0) throw corrupt('reserved bytes of the header are not zero', file, i)
+  }
+  return header
+}

@@ -1,0 +1,16 @@
+import { LitestreamError } from '../errors.js'
+
+/** A TXID as it is written everywhere: 16 lowercase hex digits. */
+export function formatTxid(txid: number): string {
+  return txid.toString(16).padStart(16, '0')
+}
+
+export function parseTxid(text: string): number {
+  const txid = /^[0-9a-f]{16}$/.test(text) ? Number.parseInt(text, 16) : Number.NaN
+  if (!Number.isSafeInteger(txid) || txid < 1) {
+    throw new LitestreamError('INVALID_ARGUMENT', `invalid TXID ${JSON.stringify(text)}`, {
+      hint: 'A TXID is 16 lowercase hex digits and at least 0000000000000001.',
+    })
+  }
+  return txid
+}

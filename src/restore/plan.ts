@@ -1,0 +1,171 @@
+import PQueue from 'p-queue'
+import { LitestreamError } from '../errors.js'
+import { LEVELS, MAX_COMPACTION_LEVEL, SNAPSHOT_LEVEL } from '../ltx/format.js'
+import { formatTxid } from '../ltx/txid.js'
+import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
+
+/** Up to where a plan shall lead; without either: as far as there is. Not both. */
+export interface PlanTarget {
+  /** Exactly this TXID. */
+  readonly txid?: number
+  /** The last state before this time, milliseconds since the epoch. */
+  readonly timestamp?: number
+}
+
+/** The files of a replica: the element `n` holds those of level `n` in ascending (min, max) order. */
+export type FilesByLevel = readonly (readonly LtxFileInfo[])[]
+
+/**
+ * Chooses the files that make up the database at the target, to be applied in the order given, newest page wins. Litestream's
+ * rule: the newest snapshot that does not go beyond the target, then again and again the file that follows or overlaps what is
+ * there and leads farthest. Empty when nothing leads to the target.
+ *
+ * Throws LTX_GAP when the target is the latest state and some file cannot be reached.
+ */
+export function selectPlan(files: FilesByLevel, target: PlanTarget = {}): LtxFileInfo[] {
+  const { txid = Number.POSITIVE_INFINITY, timestamp = Number.POSITIVE_INFINITY } = target
+  const eligible = (file: LtxFileInfo) => file.maxTxid <= txid && file.createdAt < timestamp
+  const snapshot = files[SNAPSHOT_LEVEL]?.findLast(eligible)
+  const plan = snapshot ? [snapshot] : []
+  let reached = snapshot?.maxTxid ?? 0
+
+  // One cursor a level. Files are sorted by min TXID, so those behind a cursor all are reachable and `farthest` is their best.
+  const cursors = Array.from({ length: MAX_COMPACTION_LEVEL + 1 }, (_, level) => ({
+    files: (files[level] ?? []).filter(eligible),
+    next: 0,
+    farthest: undefined as LtxFileInfo | undefined,
+  }))
+  for (;;) {
+    let best: LtxFileInfo | undefined
+    for (const cursor of cursors) {
+      for (; cursor.next < cursor.files.length; cursor.next++) {
+        const file = cursor.files[cursor.next]!
+        if (file.minTxid > reached + 1) break
+        if (leadsFarther(file, cursor.farthest)) cursor.farthest = file
+      }
+      if (cursor.farthest && cursor.farthest.maxTxid > reached && leadsFarther(cursor.farthest, best))
+        best = cursor.farthest
+    }
+    if (!best) break
+    plan.push(best)
+    reached = best.maxTxid
+  }
+
+  if (target.txid !== undefined) return reached === target.txid ? plan : []
+  if (target.timestamp === undefined) {
+    const beyond = cursors.map(({ files, next }) => files[next]).find((file) => file !== undefined)
+    if (beyond) throw gap(reached, beyond)
+  }
+  return plan
+}
+
+/** Greatest max TXID; then smallest min TXID, higher level, earlier creation. */
+function leadsFarther(file: LtxFileInfo, than: LtxFileInfo | undefined): boolean {
+  if (!than) return true
+  if (file.maxTxid !== than.maxTxid) return file.maxTxid > than.maxTxid
+  if (file.minTxid !== than.minTxid) return file.minTxid < than.minTxid
+  if (file.level !== than.level) return file.level > than.level
+  return file.createdAt < than.createdAt
+}
+
+function gap(reached: number, beyond: LtxFileInfo): LitestreamError {
+  return new LitestreamError(
+    'LTX_GAP',
+    `non-contiguous LTX files: there is a way up to TXID ${formatTxid(reached)}, but the next file of level ${beyond.level} ` +
+      `starts at TXID ${formatTxid(beyond.minTxid)}`,
+    { hint: `Restore up to TXID ${formatTxid(reached)}, or let the primary write a new snapshot.` },
+  )
+}
+
+export interface PlanOptions extends PlanTarget {
+  readonly signal?: AbortSignal
+}
+
+/** Stores tell their own time of writing in a listing; a file that they wrote this long before the target is surely older. */
+const CLOCK_MARGIN_MS = 10 * 60_000
+const STATS_IN_PARALLEL = 50
+
+/** Lists every level of a replica at once. */
+export async function listLevels(client: ReplicaClient, signal?: AbortSignal): Promise<LtxFileInfo[][]> {
+  return Promise.all(
+    LEVELS.map(async (level) => {
+      const files: LtxFileInfo[] = []
+      for await (const file of client.list(level, signal ? { signal } : {})) files.push(file)
+      return files
+    }),
+  )
+}
+
+/**
+ * Lists a replica and plans a restore. Throws REPLICA_EMPTY when it has no files, TXID_NOT_AVAILABLE when none lead to the
+ * target, LTX_GAP as selectPlan does.
+ */
+export async function planRestore(client: ReplicaClient, options: PlanOptions = {}): Promise<LtxFileInfo[]> {
+  const { txid, timestamp, signal } = options
+  if (txid !== undefined && timestamp !== undefined) {
+    throw new LitestreamError('INVALID_ARGUMENT', 'a restore leads to a TXID or to a timestamp, not to both')
+  }
+  let files = await listLevels(client, signal)
+  if (files.every((level) => level.length === 0)) {
+    throw new LitestreamError('REPLICA_EMPTY', `${client.url}: no backup files found`, {
+      file: client.url,
+      hint: 'Check the URL, and that a primary has replicated to it at least once.',
+    })
+  }
+  if (timestamp !== undefined) files = await withTimestamps(client, files, timestamp, signal)
+  const plan = selectPlan(files, {
+    ...(txid === undefined ? {} : { txid }),
+    ...(timestamp === undefined ? {} : { timestamp }),
+  })
+  if (plan.length === 0) throw notAvailable(client, files, options)
+  return plan
+}
+
+/**
+ * Replaces a listing's times by those of the LTX headers wherever that can change the plan. A file is never written before the
+ * time in its header, so what was written well before the target needs no request.
+ */
+async function withTimestamps(
+  client: ReplicaClient,
+  files: FilesByLevel,
+  timestamp: number,
+  signal: AbortSignal | undefined,
+): Promise<LtxFileInfo[][]> {
+  const exact = files.map((level) => [...level])
+  const unsure = exact.flatMap((level) =>
+    level.flatMap((file, i) => (file.createdAt >= timestamp - CLOCK_MARGIN_MS ? [{ level, i }] : [])),
+  )
+  const queue = new PQueue({ concurrency: STATS_IN_PARALLEL })
+  await queue.addAll(
+    unsure.map(({ level, i }) => async () => {
+      level[i] = await client.stat(level[i]!, signal ? { signal } : {})
+    }),
+  )
+  return exact
+}
+
+function notAvailable(client: ReplicaClient, files: FilesByLevel, target: PlanTarget): LitestreamError {
+  const all = files.flat()
+  if (target.txid !== undefined) {
+    const ends = [...new Set(all.map((file) => file.maxTxid))].sort((a, b) => a - b)
+    const below = ends.findLast((txid) => txid < target.txid!)
+    const above = ends.find((txid) => txid > target.txid!)
+    const near = [below, above].filter((txid) => txid !== undefined).map(formatTxid)
+    return new LitestreamError(
+      'TXID_NOT_AVAILABLE',
+      `${client.url}: no matching backup files available for TXID ${formatTxid(target.txid)}`,
+      {
+        file: client.url,
+        hint: `A TXID inside a compacted file cannot be restored; the nearest ends are ${near.join(' and ')}.`,
+      },
+    )
+  }
+  const oldest = Math.min(...all.map((file) => file.createdAt))
+  return new LitestreamError('TXID_NOT_AVAILABLE', `${client.url}: no matching backup files available`, {
+    file: client.url,
+    hint:
+      target.timestamp === undefined
+        ? 'No snapshot and no file that begins at TXID 1 is there: the primary has to write a snapshot.'
+        : `The oldest file is of ${new Date(oldest).toISOString()}.`,
+  })
+}
