@@ -64,7 +64,7 @@ export interface TaggedObject {
 /**
  * A replica: the LTX files of one database in one place. The only seam between the product and the world's stores. All methods
  * throw LitestreamError with NOT_FOUND, ACCESS_DENIED, PRECONDITION_FAILED, THROTTLED, UNAVAILABLE, TIMEOUT, ABORTED, DISK_FULL
- * or STORAGE_FAILED. Passing faults are retried inside; what is thrown is final. A client may be used by many callers at once.
+ * or STORAGE_FAILED (INVALID_ARGUMENT for a range outside the file). Passing faults are retried inside; what is thrown is final. A client may be used by many callers at once.
  */
 export interface ReplicaClient {
   readonly type: 'file' | 's3' | 'nats'
@@ -81,7 +81,11 @@ export interface ReplicaClient {
   /** Deletes; a file that is not there counts as deleted. */
   delete(files: readonly LtxFileRef[], options?: RequestOptions): Promise<void>
   stat(file: LtxFileRef, options?: RequestOptions): Promise<LtxFileInfo>
-  /** Calls `onChange` soon after a file may have been added to level 0. Absent where the store cannot tell: poll. */
+  /**
+   * Calls `onChange` soon after a file may have been added to level 0; absent where the store cannot tell: poll. The promise
+   * resolves when the watch stands. It stands until the signal aborts or the client closes: an interruption is bridged inside,
+   * and `onChange` called after it, for what may have been missed.
+   */
   watch?(onChange: () => void, options?: RequestOptions): Promise<void>
   /** Reads the small object `name` (`lock.json`) beside the levels; undefined where there is none. */
   getObject(name: string, options?: RequestOptions): Promise<TaggedObject | undefined>

@@ -1,0 +1,266 @@
+import { constants } from 'node:fs'
+import { access, type FileHandle, open, readdir, stat, unlink } from 'node:fs/promises'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { LitestreamError } from '../../errors.js'
+import { parseFileName } from '../../ltx/file-name.js'
+import { abortError, throwIfAborted } from '../../util/abort.js'
+import { compareFiles, levelDirectory, relativeName } from '../keys.js'
+import { OperationCounters } from '../operation-counters.js'
+import { resolveRange } from '../range.js'
+import type {
+  ByteRange,
+  ListOptions,
+  LtxFileInfo,
+  LtxFileRef,
+  Operation,
+  OperationStats,
+  ReadResult,
+  ReplicaClient,
+  RequestOptions,
+  TaggedObject,
+  WriteOptions,
+} from '../replica-client.js'
+import { makeDirectory, sweepAbandoned, writeDurably } from './durable.js'
+import { fsError, isErrno } from './fs-error.js'
+import { type Ownership, ownershipLike } from './owner.js'
+import { TaggedObjects } from './tagged-objects.js'
+import { watchDirectory } from './watch-directory.js'
+
+export interface FileSettings {
+  /** A database whose owner and mode what is written gets; without it, the process's user and umask decide. */
+  readonly ownerLike?: string
+}
+
+/** Files stat'ed at once while listing. */
+const STAT_BATCH = 64
+
+/** Bytes of one chunk of a stream. */
+const STREAM_CHUNK = 256 * 1024
+
+/** A replica in a directory: `<path>/ltx/<level>/<min>-<max>.ltx`, mtime carrying the LTX timestamp. */
+export class FileReplicaClient implements ReplicaClient {
+  readonly type = 'file'
+  readonly url: string
+  readonly #root: string
+  readonly #settings: FileSettings
+  readonly #counters = new OperationCounters()
+  readonly #objects: TaggedObjects
+  readonly #swept = new Set<string>()
+  readonly #endWatches = new Set<() => void>()
+
+  private constructor(root: string, settings: FileSettings) {
+    this.#root = root
+    this.#settings = settings
+    this.#objects = new TaggedObjects(root)
+    this.url = pathToFileURL(root).href
+  }
+
+  /** Throws ACCESS_DENIED for a directory that may not be read; one that is not there yet is made by the first write. */
+  static async open(location: { readonly path: string }, settings: FileSettings = {}): Promise<FileReplicaClient> {
+    const client = new FileReplicaClient(location.path, settings)
+    for (const directory of [client.#root, path.join(client.#root, 'ltx')]) {
+      try {
+        if (!(await stat(directory)).isDirectory()) {
+          throw new LitestreamError('STORAGE_FAILED', `${directory} is a file, a replica needs a directory`, {
+            file: directory,
+            hint: 'Name the directory that holds, or shall hold, the replica.',
+          })
+        }
+        await access(directory, constants.R_OK | constants.X_OK)
+      } catch (error) {
+        if (!isErrno(error, 'ENOENT')) throw fsError(error, 'opening the replica', directory)
+      }
+    }
+    return client
+  }
+
+  async *list(level: number, { fromTxid = 0, signal }: ListOptions = {}): AsyncIterable<LtxFileInfo> {
+    const directory = path.join(this.#root, levelDirectory(level))
+    const names = await this.#run('LIST', 'listing', directory, signal, async () => {
+      try {
+        return await readdir(directory)
+      } catch (error) {
+        if (isErrno(error, 'ENOENT')) return []
+        throw error
+      }
+    })
+    const files = names
+      .map((name) => parseFileName(name))
+      .filter((range) => range !== undefined && range.minTxid >= fromTxid)
+      .map((range) => ({ level, ...range! }))
+      .sort(compareFiles)
+    for (let i = 0; i < files.length; i += STAT_BATCH) {
+      throwIfAborted(signal, `listing ${directory}`)
+      const infos = await Promise.all(files.slice(i, i + STAT_BATCH).map((file) => this.#statIfThere(file)))
+      for (const info of infos) if (info !== undefined) yield info
+    }
+  }
+
+  /** Undefined for a file that was deleted after its directory was read. */
+  async #statIfThere(file: LtxFileRef): Promise<LtxFileInfo | undefined> {
+    const name = this.#path(file)
+    try {
+      const { size, mtimeMs } = await stat(name)
+      return { level: file.level, minTxid: file.minTxid, maxTxid: file.maxTxid, size, createdAt: Math.round(mtimeMs) }
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return undefined
+      throw fsError(error, 'listing', name)
+    }
+  }
+
+  read(file: LtxFileRef, range: ByteRange, { signal }: RequestOptions = {}): Promise<ReadResult> {
+    const name = this.#path(file)
+    return this.#run('GET', 'reading', name, signal, async () => {
+      await using handle = await open(name)
+      const fileSize = (await handle.stat()).size
+      const { offset, length } = resolveRange(range, fileSize, name)
+      const data = new Uint8Array(length)
+      await readFully(handle, data, offset, name)
+      this.#counters.bytes('GET', length)
+      return { data, offset, fileSize }
+    })
+  }
+
+  async *stream(
+    file: LtxFileRef,
+    { offset = 0, signal }: RequestOptions & { readonly offset?: number } = {},
+  ): AsyncIterable<Uint8Array> {
+    const name = this.#path(file)
+    const handle = await this.#run('GET', 'reading', name, signal, () => open(name))
+    try {
+      const { size } = await handle.stat()
+      for (let at = resolveRange({ offset }, size, name).offset; at < size; at += STREAM_CHUNK) {
+        throwIfAborted(signal, `reading ${name}`)
+        const chunk = new Uint8Array(Math.min(STREAM_CHUNK, size - at))
+        await readFully(handle, chunk, at, name)
+        this.#counters.bytes('GET', chunk.byteLength)
+        yield chunk
+      }
+    } catch (error) {
+      throw fsError(error, 'reading', name)
+    } finally {
+      await handle.close()
+    }
+  }
+
+  write(
+    file: LtxFileRef,
+    body: Uint8Array | AsyncIterable<Uint8Array>,
+    { timestamp, createOnly = false, signal }: WriteOptions,
+  ): Promise<LtxFileInfo> {
+    const name = this.#path(file)
+    return this.#run('PUT', 'writing', name, signal, async () => {
+      const ownership = await this.#ownership()
+      await this.#ready(path.dirname(name), ownership)
+      const size = await writeDurably(name, body, { mtime: timestamp, createOnly, ownership, signal })
+      this.#counters.bytes('PUT', size)
+      return { level: file.level, minTxid: file.minTxid, maxTxid: file.maxTxid, size, createdAt: timestamp }
+    })
+  }
+
+  async delete(files: readonly LtxFileRef[], { signal }: RequestOptions = {}): Promise<void> {
+    for (const file of files) {
+      const name = this.#path(file)
+      await this.#run('DELETE', 'deleting', name, signal, async () => {
+        try {
+          await unlink(name)
+        } catch (error) {
+          if (!isErrno(error, 'ENOENT')) throw error
+        }
+      })
+    }
+  }
+
+  stat(file: LtxFileRef, { signal }: RequestOptions = {}): Promise<LtxFileInfo> {
+    const name = this.#path(file)
+    return this.#run('HEAD', 'looking at', name, signal, async () => {
+      const { size, mtimeMs } = await stat(name)
+      return { level: file.level, minTxid: file.minTxid, maxTxid: file.maxTxid, size, createdAt: Math.round(mtimeMs) }
+    })
+  }
+
+  async watch(onChange: () => void, { signal }: RequestOptions = {}): Promise<void> {
+    const directory = path.join(this.#root, levelDirectory(0))
+    throwIfAborted(signal, `watching ${directory}`)
+    const stop = watchDirectory(directory, (name) => parseFileName(name) !== undefined, onChange)
+    const end = () => {
+      stop()
+      this.#endWatches.delete(end)
+      signal?.removeEventListener('abort', end)
+    }
+    this.#endWatches.add(end)
+    signal?.addEventListener('abort', end)
+  }
+
+  getObject(name: string, { signal }: RequestOptions = {}): Promise<TaggedObject | undefined> {
+    return this.#run('GET', 'reading', path.join(this.#root, name), signal, () => this.#objects.get(name))
+  }
+
+  putObject(name: string, data: Uint8Array, ifTag: string | null, { signal }: RequestOptions = {}): Promise<string> {
+    return this.#run('PUT', 'writing', path.join(this.#root, name), signal, async () =>
+      this.#objects.put(name, data, ifTag, await this.#ownership()),
+    )
+  }
+
+  async deleteObject(name: string, ifTag: string, { signal }: RequestOptions = {}): Promise<void> {
+    await this.#run('DELETE', 'deleting', path.join(this.#root, name), signal, async () =>
+      this.#objects.put(name, new Uint8Array(), ifTag, await this.#ownership()),
+    )
+  }
+
+  stats(): Record<Operation, OperationStats> {
+    return this.#counters.snapshot()
+  }
+
+  async close(): Promise<void> {
+    for (const end of this.#endWatches) end()
+  }
+
+  #path(file: LtxFileRef): string {
+    return path.join(this.#root, relativeName(file))
+  }
+
+  async #ownership(): Promise<Ownership | undefined> {
+    return this.#settings.ownerLike === undefined ? undefined : ownershipLike(this.#settings.ownerLike)
+  }
+
+  /** Makes a level's directory where there is none and, once, clears what dead writers left there. */
+  async #ready(directory: string, ownership: Ownership | undefined): Promise<void> {
+    await makeDirectory(directory, ownership)
+    if (this.#swept.has(directory)) return
+    this.#swept.add(directory)
+    await sweepAbandoned(directory)
+  }
+
+  /** One counted operation: checks the signal before, types the error after. */
+  #run<T>(
+    operation: Operation,
+    doing: string,
+    file: string,
+    signal: AbortSignal | undefined,
+    act: () => Promise<T>,
+  ): Promise<T> {
+    return this.#counters.track(operation, async () => {
+      if (signal?.aborted) throw abortError(signal, `${doing} ${file}`)
+      try {
+        return await act()
+      } catch (error) {
+        throw fsError(error, doing, file)
+      }
+    })
+  }
+}
+
+async function readFully(handle: FileHandle, data: Uint8Array, offset: number, name: string): Promise<void> {
+  for (let at = 0; at < data.byteLength; ) {
+    const { bytesRead } = await handle.read(data, at, data.byteLength - at, offset + at)
+    if (bytesRead === 0) {
+      throw new LitestreamError('STORAGE_FAILED', `${name} became shorter while it was read`, {
+        file: name,
+        offset: offset + at,
+      })
+    }
+    at += bytesRead
+  }
+}

@@ -1,0 +1,35 @@
+import { formatFileName } from '../ltx/file-name.js'
+import { formatTxid } from '../ltx/txid.js'
+import type { LtxFileRef } from './replica-client.js'
+
+/** `ltx/<level>`: where file and NATS replicas keep a level, below their root or prefix. */
+export function levelDirectory(level: number): string {
+  return `ltx/${level}`
+}
+
+/** `ltx/<level>/<min>-<max>.ltx` */
+export function relativeName(file: LtxFileRef): string {
+  return `${levelDirectory(file.level)}/${formatFileName(file.minTxid, file.maxTxid)}`
+}
+
+/**
+ * `<path>/<level as 4 hex digits>/`. The path is taken as it is, never normalised: an empty one gives keys that begin with "/", and
+ * "." (the path of `s3://bucket`) gives `./0000/…`. Litestream made its buckets that way.
+ */
+export function s3LevelPrefix(path: string, level: number): string {
+  return `${path}/${level.toString(16).padStart(4, '0')}/`
+}
+
+export function s3Key(path: string, file: LtxFileRef): string {
+  return s3LevelPrefix(path, file.level) + formatFileName(file.minTxid, file.maxTxid)
+}
+
+/** Sorts before every file name whose min TXID is `fromTxid` or more and after all others: what a listing starts after. */
+export function firstName(fromTxid: number): string {
+  return formatTxid(fromTxid)
+}
+
+/** The order of every listing: by min TXID, then by max TXID. */
+export function compareFiles(a: LtxFileRef, b: LtxFileRef): number {
+  return a.minTxid - b.minTxid || a.maxTxid - b.maxTxid
+}

@@ -1,0 +1,66 @@
+import { LitestreamError } from '../../errors.js'
+import { splitUserinfo, type UrlParts } from '../url-parts.js'
+import type { NatsSettings } from './settings.js'
+
+export interface NatsLocation {
+  readonly type: 'nats'
+  /** `host:port` */
+  readonly server: string
+  /** Undefined when the URL leaves it to the settings. */
+  readonly bucket: string | undefined
+  /** Stands before `ltx/…` in object names, without slashes at its ends; "" as Litestream has it. */
+  readonly prefix: string
+  readonly settings: NatsSettings
+}
+
+const DEFAULT_SERVER = '127.0.0.1:4222'
+
+/** What a bucket may be called: NATS makes a stream's name of it. */
+export function checkNatsBucket(bucket: string, where: string): void {
+  if (/^[a-zA-Z0-9_-]+$/.test(bucket)) return
+  throw new LitestreamError('INVALID_URL', `${where}: "${bucket}" cannot be the name of a NATS object store bucket`, {
+    hint: 'Use letters, digits, "-" and "_".',
+  })
+}
+
+export function parseNatsUrl(parts: UrlParts): NatsLocation {
+  const { display, params } = parts
+  const settings: NatsSettings = {
+    ...userOf(parts.userinfo),
+    tls: params.boolean('tls'),
+    creds: params.string('creds'),
+    rootCas: params.parsed('rootCas', (value) => value.split(',')),
+    clientCert: params.string('clientCert'),
+    clientKey: params.string('clientKey'),
+    skipVerify: params.boolean('skipVerify'),
+    createBucket: params.boolean('createBucket'),
+  }
+  const bucketParameter = params.string('bucket')
+  params.rejectRest()
+
+  const host = parts.host === undefined || parts.host === '' ? DEFAULT_SERVER : parts.host
+  const match = /^(\[[0-9a-fA-F:.]+\]|[^:]+)(?::([0-9]+))?$/.exec(host)
+  const port = Number(match?.[2] ?? 4222)
+  if (match === null || port < 1 || port > 65535) {
+    throw new LitestreamError('INVALID_URL', `${display}: "${host}" is not a host with a port`, {
+      hint: 'Write nats://HOST:4222/BUCKET/PREFIX.',
+    })
+  }
+
+  const [first, ...prefix] = parts.path.split('/').filter((part) => part !== '')
+  if (first !== undefined && bucketParameter !== undefined && first !== bucketParameter) {
+    throw new LitestreamError(
+      'INVALID_URL',
+      `${display}: the bucket is "${first}" in the path and "${bucketParameter}" in the query`,
+    )
+  }
+  const bucket = first ?? bucketParameter
+  if (bucket !== undefined) checkNatsBucket(bucket, display)
+  return { type: 'nats', server: `${match[1]}:${port}`, bucket, prefix: prefix.join('/'), settings }
+}
+
+function userOf(userinfo: string | undefined): NatsSettings {
+  if (userinfo === undefined) return {}
+  const { user, password } = splitUserinfo(userinfo)
+  return password === undefined ? { token: user } : { username: user, password }
+}

@@ -1,0 +1,130 @@
+import path from 'node:path'
+import { LitestreamError } from '../../errors.js'
+import { parseByteSize } from '../../util/byte-size.js'
+import { splitUserinfo, type UrlParams, type UrlParts } from '../url-parts.js'
+import type { S3Settings } from './settings.js'
+
+export interface S3Location {
+  readonly type: 's3'
+  /** A bucket's name, or the ARN of an access point. */
+  readonly bucket: string
+  /** Goes into keys as it is: "" for `s3://bucket/`, "." for `s3://bucket` (see keys.ts). */
+  readonly path: string
+  readonly settings: S3Settings
+}
+
+/** As Litestream makes the key prefix from the path of a URL: cleaned, without the leading slash; "" becomes ".". */
+function keyPath(urlPath: string): string {
+  if (urlPath === '') return '.'
+  return path.posix.normalize(urlPath).replace(/\/$/, '').replace(/^\//, '')
+}
+
+/** `arn:aws:s3:<region>:<account>:accesspoint/<name>[/<path>]`, where the name belongs to the bucket. */
+function splitArn(rest: string, display: string): { bucket: string; path: string } {
+  const match = /^(arn:[^:/]+:s3[^:/]*:[^:/]*:[^:/]*:accesspoint[/:][^/]+)(\/.*)?$/.exec(rest)
+  if (match === null) {
+    throw new LitestreamError('INVALID_URL', `${display}: "${rest}" is not the ARN of an S3 access point`, {
+      hint: 'Write s3://arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME/PATH.',
+    })
+  }
+  return { bucket: match[1]!, path: keyPath(match[2] ?? '') }
+}
+
+/** Hosts that name both bucket and service, and what they say about the endpoint. */
+const SERVICE_HOSTS: readonly { pattern: RegExp; settings: (match: RegExpExecArray) => S3Settings }[] = [
+  {
+    pattern: /^(?<bucket>.+)\.s3[.-](?<region>[a-z0-9-]+)\.amazonaws\.com$/,
+    settings: (m) => ({ region: m.groups!.region }),
+  },
+  { pattern: /^(?<bucket>.+)\.s3\.amazonaws\.com$/, settings: () => ({}) },
+  {
+    pattern: /^(?<bucket>.+)\.(?<host>(?<region>[a-z0-9]+)\.digitaloceanspaces\.com)$/,
+    settings: (m) => ({ endpoint: `https://${m.groups!.host}`, region: m.groups!.region }),
+  },
+  {
+    pattern: /^(?<bucket>.+)\.(?<host>s3\.(?<region>[a-z0-9-]+)\.backblazeb2\.com)$/,
+    settings: (m) => ({ endpoint: `https://${m.groups!.host}`, region: m.groups!.region, forcePathStyle: true }),
+  },
+  {
+    pattern: /^(?<bucket>.+)\.(?<host>s3\.filebase\.com)$/,
+    settings: (m) => ({ endpoint: `https://${m.groups!.host}`, forcePathStyle: true }),
+  },
+  {
+    pattern: /^(?<bucket>.+)\.(?<host>s3\.(?<region>[a-z0-9-]+)\.scw\.cloud)$/,
+    settings: (m) => ({ endpoint: `https://${m.groups!.host}`, region: m.groups!.region }),
+  },
+  // Any other host with a port is taken for a MinIO of one's own.
+  {
+    pattern: /^(?![0-9.]+:)(?<bucket>[^.:]+)\.(?<host>[^:]+:[0-9]+)$/,
+    settings: (m) => ({ endpoint: `http://${m.groups!.host}`, forcePathStyle: true }),
+  },
+]
+
+function splitHost(host: string): { bucket: string; settings: S3Settings } {
+  for (const { pattern, settings } of SERVICE_HOSTS) {
+    const match = pattern.exec(host)
+    if (match !== null) return { bucket: match.groups!.bucket!, settings: settings(match) }
+  }
+  return { bucket: host, settings: {} }
+}
+
+function takeSettings(params: UrlParams): S3Settings {
+  return {
+    endpoint: params.string('endpoint'),
+    region: params.string('region'),
+    anonymous: params.boolean('anonymous'),
+    forcePathStyle: params.boolean('forcePathStyle'),
+    skipVerify: params.boolean('skipVerify'),
+    signPayload: params.boolean('signPayload'),
+    requireContentMd5: params.boolean('requireContentMD5'),
+    concurrency: params.positiveInteger('concurrency'),
+    partSize: params.parsed('partSize', parseByteSize),
+    storageClass: params.string('storageClass'),
+    sseCustomerAlgorithm: params.string('sseCustomerAlgorithm'),
+    sseCustomerKey: params.string('sseCustomerKey'),
+    sseCustomerKeyPath: params.string('sseCustomerKeyPath'),
+    sseKmsKeyId: params.string('sseKmsKeyId'),
+  }
+}
+
+/** `overrides` over `base`; a field that is undefined overrides nothing. */
+export function mergeSettings<T extends object>(base: T, overrides: T): T {
+  const given = Object.entries(overrides).filter(([, value]) => value !== undefined)
+  return { ...base, ...(Object.fromEntries(given) as T) }
+}
+
+export function parseS3Url(parts: UrlParts): S3Location {
+  const { display, params } = parts
+  const fromParams = takeSettings(params)
+  params.rejectRest()
+
+  const rest = `${parts.host ?? ''}${parts.path}`
+  if (rest.startsWith('arn:')) return { type: 's3', ...splitArn(rest, display), settings: fromParams }
+  if (parts.host === undefined || parts.host === '') {
+    throw new LitestreamError('INVALID_URL', `${display}: the bucket is missing`, { hint: 'Write s3://BUCKET/PATH.' })
+  }
+
+  const { bucket, settings } = splitHost(parts.host)
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}$/.test(bucket)) {
+    throw new LitestreamError('INVALID_URL', `${display}: "${bucket}" cannot be the name of a bucket`, {
+      hint: 'Write s3://BUCKET/PATH, and another service than AWS as s3://BUCKET/PATH?endpoint=https://HOST.',
+    })
+  }
+  const credentials = parts.userinfo === undefined ? {} : keysOf(parts.userinfo, display)
+  return {
+    type: 's3',
+    bucket,
+    path: keyPath(parts.path),
+    settings: mergeSettings<S3Settings>({ ...settings, ...credentials }, fromParams),
+  }
+}
+
+function keysOf(userinfo: string, display: string): S3Settings {
+  const { user, password } = splitUserinfo(userinfo)
+  if (user === '' || password === undefined || password === '') {
+    throw new LitestreamError('INVALID_URL', `${display}: what stands before the "@" is not KEY:SECRET`, {
+      hint: 'Write s3://KEY:SECRET@BUCKET/PATH with both percent-encoded, or better set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.',
+    })
+  }
+  return { accessKeyId: user, secretAccessKey: password }
+}

@@ -1,0 +1,30 @@
+/** What can be said about an S3 replica beside bucket and path. The names are those of the configuration file, in camel case. */
+export interface S3Settings {
+  readonly endpoint?: string
+  readonly region?: string
+  readonly accessKeyId?: string
+  readonly secretAccessKey?: string
+  /** Only with temporary credentials. */
+  readonly sessionToken?: string
+  /** Send no credentials at all: a public bucket. */
+  readonly anonymous?: boolean
+  readonly forcePathStyle?: boolean
+  /** False sends UNSIGNED-PAYLOAD. */
+  readonly signPayload?: boolean
+  /** Content-MD5 on batch deletes. */
+  readonly requireContentMd5?: boolean
+  /** Accept any TLS certificate. */
+  readonly skipVerify?: boolean
+  readonly storageClass?: string
+  /** Bytes of one part of a multipart upload; below it a file is one PUT. */
+  readonly partSize?: number
+  /** Parts in flight at once. */
+  readonly concurrency?: number
+  /** AES256, the only one there is. */
+  readonly sseCustomerAlgorithm?: string
+  /** 32 bytes in base64. */
+  readonly sseCustomerKey?: string
+  /** A file that holds `sseCustomerKey`. */
+  readonly sseCustomerKeyPath?: string
+  readonly sseKmsKeyId?: string
+}

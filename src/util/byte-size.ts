@@ -1,0 +1,31 @@
+import { LitestreamError } from '../errors.js'
+
+const UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  b: 1,
+  k: 1e3,
+  kb: 1e3,
+  kib: 2 ** 10,
+  m: 1e6,
+  mb: 1e6,
+  mib: 2 ** 20,
+  g: 1e9,
+  gb: 1e9,
+  gib: 2 ** 30,
+  t: 1e12,
+  tb: 1e12,
+  tib: 2 ** 40,
+}
+
+/** Bytes of "5MB" (10^6), "5MiB" (2^20), "5M", "512" …; throws INVALID_ARGUMENT. */
+export function parseByteSize(text: string): number {
+  const match = /^\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z]*)\s*$/.exec(text)
+  const unit = match === null ? undefined : UNITS[match[2]!.toLowerCase()]
+  if (match === null || unit === undefined) {
+    throw new LitestreamError(
+      'INVALID_ARGUMENT',
+      `"${text}" is not a size: write bytes or a number with KB, KiB, MB, MiB, GB or GiB`,
+    )
+  }
+  return Math.floor(Number(match[1]) * unit)
+}

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict'
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
+import { isLitestreamError } from '../../src/errors.js'
+import { openReplicaClient } from '../../src/storage/open.js'
+import { collect } from '../support/collect.js'
+import { temporaryDirectory } from '../support/temporary-directory.js'
+import { until } from '../support/until.js'
+
+const FILE = { level: 0, minTxid: 1, maxTxid: 1 }
+const body = new TextEncoder().encode('0123456789')
+
+test('a file lies where Litestream puts it, its mtime carrying the timestamp', async (t) => {
+  const root = path.join(temporaryDirectory(t), 'a b', '%20ü')
+  const client = await openReplicaClient(pathToFileURL(root).href)
+  await client.write(FILE, body, { timestamp: 1_700_000_000_123 })
+  const name = path.join(root, 'ltx/0/0000000000000001-0000000000000001.ltx')
+  assert.equal(Math.round(statSync(name).mtimeMs), 1_700_000_000_123)
+  assert.deepEqual(readdirSync(path.dirname(name)), [path.basename(name)])
+  assert.equal(client.url, pathToFileURL(root).href)
+})
+
+test('files are owned like the database, directories like its directory', async (t) => {
+  const directory = temporaryDirectory(t)
+  const database = path.join(directory, 'home', 'app.db')
+  mkdirSync(path.dirname(database))
+  writeFileSync(database, '')
+  chmodSync(database, 0o640)
+  chmodSync(path.dirname(database), 0o750)
+  const root = path.join(directory, 'replica')
+  const client = await openReplicaClient(`file://${root}`, { file: { ownerLike: database } })
+  await client.write(FILE, body, { timestamp: 1 })
+  assert.equal(statSync(path.join(root, 'ltx/0/0000000000000001-0000000000000001.ltx')).mode & 0o777, 0o640)
+  assert.equal(statSync(path.join(root, 'ltx')).mode & 0o777, 0o750)
+})
+
+test('a writer that dies leaves nothing that counts, and the next one sweeps it', async (t) => {
+  const root = temporaryDirectory(t)
+  const client = await openReplicaClient(`file://${root}`)
+  async function* failing() {
+    yield body
+    throw new Error('the source broke')
+  }
+  await assert.rejects(client.write(FILE, failing(), { timestamp: 1 }), /the source broke/)
+  const directory = path.join(root, 'ltx/0')
+  assert.deepEqual(readdirSync(directory), [])
+
+  const abandoned = path.join(directory, '0000000000000001-0000000000000001.ltx.00112233aabbccdd.tmp')
+  writeFileSync(abandoned, 'x')
+  utimesSync(abandoned, 1, 1)
+  assert.deepEqual(await collect(client.list(0)), [])
+  const next = await openReplicaClient(`file://${root}`)
+  await next.write(FILE, body, { timestamp: 1 })
+  assert.ok(!existsSync(abandoned))
+})
+
+test('a directory that is a file, or that may not be read, is an error and no empty replica', async (t) => {
+  const root = temporaryDirectory(t)
+  writeFileSync(path.join(root, 'file'), '')
+  await assert.rejects(openReplicaClient(`file://${root}/file`), (error) => isLitestreamError(error, 'STORAGE_FAILED'))
+  await assert.rejects(openReplicaClient(`file://${root}/file/below`), (error) =>
+    isLitestreamError(error, 'STORAGE_FAILED'),
+  )
+  const client = await openReplicaClient(`file://${root}`)
+  writeFileSync(path.join(root, 'ltx'), '')
+  await assert.rejects(collect(client.list(0)), (error) => isLitestreamError(error, 'STORAGE_FAILED'))
+})
+
+test('a watch tells of new files, from before the directory is there to after it was removed', async (t) => {
+  const root = path.join(temporaryDirectory(t), 'replica')
+  const client = await openReplicaClient(`file://${root}`)
+  let changes = 0
+  await client.watch!(() => changes++)
+  for (let txid = 1; txid <= 3; txid++) {
+    const before = changes
+    await client.write({ level: 0, minTxid: txid, maxTxid: txid }, body, { timestamp: 1 })
+    await until('the watch tells', () => changes > before)
+  }
+  await client.close()
+})
+
+test('an object is changed by one of many', async (t) => {
+  const root = temporaryDirectory(t)
+  const clients = await Promise.all(Array.from({ length: 4 }, () => openReplicaClient(`file://${root}`)))
+  const data = (text: string) => new TextEncoder().encode(text)
+  let tag: string | null = null
+  for (let round = 0; round < 20; round++) {
+    const puts = await Promise.allSettled(clients.map((c, i) => c.putObject('lock.json', data(`${round} ${i}`), tag)))
+    const winner = puts.findIndex((put) => put.status === 'fulfilled')
+    assert.equal(puts.filter((put) => put.status === 'fulfilled').length, 1)
+    for (const put of puts) {
+      if (put.status === 'rejected') assert.ok(isLitestreamError(put.reason, 'PRECONDITION_FAILED'), String(put.reason))
+    }
+    const object = await clients[0]!.getObject('lock.json')
+    assert.equal(new TextDecoder().decode(object?.data), `${round} ${winner}`)
+    tag = object!.tag
+  }
+  await clients[0]!.deleteObject('lock.json', tag!)
+  assert.equal(await clients[1]!.getObject('lock.json'), undefined)
+  await assert.rejects(clients[1]!.putObject('lock.json', body, tag), (error) =>
+    isLitestreamError(error, 'PRECONDITION_FAILED'),
+  )
+  await clients[1]!.putObject('lock.json', body, null)
+})
+
+test('a directory that this user may not read is ACCESS_DENIED', async (t) => {
+  const root = path.join(temporaryDirectory(t), 'private')
+  mkdirSync(root, { mode: 0o000 })
+  const asRoot = process.geteuid!() === 0
+  if (asRoot) process.seteuid!(65534)
+  try {
+    await assert.rejects(
+      openReplicaClient(`file://${root}`),
+      (error) => isLitestreamError(error, 'ACCESS_DENIED') && error.message.includes(root) && error.hint !== undefined,
+    )
+  } finally {
+    if (asRoot) process.seteuid!(0)
+  }
+})

@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isLitestreamError } from '../../src/errors.js'
+import type { NatsLocation } from '../../src/storage/nats/location.js'
+import { parseReplicaUrl, redactUrl } from '../../src/storage/url.js'
+
+const given = (settings: object) =>
+  Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
+
+test('file URLs are absolute paths, percent escapes decoded', () => {
+  const paths: Record<string, string> = {
+    'file:///var/backups/app.db': '/var/backups/app.db',
+    'file:/var/backups/app.db': '/var/backups/app.db',
+    'file://localhost/var/x': '/var/x',
+    'file:///a%20b/%C3%BC%2525/./c/../d/': '/a b/ü%25/d',
+    'file:///a b/ü': '/a b/ü',
+  }
+  for (const [url, path] of Object.entries(paths)) assert.deepEqual(parseReplicaUrl(url), { type: 'file', path })
+})
+
+test('s3 URLs keep the key prefixes that Litestream makes', () => {
+  const cases: Record<string, [string, string]> = {
+    's3://bucket': ['bucket', '.'],
+    's3://bucket/': ['bucket', ''],
+    's3://bucket/a/b.db': ['bucket', 'a/b.db'],
+    's3://bucket/a//b/../c/': ['bucket', 'a/c'],
+    's3://bucket/my%20db': ['bucket', 'my db'],
+    's3://arn:aws:s3:us-east-1:123456789012:accesspoint/name/a/b': [
+      'arn:aws:s3:us-east-1:123456789012:accesspoint/name',
+      'a/b',
+    ],
+  }
+  for (const [url, [bucket, path]] of Object.entries(cases)) {
+    const { settings, ...location } = parseReplicaUrl(url) as { settings: object }
+    assert.deepEqual(location, { type: 's3', bucket, path }, url)
+    assert.deepEqual(given(settings), {}, url)
+  }
+})
+
+test('s3 settings come from the query in either spelling, and from hosts that name a service', () => {
+  const settings = (url: string) => given((parseReplicaUrl(url) as { settings: object }).settings)
+  assert.deepEqual(
+    settings(
+      's3://b2/p?endpoint=localhost:9000&region=eu&forcePathStyle=false&part-size=8MiB&concurrency=3&sign-payload=true',
+    ),
+    {
+      endpoint: 'localhost:9000',
+      region: 'eu',
+      forcePathStyle: false,
+      partSize: 8 << 20,
+      concurrency: 3,
+      signPayload: true,
+    },
+  )
+  assert.deepEqual(settings('s3://my.b.s3.eu-west-1.amazonaws.com/p'), { region: 'eu-west-1' })
+  assert.deepEqual(settings('s3://b.nyc3.digitaloceanspaces.com/p'), {
+    endpoint: 'https://nyc3.digitaloceanspaces.com',
+    region: 'nyc3',
+  })
+  assert.deepEqual(settings('s3://b.s3.us-west-002.backblazeb2.com/p'), {
+    endpoint: 'https://s3.us-west-002.backblazeb2.com',
+    region: 'us-west-002',
+    forcePathStyle: true,
+  })
+  assert.deepEqual(settings('s3://bucket.localhost:9000/p'), {
+    endpoint: 'http://localhost:9000',
+    forcePathStyle: true,
+  })
+  assert.deepEqual(settings('s3://key:se%2Fcret@bucket/p'), { accessKeyId: 'key', secretAccessKey: 'se/cret' })
+})
+
+test('nats URLs name server, bucket, prefix and user', () => {
+  const parse = (url: string) => {
+    const location = parseReplicaUrl(url) as NatsLocation
+    return { ...location, settings: given(location.settings) }
+  }
+  assert.deepEqual(parse('nats://host/bucket'), {
+    type: 'nats',
+    server: 'host:4222',
+    bucket: 'bucket',
+    prefix: '',
+    settings: {},
+  })
+  assert.deepEqual(parse('nats://u:p%40@[::1]:5/b/x/y/?tls=true'), {
+    type: 'nats',
+    server: '[::1]:5',
+    bucket: 'b',
+    prefix: 'x/y',
+    settings: { username: 'u', password: 'p@', tls: true },
+  })
+  assert.equal(parse('nats://host?bucket=b').bucket, 'b')
+})
+
+test('what is wrong with a URL is quoted', () => {
+  const wrong: Record<string, RegExp> = {
+    '/var/backups': /no scheme/,
+    'gopher://x/y': /"gopher" is not a scheme/,
+    'file://var/backups': /"var" is read as a host/,
+    'file:relative': /"relative" is not the absolute path/,
+    'file:///': /"\/" is not the absolute path/,
+    'file:///a?b=1': /"b" is not a parameter/,
+    'file:///a#b': /"#b" is a fragment/,
+    'file:///a%zz': /"%zz" is not a valid percent escape/,
+    's3://127.0.0.1:9000/bucket': /"127.0.0.1:9000" cannot be/,
+    's3:///path': /the bucket is missing/,
+    's3://bad_%/x': /"bad_%" cannot be the name of a bucket/,
+    's3://b2/p?region=': /the parameter "region" is empty/,
+    's3://b2/p?partSize=many': /"many" is not a value of "partSize"/,
+    's3://b2/p?force-path-style=maybe': /"maybe" is not a value of "forcePathStyle"/,
+    's3://b2/p?concurrency=0': /"0" is not a value of "concurrency"/,
+    's3://b2/p?colour=red': /"colour" is not a parameter/,
+    's3://key@bucket/p': /not KEY:SECRET/,
+    's3://arn:aws:s3:eu:1:bucket/p': /is not the ARN of an S3 access point/,
+    'nats://host/a.b': /"a.b" cannot be the name of a NATS object store bucket/,
+    'nats://host:99999/a': /"host:99999" is not a host with a port/,
+  }
+  for (const [url, message] of Object.entries(wrong)) {
+    assert.throws(
+      () => parseReplicaUrl(url),
+      (error: unknown) => {
+        assert.ok(isLitestreamError(error, 'INVALID_URL'), String(error))
+        assert.match(error.message, message)
+        return true
+      },
+      url,
+    )
+  }
+})
+
+test('a shown URL has no secrets', () => {
+  for (const url of [
+    'nats://user:hunter2@host/b',
+    's3://KEY:hunter2@bucket/p?region=eu',
+    's3://bucket/p?sseCustomerKey=hunter2&region=eu',
+    's3://bucket/p?secret-access-key=hunter2',
+    's3://bucket/p?token=hunter2',
+  ]) {
+    assert.ok(!redactUrl(url).includes('hunter2'), redactUrl(url))
+  }
+  assert.equal(redactUrl('s3://bucket/p?region=eu'), 's3://bucket/p?region=eu')
+  assert.throws(
+    () => parseReplicaUrl('s3://KEY:hunter2@bucket/p?x=1'),
+    (error) => !String(error).includes('hunter2'),
+  )
+})
