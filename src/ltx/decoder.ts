@@ -29,6 +29,7 @@ export interface LtxTrailer {
   readonly fileChecksum: bigint
   /** Bytes of the whole file. */
   readonly fileSize: number
+  readonly indexOffset: number
   readonly index: PageIndex
 }
 
@@ -200,7 +201,7 @@ class Decoder implements LtxDecoding {
     if (!without && minTxid === 1 && postApplyChecksum !== (this.#state[1]! | CHECKSUM_FLAG)) {
       throw corrupt('the database checksum does not match the pages', file, fileSize - 16)
     }
-    this.trailer = { postApplyChecksum, fileChecksum, fileSize, index }
+    this.trailer = { postApplyChecksum, fileChecksum, fileSize, indexOffset, index }
   }
 
   #compareIndex(index: PageIndex, indexOffset: number): void {

@@ -1,0 +1,52 @@
+import { HEADER_SIZE } from './format.js'
+import { decodeHeader, type LtxHeader } from './header.js'
+import { decodePageIndex, type PageIndex } from './page-index.js'
+import { MIN_FILE_SIZE, parseTail } from './tail.js'
+
+/** What an LTX file says about itself. Sizes in bytes. */
+export interface LtxSummary {
+  readonly header: LtxHeader
+  readonly fileSize: number
+  readonly pageCount: number
+  /** Of the pages once decompressed. */
+  readonly pageBytes: number
+  /** Of the frames as stored, their headers included. */
+  readonly frameBytes: number
+  readonly indexSize: number
+  readonly postApplyChecksum: bigint
+  readonly fileChecksum: bigint
+  readonly index: PageIndex
+}
+
+/** Most of the indexes fit in here, so that a file is inspected with two reads. */
+const TAIL_SIZE = 32 * 1024
+
+/**
+ * Reads header, index and trailer of a file, without its pages and so without checking them. `read` returns exactly the bytes
+ * asked for. Throws LTX_CORRUPT.
+ */
+export async function inspectLtx(
+  read: (offset: number, length: number) => Promise<Uint8Array>,
+  fileSize: number,
+  file: string,
+): Promise<LtxSummary> {
+  const tailOffset = Math.max(0, fileSize - TAIL_SIZE)
+  const header = decodeHeader(await read(0, Math.min(HEADER_SIZE, fileSize)), file)
+  const bytes = fileSize < MIN_FILE_SIZE ? new Uint8Array(0) : await read(tailOffset, fileSize - tailOffset)
+  const { index: found, indexOffset, indexSize, ...checksums } = parseTail(bytes, fileSize, file)
+  const index = found ?? decodePageIndex(await read(indexOffset, indexSize), file, indexOffset)
+  return summarize(header, fileSize, index, indexSize, checksums)
+}
+
+export function summarize(
+  header: LtxHeader,
+  fileSize: number,
+  index: PageIndex,
+  indexSize: number,
+  checksums: Pick<LtxSummary, 'postApplyChecksum' | 'fileChecksum'>,
+): LtxSummary {
+  let frameBytes = 0
+  for (const size of index.sizes) frameBytes += size
+  const pageBytes = index.count * header.pageSize
+  return { header, fileSize, pageCount: index.count, pageBytes, frameBytes, indexSize, ...checksums, index }
+}
