@@ -1,32 +1,76 @@
 // The one test command: formatter, linter and type check, then every test file, two at a time, each in a process of its own.
 // `npm test -- PATTERN…` runs only the files whose path contains one of the patterns.
-import { spawnSync } from 'node:child_process'
-import { readdirSync, rmSync } from 'node:fs'
+//
+// Tests talk to real servers. Those that the selected files need are installed (Debian, root) and started here, once for the run,
+// on 127.0.0.1 and free ports; TEST_S3_ENDPOINT with TEST_S3_ACCESS_KEY and TEST_S3_SECRET_KEY, and TEST_NATS_URL, name running
+// ones instead.
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 
 const root = path.dirname(import.meta.dirname)
+const out = path.join(root, '.out/test')
 const patterns = process.argv.slice(2)
 const bin = (name) => path.join(root, 'node_modules/.bin', name)
 
-function step(title, command, args, options = {}) {
+function step(title, command, args) {
   console.log(`\n== ${title}`)
-  const run = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options })
-  if (run.status !== 0) {
-    console.error(`== ${title}: failed (${run.signal ?? `exit status ${run.status}`})`)
-    process.exit(run.status ?? 1)
+  const run = spawnSync(command, args, { cwd: root, stdio: 'inherit' })
+  if (run.status !== 0) fail(title, run.status, run.signal)
+}
+
+function fail(title, status, signal) {
+  console.error(`== ${title}: failed (${signal ?? `exit status ${status}`})`)
+  process.exit(status ?? 1)
+}
+
+/** Every module under .out/test that `files` import, directly or not. */
+function importsOf(files) {
+  const seen = new Set(files)
+  for (const file of seen) {
+    for (const [, specifier] of readFileSync(file, 'utf8').matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)) {
+      const imported = path.resolve(path.dirname(file), specifier)
+      if (imported.startsWith(out)) seen.add(imported)
+    }
   }
+  return seen
 }
 
 if (patterns.length === 0) step('format and lint', bin('biome'), ['check', '.'])
 rmSync(path.join(root, '.out'), { recursive: true, force: true })
 step('types', bin('tsc'), ['-p', 'tsconfig.test.json'])
 
-const files = readdirSync(path.join(root, '.out/test'), { recursive: true })
+const files = readdirSync(out, { recursive: true })
   .filter((file) => file.endsWith('.test.js') && (patterns.length === 0 || patterns.some((p) => file.includes(p))))
   .sort()
-  .map((file) => path.join('.out/test', file))
+  .map((file) => path.join(out, file))
 if (files.length === 0) {
   console.error(`no test file matches ${patterns.join(', ')}`)
   process.exit(1)
 }
-step('tests', process.execPath, ['--test', '--test-concurrency=2', ...files])
+
+const imports = importsOf(files)
+const needed = {
+  s3: imports.has(path.join(out, 'support/s3.js')),
+  nats: imports.has(path.join(out, 'support/nats.js')),
+}
+const { startRunServers } = await import(path.join(out, 'support/servers/for-run.js'))
+let servers
+try {
+  servers = await startRunServers(needed)
+} catch (error) {
+  console.error(`== servers: ${error.message}`)
+  process.exit(1)
+}
+
+console.log('\n== tests')
+const tests = spawn(process.execPath, ['--test', '--test-concurrency=2', ...files], {
+  cwd: root,
+  stdio: 'inherit',
+  env: { ...process.env, ...servers.env },
+})
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => tests.kill(signal))
+const [status, signal] = await once(tests, 'exit')
+await servers.stop()
+if (status !== 0) fail('tests', status, signal)

@@ -1,0 +1,237 @@
+import { once } from 'node:events'
+import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo, Socket } from 'node:net'
+import { pipeline } from 'node:stream/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+import { corrupted, cutAfter, type Fault, type FaultRule, trickled } from './faults.js'
+import { kindOf, type RequestKind } from './request-kind.js'
+
+/** One request as the proxy saw it. */
+export interface SeenRequest {
+  readonly kind: RequestKind
+  readonly method: string
+  /** Path and query as sent. */
+  readonly url: string
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+}
+
+export interface ProxyCounts {
+  /** All requests, and by kind. */
+  readonly requests: number
+  readonly kinds: Readonly<Partial<Record<RequestKind, number>>>
+  /** Bytes of bodies. */
+  readonly bytesToClient: number
+  readonly bytesToServer: number
+  /** TCP connections accepted. */
+  readonly connections: number
+  /** The most requests that were in flight at one moment. */
+  readonly maxConcurrent: number
+}
+
+export interface FaultProxy {
+  /** `http://127.0.0.1:<port>` (https with `tls`): use it as the S3 endpoint. */
+  readonly url: string
+  /** Since the start or the last `reset`. */
+  counts(): ProxyCounts
+  seen(): readonly SeenRequest[]
+  /** Counts and `seen` back to nothing; faults and latency stay. */
+  reset(): void
+  /** Every request is held back so long before it goes to the server. Milliseconds. */
+  latency(ms: number): void
+  /** The next `times` requests that match get the fault. Returns the rule: `hits` counts, `remove()` ends it. */
+  fault(fault: Fault, options?: { match?: (request: SeenRequest) => boolean; times?: number }): FaultRule
+  /** As if the server died: every connection is reset, new ones are refused, until `up`. */
+  down(): Promise<void>
+  /** Listens again, on the same port. */
+  up(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface FaultProxyOptions {
+  /** The real server, `http://host:port`. */
+  readonly target: string
+  /** Serve TLS with this key and certificate, in PEM. */
+  readonly tls?: { readonly key: string; readonly cert: string }
+}
+
+/**
+ * An HTTP proxy of our own in front of a real S3 server, on 127.0.0.1: counts what passes, and does on command what no server does
+ * on command. The Host header passes unchanged, because the client has signed it and the server verifies the signature over it.
+ */
+export async function startFaultProxy({ target, tls }: FaultProxyOptions): Promise<FaultProxy> {
+  const { hostname, port: targetPort } = new URL(target)
+  const agent = new Agent({ keepAlive: true })
+  const sockets = new Set<Socket>()
+  let rules: { rule: FaultRule; match: (request: SeenRequest) => boolean; left: number }[] = []
+  let latency = 0
+  let active = 0
+  let seen: SeenRequest[] = []
+  let totals = { bytesToClient: 0, bytesToServer: 0, connections: 0, maxConcurrent: 0 }
+
+  const takeFault = (request: SeenRequest): Fault | undefined => {
+    const found = rules.find(({ left, match }) => left > 0 && match(request))
+    if (found === undefined) return undefined
+    found.left -= 1
+    found.rule.hits += 1
+    return found.rule.fault
+  }
+
+  const handle = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+    const method = req.method ?? 'GET'
+    const url = req.url ?? '/'
+    const entry: SeenRequest = { kind: kindOf(method, url), method, url, headers: req.headers }
+    seen.push(entry)
+    const fault = takeFault(entry)
+    if (latency > 0) await delay(latency)
+    switch (fault?.type) {
+      case 'refuse':
+        req.socket.destroy()
+        return
+      case 'blackhole':
+        req.resume()
+        return
+      case 'status': {
+        // A server that sheds load does so before it has the body, but it must take the body all the same.
+        req.resume()
+        await once(req, 'end')
+        const body = `<?xml version="1.0"?><Error><Code>${fault.code}</Code><Message>injected</Message><RequestId>proxy-${seen.length}</RequestId></Error>`
+        res.writeHead(fault.status, {
+          ...fault.headers,
+          'content-type': 'application/xml',
+          'x-amz-request-id': `proxy-${seen.length}`,
+        })
+        res.end(method === 'HEAD' ? '' : body)
+        return
+      }
+      case 'slowStart':
+        await delay(fault.ms)
+    }
+
+    const upstream = request({ hostname, port: targetPort, method, path: url, headers: rawHeaders(req), agent })
+    res.once('close', () => upstream.destroy())
+    upstream.on('error', () => res.destroy())
+    // Not awaited: a server may answer before it has the whole body.
+    void upload(req, upstream, fault)
+    const [reply] = (await once(upstream, 'response')) as [IncomingMessage]
+    if (fault?.type === 'loseReply') {
+      reply.resume()
+      req.socket.destroy()
+      return
+    }
+    await answer(reply, res, fault)
+  }
+
+  const upload = async (req: IncomingMessage, upstream: ReturnType<typeof request>, fault: Fault | undefined) => {
+    const counted = async function* () {
+      for await (const chunk of req) {
+        totals.bytesToServer += chunk.length
+        yield chunk
+      }
+    }
+    try {
+      await pipeline(fault?.type === 'cutUpload' ? cutAfter(counted(), fault.bytes) : counted(), upstream)
+    } catch {
+      req.socket.destroy()
+      upstream.destroy()
+    }
+  }
+
+  const answer = async (reply: IncomingMessage, res: ServerResponse, fault: Fault | undefined) => {
+    const headers = pairs(reply.rawHeaders)
+    let body: AsyncIterable<Buffer> = reply
+    if (fault?.type === 'cut') body = cutAfter(reply, fault.bytes)
+    else if (fault?.type === 'trickle') body = trickled(reply, fault.bytes, fault.ms)
+    else if (fault?.type === 'corrupt') body = corrupted(reply, fault.at)
+    else if (fault?.type === 'shorten') {
+      // A whole, well-formed reply that holds less than was asked for.
+      const all = Buffer.concat(await reply.toArray())
+      const short = all.subarray(0, Math.max(0, all.length - fault.bytes))
+      for (const pair of headers) if (pair[0].toLowerCase() === 'content-length') pair[1] = String(short.length)
+      body = (async function* () {
+        yield short
+      })()
+    }
+    const counted = async function* () {
+      for await (const chunk of body) {
+        totals.bytesToClient += chunk.length
+        yield chunk
+      }
+    }
+    res.writeHead(reply.statusCode ?? 502, headers.flat())
+    res.flushHeaders()
+    await pipeline(counted(), res)
+  }
+
+  const onRequest = (req: IncomingMessage, res: ServerResponse) => {
+    active += 1
+    totals.maxConcurrent = Math.max(totals.maxConcurrent, active)
+    res.once('close', () => active--)
+    // A cut on either side is what this proxy is for: whoever waits is told by a reset connection.
+    handle(req, res).catch(() => req.socket.destroy())
+  }
+  const server = tls === undefined ? createServer(onRequest) : createTlsServer(tls, onRequest)
+  server.keepAliveTimeout = 60_000
+  server.on('connection', (socket: Socket) => {
+    totals.connections += 1
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  const listen = async (port: number) => {
+    server.listen(port, '127.0.0.1')
+    await once(server, 'listening')
+  }
+  await listen(0)
+  const { port } = server.address() as AddressInfo
+
+  const down = async () => {
+    const closed = once(server, 'close')
+    server.close()
+    for (const socket of sockets) socket.resetAndDestroy()
+    await closed
+  }
+  return {
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
+    counts() {
+      const kinds: Partial<Record<RequestKind, number>> = {}
+      for (const { kind } of seen) kinds[kind] = (kinds[kind] ?? 0) + 1
+      return { requests: seen.length, kinds, ...totals }
+    },
+    seen: () => [...seen],
+    reset() {
+      seen = []
+      totals = { bytesToClient: 0, bytesToServer: 0, connections: 0, maxConcurrent: active }
+    },
+    latency(ms) {
+      latency = ms
+    },
+    fault(fault, { match = () => true, times = 1 } = {}) {
+      const rule: FaultRule = {
+        fault,
+        hits: 0,
+        remove: () => {
+          rules = rules.filter((entry) => entry.rule !== rule)
+        },
+      }
+      rules.push({ rule, match, left: times })
+      return rule
+    },
+    down,
+    up: () => listen(port),
+    async close() {
+      if (server.listening) await down()
+      agent.destroy()
+    },
+  }
+}
+
+function pairs(raw: readonly string[]): [string, string][] {
+  return Array.from({ length: raw.length / 2 }, (_, i) => [raw[2 * i]!, raw[2 * i + 1]!])
+}
+
+/** As sent, in order and spelling, without what concerns only this hop. */
+function rawHeaders(req: IncomingMessage): string[] {
+  return pairs(req.rawHeaders)
+    .filter(([name]) => !/^(connection|expect)$/i.test(name))
+    .flat()
+}
