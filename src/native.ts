@@ -8,7 +8,8 @@ import type { WalScanNative } from './wal/native-wal-scan.js'
 /** Everything the addon exports; each part is typed, with units and guarantees, in the folder that uses it. */
 export interface Native extends LtxCodecNative, WalScanNative {}
 
-function packageRoot(): string {
+/** The directory of package.json, wherever this file was compiled to. */
+export function packageRoot(): string {
   let dir = import.meta.dirname
   while (!existsSync(path.join(dir, 'package.json'))) dir = path.dirname(dir)
   return dir

@@ -1,0 +1,39 @@
+import { Command } from 'commander'
+import { loadConfig } from '../config/load.js'
+import type { Config } from '../config/types.js'
+
+export interface CommandText {
+  /** One line, for the list of commands. */
+  readonly summary: string
+  /** What it does, what it prints, what its exit status means. */
+  readonly description: string
+  /** Whole command lines without the program's name, and what each does. */
+  readonly examples: readonly (readonly [string, string])[]
+}
+
+/** A command whose `-h` ends in examples. */
+export function createCommand(name: string, { summary, description, examples }: CommandText): Command {
+  const width = Math.max(0, ...examples.map(([line]) => line.length))
+  const lines = examples.map(([line, meaning]) => `  litestream-ts ${line.padEnd(width)}  # ${meaning}`)
+  const command = new Command(name).summary(summary).description(description)
+  if (lines.length > 0) command.addHelpText('after', `\nExamples:\n${lines.join('\n')}`)
+  return command
+}
+
+export interface ConfigFlags {
+  readonly config?: string
+  readonly expandEnv: boolean
+}
+
+export function addConfigFlags(command: Command): Command {
+  return command
+    .option('--config <file>', 'configuration file (default: $LITESTREAM_CONFIG or /etc/litestream.yml)')
+    .option('--no-expand-env', 'leave $NAME in the configuration file as it is')
+}
+
+/** The configuration of a command's flags; its warnings go to stderr. */
+export function configOf(flags: ConfigFlags): Config {
+  const config = loadConfig({ path: flags.config, expandEnv: flags.expandEnv })
+  for (const warning of config.warnings) process.stderr.write(`Warning: ${warning}\n`)
+  return config
+}

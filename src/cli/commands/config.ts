@@ -1,0 +1,35 @@
+import type { Command } from 'commander'
+import { editorSchema } from '../../config/json-schema.js'
+import { effectiveConfig, effectiveYaml } from '../../config/print.js'
+import { addConfigFlags, type ConfigFlags, configOf, createCommand } from '../command.js'
+import { printJson } from '../output.js'
+
+export function configCommand(): Command {
+  const config = createCommand('config', {
+    summary: 'Check the configuration file.',
+    description: 'Checks the configuration file, or prints the JSON Schema of it.',
+    examples: [],
+  })
+  const check = createCommand('check', {
+    summary: 'Check the configuration and print what is in force.',
+    description:
+      'Reads the configuration file and prints what is in force: every default spelled out, inheritance applied, secrets masked. Opens no database and no replica. Exit status 1 if the file is wrong.',
+    examples: [
+      ['config check', 'check /etc/litestream.yml'],
+      ['config check -config litestream.yml -json', 'the same as JSON'],
+    ],
+  })
+  addConfigFlags(check)
+    .option('--json', 'print JSON')
+    .action((flags: ConfigFlags & { readonly json?: boolean }) => {
+      const effective = configOf(flags)
+      if (flags.json) printJson(effectiveConfig(effective))
+      else process.stdout.write(effectiveYaml(effective))
+    })
+  const schema = createCommand('schema', {
+    summary: 'Print the JSON Schema of the configuration file.',
+    description: 'Prints the JSON Schema of litestream.yml, for editors.',
+    examples: [['config schema > litestream.schema.json', 'save it for an editor']],
+  }).action(() => printJson(editorSchema()))
+  return config.addCommand(check).addCommand(schema)
+}

@@ -1,0 +1,27 @@
+import type { Command } from 'commander'
+import { findDatabases } from '../../config/directories.js'
+import { addConfigFlags, type ConfigFlags, configOf, createCommand } from '../command.js'
+import { printJson, printTable } from '../output.js'
+
+export function databasesCommand(): Command {
+  const command = createCommand('databases', {
+    summary: 'List the databases of the configuration.',
+    description:
+      'Lists the databases of the configuration file, those in its directories included, and where each is replicated to.',
+    examples: [
+      ['databases', 'from /etc/litestream.yml'],
+      ['databases -config litestream.yml -json', '[{"path", "replica"}]'],
+    ],
+  })
+  return addConfigFlags(command)
+    .option('--json', 'print JSON')
+    .action((flags: ConfigFlags & { readonly json?: boolean }) => {
+      const rows = findDatabases(configOf(flags)).map(({ path, replica }) => ({ path, replica: replica.type }))
+      if (flags.json) printJson(rows)
+      else
+        printTable(
+          ['path', 'replica'],
+          rows.map((row) => [row.path, row.replica]),
+        )
+    })
+}

@@ -1,0 +1,65 @@
+import type { Command } from 'commander'
+import { LitestreamError } from '../../errors.js'
+import { LEVELS } from '../../ltx/format.js'
+import { formatTxid } from '../../ltx/txid.js'
+import type { LtxFileInfo } from '../../storage/replica-client.js'
+import { addConfigFlags, type ConfigFlags, createCommand } from '../command.js'
+import { formatTime, printJson, printTable } from '../output.js'
+import { withReplica } from '../target.js'
+
+interface ListFlags extends ConfigFlags {
+  readonly level: string
+  readonly json?: boolean
+}
+
+function levelsOf(text: string): readonly number[] {
+  if (text === 'all') return LEVELS
+  if (/^\d$/.test(text)) return [Number(text)]
+  throw new LitestreamError('INVALID_ARGUMENT', `invalid level: ${JSON.stringify(text)}`, {
+    hint: 'Use -level 0 to -level 9, or -level all.',
+  })
+}
+
+export function ltxListCommand(): Command {
+  const command = createCommand('list', {
+    summary: 'List the LTX files of a replica.',
+    description: 'Lists the LTX files of a replica: level 0 unless told otherwise. Level 9 holds the snapshots.',
+    examples: [
+      ['ltx list file:///var/backups/app.db', 'level 0'],
+      ['ltx list -level 9 s3://bucket/app.db', 'the snapshots'],
+      [
+        'ltx list -level all -json /var/lib/app.db',
+        'all levels of a configured database: [{"level", "min_txid", "max_txid", "size", "timestamp"}]',
+      ],
+    ],
+  })
+  return addConfigFlags(command)
+    .argument('<db-or-url>', 'path of a configured database, or replica URL')
+    .option('--level <level>', '0 to 9, or all', '0')
+    .option('--json', 'print JSON')
+    .action(async (argument: string, flags: ListFlags) => {
+      const levels = levelsOf(flags.level)
+      const files: LtxFileInfo[] = []
+      await withReplica(argument, flags, async (client) => {
+        for (const level of levels) for await (const file of client.list(level)) files.push(file)
+      })
+      if (flags.json) printJson(files.map(fileJson))
+      else printTable(['level', 'min_txid', 'max_txid', 'size', 'created'], files.map(fileRow))
+    })
+}
+
+/** The shape of a file in every command's JSON. */
+export function fileJson(file: LtxFileInfo) {
+  return {
+    level: file.level,
+    min_txid: formatTxid(file.minTxid),
+    max_txid: formatTxid(file.maxTxid),
+    size: file.size,
+    timestamp: new Date(file.createdAt).toISOString(),
+  }
+}
+
+export function fileRow(file: LtxFileInfo): string[] {
+  const { level, minTxid, maxTxid, size, createdAt } = file
+  return [String(level), formatTxid(minTxid), formatTxid(maxTxid), String(size), formatTime(createdAt)]
+}

@@ -1,0 +1,66 @@
+import { createReadStream } from 'node:fs'
+import type { Command } from 'commander'
+import { isLitestreamError } from '../../errors.js'
+import { decodeLtx } from '../../ltx/decoder.js'
+import { formatTxid } from '../../ltx/txid.js'
+import { createCommand } from '../command.js'
+import { ExitStatus } from '../exit-status.js'
+import { fileError } from '../ltx-file.js'
+import { green, print, printJson, red } from '../output.js'
+
+interface Verdict {
+  readonly file: string
+  readonly ok: boolean
+  readonly pages?: number
+  readonly min_txid?: string
+  readonly max_txid?: string
+  readonly error?: string
+  readonly offset?: number
+  readonly pgno?: number
+}
+
+export function ltxVerifyCommand(): Command {
+  return createCommand('verify', {
+    summary: 'Check every byte of LTX files.',
+    description:
+      'Checks structure, every page, the page index and the checksums of local LTX files. Exit status 1 if any of them is damaged or cannot be read.',
+    examples: [
+      ['ltx verify *.ltx', 'one line a file'],
+      ['ltx verify -json a.ltx', '[{"file", "ok", "pages", "error", "offset", "pgno"}]'],
+    ],
+  })
+    .argument('<file...>', 'local LTX files')
+    .option('--json', 'print JSON')
+    .action(async (files: string[], flags: { readonly json?: boolean }) => {
+      const verdicts: Verdict[] = []
+      for (const file of files) {
+        const verdict = await verify(file)
+        verdicts.push(verdict)
+        if (flags.json) continue
+        if (verdict.ok) print(`${green('ok')}       ${file}  ${verdict.pages} pages`)
+        else print(`${red('damaged')}  ${file}  ${verdict.error}`)
+      }
+      if (flags.json) printJson(verdicts)
+      if (verdicts.some(({ ok }) => !ok)) throw new ExitStatus(1)
+    })
+}
+
+async function verify(file: string): Promise<Verdict> {
+  try {
+    const { header, batches } = await decodeLtx(readable(file), file)
+    let pages = 0
+    for await (const { count } of batches) pages += count
+    return { file, ok: true, pages, min_txid: formatTxid(header.minTxid), max_txid: formatTxid(header.maxTxid) }
+  } catch (error) {
+    if (!isLitestreamError(error)) throw error
+    return { file, ok: false, error: error.message, offset: error.offset, pgno: error.pgno }
+  }
+}
+
+async function* readable(file: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* createReadStream(file, { highWaterMark: 1 << 20 })
+  } catch (cause) {
+    throw fileError(file, cause)
+  }
+}

@@ -1,0 +1,22 @@
+import type { Command } from 'commander'
+import { createCommand } from '../command.js'
+import { ltxDumpCommand } from './ltx-dump.js'
+import { ltxInfoCommand } from './ltx-info.js'
+import { ltxListCommand } from './ltx-list.js'
+import { ltxVerifyCommand } from './ltx-verify.js'
+
+export function ltxCommand(): Command {
+  return createCommand('ltx', {
+    summary: 'List, show, check and dump LTX files.',
+    description: 'Works on LTX files. `litestream-ts ltx URL` is short for `litestream-ts ltx list URL`.',
+    examples: [
+      ['ltx file:///var/backups/app.db', 'the level 0 files of a replica'],
+      ['ltx -level all s3://bucket/app.db', 'the files of all levels'],
+      ['ltx verify *.ltx', 'check every byte of local files'],
+    ],
+  })
+    .addCommand(ltxListCommand(), { isDefault: true })
+    .addCommand(ltxInfoCommand())
+    .addCommand(ltxVerifyCommand())
+    .addCommand(ltxDumpCommand())
+}

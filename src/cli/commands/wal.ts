@@ -1,0 +1,18 @@
+import type { Command } from 'commander'
+import { LitestreamError } from '../../errors.js'
+import { createCommand } from '../command.js'
+
+/** Litestream 0.3's `wal`; replicas hold LTX files since 0.5. */
+export function walCommand(): Command {
+  return createCommand('wal', {
+    summary: 'The command is now ltx.',
+    description: 'Replicas hold LTX files since 0.5: the command is now `litestream-ts ltx`.',
+    examples: [],
+  })
+    .argument('[args...]')
+    .allowUnknownOption()
+    .action((args: string[]) => {
+      const target = args.find((arg) => !arg.startsWith('-')) ?? 'URL'
+      throw new LitestreamError('INVALID_ARGUMENT', 'the command is now `ltx`', { hint: `litestream-ts ltx ${target}` })
+    })
+}

@@ -1,0 +1,74 @@
+import type { Command, Option } from 'commander'
+
+function findOption(command: Command, name: string): Option | undefined {
+  const option = command.options.find(({ long, short }) => long === `--${name}` || short === `-${name}`)
+  return option
+}
+
+function takesValue(option: Option): boolean {
+  return option.required || option.optional
+}
+
+/** The subcommand that `args` go to, and how many of them name it. */
+function descend(command: Command, args: readonly string[]): { readonly command: Command; readonly used: number } {
+  const named = command.commands.find((c) => c.name() === args[0] || c.aliases().includes(args[0] ?? ''))
+  if (named) return { command: named, used: 1 }
+  return { command, used: 0 }
+}
+
+/** The command whose flags stand unnamed after `command`: `ltx URL` is `ltx list URL`. */
+function defaultCommand(command: Command): Command | undefined {
+  const name = (command as unknown as { _defaultCommandName: string | null })._defaultCommandName
+  return command.commands.find((c) => c.name() === name)
+}
+
+/**
+ * Rewrites Go's flags (`-flag`, `--flag`, `-flag=value`, `-bool=false`) to those commander knows. A flag's value is left as it is,
+ * and so is everything after `--`.
+ */
+export function normalizeFlags(program: Command, argv: readonly string[]): string[] {
+  const out: string[] = []
+  let command = program
+  let i = 0
+  for (;;) {
+    const next = descend(command, argv.slice(i))
+    if (next.used === 0) break
+    out.push(argv[i]!)
+    i += next.used
+    command = next.command
+  }
+  const flagsOf = defaultCommand(command) ?? command
+  for (; i < argv.length; i++) {
+    const arg = argv[i]!
+    if (arg === '--') {
+      out.push(...argv.slice(i))
+      break
+    }
+    const match = /^--?([A-Za-z][\w-]*)(?:=(.*))?$/s.exec(arg)
+    if (!match) {
+      out.push(arg)
+      continue
+    }
+    const [, name, value] = match
+    if (name === 'h' || name === 'help') {
+      out.push('--help')
+      continue
+    }
+    const option = findOption(flagsOf, name!)
+    if (!option) {
+      // Commander's own message for an unknown flag, with what it thinks was meant.
+      out.push(`--${name}`)
+      continue
+    }
+    const flag = option.long ?? option.short!
+    if (takesValue(option)) {
+      const given = value ?? argv[++i]
+      out.push(flag, ...(given === undefined ? [] : [given]))
+    } else if (value === undefined || /^(1|t|true)$/i.test(value)) {
+      out.push(flag)
+    } else if (!/^(0|f|false)$/i.test(value)) {
+      out.push(`${flag}=${value}`) // refused by commander: the flag takes no value
+    }
+  }
+  return out
+}

@@ -1,0 +1,65 @@
+import { Command, CommanderError } from 'commander'
+import { isLitestreamError, LitestreamError } from '../errors.js'
+import { configCommand } from './commands/config.js'
+import { databasesCommand } from './commands/databases.js'
+import { ltxCommand } from './commands/ltx.js'
+import { versionCommand } from './commands/version.js'
+import { walCommand } from './commands/wal.js'
+import { ExitStatus } from './exit-status.js'
+import { normalizeFlags } from './go-flags.js'
+
+export function createProgram(): Command {
+  const program = new Command('litestream-ts')
+    .description('Streams SQLite databases to object storage, and reads them back from anywhere.')
+    .usage('COMMAND [flags] [arguments]')
+    .addHelpText('after', '\nEvery command explains itself: litestream-ts COMMAND -h')
+  for (const command of [configCommand(), databasesCommand(), ltxCommand(), versionCommand()]) {
+    program.addCommand(command)
+  }
+  program.addCommand(walCommand(), { hidden: true })
+  eachCommand(program, (command) => {
+    command.helpCommand(false).exitOverride().configureHelp({ sortOptions: true, showGlobalOptions: false })
+    command.configureOutput({ outputError: () => {} }) // printed once, by report()
+  })
+  return program
+}
+
+function eachCommand(command: Command, act: (command: Command) => void): void {
+  act(command)
+  for (const child of command.commands) eachCommand(child, act)
+}
+
+/** Prints an error as `Error: …` and, where a next step is known, `Try: …`. */
+export function report(error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error)
+  process.stderr.write(`Error: ${message.replace(/^error: /, '')}\n`)
+  if (isLitestreamError(error) && error.hint) process.stderr.write(`Try: ${error.hint}\n`)
+  else if (error instanceof Error && !(error instanceof CommanderError) && !(error instanceof LitestreamError)) {
+    process.stderr.write(`${error.stack ?? ''}\n`) // nothing we know: the place is what a report of it needs
+  }
+}
+
+/** Runs one command line and returns its exit status: 0 done, 1 any error, or what the command or its child asks for. */
+export async function run(argv: readonly string[]): Promise<number> {
+  const program = createProgram()
+  if (argv.length === 0) {
+    process.stderr.write(program.helpInformation())
+    return 1
+  }
+  try {
+    await program.parseAsync(normalizeFlags(program, argv), { from: 'user' })
+    return 0
+  } catch (error) {
+    if (error instanceof ExitStatus) return error.status
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return 0
+      const name = argv.find((arg) => program.commands.some((command) => command.name() === arg))
+      if (error.code === 'commander.help') return 1
+      report(error)
+      process.stderr.write(`Try: litestream-ts ${name ? `${name} ` : ''}-h\n`)
+      return 1
+    }
+    report(error)
+    return 1
+  }
+}

@@ -1,0 +1,58 @@
+import { findDatabases } from '../config/directories.js'
+import { expandPath } from '../config/expand-path.js'
+import { clientOptions } from '../config/open-replica.js'
+import type { Config, DatabaseConfig } from '../config/types.js'
+import { LitestreamError } from '../errors.js'
+import { type OpenReplicaClientOptions, openReplicaClient } from '../storage/open.js'
+import type { ReplicaClient } from '../storage/replica-client.js'
+import { isUrl } from '../storage/url.js'
+import { type ConfigFlags, configOf } from './command.js'
+
+/** What a command's argument `DB_PATH or URL` stands for. */
+export interface Target {
+  readonly url: string
+  readonly options: OpenReplicaClientOptions
+  /** Set when the argument was a database of the configuration. */
+  readonly database?: DatabaseConfig
+}
+
+/** The database of the configuration that has this path. Throws NOT_FOUND. */
+export function findDatabase(config: Config, written: string): DatabaseConfig {
+  const file = expandPath(written)
+  const databases = findDatabases(config)
+  const found = databases.find((database) => database.path === file)
+  if (found) return found
+  const known = databases.map((database) => database.path)
+  throw new LitestreamError('NOT_FOUND', `database not found in config: ${file}`, {
+    file: config.file,
+    hint: known.length ? `Configured are: ${known.join(', ')}.` : 'The configuration has no databases.',
+  })
+}
+
+export function resolveTarget(argument: string, flags: ConfigFlags): Target {
+  if (isUrl(argument)) {
+    if (flags.config) {
+      throw new LitestreamError('INVALID_ARGUMENT', 'cannot use -config with a replica URL', {
+        hint: `Give the path of a configured database, or leave -config away.`,
+      })
+    }
+    return { url: argument, options: {} }
+  }
+  const database = findDatabase(configOf(flags), argument)
+  return { url: database.replica.url, options: clientOptions(database.replica), database }
+}
+
+/** Opens what the argument stands for, hands it to `use` and closes it afterwards. */
+export async function withReplica<T>(
+  argument: string,
+  flags: ConfigFlags,
+  use: (client: ReplicaClient, target: Target) => Promise<T>,
+): Promise<T> {
+  const target = resolveTarget(argument, flags)
+  const client = await openReplicaClient(target.url, target.options)
+  try {
+    return await use(client, target)
+  } finally {
+    await client.close()
+  }
+}

@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs'
+import { LitestreamError } from '../errors.js'
+import { DEFAULTS } from './defaults.js'
+import { expandEnv } from './expand-env.js'
+import { expandPath } from './expand-path.js'
+import { parseConfig } from './parse.js'
+import { resolveConfig } from './resolve.js'
+import type { Config } from './types.js'
+
+export interface LoadConfigOptions {
+  /** Otherwise `LITESTREAM_CONFIG`, otherwise /etc/litestream.yml. */
+  readonly path?: string
+  /** Replace `$NAME` in the text by environment variables; true unless told otherwise. */
+  readonly expandEnv?: boolean
+}
+
+/** Where the configuration is read from, and who said so. */
+export function configPath(path?: string): { readonly path: string; readonly from: string } {
+  if (path) return { path: expandPath(path), from: '-config' }
+  const env = process.env.LITESTREAM_CONFIG
+  return env ? { path: expandPath(env), from: 'LITESTREAM_CONFIG' } : { path: DEFAULTS.configPath, from: 'the default' }
+}
+
+/** Reads text as if it stood in `file`. Throws CONFIG_INVALID. */
+export function configFromText(text: string, file: string, options: LoadConfigOptions = {}): Config {
+  const expanded = options.expandEnv === false ? { text, unset: [] } : expandEnv(text)
+  const config = resolveConfig(parseConfig(expanded.text, file))
+  const unset = expanded.unset.map(
+    (name) => `${file}: environment variable ${name} is not set, so $${name} stands for nothing`,
+  )
+  return { ...config, warnings: [...unset, ...config.warnings] }
+}
+
+/** Reads the configuration file. Throws NOT_FOUND, ACCESS_DENIED or CONFIG_INVALID. */
+export function loadConfig(options: LoadConfigOptions = {}): Config {
+  const { path, from } = configPath(options.path)
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT') {
+      throw new LitestreamError('NOT_FOUND', `config file not found: ${path}`, {
+        file: path,
+        cause,
+        hint: `The path comes from ${from}. Name another with -config or LITESTREAM_CONFIG, or give a database and a replica URL as arguments.`,
+      })
+    }
+    throw new LitestreamError(
+      code === 'EACCES' ? 'ACCESS_DENIED' : 'CONFIG_INVALID',
+      `cannot read ${path}: ${message}`,
+      { file: path, cause },
+    )
+  }
+  return configFromText(text, path, options)
+}
+
+/** A configuration of one database with everything else at its default, as command line arguments give it. */
+export function configFromArguments(dbPath: string, replicaUrl: string): Config {
+  // JSON is YAML, and quoting it this way leaves no character of an argument with a meaning of its own.
+  const text = JSON.stringify({ dbs: [{ path: expandPath(dbPath), replica: { url: replicaUrl } }] })
+  const { file: _, ...config } = configFromText(text, 'arguments', { expandEnv: false })
+  return config
+}

@@ -1,0 +1,62 @@
+import type { OpenReplicaClientOptions } from '../storage/open.js'
+import { openReplicaClient } from '../storage/open.js'
+import type { ReplicaClient } from '../storage/replica-client.js'
+import type { ReplicaSettings } from './replica-settings.js'
+import type { ReplicaConfig } from './types.js'
+
+const S3_KEYS = [
+  'endpoint',
+  'region',
+  'access-key-id',
+  'secret-access-key',
+  'force-path-style',
+  'sign-payload',
+  'require-content-md5',
+  'skip-verify',
+  'storage-class',
+  'part-size',
+  'concurrency',
+  'sse-customer-algorithm',
+  'sse-customer-key',
+  'sse-customer-key-path',
+  'sse-kms-key-id',
+] as const
+
+const NATS_KEYS = [
+  'username',
+  'password',
+  'token',
+  'jwt',
+  'seed',
+  'creds',
+  'nkey',
+  'tls',
+  'root-cas',
+  'client-cert',
+  'client-key',
+  'skip-verify',
+  'max-reconnects',
+  'reconnect-wait',
+  'timeout',
+] as const
+
+/** `access-key-id` is `accessKeyId` in the storage clients: the same names in camel case. */
+function camelCase(key: string): string {
+  return key.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+}
+
+function pick(settings: ReplicaSettings, keys: readonly (keyof ReplicaSettings)[]): object {
+  const given = keys.filter((key) => settings[key] !== undefined)
+  return Object.fromEntries(given.map((key) => [camelCase(key), settings[key]]))
+}
+
+/** A configured replica's settings in the form the storage clients take. */
+export function clientOptions(replica: ReplicaConfig): OpenReplicaClientOptions {
+  if (replica.type === 's3') return { s3: pick(replica.settings, S3_KEYS) }
+  if (replica.type === 'nats') return { nats: pick(replica.settings, NATS_KEYS) }
+  return {}
+}
+
+export function openConfiguredReplica(replica: ReplicaConfig, signal?: AbortSignal): Promise<ReplicaClient> {
+  return openReplicaClient(replica.url, { ...clientOptions(replica), ...(signal ? { signal } : {}) })
+}

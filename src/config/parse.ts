@@ -1,0 +1,110 @@
+import { type Document, isMap, isScalar, LineCounter, parseDocument, visit } from 'yaml'
+import { LitestreamError } from '../errors.js'
+import { nearest } from '../util/nearest.js'
+import { schemaAt } from './json-schema.js'
+import { type ConfigFile, configSchema } from './schema.js'
+
+/** A configuration file as it stands, before inheritance and defaults, and where in the text each value came from. */
+export interface ParsedConfig {
+  readonly file: string
+  readonly values: ConfigFile
+  /** `file:line:column` of the value, or of its nearest enclosing section. */
+  place(path: readonly PropertyKey[]): string
+}
+
+function dropNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(dropNulls)
+  if (value === null || typeof value !== 'object') return value
+  const kept = Object.entries(value).filter(([, v]) => v !== null)
+  return Object.fromEntries(kept.map(([key, v]) => [key, dropNulls(v)]))
+}
+
+/** Writes a path as a person would: `dbs[0].replica.sync-interval`. */
+export function formatKeyPath(path: readonly PropertyKey[]): string {
+  return path.map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i ? '.' : ''}${String(key)}`)).join('')
+}
+
+class Places {
+  readonly #document: Document
+  readonly #lines: LineCounter
+  readonly #file: string
+
+  constructor(file: string, document: Document, lines: LineCounter) {
+    this.#file = file
+    this.#document = document
+    this.#lines = lines
+  }
+
+  at(offset: number): string {
+    const { line, col } = this.#lines.linePos(offset)
+    return `${this.#file}:${line}:${col}`
+  }
+
+  value(path: readonly PropertyKey[]): string {
+    for (let depth = path.length; depth > 0; depth--) {
+      const node = this.#document.getIn(path.slice(0, depth), true) as { range?: [number, number, number] } | undefined
+      if (node?.range) return this.at(node.range[0])
+    }
+    return this.#file
+  }
+
+  key(path: readonly PropertyKey[], key: string): string {
+    const map = path.length === 0 ? this.#document.contents : this.#document.getIn(path, true)
+    if (isMap(map)) {
+      for (const { key: node } of map.items)
+        if (isScalar(node) && node.value === key && node.range) return this.at(node.range[0])
+    }
+    return this.value(path)
+  }
+}
+
+function invalid(place: string, message: string, hint?: string, cause?: unknown): LitestreamError {
+  const file = place.replace(/:\d+:\d+$/, '')
+  return new LitestreamError('CONFIG_INVALID', `${place}: ${message}`, { file, hint, cause })
+}
+
+function unknownKey(places: Places, path: readonly PropertyKey[], key: string): LitestreamError {
+  const known = Object.keys(schemaAt(path)?.properties ?? {})
+  const section = path.length === 0 ? 'at the top of the file' : `in ${formatKeyPath(path)}`
+  const meant = nearest(key, known)
+  const elsewhere = meant === undefined && schemaAt([key]) ? `\`${key}\` belongs at the top of the file.` : undefined
+  const hint = meant ? `Did you mean \`${meant}\`?` : (elsewhere ?? `Known keys here: ${known.join(', ')}.`)
+  return invalid(places.key(path, key), `unknown key \`${key}\` ${section}`, hint)
+}
+
+/** Reads YAML and checks it against the schema. Throws CONFIG_INVALID naming file, line, column and what to write instead. */
+export function parseConfig(text: string, file: string): ParsedConfig {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { schema: 'failsafe', merge: true, lineCounter: lines, prettyErrors: false })
+  const places = new Places(file, document, lines)
+  const [syntax] = document.errors
+  if (syntax)
+    throw invalid(
+      places.at(syntax.pos[0]),
+      syntax.message,
+      'Check the indentation and quotes around this line.',
+      syntax,
+    )
+  // Every scalar stays the text it was written as, except that nothing, `~` and `null` mean that the key is not set.
+  visit(document, {
+    Pair(_, pair) {
+      if (isScalar(pair.value) && pair.value.type === 'PLAIN' && /^(|~|null)$/i.test(String(pair.value.source ?? ''))) {
+        pair.value.value = null
+      }
+    },
+  })
+  const raw = document.contents === null || isEmptyText(document.contents) ? {} : dropNulls(document.toJS())
+  const result = configSchema.safeParse(raw)
+  if (result.success) return { file, values: result.data, place: (path) => places.value(path) }
+  const [issue] = result.error.issues
+  if (issue!.code === 'unrecognized_keys') throw unknownKey(places, issue!.path, issue!.keys[0]!)
+  const where = formatKeyPath(issue!.path)
+  throw invalid(
+    places.value(issue!.path),
+    where ? `${where}: ${issue!.message}` : 'expected a file of `key: value` lines',
+  )
+}
+
+function isEmptyText(node: unknown): boolean {
+  return isScalar(node) && (node.value === null || node.value === '')
+}

@@ -1,0 +1,110 @@
+import { z } from 'zod'
+import { DEFAULTS } from './defaults.js'
+import { boolean, duration, integer, size, text } from './scalars.js'
+
+const secret = { secret: true }
+const unused = { unused: true }
+
+/** Keys of a replica which may also stand at the top of the file, as defaults for every replica. */
+export const inheritedReplicaKeys = {
+  'sync-interval': duration(
+    'How often new LTX files are sent to the replica, at most; must be greater than 0.',
+    DEFAULTS.syncInterval,
+  ),
+  'validation-interval': duration('Has no effect, as in Litestream; see `validation.interval`.', undefined, unused),
+  'max-sync-ltx-files': integer(
+    'How many LTX files one upload run sends at most; 0 sends all.',
+    DEFAULTS.maxSyncLtxFiles,
+  ),
+  'auto-recover': boolean('Start the local LTX files anew when they turn out missing or damaged.', false),
+
+  'access-key-id': text(
+    'S3 and OSS: access key. Otherwise `LITESTREAM_ACCESS_KEY_ID` or the AWS chain is used.',
+    undefined,
+  ),
+  'secret-access-key': text('S3 and OSS: secret key.', undefined, secret),
+  region: text('S3 and OSS: region; asked of AWS when absent, `us-east-1` with an endpoint of your own.'),
+  bucket: text('S3, GCS, ABS, OSS and NATS: bucket, when there is no `url`.'),
+  endpoint: text(
+    'S3, ABS and OSS: address of the service; http is assumed for local and private hosts, otherwise https.',
+  ),
+  'force-path-style': boolean('S3: put the bucket in the path; on when an endpoint is given.'),
+  'sign-payload': boolean('S3: sign request bodies.', true),
+  'require-content-md5': boolean('S3: send Content-MD5 where the protocol asks for it.', true),
+  'skip-verify': boolean('S3: accept any TLS certificate. For tests.', false),
+  'storage-class': text('S3: storage class of new objects.'),
+  'part-size': size('S3 and OSS: size of one part of a multipart upload, at least 5MiB.', '5MiB'),
+  concurrency: integer('S3 and OSS: parts uploaded at the same time.', 5),
+  'sse-customer-algorithm': text('S3: algorithm of encryption with your own key, `AES256`.'),
+  'sse-customer-key': text('S3: your own key, 32 bytes in base64.', undefined, secret),
+  'sse-customer-key-path': text('S3: file with that key.'),
+  'sse-kms-key-id': text('S3: id of the KMS key to encrypt with.'),
+
+  'account-name': text('ABS: storage account.'),
+  'account-key': text('ABS: key of the account.', undefined, secret),
+  'sas-token': text('ABS: shared access signature.', undefined, secret),
+
+  host: text('SFTP: `host:port`, when there is no `url`.'),
+  user: text('SFTP: user.'),
+  password: text('SFTP and NATS: password.', undefined, secret),
+  'key-path': text('SFTP: private key file.'),
+  'concurrent-writes': boolean('SFTP: write several blocks at once.', true),
+  'host-key': text("SFTP: the server's public host key."),
+
+  'webdav-url': text('WebDAV: URL of the collection, when there is no `url`.'),
+  'webdav-username': text('WebDAV: user.'),
+  'webdav-password': text('WebDAV: password.', undefined, secret),
+
+  jwt: text('NATS: user JWT.', undefined, secret),
+  seed: text('NATS: seed that goes with the JWT.', undefined, secret),
+  creds: text('NATS: credentials file.'),
+  nkey: text('NATS: NKey.', undefined, secret),
+  username: text('NATS: user.'),
+  token: text('NATS: token.', undefined, secret),
+  tls: boolean('NATS: use TLS.', false),
+  'root-cas': z
+    .union([z.string().transform((file) => [file]), z.array(z.string())])
+    .optional()
+    .meta({ description: 'NATS: files with the certificates of accepted authorities.' }),
+  'client-cert': text('NATS: client certificate file; goes with `client-key`.'),
+  'client-key': text('NATS: client key file.'),
+  'max-reconnects': integer('NATS: attempts to reconnect; -1 for ever.', -1),
+  'reconnect-wait': duration('NATS: pause between them.', 2000),
+  timeout: duration('NATS: how long to wait for a connection.', 10_000),
+}
+
+const ageKey = z
+  .unknown()
+  .optional()
+  .meta({ description: 'Encryption of Litestream 0.3; refused, as in 0.5.', unused: true })
+
+/** Keys of Litestream 0.3, still read, with a warning that shows the form of today. */
+export const legacyReplicaKeys = {
+  retention: duration('Litestream 0.3; now `snapshot.retention` at the top.', undefined),
+  'retention-check-interval': duration(
+    'Litestream 0.3; now `l0-retention-check-interval` at the top.',
+    undefined,
+    unused,
+  ),
+  'snapshot-interval': duration('Litestream 0.3; now `snapshot.interval` at the top.', undefined),
+}
+
+export const replicaSchema = z
+  .strictObject({
+    type: text(
+      '`file`, `s3`, `nats`, `gs`, `abs`, `oss`, `sftp` or `webdav`; taken from `url` when there is one.',
+      'file',
+    ),
+    url: text('Where the replica lives: `s3://bucket/path`, `file:///path`, `nats://host/bucket`, …'),
+    path: text('Path in the bucket or file system, when there is no `url`.'),
+    name: text('Has no effect since 0.5.', undefined, unused),
+    ...inheritedReplicaKeys,
+    age: ageKey,
+    ...legacyReplicaKeys,
+  })
+  .meta({ title: 'replica' })
+
+export const inheritedAge = ageKey
+
+export type ReplicaFile = z.output<typeof replicaSchema>
+export type ReplicaSettings = { readonly [K in keyof typeof inheritedReplicaKeys]?: ReplicaFile[K] }

@@ -1,0 +1,104 @@
+import path from 'node:path'
+import { isUrl } from '../storage/url.js'
+import { expandPath } from './expand-path.js'
+import type { ReplicaFile } from './replica-settings.js'
+
+/** The keys a `url` makes superfluous, by the URL's scheme. */
+const PARTS_OF_URL: Readonly<Record<string, readonly (keyof ReplicaFile)[]>> = {
+  file: ['path'],
+  s3: ['path', 'bucket'],
+  gs: ['path', 'bucket'],
+  abs: ['path', 'bucket'],
+  oss: ['path', 'bucket'],
+  nats: ['path', 'bucket'],
+  sftp: ['path', 'host'],
+  webdav: ['path', 'webdav-url'],
+  webdavs: ['path', 'webdav-url'],
+}
+
+export const REPLICA_TYPES = Object.keys(PARTS_OF_URL).filter((type) => type !== 'webdavs')
+
+/** Says what is wrong; the caller adds where. */
+export type Fail = (key: keyof ReplicaFile | undefined, message: string, hint?: string) => Error
+
+/** Litestream's kind of replica: the URL's scheme, else `type`, else a file. */
+export function replicaType(replica: ReplicaFile): string {
+  if (replica.url !== undefined) return /^([a-z][a-z0-9+.-]*):/i.exec(replica.url)?.[1]?.toLowerCase() ?? 'file'
+  return replica.type ?? 'file'
+}
+
+function required(
+  replica: ReplicaFile,
+  key: 'bucket' | 'host' | 'path' | 'webdav-url',
+  type: string,
+  fail: Fail,
+): string {
+  const value = replica[key]
+  if (!value)
+    throw fail(undefined, `${key} required for ${type} replica`, `Write \`url: ${type}://…\` or set \`${key}\`.`)
+  return value
+}
+
+function keyPath(written: string | undefined): string {
+  return encodeURI(path.posix.normalize(`/${written ?? ''}`))
+    .replaceAll('?', '%3F')
+    .replaceAll('#', '%23')
+}
+
+/** The one URL that says where a replica is, from either form of the file: `url`, or `type` with its keys. */
+export function replicaUrl(replica: ReplicaFile, fail: Fail): string {
+  const type = replicaType(replica)
+  if (!(type in PARTS_OF_URL)) {
+    throw fail(
+      replica.url === undefined ? 'type' : 'url',
+      `unknown replica type in config: ${JSON.stringify(type)}`,
+      `Use one of ${REPLICA_TYPES.join(', ')}.`,
+    )
+  }
+  if (replica.path !== undefined && isUrl(replica.path)) {
+    throw fail(
+      'path',
+      "replica path cannot be a url, please use the 'url' field instead",
+      `Write \`url: ${replica.path}\`.`,
+    )
+  }
+  if (replica.url !== undefined) {
+    // A bucket beside a NATS URL without a path is how Litestream's own example is written.
+    const bare = type === 'nats' && /^nats:\/\/[^/]*\/?$/i.test(replica.url)
+    for (const key of PARTS_OF_URL[type]!) {
+      if (replica[key] === undefined || (bare && key === 'bucket')) continue
+      throw fail(
+        key,
+        `cannot specify url & ${key} for ${type} replica`,
+        `The URL says where the replica is: delete \`${key}\`, or use it instead of \`url\`.`,
+      )
+    }
+    if (bare && replica.bucket) return `${replica.url.replace(/\/$/, '')}/${encodeURIComponent(replica.bucket)}`
+    return type === 'file' ? fileUrl(replica.url, fail) : replica.url
+  }
+  switch (type) {
+    case 'file':
+      return `file://${keyPath(expandPath(required(replica, 'path', type, fail)))}`
+    case 'nats':
+      return `nats://${replica.host ?? '127.0.0.1:4222'}/${encodeURIComponent(required(replica, 'bucket', type, fail))}`
+    case 'sftp': {
+      const user = replica.user ? `${encodeURIComponent(replica.user)}@` : ''
+      return `sftp://${user}${required(replica, 'host', type, fail)}${keyPath(replica.path)}`
+    }
+    case 'webdav':
+      return (
+        required(replica, 'webdav-url', type, fail).replace(/^http/i, 'webdav').replace(/\/$/, '') +
+        keyPath(replica.path)
+      )
+    default:
+      return `${type}://${required(replica, 'bucket', type, fail)}${keyPath(replica.path)}`
+  }
+}
+
+/** Litestream takes `file://relative` and `file:///~/x` too; both become absolute here. */
+function fileUrl(url: string, fail: Fail): string {
+  const written = url.replace(/^file:(\/\/)?/i, '')
+  if (written === '') throw fail('url', 'file replica path required', 'Write file:///absolute/path.')
+  const absolute = expandPath(written.replace(/^\/~/, '~'))
+  return `file://${absolute}`
+}

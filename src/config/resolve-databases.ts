@@ -1,0 +1,153 @@
+import { formatDuration } from '../util/duration.js'
+import { DEFAULTS } from './defaults.js'
+import { expandPath } from './expand-path.js'
+import { ageError, type FailAt } from './fail.js'
+import type { ParsedConfig } from './parse.js'
+import { inheritedReplicaKeys, type ReplicaFile, type ReplicaSettings } from './replica-settings.js'
+import { replicaType, replicaUrl } from './replica-url.js'
+import type { ConfigFile, DatabaseFile } from './schema.js'
+import type { DatabaseConfig, DatabaseSettings, DirectoryConfig, ReplicaConfig } from './types.js'
+
+type Path = readonly PropertyKey[]
+
+/** Root settings below the replica's own; what neither sets is absent. */
+function inherit(root: ConfigFile, replica: ReplicaFile): ReplicaFile {
+  const inherited = Object.keys(inheritedReplicaKeys).map((key) => [key, root[key as keyof ReplicaSettings]])
+  const given = Object.entries(replica).filter(([, value]) => value !== undefined)
+  return { ...Object.fromEntries(inherited.filter(([, value]) => value !== undefined)), ...Object.fromEntries(given) }
+}
+
+function resolveReplica(root: ConfigFile, own: ReplicaFile, path: Path, fail: FailAt): ReplicaConfig {
+  if (own.age !== undefined) throw ageError(fail, [...path, 'age'])
+  // `bucket` and `host` at the top of the file are defaults for replicas without a URL, no contradiction to one with.
+  const merged = inherit(root, own)
+  const whereabouts =
+    own.url === undefined ? merged : { ...merged, bucket: own.bucket, host: own.host, 'webdav-url': own['webdav-url'] }
+  if (own.url !== undefined && replicaType(own) === 'nats') whereabouts.bucket = merged.bucket
+  const url = replicaUrl(whereabouts, (key, message, hint) => fail(key ? [...path, key] : path, message, hint))
+  const syncInterval = merged['sync-interval'] ?? DEFAULTS.syncInterval
+  if (syncInterval <= 0) {
+    const where = own['sync-interval'] === undefined ? ['sync-interval'] : [...path, 'sync-interval']
+    throw fail(
+      where,
+      `${formatPath(path)}.sync-interval: sync interval must be greater than 0 (got ${formatDuration(syncInterval)})`,
+    )
+  }
+  const settings = Object.fromEntries(
+    Object.keys(inheritedReplicaKeys).flatMap((key) => {
+      const value = merged[key as keyof ReplicaSettings]
+      return value === undefined ? [] : [[key, value]]
+    }),
+  ) as ReplicaSettings
+  return {
+    type: replicaType(own),
+    url,
+    settings,
+    syncInterval,
+    maxSyncLtxFiles: merged['max-sync-ltx-files'] ?? DEFAULTS.maxSyncLtxFiles,
+    autoRecover: merged['auto-recover'] ?? false,
+  }
+}
+
+/** Litestream's own way of writing it: the single replica is `replica` whatever list it came from. */
+function formatPath(path: Path): string {
+  return `dbs[${String(path[1])}].replica`
+}
+
+function chooseReplica(database: DatabaseFile, path: Path, fail: FailAt): { replica: ReplicaFile; path: Path } {
+  const { replica, replicas } = database
+  if (replica !== undefined && replicas !== undefined) {
+    throw fail(
+      [...path, 'replicas'],
+      "cannot specify 'replica' and 'replicas' on a database",
+      'Keep `replica` and delete `replicas`.',
+    )
+  }
+  if (replicas !== undefined && replicas.length > 1) {
+    throw fail(
+      [...path, 'replicas', 1],
+      'multiple replicas on a single database are no longer supported',
+      'Keep one under `replica:`; for a second copy use the replication of the bucket, or replicate from a second process with its own `meta-path`.',
+    )
+  }
+  if (replica !== undefined) return { replica, path: [...path, 'replica'] }
+  const [only] = replicas ?? []
+  if (only === undefined)
+    throw fail(path, 'must specify replica for database', 'Add `replica:` with a `url:` below the entry.')
+  return { replica: only, path: [...path, 'replicas', 0] }
+}
+
+function databaseSettings(database: DatabaseFile, path: Path, fail: FailAt): DatabaseSettings {
+  const pages = database['min-checkpoint-page-count'] ?? DEFAULTS.minCheckpointPageCount
+  if (pages <= 0)
+    throw fail(
+      [...path, 'min-checkpoint-page-count'],
+      `min-checkpoint-page-count must be greater than 0 (got ${pages})`,
+    )
+  const notNegative = (key: 'monitor-interval' | 'checkpoint-interval' | 'busy-timeout', fallback: number) => {
+    const value = database[key] ?? fallback
+    if (value < 0 || (value === 0 && key === 'monitor-interval')) {
+      const rule = key === 'monitor-interval' ? 'greater than 0' : '0 or more'
+      throw fail([...path, key], `${key} must be ${rule} (got ${formatDuration(value)})`)
+    }
+    return value
+  }
+  return {
+    monitorInterval: notNegative('monitor-interval', DEFAULTS.monitorInterval),
+    checkpointInterval: notNegative('checkpoint-interval', DEFAULTS.checkpointInterval),
+    busyTimeout: notNegative('busy-timeout', DEFAULTS.busyTimeout),
+    minCheckpointPageCount: pages,
+    truncatePageN: database['truncate-page-n'] || DEFAULTS.truncatePageN,
+    maxSyncWalBytes: database['max-sync-wal-bytes'] ?? DEFAULTS.maxSyncWalBytes,
+    restoreIfDbNotExists: database['restore-if-db-not-exists'] ?? false,
+  }
+}
+
+/** The `dbs` of the file: single databases, and directories to look for databases in. */
+export function resolveDatabases(config: ParsedConfig, failAt: FailAt) {
+  const databases: DatabaseConfig[] = []
+  const directories: DirectoryConfig[] = []
+  const seen = new Map<string, number>()
+  for (const [i, entry] of (config.values.dbs ?? []).entries()) {
+    const path: Path = ['dbs', i]
+    const fail: FailAt = (at, message, hint) => failAt(at, `database config #${i + 1}: ${message}`, hint)
+    if (entry.path && entry.dir) throw fail(path, "cannot specify both 'path' and 'dir'")
+    if (!entry.path && !entry.dir) throw fail(path, "must specify either 'path' or 'dir'")
+    if (entry.dir && !entry.pattern)
+      throw fail(path, "'pattern' is required when using 'dir'", 'Add a glob, as in `pattern: "*.db"`.')
+    if (entry.watch && !entry.dir) throw fail([...path, 'watch'], "'watch' can only be enabled with a directory")
+    if (entry['meta-dir'] && !entry.dir)
+      throw fail([...path, 'meta-dir'], "'meta-dir' can only be used with 'dir'", 'Use `meta-path` with `path`.')
+    if (entry['meta-dir'] && entry['meta-path'])
+      throw fail([...path, 'meta-dir'], "cannot specify both 'meta-path' and 'meta-dir'")
+
+    const chosen = chooseReplica(entry, path, fail)
+    const replica = resolveReplica(config.values, chosen.replica, chosen.path, fail)
+    const settings = databaseSettings(entry, path, fail)
+    const metaPath = entry['meta-path'] ? { metaPath: expandPath(entry['meta-path']) } : {}
+    if (entry.dir) {
+      directories.push({
+        dir: expandPath(entry.dir),
+        pattern: entry.pattern!,
+        recursive: entry.recursive ?? false,
+        watch: entry.watch ?? false,
+        ...metaPath,
+        ...(entry['meta-dir'] ? { metaDir: expandPath(entry['meta-dir']) } : {}),
+        ...settings,
+        replica,
+      })
+      continue
+    }
+    const dbPath = expandPath(entry.path!)
+    const earlier = seen.get(dbPath)
+    if (earlier !== undefined)
+      throw fail(
+        [...path, 'path'],
+        `${dbPath} is already database config #${earlier + 1}`,
+        'Delete one of the two entries.',
+      )
+    seen.set(dbPath, i)
+    databases.push({ path: dbPath, ...metaPath, ...settings, replica })
+  }
+  return { databases, directories }
+}

@@ -1,0 +1,129 @@
+import { splitAddress } from '../util/address.js'
+import { formatDuration } from '../util/duration.js'
+import { tryParseLogLevel } from '../util/logger.js'
+import { DEFAULTS } from './defaults.js'
+import { ageError, type FailAt, failer } from './fail.js'
+import { legacySnapshot, legacyWarnings } from './legacy.js'
+import { formatKeyPath, type ParsedConfig } from './parse.js'
+import { resolveDatabases } from './resolve-databases.js'
+import type { Config } from './types.js'
+
+/** Applies inheritance and defaults and checks what the shape alone does not say. Throws CONFIG_INVALID. */
+export function resolveConfig(config: ParsedConfig): Config {
+  const { values } = config
+  const fail = failer(config)
+  const positive = (path: readonly PropertyKey[], what: string, value: number) => {
+    if (value > 0) return value
+    throw fail(path, `${formatKeyPath(path)}: ${what} must be greater than 0 (got ${formatDuration(value)})`)
+  }
+  const notNegative = (path: readonly PropertyKey[], what: string, value: number) => {
+    if (value >= 0) return value
+    throw fail(path, `${formatKeyPath(path)}: ${what} must not be negative (got ${formatDuration(value)})`)
+  }
+
+  if (values.addr && !splitAddress(values.addr)) {
+    throw fail(
+      ['addr'],
+      `must specify port for bind address: ${JSON.stringify(values.addr)}`,
+      'Write host:port, as in 127.0.0.1:9090.',
+    )
+  }
+  if (values.age !== undefined) throw ageError(fail, ['age'])
+
+  const intervals = values.levels?.map((level, i) => {
+    const path = ['levels', i, 'interval']
+    if (level.interval === undefined) throw fail(['levels', i], `${formatKeyPath(path)}: compaction interval required`)
+    return positive(path, 'compaction interval', level.interval)
+  })
+  const snapshot = resolveSnapshot(config, fail)
+  const warnings = legacyWarnings(config)
+  if (values['mcp-addr'])
+    warnings.push(`${config.place(['mcp-addr'])}: mcp-addr has no effect: there is no MCP server here`)
+  if (!values.dbs?.length) warnings.push(`${config.file}: no databases specified in configuration`)
+
+  const { databases, directories } = resolveDatabases(config, fail)
+  const heartbeatUrl = values['heartbeat-url']
+  if (heartbeatUrl && !/^https?:\/\/[^/]/i.test(heartbeatUrl)) {
+    throw fail(
+      ['heartbeat-url'],
+      `heartbeat URL must be a valid HTTP or HTTPS URL (got ${JSON.stringify(heartbeatUrl)})`,
+    )
+  }
+  const heartbeatInterval = values['heartbeat-interval'] ?? DEFAULTS.heartbeatInterval
+  if (heartbeatInterval < DEFAULTS.minHeartbeatInterval) {
+    throw fail(
+      ['heartbeat-interval'],
+      `heartbeat interval must be at least 1 minute (got ${formatDuration(heartbeatInterval)})`,
+    )
+  }
+
+  return {
+    file: config.file,
+    ...(values.addr ? { addr: values.addr } : {}),
+    ...(values.exec ? { exec: values.exec } : {}),
+    socket: {
+      enabled: values.socket?.enabled ?? false,
+      path: values.socket?.path ?? DEFAULTS.socketPath,
+      permissions: values.socket?.permissions ?? DEFAULTS.socketPermissions,
+    },
+    levels: (intervals?.length ? intervals : DEFAULTS.levels).map((interval, i) => ({ level: i + 1, interval })),
+    snapshot: {
+      interval: positive(['snapshot', 'interval'], 'snapshot interval', snapshot.interval),
+      retention: positive(['snapshot', 'retention'], 'snapshot retention', snapshot.retention),
+    },
+    ...(values.validation?.interval === undefined
+      ? {}
+      : {
+          validationInterval: positive(['validation', 'interval'], 'validation interval', values.validation.interval),
+        }),
+    l0Retention: notNegative(['l0-retention'], 'l0 retention', values['l0-retention'] ?? DEFAULTS.l0Retention),
+    l0RetentionCheckInterval: positive(
+      ['l0-retention-check-interval'],
+      'l0 retention check interval',
+      values['l0-retention-check-interval'] ?? DEFAULTS.l0RetentionCheckInterval,
+    ),
+    verifyCompaction: values['verify-compaction'] ?? false,
+    retentionEnabled: values.retention?.enabled ?? true,
+    ...(heartbeatUrl ? { heartbeat: { url: heartbeatUrl, interval: heartbeatInterval } } : {}),
+    shutdownSyncTimeout: notNegative(
+      ['shutdown-sync-timeout'],
+      'shutdown sync timeout',
+      values['shutdown-sync-timeout'] ?? DEFAULTS.shutdownSyncTimeout,
+    ),
+    shutdownSyncInterval: positive(
+      ['shutdown-sync-interval'],
+      'shutdown sync interval',
+      values['shutdown-sync-interval'] ?? DEFAULTS.shutdownSyncInterval,
+    ),
+    logging: { level: tryParseLogLevel(values.logging?.level ?? '') ?? 'info', type: values.logging?.type ?? 'text' },
+    databases,
+    directories,
+    warnings,
+  }
+}
+
+/** Litestream keeps one snapshot schedule for the process, but lets a database entry set it; entries must then agree. */
+function resolveSnapshot({ values }: ParsedConfig, fail: FailAt) {
+  const legacy = legacySnapshot(values)
+  const pick = (key: 'interval' | 'retention', fallback: number) => {
+    if (values.snapshot?.[key] !== undefined) return values.snapshot[key]
+    let chosen: number | undefined
+    for (const [i, database] of (values.dbs ?? []).entries()) {
+      const value = database.snapshot?.[key]
+      if (value === undefined) continue
+      if (chosen !== undefined && chosen !== value) {
+        throw fail(
+          ['dbs', i, 'snapshot', key],
+          `conflicting database snapshot.${key} values: ${formatDuration(chosen)} and ${formatDuration(value)}`,
+          `There is one schedule for all databases: write \`snapshot.${key}\` once, at the top of the file.`,
+        )
+      }
+      chosen = value
+    }
+    return chosen ?? legacy[key] ?? fallback
+  }
+  return {
+    interval: pick('interval', DEFAULTS.snapshotInterval),
+    retention: pick('retention', DEFAULTS.snapshotRetention),
+  }
+}

@@ -1,0 +1,142 @@
+import { z } from 'zod'
+import { DEFAULTS, MAX_LEVELS } from './defaults.js'
+import { inheritedAge, inheritedReplicaKeys, legacyReplicaKeys, replicaSchema } from './replica-settings.js'
+import { boolean, choice, duration, integer, permissions, size, text } from './scalars.js'
+
+const snapshot = z
+  .strictObject({
+    interval: duration('How often a full snapshot is written; greater than 0.', DEFAULTS.snapshotInterval),
+    retention: duration(
+      'How long snapshots are kept, and what is needed to restore since them; greater than 0.',
+      DEFAULTS.snapshotRetention,
+    ),
+  })
+  .optional()
+
+const levels = z
+  .array(
+    z.strictObject({
+      interval: duration('How often the level below is merged into this one; greater than 0.'),
+    }),
+  )
+  .max(MAX_LEVELS, { error: `at most ${MAX_LEVELS} compaction levels can be configured` })
+  .optional()
+  .meta({
+    description: 'The compaction levels: the first entry is level 1, the second level 2, and so on.',
+    defaultText: '30s, 5m, 1h',
+  })
+
+const databaseSchema = z.strictObject({
+  path: text('The database file. `~`, `sqlite://` and `$VAR` are understood. Either this or `dir`.'),
+  dir: text('A directory whose databases are replicated, each below the replica under its own relative path.'),
+  pattern: text('With `dir`: glob for file names, such as `*.db`. Required there.'),
+  recursive: boolean('With `dir`: look into directories below too.', false),
+  watch: boolean('With `dir`: take up databases that appear later, let go of those that vanish.', false),
+  'meta-path': text("Where the database's local LTX files are kept.", '.<name>-litestream beside it'),
+  'meta-dir': text('With `dir`: a directory for the local LTX files of all of them.'),
+  'monitor-interval': duration('How often the WAL is looked at.', DEFAULTS.monitorInterval),
+  'checkpoint-interval': duration(
+    'A passive checkpoint at least this often after writes; 0 turns it off.',
+    DEFAULTS.checkpointInterval,
+  ),
+  'busy-timeout': duration('How long to wait for a lock of the database.', DEFAULTS.busyTimeout),
+  'min-checkpoint-page-count': integer(
+    'A passive checkpoint once the WAL holds this many pages; greater than 0.',
+    DEFAULTS.minCheckpointPageCount,
+  ),
+  'truncate-page-n': integer(
+    'A truncating checkpoint once the WAL holds this many pages; 0 means the default, a negative number turns it off.',
+    DEFAULTS.truncatePageN,
+  ),
+  'max-checkpoint-page-count': integer('Litestream 0.3; now `truncate-page-n`.', undefined, { unused: true }),
+  'max-sync-wal-bytes': size(
+    'How much of the WAL one LTX file takes up at most, checked at commits; 0 for no limit.',
+    '64MiB',
+  ),
+  'restore-if-db-not-exists': boolean(
+    'Restore the database from its replica before replicating, if the file is missing.',
+    false,
+  ),
+  snapshot: snapshot.meta({
+    description: 'Taken for the whole process, as in Litestream; databases must not disagree.',
+  }),
+  replica: replicaSchema.optional().meta({ description: 'Where the database is replicated to.' }),
+  replicas: z.array(replicaSchema).optional().meta({ description: 'Litestream 0.3: a list with exactly one replica.' }),
+})
+
+/** The whole of litestream.yml: types, validation, JSON Schema and documentation come from here. */
+export const configSchema = z.strictObject({
+  addr: text(
+    'Address of the metrics, health and status page, such as `127.0.0.1:9090`. A port alone binds every interface and shows the status page to this machine only.',
+    'off',
+  ),
+  'mcp-addr': text('Read and ignored: there is no MCP server here.', 'off', { unused: true }),
+  exec: text('A command to run; replication ends when it does.'),
+  socket: z
+    .strictObject({
+      enabled: boolean('Listen for `start`, `stop`, `sync` and the like.', false),
+      path: text('The socket file.', DEFAULTS.socketPath),
+      permissions: permissions('Its file mode.', DEFAULTS.socketPermissions),
+    })
+    .optional()
+    .meta({ description: 'The control socket.' }),
+  levels,
+  snapshot: snapshot.meta({ description: 'Full snapshots.' }),
+  validation: z
+    .strictObject({ interval: duration('How often all levels are checked for gaps and overlaps.', undefined) })
+    .optional()
+    .meta({ description: 'Checks of the replica while it runs.' }),
+  'l0-retention': duration(
+    'How long level 0 files stay after they were compacted; 0 keeps them.',
+    DEFAULTS.l0Retention,
+  ),
+  'l0-retention-check-interval': duration(
+    'How often that is looked at; greater than 0.',
+    DEFAULTS.l0RetentionCheckInterval,
+  ),
+  'verify-compaction': boolean('List the level after each compaction and check that it has no gap.', false),
+  retention: z
+    .strictObject(
+      { enabled: boolean('Delete old files from the replica; off leaves that to the rules of the bucket.', true) },
+      {
+        error: (issue) =>
+          issue.code === 'invalid_type'
+            ? 'expected a section with `enabled` (a duration belongs in `snapshot.retention`)'
+            : undefined,
+      },
+    )
+    .optional()
+    .meta({ description: 'Deletion of old files.' }),
+  'heartbeat-url': text('An http(s) URL to GET while every database is replicated.'),
+  'heartbeat-interval': duration('How often; at least 1m.', DEFAULTS.heartbeatInterval),
+  'shutdown-sync-timeout': duration(
+    'How long the last upload is retried when stopping; 0 tries once.',
+    DEFAULTS.shutdownSyncTimeout,
+  ),
+  'shutdown-sync-interval': duration(
+    'The pause between those attempts; greater than 0.',
+    DEFAULTS.shutdownSyncInterval,
+  ),
+  logging: z
+    .strictObject({
+      level: choice(
+        ['trace', 'debug', 'info', 'warn', 'warning', 'error'],
+        '`trace`, `debug`, `info`, `warn` or `error`. `LOG_LEVEL` and `-log-level` go first.',
+        'info',
+      ),
+      type: choice(['text', 'json', 'pretty'], '`text`, `json` or `pretty`.', 'text'),
+      stderr: boolean('Has no effect: logs always go to stderr here, so that stdout stays clean.', true, {
+        unused: true,
+      }),
+      source: boolean('Has no effect.', false, { unused: true }),
+    })
+    .optional()
+    .meta({ description: 'Logs.' }),
+  ...inheritedReplicaKeys,
+  age: inheritedAge,
+  dbs: z.array(databaseSchema).optional().meta({ description: 'The databases.' }),
+})
+
+export const legacyKeys = Object.keys(legacyReplicaKeys)
+export type ConfigFile = z.output<typeof configSchema>
+export type DatabaseFile = NonNullable<ConfigFile['dbs']>[number]

@@ -1,0 +1,52 @@
+import { LitestreamError } from '../errors.js'
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3, // U+00B5, and below U+03BC: Go takes both
+  μs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+}
+
+const PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/gy
+
+/** Go's duration text (`1h30m`, `500ms`, `-1.5h`, `0`) in milliseconds; undefined if it is none. */
+export function tryParseDuration(text: string): number | undefined {
+  const negative = text.startsWith('-')
+  const body = negative || text.startsWith('+') ? text.slice(1) : text
+  if (body === '0') return 0
+  if (body === '') return undefined
+  let ms = 0
+  PART.lastIndex = 0
+  while (PART.lastIndex < body.length) {
+    const part = PART.exec(body)
+    if (!part) return undefined
+    ms += Number(part[1]) * UNIT_MS[part[2]!]!
+  }
+  return negative ? -ms : ms
+}
+
+/** Go's duration text in milliseconds. Throws INVALID_ARGUMENT naming `what`. */
+export function parseDuration(text: string, what = 'duration'): number {
+  const ms = tryParseDuration(text)
+  if (ms === undefined) {
+    throw new LitestreamError('INVALID_ARGUMENT', `invalid ${what}: ${JSON.stringify(text)}`, {
+      hint: 'Write a number and a unit, as in 500ms, 10s, 5m or 1h30m.',
+    })
+  }
+  return ms
+}
+
+/** Milliseconds as a person would write them: `1h30m`, `1m`, `1.5s`, `500ms`, `0s`. */
+export function formatDuration(ms: number): string {
+  if (ms < 0) return `-${formatDuration(-ms)}`
+  if (ms === 0) return '0s'
+  if (ms < 1000) return `${Number(ms.toPrecision(6))}ms`
+  const hours = Math.floor(ms / 3_600_000)
+  const minutes = Math.floor((ms % 3_600_000) / 60_000)
+  const seconds = Number(((ms % 60_000) / 1000).toFixed(3))
+  return `${hours ? `${hours}h` : ''}${minutes ? `${minutes}m` : ''}${seconds ? `${seconds}s` : ''}`
+}

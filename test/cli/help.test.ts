@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Command } from 'commander'
+import { normalizeFlags } from '../../src/cli/go-flags.js'
+import { createProgram } from '../../src/cli/program.js'
+import { run } from './run.js'
+
+/** Every command by its words, as `ltx list`. */
+function commandsOf(command: Command, words: readonly string[] = []): (readonly [string, Command])[] {
+  return command.commands.flatMap((child) => {
+    const path = [...words, child.name()]
+    return [[path.join(' '), child] as const, ...commandsOf(child, path)]
+  })
+}
+
+const program = createProgram()
+
+test('every command explains itself with examples, by -h, -help, --help and before other flags', async () => {
+  for (const [words, command] of commandsOf(program)) {
+    if (words === 'wal') continue
+    const spellings = words === 'version' ? ['-h', '-help', '--help', '--h'] : ['-h']
+    for (const spelling of spellings) {
+      const { status, stdout, stderr } = await run([...words.split(' '), spelling])
+      assert.equal(status, 0, words)
+      assert.equal(stderr, '')
+      assert.ok(stdout.startsWith(`Usage: litestream-ts ${words}`), stdout)
+      if (command.commands.length === 0) assert.match(stdout, /\nExamples:\n {2}litestream-ts /, words)
+      for (const option of command.options)
+        assert.ok(stdout.includes(option.long ?? option.short!), `${words} ${option.flags}`)
+    }
+  }
+})
+
+test('the examples in the help are command lines that parse', () => {
+  const lines = commandsOf(program).flatMap(([words, command]) => {
+    let text = ''
+    command.configureOutput({ writeOut: (part) => (text += part) })
+    command.outputHelp()
+    return [...text.matchAll(/^ {2}litestream-ts (.*?) +# /gm)].map((match) => [words, match[1]!] as const)
+  })
+  assert.ok(lines.length > 5)
+  for (const [words, line] of lines) {
+    const argv = line.replace(/ [>|].*$/, '').match(/'[^']*'|"[^"]*"|\S+/g)!
+    const checked = createProgram()
+    let reached = false
+    for (const [, command] of commandsOf(checked)) {
+      if (command.commands.length > 0) continue
+      command.exitOverride().configureOutput({ writeErr: () => {}, writeOut: () => {} })
+      command.action(() => {
+        reached = true
+      })
+    }
+    checked.parse(normalizeFlags(checked, argv), { from: 'user' })
+    assert.ok(reached, `${words}: ${line}`)
+  }
+})
+
+test('without a command the usage is printed and the status is 1', async () => {
+  const { status, stdout, stderr } = await run([])
+  assert.deepEqual([status, stdout], [1, ''])
+  assert.match(stderr, /^Usage: litestream-ts COMMAND/)
+})
+
+test('slips get a suggestion', async () => {
+  const command = await run(['databses'])
+  assert.equal(command.status, 1)
+  assert.match(
+    command.stderr,
+    /^Error: unknown command 'databses'\n\(Did you mean databases\?\)\nTry: litestream-ts -h\n$/,
+  )
+  const flag = await run(['ltx', '-levl', 'all', 'file:///x'])
+  assert.equal(flag.status, 1)
+  assert.match(flag.stderr, /unknown option '--levl'\n\(Did you mean --level\?\)\nTry: litestream-ts ltx -h/)
+  const argument = await run(['ltx', 'info'])
+  assert.equal(argument.status, 1)
+  assert.match(argument.stderr, /^Error: missing required argument 'file'/)
+})
+
+test('wal answers that the command is now ltx', async () => {
+  const { status, stderr } = await run(['wal', '-config', '/nowhere', '/var/lib/app.db'])
+  assert.equal(status, 1)
+  assert.match(stderr, /^Error: the command is now `ltx`\nTry: litestream-ts ltx/)
+})
+
+test('the flags of Go are read in all their spellings', () => {
+  const normal = (...argv: string[]) => normalizeFlags(createProgram(), argv)
+  assert.deepEqual(normal('ltx', '-level', 'all', 'URL'), ['ltx', '--level', 'all', 'URL'])
+  assert.deepEqual(normal('ltx', 'list', '--level=all', 'URL'), ['ltx', 'list', '--level', 'all', 'URL'])
+  assert.deepEqual(normal('ltx', '-json=true', '-no-expand-env=false', 'URL'), ['ltx', '--json', 'URL'])
+  assert.deepEqual(normal('ltx', '-config', '-level', 'URL'), ['ltx', '--config', '-level', 'URL'])
+  assert.deepEqual(normal('ltx', 'info', '--', '-odd.ltx'), ['ltx', 'info', '--', '-odd.ltx'])
+  assert.deepEqual(normal('version', '-h'), ['version', '--help'])
+})

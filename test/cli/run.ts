@@ -1,0 +1,58 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import path from 'node:path'
+
+const main = path.resolve(import.meta.dirname, '../../src/cli/main.js')
+
+export interface Finished {
+  readonly status: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A started command line: what it has printed so far, and the promise of its end. */
+export interface Running {
+  readonly child: ChildProcess
+  readonly finished: Promise<Finished>
+  stdout(): string
+  stderr(): string
+}
+
+/** The environment of a user who has set nothing of ours. */
+function environment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const own = /^(LITESTREAM_|LOG_LEVEL$|NO_COLOR$|NODE_V8_COVERAGE$|NODE_TEST_CONTEXT$)/
+  const inherited = Object.entries(process.env).filter(([name]) => !own.test(name))
+  return { ...Object.fromEntries(inherited), ...env }
+}
+
+export interface RunOptions {
+  readonly env?: NodeJS.ProcessEnv
+  readonly cwd?: string
+}
+
+/** Starts the command as a process of its own. */
+export function start(args: readonly string[], options: RunOptions = {}): Running {
+  const child = spawn(process.execPath, [main, ...args], {
+    cwd: options.cwd,
+    env: environment(options.env ?? {}),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  const finished = new Promise<Finished>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (status, signal) => resolve({ status, signal, stdout, stderr }))
+  })
+  return { child, finished, stdout: () => stdout, stderr: () => stderr }
+}
+
+/** Runs the command to its end. */
+export function run(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+  return start(args, options).finished
+}

@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { test } from 'node:test'
+import { findDatabases } from '../../src/config/directories.js'
+import { editorSchema } from '../../src/config/json-schema.js'
+import { configFromArguments, configFromText } from '../../src/config/load.js'
+import { configurationMarkdown } from '../../src/config/markdown.js'
+import { clientOptions } from '../../src/config/open-replica.js'
+import { effectiveConfig, effectiveYaml } from '../../src/config/print.js'
+
+const read = (text: string) => configFromText(text, 'litestream.yml')
+const root = path.resolve(import.meta.dirname, '../../..')
+
+test('a file of the Go tool works unchanged', () => {
+  process.env.TEST_CONFIG_SECRET = 'hush: "#1"'
+  const config = read(`
+# AWS credentials
+access-key-id: AKIAxxxxxxxxxxxxxxxx
+secret-access-key: '$TEST_CONFIG_SECRET'
+addr: ":9090"
+exec: "myapp -port 8080"
+socket:
+  enabled: yes
+  permissions: 0660
+levels:
+  - interval: 10s
+  - interval: 1m
+snapshot: { interval: 1h, retention: 72h }
+l0-retention: 0
+heartbeat-url: https://example.com/ping
+logging: { level: WARN, type: json, stderr: true }
+sync-interval: 10s
+dbs:
+  - path: sqlite:///var/lib/db1
+    monitor-interval: 500000000
+    truncate-page-n: 0
+    max-sync-wal-bytes: 1MB
+    replica:
+      type: s3
+      bucket: mybkt.litestream.io
+      path: db1
+      region: us-east-1
+      sync-interval: 1m
+      force-path-style: on
+  - path: ~/db2
+    replicas:
+      - url: s3://mybkt.litestream.io/db2
+`)
+  delete process.env.TEST_CONFIG_SECRET
+  assert.equal(config.addr, ':9090')
+  assert.equal(config.exec, 'myapp -port 8080')
+  assert.deepEqual(config.socket, { enabled: true, path: '/var/run/litestream.sock', permissions: 0o660 })
+  assert.deepEqual(config.levels, [
+    { level: 1, interval: 10_000 },
+    { level: 2, interval: 60_000 },
+  ])
+  assert.deepEqual(config.snapshot, { interval: 3_600_000, retention: 259_200_000 })
+  assert.deepEqual([config.l0Retention, config.l0RetentionCheckInterval], [0, 15_000])
+  assert.deepEqual(config.heartbeat, { url: 'https://example.com/ping', interval: 300_000 })
+  assert.deepEqual(config.logging, { level: 'warn', type: 'json' })
+  const [one, two] = config.databases
+  assert.equal(one!.path, '/var/lib/db1')
+  assert.deepEqual([one!.monitorInterval, one!.truncatePageN, one!.maxSyncWalBytes], [500, 121_359, 1_000_000])
+  assert.equal(one!.replica.url, 's3://mybkt.litestream.io/db1')
+  assert.equal(one!.replica.syncInterval, 60_000)
+  assert.deepEqual(clientOptions(one!.replica), {
+    s3: {
+      region: 'us-east-1',
+      accessKeyId: 'AKIAxxxxxxxxxxxxxxxx',
+      secretAccessKey: 'hush: "#1"',
+      forcePathStyle: true,
+    },
+  })
+  assert.equal(two!.path, path.join(os.homedir(), 'db2'))
+  assert.equal(two!.replica.url, 's3://mybkt.litestream.io/db2')
+  assert.equal(two!.replica.syncInterval, 10_000)
+  assert.equal(config.warnings.length, 1)
+  assert.match(
+    config.warnings[0]!,
+    /^litestream\.yml:\d+:7: the 'replicas' list .* 0\.3; write instead:\n {2}- path: ~\/db2\n {4}replica:\n {6}url: s3:\/\/mybkt/,
+  )
+})
+
+test('the keys of 0.3 are taken over, with the lines to write instead', () => {
+  const config = read(`
+dbs:
+  - path: /a
+    max-checkpoint-page-count: 5
+    replicas:
+      - path: /r
+        retention: 72h
+        snapshot-interval: 4h
+        retention-check-interval: 1h
+  - path: /b
+    replica: { path: /q, retention: 24h }
+`)
+  assert.deepEqual(config.snapshot, { interval: 4 * 3_600_000, retention: 72 * 3_600_000 })
+  const text = config.warnings.join('\n')
+  for (const part of [
+    'snapshot:\n    interval: 4h',
+    'snapshot:\n    retention: 72h',
+    'write truncate-page-n instead',
+    'retention-check-interval has no effect',
+  ]) {
+    assert.ok(text.includes(part), part)
+  }
+  assert.match(text, /litestream\.yml:7:20: retention belongs to the whole process/)
+})
+
+test('the whole file is defaults when it is empty', () => {
+  const config = read('')
+  assert.deepEqual(config.warnings, ['litestream.yml: no databases specified in configuration'])
+  assert.deepEqual(
+    config.levels.map(({ interval }) => interval),
+    [30_000, 300_000, 3_600_000],
+  )
+  assert.deepEqual(effectiveConfig(config), effectiveConfig(read('socket:\nlevels:\ndbs: ~\n')))
+})
+
+test('every form of a replica becomes one URL', () => {
+  const urlOf = (replica: string) => read(`dbs: [{ path: /a, replica: ${replica} }]`).databases[0]!.replica.url
+  assert.equal(urlOf('{ path: /var/r }'), 'file:///var/r')
+  assert.equal(urlOf('{ type: file, path: "/var/my r" }'), 'file:///var/my%20r')
+  assert.equal(urlOf('{ url: "file:///var/r" }'), 'file:///var/r')
+  assert.equal(urlOf('{ url: "file://~/r" }'), `file://${os.homedir()}/r`)
+  assert.equal(urlOf('{ type: s3, bucket: b, path: /x/../y }'), 's3://b/y')
+  assert.equal(urlOf('{ type: s3, bucket: b }'), 's3://b/')
+  assert.equal(urlOf('{ type: nats, bucket: b }'), 'nats://127.0.0.1:4222/b')
+  assert.equal(urlOf('{ url: "nats://h:4222", bucket: b }'), 'nats://h:4222/b')
+  assert.equal(urlOf('{ type: sftp, host: "h:22", user: u, path: /p }'), 'sftp://u@h:22/p')
+  assert.equal(urlOf('{ type: webdav, webdav-url: "https://h/d", path: p }'), 'webdavs://h/d/p')
+  const inherited = read(
+    'bucket: b\ndbs: [{ path: /a, replica: { type: s3, path: p } }, { path: /c, replica: { url: s3://x/y } }]',
+  )
+  assert.deepEqual(
+    inherited.databases.map(({ replica }) => replica.url),
+    ['s3://b/p', 's3://x/y'],
+  )
+})
+
+test('what is printed has every default and no secret', () => {
+  const yaml = effectiveYaml(
+    read(
+      'secret-access-key: hush\ndbs: [{ path: /a, replica: { url: "s3://id:hush@b/p", password: hush, sse-customer-key: hush } }]',
+    ),
+  )
+  assert.ok(!yaml.includes('hush'), yaml)
+  for (const line of ['secret-access-key: "***"', 'interval: 24h', 'busy-timeout: 1s', 'path: /a'])
+    assert.ok(yaml.includes(line), line)
+  // What was printed is itself a configuration, and the same one.
+  const plain = read('l0-retention: 1m\ndbs: [{ path: /a, replica: { path: /r, sync-interval: 5s } }]')
+  assert.deepEqual(effectiveConfig(read(effectiveYaml(plain))), effectiveConfig(plain))
+})
+
+test('values are text until their key says otherwise', () => {
+  const { settings } = read('dbs: [{ path: /a, replica: { url: s3://b/p, password: 0123, user: yes } }]').databases[0]!
+    .replica
+  assert.deepEqual([settings.password, settings.user], ['0123', 'yes'])
+})
+
+test('an unset environment variable is worth a warning', () => {
+  assert.match(read('exec: $NOT_SET_ANYWHERE').warnings[0]!, /NOT_SET_ANYWHERE is not set/)
+})
+
+test('arguments make a configuration of their own', () => {
+  const config = configFromArguments('/a: "b".db', 'file:///r?x=$HOME')
+  assert.equal(config.databases[0]!.path, '/a: "b".db')
+  assert.equal(config.databases[0]!.replica.url, 'file:///r?x=$HOME')
+})
+
+test('a directory stands for the databases in it', (t) => {
+  const dir = mkdtempSync(path.join(os.tmpdir(), 'ls-config-'))
+  t.after(() => rmSync(dir, { recursive: true }))
+  const magic = Buffer.concat([Buffer.from('SQLite format 3\0'), Buffer.alloc(84)])
+  mkdirSync(path.join(dir, 'sub/.x.db-litestream'), { recursive: true })
+  for (const name of ['b.db', 'a #1.db', 'c.txt', 'sub/d.db', 'sub/.x.db-litestream/e.db'])
+    writeFileSync(path.join(dir, name), magic)
+  writeFileSync(path.join(dir, 'no.db'), 'text')
+  const databases = (more: string) =>
+    findDatabases(
+      read(`dbs: [{ dir: ${JSON.stringify(dir)}, pattern: "*.db", replica: { url: "s3://b/p?region=x" }${more} }]`),
+    )
+  assert.deepEqual(
+    databases('').map((db) => [path.relative(dir, db.path), db.replica.url]),
+    [
+      ['a #1.db', 's3://b/p/a%20%231.db?region=x'],
+      ['b.db', 's3://b/p/b.db?region=x'],
+    ],
+  )
+  assert.deepEqual(
+    databases(', recursive: true, meta-dir: /m').map((db) => [path.relative(dir, db.path), db.metaPath]),
+    [
+      ['a #1.db', '/m/a #1.db-litestream'],
+      ['b.db', '/m/b.db-litestream'],
+      ['sub/d.db', '/m/sub/d.db-litestream'],
+    ],
+  )
+  assert.equal(databases(', recursive: true, meta-path: /m')[2]!.metaPath, '/m/sub/.d.db-litestream')
+  const empty = read(`dbs: [{ dir: ${JSON.stringify(dir)}, pattern: "*.sqlite", replica: { path: /r } }]`)
+  assert.throws(() => findDatabases(empty), { code: 'NOT_FOUND', message: /no SQLite databases found in directory/ })
+})
+
+test('the generated documents are current', () => {
+  assert.equal(
+    readFileSync(path.join(root, 'docs/configuration.md'), 'utf8'),
+    configurationMarkdown(),
+    'run `npm run docs`',
+  )
+  assert.deepEqual(
+    JSON.parse(readFileSync(path.join(root, 'docs/litestream.schema.json'), 'utf8')),
+    JSON.parse(JSON.stringify(editorSchema())),
+  )
+})
