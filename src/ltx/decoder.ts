@@ -111,10 +111,12 @@ class Decoder implements LtxDecoding {
 
   async *#pages(): AsyncGenerator<PageBatch, void, undefined> {
     const { pageSize, flags, minTxid } = this.#header
-    const capacity = Math.max(1, Math.floor(this.#batchBytes / pageSize))
-    const pgnos = new Uint32Array(capacity)
-    const sizes = new Uint32Array(capacity)
-    const pages = new Uint8Array(capacity * pageSize)
+    const most = Math.max(1, Math.floor(this.#batchBytes / pageSize))
+    // Most files hold a handful of pages: the buffers grow with what turns out to be there.
+    let capacity = Math.min(16, most)
+    let pgnos = new Uint32Array(capacity)
+    let sizes = new Uint32Array(capacity)
+    let pages = new Uint8Array(capacity * pageSize)
     const result = new Float64Array(2)
     const sumPages = minTxid === 1 && (flags & FLAG_NO_CHECKSUM) === 0
     for (;;) {
@@ -131,7 +133,14 @@ class Decoder implements LtxDecoding {
       }
       if (status === DECODE_END) return
       if (status !== DECODE_MORE) throw this.#frameFault(status)
-      if (count < capacity && !(await this.#reader.more())) throw this.#truncated('inside the page block')
+      if (count < capacity) {
+        if (!(await this.#reader.more())) throw this.#truncated('inside the page block')
+      } else if (capacity < most) {
+        capacity = Math.min(capacity * 4, most)
+        pgnos = new Uint32Array(capacity)
+        sizes = new Uint32Array(capacity)
+        pages = new Uint8Array(capacity * pageSize)
+      }
     }
   }
 

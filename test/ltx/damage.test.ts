@@ -50,7 +50,7 @@ test('every single-byte corruption is detected, or inside a payload and without 
       return false
     }
     for (let i = 0; i < file.length; i++) {
-      for (let flip = 1; flip < 256; flip += i % 3 === 0 ? 1 : 23) {
+      for (const flip of i % 8 === 0 ? [1, 2, 4, 8, 16, 32, 64, 128, 255] : [1, 0x10, 0x80]) {
         const bad = Buffer.from(file)
         bad[i]! ^= flip
         if (await faultOf(bad)) continue
