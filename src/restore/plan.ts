@@ -1,8 +1,8 @@
-import PQueue from 'p-queue'
 import { LitestreamError } from '../errors.js'
 import { LEVELS, MAX_COMPACTION_LEVEL, SNAPSHOT_LEVEL } from '../ltx/format.js'
 import { formatTxid } from '../ltx/txid.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
+import { runAll } from '../util/run-all.js'
 
 /** Up to where a plan shall lead; without either: as far as there is. Not both. */
 export interface PlanTarget {
@@ -135,8 +135,8 @@ async function withTimestamps(
   const unsure = exact.flatMap((level) =>
     level.flatMap((file, i) => (file.createdAt >= timestamp - CLOCK_MARGIN_MS ? [{ level, i }] : [])),
   )
-  const queue = new PQueue({ concurrency: STATS_IN_PARALLEL })
-  await queue.addAll(
+  await runAll(
+    STATS_IN_PARALLEL,
     unsure.map(({ level, i }) => async () => {
       level[i] = await client.stat(level[i]!, signal ? { signal } : {})
     }),

@@ -1,0 +1,259 @@
+import PQueue from 'p-queue'
+import { isLitestreamError } from '../errors.js'
+import { corrupt } from '../ltx/corrupt.js'
+import { decodeLtx, type PageBatch } from '../ltx/decoder.js'
+import { DECODE_MORE } from '../ltx/native-codec.js'
+import { native } from '../native.js'
+import type { LtxFileInfo, LtxFileRef, ReplicaClient } from '../storage/replica-client.js'
+import { throwIfAborted } from '../util/abort.js'
+import { runAll } from '../util/run-all.js'
+import { type FileLayout, readLayout } from './file-layout.js'
+import { PageFile } from './page-file.js'
+import { assignPages, type PageOwners } from './page-owners.js'
+import { readAhead, SEGMENT_SIZE, segmentsOf } from './segments.js'
+
+/**
+ * Reading all of a file lets its checksum be verified; reading only the frames wanted saves traffic. All of it is read when at
+ * least this share of its frame bytes is wanted, which is so for snapshots and for whatever is newest, or when it is small
+ * anyway. A frame read alone is still checked against the index and by LZ4, and the finished database by SQLite's quick_check;
+ * what goes unnoticed is a flipped literal inside a page of a mostly superseded file.
+ */
+const WHOLE_FILE_SHARE = 0.25
+const WHOLE_FILE_SIZE = 8 * 1024 * 1024
+
+/** Frames that lie this close together are read in one piece, and what is between them with them. Bytes. */
+const RANGE_GAP = 64 * 1024
+
+/** Files up to this size are applied side by side, larger ones one after another, each by parallel reads. Bytes. */
+const SMALL_FILE_SIZE = 1024 * 1024
+
+export interface AssemblyProgress {
+  /** Bytes of the database written so far, and in all. */
+  readonly written: number
+  readonly total: number
+  /** Bytes read from the replica so far. */
+  readonly fetched: number
+}
+
+export interface AssemblyOptions {
+  readonly parallelism: number
+  readonly signal: AbortSignal
+  readonly onProgress?: (progress: AssemblyProgress) => void
+}
+
+/**
+ * Puts the database that a plan describes together in a file, page by page, each written once. May be called again with another
+ * plan for the same file when one could not be carried through: pages that are there already, from the same file of the
+ * replica, stay. Memory: some segments of 4 MiB, and some 30 bytes a page for indexes.
+ */
+export class Assembly {
+  readonly #client: ReplicaClient
+  readonly #path: string
+  readonly #options: AssemblyOptions
+  readonly #queue: PQueue
+  /** Numbers for the files of all plans, from 1 on. */
+  readonly #fileIds = new Map<string, number>()
+  /** By page number: the id of the file that its content in the output is from; 0 for zeros. */
+  #source = new Uint32Array(1)
+  #written = 0
+  #fetched = 0
+
+  constructor(client: ReplicaClient, path: string, options: AssemblyOptions) {
+    this.#client = client
+    this.#path = path
+    this.#options = options
+    this.#queue = new PQueue({ concurrency: options.parallelism })
+  }
+
+  /** Throws what the client throws (NOT_FOUND: plan anew), LTX_CORRUPT, PAGE_SIZE_MISMATCH. Returns the newest file's layout. */
+  async run(plan: readonly LtxFileInfo[]): Promise<FileLayout> {
+    const layouts = await this.#layouts(plan)
+    const owners = assignPages(layouts)
+    const output = await PageFile.open(this.#path, owners.pageSize)
+    try {
+      await this.#prepare(output, owners, layouts)
+      // The newest files are the first that retention or compaction takes away.
+      const todo = layouts.map((layout, place) => ({ layout, place })).filter(({ place }) => owners.counts[place]! > 0)
+      const small = todo.filter(({ layout }) => layout.size <= SMALL_FILE_SIZE)
+      const side = new PQueue({ concurrency: this.#options.parallelism })
+      await side.addAll(
+        small.map(
+          ({ layout, place }) =>
+            () =>
+              this.#apply(output, owners, layout, place),
+        ),
+      )
+      for (const { layout, place } of todo.reverse()) {
+        if (layout.size > SMALL_FILE_SIZE) await this.#apply(output, owners, layout, place)
+      }
+      await output.sync()
+    } finally {
+      await output.close()
+    }
+    return layouts.at(-1)!
+  }
+
+  async #layouts(plan: readonly LtxFileInfo[]): Promise<FileLayout[]> {
+    const { signal, parallelism } = this.#options
+    const tasks = plan.map((file) => async () => {
+      throwIfAborted(signal, 'reading page indexes')
+      return this.#twice(() => readLayout(this.#client, file, { signal }))
+    })
+    return runAll(parallelism, tasks)
+  }
+
+  /** Damage may have happened on the way here: what looks damaged is read once more. */
+  async #twice<T>(act: () => Promise<T>): Promise<T> {
+    try {
+      return await act()
+    } catch (error) {
+      if (!isLitestreamError(error, 'LTX_CORRUPT')) throw error
+      return act()
+    }
+  }
+
+  #fileId({ level, minTxid, maxTxid }: LtxFileRef): number {
+    const key = `${level}/${minTxid}-${maxTxid}`
+    const id = this.#fileIds.get(key) ?? this.#fileIds.size + 1
+    this.#fileIds.set(key, id)
+    return id
+  }
+
+  /** Sizes the output, keeps what earlier plans wrote and is still right, and clears what must be zeros now. */
+  async #prepare(output: PageFile, owners: PageOwners, layouts: readonly FileLayout[]): Promise<void> {
+    const { commit, owner, pageSize } = owners
+    await output.resize(commit)
+    const source = new Uint32Array(commit + 1)
+    source.set(this.#source.subarray(0, commit + 1))
+    this.#source = source
+    this.#written = 0
+    const ids = layouts.map((layout) => this.#fileId(layout.file))
+    const zeros = new Uint8Array(pageSize)
+    for (let pgno = 1; pgno <= commit; pgno++) {
+      if (source[pgno] === 0) continue
+      if (owner[pgno] === 0) {
+        await output.write(Uint32Array.of(pgno), zeros, 1, () => true)
+        source[pgno] = 0
+      } else if (source[pgno] === ids[owner[pgno]! - 1]) {
+        this.#written++
+      }
+    }
+    this.#report(owners)
+  }
+
+  #report({ commit, pageSize }: PageOwners): void {
+    this.#options.onProgress?.({ written: this.#written * pageSize, total: commit * pageSize, fetched: this.#fetched })
+  }
+
+  async #apply(output: PageFile, owners: PageOwners, layout: FileLayout, place: number): Promise<void> {
+    const id = this.#fileId(layout.file)
+    const wanted = (pgno: number) => owners.owner[pgno] === place + 1 && this.#source[pgno] !== id
+    const frames = wantedFrames(layout, wanted)
+    if (frames.length === 0) return
+    const share = frames.reduce((sum, i) => sum + layout.index.sizes[i]!, 0) / layout.indexOffset
+    const whole = layout.size <= WHOLE_FILE_SIZE || share >= WHOLE_FILE_SHARE
+    let written = 0
+    const take = async ({ pgnos, pages, count }: PageBatch) => {
+      throwIfAborted(this.#options.signal, 'restoring')
+      const n = await output.write(pgnos, pages, count, wanted)
+      written += n
+      this.#written += n
+      this.#report(owners)
+    }
+    await this.#twice(async () => {
+      this.#written -= written
+      written = 0
+      await (whole ? this.#applyWhole(layout, take) : this.#applyFrames(layout, frames, take))
+    })
+    // Only now: until its checksum was verified at the end, nothing from the file counts as written.
+    for (const i of frames) this.#source[layout.index.pgnos[i]!] = id
+  }
+
+  #segmentOptions() {
+    const onFetched = (bytes: number) => {
+      this.#fetched += bytes
+    }
+    return { queue: this.#queue, signal: this.#options.signal, onFetched }
+  }
+
+  async #applyWhole(layout: FileLayout, take: (batch: PageBatch) => Promise<void>): Promise<void> {
+    const bytes = readAhead(this.#client, layout.file, segmentsOf(layout.size), this.#segmentOptions())
+    const ltx = await decodeLtx(bytes, layout.label)
+    for await (const batch of ltx.batches) await take(batch)
+  }
+
+  async #applyFrames(
+    layout: FileLayout,
+    frames: readonly number[],
+    take: (batch: PageBatch) => Promise<void>,
+  ): Promise<void> {
+    const ranges = coalesce(layout, frames)
+    const bytes = ranges.map(([first, last]) => rangeOf(layout, first, last))
+    let next = 0
+    for await (const data of readAhead(this.#client, layout.file, bytes, this.#segmentOptions())) {
+      const [first, last] = ranges[next++]!
+      for (const batch of decodeRange(layout, first, last, data)) await take(batch)
+    }
+  }
+}
+
+/** Which entries of a file's index are wanted. */
+function wantedFrames({ index }: FileLayout, wanted: (pgno: number) => boolean): number[] {
+  const frames: number[] = []
+  for (let i = 0; i < index.count; i++) if (wanted(index.pgnos[i]!)) frames.push(i)
+  return frames
+}
+
+/** Joins frames to ranges of neighbouring index entries [first, last]. */
+function coalesce({ index }: FileLayout, frames: readonly number[]): [number, number][] {
+  const end = (i: number) => index.offsets[i]! + index.sizes[i]!
+  const ranges: [number, number][] = []
+  for (const i of frames) {
+    const range = ranges.at(-1)
+    const near = range && index.offsets[i]! - end(range[1]) <= RANGE_GAP
+    if (near && end(i) - index.offsets[range[0]]! <= SEGMENT_SIZE) range[1] = i
+    else ranges.push([i, i])
+  }
+  return ranges
+}
+
+function rangeOf({ index }: FileLayout, first: number, last: number): [number, number] {
+  const offset = index.offsets[first]!
+  return [offset, index.offsets[last]! + index.sizes[last]! - offset]
+}
+
+/** Decodes the frames [first, last] of an index from their bytes, in batches of at most 1 MiB of pages. */
+function* decodeRange(layout: FileLayout, first: number, last: number, data: Uint8Array): Generator<PageBatch> {
+  const { index, header, label } = layout
+  const { pageSize } = header
+  const capacity = Math.min(last - first + 1, Math.max(1, SEGMENT_SIZE / 4 / pageSize))
+  const pgnos = new Uint32Array(capacity)
+  const sizes = new Uint32Array(capacity)
+  const pages = new Uint8Array(capacity * pageSize)
+  const result = new Float64Array(2)
+  let at = 0
+  for (let frame = first; frame <= last; ) {
+    const room = pgnos.subarray(0, Math.min(capacity, last - frame + 1))
+    const status = native.decodeFrames(
+      new BigUint64Array(2), pageSize, data.subarray(at), room, sizes, pages, false, result,
+    ) // biome-ignore format: one call
+    const count = result[0]!
+    for (let i = 0; i < count; i++) {
+      if (pgnos[i] !== index.pgnos[frame + i] || sizes[i] !== index.sizes[frame + i]) {
+        throw corrupt(
+          'the page index does not match the page block',
+          label,
+          index.offsets[frame + i]!,
+          index.pgnos[frame + i]!,
+        )
+      }
+    }
+    if (status !== DECODE_MORE || count < room.length) {
+      const bad = frame + count
+      throw corrupt('bad page frame', label, index.offsets[bad] ?? 0, index.pgnos[bad])
+    }
+    yield { count, pgnos: room, pages: pages.subarray(0, count * pageSize) }
+    frame += count
+    at += result[1]!
+  }
+}

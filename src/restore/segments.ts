@@ -1,0 +1,60 @@
+import type PQueue from 'p-queue'
+import type { LtxFileRef, ReplicaClient } from '../storage/replica-client.js'
+import { abortError } from '../util/abort.js'
+
+/** Bytes of one ranged read: large enough that a round trip is nothing beside it, small enough to hold some at once. */
+export const SEGMENT_SIZE: number = 4 * 1024 * 1024
+
+export interface SegmentOptions {
+  /** Bounds the reads under way, over all files that share it. */
+  readonly queue: PQueue
+  readonly signal: AbortSignal
+  /** Called with the bytes of each segment that arrived. */
+  readonly onFetched?: (bytes: number) => void
+}
+
+/**
+ * The pieces of a file, given as [offset, length] in the order wanted, read in parallel ahead of the consumer, at most as many as
+ * the queue runs at once. One stream of a store is slower than several; memory is bounded by the pieces read ahead.
+ */
+export async function* readAhead(
+  client: ReplicaClient,
+  file: LtxFileRef,
+  ranges: Iterable<readonly [offset: number, length: number]>,
+  { queue, signal, onFetched }: SegmentOptions,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  // Its own controller, so that a consumer that stops early also stops the reads it will not take.
+  const stop = new AbortController()
+  const either = AbortSignal.any([signal, stop.signal])
+  const pending: Promise<Uint8Array>[] = []
+  const rest = ranges[Symbol.iterator]()
+  const startNext = () => {
+    const next = rest.next()
+    if (next.done) return
+    const [offset, length] = next.value
+    const read = queue.add(async () => {
+      if (either.aborted) throw abortError(either, 'reading')
+      const { data } = await client.read(file, { offset, length }, { signal: either })
+      onFetched?.(data.length)
+      return data
+    })
+    // It is awaited below, unless another one failed first.
+    read.catch(() => {})
+    pending.push(read)
+  }
+  try {
+    for (let i = 0; i < queue.concurrency; i++) startNext()
+    for (let next = pending.shift(); next; next = pending.shift()) {
+      const data = await next
+      startNext()
+      yield data
+    }
+  } finally {
+    stop.abort()
+  }
+}
+
+/** A file of `size` bytes in segments. */
+export function* segmentsOf(size: number): Generator<readonly [number, number]> {
+  for (let at = 0; at < size; at += SEGMENT_SIZE) yield [at, Math.min(SEGMENT_SIZE, size - at)]
+}

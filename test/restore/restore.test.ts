@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { type TestContext, test } from 'node:test'
+import Database from 'better-sqlite3'
+import { formatFileName } from '../../src/ltx/file-name.js'
+import { hydrateFile, type RestoreProgress, restore } from '../../src/restore/restore.js'
+import { openReplicaClient } from '../../src/storage/open.js'
+import { History, hashFile } from '../support/history.js'
+import { temporaryDirectory } from '../support/temporary-directory.js'
+
+async function fixture(t: TestContext, pageSize = 4096) {
+  const dir = temporaryDirectory(t)
+  const client = await openReplicaClient(`file://${dir}/replica`)
+  const history = new History(path.join(dir, 'app.db'), client, pageSize)
+  t.after(() => history.close())
+  const file = (level: number, min: number, max = min) =>
+    path.join(dir, 'replica/ltx', `${level}`, formatFileName(min, max))
+  return { dir, client, history, output: path.join(dir, 'out', 'restored.db'), file }
+}
+
+/** A table that grows, changes in scattered places, shrinks and grows again. */
+const STEPS = [
+  'CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); CREATE INDEX i ON t (v)',
+  'INSERT INTO t (v) SELECT hex(randomblob(200)) FROM (WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i+1 FROM n WHERE i<2000) SELECT * FROM n)',
+  "UPDATE t SET v = 'x' || v WHERE id % 97 = 0",
+  'DELETE FROM t WHERE id > 300; PRAGMA incremental_vacuum',
+  "INSERT INTO t (v) SELECT 'again' || v FROM t",
+  'UPDATE t SET v = v || id WHERE id % 50 = 0',
+]
+
+for (const pageSize of [512, 4096, 65536]) {
+  test(`every TXID and every moment is restored as it was, pages of ${pageSize}`, async (t) => {
+    const { client, history, output } = await fixture(t, pageSize)
+    for (const [i, sql] of STEPS.entries()) {
+      await history.commit(sql)
+      if (i === 2) await history.snapshot()
+    }
+    for (const [txid, hash] of history.hashes) {
+      const result = await restore(client, { output, txid, force: true })
+      assert.equal(hashFile(output), hash, `TXID ${txid}`)
+      assert.deepEqual([result.status, result.txid, result.timestamp], ['restored', txid, history.times.get(txid)])
+      // A time is met by what was there strictly before it.
+      await restore(client, { output, timestamp: history.times.get(txid)! + 1, force: true })
+      assert.equal(hashFile(output), hash)
+    }
+    const late = await restore(client, { output, timestamp: Date.now() + 1e9, force: true, integrityCheck: 'full' })
+    assert.equal(late.txid, STEPS.length)
+    assert.equal(late.bytes, history.bytes.length)
+    assert.equal((await restore(client, { output, force: true })).txid, STEPS.length)
+    const hydrated = `${output}.copy`
+    await hydrateFile(client, { output: hydrated })
+    assert.equal(hashFile(hydrated), history.hashes.get(STEPS.length))
+    assert.deepEqual(readdirSync(path.dirname(output)).sort(), ['restored.db', 'restored.db.copy'])
+  })
+}
+
+test('only the frames wanted are read of a file that is mostly superseded', async (t) => {
+  const { client, history, output } = await fixture(t)
+  await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)')
+  await history.commit(
+    'INSERT INTO t (v) SELECT randomblob(4000) FROM (WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i+1 FROM n WHERE i<5000) SELECT * FROM n)',
+  )
+  await history.commit('UPDATE t SET v = randomblob(4000) WHERE id > 200')
+  const before = client.stats().GET.bytes
+  await restore(client, { output })
+  assert.equal(hashFile(output), history.hashes.get(3))
+  const read = client.stats().GET.bytes - before
+  assert.ok(read < history.bytes.length * 1.15, `${read} bytes read for ${history.bytes.length}`)
+})
+
+test('a dry run plans and writes nothing; progress ends at the whole database', async (t) => {
+  const { client, history, output, dir } = await fixture(t)
+  await history.commit(STEPS[0]!)
+  await history.commit(STEPS[1]!)
+  const plan = await restore(client, { output, dryRun: true })
+  assert.deepEqual([plan.status, plan.txid, plan.plan.length], ['planned', 2, 2])
+  assert.ok(!existsSync(path.join(dir, 'out')))
+  const seen: RestoreProgress[] = []
+  await restore(client, { output, onProgress: (progress) => seen.push(progress) })
+  const pages = seen.filter((progress) => progress.phase === 'pages')
+  assert.deepEqual([pages.at(-1)!.written, pages.at(-1)!.total], [history.bytes.length, history.bytes.length])
+  assert.deepEqual(seen.at(-1), { phase: 'check', check: 'quick' })
+})
+
+test('an existing database, a directory and stale sidecars are refused, and replaced by force', async (t) => {
+  const { client, history, output } = await fixture(t)
+  await history.commit(STEPS[0]!)
+  mkdirSync(output, { recursive: true })
+  await assert.rejects(restore(client, { output, force: true }), { code: 'OUTPUT_EXISTS' })
+  rmSync(output, { recursive: true })
+
+  writeFileSync(output, '')
+  await restore(client, { output })
+  await assert.rejects(restore(client, { output }), { code: 'OUTPUT_EXISTS', file: output })
+  assert.equal((await restore(client, { output, ifDbNotExists: true })).status, 'output-exists')
+
+  for (const suffix of ['-wal', '-shm', '-journal']) {
+    rmSync(output, { force: true })
+    writeFileSync(output + suffix, 'stale')
+    await assert.rejects(restore(client, { output }), { code: 'OUTPUT_EXISTS', file: output + suffix })
+    await restore(client, { output, force: true })
+    assert.ok(!existsSync(output + suffix))
+    assert.equal(hashFile(output), history.hashes.get(1))
+  }
+})
+
+test('an empty replica, a TXID and a time that are not there', async (t) => {
+  const { client, history, output } = await fixture(t)
+  await assert.rejects(restore(client, { output }), { code: 'REPLICA_EMPTY' })
+  assert.equal((await restore(client, { output, ifReplicaExists: true })).status, 'no-replica')
+  await history.commit(STEPS[0]!)
+  await assert.rejects(restore(client, { output, txid: 2 }), { code: 'TXID_NOT_AVAILABLE' })
+  await assert.rejects(restore(client, { output, timestamp: history.times.get(1)! }), { code: 'TXID_NOT_AVAILABLE' })
+  await assert.rejects(restore(client, { output, txid: 1, timestamp: 1 }), { code: 'INVALID_ARGUMENT' })
+})
+
+test('gap, damage, truncation and another page size are named, and leave nothing behind', async (t) => {
+  const { client, history, output, file, dir } = await fixture(t)
+  for (const sql of STEPS) await history.commit(sql)
+  const victim = file(0, 2)
+  const good = readFileSync(victim)
+  const gone = () => assert.deepEqual(readdirSync(path.join(dir, 'out')), [])
+
+  const bad = Buffer.from(good)
+  bad[good.length >> 1]! ^= 0xff
+  writeFileSync(victim, bad)
+  await assert.rejects(restore(client, { output }), (error: Error & { code: string; file: string }) => {
+    assert.equal(error.code, 'LTX_CORRUPT')
+    assert.match(error.file, /level 0 0000000000000002-0000000000000002\.ltx/)
+    return true
+  })
+  gone()
+  for (const size of [good.length - 1, 90, 0]) {
+    writeFileSync(victim, good)
+    truncateSync(victim, size)
+    await assert.rejects(restore(client, { output }), { code: 'LTX_CORRUPT' }, `size ${size}`)
+  }
+  rmSync(victim)
+  await assert.rejects(restore(client, { output }), { code: 'LTX_GAP' })
+  gone()
+
+  writeFileSync(victim, good)
+  const other = await fixture(t, 8192)
+  for (const sql of STEPS.slice(0, 2)) await other.history.commit(sql)
+  writeFileSync(victim, readFileSync(other.file(0, 2)))
+  await assert.rejects(restore(client, { output }), { code: 'PAGE_SIZE_MISMATCH' })
+  gone()
+})
+
+test('a database that SQLite finds damaged is not handed out', async (t) => {
+  const { client, history, output, dir } = await fixture(t)
+  for (const sql of STEPS.slice(0, 2)) await history.commit(sql)
+  const bytes = Buffer.from(history.bytes)
+  // The cell pointers of some b-tree page.
+  bytes.fill(0xff, 4096 * 20 + 4, 4096 * 20 + 40)
+  const { LtxEncoder } = await import('../../src/ltx/encoder.js')
+  const encoder = new LtxEncoder({ pageSize: 4096, commit: bytes.length / 4096, minTxid: 3, maxTxid: 3 })
+  const page = bytes.subarray(4096 * 20, 4096 * 21)
+  const body = Buffer.concat([encoder.start(), encoder.pages(Uint32Array.of(21), page), encoder.finish()])
+  await client.write({ level: 0, minTxid: 3, maxTxid: 3 }, body, { timestamp: history.time })
+  await assert.rejects(restore(client, { output }), { code: 'INTEGRITY_CHECK_FAILED' })
+  assert.deepEqual(readdirSync(path.join(dir, 'out')), [])
+  await restore(client, { output, integrityCheck: 'none' })
+  await restore(client, { output, txid: 2, force: true })
+  const db = new Database(output, { readonly: true })
+  assert.equal(db.pragma('integrity_check', { simple: true }), 'ok')
+  db.close()
+})
+
+test('files that vanish during a restore are replaced by what took their place', async (t) => {
+  const { client, history, output, file } = await fixture(t)
+  for (const sql of STEPS) await history.commit(sql)
+  // What compaction and retention do, at the worst moment: after the plan, before the first read.
+  let vanished = false
+  const racing = new Proxy(client, {
+    get(target, name) {
+      const value = Reflect.get(target, name) as unknown
+      if (name !== 'read') return typeof value === 'function' ? value.bind(target) : value
+      return async (...args: Parameters<typeof client.read>) => {
+        if (!vanished) {
+          vanished = true
+          await history.snapshot()
+          for (let txid = 1; txid <= STEPS.length; txid++) rmSync(file(0, txid))
+        }
+        return target.read(...args)
+      }
+    },
+  })
+  const result = await restore(racing, { output })
+  assert.equal(hashFile(output), history.hashes.get(STEPS.length))
+  assert.deepEqual(
+    result.plan.map(({ level }) => level),
+    [9],
+  )
+})
+
+test('a cancelled restore leaves nothing', async (t) => {
+  const { client, history, output, dir } = await fixture(t)
+  for (const sql of STEPS) await history.commit(sql)
+  const stop = new AbortController()
+  const running = restore(client, { output, signal: stop.signal, onProgress: () => stop.abort() })
+  await assert.rejects(running, { code: 'ABORTED' })
+  assert.deepEqual(readdirSync(path.join(dir, 'out')), [])
+})
