@@ -1,0 +1,29 @@
+import { formatFileName } from '../ltx/file-name.js'
+import type { LtxFileInfo, LtxFileRef } from '../storage/replica-client.js'
+
+/** The files that page maps point into, by small numbers. One file has one ordinal for as long as the replica is open. */
+export class FileTable {
+  readonly #files: LtxFileInfo[] = []
+  readonly #ordinals = new Map<string, number>()
+
+  /** The file's ordinal, 1 or more. A file of the same name but another size or time is another file (a replica begun anew). */
+  ordinal(file: LtxFileInfo): number {
+    const key = `${file.level}/${file.minTxid}-${file.maxTxid}/${file.size}/${file.createdAt}`
+    let ordinal = this.#ordinals.get(key)
+    if (ordinal === undefined) {
+      this.#files.push(file)
+      ordinal = this.#files.length
+      this.#ordinals.set(key, ordinal)
+    }
+    return ordinal
+  }
+
+  get(ordinal: number): LtxFileInfo {
+    return this.#files[ordinal - 1]
+  }
+}
+
+/** How a file is called in messages: `level/name`. */
+export function fileLabel(file: LtxFileRef): string {
+  return `${file.level}/${formatFileName(file.minTxid, file.maxTxid)}`
+}
