@@ -19,10 +19,13 @@ void Bridge::Enqueue(const std::shared_ptr<Request>& request) {
   request->id = next_id_++;
   queue_.push_back(request);
   pending_[request->id] = request;
-  if (!woken_) {
-    woken_ = true;
-    wake_.NonBlockingCall();
-  }
+  Wake();
+}
+
+void Bridge::Wake() {
+  if (!alive_ || woken_) return;
+  woken_ = true;
+  wake_.NonBlockingCall();
 }
 
 Outcome Bridge::Ask(const std::shared_ptr<Request>& request, int64_t timeout_ms) {
@@ -43,7 +46,7 @@ Outcome Bridge::Ask(const std::shared_ptr<Request>& request, int64_t timeout_ms)
 
 void Bridge::Tell(const std::shared_ptr<Request>& request) {
   std::lock_guard<std::mutex> lock(mutex_);
-  if (alive_) Enqueue(request);
+  if (alive_ || expected_) Enqueue(request);
 }
 
 bool Bridge::alive() {
@@ -61,6 +64,8 @@ bool Bridge::Expect() {
 void Bridge::Unexpect() {
   std::lock_guard<std::mutex> lock(mutex_);
   expected_ = false;
+  queue_.clear();
+  pending_.clear();
   attached_.notify_all();
 }
 
@@ -73,6 +78,7 @@ bool Bridge::Attach(Napi::Env env, Napi::Function on_requests) {
   expected_ = false;
   woken_ = false;
   attached_.notify_all();
+  if (!queue_.empty()) Wake();  // told before the worker was there
   return true;
 }
 

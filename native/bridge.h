@@ -24,7 +24,7 @@
 
 namespace litestream {
 
-enum class RequestKind : int { kOpen = 0, kPage = 1, kTravel = 2, kClose = 3, kRefresh = 4 };
+enum class RequestKind : int { kOpen = 0, kPage = 1, kTravel = 2, kClose = 3, kCall = 4 };
 
 enum class Outcome : int {
   kOk = 0,
@@ -61,7 +61,7 @@ class Bridge {
   // --- any thread ---
   // Waits for the answer, at most `timeout_ms`.
   Outcome Ask(const std::shared_ptr<Request>& request, int64_t timeout_ms);
-  // Queues without waiting; dropped when there is no worker.
+  // Queues without waiting; dropped when there is no worker and none is expected.
   void Tell(const std::shared_ptr<Request>& request);
   bool alive();
   // A worker thread is being started: until it attaches, requests wait for it rather than fail. False if there is one already.
@@ -82,6 +82,7 @@ class Bridge {
   Bridge() = default;
   void Finish(const std::shared_ptr<Request>& request, Outcome outcome, const std::string& code, const std::string& message);
   void Enqueue(const std::shared_ptr<Request>& request);
+  void Wake();
 
   std::mutex mutex_;
   std::condition_variable attached_;

@@ -64,6 +64,14 @@ Napi::Value OpenReplicas(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), double(Registry::Get().All().size()));
 }
 
+void TellWorker(const Napi::CallbackInfo& info) {
+  auto request = std::make_shared<Request>();
+  request->kind = RequestKind(info[0].As<Napi::Number>().Int32Value());
+  request->replica = Registry::Get().Find(info[1].As<Napi::Number>().Uint32Value());
+  request->text = info[2].As<Napi::String>().Utf8Value();
+  Bridge::Get().Tell(request);
+}
+
 }  // namespace
 
 void ExportHandle(Napi::Env env, Napi::Object exports) {
@@ -74,6 +82,7 @@ void ExportHandle(Napi::Env env, Napi::Object exports) {
   exports["expectWorker"] = Napi::Function::New(env, ExpectWorker);
   exports["unexpectWorker"] = Napi::Function::New(env, UnexpectWorker);
   exports["workerAlive"] = Napi::Function::New(env, WorkerAlive);
+  exports["tellWorker"] = Napi::Function::New(env, TellWorker);
   exports["openReplicas"] = Napi::Function::New(env, OpenReplicas);
 }
 

@@ -23,7 +23,11 @@ function tailGuess(size: number): number {
 }
 
 /** Reads header and page index of a file: one round trip, or two for an index that is larger than guessed. */
-export async function readFileIndex(client: ReplicaClient, info: LtxFileInfo, signal?: AbortSignal): Promise<IndexedFile> {
+export async function readFileIndex(
+  client: ReplicaClient,
+  info: LtxFileInfo,
+  signal?: AbortSignal,
+): Promise<IndexedFile> {
   const label = `${client.url} ${fileLabel(info)}`
   const options = signal ? { signal } : {}
   if (info.size <= WHOLE_FILE_SIZE) {

@@ -6,9 +6,9 @@ export class FileTable {
   readonly #files: LtxFileInfo[] = []
   readonly #ordinals = new Map<string, number>()
 
-  /** The file's ordinal, 1 or more. A file of the same name but another size or time is another file (a replica begun anew). */
+  /** The file's ordinal, 1 or more. */
   ordinal(file: LtxFileInfo): number {
-    const key = `${file.level}/${file.minTxid}-${file.maxTxid}/${file.size}/${file.createdAt}`
+    const key = fileIdentity(file)
     let ordinal = this.#ordinals.get(key)
     if (ordinal === undefined) {
       this.#files.push(file)
@@ -21,6 +21,27 @@ export class FileTable {
   get(ordinal: number): LtxFileInfo {
     return this.#files[ordinal - 1]
   }
+
+  has(file: LtxFileInfo): boolean {
+    return this.hasIdentity(fileIdentity(file))
+  }
+
+  hasIdentity(identity: string): boolean {
+    return this.#ordinals.has(identity)
+  }
+
+  /** Identities of the largest files, which live longest. */
+  identities(): string[] {
+    return [...this.#files]
+      .sort((a, b) => b.size - a.size)
+      .slice(0, 16)
+      .map(fileIdentity)
+  }
+}
+
+/** A file of the same name but another size or time is another file: of a replica begun anew. */
+export function fileIdentity(file: LtxFileInfo): string {
+  return `${fileLabel(file)}/${file.size}/${file.createdAt}`
 }
 
 /** How a file is called in messages: `level/name`. */

@@ -13,7 +13,7 @@ export const REQUEST_OPEN = 0
 export const REQUEST_PAGE = 1
 export const REQUEST_TRAVEL = 2
 export const REQUEST_CLOSE = 3
-export const REQUEST_REFRESH = 4
+export const REQUEST_CALL = 4
 
 export interface BridgeRequest {
   readonly id: number

@@ -34,7 +34,14 @@ export interface ResolvedReplicaOptions {
   readonly concurrency: number
 }
 
-const BOOLEANS: Readonly<Record<string, boolean>> = { true: true, '1': true, on: true, false: false, '0': false, off: false }
+const BOOLEANS: Readonly<Record<string, boolean>> = {
+  true: true,
+  '1': true,
+  on: true,
+  false: false,
+  '0': false,
+  off: false,
+}
 
 /** The names in a URI and, with LITESTREAM_ before them in capitals, in the environment. */
 const PARAMETERS = [

@@ -60,6 +60,16 @@ export class PageStore {
     this.#free.push(slot)
   }
 
+  /** Gives resident pages other keys; undefined keeps the one there is. */
+  rekey(rename: (file: number, pgno: number) => number | undefined): void {
+    for (const [key, slot] of [...this.#lru.rentries()]) {
+      const other = rename(Math.floor(key / 2 ** 32), key % 2 ** 32)
+      if (other === undefined || other === key || this.#lru.has(other)) continue
+      this.#lru.delete(key)
+      this.#lru.set(other, slot)
+    }
+  }
+
   #evict(): number {
     // Second chance: a page that native code read since it was last looked at moves to the front. Bounded, so that a cache in which
     // everything is hot still gives way.
