@@ -72,7 +72,7 @@ export class Poller {
 
   /** A poll that begins now, or right after the one under way. */
   pollNow(): Promise<void> {
-    if (this.#running) {
+    if (this.#running !== undefined) {
       this.#again = true
       return this.#running
     }
