@@ -15,16 +15,7 @@
         "native/ltx_legacy_frame.cc",
         "native/ltx_codec_napi.cc",
         "native/wal_scan.cc",
-        "native/page_cache.cc",
-        "native/replica.cc",
-        "native/hydrated_file.cc",
-        "native/bridge.cc",
-        "native/replica_file.cc",
-        "native/sql_functions.cc",
-        "native/vfs.cc",
-        "native/sqlite_extension.cc",
-        "native/handle_napi.cc",
-        "native/worker_napi.cc",
+        "native/source_database.cc",
         "native/lz4_block.c"
       ],
       "include_dirs": [

@@ -1,0 +1,47 @@
+import type { LitestreamError } from '../errors.js'
+import type { PrimaryEvents, PrimaryObserver } from './primary-events.js'
+
+type Operation = PrimaryEvents['error']['operation']
+
+const MAX_MS = 5 * 60_000
+
+/** Counts an operation's failures in a row, tells them, and says when to try again: the pause doubles up to five minutes. */
+export class Backoff {
+  readonly #db: string
+  readonly #operation: Operation
+  readonly #firstMs: number
+  readonly #observe: PrimaryObserver
+  #failures = 0
+
+  constructor(db: string, operation: Operation, firstMs: number, observe: PrimaryObserver) {
+    this.#db = db
+    this.#operation = operation
+    this.#firstMs = firstMs
+    this.#observe = observe
+  }
+
+  get failures(): number {
+    return this.#failures
+  }
+
+  /** Milliseconds until the next try. */
+  failed(error: LitestreamError): number {
+    this.#failures++
+    const retryMs = Math.min(MAX_MS, this.#firstMs * 2 ** Math.min(20, this.#failures))
+    this.#observe('error', { db: this.#db, operation: this.#operation, error, failures: this.#failures, retryMs })
+    return retryMs
+  }
+
+  /** It will not be tried again. */
+  gaveUp(error: LitestreamError): void {
+    this.#failures++
+    const { failures } = this
+    this.#observe('error', { db: this.#db, operation: this.#operation, error, failures, retryMs: undefined })
+  }
+
+  worked(): void {
+    if (this.#failures === 0) return
+    this.#failures = 0
+    this.#observe('recover', { db: this.#db, operation: this.#operation })
+  }
+}

@@ -1,0 +1,51 @@
+import type { LitestreamError } from '../errors.js'
+
+export type CheckpointMode = 'PASSIVE' | 'TRUNCATE'
+
+/** What a primary tells about its work; plain data. `db` is the path of the database as it was given. */
+export interface PrimaryEvents {
+  /** The database was opened; also again after it was replaced. */
+  open: { readonly db: string; readonly txid: number; readonly pageSize: number }
+  /** A file of level 0 was made from the WAL. */
+  sync: {
+    readonly db: string
+    readonly txid: number
+    readonly pages: number
+    /** Of the LTX file, bytes. */
+    readonly size: number
+    /** Frames read, bytes of the WAL. */
+    readonly walBytes: number
+    /** Where in the WAL it ends, bytes. */
+    readonly walOffset: number
+    readonly durationMs: number
+    /** Why the file holds the whole database; undefined for an incremental one. */
+    readonly snapshotReason: string | undefined
+  }
+  checkpoint: {
+    readonly db: string
+    readonly mode: CheckpointMode
+    /** `restarted`: the WAL begins anew; `complete`: all of it is in the database file; `partial`: readers still need it. */
+    readonly result: 'restarted' | 'complete' | 'partial' | 'busy'
+    readonly frames: number
+    readonly backfilled: number
+    readonly durationMs: number
+  }
+  /** A staged file has reached the replica. */
+  upload: { readonly db: string; readonly txid: number; readonly size: number; readonly durationMs: number }
+  /** The primary and its replica were not in the state in which they were left. */
+  rejoin: { readonly db: string; readonly txid: number; readonly reason: string }
+  error: {
+    readonly db: string
+    readonly operation: 'open' | 'sync' | 'checkpoint' | 'upload' | 'rejoin' | 'lease'
+    readonly error: LitestreamError
+    /** How many times in a row; 1 for the first. */
+    readonly failures: number
+    /** When it will be tried again, milliseconds from now; undefined: never. */
+    readonly retryMs: number | undefined
+  }
+  /** An operation works again after errors. */
+  recover: { readonly db: string; readonly operation: PrimaryEvents['error']['operation'] }
+}
+
+/** Takes the events of a primary, on the thread that works. */
+export type PrimaryObserver = <Name extends keyof PrimaryEvents>(name: Name, event: PrimaryEvents[Name]) => void

@@ -1,0 +1,283 @@
+import PQueue from 'p-queue'
+import { isLitestreamError, LitestreamError } from '../errors.js'
+import type { ReplicaClient } from '../storage/replica-client.js'
+import { Backoff } from './backoff.js'
+import { databaseError } from './database-error.js'
+import { PrimaryDatabase, type PrimaryStatus } from './primary-database.js'
+import type { CheckpointMode, PrimaryEvents, PrimaryObserver } from './primary-events.js'
+import { DEFAULT_PRIMARY_OPTIONS, type PrimaryOptions } from './primary-options.js'
+import { Uploader } from './uploader.js'
+
+/** All that is said about one replication; the defaults are Litestream's. */
+export interface ReplicatorOptions extends PrimaryOptions {
+  /** Between two looks at the WAL, milliseconds. */
+  readonly monitorInterval: number
+  /** At least between two uploads, milliseconds. */
+  readonly syncInterval: number
+  /** Files of level 0 in one upload; 0: all there are. */
+  readonly maxSyncLtxFiles: number
+  /** How long `close` tries to bring the last commits to the replica, milliseconds; 0: one try. */
+  readonly shutdownSyncTimeout: number
+  /** Between two of these tries, milliseconds. */
+  readonly shutdownSyncInterval: number
+}
+
+export const DEFAULT_REPLICATOR_OPTIONS: Omit<ReplicatorOptions, 'metaPath'> = Object.freeze({
+  ...DEFAULT_PRIMARY_OPTIONS,
+  monitorInterval: 1000,
+  syncInterval: 1000,
+  maxSyncLtxFiles: 256,
+  shutdownSyncTimeout: 30_000,
+  shutdownSyncInterval: 500,
+})
+
+export interface SyncOptions {
+  /** Resolve only once everything committed before the call is in the replica. */
+  readonly wait?: boolean
+}
+
+export interface SyncResult {
+  /** The last file made of the WAL. */
+  readonly txid: number
+  /** The last file in the replica; undefined while it was not reached yet. */
+  readonly replicaTxid: number | undefined
+}
+
+export interface ReplicatorStatus extends PrimaryStatus {
+  readonly replica: string
+  /** `waiting`: there is no database yet; `fenced`: another primary writes to the replica, nothing is done any more. */
+  readonly state: 'waiting' | 'replicating' | 'fenced' | 'closed'
+  readonly replicaTxid: number | undefined
+  /** When the replica last had everything, milliseconds since the epoch. */
+  readonly lastSyncAt: number | undefined
+}
+
+/** Keeps one database replicated: looks at the WAL at intervals, stages and uploads, retries, and stops when it is fenced. */
+export class Replicator {
+  readonly path: string
+  readonly client: ReplicaClient
+  readonly #options: ReplicatorOptions
+  readonly #observe: PrimaryObserver
+  /** One at a time, or a second upload would meet its own file and look like another primary. */
+  readonly #uploads = new PQueue({ concurrency: 1 })
+  readonly #monitorErrors: Backoff
+  readonly #uploadErrors: Backoff
+  #primary: PrimaryDatabase | undefined
+  #opening: Promise<PrimaryDatabase> | undefined
+  #uploader: Uploader | undefined
+  #monitorTimer: NodeJS.Timeout | undefined
+  #uploadTimer: NodeJS.Timeout | undefined
+  #lastUploadAt = 0
+  #lastSyncAt: number | undefined
+  #fenced: LitestreamError | undefined
+  #closed = false
+  #running = false
+
+  constructor(path: string, client: ReplicaClient, options: Partial<ReplicatorOptions>, observe: PrimaryObserver) {
+    this.path = path
+    this.client = client
+    this.#options = { ...DEFAULT_REPLICATOR_OPTIONS, ...options }
+    this.#observe = observe
+    this.#monitorErrors = new Backoff(path, 'sync', this.#options.monitorInterval, observe)
+    this.#uploadErrors = new Backoff(path, 'upload', this.#options.syncInterval, observe)
+  }
+
+  /** The database, once it was opened; compaction and snapshots start from it. */
+  get primary(): PrimaryDatabase | undefined {
+    return this.#primary
+  }
+
+  /** Begins to work by itself. A database that is not there yet is waited for. */
+  start(): void {
+    this.#running = true
+    this.#scheduleMonitor(0)
+  }
+
+  status(): ReplicatorStatus {
+    const state = this.#fenced ? 'fenced' : this.#closed ? 'closed' : this.#primary ? 'replicating' : 'waiting'
+    const none = { db: this.path, txid: 0, pageSize: 0, commit: 0, walFrames: 0, walBackfilled: 0, snapshots: {} }
+    return {
+      ...(this.#primary?.status() ?? none),
+      replica: this.client.url,
+      state,
+      replicaTxid: this.#uploader?.txid,
+      lastSyncAt: this.#lastSyncAt,
+    }
+  }
+
+  /** Syncs now. Throws what stands in the way; the work in the background goes on. */
+  async sync({ wait = false }: SyncOptions = {}): Promise<SyncResult> {
+    this.#throwIfStopped()
+    const primary = await this.#open()
+    const txid = await primary.sync()
+    if (wait) await this.#upload()
+    else this.#scheduleUpload()
+    return { txid: Math.max(txid, primary.txid), replicaTxid: this.#uploader?.txid }
+  }
+
+  async checkpoint(mode: CheckpointMode = 'PASSIVE'): Promise<PrimaryEvents['checkpoint']> {
+    this.#throwIfStopped()
+    return (await this.#open()).checkpoint(mode)
+  }
+
+  /**
+   * Syncs a last time, brings everything to the replica and lets go of the database. Throws, after it has let go, when that could
+   * not be done. An aborted `signal` ends the attempts.
+   */
+  async close(signal?: AbortSignal): Promise<void> {
+    if (this.#closed) return
+    this.#stopTimers()
+    try {
+      if (!this.#fenced) await this.#finalSync(signal)
+    } finally {
+      await this.abandon()
+    }
+  }
+
+  /** Lets go of the database and the replica as they are. */
+  async abandon(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#stopTimers()
+    await this.#uploads.onIdle()
+    await this.#primary?.close()
+    await this.client.close()
+  }
+
+  #stopTimers(): void {
+    this.#running = false
+    clearTimeout(this.#monitorTimer)
+    clearTimeout(this.#uploadTimer)
+  }
+
+  async #finalSync(signal?: AbortSignal): Promise<void> {
+    const deadline = performance.now() + this.#options.shutdownSyncTimeout
+    for (;;) {
+      try {
+        const primary = await this.#open()
+        await primary.sync({ checkpoint: false })
+        await this.#upload()
+        return
+      } catch (error) {
+        if (isLitestreamError(error, 'NOT_FOUND') && !this.#primary) return
+        if (isLitestreamError(error, 'DATABASE_REPLACED')) {
+          await this.#upload()
+          return
+        }
+        if (this.#fenced || signal?.aborted || performance.now() >= deadline) throw error
+        this.#uploadErrors.failed(asError(error, this.path))
+      }
+      await pause(this.#options.shutdownSyncInterval, signal)
+    }
+  }
+
+  #throwIfStopped(): void {
+    if (this.#fenced) throw this.#fenced
+    if (this.#closed) {
+      throw new LitestreamError('INVALID_ARGUMENT', `${this.path}: replication is closed`, { file: this.path })
+    }
+  }
+
+  /** Opens the database when it is needed first; callers at the same time share the attempt. */
+  async #open(): Promise<PrimaryDatabase> {
+    if (this.#primary) return this.#primary
+    this.#opening ??= PrimaryDatabase.open(this.path, this.#options, this.#observe)
+    try {
+      this.#primary = await this.#opening
+    } finally {
+      this.#opening = undefined
+    }
+    this.#uploader ??= new Uploader(this.#primary, this.client, this.#observe)
+    return this.#primary
+  }
+
+  // ---- in the background
+
+  #scheduleMonitor(ms: number): void {
+    if (!this.#running) return
+    this.#monitorTimer = setTimeout(() => void this.#monitor(), ms)
+  }
+
+  async #monitor(): Promise<void> {
+    let next = this.#options.monitorInterval
+    try {
+      const primary = await this.#open()
+      await primary.sync()
+      this.#monitorErrors.worked()
+      this.#scheduleUpload()
+    } catch (error) {
+      // No database yet is a state to wait in, as long as it lasts.
+      if (!isLitestreamError(error, 'NOT_FOUND')) next = this.#monitorErrors.failed(asError(error, this.path))
+    }
+    this.#scheduleMonitor(next)
+  }
+
+  /** Sees to it that an upload runs soon, if there is anything to upload. */
+  #scheduleUpload(ms?: number): void {
+    if (!this.#running || this.#uploadTimer) return
+    const nothing = this.#uploader?.txid !== undefined && this.#uploader.txid === this.#primary?.txid
+    if (nothing) {
+      this.#lastSyncAt = Date.now()
+      return
+    }
+    const due = ms ?? Math.max(0, this.#lastUploadAt + this.#options.syncInterval - Date.now())
+    this.#uploadTimer = setTimeout(() => void this.#uploadSoon(), due)
+  }
+
+  async #uploadSoon(): Promise<void> {
+    let next: number | undefined
+    try {
+      await this.#upload()
+    } catch (error) {
+      next = this.#fenced ? undefined : this.#uploadErrors.failed(asError(error, this.path))
+    }
+    this.#uploadTimer = undefined
+    if (next !== undefined) this.#scheduleUpload(next)
+  }
+
+  /** Uploads all there is, in batches so that others may have their turn. */
+  async #upload(): Promise<void> {
+    for (let all = false; !all; ) {
+      all = (await this.#uploads.add(() => this.#uploadBatch())) as boolean
+    }
+    this.#uploadErrors.worked()
+    this.#lastSyncAt = Date.now()
+  }
+
+  async #uploadBatch(): Promise<boolean> {
+    if (this.#fenced) throw this.#fenced
+    if (!this.#uploader) return true
+    this.#lastUploadAt = Date.now()
+    try {
+      return await this.#uploader.run(this.#options.maxSyncLtxFiles || undefined)
+    } catch (error) {
+      if (isLitestreamError(error, 'REPLICA_FENCED')) await this.#stopFenced(error)
+      throw error
+    }
+  }
+
+  /** Another primary has the replica: nothing is read, written or checkpointed any more. */
+  async #stopFenced(error: LitestreamError): Promise<void> {
+    this.#fenced = error
+    this.#running = false
+    clearTimeout(this.#monitorTimer)
+    this.#uploadErrors.gaveUp(error)
+    await this.#primary?.close()
+  }
+}
+
+function asError(error: unknown, path: string): LitestreamError {
+  return isLitestreamError(error) ? error : databaseError(error, path, 'replicating it')
+}
+
+/** Ends at once when `signal` is aborted. */
+function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms)
+    const abort = () => {
+      clearTimeout(timer)
+      resolve()
+    }
+    signal?.addEventListener('abort', abort, { once: true })
+  })
+}

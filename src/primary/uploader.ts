@@ -1,0 +1,139 @@
+import { isLitestreamError, LitestreamError } from '../errors.js'
+import { decodeLtx } from '../ltx/decoder.js'
+import { LtxEncoder } from '../ltx/encoder.js'
+import { SNAPSHOT_LEVEL } from '../ltx/format.js'
+import { formatTxid } from '../ltx/txid.js'
+import type { ReplicaClient } from '../storage/replica-client.js'
+import type { StagedFile } from './ltx-staging.js'
+import type { PrimaryDatabase } from './primary-database.js'
+import type { PrimaryObserver } from './primary-events.js'
+import { alignWithReplica } from './replica-alignment.js'
+import { identifyRemote, identifyStaged, stagedBody } from './staged-ltx.js'
+
+/** Of the staged files that are in the replica already so many bytes and files are kept: compaction need not fetch them. */
+const KEEP_BYTES = 64 * 1024 * 1024
+const KEEP_FILES = 512
+
+/**
+ * Brings staged files to the replica, one after another, each under a name that nobody may have written before. What the replica
+ * holds is found out once, at the first run; from then on only this primary changes it.
+ */
+export class Uploader {
+  readonly #primary: PrimaryDatabase
+  readonly #client: ReplicaClient
+  readonly #observe: PrimaryObserver
+  #txid: number | undefined
+  /** The file at this TXID holds the whole database, and the replica needs it as a snapshot, too. */
+  #publishAt: number | undefined
+  /** Staged files that are in the replica, ascending. */
+  readonly #kept: StagedFile[] = []
+  #keptBytes = 0
+
+  constructor(primary: PrimaryDatabase, client: ReplicaClient, observe: PrimaryObserver) {
+    this.#primary = primary
+    this.#client = client
+    this.#observe = observe
+  }
+
+  /** The last TXID in the replica; undefined before it was asked. */
+  get txid(): number | undefined {
+    return this.#txid
+  }
+
+  /**
+   * Uploads what is staged, up to `limit` files. Returns whether that was all. Throws REPLICA_FENCED when another primary has written
+   * a file that was to be ours, and the storage's errors; a run after an error goes on where it stopped.
+   */
+  async run(limit: number = Number.POSITIVE_INFINITY): Promise<boolean> {
+    if (this.#txid === undefined) await this.#align()
+    for (let count = 0; this.#txid! < this.#primary.txid; count++) {
+      if (count >= limit) return false
+      await this.#upload(this.#txid! + 1)
+    }
+    return true
+  }
+
+  async #align(): Promise<void> {
+    const primary = this.#primary
+    const fenced = primary.state?.fenced
+    if (fenced !== undefined) throw fencedError(this.#client, `was fenced: ${fenced}`)
+    const alignment = await alignWithReplica(primary, this.#client)
+    if (alignment.kind === 'start-over') {
+      const { txid, reason } = alignment
+      await primary.startOver(txid, reason)
+      this.#observe('rejoin', { db: primary.path, txid, reason })
+      if (alignment.publishSnapshot) this.#publishAt = txid + 1
+      this.#txid = txid
+      await primary.sync({ checkpoint: false })
+    }
+    this.#txid = alignment.txid
+    for (const file of primary.staging.list()) if (file.txid <= alignment.txid) this.#keep(file)
+  }
+
+  async #upload(txid: number): Promise<void> {
+    const started = performance.now()
+    const path = this.#primary.staging.pathOf(txid)
+    const { timestamp, checksum, size } = await identifyStaged(path)
+    const file = { level: 0, minTxid: txid, maxTxid: txid }
+    try {
+      await this.#client.write(file, await stagedBody(path, size), { timestamp, createOnly: true })
+    } catch (error) {
+      if (!isLitestreamError(error, 'PRECONDITION_FAILED')) throw error
+      // A request may have succeeded although its answer was lost, here or before a crash.
+      const there = await identifyRemote(this.#client, file)
+      if (there.checksum !== checksum || there.size !== size) {
+        const when = new Date(there.timestamp).toISOString()
+        const reason = `another primary wrote TXID ${formatTxid(txid)} at ${when}`
+        await this.#primary.fence(reason)
+        throw fencedError(this.#client, reason, error)
+      }
+    }
+    if (txid === this.#publishAt) await this.#publishSnapshot(path, txid, timestamp)
+    this.#txid = txid
+    this.#primary.remember({ txid, timestamp, checksum })
+    this.#observe('upload', { db: this.#primary.path, txid, size, durationMs: performance.now() - started })
+    this.#keep({ txid, size })
+  }
+
+  /** Writes the whole database of a staged file as a snapshot, from which restores begin whatever lies before. */
+  async #publishSnapshot(path: string, txid: number, timestamp: number): Promise<void> {
+    const client = this.#client
+    const { size } = await identifyStaged(path)
+    const body = await stagedBody(path, size)
+    const ltx = await decodeLtx(body instanceof Uint8Array ? once(body) : body, path)
+    const { pageSize, commit } = ltx.header
+    const encoder = new LtxEncoder({ pageSize, commit, minTxid: 1, maxTxid: txid, timestamp })
+    async function* pieces(): AsyncGenerator<Uint8Array, void, undefined> {
+      yield encoder.start()
+      for await (const batch of ltx.batches) yield encoder.pages(batch.pgnos, batch.pages)
+      yield encoder.finish()
+    }
+    await client.write({ level: SNAPSHOT_LEVEL, minTxid: 1, maxTxid: txid }, pieces(), { timestamp })
+    this.#publishAt = undefined
+  }
+
+  /** The newest always stays: it proves at the next start that the replica is ours. */
+  #keep(file: StagedFile): void {
+    this.#kept.push(file)
+    this.#keptBytes += file.size
+    while (this.#kept.length > 1 && (this.#kept.length > KEEP_FILES || this.#keptBytes > KEEP_BYTES)) {
+      const oldest = this.#kept.shift()!
+      this.#keptBytes -= oldest.size
+      this.#primary.staging.remove(oldest.txid)
+    }
+  }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  yield bytes
+}
+
+function fencedError(client: ReplicaClient, reason: string, cause?: unknown): LitestreamError {
+  return new LitestreamError('REPLICA_FENCED', `${client.url}: ${reason}`, {
+    file: client.url,
+    ...(cause === undefined ? {} : { cause }),
+    hint:
+      'Only one primary may write to a replica. Stop the other one and run `litestream-ts reset` for this database, or give it a ' +
+      'replica of its own.',
+  })
+}

@@ -1,0 +1,100 @@
+import { native } from '../native.js'
+import type { WalFile } from './wal-file.js'
+import { FRAME_HEADER_SIZE, type WalHeader } from './wal-header.js'
+import type { WalPosition } from './wal-position.js'
+
+/** Committed frames that follow one another in one generation of the WAL. */
+export interface FrameSpan {
+  readonly start: WalPosition
+  /** Behind the last commit found; equal to `start` when there was none. */
+  readonly end: WalPosition
+  /** Size of the database in pages after the last of them; 0 when there are none. */
+  readonly commit: number
+  /** Page number of each frame, `end.frames - start.frames` of them. */
+  readonly pgnos: Uint32Array
+}
+
+export interface ScanLimits {
+  /** Frames of the file to look at, counted from its start; frames beyond were committed too late. */
+  readonly frames: number
+  /** Stop at the first commit at which so many bytes of frames were read; a larger transaction goes beyond. */
+  readonly bytes: number
+}
+
+const READ_BYTES = 1024 * 1024
+
+/**
+ * Reads committed frames from `start` on and verifies salts and checksums of every one. An uncommitted tail, frames of an older
+ * generation and damaged frames end the span; they are never part of it. Memory: 8 bytes a frame and one buffer.
+ */
+export function scanWal(wal: WalFile, header: WalHeader, start: WalPosition, limits: ScanLimits): FrameSpan {
+  const { pageSize, bigEndian } = header
+  const frameSize = FRAME_HEADER_SIZE + pageSize
+  const perRead = Math.max(1, Math.floor(READ_BYTES / frameSize))
+  const buffer = new Uint8Array(perRead * frameSize)
+  const pgnos = new Uint32Array(perRead)
+  const commits = new Uint32Array(perRead)
+  const sum = Uint32Array.from(start.checksum)
+  const found = new PgnoList()
+  let committed = 0
+  let commit = 0
+  let checksum = start.checksum
+
+  for (let next = start.frames; next < limits.frames; ) {
+    const wanted = Math.min(perRead, limits.frames - next)
+    const got = wal.readFrames(next, pageSize, buffer.subarray(0, wanted * frameSize))
+    const frames = buffer.subarray(0, got - (got % frameSize))
+    const valid = native.scanFrames(frames, pageSize, bigEndian, start.salt1, start.salt2, sum, pgnos, commits)
+    found.append(pgnos, valid)
+    let full = false
+    for (let i = 0; i < valid && !full; i++) {
+      if (commits[i] === 0) continue
+      committed = next - start.frames + i + 1
+      commit = commits[i]!
+      const view = new DataView(buffer.buffer, i * frameSize, FRAME_HEADER_SIZE)
+      checksum = [view.getUint32(16), view.getUint32(20)]
+      full = committed * frameSize >= limits.bytes
+    }
+    if (full || valid < wanted) break
+    next += valid
+  }
+
+  const end = committed === 0 ? start : { ...start, frames: start.frames + committed, checksum }
+  return { start, end, commit, pgnos: found.take(committed) }
+}
+
+/** The newest version of each page in a span: where it is, by ascending page number. */
+export interface NewestPages {
+  readonly pgnos: Uint32Array
+  /** Ordinals of frames in the file, counted from 0. */
+  readonly frames: Uint32Array
+}
+
+/** Leaves out pages beyond `commit` (the database has shrunk since) and the lock page. */
+export function newestPages(span: FrameSpan, commit: number, lockPgno: number): NewestPages {
+  const count = span.pgnos.length
+  const pgnos = new Uint32Array(count)
+  const frames = new Uint32Array(count)
+  const used = native.newestFrames(span.pgnos, count, commit, lockPgno, pgnos, frames)
+  for (let i = 0; i < used; i++) frames[i]! += span.start.frames
+  return { pgnos: pgnos.subarray(0, used), frames: frames.subarray(0, used) }
+}
+
+class PgnoList {
+  #values = new Uint32Array(1024)
+  #count = 0
+
+  append(values: Uint32Array, count: number): void {
+    if (this.#count + count > this.#values.length) {
+      const grown = new Uint32Array(Math.max(2 * this.#values.length, this.#count + count))
+      grown.set(this.#values.subarray(0, this.#count))
+      this.#values = grown
+    }
+    this.#values.set(values.subarray(0, count), this.#count)
+    this.#count += count
+  }
+
+  take(count: number): Uint32Array {
+    return this.#values.subarray(0, count)
+  }
+}

@@ -1,0 +1,85 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { LitestreamError } from '../errors.js'
+import { native } from '../native.js'
+import { FRAME_HEADER_SIZE, parseWalHeader, WAL_HEADER_SIZE, type WalHeader, walSize } from './wal-header.js'
+
+/** What stands in front of a page in the WAL. */
+export interface FrameHeader {
+  readonly pgno: number
+  /** Database size in pages, if the frame ends a transaction; else 0. */
+  readonly commit: number
+  readonly salt1: number
+  readonly salt2: number
+  readonly checksum: readonly [number, number]
+}
+
+/**
+ * A -wal file, opened for reading. SQLite holds no locks on it, so that this descriptor, unlike one on the database or on the
+ * -shm, may be closed at any time.
+ */
+export class WalFile {
+  readonly path: string
+  readonly inode: bigint
+  readonly #fd: number
+
+  /** Throws the system's error, with its code, when the file cannot be opened. */
+  constructor(path: string) {
+    this.path = path
+    this.#fd = openSync(path, 'r')
+    this.inode = fstatSync(this.#fd, { bigint: true }).ino
+  }
+
+  /** Bytes. */
+  get size(): number {
+    return fstatSync(this.#fd).size
+  }
+
+  /** Undefined where there is none, or one with a wrong checksum. Throws WAL_CORRUPT. */
+  header(): WalHeader | undefined {
+    const bytes = new Uint8Array(WAL_HEADER_SIZE)
+    const got = readSync(this.#fd, bytes, 0, bytes.length, 0)
+    return parseWalHeader(bytes.subarray(0, got), this.path)
+  }
+
+  /** The header of the frame `ordinal`, counted from 0; undefined beyond the end of the file. Nothing in it is verified. */
+  frameHeader(ordinal: number, pageSize: number): FrameHeader | undefined {
+    const bytes = new Uint8Array(FRAME_HEADER_SIZE)
+    if (readSync(this.#fd, bytes, 0, bytes.length, walSize(ordinal, pageSize)) < bytes.length) return undefined
+    const view = new DataView(bytes.buffer)
+    return {
+      pgno: view.getUint32(0),
+      commit: view.getUint32(4),
+      salt1: view.getUint32(8),
+      salt2: view.getUint32(12),
+      checksum: [view.getUint32(16), view.getUint32(20)],
+    }
+  }
+
+  /** Reads up to `out.length` bytes from the frame `ordinal` on; returns how many there were. */
+  readFrames(ordinal: number, pageSize: number, out: Uint8Array): number {
+    let done = 0
+    while (done < out.length) {
+      const got = readSync(this.#fd, out, done, out.length - done, walSize(ordinal, pageSize) + done)
+      if (got === 0) break
+      done += got
+    }
+    return done
+  }
+
+  /** Reads the pages of the frames given, one after another, into `out`. Throws WAL_CORRUPT when the file ends before. */
+  readPages(frames: Uint32Array, pageSize: number, out: Uint8Array): void {
+    const offsets = Float64Array.from(frames, (frame) => walSize(frame, pageSize) + FRAME_HEADER_SIZE)
+    const got = native.readPieces(this.#fd, offsets, pageSize, out)
+    if (got === frames.length) return
+    const offset = offsets[Math.max(0, got)]!
+    throw new LitestreamError(
+      'WAL_CORRUPT',
+      got < 0 ? `${this.path}: reading at ${offset} failed, errno ${-got}` : `${this.path} ends before byte ${offset}`,
+      { file: this.path, offset, hint: 'Another process has cut the WAL short; the next sync takes a snapshot.' },
+    )
+  }
+
+  close(): void {
+    closeSync(this.#fd)
+  }
+}

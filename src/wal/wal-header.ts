@@ -1,0 +1,66 @@
+import { LitestreamError } from '../errors.js'
+import { isPageSize } from '../ltx/format.js'
+import { native } from '../native.js'
+
+/** Bytes of the header at the start of a -wal file. */
+export const WAL_HEADER_SIZE = 32
+/** Bytes in front of each page in a -wal file. */
+export const FRAME_HEADER_SIZE = 24
+
+const MAGIC_LITTLE_ENDIAN = 0x377f0682
+const MAGIC_BIG_ENDIAN = 0x377f0683
+const VERSION = 3007000
+
+/** The header of a -wal file; it names one generation of the WAL, from one restart to the next. */
+export interface WalHeader {
+  /** Byte order of the words that checksums are made of. */
+  readonly bigEndian: boolean
+  readonly pageSize: number
+  /** Counts the restarts of this file. */
+  readonly checkpointSequence: number
+  /** Grows by one with each restart. */
+  readonly salt1: number
+  /** Random in each generation. */
+  readonly salt2: number
+  /** What the first frame's checksum continues. */
+  readonly checksum: readonly [number, number]
+}
+
+/**
+ * Reads a header. Undefined where there is none yet, or one that SQLite itself would ignore: fewer than 32 bytes, or a checksum that
+ * does not match. Throws WAL_CORRUPT for what is not a WAL at all.
+ */
+export function parseWalHeader(bytes: Uint8Array, file: string): WalHeader | undefined {
+  if (bytes.length < WAL_HEADER_SIZE) return undefined
+  const view = new DataView(bytes.buffer, bytes.byteOffset, WAL_HEADER_SIZE)
+  const magic = view.getUint32(0)
+  const version = view.getUint32(4)
+  const pageSize = view.getUint32(8)
+  const hint = 'Check what wrote this file; without a valid -wal the database has to be recovered by SQLite first.'
+  if (magic !== MAGIC_LITTLE_ENDIAN && magic !== MAGIC_BIG_ENDIAN) {
+    const message = `${file}: not a WAL file, its magic is 0x${magic.toString(16).padStart(8, '0')}`
+    throw new LitestreamError('WAL_CORRUPT', message, { file, offset: 0, hint })
+  }
+  if (version !== VERSION) {
+    throw new LitestreamError('WAL_CORRUPT', `${file}: unknown WAL version ${version}`, { file, offset: 4, hint })
+  }
+  if (!isPageSize(pageSize)) {
+    throw new LitestreamError('WAL_CORRUPT', `${file}: invalid page size ${pageSize}`, { file, offset: 8, hint })
+  }
+  const sum = new Uint32Array(2)
+  native.walChecksum(magic === MAGIC_BIG_ENDIAN, bytes.subarray(0, 24), sum)
+  if (sum[0] !== view.getUint32(24) || sum[1] !== view.getUint32(28)) return undefined
+  return {
+    bigEndian: magic === MAGIC_BIG_ENDIAN,
+    pageSize,
+    checkpointSequence: view.getUint32(12),
+    salt1: view.getUint32(16),
+    salt2: view.getUint32(20),
+    checksum: [sum[0]!, sum[1]!],
+  }
+}
+
+/** Bytes of a WAL that holds `frames` frames. */
+export function walSize(frames: number, pageSize: number): number {
+  return WAL_HEADER_SIZE + frames * (FRAME_HEADER_SIZE + pageSize)
+}

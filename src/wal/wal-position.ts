@@ -1,0 +1,23 @@
+import type { WalHeader } from './wal-header.js'
+
+/** A commit boundary in one generation of a WAL. The checksum is that of all frames before it: it proves what they were. */
+export interface WalPosition {
+  readonly salt1: number
+  readonly salt2: number
+  /** Frames before the position. */
+  readonly frames: number
+  /** Of the last of these frames; of the WAL header, when there are none. */
+  readonly checksum: readonly [number, number]
+}
+
+export function sameGeneration(
+  a: Pick<WalPosition, 'salt1' | 'salt2'>,
+  b: Pick<WalPosition, 'salt1' | 'salt2'>,
+): boolean {
+  return a.salt1 === b.salt1 && a.salt2 === b.salt2
+}
+
+/** The position before the first frame. */
+export function startOf(header: WalHeader): WalPosition {
+  return { salt1: header.salt1, salt2: header.salt2, frames: 0, checksum: header.checksum }
+}

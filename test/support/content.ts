@@ -1,0 +1,29 @@
+import { createHash } from 'node:crypto'
+import Database from 'better-sqlite3'
+
+/** A hash for the schema and one for each table of a database, rows in the order of all their columns; virtual tables' shadows too. */
+export function contentHashes(file: string): Record<string, string> {
+  const db = new Database(file, { readonly: true })
+  try {
+    const schema = db.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY 1, 2').raw().all()
+    const hashes: Record<string, string> = { 'the schema': digest(schema) }
+    const tables = db.prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table','shadow')")
+    for (const name of tables.pluck().all() as string[]) {
+      const columns = (db.pragma(`table_info("${name}")`) as { name: string }[]).map((_, i) => i + 1).join(', ')
+      const rows = db.prepare(`SELECT * FROM "${name}" ORDER BY ${columns}`).raw().safeIntegers().iterate()
+      hashes[name] = digest(rows)
+    }
+    return hashes
+  } finally {
+    db.close()
+  }
+}
+
+function digest(rows: Iterable<unknown>): string {
+  const hash = createHash('sha256')
+  for (const row of rows) {
+    hash.update(JSON.stringify(row, (_, value) => (typeof value === 'bigint' ? `${value}n` : value)))
+    hash.update('\n')
+  }
+  return hash.digest('hex')
+}
