@@ -16,7 +16,7 @@ import { DECODE_END, DECODE_MORE, FRAME_FAULTS } from './native-codec.js'
 import { decodePageIndex, type PageIndex } from './page-index.js'
 import { PageIndexBuilder } from './page-index-builder.js'
 
-/** Pages of a file, decoded. The buffers are used again for the next batch: copy what must outlive it. */
+/** Pages of a file, decoded. The buffers are used again, see DecodeOptions: copy what must outlive that. */
 export interface PageBatch {
   readonly count: number
   readonly pgnos: Uint32Array
@@ -36,6 +36,8 @@ export interface LtxTrailer {
 export interface DecodeOptions {
   /** Most bytes of pages in a batch; at least one page is always in it. Default 1 MiB. */
   readonly batchBytes?: number
+  /** A batch's buffers are used again for the batch this many after it; default 1, the next one. */
+  readonly buffers?: number
 }
 
 export interface LtxDecoding {
@@ -71,6 +73,7 @@ class Decoder implements LtxDecoding {
   readonly #reader: ByteReader
   readonly #file: string
   readonly #batchBytes: number
+  readonly #buffers: number
   readonly #index = new PageIndexBuilder()
   /** The running file CRC and the xor of the page checksums, both advanced by native code. */
   readonly #state = new BigUint64Array(2)
@@ -82,6 +85,7 @@ class Decoder implements LtxDecoding {
     this.#reader = new ByteReader(source)
     this.#file = file
     this.#batchBytes = options.batchBytes ?? 1024 * 1024
+    this.#buffers = options.buffers ?? 1
     this.batches = this.#decode()
   }
 
@@ -114,9 +118,10 @@ class Decoder implements LtxDecoding {
     const most = Math.max(1, Math.floor(this.#batchBytes / pageSize))
     // Most files hold a handful of pages: the buffers grow with what turns out to be there.
     let capacity = Math.min(16, most)
-    let pgnos = new Uint32Array(capacity)
-    let sizes = new Uint32Array(capacity)
-    let pages = new Uint8Array(capacity * pageSize)
+    const sizes = new Uint32Array(most)
+    const spare: { pgnos: Uint32Array; pages: Uint8Array }[] = []
+    let pgnos: Uint32Array = new Uint32Array(capacity)
+    let pages: Uint8Array = new Uint8Array(capacity * pageSize)
     const result = new Float64Array(2)
     const sumPages = minTxid === 1 && (flags & FLAG_NO_CHECKSUM) === 0
     for (;;) {
@@ -130,6 +135,13 @@ class Decoder implements LtxDecoding {
         this.#offset += consumed
         this.#reader.take(consumed)
         yield { count, pgnos: pgnos.subarray(0, count), pages: pages.subarray(0, count * pageSize) }
+        if (this.#buffers > 1) {
+          spare.push({ pgnos, pages })
+          const free = spare.length === this.#buffers ? spare.shift() : undefined
+          const fits = free?.pgnos.length === capacity
+          pgnos = fits ? free!.pgnos : new Uint32Array(capacity)
+          pages = fits ? free!.pages : new Uint8Array(capacity * pageSize)
+        }
       }
       if (status === DECODE_END) return
       if (status !== DECODE_MORE) throw this.#frameFault(status)
@@ -138,7 +150,6 @@ class Decoder implements LtxDecoding {
       } else if (capacity < most) {
         capacity = Math.min(capacity * 4, most)
         pgnos = new Uint32Array(capacity)
-        sizes = new Uint32Array(capacity)
         pages = new Uint8Array(capacity * pageSize)
       }
     }

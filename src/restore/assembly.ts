@@ -24,6 +24,9 @@ const WHOLE_FILE_SIZE = 8 * 1024 * 1024
 /** Frames that lie this close together are read in one piece, and what is between them with them. Bytes. */
 const RANGE_GAP = 64 * 1024
 
+/** Bytes of pages that are decoded in one go. */
+const BATCH_SIZE = 1024 * 1024
+
 /** Files up to this size are applied side by side, larger ones one after another, each by parallel reads. Bytes. */
 const SMALL_FILE_SIZE = 1024 * 1024
 
@@ -44,7 +47,7 @@ export interface AssemblyOptions {
 /**
  * Puts the database that a plan describes together in a file, page by page, each written once. May be called again with another
  * plan for the same file when one could not be carried through: pages that are there already, from the same file of the
- * replica, stay. Memory: some segments of 4 MiB, and some 30 bytes a page for indexes.
+ * replica, stay. Memory: some segments of 2 MiB, and some 30 bytes a page for indexes.
  */
 export class Assembly {
   readonly #client: ReplicaClient
@@ -75,14 +78,9 @@ export class Assembly {
       // The newest files are the first that retention or compaction takes away.
       const todo = layouts.map((layout, place) => ({ layout, place })).filter(({ place }) => owners.counts[place]! > 0)
       const small = todo.filter(({ layout }) => layout.size <= SMALL_FILE_SIZE)
-      const side = new PQueue({ concurrency: this.#options.parallelism })
-      await side.addAll(
-        small.map(
-          ({ layout, place }) =>
-            () =>
-              this.#apply(output, owners, layout, place),
-        ),
-      )
+      const { parallelism } = this.#options
+      const tasks = small.map((file) => () => this.#apply(output, owners, file.layout, file.place))
+      await runAll(parallelism, tasks)
       for (const { layout, place } of todo.reverse()) {
         if (layout.size > SMALL_FILE_SIZE) await this.#apply(output, owners, layout, place)
       }
@@ -155,7 +153,9 @@ export class Assembly {
     let written = 0
     const take = async ({ pgnos, pages, count }: PageBatch) => {
       throwIfAborted(this.#options.signal, 'restoring')
-      const n = await output.write(pgnos, pages, count, wanted)
+      await output.write(pgnos, pages, count, wanted)
+      let n = 0
+      for (let i = 0; i < count; i++) if (wanted(pgnos[i]!)) n++
       written += n
       this.#written += n
       this.#report(owners)
@@ -163,7 +163,18 @@ export class Assembly {
     await this.#twice(async () => {
       this.#written -= written
       written = 0
-      await (whole ? this.#applyWhole(layout, take) : this.#applyFrames(layout, frames, take))
+      const batches = whole ? this.#wholeFile(layout) : this.#frames(layout, frames)
+      // One batch is being written while the next is decoded.
+      let writing = Promise.resolve()
+      try {
+        for await (const batch of batches) {
+          await writing
+          writing = take(batch)
+          writing.catch(() => {})
+        }
+      } finally {
+        await writing
+      }
     })
     // Only now: until its checksum was verified at the end, nothing from the file counts as written.
     for (const i of frames) this.#source[layout.index.pgnos[i]!] = id
@@ -176,23 +187,19 @@ export class Assembly {
     return { queue: this.#queue, signal: this.#options.signal, onFetched }
   }
 
-  async #applyWhole(layout: FileLayout, take: (batch: PageBatch) => Promise<void>): Promise<void> {
+  async *#wholeFile(layout: FileLayout): AsyncGenerator<PageBatch, void, undefined> {
     const bytes = readAhead(this.#client, layout.file, segmentsOf(layout.size), this.#segmentOptions())
-    const ltx = await decodeLtx(bytes, layout.label)
-    for await (const batch of ltx.batches) await take(batch)
+    const ltx = await decodeLtx(bytes, layout.label, { buffers: 2 })
+    yield* ltx.batches
   }
 
-  async #applyFrames(
-    layout: FileLayout,
-    frames: readonly number[],
-    take: (batch: PageBatch) => Promise<void>,
-  ): Promise<void> {
+  async *#frames(layout: FileLayout, frames: readonly number[]): AsyncGenerator<PageBatch, void, undefined> {
     const ranges = coalesce(layout, frames)
     const bytes = ranges.map(([first, last]) => rangeOf(layout, first, last))
     let next = 0
     for await (const data of readAhead(this.#client, layout.file, bytes, this.#segmentOptions())) {
       const [first, last] = ranges[next++]!
-      for (const batch of decodeRange(layout, first, last, data)) await take(batch)
+      yield* decodeRange(layout, first, last, data)
     }
   }
 }
@@ -222,20 +229,20 @@ function rangeOf({ index }: FileLayout, first: number, last: number): [number, n
   return [offset, index.offsets[last]! + index.sizes[last]! - offset]
 }
 
-/** Decodes the frames [first, last] of an index from their bytes, in batches of at most 1 MiB of pages. */
+/** Decodes the frames [first, last] of an index from their bytes, a batch at a time. */
 function* decodeRange(layout: FileLayout, first: number, last: number, data: Uint8Array): Generator<PageBatch> {
   const { index, header, label } = layout
   const { pageSize } = header
-  const capacity = Math.min(last - first + 1, Math.max(1, SEGMENT_SIZE / 4 / pageSize))
-  const pgnos = new Uint32Array(capacity)
+  const capacity = Math.min(last - first + 1, Math.max(1, BATCH_SIZE / pageSize))
   const sizes = new Uint32Array(capacity)
-  const pages = new Uint8Array(capacity * pageSize)
   const result = new Float64Array(2)
   let at = 0
   for (let frame = first; frame <= last; ) {
-    const room = pgnos.subarray(0, Math.min(capacity, last - frame + 1))
+    const room = Math.min(capacity, last - frame + 1)
+    const pgnos = new Uint32Array(room)
+    const pages = new Uint8Array(room * pageSize)
     const status = native.decodeFrames(
-      new BigUint64Array(2), pageSize, data.subarray(at), room, sizes, pages, false, result,
+      new BigUint64Array(2), pageSize, data.subarray(at), pgnos, sizes, pages, false, result,
     ) // biome-ignore format: one call
     const count = result[0]!
     for (let i = 0; i < count; i++) {
@@ -248,11 +255,11 @@ function* decodeRange(layout: FileLayout, first: number, last: number, data: Uin
         )
       }
     }
-    if (status !== DECODE_MORE || count < room.length) {
+    if (status !== DECODE_MORE || count < room) {
       const bad = frame + count
       throw corrupt('bad page frame', label, index.offsets[bad] ?? 0, index.pgnos[bad])
     }
-    yield { count, pgnos: room, pages: pages.subarray(0, count * pageSize) }
+    yield { count, pgnos, pages }
     frame += count
     at += result[1]!
   }

@@ -3,7 +3,7 @@ import type { LtxFileRef, ReplicaClient } from '../storage/replica-client.js'
 import { abortError } from '../util/abort.js'
 
 /** Bytes of one ranged read: large enough that a round trip is nothing beside it, small enough to hold some at once. */
-export const SEGMENT_SIZE: number = 4 * 1024 * 1024
+export const SEGMENT_SIZE: number = 2 * 1024 * 1024
 
 export interface SegmentOptions {
   /** Bounds the reads under way, over all files that share it. */

@@ -1,0 +1,35 @@
+import { LtxEncoder } from '../src/ltx/encoder.js'
+
+/** Pages that look to LZ4 like those of a table: rows of words and numbers, compressible to about half; the same every time. */
+export function samplePages(pageSize: number, count: number, seed = 1): Uint8Array {
+  const words = Array.from({ length: 997 }, (_, i) =>
+    Buffer.from(`${(i * 7919 + 13).toString(36)}e${(i * 31).toString(26)} `),
+  )
+  const pages = Buffer.alloc(pageSize * count)
+  let x = seed * 2654435761 || 1
+  for (let at = 0; at < pages.length; ) {
+    x ^= x << 13
+    x ^= x >>> 17
+    x ^= x << 5
+    if ((x & 7) < 5) at += words[(x >>> 3) % words.length]!.copy(pages, at)
+    else if (at + 4 <= pages.length) at = pages.writeInt32BE(x, at)
+    else break
+  }
+  return pages
+}
+
+/** A whole database of `commit` pages as the stream of one LTX file: 4 MiB of sample pages again and again, each page numbered. */
+export async function* sampleSnapshot(pageSize: number, commit: number, maxTxid = 1): AsyncGenerator<Uint8Array> {
+  const batch = (4 * 1024 * 1024) / pageSize
+  const pages = samplePages(pageSize, batch)
+  const view = new DataView(pages.buffer, pages.byteOffset)
+  const encoder = new LtxEncoder({ pageSize, commit, minTxid: 1, maxTxid })
+  yield encoder.start()
+  for (let first = 1; first <= commit; first += batch) {
+    const pgnos = Array.from({ length: Math.min(batch, commit - first + 1) }, (_, i) => first + i)
+    const stored = Uint32Array.from(pgnos.filter((pgno) => pgno !== 0x40000000 / pageSize + 1))
+    for (let i = 0; i < stored.length; i++) view.setUint32(i * pageSize + 64, stored[i]!)
+    yield encoder.pages(stored, pages.subarray(0, stored.length * pageSize))
+  }
+  yield encoder.finish()
+}
