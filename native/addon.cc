@@ -4,6 +4,8 @@
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   litestream::ExportLtxCodec(env, exports);
   litestream::ExportWalScan(env, exports);
+  litestream::ExportHandle(env, exports);
+  litestream::ExportWorker(env, exports);
   litestream::ExportSourceDatabase(env, exports);
   return exports;
 }

@@ -5,6 +5,7 @@
 namespace litestream {
 void ExportLtxCodec(Napi::Env env, Napi::Object exports);
 void ExportWalScan(Napi::Env env, Napi::Object exports);
+void ExportHandle(Napi::Env env, Napi::Object exports);
+void ExportWorker(Napi::Env env, Napi::Object exports);
 void ExportSourceDatabase(Napi::Env env, Napi::Object exports);
-void ExportReplica(Napi::Env env, Napi::Object exports);
 }  // namespace litestream

@@ -16,6 +16,9 @@ export {
   type SyncOptions,
   type SyncResult,
 } from './primary/replicator.js'
+export { getLoadablePath, load } from './replica/loadable.js'
+export { openReplica, type Replica, type ReplicaDetails, type ReplicaStats } from './replica/open-replica.js'
+export type { ReplicaOptions } from './replica/options.js'
 export type { IntegrityCheck } from './restore/integrity.js'
 export { type PlanOptions, type PlanTarget, planRestore } from './restore/plan.js'
 export {

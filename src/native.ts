@@ -4,10 +4,16 @@ import path from 'node:path'
 import { LitestreamError } from './errors.js'
 import type { LtxCodecNative } from './ltx/native-codec.js'
 import type { SourceDatabaseNative } from './primary/native-source.js'
+import type { ReplicaHandleNative, ReplicaWorkerNative } from './replica/native-replica.js'
 import type { WalScanNative } from './wal/native-wal-scan.js'
 
 /** Everything the addon exports; each part is typed, with units and guarantees, in the folder that uses it. */
-export interface Native extends LtxCodecNative, WalScanNative, SourceDatabaseNative {}
+export interface Native
+  extends LtxCodecNative,
+    WalScanNative,
+    SourceDatabaseNative,
+    ReplicaHandleNative,
+    ReplicaWorkerNative {}
 
 /** The directory of package.json, wherever this file was compiled to. */
 export function packageRoot(): string {

@@ -2,7 +2,10 @@ import { Command, CommanderError } from 'commander'
 import { isLitestreamError, LitestreamError } from '../errors.js'
 import { configCommand } from './commands/config.js'
 import { databasesCommand } from './commands/databases.js'
+import { hydrateCommand } from './commands/hydrate.js'
 import { ltxCommand } from './commands/ltx.js'
+import { restoreCommand } from './commands/restore.js'
+import { verifyCommand } from './commands/verify.js'
 import { versionCommand } from './commands/version.js'
 import { walCommand } from './commands/wal.js'
 import { ExitStatus } from './exit-status.js'
@@ -13,9 +16,16 @@ export function createProgram(): Command {
     .description('Streams SQLite databases to object storage, and reads them back from anywhere.')
     .usage('COMMAND [flags] [arguments]')
     .addHelpText('after', '\nEvery command explains itself: litestream-ts COMMAND -h')
-  for (const command of [configCommand(), databasesCommand(), ltxCommand(), versionCommand()]) {
-    program.addCommand(command)
-  }
+  const commands = [
+    configCommand(),
+    databasesCommand(),
+    hydrateCommand(),
+    ltxCommand(),
+    restoreCommand(),
+    verifyCommand(),
+    versionCommand(),
+  ]
+  for (const command of commands) program.addCommand(command)
   program.addCommand(walCommand(), { hidden: true })
   eachCommand(program, (command) => {
     command.helpCommand(false).exitOverride().configureHelp({ sortOptions: true, showGlobalOptions: false })

@@ -1,9 +1,8 @@
-import { createReadStream } from 'node:fs'
 import type { Command } from 'commander'
 import { LitestreamError } from '../../errors.js'
 import { decodeLtx } from '../../ltx/decoder.js'
 import { createCommand } from '../command.js'
-import { readLtxFile } from '../ltx-file.js'
+import { inspectFile, readFileBytes } from '../open-ltx-file.js'
 import { print, printJson, printTable } from '../output.js'
 
 interface DumpFlags {
@@ -27,7 +26,7 @@ export function ltxDumpCommand(): Command {
     .option('--json', 'print JSON')
     .action(async (file: string, flags: DumpFlags) => {
       if (flags.page !== undefined) return dumpPage(file, flags.page, flags.json === true)
-      const { index } = await readLtxFile(file)
+      const { index } = await inspectFile(file)
       const rows = Array.from(index.pgnos, (pgno, i) => ({ pgno, offset: index.offsets[i]!, size: index.sizes[i]! }))
       if (flags.json) printJson(rows)
       else
@@ -40,14 +39,14 @@ export function ltxDumpCommand(): Command {
 
 async function dumpPage(file: string, text: string, json: boolean): Promise<void> {
   const wanted = Number(text)
-  const { header, index } = await readLtxFile(file)
+  const { header, index } = await inspectFile(file)
   if (!index.pgnos.includes(wanted)) {
     throw new LitestreamError('NOT_FOUND', `${file} holds no page ${text}`, {
       file,
       hint: `litestream-ts ltx dump ${file} lists its pages.`,
     })
   }
-  const { batches } = await decodeLtx(createReadStream(file), file)
+  const { batches } = await decodeLtx(readFileBytes(file), file)
   for await (const { pgnos, pages } of batches) {
     const i = pgnos.indexOf(wanted)
     if (i < 0) continue

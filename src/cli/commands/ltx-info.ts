@@ -3,7 +3,7 @@ import { FLAG_NO_CHECKSUM } from '../../ltx/format.js'
 import { formatTxid } from '../../ltx/txid.js'
 import { formatBytes } from '../../util/format-bytes.js'
 import { createCommand } from '../command.js'
-import { readLtxFile } from '../ltx-file.js'
+import { inspectFile } from '../open-ltx-file.js'
 import { print, printBlock, printJson } from '../output.js'
 
 const hex = (value: bigint) => value.toString(16).padStart(16, '0')
@@ -38,12 +38,10 @@ export function ltxInfoCommand(): Command {
 }
 
 async function describe(path: string) {
-  const { header, tail, index, size } = await readLtxFile(path)
-  let pageBytes = 0
-  for (const bytes of index.sizes) pageBytes += bytes
+  const { header, ...summary } = await inspectFile(path)
   return {
     file: path,
-    size,
+    size: summary.fileSize,
     flags: header.flags,
     page_size: header.pageSize,
     commit: header.commit,
@@ -51,13 +49,13 @@ async function describe(path: string) {
     min_txid: formatTxid(header.minTxid),
     max_txid: formatTxid(header.maxTxid),
     timestamp: new Date(header.timestamp).toISOString(),
-    pages: index.count,
-    page_bytes: pageBytes,
-    index_bytes: tail.indexSize,
+    pages: summary.pageCount,
+    page_bytes: summary.frameBytes,
+    index_bytes: summary.indexSize,
     checksums: (header.flags & FLAG_NO_CHECKSUM) === 0,
     pre_apply_checksum: hex(header.preApplyChecksum),
-    post_apply_checksum: hex(tail.postApplyChecksum),
-    file_checksum: hex(tail.fileChecksum),
+    post_apply_checksum: hex(summary.postApplyChecksum),
+    file_checksum: hex(summary.fileChecksum),
     wal_offset: header.walOffset,
     wal_size: header.walSize,
     wal_salt1: header.walSalt1.toString(16).padStart(8, '0'),

@@ -1,11 +1,10 @@
-import { createReadStream } from 'node:fs'
 import type { Command } from 'commander'
 import { isLitestreamError } from '../../errors.js'
-import { decodeLtx } from '../../ltx/decoder.js'
 import { formatTxid } from '../../ltx/txid.js'
+import { verifyLtx } from '../../ltx/verify.js'
 import { createCommand } from '../command.js'
 import { ExitStatus } from '../exit-status.js'
-import { fileError } from '../ltx-file.js'
+import { readFileBytes } from '../open-ltx-file.js'
 import { green, print, printJson, red } from '../output.js'
 
 interface Verdict {
@@ -47,20 +46,11 @@ export function ltxVerifyCommand(): Command {
 
 async function verify(file: string): Promise<Verdict> {
   try {
-    const { header, batches } = await decodeLtx(readable(file), file)
-    let pages = 0
-    for await (const { count } of batches) pages += count
-    return { file, ok: true, pages, min_txid: formatTxid(header.minTxid), max_txid: formatTxid(header.maxTxid) }
+    const { header, pageCount } = await verifyLtx(readFileBytes(file), file)
+    const { minTxid, maxTxid } = header
+    return { file, ok: true, pages: pageCount, min_txid: formatTxid(minTxid), max_txid: formatTxid(maxTxid) }
   } catch (error) {
     if (!isLitestreamError(error)) throw error
     return { file, ok: false, error: error.message, offset: error.offset, pgno: error.pgno }
-  }
-}
-
-async function* readable(file: string): AsyncGenerator<Uint8Array> {
-  try {
-    yield* createReadStream(file, { highWaterMark: 1 << 20 })
-  } catch (cause) {
-    throw fileError(file, cause)
   }
 }

@@ -1,0 +1,90 @@
+#include "hydrated_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace litestream {
+
+std::shared_ptr<HydratedFile> HydratedFile::Open(const std::string& path, uint32_t page_size, bool fresh, int* error_number) {
+  // The lock is taken on the file that is there, before it may be replaced; and the name is looked at again afterwards, because
+  // another process may have replaced it between open and flock.
+  for (int attempt = 0; attempt < 8; attempt++) {
+    int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+      *error_number = errno;
+      return nullptr;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+      *error_number = errno;
+      close(fd);
+      return nullptr;
+    }
+    int replaced = -1;
+    if (fresh) {
+      std::string temporary = path + ".tmp";
+      unlink(temporary.c_str());
+      replaced = open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+      if (replaced < 0 || flock(replaced, LOCK_EX | LOCK_NB) != 0 || rename(temporary.c_str(), path.c_str()) != 0) {
+        *error_number = errno;
+        if (replaced >= 0) close(replaced);
+        close(fd);
+        return nullptr;
+      }
+      close(fd);
+      fd = replaced;
+    }
+    struct stat opened, named;
+    bool same = fstat(fd, &opened) == 0 && stat(path.c_str(), &named) == 0 && opened.st_ino == named.st_ino &&
+                opened.st_dev == named.st_dev;
+    if (same) return std::shared_ptr<HydratedFile>(new HydratedFile(fd, page_size));
+    close(fd);
+  }
+  *error_number = EBUSY;
+  return nullptr;
+}
+
+HydratedFile::~HydratedFile() {
+  for (auto& map : maps_) munmap(map.first, map.second);
+  close(fd_);
+}
+
+int HydratedFile::Resize(uint32_t pages) {
+  size_t bytes = size_t(pages) * page_size_;
+  // Never shorter: a live view may still read the pages beyond a smaller commit.
+  off_t size = lseek(fd_, 0, SEEK_END);
+  if (size < 0) return errno;
+  if (size_t(size) < bytes && ftruncate(fd_, off_t(bytes)) != 0) return errno;
+  if (bytes <= map_size_) return 0;
+  // Address space is mapped ahead of the file, so that a growing database seldom needs another map.
+  size_t want = std::max(bytes * 2, bytes + (size_t(1) << 30));
+  void* map = mmap(nullptr, want, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd_, 0);
+  if (map == MAP_FAILED) return errno;
+  maps_.emplace_back(map, want);
+  map_size_ = want;
+  map_.store(static_cast<const uint8_t*>(map), std::memory_order_release);
+  return 0;
+}
+
+int HydratedFile::Write(uint32_t pgno, const uint8_t* pages, uint32_t count) const {
+  off_t at = off_t(pgno - 1) * page_size_;
+  size_t left = size_t(count) * page_size_;
+  while (left > 0) {
+    ssize_t n = pwrite(fd_, pages, left, at);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno;
+    pages += n;
+    at += n;
+    left -= size_t(n);
+  }
+  return 0;
+}
+
+int HydratedFile::Sync() const { return fsync(fd_) == 0 ? 0 : errno; }
+
+}  // namespace litestream

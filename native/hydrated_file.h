@@ -1,0 +1,42 @@
+// The local copy of a replica's database: written page by page by the worker, read through a memory map by every thread.
+//
+// A page is only ever overwritten when no live view still has its old content (the worker sees to that), so readers need no
+// lock. The file is locked (flock) for as long as it is open: two processes, or two replicas, never fill in one file.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace litestream {
+
+class HydratedFile {
+ public:
+  // `fresh`: an existing file is replaced by a new one (a new inode: maps of the old one stay readable).
+  static std::shared_ptr<HydratedFile> Open(const std::string& path, uint32_t page_size, bool fresh, int* error_number);
+  ~HydratedFile();
+  HydratedFile(const HydratedFile&) = delete;
+  HydratedFile& operator=(const HydratedFile&) = delete;
+
+  const uint8_t* Page(uint32_t pgno) const {
+    return map_.load(std::memory_order_acquire) + size_t(pgno - 1) * page_size_;
+  }
+  uint32_t page_size() const { return page_size_; }
+
+  // One caller at a time; each returns 0 or an errno.
+  int Resize(uint32_t pages);
+  int Write(uint32_t pgno, const uint8_t* pages, uint32_t count) const;  // any thread, disjoint ranges
+  int Sync() const;
+
+ private:
+  HydratedFile(int fd, uint32_t page_size) : fd_(fd), page_size_(page_size) {}
+  const int fd_;
+  const uint32_t page_size_;
+  std::atomic<const uint8_t*> map_{nullptr};
+  size_t map_size_ = 0;
+  // Outgrown maps stay until the end: a reader may be copying from one.
+  std::vector<std::pair<void*, size_t>> maps_;
+};
+
+}  // namespace litestream

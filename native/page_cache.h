@@ -1,0 +1,79 @@
+// The pages of one replica that are in memory. A slot holds one decoded page.
+//
+// Threads: slots are filled and reused by the worker thread alone; any thread reads them. A reader takes no lock: it announces
+// the slot it is about to copy in its Reader (a hazard pointer), looks whether the slot still is of the generation that its page
+// table entry names, copies, and takes the announcement back. The worker raises the generation first and then waits until no
+// Reader announces the slot. Either the reader sees the new generation and treats the page as absent, or the worker sees the
+// announcement and waits for the copy (a page, well under a microsecond) to end. Both sides use sequentially consistent
+// operations for this handshake, so one of the two must hold.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace litestream {
+
+// A page table entry: 0 = not here; kHydrated = in the hydrated file; else generation (high half, >= 1) and slot (low half).
+using PageEntry = uint64_t;
+constexpr PageEntry kAbsent = 0;
+constexpr PageEntry kHydrated = ~PageEntry(0);
+
+class PageCache {
+ public:
+  PageCache(uint32_t page_size, uint32_t slots);
+  ~PageCache();
+  PageCache(const PageCache&) = delete;
+  PageCache& operator=(const PageCache&) = delete;
+
+  uint32_t page_size() const { return page_size_; }
+  uint32_t slots() const { return slots_; }
+  // Bytes of page memory allocated so far; grows by segments up to slots() * page_size().
+  size_t allocated() const { return allocated_.load(std::memory_order_relaxed); }
+
+  // --- any thread ---
+  uint32_t Generation(uint32_t slot) const { return meta(slot).generation.load(std::memory_order_seq_cst); }
+  const uint8_t* Data(uint32_t slot) const { return data(slot); }
+  void Touch(uint32_t slot) {
+    auto& touched = meta(slot).touched;
+    if (!touched.load(std::memory_order_relaxed)) touched.store(1, std::memory_order_relaxed);
+  }
+
+  // --- worker thread ---
+  // Makes every entry that names this slot stale. The caller then waits for readers (Replica::AwaitReaders) before it writes.
+  void Invalidate(uint32_t slot);
+  uint8_t* Writable(uint32_t slot) { return data(slot); }
+  PageEntry Entry(uint32_t slot) const { return (PageEntry(Generation(slot)) << 32) | slot; }
+  // Whether the slot was read since the last call.
+  bool TestAndClearTouched(uint32_t slot) {
+    return meta(slot).touched.exchange(0, std::memory_order_relaxed) != 0;
+  }
+
+ private:
+  struct SlotMeta {
+    std::atomic<uint32_t> generation{0};
+    std::atomic<uint8_t> touched{0};
+  };
+  struct Segment {
+    explicit Segment(size_t bytes, uint32_t count) : pages(new uint8_t[bytes]), meta(new SlotMeta[count]) {}
+    std::unique_ptr<uint8_t[]> pages;
+    std::unique_ptr<SlotMeta[]> meta;
+  };
+  static constexpr uint32_t kSegmentSlots = 256;
+
+  SlotMeta& meta(uint32_t slot) const {
+    return segments_[slot / kSegmentSlots].load(std::memory_order_acquire)->meta[slot % kSegmentSlots];
+  }
+  uint8_t* data(uint32_t slot) const {
+    Segment* segment = segments_[slot / kSegmentSlots].load(std::memory_order_acquire);
+    return segment->pages.get() + size_t(slot % kSegmentSlots) * page_size_;
+  }
+
+  const uint32_t page_size_;
+  const uint32_t slots_;
+  const uint32_t segment_count_;
+  std::atomic<size_t> allocated_{0};
+  std::unique_ptr<std::atomic<Segment*>[]> segments_;
+};
+
+}  // namespace litestream

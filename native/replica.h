@@ -1,0 +1,148 @@
+// A replica as the readers of this process see it: its current view, the pinned ones, the page cache, its readers.
+//
+// Threads: views are made, published and freed on the worker thread. Any thread pins the current view (ReadLock) and reads
+// through it without a lock. The list of readers is guarded by `mutex`, which opening and closing a connection take, a miss does
+// for its request, and the worker does when it waits for readers; a hit never does.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "hydrated_file.h"
+#include "page_cache.h"
+
+namespace litestream {
+
+constexpr uint32_t kChunkPages = 1024;
+
+// 1,024 page table entries, shared by every view in which none of these pages differs. `refs` is the worker thread's.
+struct Chunk {
+  std::atomic<PageEntry> entry[kChunkPages];
+  uint32_t refs = 1;
+  Chunk();
+  Chunk(const Chunk& other);
+};
+
+// What a view is made from.
+struct ViewFacts {
+  uint64_t txid;
+  int64_t timestamp;  // ms since the epoch, of the newest LTX file in it
+  uint32_t commit;    // pages
+  uint32_t counter;   // SQLite's change counter for this view
+  std::shared_ptr<PageCache> cache;
+  std::shared_ptr<HydratedFile> hydrated;  // where its kHydrated pages are; null without hydration
+};
+
+// The database at one TXID. What it means never changes; which of its pages are resident does.
+struct View {
+  View(uint32_t id, const ViewFacts& facts);
+  ~View();
+  View(const View&) = delete;
+  View& operator=(const View&) = delete;
+
+  const uint32_t id;
+  const uint64_t txid;
+  const int64_t timestamp;
+  const uint32_t commit;
+  const uint32_t counter;
+  const std::shared_ptr<PageCache> cache;
+  const std::shared_ptr<HydratedFile> hydrated;
+  const uint32_t chunk_count;
+  const std::unique_ptr<std::atomic<Chunk*>[]> chunks;  // null: none of its pages is resident
+  bool retired = false;                                 // worker thread: to be freed once nothing pins it
+
+  uint32_t page_size() const { return cache->page_size(); }
+  PageEntry Lookup(uint32_t pgno) const {
+    Chunk* chunk = chunks[(pgno - 1) / kChunkPages].load(std::memory_order_acquire);
+    if (chunk == nullptr) return kAbsent;
+    return chunk->entry[(pgno - 1) % kChunkPages].load(std::memory_order_acquire);
+  }
+  // Worker thread.
+  void Set(uint32_t pgno, PageEntry entry);
+};
+
+// What one connection's file announces to the worker. Written by the connection's thread only.
+struct Reader {
+  explicit Reader(uint32_t id) : id(id) {}
+  const uint32_t id;
+  std::atomic<View*> pinned{nullptr};     // the view of the open read transaction
+  std::atomic<View*> travelled{nullptr};  // the view this connection was sent to, for all its transactions
+  std::atomic<uint32_t> copying{0};       // slot + 1 that is being copied
+  std::atomic<uint64_t> hits{0};
+  std::atomic<uint64_t> misses{0};
+};
+
+enum class ReplicaState : int { kOpening = 0, kLive = 1, kStale = 2, kOrphaned = 3, kFailed = 4, kClosed = 5 };
+
+class Replica {
+ public:
+  Replica(uint32_t id, std::string key);
+  ~Replica();
+
+  const uint32_t id;
+  const std::string key;
+
+  // --- any thread ---
+  std::atomic<ReplicaState> state{ReplicaState::kOpening};
+  std::atomic<View*> current{nullptr};
+  std::atomic<int64_t> contact{0};           // ms since the epoch of the last poll that saw all there was; 0 = never
+  std::atomic<uint64_t> crossings{0};        // requests that went to the worker
+  std::atomic<int64_t> read_timeout{30000};  // ms
+  std::atomic<int> hydration_permille{0};
+
+  // Pins the view a read transaction shall see; null where there is none.
+  View* ReadLock(Reader* reader);
+  void ReadUnlock(Reader* reader);
+  // Copies [offset, offset + size) of a page if it is resident. No lock, no system call.
+  bool ReadResident(Reader* reader, const View* view, uint32_t pgno, uint32_t offset, uint8_t* dst, uint32_t size);
+
+  std::shared_ptr<Reader> AddReader();
+  void RemoveReader(const std::shared_ptr<Reader>& reader);
+  void SetError(const std::string& code, const std::string& message);
+  std::string Error();
+  void SetHydrationPath(const std::string& path);
+  std::string HydrationPath();
+
+  struct Counts {
+    uint64_t hits = 0, misses = 0, readers = 0;
+  };
+  Counts Count();
+
+  // --- worker thread ---
+  // A view like `base` (null: nothing in common) but for the `changed` pages, which are absent in it.
+  View* AddView(View* base, const ViewFacts& facts, const uint32_t* changed, size_t changed_count);
+  View* FindView(uint32_t view_id);
+  void Publish(View* view);
+  // Frees `view` as soon as nothing pins it; the current view is never freed.
+  void Retire(View* view);
+  // Frees what was retired and is pinned no more. Returns the ids of the views that are left, the current one included.
+  std::vector<uint32_t> Collect();
+  // Returns when no reader is copying this slot.
+  void AwaitReaders(uint32_t slot);
+  size_t view_count() const { return views_.size(); }
+
+  // Refs: open files and JavaScript handles; guarded by the registry's mutex.
+  int refs = 0;
+
+ private:
+  bool Pinned(const View* view);
+
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<Reader>> readers_;
+  uint64_t closed_hits_ = 0, closed_misses_ = 0;
+  uint32_t next_reader_ = 1;
+  std::string error_, hydration_path_;
+  std::unordered_map<uint32_t, std::unique_ptr<View>> views_;
+  uint32_t next_view_ = 1;
+};
+
+// Objects alive, for the leak test.
+struct LiveCounts {
+  static std::atomic<int64_t> replicas, views, chunks, readers;
+};
+
+}  // namespace litestream

@@ -1,0 +1,343 @@
+#include "replica_file.h"
+
+#include <chrono>
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+
+#include "ltx_codec.h"
+
+namespace litestream {
+
+namespace {
+
+constexpr int64_t kOpenTimeoutMs = 3600 * 1000;  // the worker ends an open by its own, shorter limit
+constexpr uint64_t kLockByte = 0x40000000;
+
+int64_t NowMs() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+ReplicaFile* Self(sqlite3_file* file) { return reinterpret_cast<ReplicaFile*>(file); }
+Replica& ReplicaOf(const ReplicaFile* file) { return **file->replica; }
+
+const View* ViewOf(const ReplicaFile* file) {
+  if (file->view != nullptr) return file->view;
+  View* travelled = (*file->reader)->travelled.load();
+  return travelled != nullptr ? travelled : ReplicaOf(file).current.load();
+}
+
+void Log(const ReplicaFile* file, int code, const char* format, const char* a, const char* b) {
+  LS_API(file->copy, log)(code, format, a, b);
+}
+
+// SQLite must see a rollback-journal database (bytes 18, 19), a change counter that stands for the view (24..27, and 92..95 alike,
+// or it would distrust the page count at 28..31), and that page count equal to the view's.
+void PatchHeader(const View* view, uint32_t offset, uint8_t* dst, uint32_t size) {
+  auto put = [&](uint32_t at, const uint8_t* bytes, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+      if (at + i >= offset && at + i < offset + size) dst[at + i - offset] = bytes[i];
+    }
+  };
+  const uint8_t rollback[2] = {1, 1};
+  uint8_t counter[4], commit[4];
+  WriteU32(counter, view->counter);
+  WriteU32(commit, view->commit);
+  put(18, rollback, 2);
+  put(24, counter, 4);
+  put(28, commit, 4);
+  put(92, counter, 4);
+}
+
+int ReadMiss(ReplicaFile* file, const View* view, uint32_t pgno, uint32_t offset, uint8_t* dst, uint32_t size) {
+  Replica& replica = ReplicaOf(file);
+  Reader& reader = **file->reader;
+  reader.misses.store(reader.misses.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  auto request = std::make_shared<Request>();
+  request->kind = RequestKind::kPage;
+  request->replica = *file->replica;
+  request->reader = *file->reader;
+  request->view = view->id;
+  request->pgno = pgno;
+  request->dst = dst;
+  request->dst_offset = offset;
+  request->dst_size = size;
+  switch (Bridge::Get().Ask(request, replica.read_timeout.load(std::memory_order_relaxed))) {
+    case Outcome::kOk:
+      return SQLITE_OK;
+    case Outcome::kFailed:
+      replica.SetError(request->code, request->message);
+      break;
+    case Outcome::kTimeout:
+      replica.SetError("PAGE_TIMEOUT", "page " + std::to_string(pgno) + " did not arrive in time");
+      break;
+    case Outcome::kWorkerGone:
+      replica.SetError("WORKER_EXITED", "the replica worker exited while page " + std::to_string(pgno) + " was awaited");
+      break;
+    case Outcome::kWorkerThread:
+      replica.SetError("WORKER_THREAD_READ", "a replica cannot be read on the replica worker's own thread");
+      break;
+  }
+  Log(file, SQLITE_IOERR_READ, "litestream: %s%s", replica.Error().c_str(), "");
+  return SQLITE_IOERR_READ;
+}
+
+int Close(sqlite3_file* base) {
+  ReplicaFile* file = Self(base);
+  Replica& replica = ReplicaOf(file);
+  replica.ReadUnlock(file->reader->get());
+  (*file->reader)->travelled.store(nullptr);
+  replica.RemoveReader(*file->reader);
+  Registry::Get().Release(*file->replica);
+  delete file->reader;
+  delete file->replica;
+  file->base.pMethods = nullptr;
+  return SQLITE_OK;
+}
+
+int Read(sqlite3_file* base, void* buffer, int amount, sqlite3_int64 at) {
+  ReplicaFile* file = Self(base);
+  Replica& replica = ReplicaOf(file);
+  const View* view = file->view;
+  bool pinned_here = false;
+  if (view == nullptr) {
+    // SQLite reads the header once before its first lock.
+    view = replica.ReadLock(file->reader->get());
+    pinned_here = true;
+  }
+  int rc = SQLITE_OK;
+  uint8_t* dst = static_cast<uint8_t*>(buffer);
+  const uint32_t page_size = view->page_size();
+  uint64_t offset = uint64_t(at);
+  uint32_t left = uint32_t(amount);
+  while (left > 0) {
+    uint64_t index = offset / page_size;
+    uint32_t within = uint32_t(offset % page_size);
+    uint32_t size = page_size - within < left ? page_size - within : left;
+    if (index >= view->commit) {
+      memset(dst, 0, left);
+      rc = SQLITE_IOERR_SHORT_READ;
+      break;
+    }
+    uint32_t pgno = uint32_t(index) + 1;
+    if (pgno == kLockByte / page_size + 1) {
+      memset(dst, 0, size);  // never stored, always zeros
+    } else if (!replica.ReadResident(file->reader->get(), view, pgno, within, dst, size)) {
+      rc = ReadMiss(file, view, pgno, within, dst, size);
+      if (rc != SQLITE_OK) break;
+    }
+    if (pgno == 1 && within < 100) PatchHeader(view, within, dst, size);
+    dst += size;
+    offset += size;
+    left -= size;
+  }
+  if (pinned_here) replica.ReadUnlock(file->reader->get());
+  return rc;
+}
+
+int Write(sqlite3_file*, const void*, int, sqlite3_int64) { return SQLITE_READONLY; }
+int Truncate(sqlite3_file*, sqlite3_int64) { return SQLITE_READONLY; }
+int Sync(sqlite3_file*, int) { return SQLITE_OK; }
+
+int FileSize(sqlite3_file* base, sqlite3_int64* size) {
+  const View* view = ViewOf(Self(base));
+  *size = sqlite3_int64(view->commit) * view->page_size();
+  return SQLITE_OK;
+}
+
+int Lock(sqlite3_file* base, int level) {
+  ReplicaFile* file = Self(base);
+  if (level > SQLITE_LOCK_SHARED) return SQLITE_READONLY;
+  if (file->lock >= level) return SQLITE_OK;
+  Replica& replica = ReplicaOf(file);
+  ReplicaState state = replica.state.load(std::memory_order_relaxed);
+  if (state == ReplicaState::kStale || state == ReplicaState::kFailed) {
+    Log(file, SQLITE_IOERR_LOCK, "litestream: %s%s", replica.Error().c_str(), "");
+    return SQLITE_IOERR_LOCK;
+  }
+  file->view = replica.ReadLock(file->reader->get());
+  file->lock = level;
+  return SQLITE_OK;
+}
+
+int Unlock(sqlite3_file* base, int level) {
+  ReplicaFile* file = Self(base);
+  if (level == SQLITE_LOCK_NONE && file->lock != SQLITE_LOCK_NONE) {
+    ReplicaOf(file).ReadUnlock(file->reader->get());
+    file->view = nullptr;
+  }
+  if (level < file->lock) file->lock = level;
+  return SQLITE_OK;
+}
+
+int CheckReservedLock(sqlite3_file*, int* result) {
+  *result = 0;
+  return SQLITE_OK;
+}
+
+// PRAGMA arguments: [0] the answer or the error, [1] name, [2] value or null.
+int Pragma(ReplicaFile* file, char** arguments) {
+  const SqliteCopy* copy = file->copy;
+  std::string name = arguments[1], value = arguments[2] == nullptr ? "" : arguments[2];
+  bool set = arguments[2] != nullptr;
+  auto answer = [&](const std::string& text) {
+    arguments[0] = LS_API(copy, mprintf)("%s", text.c_str());
+    return SQLITE_OK;
+  };
+  auto refuse = [&](const std::string& text) {
+    arguments[0] = LS_API(copy, mprintf)("%s", text.c_str());
+    return SQLITE_ERROR;
+  };
+  for (char& c : name) c = char(tolower(c));
+  if (name.rfind("litestream_", 0) != 0) return SQLITE_NOTFOUND;
+  if (name == "litestream_time" && set) {
+    std::string error;
+    if (!Travel(file, value, &error)) return refuse(error);
+    return answer(TimeText(file));
+  }
+  std::string text;
+  if (name == "litestream_txid") text = TxidText(file);
+  else if (name == "litestream_time") text = TimeText(file);
+  else if (name == "litestream_lag") text = std::to_string(LagSeconds(file));
+  else if (name == "litestream_stats") text = StatsJson(file);
+  else if (name == "litestream_error") text = ReplicaOf(file).Error();
+  else if (name == "litestream_hydration_file") text = ReplicaOf(file).HydrationPath();
+  else if (name == "litestream_hydration_progress") {
+    char progress[16];
+    snprintf(progress, sizeof progress, "%.1f", ReplicaOf(file).hydration_permille.load() / 10.0);
+    text = progress;
+  } else return SQLITE_NOTFOUND;
+  if (set) return refuse(name + " is read-only");
+  return answer(text);
+}
+
+int FileControl(sqlite3_file* base, int op, void* argument) {
+  ReplicaFile* file = Self(base);
+  switch (op) {
+    case SQLITE_FCNTL_PDB:
+      file->db = *static_cast<sqlite3**>(argument);
+      return RegisterSqlFunctions(file->copy, file->db);
+    case SQLITE_FCNTL_PRAGMA:
+      return Pragma(file, static_cast<char**>(argument));
+    case SQLITE_FCNTL_VFSNAME:
+      *static_cast<char**>(argument) = LS_API(file->copy, mprintf)("litestream");
+      return SQLITE_OK;
+    default:
+      return SQLITE_NOTFOUND;
+  }
+}
+
+int SectorSize(sqlite3_file*) { return 4096; }
+int DeviceCharacteristics(sqlite3_file*) { return SQLITE_IOCAP_POWERSAFE_OVERWRITE | SQLITE_IOCAP_UNDELETABLE_WHEN_OPEN; }
+
+// Version 1: no shared memory (so no WAL) and no xFetch.
+const sqlite3_io_methods kMethods = {
+    1,    Close, Read, Write, Truncate, Sync, FileSize, Lock, Unlock, CheckReservedLock, FileControl, SectorSize,
+    DeviceCharacteristics, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
+};
+
+}  // namespace
+
+bool IsReplicaFile(const sqlite3_file* file) { return file != nullptr && file->pMethods == &kMethods; }
+
+int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, sqlite3_file* base, int* out_flags) {
+  ReplicaFile* file = Self(base);
+  memset(file, 0, sizeof *file);  // pMethods stays null on failure, so that SQLite closes nothing
+  std::shared_ptr<Replica> replica;
+  const std::string by_id = "replica_id=";
+  if (key.rfind(by_id, 0) == 0) {
+    replica = Registry::Get().Reference(uint32_t(strtoul(key.c_str() + by_id.size(), nullptr, 10)));
+    if (!replica) {
+      LS_API(copy, log)(SQLITE_CANTOPEN, "litestream: no open replica has %s", key.c_str());
+      return SQLITE_CANTOPEN;
+    }
+  } else {
+    bool created;
+    replica = Registry::Get().Acquire(key, &created);
+  }
+  if (replica->current.load() == nullptr || replica->state.load() == ReplicaState::kOrphaned) {
+    auto request = std::make_shared<Request>();
+    request->kind = RequestKind::kOpen;
+    request->replica = replica;
+    request->text = replica->key;
+    Outcome outcome = Bridge::Get().Ask(request, kOpenTimeoutMs);
+    if (outcome != Outcome::kOk || replica->current.load() == nullptr) {
+      const char* why = outcome == Outcome::kWorkerThread ? "a replica cannot be opened on the replica worker's own thread"
+                        : outcome == Outcome::kFailed     ? request->message.c_str()
+                                                          : "the replica worker is not running (was the package loaded?)";
+      LS_API(copy, log)(SQLITE_CANTOPEN, "litestream: %s", why);
+      Registry::Get().Release(replica);
+      return SQLITE_CANTOPEN;
+    }
+  }
+  file->copy = copy;
+  file->reader = new std::shared_ptr<Reader>(replica->AddReader());
+  file->replica = new std::shared_ptr<Replica>(std::move(replica));
+  file->base.pMethods = &kMethods;
+  if (out_flags != nullptr) *out_flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB;
+  return SQLITE_OK;
+}
+
+std::string TxidText(const ReplicaFile* file) {
+  char text[17];
+  snprintf(text, sizeof text, "%016" PRIx64, ViewOf(file)->txid);
+  return text;
+}
+
+std::string TimeText(const ReplicaFile* file) {
+  int64_t ms = ViewOf(file)->timestamp;
+  time_t seconds = time_t(ms / 1000);
+  tm utc;
+  gmtime_r(&seconds, &utc);
+  char text[40];
+  size_t used = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+  snprintf(text + used, sizeof text - used, ".%03dZ", int(ms % 1000));
+  return text;
+}
+
+int64_t LagSeconds(const ReplicaFile* file) {
+  int64_t contact = ReplicaOf(file).contact.load(std::memory_order_relaxed);
+  if (contact == 0) return -1;
+  int64_t lag = (NowMs() - contact) / 1000;
+  return lag < 0 ? 0 : lag;
+}
+
+std::string StatsJson(const ReplicaFile* file) {
+  Replica& replica = ReplicaOf(file);
+  Replica::Counts counts = replica.Count();
+  const View* view = ViewOf(file);
+  char text[320];
+  snprintf(text, sizeof text,
+           "{\"hits\":%" PRIu64 ",\"misses\":%" PRIu64 ",\"crossings\":%" PRIu64 ",\"readers\":%" PRIu64
+           ",\"pages\":%u,\"pageSize\":%u,\"cacheBytes\":%zu,\"txid\":\"%016" PRIx64 "\",\"hydrated\":%.1f}",
+           counts.hits, counts.misses, replica.crossings.load(), counts.readers, view->commit, view->page_size(),
+           view->cache->allocated(), view->txid, replica.hydration_permille.load() / 10.0);
+  return text;
+}
+
+bool Travel(ReplicaFile* file, const std::string& target, std::string* error) {
+  if (file->lock != SQLITE_LOCK_NONE) {
+    *error = "the time cannot be set inside a transaction: COMMIT or ROLLBACK first";
+    return false;
+  }
+  std::string lower = target;
+  for (char& c : lower) c = char(tolower(c));
+  if (lower == "latest") {
+    (*file->reader)->travelled.store(nullptr);
+    return true;
+  }
+  auto request = std::make_shared<Request>();
+  request->kind = RequestKind::kTravel;
+  request->replica = *file->replica;
+  request->reader = *file->reader;
+  request->text = target;
+  Outcome outcome = Bridge::Get().Ask(request, ReplicaOf(file).read_timeout.load());
+  if (outcome == Outcome::kOk) return true;
+  *error = outcome == Outcome::kFailed    ? request->message
+           : outcome == Outcome::kTimeout ? "no answer from the replica in time"
+                                          : "the replica worker is not running";
+  return false;
+}
+
+}  // namespace litestream

@@ -1,0 +1,32 @@
+// A replica as an sqlite3_file. One connection uses it, one thread at a time (SQLite's own rule).
+#pragma once
+#include <memory>
+#include <string>
+
+#include "bridge.h"
+#include "sqlite_copy.h"
+
+namespace litestream {
+
+struct ReplicaFile {
+  sqlite3_file base;  // must be first: SQLite sees only this
+  const SqliteCopy* copy;
+  std::shared_ptr<Replica>* replica;  // pointers, because SQLite hands raw memory
+  std::shared_ptr<Reader>* reader;
+  sqlite3* db;
+  View* view;  // pinned while lock >= SHARED
+  int lock;
+};
+
+// Opens the replica that `key` describes (lines of name=value, sorted; replica_id=N names one that is open already).
+int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, sqlite3_file* file, int* out_flags);
+bool IsReplicaFile(const sqlite3_file* file);
+
+// What the SQL functions and PRAGMAs of a connection tell. A failed Travel leaves the view as it was.
+std::string TxidText(const ReplicaFile* file);
+std::string TimeText(const ReplicaFile* file);
+int64_t LagSeconds(const ReplicaFile* file);
+std::string StatsJson(const ReplicaFile* file);
+bool Travel(ReplicaFile* file, const std::string& target, std::string* error);
+
+}  // namespace litestream

@@ -1,0 +1,357 @@
+// What the replica worker's JavaScript does to replicas: answer requests, make views, fill slots, hydrate. Worker thread only, but
+// for the pieces that run on the thread pool (HydrateWork). Typed in src/replica/native-replica.ts.
+#include <cerrno>
+#include <cstring>
+
+#include "bridge.h"
+#include "exports.h"
+#include "ltx_codec.h"
+
+namespace litestream {
+
+namespace {
+
+using CacheHandle = Napi::External<std::shared_ptr<PageCache>>;
+using FileHandle = Napi::External<std::shared_ptr<HydratedFile>>;
+
+uint32_t U32(const Napi::Value& value) { return value.As<Napi::Number>().Uint32Value(); }
+std::shared_ptr<Replica> ReplicaArgument(const Napi::Value& value) { return Registry::Get().Find(U32(value)); }
+
+// --- requests ---
+
+Napi::Value AttachWorker(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (!Bridge::Get().Attach(env, info[0].As<Napi::Function>())) return Napi::Boolean::New(env, false);
+  env.AddCleanupHook([] { Bridge::Get().Detach(); });
+  return Napi::Boolean::New(env, true);
+}
+
+Napi::Value TakeRequests(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto taken = Bridge::Get().Take();
+  Napi::Array result = Napi::Array::New(env, taken.size());
+  for (size_t i = 0; i < taken.size(); i++) {
+    Request& request = *taken[i];
+    Napi::Object o = Napi::Object::New(env);
+    o["id"] = request.id;
+    o["kind"] = int(request.kind);
+    o["replica"] = request.replica ? request.replica->id : 0;
+    o["reader"] = request.reader ? request.reader->id : 0;
+    o["view"] = request.view;
+    o["pgno"] = request.pgno;
+    o["text"] = request.text;
+    result[uint32_t(i)] = o;
+  }
+  return result;
+}
+
+void CompleteRequest(const Napi::CallbackInfo& info) { Bridge::Get().Complete(U32(info[0]), Outcome::kOk, "", ""); }
+
+void FailRequest(const Napi::CallbackInfo& info) {
+  Bridge::Get().Complete(U32(info[0]), Outcome::kFailed, info[1].As<Napi::String>().Utf8Value(),
+                         info[2].As<Napi::String>().Utf8Value());
+}
+
+void CompletePage(const Napi::CallbackInfo& info) {
+  if (info[1].IsExternal()) {
+    auto cache = *info[1].As<CacheHandle>().Data();
+    Bridge::Get().CompletePage(U32(info[0]), cache->Data(U32(info[2])));
+  } else {
+    Bridge::Get().CompletePage(U32(info[0]), info[1].As<Napi::Uint8Array>().Data());
+  }
+}
+
+// Sends the asking connection to a view of its own; the view lives until the connection leaves it.
+void CompleteTravel(const Napi::CallbackInfo& info) {
+  uint32_t id = U32(info[0]);
+  auto request = Bridge::Get().Find(id);
+  if (!request) return;
+  View* view = request->replica->FindView(U32(info[1]));
+  request->reader->travelled.store(view);
+  Bridge::Get().Complete(id, Outcome::kOk, "", "");
+}
+
+Napi::Value AllReplicas(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto all = Registry::Get().All();
+  Napi::Array result = Napi::Array::New(env, all.size());
+  for (size_t i = 0; i < all.size(); i++) {
+    Napi::Object o = Napi::Object::New(env);
+    o["id"] = all[i]->id;
+    o["key"] = all[i]->key;
+    o["orphaned"] = all[i]->state.load() == ReplicaState::kOrphaned;
+    result[uint32_t(i)] = o;
+  }
+  return result;
+}
+
+// --- state ---
+
+void SetState(const Napi::CallbackInfo& info) {
+  auto replica = ReplicaArgument(info[0]);
+  if (!replica) return;
+  replica->SetError(info[2].As<Napi::String>().Utf8Value(), info[3].As<Napi::String>().Utf8Value());
+  replica->state.store(ReplicaState(info[1].As<Napi::Number>().Int32Value()));
+}
+
+void SetContact(const Napi::CallbackInfo& info) {
+  auto replica = ReplicaArgument(info[0]);
+  if (replica) replica->contact.store(info[1].As<Napi::Number>().Int64Value());
+}
+
+void SetReadTimeout(const Napi::CallbackInfo& info) {
+  auto replica = ReplicaArgument(info[0]);
+  if (replica) replica->read_timeout.store(info[1].As<Napi::Number>().Int64Value());
+}
+
+void SetHydration(const Napi::CallbackInfo& info) {
+  auto replica = ReplicaArgument(info[0]);
+  if (!replica) return;
+  replica->hydration_permille.store(int(info[1].As<Napi::Number>().DoubleValue() * 1000));
+  replica->SetHydrationPath(info[2].As<Napi::String>().Utf8Value());
+}
+
+// --- views ---
+
+Napi::Value AddView(const Napi::CallbackInfo& info) {
+  auto replica = ReplicaArgument(info[0]);
+  if (!replica) return Napi::Number::New(info.Env(), 0);
+  Napi::Object facts = info[2].As<Napi::Object>();
+  ViewFacts f;
+  f.txid = uint64_t(facts.Get("txid").As<Napi::Number>().Int64Value());
+  f.timestamp = facts.Get("timestamp").As<Napi::Number>().Int64Value();
+  f.commit = U32(facts.Get("commit"));
+  f.counter = U32(facts.Get("counter"));
+  f.cache = *facts.Get("cache").As<CacheHandle>().Data();
+  Napi::Value hydrated = facts.Get("hydrated");
+  if (hydrated.IsExternal()) f.hydrated = *hydrated.As<FileHandle>().Data();
+  auto changed = info[3].As<Napi::Uint32Array>();
+  View* view = replica->AddView(replica->FindView(U32(info[1])), f, changed.Data(), changed.ElementLength());
+  return Napi::Number::New(info.Env(), view->id);
+}
+
+void PublishView(const Napi::CallbackInfo& info) {
+  auto replica = ReplicaArgument(info[0]);
+  View* view = replica ? replica->FindView(U32(info[1])) : nullptr;
+  if (view != nullptr) replica->Publish(view);
+}
+
+void RetireView(const Napi::CallbackInfo& info) {
+  auto replica = ReplicaArgument(info[0]);
+  View* view = replica ? replica->FindView(U32(info[1])) : nullptr;
+  if (view != nullptr) replica->Retire(view);
+}
+
+Napi::Value CollectViews(const Napi::CallbackInfo& info) {
+  auto replica = ReplicaArgument(info[0]);
+  std::vector<uint32_t> left = replica ? replica->Collect() : std::vector<uint32_t>();
+  auto result = Napi::Uint32Array::New(info.Env(), left.size());
+  if (!left.empty()) memcpy(result.Data(), left.data(), left.size() * sizeof(uint32_t));
+  return result;
+}
+
+// The TXID of a view that an earlier worker made and that a reader still has pinned; 0 if there is none.
+Napi::Value ViewTxid(const Napi::CallbackInfo& info) {
+  auto replica = ReplicaArgument(info[0]);
+  View* view = replica ? replica->FindView(U32(info[1])) : nullptr;
+  return Napi::Number::New(info.Env(), view == nullptr ? 0 : double(view->txid));
+}
+
+// --- pages ---
+
+Napi::Value CreateCache(const Napi::CallbackInfo& info) {
+  auto* cache = new std::shared_ptr<PageCache>(std::make_shared<PageCache>(U32(info[0]), U32(info[1])));
+  return CacheHandle::New(info.Env(), cache, [](Napi::Env, std::shared_ptr<PageCache>* data) { delete data; });
+}
+
+// frames: [offset, size, pgno, slot] each. Decodes every frame into its slot and enters it into the view. Returns the number of
+// frames done; less than all means that the next one is damaged.
+Napi::Value FillSlots(const Napi::CallbackInfo& info) {
+  auto replica = ReplicaArgument(info[0]);
+  View* view = replica ? replica->FindView(U32(info[1])) : nullptr;
+  auto cache = *info[2].As<CacheHandle>().Data();
+  auto source = info[3].As<Napi::Uint8Array>();
+  auto frames = info[4].As<Napi::Uint32Array>();
+  size_t count = frames.ElementLength() / 4;
+  for (size_t i = 0; i < count; i++) {
+    uint32_t offset = frames[i * 4], size = frames[i * 4 + 1], pgno = frames[i * 4 + 2], slot = frames[i * 4 + 3];
+    if (size_t(offset) + size > source.ElementLength()) return Napi::Number::New(info.Env(), double(i));
+    cache->Invalidate(slot);
+    if (replica) replica->AwaitReaders(slot);
+    uint32_t found;
+    size_t used;
+    FrameError error =
+        DecodeFrame(source.Data() + offset, size, true, cache->page_size(), cache->Writable(slot), &found, &used);
+    if (error != FrameError::kNone || found != pgno) return Napi::Number::New(info.Env(), double(i));
+    if (view != nullptr && pgno <= view->commit) view->Set(pgno, cache->Entry(slot));
+  }
+  return Napi::Number::New(info.Env(), double(count));
+}
+
+// Enters pages that are in slots already into another view that has the same content for them: pairs [pgno, slot].
+void LinkPages(const Napi::CallbackInfo& info) {
+  auto replica = ReplicaArgument(info[0]);
+  View* view = replica ? replica->FindView(U32(info[1])) : nullptr;
+  if (view == nullptr) return;
+  auto cache = *info[2].As<CacheHandle>().Data();
+  auto pairs = info[3].As<Napi::Uint32Array>();
+  for (size_t i = 0; i + 1 < pairs.ElementLength(); i += 2) {
+    if (pairs[i] <= view->commit) view->Set(pairs[i], cache->Entry(pairs[i + 1]));
+  }
+}
+
+Napi::Value Touched(const Napi::CallbackInfo& info) {
+  auto cache = *info[0].As<CacheHandle>().Data();
+  return Napi::Boolean::New(info.Env(), cache->TestAndClearTouched(U32(info[1])));
+}
+
+// The slot's page, to be read before the slot is used for another: it points into the cache.
+Napi::Value ReadSlot(const Napi::CallbackInfo& info) {
+  auto cache = *info[0].As<CacheHandle>().Data();
+  return Napi::Buffer<uint8_t>::Copy(info.Env(), cache->Data(U32(info[1])), cache->page_size());
+}
+
+// --- hydration ---
+
+Napi::Value OpenHydrated(const Napi::CallbackInfo& info) {
+  int error = 0;
+  auto file = HydratedFile::Open(info[0].As<Napi::String>().Utf8Value(), U32(info[1]), info[2].As<Napi::Boolean>(), &error);
+  if (!file) return Napi::Number::New(info.Env(), error);
+  return FileHandle::New(info.Env(), new std::shared_ptr<HydratedFile>(std::move(file)),
+                         [](Napi::Env, std::shared_ptr<HydratedFile>* data) { delete data; });
+}
+
+Napi::Value ResizeHydrated(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), (*info[0].As<FileHandle>().Data())->Resize(U32(info[1])));
+}
+
+// Decodes frames and writes them to their places, on the thread pool: [errno, index of a damaged frame or -1].
+class HydrateWork : public Napi::AsyncWorker {
+ public:
+  HydrateWork(Napi::Env env, std::shared_ptr<HydratedFile> file, Napi::Uint8Array source, Napi::Uint32Array frames)
+      : Napi::AsyncWorker(env),
+        deferred_(Napi::Promise::Deferred::New(env)),
+        file_(std::move(file)),
+        keep_source_(Napi::Persistent(source)),
+        data_(source.Data()),
+        size_(source.ElementLength()),
+        frames_(frames.Data(), frames.Data() + frames.ElementLength()) {}
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+  void Execute() override {
+    const uint32_t page_size = file_->page_size();
+    constexpr uint32_t kBatch = 64;
+    std::vector<uint8_t> pages(size_t(kBatch) * page_size);
+    uint32_t first = 0, run = 0;
+    auto flush = [&] {
+      if (run > 0 && errno_ == 0) errno_ = file_->Write(first, pages.data(), run);
+      run = 0;
+    };
+    for (size_t i = 0; i + 2 < frames_.size() && errno_ == 0; i += 3) {
+      uint32_t offset = frames_[i], size = frames_[i + 1], pgno = frames_[i + 2];
+      if (run == kBatch || (run > 0 && pgno != first + run)) flush();
+      if (run == 0) first = pgno;
+      uint32_t found = 0;
+      size_t used;
+      bool inside = size_t(offset) + size <= size_;
+      if (!inside || DecodeFrame(data_ + offset, size, true, page_size, pages.data() + size_t(run) * page_size, &found,
+                                 &used) != FrameError::kNone || found != pgno) {
+        damaged_ = double(i / 3);
+        break;
+      }
+      run++;
+    }
+    flush();
+  }
+
+  void OnOK() override {
+    auto result = Napi::Array::New(Env(), 2);
+    result[0u] = errno_;
+    result[1u] = damaged_;
+    deferred_.Resolve(result);
+  }
+  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+  std::shared_ptr<HydratedFile> file_;
+  Napi::Reference<Napi::Uint8Array> keep_source_;
+  const uint8_t* data_;
+  size_t size_;
+  std::vector<uint32_t> frames_;
+  int errno_ = 0;
+  double damaged_ = -1;
+};
+
+Napi::Value WriteHydrated(const Napi::CallbackInfo& info) {
+  auto* work = new HydrateWork(info.Env(), *info[0].As<FileHandle>().Data(), info[1].As<Napi::Uint8Array>(),
+                               info[2].As<Napi::Uint32Array>());
+  auto promise = work->promise();
+  work->Queue();
+  return promise;
+}
+
+class SyncWork : public Napi::AsyncWorker {
+ public:
+  SyncWork(Napi::Env env, std::shared_ptr<HydratedFile> file)
+      : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)), file_(std::move(file)) {}
+  Napi::Promise promise() const { return deferred_.Promise(); }
+  void Execute() override { errno_ = file_->Sync(); }
+  void OnOK() override { deferred_.Resolve(Napi::Number::New(Env(), errno_)); }
+  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+  std::shared_ptr<HydratedFile> file_;
+  int errno_ = 0;
+};
+
+Napi::Value SyncHydrated(const Napi::CallbackInfo& info) {
+  auto* work = new SyncWork(info.Env(), *info[0].As<FileHandle>().Data());
+  auto promise = work->promise();
+  work->Queue();
+  return promise;
+}
+
+void MarkHydrated(const Napi::CallbackInfo& info) {
+  auto replica = ReplicaArgument(info[0]);
+  View* view = replica ? replica->FindView(U32(info[1])) : nullptr;
+  if (view == nullptr) return;
+  auto pgnos = info[2].As<Napi::Uint32Array>();
+  for (size_t i = 0; i < pgnos.ElementLength(); i++) {
+    if (pgnos[i] <= view->commit) view->Set(pgnos[i], kHydrated);
+  }
+}
+
+}  // namespace
+
+void ExportWorker(Napi::Env env, Napi::Object exports) {
+  exports["attachWorker"] = Napi::Function::New(env, AttachWorker);
+  exports["takeRequests"] = Napi::Function::New(env, TakeRequests);
+  exports["completeRequest"] = Napi::Function::New(env, CompleteRequest);
+  exports["failRequest"] = Napi::Function::New(env, FailRequest);
+  exports["completePage"] = Napi::Function::New(env, CompletePage);
+  exports["completeTravel"] = Napi::Function::New(env, CompleteTravel);
+  exports["allReplicas"] = Napi::Function::New(env, AllReplicas);
+  exports["setState"] = Napi::Function::New(env, SetState);
+  exports["setContact"] = Napi::Function::New(env, SetContact);
+  exports["setReadTimeout"] = Napi::Function::New(env, SetReadTimeout);
+  exports["setHydration"] = Napi::Function::New(env, SetHydration);
+  exports["addView"] = Napi::Function::New(env, AddView);
+  exports["publishView"] = Napi::Function::New(env, PublishView);
+  exports["retireView"] = Napi::Function::New(env, RetireView);
+  exports["collectViews"] = Napi::Function::New(env, CollectViews);
+  exports["viewTxid"] = Napi::Function::New(env, ViewTxid);
+  exports["createCache"] = Napi::Function::New(env, CreateCache);
+  exports["fillSlots"] = Napi::Function::New(env, FillSlots);
+  exports["linkPages"] = Napi::Function::New(env, LinkPages);
+  exports["touched"] = Napi::Function::New(env, Touched);
+  exports["readSlot"] = Napi::Function::New(env, ReadSlot);
+  exports["openHydrated"] = Napi::Function::New(env, OpenHydrated);
+  exports["resizeHydrated"] = Napi::Function::New(env, ResizeHydrated);
+  exports["writeHydrated"] = Napi::Function::New(env, WriteHydrated);
+  exports["syncHydrated"] = Napi::Function::New(env, SyncHydrated);
+  exports["markHydrated"] = Napi::Function::New(env, MarkHydrated);
+}
+
+}  // namespace litestream

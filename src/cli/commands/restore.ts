@@ -1,0 +1,146 @@
+import path from 'node:path'
+import { type Command, Option } from 'commander'
+import { expandPath } from '../../config/expand-path.js'
+import { LitestreamError } from '../../errors.js'
+import { formatFileName } from '../../ltx/file-name.js'
+import { formatTxid } from '../../ltx/txid.js'
+import type { IntegrityCheck } from '../../restore/integrity.js'
+import { type RestoreProgress, type RestoreResult, restore } from '../../restore/restore.js'
+import { formatDuration } from '../../util/duration.js'
+import { formatBytes } from '../../util/format-bytes.js'
+import { addConfigFlags, type ConfigFlags, createCommand } from '../command.js'
+import { countFlag, timestampFlag, txidFlag } from '../flag-values.js'
+import { print, printBlock, printJson, printTable } from '../output.js'
+import { createProgress } from '../progress.js'
+import { abortOnSignals } from '../signals.js'
+import { type Target, withReplica } from '../target.js'
+import { fileJson, fileRow } from './ltx-list.js'
+
+interface RestoreFlags extends ConfigFlags {
+  readonly o?: string
+  readonly txid?: number
+  readonly timestamp?: number
+  readonly ifDbNotExists?: boolean
+  readonly ifReplicaExists?: boolean
+  readonly dryRun?: boolean
+  readonly force?: boolean
+  readonly json?: boolean
+  readonly parallelism?: number
+  readonly integrityCheck: IntegrityCheck
+}
+
+export function restoreCommand(): Command {
+  const command = createCommand('restore', {
+    summary: 'Restore a database from its replica.',
+    description:
+      'Restores a database to its newest state, to a TXID or to a time. The file appears under its name when it is whole, checked and on disk; on failure nothing is left. An existing database is never replaced without -force.',
+    examples: [
+      ['restore -o app.db s3://bucket/app.db', 'the newest state of a replica'],
+      ['restore /var/lib/app.db', 'a configured database, to its own place'],
+      ['restore -timestamp 2026-01-31T15:04:05Z -o old.db s3://bucket/app.db', 'the state at a time'],
+      ['restore -dry-run -o app.db s3://bucket/app.db', 'only say what would be read'],
+    ],
+  })
+  return addConfigFlags(command)
+    .argument('<db-or-url>', 'path of a configured database, or replica URL')
+    .option('-o <file>', 'output; default: the path of the configured database')
+    .option('--txid <txid>', 'restore to this TXID, 16 hex digits', txidFlag)
+    .option('--timestamp <time>', 'restore to the last state before this time (RFC 3339)', timestampFlag)
+    .option('--if-db-not-exists', 'do nothing, with status 0, if the output exists')
+    .option('--if-replica-exists', 'do nothing, with status 0, if there is no replica')
+    .option('--dry-run', 'print the plan, write nothing')
+    .option('--force', 'replace an existing database, and delete a -wal or -journal beside it')
+    .option('--parallelism <n>', 'requests at the same time', countFlag, 8)
+    .addOption(
+      new Option('--integrity-check <mode>', "SQLite's check of the result")
+        .choices(['none', 'quick', 'full'])
+        .default('quick'),
+    )
+    .option('--json', 'print JSON')
+    .action(async (argument: string, flags: RestoreFlags) => {
+      await withReplica(argument, flags, async (client, target) => {
+        const output = outputOf(target, flags.o)
+        const progress = createProgress('restore', !flags.json)
+        const onProgress = (step: RestoreProgress) => {
+          if (step.phase === 'pages') progress.update(step.written, step.total)
+        }
+        try {
+          const { txid, timestamp, ifDbNotExists, ifReplicaExists, dryRun, force, parallelism, integrityCheck } = flags
+          const result = await abortOnSignals((signal) =>
+            restore(client, {
+              output,
+              txid,
+              timestamp,
+              ifDbNotExists,
+              ifReplicaExists,
+              dryRun,
+              force,
+              parallelism,
+              integrityCheck,
+              onProgress,
+              signal,
+            }),
+          )
+          progress.stop()
+          report(result, client.type, client.url, argument, flags.json === true)
+        } finally {
+          progress.stop()
+        }
+      })
+    })
+}
+
+/** Where the restored database goes. */
+export function outputOf({ database }: Target, flag: string | undefined): string {
+  if (flag !== undefined) return expandPath(flag)
+  if (database) return database.path
+  throw new LitestreamError('INVALID_ARGUMENT', 'output path required', { hint: 'Name the file to write with -o.' })
+}
+
+function report(result: RestoreResult, type: string, url: string, source: string, json: boolean): void {
+  const { status, dbPath, plan, txid, durationMs, integrityCheck } = result
+  if (status === 'output-exists') {
+    if (json) printJson({ db_path: dbPath, replica: type, status })
+    else print(`database already exists, nothing restored: ${dbPath}`)
+  } else if (status === 'no-replica') {
+    if (json) printJson({ db_path: dbPath, replica: type, status })
+    else print(`no replica at ${url}, nothing restored`)
+  } else if (status === 'planned') {
+    const [first, last] = [plan[0]!, plan.at(-1)!]
+    if (json) {
+      printJson({
+        source,
+        target_path: dbPath,
+        replica: type,
+        min_txid: formatTxid(first.minTxid),
+        max_txid: formatTxid(last.maxTxid),
+        files: plan.map((file) => {
+          const { level, ...rest } = fileJson(file)
+          return { level, name: formatFileName(file.minTxid, file.maxTxid), ...rest }
+        }),
+      })
+    } else {
+      printBlock({
+        source,
+        target: dbPath,
+        txid: formatTxid(last.maxTxid),
+        read: formatBytes(plan.reduce((sum, f) => sum + f.size, 0)),
+      })
+      print('')
+      printTable(['level', 'min_txid', 'max_txid', 'size', 'created'], plan.map(fileRow))
+    }
+  } else if (json) {
+    printJson({
+      db_path: dbPath,
+      replica: type,
+      txid: formatTxid(txid),
+      duration_ms: durationMs,
+      integrity_check: integrityCheck,
+    })
+  } else {
+    const check = integrityCheck === 'none' ? 'not checked' : `${integrityCheck} check ok`
+    print(
+      `restored ${path.relative('.', dbPath) || dbPath}: ${formatBytes(result.bytes)}, TXID ${formatTxid(txid)}, ${check}, in ${formatDuration(durationMs)}`,
+    )
+  }
+}

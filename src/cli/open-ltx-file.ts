@@ -1,0 +1,56 @@
+import { type FileHandle, open } from 'node:fs/promises'
+import { LitestreamError } from '../errors.js'
+import { inspectLtx, type LtxSummary } from '../ltx/inspect.js'
+
+function fileError(path: string, cause: unknown): LitestreamError {
+  const { code, message } = cause as NodeJS.ErrnoException
+  if (code === 'ENOENT') return new LitestreamError('NOT_FOUND', `no such file: ${path}`, { cause, file: path })
+  if (code === 'EACCES') return new LitestreamError('ACCESS_DENIED', `may not read ${path}`, { cause, file: path })
+  return new LitestreamError('INVALID_ARGUMENT', `cannot read ${path}: ${message}`, { cause, file: path })
+}
+
+async function readAt(handle: FileHandle, path: string, offset: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length)
+  try {
+    const { bytesRead } = await handle.read(bytes, 0, length, offset)
+    return bytes.subarray(0, bytesRead)
+  } catch (cause) {
+    throw fileError(path, cause)
+  }
+}
+
+async function withFile<T>(path: string, use: (handle: FileHandle) => Promise<T>): Promise<T> {
+  const handle = await open(path).catch((cause: unknown) => {
+    throw fileError(path, cause)
+  })
+  try {
+    return await use(handle)
+  } finally {
+    await handle.close()
+  }
+}
+
+/** What a local LTX file says about itself. Throws LTX_CORRUPT, NOT_FOUND, ACCESS_DENIED. */
+export function inspectFile(path: string): Promise<LtxSummary> {
+  return withFile(path, async (handle) => {
+    const { size } = await handle.stat()
+    return inspectLtx((offset, length) => readAt(handle, path, offset, length), size, path)
+  })
+}
+
+/** The bytes of a local file; what cannot be opened or read is a LitestreamError. */
+export async function* readFileBytes(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+  const handle = await open(path).catch((cause: unknown) => {
+    throw fileError(path, cause)
+  })
+  try {
+    for (let offset = 0; ; ) {
+      const bytes = await readAt(handle, path, offset, 1 << 20)
+      if (bytes.length === 0) return
+      offset += bytes.length
+      yield bytes
+    }
+  } finally {
+    await handle.close()
+  }
+}

@@ -1,0 +1,45 @@
+import { SingleBar } from 'cli-progress'
+import { formatBytes } from '../util/format-bytes.js'
+
+/** A line that shows how far a transfer is. */
+export interface Progress {
+  update(done: number, total: number): void
+  stop(): void
+}
+
+const silent: Progress = { update() {}, stop() {} }
+
+/** A bar on stderr if that is a terminal and a person is to look at it, and otherwise nothing at all. */
+export function createProgress(title: string, wanted = true): Progress {
+  if (!wanted || !process.stderr.isTTY) return silent
+  const bar = new SingleBar({
+    format: `${title} {bar} {percentage}%  {done} of {size}  {speed}/s`,
+    stream: process.stderr,
+    hideCursor: true,
+    clearOnComplete: false,
+    barsize: 30,
+    fps: 8,
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+  })
+  let startedAt = 0
+  return {
+    update(done, total) {
+      const now = performance.now()
+      if (!startedAt) {
+        startedAt = now
+        bar.start(total, 0, { done: formatBytes(0), size: formatBytes(total), speed: formatBytes(0) })
+      }
+      const seconds = Math.max(0.001, (now - startedAt) / 1000)
+      bar.setTotal(total)
+      bar.update(done, {
+        done: formatBytes(done),
+        size: formatBytes(total),
+        speed: formatBytes(Math.round(done / seconds)),
+      })
+    },
+    stop() {
+      if (startedAt) bar.stop()
+    },
+  }
+}

@@ -1,0 +1,138 @@
+import { LitestreamError } from '../errors.js'
+import { LEVELS } from '../ltx/format.js'
+import type { LtxHeader } from '../ltx/header.js'
+import { formatTxid } from '../ltx/txid.js'
+import { type FilesByLevel, listLevels, type PlanTarget, planRestore, selectPlan } from '../restore/plan.js'
+import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
+import { type IndexedFile, readFileIndex } from './file-index.js'
+import { FileTable, fileLabel } from './file-table.js'
+import { PageMap } from './page-map.js'
+
+/** The database at one TXID, as the store's files make it. */
+export interface ChainState {
+  readonly txid: number
+  /** Ms since the epoch, from the header of the newest file. */
+  readonly timestamp: number
+  readonly pageSize: number
+  /** Pages. */
+  readonly commit: number
+  readonly map: PageMap
+  /** The newest file: the one that shows, by still being there, that the replica is the one we know. */
+  readonly anchor: LtxFileInfo
+}
+
+export interface Extension {
+  readonly state: ChainState
+  readonly files: readonly IndexedFile[]
+  /** Every page that differs from the state before, ascending. */
+  readonly changed: Uint32Array
+}
+
+/** How many times a plan is made anew because a file of it vanished before its index was read. */
+const PLAN_ATTEMPTS = 5
+
+/** Turns the files of a replica into page maps: from a plan, and onwards from there. */
+export class Chain {
+  readonly files: FileTable
+  readonly #client: ReplicaClient
+  readonly #signal: AbortSignal
+
+  constructor(client: ReplicaClient, signal: AbortSignal, files = new FileTable()) {
+    this.#client = client
+    this.#signal = signal
+    this.files = files
+  }
+
+  /** The state at a target. One LIST of every level at once, then every file's index at once. */
+  async load(target: PlanTarget = {}): Promise<ChainState> {
+    for (let attempt = 1; ; attempt++) {
+      const plan = await planRestore(this.#client, { ...target, signal: this.#signal })
+      try {
+        return await this.loadPlan(plan)
+      } catch (error) {
+        const vanished = error instanceof LitestreamError && error.code === 'NOT_FOUND'
+        if (!vanished || attempt === PLAN_ATTEMPTS) throw error
+      }
+    }
+  }
+
+  async loadPlan(plan: readonly LtxFileInfo[]): Promise<ChainState> {
+    const indexed = await Promise.all(plan.map((file) => readFileIndex(this.#client, file, this.#signal)))
+    let map = PageMap.empty()
+    for (const { info, header, index } of indexed) {
+      checkPageSize(indexed[0].header, header, info, this.#client.url)
+      map = map.apply(index, this.files.ordinal(info), header.commit)
+    }
+    const { header, info } = indexed[indexed.length - 1]
+    return {
+      txid: info.maxTxid,
+      timestamp: header.timestamp,
+      pageSize: header.pageSize,
+      commit: header.commit,
+      map: map.freeze(),
+      anchor: info,
+    }
+  }
+
+  /** The state after `plan`, whose files follow on `from` (or overlap its end). Throws PAGE_SIZE_MISMATCH. */
+  async extend(from: ChainState, plan: readonly LtxFileInfo[]): Promise<Extension> {
+    const files = await Promise.all(plan.map((file) => readFileIndex(this.#client, file, this.#signal)))
+    const changed = new Set<number>()
+    let map = from.map
+    for (const { info, header, index } of files) {
+      checkPageSize(from, header, info, this.#client.url)
+      map = map.apply(index, this.files.ordinal(info), header.commit)
+      for (let i = 0; i < index.count; i++) changed.add(index.pgnos[i])
+    }
+    const { header, info } = files[files.length - 1]
+    return {
+      state: {
+        txid: info.maxTxid,
+        timestamp: header.timestamp,
+        pageSize: header.pageSize,
+        commit: header.commit,
+        map: map.freeze(),
+        anchor: info,
+      },
+      files,
+      changed: Uint32Array.from(changed).sort(),
+    }
+  }
+
+  /** The files of one level from a TXID on. */
+  async list(level: number, fromTxid: number): Promise<LtxFileInfo[]> {
+    const files: LtxFileInfo[] = []
+    for await (const file of this.#client.list(level, { fromTxid, signal: this.#signal })) files.push(file)
+    return files
+  }
+
+  async listAll(): Promise<LtxFileInfo[][]> {
+    return listLevels(this.#client, this.#signal)
+  }
+}
+
+function checkPageSize(first: Pick<LtxHeader, 'pageSize'>, header: LtxHeader, info: LtxFileInfo, url: string): void {
+  if (header.pageSize === first.pageSize) return
+  throw new LitestreamError(
+    'PAGE_SIZE_MISMATCH',
+    `${url} ${fileLabel(info)} has pages of ${header.pageSize} bytes, the files before it have ${first.pageSize}`,
+    { file: fileLabel(info), hint: 'The page size was changed on the primary: it must write a new snapshot.' },
+  )
+}
+
+/** The files that lead on from `txid`, farthest first at each step; overlapping is fine, the newest page wins. */
+export function selectExtension(files: FilesByLevel, txid: number): LtxFileInfo[] {
+  // A made-up snapshot at `txid` gives the planner its start; it is not part of the answer.
+  const base: LtxFileInfo = { level: 9, minTxid: 1, maxTxid: txid, size: 0, createdAt: 0 }
+  return selectPlan(LEVELS.map((level) => (level === 9 ? [base] : (files[level] ?? [])))).slice(1)
+}
+
+/** The farthest TXID that any listed file ends at. */
+export function farthestTxid(files: FilesByLevel): number {
+  return files.flat().reduce((farthest, file) => Math.max(farthest, file.maxTxid), 0)
+}
+
+/** `Page 7 of TXID 000000000000002a`. */
+export function pageLabel(pgno: number, txid: number): string {
+  return `page ${pgno} of TXID ${formatTxid(txid)}`
+}

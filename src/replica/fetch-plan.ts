@@ -1,0 +1,41 @@
+import type { FramePlace } from './page-map.js'
+
+/** A page to be fetched. */
+export interface WantedPage extends FramePlace {
+  readonly pgno: number
+}
+
+/** One request to the store: a piece of one file and the wanted frames inside it, by ascending offset. */
+export interface FetchRange {
+  readonly file: number
+  readonly offset: number
+  readonly length: number
+  readonly pages: readonly WantedPage[]
+}
+
+/** Bytes nobody asked for that are cheaper to fetch than another request is. */
+export const MAX_GAP = 64 * 1024
+/** Bytes of one request; longer stretches are fetched by several in parallel. */
+export const MAX_RANGE = 8 * 1024 * 1024
+
+/** Makes as few requests as possible of the wanted pages: neighbours in the database are neighbours in a file. */
+export function planFetch(wanted: readonly WantedPage[], maxGap = MAX_GAP, maxRange = MAX_RANGE): FetchRange[] {
+  const sorted = [...wanted].sort((a, b) => a.file - b.file || a.offset - b.offset)
+  const ranges: { file: number; offset: number; length: number; pages: WantedPage[] }[] = []
+  for (const page of sorted) {
+    const last = ranges.at(-1)
+    const end = page.offset + page.size
+    if (
+      last &&
+      last.file === page.file &&
+      page.offset - (last.offset + last.length) <= maxGap &&
+      end - last.offset <= maxRange
+    ) {
+      last.length = Math.max(last.length, end - last.offset)
+      last.pages.push(page)
+    } else {
+      ranges.push({ file: page.file, offset: page.offset, length: page.size, pages: [page] })
+    }
+  }
+  return ranges
+}

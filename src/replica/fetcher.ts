@@ -1,0 +1,270 @@
+import PQueue from 'p-queue'
+import { isLitestreamError, LitestreamError } from '../errors.js'
+import { native } from '../native.js'
+import type { ReplicaClient } from '../storage/replica-client.js'
+import { pageLabel } from './chain.js'
+import { type FetchRange, planFetch, type WantedPage } from './fetch-plan.js'
+import { type FileTable, fileLabel } from './file-table.js'
+import { type PageStore, pageKey } from './page-store.js'
+import type { ReplicaView } from './view-set.js'
+
+interface Waiter {
+  readonly request: number
+  readonly view: ReplicaView
+  readonly pgno: number
+}
+
+/** A range that waits for its turn or is under way. */
+interface Job {
+  readonly view: ReplicaView
+  readonly range: FetchRange
+  started: boolean
+}
+
+interface Flight {
+  readonly waiters: Waiter[]
+  readonly ahead: boolean
+  job?: Job
+}
+
+export interface FetchCounts {
+  /** Ranged reads sent to the store for pages. */
+  requests: number
+  bytes: number
+  /** Pages fetched because a reader waited for them, and those fetched ahead. */
+  pagesWanted: number
+  pagesAhead: number
+  /** Pages fetched ahead that a reader then asked for while they were under way. */
+  aheadJoined: number
+}
+
+/** What to do when a file of a view is gone or damaged: point the view at other files, then the page is looked up again. */
+export type Reresolve = (view: ReplicaView, cause: LitestreamError) => Promise<void>
+
+/**
+ * Brings pages from the store into slots and answers those who wait for them. One flight a page version: a second reader joins the
+ * first one's request. What someone waits for goes before what is fetched ahead.
+ */
+export class Fetcher {
+  readonly counts: FetchCounts = { requests: 0, bytes: 0, pagesWanted: 0, pagesAhead: 0, aheadJoined: 0 }
+  readonly #replica: number
+  readonly #client: ReplicaClient
+  readonly #files: () => FileTable
+  readonly #signal: AbortSignal
+  readonly #reresolve: Reresolve
+  readonly #urgent: PQueue
+  // What nobody waits for yet has places of its own, fewer, so that it never holds up what someone waits for.
+  readonly #ahead: PQueue
+  readonly #flights = new Map<number, Flight>()
+
+  constructor(options: {
+    readonly replica: number
+    readonly client: ReplicaClient
+    readonly files: () => FileTable
+    readonly signal: AbortSignal
+    readonly concurrency: number
+    readonly reresolve: Reresolve
+  }) {
+    this.#replica = options.replica
+    this.#client = options.client
+    this.#files = options.files
+    this.#signal = options.signal
+    this.#reresolve = options.reresolve
+    this.#urgent = new PQueue({ concurrency: options.concurrency })
+    this.#ahead = new PQueue({ concurrency: Math.max(1, Math.floor(options.concurrency / 2)) })
+  }
+
+  /**
+   * Answers page requests of one moment. `ahead` are page numbers worth having soon, of the view of each request.
+   */
+  ask(waiters: readonly Waiter[], ahead: readonly { view: ReplicaView; pgno: number }[] = []): void {
+    const wanted = new Map<ReplicaView, WantedPage[]>()
+    const want = (view: ReplicaView, page: WantedPage) => {
+      const pages = wanted.get(view)
+      if (pages) pages.push(page)
+      else wanted.set(view, [page])
+    }
+    for (const waiter of waiters) {
+      const place = waiter.view.state.map.find(waiter.pgno)
+      if (place.file === 0) {
+        const { code, message } = missing(waiter.view, waiter.pgno)
+        native.failRequest(waiter.request, code, message)
+        continue
+      }
+      const key = pageKey(place.file, waiter.pgno)
+      const { store } = waiter.view
+      const slot = store.slotOf(key)
+      const flight = this.#flights.get(key)
+      if (flight) {
+        if (flight.ahead && flight.waiters.length === 0) this.counts.aheadJoined++
+        flight.waiters.push(waiter)
+        const { job } = flight
+        if (job && !job.started) void this.#urgent.add(() => this.#run(job))
+      } else if (slot !== undefined) {
+        this.#answer(waiter, store, slot)
+      } else {
+        this.counts.pagesWanted++
+        this.#flights.set(key, { waiters: [waiter], ahead: false })
+        want(waiter.view, { pgno: waiter.pgno, ...place })
+      }
+    }
+    const urgent = new Set([...wanted.values()].flat().map((page) => pageKey(page.file, page.pgno)))
+    for (const { view, pgno } of ahead) {
+      const place = view.state.map.find(pgno)
+      if (place.file === 0) continue
+      const key = pageKey(place.file, pgno)
+      if (this.#flights.has(key) || view.store.has(key)) continue
+      this.counts.pagesAhead++
+      this.#flights.set(key, { waiters: [], ahead: true })
+      want(view, { pgno, ...place })
+    }
+    for (const [view, pages] of wanted) {
+      for (const range of planFetch(pages)) {
+        const job: Job = { view, range, started: false }
+        let queue = this.#ahead
+        for (const page of range.pages) {
+          const key = pageKey(page.file, page.pgno)
+          const flight = this.#flights.get(key)
+          if (flight) flight.job = job
+          if (urgent.has(key)) queue = this.#urgent
+        }
+        void queue.add(() => this.#run(job))
+      }
+    }
+  }
+
+  /** Pages of a file that was read whole anyway go into slots for nothing. */
+  store(view: ReplicaView, bytes: Uint8Array, pages: readonly WantedPage[]): void {
+    this.#fill(view, bytes, 0, pages)
+  }
+
+  /** Resolves when everything asked for so far has been answered. */
+  async idle(): Promise<void> {
+    await Promise.all([this.#urgent.onIdle(), this.#ahead.onIdle()])
+  }
+
+  async #run(job: Job): Promise<void> {
+    if (job.started) return
+    job.started = true
+    await this.#fetch(job.view, job.range, 1)
+  }
+
+  async #fetch(view: ReplicaView, range: FetchRange, attempt: number): Promise<void> {
+    const file = this.#files().get(range.file)
+    try {
+      const result = await this.#client.read(
+        file,
+        { offset: range.offset, length: range.length },
+        { signal: this.#signal },
+      )
+      this.counts.requests++
+      this.counts.bytes += result.data.byteLength
+      const damaged = this.#fill(view, result.data, range.offset, range.pages)
+      if (damaged === undefined) return
+      throw new LitestreamError('LTX_CORRUPT', `${fileLabel(file)}: the frame at offset ${damaged.offset} is damaged`, {
+        file: fileLabel(file),
+        offset: damaged.offset,
+        pgno: damaged.pgno,
+        hint: 'Run `litestream-ts verify` on the replica; a new snapshot repairs it.',
+      })
+    } catch (cause) {
+      const error = asLitestreamError(cause)
+      const left = range.pages.filter((page) => this.#flights.has(pageKey(page.file, page.pgno)))
+      // A damaged reply is asked for once more; a file that is gone, or damaged in the store, may have been replaced by another.
+      if (isLitestreamError(error, 'LTX_CORRUPT') && attempt === 1) {
+        return this.#fetch(view, { ...range, pages: left }, 2)
+      }
+      if (isLitestreamError(error, 'NOT_FOUND', 'LTX_CORRUPT', 'INVALID_ARGUMENT') && attempt <= 2) {
+        return this.#fetchElsewhere(view, left, error)
+      }
+      this.#fail(left, error)
+    }
+  }
+
+  async #fetchElsewhere(view: ReplicaView, pages: readonly WantedPage[], cause: LitestreamError): Promise<void> {
+    try {
+      await this.#reresolve(view, cause)
+    } catch (error) {
+      return this.#fail(pages, asLitestreamError(error))
+    }
+    const moved: WantedPage[] = []
+    for (const page of pages) {
+      const flight = this.#flights.get(pageKey(page.file, page.pgno))
+      if (!flight) continue
+      this.#flights.delete(pageKey(page.file, page.pgno))
+      const place = view.state.map.find(page.pgno)
+      if (place.file === 0 || place.file === page.file) {
+        const error = place.file === 0 ? missing(view, page.pgno) : cause
+        for (const waiter of flight.waiters) native.failRequest(waiter.request, error.code, error.message)
+        continue
+      }
+      const key = pageKey(place.file, page.pgno)
+      const other = this.#flights.get(key)
+      if (other) other.waiters.push(...flight.waiters)
+      else {
+        this.#flights.set(key, flight)
+        moved.push({ pgno: page.pgno, ...place })
+      }
+    }
+    await Promise.all(planFetch(moved).map((range) => this.#fetch(view, range, 3)))
+  }
+
+  /** Returns the first damaged page, if there is one; all before it are answered. */
+  #fill(view: ReplicaView, bytes: Uint8Array, base: number, pages: readonly WantedPage[]): WantedPage | undefined {
+    const { store } = view
+    // A cache smaller than the range is filled in turns, so that no page is dropped before its readers have it.
+    const turn = Math.max(1, Math.floor(store.slots / 2))
+    for (let first = 0; first < pages.length; first += turn) {
+      const part = pages.slice(first, first + turn)
+      const frames = new Uint32Array(part.length * 4)
+      part.forEach((page, i) => {
+        const slot = store.allocate(pageKey(page.file, page.pgno))
+        frames.set([page.offset - base, page.size, page.pgno, slot], i * 4)
+      })
+      const good = native.fillSlots(this.#replica, view.id, store.cache, bytes, frames)
+      part.forEach((page, i) => {
+        const key = pageKey(page.file, page.pgno)
+        if (i >= good) {
+          store.drop(key)
+          return
+        }
+        const flight = this.#flights.get(key)
+        if (!flight) return
+        this.#flights.delete(key)
+        for (const waiter of flight.waiters) this.#answer(waiter, store, frames[i * 4 + 3])
+      })
+      if (good < part.length) return part[good]
+    }
+    return undefined
+  }
+
+  #answer(waiter: Waiter, store: PageStore, slot: number): void {
+    native.linkPages(this.#replica, waiter.view.id, store.cache, Uint32Array.of(waiter.pgno, slot))
+    native.completePage(waiter.request, store.cache, slot)
+  }
+
+  #fail(pages: readonly WantedPage[], error: LitestreamError): void {
+    for (const page of pages) {
+      const key = pageKey(page.file, page.pgno)
+      const flight = this.#flights.get(key)
+      this.#flights.delete(key)
+      for (const waiter of flight?.waiters ?? []) native.failRequest(waiter.request, error.code, error.message)
+    }
+  }
+}
+
+function missing(view: ReplicaView, pgno: number): LitestreamError {
+  return new LitestreamError(
+    'PAGE_UNAVAILABLE',
+    `${pageLabel(pgno, view.state.txid)} is in no file of the replica any more`,
+    {
+      pgno,
+      hint: 'End the transaction: the next one sees a newer TXID.',
+    },
+  )
+}
+
+function asLitestreamError(error: unknown): LitestreamError {
+  if (error instanceof LitestreamError) return error
+  return new LitestreamError('STORAGE_FAILED', error instanceof Error ? error.message : String(error), { cause: error })
+}

@@ -1,0 +1,48 @@
+import { HEADER_SIZE } from '../ltx/format.js'
+import { decodeHeader, type LtxHeader } from '../ltx/header.js'
+import { decodePageIndex, type PageIndex } from '../ltx/page-index.js'
+import { parseTail } from '../ltx/tail.js'
+import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
+import { fileLabel } from './file-table.js'
+
+/** A file of at most this size is read whole: one request brings its index and its pages. */
+export const WHOLE_FILE_SIZE = 256 * 1024
+const MIN_TAIL = 32 * 1024
+
+export interface IndexedFile {
+  readonly info: LtxFileInfo
+  readonly header: LtxHeader
+  readonly index: PageIndex
+  /** The file's bytes, if it was read whole. */
+  readonly bytes?: Uint8Array
+}
+
+/** An index takes some 7 bytes a page and a compressed page some 2,000: 1/128 of the file nearly always holds it, in one read. */
+function tailGuess(size: number): number {
+  return Math.min(size, Math.max(MIN_TAIL, Math.ceil(size / 128)))
+}
+
+/** Reads header and page index of a file: one round trip, or two for an index that is larger than guessed. */
+export async function readFileIndex(
+  client: ReplicaClient,
+  info: LtxFileInfo,
+  signal?: AbortSignal,
+): Promise<IndexedFile> {
+  const label = `${client.url} ${fileLabel(info)}`
+  const options = signal ? { signal } : {}
+  if (info.size <= WHOLE_FILE_SIZE) {
+    const { data, fileSize } = await client.read(info, { offset: 0 }, options)
+    const header = decodeHeader(data, label)
+    const tail = parseTail(data, fileSize, label)
+    return { info, header, index: tail.index as PageIndex, bytes: data }
+  }
+  const [head, tail] = await Promise.all([
+    client.read(info, { offset: 0, length: HEADER_SIZE }, options),
+    client.read(info, { suffix: tailGuess(info.size) }, options),
+  ])
+  const header = decodeHeader(head.data, label)
+  const parsed = parseTail(tail.data, tail.fileSize, label)
+  if (parsed.index) return { info, header, index: parsed.index }
+  const rest = await client.read(info, { offset: parsed.indexOffset, length: parsed.indexSize }, options)
+  return { info, header, index: decodePageIndex(rest.data, label, parsed.indexOffset) }
+}

@@ -1,0 +1,297 @@
+import { mkdir } from 'node:fs/promises'
+import path from 'node:path'
+import PQueue from 'p-queue'
+import { LitestreamError } from '../errors.js'
+import { lockPgno } from '../ltx/format.js'
+import { native } from '../native.js'
+import type { ReplicaClient } from '../storage/replica-client.js'
+import type { ChainState } from './chain.js'
+import { type FetchRange, planFetch, type WantedPage } from './fetch-plan.js'
+import { type FileTable, fileLabel } from './file-table.js'
+import { type HydrationMeta, readMeta, writeMeta } from './hydration-meta.js'
+import type { NativeHydratedFile } from './native-replica.js'
+import { PageSet } from './page-set.js'
+import type { ReplicaView, ViewSet } from './view-set.js'
+
+const PARALLEL_READS = 4
+/** Bytes of one read; smaller than a scan's, so that a page someone waits for is never far behind. */
+const RANGE = 4 * 1024 * 1024
+/** Progress is made durable this often while filling. */
+const META_INTERVAL_MS = 5000
+const RETRY_MS = 1000
+
+export interface HydratorOptions {
+  readonly replica: number
+  readonly path: string
+  readonly url: string
+  readonly state: ChainState
+  readonly client: ReplicaClient
+  readonly files: () => FileTable
+  readonly views: ViewSet
+  readonly signal: AbortSignal
+  readonly onHydrated: () => void
+  readonly onError: (error: LitestreamError) => void
+}
+
+/**
+ * Fills a local file with the current view, page by page, and keeps it there.
+ *
+ * `#present` says of each page whether the file has the content that the current view wants; only such pages are entered into
+ * views. A page that some older view may still read from the file is rewritten only when the current view is the only one. The
+ * meta file tells, for a TXID, which pages are present; it is written after the pages it speaks of are durable. So a page is to be
+ * trusted after a crash exactly if the meta file has it and the file that provides it now ends at or before that TXID.
+ */
+export class Hydrator {
+  file: NativeHydratedFile
+  readonly #options: HydratorOptions
+  readonly #queue: PQueue
+  #present: PageSet
+  /** Pages of the file that some view's table has pointed at since the file was opened. */
+  #used: PageSet
+  #view: ReplicaView | undefined
+  #working: Promise<void> | undefined
+  #complete = false
+  #metaAt = 0
+  #metaTxid = 0
+  #closed = false
+
+  private constructor(options: HydratorOptions, file: NativeHydratedFile, present: PageSet) {
+    this.#options = options
+    this.file = file
+    this.#present = present
+    this.#used = new PageSet()
+    this.#queue = new PQueue({ concurrency: PARALLEL_READS })
+  }
+
+  /** Throws HYDRATION_CONFLICT where another process, or another replica, fills the same file. */
+  static async open(options: HydratorOptions): Promise<Hydrator> {
+    const { state } = options
+    await mkdir(path.dirname(options.path), { recursive: true })
+    const meta = await readMeta(options.path)
+    const usable = meta !== undefined && meta.url === options.url && meta.pageSize === state.pageSize
+    const file = native.openHydrated(options.path, state.pageSize, !usable)
+    if (typeof file === 'number') throw openError(options.path, file)
+    const present = usable ? presentPages(meta, state, options.files()) : new PageSet()
+    const hydrator = new Hydrator(options, file, present)
+    hydrator.#metaTxid = usable ? meta.txid : 0
+    return hydrator
+  }
+
+  /** The first view: pages that an earlier run left are in it at once. */
+  adopt(view: ReplicaView): void {
+    this.#view = view
+    this.#resize(view.state.commit)
+    this.#mark(view, this.#present.toArray(view.state.commit))
+    this.#report()
+  }
+
+  start(): void {
+    this.#work()
+  }
+
+  /** A view follows on another: what changed is no longer in the file. */
+  advance(before: ReplicaView, view: ReplicaView, changed: Uint32Array): void {
+    for (const pgno of changed) this.#present.delete(pgno)
+    if (view.state.commit < before.state.commit) this.#present.truncate(view.state.commit)
+    this.#resize(view.state.commit)
+    this.#view = view
+    this.#report()
+  }
+
+  /** The view's pages have nothing in common with the file any more. */
+  restart(state: ChainState, reset: boolean): void {
+    if (!reset && state.pageSize === this.#view?.state.pageSize) {
+      this.#present = new PageSet()
+      return
+    }
+    const file = native.openHydrated(this.#options.path, state.pageSize, true)
+    if (typeof file === 'number') {
+      this.#options.onError(openError(this.#options.path, file))
+      return
+    }
+    this.file = file
+    this.#present = new PageSet()
+    this.#used = new PageSet()
+    this.#metaTxid = 0
+  }
+
+  /** Called after every poll: what may be written now is written. */
+  fold(): void {
+    this.#work()
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#queue.clear()
+    await this.#working
+    await this.#saveMeta()
+  }
+
+  get complete(): boolean {
+    return this.#complete
+  }
+
+  #work(): void {
+    if (this.#working || this.#closed) return
+    this.#working = this.#fill()
+      .catch((error) => {
+        if (this.#options.signal.aborted || this.#closed) return
+        this.#options.onError(
+          error instanceof LitestreamError
+            ? error
+            : new LitestreamError('STORAGE_FAILED', String(error), { cause: error }),
+        )
+        setTimeout(() => this.#work(), RETRY_MS).unref()
+      })
+      .finally(() => {
+        this.#working = undefined
+      })
+  }
+
+  async #fill(): Promise<void> {
+    for (;;) {
+      const view = this.#view
+      if (!view || this.#closed) return
+      const wanted = this.#missing(view)
+      if (wanted.length === 0) break
+      const results = await Promise.allSettled(
+        planFetch(wanted, undefined, RANGE).map((range) => this.#queue.add(() => this.#fetch(view, range))),
+      )
+      const failed = results.find((result) => result.status === 'rejected')
+      if (failed) throw failed.reason
+    }
+    await this.#completed()
+  }
+
+  /** Pages of the current view that the file does not have and that nobody else reads from it. */
+  #missing(view: ReplicaView): WantedPage[] {
+    const { commit, pageSize, map } = view.state
+    const alone = this.#options.views.sharing === 1
+    const lock = lockPgno(pageSize)
+    const wanted: WantedPage[] = []
+    for (let pgno = this.#present.firstMissing(1); pgno <= commit; pgno = this.#present.firstMissing(pgno + 1)) {
+      if (pgno === lock || (!alone && this.#used.has(pgno))) continue
+      const place = map.find(pgno)
+      if (place.file !== 0) wanted.push({ pgno, ...place })
+    }
+    return wanted
+  }
+
+  async #fetch(view: ReplicaView, range: FetchRange): Promise<void> {
+    if (this.#closed) return
+    const { client, files, signal } = this.#options
+    const info = files().get(range.file)
+    const { data } = await client.read(info, { offset: range.offset, length: range.length }, { signal })
+    const pages = [...range.pages].sort((a, b) => a.pgno - b.pgno)
+    const frames = new Uint32Array(pages.length * 3)
+    pages.forEach((page, i) => {
+      frames.set([page.offset - range.offset, page.size, page.pgno], i * 3)
+    })
+    // A transaction that begins meanwhile sees the current view or a newer one, and neither reads these pages from the file.
+    const [errno, damaged] = await native.writeHydrated(this.file, data, frames)
+    if (errno !== 0) throw openError(this.#options.path, errno)
+    if (damaged >= 0) {
+      throw new LitestreamError(
+        'LTX_CORRUPT',
+        `${fileLabel(info)}: the frame of page ${pages[damaged].pgno} is damaged`,
+        {
+          file: fileLabel(info),
+          offset: pages[damaged].offset,
+          pgno: pages[damaged].pgno,
+        },
+      )
+    }
+    const current = this.#view
+    if (!current || current.store.pageSize !== view.store.pageSize) return
+    // The view may have moved on: only what it still wants in this version is present.
+    const fresh = pages.filter(({ pgno, file }) => current.state.map.fileOf(pgno) === file).map(({ pgno }) => pgno)
+    for (const pgno of fresh) this.#present.add(pgno)
+    this.#mark(current, Uint32Array.from(fresh))
+    this.#report()
+    if (Date.now() - this.#metaAt > META_INTERVAL_MS) await this.#saveMeta()
+  }
+
+  #mark(view: ReplicaView, pgnos: Uint32Array): void {
+    for (const pgno of pgnos) this.#used.add(pgno)
+    native.markHydrated(this.#options.replica, view.id, pgnos)
+  }
+
+  async #completed(): Promise<void> {
+    const view = this.#view
+    if (!view || this.#present.missing(view.state.commit, lockPgno(view.state.pageSize)) > 0) return
+    // Once complete, what a crash costs is fetching again what changed since the meta file was written.
+    const due = !this.#complete || Date.now() - this.#metaAt > META_INTERVAL_MS
+    if (due && this.#metaTxid !== view.state.txid) await this.#saveMeta()
+    if (this.#complete) return
+    this.#complete = true
+    this.#options.onHydrated()
+  }
+
+  async #saveMeta(): Promise<void> {
+    const view = this.#view
+    if (!view) return
+    this.#metaAt = Date.now()
+    const { state } = view
+    // The snapshot of what is present is taken before the pages are made durable, never after.
+    const meta: HydrationMeta = {
+      version: 1,
+      url: this.#options.url,
+      pageSize: state.pageSize,
+      commit: state.commit,
+      txid: state.txid,
+      files: this.#options.files().identities(),
+      present: this.#present.encode(state.commit),
+    }
+    const errno = await native.syncHydrated(this.file)
+    if (errno !== 0) throw openError(this.#options.path, errno)
+    await writeMeta(this.#options.path, meta)
+    this.#metaTxid = state.txid
+  }
+
+  #resize(commit: number): void {
+    const errno = native.resizeHydrated(this.file, commit)
+    if (errno !== 0) throw openError(this.#options.path, errno)
+  }
+
+  #report(): void {
+    const view = this.#view
+    if (!view) return
+    const { commit, pageSize } = view.state
+    const missing = this.#present.missing(commit, lockPgno(pageSize))
+    native.setHydration(this.#options.replica, commit === 0 ? 1 : (commit - missing) / commit, this.#options.path)
+  }
+}
+
+/** Which pages an earlier run left that are still right. */
+function presentPages(meta: HydrationMeta, state: ChainState, files: FileTable): PageSet {
+  // Another history may have the same TXIDs: a file that was known then must still be in use.
+  const sameHistory = meta.files.some((identity) => files.hasIdentity(identity))
+  if (!sameHistory) return new PageSet()
+  const left = PageSet.decode(meta.present)
+  const present = new PageSet()
+  for (let pgno = 1; pgno <= Math.min(state.commit, meta.commit); pgno++) {
+    if (!left.has(pgno)) continue
+    const file = state.map.fileOf(pgno)
+    if (file !== 0 && files.get(file).maxTxid <= meta.txid) present.add(pgno)
+  }
+  return present
+}
+
+const EAGAIN = 11
+const ENOSPC = 28
+
+function openError(file: string, errno: number): LitestreamError {
+  if (errno === EAGAIN || errno === 35) {
+    return new LitestreamError('HYDRATION_CONFLICT', `${file} is being filled in by another replica or process`, {
+      file,
+      hint: 'Give each process its own hydration_path.',
+    })
+  }
+  if (errno === ENOSPC) {
+    return new LitestreamError('DISK_FULL', `no space left for the local copy ${file}`, {
+      file,
+      hint: 'Free space; hydration goes on by itself, reads are served from the store meanwhile.',
+    })
+  }
+  return new LitestreamError('STORAGE_FAILED', `${file}: system error ${errno}`, { file })
+}

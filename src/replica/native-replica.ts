@@ -1,0 +1,135 @@
+/** Objects that live in native memory; JavaScript only hands them back. */
+declare const nativeCache: unique symbol
+declare const nativeFile: unique symbol
+export interface NativePageCache {
+  readonly [nativeCache]: never
+}
+export interface NativeHydratedFile {
+  readonly [nativeFile]: never
+}
+
+/** What native/bridge.h calls a request. */
+export const REQUEST_OPEN = 0
+export const REQUEST_PAGE = 1
+export const REQUEST_TRAVEL = 2
+export const REQUEST_CLOSE = 3
+export const REQUEST_CALL = 4
+
+export interface BridgeRequest {
+  readonly id: number
+  readonly kind: number
+  readonly replica: number
+  /** The connection that asks; 0 for none. */
+  readonly reader: number
+  readonly view: number
+  readonly pgno: number
+  readonly text: string
+}
+
+/** ReplicaState of native/replica.h. */
+export const STATE_OPENING = 0
+export const STATE_LIVE = 1
+export const STATE_STALE = 2
+export const STATE_ORPHANED = 3
+export const STATE_FAILED = 4
+export const STATE_CLOSED = 5
+
+/** What can be told of a replica at any moment, from any thread, without asking the worker. */
+export interface NativeReplicaInfo {
+  readonly key: string
+  readonly state: number
+  /** Ms since the epoch of the last look at the store that saw all there was; 0 = never. */
+  readonly contact: number
+  /** The last error, `CODE: message`; empty without one. */
+  readonly error: string
+  readonly hits: number
+  readonly misses: number
+  readonly readers: number
+  /** Requests that crossed into the worker's JavaScript. */
+  readonly crossings: number
+  /** 0..1. */
+  readonly hydration: number
+  readonly txid?: number
+  readonly timestamp?: number
+  readonly commit?: number
+  readonly pageSize?: number
+  readonly cacheBytes?: number
+}
+
+export interface ViewFacts {
+  readonly txid: number
+  /** Ms since the epoch. */
+  readonly timestamp: number
+  /** Pages. */
+  readonly commit: number
+  /** SQLite's change counter for the view. */
+  readonly counter: number
+  readonly cache: NativePageCache
+  readonly hydrated: NativeHydratedFile | null
+}
+
+/** The addon's part for handles: any thread. */
+export interface ReplicaHandleNative {
+  /** The id of the replica with this key, made if there is none; one reference more. */
+  acquireReplica(key: string): number
+  releaseReplica(id: number): void
+  replicaInfo(id: number): NativeReplicaInfo | undefined
+  /** Native objects alive, for leak tests. */
+  liveObjects(): { replicas: number; views: number; chunks: number; readers: number }
+  /** Announces a worker that is about to start; false if there is, or will be, one. */
+  expectWorker(): boolean
+  unexpectWorker(): void
+  workerAlive(): boolean
+  openReplicas(): number
+  /** Queues a request nobody waits for; kept until the worker attaches. */
+  tellWorker(kind: number, replica: number, text: string): void
+}
+
+/** The addon's part for the replica worker: its thread only. Numbers of pages and slots, pages in bytes. */
+export interface ReplicaWorkerNative {
+  /** Makes this thread the worker; `onRequests` is called when requests are queued. False if there is one already. */
+  attachWorker(onRequests: () => void): boolean
+  takeRequests(): BridgeRequest[]
+  completeRequest(id: number): void
+  failRequest(id: number, code: string, message: string): void
+  /** Answers a page request from a slot, or from a page's bytes. */
+  completePage(id: number, cache: NativePageCache, slot: number): void
+  completePage(id: number, page: Uint8Array): void
+  /** Sends the asking connection to a view of its own. */
+  completeTravel(id: number, view: number): void
+  allReplicas(): { id: number; key: string; orphaned: boolean }[]
+  setState(replica: number, state: number, code: string, message: string): void
+  setContact(replica: number, ms: number): void
+  setReadTimeout(replica: number, ms: number): void
+  /** Progress 0..1 and the file's path. */
+  setHydration(replica: number, progress: number, path: string): void
+  /** A view like `base` (0: like none) in which the `changed` pages are absent. Returns its id. */
+  addView(replica: number, base: number, facts: ViewFacts, changed: Uint32Array): number
+  publishView(replica: number, view: number): void
+  /** The view goes as soon as nothing pins it. */
+  retireView(replica: number, view: number): void
+  /** Frees what nothing pins any more; returns the ids of the views that are left. */
+  collectViews(replica: number): Uint32Array
+  /** TXID of a view, also of one that an earlier worker made; 0 if it is gone. */
+  viewTxid(replica: number, view: number): number
+  createCache(pageSize: number, slots: number): NativePageCache
+  /**
+   * Decodes frames into slots and enters them into the view (0: into none). `frames`: [offset in source, size, pgno, slot] each.
+   * Returns how many were good; less than all means that the next is damaged.
+   */
+  fillSlots(replica: number, view: number, cache: NativePageCache, source: Uint8Array, frames: Uint32Array): number
+  /** Enters pages that are in slots already: [pgno, slot] each. */
+  linkPages(replica: number, view: number, cache: NativePageCache, pairs: Uint32Array): void
+  /** Whether the slot was read since the last call. */
+  touched(cache: NativePageCache, slot: number): boolean
+  readSlot(cache: NativePageCache, slot: number): Uint8Array
+  /** An errno where it cannot be opened or is locked by another. `fresh`: begin with an empty file. */
+  openHydrated(path: string, pageSize: number, fresh: boolean): NativeHydratedFile | number
+  /** Makes room for so many pages; 0 or an errno. */
+  resizeHydrated(file: NativeHydratedFile, pages: number): number
+  /** Decodes frames ([offset, size, pgno] each) and writes the pages, off this thread: [errno, index of a damaged frame or -1]. */
+  writeHydrated(file: NativeHydratedFile, source: Uint8Array, frames: Uint32Array): Promise<[number, number]>
+  syncHydrated(file: NativeHydratedFile): Promise<number>
+  /** Enters pages that are in the hydrated file into the view. */
+  markHydrated(replica: number, view: number, pgnos: Uint32Array): void
+}

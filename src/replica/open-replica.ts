@@ -1,0 +1,231 @@
+import { EventEmitter } from 'node:events'
+import { LitestreamError } from '../errors.js'
+import { native } from '../native.js'
+import { redactUrl } from '../storage/url.js'
+import { registerDrivers } from './drivers.js'
+import { formatKey, type ReplicaOptions, resolveOptions, toParameters } from './options.js'
+import type { SessionEvent } from './replica-session.js'
+import { callWorker, onSessionEvent } from './worker-host.js'
+
+export interface ReplicaStats {
+  /** Pages served from memory or the local copy, and those that had to be asked for. */
+  readonly hits: number
+  readonly misses: number
+  /** Requests that crossed into JavaScript; grows only when a page was not here. */
+  readonly crossings: number
+  /** Open connections. */
+  readonly readers: number
+  /** Bytes of page memory. */
+  readonly cacheBytes: number
+  readonly pageSize: number
+  /** Pages. */
+  readonly commit: number
+  /** Share of the pages that are in the local copy, 0..1. */
+  readonly hydration: number
+}
+
+/** What a worker knows beyond ReplicaStats: requests to the store, pages fetched ahead, views, bytes of the page index. */
+export interface ReplicaDetails {
+  readonly fetch: {
+    readonly requests: number
+    readonly bytes: number
+    readonly pagesWanted: number
+    readonly pagesAhead: number
+    readonly aheadJoined: number
+  }
+  readonly storage: Record<
+    string,
+    { requests: number; errors: number; retries: number; bytes: number; seconds: number }
+  >
+  readonly views: number
+  readonly pagesCached: number
+  readonly indexBytes: number
+}
+
+interface ReplicaEvents {
+  /** A newer TXID can be read. */
+  advance: [{ txid: number; timestamp: Date }]
+  /** The store was not seen for longer than maxStale: reads fail from now on. */
+  stale: [LitestreamError]
+  /** TXIDs are missing in the replica. */
+  gap: [LitestreamError]
+  /** The replica was begun anew and is read from its new start. */
+  reset: [LitestreamError]
+  hydrated: [{ path: string }]
+  /** A passing fault; reads go on as far as they can. */
+  error: [LitestreamError]
+  closed: []
+}
+
+/** A replica that this process has open. Every connection to `uri`, on any thread, shares its index, its cache and its poll loop. */
+export class Replica extends EventEmitter<ReplicaEvents> {
+  readonly #id: number
+  readonly #key: string
+  readonly #stop: () => void
+  readonly #hydrates: boolean
+  #hydrated: Promise<void> | undefined
+  #closed = false
+
+  /** The URL of the replica, without credentials. */
+  readonly url: string
+  /** What to give a driver: `new Database(replica.uri, { readonly: true })`. */
+  readonly uri: string
+
+  /** @internal use openReplica */
+  constructor(id: number, key: string, url: string, hydrates: boolean) {
+    super()
+    this.#id = id
+    this.#key = key
+    this.#hydrates = hydrates
+    this.url = redactUrl(url)
+    const name = encodeURIComponent(
+      url
+        .replace(/[?#].*$/, '')
+        .replace(/\/+$/, '')
+        .replace(/^.*\//, '') || 'replica',
+    )
+    this.uri = `file:${name}?vfs=litestream&replica_id=${id}`
+    this.#stop = onSessionEvent(id, (event) => this.#onEvent(event))
+  }
+
+  /** TXID of the newest state that can be read. */
+  get txid(): number {
+    return this.#info().txid ?? 0
+  }
+
+  /** When that state was written on the primary. */
+  get timestamp(): Date {
+    return new Date(this.#info().timestamp ?? 0)
+  }
+
+  /** Seconds since the store was last seen to have nothing newer: how far behind the primary a read may be. */
+  get lag(): number {
+    const { contact } = this.#info()
+    return contact === 0 ? Number.POSITIVE_INFINITY : Math.max(0, (Date.now() - contact) / 1000)
+  }
+
+  stats(): ReplicaStats {
+    const info = this.#info()
+    return {
+      hits: info.hits,
+      misses: info.misses,
+      crossings: info.crossings,
+      readers: info.readers,
+      cacheBytes: info.cacheBytes ?? 0,
+      pageSize: info.pageSize ?? 0,
+      commit: info.commit ?? 0,
+      hydration: info.hydration,
+    }
+  }
+
+  /** The worker's own figures. */
+  async details(): Promise<ReplicaDetails> {
+    this.#info()
+    return (await callWorker(this.#id, this.#key, { method: 'stats' })) as ReplicaDetails
+  }
+
+  /** Resolves when the local copy is complete; at once without hydration. Rejects with REPLICA_CLOSED when that is closed first. */
+  get hydrated(): Promise<void> {
+    this.#hydrated ??= this.#awaitHydration()
+    return this.#hydrated
+  }
+
+  /** Looks at the store now; resolves with the TXID that is current then. */
+  async sync(): Promise<number> {
+    this.#info()
+    return (await callWorker(this.#id, this.#key, { method: 'refresh' })) as number
+  }
+
+  /** Gives the replica up. Connections that are still open keep it until they are closed. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#stop()
+    native.releaseReplica(this.#id)
+    this.emit('closed')
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #info() {
+    const info = this.#closed ? undefined : native.replicaInfo(this.#id)
+    if (!info) throw new LitestreamError('REPLICA_CLOSED', `${this.url}: the replica was closed`)
+    return info
+  }
+
+  async #awaitHydration(): Promise<void> {
+    if (!this.#hydrates || this.#info().hydration === 1) return
+    await new Promise<void>((resolve, reject) => {
+      this.once('hydrated', () => resolve())
+      this.once('closed', () =>
+        reject(new LitestreamError('REPLICA_CLOSED', `${this.url}: closed before its local copy was complete`)),
+      )
+    })
+  }
+
+  #onEvent(event: SessionEvent): void {
+    switch (event.type) {
+      case 'open':
+        break
+      case 'advance':
+        this.emit('advance', { txid: event.txid, timestamp: new Date(event.timestamp) })
+        break
+      case 'hydrated':
+        this.emit('hydrated', { path: event.path })
+        break
+      case 'stale':
+        this.emit('stale', new LitestreamError('REPLICA_STALE', event.message))
+        break
+      case 'gap':
+        this.emit('gap', new LitestreamError('LTX_GAP', event.message))
+        break
+      case 'reset':
+        this.emit('reset', new LitestreamError('REPLICA_RESET', event.message))
+        break
+      case 'error':
+        // An EventEmitter throws an 'error' nobody hears; a passing fault of a background loop must not end the process.
+        if (this.listenerCount('error') > 0) {
+          this.emit('error', new LitestreamError(event.code as never, event.message))
+        }
+        break
+    }
+  }
+}
+
+/**
+ * Opens a replica: its newest state can be read, through any driver, as soon as the promise resolves. Nothing is downloaded but the
+ * indexes of its files.
+ *
+ * Throws REPLICA_EMPTY when nothing was replicated to the URL within `openTimeout`, INVALID_URL, ACCESS_DENIED, LTX_GAP,
+ * LTX_CORRUPT, HYDRATION_CONFLICT.
+ *
+ * @example
+ * const replica = await openReplica('s3://bucket/app.db', { cacheSize: '64MiB' })
+ * const db = new Database(replica.uri, { readonly: true })
+ */
+export async function openReplica(
+  url: string,
+  options: ReplicaOptions & { signal?: AbortSignal } = {},
+): Promise<Replica> {
+  const { signal, ...rest } = options
+  signal?.throwIfAborted()
+  const key = formatKey(toParameters(url, rest))
+  const { hydrate } = resolveOptions(key, process.env)
+  registerDrivers()
+  const id = native.acquireReplica(key)
+  const replica = new Replica(id, key, url, hydrate !== undefined)
+  const onAbort = () => void replica.close()
+  signal?.addEventListener('abort', onAbort, { once: true })
+  try {
+    await callWorker(id, key, { method: 'open' })
+    signal?.throwIfAborted()
+    return replica
+  } catch (error) {
+    await replica.close()
+    throw error
+  } finally {
+    signal?.removeEventListener('abort', onAbort)
+  }
+}

@@ -1,0 +1,165 @@
+import { LitestreamError } from '../errors.js'
+import { parseByteSize } from '../util/byte-size.js'
+import { parseDuration } from '../util/duration.js'
+
+/** How a replica is opened. Sizes take bytes or "64MiB", times take milliseconds or a Go duration ("1s", "5m"). */
+export interface ReplicaOptions {
+  /** Longest time between two looks at the store. Default 1 s. */
+  readonly pollInterval?: number | string
+  /** Bytes of decoded pages kept in memory, shared by all connections. Default 64 MiB. */
+  readonly cacheSize?: number | string
+  /** Fill in a full local copy at this path while serving; kept between runs. */
+  readonly hydrate?: string
+  /** How long to wait for a replica that has no files yet. Default 30 s. */
+  readonly openTimeout?: number | string
+  /** How long one page may take before the read fails. Default 30 s. */
+  readonly readTimeout?: number | string
+  /** Reads fail once the store has not been seen for this long. Default: never; `lag` tells. */
+  readonly maxStale?: number | string
+  /** Requests to the store at once. Default 16. */
+  readonly concurrency?: number
+}
+
+export interface ResolvedReplicaOptions {
+  readonly url: string
+  /** Milliseconds. */
+  readonly pollInterval: number
+  /** Bytes. */
+  readonly cacheSize: number
+  readonly hydrate: string | undefined
+  readonly openTimeout: number
+  readonly readTimeout: number
+  /** Infinity: never. */
+  readonly maxStale: number
+  readonly concurrency: number
+}
+
+const BOOLEANS: Readonly<Record<string, boolean>> = {
+  true: true,
+  '1': true,
+  on: true,
+  false: false,
+  '0': false,
+  off: false,
+}
+
+/** The names in a URI and, with LITESTREAM_ before them in capitals, in the environment. */
+const PARAMETERS = [
+  'replica_url',
+  'poll_interval',
+  'cache_size',
+  'hydration_enabled',
+  'hydration_path',
+  'open_timeout',
+  'read_timeout',
+  'max_stale',
+  'concurrency',
+] as const
+type Parameter = (typeof PARAMETERS)[number]
+export type ReplicaParameters = Partial<Record<Parameter, string>>
+
+/** Options as the parameters of a URI. */
+export function toParameters(url: string, options: ReplicaOptions): ReplicaParameters {
+  const all: Record<string, string | number | undefined> = {
+    replica_url: url,
+    poll_interval: duration(options.pollInterval),
+    cache_size: options.cacheSize,
+    hydration_enabled: options.hydrate === undefined ? undefined : 'true',
+    hydration_path: options.hydrate,
+    open_timeout: duration(options.openTimeout),
+    read_timeout: duration(options.readTimeout),
+    max_stale: duration(options.maxStale),
+    concurrency: options.concurrency,
+  }
+  return Object.fromEntries(
+    Object.entries(all)
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => [name, String(value)]),
+  )
+}
+
+function duration(value: number | string | undefined): string | undefined {
+  return typeof value === 'number' ? `${value}ms` : value
+}
+
+/** The key under which native code knows a replica: `name=value` lines, sorted by name. */
+export function formatKey(parameters: ReplicaParameters): string {
+  return Object.entries(parameters)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => `${name}=${value}`)
+    .join('\n')
+}
+
+export function parseKey(key: string): Record<string, string> {
+  return Object.fromEntries(
+    key
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => {
+        const equals = line.indexOf('=')
+        return [line.slice(0, equals), line.slice(equals + 1)]
+      }),
+  )
+}
+
+/**
+ * What is in force for a key: its parameters, then the environment's, then the defaults. A parameter that is none of ours is an
+ * error, because a misspelled one would be silently without effect. Throws CONFIG_INVALID.
+ */
+export function resolveOptions(key: string, env: NodeJS.ProcessEnv): ResolvedReplicaOptions {
+  const given = parseKey(key)
+  for (const name of Object.keys(given)) {
+    if (!(PARAMETERS as readonly string[]).includes(name)) {
+      throw new LitestreamError('CONFIG_INVALID', `unknown replica parameter "${name}"`, {
+        hint: `The parameters are ${PARAMETERS.join(', ')}.`,
+      })
+    }
+  }
+  const value = (name: Parameter): string | undefined => given[name] ?? env[`LITESTREAM_${name.toUpperCase()}`]
+  const read = <T>(name: Parameter, parse: (text: string) => T, fallback: T): T => {
+    const text = value(name)
+    if (text === undefined || text === '') return fallback
+    try {
+      return parse(text)
+    } catch (cause) {
+      throw new LitestreamError('CONFIG_INVALID', `${name}: ${(cause as Error).message}`, { cause })
+    }
+  }
+  const url = value('replica_url')
+  if (!url) {
+    throw new LitestreamError('CONFIG_INVALID', 'no replica is named', {
+      hint: 'Add replica_url=… to the URI or set LITESTREAM_REPLICA_URL.',
+    })
+  }
+  const hydrate = read('hydration_enabled', parseBoolean, given.hydration_path !== undefined)
+  const path = value('hydration_path')
+  if (hydrate && !path) {
+    throw new LitestreamError('CONFIG_INVALID', 'hydration_enabled needs a hydration_path', {
+      hint: 'Name the file that shall hold the local copy: hydration_path=/var/cache/app.db.',
+    })
+  }
+  return {
+    url,
+    pollInterval: read('poll_interval', positive(parseDuration), 1000),
+    cacheSize: read('cache_size', positive(parseByteSize), 64 * 2 ** 20),
+    hydrate: hydrate ? path : undefined,
+    openTimeout: read('open_timeout', parseDuration, 30_000),
+    readTimeout: read('read_timeout', positive(parseDuration), 30_000),
+    maxStale: read('max_stale', positive(parseDuration), Number.POSITIVE_INFINITY),
+    concurrency: read('concurrency', positive(Number), 16),
+  }
+}
+
+function parseBoolean(text: string): boolean {
+  const value = BOOLEANS[text.toLowerCase()]
+  if (value === undefined) throw new Error(`"${text}" is neither true nor false`)
+  return value
+}
+
+function positive(parse: (text: string) => number): (text: string) => number {
+  return (text) => {
+    const value = parse(text)
+    if (!(value > 0)) throw new Error(`"${text}" must be greater than 0`)
+    return value
+  }
+}

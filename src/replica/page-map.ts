@@ -1,0 +1,115 @@
+import type { PageIndex } from '../ltx/page-index.js'
+
+/** Pages of one chunk of the map; as in native/replica.h. */
+export const CHUNK_PAGES = 1024
+
+/** Where the frame of one page lies. */
+export interface FramePlace {
+  /** Ordinal of the file in the file table; 0: no file has the page. */
+  readonly file: number
+  /** Bytes. */
+  readonly offset: number
+  /** Bytes of the whole frame. */
+  readonly size: number
+}
+
+/** 16 bytes a page: an offset of 8, a size of 4, a file ordinal of 4. */
+class Chunk {
+  readonly offsets: Float64Array
+  readonly sizes: Uint32Array
+  readonly files: Uint32Array
+
+  constructor(from?: Chunk) {
+    const buffer = new ArrayBuffer(CHUNK_PAGES * 16)
+    this.offsets = new Float64Array(buffer, 0, CHUNK_PAGES)
+    this.sizes = new Uint32Array(buffer, CHUNK_PAGES * 8, CHUNK_PAGES)
+    this.files = new Uint32Array(buffer, CHUNK_PAGES * 12, CHUNK_PAGES)
+    if (!from) return
+    this.offsets.set(from.offsets)
+    this.sizes.set(from.sizes)
+    this.files.set(from.files)
+  }
+}
+
+/**
+ * Which frame of which file holds each page of the database, at one TXID. A map never changes once `freeze` was called: the map of
+ * a later TXID shares the chunks in which nothing changed.
+ */
+export class PageMap {
+  readonly commit: number
+  readonly #chunks: (Chunk | undefined)[]
+  readonly #owned = new Set<number>()
+  #frozen = false
+
+  private constructor(commit: number, chunks: (Chunk | undefined)[]) {
+    this.commit = commit
+    this.#chunks = chunks
+  }
+
+  static empty(): PageMap {
+    return new PageMap(0, [])
+  }
+
+  /** The map after a file: its pages override, pages beyond its commit are gone. Costs the pages of the index, not those of the map. */
+  apply(index: PageIndex, file: number, commit: number): PageMap {
+    const next = new PageMap(commit, this.#chunks.slice(0, Math.ceil(commit / CHUNK_PAGES)))
+    if (!this.#frozen) for (const i of this.#owned) if (i < next.#chunks.length) next.#owned.add(i)
+    if (commit < this.commit) next.#truncate()
+    for (let i = 0; i < index.count; i++) {
+      const pgno = index.pgnos[i]
+      if (pgno > commit) break
+      next.#put(pgno, file, index.offsets[i], index.sizes[i])
+    }
+    return next
+  }
+
+  /** From now on nobody may change the chunks of this map. */
+  freeze(): this {
+    this.#frozen = true
+    this.#owned.clear()
+    return this
+  }
+
+  find(pgno: number): FramePlace {
+    const chunk = this.#chunks[Math.floor((pgno - 1) / CHUNK_PAGES)]
+    if (pgno < 1 || pgno > this.commit || !chunk) return { file: 0, offset: 0, size: 0 }
+    const i = (pgno - 1) % CHUNK_PAGES
+    return { file: chunk.files[i], offset: chunk.offsets[i], size: chunk.sizes[i] }
+  }
+
+  /** The file that has a page; 0 if none has. Cheaper than `find`. */
+  fileOf(pgno: number): number {
+    if (pgno < 1 || pgno > this.commit) return 0
+    return this.#chunks[Math.floor((pgno - 1) / CHUNK_PAGES)]?.files[(pgno - 1) % CHUNK_PAGES] ?? 0
+  }
+
+  /** Bytes held by chunks that no frozen map shares, plus the shared ones; for the statistics. */
+  get byteLength(): number {
+    return this.#chunks.reduce((bytes, chunk) => bytes + (chunk ? CHUNK_PAGES * 16 : 0), 0)
+  }
+
+  #put(pgno: number, file: number, offset: number, size: number): void {
+    const at = Math.floor((pgno - 1) / CHUNK_PAGES)
+    let chunk = this.#chunks[at]
+    if (!chunk || !this.#owned.has(at)) {
+      chunk = new Chunk(chunk)
+      this.#chunks[at] = chunk
+      this.#owned.add(at)
+    }
+    const i = (pgno - 1) % CHUNK_PAGES
+    chunk.offsets[i] = offset
+    chunk.sizes[i] = size
+    chunk.files[i] = file
+  }
+
+  /** Clears what the last chunk has beyond the commit, so that a database that grows again does not find it. */
+  #truncate(): void {
+    const at = this.#chunks.length - 1
+    const first = this.commit % CHUNK_PAGES
+    if (at < 0 || first === 0 || !this.#chunks[at]) return
+    const chunk = new Chunk(this.#chunks[at])
+    chunk.files.fill(0, first)
+    this.#chunks[at] = chunk
+    this.#owned.add(at)
+  }
+}

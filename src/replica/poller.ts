@@ -1,0 +1,192 @@
+import { isLitestreamError, LitestreamError } from '../errors.js'
+import { formatTxid } from '../ltx/txid.js'
+import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
+import { type Chain, type ChainState, type Extension, farthestTxid, selectExtension } from './chain.js'
+
+export type PollOutcome = { readonly startedAt: number } & (
+  | { readonly kind: 'unchanged' }
+  /** New files follow on what was known. */
+  | { readonly kind: 'advanced'; readonly extension: Extension }
+  /** The same TXID, made of other files than before. */
+  | { readonly kind: 'moved'; readonly state: ChainState }
+  /** There was no way on from what was known (a gap), or the replica was begun anew (a reset): this is its state now. */
+  | { readonly kind: 'rebuilt'; readonly state: ChainState; readonly reset: boolean; readonly message: string }
+  /** There is more, but no way to it. */
+  | { readonly kind: 'gap'; readonly message: string }
+  | { readonly kind: 'failed'; readonly error: LitestreamError }
+)
+
+/** With a watch, polling only makes up for a lost notification. */
+const WATCHED_INTERVAL_MS = 5000
+/** A state that ends in a compacted file has no raw file to look for: its own level is looked at every so many polls. */
+const ANCHOR_CHECK_POLLS = 10
+
+export interface PollerOptions {
+  readonly chain: Chain
+  readonly client: ReplicaClient
+  /** Milliseconds. */
+  readonly interval: number
+  readonly signal: AbortSignal
+  readonly state: () => ChainState
+  readonly onOutcome: (outcome: PollOutcome) => void
+}
+
+/**
+ * Looks for what is new: one LIST of level 0 from the newest known file on. That this file is listed too shows that the replica is
+ * still the one we know; where it is not, every level is looked at.
+ */
+export class Poller {
+  readonly #options: PollerOptions
+  #timer: NodeJS.Timeout | undefined
+  #running: Promise<void> | undefined
+  #again = false
+  #watched = false
+  #polls = 0
+
+  constructor(options: PollerOptions) {
+    this.#options = options
+    options.signal.addEventListener('abort', () => clearTimeout(this.#timer), { once: true })
+  }
+
+  start(): void {
+    const { client, signal } = this.#options
+    if (client.watch) {
+      client
+        .watch(() => void this.pollNow(), { signal })
+        .then(
+          () => {
+            this.#watched = true
+            // What was written between the first view and the watch was told to nobody.
+            void this.pollNow()
+          },
+          () => undefined, // without a watch, polling does it
+        )
+    }
+    this.#schedule()
+  }
+
+  /** Resolves when no poll is under way any more. */
+  get stopped(): Promise<void> {
+    return this.#running ?? Promise.resolve()
+  }
+
+  /** A poll that begins now, or right after the one under way. */
+  pollNow(): Promise<void> {
+    if (this.#running !== undefined) {
+      this.#again = true
+      return this.#running
+    }
+    clearTimeout(this.#timer)
+    this.#running = this.#loop().finally(() => {
+      this.#running = undefined
+      this.#schedule()
+    })
+    return this.#running
+  }
+
+  #schedule(): void {
+    if (this.#options.signal.aborted) return
+    clearTimeout(this.#timer)
+    const interval = this.#watched ? Math.max(this.#options.interval, WATCHED_INTERVAL_MS) : this.#options.interval
+    // Jitter, downwards: many readers that began at once do not stay in step, and none waits longer than it was told to.
+    this.#timer = setTimeout(() => void this.pollNow(), interval * (0.9 + Math.random() * 0.1))
+    this.#timer.unref()
+  }
+
+  async #loop(): Promise<void> {
+    do {
+      this.#again = false
+      const startedAt = Date.now()
+      let outcome: PollOutcome
+      try {
+        outcome = { startedAt, ...(await this.#poll()) } as PollOutcome
+      } catch (error) {
+        if (this.#options.signal.aborted) return
+        outcome = isLitestreamError(error, 'LTX_GAP')
+          ? { startedAt, kind: 'gap', message: error.message }
+          : { startedAt, kind: 'failed', error: wrap(error) }
+      }
+      if (this.#options.signal.aborted) return
+      this.#options.onOutcome(outcome)
+    } while (this.#again)
+  }
+
+  async #poll(): Promise<WithoutStart<PollOutcome>> {
+    const { chain, state: current } = this.#options
+    const state = current()
+    const { anchor } = state
+    const raw = await chain.list(0, anchor.level === 0 ? anchor.minTxid : state.txid + 1)
+    const next = raw.filter((file) => file.maxTxid > state.txid)
+    const known = anchor.level === 0 ? raw.some((file) => same(file, anchor)) : await this.#anchorStands(anchor)
+    if (!known || !contiguous(next, state.txid)) return this.#survey(state)
+    if (next.length === 0) return { kind: 'unchanged' }
+    try {
+      return { kind: 'advanced', extension: await chain.extend(state, next) }
+    } catch (error) {
+      // Retention took a file between the listing and the reading, or the page size is another: look at everything.
+      if (isLitestreamError(error, 'NOT_FOUND', 'PAGE_SIZE_MISMATCH')) return this.#survey(state)
+      throw error
+    }
+  }
+
+  async #anchorStands(anchor: LtxFileInfo): Promise<boolean> {
+    if (this.#polls++ % ANCHOR_CHECK_POLLS !== 0) return true
+    const files = await this.#options.chain.list(anchor.level, anchor.minTxid)
+    return files.some((file) => same(file, anchor))
+  }
+
+  /** Every level is listed: what is the replica now, and is it the one we know? */
+  async #survey(state: ChainState): Promise<WithoutStart<PollOutcome>> {
+    const { chain } = this.#options
+    const files = await chain.listAll()
+    const farthest = farthestTxid(files)
+    if (farthest === 0) return { kind: 'gap', message: 'the replica has no files any more' }
+    if (farthest < state.txid) {
+      return {
+        kind: 'rebuilt',
+        state: await chain.load(),
+        reset: true,
+        message: `the replica went back from TXID ${formatTxid(state.txid)} to ${formatTxid(farthest)}: it was begun anew`,
+      }
+    }
+    // A file that was known before and still stands shows that this is the same history.
+    const sameHistory = files.flat().some((file) => file.maxTxid <= state.txid && chain.files.has(file))
+    if (!sameHistory) {
+      const loaded = await chain.load()
+      const reset = loaded.timestamp !== state.timestamp || loaded.txid !== state.txid
+      const message = 'none of the files known before is there any more: the replica was begun anew'
+      return reset ? { kind: 'rebuilt', state: loaded, reset, message } : { kind: 'moved', state: loaded }
+    }
+    try {
+      const plan = selectExtension(files, state.txid)
+      if (plan.length === 0) return { kind: 'moved', state: await chain.load() }
+      return { kind: 'advanced', extension: await chain.extend(state, plan) }
+    } catch (error) {
+      if (!isLitestreamError(error, 'LTX_GAP', 'NOT_FOUND', 'PAGE_SIZE_MISMATCH')) throw error
+      // No way on from here; a newer snapshot may start a new way.
+      const loaded = await chain.load()
+      if (loaded.txid <= state.txid) throw error
+      return { kind: 'rebuilt', state: loaded, reset: false, message: error.message }
+    }
+  }
+}
+
+type WithoutStart<T> = T extends unknown ? Omit<T, 'startedAt'> : never
+
+function same(a: LtxFileInfo, b: LtxFileInfo): boolean {
+  return a.minTxid === b.minTxid && a.maxTxid === b.maxTxid && a.size === b.size && a.createdAt === b.createdAt
+}
+
+function contiguous(files: readonly LtxFileInfo[], txid: number): boolean {
+  let reached = txid
+  for (const file of files) {
+    if (file.minTxid > reached + 1) return false
+    reached = Math.max(reached, file.maxTxid)
+  }
+  return true
+}
+
+function wrap(error: unknown): LitestreamError {
+  if (error instanceof LitestreamError) return error
+  return new LitestreamError('STORAGE_FAILED', error instanceof Error ? error.message : String(error), { cause: error })
+}

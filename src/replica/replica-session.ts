@@ -1,0 +1,346 @@
+import { isLitestreamError, LitestreamError } from '../errors.js'
+import { formatTxid } from '../ltx/txid.js'
+import { native } from '../native.js'
+import { openReplicaClient } from '../storage/open.js'
+import type { ReplicaClient } from '../storage/replica-client.js'
+import { Chain, type ChainState } from './chain.js'
+import { Fetcher } from './fetcher.js'
+import type { Hydrator } from './hydrator.js'
+import { type BridgeRequest, STATE_CLOSED, STATE_FAILED, STATE_LIVE, STATE_STALE } from './native-replica.js'
+import type { ResolvedReplicaOptions } from './options.js'
+import { PageStore, pageKey } from './page-store.js'
+import { Poller, type PollOutcome } from './poller.js'
+import { Prefetcher } from './prefetcher.js'
+import { staleView } from './stale-view.js'
+import { parseTravelTarget } from './travel-target.js'
+import { type ReplicaView, ViewSet } from './view-set.js'
+
+/** What a session tells the handles of its replica. */
+export type SessionEvent =
+  | { readonly type: 'open' }
+  | { readonly type: 'advance'; readonly txid: number; readonly timestamp: number }
+  | { readonly type: 'stale'; readonly message: string }
+  | { readonly type: 'gap'; readonly message: string }
+  | { readonly type: 'reset'; readonly message: string; readonly txid: number }
+  | { readonly type: 'hydrated'; readonly path: string }
+  | { readonly type: 'error'; readonly code: string; readonly message: string }
+
+/** One replica in the worker: its views, its pages, its poll loop, its hydration. */
+export class ReplicaSession {
+  readonly id: number
+  readonly #options: ResolvedReplicaOptions
+  readonly #emit: (event: SessionEvent) => void
+  readonly #abort = new AbortController()
+  readonly #views: ViewSet
+  readonly #prefetcher = new Prefetcher()
+  #client!: ReplicaClient
+  #chain!: Chain
+  #store!: PageStore
+  #fetcher!: Fetcher
+  #poller!: Poller
+  #hydrator: Hydrator | undefined
+  #opening: Promise<void> | undefined
+  #stale = false
+
+  constructor(id: number, options: ResolvedReplicaOptions, emit: (event: SessionEvent) => void) {
+    this.id = id
+    this.#options = options
+    this.#emit = emit
+    this.#views = new ViewSet(id)
+    native.setReadTimeout(id, options.readTimeout)
+  }
+
+  /** Opens once; later calls wait for the first. Throws what made it fail; the next call then tries again. */
+  open(): Promise<void> {
+    this.#opening ??= this.#open().catch((error) => {
+      this.#opening = undefined
+      throw error
+    })
+    return this.#opening
+  }
+
+  async #open(): Promise<void> {
+    const { url, cacheSize, concurrency, hydrate } = this.#options
+    const signal = this.#abort.signal
+    this.#client = await openReplicaClient(url, { signal })
+    this.#chain = new Chain(this.#client, signal)
+    const started = Date.now()
+    const state = await this.#firstState(started)
+    this.#store = new PageStore(state.pageSize, cacheSize)
+    this.#fetcher = new Fetcher({
+      replica: this.id,
+      client: this.#client,
+      files: () => this.#chain.files,
+      signal,
+      concurrency,
+      reresolve: (view, cause) => this.#reresolve(view, cause),
+    })
+    if (hydrate !== undefined) {
+      const { Hydrator } = await import('./hydrator.js')
+      this.#hydrator = await Hydrator.open({
+        replica: this.id,
+        path: hydrate,
+        url: this.#client.url,
+        state,
+        client: this.#client,
+        files: () => this.#chain.files,
+        views: this.#views,
+        signal,
+        onHydrated: () => this.#emit({ type: 'hydrated', path: hydrate }),
+        onError: (error) => this.#emit({ type: 'error', code: error.code, message: error.message }),
+      })
+    }
+    const view = this.#views.add(state, this.#store, this.#hydrator?.file ?? null)
+    this.#hydrator?.adopt(view)
+    this.#views.publish(view)
+    native.setContact(this.id, Date.now())
+    native.setState(this.id, STATE_LIVE, '', '')
+    this.#poller = new Poller({
+      chain: this.#chain,
+      client: this.#client,
+      interval: this.#options.pollInterval,
+      signal,
+      state: () => this.#views.current.state,
+      onOutcome: (outcome) => this.#onPoll(outcome),
+    })
+    this.#poller.start()
+    this.#hydrator?.start()
+    this.#emit({ type: 'open' })
+  }
+
+  /** Waits for a replica that has nothing yet, up to the open timeout. */
+  async #firstState(started: number): Promise<ChainState> {
+    for (;;) {
+      try {
+        return await this.#chain.load()
+      } catch (error) {
+        if (!isLitestreamError(error, 'REPLICA_EMPTY')) throw error
+        const waited = Date.now() - started
+        if (waited + this.#options.pollInterval > this.#options.openTimeout) {
+          throw new LitestreamError('REPLICA_EMPTY', `${error.message} (waited ${waited} ms)`, {
+            hint: 'Start the primary (`litestream-ts replicate DB URL`), or raise open_timeout to wait longer.',
+            file: this.#client.url,
+            cause: error,
+          })
+        }
+        await pause(Math.min(this.#options.pollInterval, 1000), this.#abort.signal)
+      }
+    }
+  }
+
+  /** Page requests that arrived together. */
+  onPages(requests: readonly BridgeRequest[]): void {
+    const waiters = []
+    const ahead = []
+    for (const request of requests) {
+      const view = this.#views.get(request.view)
+      if (!view) {
+        void this.#answerFromElsewhere(request)
+        continue
+      }
+      waiters.push({ request: request.id, view, pgno: request.pgno })
+      for (const pgno of this.#prefetcher.onMiss(request.reader, view, request.pgno)) ahead.push({ view, pgno })
+    }
+    this.#fetcher.ask(waiters, ahead)
+  }
+
+  /** A view that a worker before this one made, and that a transaction still has: its map is made anew from its TXID. */
+  async #answerFromElsewhere(request: BridgeRequest): Promise<void> {
+    try {
+      const txid = native.viewTxid(this.id, request.view)
+      if (txid === 0) throw new LitestreamError('PAGE_UNAVAILABLE', 'the view of this transaction is gone')
+      const state = await staleView(this.#chain, txid)
+      if (state.pageSize !== this.#store.pageSize) {
+        throw new LitestreamError('PAGE_SIZE_MISMATCH', 'the page size of the replica changed under this transaction')
+      }
+      this.#fetcher.ask([
+        { request: request.id, view: { id: 0, state, store: this.#store, hydrates: false }, pgno: request.pgno },
+      ])
+    } catch (error) {
+      this.#refuse(request, error)
+    }
+  }
+
+  async onTravel(request: BridgeRequest): Promise<void> {
+    try {
+      const target = parseTravelTarget(request.text, Date.now())
+      const state = await this.#chain.load(target)
+      const store =
+        state.pageSize === this.#store.pageSize ? this.#store : new PageStore(state.pageSize, this.#options.cacheSize)
+      const view = this.#views.add(state, store, null)
+      native.completeTravel(request.id, view.id)
+      this.#views.retire(view)
+    } catch (error) {
+      this.#refuse(request, error)
+    }
+  }
+
+  /** Polls at once; resolves with the TXID that is current then. */
+  async refresh(): Promise<number> {
+    await this.#poller.pollNow()
+    return this.#views.current.state.txid
+  }
+
+  /** The TXID that a travel target leads to. */
+  async resolveTarget(target: string): Promise<number> {
+    return (await this.#chain.load(parseTravelTarget(target, Date.now()))).txid
+  }
+
+  stats(): Record<string, unknown> {
+    return {
+      fetch: this.#fetcher.counts,
+      storage: this.#client.stats(),
+      views: this.#views.size,
+      pagesCached: this.#store.size,
+      indexBytes: this.#views.current.state.map.byteLength,
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#abort.abort(new LitestreamError('REPLICA_CLOSED', 'the replica was closed'))
+    native.setState(this.id, STATE_CLOSED, 'REPLICA_CLOSED', 'the replica was closed')
+    await this.#opening?.catch(() => undefined) // whoever asked for the opening is told
+    await this.#poller?.stopped
+    await this.#fetcher?.idle()
+    await this.#hydrator?.close()
+    await this.#client?.close()
+  }
+
+  #refuse(request: BridgeRequest, error: unknown): void {
+    const { code, message } = toLitestreamError(error)
+    native.failRequest(request.id, code, message)
+  }
+
+  #onPoll(outcome: PollOutcome): void {
+    switch (outcome.kind) {
+      case 'unchanged':
+        this.#contact(outcome.startedAt)
+        break
+      case 'advanced':
+        this.#advance(outcome)
+        this.#contact(outcome.startedAt)
+        break
+      case 'moved':
+        this.#repoint(outcome.state)
+        this.#contact(outcome.startedAt)
+        break
+      case 'rebuilt':
+        this.#rebuild(outcome.state, outcome.reset)
+        if (outcome.reset) this.#emit({ type: 'reset', message: outcome.message, txid: outcome.state.txid })
+        else this.#emit({ type: 'gap', message: outcome.message })
+        this.#contact(outcome.startedAt)
+        break
+      case 'gap':
+        this.#emit({ type: 'gap', message: outcome.message })
+        native.setState(this.id, this.#stale ? STATE_STALE : STATE_LIVE, 'LTX_GAP', outcome.message)
+        this.#checkStale()
+        break
+      case 'failed':
+        this.#emit({ type: 'error', code: outcome.error.code, message: outcome.error.message })
+        if (!this.#stale) native.setState(this.id, STATE_LIVE, outcome.error.code, outcome.error.message)
+        this.#checkStale()
+        break
+    }
+    this.#views.collect()
+    this.#hydrator?.fold()
+  }
+
+  #contact(at: number): void {
+    this.#lastContact = at
+    native.setContact(this.id, at)
+    this.#stale = false
+    native.setState(this.id, STATE_LIVE, '', '')
+  }
+
+  #lastContact = Date.now()
+
+  #checkStale(): void {
+    const age = Date.now() - this.#lastContact
+    if (this.#stale || age <= this.#options.maxStale) return
+    this.#stale = true
+    const message = `the store was last seen ${age} ms ago, max_stale is ${this.#options.maxStale} ms`
+    native.setState(this.id, STATE_STALE, 'REPLICA_STALE', message)
+    this.#emit({ type: 'stale', message })
+  }
+
+  #advance({ extension }: Extract<PollOutcome, { kind: 'advanced' }>): void {
+    const { state, files, changed } = extension
+    const before = this.#views.current
+    const view = this.#views.add(state, this.#store, this.#hydrator?.file ?? null, before, changed)
+    this.#hydrator?.advance(before, view, changed)
+    // What came with the index costs nothing more: the changed pages of small files go into slots before anyone asks.
+    for (const { info, index, bytes } of files) {
+      if (!bytes) continue
+      const file = this.#chain.files.ordinal(info)
+      const pages = []
+      for (let i = 0; i < index.count; i++) {
+        const pgno = index.pgnos[i]
+        if (state.map.fileOf(pgno) === file) pages.push({ pgno, file, offset: index.offsets[i], size: index.sizes[i] })
+      }
+      this.#fetcher.store(view, bytes, pages)
+    }
+    this.#views.publish(view)
+    this.#emit({ type: 'advance', txid: state.txid, timestamp: state.timestamp })
+  }
+
+  /** The same TXID from other files: pages that are resident stay so. */
+  #repoint(state: ChainState): void {
+    const view = this.#views.current
+    this.#adoptTable(state, view)
+    view.state = state
+  }
+
+  #adoptTable(state: ChainState, view: ReplicaView): void {
+    view.store.rekey((file, pgno) =>
+      view.state.map.fileOf(pgno) === file ? pageKey(state.map.fileOf(pgno), pgno) : undefined,
+    )
+  }
+
+  #rebuild(state: ChainState, reset: boolean): void {
+    if (reset) this.#views.reincarnate()
+    if (state.pageSize !== this.#store.pageSize) this.#store = new PageStore(state.pageSize, this.#options.cacheSize)
+    this.#hydrator?.restart(state, reset)
+    const view = this.#views.add(state, this.#store, this.#hydrator?.file ?? null)
+    this.#hydrator?.adopt(view)
+    this.#views.publish(view)
+    this.#emit({ type: 'advance', txid: state.txid, timestamp: state.timestamp })
+  }
+
+  /** A file under a view is gone or damaged: find the same pages in other files. */
+  async #reresolve(view: ReplicaView, cause: LitestreamError): Promise<void> {
+    const state = await staleView(this.#chain, view.state.txid, cause.file)
+    if (state.timestamp !== view.state.timestamp && state.anchor.level !== 9 && view.state.anchor.level !== 9) {
+      throw new LitestreamError(
+        'REPLICA_RESET',
+        `TXID ${formatTxid(state.txid)} of the replica is no longer what this transaction reads: it was begun anew`,
+        { cause, hint: 'End the transaction: the next one sees the new replica.' },
+      )
+    }
+    view.state = state
+  }
+
+  /** The opening failed for good; plain connections find the reason here. */
+  fail(error: unknown): void {
+    const { code, message } = toLitestreamError(error)
+    native.setState(this.id, STATE_FAILED, code, message)
+  }
+}
+
+function toLitestreamError(error: unknown): LitestreamError {
+  if (error instanceof LitestreamError) return error
+  return new LitestreamError('STORAGE_FAILED', error instanceof Error ? error.message : String(error), { cause: error })
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => {
+      clearTimeout(timer)
+      reject(signal.reason)
+    }
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', onAbort)
+      resolve()
+    }, ms)
+    signal.addEventListener('abort', onAbort, { once: true })
+  })
+}

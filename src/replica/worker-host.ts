@@ -1,0 +1,106 @@
+import { BroadcastChannel, Worker } from 'node:worker_threads'
+import { deserializeError, LitestreamError } from '../errors.js'
+import { native } from '../native.js'
+import { CHANNEL, type HandleCall, type WorkerMessage } from './messages.js'
+import { REQUEST_CALL } from './native-replica.js'
+import type { SessionEvent } from './replica-session.js'
+
+/** How often a thread looks whether the worker, which another thread may have started, is still there. */
+const KEEPER_MS = 500
+
+type EventListener = (event: SessionEvent) => void
+
+interface PendingCall {
+  readonly resolve: (result: unknown) => void
+  readonly reject: (error: LitestreamError) => void
+}
+
+const listeners = new Map<number, Set<EventListener>>()
+const calls = new Map<string, PendingCall>()
+let channel: BroadcastChannel | undefined
+let nextCall = 1
+const callPrefix = `${process.pid}-${Math.random().toString(36).slice(2)}`
+
+/**
+ * Makes sure that the process has a replica worker. It is started by the first thread that needs it and started anew, by whichever
+ * thread notices first, when it is gone while replicas are open. It never keeps the process alive.
+ */
+export function ensureWorker(): void {
+  connect()
+  if (native.expectWorker()) spawn()
+}
+
+function spawn(): void {
+  const worker = new Worker(new URL('./worker.js', import.meta.url), { name: 'litestream-replica', execArgv: [] })
+  worker.unref()
+  worker.on('error', (error) => failCalls(`the replica worker failed: ${error.message}`, error))
+  worker.on('exit', () => {
+    if (!native.workerAlive()) native.unexpectWorker()
+    failCalls('the replica worker exited')
+    if (native.openReplicas() > 0) ensureWorker()
+  })
+}
+
+function connect(): void {
+  if (channel) return
+  channel = new BroadcastChannel(CHANNEL)
+  channel.onmessage = (event) => onMessage((event as MessageEvent).data as WorkerMessage)
+  channel.unref()
+  setInterval(() => {
+    if (native.openReplicas() > 0 && !native.workerAlive()) ensureWorker()
+  }, KEEPER_MS).unref()
+}
+
+function onMessage(message: WorkerMessage): void {
+  if (message.from !== 'worker') return
+  if ('event' in message) {
+    for (const listener of listeners.get(message.replica) ?? []) listener(message.event)
+    return
+  }
+  const call = calls.get(message.call)
+  if (!call) return
+  settle(message.call)
+  if (message.error) call.reject(deserializeError(message.error))
+  else call.resolve(message.result)
+}
+
+function settle(id: string): void {
+  calls.delete(id)
+  // What is awaited keeps the process alive, and nothing else does.
+  if (calls.size === 0) channel?.unref()
+}
+
+function failCalls(message: string, cause?: unknown): void {
+  for (const [id, call] of [...calls]) {
+    settle(id)
+    call.reject(new LitestreamError('WORKER_EXITED', message, { cause, hint: 'It is started anew; try again.' }))
+  }
+}
+
+type Unsent<T> = T extends unknown ? Omit<T, 'call'> : never
+
+/** Calls the worker about a replica. */
+export function callWorker(replica: number, key: string, message: Unsent<HandleCall>): Promise<unknown> {
+  ensureWorker()
+  const call = `${callPrefix}-${nextCall++}`
+  return new Promise((resolve, reject) => {
+    calls.set(call, { resolve, reject })
+    channel?.ref()
+    native.tellWorker(REQUEST_CALL, replica, `${JSON.stringify({ ...message, call })}\n${key}`)
+  })
+}
+
+/** Hears the events of a replica; returns how to stop. */
+export function onSessionEvent(replica: number, listener: EventListener): () => void {
+  connect()
+  let set = listeners.get(replica)
+  if (!set) {
+    set = new Set()
+    listeners.set(replica, set)
+  }
+  set.add(listener)
+  return () => {
+    set.delete(listener)
+    if (set.size === 0) listeners.delete(replica)
+  }
+}

@@ -1,0 +1,134 @@
+// The replica worker: one thread a process, which knows where pages live and fetches them. It is started by worker-host.ts.
+import { BroadcastChannel } from 'node:worker_threads'
+import { LitestreamError, serializeError } from '../errors.js'
+import { native } from '../native.js'
+import { CHANNEL, type HandleCall, type WorkerMessage } from './messages.js'
+import {
+  type BridgeRequest,
+  REQUEST_CALL,
+  REQUEST_CLOSE,
+  REQUEST_OPEN,
+  REQUEST_PAGE,
+  REQUEST_TRAVEL,
+} from './native-replica.js'
+import { resolveOptions } from './options.js'
+import { ReplicaSession } from './replica-session.js'
+
+const channel = new BroadcastChannel(CHANNEL)
+channel.unref()
+const sessions = new Map<number, ReplicaSession>()
+
+function post(message: WorkerMessage): void {
+  channel.postMessage(message)
+}
+
+async function openSession(replica: number, key: string): Promise<ReplicaSession> {
+  let session = sessions.get(replica)
+  if (!session) {
+    session = new ReplicaSession(replica, resolveOptions(key, process.env), (event) =>
+      post({ from: 'worker', replica, event }),
+    )
+    sessions.set(replica, session)
+  }
+  await session.open()
+  return session
+}
+
+async function onOpen(request: BridgeRequest): Promise<void> {
+  try {
+    await openSession(request.replica, request.text)
+    native.completeRequest(request.id)
+  } catch (error) {
+    const { code, message } = serializeError(error)
+    native.failRequest(request.id, code, message)
+    // A plain connection can only say "unable to open database file": the reason goes where a person sees it.
+    process.emitWarning(`${message}`, { code, type: 'LitestreamWarning' })
+  }
+}
+
+async function onCall(request: BridgeRequest): Promise<void> {
+  const separator = request.text.indexOf('\n')
+  const message = JSON.parse(request.text.slice(0, separator)) as HandleCall
+  native.completeRequest(request.id)
+  try {
+    const session = await openSession(request.replica, request.text.slice(separator + 1))
+    post({ from: 'worker', call: message.call, result: await run(session, message) })
+  } catch (error) {
+    post({ from: 'worker', call: message.call, error: serializeError(error) })
+  }
+}
+
+async function run(session: ReplicaSession, message: HandleCall): Promise<unknown> {
+  switch (message.method) {
+    case 'open':
+      return undefined
+    case 'refresh':
+      return session.refresh()
+    case 'stats':
+      return session.stats()
+    case 'resolve':
+      return session.resolveTarget(message.target)
+  }
+}
+
+async function onClose(request: BridgeRequest): Promise<void> {
+  const session = sessions.get(request.replica)
+  sessions.delete(request.replica)
+  try {
+    await session?.close()
+  } catch (error) {
+    const { code, message } = serializeError(error)
+    post({ from: 'worker', replica: request.replica, event: { type: 'error', code, message } })
+  } finally {
+    native.completeRequest(request.id)
+  }
+}
+
+function onRequests(): void {
+  const pages = new Map<number, BridgeRequest[]>()
+  for (const request of native.takeRequests()) {
+    const session = sessions.get(request.replica)
+    switch (request.kind) {
+      case REQUEST_PAGE: {
+        const batch = pages.get(request.replica)
+        if (batch) batch.push(request)
+        else pages.set(request.replica, [request])
+        break
+      }
+      case REQUEST_OPEN:
+        void onOpen(request)
+        break
+      case REQUEST_CALL:
+        void onCall(request)
+        break
+      case REQUEST_CLOSE:
+        void onClose(request)
+        break
+      case REQUEST_TRAVEL:
+        if (session) void session.onTravel(request)
+        else native.failRequest(request.id, 'REPLICA_CLOSED', 'the replica is not open')
+        break
+    }
+  }
+  for (const [replica, batch] of pages) {
+    const session = sessions.get(replica)
+    if (session) void session.onPages(batch)
+    else for (const { id } of batch) native.failRequest(id, 'REPLICA_CLOSED', 'the replica is not open')
+  }
+}
+
+/** What a worker before this one left open: its readers are still there and wait for a new view. */
+function adoptOrphans(): void {
+  for (const { id, key, orphaned } of native.allReplicas()) {
+    if (!orphaned) continue
+    openSession(id, key).catch((error: unknown) => {
+      const { code, message } = serializeError(error)
+      post({ from: 'worker', replica: id, event: { type: 'error', code, message } })
+    })
+  }
+}
+
+if (!native.attachWorker(onRequests)) {
+  throw new LitestreamError('WORKER_EXITED', 'another replica worker serves this process already')
+}
+adoptOrphans()
