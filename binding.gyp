@@ -15,6 +15,7 @@
         "native/ltx_legacy_frame.cc",
         "native/ltx_codec_napi.cc",
         "native/wal_scan.cc",
+        "native/btree.cc",
         "native/page_cache.cc",
         "native/replica.cc",
         "native/hydrated_file.cc",

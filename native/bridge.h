@@ -24,7 +24,7 @@
 
 namespace litestream {
 
-enum class RequestKind : int { kOpen = 0, kPage = 1, kTravel = 2, kClose = 3, kCall = 4 };
+enum class RequestKind : int { kOpen = 0, kPage = 1, kTravel = 2, kClose = 3, kCall = 4, kAhead = 5 };
 
 enum class Outcome : int {
   kOk = 0,

@@ -29,7 +29,7 @@ void PageCache::Invalidate(uint32_t slot) {
   uint32_t next = generation.load(std::memory_order_relaxed) + 1;
   if (next == 0) next = 1;  // an entry with generation 0 and slot 0 would read as absent
   generation.store(next, std::memory_order_seq_cst);
-  meta(slot).touched.store(0, std::memory_order_relaxed);
+  meta(slot).touched.store(kUntouched, std::memory_order_relaxed);
 }
 
 }  // namespace litestream

@@ -34,9 +34,12 @@ class PageCache {
   // --- any thread ---
   uint32_t Generation(uint32_t slot) const { return meta(slot).generation.load(std::memory_order_seq_cst); }
   const uint8_t* Data(uint32_t slot) const { return data(slot); }
-  void Touch(uint32_t slot) {
+  // Notes a read. True for the first read after SetTrigger.
+  bool Touch(uint32_t slot) {
     auto& touched = meta(slot).touched;
-    if (!touched.load(std::memory_order_relaxed)) touched.store(1, std::memory_order_relaxed);
+    uint8_t before = touched.load(std::memory_order_relaxed);
+    if (before == kTouched) return false;
+    return touched.exchange(kTouched, std::memory_order_relaxed) == kTrigger;
   }
 
   // --- worker thread ---
@@ -46,13 +49,16 @@ class PageCache {
   PageEntry Entry(uint32_t slot) const { return (PageEntry(Generation(slot)) << 32) | slot; }
   // Whether the slot was read since the last call.
   bool TestAndClearTouched(uint32_t slot) {
-    return meta(slot).touched.exchange(0, std::memory_order_relaxed) != 0;
+    uint8_t touched = kTouched;
+    return meta(slot).touched.compare_exchange_strong(touched, kUntouched, std::memory_order_relaxed);
   }
+  void SetTrigger(uint32_t slot) { meta(slot).touched.store(kTrigger, std::memory_order_relaxed); }
 
  private:
+  enum : uint8_t { kUntouched = 0, kTouched = 1, kTrigger = 2 };
   struct SlotMeta {
     std::atomic<uint32_t> generation{0};
-    std::atomic<uint8_t> touched{0};
+    std::atomic<uint8_t> touched{kUntouched};
   };
   struct Segment {
     explicit Segment(size_t bytes, uint32_t count) : pages(new uint8_t[bytes]), meta(new SlotMeta[count]) {}

@@ -92,7 +92,7 @@ bool Replica::ReadResident(Reader* reader, const View* view, uint32_t pgno, uint
       return false;
     }
     memcpy(dst, view->cache->Data(slot) + offset, size);
-    view->cache->Touch(slot);
+    if (view->cache->Touch(slot)) reader->triggered = pgno;
     reader->copying.store(0, std::memory_order_seq_cst);
   }
   // Only this thread writes it: no read-modify-write is needed.

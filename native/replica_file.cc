@@ -83,6 +83,18 @@ int ReadMiss(ReplicaFile* file, const View* view, uint32_t pgno, uint32_t offset
   return SQLITE_IOERR_READ;
 }
 
+// The reader has come to a page at which the worker wants to fetch the next ones. Nobody waits for that.
+void TellAhead(ReplicaFile* file, const View* view) {
+  auto request = std::make_shared<Request>();
+  request->kind = RequestKind::kAhead;
+  request->replica = *file->replica;
+  request->reader = *file->reader;
+  request->view = view->id;
+  request->pgno = (*file->reader)->triggered;
+  (*file->reader)->triggered = 0;
+  Bridge::Get().Tell(request);
+}
+
 int Close(sqlite3_file* base) {
   ReplicaFile* file = Self(base);
   Replica& replica = ReplicaOf(file);
@@ -127,6 +139,7 @@ int Read(sqlite3_file* base, void* buffer, int amount, sqlite3_int64 at) {
       rc = ReadMiss(file, view, pgno, within, dst, size);
       if (rc != SQLITE_OK) break;
     }
+    if ((*file->reader)->triggered != 0) TellAhead(file, view);
     if (pgno == 1 && within < 100) PatchHeader(view, within, dst, size);
     dst += size;
     offset += size;

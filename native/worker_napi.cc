@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "bridge.h"
+#include "btree.h"
 #include "exports.h"
 #include "ltx_codec.h"
 
@@ -164,8 +165,8 @@ Napi::Value CreateCache(const Napi::CallbackInfo& info) {
   return CacheHandle::New(info.Env(), cache, [](Napi::Env, std::shared_ptr<PageCache>* data) { delete data; });
 }
 
-// frames: [offset, size, pgno, slot] each. Decodes every frame into its slot and enters it into the view. Returns the number of
-// frames done; less than all means that the next one is damaged.
+// frames: [offset, size, pgno, slot] each. Decodes every frame into its slot and enters it into the view; puts the page's b-tree
+// type in the place of the offset. Returns the number of frames done; less than all means that the next one is damaged.
 Napi::Value FillSlots(const Napi::CallbackInfo& info) {
   auto replica = ReplicaArgument(info[0]);
   View* view = replica ? replica->FindView(U32(info[1])) : nullptr;
@@ -183,6 +184,7 @@ Napi::Value FillSlots(const Napi::CallbackInfo& info) {
     FrameError error =
         DecodeFrame(source.Data() + offset, size, true, cache->page_size(), cache->Writable(slot), &found, &used);
     if (error != FrameError::kNone || found != pgno) return Napi::Number::New(info.Env(), double(i));
+    frames[i * 4] = BtreePageType(cache->Data(slot), cache->page_size(), pgno);
     if (view != nullptr && pgno <= view->commit) view->Set(pgno, cache->Entry(slot));
   }
   return Napi::Number::New(info.Env(), double(count));
@@ -205,10 +207,19 @@ Napi::Value Touched(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), cache->TestAndClearTouched(U32(info[1])));
 }
 
-// The slot's page, to be read before the slot is used for another: it points into the cache.
-Napi::Value ReadSlot(const Napi::CallbackInfo& info) {
+// The next read of this slot tells the worker (RequestKind::kAhead), once, without waiting.
+void SetTrigger(const Napi::CallbackInfo& info) {
   auto cache = *info[0].As<CacheHandle>().Data();
-  return Napi::Buffer<uint8_t>::Copy(info.Env(), cache->Data(U32(info[1])), cache->page_size());
+  cache->SetTrigger(U32(info[1]));
+}
+
+// The children of the interior page in a slot, in key order.
+Napi::Value Children(const Napi::CallbackInfo& info) {
+  auto cache = *info[0].As<CacheHandle>().Data();
+  auto children = BtreeChildren(cache->Data(U32(info[1])), cache->page_size(), U32(info[2]), U32(info[3]));
+  auto result = Napi::Uint32Array::New(info.Env(), children.size());
+  if (!children.empty()) memcpy(result.Data(), children.data(), children.size() * sizeof(uint32_t));
+  return result;
 }
 
 // --- hydration ---
@@ -346,7 +357,8 @@ void ExportWorker(Napi::Env env, Napi::Object exports) {
   exports["fillSlots"] = Napi::Function::New(env, FillSlots);
   exports["linkPages"] = Napi::Function::New(env, LinkPages);
   exports["touched"] = Napi::Function::New(env, Touched);
-  exports["readSlot"] = Napi::Function::New(env, ReadSlot);
+  exports["setTrigger"] = Napi::Function::New(env, SetTrigger);
+  exports["btreeChildren"] = Napi::Function::New(env, Children);
   exports["openHydrated"] = Napi::Function::New(env, OpenHydrated);
   exports["resizeHydrated"] = Napi::Function::New(env, ResizeHydrated);
   exports["writeHydrated"] = Napi::Function::New(env, WriteHydrated);

@@ -21,6 +21,12 @@ export interface ChainState {
   readonly anchor: LtxFileInfo
 }
 
+/** A state and what was read on the way to it. */
+export interface LoadedState {
+  readonly state: ChainState
+  readonly files: readonly IndexedFile[]
+}
+
 export interface Extension {
   readonly state: ChainState
   readonly files: readonly IndexedFile[]
@@ -45,10 +51,15 @@ export class Chain {
 
   /** The state at a target. One LIST of every level at once, then every file's index at once. */
   async load(target: PlanTarget = {}): Promise<ChainState> {
+    return (await this.loadFiles(target)).state
+  }
+
+  /** The same, with what was read of the files. */
+  async loadFiles(target: PlanTarget = {}): Promise<LoadedState> {
     for (let attempt = 1; ; attempt++) {
       const plan = await planRestore(this.#client, { ...target, signal: this.#signal })
       try {
-        return await this.loadPlan(plan)
+        return await this.#index(plan)
       } catch (error) {
         const vanished = error instanceof LitestreamError && error.code === 'NOT_FOUND'
         if (!vanished || attempt === PLAN_ATTEMPTS) throw error
@@ -57,6 +68,10 @@ export class Chain {
   }
 
   async loadPlan(plan: readonly LtxFileInfo[]): Promise<ChainState> {
+    return (await this.#index(plan)).state
+  }
+
+  async #index(plan: readonly LtxFileInfo[]): Promise<LoadedState> {
     const indexed = await Promise.all(plan.map((file) => readFileIndex(this.#client, file, this.#signal)))
     let map = PageMap.empty()
     for (const { info, header, index } of indexed) {
@@ -64,7 +79,7 @@ export class Chain {
       map = map.apply(index, this.files.ordinal(info), header.commit)
     }
     const { header, info } = indexed[indexed.length - 1]
-    return {
+    const state = {
       txid: info.maxTxid,
       timestamp: header.timestamp,
       pageSize: header.pageSize,
@@ -72,6 +87,7 @@ export class Chain {
       map: map.freeze(),
       anchor: info,
     }
+    return { state, files: indexed }
   }
 
   /** The state after `plan`, whose files follow on `from` (or overlap its end). Throws PAGE_SIZE_MISMATCH. */

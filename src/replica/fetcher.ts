@@ -3,9 +3,10 @@ import { isLitestreamError, LitestreamError } from '../errors.js'
 import { native } from '../native.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
 import { pageLabel } from './chain.js'
-import { type FetchRange, planFetch, type WantedPage } from './fetch-plan.js'
+import { type FetchRange, MAX_GAP, MAX_RANGE, planFetch, type WantedPage } from './fetch-plan.js'
 import { type FileTable, fileLabel } from './file-table.js'
 import { type PageStore, pageKey } from './page-store.js'
+import { isInterior } from './tree-shape.js'
 import type { ReplicaView } from './view-set.js'
 
 interface Waiter {
@@ -24,8 +25,23 @@ interface Job {
 interface Flight {
   readonly waiters: Waiter[]
   readonly ahead: boolean
+  /** Whether the next read of the page tells the prefetcher to go on. */
+  trigger: boolean
   job?: Job
 }
+
+/** A page worth having soon. */
+export interface AheadPage {
+  readonly view: ReplicaView
+  readonly pgno: number
+  readonly trigger: boolean
+}
+
+/** Bytes fetched ahead in the same request as a page someone waits for; more than that would keep it waiting. */
+const JOINT_BYTES = 256 * 1024
+/** Requests that one batch of pages fetched ahead is split into, if it is large: they come in parallel. */
+const AHEAD_PARTS = 4
+const MIN_AHEAD_RANGE = 1024 * 1024
 
 export interface FetchCounts {
   /** Ranged reads sent to the store for pages. */
@@ -37,6 +53,9 @@ export interface FetchCounts {
   /** Pages fetched ahead that a reader then asked for while they were under way. */
   aheadJoined: number
 }
+
+/** An interior b-tree page came in; `wanted`: someone waited for it. */
+export type OnInterior = (view: ReplicaView, pgno: number, slot: number, wanted: boolean) => void
 
 /** What to do when a file of a view is gone or damaged: point the view at other files, then the page is looked up again. */
 export type Reresolve = (view: ReplicaView, cause: LitestreamError) => Promise<void>
@@ -52,6 +71,7 @@ export class Fetcher {
   readonly #files: () => FileTable
   readonly #signal: AbortSignal
   readonly #reresolve: Reresolve
+  readonly #onInterior: OnInterior
   readonly #urgent: PQueue
   // What nobody waits for yet has places of its own, fewer, so that it never holds up what someone waits for.
   readonly #ahead: PQueue
@@ -64,72 +84,97 @@ export class Fetcher {
     readonly signal: AbortSignal
     readonly concurrency: number
     readonly reresolve: Reresolve
+    readonly onInterior: OnInterior
   }) {
     this.#replica = options.replica
     this.#client = options.client
     this.#files = options.files
     this.#signal = options.signal
     this.#reresolve = options.reresolve
+    this.#onInterior = options.onInterior
     this.#urgent = new PQueue({ concurrency: options.concurrency })
     this.#ahead = new PQueue({ concurrency: Math.max(1, Math.floor(options.concurrency / 2)) })
   }
 
-  /**
-   * Answers page requests of one moment. `ahead` are page numbers worth having soon, of the view of each request.
-   */
-  ask(waiters: readonly Waiter[], ahead: readonly { view: ReplicaView; pgno: number }[] = []): void {
+  /** Answers page requests of one moment, and fetches what is worth having soon. */
+  ask(waiters: readonly Waiter[], ahead: readonly AheadPage[] = []): void {
     const wanted = new Map<ReplicaView, WantedPage[]>()
-    const want = (view: ReplicaView, page: WantedPage) => {
-      const pages = wanted.get(view)
-      if (pages) pages.push(page)
-      else wanted.set(view, [page])
-    }
     for (const waiter of waiters) {
-      const place = waiter.view.state.map.find(waiter.pgno)
-      if (place.file === 0) {
-        const { code, message } = missing(waiter.view, waiter.pgno)
-        native.failRequest(waiter.request, code, message)
-        continue
-      }
-      const key = pageKey(place.file, waiter.pgno)
-      const { store } = waiter.view
-      const slot = store.slotOf(key)
-      const flight = this.#flights.get(key)
-      if (flight) {
-        if (flight.ahead && flight.waiters.length === 0) this.counts.aheadJoined++
-        flight.waiters.push(waiter)
-        const { job } = flight
-        if (job && !job.started) void this.#urgent.add(() => this.#run(job))
-      } else if (slot !== undefined) {
-        this.#answer(waiter, store, slot)
-      } else {
-        this.counts.pagesWanted++
-        this.#flights.set(key, { waiters: [waiter], ahead: false })
-        want(waiter.view, { pgno: waiter.pgno, ...place })
-      }
+      const page = this.#await(waiter)
+      if (page) append(wanted, waiter.view, page)
     }
-    const urgent = new Set([...wanted.values()].flat().map((page) => pageKey(page.file, page.pgno)))
-    for (const { view, pgno } of ahead) {
-      const place = view.state.map.find(pgno)
-      if (place.file === 0) continue
-      const key = pageKey(place.file, pgno)
-      if (this.#flights.has(key) || view.store.has(key)) continue
-      this.counts.pagesAhead++
-      this.#flights.set(key, { waiters: [], ahead: true })
-      want(view, { pgno, ...place })
+    const soon = new Map<ReplicaView, WantedPage[]>()
+    for (const each of ahead) {
+      const page = this.#expect(each)
+      if (page) append(soon, each.view, page)
     }
     for (const [view, pages] of wanted) {
-      for (const range of planFetch(pages)) {
-        const job: Job = { view, range, started: false }
-        let queue = this.#ahead
-        for (const page of range.pages) {
-          const key = pageKey(page.file, page.pgno)
-          const flight = this.#flights.get(key)
-          if (flight) flight.job = job
-          if (urgent.has(key)) queue = this.#urgent
-        }
-        void queue.add(() => this.#run(job))
+      const more = soon.get(view) ?? []
+      const joint = more.reduce((bytes, page) => bytes + page.size, 0) <= JOINT_BYTES
+      this.#start(this.#urgent, view, planFetch(joint ? [...pages, ...more] : pages))
+      if (joint) soon.delete(view)
+    }
+    for (const [view, pages] of soon) {
+      const bytes = pages.reduce((sum, page) => sum + page.size, 0)
+      this.#start(this.#ahead, view, planFetch(pages, MAX_GAP, clamp(bytes / AHEAD_PARTS, MIN_AHEAD_RANGE, MAX_RANGE)))
+    }
+  }
+
+  /** Answers a waiter from a slot or a flight, or says what to fetch for it. */
+  #await(waiter: Waiter): WantedPage | undefined {
+    const place = waiter.view.state.map.find(waiter.pgno)
+    if (place.file === 0) {
+      const { code, message } = missing(waiter.view, waiter.pgno)
+      native.failRequest(waiter.request, code, message)
+      return undefined
+    }
+    const key = pageKey(place.file, waiter.pgno)
+    const flight = this.#flights.get(key)
+    if (flight) {
+      if (flight.ahead && flight.waiters.length === 0) this.counts.aheadJoined++
+      flight.waiters.push(waiter)
+      const { job } = flight
+      if (job && !job.started) void this.#urgent.add(() => this.#run(job))
+      return undefined
+    }
+    const slot = waiter.view.store.slotOf(key)
+    if (slot !== undefined) {
+      this.#answer(waiter, waiter.view.store, slot)
+      return undefined
+    }
+    this.counts.pagesWanted++
+    this.#flights.set(key, { waiters: [waiter], ahead: false, trigger: false })
+    return { pgno: waiter.pgno, ...place }
+  }
+
+  /** Says what to fetch for a page that nobody waits for yet, unless it is here or under way. */
+  #expect({ view, pgno, trigger }: AheadPage): WantedPage | undefined {
+    const place = view.state.map.find(pgno)
+    if (place.file === 0) return undefined
+    const key = pageKey(place.file, pgno)
+    const flight = this.#flights.get(key)
+    if (flight) {
+      flight.trigger ||= trigger
+      return undefined
+    }
+    const slot = view.store.slotOf(key)
+    if (slot !== undefined) {
+      if (trigger) native.setTrigger(view.store.cache, slot)
+      return undefined
+    }
+    this.counts.pagesAhead++
+    this.#flights.set(key, { waiters: [], ahead: true, trigger })
+    return { pgno, ...place }
+  }
+
+  #start(queue: PQueue, view: ReplicaView, ranges: readonly FetchRange[]): void {
+    for (const range of ranges) {
+      const job: Job = { view, range, started: false }
+      for (const page of range.pages) {
+        const flight = this.#flights.get(pageKey(page.file, page.pgno))
+        if (flight) flight.job = job
       }
+      void queue.add(() => this.#run(job))
     }
   }
 
@@ -213,7 +258,7 @@ export class Fetcher {
   #fill(view: ReplicaView, bytes: Uint8Array, base: number, pages: readonly WantedPage[]): WantedPage | undefined {
     const { store } = view
     // A cache smaller than the range is filled in turns, so that no page is dropped before its readers have it.
-    const turn = Math.max(1, Math.floor(store.slots / 2))
+    const turn = Math.max(1, Math.floor(store.slots / 4))
     for (let first = 0; first < pages.length; first += turn) {
       const part = pages.slice(first, first + turn)
       const frames = new Uint32Array(part.length * 4)
@@ -222,16 +267,21 @@ export class Fetcher {
         frames.set([page.offset - base, page.size, page.pgno, slot], i * 4)
       })
       const good = native.fillSlots(this.#replica, view.id, store.cache, bytes, frames)
+      // Marks come before answers: a reader that is let go runs through the resident pages faster than this loop.
       part.forEach((page, i) => {
         const key = pageKey(page.file, page.pgno)
-        if (i >= good) {
-          store.drop(key)
-          return
-        }
-        const flight = this.#flights.get(key)
-        if (!flight) return
+        if (i >= good) store.drop(key)
+        else if (this.#flights.get(key)?.trigger) native.setTrigger(store.cache, frames[i * 4 + 3])
+      })
+      part.slice(0, good).forEach((page, i) => {
+        const key = pageKey(page.file, page.pgno)
+        const slot = frames[i * 4 + 3]
+        const waiters = this.#flights.get(key)?.waiters ?? []
         this.#flights.delete(key)
-        for (const waiter of flight.waiters) this.#answer(waiter, store, frames[i * 4 + 3])
+        for (const waiter of waiters) this.#answer(waiter, store, slot)
+        if (!isInterior(frames[i * 4])) return
+        store.keepLonger(key)
+        this.#onInterior(view, page.pgno, slot, waiters.length > 0)
       })
       if (good < part.length) return part[good]
     }
@@ -251,6 +301,16 @@ export class Fetcher {
       for (const waiter of flight?.waiters ?? []) native.failRequest(waiter.request, error.code, error.message)
     }
   }
+}
+
+function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
+  const list = lists.get(key)
+  if (list) list.push(value)
+  else lists.set(key, [value])
+}
+
+function clamp(value: number, low: number, high: number): number {
+  return Math.min(high, Math.max(low, value))
 }
 
 function missing(view: ReplicaView, pgno: number): LitestreamError {

@@ -1,4 +1,3 @@
-import { HEADER_SIZE } from '../ltx/format.js'
 import { decodeHeader, type LtxHeader } from '../ltx/header.js'
 import { decodePageIndex, type PageIndex } from '../ltx/page-index.js'
 import { parseTail } from '../ltx/tail.js'
@@ -8,13 +7,15 @@ import { fileLabel } from './file-table.js'
 /** A file of at most this size is read whole: one request brings its index and its pages. */
 export const WHOLE_FILE_SIZE = 256 * 1024
 const MIN_TAIL = 32 * 1024
+/** Read from the beginning of a larger file: its header, and the schema and the roots of the first tables of a snapshot. */
+const HEAD = 64 * 1024
 
 export interface IndexedFile {
   readonly info: LtxFileInfo
   readonly header: LtxHeader
   readonly index: PageIndex
-  /** The file's bytes, if it was read whole. */
-  readonly bytes?: Uint8Array
+  /** The file from its first byte on, as far as it was read. */
+  readonly bytes: Uint8Array
 }
 
 /** An index takes some 7 bytes a page and a compressed page some 2,000: 1/128 of the file nearly always holds it, in one read. */
@@ -37,12 +38,12 @@ export async function readFileIndex(
     return { info, header, index: tail.index as PageIndex, bytes: data }
   }
   const [head, tail] = await Promise.all([
-    client.read(info, { offset: 0, length: HEADER_SIZE }, options),
+    client.read(info, { offset: 0, length: HEAD }, options),
     client.read(info, { suffix: tailGuess(info.size) }, options),
   ])
   const header = decodeHeader(head.data, label)
   const parsed = parseTail(tail.data, tail.fileSize, label)
-  if (parsed.index) return { info, header, index: parsed.index }
+  if (parsed.index) return { info, header, index: parsed.index, bytes: head.data }
   const rest = await client.read(info, { offset: parsed.indexOffset, length: parsed.indexSize }, options)
-  return { info, header, index: decodePageIndex(rest.data, label, parsed.indexOffset) }
+  return { info, header, index: decodePageIndex(rest.data, label, parsed.indexOffset), bytes: head.data }
 }

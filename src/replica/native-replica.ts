@@ -14,6 +14,8 @@ export const REQUEST_PAGE = 1
 export const REQUEST_TRAVEL = 2
 export const REQUEST_CLOSE = 3
 export const REQUEST_CALL = 4
+/** A reader came to a page that was marked by `setTrigger`; nobody waits. */
+export const REQUEST_AHEAD = 5
 
 export interface BridgeRequest {
   readonly id: number
@@ -115,14 +117,18 @@ export interface ReplicaWorkerNative {
   createCache(pageSize: number, slots: number): NativePageCache
   /**
    * Decodes frames into slots and enters them into the view (0: into none). `frames`: [offset in source, size, pgno, slot] each.
-   * Returns how many were good; less than all means that the next is damaged.
+   * Returns how many were good; less than all means that the next is damaged. In the place of its offset a good frame then has
+   * its page's b-tree type (2, 5: interior; 10, 13: leaf; 0: none).
    */
   fillSlots(replica: number, view: number, cache: NativePageCache, source: Uint8Array, frames: Uint32Array): number
   /** Enters pages that are in slots already: [pgno, slot] each. */
   linkPages(replica: number, view: number, cache: NativePageCache, pairs: Uint32Array): void
   /** Whether the slot was read since the last call. */
   touched(cache: NativePageCache, slot: number): boolean
-  readSlot(cache: NativePageCache, slot: number): Uint8Array
+  /** The next read of the slot sends REQUEST_AHEAD, once. */
+  setTrigger(cache: NativePageCache, slot: number): void
+  /** The children of the interior page in a slot, in key order; empty for any other page. */
+  btreeChildren(cache: NativePageCache, slot: number, pgno: number, commit: number): Uint32Array
   /** An errno where it cannot be opened or is locked by another. `fresh`: begin with an empty file. */
   openHydrated(path: string, pageSize: number, fresh: boolean): NativeHydratedFile | number
   /** Makes room for so many pages; 0 or an errno. */

@@ -12,12 +12,14 @@ export function pageKey(file: number, pgno: number): number {
 
 /**
  * Which page version is in which slot, and which goes when room is needed: least recently used first, where a read that never
- * left native code counts too (its touched bit is looked at before its page is dropped).
+ * left native code counts too (its touched bit is looked at before its page is dropped). Interior b-tree pages, which every look-up
+ * needs, go only once they take more than half of the slots.
  */
 export class PageStore {
   readonly cache: NativePageCache
   readonly slots: number
-  readonly #lru: LRUCache<number, number>
+  readonly #leaves: LRUCache<number, number>
+  readonly #interior: LRUCache<number, number>
   readonly #free: number[] = []
   #unused = 0
 
@@ -27,61 +29,76 @@ export class PageStore {
   ) {
     this.slots = Math.max(MIN_SLOTS, Math.floor(budget / pageSize))
     this.cache = native.createCache(pageSize, this.slots)
-    this.#lru = new LRUCache({ max: this.slots })
+    this.#leaves = new LRUCache({ max: this.slots })
+    this.#interior = new LRUCache({ max: this.slots })
   }
 
   /** Pages resident. */
   get size(): number {
-    return this.#lru.size
+    return this.#leaves.size + this.#interior.size
   }
 
   slotOf(key: number): number | undefined {
-    return this.#lru.get(key)
+    return this.#leaves.get(key) ?? this.#interior.get(key)
   }
 
   has(key: number): boolean {
-    return this.#lru.has(key)
+    return this.#leaves.has(key) || this.#interior.has(key)
   }
 
   /** A slot for a page version; what was in it is gone. The caller fills it before it gives the thread away. */
   allocate(key: number): number {
-    const there = this.#lru.peek(key)
+    const there = this.#leaves.peek(key) ?? this.#interior.peek(key)
     if (there !== undefined) return there
     const slot = this.#free.pop() ?? (this.#unused < this.slots ? this.#unused++ : this.#evict())
-    this.#lru.set(key, slot)
+    this.#leaves.set(key, slot)
     return slot
+  }
+
+  /** The page turned out to be an interior one. */
+  keepLonger(key: number): void {
+    const slot = this.#leaves.peek(key)
+    if (slot === undefined) return
+    this.#leaves.delete(key)
+    this.#interior.set(key, slot)
   }
 
   /** Takes back a slot that could not be filled. */
   drop(key: number): void {
-    const slot = this.#lru.peek(key)
-    if (slot === undefined) return
-    this.#lru.delete(key)
-    this.#free.push(slot)
+    for (const lru of [this.#leaves, this.#interior]) {
+      const slot = lru.peek(key)
+      if (slot === undefined) continue
+      lru.delete(key)
+      this.#free.push(slot)
+    }
   }
 
   /** Gives resident pages other keys; undefined keeps the one there is. */
   rekey(rename: (file: number, pgno: number) => number | undefined): void {
-    for (const [key, slot] of [...this.#lru.rentries()]) {
-      const other = rename(Math.floor(key / 2 ** 32), key % 2 ** 32)
-      if (other === undefined || other === key || this.#lru.has(other)) continue
-      this.#lru.delete(key)
-      this.#lru.set(other, slot)
+    for (const lru of [this.#leaves, this.#interior]) {
+      for (const [key, slot] of [...lru.rentries()]) {
+        const other = rename(Math.floor(key / 2 ** 32), key % 2 ** 32)
+        if (other === undefined || other === key || this.has(other)) continue
+        lru.delete(key)
+        lru.set(other, slot)
+      }
     }
   }
 
   #evict(): number {
+    const crowded = this.#interior.size > this.slots / 2 || this.#leaves.size === 0
+    const lru = crowded ? this.#interior : this.#leaves
     // Second chance: a page that native code read since it was last looked at moves to the front. Bounded, so that a cache in which
     // everything is hot still gives way.
     for (let i = 0; i < 64; i++) {
-      const key = this.#lru.rkeys().next().value as number
-      const slot = this.#lru.peek(key) as number
+      const key = lru.rkeys().next().value as number
+      const slot = lru.peek(key) as number
       if (!native.touched(this.cache, slot)) break
-      this.#lru.get(key)
+      lru.get(key)
     }
-    const key = this.#lru.rkeys().next().value as number
-    const slot = this.#lru.peek(key) as number
-    this.#lru.delete(key)
+    const key = lru.rkeys().next().value as number
+    const slot = lru.peek(key) as number
+    lru.delete(key)
     return slot
   }
 }

@@ -1,51 +1,175 @@
+import type { TreeShape } from './tree-shape.js'
 import type { ReplicaView } from './view-set.js'
 
-/** Bytes of the first window of a sequential run, and of the largest. */
-const FIRST_WINDOW = 16 * 1024
+/** Decoded bytes of a run's first window, and of its largest; each window is four times the one before. */
+const FIRST_WINDOW = 256 * 1024
 const LAST_WINDOW = 8 * 1024 * 1024
-/** A miss this many pages behind the expected one still belongs to the run: pages in between were resident. */
+/** The same for pages whose place in a tree is not known (overflow chains, trees whose root was not seen). */
+const FIRST_BLIND_WINDOW = 32 * 1024
+/** A miss this many pages behind the expected one still belongs to a run: pages in between were resident. */
 const SLACK = 8
+/** Runs remembered per connection: a join goes forward in several trees at once. */
+const RUNS = 8
+/** So many misses under one interior page, in no order: the rest of its children come too. */
+const DENSE = 8
+/** Interior pages fetched at once around one that was asked for. */
+const INTERIOR_SPAN = 1024
 
-interface Run {
-  /** The page number that the run expects next. */
-  next: number
-  /** Up to where pages were asked for, exclusive. */
-  fetched: number
-  window: number
+/** Pages worth having soon. A reader that comes to `trigger` will want more. */
+export interface Ahead {
+  readonly pages: readonly number[]
+  readonly trigger: number
 }
 
-/** What a connection will want next, guessed from what it missed: a doubling window while it goes forward, nothing after a jump. */
-export class Prefetcher {
-  readonly #runs = new Map<number, Run[]>()
+const NOTHING: Ahead = { pages: [], trigger: 0 }
 
-  /** The pages to fetch with this miss. */
-  onMiss(reader: number, view: ReplicaView, pgno: number): number[] {
-    const { pageSize, commit } = view.state
-    let runs = this.#runs.get(reader)
-    if (!runs) {
-      runs = []
-      this.#runs.set(reader, runs)
-    }
-    const at = runs.findIndex((run) => pgno >= run.next && pgno <= Math.max(run.next + SLACK, run.fetched + SLACK))
-    if (at < 0) {
-      // One run a b-tree: a join goes forward in several at once.
-      runs.unshift({ next: pgno + 1, fetched: pgno + 1, window: 0 })
-      runs.length = Math.min(runs.length, 8)
-      return []
-    }
-    const [run] = runs.splice(at, 1)
-    runs.unshift(run)
-    run.window = Math.min(LAST_WINDOW, Math.max(FIRST_WINDOW, run.window * 2))
-    const from = Math.max(pgno + 1, run.fetched)
-    const to = Math.min(commit + 1, pgno + 1 + Math.ceil(run.window / pageSize))
-    run.next = pgno + 1
-    const ahead: number[] = []
-    for (let p = from; p < to; p++) ahead.push(p)
-    run.fetched = Math.max(run.fetched, to)
-    return ahead
+interface Run {
+  readonly direction: 1 | -1
+  /** The last page that was fetched ahead, or that was missed. */
+  last: number
+  /** Decoded bytes of the next window. */
+  window: number
+  trigger: number
+  /** The pages fetched last: a miss in them says that the reader is faster than what is fetched ahead of it. */
+  pending: ReadonlySet<number>
+  /** Whether the pages of the run follow each other in a tree, or only by number. */
+  readonly tree: boolean
+}
+
+interface Misses {
+  position: number
+  count: number
+}
+
+interface ReaderState {
+  readonly runs: Run[]
+  /** By interior page: where this connection last missed a child of it. */
+  readonly misses: Map<number, Misses>
+}
+
+/**
+ * What a connection will want next, from what it missed. Exact before speculative: where the interior page above a missed page is
+ * known, its children are followed in key order; page numbers only where it is not.
+ */
+export class Prefetcher {
+  readonly #readers = new Map<number, ReaderState>()
+  readonly #tree: TreeShape
+
+  constructor(tree: TreeShape) {
+    this.#tree = tree
+  }
+
+  /** The pages to fetch with a miss. */
+  onMiss(reader: number, view: ReplicaView, pgno: number): Ahead {
+    const state = this.#state(reader)
+    const parent = this.#tree.parentOf(pgno)
+    return parent === 0 ? this.#blind(state, view, pgno) : this.#known(state, view, pgno, parent)
+  }
+
+  /** The pages to fetch when a reader comes to the trigger of one of its runs. */
+  onTrigger(reader: number, view: ReplicaView, pgno: number): Ahead {
+    const state = this.#state(reader)
+    const run = state.runs.find((each) => each.trigger === pgno)
+    if (run) return this.#next(run, view)
+    return this.#tree.isOutermost(pgno, -1) ? this.#begin(state, view, pgno, 1, FIRST_WINDOW, true) : NOTHING
+  }
+
+  /** An interior page that someone waited for arrived: those beside it are interior, few, and soon wanted. */
+  onInterior(pgno: number): readonly number[] {
+    const siblings = this.#tree.childrenOf(this.#tree.parentOf(pgno))
+    if (!siblings) return []
+    if (siblings.length <= INTERIOR_SPAN) return [...siblings]
+    const first = Math.max(0, siblings.indexOf(pgno) - INTERIOR_SPAN / 2)
+    return [...siblings.subarray(first, first + INTERIOR_SPAN)]
   }
 
   forget(reader: number): void {
-    this.#runs.delete(reader)
+    this.#readers.delete(reader)
+  }
+
+  #state(reader: number): ReaderState {
+    let state = this.#readers.get(reader)
+    if (!state) {
+      state = { runs: [], misses: new Map() }
+      this.#readers.set(reader, state)
+    }
+    return state
+  }
+
+  #known(state: ReaderState, view: ReplicaView, pgno: number, parent: number): Ahead {
+    const position = this.#tree.position(pgno)
+    const before = state.misses.get(parent)
+    state.misses.set(parent, { position, count: (before?.count ?? 0) + 1 })
+    // A map of every interior page ever missed under would grow with the database.
+    if (state.misses.size > 4096) state.misses.clear()
+    const running = state.runs.find((run) => run.tree && (run.pending.has(pgno) || this.#follows(run, pgno)))
+    if (running) {
+      if (!running.pending.has(pgno)) running.last = pgno
+      return this.#next(running, view)
+    }
+    const step = before ? position - before.position : 0
+    if (step !== 0 && Math.abs(step) <= SLACK)
+      return this.#begin(state, view, pgno, step > 0 ? 1 : -1, FIRST_WINDOW, true)
+    // A scan begins at the edge of a tree, a look-up seldom ends there.
+    for (const direction of [1, -1] as const) {
+      if (!before && this.#tree.isOutermost(pgno, direction === 1 ? -1 : 1)) {
+        return this.#begin(state, view, pgno, direction, FIRST_WINDOW, true)
+      }
+    }
+    if (before && before.count + 1 === DENSE) {
+      const siblings = this.#tree.childrenOf(parent) ?? []
+      return { pages: [...siblings], trigger: 0 }
+    }
+    return NOTHING
+  }
+
+  #follows(run: Run, pgno: number): boolean {
+    return this.#tree.following(run.last, run.direction, 1)[0] === pgno
+  }
+
+  #blind(state: ReaderState, view: ReplicaView, pgno: number): Ahead {
+    const run = state.runs.find(
+      (each) => !each.tree && (each.pending.has(pgno) || (pgno > each.last && pgno <= each.last + SLACK)),
+    )
+    if (run) {
+      if (!run.pending.has(pgno)) run.last = pgno
+      return this.#next(run, view)
+    }
+    this.#remember(state, {
+      direction: 1,
+      last: pgno,
+      window: FIRST_BLIND_WINDOW,
+      trigger: 0,
+      pending: new Set(),
+      tree: false,
+    })
+    return NOTHING
+  }
+
+  #begin(state: ReaderState, view: ReplicaView, pgno: number, direction: 1 | -1, window: number, tree: boolean): Ahead {
+    const run: Run = { direction, last: pgno, window, trigger: 0, pending: new Set(), tree }
+    this.#remember(state, run)
+    return this.#next(run, view)
+  }
+
+  #remember(state: ReaderState, run: Run): void {
+    state.runs.unshift(run)
+    state.runs.length = Math.min(state.runs.length, RUNS)
+  }
+
+  #next(run: Run, view: ReplicaView): Ahead {
+    const { pageSize, commit } = view.state
+    // A window never takes more than a quarter of the cache, or it would push itself out before it is read.
+    const budget = Math.min(run.window, (view.store.slots * pageSize) / 4)
+    const count = Math.max(1, Math.floor(budget / pageSize))
+    const pages = run.tree
+      ? this.#tree.following(run.last, run.direction, count)
+      : Array.from({ length: Math.min(count, commit - run.last) }, (_, i) => run.last + 1 + i)
+    if (pages.length === 0) return NOTHING
+    run.window = Math.min(LAST_WINDOW, run.window * 4)
+    run.last = pages[pages.length - 1]
+    run.trigger = pages[Math.floor(pages.length / 2)]
+    run.pending = new Set(pages)
+    return { pages, trigger: run.trigger }
   }
 }

@@ -3,16 +3,18 @@ import { formatTxid } from '../ltx/txid.js'
 import { native } from '../native.js'
 import { openReplicaClient } from '../storage/open.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
-import { Chain, type ChainState } from './chain.js'
-import { Fetcher } from './fetcher.js'
+import { Chain, type ChainState, type LoadedState } from './chain.js'
+import { type AheadPage, Fetcher } from './fetcher.js'
+import type { IndexedFile } from './file-index.js'
 import type { Hydrator } from './hydrator.js'
 import { type BridgeRequest, STATE_CLOSED, STATE_FAILED, STATE_LIVE, STATE_STALE } from './native-replica.js'
 import type { ResolvedReplicaOptions } from './options.js'
 import { PageStore, pageKey } from './page-store.js'
 import { Poller, type PollOutcome } from './poller.js'
-import { Prefetcher } from './prefetcher.js'
+import { type Ahead, Prefetcher } from './prefetcher.js'
 import { staleView } from './stale-view.js'
 import { parseTravelTarget } from './travel-target.js'
+import { TreeShape } from './tree-shape.js'
 import { type ReplicaView, ViewSet } from './view-set.js'
 
 /** What a session tells the handles of its replica. */
@@ -32,7 +34,8 @@ export class ReplicaSession {
   readonly #emit: (event: SessionEvent) => void
   readonly #abort = new AbortController()
   readonly #views: ViewSet
-  readonly #prefetcher = new Prefetcher()
+  readonly #tree = new TreeShape()
+  readonly #prefetcher = new Prefetcher(this.#tree)
   #client!: ReplicaClient
   #chain!: Chain
   #store!: PageStore
@@ -65,7 +68,7 @@ export class ReplicaSession {
     this.#client = await openReplicaClient(url, { signal })
     this.#chain = new Chain(this.#client, signal)
     const started = Date.now()
-    const state = await this.#firstState(started)
+    const { state, files } = await this.#firstState(started)
     this.#store = new PageStore(state.pageSize, cacheSize)
     this.#fetcher = new Fetcher({
       replica: this.id,
@@ -74,6 +77,7 @@ export class ReplicaSession {
       signal,
       concurrency,
       reresolve: (view, cause) => this.#reresolve(view, cause),
+      onInterior: (view, pgno, slot, wanted) => this.#onInterior(view, pgno, slot, wanted),
     })
     if (hydrate !== undefined) {
       const { Hydrator } = await import('./hydrator.js')
@@ -92,6 +96,7 @@ export class ReplicaSession {
     }
     const view = this.#views.add(state, this.#store, this.#hydrator?.file ?? null)
     this.#hydrator?.adopt(view)
+    this.#storeRead(view, files)
     this.#views.publish(view)
     native.setContact(this.id, Date.now())
     native.setState(this.id, STATE_LIVE, '', '')
@@ -109,10 +114,10 @@ export class ReplicaSession {
   }
 
   /** Waits for a replica that has nothing yet, up to the open timeout. */
-  async #firstState(started: number): Promise<ChainState> {
+  async #firstState(started: number): Promise<LoadedState> {
     for (;;) {
       try {
-        return await this.#chain.load()
+        return await this.#chain.loadFiles()
       } catch (error) {
         if (!isLitestreamError(error, 'REPLICA_EMPTY')) throw error
         const waited = Date.now() - started
@@ -131,7 +136,7 @@ export class ReplicaSession {
   /** Page requests that arrived together. */
   onPages(requests: readonly BridgeRequest[]): void {
     const waiters = []
-    const ahead = []
+    const ahead: AheadPage[] = []
     for (const request of requests) {
       const view = this.#views.get(request.view)
       if (!view) {
@@ -139,9 +144,26 @@ export class ReplicaSession {
         continue
       }
       waiters.push({ request: request.id, view, pgno: request.pgno })
-      for (const pgno of this.#prefetcher.onMiss(request.reader, view, request.pgno)) ahead.push({ view, pgno })
+      ahead.push(...aheadPages(view, this.#prefetcher.onMiss(request.reader, view, request.pgno)))
     }
     this.#fetcher.ask(waiters, ahead)
+  }
+
+  /** A reader has come to a page that was marked to say so. */
+  onAhead(request: BridgeRequest): void {
+    native.completeRequest(request.id)
+    const view = this.#views.get(request.view)
+    if (view) this.#fetcher.ask([], aheadPages(view, this.#prefetcher.onTrigger(request.reader, view, request.pgno)))
+  }
+
+  #onInterior(view: ReplicaView, pgno: number, slot: number, wanted: boolean): void {
+    const children = native.btreeChildren(view.store.cache, slot, pgno, view.state.commit)
+    this.#tree.learn(pgno, children)
+    if (!wanted || children.length === 0) return
+    // Where a scan would begin is here already: reading it says that one does.
+    const first = view.store.slotOf(pageKey(view.state.map.fileOf(children[0]), children[0]))
+    if (first !== undefined) native.setTrigger(view.store.cache, first)
+    this.#fetcher.ask([], aheadPages(view, { pages: this.#prefetcher.onInterior(pgno), trigger: 0 }))
   }
 
   /** A view that a worker before this one made, and that a transaction still has: its map is made anew from its TXID. */
@@ -268,19 +290,24 @@ export class ReplicaSession {
     const before = this.#views.current
     const view = this.#views.add(state, this.#store, this.#hydrator?.file ?? null, before, changed)
     this.#hydrator?.advance(before, view, changed)
-    // What came with the index costs nothing more: the changed pages of small files go into slots before anyone asks.
+    this.#storeRead(view, files)
+    this.#views.publish(view)
+    this.#emit({ type: 'advance', txid: state.txid, timestamp: state.timestamp })
+  }
+
+  /** What came with the indexes costs nothing more: it goes into slots before anyone asks. */
+  #storeRead(view: ReplicaView, files: readonly IndexedFile[]): void {
     for (const { info, index, bytes } of files) {
-      if (!bytes) continue
       const file = this.#chain.files.ordinal(info)
       const pages = []
-      for (let i = 0; i < index.count; i++) {
+      for (let i = 0; i < index.count && index.offsets[i] + index.sizes[i] <= bytes.length; i++) {
         const pgno = index.pgnos[i]
-        if (state.map.fileOf(pgno) === file) pages.push({ pgno, file, offset: index.offsets[i], size: index.sizes[i] })
+        if (view.state.map.fileOf(pgno) === file) {
+          pages.push({ pgno, file, offset: index.offsets[i], size: index.sizes[i] })
+        }
       }
       this.#fetcher.store(view, bytes, pages)
     }
-    this.#views.publish(view)
-    this.#emit({ type: 'advance', txid: state.txid, timestamp: state.timestamp })
   }
 
   /** The same TXID from other files: pages that are resident stay so. */
@@ -329,6 +356,10 @@ export class ReplicaSession {
 function toLitestreamError(error: unknown): LitestreamError {
   if (error instanceof LitestreamError) return error
   return new LitestreamError('STORAGE_FAILED', error instanceof Error ? error.message : String(error), { cause: error })
+}
+
+function aheadPages(view: ReplicaView, { pages, trigger }: Ahead): AheadPage[] {
+  return pages.map((pgno) => ({ view, pgno, trigger: pgno === trigger }))
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

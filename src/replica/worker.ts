@@ -5,6 +5,7 @@ import { native } from '../native.js'
 import { CHANNEL, type HandleCall, type WorkerMessage } from './messages.js'
 import {
   type BridgeRequest,
+  REQUEST_AHEAD,
   REQUEST_CALL,
   REQUEST_CLOSE,
   REQUEST_OPEN,
@@ -97,6 +98,10 @@ function onRequests(): void {
       }
       case REQUEST_OPEN:
         void onOpen(request)
+        break
+      case REQUEST_AHEAD:
+        if (session) session.onAhead(request)
+        else native.completeRequest(request.id)
         break
       case REQUEST_CALL:
         void onCall(request)

@@ -1,0 +1,21 @@
+// The shape of SQLite's b-trees as far as a single page tells it (the file format is described at sqlite.org/fileformat2.html,
+// section 1.6). Pure functions of a page's bytes; a page that is no b-tree page is recognised as such or yields nothing harmful:
+// what is read here only decides what to fetch ahead.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+namespace litestream {
+
+constexpr uint8_t kIndexInterior = 2;
+constexpr uint8_t kTableInterior = 5;
+constexpr uint8_t kIndexLeaf = 10;
+constexpr uint8_t kTableLeaf = 13;
+
+// The type byte of a page if it is that of a b-tree page, else 0.
+uint8_t BtreePageType(const uint8_t* page, uint32_t page_size, uint32_t pgno);
+
+// The children of an interior page in key order; empty unless the page is a sound interior page.
+std::vector<uint32_t> BtreeChildren(const uint8_t* page, uint32_t page_size, uint32_t pgno, uint32_t commit);
+
+}  // namespace litestream
