@@ -50,7 +50,10 @@ export function encodePageIndex(index: PageIndex): Uint8Array {
  * LTX_CORRUPT unless page numbers and offsets ascend and every frame lies between the header and the index.
  */
 export function decodePageIndex(bytes: Uint8Array, file: string, fileOffset: number): PageIndex {
-  const capacity = Math.floor(bytes.length / 3)
+  // Every number ends with the one byte of it whose high bit is clear: three of these make an entry.
+  let ends = 0
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] < 0x80) ends++
+  const capacity = Math.ceil(ends / 3)
   const pgnos = new Uint32Array(capacity)
   const offsets = new Float64Array(capacity)
   const sizes = new Uint32Array(capacity)

@@ -104,9 +104,9 @@ export class PageMap {
 
   /** Clears what the last chunk has beyond the commit, so that a database that grows again does not find it. */
   #truncate(): void {
-    const at = this.#chunks.length - 1
+    const at = Math.floor(this.commit / CHUNK_PAGES)
     const first = this.commit % CHUNK_PAGES
-    if (at < 0 || first === 0 || !this.#chunks[at]) return
+    if (first === 0 || !this.#chunks[at]) return
     const chunk = new Chunk(this.#chunks[at])
     chunk.files.fill(0, first)
     this.#chunks[at] = chunk

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { PageMap } from '../../src/replica/page-map.js'
+import { PageSet } from '../../src/replica/page-set.js'
+
+function index(pgnos: readonly number[]) {
+  return {
+    count: pgnos.length,
+    pgnos: Uint32Array.from(pgnos),
+    offsets: Float64Array.from(pgnos, (pgno) => pgno * 10),
+    sizes: Uint32Array.from(pgnos, (pgno) => pgno + 1),
+  }
+}
+
+test('a map is what its files say, whatever came before, and older maps stay as they were', () => {
+  const step = fc.record({
+    commit: fc.integer({ min: 1, max: 3000 }),
+    pgnos: fc.uniqueArray(fc.integer({ min: 1, max: 3500 }), { maxLength: 60 }),
+    freeze: fc.boolean(),
+  })
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 1, maxLength: 12 }), (steps) => {
+      let map = PageMap.empty().freeze()
+      let model = new Map<number, number>()
+      const frozen: [PageMap, Map<number, number>][] = []
+      steps.forEach(({ commit, pgnos, freeze }, i) => {
+        const sorted = pgnos.sort((a, b) => a - b)
+        map = map.apply(index(sorted), i + 1, commit)
+        model = new Map([...model].filter(([pgno]) => pgno <= commit))
+        for (const pgno of sorted) if (pgno <= commit) model.set(pgno, i + 1)
+        if (freeze) frozen.push([map.freeze(), new Map(model)])
+      })
+      for (const [each, expected] of [...frozen, [map, model] as const]) {
+        for (let pgno = 1; pgno <= 3500; pgno++) {
+          const file = expected.get(pgno) ?? 0
+          assert.equal(each.fileOf(pgno), file)
+          if (file) assert.deepEqual(each.find(pgno), { file, offset: pgno * 10, size: pgno + 1 })
+        }
+      }
+    }),
+    { numRuns: 60 },
+  )
+})
+
+test('a page set keeps its count, finds what is missing and survives encoding', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 1, max: 400 })), fc.integer({ min: 1, max: 400 }), (pgnos, commit) => {
+      const set = new PageSet()
+      const model = new Set<number>()
+      pgnos.forEach((pgno, i) => {
+        if (i % 4 === 3) {
+          set.delete(pgno)
+          model.delete(pgno)
+        } else {
+          set.add(pgno)
+          model.add(pgno)
+        }
+      })
+      set.truncate(commit)
+      for (const pgno of model) if (pgno > commit) model.delete(pgno)
+      assert.equal(set.size, model.size)
+      assert.equal(set.missing(commit, commit + 1), commit - model.size)
+      const back = PageSet.decode(set.encode(commit))
+      for (let pgno = 1; pgno <= 420; pgno++) {
+        assert.equal(set.has(pgno), model.has(pgno))
+        assert.equal(back.has(pgno), model.has(pgno))
+      }
+      for (let from = 1; from <= 405; from += 7) {
+        let expected = from
+        while (model.has(expected)) expected++
+        assert.equal(set.firstMissing(from), expected)
+      }
+    }),
+  )
+})

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Prefetcher } from '../../src/replica/prefetcher.js'
+import { TreeShape } from '../../src/replica/tree-shape.js'
+import type { ReplicaView } from '../../src/replica/view-set.js'
+
+const view = { state: { pageSize: 4096, commit: 100_000 }, store: { slots: 100_000 } } as unknown as ReplicaView
+
+/** Root 2 with interior pages 10, 20, 30; each has 100 leaves: 1000.., 2000.., 3000... */
+function shape(): TreeShape {
+  const tree = new TreeShape()
+  tree.learn(2, Uint32Array.of(10, 20, 30))
+  for (const parent of [10, 20])
+    tree.learn(
+      parent,
+      Uint32Array.from({ length: 100 }, (_, i) => parent * 100 + i),
+    )
+  return tree
+}
+
+test('the shape of a tree leads from page to page on one level, to a parent that is not known yet', () => {
+  const tree = shape()
+  assert.deepEqual(tree.following(1098, 1, 3), [1099, 2000, 2001])
+  assert.deepEqual(tree.following(2001, -1, 3), [2000, 1099, 1098])
+  assert.deepEqual(tree.following(2098, 1, 10), [2099, 30])
+  assert.ok(tree.isOutermost(1000, -1) && !tree.isOutermost(2000, -1))
+})
+
+test('a look-up in the middle of a tree fetches nothing ahead, a second one beside it does', () => {
+  const prefetcher = new Prefetcher(shape())
+  assert.deepEqual(prefetcher.onMiss(1, view, 1050).pages, [])
+  assert.deepEqual(prefetcher.onMiss(1, view, 2010).pages, [], 'another subtree')
+  const { pages, trigger } = prefetcher.onMiss(1, view, 1051)
+  assert.deepEqual(pages.slice(0, 2), [1052, 1053])
+  assert.ok(pages.includes(trigger))
+  assert.ok(prefetcher.onTrigger(1, view, trigger).pages.length > pages.length, 'windows grow')
+})
+
+test('against key order the window goes back', () => {
+  const prefetcher = new Prefetcher(shape())
+  prefetcher.onMiss(1, view, 1050)
+  assert.deepEqual(prefetcher.onMiss(1, view, 1049).pages.slice(0, 2), [1048, 1047])
+})
+
+test('a scan is recognised at the edge of a tree, by its first miss or by a read of a resident page', () => {
+  assert.equal(new Prefetcher(shape()).onMiss(1, view, 1000).pages[0], 1001)
+  assert.equal(new Prefetcher(shape()).onTrigger(1, view, 1000).pages[0], 1001)
+})
+
+test('many look-ups under one interior page bring the rest of its children', () => {
+  const prefetcher = new Prefetcher(shape())
+  const counts = [0, 20, 40, 60, 80, 10, 30, 50].map((i) => prefetcher.onMiss(1, view, 1005 + i).pages.length)
+  assert.deepEqual(counts, [0, 0, 0, 0, 0, 0, 0, 100])
+})
+
+test('pages of no known tree are followed by number, and a jump ends that', () => {
+  const prefetcher = new Prefetcher(new TreeShape())
+  assert.deepEqual(prefetcher.onMiss(1, view, 500).pages, [])
+  assert.equal(prefetcher.onMiss(1, view, 501).pages[0], 502)
+  assert.deepEqual(prefetcher.onMiss(1, view, 90_000).pages, [])
+  assert.deepEqual(prefetcher.onMiss(2, view, 502).pages, [], 'another connection has runs of its own')
+})
+
+test('the siblings of an interior page come with it', () => {
+  assert.deepEqual(new Prefetcher(shape()).onInterior(20), [10, 20, 30])
+})
