@@ -11,6 +11,8 @@
       "sources": [
         "native/addon.cc",
         "native/crc64.cc",
+        "native/frame_merger.cc",
+        "native/frame_merger_napi.cc",
         "native/ltx_codec.cc",
         "native/ltx_legacy_frame.cc",
         "native/ltx_codec_napi.cc",

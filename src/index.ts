@@ -1,3 +1,20 @@
+export { type CompactOptions, compact } from './compaction/compact.js'
+export { enforceL0Retention, enforceSnapshotRetention } from './compaction/retention.js'
+export {
+  type CompactionObserver,
+  CompactionScheduler,
+  type CompactionSchedulerOptions,
+  type CompactionSettings,
+  type CompactionTask,
+  DEFAULT_COMPACTION_SETTINGS,
+} from './compaction/scheduler.js'
+export { createSnapshot, writeSnapshot } from './compaction/snapshot.js'
+export {
+  type ReplicaFault,
+  type ReplicaReport,
+  type VerifyReplicaOptions,
+  verifyReplica,
+} from './compaction/verify-replica.js'
 export { type ErrorCode, type ErrorDetails, isLitestreamError, LitestreamError } from './errors.js'
 export type { LtxHeader } from './ltx/header.js'
 export { inspectLtx, type LtxSummary } from './ltx/inspect.js'

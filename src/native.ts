@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
+import type { FrameMergerNative } from './compaction/native-merger.js'
 import { LitestreamError } from './errors.js'
 import type { LtxCodecNative } from './ltx/native-codec.js'
 import type { SourceDatabaseNative } from './primary/native-source.js'
@@ -10,6 +11,7 @@ import type { WalScanNative } from './wal/native-wal-scan.js'
 /** Everything the addon exports; each part is typed, with units and guarantees, in the folder that uses it. */
 export interface Native
   extends LtxCodecNative,
+    FrameMergerNative,
     WalScanNative,
     SourceDatabaseNative,
     ReplicaHandleNative,

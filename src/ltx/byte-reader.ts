@@ -25,12 +25,15 @@ export class ByteReader {
   /** Adds the stream's next buffer to what is available; false at its end. */
   async more(): Promise<boolean> {
     if (this.#done) return false
-    const next = await this.#source.next()
-    if (next.done) {
-      this.#done = true
-      return false
-    }
-    const chunk = next.value
+    let chunk: Uint8Array
+    do {
+      const next = await this.#source.next()
+      if (next.done) {
+        this.#done = true
+        return false
+      }
+      chunk = next.value
+    } while (chunk.length === 0)
     if (this.#start === this.#end) {
       // Nothing left over: read from the stream's own buffer, without copying.
       this.#buffer = chunk

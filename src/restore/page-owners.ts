@@ -48,10 +48,20 @@ export function assignPages(layouts: readonly FileLayout[]): PageOwners {
     }
   }
   const lock = lockPgno(pageSize)
-  for (let pgno = 1; pgno <= limit; pgno++) {
-    if (owner[pgno] === 0 && pgno !== lock) {
+  for (let pgno = 1; pgno <= commit; pgno++) {
+    if (owner[pgno] === 0 && pgno !== lock && !wasCut(layouts, pgno)) {
       throw corrupt(`page ${pgno} of ${commit} is neither in it nor in any file before it`, last.label, 0, pgno)
     }
   }
   return { pageSize, commit, owner, counts }
+}
+
+/** Whether a page was cut off the database within the plan; it need not have been written again when the database grew. */
+function wasCut(layouts: readonly FileLayout[], pgno: number): boolean {
+  let largest = 0
+  for (const { header } of layouts) {
+    if (header.commit < pgno && pgno <= largest) return true
+    largest = Math.max(largest, header.commit)
+  }
+  return false
 }

@@ -1,0 +1,145 @@
+import { isLitestreamError, LitestreamError } from '../errors.js'
+import { corrupt } from '../ltx/corrupt.js'
+import { MAX_COMPACTION_LEVEL, SNAPSHOT_LEVEL } from '../ltx/format.js'
+import { formatTxid } from '../ltx/txid.js'
+import { fileLabel } from '../storage/file-label.js'
+import type { LtxFileInfo, LtxFileRef, ReplicaClient } from '../storage/replica-client.js'
+import { throwIfAborted } from '../util/abort.js'
+import { mergeLtx } from './merge.js'
+import type { MergeSource } from './merge-input.js'
+
+export interface MergeFilesOptions {
+  readonly signal?: AbortSignal
+  /** The bytes of a file that is at hand locally, as a primary's newest ones are; undefined: read it from the replica. */
+  readonly local?: (file: LtxFileRef) => AsyncIterable<Uint8Array> | undefined
+}
+
+/** Inputs of one merge: every one holds a buffer or an open stream. Longer rows of files become several outputs. */
+export const MAX_INPUTS = 128
+
+/** Smaller files are read in one piece, larger ones as streams. Bytes. */
+const STREAM_FROM = 256 * 1024
+
+function sourceOf(client: ReplicaClient, file: LtxFileInfo, options: MergeFilesOptions): MergeSource {
+  const request = options.signal ? { signal: options.signal } : {}
+  const remote = async function* () {
+    if (file.size > STREAM_FROM) yield* client.stream(file, request)
+    else yield (await client.read(file, { offset: 0 }, request)).data
+  }
+  return { label: fileLabel(client, file), bytes: options.local?.(file) ?? remote() }
+}
+
+/**
+ * Merges files of a replica, oldest first, into one file of another level, and returns that. It appears whole or not at all.
+ * Should it be there already, somebody who merged the same files was faster. Throws as mergeLtx does.
+ */
+export async function mergeFiles(
+  client: ReplicaClient,
+  files: readonly LtxFileInfo[],
+  level: number,
+  options: MergeFilesOptions = {},
+): Promise<LtxFileInfo> {
+  const { signal } = options
+  const target = { level, minTxid: files[0]!.minTxid, maxTxid: files.at(-1)!.maxTxid }
+  const { header, bytes } = await mergeLtx(files.map((file) => sourceOf(client, file, options)))
+  if (header.minTxid !== target.minTxid || header.maxTxid !== target.maxTxid) {
+    throw corrupt('the TXIDs in its header are not those of its name', fileLabel(client, files[0]!), 16)
+  }
+  try {
+    const { timestamp } = header
+    return await client.write(target, bytes, { timestamp, createOnly: true, ...(signal ? { signal } : {}) })
+  } catch (error) {
+    if (!isLitestreamError(error, 'PRECONDITION_FAILED')) throw error
+    return client.stat(target, signal ? { signal } : {})
+  }
+}
+
+export interface CompactOptions extends MergeFilesOptions {
+  /** The level to make, from the files of the level below; 1..8. */
+  readonly level: number
+}
+
+/**
+ * Brings a level up to date with the level below it and returns the files written, none when there was nothing to do. A level that
+ * is still empty begins after the oldest snapshot (see docs/compaction.md); should there be none, the file that begins at TXID 1
+ * becomes one first. Throws LTX_GAP, LTX_CORRUPT, PAGE_SIZE_MISMATCH and what the store throws.
+ */
+export async function compact(client: ReplicaClient, options: CompactOptions): Promise<LtxFileInfo[]> {
+  const { level, signal } = options
+  if (!Number.isInteger(level) || level < 1 || level > MAX_COMPACTION_LEVEL) {
+    throw new LitestreamError('INVALID_ARGUMENT', `cannot compact into level ${level}`, {
+      hint: `Levels 1 to ${MAX_COMPACTION_LEVEL} are compacted; snapshots are level ${SNAPSHOT_LEVEL}.`,
+    })
+  }
+  const written: LtxFileInfo[] = []
+  let reached = (await listLevel(client, level, 0, signal)).at(-1)?.maxTxid
+  if (reached === undefined && level === 1) {
+    const base = await promoteBase(client, options)
+    if (base) written.push(base)
+  }
+  for (;;) {
+    throwIfAborted(signal, `compacting into level ${level} of ${client.url}`)
+    const snapshots = reached === undefined ? await listLevel(client, SNAPSHOT_LEVEL, 0, signal) : []
+    const covered = reached ?? snapshots[0]?.maxTxid ?? 0
+    // Files of an empty level's source may straddle the snapshot; later on outputs end where inputs end.
+    const source = await listLevel(client, level - 1, reached === undefined ? 0 : covered + 1, signal)
+    const inputs = contiguous(source, covered)
+    if (inputs.length === 0) return written
+    if (inputs[0]!.minTxid > covered + 1) await allowGap(client, level, covered, inputs[0]!, signal)
+    const file = await mergeFiles(client, inputs, level, options)
+    written.push(file)
+    reached = file.maxTxid
+  }
+}
+
+export async function listLevel(
+  client: ReplicaClient,
+  level: number,
+  fromTxid: number,
+  signal: AbortSignal | undefined,
+): Promise<LtxFileInfo[]> {
+  const files: LtxFileInfo[] = []
+  for await (const file of client.list(level, { fromTxid, ...(signal ? { signal } : {}) })) files.push(file)
+  return files
+}
+
+/** The first files that lead on from `covered`, each following the one before. */
+function contiguous(source: readonly LtxFileInfo[], covered: number): LtxFileInfo[] {
+  const inputs: LtxFileInfo[] = []
+  let reached = covered
+  for (const file of source) {
+    if (file.maxTxid <= reached) continue
+    if (inputs.length === MAX_INPUTS || (inputs.length > 0 && file.minTxid > reached + 1)) break
+    // Of overlapping files the later one reaches farther and has all that the earlier had, if it begins no later.
+    if (inputs.length > 0 && file.minTxid <= inputs.at(-1)!.minTxid) inputs.pop()
+    inputs.push(file)
+    reached = file.maxTxid
+  }
+  return inputs
+}
+
+/** TXIDs that are in no file of the level below may be missing in this one, too, if a snapshot has them. */
+async function allowGap(
+  client: ReplicaClient,
+  level: number,
+  covered: number,
+  next: LtxFileInfo,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const snapshots = await listLevel(client, SNAPSHOT_LEVEL, 0, signal)
+  if (snapshots.some(({ maxTxid }) => maxTxid >= next.minTxid - 1)) return
+  throw new LitestreamError(
+    'LTX_GAP',
+    `${client.url}: level ${level} ends at TXID ${formatTxid(covered)}, but level ${level - 1} goes on at ` +
+      `TXID ${formatTxid(next.minTxid)}`,
+    { file: fileLabel(client, next), hint: 'The files between are lost; the primary must write a new snapshot.' },
+  )
+}
+
+/** Copies the file that begins at TXID 1 and holds the whole database to the snapshots; undefined where one is there already. */
+async function promoteBase(client: ReplicaClient, options: MergeFilesOptions): Promise<LtxFileInfo | undefined> {
+  const { signal } = options
+  if ((await listLevel(client, SNAPSHOT_LEVEL, 0, signal)).length > 0) return undefined
+  const first = (await listLevel(client, 0, 0, signal)).find(({ minTxid }) => minTxid === 1)
+  return first && mergeFiles(client, [first], SNAPSHOT_LEVEL, options)
+}

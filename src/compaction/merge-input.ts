@@ -1,0 +1,103 @@
+import { ByteReader } from '../ltx/byte-reader.js'
+import { corrupt } from '../ltx/corrupt.js'
+import {
+  CHECKSUM_FLAG,
+  FLAG_NO_CHECKSUM,
+  HEADER_SIZE,
+  INDEX_LENGTH_SIZE,
+  PAGE_HEADER_SIZE,
+  TRAILER_SIZE,
+} from '../ltx/format.js'
+import { decodeHeader, type LtxHeader } from '../ltx/header.js'
+import { native } from '../native.js'
+import type { MergedInput } from './native-merger.js'
+
+/** One file that takes part in a merge: its bytes, and a name for messages. */
+export interface MergeSource {
+  readonly label: string
+  readonly bytes: AsyncIterable<Uint8Array>
+}
+
+/** The part of a merge's input that stands before and after its frames; the frames are the native merger's. */
+export class MergeInput {
+  readonly header: LtxHeader
+  readonly label: string
+  readonly reader: ByteReader
+  /** Of the header. */
+  readonly crc: bigint
+
+  private constructor(header: LtxHeader, label: string, reader: ByteReader, crc: bigint) {
+    this.header = header
+    this.label = label
+    this.reader = reader
+    this.crc = crc
+  }
+
+  static async open({ label, bytes }: MergeSource): Promise<MergeInput> {
+    const reader = new ByteReader(bytes)
+    try {
+      await reader.need(HEADER_SIZE)
+      const header = decodeHeader(reader.available, label)
+      const crc = native.crc64(0n, reader.available.subarray(0, HEADER_SIZE))
+      reader.take(HEADER_SIZE)
+      return new MergeInput(header, label, reader, crc)
+    } catch (error) {
+      await reader.cancel()
+      throw error
+    }
+  }
+
+  /**
+   * Checks what follows the last frame. What the page index must be is known by its length and CRC, so it is never held as a
+   * whole. Throws LTX_CORRUPT.
+   */
+  async finish(merged: MergedInput): Promise<void> {
+    const { reader, label } = this
+    let { crc } = merged
+    let at = merged.offset
+    const take = (size: number) => {
+      const bytes = reader.available.subarray(0, size)
+      crc = native.crc64(crc, bytes)
+      reader.take(size)
+      at += size
+      return bytes
+    }
+    const need = async (size: number) => {
+      if (!(await reader.need(size))) throw corrupt('the file ends too early', label, at + reader.available.length)
+    }
+    await need(PAGE_HEADER_SIZE)
+    take(PAGE_HEADER_SIZE)
+
+    const indexOffset = at
+    const indexSize = merged.indexSize + 1
+    let indexCrc = 0n
+    for (let left = indexSize; left > 0; ) {
+      await need(1)
+      const bytes = take(Math.min(left, reader.available.length))
+      indexCrc = native.crc64(indexCrc, bytes)
+      left -= bytes.length
+    }
+    if (indexCrc !== native.crc64(merged.indexCrc, Uint8Array.of(0))) {
+      throw corrupt('the page index does not match the page block', label, indexOffset)
+    }
+    await need(INDEX_LENGTH_SIZE + TRAILER_SIZE)
+    const tail = reader.available
+    const view = new DataView(tail.buffer, tail.byteOffset)
+    if (view.getBigUint64(0) !== BigInt(indexSize)) throw corrupt('wrong length of the page index', label, at)
+    const postApply = view.getBigUint64(8)
+    const fileChecksum = view.getBigUint64(16)
+    take(INDEX_LENGTH_SIZE + 8)
+    if (fileChecksum !== (crc | CHECKSUM_FLAG)) {
+      throw corrupt(
+        `file checksum is ${fileChecksum.toString(16)}, computed ${(crc | CHECKSUM_FLAG).toString(16)}`,
+        label,
+        at,
+      )
+    }
+    if ((this.header.flags & FLAG_NO_CHECKSUM) !== 0 ? postApply !== 0n : (postApply & CHECKSUM_FLAG) === 0n) {
+      throw corrupt('the post-apply checksum does not fit the flags', label, at - 8)
+    }
+    reader.take(8)
+    if (reader.available.length > 0 || (await reader.more())) throw corrupt('bytes after the trailer', label, at + 8)
+  }
+}

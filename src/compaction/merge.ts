@@ -1,0 +1,182 @@
+import { LitestreamError } from '../errors.js'
+import { corrupt } from '../ltx/corrupt.js'
+import {
+  CHECKSUM_FLAG,
+  FLAG_NO_CHECKSUM,
+  HEADER_SIZE,
+  INDEX_LENGTH_SIZE,
+  maxFrameSize,
+  PAGE_HEADER_SIZE,
+  TRAILER_SIZE,
+} from '../ltx/format.js'
+import { encodeHeader, type LtxHeader } from '../ltx/header.js'
+import { formatTxid } from '../ltx/txid.js'
+import { native } from '../native.js'
+import { MergeInput, type MergeSource } from './merge-input.js'
+import {
+  type FrameMerger,
+  MERGE_DONE,
+  MERGE_FAULT,
+  MERGE_FAULTS,
+  MERGE_INCOMPLETE,
+  MERGE_NEED_INPUT,
+} from './native-merger.js'
+
+/** Bytes of output that are handed on at once: few at first, since most files are small. */
+const FIRST_OUTPUT_SIZE = 64 * 1024
+const OUTPUT_SIZE = 1024 * 1024
+
+export interface Merge {
+  /** The output's header: first input's min TXID, last input's max TXID, commit and timestamp, no checksums. */
+  readonly header: LtxHeader
+  /** The output's bytes, to be consumed once. Throws before the end when any input is damaged. */
+  readonly bytes: AsyncIterable<Uint8Array>
+}
+
+/**
+ * Merges LTX files that follow one another, oldest first, into one: of every page the newest version, as it is stored, not
+ * compressed again; pages beyond the last file's commit are left out. Every input is checked to its end, checksum included,
+ * before the output's last bytes come. Memory: a chunk of every input's stream, and the output's page index (9 bytes a page).
+ *
+ * Throws LTX_CORRUPT, PAGE_SIZE_MISMATCH, and LTX_GAP for inputs that do not follow one another.
+ */
+export async function mergeLtx(sources: readonly MergeSource[]): Promise<Merge> {
+  const opened = await Promise.allSettled(sources.map((source) => MergeInput.open(source)))
+  const inputs = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+  try {
+    const failed = opened.find((result) => result.status === 'rejected')
+    if (failed) throw failed.reason
+    const header = mergedHeader(inputs)
+    return { header, bytes: merge(inputs, header) }
+  } catch (error) {
+    await cancelAll(inputs)
+    throw error
+  }
+}
+
+async function cancelAll(inputs: readonly MergeInput[]): Promise<void> {
+  await Promise.allSettled(inputs.map(({ reader }) => reader.cancel()))
+}
+
+function mergedHeader(inputs: readonly MergeInput[]): LtxHeader {
+  const first = inputs[0]!.header
+  const last = inputs.at(-1)!.header
+  for (let i = 1; i < inputs.length; i++) {
+    const { header, label } = inputs[i]!
+    const before = inputs[i - 1]!
+    if (header.pageSize !== first.pageSize) {
+      throw new LitestreamError(
+        'PAGE_SIZE_MISMATCH',
+        `${label} has pages of ${header.pageSize} bytes, ${inputs[0]!.label} of ${first.pageSize}`,
+        { file: label, hint: 'The page size changed under the replica; the primary must write a new snapshot.' },
+      )
+    }
+    if (header.minTxid > before.header.maxTxid + 1 || header.maxTxid <= before.header.maxTxid) {
+      throw new LitestreamError(
+        'LTX_GAP',
+        `${label} does not follow ${before.label}, which ends at TXID ${formatTxid(before.header.maxTxid)}`,
+        { file: label, hint: 'Run `litestream-ts verify` on the replica; the primary must write a new snapshot.' },
+      )
+    }
+  }
+  return {
+    flags: FLAG_NO_CHECKSUM,
+    pageSize: first.pageSize,
+    commit: last.commit,
+    minTxid: first.minTxid,
+    maxTxid: last.maxTxid,
+    timestamp: last.timestamp,
+    preApplyChecksum: 0n,
+    walOffset: 0,
+    walSize: 0,
+    walSalt1: 0,
+    walSalt2: 0,
+    nodeId: 0n,
+  }
+}
+
+async function* merge(inputs: readonly MergeInput[], header: LtxHeader): AsyncGenerator<Uint8Array, void, undefined> {
+  const { pageSize, commit, minTxid } = header
+  try {
+    const start = encodeHeader(header)
+    yield start
+    const merger = new native.FrameMerger(
+      pageSize,
+      commit,
+      minTxid === 1,
+      native.crc64(0n, start),
+      HEADER_SIZE,
+      inputs.map((input) => ({
+        commit: input.header.commit,
+        snapshot: input.header.minTxid === 1,
+        crc: input.crc,
+        offset: HEADER_SIZE,
+      })),
+    )
+    yield* mergeFrames(inputs, merger, pageSize)
+    for (const [i, input] of inputs.entries()) await input.finish(merger.input(i))
+    yield endOfFile(merger)
+  } finally {
+    await cancelAll(inputs)
+  }
+}
+
+async function* mergeFrames(
+  inputs: readonly MergeInput[],
+  merger: FrameMerger,
+  pageSize: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let size = Math.max(FIRST_OUTPUT_SIZE, 2 * maxFrameSize(pageSize))
+  const result = new Float64Array(4 + inputs.length)
+  const bytes = inputs.map(({ reader }) => reader.available)
+  let out = new Uint8Array(size)
+  let filled = 0
+  for (;;) {
+    const status = merger.step(bytes, out.subarray(filled), result)
+    filled += result[0]!
+    for (const [i, { reader }] of inputs.entries()) {
+      const used = result[4 + i]!
+      if (used === 0) continue
+      reader.take(used)
+      bytes[i] = reader.available
+    }
+    if (status === MERGE_NEED_INPUT) {
+      const i = result[1]!
+      const { reader, label } = inputs[i]!
+      if (!(await reader.more())) {
+        throw corrupt('the file ends inside the page block', label, merger.input(i).offset + reader.available.length)
+      }
+      bytes[i] = reader.available
+      continue
+    }
+    if (status === MERGE_FAULT) {
+      const i = result[1]!
+      const { offset, pgno } = merger.input(i)
+      const what = MERGE_FAULTS[result[2]!] ?? 'damaged page frame'
+      throw corrupt(what, inputs[i]!.label, offset, pgno === 0 ? undefined : pgno)
+    }
+    if (status === MERGE_INCOMPLETE) throw incomplete(inputs, result[3]!)
+    if (filled > 0) yield out.subarray(0, filled)
+    if (status === MERGE_DONE) return
+    // The consumer may still hold the last one.
+    size = Math.max(size, Math.min(OUTPUT_SIZE, size * 4))
+    out = new Uint8Array(size)
+    filled = 0
+  }
+}
+
+function incomplete(inputs: readonly MergeInput[], pgno: number): LitestreamError {
+  const { label } = inputs.at(-1)!
+  return corrupt(`page ${pgno} is neither in it nor in any of the ${inputs.length - 1} files before it`, label, 0, pgno)
+}
+
+function endOfFile(merger: FrameMerger): Uint8Array {
+  const { crc, index } = merger.output()
+  const bytes = new Uint8Array(PAGE_HEADER_SIZE + index.length + 1 + INDEX_LENGTH_SIZE + TRAILER_SIZE)
+  bytes.set(index, PAGE_HEADER_SIZE)
+  const view = new DataView(bytes.buffer)
+  view.setBigUint64(PAGE_HEADER_SIZE + index.length + 1, BigInt(index.length + 1))
+  const checksumAt = bytes.length - 8
+  view.setBigUint64(checksumAt, native.crc64(crc, bytes.subarray(0, checksumAt)) | CHECKSUM_FLAG)
+  return bytes
+}

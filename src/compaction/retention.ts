@@ -1,0 +1,71 @@
+import { MAX_COMPACTION_LEVEL, SNAPSHOT_LEVEL } from '../ltx/format.js'
+import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
+import { listLevel } from './compact.js'
+
+export interface L0RetentionOptions {
+  /** How long a file of level 0 stays once it is compacted, ms; 0: for ever. */
+  readonly l0Retention: number
+  /** Milliseconds since the epoch; default: the present. */
+  readonly now?: number
+  readonly signal?: AbortSignal
+}
+
+export interface SnapshotRetentionOptions {
+  /** How long snapshots, and what leads from one to the next, stay, ms. */
+  readonly retention: number
+  readonly now?: number
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Deletes files of level 0 that are old enough and whose transactions level 1, or a snapshot before it begins, holds. The newest
+ * stays. Returns what was deleted.
+ */
+export async function enforceL0Retention(client: ReplicaClient, options: L0RetentionOptions): Promise<LtxFileInfo[]> {
+  const { l0Retention, now = Date.now(), signal } = options
+  if (l0Retention <= 0) return []
+  const compacted = await listLevel(client, 1, 0, signal)
+  if (compacted.length === 0) return []
+  const snapshots = await listLevel(client, SNAPSHOT_LEVEL, 0, signal)
+  // Level 1 is left out where a snapshot covers its beginning, and only there.
+  const beforeLevel1 = compacted[0]!.minTxid - 1
+  const covering = snapshots.some(({ maxTxid }) => maxTxid >= beforeLevel1)
+  const files = await listLevel(client, 0, 0, signal)
+  const doomed: LtxFileInfo[] = []
+  let next = 0
+  for (const file of files.slice(0, -1)) {
+    if (file.createdAt >= now - l0Retention) break
+    while (next < compacted.length && compacted[next]!.maxTxid < file.maxTxid) next++
+    const inLevel1 = next < compacted.length && compacted[next]!.minTxid <= file.minTxid
+    const inSnapshot = covering && file.maxTxid <= beforeLevel1
+    if (!inLevel1 && !inSnapshot) break
+    doomed.push(file)
+  }
+  await client.delete(doomed, signal ? { signal } : {})
+  return doomed
+}
+
+/**
+ * Deletes snapshots that are too old, but never the newest, and files of levels 1 to 8 that end before the last snapshot that
+ * is too old: one generation stays for restores and readers under way, and the newest file of every level. The levels go first,
+ * so that a run that is cut short leaves nothing that the next one would not find. Returns what was deleted.
+ */
+export async function enforceSnapshotRetention(
+  client: ReplicaClient,
+  options: SnapshotRetentionOptions,
+): Promise<LtxFileInfo[]> {
+  const { retention, now = Date.now(), signal } = options
+  const snapshots = await listLevel(client, SNAPSHOT_LEVEL, 0, signal)
+  const old = snapshots.slice(0, -1).filter(({ createdAt }) => createdAt < now - retention)
+  const floor = old.at(-1)?.maxTxid ?? 0
+  const deleted: LtxFileInfo[] = []
+  if (floor === 0) return deleted
+  for (let level = 1; level <= MAX_COMPACTION_LEVEL; level++) {
+    const files = await listLevel(client, level, 0, signal)
+    const doomed = files.slice(0, -1).filter(({ maxTxid }) => maxTxid < floor)
+    await client.delete(doomed, signal ? { signal } : {})
+    deleted.push(...doomed)
+  }
+  await client.delete(old, signal ? { signal } : {})
+  return [...deleted, ...old]
+}

@@ -1,0 +1,279 @@
+import PQueue from 'p-queue'
+import { isLitestreamError, type LitestreamError } from '../errors.js'
+import { SNAPSHOT_LEVEL } from '../ltx/format.js'
+import { listLevels } from '../restore/plan.js'
+import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
+import { compact, listLevel, type MergeFilesOptions } from './compact.js'
+import { enforceL0Retention, enforceSnapshotRetention } from './retention.js'
+import { createSnapshot } from './snapshot.js'
+import { contiguityFaults } from './verify-replica.js'
+import { nextWindow, windowStart } from './window.js'
+
+/** All times in milliseconds; the names and defaults are those of the configuration. */
+export interface CompactionSettings {
+  readonly levels: readonly { readonly level: number; readonly interval: number }[]
+  readonly snapshot: { readonly interval: number; readonly retention: number }
+  /** 0: files of level 0 stay for ever. */
+  readonly l0Retention: number
+  readonly l0RetentionCheckInterval: number
+  /** False: nothing is ever deleted. */
+  readonly retentionEnabled: boolean
+  /** After each compaction, list the level and look for gaps. */
+  readonly verifyCompaction?: boolean
+  /** How often all levels are looked through for gaps and overlaps; undefined: never. */
+  readonly validationInterval?: number
+}
+
+const SECOND = 1000
+export const DEFAULT_COMPACTION_SETTINGS: CompactionSettings = {
+  levels: [
+    { level: 1, interval: 30 * SECOND },
+    { level: 2, interval: 300 * SECOND },
+    { level: 3, interval: 3600 * SECOND },
+  ],
+  snapshot: { interval: 24 * 3600 * SECOND, retention: 24 * 3600 * SECOND },
+  l0Retention: 300 * SECOND,
+  l0RetentionCheckInterval: 15 * SECOND,
+  retentionEnabled: true,
+}
+
+export type CompactionTask = 'compact' | 'snapshot' | 'l0-retention' | 'snapshot-retention' | 'validate'
+
+/** What a scheduler tells, for logs and metrics. Called on the thread that runs it; must not throw. */
+export interface CompactionObserver {
+  /** A file of level 1..9 was written. */
+  written?(event: { readonly level: number; readonly file: LtxFileInfo; readonly durationMs: number }): void
+  deleted?(event: { readonly level: number; readonly files: readonly LtxFileInfo[] }): void
+  /** A gap or an overlap between the files of a level. */
+  fault?(event: { readonly level: number; readonly error: LitestreamError }): void
+  /** A task failed; it is tried again, `failures` times in a row so far. */
+  error?(event: {
+    readonly task: CompactionTask
+    readonly level: number | undefined
+    readonly error: unknown
+    readonly failures: number
+  }): void
+}
+
+export interface CompactionSchedulerOptions {
+  readonly observer?: CompactionObserver
+  readonly local?: MergeFilesOptions['local']
+  /** The clock, milliseconds since the epoch. */
+  readonly now?: () => number
+  /** Makes a snapshot from the live database instead of from the replica's files. */
+  readonly snapshot?: (signal: AbortSignal) => Promise<LtxFileInfo | undefined>
+}
+
+/** After a failure a task is tried again after so long, doubled for every further one. Milliseconds. */
+const RETRY_FIRST = 1000
+const RETRY_MOST = 300_000
+/** A timer waits no longer than this in one go, so that a clock that was set is noticed. */
+const TIMER_MOST = 60_000
+
+interface Job {
+  readonly task: CompactionTask
+  readonly level: number | undefined
+  readonly interval: number
+  readonly run: (signal: AbortSignal) => Promise<void>
+  due: number
+  failures: number
+}
+
+/**
+ * Compacts, snapshots and cleans up the replica of one database, at the times that the settings say: each task at once when
+ * started and then at multiples of its interval in UTC, lower levels before higher ones. One task runs at a time. An idle database
+ * costs a listing of one level per interval.
+ *
+ * The methods beside start and stop do one task now, and throw what goes wrong.
+ */
+export class CompactionScheduler {
+  readonly #client: ReplicaClient
+  readonly #settings: CompactionSettings
+  readonly #options: CompactionSchedulerOptions
+  readonly #queue = new PQueue({ concurrency: 1 })
+  readonly #stop = new AbortController()
+  readonly #jobs: Job[]
+  #timer: NodeJS.Timeout | undefined
+  #started = false
+
+  constructor(client: ReplicaClient, settings: CompactionSettings, options: CompactionSchedulerOptions = {}) {
+    this.#client = client
+    this.#settings = settings
+    this.#options = options
+    this.#jobs = this.#makeJobs()
+  }
+
+  start(): void {
+    if (this.#started) return
+    this.#started = true
+    this.#schedule()
+  }
+
+  /** Ends what runs, at the next point where that is possible, and returns when nothing runs any more. */
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    clearTimeout(this.#timer)
+    await this.#queue.onIdle()
+  }
+
+  /** Brings one level up to date. */
+  compact(level: number): Promise<LtxFileInfo[]> {
+    return this.#exclusive((signal) => this.#compact(level, signal))
+  }
+
+  /** Makes a snapshot of the newest state; undefined if there is one. */
+  snapshot(): Promise<LtxFileInfo | undefined> {
+    return this.#exclusive((signal) => this.#snapshot(signal))
+  }
+
+  /** Deletes what the settings say; nothing when retention is off. */
+  async enforceRetention(): Promise<void> {
+    await this.#exclusive(async (signal) => {
+      await this.#l0Retention(signal)
+      await this.#snapshotRetention(signal)
+    })
+  }
+
+  /** Looks for gaps and overlaps in all levels, and returns whether there were none. */
+  validate(): Promise<boolean> {
+    return this.#exclusive((signal) => this.#validate(signal))
+  }
+
+  #now(): number {
+    return this.#options.now?.() ?? Date.now()
+  }
+
+  #exclusive<T>(act: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return this.#queue.add(() => act(this.#stop.signal))
+  }
+
+  #makeJobs(): Job[] {
+    const { levels, snapshot, validationInterval, l0RetentionCheckInterval, retentionEnabled } = this.#settings
+    const job = (task: CompactionTask, interval: number, run: Job['run'], level?: number): Job => {
+      return { task, level, interval, run, due: 0, failures: 0 }
+    }
+    const jobs = [...levels]
+      .sort((a, b) => a.level - b.level)
+      .map(({ level, interval }) =>
+        job('compact', interval, (signal) => this.#compactInWindow(level, interval, signal), level),
+      )
+    jobs.push(
+      job('snapshot', snapshot.interval, (signal) => this.#snapshotInWindow(snapshot.interval, signal), SNAPSHOT_LEVEL),
+    )
+    if (retentionEnabled) {
+      jobs.push(job('l0-retention', l0RetentionCheckInterval, (signal) => this.#l0Retention(signal), 0))
+      jobs.push(
+        job('snapshot-retention', snapshot.interval, (signal) => this.#snapshotRetention(signal), SNAPSHOT_LEVEL),
+      )
+    }
+    if (validationInterval) {
+      jobs.push(
+        job('validate', validationInterval, async (signal) => {
+          await this.#validate(signal)
+        }),
+      )
+    }
+    return jobs
+  }
+
+  #schedule(): void {
+    if (this.#stop.signal.aborted) return
+    const due = Math.min(...this.#jobs.map((job) => job.due))
+    const wait = Math.min(Math.max(0, due - this.#now()), TIMER_MOST)
+    this.#timer = setTimeout(() => void this.#runDue(), wait)
+  }
+
+  async #runDue(): Promise<void> {
+    for (const job of this.#jobs) {
+      if (this.#stop.signal.aborted) return
+      if (job.due > this.#now()) continue
+      await this.#queue.add(() => this.#runJob(job))
+    }
+    this.#schedule()
+  }
+
+  async #runJob(job: Job): Promise<void> {
+    const { task, level } = job
+    try {
+      await job.run(this.#stop.signal)
+      job.failures = 0
+      job.due = nextWindow(this.#now(), job.interval)
+    } catch (error) {
+      if (this.#stop.signal.aborted) return
+      job.due = this.#now() + Math.min(RETRY_MOST, RETRY_FIRST * 2 ** job.failures)
+      job.failures++
+      // A replica that has nothing yet is no fault, only a reason to look again.
+      if (isLitestreamError(error, 'REPLICA_EMPTY')) return
+      this.#options.observer?.error?.({ task, level, error, failures: job.failures })
+    }
+  }
+
+  /** Nothing to do when the level got a file in this window already: after a restart, or from another process. */
+  async #tooEarly(level: number, interval: number, signal: AbortSignal): Promise<boolean> {
+    const last = (await listLevel(this.#client, level, 0, signal)).at(-1)
+    return last !== undefined && last.createdAt >= windowStart(this.#now(), interval)
+  }
+
+  async #compactInWindow(level: number, interval: number, signal: AbortSignal): Promise<void> {
+    if (!(await this.#tooEarly(level, interval, signal))) await this.#compact(level, signal)
+  }
+
+  async #snapshotInWindow(interval: number, signal: AbortSignal): Promise<void> {
+    if (!(await this.#tooEarly(SNAPSHOT_LEVEL, interval, signal))) await this.#snapshot(signal)
+  }
+
+  #written(file: LtxFileInfo, started: number): void {
+    this.#options.observer?.written?.({ level: file.level, file, durationMs: performance.now() - started })
+  }
+
+  async #compact(level: number, signal: AbortSignal): Promise<LtxFileInfo[]> {
+    const started = performance.now()
+    const { local } = this.#options
+    const files = await compact(this.#client, { level, signal, ...(local ? { local } : {}) })
+    for (const file of files) this.#written(file, started)
+    if (files.length > 0 && this.#settings.verifyCompaction) {
+      const listed = await listLevel(this.#client, level, 0, signal)
+      this.#report([...Array.from({ length: level }, () => []), listed])
+    }
+    return files
+  }
+
+  async #snapshot(signal: AbortSignal): Promise<LtxFileInfo | undefined> {
+    const started = performance.now()
+    const { local, snapshot } = this.#options
+    const file = snapshot
+      ? await snapshot(signal)
+      : await createSnapshot(this.#client, { signal, ...(local ? { local } : {}) })
+    if (file) this.#written(file, started)
+    return file
+  }
+
+  async #l0Retention(signal: AbortSignal): Promise<void> {
+    const { retentionEnabled, l0Retention } = this.#settings
+    if (!retentionEnabled) return
+    this.#deleted(await enforceL0Retention(this.#client, { l0Retention, now: this.#now(), signal }))
+  }
+
+  async #snapshotRetention(signal: AbortSignal): Promise<void> {
+    const { retentionEnabled, snapshot } = this.#settings
+    if (!retentionEnabled) return
+    const { retention } = snapshot
+    this.#deleted(await enforceSnapshotRetention(this.#client, { retention, now: this.#now(), signal }))
+  }
+
+  #deleted(files: readonly LtxFileInfo[]): void {
+    for (const level of new Set(files.map((file) => file.level))) {
+      this.#options.observer?.deleted?.({ level, files: files.filter((file) => file.level === level) })
+    }
+  }
+
+  async #validate(signal: AbortSignal): Promise<boolean> {
+    return this.#report(await listLevels(this.#client, signal))
+  }
+
+  #report(levels: readonly (readonly LtxFileInfo[])[]): boolean {
+    const faults = contiguityFaults(this.#client, levels)
+    for (const { file, error } of faults) this.#options.observer?.fault?.({ level: file.level, error })
+    return faults.length === 0
+  }
+}

@@ -1,0 +1,52 @@
+import { isLitestreamError } from '../errors.js'
+import { LtxEncoder, type LtxHeaderInit } from '../ltx/encoder.js'
+import { SNAPSHOT_LEVEL } from '../ltx/format.js'
+import { planRestore } from '../restore/plan.js'
+import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
+import { MAX_INPUTS, type MergeFilesOptions, mergeFiles } from './compact.js'
+
+/** How often a snapshot is planned anew because files vanished under it. */
+const MAX_REPLANS = 5
+
+/**
+ * Makes a snapshot of the newest state from the files of the replica, without the database: the files of a restore, merged.
+ * Returns undefined when the newest snapshot is that state already. Of a very long plan only the first files are taken, a state
+ * that is somewhat older; compaction shortens plans. Throws as planRestore and mergeLtx do.
+ */
+export async function createSnapshot(
+  client: ReplicaClient,
+  options: MergeFilesOptions = {},
+): Promise<LtxFileInfo | undefined> {
+  for (let replans = 0; ; replans++) {
+    const plan = await planRestore(client, options.signal ? { signal: options.signal } : {})
+    if (plan.length === 1 && plan[0]!.level === SNAPSHOT_LEVEL) return undefined
+    try {
+      return await mergeFiles(client, plan.slice(0, MAX_INPUTS), SNAPSHOT_LEVEL, options)
+    } catch (error) {
+      if (!isLitestreamError(error, 'NOT_FOUND') || replans === MAX_REPLANS) throw error
+    }
+  }
+}
+
+/** Pages of a database, ascending; see LtxEncoder.pages. */
+export interface SnapshotPages {
+  readonly pgnos: Uint32Array
+  readonly pages: Uint8Array
+}
+
+/** Writes a snapshot of the pages of a live database, all of them but the lock page, as they were at `header.maxTxid`. */
+export async function writeSnapshot(
+  client: ReplicaClient,
+  header: Omit<LtxHeaderInit, 'minTxid'> & { readonly timestamp: number },
+  pages: AsyncIterable<SnapshotPages>,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<LtxFileInfo> {
+  const encoder = new LtxEncoder({ ...header, minTxid: 1 })
+  const body = async function* () {
+    yield encoder.start()
+    for await (const batch of pages) yield encoder.pages(batch.pgnos, batch.pages)
+    yield encoder.finish()
+  }
+  const { timestamp, maxTxid } = header
+  return client.write({ level: SNAPSHOT_LEVEL, minTxid: 1, maxTxid }, body(), { timestamp, ...options })
+}
