@@ -27,15 +27,6 @@ FrameMerger::FrameMerger(uint32_t page_size, uint32_t commit, bool snapshot, uin
     : page_size_(page_size), commit_(commit), lock_pgno_(0x40000000u / page_size + 1), snapshot_(snapshot),
       crc_(crc), offset_(offset), inputs_(std::move(inputs)), page_(page_size) {}
 
-bool FrameMerger::WasCut(uint32_t pgno) const {
-  uint32_t largest = 0;
-  for (const MergeInput& input : inputs_) {
-    if (input.commit < pgno && pgno <= largest) return true;
-    if (input.commit > largest) largest = input.commit;
-  }
-  return false;
-}
-
 MergeStatus FrameMerger::Fail(size_t i, MergeFault fault) {
   at_ = i;
   fault_ = fault;
@@ -120,23 +111,13 @@ void FrameMerger::Emit(uint32_t pgno, const uint8_t* frame, size_t size, uint8_t
   frames_++;
 }
 
-MergeStatus FrameMerger::FillTo(uint32_t pgno, uint8_t* out, size_t room, size_t* written) {
-  for (uint32_t next = last_pgno_ + 1; next < pgno; next = last_pgno_ + 1) {
-    if (next == lock_pgno_) {
-      last_pgno_ = next;
-      continue;
-    }
-    if (!WasCut(next)) {
-      missing_ = next;
-      return status_ = MergeStatus::kIncomplete;
-    }
-    if (room - *written < MaxFrameSize(page_size_)) return status_ = MergeStatus::kOutputFull;
-    std::vector<uint8_t> frame(MaxFrameSize(page_size_));
-    memset(page_.data(), 0, page_size_);
-    const size_t size = encoder_.Encode(next, page_.data(), page_size_, frame.data());
-    Emit(next, frame.data(), size, out, written);
-  }
-  return MergeStatus::kDone;
+bool FrameMerger::Follows(uint32_t pgno) {
+  uint32_t next = last_pgno_ + 1;
+  if (next == lock_pgno_) next++;
+  if (next >= pgno) return true;
+  missing_ = next;
+  status_ = MergeStatus::kIncomplete;
+  return false;
 }
 
 MergeStatus FrameMerger::Step(std::vector<MergeBytes>& bytes, uint8_t* out, size_t room, size_t* written) {
@@ -148,10 +129,7 @@ MergeStatus FrameMerger::Step(std::vector<MergeBytes>& bytes, uint8_t* out, size
       if (!inputs_[i].done && inputs_[i].pgno < pgno) pgno = inputs_[i].pgno;
     }
     const bool end = pgno == UINT32_MAX;
-    if (snapshot_) {
-      const MergeStatus filled = FillTo(end ? commit_ + 1 : pgno <= commit_ ? pgno : commit_ + 1, out, room, written);
-      if (filled != MergeStatus::kDone) return filled;
-    }
+    if (snapshot_ && !Follows(pgno <= commit_ ? pgno : commit_ + 1)) return status_;
     if (end) return status_ = MergeStatus::kDone;
     if (room - *written < MaxFrameSize(page_size_)) return status_ = MergeStatus::kOutputFull;
     size_t newest = 0;

@@ -68,9 +68,8 @@ class FrameMerger {
   // Whether all of the frame at hand is there.
   bool Whole(size_t i, const MergeBytes& bytes);
   void Emit(uint32_t pgno, const uint8_t* frame, size_t size, uint8_t* out, size_t* written);
-  // Whether a page was cut off the database within the inputs; it need not have been written again when it grew.
-  bool WasCut(uint32_t pgno) const;
-  MergeStatus FillTo(uint32_t pgno, uint8_t* out, size_t room, size_t* written);
+  // Whether a snapshot's next page may be `pgno`; else kIncomplete.
+  bool Follows(uint32_t pgno);
   MergeStatus Fail(size_t i, MergeFault fault);
 
   const uint32_t page_size_;
