@@ -1,0 +1,34 @@
+/** What many measurements of one thing say: the middle one, and the quarter below and above it. */
+export interface Spread {
+  readonly median: number
+  readonly low: number
+  readonly high: number
+  readonly n: number
+}
+
+/** The value below which a share of the sorted values lies, interpolated. */
+export function quantile(sorted: readonly number[], share: number): number {
+  const at = (sorted.length - 1) * share
+  const below = sorted[Math.floor(at)]!
+  return below + (sorted[Math.ceil(at)]! - below) * (at - Math.floor(at))
+}
+
+export function spread(values: readonly number[]): Spread {
+  if (values.length === 0) throw new Error('nothing was measured')
+  const sorted = [...values].sort((a, b) => a - b)
+  return {
+    median: quantile(sorted, 0.5),
+    low: quantile(sorted, 0.25),
+    high: quantile(sorted, 0.75),
+    n: sorted.length,
+  }
+}
+
+/** Spread of a / b, round by round: what disturbed a round disturbed both. */
+export function ratios(a: readonly number[], b: readonly number[]): Spread {
+  return spread(a.map((value, i) => value / b[i]!))
+}
+
+export function isSpread(value: unknown): value is Spread {
+  return typeof value === 'object' && value !== null && 'median' in value
+}

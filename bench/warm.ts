@@ -1,0 +1,131 @@
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { openReplicaClient } from '../src/storage/open.js'
+import { type Dataset, SIZES } from './support/dataset.js'
+import { LocalReader, ReplicaReader } from './support/driver-reader.js'
+import { publishSnapshot } from './support/publish.js'
+import { hasOfficialVfs, PythonReader } from './support/python-reader.js'
+import { LOOKUP, QUERIES, type Query } from './support/queries.js'
+import type { Bench, Question } from './support/question.js'
+import { Random } from './support/random.js'
+import type { Reader } from './support/reader.js'
+import type { Column, ResultTable } from './support/result.js'
+import { ratios, spread } from './support/stats.js'
+
+/** Different parameters that a query is run with: few enough that what they touch fits any cache. */
+const KEYS = 50
+const EXECUTIONS = 200
+
+const COLUMNS: readonly Column[] = [
+  { key: 'size', label: 'database', unit: 'bytes' },
+  { key: 'mode', label: 'mode', unit: 'text' },
+  { key: 'query', label: 'query', unit: 'text' },
+  { key: 'local', label: 'local file', unit: 'us' },
+  { key: 'replica', label: 'replica', unit: 'us' },
+  { key: 'ratio', label: 'replica / local', unit: 'x' },
+  { key: 'crossings', label: 'crossings', unit: 'count' },
+  { key: 'python', label: 'local file, python', unit: 'us' },
+  { key: 'official', label: 'official VFS, python', unit: 'us' },
+  { key: 'officialRatio', label: 'official / local', unit: 'x' },
+]
+
+export const warm: Question = {
+  name: 'warm',
+  question: 'What does a query cost when its pages are here, beside the local file with the same driver?',
+  limit:
+    'SQLite itself: the same statements on the local file. What the VFS adds is a copy of each page that SQLite has not in its own cache.',
+  async run(bench) {
+    const posts = bench.quick ? [SIZES['10 MB']] : [SIZES['10 MB'], bench.dataset().posts]
+    const rows = []
+    for (const count of new Set(posts)) rows.push(...(await measure(bench, bench.dataset(count))))
+    return [{ id: 'warm', title: 'Warm queries, one execution', columns: COLUMNS, rows, notes: NOTES }]
+  },
+}
+
+const NOTES = [
+  'The replica is on file:// and is polled while it is measured; all pages are resident. Ratios are of the same round; crossings are requests into JavaScript over all rounds.',
+  'The official VFS runs in python3, so beside it stands the local file in python3. Its cache was given room for the whole database.',
+]
+
+async function measure(bench: Bench, data: Dataset): Promise<ResultTable['rows']> {
+  const url = pathToFileURL(path.join(bench.directory, `replica-${data.posts}`)).href
+  bench.progress(`publishing ${data.file}`)
+  const client = await openReplicaClient(url)
+  await publishSnapshot(client, data.file)
+  await client.close()
+
+  const replica = new ReplicaReader(url, { cacheSize: data.size * 2 })
+  const readers: Reader[] = [new LocalReader(data.file), replica]
+  if (hasOfficialVfs()) {
+    readers.push(PythonReader.local(data.file), PythonReader.official(url, {}, { cache_size: String(data.size * 2) }))
+  }
+  for (const reader of readers) await reader.open()
+  const rows = []
+  try {
+    bench.progress('reading everything once')
+    for (const reader of readers) await readAll(reader)
+    for (const transaction of [false, true]) {
+      for (const query of [LOOKUP, ...QUERIES]) {
+        bench.progress(`${query.name}${transaction ? ' in a transaction' : ''}`)
+        const before = replica.replica.stats().crossings
+        const times = await time(bench, readers, query, data, transaction)
+        const crossings = replica.replica.stats().crossings - before
+        const [local, ours, python, official] = times
+        rows.push({
+          size: data.size,
+          mode: transaction ? 'transaction' : 'autocommit',
+          query: query.name,
+          local: spread(local!),
+          replica: spread(ours!),
+          ratio: ratios(ours!, local!),
+          crossings,
+          python: python ? spread(python) : null,
+          official: official ? spread(official) : null,
+          officialRatio: official && python ? ratios(official, python) : null,
+        })
+      }
+    }
+  } finally {
+    for (const reader of readers) await reader.close()
+  }
+  return rows
+}
+
+/** Every page of every table and index becomes resident. */
+async function readAll(reader: Reader): Promise<void> {
+  for (const sql of [
+    'SELECT count(*), sum(length(about)) FROM users NOT INDEXED',
+    'SELECT count(*), sum(length(content)) FROM posts NOT INDEXED',
+    'SELECT count(*), sum(created_at) FROM likes NOT INDEXED',
+    'SELECT count(*), sum(since) FROM friendships',
+    'SELECT count(*), sum(user_id + created_at) FROM posts INDEXED BY posts_user WHERE user_id > 0',
+    'SELECT count(*), sum(post_id + created_at) FROM likes INDEXED BY likes_post WHERE post_id > 0',
+    'SELECT count(*), sum(user_id) FROM likes INDEXED BY likes_user WHERE user_id > 0',
+  ]) {
+    await reader.run(sql, [[]])
+  }
+}
+
+/** Microseconds of one execution, by reader and round; the readers take turns. */
+async function time(
+  bench: Bench,
+  readers: readonly Reader[],
+  query: Query,
+  data: Dataset,
+  transaction: boolean,
+): Promise<number[][]> {
+  const random = new Random(7)
+  const scan = query.name === 'full scan'
+  const executions = scan ? 1 : EXECUTIONS
+  const keys = Array.from({ length: KEYS }, () => query.parameters(random, data))
+  const parameters = Array.from({ length: executions }, (_, i) => keys[i % KEYS]!)
+  const times: number[][] = readers.map(() => [])
+  for (const reader of readers) await reader.run(query.sql, parameters, { transaction })
+  for (let round = bench.rounds(scan ? 7 : 21, 3); round > 0; round--) {
+    for (const [i, reader] of readers.entries()) {
+      const { ms } = await reader.run(query.sql, parameters, { transaction })
+      times[i]!.push((ms * 1000) / executions)
+    }
+  }
+  return times
+}

@@ -1,0 +1,49 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import type { ProxyCounts, SeenRequest } from './fault-proxy.js'
+import type { ProxyCommand } from './proxy-child.js'
+
+/** A fault proxy in a process of its own. */
+export interface ProxyProcess {
+  readonly url: string
+  counts(): Promise<ProxyCounts>
+  seen(): Promise<readonly SeenRequest[]>
+  reset(): Promise<void>
+  latency(ms: number): Promise<void>
+  close(): Promise<void>
+}
+
+type Unnumbered<T> = T extends unknown ? Omit<T, 'id'> : never
+
+/**
+ * A read through SQLite holds up the thread that it runs on until the store has answered, so a proxy on the same thread would never
+ * answer; and its work would be timed as the reader's.
+ */
+export async function startProxyProcess(target: string): Promise<ProxyProcess> {
+  const child = fork(new URL('./proxy-child.js', import.meta.url), [target], { execArgv: [] })
+  const [{ url }] = (await once(child, 'message')) as [{ url: string }]
+  const waiting = new Map<number, (result: unknown) => void>()
+  let nextId = 1
+  child.on('message', ({ id, result }: { id: number; result: unknown }) => {
+    waiting.get(id)?.(result)
+    waiting.delete(id)
+  })
+  const ask = <T>(command: Unnumbered<ProxyCommand>) =>
+    new Promise<T>((resolve) => {
+      const id = nextId++
+      waiting.set(id, resolve as (result: unknown) => void)
+      child.send({ ...command, id })
+    })
+  return {
+    url,
+    counts: () => ask<ProxyCounts>({ do: 'counts' }),
+    seen: () => ask<readonly SeenRequest[]>({ do: 'seen' }),
+    reset: () => ask<void>({ do: 'reset' }),
+    latency: (ms) => ask<void>({ do: 'latency', ms }),
+    async close() {
+      const exited = once(child, 'exit')
+      child.disconnect()
+      await exited
+    },
+  }
+}
