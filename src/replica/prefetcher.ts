@@ -3,14 +3,14 @@ import type { ReplicaView } from './view-set.js'
 
 /** Decoded bytes of a run's first window, and of its largest; each window is four times the one before. */
 const FIRST_WINDOW = 256 * 1024
-const LAST_WINDOW = 8 * 1024 * 1024
+const LAST_WINDOW = 32 * 1024 * 1024
 /** The same for pages whose place in a tree is not known (overflow chains, trees whose root was not seen). */
 const FIRST_BLIND_WINDOW = 32 * 1024
 /** A miss this many pages behind the expected one still belongs to a run: pages in between were resident. */
 const SLACK = 8
 /** Runs remembered per connection: a join goes forward in several trees at once. */
 const RUNS = 8
-/** So many misses under one interior page, in no order: the rest of its children come too. */
+/** So many misses under one interior page, in no order: the rest of its children come too, be they leaves or interior. */
 const DENSE = 8
 /** Interior pages fetched at once around one that was asked for. */
 const INTERIOR_SPAN = 1024
@@ -54,6 +54,8 @@ interface ReaderState {
 export class Prefetcher {
   readonly #readers = new Map<number, ReaderState>()
   readonly #tree: TreeShape
+  /** How many interior pages were missed under an interior page. */
+  readonly #entered = new Map<number, number>()
 
   constructor(tree: TreeShape) {
     this.#tree = tree
@@ -74,10 +76,17 @@ export class Prefetcher {
     return this.#tree.isOutermost(pgno, -1) ? this.#begin(state, view, pgno, 1, FIRST_WINDOW, true) : NOTHING
   }
 
-  /** An interior page that someone waited for arrived: those beside it are interior, few, and soon wanted. */
+  /**
+   * An interior page that someone waited for arrived. After many under one parent, those beside it are worth having: look-ups go all
+   * over the tree. Before that they are not: they lie far apart, and a few look-ups would pay a request for each.
+   */
   onInterior(pgno: number): readonly number[] {
-    const siblings = this.#tree.childrenOf(this.#tree.parentOf(pgno))
+    const parent = this.#tree.parentOf(pgno)
+    const siblings = this.#tree.childrenOf(parent)
     if (!siblings) return []
+    const entered = (this.#entered.get(parent) ?? 0) + 1
+    this.#entered.set(parent, entered)
+    if (entered !== DENSE) return []
     if (siblings.length <= INTERIOR_SPAN) return [...siblings]
     const first = Math.max(0, siblings.indexOf(pgno) - INTERIOR_SPAN / 2)
     return [...siblings.subarray(first, first + INTERIOR_SPAN)]

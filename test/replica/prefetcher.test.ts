@@ -61,6 +61,13 @@ test('pages of no known tree are followed by number, and a jump ends that', () =
   assert.deepEqual(prefetcher.onMiss(2, view, 502).pages, [], 'another connection has runs of its own')
 })
 
-test('the siblings of an interior page come with it', () => {
-  assert.deepEqual(new Prefetcher(shape()).onInterior(20), [10, 20, 30])
+test('the siblings of an interior page come with the eighth of them', () => {
+  const tree = new TreeShape()
+  tree.learn(
+    2,
+    Uint32Array.from({ length: 30 }, (_, i) => 10 + i),
+  )
+  const prefetcher = new Prefetcher(tree)
+  const counts = [0, 3, 6, 9, 12, 15, 18, 21, 24].map((i) => prefetcher.onInterior(10 + i).length)
+  assert.deepEqual(counts, [0, 0, 0, 0, 0, 0, 0, 30, 0])
 })
