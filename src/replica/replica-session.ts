@@ -163,7 +163,6 @@ export class ReplicaSession {
     // Where a scan would begin is here already: reading it says that one does.
     const first = view.store.slotOf(pageKey(view.state.map.fileOf(children[0]), children[0]))
     if (first !== undefined) native.setTrigger(view.store.cache, first)
-    this.#fetcher.ask([], aheadPages(view, { pages: this.#prefetcher.onInterior(pgno), trigger: 0 }))
   }
 
   /** A view that a worker before this one made, and that a transaction still has: its map is made anew from its TXID. */
