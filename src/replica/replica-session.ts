@@ -7,6 +7,7 @@ import { Chain, type ChainState, type LoadedState } from './chain.js'
 import { type AheadPage, Fetcher } from './fetcher.js'
 import type { IndexedFile } from './file-index.js'
 import type { Hydrator } from './hydrator.js'
+import { IndexWalk } from './index-walk.js'
 import { type BridgeRequest, STATE_CLOSED, STATE_FAILED, STATE_LIVE, STATE_STALE } from './native-replica.js'
 import type { ResolvedReplicaOptions } from './options.js'
 import { PageStore, pageKey } from './page-store.js'
@@ -36,6 +37,7 @@ export class ReplicaSession {
   readonly #views: ViewSet
   readonly #tree = new TreeShape()
   readonly #prefetcher = new Prefetcher(this.#tree)
+  readonly #indexWalk = new IndexWalk(this.#tree)
   #client!: ReplicaClient
   #chain!: Chain
   #store!: PageStore
@@ -144,7 +146,9 @@ export class ReplicaSession {
         continue
       }
       waiters.push({ request: request.id, view, pgno: request.pgno })
-      ahead.push(...aheadPages(view, this.#prefetcher.onMiss(request.reader, view, request.pgno)))
+      const { reader, pgno, indexLeaf } = request
+      ahead.push(...aheadPages(view, this.#prefetcher.onMiss(reader, view, pgno)))
+      ahead.push(...aheadPages(view, { pages: this.#indexWalk.onMiss(reader, view, pgno, indexLeaf), trigger: 0 }))
     }
     this.#fetcher.ask(waiters, ahead)
   }
