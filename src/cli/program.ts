@@ -4,6 +4,7 @@ import { configCommand } from './commands/config.js'
 import { databasesCommand } from './commands/databases.js'
 import { hydrateCommand } from './commands/hydrate.js'
 import { ltxCommand } from './commands/ltx.js'
+import { replicateCommand } from './commands/replicate.js'
 import { restoreCommand } from './commands/restore.js'
 import { verifyCommand } from './commands/verify.js'
 import { versionCommand } from './commands/version.js'
@@ -21,6 +22,7 @@ export function createProgram(): Command {
     databasesCommand(),
     hydrateCommand(),
     ltxCommand(),
+    replicateCommand(),
     restoreCommand(),
     verifyCommand(),
     versionCommand(),

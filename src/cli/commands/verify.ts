@@ -1,27 +1,23 @@
 import type { Command } from 'commander'
-import { isLitestreamError } from '../../errors.js'
+import { verifyReplica } from '../../compaction/verify-replica.js'
 import { formatTxid } from '../../ltx/txid.js'
-import { verifyLtx } from '../../ltx/verify.js'
-import { listLevels, selectPlan } from '../../restore/plan.js'
-import { fileLabel } from '../../storage/file-label.js'
-import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js'
+import type { ReplicaClient } from '../../storage/replica-client.js'
 import { formatBytes } from '../../util/format-bytes.js'
-import { runAll } from '../../util/run-all.js'
 import { addConfigFlags, type ConfigFlags, createCommand } from '../command.js'
 import { ExitStatus } from '../exit-status.js'
 import { countFlag } from '../flag-values.js'
 import { green, print, printJson, red } from '../output.js'
 import { createProgress } from '../progress.js'
+import { abortOnSignals } from '../signals.js'
 import { withReplica } from '../target.js'
 
 interface VerifyFlags extends ConfigFlags {
-  readonly all?: boolean
   readonly json?: boolean
   readonly parallelism: number
 }
 
 interface Problem {
-  readonly file?: string
+  readonly kind: string
   readonly error: string
 }
 
@@ -29,25 +25,24 @@ export function verifyCommand(): Command {
   const command = createCommand('verify', {
     summary: 'Check a replica: that it can be restored, and that its files are whole.',
     description:
-      'Reads what a restore of the newest state would read and checks every byte of it: structure, page indexes, checksums, and that no TXID is missing. With -all, every file of every level. Writes nothing. Exit status 1 if anything is wrong.',
+      'Reads every file of every level and checks every byte: structure, page indexes, checksums; that no TXID is missing or twice in a level; and that the newest state can be restored. Writes nothing. Exit status 1 if anything is wrong.',
     examples: [
-      ['verify s3://bucket/app.db', 'what a restore would read'],
+      ['verify s3://bucket/app.db', 'read and check all of it'],
       [
-        'verify -all -json s3://bucket/app.db',
-        '{"replica", "ok", "txid", "files", "bytes", "problems": [{"file", "error"}]}',
+        'verify -json s3://bucket/app.db',
+        '{"replica", "ok", "txid", "files", "bytes", "problems": [{"kind", "error"}]}',
       ],
     ],
   })
   return addConfigFlags(command)
     .argument('<db-or-url>', 'path of a configured database, or replica URL')
-    .option('--all', 'check every file there is, not only those a restore needs')
     .option('--parallelism <n>', 'files at the same time', countFlag, 4)
     .option('--json', 'print JSON')
     .action(async (argument: string, flags: VerifyFlags) => {
-      const outcome = await withReplica(argument, flags, (client) => verifyReplica(client, flags))
+      const outcome = await withReplica(argument, flags, (client) => check(client, flags))
       if (flags.json) printJson(outcome)
       else {
-        for (const { file, error } of outcome.problems) print(`${red('wrong')}  ${file ? `${file}: ` : ''}${error}`)
+        for (const { error } of outcome.problems) print(`${red('wrong')}  ${error}`)
         const amount = `${outcome.files} files, ${formatBytes(outcome.bytes)}`
         if (outcome.ok) print(`${green('ok')}     ${outcome.replica}: TXID ${outcome.txid}, ${amount} checked`)
       }
@@ -55,51 +50,35 @@ export function verifyCommand(): Command {
     })
 }
 
-async function verifyReplica(client: ReplicaClient, flags: VerifyFlags) {
-  const levels = await listLevels(client)
-  const problems: Problem[] = levels.flatMap(holes)
-  let plan: LtxFileInfo[] = []
+async function check(client: ReplicaClient, { parallelism, json }: VerifyFlags) {
+  const progress = createProgress('verify', !json)
   try {
-    plan = selectPlan(levels)
-    if (plan.length === 0) problems.push({ error: 'no files that a restore could begin with' })
-  } catch (error) {
-    if (!isLitestreamError(error, 'LTX_GAP')) throw error
-    problems.push({ error: error.message })
-  }
-  const files = flags.all ? levels.flat() : plan
-  const total = files.reduce((sum, file) => sum + file.size, 0)
-  const progress = createProgress('verify', !flags.json)
-  let bytes = 0
-  const checks = files.map((file) => async () => {
-    try {
-      const { header } = await verifyLtx(client.stream(file), fileLabel(client, file))
-      if (header.minTxid !== file.minTxid || header.maxTxid !== file.maxTxid) {
-        const says = `${formatTxid(header.minTxid)}-${formatTxid(header.maxTxid)}`
-        problems.push({ file: fileLabel(client, file), error: `its header says it holds TXIDs ${says}` })
-      }
-    } catch (error) {
-      if (!isLitestreamError(error)) throw error
-      // Compaction and retention of a running primary take files away; then a restore would plan anew, and so would the next verify.
-      problems.push({ file: fileLabel(client, file), error: error.message })
+    const report = await abortOnSignals((signal) =>
+      verifyReplica(client, {
+        parallelism,
+        signal,
+        onProgress: ({ bytes, totalBytes }) => progress.update(bytes, totalBytes),
+      }),
+    )
+    const { levels, faults, restorable, maxTxid } = report
+    const problems: Problem[] = faults.map(({ kind, error }) => ({ kind, error: error.message }))
+    if (!restorable) problems.push({ kind: 'gap', error: 'no files that a restore could begin with' })
+    else if (restorable.txid < maxTxid) {
+      const [reached, newest] = [formatTxid(restorable.txid), formatTxid(maxTxid)]
+      problems.push({
+        kind: 'gap',
+        error: `it can be restored up to TXID ${reached}, but not to its newest, ${newest}`,
+      })
     }
-    bytes += file.size
-    progress.update(bytes, total)
-  })
-  try {
-    await runAll(flags.parallelism, checks)
+    return {
+      replica: client.url,
+      ok: problems.length === 0,
+      txid: formatTxid(restorable?.txid ?? 0),
+      files: levels.reduce((sum, { files }) => sum + files, 0),
+      bytes: levels.reduce((sum, { bytes }) => sum + bytes, 0),
+      problems,
+    }
   } finally {
     progress.stop()
   }
-  const txid = formatTxid(plan.at(-1)?.maxTxid ?? 0)
-  return { replica: client.url, ok: problems.length === 0, txid, files: files.length, bytes, problems }
-}
-
-/** Where the files of one level do not follow one another. Level 9's snapshots each stand alone. */
-function holes(files: readonly LtxFileInfo[], level: number): Problem[] {
-  if (level === 9) return []
-  return files.slice(1).flatMap((file, i) => {
-    const before = files[i]!.maxTxid
-    if (file.minTxid <= before + 1) return []
-    return [{ error: `level ${level} has nothing between TXID ${formatTxid(before)} and ${formatTxid(file.minTxid)}` }]
-  })
 }

@@ -1,0 +1,103 @@
+import type { Command } from 'commander'
+import { configFromArguments } from '../../config/load.js'
+import type { Config } from '../../config/types.js'
+import { LitestreamError } from '../../errors.js'
+import { isUrl } from '../../storage/url.js'
+import { createLogger, LOG_LEVELS, type LogLevel, tryParseLogLevel } from '../../util/logger.js'
+import { addConfigFlags, type ConfigFlags, configOf, createCommand } from '../command.js'
+import { replicateOnceAll } from '../daemon/once.js'
+import { runDaemon } from '../daemon/run.js'
+import { ExitStatus } from '../exit-status.js'
+
+export interface ReplicateFlags extends ConfigFlags {
+  readonly exec?: string
+  readonly logLevel?: string
+  readonly restoreIfDbNotExists?: boolean
+  readonly once?: boolean
+  readonly forceSnapshot?: boolean
+  readonly enforceRetention?: boolean
+}
+
+export function replicateCommand(): Command {
+  const command = createCommand('replicate', {
+    summary: 'Replicate databases as they are written.',
+    description:
+      'Replicates the databases of the configuration file, or the one given as an argument, until it is stopped. SIGINT and SIGTERM end it after a last sync, which is retried for up to shutdown-sync-timeout; a second signal ends it at once. Exit status: 0 if every commit reached the replica; 1 if a last sync failed, or any other error; with -exec the status of the program if that is not 0.',
+    examples: [
+      ['replicate', 'what /etc/litestream.yml says'],
+      ['replicate app.db s3://bucket/app.db', 'one database'],
+      ['replicate -exec "node server.js" app.db s3://bucket/app.db', 'for as long as a program runs'],
+      ['replicate -once app.db file:///var/backups/app.db', 'bring the replica up to date and end'],
+    ],
+  })
+  return addConfigFlags(command)
+    .argument('[db]', 'path of a database')
+    .argument('[url]', 'replica URL')
+    .argument('[more...]')
+    .option('--exec <command>', 'run a program; replication ends when it does')
+    .option('--log-level <level>', `${LOG_LEVELS.join(', ')}; goes before LOG_LEVEL and the file`)
+    .option('--restore-if-db-not-exists', 'restore databases that are not there before replicating')
+    .option('--once', 'sync once, wait for the replica, and end')
+    .option('--force-snapshot', 'with -once: write a snapshot too')
+    .option('--enforce-retention', 'with -once: delete what retention allows')
+    .action(async (db: string | undefined, url: string | undefined, more: string[], flags: ReplicateFlags) => {
+      const config = configFor(db, url, more, flags)
+      const logger = createLogger({ level: logLevel(config, flags), type: config.logging.type })
+      const status = flags.once ? await replicateOnceAll(config, logger, flags) : await runDaemon(config, logger)
+      if (status !== 0) throw new ExitStatus(status)
+    })
+}
+
+function configFor(
+  db: string | undefined,
+  url: string | undefined,
+  more: readonly string[],
+  flags: ReplicateFlags,
+): Config {
+  const wrong = (message: string, hint: string) => new LitestreamError('INVALID_ARGUMENT', message, { hint })
+  for (const [flag, name] of [
+    [flags.forceSnapshot, '-force-snapshot'],
+    [flags.enforceRetention, '-enforce-retention'],
+  ] as const) {
+    if (flag && !flags.once) throw wrong(`${name} requires -once`, `Add -once, or leave ${name} away.`)
+  }
+  if (flags.once && flags.exec) throw wrong('cannot use -once with -exec', 'Leave one of them away.')
+  let config: Config
+  if (db === undefined) config = configOf(flags)
+  else {
+    if (flags.config)
+      throw wrong('cannot specify a replica URL and a config file', 'Give either -config or a database and a URL.')
+    if (url === undefined)
+      throw wrong(
+        `must specify at least one replica URL for ${db}`,
+        `litestream-ts replicate ${db} file:///var/backups/${db.replace(/^.*\//, '')}`,
+      )
+    if (!isUrl(url))
+      throw wrong(
+        `not a replica URL: ${JSON.stringify(url)}`,
+        'Write a URL such as file:///var/backups/app.db or s3://bucket/app.db.',
+      )
+    if (more.length > 0) {
+      throw wrong(
+        'multiple replicas on a single database are no longer supported',
+        'Give one URL; replicate from a second process, or let the bucket copy itself.',
+      )
+    }
+    config = configFromArguments(db, url)
+  }
+  if (flags.exec) config = { ...config, exec: flags.exec }
+  if (flags.restoreIfDbNotExists) {
+    config = { ...config, databases: config.databases.map((database) => ({ ...database, restoreIfDbNotExists: true })) }
+  }
+  return config
+}
+
+function logLevel(config: Config, flags: ReplicateFlags): LogLevel {
+  const text = flags.logLevel ?? process.env.LOG_LEVEL
+  if (!text) return config.logging.level
+  const level = tryParseLogLevel(text)
+  if (level) return level
+  throw new LitestreamError('INVALID_ARGUMENT', `invalid log level: ${JSON.stringify(text)}`, {
+    hint: `Use one of ${LOG_LEVELS.join(', ')}.`,
+  })
+}

@@ -1,0 +1,223 @@
+import { existsSync, statSync } from 'node:fs'
+import type { CompactionScheduler } from '../../compaction/scheduler.js'
+import { openConfiguredReplica } from '../../config/open-replica.js'
+import type { Config, DatabaseConfig } from '../../config/types.js'
+import { LitestreamError } from '../../errors.js'
+import type { DatabaseMetrics } from '../../metrics/database-metrics.js'
+import { instrumentClient } from '../../metrics/instrumented-client.js'
+import type { PrimaryEvents } from '../../primary/primary-events.js'
+import { Replicator, type ReplicatorStatus, type SyncResult } from '../../primary/replicator.js'
+import { listLevels } from '../../restore/plan.js'
+import { restore } from '../../restore/restore.js'
+import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js'
+import type { Logger } from '../../util/logger.js'
+import { createScheduler } from './compaction.js'
+import { LagHistory } from './lag-history.js'
+import { logPrimaryEvent } from './primary-log.js'
+
+/** `open`: waits for the database to appear. */
+export type DatabaseState = 'replicating' | 'open' | 'stopped' | 'fenced'
+
+export interface DatabaseSummary {
+  readonly path: string
+  readonly state: DatabaseState
+  readonly replicaType: string
+  /** Without credentials. */
+  readonly replica: string
+  readonly txid: number
+  readonly replicaTxid: number | undefined
+  /** When the replica last had everything, ms since the epoch. */
+  readonly lastSyncAt: number | undefined
+  /** How long the oldest commit that is not in the replica has been waiting, milliseconds. */
+  readonly lagMs: number
+  /** Bytes; 0 while there is no file. */
+  readonly databaseSize: number
+  readonly walSize: number
+  readonly error: { readonly message: string; readonly since: number } | undefined
+}
+
+export interface ManagedDatabaseOptions {
+  readonly config: Config
+  readonly logger: Logger
+  readonly metrics: DatabaseMetrics
+}
+
+/** A listing of the replica is asked for at most this often, milliseconds: each costs a request per level. */
+const CENSUS_AGE = 60_000
+
+/** One database of a daemon: its replication, started and stopped on demand, and what is known about it. */
+export class ManagedDatabase {
+  readonly config: DatabaseConfig
+  readonly lagHistory = new LagHistory()
+  readonly #options: ManagedDatabaseOptions
+  readonly #logger: Logger
+  #replicator: Replicator | undefined
+  #scheduler: CompactionScheduler | undefined
+  #client: ReplicaClient | undefined
+  #lastTxid = 0
+  /** When each TXID that is not in the replica yet was made. */
+  readonly #pending = new Map<number, number>()
+  readonly #failing = new Map<string, { message: string; since: number }>()
+  #census: { at: number; levels: LtxFileInfo[][] } | undefined
+  #counting: Promise<LtxFileInfo[][]> | undefined
+
+  constructor(config: DatabaseConfig, options: ManagedDatabaseOptions) {
+    this.config = config
+    this.#options = options
+    this.#logger = options.logger.child({ db: config.path })
+  }
+
+  get path(): string {
+    return this.config.path
+  }
+
+  get replicator(): Replicator | undefined {
+    return this.#replicator
+  }
+
+  get state(): DatabaseState {
+    const state = this.#replicator?.status().state
+    if (state === undefined || state === 'closed') return 'stopped'
+    return state === 'waiting' ? 'open' : state
+  }
+
+  /** Opens the replica and begins to replicate; a database that is not there yet is waited for. `monitor: false`: on demand only. */
+  async start(options: { readonly monitor?: boolean } = {}): Promise<void> {
+    if (this.#replicator) return
+    const { config } = this
+    const { path, replica } = config
+    const client = await openConfiguredReplica(replica)
+    this.#client = instrumentClient(client, this.#options.metrics)
+    this.#logger.info({ type: client.type, replica: client.url }, 'replicating to')
+    if (config.restoreIfDbNotExists) await this.#restoreIfMissing(this.#client)
+    this.#replicator = new Replicator(
+      path,
+      this.#client,
+      {
+        metaPath: config.metaPath,
+        busyTimeout: config.busyTimeout,
+        monitorInterval: config.monitorInterval,
+        checkpointInterval: config.checkpointInterval,
+        minCheckpointPages: config.minCheckpointPageCount,
+        truncatePages: Math.max(0, config.truncatePageN),
+        maxSyncWalBytes: config.maxSyncWalBytes,
+        syncInterval: replica.syncInterval,
+        maxSyncLtxFiles: replica.maxSyncLtxFiles,
+        shutdownSyncTimeout: this.#options.config.shutdownSyncTimeout,
+        shutdownSyncInterval: this.#options.config.shutdownSyncInterval,
+      },
+      (name, event) => this.#observe(name, event),
+    )
+    this.#scheduler = createScheduler({
+      database: this,
+      client: this.#client,
+      config: this.#options.config,
+      logger: this.#logger,
+      metrics: this.#options.metrics,
+    })
+    if (options.monitor !== false) {
+      this.#replicator.start()
+      this.#scheduler.start()
+    }
+  }
+
+  /** Compaction, snapshots and retention of this replica; undefined while stopped. */
+  get scheduler(): CompactionScheduler | undefined {
+    return this.#scheduler
+  }
+
+  /** The last TXID this process knows of; kept when it is stopped. */
+  get lastTxid(): number {
+    return this.#replicator?.status().txid ?? this.#lastTxid
+  }
+
+  /** A last sync, then lets go of database and replica. Throws, after it has let go, if the sync failed. */
+  async stop(signal?: AbortSignal): Promise<void> {
+    const replicator = this.#replicator
+    this.#replicator = undefined
+    await this.#scheduler?.stop()
+    this.#scheduler = undefined
+    this.#pending.clear()
+    this.#failing.clear()
+    try {
+      await replicator?.close(signal)
+    } finally {
+      this.#lastTxid = replicator?.status().txid ?? this.#lastTxid
+    }
+  }
+
+  async sync(wait: boolean): Promise<SyncResult> {
+    if (!this.#replicator) {
+      throw new LitestreamError('REPLICA_CLOSED', `database is not open: ${this.path}`, {
+        file: this.path,
+        hint: `litestream-ts start ${this.path}`,
+      })
+    }
+    return this.#replicator.sync({ wait })
+  }
+
+  async #restoreIfMissing(client: ReplicaClient): Promise<void> {
+    if (existsSync(this.path)) return
+    const started = performance.now()
+    const result = await restore(client, { output: this.path, ifDbNotExists: true, ifReplicaExists: true })
+    if (result.status === 'no-replica') {
+      this.#logger.info('no replica to restore from, waiting for the database')
+      return
+    }
+    this.#options.metrics.restored(this.path, (performance.now() - started) / 1000)
+    this.#logger.info({ txid: result.txid, bytes: result.bytes }, 'database restored')
+  }
+
+  #observe<Name extends keyof PrimaryEvents>(name: Name, event: PrimaryEvents[Name]): void {
+    this.#options.metrics.observe(name, event)
+    logPrimaryEvent(this.#logger, name, event, this.config.replica.url)
+    const any = event as PrimaryEvents[keyof PrimaryEvents] & { txid?: number }
+    if (name === 'sync') this.#pending.set(any.txid!, Date.now())
+    if (name === 'upload') for (const txid of this.#pending.keys()) if (txid <= any.txid!) this.#pending.delete(txid)
+    if (name === 'error') {
+      const { operation, error } = event as PrimaryEvents['error']
+      const since = this.#failing.get(operation)?.since ?? Date.now()
+      this.#failing.set(operation, { message: error.message, since })
+    }
+    if (name === 'recover') this.#failing.delete((event as PrimaryEvents['recover']).operation)
+  }
+
+  /** Notes how far behind the replica is; called at LagHistory's interval. */
+  sample(): void {
+    this.lagHistory.add(Date.now(), this.summary().lagMs)
+  }
+
+  summary(): DatabaseSummary {
+    const status: ReplicatorStatus | undefined = this.#replicator?.status()
+    const [error] = [...this.#failing.values()].sort((a, b) => a.since - b.since)
+    const oldest = Math.min(...this.#pending.values(), error?.since ?? Number.POSITIVE_INFINITY)
+    const pageSize = status?.pageSize ?? 0
+    return {
+      path: this.path,
+      state: this.state,
+      replicaType: this.config.replica.type,
+      replica: this.#client?.url ?? this.config.replica.url,
+      txid: status?.txid ?? 0,
+      replicaTxid: status?.replicaTxid,
+      lastSyncAt: status?.lastSyncAt,
+      lagMs: Number.isFinite(oldest) ? Math.max(0, Date.now() - oldest) : 0,
+      databaseSize: statSync(this.path, { throwIfNoEntry: false })?.size ?? 0,
+      walSize: status?.walFrames ? 32 + status.walFrames * (24 + pageSize) : 0,
+      error,
+    }
+  }
+
+  /** The files of the replica by level, not older than a minute. Throws what the store throws. */
+  async levels(): Promise<readonly (readonly LtxFileInfo[])[]> {
+    if (!this.#client || !this.#replicator) return []
+    if (this.#census && Date.now() - this.#census.at < CENSUS_AGE) return this.#census.levels
+    this.#counting ??= listLevels(this.#client)
+    try {
+      const levels = await this.#counting
+      this.#census = { at: Date.now(), levels }
+      return levels
+    } finally {
+      this.#counting = undefined
+    }
+  }
+}

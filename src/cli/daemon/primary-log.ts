@@ -1,0 +1,52 @@
+import { formatTxid } from '../../ltx/txid.js'
+import type { PrimaryEvents } from '../../primary/primary-events.js'
+import { formatDuration } from '../../util/duration.js'
+import type { Logger } from '../../util/logger.js'
+
+/** The least time between two lines about the same operation failing, milliseconds. */
+const ERROR_LOG_INTERVAL = 30_000
+const lastErrorLog = new WeakMap<Logger, Map<string, number>>()
+
+function shallLog(logger: Logger, operation: string, failures: number): boolean {
+  const times = lastErrorLog.get(logger) ?? new Map<string, number>()
+  lastErrorLog.set(logger, times)
+  const now = Date.now()
+  if (failures > 1 && now - (times.get(operation) ?? 0) < ERROR_LOG_INTERVAL) return false
+  times.set(operation, now)
+  return true
+}
+
+/** One line of the log for an event of a primary, with Litestream's words where it has some. */
+export function logPrimaryEvent<Name extends keyof PrimaryEvents>(
+  logger: Logger,
+  name: Name,
+  event: PrimaryEvents[Name],
+  replica: string,
+): void {
+  const handlers: { [N in keyof PrimaryEvents]: (event: PrimaryEvents[N]) => void } = {
+    open: ({ txid, pageSize }) => logger.info({ txid: formatTxid(txid), pageSize }, 'initialized db'),
+    sync: ({ txid, pages, size, walOffset, durationMs, snapshotReason }) => {
+      const fields = { txid: formatTxid(txid), pages, size, offset: walOffset, elapsed: formatDuration(durationMs) }
+      if (snapshotReason) logger.info({ ...fields, snap: true, reason: snapshotReason }, 'sync')
+      else logger.debug({ ...fields, snap: false }, 'sync')
+    },
+    checkpoint: ({ mode, result, frames, backfilled }) =>
+      logger.debug({ mode, result, frames, backfilled }, 'checkpoint'),
+    upload: ({ txid, size }) => {
+      const id = formatTxid(txid)
+      logger.info({ ltxLevel: 0, minTXID: id, maxTXID: id, size }, 'ltx file uploaded')
+    },
+    rejoin: ({ txid, reason }) =>
+      logger.warn({ txid: formatTxid(txid), reason }, 'rejoining the replica with a full snapshot'),
+    error: ({ operation, error, failures, retryMs }) => {
+      if (!shallLog(logger, operation, failures)) return
+      const retry = retryMs === undefined ? 'never' : formatDuration(Math.round(retryMs))
+      logger.error(
+        { error: error.message, code: error.code, hint: error.hint, failures, retry, replica },
+        `${operation} error`,
+      )
+    },
+    recover: ({ operation }) => logger.info(`${operation} recovered`),
+  }
+  handlers[name](event)
+}

@@ -1,5 +1,0 @@
-// replicateOnce() in a process of its own: `node once-process.js FILE URL`.
-import { replicateOnce } from '../../src/primary/replicate-once.js'
-
-const [file, url] = process.argv.slice(2)
-await replicateOnce(file!, url!)
