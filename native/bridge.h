@@ -40,6 +40,7 @@ struct Request {
   std::shared_ptr<Reader> reader;
   uint32_t view = 0;
   uint32_t pgno = 0;
+  uint32_t index_leaf = 0;  // the last index leaf that the connection read; 0 = none
   std::string text;
   // The asker sleeps while these are written to.
   uint8_t* dst = nullptr;

@@ -1,5 +1,7 @@
 #include "btree.h"
 
+#include <cmath>
+
 #include "ltx_codec.h"
 
 namespace litestream {
@@ -8,6 +10,59 @@ namespace {
 
 uint32_t HeaderAt(uint32_t pgno) { return pgno == 1 ? 100 : 0; }
 uint32_t ReadU16(const uint8_t* p) { return (uint32_t(p[0]) << 8) | p[1]; }
+
+// SQLite's varint: up to 9 bytes, big-endian, 7 bits each, the ninth with 8. Null where it does not end before `end`.
+const uint8_t* ReadVarint(const uint8_t* p, const uint8_t* end, uint64_t* value) {
+  uint64_t v = 0;
+  for (int i = 0; i < 8; i++) {
+    if (p >= end) return nullptr;
+    v = (v << 7) | (*p & 0x7f);
+    if (!(*p++ & 0x80)) {
+      *value = v;
+      return p;
+    }
+  }
+  if (p >= end) return nullptr;
+  *value = (v << 8) | *p;
+  return p + 1;
+}
+
+// Bytes of a column of this serial type.
+uint64_t SerialSize(uint64_t type) {
+  static const uint8_t kSizes[] = {0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0};
+  return type < 12 ? kSizes[type] : (type - 12) / 2;
+}
+
+double ReadInteger(uint64_t type, const uint8_t* p) {
+  if (type == 8) return 0;
+  if (type == 9) return 1;
+  if (type < 1 || type > 6) return NAN;
+  int64_t v = int8_t(p[0]);
+  for (uint64_t i = 1; i < SerialSize(type); i++) v = int64_t((uint64_t(v) << 8) | p[i]);
+  return double(v);
+}
+
+// An entry whose record lies whole in [payload, end).
+IndexEntry ReadEntry(const uint8_t* payload, const uint8_t* end) {
+  IndexEntry entry{NAN, 0};
+  uint64_t header_size, type = 0, first_type = 0, body = 0, last = 0;
+  const uint8_t* p = ReadVarint(payload, end, &header_size);
+  if (p == nullptr || header_size > uint64_t(end - payload)) return entry;
+  const uint8_t* header_end = payload + header_size;
+  for (bool first = true; p < header_end; first = false) {
+    p = ReadVarint(p, header_end, &type);
+    if (p == nullptr) return entry;
+    if (first) first_type = type;
+    last = body;
+    body += SerialSize(type);
+  }
+  if (body > uint64_t(end - header_end)) return entry;
+  uint32_t hash = 2166136261u ^ uint32_t(first_type);  // FNV-1a
+  for (uint64_t i = 0; i < SerialSize(first_type); i++) hash = (hash ^ header_end[i]) * 16777619u;
+  entry.prefix = hash;
+  entry.rowid = ReadInteger(type, header_end + last);
+  return entry;
+}
 
 }  // namespace
 
@@ -38,6 +93,52 @@ std::vector<uint32_t> BtreeChildren(const uint8_t* page, uint32_t page_size, uin
   }
   if (!add(ReadU32(header + 8))) return {};
   return children;
+}
+
+std::vector<IndexEntry> IndexEntries(const uint8_t* page, uint32_t page_size, uint32_t pgno) {
+  std::vector<IndexEntry> entries;
+  if (BtreePageType(page, page_size, pgno) != kIndexLeaf) return entries;
+  const uint8_t* header = page + HeaderAt(pgno);
+  const uint8_t* end = page + page_size;
+  // What a cell keeps on its page at the most (fileformat2, 1.6); a longer one is left out, its end is elsewhere.
+  const uint64_t local = (uint64_t(page_size) - 12) * 64 / 255 - 23;
+  uint32_t cells = ReadU16(header + 3);
+  for (uint32_t i = 0; i < cells; i++) {
+    uint32_t at = ReadU16(header + 8 + i * 2);
+    IndexEntry entry{NAN, 0};
+    uint64_t size;
+    const uint8_t* payload = at < page_size ? ReadVarint(page + at, end, &size) : nullptr;
+    if (payload != nullptr && size <= local && size <= uint64_t(end - payload)) entry = ReadEntry(payload, payload + size);
+    entries.push_back(entry);
+  }
+  return entries;
+}
+
+uint32_t TableChild(const uint8_t* page, uint32_t page_size, uint32_t pgno, double rowid) {
+  if (BtreePageType(page, page_size, pgno) != kTableInterior) return 0;
+  const uint8_t* header = page + HeaderAt(pgno);
+  const uint8_t* end = page + page_size;
+  uint32_t low = 0, high = ReadU16(header + 3);
+  auto key = [&](uint32_t i, uint32_t* child) {
+    uint32_t at = ReadU16(header + 12 + i * 2);
+    uint64_t value = 0;
+    if (at + 5 > page_size || ReadVarint(page + at + 4, end, &value) == nullptr) return double(NAN);
+    *child = ReadU32(page + at);
+    return double(int64_t(value));
+  };
+  uint32_t child = ReadU32(header + 8);
+  while (low < high) {
+    uint32_t middle = (low + high) / 2, left = 0;
+    double at = key(middle, &left);
+    if (std::isnan(at)) return 0;
+    if (rowid <= at) {
+      child = left;
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  return child;
 }
 
 }  // namespace litestream

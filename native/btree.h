@@ -18,4 +18,16 @@ uint8_t BtreePageType(const uint8_t* page, uint32_t page_size, uint32_t pgno);
 // The children of an interior page in key order; empty unless the page is a sound interior page.
 std::vector<uint32_t> BtreeChildren(const uint8_t* page, uint32_t page_size, uint32_t pgno, uint32_t commit);
 
+// One entry of an index leaf: the rowid it points to, and a fingerprint of its first column.
+struct IndexEntry {
+  double rowid;     // NaN where the entry has none in its local part
+  uint32_t prefix;  // equal for entries whose first columns are equal (and seldom otherwise)
+};
+
+// The entries of an index leaf, in key order; empty for any other page.
+std::vector<IndexEntry> IndexEntries(const uint8_t* page, uint32_t page_size, uint32_t pgno);
+
+// The child of a table's interior page that leads to a rowid; 0 for any other page.
+uint32_t TableChild(const uint8_t* page, uint32_t page_size, uint32_t pgno, double rowid);
+
 }  // namespace litestream

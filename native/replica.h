@@ -74,7 +74,8 @@ struct Reader {
   std::atomic<uint32_t> copying{0};       // slot + 1 that is being copied
   std::atomic<uint64_t> hits{0};
   std::atomic<uint64_t> misses{0};
-  uint32_t triggered = 0;  // the connection's own: a page read at which more is to be fetched ahead
+  uint32_t index_leaf = 0;  // the connection's own: the last index leaf it read
+  uint32_t triggered = 0;   // the connection's own: a page read at which more is to be fetched ahead
 };
 
 enum class ReplicaState : int { kOpening = 0, kLive = 1, kStale = 2, kOrphaned = 3, kFailed = 4, kClosed = 5 };

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "btree.h"
 #include "ltx_codec.h"
 
 namespace litestream {
@@ -60,6 +61,7 @@ int ReadMiss(ReplicaFile* file, const View* view, uint32_t pgno, uint32_t offset
   request->reader = *file->reader;
   request->view = view->id;
   request->pgno = pgno;
+  request->index_leaf = reader.index_leaf;
   request->dst = dst;
   request->dst_offset = offset;
   request->dst_size = size;
@@ -139,6 +141,7 @@ int Read(sqlite3_file* base, void* buffer, int amount, sqlite3_int64 at) {
       rc = ReadMiss(file, view, pgno, within, dst, size);
       if (rc != SQLITE_OK) break;
     }
+    if (size == page_size && dst[0] == kIndexLeaf) (*file->reader)->index_leaf = pgno;
     if ((*file->reader)->triggered != 0) TellAhead(file, view);
     if (pgno == 1 && within < 100) PatchHeader(view, within, dst, size);
     dst += size;

@@ -40,6 +40,7 @@ Napi::Value TakeRequests(const Napi::CallbackInfo& info) {
     o["reader"] = request.reader ? request.reader->id : 0;
     o["view"] = request.view;
     o["pgno"] = request.pgno;
+    o["indexLeaf"] = request.index_leaf;
     o["text"] = request.text;
     result[uint32_t(i)] = o;
   }
@@ -222,6 +223,25 @@ Napi::Value Children(const Napi::CallbackInfo& info) {
   return result;
 }
 
+// The entries of the index leaf in a slot: [rowid, fingerprint of the first column] each.
+Napi::Value Entries(const Napi::CallbackInfo& info) {
+  auto cache = *info[0].As<CacheHandle>().Data();
+  auto entries = IndexEntries(cache->Data(U32(info[1])), cache->page_size(), U32(info[2]));
+  auto result = Napi::Float64Array::New(info.Env(), entries.size() * 2);
+  for (size_t i = 0; i < entries.size(); i++) {
+    result[i * 2] = entries[i].rowid;
+    result[i * 2 + 1] = entries[i].prefix;
+  }
+  return result;
+}
+
+Napi::Value ChildOfTable(const Napi::CallbackInfo& info) {
+  auto cache = *info[0].As<CacheHandle>().Data();
+  uint32_t child =
+      TableChild(cache->Data(U32(info[1])), cache->page_size(), U32(info[2]), info[3].As<Napi::Number>().DoubleValue());
+  return Napi::Number::New(info.Env(), child);
+}
+
 // --- hydration ---
 
 Napi::Value OpenHydrated(const Napi::CallbackInfo& info) {
@@ -358,6 +378,8 @@ void ExportWorker(Napi::Env env, Napi::Object exports) {
   exports["linkPages"] = Napi::Function::New(env, LinkPages);
   exports["touched"] = Napi::Function::New(env, Touched);
   exports["setTrigger"] = Napi::Function::New(env, SetTrigger);
+  exports["indexEntries"] = Napi::Function::New(env, Entries);
+  exports["tableChild"] = Napi::Function::New(env, ChildOfTable);
   exports["btreeChildren"] = Napi::Function::New(env, Children);
   exports["openHydrated"] = Napi::Function::New(env, OpenHydrated);
   exports["resizeHydrated"] = Napi::Function::New(env, ResizeHydrated);

@@ -18,8 +18,9 @@ export interface SnapshotRetentionOptions {
 }
 
 /**
- * Deletes files of level 0 that are old enough and whose transactions level 1, or a snapshot before it begins, holds. The newest
- * stays. Returns what was deleted.
+ * Deletes files of level 0 that are old enough and whose transactions level 1, or a snapshot before it begins, holds. Those that a
+ * file of level 1 was made of go together, once the youngest is old enough: a TXID among them is reached only over all before it.
+ * The newest file stays. Returns what was deleted.
  */
 export async function enforceL0Retention(client: ReplicaClient, options: L0RetentionOptions): Promise<LtxFileInfo[]> {
   const { l0Retention, now = Date.now(), signal } = options
@@ -27,19 +28,23 @@ export async function enforceL0Retention(client: ReplicaClient, options: L0Reten
   const compacted = await listLevel(client, 1, 0, signal)
   if (compacted.length === 0) return []
   const snapshots = await listLevel(client, SNAPSHOT_LEVEL, 0, signal)
-  // Level 1 is left out where a snapshot covers its beginning, and only there.
-  const beforeLevel1 = compacted[0]!.minTxid - 1
-  const covering = snapshots.some(({ maxTxid }) => maxTxid >= beforeLevel1)
   const files = await listLevel(client, 0, 0, signal)
+  const newest = files.at(-1)
+  const isOld = (file: LtxFileInfo) => file !== newest && file.createdAt < now - l0Retention
+
+  // What lies before level 1 counts as one more file of it if a snapshot holds that.
+  const beforeLevel1 = compacted[0]!.minTxid - 1
+  const groups = compacted.map(({ minTxid, maxTxid }) => ({ minTxid, maxTxid }))
+  if (snapshots.some(({ maxTxid }) => maxTxid >= beforeLevel1)) groups.unshift({ minTxid: 1, maxTxid: beforeLevel1 })
   const doomed: LtxFileInfo[] = []
   let next = 0
-  for (const file of files.slice(0, -1)) {
-    if (file.createdAt >= now - l0Retention) break
-    while (next < compacted.length && compacted[next]!.maxTxid < file.maxTxid) next++
-    const inLevel1 = next < compacted.length && compacted[next]!.minTxid <= file.minTxid
-    const inSnapshot = covering && file.maxTxid <= beforeLevel1
-    if (!inLevel1 && !inSnapshot) break
-    doomed.push(file)
+  for (const { minTxid, maxTxid } of groups) {
+    const group: LtxFileInfo[] = []
+    for (; next < files.length && files[next]!.maxTxid <= maxTxid; next++) {
+      if (files[next]!.minTxid >= minTxid) group.push(files[next]!)
+    }
+    if (!group.every(isOld)) break
+    doomed.push(...group)
   }
   await client.delete(doomed, signal ? { signal } : {})
   return doomed

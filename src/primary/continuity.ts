@@ -69,7 +69,7 @@ function restartProof(
   no: (reason: string) => Continuity,
 ): Continuity {
   const position = state.wal
-  if (index.salt1 !== (position.salt1 + 1) >>> 0) return no('the WAL was restarted more than once')
+  if (index.salt1 !== (position.salt1 + 1) >>> 0) return no('the WAL was restarted more than once, or made anew')
   if (position.frames === 0) return no('the WAL was restarted while nothing of it had been read')
   if (index.frames >= position.frames)
     return no('the WAL was restarted and has overwritten the last frame that was read')

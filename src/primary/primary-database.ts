@@ -112,6 +112,11 @@ export class PrimaryDatabase {
     return this.#txid
   }
 
+  /** Why the next file has to hold the whole database; undefined when it has not. */
+  get snapshotReason(): string | undefined {
+    return this.#snapshotReason
+  }
+
   /** What was saved last; undefined before the first file. */
   get state(): PrimaryState | undefined {
     return this.#state
@@ -144,7 +149,7 @@ export class PrimaryDatabase {
     return this.#run(async () => {
       for (const file of this.staging.list()) this.staging.remove(file.txid)
       this.#txid = txid
-      this.#snapshotReason = reason
+      this.#snapshotReason ??= reason
     })
   }
 
@@ -382,7 +387,12 @@ export class PrimaryDatabase {
     const { source, wal } = opened
     const reason = this.#snapshotReason
     this.#covered = false
-    const index = source.pin()
+    let index = source.pin()
+    if (index.frames === 0) {
+      // A position needs a frame to stand behind: an empty WAL has no salts yet that could be known again.
+      source.bump(-1)
+      index = source.pin()
+    }
     this.#sequence = source.identity().sequence
     const end = { salt1: index.salt1, salt2: index.salt2, frames: index.frames, checksum: index.checksum }
     const header = opened.header()

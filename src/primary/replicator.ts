@@ -31,6 +31,9 @@ export const DEFAULT_REPLICATOR_OPTIONS: Omit<ReplicatorOptions, 'metaPath'> = O
   shutdownSyncInterval: 500,
 })
 
+/** How long the first sync waits for a store that does not answer, milliseconds. */
+const ALIGN_MS = 10_000
+
 export interface SyncOptions {
   /** Resolve only once everything committed before the call is in the replica. */
   readonly wait?: boolean
@@ -181,14 +184,28 @@ export class Replicator {
   /** Opens the database when it is needed first; callers at the same time share the attempt. */
   async #open(): Promise<PrimaryDatabase> {
     if (this.#primary) return this.#primary
-    this.#opening ??= PrimaryDatabase.open(this.path, this.#options, this.#observe)
+    this.#opening ??= this.#openAndAlign()
     try {
       this.#primary = await this.#opening
     } finally {
       this.#opening = undefined
     }
-    this.#uploader ??= new Uploader(this.#primary, this.client, this.#observe)
     return this.#primary
+  }
+
+  async #openAndAlign(): Promise<PrimaryDatabase> {
+    const primary = await PrimaryDatabase.open(this.path, this.#options, this.#observe)
+    const uploader = new Uploader(primary, this.client, this.#observe)
+    this.#uploader = uploader
+    if (primary.snapshotReason !== undefined) {
+      // Which TXID a snapshot gets depends on the replica. A store that does not answer is not waited for: commits are staged,
+      // and the snapshot made again if the replica turns out to be farther.
+      const enough = new AbortController()
+      const aligned = this.#uploads.add(() => uploader.align()).catch(ignoredHere)
+      await Promise.race([aligned, pause(ALIGN_MS, enough.signal)])
+      enough.abort()
+    }
+    return primary
   }
 
   // ---- in the background
@@ -265,6 +282,9 @@ export class Replicator {
     await this.#primary?.close()
   }
 }
+
+/** The upload that follows meets the same error and reports it. */
+function ignoredHere(): void {}
 
 function asError(error: unknown, path: string): LitestreamError {
   return isLitestreamError(error) ? error : databaseError(error, path, 'replicating it')

@@ -45,7 +45,8 @@ export class Uploader {
    * a file that was to be ours, and the storage's errors; a run after an error goes on where it stopped.
    */
   async run(limit: number = Number.POSITIVE_INFINITY): Promise<boolean> {
-    if (this.#txid === undefined) await this.#align()
+    const startedOver = this.#txid === undefined && (await this.align())
+    if (startedOver) await this.#primary.sync({ checkpoint: false })
     for (let count = 0; this.#txid! < this.#primary.txid; count++) {
       if (count >= limit) return false
       await this.#upload(this.#txid! + 1)
@@ -53,21 +54,25 @@ export class Uploader {
     return true
   }
 
-  async #align(): Promise<void> {
+  /**
+   * Finds out where the replica stands, if that is not known yet. Returns true when the primary has to start over with a snapshot.
+   * Not at the same time as a run.
+   */
+  async align(): Promise<boolean> {
+    if (this.#txid !== undefined) return false
     const primary = this.#primary
     const fenced = primary.state?.fenced
     if (fenced !== undefined) throw fencedError(this.#client, `was fenced: ${fenced}`)
     const alignment = await alignWithReplica(primary, this.#client)
-    if (alignment.kind === 'start-over') {
-      const { txid, reason } = alignment
-      await primary.startOver(txid, reason)
-      this.#observe('rejoin', { db: primary.path, txid, reason })
+    const { kind, txid } = alignment
+    if (kind === 'start-over') {
+      await primary.startOver(txid, alignment.reason)
+      this.#observe('rejoin', { db: primary.path, txid, reason: alignment.reason })
       if (alignment.publishSnapshot) this.#publishAt = txid + 1
-      this.#txid = txid
-      await primary.sync({ checkpoint: false })
     }
-    this.#txid = alignment.txid
-    for (const file of primary.staging.list()) if (file.txid <= alignment.txid) this.#keep(file)
+    this.#txid = txid
+    for (const file of primary.staging.list()) if (file.txid <= txid) this.#keep(file)
+    return kind === 'start-over'
   }
 
   async #upload(txid: number): Promise<void> {

@@ -1,4 +1,4 @@
-import { LitestreamError } from '../errors.js'
+import { isLitestreamError, LitestreamError } from '../errors.js'
 import { LEVELS } from '../ltx/format.js'
 import type { LtxHeader } from '../ltx/header.js'
 import { formatTxid } from '../ltx/txid.js'
@@ -6,6 +6,7 @@ import { type FilesByLevel, listLevels, type PlanTarget, planRestore, selectPlan
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { type IndexedFile, readFileIndex } from './file-index.js'
 import { FileTable, fileLabel } from './file-table.js'
+import { listForLatest } from './latest-listing.js'
 import { PageMap } from './page-map.js'
 
 /** The database at one TXID, as the store's files make it. */
@@ -57,7 +58,7 @@ export class Chain {
   /** The same, with what was read of the files. */
   async loadFiles(target: PlanTarget = {}): Promise<LoadedState> {
     for (let attempt = 1; ; attempt++) {
-      const plan = await planRestore(this.#client, { ...target, signal: this.#signal })
+      const plan = await this.#plan(target)
       try {
         return await this.#index(plan)
       } catch (error) {
@@ -65,6 +66,20 @@ export class Chain {
         if (!vanished || attempt === PLAN_ATTEMPTS) throw error
       }
     }
+  }
+
+  async #plan(target: PlanTarget): Promise<LtxFileInfo[]> {
+    if (target.txid === undefined && target.timestamp === undefined) {
+      const files = await listForLatest(this.#client, this.#signal)
+      try {
+        const plan = selectPlan(files)
+        if (plan.length > 0) return plan
+      } catch (error) {
+        if (!isLitestreamError(error, 'LTX_GAP')) throw error
+        // Perhaps only the shortened listing has the gap.
+      }
+    }
+    return planRestore(this.#client, { ...target, signal: this.#signal })
   }
 
   async loadPlan(plan: readonly LtxFileInfo[]): Promise<ChainState> {

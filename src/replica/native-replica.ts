@@ -25,6 +25,8 @@ export interface BridgeRequest {
   readonly reader: number
   readonly view: number
   readonly pgno: number
+  /** The last index leaf that the connection read; 0 for none. */
+  readonly indexLeaf: number
   readonly text: string
 }
 
@@ -127,6 +129,10 @@ export interface ReplicaWorkerNative {
   touched(cache: NativePageCache, slot: number): boolean
   /** The next read of the slot sends REQUEST_AHEAD, once. */
   setTrigger(cache: NativePageCache, slot: number): void
+  /** The entries of the index leaf in a slot, in key order: [rowid or NaN, fingerprint of the first column] each. */
+  indexEntries(cache: NativePageCache, slot: number, pgno: number): Float64Array
+  /** The child that leads to a rowid of the table's interior page in a slot; 0 for any other page. */
+  tableChild(cache: NativePageCache, slot: number, pgno: number, rowid: number): number
   /** The children of the interior page in a slot, in key order; empty for any other page. */
   btreeChildren(cache: NativePageCache, slot: number, pgno: number, commit: number): Uint32Array
   /** An errno where it cannot be opened or is locked by another. `fresh`: begin with an empty file. */

@@ -1,19 +1,24 @@
+import { pageKey } from './page-store.js'
 import type { TreeShape } from './tree-shape.js'
 import type { ReplicaView } from './view-set.js'
 
-/** Decoded bytes of a run's first window, and of its largest; each window is four times the one before. */
-const FIRST_WINDOW = 256 * 1024
-const LAST_WINDOW = 8 * 1024 * 1024
+/** Decoded bytes of the first window of a scan from the edge of a tree, and of the largest; each is four times the one before. */
+const EDGE_WINDOW = 256 * 1024
+/** The same where two neighbours were read: a short range, more often than not. */
+const FIRST_WINDOW = 16 * 1024
+const LAST_WINDOW = 32 * 1024 * 1024
 /** The same for pages whose place in a tree is not known (overflow chains, trees whose root was not seen). */
 const FIRST_BLIND_WINDOW = 32 * 1024
 /** A miss this many pages behind the expected one still belongs to a run: pages in between were resident. */
 const SLACK = 8
 /** Runs remembered per connection: a join goes forward in several trees at once. */
 const RUNS = 8
-/** So many misses under one interior page, in no order: the rest of its children come too. */
-const DENSE = 8
-/** Interior pages fetched at once around one that was asked for. */
-const INTERIOR_SPAN = 1024
+/** So many misses under one interior page, in no order: the rest of its leaves come too. */
+const DENSE_LEAVES = 8
+/** The same where its children are interior: those lie far apart, each costs a request. */
+const DENSE_INTERIOR = 16
+/** Leaves that were written one after another lie this close; interior pages lie much farther apart. */
+const NEAR = 16
 
 /** Pages worth having soon. A reader that comes to `trigger` will want more. */
 export interface Ahead {
@@ -71,16 +76,7 @@ export class Prefetcher {
     const state = this.#state(reader)
     const run = state.runs.find((each) => each.trigger === pgno)
     if (run) return this.#next(run, view)
-    return this.#tree.isOutermost(pgno, -1) ? this.#begin(state, view, pgno, 1, FIRST_WINDOW, true) : NOTHING
-  }
-
-  /** An interior page that someone waited for arrived: those beside it are interior, few, and soon wanted. */
-  onInterior(pgno: number): readonly number[] {
-    const siblings = this.#tree.childrenOf(this.#tree.parentOf(pgno))
-    if (!siblings) return []
-    if (siblings.length <= INTERIOR_SPAN) return [...siblings]
-    const first = Math.max(0, siblings.indexOf(pgno) - INTERIOR_SPAN / 2)
-    return [...siblings.subarray(first, first + INTERIOR_SPAN)]
+    return this.#tree.isOutermost(pgno, -1) ? this.#begin(state, view, pgno, 1, EDGE_WINDOW, true) : NOTHING
   }
 
   forget(reader: number): void {
@@ -107,20 +103,34 @@ export class Prefetcher {
       if (!running.pending.has(pgno)) running.last = pgno
       return this.#next(running, view)
     }
+    const siblings = this.#tree.childrenOf(parent) as Uint32Array
+    // On a level of interior pages nobody goes sideways: a scan comes to the next one only through its leaves.
+    if (siblings.some((sibling) => this.#tree.childrenOf(sibling) !== undefined)) {
+      return before?.count === DENSE_INTERIOR - 1 ? { pages: [...siblings], trigger: 0 } : NOTHING
+    }
     const step = before ? position - before.position : 0
-    if (step !== 0 && Math.abs(step) <= SLACK)
+    if (step !== 0 && this.#adjoins(view, siblings, position, step)) {
       return this.#begin(state, view, pgno, step > 0 ? 1 : -1, FIRST_WINDOW, true)
+    }
     // A scan begins at the edge of a tree, a look-up seldom ends there.
     for (const direction of [1, -1] as const) {
-      if (!before && this.#tree.isOutermost(pgno, direction === 1 ? -1 : 1)) {
-        return this.#begin(state, view, pgno, direction, FIRST_WINDOW, true)
+      const next = siblings[position + direction]
+      if (before || next === undefined || Math.abs(next - pgno) > NEAR) continue
+      if (this.#tree.isOutermost(pgno, direction === 1 ? -1 : 1)) {
+        return this.#begin(state, view, pgno, direction, EDGE_WINDOW, true)
       }
     }
-    if (before && before.count + 1 === DENSE) {
-      const siblings = this.#tree.childrenOf(parent) ?? []
-      return { pages: [...siblings], trigger: 0 }
+    return before?.count === DENSE_LEAVES - 1 ? { pages: [...siblings], trigger: 0 } : NOTHING
+  }
+
+  /** Whether a miss stands beside the one `step` places before it, or only resident pages stand between the two. */
+  #adjoins(view: ReplicaView, siblings: Uint32Array, position: number, step: number): boolean {
+    if (Math.abs(step) > SLACK) return false
+    const direction = Math.sign(step)
+    for (let at = position - direction; at !== position - step; at -= direction) {
+      if (!view.store.has(pageKey(view.state.map.fileOf(siblings[at]), siblings[at]))) return false
     }
-    return NOTHING
+    return true
   }
 
   #follows(run: Run, pgno: number): boolean {

@@ -40,6 +40,14 @@ export class TreeShape {
     return this.#children.get(pgno)
   }
 
+  /** The highest page known above a page. */
+  rootOf(pgno: number): number {
+    let page = pgno
+    // A wrong shape must not lead in circles.
+    for (let depth = 0; depth < 20 && this.parentOf(page) !== 0; depth++) page = this.parentOf(page)
+    return page
+  }
+
   /** Where a page stands among its parent's children; -1: not known. */
   position(pgno: number): number {
     return this.childrenOf(this.parentOf(pgno))?.indexOf(pgno) ?? -1

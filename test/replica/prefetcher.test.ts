@@ -4,7 +4,10 @@ import { Prefetcher } from '../../src/replica/prefetcher.js'
 import { TreeShape } from '../../src/replica/tree-shape.js'
 import type { ReplicaView } from '../../src/replica/view-set.js'
 
-const view = { state: { pageSize: 4096, commit: 100_000 }, store: { slots: 100_000 } } as unknown as ReplicaView
+const view = {
+  state: { pageSize: 4096, commit: 100_000, map: { fileOf: () => 1 } },
+  store: { slots: 100_000, has: () => false },
+} as unknown as ReplicaView
 
 /** Root 2 with interior pages 10, 20, 30; each has 100 leaves: 1000.., 2000.., 3000... */
 function shape(): TreeShape {
@@ -61,6 +64,14 @@ test('pages of no known tree are followed by number, and a jump ends that', () =
   assert.deepEqual(prefetcher.onMiss(2, view, 502).pages, [], 'another connection has runs of its own')
 })
 
-test('the siblings of an interior page come with it', () => {
-  assert.deepEqual(new Prefetcher(shape()).onInterior(20), [10, 20, 30])
+test('interior pages are followed only once look-ups prove to go all over the tree', () => {
+  const tree = shape()
+  tree.learn(
+    3,
+    Uint32Array.from({ length: 30 }, (_, i) => 5000 + i),
+  )
+  tree.learn(5000, Uint32Array.of(7000, 7001))
+  const prefetcher = new Prefetcher(tree)
+  const counts = Array.from({ length: 17 }, (_, i) => prefetcher.onMiss(1, view, 5001 + i).pages.length)
+  assert.deepEqual(counts, [...Array(15).fill(0), 30, 0])
 })

@@ -1,0 +1,60 @@
+import { LEVELS, SNAPSHOT_LEVEL } from '../ltx/format.js'
+import { type FilesByLevel, selectPlan } from '../restore/plan.js'
+import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
+
+/** Files that a store gives with one LIST. */
+const LIST_PAGE = 1000
+
+/**
+ * The files that matter for the newest state, in two round trips at the most: the first LIST of every level at once; then, of levels
+ * that are longer than one LIST, only what lies beyond what the short levels reach. (A day of 30-second files is three LISTs, one
+ * after another; five-minute files, which cover all but the end of them, are one.)
+ */
+export async function listForLatest(client: ReplicaClient, signal: AbortSignal): Promise<FilesByLevel> {
+  const first = await Promise.all(LEVELS.map((level) => take(client, level, 0, signal)))
+  const long = LEVELS.filter((level) => first[level].length >= LIST_PAGE)
+  if (long.length === 0) return first
+  const short = first.map((files, level) => (long.includes(level) && level !== SNAPSHOT_LEVEL ? [] : files))
+  const reached = reachOf(short)
+  const rest = await Promise.all(
+    long.map(async (level) => {
+      const files: LtxFileInfo[] = []
+      const from = level === SNAPSHOT_LEVEL ? 0 : reached + 1
+      for await (const file of client.list(level, { fromTxid: from, signal })) files.push(file)
+      return files
+    }),
+  )
+  // What the first LIST of a long level had is not wrong, only not all.
+  const merged = [...first]
+  long.forEach((level, i) => {
+    merged[level] = merge(first[level], rest[i])
+  })
+  return merged
+}
+
+async function take(
+  client: ReplicaClient,
+  level: number,
+  fromTxid: number,
+  signal: AbortSignal,
+): Promise<LtxFileInfo[]> {
+  const files: LtxFileInfo[] = []
+  for await (const file of client.list(level, { fromTxid, signal })) {
+    files.push(file)
+    if (files.length === LIST_PAGE) break
+  }
+  return files
+}
+
+/** The TXID that files lead to without a gap. */
+function reachOf(files: FilesByLevel): number {
+  // With a time target a plan ends where the files do, and a gap is no error: what is asked here is just how far they lead.
+  return selectPlan(files, { timestamp: Number.POSITIVE_INFINITY }).at(-1)?.maxTxid ?? 0
+}
+
+function merge(a: readonly LtxFileInfo[], b: readonly LtxFileInfo[]): LtxFileInfo[] {
+  const seen = new Set(a.map((file) => `${file.minTxid}-${file.maxTxid}`))
+  return [...a, ...b.filter((file) => !seen.has(`${file.minTxid}-${file.maxTxid}`))].sort(
+    (x, y) => x.minTxid - y.minTxid || x.maxTxid - y.maxTxid,
+  )
+}

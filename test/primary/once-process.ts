@@ -1,0 +1,5 @@
+// replicateOnce() in a process of its own: `node once-process.js FILE URL`.
+import { replicateOnce } from '../../src/primary/replicate-once.js'
+
+const [file, url] = process.argv.slice(2)
+await replicateOnce(file!, url!)

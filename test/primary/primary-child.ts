@@ -1,0 +1,59 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import type { TestContext } from 'node:test'
+import type { ReplicatorOptions } from '../../src/primary/replicator.js'
+import { until } from '../support/until.js'
+
+export type ChildEvent = { readonly name: string; readonly [key: string]: unknown }
+
+/** primary-process.ts, running. */
+export class PrimaryChild {
+  readonly events: ChildEvent[] = []
+  readonly #child: ChildProcess
+  #synced = 0
+  #exited: Promise<unknown[]>
+
+  constructor(t: TestContext, file: string, url: string, options: Partial<ReplicatorOptions> = {}) {
+    const script = new URL('./primary-process.js', import.meta.url).pathname
+    const fast = { monitorInterval: 5, syncInterval: 5, shutdownSyncTimeout: 5000, ...options }
+    this.#child = spawn(process.execPath, [script, file, url, JSON.stringify(fast)], { stdio: ['pipe', 'pipe', 2] })
+    t.after(() => this.#child.kill('SIGKILL'))
+    this.#exited = once(this.#child, 'exit')
+    createInterface(this.#child.stdout!).on('line', (line) => {
+      if (line.startsWith('synced')) this.#synced++
+      else this.events.push(JSON.parse(line))
+    })
+  }
+
+  of(name: string): ChildEvent[] {
+    return this.events.filter((event) => event.name === name)
+  }
+
+  /** Resolves once everything is in the replica. */
+  async sync(): Promise<void> {
+    const before = this.#synced
+    this.#child.stdin!.write('sync\n')
+    await until('the primary has synced', () => this.#synced > before)
+  }
+
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#child.kill(signal)
+  }
+
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await this.#exited
+  }
+
+  /** Returns the exit status. */
+  async stop(): Promise<number | null> {
+    this.#child.kill('SIGTERM')
+    const [code] = await this.#exited
+    return code as number | null
+  }
+
+  async exited(): Promise<number | null> {
+    return (await this.#exited)[0] as number | null
+  }
+}
