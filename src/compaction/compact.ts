@@ -20,7 +20,7 @@ export const MAX_INPUTS = 128
 /** Smaller files are read in one piece, larger ones as streams. Bytes. */
 const STREAM_FROM = 256 * 1024
 
-function sourceOf(client: ReplicaClient, file: LtxFileInfo, options: MergeFilesOptions): MergeSource {
+export function sourceOf(client: ReplicaClient, file: LtxFileInfo, options: MergeFilesOptions): MergeSource {
   const request = options.signal ? { signal: options.signal } : {}
   const remote = async function* () {
     if (file.size > STREAM_FROM) yield* client.stream(file, request)

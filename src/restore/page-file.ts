@@ -14,7 +14,8 @@ export class PageFile {
   #unflushed = 0
   #flushing: Promise<void> | undefined
 
-  private constructor(handle: FileHandle, pageSize: number) {
+  /** `handle` stays the caller's to close. */
+  constructor(handle: FileHandle, pageSize: number) {
     this.#handle = handle
     this.#pageSize = pageSize
   }

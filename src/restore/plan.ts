@@ -1,4 +1,4 @@
-import { LitestreamError } from '../errors.js'
+import { isLitestreamError, LitestreamError } from '../errors.js'
 import { LEVELS, MAX_COMPACTION_LEVEL, SNAPSHOT_LEVEL } from '../ltx/format.js'
 import { formatTxid } from '../ltx/txid.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
@@ -26,9 +26,38 @@ export function selectPlan(files: FilesByLevel, target: PlanTarget = {}): LtxFil
   const { txid = Number.POSITIVE_INFINITY, timestamp = Number.POSITIVE_INFINITY } = target
   const eligible = (file: LtxFileInfo) => file.maxTxid <= txid && file.createdAt < timestamp
   const snapshot = files[SNAPSHOT_LEVEL]?.findLast(eligible)
-  const plan = snapshot ? [snapshot] : []
-  let reached = snapshot?.maxTxid ?? 0
+  const { path, reached, beyond } = wayFrom(files, snapshot?.maxTxid ?? 0, eligible)
+  if (target.txid !== undefined && reached !== target.txid) return []
+  if (target.txid === undefined && target.timestamp === undefined && beyond) throw gap(reached, beyond)
+  return snapshot ? [snapshot, ...path] : path
+}
 
+/**
+ * The files that lead from a database at TXID `after` to the newest state. Should the way have been cut off meanwhile, it leads over
+ * a snapshot. Empty when there is nothing newer. Throws LTX_GAP when there is, but no way.
+ */
+export function selectFollowing(files: FilesByLevel, after: number): LtxFileInfo[] {
+  const direct = wayFrom(files, after, () => true)
+  if (!direct.beyond) {
+    const snapshot = files[SNAPSHOT_LEVEL]?.at(-1)
+    if (direct.path.length > 0 || !snapshot || snapshot.maxTxid <= after) return direct.path
+  }
+  const snapshot = files[SNAPSHOT_LEVEL]?.at(-1)
+  if (!snapshot || snapshot.maxTxid <= direct.reached) {
+    if (direct.path.length > 0) return direct.path
+    throw gap(direct.reached, direct.beyond!)
+  }
+  return [snapshot, ...wayFrom(files, snapshot.maxTxid, () => true).path]
+}
+
+/** From `after` as far as levels 8 to 0 lead, and the first file beyond that cannot be reached. */
+function wayFrom(
+  files: FilesByLevel,
+  after: number,
+  eligible: (file: LtxFileInfo) => boolean,
+): { readonly path: LtxFileInfo[]; readonly reached: number; readonly beyond: LtxFileInfo | undefined } {
+  const path: LtxFileInfo[] = []
+  let reached = after
   // One cursor a level. Files are sorted by min TXID, so those behind a cursor all are reachable and `farthest` is their best.
   const cursors = Array.from({ length: MAX_COMPACTION_LEVEL + 1 }, (_, level) => ({
     files: (files[level] ?? []).filter(eligible),
@@ -43,20 +72,18 @@ export function selectPlan(files: FilesByLevel, target: PlanTarget = {}): LtxFil
         if (file.minTxid > reached + 1) break
         if (leadsFarther(file, cursor.farthest)) cursor.farthest = file
       }
-      if (cursor.farthest && cursor.farthest.maxTxid > reached && leadsFarther(cursor.farthest, best))
-        best = cursor.farthest
+      const { farthest } = cursor
+      if (farthest && farthest.maxTxid > reached && leadsFarther(farthest, best)) best = farthest
     }
     if (!best) break
-    plan.push(best)
+    path.push(best)
     reached = best.maxTxid
   }
-
-  if (target.txid !== undefined) return reached === target.txid ? plan : []
-  if (target.timestamp === undefined) {
-    const beyond = cursors.map(({ files, next }) => files[next]).find((file) => file !== undefined)
-    if (beyond) throw gap(reached, beyond)
+  return {
+    path,
+    reached,
+    beyond: cursors.map((cursor) => cursor.files[cursor.next]).find((file) => file !== undefined),
   }
-  return plan
 }
 
 /** Greatest max TXID; then smallest min TXID, higher level, earlier creation. */
@@ -113,10 +140,15 @@ export async function planRestore(client: ReplicaClient, options: PlanOptions = 
     })
   }
   if (timestamp !== undefined) files = await withTimestamps(client, files, timestamp, signal)
-  const plan = selectPlan(files, {
-    ...(txid === undefined ? {} : { txid }),
-    ...(timestamp === undefined ? {} : { timestamp }),
-  })
+  const target = { ...(txid === undefined ? {} : { txid }), ...(timestamp === undefined ? {} : { timestamp }) }
+  let plan: LtxFileInfo[]
+  try {
+    plan = selectPlan(files, target)
+  } catch (error) {
+    // The levels were not listed in one instant: a file may have gone from one before what replaces it was seen in another.
+    if (!isLitestreamError(error, 'LTX_GAP')) throw error
+    plan = selectPlan(await listLevels(client, signal), target)
+  }
   if (plan.length === 0) throw notAvailable(client, files, options)
   return plan
 }

@@ -60,7 +60,16 @@ const MAX_REPLANS = 10
  * const client = await openReplicaClient('s3://bucket/app.db')
  * const { txid } = await restore(client, { output: 'app.db' })
  */
-export async function restore(client: ReplicaClient, options: RestoreOptions): Promise<RestoreResult> {
+export function restore(client: ReplicaClient, options: RestoreOptions): Promise<RestoreResult> {
+  return restoreAnd(client, options, async () => {})
+}
+
+/** A restore whose last step before the database gets its name is `finish`, on the file under its temporary name. */
+export async function restoreAnd(
+  client: ReplicaClient,
+  options: RestoreOptions,
+  finish: (temporary: string, txid: number) => Promise<void>,
+): Promise<RestoreResult> {
   const started = Date.now()
   const { output, dryRun = false, integrityCheck = 'quick', parallelism = 8 } = options
   const signal = options.signal ?? new AbortController().signal
@@ -114,6 +123,7 @@ export async function restore(client: ReplicaClient, options: RestoreOptions): P
     throwIfAborted(signal, `restoring ${output}`)
     await removeSidecars(temporary)
     await guardOutput(output, options.force ?? false)
+    await finish(temporary, plan.at(-1)!.maxTxid)
     await removeSidecars(output)
     await rename(temporary, output)
     await syncDirectory(path.dirname(path.resolve(output)))

@@ -1,0 +1,208 @@
+import { type FileHandle, open, unlink } from 'node:fs/promises'
+import path from 'node:path'
+import Database from 'better-sqlite3'
+import { LitestreamError } from '../errors.js'
+import { decodeLtx } from '../ltx/decoder.js'
+import { isPageSize, lockPgno } from '../ltx/format.js'
+import { syncDirectory } from '../storage/file/durable.js'
+import { writeHotJournal } from './hot-journal.js'
+import { PageFile } from './page-file.js'
+
+// Offsets in SQLite's database header, bytes.
+const WRITE_VERSION = 18
+const CHANGE_COUNTER = 24
+const PAGE_COUNT = 28
+const VERSION_VALID_FOR = 92
+const HEADER_SIZE = 100
+/** File format version of databases with a rollback journal; 2 would be WAL. */
+const ROLLBACK_JOURNAL = 1
+
+/** How long a try to get the lock waits for readers; meanwhile new ones are kept out. Blocks the thread. Milliseconds. */
+const LOCK_WAIT = 250
+
+/**
+ * What the database header must say in a file that is changed from outside of SQLite: a rollback journal, so that readers take
+ * locks; a change counter that differs with every TXID, so that they drop what they have cached; and a size that they may trust.
+ */
+export function patchHeader(header: Buffer, txid: number, commit: number): void {
+  header[WRITE_VERSION] = ROLLBACK_JOURNAL
+  header[WRITE_VERSION + 1] = ROLLBACK_JOURNAL
+  header.writeUInt32BE(txid % 2 ** 32, CHANGE_COUNTER)
+  header.writeUInt32BE(commit, PAGE_COUNT)
+  header.writeUInt32BE(txid % 2 ** 32, VERSION_VALID_FOR)
+}
+
+/**
+ * A local database that follows a replica, readable by any SQLite at any moment. Changes go the way SQLite itself changes a database:
+ * exclusive lock, rollback journal on disk, pages, sync, journal deleted. A crash at any point leaves the old state, put back by
+ * whoever opens the file next, or the new one.
+ *
+ * The locks of a process on a file end when it closes any of its descriptors: so ours stays open as long as this object, and
+ * is closed only while no lock is held.
+ */
+export class FollowerFile {
+  readonly #path: string
+  readonly #handle: FileHandle
+  readonly #pageSize: number
+  #db: Database.Database
+  #counter: number
+
+  private constructor(path: string, handle: FileHandle, db: Database.Database, header: Buffer) {
+    this.#path = path
+    this.#handle = handle
+    this.#db = db
+    this.#pageSize = pageSizeOf(header)
+    this.#counter = header.readUInt32BE(CHANGE_COUNTER)
+  }
+
+  /** Opens a database that this class made or that `prepare` was applied to; SQLite puts back what a crash left undone. */
+  static async open(file: string): Promise<FollowerFile> {
+    const db = openDatabase(file)
+    let handle: FileHandle | undefined
+    try {
+      handle = await open(file, 'r+')
+      const header = await readHeader(handle)
+      if (header[WRITE_VERSION] !== ROLLBACK_JOURNAL || !isPageSize(pageSizeOf(header))) throw conflict(file)
+      return new FollowerFile(file, handle, db, header)
+    } catch (error) {
+      db.close()
+      await handle?.close()
+      throw error
+    }
+  }
+
+  /** The low 32 bits of the TXID that the database is at, as its header says. */
+  get counter(): number {
+    return this.#counter
+  }
+
+  /** Makes a restored database, which nobody has open, one that can follow. */
+  static async prepare(file: string, txid: number): Promise<void> {
+    const handle = await open(file, 'r+')
+    try {
+      const header = await readHeader(handle)
+      const { size } = await handle.stat()
+      patchHeader(header, txid, size / pageSizeOf(header))
+      await handle.write(header, 0, HEADER_SIZE, 0)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  }
+
+  /**
+   * Applies the LTX file that `bytes` gives, all or nothing; it is asked for its bytes twice. Returns false when readers kept the
+   * database locked: try again. Throws HYDRATION_CONFLICT when somebody else has changed the database, PAGE_SIZE_MISMATCH,
+   * LTX_CORRUPT, and what the file system throws; the database is as it was then.
+   */
+  async apply(bytes: () => AsyncIterable<Uint8Array>, label: string): Promise<boolean> {
+    const { header, pgnos } = await this.#survey(bytes, label)
+    if (!this.#lock()) return false
+    try {
+      const before = await readHeader(this.#handle)
+      if (before.readUInt32BE(CHANGE_COUNTER) !== this.#counter || before[WRITE_VERSION] !== ROLLBACK_JOURNAL) {
+        throw conflict(this.#path)
+      }
+      const pageSize = this.#pageSize
+      const oldCommit = (await this.#handle.stat()).size / pageSize
+      await writeHotJournal(
+        this.#path,
+        this.#handle,
+        pageSize,
+        oldCommit,
+        doomedPages(pgnos, oldCommit, header.commit, pageSize),
+      )
+      await this.#write(bytes, label, header.commit)
+      const after = await readHeader(this.#handle)
+      patchHeader(after, header.maxTxid, header.commit)
+      await this.#handle.write(after, 0, HEADER_SIZE, 0)
+      await this.#handle.sync()
+      // The commit.
+      await unlink(`${this.#path}-journal`)
+      await syncDirectory(path.dirname(path.resolve(this.#path)))
+      this.#counter = after.readUInt32BE(CHANGE_COUNTER)
+      this.#db.exec('COMMIT')
+    } catch (error) {
+      // Lets go of the lock with the journal in place: the next to open the database puts the old pages back.
+      this.#db.close()
+      throw error
+    }
+    return true
+  }
+
+  async close(): Promise<void> {
+    this.#db.close()
+    await this.#handle.close()
+  }
+
+  /** Reads all of an LTX file once, so that what is damaged is never begun with. */
+  async #survey(bytes: () => AsyncIterable<Uint8Array>, label: string) {
+    const ltx = await decodeLtx(bytes(), label)
+    if (ltx.header.pageSize !== this.#pageSize) {
+      throw new LitestreamError(
+        'PAGE_SIZE_MISMATCH',
+        `${label} has pages of ${ltx.header.pageSize} bytes, ${this.#path} of ${this.#pageSize}`,
+        { file: this.#path, hint: 'The page size changed on the primary (VACUUM): follow into a new file.' },
+      )
+    }
+    for await (const _batch of ltx.batches);
+    return { header: ltx.header, pgnos: ltx.trailer!.index.pgnos }
+  }
+
+  async #write(bytes: () => AsyncIterable<Uint8Array>, label: string, commit: number): Promise<void> {
+    const file = new PageFile(this.#handle, this.#pageSize)
+    const ltx = await decodeLtx(bytes(), label)
+    for await (const { pgnos, pages, count } of ltx.batches) await file.write(pgnos, pages, count, () => true)
+    await file.resize(commit)
+    await file.sync()
+  }
+
+  #lock(): boolean {
+    try {
+      if (!this.#db.open) this.#db = openDatabase(this.#path)
+      this.#db.exec('BEGIN EXCLUSIVE')
+      return true
+    } catch (error) {
+      if ((error as { code?: string }).code?.startsWith('SQLITE_BUSY')) return false
+      throw error
+    }
+  }
+}
+
+function openDatabase(file: string): Database.Database {
+  const db = new Database(file, { fileMustExist: true, timeout: LOCK_WAIT })
+  // The first read, which plays back a journal that a crash left.
+  db.prepare('SELECT count(*) FROM sqlite_schema').get()
+  return db
+}
+
+async function readHeader(handle: FileHandle): Promise<Buffer> {
+  const header = Buffer.alloc(HEADER_SIZE)
+  await handle.read(header, 0, HEADER_SIZE, 0)
+  return header
+}
+
+function pageSizeOf(header: Buffer): number {
+  const size = header.readUInt16BE(16)
+  return size === 1 ? 65536 : size
+}
+
+/** What a journal must hold: page 1, the pages that will be overwritten, and those that will be cut off. */
+function doomedPages(pgnos: Uint32Array, oldCommit: number, newCommit: number, pageSize: number): number[] {
+  const lock = lockPgno(pageSize)
+  const doomed = pgnos[0] === 1 ? [] : [1]
+  for (const pgno of pgnos) if (pgno <= oldCommit && pgno <= newCommit) doomed.push(pgno)
+  for (let pgno = newCommit + 1; pgno <= oldCommit; pgno++) if (pgno !== lock) doomed.push(pgno)
+  return doomed
+}
+
+function conflict(file: string): LitestreamError {
+  return new LitestreamError(
+    'HYDRATION_CONFLICT',
+    `${file} was changed by another program while it followed a replica`,
+    {
+      file,
+      hint: 'Open a following database read-only. Follow into a new file, or again with -force.',
+    },
+  )
+}

@@ -1,0 +1,64 @@
+import { randomBytes } from 'node:crypto'
+import { type FileHandle, open } from 'node:fs/promises'
+import path from 'node:path'
+import { syncDirectory } from '../storage/file/durable.js'
+
+// https://www.sqlite.org/fileformat2.html#the_rollback_journal
+const MAGIC = Buffer.from('d9d505f920a163d7', 'hex')
+/** What we say the disk's sectors have, bytes; the header fills one. */
+const SECTOR_SIZE = 512
+
+/** Pages read, and journalled, at once. Bytes. */
+const BATCH_SIZE = 1024 * 1024
+
+/** The sum of every 200th byte from the page's end, which tells SQLite how far a journal was written before a crash. */
+function pageSum(nonce: number, page: Uint8Array): number {
+  let sum = nonce
+  for (let i = page.length - 200; i > 0; i -= 200) sum += page[i]!
+  return sum >>> 0
+}
+
+/**
+ * Writes a rollback journal beside a database, as SQLite would before it changes these pages: the first `commit` pages are the
+ * database, `pgnos` those that will be overwritten or cut off. Once this resolves the journal is on disk: whoever opens the database
+ * next without it having been deleted puts all pages back, and the old size. To be called with SQLite's exclusive lock held.
+ */
+export async function writeHotJournal(
+  database: string,
+  handle: FileHandle,
+  pageSize: number,
+  commit: number,
+  pgnos: readonly number[] | Uint32Array,
+): Promise<void> {
+  // Nobody else has one now; an empty one may be left from a crash.
+  const journal = await open(`${database}-journal`, 'w')
+  try {
+    const nonce = randomBytes(4).readUInt32BE()
+    const header = Buffer.alloc(SECTOR_SIZE)
+    MAGIC.copy(header)
+    header.writeUInt32BE(pgnos.length, 8)
+    header.writeUInt32BE(nonce, 12)
+    header.writeUInt32BE(commit, 16)
+    header.writeUInt32BE(SECTOR_SIZE, 20)
+    header.writeUInt32BE(pageSize, 24)
+    await journal.writeFile(header)
+    const recordSize = 4 + pageSize + 4
+    const most = Math.max(1, Math.floor(BATCH_SIZE / recordSize))
+    const records = Buffer.alloc(most * recordSize)
+    for (let i = 0; i < pgnos.length; i += most) {
+      const count = Math.min(most, pgnos.length - i)
+      for (let k = 0; k < count; k++) {
+        const pgno = pgnos[i + k]!
+        const at = k * recordSize
+        records.writeUInt32BE(pgno, at)
+        await handle.read(records, at + 4, pageSize, (pgno - 1) * pageSize)
+        records.writeUInt32BE(pageSum(nonce, records.subarray(at + 4, at + 4 + pageSize)), at + 4 + pageSize)
+      }
+      await journal.writeFile(records.subarray(0, count * recordSize))
+    }
+    await journal.sync()
+  } finally {
+    await journal.close()
+  }
+  await syncDirectory(path.dirname(path.resolve(database)))
+}

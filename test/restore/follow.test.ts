@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import Database from 'better-sqlite3'
+import { compact } from '../../src/compaction/compact.js'
+import { createSnapshot } from '../../src/compaction/snapshot.js'
+import { type FollowOptions, follow } from '../../src/restore/follow.js'
+import { listLevels } from '../../src/restore/plan.js'
+import { openReplicaClient } from '../../src/storage/open.js'
+import { History } from '../support/history.js'
+import { temporaryDirectory } from '../support/temporary-directory.js'
+import { until } from '../support/until.js'
+
+async function fixture(t: TestContext, pageSize = 4096) {
+  const dir = temporaryDirectory(t)
+  const url = `file://${dir}/replica`
+  const client = await openReplicaClient(url)
+  const history = new History(path.join(dir, 'app.db'), client, pageSize)
+  t.after(() => history.close())
+  let n = 1
+  await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY, n, total, filler)')
+  /** Every change touches every row, so that a mixture of two states shows; the database grows and shrinks. */
+  const change = async () => {
+    n++
+    const rows = 20 + ((n * 37) % 300)
+    await history.commit(`DELETE FROM t; INSERT INTO t (n, total, filler)
+      WITH RECURSIVE s(i) AS (VALUES (1) UNION ALL SELECT i+1 FROM s WHERE i<${rows})
+      SELECT ${n}, ${rows}, hex(randomblob(100)) FROM s; PRAGMA incremental_vacuum`)
+  }
+  await change()
+  return { dir, url, client, history, change, output: path.join(dir, 'follower.db') }
+}
+
+/** Starts following in this process; `txid` is where it is. */
+function following(
+  t: TestContext,
+  client: FollowOptions extends never ? never : Parameters<typeof follow>[0],
+  output: string,
+) {
+  const stop = new AbortController()
+  const state = { txid: 0, errors: [] as unknown[] }
+  const done = follow(client, {
+    output,
+    interval: 5,
+    signal: stop.signal,
+    onAdvance: ({ txid }) => {
+      state.txid = txid
+    },
+    onError: (error) => state.errors.push(error),
+  })
+  t.after(() => stop.abort())
+  return { state, done, stop: () => (stop.abort(), done) }
+}
+
+/** The header's fields that a following database has of its own: format version, change counter, page count, valid-for. */
+function withoutHeader(bytes: Buffer): Buffer {
+  const copy = Buffer.from(bytes)
+  for (const [from, to] of [
+    [18, 20],
+    [24, 32],
+    [92, 96],
+  ] as const)
+    copy.fill(0, from, to)
+  return copy
+}
+
+const same = (a: Buffer, b: Buffer) => Buffer.compare(withoutHeader(a), withoutHeader(b)) === 0
+
+for (const pageSize of [512, 4096, 65536]) {
+  test(`a follower keeps up, page for page, pages of ${pageSize}`, async (t) => {
+    const { client, history, change, output } = await fixture(t, pageSize)
+    const { state, stop } = following(t, client, output)
+    for (let i = 0; i < 6; i++) {
+      await change()
+      await until(`TXID ${history.txid} arrives`, () => state.txid === history.txid)
+      assert.ok(same(readFileSync(output), history.bytes))
+      assert.equal(readFileSync(`${output}-txid`, 'utf8'), `${history.txid.toString(16).padStart(16, '0')}\n`)
+    }
+    await stop()
+    assert.deepEqual(state.errors, [])
+    assert.ok(!existsSync(`${output}-journal`) && !existsSync(`${output}.ltx.tmp`))
+    // It goes on where it was.
+    await change()
+    await change()
+    const again = following(t, client, output)
+    await until('the rest arrives', () => again.state.txid === history.txid)
+    assert.ok(same(readFileSync(output), history.bytes))
+    await again.stop()
+  })
+}
+
+test('readers in another process never see a torn state and never go back', async (t) => {
+  const { client, history, change, output } = await fixture(t)
+  const { state, stop } = following(t, client, output)
+  await until('the first state', () => state.txid === history.txid)
+  const reader = spawn(process.execPath, [path.join(import.meta.dirname, 'reader-child.js'), output], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  let said = ''
+  reader.stdout.on('data', (data) => {
+    said += data
+  })
+  for (let i = 0; i < 60; i++) await change()
+  await until('all arrives', () => state.txid === history.txid)
+  reader.stdin.write('stop')
+  const [code] = await once(reader, 'exit')
+  assert.equal(code, 0, said)
+  assert.ok(JSON.parse(said).states >= 3, said)
+  await stop()
+  assert.deepEqual(state.errors, [])
+})
+
+test('killed at any moment, a follower leaves a whole state and goes on from it', async (t) => {
+  const { client, history, change, output, url } = await fixture(t)
+  const states = new Map([[2, withoutHeader(history.bytes)]])
+  for (let round = 0; round < 12; round++) {
+    for (let i = 0; i < 4; i++) {
+      await change()
+      states.set(history.txid, withoutHeader(history.bytes))
+    }
+    const child = spawn(process.execPath, [path.join(import.meta.dirname, 'follow-child.js'), url, output], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    if (round > 0) await once(child.stdout, 'data')
+    else await until('the database is there', () => existsSync(output))
+    // More to do while it is being killed.
+    const more = change()
+    await delay(round % 6)
+    child.kill('SIGKILL')
+    await Promise.all([once(child, 'exit'), more])
+    states.set(history.txid, withoutHeader(history.bytes))
+    // Any SQLite: puts back what was under way.
+    const db = new Database(output)
+    assert.equal(db.pragma('integrity_check', { simple: true }), 'ok')
+    db.close()
+    const left = withoutHeader(readFileSync(output))
+    const txid = [...states].find(([, bytes]) => Buffer.compare(bytes, left) === 0)?.[0]
+    assert.ok(txid !== undefined, `round ${round}: the database is at no TXID`)
+    assert.ok(txid >= Number.parseInt(readFileSync(`${output}-txid`, 'utf8'), 16))
+  }
+  const { state, stop } = following(t, client, output)
+  await until('the rest arrives', () => state.txid === history.txid)
+  assert.ok(same(readFileSync(output), history.bytes))
+  await stop()
+})
+
+test('a way that was cut off leads over compacted files or a snapshot, a gap is reported until it is closed', async (t) => {
+  const { client, history, change, output } = await fixture(t)
+  const first = following(t, client, output)
+  await until('the first state', () => first.state.txid === 2)
+  await first.stop()
+  const removeL0 = async () => client.delete((await listLevels(client))[0]!.slice(0, -1))
+
+  for (let i = 0; i < 4; i++) await change()
+  await compact(client, { level: 1 })
+  await removeL0()
+  const second = following(t, client, output)
+  await until('over level 1', () => second.state.txid === 6)
+  await second.stop()
+  assert.ok(same(readFileSync(output), history.bytes))
+
+  for (let i = 0; i < 4; i++) await change()
+  const lost = (await listLevels(client))[0]!
+  await createSnapshot(client)
+  await removeL0()
+  await client.delete((await listLevels(client))[1]!)
+  const third = following(t, client, output)
+  await until('over a snapshot', () => third.state.txid === 10)
+  await third.stop()
+  assert.ok(same(readFileSync(output), history.bytes))
+  assert.ok(lost.length > 2)
+
+  await change()
+  await change()
+  await client.delete([{ level: 0, minTxid: 11, maxTxid: 11 }])
+  const fourth = following(t, client, output)
+  await until('the gap is reported', () => fourth.state.errors.length > 0)
+  assert.equal((fourth.state.errors[0] as { code: string }).code, 'LTX_GAP')
+  assert.equal(fourth.state.txid, 10)
+  await history.snapshot()
+  await until('the gap is closed', () => fourth.state.txid === 12)
+  await fourth.stop()
+  assert.ok(same(readFileSync(output), history.bytes))
+})
+
+test('a database of unknown TXID, one that was written to, and a replica started anew are refused', async (t) => {
+  const { client, history, change, output, dir } = await fixture(t)
+  const first = following(t, client, output)
+  await until('the first state', () => first.state.txid === history.txid)
+  await change()
+  await until('the next', () => first.state.txid === history.txid)
+  // A writer while it follows.
+  const db = new Database(output)
+  db.exec('CREATE TABLE mine (x)')
+  db.close()
+  await change()
+  await assert.rejects(first.done, { code: 'HYDRATION_CONFLICT' })
+
+  rmSync(`${output}-txid`)
+  await assert.rejects(following(t, client, output).done, { code: 'OUTPUT_EXISTS' })
+  writeFileSync(`${output}-txid`, 'nonsense')
+  await assert.rejects(following(t, client, output).done, { code: 'OUTPUT_EXISTS' })
+
+  const signal = new AbortController()
+  t.after(() => signal.abort())
+  let forced = 0
+  const again = follow(client, {
+    output,
+    force: true,
+    interval: 5,
+    signal: signal.signal,
+    onAdvance: ({ txid }) => void (forced = txid),
+  })
+  await until('started anew by force', () => forced === history.txid)
+  signal.abort()
+  await again
+
+  rmSync(path.join(dir, 'replica'), { recursive: true })
+  const other = new History(path.join(dir, 'other.db'), client)
+  t.after(() => other.close())
+  await other.commit('CREATE TABLE t (x)')
+  await assert.rejects(following(t, client, output).done, { code: 'REPLICA_RESET' })
+})
