@@ -36,6 +36,7 @@ export {
 export { getLoadablePath, load } from './replica/loadable.js'
 export { openReplica, type Replica, type ReplicaDetails, type ReplicaStats } from './replica/open-replica.js'
 export type { ReplicaOptions } from './replica/options.js'
+export { type FollowOptions, follow } from './restore/follow.js'
 export type { IntegrityCheck } from './restore/integrity.js'
 export { type PlanOptions, type PlanTarget, planRestore } from './restore/plan.js'
 export {

@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import { compact } from '../../src/compaction/compact.js'
 import { createSnapshot } from '../../src/compaction/snapshot.js'
-import { type FollowOptions, follow } from '../../src/restore/follow.js'
+import { follow } from '../../src/restore/follow.js'
 import { listLevels } from '../../src/restore/plan.js'
 import { openReplicaClient } from '../../src/storage/open.js'
 import { History } from '../support/history.js'
@@ -36,11 +36,7 @@ async function fixture(t: TestContext, pageSize = 4096) {
 }
 
 /** Starts following in this process; `txid` is where it is. */
-function following(
-  t: TestContext,
-  client: FollowOptions extends never ? never : Parameters<typeof follow>[0],
-  output: string,
-) {
+function following(t: TestContext, client: ReplicaClient, output: string) {
   const stop = new AbortController()
   const state = { txid: 0, errors: [] as unknown[] }
   const done = follow(client, {
@@ -53,7 +49,11 @@ function following(
     onError: (error) => state.errors.push(error),
   })
   t.after(() => stop.abort())
-  return { state, done, stop: () => (stop.abort(), done) }
+  const end = () => {
+    stop.abort()
+    return done
+  }
+  return { state, done, stop: end }
 }
 
 /** The header's fields that a following database has of its own: format version, change counter, page count, valid-for. */
@@ -213,7 +213,9 @@ test('a database of unknown TXID, one that was written to, and a replica started
     force: true,
     interval: 5,
     signal: signal.signal,
-    onAdvance: ({ txid }) => void (forced = txid),
+    onAdvance: ({ txid }) => {
+      forced = txid
+    },
   })
   await until('started anew by force', () => forced === history.txid)
   signal.abort()
