@@ -94,7 +94,7 @@ export class CompactionScheduler {
   readonly #stop = new AbortController()
   readonly #jobs: Job[]
   #timer: NodeJS.Timeout | undefined
-  #started = false
+  #started: Promise<void> | undefined
 
   constructor(client: ReplicaClient, settings: CompactionSettings, options: CompactionSchedulerOptions = {}) {
     this.#client = client
@@ -104,9 +104,12 @@ export class CompactionScheduler {
   }
 
   start(): void {
-    if (this.#started) return
-    this.#started = true
-    this.#schedule()
+    this.#started ??= this.#runDue()
+  }
+
+  /** Resolves when every task has had its first turn after start. */
+  async ready(): Promise<void> {
+    await this.#started
   }
 
   /** Ends what runs, at the next point where that is possible, and returns when nothing runs any more. */

@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { type TestContext, test } from 'node:test'
+import {
+  CompactionScheduler,
+  type CompactionSettings,
+  DEFAULT_COMPACTION_SETTINGS,
+} from '../../src/compaction/scheduler.js'
+import { nextWindow, windowStart } from '../../src/compaction/window.js'
+import type { LitestreamError } from '../../src/errors.js'
+import { formatFileName } from '../../src/ltx/file-name.js'
+import { openReplicaClient } from '../../src/storage/open.js'
+import { collect } from '../support/collect.js'
+import { History } from '../support/history.js'
+import { temporaryDirectory } from '../support/temporary-directory.js'
+import { until } from '../support/until.js'
+
+async function fixture(t: TestContext, settings: Partial<CompactionSettings>, clock?: () => number) {
+  const dir = temporaryDirectory(t)
+  const client = await openReplicaClient(`file://${dir}/replica`)
+  const history = new History(path.join(dir, 'app.db'), client)
+  t.after(() => history.close())
+  const log: string[] = []
+  const errors: { task: string; error: LitestreamError; failures: number }[] = []
+  const scheduler = new CompactionScheduler(
+    client,
+    { ...DEFAULT_COMPACTION_SETTINGS, ...settings },
+    {
+      ...(clock ? { now: clock } : {}),
+      observer: {
+        written: ({ level, file }) => log.push(`L${level} ${file.minTxid}-${file.maxTxid}`),
+        deleted: ({ level, files }) => log.push(`delete L${level} ${files.map(({ maxTxid }) => maxTxid)}`),
+        fault: ({ error }) => log.push(`fault ${error.message}`),
+        error: ({ task, error, failures }) => errors.push({ task, error: error as LitestreamError, failures }),
+      },
+    },
+  )
+  t.after(() => scheduler.stop())
+  const file = (level: number, min: number, max = min) =>
+    path.join(dir, 'replica/ltx', `${level}`, formatFileName(min, max))
+  return { client, history, scheduler, log, errors, file }
+}
+
+test('windows are multiples of the interval in UTC', () => {
+  const at = Date.UTC(2026, 1, 3, 4, 5, 6)
+  assert.equal(windowStart(at, 30_000), Date.UTC(2026, 1, 3, 4, 5, 0))
+  assert.equal(nextWindow(at, 30_000), Date.UTC(2026, 1, 3, 4, 5, 30))
+  assert.equal(nextWindow(at, 24 * 3600_000), Date.UTC(2026, 1, 4))
+  assert.equal(nextWindow(Date.UTC(2026, 1, 4), 24 * 3600_000), Date.UTC(2026, 1, 5))
+})
+
+test('started, it works at once, level by level, and again in every window in which something came', async (t) => {
+  const levels = [
+    { level: 2, interval: 400 },
+    { level: 1, interval: 100 },
+  ]
+  const { client, history, scheduler, log, errors } = await fixture(t, {
+    levels,
+    verifyCompaction: true,
+    validationInterval: 50,
+  })
+  history.time = Date.now() - 3600_000
+  await history.commit('CREATE TABLE t (v)')
+  await history.commit('INSERT INTO t VALUES (1)')
+  scheduler.start()
+  scheduler.start()
+  await until('level 2 is made', () => log.includes('L2 2-2'))
+  assert.deepEqual(log.slice(0, 3), ['L9 1-1', 'L1 2-2', 'L2 2-2'])
+  await history.commit('INSERT INTO t VALUES (2)')
+  await until('both levels go on', async () => (await collect(client.list(2))).at(-1)?.maxTxid === 3)
+  await scheduler.stop()
+  const { length } = log
+  await history.commit('INSERT INTO t VALUES (3)')
+  assert.equal(log.length, length)
+  assert.deepEqual(errors, [])
+  assert.ok(!log.some((line) => line.startsWith('fault')))
+})
+
+test('a level that got a file in this window waits for the next', async (t) => {
+  let now = Date.UTC(2026, 0, 1, 0, 0, 5)
+  const { client, history, scheduler, log } = await fixture(t, { levels: [{ level: 1, interval: 30_000 }] }, () => now)
+  history.time = now - 1000
+  await history.commit('CREATE TABLE t (v)', 0)
+  await history.commit('INSERT INTO t VALUES (1)', 0)
+  scheduler.start()
+  await until('the first file', () => log.includes('L1 2-2'))
+  await scheduler.stop()
+  await history.commit('INSERT INTO t VALUES (2)', 0)
+
+  const restarted = async () => {
+    const seen: string[] = []
+    const again = new CompactionScheduler(
+      client,
+      { ...DEFAULT_COMPACTION_SETTINGS, levels: [{ level: 1, interval: 30_000 }] },
+      {
+        now: () => now,
+        observer: {
+          written: ({ level, file }) => seen.push(`L${level} ${file.minTxid}-${file.maxTxid}`),
+          deleted: () => {},
+        },
+      },
+    )
+    again.start()
+    await again.ready()
+    await again.stop()
+    return seen
+  }
+  assert.deepEqual(
+    (await restarted()).filter((line) => line.startsWith('L1')),
+    [],
+  )
+  now += 30_000
+  assert.deepEqual(
+    (await restarted()).filter((line) => line.startsWith('L1')),
+    ['L1 3-3'],
+  )
+})
+
+test('an empty replica is no error; damage is one, again and again until it is mended', async (t) => {
+  const { history, scheduler, log, errors, file } = await fixture(t, { levels: [{ level: 1, interval: 20 }] })
+  scheduler.start()
+  await scheduler.validate()
+  assert.deepEqual(errors, [])
+  await history.commit('CREATE TABLE t (v)')
+  await history.commit('INSERT INTO t VALUES (1)')
+  await until('it is compacted', () => log.includes('L1 2-2'))
+  await history.commit('INSERT INTO t VALUES (2)')
+  await until('again', () => log.includes('L1 3-3'))
+  await scheduler.stop()
+
+  const {
+    history: h2,
+    scheduler: s2,
+    log: l2,
+    errors: e2,
+    file: f2,
+  } = await fixture(t, { levels: [{ level: 1, interval: 20 }] })
+  await h2.commit('CREATE TABLE t (v)')
+  await h2.commit('INSERT INTO t VALUES (1)')
+  const good = readFileSync(f2(0, 2))
+  writeFileSync(f2(0, 2), good.subarray(0, 300))
+  s2.start()
+  await until('the damage is told twice', () => e2.filter(({ task }) => task === 'compact').length >= 2)
+  const told = e2.filter(({ task }) => task === 'compact')
+  assert.deepEqual(
+    told.slice(0, 2).map(({ error, failures }) => [error.code, failures]),
+    [
+      ['LTX_CORRUPT', 1],
+      ['LTX_CORRUPT', 2],
+    ],
+  )
+  writeFileSync(f2(0, 2), good)
+  await until('it is compacted after all', () => l2.includes('L1 2-2'))
+  await assert.rejects(s2.compact(9), { code: 'INVALID_ARGUMENT' })
+  assert.ok(file(0, 1).endsWith('.ltx'))
+})
+
+test('retention that is off deletes nothing', async (t) => {
+  const { client, history, scheduler, log } = await fixture(t, { retentionEnabled: false })
+  await history.commit('CREATE TABLE t (v)')
+  for (let i = 0; i < 5; i++) await history.commit('INSERT INTO t VALUES (1)', 48 * 3600_000)
+  await scheduler.compact(1)
+  await scheduler.snapshot()
+  await scheduler.enforceRetention()
+  assert.equal((await collect(client.list(0))).length, 6)
+  assert.equal((await collect(client.list(9))).length, 2)
+  assert.ok(!log.some((line) => line.startsWith('delete')))
+})
