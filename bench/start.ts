@@ -1,9 +1,6 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import path from 'node:path'
-import { pathToFileURL } from 'node:url'
-import { openReplicaClient } from '../src/storage/open.js'
-import { publishSnapshot } from './support/publish.js'
+import { fileReplica } from './support/file-replica.js'
 import type { Question } from './support/question.js'
 import type { Column } from './support/result.js'
 import { spread } from './support/stats.js'
@@ -32,10 +29,7 @@ export const start: Question = {
     const data = bench.dataset()
     const stage = await bench.stage()
     await stage.publish('app.db', data.file)
-    const url = pathToFileURL(path.join(bench.directory, 'replica')).href
-    const client = await openReplicaClient(url)
-    await publishSnapshot(client, data.file)
-    await client.close()
+    const url = await fileReplica(bench.directory, data.file)
     const stores = [
       { store: 'file', url },
       { store: 's3', url: stage.directUrl('app.db') },

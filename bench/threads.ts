@@ -1,8 +1,5 @@
-import path from 'node:path'
-import { pathToFileURL } from 'node:url'
-import { openReplicaClient } from '../src/storage/open.js'
 import { ReplicaReader } from './support/driver-reader.js'
-import { publishSnapshot } from './support/publish.js'
+import { fileReplica } from './support/file-replica.js'
 import { LOOKUP, QUERIES } from './support/queries.js'
 import type { Question } from './support/question.js'
 import { Random } from './support/random.js'
@@ -26,10 +23,7 @@ export const threads: Question = {
   limit: 'The cores of the machine, of which the rest of the process wants a little too.',
   async run(bench) {
     const data = bench.dataset()
-    const url = pathToFileURL(path.join(bench.directory, 'replica')).href
-    const client = await openReplicaClient(url)
-    await publishSnapshot(client, data.file)
-    await client.close()
+    const url = await fileReplica(bench.directory, data.file)
     const replica = new ReplicaReader(url, { cacheSize: data.size * 2 })
     await replica.open()
     const random = new Random(5)

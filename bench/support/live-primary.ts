@@ -8,15 +8,13 @@ import { Random } from './random.js'
 export class LivePrimary {
   readonly db: Database.Database
   readonly replication: Replication
-  readonly #random = new Random(11)
-  readonly #like: Database.Statement
-  readonly #count: Database.Statement
+  /** One small transaction. */
+  readonly write: () => void
 
   private constructor(db: Database.Database, replication: Replication) {
     this.db = db
     this.replication = replication
-    this.#like = db.prepare('INSERT INTO likes (user_id, post_id, created_at) VALUES (?, ?, ?)')
-    this.#count = db.prepare('UPDATE posts SET like_count = like_count + 1 WHERE id = ?')
+    this.write = smallTransaction(db)
   }
 
   /** Copies `file` into `directory` and replicates the copy to `url`. */
@@ -36,16 +34,6 @@ export class LivePrimary {
     return new LivePrimary(db, replication)
   }
 
-  /** One small transaction, as a web application has them: a like. */
-  write(): void {
-    const posts = 10_000
-    this.db.transaction(() => {
-      const post = 1 + this.#random.below(posts)
-      this.#like.run(1 + this.#random.below(1000), post, 1)
-      this.#count.run(post)
-    })()
-  }
-
   /** So many transactions, each a file of level 0 of its own. */
   async writeFiles(count: number): Promise<void> {
     for (let i = 0; i < count; i++) {
@@ -58,4 +46,16 @@ export class LivePrimary {
     await this.replication.close()
     this.db.close()
   }
+}
+
+/** A transaction as a web application has them, a like: two indexes and a row somewhere change. */
+export function smallTransaction(db: Database.Database): () => void {
+  const random = new Random(11)
+  const like = db.prepare('INSERT INTO likes (user_id, post_id, created_at) VALUES (?, ?, ?)')
+  const count = db.prepare('UPDATE posts SET like_count = like_count + 1 WHERE id = ?')
+  return db.transaction(() => {
+    const post = 1 + random.below(10_000)
+    like.run(1 + random.below(1000), post, 1)
+    count.run(post)
+  })
 }
