@@ -47,7 +47,7 @@ export interface PrimaryEvents {
   rejoin: { readonly db: string; readonly txid: number; readonly reason: string }
   error: {
     readonly db: string
-    readonly operation: 'sync' | 'upload' | 'compaction' | 'lease'
+    readonly operation: 'sync' | 'checkpoint' | 'upload' | 'compaction' | 'lease'
     readonly error: LitestreamError
     /** How many times in a row; 1 for the first. */
     readonly failures: number
