@@ -29,16 +29,19 @@
         "native/handle_napi.cc",
         "native/worker_napi.cc",
         "native/source_database.cc",
-        "native/lz4_frame_napi.cc",
-        "native/lz4_block.c",
-        "native/xxhash_impl.c"
+        "native/lz4_block.c"
       ],
       "include_dirs": [
         "<!(node -p \"require('node-addon-api').include_dir\")",
         "<(lz4)",
         "<(sqlite)"
       ],
-      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
+      # The last: work that ends on the thread pool while Node is exiting cannot settle its promise, and must not abort the process.
+      "defines": [
+        "NAPI_VERSION=8",
+        "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS",
+        "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"
+      ],
       "cflags": ["-O3", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fvisibility=hidden"],
       "cflags_cc": ["-std=c++17", "-fno-exceptions"],
       "xcode_settings": {

@@ -1,8 +1,12 @@
 #include "bridge.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace litestream {
+
+// How often a wait looks for sqlite3_interrupt().
+constexpr int kInterruptMs = 50;
 
 // Both live as long as the process: connections may be closed after every JavaScript environment is gone.
 Bridge& Bridge::Get() {
@@ -28,7 +32,7 @@ void Bridge::Wake() {
   wake_.NonBlockingCall();
 }
 
-Outcome Bridge::Ask(const std::shared_ptr<Request>& request, int64_t timeout_ms) {
+Outcome Bridge::Ask(const std::shared_ptr<Request>& request, int64_t timeout_ms, const std::function<bool()>& interrupted) {
   auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
   std::unique_lock<std::mutex> lock(mutex_);
   if (alive_ && worker_ == std::this_thread::get_id()) return request->outcome = Outcome::kWorkerThread;
@@ -36,10 +40,15 @@ Outcome Bridge::Ask(const std::shared_ptr<Request>& request, int64_t timeout_ms)
   if (!alive_) return request->outcome = expected_ ? Outcome::kTimeout : Outcome::kWorkerGone;
   if (request->replica) request->replica->crossings.fetch_add(1, std::memory_order_relaxed);
   Enqueue(request);
-  if (!request->wake.wait_until(lock, deadline, [&] { return request->done; })) {
-    // The worker may still answer: it finds the id gone and leaves the asker's memory alone.
-    pending_.erase(request->id);
-    request->outcome = Outcome::kTimeout;
+  while (!request->done) {
+    auto now = std::chrono::steady_clock::now();
+    if (now >= deadline || (interrupted && interrupted())) {
+      // The worker may still answer: it finds the id gone and leaves the asker's memory alone.
+      pending_.erase(request->id);
+      return request->outcome = now >= deadline ? Outcome::kTimeout : Outcome::kInterrupted;
+    }
+    auto slice = interrupted ? std::min(deadline, now + std::chrono::milliseconds(kInterruptMs)) : deadline;
+    request->wake.wait_until(lock, slice, [&] { return request->done; });
   }
   return request->outcome;
 }
@@ -105,12 +114,6 @@ std::vector<std::shared_ptr<Request>> Bridge::Take() {
   return taken;
 }
 
-std::shared_ptr<Request> Bridge::Find(uint32_t id) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  auto it = pending_.find(id);
-  return it == pending_.end() ? nullptr : it->second;
-}
-
 void Bridge::Finish(const std::shared_ptr<Request>& request, Outcome outcome, const std::string& code,
                     const std::string& message) {
   request->outcome = outcome;
@@ -134,6 +137,16 @@ void Bridge::CompletePage(uint32_t id, const uint8_t* page) {
   if (it == pending_.end()) return;
   Request& request = *it->second;
   memcpy(request.dst, page + request.dst_offset, request.dst_size);
+  Finish(it->second, Outcome::kOk, "", "");
+  pending_.erase(it);
+}
+
+void Bridge::CompleteTravel(uint32_t id, uint32_t view) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  auto it = pending_.find(id);
+  if (it == pending_.end()) return;
+  Request& request = *it->second;
+  request.reader->travelled.store(request.replica->FindView(view));
   Finish(it->second, Outcome::kOk, "", "");
   pending_.erase(it);
 }

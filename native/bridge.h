@@ -13,6 +13,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -32,6 +33,7 @@ enum class Outcome : int {
   kTimeout = 2,       // no answer in time
   kWorkerGone = 3,    // no worker, or it went while the request waited
   kWorkerThread = 4,  // asked on the worker's own thread
+  kInterrupted = 5,   // by the asker's own SQLite
 };
 
 struct Request {
@@ -60,8 +62,8 @@ class Bridge {
   static Bridge& Get();
 
   // --- any thread ---
-  // Waits for the answer, at most `timeout_ms`.
-  Outcome Ask(const std::shared_ptr<Request>& request, int64_t timeout_ms);
+  // Waits for the answer, at most `timeout_ms`; `interrupted`, if given, is looked at several times a second and ends the wait.
+  Outcome Ask(const std::shared_ptr<Request>& request, int64_t timeout_ms, const std::function<bool()>& interrupted = nullptr);
   // Queues without waiting; dropped when there is no worker and none is expected.
   void Tell(const std::shared_ptr<Request>& request);
   bool alive();
@@ -74,8 +76,9 @@ class Bridge {
   bool Attach(Napi::Env env, Napi::Function on_requests);
   void Detach();
   std::vector<std::shared_ptr<Request>> Take();
-  std::shared_ptr<Request> Find(uint32_t id);
   void Complete(uint32_t id, Outcome outcome, const std::string& code, const std::string& message);
+  // Sends the asking connection to a view of its own, then completes. Nothing happens if it has stopped waiting.
+  void CompleteTravel(uint32_t id, uint32_t view);
   // Copies the wanted part of a page to the asker, then completes.
   void CompletePage(uint32_t id, const uint8_t* page);
 

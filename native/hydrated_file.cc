@@ -8,10 +8,44 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
+#include <mutex>
 
 namespace litestream {
 
-std::shared_ptr<HydratedFile> HydratedFile::Open(const std::string& path, uint32_t page_size, bool fresh, int* error_number) {
+namespace {
+
+struct OpenFile {
+  uint32_t owner;
+  std::weak_ptr<HydratedFile> file;
+};
+std::mutex g_open_mutex;  // guards the map, and opens one file at a time
+std::map<std::string, OpenFile>& OpenFiles() {
+  static auto* files = new std::map<std::string, OpenFile>();
+  return *files;
+}
+
+}  // namespace
+
+std::shared_ptr<HydratedFile> HydratedFile::Open(uint32_t owner, const std::string& path, uint32_t page_size, bool fresh,
+                                                 int* error_number) {
+  std::lock_guard<std::mutex> guard(g_open_mutex);
+  auto& files = OpenFiles();
+  auto found = files.find(path);
+  std::shared_ptr<HydratedFile> own = found == files.end() ? nullptr : found->second.file.lock();
+  if (own && found->second.owner != owner) {
+    *error_number = EAGAIN;
+    return nullptr;
+  }
+  if (own && !fresh && own->page_size_ == page_size) return own;
+  auto opened = OpenLocked(path, page_size, fresh || own != nullptr, own != nullptr, error_number);
+  if (opened) files[path] = OpenFile{owner, opened};
+  return opened;
+}
+
+// `owned`: this process has the lock of the file that is there, which is to be replaced.
+std::shared_ptr<HydratedFile> HydratedFile::OpenLocked(const std::string& path, uint32_t page_size, bool fresh, bool owned,
+                                                       int* error_number) {
   // The lock is taken on the file that is there, before it may be replaced; and the name is looked at again afterwards, because
   // another process may have replaced it between open and flock.
   for (int attempt = 0; attempt < 8; attempt++) {
@@ -20,7 +54,7 @@ std::shared_ptr<HydratedFile> HydratedFile::Open(const std::string& path, uint32
       *error_number = errno;
       return nullptr;
     }
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (!owned && flock(fd, LOCK_EX | LOCK_NB) != 0) {
       *error_number = errno;
       close(fd);
       return nullptr;

@@ -1,7 +1,8 @@
 // The local copy of a replica's database: written page by page by the worker, read through a memory map by every thread.
 //
 // A page is only ever overwritten when no live view still has its old content (the worker sees to that), so readers need no
-// lock. The file is locked (flock) for as long as it is open: two processes, or two replicas, never fill in one file.
+// lock. The file is locked (flock) for as long as it is open: two processes, or two replicas, never fill in one file. A replica
+// whose worker is gone takes the open file over, because views of readers keep it open.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -13,8 +14,10 @@ namespace litestream {
 
 class HydratedFile {
  public:
-  // `fresh`: an existing file is replaced by a new one (a new inode: maps of the old one stay readable).
-  static std::shared_ptr<HydratedFile> Open(const std::string& path, uint32_t page_size, bool fresh, int* error_number);
+  // Of replica `owner`, which gets the file again if it has it open. `fresh`: an existing file is replaced by a new one (a new
+  // inode: maps of the old one stay readable).
+  static std::shared_ptr<HydratedFile> Open(uint32_t owner, const std::string& path, uint32_t page_size, bool fresh,
+                                            int* error_number);
   ~HydratedFile();
   HydratedFile(const HydratedFile&) = delete;
   HydratedFile& operator=(const HydratedFile&) = delete;
@@ -30,6 +33,8 @@ class HydratedFile {
   int Sync() const;
 
  private:
+  static std::shared_ptr<HydratedFile> OpenLocked(const std::string& path, uint32_t page_size, bool fresh, bool owned,
+                                                  int* error_number);
   HydratedFile(int fd, uint32_t page_size) : fd_(fd), page_size_(page_size) {}
   const int fd_;
   const uint32_t page_size_;

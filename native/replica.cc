@@ -77,6 +77,21 @@ View* Replica::ReadLock(Reader* reader) {
   }
 }
 
+PinnedView::PinnedView(Replica* replica, Reader* reader, View* held)
+    : replica_(replica), reader_(reader), held_(held), view_(held != nullptr ? held : replica->ReadLock(reader)) {}
+
+PinnedView::~PinnedView() {
+  if (held_ == nullptr) replica_->ReadUnlock(reader_);
+}
+
+size_t Replica::Sharing(const HydratedFile* file) const {
+  size_t count = 0;
+  for (auto& entry : views_) {
+    if (entry.second->hydrated.get() == file) count++;
+  }
+  return count;
+}
+
 void Replica::ReadUnlock(Reader* reader) { reader->pinned.store(nullptr, std::memory_order_seq_cst); }
 
 bool Replica::ReadResident(Reader* reader, const View* view, uint32_t pgno, uint32_t offset, uint8_t* dst, uint32_t size) {

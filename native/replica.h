@@ -65,6 +65,8 @@ struct View {
   void Set(uint32_t pgno, PageEntry entry);
 };
 
+class Replica;
+
 // What one connection's file announces to the worker. Written by the connection's thread only.
 struct Reader {
   explicit Reader(uint32_t id) : id(id) {}
@@ -76,6 +78,22 @@ struct Reader {
   std::atomic<uint64_t> misses{0};
   uint32_t index_leaf = 0;  // the connection's own: the last index leaf it read
   uint32_t triggered = 0;   // the connection's own: a page read at which more is to be fetched ahead
+};
+
+// The view a connection sees, pinned for a moment where no transaction holds one: it may be retired at any time otherwise.
+class PinnedView {
+ public:
+  PinnedView(Replica* replica, Reader* reader, View* held);
+  ~PinnedView();
+  PinnedView(const PinnedView&) = delete;
+  PinnedView& operator=(const PinnedView&) = delete;
+  const View* operator->() const { return view_; }
+
+ private:
+  Replica* const replica_;
+  Reader* const reader_;
+  View* const held_;
+  View* const view_;
 };
 
 enum class ReplicaState : int { kOpening = 0, kLive = 1, kStale = 2, kOrphaned = 3, kFailed = 4, kClosed = 5 };
@@ -94,6 +112,7 @@ class Replica {
   std::atomic<int64_t> contact{0};           // ms since the epoch of the last poll that saw all there was; 0 = never
   std::atomic<uint64_t> crossings{0};        // requests that went to the worker
   std::atomic<int64_t> read_timeout{30000};  // ms
+  std::atomic<int64_t> max_stale{INT64_MAX};  // ms; reads fail once the last contact is longer ago
   std::atomic<int> hydration_permille{0};
 
   // Pins the view a read transaction shall see; null where there is none.
@@ -126,6 +145,10 @@ class Replica {
   // Returns when no reader is copying this slot.
   void AwaitReaders(uint32_t slot);
   size_t view_count() const { return views_.size(); }
+  // Views, also such as an earlier worker made, that may read from this file.
+  size_t Sharing(const HydratedFile* file) const;
+  // How often the replica has begun anew, or was taken over from a worker that is gone: its TXIDs may mean other contents since.
+  uint32_t incarnation = 0;
 
   // Refs: open files and JavaScript handles; guarded by the registry's mutex.
   int refs = 0;

@@ -23,11 +23,7 @@ int64_t NowMs() {
 ReplicaFile* Self(sqlite3_file* file) { return reinterpret_cast<ReplicaFile*>(file); }
 Replica& ReplicaOf(const ReplicaFile* file) { return **file->replica; }
 
-const View* ViewOf(const ReplicaFile* file) {
-  if (file->view != nullptr) return file->view;
-  View* travelled = (*file->reader)->travelled.load();
-  return travelled != nullptr ? travelled : ReplicaOf(file).current.load();
-}
+PinnedView ViewOf(const ReplicaFile* file) { return PinnedView(&ReplicaOf(file), file->reader->get(), file->view); }
 
 void Log(const ReplicaFile* file, int code, const char* format, const char* a, const char* b) {
   LS_API(file->copy, log)(code, format, a, b);
@@ -65,9 +61,16 @@ int ReadMiss(ReplicaFile* file, const View* view, uint32_t pgno, uint32_t offset
   request->dst = dst;
   request->dst_offset = offset;
   request->dst_size = size;
-  switch (Bridge::Get().Ask(request, replica.read_timeout.load(std::memory_order_relaxed))) {
+  // sqlite3_interrupt() ends the wait where this copy of SQLite tells of it.
+  std::function<bool()> interrupted;
+  if (file->db != nullptr && LS_API(file->copy, libversion_number)() >= 3041000) {
+    interrupted = [file] { return LS_API(file->copy, is_interrupted)(file->db) != 0; };
+  }
+  switch (Bridge::Get().Ask(request, replica.read_timeout.load(std::memory_order_relaxed), interrupted)) {
     case Outcome::kOk:
       return SQLITE_OK;
+    case Outcome::kInterrupted:
+      return SQLITE_INTERRUPT;
     case Outcome::kFailed:
       replica.SetError(request->code, request->message);
       break;
@@ -157,7 +160,7 @@ int Truncate(sqlite3_file*, sqlite3_int64) { return SQLITE_READONLY; }
 int Sync(sqlite3_file*, int) { return SQLITE_OK; }
 
 int FileSize(sqlite3_file* base, sqlite3_int64* size) {
-  const View* view = ViewOf(Self(base));
+  PinnedView view = ViewOf(Self(base));
   *size = sqlite3_int64(view->commit) * view->page_size();
   return SQLITE_OK;
 }
@@ -167,8 +170,12 @@ int Lock(sqlite3_file* base, int level) {
   if (level > SQLITE_LOCK_SHARED) return SQLITE_READONLY;
   if (file->lock >= level) return SQLITE_OK;
   Replica& replica = ReplicaOf(file);
-  ReplicaState state = replica.state.load(std::memory_order_relaxed);
-  if (state == ReplicaState::kStale || state == ReplicaState::kFailed) {
+  int64_t max_stale = replica.max_stale.load(std::memory_order_relaxed);
+  // Looked at here and not only by the worker: a poll that never ends must not keep a stale view readable.
+  int64_t age = max_stale == INT64_MAX ? 0 : NowMs() - replica.contact.load(std::memory_order_relaxed);
+  if (age > max_stale) {
+    replica.SetError("REPLICA_STALE", "the store was last seen " + std::to_string(age) + " ms ago, max_stale is " +
+                                          std::to_string(max_stale) + " ms");
     Log(file, SQLITE_IOERR_LOCK, "litestream: %s%s", replica.Error().c_str(), "");
     return SQLITE_IOERR_LOCK;
   }
@@ -322,7 +329,7 @@ int64_t LagSeconds(const ReplicaFile* file) {
 std::string StatsJson(const ReplicaFile* file) {
   Replica& replica = ReplicaOf(file);
   Replica::Counts counts = replica.Count();
-  const View* view = ViewOf(file);
+  PinnedView view = ViewOf(file);
   char text[320];
   snprintf(text, sizeof text,
            "{\"hits\":%" PRIu64 ",\"misses\":%" PRIu64 ",\"crossings\":%" PRIu64 ",\"readers\":%" PRIu64
@@ -333,7 +340,7 @@ std::string StatsJson(const ReplicaFile* file) {
 }
 
 bool Travel(ReplicaFile* file, const std::string& target, std::string* error) {
-  if (file->lock != SQLITE_LOCK_NONE) {
+  if (file->lock != SQLITE_LOCK_NONE || (file->db != nullptr && LS_API(file->copy, get_autocommit)(file->db) == 0)) {
     *error = "the time cannot be set inside a transaction: COMMIT or ROLLBACK first";
     return false;
   }

@@ -1,5 +1,6 @@
 // The two VFS objects of a copy of SQLite. Both hand everything that is not a replica to the VFS that was default before, with the
 // arguments as they came.
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -26,9 +27,24 @@ bool IsOurParameter(const std::string& name) {
   return !name.empty();
 }
 
-std::string Key(const std::map<std::string, std::string>& parameters) {
+// What the environment says for a parameter that the URI leaves out: LITESTREAM_ and its name in capitals. As in
+// src/replica/options.ts, so that a handle and a plain URI of the same replica meet under one key.
+void AddEnvironment(std::map<std::string, std::string>* parameters) {
+  for (const char* name : {"replica_url", "poll_interval", "cache_size", "hydration_enabled", "hydration_path", "open_timeout",
+                           "read_timeout", "max_stale", "concurrency"}) {
+    if (parameters->count(name)) continue;
+    if (strcmp(name, "hydration_path") == 0 && !parameters->count("hydration_enabled")) continue;
+    std::string variable = "LITESTREAM_";
+    for (const char* c = name; *c != 0; c++) variable += char(*c == '_' ? '_' : *c - 'a' + 'A');
+    const char* value = getenv(variable.c_str());
+    if (value != nullptr && *value != 0) (*parameters)[name] = value;
+  }
+}
+
+std::string Key(std::map<std::string, std::string> parameters) {
   auto by_id = parameters.find("replica_id");
   if (by_id != parameters.end()) return "replica_id=" + by_id->second;
+  AddEnvironment(&parameters);
   std::string key;
   for (auto& entry : parameters) {
     if (!IsOurParameter(entry.first)) continue;

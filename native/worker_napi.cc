@@ -65,12 +65,7 @@ void CompletePage(const Napi::CallbackInfo& info) {
 
 // Sends the asking connection to a view of its own; the view lives until the connection leaves it.
 void CompleteTravel(const Napi::CallbackInfo& info) {
-  uint32_t id = U32(info[0]);
-  auto request = Bridge::Get().Find(id);
-  if (!request) return;
-  View* view = request->replica->FindView(U32(info[1]));
-  request->reader->travelled.store(view);
-  Bridge::Get().Complete(id, Outcome::kOk, "", "");
+  Bridge::Get().CompleteTravel(U32(info[0]), U32(info[1]));
 }
 
 Napi::Value AllReplicas(const Napi::CallbackInfo& info) {
@@ -104,6 +99,17 @@ void SetContact(const Napi::CallbackInfo& info) {
 void SetReadTimeout(const Napi::CallbackInfo& info) {
   auto replica = ReplicaArgument(info[0]);
   if (replica) replica->read_timeout.store(info[1].As<Napi::Number>().Int64Value());
+}
+
+void SetMaxStale(const Napi::CallbackInfo& info) {
+  auto replica = ReplicaArgument(info[0]);
+  if (replica) replica->max_stale.store(info[1].As<Napi::Number>().Int64Value());
+}
+
+// The count so far, which then grows: SQLite's change counters of what comes next differ from all before.
+Napi::Value NextIncarnation(const Napi::CallbackInfo& info) {
+  auto replica = ReplicaArgument(info[0]);
+  return Napi::Number::New(info.Env(), replica ? replica->incarnation++ : 0);
 }
 
 void SetHydration(const Napi::CallbackInfo& info) {
@@ -152,11 +158,17 @@ Napi::Value CollectViews(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// The TXID of a view that an earlier worker made and that a reader still has pinned; 0 if there is none.
-Napi::Value ViewTxid(const Napi::CallbackInfo& info) {
+// What is known of a view that an earlier worker made and that a reader still has pinned; undefined if it is gone.
+Napi::Value GetViewFacts(const Napi::CallbackInfo& info) {
   auto replica = ReplicaArgument(info[0]);
   View* view = replica ? replica->FindView(U32(info[1])) : nullptr;
-  return Napi::Number::New(info.Env(), view == nullptr ? 0 : double(view->txid));
+  if (view == nullptr) return info.Env().Undefined();
+  Napi::Object facts = Napi::Object::New(info.Env());
+  facts["txid"] = double(view->txid);
+  facts["timestamp"] = double(view->timestamp);
+  facts["commit"] = view->commit;
+  facts["pageSize"] = view->page_size();
+  return facts;
 }
 
 // --- pages ---
@@ -246,10 +258,20 @@ Napi::Value ChildOfTable(const Napi::CallbackInfo& info) {
 
 Napi::Value OpenHydrated(const Napi::CallbackInfo& info) {
   int error = 0;
-  auto file = HydratedFile::Open(info[0].As<Napi::String>().Utf8Value(), U32(info[1]), info[2].As<Napi::Boolean>(), &error);
+  auto file = HydratedFile::Open(U32(info[0]), info[1].As<Napi::String>().Utf8Value(), U32(info[2]),
+                                 info[3].As<Napi::Boolean>(), &error);
   if (!file) return Napi::Number::New(info.Env(), error);
   return FileHandle::New(info.Env(), new std::shared_ptr<HydratedFile>(std::move(file)),
                          [](Napi::Env, std::shared_ptr<HydratedFile>* data) { delete data; });
+}
+
+// The handle's share of the file ends at once and not with garbage collection: the file may be wanted by another replica next.
+void CloseHydrated(const Napi::CallbackInfo& info) { info[0].As<FileHandle>().Data()->reset(); }
+
+Napi::Value SharingViews(const Napi::CallbackInfo& info) {
+  auto replica = ReplicaArgument(info[0]);
+  auto& file = *info[1].As<FileHandle>().Data();
+  return Napi::Number::New(info.Env(), replica ? double(replica->Sharing(file.get())) : 0);
 }
 
 Napi::Value ResizeHydrated(const Napi::CallbackInfo& info) {
@@ -367,12 +389,14 @@ void ExportWorker(Napi::Env env, Napi::Object exports) {
   exports["setState"] = Napi::Function::New(env, SetState);
   exports["setContact"] = Napi::Function::New(env, SetContact);
   exports["setReadTimeout"] = Napi::Function::New(env, SetReadTimeout);
+  exports["setMaxStale"] = Napi::Function::New(env, SetMaxStale);
+  exports["nextIncarnation"] = Napi::Function::New(env, NextIncarnation);
   exports["setHydration"] = Napi::Function::New(env, SetHydration);
   exports["addView"] = Napi::Function::New(env, AddView);
   exports["publishView"] = Napi::Function::New(env, PublishView);
   exports["retireView"] = Napi::Function::New(env, RetireView);
   exports["collectViews"] = Napi::Function::New(env, CollectViews);
-  exports["viewTxid"] = Napi::Function::New(env, ViewTxid);
+  exports["viewFacts"] = Napi::Function::New(env, GetViewFacts);
   exports["createCache"] = Napi::Function::New(env, CreateCache);
   exports["fillSlots"] = Napi::Function::New(env, FillSlots);
   exports["linkPages"] = Napi::Function::New(env, LinkPages);
@@ -382,6 +406,8 @@ void ExportWorker(Napi::Env env, Napi::Object exports) {
   exports["tableChild"] = Napi::Function::New(env, ChildOfTable);
   exports["btreeChildren"] = Napi::Function::New(env, Children);
   exports["openHydrated"] = Napi::Function::New(env, OpenHydrated);
+  exports["closeHydrated"] = Napi::Function::New(env, CloseHydrated);
+  exports["sharingViews"] = Napi::Function::New(env, SharingViews);
   exports["resizeHydrated"] = Napi::Function::New(env, ResizeHydrated);
   exports["writeHydrated"] = Napi::Function::New(env, WriteHydrated);
   exports["syncHydrated"] = Napi::Function::New(env, SyncHydrated);

@@ -1,6 +1,7 @@
 import { isLitestreamError, LitestreamError } from '../errors.js'
-import { LEVELS } from '../ltx/format.js'
+import { LEVELS, lockPgno } from '../ltx/format.js'
 import type { LtxHeader } from '../ltx/header.js'
+import type { PageIndex } from '../ltx/page-index.js'
 import { formatTxid } from '../ltx/txid.js'
 import { type FilesByLevel, listLevels, type PlanTarget, planRestore, selectPlan } from '../restore/plan.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
@@ -89,8 +90,14 @@ export class Chain {
   async #index(plan: readonly LtxFileInfo[]): Promise<LoadedState> {
     const indexed = await Promise.all(plan.map((file) => readFileIndex(this.#client, file, this.#signal)))
     let map = PageMap.empty()
+    let { pageSize } = indexed[0].header
     for (const { info, header, index } of indexed) {
-      checkPageSize(indexed[0].header, header, info, this.#client.url)
+      if (header.pageSize !== pageSize) {
+        // VACUUM gave the database another page size: what came before is of no use, if this file has all of it.
+        if (!isWhole(header, index)) throw otherPageSize(pageSize, header, info, this.#client.url)
+        pageSize = header.pageSize
+        map = PageMap.empty()
+      }
       map = map.apply(index, this.files.ordinal(info), header.commit)
     }
     const { header, info } = indexed[indexed.length - 1]
@@ -111,7 +118,7 @@ export class Chain {
     const changed = new Set<number>()
     let map = from.map
     for (const { info, header, index } of files) {
-      checkPageSize(from, header, info, this.#client.url)
+      if (header.pageSize !== from.pageSize) throw otherPageSize(from.pageSize, header, info, this.#client.url)
       map = map.apply(index, this.files.ordinal(info), header.commit)
       for (let i = 0; i < index.count; i++) changed.add(index.pgnos[i])
     }
@@ -130,6 +137,22 @@ export class Chain {
     }
   }
 
+  /** The numbers of the pages that a file has. */
+  async pagesOf(file: LtxFileInfo): Promise<Set<number>> {
+    const { index } = await readFileIndex(this.#client, file, this.#signal)
+    return new Set(index.pgnos)
+  }
+
+  /** Whether the file is in the store, whatever a listing says. */
+  async stands(file: LtxFileInfo): Promise<boolean> {
+    try {
+      return (await this.#client.stat(file, { signal: this.#signal })).size === file.size
+    } catch (error) {
+      if (isLitestreamError(error, 'NOT_FOUND')) return false
+      throw error
+    }
+  }
+
   /** The files of one level from a TXID on. */
   async list(level: number, fromTxid: number): Promise<LtxFileInfo[]> {
     const files: LtxFileInfo[] = []
@@ -142,11 +165,15 @@ export class Chain {
   }
 }
 
-function checkPageSize(first: Pick<LtxHeader, 'pageSize'>, header: LtxHeader, info: LtxFileInfo, url: string): void {
-  if (header.pageSize === first.pageSize) return
-  throw new LitestreamError(
+/** Whether a file holds every page of the database. */
+function isWhole({ commit, pageSize }: LtxHeader, index: PageIndex): boolean {
+  return index.count === commit - (lockPgno(pageSize) <= commit ? 1 : 0)
+}
+
+function otherPageSize(before: number, header: LtxHeader, info: LtxFileInfo, url: string): LitestreamError {
+  return new LitestreamError(
     'PAGE_SIZE_MISMATCH',
-    `${url} ${fileLabel(info)} has pages of ${header.pageSize} bytes, the files before it have ${first.pageSize}`,
+    `${url} ${fileLabel(info)} has pages of ${header.pageSize} bytes, the files before it have ${before}`,
     { file: fileLabel(info), hint: 'The page size was changed on the primary: it must write a new snapshot.' },
   )
 }

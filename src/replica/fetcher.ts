@@ -1,10 +1,10 @@
 import PQueue from 'p-queue'
 import { isLitestreamError, LitestreamError } from '../errors.js'
 import { native } from '../native.js'
-import type { ReplicaClient } from '../storage/replica-client.js'
+import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { pageLabel } from './chain.js'
 import { type FetchRange, MAX_GAP, MAX_RANGE, planFetch, type WantedPage } from './fetch-plan.js'
-import { type FileTable, fileLabel } from './file-table.js'
+import { type FileTable, fileLabel, replaced } from './file-table.js'
 import { type PageStore, pageKey } from './page-store.js'
 import { isInterior } from './tree-shape.js'
 import type { ReplicaView } from './view-set.js'
@@ -58,7 +58,7 @@ export interface FetchCounts {
 export type OnInterior = (view: ReplicaView, pgno: number, slot: number, wanted: boolean) => void
 
 /** What to do when a file of a view is gone or damaged: point the view at other files, then the page is looked up again. */
-export type Reresolve = (view: ReplicaView, cause: LitestreamError) => Promise<void>
+export type Reresolve = (view: ReplicaView, cause: LitestreamError, lost: LtxFileInfo | undefined) => Promise<void>
 
 /**
  * Brings pages from the store into slots and answers those who wait for them. One flight a page version: a second reader joins the
@@ -204,6 +204,7 @@ export class Fetcher {
       )
       this.counts.requests++
       this.counts.bytes += result.data.byteLength
+      if (result.fileSize !== file.size) throw replaced(file, result.fileSize)
       const damaged = this.#fill(view, result.data, range.offset, range.pages)
       if (damaged === undefined) return
       throw new LitestreamError('LTX_CORRUPT', `${fileLabel(file)}: the frame at offset ${damaged.offset} is damaged`, {
@@ -220,15 +221,20 @@ export class Fetcher {
         return this.#fetch(view, { ...range, pages: left }, 2)
       }
       if (isLitestreamError(error, 'NOT_FOUND', 'LTX_CORRUPT', 'INVALID_ARGUMENT') && attempt <= 2) {
-        return this.#fetchElsewhere(view, left, error)
+        return this.#fetchElsewhere(view, left, error, file)
       }
       this.#fail(left, error)
     }
   }
 
-  async #fetchElsewhere(view: ReplicaView, pages: readonly WantedPage[], cause: LitestreamError): Promise<void> {
+  async #fetchElsewhere(
+    view: ReplicaView,
+    pages: readonly WantedPage[],
+    cause: LitestreamError,
+    lost: LtxFileInfo,
+  ): Promise<void> {
     try {
-      await this.#reresolve(view, cause)
+      await this.#reresolve(view, cause, lost)
     } catch (error) {
       return this.#fail(pages, asLitestreamError(error))
     }

@@ -1,3 +1,4 @@
+import { LitestreamError } from '../errors.js'
 import { formatFileName } from '../ltx/file-name.js'
 import type { LtxFileInfo, LtxFileRef } from '../storage/replica-client.js'
 
@@ -22,6 +23,11 @@ export class FileTable {
     return this.#files[ordinal - 1]
   }
 
+  /** The newest file of this label (`level/name`). */
+  byLabel(label: string | undefined): LtxFileInfo | undefined {
+    return this.#files.findLast((file) => fileLabel(file) === label)
+  }
+
   has(file: LtxFileInfo): boolean {
     return this.hasIdentity(fileIdentity(file))
   }
@@ -42,6 +48,14 @@ export class FileTable {
 /** A file of the same name but another size or time is another file: of a replica begun anew. */
 export function fileIdentity(file: LtxFileInfo): string {
   return `${fileLabel(file)}/${file.size}/${file.createdAt}`
+}
+
+/** The error for a file that is not the listed one any more: its size is another. */
+export function replaced(file: LtxFileInfo, size: number): LitestreamError {
+  const label = fileLabel(file)
+  return new LitestreamError('NOT_FOUND', `${label} was replaced: it had ${file.size} bytes and has ${size} now`, {
+    file: label,
+  })
 }
 
 /** How a file is called in messages: `level/name`. */

@@ -1,17 +1,18 @@
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import PQueue from 'p-queue'
-import { LitestreamError } from '../errors.js'
+import { isLitestreamError, LitestreamError } from '../errors.js'
 import { lockPgno } from '../ltx/format.js'
 import { native } from '../native.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
 import type { ChainState } from './chain.js'
 import { type FetchRange, planFetch, type WantedPage } from './fetch-plan.js'
-import { type FileTable, fileLabel } from './file-table.js'
+import type { Reresolve } from './fetcher.js'
+import { type FileTable, fileLabel, replaced } from './file-table.js'
 import { type HydrationMeta, readMeta, writeMeta } from './hydration-meta.js'
 import type { NativeHydratedFile } from './native-replica.js'
 import { PageSet } from './page-set.js'
-import type { ReplicaView, ViewSet } from './view-set.js'
+import type { ReplicaView } from './view-set.js'
 
 const PARALLEL_READS = 4
 /** Bytes of one read; smaller than a scan's, so that a page someone waits for is never far behind. */
@@ -19,6 +20,7 @@ const RANGE = 4 * 1024 * 1024
 /** Progress is made durable this often while filling. */
 const META_INTERVAL_MS = 5000
 const RETRY_MS = 1000
+const MAX_RETRY_MS = 60_000
 
 export interface HydratorOptions {
   readonly replica: number
@@ -27,8 +29,9 @@ export interface HydratorOptions {
   readonly state: ChainState
   readonly client: ReplicaClient
   readonly files: () => FileTable
-  readonly views: ViewSet
   readonly signal: AbortSignal
+  /** Points a view at other files, because one of its files is gone or damaged. */
+  readonly reresolve: Reresolve
   readonly onHydrated: () => void
   readonly onError: (error: LitestreamError) => void
 }
@@ -52,6 +55,9 @@ export class Hydrator {
   #working: Promise<void> | undefined
   #complete = false
   #metaAt = 0
+  #retryMs = RETRY_MS
+  /** Pages that the file has room for. */
+  #capacity = 0
   #metaTxid = 0
   #closed = false
 
@@ -59,7 +65,8 @@ export class Hydrator {
     this.#options = options
     this.file = file
     this.#present = present
-    this.#used = new PageSet()
+    // Views that an earlier worker made may read any page of a file that was open already.
+    this.#used = native.sharingViews(options.replica, file) > 0 ? PageSet.all(options.state.commit) : new PageSet()
     this.#queue = new PQueue({ concurrency: PARALLEL_READS })
   }
 
@@ -69,7 +76,7 @@ export class Hydrator {
     await mkdir(path.dirname(options.path), { recursive: true })
     const meta = await readMeta(options.path)
     const usable = meta !== undefined && meta.url === options.url && meta.pageSize === state.pageSize
-    const file = native.openHydrated(options.path, state.pageSize, !usable)
+    const file = native.openHydrated(options.replica, options.path, state.pageSize, !usable)
     if (typeof file === 'number') throw openError(options.path, file)
     const present = usable ? presentPages(meta, state, options.files()) : new PageSet()
     const hydrator = new Hydrator(options, file, present)
@@ -80,7 +87,13 @@ export class Hydrator {
   /** The first view: pages that an earlier run left are in it at once. */
   adopt(view: ReplicaView): void {
     this.#view = view
-    this.#resize(view.state.commit)
+    try {
+      this.#resize(view.state.commit)
+    } catch (error) {
+      // Without room nothing can be read from the file; the filling tries again and reports.
+      this.#present = new PageSet()
+      this.#options.onError(error as LitestreamError)
+    }
     this.#mark(view, this.#present.toArray(view.state.commit))
     this.#report()
   }
@@ -93,7 +106,6 @@ export class Hydrator {
   advance(before: ReplicaView, view: ReplicaView, changed: Uint32Array): void {
     for (const pgno of changed) this.#present.delete(pgno)
     if (view.state.commit < before.state.commit) this.#present.truncate(view.state.commit)
-    this.#resize(view.state.commit)
     this.#view = view
     this.#report()
   }
@@ -102,17 +114,21 @@ export class Hydrator {
   restart(state: ChainState, reset: boolean): void {
     if (!reset && state.pageSize === this.#view?.state.pageSize) {
       this.#present = new PageSet()
+      this.#complete = false
       return
     }
-    const file = native.openHydrated(this.#options.path, state.pageSize, true)
+    const file = native.openHydrated(this.#options.replica, this.#options.path, state.pageSize, true)
     if (typeof file === 'number') {
       this.#options.onError(openError(this.#options.path, file))
       return
     }
+    native.closeHydrated(this.file)
     this.file = file
     this.#present = new PageSet()
     this.#used = new PageSet()
+    this.#capacity = 0
     this.#metaTxid = 0
+    this.#complete = false
   }
 
   /** Called after every poll: what may be written now is written. */
@@ -124,7 +140,11 @@ export class Hydrator {
     this.#closed = true
     this.#queue.clear()
     await this.#working
-    await this.#saveMeta()
+    try {
+      await this.#saveMeta()
+    } finally {
+      native.closeHydrated(this.file)
+    }
   }
 
   get complete(): boolean {
@@ -141,7 +161,8 @@ export class Hydrator {
             ? error
             : new LitestreamError('STORAGE_FAILED', String(error), { cause: error }),
         )
-        setTimeout(() => this.#work(), RETRY_MS).unref()
+        setTimeout(() => this.#work(), this.#retryMs).unref()
+        this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS)
       })
       .finally(() => {
         this.#working = undefined
@@ -152,21 +173,37 @@ export class Hydrator {
     for (;;) {
       const view = this.#view
       if (!view || this.#closed) return
+      this.#resize(view.state.commit)
       const wanted = this.#missing(view)
       if (wanted.length === 0) break
       const results = await Promise.allSettled(
-        planFetch(wanted, undefined, RANGE).map((range) => this.#queue.add(() => this.#fetch(view, range))),
+        planFetch(wanted, undefined, RANGE).map((range) => this.#queue.add(() => this.#fetch(range))),
       )
       const failed = results.find((result) => result.status === 'rejected')
-      if (failed) throw failed.reason
+      if (!failed) {
+        this.#retryMs = RETRY_MS
+        continue
+      }
+      const { reason } = failed
+      if (this.#closed || !isLitestreamError(reason, 'NOT_FOUND', 'LTX_CORRUPT', 'INVALID_ARGUMENT')) throw reason
+      await this.#elsewhere(view, reason)
     }
     await this.#completed()
+  }
+
+  /** Throws the cause again where no other file has what the lost one had. */
+  async #elsewhere(view: ReplicaView, cause: LitestreamError): Promise<void> {
+    const { files, reresolve } = this.#options
+    const lost = files().byLabel(cause.file)
+    const before = view.state.map
+    await reresolve(view, cause, lost)
+    if (this.#view === view && view.state.map === before) throw cause
   }
 
   /** Pages of the current view that the file does not have and that nobody else reads from it. */
   #missing(view: ReplicaView): WantedPage[] {
     const { commit, pageSize, map } = view.state
-    const alone = this.#options.views.sharing === 1
+    const alone = native.sharingViews(this.#options.replica, this.file) <= 1
     const lock = lockPgno(pageSize)
     const wanted: WantedPage[] = []
     for (let pgno = this.#present.firstMissing(1); pgno <= commit; pgno = this.#present.firstMissing(pgno + 1)) {
@@ -177,18 +214,22 @@ export class Hydrator {
     return wanted
   }
 
-  async #fetch(view: ReplicaView, range: FetchRange): Promise<void> {
+  async #fetch(range: FetchRange): Promise<void> {
     if (this.#closed) return
     const { client, files, signal } = this.#options
+    const { file } = this
     const info = files().get(range.file)
-    const { data } = await client.read(info, { offset: range.offset, length: range.length }, { signal })
+    const { data, fileSize } = await client.read(info, { offset: range.offset, length: range.length }, { signal })
+    if (fileSize !== info.size) throw replaced(info, fileSize)
+    // The replica was begun anew meanwhile: what was read is of no use.
+    if (this.file !== file) return
     const pages = [...range.pages].sort((a, b) => a.pgno - b.pgno)
     const frames = new Uint32Array(pages.length * 3)
     pages.forEach((page, i) => {
       frames.set([page.offset - range.offset, page.size, page.pgno], i * 3)
     })
     // A transaction that begins meanwhile sees the current view or a newer one, and neither reads these pages from the file.
-    const [errno, damaged] = await native.writeHydrated(this.file, data, frames)
+    const [errno, damaged] = await native.writeHydrated(file, data, frames)
     if (errno !== 0) throw openError(this.#options.path, errno)
     if (damaged >= 0) {
       throw new LitestreamError(
@@ -202,7 +243,7 @@ export class Hydrator {
       )
     }
     const current = this.#view
-    if (!current || current.store.pageSize !== view.store.pageSize) return
+    if (!current || this.file !== file) return
     // The view may have moved on: only what it still wants in this version is present.
     const fresh = pages.filter(({ pgno, file }) => current.state.map.fileOf(pgno) === file).map(({ pgno }) => pgno)
     for (const pgno of fresh) this.#present.add(pgno)
@@ -249,8 +290,10 @@ export class Hydrator {
   }
 
   #resize(commit: number): void {
+    if (commit <= this.#capacity) return
     const errno = native.resizeHydrated(this.file, commit)
     if (errno !== 0) throw openError(this.#options.path, errno)
+    this.#capacity = commit
   }
 
   #report(): void {

@@ -10,6 +10,12 @@ export type WorkerMessage =
   /** The answer to a call; `call` is the caller's own id. */
   | { readonly from: 'worker'; readonly call: string; readonly result?: unknown; readonly error?: SerializedError }
 
+/** From the worker to the thread that started it, which warns of it. */
+export interface WorkerWarning {
+  readonly code: string
+  readonly message: string
+}
+
 /** From a handle to the worker, sent as the text of a request over the bridge, which keeps it until the worker is there. */
 export type HandleCall =
   | { readonly call: string; readonly method: 'open' }

@@ -105,6 +105,10 @@ export interface ReplicaWorkerNative {
   setState(replica: number, state: number, code: string, message: string): void
   setContact(replica: number, ms: number): void
   setReadTimeout(replica: number, ms: number): void
+  /** Transactions are refused once the last contact is longer ago; ms. */
+  setMaxStale(replica: number, ms: number): void
+  /** How often the replica was begun anew so far; one more the next time. */
+  nextIncarnation(replica: number): number
   /** Progress 0..1 and the file's path. */
   setHydration(replica: number, progress: number, path: string): void
   /** A view like `base` (0: like none) in which the `changed` pages are absent. Returns its id. */
@@ -114,8 +118,11 @@ export interface ReplicaWorkerNative {
   retireView(replica: number, view: number): void
   /** Frees what nothing pins any more; returns the ids of the views that are left. */
   collectViews(replica: number): Uint32Array
-  /** TXID of a view, also of one that an earlier worker made; 0 if it is gone. */
-  viewTxid(replica: number, view: number): number
+  /** A view, also one that an earlier worker made; undefined if it is gone. */
+  viewFacts(
+    replica: number,
+    view: number,
+  ): { txid: number; timestamp: number; commit: number; pageSize: number } | undefined
   createCache(pageSize: number, slots: number): NativePageCache
   /**
    * Decodes frames into slots and enters them into the view (0: into none). `frames`: [offset in source, size, pgno, slot] each.
@@ -136,7 +143,11 @@ export interface ReplicaWorkerNative {
   /** The children of the interior page in a slot, in key order; empty for any other page. */
   btreeChildren(cache: NativePageCache, slot: number, pgno: number, commit: number): Uint32Array
   /** An errno where it cannot be opened or is locked by another. `fresh`: begin with an empty file. */
-  openHydrated(path: string, pageSize: number, fresh: boolean): NativeHydratedFile | number
+  openHydrated(replica: number, path: string, pageSize: number, fresh: boolean): NativeHydratedFile | number
+  /** The handle must not be used any more; views that have the file keep it. */
+  closeHydrated(file: NativeHydratedFile): void
+  /** Views, also those that an earlier worker made, that may read from the file. */
+  sharingViews(replica: number, file: NativeHydratedFile): number
   /** Makes room for so many pages; 0 or an errno. */
   resizeHydrated(file: NativeHydratedFile, pages: number): number
   /** Decodes frames ([offset, size, pgno] each) and writes the pages, off this thread: [errno, index of a damaged frame or -1]. */

@@ -3,9 +3,9 @@ import { LitestreamError } from '../errors.js'
 import { native } from '../native.js'
 import { redactUrl } from '../storage/url.js'
 import { registerDrivers } from './drivers.js'
-import { formatKey, type ReplicaOptions, resolveOptions, toParameters } from './options.js'
+import { formatKey, type ReplicaOptions, resolveOptions, toParameters, withEnvironment } from './options.js'
 import type { SessionEvent } from './replica-session.js'
-import { callWorker, ensureWorker, onSessionEvent } from './worker-host.js'
+import { callWorker, onSessionEvent } from './worker-host.js'
 
 export interface ReplicaStats {
   /** Pages served from memory or the local copy, and those that had to be asked for. */
@@ -211,10 +211,8 @@ export async function openReplica(
 ): Promise<Replica> {
   const { signal, ...rest } = options
   signal?.throwIfAborted()
-  const key = formatKey(toParameters(url, rest))
-  const { hydrate } = resolveOptions(key, process.env)
-  // The worker starts while this thread loads the drivers.
-  ensureWorker()
+  const key = formatKey(withEnvironment(toParameters(url, rest), process.env))
+  const { hydrate } = resolveOptions(key)
   registerDrivers()
   const id = native.acquireReplica(key)
   const replica = new Replica(id, key, url, hydrate !== undefined)
@@ -226,6 +224,7 @@ export async function openReplica(
     return replica
   } catch (error) {
     await replica.close()
+    signal?.throwIfAborted() // its reason says more than that the opening was cancelled
     throw error
   } finally {
     signal?.removeEventListener('abort', onAbort)

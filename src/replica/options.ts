@@ -102,11 +102,23 @@ export function parseKey(key: string): Record<string, string> {
   )
 }
 
+/** The parameters, and for those not given the environment's. native/vfs.cc does the same for a plain URI. */
+export function withEnvironment(parameters: ReplicaParameters, env: NodeJS.ProcessEnv): ReplicaParameters {
+  const all: ReplicaParameters = {}
+  for (const name of PARAMETERS) {
+    // A path in the environment turns hydration on for nobody who did not ask for it.
+    if (name === 'hydration_path' && !parameters.hydration_path && !all.hydration_enabled) continue
+    const value = parameters[name] ?? env[`LITESTREAM_${name.toUpperCase()}`]
+    if (value !== undefined && value !== '') all[name] = value
+  }
+  return all
+}
+
 /**
- * What is in force for a key: its parameters, then the environment's, then the defaults. A parameter that is none of ours is an
- * error, because a misspelled one would be silently without effect. Throws CONFIG_INVALID.
+ * What is in force for a key: its parameters, then the defaults. A parameter that is none of ours is an error, because a misspelled
+ * one would be silently without effect. Throws CONFIG_INVALID.
  */
-export function resolveOptions(key: string, env: NodeJS.ProcessEnv): ResolvedReplicaOptions {
+export function resolveOptions(key: string): ResolvedReplicaOptions {
   const given = parseKey(key)
   for (const name of Object.keys(given)) {
     if (!(PARAMETERS as readonly string[]).includes(name)) {
@@ -115,7 +127,7 @@ export function resolveOptions(key: string, env: NodeJS.ProcessEnv): ResolvedRep
       })
     }
   }
-  const value = (name: Parameter): string | undefined => given[name] ?? env[`LITESTREAM_${name.toUpperCase()}`]
+  const value = (name: Parameter): string | undefined => given[name]
   const read = <T>(name: Parameter, parse: (text: string) => T, fallback: T): T => {
     const text = value(name)
     if (text === undefined || text === '') return fallback

@@ -50,6 +50,16 @@ export class PageMap {
     return new PageMap(0, [])
   }
 
+  /** A frozen map of `commit` pages, each where `place` says. */
+  static build(commit: number, place: (pgno: number) => FramePlace): PageMap {
+    const map = new PageMap(commit, [])
+    for (let pgno = 1; pgno <= commit; pgno++) {
+      const { file, offset, size } = place(pgno)
+      if (file !== 0) map.#put(pgno, file, offset, size)
+    }
+    return map.freeze()
+  }
+
   /** The map after a file: its pages override, pages beyond its commit are gone. Costs the pages of the index, not those of the map. */
   apply(index: PageIndex, file: number, commit: number): PageMap {
     const next = new PageMap(commit, this.#chunks.slice(0, Math.ceil(commit / CHUNK_PAGES)))

@@ -77,6 +77,14 @@ export class PageSet {
     return Buffer.from(words.buffer).toString('base64')
   }
 
+  /** Pages 1..commit. */
+  static all(commit: number): PageSet {
+    const set = new PageSet(new Uint32Array((commit >>> 5) + 1).fill(0xffffffff))
+    set.delete(0)
+    set.truncate(commit)
+    return set
+  }
+
   static decode(text: string): PageSet {
     const bytes = Buffer.from(text, 'base64')
     const words = new Uint32Array(Math.ceil(bytes.length / 4))

@@ -1,7 +1,9 @@
 import { isLitestreamError, LitestreamError } from '../errors.js'
 import { formatTxid } from '../ltx/txid.js'
+import type { FilesByLevel } from '../restore/plan.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { type Chain, type ChainState, type Extension, farthestTxid, selectExtension } from './chain.js'
+import { fileLabel } from './file-table.js'
 
 export type PollOutcome = { readonly startedAt: number } & (
   | { readonly kind: 'unchanged' }
@@ -10,7 +12,12 @@ export type PollOutcome = { readonly startedAt: number } & (
   /** The same TXID, made of other files than before. */
   | { readonly kind: 'moved'; readonly state: ChainState }
   /** There was no way on from what was known (a gap), or the replica was begun anew (a reset): this is its state now. */
-  | { readonly kind: 'rebuilt'; readonly state: ChainState; readonly reset: boolean; readonly message: string }
+  | {
+      readonly kind: 'rebuilt'
+      readonly state: ChainState
+      readonly reason: 'gap' | 'reset' | 'page-size'
+      readonly message: string
+    }
   /** There is more, but no way to it. */
   | { readonly kind: 'gap'; readonly message: string }
   | { readonly kind: 'failed'; readonly error: LitestreamError }
@@ -107,7 +114,11 @@ export class Poller {
           : { startedAt, kind: 'failed', error: wrap(error) }
       }
       if (this.#options.signal.aborted) return
-      this.#options.onOutcome(outcome)
+      try {
+        this.#options.onOutcome(outcome)
+      } catch (error) {
+        this.#options.onOutcome({ startedAt, kind: 'failed', error: wrap(error) })
+      }
     } while (this.#again)
   }
 
@@ -140,22 +151,30 @@ export class Poller {
     const { chain } = this.#options
     const files = await chain.listAll()
     const farthest = farthestTxid(files)
+    // A listing may lag behind the store. That the replica was begun anew is believed only when our newest file is really gone.
+    const { anchor } = state
+    const listed = files[anchor.level].some((file) => sameName(file, anchor))
+    if (!listed && (farthest <= state.txid || !sameHistory(files, state, chain)) && (await chain.stands(anchor))) {
+      throw new LitestreamError('UNAVAILABLE', `the store's listing leaves out ${fileLabel(anchor)}, which is there`, {
+        file: fileLabel(anchor),
+        hint: 'The listing lags behind; it is asked again.',
+      })
+    }
     if (farthest === 0) return { kind: 'gap', message: 'the replica has no files any more' }
     if (farthest < state.txid) {
       return {
         kind: 'rebuilt',
         state: await chain.load(),
-        reset: true,
+        reason: 'reset',
         message: `the replica went back from TXID ${formatTxid(state.txid)} to ${formatTxid(farthest)}: it was begun anew`,
       }
     }
     // A file that was known before and still stands shows that this is the same history.
-    const sameHistory = files.flat().some((file) => file.maxTxid <= state.txid && chain.files.has(file))
-    if (!sameHistory) {
+    if (!sameHistory(files, state, chain)) {
       const loaded = await chain.load()
       const reset = loaded.timestamp !== state.timestamp || loaded.txid !== state.txid
       const message = 'none of the files known before is there any more: the replica was begun anew'
-      return reset ? { kind: 'rebuilt', state: loaded, reset, message } : { kind: 'moved', state: loaded }
+      return reset ? { kind: 'rebuilt', state: loaded, reason: 'reset', message } : { kind: 'moved', state: loaded }
     }
     try {
       const plan = selectExtension(files, state.txid)
@@ -166,12 +185,21 @@ export class Poller {
       // No way on from here; a newer snapshot may start a new way.
       const loaded = await chain.load()
       if (loaded.txid <= state.txid) throw error
-      return { kind: 'rebuilt', state: loaded, reset: false, message: error.message }
+      const reason = loaded.pageSize === state.pageSize ? 'gap' : 'page-size'
+      return { kind: 'rebuilt', state: loaded, reason, message: error.message }
     }
   }
 }
 
 type WithoutStart<T> = T extends unknown ? Omit<T, 'startedAt'> : never
+
+function sameHistory(files: FilesByLevel, state: ChainState, chain: Chain): boolean {
+  return files.flat().some((file) => file.maxTxid <= state.txid && chain.files.has(file))
+}
+
+function sameName(a: LtxFileInfo, b: LtxFileInfo): boolean {
+  return a.minTxid === b.minTxid && a.maxTxid === b.maxTxid
+}
 
 function same(a: LtxFileInfo, b: LtxFileInfo): boolean {
   return a.minTxid === b.minTxid && a.maxTxid === b.maxTxid && a.size === b.size && a.createdAt === b.createdAt

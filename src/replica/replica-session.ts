@@ -2,10 +2,11 @@ import { isLitestreamError, LitestreamError } from '../errors.js'
 import { formatTxid } from '../ltx/txid.js'
 import { native } from '../native.js'
 import { openReplicaClient } from '../storage/open.js'
-import type { ReplicaClient } from '../storage/replica-client.js'
+import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { Chain, type ChainState, type LoadedState } from './chain.js'
 import { type AheadPage, Fetcher } from './fetcher.js'
 import type { IndexedFile } from './file-index.js'
+import { fileIdentity } from './file-table.js'
 import type { Hydrator } from './hydrator.js'
 import { IndexWalk } from './index-walk.js'
 import { type BridgeRequest, STATE_CLOSED, STATE_FAILED, STATE_LIVE, STATE_STALE } from './native-replica.js'
@@ -13,7 +14,7 @@ import type { ResolvedReplicaOptions } from './options.js'
 import { PageStore, pageKey } from './page-store.js'
 import { Poller, type PollOutcome } from './poller.js'
 import { type Ahead, Prefetcher } from './prefetcher.js'
-import { staleView } from './stale-view.js'
+import { exactState, staleState, unavailable } from './stale-view.js'
 import { parseTravelTarget } from './travel-target.js'
 import { TreeShape } from './tree-shape.js'
 import { type ReplicaView, ViewSet } from './view-set.js'
@@ -27,6 +28,11 @@ export type SessionEvent =
   | { readonly type: 'reset'; readonly message: string; readonly txid: number }
   | { readonly type: 'hydrated'; readonly path: string }
   | { readonly type: 'error'; readonly code: string; readonly message: string }
+
+/** How soon a view that was retired while it was read is looked at again. */
+const COLLECT_MS = 200
+/** How often the files of a view are looked for while the store changes under the search. */
+const REPLICA_ATTEMPTS = 3
 
 /** One replica in the worker: its views, its pages, its poll loop, its hydration. */
 export class ReplicaSession {
@@ -46,6 +52,8 @@ export class ReplicaSession {
   #hydrator: Hydrator | undefined
   #opening: Promise<void> | undefined
   #stale = false
+  #staleTimer: NodeJS.Timeout | undefined
+  #collecting: NodeJS.Timeout | undefined
 
   constructor(id: number, options: ResolvedReplicaOptions, emit: (event: SessionEvent) => void) {
     this.id = id
@@ -53,6 +61,7 @@ export class ReplicaSession {
     this.#emit = emit
     this.#views = new ViewSet(id)
     native.setReadTimeout(id, options.readTimeout)
+    if (Number.isFinite(options.maxStale)) native.setMaxStale(id, options.maxStale)
   }
 
   /** Opens once; later calls wait for the first. Throws what made it fail; the next call then tries again. */
@@ -62,6 +71,11 @@ export class ReplicaSession {
       throw error
     })
     return this.#opening
+  }
+
+  /** Whether requests can be answered at once. */
+  get opened(): boolean {
+    return this.#views.opened
   }
 
   async #open(): Promise<void> {
@@ -78,7 +92,7 @@ export class ReplicaSession {
       files: () => this.#chain.files,
       signal,
       concurrency,
-      reresolve: (view, cause) => this.#reresolve(view, cause),
+      reresolve: (view, cause, lost) => this.#reresolve(view, cause, lost),
       onInterior: (view, pgno, slot, wanted) => this.#onInterior(view, pgno, slot, wanted),
     })
     if (hydrate !== undefined) {
@@ -90,8 +104,8 @@ export class ReplicaSession {
         state,
         client: this.#client,
         files: () => this.#chain.files,
-        views: this.#views,
         signal,
+        reresolve: (view, cause, lost) => this.#reresolve(view, cause, lost),
         onHydrated: () => this.#emit({ type: 'hydrated', path: hydrate }),
         onError: (error) => this.#emit({ type: 'error', code: error.code, message: error.message }),
       })
@@ -141,7 +155,7 @@ export class ReplicaSession {
     const ahead: AheadPage[] = []
     for (const request of requests) {
       const view = this.#views.get(request.view)
-      if (!view) {
+      if (!view || view.id === 0) {
         void this.#answerFromElsewhere(request)
         continue
       }
@@ -172,29 +186,35 @@ export class ReplicaSession {
   /** A view that a worker before this one made, and that a transaction still has: its map is made anew from its TXID. */
   async #answerFromElsewhere(request: BridgeRequest): Promise<void> {
     try {
-      const txid = native.viewTxid(this.id, request.view)
-      if (txid === 0) throw new LitestreamError('PAGE_UNAVAILABLE', 'the view of this transaction is gone')
-      const state = await staleView(this.#chain, txid)
-      if (state.pageSize !== this.#store.pageSize) {
-        throw new LitestreamError('PAGE_SIZE_MISMATCH', 'the page size of the replica changed under this transaction')
-      }
-      this.#fetcher.ask([
-        { request: request.id, view: { id: 0, state, store: this.#store, hydrates: false }, pgno: request.pgno },
-      ])
+      const view = this.#views.get(request.view) ?? (await this.#adoptView(request.view))
+      this.#fetcher.ask([{ request: request.id, view, pgno: request.pgno }])
     } catch (error) {
       this.#refuse(request, error)
     }
+  }
+
+  async #adoptView(id: number): Promise<ReplicaView> {
+    const facts = native.viewFacts(this.id, id)
+    if (!facts) throw new LitestreamError('PAGE_UNAVAILABLE', 'the view of this transaction is gone')
+    const state = await exactState(this.#chain, facts, await this.#chain.listAll())
+    if (!state) throw unavailable(facts.txid)
+    // The replica may have been begun anew while no worker was there to see it.
+    if (state.timestamp !== facts.timestamp) throw begunAnew(facts.txid)
+    return this.#views.adopt(id, state, this.#storeFor(state.pageSize))
+  }
+
+  #storeFor(pageSize: number): PageStore {
+    return pageSize === this.#store.pageSize ? this.#store : new PageStore(pageSize, this.#options.cacheSize)
   }
 
   async onTravel(request: BridgeRequest): Promise<void> {
     try {
       const target = parseTravelTarget(request.text, Date.now())
       const state = await this.#chain.load(target)
-      const store =
-        state.pageSize === this.#store.pageSize ? this.#store : new PageStore(state.pageSize, this.#options.cacheSize)
-      const view = this.#views.add(state, store, null)
+      const view = this.#views.add(state, this.#storeFor(state.pageSize), null)
       native.completeTravel(request.id, view.id)
       this.#views.retire(view)
+      this.#collect()
     } catch (error) {
       this.#refuse(request, error)
     }
@@ -223,6 +243,8 @@ export class ReplicaSession {
 
   async close(): Promise<void> {
     this.#abort.abort(new LitestreamError('REPLICA_CLOSED', 'the replica was closed'))
+    clearTimeout(this.#staleTimer)
+    clearTimeout(this.#collecting)
     native.setState(this.id, STATE_CLOSED, 'REPLICA_CLOSED', 'the replica was closed')
     await this.#opening?.catch(() => undefined) // whoever asked for the opening is told
     await this.#poller?.stopped
@@ -250,9 +272,10 @@ export class ReplicaSession {
         this.#contact(outcome.startedAt)
         break
       case 'rebuilt':
-        this.#rebuild(outcome.state, outcome.reset)
-        if (outcome.reset) this.#emit({ type: 'reset', message: outcome.message, txid: outcome.state.txid })
-        else this.#emit({ type: 'gap', message: outcome.message })
+        this.#rebuild(outcome.state, outcome.reason === 'reset')
+        if (outcome.reason === 'reset')
+          this.#emit({ type: 'reset', message: outcome.message, txid: outcome.state.txid })
+        if (outcome.reason === 'gap') this.#emit({ type: 'gap', message: outcome.message })
         this.#contact(outcome.startedAt)
         break
       case 'gap':
@@ -266,8 +289,18 @@ export class ReplicaSession {
         this.#checkStale()
         break
     }
-    this.#views.collect()
+    this.#collect()
     this.#hydrator?.fold()
+  }
+
+  /** Frees retired views; while some are still read, it looks again by itself: the next poll may be long in coming. */
+  #collect(): void {
+    clearTimeout(this.#collecting)
+    if (this.#abort.signal.aborted || !this.#views.collect()) return
+    this.#collecting = setTimeout(() => {
+      this.#collect()
+      this.#hydrator?.fold()
+    }, COLLECT_MS).unref()
   }
 
   #contact(at: number): void {
@@ -275,6 +308,16 @@ export class ReplicaSession {
     native.setContact(this.id, at)
     this.#stale = false
     native.setState(this.id, STATE_LIVE, '', '')
+    this.#awaitStale()
+  }
+
+  /** A poll that never ends must be told of, too. */
+  #awaitStale(): void {
+    const { maxStale } = this.#options
+    if (!Number.isFinite(maxStale)) return
+    clearTimeout(this.#staleTimer)
+    const left = this.#lastContact + maxStale - Date.now()
+    this.#staleTimer = setTimeout(() => this.#checkStale(), Math.max(1, left + 1)).unref()
   }
 
   #lastContact = Date.now()
@@ -328,7 +371,8 @@ export class ReplicaSession {
 
   #rebuild(state: ChainState, reset: boolean): void {
     if (reset) this.#views.reincarnate()
-    if (state.pageSize !== this.#store.pageSize) this.#store = new PageStore(state.pageSize, this.#options.cacheSize)
+    this.#reresolving.clear()
+    this.#store = this.#storeFor(state.pageSize)
     this.#hydrator?.restart(state, reset)
     const view = this.#views.add(state, this.#store, this.#hydrator?.file ?? null)
     this.#hydrator?.adopt(view)
@@ -336,17 +380,41 @@ export class ReplicaSession {
     this.#emit({ type: 'advance', txid: state.txid, timestamp: state.timestamp })
   }
 
-  /** A file under a view is gone or damaged: find the same pages in other files. */
-  async #reresolve(view: ReplicaView, cause: LitestreamError): Promise<void> {
-    const state = await staleView(this.#chain, view.state.txid, cause.file)
-    if (state.timestamp !== view.state.timestamp && state.anchor.level !== 9 && view.state.anchor.level !== 9) {
-      throw new LitestreamError(
-        'REPLICA_RESET',
-        `TXID ${formatTxid(state.txid)} of the replica is no longer what this transaction reads: it was begun anew`,
-        { cause, hint: 'End the transaction: the next one sees the new replica.' },
-      )
+  readonly #reresolving = new Map<string, Promise<void>>()
+
+  /** A file under a view is gone or damaged: find the same pages in other files. Many requests may find out at once. */
+  #reresolve(view: ReplicaView, cause: LitestreamError, lost: LtxFileInfo | undefined): Promise<void> {
+    const key = `${view.id}/${lost ? fileIdentity(lost) : ''}`
+    let running = this.#reresolving.get(key)
+    if (!running) {
+      running = this.#findAgain(view, cause, lost).finally(() => this.#reresolving.delete(key))
+      this.#reresolving.set(key, running)
     }
-    view.state = state
+    return running
+  }
+
+  async #findAgain(view: ReplicaView, cause: LitestreamError, lost: LtxFileInfo | undefined): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      // A poll finds out whether this is still the replica that the view is of.
+      await this.#poller.pollNow()
+      if (view.incarnation !== this.#views.incarnation) throw begunAnew(view.state.txid, cause)
+      const files = await this.#chain.listAll()
+      const { anchor } = this.#views.current.state
+      const known = files[anchor.level].some((file) => fileIdentity(file) === fileIdentity(anchor))
+      if (!known && attempt < REPLICA_ATTEMPTS) continue
+      if (!known) throw cause
+      try {
+        const state = await staleState(this.#chain, view.state, files, lost)
+        this.#adoptTable(state, view)
+        view.state = state
+        return
+      } catch (error) {
+        // Where nothing takes a damaged file's place, the damage is what a person must hear of.
+        if (isLitestreamError(error, 'PAGE_UNAVAILABLE') && isLitestreamError(cause, 'LTX_CORRUPT')) throw cause
+        // A file vanished between the listing and the reading.
+        if (!isLitestreamError(error, 'NOT_FOUND') || attempt >= REPLICA_ATTEMPTS) throw error
+      }
+    }
   }
 
   /** The opening failed for good; plain connections find the reason here. */
@@ -354,6 +422,14 @@ export class ReplicaSession {
     const { code, message } = toLitestreamError(error)
     native.setState(this.id, STATE_FAILED, code, message)
   }
+}
+
+function begunAnew(txid: number, cause?: LitestreamError): LitestreamError {
+  return new LitestreamError(
+    'REPLICA_RESET',
+    `TXID ${formatTxid(txid)} of the replica is no longer what this transaction reads: it was begun anew`,
+    { cause, hint: 'End the transaction: the next one sees the new replica.' },
+  )
 }
 
 function toLitestreamError(error: unknown): LitestreamError {

@@ -8,8 +8,8 @@ export interface ReplicaView {
   readonly id: number
   state: ChainState
   readonly store: PageStore
-  /** Whether its pages may be in the hydrated file. */
-  readonly hydrates: boolean
+  /** Which of the replica's lives it is of: in another one the same TXID may mean other contents. */
+  readonly incarnation: number
 }
 
 /**
@@ -20,10 +20,16 @@ export class ViewSet {
   readonly #replica: number
   readonly #views = new Map<number, ReplicaView>()
   #current: ReplicaView | undefined
-  #incarnation = 0
+  #incarnation: number
 
   constructor(replica: number) {
     this.#replica = replica
+    // Readers may still have views of a worker before this one, and SQLite pages of them.
+    this.#incarnation = native.nextIncarnation(replica)
+  }
+
+  get incarnation(): number {
+    return this.#incarnation
   }
 
   get current(): ReplicaView {
@@ -45,7 +51,7 @@ export class ViewSet {
 
   /** The replica begins anew: its TXIDs may mean other contents, which SQLite must not take for those it has cached. */
   reincarnate(): void {
-    this.#incarnation++
+    this.#incarnation = native.nextIncarnation(this.#replica)
   }
 
   /** A view that continues `base`, or stands alone. Not yet visible. */
@@ -66,7 +72,7 @@ export class ViewSet {
       hydrated,
     }
     const id = native.addView(this.#replica, base?.id ?? 0, facts, changed)
-    const view = { id, state, store, hydrates: hydrated !== null }
+    const view = { id, state, store, incarnation: this.#incarnation }
     this.#views.set(id, view)
     return view
   }
@@ -81,17 +87,18 @@ export class ViewSet {
     native.retireView(this.#replica, view.id)
   }
 
-  /** Forgets the views that native code has freed. */
-  collect(): void {
-    const left = new Set(native.collectViews(this.#replica))
-    for (const id of this.#views.keys()) if (!left.has(id)) this.#views.delete(id)
+  /** A view that a worker before this one made: native code has it, and nothing but its own pages is in its page table. */
+  adopt(id: number, state: ChainState, store: PageStore): ReplicaView {
+    const view = { id: 0, state, store, incarnation: this.#incarnation }
+    this.#views.set(id, view)
+    return view
   }
 
-  /** Views that may read from the hydrated file. */
-  get sharing(): number {
-    let count = 0
-    for (const view of this.#views.values()) if (view.hydrates) count++
-    return count
+  /** Forgets the views that native code has freed; tells whether some are left that wait to be. */
+  collect(): boolean {
+    const left = new Set(native.collectViews(this.#replica))
+    for (const id of this.#views.keys()) if (!left.has(id)) this.#views.delete(id)
+    return left.size > 1
   }
 
   get size(): number {

@@ -1,7 +1,7 @@
-import { BroadcastChannel, Worker } from 'node:worker_threads'
+import { BroadcastChannel, SHARE_ENV, Worker } from 'node:worker_threads'
 import { deserializeError, LitestreamError } from '../errors.js'
 import { native } from '../native.js'
-import { CHANNEL, type HandleCall, type WorkerMessage } from './messages.js'
+import { CHANNEL, type HandleCall, type WorkerMessage, type WorkerWarning } from './messages.js'
 import { REQUEST_CALL } from './native-replica.js'
 import type { SessionEvent } from './replica-session.js'
 
@@ -31,7 +31,15 @@ export function ensureWorker(): void {
 }
 
 function spawn(): void {
-  const worker = new Worker(new URL('./worker.js', import.meta.url), { name: 'litestream-replica', execArgv: [] })
+  const worker = new Worker(new URL('./worker.js', import.meta.url), {
+    name: 'litestream-replica',
+    execArgv: [],
+    // Credentials that the application sets after the worker was started are to be seen by it.
+    env: SHARE_ENV,
+  })
+  worker.on('message', ({ code, message }: WorkerWarning) => {
+    process.emitWarning(message, { code, type: 'LitestreamWarning' })
+  })
   worker.unref()
   worker.on('error', (error) => failCalls(`the replica worker failed: ${error.message}`, error))
   worker.on('exit', () => {

@@ -1,8 +1,8 @@
 // The replica worker: one thread a process, which knows where pages live and fetches them. It is started by worker-host.ts.
-import { BroadcastChannel } from 'node:worker_threads'
+import { BroadcastChannel, parentPort } from 'node:worker_threads'
 import { LitestreamError, serializeError } from '../errors.js'
 import { native } from '../native.js'
-import { CHANNEL, type HandleCall, type WorkerMessage } from './messages.js'
+import { CHANNEL, type HandleCall, type WorkerMessage, type WorkerWarning } from './messages.js'
 import {
   type BridgeRequest,
   REQUEST_AHEAD,
@@ -18,6 +18,7 @@ import { ReplicaSession } from './replica-session.js'
 const channel = new BroadcastChannel(CHANNEL)
 channel.unref()
 const sessions = new Map<number, ReplicaSession>()
+const closing = new Set<Promise<void>>()
 
 function post(message: WorkerMessage): void {
   channel.postMessage(message)
@@ -26,9 +27,12 @@ function post(message: WorkerMessage): void {
 async function openSession(replica: number, key: string): Promise<ReplicaSession> {
   let session = sessions.get(replica)
   if (!session) {
-    session = new ReplicaSession(replica, resolveOptions(key, process.env), (event) =>
-      post({ from: 'worker', replica, event }),
-    )
+    // A replica that is being closed may have the local copy that this one wants.
+    if (closing.size > 0) await Promise.all(closing)
+    session = sessions.get(replica)
+  }
+  if (!session) {
+    session = new ReplicaSession(replica, resolveOptions(key), (event) => post({ from: 'worker', replica, event }))
     sessions.set(replica, session)
   }
   await session.open()
@@ -43,7 +47,7 @@ async function onOpen(request: BridgeRequest): Promise<void> {
     const { code, message } = serializeError(error)
     native.failRequest(request.id, code, message)
     // A plain connection can only say "unable to open database file": the reason goes where a person sees it.
-    process.emitWarning(`${message}`, { code, type: 'LitestreamWarning' })
+    parentPort?.postMessage({ code, message } satisfies WorkerWarning)
   }
 }
 
@@ -75,13 +79,23 @@ async function run(session: ReplicaSession, message: HandleCall): Promise<unknow
 async function onClose(request: BridgeRequest): Promise<void> {
   const session = sessions.get(request.replica)
   sessions.delete(request.replica)
+  const closed = session?.close().finally(() => closing.delete(ended)) ?? Promise.resolve()
+  const ended = closed.catch(() => undefined)
+  if (session) closing.add(ended)
   try {
-    await session?.close()
+    await closed
   } catch (error) {
     const { code, message } = serializeError(error)
     post({ from: 'worker', replica: request.replica, event: { type: 'error', code, message } })
   } finally {
     native.completeRequest(request.id)
+  }
+}
+
+function refuse(request: BridgeRequest): (error: unknown) => void {
+  return (error) => {
+    const { code, message } = serializeError(error)
+    native.failRequest(request.id, code, message)
   }
 }
 
@@ -110,15 +124,27 @@ function onRequests(): void {
         void onClose(request)
         break
       case REQUEST_TRAVEL:
-        if (session) void session.onTravel(request)
+        if (session) void session.open().then(() => session.onTravel(request), refuse(request))
         else native.failRequest(request.id, 'REPLICA_CLOSED', 'the replica is not open')
         break
     }
   }
   for (const [replica, batch] of pages) {
     const session = sessions.get(replica)
-    if (session) void session.onPages(batch)
+    if (session) void onPages(session, batch)
     else for (const { id } of batch) native.failRequest(id, 'REPLICA_CLOSED', 'the replica is not open')
+  }
+}
+
+/** Readers of a replica that is being taken over from an earlier worker wait for that. */
+async function onPages(session: ReplicaSession, batch: readonly BridgeRequest[]): Promise<void> {
+  if (session.opened) return session.onPages(batch)
+  try {
+    await session.open()
+    session.onPages(batch)
+  } catch (error) {
+    const { code, message } = serializeError(error)
+    for (const { id } of batch) native.failRequest(id, code, message)
   }
 }
 

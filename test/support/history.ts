@@ -47,7 +47,9 @@ export class History {
   async commit(sql: string, advance = 1000): Promise<LtxFileInfo> {
     this.db.exec(sql)
     const bytes = readFileSync(this.#file)
-    const before = this.#previous
+    // A database of another page size has nothing in common with what it was.
+    const samePageSize = this.#previous.length > 0 && bytes.readUInt16BE(16) === this.#previous.readUInt16BE(16)
+    const before = samePageSize ? this.#previous : Buffer.alloc(0)
     this.#previous = bytes
     this.txid++
     this.time += advance
@@ -62,6 +64,13 @@ export class History {
       )
     }
     return this.#write(0, this.txid, this.txid, changed)
+  }
+
+  /** Begins the replica anew, as if it had been deleted: the next state is TXID 1 and holds everything. */
+  restart(sql: string): Promise<LtxFileInfo> {
+    this.txid = 0
+    this.#previous = Buffer.alloc(0)
+    return this.commit(sql)
   }
 
   /** A snapshot of the newest state in level 9. */

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { test } from 'node:test'
+import Database from 'better-sqlite3'
+import { formatFileName } from '../../src/ltx/file-name.js'
+import { openReplica } from '../../src/replica/open-replica.js'
+import { connect, damageFrame, makeSource, openTestReplica, value } from '../support/replica.js'
+import { until } from '../support/until.js'
+
+const rows = (n: number) => `CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);
+  WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${n})
+    INSERT INTO t SELECT i, hex(randomblob(200)) FROM n;`
+
+test('a replica without files: waits for open_timeout, then says so', async (t) => {
+  const { url } = await makeSource(t)
+  await assert.rejects(openReplica(url, { openTimeout: 100, pollInterval: 20 }), {
+    code: 'REPLICA_EMPTY',
+    message: /no backup files found \(waited \d+ ms\)/,
+    hint: /Start the primary/,
+  })
+})
+
+test('a replica whose first file comes while the opening waits', async (t) => {
+  const { url, history } = await makeSource(t)
+  const opening = openTestReplica(t, url)
+  await history.commit(rows(10))
+  const db = connect(t, (await opening).uri)
+  assert.equal(value(db, 'SELECT count(*) FROM t'), 10)
+})
+
+test('the wait of an opening ends with its signal', async (t) => {
+  const { url } = await makeSource(t)
+  const controller = new AbortController()
+  const opening = openReplica(url, { openTimeout: 600_000, signal: controller.signal })
+  controller.abort(new Error('enough'))
+  await assert.rejects(opening, { message: 'enough' })
+})
+
+test('a plain connection waits in xOpen, and names the reason when it fails', async (t) => {
+  const { url } = await makeSource(t)
+  const { load } = await import('../../src/replica/loadable.js')
+  load(new Database(':memory:'))
+  let warning: Error | undefined
+  process.once('warning', (error) => {
+    warning = error
+  })
+  const uri = `file:x?vfs=litestream&open_timeout=100ms&poll_interval=20ms&replica_url=${encodeURIComponent(url)}`
+  assert.throws(() => new Database(uri), { code: 'SQLITE_CANTOPEN' })
+  assert.match((await until('a warning', () => warning)).message, /no backup files found \(waited \d+ ms\)/)
+})
+
+test('what is no replica URL', async () => {
+  await assert.rejects(openReplica('ftp://host/app.db'), { code: 'INVALID_URL', message: /ftp/ })
+  await assert.rejects(openReplica('app.db'), { code: 'INVALID_URL' })
+})
+
+test('options that cannot be', async (t) => {
+  const { url } = await makeSource(t)
+  await assert.rejects(openReplica(url, { cacheSize: '12 parsecs' }), { code: 'CONFIG_INVALID', message: /cache_size/ })
+  await assert.rejects(openReplica(url, { pollInterval: 0 }), { code: 'CONFIG_INVALID', message: /poll_interval/ })
+  await assert.rejects(openReplica(url, { concurrency: -1 }), { code: 'CONFIG_INVALID', message: /concurrency/ })
+})
+
+test('an LTX file cut short is LTX_CORRUPT, naming file and place; the next opening of a good one works', async (t) => {
+  const { url, files, history } = await makeSource(t)
+  const info = await history.commit(rows(3000))
+  const name = path.join(files, 'ltx', '0', formatFileName(1, 1))
+  const good = readFileSync(name)
+  for (const size of [info.size - 1, info.size - 20, 50_000, 99]) {
+    truncateSync(name, size)
+    await assert.rejects(openReplica(url), (error: Error & { code: string; file?: string }) => {
+      assert.equal(error.code, 'LTX_CORRUPT')
+      assert.match(error.message, /0\/0000000000000001-0000000000000001\.ltx/)
+      return true
+    })
+    writeFileSync(name, good)
+  }
+  const db = connect(t, (await openTestReplica(t, url)).uri)
+  assert.equal(value(db, 'SELECT count(*) FROM t'), 3000)
+})
+
+test('a damaged page fails the read that needs it, with its reason, and no other read', async (t) => {
+  const source = await makeSource(t)
+  const { url, history } = source
+  await damageFrame(source, await history.commit(rows(3000)), 100)
+  const replica = await openTestReplica(t, url)
+  const db = connect(t, replica.uri)
+  assert.throws(() => value(db, 'SELECT sum(length(v)) FROM t'), { code: 'SQLITE_IOERR_READ' })
+  assert.match(String(value(db, 'SELECT litestream_error()')), /LTX_CORRUPT: 0\/0000000000000001-0000000000000001\.ltx/)
+  assert.equal(value(db, 'SELECT id FROM t WHERE id = 1'), 1)
+})

@@ -1,0 +1,41 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { TestContext } from 'node:test'
+
+export interface Child {
+  readonly process: ChildProcess
+  /** What it has written to its standard output so far. */
+  output(): string
+  errors(): string
+  /** Its exit status, or the signal that ended it. */
+  readonly ended: Promise<number | NodeJS.Signals>
+}
+
+/** Runs JavaScript, with the compiled `src` at `src`, in a Node of its own; killed with the test if it still runs. */
+export function runScript(
+  t: TestContext,
+  script: string,
+  env: NodeJS.ProcessEnv = {},
+  nodePath = process.execPath,
+): Child {
+  const src = new URL('../../src', import.meta.url).href
+  const source = `const src = ${JSON.stringify(src)};\n${script}`
+  const child = spawn(nodePath, ['--input-type=module', '-e', source], {
+    cwd: new URL('../../..', import.meta.url),
+    env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
+  let output = ''
+  let errors = ''
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    output += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    errors += text
+  })
+  t.after(() => {
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
+  })
+  const ended = once(child, 'close').then(([code, signal]) => (signal ?? code) as number | NodeJS.Signals)
+  return { process: child, output: () => output, errors: () => errors, ended }
+}

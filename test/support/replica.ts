@@ -1,0 +1,83 @@
+import { readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import type { TestContext } from 'node:test'
+import { pathToFileURL } from 'node:url'
+import Database from 'better-sqlite3'
+import { formatFileName } from '../../src/ltx/file-name.js'
+import { readFileIndex } from '../../src/replica/file-index.js'
+import { openReplica, type Replica } from '../../src/replica/open-replica.js'
+import type { ReplicaOptions } from '../../src/replica/options.js'
+import { openReplicaClient } from '../../src/storage/open.js'
+import type { LtxFileInfo, ReplicaClient } from '../../src/storage/replica-client.js'
+import { History } from './history.js'
+import { temporaryDirectory } from './temporary-directory.js'
+
+/** A primary's history and the replica it is written to. */
+export interface Source {
+  readonly directory: string
+  /** The directory of a `file://` replica. */
+  readonly files: string
+  readonly url: string
+  readonly client: ReplicaClient
+  readonly history: History
+}
+
+export interface SourceOptions {
+  readonly pageSize?: number
+  /** Where the replica is; a `file://` replica in a directory of the test's own if not given. */
+  readonly url?: string
+  readonly autoVacuum?: 'none' | 'full' | 'incremental'
+}
+
+/** An empty history; `source.history.commit(sql)` writes a state of it to the replica. */
+export async function makeSource(t: TestContext, options: SourceOptions = {}): Promise<Source> {
+  const directory = temporaryDirectory(t)
+  const files = path.join(directory, 'replica')
+  const url = options.url ?? pathToFileURL(files).href
+  const client = await openReplicaClient(url)
+  const history = new History(path.join(directory, 'primary.db'), client, options.pageSize)
+  if (options.autoVacuum) history.db.pragma(`auto_vacuum=${options.autoVacuum}`)
+  t.after(async () => {
+    history.close()
+    await client.close()
+  })
+  return { directory, files, url, client, history }
+}
+
+/** Opens the replica, and closes it when the test ends. Polls fast, so that a test need not wait. */
+export async function openTestReplica(t: TestContext, url: string, options: ReplicaOptions = {}): Promise<Replica> {
+  const replica = await openReplica(url, { pollInterval: 50, openTimeout: 5000, ...options })
+  t.after(() => replica.close())
+  return replica
+}
+
+/** A connection that is closed when the test ends. */
+export function connect(t: TestContext, uri: string): Database.Database {
+  const db = new Database(uri, { readonly: true })
+  t.after(() => db.close())
+  return db
+}
+
+/** The first column of the first row. */
+export function value(db: Database.Database, sql: string, ...parameters: unknown[]): unknown {
+  return db
+    .prepare(sql)
+    .pluck()
+    .get(...parameters)
+}
+
+/** Overwrites the frame of page `pgno` in a file of a `file://` replica, as a failing disk would; its time and size stay. */
+export async function damageFrame(source: Source, info: LtxFileInfo, pgno: number): Promise<void> {
+  const { index } = await readFileIndex(source.client, info)
+  const at = index.offsets[index.pgnos.indexOf(pgno)]
+  const name = path.join(source.files, 'ltx', String(info.level), formatFileName(info.minTxid, info.maxTxid))
+  const bytes = readFileSync(name)
+  bytes.fill(0xff, at, at + 14)
+  writeFileSync(name, bytes)
+  utimesSync(name, info.createdAt / 1000, info.createdAt / 1000)
+}
+
+/** The page count and every page of a database, as SQL sees it: what makes two of them equal. */
+export function integrity(db: Database.Database): string {
+  return String(db.pragma('integrity_check', { simple: true }))
+}
