@@ -29,7 +29,9 @@
         "native/handle_napi.cc",
         "native/worker_napi.cc",
         "native/source_database.cc",
-        "native/lz4_block.c"
+        "native/lz4_frame_napi.cc",
+        "native/lz4_block.c",
+        "native/xxhash_impl.c"
       ],
       "include_dirs": [
         "<!(node -p \"require('node-addon-api').include_dir\")",

@@ -6,12 +6,14 @@ import { LitestreamError } from './errors.js'
 import type { LtxCodecNative } from './ltx/native-codec.js'
 import type { SourceDatabaseNative } from './primary/native-source.js'
 import type { ReplicaHandleNative, ReplicaWorkerNative } from './replica/native-replica.js'
+import type { Lz4FrameNative } from './restore/v3/native-lz4-frame.js'
 import type { WalScanNative } from './wal/native-wal-scan.js'
 
 /** Everything the addon exports; each part is typed, with units and guarantees, in the folder that uses it. */
 export interface Native
   extends LtxCodecNative,
     FrameMergerNative,
+    Lz4FrameNative,
     WalScanNative,
     SourceDatabaseNative,
     ReplicaHandleNative,

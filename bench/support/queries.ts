@@ -3,6 +3,8 @@ import type { Random } from './random.js'
 export interface Query {
   readonly name: string
   readonly sql: string
+  /** Reads a whole table. */
+  readonly scan?: boolean
   /** Makes the parameters of one execution. */
   readonly parameters: (random: Random, size: { readonly users: number; readonly posts: number }) => number[]
 }
@@ -45,6 +47,7 @@ export const QUERIES: readonly Query[] = [
   {
     name: 'full scan',
     sql: 'SELECT count(*) FROM posts WHERE like_count > ?',
+    scan: true,
     parameters: (random) => [random.below(100)],
   },
 ]
@@ -53,6 +56,7 @@ export const QUERIES: readonly Query[] = [
 export const USERS_SCAN: Query = {
   name: 'users scan',
   sql: 'SELECT count(*), sum(length(about)) FROM users',
+  scan: true,
   parameters: () => [],
 }
 

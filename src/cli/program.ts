@@ -1,11 +1,15 @@
 import { Command, CommanderError } from 'commander'
 import { isLitestreamError, LitestreamError } from '../errors.js'
 import { configCommand } from './commands/config.js'
+import { controlCommands } from './commands/control.js'
 import { databasesCommand } from './commands/databases.js'
 import { hydrateCommand } from './commands/hydrate.js'
 import { ltxCommand } from './commands/ltx.js'
+import { queryCommand } from './commands/query.js'
 import { replicateCommand } from './commands/replicate.js'
+import { resetCommand } from './commands/reset.js'
 import { restoreCommand } from './commands/restore.js'
+import { statusCommand } from './commands/status.js'
 import { verifyCommand } from './commands/verify.js'
 import { versionCommand } from './commands/version.js'
 import { walCommand } from './commands/wal.js'
@@ -22,10 +26,14 @@ export function createProgram(): Command {
     databasesCommand(),
     hydrateCommand(),
     ltxCommand(),
+    queryCommand(),
     replicateCommand(),
+    resetCommand(),
     restoreCommand(),
+    statusCommand(),
     verifyCommand(),
     versionCommand(),
+    ...controlCommands(),
   ]
   for (const command of commands) program.addCommand(command)
   program.addCommand(walCommand(), { hidden: true })

@@ -1,25 +1,9 @@
-import { closeSync, openSync, readdirSync, readSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { LitestreamError } from '../errors.js'
+import { hasSqliteMagic } from '../primary/open-databases.js'
 import { globToRegExp } from '../util/glob.js'
 import type { Config, DatabaseConfig, DirectoryConfig } from './types.js'
-
-const SQLITE_MAGIC = 'SQLite format 3\0'
-
-/** Whether the file begins as an SQLite database does. A file that cannot be read is none that could be replicated. */
-export function hasSqliteMagic(file: string): boolean {
-  const head = Buffer.alloc(SQLITE_MAGIC.length)
-  try {
-    const fd = openSync(file, 'r')
-    try {
-      return readSync(fd, head, 0, head.length, 0) === head.length && head.toString('latin1') === SQLITE_MAGIC
-    } finally {
-      closeSync(fd)
-    }
-  } catch {
-    return false
-  }
-}
 
 /** `url` one path further down, its query kept. */
 export function appendToUrl(url: string, relative: string): string {

@@ -5,8 +5,10 @@ import { type NewestPages, newestPages, scanWal } from '../wal/frame-scanner.js'
 import { type WalHeader, walSize } from '../wal/wal-header.js'
 import { sameCommit, type WalIndex } from '../wal/wal-index.js'
 import { sameGeneration, startOf, type WalPosition } from '../wal/wal-position.js'
+import { Backoff } from './backoff.js'
 import { CheckpointPolicy } from './checkpoint-policy.js'
 import { proveContinuity } from './continuity.js'
+import { databaseError } from './database-error.js'
 import { identifyFile } from './file-identity.js'
 import { writeL0 } from './l0-writer.js'
 import { LtxStaging, metaDirectory } from './ltx-staging.js'
@@ -45,6 +47,7 @@ export class PrimaryDatabase {
   readonly #stateFile: StateFile
   readonly #work = new PQueue({ concurrency: 1 })
   readonly #policy: CheckpointPolicy
+  readonly #checkpointErrors: Backoff
   readonly #snapshots: Record<string, number> = {}
 
   #opened: OpenedDatabase | undefined
@@ -81,6 +84,7 @@ export class PrimaryDatabase {
     this.#observe = observe
     this.#stateFile = new StateFile(meta)
     this.#policy = new CheckpointPolicy(options, Date.now())
+    this.#checkpointErrors = new Backoff(path, 'checkpoint', options.checkpointInterval, observe)
   }
 
   /**
@@ -131,7 +135,7 @@ export class PrimaryDatabase {
       await this.#syncAll()
       const index = this.#opened?.source.walIndex()
       const mode = index && options.checkpoint !== false ? this.#policy.decide(index, Date.now()) : undefined
-      if (mode) await this.#checkpoint(mode)
+      if (mode) await this.#checkpointOrReport(mode)
       return this.#txid
     })
   }
@@ -304,6 +308,8 @@ export class PrimaryDatabase {
   // ---- syncing
 
   async #syncOpened(opened: OpenedDatabase): Promise<void> {
+    // A checkpoint that failed may have left it so; whatever happened since is then judged without its protection.
+    if (!opened.source.pinned) this.#cover(opened.source.pin())
     const index = opened.source.walIndex()
     if (index && this.#seen && sameCommit(index, this.#seen) && this.#snapshotReason === undefined) return
     for (let moved = 0; moved < 100; ) {
@@ -494,6 +500,18 @@ export class PrimaryDatabase {
   }
 
   // ---- checkpoints
+
+  /** A checkpoint that fails does not make the sync before it fail. */
+  async #checkpointOrReport(mode: CheckpointMode): Promise<void> {
+    try {
+      await this.#checkpoint(mode)
+      this.#checkpointErrors.worked()
+    } catch (error) {
+      this.#checkpointErrors.failed(databaseError(error, this.path, 'checkpointing'))
+      const index = this.#opened?.source.walIndex()
+      if (index) this.#policy.done(mode, index, Date.now())
+    }
+  }
 
   /**
    * Copies the WAL into the database file and lets it begin anew, without a moment in which a commit could get lost: while writers

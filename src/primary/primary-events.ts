@@ -32,11 +32,22 @@ export interface PrimaryEvents {
   }
   /** A staged file has reached the replica. */
   upload: { readonly db: string; readonly txid: number; readonly size: number; readonly durationMs: number }
+  /** A file of level 1 to 9 was made in the replica from others; level 9: a snapshot. */
+  compaction: {
+    readonly db: string
+    readonly level: number
+    readonly minTxid: number
+    readonly maxTxid: number
+    readonly size: number
+    readonly durationMs: number
+  }
+  /** Files of one level were deleted, as retention says. */
+  retention: { readonly db: string; readonly level: number; readonly files: number; readonly bytes: number }
   /** The primary and its replica were not in the state in which they were left. */
   rejoin: { readonly db: string; readonly txid: number; readonly reason: string }
   error: {
     readonly db: string
-    readonly operation: 'open' | 'sync' | 'checkpoint' | 'upload' | 'rejoin' | 'lease'
+    readonly operation: 'sync' | 'checkpoint' | 'upload' | 'compaction' | 'lease'
     readonly error: LitestreamError
     /** How many times in a row; 1 for the first. */
     readonly failures: number

@@ -1,8 +1,16 @@
 import PQueue from 'p-queue'
+import {
+  type CompactionScheduler,
+  type CompactionSettings,
+  DEFAULT_COMPACTION_SETTINGS,
+} from '../compaction/scheduler.js'
 import { isLitestreamError, LitestreamError } from '../errors.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
 import { Backoff } from './backoff.js'
+import { compactionOf } from './compaction-of.js'
 import { databaseError } from './database-error.js'
+import { DEFAULT_LEASE_TTL } from './lease.js'
+import { LeaseKeeper } from './lease-keeper.js'
 import { PrimaryDatabase, type PrimaryStatus } from './primary-database.js'
 import type { CheckpointMode, PrimaryEvents, PrimaryObserver } from './primary-events.js'
 import { DEFAULT_PRIMARY_OPTIONS, type PrimaryOptions } from './primary-options.js'
@@ -20,6 +28,12 @@ export interface ReplicatorOptions extends PrimaryOptions {
   readonly shutdownSyncTimeout: number
   /** Between two of these tries, milliseconds. */
   readonly shutdownSyncInterval: number
+  /** Write only while the lease in the replica is ours, and wait for it otherwise. */
+  readonly lease: boolean
+  /** How long a lease lasts that its owner does not renew, milliseconds. */
+  readonly leaseTtl: number
+  /** Levels, snapshots and retention; false: files of level 0 are all that is written, and nothing is deleted. */
+  readonly compaction: CompactionSettings | false
 }
 
 export const DEFAULT_REPLICATOR_OPTIONS: Omit<ReplicatorOptions, 'metaPath'> = Object.freeze({
@@ -29,6 +43,9 @@ export const DEFAULT_REPLICATOR_OPTIONS: Omit<ReplicatorOptions, 'metaPath'> = O
   maxSyncLtxFiles: 256,
   shutdownSyncTimeout: 30_000,
   shutdownSyncInterval: 500,
+  lease: false,
+  leaseTtl: DEFAULT_LEASE_TTL,
+  compaction: DEFAULT_COMPACTION_SETTINGS,
 })
 
 /** How long the first sync waits for a store that does not answer, milliseconds. */
@@ -48,8 +65,11 @@ export interface SyncResult {
 
 export interface ReplicatorStatus extends PrimaryStatus {
   readonly replica: string
-  /** `waiting`: there is no database yet; `fenced`: another primary writes to the replica, nothing is done any more. */
-  readonly state: 'waiting' | 'replicating' | 'fenced' | 'closed'
+  /**
+   * `waiting`: there is no database yet; `standby`: another primary has the lease; `fenced`: another primary writes to the
+   * replica, nothing is done any more.
+   */
+  readonly state: 'waiting' | 'standby' | 'replicating' | 'fenced' | 'closed'
   readonly replicaTxid: number | undefined
   /** When the replica last had everything, milliseconds since the epoch. */
   readonly lastSyncAt: number | undefined
@@ -68,6 +88,8 @@ export class Replicator {
   #primary: PrimaryDatabase | undefined
   #opening: Promise<PrimaryDatabase> | undefined
   #uploader: Uploader | undefined
+  #lease: LeaseKeeper | undefined
+  #compaction: CompactionScheduler | undefined
   #monitorTimer: NodeJS.Timeout | undefined
   #uploadTimer: NodeJS.Timeout | undefined
   #lastUploadAt = 0
@@ -83,6 +105,23 @@ export class Replicator {
     this.#observe = observe
     this.#monitorErrors = new Backoff(path, 'sync', this.#options.monitorInterval, observe)
     this.#uploadErrors = new Backoff(path, 'upload', this.#options.syncInterval, observe)
+    if (this.#options.lease) this.#lease = this.#makeLease()
+  }
+
+  #makeLease(): LeaseKeeper {
+    const errors = new Backoff(this.path, 'lease', this.#options.leaseTtl / 6, this.#observe)
+    return new LeaseKeeper(
+      this.client,
+      { ttl: this.#options.leaseTtl },
+      {
+        held: () => {
+          errors.worked()
+          if (!this.#monitorTimer) this.#scheduleMonitor(0)
+        },
+        lost: (error) => void this.#stopFenced(error),
+        failed: (error) => errors.failed(error),
+      },
+    )
   }
 
   /** The database, once it was opened; compaction and snapshots start from it. */
@@ -90,14 +129,21 @@ export class Replicator {
     return this.#primary
   }
 
+  /** Levels, snapshots and retention of the replica; undefined before the first upload, or when it is switched off. */
+  get compaction(): CompactionScheduler | undefined {
+    return this.#compaction
+  }
+
   /** Begins to work by itself. A database that is not there yet is waited for. */
   start(): void {
     this.#running = true
-    this.#scheduleMonitor(0)
+    if (this.#lease) this.#lease.start()
+    else this.#scheduleMonitor(0)
   }
 
   status(): ReplicatorStatus {
-    const state = this.#fenced ? 'fenced' : this.#closed ? 'closed' : this.#primary ? 'replicating' : 'waiting'
+    const working = this.#primary ? 'replicating' : this.#lease && !this.#lease.held ? 'standby' : 'waiting'
+    const state = this.#fenced ? 'fenced' : this.#closed ? 'closed' : working
     const none = { db: this.path, txid: 0, pageSize: 0, commit: 0, walFrames: 0, walBackfilled: 0, snapshots: {} }
     return {
       ...(this.#primary?.status() ?? none),
@@ -112,10 +158,10 @@ export class Replicator {
   async sync({ wait = false }: SyncOptions = {}): Promise<SyncResult> {
     this.#throwIfStopped()
     const primary = await this.#open()
-    const txid = await primary.sync()
+    await primary.sync()
     if (wait) await this.#upload()
     else this.#scheduleUpload()
-    return { txid: Math.max(txid, primary.txid), replicaTxid: this.#uploader?.txid }
+    return { txid: primary.txid, replicaTxid: this.#uploader?.txid }
   }
 
   async checkpoint(mode: CheckpointMode = 'PASSIVE'): Promise<PrimaryEvents['checkpoint']> {
@@ -142,8 +188,16 @@ export class Replicator {
     if (this.#closed) return
     this.#closed = true
     this.#stopTimers()
+    await this.#compaction?.stop()
     await this.#uploads.onIdle()
     await this.#primary?.close()
+    try {
+      await this.#uploader?.close()
+      await this.#lease?.stop()
+    } catch (error) {
+      // What says that we write here is left behind: it ends by itself, or is overwritten.
+      this.#uploadErrors.gaveUp(asError(error, this.path))
+    }
     await this.client.close()
   }
 
@@ -183,6 +237,7 @@ export class Replicator {
 
   /** Opens the database when it is needed first; callers at the same time share the attempt. */
   async #open(): Promise<PrimaryDatabase> {
+    await this.#lease?.ensure()
     if (this.#primary) return this.#primary
     this.#opening ??= this.#openAndAlign()
     try {
@@ -259,6 +314,15 @@ export class Replicator {
     }
     this.#uploadErrors.worked()
     this.#lastSyncAt = Date.now()
+    this.#startCompaction()
+  }
+
+  /** Once the replica has everything for the first time. */
+  #startCompaction(): void {
+    const { compaction } = this.#options
+    if (this.#compaction || !this.#running || !compaction || !this.#primary) return
+    this.#compaction = compactionOf(this.#primary, this.client, compaction, this.#observe)
+    this.#compaction.start()
   }
 
   async #uploadBatch(): Promise<boolean> {
@@ -266,6 +330,7 @@ export class Replicator {
     if (!this.#uploader) return true
     this.#lastUploadAt = Date.now()
     try {
+      await this.#lease?.ensure()
       return await this.#uploader.run(this.#options.maxSyncLtxFiles || undefined)
     } catch (error) {
       if (isLitestreamError(error, 'REPLICA_FENCED')) await this.#stopFenced(error)
@@ -278,7 +343,9 @@ export class Replicator {
     this.#fenced = error
     this.#running = false
     clearTimeout(this.#monitorTimer)
+    clearTimeout(this.#uploadTimer)
     this.#uploadErrors.gaveUp(error)
+    await this.#compaction?.stop()
     await this.#primary?.close()
   }
 }

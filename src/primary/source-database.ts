@@ -3,6 +3,7 @@ import { LitestreamError } from '../errors.js'
 import { sameCommit, type WalIndex } from '../wal/wal-index.js'
 import { databaseError } from './database-error.js'
 import { bumpSequence, type DatabaseIdentity, ensureTables, identityOf } from './litestream-tables.js'
+import { noteOpen } from './open-databases.js'
 import { SourceConnection } from './source-connection.js'
 
 export interface CheckpointResult {
@@ -22,12 +23,19 @@ export class SourceDatabase {
   readonly pageSize: number
   readonly #reader: SourceConnection
   readonly #writer: SourceConnection
+  readonly #noLongerOpen: () => void
   #pinned: WalIndex | undefined
 
   /** Opens the database, turns it to WAL mode and creates Litestream's tables. Pins nothing yet. */
   constructor(path: string, busyTimeout: number) {
     this.path = realpathSync(path)
-    this.#writer = new SourceConnection(this.path, busyTimeout)
+    this.#noLongerOpen = noteOpen(this.path)
+    try {
+      this.#writer = new SourceConnection(this.path, busyTimeout)
+    } catch (error) {
+      this.#noLongerOpen()
+      throw error
+    }
     try {
       enableWal(this.#writer)
       ensureTables(this.#writer)
@@ -134,6 +142,7 @@ export class SourceDatabase {
     this.#pinned = undefined
     this.#reader?.close()
     this.#writer.close()
+    this.#noLongerOpen()
   }
 }
 

@@ -1,7 +1,6 @@
+import { writeSnapshot } from '../compaction/snapshot.js'
 import { isLitestreamError, LitestreamError } from '../errors.js'
 import { decodeLtx } from '../ltx/decoder.js'
-import { LtxEncoder } from '../ltx/encoder.js'
-import { SNAPSHOT_LEVEL } from '../ltx/format.js'
 import { formatTxid } from '../ltx/txid.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
 import type { StagedFile } from './ltx-staging.js'
@@ -9,6 +8,7 @@ import type { PrimaryDatabase } from './primary-database.js'
 import type { PrimaryObserver } from './primary-events.js'
 import { alignWithReplica } from './replica-alignment.js'
 import { identifyRemote, identifyStaged, stagedBody } from './staged-ltx.js'
+import { WriterRecord } from './writer-record.js'
 
 /** Of the staged files that are in the replica already so many bytes and files are kept: compaction need not fetch them. */
 const KEEP_BYTES = 64 * 1024 * 1024
@@ -22,6 +22,7 @@ export class Uploader {
   readonly #primary: PrimaryDatabase
   readonly #client: ReplicaClient
   readonly #observe: PrimaryObserver
+  readonly #writer: WriterRecord
   #txid: number | undefined
   /** The file at this TXID holds the whole database, and the replica needs it as a snapshot, too. */
   #publishAt: number | undefined
@@ -30,6 +31,7 @@ export class Uploader {
   #keptBytes = 0
 
   constructor(primary: PrimaryDatabase, client: ReplicaClient, observe: PrimaryObserver) {
+    this.#writer = new WriterRecord(client, primary.path)
     this.#primary = primary
     this.#client = client
     this.#observe = observe
@@ -63,6 +65,7 @@ export class Uploader {
     const primary = this.#primary
     const fenced = primary.state?.fenced
     if (fenced !== undefined) throw fencedError(this.#client, `was fenced: ${fenced}`)
+    await this.#writer.claim()
     const alignment = await alignWithReplica(primary, this.#client)
     const { kind, txid } = alignment
     if (kind === 'start-over') {
@@ -75,11 +78,17 @@ export class Uploader {
     return kind === 'start-over'
   }
 
+  /** Says in the replica that nobody writes to it any more. */
+  close(): Promise<void> {
+    return this.#writer.release()
+  }
+
   async #upload(txid: number): Promise<void> {
     const started = performance.now()
     const path = this.#primary.staging.pathOf(txid)
     const { timestamp, checksum, size } = await identifyStaged(path)
     const file = { level: 0, minTxid: txid, maxTxid: txid }
+    if (txid === this.#publishAt) await this.#publishSnapshot(path, txid, timestamp)
     try {
       await this.#client.write(file, await stagedBody(path, size), { timestamp, createOnly: true })
     } catch (error) {
@@ -88,12 +97,12 @@ export class Uploader {
       const there = await identifyRemote(this.#client, file)
       if (there.checksum !== checksum || there.size !== size) {
         const when = new Date(there.timestamp).toISOString()
-        const reason = `another primary wrote TXID ${formatTxid(txid)} at ${when}`
+        const who = (await this.#writer.other()) ?? 'another primary'
+        const reason = `TXID ${formatTxid(txid)} was written at ${when} by ${who}`
         await this.#primary.fence(reason)
         throw fencedError(this.#client, reason, error)
       }
     }
-    if (txid === this.#publishAt) await this.#publishSnapshot(path, txid, timestamp)
     this.#txid = txid
     this.#primary.remember({ txid, timestamp, checksum })
     this.#observe('upload', { db: this.#primary.path, txid, size, durationMs: performance.now() - started })
@@ -105,15 +114,9 @@ export class Uploader {
     const client = this.#client
     const { size } = await identifyStaged(path)
     const body = await stagedBody(path, size)
-    const ltx = await decodeLtx(body instanceof Uint8Array ? once(body) : body, path)
-    const { pageSize, commit } = ltx.header
-    const encoder = new LtxEncoder({ pageSize, commit, minTxid: 1, maxTxid: txid, timestamp })
-    async function* pieces(): AsyncGenerator<Uint8Array, void, undefined> {
-      yield encoder.start()
-      for await (const batch of ltx.batches) yield encoder.pages(batch.pgnos, batch.pages)
-      yield encoder.finish()
-    }
-    await client.write({ level: SNAPSHOT_LEVEL, minTxid: 1, maxTxid: txid }, pieces(), { timestamp })
+    const { header, batches } = await decodeLtx(body instanceof Uint8Array ? once(body) : body, path)
+    const { pageSize, commit } = header
+    await writeSnapshot(client, { pageSize, commit, maxTxid: txid, timestamp }, batches)
     this.#publishAt = undefined
   }
 

@@ -5,7 +5,7 @@ import { redactUrl } from '../storage/url.js'
 import { registerDrivers } from './drivers.js'
 import { formatKey, type ReplicaOptions, resolveOptions, toParameters, withEnvironment } from './options.js'
 import type { SessionEvent } from './replica-session.js'
-import { callWorker, onSessionEvent } from './worker-host.js'
+import { callWorker, ensureWorker, onSessionEvent } from './worker-host.js'
 
 export interface ReplicaStats {
   /** Pages served from memory or the local copy, and those that had to be asked for. */
@@ -213,6 +213,8 @@ export async function openReplica(
   signal?.throwIfAborted()
   const key = formatKey(withEnvironment(toParameters(url, rest), process.env))
   const { hydrate } = resolveOptions(key)
+  // The worker starts while this thread loads the drivers.
+  ensureWorker()
   registerDrivers()
   const id = native.acquireReplica(key)
   const replica = new Replica(id, key, url, hydrate !== undefined)

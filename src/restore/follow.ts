@@ -108,6 +108,16 @@ function reconcile(output: string, saved: number, counter: number): number {
 async function start(client: ReplicaClient, options: FollowOptions): Promise<void> {
   const { output } = options
   await restoreAnd(client, options, async (temporary, txid) => {
+    if (txid === 0) {
+      throw new LitestreamError(
+        'TXID_NOT_AVAILABLE',
+        `${client.url} was written by Litestream 0.3, which cannot be followed`,
+        {
+          file: client.url,
+          hint: 'Restore it once, without following; replicate it with a newer version to follow it.',
+        },
+      )
+    }
     await FollowerFile.prepare(temporary, txid)
     // The TXID is there before the database gets its name, and after an old one is gone: alone it means nothing, but a database with
     // another one's TXID would be taken for what it is not.

@@ -1,13 +1,13 @@
-import { mkdir, rename, rm } from 'node:fs/promises'
-import path from 'node:path'
+import { stat } from 'node:fs/promises'
 import { isLitestreamError, LitestreamError } from '../errors.js'
-import { syncDirectory } from '../storage/file/durable.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
-import { throwIfAborted } from '../util/abort.js'
 import { Assembly, type AssemblyProgress } from './assembly.js'
-import { checkIntegrity, type IntegrityCheck } from './integrity.js'
-import { guardOutput, outputExists, removeSidecars } from './output.js'
+import type { IntegrityCheck } from './integrity.js'
+import { guardOutput, outputExists } from './output.js'
 import { type PlanTarget, planRestore } from './plan.js'
+import { type PublishOptions, publish } from './publish.js'
+import { chooseSource, type RestoreSource } from './source.js'
+import { assembleV3 } from './v3/assemble.js'
 
 export interface RestoreOptions extends PlanTarget {
   /** Where the database shall be; its directory is made if needed. */
@@ -30,21 +30,25 @@ export interface RestoreOptions extends PlanTarget {
 
 export type RestoreProgress =
   | ({ readonly phase: 'pages' } & AssemblyProgress)
+  /** Of Litestream 0.3's format: objects done, and in all. */
+  | { readonly phase: 'objects'; readonly written: number; readonly total: number }
   | { readonly phase: 'check'; readonly check: 'quick' | 'full' }
 
 export interface RestoreResult {
   /** restored; planned (dry run); or why nothing was done: the output exists, the replica is empty. */
   readonly status: 'restored' | 'planned' | 'output-exists' | 'no-replica'
   readonly dbPath: string
-  /** The TXID of the restored state; 0 when nothing was done. */
+  /** The TXID of the restored state; 0 when nothing was done, and for Litestream 0.3, which had none. */
   readonly txid: number
   /** The time of that state, milliseconds since the epoch: of the LTX header when restored, of the listing when planned. */
   readonly timestamp: number
   /** Size of the database. */
   readonly bytes: number
   readonly durationMs: number
-  /** The files, oldest state first. */
+  /** The files, oldest state first; none when it was restored from the format of Litestream 0.3. */
   readonly plan: readonly LtxFileInfo[]
+  /** Of Litestream 0.3, when that is what was restored: the generation and the last WAL index. */
+  readonly legacy?: { readonly generation: string; readonly index: number }
   readonly integrityCheck: IntegrityCheck
 }
 
@@ -81,57 +85,63 @@ export async function restoreAnd(
   if (options.ifDbNotExists && (await outputExists(output))) return nothing('output-exists')
   if (!dryRun) await guardOutput(output, options.force ?? false)
 
-  let plan: LtxFileInfo[]
+  let source: RestoreSource
   try {
-    plan = await planRestore(client, { ...options, signal })
+    source = await chooseSource(client, { ...options, signal })
   } catch (error) {
     if (options.ifReplicaExists && isLitestreamError(error, 'REPLICA_EMPTY')) return nothing('no-replica')
     throw error
   }
-  const done = (status: RestoreResult['status'], bytes: number, timestamp: number): RestoreResult => {
-    const txid = plan.at(-1)!.maxTxid
-    return { status, dbPath: output, txid, timestamp, bytes, durationMs: Date.now() - started, plan, integrityCheck }
+  const { onProgress } = options
+  const publishing: PublishOptions = {
+    output,
+    force: options.force ?? false,
+    integrityCheck,
+    signal,
+    onCheck: (check) => onProgress?.({ phase: 'check', check }),
   }
-  if (dryRun) return done('planned', 0, plan.at(-1)!.createdAt)
+  const done = (
+    result: Pick<RestoreResult, 'status' | 'txid' | 'timestamp' | 'bytes' | 'plan' | 'legacy'>,
+  ): RestoreResult => {
+    return { dbPath: output, durationMs: Date.now() - started, integrityCheck, ...result }
+  }
 
-  await mkdir(path.dirname(path.resolve(output)), { recursive: true })
-  const temporary = `${output}.tmp`
-  const removeTemporary = async () => {
-    await removeSidecars(temporary)
-    await rm(temporary, { force: true })
+  if (source.format === 'v0.3') {
+    const { objects, plan: old } = source
+    const legacy = { generation: old.snapshot.generation, index: (old.segments.at(-1) ?? old.snapshot).index }
+    const timestamp = (old.segments.at(-1) ?? old.snapshot).createdAt
+    const result = { txid: 0, timestamp, plan: [], legacy }
+    if (dryRun) return done({ status: 'planned', bytes: 0, ...result })
+    const build = (temporary: string) =>
+      assembleV3(objects, old, temporary, {
+        signal,
+        onProgress: (written, total) => onProgress?.({ phase: 'objects', written, total }),
+      })
+    await publish(publishing, build, (temporary) => finish(temporary, 0))
+    return done({ status: 'restored', bytes: (await stat(output)).size, ...result })
   }
-  await removeTemporary()
-  try {
-    const { onProgress } = options
+
+  let { plan } = source
+  const txid = () => plan.at(-1)!.maxTxid
+  if (dryRun) return done({ status: 'planned', txid: txid(), timestamp: plan.at(-1)!.createdAt, bytes: 0, plan })
+  const build = async (temporary: string) => {
     const assembly = new Assembly(client, temporary, {
       parallelism,
       signal,
       ...(onProgress ? { onProgress: (progress) => onProgress({ phase: 'pages', ...progress }) } : {}),
     })
-    const { header } = await (async () => {
-      for (let replans = 0; ; replans++) {
-        try {
-          return await assembly.run(plan)
-        } catch (error) {
-          if (!isLitestreamError(error, 'NOT_FOUND') || replans === MAX_REPLANS) throw error
-          plan = await planRestore(client, { ...options, signal })
-        }
+    for (let replans = 0; ; replans++) {
+      try {
+        return await assembly.run(plan)
+      } catch (error) {
+        if (!isLitestreamError(error, 'NOT_FOUND') || replans === MAX_REPLANS) throw error
+        plan = await planRestore(client, { ...options, signal })
       }
-    })()
-    if (integrityCheck !== 'none') onProgress?.({ phase: 'check', check: integrityCheck })
-    await checkIntegrity(temporary, integrityCheck, signal)
-    throwIfAborted(signal, `restoring ${output}`)
-    await removeSidecars(temporary)
-    await guardOutput(output, options.force ?? false)
-    await finish(temporary, plan.at(-1)!.maxTxid)
-    await removeSidecars(output)
-    await rename(temporary, output)
-    await syncDirectory(path.dirname(path.resolve(output)))
-    return done('restored', header.commit * header.pageSize, header.timestamp)
-  } catch (error) {
-    await removeTemporary()
-    throw error
+    }
   }
+  const { header } = await publish(publishing, build, (temporary) => finish(temporary, txid()))
+  const { timestamp, commit, pageSize } = header
+  return done({ status: 'restored', txid: txid(), timestamp, bytes: commit * pageSize, plan })
 }
 
 function validate({ txid, timestamp, parallelism = 8 }: RestoreOptions): void {

@@ -61,6 +61,21 @@ export interface TaggedObject {
   readonly tag: string
 }
 
+/** An object of a replica in Litestream 0.3's format; its name is relative to the replica. */
+export interface LegacyObject {
+  readonly name: string
+  readonly size: number
+  /** Milliseconds since the epoch, as the store tells. */
+  readonly createdAt: number
+}
+
+/** Read access to what Litestream 0.3 left at the place of a replica. */
+export interface LegacyObjects {
+  /** All objects whose names begin with `prefix`, in no particular order. */
+  list(prefix: string, options?: RequestOptions): AsyncIterable<LegacyObject>
+  stream(name: string, options?: RequestOptions): AsyncIterable<Uint8Array>
+}
+
 /**
  * A replica: the LTX files of one database in one place. The only seam between the product and the world's stores. All methods
  * throw LitestreamError with NOT_FOUND, ACCESS_DENIED, PRECONDITION_FAILED, THROTTLED, UNAVAILABLE, TIMEOUT, ABORTED, DISK_FULL
@@ -87,6 +102,8 @@ export interface ReplicaClient {
    * and `onChange` called after it, for what may have been missed.
    */
   watch?(onChange: () => void, options?: RequestOptions): Promise<void>
+  /** Absent where Litestream 0.3 could not be read from. */
+  readonly legacy?: LegacyObjects
   /** Reads the small object `name` (`lock.json`) beside the levels; undefined where there is none. */
   getObject(name: string, options?: RequestOptions): Promise<TaggedObject | undefined>
   /** Writes it if its tag is still `ifTag` (null: if there is none); PRECONDITION_FAILED otherwise. Returns the new tag. */

@@ -105,6 +105,8 @@ function report(result: RestoreResult, type: string, url: string, source: string
   } else if (status === 'no-replica') {
     if (json) printJson({ db_path: dbPath, replica: type, status })
     else print(`no replica at ${url}, nothing restored`)
+  } else if (result.legacy) {
+    reportLegacy(result, type, json)
   } else if (status === 'planned') {
     const [first, last] = [plan[0]!, plan.at(-1)!]
     if (json) {
@@ -141,6 +143,33 @@ function report(result: RestoreResult, type: string, url: string, source: string
     const check = integrityCheck === 'none' ? 'not checked' : `${integrityCheck} check ok`
     print(
       `restored ${path.relative('.', dbPath) || dbPath}: ${formatBytes(result.bytes)}, TXID ${formatTxid(txid)}, ${check}, in ${formatDuration(durationMs)}`,
+    )
+  }
+}
+
+/** Litestream 0.3 had generations and WAL indexes where there are TXIDs now. */
+function reportLegacy(
+  { status, dbPath, legacy, durationMs, integrityCheck }: RestoreResult,
+  type: string,
+  json: boolean,
+): void {
+  const { generation, index } = legacy!
+  if (json) {
+    printJson({
+      db_path: dbPath,
+      replica: type,
+      status,
+      generation,
+      index,
+      duration_ms: durationMs,
+      integrity_check: integrityCheck,
+    })
+  } else {
+    const what = `generation ${generation}, WAL index ${index}, in the format of Litestream 0.3`
+    print(
+      status === 'planned'
+        ? `would restore ${dbPath}: ${what}`
+        : `restored ${dbPath}: ${what}, in ${formatDuration(durationMs)}`,
     )
   }
 }

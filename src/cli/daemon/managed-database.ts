@@ -16,7 +16,7 @@ import { LagHistory } from './lag-history.js'
 import { logPrimaryEvent } from './primary-log.js'
 
 /** `open`: waits for the database to appear. */
-export type DatabaseState = 'replicating' | 'open' | 'stopped' | 'fenced'
+export type DatabaseState = 'replicating' | 'open' | 'standby' | 'stopped' | 'fenced'
 
 export interface DatabaseSummary {
   readonly path: string
@@ -105,6 +105,8 @@ export class ManagedDatabase {
         maxSyncLtxFiles: replica.maxSyncLtxFiles,
         shutdownSyncTimeout: this.#options.config.shutdownSyncTimeout,
         shutdownSyncInterval: this.#options.config.shutdownSyncInterval,
+        // The scheduler below does it, with log and metrics of its own.
+        compaction: false,
       },
       (name, event) => this.#observe(name, event),
     )
@@ -178,6 +180,8 @@ export class ManagedDatabase {
       const { operation, error } = event as PrimaryEvents['error']
       const since = this.#failing.get(operation)?.since ?? Date.now()
       this.#failing.set(operation, { message: error.message, since })
+      // The replica is another primary's: nothing of it may be deleted any more.
+      if (error.code === 'REPLICA_FENCED') void this.#scheduler?.stop()
     }
     if (name === 'recover') this.#failing.delete((event as PrimaryEvents['recover']).operation)
   }

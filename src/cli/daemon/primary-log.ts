@@ -1,3 +1,4 @@
+import { SNAPSHOT_LEVEL } from '../../ltx/format.js'
 import { formatTxid } from '../../ltx/txid.js'
 import type { PrimaryEvents } from '../../primary/primary-events.js'
 import { formatDuration } from '../../util/duration.js'
@@ -36,6 +37,13 @@ export function logPrimaryEvent<Name extends keyof PrimaryEvents>(
       const id = formatTxid(txid)
       logger.info({ ltxLevel: 0, minTXID: id, maxTXID: id, size }, 'ltx file uploaded')
     },
+    compaction: ({ level, minTxid, maxTxid, size }) => {
+      const txids = { minTXID: formatTxid(minTxid), maxTXID: formatTxid(maxTxid) }
+      if (level === SNAPSHOT_LEVEL) logger.info({ txid: txids.maxTXID, size }, 'snapshot complete')
+      else logger.info({ ltxLevel: level, ...txids, size }, 'compaction complete')
+    },
+    retention: ({ level, files }) =>
+      logger.info({ ltxLevel: level, files }, level === 0 ? 'l0 retention enforced' : 'retention enforced'),
     rejoin: ({ txid, reason }) =>
       logger.warn({ txid: formatTxid(txid), reason }, 'rejoining the replica with a full snapshot'),
     error: ({ operation, error, failures, retryMs }) => {

@@ -91,20 +91,28 @@ function levelsChart(database) {
     )
     level.newest.forEach((file, j) => {
       const from = x(start(file, level.level === 9 ? undefined : level.newest[j - 1]))
-      const bar = shape('rect', { class: 'file', x: from.toFixed(2), y, width: Math.max(2, x(end(file)) - from).toFixed(2), height: 14, rx: 1.5 })
+      const to = x(end(file))
+      // A snapshot holds everything up to its TXID: its end is what tells it from the others.
+      const tick = level.level === 9
+      if (tick && !byTime) svg.append(shape('rect', { class: 'snapshot', x: from.toFixed(2), y: y + 3, width: (to - from).toFixed(2), height: 8 }))
+      const begin = tick ? to - 3 : from
+      const bar = shape('rect', { class: 'file', x: begin.toFixed(2), y, width: Math.max(2, to - begin).toFixed(2), height: 14, rx: 1.5 })
       bar.append(shape('title', {}, hex(file[0]) + ' – ' + hex(file[1]) + ', ' + bytes(file[2]) + ', ' + moment(file[3])))
       svg.append(bar)
     })
   })
   const y = shown.length * row + 8
+  // The earliest state is the end of the shortest file that holds a whole database.
+  const whole = all.filter((file) => file[0] === 1).sort((a, b) => a[1] - b[1])[0]
+  const first = whole ? (byTime ? whole[3] : whole[1] - 1) : highest
   const times = all.map((file) => file[3])
   svg.append(
     shape('text', { x: 0, y: y + 9 }, 'restorable'),
-    shape('rect', { class: 'range', x: left, y, width: width - left - right, height: 10, rx: 1.5 }),
+    shape('rect', { class: 'range', x: x(first), y, width: Math.max(2, x(highest) - x(first)), height: 10, rx: 1.5 }),
     shape('text', { x: left, y: y + 24 }, byTime ? moment(lowest) : 'TXID ' + hex(lowest + 1)),
     shape('text', { x: width - right, y: y + 24, 'text-anchor': 'end' }, byTime ? moment(highest) : 'TXID ' + hex(highest)),
   )
-  return titled(svg, 'Files of each level; restorable from ' + moment(Math.min(...times)) + ' to ' + moment(Math.max(...times)))
+  return titled(svg, 'Files of each level; restorable from ' + moment(whole ? whole[3] : Math.max(...times)) + ' to ' + moment(Math.max(...times)))
 }
 
 function axisButton(name, label) {
@@ -129,7 +137,7 @@ function card(database, now) {
   return element('section', { 'data-db': database.path },
     element('div', { class: 'head' },
       element('h2', {}, database.path),
-      element('span', { class: 'state ' + (database.ok ? 'ok' : 'bad') }, database.state)),
+      element('span', { class: 'state ' + (database.ok ? 'ok' : 'bad') }, database.state === 'open' ? 'waiting for the file' : database.state)),
     element('p', { class: 'replica' }, '→ ' + database.replica),
     database.error ? element('p', { class: 'error', role: 'alert' }, database.error.message + ' (since ' + clock(database.error.since) + ')') : undefined,
     element('dl', {}, ...figures.map(([label, value]) => element('div', {}, ...figure(label, value)))),

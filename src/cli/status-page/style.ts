@@ -16,7 +16,7 @@ h2 { font-size: 1.05rem; margin: 0; overflow-wrap: anywhere; }
 .state.bad::before { content: "● "; color: var(--bad); }
 .replica { color: var(--soft); margin: .1rem 0 .8rem; overflow-wrap: anywhere; }
 .error { color: var(--bad); margin: 0 0 .8rem; overflow-wrap: anywhere; }
-dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .6rem 1rem; margin: 0 0 1rem; }
+dl { display: flex; flex-wrap: wrap; gap: .6rem 2.2rem; margin: 0 0 1rem; }
 dt { color: var(--soft); font-size: .8rem; }
 dd { margin: 0; font-variant-numeric: tabular-nums; font-size: 1.05rem; }
 h3 { font-size: .85rem; font-weight: 600; color: var(--soft); margin: 0 0 .3rem; }
@@ -26,7 +26,7 @@ svg .axis { stroke: var(--line); }
 svg .lag { fill: none; stroke: var(--bar); stroke-width: 1.5; }
 svg .area { fill: var(--bar2); opacity: .45; }
 svg rect.file { fill: var(--bar); stroke: var(--card); stroke-width: .5; }
-svg rect.range { fill: var(--bar2); }
+svg rect.range, svg rect.snapshot { fill: var(--bar2); }
 .figures { display: grid; gap: 1.2rem; }
 .empty { color: var(--soft); }
 button { font: inherit; font-size: .8rem; color: inherit; background: none; border: 1px solid var(--line); border-radius: 5px; padding: .05rem .5rem; cursor: pointer; margin-left: .6rem; }

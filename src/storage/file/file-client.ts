@@ -10,6 +10,7 @@ import { OperationCounters } from '../operation-counters.js'
 import { resolveRange } from '../range.js'
 import type {
   ByteRange,
+  LegacyObjects,
   ListOptions,
   LtxFileInfo,
   LtxFileRef,
@@ -23,6 +24,7 @@ import type {
 } from '../replica-client.js'
 import { makeDirectory, sweepAbandoned, writeDurably } from './durable.js'
 import { fsError, isErrno } from './fs-error.js'
+import { FileLegacyObjects } from './legacy-objects.js'
 import { type Ownership, ownershipLike } from './owner.js'
 import { TaggedObjects } from './tagged-objects.js'
 import { watchDirectory } from './watch-directory.js'
@@ -42,6 +44,7 @@ const STREAM_CHUNK = 256 * 1024
 export class FileReplicaClient implements ReplicaClient {
   readonly type = 'file'
   readonly url: string
+  readonly legacy: LegacyObjects
   readonly #root: string
   readonly #settings: FileSettings
   readonly #counters = new OperationCounters()
@@ -52,6 +55,7 @@ export class FileReplicaClient implements ReplicaClient {
   private constructor(root: string, settings: FileSettings) {
     this.#root = root
     this.#settings = settings
+    this.legacy = new FileLegacyObjects(root)
     this.#objects = new TaggedObjects(root)
     this.url = pathToFileURL(root).href
   }

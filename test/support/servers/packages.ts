@@ -6,13 +6,14 @@ function installed(command: string): boolean {
   return (process.env.PATH ?? '').split(':').some((directory) => existsSync(`${directory}/${command}`))
 }
 
-/** Debian's package for each command that a test server needs; a name that is no command is a package of data. */
+/** Debian's package for each command that the tests need; a name that is no command is a package of data. */
 const PACKAGES = {
   'proj-data': 'proj-data',
   radosgw: 'radosgw',
   'ceph-mon': 'ceph-mon',
   'ceph-osd': 'ceph-osd',
   'nats-server': 'nats-server',
+  chromium: 'chromium',
 } as const
 
 export type ServerCommand = keyof typeof PACKAGES

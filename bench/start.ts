@@ -1,0 +1,56 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileReplica } from './support/file-replica.js'
+import type { Question } from './support/question.js'
+import type { Column } from './support/result.js'
+import { spread } from './support/stats.js'
+
+const COLUMNS: readonly Column[] = [
+  { key: 'store', label: 'store', unit: 'text' },
+  { key: 'import', label: 'import', unit: 'ms' },
+  { key: 'open', label: 'openReplica', unit: 'ms' },
+  { key: 'row', label: 'first row', unit: 'ms' },
+  { key: 'all', label: 'together', unit: 'ms' },
+]
+
+interface Times {
+  readonly import: number
+  readonly open: number
+  readonly row: number
+  readonly all: number
+}
+
+export const start: Question = {
+  name: 'start',
+  question: 'How long does a fresh process take to import the package and to read its first row?',
+  limit: 'Loading JavaScript: the package itself, in the worker the store (the AWS SDK for S3).',
+  needs: { s3: true },
+  async run(bench) {
+    const data = bench.dataset()
+    const stage = await bench.stage()
+    await stage.publish('app.db', data.file)
+    const url = await fileReplica(bench.directory, data.file)
+    const stores = [
+      { store: 'file', url },
+      { store: 's3', url: stage.directUrl('app.db') },
+    ]
+    const times = stores.map((): Times[] => [])
+    for (let round = bench.rounds(11, 3); round > 0; round--) {
+      for (const [i, { url }] of stores.entries()) times[i]!.push(await firstOpen(url))
+    }
+    const rows = stores.map(({ store }, i) => {
+      const of = (key: keyof Times) => spread(times[i]!.map((one) => one[key]))
+      return { store, import: of('import'), open: of('open'), row: of('row'), all: of('all') }
+    })
+    return [{ id: 'start', title: 'A fresh process, no latency added', columns: COLUMNS, rows }]
+  },
+}
+
+async function firstOpen(url: string): Promise<Times> {
+  const child = fork(new URL('./support/first-open-child.js', import.meta.url), [url])
+  const exited = once(child, 'exit')
+  const [times] = (await Promise.race([once(child, 'message'), exited])) as [Times | number | null]
+  await exited
+  if (typeof times !== 'object' || times === null) throw new Error(`the fresh process ended with ${times}`)
+  return times
+}

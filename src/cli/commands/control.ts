@@ -1,0 +1,152 @@
+import type { Command } from 'commander'
+import { expandPath } from '../../config/expand-path.js'
+import { createCommand } from '../command.js'
+import { addControlFlags, type ControlFlags, callControl } from '../control-client.js'
+import { print, printBlock, printJson } from '../output.js'
+
+type Answer = Readonly<Record<string, string | number>>
+
+function show(answer: Answer, json: boolean | undefined): void {
+  if (json) printJson(answer)
+  else printBlock(answer)
+}
+
+/** The commands that talk to a running process. All of them are idempotent: a state that is there already is named, with status 0. */
+export function controlCommands(): Command[] {
+  return [
+    startCommand(),
+    stopCommand(),
+    syncCommand(),
+    registerCommand(),
+    unregisterCommand(),
+    listCommand(),
+    infoCommand(),
+  ]
+}
+
+function startCommand(): Command {
+  const command = createCommand('start', {
+    summary: 'Begin to replicate a database again, in a running process.',
+    description: 'Starts the replication of a database that the running process knows and that was stopped.',
+    examples: [
+      ['start /var/lib/app.db', '{"status": "started" or "already_running", "db_path", "state", "txid", "socket"}'],
+    ],
+  })
+  return addControlFlags(command.argument('<db>', 'path of the database')).action(
+    async (db: string, flags: ControlFlags) => {
+      show(await callControl(flags, 'POST', '/start', { path: expandPath(db) }), flags.json)
+    },
+  )
+}
+
+function stopCommand(): Command {
+  const command = createCommand('stop', {
+    summary: 'Stop to replicate a database, in a running process.',
+    description:
+      'Syncs a database a last time and stops its replication until `start`; the process goes on with the others.',
+    examples: [
+      [
+        'stop -timeout 60 /var/lib/app.db',
+        '{"status": "stopped" or "already_stopped", "db_path", "state", "txid", "socket"}',
+      ],
+    ],
+  })
+  return addControlFlags(command.argument('<db>', 'path of the database')).action(
+    async (db: string, flags: ControlFlags) => {
+      show(await callControl(flags, 'POST', '/stop', { path: expandPath(db) }), flags.json)
+    },
+  )
+}
+
+function syncCommand(): Command {
+  const command = createCommand('sync', {
+    summary: 'Sync a database now, in a running process.',
+    description: 'Takes up what is committed now; with -wait it returns when that is in the replica.',
+    examples: [
+      [
+        'sync -wait /var/lib/app.db',
+        '{"status": "synced", "synced_local" or "no_change", "db_path", "txid", "replica_txid", "duration_ms"}',
+      ],
+    ],
+  })
+  return addControlFlags(command.argument('<db>', 'path of the database'))
+    .option('--wait', 'return when the replica has it')
+    .action(async (db: string, flags: ControlFlags & { readonly wait?: boolean }) => {
+      show(await callControl(flags, 'POST', '/sync', { path: expandPath(db), wait: flags.wait === true }), flags.json)
+    })
+}
+
+function registerCommand(): Command {
+  const command = createCommand('register', {
+    summary: 'Add a database to a running process.',
+    description:
+      'Begins to replicate a database with default settings, until the process ends or `unregister`. The configuration file is not changed.',
+    examples: [
+      [
+        'register -replica s3://bucket/new.db /var/lib/new.db',
+        '{"status": "registered" or "already_registered", "db_path", "replica", "socket"}',
+      ],
+    ],
+  })
+  return addControlFlags(command.argument('<db>', 'path of the database'))
+    .requiredOption('--replica <url>', 'replica URL')
+    .action(async (db: string, flags: ControlFlags & { readonly replica: string }) => {
+      const body = { path: expandPath(db), replica_url: flags.replica }
+      show(await callControl(flags, 'POST', '/register', body), flags.json)
+    })
+}
+
+function unregisterCommand(): Command {
+  const command = createCommand('unregister', {
+    summary: 'Take a database out of a running process.',
+    description: 'Syncs a database a last time and forgets it. Its replica stays as it is.',
+    examples: [
+      [
+        'unregister /var/lib/app.db',
+        '{"status": "unregistered" or "already_unregistered", "db_path", "final_txid", "socket"}',
+      ],
+      ['unregister -dry-run /var/lib/app.db', 'only say whether it is there'],
+    ],
+  })
+  return addControlFlags(command.argument('<db>', 'path of the database'))
+    .option('--dry-run', 'change nothing')
+    .action(async (db: string, flags: ControlFlags & { readonly dryRun?: boolean }) => {
+      const file = expandPath(db)
+      if (!flags.dryRun) return show(await callControl(flags, 'POST', '/unregister', { path: file }), flags.json)
+      const { databases } = await callControl<Listing>(flags, 'GET', '/list')
+      const status = databases.some(({ path }) => path === file) ? 'would_unregister' : 'already_unregistered'
+      show({ status, db_path: file, socket: flags.socket }, flags.json)
+    })
+}
+
+interface Listing {
+  readonly databases: readonly { readonly path: string; readonly status: string; readonly last_sync_at?: string }[]
+}
+
+function listCommand(): Command {
+  const command = createCommand('list', {
+    summary: 'List the databases of a running process.',
+    description:
+      'Lists the databases of a running process: replicating, open (waiting for the file), stopped or fenced.',
+    examples: [['list -json', '{"databases": [{"path", "status", "last_sync_at"}]}']],
+  })
+  return addControlFlags(command, 10).action(async (flags: ControlFlags) => {
+    const listing = await callControl<Listing>(flags, 'GET', '/list')
+    if (flags.json) return printJson(listing)
+    if (listing.databases.length === 0) print('No databases configured')
+    for (const { path, status, last_sync_at } of listing.databases) {
+      print(`${path} [${status}]${last_sync_at ? ` (last sync: ${last_sync_at})` : ''}`)
+    }
+  })
+}
+
+function infoCommand(): Command {
+  const command = createCommand('info', {
+    summary: 'Show version, process id and uptime of a running process.',
+    description: 'Shows what a running process says about itself.',
+    examples: [['info -json', '{"version", "pid", "uptime_seconds", "started_at", "database_count"}']],
+  })
+  return addControlFlags(command, 10).action(async (flags: ControlFlags) => {
+    show(await callControl(flags, 'GET', '/info'), flags.json)
+  })
+}

@@ -1,0 +1,58 @@
+import { LitestreamError } from '../errors.js'
+import type { ReplicaSettings } from './replica-settings.js'
+import type { ReplicaConfig } from './types.js'
+
+/** Settings that a URL can say, and what they are called there. */
+const PARAMETERS: Readonly<Record<string, Partial<Record<keyof ReplicaSettings, string>>>> = {
+  s3: {
+    endpoint: 'endpoint',
+    region: 'region',
+    'force-path-style': 'forcePathStyle',
+    'sign-payload': 'signPayload',
+    'require-content-md5': 'requireContentMD5',
+    'skip-verify': 'skipVerify',
+    'sse-customer-algorithm': 'sseCustomerAlgorithm',
+    'sse-customer-key': 'sseCustomerKey',
+    'sse-customer-key-path': 'sseCustomerKeyPath',
+  },
+  nats: {
+    tls: 'tls',
+    creds: 'creds',
+    'root-cas': 'rootCas',
+    'client-cert': 'clientCert',
+    'client-key': 'clientKey',
+    'skip-verify': 'skipVerify',
+  },
+}
+
+function userinfo(type: string, settings: ReplicaSettings): string | undefined {
+  const [user, password] =
+    type === 's3' ? [settings['access-key-id'], settings['secret-access-key']] : [settings.username, settings.password]
+  if (user && password) return `${encodeURIComponent(user)}:${encodeURIComponent(password)}`
+  return type === 'nats' && settings.token ? encodeURIComponent(settings.token) : undefined
+}
+
+/**
+ * One URL that says everything a reader of the replica must know, credentials included: for where only a URL can be passed. Not to
+ * be printed. Throws INVALID_ARGUMENT for settings that no URL can say.
+ */
+export function selfContainedUrl({ type, url, settings }: ReplicaConfig): string {
+  if (type === 'nats' && (settings.jwt || settings.nkey)) {
+    throw new LitestreamError(
+      'INVALID_ARGUMENT',
+      'a JWT or NKey of the configuration cannot be used to read through the VFS',
+      {
+        hint: 'Put them in a credentials file and name that with `creds`.',
+      },
+    )
+  }
+  const [base = '', query] = url.split('?', 2)
+  const parameters = new URLSearchParams(query)
+  for (const [key, name] of Object.entries(PARAMETERS[type] ?? {})) {
+    const value = settings[key as keyof ReplicaSettings]
+    if (value !== undefined) parameters.set(name, String(value))
+  }
+  const info = userinfo(type, settings)
+  const withUser = info === undefined ? base : base.replace(/^([a-z0-9+.-]+:\/\/)(?:[^/@]*@)?/i, `$1${info}@`)
+  return parameters.size > 0 ? `${withUser}?${parameters}` : withUser
+}

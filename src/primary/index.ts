@@ -1,0 +1,20 @@
+/** `litestream-ts/primary`: the parts of a primary, for programs that put one together by themselves. Most want `replicate`. */
+export {
+  type CompactionObserver,
+  CompactionScheduler,
+  type CompactionSchedulerOptions,
+  type CompactionSettings,
+  type CompactionTask,
+  DEFAULT_COMPACTION_SETTINGS,
+} from '../compaction/scheduler.js'
+export { PrimaryDatabase, type PrimaryStatus } from './primary-database.js'
+export type { CheckpointMode, PrimaryEvents, PrimaryObserver } from './primary-events.js'
+export { DEFAULT_PRIMARY_OPTIONS, type PrimaryOptions } from './primary-options.js'
+export {
+  DEFAULT_REPLICATOR_OPTIONS,
+  Replicator,
+  type ReplicatorOptions,
+  type ReplicatorStatus,
+  type SyncOptions,
+  type SyncResult,
+} from './replicator.js'

@@ -1,0 +1,70 @@
+import { open } from 'node:fs/promises'
+import Database from 'better-sqlite3'
+import { LitestreamError } from '../../errors.js'
+import type { LegacyObjects } from '../../storage/replica-client.js'
+import { throwIfAborted } from '../../util/abort.js'
+import { decodeLz4Frames } from './lz4-frames.js'
+import { gap, type V3Plan, type V3Segment } from './objects.js'
+
+export interface V3AssemblyOptions {
+  readonly signal: AbortSignal
+  /** Objects done, of how many. */
+  readonly onProgress?: (done: number, total: number) => void
+}
+
+/**
+ * Puts a database of Litestream 0.3's format together at `path`: the snapshot, then the WAL of one index after another, each of which
+ * SQLite itself copies into the database. Frames after the last commit of a WAL fall away there.
+ */
+export async function assembleV3(
+  objects: LegacyObjects,
+  plan: V3Plan,
+  path: string,
+  options: V3AssemblyOptions,
+): Promise<void> {
+  const { signal, onProgress } = options
+  const total = 1 + plan.segments.length
+  let done = 0
+  const append = async (name: string, file: string, flags: 'w' | 'a'): Promise<number> => {
+    throwIfAborted(signal, `restoring ${path}`)
+    const handle = await open(file, flags)
+    try {
+      for await (const bytes of decodeLz4Frames(objects.stream(name, { signal }), name)) await handle.writeFile(bytes)
+      onProgress?.(++done, total)
+      return (await handle.stat()).size
+    } finally {
+      await handle.close()
+    }
+  }
+  await append(plan.snapshot.name, path, 'w')
+  for (let i = 0; i < plan.segments.length; ) {
+    const { index } = plan.segments[i]!
+    let end = 0
+    for (; plan.segments[i]?.index === index; i++) {
+      const segment: V3Segment = plan.segments[i]!
+      if (segment.offset !== end) {
+        const name = index.toString(16).padStart(8, '0')
+        throw gap(`missing WAL segment: index ${name} goes on at offset ${segment.offset}, not ${end}`, segment.name)
+      }
+      end = await append(segment.name, `${path}-wal`, end === 0 ? 'w' : 'a')
+    }
+    applyWal(path)
+  }
+}
+
+function applyWal(path: string): void {
+  const db = new Database(path, { fileMustExist: true })
+  try {
+    const [result] = db.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[]
+    if (result?.busy !== 0)
+      throw new LitestreamError('DATABASE_BUSY', `${path} is in use while it is being restored`, { file: path })
+  } catch (cause) {
+    if (cause instanceof LitestreamError) throw cause
+    throw new LitestreamError('LTX_CORRUPT', `${path}: SQLite cannot apply the WAL: ${(cause as Error).message}`, {
+      file: path,
+      cause,
+    })
+  } finally {
+    db.close()
+  }
+}

@@ -1,0 +1,96 @@
+import { LitestreamError } from '../../errors.js'
+import type { LegacyObject, LegacyObjects } from '../../storage/replica-client.js'
+
+/** The whole database as it was when the WAL of this index began. */
+export interface V3Snapshot extends LegacyObject {
+  readonly generation: string
+  readonly index: number
+}
+
+/** A piece of the WAL of an index, from this byte of it on. */
+export interface V3Segment extends LegacyObject {
+  readonly generation: string
+  readonly index: number
+  readonly offset: number
+}
+
+export interface V3Listing {
+  readonly snapshots: readonly V3Snapshot[]
+  /** Ascending in generation, index and offset. */
+  readonly segments: readonly V3Segment[]
+}
+
+const SNAPSHOT = /^generations\/([0-9a-f]{16})\/snapshots\/([0-9a-f]{8})\.snapshot\.lz4$/
+const SEGMENT = /^generations\/([0-9a-f]{16})\/wal\/([0-9a-f]{8})_([0-9a-f]{8,16})\.wal\.lz4$/
+
+export async function listV3(objects: LegacyObjects, signal?: AbortSignal): Promise<V3Listing> {
+  const snapshots: V3Snapshot[] = []
+  const segments: V3Segment[] = []
+  for await (const object of objects.list('generations/', signal ? { signal } : {})) {
+    const snapshot = SNAPSHOT.exec(object.name)
+    const segment = SEGMENT.exec(object.name)
+    if (snapshot) snapshots.push({ ...object, generation: snapshot[1]!, index: Number.parseInt(snapshot[2]!, 16) })
+    if (segment) {
+      const [, generation, index, offset] = segment
+      segments.push({
+        ...object,
+        generation: generation!,
+        index: Number.parseInt(index!, 16),
+        offset: Number.parseInt(offset!, 16),
+      })
+    }
+  }
+  segments.sort((a, b) =>
+    a.generation < b.generation ? -1 : a.generation > b.generation ? 1 : a.index - b.index || a.offset - b.offset,
+  )
+  return { snapshots, segments }
+}
+
+export interface V3Plan {
+  readonly snapshot: V3Snapshot
+  /** Those of one index after another, the first that of the snapshot. */
+  readonly segments: readonly V3Segment[]
+}
+
+/**
+ * The newest snapshot of any generation that is not younger than `timestamp`, and the segments of its generation from then on;
+ * undefined when there is none. Throws LTX_GAP when an index or the beginning of one is missing.
+ */
+export function selectV3({ snapshots, segments }: V3Listing, timestamp = Number.POSITIVE_INFINITY): V3Plan | undefined {
+  let snapshot: V3Snapshot | undefined
+  for (const candidate of snapshots) {
+    if (candidate.createdAt > timestamp) continue
+    const newer = !snapshot || candidate.createdAt > snapshot.createdAt
+    const later = snapshot && candidate.createdAt === snapshot.createdAt && candidate.index > snapshot.index
+    if (newer || later) snapshot = candidate
+  }
+  if (!snapshot) return undefined
+  const { generation, index } = snapshot
+  const chosen = segments.filter(
+    (segment) => segment.generation === generation && segment.index >= index && segment.createdAt <= timestamp,
+  )
+  let expected = index
+  for (const [i, segment] of chosen.entries()) {
+    const first = chosen[i - 1]?.index !== segment.index
+    if (first && i > 0) expected++
+    if (segment.index !== expected) {
+      throw gap(`missing WAL index ${expected.toString(16).padStart(8, '0')} of generation ${generation}`, segment.name)
+    }
+    if (first && segment.offset !== 0) {
+      throw gap(
+        `missing WAL segment: index ${segment.index.toString(16).padStart(8, '0')} begins at offset ${segment.offset}`,
+        segment.name,
+      )
+    }
+  }
+  return { snapshot, segments: chosen }
+}
+
+export function gap(what: string, file: string): LitestreamError {
+  return new LitestreamError('LTX_GAP', what, { file, hint: 'Restore to a time before that, with a timestamp.' })
+}
+
+/** When the newest of a plan's or listing's objects was written, ms since the epoch; 0 without any. */
+export function newestTime({ snapshots, segments }: V3Listing): number {
+  return [...snapshots, ...segments].reduce((newest, { createdAt }) => Math.max(newest, createdAt), 0)
+}
