@@ -23,10 +23,19 @@ export interface SnapshotRetentionOptions {
  * The newest file stays. Returns what was deleted.
  */
 export async function enforceL0Retention(client: ReplicaClient, options: L0RetentionOptions): Promise<LtxFileInfo[]> {
+  return (await runL0Retention(client, options)).deleted
+}
+
+/** As enforceL0Retention; `again`: when, ms since the epoch, the next files will be old enough, if nothing is compacted before. */
+export async function runL0Retention(
+  client: ReplicaClient,
+  options: L0RetentionOptions,
+): Promise<{ readonly deleted: LtxFileInfo[]; readonly again: number }> {
   const { l0Retention, now = Date.now(), signal } = options
-  if (l0Retention <= 0) return []
+  const never = Number.POSITIVE_INFINITY
+  if (l0Retention <= 0) return { deleted: [], again: never }
   const compacted = await listLevel(client, 1, 0, signal)
-  if (compacted.length === 0) return []
+  if (compacted.length === 0) return { deleted: [], again: never }
   const snapshots = await listLevel(client, SNAPSHOT_LEVEL, 0, signal)
   const files = await listLevel(client, 0, 0, signal)
   const newest = files.at(-1)
@@ -37,17 +46,23 @@ export async function enforceL0Retention(client: ReplicaClient, options: L0Reten
   const groups = compacted.map(({ minTxid, maxTxid }) => ({ minTxid, maxTxid }))
   if (snapshots.some(({ maxTxid }) => maxTxid >= beforeLevel1)) groups.unshift({ minTxid: 1, maxTxid: beforeLevel1 })
   const doomed: LtxFileInfo[] = []
+  let again = never
   let next = 0
   for (const { minTxid, maxTxid } of groups) {
     const group: LtxFileInfo[] = []
     for (; next < files.length && files[next]!.maxTxid <= maxTxid; next++) {
       if (files[next]!.minTxid >= minTxid) group.push(files[next]!)
     }
-    if (!group.every(isOld)) break
+    if (!group.every(isOld)) {
+      // A group with the newest file has to wait for another file, and so for another compaction.
+      const youngest = Math.max(...group.map(({ createdAt }) => createdAt))
+      if (!group.includes(newest!)) again = youngest + l0Retention + 1
+      break
+    }
     doomed.push(...group)
   }
   await client.delete(doomed, signal ? { signal } : {})
-  return doomed
+  return { deleted: doomed, again }
 }
 
 /**

@@ -4,7 +4,7 @@ import { SNAPSHOT_LEVEL } from '../ltx/format.js'
 import { listLevels } from '../restore/plan.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { compact, listLevel, type MergeFilesOptions } from './compact.js'
-import { enforceL0Retention, enforceSnapshotRetention } from './retention.js'
+import { enforceSnapshotRetention, runL0Retention } from './retention.js'
 import { createSnapshot } from './snapshot.js'
 import { contiguityFaults } from './verify-replica.js'
 import { nextWindow, windowStart } from './window.js'
@@ -81,8 +81,9 @@ interface Job {
 
 /**
  * Compacts, snapshots and cleans up the replica of one database, at the times that the settings say: each task at once when
- * started and then at multiples of its interval in UTC, lower levels before higher ones. One task runs at a time. An idle database
- * costs a listing of one level per interval.
+ * started and then at multiples of its interval in UTC, lower levels before higher ones. One task runs at a time. What the levels hold
+ * is listed once and then known, since nobody else writes them; told of every upload, it asks the store for nothing while the
+ * database is idle.
  *
  * The methods beside start and stop do one task now, and throw what goes wrong.
  */
@@ -94,6 +95,12 @@ export class CompactionScheduler {
   readonly #stop = new AbortController()
   readonly #jobs: Job[]
   #timer: NodeJS.Timeout | undefined
+  /** The newest file of a level, once it was listed; null for an empty level. Forgotten after every error. */
+  readonly #newest = new Map<number, LtxFileInfo | null>()
+  /** The last TXID of level 0, when it is told by noteUpload. */
+  #uploaded: number | undefined
+  /** When level 0 is to be looked through again, ms since the epoch. */
+  #l0Due = 0
   #started: Promise<void> | undefined
 
   constructor(client: ReplicaClient, settings: CompactionSettings, options: CompactionSchedulerOptions = {}) {
@@ -110,6 +117,11 @@ export class CompactionScheduler {
   /** Resolves when every task has had its first turn after start. */
   async ready(): Promise<void> {
     await this.#started
+  }
+
+  /** To be called after each upload to level 0, if it is called at all: compactions with nothing to do cost nothing then. */
+  noteUpload(txid: number): void {
+    this.#uploaded = txid
   }
 
   /** Ends what runs, at the next point where that is possible, and returns when nothing runs any more. */
@@ -132,6 +144,7 @@ export class CompactionScheduler {
   /** Deletes what the settings say; nothing when retention is off. */
   async enforceRetention(): Promise<void> {
     await this.#exclusive(async (signal) => {
+      this.#l0Due = 0
       await this.#l0Retention(signal)
       await this.#snapshotRetention(signal)
     })
@@ -147,7 +160,19 @@ export class CompactionScheduler {
   }
 
   #exclusive<T>(act: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    return this.#queue.add(() => act(this.#stop.signal))
+    return this.#queue.add(async () => {
+      // Asked for by somebody who may know of changes from elsewhere.
+      this.#newest.clear()
+      return act(this.#stop.signal)
+    })
+  }
+
+  async #newestOf(level: number, signal: AbortSignal): Promise<LtxFileInfo | null> {
+    const known = this.#newest.get(level)
+    if (known !== undefined) return known
+    const newest = (await listLevel(this.#client, level, 0, signal)).at(-1) ?? null
+    this.#newest.set(level, newest)
+    return newest
   }
 
   #makeJobs(): Job[] {
@@ -203,6 +228,7 @@ export class CompactionScheduler {
       job.due = nextWindow(this.#now(), job.interval)
     } catch (error) {
       if (this.#stop.signal.aborted) return
+      this.#newest.clear()
       job.due = this.#now() + Math.min(RETRY_MOST, RETRY_FIRST * 2 ** job.failures)
       job.failures++
       // A replica that has nothing yet is no fault, only a reason to look again.
@@ -213,8 +239,8 @@ export class CompactionScheduler {
 
   /** Nothing to do when the level got a file in this window already: after a restart, or from another process. */
   async #tooEarly(level: number, interval: number, signal: AbortSignal): Promise<boolean> {
-    const last = (await listLevel(this.#client, level, 0, signal)).at(-1)
-    return last !== undefined && last.createdAt >= windowStart(this.#now(), interval)
+    const newest = await this.#newestOf(level, signal)
+    return newest !== null && newest.createdAt >= windowStart(this.#now(), interval)
   }
 
   async #compactInWindow(level: number, interval: number, signal: AbortSignal): Promise<void> {
@@ -226,13 +252,18 @@ export class CompactionScheduler {
   }
 
   #written(file: LtxFileInfo, started: number): void {
+    this.#newest.set(file.level, file)
+    if (file.level === 1) this.#l0Due = 0
     this.#options.observer?.written?.({ level: file.level, file, durationMs: performance.now() - started })
   }
 
   async #compact(level: number, signal: AbortSignal): Promise<LtxFileInfo[]> {
     const started = performance.now()
     const { local } = this.#options
-    const files = await compact(this.#client, { level, signal, ...(local ? { local } : {}) })
+    const reached = (await this.#newestOf(level, signal))?.maxTxid ?? 0
+    const source = level === 1 ? this.#uploaded : (await this.#newestOf(level - 1, signal))?.maxTxid
+    if (source !== undefined && source <= reached) return []
+    const files = await compact(this.#client, { level, reached, signal, ...(local ? { local } : {}) })
     for (const file of files) this.#written(file, started)
     if (files.length > 0 && this.#settings.verifyCompaction) {
       const listed = await listLevel(this.#client, level, 0, signal)
@@ -253,8 +284,10 @@ export class CompactionScheduler {
 
   async #l0Retention(signal: AbortSignal): Promise<void> {
     const { retentionEnabled, l0Retention } = this.#settings
-    if (!retentionEnabled) return
-    this.#deleted(await enforceL0Retention(this.#client, { l0Retention, now: this.#now(), signal }))
+    if (!retentionEnabled || this.#now() < this.#l0Due) return
+    const { deleted, again } = await runL0Retention(this.#client, { l0Retention, now: this.#now(), signal })
+    this.#deleted(deleted)
+    this.#l0Due = again
   }
 
   async #snapshotRetention(signal: AbortSignal): Promise<void> {

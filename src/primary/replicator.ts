@@ -102,7 +102,10 @@ export class Replicator {
     this.path = path
     this.client = client
     this.#options = { ...DEFAULT_REPLICATOR_OPTIONS, ...options }
-    this.#observe = observe
+    this.#observe = (name, event) => {
+      if (name === 'upload') this.#compaction?.noteUpload((event as PrimaryEvents['upload']).txid)
+      observe(name, event)
+    }
     this.#monitorErrors = new Backoff(path, 'sync', this.#options.monitorInterval, observe)
     this.#uploadErrors = new Backoff(path, 'upload', this.#options.syncInterval, observe)
     if (this.#options.lease) this.#lease = this.#makeLease()

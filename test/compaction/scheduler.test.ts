@@ -167,3 +167,32 @@ test('retention that is off deletes nothing', async (t) => {
   assert.equal((await collect(client.list(9))).length, 2)
   assert.ok(!log.some((line) => line.startsWith('delete')))
 })
+
+test('an idle database costs no request', async (t) => {
+  const settings = { levels: [1, 2, 3].map((level) => ({ level, interval: 20 })), l0RetentionCheckInterval: 20 }
+  const { client, history, scheduler, log } = await fixture(t, settings)
+  history.time = Date.now() - 1000
+  await history.commit('CREATE TABLE t (v)', 0)
+  await history.commit('INSERT INTO t VALUES (1)', 0)
+  scheduler.noteUpload(2)
+  scheduler.start()
+  await until('all levels are made', () => log.includes('L3 2-2'))
+  await scheduler.ready()
+  // Whatever is due now and in the next windows.
+  for (let window = 0; window < 3; window++) {
+    const before = Date.now()
+    await until('a window passes', () => nextWindow(before, 20) < Date.now())
+  }
+  const { LIST, GET, PUT, DELETE } = client.stats()
+  const requests = () => {
+    const now = client.stats()
+    return now.LIST.requests + now.GET.requests + now.PUT.requests + now.DELETE.requests
+  }
+  const before = LIST.requests + GET.requests + PUT.requests + DELETE.requests
+  const began = Date.now()
+  await until('ten windows pass', () => Date.now() > began + 200)
+  assert.equal(requests(), before)
+  await history.commit('INSERT INTO t VALUES (2)', 0)
+  scheduler.noteUpload(3)
+  await until('it goes on', () => log.includes('L3 3-3'))
+})

@@ -175,6 +175,7 @@ export class ManagedDatabase {
     logPrimaryEvent(this.#logger, name, event, this.config.replica.url)
     const any = event as PrimaryEvents[keyof PrimaryEvents] & { txid?: number }
     if (name === 'sync') this.#pending.set(any.txid!, Date.now())
+    if (name === 'upload') this.#scheduler?.noteUpload(any.txid!)
     if (name === 'upload') for (const txid of this.#pending.keys()) if (txid <= any.txid!) this.#pending.delete(txid)
     if (name === 'error') {
       const { operation, error } = event as PrimaryEvents['error']
