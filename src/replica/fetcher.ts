@@ -200,7 +200,7 @@ export class Fetcher {
       const result = await this.#client.read(
         file,
         { offset: range.offset, length: range.length },
-        { signal: this.#signal },
+        { signal: this.#signal, fresh: attempt > 1 },
       )
       this.counts.requests++
       this.counts.bytes += result.data.byteLength

@@ -10,6 +10,10 @@ export interface ReplicaOptions {
   readonly cacheSize?: number | string
   /** Fill in a full local copy at this path while serving; kept between runs. */
   readonly hydrate?: string
+  /** Keep what is fetched in this directory between runs; several processes may share it. */
+  readonly diskCache?: string
+  /** Bytes that the disk cache may take. Default 1 GiB. */
+  readonly diskCacheSize?: number | string
   /** How long to wait for a replica that has no files yet. Default 30 s. */
   readonly openTimeout?: number | string
   /** How long one page may take before the read fails. Default 30 s. */
@@ -27,6 +31,10 @@ export interface ResolvedReplicaOptions {
   /** Bytes. */
   readonly cacheSize: number
   readonly hydrate: string | undefined
+  readonly diskCache: string | undefined
+  /** Bytes. */
+  readonly diskCacheSize: number
+  /** Milliseconds. */
   readonly openTimeout: number
   readonly readTimeout: number
   /** Infinity: never. */
@@ -50,6 +58,8 @@ const PARAMETERS = [
   'cache_size',
   'hydration_enabled',
   'hydration_path',
+  'disk_cache',
+  'disk_cache_size',
   'open_timeout',
   'read_timeout',
   'max_stale',
@@ -66,6 +76,8 @@ export function toParameters(url: string, options: ReplicaOptions): ReplicaParam
     cache_size: options.cacheSize,
     hydration_enabled: options.hydrate === undefined ? undefined : 'true',
     hydration_path: options.hydrate,
+    disk_cache: options.diskCache,
+    disk_cache_size: options.diskCacheSize,
     open_timeout: duration(options.openTimeout),
     read_timeout: duration(options.readTimeout),
     max_stale: duration(options.maxStale),
@@ -155,6 +167,8 @@ export function resolveOptions(key: string): ResolvedReplicaOptions {
     pollInterval: read('poll_interval', positive(parseDuration), 1000),
     cacheSize: read('cache_size', positive(parseByteSize), 64 * 2 ** 20),
     hydrate: hydrate ? path : undefined,
+    diskCache: value('disk_cache') || undefined,
+    diskCacheSize: read('disk_cache_size', positive(parseByteSize), 2 ** 30),
     openTimeout: read('open_timeout', parseDuration, 30_000),
     readTimeout: read('read_timeout', positive(parseDuration), 30_000),
     maxStale: read('max_stale', positive(parseDuration), Number.POSITIVE_INFINITY),

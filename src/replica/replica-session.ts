@@ -81,7 +81,8 @@ export class ReplicaSession {
   async #open(): Promise<void> {
     const { url, cacheSize, concurrency, hydrate } = this.#options
     const signal = this.#abort.signal
-    this.#client = await openReplicaClient(url, { signal })
+    const store = await openReplicaClient(url, { signal })
+    this.#client = await this.#throughDiskCache(store)
     this.#chain = new Chain(this.#client, signal)
     const started = Date.now()
     const { state, files } = await this.#firstState(started)
@@ -102,7 +103,7 @@ export class ReplicaSession {
         path: hydrate,
         url: this.#client.url,
         state,
-        client: this.#client,
+        client: store, // what goes to the local copy need not go to the cache too
         files: () => this.#chain.files,
         signal,
         reresolve: (view, cause, lost) => this.#reresolve(view, cause, lost),
@@ -127,6 +128,13 @@ export class ReplicaSession {
     this.#poller.start()
     this.#hydrator?.start()
     this.#emit({ type: 'open' })
+  }
+
+  async #throughDiskCache(store: ReplicaClient): Promise<ReplicaClient> {
+    const { diskCache, diskCacheSize } = this.#options
+    if (diskCache === undefined) return store
+    const { CachedReplicaClient } = await import('../storage/disk-cache/cached-client.js')
+    return CachedReplicaClient.open(store, { directory: diskCache, limit: diskCacheSize })
   }
 
   /** Waits for a replica that has nothing yet, up to the open timeout. */

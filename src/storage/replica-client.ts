@@ -20,6 +20,11 @@ export interface RequestOptions {
   readonly signal?: AbortSignal
 }
 
+export interface ReadOptions extends RequestOptions {
+  /** What was read before turned out to be damaged: no cache may answer. */
+  readonly fresh?: boolean
+}
+
 export interface ListOptions extends RequestOptions {
   /** List only files whose *min* TXID is at least this. */
   readonly fromTxid?: number
@@ -88,7 +93,7 @@ export interface ReplicaClient {
   /** The files of one level in ascending (min, max) order; an error is an error and never an empty list. Lazily paged. */
   list(level: number, options?: ListOptions): AsyncIterable<LtxFileInfo>
   /** Reads a piece into memory; the piece must lie inside the file. */
-  read(file: LtxFileRef, range: ByteRange, options?: RequestOptions): Promise<ReadResult>
+  read(file: LtxFileRef, range: ByteRange, options?: ReadOptions): Promise<ReadResult>
   /** The whole file, or all from `offset` on, as a stream; a broken body continues where it stopped. */
   stream(file: LtxFileRef, options?: RequestOptions & { readonly offset?: number }): AsyncIterable<Uint8Array>
   /** Writes a file: all of it appears under its name at once, or nothing does. */

@@ -1,0 +1,228 @@
+import { createHash } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import path from 'node:path'
+import { LRUCache } from 'lru-cache'
+import { relativeName } from '../keys.js'
+import { resolveRange } from '../range.js'
+import type {
+  ByteRange,
+  ListOptions,
+  LtxFileInfo,
+  LtxFileRef,
+  ReadOptions,
+  ReadResult,
+  ReplicaClient,
+  RequestOptions,
+  TaggedObject,
+  WriteOptions,
+} from '../replica-client.js'
+import { makeRoom } from './eviction.js'
+import { BLOCK_SIZE, SEGMENT_BLOCKS, Segment } from './segment.js'
+
+const OPEN_SEGMENTS = 64
+/** Room is looked for after so many bytes were written. */
+const CHECK_EVERY = 16 * 1024 * 1024
+
+export interface DiskCacheOptions {
+  readonly directory: string
+  /** Bytes; all caches in one directory share it. */
+  readonly limit: number
+}
+
+export interface DiskCacheCounts {
+  /** Blocks served from disk, and those that had to be fetched. */
+  hits: number
+  misses: number
+  /** Blocks that could not be kept: the disk was full, or the directory could not be written to. */
+  failures: number
+}
+
+/**
+ * A replica whose ranged reads are kept on disk between runs. LTX files are immutable, so a block never goes out of date; a file is
+ * known by its name, size and time, so that of a replica begun anew is another. Several processes may use one directory.
+ */
+export class CachedReplicaClient implements ReplicaClient {
+  readonly counts: DiskCacheCounts = { hits: 0, misses: 0, failures: 0 }
+  readonly #inner: ReplicaClient
+  readonly #options: DiskCacheOptions
+  readonly #segments: LRUCache<string, Promise<Segment>>
+  readonly #closing = new Set<Promise<void>>()
+  readonly #writes = new Set<Promise<void>>()
+  #unchecked = 0
+
+  private constructor(inner: ReplicaClient, options: DiskCacheOptions) {
+    this.#inner = inner
+    this.#options = options
+    this.#segments = new LRUCache({
+      max: OPEN_SEGMENTS,
+      dispose: (segment) => this.#track(this.#closing, closeWhenIdle(segment, [...this.#writes])),
+    })
+  }
+
+  static async open(inner: ReplicaClient, options: DiskCacheOptions): Promise<CachedReplicaClient> {
+    await mkdir(options.directory, { recursive: true, mode: 0o700 })
+    await makeRoom(options.directory, options.limit)
+    return new CachedReplicaClient(inner, options)
+  }
+
+  get type(): ReplicaClient['type'] {
+    return this.#inner.type
+  }
+
+  get url(): string {
+    return this.#inner.url
+  }
+
+  async read(file: LtxFileRef, range: ByteRange, options: ReadOptions = {}): Promise<ReadResult> {
+    if (!isInfo(file)) return this.#inner.read(file, range, options)
+    const fileSize = file.size
+    const { offset, length } = resolveRange(range, fileSize, relativeName(file))
+    const first = Math.floor(offset / BLOCK_SIZE)
+    const last = Math.max(first, Math.ceil((offset + length) / BLOCK_SIZE) - 1)
+    const start = first * BLOCK_SIZE
+    const data = new Uint8Array(Math.min((last + 1) * BLOCK_SIZE, fileSize) - start)
+    const block = (i: number) => data.subarray((i - first) * BLOCK_SIZE, (i - first + 1) * BLOCK_SIZE)
+
+    const blocks = Array.from({ length: last - first + 1 }, (_, i) => first + i)
+    const present = await Promise.all(blocks.map((i) => !options.fresh && this.#readBlock(file, i, block(i))))
+    const absent = runs(blocks.filter((_, i) => !present[i]))
+    this.counts.hits += present.filter(Boolean).length
+    await Promise.all(
+      absent.map(async ([from, to]) => {
+        this.counts.misses += to - from + 1
+        const at = from * BLOCK_SIZE
+        const wanted = Math.min((to + 1) * BLOCK_SIZE, fileSize) - at
+        const got = await this.#inner.read(file, { offset: at, length: wanted }, options)
+        data.set(got.data, at - start)
+        for (let i = from; i <= to; i++) this.#keep(file, i, block(i))
+      }),
+    )
+    return { data: data.subarray(offset - start, offset - start + length), offset, fileSize }
+  }
+
+  list(level: number, options?: ListOptions): AsyncIterable<LtxFileInfo> {
+    return this.#inner.list(level, options)
+  }
+
+  stream(file: LtxFileRef, options?: RequestOptions & { readonly offset?: number }): AsyncIterable<Uint8Array> {
+    return this.#inner.stream(file, options)
+  }
+
+  write(file: LtxFileRef, body: Uint8Array | AsyncIterable<Uint8Array>, options: WriteOptions): Promise<LtxFileInfo> {
+    return this.#inner.write(file, body, options)
+  }
+
+  delete(files: readonly LtxFileRef[], options?: RequestOptions): Promise<void> {
+    return this.#inner.delete(files, options)
+  }
+
+  stat(file: LtxFileRef, options?: RequestOptions): Promise<LtxFileInfo> {
+    return this.#inner.stat(file, options)
+  }
+
+  get watch(): ReplicaClient['watch'] {
+    return this.#inner.watch?.bind(this.#inner)
+  }
+
+  getObject(name: string, options?: RequestOptions): Promise<TaggedObject | undefined> {
+    return this.#inner.getObject(name, options)
+  }
+
+  putObject(name: string, data: Uint8Array, ifTag: string | null, options?: RequestOptions): Promise<string> {
+    return this.#inner.putObject(name, data, ifTag, options)
+  }
+
+  deleteObject(name: string, ifTag: string, options?: RequestOptions): Promise<void> {
+    return this.#inner.deleteObject(name, ifTag, options)
+  }
+
+  stats(): ReturnType<ReplicaClient['stats']> {
+    return this.#inner.stats()
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#writes)
+    this.#segments.clear()
+    await Promise.all(this.#closing)
+    await this.#inner.close()
+  }
+
+  async #readBlock(file: LtxFileInfo, block: number, target: Uint8Array): Promise<boolean> {
+    try {
+      const segment = await this.#segment(file, block)
+      return segment.has(block % SEGMENT_BLOCKS) && (await segment.read(block % SEGMENT_BLOCKS, target))
+    } catch {
+      // A cache that cannot be read is a cache that has nothing: the store has everything.
+      this.counts.failures++
+      return false
+    }
+  }
+
+  /** Writes behind: nobody waits for the disk. */
+  #keep(file: LtxFileInfo, block: number, bytes: Uint8Array): void {
+    const work = (async () => {
+      try {
+        const segment = await this.#segment(file, block)
+        await segment.write(block % SEGMENT_BLOCKS, bytes)
+        this.#unchecked += bytes.length
+        if (this.#unchecked < CHECK_EVERY) return
+        this.#unchecked = 0
+        await segment.touch()
+        await makeRoom(this.#options.directory, this.#options.limit)
+      } catch {
+        this.counts.failures++
+      }
+    })()
+    this.#track(this.#writes, work)
+  }
+
+  #segment(file: LtxFileInfo, block: number): Promise<Segment> {
+    const number = Math.floor(block / SEGMENT_BLOCKS)
+    const name = `${this.#hash(file)}-${number}`
+    let segment = this.#segments.get(name)
+    if (!segment) {
+      segment = Segment.open(path.join(this.#options.directory, name)).then(async (opened) => {
+        await opened.touch()
+        return opened
+      })
+      // One that could not be opened is tried again with the next block.
+      segment.catch(() => this.#segments.delete(name))
+      this.#segments.set(name, segment)
+    }
+    return segment
+  }
+
+  #hash(file: LtxFileInfo): string {
+    const identity = `${this.url}\n${relativeName(file)}\n${file.size}\n${file.createdAt}`
+    return createHash('sha256').update(identity).digest('hex').slice(0, 32)
+  }
+
+  #track(set: Set<Promise<void>>, work: Promise<void>): void {
+    set.add(work)
+    void work.finally(() => set.delete(work))
+  }
+}
+
+async function closeWhenIdle(segment: Promise<Segment>, writes: readonly Promise<void>[]): Promise<void> {
+  await Promise.all(writes)
+  try {
+    await (await segment).close()
+  } catch {
+    // It was never opened, or its disk is gone: either way nothing is left to close.
+  }
+}
+
+function isInfo(file: LtxFileRef): file is LtxFileInfo {
+  return 'size' in file && 'createdAt' in file
+}
+
+/** Stretches of consecutive numbers, as [first, last]. */
+function runs(numbers: readonly number[]): [number, number][] {
+  const result: [number, number][] = []
+  for (const n of numbers) {
+    const last = result.at(-1)
+    if (last && last[1] === n - 1) last[1] = n
+    else result.push([n, n])
+  }
+  return result
+}

@@ -1,0 +1,81 @@
+import { constants } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import { native } from '../../native.js'
+
+/** Bytes of one block, the unit that is present or not. */
+export const BLOCK_SIZE = 16 * 1024
+/** Blocks of one segment: the unit that is dropped when room is needed (64 MiB). */
+export const SEGMENT_BLOCKS = 4096
+const SUM_SIZE = 8
+
+/**
+ * A stretch of one LTX file on disk: a sparse file of blocks at their places, and beside it a checksum a block. A block is present if
+ * its checksum is there and right, so a write that a crash cut short, or that another process has in hand, is no more than a miss.
+ * LTX files never change: whoever writes a block writes the same bytes.
+ */
+export class Segment {
+  readonly #blocks: FileHandle
+  readonly #sums: FileHandle
+  readonly #known: BigUint64Array
+
+  private constructor(blocks: FileHandle, sums: FileHandle, known: BigUint64Array) {
+    this.#blocks = blocks
+    this.#sums = sums
+    this.#known = known
+  }
+
+  static async open(path: string): Promise<Segment> {
+    const flags = constants.O_RDWR | constants.O_CREAT
+    const blocks = await open(path, flags, 0o600)
+    try {
+      const sums = await open(`${path}.sums`, flags, 0o600)
+      const bytes = new Uint8Array(SEGMENT_BLOCKS * SUM_SIZE)
+      await sums.read(bytes, 0, bytes.length, 0)
+      return new Segment(blocks, sums, new BigUint64Array(bytes.buffer))
+    } catch (error) {
+      await blocks.close()
+      throw error
+    }
+  }
+
+  /** Whether a block seems to be there; `read` tells for certain. */
+  has(block: number): boolean {
+    return this.#known[block] !== 0n
+  }
+
+  /** Reads `length` bytes of a block into `target`; false if the block is absent or damaged. */
+  async read(block: number, target: Uint8Array): Promise<boolean> {
+    const { bytesRead } = await this.#blocks.read(target, 0, target.length, block * BLOCK_SIZE)
+    if (bytesRead === target.length && checksum(target) === this.#known[block]) return true
+    this.#known[block] = 0n
+    return false
+  }
+
+  async write(block: number, bytes: Uint8Array): Promise<void> {
+    await this.#blocks.write(bytes, 0, bytes.length, block * BLOCK_SIZE)
+    this.#known[block] = checksum(bytes)
+    await this.#sums.write(
+      new Uint8Array(this.#known.buffer, block * SUM_SIZE, SUM_SIZE),
+      0,
+      SUM_SIZE,
+      block * SUM_SIZE,
+    )
+  }
+
+  /** Says that it was used now, for those who choose what to drop. */
+  async touch(): Promise<void> {
+    const now = new Date()
+    await this.#blocks.utimes(now, now)
+  }
+
+  async close(): Promise<void> {
+    await this.#blocks.close()
+    await this.#sums.close()
+  }
+}
+
+/** Never 0, which stands for an absent block. */
+function checksum(bytes: Uint8Array): bigint {
+  const sum = native.crc64(0n, bytes)
+  return sum === 0n ? 1n : sum
+}
