@@ -1,13 +1,17 @@
-// Writes what docs/ has from the code: the configuration reference and the JSON Schema. `--check` only says whether they are current.
+// Writes what docs/ has from the code: the references of commands and configuration, the example file, the JSON Schema. `--check` only says whether they are current.
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 
 const root = path.dirname(import.meta.dirname)
 const { configurationMarkdown } = await import(path.join(root, 'dist/config/markdown.js'))
+const { commandsMarkdown } = await import(path.join(root, 'dist/cli/commands-markdown.js'))
+const { exampleConfig } = await import(path.join(root, 'dist/config/example.js'))
 const { editorSchema } = await import(path.join(root, 'dist/config/json-schema.js'))
 
 const files = {
+  'docs/commands.md': commandsMarkdown(),
   'docs/configuration.md': configurationMarkdown(),
+  'docs/examples/litestream.yml': exampleConfig(),
   'docs/litestream.schema.json': `${JSON.stringify(editorSchema(), null, 2)}\n`,
 }
 let stale = 0

@@ -3,8 +3,10 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import os from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
+import { commandsMarkdown } from '../../src/cli/commands-markdown.js'
 import { findDatabases } from '../../src/config/directories.js'
-import { editorSchema } from '../../src/config/json-schema.js'
+import { exampleConfig } from '../../src/config/example.js'
+import { describedSchema, editorSchema, type JsonSchema } from '../../src/config/json-schema.js'
 import { configFromArguments, configFromText } from '../../src/config/load.js'
 import { configurationMarkdown } from '../../src/config/markdown.js'
 import { clientOptions } from '../../src/config/open-replica.js'
@@ -203,6 +205,10 @@ test('a directory stands for the databases in it', (t) => {
 })
 
 test('the generated documents are current', () => {
+  const generated = { 'commands.md': commandsMarkdown(), 'examples/litestream.yml': exampleConfig() }
+  for (const [file, text] of Object.entries(generated)) {
+    assert.equal(readFileSync(path.join(root, 'docs', file), 'utf8'), text, 'run `npm run docs`')
+  }
   assert.equal(
     readFileSync(path.join(root, 'docs/configuration.md'), 'utf8'),
     configurationMarkdown(),
@@ -211,5 +217,27 @@ test('the generated documents are current', () => {
   assert.deepEqual(
     JSON.parse(readFileSync(path.join(root, 'docs/litestream.schema.json'), 'utf8')),
     JSON.parse(JSON.stringify(editorSchema())),
+  )
+})
+
+test('the example file is valid and names every key', () => {
+  const text = exampleConfig()
+  const keys = (schema: JsonSchema): string[] =>
+    Object.entries({ ...schema.properties, ...schema.items?.properties }).flatMap(([key, value]) => [
+      key,
+      ...keys(value),
+    ])
+  for (const key of keys(describedSchema())) assert.match(text, new RegExp(`^[# -]*${key}:`, 'm'), key)
+  const config = read(text)
+  assert.deepEqual(config.warnings, [])
+  assert.equal(config.databases.length, 1)
+  // Each commented line is one that could be made to count: with all of them counting, nothing in it is unknown.
+  const uncommented = text
+    .split('\n')
+    .map((line) => line.replace(/^(\s*)#(?! )/, '$1'))
+    .join('\n')
+  assert.throws(
+    () => read(uncommented),
+    (error: Error) => !/unknown key|expected|YAML|indent/i.test(error.message),
   )
 })
