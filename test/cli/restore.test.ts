@@ -2,11 +2,13 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
+import Database from 'better-sqlite3'
 import { formatFileName } from '../../src/ltx/file-name.js'
 import { openReplicaClient } from '../../src/storage/open.js'
 import { History, hashFile } from '../support/history.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
-import { run } from './run.js'
+import { until } from '../support/until.js'
+import { run, start } from './run.js'
 
 /** A replica of three TXIDs, a snapshot at the second. */
 async function fixture(t: TestContext) {
@@ -169,4 +171,20 @@ test('verify says whether a replica can be restored and names what is damaged', 
   )
   const none = await run(['verify', `${url}-not`])
   assert.deepEqual([none.status, /no files that a restore could begin with/.test(none.stdout)], [1, true])
+})
+
+test('restore -f keeps a database up with its replica until a signal comes', async (t) => {
+  const { url, history, output } = await fixture(t)
+  const follower = start(['restore', '-f', '-follow-interval', '10ms', '-o', output, url])
+  t.after(() => follower.child.kill('SIGKILL'))
+  await until('it is restored', () => follower.stdout().includes('is at TXID 0000000000000003'))
+  await history.commit("INSERT INTO t (v) VALUES ('d')")
+  await until('it follows', () => follower.stdout().includes('is at TXID 0000000000000004'))
+  const copy = new Database(output, { readonly: true })
+  assert.equal(copy.prepare('SELECT count(*) FROM t').pluck().get(), 4)
+  copy.close()
+  follower.child.kill('SIGTERM')
+  assert.deepEqual(await follower.finished.then(({ status, stderr }) => [status, stderr]), [0, ''])
+  const wrong = await run(['restore', '-f', '-txid', last, '-o', output, url])
+  assert.match(wrong.stderr, /^Error: cannot use -f with -txid/)
 })

@@ -4,12 +4,13 @@ import { expandPath } from '../../config/expand-path.js'
 import { LitestreamError } from '../../errors.js'
 import { formatFileName } from '../../ltx/file-name.js'
 import { formatTxid } from '../../ltx/txid.js'
+import { follow } from '../../restore/follow.js'
 import type { IntegrityCheck } from '../../restore/integrity.js'
 import { type RestoreProgress, type RestoreResult, restore } from '../../restore/restore.js'
 import { formatDuration } from '../../util/duration.js'
 import { formatBytes } from '../../util/format-bytes.js'
 import { addConfigFlags, type ConfigFlags, createCommand } from '../command.js'
-import { countFlag, timestampFlag, txidFlag } from '../flag-values.js'
+import { countFlag, durationFlag, timestampFlag, txidFlag } from '../flag-values.js'
 import { print, printBlock, printJson, printTable } from '../output.js'
 import { createProgress } from '../progress.js'
 import { abortOnSignals } from '../signals.js'
@@ -27,6 +28,8 @@ interface RestoreFlags extends ConfigFlags {
   readonly json?: boolean
   readonly parallelism?: number
   readonly integrityCheck: IntegrityCheck
+  readonly f?: boolean
+  readonly followInterval: number
 }
 
 export function restoreCommand(): Command {
@@ -39,6 +42,7 @@ export function restoreCommand(): Command {
       ['restore /var/lib/app.db', 'a configured database, to its own place'],
       ['restore -timestamp 2026-01-31T15:04:05Z -o old.db s3://bucket/app.db', 'the state at a time'],
       ['restore -dry-run -o app.db s3://bucket/app.db', 'only say what would be read'],
+      ['restore -f -o copy.db s3://bucket/app.db', 'a local copy that stays up to date'],
     ],
   })
   return addConfigFlags(command)
@@ -56,8 +60,11 @@ export function restoreCommand(): Command {
         .choices(['none', 'quick', 'full'])
         .default('quick'),
     )
+    .option('-f', 'follow: restore, then keep the database up with the replica until a signal comes')
+    .option('--follow-interval <duration>', 'with -f: between two looks at the replica', durationFlag, 1000)
     .option('--json', 'print JSON')
     .action(async (argument: string, flags: RestoreFlags) => {
+      if (flags.f) return followReplica(argument, flags)
       await withReplica(argument, flags, async (client, target) => {
         const output = outputOf(target, flags.o)
         const progress = createProgress('restore', !flags.json)
@@ -88,6 +95,45 @@ export function restoreCommand(): Command {
         }
       })
     })
+}
+
+/** Keeps a database up with its replica; a signal is the way to end it, with status 0. */
+async function followReplica(argument: string, flags: RestoreFlags): Promise<void> {
+  for (const name of ['txid', 'timestamp', 'dryRun', 'ifDbNotExists'] as const) {
+    if (flags[name] === undefined) continue
+    const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+    throw new LitestreamError('INVALID_ARGUMENT', `cannot use -f with -${flag}`, {
+      hint: 'Following leads to the newest state.',
+    })
+  }
+  await withReplica(argument, flags, async (client, target) => {
+    const output = outputOf(target, flags.o)
+    const progress = createProgress('restore', !flags.json)
+    const say = (event: string, fields: object, text: string) =>
+      flags.json ? print(JSON.stringify({ event, db_path: output, ...fields })) : print(text)
+    await abortOnSignals((signal) =>
+      follow(client, {
+        output,
+        signal,
+        force: flags.force,
+        parallelism: flags.parallelism,
+        integrityCheck: flags.integrityCheck,
+        interval: flags.followInterval,
+        onProgress: (step) => {
+          if (step.phase === 'pages') progress.update(step.written, step.total)
+        },
+        onAdvance: ({ txid, files }) => {
+          progress.stop()
+          say('advance', { txid: formatTxid(txid), files }, `${output} is at TXID ${formatTxid(txid)}`)
+        },
+        onError: (error) => {
+          const { message } = error as Error
+          process.stderr.write(`Error: ${message} (trying again)\n`)
+        },
+      }),
+    )
+    progress.stop()
+  })
 }
 
 /** Where the restored database goes. */
