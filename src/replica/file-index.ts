@@ -1,8 +1,10 @@
+import { LitestreamError } from '../errors.js'
 import { decodeHeader, type LtxHeader } from '../ltx/header.js'
 import { decodePageIndex, type PageIndex } from '../ltx/page-index.js'
 import { parseTail } from '../ltx/tail.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { fileLabel } from './file-table.js'
+import { MAX_FRAME_OFFSET, MAX_FRAME_SIZE } from './page-map.js'
 
 /** A file of at most this size is read whole: one request brings its index and its pages. */
 export const WHOLE_FILE_SIZE = 256 * 1024
@@ -23,6 +25,19 @@ function tailGuess(size: number): number {
   return Math.min(size, Math.max(MIN_TAIL, Math.ceil(size / 128)))
 }
 
+/** A frame that no page can need, or that lies where the page map cannot point to. */
+function checkFrames(index: PageIndex, label: string): PageIndex {
+  for (let i = 0; i < index.count; i++) {
+    if (index.sizes[i] <= MAX_FRAME_SIZE && index.offsets[i] <= MAX_FRAME_OFFSET) continue
+    throw new LitestreamError(
+      'LTX_CORRUPT',
+      `${label}: the page index gives page ${index.pgnos[i]} an impossible frame of ${index.sizes[i]} bytes`,
+      { file: label, offset: index.offsets[i], pgno: index.pgnos[i] },
+    )
+  }
+  return index
+}
+
 /** Reads header and page index of a file: one round trip, or two for an index that is larger than guessed. */
 export async function readFileIndex(
   client: ReplicaClient,
@@ -35,7 +50,7 @@ export async function readFileIndex(
     const { data, fileSize } = await client.read(info, { offset: 0 }, options)
     const header = decodeHeader(data, label)
     const tail = parseTail(data, fileSize, label)
-    return { info, header, index: tail.index as PageIndex, bytes: data }
+    return { info, header, index: checkFrames(tail.index as PageIndex, label), bytes: data }
   }
   const [head, tail] = await Promise.all([
     client.read(info, { offset: 0, length: HEAD }, options),
@@ -43,7 +58,12 @@ export async function readFileIndex(
   ])
   const header = decodeHeader(head.data, label)
   const parsed = parseTail(tail.data, tail.fileSize, label)
-  if (parsed.index) return { info, header, index: parsed.index, bytes: head.data }
+  if (parsed.index) return { info, header, index: checkFrames(parsed.index, label), bytes: head.data }
   const rest = await client.read(info, { offset: parsed.indexOffset, length: parsed.indexSize }, options)
-  return { info, header, index: decodePageIndex(rest.data, label, parsed.indexOffset), bytes: head.data }
+  return {
+    info,
+    header,
+    index: checkFrames(decodePageIndex(rest.data, label, parsed.indexOffset), label),
+    bytes: head.data,
+  }
 }

@@ -13,21 +13,42 @@ export interface FramePlace {
   readonly size: number
 }
 
-/** 16 bytes a page: an offset of 8, a size of 4, a file ordinal of 4. */
+/** Bits of a frame's size; the largest page that does not shrink needs 17. */
+const SIZE_BITS = 18
+export const MAX_FRAME_SIZE: number = 2 ** SIZE_BITS - 1
+/** An offset has 32 bits of its own and 14 beside the size: 64 TiB. */
+export const MAX_FRAME_OFFSET: number = 2 ** (64 - SIZE_BITS) - 1
+
+/** 12 bytes a page: the low half of the offset, its high bits beside the size, and a file ordinal. */
 class Chunk {
-  readonly offsets: Float64Array
-  readonly sizes: Uint32Array
+  readonly #low: Uint32Array
+  readonly #high: Uint32Array
   readonly files: Uint32Array
 
   constructor(from?: Chunk) {
-    const buffer = new ArrayBuffer(CHUNK_PAGES * 16)
-    this.offsets = new Float64Array(buffer, 0, CHUNK_PAGES)
-    this.sizes = new Uint32Array(buffer, CHUNK_PAGES * 8, CHUNK_PAGES)
-    this.files = new Uint32Array(buffer, CHUNK_PAGES * 12, CHUNK_PAGES)
+    const buffer = new ArrayBuffer(CHUNK_PAGES * 12)
+    this.#low = new Uint32Array(buffer, 0, CHUNK_PAGES)
+    this.#high = new Uint32Array(buffer, CHUNK_PAGES * 4, CHUNK_PAGES)
+    this.files = new Uint32Array(buffer, CHUNK_PAGES * 8, CHUNK_PAGES)
     if (!from) return
-    this.offsets.set(from.offsets)
-    this.sizes.set(from.sizes)
+    this.#low.set(from.#low)
+    this.#high.set(from.#high)
     this.files.set(from.files)
+  }
+
+  get(i: number): FramePlace {
+    const high = this.#high[i]
+    return {
+      file: this.files[i],
+      offset: Math.floor(high / 2 ** SIZE_BITS) * 2 ** 32 + this.#low[i],
+      size: high & MAX_FRAME_SIZE,
+    }
+  }
+
+  set(i: number, file: number, offset: number, size: number): void {
+    this.#low[i] = offset % 2 ** 32
+    this.#high[i] = Math.floor(offset / 2 ** 32) * 2 ** SIZE_BITS + size
+    this.files[i] = file
   }
 }
 
@@ -84,7 +105,7 @@ export class PageMap {
     const chunk = this.#chunks[Math.floor((pgno - 1) / CHUNK_PAGES)]
     if (pgno < 1 || pgno > this.commit || !chunk) return { file: 0, offset: 0, size: 0 }
     const i = (pgno - 1) % CHUNK_PAGES
-    return { file: chunk.files[i], offset: chunk.offsets[i], size: chunk.sizes[i] }
+    return chunk.get(i)
   }
 
   /** The file that has a page; 0 if none has. Cheaper than `find`. */
@@ -95,7 +116,7 @@ export class PageMap {
 
   /** Bytes held by chunks that no frozen map shares, plus the shared ones; for the statistics. */
   get byteLength(): number {
-    return this.#chunks.reduce((bytes, chunk) => bytes + (chunk ? CHUNK_PAGES * 16 : 0), 0)
+    return this.#chunks.reduce((bytes, chunk) => bytes + (chunk ? CHUNK_PAGES * 12 : 0), 0)
   }
 
   #put(pgno: number, file: number, offset: number, size: number): void {
@@ -107,9 +128,7 @@ export class PageMap {
       this.#owned.add(at)
     }
     const i = (pgno - 1) % CHUNK_PAGES
-    chunk.offsets[i] = offset
-    chunk.sizes[i] = size
-    chunk.files[i] = file
+    chunk.set(i, file, offset, size)
   }
 
   /** Clears what the last chunk has beyond the commit, so that a database that grows again does not find it. */

@@ -74,3 +74,15 @@ test('a page set keeps its count, finds what is missing and survives encoding', 
     }),
   )
 })
+
+test('an offset beyond 4 GiB and a frame of the largest page come back as they went in', () => {
+  for (const [offset, size] of [
+    [2 ** 46 - 1, 2 ** 18 - 1],
+    [2 ** 32, 65_819],
+    [2 ** 32 - 1, 11],
+    [2 ** 45 + 12_345, 1],
+  ]) {
+    const one = { count: 1, pgnos: Uint32Array.of(7), offsets: Float64Array.of(offset), sizes: Uint32Array.of(size) }
+    assert.deepEqual(PageMap.empty().apply(one, 3, 10).freeze().find(7), { file: 3, offset, size })
+  }
+})
