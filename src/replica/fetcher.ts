@@ -268,9 +268,9 @@ export class Fetcher {
     for (let first = 0; first < pages.length; first += turn) {
       const part = pages.slice(first, first + turn)
       const frames = new Uint32Array(part.length * 4)
+      const slots = store.allocate(part.map((page) => pageKey(page.file, page.pgno)))
       part.forEach((page, i) => {
-        const slot = store.allocate(pageKey(page.file, page.pgno))
-        frames.set([page.offset - base, page.size, page.pgno, slot], i * 4)
+        frames.set([page.offset - base, page.size, page.pgno, slots[i]], i * 4)
       })
       const good = native.fillSlots(this.#replica, view.id, store.cache, bytes, frames)
       // Marks come before answers: a reader that is let go runs through the resident pages faster than this loop.

@@ -157,12 +157,18 @@ export class Replica extends EventEmitter<ReplicaEvents> {
 
   async #awaitHydration(): Promise<void> {
     if (!this.#hydrates || this.#info().hydration === 1) return
-    await new Promise<void>((resolve, reject) => {
-      this.once('hydrated', () => resolve())
-      this.once('closed', () =>
-        reject(new LitestreamError('REPLICA_CLOSED', `${this.url}: closed before its local copy was complete`)),
-      )
-    })
+    // What is awaited keeps the process alive, which neither the worker nor its channel does.
+    const alive = setInterval(() => undefined, 2 ** 30)
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.once('hydrated', () => resolve())
+        this.once('closed', () =>
+          reject(new LitestreamError('REPLICA_CLOSED', `${this.url}: closed before its local copy was complete`)),
+        )
+      })
+    } finally {
+      clearInterval(alive)
+    }
   }
 
   #onEvent(event: SessionEvent): void {

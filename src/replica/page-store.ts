@@ -22,6 +22,8 @@ export class PageStore {
   readonly #interior: LRUCache<number, number>
   readonly #free: number[] = []
   #unused = 0
+  /** Keys whose slots are about to be filled: not to be evicted for one another. */
+  #filling = new Set<number>()
 
   constructor(
     readonly pageSize: number,
@@ -46,8 +48,18 @@ export class PageStore {
     return this.#leaves.has(key) || this.#interior.has(key)
   }
 
-  /** A slot for a page version; what was in it is gone. The caller fills it before it gives the thread away. */
-  allocate(key: number): number {
+  /**
+   * Slots for a few page versions, no two the same; what was in them is gone. The caller fills them before it gives the thread
+   * away.
+   */
+  allocate(keys: readonly number[]): number[] {
+    this.#filling = new Set(keys)
+    const slots = keys.map((key) => this.#allocate(key))
+    this.#filling.clear()
+    return slots
+  }
+
+  #allocate(key: number): number {
     const there = this.#leaves.peek(key) ?? this.#interior.peek(key)
     if (there !== undefined) return there
     const slot = this.#free.pop() ?? (this.#unused < this.slots ? this.#unused++ : this.#evict())
@@ -90,15 +102,14 @@ export class PageStore {
     const lru = crowded ? this.#interior : this.#leaves
     // Second chance: a page that native code read since it was last looked at moves to the front. Bounded, so that a cache in which
     // everything is hot still gives way.
-    for (let i = 0; i < 64; i++) {
+    for (let chances = 64; ; ) {
       const key = lru.rkeys().next().value as number
       const slot = lru.peek(key) as number
-      if (!native.touched(this.cache, slot)) break
+      if (!this.#filling.has(key) && (chances-- <= 0 || !native.touched(this.cache, slot))) {
+        lru.delete(key)
+        return slot
+      }
       lru.get(key)
     }
-    const key = lru.rkeys().next().value as number
-    const slot = lru.peek(key) as number
-    lru.delete(key)
-    return slot
   }
 }

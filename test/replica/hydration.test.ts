@@ -1,0 +1,253 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { type TestContext, test } from 'node:test'
+import type { LitestreamError } from '../../src/errors.js'
+import type { Replica } from '../../src/replica/open-replica.js'
+import { runScript } from '../support/child.js'
+import { contentHashes } from '../support/content.js'
+import { connect, damageFrame, integrity, makeSource, openTestReplica, type Source, value } from '../support/replica.js'
+import { until } from '../support/until.js'
+
+const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);
+  WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
+    INSERT INTO t SELECT i, 0, hex(randomblob(200)) FROM n;`
+
+function firstError(replica: Replica): Promise<LitestreamError> {
+  let first: LitestreamError | undefined
+  replica.once('error', (error) => {
+    first = error
+  })
+  return until('an error is told', () => first)
+}
+
+/** What the local copy is: the pages of the state, header as the primary has it. */
+function assertCopy(source: Source, copy: string): void {
+  const bytes = source.history.bytes
+  assert.ok(readFileSync(copy).subarray(0, bytes.length).equals(bytes), 'the local copy differs from the primary')
+}
+
+test('a local copy is filled in while reads go on, and then serves every page (items 45)', async (t) => {
+  const source = await makeSource(t)
+  const { url, history, directory } = source
+  await history.commit(SEED)
+  const copy = path.join(directory, 'new', 'copy.db')
+  const replica = await openTestReplica(t, url, { hydrate: copy })
+  const db = connect(t, replica.uri)
+  assert.equal(value(db, 'SELECT count(*) FROM t'), 3000)
+  await replica.hydrated
+  assert.equal(db.pragma('litestream_hydration_progress', { simple: true }), '100.0')
+  assert.equal(db.pragma('litestream_hydration_file', { simple: true }), copy)
+  assertCopy(source, copy)
+  const before = replica.stats().crossings
+  assert.equal(integrity(connect(t, replica.uri)), 'ok')
+  assert.equal(replica.stats().crossings, before)
+  assert.equal(statSync(copy).mode & 0o777, 0o600)
+})
+
+test('B5, B6: transactions keep their view while the copy is filled and brought up to date; what is published meanwhile is not lost', async (t) => {
+  const source = await makeSource(t)
+  const { url, history, directory } = source
+  await history.commit(SEED)
+  const copy = path.join(directory, 'copy.db')
+  const replica = await openTestReplica(t, url, { hydrate: copy, cacheSize: 64 * 4096 })
+  const reader = connect(t, replica.uri)
+  reader.pragma('cache_size=10')
+  await replica.hydrated
+  for (let n = 1; n <= 5; n++) {
+    reader.exec('BEGIN')
+    assert.equal(value(reader, 'SELECT sum(n) FROM t'), (n - 1) * 3000)
+    await history.commit(`UPDATE t SET n = ${n}`)
+    await until('the TXID is seen', async () => (await replica.sync()) === history.txid)
+    assert.equal(value(reader, 'SELECT sum(n) FROM t'), (n - 1) * 3000)
+    assert.equal(value(reader, 'SELECT count(v) FROM t'), 3000)
+    reader.exec('COMMIT')
+    await until('the copy is complete', () => replica.stats().hydration === 1)
+  }
+  assert.equal(value(reader, 'SELECT sum(n) FROM t'), 15_000)
+  assert.equal(integrity(reader), 'ok')
+  assertCopy(source, copy)
+})
+
+test('a copy is resumed: what has not changed is not fetched again, what was missed is (item 46, B6)', async (t) => {
+  const source = await makeSource(t)
+  const { url, history, directory } = source
+  await history.commit(SEED)
+  const copy = path.join(directory, 'copy.db')
+  const first = await openTestReplica(t, url, { hydrate: copy })
+  await first.hydrated
+  await first.close()
+  await history.commit('UPDATE t SET n = 1 WHERE id = 7')
+  await history.commit("INSERT INTO t (n, v) VALUES (5, 'x')")
+  const second = await openTestReplica(t, url, { hydrate: copy })
+  await second.hydrated
+  const { fetch } = await second.details()
+  assert.equal(value(connect(t, second.uri), 'SELECT sum(n) FROM t'), 6)
+  assertCopy(source, copy)
+  assert.ok(fetch.bytes < 100_000, `${fetch.bytes} bytes were fetched`)
+})
+
+test('a copy of another replica, or with a broken meta file, is begun anew', async (t) => {
+  const source = await makeSource(t)
+  const { url, history, directory } = source
+  await history.commit(SEED)
+  const copy = path.join(directory, 'copy.db')
+  const first = await openTestReplica(t, url, { hydrate: copy })
+  await first.hydrated
+  await first.close()
+  await until('the copy is given up', () => existsSync(`${copy}.meta`))
+  const other = await makeSource(t)
+  await other.history.commit(`${SEED} UPDATE t SET n = 9`)
+  const second = await openTestReplica(t, other.url, { hydrate: copy })
+  await second.hydrated
+  const db = connect(t, second.uri)
+  assert.equal(value(db, 'SELECT sum(n) FROM t'), 27_000)
+  assertCopy(other, copy)
+  db.close()
+  await second.close()
+  writeFileSync(`${copy}.meta`, '{"version":1,')
+  const third = await openTestReplica(t, url, { hydrate: copy })
+  await third.hydrated
+  assertCopy(source, copy)
+})
+
+test('B7: two replicas, and two processes, on one path: the second is refused', async (t) => {
+  const { url, history, directory } = await makeSource(t)
+  await history.commit(SEED)
+  const copy = path.join(directory, 'copy.db')
+  const replica = await openTestReplica(t, url, { hydrate: copy })
+  await assert.rejects(openTestReplica(t, url, { hydrate: copy, cacheSize: '1MiB' }), {
+    code: 'HYDRATION_CONFLICT',
+    file: copy,
+    hint: /hydration_path/,
+  })
+  const script = `const { openReplica } = await import(src + '/index.js')
+    await openReplica(process.env.URL, { hydrate: process.env.COPY }).catch((error) => console.log(error.code))`
+  const child = runScript(t, script, { URL: url, COPY: copy })
+  assert.deepEqual([await child.ended, child.output()], [0, 'HYDRATION_CONFLICT\n'])
+  // The same replica opened twice in one process is one replica.
+  const again = await openTestReplica(t, url, { hydrate: copy })
+  await Promise.all([replica.hydrated, again.hydrated])
+  await replica.close()
+  await again.close()
+  const next = await openTestReplica(t, url, { hydrate: copy, cacheSize: '1MiB' })
+  await next.hydrated
+})
+
+test('killed while it hydrates, at any moment: the next run ends up right', async (t) => {
+  const source = await makeSource(t)
+  const { url, history, directory } = source
+  await history.commit(SEED)
+  const copy = path.join(directory, 'copy.db')
+  const script = `const { openReplica } = await import(src + '/index.js')
+    const replica = await openReplica(process.env.URL, { hydrate: process.env.COPY, pollInterval: 5 })
+    console.log('open')
+    replica.on('advance', () => console.log('advance'))
+    process.stdin.resume()`
+  for (let round = 0; round < 4; round++) {
+    const child = runScript(t, script, { URL: url, COPY: copy })
+    await until('it is open', () => child.output().includes('open'))
+    for (let i = 0; i < round; i++) await history.commit(`UPDATE t SET n = n + 1 WHERE id % 7 = ${i}`)
+    child.process.kill('SIGKILL')
+    assert.equal(await child.ended, 'SIGKILL')
+    await history.commit('UPDATE t SET n = n + 1 WHERE id < 50')
+  }
+  const replica = await openTestReplica(t, url, { hydrate: copy })
+  await replica.hydrated
+  assertCopy(source, copy)
+  assert.deepEqual(contentHashes(replica.uri), contentHashes(path.join(directory, 'primary.db')))
+})
+
+test('a replica that is begun anew and one whose page size changes: the copy follows', async (t) => {
+  const source = await makeSource(t)
+  const { url, history, directory, client } = source
+  await history.commit(SEED)
+  const copy = path.join(directory, 'copy.db')
+  const replica = await openTestReplica(t, url, { hydrate: copy })
+  const db = connect(t, replica.uri)
+  const reader = connect(t, replica.uri)
+  await replica.hydrated
+  reader.exec('BEGIN')
+  assert.equal(value(reader, 'SELECT sum(n) FROM t'), 0)
+  await history.commit('PRAGMA page_size=8192; UPDATE t SET n = 1; VACUUM')
+  await until('the new page size is seen', async () => (await replica.sync()) === 2)
+  await until('the copy is complete', () => replica.stats().hydration === 1)
+  assert.equal(value(reader, 'SELECT sum(n) FROM t'), 0)
+  assertCopy(source, copy)
+  assert.equal(value(db, 'SELECT sum(n) FROM t'), 3000)
+  await client.delete([
+    { level: 0, minTxid: 1, maxTxid: 1 },
+    { level: 0, minTxid: 2, maxTxid: 2 },
+  ])
+  await history.restart('UPDATE t SET n = 2')
+  await until('the reset is seen', async () => (await replica.sync()) === 1)
+  await until('the copy is complete', () => replica.stats().hydration === 1)
+  assertCopy(source, copy)
+  assert.equal(value(db, 'SELECT sum(n) FROM t'), 6000)
+  // Every page of it is in the copy that its view was opened with.
+  assert.equal(value(reader, 'SELECT sum(n) FROM t'), 0)
+  assert.equal(value(reader, 'SELECT count(v) FROM t'), 3000)
+})
+
+test('files that retention removes while the copy is filled are found in what replaced them', async (t) => {
+  const { url, history, directory, client } = await makeSource(t)
+  await history.commit(SEED)
+  await history.snapshot()
+  const copy = path.join(directory, 'copy.db')
+  const replica = await openTestReplica(t, url, { hydrate: copy })
+  const errors: string[] = []
+  replica.on('error', (error) => errors.push(error.code))
+  await history.commit('UPDATE t SET n = 1')
+  await history.snapshot()
+  await client.delete([{ level: 9, minTxid: 1, maxTxid: 1 }])
+  await replica.hydrated
+  await until('the copy is complete', async () => (await replica.sync()) === 2 && replica.stats().hydration === 1)
+  assert.equal(value(connect(t, replica.uri), 'SELECT sum(n) FROM t'), 3000)
+})
+
+test('a page that is damaged in the store keeps the copy from being complete, and says so', async (t) => {
+  const source = await makeSource(t)
+  const { url, history, directory } = source
+  await damageFrame(source, await history.commit(SEED), 100)
+  const replica = await openTestReplica(t, url, { hydrate: path.join(directory, 'copy.db') })
+  const error = await firstError(replica)
+  assert.equal(error.code, 'LTX_CORRUPT')
+  assert.match(error.message, /page 100/)
+  assert.ok(replica.stats().hydration < 1)
+})
+
+test('a full disk is reported; reads go on from the store, and so does the filling once there is room', async (t) => {
+  const source = await makeSource(t)
+  const { history, directory } = source
+  await history.commit(SEED)
+  const disk = path.join(directory, 'disk')
+  mkdirSync(disk)
+  // A disk of our own needs root, as the servers of the tests do.
+  mount('-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', disk)
+  const copy = path.join(disk, 'copy.db')
+  try {
+    await fillSmallDisk(t, source, copy, () => mount('-o', 'remount,size=16m', disk))
+  } finally {
+    execFileSync('umount', ['-l', disk])
+  }
+})
+
+async function fillSmallDisk(t: TestContext, source: Source, copy: string, makeRoom: () => void): Promise<void> {
+  const { url } = source
+  const replica = await openTestReplica(t, url, { hydrate: copy })
+  const error = await firstError(replica)
+  assert.equal(error.code, 'DISK_FULL')
+  const db = connect(t, replica.uri)
+  assert.equal(value(db, 'SELECT count(*) FROM t'), 3000)
+  assert.ok(replica.stats().hydration < 1)
+  makeRoom()
+  await replica.hydrated
+  assertCopy(source, copy)
+  db.close()
+  await replica.close()
+}
+
+function mount(...args: string[]): void {
+  execFileSync('mount', args)
+}
