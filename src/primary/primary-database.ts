@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import PQueue from 'p-queue'
 import { LitestreamError } from '../errors.js'
 import { lockPgno } from '../ltx/format.js'
@@ -314,13 +315,26 @@ export class PrimaryDatabase {
     if (index && this.#seen && sameCommit(index, this.#seen) && this.#snapshotReason === undefined) return
     for (let moved = 0; moved < 100; ) {
       const done = this.#snapshotReason === undefined ? await this.#advance(opened) : await this.#snapshot(opened)
-      if (done === 'end') return
+      if (done === 'end') {
+        const { pinned } = opened.source
+        const reader = pinned && pinned.backfilled === pinned.frames
+        if (reader && this.#seen && this.#seen.backfilled < this.#seen.frames) this.#handOver(opened)
+        return
+      }
       if (done === 'moved') moved++
     }
     throw new LitestreamError('DATABASE_BUSY', `${this.path}: the WAL changes faster than it can be read`, {
       file: this.path,
       hint: 'It is tried again by itself.',
     })
+  }
+
+  /** Lets the read transaction follow the position, which is protected all the while. */
+  #handOver({ source }: OpenedDatabase): void {
+    const index = source.handOver()
+    this.#covered = false
+    this.#cover(index)
+    this.#sequence = Math.max(this.#sequence, source.identity().sequence)
   }
 
   /** Makes one file of the frames behind the position. */
@@ -396,7 +410,7 @@ export class PrimaryDatabase {
     let index = source.pin()
     if (index.frames === 0) {
       // A position needs a frame to stand behind: an empty WAL has no salts yet that could be known again.
-      source.bump(-1)
+      await source.bump(-1)
       index = source.pin()
     }
     this.#sequence = source.identity().sequence
@@ -524,6 +538,9 @@ export class PrimaryDatabase {
     let copied = { frames: 0, backfilled: 0 }
     let busy = false
     try {
+      // Most of the work is done while writers go on: what was read up to here may be copied.
+      this.#handOver(opened)
+      source.checkpointPassive()
       await source.withWritersBlocked(async () => {
         await this.#syncOpened(opened)
         source.unpin()
@@ -537,7 +554,7 @@ export class PrimaryDatabase {
       })
       const complete = copied.backfilled === copied.frames
       if (complete && copied.frames > 0) {
-        source.bump(mode === 'TRUNCATE' ? 0 : walSize(Math.max(this.#options.truncatePages, 0), source.pageSize))
+        await source.bump(mode === 'TRUNCATE' ? 0 : walSize(Math.max(this.#options.truncatePages, 0), source.pageSize))
         this.#sequence++
       }
     } catch (error) {
@@ -562,13 +579,18 @@ export class PrimaryDatabase {
     return event
   }
 
-  /** With TRUNCATE readers are waited for, as long as for a lock: what SQLite's own TRUNCATE does, which cannot be sealed. */
+  /**
+   * With TRUNCATE readers are waited for, as long as for a lock: what SQLite's own TRUNCATE does, which cannot be sealed. Another
+   * connection that is copying already is always waited for.
+   */
   async #copyWal({ source }: OpenedDatabase, mode: CheckpointMode): Promise<{ frames: number; backfilled: number }> {
-    const deadline = performance.now() + (mode === 'TRUNCATE' ? this.#options.busyTimeout : 0)
+    const deadline = performance.now() + this.#options.busyTimeout
     for (;;) {
-      const result = source.checkpointPassive()
-      if (result.backfilled === result.frames || performance.now() >= deadline) return result
-      await new Promise((resolve) => setTimeout(resolve, 10))
+      const done = source.checkpointPassive()
+      const { frames, backfilled } = source.walIndex() ?? { frames: 1, backfilled: 0 }
+      const wait = mode === 'TRUNCATE' ? backfilled < frames : !done
+      if (!wait || performance.now() >= deadline) return { frames, backfilled }
+      await delay(1)
     }
   }
 }

@@ -1,17 +1,11 @@
 import { realpathSync } from 'node:fs'
-import { LitestreamError } from '../errors.js'
+import { setTimeout as delay } from 'node:timers/promises'
+import { isLitestreamError, LitestreamError } from '../errors.js'
 import { sameCommit, type WalIndex } from '../wal/wal-index.js'
 import { databaseError } from './database-error.js'
 import { bumpSequence, type DatabaseIdentity, ensureTables, identityOf } from './litestream-tables.js'
 import { noteOpen } from './open-databases.js'
 import { SourceConnection } from './source-connection.js'
-
-export interface CheckpointResult {
-  /** Frames in the WAL. */
-  readonly frames: number
-  /** How many of them are in the database file now. */
-  readonly backfilled: number
-}
 
 /**
  * The database that is replicated: two connections, one that holds a read transaction for as long as it lives and by that keeps
@@ -23,12 +17,14 @@ export class SourceDatabase {
   readonly pageSize: number
   readonly #reader: SourceConnection
   readonly #writer: SourceConnection
+  readonly #busyTimeout: number
   readonly #noLongerOpen: () => void
   #pinned: WalIndex | undefined
 
   /** Opens the database, turns it to WAL mode and creates Litestream's tables. Pins nothing yet. */
   constructor(path: string, busyTimeout: number) {
     this.path = realpathSync(path)
+    this.#busyTimeout = busyTimeout
     this.#noLongerOpen = noteOpen(this.path)
     try {
       this.#writer = new SourceConnection(this.path, busyTimeout)
@@ -41,6 +37,7 @@ export class SourceDatabase {
       ensureTables(this.#writer)
       this.#reader = new SourceConnection(this.path, busyTimeout)
       this.pageSize = this.#reader.sqlite.pragma('page_size', { simple: true }) as number
+      this.#writer.sqlite.pragma('busy_timeout = 0')
     } catch (error) {
       this.close()
       throw databaseError(error, this.path, 'opening it')
@@ -79,6 +76,20 @@ export class SourceDatabase {
     )
   }
 
+  /**
+   * Moves the read transaction on to what is committed now, without a moment in which none is there. A transaction that reads from
+   * the file alone holds up everybody's checkpoints, and each commit of an application that checkpoints by itself then sorts
+   * the whole WAL in vain; one that reads from the WAL costs it nothing.
+   */
+  handOver(): WalIndex {
+    this.#writer.exec('BEGIN; SELECT count(*) FROM _litestream_lock', 'beginning a read transaction')
+    try {
+      return this.pin()
+    } finally {
+      this.#writer.exec('COMMIT', 'ending a read transaction')
+    }
+  }
+
   unpin(): void {
     this.#pinned = undefined
     if (this.#reader.sqlite.inTransaction) this.#reader.exec('COMMIT', 'ending a read transaction')
@@ -110,7 +121,7 @@ export class SourceDatabase {
 
   /** Runs `work` while no other connection can commit. Throws DATABASE_BUSY when the lock cannot be had in time. */
   async withWritersBlocked<T>(work: () => Promise<T>): Promise<T> {
-    this.#writer.exec('BEGIN IMMEDIATE', 'taking the write lock')
+    await this.#patiently(() => this.#writer.exec('BEGIN IMMEDIATE', 'taking the write lock'))
     try {
       return await work()
     } finally {
@@ -118,11 +129,28 @@ export class SourceDatabase {
     }
   }
 
-  /** Copies as much of the WAL into the database file as readers allow, waiting for none. Only while not pinned. */
-  checkpointPassive(): CheckpointResult {
+  /** Tries every millisecond: SQLite's own waiting gets longer each time, and hardly ever meets a writer's short pauses. */
+  async #patiently(attempt: () => void): Promise<void> {
+    const deadline = performance.now() + this.#busyTimeout
+    for (;;) {
+      try {
+        attempt()
+        return
+      } catch (error) {
+        if (!isLitestreamError(error, 'DATABASE_BUSY') || performance.now() >= deadline) throw error
+      }
+      await delay(1)
+    }
+  }
+
+  /**
+   * Copies as much of the WAL into the database file as read transactions allow, waiting for none. False when another connection
+   * was at it already, and nothing was done.
+   */
+  checkpointPassive(): boolean {
+    const connection = this.#reader.sqlite.inTransaction ? this.#writer : this.#reader
     try {
-      const [row] = this.#reader.sqlite.pragma('wal_checkpoint(PASSIVE)') as { log: number; checkpointed: number }[]
-      return { frames: Math.max(0, row!.log), backfilled: Math.max(0, row!.checkpointed) }
+      return connection.sqlite.pragma('wal_checkpoint(PASSIVE)', { simple: true }) === 0
     } catch (error) {
       throw databaseError(error, this.path, 'checkpointing')
     }
@@ -132,9 +160,9 @@ export class SourceDatabase {
    * Commits a write of one page. Where the whole WAL is in the database file and no reader needs it, that restarts the WAL, and
    * the file is then cut to `sizeLimit` bytes (negative: left as it is).
    */
-  bump(sizeLimit: number): void {
+  async bump(sizeLimit: number): Promise<void> {
     this.#writer.sqlite.pragma(`journal_size_limit = ${sizeLimit}`)
-    bumpSequence(this.#writer)
+    await this.#patiently(() => bumpSequence(this.#writer))
   }
 
   /** The -wal stays as it is. */

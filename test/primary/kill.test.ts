@@ -59,7 +59,7 @@ test(`killed at random moments under load for ${SECONDS} s: every TXID is a comm
       if (random(3) === 0) {
         // The application comes to an end, too, in one way or another, and may go on alone for a while.
         await app.stop(random(2) === 0 ? 'SIGTERM' : 'SIGKILL')
-        if (random(2) === 0) await app.run(random(50), settings())
+        if (random(2) === 0) await app.run(1 + random(50), settings())
         app.start(settings())
       }
       states += await check()
