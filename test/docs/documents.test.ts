@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { promisify } from 'node:util'
+import Database from 'better-sqlite3'
+import { normalizeFlags } from '../../src/cli/go-flags.js'
+import { createProgram } from '../../src/cli/program.js'
+import { configFromText } from '../../src/config/load.js'
+import { replicateOnce } from '../../src/index.js'
+import { freePort } from '../support/servers/free-port.js'
+import { temporaryDirectory } from '../support/temporary-directory.js'
+import { until } from '../support/until.js'
+import { snippetsOf } from './snippets.js'
+
+// The documents are run as they stand, from top to bottom, each in a directory of its own with a database `app.db`. What they
+// cannot have here is replaced: the bucket by a folder, /var by that directory, port 9090 by a free one, the one date by the present.
+
+const root = path.resolve(import.meta.dirname, '../../..')
+const generated = ['commands.md', 'configuration.md']
+const written = [
+  'README.md',
+  ...readdirSync(path.join(root, 'docs'))
+    .filter((f) => f.endsWith('.md'))
+    .map((f) => `docs/${f}`),
+]
+
+async function createSandbox(t: TestContext) {
+  const dir = temporaryDirectory(t)
+  const port = await freePort()
+  const modules = path.join(dir, 'node_modules')
+  const own = path.join(modules, 'litestream-ts')
+  mkdirSync(own, { recursive: true })
+  for (const name of ['better-sqlite3', 'prom-client'])
+    symlinkSync(path.join(root, 'node_modules', name), path.join(modules, name))
+  const exports = { '.': './index.js', './metrics': './metrics.js' }
+  writeFileSync(path.join(own, 'package.json'), JSON.stringify({ name: 'litestream-ts', type: 'module', exports }))
+  writeFileSync(path.join(own, 'index.js'), `export * from ${JSON.stringify(path.join(root, '.out/src/index.js'))}\n`)
+  writeFileSync(
+    path.join(own, 'metrics.js'),
+    `export * from ${JSON.stringify(path.join(root, '.out/src/metrics/replica-metrics.js'))}\n`,
+  )
+  const bin = path.join(dir, 'bin')
+  mkdirSync(bin)
+  const main = path.join(root, '.out/src/cli/main.js')
+  writeFileSync(path.join(bin, 'litestream-ts'), `#!/bin/sh\nexec ${process.execPath} ${main} "$@"\n`, { mode: 0o755 })
+  const db = new Database(path.join(dir, 'app.db'))
+  db.exec("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO users (name) VALUES ('Ada'), ('Grace')")
+  db.close()
+  mkdirSync(path.join(dir, 'lib/app'), { recursive: true })
+  mkdirSync(path.join(dir, 'cache'))
+  const here = (text: string) =>
+    text
+      .replaceAll('s3://bucket', `file://${dir}/bucket`)
+      .replaceAll('/var/', `${dir}/`)
+      .replaceAll('127.0.0.1:9090', `127.0.0.1:${port}`)
+      .replaceAll('2026-01-31T15:04:05Z', new Date(Date.now() + 1000).toISOString())
+  const config = here('addr: 127.0.0.1:9090\ndbs: [{ path: app.db, replica: { url: s3://bucket/app.db } }]')
+  writeFileSync(path.join(dir, 'litestream.yml'), config.replace('app.db,', `${dir}/app.db,`))
+  const env = { ...process.env, PATH: `${bin}:${path.dirname(process.execPath)}:${process.env.PATH}` }
+  return { dir, here, env }
+}
+
+for (const name of written.filter((file) => !generated.includes(path.basename(file)))) {
+  const snippets = snippetsOf(path.join(root, name))
+  test(`${name}: its ${snippets.length} snippets work`, async (t) => {
+    const { dir, here, env } = await createSandbox(t)
+    const background: ChildProcess[] = []
+    t.after(() => {
+      for (const child of background) child.kill('SIGKILL')
+    })
+    const firstReader = snippets.find(({ mode }) => mode !== 'norun')
+    if (firstReader && firstReader.mode === 'run' && !/litestream-ts replicate|replicate\(/.test(firstReader.text)) {
+      await replicateOnce(path.join(dir, 'app.db'), `file://${dir}/bucket/app.db`)
+    }
+    for (const snippet of snippets) {
+      const text = here(snippet.text)
+      const where = `${name}:${snippet.line}`
+      try {
+        if (snippet.language === 'yaml') assert.ok(configFromText(text, where).databases.length > 0)
+        else if (snippet.language === 'sh' && snippet.mode === 'background') {
+          const child = spawn('bash', ['-euc', `exec ${text.trim()}`], {
+            cwd: dir,
+            env,
+            stdio: ['ignore', 'ignore', 'pipe'],
+          })
+          background.push(child)
+          let log = ''
+          child.stderr.setEncoding('utf8').on('data', (part: string) => {
+            log += part
+          })
+          await until(`${where} replicates`, () => log.includes('ltx file uploaded'))
+        } else if (snippet.language === 'sh' && snippet.mode === 'run') {
+          await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', text], { cwd: dir, env, timeout: 60_000 })
+        } else if (snippet.language === 'ts' && snippet.mode === 'run') {
+          const file = path.join(dir, 'snippet.mjs')
+          writeFileSync(file, text)
+          await promisify(execFile)(process.execPath, [file], { cwd: dir, env, timeout: 60_000 })
+        }
+      } catch (error) {
+        const { message, stderr = '' } = error as Error & { stderr?: string }
+        assert.fail(`${where}: ${message}\n${stderr}`)
+      }
+    }
+    for (const child of background) {
+      child.kill('SIGTERM')
+      const [status] = await once(child, 'exit')
+      assert.equal(status, 0, name)
+    }
+  })
+}
+
+test('every command line in the documents is one that parses', () => {
+  for (const name of written) {
+    for (const { language, text, line } of snippetsOf(path.join(root, name))) {
+      if (language !== 'sh') continue
+      for (const command of text.split('\n')) {
+        const match = /^(?:npx )?litestream-ts (.*?)(?: +#.*| >.*)?$/.exec(command)
+        if (match) parses(match[1]!, `${name}:${line}`)
+      }
+    }
+  }
+})
+
+function parses(line: string, where: string): void {
+  const argv = line.match(/"[^"]*"|'[^']*'|\S+/g)!
+  const program = createProgram()
+  const silence = (command: typeof program): void => {
+    command.exitOverride().configureOutput({ writeErr: () => {}, writeOut: () => {} })
+    if (command.commands.length === 0) command.action(() => {})
+    for (const child of command.commands) silence(child as typeof program)
+  }
+  silence(program)
+  assert.doesNotThrow(
+    () => program.parse(normalizeFlags(program, argv), { from: 'user' }),
+    `${where}: litestream-ts ${line}`,
+  )
+}
+
+test('every link in the documents leads somewhere', () => {
+  for (const name of written) {
+    const text = readFileSync(path.join(root, name), 'utf8')
+    for (const [, target] of text.matchAll(/\]\(([^)]+)\)/g)) {
+      if (/^https?:/.test(target!)) continue
+      const [file, anchor] = target!.split('#')
+      const to = file ? path.resolve(root, path.dirname(name), file) : path.join(root, name)
+      assert.ok(existsSync(to), `${name}: ${target}`)
+      if (anchor === undefined) continue
+      const headings = [...readFileSync(to, 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+        heading!
+          .toLowerCase()
+          .replace(/[^\w -]/g, '')
+          .replaceAll(' ', '-'),
+      )
+      assert.ok(headings.includes(anchor), `${name}: ${target}`)
+    }
+  }
+})
+
+test('the unit and the image name what there is', () => {
+  const unit = readFileSync(path.join(root, 'docs/examples/litestream-ts.service'), 'utf8')
+  const exec = /^ExecStart=.* litestream-ts (.*)$/m.exec(unit)![1]!
+  parses(exec, 'litestream-ts.service')
+  for (const section of ['Unit', 'Service', 'Install']) assert.ok(unit.includes(`[${section}]`))
+  const image = readFileSync(path.join(root, 'docs/examples/Dockerfile'), 'utf8')
+  assert.match(image, /dist\/cli\/main\.js/)
+  const [, cmd] = /^CMD (\[.*\])$/m.exec(image)!
+  parses((JSON.parse(cmd!) as string[]).join(' '), 'Dockerfile')
+})
