@@ -26,7 +26,10 @@ export async function openReplicaClient(url: string, options: OpenReplicaClientO
       const { FileReplicaClient } = await import('./file/file-client.js')
       return FileReplicaClient.open(location, options.file)
     }
-    case 's3':
+    case 's3': {
+      const { S3ReplicaClient } = await import('./s3/s3-client.js')
+      return S3ReplicaClient.open(location, options.s3)
+    }
     case 'nats':
       throw new LitestreamError('INVALID_URL', `${redactUrl(url)}: ${location.type} is not built yet`)
   }

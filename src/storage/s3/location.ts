@@ -39,7 +39,7 @@ const SERVICE_HOSTS: readonly { pattern: RegExp; settings: (match: RegExpExecArr
   { pattern: /^(?<bucket>.+)\.s3\.amazonaws\.com$/, settings: () => ({}) },
   {
     pattern: /^(?<bucket>.+)\.(?<host>(?<region>[a-z0-9]+)\.digitaloceanspaces\.com)$/,
-    settings: (m) => ({ endpoint: `https://${m.groups!.host}`, region: m.groups!.region }),
+    settings: (m) => ({ endpoint: `https://${m.groups!.host}`, region: m.groups!.region, forcePathStyle: false }),
   },
   {
     pattern: /^(?<bucket>.+)\.(?<host>s3\.(?<region>[a-z0-9-]+)\.backblazeb2\.com)$/,
@@ -51,7 +51,7 @@ const SERVICE_HOSTS: readonly { pattern: RegExp; settings: (match: RegExpExecArr
   },
   {
     pattern: /^(?<bucket>.+)\.(?<host>s3\.(?<region>[a-z0-9-]+)\.scw\.cloud)$/,
-    settings: (m) => ({ endpoint: `https://${m.groups!.host}`, region: m.groups!.region }),
+    settings: (m) => ({ endpoint: `https://${m.groups!.host}`, region: m.groups!.region, forcePathStyle: false }),
   },
   // Any other host with a port is taken for a MinIO of one's own.
   {

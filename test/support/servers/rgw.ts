@@ -141,7 +141,7 @@ export async function startRgw(): Promise<RgwServer> {
     await run('ceph', 'osd', 'crush', 'add', 'osd.0', '1', 'host=h', 'root=default')
     await run('ceph-osd', '-i', '0', '--mkfs', '--osd-uuid', osd)
     processes.push(serve('ceph-osd', '-i', '0'))
-    await until('the OSD is up', async () => (await run('ceph', 'osd', 'stat')).stdout.includes('1 up'), 20_000)
+    await until('the OSD is up', async () => (await run('ceph', 'osd', 'stat')).stdout.includes('1 up'), 120_000)
     await startGateway()
     await run(
       'radosgw-admin',

@@ -1,0 +1,294 @@
+import {
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3'
+import { isLitestreamError, LitestreamError } from '../../errors.js'
+import { parseFileName } from '../../ltx/file-name.js'
+import { firstName, s3Key, s3LevelPrefix } from '../keys.js'
+import { OperationCounters } from '../operation-counters.js'
+import { rangeError } from '../range.js'
+import type {
+  ByteRange,
+  ListOptions,
+  LtxFileInfo,
+  LtxFileRef,
+  Operation,
+  OperationStats,
+  ReadOptions,
+  ReadResult,
+  ReplicaClient,
+  RequestOptions,
+  TaggedObject,
+  WriteOptions,
+} from '../replica-client.js'
+import { DEFAULT_POLICY, type RequestPolicy } from '../request-policy.js'
+import { download } from './download.js'
+import type { S3Location } from './location.js'
+import { resolveS3Settings } from './provider.js'
+import { S3Requests, type Subject } from './requests.js'
+import { makeSdkClient, type RequestHandler } from './sdk.js'
+import type { S3Settings } from './settings.js'
+import { parseTimestamp, TIMESTAMP_KEY } from './timestamp.js'
+import { upload } from './upload.js'
+
+/** Keys of one DeleteObjects; the API's limit. */
+const DELETE_BATCH = 1000
+/** Failed keys that a message names. */
+const NAMED_FAILURES = 5
+
+export interface S3ClientOptions {
+  readonly policy?: Partial<RequestPolicy>
+  /** How tests see requests as they would go out. */
+  readonly requestHandler?: RequestHandler
+}
+
+/** A replica in an S3 bucket: `<path>/<level as 4 hex digits>/<min>-<max>.ltx`. */
+export class S3ReplicaClient implements ReplicaClient {
+  readonly type = 's3'
+  readonly url: string
+  readonly #path: string
+  readonly #counters = new OperationCounters()
+  readonly #requests: S3Requests
+  /** Whether the store wants entity tags in If-Match without their quotes (Ceph does). */
+  #bareTags = false
+
+  private constructor(location: S3Location, requests: S3Requests, counters: OperationCounters) {
+    this.url = location.path === '.' ? `s3://${location.bucket}` : `s3://${location.bucket}/${location.path}`
+    this.#path = location.path
+    this.#requests = requests
+    this.#counters = counters
+  }
+
+  /** Throws INVALID_URL for settings that cannot go together. Sends nothing, but for the region of an AWS bucket that names none. */
+  static async open(
+    location: S3Location,
+    settings: S3Settings = {},
+    { policy, requestHandler }: S3ClientOptions = {},
+  ): Promise<S3ReplicaClient> {
+    const { bucket } = location
+    const resolved = resolveS3Settings({ ...location.settings, ...defined(settings) }, bucket, `s3://${bucket}`)
+    const inForce = { ...DEFAULT_POLICY, ...policy }
+    const sdk = await makeSdkClient(resolved, bucket, inForce, requestHandler)
+    const counters = new OperationCounters()
+    return new S3ReplicaClient(location, new S3Requests(sdk, bucket, resolved, inForce, counters), counters)
+  }
+
+  async *list(level: number, { fromTxid = 0, signal }: ListOptions = {}): AsyncIterable<LtxFileInfo> {
+    const prefix = s3LevelPrefix(this.#path, level)
+    const subject = this.#subject('LIST', 'listing', prefix, signal)
+    let token: string | undefined
+    do {
+      const page = await this.#requests.retried(
+        subject,
+        () => (client, options) =>
+          client.send(
+            new ListObjectsV2Command({
+              Bucket: this.#requests.bucket,
+              Prefix: prefix,
+              ...(token ? { ContinuationToken: token } : {}),
+              ...(fromTxid > 0 && !token ? { StartAfter: prefix + firstName(fromTxid) } : {}),
+            }),
+            options,
+          ),
+      )
+      for (const { Key = '', Size = 0, LastModified } of page.Contents ?? []) {
+        const range = parseFileName(Key.slice(prefix.length))
+        if (range === undefined || range.minTxid < fromTxid) continue
+        yield { level, ...range, size: Size, createdAt: LastModified?.getTime() ?? 0 }
+      }
+      token = page.IsTruncated ? page.NextContinuationToken : undefined
+    } while (token !== undefined)
+  }
+
+  async read(file: LtxFileRef, range: ByteRange, { signal }: ReadOptions = {}): Promise<ReadResult> {
+    const key = s3Key(this.#path, file)
+    const subject = this.#subject('GET', 'reading', key, signal)
+    const wanted = 'suffix' in range ? range.suffix : range.length
+    if (wanted === 0) return this.#readNothing(file, range, signal)
+    const { chunks, place } = download(this.#requests, subject, key, rangeHeader(range))
+    const parts: Uint8Array[] = []
+    let length = 0
+    for await (const chunk of chunks) {
+      parts.push(chunk)
+      length += chunk.byteLength
+    }
+    const { offset, fileSize } = place()
+    // A range that reaches beyond the end is answered with what there is; here it is an error, as on every backend.
+    if (!('suffix' in range) && range.length !== undefined && length < range.length) {
+      throw rangeError(range, fileSize, subject.target)
+    }
+    return { data: parts.length === 1 ? parts[0] : Buffer.concat(parts, length), offset, fileSize }
+  }
+
+  /** HTTP has no empty range. */
+  async #readNothing(file: LtxFileRef, range: ByteRange, signal: AbortSignal | undefined): Promise<ReadResult> {
+    const { size } = await this.stat(file, signal ? { signal } : {})
+    const offset = 'suffix' in range ? size : range.offset
+    if (offset > size) throw rangeError(range, size, this.#requests.target(s3Key(this.#path, file)))
+    return { data: new Uint8Array(), offset, fileSize: size }
+  }
+
+  async *stream(
+    file: LtxFileRef,
+    { offset = 0, signal }: RequestOptions & { readonly offset?: number } = {},
+  ): AsyncIterable<Uint8Array> {
+    const key = s3Key(this.#path, file)
+    try {
+      yield* download(this.#requests, this.#subject('GET', 'reading', key, signal), key, `bytes=${offset}-`).chunks
+    } catch (error) {
+      // Nothing is left behind the last byte, and a store calls that a bad range.
+      if (!isLitestreamError(error, 'INVALID_ARGUMENT') || offset === 0) throw error
+      if ((await this.stat(file, signal ? { signal } : {})).size !== offset) throw error
+    }
+  }
+
+  async write(
+    file: LtxFileRef,
+    body: Uint8Array | AsyncIterable<Uint8Array>,
+    { timestamp, createOnly = false, signal }: WriteOptions,
+  ): Promise<LtxFileInfo> {
+    const key = s3Key(this.#path, file)
+    const subject = this.#subject('PUT', 'writing', key, signal)
+    const size = await upload(this.#requests, subject, key, body, { timestamp, createOnly })
+    return { level: file.level, minTxid: file.minTxid, maxTxid: file.maxTxid, size, createdAt: timestamp }
+  }
+
+  async delete(files: readonly LtxFileRef[], { signal }: RequestOptions = {}): Promise<void> {
+    for (let i = 0; i < files.length; i += DELETE_BATCH) {
+      const Objects = files.slice(i, i + DELETE_BATCH).map((file) => ({ Key: s3Key(this.#path, file) }))
+      const subject = this.#subject('DELETE', 'deleting', Objects.length === 1 ? Objects[0].Key : this.#path, signal)
+      const { Errors = [] } = await this.#requests.retried(
+        subject,
+        () => (client, options) =>
+          client.send(new DeleteObjectsCommand({ Bucket: this.#requests.bucket, Delete: { Objects } }), options),
+      )
+      const failed = Errors.filter(({ Code }) => Code !== 'NoSuchKey')
+      if (failed.length === 0) continue
+      const named = failed.slice(0, NAMED_FAILURES).map(({ Key, Code, Message }) => `${Key} (${Message ?? Code})`)
+      throw new LitestreamError(
+        failed.some(({ Code }) => Code === 'AccessDenied') ? 'ACCESS_DENIED' : 'STORAGE_FAILED',
+        `deleting ${failed.length} of ${Objects.length} objects from s3://${this.#requests.bucket} failed: ${named.join(', ')}`,
+        { file: failed[0].Key, hint: 'The credentials need s3:DeleteObject on this bucket.' },
+      )
+    }
+  }
+
+  async stat(file: LtxFileRef, { signal }: RequestOptions = {}): Promise<LtxFileInfo> {
+    const Key = s3Key(this.#path, file)
+    const { bucket: Bucket, customerKey } = this.#requests
+    const head = await this.#requests.retried(
+      this.#subject('HEAD', 'looking at', Key, signal),
+      () => (client, options) => client.send(new HeadObjectCommand({ Bucket, Key, ...customerKey }), options),
+    )
+    const { level, minTxid, maxTxid } = file
+    const createdAt = parseTimestamp(head.Metadata?.[TIMESTAMP_KEY]) ?? head.LastModified?.getTime() ?? 0
+    return { level, minTxid, maxTxid, size: head.ContentLength ?? 0, createdAt }
+  }
+
+  async getObject(name: string, { signal }: RequestOptions = {}): Promise<TaggedObject | undefined> {
+    const Key = `${this.#path}/${name}`
+    const { bucket: Bucket, customerKey } = this.#requests
+    try {
+      return await this.#requests.retried(
+        this.#subject('GET', 'reading', Key, signal),
+        () => async (client, options) => {
+          const reply = await client.send(new GetObjectCommand({ Bucket, Key, ...customerKey }), options)
+          const data = (await reply.Body?.transformToByteArray()) ?? new Uint8Array()
+          this.#counters.bytes('GET', data.byteLength)
+          return { data, tag: reply.ETag ?? '' }
+        },
+      )
+    } catch (error) {
+      // A bucket that is not there is no answer about the object.
+      if (isLitestreamError(error, 'NOT_FOUND') && !error.message.includes('NoSuchBucket')) return undefined
+      throw error
+    }
+  }
+
+  async putObject(
+    name: string,
+    data: Uint8Array,
+    ifTag: string | null,
+    { signal }: RequestOptions = {},
+  ): Promise<string> {
+    const Key = `${this.#path}/${name}`
+    const { bucket: Bucket, customerKey } = this.#requests
+    const subject = this.#subject('PUT', 'writing', Key, signal)
+    const condition = () => (ifTag === null ? { IfNoneMatch: '*' } : { IfMatch: this.#bareTags ? bare(ifTag) : ifTag })
+    // One attempt: after a lost answer nobody knows whose object stands there, and a lease must not guess.
+    const send = () =>
+      this.#requests.once(subject, (client, options) =>
+        client.send(
+          new PutObjectCommand({
+            Bucket,
+            Key,
+            Body: data,
+            ContentLength: data.byteLength,
+            ...customerKey,
+            ...condition(),
+          }),
+          options,
+        ),
+      )
+    try {
+      return (await send()).ETag ?? ''
+    } catch (error) {
+      if (ifTag === null || this.#bareTags || !isLitestreamError(error, 'PRECONDITION_FAILED')) throw error
+      if ((await this.getObject(name, signal ? { signal } : {}))?.tag !== ifTag) throw error
+      this.#bareTags = true
+      return (await send()).ETag ?? ''
+    }
+  }
+
+  async deleteObject(name: string, ifTag: string, { signal }: RequestOptions = {}): Promise<void> {
+    const Key = `${this.#path}/${name}`
+    // Not every store looks at If-Match on a delete: the tag is looked at here first.
+    const there = await this.getObject(name, signal ? { signal } : {})
+    if (there === undefined) return
+    if (there.tag !== ifTag) {
+      throw new LitestreamError(
+        'PRECONDITION_FAILED',
+        `deleting ${this.#requests.target(Key)} failed: it was changed`,
+        {
+          file: Key,
+        },
+      )
+    }
+    await this.#requests.retried(
+      this.#subject('DELETE', 'deleting', Key, signal),
+      () => (client, options) => client.send(new DeleteObjectCommand({ Bucket: this.#requests.bucket, Key }), options),
+    )
+  }
+
+  stats(): Readonly<Record<Operation, OperationStats>> {
+    return this.#counters.snapshot()
+  }
+
+  async close(): Promise<void> {
+    this.#requests.client.destroy()
+  }
+
+  #subject(operation: Operation, doing: string, key: string, signal: AbortSignal | undefined): Subject {
+    return { operation, doing, target: this.#requests.target(key), signal }
+  }
+}
+
+function rangeHeader(range: ByteRange): string {
+  if ('suffix' in range) return `bytes=-${range.suffix}`
+  return range.length === undefined
+    ? `bytes=${range.offset}-`
+    : `bytes=${range.offset}-${range.offset + range.length - 1}`
+}
+
+function bare(tag: string): string {
+  return tag.replace(/^"|"$/g, '')
+}
+
+/** Settings that were left out must not hide those of the URL. */
+function defined<T extends object>(settings: T): Partial<T> {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as Partial<T>
+}

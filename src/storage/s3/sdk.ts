@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto'
+import { HeadBucketCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
+import type { RequestPolicy } from '../request-policy.js'
+import type { ResolvedS3Settings } from './provider.js'
+
+/** What a request looks like to a middleware, as far as it matters here. */
+interface OutgoingRequest {
+  readonly method: string
+  readonly query: Readonly<Record<string, unknown>>
+  headers: Record<string, string>
+  readonly body?: unknown
+}
+
+/** Connections kept open to one store: more than a reader or an upload has in flight. */
+const MAX_CONNECTIONS = 64
+
+/** How tests see a request as it would go out; the product never sets it. */
+export type RequestHandler = NonNullable<S3ClientConfig['requestHandler']>
+
+/**
+ * The SDK's client for these settings. It makes one attempt a call: retrying, which must span the reading of a body too, is this
+ * package's own (see retry.ts).
+ */
+export async function makeSdkClient(
+  settings: ResolvedS3Settings,
+  bucket: string,
+  policy: RequestPolicy,
+  requestHandler?: RequestHandler,
+): Promise<S3Client> {
+  const custom = settings.endpoint !== undefined
+  const agent = { keepAlive: true, maxSockets: Math.max(MAX_CONNECTIONS, 2 * settings.concurrency) }
+  const config: S3ClientConfig = {
+    maxAttempts: 1,
+    forcePathStyle: settings.forcePathStyle,
+    customUserAgent: 'litestream-ts',
+    // A custom endpoint gets no checksum it is not known to understand, and so never an aws-chunked body.
+    requestChecksumCalculation: custom ? 'WHEN_REQUIRED' : 'WHEN_SUPPORTED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    requestHandler: requestHandler ?? {
+      connectionTimeout: policy.firstByteTimeout,
+      socketTimeout: policy.idleTimeout,
+      httpAgent: agent,
+      httpsAgent: { ...agent, rejectUnauthorized: !settings.skipVerify },
+    },
+    ...(custom && { endpoint: settings.endpoint! }),
+    ...(bucket.startsWith('arn:') && { useArnRegion: true }),
+    ...credentialsOf(settings),
+  }
+  const region = settings.region ?? regionOfEnvironment() ?? regionOfArn(bucket)
+  if (region !== undefined || custom)
+    return prepare(new S3Client({ ...config, region: region ?? 'us-east-1' }), settings)
+  return prepare(new S3Client({ ...config, region: await discoverRegion(config, bucket) }), settings)
+}
+
+function credentialsOf(settings: ResolvedS3Settings): Partial<S3ClientConfig> {
+  if (settings.anonymous) {
+    return {
+      credentials: { accessKeyId: '', secretAccessKey: '' },
+      signer: { sign: async (request) => request },
+    }
+  }
+  const { accessKeyId, secretAccessKey, sessionToken } = settings
+  if (accessKeyId !== undefined && secretAccessKey !== undefined) {
+    return { credentials: { accessKeyId, secretAccessKey, ...(sessionToken !== undefined && { sessionToken }) } }
+  }
+  // Litestream copies its own variables to those of AWS, where these are not set.
+  const env = process.env
+  const id = env.AWS_ACCESS_KEY_ID || env.LITESTREAM_ACCESS_KEY_ID
+  const secret = env.AWS_SECRET_ACCESS_KEY || env.LITESTREAM_SECRET_ACCESS_KEY
+  const fromLitestream = env.LITESTREAM_ACCESS_KEY_ID !== undefined || env.LITESTREAM_SECRET_ACCESS_KEY !== undefined
+  if (fromLitestream && id && secret && !(env.AWS_ACCESS_KEY_ID && env.AWS_SECRET_ACCESS_KEY)) {
+    return { credentials: { accessKeyId: id, secretAccessKey: secret } }
+  }
+  return {} // the SDK's whole chain: environment, profiles, SSO, web identity, container, instance
+}
+
+function regionOfEnvironment(): string | undefined {
+  return process.env.AWS_REGION || process.env.AWS_DEFAULT_REGION || undefined
+}
+
+function regionOfArn(bucket: string): string | undefined {
+  return bucket.startsWith('arn:') ? bucket.split(':')[3] || undefined : undefined
+}
+
+/** Where a bucket on AWS is. AWS says it in a header of any reply about the bucket, even one that refuses the request. */
+async function discoverRegion(config: S3ClientConfig, bucket: string): Promise<string> {
+  const fallback = 'us-east-1'
+  const client = new S3Client({ ...config, region: fallback })
+  try {
+    const { BucketRegion } = await client.send(new HeadBucketCommand({ Bucket: bucket }))
+    return BucketRegion ?? fallback
+  } catch (error) {
+    // Whatever is wrong beside the region, the first real request will say so better.
+    const { $response } = error as { $response?: { headers?: Record<string, string> } }
+    return $response?.headers?.['x-amz-bucket-region'] ?? fallback
+  } finally {
+    if (config.requestHandler === undefined) client.destroy()
+  }
+}
+
+function prepare(client: S3Client, settings: ResolvedS3Settings): S3Client {
+  client.middlewareStack.add(
+    (next) => (args) => {
+      const request = args.request as OutgoingRequest
+      Object.assign(request.headers, settings.headers)
+      for (const name of Object.keys(request.headers)) {
+        if (settings.unsignableHeaders.includes(name.toLowerCase())) delete request.headers[name]
+      }
+      if (!settings.signPayload) request.headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD'
+      if (settings.requireContentMd5 && isBatchDelete(request)) addContentMd5(request)
+      return next(args)
+    },
+    { step: 'build', name: 'litestreamHeaders', priority: 'low' },
+  )
+  return client
+}
+
+function isBatchDelete(request: OutgoingRequest): boolean {
+  return request.method === 'POST' && 'delete' in request.query
+}
+
+/** The SDK sends a CRC32 there, which older stores do not take for the MD5 that they require. */
+function addContentMd5(request: OutgoingRequest): void {
+  if (typeof request.body !== 'string' && !(request.body instanceof Uint8Array)) return
+  request.headers['content-md5'] = createHash('md5').update(request.body).digest('base64')
+  for (const name of Object.keys(request.headers)) {
+    if (/^x-amz-(checksum-|sdk-checksum-)/i.test(name)) delete request.headers[name]
+  }
+}

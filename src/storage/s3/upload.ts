@@ -1,0 +1,229 @@
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+  type StorageClass,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3'
+import PQueue from 'p-queue'
+import { isLitestreamError, LitestreamError } from '../../errors.js'
+import { ChunkBuffer } from './chunk-buffer.js'
+import { partSizeOf } from './part-sizes.js'
+import type { S3Requests, Subject } from './requests.js'
+import { formatTimestamp, TIMESTAMP_KEY } from './timestamp.js'
+
+export interface UploadOptions {
+  /** Ms since the epoch. */
+  readonly timestamp: number
+  readonly createOnly: boolean
+}
+
+/** Milliseconds that a store may take to answer, per byte it is sent: 1 MiB/s is slow, but moves. */
+const MS_PER_BYTE = 1000 / 2 ** 20
+
+function attributes({ settings, bucket, customerKey }: S3Requests, key: string, { timestamp }: UploadOptions) {
+  return {
+    Bucket: bucket,
+    Key: key,
+    Metadata: { [TIMESTAMP_KEY]: formatTimestamp(timestamp) },
+    ...customerKey,
+    ...(settings.storageClass ? { StorageClass: settings.storageClass as StorageClass } : {}),
+    ...(settings.sseKmsKeyId ? { ServerSideEncryption: 'aws:kms' as const, SSEKMSKeyId: settings.sseKmsKeyId } : {}),
+  }
+}
+
+/** Writes an object: in one PUT below the part size, in parts above. Returns its size in bytes. */
+export async function upload(
+  requests: S3Requests,
+  subject: Subject,
+  key: string,
+  body: Uint8Array | AsyncIterable<Uint8Array>,
+  options: UploadOptions,
+): Promise<number> {
+  const { partSize } = requests.settings
+  if (body instanceof Uint8Array && body.byteLength < partSize) return put(requests, subject, key, body, options)
+  const buffer = new ChunkBuffer()
+  const source = chunksOf(body)[Symbol.asyncIterator]()
+  let ended = false
+  /** Reads on until `size` bytes are there, or all. */
+  const fill = async (size: number) => {
+    while (!ended && buffer.size < size) {
+      const { value, done } = await source.next()
+      if (done) ended = true
+      else buffer.push(value)
+    }
+  }
+  try {
+    await fill(partSize)
+    if (ended && buffer.size < partSize) return await put(requests, subject, key, buffer.take(buffer.size), options)
+    return await putParts(requests, subject, key, options, async (number) => {
+      const size = partSizeOf(number, partSize, requests.settings.equalParts)
+      await fill(size)
+      return buffer.size === 0 ? undefined : buffer.take(Math.min(size, buffer.size))
+    })
+  } finally {
+    if (!ended) await source.return(undefined)
+  }
+}
+
+async function* chunksOf(body: Uint8Array | AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  if (body instanceof Uint8Array) yield body
+  else yield* body
+}
+
+async function put(
+  requests: S3Requests,
+  subject: Subject,
+  key: string,
+  body: Uint8Array,
+  options: UploadOptions,
+): Promise<number> {
+  const size = body.byteLength
+  const input = {
+    ...attributes(requests, key, options),
+    Body: body,
+    ContentLength: size,
+    ...(options.createOnly ? { IfNoneMatch: '*' } : {}),
+  }
+  let lost = 0
+  try {
+    await requests.retried(
+      subject,
+      (before) => (client, sending) => {
+        lost = before
+        return client.send(new PutObjectCommand(input), sending)
+      },
+      requests.policy.firstByteTimeout + size * MS_PER_BYTE,
+    )
+  } catch (error) {
+    // An attempt whose answer was lost may have been carried out: then it is this client's own object that stands there.
+    const mine = lost > 0 && isLitestreamError(error, 'PRECONDITION_FAILED')
+    if (!mine || !(await isOwn(requests, subject, key, size, options))) throw error
+  }
+  requests.counters.bytes('PUT', size)
+  return size
+}
+
+async function isOwn(
+  requests: S3Requests,
+  subject: Subject,
+  key: string,
+  size: number,
+  { timestamp }: UploadOptions,
+): Promise<boolean> {
+  const { bucket: Bucket, customerKey } = requests
+  const head = await requests.retried(
+    { ...subject, operation: 'HEAD' },
+    () => (client, sending) => client.send(new HeadObjectCommand({ Bucket, Key: key, ...customerKey }), sending),
+  )
+  return head.ContentLength === size && head.Metadata?.[TIMESTAMP_KEY] === formatTimestamp(timestamp)
+}
+
+async function putParts(
+  requests: S3Requests,
+  subject: Subject,
+  key: string,
+  options: UploadOptions,
+  nextPart: (number: number) => Promise<Uint8Array | undefined>,
+): Promise<number> {
+  const { bucket: Bucket, customerKey, policy, settings } = requests
+  const created = await requests.retried(
+    subject,
+    () => (client, sending) =>
+      client.send(new CreateMultipartUploadCommand(attributes(requests, key, options)), sending),
+  )
+  const UploadId = created.UploadId
+  const parts: { PartNumber: number; ETag: string | undefined }[] = []
+  const queue = new PQueue({ concurrency: settings.concurrency })
+  const failures: unknown[] = []
+  let size = 0
+  try {
+    for (let PartNumber = 1; failures.length === 0; PartNumber++) {
+      const Body = await nextPart(PartNumber)
+      if (Body === undefined) break
+      size += Body.byteLength
+      void queue.add(async () => {
+        try {
+          const { ETag } = await requests.retried(
+            subject,
+            () => (client, sending) =>
+              client.send(
+                new UploadPartCommand({ Bucket, Key: key, UploadId, PartNumber, Body, ...customerKey }),
+                sending,
+              ),
+            policy.firstByteTimeout + Body.byteLength * MS_PER_BYTE,
+          )
+          requests.counters.bytes('PUT', Body.byteLength)
+          parts.push({ PartNumber, ETag })
+        } catch (error) {
+          failures.push(error)
+        }
+      })
+      // No more parts in memory than are being sent, and one that waits.
+      await queue.onSizeLessThan(2)
+    }
+    await queue.onIdle()
+    if (failures.length > 0) throw failures[0]
+    if (options.createOnly) await refuseTaken(requests, subject, key)
+    await requests.retried(
+      subject,
+      () => (client, sending) =>
+        client.send(
+          new CompleteMultipartUploadCommand({
+            Bucket,
+            Key: key,
+            UploadId,
+            MultipartUpload: { Parts: parts.sort((a, b) => a.PartNumber - b.PartNumber) },
+            ...customerKey,
+            ...(options.createOnly ? { IfNoneMatch: '*' } : {}),
+          }),
+          sending,
+        ),
+      policy.firstByteTimeout * 3, // the store puts the parts together before it answers
+    )
+    return size
+  } catch (error) {
+    await queue.onIdle()
+    await abandon(requests, subject, key, UploadId)
+    throw error
+  }
+}
+
+/** Not every store looks at If-None-Match when an upload is completed; this narrows the gap to the moment between the two. */
+async function refuseTaken(requests: S3Requests, subject: Subject, key: string): Promise<void> {
+  const { bucket: Bucket, customerKey } = requests
+  try {
+    await requests.retried(
+      { ...subject, operation: 'HEAD' },
+      () => (client, sending) => client.send(new HeadObjectCommand({ Bucket, Key: key, ...customerKey }), sending),
+    )
+  } catch (error) {
+    if (isLitestreamError(error, 'NOT_FOUND')) return
+    throw error
+  }
+  throw new LitestreamError('PRECONDITION_FAILED', `${subject.doing} ${subject.target} failed: it exists already`, {
+    file: subject.target,
+  })
+}
+
+/** Parts that are not put together cost money until someone deletes them. The upload's own error is the one to be told. */
+async function abandon(
+  requests: S3Requests,
+  subject: Subject,
+  key: string,
+  UploadId: string | undefined,
+): Promise<void> {
+  const { bucket: Bucket } = requests
+  try {
+    // Without the caller's signal: what it cancelled has to be cleared away all the same.
+    await requests.retried(
+      { ...subject, operation: 'DELETE', signal: undefined },
+      () => (client, sending) => client.send(new AbortMultipartUploadCommand({ Bucket, Key: key, UploadId }), sending),
+    )
+  } catch (error) {
+    if (!(error instanceof LitestreamError)) throw error
+    // The store is gone, or refuses: a lifecycle rule for incomplete uploads clears what is left.
+  }
+}
