@@ -178,10 +178,10 @@ std::shared_ptr<Replica> Registry::Reference(uint32_t id) {
   return nullptr;
 }
 
-void Registry::Release(const std::shared_ptr<Replica>& replica) {
+bool Registry::Release(const std::shared_ptr<Replica>& replica) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (--replica->refs > 0) return;
+    if (--replica->refs > 0) return false;
     by_key_.erase(replica->key);
   }
   replica->state.store(ReplicaState::kClosed);
@@ -189,6 +189,7 @@ void Registry::Release(const std::shared_ptr<Replica>& replica) {
   request->kind = RequestKind::kClose;
   request->replica = replica;
   Bridge::Get().Tell(request);
+  return true;
 }
 
 std::vector<std::shared_ptr<Replica>> Registry::All() {

@@ -109,8 +109,8 @@ class Registry {
   std::shared_ptr<Replica> Find(uint32_t id);
   // One reference more to a replica that is there already.
   std::shared_ptr<Replica> Reference(uint32_t id);
-  // One reference less; the last one takes the replica out of the registry and tells the worker to close it.
-  void Release(const std::shared_ptr<Replica>& replica);
+  // One reference less; the last one (true) takes the replica out of the registry and tells the worker to close it.
+  bool Release(const std::shared_ptr<Replica>& replica);
   std::vector<std::shared_ptr<Replica>> All();
 
  private:

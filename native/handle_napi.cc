@@ -13,9 +13,9 @@ Napi::Value AcquireReplica(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), replica->id);
 }
 
-void ReleaseReplica(const Napi::CallbackInfo& info) {
+Napi::Value ReleaseReplica(const Napi::CallbackInfo& info) {
   auto replica = Registry::Get().Find(info[0].As<Napi::Number>().Uint32Value());
-  if (replica) Registry::Get().Release(replica);
+  return Napi::Boolean::New(info.Env(), replica && Registry::Get().Release(replica));
 }
 
 Napi::Value ReplicaInfo(const Napi::CallbackInfo& info) {

@@ -76,7 +76,8 @@ export interface ViewFacts {
 export interface ReplicaHandleNative {
   /** The id of the replica with this key, made if there is none; one reference more. */
   acquireReplica(key: string): number
-  releaseReplica(id: number): void
+  /** Whether that was the last reference: the worker then closes the replica. */
+  releaseReplica(id: number): boolean
   replicaInfo(id: number): NativeReplicaInfo | undefined
   /** Native objects alive, for leak tests. */
   liveObjects(): { replicas: number; views: number; chunks: number; readers: number }

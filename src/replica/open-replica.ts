@@ -42,6 +42,9 @@ export interface ReplicaDetails {
   readonly indexBytes: number
 }
 
+/** How often a closing looks whether there is still a worker to wait for. */
+const WORKER_CHECK_MS = 100
+
 interface ReplicaEvents {
   /** A newer TXID can be read. */
   advance: [{ txid: number; timestamp: Date }]
@@ -65,6 +68,8 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   readonly #hydrates: boolean
   #hydrated: Promise<void> | undefined
   #closed = false
+  #closing: Promise<void> | undefined
+  #workerClosed: (() => void) | undefined
 
   /** The URL of the replica, without credentials. */
   readonly url: string
@@ -136,12 +141,31 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     return (await callWorker(this.#id, this.#key, { method: 'refresh' })) as number
   }
 
-  /** Gives the replica up. Connections that are still open keep it until they are closed. */
-  async close(): Promise<void> {
-    if (this.#closed) return
+  /**
+   * Gives the replica up. Connections that are still open keep it until they are closed; where none is, resolves when its requests
+   * have ended and its local copy is durable.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
     this.#closed = true
+    let ended = () => {}
+    const workerClosed = new Promise<void>((resolve) => {
+      ended = resolve
+    })
+    this.#workerClosed = ended
+    if (native.releaseReplica(this.#id)) {
+      // Also what keeps the process alive meanwhile. A worker that is gone has nothing left to close.
+      const timer = setInterval(() => {
+        if (!native.workerAlive()) ended()
+      }, WORKER_CHECK_MS)
+      await workerClosed
+      clearInterval(timer)
+    }
     this.#stop()
-    native.releaseReplica(this.#id)
     this.emit('closed')
   }
 
@@ -174,6 +198,9 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   #onEvent(event: SessionEvent): void {
     switch (event.type) {
       case 'open':
+        break
+      case 'closed':
+        this.#workerClosed?.()
         break
       case 'advance':
         this.emit('advance', { txid: event.txid, timestamp: new Date(event.timestamp) })

@@ -27,6 +27,7 @@ export type SessionEvent =
   | { readonly type: 'gap'; readonly message: string }
   | { readonly type: 'reset'; readonly message: string; readonly txid: number }
   | { readonly type: 'hydrated'; readonly path: string }
+  | { readonly type: 'closed' }
   | { readonly type: 'error'; readonly code: string; readonly message: string }
 
 /** How soon a view that was retired while it was read is looked at again. */

@@ -89,6 +89,7 @@ async function onClose(request: BridgeRequest): Promise<void> {
     post({ from: 'worker', replica: request.replica, event: { type: 'error', code, message } })
   } finally {
     native.completeRequest(request.id)
+    post({ from: 'worker', replica: request.replica, event: { type: 'closed' } })
   }
 }
 

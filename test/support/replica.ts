@@ -9,6 +9,7 @@ import { openReplica, type Replica } from '../../src/replica/open-replica.js'
 import type { ReplicaOptions } from '../../src/replica/options.js'
 import { openReplicaClient } from '../../src/storage/open.js'
 import type { LtxFileInfo, ReplicaClient } from '../../src/storage/replica-client.js'
+import { cleanUp } from './clean-up.js'
 import { History } from './history.js'
 import { temporaryDirectory } from './temporary-directory.js'
 
@@ -37,7 +38,7 @@ export async function makeSource(t: TestContext, options: SourceOptions = {}): P
   const client = await openReplicaClient(url)
   const history = new History(path.join(directory, 'primary.db'), client, options.pageSize)
   if (options.autoVacuum) history.db.pragma(`auto_vacuum=${options.autoVacuum}`)
-  t.after(async () => {
+  cleanUp(t, async () => {
     history.close()
     await client.close()
   })
@@ -47,14 +48,14 @@ export async function makeSource(t: TestContext, options: SourceOptions = {}): P
 /** Opens the replica, and closes it when the test ends. Polls fast, so that a test need not wait. */
 export async function openTestReplica(t: TestContext, url: string, options: ReplicaOptions = {}): Promise<Replica> {
   const replica = await openReplica(url, { pollInterval: 50, openTimeout: 5000, ...options })
-  t.after(() => replica.close())
+  cleanUp(t, () => replica.close())
   return replica
 }
 
 /** A connection that is closed when the test ends. */
 export function connect(t: TestContext, uri: string): Database.Database {
   const db = new Database(uri, { readonly: true })
-  t.after(() => db.close())
+  cleanUp(t, () => db.close())
   return db
 }
 

@@ -2,10 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { TestContext } from 'node:test'
+import { cleanUp } from './clean-up.js'
 
 /** A directory of the test's own, removed when the test ends. */
 export function temporaryDirectory(t: TestContext): string {
   const directory = mkdtempSync(path.join(tmpdir(), 'litestream-test-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  cleanUp(t, () => rmSync(directory, { recursive: true, force: true }))
   return directory
 }
