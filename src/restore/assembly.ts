@@ -30,6 +30,9 @@ const BATCH_SIZE = 1024 * 1024
 /** Files up to this size are applied side by side, larger ones one after another, each by parallel reads. Bytes. */
 const SMALL_FILE_SIZE = 1024 * 1024
 
+/** Small files come along with their indexes; so many bytes of them are kept until their pages are written, the others read again. */
+const KEEP_BYTES = 32 * 1024 * 1024
+
 export interface AssemblyProgress {
   /** Bytes of the database written so far, and in all. */
   readonly written: number
@@ -93,9 +96,15 @@ export class Assembly {
 
   async #layouts(plan: readonly LtxFileInfo[]): Promise<FileLayout[]> {
     const { signal, parallelism } = this.#options
-    const tasks = plan.map((file) => async () => {
+    let kept = 0
+    const tasks = plan.map((file) => async (): Promise<FileLayout> => {
       throwIfAborted(signal, 'reading page indexes')
-      return this.#twice(() => readLayout(this.#client, file, { signal }))
+      const layout = await this.#twice(() => readLayout(this.#client, file, { signal }))
+      const { bytes, ...rest } = layout
+      if (!bytes) return rest
+      this.#fetched += bytes.length
+      kept += bytes.length
+      return kept <= KEEP_BYTES ? layout : rest
     })
     return runAll(parallelism, tasks)
   }
@@ -160,10 +169,12 @@ export class Assembly {
       this.#written += n
       this.#report(owners)
     }
+    let { bytes } = layout
     await this.#twice(async () => {
       this.#written -= written
       written = 0
-      const batches = whole ? this.#wholeFile(layout) : this.#frames(layout, frames)
+      const batches = whole ? this.#wholeFile(layout, bytes) : this.#frames(layout, frames)
+      bytes = undefined
       // One batch is being written while the next is decoded.
       let writing = Promise.resolve()
       try {
@@ -187,9 +198,11 @@ export class Assembly {
     return { queue: this.#queue, signal: this.#options.signal, onFetched }
   }
 
-  async *#wholeFile(layout: FileLayout): AsyncGenerator<PageBatch, void, undefined> {
-    const bytes = readAhead(this.#client, layout.file, segmentsOf(layout.size), this.#segmentOptions())
-    const ltx = await decodeLtx(bytes, layout.label, { buffers: 2 })
+  async *#wholeFile(layout: FileLayout, bytes: Uint8Array | undefined): AsyncGenerator<PageBatch, void, undefined> {
+    const source = bytes
+      ? once(bytes)
+      : readAhead(this.#client, layout.file, segmentsOf(layout.size), this.#segmentOptions())
+    const ltx = await decodeLtx(source, layout.label, { buffers: 2 })
     yield* ltx.batches
   }
 
@@ -263,4 +276,8 @@ function* decodeRange(layout: FileLayout, first: number, last: number, data: Uin
     frame += count
     at += result[1]!
   }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  yield bytes
 }

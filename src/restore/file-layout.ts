@@ -17,6 +17,8 @@ export interface FileLayout {
   readonly indexOffset: number
   /** Bytes of the file as it is now. */
   readonly size: number
+  /** All of the file, when it was small enough to come along. */
+  readonly bytes?: Uint8Array
 }
 
 /** Files up to this size are read in one piece; of larger ones the last bytes, in which most indexes fit whole. */
@@ -44,5 +46,5 @@ export async function readLayout(
       label,
       indexOffset,
     )
-  return { file, label, header, index, indexOffset, size: fileSize }
+  return { file, label, header, index, indexOffset, size: fileSize, ...(offset === 0 ? { bytes: data } : {}) }
 }

@@ -203,3 +203,20 @@ test('a cancelled restore leaves nothing', async (t) => {
   await assert.rejects(running, { code: 'ABORTED' })
   assert.deepEqual(readdirSync(path.join(dir, 'out')), [])
 })
+
+test('a small file costs one request, a large one a few', async (t) => {
+  const { client, history, output } = await fixture(t)
+  await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)')
+  for (let i = 0; i < 40; i++) await history.commit(`INSERT INTO t (v) VALUES (randomblob(${i * 100}))`)
+  await history.commit(
+    'INSERT INTO t (v) SELECT randomblob(4000) FROM (WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i+1 FROM n WHERE i<1500) SELECT * FROM n)',
+  )
+  const before = client.stats()
+  await restore(client, { output })
+  const after = client.stats()
+  assert.equal(hashFile(output), history.hashes.get(42))
+  assert.equal(after.LIST.requests - before.LIST.requests, 10)
+  // 41 small files; of the large one its end, its header, and three segments of 2 MiB.
+  assert.equal(after.GET.requests - before.GET.requests, 41 + 2 + 3)
+  assert.equal(after.HEAD.requests - before.HEAD.requests, 0)
+})
