@@ -6,7 +6,7 @@ import { Random } from './support/random.js'
 import type { Reader } from './support/reader.js'
 import type { Column } from './support/result.js'
 import { ratios, spread } from './support/stats.js'
-import { Writer } from './support/writer.js'
+import { startWriter } from './support/writer.js'
 
 const RATE = 100
 const KEYS = 50
@@ -30,7 +30,7 @@ export const busy: Question = {
     const data = bench.dataset()
     const stage = await bench.stage()
     bench.progress('starting the primary')
-    const writer = await Writer.start(data.file, bench.directory, stage.directUrl('app.db'), RATE)
+    const writer = await startWriter(data.file, bench.directory, stage.directUrl('app.db'), RATE)
     const replica = new ReplicaReader(stage.url('app.db'), { cacheSize: data.size * 2 })
     const readers: Reader[] = [new LocalReader(writer.file), replica]
     if (hasOfficialVfs()) readers.push(stage.official('app.db'))

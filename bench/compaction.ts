@@ -1,20 +1,98 @@
-// Page data that a compaction merges a second, beside what decompressing and summing the same bytes alone takes.
+import { rmSync } from 'node:fs'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { mergeLtx } from '../src/compaction/merge.js'
+import { createSnapshot } from '../src/compaction/snapshot.js'
 import { LtxEncoder } from '../src/ltx/encoder.js'
 import { verifyLtx } from '../src/ltx/verify.js'
-import { samplePages } from './pages.js'
+import { openReplicaClient } from '../src/storage/open.js'
+import { inFreshProcess } from './support/fresh-process.js'
+import { publishSample, samplePages } from './support/pages.js'
+import type { Bench, Question } from './support/question.js'
+import type { Column, ResultTable } from './support/result.js'
+import { ratios, spread } from './support/stats.js'
 
-const pageSize = 4096
-const count = 40_000
-const pages = samplePages(pageSize, count)
+const PAGE_SIZE = 4096
+const MIB = 1024 * 1024
 
-/** A file of the pages first, first+step, … */
-function file(txid: number, step: number): Uint8Array {
-  const encoder = new LtxEncoder({ pageSize, commit: count * 8, minTxid: txid, maxTxid: txid })
-  const pgnos = Uint32Array.from({ length: count }, (_, i) => 1 + i * step)
+const MERGE_COLUMNS: readonly Column[] = [
+  { key: 'files', label: 'files', unit: 'count' },
+  { key: 'merge', label: 'merge, a core', unit: 'MB/s' },
+  { key: 'decode', label: 'LZ4 + CRC alone, a core', unit: 'MB/s' },
+  { key: 'ratio', label: 'merge / alone', unit: 'x' },
+]
+
+const SNAPSHOT_COLUMNS: readonly Column[] = [
+  { key: 'size', label: 'database', unit: 'bytes' },
+  { key: 'rate', label: 'snapshot', unit: 'MB/s' },
+  { key: 'memory', label: 'memory over the start', unit: 'bytes' },
+]
+
+export const compaction: Question = {
+  name: 'compaction',
+  question: 'How fast are LTX files merged, and does the memory for it grow with the database?',
+  limit: 'Decompressing every page once and summing the bytes in and out: what a verified merge cannot do without.',
+  async run(bench) {
+    const rows = []
+    for (const files of bench.quick ? [2] : [1, 2, 4, 8]) rows.push(await measureMerge(bench, files))
+    const snapshots = []
+    for (const megabytes of bench.quick ? [64] : [64, 512, 2048])
+      snapshots.push(await measureSnapshot(bench, megabytes))
+    const tables: ResultTable[] = [
+      {
+        id: 'merge',
+        title: 'Merging files in memory, MB of pages a second of processor time',
+        columns: MERGE_COLUMNS,
+        rows,
+        notes: ['Files of 160 MB of pages each; some pages are in several of them, most in one.'],
+      },
+      {
+        id: 'snapshot',
+        title: 'A snapshot made from the one before and ten small files, file://',
+        columns: SNAPSHOT_COLUMNS,
+        rows: snapshots,
+        plots: [{ title: 'Memory of a snapshot', x: 'size', y: ['memory'] }],
+      },
+    ]
+    return tables
+  },
+}
+
+async function measureMerge(bench: Bench, count: number) {
+  const pages = bench.quick ? 4000 : 40_000
+  const content = samplePages(PAGE_SIZE, pages)
+  // No two steps alike.
+  const files = Array.from({ length: count }, (_, i) => sampleFile(content, pages, 2 + i, 1 + (i % 4)))
+  const [merges, decodes]: number[][] = [[], []]
+  for (let round = bench.rounds(5, 2); round > 0; round--) {
+    const rate = async (act: () => Promise<void>) => {
+      const start = process.cpuUsage()
+      await act()
+      const { user, system } = process.cpuUsage(start)
+      return (count * pages * PAGE_SIZE) / (user + system)
+    }
+    decodes!.push(
+      await rate(async () => {
+        for (const file of files) await verifyLtx(chunks(file), 'sample')
+      }),
+    )
+    merges!.push(
+      await rate(async () => {
+        const { bytes } = await mergeLtx(files.map((file, i) => ({ label: `sample ${i}`, bytes: chunks(file) })))
+        for await (const _ of bytes);
+      }),
+    )
+  }
+  return { files: count, merge: spread(merges!), decode: spread(decodes!), ratio: ratios(merges!, decodes!) }
+}
+
+/** A file of the pages 1, 1 + step, … */
+function sampleFile(content: Uint8Array, pages: number, txid: number, step: number): Uint8Array {
+  const encoder = new LtxEncoder({ pageSize: PAGE_SIZE, commit: pages * 8, minTxid: txid, maxTxid: txid })
+  const pgnos = Uint32Array.from({ length: pages }, (_, i) => 1 + i * step)
   const parts = [encoder.start()]
-  for (let i = 0; i < count; i += 1000) {
-    parts.push(encoder.pages(pgnos.subarray(i, i + 1000), pages.subarray(i * pageSize, (i + 1000) * pageSize)))
+  for (let i = 0; i < pages; i += 1000) {
+    parts.push(encoder.pages(pgnos.subarray(i, i + 1000), content.subarray(i * PAGE_SIZE, (i + 1000) * PAGE_SIZE)))
   }
   return Buffer.concat([...parts, encoder.finish()])
 }
@@ -23,29 +101,28 @@ async function* chunks(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += 256 * 1024) yield bytes.subarray(at, at + 256 * 1024)
 }
 
-for (const n of [1, 2, 4, 8]) {
-  // No two steps alike: some pages are in several files, most in one.
-  const files = Array.from({ length: n }, (_, i) => file(2 + i, 1 + (i % 4)))
-  const bytes = n * count * pageSize
-  const time = async (act: () => Promise<void>) => {
-    const rates: number[] = []
-    for (let run = 0; run < 3; run++) {
-      const start = process.cpuUsage()
-      await act()
-      const { user, system } = process.cpuUsage(start)
-      rates.push(bytes / (user + system))
-    }
-    return Math.max(...rates)
+async function measureSnapshot(bench: Bench, megabytes: number) {
+  bench.progress(`a snapshot of ${megabytes} MiB`)
+  const size = megabytes * MIB
+  const [rates, memory]: number[][] = [[], []]
+  for (let round = bench.rounds(3, 1); round > 0; round--) {
+    const directory = path.join(bench.directory, String(megabytes))
+    const url = pathToFileURL(directory).href
+    await publishSample(url, PAGE_SIZE, size / PAGE_SIZE)
+    const { result, memoryBefore, memoryPeak } = await inFreshProcess<number>(import.meta.url, 'snapshotOnce', url)
+    rates!.push(size / result / 1e6)
+    memory!.push(memoryPeak - memoryBefore)
+    rmSync(directory, { recursive: true })
   }
-  const alone = await time(async () => {
-    for (const bytes of files) await verifyLtx(chunks(bytes), 'x')
-  })
-  const merged = await time(async () => {
-    const { bytes } = await mergeLtx(files.map((bytes, i) => ({ label: `${i}`, bytes: chunks(bytes) })))
-    for await (const _ of bytes);
-  })
-  const share = Math.round((100 * merged) / alone)
-  console.log(
-    `${n} files: merge ${merged.toFixed()} MB/s of pages a core, decoding alone ${alone.toFixed()} MB/s (${share} %)`,
-  )
+  return { size, rate: spread(rates!), memory: spread(memory!) }
+}
+
+/** Seconds. Runs in a process of its own. */
+export async function snapshotOnce(url: string): Promise<number> {
+  const client = await openReplicaClient(url)
+  const start = performance.now()
+  await createSnapshot(client)
+  const seconds = (performance.now() - start) / 1000
+  await client.close()
+  return seconds
 }

@@ -1,50 +1,72 @@
-// How fast, and with how much memory, is a database of N MB (first argument, default 2048) restored from a file:// replica?
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { copyFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
-import { LtxEncoder } from '../src/ltx/encoder.js'
-import { restore } from '../src/restore/restore.js'
+import { pathToFileURL } from 'node:url'
+import { restore as restoreReplica } from '../src/restore/restore.js'
 import { openReplicaClient } from '../src/storage/open.js'
-import { samplePages, sampleSnapshot } from './pages.js'
+import { inFreshProcess } from './support/fresh-process.js'
+import { publishSample } from './support/pages.js'
+import type { Question } from './support/question.js'
+import type { Column } from './support/result.js'
+import { ratios, spread } from './support/stats.js'
 
-const megabytes = Number(process.argv[2] ?? 2048)
-const pageSize = 4096
-const commit = (megabytes * 1024 * 1024) / pageSize
-const dir = mkdtempSync(path.join(tmpdir(), 'bench-restore-'))
-try {
-  const client = await openReplicaClient(`file://${dir}/replica`)
-  let start = performance.now()
-  const snapshot = await client.write({ level: 9, minTxid: 1, maxTxid: 1 }, sampleSnapshot(pageSize, commit), {
-    timestamp: 1,
-  })
-  console.log(`wrote a snapshot of ${(snapshot.size / 2 ** 20).toFixed()} MiB at ${rate(start)}`)
-  // Ten more files of 1,000 scattered pages each.
-  for (let txid = 2; txid <= 11; txid++) {
-    const encoder = new LtxEncoder({ pageSize, commit, minTxid: txid, maxTxid: txid })
-    const pgnos = Uint32Array.from({ length: 1000 }, (_, i) => 1 + Math.floor(((i + txid / 20) * commit) / 1000))
-    const body = Buffer.concat([
-      encoder.start(),
-      encoder.pages(pgnos, samplePages(pageSize, 1000, txid)),
-      encoder.finish(),
-    ])
-    await client.write({ level: 0, minTxid: txid, maxTxid: txid }, body, { timestamp: txid })
-  }
-  const before = process.memoryUsage().rss
-  let peak = before
-  for (let run = 1; run <= 2; run++) {
-    start = performance.now()
-    const onProgress = () => {
-      peak = Math.max(peak, process.memoryUsage().rss)
+const PAGE_SIZE = 4096
+const MIB = 1024 * 1024
+
+const COLUMNS: readonly Column[] = [
+  { key: 'size', label: 'database', unit: 'bytes' },
+  { key: 'rate', label: 'restore', unit: 'MB/s' },
+  { key: 'copy', label: 'cp of the database', unit: 'MB/s' },
+  { key: 'ratio', label: 'restore / cp', unit: 'x' },
+  { key: 'memory', label: 'memory over the start', unit: 'bytes' },
+]
+
+export const restore: Question = {
+  name: 'restore',
+  question: 'How fast is a database restored from file://, with how much memory?',
+  limit: 'Decompression and checksums on the cores, and the disk: a plain copy of the database.',
+  async run(bench) {
+    const rows = []
+    for (const megabytes of bench.quick ? [64] : [64, 512, 2048]) {
+      bench.progress(`${megabytes} MiB`)
+      const size = megabytes * MIB
+      const directory = path.join(bench.directory, String(megabytes))
+      const url = pathToFileURL(path.join(directory, 'replica')).href
+      await publishSample(url, PAGE_SIZE, size / PAGE_SIZE)
+      const [rates, copies, memory]: number[][] = [[], [], []]
+      for (let round = bench.rounds(3, 1); round > 0; round--) {
+        const output = path.join(directory, 'out.db')
+        const {
+          result: seconds,
+          memoryBefore,
+          memoryPeak,
+        } = await inFreshProcess<number>(import.meta.url, 'restoreOnce', url, output)
+        rates!.push(size / seconds / 1e6)
+        memory!.push(memoryPeak - memoryBefore)
+        const start = performance.now()
+        copyFileSync(output, `${output}.copy`)
+        copies!.push(size / ((performance.now() - start) / 1000) / 1e6)
+      }
+      rows.push({
+        size,
+        rate: spread(rates!),
+        copy: spread(copies!),
+        ratio: ratios(rates!, copies!),
+        memory: spread(memory!),
+      })
+      rmSync(directory, { recursive: true })
     }
-    await restore(client, { output: path.join(dir, 'out.db'), force: true, integrityCheck: 'none', onProgress })
-    console.log(
-      `run ${run}: restored ${megabytes} MiB at ${rate(start)}, RSS at most ${(peak / 2 ** 20).toFixed()} MiB (before ${(before / 2 ** 20).toFixed()})`,
-    )
-  }
-} finally {
-  rmSync(dir, { recursive: true })
+    const plots = [{ title: 'Memory of a restore', x: 'size', y: ['memory'] }]
+    const notes = ['A snapshot and ten files of 1,000 scattered pages each; without the integrity check at the end.']
+    return [{ id: 'restore', title: 'Restore from file://', columns: COLUMNS, rows, notes, plots }]
+  },
 }
 
-function rate(start: number): string {
-  return `${((megabytes * 1.048576) / ((performance.now() - start) / 1000)).toFixed()} MB/s of pages`
+/** Seconds. Runs in a process of its own. */
+export async function restoreOnce(url: string, output: string): Promise<number> {
+  const client = await openReplicaClient(url)
+  const start = performance.now()
+  await restoreReplica(client, { output, force: true, integrityCheck: 'none' })
+  const seconds = (performance.now() - start) / 1000
+  await client.close()
+  return seconds
 }

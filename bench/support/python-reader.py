@@ -38,17 +38,17 @@ def run(connection, command):
 if extension:
     load()
 connection = None
+others = []
 for line in sys.stdin:
     command = json.loads(line)
     try:
         if command["do"] == "open":
+            if connection:
+                others.append(connection)
             start = now()
             connection = sqlite3.connect(database, uri=True, isolation_level=None)
             connection.execute(command["sql"]).fetchall()
             answer = {"ms": now() - start}
-        elif command["do"] == "close":
-            connection.close()
-            answer = {}
         else:
             answer = run(connection, command)
     except sqlite3.Error as error:

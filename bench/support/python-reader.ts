@@ -49,7 +49,12 @@ export class PythonReader implements Reader {
     return this.#child.pid!
   }
 
-  async open(): Promise<number> {
+  open(): Promise<number> {
+    return this.openAnother()
+  }
+
+  /** Further queries run on the connection opened last; those before stay open. */
+  async openAnother(): Promise<number> {
     return (await this.#ask({ do: 'open', sql: FIRST_ROW })).ms as number
   }
 

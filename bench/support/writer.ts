@@ -1,47 +1,42 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import path from 'node:path'
 import type { ReplicateOptions } from '../../src/index.js'
+import { HeldProcess } from './held-process.js'
+import { LivePrimary } from './live-primary.js'
 
-/** A primary in a process of its own. */
-export class Writer {
-  readonly #child: ChildProcess
-  readonly #directory: string
-
-  private constructor(child: ChildProcess, directory: string) {
-    this.#child = child
-    this.#directory = directory
-  }
-
-  /** Resolves once the replica holds the whole database. `rate`: small transactions a second. */
-  static async start(
-    file: string,
-    directory: string,
-    url: string,
-    rate: number,
-    options: ReplicateOptions = {},
-  ): Promise<Writer> {
-    const child = fork(new URL('./writer-child.js', import.meta.url), [
-      ...[file, directory, url, String(rate)],
-      JSON.stringify(options),
-    ])
-    const [ready] = await Promise.race([once(child, 'message'), once(child, 'exit')])
-    if (ready !== 'ready') throw new Error(`the writing process ended (${ready})`)
-    return new Writer(child, directory)
-  }
-
+/** A primary in a process of its own that writes all the time. */
+export interface Writer {
   /** The database that is written to. */
-  get file(): string {
-    return path.join(this.#directory, 'primary.db')
-  }
+  readonly file: string
+  close(): Promise<void>
+}
 
-  get pid(): number {
-    return this.#child.pid!
-  }
+/** Resolves once the replica holds the whole database. `rate`: small transactions a second. */
+export async function startWriter(
+  file: string,
+  directory: string,
+  url: string,
+  rate: number,
+  options: ReplicateOptions = {},
+): Promise<Writer> {
+  const held = await HeldProcess.start(import.meta.url, 'holdWriter', file, directory, url, rate, options)
+  return { file: path.join(directory, 'primary.db'), close: () => held.stop() }
+}
 
-  async close(): Promise<void> {
-    const exited = once(this.#child, 'exit')
-    this.#child.send('close')
-    await exited
+export async function holdWriter(
+  file: string,
+  directory: string,
+  url: string,
+  rate: number,
+  options: ReplicateOptions,
+) {
+  const primary = await LivePrimary.start(file, directory, url, options)
+  await primary.replication.sync({ wait: true })
+  let due = performance.now()
+  const timer = setInterval(() => {
+    for (; due <= performance.now(); due += 1000 / rate) primary.write()
+  }, 5)
+  return async () => {
+    clearInterval(timer)
+    await primary.close()
   }
 }

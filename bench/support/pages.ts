@@ -1,4 +1,5 @@
-import { LtxEncoder } from '../src/ltx/encoder.js'
+import { LtxEncoder } from '../../src/ltx/encoder.js'
+import { openReplicaClient } from '../../src/storage/open.js'
 
 /** Pages that look to LZ4 like those of a table: rows of words and numbers, compressible to about half; the same every time. */
 export function samplePages(pageSize: number, count: number, seed = 1): Uint8Array {
@@ -32,4 +33,19 @@ export async function* sampleSnapshot(pageSize: number, commit: number, maxTxid 
     yield encoder.pages(stored, pages.subarray(0, stored.length * pageSize))
   }
   yield encoder.finish()
+}
+
+/** Makes a replica of sample pages: a snapshot and ten files of 1,000 scattered pages each. */
+export async function publishSample(url: string, pageSize: number, commit: number): Promise<void> {
+  const client = await openReplicaClient(url)
+  await client.write({ level: 9, minTxid: 1, maxTxid: 1 }, sampleSnapshot(pageSize, commit), { timestamp: 1 })
+  for (let txid = 2; txid <= 11; txid++) {
+    const encoder = new LtxEncoder({ pageSize, commit, minTxid: txid, maxTxid: txid })
+    const pgnos = Uint32Array.from({ length: 1000 }, (_, i) => 1 + Math.floor(((i + txid / 20) * commit) / 1000))
+    const start = encoder.start()
+    const pages = encoder.pages(pgnos, samplePages(pageSize, 1000, txid))
+    const body = Buffer.concat([start, pages, encoder.finish()])
+    await client.write({ level: 0, minTxid: txid, maxTxid: txid }, body, { timestamp: txid })
+  }
+  await client.close()
 }

@@ -1,0 +1,132 @@
+import { rmSync } from 'node:fs'
+import path from 'node:path'
+import PQueue from 'p-queue'
+import { LATENCIES } from './cold.js'
+import { ReplicaReader, runOn } from './support/driver-reader.js'
+import { QUERIES } from './support/queries.js'
+import type { Bench, Question } from './support/question.js'
+import { Random } from './support/random.js'
+import type { Column, ResultTable } from './support/result.js'
+import type { Stage } from './support/stage.js'
+import { quantile, ratios, spread } from './support/stats.js'
+
+const RANGE = 4 * 1024 * 1024
+const PARALLEL = 4
+
+const COLUMNS: readonly Column[] = [
+  { key: 'latency', label: 'latency', unit: 'ms' },
+  { key: 'stored', label: 'hydrate, stored bytes', unit: 'MB/s' },
+  { key: 'pages', label: 'hydrate, pages', unit: 'MB/s' },
+  { key: 'plain', label: 'plain parallel GETs', unit: 'MB/s' },
+  { key: 'ratio', label: 'hydrate / plain', unit: 'x' },
+  { key: 'requests', label: 'GETs', unit: 'count' },
+  { key: 'before', label: 'p99 before', unit: 'us' },
+  { key: 'during', label: 'p99 during', unit: 'us' },
+  { key: 'slower', label: 'p99 during / before', unit: 'x' },
+]
+
+export const hydrate: Question = {
+  name: 'hydrate',
+  question: 'How fast does a full local copy fill in, and what do readers feel meanwhile?',
+  limit: `The same bytes by plain GETs of ${RANGE >> 20} MiB, ${PARALLEL} at a time; the disk; decompression.`,
+  needs: { s3: true },
+  async run(bench) {
+    const data = bench.dataset()
+    const stage = await bench.stage()
+    await stage.publish('app.db', data.file)
+    const rows: ResultTable['rows'][number][] = []
+    for (const latency of bench.quick ? [0, 20] : LATENCIES) {
+      bench.progress(`${latency} ms`)
+      await stage.proxy.latency(latency)
+      const [stored, pages, plain, before, during, requests]: number[][] = [[], [], [], [], [], []]
+      for (let round = bench.rounds(5, 1); round > 0; round--) {
+        const { rate } = await plainGets(stage)
+        plain!.push(rate)
+        const one = await hydrateOnce(bench, stage, data)
+        stored!.push(one.bytes / one.seconds / 1e6)
+        pages!.push(data.size / one.seconds / 1e6)
+        requests!.push(one.requests)
+        before!.push(one.before)
+        during!.push(one.during)
+      }
+      rows.push({
+        latency,
+        stored: spread(stored!),
+        pages: spread(pages!),
+        plain: spread(plain!),
+        ratio: ratios(stored!, plain!),
+        requests: spread(requests!),
+        before: spread(before!),
+        during: spread(during!),
+        slower: ratios(during!, before!),
+      })
+    }
+    const notes = [
+      'p99 of a warm post + user lookup on the connection thread, without hydration and while the copy fills in.',
+    ]
+    return [{ id: 'hydrate', title: 'Filling in a local copy', columns: COLUMNS, rows, notes }]
+  },
+}
+
+/** MB/s of the replica's one file, fetched through the proxy by nothing but GETs. */
+async function plainGets(stage: Stage): Promise<{ rate: number }> {
+  const { openReplicaClient } = await import('../src/storage/open.js')
+  const client = await openReplicaClient(stage.url('app.db'))
+  const file = { level: 9, minTxid: 1, maxTxid: 1 }
+  const { size } = await client.stat(file)
+  const queue = new PQueue({ concurrency: PARALLEL })
+  const start = performance.now()
+  for (let offset = 0; offset < size; offset += RANGE) {
+    const length = Math.min(RANGE, size - offset)
+    void queue.add(() => client.read(file, { offset, length }))
+  }
+  await queue.onIdle()
+  const seconds = (performance.now() - start) / 1000
+  await client.close()
+  return { rate: size / seconds / 1e6 }
+}
+
+async function hydrateOnce(bench: Bench, stage: Stage, data: { users: number; posts: number }) {
+  const query = QUERIES[0]!
+  const random = new Random(9)
+  const keys = Array.from({ length: 50 }, () => query.parameters(random, data))
+  const measured = async (reader: ReplicaReader, until: () => boolean) => {
+    const times: number[] = []
+    for (const key of keys) runOn(reader.db, query.sql, [key])
+    const statement = reader.db.prepare(query.sql).raw()
+    do {
+      for (const key of keys) {
+        const start = performance.now()
+        statement.all(...key)
+        times.push((performance.now() - start) * 1000)
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    } while (!until())
+    return quantile(
+      times.sort((a, b) => a - b),
+      0.99,
+    )
+  }
+  const plain = new ReplicaReader(stage.url('app.db'))
+  await plain.open()
+  const end = performance.now() + bench.rounds(1000, 300)
+  const before = await measured(plain, () => performance.now() > end)
+  await plain.close()
+
+  const copy = path.join(bench.directory, 'copy.db')
+  const reader = new ReplicaReader(stage.url('app.db'), { hydrate: copy })
+  await reader.open()
+  await stage.proxy.reset()
+  const start = performance.now()
+  let seconds = 0
+  const hydrated = reader.replica.hydrated.then(() => {
+    seconds = (performance.now() - start) / 1000
+  })
+  const during = await measured(reader, () => seconds > 0)
+  await hydrated
+  const { gets, bytes } = await stage.counted()
+  await reader.close()
+  rmSync(copy)
+  rmSync(`${copy}.meta`, { force: true })
+  return { before, during, seconds, requests: gets, bytes }
+}

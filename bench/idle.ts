@@ -1,0 +1,77 @@
+import { copyFileSync } from 'node:fs'
+import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { openReplica, replicate } from '../src/index.js'
+import { HeldProcess } from './support/held-process.js'
+import { cpuOf } from './support/machine.js'
+import { hasOfficialVfs } from './support/python-reader.js'
+import type { Question } from './support/question.js'
+import type { Column, ResultTable } from './support/result.js'
+
+const COLUMNS: readonly Column[] = [
+  { key: 'subject', label: 'idle process', unit: 'text' },
+  { key: 'seconds', label: 'watched, s', unit: 'count' },
+  { key: 'requests', label: 'requests an hour', unit: 'count' },
+  { key: 'lists', label: 'LISTs among them', unit: 'count' },
+  { key: 'cpu', label: 'processor', unit: '%' },
+]
+
+export const idle: Question = {
+  name: 'idle',
+  question: 'What do a primary and a replica cost while nothing happens?',
+  limit: 'A replica looks at the store every poll interval; a primary needs to look at nothing but the WAL.',
+  needs: { s3: true },
+  async run(bench) {
+    const data = bench.dataset(12_500)
+    const stage = await bench.stage()
+    await stage.publish('app.db', data.file)
+    const copy = path.join(bench.directory, 'primary.db')
+    copyFileSync(data.file, copy)
+    const seconds = bench.rounds(60, 4)
+    const rows: ResultTable['rows'][number][] = []
+    const watch = async (subject: string, cpu: () => number) => {
+      bench.progress(`${subject}, ${seconds} s`)
+      // What an opening still has to do is not idleness.
+      await delay(2000)
+      await stage.proxy.reset()
+      const before = cpu()
+      await delay(seconds * 1000)
+      const { requests, lists } = await stage.counted()
+      const hourly = (count: number) => Math.round((count * 3600) / seconds)
+      rows.push({
+        subject,
+        seconds,
+        requests: hourly(requests),
+        lists: hourly(lists),
+        cpu: (cpu() - before) / seconds / 10,
+      })
+    }
+    for (const [subject, hold, ...args] of [
+      ['replica', 'holdReplica', stage.url('app.db')],
+      ['primary', 'holdPrimary', stage.url('primary'), copy],
+    ] as const) {
+      const held = await HeldProcess.start(import.meta.url, hold, ...args)
+      await watch(subject, () => held.cpu)
+      await held.stop()
+    }
+    if (hasOfficialVfs()) {
+      const official = stage.official('app.db')
+      await official.open()
+      await watch('official VFS', () => cpuOf(official.pid))
+      await official.close()
+    }
+    const notes = ['Processor: share of one core, of the whole process.']
+    return [{ id: 'idle', title: 'An idle process, one database', columns: COLUMNS, rows, notes }]
+  },
+}
+
+export async function holdReplica(url: string) {
+  const replica = await openReplica(url)
+  return () => replica.close()
+}
+
+export async function holdPrimary(url: string, file: string) {
+  const replication = await replicate(file, url)
+  await replication.sync({ wait: true })
+  return () => replication.close()
+}

@@ -1,0 +1,86 @@
+import { mkdirSync } from 'node:fs'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { ReplicateOptions } from '../src/index.js'
+import { natsUrl } from '../test/support/nats.js'
+import { ReplicaReader } from './support/driver-reader.js'
+import { LivePrimary } from './support/live-primary.js'
+import type { Bench, Question } from './support/question.js'
+import type { Column } from './support/result.js'
+import { quantile, spread } from './support/stats.js'
+
+const COLUMNS: readonly Column[] = [
+  { key: 'store', label: 'store', unit: 'text' },
+  { key: 'settings', label: 'settings', unit: 'text' },
+  { key: 'stored', label: 'in the store', unit: 'ms' },
+  { key: 'visible', label: 'visible', unit: 'ms' },
+  { key: 'p95', label: 'visible, p95', unit: 'ms' },
+]
+
+const FAST: ReplicateOptions = { monitorInterval: 10, syncInterval: 10 }
+
+export const visible: Question = {
+  name: 'visible',
+  question: 'How long after a commit on the primary can a replica read it?',
+  limit:
+    "The primary's sync interval and the replica's poll interval, both 1 s by default; file:// and NATS tell of a new file at once.",
+  needs: { s3: true, nats: true },
+  async run(bench) {
+    const stage = await bench.stage()
+    const rows = []
+    for (const { store, url } of [
+      { store: 'file', url: (name: string) => pathToFileURL(path.join(bench.directory, name, 'replica')).href },
+      { store: 's3', url: (name: string) => stage.url(name) },
+      { store: 'nats', url: (name: string) => natsUrl(name) },
+    ]) {
+      for (const { settings, options, pollInterval } of [
+        { settings: 'default', options: {}, pollInterval: 1000 },
+        { settings: '10 ms sync, 100 ms poll', options: FAST, pollInterval: 100 },
+      ]) {
+        bench.progress(`${store}, ${settings}`)
+        const name = `${store}-${pollInterval}`
+        mkdirSync(path.join(bench.directory, name))
+        const { stored, seen } = await measure(bench, name, url(name), options, pollInterval)
+        const sorted = [...seen].sort((a, b) => a - b)
+        rows.push({ store, settings, stored: spread(stored), visible: spread(seen), p95: quantile(sorted, 0.95) })
+      }
+    }
+    const notes = ['From the return of COMMIT; the writes come at random moments, one at a time.']
+    return [{ id: 'latency', title: 'Commit to visible', columns: COLUMNS, rows, notes }]
+  },
+}
+
+async function measure(bench: Bench, name: string, url: string, options: ReplicateOptions, pollInterval: number) {
+  const { file } = bench.dataset(12_500)
+  const primary = await LivePrimary.start(file, path.join(bench.directory, name), url, options)
+  const reader = new ReplicaReader(url, { pollInterval })
+  const stored: number[] = []
+  const seen: number[] = []
+  try {
+    await primary.replication.sync({ wait: true })
+    await reader.open()
+    for (let n = bench.rounds(15, 3); n > 0; n--) {
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * pollInterval))
+      const wanted = reader.replica.txid + 1
+      const uploaded = new Promise<number>((resolve) => {
+        primary.replication.once('upload', () => resolve(performance.now()))
+      })
+      const advanced = new Promise<number>((resolve) => {
+        const onAdvance = ({ txid }: { txid: number }) => {
+          if (txid < wanted) return
+          reader.replica.off('advance', onAdvance)
+          resolve(performance.now())
+        }
+        reader.replica.on('advance', onAdvance)
+      })
+      primary.write()
+      const committed = performance.now()
+      stored.push((await uploaded) - committed)
+      seen.push((await advanced) - committed)
+    }
+  } finally {
+    await reader.close()
+    await primary.close()
+  }
+  return { stored, seen }
+}
