@@ -33,6 +33,8 @@ export class PythonReader implements Reader {
     const query = new URLSearchParams({ vfs: 'litestream', mode: 'ro', ...parameters })
     return new PythonReader(OFFICIAL, `file:app.db?${query}`, {
       ...process.env,
+      // With it set, its S3 client refuses to start.
+      AWS_CA_BUNDLE: undefined,
       LITESTREAM_REPLICA_URL: url,
       // By default it logs to the standard output of whoever loads it.
       LITESTREAM_LOG_FILE: '/dev/null',
