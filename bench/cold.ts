@@ -19,6 +19,8 @@ const COLUMNS: readonly Column[] = [
   { key: 'ratio', label: 'replica / official', unit: 'x' },
   { key: 'gets', label: 'GETs', unit: 'count' },
   { key: 'officialGets', label: 'GETs, official', unit: 'count' },
+  { key: 'rounds', label: 'round trips', unit: 'count' },
+  { key: 'officialRounds', label: 'round trips, official', unit: 'count' },
   { key: 'bytes', label: 'bytes', unit: 'bytes' },
   { key: 'officialBytes', label: 'bytes, official', unit: 'bytes' },
 ]
@@ -87,6 +89,8 @@ async function measure(stage: Stage, query: Query, keys: readonly number[][], of
           ),
     gets: of(ours, ({ traffic }) => traffic.gets),
     officialGets: of(theirs, ({ traffic }) => traffic.gets),
+    rounds: of(ours, ({ traffic }) => traffic.rounds),
+    officialRounds: of(theirs, ({ traffic }) => traffic.rounds),
     bytes: of(ours, ({ traffic }) => traffic.bytes),
     officialBytes: of(theirs, ({ traffic }) => traffic.bytes),
   }

@@ -17,14 +17,10 @@ const COLUMNS: readonly Column[] = [
   { key: 'requests', label: 'requests', unit: 'count' },
   { key: 'secondRequests', label: 'requests, second', unit: 'count' },
   { key: 'officialRequests', label: 'requests, official', unit: 'count' },
+  { key: 'rounds', label: 'round trips', unit: 'count' },
+  { key: 'officialRounds', label: 'round trips, official', unit: 'count' },
   { key: 'bytes', label: 'bytes', unit: 'bytes' },
   { key: 'officialBytes', label: 'bytes, official', unit: 'bytes' },
-]
-
-const TRIPS: readonly Column[] = [
-  { key: 'files', label: 'files', unit: 'count' },
-  { key: 'ours', label: 'round trips', unit: 'count' },
-  { key: 'official', label: 'round trips, official', unit: 'count' },
 ]
 
 export const open: Question = {
@@ -37,7 +33,6 @@ export const open: Question = {
     const stage = await bench.stage()
     const primary = await LivePrimary.start(data.file, bench.directory, stage.directUrl('app.db'))
     const rows: ResultTable['rows'][number][] = []
-    const trips: ResultTable['rows'][number][] = []
     try {
       await primary.replication.sync({ wait: true })
       let files = 1
@@ -45,9 +40,7 @@ export const open: Question = {
         bench.progress(`writing up to ${wanted} files`)
         await primary.writeFiles(wanted - files)
         files = wanted
-        const measured = await measure(bench, stage, files)
-        rows.push(...measured.rows)
-        trips.push({ files, ...measured.trips })
+        rows.push(...(await measure(bench, stage, files)))
       }
     } finally {
       await primary.close()
@@ -56,22 +49,16 @@ export const open: Question = {
       { title: 'Open to first row, 10 files', x: 'latency', y: ['ours', 'official'], where: { files: 10 }, log: true },
       { title: 'Open to first row at 20 ms', x: 'files', y: ['ours', 'official'], where: { latency: 20 }, log: true },
     ]
-    return [
-      { id: 'first-row', title: 'Open to first row', columns: COLUMNS, rows, plots },
-      {
-        id: 'round-trips',
-        title: 'Round trips of an open to first row',
-        columns: TRIPS,
-        rows: trips,
-        notes: ['What each further millisecond of latency adds, from the table above.'],
-      },
+    const notes = [
+      'The second connection is another one of the same process, while the first is open.',
+      'Round trips: the longest chain of requests each of which began after the answer to another one had come.',
     ]
+    return [{ id: 'first-row', title: 'Open to first row', columns: COLUMNS, rows, notes, plots }]
   },
 }
 
 async function measure(bench: Bench, stage: Stage, files: number) {
   const rows: ResultTable['rows'][number][] = []
-  const points: { latency: number; ours: number; official: number }[] = []
   for (const latency of bench.quick ? [0, 20] : LATENCIES) {
     bench.progress(`${files} files at ${latency} ms`)
     await stage.proxy.latency(latency)
@@ -90,7 +77,7 @@ async function measure(bench: Bench, stage: Stage, files: number) {
     }
     const of = (all: readonly Opened[], pick: (one: Opened) => number) =>
       all.length === 0 ? null : spread(all.map(pick))
-    const row = {
+    rows.push({
       files,
       latency,
       ours: of(ours!, ({ ms }) => ms),
@@ -99,14 +86,14 @@ async function measure(bench: Bench, stage: Stage, files: number) {
       requests: of(ours!, ({ traffic }) => traffic.requests),
       secondRequests: of(second!, ({ traffic }) => traffic.requests),
       officialRequests: of(theirs!, ({ traffic }) => traffic.requests),
+      rounds: of(ours!, ({ traffic }) => traffic.rounds),
+      officialRounds: of(theirs!, ({ traffic }) => traffic.rounds),
       bytes: of(ours!, ({ traffic }) => traffic.bytes),
       officialBytes: of(theirs!, ({ traffic }) => traffic.bytes),
-    }
-    rows.push(row)
-    points.push({ latency, ours: row.ours!.median, official: row.official?.median ?? Number.NaN })
+    })
   }
   await stage.proxy.latency(0)
-  return { rows, trips: { ours: slope(points, 'ours'), official: slope(points, 'official') } }
+  return rows
 }
 
 interface Opened {
@@ -117,14 +104,4 @@ interface Opened {
 async function opened(stage: Stage, reader: Reader): Promise<Opened> {
   const { result, traffic } = await stage.traffic(() => reader.open())
   return { ms: result, traffic }
-}
-
-/** Milliseconds a millisecond of latency: the line of least squares. */
-function slope(points: readonly { latency: number; ours: number; official: number }[], key: 'ours' | 'official') {
-  const mean = (of: (point: (typeof points)[number]) => number) =>
-    points.reduce((sum, point) => sum + of(point), 0) / points.length
-  const [x, y] = [mean(({ latency }) => latency), mean((point) => point[key])]
-  const covariance = mean((point) => (point.latency - x) * (point[key] - y))
-  const trips = covariance / mean(({ latency }) => (latency - x) ** 2)
-  return Number.isNaN(trips) ? null : Math.round(trips * 10) / 10
 }

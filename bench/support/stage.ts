@@ -13,6 +13,8 @@ export interface Traffic {
   readonly requests: number
   readonly gets: number
   readonly lists: number
+  /** Round trips: the longest chain of requests one after another. */
+  readonly rounds: number
   /** Bytes of bodies, to the reader. */
   readonly bytes: number
 }
@@ -75,8 +77,8 @@ export class Stage {
   }
 
   async counted(): Promise<Traffic> {
-    const { requests, kinds, bytesToClient } = await this.proxy.counts()
-    return { requests, gets: kinds.GET ?? 0, lists: kinds.LIST ?? 0, bytes: bytesToClient }
+    const { requests, kinds, rounds, bytesToClient } = await this.proxy.counts()
+    return { requests, gets: kinds.GET ?? 0, lists: kinds.LIST ?? 0, rounds, bytes: bytesToClient }
   }
 
   async close(): Promise<void> {

@@ -27,6 +27,8 @@ export interface ProxyCounts {
   readonly connections: number
   /** The most requests that were in flight at one moment. */
   readonly maxConcurrent: number
+  /** Round trips: the longest chain of requests each of which began after another one's answer had ended. */
+  readonly rounds: number
 }
 
 export interface FaultProxy {
@@ -67,7 +69,9 @@ export async function startFaultProxy({ target, tls }: FaultProxyOptions): Promi
   let latency = 0
   let active = 0
   let seen: SeenRequest[] = []
-  let totals = { bytesToClient: 0, bytesToServer: 0, connections: 0, maxConcurrent: 0 }
+  let totals = { bytesToClient: 0, bytesToServer: 0, connections: 0, maxConcurrent: 0, rounds: 0 }
+  /** The longest chain that has ended. */
+  let endedRounds = 0
 
   const takeFault = (request: SeenRequest): Fault | undefined => {
     const found = rules.find(({ left, match }) => left > 0 && match(request))
@@ -166,7 +170,12 @@ export async function startFaultProxy({ target, tls }: FaultProxyOptions): Promi
   const onRequest = (req: IncomingMessage, res: ServerResponse) => {
     active += 1
     totals.maxConcurrent = Math.max(totals.maxConcurrent, active)
-    res.once('close', () => active--)
+    const round = endedRounds + 1
+    totals.rounds = Math.max(totals.rounds, round)
+    res.once('close', () => {
+      active--
+      endedRounds = Math.max(endedRounds, round)
+    })
     // A cut on either side is what this proxy is for: whoever waits is told by a reset connection.
     handle(req, res).catch(() => req.socket.destroy())
   }
@@ -200,7 +209,8 @@ export async function startFaultProxy({ target, tls }: FaultProxyOptions): Promi
     seen: () => [...seen],
     reset() {
       seen = []
-      totals = { bytesToClient: 0, bytesToServer: 0, connections: 0, maxConcurrent: active }
+      totals = { bytesToClient: 0, bytesToServer: 0, connections: 0, maxConcurrent: active, rounds: 0 }
+      endedRounds = 0
     },
     latency(ms) {
       latency = ms
