@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import PQueue from 'p-queue'
@@ -60,9 +61,12 @@ export class Hydrator {
   #capacity = 0
   #metaTxid = 0
   #closed = false
+  /** Of the file; another one under its name is not what a meta file of ours may speak of. */
+  #inode: number | undefined
 
   private constructor(options: HydratorOptions, file: NativeHydratedFile, present: PageSet) {
     this.#options = options
+    this.#inode = inodeOf(options.path)
     this.file = file
     this.#present = present
     // Views that an earlier worker made may read any page of a file that was open already.
@@ -75,7 +79,12 @@ export class Hydrator {
     const { state } = options
     await mkdir(path.dirname(options.path), { recursive: true })
     const meta = await readMeta(options.path)
-    const usable = meta !== undefined && meta.url === options.url && meta.pageSize === state.pageSize
+    const usable =
+      meta !== undefined &&
+      meta.url === options.url &&
+      meta.pageSize === state.pageSize &&
+      // The copy may have been removed, or cut, and its meta file left behind.
+      (statSync(options.path, { throwIfNoEntry: false })?.size ?? 0) >= meta.commit * meta.pageSize
     const file = native.openHydrated(options.replica, options.path, state.pageSize, !usable)
     if (typeof file === 'number') throw openError(options.path, file)
     const present = usable ? presentPages(meta, state, options.files()) : new PageSet()
@@ -124,6 +133,7 @@ export class Hydrator {
     }
     native.closeHydrated(this.file)
     this.file = file
+    this.#inode = inodeOf(this.#options.path)
     this.#present = new PageSet()
     this.#used = new PageSet()
     this.#capacity = 0
@@ -285,6 +295,7 @@ export class Hydrator {
     }
     const errno = await native.syncHydrated(this.file)
     if (errno !== 0) throw openError(this.#options.path, errno)
+    if (inodeOf(this.#options.path) !== this.#inode) return
     await writeMeta(this.#options.path, meta)
     this.#metaTxid = state.txid
   }
@@ -303,6 +314,10 @@ export class Hydrator {
     const missing = this.#present.missing(commit, lockPgno(pageSize))
     native.setHydration(this.#options.replica, commit === 0 ? 1 : (commit - missing) / commit, this.#options.path)
   }
+}
+
+function inodeOf(file: string): number | undefined {
+  return statSync(file, { throwIfNoEntry: false })?.ino
 }
 
 /** Which pages an earlier run left that are still right. */

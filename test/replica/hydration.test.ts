@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { LitestreamError } from '../../src/errors.js'
@@ -109,6 +109,22 @@ test('a copy of another replica, or with a broken meta file, is begun anew', asy
   writeFileSync(`${copy}.meta`, '{"version":1,')
   const third = await openTestReplica(t, url, { hydrate: copy })
   await third.hydrated
+  assertCopy(source, copy)
+})
+
+test('a copy that was removed, its meta file left behind, is begun anew', async (t) => {
+  const source = await makeSource(t)
+  const { url, history, directory } = source
+  await history.commit(SEED)
+  const copy = path.join(directory, 'copy.db')
+  const first = await openTestReplica(t, url, { hydrate: copy })
+  await first.hydrated
+  await first.close()
+  await until('the meta file stands', () => existsSync(`${copy}.meta`))
+  rmSync(copy)
+  const second = await openTestReplica(t, url, { hydrate: copy })
+  assert.equal(integrity(connect(t, second.uri)), 'ok')
+  await second.hydrated
   assertCopy(source, copy)
 })
 
