@@ -12,6 +12,7 @@ import { quantile, ratios, spread } from './support/stats.js'
 
 const RANGE = 4 * 1024 * 1024
 const PARALLEL = 4
+let copies = 0
 
 const COLUMNS: readonly Column[] = [
   { key: 'latency', label: 'latency', unit: 'ms' },
@@ -113,7 +114,7 @@ async function hydrateOnce(bench: Bench, stage: Stage, data: { users: number; po
   const before = await measured(plain, () => performance.now() > end)
   await plain.close()
 
-  const copy = path.join(bench.directory, 'copy.db')
+  const copy = path.join(bench.directory, `copy-${copies++}.db`)
   const reader = new ReplicaReader(stage.url('app.db'), { hydrate: copy })
   await reader.open()
   await stage.proxy.reset()
