@@ -35,6 +35,10 @@ export const hydrate: Question = {
     const data = bench.dataset()
     const stage = await bench.stage()
     await stage.publish('app.db', data.file)
+    // The first S3 replica of a process loads the SDK.
+    const first = new ReplicaReader(stage.url('app.db'))
+    await first.open()
+    await first.close()
     const rows: ResultTable['rows'][number][] = []
     for (const latency of bench.quick ? [0, 20] : LATENCIES) {
       bench.progress(`${latency} ms`)
@@ -109,19 +113,20 @@ async function hydrateOnce(bench: Bench, stage: Stage, data: { users: number; po
     )
   }
   const plain = new ReplicaReader(stage.url('app.db'))
-  await plain.open()
+  // The copy begins to fill in during the opening: what an opening takes without one is taken off.
+  const opening = await plain.open()
   const end = performance.now() + bench.rounds(1000, 300)
   const before = await measured(plain, () => performance.now() > end)
   await plain.close()
 
   const copy = path.join(bench.directory, `copy-${copies++}.db`)
   const reader = new ReplicaReader(stage.url('app.db'), { hydrate: copy })
-  await reader.open()
   await stage.proxy.reset()
   const start = performance.now()
+  await reader.open()
   let seconds = 0
   const hydrated = reader.replica.hydrated.then(() => {
-    seconds = (performance.now() - start) / 1000
+    seconds = Math.max(1, performance.now() - start - opening) / 1000
   })
   const during = await measured(reader, () => seconds > 0)
   await hydrated

@@ -1,0 +1,136 @@
+// What the benchmarks count, asserted: requests, round trips and bytes, never times. The store is the real S3 server behind the
+// counting proxy, which runs in a process of its own and adds some latency, so that what is sent at once is seen to be.
+import assert from 'node:assert/strict'
+import { after, afterEach, before, test } from 'node:test'
+import Database from 'better-sqlite3'
+import { dataset, SIZES } from '../../bench/support/dataset.js'
+import { LocalReader, ReplicaReader } from '../../bench/support/driver-reader.js'
+import { LOOKUP, QUERIES } from '../../bench/support/queries.js'
+import { Random } from '../../bench/support/random.js'
+import { Stage } from '../../bench/support/stage.js'
+import { until } from '../support/until.js'
+
+/** Milliseconds: enough that answers come in the order of the round trips. */
+const LATENCY = 20
+
+const data = dataset(SIZES['10 MB'])
+let stage: Stage
+const readers: ReplicaReader[] = []
+
+/**
+ * By default it does not poll while a test lasts: what is counted is the test's. It is closed after the test, whatever becomes of
+ * that: the next one shall find nothing resident.
+ */
+function newReader(pollInterval: string | number = '1h'): ReplicaReader {
+  const reader = new ReplicaReader(stage.url('app.db'), { pollInterval })
+  readers.push(reader)
+  return reader
+}
+
+async function closeReaders(): Promise<void> {
+  for (const reader of readers.splice(0)) await reader.close()
+}
+
+before(async () => {
+  stage = await Stage.start()
+  await stage.publish('app.db', data.file)
+  await stage.proxy.latency(LATENCY)
+})
+afterEach(closeReaders)
+after(() => stage?.close())
+
+/**
+ * The most GETs that the first execution of a query may cost, and the most round trips where these follow from the trees alone. How
+ * many of the rows that an index names are asked for at once depends on when SQLite asks for the first.
+ */
+const COLD: Readonly<Record<string, { readonly gets: number; readonly rounds?: number }>> = {
+  'post + user': { gets: 4, rounds: 4 },
+  profile: { gets: 15 },
+  'who liked': { gets: 16 },
+  'mutual friends': { gets: 12 },
+  'indexed filter': { gets: 3, rounds: 3 },
+  // 1,422 pages of 4.3 MB, compressed: the official VFS sends 1,422 GETs.
+  'full scan': { gets: 10, rounds: 5 },
+}
+
+test('open: three round trips before the first page, which is the fourth', async () => {
+  const reader = newReader()
+  const { traffic } = await stage.traffic(() => reader.open())
+  assert.ok(traffic.rounds <= 4, `${traffic.rounds} round trips`)
+  assert.ok(traffic.requests <= 14, `${traffic.requests} requests`)
+  assert.ok(traffic.bytes < 200 * 1024, `${traffic.bytes} bytes`)
+
+  const again = newReader()
+  assert.equal((await stage.traffic(() => again.open())).traffic.requests, 0, 'a second connection asks for nothing')
+})
+
+for (const query of QUERIES) {
+  test(`cold: ${query.name}`, async () => {
+    const random = new Random(3)
+    const local = new LocalReader(data.file)
+    await local.open()
+    for (let i = 0; i < (query.scan ? 1 : 5); i++) {
+      const reader = newReader()
+      await reader.open()
+      const key = query.parameters(random, data)
+      const { result, traffic } = await stage.traffic(() => reader.run(query.sql, [key], { rows: true }))
+      assert.deepEqual(result.rows, (await local.run(query.sql, [key], { rows: true })).rows)
+      const { gets, rounds } = COLD[query.name]!
+      assert.ok(traffic.gets <= gets, `${traffic.gets} GETs for ${key}`)
+      assert.ok(rounds === undefined || traffic.rounds <= rounds, `${traffic.rounds} round trips for ${key}`)
+      assert.equal(traffic.requests, traffic.gets)
+      await closeReaders()
+    }
+    await local.close()
+  })
+}
+
+test('a scan fetches little more than the bytes of its table', async () => {
+  const reader = newReader()
+  await reader.open()
+  const { traffic } = await stage.traffic(() => reader.run('SELECT sum(length(content)) FROM posts', [[]]))
+  // The table is 1,422 pages, 4.3 MB compressed.
+  assert.ok(traffic.bytes < 5e6, `${traffic.bytes} bytes`)
+})
+
+test('warm: no request to the store and no crossing into JavaScript', async () => {
+  const reader = newReader()
+  await reader.open()
+  const random = new Random(4)
+  const runs = [LOOKUP, ...QUERIES].map(({ sql, parameters }) => ({
+    sql,
+    keys: Array.from({ length: 20 }, () => parameters(random, data)),
+  }))
+  for (const { sql, keys } of runs) await reader.run(sql, keys)
+  // What was fetched ahead may still be on its way.
+  await until('nothing is under way', async () => {
+    const { requests } = await stage.counted()
+    await reader.replica.details()
+    return requests === (await stage.counted()).requests
+  })
+  // A second connection has nothing in SQLite's own cache.
+  const db = new Database(reader.replica.uri, { readonly: true })
+  const { crossings } = reader.replica.stats()
+  await stage.proxy.reset()
+  for (const { sql, keys } of runs) for (const key of keys) db.prepare(sql).all(...key)
+  assert.equal(reader.replica.stats().crossings, crossings)
+  assert.equal((await stage.counted()).requests, 0)
+  db.close()
+})
+
+test('idle: one LIST a poll, from where the reader is, however many connections there are', async () => {
+  const reader = newReader(100)
+  await reader.open()
+  const others = Array.from({ length: 8 }, () => new Database(reader.replica.uri, { readonly: true }))
+  for (const db of others) db.prepare('SELECT count(*) FROM users').get()
+  await until('the first reads are over', async () => (await reader.replica.details()).fetch.requests > 0)
+  await stage.proxy.reset()
+  await until('ten polls', async () => (await stage.counted()).requests >= 11)
+  const seen = await stage.proxy.seen()
+  assert.deepEqual([...new Set(seen.map(({ kind }) => kind))], ['LIST'])
+  // A state that ends in a snapshot looks at the snapshots too, every tenth time.
+  const raw = seen.filter(({ url }) => decodeURIComponent(url).includes('prefix=app.db/0000/'))
+  assert.ok(seen.length - raw.length <= Math.ceil(seen.length / 10), `${seen.length - raw.length} of ${seen.length}`)
+  for (const { url } of raw) assert.match(url, /start-after=/)
+  for (const db of others) db.close()
+})
