@@ -264,7 +264,8 @@ const sqlite3_io_methods kMethods = {
 
 bool IsReplicaFile(const sqlite3_file* file) { return file != nullptr && file->pMethods == &kMethods; }
 
-int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, sqlite3_file* base, int* out_flags) {
+int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, const std::string& at, sqlite3_file* base,
+                    int* out_flags) {
   ReplicaFile* file = Self(base);
   memset(file, 0, sizeof *file);  // pMethods stays null on failure, so that SQLite closes nothing
   std::shared_ptr<Replica> replica;
@@ -298,6 +299,13 @@ int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, sqlite3_file
   file->reader = new std::shared_ptr<Reader>(replica->AddReader());
   file->replica = new std::shared_ptr<Replica>(std::move(replica));
   file->base.pMethods = &kMethods;
+  std::string error;
+  if (!at.empty() && !Travel(file, at, &error)) {
+    LS_API(copy, log)(SQLITE_CANTOPEN, "litestream: %s", error.c_str());
+    ReplicaOf(file).SetError("TXID_NOT_AVAILABLE", error);
+    Close(base);
+    return SQLITE_CANTOPEN;
+  }
   if (out_flags != nullptr) *out_flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB;
   return SQLITE_OK;
 }

@@ -18,8 +18,9 @@ struct ReplicaFile {
   int lock;
 };
 
-// Opens the replica that `key` describes (lines of name=value, sorted; replica_id=N names one that is open already).
-int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, sqlite3_file* file, int* out_flags);
+// Opens the replica that `key` describes (lines of name=value, sorted; replica_id=N names one that is open already), at the TXID
+// or time `at` unless that is empty.
+int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, const std::string& at, sqlite3_file* file, int* out_flags);
 bool IsReplicaFile(const sqlite3_file* file);
 
 // What the SQL functions and PRAGMAs of a connection tell. A failed Travel leaves the view as it was.

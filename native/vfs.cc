@@ -20,7 +20,8 @@ sqlite3_vfs* Original(sqlite3_vfs* vfs) { return CopyOf(vfs)->original; }
 bool StartsWith(const char* text, const char* prefix) { return strncmp(text, prefix, strlen(prefix)) == 0; }
 
 bool IsOurParameter(const std::string& name) {
-  static const char* const others[] = {"vfs", "mode", "cache", "immutable", "psow", "nolock", "modeof"};
+  // `at` is the connection's: the replica is the same for all.
+  static const char* const others[] = {"vfs", "mode", "cache", "immutable", "psow", "nolock", "modeof", "at"};
   for (const char* other : others) {
     if (name == other) return false;
   }
@@ -52,6 +53,11 @@ std::string Key(std::map<std::string, std::string> parameters) {
     key += entry.first + '=' + entry.second;
   }
   return key;
+}
+
+std::string At(const std::map<std::string, std::string>& parameters) {
+  auto at = parameters.find("at");
+  return at == parameters.end() ? "" : at->second;
 }
 
 std::string Decode(const char* from, const char* to) {
@@ -114,7 +120,7 @@ int OpenByUri(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags,
     const char* value = LS_API(CopyOf(vfs), uri_parameter)(name, key);
     parameters[key] = value == nullptr ? "" : value;
   }
-  return OpenReplicaFile(CopyOf(vfs), Key(parameters), file, out_flags);
+  return OpenReplicaFile(CopyOf(vfs), Key(parameters), At(parameters), file, out_flags);
 }
 
 int FullPathnameByUri(sqlite3_vfs* vfs, const char* name, int size, char* out) {
@@ -144,7 +150,8 @@ int OpenByName(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags
   if (!(flags & SQLITE_OPEN_MAIN_DB) || !IsReplicaUri(name)) {
     return Original(vfs)->xOpen(Original(vfs), name, file, flags, out_flags);
   }
-  return OpenReplicaFile(CopyOf(vfs), Key(ParseUri(name)), file, out_flags);
+  auto parameters = ParseUri(name);
+  return OpenReplicaFile(CopyOf(vfs), Key(parameters), At(parameters), file, out_flags);
 }
 
 int FullPathnameByName(sqlite3_vfs* vfs, const char* name, int size, char* out) {

@@ -10,8 +10,15 @@ export { type ReplicateOptions, type Replication, replicate } from './primary/re
 export type { ReplicateOnceOptions } from './primary/replicate-once.js'
 export type { ReplicatorStatus, SyncOptions, SyncResult } from './primary/replicator.js'
 export { getLoadablePath, load } from './replica/loadable.js'
-export { openReplica, type Replica, type ReplicaDetails, type ReplicaStats } from './replica/open-replica.js'
+export {
+  openReplica,
+  type Replica,
+  type ReplicaDetails,
+  type ReplicaMoment,
+  type ReplicaStats,
+} from './replica/open-replica.js'
 export type { ReplicaOptions } from './replica/options.js'
+export type { PrefetchOptions } from './replica/prefetch.js'
 export type { FollowOptions } from './restore/follow.js'
 export type { IntegrityCheck } from './restore/integrity.js'
 export type { PlanOptions, PlanTarget } from './restore/plan.js'

@@ -1,9 +1,11 @@
 import { EventEmitter } from 'node:events'
 import { LitestreamError } from '../errors.js'
+import { formatTxid } from '../ltx/txid.js'
 import { native } from '../native.js'
 import { redactUrl } from '../storage/url.js'
 import { registerDrivers } from './drivers.js'
 import { formatKey, type ReplicaOptions, resolveOptions, toParameters, withEnvironment } from './options.js'
+import { type PrefetchOptions, prefetch } from './prefetch.js'
 import type { SessionEvent } from './replica-session.js'
 import { callWorker, ensureWorker, onSessionEvent } from './worker-host.js'
 
@@ -42,8 +44,14 @@ export interface ReplicaDetails {
   readonly indexBytes: number
 }
 
-/** How often a closing looks whether there is still a worker to wait for. */
-const WORKER_CHECK_MS = 100
+/** A state of a replica that connections can be opened at. */
+export interface ReplicaMoment {
+  readonly txid: number
+  /** When it was written on the primary. */
+  readonly timestamp: Date
+  /** For a driver. */
+  readonly uri: string
+}
 
 interface ReplicaEvents {
   /** A newer TXID can be read. */
@@ -59,6 +67,9 @@ interface ReplicaEvents {
   error: [LitestreamError]
   closed: []
 }
+
+/** How often a closing looks whether there is still a worker to wait for. */
+const WORKER_CHECK_MS = 100
 
 /** A replica that this process has open. Every connection to `uri`, on any thread, shares its index, its cache and its poll loop. */
 export class Replica extends EventEmitter<ReplicaEvents> {
@@ -133,6 +144,42 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   get hydrated(): Promise<void> {
     this.#hydrated ??= this.#awaitHydration()
     return this.#hydrated
+  }
+
+  /**
+   * The replica as it was: at a TXID, or at the last state before a time (a Date, an RFC 3339 string, "5 minutes ago"). Give the
+   * `uri` to a driver as often as wanted: connections to it stay at that state, this handle's own go on.
+   *
+   * Throws TXID_NOT_AVAILABLE where retention has removed the files that lead there, INVALID_ARGUMENT for what is no time.
+   *
+   * @example
+   * const { uri } = await replica.at('5 minutes ago')
+   * const before = new Database(uri, { readonly: true })
+   */
+  async at(target: number | Date | string): Promise<ReplicaMoment> {
+    this.#info()
+    const text =
+      typeof target === 'number' ? formatTxid(target) : target instanceof Date ? target.toISOString() : target
+    const found = (await callWorker(this.#id, this.#key, { method: 'resolve', target: text })) as {
+      txid: number
+      timestamp: number
+    }
+    return {
+      txid: found.txid,
+      timestamp: new Date(found.timestamp),
+      uri: `${this.uri}&at=${formatTxid(found.txid)}`,
+    }
+  }
+
+  /**
+   * Runs a query's reads ahead on a thread of its own, so that the same query after it finds its pages here and does not block the
+   * event loop. Its rows are thrown away.
+   *
+   * Throws INVALID_ARGUMENT for SQL that is no query, the signal's reason when that ends it.
+   */
+  async prefetch(sql: string, options: PrefetchOptions = {}): Promise<void> {
+    this.#info()
+    await prefetch(this.uri, sql, options)
   }
 
   /** Looks at the store now; resolves with the TXID that is current then. */

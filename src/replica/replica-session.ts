@@ -220,9 +220,11 @@ export class ReplicaSession {
     try {
       const target = parseTravelTarget(request.text, Date.now())
       const state = await this.#chain.load(target)
-      const view = this.#views.add(state, this.#storeFor(state.pageSize), null)
+      // Connections that go to the same TXID share its view.
+      const there = this.#views.at(state.txid)
+      const view = there ?? this.#views.add(state, this.#storeFor(state.pageSize), null)
       native.completeTravel(request.id, view.id)
-      this.#views.retire(view)
+      if (!there) this.#views.retire(view)
       this.#collect()
     } catch (error) {
       this.#refuse(request, error)
@@ -235,9 +237,10 @@ export class ReplicaSession {
     return this.#views.current.state.txid
   }
 
-  /** The TXID that a travel target leads to. */
-  async resolveTarget(target: string): Promise<number> {
-    return (await this.#chain.load(parseTravelTarget(target, Date.now()))).txid
+  /** The state that a travel target leads to. */
+  async resolveTarget(target: string): Promise<{ txid: number; timestamp: number }> {
+    const { txid, timestamp } = await this.#chain.load(parseTravelTarget(target, Date.now()))
+    return { txid, timestamp }
   }
 
   stats(): Record<string, unknown> {

@@ -45,6 +45,14 @@ export class ViewSet {
     return this.#views.get(id)
   }
 
+  /** A view of this life of the replica at a TXID, the newest one included. */
+  at(txid: number): ReplicaView | undefined {
+    for (const view of this.#views.values()) {
+      if (view.id !== 0 && view.state.txid === txid && view.incarnation === this.#incarnation) return view
+    }
+    return undefined
+  }
+
   all(): Iterable<ReplicaView> {
     return this.#views.values()
   }
