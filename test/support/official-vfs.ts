@@ -14,13 +14,28 @@ function extension(): string {
   return path.join(path.dirname(createRequire(from).resolve(`${platform}/package.json`)), 'litestream-vfs')
 }
 
-/** What the official VFS answers to `sql` on the replica at `url`, one row a line. */
-export async function askOfficialVfs(url: string, sql: string, log: string): Promise<string> {
+/**
+ * What the official VFS answers to `sql`, or to a command of the shell, on the replica at `url`, one row a line. `env`: more for its
+ * environment, credentials or LITESTREAM_WRITE_ENABLED.
+ */
+export async function askOfficialVfs(
+  url: string,
+  sql: string,
+  log: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  // With AWS_CA_BUNDLE set its S3 client does not start.
+  const { AWS_CA_BUNDLE: _, ...environment } = process.env
   const args = ['-batch', '-bail', '-cmd', `.load ${extension()} sqlite3_litestreamvfs_init`, ':memory:']
   const run = promisify(execFile)(SQLITE3, [...args, '.open file:app.db?vfs=litestream', sql], {
-    env: { ...process.env, LITESTREAM_REPLICA_URL: url, LITESTREAM_LOG_FILE: log },
-    timeout: 20_000,
+    env: { ...environment, ...env, LITESTREAM_REPLICA_URL: url, LITESTREAM_LOG_FILE: log },
+    timeout: 120_000,
     maxBuffer: 64 * 1024 * 1024,
   })
   return (await run).stdout.trim()
+}
+
+/** The shell's hash over the whole content of a local database; `askOfficialVfs(url, '.sha3sum', …)` gives that of a replica. */
+export async function contentSum(file: string): Promise<string> {
+  return (await promisify(execFile)(SQLITE3, ['-batch', file, '.sha3sum'])).stdout.trim()
 }

@@ -80,8 +80,22 @@ rgw crypt s3 kms encryption keys = ${RGW_KMS_KEY}=MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMT
 `
 }
 
+/** On a machine that runs several at once one now and then meets another's port; a new one, on new ports, comes up. */
+const ATTEMPTS = 4
+
 /** One Ceph cluster of one monitor, one in-memory OSD and one RADOS Gateway, all on 127.0.0.1 and on ports of its own. */
 export async function startRgw(): Promise<RgwServer> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startCluster()
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error
+      console.error(`   ${(error as Error).message}: another attempt`)
+    }
+  }
+}
+
+async function startCluster(): Promise<RgwServer> {
   ensureInstalled(
     ['radosgw', 'ceph-mon', 'ceph-osd'],
     'start an S3 server and set TEST_S3_ENDPOINT, TEST_S3_ACCESS_KEY and TEST_S3_SECRET_KEY',
@@ -141,7 +155,7 @@ export async function startRgw(): Promise<RgwServer> {
     await run('ceph', 'osd', 'crush', 'add', 'osd.0', '1', 'host=h', 'root=default')
     await run('ceph-osd', '-i', '0', '--mkfs', '--osd-uuid', osd)
     processes.push(serve('ceph-osd', '-i', '0'))
-    await until('the OSD is up', async () => (await run('ceph', 'osd', 'stat')).stdout.includes('1 up'), 120_000)
+    await until('the OSD is up', async () => (await run('ceph', 'osd', 'stat')).stdout.includes('1 up'), 30_000)
     await startGateway()
     await run(
       'radosgw-admin',
