@@ -1,5 +1,4 @@
 import { Command } from 'commander'
-import { loadConfig } from '../config/load.js'
 import type { Config } from '../config/types.js'
 
 export interface CommandText {
@@ -31,8 +30,12 @@ export function addConfigFlags(command: Command): Command {
     .option('--no-expand-env', 'leave $NAME in the configuration file as it is')
 }
 
-/** The configuration of a command's flags; its warnings go to stderr. */
-export function configOf(flags: ConfigFlags): Config {
+/**
+ * The configuration of a command's flags; its warnings go to stderr. The code that reads it is loaded only now: most commands are given
+ * a URL and shall not wait for it.
+ */
+export async function configOf(flags: ConfigFlags): Promise<Config> {
+  const { loadConfig } = await import('../config/load.js')
   const config = loadConfig({ path: flags.config, expandEnv: flags.expandEnv })
   for (const warning of config.warnings) process.stderr.write(`Warning: ${warning}\n`)
   return config

@@ -29,7 +29,7 @@ export function findDatabase(config: Config, written: string): DatabaseConfig {
   })
 }
 
-export function resolveTarget(argument: string, flags: ConfigFlags): Target {
+export async function resolveTarget(argument: string, flags: ConfigFlags): Promise<Target> {
   if (isUrl(argument)) {
     if (flags.config) {
       throw new LitestreamError('INVALID_ARGUMENT', 'cannot use -config with a replica URL', {
@@ -38,7 +38,7 @@ export function resolveTarget(argument: string, flags: ConfigFlags): Target {
     }
     return { url: argument, options: {} }
   }
-  const database = findDatabase(configOf(flags), argument)
+  const database = findDatabase(await configOf(flags), argument)
   return { url: database.replica.url, options: clientOptions(database.replica), database }
 }
 
@@ -48,7 +48,7 @@ export async function withReplica<T>(
   flags: ConfigFlags,
   use: (client: ReplicaClient, target: Target) => Promise<T>,
 ): Promise<T> {
-  const target = resolveTarget(argument, flags)
+  const target = await resolveTarget(argument, flags)
   const client = await openReplicaClient(target.url, target.options)
   try {
     return await use(client, target)

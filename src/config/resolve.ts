@@ -1,6 +1,6 @@
 import { splitAddress } from '../util/address.js'
 import { formatDuration } from '../util/duration.js'
-import { tryParseLogLevel } from '../util/logger.js'
+import { tryParseLogLevel } from '../util/log-level.js'
 import { DEFAULTS } from './defaults.js'
 import { ageError, type FailAt, failer } from './fail.js'
 import { legacySnapshot, legacyWarnings } from './legacy.js'

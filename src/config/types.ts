@@ -1,4 +1,4 @@
-import type { LogLevel, LogType } from '../util/logger.js'
+import type { LogLevel, LogType } from '../util/log-level.js'
 import type { ReplicaSettings } from './replica-settings.js'
 
 /** One replica of one database with everything that holds for it. Durations are milliseconds, sizes bytes, throughout. */

@@ -1,6 +1,4 @@
 import type { Command } from 'commander'
-import { editorSchema } from '../../config/json-schema.js'
-import { effectiveConfig, effectiveYaml } from '../../config/print.js'
 import { addConfigFlags, type ConfigFlags, configOf, createCommand } from '../command.js'
 import { printJson } from '../output.js'
 
@@ -21,8 +19,9 @@ export function configCommand(): Command {
   })
   addConfigFlags(check)
     .option('--json', 'print JSON')
-    .action((flags: ConfigFlags & { readonly json?: boolean }) => {
-      const effective = configOf(flags)
+    .action(async (flags: ConfigFlags & { readonly json?: boolean }) => {
+      const effective = await configOf(flags)
+      const { effectiveConfig, effectiveYaml } = await import('../../config/print.js')
       if (flags.json) printJson(effectiveConfig(effective))
       else process.stdout.write(effectiveYaml(effective))
     })
@@ -30,6 +29,9 @@ export function configCommand(): Command {
     summary: 'Print the JSON Schema of the configuration file.',
     description: 'Prints the JSON Schema of litestream.yml, for editors.',
     examples: [['config schema > litestream.schema.json', 'save it for an editor']],
-  }).action(() => printJson(editorSchema()))
+  }).action(async () => {
+    const { editorSchema } = await import('../../config/json-schema.js')
+    printJson(editorSchema())
+  })
   return config.addCommand(check).addCommand(schema)
 }

@@ -15,8 +15,8 @@ export function databasesCommand(): Command {
   })
   return addConfigFlags(command)
     .option('--json', 'print JSON')
-    .action((flags: ConfigFlags & { readonly json?: boolean }) => {
-      const rows = findDatabases(configOf(flags)).map(({ path, replica }) => ({ path, replica: replica.type }))
+    .action(async (flags: ConfigFlags & { readonly json?: boolean }) => {
+      const rows = findDatabases(await configOf(flags)).map(({ path, replica }) => ({ path, replica: replica.type }))
       if (flags.json) printJson(rows)
       else
         printTable(

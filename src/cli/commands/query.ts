@@ -2,7 +2,6 @@ import Database from 'better-sqlite3'
 import { type Command, Option } from 'commander'
 import { selfContainedUrl } from '../../config/self-contained-url.js'
 import { LitestreamError } from '../../errors.js'
-import { openReplica } from '../../replica/open-replica.js'
 import { addConfigFlags, type ConfigFlags, createCommand } from '../command.js'
 import { timestampFlag } from '../flag-values.js'
 import { formatTable, print, printJson } from '../output.js'
@@ -36,8 +35,9 @@ export function queryCommand(): Command {
     .option('--csv', 'short for -format csv')
     .option('--timestamp <time>', 'read the last state before this time (RFC 3339)', timestampFlag)
     .action(async (argument: string, sql: string, flags: QueryFlags) => {
-      const target = resolveTarget(argument, flags)
+      const target = await resolveTarget(argument, flags)
       const url = target.database ? selfContainedUrl(target.database.replica) : target.url
+      const { openReplica } = await import('../../replica/open-replica.js')
       const replica = await openReplica(url, { openTimeout: 0 })
       try {
         const db = new Database(replica.uri, { readonly: true })

@@ -1,12 +1,9 @@
 import type { Command } from 'commander'
-import { configFromArguments } from '../../config/load.js'
 import type { Config } from '../../config/types.js'
 import { LitestreamError } from '../../errors.js'
 import { isUrl } from '../../storage/url.js'
-import { createLogger, LOG_LEVELS, type LogLevel, tryParseLogLevel } from '../../util/logger.js'
+import { LOG_LEVELS, type LogLevel, tryParseLogLevel } from '../../util/log-level.js'
 import { addConfigFlags, type ConfigFlags, configOf, createCommand } from '../command.js'
-import { replicateOnceAll } from '../daemon/once.js'
-import { runDaemon } from '../daemon/run.js'
 import { ExitStatus } from '../exit-status.js'
 
 export interface ReplicateFlags extends ConfigFlags {
@@ -41,19 +38,22 @@ export function replicateCommand(): Command {
     .option('--force-snapshot', 'with -once: write a snapshot too')
     .option('--enforce-retention', 'with -once: delete what retention allows')
     .action(async (db: string | undefined, url: string | undefined, more: string[], flags: ReplicateFlags) => {
-      const config = configFor(db, url, more, flags)
+      const config = await configFor(db, url, more, flags)
+      const { createLogger } = await import('../../util/logger.js')
       const logger = createLogger({ level: logLevel(config, flags), type: config.logging.type })
-      const status = flags.once ? await replicateOnceAll(config, logger, flags) : await runDaemon(config, logger)
+      const status = flags.once
+        ? await (await import('../daemon/once.js')).replicateOnceAll(config, logger, flags)
+        : await (await import('../daemon/run.js')).runDaemon(config, logger)
       if (status !== 0) throw new ExitStatus(status)
     })
 }
 
-function configFor(
+async function configFor(
   db: string | undefined,
   url: string | undefined,
   more: readonly string[],
   flags: ReplicateFlags,
-): Config {
+): Promise<Config> {
   const wrong = (message: string, hint: string) => new LitestreamError('INVALID_ARGUMENT', message, { hint })
   for (const [flag, name] of [
     [flags.forceSnapshot, '-force-snapshot'],
@@ -63,7 +63,7 @@ function configFor(
   }
   if (flags.once && flags.exec) throw wrong('cannot use -once with -exec', 'Leave one of them away.')
   let config: Config
-  if (db === undefined) config = configOf(flags)
+  if (db === undefined) config = await configOf(flags)
   else {
     if (flags.config)
       throw wrong('cannot specify a replica URL and a config file', 'Give either -config or a database and a URL.')
@@ -83,6 +83,7 @@ function configFor(
         'Give one URL; replicate from a second process, or let the bucket copy itself.',
       )
     }
+    const { configFromArguments } = await import('../../config/load.js')
     config = configFromArguments(db, url)
   }
   if (flags.exec) config = { ...config, exec: flags.exec }

@@ -31,9 +31,9 @@ export function resetCommand(): Command {
     .argument('<db>', 'path of a database')
     .option('--dry-run', 'delete nothing')
     .option('--json', 'print JSON')
-    .action((db: string, flags: ResetFlags) => {
+    .action(async (db: string, flags: ResetFlags) => {
       // Without a configuration file the usual place is meant; one that is named must know the database.
-      const metaPath = flags.config ? findDatabase(configOf(flags), db).metaPath : undefined
+      const metaPath = flags.config ? findDatabase(await configOf(flags), db).metaPath : undefined
       const database = expandPath(db)
       const meta = metaDirectory(database, metaPath)
       if (!existsSync(database) && !existsSync(meta)) {

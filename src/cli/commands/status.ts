@@ -49,7 +49,7 @@ export function statusCommand(): Command {
     .option('--local', 'do not ask the replicas')
     .option('--json', 'print JSON')
     .action(async (db: string | undefined, flags: StatusFlags) => {
-      const config = configOf(flags)
+      const config = await configOf(flags)
       const databases = db === undefined ? findDatabases(config) : [findDatabase(config, db)]
       const all = await Promise.all(databases.map((database) => statusOf(database, flags.local === true)))
       if (flags.json) {

@@ -93,14 +93,14 @@ export class ControlApi {
 
   async #start({ path }: z.output<typeof bodies.start>) {
     const database = this.#find(path, 500)
-    const running = database.replicator !== undefined
+    const running = database.running
     await database.start()
     return this.#state(running ? 'already_running' : 'started', database)
   }
 
   async #stop({ path, timeout: seconds }: z.output<typeof bodies.stop>) {
     const database = this.#find(path, 500)
-    const running = database.replicator !== undefined
+    const running = database.running
     await database.stop(AbortSignal.timeout(seconds * 1000))
     return this.#state(running ? 'stopped' : 'already_stopped', database)
   }

@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs'
 import type { CompactionScheduler } from '../../compaction/scheduler.js'
 import { openConfiguredReplica } from '../../config/open-replica.js'
 import type { Config, DatabaseConfig } from '../../config/types.js'
-import { LitestreamError } from '../../errors.js'
+import { isLitestreamError, LitestreamError } from '../../errors.js'
 import type { DatabaseMetrics } from '../../metrics/database-metrics.js'
 import { instrumentClient } from '../../metrics/instrumented-client.js'
 import type { PrimaryEvents } from '../../primary/primary-events.js'
@@ -10,6 +10,7 @@ import { Replicator, type ReplicatorStatus, type SyncResult } from '../../primar
 import { listLevels } from '../../restore/plan.js'
 import { restore } from '../../restore/restore.js'
 import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js'
+import { formatDuration } from '../../util/duration.js'
 import type { Logger } from '../../util/logger.js'
 import { createScheduler } from './compaction.js'
 import { LagHistory } from './lag-history.js'
@@ -42,6 +43,13 @@ export interface ManagedDatabaseOptions {
   readonly metrics: DatabaseMetrics
 }
 
+/** Between two attempts to reach a replica, milliseconds: from the first on as long as it has been away already. */
+const CONNECT_RETRY_FIRST = 1000
+const CONNECT_RETRY_MOST = 60_000
+
+/** Failures to open a replica that may pass by themselves. */
+const PASSING = ['UNAVAILABLE', 'TIMEOUT', 'THROTTLED'] as const
+
 /** A listing of the replica is asked for at most this often, milliseconds: each costs a request per level. */
 const CENSUS_AGE = 60_000
 
@@ -53,6 +61,8 @@ export class ManagedDatabase {
   readonly #logger: Logger
   #replicator: Replicator | undefined
   #scheduler: CompactionScheduler | undefined
+  /** Set while the replica cannot be reached and is tried again. */
+  #retry: NodeJS.Timeout | undefined
   #client: ReplicaClient | undefined
   #lastTxid = 0
   /** When each TXID that is not in the replica yet was made. */
@@ -76,6 +86,7 @@ export class ManagedDatabase {
   }
 
   get state(): DatabaseState {
+    if (this.#retry) return 'open'
     const state = this.#replicator?.status().state
     if (state === undefined || state === 'closed') return 'stopped'
     return state === 'waiting' ? 'open' : state
@@ -83,7 +94,38 @@ export class ManagedDatabase {
 
   /** Opens the replica and begins to replicate; a database that is not there yet is waited for. `monitor: false`: on demand only. */
   async start(options: { readonly monitor?: boolean } = {}): Promise<void> {
-    if (this.#replicator) return
+    if (this.running) return
+    try {
+      await this.#start(options)
+      this.#failing.delete('connect')
+    } catch (error) {
+      if (options.monitor === false || !isLitestreamError(error, ...PASSING)) throw error
+      this.#startLater(error, options)
+    }
+  }
+
+  /** Whether it is to be replicated, also while the replica cannot be reached. */
+  get running(): boolean {
+    return this.#replicator !== undefined || this.#retry !== undefined
+  }
+
+  /** A store that is away when the process starts may be back in a moment, and other databases need not wait for it. */
+  #startLater(error: LitestreamError, options: { readonly monitor?: boolean }): void {
+    const since = this.#failing.get('connect')?.since ?? Date.now()
+    this.#failing.set('connect', { message: error.message, since })
+    const wait = Math.min(CONNECT_RETRY_MOST, Math.max(CONNECT_RETRY_FIRST, Date.now() - since))
+    const { message, code, hint } = error
+    this.#logger.error({ error: message, code, hint, retry: formatDuration(wait) }, 'cannot reach the replica')
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined
+      this.start(options).catch((cause: Error) => {
+        this.#failing.set('connect', { message: cause.message, since })
+        this.#logger.error({ error: cause.message }, 'cannot open the replica')
+      })
+    }, wait)
+  }
+
+  async #start(options: { readonly monitor?: boolean }): Promise<void> {
     const { config } = this
     const { path, replica } = config
     const client = await openConfiguredReplica(replica)
@@ -137,6 +179,8 @@ export class ManagedDatabase {
   async stop(signal?: AbortSignal): Promise<void> {
     const replicator = this.#replicator
     this.#replicator = undefined
+    clearTimeout(this.#retry)
+    this.#retry = undefined
     await this.#scheduler?.stop()
     this.#scheduler = undefined
     this.#pending.clear()

@@ -1,0 +1,11 @@
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const
+export const LOG_TYPES = ['text', 'json', 'pretty'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+export type LogType = (typeof LOG_TYPES)[number]
+
+/** Litestream's names for levels, upper case and `warning` included; undefined if it is none. */
+export function tryParseLogLevel(text: string): LogLevel | undefined {
+  const lower = text.toLowerCase()
+  const level = lower === 'warning' ? 'warn' : lower
+  return LOG_LEVELS.find((known) => known === level)
+}
