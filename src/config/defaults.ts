@@ -22,6 +22,7 @@ export const DEFAULTS = {
   minCheckpointPageCount: 1000,
   truncatePageN: 121_359,
   maxSyncWalBytes: 64 * 2 ** 20,
+  leaseTtl: 30 * SECOND,
   syncInterval: SECOND,
   maxSyncLtxFiles: 256,
 } as const

@@ -29,6 +29,8 @@ function settings(config: DatabaseSettings) {
     'min-checkpoint-page-count': config.minCheckpointPageCount,
     'truncate-page-n': config.truncatePageN,
     'max-sync-wal-bytes': config.maxSyncWalBytes,
+    lease: config.lease,
+    'lease-ttl': formatDuration(config.leaseTtl),
   }
 }
 

@@ -16,7 +16,11 @@ export const inheritedReplicaKeys = {
     'How many LTX files one upload run sends at most; 0 sends all.',
     DEFAULTS.maxSyncLtxFiles,
   ),
-  'auto-recover': boolean('Start the local LTX files anew when they turn out missing or damaged.', false),
+  'auto-recover': boolean(
+    'Has no effect: local files that are missing or damaged are always made up for by a full copy.',
+    undefined,
+    unused,
+  ),
 
   'access-key-id': text(
     'S3 and OSS: access key. Otherwise `LITESTREAM_ACCESS_KEY_ID` or the AWS chain is used.',

@@ -92,6 +92,9 @@ function databaseSettings(database: DatabaseFile, path: Path, fail: FailAt): Dat
     }
     return value
   }
+  const leaseTtl = database['lease-ttl'] ?? DEFAULTS.leaseTtl
+  if (leaseTtl < 1000)
+    throw fail([...path, 'lease-ttl'], `lease-ttl must be at least 1s (got ${formatDuration(leaseTtl)})`)
   return {
     monitorInterval: notNegative('monitor-interval', DEFAULTS.monitorInterval),
     checkpointInterval: notNegative('checkpoint-interval', DEFAULTS.checkpointInterval),
@@ -100,6 +103,8 @@ function databaseSettings(database: DatabaseFile, path: Path, fail: FailAt): Dat
     truncatePageN: database['truncate-page-n'] || DEFAULTS.truncatePageN,
     maxSyncWalBytes: database['max-sync-wal-bytes'] ?? DEFAULTS.maxSyncWalBytes,
     restoreIfDbNotExists: database['restore-if-db-not-exists'] ?? false,
+    lease: database.lease ?? false,
+    leaseTtl,
   }
 }
 

@@ -57,6 +57,11 @@ const databaseSchema = z.strictObject({
     'Restore the database from its replica before replicating, if the file is missing.',
     false,
   ),
+  lease: boolean(
+    'Ours: write only while a lease in the replica (`lock.json`) is held, and stand by while another primary holds it.',
+    false,
+  ),
+  'lease-ttl': duration('Ours: how long a lease lasts that its owner does not renew; at least 1s.', DEFAULTS.leaseTtl),
   snapshot: snapshot.meta({
     description: 'Taken for the whole process, as in Litestream; databases must not disagree.',
   }),

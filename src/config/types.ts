@@ -24,6 +24,9 @@ export interface DatabaseSettings {
   /** 0: no limit. */
   readonly maxSyncWalBytes: number
   readonly restoreIfDbNotExists: boolean
+  /** Write only while a lease in the replica is held. */
+  readonly lease: boolean
+  readonly leaseTtl: number
 }
 
 export interface DatabaseConfig extends DatabaseSettings {

@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
-import { isLitestreamError } from '../errors.js'
+import { isLitestreamError, type LitestreamError } from '../errors.js'
 import type { PrimaryEvents } from '../primary/primary-events.js'
 import type { LtxFileInfo, Operation, OperationStats, ReplicaClient } from '../storage/replica-client.js'
 
@@ -48,6 +48,7 @@ export class DatabaseMetrics {
   readonly #bytes: Gauge
   readonly #compactions: Counter
   readonly #compactionSeconds: Histogram
+  readonly #compactionErrors: Counter
   readonly #restoreSeconds: Histogram
   readonly #clients = new Set<ReplicaClient>()
 
@@ -129,6 +130,10 @@ export class DatabaseMetrics {
       'Duration of compactions and snapshots',
       ['db', 'level'],
     )
+    this.#compactionErrors = counter(
+      'litestream_compaction_error_count',
+      'Compactions, snapshots and deletions that failed',
+    )
     this.#restoreSeconds = histogram('litestream_restore_duration_seconds', 'Duration of restores', ['db'])
   }
 
@@ -140,6 +145,7 @@ export class DatabaseMetrics {
       this.#syncErrors,
       this.#syncSeconds,
       this.#verifyErrors,
+      this.#compactionErrors,
     ]) {
       metric.inc({ db }, 0)
     }
@@ -176,17 +182,23 @@ export class DatabaseMetrics {
       const { mode, durationMs } = event as PrimaryEvents['checkpoint']
       this.#checkpointCount.inc({ db, mode })
       this.#checkpointSeconds.inc({ db, mode }, durationMs / 1000)
+    } else if (name === 'compaction') {
+      const { level, durationMs } = event as PrimaryEvents['compaction']
+      this.#compactions.inc({ db, level })
+      this.#compactionSeconds.observe({ db, level }, durationMs / 1000)
     } else if (name === 'error') {
       const { operation, error } = event as PrimaryEvents['error']
-      if (operation === 'checkpoint') this.#checkpointErrors.inc({ db, mode: 'PASSIVE' })
+      if (operation === 'compaction') this.#verifyErrorOrFailure(db, error)
+      else if (operation === 'checkpoint') this.#checkpointErrors.inc({ db, mode: 'PASSIVE' })
       else this.#syncErrors.inc({ db })
       if (error.code === 'DISK_FULL') this.#diskFull.set({ db }, 1)
     }
   }
 
-  compacted(db: string, level: number, seconds: number): void {
-    this.#compactions.inc({ db, level })
-    this.#compactionSeconds.observe({ db, level }, seconds)
+  /** A gap or an overlap that the look after a compaction found is counted as Litestream does; anything else is a failure. */
+  #verifyErrorOrFailure(db: string, error: LitestreamError): void {
+    if (error.code === 'LTX_GAP') this.#verifyErrors.inc({ db })
+    else this.#compactionErrors.inc({ db })
   }
 
   restored(db: string, seconds: number): void {
@@ -227,10 +239,6 @@ export class DatabaseMetrics {
         this.#retries.inc({ replica_type: client.type, operation }, stats.retries)
       }
     }
-  }
-
-  verifyFailed(db: string): void {
-    this.#verifyErrors.inc({ db })
   }
 
   /** What a listing of the replica showed: files and bytes of each level, and what retention would say of level 0. */

@@ -40,7 +40,7 @@ async function createSandbox(t: TestContext) {
   writeFileSync(path.join(own, 'index.js'), `export * from ${JSON.stringify(path.join(root, '.out/src/index.js'))}\n`)
   writeFileSync(
     path.join(own, 'metrics.js'),
-    `export * from ${JSON.stringify(path.join(root, '.out/src/metrics/replica-metrics.js'))}\n`,
+    `export * from ${JSON.stringify(path.join(root, '.out/src/status/index.js'))}\n`,
   )
   const bin = path.join(dir, 'bin')
   mkdirSync(bin)

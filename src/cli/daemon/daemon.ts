@@ -4,8 +4,8 @@ import { findDatabases } from '../../config/directories.js'
 import type { Config, DatabaseConfig } from '../../config/types.js'
 import { LitestreamError } from '../../errors.js'
 import { DatabaseMetrics } from '../../metrics/database-metrics.js'
+import { LagHistory } from '../../status/lag-history.js'
 import type { Logger } from '../../util/logger.js'
-import { LagHistory } from './lag-history.js'
 import { type DatabaseSummary, ManagedDatabase } from './managed-database.js'
 
 /** Databases that are opened at the same time. */

@@ -1,22 +1,21 @@
 import { existsSync, statSync } from 'node:fs'
-import type { CompactionScheduler } from '../../compaction/scheduler.js'
 import { openConfiguredReplica } from '../../config/open-replica.js'
 import type { Config, DatabaseConfig } from '../../config/types.js'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import type { DatabaseMetrics } from '../../metrics/database-metrics.js'
 import { instrumentClient } from '../../metrics/instrumented-client.js'
+import { compactionOf } from '../../primary/compaction-of.js'
 import type { PrimaryEvents } from '../../primary/primary-events.js'
 import { Replicator, type ReplicatorStatus, type SyncResult } from '../../primary/replicator.js'
 import { listLevels } from '../../restore/plan.js'
 import { restore } from '../../restore/restore.js'
+import { LagHistory } from '../../status/lag-history.js'
 import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js'
 import { formatDuration } from '../../util/duration.js'
 import type { Logger } from '../../util/logger.js'
-import { createScheduler } from './compaction.js'
-import { LagHistory } from './lag-history.js'
 import { logPrimaryEvent } from './primary-log.js'
 
-/** `open`: waits for the database to appear. */
+/** `open`: waits for the database, or the replica, to appear; `standby`: another primary has the lease. */
 export type DatabaseState = 'replicating' | 'open' | 'standby' | 'stopped' | 'fenced'
 
 export interface DatabaseSummary {
@@ -60,9 +59,9 @@ export class ManagedDatabase {
   readonly #options: ManagedDatabaseOptions
   readonly #logger: Logger
   #replicator: Replicator | undefined
-  #scheduler: CompactionScheduler | undefined
   /** Set while the replica cannot be reached and is tried again. */
   #retry: NodeJS.Timeout | undefined
+  #starting: Promise<void> | undefined
   #client: ReplicaClient | undefined
   #lastTxid = 0
   /** When each TXID that is not in the replica yet was made. */
@@ -96,17 +95,20 @@ export class ManagedDatabase {
   async start(options: { readonly monitor?: boolean } = {}): Promise<void> {
     if (this.running) return
     try {
-      await this.#start(options)
+      this.#starting = this.#start(options)
+      await this.#starting
       this.#failing.delete('connect')
     } catch (error) {
       if (options.monitor === false || !isLitestreamError(error, ...PASSING)) throw error
       this.#startLater(error, options)
+    } finally {
+      this.#starting = undefined
     }
   }
 
   /** Whether it is to be replicated, also while the replica cannot be reached. */
   get running(): boolean {
-    return this.#replicator !== undefined || this.#retry !== undefined
+    return this.#replicator !== undefined || this.#retry !== undefined || this.#starting !== undefined
   }
 
   /** A store that is away when the process starts may be back in a moment, and other databases need not wait for it. */
@@ -147,27 +149,29 @@ export class ManagedDatabase {
         maxSyncLtxFiles: replica.maxSyncLtxFiles,
         shutdownSyncTimeout: this.#options.config.shutdownSyncTimeout,
         shutdownSyncInterval: this.#options.config.shutdownSyncInterval,
-        // The scheduler below does it, with log and metrics of its own.
-        compaction: false,
+        lease: config.lease,
+        leaseTtl: config.leaseTtl,
+        compaction: options.monitor === false ? false : this.#options.config,
       },
       (name, event) => this.#observe(name, event),
     )
-    this.#scheduler = createScheduler({
-      database: this,
-      client: this.#client,
-      config: this.#options.config,
-      logger: this.#logger,
-      metrics: this.#options.metrics,
-    })
-    if (options.monitor !== false) {
-      this.#replicator.start()
-      this.#scheduler.start()
-    }
+    if (options.monitor !== false) this.#replicator.start()
   }
 
-  /** Compaction, snapshots and retention of this replica; undefined while stopped. */
-  get scheduler(): CompactionScheduler | undefined {
-    return this.#scheduler
+  /** Writes a snapshot unless the newest is of this state already, and deletes what retention allows; for a database that was synced. */
+  async maintain(tasks: { readonly snapshot?: boolean; readonly retention?: boolean }): Promise<void> {
+    const primary = this.#replicator?.primary
+    if (!primary || !this.#client) return
+    const compaction = compactionOf(primary, this.#client, this.#options.config, (name, event) =>
+      this.#observe(name, event),
+    )
+    try {
+      if (tasks.snapshot && !(await compaction.snapshot()))
+        this.#logger.info('the newest snapshot is of this state already')
+      if (tasks.retention) await compaction.enforceRetention()
+    } finally {
+      await compaction.stop()
+    }
   }
 
   /** The last TXID this process knows of; kept when it is stopped. */
@@ -177,12 +181,12 @@ export class ManagedDatabase {
 
   /** A last sync, then lets go of database and replica. Throws, after it has let go, if the sync failed. */
   async stop(signal?: AbortSignal): Promise<void> {
-    const replicator = this.#replicator
-    this.#replicator = undefined
+    // Whoever started it is told of a failure; here it only matters that it is over.
+    await this.#starting?.catch(() => undefined)
     clearTimeout(this.#retry)
     this.#retry = undefined
-    await this.#scheduler?.stop()
-    this.#scheduler = undefined
+    const replicator = this.#replicator
+    this.#replicator = undefined
     this.#pending.clear()
     this.#failing.clear()
     try {
@@ -219,14 +223,12 @@ export class ManagedDatabase {
     logPrimaryEvent(this.#logger, name, event, this.config.replica.url)
     const any = event as PrimaryEvents[keyof PrimaryEvents] & { txid?: number }
     if (name === 'sync') this.#pending.set(any.txid!, Date.now())
-    if (name === 'upload') this.#scheduler?.noteUpload(any.txid!)
     if (name === 'upload') for (const txid of this.#pending.keys()) if (txid <= any.txid!) this.#pending.delete(txid)
     if (name === 'error') {
       const { operation, error } = event as PrimaryEvents['error']
       const since = this.#failing.get(operation)?.since ?? Date.now()
-      this.#failing.set(operation, { message: error.message, since })
-      // The replica is another primary's: nothing of it may be deleted any more.
-      if (error.code === 'REPLICA_FENCED') void this.#scheduler?.stop()
+      // Compaction that fails leaves the replica longer than it should be, not behind.
+      if (operation !== 'compaction') this.#failing.set(operation, { message: error.message, since })
     }
     if (name === 'recover') this.#failing.delete((event as PrimaryEvents['recover']).operation)
   }

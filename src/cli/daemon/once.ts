@@ -24,10 +24,7 @@ export async function replicateOnceAll(config: Config, logger: Logger, flags: On
           { db: database.path, txid: formatTxid(txid), replicaTxid: formatTxid(replicaTxid ?? 0) },
           'database synced',
         )
-        if (flags.forceSnapshot && !(await database.scheduler?.snapshot())) {
-          logger.info({ db: database.path }, 'the newest snapshot is of this state already')
-        }
-        if (flags.enforceRetention) await database.scheduler?.enforceRetention()
+        await database.maintain({ snapshot: flags.forceSnapshot, retention: flags.enforceRetention })
       } catch (error) {
         failures++
         const { message, code, hint } = error as LitestreamError

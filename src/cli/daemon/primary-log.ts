@@ -38,12 +38,15 @@ export function logPrimaryEvent<Name extends keyof PrimaryEvents>(
       logger.info({ ltxLevel: 0, minTXID: id, maxTXID: id, size }, 'ltx file uploaded')
     },
     compaction: ({ level, minTxid, maxTxid, size }) => {
-      const txids = { minTXID: formatTxid(minTxid), maxTXID: formatTxid(maxTxid) }
-      if (level === SNAPSHOT_LEVEL) logger.info({ txid: txids.maxTXID, size }, 'snapshot complete')
-      else logger.info({ ltxLevel: level, ...txids, size }, 'compaction complete')
+      if (level === SNAPSHOT_LEVEL) logger.info({ txid: formatTxid(maxTxid), size }, 'snapshot complete')
+      else {
+        const txids = { minTXID: formatTxid(minTxid), maxTXID: formatTxid(maxTxid) }
+        logger.info({ ltxLevel: level, ...txids, size }, 'compaction complete')
+      }
     },
-    retention: ({ level, files }) =>
-      logger.info({ ltxLevel: level, files }, level === 0 ? 'l0 retention enforced' : 'retention enforced'),
+    retention: ({ level, files, bytes }) => {
+      logger.info({ ltxLevel: level, files, bytes }, level === 0 ? 'l0 retention enforced' : 'retention enforced')
+    },
     rejoin: ({ txid, reason }) =>
       logger.warn({ txid: formatTxid(txid), reason }, 'rejoining the replica with a full snapshot'),
     error: ({ operation, error, failures, retryMs }) => {

@@ -1,4 +1,5 @@
 import type { Config } from '../../config/types.js'
+import { HttpServer } from '../../status/http-server.js'
 import type { Logger } from '../../util/logger.js'
 import { version } from '../../version.js'
 import { signalStatus } from '../signals.js'
@@ -7,7 +8,7 @@ import { ControlSocket } from './control-socket.js'
 import { Daemon } from './daemon.js'
 import { DirectoryWatcher } from './directory-watcher.js'
 import { Heartbeat } from './heartbeat.js'
-import { HttpServer } from './http-server.js'
+import { daemonSource } from './status.js'
 
 /** Why the daemon ends: a signal, or its child did. */
 type Ending = { readonly signal: NodeJS.Signals } | { readonly childStatus: number }
@@ -42,7 +43,11 @@ export async function runDaemon(config: Config, logger: Logger): Promise<number>
       logger.error('no databases specified in configuration')
     await daemon.open()
     for (const directory of config.directories) if (directory.watch) parts.push(new DirectoryWatcher(daemon, directory))
-    if (config.addr) parts.push(await HttpServer.listen(daemon, config.addr))
+    if (config.addr) {
+      const server = await HttpServer.listen(daemonSource(daemon), config.addr)
+      parts.push(server)
+      logger.info({ addr: server.address }, 'serving metrics and status')
+    }
     if (config.socket.enabled) parts.push(await ControlSocket.listen(daemon, config.socket))
     if (config.heartbeat) parts.push(new Heartbeat(daemon, config.heartbeat))
     // Otherwise nothing but timers that do not count would keep a process without databases alive.

@@ -20,6 +20,7 @@ dl { display: flex; flex-wrap: wrap; gap: .6rem 2.2rem; margin: 0 0 1rem; }
 dt { color: var(--soft); font-size: .8rem; }
 dd { margin: 0; font-variant-numeric: tabular-nums; font-size: 1.05rem; }
 h3 { font-size: .85rem; font-weight: 600; color: var(--soft); margin: 0 0 .3rem; }
+dl.spaced { margin-top: .8rem; }
 svg { display: block; width: 100%; height: auto; }
 svg text { fill: var(--soft); font: 11px system-ui, sans-serif; font-variant-numeric: tabular-nums; }
 svg .axis { stroke: var(--line); }

@@ -146,11 +146,42 @@ function card(database, now) {
       element('div', {}, element('h3', {}, 'Levels', axisButton('txid', 'by TXID'), axisButton('time', 'by time')), levelsChart(database))))
 }
 
+function replicaCard(replica, now) {
+  const figures = [
+    ['TXID', hex(replica.txid)],
+    ['Written', moment(replica.timestamp)],
+    ['Last contact', duration(replica.lagMs) + ' ago'],
+    ['Connections', String(replica.connections)],
+    ['Database', bytes(replica.databaseSize)],
+    ['In memory', bytes(replica.cacheBytes)],
+    ['Local copy', replica.hydration === 0 ? 'none' : (replica.hydration * 100).toFixed(1) + ' %'],
+    ['Served here', String(replica.hits)],
+    ['Fetched for', String(replica.misses)],
+    ['Requests', replica.requests + ', ' + bytes(replica.fetchedBytes)],
+    ['Pages ahead', replica.pagesAhead + ' of ' + (replica.pagesAhead + replica.pagesWanted)],
+  ]
+  return element('section', { 'data-replica': replica.url },
+    element('div', { class: 'head' },
+      element('h2', {}, replica.url),
+      element('span', { class: 'state ' + (replica.ok ? 'ok' : 'bad') }, replica.ok ? 'reading' : 'behind')),
+    element('dl', { class: 'spaced' }, ...figures.map(([label, value]) => element('div', {}, ...figure(label, value)))),
+    hydrationBar(replica.hydration),
+    element('div', {}, element('h3', {}, 'Time since the last contact'), lagChart(replica.lagHistory)))
+}
+
+function hydrationBar(share) {
+  if (share === 0) return undefined
+  const svg = shape('svg', { viewBox: '0 0 900 14' })
+  svg.append(shape('rect', { class: 'range', width: 900, height: 10, rx: 2 }), shape('rect', { class: 'file', width: 900 * share, height: 10, rx: 2 }))
+  return titled(svg, 'Local copy: ' + (share * 100).toFixed(1) + ' % of the pages')
+}
+
 function render(status) {
   latest = status
   document.getElementById('process').textContent =
     'version ' + status.version + ', running for ' + duration(status.now - status.startedAt)
   const cards = status.databases.map((database) => card(database, status.now))
+    .concat(status.replicas.map((replica) => replicaCard(replica, status.now)))
   document.getElementById('databases').replaceChildren(
     ...(cards.length ? cards : [element('p', { class: 'empty' }, 'No databases are configured.')]))
 }

@@ -1,12 +1,10 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { LitestreamError } from '../../errors.js'
-import { splitAddress } from '../../util/address.js'
-import { statusPage } from '../status-page/page.js'
-import { daemonStatus } from '../status-page/status.js'
-import type { Daemon } from './daemon.js'
-import { health } from './health.js'
+import { LitestreamError } from '../errors.js'
+import { splitAddress } from '../util/address.js'
+import type { StatusSource } from './document.js'
+import { statusPage } from './page.js'
 
 const SECURITY_HEADERS = {
   'Cache-Control': 'no-store',
@@ -21,20 +19,26 @@ function isLoopback(address: string | undefined): boolean {
 
 /** Metrics, health and the status page. Read-only. An address without a host shows the status page to this machine only. */
 export class HttpServer {
-  readonly #daemon: Daemon
+  readonly #source: StatusSource
   readonly #server: Server
   readonly #pageForAll: boolean
 
-  private constructor(daemon: Daemon, pageForAll: boolean) {
-    this.#daemon = daemon
+  private constructor(source: StatusSource, pageForAll: boolean) {
+    this.#source = source
     this.#pageForAll = pageForAll
     this.#server = createServer((request, response) => void this.#answer(request, response))
   }
 
   /** Throws INVALID_ARGUMENT where it cannot listen. */
-  static async listen(daemon: Daemon, addr: string): Promise<HttpServer> {
-    const { host, port } = splitAddress(addr)!
-    const server = new HttpServer(daemon, host !== '')
+  static async listen(source: StatusSource, addr: string): Promise<HttpServer> {
+    const address = splitAddress(addr)
+    if (!address) {
+      throw new LitestreamError('INVALID_ARGUMENT', `must specify port for bind address: ${JSON.stringify(addr)}`, {
+        hint: 'Write host:port, as in 127.0.0.1:9090.',
+      })
+    }
+    const { host, port } = address
+    const server = new HttpServer(source, host !== '')
     try {
       server.#server.listen(port, host || undefined)
       await once(server.#server, 'listening')
@@ -44,7 +48,6 @@ export class HttpServer {
         hint: 'Choose another `addr`, or stop what listens there.',
       })
     }
-    daemon.logger.info({ addr: server.address }, 'serving metrics and status')
     return server
   }
 
@@ -54,6 +57,11 @@ export class HttpServer {
     const host =
       address === '::' || address === '0.0.0.0' ? 'localhost' : address.includes(':') ? `[${address}]` : address
     return `http://${host}:${port}`
+  }
+
+  /** From now on it does not keep the process alive. */
+  unref(): void {
+    this.#server.unref()
   }
 
   async close(): Promise<void> {
@@ -71,10 +79,10 @@ export class HttpServer {
       const page = this.#pageForAll || isLoopback(request.socket.remoteAddress)
       if (request.method !== 'GET' && request.method !== 'HEAD') return send(405, 'text/plain', 'read-only\n')
       if (url.pathname === '/metrics') {
-        return send(200, this.#daemon.registry.contentType, await this.#daemon.metricsText())
+        return send(200, this.#source.metricsType, await this.#source.metrics())
       }
       if (url.pathname === '/healthz') {
-        const result = health(this.#daemon.summaries(), url.searchParams.get('max-lag'))
+        const result = this.#source.health(url.searchParams.get('max-lag'))
         return send(result.status === 'ok' ? 200 : 503, 'application/json', `${JSON.stringify(result, null, 2)}\n`)
       }
       if (url.pathname === '/' || url.pathname === '/status.json') {
@@ -85,11 +93,11 @@ export class HttpServer {
             'The status page is for this machine: name a host in `addr` to open it to others.\n',
           )
         if (url.pathname === '/') return send(200, 'text/html; charset=utf-8', statusPage())
-        return send(200, 'application/json', JSON.stringify(await daemonStatus(this.#daemon)))
+        return send(200, 'application/json', JSON.stringify(await this.#source.status()))
       }
       send(404, 'text/plain', 'There are /, /metrics, /healthz and /status.json.\n')
     } catch (error) {
-      this.#daemon.logger.error({ url: request.url, error: (error as Error).message }, 'request failed')
+      this.#source.onError(request.url ?? '/', error as Error)
       const status = error instanceof LitestreamError && error.code === 'INVALID_ARGUMENT' ? 400 : 500
       send(status, 'text/plain', `${(error as Error).message}\n`)
     }

@@ -1,0 +1,46 @@
+import type { DatabaseStatus, StatusSource } from '../../status/document.js'
+import { health } from '../../status/health.js'
+import type { LtxFileInfo } from '../../storage/replica-client.js'
+import { version } from '../../version.js'
+import type { Daemon } from './daemon.js'
+import type { ManagedDatabase } from './managed-database.js'
+
+/** A level of which there are more files than this is shown by its newest ones. */
+const MAX_FILES = 500
+
+/** What a daemon has to show. */
+export function daemonSource(daemon: Daemon): StatusSource {
+  return {
+    metricsType: daemon.registry.contentType,
+    metrics: () => daemon.metricsText(),
+    health: (maxLag) => health(daemon.summaries(), maxLag),
+    async status() {
+      const databases = await Promise.all(daemon.databases.map(databaseStatus))
+      return { version, startedAt: daemon.startedAt, now: Date.now(), databases, replicas: [] }
+    },
+    onError: (url, error) => daemon.logger.error({ url, error: error.message }, 'request failed'),
+  }
+}
+
+async function databaseStatus(database: ManagedDatabase): Promise<DatabaseStatus> {
+  const summary = database.summary()
+  let levels: readonly (readonly LtxFileInfo[])[] = []
+  let levelsError: string | undefined
+  try {
+    levels = await database.levels()
+  } catch (error) {
+    levelsError = (error as Error).message
+  }
+  return {
+    ...summary,
+    ok: health([summary], null).status === 'ok',
+    lagHistory: database.lagHistory.samples,
+    levels: levels.map((files, level) => ({
+      level,
+      files: files.length,
+      bytes: files.reduce((sum, { size }) => sum + size, 0),
+      newest: files.slice(-MAX_FILES).map((f) => [f.minTxid, f.maxTxid, f.size, f.createdAt] as const),
+    })),
+    levelsError,
+  }
+}

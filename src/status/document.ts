@@ -1,0 +1,83 @@
+/** What the status page shows; TXIDs are numbers, times and durations milliseconds, sizes bytes. */
+export interface StatusDocument {
+  readonly version: string
+  readonly startedAt: number
+  readonly now: number
+  readonly databases: readonly DatabaseStatus[]
+  readonly replicas: readonly ReplicaStatus[]
+}
+
+/** A database that this process replicates. */
+export interface DatabaseStatus {
+  readonly path: string
+  /** replicating, open (waits for the file), standby, stopped or fenced. */
+  readonly state: string
+  readonly replicaType: string
+  /** Without credentials. */
+  readonly replica: string
+  readonly txid: number
+  readonly replicaTxid: number | undefined
+  readonly lastSyncAt: number | undefined
+  readonly lagMs: number
+  readonly databaseSize: number
+  readonly walSize: number
+  readonly error: { readonly message: string; readonly since: number } | undefined
+  readonly ok: boolean
+  /** `[time, lag]`. */
+  readonly lagHistory: readonly (readonly [number, number])[]
+  readonly levels: readonly {
+    readonly level: number
+    readonly files: number
+    readonly bytes: number
+    /** `[min TXID, max TXID, bytes, time]` of the newest files, oldest first. */
+    readonly newest: readonly (readonly [number, number, number, number])[]
+  }[]
+  /** Why the replica could not be listed. */
+  readonly levelsError: string | undefined
+}
+
+/** A replica that this process reads. */
+export interface ReplicaStatus {
+  readonly url: string
+  readonly ok: boolean
+  readonly txid: number
+  /** When that state was written on the primary. */
+  readonly timestamp: number
+  readonly lagMs: number
+  readonly connections: number
+  readonly databaseSize: number
+  readonly cacheBytes: number
+  readonly hits: number
+  readonly misses: number
+  readonly crossings: number
+  /** 0 to 1. */
+  readonly hydration: number
+  readonly requests: number
+  readonly fetchedBytes: number
+  readonly pagesWanted: number
+  readonly pagesAhead: number
+  /** `[time, lag]`. */
+  readonly lagHistory: readonly (readonly [number, number])[]
+}
+
+/** Where an HTTP server gets from what it serves. */
+export interface StatusSource {
+  readonly metricsType: string
+  metrics(): Promise<string>
+  /** Throws INVALID_ARGUMENT for a `maxLag` that is no duration. */
+  health(maxLag: string | null): Health
+  status(): Promise<StatusDocument>
+  /** A request could not be answered. */
+  onError(url: string, error: Error): void
+}
+
+export interface Health {
+  readonly status: 'ok' | 'behind'
+  readonly databases: readonly {
+    readonly path: string
+    readonly ok: boolean
+    readonly state: string
+    readonly lag_seconds: number
+    readonly error?: string
+  }[]
+}

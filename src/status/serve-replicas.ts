@@ -1,0 +1,106 @@
+import { Registry } from 'prom-client'
+import { registerReplicaMetrics } from '../metrics/replica-metrics.js'
+import type { Replica } from '../replica/open-replica.js'
+import { version } from '../version.js'
+import type { ReplicaStatus } from './document.js'
+import { health } from './health.js'
+import { HttpServer } from './http-server.js'
+import { LagHistory } from './lag-history.js'
+
+export interface ServeReplicasOptions {
+  /** `host:port`; port 0 takes a free one. Without a host the page is for this machine only. */
+  readonly addr: string
+  /** Also serve what else is in this registry. */
+  readonly registry?: Registry
+}
+
+/** A running status server. */
+export interface StatusServer {
+  /** `http://host:port` */
+  readonly address: string
+  close(): Promise<void>
+}
+
+/**
+ * Serves the status page, /metrics, /healthz and /status.json about replicas that a program reads. Does not keep the process alive.
+ * Throws INVALID_ARGUMENT where it cannot listen.
+ *
+ * @example
+ * const replica = await openReplica('s3://bucket/app.db')
+ * const server = await serveReplicas([replica], { addr: '127.0.0.1:9090' })
+ */
+export async function serveReplicas(
+  replicas: readonly Replica[],
+  options: ServeReplicasOptions,
+): Promise<StatusServer> {
+  const { addr, registry = new Registry() } = options
+  const startedAt = Date.now()
+  const histories = new Map(replicas.map((replica) => [replica, new LagHistory()] as const))
+  const open = new Set(replicas)
+  for (const replica of replicas) replica.once('closed', () => open.delete(replica))
+  const sampler = setInterval(() => {
+    for (const replica of open) histories.get(replica)!.add(Date.now(), lagOf(replica))
+  }, LagHistory.INTERVAL)
+  sampler.unref()
+  const removals = replicas.map((replica) => registerReplicaMetrics(registry, replica))
+  const check = (maxLag: string | null) =>
+    health(
+      [...open].map((replica) => ({ path: replica.url, state: 'reading', lagMs: lagOf(replica) })),
+      maxLag,
+    )
+  const statusOf = async (replica: Replica): Promise<ReplicaStatus> => {
+    const { hits, misses, crossings, readers, cacheBytes, commit, pageSize, hydration } = replica.stats()
+    const { fetch } = await replica.details()
+    const lagMs = lagOf(replica)
+    return {
+      url: replica.url,
+      ok: health([{ path: replica.url, state: 'reading', lagMs }], null).status === 'ok',
+      txid: replica.txid,
+      timestamp: replica.timestamp.getTime(),
+      lagMs,
+      connections: readers,
+      databaseSize: commit * pageSize,
+      cacheBytes,
+      hits,
+      misses,
+      crossings,
+      hydration,
+      requests: fetch.requests,
+      fetchedBytes: fetch.bytes,
+      pagesWanted: fetch.pagesWanted,
+      pagesAhead: fetch.pagesAhead,
+      lagHistory: histories.get(replica)!.samples,
+    }
+  }
+  const server = await HttpServer.listen(
+    {
+      metricsType: registry.contentType,
+      metrics: () => registry.metrics(),
+      health: check,
+      async status() {
+        return {
+          version,
+          startedAt,
+          now: Date.now(),
+          databases: [],
+          replicas: await Promise.all([...open].map(statusOf)),
+        }
+      },
+      onError: (url, error) => process.emitWarning(`${url}: ${error.message}`, { type: 'LitestreamWarning' }),
+    },
+    addr,
+  )
+  server.unref()
+  return {
+    address: server.address,
+    async close() {
+      clearInterval(sampler)
+      for (const remove of removals) remove()
+      await server.close()
+    },
+  }
+}
+
+function lagOf(replica: Replica): number {
+  return replica.lag * 1000
+}

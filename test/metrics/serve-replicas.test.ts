@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import path from 'node:path'
+import { test } from 'node:test'
+import Database from 'better-sqlite3'
+import { openReplica } from '../../src/index.js'
+import { serveReplicas } from '../../src/status/serve-replicas.js'
+import { openReplicaClient } from '../../src/storage/open.js'
+import { History } from '../support/history.js'
+import { temporaryDirectory } from '../support/temporary-directory.js'
+
+test('a program that reads replicas serves their figures', async (t) => {
+  const dir = temporaryDirectory(t)
+  const url = `file://${dir}/replica`
+  const history = new History(path.join(dir, 'app.db'), await openReplicaClient(url), 4096)
+  t.after(() => history.close())
+  await history.commit('CREATE TABLE t (v); INSERT INTO t VALUES (1), (2)')
+  const replica = await openReplica(url)
+  const server = await serveReplicas([replica], { addr: '127.0.0.1:0' })
+  const db = new Database(replica.uri, { readonly: true })
+  db.prepare('SELECT * FROM t').all()
+  const status = (await (await fetch(`${server.address}/status.json`)).json()) as {
+    replicas: Record<string, unknown>[]
+  }
+  const [shown] = status.replicas
+  assert.deepEqual([shown!.url, shown!.txid, shown!.ok, shown!.connections, shown!.hydration], [url, 1, true, 1, 0])
+  assert.equal((await fetch(`${server.address}/healthz`)).status, 200)
+  assert.equal((await fetch(`${server.address}/healthz?max-lag=0s`)).status, 503)
+  assert.match(await (await fetch(`${server.address}/metrics`)).text(), /^litestream_vfs_txid\{replica="file:.*"\} 1$/m)
+  assert.match(await (await fetch(server.address)).text(), /^<!doctype html>/)
+  db.close()
+  await replica.close()
+  const after = (await (await fetch(`${server.address}/status.json`)).json()) as { replicas: unknown[] }
+  assert.deepEqual(after.replicas, [])
+  await server.close()
+  await assert.rejects(serveReplicas([], { addr: 'localhost' }), { code: 'INVALID_ARGUMENT' })
+})
