@@ -34,6 +34,9 @@ export interface PrimaryStatus {
   readonly snapshots: Readonly<Record<string, number>>
 }
 
+/** How long whoever replaces a database may take from its first file to its last, before what is there is opened. */
+const REPLACING_MS = 200
+
 /**
  * Turns the commits of one database into files of level 0 in a local folder, in order and without a gap, and owns the
  * database's checkpoints. It knows nothing of replicas; `Replicator` brings the files there. All methods may be called at any
@@ -70,6 +73,7 @@ export class PrimaryDatabase {
   #uploaded: PrimaryState['uploaded']
   #lineage = 0
   #closed = false
+  #reopened = false
 
   private constructor(
     path: string,
@@ -301,6 +305,8 @@ export class PrimaryDatabase {
           },
         )
       }
+      this.#reopened = true
+      await delay(REPLACING_MS)
       opened = this.#ensureOpen()
     }
     await this.#syncOpened(opened)
@@ -408,8 +414,9 @@ export class PrimaryDatabase {
     const reason = this.#snapshotReason
     this.#covered = false
     let index = source.pin()
-    if (index.frames === 0) {
-      // A position needs a frame to stand behind: an empty WAL has no salts yet that could be known again.
+    if (index.frames === 0 && !this.#reopened) {
+      // A position needs a frame to stand behind: an empty WAL has no salts yet that could be known again. Not when somebody
+      // is exchanging the files just now: the frame would be replayed into the next database that gets this name.
       await source.bump(-1)
       index = source.pin()
     }

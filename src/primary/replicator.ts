@@ -219,8 +219,8 @@ export class Replicator {
         await this.#upload()
         return
       } catch (error) {
-        if (isLitestreamError(error, 'NOT_FOUND') && !this.#primary) return
-        if (isLitestreamError(error, 'DATABASE_REPLACED')) {
+        if (isLitestreamError(error, 'NOT_FOUND', 'DATABASE_REPLACED')) {
+          // It was deleted: what was committed before is staged.
           await this.#upload()
           return
         }
@@ -279,11 +279,12 @@ export class Replicator {
       const primary = await this.#open()
       await primary.sync()
       this.#monitorErrors.worked()
-      this.#scheduleUpload()
     } catch (error) {
       // No database yet is a state to wait in, as long as it lasts.
       if (!isLitestreamError(error, 'NOT_FOUND')) next = this.#monitorErrors.failed(asError(error, this.path))
     }
+    // Also after an error: what was staged before it is not held back.
+    this.#scheduleUpload()
     this.#scheduleMonitor(next)
   }
 

@@ -30,6 +30,11 @@ export class PrimaryChild {
     return this.events.filter((event) => event.name === name)
   }
 
+  /** Resolves with the first event of this name after the first `after` ones. */
+  waitFor(name: string, after = 0): Promise<ChildEvent> {
+    return until(`there is an event ${name}`, () => this.of(name)[after])
+  }
+
   /** Resolves once everything is in the replica. */
   async sync(): Promise<void> {
     const before = this.#synced
