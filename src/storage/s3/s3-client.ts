@@ -13,6 +13,7 @@ import { OperationCounters } from '../operation-counters.js'
 import { rangeError } from '../range.js'
 import type {
   ByteRange,
+  LegacyObjects,
   ListOptions,
   LtxFileInfo,
   LtxFileRef,
@@ -27,6 +28,7 @@ import type {
 } from '../replica-client.js'
 import { DEFAULT_POLICY, type RequestPolicy } from '../request-policy.js'
 import { download } from './download.js'
+import { S3LegacyObjects } from './legacy-objects.js'
 import type { S3Location } from './location.js'
 import { resolveS3Settings } from './provider.js'
 import { S3Requests, type Subject } from './requests.js'
@@ -50,6 +52,7 @@ export interface S3ClientOptions {
 export class S3ReplicaClient implements ReplicaClient {
   readonly type = 's3'
   readonly url: string
+  readonly legacy: LegacyObjects
   readonly #path: string
   readonly #counters = new OperationCounters()
   readonly #requests: S3Requests
@@ -60,6 +63,7 @@ export class S3ReplicaClient implements ReplicaClient {
     this.url = location.path === '.' ? `s3://${location.bucket}` : `s3://${location.bucket}/${location.path}`
     this.#path = location.path
     this.#requests = requests
+    this.legacy = new S3LegacyObjects(requests, location.path)
     this.#counters = counters
   }
 
