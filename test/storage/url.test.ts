@@ -56,6 +56,7 @@ test('s3 settings come from the query in either spelling, and from hosts that na
   assert.deepEqual(settings('s3://b.nyc3.digitaloceanspaces.com/p'), {
     endpoint: 'https://nyc3.digitaloceanspaces.com',
     region: 'nyc3',
+    forcePathStyle: false,
   })
   assert.deepEqual(settings('s3://b.s3.us-west-002.backblazeb2.com/p'), {
     endpoint: 'https://s3.us-west-002.backblazeb2.com',

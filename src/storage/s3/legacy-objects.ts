@@ -1,6 +1,6 @@
-import { ListObjectsV2Command } from '@aws-sdk/client-s3'
 import type { LegacyObject, LegacyObjects, Operation, RequestOptions } from '../replica-client.js'
 import { download } from './download.js'
+import { listObjects } from './list.js'
 import type { S3Requests, Subject } from './requests.js'
 
 /** What Litestream 0.3 left in a bucket: `<path>/generations/…`, the path cleaned, unlike that of today's keys. */
@@ -8,7 +8,7 @@ export class S3LegacyObjects implements LegacyObjects {
   readonly #requests: S3Requests
   readonly #prefix: string
 
-  /** `path` as in today's keys: "" and "." both mean the bucket itself here. */
+  /** `path`: as it is in the replica's location; "" and "." both mean the bucket itself here. */
   constructor(requests: S3Requests, path: string) {
     this.#requests = requests
     const clean = path.replace(/^\.?\/*/, '').replace(/\/+$/, '')
@@ -16,27 +16,15 @@ export class S3LegacyObjects implements LegacyObjects {
   }
 
   async *list(prefix: string, { signal }: RequestOptions = {}): AsyncIterable<LegacyObject> {
-    const Prefix = this.#prefix + prefix
-    const subject = this.#subject('LIST', 'listing', Prefix, signal)
-    let token: string | undefined
-    do {
-      const page = await this.#requests.retried(
-        subject,
-        () => (client, options) =>
-          client.send(
-            new ListObjectsV2Command({
-              Bucket: this.#requests.bucket,
-              Prefix,
-              ...(token ? { ContinuationToken: token } : {}),
-            }),
-            options,
-          ),
-      )
-      for (const { Key = '', Size = 0, LastModified } of page.Contents ?? []) {
-        yield { name: Key.slice(this.#prefix.length), size: Size, createdAt: LastModified?.getTime() ?? 0 }
-      }
-      token = page.IsTruncated ? page.NextContinuationToken : undefined
-    } while (token !== undefined)
+    const key = this.#prefix + prefix
+    for await (const { Key, Size = 0, LastModified } of listObjects(
+      this.#requests,
+      this.#subject('LIST', 'listing', key, signal),
+      key,
+    )) {
+      if (Key === undefined) continue
+      yield { name: Key.slice(this.#prefix.length), size: Size, createdAt: LastModified?.getTime() ?? 0 }
+    }
   }
 
   stream(name: string, { signal }: RequestOptions = {}): AsyncIterable<Uint8Array> {

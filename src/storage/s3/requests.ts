@@ -19,7 +19,7 @@ export interface Subject {
 }
 
 /** The part of the SDK's `send` that is used here: a command in, its output out. */
-type Send<Output> = (client: S3Client, options: { readonly abortSignal: AbortSignal }) => Promise<Output>
+export type Send<Output> = (client: S3Client, options: { readonly abortSignal: AbortSignal }) => Promise<Output>
 
 /** Sends requests: counts and times each, bounds the wait for the first byte, types what went wrong. */
 export class S3Requests {

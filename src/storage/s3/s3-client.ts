@@ -3,7 +3,6 @@ import {
   DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
-  ListObjectsV2Command,
   PutObjectCommand,
 } from '@aws-sdk/client-s3'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
@@ -29,6 +28,7 @@ import type {
 import { DEFAULT_POLICY, type RequestPolicy } from '../request-policy.js'
 import { download } from './download.js'
 import { S3LegacyObjects } from './legacy-objects.js'
+import { listObjects } from './list.js'
 import type { S3Location } from './location.js'
 import { resolveS3Settings } from './provider.js'
 import { S3Requests, type Subject } from './requests.js'
@@ -54,20 +54,20 @@ export class S3ReplicaClient implements ReplicaClient {
   readonly url: string
   readonly legacy: LegacyObjects
   readonly #path: string
-  readonly #counters = new OperationCounters()
+  readonly #counters: OperationCounters
   readonly #requests: S3Requests
   /** Whether the store wants entity tags in If-Match without their quotes (Ceph does). */
   #bareTags = false
 
   private constructor(location: S3Location, requests: S3Requests, counters: OperationCounters) {
     this.url = location.path === '.' ? `s3://${location.bucket}` : `s3://${location.bucket}/${location.path}`
+    this.legacy = new S3LegacyObjects(requests, location.path)
     this.#path = location.path
     this.#requests = requests
-    this.legacy = new S3LegacyObjects(requests, location.path)
     this.#counters = counters
   }
 
-  /** Throws INVALID_URL for settings that cannot go together. Sends nothing, but for the region of an AWS bucket that names none. */
+  /** Throws INVALID_URL for settings that cannot go together. Sends nothing. */
   static async open(
     location: S3Location,
     settings: S3Settings = {},
@@ -76,7 +76,7 @@ export class S3ReplicaClient implements ReplicaClient {
     const { bucket } = location
     const resolved = resolveS3Settings({ ...location.settings, ...defined(settings) }, bucket, `s3://${bucket}`)
     const inForce = { ...DEFAULT_POLICY, ...policy }
-    const sdk = await makeSdkClient(resolved, bucket, inForce, requestHandler)
+    const sdk = makeSdkClient(resolved, bucket, inForce, requestHandler)
     const counters = new OperationCounters()
     return new S3ReplicaClient(location, new S3Requests(sdk, bucket, resolved, inForce, counters), counters)
   }
@@ -84,28 +84,12 @@ export class S3ReplicaClient implements ReplicaClient {
   async *list(level: number, { fromTxid = 0, signal }: ListOptions = {}): AsyncIterable<LtxFileInfo> {
     const prefix = s3LevelPrefix(this.#path, level)
     const subject = this.#subject('LIST', 'listing', prefix, signal)
-    let token: string | undefined
-    do {
-      const page = await this.#requests.retried(
-        subject,
-        () => (client, options) =>
-          client.send(
-            new ListObjectsV2Command({
-              Bucket: this.#requests.bucket,
-              Prefix: prefix,
-              ...(token ? { ContinuationToken: token } : {}),
-              ...(fromTxid > 0 && !token ? { StartAfter: prefix + firstName(fromTxid) } : {}),
-            }),
-            options,
-          ),
-      )
-      for (const { Key = '', Size = 0, LastModified } of page.Contents ?? []) {
-        const range = parseFileName(Key.slice(prefix.length))
-        if (range === undefined || range.minTxid < fromTxid) continue
-        yield { level, ...range, size: Size, createdAt: LastModified?.getTime() ?? 0 }
-      }
-      token = page.IsTruncated ? page.NextContinuationToken : undefined
-    } while (token !== undefined)
+    const startAfter = fromTxid > 0 ? prefix + firstName(fromTxid) : undefined
+    for await (const { Key = '', Size = 0, LastModified } of listObjects(this.#requests, subject, prefix, startAfter)) {
+      const range = parseFileName(Key.slice(prefix.length))
+      if (range === undefined || range.minTxid < fromTxid) continue
+      yield { level, ...range, size: Size, createdAt: LastModified?.getTime() ?? 0 }
+    }
   }
 
   async read(file: LtxFileRef, range: ByteRange, { signal }: ReadOptions = {}): Promise<ReadResult> {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { HeadBucketCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
 import type { RequestPolicy } from '../request-policy.js'
 import type { ResolvedS3Settings } from './provider.js'
+import { bucketRegion, DEFAULT_REGION } from './region.js'
 
 /** What a request looks like to a middleware, as far as it matters here. */
 interface OutgoingRequest {
@@ -21,12 +22,12 @@ export type RequestHandler = NonNullable<S3ClientConfig['requestHandler']>
  * The SDK's client for these settings. It makes one attempt a call: retrying, which must span the reading of a body too, is this
  * package's own (see retry.ts).
  */
-export async function makeSdkClient(
+export function makeSdkClient(
   settings: ResolvedS3Settings,
   bucket: string,
   policy: RequestPolicy,
   requestHandler?: RequestHandler,
-): Promise<S3Client> {
+): S3Client {
   const custom = settings.endpoint !== undefined
   const agent = { keepAlive: true, maxSockets: Math.max(MAX_CONNECTIONS, 2 * settings.concurrency) }
   const config: S3ClientConfig = {
@@ -47,9 +48,11 @@ export async function makeSdkClient(
     ...credentialsOf(settings),
   }
   const region = settings.region ?? regionOfEnvironment() ?? regionOfArn(bucket)
-  if (region !== undefined || custom)
-    return prepare(new S3Client({ ...config, region: region ?? 'us-east-1' }), settings)
-  return prepare(new S3Client({ ...config, region: await discoverRegion(config, bucket) }), settings)
+  const known = region ?? (custom ? DEFAULT_REGION : undefined)
+  return prepare(
+    new S3Client({ ...config, region: known ?? bucketRegion(config, bucket, policy.firstByteTimeout) }),
+    settings,
+  )
 }
 
 function credentialsOf(settings: ResolvedS3Settings): Partial<S3ClientConfig> {
@@ -80,22 +83,6 @@ function regionOfEnvironment(): string | undefined {
 
 function regionOfArn(bucket: string): string | undefined {
   return bucket.startsWith('arn:') ? bucket.split(':')[3] || undefined : undefined
-}
-
-/** Where a bucket on AWS is. AWS says it in a header of any reply about the bucket, even one that refuses the request. */
-async function discoverRegion(config: S3ClientConfig, bucket: string): Promise<string> {
-  const fallback = 'us-east-1'
-  const client = new S3Client({ ...config, region: fallback })
-  try {
-    const { BucketRegion } = await client.send(new HeadBucketCommand({ Bucket: bucket }))
-    return BucketRegion ?? fallback
-  } catch (error) {
-    // Whatever is wrong beside the region, the first real request will say so better.
-    const { $response } = error as { $response?: { headers?: Record<string, string> } }
-    return $response?.headers?.['x-amz-bucket-region'] ?? fallback
-  } finally {
-    if (config.requestHandler === undefined) client.destroy()
-  }
 }
 
 function prepare(client: S3Client, settings: ResolvedS3Settings): S3Client {

@@ -3,6 +3,7 @@ import {
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   HeadObjectCommand,
+  type HeadObjectCommandOutput,
   PutObjectCommand,
   type StorageClass,
   UploadPartCommand,
@@ -11,7 +12,7 @@ import PQueue from 'p-queue'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { ChunkBuffer } from './chunk-buffer.js'
 import { partSizeOf } from './part-sizes.js'
-import type { S3Requests, Subject } from './requests.js'
+import type { S3Requests, Send, Subject } from './requests.js'
 import { formatTimestamp, TIMESTAMP_KEY } from './timestamp.js'
 
 export interface UploadOptions {
@@ -87,38 +88,71 @@ async function put(
     ContentLength: size,
     ...(options.createOnly ? { IfNoneMatch: '*' } : {}),
   }
-  let lost = 0
-  try {
-    await requests.retried(
-      subject,
-      (before) => (client, sending) => {
-        lost = before
-        return client.send(new PutObjectCommand(input), sending)
-      },
-      requests.policy.firstByteTimeout + size * MS_PER_BYTE,
-    )
-  } catch (error) {
-    // An attempt whose answer was lost may have been carried out: then it is this client's own object that stands there.
-    const mine = lost > 0 && isLitestreamError(error, 'PRECONDITION_FAILED')
-    if (!mine || !(await isOwn(requests, subject, key, size, options))) throw error
-  }
+  await carriedOut(
+    requests,
+    subject,
+    { key, size, options },
+    (client, sending) => client.send(new PutObjectCommand(input), sending),
+    requests.policy.firstByteTimeout + size * MS_PER_BYTE,
+  )
   requests.counters.bytes('PUT', size)
   return size
 }
 
-async function isOwn(
+interface Written {
+  readonly key: string
+  readonly size: number
+  readonly options: UploadOptions
+}
+
+/**
+ * Sends what makes the object appear. An attempt whose answer was lost may have been carried out: the next one finds the name taken,
+ * or the upload gone, and it is this client's own object that stands there.
+ */
+async function carriedOut<Output>(
+  requests: S3Requests,
+  subject: Subject,
+  written: Written,
+  send: Send<Output>,
+  firstByte: number,
+): Promise<void> {
+  let lost = 0
+  try {
+    await requests.retried(
+      subject,
+      (before) => {
+        lost = before
+        return send
+      },
+      firstByte,
+    )
+  } catch (error) {
+    const mine = lost > 0 && isLitestreamError(error, 'PRECONDITION_FAILED', 'NOT_FOUND')
+    if (!mine || !(await isOwn(requests, subject, written))) throw error
+  }
+}
+
+async function isOwn(requests: S3Requests, subject: Subject, { key, size, options }: Written): Promise<boolean> {
+  const head = await headOf(requests, subject, key)
+  return head?.ContentLength === size && head.Metadata?.[TIMESTAMP_KEY] === formatTimestamp(options.timestamp)
+}
+
+/** Undefined where there is no such object. */
+async function headOf(
   requests: S3Requests,
   subject: Subject,
   key: string,
-  size: number,
-  { timestamp }: UploadOptions,
-): Promise<boolean> {
+): Promise<HeadObjectCommandOutput | undefined> {
   const { bucket: Bucket, customerKey } = requests
-  const head = await requests.retried(
-    { ...subject, operation: 'HEAD' },
-    () => (client, sending) => client.send(new HeadObjectCommand({ Bucket, Key: key, ...customerKey }), sending),
-  )
-  return head.ContentLength === size && head.Metadata?.[TIMESTAMP_KEY] === formatTimestamp(timestamp)
+  try {
+    return await requests.retried(
+      { ...subject, operation: 'HEAD' },
+      () => (client, sending) => client.send(new HeadObjectCommand({ Bucket, Key: key, ...customerKey }), sending),
+    )
+  } catch (error) {
+    if (isLitestreamError(error, 'NOT_FOUND')) return undefined
+    throw error
+  }
 }
 
 async function putParts(
@@ -167,9 +201,11 @@ async function putParts(
     await queue.onIdle()
     if (failures.length > 0) throw failures[0]
     if (options.createOnly) await refuseTaken(requests, subject, key)
-    await requests.retried(
+    await carriedOut(
+      requests,
       subject,
-      () => (client, sending) =>
+      { key, size, options },
+      (client, sending) =>
         client.send(
           new CompleteMultipartUploadCommand({
             Bucket,
@@ -193,16 +229,7 @@ async function putParts(
 
 /** Not every store looks at If-None-Match when an upload is completed; this narrows the gap to the moment between the two. */
 async function refuseTaken(requests: S3Requests, subject: Subject, key: string): Promise<void> {
-  const { bucket: Bucket, customerKey } = requests
-  try {
-    await requests.retried(
-      { ...subject, operation: 'HEAD' },
-      () => (client, sending) => client.send(new HeadObjectCommand({ Bucket, Key: key, ...customerKey }), sending),
-    )
-  } catch (error) {
-    if (isLitestreamError(error, 'NOT_FOUND')) return
-    throw error
-  }
+  if ((await headOf(requests, subject, key)) === undefined) return
   throw new LitestreamError('PRECONDITION_FAILED', `${subject.doing} ${subject.target} failed: it exists already`, {
     file: subject.target,
   })

@@ -1,0 +1,25 @@
+import { type _Object, ListObjectsV2Command } from '@aws-sdk/client-s3'
+import type { S3Requests, Subject } from './requests.js'
+
+/** The objects whose keys begin with `prefix`, in the order of their keys; each page is asked for only when it is wanted. */
+export async function* listObjects(
+  requests: S3Requests,
+  subject: Subject,
+  prefix: string,
+  startAfter?: string,
+): AsyncGenerator<_Object> {
+  let token: string | undefined
+  do {
+    const input = {
+      Bucket: requests.bucket,
+      Prefix: prefix,
+      ...(token ? { ContinuationToken: token } : startAfter !== undefined ? { StartAfter: startAfter } : {}),
+    }
+    const page = await requests.retried(
+      subject,
+      () => (client, options) => client.send(new ListObjectsV2Command(input), options),
+    )
+    yield* page.Contents ?? []
+    token = page.IsTruncated ? page.NextContinuationToken : undefined
+  } while (token !== undefined)
+}
