@@ -1,9 +1,8 @@
-import { LitestreamError } from '../errors.js'
 import type { FileSettings } from './file/file-client.js'
 import type { NatsSettings } from './nats/settings.js'
 import type { ReplicaClient } from './replica-client.js'
 import type { S3Settings } from './s3/settings.js'
-import { parseReplicaUrl, redactUrl } from './url.js'
+import { parseReplicaUrl } from './url.js'
 
 /** What a URL does not say or the caller knows better; each setting given here wins over the URL's. */
 export interface OpenReplicaClientOptions {
@@ -30,7 +29,9 @@ export async function openReplicaClient(url: string, options: OpenReplicaClientO
       const { S3ReplicaClient } = await import('./s3/s3-client.js')
       return S3ReplicaClient.open(location, options.s3)
     }
-    case 'nats':
-      throw new LitestreamError('INVALID_URL', `${redactUrl(url)}: ${location.type} is not built yet`)
+    case 'nats': {
+      const { NatsReplicaClient } = await import('./nats/nats-client.js')
+      return NatsReplicaClient.open(location, options.nats, options.signal)
+    }
   }
 }

@@ -5,8 +5,16 @@ import { abortError } from '../../util/abort.js'
 import { isErrno } from './fs-error.js'
 import { applyOwnership, type Ownership } from './owner.js'
 
-/** What is being written, until it gets its name. Litestream ignores and sweeps names that end so. */
-const TEMPORARY = /\.[0-9a-f]{16}\.tmp$/
+/**
+ * What is being written, until it gets its name: 8 hex digits of the time its writing began, in seconds since the epoch, and 8 random
+ * ones. Its mtime says nothing, it is the LTX file's. Litestream ignores and sweeps names that end so.
+ */
+const TEMPORARY = /\.([0-9a-f]{8})[0-9a-f]{8}\.tmp$/
+
+function temporaryName(file: string): string {
+  const began = Math.floor(Date.now() / 1000)
+  return `${file}.${began.toString(16).padStart(8, '0')}${randomBytes(4).toString('hex')}.tmp`
+}
 
 /** A temporary file this old belongs to a process that died, not to one that writes. Milliseconds. */
 const ABANDONED_AFTER = 3_600_000
@@ -38,14 +46,9 @@ export async function makeDirectory(directory: string, ownership: Ownership | un
 /** Removes what writers that died left in `directory`. */
 export async function sweepAbandoned(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
-    if (!TEMPORARY.test(name)) continue
-    const file = path.join(directory, name)
-    try {
-      if ((await stat(file)).mtimeMs < Date.now() - ABANDONED_AFTER) await unlink(file)
-    } catch (error) {
-      // Its writer lives after all and has just renamed or removed it.
-      if (!isErrno(error, 'ENOENT')) throw error
-    }
+    const began = Number.parseInt(TEMPORARY.exec(name)?.[1] ?? '', 16) * 1000
+    // If it is not there any more, its writer lives after all, or another one swept.
+    if (began < Date.now() - ABANDONED_AFTER) await removeIfThere(path.join(directory, name))
   }
 }
 
@@ -68,7 +71,7 @@ export async function writeDurably(
   options: DurableWriteOptions,
 ): Promise<number> {
   const { mtime, createOnly, ownership, signal } = options
-  const temporary = `${file}.${randomBytes(8).toString('hex')}.tmp`
+  const temporary = temporaryName(file)
   let size = 0
   const handle = await open(temporary, 'wx', ownership?.fileMode ?? 0o666)
   try {

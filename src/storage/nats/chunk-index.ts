@@ -1,0 +1,88 @@
+import { LRUCache } from 'lru-cache'
+import { LitestreamError } from '../../errors.js'
+import { readMessages } from './consumer.js'
+import { chunkSubject } from './names.js'
+import type { ObjectMeta } from './object-meta.js'
+import type { NatsSession } from './session.js'
+
+/** Where the chunks of one put are in the stream. */
+export interface ChunkIndex {
+  /** Ascending, but not without gaps: chunks of other puts and other messages may stand between. */
+  readonly sequences: Float64Array
+  /** Where each chunk ends in the object, exclusive. */
+  readonly ends: Float64Array
+}
+
+/** Chunks whose places are remembered; 16 bytes each. */
+const REMEMBERED = 500_000
+
+/** The places of objects' chunks: asked for once, without the chunks themselves, and remembered. A put never changes: its NUID names it. */
+export class ChunkIndexes {
+  readonly #session: NatsSession
+  readonly #known = new LRUCache<string, ChunkIndex>({
+    maxSize: REMEMBERED,
+    sizeCalculation: (index) => Math.max(1, index.sequences.length),
+  })
+
+  constructor(session: NatsSession) {
+    this.#session = session
+  }
+
+  /** What a put has learnt from the server's answers. */
+  remember(nuid: string, index: ChunkIndex): void {
+    this.#known.set(nuid, index)
+  }
+
+  forget(nuid: string): void {
+    this.#known.delete(nuid)
+  }
+
+  /** Undefined when the chunks are not, or no longer, what the description says: the object was deleted or replaced. */
+  async of(meta: ObjectMeta, signal: AbortSignal | undefined): Promise<ChunkIndex | undefined> {
+    const known = this.#known.get(meta.nuid)
+    if (known !== undefined) return known
+    const messages = await readMessages(
+      this.#session,
+      { operation: 'LIST', doing: 'locating', name: meta.name, signal },
+      { filter: chunkSubject(this.#session.bucket, meta.nuid), start: { sequence: 1 }, headersOnly: true },
+    )
+    if (messages.length !== meta.chunks) return undefined
+    const index = buildIndex(
+      messages.map(({ seq }) => seq),
+      messages.map(({ size }) => size),
+    )
+    if ((index.ends.at(-1) ?? 0) !== meta.size) {
+      throw new LitestreamError(
+        'STORAGE_FAILED',
+        `${this.#session.label(meta.name)} is damaged: its chunks have not ${meta.size} bytes`,
+        {
+          file: this.#session.label(meta.name),
+          offset: index.ends.at(-1),
+        },
+      )
+    }
+    this.#known.set(meta.nuid, index)
+    return index
+  }
+}
+
+export function buildIndex(sequences: readonly number[], sizes: readonly number[]): ChunkIndex {
+  let end = 0
+  const ends = Float64Array.from(sizes, (size) => {
+    end += size
+    return end
+  })
+  return { sequences: Float64Array.from(sequences), ends }
+}
+
+/** The number of the chunk that holds the byte at `offset`. */
+export function chunkAt({ ends }: ChunkIndex, offset: number): number {
+  let low = 0
+  let high = ends.length - 1
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (ends[middle]! > offset) high = middle
+    else low = middle + 1
+  }
+  return low
+}

@@ -1,0 +1,114 @@
+import { readFile } from 'node:fs/promises'
+import { rootCertificates } from 'node:tls'
+import {
+  type Authenticator,
+  type ConnectionOptions,
+  credsAuthenticator,
+  jwtAuthenticator,
+  nkeyAuthenticator,
+  nkeys,
+  type TlsOptions,
+} from '@nats-io/transport-node'
+import { LitestreamError } from '../../errors.js'
+import type { NatsSettings } from './settings.js'
+
+/** Milliseconds. Litestream's defaults. */
+const DEFAULT_TIMEOUT = 10_000
+const DEFAULT_RECONNECT_WAIT = 2_000
+
+/** Milliseconds until a connection attempt or a request is given up. */
+export function natsTimeout(settings: NatsSettings): number {
+  return settings.timeout ?? DEFAULT_TIMEOUT
+}
+
+/** What the NATS client needs to connect; reads the files the settings name. Throws CONFIG_INVALID for settings that do not go together. */
+export async function connectionOptions(server: string, settings: NatsSettings): Promise<ConnectionOptions> {
+  const tls = await tlsOptions(settings)
+  return {
+    servers: server,
+    name: 'litestream-ts',
+    timeout: natsTimeout(settings),
+    maxReconnectAttempts: settings.maxReconnects ?? -1,
+    reconnectTimeWait: settings.reconnectWait ?? DEFAULT_RECONNECT_WAIT,
+    // An expired password is not the end: it may be renewed, or the server be in the middle of a change of accounts.
+    ignoreAuthErrorAbort: true,
+    // A stack captured for each request would cost more than the request.
+    noAsyncTraces: true,
+    ...(await authentication(settings)),
+    ...(tls === undefined ? {} : { tls }),
+  }
+}
+
+/** Litestream's precedence: JWT with seed, credentials file, NKey, user with password, token. */
+async function authentication(settings: NatsSettings): Promise<Partial<ConnectionOptions>> {
+  const { jwt, seed, creds, nkey, username, password, token } = settings
+  if (jwt !== undefined) {
+    if (seed === undefined) throw invalid('a NATS `jwt` needs the `seed` that signs for it')
+    return { authenticator: jwtAuthenticator(jwt, checkedSeed(seed)) }
+  }
+  if (creds !== undefined) return { authenticator: credentials(await contents(creds, 'creds'), creds) }
+  if (nkey !== undefined || seed !== undefined) {
+    if (seed === undefined) throw invalid('a NATS `nkey` needs the `seed` that signs for it')
+    const bytes = checkedSeed(seed)
+    const own = nkeys.fromSeed(bytes).getPublicKey()
+    if (nkey !== undefined && nkey !== own) throw invalid(`the NATS \`seed\` belongs to ${own}, not to the \`nkey\``)
+    return { authenticator: nkeyAuthenticator(bytes) }
+  }
+  if (username !== undefined) return { user: username, pass: password ?? '' }
+  if (token !== undefined) return { token }
+  return {}
+}
+
+function checkedSeed(seed: string): Uint8Array {
+  const bytes = new TextEncoder().encode(seed.trim())
+  try {
+    nkeys.fromSeed(bytes)
+  } catch {
+    // The reason would quote the seed.
+    throw invalid('the NATS `seed` is not the seed of an NKey: it begins with "SU"')
+  }
+  return bytes
+}
+
+function credentials(bytes: Uint8Array, file: string): Authenticator {
+  try {
+    const authenticator = credsAuthenticator(bytes)
+    authenticator('')
+    return authenticator
+  } catch {
+    // The reason would quote the file.
+    throw invalid(`${file} is not a NATS credentials file: it needs a user JWT and an NKey seed`)
+  }
+}
+
+async function tlsOptions(settings: NatsSettings): Promise<(TlsOptions & Record<string, unknown>) | undefined> {
+  const { tls, rootCas, clientCert, clientKey, skipVerify } = settings
+  if ((clientCert === undefined) !== (clientKey === undefined)) {
+    throw invalid('NATS `client-cert` and `client-key` go together, and one of them is missing')
+  }
+  const any = tls || rootCas !== undefined || clientCert !== undefined || skipVerify
+  if (!any) return undefined
+  const authorities = await Promise.all((rootCas ?? []).map((file) => contents(file, 'root-cas')))
+  return {
+    ...(authorities.length === 0 ? {} : { ca: [...rootCertificates, ...authorities].join('\n') }),
+    ...(clientCert === undefined ? {} : { cert: String(await contents(clientCert, 'client-cert')) }),
+    ...(clientKey === undefined ? {} : { key: String(await contents(clientKey, 'client-key')) }),
+    ...(skipVerify ? { rejectUnauthorized: false } : {}),
+  }
+}
+
+async function contents(file: string, setting: string): Promise<Buffer> {
+  try {
+    return await readFile(file)
+  } catch (cause) {
+    throw new LitestreamError('CONFIG_INVALID', `cannot read ${file}: ${(cause as Error).message}`, {
+      cause,
+      file,
+      hint: `Correct the NATS setting \`${setting}\`, or make the file readable.`,
+    })
+  }
+}
+
+function invalid(message: string): LitestreamError {
+  return new LitestreamError('CONFIG_INVALID', message, { hint: 'Correct the NATS settings of the replica.' })
+}

@@ -1,0 +1,154 @@
+import { AckPolicy, type ConsumerConfig, DeliverPolicy } from '@nats-io/jetstream'
+import { createInbox, type Msg, nanos, type Subscription } from '@nats-io/transport-node'
+import { LitestreamError } from '../../errors.js'
+import type { NatsSession, Request } from './session.js'
+
+/** A message of the stream, as a consumer delivers it. */
+export interface StreamMessage {
+  readonly seq: number
+  readonly subject: string
+  /** Milliseconds since the epoch, by the server's clock. */
+  readonly storedAt: number
+  readonly data: Uint8Array
+  /** Bytes of its body: also of one that came without. */
+  readonly size: number
+}
+
+/** What to deliver: the latest message of each subject, or all from a sequence on, without or with those stored later. */
+export type ConsumerStart = 'latest-of-each' | 'new' | { readonly sequence: number }
+
+export interface ConsumerOptions {
+  readonly filter: string
+  readonly start: ConsumerStart
+  readonly headersOnly?: boolean
+}
+
+/** Milliseconds between signs of life of an idle consumer. */
+export const HEARTBEAT = 1_000
+
+/** Milliseconds after which the server forgets a consumer whose client went away. */
+const INACTIVE = 10_000
+
+const HEARTBEAT_STATUS = 100
+
+/** The configuration of a consumer that lives as long as somebody listens: in memory, never acknowledged. */
+export function consumerConfig(
+  { filter, start, headersOnly }: ConsumerOptions,
+  inbox: string,
+): Partial<ConsumerConfig> {
+  return {
+    deliver_subject: inbox,
+    filter_subject: filter,
+    ack_policy: AckPolicy.None,
+    max_deliver: 1,
+    mem_storage: true,
+    num_replicas: 1,
+    flow_control: true,
+    idle_heartbeat: nanos(HEARTBEAT),
+    inactive_threshold: nanos(INACTIVE),
+    ...(headersOnly ? { headers_only: true } : {}),
+    ...(typeof start === 'object'
+      ? { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: start.sequence }
+      : { deliver_policy: start === 'new' ? DeliverPolicy.New : DeliverPolicy.LastPerSubject }),
+  }
+}
+
+/**
+ * All messages that match, as they are at this moment: one request, however many come. In the order of their sequences. Throws
+ * UNAVAILABLE, to be tried again as a whole, when the delivery has a hole or ceases.
+ */
+export function readMessages(
+  session: NatsSession,
+  request: Request,
+  options: ConsumerOptions,
+): Promise<readonly StreamMessage[]> {
+  return session.request(request, async () => {
+    const messages: StreamMessage[] = []
+    const inbox = createInbox()
+    let finish: (error?: Error) => void = () => {}
+    const finished = new Promise<void>((resolve, reject) => {
+      finish = (error) => (error === undefined ? resolve() : reject(error))
+    })
+    // It may fail before it is waited for.
+    finished.catch(() => undefined)
+    let lastSign = performance.now()
+    let idle = 0
+    const subscription = session.connection.subscribe(inbox, {
+      callback: (error, message) => {
+        if (error !== null) return finish(error)
+        lastSign = performance.now()
+        const delivery = parseDelivery(message)
+        if (delivery === undefined) {
+          // Two signs of life and nothing between them: whatever there was, the server has sent.
+          idle = answerStatus(message) === messages.length ? idle + 1 : 0
+          if (idle === 2) finish()
+          return
+        }
+        if (delivery.index !== messages.length + 1) return finish(broken(session))
+        idle = 0
+        messages.push(delivery.message)
+        if (delivery.pending === 0) finish()
+      },
+    })
+    const watchdog = setInterval(() => {
+      if (performance.now() - lastSign > session.timeout) finish(broken(session))
+    }, HEARTBEAT)
+    const end = () => finish(broken(session))
+    session.closing.addEventListener('abort', end)
+    try {
+      const { num_pending } = await session.jsm.consumers.add(session.stream, consumerConfig(options, inbox))
+      if (num_pending > 0) await finished
+      let bytes = 0
+      for (const { data } of messages) bytes += data.byteLength
+      session.counters.bytes(request.operation, bytes)
+      return messages
+    } finally {
+      clearInterval(watchdog)
+      session.closing.removeEventListener('abort', end)
+      unsubscribe(subscription)
+    }
+  })
+}
+
+function unsubscribe(subscription: Subscription): void {
+  if (!subscription.isClosed()) subscription.unsubscribe()
+}
+
+function broken(session: NatsSession): LitestreamError {
+  return new LitestreamError('UNAVAILABLE', `the delivery of messages from ${session.label()} was interrupted`)
+}
+
+export interface Delivery {
+  readonly message: StreamMessage
+  /** Counts the consumer's messages from 1. */
+  readonly index: number
+  /** How many are still to come. */
+  readonly pending: number
+}
+
+/** Undefined for a message that is not the stream's but about the consumer. */
+export function parseDelivery(message: Msg): Delivery | undefined {
+  if (message.headers !== undefined && message.headers.code !== 0) return undefined
+  // $JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<index>.<time ns>.<pending>, with domain and account hash after ACK, and
+  // perhaps a token at the end, on servers that have them.
+  const tokens = message.reply?.split('.') ?? []
+  const at = tokens.length === 9 ? 4 : 6
+  const [, seq, index, time, pending] = tokens.slice(at).map(Number)
+  if (seq === undefined || index === undefined || time === undefined || pending === undefined) return undefined
+  const { subject, data } = message
+  const size = Number(message.headers?.get('Nats-Msg-Size') || data.byteLength)
+  return { message: { seq, subject, storedAt: time / 1e6, data, size }, index, pending }
+}
+
+/** Answers what the server wants answered (flow control). Returns how many messages it has sent, where it says so. */
+export function answerStatus(message: Msg): number | undefined {
+  if (message.headers?.code !== HEARTBEAT_STATUS) return undefined
+  if (message.reply) {
+    message.respond()
+    return undefined
+  }
+  const stalled = message.headers.get('Nats-Consumer-Stalled')
+  if (stalled !== '') return undefined
+  const sent = message.headers.get('Nats-Last-Consumer')
+  return sent === '' ? undefined : Number(sent)
+}

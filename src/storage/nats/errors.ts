@@ -1,0 +1,87 @@
+import { JetStreamApiError } from '@nats-io/jetstream'
+import { errors } from '@nats-io/transport-node'
+import { type ErrorCode, LitestreamError } from '../../errors.js'
+
+/** JetStream's error codes that mean something of their own here. Source: the server's `errors.json`. */
+const JETSTREAM: Readonly<Record<number, ErrorCode>> = {
+  10008: 'UNAVAILABLE', // JetStream is starting, or has no leader
+  10009: 'UNAVAILABLE', // the peer is not available
+  10023: 'THROTTLED', // insufficient resources
+  10037: 'NOT_FOUND', // no message
+  10039: 'ACCESS_DENIED', // JetStream is not enabled for the account
+  10047: 'DISK_FULL', // insufficient storage resources
+  10059: 'NOT_FOUND', // no stream: no bucket
+  10071: 'PRECONDITION_FAILED', // wrong last sequence
+  10077: 'DISK_FULL', // the stream's or account's limit
+  10164: 'PRECONDITION_FAILED', // wrong last sequence, of a write still under way
+  10167: 'THROTTLED', // too many writes under way
+}
+
+const NO_BUCKET = 10059
+
+const NETWORK = new Set([
+  ...['ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'EPIPE', 'EAI_AGAIN', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH'],
+  ...['ETIMEDOUT', 'ERR_SOCKET_CLOSED'],
+])
+
+/** The LitestreamError for what the client threw while `doing` ("reading", …) something to `target`, which names server and bucket. */
+export function natsError(thrown: unknown, doing: string, target: string): LitestreamError {
+  if (thrown instanceof LitestreamError) return thrown
+  const error = innermost(thrown)
+  const { code, hint } = classify(error)
+  const message = error instanceof Error ? error.message : String(error)
+  return new LitestreamError(code, `${doing} ${target} failed: ${message}`, { cause: thrown, file: target, hint })
+}
+
+/** Whether nobody listens where a request went: the bucket is not there, or the server is about to start. */
+export function isNoResponders(thrown: unknown): boolean {
+  return innermost(thrown) instanceof errors.NoRespondersError
+}
+
+export function isNoBucket(thrown: unknown): boolean {
+  return thrown instanceof JetStreamApiError && thrown.code === NO_BUCKET
+}
+
+/** The client wraps what happened in a RequestError, and that in a JetStreamNotEnabled. */
+function innermost(thrown: unknown): unknown {
+  let error = thrown
+  while (error instanceof Error && error.cause instanceof Error && !('code' in error)) error = error.cause
+  return error
+}
+
+function classify(error: unknown): { code: ErrorCode; hint?: string } {
+  if (error instanceof JetStreamApiError) {
+    const code = JETSTREAM[error.code] ?? (error.status === 503 ? 'UNAVAILABLE' : 'STORAGE_FAILED')
+    if (error.code === NO_BUCKET) {
+      return { code, hint: 'Create the bucket with `nats object add`, let `createBucket` do it, or correct its name.' }
+    }
+    if (error.code === 10039) return { code, hint: 'Enable JetStream for the account in the NATS server.' }
+    if (code === 'DISK_FULL') return { code, hint: 'Raise the limit of the bucket or account, or free space.' }
+    return { code }
+  }
+  if (error instanceof errors.AuthorizationError || error instanceof errors.UserAuthenticationExpiredError) {
+    return { code: 'ACCESS_DENIED', hint: 'Check the user and password, token, NKey or credentials file.' }
+  }
+  if (error instanceof errors.PermissionViolationError) {
+    const subjects = 'subscribe to _INBOX.>, and publish to $JS.API.> and $O.<bucket>.>'
+    return { code: 'ACCESS_DENIED', hint: `The NATS user must be allowed to ${subjects}.` }
+  }
+  if (error instanceof errors.TimeoutError) return { code: 'TIMEOUT' }
+  if (error instanceof errors.NoRespondersError || error instanceof errors.RequestError) return { code: 'UNAVAILABLE' }
+  return fromTransport(error as NodeJS.ErrnoException)
+}
+
+function fromTransport(error: NodeJS.ErrnoException | undefined): { code: ErrorCode; hint?: string } {
+  const code = error?.code ?? ''
+  if (NETWORK.has(code)) return { code: 'UNAVAILABLE', hint: 'Check the address, and that the NATS server runs there.' }
+  if (/CERT|ERR_TLS|ERR_SSL|SELF_SIGNED|ALT_?NAME|UNABLE_TO_VERIFY/.test(code)) {
+    return { code: 'ACCESS_DENIED', hint: 'Name the authority that signed the certificate with `root-cas`.' }
+  }
+  if (error instanceof errors.InvalidArgumentError) return { code: 'INVALID_ARGUMENT' }
+  return {
+    code:
+      error instanceof errors.ConnectionError || error instanceof errors.ClosedConnectionError
+        ? 'UNAVAILABLE'
+        : 'STORAGE_FAILED',
+  }
+}

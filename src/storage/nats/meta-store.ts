@@ -1,0 +1,163 @@
+import { parseFileName } from '../../ltx/file-name.js'
+import { compareFiles } from '../keys.js'
+import type { LtxFileInfo } from '../replica-client.js'
+import { readMessages, type StreamMessage } from './consumer.js'
+import { allMetaSubjects, metaSubject } from './names.js'
+import { createdAt, isPresent, type ObjectMeta, parseMeta, type StoredMeta } from './object-meta.js'
+import { raced } from './raced.js'
+import type { NatsSession, Request } from './session.js'
+
+/**
+ * Milliseconds after which a listing asks for everything again. Between, it asks for what came since the last one, which tells of
+ * every write and of every deletion by a client, but not of what an operator purged from the stream.
+ */
+const WHOLE_EVERY = 10 * 60_000
+
+/** Milliseconds for which the note that an object was deleted stays, for others to learn of it: more than WHOLE_EVERY. */
+const NOTE_KEPT = 60 * 60_000
+
+interface Entry extends StoredMeta {
+  /** Undefined for an object that is no LTX file. */
+  readonly file: LtxFileInfo | undefined
+}
+
+/** How far the memory has followed the stream. */
+interface Synced {
+  /** The stream's birth: another one's sequences mean nothing to us. */
+  readonly created: string
+  readonly lastSeq: number
+  /** By `performance.now()`. */
+  readonly wholeAt: number
+}
+
+/** The descriptions of one replica's objects: asked for one by one, or all of them, and remembered. */
+export class MetaStore {
+  readonly #session: NatsSession
+  /** With a slash at its end, or empty. */
+  readonly #prefix: string
+  readonly #entries = new Map<string, Entry>()
+  /** Deleted objects whose note is still in the stream: when it was stored, by its sequence. */
+  readonly #notes = new Map<number, number>()
+  #synced: Synced | undefined
+  #running: Promise<void> | undefined
+  #queued: Promise<void> | undefined
+
+  constructor(session: NatsSession, prefix: string) {
+    this.#session = session
+    this.#prefix = prefix
+  }
+
+  /** What is remembered of an object that was there when it was last heard of. */
+  remembered(name: string): StoredMeta | undefined {
+    return this.#entries.get(name)
+  }
+
+  remember({ seq, meta }: StoredMeta): void {
+    if (!meta.name.startsWith(this.#prefix) || (this.#entries.get(meta.name)?.seq ?? 0) > seq) return
+    if (isPresent(meta)) this.#entries.set(meta.name, { seq, meta, file: this.#fileOf(meta) })
+    else this.#entries.delete(meta.name)
+  }
+
+  forget(name: string): void {
+    this.#entries.delete(name)
+  }
+
+  /** What the stream's leader says of an object, deleted or not; undefined if it says nothing. */
+  async fetch(request: Request & { readonly name: string }): Promise<StoredMeta | undefined> {
+    const stored = await this.#session.request(request, () => this.ask(request.name))
+    if (stored === undefined) this.forget(request.name)
+    else this.remember(stored)
+    return stored
+  }
+
+  /** `fetch` as part of a request. */
+  async ask(name: string): Promise<StoredMeta | undefined> {
+    const { bucket, jsm, stream } = this.#session
+    const message = await jsm.streams.getMessage(stream, { last_by_subj: metaSubject(bucket, name) })
+    if (message === null) return undefined
+    const meta = parseMeta(message.data)
+    return meta === undefined ? undefined : { seq: message.seq, meta }
+  }
+
+  /** The files of one level as they are now, ascending. */
+  async list(level: number, fromTxid: number, signal: AbortSignal | undefined): Promise<LtxFileInfo[]> {
+    await raced(this.#refresh(), `listing ${this.#session.label()}`, signal)
+    const files: LtxFileInfo[] = []
+    for (const { file } of this.#entries.values()) {
+      if (file !== undefined && file.level === level && file.minTxid >= fromTxid) files.push(file)
+    }
+    return files.sort(compareFiles)
+  }
+
+  /** Takes up to `limit` notes of deletions that nobody needs any more; the caller removes them from the stream. */
+  takeOldNotes(limit: number): number[] {
+    const taken: number[] = []
+    for (const [seq, storedAt] of this.#notes) {
+      if (taken.length === limit || Date.now() - storedAt < NOTE_KEPT) break
+      taken.push(seq)
+      this.#notes.delete(seq)
+    }
+    return taken
+  }
+
+  /** A look at the stream that begins after this call: those who call while one is under way share the next one. */
+  #refresh(): Promise<void> {
+    if (this.#queued !== undefined) return this.#queued
+    if (this.#running === undefined) return this.#begin()
+    const next = () => {
+      this.#queued = undefined
+      return this.#begin()
+    }
+    this.#queued = this.#running.then(next, next)
+    return this.#queued
+  }
+
+  #begin(): Promise<void> {
+    const running = this.#sync().finally(() => {
+      this.#running = undefined
+    })
+    this.#running = running
+    return running
+  }
+
+  async #sync(): Promise<void> {
+    const request = { operation: 'LIST', doing: 'listing' } as const
+    const { jsm, stream } = this.#session
+    const { created, state } = await this.#session.request(request, () => jsm.streams.info(stream))
+    const last = this.#synced
+    const other = last === undefined || last.created !== created || state.last_seq < last.lastSeq
+    if (other) {
+      this.#entries.clear()
+      this.#notes.clear()
+    }
+    const whole = other || performance.now() - last.wholeAt > WHOLE_EVERY
+    if (!whole && state.last_seq === last.lastSeq) return
+    const messages = await readMessages(this.#session, request, {
+      filter: allMetaSubjects(this.#session.bucket),
+      start: whole ? 'latest-of-each' : { sequence: last.lastSeq + 1 },
+    })
+    if (whole) this.#forgetAllBut(messages, state.last_seq)
+    for (const message of messages) this.#take(message)
+    this.#synced = { created, lastSeq: state.last_seq, wholeAt: whole ? performance.now() : last.wholeAt }
+  }
+
+  #take({ seq, storedAt, data }: StreamMessage): void {
+    const meta = parseMeta(data)
+    if (meta === undefined) return
+    this.remember({ seq, meta })
+    if (meta.deleted && meta.name.startsWith(this.#prefix)) this.#notes.set(seq, storedAt)
+  }
+
+  /** What is remembered but not among the messages went without a note; what is newer than the look at the stream stays. */
+  #forgetAllBut(messages: readonly StreamMessage[], lastSeq: number): void {
+    const there = new Set(messages.map(({ seq }) => seq))
+    for (const [name, { seq }] of this.#entries) if (seq <= lastSeq && !there.has(seq)) this.#entries.delete(name)
+    this.#notes.clear()
+  }
+
+  #fileOf(meta: ObjectMeta): LtxFileInfo | undefined {
+    const match = /^ltx\/([0-9])\/([^/]+)$/.exec(meta.name.slice(this.#prefix.length))
+    const range = match === null ? undefined : parseFileName(match[2]!)
+    return range && { level: Number(match![1]), ...range, size: meta.size, createdAt: createdAt(meta) }
+  }
+}

@@ -1,0 +1,99 @@
+import { createInbox, type Subscription } from '@nats-io/transport-node'
+import { throwIfAborted } from '../../util/abort.js'
+import { answerStatus, consumerConfig, HEARTBEAT, parseDelivery } from './consumer.js'
+import { allMetaSubjects } from './names.js'
+import { isPresent, type ObjectMeta, parseMeta } from './object-meta.js'
+import type { NatsSession } from './session.js'
+
+/** Milliseconds without a sign of life after which the server is taken to have forgotten the consumer. */
+const SILENCE = 3 * HEARTBEAT
+
+/** Milliseconds until a watch that could not be renewed is tried again. */
+const RENEW_WAIT = 1_000
+
+/**
+ * Calls `onChange` when an object that `wanted` accepts has been written, as soon as the server says so. Resolves when the watch
+ * stands. A lost connection or a consumer that the server forgot (it was restarted) is replaced, and `onChange` called then. Ends
+ * when the signal fires or the session closes.
+ */
+export async function watchMetas(
+  session: NatsSession,
+  wanted: (meta: ObjectMeta) => boolean,
+  onChange: () => void,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  throwIfAborted(signal, `watching ${session.label()}`)
+  let subscription: Subscription | undefined
+  let lastSign = performance.now()
+  let ended = false
+  let renewing = false
+
+  const begin = async () => {
+    const inbox = createInbox()
+    let index = 0
+    subscription?.unsubscribe()
+    const current = session.connection.subscribe(inbox, {
+      callback: (error, message) => {
+        if (ended || current !== subscription) return
+        if (error !== null) return renew()
+        lastSign = performance.now()
+        const delivery = parseDelivery(message)
+        if (delivery === undefined) {
+          const sent = answerStatus(message)
+          if (sent !== undefined && sent !== index) renew()
+          return
+        }
+        index += 1
+        if (delivery.index !== index) return renew()
+        const meta = parseMeta(delivery.message.data)
+        if (meta !== undefined && isPresent(meta) && wanted(meta)) onChange()
+      },
+    })
+    subscription = current
+    const options = { filter: allMetaSubjects(session.bucket), start: 'new' } as const
+    await session.request({ operation: 'LIST', doing: 'watching', signal }, () =>
+      session.jsm.consumers.add(session.stream, consumerConfig(options, inbox)),
+    )
+    lastSign = performance.now()
+  }
+
+  const renew = () => {
+    if (ended || renewing) return
+    renewing = true
+    begin().then(
+      () => {
+        renewing = false
+        // Whatever happened between the old watch and this one.
+        if (!ended) onChange()
+      },
+      () => {
+        // The server cannot be reached, or refuses: who reads from it is told by its own requests.
+        renewing = false
+        lastSign = performance.now() - SILENCE + RENEW_WAIT
+      },
+    )
+  }
+
+  const endReconnect = session.onReconnect(renew)
+  const watchdog = setInterval(() => {
+    if (performance.now() - lastSign > SILENCE) renew()
+  }, HEARTBEAT)
+  // A watch alone keeps no process alive; its connection does, until it is closed.
+  watchdog.unref()
+  const end = () => {
+    ended = true
+    clearInterval(watchdog)
+    endReconnect()
+    if (subscription !== undefined && !subscription.isClosed()) subscription.unsubscribe()
+    signal?.removeEventListener('abort', end)
+    session.closing.removeEventListener('abort', end)
+  }
+  signal?.addEventListener('abort', end)
+  session.closing.addEventListener('abort', end)
+  try {
+    await begin()
+  } catch (error) {
+    end()
+    throw error
+  }
+}

@@ -1,0 +1,177 @@
+import { LitestreamError } from '../../errors.js'
+import { throwIfAborted } from '../../util/abort.js'
+import { relativeName } from '../keys.js'
+import type {
+  ByteRange,
+  ListOptions,
+  LtxFileInfo,
+  LtxFileRef,
+  Operation,
+  OperationStats,
+  ReadOptions,
+  ReadResult,
+  ReplicaClient,
+  RequestOptions,
+  TaggedObject,
+  WriteOptions,
+} from '../replica-client.js'
+import { openBucket } from './bucket.js'
+import { ChunkIndexes } from './chunk-index.js'
+import { checkNatsBucket, type NatsLocation } from './location.js'
+import { MetaStore } from './meta-store.js'
+import { watchMetas } from './meta-watch.js'
+import { createdAt, isPresent } from './object-meta.js'
+import { ObjectReader } from './object-reader.js'
+import { ObjectWriter } from './object-writer.js'
+import { NatsSession } from './session.js'
+import type { NatsSettings } from './settings.js'
+
+/** Files deleted at once. */
+const DELETE_CONCURRENCY = 8
+
+/** A replica in a bucket of a NATS object store: objects `<prefix>/ltx/<level>/<min>-<max>.ltx`. */
+export class NatsReplicaClient implements ReplicaClient {
+  readonly type = 'nats'
+  readonly url: string
+  readonly #session: NatsSession
+  readonly #prefix: string
+  readonly #metas: MetaStore
+  readonly #reader: ObjectReader
+  readonly #writer: ObjectWriter
+
+  private constructor(url: string, session: NatsSession, prefix: string) {
+    const indexes = new ChunkIndexes(session)
+    this.url = url
+    this.#session = session
+    this.#prefix = prefix
+    this.#metas = new MetaStore(session, prefix)
+    this.#reader = new ObjectReader(session, this.#metas, indexes)
+    this.#writer = new ObjectWriter(session, this.#metas, indexes)
+  }
+
+  /** Connects, and looks for the bucket: NOT_FOUND where there is none and none is to be made. */
+  static async open(
+    location: NatsLocation,
+    given: NatsSettings & { readonly bucket?: string } = {},
+    signal?: AbortSignal,
+  ): Promise<NatsReplicaClient> {
+    const settings = merged(location.settings, given)
+    const bucket = location.bucket ?? given.bucket
+    if (bucket === undefined) {
+      throw new LitestreamError('INVALID_URL', `nats://${location.server}: the replica has no bucket`, {
+        hint: 'Write nats://HOST:4222/BUCKET, or name it with `bucket`.',
+      })
+    }
+    checkNatsBucket(bucket, `nats://${location.server}`)
+    if (given.bucket !== undefined && given.bucket !== bucket) {
+      throw new LitestreamError(
+        'INVALID_URL',
+        `nats://${location.server}: the bucket is "${bucket}" in the URL and "${given.bucket}" in the settings`,
+      )
+    }
+    const path = [bucket, ...location.prefix.split('/').filter((part) => part !== '')].map(encodeURIComponent)
+    const url = `nats://${location.server}/${path.join('/')}`
+    const session = await NatsSession.open({ server: location.server, bucket, url, settings }, signal)
+    try {
+      await openBucket(session, settings.createBucket === true, signal)
+    } catch (error) {
+      await session.close()
+      throw error
+    }
+    return new NatsReplicaClient(url, session, location.prefix === '' ? '' : `${location.prefix}/`)
+  }
+
+  async *list(level: number, { fromTxid = 0, signal }: ListOptions = {}): AsyncIterable<LtxFileInfo> {
+    for (const file of await this.#metas.list(level, fromTxid, signal)) {
+      throwIfAborted(signal, `listing ${this.url}`)
+      yield file
+    }
+  }
+
+  read(file: LtxFileRef, range: ByteRange, options: ReadOptions = {}): Promise<ReadResult> {
+    return this.#reader.read(this.#name(file), range, options)
+  }
+
+  async *stream(
+    file: LtxFileRef,
+    { offset = 0, signal }: RequestOptions & { readonly offset?: number } = {},
+  ): AsyncIterable<Uint8Array> {
+    yield* this.#reader.stream(this.#name(file), offset, { signal })
+  }
+
+  async write(
+    file: LtxFileRef,
+    body: Uint8Array | AsyncIterable<Uint8Array>,
+    { timestamp, createOnly = false, signal }: WriteOptions,
+  ): Promise<LtxFileInfo> {
+    const expected = createOnly ? 'absent' : 'any'
+    const { meta } = await this.#writer.put(this.#name(file), body, { expected, timestamp, signal })
+    return { level: file.level, minTxid: file.minTxid, maxTxid: file.maxTxid, size: meta.size, createdAt: timestamp }
+  }
+
+  async delete(files: readonly LtxFileRef[], { signal }: RequestOptions = {}): Promise<void> {
+    const left = files.map((file) => this.#name(file))
+    const work = async () => {
+      for (let name = left.pop(); name !== undefined; name = left.pop()) await this.#writer.delete(name, 'any', signal)
+    }
+    await Promise.all(Array.from({ length: Math.min(DELETE_CONCURRENCY, files.length) }, work))
+    // Each deletion leaves a note in the stream; to remove two old ones for each new one keeps them from piling up.
+    await this.#writer.removeNotes(this.#metas.takeOldNotes(2 * files.length), signal)
+  }
+
+  async stat(file: LtxFileRef, { signal }: RequestOptions = {}): Promise<LtxFileInfo> {
+    const name = this.#name(file)
+    const stored = await this.#metas.fetch({ operation: 'HEAD', doing: 'looking at', name, signal })
+    if (stored === undefined || !isPresent(stored.meta)) {
+      const target = this.#session.label(name)
+      throw new LitestreamError('NOT_FOUND', `${target} does not exist`, { file: target })
+    }
+    const { level, minTxid, maxTxid } = file
+    return { level, minTxid, maxTxid, size: stored.meta.size, createdAt: createdAt(stored.meta) }
+  }
+
+  watch(onChange: () => void, { signal }: RequestOptions = {}): Promise<void> {
+    const level = `${this.#prefix}ltx/0/`
+    return watchMetas(this.#session, ({ name }) => name.startsWith(level), onChange, signal)
+  }
+
+  getObject(name: string, { signal }: RequestOptions = {}): Promise<TaggedObject | undefined> {
+    return this.#reader.readWhole(this.#prefix + name, signal)
+  }
+
+  async putObject(
+    name: string,
+    data: Uint8Array,
+    ifTag: string | null,
+    { signal }: RequestOptions = {},
+  ): Promise<string> {
+    const expected = ifTag === null ? 'absent' : { seq: Number(ifTag) }
+    const { seq } = await this.#writer.put(this.#prefix + name, data, { expected, signal })
+    return String(seq)
+  }
+
+  async deleteObject(name: string, ifTag: string, { signal }: RequestOptions = {}): Promise<void> {
+    await this.#writer.delete(this.#prefix + name, { seq: Number(ifTag) }, signal)
+  }
+
+  stats(): Record<Operation, OperationStats> {
+    return this.#session.counters.snapshot()
+  }
+
+  async close(): Promise<void> {
+    await this.#session.close()
+  }
+
+  #name(file: LtxFileRef): string {
+    return this.#prefix + relativeName(file)
+  }
+}
+
+/** What the caller says wins over the URL. Ways to prove who one is are not mixed: one from the caller replaces the URL's. */
+function merged(url: NatsSettings, given: NatsSettings): NatsSettings {
+  const identity = ['username', 'password', 'token', 'jwt', 'seed', 'creds', 'nkey'] as const
+  const base: Record<string, unknown> = { ...url }
+  if (identity.some((key) => given[key] !== undefined)) for (const key of identity) delete base[key]
+  for (const [key, value] of Object.entries(given)) if (value !== undefined) base[key] = value
+  return base
+}

@@ -1,0 +1,28 @@
+import { createHash } from 'node:crypto'
+import type { LtxFileRef } from '../../../src/storage/replica-client.js'
+
+/** Bytes that differ at every place, so that a piece from the wrong one shows. */
+export function testBytes(size: number, seed = 1): Uint8Array {
+  const words = new Uint32Array(Math.ceil(size / 4))
+  for (let i = 0; i < words.length; i++) words[i] = Math.imul(i + 1, 2654435761) ^ Math.imul(seed, 40503)
+  return new Uint8Array(words.buffer, 0, size)
+}
+
+/** `bytes` as a stream in pieces of `piece` bytes. */
+export async function* inPieces(bytes: Uint8Array, piece: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.byteLength; at += piece) yield bytes.subarray(at, at + piece)
+}
+
+export async function concatenated(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const parts: Uint8Array[] = []
+  for await (const part of source) parts.push(part)
+  return Buffer.concat(parts)
+}
+
+export function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+export function file(txid: number, level = 0): LtxFileRef {
+  return { level, minTxid: txid, maxTxid: txid }
+}

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ReplicaClient } from '../../../src/storage/replica-client.js'
+import { collect } from '../../support/collect.js'
+import { file, testBytes } from './bytes.js'
+import { type Backend, clientsAt, opener } from './place.js'
+
+export function listings(backend: Backend): void {
+  test(`${backend.name}: levels are listed apart, ascending, from a TXID on`, async (t) => {
+    const open = await clientsAt(t, backend)
+    const client = await open()
+    const refs = [
+      file(3),
+      file(1),
+      file(0x10),
+      file(0xff),
+      { level: 1, minTxid: 1, maxTxid: 9 },
+      { level: 1, minTxid: 1, maxTxid: 3 },
+      { level: 1, minTxid: 10, maxTxid: 16 },
+      { level: 9, minTxid: 1, maxTxid: 16 },
+    ]
+    for (const ref of refs) await client.write(ref, testBytes(ref.maxTxid), { timestamp: 5_000 })
+    for (const each of [client, await open()]) {
+      const ranges = async (level: number, fromTxid?: number) =>
+        (await collect(each.list(level, fromTxid === undefined ? {} : { fromTxid }))).map(
+          ({ minTxid, maxTxid, size }) => `${minTxid}-${maxTxid}:${size}`,
+        )
+      assert.deepEqual(await ranges(0), ['1-1:1', '3-3:3', '16-16:16', '255-255:255'])
+      assert.deepEqual(await ranges(0, 3), ['3-3:3', '16-16:16', '255-255:255'])
+      assert.deepEqual(await ranges(0, 4), ['16-16:16', '255-255:255'])
+      assert.deepEqual(await ranges(0, 256), [])
+      assert.deepEqual(await ranges(1), ['1-3:3', '1-9:9', '10-16:16'])
+      assert.deepEqual(await ranges(1, 2), ['10-16:16'])
+      assert.deepEqual(await ranges(2), [])
+      assert.deepEqual(await ranges(9), ['1-16:16'])
+    }
+  })
+
+  test(`${backend.name}: replicas whose paths begin alike do not see each other`, async (t) => {
+    const open = await clientsAt(t, backend)
+    for (const [i, path] of ['app', 'app.db', 'app/ltx', 'app/nested'].entries()) {
+      await (await open(path)).write(file(i + 1), testBytes(1), { timestamp: 1 })
+    }
+    for (const [i, path] of ['app', 'app.db', 'app/ltx', 'app/nested'].entries()) {
+      const files = await collect((await open(path)).list(0))
+      assert.deepEqual(
+        files.map(({ minTxid }) => minTxid),
+        [i + 1],
+        path,
+      )
+    }
+  })
+
+  test(`${backend.name}: ${backend.crowd} objects in a level`, async (t) => {
+    const place = await backend.makePlace(t)
+    const open = opener(t, place)
+    if (place.fill !== undefined) place.fill('app.db', backend.crowd)
+    else await writeMany(await open(), backend.crowd)
+    const fresh = await open()
+    const expected = Array.from({ length: backend.crowd }, (_, i) => i + 1)
+    assert.deepEqual(
+      (await collect(fresh.list(0))).map(({ minTxid }) => minTxid),
+      expected,
+    )
+    const from = backend.crowd - 10
+    assert.deepEqual(
+      (await collect(fresh.list(0, { fromTxid: from }))).map(({ minTxid }) => minTxid),
+      expected.slice(from - 1),
+    )
+  })
+
+  test(`${backend.name}: a listing while objects appear and vanish misses none that was there throughout`, async (t) => {
+    const open = await clientsAt(t, backend)
+    const [writer, reader] = [await open(), await open()]
+    const lasting = Array.from({ length: 40 }, (_, i) => file(3 * i + 1))
+    await Promise.all(lasting.map((ref) => writer.write(ref, testBytes(100), { timestamp: 1 })))
+    let busy = true
+    const churn = async () => {
+      for (let i = 0; busy; i = (i + 1) % 40) {
+        await writer.write(file(3 * i + 2), testBytes(100), { timestamp: 1 })
+        await writer.delete([file(3 * i + 2)])
+      }
+    }
+    const churning = churn()
+    try {
+      for (let round = 0; round < 20; round++) {
+        const txids = (await collect(reader.list(0))).map(({ minTxid }) => minTxid)
+        assert.deepEqual(
+          txids.filter((txid) => txid % 3 === 1),
+          lasting.map(({ minTxid }) => minTxid),
+        )
+        assert.deepEqual(
+          txids,
+          [...new Set(txids)].sort((a, b) => a - b),
+        )
+      }
+    } finally {
+      busy = false
+      await churning
+    }
+  })
+}
+
+/** Files of level 0, from TXID 1 on. */
+async function writeMany(client: ReplicaClient, count: number): Promise<void> {
+  let next = 1
+  const work = async () => {
+    for (let txid = next++; txid <= count; txid = next++) {
+      await client.write(file(txid), testBytes(64), { timestamp: 1, createOnly: true })
+    }
+  }
+  await Promise.all(Array.from({ length: 24 }, work))
+}

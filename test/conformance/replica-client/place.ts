@@ -1,0 +1,32 @@
+import type { TestContext } from 'node:test'
+import type { ReplicaClient } from '../../../src/storage/replica-client.js'
+
+/** A kind of store, as the suite needs it. */
+export interface Backend {
+  /** As `docs/storage.md` heads its column: file, s3, nats. */
+  readonly name: 'file' | 's3' | 'nats'
+  /** A place of the test's own, gone when the test ends. */
+  makePlace(t: TestContext): Promise<Place>
+  /** Objects of the test of a crowded level. */
+  readonly crowd: number
+}
+
+export interface Place {
+  /** A client of its own for the replica at `path`, whose segments may hold any character but a slash. */
+  open(path: string): Promise<ReplicaClient>
+  /** Writes so many level 0 files of 64 bytes, from TXID 1 on, where a client would take too long: behind its back. */
+  fill?(path: string, count: number): void
+}
+
+/** Opens clients at a place and closes them when the test ends. */
+export async function clientsAt(t: TestContext, backend: Backend): Promise<(path?: string) => Promise<ReplicaClient>> {
+  return opener(t, await backend.makePlace(t))
+}
+
+export function opener(t: TestContext, place: Place): (path?: string) => Promise<ReplicaClient> {
+  return async (path = 'app.db') => {
+    const client = await place.open(path)
+    t.after(() => client.close())
+    return client
+  }
+}
