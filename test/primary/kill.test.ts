@@ -8,7 +8,6 @@ import { openReplicaClient } from '../../src/storage/open.js'
 import type { ReplicaClient } from '../../src/storage/replica-client.js'
 import { collect } from '../support/collect.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
-import { until } from '../support/until.js'
 import { App, assertAppState } from './app.js'
 import { PrimaryChild } from './primary-child.js'
 
@@ -48,7 +47,7 @@ test(`killed at random moments under load for ${SECONDS} s: every TXID is a comm
     app.start(settings())
     for (let round = 0; round < ROUNDS && Date.now() < end; round++) {
       const primary = new PrimaryChild(t, app.file, url, options())
-      if (random(4) > 0) await until('it works', () => primary.of('sync').length > 0 || primary.of('open').length > 0)
+      if (random(4) > 0) await primary.waitFor('open')
       await delay(random(400))
       await primary.kill()
       kills++

@@ -42,7 +42,7 @@ test('the store is down: commits are staged, the WAL stays bounded, and all of i
   await app.stop()
   rmSync(level0)
   execFileSync('mv', [kept, level0])
-  await until('uploads work', () => primary.of('upload').length > 0)
+  await primary.waitFor('upload')
   await primary.sync()
   assert.equal(await primary.stop(), 0)
   await assertReplicaEquals(url, app.file)

@@ -7,6 +7,9 @@ import { until } from '../support/until.js'
 
 export type ChildEvent = { readonly name: string; readonly [key: string]: unknown }
 
+/** A process has to start, on a machine that may be busy with other tests. Milliseconds. */
+const DEADLINE = 60_000
+
 /** primary-process.ts, running. */
 export class PrimaryChild {
   readonly events: ChildEvent[] = []
@@ -32,14 +35,14 @@ export class PrimaryChild {
 
   /** Resolves with the first event of this name after the first `after` ones. */
   waitFor(name: string, after = 0): Promise<ChildEvent> {
-    return until(`there is an event ${name}`, () => this.of(name)[after])
+    return until(`there is an event ${name}`, () => this.of(name)[after], DEADLINE)
   }
 
   /** Resolves once everything is in the replica. */
   async sync(): Promise<void> {
     const before = this.#synced
     this.#child.stdin!.write('sync\n')
-    await until('the primary has synced', () => this.#synced > before)
+    await until('the primary has synced', () => this.#synced > before, DEADLINE)
   }
 
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
