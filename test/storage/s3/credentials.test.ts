@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { beforeEach, test } from 'node:test'
+import { PutBucketPolicyCommand } from '@aws-sdk/client-s3'
+import { isLitestreamError } from '../../../src/errors.js'
+import { openReplicaClient } from '../../../src/storage/open.js'
+import type { S3Settings } from '../../../src/storage/s3/settings.js'
+import {
+  type CapturedReply,
+  type CapturedRequest,
+  capturedClient,
+  plainReply,
+  signedScope,
+} from '../../support/captured-s3.js'
+import { collect } from '../../support/collect.js'
+import { startFaultProxy } from '../../support/fault-proxy.js'
+import { s3Bucket, s3Sdk, s3Server, s3Url } from '../../support/s3.js'
+import { temporaryDirectory } from '../../support/temporary-directory.js'
+
+const URL_ = 's3://bucket/p?endpoint=https://host'
+const file = (txid: number) => ({ level: 0, minTxid: txid, maxTxid: txid })
+
+beforeEach(() => {
+  for (const name of Object.keys(process.env)) if (/^(AWS|LITESTREAM)_/.test(name)) delete process.env[name]
+  // Nothing of the machine the test runs on.
+  process.env.AWS_EC2_METADATA_DISABLED = 'true'
+  process.env.AWS_CONFIG_FILE = '/nonexistent/config'
+  process.env.AWS_SHARED_CREDENTIALS_FILE = '/nonexistent/credentials'
+})
+
+async function listed(settings: S3Settings = {}, url = URL_): Promise<CapturedRequest> {
+  const { client, sent } = await capturedClient(url, settings)
+  await collect(client.list(0))
+  return sent.at(-1)!
+}
+
+test('keys of settings, URL, AWS and Litestream environment: each is used, and no session token of another source with them', async () => {
+  Object.assign(process.env, { LITESTREAM_ACCESS_KEY_ID: 'LITE', LITESTREAM_SECRET_ACCESS_KEY: 'x' })
+  assert.equal(signedScope(await listed()).key, 'LITE')
+  Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'AWSENV', AWS_SECRET_ACCESS_KEY: 'x', AWS_SESSION_TOKEN: 'token' })
+  const fromEnvironment = await listed()
+  assert.equal(signedScope(fromEnvironment).key, 'AWSENV')
+  assert.equal(fromEnvironment.headers['x-amz-security-token'], 'token')
+  for (const request of [
+    await listed({ accessKeyId: 'OWN', secretAccessKey: 'x' }),
+    await listed({}, 's3://OWN:x@bucket/p?endpoint=https://host'),
+  ]) {
+    assert.equal(signedScope(request).key, 'OWN')
+    assert.equal(request.headers['x-amz-security-token'], undefined)
+  }
+  const temporary = await listed({ accessKeyId: 'OWN', secretAccessKey: 'x', sessionToken: 'mine' })
+  assert.equal(temporary.headers['x-amz-security-token'], 'mine')
+  // Litestream copies each of its variables where the one of AWS is missing.
+  delete process.env.AWS_ACCESS_KEY_ID
+  assert.equal(signedScope(await listed()).key, 'LITE')
+})
+
+test('a profile of the shared files is used, the one that is named', async (t) => {
+  const shared = path.join(temporaryDirectory(t), 'credentials')
+  writeFileSync(
+    shared,
+    '[default]\naws_access_key_id=DEFAULT\naws_secret_access_key=x\n[other]\naws_access_key_id=OTHER\naws_secret_access_key=x\naws_session_token=t\n',
+  )
+  process.env.AWS_SHARED_CREDENTIALS_FILE = shared
+  assert.equal(signedScope(await listed()).key, 'DEFAULT')
+  process.env.AWS_PROFILE = 'other'
+  const other = await listed()
+  assert.equal(signedScope(other).key, 'OTHER')
+  assert.equal(other.headers['x-amz-security-token'], 't')
+})
+
+test('without any credentials a person is told which there could be; anonymous needs none', async () => {
+  await assert.rejects(
+    listed(),
+    (error) => isLitestreamError(error, 'ACCESS_DENIED') && /AWS_ACCESS_KEY_ID/.test(error.hint ?? ''),
+  )
+  const request = await listed({ anonymous: true })
+  assert.equal(request.headers.authorization, undefined)
+  assert.equal(request.headers['x-amz-security-token'], undefined)
+  process.env.AWS_ACCESS_KEY_ID = 'AWSENV'
+  process.env.AWS_SECRET_ACCESS_KEY = 'x'
+  assert.equal((await listed({}, `${URL_}&anonymous=true`)).headers.authorization, undefined)
+})
+
+test('the region of an AWS bucket is asked for once, by the first request, whatever the answer is', async () => {
+  const answers: [CapturedReply, string][] = [
+    [{ statusCode: 200, headers: { 'x-amz-bucket-region': 'eu-north-1' } }, 'eu-north-1'],
+    [{ statusCode: 301, headers: { 'x-amz-bucket-region': 'eu-north-1' } }, 'eu-north-1'],
+    [{ statusCode: 400, headers: { 'x-amz-bucket-region': 'eu-north-1' } }, 'eu-north-1'],
+    [{ statusCode: 403, headers: { 'x-amz-bucket-region': 'eu-north-1' } }, 'eu-north-1'],
+    [{ statusCode: 404 }, 'us-east-1'],
+  ]
+  const keys = { accessKeyId: 'K', secretAccessKey: 'x' }
+  for (const [answer, region] of answers) {
+    const { client, sent } = await capturedClient('s3://bucket/p', keys, (request) =>
+      request.method === 'HEAD' ? answer : plainReply(request),
+    )
+    assert.equal(sent.length, 0)
+    await Promise.all([collect(client.list(0)), collect(client.list(1))])
+    await collect(client.list(2))
+    assert.deepEqual(
+      sent.map(({ method }) => method),
+      ['HEAD', 'GET', 'GET', 'GET'],
+    )
+    assert.equal(signedScope(sent[0]!).region, 'us-east-1')
+    for (const request of sent.slice(1)) {
+      assert.equal(signedScope(request).region, region)
+      assert.equal(request.hostname, `bucket.s3.${region}.amazonaws.com`)
+    }
+  }
+  for (const [url, env] of [
+    ['s3://bucket/p?region=eu-north-1', {}],
+    ['s3://bucket/p', { AWS_REGION: 'eu-north-1' }],
+    ['s3://bucket/p', { AWS_DEFAULT_REGION: 'eu-north-1' }],
+  ] as const) {
+    Object.assign(process.env, env)
+    const { client, sent } = await capturedClient(url, keys)
+    await collect(client.list(0))
+    assert.deepEqual([sent.length, signedScope(sent[0]!).region], [1, 'eu-north-1'])
+    for (const name of Object.keys(env)) delete process.env[name]
+  }
+})
+
+test('a store that is away when the region is asked for is asked again, no region is made up', async () => {
+  let away = 2
+  const { client, sent } = await capturedClient(
+    's3://bucket/p',
+    { accessKeyId: 'K', secretAccessKey: 'x' },
+    (request) => {
+      if (request.method === 'HEAD' && away-- > 0) throw Object.assign(new Error('no route'), { code: 'ENETUNREACH' })
+      return request.method === 'HEAD'
+        ? { statusCode: 200, headers: { 'x-amz-bucket-region': 'eu-north-1' } }
+        : plainReply(request)
+    },
+  )
+  await collect(client.list(0))
+  assert.deepEqual(
+    sent.map(({ method }) => method),
+    ['HEAD', 'HEAD', 'HEAD', 'GET'],
+  )
+  assert.equal(signedScope(sent[3]!).region, 'eu-north-1')
+  assert.equal(client.stats().LIST.retries, 2)
+})
+
+test('the server knows the keys of the environment; wrong ones, an unknown bucket and a private one are told apart, at once', async (t) => {
+  const { endpoint, accessKeyId, secretAccessKey } = s3Server()
+  const bucket = await s3Bucket(t)
+  const url = (name: string) => `s3://${name}/app.db?endpoint=${encodeURIComponent(endpoint)}`
+  Object.assign(process.env, { LITESTREAM_ACCESS_KEY_ID: accessKeyId, LITESTREAM_SECRET_ACCESS_KEY: secretAccessKey })
+  const client = await openReplicaClient(url(bucket))
+  await client.write(file(1), Buffer.from('x'), { timestamp: 1 })
+  await client.close()
+  const cases: [string, S3Settings, string, RegExp][] = [
+    [bucket, { accessKeyId, secretAccessKey: 'wrong-secret-value' }, 'ACCESS_DENIED', /secret access key/],
+    [bucket, { accessKeyId: 'nobody', secretAccessKey: 'wrong-secret-value' }, 'ACCESS_DENIED', /access key id/],
+    [`${bucket}-not`, {}, 'NOT_FOUND', /bucket/],
+    [bucket, { anonymous: true }, 'ACCESS_DENIED', /credentials/],
+  ]
+  for (const [name, settings, code, hint] of cases) {
+    const other = await openReplicaClient(url(name), { s3: settings })
+    const attempts = [
+      () => collect(other.list(0)),
+      () => other.write(file(2), Buffer.from('x'), { timestamp: 1 }),
+      () => other.delete([file(1)]),
+      () => other.read(file(1), { offset: 0 }),
+    ]
+    for (const attempt of attempts) {
+      await assert.rejects(attempt(), (error) => {
+        assert.ok(isLitestreamError(error) && error.code === code, `${name} ${String(error)}`)
+        assert.match(error.hint ?? '', hint)
+        assert.doesNotMatch(
+          `${error.stack}${JSON.stringify(error)}${(error.cause as Error).stack}`,
+          /wrong-secret-value/,
+        )
+        return true
+      })
+    }
+    await assert.rejects(other.stat(file(1)), (error) => isLitestreamError(error) && error.code === code)
+    assert.equal(
+      Object.values(other.stats()).reduce((sum, { retries }) => sum + retries, 0),
+      0,
+    )
+    await other.close()
+  }
+})
+
+test('a public bucket is read without credentials', async (t) => {
+  const bucket = await s3Bucket(t)
+  const writer = await openReplicaClient(s3Url(bucket))
+  await writer.write(file(1), Buffer.from('public'), { timestamp: 1 })
+  await writer.close()
+  const Statement = [
+    {
+      Effect: 'Allow',
+      Principal: '*',
+      Action: ['s3:ListBucket', 's3:GetObject'],
+      Resource: [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/*`],
+    },
+  ]
+  const Policy = JSON.stringify({ Version: '2012-10-17', Statement })
+  await s3Sdk().send(new PutBucketPolicyCommand({ Bucket: bucket, Policy }))
+  const endpoint = encodeURIComponent(s3Server().endpoint)
+  const client = await openReplicaClient(`s3://${bucket}/app.db?anonymous=true&endpoint=${endpoint}`)
+  assert.equal((await collect(client.list(0))).length, 1)
+  assert.equal(Buffer.from((await client.read(file(1), { offset: 0 })).data).toString(), 'public')
+  await assert.rejects(client.write(file(2), Buffer.from('x'), { timestamp: 1 }), (error) =>
+    isLitestreamError(error, 'ACCESS_DENIED'),
+  )
+  await client.close()
+})
+
+test('a clock that is wrong by hours: the server’s is taken from its refusal; what cannot be helped says what to do', async (t) => {
+  const bucket = await s3Bucket(t)
+  const now = Date.now
+  t.after(() => {
+    Date.now = now
+  })
+  const proxy = await startFaultProxy({ target: s3Server().endpoint })
+  t.after(() => proxy.close())
+  for (const hours of [-3, 3]) {
+    Date.now = () => now() + hours * 3_600_000
+    const client = await openReplicaClient(s3Url(bucket, 'app.db', proxy.url))
+    await client.write(file(1), Buffer.from('x'), { timestamp: 1 })
+    assert.equal((await collect(client.list(0))).length, 1)
+    assert.deepEqual([client.stats().PUT.requests, client.stats().LIST.requests], [2, 1])
+    await client.close()
+  }
+  Date.now = now
+  const client = await openReplicaClient(s3Url(bucket, 'app.db', proxy.url))
+  proxy.fault({ type: 'status', status: 403, code: 'RequestTimeTooSkewed' })
+  await assert.rejects(
+    collect(client.list(0)),
+    (error) => isLitestreamError(error, 'ACCESS_DENIED') && /clock/.test(error.hint ?? ''),
+  )
+  await client.close()
+})
