@@ -147,7 +147,7 @@ test('a last sync that fails is an exit status of 1, and a second signal ends th
       () => daemon.stderr().includes('ltx file uploaded') || daemon.stderr().includes('upload error'),
     )
     // A file where the directory of the level was: even root cannot write there.
-    rmSync(path.join(replica, 'ltx'), { recursive: true, force: true })
+    rmSync(path.join(replica, 'ltx'), { recursive: true, force: true, maxRetries: 20 }) // it is being written to
     writeFileSync(path.join(replica, 'ltx'), 'not a directory')
     db.exec("INSERT INTO t (v) VALUES ('lost')")
     return daemon

@@ -46,7 +46,7 @@ test('the status page shows databases, lag and levels in a browser', async (t) =
 
 test('the status page says what is wrong, as text', async (t) => {
   const { dir, db, daemon, http, stop } = await startDaemon(t, 'shutdown-sync-timeout: 0s')
-  rmSync(path.join(dir, 'replica/ltx'), { recursive: true })
+  rmSync(path.join(dir, 'replica/ltx'), { recursive: true, maxRetries: 20 }) // it is being written to
   writeFileSync(path.join(dir, 'replica/ltx'), 'not a directory')
   db.exec("INSERT INTO t (v) VALUES ('stuck')")
   await until('it fails', () => daemon.stderr().includes('upload error'))

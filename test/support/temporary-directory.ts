@@ -7,6 +7,6 @@ import { cleanUp } from './clean-up.js'
 /** A directory of the test's own, removed when the test ends. */
 export function temporaryDirectory(t: TestContext): string {
   const directory = mkdtempSync(path.join(tmpdir(), 'litestream-test-'))
-  cleanUp(t, () => rmSync(directory, { recursive: true, force: true }))
+  cleanUp(t, () => rmSync(directory, { recursive: true, force: true, maxRetries: 20 }))
   return directory
 }
