@@ -126,10 +126,19 @@ export class ObjectWriter {
       try {
         return (await js.publish(subject, chunk, { expect: { lastSubjectSequence: previous } })).seq
       } catch (error) {
-        if (before === 0 || !isWrongSequence(error)) throw error
-        const last = await jsm.streams.getMessage(stream, { last_by_subj: subject })
-        if (last === null || last.seq <= previous) throw error
-        return last.seq
+        if (!isWrongSequence(error)) throw error
+        const last = before === 0 ? null : await jsm.streams.getMessage(stream, { last_by_subj: subject })
+        if (last !== null && last.seq > previous) return last.seq
+        // Nobody else writes to this subject: the server has lost chunks that it had acknowledged, as after a power cut.
+        throw new LitestreamError(
+          'STORAGE_FAILED',
+          `writing ${this.#session.label(request.name)} failed: the server lost chunks of it`,
+          {
+            cause: error,
+            file: this.#session.label(request.name),
+            hint: 'Write the file again.',
+          },
+        )
       }
     })
   }

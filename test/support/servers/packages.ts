@@ -14,6 +14,7 @@ const PACKAGES = {
   'ceph-osd': 'ceph-osd',
   'nats-server': 'nats-server',
   chromium: 'chromium',
+  openssl: 'openssl',
 } as const
 
 export type ServerCommand = keyof typeof PACKAGES
