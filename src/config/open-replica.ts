@@ -35,6 +35,7 @@ const NATS_KEYS = [
   'client-cert',
   'client-key',
   'skip-verify',
+  'create-bucket',
   'max-reconnects',
   'reconnect-wait',
   'timeout',

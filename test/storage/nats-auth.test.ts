@@ -8,6 +8,7 @@ import { type ErrorCode, isLitestreamError, serializeError } from '../../src/err
 import type { NatsSettings } from '../../src/storage/nats/settings.js'
 import { openReplicaClient } from '../../src/storage/open.js'
 import { makeCertificates } from '../support/certificates.js'
+import { cleanUp } from '../support/clean-up.js'
 import { collect } from '../support/collect.js'
 import { makeAccounts } from '../support/nats-accounts.js'
 import { startNats } from '../support/servers/nats.js'
@@ -19,7 +20,7 @@ const SECRET = 'open-sesame'
 /** A server of the test's own; `address` is host and port. */
 async function server(t: TestContext, config: string): Promise<{ address: string }> {
   const nats = await startNats(config)
-  t.after(nats.stop)
+  cleanUp(t, nats.stop)
   return { address: nats.url.replace('nats://', '') }
 }
 
@@ -110,7 +111,7 @@ test('a user who may only read says so when it writes', async (t) => {
   const { address } = await server(t, `authorization { users: [${users.join(', ')}] }`)
   await works(`nats://admin:a@${address}/a`)
   const client = await openReplicaClient(`nats://reader:r@${address}/a`)
-  t.after(() => client.close())
+  cleanUp(t, () => client.close())
   assert.equal((await collect(client.list(0))).length, 1)
   assert.equal((await client.read(FILE, { offset: 0 })).fileSize, 10)
   await assert.rejects(client.write({ ...FILE, level: 1 }, new Uint8Array(3), { timestamp: 1 }), (error) =>

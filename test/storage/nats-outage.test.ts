@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import Database from 'better-sqlite3'
 import { replicate } from '../../src/primary/replicate.js'
 import { openReplicaClient } from '../../src/storage/open.js'
+import { cleanUp } from '../support/clean-up.js'
 import { collect } from '../support/collect.js'
 import { connect, openTestReplica, value } from '../support/replica.js'
 import { startNats } from '../support/servers/nats.js'
@@ -19,9 +20,9 @@ function piece(i: number): Uint8Array {
 
 test('a server killed in the middle of a write and of a read: both go on by themselves when it is back', async (t) => {
   const server = await startNats()
-  t.after(server.stop)
+  cleanUp(t, server.stop)
   const client = await openReplicaClient(`${server.url}/app`, { nats: SETTINGS })
-  t.after(() => client.close())
+  cleanUp(t, () => client.close())
   const ref = (txid: number) => ({ level: 0, minTxid: txid, maxTxid: txid })
   const restart = async () => {
     await server.kill()
@@ -40,7 +41,7 @@ test('a server killed in the middle of a write and of a read: both go on by them
   assert.ok(client.stats().PUT.retries > 0)
 
   const other = await openReplicaClient(`${server.url}/app`, { nats: SETTINGS })
-  t.after(() => other.close())
+  cleanUp(t, () => other.close())
   let read = 0
   for await (const chunk of other.stream(ref(1))) {
     assert.deepEqual(Buffer.from(chunk), Buffer.from(piece(read)))
@@ -55,15 +56,15 @@ test('a server killed in the middle of a write and of a read: both go on by them
 
 test('end to end: a commit is seen by a replica that never polls, before and after an outage', async (t) => {
   const server = await startNats()
-  t.after(server.stop)
+  cleanUp(t, server.stop)
   const url = `${server.url}/app/shop.db`
   const file = path.join(temporaryDirectory(t), 'shop.db')
   const db = new Database(file)
-  t.after(() => db.close())
+  cleanUp(t, () => db.close())
   db.pragma('journal_mode = WAL')
   db.exec('CREATE TABLE t (i INTEGER PRIMARY KEY)')
   const primary = await replicate(file, url, { storage: { nats: SETTINGS } })
-  t.after(() => primary.close())
+  cleanUp(t, () => primary.close())
   await primary.sync({ wait: true })
 
   const replica = await openTestReplica(t, url, { pollInterval: '1h' })
