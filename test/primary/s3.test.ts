@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict'
+import path from 'node:path'
+import { type TestContext, test } from 'node:test'
+import Database from 'better-sqlite3'
+import { isLitestreamError } from '../../src/errors.js'
+import { Lease } from '../../src/primary/lease.js'
+import { Replicator, type ReplicatorOptions } from '../../src/primary/replicator.js'
+import { openReplicaClient } from '../../src/storage/open.js'
+import { startFaultProxy } from '../support/fault-proxy.js'
+import { s3Bucket, s3Server, s3Url } from '../support/s3.js'
+import { temporaryDirectory } from '../support/temporary-directory.js'
+import { until } from '../support/until.js'
+import { assertReplicaEquals } from './restored.js'
+
+async function fixture(t: TestContext, options: Partial<ReplicatorOptions> = {}) {
+  const bucket = await s3Bucket(t)
+  const proxy = await startFaultProxy({ target: s3Server().endpoint })
+  t.after(() => proxy.close())
+  const file = path.join(temporaryDirectory(t), 'app.db')
+  const app = new Database(file)
+  t.after(() => app.close())
+  app.pragma('journal_mode = wal')
+  app.exec('CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)')
+  const write = () => app.exec('INSERT INTO t (v) VALUES (randomblob(2000))')
+  const client = await openReplicaClient(s3Url(bucket, 'app.db', proxy.url))
+  const fast = { monitorInterval: 10, syncInterval: 10, shutdownSyncTimeout: 0, compaction: false } as const
+  const replicator = new Replicator(file, client, { ...fast, ...options }, () => {})
+  t.after(() => replicator.abandon())
+  return { proxy, file, write, replicator, url: s3Url(bucket) }
+}
+
+test('S3: replies that get lost, errors and a slow server: each file is there once, in order', async (t) => {
+  const { proxy, file, write, replicator, url } = await fixture(t)
+  await replicator.sync({ wait: true })
+  const put = { match: (request: { method: string }) => request.method === 'PUT' }
+  proxy.latency(30)
+  for (const fault of [
+    { type: 'loseReply' },
+    { type: 'refuse' },
+    { type: 'status', status: 503, code: 'SlowDown' },
+  ] as const) {
+    const rule = proxy.fault(fault, { ...put, times: 1 })
+    write()
+    const { txid, replicaTxid } = await replicator.sync({ wait: true })
+    assert.equal(txid, replicaTxid)
+    assert.equal(rule.hits, 1)
+  }
+  assert.equal(await assertReplicaEquals(url, file), 4)
+})
+
+test('S3: the server is down for a while: commits are staged, and follow', async (t) => {
+  const { proxy, file, write, replicator, url } = await fixture(t)
+  replicator.start()
+  await until('the first file is there', () => replicator.status().replicaTxid === 1)
+  await proxy.down()
+  for (let i = 2; i <= 6; i++) {
+    write()
+    await until('it is staged', () => replicator.status().txid === i)
+  }
+  assert.equal(replicator.status().replicaTxid, 1)
+  await proxy.up()
+  await replicator.sync({ wait: true })
+  assert.equal(await assertReplicaEquals(url, file), 6)
+})
+
+test('S3: idle means no request at all', async (t) => {
+  const { proxy, write, replicator } = await fixture(t)
+  write()
+  await replicator.sync({ wait: true })
+  proxy.reset()
+  for (let i = 0; i < 20; i++) await replicator.sync({ wait: true })
+  assert.equal(proxy.counts().requests, 0)
+})
+
+test('S3: a lease is had by one of many that try at once, and passes on by compare-and-set', async (t) => {
+  const bucket = await s3Bucket(t)
+  const client = await openReplicaClient(s3Url(bucket))
+  t.after(() => client.close())
+  const leases = Array.from({ length: 6 }, () => new Lease(client, { ttl: 60_000 }))
+  const others = await Promise.all(leases.map((lease) => lease.acquire()))
+  const winners = leases.filter((_, i) => others[i] === undefined)
+  assert.equal(winners.length, 1)
+  const winner = winners[0]!
+  await winner.renew()
+  const loser = leases.find((lease) => lease !== winner)!
+  assert.equal((await loser.acquire())?.owner, winner.owner)
+  await winner.release()
+  assert.equal(await loser.acquire(), undefined)
+  await assert.rejects(winner.renew(), (error) => isLitestreamError(error, 'REPLICA_FENCED'))
+})
