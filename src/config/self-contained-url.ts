@@ -37,7 +37,7 @@ function userinfo(type: string, settings: ReplicaSettings): string | undefined {
  * be printed. Throws INVALID_ARGUMENT for settings that no URL can say.
  */
 export function selfContainedUrl({ type, url, settings }: ReplicaConfig): string {
-  if (type === 'nats' && (settings.jwt || settings.nkey)) {
+  if (type === 'nats' && (settings.jwt || settings.nkey || settings.seed)) {
     throw new LitestreamError(
       'INVALID_ARGUMENT',
       'a JWT or NKey of the configuration cannot be used to read through the VFS',

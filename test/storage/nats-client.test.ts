@@ -5,6 +5,8 @@ import { jetstreamManager } from '@nats-io/jetstream'
 import { Objm } from '@nats-io/obj'
 import { connect, headers } from '@nats-io/transport-node'
 import { isLitestreamError } from '../../src/errors.js'
+import { sweepAbandonedChunks } from '../../src/storage/nats/abandoned-chunks.js'
+import { NatsSession } from '../../src/storage/nats/session.js'
 import { openReplicaClient } from '../../src/storage/open.js'
 import type { ReplicaClient } from '../../src/storage/replica-client.js'
 import { collect } from '../support/collect.js'
@@ -162,4 +164,30 @@ test('a bucket that was deleted and made anew is seen as it is', async (t) => {
     (await collect(client.list(0))).map(({ minTxid, size }) => [minTxid, size]),
     [[9, 20]],
   )
+})
+
+test('chunks that a dead writer left are removed once they are old, and no others', async (t) => {
+  const bucket = `test-${randomUUID()}`
+  const url = natsUrl('', bucket)
+  const client = await open(t, url)
+  const beside = await open(t, natsUrl('other.db', bucket))
+  await client.write(FILE, bytes(300_000), { timestamp: 1 })
+  await beside.write(FILE, bytes(100), { timestamp: 1 })
+  const { jsm } = await official(t, bucket)
+  const connection = await connect({ servers: natsServerUrl() })
+  t.after(() => connection.close())
+  for (let i = 0; i < 3; i++) await connection.request(`$O.${bucket}.C.DEADWRITER`, bytes(1000))
+  const chunks = async () => {
+    const info = await jsm.streams.info(`OBJ_${bucket}`, { subjects_filter: `$O.${bucket}.C.>` })
+    return Object.values(info.state.subjects ?? {}).sort()
+  }
+  assert.deepEqual(await chunks(), [1, 3, 3])
+  const server = natsServerUrl().replace(/^nats:\/\//, '')
+  const session = await NatsSession.open({ server, bucket, url, settings: {} })
+  t.after(() => session.close())
+  assert.equal(await sweepAbandonedChunks(session, 60_000), 0)
+  assert.equal(await sweepAbandonedChunks(session, 0), 1)
+  assert.deepEqual(await chunks(), [1, 3])
+  assert.equal((await client.read(FILE, { offset: 0 })).fileSize, 300_000)
+  assert.equal((await beside.read(FILE, { offset: 0 })).fileSize, 100)
 })

@@ -15,6 +15,7 @@ import type {
   TaggedObject,
   WriteOptions,
 } from '../replica-client.js'
+import { ABANDONED_AFTER, sweepAbandonedChunks } from './abandoned-chunks.js'
 import { openBucket } from './bucket.js'
 import { ChunkIndexes } from './chunk-index.js'
 import { checkNatsBucket, type NatsLocation } from './location.js'
@@ -38,6 +39,8 @@ export class NatsReplicaClient implements ReplicaClient {
   readonly #metas: MetaStore
   readonly #reader: ObjectReader
   readonly #writer: ObjectWriter
+  /** By `performance.now()`. */
+  #nextSweep = 0
 
   private constructor(url: string, session: NatsSession, prefix: string) {
     const indexes = new ChunkIndexes(session)
@@ -117,6 +120,9 @@ export class NatsReplicaClient implements ReplicaClient {
     await Promise.all(Array.from({ length: Math.min(DELETE_CONCURRENCY, files.length) }, work))
     // Each deletion leaves a note in the stream; to remove two old ones for each new one keeps them from piling up.
     await this.#writer.removeNotes(this.#metas.takeOldNotes(2 * files.length), signal)
+    if (performance.now() < this.#nextSweep) return
+    this.#nextSweep = performance.now() + ABANDONED_AFTER
+    await sweepAbandonedChunks(this.#session, ABANDONED_AFTER, signal)
   }
 
   async stat(file: LtxFileRef, { signal }: RequestOptions = {}): Promise<LtxFileInfo> {

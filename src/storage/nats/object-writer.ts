@@ -3,6 +3,7 @@ import { JetStreamApiError } from '@nats-io/jetstream'
 import { headers, nuid } from '@nats-io/transport-node'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { throwIfAborted } from '../../util/abort.js'
+import { ABANDONED_AFTER } from './abandoned-chunks.js'
 import { buildIndex, type ChunkIndexes } from './chunk-index.js'
 import type { MetaStore } from './meta-store.js'
 import { chunkSubject, metaSubject } from './names.js'
@@ -51,12 +52,14 @@ export class ObjectWriter {
     const sequences: number[] = []
     const sizes: number[] = []
     let chunksOnly = true
+    let lastChunkAt = Date.now()
     try {
       for await (const chunk of rechunked(body, chunkSize)) {
         throwIfAborted(options.signal, `writing ${this.#session.label(name)}`)
         hash.update(chunk)
         sequences.push(await this.#publishChunk(request, subject, chunk, sequences.at(-1) ?? 0))
         sizes.push(chunk.byteLength)
+        lastChunkAt = Date.now()
         counters.bytes('PUT', chunk.byteLength)
       }
       const index = buildIndex(sequences, sizes)
@@ -74,6 +77,8 @@ export class ObjectWriter {
         } as ObjectMeta & { digest: string },
         options.timestamp,
       )
+      // A process that stood still for so long may have been swept after.
+      if (Date.now() - lastChunkAt > ABANDONED_AFTER / 2) throw this.#stalled(name)
       chunksOnly = false
       const { stored, replaced } = await this.#publishMeta(request, meta, options.expected)
       this.#indexes.remember(id, index)
@@ -218,6 +223,14 @@ export class ObjectWriter {
     } catch (error) {
       if (!isLitestreamError(error)) throw error
     }
+  }
+
+  #stalled(name: string): LitestreamError {
+    const target = this.#session.label(name)
+    return new LitestreamError('STORAGE_FAILED', `writing ${target} failed: its source came to an end too slowly`, {
+      file: target,
+      hint: 'Write the file again.',
+    })
   }
 
   #conflict(name: string): LitestreamError {

@@ -1,0 +1,42 @@
+import { readMessages } from './consumer.js'
+import { allMetaSubjects, chunkSubject } from './names.js'
+import { parseMeta } from './object-meta.js'
+import type { NatsSession } from './session.js'
+
+/** Milliseconds after its last chunk at which a write that has not become visible belongs to a process that died. */
+export const ABANDONED_AFTER = 60 * 60_000
+
+/**
+ * Removes chunks that no description leads to, which writers that died have left anywhere in the bucket. Returns how many objects'
+ * chunks it removed.
+ */
+export async function sweepAbandonedChunks(
+  session: NatsSession,
+  olderThan: number,
+  signal?: AbortSignal,
+): Promise<number> {
+  const { bucket, jsm, stream } = session
+  const request = { operation: 'LIST', doing: 'sweeping', signal } as const
+  const prefix = chunkSubject(bucket, '')
+  // First the chunks, then the descriptions: what becomes visible between is among the latter.
+  const { state } = await session.request(request, () => jsm.streams.info(stream, { subjects_filter: `${prefix}>` }))
+  const written = Object.keys(state.subjects ?? {})
+  if (written.length === 0) return 0
+  const metas = await readMessages(session, request, { filter: allMetaSubjects(bucket), start: 'latest-of-each' })
+  const visible = new Set<string>()
+  for (const { data } of metas) {
+    const meta = parseMeta(data)
+    // Whose chunks these are cannot be told: then none are removed.
+    if (meta === undefined) return 0
+    visible.add(chunkSubject(bucket, meta.nuid))
+  }
+  let removed = 0
+  for (const filter of written) {
+    if (visible.has(filter)) continue
+    const [last] = await readMessages(session, request, { filter, start: 'latest-of-each', headersOnly: true })
+    if (last === undefined || last.storedAt > Date.now() - olderThan) continue
+    await session.request({ ...request, operation: 'DELETE' }, () => jsm.streams.purge(stream, { filter }))
+    removed += 1
+  }
+  return removed
+}
