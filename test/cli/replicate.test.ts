@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { until } from '../support/until.js'
+import { breakReplica } from './break-replica.js'
 import { run, start } from './run.js'
 
 function fixture(t: TestContext) {
@@ -146,9 +147,7 @@ test('a last sync that fails is an exit status of 1, and a second signal ends th
       'the first sync',
       () => daemon.stderr().includes('ltx file uploaded') || daemon.stderr().includes('upload error'),
     )
-    // A file where the directory of the level was: even root cannot write there.
-    rmSync(path.join(replica, 'ltx'), { recursive: true, force: true, maxRetries: 20 }) // it is being written to
-    writeFileSync(path.join(replica, 'ltx'), 'not a directory')
+    breakReplica(replica)
     db.exec("INSERT INTO t (v) VALUES ('lost')")
     return daemon
   }

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { before, test } from 'node:test'
 import { promisify } from 'node:util'
 import { ensureInstalled } from '../support/servers/packages.js'
 import { until } from '../support/until.js'
+import { breakReplica } from './break-replica.js'
 import { startDaemon } from './daemon-fixture.js'
 
 before(() => ensureInstalled(['chromium'], 'put a chromium into the PATH'))
@@ -46,8 +47,7 @@ test('the status page shows databases, lag and levels in a browser', async (t) =
 
 test('the status page says what is wrong, as text', async (t) => {
   const { dir, db, daemon, http, stop } = await startDaemon(t, 'shutdown-sync-timeout: 0s')
-  rmSync(path.join(dir, 'replica/ltx'), { recursive: true, maxRetries: 20 }) // it is being written to
-  writeFileSync(path.join(dir, 'replica/ltx'), 'not a directory')
+  breakReplica(path.join(dir, 'replica'))
   db.exec("INSERT INTO t (v) VALUES ('stuck')")
   await until('it fails', () => daemon.stderr().includes('upload error'))
   const { dom, console } = await render(dir, `${http}/`, '--dump-dom')

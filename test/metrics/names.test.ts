@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { breakReplica } from '../cli/break-replica.js'
 import { startDaemon } from '../cli/daemon-fixture.js'
 import { until } from '../support/until.js'
 
@@ -77,9 +78,7 @@ test('/healthz fails while the replica is behind', async (t) => {
   const good = await health()
   assert.equal(good.status, 200, good.body)
   assert.equal(JSON.parse(good.body).status, 'ok')
-  const { rmSync, writeFileSync } = await import('node:fs')
-  rmSync(`${dir}/replica/ltx`, { recursive: true })
-  writeFileSync(`${dir}/replica/ltx`, 'not a directory')
+  breakReplica(`${dir}/replica`)
   db.exec("INSERT INTO t (v) VALUES ('stuck')")
   const bad = await until('it is behind', async () => {
     const answer = await health('?max-lag=10ms')

@@ -41,14 +41,15 @@ export async function runDaemon(config: Config, logger: Logger): Promise<number>
     for (const warning of config.warnings) logger.warn(warning)
     if (config.databases.length + config.directories.length === 0)
       logger.error('no databases specified in configuration')
-    await daemon.open()
-    for (const directory of config.directories) if (directory.watch) parts.push(new DirectoryWatcher(daemon, directory))
+    // First of all it can be asked how it is: opening a replica that is away takes its time.
     if (config.addr) {
       const server = await HttpServer.listen(daemonSource(daemon), config.addr)
       parts.push(server)
       logger.info({ addr: server.address }, 'serving metrics and status')
     }
     if (config.socket.enabled) parts.push(await ControlSocket.listen(daemon, config.socket))
+    await daemon.open()
+    for (const directory of config.directories) if (directory.watch) parts.push(new DirectoryWatcher(daemon, directory))
     if (config.heartbeat) parts.push(new Heartbeat(daemon, config.heartbeat))
     // Otherwise nothing but timers that do not count would keep a process without databases alive.
     const alive = setInterval(() => {}, 1 << 30)
