@@ -36,7 +36,9 @@ export async function* resumableRead(
         const opened = await open(at)
         const iterator = opened.body[Symbol.asyncIterator]()
         // The first chunk belongs to the attempt: an answer of nothing but headers is no progress.
-        return { first: await next(iterator, options), rest: iterator, end: opened.end }
+        const first = await next(iterator, options)
+        if (first.done && at < opened.end) throw brokenOff(options.what, at, opened.end)
+        return { first, rest: iterator, end: opened.end }
       },
       { ...options, lastProgress: () => lastProgress },
     )
@@ -52,9 +54,8 @@ export async function* resumableRead(
         finished = true
         return
       }
-      if (first.done) throw brokenOff(options.what, at, end)
     } catch (error) {
-      if (first.done || options.signal?.aborted || !isPassing(error)) throw error
+      if (options.signal?.aborted || !isPassing(error)) throw error
     } finally {
       // Also when the consumer stops early: closes the connection's body.
       if (!finished) await rest.return?.()

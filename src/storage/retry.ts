@@ -60,12 +60,12 @@ export async function retrying<T>(attempt: (before: number) => Promise<T>, optio
 export function deadline(
   signal: AbortSignal | undefined,
   timeout: number,
-): { signal: AbortSignal; settle: () => void } {
+): { signal: AbortSignal; passed: () => boolean; settle: () => void } {
   const timer = new AbortController()
   const timeoutId = setTimeout(
     () => timer.abort(new DOMException(`no answer within ${timeout} ms`, 'TimeoutError')),
     timeout,
   )
   const both = signal === undefined ? timer.signal : AbortSignal.any([signal, timer.signal])
-  return { signal: both, settle: () => clearTimeout(timeoutId) }
+  return { signal: both, passed: () => timer.signal.aborted, settle: () => clearTimeout(timeoutId) }
 }

@@ -90,7 +90,8 @@ export function plainReply({ method, query }: CapturedRequest): CapturedReply {
     return { statusCode: 200, body: '<CompleteMultipartUploadResult><ETag>"e"</ETag></CompleteMultipartUploadResult>' }
   }
   if (method === 'POST') return { statusCode: 200, body: '<DeleteResult/>' }
-  if (method === 'GET' && 'list-type' in query) return { statusCode: 200, body: '<ListBucketResult/>' }
+  if (method === 'GET' && 'list-type' in query)
+    return { statusCode: 200, body: '<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>' }
   return { statusCode: method === 'DELETE' ? 204 : 200, headers: { etag: '"e"', 'content-length': '0' } }
 }
 

@@ -136,7 +136,7 @@ export async function startFaultProxy({ target, tls }: FaultProxyOptions): Promi
     try {
       await pipeline(fault?.type === 'cutUpload' ? cutAfter(counted(), fault.bytes) : counted(), upstream)
     } catch {
-      req.socket.destroy()
+      req.destroy() // and its connection
       upstream.destroy()
     }
   }
@@ -177,7 +177,7 @@ export async function startFaultProxy({ target, tls }: FaultProxyOptions): Promi
       endedRounds = Math.max(endedRounds, round)
     })
     // A cut on either side is what this proxy is for: whoever waits is told by a reset connection.
-    handle(req, res).catch(() => req.socket.destroy())
+    handle(req, res).catch(() => res.destroy())
   }
   const server = tls === undefined ? createServer(onRequest) : createTlsServer(tls, onRequest)
   server.keepAliveTimeout = 60_000

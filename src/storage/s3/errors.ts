@@ -68,7 +68,8 @@ export function s3Error(thrown: unknown, doing: string, target: string): Litestr
   const error = thrown as SdkError
   const status = error.$metadata?.httpStatusCode
   const name = serviceName(error)
-  const message = error.message === undefined || error.message === name ? name : `${name}: ${error.message}`
+  const { message: said = '' } = error
+  const message = said.includes(name) ? said : `${name}${said && ': '}${said}`
   const converted = new LitestreamError(codeOf(error, name, status), `${doing} ${target} failed: ${message}`, {
     cause: safeCause(thrown, name),
     file: target,
@@ -80,7 +81,17 @@ export function s3Error(thrown: unknown, doing: string, target: string): Litestr
   return converted
 }
 
+/** For a reply that says it went well and does not look like one of a store. */
+export function unconfirmed(doing: string, target: string, what: string): LitestreamError {
+  return new LitestreamError('UNAVAILABLE', `${doing} ${target} failed: ${what}`, {
+    file: target,
+    hint: 'Something that is not an S3 store answers there, or a proxy cuts replies short; check the endpoint.',
+  })
+}
+
 function serviceName({ name, Code, code, $metadata }: SdkError): string {
+  // The SDK calls a connection that was reset a TimeoutError.
+  if ($metadata?.httpStatusCode === undefined && NETWORK.has(code ?? '')) return code!
   const known = Code ?? name
   if (known !== undefined && known !== 'Error' && known !== 'Unknown' && known !== 'UnknownError') return known
   return code ?? (Number($metadata?.httpStatusCode) > 0 ? `HTTP ${$metadata!.httpStatusCode}` : (known ?? 'Error'))
@@ -92,7 +103,7 @@ function codeOf(error: SdkError, name: string, status: number | undefined): Erro
   const named = NAMES[name]
   if (named !== undefined) return named
   if (status !== undefined && status >= 400) return codeByStatus(status)
-  if (NETWORK.has(error.code ?? '') || name === 'AbortError') return 'UNAVAILABLE'
+  if (NETWORK.has(name) || name === 'AbortError') return 'UNAVAILABLE'
   // A reply that stops in the middle of its headers or XML is a broken connection too, and comes without a code.
   return /socket hang up|aborted|premature|deserialization|parse error/i.test(error.message ?? '')
     ? 'UNAVAILABLE'

@@ -1,4 +1,5 @@
 import { type _Object, ListObjectsV2Command } from '@aws-sdk/client-s3'
+import { unconfirmed } from './errors.js'
 import type { S3Requests, Subject } from './requests.js'
 
 /** The objects whose keys begin with `prefix`, in the order of their keys; each page is asked for only when it is wanted. */
@@ -15,10 +16,14 @@ export async function* listObjects(
       Prefix: prefix,
       ...(token ? { ContinuationToken: token } : startAfter !== undefined ? { StartAfter: startAfter } : {}),
     }
-    const page = await requests.retried(
-      subject,
-      () => (client, options) => client.send(new ListObjectsV2Command(input), options),
-    )
+    const page = await requests.retried(subject, () => async (client, options) => {
+      const reply = await client.send(new ListObjectsV2Command(input), options)
+      // Whatever answered with nothing, or with something else, has not said that there is nothing.
+      if (reply.IsTruncated === undefined && reply.KeyCount === undefined) {
+        throw unconfirmed(subject.doing, subject.target, 'the reply is no listing')
+      }
+      return reply
+    })
     yield* page.Contents ?? []
     token = page.IsTruncated ? page.NextContinuationToken : undefined
   } while (token !== undefined)

@@ -8,7 +8,7 @@ const MAX_PART_SIZE = 5 * 2 ** 30
 
 /**
  * Bytes of part `number` (from 1) of an upload whose end is not known: the first thousand have `partSize`, the next thousand twice
- * that, and so on, so that 5 MiB parts carry an object of any size a store takes. `equal`: all the same, for stores that insist;
+ * that, and so on, so that parts that begin with 5 MiB carry 4.8 TiB. `equal`: all the same, for stores that insist;
  * with 10,000 of them an upload ends in an error.
  */
 export function partSizeOf(number: number, partSize: number, equal: boolean): number {

@@ -1,5 +1,5 @@
 import type { S3Client } from '@aws-sdk/client-s3'
-import type { LitestreamError } from '../../errors.js'
+import { LitestreamError } from '../../errors.js'
 import { abortError, throwIfAborted } from '../../util/abort.js'
 import type { OperationCounters } from '../operation-counters.js'
 import type { Operation } from '../replica-client.js'
@@ -64,6 +64,7 @@ export class S3Requests {
       try {
         return await send(this.client, { abortSignal: limit.signal })
       } catch (error) {
+        if (limit.passed() && !signal?.aborted) throw noAnswer(subject, firstByte)
         throw this.typed(error, subject)
       } finally {
         limit.settle()
@@ -84,4 +85,11 @@ export class S3Requests {
   typed(error: unknown, { doing, target, signal }: Subject): LitestreamError {
     return signal?.aborted ? abortError(signal, `${doing} ${target}`) : s3Error(error, doing, target)
   }
+}
+
+function noAnswer({ doing, target }: Subject, milliseconds: number): LitestreamError {
+  return new LitestreamError('TIMEOUT', `${doing} ${target} failed: no answer within ${Math.round(milliseconds)} ms`, {
+    file: target,
+    hint: 'The store is overloaded, or something on the way swallows requests; check the endpoint.',
+  })
 }

@@ -11,6 +11,7 @@ import {
 import PQueue from 'p-queue'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { ChunkBuffer } from './chunk-buffer.js'
+import { unconfirmed } from './errors.js'
 import { partSizeOf } from './part-sizes.js'
 import type { S3Requests, Send, Subject } from './requests.js'
 import { formatTimestamp, TIMESTAMP_KEY } from './timestamp.js'
@@ -105,15 +106,28 @@ interface Written {
   readonly options: UploadOptions
 }
 
+/** The part of a reply that says that bytes have been stored. */
+interface Tagged {
+  readonly ETag?: string | undefined
+}
+
+function tagged(subject: Subject, send: Send<Tagged>): Send<string> {
+  return async (client, options) => {
+    const { ETag } = await send(client, options)
+    if (ETag === undefined) throw unconfirmed(subject.doing, subject.target, 'the reply has no ETag')
+    return ETag
+  }
+}
+
 /**
  * Sends what makes the object appear. An attempt whose answer was lost may have been carried out: the next one finds the name taken,
  * or the upload gone, and it is this client's own object that stands there.
  */
-async function carriedOut<Output>(
+async function carriedOut(
   requests: S3Requests,
   subject: Subject,
   written: Written,
-  send: Send<Output>,
+  send: Send<Tagged>,
   firstByte: number,
 ): Promise<void> {
   let lost = 0
@@ -122,7 +136,7 @@ async function carriedOut<Output>(
       subject,
       (before) => {
         lost = before
-        return send
+        return tagged(subject, send)
       },
       firstByte,
     )
@@ -169,7 +183,7 @@ async function putParts(
       client.send(new CreateMultipartUploadCommand(attributes(requests, key, options)), sending),
   )
   const UploadId = created.UploadId
-  const parts: { PartNumber: number; ETag: string | undefined }[] = []
+  const parts: { PartNumber: number; ETag: string }[] = []
   const queue = new PQueue({ concurrency: settings.concurrency })
   const failures: unknown[] = []
   let size = 0
@@ -180,12 +194,14 @@ async function putParts(
       size += Body.byteLength
       void queue.add(async () => {
         try {
-          const { ETag } = await requests.retried(
+          const ETag = await requests.retried(
             subject,
-            () => (client, sending) =>
-              client.send(
-                new UploadPartCommand({ Bucket, Key: key, UploadId, PartNumber, Body, ...customerKey }),
-                sending,
+            () =>
+              tagged(subject, (client, sending) =>
+                client.send(
+                  new UploadPartCommand({ Bucket, Key: key, UploadId, PartNumber, Body, ...customerKey }),
+                  sending,
+                ),
               ),
             policy.firstByteTimeout + Body.byteLength * MS_PER_BYTE,
           )

@@ -209,6 +209,15 @@ test('Google gets no Accept-Encoding, neither signed nor at all', async () => {
   }
 })
 
+test('a reply that says it went well, and is not one of a store, is no success and no empty list', async () => {
+  const url = 's3://bucket/p?endpoint=https://host'
+  const { client, sent } = await capturedClient(url, KEYS, () => ({ statusCode: 200, body: '' }))
+  const unavailable = (error: unknown) => isLitestreamError(error, 'UNAVAILABLE') && /endpoint/.test(error.hint ?? '')
+  await assert.rejects(collect(client.list(0)), unavailable)
+  await assert.rejects(client.write(file(1), Buffer.from('x'), { timestamp: 1 }), unavailable)
+  assert.equal(sent.length, 2 * 3, 'each was tried three times')
+})
+
 async function* bytes(count: number): AsyncGenerator<Uint8Array> {
   const piece = Buffer.alloc(2 ** 20)
   for (let at = 0; at < count; at += piece.length) yield piece.subarray(0, Math.min(piece.length, count - at))
