@@ -5,6 +5,7 @@ import { compaction } from './compaction.js'
 import { connections } from './connections.js'
 import { hydrate } from './hydrate.js'
 import { idle } from './idle.js'
+import { memory } from './memory.js'
 import { open } from './open.js'
 import { restore } from './restore.js'
 import { start } from './start.js'
@@ -23,6 +24,7 @@ export const QUESTIONS: readonly Question[] = [
   busy,
   threads,
   connections,
+  memory,
   hydrate,
   visible,
   idle,

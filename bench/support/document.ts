@@ -1,0 +1,91 @@
+import { existsSync, readdirSync } from 'node:fs'
+import path from 'node:path'
+import { formatCell, formatMarkdown, formatNumber } from './format.js'
+import { GOALS, judge } from './goals.js'
+import { type Cell, type Column, type Result, readResult, resultsDirectory } from './result.js'
+
+/**
+ * docs/performance.md from its template and the results. `{{machine}}`, `{{goals}}`, `{{tables NAME}}` (all tables and pictures of a
+ * result) and, inside a sentence, `{{NAME.TABLE COLUMN key=value, key=value}}` (one cell of the one row that fits). So no figure in
+ * the document is typed in. Throws for a placeholder that fits nothing.
+ */
+export function renderDocument(template: string): string {
+  return template.replace(/\{\{([^}]+)\}\}/g, (_, text: string) => {
+    const [word, ...rest] = text.trim().split(' ')
+    if (word === 'machine') return describeMachines()
+    if (word === 'goals') return goalsTable()
+    if (word === 'tables') return tablesOf(readResult(rest[0]!))
+    return cellOf(word!, rest[0]!, rest.slice(1).join(' '))
+  })
+}
+
+/** Figures with a unit in a template: they would be typed in. */
+export function typedFigures(template: string): string[] {
+  const prose = template.replace(/\{\{[^}]+\}\}/g, '').replace(/`[^`]*`/g, '')
+  return prose.match(/\d[\d.,]*\s?(?:µs|us|ms|s|MB|MiB|GB|KiB|%|×|x|times)(?![a-z])/g) ?? []
+}
+
+function results(): Result[] {
+  return readdirSync(resultsDirectory())
+    .filter((file) => file.endsWith('.json'))
+    .sort()
+    .map((file) => readResult(path.basename(file, '.json')))
+}
+
+function describeMachines(): string {
+  const all = results()
+  const machines = new Set(
+    all.map(({ machine }) => {
+      const { cpu, cores, memory, system, node, sqlite } = machine
+      return `${cpu}, ${cores} cores, ${formatNumber(memory, 'bytes')} of memory, ${system}, Node.js ${node}, SQLite ${sqlite}`
+    }),
+  )
+  const rows = all.map(
+    ({ name, date, machine }) => `| ${name} | ${date.slice(0, 16).replace('T', ' ')} | ${machine.load.toFixed(1)} |`,
+  )
+  return [[...machines].join('; '), '', '| result | taken, UTC | load before |', '| --- | --- | ---: |', ...rows].join(
+    '\n',
+  )
+}
+
+function goalsTable(): string {
+  const known = new Set(results().map(({ name }) => name))
+  const rows = GOALS.map((goal) => {
+    const bound = `${goal.atLeast ? '≥' : '≤'} ${goal.bound}`
+    if (!known.has(goal.result)) return `| ${goal.text} | ${bound} | not measured | – |`
+    const { measured, met } = judge(goal, readResult(goal.result))
+    if (Number.isNaN(measured)) return `| ${goal.text} | ${bound} | not measured | – |`
+    return `| ${goal.text} | ${bound} | ${formatNumber(measured, 'us')} | ${met ? 'yes' : '**no**'} |`
+  })
+  return ['| goal | bound | measured | met |', '| --- | ---: | ---: | --- |', ...rows].join('\n')
+}
+
+function tablesOf({ name, question, limit, tables }: Result): string {
+  const parts = [`${question} What limits it: ${limit.charAt(0).toLowerCase()}${limit.slice(1)}`]
+  for (const table of tables) {
+    parts.push(`**${table.title}**`, formatMarkdown(table))
+    table.plots?.forEach((plot, i) => {
+      const file = `${name}-${table.id}-${i + 1}.svg`
+      if (existsSync(path.join(resultsDirectory(), file))) parts.push(`![${plot.title}](../bench/results/${file})`)
+    })
+  }
+  return parts.join('\n\n')
+}
+
+function cellOf(place: string, key: string, conditions: string): string {
+  const [name, id] = place.split('.')
+  const table = readResult(name!).tables.find((one) => one.id === id)
+  if (!table) throw new Error(`{{${place} …}}: there is no such table`)
+  const wanted = conditions === '' ? [] : conditions.split(',').map((one) => one.trim().split('=') as [string, string])
+  const rows = table.rows.filter((row) => wanted.every(([column, value]) => shows(table.columns, row, column, value)))
+  const column = table.columns.find((one) => one.key === key)
+  if (rows.length !== 1 || !column) throw new Error(`{{${place} ${key} ${conditions}}}: ${rows.length} rows fit`)
+  const cell = rows[0]![key]
+  const unit = ['us', 'ms', 's', 'MB/s'].includes(column.unit) ? ` ${column.unit.replace('us', 'µs')}` : ''
+  return `${formatCell(cell, column.unit)}${unit}`
+}
+
+function shows(columns: readonly Column[], row: Readonly<Record<string, Cell>>, key: string, value: string): boolean {
+  const unit = columns.find((one) => one.key === key)?.unit ?? 'text'
+  return String(row[key]) === value || formatCell(row[key], unit) === value
+}
