@@ -1,3 +1,4 @@
+import { ahead } from './ahead.js'
 import { application } from './application.js'
 import { busy } from './busy.js'
 import { cold } from './cold.js'
@@ -20,6 +21,7 @@ export const QUESTIONS: readonly Question[] = [
   start,
   open,
   cold,
+  ahead,
   warm,
   busy,
   threads,

@@ -22,7 +22,16 @@ export interface ReplicaOptions {
   readonly maxStale?: number | string
   /** Requests to the store at once. Default 16. */
   readonly concurrency?: number
+  /** What is fetched before a reader asks for it: "all" (default), "none", or some of scan, leaves, rows, with commas. */
+  readonly readAhead?: string
 }
+
+/**
+ * Kinds of read-ahead. `scan`: the pages that follow in a tree, or by number, once neighbours were read; `leaves`: the rest of the
+ * leaves under an interior page once several were wanted; `rows`: the table pages that an index leaf leads to.
+ */
+export const READ_AHEAD_KINDS = ['scan', 'leaves', 'rows'] as const
+export type ReadAheadKind = (typeof READ_AHEAD_KINDS)[number]
 
 export interface ResolvedReplicaOptions {
   readonly url: string
@@ -40,6 +49,7 @@ export interface ResolvedReplicaOptions {
   /** Infinity: never. */
   readonly maxStale: number
   readonly concurrency: number
+  readonly readAhead: ReadonlySet<ReadAheadKind>
 }
 
 const BOOLEANS: Readonly<Record<string, boolean>> = {
@@ -64,6 +74,7 @@ const PARAMETERS = [
   'read_timeout',
   'max_stale',
   'concurrency',
+  'read_ahead',
 ] as const
 type Parameter = (typeof PARAMETERS)[number]
 export type ReplicaParameters = Partial<Record<Parameter, string>>
@@ -82,6 +93,7 @@ export function toParameters(url: string, options: ReplicaOptions): ReplicaParam
     read_timeout: duration(options.readTimeout),
     max_stale: duration(options.maxStale),
     concurrency: options.concurrency,
+    read_ahead: options.readAhead,
   }
   return Object.fromEntries(
     Object.entries(all)
@@ -173,7 +185,18 @@ export function resolveOptions(key: string): ResolvedReplicaOptions {
     readTimeout: read('read_timeout', positive(parseDuration), 30_000),
     maxStale: read('max_stale', positive(parseDuration), Number.POSITIVE_INFINITY),
     concurrency: read('concurrency', positive(Number), 16),
+    readAhead: read('read_ahead', parseReadAhead, new Set(READ_AHEAD_KINDS)),
   }
+}
+
+function parseReadAhead(text: string): ReadonlySet<ReadAheadKind> {
+  if (text === 'all') return new Set(READ_AHEAD_KINDS)
+  const kinds = text === 'none' ? [] : text.split(',').map((kind) => kind.trim())
+  const unknown = kinds.find((kind) => !READ_AHEAD_KINDS.includes(kind as ReadAheadKind))
+  if (unknown !== undefined) {
+    throw new Error(`"${unknown}" is no kind of read-ahead; there are ${READ_AHEAD_KINDS.join(', ')}, and all and none`)
+  }
+  return new Set(kinds as ReadAheadKind[])
 }
 
 function parseBoolean(text: string): boolean {

@@ -1,3 +1,4 @@
+import { READ_AHEAD_KINDS, type ReadAheadKind } from './options.js'
 import { pageKey } from './page-store.js'
 import type { TreeShape } from './tree-shape.js'
 import type { ReplicaView } from './view-set.js'
@@ -59,9 +60,11 @@ interface ReaderState {
 export class Prefetcher {
   readonly #readers = new Map<number, ReaderState>()
   readonly #tree: TreeShape
+  readonly #kinds: ReadonlySet<ReadAheadKind>
 
-  constructor(tree: TreeShape) {
+  constructor(tree: TreeShape, kinds: ReadonlySet<ReadAheadKind> = new Set(READ_AHEAD_KINDS)) {
     this.#tree = tree
+    this.#kinds = kinds
   }
 
   /** The pages to fetch with a miss. */
@@ -106,7 +109,7 @@ export class Prefetcher {
     const siblings = this.#tree.childrenOf(parent) as Uint32Array
     // On a level of interior pages nobody goes sideways: a scan comes to the next one only through its leaves.
     if (siblings.some((sibling) => this.#tree.childrenOf(sibling) !== undefined)) {
-      return before?.count === DENSE_INTERIOR - 1 ? { pages: [...siblings], trigger: 0 } : NOTHING
+      return this.#dense(before, DENSE_INTERIOR, siblings)
     }
     const step = before ? position - before.position : 0
     if (step !== 0 && this.#adjoins(view, siblings, position, step)) {
@@ -120,7 +123,13 @@ export class Prefetcher {
         return this.#begin(state, view, pgno, direction, EDGE_WINDOW, true)
       }
     }
-    return before?.count === DENSE_LEAVES - 1 ? { pages: [...siblings], trigger: 0 } : NOTHING
+    return this.#dense(before, DENSE_LEAVES, siblings)
+  }
+
+  /** The rest of the pages under an interior page, once `threshold` of them were missed. */
+  #dense(before: Misses | undefined, threshold: number, siblings: Uint32Array): Ahead {
+    if (!this.#kinds.has('leaves') || before?.count !== threshold - 1) return NOTHING
+    return { pages: [...siblings], trigger: 0 }
   }
 
   /** Whether a miss stands beside the one `step` places before it, or only resident pages stand between the two. */
@@ -168,6 +177,7 @@ export class Prefetcher {
   }
 
   #next(run: Run, view: ReplicaView): Ahead {
+    if (!this.#kinds.has('scan')) return NOTHING
     const { pageSize, commit } = view.state
     // A window never takes more than a quarter of the cache, or it would push itself out before it is read.
     const budget = Math.min(run.window, (view.store.slots * pageSize) / 4)

@@ -43,7 +43,7 @@ export class ReplicaSession {
   readonly #abort = new AbortController()
   readonly #views: ViewSet
   readonly #tree = new TreeShape()
-  readonly #prefetcher = new Prefetcher(this.#tree)
+  readonly #prefetcher: Prefetcher
   readonly #indexWalk = new IndexWalk(this.#tree)
   #client!: ReplicaClient
   #chain!: Chain
@@ -59,6 +59,7 @@ export class ReplicaSession {
   constructor(id: number, options: ResolvedReplicaOptions, emit: (event: SessionEvent) => void) {
     this.id = id
     this.#options = options
+    this.#prefetcher = new Prefetcher(this.#tree, options.readAhead)
     this.#emit = emit
     this.#views = new ViewSet(id)
     native.setReadTimeout(id, options.readTimeout)
@@ -171,6 +172,7 @@ export class ReplicaSession {
       waiters.push({ request: request.id, view, pgno: request.pgno })
       const { reader, pgno, indexLeaf } = request
       ahead.push(...aheadPages(view, this.#prefetcher.onMiss(reader, view, pgno)))
+      if (!this.#options.readAhead.has('rows')) continue
       ahead.push(...aheadPages(view, { pages: this.#indexWalk.onMiss(reader, view, pgno, indexLeaf), trigger: 0 }))
     }
     this.#fetcher.ask(waiters, ahead)

@@ -8,6 +8,7 @@ import { LocalReader, ReplicaReader } from '../../bench/support/driver-reader.js
 import { LOOKUP, QUERIES } from '../../bench/support/queries.js'
 import { Random } from '../../bench/support/random.js'
 import { Stage } from '../../bench/support/stage.js'
+import type { ReplicaOptions } from '../../src/index.js'
 import { until } from '../support/until.js'
 
 /** Milliseconds: enough that answers come in the order of the round trips. */
@@ -21,8 +22,8 @@ const readers: ReplicaReader[] = []
  * By default it does not poll while a test lasts: what is counted is the test's. It is closed after the test, whatever becomes of
  * that: the next one shall find nothing resident.
  */
-function newReader(pollInterval: string | number = '1h'): ReplicaReader {
-  const reader = new ReplicaReader(stage.url('app.db'), { pollInterval })
+function newReader(options: ReplicaOptions = {}): ReplicaReader {
+  const reader = new ReplicaReader(stage.url('app.db'), { pollInterval: '1h', ...options })
   readers.push(reader)
   return reader
 }
@@ -93,6 +94,17 @@ test('a scan fetches little more than the bytes of its table', async () => {
   assert.ok(traffic.bytes < 5e6, `${traffic.bytes} bytes`)
 })
 
+test('read-ahead can be turned off: then a page is a GET', async () => {
+  const reader = newReader({ readAhead: 'none' })
+  await reader.open()
+  const before = (await reader.replica.details()).fetch
+  const { traffic } = await stage.traffic(() => reader.run('SELECT sum(length(about)) FROM users', [[]]))
+  const after = (await reader.replica.details()).fetch
+  assert.equal(traffic.gets, after.pagesWanted - before.pagesWanted)
+  assert.equal(after.pagesAhead, before.pagesAhead)
+  assert.ok(traffic.gets > 50, `${traffic.gets} GETs`)
+})
+
 test('warm: no request to the store and no crossing into JavaScript', async () => {
   const reader = newReader()
   await reader.open()
@@ -119,7 +131,7 @@ test('warm: no request to the store and no crossing into JavaScript', async () =
 })
 
 test('idle: one LIST a poll, from where the reader is, however many connections there are', async () => {
-  const reader = newReader(100)
+  const reader = newReader({ pollInterval: 100 })
   await reader.open()
   const others = Array.from({ length: 8 }, () => new Database(reader.replica.uri, { readonly: true }))
   for (const db of others) db.prepare('SELECT count(*) FROM users').get()

@@ -1,0 +1,69 @@
+import { READ_AHEAD_KINDS } from '../src/replica/options.js'
+import { ReplicaReader } from './support/driver-reader.js'
+import { LOOKUP, QUERIES, type Query, USERS_SCAN } from './support/queries.js'
+import type { Question } from './support/question.js'
+import { Random } from './support/random.js'
+import type { Column, ResultTable } from './support/result.js'
+import { spread } from './support/stats.js'
+
+const LATENCY = 20
+
+const COLUMNS: readonly Column[] = [
+  { key: 'query', label: 'query', unit: 'text' },
+  { key: 'readAhead', label: 'read-ahead', unit: 'text' },
+  { key: 'ms', label: 'first execution', unit: 'ms' },
+  { key: 'gets', label: 'GETs', unit: 'count' },
+  { key: 'rounds', label: 'round trips', unit: 'count' },
+  { key: 'bytes', label: 'bytes', unit: 'bytes' },
+]
+
+/** Hundreds of rows from all over a table, one after another. */
+const LOOKUPS: Query = { ...LOOKUP, name: '300 lookups' }
+
+export const ahead: Question = {
+  name: 'ahead',
+  question: 'Does each kind of read-ahead pay?',
+  limit: 'Without any, every page is a round trip of its own.',
+  needs: { s3: true },
+  async run(bench) {
+    const data = bench.dataset()
+    const stage = await bench.stage()
+    await stage.publish('app.db', data.file)
+    await stage.proxy.latency(LATENCY)
+    const variants = [
+      { name: 'all', kinds: 'all' },
+      ...READ_AHEAD_KINDS.map((without) => ({
+        name: `without ${without}`,
+        kinds: READ_AHEAD_KINDS.filter((kind) => kind !== without).join(','),
+      })),
+      { name: 'none', kinds: 'none' },
+    ]
+    const rows: ResultTable['rows'][number][] = []
+    for (const query of [...QUERIES.slice(0, 4), LOOKUPS, USERS_SCAN]) {
+      bench.progress(query.name)
+      const single = query !== LOOKUPS && !query.scan
+      const random = new Random(13)
+      const executions = Array.from({ length: bench.rounds(single ? 5 : 3, single ? 2 : 1) }, () =>
+        Array.from({ length: query === LOOKUPS ? 300 : 1 }, () => query.parameters(random, data)),
+      )
+      for (const { name, kinds } of variants) {
+        const measured = []
+        for (const keys of executions) {
+          const reader = new ReplicaReader(stage.url('app.db'), { readAhead: kinds })
+          await reader.open()
+          measured.push(await stage.traffic(() => reader.run(query.sql, keys)))
+          await reader.close()
+        }
+        rows.push({
+          query: query.name,
+          readAhead: name,
+          ms: spread(measured.map(({ result }) => result.ms)),
+          gets: spread(measured.map(({ traffic }) => traffic.gets)),
+          rounds: spread(measured.map(({ traffic }) => traffic.rounds)),
+          bytes: spread(measured.map(({ traffic }) => traffic.bytes)),
+        })
+      }
+    }
+    return [{ id: 'kinds', title: `First executions at ${LATENCY} ms`, columns: COLUMNS, rows }]
+  },
+}
