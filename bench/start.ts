@@ -11,6 +11,7 @@ const COLUMNS: readonly Column[] = [
   { key: 'open', label: 'openReplica', unit: 'ms' },
   { key: 'row', label: 'first row', unit: 'ms' },
   { key: 'all', label: 'together', unit: 'ms' },
+  { key: 'cpu', label: 'processor time', unit: 'ms' },
 ]
 
 interface Times {
@@ -18,6 +19,8 @@ interface Times {
   readonly open: number
   readonly row: number
   readonly all: number
+  /** Of all threads. */
+  readonly cpu: number
 }
 
 export const start: Question = {
@@ -40,7 +43,7 @@ export const start: Question = {
     }
     const rows = stores.map(({ store }, i) => {
       const of = (key: keyof Times) => spread(times[i]!.map((one) => one[key]))
-      return { store, import: of('import'), open: of('open'), row: of('row'), all: of('all') }
+      return { store, import: of('import'), open: of('open'), row: of('row'), all: of('all'), cpu: of('cpu') }
     })
     return [{ id: 'start', title: 'A fresh process, no latency added', columns: COLUMNS, rows }]
   },

@@ -1,5 +1,6 @@
 // A fresh process: imports the package, opens the replica of its first argument, reads a row, tells how long each took.
 const start = performance.now()
+const spent = process.cpuUsage()
 const { openReplica } = await import('../../src/index.js')
 const imported = performance.now()
 const replica = await openReplica(process.argv[2]!)
@@ -8,7 +9,14 @@ const { default: Database } = await import('better-sqlite3')
 const db = new Database(replica.uri, { readonly: true })
 db.prepare('SELECT count(*) FROM sqlite_schema').get()
 const read = performance.now()
-process.send!({ import: imported - start, open: opened - imported, row: read - opened, all: read - start })
+const { user, system } = process.cpuUsage(spent)
+process.send!({
+  cpu: (user + system) / 1000,
+  import: imported - start,
+  open: opened - imported,
+  row: read - opened,
+  all: read - start,
+})
 db.close()
 await replica.close()
 process.disconnect()
