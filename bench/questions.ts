@@ -12,6 +12,7 @@ import { restore } from './restore.js'
 import { start } from './start.js'
 import type { Question } from './support/question.js'
 import { sync } from './sync.js'
+import { syscalls } from './syscalls.js'
 import { threads } from './threads.js'
 import { visible } from './visible.js'
 import { warm } from './warm.js'
@@ -23,6 +24,7 @@ export const QUESTIONS: readonly Question[] = [
   cold,
   ahead,
   warm,
+  syscalls,
   busy,
   threads,
   connections,
