@@ -31,7 +31,10 @@ export const open: Question = {
   async run(bench) {
     const data = bench.dataset()
     const stage = await bench.stage()
-    const primary = await LivePrimary.start(data.file, bench.directory, stage.directUrl('app.db'))
+    const primary = await LivePrimary.start(data.file, bench.directory, stage.directUrl('app.db'), {
+      // The files shall stay as many as were written.
+      compaction: false,
+    })
     const rows: ResultTable['rows'][number][] = []
     try {
       await primary.replication.sync({ wait: true })
