@@ -5,6 +5,7 @@ import type { ReplicateOptions } from '../src/index.js'
 import { natsUrl } from '../test/support/nats.js'
 import { ReplicaReader } from './support/driver-reader.js'
 import { LivePrimary } from './support/live-primary.js'
+import { hasOfficialVfs, PythonReader } from './support/python-reader.js'
 import type { Bench, Question } from './support/question.js'
 import type { Column } from './support/result.js'
 import { quantile, spread } from './support/stats.js'
@@ -15,6 +16,7 @@ const COLUMNS: readonly Column[] = [
   { key: 'stored', label: 'in the store', unit: 'ms' },
   { key: 'visible', label: 'visible', unit: 'ms' },
   { key: 'p95', label: 'visible, p95', unit: 'ms' },
+  { key: 'official', label: 'visible, official VFS', unit: 'ms' },
 ]
 
 const FAST: ReplicateOptions = { monitorInterval: 10, syncInterval: 10 }
@@ -28,9 +30,10 @@ export const visible: Question = {
   async run(bench) {
     const stage = await bench.stage()
     const rows = []
-    for (const { store, url } of [
-      { store: 'file', url: (name: string) => pathToFileURL(path.join(bench.directory, name, 'replica')).href },
-      { store: 's3', url: (name: string) => stage.url(name) },
+    const file = (name: string) => pathToFileURL(path.join(bench.directory, name, 'replica')).href
+    for (const { store, url, official } of [
+      { store: 'file', url: file, official: (name: string) => PythonReader.official(file(name)) },
+      { store: 's3', url: (name: string) => stage.url(name), official: (name: string) => stage.official(name) },
       { store: 'nats', url: (name: string) => natsUrl(name) },
     ]) {
       for (const { settings, options, pollInterval } of [
@@ -40,9 +43,19 @@ export const visible: Question = {
         bench.progress(`${store}, ${settings}`)
         const name = `${store}-${pollInterval}`
         mkdirSync(path.join(bench.directory, name))
-        const { stored, seen } = await measure(bench, name, url(name), options, pollInterval)
+        // It can poll every second only.
+        const peer = hasOfficialVfs() && settings === 'default' ? official?.(name) : undefined
+        const measured = await measure(bench, name, url(name), options, pollInterval, peer)
+        const { stored, seen } = measured
         const sorted = [...seen].sort((a, b) => a - b)
-        rows.push({ store, settings, stored: spread(stored), visible: spread(seen), p95: quantile(sorted, 0.95) })
+        rows.push({
+          store,
+          settings,
+          stored: spread(stored),
+          visible: spread(seen),
+          p95: quantile(sorted, 0.95),
+          official: measured.official.length === 0 ? null : spread(measured.official),
+        })
       }
     }
     const notes = ['From the return of COMMIT; the writes come at random moments, one at a time.']
@@ -50,15 +63,24 @@ export const visible: Question = {
   },
 }
 
-async function measure(bench: Bench, name: string, url: string, options: ReplicateOptions, pollInterval: number) {
+async function measure(
+  bench: Bench,
+  name: string,
+  url: string,
+  options: ReplicateOptions,
+  pollInterval: number,
+  peer: PythonReader | undefined,
+) {
   const { file } = bench.dataset(12_500)
   const primary = await LivePrimary.start(file, path.join(bench.directory, name), url, options)
   const reader = new ReplicaReader(url, { pollInterval })
   const stored: number[] = []
   const seen: number[] = []
+  const official: number[] = []
   try {
     await primary.replication.sync({ wait: true })
     await reader.open()
+    await peer?.open()
     for (let n = bench.rounds(15, 3); n > 0; n--) {
       await new Promise((resolve) => setTimeout(resolve, Math.random() * pollInterval))
       const wanted = reader.replica.txid + 1
@@ -77,10 +99,25 @@ async function measure(bench: Bench, name: string, url: string, options: Replica
       const committed = performance.now()
       stored.push((await uploaded) - committed)
       seen.push((await advanced) - committed)
+      if (!peer) continue
+      await peerSees(peer, primary.db.prepare(NEWEST).pluck().get() as number)
+      official.push(performance.now() - committed)
     }
   } finally {
+    await peer?.close()
     await reader.close()
     await primary.close()
   }
-  return { stored, seen }
+  return { stored, seen, official }
+}
+
+const NEWEST = 'SELECT max(id) FROM likes'
+
+/** Resolves when the official VFS, asked again and again, reads the row. */
+async function peerSees(peer: PythonReader, id: number): Promise<void> {
+  for (;;) {
+    const { rows } = await peer.run(NEWEST, [[]], { rows: true })
+    if ((rows![0]![0] as number) >= id) return
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
 }
