@@ -75,7 +75,9 @@ async function main(names: readonly string[], options: Options): Promise<void> {
 function find(name: string): Question {
   const found = QUESTIONS.find((question) => question.name === name)
   if (found) return found
-  throw new Error(`no benchmark is called "${name}"; there are ${QUESTIONS.map((one) => one.name).join(', ')}`)
+  return program.error(
+    `bench: no benchmark is called "${name}"; there are ${QUESTIONS.map((one) => one.name).join(', ')}`,
+  )
 }
 
 function drawPlots(result: Result): void {
@@ -102,4 +104,8 @@ const program = new Command('bench')
       save: given.save ?? !given.quick,
     }),
   )
-await program.parseAsync()
+try {
+  await program.parseAsync()
+} catch (error) {
+  program.error(`bench: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+}
