@@ -43,7 +43,7 @@ export const ahead: Question = {
       bench.progress(query.name)
       const single = query !== LOOKUPS && !query.scan
       const random = new Random(13)
-      const executions = Array.from({ length: bench.rounds(single ? 5 : 3, single ? 2 : 1) }, () =>
+      const executions = Array.from({ length: bench.rounds(single ? 5 : 1, single ? 2 : 1) }, () =>
         Array.from({ length: query === LOOKUPS ? 300 : 1 }, () => query.parameters(random, data)),
       )
       for (const { name, kinds } of variants) {

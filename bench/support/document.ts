@@ -14,7 +14,7 @@ export function renderDocument(template: string): string {
     const [word, ...rest] = text.trim().split(' ')
     if (word === 'machine') return describeMachines()
     if (word === 'goals') return goalsTable()
-    if (word === 'tables') return tablesOf(readResult(rest[0]!))
+    if (word === 'tables') return tablesOf(rest[0]!)
     return cellOf(word!, rest[0]!, rest.slice(1).join(' '))
   })
 }
@@ -60,7 +60,10 @@ function goalsTable(): string {
   return ['| goal | bound | measured | met |', '| --- | ---: | ---: | --- |', ...rows].join('\n')
 }
 
-function tablesOf({ name, question, limit, tables }: Result): string {
+function tablesOf(name: string): string {
+  if (!existsSync(path.join(resultsDirectory(), `${name}.json`)))
+    return `Not measured yet: \`npm run bench -- ${name}\`.`
+  const { question, limit, tables } = readResult(name)
   const parts = [`${question} What limits it: ${limit.charAt(0).toLowerCase()}${limit.slice(1)}`]
   for (const table of tables) {
     parts.push(`**${table.title}**`, formatMarkdown(table))
