@@ -79,6 +79,12 @@ export function isLitestreamError(error: unknown, ...codes: ErrorCode[]): error 
   return error instanceof LitestreamError && (codes.length === 0 || codes.includes(error.code))
 }
 
+/** What was thrown, as a LitestreamError: STORAGE_FAILED for whatever came from somewhere else. */
+export function toLitestreamError(error: unknown): LitestreamError {
+  if (error instanceof LitestreamError) return error
+  return new LitestreamError('STORAGE_FAILED', error instanceof Error ? error.message : String(error), { cause: error })
+}
+
 /** What a worker thread sends to its owner instead of an Error: structured cloning would drop code and hint. */
 export interface SerializedError extends ErrorDetails {
   readonly code: ErrorCode

@@ -100,16 +100,7 @@ export class Chain {
       }
       map = map.apply(index, this.files.ordinal(info), header.commit)
     }
-    const { header, info } = indexed[indexed.length - 1]
-    const state = {
-      txid: info.maxTxid,
-      timestamp: header.timestamp,
-      pageSize: header.pageSize,
-      commit: header.commit,
-      map: map.freeze(),
-      anchor: info,
-    }
-    return { state, files: indexed }
+    return { state: stateAfter(indexed, map), files: indexed }
   }
 
   /** The state after `plan`, whose files follow on `from` (or overlap its end). Throws PAGE_SIZE_MISMATCH. */
@@ -122,19 +113,7 @@ export class Chain {
       map = map.apply(index, this.files.ordinal(info), header.commit)
       for (let i = 0; i < index.count; i++) changed.add(index.pgnos[i])
     }
-    const { header, info } = files[files.length - 1]
-    return {
-      state: {
-        txid: info.maxTxid,
-        timestamp: header.timestamp,
-        pageSize: header.pageSize,
-        commit: header.commit,
-        map: map.freeze(),
-        anchor: info,
-      },
-      files,
-      changed: Uint32Array.from(changed).sort(),
-    }
+    return { state: stateAfter(files, map), files, changed: Uint32Array.from(changed).sort() }
   }
 
   /** The numbers of the pages that a file has. */
@@ -176,6 +155,13 @@ function otherPageSize(before: number, header: LtxHeader, info: LtxFileInfo, url
     `${url} ${fileLabel(info)} has pages of ${header.pageSize} bytes, the files before it have ${before}`,
     { file: fileLabel(info), hint: 'The page size was changed on the primary: it must write a new snapshot.' },
   )
+}
+
+/** What the newest file says of the database that `map` describes. */
+function stateAfter(files: readonly IndexedFile[], map: PageMap): ChainState {
+  const { header, info } = files[files.length - 1]
+  const { timestamp, pageSize, commit } = header
+  return { txid: info.maxTxid, timestamp, pageSize, commit, map: map.freeze(), anchor: info }
 }
 
 /** The files that lead on from `txid`, farthest first at each step; overlapping is fine, the newest page wins. */

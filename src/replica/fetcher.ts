@@ -1,5 +1,5 @@
 import PQueue from 'p-queue'
-import { isLitestreamError, LitestreamError } from '../errors.js'
+import { isLitestreamError, LitestreamError, toLitestreamError } from '../errors.js'
 import { native } from '../native.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { pageLabel } from './chain.js'
@@ -214,7 +214,7 @@ export class Fetcher {
         hint: 'Run `litestream-ts verify` on the replica; a new snapshot repairs it.',
       })
     } catch (cause) {
-      const error = asLitestreamError(cause)
+      const error = toLitestreamError(cause)
       const left = range.pages.filter((page) => this.#flights.has(pageKey(page.file, page.pgno)))
       // A damaged reply is asked for once more; a file that is gone, or damaged in the store, may have been replaced by another.
       if (isLitestreamError(error, 'LTX_CORRUPT') && attempt === 1) {
@@ -236,7 +236,7 @@ export class Fetcher {
     try {
       await this.#reresolve(view, cause, lost)
     } catch (error) {
-      return this.#fail(pages, asLitestreamError(error))
+      return this.#fail(pages, toLitestreamError(error))
     }
     const moved: WantedPage[] = []
     for (const page of pages) {
@@ -328,9 +328,4 @@ function missing(view: ReplicaView, pgno: number): LitestreamError {
       hint: 'End the transaction: the next one sees a newer TXID.',
     },
   )
-}
-
-function asLitestreamError(error: unknown): LitestreamError {
-  if (error instanceof LitestreamError) return error
-  return new LitestreamError('STORAGE_FAILED', error instanceof Error ? error.message : String(error), { cause: error })
 }

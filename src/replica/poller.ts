@@ -1,4 +1,4 @@
-import { isLitestreamError, LitestreamError } from '../errors.js'
+import { isLitestreamError, LitestreamError, toLitestreamError } from '../errors.js'
 import { formatTxid } from '../ltx/txid.js'
 import type { FilesByLevel } from '../restore/plan.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
@@ -111,13 +111,13 @@ export class Poller {
         if (this.#options.signal.aborted) return
         outcome = isLitestreamError(error, 'LTX_GAP')
           ? { startedAt, kind: 'gap', message: error.message }
-          : { startedAt, kind: 'failed', error: wrap(error) }
+          : { startedAt, kind: 'failed', error: toLitestreamError(error) }
       }
       if (this.#options.signal.aborted) return
       try {
         this.#options.onOutcome(outcome)
       } catch (error) {
-        this.#options.onOutcome({ startedAt, kind: 'failed', error: wrap(error) })
+        this.#options.onOutcome({ startedAt, kind: 'failed', error: toLitestreamError(error) })
       }
     } while (this.#again)
   }
@@ -212,9 +212,4 @@ function contiguous(files: readonly LtxFileInfo[], txid: number): boolean {
     reached = Math.max(reached, file.maxTxid)
   }
   return true
-}
-
-function wrap(error: unknown): LitestreamError {
-  if (error instanceof LitestreamError) return error
-  return new LitestreamError('STORAGE_FAILED', error instanceof Error ? error.message : String(error), { cause: error })
 }

@@ -1,4 +1,4 @@
-import { isLitestreamError, LitestreamError } from '../errors.js'
+import { isLitestreamError, LitestreamError, toLitestreamError } from '../errors.js'
 import { formatTxid } from '../ltx/txid.js'
 import { native } from '../native.js'
 import { openReplicaClient } from '../storage/open.js'
@@ -444,11 +444,6 @@ function begunAnew(txid: number, cause?: LitestreamError): LitestreamError {
     `TXID ${formatTxid(txid)} of the replica is no longer what this transaction reads: it was begun anew`,
     { cause, hint: 'End the transaction: the next one sees the new replica.' },
   )
-}
-
-function toLitestreamError(error: unknown): LitestreamError {
-  if (error instanceof LitestreamError) return error
-  return new LitestreamError('STORAGE_FAILED', error instanceof Error ? error.message : String(error), { cause: error })
 }
 
 function aheadPages(view: ReplicaView, { pages, trigger }: Ahead): AheadPage[] {
