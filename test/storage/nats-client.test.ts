@@ -6,6 +6,7 @@ import { Objm } from '@nats-io/obj'
 import { connect, headers } from '@nats-io/transport-node'
 import { isLitestreamError } from '../../src/errors.js'
 import { sweepAbandonedChunks } from '../../src/storage/nats/abandoned-chunks.js'
+import { buildIndex, chunkAt } from '../../src/storage/nats/chunk-index.js'
 import { NatsSession } from '../../src/storage/nats/session.js'
 import { openReplicaClient } from '../../src/storage/open.js'
 import type { ReplicaClient } from '../../src/storage/replica-client.js'
@@ -190,4 +191,17 @@ test('chunks that a dead writer left are removed once they are old, and no other
   assert.deepEqual(await chunks(), [1, 3])
   assert.equal((await client.read(FILE, { offset: 0 })).fileSize, 300_000)
   assert.equal((await beside.read(FILE, { offset: 0 })).fileSize, 100)
+})
+
+test('places in a file of 5 GiB', () => {
+  const count = 5 * 8192
+  const index = buildIndex(
+    Array.from({ length: count }, (_, i) => 2 * i + 7),
+    Array.from({ length: count }, () => 131_072),
+  )
+  assert.equal(index.ends.at(-1), 5 * 2 ** 30)
+  for (const chunk of [0, 1, 4095, 32_768, count - 1]) {
+    assert.equal(chunkAt(index, chunk * 131_072), chunk)
+    assert.equal(chunkAt(index, (chunk + 1) * 131_072 - 1), chunk)
+  }
 })

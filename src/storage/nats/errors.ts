@@ -53,7 +53,10 @@ function classify(error: unknown): { code: ErrorCode; hint?: string } {
   if (error instanceof JetStreamApiError) {
     const code = JETSTREAM[error.code] ?? (error.status === 503 ? 'UNAVAILABLE' : 'STORAGE_FAILED')
     if (error.code === NO_BUCKET) {
-      return { code, hint: 'Create the bucket with `nats object add`, let `createBucket` do it, or correct its name.' }
+      return {
+        code,
+        hint: 'Create it with `nats object add`, write ?createBucket=true into the URL (`create-bucket: true` in a configuration), or correct its name.',
+      }
     }
     if (error.code === 10039) return { code, hint: 'Enable JetStream for the account in the NATS server.' }
     if (code === 'DISK_FULL') return { code, hint: 'Raise the limit of the bucket or account, or free space.' }

@@ -4,7 +4,7 @@ import { conformance } from './suite.js'
 
 conformance({
   name: 's3',
-  crowd: 2_500,
+  crowd: 1_200,
   makePlace: async (t) => {
     const bucket = await s3Bucket(t)
     return { open: (path) => openReplicaClient(s3Url(bucket, path.split('/').map(encodeURIComponent).join('/'))) }
