@@ -1,3 +1,4 @@
+import PQueue from 'p-queue'
 import { isLitestreamError, LitestreamError } from '../errors.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
 import { Lease, type LeaseOptions } from './lease.js'
@@ -17,6 +18,8 @@ export class LeaseKeeper {
   readonly #client: ReplicaClient
   readonly #every: number
   readonly #events: LeaseEvents
+  /** One at a time: two of our own would look like another owner to each other. */
+  readonly #requests = new PQueue({ concurrency: 1 })
   #timer: NodeJS.Timeout | undefined
   #stopped = false
   /** Held at least once: another owner from now on means that we were too slow. */
@@ -38,7 +41,11 @@ export class LeaseKeeper {
   }
 
   /** Gets it now. Throws REPLICA_FENCED, naming the owner, when another one has it. */
-  async ensure(): Promise<void> {
+  ensure(): Promise<void> {
+    return this.#requests.add(() => this.#acquire())
+  }
+
+  async #acquire(): Promise<void> {
     if (this.#lease.held) return
     const other = await this.#lease.acquire()
     if (!other) {
@@ -54,8 +61,7 @@ export class LeaseKeeper {
 
   async #tick(): Promise<void> {
     try {
-      if (this.#began && this.#lease.held) await this.#lease.renew()
-      else await this.ensure()
+      await this.#requests.add(() => (this.#began && this.#lease.held ? this.#lease.renew() : this.#acquire()))
       if (!this.#stopped) this.#events.held()
     } catch (error) {
       if (this.#stopped) return
@@ -73,6 +79,6 @@ export class LeaseKeeper {
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#timer)
-    await this.#lease.release()
+    await this.#requests.add(() => this.#lease.release())
   }
 }

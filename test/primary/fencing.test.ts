@@ -118,10 +118,10 @@ test('a lease keeps the second primary waiting, and passes on when the first end
   const url = `file://${dir}/replica`
   const one = database(t, path.join(dir, 'one.db'))
   const two = database(t, path.join(dir, 'two.db'))
-  const lease = { lease: true, leaseTtl: 300 }
+  const lease = { lease: true, leaseTtl: 1500 }
   const first = await primary(t, one.file, url, lease)
   first.start()
-  await until('the first works', () => first.status().replicaTxid === 1)
+  await until('the first works', () => first.status().replicaTxid === 1, 60_000)
   const second = await primary(t, two.file, url, lease)
   second.start()
   await assert.rejects(second.sync(), (error: Error) => {
@@ -132,7 +132,7 @@ test('a lease keeps the second primary waiting, and passes on when the first end
   assert.equal(second.status().state, 'standby')
   one.write()
   await first.close()
-  await until('the second works', () => second.status().replicaTxid !== undefined)
+  await until('the second works', () => second.status().replicaTxid !== undefined, 60_000)
   await second.sync({ wait: true })
   await second.close()
   await assertReplicaEquals(url, two.file)
