@@ -15,7 +15,8 @@ import type { NativeHydratedFile } from './native-replica.js'
 import { PageSet } from './page-set.js'
 import type { ReplicaView } from './view-set.js'
 
-const PARALLEL_READS = 4
+/** Ranges in hand at once: some on their way from the store while others are decoded and written. */
+const PARALLEL_RANGES = 6
 /** Bytes of one read; smaller than a scan's, so that a page someone waits for is never far behind. */
 const RANGE = 4 * 1024 * 1024
 /** Progress is made durable this often while filling. */
@@ -71,7 +72,7 @@ export class Hydrator {
     this.#present = present
     // Views that an earlier worker made may read any page of a file that was open already.
     this.#used = native.sharingViews(options.replica, file) > 0 ? PageSet.all(options.state.commit) : new PageSet()
-    this.#queue = new PQueue({ concurrency: PARALLEL_READS })
+    this.#queue = new PQueue({ concurrency: PARALLEL_RANGES })
   }
 
   /** Throws HYDRATION_CONFLICT where another process, or another replica, fills the same file. */
