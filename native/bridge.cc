@@ -7,6 +7,8 @@ namespace litestream {
 
 // How often a wait looks for sqlite3_interrupt().
 constexpr int kInterruptMs = 50;
+// How long a worker may take from its announcement to its attachment.
+constexpr int kStartMs = 15000;
 
 // Both live as long as the process: connections may be closed after every JavaScript environment is gone.
 Bridge& Bridge::Get() {
@@ -36,8 +38,8 @@ Outcome Bridge::Ask(const std::shared_ptr<Request>& request, int64_t timeout_ms,
   auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
   std::unique_lock<std::mutex> lock(mutex_);
   if (alive_ && worker_ == std::this_thread::get_id()) return request->outcome = Outcome::kWorkerThread;
-  if (!alive_ && expected_) attached_.wait_until(lock, deadline, [&] { return alive_ || !expected_; });
-  if (!alive_) return request->outcome = expected_ ? Outcome::kTimeout : Outcome::kWorkerGone;
+  if (!alive_ && expected_ != 0) attached_.wait_until(lock, deadline, [&] { return alive_ || expected_ == 0; });
+  if (!alive_) return request->outcome = expected_ != 0 ? Outcome::kTimeout : Outcome::kWorkerGone;
   if (request->replica) request->replica->crossings.fetch_add(1, std::memory_order_relaxed);
   Enqueue(request);
   while (!request->done) {
@@ -55,7 +57,7 @@ Outcome Bridge::Ask(const std::shared_ptr<Request>& request, int64_t timeout_ms,
 
 void Bridge::Tell(const std::shared_ptr<Request>& request) {
   std::lock_guard<std::mutex> lock(mutex_);
-  if (alive_ || expected_) Enqueue(request);
+  if (alive_ || expected_ != 0) Enqueue(request);
 }
 
 bool Bridge::alive() {
@@ -63,16 +65,26 @@ bool Bridge::alive() {
   return alive_;
 }
 
-bool Bridge::Expect() {
+uint32_t Bridge::Expect() {
   std::lock_guard<std::mutex> lock(mutex_);
-  if (alive_ || expected_) return false;
-  expected_ = true;
-  return true;
+  auto now = std::chrono::steady_clock::now();
+  // The thread that was starting one may have ended before it could.
+  bool given_up = expected_ != 0 && now - expected_since_ > std::chrono::milliseconds(kStartMs);
+  if (alive_ || (expected_ != 0 && !given_up)) return 0;
+  expected_ = next_ticket_++;
+  expected_since_ = now;
+  return expected_;
 }
 
-void Bridge::Unexpect() {
+uint32_t Bridge::epoch() {
   std::lock_guard<std::mutex> lock(mutex_);
-  expected_ = false;
+  return epoch_;
+}
+
+void Bridge::Unexpect(uint32_t ticket) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (expected_ != ticket) return;
+  expected_ = 0;
   queue_.clear();
   pending_.clear();
   attached_.notify_all();
@@ -84,7 +96,7 @@ bool Bridge::Attach(Napi::Env env, Napi::Function on_requests) {
   wake_ = Napi::ThreadSafeFunction::New(env, on_requests, "litestream bridge", 0, 1);
   worker_ = std::this_thread::get_id();
   alive_ = true;
-  expected_ = false;
+  expected_ = 0;
   woken_ = false;
   attached_.notify_all();
   if (!queue_.empty()) Wake();  // told before the worker was there
@@ -95,6 +107,7 @@ void Bridge::Detach() {
   std::lock_guard<std::mutex> lock(mutex_);
   if (!alive_ || worker_ != std::this_thread::get_id()) return;
   alive_ = false;
+  epoch_++;
   worker_ = {};
   wake_.Abort();
   queue_.clear();

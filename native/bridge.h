@@ -67,10 +67,13 @@ class Bridge {
   // Queues without waiting; dropped when there is no worker and none is expected.
   void Tell(const std::shared_ptr<Request>& request);
   bool alive();
-  // A worker thread is being started: until it attaches, requests wait for it rather than fail. False if there is one already.
-  bool Expect();
-  // The worker that was expected will not come.
-  void Unexpect();
+  // A worker thread is being started: until it attaches, requests wait for it rather than fail.
+  // Returns a ticket for the worker, 0 if there is, or will be, one. A worker that does not come in time is expected no more.
+  uint32_t Expect();
+  // The worker with this ticket will not come.
+  void Unexpect(uint32_t ticket);
+  // How many workers have gone.
+  uint32_t epoch();
 
   // --- worker thread ---
   bool Attach(Napi::Env env, Napi::Function on_requests);
@@ -91,7 +94,10 @@ class Bridge {
   std::mutex mutex_;
   std::condition_variable attached_;
   bool alive_ = false;
-  bool expected_ = false;
+  uint32_t expected_ = 0;  // the ticket of the worker that is being started
+  uint32_t next_ticket_ = 1;
+  uint32_t epoch_ = 0;
+  std::chrono::steady_clock::time_point expected_since_;
   std::thread::id worker_;
   Napi::ThreadSafeFunction wake_;
   bool woken_ = false;  // a wake-up is under way: no second one is needed

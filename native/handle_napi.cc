@@ -57,8 +57,9 @@ Napi::Value LiveObjects(const Napi::CallbackInfo& info) {
   return result;
 }
 
-Napi::Value ExpectWorker(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), Bridge::Get().Expect()); }
-void UnexpectWorker(const Napi::CallbackInfo&) { Bridge::Get().Unexpect(); }
+Napi::Value ExpectWorker(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), Bridge::Get().Expect()); }
+void UnexpectWorker(const Napi::CallbackInfo& info) { Bridge::Get().Unexpect(info[0].As<Napi::Number>().Uint32Value()); }
+Napi::Value WorkerEpoch(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), Bridge::Get().epoch()); }
 Napi::Value WorkerAlive(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), Bridge::Get().alive()); }
 Napi::Value OpenReplicas(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), double(Registry::Get().All().size()));
@@ -81,6 +82,7 @@ void ExportHandle(Napi::Env env, Napi::Object exports) {
   exports["liveObjects"] = Napi::Function::New(env, LiveObjects);
   exports["expectWorker"] = Napi::Function::New(env, ExpectWorker);
   exports["unexpectWorker"] = Napi::Function::New(env, UnexpectWorker);
+  exports["workerEpoch"] = Napi::Function::New(env, WorkerEpoch);
   exports["workerAlive"] = Napi::Function::New(env, WorkerAlive);
   exports["tellWorker"] = Napi::Function::New(env, TellWorker);
   exports["openReplicas"] = Napi::Function::New(env, OpenReplicas);

@@ -81,9 +81,12 @@ export interface ReplicaHandleNative {
   replicaInfo(id: number): NativeReplicaInfo | undefined
   /** Native objects alive, for leak tests. */
   liveObjects(): { replicas: number; views: number; chunks: number; readers: number }
-  /** Announces a worker that is about to start; false if there is, or will be, one. */
-  expectWorker(): boolean
-  unexpectWorker(): void
+  /** Announces a worker that is about to start: its ticket, or 0 if there is, or will be, one. */
+  expectWorker(): number
+  /** The worker with this ticket will not come. */
+  unexpectWorker(ticket: number): void
+  /** How many workers have gone. */
+  workerEpoch(): number
   workerAlive(): boolean
   openReplicas(): number
   /** Queues a request nobody waits for; kept until the worker attaches. */

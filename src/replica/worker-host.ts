@@ -13,6 +13,8 @@ type EventListener = (event: SessionEvent) => void
 interface PendingCall {
   readonly resolve: (result: unknown) => void
   readonly reject: (error: LitestreamError) => void
+  /** native.workerEpoch() when it was sent. */
+  readonly epoch: number
 }
 
 const listeners = new Map<number, Set<EventListener>>()
@@ -27,10 +29,11 @@ const callPrefix = `${process.pid}-${Math.random().toString(36).slice(2)}`
  */
 export function ensureWorker(): void {
   connect()
-  if (native.expectWorker()) spawn()
+  const ticket = native.expectWorker()
+  if (ticket !== 0) spawn(ticket)
 }
 
-function spawn(): void {
+function spawn(ticket: number): void {
   const worker = new Worker(new URL('./worker.js', import.meta.url), {
     name: 'litestream-replica',
     execArgv: [],
@@ -41,10 +44,13 @@ function spawn(): void {
     process.emitWarning(message, { code, type: 'LitestreamWarning' })
   })
   worker.unref()
-  worker.on('error', (error) => failCalls(`the replica worker failed: ${error.message}`, error))
+  let reason: Error | undefined
+  worker.on('error', (error) => {
+    reason = error
+  })
   worker.on('exit', () => {
-    if (!native.workerAlive()) native.unexpectWorker()
-    failCalls('the replica worker exited')
+    native.unexpectWorker(ticket)
+    failLostCalls(reason)
     if (native.openReplicas() > 0) ensureWorker()
   })
 }
@@ -55,6 +61,7 @@ function connect(): void {
   channel.onmessage = (event) => onMessage((event as MessageEvent).data as WorkerMessage)
   channel.unref()
   setInterval(() => {
+    failLostCalls()
     if (native.openReplicas() > 0 && !native.workerAlive()) ensureWorker()
   }, KEEPER_MS).unref()
 }
@@ -78,8 +85,12 @@ function settle(id: string): void {
   if (calls.size === 0) channel?.unref()
 }
 
-function failCalls(message: string, cause?: unknown): void {
+/** Calls that a worker took with it; those sent since then wait for the next one. */
+function failLostCalls(cause?: Error): void {
+  const epoch = native.workerEpoch()
+  const message = cause ? `the replica worker failed: ${cause.message}` : 'the replica worker exited'
   for (const [id, call] of [...calls]) {
+    if (call.epoch === epoch) continue
     settle(id)
     call.reject(new LitestreamError('WORKER_EXITED', message, { cause, hint: 'It is started anew; try again.' }))
   }
@@ -92,7 +103,7 @@ export function callWorker(replica: number, key: string, message: Unsent<HandleC
   ensureWorker()
   const call = `${callPrefix}-${nextCall++}`
   return new Promise((resolve, reject) => {
-    calls.set(call, { resolve, reject })
+    calls.set(call, { resolve, reject, epoch: native.workerEpoch() })
     channel?.ref()
     native.tellWorker(REQUEST_CALL, replica, `${JSON.stringify({ ...message, call })}\n${key}`)
   })
