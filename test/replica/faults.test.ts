@@ -51,7 +51,7 @@ test('B9: a store that denies: lag grows, the event comes, reads end in an error
 
 test('a store that does not answer at all is as stale as one that denies', async (t) => {
   const { proxy, url } = await fixture(t)
-  const replica = await openTestReplica(t, url, { maxStale: 300 })
+  const replica = await openTestReplica(t, url, { maxStale: 3000 })
   const db = await ReaderThread.open(t, replica.uri)
   assert.equal(await db.value('SELECT sum(n) FROM t'), 0)
   proxy.fault({ type: 'blackhole' }, { times: Number.POSITIVE_INFINITY })

@@ -1,0 +1,21 @@
+import { after } from 'node:test'
+import Database from 'better-sqlite3'
+import { registerDrivers } from '../../../src/replica/drivers.js'
+import { driverCases } from './cases.js'
+import { makeFixture } from './fixture.js'
+
+const { fixture, live, remove } = await makeFixture()
+after(remove)
+registerDrivers()
+driverCases(
+  (file, readonly = false) => {
+    const db = new Database(file, { readonly })
+    return {
+      rows: (sql) => db.prepare(sql).raw().all() as unknown[][],
+      exec: (sql) => db.exec(sql),
+      close: () => db.close(),
+    }
+  },
+  fixture,
+  async (sql) => void (await live.history.commit(sql)),
+)
