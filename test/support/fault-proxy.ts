@@ -196,7 +196,11 @@ export async function startFaultProxy({ target, tls }: FaultProxyOptions): Promi
   const down = async () => {
     const closed = once(server, 'close')
     server.close()
-    for (const socket of sockets) socket.resetAndDestroy()
+    // A socket that is already ending cannot be reset, and Node 20 would never end after trying.
+    for (const socket of sockets) {
+      if (socket.writableEnded) socket.destroy()
+      else socket.resetAndDestroy()
+    }
     await closed
   }
   return {
