@@ -108,6 +108,25 @@ uint64_t Crc64(uint64_t crc, const void* data, size_t size) {
   return ~UpdateByTables(~crc, p, size);
 }
 
+// Appending n zero bytes multiplies a remainder by x^(8n); the inversions at both ends cancel out in the sum of the two CRCs.
+uint64_t CombineCrc64(uint64_t a, uint64_t b, uint64_t b_length) {
+  // Products of polynomials modulo ours, reflected: bit 63 is x^0.
+  const auto multiply = [](uint64_t x, uint64_t y) {
+    uint64_t product = 0;
+    for (uint64_t bit = 1ull << 63; bit != 0; bit >>= 1) {
+      if (x & bit) product ^= y;
+      y = (y >> 1) ^ ((y & 1) ? kPolynomial : 0);
+    }
+    return product;
+  };
+  uint64_t shift = 1ull << 63, square = 1ull << (63 - 8);
+  for (; b_length != 0; b_length >>= 1) {
+    if (b_length & 1) shift = multiply(shift, square);
+    square = multiply(square, square);
+  }
+  return multiply(shift, a) ^ b;
+}
+
 uint64_t Crc64Portable(uint64_t crc, const void* data, size_t size) {
   return ~UpdateByTables(~crc, static_cast<const uint8_t*>(data), size);
 }

@@ -32,9 +32,10 @@ size_t FrameEncoder::Encode(uint32_t pgno, const uint8_t* page, uint32_t page_si
   return kFrameHeaderSize + size_t(n);
 }
 
+size_t FramePrefix(const uint8_t* frame) { return (frame[5] & kFrameHasSize) ? kFrameHeaderSize : kPageHeaderSize; }
+
 uint64_t FrameCrc(uint64_t crc, const uint8_t* frame, const uint8_t* page, uint32_t page_size) {
-  const size_t prefix = (frame[5] & kFrameHasSize) ? kFrameHeaderSize : kPageHeaderSize;
-  return Crc64(Crc64(crc, frame, prefix), page, page_size);
+  return Crc64(Crc64(crc, frame, FramePrefix(frame)), page, page_size);
 }
 
 FrameError DecodeFrame(const uint8_t* src, size_t size, bool exact, uint32_t page_size, uint8_t* dst, uint32_t* pgno,

@@ -53,6 +53,12 @@ class FrameEncoder {
   alignas(16) unsigned char lz4_state_[16448];  // an LZ4_stream_t
 };
 
+// The CRC of a followed by b, from the CRCs of the two and the length of b: pieces can be summed apart, in any order.
+uint64_t CombineCrc64(uint64_t a, uint64_t b, uint64_t b_length);
+
+// Bytes of a frame before its payload.
+size_t FramePrefix(const uint8_t* frame);
+
 // Continues a file checksum over one frame: what stands before the payload as stored, then the page itself.
 uint64_t FrameCrc(uint64_t crc, const uint8_t* frame, const uint8_t* page, uint32_t page_size);
 

@@ -9,6 +9,12 @@ namespace {
 
 using Bytes = Napi::Uint8Array;
 
+Napi::Value CombineCrc64Call(const Napi::CallbackInfo& info) {
+  bool lossless = true;
+  const uint64_t a = info[0].As<Napi::BigInt>().Uint64Value(&lossless), b = info[1].As<Napi::BigInt>().Uint64Value(&lossless);
+  return Napi::BigInt::New(info.Env(), CombineCrc64(a, b, uint64_t(info[2].As<Napi::Number>().Int64Value())));
+}
+
 Napi::Value Crc64Call(const Napi::CallbackInfo& info) {
   bool lossless = true;
   const uint64_t crc = info[0].As<Napi::BigInt>().Uint64Value(&lossless);
@@ -97,6 +103,7 @@ Napi::Value SumPages(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void ExportLtxCodec(Napi::Env env, Napi::Object exports) {
+  exports.Set("combineCrc64", Napi::Function::New(env, CombineCrc64Call, "combineCrc64"));
   exports.Set("crc64", Napi::Function::New(env, Crc64Call, "crc64"));
   exports.Set("encodeFrames", Napi::Function::New(env, EncodeFrames, "encodeFrames"));
   exports.Set("decodeFrames", Napi::Function::New(env, DecodeFrames, "decodeFrames"));

@@ -300,27 +300,34 @@ class HydrateWork : public Napi::AsyncWorker {
       if (run > 0 && errno_ == 0) errno_ = file_->Write(first, pages.data(), run);
       run = 0;
     };
-    for (size_t i = 0; i + 2 < frames_.size() && errno_ == 0; i += 3) {
+    std::vector<uint8_t> unwanted(page_size);
+    for (size_t i = 0; i + 3 < frames_.size() && errno_ == 0; i += 4) {
       uint32_t offset = frames_[i], size = frames_[i + 1], pgno = frames_[i + 2];
-      if (run == kBatch || (run > 0 && pgno != first + run)) flush();
-      if (run == 0) first = pgno;
+      const bool wanted = frames_[i + 3] != 0;
+      if (wanted && (run == kBatch || (run > 0 && pgno != first + run))) flush();
+      if (wanted && run == 0) first = pgno;
+      uint8_t* page = wanted ? pages.data() + size_t(run) * page_size : unwanted.data();
       uint32_t found = 0;
       size_t used;
       bool inside = size_t(offset) + size <= size_;
-      if (!inside || DecodeFrame(data_ + offset, size, true, page_size, pages.data() + size_t(run) * page_size, &found,
-                                 &used) != FrameError::kNone || found != pgno) {
-        damaged_ = double(i / 3);
+      if (!inside || DecodeFrame(data_ + offset, size, true, page_size, page, &found, &used) != FrameError::kNone ||
+          found != pgno) {
+        damaged_ = double(i / 4);
         break;
       }
-      run++;
+      crc_ = FrameCrc(crc_, data_ + offset, page, page_size);
+      crc_length_ += FramePrefix(data_ + offset) + page_size;
+      if (wanted) run++;
     }
     flush();
   }
 
   void OnOK() override {
-    auto result = Napi::Array::New(Env(), 2);
+    auto result = Napi::Array::New(Env(), 4);
     result[0u] = errno_;
     result[1u] = damaged_;
+    result[2u] = Napi::BigInt::New(Env(), crc_);
+    result[3u] = double(crc_length_);
     deferred_.Resolve(result);
   }
   void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
@@ -334,6 +341,7 @@ class HydrateWork : public Napi::AsyncWorker {
   std::vector<uint32_t> frames_;
   int errno_ = 0;
   double damaged_ = -1;
+  uint64_t crc_ = 0, crc_length_ = 0;  // of the frames as file checksums count them
 };
 
 Napi::Value WriteHydrated(const Napi::CallbackInfo& info) {
@@ -364,6 +372,17 @@ Napi::Value SyncHydrated(const Napi::CallbackInfo& info) {
   auto promise = work->promise();
   work->Queue();
   return promise;
+}
+
+// The file turned out to be damaged: what was taken from it is absent again.
+void UnmarkHydrated(const Napi::CallbackInfo& info) {
+  auto replica = ReplicaArgument(info[0]);
+  View* view = replica ? replica->FindView(U32(info[1])) : nullptr;
+  if (view == nullptr) return;
+  auto pgnos = info[2].As<Napi::Uint32Array>();
+  for (size_t i = 0; i < pgnos.ElementLength(); i++) {
+    if (pgnos[i] <= view->commit && view->Lookup(pgnos[i]) == kHydrated) view->Set(pgnos[i], kAbsent);
+  }
 }
 
 void MarkHydrated(const Napi::CallbackInfo& info) {
@@ -411,6 +430,7 @@ void ExportWorker(Napi::Env env, Napi::Object exports) {
   exports["resizeHydrated"] = Napi::Function::New(env, ResizeHydrated);
   exports["writeHydrated"] = Napi::Function::New(env, WriteHydrated);
   exports["syncHydrated"] = Napi::Function::New(env, SyncHydrated);
+  exports["unmarkHydrated"] = Napi::Function::New(env, UnmarkHydrated);
   exports["markHydrated"] = Napi::Function::New(env, MarkHydrated);
 }
 

@@ -3,6 +3,9 @@ export interface LtxCodecNative {
   /** Continues a CRC-64/GO-ISO; 0n starts one. Updates chain. `portable`: without special instructions, for tests. */
   crc64(crc: bigint, data: Uint8Array, portable?: boolean): bigint
 
+  /** The CRC of a followed by b, whose length in bytes is given, from the CRCs of the two. */
+  combineCrc64(a: bigint, b: bigint, length: number): bigint
+
   /**
    * Compresses `pgnos.length` pages, which stand one after another in `pages`, into frames one after another in `out`, and
    * their sizes into `sizes`. `out` must have room for `maxFrameSize(pageSize)` bytes a page. `state[0]`, the file's running

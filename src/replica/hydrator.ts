@@ -13,7 +13,9 @@ import { type FileTable, fileLabel, replaced } from './file-table.js'
 import { type HydrationMeta, readMeta, writeMeta } from './hydration-meta.js'
 import type { NativeHydratedFile } from './native-replica.js'
 import { PageSet } from './page-set.js'
+import { pageKey } from './page-store.js'
 import type { ReplicaView } from './view-set.js'
+import { WholeFile } from './whole-file.js'
 
 /** Ranges in hand at once: some on their way from the store while others are decoded and written. */
 const PARALLEL_RANGES = 6
@@ -181,25 +183,76 @@ export class Hydrator {
   }
 
   async #fill(): Promise<void> {
+    let retried = false
     for (;;) {
       const view = this.#view
       if (!view || this.#closed) return
       this.#resize(view.state.commit)
       const wanted = this.#missing(view)
       if (wanted.length === 0) break
+      const whole = await this.#wholeFiles(wanted)
+      const partly = wanted.filter(({ file }) => !whole.has(file))
+      const pages = [...partly, ...[...whole.values()].flatMap((file) => file.pages)]
+      const needed = new Set(wanted.map(({ file, pgno }) => pageKey(file, pgno)))
       const results = await Promise.allSettled(
-        planFetch(wanted, undefined, RANGE).map((range) => this.#queue.add(() => this.#fetch(range))),
+        planFetch(pages, undefined, RANGE).map((range) =>
+          this.#queue.add(() => this.#fetch(range, needed, whole.get(range.file))),
+        ),
       )
+      if (results.every(({ status }) => status === 'fulfilled')) results.push(...(await this.#verify(whole)))
       const failed = results.find((result) => result.status === 'rejected')
       if (!failed) {
         this.#retryMs = RETRY_MS
         continue
       }
       const { reason } = failed
+      // A damaged reply is asked for once more before another file is looked for.
+      if (isLitestreamError(reason, 'LTX_CORRUPT') && !retried) {
+        retried = true
+        continue
+      }
       if (this.#closed || !isLitestreamError(reason, 'NOT_FOUND', 'LTX_CORRUPT', 'INVALID_ARGUMENT')) throw reason
       await this.#elsewhere(view, reason)
     }
     await this.#completed()
+  }
+
+  /** Files of which most is wanted, read whole so that they can be verified. */
+  async #wholeFiles(wanted: readonly WantedPage[]): Promise<Map<number, WholeFile>> {
+    const { client, files, signal } = this.#options
+    const bytes = new Map<number, number>()
+    for (const { file, size } of wanted) bytes.set(file, (bytes.get(file) ?? 0) + size)
+    const whole = new Map<number, WholeFile>()
+    await Promise.all(
+      [...bytes].map(async ([file, size]) => {
+        const info = files().get(file)
+        if (size >= info.size / 2) whole.set(file, await WholeFile.open(client, info, file, signal))
+      }),
+    )
+    return whole
+  }
+
+  /** What a file brought that does not add up is absent again. */
+  #verify(whole: ReadonlyMap<number, WholeFile>): Promise<PromiseSettledResult<void>[]> {
+    return Promise.allSettled(
+      [...whole].map(async ([file, { pages }]) => {
+        try {
+          await (whole.get(file) as WholeFile).verify(this.#options.signal)
+        } catch (error) {
+          if (isLitestreamError(error, 'LTX_CORRUPT')) this.#distrust(file, pages)
+          throw error
+        }
+      }),
+    )
+  }
+
+  #distrust(file: number, pages: readonly WantedPage[]): void {
+    const view = this.#view
+    if (!view) return
+    const pgnos = pages.filter(({ pgno }) => view.state.map.fileOf(pgno) === file).map(({ pgno }) => pgno)
+    for (const pgno of pgnos) this.#present.delete(pgno)
+    native.unmarkHydrated(this.#options.replica, view.id, Uint32Array.from(pgnos))
+    this.#report()
   }
 
   /** Throws the cause again where no other file has what the lost one had. */
@@ -225,7 +278,7 @@ export class Hydrator {
     return wanted
   }
 
-  async #fetch(range: FetchRange): Promise<void> {
+  async #fetch(range: FetchRange, needed: ReadonlySet<number>, whole: WholeFile | undefined): Promise<void> {
     if (this.#closed) return
     const { client, files, signal } = this.#options
     const { file } = this
@@ -235,12 +288,13 @@ export class Hydrator {
     // The replica was begun anew meanwhile: what was read is of no use.
     if (this.file !== file) return
     const pages = [...range.pages].sort((a, b) => a.pgno - b.pgno)
-    const frames = new Uint32Array(pages.length * 3)
+    const wanted = pages.map(({ file, pgno }) => needed.has(pageKey(file, pgno)))
+    const frames = new Uint32Array(pages.length * 4)
     pages.forEach((page, i) => {
-      frames.set([page.offset - range.offset, page.size, page.pgno], i * 3)
+      frames.set([page.offset - range.offset, page.size, page.pgno, wanted[i] ? 1 : 0], i * 4)
     })
     // A transaction that begins meanwhile sees the current view or a newer one, and neither reads these pages from the file.
-    const [errno, damaged] = await native.writeHydrated(file, data, frames)
+    const [errno, damaged, crc, length] = await native.writeHydrated(file, data, frames)
     if (errno !== 0) throw openError(this.#options.path, errno)
     if (damaged >= 0) {
       throw new LitestreamError(
@@ -253,10 +307,13 @@ export class Hydrator {
         },
       )
     }
+    whole?.add({ range, crc, length })
     const current = this.#view
     if (!current || this.file !== file) return
     // The view may have moved on: only what it still wants in this version is present.
-    const fresh = pages.filter(({ pgno, file }) => current.state.map.fileOf(pgno) === file).map(({ pgno }) => pgno)
+    const fresh = pages
+      .filter(({ pgno, file }, i) => wanted[i] && current.state.map.fileOf(pgno) === file)
+      .map(({ pgno }) => pgno)
     for (const pgno of fresh) this.#present.add(pgno)
     this.#mark(current, Uint32Array.from(fresh))
     this.#report()

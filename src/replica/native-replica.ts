@@ -154,9 +154,18 @@ export interface ReplicaWorkerNative {
   sharingViews(replica: number, file: NativeHydratedFile): number
   /** Makes room for so many pages; 0 or an errno. */
   resizeHydrated(file: NativeHydratedFile, pages: number): number
-  /** Decodes frames ([offset, size, pgno] each) and writes the pages, off this thread: [errno, index of a damaged frame or -1]. */
-  writeHydrated(file: NativeHydratedFile, source: Uint8Array, frames: Uint32Array): Promise<[number, number]>
+  /**
+   * Decodes frames ([offset, size, pgno, 1 to write its page] each), off this thread: [errno, index of a damaged frame or -1, the
+   * CRC of all frames as a file checksum counts them, and of how many bytes].
+   */
+  writeHydrated(
+    file: NativeHydratedFile,
+    source: Uint8Array,
+    frames: Uint32Array,
+  ): Promise<[errno: number, damaged: number, crc: bigint, length: number]>
   syncHydrated(file: NativeHydratedFile): Promise<number>
+  /** Takes pages of the hydrated file out of the view again. */
+  unmarkHydrated(replica: number, view: number, pgnos: Uint32Array): void
   /** Enters pages that are in the hydrated file into the view. */
   markHydrated(replica: number, view: number, pgnos: Uint32Array): void
 }

@@ -7,7 +7,16 @@ import type { LitestreamError } from '../../src/errors.js'
 import type { Replica } from '../../src/replica/open-replica.js'
 import { runScript } from '../support/child.js'
 import { contentHashes } from '../support/content.js'
-import { connect, damageFrame, integrity, makeSource, openTestReplica, type Source, value } from '../support/replica.js'
+import {
+  changeLiteral,
+  connect,
+  damageFrame,
+  integrity,
+  makeSource,
+  openTestReplica,
+  type Source,
+  value,
+} from '../support/replica.js'
 import { until } from '../support/until.js'
 
 const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);
@@ -267,3 +276,16 @@ async function fillSmallDisk(t: TestContext, source: Source, copy: string, makeR
 function mount(...args: string[]): void {
   execFileSync('mount', args)
 }
+
+test('damage that no ranged read can see: the file checksum tells, and another file has the pages', async (t) => {
+  const source = await makeSource(t)
+  const { url, history, directory } = source
+  await history.commit(SEED)
+  const snapshot = await history.snapshot()
+  // A literal of the LZ4 payload: it still decodes to a page.
+  await changeLiteral(source, snapshot, 'PRIMARY KEY')
+  const copy = path.join(directory, 'copy.db')
+  const replica = await openTestReplica(t, url, { hydrate: copy })
+  await replica.hydrated
+  assertCopy(source, copy)
+})

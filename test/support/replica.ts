@@ -78,6 +78,17 @@ export async function damageFrame(source: Source, info: LtxFileInfo, pgno: numbe
   utimesSync(name, info.createdAt / 1000, info.createdAt / 1000)
 }
 
+/** Changes one letter of a text that stands uncompressed in a file of a `file://` replica: the file decodes as before. */
+export async function changeLiteral(source: Source, info: LtxFileInfo, text: string): Promise<void> {
+  const name = path.join(source.files, 'ltx', String(info.level), formatFileName(info.minTxid, info.maxTxid))
+  const bytes = readFileSync(name)
+  const at = bytes.indexOf(text)
+  if (at < 0) throw new Error(`"${text}" does not stand in ${name}`)
+  bytes[at] ^= 0x20
+  writeFileSync(name, bytes)
+  utimesSync(name, info.createdAt / 1000, info.createdAt / 1000)
+}
+
 /** The page count and every page of a database, as SQL sees it: what makes two of them equal. */
 export function integrity(db: Database.Database): string {
   return String(db.pragma('integrity_check', { simple: true }))

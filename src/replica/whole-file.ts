@@ -1,0 +1,67 @@
+import { corrupt } from '../ltx/corrupt.js'
+import { CHECKSUM_FLAG, HEADER_SIZE } from '../ltx/format.js'
+import { native } from '../native.js'
+import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
+import type { FetchRange, WantedPage } from './fetch-plan.js'
+import { readFileIndex } from './file-index.js'
+import { fileLabel } from './file-table.js'
+
+/** The checksum of what a range had, as file checksums count it. */
+export interface Piece {
+  readonly range: FetchRange
+  readonly crc: bigint
+  /** Bytes that it was made of. */
+  readonly length: number
+}
+
+/**
+ * A file of which so much is wanted that all of it is read: its checksum can then be verified, which ranged reads cannot. The pieces
+ * may come in any order.
+ */
+export class WholeFile {
+  readonly info: LtxFileInfo
+  /** Every frame of the file. */
+  readonly pages: readonly WantedPage[]
+  readonly #client: ReplicaClient
+  readonly #pieces: Piece[] = []
+
+  private constructor(client: ReplicaClient, info: LtxFileInfo, pages: readonly WantedPage[]) {
+    this.#client = client
+    this.info = info
+    this.pages = pages
+  }
+
+  /** `file`: its ordinal. */
+  static async open(client: ReplicaClient, info: LtxFileInfo, file: number, signal: AbortSignal): Promise<WholeFile> {
+    const { index } = await readFileIndex(client, info, signal)
+    const pages = Array.from(index.pgnos, (pgno, i) => ({
+      pgno,
+      file,
+      offset: index.offsets[i],
+      size: index.sizes[i],
+    }))
+    return new WholeFile(client, info, pages)
+  }
+
+  add(piece: Piece): void {
+    this.#pieces.push(piece)
+  }
+
+  /** Throws LTX_CORRUPT where the checksum in the trailer is not that of the bytes before it. */
+  async verify(signal: AbortSignal): Promise<void> {
+    const pieces = this.#pieces.sort((a, b) => a.range.offset - b.range.offset)
+    const { range } = pieces[pieces.length - 1]
+    const [head, rest] = await Promise.all([
+      this.#client.read(this.info, { offset: 0, length: HEADER_SIZE }, { signal }),
+      this.#client.read(this.info, { offset: range.offset + range.length }, { signal }),
+    ])
+    let crc = native.crc64(0n, head.data)
+    for (const piece of pieces) crc = native.combineCrc64(crc, piece.crc, piece.length)
+    const end = rest.data.length - 8
+    crc = native.crc64(crc, rest.data.subarray(0, end)) | CHECKSUM_FLAG
+    const stored = new DataView(rest.data.buffer, rest.data.byteOffset + end, 8).getBigUint64(0)
+    if (stored === crc) return
+    const why = `file checksum is ${stored.toString(16)}, computed ${crc.toString(16)}`
+    throw corrupt(why, fileLabel(this.info), this.info.size - 8)
+  }
+}
