@@ -183,6 +183,11 @@ export class Fetcher {
     this.#fill(view, bytes, 0, pages)
   }
 
+  /** Adds the ordinals of the files that are being read. */
+  collectFiles(into: Set<number>): void {
+    for (const key of this.#flights.keys()) into.add(Math.floor(key / 2 ** 32))
+  }
+
   /** Resolves when everything asked for so far has been answered. */
   async idle(): Promise<void> {
     await Promise.all([this.#urgent.onIdle(), this.#ahead.onIdle()])

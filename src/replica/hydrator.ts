@@ -64,6 +64,8 @@ export class Hydrator {
   #capacity = 0
   #metaTxid = 0
   #closed = false
+  /** Ordinals of the files that the filling under way reads. */
+  #reading = new Set<number>()
   /** Of the file; another one under its name is not what a meta file of ours may speak of. */
   #inode: number | undefined
 
@@ -190,6 +192,7 @@ export class Hydrator {
       this.#resize(view.state.commit)
       const wanted = this.#missing(view)
       if (wanted.length === 0) break
+      this.#reading = new Set(wanted.map(({ file }) => file))
       const whole = await this.#wholeFiles(wanted)
       const partly = wanted.filter(({ file }) => !whole.has(file))
       const pages = [...partly, ...[...whole.values()].flatMap((file) => file.pages)]
@@ -214,7 +217,13 @@ export class Hydrator {
       if (this.#closed || !isLitestreamError(reason, 'NOT_FOUND', 'LTX_CORRUPT', 'INVALID_ARGUMENT')) throw reason
       await this.#elsewhere(view, reason)
     }
+    this.#reading = new Set()
     await this.#completed()
+  }
+
+  /** Adds the ordinals of the files that are being read. */
+  collectFiles(into: Set<number>): void {
+    for (const file of this.#reading) into.add(file)
   }
 
   /** Files of which most is wanted, read whole so that they can be verified. */

@@ -42,6 +42,8 @@ export interface ReplicaDetails {
   readonly views: number
   readonly pagesCached: number
   readonly indexBytes: number
+  /** LTX files that are kept track of. */
+  readonly files: number
 }
 
 /** A state of a replica that connections can be opened at. */

@@ -114,6 +114,17 @@ export class PageMap {
     return this.#chunks[Math.floor((pgno - 1) / CHUNK_PAGES)]?.files[(pgno - 1) % CHUNK_PAGES] ?? 0
   }
 
+  /** Adds the ordinals of all files that pages of this map are in. */
+  collectFiles(into: Set<number>): void {
+    for (const chunk of this.#chunks) {
+      let last = 0
+      for (const file of chunk?.files ?? []) {
+        if (file !== last) into.add(file)
+        last = file
+      }
+    }
+  }
+
   /** Bytes held by chunks that no frozen map shares, plus the shared ones; for the statistics. */
   get byteLength(): number {
     return this.#chunks.reduce((bytes, chunk) => bytes + (chunk ? CHUNK_PAGES * 12 : 0), 0)

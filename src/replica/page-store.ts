@@ -85,6 +85,13 @@ export class PageStore {
     }
   }
 
+  /** Drops the pages of files that nothing refers to any more: their ordinals are about to be given to other files. */
+  dropFiles(files: ReadonlySet<number>): void {
+    for (const lru of [this.#leaves, this.#interior]) {
+      for (const key of [...lru.keys()]) if (files.has(Math.floor(key / 2 ** 32))) this.drop(key)
+    }
+  }
+
   /** Gives resident pages other keys; undefined keeps the one there is. */
   rekey(rename: (file: number, pgno: number) => number | undefined): void {
     for (const lru of [this.#leaves, this.#interior]) {

@@ -32,6 +32,8 @@ export type SessionEvent =
 
 /** How soon a view that was retired while it was read is looked at again. */
 const COLLECT_MS = 200
+/** Files that may be added to the table before it is swept. */
+const RECLAIM_FILES = 512
 /** How often the files of a view are looked for while the store changes under the search. */
 const REPLICA_ATTEMPTS = 3
 
@@ -53,6 +55,8 @@ export class ReplicaSession {
   #hydrator: Hydrator | undefined
   #opening: Promise<void> | undefined
   #stale = false
+  /** Files known at which those that nothing refers to are looked for. */
+  #reclaimAt = RECLAIM_FILES
   #staleTimer: NodeJS.Timeout | undefined
   #collecting: NodeJS.Timeout | undefined
 
@@ -252,6 +256,7 @@ export class ReplicaSession {
       views: this.#views.size,
       pagesCached: this.#store.size,
       indexBytes: this.#views.current.state.map.byteLength,
+      files: this.#chain.files.size,
     }
   }
 
@@ -304,7 +309,24 @@ export class ReplicaSession {
         break
     }
     this.#collect()
+    this.#reclaimFiles()
     this.#hydrator?.fold()
+  }
+
+  /** The table of files holds what views point into, and some more: not every file there ever was. */
+  #reclaimFiles(): void {
+    const { files } = this.#chain
+    if (files.size < this.#reclaimAt) return
+    const used = new Set<number>()
+    for (const { state } of this.#views.all()) state.map.collectFiles(used)
+    used.add(files.ordinal(this.#views.current.state.anchor))
+    this.#fetcher.collectFiles(used)
+    this.#hydrator?.collectFiles(used)
+    const freed = files.reclaim(used)
+    for (const store of new Set([this.#store, ...[...this.#views.all()].map((view) => view.store)])) {
+      store.dropFiles(freed)
+    }
+    this.#reclaimAt = files.size + RECLAIM_FILES
   }
 
   /** Frees retired views; while some are still read, it looks again by itself: the next poll may be long in coming. */
