@@ -38,7 +38,9 @@ async function answer(question: Question, options: Options): Promise<Result> {
   }
   try {
     const [before, date] = [machine(), new Date().toISOString()]
-    const { name, question: asked, limit } = question
+    const { question: asked, limit } = question
+    const usual = options.quick ? SIZES['10 MB'] : SIZES['160 MB']
+    const name = options.posts === usual ? question.name : `${question.name}-${options.posts}`
     const tables = await question.run(bench)
     return { name, question: asked, limit, machine: before, date, quick: options.quick, tables }
   } finally {
@@ -92,7 +94,11 @@ const program = new Command('bench')
   .description('Measures this package beside its peers; one table a question.')
   .argument('[name...]', 'questions; all of them by default')
   .option('--quick', 'small data and few rounds; not written to bench/results unless --save', false)
-  .option('--posts <n>', 'posts in the dataset (1,900,000 make 1.5 GB)', Number)
+  .option(
+    '--posts <n>',
+    'posts in the dataset (1900000 make 1.5 GB); another size than usual has a results file of its own',
+    Number,
+  )
   .option('--json', 'print JSON instead of tables', false)
   .option('--plot', 'also draw SVG pictures into bench/results', false)
   .option('--list', 'list the questions', false)
