@@ -18,7 +18,7 @@ export const application: Question = {
   limit: 'The cores: replication reads, compresses and sends what the application writes.',
   needs: { s3: true },
   async run(bench) {
-    const data = bench.dataset()
+    const data = bench.dataset(12_500)
     const stage = await bench.stage()
     const litestream = process.env.LITESTREAM_BIN
     const subjects = [
@@ -39,7 +39,7 @@ export const application: Question = {
           ]),
     ]
     const rates: number[][] = subjects.map(() => [])
-    for (let round = bench.rounds(7, 1); round > 0; round--) {
+    for (let round = bench.rounds(5, 1); round > 0; round--) {
       for (const [i, { subject, url, ...rest }] of subjects.entries()) {
         bench.progress(subject)
         const directory = path.join(bench.directory, `${i}-${round}`)
