@@ -3,7 +3,7 @@ import { CreateBucketCommand } from '@aws-sdk/client-s3'
 import { openReplicaClient } from '../../src/storage/open.js'
 import type { ReplicaClient } from '../../src/storage/replica-client.js'
 import { type ProxyProcess, startProxyProcess } from '../../test/support/proxy-process.js'
-import { s3Sdk, s3Server, s3Url } from '../../test/support/s3.js'
+import { removeBucket, s3Sdk, s3Server, s3Url } from '../../test/support/s3.js'
 import { publishSnapshot } from './publish.js'
 import { PythonReader } from './python-reader.js'
 
@@ -81,7 +81,9 @@ export class Stage {
     return { requests, gets: kinds.GET ?? 0, lists: kinds.LIST ?? 0, rounds, bytes: bytesToClient }
   }
 
+  /** Removes the bucket too: a test server keeps everything in memory. */
   async close(): Promise<void> {
     await this.proxy.close()
+    await removeBucket(this.bucket)
   }
 }

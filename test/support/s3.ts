@@ -49,17 +49,21 @@ export async function s3Bucket(t: Pick<TestContext, 'after'>, server: S3Server =
   const bucket = `test-${randomUUID()}`
   const sdk = s3Sdk(server)
   await sdk.send(new CreateBucketCommand({ Bucket: bucket }))
-  t.after(async () => {
-    for (;;) {
-      const { Contents = [] } = await sdk.send(new ListObjectsV2Command({ Bucket: bucket }))
-      if (Contents.length === 0) break
-      const Objects = Contents.map(({ Key }) => ({ Key }))
-      await sdk.send(new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects, Quiet: true } }))
-    }
-    await sdk.send(new DeleteBucketCommand({ Bucket: bucket }))
-    sdk.destroy()
-  })
+  sdk.destroy()
+  t.after(() => removeBucket(bucket, server))
   return bucket
+}
+
+export async function removeBucket(bucket: string, server: S3Server = s3Server()): Promise<void> {
+  const sdk = s3Sdk(server)
+  for (;;) {
+    const { Contents = [] } = await sdk.send(new ListObjectsV2Command({ Bucket: bucket }))
+    if (Contents.length === 0) break
+    const Objects = Contents.map(({ Key }) => ({ Key }))
+    await sdk.send(new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects, Quiet: true } }))
+  }
+  await sdk.send(new DeleteBucketCommand({ Bucket: bucket }))
+  sdk.destroy()
 }
 
 /** The replica URL for a path in a bucket, credentials and endpoint in it. `endpoint`: a proxy in front of the server. */
