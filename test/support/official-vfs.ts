@@ -1,7 +1,8 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { until } from './until.js'
 
 /** Debian's shell: unlike better-sqlite3 it opens URIs and loads extensions by their file name alone. */
 const SQLITE3 = '/usr/bin/sqlite3'
@@ -33,6 +34,40 @@ export async function askOfficialVfs(
     maxBuffer: 64 * 1024 * 1024,
   })
   return (await run).stdout.trim()
+}
+
+/** A connection of the official VFS that stays open. */
+export class OfficialConnection {
+  readonly #shell
+  #output = ''
+  #asked = 0
+
+  /** `log`: where the extension logs. */
+  constructor(url: string, log: string) {
+    const { AWS_CA_BUNDLE: _, ...environment } = process.env
+    const env = { ...environment, LITESTREAM_REPLICA_URL: url, LITESTREAM_LOG_FILE: log }
+    this.#shell = spawn(SQLITE3, ['-batch'], { env, stdio: ['pipe', 'pipe', 'pipe'] })
+    for (const stream of [this.#shell.stdout, this.#shell.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => {
+        this.#output += text
+      })
+    }
+    const load = `.load ${extension()} sqlite3_litestreamvfs_init`
+    this.#shell.stdin.write(`${load}\n.open file:app.db?vfs=litestream\n.bail off\n`)
+  }
+
+  /** Everything that the shell prints for `sql`, errors included. */
+  async ask(sql: string): Promise<string> {
+    const end = `--end ${++this.#asked}--`
+    this.#output = ''
+    this.#shell.stdin.write(`${sql};\n.print ${end}\n`)
+    await until(`the official VFS answers ${sql}`, () => this.#output.includes(end))
+    return this.#output.replace(end, '').trim()
+  }
+
+  close(): void {
+    this.#shell.kill('SIGKILL')
+  }
 }
 
 /** The shell's hash over the whole content of a local database; `askOfficialVfs(url, '.sha3sum', …)` gives that of a replica. */

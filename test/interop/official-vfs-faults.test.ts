@@ -1,0 +1,78 @@
+// What the official VFS gets wrong on a replica that ours reads right: the faults that test/replica/views.test.ts tests ours for.
+// Should a release of it be right one day, the test of that fault fails here, and goes.
+import assert from 'node:assert/strict'
+import path from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { cleanUp } from '../support/clean-up.js'
+import { compactRange } from '../support/compact.js'
+import { askOfficialVfs, OfficialConnection } from '../support/official-vfs.js'
+import { connect, makeSource, openTestReplica, type Source, value } from '../support/replica.js'
+import { until } from '../support/until.js'
+
+const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);
+  WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+    INSERT INTO t SELECT i, 0, hex(randomblob(200)) FROM n;`
+
+/** Both VFSs on one replica. */
+async function both(t: TestContext, source: Source) {
+  const official = new OfficialConnection(source.url, path.join(source.directory, 'official.log'))
+  cleanUp(t, () => official.close())
+  const replica = await openTestReplica(t, source.url)
+  return { official, ours: connect(t, replica.uri) }
+}
+
+test('B1: the official VFS goes back in time when an older compacted file appears', async (t) => {
+  const source = await makeSource(t)
+  const { history } = source
+  await history.commit(SEED)
+  await compactRange(source, 1, 1, 1)
+  for (let n = 1; n <= 4; n++) await history.commit(`UPDATE t SET n = ${n} WHERE id = 1`)
+  const { official, ours } = await both(t, source)
+  const sql = 'SELECT n FROM t WHERE id = 1'
+  assert.equal(await official.ask(sql), '4')
+  await compactRange(source, 1, 2, 3)
+  await until('the official VFS has gone back', async () => (await official.ask(sql)) === '2')
+  assert.equal(value(ours, sql), 4)
+})
+
+test('B3: the official VFS loses every page that a shrinking file does not have', async (t) => {
+  const source = await makeSource(t)
+  const { history } = source
+  await history.commit(SEED)
+  await history.commit('DELETE FROM t WHERE id > 1000')
+  const { official, ours } = await both(t, source)
+  assert.equal(await official.ask('PRAGMA litestream_txid'), '0000000000000002')
+  await history.commit('PRAGMA incremental_vacuum(20)')
+  const sql = 'SELECT count(v) FROM t'
+  await until('it has followed', async () => (await official.ask('PRAGMA litestream_txid')) === '0000000000000003')
+  // Pages that it has in its cache it still finds.
+  assert.match(await official.ask(sql), /error/i)
+  await until('ours has followed', () => value(ours, 'SELECT litestream_txid()') === '0000000000000003')
+  assert.equal(value(ours, sql), 1000)
+})
+
+test('B4: the official VFS takes the greatest page number for the size', async (t) => {
+  const source = await makeSource(t)
+  const { history, url, directory } = source
+  await history.commit(SEED)
+  await history.commit('DELETE FROM t WHERE id > 1000')
+  await history.commit('PRAGMA incremental_vacuum')
+  const pages = history.db.pragma('page_count', { simple: true })
+  const log = path.join(directory, 'official.log')
+  assert.ok(Number(await askOfficialVfs(url, 'PRAGMA page_count', log)) > Number(pages))
+  const ours = connect(t, (await openTestReplica(t, url)).uri)
+  assert.equal(ours.pragma('page_count', { simple: true }), pages)
+})
+
+test('B13: the official litestream_time() stays where it was opened', async (t) => {
+  const source = await makeSource(t)
+  const { history } = source
+  await history.commit(SEED)
+  const { official, ours } = await both(t, source)
+  const opened = await official.ask('PRAGMA litestream_time')
+  await history.commit('UPDATE t SET n = 1 WHERE id = 1')
+  await until('it has followed', async () => (await official.ask('SELECT n FROM t WHERE id = 1')) === '1')
+  assert.equal(await official.ask('PRAGMA litestream_time'), opened)
+  await until('ours has followed', () => value(ours, 'SELECT n FROM t WHERE id = 1') === 1)
+  assert.equal(Date.parse(String(value(ours, 'SELECT litestream_time()'))), history.time)
+})
