@@ -76,3 +76,37 @@ test('B13: the official litestream_time() stays where it was opened', async (t) 
   await until('ours has followed', () => value(ours, 'SELECT n FROM t WHERE id = 1') === 1)
   assert.equal(Date.parse(String(value(ours, 'SELECT litestream_time()'))), history.time)
 })
+
+test('B8: the official VFS cannot read any more once the snapshot it was opened on is replaced', async (t) => {
+  const source = await makeSource(t)
+  const { history, client } = source
+  await history.commit(SEED)
+  await history.snapshot()
+  const { official, ours } = await both(t, source)
+  assert.equal(await official.ask('PRAGMA litestream_txid'), '0000000000000001')
+  await history.commit('UPDATE t SET n = 1 WHERE id = 1')
+  await history.snapshot()
+  await client.delete([
+    { level: 9, minTxid: 1, maxTxid: 1 },
+    { level: 0, minTxid: 1, maxTxid: 1 },
+  ])
+  await until('it has followed', async () => (await official.ask('PRAGMA litestream_txid')) === '0000000000000002')
+  assert.match(await official.ask('SELECT count(v) FROM t'), /error|locked/i)
+  await until('ours has followed', () => value(ours, 'SELECT litestream_txid()') === '0000000000000002')
+  assert.equal(value(ours, 'SELECT count(v) FROM t'), 2000)
+})
+
+test('B10: the official VFS never notices that the replica was begun anew', async (t) => {
+  const source = await makeSource(t)
+  const { history, client } = source
+  await history.commit(SEED)
+  await history.commit('UPDATE t SET n = 1')
+  const { official, ours } = await both(t, source)
+  assert.equal(await official.ask('PRAGMA litestream_txid'), '0000000000000002')
+  await client.delete([1, 2].map((txid) => ({ level: 0, minTxid: txid, maxTxid: txid })))
+  await history.restart('UPDATE t SET n = 2')
+  await until('ours has noticed', () => value(ours, 'SELECT litestream_txid()') === '0000000000000001')
+  assert.equal(value(ours, 'SELECT sum(n) FROM t'), 4000)
+  assert.notEqual(await official.ask('SELECT sum(n) FROM t'), '4000')
+  assert.equal(await official.ask('PRAGMA litestream_txid'), '0000000000000002')
+})
