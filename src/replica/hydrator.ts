@@ -153,7 +153,7 @@ export class Hydrator {
 
   async close(): Promise<void> {
     this.#closed = true
-    this.#queue.clear()
+    // What is queued ends by itself, having looked whether this is closed. (A queue that is cleared leaves those who wait, waiting.)
     await this.#working
     try {
       await this.#saveMeta()

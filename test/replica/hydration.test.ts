@@ -289,3 +289,16 @@ test('damage that no ranged read can see: the file checksum tells, and another f
   await replica.hydrated
   assertCopy(source, copy)
 })
+
+test('closing does not wait for ranges that were never begun', { timeout: 60_000 }, async (t) => {
+  const source = await makeSource(t)
+  const { url, history, directory } = source
+  await history.commit(SEED)
+  // Many files with some pages each: more ranges than are fetched at once.
+  for (let i = 0; i < 20; i++)
+    await history.commit(`UPDATE t SET n = 1 WHERE id BETWEEN ${i * 150} AND ${i * 150 + 20}`)
+  for (let i = 0; i < 5; i++) {
+    const replica = await openTestReplica(t, url, { hydrate: path.join(directory, `copy-${i}.db`) })
+    await replica.close()
+  }
+})
