@@ -32,7 +32,8 @@ bool IsOurParameter(const std::string& name) {
 // src/replica/options.ts, so that a handle and a plain URI of the same replica meet under one key.
 void AddEnvironment(std::map<std::string, std::string>* parameters) {
   for (const char* name : {"replica_url", "poll_interval", "cache_size", "hydration_enabled", "hydration_path", "open_timeout",
-                           "read_timeout", "max_stale", "concurrency"}) {
+                           "read_timeout", "max_stale", "concurrency", "read_ahead", "disk_cache",
+                           "disk_cache_size"}) {
     if (parameters->count(name)) continue;
     if (strcmp(name, "hydration_path") == 0 && !parameters->count("hydration_enabled")) continue;
     std::string variable = "LITESTREAM_";

@@ -62,7 +62,7 @@ const BOOLEANS: Readonly<Record<string, boolean>> = {
 }
 
 /** The names in a URI and, with LITESTREAM_ before them in capitals, in the environment. */
-const PARAMETERS = [
+export const PARAMETERS = [
   'replica_url',
   'poll_interval',
   'cache_size',

@@ -4,7 +4,9 @@ import path from 'node:path'
 import { test } from 'node:test'
 import Database from 'better-sqlite3'
 import { formatFileName } from '../../src/ltx/file-name.js'
+import { packageRoot } from '../../src/native.js'
 import { openReplica } from '../../src/replica/open-replica.js'
+import { PARAMETERS } from '../../src/replica/options.js'
 import { connect, damageFrame, makeSource, openTestReplica, value } from '../support/replica.js'
 import { until } from '../support/until.js'
 
@@ -89,4 +91,9 @@ test('a damaged page fails the read that needs it, with its reason, and no other
   assert.throws(() => value(db, 'SELECT sum(length(v)) FROM t'), { code: 'SQLITE_IOERR_READ' })
   assert.match(String(value(db, 'SELECT litestream_error()')), /LTX_CORRUPT: 0\/0000000000000001-0000000000000001\.ltx/)
   assert.equal(value(db, 'SELECT id FROM t WHERE id = 1'), 1)
+})
+
+test('a plain URI takes every parameter from the environment that openReplica does', () => {
+  const native = readFileSync(path.join(packageRoot(), 'native', 'vfs.cc'), 'utf8')
+  for (const name of PARAMETERS) assert.ok(native.includes(`"${name}"`), `${name} is not in native/vfs.cc`)
 })
