@@ -62,7 +62,7 @@ function goalsTable(): string {
 
 function tablesOf(name: string): string {
   if (!existsSync(path.join(resultsDirectory(), `${name}.json`)))
-    return `Not measured yet: \`npm run bench -- ${name}\`.`
+    return `Not measured yet: \`npm run bench -- ${name.replace(/-(\d+)$/, ' --posts $1')}\`.`
   const { question, limit, tables } = readResult(name)
   const parts = [`${question} What limits it: ${limit.charAt(0).toLowerCase()}${limit.slice(1)}`]
   for (const table of tables) {
