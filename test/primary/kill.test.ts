@@ -3,6 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import Database from 'better-sqlite3'
 import { restore } from '../../src/restore/restore.js'
 import { openReplicaClient } from '../../src/storage/open.js'
 import type { ReplicaClient } from '../../src/storage/replica-client.js'
@@ -70,7 +71,13 @@ test(`killed at random moments under load for ${SECONDS} s: every TXID is a comm
     await primary.sync()
     assert.equal(await primary.stop(), 0)
     states += await check()
-    assert.equal(await check.newest(), app.last, 'after a clean stop the last acknowledged commit is in the replica')
+    // An application that is killed between a commit and its note of it leaves one commit more than it acknowledged.
+    const committed = lastCommit(app.file)
+    assert.ok(
+      committed === app.last || committed === app.last + 1,
+      `${committed} is committed, ${app.last} acknowledged`,
+    )
+    assert.equal(await check.newest(), committed, 'after a clean stop the last commit is in the replica')
     await client.close()
     rmSync(place, { recursive: true })
   }
@@ -105,4 +112,14 @@ async function checker(client: ReplicaClient, app: App, output: string) {
     return txids.length
   }
   return Object.assign(check, { newest: async () => state(await newest()) })
+}
+
+/** The number of the last commit in the application's database. */
+function lastCommit(file: string): number {
+  const db = new Database(file, { readonly: true })
+  try {
+    return db.prepare('SELECT n FROM state').pluck().get() as number
+  } finally {
+    db.close()
+  }
 }
