@@ -65,7 +65,7 @@ try {
 }
 
 console.log('\n== tests')
-const tests = spawn(process.execPath, ['--test', '--test-concurrency=2', ...files], {
+const tests = spawn(process.execPath, ['--test', '--test-concurrency=2', '--test-timeout=600000', ...files], {
   cwd: root,
   stdio: 'inherit',
   env: { ...process.env, ...servers.env },

@@ -80,6 +80,8 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   readonly #stop: () => void
   readonly #hydrates: boolean
   #hydrated: Promise<void> | undefined
+  /** The event comes once, when the copy is complete for the first time: before anyone asks, perhaps. */
+  #wasHydrated = false
   #closed = false
   #closing: Promise<void> | undefined
   #workerClosed: (() => void) | undefined
@@ -134,6 +136,11 @@ export class Replica extends EventEmitter<ReplicaEvents> {
       commit: info.commit ?? 0,
       hydration: info.hydration,
     }
+  }
+
+  /** @internal the copy was complete before this handle was there */
+  noteHydrated(): void {
+    this.#wasHydrated = true
   }
 
   /** The worker's own figures. */
@@ -229,7 +236,8 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 
   async #awaitHydration(): Promise<void> {
-    if (!this.#hydrates || this.#info().hydration === 1) return
+    this.#info()
+    if (!this.#hydrates || this.#wasHydrated) return
     // What is awaited keeps the process alive, which neither the worker nor its channel does.
     const alive = setInterval(() => undefined, 2 ** 30)
     try {
@@ -255,6 +263,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
         this.emit('advance', { txid: event.txid, timestamp: new Date(event.timestamp) })
         break
       case 'hydrated':
+        this.noteHydrated()
         this.emit('hydrated', { path: event.path })
         break
       case 'stale':
@@ -303,7 +312,8 @@ export async function openReplica(
   const onAbort = () => void replica.close()
   signal?.addEventListener('abort', onAbort, { once: true })
   try {
-    await callWorker(id, key, { method: 'open' })
+    const { hydrated } = (await callWorker(id, key, { method: 'open' })) as { readonly hydrated: boolean }
+    if (hydrated) replica.noteHydrated()
     signal?.throwIfAborted()
     return replica
   } catch (error) {

@@ -84,6 +84,11 @@ export class ReplicaSession {
     return this.#views.opened
   }
 
+  /** Whether the local copy has been complete. */
+  get hydrated(): boolean {
+    return this.#hydrator?.complete ?? false
+  }
+
   async #open(): Promise<void> {
     const { url, cacheSize, concurrency, hydrate } = this.#options
     const signal = this.#abort.signal

@@ -66,7 +66,7 @@ async function onCall(request: BridgeRequest): Promise<void> {
 async function run(session: ReplicaSession, message: HandleCall): Promise<unknown> {
   switch (message.method) {
     case 'open':
-      return undefined
+      return { hydrated: session.hydrated }
     case 'refresh':
       return session.refresh()
     case 'stats':

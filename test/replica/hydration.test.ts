@@ -302,3 +302,16 @@ test('closing does not wait for ranges that were never begun', { timeout: 60_000
     await replica.close()
   }
 })
+
+test('hydrated resolves for whoever asks once the copy has been complete', { timeout: 60_000 }, async (t) => {
+  const source = await makeSource(t)
+  const { url, history, directory } = source
+  await history.commit(SEED)
+  const options = { hydrate: path.join(directory, 'copy.db') }
+  const first = await openTestReplica(t, url, options)
+  await first.hydrated
+  await history.commit('UPDATE t SET n = 1')
+  const second = await openTestReplica(t, url, options)
+  await second.hydrated
+  await first.hydrated
+})
