@@ -25,8 +25,8 @@ Replica& ReplicaOf(const ReplicaFile* file) { return **file->replica; }
 
 PinnedView ViewOf(const ReplicaFile* file) { return PinnedView(&ReplicaOf(file), file->reader->get(), file->view); }
 
-void Log(const ReplicaFile* file, int code, const char* format, const char* a, const char* b) {
-  LS_API(file->copy, log)(code, format, a, b);
+void LogError(const ReplicaFile* file, int code) {
+  LS_API(file->copy, log)(code, "litestream: %s", ReplicaOf(file).Error().c_str());
 }
 
 // SQLite must see a rollback-journal database (bytes 18, 19), a change counter that stands for the view (24..27, and 92..95 alike,
@@ -84,7 +84,7 @@ int ReadMiss(ReplicaFile* file, const View* view, uint32_t pgno, uint32_t offset
       replica.SetError("WORKER_THREAD_READ", "a replica cannot be read on the replica worker's own thread");
       break;
   }
-  Log(file, SQLITE_IOERR_READ, "litestream: %s%s", replica.Error().c_str(), "");
+  LogError(file, SQLITE_IOERR_READ);
   return SQLITE_IOERR_READ;
 }
 
@@ -176,7 +176,7 @@ int Lock(sqlite3_file* base, int level) {
   if (age > max_stale) {
     replica.SetError("REPLICA_STALE", "the store was last seen " + std::to_string(age) + " ms ago, max_stale is " +
                                           std::to_string(max_stale) + " ms");
-    Log(file, SQLITE_IOERR_LOCK, "litestream: %s%s", replica.Error().c_str(), "");
+    LogError(file, SQLITE_IOERR_LOCK);
     return SQLITE_IOERR_LOCK;
   }
   file->view = replica.ReadLock(file->reader->get());

@@ -1,5 +1,7 @@
+import { LRUCache } from 'lru-cache'
 import { native } from '../native.js'
 import { pageKey } from './page-store.js'
+import { CONNECTIONS } from './prefetcher.js'
 import type { TreeShape } from './tree-shape.js'
 import type { ReplicaView } from './view-set.js'
 
@@ -27,7 +29,7 @@ interface Walk {
  * of the next entries are fetched too, found in the index leaf and through the table's resident interior pages.
  */
 export class IndexWalk {
-  readonly #walks = new Map<number, Walk>()
+  readonly #walks = new LRUCache<number, Walk>({ max: CONNECTIONS })
   readonly #tree: TreeShape
 
   constructor(tree: TreeShape) {
@@ -47,10 +49,6 @@ export class IndexWalk {
     if (before >= 0 && before !== position) walk.direction = position > before ? 1 : -1
     // A second miss for one entry is of the page below the first: by now more of the way to the next rows is known.
     return walk.direction === 0 ? [] : this.#ahead(walk, view, root, walk.direction)
-  }
-
-  forget(reader: number): void {
-    this.#walks.delete(reader)
   }
 
   #walkOf(reader: number, view: ReplicaView, leaf: number): Walk | undefined {

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import { READ_AHEAD_KINDS, type ReadAheadKind } from './options.js'
 import { pageKey } from './page-store.js'
 import type { TreeShape } from './tree-shape.js'
@@ -20,6 +21,9 @@ const DENSE_LEAVES = 8
 const DENSE_INTERIOR = 16
 /** Leaves that were written one after another lie this close; interior pages lie much farther apart. */
 const NEAR = 16
+
+/** Connections whose course is remembered; nobody tells when one is closed, so the idle ones are forgotten. */
+export const CONNECTIONS = 1024
 
 /** Pages worth having soon. A reader that comes to `trigger` will want more. */
 export interface Ahead {
@@ -58,7 +62,7 @@ interface ReaderState {
  * known, its children are followed in key order; page numbers only where it is not.
  */
 export class Prefetcher {
-  readonly #readers = new Map<number, ReaderState>()
+  readonly #readers = new LRUCache<number, ReaderState>({ max: CONNECTIONS })
   readonly #tree: TreeShape
   readonly #kinds: ReadonlySet<ReadAheadKind>
 
@@ -80,10 +84,6 @@ export class Prefetcher {
     const run = state.runs.find((each) => each.trigger === pgno)
     if (run) return this.#next(run, view)
     return this.#tree.isOutermost(pgno, -1) ? this.#begin(state, view, pgno, 1, EDGE_WINDOW, true) : NOTHING
-  }
-
-  forget(reader: number): void {
-    this.#readers.delete(reader)
   }
 
   #state(reader: number): ReaderState {
