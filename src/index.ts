@@ -18,7 +18,7 @@ export {
   type ReplicaStats,
 } from './replica/open-replica.js'
 export type { ReplicaOptions } from './replica/options.js'
-export type { PrefetchOptions } from './replica/prefetch.js'
+export type { PrefetchOptions } from './replica/read-ahead/prefetch.js'
 export type { FollowOptions } from './restore/follow.js'
 export type { IntegrityCheck } from './restore/integrity.js'
 export type { PlanOptions, PlanTarget } from './restore/plan.js'

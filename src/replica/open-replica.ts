@@ -5,7 +5,7 @@ import { native } from '../native.js'
 import { redactUrl } from '../storage/url.js'
 import { registerDrivers } from './drivers.js'
 import { formatKey, type ReplicaOptions, resolveOptions, toParameters, withEnvironment } from './options.js'
-import { type PrefetchOptions, prefetch } from './prefetch.js'
+import { type PrefetchOptions, prefetch } from './read-ahead/prefetch.js'
 import type { SessionEvent } from './replica-session.js'
 import { callWorker, ensureWorker, onSessionEvent } from './worker-host.js'
 

@@ -3,21 +3,21 @@ import { formatTxid } from '../ltx/txid.js'
 import { native } from '../native.js'
 import { openReplicaClient } from '../storage/open.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
-import { Chain, type ChainState, type LoadedState } from './chain.js'
-import { type AheadPage, Fetcher } from './fetcher.js'
-import type { IndexedFile } from './file-index.js'
-import { fileIdentity } from './file-table.js'
-import type { Hydrator } from './hydrator.js'
-import { IndexWalk } from './index-walk.js'
+import { Chain, type ChainState, type LoadedState } from './chain/chain.js'
+import type { IndexedFile } from './chain/file-index.js'
+import { fileIdentity } from './chain/file-table.js'
+import { Poller, type PollOutcome } from './chain/poller.js'
+import { exactState, staleState, unavailable } from './chain/stale-view.js'
+import { parseTravelTarget } from './chain/travel-target.js'
+import type { Hydrator } from './hydration/hydrator.js'
 import { type BridgeRequest, STATE_CLOSED, STATE_FAILED, STATE_LIVE, STATE_STALE } from './native-replica.js'
 import type { ResolvedReplicaOptions } from './options.js'
-import { PageStore, pageKey } from './page-store.js'
-import { Poller, type PollOutcome } from './poller.js'
-import { type Ahead, Prefetcher } from './prefetcher.js'
-import { exactState, staleState, unavailable } from './stale-view.js'
-import { parseTravelTarget } from './travel-target.js'
-import { TreeShape } from './tree-shape.js'
-import { type ReplicaView, ViewSet } from './view-set.js'
+import { type AheadPage, Fetcher } from './pages/fetcher.js'
+import { PageStore, pageKey } from './pages/page-store.js'
+import { type ReplicaView, ViewSet } from './pages/view-set.js'
+import { IndexWalk } from './read-ahead/index-walk.js'
+import { type Ahead, Prefetcher } from './read-ahead/prefetcher.js'
+import { TreeShape } from './read-ahead/tree-shape.js'
 
 /** What a session tells the handles of its replica. */
 export type SessionEvent =
@@ -108,7 +108,7 @@ export class ReplicaSession {
       onInterior: (view, pgno, slot, wanted) => this.#onInterior(view, pgno, slot, wanted),
     })
     if (hydrate !== undefined) {
-      const { Hydrator } = await import('./hydrator.js')
+      const { Hydrator } = await import('./hydration/hydrator.js')
       this.#hydrator = await Hydrator.open({
         replica: this.id,
         path: hydrate,

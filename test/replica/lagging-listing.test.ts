@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Chain, type ChainState } from '../../src/replica/chain.js'
-import { Poller, type PollOutcome } from '../../src/replica/poller.js'
+import { Chain, type ChainState } from '../../src/replica/chain/chain.js'
+import { Poller, type PollOutcome } from '../../src/replica/chain/poller.js'
 import type { LtxFileInfo, ReplicaClient } from '../../src/storage/replica-client.js'
 import { makeSource } from '../support/replica.js'
 

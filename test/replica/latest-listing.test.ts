@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { listForLatest } from '../../src/replica/latest-listing.js'
+import { listForLatest } from '../../src/replica/chain/latest-listing.js'
 import { selectPlan } from '../../src/restore/plan.js'
 import type { LtxFileInfo, ReplicaClient } from '../../src/storage/replica-client.js'
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { PageMap } from '../../src/replica/page-map.js'
-import { PageSet } from '../../src/replica/page-set.js'
+import { PageMap } from '../../src/replica/chain/page-map.js'
+import { PageSet } from '../../src/replica/hydration/page-set.js'
 
 function index(pgnos: readonly number[]) {
   return {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Prefetcher } from '../../src/replica/prefetcher.js'
-import { TreeShape } from '../../src/replica/tree-shape.js'
-import type { ReplicaView } from '../../src/replica/view-set.js'
+import type { ReplicaView } from '../../src/replica/pages/view-set.js'
+import { Prefetcher } from '../../src/replica/read-ahead/prefetcher.js'
+import { TreeShape } from '../../src/replica/read-ahead/tree-shape.js'
 
 const view = {
   state: { pageSize: 4096, commit: 100_000, map: { fileOf: () => 1 } },

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import { deserializeError, LitestreamError, type SerializedError } from '../errors.js'
+import { deserializeError, LitestreamError, type SerializedError } from '../../errors.js'
 
 export interface PrefetchOptions {
   /** Values for the parameters of the query: an array, or an object for named ones. */

@@ -1,10 +1,10 @@
-import { corrupt } from '../ltx/corrupt.js'
-import { CHECKSUM_FLAG, HEADER_SIZE } from '../ltx/format.js'
-import { native } from '../native.js'
-import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
-import type { FetchRange, WantedPage } from './fetch-plan.js'
-import { readFileIndex } from './file-index.js'
-import { fileLabel } from './file-table.js'
+import { corrupt } from '../../ltx/corrupt.js'
+import { CHECKSUM_FLAG, HEADER_SIZE } from '../../ltx/format.js'
+import { native } from '../../native.js'
+import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js'
+import { readFileIndex } from '../chain/file-index.js'
+import { fileLabel } from '../chain/file-table.js'
+import type { FetchRange, WantedPage } from '../pages/fetch-plan.js'
 
 /** The checksum of what a range had, as file checksums count it. */
 export interface Piece {

@@ -1,4 +1,4 @@
-import type { FramePlace } from './page-map.js'
+import type { FramePlace } from '../chain/page-map.js'
 
 /** A page to be fetched. */
 export interface WantedPage extends FramePlace {

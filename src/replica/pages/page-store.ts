@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
-import { native } from '../native.js'
-import type { NativePageCache } from './native-replica.js'
+import { native } from '../../native.js'
+import type { NativePageCache } from '../native-replica.js'
 
 /** Slots a cache has at the least, whatever its budget: one fetched range must be able to pass through. */
 const MIN_SLOTS = 64

@@ -1,6 +1,6 @@
-import { LitestreamError } from '../errors.js'
-import { formatFileName } from '../ltx/file-name.js'
-import type { LtxFileInfo, LtxFileRef } from '../storage/replica-client.js'
+import { LitestreamError } from '../../errors.js'
+import { formatFileName } from '../../ltx/file-name.js'
+import type { LtxFileInfo, LtxFileRef } from '../../storage/replica-client.js'
 
 /**
  * The files that page maps point into, by small numbers. A file keeps its ordinal for as long as something refers to it; a primary

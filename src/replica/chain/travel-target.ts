@@ -1,6 +1,6 @@
-import { LitestreamError } from '../errors.js'
-import { parseTxid } from '../ltx/txid.js'
-import type { PlanTarget } from '../restore/plan.js'
+import { LitestreamError } from '../../errors.js'
+import { parseTxid } from '../../ltx/txid.js'
+import type { PlanTarget } from '../../restore/plan.js'
 
 const UNIT_MS: Readonly<Record<string, number>> = {
   second: 1000,

@@ -1,7 +1,7 @@
 // The thread of one Replica.prefetch call: a connection, a query, and back.
 import { parentPort, workerData } from 'node:worker_threads'
-import { isLitestreamError, LitestreamError, serializeError } from '../errors.js'
-import { openConnection } from './drivers.js'
+import { isLitestreamError, LitestreamError, serializeError } from '../../errors.js'
+import { openConnection } from '../drivers.js'
 import type { PrefetchTask } from './prefetch.js'
 
 function run({ uri, sql, parameters = [] }: PrefetchTask): void {

@@ -1,6 +1,6 @@
-import { native } from '../native.js'
-import type { ChainState } from './chain.js'
-import type { NativeHydratedFile } from './native-replica.js'
+import { native } from '../../native.js'
+import type { ChainState } from '../chain/chain.js'
+import type { NativeHydratedFile } from '../native-replica.js'
 import type { PageStore } from './page-store.js'
 
 /** One view as the worker knows it: the native view's id, and where its pages are. */

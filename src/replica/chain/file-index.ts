@@ -1,8 +1,8 @@
-import { LitestreamError } from '../errors.js'
-import { decodeHeader, type LtxHeader } from '../ltx/header.js'
-import { decodePageIndex, type PageIndex } from '../ltx/page-index.js'
-import { parseTail } from '../ltx/tail.js'
-import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
+import { LitestreamError } from '../../errors.js'
+import { decodeHeader, type LtxHeader } from '../../ltx/header.js'
+import { decodePageIndex, type PageIndex } from '../../ltx/page-index.js'
+import { parseTail } from '../../ltx/tail.js'
+import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js'
 import { fileLabel } from './file-table.js'
 import { MAX_FRAME_OFFSET, MAX_FRAME_SIZE } from './page-map.js'
 

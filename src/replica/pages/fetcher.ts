@@ -1,12 +1,12 @@
 import PQueue from 'p-queue'
-import { isLitestreamError, LitestreamError, toLitestreamError } from '../errors.js'
-import { native } from '../native.js'
-import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
-import { pageLabel } from './chain.js'
+import { isLitestreamError, LitestreamError, toLitestreamError } from '../../errors.js'
+import { native } from '../../native.js'
+import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js'
+import { pageLabel } from '../chain/chain.js'
+import { type FileTable, fileLabel, replaced } from '../chain/file-table.js'
+import { isInterior } from '../read-ahead/tree-shape.js'
 import { type FetchRange, MAX_GAP, MAX_RANGE, planFetch, type WantedPage } from './fetch-plan.js'
-import { type FileTable, fileLabel, replaced } from './file-table.js'
 import { type PageStore, pageKey } from './page-store.js'
-import { isInterior } from './tree-shape.js'
 import type { ReplicaView } from './view-set.js'
 
 interface Waiter {

@@ -1,6 +1,6 @@
-import { LEVELS, SNAPSHOT_LEVEL } from '../ltx/format.js'
-import { type FilesByLevel, selectPlan } from '../restore/plan.js'
-import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
+import { LEVELS, SNAPSHOT_LEVEL } from '../../ltx/format.js'
+import { type FilesByLevel, selectPlan } from '../../restore/plan.js'
+import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js'
 
 /** Files that a store gives with one LIST. */
 const LIST_PAGE = 1000

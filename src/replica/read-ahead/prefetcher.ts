@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache'
-import { READ_AHEAD_KINDS, type ReadAheadKind } from './options.js'
-import { pageKey } from './page-store.js'
+import { READ_AHEAD_KINDS, type ReadAheadKind } from '../options.js'
+import { pageKey } from '../pages/page-store.js'
+import type { ReplicaView } from '../pages/view-set.js'
 import type { TreeShape } from './tree-shape.js'
-import type { ReplicaView } from './view-set.js'
 
 /** Decoded bytes of the first window of a scan from the edge of a tree, and of the largest; each is four times the one before. */
 const EDGE_WINDOW = 256 * 1024

@@ -1,4 +1,4 @@
-import type { PageIndex } from '../ltx/page-index.js'
+import type { PageIndex } from '../../ltx/page-index.js'
 
 /** Pages of one chunk of the map; as in native/replica.h. */
 export const CHUNK_PAGES = 1024

@@ -1,7 +1,7 @@
-import { isLitestreamError, LitestreamError, toLitestreamError } from '../errors.js'
-import { formatTxid } from '../ltx/txid.js'
-import type { FilesByLevel } from '../restore/plan.js'
-import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
+import { isLitestreamError, LitestreamError, toLitestreamError } from '../../errors.js'
+import { formatTxid } from '../../ltx/txid.js'
+import type { FilesByLevel } from '../../restore/plan.js'
+import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js'
 import { type Chain, type ChainState, type Extension, farthestTxid, selectExtension } from './chain.js'
 import { fileLabel } from './file-table.js'
 

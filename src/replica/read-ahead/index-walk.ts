@@ -1,9 +1,9 @@
 import { LRUCache } from 'lru-cache'
-import { native } from '../native.js'
-import { pageKey } from './page-store.js'
+import { native } from '../../native.js'
+import { pageKey } from '../pages/page-store.js'
+import type { ReplicaView } from '../pages/view-set.js'
 import { CONNECTIONS } from './prefetcher.js'
 import type { TreeShape } from './tree-shape.js'
-import type { ReplicaView } from './view-set.js'
 
 /** Index entries whose rows are fetched ahead at first, and at the most; doubled at each further miss. */
 const FIRST_ENTRIES = 4
