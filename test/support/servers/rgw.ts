@@ -56,6 +56,9 @@ mon data avail crit = 1
 paxos propose interval = 0.02
 paxos min wait = 0.01
 osd max object name len = 1024
+# Otherwise the OSD speaks to the monitor before it knows the cluster's id, and now and then ends with "wrong fsid".
+osd class update on start = false
+osd crush update on start = false
 run dir = ${directory}
 admin socket = ${directory}/$name.asok
 log file = ${directory}/$name.log
