@@ -35,6 +35,27 @@ test('B1: the official VFS goes back in time when an older compacted file appear
   assert.equal(value(ours, sql), 4)
 })
 
+test('B2: the official VFS stands still for ever once a compacted file reaches across the TXID it was opened at', async (t) => {
+  const source = await makeSource(t)
+  const { history, client, directory } = source
+  await history.commit(SEED)
+  await history.commit('UPDATE t SET n = 1 WHERE id = 1')
+  const { official, ours } = await both(t, source)
+  await official.reaches(2)
+  for (let n = 3; n <= 6; n++) await history.commit(`UPDATE t SET n = ${n} WHERE id = 1`)
+  await compactRange(source, 1, 1, 4)
+  await compactRange(source, 1, 5, 6)
+  await client.delete([1, 2, 3, 4, 5, 6].map((txid) => ({ level: 0, minTxid: txid, maxTxid: txid })))
+  await history.commit('UPDATE t SET n = 7 WHERE id = 1')
+  const sql = 'SELECT n FROM t WHERE id = 1'
+  await until('ours has followed', () => value(ours, sql) === 7)
+  // Every poll ends so; the lag that it tells grows, the answer is old, and no statement fails.
+  await official.logs('non-contiguous', 3)
+  assert.notEqual(await official.ask(sql), '7')
+  // Whoever opens it now sees all.
+  assert.equal(await askOfficialVfs(source.url, sql, path.join(directory, 'second.log')), '7')
+})
+
 test('B3: the official VFS loses every page that a shrinking file does not have', async (t) => {
   const source = await makeSource(t)
   const { history } = source
