@@ -47,6 +47,12 @@ void PatchHeader(const View* view, uint32_t offset, uint8_t* dst, uint32_t size)
   put(92, counter, 4);
 }
 
+// sqlite3_interrupt() ends a wait where this copy of SQLite tells of it.
+std::function<bool()> Interrupted(const ReplicaFile* file) {
+  if (file->db == nullptr || LS_API(file->copy, libversion_number)() < 3041000) return nullptr;
+  return [file] { return LS_API(file->copy, is_interrupted)(file->db) != 0; };
+}
+
 int ReadMiss(ReplicaFile* file, const View* view, uint32_t pgno, uint32_t offset, uint8_t* dst, uint32_t size) {
   Replica& replica = ReplicaOf(file);
   Reader& reader = **file->reader;
@@ -61,12 +67,7 @@ int ReadMiss(ReplicaFile* file, const View* view, uint32_t pgno, uint32_t offset
   request->dst = dst;
   request->dst_offset = offset;
   request->dst_size = size;
-  // sqlite3_interrupt() ends the wait where this copy of SQLite tells of it.
-  std::function<bool()> interrupted;
-  if (file->db != nullptr && LS_API(file->copy, libversion_number)() >= 3041000) {
-    interrupted = [file] { return LS_API(file->copy, is_interrupted)(file->db) != 0; };
-  }
-  switch (Bridge::Get().Ask(request, replica.read_timeout.load(std::memory_order_relaxed), interrupted)) {
+  switch (Bridge::Get().Ask(request, replica.read_timeout.load(std::memory_order_relaxed), Interrupted(file))) {
     case Outcome::kOk:
       return SQLITE_OK;
     case Outcome::kInterrupted:
@@ -208,15 +209,16 @@ int Pragma(ReplicaFile* file, char** arguments) {
     arguments[0] = LS_API(copy, mprintf)("%s", text.c_str());
     return SQLITE_OK;
   };
-  auto refuse = [&](const std::string& text) {
+  auto refuse = [&](const std::string& text, int code = SQLITE_ERROR) {
     arguments[0] = LS_API(copy, mprintf)("%s", text.c_str());
-    return SQLITE_ERROR;
+    return code;
   };
   for (char& c : name) c = char(tolower(c));
   if (name.rfind("litestream_", 0) != 0) return SQLITE_NOTFOUND;
   if (name == "litestream_time" && set) {
     std::string error;
-    if (!Travel(file, value, &error)) return refuse(error);
+    int rc = Travel(file, value, &error);
+    if (rc != SQLITE_OK) return refuse(error, rc);
     return answer(TimeText(file));
   }
   std::string text;
@@ -300,7 +302,7 @@ int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, const std::s
   file->replica = new std::shared_ptr<Replica>(std::move(replica));
   file->base.pMethods = &kMethods;
   std::string error;
-  if (!at.empty() && !Travel(file, at, &error)) {
+  if (!at.empty() && Travel(file, at, &error) != SQLITE_OK) {
     LS_API(copy, log)(SQLITE_CANTOPEN, "litestream: %s", error.c_str());
     ReplicaOf(file).SetError("TXID_NOT_AVAILABLE", error);
     Close(base);
@@ -347,28 +349,29 @@ std::string StatsJson(const ReplicaFile* file) {
   return text;
 }
 
-bool Travel(ReplicaFile* file, const std::string& target, std::string* error) {
+int Travel(ReplicaFile* file, const std::string& target, std::string* error) {
   if (file->lock != SQLITE_LOCK_NONE || (file->db != nullptr && LS_API(file->copy, get_autocommit)(file->db) == 0)) {
     *error = "the time cannot be set inside a transaction: COMMIT or ROLLBACK first";
-    return false;
+    return SQLITE_ERROR;
   }
   std::string lower = target;
   for (char& c : lower) c = char(tolower(c));
   if (lower == "latest") {
     (*file->reader)->travelled.store(nullptr);
-    return true;
+    return SQLITE_OK;
   }
   auto request = std::make_shared<Request>();
   request->kind = RequestKind::kTravel;
   request->replica = *file->replica;
   request->reader = *file->reader;
   request->text = target;
-  Outcome outcome = Bridge::Get().Ask(request, ReplicaOf(file).read_timeout.load());
-  if (outcome == Outcome::kOk) return true;
-  *error = outcome == Outcome::kFailed    ? request->message
+  Outcome outcome = Bridge::Get().Ask(request, ReplicaOf(file).read_timeout.load(), Interrupted(file));
+  if (outcome == Outcome::kOk) return SQLITE_OK;
+  *error = outcome == Outcome::kInterrupted ? "interrupted"
+           : outcome == Outcome::kFailed    ? request->message
            : outcome == Outcome::kTimeout ? "no answer from the replica in time"
                                           : "the replica worker is not running";
-  return false;
+  return outcome == Outcome::kInterrupted ? SQLITE_INTERRUPT : SQLITE_ERROR;
 }
 
 }  // namespace litestream

@@ -23,11 +23,11 @@ struct ReplicaFile {
 int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, const std::string& at, sqlite3_file* file, int* out_flags);
 bool IsReplicaFile(const sqlite3_file* file);
 
-// What the SQL functions and PRAGMAs of a connection tell. A failed Travel leaves the view as it was.
+// What the SQL functions and PRAGMAs of a connection tell. Travel gives a result code; a failed one leaves the view as it was.
 std::string TxidText(const ReplicaFile* file);
 std::string TimeText(const ReplicaFile* file);
 int64_t LagSeconds(const ReplicaFile* file);
 std::string StatsJson(const ReplicaFile* file);
-bool Travel(ReplicaFile* file, const std::string& target, std::string* error);
+int Travel(ReplicaFile* file, const std::string& target, std::string* error);
 
 }  // namespace litestream

@@ -28,7 +28,10 @@ struct Call {
   void Text(const std::string& text) {
     LS_API(copy, result_text)(context, text.data(), int(text.size()), SQLITE_TRANSIENT);
   }
-  void Error(const std::string& text) { LS_API(copy, result_error)(context, text.data(), int(text.size())); }
+  void Error(const std::string& text, int code = SQLITE_ERROR) {
+    LS_API(copy, result_error)(context, text.data(), int(text.size()));
+    if (code != SQLITE_ERROR) LS_API(copy, result_error_code)(context, code);
+  }
   sqlite3_context* context;
   const SqliteCopy* copy;
   ReplicaFile* file;
@@ -45,7 +48,8 @@ void SetTimeCall(Call& call, sqlite3_value** arguments) {
   const unsigned char* target = LS_API(call.copy, value_text)(arguments[0]);
   if (target == nullptr) return call.Error("timestamp required");
   std::string error;
-  if (!Travel(call.file, reinterpret_cast<const char*>(target), &error)) return call.Error(error);
+  int rc = Travel(call.file, reinterpret_cast<const char*>(target), &error);
+  if (rc != SQLITE_OK) return call.Error(error, rc);
   call.Text(TimeText(call.file));
 }
 

@@ -2,12 +2,11 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { Worker } from 'node:worker_threads'
 import { native } from '../../src/native.js'
-import { cleanUp } from '../support/clean-up.js'
-import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.js'
+import type { FaultProxy } from '../support/fault-proxy.js'
+import { makeProxiedSource } from '../support/proxied-source.js'
 import { Random } from '../support/random.js'
 import { ReaderThread } from '../support/reader-thread.js'
-import { makeSource, openTestReplica } from '../support/replica.js'
-import { s3Bucket, s3Server, s3Url } from '../support/s3.js'
+import { openTestReplica } from '../support/replica.js'
 import { until } from '../support/until.js'
 
 const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);
@@ -15,14 +14,10 @@ const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);
     INSERT INTO t SELECT i, 0, hex(randomblob(200)) FROM n;`
 const DENIED = { type: 'status', status: 403, code: 'AccessDenied' } as const
 
-/** A history in a bucket, and a proxy in front of the server for those who read it. */
 async function fixture(t: TestContext) {
-  const bucket = await s3Bucket({ after: (step: unknown) => cleanUp(t, step as () => unknown) } as TestContext)
-  const proxy = await startFaultProxy({ target: s3Server().endpoint })
-  cleanUp(t, () => proxy.close())
-  const source = await makeSource(t, { url: s3Url(bucket) })
+  const source = await makeProxiedSource(t)
   await source.history.commit(SEED)
-  return { ...source, proxy, url: s3Url(bucket, 'app.db', proxy.url) }
+  return source
 }
 
 test('B9: a store that denies: lag grows, the event comes, reads end in an error once max_stale is passed, and begin again', async (t) => {

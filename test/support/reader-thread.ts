@@ -16,13 +16,19 @@ export class ReaderThread {
     this.worker = worker
   }
 
-  static async open(t: TestContext, uri: string, setup: readonly string[] = []): Promise<ReaderThread> {
+  static async open(
+    t: TestContext,
+    uri: string,
+    setup: readonly string[] = [],
+    extensions: readonly string[] = [],
+  ): Promise<ReaderThread> {
     const source = `
       const { parentPort, workerData } = require('node:worker_threads')
       import(workerData.src + '/index.js').then(({ load }) => {
         const Database = require('better-sqlite3')
         load(new Database(':memory:'))
         const db = new Database(workerData.uri, { readonly: true })
+        for (const file of workerData.extensions) db.loadExtension(file)
         for (const sql of workerData.setup) db.exec(sql)
         parentPort.on('message', (sql) => {
           try {
@@ -36,7 +42,7 @@ export class ReaderThread {
         parentPort.postMessage('ready')
       })`
     const src = new URL('../../src', import.meta.url).href
-    const thread = new ReaderThread(new Worker(source, { eval: true, workerData: { uri, setup, src } }))
+    const thread = new ReaderThread(new Worker(source, { eval: true, workerData: { uri, setup, extensions, src } }))
     await once(thread.worker, 'message')
     cleanUp(t, () => thread.worker.terminate())
     return thread
