@@ -4,7 +4,9 @@ import { pathToFileURL } from 'node:url'
 import { mergeLtx } from '../src/compaction/merge.js'
 import { createSnapshot } from '../src/compaction/snapshot.js'
 import { LtxEncoder } from '../src/ltx/encoder.js'
-import { verifyLtx } from '../src/ltx/verify.js'
+import { HEADER_SIZE } from '../src/ltx/format.js'
+import { DECODE_END, DECODE_MORE } from '../src/ltx/native-codec.js'
+import { native } from '../src/native.js'
 import { openReplicaClient } from '../src/storage/open.js'
 import { inFreshProcess } from './support/fresh-process.js'
 import { publishSample, samplePages } from './support/pages.js'
@@ -31,7 +33,7 @@ const SNAPSHOT_COLUMNS: readonly Column[] = [
 export const compaction: Question = {
   name: 'compaction',
   question: 'How fast are LTX files merged, and does the memory for it grow with the database?',
-  limit: 'Decompressing every page once and summing the bytes in and out: what a verified merge cannot do without.',
+  limit: 'Decompressing every page once and summing it: what a verified merge cannot do without.',
   async run(bench) {
     const rows = []
     for (const files of bench.quick ? [2] : [1, 2, 4, 8]) rows.push(await measureMerge(bench, files))
@@ -71,11 +73,7 @@ async function measureMerge(bench: Bench, count: number) {
       const { user, system } = process.cpuUsage(start)
       return (count * pages * PAGE_SIZE) / (user + system)
     }
-    decodes!.push(
-      await rate(async () => {
-        for (const file of files) await verifyLtx(chunks(file), 'sample')
-      }),
-    )
+    decodes!.push(await rate(async () => files.forEach(decodeAlone)))
     merges!.push(
       await rate(async () => {
         const { bytes } = await mergeLtx(files.map((file, i) => ({ label: `sample ${i}`, bytes: chunks(file) })))
@@ -95,6 +93,19 @@ function sampleFile(content: Uint8Array, pages: number, txid: number, step: numb
     parts.push(encoder.pages(pgnos.subarray(i, i + 1000), content.subarray(i * PAGE_SIZE, (i + 1000) * PAGE_SIZE)))
   }
   return Buffer.concat([...parts, encoder.finish()])
+}
+
+/** What no verified merge can do without: LZ4 and the CRC of every page, all bytes at hand, nothing else. */
+function decodeAlone(file: Uint8Array): void {
+  const batch = 256
+  const pages = new Uint8Array(batch * PAGE_SIZE)
+  const [pgnos, sizes] = [new Uint32Array(batch), new Uint32Array(batch)]
+  const [state, result] = [new BigUint64Array(2), new Float64Array(2)]
+  for (let at = HEADER_SIZE; ; at += result[1]!) {
+    const status = native.decodeFrames(state, PAGE_SIZE, file.subarray(at), pgnos, sizes, pages, false, result)
+    if (status === DECODE_END) return
+    if (status !== DECODE_MORE || result[0] === 0) throw new Error(`the sample is damaged at ${at}`)
+  }
 }
 
 async function* chunks(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

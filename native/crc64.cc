@@ -108,23 +108,49 @@ uint64_t Crc64(uint64_t crc, const void* data, size_t size) {
   return ~UpdateByTables(~crc, p, size);
 }
 
-// Appending n zero bytes multiplies a remainder by x^(8n); the inversions at both ends cancel out in the sum of the two CRCs.
-uint64_t CombineCrc64(uint64_t a, uint64_t b, uint64_t b_length) {
-  // Products of polynomials modulo ours, reflected: bit 63 is x^0.
-  const auto multiply = [](uint64_t x, uint64_t y) {
-    uint64_t product = 0;
-    for (uint64_t bit = 1ull << 63; bit != 0; bit >>= 1) {
-      if (x & bit) product ^= y;
-      y = (y >> 1) ^ ((y & 1) ? kPolynomial : 0);
-    }
-    return product;
-  };
-  uint64_t shift = 1ull << 63, square = 1ull << (63 - 8);
-  for (; b_length != 0; b_length >>= 1) {
-    if (b_length & 1) shift = multiply(shift, square);
-    square = multiply(square, square);
+namespace {
+
+// The product of two polynomials modulo ours, reflected: bit 63 is x^0.
+uint64_t Multiply(uint64_t x, uint64_t y) {
+  uint64_t product = 0;
+  for (uint64_t bit = 1ull << 63; bit != 0; bit >>= 1) {
+    if (x & bit) product ^= y;
+    y = (y >> 1) ^ ((y & 1) ? kPolynomial : 0);
   }
-  return multiply(shift, a) ^ b;
+  return product;
+}
+
+// Appending n zero bytes multiplies a remainder by x^(8n).
+uint64_t ShiftBy(uint64_t bytes) {
+  uint64_t shift = 1ull << 63, square = 1ull << (63 - 8);
+  for (; bytes != 0; bytes >>= 1) {
+    if (bytes & 1) shift = Multiply(shift, square);
+    square = Multiply(square, square);
+  }
+  return shift;
+}
+
+}  // namespace
+
+// The inversions at both ends cancel out in the sum of the two CRCs.
+uint64_t CombineCrc64(uint64_t a, uint64_t b, uint64_t b_length) { return Multiply(ShiftBy(b_length), a) ^ b; }
+
+// The product is linear in each bit of `a`: that of a byte is the sum of those of its bits.
+Crc64Append::Crc64Append(uint64_t b_length) {
+  const uint64_t shift = ShiftBy(b_length);
+  for (int byte = 0; byte < 8; byte++) {
+    uint64_t* row = shifted_[byte];
+    row[0] = 0;
+    for (int bit = 0; bit < 8; bit++) {
+      const uint64_t one = Multiply(shift, 1ull << (8 * byte + bit));
+      for (int below = 0; below < (1 << bit); below++) row[(1 << bit) + below] = row[below] ^ one;
+    }
+  }
+}
+
+uint64_t Crc64Append::operator()(uint64_t a, uint64_t b) const {
+  for (int byte = 0; byte < 8; byte++, a >>= 8) b ^= shifted_[byte][a & 0xff];
+  return b;
 }
 
 uint64_t Crc64Portable(uint64_t crc, const void* data, size_t size) {

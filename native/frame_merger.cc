@@ -25,7 +25,8 @@ constexpr size_t kMaxIndexEntry = 5 + 10 + 5;
 FrameMerger::FrameMerger(uint32_t page_size, uint32_t commit, bool snapshot, uint64_t crc, uint64_t offset,
                          std::vector<MergeInput> inputs)
     : page_size_(page_size), commit_(commit), lock_pgno_(0x40000000u / page_size + 1), snapshot_(snapshot),
-      crc_(crc), offset_(offset), inputs_(std::move(inputs)), page_(page_size) {}
+      crc_(crc), offset_(offset), inputs_(std::move(inputs)), page_(page_size),
+      append_(kFrameHeaderSize + page_size) {}
 
 MergeStatus FrameMerger::Fail(size_t i, MergeFault fault) {
   at_ = i;
@@ -93,15 +94,21 @@ bool FrameMerger::Whole(size_t i, const MergeBytes& bytes) {
   return false;
 }
 
-void FrameMerger::Emit(uint32_t pgno, const uint8_t* frame, size_t size, uint8_t* out, size_t* written) {
+uint64_t FrameMerger::Sum(uint64_t crc, const uint8_t* frame, uint64_t own) const {
+  if (frame[5] & kFrameHasSize) return append_(crc, own);
+  return FrameCrc(crc, frame, page_.data(), page_size_);
+}
+
+void FrameMerger::Emit(uint32_t pgno, const uint8_t* frame, size_t size, uint64_t own, uint8_t* out, size_t* written) {
   uint8_t* dst = out + *written;
   if ((frame[5] & kFrameHasSize) == 0) {
     // Frames without a size are read, never written.
     size = encoder_.Encode(pgno, page_.data(), page_size_, dst);
+    crc_ = FrameCrc(crc_, dst, page_.data(), page_size_);
   } else {
     memcpy(dst, frame, size);
+    crc_ = append_(crc_, own);
   }
-  crc_ = FrameCrc(crc_, dst, page_.data(), page_size_);
   uint8_t entry[kMaxIndexEntry];
   const size_t n = PutIndexEntry(entry, pgno, offset_, size);
   index_.insert(index_.end(), entry, entry + n);
@@ -148,7 +155,9 @@ MergeStatus FrameMerger::Step(std::vector<MergeBytes>& bytes, uint8_t* out, size
       const FrameError error =
           DecodeFrame(src, from.size - from.used, false, page_size_, page_.data(), &same, &used);
       if (error != FrameError::kNone) return Fail(i, MergeFault(int(error)));
-      in.crc = FrameCrc(in.crc, src, page_.data(), page_size_);
+      const bool emit = i == newest && pgno <= commit_;
+      const uint64_t own = emit ? FrameCrc(0, src, page_.data(), page_size_) : 0;
+      in.crc = emit ? Sum(in.crc, src, own) : FrameCrc(in.crc, src, page_.data(), page_size_);
       uint8_t entry[kMaxIndexEntry];
       const size_t n = PutIndexEntry(entry, pgno, in.offset, used);
       in.index_crc = Crc64(in.index_crc, entry, n);
@@ -157,7 +166,7 @@ MergeStatus FrameMerger::Step(std::vector<MergeBytes>& bytes, uint8_t* out, size
       in.last_pgno = pgno;
       in.pgno = 0;
       in.frames++;
-      if (i == newest && pgno <= commit_) Emit(pgno, src, used, out, written);
+      if (emit) Emit(pgno, src, used, own, out, written);
       from.used += used;
     }
   }

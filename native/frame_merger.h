@@ -67,7 +67,9 @@ class FrameMerger {
   bool Peek(size_t i, const MergeBytes& bytes);
   // Whether all of the frame at hand is there.
   bool Whole(size_t i, const MergeBytes& bytes);
-  void Emit(uint32_t pgno, const uint8_t* frame, size_t size, uint8_t* out, size_t* written);
+  // Continues a file checksum over the frame whose page is at hand. `own` is the CRC of that frame alone, if it has a size.
+  uint64_t Sum(uint64_t crc, const uint8_t* frame, uint64_t own) const;
+  void Emit(uint32_t pgno, const uint8_t* frame, size_t size, uint64_t own, uint8_t* out, size_t* written);
   // Whether a snapshot's next page may be `pgno`; else kIncomplete.
   bool Follows(uint32_t pgno);
   MergeStatus Fail(size_t i, MergeFault fault);
@@ -84,6 +86,8 @@ class FrameMerger {
   std::vector<MergeInput> inputs_;
   std::vector<uint8_t> page_;
   FrameEncoder encoder_;
+  // A frame that is copied is summed once, and its sum appended to the checksums of both files.
+  const Crc64Append append_;
   size_t at_ = 0;
   MergeFault fault_ = MergeFault::kNone;
   uint32_t missing_ = 0;

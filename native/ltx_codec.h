@@ -56,6 +56,16 @@ class FrameEncoder {
 // The CRC of a followed by b, from the CRCs of the two and the length of b: pieces can be summed apart, in any order.
 uint64_t CombineCrc64(uint64_t a, uint64_t b, uint64_t b_length);
 
+// CombineCrc64 for pieces of one length: eight look-ups instead of a walk over the bits of the length. Immutable, 16 KiB.
+class Crc64Append {
+ public:
+  explicit Crc64Append(uint64_t b_length);
+  uint64_t operator()(uint64_t a, uint64_t b) const;
+
+ private:
+  uint64_t shifted_[8][256];  // by the place of a byte in `a`
+};
+
 // Bytes of a frame before its payload.
 size_t FramePrefix(const uint8_t* frame);
 

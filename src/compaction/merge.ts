@@ -22,14 +22,17 @@ import {
   MERGE_NEED_INPUT,
 } from './native-merger.js'
 
-/** Bytes of output that are handed on at once: few at first, since most files are small. */
+/** Bytes of output that are handed on at once, always from the same buffer: few at first, since most files are small. */
 const FIRST_OUTPUT_SIZE = 64 * 1024
 const OUTPUT_SIZE = 1024 * 1024
 
 export interface Merge {
   /** The output's header: first input's min TXID, last input's max TXID, commit and timestamp, no checksums. */
   readonly header: LtxHeader
-  /** The output's bytes, to be consumed once. Throws before the end when any input is damaged. */
+  /**
+   * The output's bytes, to be consumed once; a chunk is valid until the next one is asked for. Throws before the end when any
+   * input is damaged.
+   */
   readonly bytes: AsyncIterable<Uint8Array>
 }
 
@@ -158,10 +161,10 @@ async function* mergeFrames(
     if (status === MERGE_INCOMPLETE) throw incomplete(inputs, result[3]!)
     if (filled > 0) yield out.subarray(0, filled)
     if (status === MERGE_DONE) return
-    // The consumer may still hold the last one.
-    size = Math.max(size, Math.min(OUTPUT_SIZE, size * 4))
-    out = new Uint8Array(size)
     filled = 0
+    if (size >= OUTPUT_SIZE) continue
+    size = Math.min(OUTPUT_SIZE, size * 4)
+    out = new Uint8Array(size)
   }
 }
 

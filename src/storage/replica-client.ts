@@ -96,7 +96,10 @@ export interface ReplicaClient {
   read(file: LtxFileRef, range: ByteRange, options?: ReadOptions): Promise<ReadResult>
   /** The whole file, or all from `offset` on, as a stream; a broken body continues where it stopped. */
   stream(file: LtxFileRef, options?: RequestOptions & { readonly offset?: number }): AsyncIterable<Uint8Array>
-  /** Writes a file: all of it appears under its name at once, or nothing does. */
+  /**
+   * Writes a file: all of it appears under its name at once, or nothing does. A chunk of the body need not stay as it is once the
+   * next one has been asked for.
+   */
   write(file: LtxFileRef, body: Uint8Array | AsyncIterable<Uint8Array>, options: WriteOptions): Promise<LtxFileInfo>
   /** Deletes; a file that is not there counts as deleted. */
   delete(files: readonly LtxFileRef[], options?: RequestOptions): Promise<void>

@@ -21,7 +21,7 @@ async function pagesOf(file: Uint8Array) {
 async function mergeAll(files: readonly Uint8Array[], cuts: readonly number[] = []): Promise<Buffer> {
   const { bytes } = await mergeLtx(files.map((file, i) => ({ label: `input ${i}`, bytes: pieces(file, cuts) })))
   const parts: Uint8Array[] = []
-  for await (const part of bytes) parts.push(part)
+  for await (const part of bytes) parts.push(part.slice())
   return Buffer.concat(parts)
 }
 

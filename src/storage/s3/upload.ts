@@ -36,6 +36,8 @@ function attributes({ settings, bucket, customerKey }: S3Requests, key: string, 
   }
 }
 
+const CHUNK_SIZE = 1024 * 1024
+
 /** Writes an object: in one PUT below the part size, in parts above. Returns its size in bytes. */
 export async function upload(
   requests: S3Requests,
@@ -70,9 +72,10 @@ export async function upload(
   }
 }
 
+/** A body in one piece comes in several: no part of it is copied before its turn. */
 async function* chunksOf(body: Uint8Array | AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  if (body instanceof Uint8Array) yield body
-  else yield* body
+  if (!(body instanceof Uint8Array)) yield* body
+  else for (let at = 0; at < body.byteLength; at += CHUNK_SIZE) yield body.subarray(at, at + CHUNK_SIZE)
 }
 
 async function put(

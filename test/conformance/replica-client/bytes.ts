@@ -8,9 +8,15 @@ export function testBytes(size: number, seed = 1): Uint8Array {
   return new Uint8Array(words.buffer, 0, size)
 }
 
-/** `bytes` as a stream in pieces of `piece` bytes. */
+/** `bytes` as a stream in pieces of `piece` bytes, all in the same buffer: a piece is gone when the next one is asked for. */
 export async function* inPieces(bytes: Uint8Array, piece: number): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.byteLength; at += piece) yield bytes.subarray(at, at + piece)
+  const buffer = new Uint8Array(piece)
+  for (let at = 0; at < bytes.byteLength; at += piece) {
+    const part = bytes.subarray(at, at + piece)
+    buffer.set(part)
+    yield buffer.subarray(0, part.byteLength)
+    buffer.fill(0xee)
+  }
 }
 
 export async function concatenated(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
