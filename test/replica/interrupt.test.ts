@@ -13,11 +13,12 @@ const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);
   WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
     INSERT INTO t SELECT i, hex(randomblob(200)) FROM n;`
 
+const probe = compileProbe()
+
 for (const sql of ['SELECT count(v) FROM t', "SELECT litestream_set_time('0000000000000001')"]) {
   test(`sqlite3_interrupt ends the wait of ${sql}; the next one works (item 64)`, async (t) => {
     const { history, proxy, url } = await makeProxiedSource(t)
     await history.commit(SEED)
-    const probe = compileProbe(t)
     const replica = await openTestReplica(t, url, { readTimeout: '10m' })
     const reader = await ReaderThread.open(t, replica.uri, [], [probe])
     await reader.ask('SELECT probe_remember()')

@@ -77,6 +77,13 @@ static void Row(sqlite3_context *context, int argc, sqlite3_value **argv) {
   sqlite3_finalize(statement);
 }
 
+// probe_reserve(n): bytes at the end of each page that SQLite leaves alone, from the next VACUUM on.
+static void Reserve(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  (void)argc;
+  int bytes = sqlite3_value_int(argv[0]);
+  sqlite3_file_control(sqlite3_context_db_handle(context), "main", SQLITE_FCNTL_RESERVE_BYTES, &bytes);
+}
+
 int sqlite3_probe_init(sqlite3 *db, char **error, const sqlite3_api_routines *api) {
   (void)error;
   SQLITE_EXTENSION_INIT2(api);
@@ -85,6 +92,7 @@ int sqlite3_probe_init(sqlite3 *db, char **error, const sqlite3_api_routines *ap
   sqlite3_create_function(db, "probe_read", 2, SQLITE_UTF8, 0, Read, 0, 0);
   sqlite3_create_function(db, "probe_file_size", 0, SQLITE_UTF8, 0, FileSize, 0, 0);
   sqlite3_create_function(db, "probe_locks", 1, SQLITE_UTF8, 0, Locks, 0, 0);
+  sqlite3_create_function(db, "probe_reserve", 1, SQLITE_UTF8, 0, Reserve, 0, 0);
   sqlite3_create_function(db, "probe_row", 1, SQLITE_UTF8, 0, Row, 0, 0);
   return SQLITE_OK;
 }
