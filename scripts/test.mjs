@@ -25,13 +25,13 @@ function fail(title, status, signal) {
   process.exit(status ?? 1)
 }
 
-/** Every module under .out/test that `files` import, directly or not. */
+/** Every module of ours, those of bench/ included, that `files` import, directly or not. */
 function importsOf(files) {
   const seen = new Set(files)
   for (const file of seen) {
     for (const [, specifier] of readFileSync(file, 'utf8').matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)) {
       const imported = path.resolve(path.dirname(file), specifier)
-      if (imported.startsWith(out)) seen.add(imported)
+      if (imported.startsWith(path.dirname(out))) seen.add(imported)
     }
   }
   return seen

@@ -45,59 +45,113 @@ export function encodePageIndex(index: PageIndex): Uint8Array {
   return bytes
 }
 
+/** One frame of an index: page number, offset in the file, bytes. */
+export type VisitFrame = (pgno: number, offset: number, size: number) => void
+
+/**
+ * Reads an index that comes in pieces of any size: an index takes nine bytes a page and more once decoded, which nobody should have
+ * to hold at once. Throws LTX_CORRUPT unless page numbers and offsets ascend and every frame lies between the header and the index.
+ */
+export class PageIndexReader {
+  readonly #file: string
+  /** Where the index begins in the file. */
+  readonly #fileOffset: number
+  readonly #visit: VisitFrame
+  /** Bytes read, and where the entry under way began. */
+  #at = 0
+  #entry = 0
+  #value = 0
+  #scale = 1
+  /** 0: page number, 1: offset, 2: size. */
+  #field = 0
+  #pgno = 0
+  #offset = 0
+  #end = HEADER_SIZE
+  #ended = false
+
+  constructor(file: string, fileOffset: number, visit: VisitFrame) {
+    this.#file = file
+    this.#fileOffset = fileOffset
+    this.#visit = visit
+  }
+
+  push(bytes: Uint8Array): void {
+    for (const byte of bytes) {
+      if (this.#ended) throw this.#corrupt('the page index ends before its length', this.#at)
+      this.#at++
+      this.#value += (byte & 0x7f) * this.#scale
+      if (byte < 0x80) {
+        this.#number(this.#value)
+        this.#value = 0
+        this.#scale = 1
+      } else {
+        this.#scale *= 0x80
+        if (this.#scale > 2 ** 49) throw this.#corrupt('a number in the page index is too large', this.#at)
+      }
+    }
+  }
+
+  /** Nothing more comes: the index must be whole. */
+  end(): void {
+    if (!this.#ended) throw this.#corrupt('the page index ends inside an entry', this.#at)
+  }
+
+  #number(value: number): void {
+    if (this.#field === 0) {
+      if (value === 0) {
+        this.#ended = true
+        return
+      }
+      if (value <= this.#pgno || value > 0xffffffff) {
+        throw this.#corrupt(`page ${value} follows page ${this.#pgno} in the page index`, this.#entry)
+      }
+      this.#pgno = value
+      this.#field = 1
+    } else if (this.#field === 1) {
+      this.#offset = value
+      this.#field = 2
+    } else {
+      this.#frame(value)
+      this.#field = 0
+      this.#entry = this.#at
+    }
+  }
+
+  #frame(size: number): void {
+    const offset = this.#offset
+    if (offset < this.#end || size < 1 || size > 0xffffffff || offset + size > this.#fileOffset) {
+      const what = `the page index puts a frame of ${size} bytes at ${offset}, outside the page block`
+      throw corrupt(what, this.#file, this.#fileOffset + this.#entry, this.#pgno)
+    }
+    this.#end = offset + size
+    this.#visit(this.#pgno, offset, size)
+  }
+
+  #corrupt(what: string, at: number) {
+    return corrupt(what, this.#file, this.#fileOffset + at)
+  }
+}
+
 /**
  * Reads an index: `bytes` are exactly its bytes without the length field, `fileOffset` is where they begin in `file`. Throws
- * LTX_CORRUPT unless page numbers and offsets ascend and every frame lies between the header and the index.
+ * LTX_CORRUPT like PageIndexReader.
  */
 export function decodePageIndex(bytes: Uint8Array, file: string, fileOffset: number): PageIndex {
   // Every number ends with the one byte of it whose high bit is clear: three of these make an entry.
   let ends = 0
-  for (let i = 0; i < bytes.length; i++) if (bytes[i] < 0x80) ends++
+  for (let i = 0; i < bytes.length; i++) if (bytes[i]! < 0x80) ends++
   const capacity = Math.ceil(ends / 3)
   const pgnos = new Uint32Array(capacity)
   const offsets = new Float64Array(capacity)
   const sizes = new Uint32Array(capacity)
-  let at = 0
-  const uvarint = (): number => {
-    let value = 0
-    let scale = 1
-    for (;;) {
-      if (at >= bytes.length) throw corrupt('the page index ends inside an entry', file, fileOffset + at)
-      const byte = bytes[at++]!
-      value += (byte & 0x7f) * scale
-      if (byte < 0x80) break
-      scale *= 0x80
-      if (scale > 2 ** 49) throw corrupt('a number in the page index is too large', file, fileOffset + at)
-    }
-    return value
-  }
   let count = 0
-  let pgno = 0
-  let end = HEADER_SIZE
-  for (;;) {
-    const entry = fileOffset + at
-    const next = uvarint()
-    if (next === 0) break
-    if (next <= pgno || next > 0xffffffff)
-      throw corrupt(`page ${next} follows page ${pgno} in the page index`, file, entry)
-    const offset = uvarint()
-    const size = uvarint()
-    if (offset < end || size < 1 || size > 0xffffffff || offset + size > fileOffset) {
-      throw corrupt(
-        `the page index puts a frame of ${size} bytes at ${offset}, outside the page block`,
-        file,
-        entry,
-        next,
-      )
-    }
-    pgno = next
-    end = offset + size
+  const reader = new PageIndexReader(file, fileOffset, (pgno, offset, size) => {
     pgnos[count] = pgno
     offsets[count] = offset
-    sizes[count] = size
-    count++
-  }
-  if (at !== bytes.length) throw corrupt('the page index ends before its length', file, fileOffset + at)
+    sizes[count++] = size
+  })
+  reader.push(bytes)
+  reader.end()
   return {
     count,
     pgnos: pgnos.subarray(0, count),

@@ -14,11 +14,23 @@ export interface LtxTail {
   readonly index?: PageIndex
 }
 
+/** The same without decoding the index. */
+export type LtxTailPlaces = Omit<LtxTail, 'index'>
+
 /** The smallest valid file: header, end of the page block, an empty index, trailer. */
 export const MIN_FILE_SIZE: number = HEADER_SIZE + PAGE_HEADER_SIZE + 1 + INDEX_LENGTH_SIZE + TRAILER_SIZE
 
 /** Reads the last bytes of a file of `fileSize` bytes; at least 24 of them. Throws LTX_CORRUPT. */
 export function parseTail(bytes: Uint8Array, fileSize: number, file: string): LtxTail {
+  const tail = parseTailPlaces(bytes, fileSize, file)
+  const { indexOffset, indexSize } = tail
+  const start = bytes.length - (fileSize - indexOffset)
+  if (start < 0) return tail
+  return { ...tail, index: decodePageIndex(bytes.subarray(start, start + indexSize), file, indexOffset) }
+}
+
+/** Where the index is, and the checksums. Throws LTX_CORRUPT. */
+export function parseTailPlaces(bytes: Uint8Array, fileSize: number, file: string): LtxTailPlaces {
   if (fileSize < MIN_FILE_SIZE || bytes.length < INDEX_LENGTH_SIZE + TRAILER_SIZE) {
     throw corrupt(`the file has only ${fileSize} bytes; the smallest LTX file has ${MIN_FILE_SIZE}`, file, fileSize)
   }
@@ -29,13 +41,10 @@ export function parseTail(bytes: Uint8Array, fileSize: number, file: string): Lt
   if (indexSize < 1 || indexOffset < HEADER_SIZE + PAGE_HEADER_SIZE) {
     throw corrupt(`impossible page index length ${indexSize} in a file of ${fileSize} bytes`, file, lengthAt)
   }
-  const tail = {
+  return {
     indexOffset,
     indexSize,
     postApplyChecksum: view.getBigUint64(bytes.length - TRAILER_SIZE),
     fileChecksum: view.getBigUint64(bytes.length - TRAILER_SIZE + 8),
   }
-  const start = bytes.length - (fileSize - indexOffset)
-  if (start < 0) return tail
-  return { ...tail, index: decodePageIndex(bytes.subarray(start, start + indexSize), file, indexOffset) }
 }

@@ -37,11 +37,14 @@ export function instrumentClient(client: ReplicaClient, metrics: DatabaseMetrics
     }
   }
 
-  const { watch } = client
+  const { watch, listUpwards } = client
   return {
     type: client.type,
     url: client.url,
     list: (level, options) => iterated('LIST', client.list(level, options), () => 0),
+    ...(listUpwards
+      ? { listUpwards: (level, options) => iterated('LIST', listUpwards.call(client, level, options), () => 0) }
+      : {}),
     read: (file, range, options) =>
       timed(
         'GET',

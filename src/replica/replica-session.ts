@@ -4,7 +4,7 @@ import { native } from '../native.js'
 import { openReplicaClient } from '../storage/open.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { Chain, type ChainState, type LoadedState } from './chain/chain.js'
-import type { IndexedFile } from './chain/file-index.js'
+import type { FileIndex } from './chain/file-index.js'
 import { fileIdentity } from './chain/file-table.js'
 import { Poller, type PollOutcome } from './chain/poller.js'
 import { exactState, staleState, unavailable } from './chain/stale-view.js'
@@ -383,17 +383,17 @@ export class ReplicaSession {
   }
 
   /** What came with the indexes costs nothing more: it goes into slots before anyone asks. */
-  #storeRead(view: ReplicaView, files: readonly IndexedFile[]): void {
-    for (const { info, index, bytes } of files) {
+  #storeRead(view: ReplicaView, files: readonly FileIndex[]): void {
+    for (const { info, pieces, frames } of files) {
       const file = this.#chain.files.ordinal(info)
-      const pages = []
-      for (let i = 0; i < index.count && index.offsets[i] + index.sizes[i] <= bytes.length; i++) {
-        const pgno = index.pgnos[i]
-        if (view.state.map.fileOf(pgno) === file) {
-          pages.push({ pgno, file, offset: index.offsets[i], size: index.sizes[i] })
-        }
+      for (const { offset, bytes } of pieces) {
+        const end = offset + bytes.length
+        const pages = frames
+          .filter((frame) => frame.offset >= offset && frame.offset + frame.size <= end)
+          .filter(({ pgno }) => view.state.map.fileOf(pgno) === file)
+          .map((frame) => ({ file, ...frame }))
+        this.#fetcher.store(view, bytes, offset, pages)
       }
-      this.#fetcher.store(view, bytes, pages)
     }
   }
 

@@ -1,4 +1,5 @@
-import { formatFileName } from '../ltx/file-name.js'
+import { formatFileName, parseFileName } from '../ltx/file-name.js'
+import { SNAPSHOT_LEVEL } from '../ltx/format.js'
 import { formatTxid } from '../ltx/txid.js'
 import type { LtxFileRef } from './replica-client.js'
 
@@ -17,11 +18,23 @@ export function relativeName(file: LtxFileRef): string {
  * "." (the path of `s3://bucket`) gives `./0000/…`. Litestream made its buckets that way.
  */
 export function s3LevelPrefix(path: string, level: number): string {
-  return `${path}/${level.toString(16).padStart(4, '0')}/`
+  return `${path}/${s3Level(level)}/`
+}
+
+function s3Level(level: number): string {
+  return level.toString(16).padStart(4, '0')
 }
 
 export function s3Key(path: string, file: LtxFileRef): string {
   return s3LevelPrefix(path, file.level) + formatFileName(file.minTxid, file.maxTxid)
+}
+
+/** The file that a key names; undefined for no LTX file, 'beyond' for a key that sorts after every level. */
+export function parseS3Key(path: string, key: string): LtxFileRef | undefined | 'beyond' {
+  const [level, name] = key.slice(path.length + 1).split('/')
+  if (level > s3Level(SNAPSHOT_LEVEL)) return 'beyond'
+  const range = name === undefined ? undefined : parseFileName(name)
+  return range && /^[0-9a-f]{4}$/.test(level) ? { level: Number.parseInt(level, 16), ...range } : undefined
 }
 
 /** Sorts before every file name whose min TXID is `fromTxid` or more and after all others: what a listing starts after. */

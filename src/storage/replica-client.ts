@@ -92,6 +92,11 @@ export interface ReplicaClient {
   readonly url: string
   /** The files of one level in ascending (min, max) order; an error is an error and never an empty list. Lazily paged. */
   list(level: number, options?: ListOptions): AsyncIterable<LtxFileInfo>
+  /**
+   * The files of a level and of all above it, in (level, min, max) order, for the price of one level's; absent where each level has
+   * to be asked for.
+   */
+  listUpwards?(level: number, options?: RequestOptions): AsyncIterable<LtxFileInfo>
   /** Reads a piece into memory; the piece must lie inside the file. */
   read(file: LtxFileRef, range: ByteRange, options?: ReadOptions): Promise<ReadResult>
   /** The whole file, or all from `offset` on, as a stream; a broken body continues where it stopped. */

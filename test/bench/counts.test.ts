@@ -9,6 +9,7 @@ import { LOOKUP, QUERIES } from '../../bench/support/queries.js'
 import { Random } from '../../bench/support/random.js'
 import { Stage } from '../../bench/support/stage.js'
 import type { ReplicaOptions } from '../../src/index.js'
+import { makeSource } from '../support/replica.js'
 import { until } from '../support/until.js'
 
 /** Milliseconds: enough that answers come in the order of the round trips. */
@@ -22,8 +23,8 @@ const readers: ReplicaReader[] = []
  * By default it does not poll while a test lasts: what is counted is the test's. It is closed after the test, whatever becomes of
  * that: the next one shall find nothing resident.
  */
-function newReader(options: ReplicaOptions = {}): ReplicaReader {
-  const reader = new ReplicaReader(stage.url('app.db'), { pollInterval: '1h', ...options })
+function newReader(options: ReplicaOptions = {}, path = 'app.db'): ReplicaReader {
+  const reader = new ReplicaReader(stage.url(path), { pollInterval: '1h', ...options })
   readers.push(reader)
   return reader
 }
@@ -54,15 +55,28 @@ const COLD: Readonly<Record<string, { readonly gets: number; readonly rounds?: n
   'full scan': { gets: 10, rounds: 5 },
 }
 
-test('open: three round trips before the first page, which is the fourth', async () => {
+test('open: one round trip for the listing, one for the indexes, and the first row is there', async () => {
   const reader = newReader()
   const { traffic } = await stage.traffic(() => reader.open())
-  assert.ok(traffic.rounds <= 4, `${traffic.rounds} round trips`)
-  assert.ok(traffic.requests <= 14, `${traffic.requests} requests`)
+  assert.ok(traffic.rounds <= 2, `${traffic.rounds} round trips`)
+  assert.ok(traffic.requests <= 5, `${traffic.requests} requests`)
   assert.ok(traffic.bytes < 200 * 1024, `${traffic.bytes} bytes`)
 
   const again = newReader()
   assert.equal((await stage.traffic(() => again.open())).traffic.requests, 0, 'a second connection asks for nothing')
+})
+
+test('open: a hundred files cost no more round trips than one', async (t) => {
+  const { history } = await makeSource(t, { url: stage.directUrl('many.db') })
+  await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY, a)')
+  for (let i = 2; i <= 100; i++) await history.commit(`INSERT INTO t (a) VALUES ('${'x'.repeat(i)}')`)
+  // A hundred requests leave one after another; none of them shall wait so long that another is answered.
+  await stage.proxy.latency(400)
+  const reader = newReader({}, 'many.db')
+  const { traffic } = await stage.traffic(() => reader.open())
+  await stage.proxy.latency(LATENCY)
+  assert.ok(traffic.rounds <= 2, `${traffic.rounds} round trips`)
+  assert.equal(traffic.requests, 103)
 })
 
 for (const query of QUERIES) {

@@ -19,6 +19,17 @@ class Listing {
   }
 }
 
+/** A store that can list several levels at once. */
+class UpwardListing extends Listing {
+  async *listUpwards(level: number): AsyncIterable<LtxFileInfo> {
+    const files = this.levels.slice(level).flat()
+    for (let i = 0; i === 0 || i < files.length; i += 1000) {
+      this.requests++
+      yield* files.slice(i, i + 1000)
+    }
+  }
+}
+
 function file(level: number, minTxid: number, maxTxid: number): LtxFileInfo {
   return { level, minTxid, maxTxid, size: 1000, createdAt: maxTxid }
 }
@@ -44,6 +55,14 @@ test('a day of files is listed in two round trips, and the plan is that of the w
   assert.equal(listing.requests, 11, 'one LIST a level, one more for the level of 30-second files')
 })
 
+test('where the store can list several levels at once, a day of files is four LISTs', async () => {
+  const all = levels(86_400, [30, 300, 3600], 1200)
+  const listing = new UpwardListing(all)
+  const files = await listForLatest(listing as unknown as ReplicaClient, new AbortController().signal)
+  assert.deepEqual(selectPlan(files), selectPlan(all))
+  assert.equal(listing.requests, 4, 'two dense levels, all above, the rest of the level of 30-second files')
+})
+
 test('the plan leads as far as that of the whole listing, whatever the levels', async () => {
   await fc.assert(
     fc.asyncProperty(
@@ -56,9 +75,11 @@ test('the plan leads as far as that of the whole listing, whatever the levels', 
           steps.sort((a, b) => a - b),
           Math.min(snapshot, last),
         )
-        const client = new Listing(all) as unknown as ReplicaClient
-        const plan = selectPlan(await listForLatest(client, new AbortController().signal))
-        assert.equal(plan.at(-1)?.maxTxid, selectPlan(all).at(-1)?.maxTxid)
+        for (const Store of [Listing, UpwardListing]) {
+          const client = new Store(all) as unknown as ReplicaClient
+          const plan = selectPlan(await listForLatest(client, new AbortController().signal))
+          assert.equal(plan.at(-1)?.maxTxid, selectPlan(all).at(-1)?.maxTxid)
+        }
       },
     ),
     { numRuns: 50 },

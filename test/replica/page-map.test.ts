@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import type { VisitFrame } from '../../src/ltx/page-index.js'
 import { PageMap } from '../../src/replica/chain/page-map.js'
 import { PageSet } from '../../src/replica/hydration/page-set.js'
 
 function index(pgnos: readonly number[]) {
-  return {
-    count: pgnos.length,
-    pgnos: Uint32Array.from(pgnos),
-    offsets: Float64Array.from(pgnos, (pgno) => pgno * 10),
-    sizes: Uint32Array.from(pgnos, (pgno) => pgno + 1),
+  return (visit: VisitFrame) => {
+    for (const pgno of pgnos) visit(pgno, pgno * 10, pgno + 1)
   }
 }
 
@@ -82,7 +80,7 @@ test('an offset beyond 4 GiB and a frame of the largest page come back as they w
     [2 ** 32 - 1, 11],
     [2 ** 45 + 12_345, 1],
   ]) {
-    const one = { count: 1, pgnos: Uint32Array.of(7), offsets: Float64Array.of(offset), sizes: Uint32Array.of(size) }
+    const one = (visit: VisitFrame) => visit(7, offset, size)
     assert.deepEqual(PageMap.empty().apply(one, 3, 10).freeze().find(7), { file: 3, offset, size })
   }
 })

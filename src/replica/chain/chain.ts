@@ -1,11 +1,10 @@
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { LEVELS, lockPgno } from '../../ltx/format.js'
 import type { LtxHeader } from '../../ltx/header.js'
-import type { PageIndex } from '../../ltx/page-index.js'
 import { formatTxid } from '../../ltx/txid.js'
 import { type FilesByLevel, listLevels, type PlanTarget, planRestore, selectPlan } from '../../restore/plan.js'
 import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js'
-import { type IndexedFile, readFileIndex } from './file-index.js'
+import { type FileIndex, loadFileIndex, readFileIndex } from './file-index.js'
 import { FileTable, fileLabel } from './file-table.js'
 import { listForLatest } from './latest-listing.js'
 import { PageMap } from './page-map.js'
@@ -26,12 +25,12 @@ export interface ChainState {
 /** A state and what was read on the way to it. */
 export interface LoadedState {
   readonly state: ChainState
-  readonly files: readonly IndexedFile[]
+  readonly files: readonly FileIndex[]
 }
 
 export interface Extension {
   readonly state: ChainState
-  readonly files: readonly IndexedFile[]
+  readonly files: readonly FileIndex[]
   /** Every page that differs from the state before, ascending. */
   readonly changed: Uint32Array
 }
@@ -88,38 +87,53 @@ export class Chain {
   }
 
   async #index(plan: readonly LtxFileInfo[]): Promise<LoadedState> {
-    const indexed = await Promise.all(plan.map((file) => readFileIndex(this.#client, file, this.#signal)))
+    const indexed = await Promise.all(plan.map((file) => loadFileIndex(this.#client, file, this.#signal)))
     let map = PageMap.empty()
     let { pageSize } = indexed[0].header
-    for (const { info, header, index } of indexed) {
-      if (header.pageSize !== pageSize) {
-        // VACUUM gave the database another page size: what came before is of no use, if this file has all of it.
-        if (!isWhole(header, index)) throw otherPageSize(pageSize, header, info, this.#client.url)
-        pageSize = header.pageSize
-        map = PageMap.empty()
-      }
-      map = map.apply(index, this.files.ordinal(info), header.commit)
+    for (const file of indexed) {
+      const { info, header } = file
+      // VACUUM gave the database another page size: what came before is of no use, if this file has all of it.
+      const anew = header.pageSize !== pageSize
+      let pages = 0
+      map = (anew ? PageMap.empty() : map).apply(
+        (visit) => {
+          pages = file.walk(visit)
+        },
+        this.files.ordinal(info),
+        header.commit,
+      )
+      if (anew && !isWhole(header, pages)) throw otherPageSize(pageSize, header, info, this.#client.url)
+      pageSize = header.pageSize
     }
     return { state: stateAfter(indexed, map), files: indexed }
   }
 
   /** The state after `plan`, whose files follow on `from` (or overlap its end). Throws PAGE_SIZE_MISMATCH. */
   async extend(from: ChainState, plan: readonly LtxFileInfo[]): Promise<Extension> {
-    const files = await Promise.all(plan.map((file) => readFileIndex(this.#client, file, this.#signal)))
+    const files = await Promise.all(plan.map((file) => loadFileIndex(this.#client, file, this.#signal)))
     const changed = new Set<number>()
     let map = from.map
-    for (const { info, header, index } of files) {
+    for (const file of files) {
+      const { info, header } = file
       if (header.pageSize !== from.pageSize) throw otherPageSize(from.pageSize, header, info, this.#client.url)
-      map = map.apply(index, this.files.ordinal(info), header.commit)
-      for (let i = 0; i < index.count; i++) changed.add(index.pgnos[i])
+      map = map.apply(
+        (visit) => {
+          file.walk((pgno, offset, size) => {
+            changed.add(pgno)
+            visit(pgno, offset, size)
+          })
+        },
+        this.files.ordinal(info),
+        header.commit,
+      )
     }
     return { state: stateAfter(files, map), files, changed: Uint32Array.from(changed).sort() }
   }
 
   /** The numbers of the pages that a file has. */
   async pagesOf(file: LtxFileInfo): Promise<Set<number>> {
-    const { index } = await readFileIndex(this.#client, file, this.#signal)
-    return new Set(index.pgnos)
+    const { pgnos } = await readFileIndex(this.#client, file, this.#signal)
+    return new Set(pgnos)
   }
 
   /** Whether the file is in the store, whatever a listing says. */
@@ -145,8 +159,8 @@ export class Chain {
 }
 
 /** Whether a file holds every page of the database. */
-function isWhole({ commit, pageSize }: LtxHeader, index: PageIndex): boolean {
-  return index.count === commit - (lockPgno(pageSize) <= commit ? 1 : 0)
+function isWhole({ commit, pageSize }: LtxHeader, pages: number): boolean {
+  return pages === commit - (lockPgno(pageSize) <= commit ? 1 : 0)
 }
 
 function otherPageSize(before: number, header: LtxHeader, info: LtxFileInfo, url: string): LitestreamError {
@@ -158,7 +172,7 @@ function otherPageSize(before: number, header: LtxHeader, info: LtxFileInfo, url
 }
 
 /** What the newest file says of the database that `map` describes. */
-function stateAfter(files: readonly IndexedFile[], map: PageMap): ChainState {
+function stateAfter(files: readonly FileIndex[], map: PageMap): ChainState {
   const { header, info } = files[files.length - 1]
   const { timestamp, pageSize, commit } = header
   return { txid: info.maxTxid, timestamp, pageSize, commit, map: map.freeze(), anchor: info }

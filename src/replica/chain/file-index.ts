@@ -1,69 +1,156 @@
 import { LitestreamError } from '../../errors.js'
 import { decodeHeader, type LtxHeader } from '../../ltx/header.js'
-import { decodePageIndex, type PageIndex } from '../../ltx/page-index.js'
-import { parseTail } from '../../ltx/tail.js'
+import { type PageIndex, PageIndexReader, type VisitFrame } from '../../ltx/page-index.js'
+import { parseTailPlaces } from '../../ltx/tail.js'
 import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js'
-import { fileLabel } from './file-table.js'
+import { fileLabel, replaced } from './file-table.js'
 import { MAX_FRAME_OFFSET, MAX_FRAME_SIZE } from './page-map.js'
 
 /** A file of at most this size is read whole: one request brings its index and its pages. */
 export const WHOLE_FILE_SIZE = 256 * 1024
 const MIN_TAIL = 32 * 1024
+/** Read from the end of a file at first; what an index has beyond it takes another round trip, in slices of this size. */
+const SLICE = 1024 * 1024
 /** Read from the beginning of a larger file: its header, and the schema and the roots of the first tables of a snapshot. */
 const HEAD = 64 * 1024
 
-export interface IndexedFile {
-  readonly info: LtxFileInfo
-  readonly header: LtxHeader
-  readonly index: PageIndex
-  /** The file from its first byte on, as far as it was read. */
+/** Bytes of a file that were read with its index. */
+export interface FilePiece {
+  /** Where they lie in the file. */
+  readonly offset: number
   readonly bytes: Uint8Array
 }
 
-/** An index takes some 7 bytes a page and a compressed page some 2,000: 1/128 of the file nearly always holds it, in one read. */
-function tailGuess(size: number): number {
-  return Math.min(size, Math.max(MIN_TAIL, Math.ceil(size / 128)))
+/** A frame that came along with an index. */
+export interface LoadedFrame {
+  readonly pgno: number
+  readonly offset: number
+  readonly size: number
+}
+
+/** Header and page index of a file, the index as it stands in the file: decoded once, when it is entered into a page map. */
+export class FileIndex {
+  readonly info: LtxFileInfo
+  readonly header: LtxHeader
+  readonly pieces: readonly FilePiece[]
+  /** Frames that lie in the pieces; known once the index was walked. */
+  readonly frames: LoadedFrame[] = []
+  readonly #label: string
+  readonly #offset: number
+  /** Given up one by one as they are decoded: an index must not be in memory twice. */
+  readonly #slices: Uint8Array[]
+
+  constructor(
+    label: string,
+    info: LtxFileInfo,
+    header: LtxHeader,
+    pieces: readonly FilePiece[],
+    index: { readonly offset: number; readonly slices: Uint8Array[] },
+  ) {
+    this.#label = label
+    this.info = info
+    this.header = header
+    this.pieces = pieces
+    this.#offset = index.offset
+    this.#slices = index.slices
+  }
+
+  /** Calls `visit` with every frame in ascending page number, and returns how many there are. Only once. Throws LTX_CORRUPT. */
+  walk(visit: VisitFrame): number {
+    let count = 0
+    const reader = new PageIndexReader(this.#label, this.#offset, (pgno, offset, size) => {
+      checkFrame(pgno, offset, size, this.#label)
+      count++
+      if (this.#came(offset, size)) this.frames.push({ pgno, offset, size })
+      visit(pgno, offset, size)
+    })
+    this.#slices.reverse()
+    for (let slice = this.#slices.pop(); slice; slice = this.#slices.pop()) reader.push(slice)
+    reader.end()
+    return count
+  }
+
+  #came(offset: number, size: number): boolean {
+    for (const piece of this.pieces) {
+      if (offset >= piece.offset && offset + size <= piece.offset + piece.bytes.length) return true
+    }
+    return false
+  }
 }
 
 /** A frame that no page can need, or that lies where the page map cannot point to. */
-function checkFrames(index: PageIndex, label: string): PageIndex {
-  for (let i = 0; i < index.count; i++) {
-    if (index.sizes[i] <= MAX_FRAME_SIZE && index.offsets[i] <= MAX_FRAME_OFFSET) continue
-    throw new LitestreamError(
-      'LTX_CORRUPT',
-      `${label}: the page index gives page ${index.pgnos[i]} an impossible frame of ${index.sizes[i]} bytes`,
-      { file: label, offset: index.offsets[i], pgno: index.pgnos[i] },
-    )
-  }
-  return index
+function checkFrame(pgno: number, offset: number, size: number, label: string): void {
+  if (size <= MAX_FRAME_SIZE && offset <= MAX_FRAME_OFFSET) return
+  throw new LitestreamError(
+    'LTX_CORRUPT',
+    `${label}: the page index gives page ${pgno} an impossible frame of ${size} bytes`,
+    { file: label, offset, pgno },
+  )
 }
 
-/** Reads header and page index of a file: one round trip, or two for an index that is larger than guessed. */
+/**
+ * An index takes some 7 bytes a page and a compressed page some 2,000: 1/128 of the file nearly always holds it. Of a very large
+ * file only so much as is sure to be of use.
+ */
+function tailGuess(size: number): number {
+  return Math.min(size, SLICE, Math.max(MIN_TAIL, Math.ceil(size / 128)))
+}
+
+/**
+ * Reads header and page index of a file: one round trip, or two for an index that is larger than guessed. `whole`: bytes of a file
+ * that is read at once, with all its pages.
+ */
+export async function loadFileIndex(
+  client: ReplicaClient,
+  info: LtxFileInfo,
+  signal?: AbortSignal,
+  whole = WHOLE_FILE_SIZE,
+): Promise<FileIndex> {
+  const label = `${client.url} ${fileLabel(info)}`
+  const options = signal ? { signal } : {}
+  const [head, tail] =
+    info.size <= whole
+      ? Array(2).fill(await client.read(info, { offset: 0 }, options))
+      : await Promise.all([
+          client.read(info, { offset: 0, length: HEAD }, options),
+          client.read(info, { suffix: tailGuess(info.size) }, options),
+        ])
+  const header = decodeHeader(head.data, label)
+  const { fileSize } = tail
+  if (fileSize !== info.size) throw replaced(info, fileSize)
+  const { indexOffset, indexSize } = parseTailPlaces(tail.data, fileSize, label)
+  const tailOffset = fileSize - tail.data.length
+  const slices: Uint8Array[] = []
+  const ranges = []
+  for (let at = indexOffset; at < Math.min(tailOffset, indexOffset + indexSize); at += SLICE) {
+    ranges.push({ offset: at, length: Math.min(SLICE, Math.min(tailOffset, indexOffset + indexSize) - at) })
+  }
+  for (const { data } of await Promise.all(ranges.map((range) => client.read(info, range, options)))) slices.push(data)
+  const from = Math.max(0, indexOffset - tailOffset)
+  slices.push(tail.data.subarray(from, indexOffset + indexSize - tailOffset))
+  const pieces = [{ offset: 0, bytes: head.data }]
+  if (tail !== head && from > 0) pieces.push({ offset: tailOffset, bytes: tail.data.subarray(0, from) })
+  return new FileIndex(label, info, header, pieces, { offset: indexOffset, slices })
+}
+
+/** The page index of a file, decoded. */
 export async function readFileIndex(
   client: ReplicaClient,
   info: LtxFileInfo,
   signal?: AbortSignal,
-): Promise<IndexedFile> {
-  const label = `${client.url} ${fileLabel(info)}`
-  const options = signal ? { signal } : {}
-  if (info.size <= WHOLE_FILE_SIZE) {
-    const { data, fileSize } = await client.read(info, { offset: 0 }, options)
-    const header = decodeHeader(data, label)
-    const tail = parseTail(data, fileSize, label)
-    return { info, header, index: checkFrames(tail.index as PageIndex, label), bytes: data }
-  }
-  const [head, tail] = await Promise.all([
-    client.read(info, { offset: 0, length: HEAD }, options),
-    client.read(info, { suffix: tailGuess(info.size) }, options),
-  ])
-  const header = decodeHeader(head.data, label)
-  const parsed = parseTail(tail.data, tail.fileSize, label)
-  if (parsed.index) return { info, header, index: checkFrames(parsed.index, label), bytes: head.data }
-  const rest = await client.read(info, { offset: parsed.indexOffset, length: parsed.indexSize }, options)
+): Promise<PageIndex> {
+  const pgnos: number[] = []
+  const offsets: number[] = []
+  const sizes: number[] = []
+  const count = (await loadFileIndex(client, info, signal)).walk((pgno, offset, size) => {
+    pgnos.push(pgno)
+    offsets.push(offset)
+    sizes.push(size)
+  })
   return {
-    info,
-    header,
-    index: checkFrames(decodePageIndex(rest.data, label, parsed.indexOffset), label),
-    bytes: head.data,
+    count,
+    pgnos: Uint32Array.from(pgnos),
+    offsets: Float64Array.from(offsets),
+    sizes: Uint32Array.from(sizes),
   }
 }

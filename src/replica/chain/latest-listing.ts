@@ -4,6 +4,14 @@ import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js
 
 /** Files that a store gives with one LIST. */
 const LIST_PAGE = 1000
+/** From here on levels have few files, a dozen an hour or fewer: where the store can, one LIST brings them all. */
+const SPARSE_LEVEL = 2
+
+/** The beginning of every level, and which levels have more. */
+interface FirstLook {
+  readonly files: LtxFileInfo[][]
+  readonly long: readonly number[]
+}
 
 /**
  * The files that matter for the newest state, in two round trips at the most: the first LIST of every level at once; then, of levels
@@ -11,8 +19,7 @@ const LIST_PAGE = 1000
  * after another; five-minute files, which cover all but the end of them, are one.)
  */
 export async function listForLatest(client: ReplicaClient, signal: AbortSignal): Promise<FilesByLevel> {
-  const first = await Promise.all(LEVELS.map((level) => take(client, level, 0, signal)))
-  const long = LEVELS.filter((level) => first[level].length >= LIST_PAGE)
+  const { files: first, long } = await firstLook(client, signal)
   if (long.length === 0) return first
   const short = first.map((files, level) => (long.includes(level) && level !== SNAPSHOT_LEVEL ? [] : files))
   const reached = reachOf(short)
@@ -32,14 +39,22 @@ export async function listForLatest(client: ReplicaClient, signal: AbortSignal):
   return merged
 }
 
-async function take(
-  client: ReplicaClient,
-  level: number,
-  fromTxid: number,
-  signal: AbortSignal,
-): Promise<LtxFileInfo[]> {
+async function firstLook(client: ReplicaClient, signal: AbortSignal): Promise<FirstLook> {
+  const { listUpwards } = client
+  const dense = LEVELS.filter((level) => !listUpwards || level < SPARSE_LEVEL)
+  const [sparse, ...levels] = await Promise.all([
+    listUpwards ? take(listUpwards.call(client, SPARSE_LEVEL, { signal })) : [],
+    ...dense.map((level) => take(client.list(level, { signal }))),
+  ])
+  const files = LEVELS.map((level) => levels[level] ?? sparse.filter((file) => file.level === level))
+  // A listing of several levels that was cut has the last of them in part, and those above it not at all.
+  const whole = sparse.length < LIST_PAGE ? SNAPSHOT_LEVEL + 1 : sparse[sparse.length - 1].level
+  return { files, long: LEVELS.filter((level) => files[level].length >= LIST_PAGE || level >= whole) }
+}
+
+async function take(listing: AsyncIterable<LtxFileInfo>): Promise<LtxFileInfo[]> {
   const files: LtxFileInfo[] = []
-  for await (const file of client.list(level, { fromTxid, signal })) {
+  for await (const file of listing) {
     files.push(file)
     if (files.length === LIST_PAGE) break
   }

@@ -1,4 +1,4 @@
-import type { PageIndex } from '../../ltx/page-index.js'
+import type { VisitFrame } from '../../ltx/page-index.js'
 
 /** Pages of one chunk of the map; as in native/replica.h. */
 export const CHUNK_PAGES = 1024
@@ -81,16 +81,17 @@ export class PageMap {
     return map.freeze()
   }
 
-  /** The map after a file: its pages override, pages beyond its commit are gone. Costs the pages of the index, not those of the map. */
-  apply(index: PageIndex, file: number, commit: number): PageMap {
+  /**
+   * The map after a file: its pages override, pages beyond its commit are gone. `walk` calls with each frame of the file. Costs the
+   * pages of the index, not those of the map.
+   */
+  apply(walk: (visit: VisitFrame) => void, file: number, commit: number): PageMap {
     const next = new PageMap(commit, this.#chunks.slice(0, Math.ceil(commit / CHUNK_PAGES)))
     if (!this.#frozen) for (const i of this.#owned) if (i < next.#chunks.length) next.#owned.add(i)
     if (commit < this.commit) next.#truncate()
-    for (let i = 0; i < index.count; i++) {
-      const pgno = index.pgnos[i]
-      if (pgno > commit) break
-      next.#put(pgno, file, index.offsets[i], index.sizes[i])
-    }
+    walk((pgno, offset, size) => {
+      if (pgno <= commit) next.#put(pgno, file, offset, size)
+    })
     return next
   }
 

@@ -33,7 +33,7 @@ export class WholeFile {
 
   /** `file`: its ordinal. */
   static async open(client: ReplicaClient, info: LtxFileInfo, file: number, signal: AbortSignal): Promise<WholeFile> {
-    const { index } = await readFileIndex(client, info, signal)
+    const index = await readFileIndex(client, info, signal)
     const pages = Array.from(index.pgnos, (pgno, i) => ({
       pgno,
       file,

@@ -179,8 +179,8 @@ export class Fetcher {
   }
 
   /** Pages of a file that was read whole anyway go into slots for nothing. */
-  store(view: ReplicaView, bytes: Uint8Array, pages: readonly WantedPage[]): void {
-    this.#fill(view, bytes, 0, pages)
+  store(view: ReplicaView, bytes: Uint8Array, base: number, pages: readonly WantedPage[]): void {
+    this.#fill(view, bytes, base, pages)
   }
 
   /** Adds the ordinals of the files that are being read. */

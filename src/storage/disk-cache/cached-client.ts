@@ -104,6 +104,10 @@ export class CachedReplicaClient implements ReplicaClient {
     return this.#inner.list(level, options)
   }
 
+  get listUpwards(): ReplicaClient['listUpwards'] {
+    return this.#inner.listUpwards?.bind(this.#inner)
+  }
+
   stream(file: LtxFileRef, options?: RequestOptions & { readonly offset?: number }): AsyncIterable<Uint8Array> {
     return this.#inner.stream(file, options)
   }

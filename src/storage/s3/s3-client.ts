@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { parseFileName } from '../../ltx/file-name.js'
-import { firstName, s3Key, s3LevelPrefix } from '../keys.js'
+import { firstName, parseS3Key, s3Key, s3LevelPrefix } from '../keys.js'
 import { OperationCounters } from '../operation-counters.js'
 import { rangeError } from '../range.js'
 import type {
@@ -89,6 +89,18 @@ export class S3ReplicaClient implements ReplicaClient {
       const range = parseFileName(Key.slice(prefix.length))
       if (range === undefined || range.minTxid < fromTxid) continue
       yield { level, ...range, size: Size, createdAt: LastModified?.getTime() ?? 0 }
+    }
+  }
+
+  async *listUpwards(level: number, { signal }: RequestOptions = {}): AsyncIterable<LtxFileInfo> {
+    const subject = this.#subject('LIST', 'listing', `${this.#path}/`, signal)
+    const from = s3LevelPrefix(this.#path, level)
+    for await (const object of listObjects(this.#requests, subject, `${this.#path}/`, from)) {
+      const { Key = '', Size = 0, LastModified } = object
+      const file = parseS3Key(this.#path, Key)
+      // Keys come in order: the levels, then whatever else lies there.
+      if (file === 'beyond') return
+      if (file) yield { ...file, size: Size, createdAt: LastModified?.getTime() ?? 0 }
     }
   }
 

@@ -12,8 +12,11 @@ interface OutgoingRequest {
   readonly body?: unknown
 }
 
-/** Connections kept open to one store: more than a reader or an upload has in flight. */
-const MAX_CONNECTIONS = 64
+/**
+ * Connections to one store. Far more than a reader or an upload has in flight, but an opening asks for the indexes of all files at
+ * once, and one that waits for a connection waits for a round trip.
+ */
+const MAX_CONNECTIONS = 128
 
 /** How tests see a request as it would go out; the product never sets it. */
 export type RequestHandler = NonNullable<S3ClientConfig['requestHandler']>

@@ -33,6 +33,11 @@ export function listings(backend: Backend): void {
       assert.deepEqual(await ranges(1, 2), ['10-16:16'])
       assert.deepEqual(await ranges(2), [])
       assert.deepEqual(await ranges(9), ['1-16:16'])
+      if (!each.listUpwards) continue
+      const levels = []
+      for (const level of [1, 2, 3, 4, 5, 6, 7, 8, 9]) levels.push(...(await collect(each.list(level))))
+      assert.deepEqual(await collect(each.listUpwards(1)), levels, 'a level and all above it at once')
+      assert.deepEqual(await collect(each.listUpwards(2)), levels.slice(-1))
     }
   })
 
