@@ -8,7 +8,7 @@ export * from './operations.js'
 export type { CheckpointMode, PrimaryEvents } from './primary/primary-events.js'
 export { type ReplicateOptions, type Replication, replicate } from './primary/replicate.js'
 export type { ReplicateOnceOptions } from './primary/replicate-once.js'
-export type { ReplicatorStatus, SyncOptions, SyncResult } from './primary/replicator.js'
+export type { ReplicatorStatus, SyncOptions, SyncResult } from './primary/replicator-status.js'
 export { getLoadablePath, load } from './replica/loadable.js'
 export {
   openReplica,

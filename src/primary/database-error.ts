@@ -29,3 +29,8 @@ export function databaseError(error: unknown, file: string, doing: string): Lite
   const hint = 'Check that the path names an SQLite database on a local disk and that its directory is writable.'
   return new LitestreamError('DATABASE_INVALID', message, { ...details, hint })
 }
+
+/** As databaseError, for what may go wrong anywhere between the database and its replica. */
+export function asReplicationError(error: unknown, path: string): LitestreamError {
+  return databaseError(error, path, 'replicating it')
+}

@@ -10,11 +10,6 @@ export {
 export { PrimaryDatabase, type PrimaryStatus } from './primary-database.js'
 export type { CheckpointMode, PrimaryEvents, PrimaryObserver } from './primary-events.js'
 export { DEFAULT_PRIMARY_OPTIONS, type PrimaryOptions } from './primary-options.js'
-export {
-  DEFAULT_REPLICATOR_OPTIONS,
-  Replicator,
-  type ReplicatorOptions,
-  type ReplicatorStatus,
-  type SyncOptions,
-  type SyncResult,
-} from './replicator.js'
+export { Replicator } from './replicator.js'
+export { DEFAULT_REPLICATOR_OPTIONS, type ReplicatorOptions } from './replicator-options.js'
+export type { ReplicatorStatus, SyncOptions, SyncResult } from './replicator-status.js'

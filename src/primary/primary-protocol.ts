@@ -1,7 +1,8 @@
 import type { SerializedError } from '../errors.js'
 import type { OpenReplicaClientOptions } from '../storage/open.js'
 import type { CheckpointMode, PrimaryEvents } from './primary-events.js'
-import type { ReplicatorOptions, ReplicatorStatus, SyncOptions, SyncResult } from './replicator.js'
+import type { ReplicatorOptions } from './replicator-options.js'
+import type { ReplicatorStatus, SyncOptions, SyncResult } from './replicator-status.js'
 
 /** What the worker thread of a primary is started with. */
 export interface PrimaryWorkerData {

@@ -1,6 +1,8 @@
 import { type OpenReplicaClientOptions, openReplicaClient } from '../storage/open.js'
 import type { PrimaryObserver } from './primary-events.js'
-import { Replicator, type ReplicatorOptions, type SyncResult } from './replicator.js'
+import { Replicator } from './replicator.js'
+import type { ReplicatorOptions } from './replicator-options.js'
+import type { SyncResult } from './replicator-status.js'
 
 export interface ReplicateOnceOptions extends Partial<ReplicatorOptions> {
   readonly storage?: OpenReplicaClientOptions

@@ -6,7 +6,8 @@ import type { OpenReplicaClientOptions } from '../storage/open.js'
 import { parseReplicaUrl } from '../storage/url.js'
 import type { CheckpointMode, PrimaryEvents } from './primary-events.js'
 import { type PrimaryCalls, type PrimaryWorkerData, READY, type WorkerMessage } from './primary-protocol.js'
-import type { ReplicatorOptions, ReplicatorStatus, SyncOptions, SyncResult } from './replicator.js'
+import type { ReplicatorOptions } from './replicator-options.js'
+import type { ReplicatorStatus, SyncOptions, SyncResult } from './replicator-status.js'
 
 export interface ReplicateOptions extends Partial<ReplicatorOptions> {
   /** Settings of the store; they go to a worker thread and have to be plain data. */

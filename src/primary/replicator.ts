@@ -1,79 +1,20 @@
-import PQueue from 'p-queue'
-import {
-  type CompactionScheduler,
-  type CompactionSettings,
-  DEFAULT_COMPACTION_SETTINGS,
-} from '../compaction/scheduler.js'
+import type { CompactionScheduler } from '../compaction/scheduler.js'
 import { isLitestreamError, LitestreamError } from '../errors.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
+import { pause } from '../util/pause.js'
 import { Backoff } from './backoff.js'
 import { compactionOf } from './compaction-of.js'
-import { databaseError } from './database-error.js'
-import { DEFAULT_LEASE_TTL } from './lease.js'
+import { asReplicationError } from './database-error.js'
 import { LeaseKeeper } from './lease-keeper.js'
-import { PrimaryDatabase, type PrimaryStatus } from './primary-database.js'
+import { PrimaryDatabase } from './primary-database.js'
 import type { CheckpointMode, PrimaryEvents, PrimaryObserver } from './primary-events.js'
-import { DEFAULT_PRIMARY_OPTIONS, type PrimaryOptions } from './primary-options.js'
+import { DEFAULT_REPLICATOR_OPTIONS, type ReplicatorOptions } from './replicator-options.js'
+import type { ReplicatorStatus, SyncOptions, SyncResult } from './replicator-status.js'
+import { UploadLoop } from './upload-loop.js'
 import { Uploader } from './uploader.js'
-
-/** All that is said about one replication; the defaults are Litestream's. */
-export interface ReplicatorOptions extends PrimaryOptions {
-  /** Between two looks at the WAL, milliseconds. */
-  readonly monitorInterval: number
-  /** At least between two uploads, milliseconds. */
-  readonly syncInterval: number
-  /** Files of level 0 in one upload; 0: all there are. */
-  readonly maxSyncLtxFiles: number
-  /** How long `close` tries to bring the last commits to the replica, milliseconds; 0: one try. */
-  readonly shutdownSyncTimeout: number
-  /** Between two of these tries, milliseconds. */
-  readonly shutdownSyncInterval: number
-  /** Write only while the lease in the replica is ours, and wait for it otherwise. */
-  readonly lease: boolean
-  /** How long a lease lasts that its owner does not renew, milliseconds. */
-  readonly leaseTtl: number
-  /** Levels, snapshots and retention; false: files of level 0 are all that is written, and nothing is deleted. */
-  readonly compaction: CompactionSettings | false
-}
-
-export const DEFAULT_REPLICATOR_OPTIONS: Omit<ReplicatorOptions, 'metaPath'> = Object.freeze({
-  ...DEFAULT_PRIMARY_OPTIONS,
-  monitorInterval: 1000,
-  syncInterval: 1000,
-  maxSyncLtxFiles: 256,
-  shutdownSyncTimeout: 30_000,
-  shutdownSyncInterval: 500,
-  lease: false,
-  leaseTtl: DEFAULT_LEASE_TTL,
-  compaction: DEFAULT_COMPACTION_SETTINGS,
-})
 
 /** How long the first sync waits for a store that does not answer, milliseconds. */
 const ALIGN_MS = 10_000
-
-export interface SyncOptions {
-  /** Resolve only once everything committed before the call is in the replica. */
-  readonly wait?: boolean
-}
-
-export interface SyncResult {
-  /** The last file made of the WAL. */
-  readonly txid: number
-  /** The last file in the replica; undefined while it was not reached yet. */
-  readonly replicaTxid: number | undefined
-}
-
-export interface ReplicatorStatus extends PrimaryStatus {
-  readonly replica: string
-  /**
-   * `waiting`: there is no database yet; `standby`: another primary has the lease; `fenced`: another primary writes to the
-   * replica, nothing is done any more.
-   */
-  readonly state: 'waiting' | 'standby' | 'replicating' | 'fenced' | 'closed'
-  readonly replicaTxid: number | undefined
-  /** When the replica last had everything, milliseconds since the epoch. */
-  readonly lastSyncAt: number | undefined
-}
 
 /** Keeps one database replicated: looks at the WAL at intervals, stages and uploads, retries, and stops when it is fenced. */
 export class Replicator {
@@ -81,19 +22,14 @@ export class Replicator {
   readonly client: ReplicaClient
   readonly #options: ReplicatorOptions
   readonly #observe: PrimaryObserver
-  /** One at a time, or a second upload would meet its own file and look like another primary. */
-  readonly #uploads = new PQueue({ concurrency: 1 })
+  readonly #uploads: UploadLoop
   readonly #monitorErrors: Backoff
-  readonly #uploadErrors: Backoff
   #primary: PrimaryDatabase | undefined
   #opening: Promise<PrimaryDatabase> | undefined
   #uploader: Uploader | undefined
   #lease: LeaseKeeper | undefined
   #compaction: CompactionScheduler | undefined
   #monitorTimer: NodeJS.Timeout | undefined
-  #uploadTimer: NodeJS.Timeout | undefined
-  #lastUploadAt = 0
-  #lastSyncAt: number | undefined
   #fenced: LitestreamError | undefined
   #closed = false
   #running = false
@@ -106,8 +42,15 @@ export class Replicator {
       if (name === 'upload') this.#compaction?.noteUpload((event as PrimaryEvents['upload']).txid)
       observe(name, event)
     }
+    this.#uploads = new UploadLoop({
+      db: path,
+      interval: this.#options.syncInterval,
+      observe,
+      batch: () => this.#uploadBatch(),
+      isUpToDate: () => this.#uploader?.txid !== undefined && this.#uploader.txid === this.#primary?.txid,
+      onUpToDate: () => this.#startCompaction(),
+    })
     this.#monitorErrors = new Backoff(path, 'sync', this.#options.monitorInterval, observe)
-    this.#uploadErrors = new Backoff(path, 'upload', this.#options.syncInterval, observe)
     if (this.#options.lease) this.#lease = this.#makeLease()
   }
 
@@ -140,6 +83,7 @@ export class Replicator {
   /** Begins to work by itself. A database that is not there yet is waited for. */
   start(): void {
     this.#running = true
+    this.#uploads.start()
     if (this.#lease) this.#lease.start()
     else this.#scheduleMonitor(0)
   }
@@ -153,7 +97,7 @@ export class Replicator {
       replica: this.client.url,
       state,
       replicaTxid: this.#uploader?.txid,
-      lastSyncAt: this.#lastSyncAt,
+      lastSyncAt: this.#uploads.lastSyncAt,
     }
   }
 
@@ -162,8 +106,8 @@ export class Replicator {
     this.#throwIfStopped()
     const primary = await this.#open()
     await primary.sync()
-    if (wait) await this.#upload()
-    else this.#scheduleUpload()
+    if (wait) await this.#uploads.run()
+    else this.#uploads.schedule()
     return { txid: primary.txid, replicaTxid: this.#uploader?.txid }
   }
 
@@ -199,7 +143,7 @@ export class Replicator {
       await this.#lease?.stop()
     } catch (error) {
       // What says that we write here is left behind: it ends by itself, or is overwritten.
-      this.#uploadErrors.gaveUp(asError(error, this.path))
+      this.#uploads.errors.gaveUp(asReplicationError(error, this.path))
     }
     await this.client.close()
   }
@@ -207,7 +151,7 @@ export class Replicator {
   #stopTimers(): void {
     this.#running = false
     clearTimeout(this.#monitorTimer)
-    clearTimeout(this.#uploadTimer)
+    this.#uploads.stop()
   }
 
   async #finalSync(signal?: AbortSignal): Promise<void> {
@@ -216,16 +160,16 @@ export class Replicator {
       try {
         const primary = await this.#open()
         await primary.sync({ checkpoint: false })
-        await this.#upload()
+        await this.#uploads.run()
         return
       } catch (error) {
         if (isLitestreamError(error, 'NOT_FOUND', 'DATABASE_REPLACED')) {
           // It was deleted: what was committed before is staged.
-          await this.#upload()
+          await this.#uploads.run()
           return
         }
         if (this.#fenced || signal?.aborted || performance.now() >= deadline) throw error
-        this.#uploadErrors.failed(asError(error, this.path))
+        this.#uploads.errors.failed(asReplicationError(error, this.path))
       }
       await pause(this.#options.shutdownSyncInterval, signal)
     }
@@ -259,14 +203,12 @@ export class Replicator {
       // Which TXID a snapshot gets depends on the replica. A store that does not answer is not waited for: commits are staged,
       // and the snapshot made again if the replica turns out to be farther.
       const enough = new AbortController()
-      const aligned = this.#uploads.add(() => uploader.align()).catch(ignoredHere)
+      const aligned = this.#uploads.exclusive(() => uploader.align()).catch(ignoredHere)
       await Promise.race([aligned, pause(ALIGN_MS, enough.signal)])
       enough.abort()
     }
     return primary
   }
-
-  // ---- in the background
 
   #scheduleMonitor(ms: number): void {
     if (!this.#running) return
@@ -281,44 +223,13 @@ export class Replicator {
       this.#monitorErrors.worked()
     } catch (error) {
       // No database yet is a state to wait in, as long as it lasts.
-      if (!isLitestreamError(error, 'NOT_FOUND')) next = this.#monitorErrors.failed(asError(error, this.path))
+      if (!isLitestreamError(error, 'NOT_FOUND')) {
+        next = this.#monitorErrors.failed(asReplicationError(error, this.path))
+      }
     }
     // Also after an error: what was staged before it is not held back.
-    this.#scheduleUpload()
+    this.#uploads.schedule()
     this.#scheduleMonitor(next)
-  }
-
-  /** Sees to it that an upload runs soon, if there is anything to upload. */
-  #scheduleUpload(ms?: number): void {
-    if (!this.#running || this.#uploadTimer) return
-    const nothing = this.#uploader?.txid !== undefined && this.#uploader.txid === this.#primary?.txid
-    if (nothing) {
-      this.#lastSyncAt = Date.now()
-      return
-    }
-    const due = ms ?? Math.max(0, this.#lastUploadAt + this.#options.syncInterval - Date.now())
-    this.#uploadTimer = setTimeout(() => void this.#uploadSoon(), due)
-  }
-
-  async #uploadSoon(): Promise<void> {
-    let next: number | undefined
-    try {
-      await this.#upload()
-    } catch (error) {
-      next = this.#fenced ? undefined : this.#uploadErrors.failed(asError(error, this.path))
-    }
-    this.#uploadTimer = undefined
-    if (next !== undefined) this.#scheduleUpload(next)
-  }
-
-  /** Uploads all there is, in batches so that others may have their turn. */
-  async #upload(): Promise<void> {
-    for (let all = false; !all; ) {
-      all = (await this.#uploads.add(() => this.#uploadBatch())) as boolean
-    }
-    this.#uploadErrors.worked()
-    this.#lastSyncAt = Date.now()
-    this.#startCompaction()
   }
 
   /** Once the replica has everything for the first time. */
@@ -332,7 +243,6 @@ export class Replicator {
   async #uploadBatch(): Promise<boolean> {
     if (this.#fenced) throw this.#fenced
     if (!this.#uploader) return true
-    this.#lastUploadAt = Date.now()
     try {
       await this.#lease?.ensure()
       return await this.#uploader.run(this.#options.maxSyncLtxFiles || undefined)
@@ -345,10 +255,8 @@ export class Replicator {
   /** Another primary has the replica: nothing is read, written or checkpointed any more. */
   async #stopFenced(error: LitestreamError): Promise<void> {
     this.#fenced = error
-    this.#running = false
-    clearTimeout(this.#monitorTimer)
-    clearTimeout(this.#uploadTimer)
-    this.#uploadErrors.gaveUp(error)
+    this.#stopTimers()
+    this.#uploads.errors.gaveUp(error)
     await this.#compaction?.stop()
     await this.#primary?.close()
   }
@@ -356,19 +264,3 @@ export class Replicator {
 
 /** The upload that follows meets the same error and reports it. */
 function ignoredHere(): void {}
-
-function asError(error: unknown, path: string): LitestreamError {
-  return isLitestreamError(error) ? error : databaseError(error, path, 'replicating it')
-}
-
-/** Ends at once when `signal` is aborted. */
-function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    const abort = () => {
-      clearTimeout(timer)
-      resolve()
-    }
-    signal?.addEventListener('abort', abort, { once: true })
-  })
-}

@@ -1,0 +1,25 @@
+import type { PrimaryStatus } from './primary-database.js'
+
+export interface SyncOptions {
+  /** Resolve only once everything committed before the call is in the replica. */
+  readonly wait?: boolean
+}
+
+export interface SyncResult {
+  /** The last file made of the WAL. */
+  readonly txid: number
+  /** The last file in the replica; undefined while it was not reached yet. */
+  readonly replicaTxid: number | undefined
+}
+
+export interface ReplicatorStatus extends PrimaryStatus {
+  readonly replica: string
+  /**
+   * `waiting`: there is no database yet; `standby`: another primary has the lease; `fenced`: another primary writes to the
+   * replica, nothing is done any more.
+   */
+  readonly state: 'waiting' | 'standby' | 'replicating' | 'fenced' | 'closed'
+  readonly replicaTxid: number | undefined
+  /** When the replica last had everything, milliseconds since the epoch. */
+  readonly lastSyncAt: number | undefined
+}
