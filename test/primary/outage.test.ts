@@ -37,9 +37,10 @@ test('the store is down: commits are staged, the WAL stays bounded, and all of i
   assert.ok(statSync(`${app.file}-wal`).size < 20 * 1024 * 1024)
   // Killed in the middle of it: what was staged is not lost.
   await primary.kill()
+  // The pauses between tries double: the outage that this one sees shall be short on a busy machine, too.
+  await app.stop()
   primary = new PrimaryChild(t, app.file, url, { minCheckpointPages: 50 })
   await primary.waitFor('open')
-  await app.stop()
   // In one step: a level that is missing for a moment is another replica to a primary that looks just then.
   symlinkSync(kept, `${level0}.back`)
   renameSync(`${level0}.back`, level0)
