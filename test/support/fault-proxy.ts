@@ -4,7 +4,7 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as delay } from 'node:timers/promises'
-import { corrupted, cutAfter, type Fault, type FaultRule, trickled } from './faults.js'
+import { corrupted, cutAfter, type Fault, type FaultRule, laggingListing, trickled } from './faults.js'
 import { kindOf, type RequestKind } from './request-kind.js'
 
 /** One request as the proxy saw it. */
@@ -147,10 +147,13 @@ export async function startFaultProxy({ target, tls }: FaultProxyOptions): Promi
     if (fault?.type === 'cut') body = cutAfter(reply, fault.bytes)
     else if (fault?.type === 'trickle') body = trickled(reply, fault.bytes, fault.ms)
     else if (fault?.type === 'corrupt') body = corrupted(reply, fault.at)
-    else if (fault?.type === 'shorten') {
+    else if (fault?.type === 'shorten' || fault?.type === 'lag') {
       // A whole, well-formed reply that holds less than was asked for.
       const all = Buffer.concat(await reply.toArray())
-      const short = all.subarray(0, Math.max(0, all.length - fault.bytes))
+      const short =
+        fault.type === 'lag'
+          ? Buffer.from(laggingListing(all.toString(), fault.keys))
+          : all.subarray(0, Math.max(0, all.length - fault.bytes))
       for (const pair of headers) if (pair[0].toLowerCase() === 'content-length') pair[1] = String(short.length)
       body = (async function* () {
         yield short

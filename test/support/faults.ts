@@ -25,6 +25,8 @@ export type Fault =
   | { readonly type: 'corrupt'; readonly at: number }
   /** The request's body breaks off after so many bytes. */
   | { readonly type: 'cutUpload'; readonly bytes: number }
+  /** A listing leaves out its last so many keys, as one that lags behind the store does. */
+  | { readonly type: 'lag'; readonly keys: number }
   /** The server does what was asked, and the answer is lost. */
   | { readonly type: 'loseReply' }
 
@@ -68,4 +70,10 @@ export async function* corrupted(source: AsyncIterable<Buffer>, at: number): Asy
     offset += copy.length
     yield copy
   }
+}
+
+/** A listing without its last keys. */
+export function laggingListing(xml: string, keys: number): string {
+  const entries = xml.match(/<Contents>.*?<\/Contents>/gs) ?? []
+  return entries.slice(Math.max(0, entries.length - keys)).reduce((text, entry) => text.replace(entry, ''), xml)
 }

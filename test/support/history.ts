@@ -43,8 +43,11 @@ export class History {
     return this.#previous.readUInt16BE(16) === 1 ? 65536 : this.#previous.readUInt16BE(16)
   }
 
-  /** Runs SQL, and writes the state that it leaves to level 0; `advance`: how much later than the last one, in ms. */
-  async commit(sql: string, advance = 1000): Promise<LtxFileInfo> {
+  /**
+   * Runs SQL, and writes the state that it leaves to level 0; `advance`: how much later than the last one, in ms; `onState`: is told of
+   * the state before anyone can read it.
+   */
+  async commit(sql: string, advance = 1000, onState?: (bytes: Buffer, txid: number) => void): Promise<LtxFileInfo> {
     this.db.exec(sql)
     const bytes = readFileSync(this.#file)
     // A database of another page size has nothing in common with what it was.
@@ -55,6 +58,7 @@ export class History {
     this.time += advance
     this.hashes.set(this.txid, createHash('sha256').update(bytes).digest('hex'))
     this.times.set(this.txid, this.time)
+    onState?.(bytes, this.txid)
     const { pageSize } = this
     const changed = (pgno: number) => {
       const at = (pgno - 1) * pageSize

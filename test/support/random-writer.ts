@@ -1,13 +1,26 @@
 import type { History } from './history.js'
 import type { Random } from './random.js'
 
-export const SCHEMA = `
+const SCHEMA = `
   CREATE TABLE a (id INTEGER PRIMARY KEY, k INTEGER, v TEXT);
   CREATE INDEX a_k ON a (k);
   CREATE TABLE b (k TEXT PRIMARY KEY, v BLOB) WITHOUT ROWID;
   CREATE VIRTUAL TABLE f USING fts5 (body);
   CREATE VIRTUAL TABLE r USING rtree (id, x0, x1);
   CREATE TABLE big (id INTEGER PRIMARY KEY, v BLOB);`
+
+/**
+ * The same tables for another life of a replica: made in another order, so that as many changes of the schema lead to other root
+ * pages. The database tells its life in a table of one row.
+ */
+export function schemaOf(life: number, random: Random): string {
+  const statements = `${SCHEMA} CREATE TABLE life (n INTEGER)`.split(';').filter((sql) => !sql.includes('INDEX'))
+  for (let i = statements.length - 1; i > 0; i--) {
+    const other = random.integer(0, i)
+    ;[statements[i], statements[other]] = [statements[other], statements[i]]
+  }
+  return `${statements.join(';')}; CREATE INDEX a_k ON a (k); INSERT INTO life VALUES (${life})`
+}
 
 /** One random change of a database with SCHEMA: rows, schema, page count, vacuums, and now and then the page size. */
 export function randomChange(random: Random, history: History): string {

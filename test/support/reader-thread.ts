@@ -2,8 +2,14 @@ import { once } from 'node:events'
 import type { TestContext } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { cleanUp } from './clean-up.js'
+import type { Answer } from './compared-reader.js'
 
-type Answer = { readonly rows: unknown[][] } | { readonly code: string; readonly message: string; readonly why: string }
+/** Threads that read; every other worker of a test's process is the one that serves replicas. */
+const readers = new WeakSet<Worker>()
+
+export function isReaderThread(worker: Worker): boolean {
+  return readers.has(worker)
+}
 
 /**
  * A connection on a thread of its own: what it reads may come through a proxy on the test's thread, which must not be blocked, and a
@@ -30,19 +36,28 @@ export class ReaderThread {
         const db = new Database(workerData.uri, { readonly: true })
         for (const file of workerData.extensions) db.loadExtension(file)
         for (const sql of workerData.setup) db.exec(sql)
+        // The thread that notices first starts the replica worker anew.
+        let started
+        process.on('worker', (worker) => {
+          started = worker
+        })
         parentPort.on('message', (sql) => {
+          if (sql === null) return started?.terminate()
           try {
             const statement = db.prepare(sql)
-            parentPort.postMessage({ rows: statement.reader ? statement.raw().all() : (statement.run(), []) })
+            const rows = statement.reader ? statement.raw().all() : (statement.run(), [])
+            parentPort.postMessage({ rows, inTransaction: db.inTransaction })
           } catch ({ code, message }) {
+            const { inTransaction } = db
             const why = db.prepare('SELECT litestream_error()').pluck().get()
-            parentPort.postMessage({ code, message, why })
+            parentPort.postMessage({ code, message, why, inTransaction })
           }
         })
         parentPort.postMessage('ready')
       })`
     const src = new URL('../../src', import.meta.url).href
     const thread = new ReaderThread(new Worker(source, { eval: true, workerData: { uri, setup, extensions, src } }))
+    readers.add(thread.worker)
     await once(thread.worker, 'message')
     cleanUp(t, () => thread.worker.terminate())
     return thread
@@ -53,6 +68,16 @@ export class ReaderThread {
     const answer = once(this.worker, 'message')
     this.worker.postMessage(sql)
     return (await answer)[0] as Answer
+  }
+
+  /** Ends the replica worker, if this thread started it. */
+  killReplicaWorker(): void {
+    this.worker.postMessage(null)
+  }
+
+  /** Ends the thread, its connection open. */
+  async close(): Promise<void> {
+    await this.worker.terminate()
   }
 
   /** The first column of the first row. Throws where the query failed. */

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict'
+import { formatTxid } from '../../src/ltx/txid.js'
+import type { Oracle } from './oracle.js'
+import type { Random } from './random.js'
+import { randomQuery } from './random-writer.js'
+
+export type Answer = {
+  /** Whether a transaction is open after it: an I/O error ends one. */
+  readonly inTransaction: boolean
+} & ({ readonly rows: unknown[][] } | { readonly code: string; readonly message: string; readonly why: string })
+
+/** A connection to a replica, on this thread or on one of its own. */
+export interface Asker {
+  ask(sql: string): Answer | Promise<Answer>
+  close(): unknown
+}
+
+export interface ComparedCounts {
+  answers: number
+  refused: number
+  travels: number
+}
+
+export interface ComparedReaderOptions {
+  readonly oracle: Oracle
+  readonly counts: ComparedCounts
+  readonly connect: () => Asker | Promise<Asker>
+  /** What a read may be refused with: the message that litestream_error() gives. */
+  readonly allowed: RegExp
+}
+
+/** The life that the newest answer was of is told by the database itself: a table of one row. */
+const LIFE = 'SELECT litestream_txid(), (SELECT n FROM life)'
+
+/**
+ * A reader that opens and ends transactions, travels in time and asks at random, and compares every answer with the primary's at that
+ * TXID. A read may be refused; an answer is never wrong, and a transaction never sees two states.
+ */
+export class ComparedReader {
+  readonly #options: ComparedReaderOptions
+  #asker: Asker
+  #inTransaction = false
+  #travelled: string | undefined
+  /** What the open transaction reads. */
+  #state: string | undefined
+
+  private constructor(options: ComparedReaderOptions, asker: Asker) {
+    this.#options = options
+    this.#asker = asker
+  }
+
+  static async open(options: ComparedReaderOptions): Promise<ComparedReader> {
+    return new ComparedReader(options, await options.connect())
+  }
+
+  /** Perhaps changes its transaction or its place in time, then asks a few times. */
+  async step(random: Random, newest: number): Promise<void> {
+    if (this.#inTransaction) {
+      if (random.chance(0.4)) await this.#run('COMMIT')
+    } else if (random.chance(0.3)) {
+      await this.#run('BEGIN')
+    } else {
+      if (random.chance(0.15)) await this.#travel(random, newest)
+      if (random.chance(0.05)) await this.reconnect()
+    }
+    for (let i = random.integer(1, 4); i > 0; i--) await this.compare(randomQuery(random))
+  }
+
+  async reconnect(): Promise<void> {
+    await this.#asker.close()
+    this.#inTransaction = false
+    this.#travelled = undefined
+    this.#asker = await this.#options.connect()
+  }
+
+  /** Ends what is open, and goes back to the newest state. */
+  async settle(): Promise<void> {
+    if (this.#inTransaction) await this.#run('COMMIT')
+    if (this.#travelled === undefined) return
+    await this.#run("SELECT litestream_set_time('LATEST')")
+    this.#travelled = undefined
+  }
+
+  /** Asks within one transaction, its own if none is open; true if it was answered. */
+  async compare(sql: string): Promise<boolean> {
+    const { oracle, counts } = this.#options
+    const own = !this.#inTransaction
+    if (own) await this.#run('BEGIN')
+    try {
+      const place = await this.#run(LIFE)
+      const rows = place && (await this.#run(sql))
+      if (!place || !rows) {
+        counts.refused++
+        return false
+      }
+      const [txid, life] = [Number.parseInt(String(place[0][0]), 16), Number(place[0][1])]
+      const state = `TXID ${txid} of life ${life}`
+      assert.deepEqual(rows, oracle.answer(life, txid, sql), `${sql} at ${state}`)
+      if (this.#state !== undefined) assert.equal(state, this.#state, 'a transaction saw two states')
+      if (this.#travelled !== undefined) assert.equal(formatTxid(txid), this.#travelled)
+      if (!own) this.#state = state
+      counts.answers++
+      return true
+    } finally {
+      if (own && this.#inTransaction) await this.#run('COMMIT')
+    }
+  }
+
+  async #travel(random: Random, newest: number): Promise<void> {
+    const target = random.chance(0.3) ? 'LATEST' : formatTxid(random.integer(Math.max(1, newest - 20), newest))
+    const answer = await this.#asker.ask(`SELECT litestream_set_time('${target}')`)
+    if ('rows' in answer) {
+      this.#options.counts.travels++
+      this.#travelled = target === 'LATEST' ? undefined : target
+    } else {
+      assert.match(answer.message, /no matching backup files available|^disk I\/O error|in time|not running|exited/)
+      this.#options.counts.refused++
+    }
+  }
+
+  /** Rows, or undefined where it was refused as it may be. */
+  async #run(sql: string): Promise<unknown[][] | undefined> {
+    const answer = await this.#asker.ask(sql)
+    this.#inTransaction = answer.inTransaction
+    if (!answer.inTransaction) this.#state = undefined
+    if ('rows' in answer) return answer.rows
+    if (!answer.code.startsWith('SQLITE_IOERR'))
+      throw new Error(`${sql}: ${answer.code} ${answer.message} ${answer.why}`)
+    assert.match(answer.why, this.#options.allowed, sql)
+    return undefined
+  }
+}
