@@ -24,8 +24,8 @@ import { until } from '../support/until.js'
 // files and is begun anew now and then, and a replica worker that is killed at random. A read may be refused; a row is never wrong.
 // CHAOS_SEED repeats what is random here (not the moments at which threads meet), CHAOS_STEPS and CHAOS_RUNS make it long:
 // CHAOS_RUNS=100 CHAOS_STEPS=300 npm test -- replica/chaos
-const STEPS = Number(process.env.CHAOS_STEPS ?? 12)
-const RUNS = Number(process.env.CHAOS_RUNS ?? 2)
+const STEPS = Number(process.env.CHAOS_STEPS ?? 10)
+const RUNS = Number(process.env.CHAOS_RUNS ?? 1)
 const SEED = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 32))
 
 for (let run = 0; run < RUNS; run++) {
