@@ -11,7 +11,16 @@ driverCases(
   (file, readonly = false) => {
     const db = new Database(file, { readonly })
     return {
-      rows: (sql) => db.prepare(sql).raw().all() as unknown[][],
+      rows: (sql) => {
+        const statement = db.prepare(sql)
+        // A PRAGMA that nobody knows returns no data.
+        return statement.reader ? (statement.raw().all() as unknown[][]) : []
+      },
+      columns: (sql) =>
+        db
+          .prepare(sql)
+          .columns()
+          .map(({ name }) => name),
       exec: (sql) => db.exec(sql),
       close: () => db.close(),
     }

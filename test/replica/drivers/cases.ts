@@ -8,6 +8,8 @@ import type { Fixture } from './fixture.js'
 export interface Connection {
   /** Rows as arrays. */
   rows(sql: string): unknown[][]
+  /** The names of the columns of a query. */
+  columns(sql: string): readonly string[]
   exec(sql: string): void
   close(): void
 }
@@ -136,15 +138,167 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     other.close()
   })
 
-  test('time travel through SQL: a set answers with text (items 48, 68)', async () => {
+  const one = (connection: Connection, sql: string) => connection.rows(sql)[0]?.[0]
+
+  test('the SQL functions: names, types, what they refuse (items 48, 49, 68)', async () => {
     await using replica = await openReplica(fixture.live)
     const remote = open(replica.uri, true)
-    const set = remote.rows("SELECT litestream_set_time('0000000000000001')")[0][0]
+    const types = (call: string) => one(remote, `SELECT typeof(${call})`)
+    for (const name of ['txid', 'time', 'stats', 'error']) assert.equal(types(`litestream_${name}()`), 'text', name)
+    assert.equal(types('litestream_lag()'), 'integer')
+    assert.match(String(one(remote, 'SELECT LiteStream_TXID()')), /^[0-9a-f]{16}$/)
+    const set = one(remote, "SELECT litestream_set_time('0000000000000001')")
     assert.match(String(set), /^\d{4}-.*Z$/)
+    assert.equal(one(remote, 'SELECT litestream_time()'), set)
+    assert.equal(one(remote, 'SELECT litestream_txid()'), '0000000000000001')
     assert.deepEqual(remote.rows('SELECT max(n) FROM t'), [[0]])
-    assert.match(String(remote.rows("PRAGMA litestream_time='LATEST'")[0][0]), /^\d{4}-.*Z$/)
-    assert.ok(Number(remote.rows('SELECT max(n) FROM t')[0][0]) >= 1)
-    assert.throws(() => remote.rows("SELECT litestream_set_time('x')"), /invalid timestamp/)
+    for (const [call, message] of [
+      ["litestream_set_time('x')", /^invalid timestamp \(expected RFC 3339, .*\): x$/],
+      ['litestream_set_time(NULL)', /^timestamp required$/],
+      ["litestream_set_time('1999-12-31T00:00:00Z')", /no matching backup files available/],
+      ["litestream_set_time('00000000000ffff0')", /no matching backup files available for TXID 00000000000ffff0/],
+      ['litestream_set_time()', /wrong number of arguments to function litestream_set_time\(\)/],
+      ['litestream_txid(1)', /wrong number of arguments to function litestream_txid\(\)/],
+      ['litestream_nothing()', /no such function: litestream_nothing/],
+    ] as const) {
+      assert.throws(() => remote.rows(`SELECT ${call}`), { message }, call)
+    }
+    // A view that a stranger may have put into the database cannot move the reader in time.
+    assert.throws(() => remote.rows('SELECT * FROM moved'), /unsafe use of litestream_set_time\(\)/)
+    assert.deepEqual(remote.rows('SELECT max(n) FROM t'), [[0]])
+    one(remote, "SELECT litestream_set_time('latest')")
+    assert.ok(Number(one(remote, 'SELECT max(n) FROM t')) >= 1)
     remote.close()
+  })
+
+  test('the PRAGMAs: one named column with a text, sets included; what cannot be set says so (items 13, 48, 49, 68)', async () => {
+    await using replica = await openReplica(fixture.live)
+    const remote = open(replica.uri, true)
+    for (const name of ['txid', 'time', 'lag', 'stats', 'error', 'hydration_progress', 'hydration_file']) {
+      const sql = `PRAGMA litestream_${name}`
+      assert.equal(typeof one(remote, sql), 'string', sql)
+      assert.equal(typeof remote.columns(sql)[0], 'string', sql)
+      assert.deepEqual(remote.rows(sql.toUpperCase()).length, 1)
+    }
+    for (const target of ['0000000000000001', 'LATEST', 'now']) {
+      const sql = `PRAGMA litestream_time = '${target}'`
+      assert.match(String(one(remote, sql)), /^\d{4}-.*Z$/)
+      assert.equal(typeof remote.columns(sql)[0], 'string')
+    }
+    for (const name of ['txid', 'lag', 'stats', 'error', 'hydration_progress', 'hydration_file']) {
+      assert.throws(() => remote.exec(`PRAGMA litestream_${name} = 1`), { message: `litestream_${name} is read-only` })
+    }
+    assert.throws(() => remote.exec("PRAGMA litestream_time = 'x'"), { message: /^invalid timestamp/ })
+    // As SQLite does with any it does not know.
+    assert.deepEqual(remote.rows('PRAGMA litestream_nothing'), [])
+    remote.close()
+  })
+
+  test('the statistics are the same through the handle, the function and the PRAGMA', async () => {
+    await using replica = await openReplica(url, { cacheSize: '3MiB' })
+    const remote = open(replica.uri, true)
+    assert.deepEqual(remote.rows('SELECT count(*) FROM a'), [[fixture.rows]])
+    const [stats, viaFunction, viaPragma] = [
+      replica.stats(),
+      JSON.parse(String(one(remote, 'SELECT litestream_stats()'))),
+      JSON.parse(String(one(remote, 'PRAGMA litestream_stats'))),
+    ]
+    assert.deepEqual(viaFunction, viaPragma)
+    const { hits, misses, crossings, readers, pageSize } = stats
+    assert.ok(hits > 0 && readers === 1)
+    assert.deepEqual(
+      [viaFunction.hits, viaFunction.misses, viaFunction.crossings, viaFunction.pageSize, viaFunction.pages],
+      [hits, misses, crossings, pageSize, stats.commit],
+    )
+    remote.close()
+  })
+
+  test('a local copy: its progress and its path (items 45, 47)', async () => {
+    const copy = path.join(fixture.directory, `copy-${process.pid}.db`)
+    await using replica = await openReplica(url, { hydrate: copy })
+    const remote = open(replica.uri, true)
+    assert.equal(one(remote, 'PRAGMA litestream_hydration_file'), copy)
+    assert.match(String(one(remote, 'PRAGMA litestream_hydration_progress')), /^\d+\.\d$/)
+    await replica.hydrated
+    assert.equal(one(remote, 'PRAGMA litestream_hydration_progress'), '100.0')
+    const { crossings } = replica.stats()
+    const other = open(replica.uri, true)
+    for (const sql of queries) assert.deepEqual(other.rows(sql), open(file, true).rows(sql), sql)
+    assert.equal(replica.stats().crossings, crossings)
+    for (const each of [remote, other]) each.close()
+  })
+
+  test('an error has the code of SQLite, and its reason can be asked for', async () => {
+    await using replica = await openReplica(fixture.damaged)
+    const remote = open(replica.uri, true)
+    assert.throws(() => remote.rows('SELECT sum(length(v)) FROM a'), /disk I\/O error/)
+    assert.match(String(one(remote, 'SELECT litestream_error()')), /^LTX_CORRUPT: 0\/0000000000000001-.*\.ltx/)
+    assert.equal(one(remote, 'PRAGMA litestream_error'), one(remote, 'SELECT litestream_error()'))
+    assert.deepEqual(remote.rows('SELECT id FROM a WHERE id = 1'), [[1]])
+    remote.close()
+    assert.throws(() => open('file:app.db?vfs=litestream&replica_id=4711', true), /unable to open database file/)
+    assert.throws(
+      () => open(`file:app.db?vfs=litestream&replica_url=${encodeURIComponent(url)}&cache_sise=1`, true),
+      /unable to open database file/,
+    )
+  })
+
+  test('beside ordinary databases, WAL ones too, which notice nothing (item 58)', async () => {
+    const plain = path.join(fixture.directory, `plain-${process.pid}.db`)
+    const before = open(plain)
+    before.exec('PRAGMA journal_mode=wal; CREATE TABLE x (y); INSERT INTO x VALUES (1)')
+    await using replica = await openReplica(url)
+    const remote = open(replica.uri, true)
+    const after = open(plain)
+    after.exec('INSERT INTO x VALUES (2)')
+    assert.deepEqual(before.rows('SELECT sum(y) FROM x'), [[3]])
+    assert.deepEqual(before.rows('PRAGMA journal_mode'), [['wal']])
+    for (const each of [before, after]) {
+      assert.throws(() => each.rows('SELECT litestream_txid()'), /no such function/)
+      assert.deepEqual(each.rows('PRAGMA litestream_txid'), [])
+    }
+    assert.throws(() => open('file:x?vfs=litestream&replica_url=none%3A%2F%2Fx', true), /unable to open database file/)
+    assert.deepEqual(remote.rows('SELECT count(*) FROM a'), [[fixture.rows]])
+    assert.deepEqual(after.rows('PRAGMA wal_checkpoint(TRUNCATE)'), [[0, 0, 0]])
+    for (const each of [remote, after, before]) each.close()
+  })
+
+  test('an attached replica answers by its schema, travels, and is given up (item 66)', async () => {
+    await using live = await openReplica(fixture.live)
+    await using still = await openReplica(url)
+    const local = open(':memory:')
+    assert.throws(() => local.rows('SELECT litestream_txid()'), /no such function/)
+    local.exec(`ATTACH '${live.uri}' AS live; ATTACH '${still.uri}' AS still`)
+    const newest = one(local, 'PRAGMA live.litestream_txid')
+    assert.equal(one(local, 'PRAGMA still.litestream_txid'), '0000000000000001')
+    assert.equal(one(local, 'SELECT litestream_txid()'), newest)
+    one(local, "PRAGMA live.litestream_time = '0000000000000001'")
+    assert.deepEqual(local.rows('SELECT max(n), (SELECT count(*) FROM still.a) FROM live.t'), [[0, fixture.rows]])
+    one(local, "PRAGMA live.litestream_time = 'LATEST'")
+    assert.equal(one(local, 'PRAGMA live.litestream_txid'), newest)
+    local.exec('BEGIN')
+    local.exec('CREATE TABLE own AS SELECT k FROM still.a')
+    assert.throws(() => local.exec('INSERT INTO live.t VALUES (9)'), /readonly/)
+    local.exec('COMMIT; DETACH live; DETACH still')
+    assert.throws(() => local.rows('SELECT litestream_txid()'), /no replica is open on this connection/)
+    assert.deepEqual(local.rows('SELECT count(*) FROM own'), [[fixture.rows]])
+    local.close()
+  })
+
+  test('32 connections, closed in any order, before and after their handle (item 9)', async () => {
+    const replica = await openReplica(url, { cacheSize: '5MiB' })
+    const all = Array.from({ length: 32 }, () => open(replica.uri, true))
+    for (const each of all) assert.deepEqual(each.rows('SELECT count(*) FROM a'), [[fixture.rows]])
+    assert.equal(replica.stats().readers, 32)
+    for (let i = 0; i < 32; i += 2) all[(i * 7) % 32]!.close()
+    assert.equal(replica.stats().readers, 16)
+    const closing = replica.close()
+    for (let i = 31; i > 0; i -= 2) {
+      assert.deepEqual(all[i]!.rows('SELECT count(*) FROM a'), [[fixture.rows]])
+      all[i]!.close()
+    }
+    await closing
+    assert.throws(() => replica.stats(), { code: 'REPLICA_CLOSED' })
+    assert.throws(() => open(replica.uri, true), /unable to open database file/)
   })
 }

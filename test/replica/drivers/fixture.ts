@@ -1,7 +1,7 @@
 import { copyFileSync } from 'node:fs'
 import path from 'node:path'
 import type { TestContext } from 'node:test'
-import { makeSource, type Source } from '../../support/replica.js'
+import { damageFrame, makeSource, type Source, value } from '../../support/replica.js'
 
 /** Replicas and the files they were made from; plain data, because another process may be given it. */
 export interface Fixture {
@@ -10,6 +10,8 @@ export interface Fixture {
   readonly databases: readonly { readonly pageSize: number; readonly url: string; readonly file: string }[]
   /** The URL of a replica that changes while it is read. */
   readonly live: string
+  /** The URL of a replica with a page of table `a` that cannot be read. */
+  readonly damaged: string
 }
 
 const ROWS = 1500
@@ -41,9 +43,14 @@ export async function makeFixture(): Promise<{ fixture: Fixture; live: Source; r
     databases.push({ pageSize, url: source.url, file })
   }
   const live = await makeSource(t)
-  await live.history.commit('CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (0)')
+  await live.history.commit(`CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (0);
+    CREATE VIEW moved AS SELECT litestream_set_time('LATEST')`)
+  const damaged = await makeSource(t)
+  const info = await damaged.history.commit(SCHEMA)
+  const last = "SELECT max(pageno) FROM dbstat WHERE name = 'a' AND pagetype = 'leaf'"
+  await damageFrame(damaged, info, Number(value(damaged.history.db, last)))
   const remove = async () => {
     for (const step of steps) await step()
   }
-  return { fixture: { directory, rows: ROWS, databases, live: live.url }, live, remove }
+  return { fixture: { directory, rows: ROWS, databases, live: live.url, damaged: damaged.url }, live, remove }
 }

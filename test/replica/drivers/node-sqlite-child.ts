@@ -7,7 +7,7 @@ import { driverCases } from './cases.js'
 import type { Fixture } from './fixture.js'
 
 interface DatabaseSync {
-  prepare(sql: string): { setReturnArrays(on: boolean): void; all(): unknown[][] }
+  prepare(sql: string): { setReturnArrays(on: boolean): void; all(): unknown[][]; columns(): { name: string }[] }
   exec(sql: string): void
   close(): void
 }
@@ -26,6 +26,11 @@ driverCases(
         statement.setReturnArrays(true)
         return statement.all()
       },
+      columns: (sql) =>
+        db
+          .prepare(sql)
+          .columns()
+          .map(({ name }) => name),
       exec: (sql) => db.exec(sql),
       close: () => db.close(),
     }
