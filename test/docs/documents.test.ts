@@ -10,6 +10,7 @@ import { normalizeFlags } from '../../src/cli/go-flags.js'
 import { createProgram } from '../../src/cli/program.js'
 import { configFromText } from '../../src/config/load.js'
 import { replicateOnce } from '../../src/index.js'
+import { currentNode } from '../support/current-node.js'
 import { freePort } from '../support/servers/free-port.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { until } from '../support/until.js'
@@ -33,7 +34,7 @@ async function createSandbox(t: TestContext) {
   const modules = path.join(dir, 'node_modules')
   const own = path.join(modules, 'litestream-ts')
   mkdirSync(own, { recursive: true })
-  for (const name of ['better-sqlite3', 'prom-client'])
+  for (const name of ['better-sqlite3', 'drizzle-orm', 'kysely', 'prom-client'])
     symlinkSync(path.join(root, 'node_modules', name), path.join(modules, name))
   const exports = { '.': './index.js', './metrics': './metrics.js' }
   writeFileSync(path.join(own, 'package.json'), JSON.stringify({ name: 'litestream-ts', type: 'module', exports }))
@@ -97,7 +98,8 @@ for (const name of written.filter((file) => !generated.includes(path.basename(fi
         } else if (snippet.language === 'ts' && snippet.mode === 'run') {
           const file = path.join(dir, 'snippet.mjs')
           writeFileSync(file, text)
-          await promisify(execFile)(process.execPath, [file], { cwd: dir, env, timeout: 60_000 })
+          const node = text.includes("'node:sqlite'") ? currentNode() : process.execPath
+          await promisify(execFile)(node, [file], { cwd: dir, env, timeout: 60_000 })
         }
       } catch (error) {
         const { message, stderr = '' } = error as Error & { stderr?: string }
