@@ -23,19 +23,17 @@ export interface SnapshotRetentionOptions {
  * The newest file stays. Returns what was deleted.
  */
 export async function enforceL0Retention(client: ReplicaClient, options: L0RetentionOptions): Promise<LtxFileInfo[]> {
-  return (await runL0Retention(client, options)).deleted
+  const doomed = await oldL0Files(client, options)
+  await client.delete(doomed, options.signal ? { signal: options.signal } : {})
+  return doomed
 }
 
-/** As enforceL0Retention; `again`: when, ms since the epoch, the next files will be old enough, if nothing is compacted before. */
-export async function runL0Retention(
-  client: ReplicaClient,
-  options: L0RetentionOptions,
-): Promise<{ readonly deleted: LtxFileInfo[]; readonly again: number }> {
+/** What enforceL0Retention would delete. */
+export async function oldL0Files(client: ReplicaClient, options: L0RetentionOptions): Promise<LtxFileInfo[]> {
   const { l0Retention, now = Date.now(), signal } = options
-  const never = Number.POSITIVE_INFINITY
-  if (l0Retention <= 0) return { deleted: [], again: never }
+  if (l0Retention <= 0) return []
   const compacted = await listLevel(client, 1, 0, signal)
-  if (compacted.length === 0) return { deleted: [], again: never }
+  if (compacted.length === 0) return []
   const snapshots = await listLevel(client, SNAPSHOT_LEVEL, 0, signal)
   const files = await listLevel(client, 0, 0, signal)
   const newest = files.at(-1)
@@ -46,23 +44,16 @@ export async function runL0Retention(
   const groups = compacted.map(({ minTxid, maxTxid }) => ({ minTxid, maxTxid }))
   if (snapshots.some(({ maxTxid }) => maxTxid >= beforeLevel1)) groups.unshift({ minTxid: 1, maxTxid: beforeLevel1 })
   const doomed: LtxFileInfo[] = []
-  let again = never
   let next = 0
   for (const { minTxid, maxTxid } of groups) {
     const group: LtxFileInfo[] = []
     for (; next < files.length && files[next]!.maxTxid <= maxTxid; next++) {
       if (files[next]!.minTxid >= minTxid) group.push(files[next]!)
     }
-    if (!group.every(isOld)) {
-      // A group with the newest file has to wait for another file, and so for another compaction.
-      const youngest = Math.max(...group.map(({ createdAt }) => createdAt))
-      if (!group.includes(newest!)) again = youngest + l0Retention + 1
-      break
-    }
+    if (!group.every(isOld)) break
     doomed.push(...group)
   }
-  await client.delete(doomed, signal ? { signal } : {})
-  return { deleted: doomed, again }
+  return doomed
 }
 
 /**
@@ -74,18 +65,25 @@ export async function enforceSnapshotRetention(
   client: ReplicaClient,
   options: SnapshotRetentionOptions,
 ): Promise<LtxFileInfo[]> {
+  const doomed = await oldSnapshots(client, options)
+  for (const level of new Set(doomed.map((file) => file.level))) {
+    const files = doomed.filter((file) => file.level === level)
+    await client.delete(files, options.signal ? { signal: options.signal } : {})
+  }
+  return doomed
+}
+
+/** What enforceSnapshotRetention would delete, level by level, snapshots last. */
+export async function oldSnapshots(client: ReplicaClient, options: SnapshotRetentionOptions): Promise<LtxFileInfo[]> {
   const { retention, now = Date.now(), signal } = options
   const snapshots = await listLevel(client, SNAPSHOT_LEVEL, 0, signal)
   const old = snapshots.slice(0, -1).filter(({ createdAt }) => createdAt < now - retention)
   const floor = old.at(-1)?.maxTxid ?? 0
-  const deleted: LtxFileInfo[] = []
-  if (floor === 0) return deleted
+  if (floor === 0) return []
+  const doomed: LtxFileInfo[] = []
   for (let level = 1; level <= MAX_COMPACTION_LEVEL; level++) {
     const files = await listLevel(client, level, 0, signal)
-    const doomed = files.slice(0, -1).filter(({ maxTxid }) => maxTxid < floor)
-    await client.delete(doomed, signal ? { signal } : {})
-    deleted.push(...doomed)
+    doomed.push(...files.slice(0, -1).filter(({ maxTxid }) => maxTxid < floor))
   }
-  await client.delete(old, signal ? { signal } : {})
-  return [...deleted, ...old]
+  return [...doomed, ...old]
 }

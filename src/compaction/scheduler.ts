@@ -4,7 +4,8 @@ import { SNAPSHOT_LEVEL } from '../ltx/format.js'
 import { listLevels } from '../restore/plan.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { compact, listLevel, type MergeFilesOptions } from './compact.js'
-import { enforceSnapshotRetention, runL0Retention } from './retention.js'
+import { KnownLevels } from './known-levels.js'
+import { enforceL0Retention, enforceSnapshotRetention, oldL0Files, oldSnapshots } from './retention.js'
 import { createSnapshot } from './snapshot.js'
 import { contiguityFaults } from './verify-replica.js'
 import { nextWindow, windowStart } from './window.js'
@@ -81,9 +82,8 @@ interface Job {
 
 /**
  * Compacts, snapshots and cleans up the replica of one database, at the times that the settings say: each task at once when
- * started and then at multiples of its interval in UTC, lower levels before higher ones. One task runs at a time. What the levels hold
- * is listed once and then known, since nobody else writes them; told of every upload, it asks the store for nothing while the
- * database is idle.
+ * started and then at multiples of its interval in UTC, lower levels before higher ones. One task runs at a time. With a client of
+ * KnownLevels, through which all uploads go, it asks the store for nothing while the database is idle.
  *
  * The methods beside start and stop do one task now, and throw what goes wrong.
  */
@@ -95,12 +95,6 @@ export class CompactionScheduler {
   readonly #stop = new AbortController()
   readonly #jobs: Job[]
   #timer: NodeJS.Timeout | undefined
-  /** The newest file of a level, once it was listed; null for an empty level. Forgotten after every error. */
-  readonly #newest = new Map<number, LtxFileInfo | null>()
-  /** The last TXID of level 0, when it is told by noteUpload. */
-  #uploaded: number | undefined
-  /** When level 0 is to be looked through again, ms since the epoch. */
-  #l0Due = 0
   #started: Promise<void> | undefined
 
   constructor(client: ReplicaClient, settings: CompactionSettings, options: CompactionSchedulerOptions = {}) {
@@ -117,11 +111,6 @@ export class CompactionScheduler {
   /** Resolves when every task has had its first turn after start. */
   async ready(): Promise<void> {
     await this.#started
-  }
-
-  /** To be called after each upload to level 0, if it is called at all: compactions with nothing to do cost nothing then. */
-  noteUpload(txid: number): void {
-    this.#uploaded = txid
   }
 
   /** Ends what runs, at the next point where that is possible, and returns when nothing runs any more. */
@@ -144,7 +133,6 @@ export class CompactionScheduler {
   /** Deletes what the settings say; nothing when retention is off. */
   async enforceRetention(): Promise<void> {
     await this.#exclusive(async (signal) => {
-      this.#l0Due = 0
       await this.#l0Retention(signal)
       await this.#snapshotRetention(signal)
     })
@@ -162,17 +150,18 @@ export class CompactionScheduler {
   #exclusive<T>(act: (signal: AbortSignal) => Promise<T>): Promise<T> {
     return this.#queue.add(async () => {
       // Asked for by somebody who may know of changes from elsewhere.
-      this.#newest.clear()
+      this.#forget()
       return act(this.#stop.signal)
     })
   }
 
-  async #newestOf(level: number, signal: AbortSignal): Promise<LtxFileInfo | null> {
-    const known = this.#newest.get(level)
-    if (known !== undefined) return known
-    const newest = (await listLevel(this.#client, level, 0, signal)).at(-1) ?? null
-    this.#newest.set(level, newest)
-    return newest
+  /** The store's listings count from here on, not what is known of them. */
+  #forget(): void {
+    if (this.#client instanceof KnownLevels) this.#client.forget()
+  }
+
+  async #newestOf(level: number, signal: AbortSignal): Promise<LtxFileInfo | undefined> {
+    return (await listLevel(this.#client, level, 0, signal)).at(-1)
   }
 
   #makeJobs(): Job[] {
@@ -228,7 +217,7 @@ export class CompactionScheduler {
       job.due = nextWindow(this.#now(), job.interval)
     } catch (error) {
       if (this.#stop.signal.aborted) return
-      this.#newest.clear()
+      this.#forget()
       job.due = this.#now() + Math.min(RETRY_MOST, RETRY_FIRST * 2 ** job.failures)
       job.failures++
       // A replica that has nothing yet is no fault, only a reason to look again.
@@ -240,7 +229,7 @@ export class CompactionScheduler {
   /** Nothing to do when the level got a file in this window already: after a restart, or from another process. */
   async #tooEarly(level: number, interval: number, signal: AbortSignal): Promise<boolean> {
     const newest = await this.#newestOf(level, signal)
-    return newest !== null && newest.createdAt >= windowStart(this.#now(), interval)
+    return newest !== undefined && newest.createdAt >= windowStart(this.#now(), interval)
   }
 
   async #compactInWindow(level: number, interval: number, signal: AbortSignal): Promise<void> {
@@ -252,20 +241,16 @@ export class CompactionScheduler {
   }
 
   #written(file: LtxFileInfo, started: number): void {
-    this.#newest.set(file.level, file)
-    if (file.level === 1) this.#l0Due = 0
     this.#options.observer?.written?.({ level: file.level, file, durationMs: performance.now() - started })
   }
 
   async #compact(level: number, signal: AbortSignal): Promise<LtxFileInfo[]> {
     const started = performance.now()
     const { local } = this.#options
-    const reached = (await this.#newestOf(level, signal))?.maxTxid ?? 0
-    const source = level === 1 ? this.#uploaded : (await this.#newestOf(level - 1, signal))?.maxTxid
-    if (source !== undefined && source <= reached) return []
-    const files = await compact(this.#client, { level, reached, signal, ...(local ? { local } : {}) })
+    const files = await compact(this.#client, { level, signal, ...(local ? { local } : {}) })
     for (const file of files) this.#written(file, started)
     if (files.length > 0 && this.#settings.verifyCompaction) {
+      this.#forget()
       const listed = await listLevel(this.#client, level, 0, signal)
       this.#report([...Array.from({ length: level }, () => []), listed])
     }
@@ -282,19 +267,23 @@ export class CompactionScheduler {
     return file
   }
 
+  /** Nothing is deleted because of what is only known: the newest file that others lead to may have been deleted by somebody. */
   async #l0Retention(signal: AbortSignal): Promise<void> {
     const { retentionEnabled, l0Retention } = this.#settings
-    if (!retentionEnabled || this.#now() < this.#l0Due) return
-    const { deleted, again } = await runL0Retention(this.#client, { l0Retention, now: this.#now(), signal })
-    this.#deleted(deleted)
-    this.#l0Due = again
+    if (!retentionEnabled) return
+    const options = { l0Retention, now: this.#now(), signal }
+    if ((await oldL0Files(this.#client, options)).length === 0) return
+    this.#forget()
+    this.#deleted(await enforceL0Retention(this.#client, options))
   }
 
   async #snapshotRetention(signal: AbortSignal): Promise<void> {
     const { retentionEnabled, snapshot } = this.#settings
     if (!retentionEnabled) return
-    const { retention } = snapshot
-    this.#deleted(await enforceSnapshotRetention(this.#client, { retention, now: this.#now(), signal }))
+    const options = { retention: snapshot.retention, now: this.#now(), signal }
+    if ((await oldSnapshots(this.#client, options)).length === 0) return
+    this.#forget()
+    this.#deleted(await enforceSnapshotRetention(this.#client, options))
   }
 
   #deleted(files: readonly LtxFileInfo[]): void {
@@ -304,6 +293,7 @@ export class CompactionScheduler {
   }
 
   async #validate(signal: AbortSignal): Promise<boolean> {
+    this.#forget()
     return this.#report(await listLevels(this.#client, signal))
   }
 

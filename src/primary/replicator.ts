@@ -1,3 +1,4 @@
+import { KnownLevels } from '../compaction/known-levels.js'
 import type { CompactionScheduler } from '../compaction/scheduler.js'
 import { isLitestreamError, LitestreamError } from '../errors.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
@@ -36,12 +37,10 @@ export class Replicator {
 
   constructor(path: string, client: ReplicaClient, options: Partial<ReplicatorOptions>, observe: PrimaryObserver) {
     this.path = path
-    this.client = client
+    // Nobody else may write to the replica: what it holds is listed once.
+    this.client = new KnownLevels(client)
     this.#options = { ...DEFAULT_REPLICATOR_OPTIONS, ...options }
-    this.#observe = (name, event) => {
-      if (name === 'upload') this.#compaction?.noteUpload((event as PrimaryEvents['upload']).txid)
-      observe(name, event)
-    }
+    this.#observe = observe
     this.#uploads = new UploadLoop({
       db: path,
       interval: this.#options.syncInterval,

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { KnownLevels } from '../../src/compaction/known-levels.js'
 import {
   CompactionScheduler,
   type CompactionSettings,
   DEFAULT_COMPACTION_SETTINGS,
 } from '../../src/compaction/scheduler.js'
+import { createSnapshot } from '../../src/compaction/snapshot.js'
 import { nextWindow, windowStart } from '../../src/compaction/window.js'
 import type { LitestreamError } from '../../src/errors.js'
 import { formatFileName } from '../../src/ltx/file-name.js'
@@ -18,7 +20,7 @@ import { until } from '../support/until.js'
 
 async function fixture(t: TestContext, settings: Partial<CompactionSettings>, clock?: () => number) {
   const dir = temporaryDirectory(t)
-  const client = await openReplicaClient(`file://${dir}/replica`)
+  const client = new KnownLevels(await openReplicaClient(`file://${dir}/replica`), clock ? { now: clock } : {})
   const history = new History(path.join(dir, 'app.db'), client)
   t.after(() => history.close())
   const log: string[] = []
@@ -168,13 +170,15 @@ test('retention that is off deletes nothing', async (t) => {
   assert.ok(!log.some((line) => line.startsWith('delete')))
 })
 
-test('an idle database costs no request', async (t) => {
-  const settings = { levels: [1, 2, 3].map((level) => ({ level, interval: 20 })), l0RetentionCheckInterval: 20 }
-  const { client, history, scheduler, log } = await fixture(t, settings)
+test('an idle database costs no request, whatever is due', async (t) => {
+  const { client, history, scheduler, log } = await fixture(t, {
+    levels: [1, 2, 3].map((level) => ({ level, interval: 20 })),
+    snapshot: { interval: 20, retention: 3600_000 },
+    l0RetentionCheckInterval: 20,
+  })
   history.time = Date.now() - 1000
   await history.commit('CREATE TABLE t (v)', 0)
   await history.commit('INSERT INTO t VALUES (1)', 0)
-  scheduler.noteUpload(2)
   scheduler.start()
   await until('all levels are made', () => log.includes('L3 2-2'))
   await scheduler.ready()
@@ -193,6 +197,25 @@ test('an idle database costs no request', async (t) => {
   await until('ten windows pass', () => Date.now() > began + 200)
   assert.equal(requests(), before)
   await history.commit('INSERT INTO t VALUES (2)', 0)
-  scheduler.noteUpload(3)
   await until('it goes on', () => log.includes('L3 3-3'))
+})
+
+test('nothing is deleted because of what is only known: the snapshot that others rely on was deleted by somebody', async (t) => {
+  const snapshot = { interval: 20, retention: 1 }
+  const settings = { levels: [{ level: 1, interval: 3600_000 }], snapshot, l0RetentionCheckInterval: 3600_000 }
+  const { client, history, scheduler, log, errors, file } = await fixture(t, settings)
+  history.time = Date.now() - 3600_000
+  for (const sql of ['CREATE TABLE t (v)', 'INSERT INTO t VALUES (1)']) {
+    await history.commit(sql, 0)
+    await createSnapshot(client)
+  }
+  assert.deepEqual(
+    (await collect(client.list(9))).map(({ maxTxid }) => maxTxid),
+    [1, 2],
+  )
+  // As restores choose: from the first snapshot and level 0 it is still all there.
+  rmSync(file(9, 1, 2))
+  scheduler.start()
+  await until('the snapshot is made again, or the failure told', () => log.includes('L9 1-2') || errors.length > 0)
+  assert.deepEqual([log.find((line) => line.includes('L9')), errors], ['L9 1-2', []])
 })

@@ -7,6 +7,7 @@ import { Lease } from '../../src/primary/lease.js'
 import { Replicator } from '../../src/primary/replicator.js'
 import type { ReplicatorOptions } from '../../src/primary/replicator-options.js'
 import { openReplicaClient } from '../../src/storage/open.js'
+import { collect } from '../support/collect.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
 import { s3Bucket, s3Server, s3Url } from '../support/s3.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
@@ -71,6 +72,43 @@ test('S3: idle means no request at all', async (t) => {
   proxy.reset()
   for (let i = 0; i < 20; i++) await replicator.sync({ wait: true })
   assert.equal(proxy.counts().requests, 0)
+})
+
+test('S3: idle means no request at all, with compaction and retention, which list nothing while they have nothing to delete', async (t) => {
+  const hour = 3600_000
+  const compaction = {
+    levels: [1, 2, 3].map((level) => ({ level, interval: 20 })),
+    snapshot: { interval: 20, retention: hour },
+    l0Retention: hour,
+    l0RetentionCheckInterval: 20,
+    retentionEnabled: true,
+  }
+  const { proxy, file, write, replicator, url } = await fixture(t, { compaction })
+  const windows = async (count: number) => {
+    const end = Date.now() + 20 * count
+    await until(`${count} windows pass`, () => Date.now() > end)
+    // Waits for the task that runs.
+    await replicator.compaction!.ready()
+  }
+  replicator.start()
+  await until('the first file is there', () => replicator.compaction)
+  for (let txid = 2; txid <= 4; txid++) {
+    write()
+    await until('it is in the replica', () => replicator.status().replicaTxid === txid)
+    await until('and in all levels', async () => {
+      for (const level of [1, 2, 3, 9]) {
+        if ((await collect(replicator.client.list(level))).at(-1)?.maxTxid !== txid) return false
+      }
+      return true
+    })
+  }
+  await windows(3)
+  assert.equal(proxy.seen().filter(({ kind }) => kind === 'LIST').length, 10, 'each level was listed once')
+  proxy.reset()
+  await windows(20)
+  assert.equal(proxy.counts().requests, 0)
+  await replicator.sync({ wait: true })
+  assert.equal(await assertReplicaEquals(url, file), 4)
 })
 
 test('S3: a lease is had by one of many that try at once, and passes on by compare-and-set', async (t) => {
