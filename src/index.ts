@@ -16,6 +16,7 @@ export {
   type ReplicaDetails,
   type ReplicaMoment,
   type ReplicaStats,
+  type WaitOptions,
 } from './replica/open-replica.js'
 export type { ReplicaOptions } from './replica/options.js'
 export type { PrefetchOptions } from './replica/read-ahead/prefetch.js'

@@ -6,8 +6,12 @@ export interface ExtensionLoader {
   loadExtension(path: string): unknown
 }
 
-/** The path of the loadable SQLite extension; `sqlite3_load_extension` finds its entry point by itself. */
+/**
+ * The path of the loadable SQLite extension, for what loads extensions by their path; `sqlite3_load_extension` finds its entry point
+ * by itself. Starts the worker that serves replicas, as `load` does: the extension works in this process only.
+ */
 export function getLoadablePath(): string {
+  ensureWorker()
   return nativePath
 }
 

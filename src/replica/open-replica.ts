@@ -3,6 +3,7 @@ import { LitestreamError } from '../errors.js'
 import { formatTxid } from '../ltx/txid.js'
 import { native } from '../native.js'
 import { redactUrl } from '../storage/url.js'
+import { orAborted } from '../util/abort.js'
 import { registerDrivers } from './drivers.js'
 import { formatKey, type ReplicaOptions, resolveOptions, toParameters, withEnvironment } from './options.js'
 import { type PrefetchOptions, prefetch } from './read-ahead/prefetch.js'
@@ -44,6 +45,11 @@ export interface ReplicaDetails {
   readonly indexBytes: number
   /** LTX files that are kept track of. */
   readonly files: number
+}
+
+/** For what waits for the store. */
+export interface WaitOptions {
+  readonly signal?: AbortSignal
 }
 
 /** A state of a replica that connections can be opened at. */
@@ -159,20 +165,19 @@ export class Replica extends EventEmitter<ReplicaEvents> {
    * The replica as it was: at a TXID, or at the last state before a time (a Date, an RFC 3339 string, "5 minutes ago"). Give the
    * `uri` to a driver as often as wanted: connections to it stay at that state, this handle's own go on.
    *
-   * Throws TXID_NOT_AVAILABLE where retention has removed the files that lead there, INVALID_ARGUMENT for what is no time.
+   * Throws TXID_NOT_AVAILABLE where retention has removed the files that lead there, INVALID_ARGUMENT for what is no time, the
+   * signal's reason when that ends the wait.
    *
    * @example
    * const { uri } = await replica.at('5 minutes ago')
    * const before = new Database(uri, { readonly: true })
    */
-  async at(target: number | Date | string): Promise<ReplicaMoment> {
+  async at(target: number | Date | string, { signal }: WaitOptions = {}): Promise<ReplicaMoment> {
     this.#info()
     const text =
       typeof target === 'number' ? formatTxid(target) : target instanceof Date ? target.toISOString() : target
-    const found = (await callWorker(this.#id, this.#key, { method: 'resolve', target: text })) as {
-      txid: number
-      timestamp: number
-    }
+    const resolved = callWorker(this.#id, this.#key, { method: 'resolve', target: text })
+    const found = (await orAborted(resolved, signal)) as { txid: number; timestamp: number }
     return {
       txid: found.txid,
       timestamp: new Date(found.timestamp),
@@ -191,10 +196,10 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     await prefetch(this.uri, sql, options)
   }
 
-  /** Looks at the store now; resolves with the TXID that is current then. */
-  async sync(): Promise<number> {
+  /** Looks at the store now; resolves with the TXID that is current then. A signal ends the wait, and the promise rejects with its reason. */
+  async sync({ signal }: WaitOptions = {}): Promise<number> {
     this.#info()
-    return (await callWorker(this.#id, this.#key, { method: 'refresh' })) as number
+    return (await orAborted(callWorker(this.#id, this.#key, { method: 'refresh' }), signal)) as number
   }
 
   /**

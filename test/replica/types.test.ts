@@ -1,7 +1,7 @@
 // Nothing here runs: the compiler is the test. What must not compile is marked, and fails the build should it compile one day.
 import { test } from 'node:test'
 import type { LitestreamError, Replica, ReplicaMoment, ReplicaStats } from '../../src/index.js'
-import { load, openReplica } from '../../src/index.js'
+import { type getLoadablePath, load, openReplica } from '../../src/index.js'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 function holds<_T extends true>(): void {}
@@ -25,7 +25,11 @@ export async function usage(replica: Replica): Promise<void> {
   replica.on('hydrated', ({ path }) => holds<Equal<typeof path, string>>())
   await replica.at(7)
   await replica.at(new Date())
-  await replica.at('5 minutes ago')
+  await replica.at('5 minutes ago', { signal: AbortSignal.timeout(1) })
+  await replica.sync({ signal: AbortSignal.timeout(1) })
+  holds<Equal<ReturnType<typeof replica.close>, Promise<void>>>()
+  holds<Equal<ReturnType<(typeof replica)[typeof Symbol.asyncDispose]>, Promise<void>>>()
+  holds<Equal<ReturnType<typeof getLoadablePath>, string>>()
   await replica.prefetch('SELECT 1', { parameters: [1], signal: AbortSignal.timeout(1) })
   await using opened = await openReplica('file:///x', { cacheSize: '64MiB', maxStale: 5000, hydrate: '/x' })
   void opened
