@@ -2,7 +2,8 @@
 const BRIDGE = 16 * 1024
 
 /**
- * Pulls bytes from a stream of buffers of any sizes, keeping what has not been taken yet in one piece. Where a chunk begins in the
+ * Pulls bytes from a stream of buffers of any sizes, keeping what has not been taken yet in one piece; a chunk need not stay as it is
+ * once the next one is asked for. Where a chunk begins in the
  * middle of something, only its first part is copied to the end of what is left, and reading goes on in the chunk itself from there.
  */
 export class ByteReader {
@@ -34,6 +35,8 @@ export class ByteReader {
   /** Adds some of the stream's next bytes to what is available; false at its end. */
   async more(): Promise<boolean> {
     if (this.#chunk === undefined) {
+      // The chunk before may be another's again once the next one is asked for.
+      if (this.#end > this.#start) this.#makeRoom(BRIDGE)
       const chunk = await this.#next()
       if (chunk === undefined) return false
       this.#chunk = chunk

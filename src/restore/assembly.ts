@@ -57,6 +57,7 @@ export class Assembly {
   readonly #path: string
   readonly #options: AssemblyOptions
   readonly #queue: PQueue
+  readonly #buffers: Uint8Array[] = []
   /** Numbers for the files of all plans, from 1 on. */
   readonly #fileIds = new Map<string, number>()
   /** By page number: the id of the file that its content in the output is from; 0 for zeros. */
@@ -195,7 +196,7 @@ export class Assembly {
     const onFetched = (bytes: number) => {
       this.#fetched += bytes
     }
-    return { queue: this.#queue, signal: this.#options.signal, onFetched }
+    return { queue: this.#queue, signal: this.#options.signal, buffers: this.#buffers, onFetched }
   }
 
   async *#wholeFile(layout: FileLayout, bytes: Uint8Array | undefined): AsyncGenerator<PageBatch, void, undefined> {

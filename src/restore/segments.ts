@@ -9,24 +9,27 @@ export interface SegmentOptions {
   /** Bounds the reads under way, over all files that share it. */
   readonly queue: PQueue
   readonly signal: AbortSignal
+  /** Segments that are free: each is used again and again, which spares the kernel as many new pages. */
+  readonly buffers: Uint8Array[]
   /** Called with the bytes of each segment that arrived. */
   readonly onFetched?: (bytes: number) => void
 }
 
 /**
  * The pieces of a file, given as [offset, length] in the order wanted, read in parallel ahead of the consumer, at most as many as
- * the queue runs at once. One stream of a store is slower than several; memory is bounded by the pieces read ahead.
+ * the queue runs at once. One stream of a store is slower than several; memory is bounded by the pieces read ahead. A piece is valid
+ * until the next one is asked for.
  */
 export async function* readAhead(
   client: ReplicaClient,
   file: LtxFileRef,
   ranges: Iterable<readonly [offset: number, length: number]>,
-  { queue, signal, onFetched }: SegmentOptions,
+  { queue, signal, buffers, onFetched }: SegmentOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   // Its own controller, so that a consumer that stops early also stops the reads it will not take.
   const stop = new AbortController()
   const either = AbortSignal.any([signal, stop.signal])
-  const pending: Promise<Uint8Array>[] = []
+  const pending: Promise<{ readonly data: Uint8Array; readonly segment?: Uint8Array }>[] = []
   const rest = ranges[Symbol.iterator]()
   const startNext = () => {
     const next = rest.next()
@@ -34,9 +37,12 @@ export async function* readAhead(
     const [offset, length] = next.value
     const read = queue.add(async () => {
       if (either.aborted) throw abortError(either, 'reading')
-      const { data } = await client.read(file, { offset, length }, { signal: either })
+      const into = buffers.pop() ?? new Uint8Array(SEGMENT_SIZE)
+      const { data } = await client.read(file, { offset, length }, { signal: either, into })
       onFetched?.(data.length)
-      return data
+      if (data.buffer === into.buffer) return { data, segment: into }
+      buffers.push(into)
+      return { data }
     })
     // It is awaited below, unless another one failed first.
     read.catch(() => {})
@@ -45,9 +51,10 @@ export async function* readAhead(
   try {
     for (let i = 0; i < queue.concurrency; i++) startNext()
     for (let next = pending.shift(); next; next = pending.shift()) {
-      const data = await next
+      const { data, segment } = await next
       startNext()
       yield data
+      if (segment) buffers.push(segment)
     }
   } finally {
     stop.abort()

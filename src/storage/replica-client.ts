@@ -23,6 +23,8 @@ export interface RequestOptions {
 export interface ReadOptions extends RequestOptions {
   /** What was read before turned out to be damaged: no cache may answer. */
   readonly fresh?: boolean
+  /** Memory in which what is read may be returned, where there is room for it: a client may use it or leave it. */
+  readonly into?: Uint8Array | undefined
 }
 
 export interface ListOptions extends RequestOptions {

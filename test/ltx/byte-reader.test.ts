@@ -3,10 +3,14 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { ByteReader } from '../../src/ltx/byte-reader.js'
 
-/** Chunks of these sizes, each byte counting on from the one before. */
+/** Chunks of these sizes, each byte counting on from the one before; a chunk is gone when the next one is asked for. */
 async function* counting(sizes: readonly number[]): AsyncGenerator<Uint8Array> {
   let at = 0
-  for (const size of sizes) yield Uint8Array.from({ length: size }, () => at++ & 0xff)
+  for (const size of sizes) {
+    const chunk = Uint8Array.from({ length: size }, () => at++ & 0xff)
+    yield chunk
+    chunk.fill(0xee)
+  }
 }
 
 test('whatever the chunks and whatever is wanted, the bytes are those of the stream, in order', async () => {

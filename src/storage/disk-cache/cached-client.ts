@@ -92,7 +92,8 @@ export class CachedReplicaClient implements ReplicaClient {
         this.counts.misses += to - from + 1
         const at = from * BLOCK_SIZE
         const wanted = Math.min((to + 1) * BLOCK_SIZE, fileSize) - at
-        const got = await this.#inner.read(file, { offset: at, length: wanted }, options)
+        // What is read stays in the cache: never in the caller's memory, which several of these would write to at once.
+        const got = await this.#inner.read(file, { offset: at, length: wanted }, { ...options, into: undefined })
         data.set(got.data, at - start)
         for (let i = from; i <= to; i++) this.#keep(file, i, block(i))
       }),

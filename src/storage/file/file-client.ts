@@ -16,6 +16,7 @@ import type {
   LtxFileRef,
   Operation,
   OperationStats,
+  ReadOptions,
   ReadResult,
   ReplicaClient,
   RequestOptions,
@@ -113,13 +114,13 @@ export class FileReplicaClient implements ReplicaClient {
     }
   }
 
-  read(file: LtxFileRef, range: ByteRange, { signal }: RequestOptions = {}): Promise<ReadResult> {
+  read(file: LtxFileRef, range: ByteRange, { signal, into }: ReadOptions = {}): Promise<ReadResult> {
     const name = this.#path(file)
     return this.#run('GET', 'reading', name, signal, async () => {
       await using handle = await open(name)
       const fileSize = (await handle.stat()).size
       const { offset, length } = resolveRange(range, fileSize, name)
-      const data = new Uint8Array(length)
+      const data = into !== undefined && into.length >= length ? into.subarray(0, length) : new Uint8Array(length)
       await readFully(handle, data, offset, name)
       this.#counters.bytes('GET', length)
       return { data, offset, fileSize }
