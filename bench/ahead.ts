@@ -1,10 +1,11 @@
 import { READ_AHEAD_KINDS } from '../src/replica/options.js'
 import { ReplicaReader } from './support/driver-reader.js'
+import { firstExecution } from './support/first-execution.js'
 import { LOOKUP, QUERIES, type Query, USERS_SCAN } from './support/queries.js'
 import type { Question } from './support/question.js'
 import { Random } from './support/random.js'
 import type { Column, ResultTable } from './support/result.js'
-import { spread } from './support/stats.js'
+import { spreadOf } from './support/stats.js'
 
 const LATENCY = 20
 
@@ -26,9 +27,7 @@ export const ahead: Question = {
   limit: 'Without any, every page is a round trip of its own.',
   needs: { s3: true },
   async run(bench) {
-    const data = bench.dataset()
-    const stage = await bench.stage()
-    await stage.publish('app.db', data.file)
+    const { stage, data } = await bench.published()
     await stage.proxy.latency(LATENCY)
     const variants = [
       { name: 'all', kinds: 'all' },
@@ -50,17 +49,15 @@ export const ahead: Question = {
         const measured = []
         for (const keys of executions) {
           const reader = new ReplicaReader(stage.url('app.db'), { readAhead: kinds })
-          await reader.open()
-          measured.push(await stage.traffic(() => reader.run(query.sql, keys)))
-          await reader.close()
+          measured.push(await firstExecution(stage, reader, query, keys))
         }
         rows.push({
           query: query.name,
           readAhead: name,
-          ms: spread(measured.map(({ result }) => result.ms)),
-          gets: spread(measured.map(({ traffic }) => traffic.gets)),
-          rounds: spread(measured.map(({ traffic }) => traffic.rounds)),
-          bytes: spread(measured.map(({ traffic }) => traffic.bytes)),
+          ms: spreadOf(measured, ({ ms }) => ms),
+          gets: spreadOf(measured, ({ traffic }) => traffic.gets),
+          rounds: spreadOf(measured, ({ traffic }) => traffic.rounds),
+          bytes: spreadOf(measured, ({ traffic }) => traffic.bytes),
         })
       }
     }

@@ -1,6 +1,3 @@
-import { rmSync } from 'node:fs'
-import path from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { mergeLtx } from '../src/compaction/merge.js'
 import { createSnapshot } from '../src/compaction/snapshot.js'
 import { LtxEncoder } from '../src/ltx/encoder.js'
@@ -8,14 +5,11 @@ import { HEADER_SIZE } from '../src/ltx/format.js'
 import { DECODE_END, DECODE_MORE } from '../src/ltx/native-codec.js'
 import { native } from '../src/native.js'
 import { openReplicaClient } from '../src/storage/open.js'
-import { inFreshProcess } from './support/fresh-process.js'
-import { publishSample, samplePages } from './support/pages.js'
+import { samplePages } from './support/pages.js'
 import type { Bench, Question } from './support/question.js'
 import type { Column, ResultTable } from './support/result.js'
+import { PAGE_SIZE, sampleSizes, workOnSample } from './support/sample-replica.js'
 import { ratios, spread } from './support/stats.js'
-
-const PAGE_SIZE = 4096
-const MIB = 1024 * 1024
 
 const MERGE_COLUMNS: readonly Column[] = [
   { key: 'files', label: 'files', unit: 'count' },
@@ -34,12 +28,16 @@ export const compaction: Question = {
   name: 'compaction',
   question: 'How fast are LTX files merged, and does the memory for it grow with the database?',
   limit: 'Decompressing every page once and summing it: what a verified merge cannot do without.',
+  budget: 120,
   async run(bench) {
     const rows = []
     for (const files of bench.quick ? [2] : [1, 2, 4, 8]) rows.push(await measureMerge(bench, files))
     const snapshots = []
-    for (const megabytes of bench.quick ? [64] : [64, 512, 2048])
-      snapshots.push(await measureSnapshot(bench, megabytes))
+    for (const megabytes of sampleSizes(bench)) {
+      const task = { module: import.meta.url, name: 'snapshotOnce', anew: true }
+      const { size, rates, memory } = await workOnSample(bench, megabytes, task)
+      snapshots.push({ size, rate: spread(rates), memory })
+    }
     const tables: ResultTable[] = [
       {
         id: 'merge',
@@ -47,13 +45,17 @@ export const compaction: Question = {
         columns: MERGE_COLUMNS,
         rows,
         notes: ['Files of 160 MB of pages each; some pages are in several of them, most in one.'],
+        plots: [{ title: 'Merging, MB/s a core', x: 'files', y: ['merge', 'decode'] }],
       },
       {
         id: 'snapshot',
         title: 'A snapshot made from the one before and ten small files, file://',
         columns: SNAPSHOT_COLUMNS,
         rows: snapshots,
-        plots: [{ title: 'Memory of a snapshot', x: 'size', y: ['memory'] }],
+        plots: [
+          { title: 'Making a snapshot', x: 'size', y: ['rate'] },
+          { title: 'Memory of a snapshot', x: 'size', y: ['memory'] },
+        ],
       },
     ]
     return tables
@@ -110,22 +112,6 @@ function decodeAlone(file: Uint8Array): void {
 
 async function* chunks(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += 256 * 1024) yield bytes.subarray(at, at + 256 * 1024)
-}
-
-async function measureSnapshot(bench: Bench, megabytes: number) {
-  bench.progress(`a snapshot of ${megabytes} MiB`)
-  const size = megabytes * MIB
-  const [rates, memory]: number[][] = [[], []]
-  for (let round = bench.rounds(3, 1); round > 0; round--) {
-    const directory = path.join(bench.directory, String(megabytes))
-    const url = pathToFileURL(directory).href
-    await publishSample(url, PAGE_SIZE, size / PAGE_SIZE)
-    const { result, memoryBefore, memoryPeak } = await inFreshProcess<number>(import.meta.url, 'snapshotOnce', url)
-    rates!.push(size / result / 1e6)
-    memory!.push(memoryPeak - memoryBefore)
-    rmSync(directory, { recursive: true })
-  }
-  return { size, rate: spread(rates!), memory: spread(memory!) }
 }
 
 /** Seconds. Runs in a process of its own. */

@@ -24,14 +24,13 @@ export const connections: Question = {
   name: 'connections',
   question: 'What do many connections and threads of one process cost?',
   limit: "SQLite's own memory for a connection; index, cache and polling are the process's, once.",
+  budget: 150,
   needs: { s3: true },
   async run(bench) {
-    const data = bench.dataset()
-    const stage = await bench.stage()
-    await stage.publish('app.db', data.file)
+    const { stage, data } = await bench.published()
     const random = new Random(5)
     const keys = Array.from({ length: 20 }, () => QUERIES[0]!.parameters(random, data))
-    const seconds = bench.rounds(15, 3)
+    const seconds = bench.size(15, 3)
     const rows: ResultTable['rows'][number][] = []
     const watch = async (subject: string, connections: number, threads: number, open: () => Promise<Watched>) => {
       bench.progress(`${subject}: ${connections} on ${threads}`)
@@ -75,7 +74,11 @@ export const connections: Question = {
         return { memory: () => memoryOf(official.pid).resident, stop: () => official.close() }
       })
     }
-    return [{ id: 'connections', title: 'Connections of one process', columns: COLUMNS, rows }]
+    const plots = [
+      { title: 'Memory of connections', x: 'connections', y: ['memory'], by: 'subject', where: { threads: 1 } },
+      { title: 'LISTs a minute of connections', x: 'connections', y: ['lists'], by: 'subject', where: { threads: 1 } },
+    ]
+    return [{ id: 'connections', title: 'Connections of one process', columns: COLUMNS, rows, plots }]
   },
 }
 

@@ -32,9 +32,7 @@ export const hydrate: Question = {
   limit: `The same bytes by plain GETs of ${RANGE >> 20} MiB, ${PARALLEL} at a time; the disk; decompression.`,
   needs: { s3: true },
   async run(bench) {
-    const data = bench.dataset()
-    const stage = await bench.stage()
-    await stage.publish('app.db', data.file)
+    const { stage, data } = await bench.published()
     // The first S3 replica of a process loads the SDK.
     const first = new ReplicaReader(stage.url('app.db'))
     await first.open()
@@ -69,7 +67,11 @@ export const hydrate: Question = {
     const notes = [
       'p99 of a warm post + user lookup on the connection thread, without hydration and while the copy fills in.',
     ]
-    return [{ id: 'hydrate', title: 'Filling in a local copy', columns: COLUMNS, rows, notes }]
+    const plots = [
+      { title: 'Hydration, MB/s', x: 'latency', y: ['stored', 'plain'] },
+      { title: "Readers' p99, µs", x: 'latency', y: ['before', 'during'] },
+    ]
+    return [{ id: 'hydrate', title: 'Filling in a local copy', columns: COLUMNS, rows, notes, plots }]
   },
 }
 
@@ -115,7 +117,7 @@ async function hydrateOnce(bench: Bench, stage: Stage, data: { users: number; po
   const plain = new ReplicaReader(stage.url('app.db'))
   // The copy begins to fill in during the opening: what an opening takes without one is taken off.
   const opening = await plain.open()
-  const end = performance.now() + bench.rounds(1000, 300)
+  const end = performance.now() + bench.size(1000, 300)
   const before = await measured(plain, () => performance.now() > end)
   await plain.close()
 

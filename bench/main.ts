@@ -1,77 +1,50 @@
-// npm run bench [-- NAME…] [--quick] [--posts N] [--json] [--plot] [--list]
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import path from 'node:path'
+// npm run bench [-- NAME…] [--all] [--quick] [--plot] …; see --help
 import { Command } from 'commander'
 import { startRunServers } from '../test/support/servers/for-run.js'
-import { QUESTIONS } from './questions.js'
-import { benchDirectory, dataset, SIZES } from './support/dataset.js'
+import { LARGE, QUESTIONS } from './questions.js'
+import { answer, drawPlots, nameOf, type Run, usualPosts } from './support/answer.js'
+import { SIZES } from './support/dataset.js'
 import { formatText } from './support/format.js'
-import { machine } from './support/machine.js'
-import { plotTable } from './support/plot.js'
-import type { Bench, Question } from './support/question.js'
-import { type Result, resultsDirectory, writeResult } from './support/result.js'
-import { Stage } from './support/stage.js'
+import type { Question } from './support/question.js'
+import { writeResult } from './support/result.js'
 
 interface Options {
   readonly quick: boolean
-  readonly posts: number
+  readonly posts?: number
+  readonly minutes?: number
+  readonly large: boolean
+  readonly all: boolean
   readonly json: boolean
   readonly plot: boolean
   readonly list: boolean
-  readonly save: boolean
+  readonly save?: boolean
 }
 
-async function answer(question: Question, options: Options): Promise<Result> {
-  const stages: Stage[] = []
-  const directory = mkdtempSync(path.join(benchDirectory(), `${question.name}-`))
-  const bench: Bench = {
-    quick: options.quick,
-    rounds: (full, few = 1) => (options.quick ? few : full),
-    dataset: (posts = options.posts) => dataset(posts),
-    stage: async () => {
-      const stage = await Stage.start()
-      stages.push(stage)
-      return stage
-    },
-    directory,
-    progress: (text) => process.stderr.write(`  … ${text}\n`),
-  }
-  try {
-    const [before, date] = [machine(), new Date().toISOString()]
-    const { question: asked, limit } = question
-    const usual = options.quick ? SIZES['10 MB'] : SIZES['160 MB']
-    const name = options.posts === usual ? question.name : `${question.name}-${options.posts}`
-    const tables = await question.run(bench)
-    return { name, question: asked, limit, machine: before, date, quick: options.quick, tables }
-  } finally {
-    for (const stage of stages) await stage.close()
-    rmSync(directory, { recursive: true, force: true })
-  }
-}
+const HELP = `
+A question measures at full length until its time is used up (some 60 s; --list shows it), from then on with as few rounds as
+--quick; so a slow machine has wider spreads and no longer runs. A question that fails does not keep the others from running; the
+exit status is 1 then, and a table at the end says how long each took.
 
-async function main(names: readonly string[], options: Options): Promise<void> {
-  if (options.list) {
-    for (const { name, question } of QUESTIONS) console.log(`${name.padEnd(16)} ${question}`)
-    return
-  }
-  const chosen = names.length === 0 ? QUESTIONS : names.map(find)
-  const servers = await startRunServers({
-    s3: chosen.some(({ needs }) => needs?.s3),
-    nats: chosen.some(({ needs }) => needs?.nats),
-  })
-  Object.assign(process.env, servers.env)
-  try {
-    for (const question of chosen) {
-      if (!options.json) console.log(`== ${question.name}: ${question.question}\n`)
-      const result = await answer(question, options)
-      if (options.json) console.log(JSON.stringify(result))
-      else for (const table of result.tables) console.log(formatText(table))
-      if (options.save) writeResult(result)
-      if (options.plot) drawPlots(result)
-    }
-  } finally {
-    await servers.stop()
-  }
+  npm run bench -- --all --plot   every question, then cold, warm and size with 1.5 GB, saved with pictures: about 25 and 8 minutes
+  npm run bench -- --plot         the questions that need no large database: about 25 minutes
+  npm run bench -- --large --plot the large ones alone: about 8 minutes, and 3 to make the database when it is not there yet
+  npm run bench -- --quick        every question on 10 MB in a few seconds each; nothing is saved
+  npm run bench -- soak --minutes 10
+  npm run bench:docs              docs/performance.md from bench/results
+
+BENCH_DIR names the folder for databases and replicas (default: a folder of the system's temporary one); LITESTREAM_BIN names a
+Litestream binary, which becomes a peer of the application then.`
+
+/** What a command line asks for, in order. */
+function runsOf(names: readonly string[], options: Options): Run[] {
+  const { quick, minutes } = options
+  const usual = usualPosts(quick)
+  const run = (question: Question, posts = options.posts ?? usual): Run => ({ question, quick, posts, minutes })
+  if (names.length > 0) return names.map((name) => run(find(name)))
+  const large = LARGE.map(({ question, posts }) => run(question, quick ? usual : posts))
+  const normal = QUESTIONS.filter((question) => !LARGE.some((one) => one.question === question && one.only))
+  if (options.large) return large
+  return [...normal.map((question) => run(question)), ...(options.all ? large : [])]
 }
 
 function find(name: string): Question {
@@ -82,34 +55,77 @@ function find(name: string): Question {
   )
 }
 
-function drawPlots(result: Result): void {
-  for (const table of result.tables) {
-    table.plots?.forEach((plot, i) => {
-      writeFileSync(path.join(resultsDirectory(), `${result.name}-${table.id}-${i + 1}.svg`), plotTable(table, plot))
-    })
+function listQuestions(): void {
+  for (const { name, question, budget = 60 } of QUESTIONS) {
+    console.log(`${name.padEnd(16)} ${String(budget).padStart(4)} s  ${question}`)
   }
+}
+
+/** One line a run: name, seconds, and the error of one that failed. */
+type Outcome = readonly [name: string, seconds: number, error: string | undefined]
+
+async function runOne(run: Run, options: Options): Promise<Outcome> {
+  const name = nameOf(run)
+  const start = performance.now()
+  const seconds = () => (performance.now() - start) / 1000
+  if (!options.json) console.log(`== ${name}: ${run.question.question}\n`)
+  try {
+    const result = await answer(run, (text) =>
+      process.stderr.write(`  ${seconds().toFixed(0).padStart(4)} s  ${text}\n`),
+    )
+    if (options.json) console.log(JSON.stringify(result))
+    else for (const table of result.tables) console.log(formatText(table))
+    if (options.save ?? !options.quick) writeResult(result)
+    if (options.plot) drawPlots(result)
+    return [name, seconds(), undefined]
+  } catch (error) {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    process.stderr.write(`bench: ${name} failed: ${text}\n`)
+    return [name, seconds(), text.split('\n', 1)[0]]
+  }
+}
+
+async function main(names: readonly string[], options: Options): Promise<void> {
+  if (options.list) return listQuestions()
+  const runs = runsOf(names, options)
+  const needed = (store: 's3' | 'nats') => runs.some(({ question }) => question.needs?.[store])
+  const servers = await startRunServers({ s3: needed('s3'), nats: needed('nats') })
+  Object.assign(process.env, servers.env)
+  const outcomes: Outcome[] = []
+  try {
+    for (const [i, run] of runs.entries()) {
+      process.stderr.write(`[${i + 1}/${runs.length}] ${nameOf(run)}\n`)
+      outcomes.push(await runOne(run, options))
+    }
+  } finally {
+    await servers.stop()
+  }
+  for (const [name, seconds, error] of outcomes) {
+    process.stderr.write(`${name.padEnd(18)} ${seconds.toFixed(0).padStart(5)} s  ${error ?? ''}\n`)
+  }
+  const total = outcomes.reduce((sum, [, seconds]) => sum + seconds, 0)
+  process.stderr.write(`${'together'.padEnd(18)} ${total.toFixed(0).padStart(5)} s\n`)
+  if (outcomes.some(([, , error]) => error !== undefined)) process.exitCode = 1
 }
 
 const program = new Command('bench')
   .description('Measures this package beside its peers; one table a question.')
-  .argument('[name...]', 'questions; all of them by default')
+  .argument('[name...]', 'questions; by default all that need no large database')
+  .option('--all', 'all questions, the large ones last', false)
+  .option('--large', 'only the questions that are asked of a database of 1.5 GB', false)
   .option('--quick', 'small data and few rounds; not written to bench/results unless --save', false)
   .option(
     '--posts <n>',
-    'posts in the dataset (1900000 make 1.5 GB); another size than usual has a results file of its own',
+    `posts in the dataset (${SIZES['1.5 GB']} make 1.5 GB); another size than usual has a results file of its own`,
     Number,
   )
+  .option('--minutes <n>', 'how long a question lasts that has no end of its own (soak)', Number)
   .option('--json', 'print JSON instead of tables', false)
   .option('--plot', 'also draw SVG pictures into bench/results', false)
   .option('--list', 'list the questions', false)
   .option('--save', 'write bench/results/NAME.json (the default without --quick)')
-  .action((names: string[], given) =>
-    main(names, {
-      ...given,
-      posts: given.posts ?? (given.quick ? SIZES['10 MB'] : SIZES['160 MB']),
-      save: given.save ?? !given.quick,
-    }),
-  )
+  .addHelpText('after', HELP)
+  .action(main)
 try {
   await program.parseAsync()
 } catch (error) {

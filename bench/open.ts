@@ -1,3 +1,4 @@
+import path from 'node:path'
 import { LATENCIES } from './cold.js'
 import { ReplicaReader } from './support/driver-reader.js'
 import { LivePrimary } from './support/live-primary.js'
@@ -6,7 +7,7 @@ import type { Bench, Question } from './support/question.js'
 import type { Reader } from './support/reader.js'
 import type { Column, Plot, ResultTable } from './support/result.js'
 import type { Stage, Traffic } from './support/stage.js'
-import { spread } from './support/stats.js'
+import { spreadOf } from './support/stats.js'
 
 const COLUMNS: readonly Column[] = [
   { key: 'files', label: 'files', unit: 'count' },
@@ -23,10 +24,21 @@ const COLUMNS: readonly Column[] = [
   { key: 'officialBytes', label: 'bytes, official', unit: 'bytes' },
 ]
 
+const RESTART_LATENCY = 20
+
+const RESTART_COLUMNS: readonly Column[] = [
+  { key: 'files', label: 'files', unit: 'count' },
+  { key: 'ms', label: 'replica', unit: 'ms' },
+  { key: 'rounds', label: 'round trips', unit: 'count' },
+  { key: 'requests', label: 'requests', unit: 'count' },
+  { key: 'bytes', label: 'bytes', unit: 'bytes' },
+]
+
 export const open: Question = {
   name: 'open',
   question: 'How long until a replica gives its first row, and how does that grow with files and latency?',
   limit: 'Latency times round trips: list the files, read their indexes, read the first page.',
+  budget: 120,
   needs: { s3: true },
   async run(bench) {
     const data = bench.dataset()
@@ -35,7 +47,7 @@ export const open: Question = {
       // The files shall stay as many as were written.
       compaction: false,
     })
-    const rows: ResultTable['rows'][number][] = []
+    const [rows, restarts]: ResultTable['rows'][number][][] = [[], []]
     try {
       await primary.replication.sync({ wait: true })
       let files = 1
@@ -43,7 +55,8 @@ export const open: Question = {
         bench.progress(`writing up to ${wanted} files`)
         await primary.writeFiles(wanted - files)
         files = wanted
-        rows.push(...(await measure(bench, stage, files)))
+        rows!.push(...(await measure(bench, stage, files)))
+        restarts!.push(await measureRestart(bench, stage, files))
       }
     } finally {
       await primary.close()
@@ -56,7 +69,15 @@ export const open: Question = {
       'The second connection is another one of the same process, while the first is open.',
       'Round trips: the longest chain of requests each of which began after the answer to another one had come.',
     ]
-    return [{ id: 'first-row', title: 'Open to first row', columns: COLUMNS, rows, notes, plots }]
+    return [
+      { id: 'first-row', title: 'Open to first row', columns: COLUMNS, rows: rows!, notes, plots },
+      {
+        id: 'restart',
+        title: `Open to first row at ${RESTART_LATENCY} ms with a disk cache that knows the replica`,
+        columns: RESTART_COLUMNS,
+        rows: restarts!,
+      },
+    ]
   },
 }
 
@@ -78,25 +99,45 @@ async function measure(bench: Bench, stage: Stage, files: number) {
       theirs!.push(await opened(stage, official))
       await official.close()
     }
-    const of = (all: readonly Opened[], pick: (one: Opened) => number) =>
-      all.length === 0 ? null : spread(all.map(pick))
     rows.push({
       files,
       latency,
-      ours: of(ours!, ({ ms }) => ms),
-      second: of(second!, ({ ms }) => ms),
-      official: of(theirs!, ({ ms }) => ms),
-      requests: of(ours!, ({ traffic }) => traffic.requests),
-      secondRequests: of(second!, ({ traffic }) => traffic.requests),
-      officialRequests: of(theirs!, ({ traffic }) => traffic.requests),
-      rounds: of(ours!, ({ traffic }) => traffic.rounds),
-      officialRounds: of(theirs!, ({ traffic }) => traffic.rounds),
-      bytes: of(ours!, ({ traffic }) => traffic.bytes),
-      officialBytes: of(theirs!, ({ traffic }) => traffic.bytes),
+      ours: spreadOf(ours!, ({ ms }) => ms),
+      second: spreadOf(second!, ({ ms }) => ms),
+      official: spreadOf(theirs!, ({ ms }) => ms),
+      requests: spreadOf(ours!, ({ traffic }) => traffic.requests),
+      secondRequests: spreadOf(second!, ({ traffic }) => traffic.requests),
+      officialRequests: spreadOf(theirs!, ({ traffic }) => traffic.requests),
+      rounds: spreadOf(ours!, ({ traffic }) => traffic.rounds),
+      officialRounds: spreadOf(theirs!, ({ traffic }) => traffic.rounds),
+      bytes: spreadOf(ours!, ({ traffic }) => traffic.bytes),
+      officialBytes: spreadOf(theirs!, ({ traffic }) => traffic.bytes),
     })
   }
   await stage.proxy.latency(0)
   return rows
+}
+
+async function measureRestart(bench: Bench, stage: Stage, files: number) {
+  bench.progress(`${files} files with a disk cache`)
+  await stage.proxy.latency(RESTART_LATENCY)
+  const reader = () => new ReplicaReader(stage.url('app.db'), { diskCache: path.join(bench.directory, 'cache') })
+  const again: Opened[] = []
+  for (let round = bench.rounds(5, 2); round >= 0; round--) {
+    const one = reader()
+    again.push(await opened(stage, one))
+    await one.close()
+  }
+  await stage.proxy.latency(0)
+  // The first one filled the cache.
+  again.shift()
+  return {
+    files,
+    ms: spreadOf(again, ({ ms }) => ms),
+    rounds: spreadOf(again, ({ traffic }) => traffic.rounds),
+    requests: spreadOf(again, ({ traffic }) => traffic.requests),
+    bytes: spreadOf(again, ({ traffic }) => traffic.bytes),
+  }
 }
 
 interface Opened {

@@ -4,12 +4,18 @@ import { busy } from './busy.js'
 import { cold } from './cold.js'
 import { compaction } from './compaction.js'
 import { connections } from './connections.js'
+import { databases } from './databases.js'
+import { follow } from './follow.js'
+import { hedge } from './hedge.js'
 import { hydrate } from './hydrate.js'
 import { idle } from './idle.js'
 import { memory } from './memory.js'
 import { open } from './open.js'
 import { restore } from './restore.js'
+import { size } from './size.js'
+import { soak } from './soak.js'
 import { start } from './start.js'
+import { SIZES } from './support/dataset.js'
 import type { Question } from './support/question.js'
 import { sync } from './sync.js'
 import { syscalls } from './syscalls.js'
@@ -23,6 +29,8 @@ export const QUESTIONS: readonly Question[] = [
   open,
   cold,
   ahead,
+  hedge,
+  size,
   warm,
   syscalls,
   busy,
@@ -30,10 +38,20 @@ export const QUESTIONS: readonly Question[] = [
   connections,
   memory,
   hydrate,
+  follow,
   visible,
   idle,
+  soak,
+  databases,
   application,
   sync,
   compaction,
   restore,
+]
+
+/** The questions that are asked of a large database, too, or (`only`) of nothing less. */
+export const LARGE: readonly { readonly question: Question; readonly posts: number; readonly only?: true }[] = [
+  { question: cold, posts: SIZES['1.5 GB'] },
+  { question: warm, posts: SIZES['1.5 GB'] },
+  { question: size, posts: SIZES['160 MB'], only: true },
 ]

@@ -29,9 +29,7 @@ export const start: Question = {
   limit: 'Loading JavaScript: the package itself, in the worker the store (the AWS SDK for S3).',
   needs: { s3: true },
   async run(bench) {
-    const data = bench.dataset()
-    const stage = await bench.stage()
-    await stage.publish('app.db', data.file)
+    const { stage, data } = await bench.published()
     const url = await fileReplica(bench.directory, data.file)
     const stores = [
       { store: 'file', url },

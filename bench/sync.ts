@@ -23,7 +23,7 @@ export const sync: Question = {
   needs: { s3: true },
   async run(bench) {
     const stage = await bench.stage()
-    const pages = bench.rounds(20_000, 2000)
+    const pages = bench.size(20_000, 2000)
     const rows = []
     for (const { store, url } of [
       { store: 'file', url: (name: string) => pathToFileURL(path.join(bench.directory, name, 'replica')).href },

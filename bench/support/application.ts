@@ -13,7 +13,12 @@ export class ApplicationRun {
   readonly #url: string | undefined
   readonly #litestream: string | undefined
 
-  constructor(file: string, directory: string, url: string | undefined, options: { litestream?: string } = {}) {
+  constructor(
+    file: string,
+    directory: string,
+    url: string | undefined,
+    options: { litestream?: string; checkpoints?: boolean } = {},
+  ) {
     const copy = path.join(directory, 'app.db')
     copyFileSync(file, copy)
     this.#directory = directory
@@ -22,6 +27,7 @@ export class ApplicationRun {
     this.#db = new Database(copy)
     this.#db.pragma('journal_mode = wal')
     this.#db.pragma('synchronous = normal')
+    if (options.checkpoints === false) this.#db.pragma('wal_autocheckpoint = 0')
   }
 
   /** `duration` in milliseconds. The database is replicated whole before the writing begins. */

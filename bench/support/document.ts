@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { formatCell, formatMarkdown, formatNumber } from './format.js'
-import { GOALS, judge } from './goals.js'
+import { GOALS, type Goal, judge } from './goals.js'
 import { type Cell, type Column, type Result, readResult, resultsDirectory } from './result.js'
 
 /**
@@ -23,6 +23,11 @@ export function renderDocument(template: string): string {
 export function typedFigures(template: string): string[] {
   const prose = template.replace(/\{\{[^}]+\}\}/g, '').replace(/`[^`]*`/g, '')
   return prose.match(/\d[\d.,]*\s?(?:µs|us|ms|s|MB|MiB|GB|KiB|%|×|x|times)(?![a-z])/g) ?? []
+}
+
+/** Figures in a document that only a measurement gives: times of microseconds, rates, ratios. */
+export function measuredFigures(document: string): string[] {
+  return document.match(/\d[\d.,]*\s?(?:µs|[MG]B\/s|MiB\/s|×)/g) ?? []
 }
 
 function results(): Result[] {
@@ -50,14 +55,27 @@ function describeMachines(): string {
 
 function goalsTable(): string {
   const known = new Set(results().map(({ name }) => name))
+  const missed: Goal[] = []
   const rows = GOALS.map((goal) => {
     const bound = `${goal.atLeast ? '≥' : '≤'} ${goal.bound}`
-    if (!known.has(goal.result)) return `| ${goal.text} | ${bound} | not measured | – |`
-    const { measured, met } = judge(goal, readResult(goal.result))
-    if (Number.isNaN(measured)) return `| ${goal.text} | ${bound} | not measured | – |`
-    return `| ${goal.text} | ${bound} | ${formatNumber(measured, 'us')} | ${met ? 'yes' : '**no**'} |`
+    const judged = known.has(goal.result) ? judge(goal, readResult(goal.result)) : undefined
+    if (judged === undefined || Number.isNaN(judged.measured)) return `| ${goal.text} | ${bound} | not measured | – |`
+    if (!judged.met) missed.push(goal)
+    return `| ${goal.text} | ${bound} | ${formatNumber(judged.measured, 'us')} | ${judged.met ? 'yes' : '**no**'} |`
   })
-  return ['| goal | bound | measured | met |', '| --- | ---: | ---: | --- |', ...rows].join('\n')
+  const table = ['| goal | bound | measured | met |', '| --- | ---: | ---: | --- |', ...rows].join('\n')
+  return missed.length === 0 ? table : `${table}\n\nWhy some are not met:\n\n${reasons(missed)}`
+}
+
+/** Each reason once, with the goals that it explains. */
+function reasons(missed: readonly Goal[]): string {
+  const whys = [...new Set(missed.map(({ why }) => why ?? 'Not explained yet.'))]
+  return whys
+    .map((why) => {
+      const texts = missed.filter((goal) => (goal.why ?? 'Not explained yet.') === why).map(({ text }) => text)
+      return `- _${texts.join('; ')}._ ${why}`
+    })
+    .join('\n')
 }
 
 function tablesOf(name: string): string {

@@ -2,8 +2,11 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { cpuOf, memoryOf } from './machine.js'
 
+/** How to end what goes on in a held process, and what it can be asked meanwhile. */
+export type End = (() => Promise<void>) & { readonly answers?: Readonly<Record<string, () => unknown>> }
+
 /** What a module does in a held process: begins, and returns how to end it. */
-export type Hold = (...args: never[]) => Promise<() => Promise<void>>
+export type Hold = (...args: never[]) => Promise<End>
 
 /** A process of its own in which something goes on until it is told to stop. */
 export class HeldProcess {
@@ -31,7 +34,18 @@ export class HeldProcess {
     return memoryOf(this.#child.pid!).resident
   }
 
+  /** One of its answers; one question at a time. Throws when the process has ended. */
+  async ask<T>(question: string): Promise<T> {
+    if (this.#child.exitCode !== null) throw new Error(`the process ended with ${this.#child.exitCode}`)
+    this.#child.send(question)
+    const [answer] = (await Promise.race([once(this.#child, 'message'), once(this.#child, 'exit')])) as [unknown]
+    if (typeof answer !== 'object' || answer === null)
+      throw new Error(`the process ended (${answer}), asked ${question}`)
+    return (answer as { answer: T }).answer
+  }
+
   async stop(): Promise<void> {
+    if (this.#child.exitCode !== null) return
     const exited = once(this.#child, 'exit')
     this.#child.send('stop')
     await exited

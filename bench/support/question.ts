@@ -6,12 +6,18 @@ import type { Stage } from './stage.js'
 export interface Bench {
   /** Small data and few rounds: shows that everything runs, and counts exactly; its times say little. */
   readonly quick: boolean
-  /** `full`, or `few` when quick. */
+  /** How often to measure: `full` times, or `few` (1) when quick, and when the question has used its time up. */
   rounds(full: number, few?: number): number
+  /** A size or a duration: `full`, or `little` when quick. */
+  size(full: number, little: number): number
+  /** `--minutes`, for a question without an end of its own. */
+  readonly minutes: number | undefined
   /** The dataset, by default of the size that `--posts` names. */
   dataset(posts?: number): Dataset
   /** A stage of this question's own; closed after it. */
   stage(): Promise<Stage>
+  /** A stage with the dataset as the replica `app.db`. */
+  published(posts?: number): Promise<{ readonly stage: Stage; readonly data: Dataset }>
   /** A directory of this question's own; removed after it. */
   readonly directory: string
   /** Tells a person who waits what is going on. */
@@ -24,6 +30,8 @@ export interface Question {
   readonly question: string
   /** What bounds the figures, in a sentence. */
   readonly limit: string
+  /** Seconds of measuring at full length, by default 60. */
+  readonly budget?: number
   readonly needs?: { readonly s3?: boolean; readonly nats?: boolean }
   run(bench: Bench): Promise<readonly ResultTable[]>
 }

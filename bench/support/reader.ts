@@ -1,5 +1,3 @@
-import type { Random } from './random.js'
-
 /** Something that SQL can be run on, one connection of it. Times in milliseconds. */
 export interface Reader {
   /** Opens and reads the first row. */
@@ -23,12 +21,3 @@ export interface Run {
 }
 
 export const FIRST_ROW = 'SELECT count(*) FROM sqlite_schema'
-
-export function makeParameters(
-  count: number,
-  make: (random: Random, size: { users: number; posts: number }) => number[],
-  random: Random,
-  size: { users: number; posts: number },
-): number[][] {
-  return Array.from({ length: count }, () => make(random, size))
-}

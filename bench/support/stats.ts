@@ -24,6 +24,11 @@ export function spread(values: readonly number[]): Spread {
   }
 }
 
+/** The spread of one figure of what was measured; null where nothing was. */
+export function spreadOf<T>(measured: readonly T[], pick: (one: T) => number): Spread | null {
+  return measured.length === 0 ? null : spread(measured.map(pick))
+}
+
 /** Spread of a / b, round by round: what disturbed a round disturbed both. */
 export function ratios(a: readonly number[], b: readonly number[]): Spread {
   return spread(a.map((value, i) => value / b[i]!))

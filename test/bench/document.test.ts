@@ -1,21 +1,50 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
-import { renderDocument, typedFigures } from '../../bench/support/document.js'
+import { LARGE, QUESTIONS } from '../../bench/questions.js'
+import { measuredFigures, renderDocument, typedFigures } from '../../bench/support/document.js'
+import { GOALS } from '../../bench/support/goals.js'
 import { packageRoot } from '../../src/native.js'
 
 const read = (file: string) => readFileSync(path.join(packageRoot(), file), 'utf8')
+const template = read('bench/performance.template.md')
 
 test('docs/performance.md says what bench/results says', () => {
-  const message = 'run `npm run bench:docs`'
-  assert.equal(read('docs/performance.md'), renderDocument(read('bench/performance.template.md')), message)
+  assert.equal(read('docs/performance.md'), renderDocument(template), 'run `npm run bench:docs`')
 })
 
 test('no figure of the document is typed in', () => {
-  assert.deepEqual(typedFigures(read('bench/performance.template.md')), [])
+  assert.deepEqual(typedFigures(template), [])
+})
+
+test('no measured figure is typed into any other document', () => {
+  const docs = readdirSync(path.join(packageRoot(), 'docs')).filter((file) => file.endsWith('.md'))
+  for (const file of ['README.md', ...docs.map((file) => `docs/${file}`)]) {
+    if (file !== 'docs/performance.md') assert.deepEqual(measuredFigures(read(file)), [], file)
+  }
 })
 
 test('a placeholder that fits nothing is an error', () => {
   assert.throws(() => renderDocument('{{warm.warm ratio mode=none}}'), /0 rows fit/)
+})
+
+test('every question is in the document, and every goal looks at one', () => {
+  for (const { name } of QUESTIONS) assert.match(template, new RegExp(`\\{\\{tables ${name}\\}\\}`))
+  for (const { question, posts, only } of LARGE) {
+    if (!only) assert.match(template, new RegExp(`\\{\\{tables ${question.name}-${posts}\\}\\}`))
+  }
+  const names = QUESTIONS.map(({ name }) => name)
+  for (const { text, result } of GOALS) assert.ok(names.includes(result), text)
+})
+
+test('bench/results holds the results of questions that exist, small, without raw samples', () => {
+  const names = QUESTIONS.map(({ name }) => name)
+  for (const file of readdirSync(path.join(packageRoot(), 'bench/results'))) {
+    assert.ok(
+      names.some((name) => new RegExp(`^${name}(-\\d+)?(-.+-\\d+\\.svg|\\.json)$`).test(file)),
+      file,
+    )
+    assert.ok(read(`bench/results/${file}`).length < 100_000, file)
+  }
 })

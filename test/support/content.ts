@@ -5,18 +5,23 @@ import Database from 'better-sqlite3'
 export function contentHashes(file: string): Record<string, string> {
   const db = new Database(file, { readonly: true })
   try {
-    const schema = db.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY 1, 2').raw().all()
-    const hashes: Record<string, string> = { 'the schema': digest(schema) }
-    const tables = db.prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table','shadow')")
-    for (const name of tables.pluck().all() as string[]) {
-      const columns = (db.pragma(`table_info("${name}")`) as { name: string }[]).map((_, i) => i + 1).join(', ')
-      const rows = db.prepare(`SELECT * FROM "${name}" ORDER BY ${columns}`).raw().safeIntegers().iterate()
-      hashes[name] = digest(rows)
-    }
-    return hashes
+    return hashesOf(db)
   } finally {
     db.close()
   }
+}
+
+/** The same on a connection, as it sees the database now. */
+export function hashesOf(db: Database.Database): Record<string, string> {
+  const schema = db.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY 1, 2').raw().all()
+  const hashes: Record<string, string> = { 'the schema': digest(schema) }
+  const tables = db.prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table','shadow')")
+  for (const name of tables.pluck().all() as string[]) {
+    const columns = (db.pragma(`table_info("${name}")`) as { name: string }[]).map((_, i) => i + 1).join(', ')
+    const rows = db.prepare(`SELECT * FROM "${name}" ORDER BY ${columns}`).raw().safeIntegers().iterate()
+    hashes[name] = digest(rows)
+  }
+  return hashes
 }
 
 function digest(rows: Iterable<unknown>): string {

@@ -10,6 +10,8 @@ export interface ProxyProcess {
   seen(): Promise<readonly SeenRequest[]>
   reset(): Promise<void>
   latency(ms: number): Promise<void>
+  /** Every so many GETs one is held back for so long; 0 ms: none any more. */
+  slowGets(every: number, ms: number): Promise<void>
   close(): Promise<void>
 }
 
@@ -40,6 +42,7 @@ export async function startProxyProcess(target: string): Promise<ProxyProcess> {
     seen: () => ask<readonly SeenRequest[]>({ do: 'seen' }),
     reset: () => ask<void>({ do: 'reset' }),
     latency: (ms) => ask<void>({ do: 'latency', ms }),
+    slowGets: (every, ms) => ask<void>({ do: 'slowGets', every, ms }),
     async close() {
       const exited = once(child, 'exit')
       child.disconnect()

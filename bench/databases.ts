@@ -1,0 +1,88 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
+import Database from 'better-sqlite3'
+import { until } from '../test/support/until.js'
+import { DaemonProcess } from './support/daemon-process.js'
+import type { Bench, Question } from './support/question.js'
+import type { Column, ResultTable } from './support/result.js'
+import type { Stage } from './support/stage.js'
+
+const COLUMNS: readonly Column[] = [
+  { key: 'databases', label: 'databases', unit: 'count' },
+  { key: 'store', label: 'store', unit: 'text' },
+  { key: 'cpu', label: 'processor', unit: '%' },
+  { key: 'requests', label: 'requests an hour', unit: 'count' },
+  { key: 'memory', label: 'memory', unit: 'bytes' },
+  { key: 'each', label: 'memory, each further', unit: 'bytes' },
+]
+
+export const databases: Question = {
+  name: 'databases',
+  question: 'What do many idle databases cost that one process replicates?',
+  limit: 'A look at every WAL header each second.',
+  needs: { s3: true },
+  async run(bench) {
+    const stage = await bench.stage()
+    const rows: ResultTable['rows'][number][] = []
+    for (const store of ['file', 's3']) {
+      for (const count of bench.quick ? [1, 20] : store === 'file' ? [1, 100, 400] : [1, 400]) {
+        rows.push(await measure(bench, stage, store, count, rows))
+      }
+    }
+    const notes = ['Processor: share of one core, of the whole process, with the default intervals.']
+    const plots = [
+      { title: 'Processor share of idle databases, %', x: 'databases', y: ['cpu'], by: 'store' },
+      { title: 'Memory of idle databases', x: 'databases', y: ['memory'], by: 'store' },
+    ]
+    return [{ id: 'idle', title: 'Idle databases of one primary', columns: COLUMNS, rows, notes, plots }]
+  },
+}
+
+async function measure(
+  bench: Bench,
+  stage: Stage,
+  store: string,
+  count: number,
+  before: readonly ResultTable['rows'][number][],
+): Promise<ResultTable['rows'][number]> {
+  bench.progress(`${count} databases to ${store}`)
+  const name = `${store}-${count}`
+  const directory = path.join(bench.directory, name)
+  const data = path.join(directory, 'data')
+  mkdirSync(data, { recursive: true })
+  for (let i = 0; i < count; i++) {
+    const db = new Database(path.join(data, `${i}.db`))
+    db.pragma('journal_mode = wal')
+    db.exec('CREATE TABLE t (id INTEGER PRIMARY KEY, content TEXT)')
+    db.prepare('INSERT INTO t (content) VALUES (?)').run('x'.repeat(2000))
+    db.close()
+  }
+  const url = store === 'file' ? pathToFileURL(path.join(directory, 'replica')).href : stage.url(name)
+  const config = path.join(directory, 'litestream.yml')
+  // JSON is YAML.
+  writeFileSync(config, JSON.stringify({ dbs: [{ dir: data, pattern: '*.db', replica: { url } }] }))
+  const daemon = await DaemonProcess.start(config)
+  try {
+    await until('every database has its first file', () => daemon.replicated() >= count, 120_000)
+    // What a start still has to do, the first compaction after 30 s among it, is not idleness.
+    await delay(bench.size(store === 'file' ? 10_000 : 40_000, 1000))
+    await stage.proxy.reset()
+    const cpu = daemon.cpu
+    const seconds = bench.size(15, 3)
+    await delay(seconds * 1000)
+    const { memory } = daemon
+    const first = before.find((row) => row.store === store)
+    return {
+      databases: count,
+      store,
+      cpu: (daemon.cpu - cpu) / seconds / 10,
+      requests: Math.round(((await stage.counted()).requests * 3600) / seconds),
+      memory,
+      each: first === undefined ? null : (memory - (first.memory as number)) / (count - 1),
+    }
+  } finally {
+    await daemon.stop()
+  }
+}

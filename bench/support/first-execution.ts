@@ -1,0 +1,33 @@
+import type { Query } from './queries.js'
+import type { Reader } from './reader.js'
+import type { Stage, Traffic } from './stage.js'
+
+/** What the first query of a reader cost that had just been opened; the opening is not in it. */
+export interface FirstExecution {
+  readonly ms: number
+  readonly traffic: Traffic
+  /** Of the last execution. */
+  readonly rows: readonly (readonly unknown[])[]
+}
+
+/** Opens the reader, runs the query with each of the parameters, and closes the reader. */
+export async function firstExecution(
+  stage: Stage,
+  reader: Reader,
+  query: Query,
+  keys: readonly (readonly number[])[],
+): Promise<FirstExecution> {
+  try {
+    await reader.open()
+    const { result, traffic } = await stage.traffic(() => reader.run(query.sql, keys, { rows: true }))
+    return { ms: result.ms, traffic, rows: result.rows! }
+  } finally {
+    await reader.close()
+  }
+}
+
+/** Throws unless two readers gave the same rows. */
+export function sameRows(query: Query, ours: FirstExecution, theirs: FirstExecution): void {
+  const [a, b] = [ours, theirs].map(({ rows }) => JSON.stringify(rows))
+  if (a !== b) throw new Error(`${query.name}: the replica answered ${a}, the official VFS ${b}`)
+}
