@@ -39,7 +39,7 @@ const COLUMNS: readonly Column[] = [
 
 const NOTES = [
   'The official VFS scans posts without added latency only, and users at two latencies: thousands of requests one after another. On a large database it scans nothing.',
-  'Each execution is the first query of a reader that has just been opened; the opening is not in it. Both readers get the same parameters and their rows are compared.',
+  'Each execution is the first query of a reader that has just been opened and has brought the interior pages of its trees; neither is in it. Both readers get the same parameters and their rows are compared.',
 ]
 
 export const cold: Question = {

@@ -141,4 +141,29 @@ uint32_t TableChild(const uint8_t* page, uint32_t page_size, uint32_t pgno, doub
   return child;
 }
 
+std::vector<uint32_t> SchemaRoots(const uint8_t* page, uint32_t page_size, uint32_t pgno, uint32_t commit) {
+  std::vector<uint32_t> roots;
+  if (BtreePageType(page, page_size, pgno) != kTableLeaf) return roots;
+  const uint8_t* header = page + HeaderAt(pgno);
+  const uint8_t* end = page + page_size;
+  uint32_t cells = ReadU16(header + 3);
+  for (uint32_t i = 0; i < cells; i++) {
+    uint32_t at = ReadU16(header + 8 + i * 2);
+    uint64_t ignored, header_size, type = 0, body = 0, last = 0;
+    const uint8_t* p = at < page_size ? ReadVarint(page + at, end, &ignored) : nullptr;
+    const uint8_t* payload = p == nullptr ? nullptr : ReadVarint(p, end, &ignored);
+    p = payload == nullptr ? nullptr : ReadVarint(payload, end, &header_size);
+    // type, name, tbl_name, rootpage: what comes after these, the SQL, may go on elsewhere.
+    for (int column = 0; p != nullptr && column < 4; column++) {
+      p = ReadVarint(p, end, &type);
+      last = body;
+      if (p != nullptr) body += SerialSize(type);
+    }
+    if (p == nullptr || header_size > page_size || body > page_size || payload + header_size + body > end) continue;
+    double root = ReadInteger(type, payload + header_size + last);
+    if (root >= 2 && root <= commit) roots.push_back(uint32_t(root));  // views and triggers have none
+  }
+  return roots;
+}
+
 }  // namespace litestream

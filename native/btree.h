@@ -30,4 +30,7 @@ std::vector<IndexEntry> IndexEntries(const uint8_t* page, uint32_t page_size, ui
 // The child of a table's interior page that leads to a rowid; 0 for any other page.
 uint32_t TableChild(const uint8_t* page, uint32_t page_size, uint32_t pgno, double rowid);
 
+// The root pages that a leaf of the schema table names; empty for any other page.
+std::vector<uint32_t> SchemaRoots(const uint8_t* page, uint32_t page_size, uint32_t pgno, uint32_t commit);
+
 }  // namespace litestream

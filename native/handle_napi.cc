@@ -43,6 +43,15 @@ Napi::Value ReplicaInfo(const Napi::CallbackInfo& info) {
     result["pageSize"] = view->page_size();
     result["cacheBytes"] = double(view->cache->allocated());
   }
+  Napi::Object ahead = Napi::Object::New(info.Env());
+  for (uint8_t i = 0; i < kAheadKindCount; i++) {
+    Napi::Object kind = Napi::Object::New(info.Env());
+    kind["brought"] = double(replica->ahead[i].brought.load());
+    kind["used"] = double(replica->ahead[i].used.load());
+    kind["wasted"] = double(replica->ahead[i].wasted.load());
+    ahead[kAheadKinds[i]] = kind;
+  }
+  result["readAhead"] = ahead;
   replica->ReadUnlock(reader.get());
   replica->RemoveReader(reader);
   return result;

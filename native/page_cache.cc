@@ -16,7 +16,7 @@ PageCache::~PageCache() {
   for (uint32_t i = 0; i < segment_count_; i++) delete segments_[i].load(std::memory_order_relaxed);
 }
 
-void PageCache::Invalidate(uint32_t slot) {
+uint8_t PageCache::Invalidate(uint32_t slot) {
   auto& segment = segments_[slot / kSegmentSlots];
   if (segment.load(std::memory_order_relaxed) == nullptr) {
     // The last segment is no longer than the budget allows.
@@ -30,6 +30,7 @@ void PageCache::Invalidate(uint32_t slot) {
   if (next == 0) next = 1;  // an entry with generation 0 and slot 0 would read as absent
   generation.store(next, std::memory_order_seq_cst);
   meta(slot).touched.store(kUntouched, std::memory_order_relaxed);
+  return TakeAhead(slot);
 }
 
 }  // namespace litestream

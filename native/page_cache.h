@@ -34,17 +34,31 @@ class PageCache {
   // --- any thread ---
   uint32_t Generation(uint32_t slot) const { return meta(slot).generation.load(std::memory_order_seq_cst); }
   const uint8_t* Data(uint32_t slot) const { return data(slot); }
-  // Notes a read. True for the first read after SetTrigger.
-  bool Touch(uint32_t slot) {
-    auto& touched = meta(slot).touched;
-    uint8_t before = touched.load(std::memory_order_relaxed);
-    if (before == kTouched) return false;
-    return touched.exchange(kTouched, std::memory_order_relaxed) == kTrigger;
+  // What the first read of a slot since it was looked at, or filled, has to tell.
+  struct FirstRead {
+    bool trigger = false;  // the first read after SetTrigger
+    uint8_t ahead = 0;     // the kind of read-ahead that brought the page, if this is the first read of it at all
+  };
+  // Notes a read. Writes to nothing that other readers use unless it is the first one.
+  FirstRead Touch(uint32_t slot) {
+    SlotMeta& m = meta(slot);
+    FirstRead first;
+    if (m.touched.load(std::memory_order_relaxed) == kTouched) return first;
+    first.trigger = m.touched.exchange(kTouched, std::memory_order_relaxed) == kTrigger;
+    first.ahead = TakeAhead(slot);
+    return first;
+  }
+  // The kind of read-ahead that brought the page and that nobody has read it since; 0: read, or not brought ahead. Once.
+  uint8_t TakeAhead(uint32_t slot) {
+    auto& ahead = meta(slot).ahead;
+    return ahead.load(std::memory_order_relaxed) == 0 ? 0 : ahead.exchange(0, std::memory_order_relaxed);
   }
 
   // --- worker thread ---
   // Makes every entry that names this slot stale. The caller then waits for readers (Replica::AwaitReaders) before it writes.
-  void Invalidate(uint32_t slot);
+  // Returns the kind of read-ahead that brought what was in it in vain; 0 if it was read.
+  uint8_t Invalidate(uint32_t slot);
+  void SetAhead(uint32_t slot, uint8_t kind) { meta(slot).ahead.store(kind, std::memory_order_relaxed); }
   uint8_t* Writable(uint32_t slot) { return data(slot); }
   PageEntry Entry(uint32_t slot) const { return (PageEntry(Generation(slot)) << 32) | slot; }
   // Whether the slot was read since the last call.
@@ -59,6 +73,7 @@ class PageCache {
   struct SlotMeta {
     std::atomic<uint32_t> generation{0};
     std::atomic<uint8_t> touched{kUntouched};
+    std::atomic<uint8_t> ahead{0};
   };
   struct Segment {
     explicit Segment(size_t bytes, uint32_t count) : pages(new uint8_t[bytes]), meta(new SlotMeta[count]) {}

@@ -107,7 +107,9 @@ bool Replica::ReadResident(Reader* reader, const View* view, uint32_t pgno, uint
       return false;
     }
     memcpy(dst, view->cache->Data(slot) + offset, size);
-    if (view->cache->Touch(slot)) reader->triggered = pgno;
+    PageCache::FirstRead first = view->cache->Touch(slot);
+    if (first.trigger) reader->triggered = pgno;
+    CountAhead(first.ahead, &AheadCounts::used);
     reader->copying.store(0, std::memory_order_seq_cst);
   }
   // Only this thread writes it: no read-modify-write is needed.

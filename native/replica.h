@@ -67,8 +67,18 @@ struct View {
 
 class Replica;
 
-// What one connection's file announces to the worker. Written by the connection's thread only.
-struct Reader {
+// Kinds of read-ahead, as src/replica/options.ts numbers them from 1 on.
+constexpr const char* kAheadKinds[] = {"scan", "leaves", "rows", "interior", "changes"};
+constexpr uint8_t kAheadKindCount = sizeof(kAheadKinds) / sizeof(kAheadKinds[0]);
+
+// What became of the pages that one kind of read-ahead brought. Those that are here and unread are neither used nor wasted yet.
+struct AheadCounts {
+  std::atomic<uint64_t> brought{0}, used{0}, wasted{0};
+};
+
+// What one connection's file announces to the worker. Written by the connection's thread only, at every read: each has cache lines
+// of its own, two, because processors fetch them in pairs.
+struct alignas(128) Reader {
   explicit Reader(uint32_t id) : id(id) {}
   const uint32_t id;
   std::atomic<View*> pinned{nullptr};     // the view of the open read transaction
@@ -114,12 +124,17 @@ class Replica {
   std::atomic<int64_t> read_timeout{30000};  // ms
   std::atomic<int64_t> max_stale{INT64_MAX};  // ms; reads fail once the last contact is longer ago
   std::atomic<int> hydration_permille{0};
+  // Apart from what every read looks at: the first read of a page that was brought ahead counts here.
+  alignas(128) AheadCounts ahead[kAheadKindCount];
 
   // Pins the view a read transaction shall see; null where there is none.
   View* ReadLock(Reader* reader);
   void ReadUnlock(Reader* reader);
   // Copies [offset, offset + size) of a page if it is resident. No lock, no system call.
   bool ReadResident(Reader* reader, const View* view, uint32_t pgno, uint32_t offset, uint8_t* dst, uint32_t size);
+  void CountAhead(uint8_t kind, std::atomic<uint64_t> AheadCounts::* what) {
+    if (kind != 0) (ahead[kind - 1].*what).fetch_add(1, std::memory_order_relaxed);
+  }
 
   std::shared_ptr<Reader> AddReader();
   void RemoveReader(const std::shared_ptr<Reader>& reader);

@@ -340,13 +340,20 @@ std::string StatsJson(const ReplicaFile* file) {
   Replica& replica = ReplicaOf(file);
   Replica::Counts counts = replica.Count();
   PinnedView view = ViewOf(file);
-  char text[320];
+  char text[512];
   snprintf(text, sizeof text,
            "{\"hits\":%" PRIu64 ",\"misses\":%" PRIu64 ",\"crossings\":%" PRIu64 ",\"readers\":%" PRIu64
-           ",\"pages\":%u,\"pageSize\":%u,\"cacheBytes\":%zu,\"txid\":\"%016" PRIx64 "\",\"hydrated\":%.1f}",
+           ",\"pages\":%u,\"pageSize\":%u,\"cacheBytes\":%zu,\"txid\":\"%016" PRIx64 "\",\"hydrated\":%.1f,\"readAhead\":{",
            counts.hits, counts.misses, replica.crossings.load(), counts.readers, view->commit, view->page_size(),
            view->cache->allocated(), view->txid, replica.hydration_permille.load() / 10.0);
-  return text;
+  std::string json = text;
+  for (uint8_t i = 0; i < kAheadKindCount; i++) {
+    const AheadCounts& ahead = replica.ahead[i];
+    snprintf(text, sizeof text, "%s\"%s\":{\"brought\":%" PRIu64 ",\"used\":%" PRIu64 ",\"wasted\":%" PRIu64 "}",
+             i == 0 ? "" : ",", kAheadKinds[i], ahead.brought.load(), ahead.used.load(), ahead.wasted.load());
+    json += text;
+  }
+  return json + "}}";
 }
 
 int Travel(ReplicaFile* file, const std::string& target, std::string* error) {

@@ -33,7 +33,7 @@ bool IsOurParameter(const std::string& name) {
 void AddEnvironment(std::map<std::string, std::string>* parameters) {
   for (const char* name : {"replica_url", "poll_interval", "cache_size", "hydration_enabled", "hydration_path", "open_timeout",
                            "read_timeout", "max_stale", "concurrency", "read_ahead", "disk_cache",
-                           "disk_cache_size"}) {
+                           "disk_cache_size", "hedge", "idle_poll_interval"}) {
     if (parameters->count(name)) continue;
     if (strcmp(name, "hydration_path") == 0 && !parameters->count("hydration_enabled")) continue;
     std::string variable = "LITESTREAM_";

@@ -178,32 +178,47 @@ Napi::Value CreateCache(const Napi::CallbackInfo& info) {
   return CacheHandle::New(info.Env(), cache, [](Napi::Env, std::shared_ptr<PageCache>* data) { delete data; });
 }
 
-// frames: [offset, size, pgno, slot] each. Decodes every frame into its slot and enters it into the view; puts the page's b-tree
-// type in the place of the offset. Returns the number of frames done; less than all means that the next one is damaged.
+// frames: [offset, size, pgno, slot, ahead] each. Decodes every frame into its slot and enters it into the view; puts the page's
+// b-tree type in the place of the offset. `ahead`: the kind of read-ahead that brings the page, plus kJoined where a reader waits
+// for it by now; 0 for none. Returns the number of frames done; less than all means that the next one is damaged.
+constexpr uint32_t kFrameFields = 5;
+constexpr uint32_t kJoined = 0x80;
+
 Napi::Value FillSlots(const Napi::CallbackInfo& info) {
   auto replica = ReplicaArgument(info[0]);
   View* view = replica ? replica->FindView(U32(info[1])) : nullptr;
   auto cache = *info[2].As<CacheHandle>().Data();
   auto source = info[3].As<Napi::Uint8Array>();
   auto frames = info[4].As<Napi::Uint32Array>();
-  size_t count = frames.ElementLength() / 4;
+  size_t count = frames.ElementLength() / kFrameFields;
   for (size_t i = 0; i < count; i++) {
-    uint32_t offset = frames[i * 4], size = frames[i * 4 + 1], pgno = frames[i * 4 + 2], slot = frames[i * 4 + 3];
+    uint32_t* frame = frames.Data() + i * kFrameFields;
+    uint32_t offset = frame[0], size = frame[1], pgno = frame[2], slot = frame[3], ahead = frame[4];
     if (size_t(offset) + size > source.ElementLength()) return Napi::Number::New(info.Env(), double(i));
-    cache->Invalidate(slot);
-    if (replica) replica->AwaitReaders(slot);
+    uint8_t unread = cache->Invalidate(slot);
+    if (replica) {
+      replica->CountAhead(unread, &AheadCounts::wasted);
+      replica->AwaitReaders(slot);
+    }
     uint32_t found;
     size_t used;
     FrameError error =
         DecodeFrame(source.Data() + offset, size, true, cache->page_size(), cache->Writable(slot), &found, &used);
     if (error != FrameError::kNone || found != pgno) return Napi::Number::New(info.Env(), double(i));
-    frames[i * 4] = BtreePageType(cache->Data(slot), cache->page_size(), pgno);
+    frame[0] = BtreePageType(cache->Data(slot), cache->page_size(), pgno);
+    uint8_t kind = uint8_t(ahead & ~kJoined);
+    if (replica && kind <= kAheadKindCount) {
+      replica->CountAhead(kind, &AheadCounts::brought);
+      if (ahead & kJoined) replica->CountAhead(kind, &AheadCounts::used);
+      else cache->SetAhead(slot, kind);
+    }
     if (view != nullptr && pgno <= view->commit) view->Set(pgno, cache->Entry(slot));
   }
   return Napi::Number::New(info.Env(), double(count));
 }
 
-// Enters pages that are in slots already into another view that has the same content for them: pairs [pgno, slot].
+// Enters pages that are in slots already into another view that has the same content for them, because a reader is about to get
+// them: pairs [pgno, slot].
 void LinkPages(const Napi::CallbackInfo& info) {
   auto replica = ReplicaArgument(info[0]);
   View* view = replica ? replica->FindView(U32(info[1])) : nullptr;
@@ -212,6 +227,7 @@ void LinkPages(const Napi::CallbackInfo& info) {
   auto pairs = info[3].As<Napi::Uint32Array>();
   for (size_t i = 0; i + 1 < pairs.ElementLength(); i += 2) {
     if (pairs[i] <= view->commit) view->Set(pairs[i], cache->Entry(pairs[i + 1]));
+    replica->CountAhead(cache->TakeAhead(pairs[i + 1]), &AheadCounts::used);
   }
 }
 
@@ -232,6 +248,15 @@ Napi::Value Children(const Napi::CallbackInfo& info) {
   auto children = BtreeChildren(cache->Data(U32(info[1])), cache->page_size(), U32(info[2]), U32(info[3]));
   auto result = Napi::Uint32Array::New(info.Env(), children.size());
   if (!children.empty()) memcpy(result.Data(), children.data(), children.size() * sizeof(uint32_t));
+  return result;
+}
+
+// The root pages that the leaf of the schema table in a slot names.
+Napi::Value Roots(const Napi::CallbackInfo& info) {
+  auto cache = *info[0].As<CacheHandle>().Data();
+  auto roots = SchemaRoots(cache->Data(U32(info[1])), cache->page_size(), U32(info[2]), U32(info[3]));
+  auto result = Napi::Uint32Array::New(info.Env(), roots.size());
+  if (!roots.empty()) memcpy(result.Data(), roots.data(), roots.size() * sizeof(uint32_t));
   return result;
 }
 
@@ -419,6 +444,7 @@ void ExportWorker(Napi::Env env, Napi::Object exports) {
   exports["createCache"] = Napi::Function::New(env, CreateCache);
   exports["fillSlots"] = Napi::Function::New(env, FillSlots);
   exports["linkPages"] = Napi::Function::New(env, LinkPages);
+  exports["schemaRoots"] = Napi::Function::New(env, Roots);
   exports["touched"] = Napi::Function::New(env, Touched);
   exports["setTrigger"] = Napi::Function::New(env, SetTrigger);
   exports["indexEntries"] = Napi::Function::New(env, Entries);

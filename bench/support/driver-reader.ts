@@ -79,6 +79,11 @@ export class ReplicaReader implements Reader {
     return performance.now() - start
   }
 
+  /** Resolves when what is fetched after an opening is here. */
+  async settled(): Promise<void> {
+    while ((await this.replica.details()).underWay > 0) await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+
   async run(sql: string, parameters: readonly (readonly number[])[], options?: RunOptions): Promise<Run> {
     return runOn(this.db, sql, parameters, options)
   }

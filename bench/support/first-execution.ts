@@ -1,8 +1,9 @@
+import { ReplicaReader } from './driver-reader.js'
 import type { Query } from './queries.js'
 import type { Reader } from './reader.js'
 import type { Stage, Traffic } from './stage.js'
 
-/** What the first query of a reader cost that had just been opened; the opening is not in it. */
+/** What the first query of a reader cost that had just been opened; the opening, and what it brings in the background, is not in it. */
 export interface FirstExecution {
   readonly ms: number
   readonly traffic: Traffic
@@ -19,6 +20,7 @@ export async function firstExecution(
 ): Promise<FirstExecution> {
   try {
     await reader.open()
+    if (reader instanceof ReplicaReader) await reader.settled()
     const { result, traffic } = await stage.traffic(() => reader.run(query.sql, keys, { rows: true }))
     return { ms: result.ms, traffic, rows: result.rows! }
   } finally {

@@ -1,3 +1,5 @@
+import type { ReadAheadStats } from './options.js'
+
 /** Objects that live in native memory; JavaScript only hands them back. */
 declare const nativeCache: unique symbol
 declare const nativeFile: unique symbol
@@ -7,6 +9,9 @@ export interface NativePageCache {
 export interface NativeHydratedFile {
   readonly [nativeFile]: never
 }
+
+/** See `fillSlots`. */
+export const AHEAD_JOINED = 0x80
 
 /** What native/bridge.h calls a request. */
 export const REQUEST_OPEN = 0
@@ -58,6 +63,7 @@ export interface NativeReplicaInfo {
   readonly commit?: number
   readonly pageSize?: number
   readonly cacheBytes?: number
+  readonly readAhead: ReadAheadStats
 }
 
 export interface ViewFacts {
@@ -129,12 +135,13 @@ export interface ReplicaWorkerNative {
   ): { txid: number; timestamp: number; commit: number; pageSize: number } | undefined
   createCache(pageSize: number, slots: number): NativePageCache
   /**
-   * Decodes frames into slots and enters them into the view (0: into none). `frames`: [offset in source, size, pgno, slot] each.
+   * Decodes frames into slots and enters them into the view (0: into none). `frames`: [offset in source, size, pgno, slot, ahead]
+   * each; `ahead`: number of the kind of read-ahead that brings the page, plus AHEAD_JOINED where a reader waits for it; 0: none.
    * Returns how many were good; less than all means that the next is damaged. In the place of its offset a good frame then has
    * its page's b-tree type (2, 5: interior; 10, 13: leaf; 0: none).
    */
   fillSlots(replica: number, view: number, cache: NativePageCache, source: Uint8Array, frames: Uint32Array): number
-  /** Enters pages that are in slots already: [pgno, slot] each. */
+  /** Enters pages that are in slots already, because readers want them: [pgno, slot] each. */
   linkPages(replica: number, view: number, cache: NativePageCache, pairs: Uint32Array): void
   /** Whether the slot was read since the last call. */
   touched(cache: NativePageCache, slot: number): boolean
@@ -144,6 +151,8 @@ export interface ReplicaWorkerNative {
   indexEntries(cache: NativePageCache, slot: number, pgno: number): Float64Array
   /** The child that leads to a rowid of the table's interior page in a slot; 0 for any other page. */
   tableChild(cache: NativePageCache, slot: number, pgno: number, rowid: number): number
+  /** The root pages that the leaf of the schema table in a slot names; empty for any other page. */
+  schemaRoots(cache: NativePageCache, slot: number, pgno: number, commit: number): Uint32Array
   /** The children of the interior page in a slot, in key order; empty for any other page. */
   btreeChildren(cache: NativePageCache, slot: number, pgno: number, commit: number): Uint32Array
   /** An errno where it cannot be opened or is locked by another. `fresh`: begin with an empty file. */

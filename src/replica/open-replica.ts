@@ -5,7 +5,14 @@ import { native } from '../native.js'
 import { redactUrl } from '../storage/url.js'
 import { orAborted } from '../util/abort.js'
 import { registerDrivers } from './drivers.js'
-import { formatKey, type ReplicaOptions, resolveOptions, toParameters, withEnvironment } from './options.js'
+import {
+  formatKey,
+  type ReadAheadStats,
+  type ReplicaOptions,
+  resolveOptions,
+  toParameters,
+  withEnvironment,
+} from './options.js'
 import { type PrefetchOptions, prefetch } from './read-ahead/prefetch.js'
 import type { SessionEvent } from './replica-session.js'
 import { callWorker, ensureWorker, onSessionEvent } from './worker-host.js'
@@ -25,6 +32,8 @@ export interface ReplicaStats {
   readonly commit: number
   /** Share of the pages that are in the local copy, 0..1. */
   readonly hydration: number
+  /** What became of the pages that each kind of read-ahead brought. */
+  readonly readAhead: ReadAheadStats
 }
 
 /** What a worker knows beyond ReplicaStats: requests to the store, pages fetched ahead, views, bytes of the page index. */
@@ -35,7 +44,12 @@ export interface ReplicaDetails {
     readonly pagesWanted: number
     readonly pagesAhead: number
     readonly aheadJoined: number
+    /** Requests sent a second time because the first answer was slow in coming, and those of them that answered first. */
+    readonly hedged: number
+    readonly hedgesWon: number
   }
+  /** Pages that are on their way. */
+  readonly underWay: number
   readonly storage: Record<
     string,
     { requests: number; errors: number; retries: number; bytes: number; seconds: number }
@@ -141,6 +155,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
       pageSize: info.pageSize ?? 0,
       commit: info.commit ?? 0,
       hydration: info.hydration,
+      readAhead: info.readAhead,
     }
   }
 

@@ -6,6 +6,8 @@ import { parseDuration } from '../util/duration.js'
 export interface ReplicaOptions {
   /** Longest time between two looks at the store. Default 1 s. */
   readonly pollInterval?: number | string
+  /** What that time grows to while nothing new comes. Default: as `pollInterval`; at most half of `maxStale`. */
+  readonly idlePollInterval?: number | string
   /** Bytes of decoded pages kept in memory, shared by all connections. Default 64 MiB. */
   readonly cacheSize?: number | string
   /** Fill in a full local copy at this path while serving; kept between runs. */
@@ -22,21 +24,42 @@ export interface ReplicaOptions {
   readonly maxStale?: number | string
   /** Requests to the store at once. Default 16. */
   readonly concurrency?: number
-  /** What is fetched before a reader asks for it: "all" (default), "none", or some of scan, leaves, rows, with commas. */
+  /** What is fetched before a reader asks for it: "all" (default), "none", or some of the kinds below, with commas. */
   readonly readAhead?: string
+  /** Whether a read that takes much longer than others did is asked for a second time; the first answer counts. Default true. */
+  readonly hedge?: boolean
 }
 
 /**
  * Kinds of read-ahead. `scan`: the pages that follow in a tree, or by number, once neighbours were read; `leaves`: the rest of the
- * leaves under an interior page once several were wanted; `rows`: the table pages that an index leaf leads to.
+ * leaves under an interior page once several were wanted, or at once where they are few; `rows`: the table pages that an index leaf
+ * leads to; `interior`: after an opening, the interior pages of every b-tree; `changes`: with a new TXID, the pages that were
+ * resident and changed. Native code knows them by their place here, from 1 on (native/replica.h).
  */
-export const READ_AHEAD_KINDS = ['scan', 'leaves', 'rows'] as const
+export const READ_AHEAD_KINDS = ['scan', 'leaves', 'rows', 'interior', 'changes'] as const
 export type ReadAheadKind = (typeof READ_AHEAD_KINDS)[number]
+
+/** What became of the pages that a kind of read-ahead brought. Those in memory that nobody has read are neither used nor wasted. */
+export interface ReadAheadCounts {
+  readonly brought: number
+  /** Read, or waited for while they were under way. */
+  readonly used: number
+  /** Given up unread. */
+  readonly wasted: number
+}
+export type ReadAheadStats = Readonly<Record<ReadAheadKind, ReadAheadCounts>>
+
+/** How native code knows a kind. */
+export function readAheadNumber(kind: ReadAheadKind): number {
+  return READ_AHEAD_KINDS.indexOf(kind) + 1
+}
 
 export interface ResolvedReplicaOptions {
   readonly url: string
   /** Milliseconds. */
   readonly pollInterval: number
+  /** Milliseconds; at least `pollInterval`. */
+  readonly idlePollInterval: number
   /** Bytes. */
   readonly cacheSize: number
   readonly hydrate: string | undefined
@@ -50,6 +73,7 @@ export interface ResolvedReplicaOptions {
   readonly maxStale: number
   readonly concurrency: number
   readonly readAhead: ReadonlySet<ReadAheadKind>
+  readonly hedge: boolean
 }
 
 const BOOLEANS: Readonly<Record<string, boolean>> = {
@@ -75,6 +99,8 @@ export const PARAMETERS = [
   'max_stale',
   'concurrency',
   'read_ahead',
+  'hedge',
+  'idle_poll_interval',
 ] as const
 type Parameter = (typeof PARAMETERS)[number]
 export type ReplicaParameters = Partial<Record<Parameter, string>>
@@ -84,6 +110,7 @@ export function toParameters(url: string, options: ReplicaOptions): ReplicaParam
   const all: Record<string, string | number | undefined> = {
     replica_url: url,
     poll_interval: duration(options.pollInterval),
+    idle_poll_interval: duration(options.idlePollInterval),
     cache_size: options.cacheSize,
     hydration_enabled: options.hydrate === undefined ? undefined : 'true',
     hydration_path: options.hydrate,
@@ -94,6 +121,7 @@ export function toParameters(url: string, options: ReplicaOptions): ReplicaParam
     max_stale: duration(options.maxStale),
     concurrency: options.concurrency,
     read_ahead: options.readAhead,
+    hedge: options.hedge === undefined ? undefined : String(options.hedge),
   }
   return Object.fromEntries(
     Object.entries(all)
@@ -174,18 +202,24 @@ export function resolveOptions(key: string): ResolvedReplicaOptions {
       hint: 'Name the file that shall hold the local copy: hydration_path=/var/cache/app.db.',
     })
   }
+  const pollInterval = read('poll_interval', positive(parseDuration), 1000)
+  const maxStale = read('max_stale', positive(parseDuration), Number.POSITIVE_INFINITY)
+  const idlePollInterval = read('idle_poll_interval', positive(parseDuration), pollInterval)
   return {
     url,
-    pollInterval: read('poll_interval', positive(parseDuration), 1000),
+    pollInterval,
+    // A replica that is looked at too seldom would be stale by itself.
+    idlePollInterval: Math.max(pollInterval, Math.min(idlePollInterval, maxStale / 2)),
     cacheSize: read('cache_size', positive(parseByteSize), 64 * 2 ** 20),
     hydrate: hydrate ? path : undefined,
     diskCache: value('disk_cache') || undefined,
     diskCacheSize: read('disk_cache_size', positive(parseByteSize), 2 ** 30),
     openTimeout: read('open_timeout', parseDuration, 30_000),
     readTimeout: read('read_timeout', positive(parseDuration), 30_000),
-    maxStale: read('max_stale', positive(parseDuration), Number.POSITIVE_INFINITY),
+    maxStale,
     concurrency: read('concurrency', positive(Number), 16),
     readAhead: read('read_ahead', parseReadAhead, new Set(READ_AHEAD_KINDS)),
+    hedge: read('hedge', parseBoolean, true),
   }
 }
 

@@ -16,6 +16,7 @@ import { type AheadPage, Fetcher } from './pages/fetcher.js'
 import { PageStore, pageKey } from './pages/page-store.js'
 import { type ReplicaView, ViewSet } from './pages/view-set.js'
 import { IndexWalk } from './read-ahead/index-walk.js'
+import { InteriorPreload } from './read-ahead/interior-preload.js'
 import { type Ahead, Prefetcher } from './read-ahead/prefetcher.js'
 import { TreeShape } from './read-ahead/tree-shape.js'
 
@@ -55,6 +56,8 @@ export class ReplicaSession {
   #hydrator: Hydrator | undefined
   #opening: Promise<void> | undefined
   #stale = false
+  /** Preloads that have not ended. */
+  #preloading = 0
   /** Files known at which those that nothing refers to are looked for. */
   #reclaimAt = RECLAIM_FILES
   #staleTimer: NodeJS.Timeout | undefined
@@ -104,6 +107,8 @@ export class ReplicaSession {
       files: () => this.#chain.files,
       signal,
       concurrency,
+      // A second request for a file on the disk of this machine would wait behind the first.
+      hedge: this.#options.hedge && store.type !== 'file',
       reresolve: (view, cause, lost) => this.#reresolve(view, cause, lost),
       onInterior: (view, pgno, slot, wanted) => this.#onInterior(view, pgno, slot, wanted),
     })
@@ -132,13 +137,31 @@ export class ReplicaSession {
       chain: this.#chain,
       client: this.#client,
       interval: this.#options.pollInterval,
+      idleInterval: this.#options.idlePollInterval,
       signal,
       state: () => this.#views.current.state,
       onOutcome: (outcome) => this.#onPoll(outcome),
     })
     this.#poller.start()
     this.#hydrator?.start()
+    this.#preloadInterior()
     this.#emit({ type: 'open' })
+  }
+
+  /** A local copy brings every page soon enough by itself. */
+  #preloadInterior(): void {
+    if (!this.#options.readAhead.has('interior') || this.#hydrator) return
+    this.#preloading++
+    const current = () => this.#views.current
+    void new InteriorPreload({ tree: this.#tree, fetcher: this.#fetcher, current, signal: this.#abort.signal })
+      .run()
+      .catch((error: unknown) => {
+        const { code, message } = toLitestreamError(error)
+        this.#emit({ type: 'error', code, message })
+      })
+      .finally(() => {
+        this.#preloading--
+      })
   }
 
   async #throughDiskCache(store: ReplicaClient): Promise<ReplicaClient> {
@@ -182,7 +205,8 @@ export class ReplicaSession {
       const { reader, pgno, indexLeaf } = request
       ahead.push(...aheadPages(view, this.#prefetcher.onMiss(reader, view, pgno)))
       if (!this.#options.readAhead.has('rows')) continue
-      ahead.push(...aheadPages(view, { pages: this.#indexWalk.onMiss(reader, view, pgno, indexLeaf), trigger: 0 }))
+      const pages = this.#indexWalk.onMiss(reader, view, pgno, indexLeaf)
+      ahead.push(...aheadPages(view, { kind: 'rows', pages, trigger: 0 }))
     }
     this.#fetcher.ask(waiters, ahead)
   }
@@ -258,6 +282,7 @@ export class ReplicaSession {
     return {
       fetch: this.#fetcher.counts,
       storage: this.#client.stats(),
+      underWay: this.#fetcher.underWay + this.#preloading,
       views: this.#views.size,
       pagesCached: this.#store.size,
       indexBytes: this.#views.current.state.map.byteLength,
@@ -473,8 +498,8 @@ function begunAnew(txid: number, cause?: LitestreamError): LitestreamError {
   )
 }
 
-function aheadPages(view: ReplicaView, { pages, trigger }: Ahead): AheadPage[] {
-  return pages.map((pgno) => ({ view, pgno, trigger: pgno === trigger }))
+function aheadPages(view: ReplicaView, { kind, pages, trigger }: Ahead): AheadPage[] {
+  return pages.map((pgno) => ({ view, pgno, trigger: pgno === trigger, kind }))
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

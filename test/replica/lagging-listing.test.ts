@@ -33,6 +33,7 @@ test('a listing that lags behind is told of as such: not a reset, not a way back
     chain,
     client: seen,
     interval: 3_600_000,
+    idleInterval: 3_600_000,
     signal,
     state: () => state,
     onOutcome: (outcome) => {

@@ -23,6 +23,9 @@ export type PollOutcome = { readonly startedAt: number } & (
   | { readonly kind: 'failed'; readonly error: LitestreamError }
 )
 
+/** Polls that find nothing new before the next comes later, and how much later. */
+const IDLE_POLLS = 10
+const IDLE_GROWTH = 1.5
 /** With a watch, polling only makes up for a lost notification. */
 const WATCHED_INTERVAL_MS = 5000
 /** A state that ends in a compacted file has no raw file to look for: its own level is looked at every so many polls. */
@@ -33,6 +36,8 @@ export interface PollerOptions {
   readonly client: ReplicaClient
   /** Milliseconds. */
   readonly interval: number
+  /** Milliseconds that it grows to while nothing new comes. */
+  readonly idleInterval: number
   readonly signal: AbortSignal
   readonly state: () => ChainState
   readonly onOutcome: (outcome: PollOutcome) => void
@@ -49,6 +54,8 @@ export class Poller {
   #again = false
   #watched = false
   #polls = 0
+  /** Polls in a row that found nothing new. */
+  #idle = 0
 
   constructor(options: PollerOptions) {
     this.#options = options
@@ -94,10 +101,15 @@ export class Poller {
   #schedule(): void {
     if (this.#options.signal.aborted) return
     clearTimeout(this.#timer)
-    const interval = this.#watched ? Math.max(this.#options.interval, WATCHED_INTERVAL_MS) : this.#options.interval
+    const interval = this.#watched ? Math.max(this.#options.interval, WATCHED_INTERVAL_MS) : this.#interval
     // Jitter, downwards: many readers that began at once do not stay in step, and none waits longer than it was told to.
     this.#timer = setTimeout(() => void this.pollNow(), interval * (0.9 + Math.random() * 0.1))
     this.#timer.unref()
+  }
+
+  get #interval(): number {
+    const { interval, idleInterval } = this.#options
+    return Math.max(interval, Math.min(idleInterval, interval * IDLE_GROWTH ** Math.max(0, this.#idle - IDLE_POLLS)))
   }
 
   async #loop(): Promise<void> {
@@ -114,6 +126,7 @@ export class Poller {
           : { startedAt, kind: 'failed', error: toLitestreamError(error) }
       }
       if (this.#options.signal.aborted) return
+      this.#idle = outcome.kind === 'unchanged' ? this.#idle + 1 : 0
       try {
         this.#options.onOutcome(outcome)
       } catch (error) {

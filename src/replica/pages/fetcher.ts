@@ -1,11 +1,14 @@
 import PQueue from 'p-queue'
 import { isLitestreamError, LitestreamError, toLitestreamError } from '../../errors.js'
 import { native } from '../../native.js'
-import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js'
+import type { LtxFileInfo, ReadResult, ReplicaClient } from '../../storage/replica-client.js'
 import { pageLabel } from '../chain/chain.js'
 import { type FileTable, fileLabel, replaced } from '../chain/file-table.js'
+import { AHEAD_JOINED } from '../native-replica.js'
+import { type ReadAheadKind, readAheadNumber } from '../options.js'
 import { isInterior } from '../read-ahead/tree-shape.js'
 import { type FetchRange, MAX_GAP, MAX_RANGE, planFetch, type WantedPage } from './fetch-plan.js'
+import { HedgedReads, MAX_HEDGED } from './hedged-reads.js'
 import { type PageStore, pageKey } from './page-store.js'
 import type { ReplicaView } from './view-set.js'
 
@@ -24,7 +27,8 @@ interface Job {
 
 interface Flight {
   readonly waiters: Waiter[]
-  readonly ahead: boolean
+  /** The kind of read-ahead that wants the page; undefined: a reader. */
+  readonly ahead: ReadAheadKind | undefined
   /** Whether the next read of the page tells the prefetcher to go on. */
   trigger: boolean
   job?: Job
@@ -35,6 +39,7 @@ export interface AheadPage {
   readonly view: ReplicaView
   readonly pgno: number
   readonly trigger: boolean
+  readonly kind: ReadAheadKind
 }
 
 /** Bytes fetched ahead in the same request as a page someone waits for; more than that would keep it waiting. */
@@ -42,6 +47,8 @@ const JOINT_BYTES = 256 * 1024
 /** Requests that one batch of pages fetched ahead is split into, if it is large: they come in parallel. */
 const AHEAD_PARTS = 4
 const MIN_AHEAD_RANGE = 1024 * 1024
+/** Fields of a frame that native code is given. */
+const FRAME_FIELDS = 5
 
 export interface FetchCounts {
   /** Ranged reads sent to the store for pages. */
@@ -52,6 +59,9 @@ export interface FetchCounts {
   pagesAhead: number
   /** Pages fetched ahead that a reader then asked for while they were under way. */
   aheadJoined: number
+  /** Requests sent a second time because the first answer was slow in coming, and those of them that answered first. */
+  hedged: number
+  hedgesWon: number
 }
 
 /** An interior b-tree page came in; `wanted`: someone waited for it. */
@@ -65,7 +75,8 @@ export type Reresolve = (view: ReplicaView, cause: LitestreamError, lost: LtxFil
  * first one's request. What someone waits for goes before what is fetched ahead.
  */
 export class Fetcher {
-  readonly counts: FetchCounts = { requests: 0, bytes: 0, pagesWanted: 0, pagesAhead: 0, aheadJoined: 0 }
+  readonly #counts = { requests: 0, bytes: 0, pagesWanted: 0, pagesAhead: 0, aheadJoined: 0 }
+  readonly #hedged: HedgedReads | undefined
   readonly #replica: number
   readonly #client: ReplicaClient
   readonly #files: () => FileTable
@@ -75,6 +86,8 @@ export class Fetcher {
   readonly #urgent: PQueue
   // What nobody waits for yet has places of its own, fewer, so that it never holds up what someone waits for.
   readonly #ahead: PQueue
+  // What is worth having some day has few: it must not keep waiting what follows from a read.
+  readonly #someDay: PQueue
   readonly #flights = new Map<number, Flight>()
 
   constructor(options: {
@@ -83,6 +96,8 @@ export class Fetcher {
     readonly files: () => FileTable
     readonly signal: AbortSignal
     readonly concurrency: number
+    /** Whether reads that are slow are sent a second time. */
+    readonly hedge: boolean
     readonly reresolve: Reresolve
     readonly onInterior: OnInterior
   }) {
@@ -92,8 +107,27 @@ export class Fetcher {
     this.#signal = options.signal
     this.#reresolve = options.reresolve
     this.#onInterior = options.onInterior
+    this.#hedged = options.hedge ? new HedgedReads() : undefined
     this.#urgent = new PQueue({ concurrency: options.concurrency })
     this.#ahead = new PQueue({ concurrency: Math.max(1, Math.floor(options.concurrency / 2)) })
+    const someDay = Math.max(1, Math.floor(options.concurrency / 4))
+    this.#someDay = new PQueue({ concurrency: someDay })
+    // While a reader waits, one request at a time goes on.
+    this.#urgent.on('active', () => {
+      this.#someDay.concurrency = 1
+    })
+    this.#urgent.on('idle', () => {
+      this.#someDay.concurrency = someDay
+    })
+  }
+
+  get counts(): FetchCounts {
+    return { ...this.#counts, ...(this.#hedged?.counts ?? { hedged: 0, hedgesWon: 0 }) }
+  }
+
+  /** Pages on their way. */
+  get underWay(): number {
+    return this.#flights.size
   }
 
   /** Answers page requests of one moment, and fetches what is worth having soon. */
@@ -111,13 +145,24 @@ export class Fetcher {
     for (const [view, pages] of wanted) {
       const more = soon.get(view) ?? []
       const joint = more.reduce((bytes, page) => bytes + page.size, 0) <= JOINT_BYTES
-      this.#start(this.#urgent, view, planFetch(joint ? [...pages, ...more] : pages))
+      void this.#start(this.#urgent, view, planFetch(joint ? [...pages, ...more] : pages))
       if (joint) soon.delete(view)
     }
     for (const [view, pages] of soon) {
       const bytes = pages.reduce((sum, page) => sum + page.size, 0)
-      this.#start(this.#ahead, view, planFetch(pages, MAX_GAP, clamp(bytes / AHEAD_PARTS, MIN_AHEAD_RANGE, MAX_RANGE)))
+      const ranges = planFetch(pages, MAX_GAP, clamp(bytes / AHEAD_PARTS, MIN_AHEAD_RANGE, MAX_RANGE))
+      void this.#start(this.#ahead, view, ranges)
     }
+  }
+
+  /** Brings pages that nobody waits for, after everything else; resolves when they are here, or were not to be had. */
+  async bring(view: ReplicaView, pgnos: Iterable<number>, kind: ReadAheadKind): Promise<void> {
+    const pages: WantedPage[] = []
+    for (const pgno of pgnos) {
+      const page = this.#expect({ view, pgno, trigger: false, kind })
+      if (page) pages.push(page)
+    }
+    await this.#start(this.#someDay, view, planFetch(pages))
   }
 
   /** Answers a waiter from a slot or a flight, or says what to fetch for it. */
@@ -131,7 +176,7 @@ export class Fetcher {
     const key = pageKey(place.file, waiter.pgno)
     const flight = this.#flights.get(key)
     if (flight) {
-      if (flight.ahead && flight.waiters.length === 0) this.counts.aheadJoined++
+      if (flight.ahead && flight.waiters.length === 0) this.#counts.aheadJoined++
       flight.waiters.push(waiter)
       const { job } = flight
       if (job && !job.started) void this.#urgent.add(() => this.#run(job))
@@ -142,13 +187,13 @@ export class Fetcher {
       this.#answer(waiter, waiter.view.store, slot)
       return undefined
     }
-    this.counts.pagesWanted++
-    this.#flights.set(key, { waiters: [waiter], ahead: false, trigger: false })
+    this.#counts.pagesWanted++
+    this.#flights.set(key, { waiters: [waiter], ahead: undefined, trigger: false })
     return { pgno: waiter.pgno, ...place }
   }
 
   /** Says what to fetch for a page that nobody waits for yet, unless it is here or under way. */
-  #expect({ view, pgno, trigger }: AheadPage): WantedPage | undefined {
+  #expect({ view, pgno, trigger, kind }: AheadPage): WantedPage | undefined {
     const place = view.state.map.find(pgno)
     if (place.file === 0) return undefined
     const key = pageKey(place.file, pgno)
@@ -162,25 +207,33 @@ export class Fetcher {
       if (trigger) native.setTrigger(view.store.cache, slot)
       return undefined
     }
-    this.counts.pagesAhead++
-    this.#flights.set(key, { waiters: [], ahead: true, trigger })
+    this.#counts.pagesAhead++
+    this.#flights.set(key, { waiters: [], ahead: kind, trigger })
     return { pgno, ...place }
   }
 
-  #start(queue: PQueue, view: ReplicaView, ranges: readonly FetchRange[]): void {
-    for (const range of ranges) {
+  /** Resolves when the ranges have come, or failed. */
+  async #start(queue: PQueue, view: ReplicaView, ranges: readonly FetchRange[]): Promise<void> {
+    const jobs = ranges.map((range) => {
       const job: Job = { view, range, started: false }
       for (const page of range.pages) {
         const flight = this.#flights.get(pageKey(page.file, page.pgno))
         if (flight) flight.job = job
       }
-      void queue.add(() => this.#run(job))
-    }
+      return queue.add(() => this.#run(job))
+    })
+    await Promise.all(jobs)
   }
 
   /** Pages of a file that was read whole anyway go into slots for nothing. */
-  store(view: ReplicaView, bytes: Uint8Array, base: number, pages: readonly WantedPage[]): void {
-    this.#fill(view, bytes, base, pages)
+  store(
+    view: ReplicaView,
+    bytes: Uint8Array,
+    base: number,
+    pages: readonly WantedPage[],
+    kind?: ReadAheadKind | undefined,
+  ): void {
+    this.#fill(view, bytes, base, pages, kind)
   }
 
   /** Adds the ordinals of the files that are being read. */
@@ -190,7 +243,7 @@ export class Fetcher {
 
   /** Resolves when everything asked for so far has been answered. */
   async idle(): Promise<void> {
-    await Promise.all([this.#urgent.onIdle(), this.#ahead.onIdle()])
+    await Promise.all([this.#urgent, this.#ahead, this.#someDay].map((queue) => queue.onIdle()))
   }
 
   async #run(job: Job): Promise<void> {
@@ -202,13 +255,9 @@ export class Fetcher {
   async #fetch(view: ReplicaView, range: FetchRange, attempt: number): Promise<void> {
     const file = this.#files().get(range.file)
     try {
-      const result = await this.#client.read(
-        file,
-        { offset: range.offset, length: range.length },
-        { signal: this.#signal, fresh: attempt > 1 },
-      )
-      this.counts.requests++
-      this.counts.bytes += result.data.byteLength
+      const result = await this.#read(file, range, attempt > 1)
+      this.#counts.requests++
+      this.#counts.bytes += result.data.byteLength
       if (result.fileSize !== file.size) throw replaced(file, result.fileSize)
       const damaged = this.#fill(view, result.data, range.offset, range.pages)
       if (damaged === undefined) return
@@ -230,6 +279,14 @@ export class Fetcher {
       }
       this.#fail(left, error)
     }
+  }
+
+  #read(file: LtxFileInfo, { offset, length, pages }: FetchRange, fresh: boolean): Promise<ReadResult> {
+    const send = () => this.#client.read(file, { offset, length }, { signal: this.#signal, fresh })
+    if (!this.#hedged || length > MAX_HEDGED) return send()
+    return this.#hedged.read(send, () =>
+      pages.some((page) => (this.#flights.get(pageKey(page.file, page.pgno))?.waiters.length ?? 0) > 0),
+    )
   }
 
   async #fetchElsewhere(
@@ -266,31 +323,41 @@ export class Fetcher {
   }
 
   /** Returns the first damaged page, if there is one; all before it are answered. */
-  #fill(view: ReplicaView, bytes: Uint8Array, base: number, pages: readonly WantedPage[]): WantedPage | undefined {
+  #fill(
+    view: ReplicaView,
+    bytes: Uint8Array,
+    base: number,
+    pages: readonly WantedPage[],
+    kind?: ReadAheadKind | undefined,
+  ): WantedPage | undefined {
     const { store } = view
     // A cache smaller than the range is filled in turns, so that no page is dropped before its readers have it.
     const turn = Math.max(1, Math.floor(store.slots / 4))
     for (let first = 0; first < pages.length; first += turn) {
       const part = pages.slice(first, first + turn)
-      const frames = new Uint32Array(part.length * 4)
+      const frames = new Uint32Array(part.length * FRAME_FIELDS)
       const slots = store.allocate(part.map((page) => pageKey(page.file, page.pgno)))
       part.forEach((page, i) => {
-        frames.set([page.offset - base, page.size, page.pgno, slots[i]], i * 4)
+        const flight = this.#flights.get(pageKey(page.file, page.pgno))
+        const ahead = flight ? flight.ahead : kind
+        const joined = flight !== undefined && flight.waiters.length > 0
+        const number = ahead ? readAheadNumber(ahead) + (joined ? AHEAD_JOINED : 0) : 0
+        frames.set([page.offset - base, page.size, page.pgno, slots[i], number], i * FRAME_FIELDS)
       })
       const good = native.fillSlots(this.#replica, view.id, store.cache, bytes, frames)
       // Marks come before answers: a reader that is let go runs through the resident pages faster than this loop.
       part.forEach((page, i) => {
         const key = pageKey(page.file, page.pgno)
         if (i >= good) store.drop(key)
-        else if (this.#flights.get(key)?.trigger) native.setTrigger(store.cache, frames[i * 4 + 3])
+        else if (this.#flights.get(key)?.trigger) native.setTrigger(store.cache, slots[i])
       })
       part.slice(0, good).forEach((page, i) => {
         const key = pageKey(page.file, page.pgno)
-        const slot = frames[i * 4 + 3]
+        const slot = slots[i]
         const waiters = this.#flights.get(key)?.waiters ?? []
         this.#flights.delete(key)
         for (const waiter of waiters) this.#answer(waiter, store, slot)
-        if (!isInterior(frames[i * 4])) return
+        if (!isInterior(frames[i * FRAME_FIELDS])) return
         store.keepLonger(key)
         this.#onInterior(view, page.pgno, slot, waiters.length > 0)
       })

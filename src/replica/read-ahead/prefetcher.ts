@@ -4,8 +4,13 @@ import { pageKey } from '../pages/page-store.js'
 import type { ReplicaView } from '../pages/view-set.js'
 import type { TreeShape } from './tree-shape.js'
 
-/** Decoded bytes of the first window of a scan from the edge of a tree, and of the largest; each is four times the one before. */
+/** Decoded bytes of the first window of a scan from the edge of a tree, and of the largest. */
 const EDGE_WINDOW = 256 * 1024
+/** How much larger the next window is than a small one, and than one so large that the scan is certain. */
+const GROWTH = 4
+const SCAN_GROWTH = 32
+/** Up to this size of a window the next is asked for at its first page, later in its middle. */
+const EARLY_WINDOW = 1024 * 1024
 /** The same where two neighbours were read: a short range, more often than not. */
 const FIRST_WINDOW = 16 * 1024
 const LAST_WINDOW = 32 * 1024 * 1024
@@ -17,6 +22,9 @@ const SLACK = 8
 const RUNS = 8
 /** So many misses under one interior page, in no order: the rest of its leaves come too. */
 const DENSE_LEAVES = 8
+/** So few leaves, within so many bytes of one file, come with the first of them. */
+const FEW_LEAVES = 64
+const FEW_BYTES = 128 * 1024
 /** The same where its children are interior: those lie far apart, each costs a request. */
 const DENSE_INTERIOR = 16
 /** Leaves that were written one after another lie this close; interior pages lie much farther apart. */
@@ -27,11 +35,12 @@ export const CONNECTIONS = 1024
 
 /** Pages worth having soon. A reader that comes to `trigger` will want more. */
 export interface Ahead {
+  readonly kind: ReadAheadKind
   readonly pages: readonly number[]
   readonly trigger: number
 }
 
-const NOTHING: Ahead = { pages: [], trigger: 0 }
+const NOTHING: Ahead = { kind: 'scan', pages: [], trigger: 0 }
 
 interface Run {
   readonly direction: 1 | -1
@@ -111,6 +120,8 @@ export class Prefetcher {
     if (siblings.some((sibling) => this.#tree.childrenOf(sibling) !== undefined)) {
       return this.#dense(before, DENSE_INTERIOR, siblings)
     }
+    const few = this.#few(view, siblings)
+    if (few) return few
     const step = before ? position - before.position : 0
     if (step !== 0 && this.#adjoins(view, siblings, position, step)) {
       return this.#begin(state, view, pgno, step > 0 ? 1 : -1, FIRST_WINDOW, true)
@@ -126,10 +137,25 @@ export class Prefetcher {
     return this.#dense(before, DENSE_LEAVES, siblings)
   }
 
+  /** All pages under an interior page where they are few and lie together: one request brings them as well as one of them. */
+  #few(view: ReplicaView, siblings: Uint32Array): Ahead | undefined {
+    if (!this.#kinds.has('leaves') || siblings.length > FEW_LEAVES) return undefined
+    let [start, end] = [Number.POSITIVE_INFINITY, 0]
+    const { map } = view.state
+    const file = map.fileOf(siblings[0])
+    for (const sibling of siblings) {
+      const place = map.find(sibling)
+      if (place.file !== file) return undefined
+      start = Math.min(start, place.offset)
+      end = Math.max(end, place.offset + place.size)
+    }
+    return end - start <= FEW_BYTES ? { kind: 'leaves', pages: [...siblings], trigger: 0 } : undefined
+  }
+
   /** The rest of the pages under an interior page, once `threshold` of them were missed. */
   #dense(before: Misses | undefined, threshold: number, siblings: Uint32Array): Ahead {
     if (!this.#kinds.has('leaves') || before?.count !== threshold - 1) return NOTHING
-    return { pages: [...siblings], trigger: 0 }
+    return { kind: 'leaves', pages: [...siblings], trigger: 0 }
   }
 
   /** Whether a miss stands beside the one `step` places before it, or only resident pages stand between the two. */
@@ -186,10 +212,11 @@ export class Prefetcher {
       ? this.#tree.following(run.last, run.direction, count)
       : Array.from({ length: Math.min(count, commit - run.last) }, (_, i) => run.last + 1 + i)
     if (pages.length === 0) return NOTHING
-    run.window = Math.min(LAST_WINDOW, run.window * 4)
+    // Small windows are read faster than the next one can come: it is asked for as soon as the first page of this one is read.
+    run.trigger = pages[run.window <= EARLY_WINDOW ? 0 : Math.floor(pages.length / 2)]
+    run.window = Math.min(LAST_WINDOW, run.window * (run.window < EDGE_WINDOW ? GROWTH : SCAN_GROWTH))
     run.last = pages[pages.length - 1]
-    run.trigger = pages[Math.floor(pages.length / 2)]
     run.pending = new Set(pages)
-    return { pages, trigger: run.trigger }
+    return { kind: 'scan', pages, trigger: run.trigger }
   }
 }
