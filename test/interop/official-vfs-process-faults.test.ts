@@ -128,3 +128,26 @@ time.sleep(1)
   assert.equal(await child.ended, 0, child.errors())
   assert.match(child.output(), /: another VFS is registered as "litestream" already; load only one of the two\n1\n$/)
 })
+
+test('a PRAGMA that sets makes Python run out of memory with the official VFS; ours answers with a text (item 68)', async (t) => {
+  const { history, directory, url } = await makeSource(t)
+  await history.commit(SEED)
+  const official = await runOfficialInPython(
+    url,
+    path.join(directory, 'official.log'),
+    `
+loader = sqlite3.connect(':memory:')
+load(loader)
+one = sqlite3.connect('file:one.db?vfs=litestream', uri=True)
+try:
+    one.execute("PRAGMA litestream_time = 'LATEST'").fetchall()
+except MemoryError:
+    print('MemoryError')
+`,
+  )
+  assert.equal(official.output, 'MemoryError\n')
+  const ours = connect(t, (await openTestReplica(t, url)).uri)
+  const set = ours.prepare("PRAGMA litestream_time = 'LATEST'")
+  assert.equal(typeof set.columns()[0]?.name, 'string')
+  assert.match(String(set.pluck().get()), /^\d{4}-.*Z$/)
+})

@@ -135,7 +135,8 @@ test('away for longer than anything is kept: on from the snapshot that is left (
   await client.delete([1, 2, 3, 4, 5, 6].map((txid) => ({ level: 0, minTxid: txid, maxTxid: txid })))
   await history.commit('UPDATE t SET n = 9 WHERE id = 1')
   assert.equal(await replica.sync(), 7)
-  assert.deepEqual(await db.ask('SELECT * FROM t'), { rows: history.db.prepare('SELECT * FROM t').raw().all() })
+  const all = await db.ask('SELECT * FROM t')
+  assert.deepEqual('rows' in all ? all.rows : all, history.db.prepare('SELECT * FROM t').raw().all())
 })
 
 test('listings that fail for a while: lag grows, then it goes on (items 25, 59)', async (t) => {

@@ -6,9 +6,11 @@ import { pathToFileURL } from 'node:url'
 import Database from 'better-sqlite3'
 import { replicate } from '../../src/primary/replicate.js'
 import { cleanUp } from '../support/clean-up.js'
+import { makeProxiedSource } from '../support/proxied-source.js'
 import { ReaderThread } from '../support/reader-thread.js'
 import { connect, makeSource, openTestReplica, value } from '../support/replica.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
+import { until } from '../support/until.js'
 
 const ROWS = 100
 const COMMITS = 120
@@ -100,7 +102,7 @@ test('a hundred queries on four threads, while the primary commits (item 8)', as
       const low = ((i * 25 + k) * 17) % 1500
       const sql = `SELECT count(v), count(DISTINCT n) FROM t WHERE id > ${low} AND id <= ${low + 400}`
       const answer = await thread.ask(sql)
-      assert.deepEqual(answer, { rows: [[400, 1]] })
+      assert.deepEqual('rows' in answer ? answer.rows : answer, [[400, 1]])
     }
   })
   for (let n = 1; n <= 20; n++) await history.commit(`UPDATE t SET n = ${n}`)
@@ -130,4 +132,33 @@ test('32 connections: one index, one cache, one poller, no more requests than on
   for (const i of [30, 0, 17, 3]) others[i]!.close()
   assert.equal(value(others[1]!, sql), 2000)
   assert.equal(replica.stats().readers, 28)
+})
+
+test('threads that each open the replica by its URI share one opening and one poller (item 9)', async (t) => {
+  const { url, history, proxy } = await makeProxiedSource(t)
+  await history.commit('CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1)')
+  proxy.latency(10)
+  const uri = `file:app.db?vfs=litestream&poll_interval=20ms&replica_url=${encodeURIComponent(url)}`
+  const first = await ReaderThread.open(t, uri)
+  assert.equal(await first.value('SELECT n FROM t'), 1)
+  const gets = () => proxy.counts().kinds.GET ?? 0
+  const opened = gets()
+  const others = await Promise.all(Array.from({ length: 3 }, () => ReaderThread.open(t, uri)))
+  for (const reader of others) assert.equal(await reader.value('SELECT n FROM t'), 1)
+  assert.equal(gets(), opened)
+  proxy.reset()
+  await until('some polls', () => proxy.counts().requests >= 10)
+  // Each begins after the answer to the one before it: there is one loop.
+  const { requests, rounds, kinds } = proxy.counts()
+  assert.deepEqual([kinds.LIST, rounds], [requests, requests])
+  await history.commit('UPDATE t SET n = 2')
+  for (const reader of [first, ...others]) {
+    await until('the commit is seen', async () => (await reader.value('SELECT n FROM t')) === 2)
+  }
+  // A thread that ends takes nothing from the others, not even the one that was first.
+  await first.worker.terminate()
+  await history.commit('UPDATE t SET n = 3')
+  for (const reader of others) {
+    await until('the next one, too', async () => (await reader.value('SELECT n FROM t')) === 3)
+  }
 })

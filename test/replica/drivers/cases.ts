@@ -259,7 +259,15 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     }
     assert.throws(() => open('file:x?vfs=litestream&replica_url=none%3A%2F%2Fx', true), /unable to open database file/)
     assert.deepEqual(remote.rows('SELECT count(*) FROM a'), [[fixture.rows]])
+    // In one transaction with it: what is read there, what is written here.
+    after.exec(`ATTACH '${replica.uri}' AS replica`)
+    after.exec('BEGIN; INSERT INTO x SELECT id FROM replica.a; UPDATE x SET y = y + 1')
+    assert.throws(() => after.exec('DELETE FROM replica.a'), /readonly/)
+    assert.deepEqual(before.rows('SELECT count(*) FROM x'), [[2]])
+    after.exec('COMMIT; DETACH replica')
+    assert.deepEqual(before.rows('SELECT count(*) FROM x'), [[2 + fixture.rows]])
     assert.deepEqual(after.rows('PRAGMA wal_checkpoint(TRUNCATE)'), [[0, 0, 0]])
+    assert.deepEqual(after.rows('PRAGMA integrity_check'), [['ok']])
     for (const each of [remote, after, before]) each.close()
   })
 

@@ -3,7 +3,9 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { runScript } from '../../support/child.js'
 import { currentNode } from '../../support/current-node.js'
+import { makeSource } from '../../support/replica.js'
 import { makeFixture } from './fixture.js'
 
 test('the same cases on node:sqlite, under a current Node', async (t) => {
@@ -32,4 +34,18 @@ test('the same cases on node:sqlite, under a current Node', async (t) => {
   } finally {
     await remove()
   }
+})
+
+test('a current Node ends by itself, with a replica, a connection and a statement of node:sqlite open', async (t) => {
+  const source = await makeSource(t)
+  await source.history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2), (3)')
+  const script = `const { openReplica } = await import(src + '/index.js')
+    const { DatabaseSync } = await import('node:sqlite')
+    const replica = await openReplica(process.env.URL)
+    const db = new DatabaseSync(replica.uri, { readOnly: true })
+    const rows = db.prepare('SELECT id FROM t').iterate()
+    rows.next()
+    console.log('read')`
+  const child = runScript(t, script, { URL: source.url, NODE_NO_WARNINGS: '1' }, currentNode())
+  assert.deepEqual([await child.ended, child.output(), child.errors()], [0, 'read\n', ''])
 })
