@@ -85,6 +85,7 @@ void Bridge::Unexpect(uint32_t ticket) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (expected_ != ticket) return;
   expected_ = 0;
+  epoch_++;  // what was told for this worker is gone, as with one that had come
   queue_.clear();
   pending_.clear();
   attached_.notify_all();

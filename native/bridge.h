@@ -70,9 +70,9 @@ class Bridge {
   // A worker thread is being started: until it attaches, requests wait for it rather than fail.
   // Returns a ticket for the worker, 0 if there is, or will be, one. A worker that does not come in time is expected no more.
   uint32_t Expect();
-  // The worker with this ticket will not come.
+  // The worker with this ticket will not come: what was queued for it is dropped, and the epoch tells of that.
   void Unexpect(uint32_t ticket);
-  // How many workers have gone.
+  // How many workers have gone, or did not come.
   uint32_t epoch();
 
   // --- worker thread ---

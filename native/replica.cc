@@ -35,6 +35,7 @@ View::View(uint32_t id, const ViewFacts& facts)
       timestamp(facts.timestamp),
       commit(facts.commit),
       counter(facts.counter),
+      cookie_shift(facts.cookie_shift),
       cache(facts.cache),
       hydrated(facts.hydrated),
       chunk_count((facts.commit + kChunkPages - 1) / kChunkPages),
@@ -90,6 +91,14 @@ size_t Replica::Sharing(const HydratedFile* file) const {
     if (entry.second->hydrated.get() == file) count++;
   }
   return count;
+}
+
+uint32_t Replica::SharedPages(const HydratedFile* file) const {
+  uint32_t pages = 0;
+  for (auto& entry : views_) {
+    if (entry.second->hydrated.get() == file) pages = std::max(pages, entry.second->commit);
+  }
+  return pages;
 }
 
 void Replica::ReadUnlock(Reader* reader) { reader->pinned.store(nullptr, std::memory_order_seq_cst); }

@@ -33,6 +33,7 @@ struct ViewFacts {
   int64_t timestamp;  // ms since the epoch, of the newest LTX file in it
   uint32_t commit;    // pages
   uint32_t counter;   // SQLite's change counter for this view
+  uint32_t cookie_shift;  // added to the schema cookie: another one where an equal cookie may stand for another schema
   std::shared_ptr<PageCache> cache;
   std::shared_ptr<HydratedFile> hydrated;  // where its kHydrated pages are; null without hydration
 };
@@ -49,6 +50,7 @@ struct View {
   const int64_t timestamp;
   const uint32_t commit;
   const uint32_t counter;
+  const uint32_t cookie_shift;
   const std::shared_ptr<PageCache> cache;
   const std::shared_ptr<HydratedFile> hydrated;
   const uint32_t chunk_count;
@@ -162,7 +164,9 @@ class Replica {
   size_t view_count() const { return views_.size(); }
   // Views, also such as an earlier worker made, that may read from this file.
   size_t Sharing(const HydratedFile* file) const;
-  // How often the replica has begun anew, or was taken over from a worker that is gone: its TXIDs may mean other contents since.
+  // The largest commit of these views.
+  uint32_t SharedPages(const HydratedFile* file) const;
+  // Grows whenever a view is made whose TXID, or schema cookie, may mean something else than in the views before it.
   uint32_t incarnation = 0;
 
   // Refs: open files and JavaScript handles; guarded by the registry's mutex.

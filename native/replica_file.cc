@@ -30,7 +30,8 @@ void LogError(const ReplicaFile* file, int code) {
 }
 
 // SQLite must see a rollback-journal database (bytes 18, 19), a change counter that stands for the view (24..27, and 92..95 alike,
-// or it would distrust the page count at 28..31), and that page count equal to the view's.
+// or it would distrust the page count at 28..31), and that page count equal to the view's. It keeps a parsed schema for as long as
+// the schema cookie (40..43) is the same, so the cookie is shifted where an equal one may stand for another schema.
 void PatchHeader(const View* view, uint32_t offset, uint8_t* dst, uint32_t size) {
   auto put = [&](uint32_t at, const uint8_t* bytes, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
@@ -45,6 +46,10 @@ void PatchHeader(const View* view, uint32_t offset, uint8_t* dst, uint32_t size)
   put(24, counter, 4);
   put(28, commit, 4);
   put(92, counter, 4);
+  // SQLite reads 24..39 to compare counters, or all of the page.
+  if (view->cookie_shift != 0 && offset <= 40 && offset + size >= 44) {
+    WriteU32(dst + 40 - offset, ReadU32(dst + 40 - offset) + view->cookie_shift);
+  }
 }
 
 // sqlite3_interrupt() ends a wait where this copy of SQLite tells of it.

@@ -75,6 +75,24 @@ std::string Decode(const char* from, const char* to) {
   return text;
 }
 
+// SQLite takes no locks on what is immutable, or shall not be locked: a read would have no view that stays the same under it. True
+// if that is asked for; why the connection is refused goes where a person sees it, by a warning of the worker.
+bool RefuseUnlocked(const SqliteCopy* copy, const std::map<std::string, std::string>& parameters) {
+  for (const char* name : {"immutable", "nolock"}) {
+    auto found = parameters.find(name);
+    if (found == parameters.end()) continue;
+    const std::string& value = found->second;
+    if (value.empty() || value == "0" || value == "no" || value == "off" || value == "false") continue;
+    LS_API(copy, log)(SQLITE_CANTOPEN, "litestream: %s=%s is not for replicas", name, value.c_str());
+    auto request = std::make_shared<Request>();
+    request->kind = RequestKind::kOpen;
+    request->text = name + ("=" + value);
+    Bridge::Get().Tell(request);
+    return true;
+  }
+  return false;
+}
+
 // The parameters of a URI that came as a plain file name.
 std::map<std::string, std::string> ParseUri(const char* uri) {
   std::map<std::string, std::string> parameters;
@@ -121,6 +139,7 @@ int OpenByUri(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags,
     const char* value = LS_API(CopyOf(vfs), uri_parameter)(name, key);
     parameters[key] = value == nullptr ? "" : value;
   }
+  if (RefuseUnlocked(CopyOf(vfs), parameters)) return SQLITE_CANTOPEN;
   return OpenReplicaFile(CopyOf(vfs), Key(parameters), At(parameters), file, out_flags);
 }
 
@@ -152,6 +171,7 @@ int OpenByName(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags
     return Original(vfs)->xOpen(Original(vfs), name, file, flags, out_flags);
   }
   auto parameters = ParseUri(name);
+  if (RefuseUnlocked(CopyOf(vfs), parameters)) return SQLITE_CANTOPEN;
   return OpenReplicaFile(CopyOf(vfs), Key(parameters), At(parameters), file, out_flags);
 }
 

@@ -18,6 +18,10 @@ using FileHandle = Napi::External<std::shared_ptr<HydratedFile>>;
 uint32_t U32(const Napi::Value& value) { return value.As<Napi::Number>().Uint32Value(); }
 std::shared_ptr<Replica> ReplicaArgument(const Napi::Value& value) { return Registry::Get().Find(U32(value)); }
 
+// A worker may be ended while its JavaScript is in here: from then on N-API refuses what could run JavaScript (properties, typed
+// arrays) and gives empty values. Nobody will see what is returned, but nothing may be written through them.
+bool Made(const Napi::Value& value) { return !value.IsEmpty(); }
+
 // --- requests ---
 
 Napi::Value AttachWorker(const Napi::CallbackInfo& info) {
@@ -125,14 +129,18 @@ Napi::Value AddView(const Napi::CallbackInfo& info) {
   auto replica = ReplicaArgument(info[0]);
   if (!replica) return Napi::Number::New(info.Env(), 0);
   Napi::Object facts = info[2].As<Napi::Object>();
+  // First of all, because without it there is no view: a worker that is being ended gets nothing any more.
+  Napi::Value cache = facts.Get("cache");
+  if (!Made(cache)) return Napi::Number::New(info.Env(), 0);
   ViewFacts f;
   f.txid = uint64_t(facts.Get("txid").As<Napi::Number>().Int64Value());
   f.timestamp = facts.Get("timestamp").As<Napi::Number>().Int64Value();
   f.commit = U32(facts.Get("commit"));
   f.counter = U32(facts.Get("counter"));
-  f.cache = *facts.Get("cache").As<CacheHandle>().Data();
+  f.cookie_shift = U32(facts.Get("cookieShift"));
+  f.cache = *cache.As<CacheHandle>().Data();
   Napi::Value hydrated = facts.Get("hydrated");
-  if (hydrated.IsExternal()) f.hydrated = *hydrated.As<FileHandle>().Data();
+  if (Made(hydrated) && hydrated.IsExternal()) f.hydrated = *hydrated.As<FileHandle>().Data();
   auto changed = info[3].As<Napi::Uint32Array>();
   View* view = replica->AddView(replica->FindView(U32(info[1])), f, changed.Data(), changed.ElementLength());
   return Napi::Number::New(info.Env(), view->id);
@@ -154,7 +162,7 @@ Napi::Value CollectViews(const Napi::CallbackInfo& info) {
   auto replica = ReplicaArgument(info[0]);
   std::vector<uint32_t> left = replica ? replica->Collect() : std::vector<uint32_t>();
   auto result = Napi::Uint32Array::New(info.Env(), left.size());
-  if (!left.empty()) memcpy(result.Data(), left.data(), left.size() * sizeof(uint32_t));
+  if (!left.empty() && Made(result)) memcpy(result.Data(), left.data(), left.size() * sizeof(uint32_t));
   return result;
 }
 
@@ -247,7 +255,7 @@ Napi::Value Children(const Napi::CallbackInfo& info) {
   auto cache = *info[0].As<CacheHandle>().Data();
   auto children = BtreeChildren(cache->Data(U32(info[1])), cache->page_size(), U32(info[2]), U32(info[3]));
   auto result = Napi::Uint32Array::New(info.Env(), children.size());
-  if (!children.empty()) memcpy(result.Data(), children.data(), children.size() * sizeof(uint32_t));
+  if (!children.empty() && Made(result)) memcpy(result.Data(), children.data(), children.size() * sizeof(uint32_t));
   return result;
 }
 
@@ -265,6 +273,7 @@ Napi::Value Entries(const Napi::CallbackInfo& info) {
   auto cache = *info[0].As<CacheHandle>().Data();
   auto entries = IndexEntries(cache->Data(U32(info[1])), cache->page_size(), U32(info[2]));
   auto result = Napi::Float64Array::New(info.Env(), entries.size() * 2);
+  if (!Made(result)) return result;
   for (size_t i = 0; i < entries.size(); i++) {
     result[i * 2] = entries[i].rowid;
     result[i * 2 + 1] = entries[i].prefix;
@@ -297,6 +306,12 @@ Napi::Value SharingViews(const Napi::CallbackInfo& info) {
   auto replica = ReplicaArgument(info[0]);
   auto& file = *info[1].As<FileHandle>().Data();
   return Napi::Number::New(info.Env(), replica ? double(replica->Sharing(file.get())) : 0);
+}
+
+Napi::Value SharedPages(const Napi::CallbackInfo& info) {
+  auto replica = ReplicaArgument(info[0]);
+  auto& file = *info[1].As<FileHandle>().Data();
+  return Napi::Number::New(info.Env(), replica ? double(replica->SharedPages(file.get())) : 0);
 }
 
 Napi::Value ResizeHydrated(const Napi::CallbackInfo& info) {
@@ -453,6 +468,7 @@ void ExportWorker(Napi::Env env, Napi::Object exports) {
   exports["openHydrated"] = Napi::Function::New(env, OpenHydrated);
   exports["closeHydrated"] = Napi::Function::New(env, CloseHydrated);
   exports["sharingViews"] = Napi::Function::New(env, SharingViews);
+  exports["sharedPages"] = Napi::Function::New(env, SharedPages);
   exports["resizeHydrated"] = Napi::Function::New(env, ResizeHydrated);
   exports["writeHydrated"] = Napi::Function::New(env, WriteHydrated);
   exports["syncHydrated"] = Napi::Function::New(env, SyncHydrated);

@@ -74,6 +74,8 @@ export interface ViewFacts {
   readonly commit: number
   /** SQLite's change counter for the view. */
   readonly counter: number
+  /** Added to the schema cookie that SQLite sees. */
+  readonly cookieShift: number
   readonly cache: NativePageCache
   readonly hydrated: NativeHydratedFile | null
 }
@@ -91,7 +93,7 @@ export interface ReplicaHandleNative {
   expectWorker(): number
   /** The worker with this ticket will not come. */
   unexpectWorker(ticket: number): void
-  /** How many workers have gone. */
+  /** How many workers have gone, or did not come. */
   workerEpoch(): number
   workerAlive(): boolean
   openReplicas(): number
@@ -117,7 +119,7 @@ export interface ReplicaWorkerNative {
   setReadTimeout(replica: number, ms: number): void
   /** Transactions are refused once the last contact is longer ago; ms. */
   setMaxStale(replica: number, ms: number): void
-  /** How often the replica was begun anew so far; one more the next time. */
+  /** A number that no view of the replica has had: for those whose TXIDs or schema cookies may mean something else. From 0 on. */
   nextIncarnation(replica: number): number
   /** Progress 0..1 and the file's path. */
   setHydration(replica: number, progress: number, path: string): void
@@ -161,6 +163,8 @@ export interface ReplicaWorkerNative {
   closeHydrated(file: NativeHydratedFile): void
   /** Views, also those that an earlier worker made, that may read from the file. */
   sharingViews(replica: number, file: NativeHydratedFile): number
+  /** The largest commit of these views. */
+  sharedPages(replica: number, file: NativeHydratedFile): number
   /** Makes room for so many pages; 0 or an errno. */
   resizeHydrated(file: NativeHydratedFile, pages: number): number
   /**

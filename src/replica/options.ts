@@ -102,6 +102,8 @@ export const PARAMETERS = [
   'hedge',
   'idle_poll_interval',
 ] as const
+/** SQLite's own parameters that a replica refuses (native/vfs.cc hands them over for the message). */
+const UNLOCKED: readonly string[] = ['immutable', 'nolock']
 type Parameter = (typeof PARAMETERS)[number]
 export type ReplicaParameters = Partial<Record<Parameter, string>>
 
@@ -173,6 +175,11 @@ export function withEnvironment(parameters: ReplicaParameters, env: NodeJS.Proce
 export function resolveOptions(key: string): ResolvedReplicaOptions {
   const given = parseKey(key)
   for (const name of Object.keys(given)) {
+    if (UNLOCKED.includes(name)) {
+      throw new LitestreamError('CONFIG_INVALID', `${name}=${given[name]} cannot be used with a replica`, {
+        hint: 'SQLite would take no locks, so a read would not stay at one TXID. Leave the parameter out: a replica is read-only anyway.',
+      })
+    }
     if (!(PARAMETERS as readonly string[]).includes(name)) {
       throw new LitestreamError('CONFIG_INVALID', `unknown replica parameter "${name}"`, {
         hint: `The parameters are ${PARAMETERS.join(', ')}.`,

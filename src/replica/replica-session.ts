@@ -257,7 +257,7 @@ export class ReplicaSession {
       const state = await this.#chain.load(target)
       // Connections that go to the same TXID share its view.
       const there = this.#views.at(state.txid)
-      const view = there ?? this.#views.add(state, this.#storeFor(state.pageSize), null)
+      const view = there ?? this.#views.addTravelled(state, this.#storeFor(state.pageSize))
       native.completeTravel(request.id, view.id)
       if (!there) this.#views.retire(view)
       this.#collect()
@@ -390,7 +390,11 @@ export class ReplicaSession {
 
   #checkStale(): void {
     const age = Date.now() - this.#lastContact
-    if (this.#stale || age <= this.#options.maxStale) return
+    if (this.#stale) return
+    if (age <= this.#options.maxStale) {
+      this.#awaitStale() // a timer may fire a moment early
+      return
+    }
     this.#stale = true
     const message = `the store was last seen ${age} ms ago, max_stale is ${this.#options.maxStale} ms`
     native.setState(this.id, STATE_STALE, 'REPLICA_STALE', message)
@@ -398,8 +402,9 @@ export class ReplicaSession {
   }
 
   #advance({ extension }: Extract<PollOutcome, { kind: 'advanced' }>): void {
-    const { state, files, changed } = extension
+    const { state, files, changed, whole } = extension
     const before = this.#views.current
+    if (whole) this.#views.distrustSchema()
     const view = this.#views.add(state, this.#store, this.#hydrator?.file ?? null, before, changed)
     this.#hydrator?.advance(before, view, changed)
     this.#storeRead(view, files)

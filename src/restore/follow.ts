@@ -7,7 +7,7 @@ import { isLitestreamError, LitestreamError } from '../errors.js'
 import { formatTxid, parseTxid } from '../ltx/txid.js'
 import { writeDurably } from '../storage/file/durable.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
-import { throwIfAborted } from '../util/abort.js'
+import { linkAbort, throwIfAborted } from '../util/abort.js'
 import { FollowerFile } from './follower-file.js'
 import { outputExists } from './output.js'
 import { listLevels, selectFollowing } from './plan.js'
@@ -168,7 +168,9 @@ class Follower {
     const { signal } = this.#options
     const woken = new AbortController()
     this.#wake = () => woken.abort()
-    await delay(ms, undefined, { signal: AbortSignal.any([signal, woken.signal]) }).catch(() => {})
+    const unlink = linkAbort(signal, woken)
+    await delay(ms, undefined, { signal: woken.signal }).catch(() => {})
+    unlink()
     this.#wake = undefined
   }
 

@@ -1,6 +1,6 @@
 import type PQueue from 'p-queue'
 import type { LtxFileRef, ReplicaClient } from '../storage/replica-client.js'
-import { abortError } from '../util/abort.js'
+import { abortError, linkAbort } from '../util/abort.js'
 
 /** Bytes of one ranged read: large enough that a round trip is nothing beside it, small enough to hold some at once. */
 export const SEGMENT_SIZE: number = 2 * 1024 * 1024
@@ -28,7 +28,8 @@ export async function* readAhead(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   // Its own controller, so that a consumer that stops early also stops the reads it will not take.
   const stop = new AbortController()
-  const either = AbortSignal.any([signal, stop.signal])
+  const unlink = linkAbort(signal, stop)
+  const either = stop.signal
   const pending: Promise<{ readonly data: Uint8Array; readonly segment?: Uint8Array }>[] = []
   const rest = ranges[Symbol.iterator]()
   const startNext = () => {
@@ -57,6 +58,7 @@ export async function* readAhead(
       if (segment) buffers.push(segment)
     }
   } finally {
+    unlink()
     stop.abort()
   }
 }

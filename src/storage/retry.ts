@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import pRetry from 'p-retry'
 import { type ErrorCode, LitestreamError } from '../errors.js'
-import { abortError } from '../util/abort.js'
+import { abortError, linkAbort } from '../util/abort.js'
 import type { RequestPolicy } from './request-policy.js'
 
 /** Faults that may pass. Everything else would fail again, so it is thrown at once. */
@@ -66,6 +66,17 @@ export function deadline(
     () => timer.abort(new DOMException(`no answer within ${timeout} ms`, 'TimeoutError')),
     timeout,
   )
-  const both = signal === undefined ? timer.signal : AbortSignal.any([signal, timer.signal])
-  return { signal: both, passed: () => timer.signal.aborted, settle: () => clearTimeout(timeoutId) }
+  const unlink = linkAbort(signal, timer)
+  let passed = false
+  timer.signal.addEventListener('abort', () => {
+    passed = !signal?.aborted
+  })
+  return {
+    signal: timer.signal,
+    passed: () => passed,
+    settle: () => {
+      clearTimeout(timeoutId)
+      unlink()
+    },
+  }
 }

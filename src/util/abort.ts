@@ -24,3 +24,18 @@ export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | un
     signal.removeEventListener('abort', stop)
   }
 }
+
+/**
+ * Aborts `controller` when `signal` does, with its reason. Returns how to end that, which must be called: the long-lived signal
+ * would hold the controller. (AbortSignal.any leaves something behind in the long-lived signal for each call, on Node 20.)
+ */
+export function linkAbort(signal: AbortSignal | undefined, controller: AbortController): () => void {
+  if (signal === undefined) return () => {}
+  if (signal.aborted) {
+    controller.abort(signal.reason)
+    return () => {}
+  }
+  const onAbort = () => controller.abort(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  return () => signal.removeEventListener('abort', onAbort)
+}

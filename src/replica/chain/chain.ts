@@ -4,7 +4,7 @@ import type { LtxHeader } from '../../ltx/header.js'
 import { formatTxid } from '../../ltx/txid.js'
 import { type FilesByLevel, listLevels, type PlanTarget, planRestore, selectPlan } from '../../restore/plan.js'
 import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js'
-import { type FileIndex, loadFileIndex, readFileIndex } from './file-index.js'
+import { type FileIndex, loadFileIndex } from './file-index.js'
 import { FileTable, fileLabel } from './file-table.js'
 import { listForLatest } from './latest-listing.js'
 import { PageMap } from './page-map.js'
@@ -33,6 +33,8 @@ export interface Extension {
   readonly files: readonly FileIndex[]
   /** Every page that differs from the state before, ascending. */
   readonly changed: Uint32Array
+  /** Whether one of the files holds the whole database: it may be another one than before. */
+  readonly whole: boolean
 }
 
 /** How many times a plan is made anew because a file of it vanished before its index was read. */
@@ -113,27 +115,31 @@ export class Chain {
     const files = await Promise.all(plan.map((file) => loadFileIndex(this.#client, file, this.#signal)))
     const changed = new Set<number>()
     let map = from.map
+    let whole = false
     for (const file of files) {
       const { info, header } = file
       if (header.pageSize !== from.pageSize) throw otherPageSize(from.pageSize, header, info, this.#client.url)
       map = map.apply(
         (visit) => {
-          file.walk((pgno, offset, size) => {
+          const pages = file.walk((pgno, offset, size) => {
             changed.add(pgno)
             visit(pgno, offset, size)
           })
+          whole ||= isWhole(header, pages)
         },
         this.files.ordinal(info),
         header.commit,
       )
     }
-    return { state: stateAfter(files, map), files, changed: Uint32Array.from(changed).sort() }
+    return { state: stateAfter(files, map), files, changed: Uint32Array.from(changed).sort(), whole }
   }
 
-  /** The numbers of the pages that a file has. */
-  async pagesOf(file: LtxFileInfo): Promise<Set<number>> {
-    const { pgnos } = await readFileIndex(this.#client, file, this.#signal)
-    return new Set(pgnos)
+  /** The numbers of the pages that a file has, and how many the database has after it. */
+  async pagesOf(file: LtxFileInfo): Promise<{ readonly changed: ReadonlySet<number>; readonly commit: number }> {
+    const index = await loadFileIndex(this.#client, file, this.#signal)
+    const changed = new Set<number>()
+    index.walk((pgno) => changed.add(pgno))
+    return { changed, commit: index.header.commit }
   }
 
   /** Whether the file is in the store, whatever a listing says. */

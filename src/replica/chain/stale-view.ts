@@ -61,7 +61,8 @@ export function unavailable(txid: number): LitestreamError {
 
 /**
  * Where pages are by the last state before `state` that can be built, if one file leads from there across its TXID: what that file
- * does not have did not change on the way.
+ * does not have did not change on the way. Of pages beyond its own commit it says nothing: a database that was made smaller at its
+ * end took their changes with it.
  */
 async function placesBefore(
   chain: Chain,
@@ -76,9 +77,9 @@ async function placesBefore(
     .filter((file) => file.level !== 9 && file.minTxid <= (reached ?? 0) + 1 && file.maxTxid > state.txid)
     .sort((a, b) => a.maxTxid - b.maxTxid)[0]
   if (reached === undefined || !across) return () => NOWHERE
-  const [before, changed] = await Promise.all([chain.loadPlan(plan), chain.pagesOf(across)])
+  const [before, { changed, commit }] = await Promise.all([chain.loadPlan(plan), chain.pagesOf(across)])
   if (before.pageSize !== state.pageSize) return () => NOWHERE
-  return (pgno) => (changed.has(pgno) ? NOWHERE : before.map.find(pgno))
+  return (pgno) => (pgno > commit || changed.has(pgno) ? NOWHERE : before.map.find(pgno))
 }
 
 /** Whether the file of an ordinal is listed; remembered, because it is asked for every page. */

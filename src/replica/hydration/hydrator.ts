@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import PQueue from 'p-queue'
@@ -13,7 +12,7 @@ import { type FetchRange, planFetch, type WantedPage } from '../pages/fetch-plan
 import type { Reresolve } from '../pages/fetcher.js'
 import { pageKey } from '../pages/page-store.js'
 import type { ReplicaView } from '../pages/view-set.js'
-import { type HydrationMeta, readMeta, writeMeta } from './hydration-meta.js'
+import { CopyMeta } from './copy-meta.js'
 import { PageSet } from './page-set.js'
 import { WholeFile } from './whole-file.js'
 
@@ -45,8 +44,9 @@ export interface HydratorOptions {
  *
  * `#present` says of each page whether the file has the content that the current view wants; only such pages are entered into
  * views. A page that some older view may still read from the file is rewritten only when the current view is the only one. The
- * meta file tells, for a TXID, which pages are present; it is written after the pages it speaks of are durable. So a page is to be
- * trusted after a crash exactly if the meta file has it and the file that provides it now ends at or before that TXID.
+ * meta file tells, for a TXID, which pages are present; it is written after the pages it speaks of are durable, and it gives a page
+ * up before that is overwritten. So a page is to be trusted after a crash exactly if the meta file has it, the state is of that
+ * TXID or later, and the file that provides the page now ends at or before it.
  */
 export class Hydrator {
   file: NativeHydratedFile
@@ -58,24 +58,21 @@ export class Hydrator {
   #view: ReplicaView | undefined
   #working: Promise<void> | undefined
   #complete = false
-  #metaAt = 0
   #retryMs = RETRY_MS
   /** Pages that the file has room for. */
   #capacity = 0
-  #metaTxid = 0
   #closed = false
   /** Ordinals of the files that the filling under way reads. */
   #reading = new Set<number>()
-  /** Of the file; another one under its name is not what a meta file of ours may speak of. */
-  #inode: number | undefined
+  readonly #meta: CopyMeta
 
-  private constructor(options: HydratorOptions, file: NativeHydratedFile, present: PageSet) {
+  private constructor(options: HydratorOptions, file: NativeHydratedFile, present: PageSet, meta: CopyMeta) {
     this.#options = options
-    this.#inode = inodeOf(options.path)
+    this.#meta = meta
     this.file = file
     this.#present = present
-    // Views that an earlier worker made may read any page of a file that was open already.
-    this.#used = native.sharingViews(options.replica, file) > 0 ? PageSet.all(options.state.commit) : new PageSet()
+    // Views that an earlier worker made may read any page of a file that was open already, of a larger database than it is now, too.
+    this.#used = PageSet.all(native.sharedPages(options.replica, file))
     this.#queue = new PQueue({ concurrency: PARALLEL_RANGES })
   }
 
@@ -83,19 +80,11 @@ export class Hydrator {
   static async open(options: HydratorOptions): Promise<Hydrator> {
     const { state } = options
     await mkdir(path.dirname(options.path), { recursive: true })
-    const meta = await readMeta(options.path)
-    const usable =
-      meta !== undefined &&
-      meta.url === options.url &&
-      meta.pageSize === state.pageSize &&
-      // The copy may have been removed, or cut, and its meta file left behind.
-      (statSync(options.path, { throwIfNoEntry: false })?.size ?? 0) >= meta.commit * meta.pageSize
-    const file = native.openHydrated(options.replica, options.path, state.pageSize, !usable)
+    const meta = await CopyMeta.read(options.path, options.url, state.pageSize)
+    const file = native.openHydrated(options.replica, options.path, state.pageSize, !meta.usable)
     if (typeof file === 'number') throw openError(options.path, file)
-    const present = usable ? presentPages(meta, state, options.files()) : new PageSet()
-    const hydrator = new Hydrator(options, file, present)
-    hydrator.#metaTxid = usable ? meta.txid : 0
-    return hydrator
+    await meta.opened()
+    return new Hydrator(options, file, meta.presentAt(state, options.files()), meta)
   }
 
   /** The first view: pages that an earlier run left are in it at once. */
@@ -138,11 +127,10 @@ export class Hydrator {
     }
     native.closeHydrated(this.file)
     this.file = file
-    this.#inode = inodeOf(this.#options.path)
+    this.#meta.begunAnew()
     this.#present = new PageSet()
     this.#used = new PageSet()
     this.#capacity = 0
-    this.#metaTxid = 0
     this.#complete = false
   }
 
@@ -196,6 +184,7 @@ export class Hydrator {
       const whole = await this.#wholeFiles(wanted)
       const partly = wanted.filter(({ file }) => !whole.has(file))
       const pages = [...partly, ...[...whole.values()].flatMap((file) => file.pages)]
+      await this.#meta.giveUp(wanted.map(({ pgno }) => pgno))
       const needed = new Set(wanted.map(({ file, pgno }) => pageKey(file, pgno)))
       const results = await Promise.allSettled(
         planFetch(pages, undefined, RANGE).map((range) =>
@@ -248,20 +237,21 @@ export class Hydrator {
         try {
           await (whole.get(file) as WholeFile).verify(this.#options.signal)
         } catch (error) {
-          if (isLitestreamError(error, 'LTX_CORRUPT')) this.#distrust(file, pages)
+          if (isLitestreamError(error, 'LTX_CORRUPT')) await this.#distrust(file, pages)
           throw error
         }
       }),
     )
   }
 
-  #distrust(file: number, pages: readonly WantedPage[]): void {
+  async #distrust(file: number, pages: readonly WantedPage[]): Promise<void> {
     const view = this.#view
     if (!view) return
     const pgnos = pages.filter(({ pgno }) => view.state.map.fileOf(pgno) === file).map(({ pgno }) => pgno)
     for (const pgno of pgnos) this.#present.delete(pgno)
     native.unmarkHydrated(this.#options.replica, view.id, Uint32Array.from(pgnos))
     this.#report()
+    await this.#meta.giveUp(pgnos)
   }
 
   /** Throws the cause again where no other file has what the lost one had. */
@@ -326,7 +316,7 @@ export class Hydrator {
     for (const pgno of fresh) this.#present.add(pgno)
     this.#mark(current, Uint32Array.from(fresh))
     this.#report()
-    if (Date.now() - this.#metaAt > META_INTERVAL_MS) await this.#saveMeta()
+    if (this.#meta.age > META_INTERVAL_MS) await this.#saveMeta()
   }
 
   #mark(view: ReplicaView, pgnos: Uint32Array): void {
@@ -338,8 +328,8 @@ export class Hydrator {
     const view = this.#view
     if (!view || this.#present.missing(view.state.commit, lockPgno(view.state.pageSize)) > 0) return
     // Once complete, what a crash costs is fetching again what changed since the meta file was written.
-    const due = !this.#complete || Date.now() - this.#metaAt > META_INTERVAL_MS
-    if (due && this.#metaTxid !== view.state.txid) await this.#saveMeta()
+    const due = !this.#complete || this.#meta.age > META_INTERVAL_MS
+    if (due && this.#meta.txid !== view.state.txid) await this.#saveMeta()
     if (this.#complete) return
     this.#complete = true
     this.#options.onHydrated()
@@ -348,23 +338,11 @@ export class Hydrator {
   async #saveMeta(): Promise<void> {
     const view = this.#view
     if (!view) return
-    this.#metaAt = Date.now()
-    const { state } = view
-    // The snapshot of what is present is taken before the pages are made durable, never after.
-    const meta: HydrationMeta = {
-      version: 1,
-      url: this.#options.url,
-      pageSize: state.pageSize,
-      commit: state.commit,
-      txid: state.txid,
-      files: this.#options.files().identities(),
-      present: this.#present.encode(state.commit),
-    }
-    const errno = await native.syncHydrated(this.file)
-    if (errno !== 0) throw openError(this.#options.path, errno)
-    if (inodeOf(this.#options.path) !== this.#inode) return
-    await writeMeta(this.#options.path, meta)
-    this.#metaTxid = state.txid
+    const { file } = this
+    await this.#meta.save(view.state, this.#options.files(), this.#present, async () => {
+      const errno = await native.syncHydrated(file)
+      if (errno !== 0) throw openError(this.#options.path, errno)
+    })
   }
 
   #resize(commit: number): void {
@@ -381,25 +359,6 @@ export class Hydrator {
     const missing = this.#present.missing(commit, lockPgno(pageSize))
     native.setHydration(this.#options.replica, commit === 0 ? 1 : (commit - missing) / commit, this.#options.path)
   }
-}
-
-function inodeOf(file: string): number | undefined {
-  return statSync(file, { throwIfNoEntry: false })?.ino
-}
-
-/** Which pages an earlier run left that are still right. */
-function presentPages(meta: HydrationMeta, state: ChainState, files: FileTable): PageSet {
-  // Another history may have the same TXIDs: a file that was known then must still be in use.
-  const sameHistory = meta.files.some((identity) => files.hasIdentity(identity))
-  if (!sameHistory) return new PageSet()
-  const left = PageSet.decode(meta.present)
-  const present = new PageSet()
-  for (let pgno = 1; pgno <= Math.min(state.commit, meta.commit); pgno++) {
-    if (!left.has(pgno)) continue
-    const file = state.map.fileOf(pgno)
-    if (file !== 0 && files.get(file).maxTxid <= meta.txid) present.add(pgno)
-  }
-  return present
 }
 
 const EAGAIN = 11

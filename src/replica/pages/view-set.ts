@@ -21,11 +21,14 @@ export class ViewSet {
   readonly #views = new Map<number, ReplicaView>()
   #current: ReplicaView | undefined
   #incarnation: number
+  /** What the schema cookies of this life's views are told apart by. */
+  #schema: number
 
   constructor(replica: number) {
     this.#replica = replica
     // Readers may still have views of a worker before this one, and SQLite pages of them.
     this.#incarnation = native.nextIncarnation(replica)
+    this.#schema = this.#incarnation
   }
 
   get incarnation(): number {
@@ -60,6 +63,12 @@ export class ViewSet {
   /** The replica begins anew: its TXIDs may mean other contents, which SQLite must not take for those it has cached. */
   reincarnate(): void {
     this.#incarnation = native.nextIncarnation(this.#replica)
+    this.#schema = this.#incarnation
+  }
+
+  /** The database may be another one that continues the TXIDs: an equal schema cookie does not say that the schema is the same. */
+  distrustSchema(): void {
+    this.#schema = native.nextIncarnation(this.#replica)
   }
 
   /** A view that continues `base`, or stands alone. Not yet visible. */
@@ -70,12 +79,34 @@ export class ViewSet {
     base?: ReplicaView,
     changed: Uint32Array = new Uint32Array(),
   ): ReplicaView {
+    return this.#add(state, store, hydrated, base, changed, this.#incarnation, this.#schema)
+  }
+
+  /**
+   * A view that a connection travels to. Nothing says that the files which are listed now are still those of this life, nor that a
+   * schema had another cookie whenever it was another, so SQLite takes nothing of it for known.
+   */
+  addTravelled(state: ChainState, store: PageStore): ReplicaView {
+    const own = native.nextIncarnation(this.#replica)
+    return this.#add(state, store, null, undefined, new Uint32Array(), own, own)
+  }
+
+  #add(
+    state: ChainState,
+    store: PageStore,
+    hydrated: NativeHydratedFile | null,
+    base: ReplicaView | undefined,
+    changed: Uint32Array,
+    counting: number,
+    schema: number,
+  ): ReplicaView {
     const facts = {
       txid: state.txid,
       timestamp: state.timestamp,
       commit: state.commit,
       // TXIDs are the change counter; a replica begun anew counts in another part of the number space.
-      counter: (state.txid + this.#incarnation * 0x3243f6a9) >>> 0,
+      counter: (state.txid + Math.imul(counting, 0x3243f6a9)) >>> 0,
+      cookieShift: Math.imul(schema, 0x9e3779b1) >>> 0,
       cache: store.cache,
       hydrated,
     }

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import path from 'node:path'
+import { test } from 'node:test'
+import { formatTxid } from '../../src/ltx/txid.js'
+import { History } from '../support/history.js'
+import { connect, integrity, makeSource, openTestReplica, value } from '../support/replica.js'
+import { until } from '../support/until.js'
+
+// SQLite keeps a parsed schema for as long as the schema cookie is the same. Two databases may have the same one.
+const ONE = 'CREATE TABLE a (x); CREATE TABLE b (x); INSERT INTO a VALUES (1); INSERT INTO b VALUES (2)'
+const OTHER = 'CREATE TABLE b (x); CREATE TABLE a (x); INSERT INTO a VALUES (3); INSERT INTO b VALUES (4)'
+
+test('a replica that is begun anew has another schema of the same cookie: no old one is used', async (t) => {
+  const { url, history, client, directory } = await makeSource(t)
+  await history.commit(ONE)
+  const replica = await openTestReplica(t, url)
+  const db = connect(t, replica.uri)
+  const read = db.prepare('SELECT a.x, b.x FROM a, b').raw()
+  assert.deepEqual(read.get(), [1, 2])
+  await client.delete([{ level: 0, minTxid: 1, maxTxid: 1 }])
+  const anew = new History(path.join(directory, 'other.db'), client)
+  t.after(() => anew.close())
+  anew.time = history.time
+  await anew.commit(OTHER)
+  assert.equal(value(anew.db, 'PRAGMA schema_version'), value(history.db, 'PRAGMA schema_version'))
+  const events: string[] = []
+  replica.on('reset', ({ code }) => events.push(code))
+  await until('the reset is seen', async () => (await replica.sync()) === 1 && events.length === 1)
+  assert.deepEqual(read.get(), [3, 4])
+  assert.equal(integrity(db), 'ok')
+})
+
+test('a database that took the place of another under the same TXIDs, now and when travelled to', async (t) => {
+  const { url, history, client, directory } = await makeSource(t)
+  await history.commit(ONE)
+  const replica = await openTestReplica(t, url)
+  const db = connect(t, replica.uri)
+  const read = db.prepare('SELECT a.x, b.x FROM a, b').raw()
+  assert.deepEqual(read.get(), [1, 2])
+  // The primary finds another file in the place of its database and goes on with a whole copy of it.
+  const other = new History(path.join(directory, 'other.db'), client)
+  t.after(() => other.close())
+  other.txid = history.txid
+  await other.commit(OTHER)
+  await until('TXID 2 is seen', async () => (await replica.sync()) === 2)
+  assert.deepEqual(read.get(), [3, 4])
+  for (const [txid, row] of [
+    [1, [1, 2]],
+    [2, [3, 4]],
+    [1, [1, 2]],
+  ] as const) {
+    value(db, 'SELECT litestream_set_time(?)', formatTxid(txid))
+    assert.deepEqual(read.get(), row)
+    assert.equal(integrity(db), 'ok')
+  }
+  value(db, "SELECT litestream_set_time('LATEST')")
+  assert.deepEqual(read.get(), [3, 4])
+})
