@@ -18,7 +18,7 @@ export type LtxHeaderInit = Pick<LtxHeader, 'pageSize' | 'commit' | 'minTxid' | 
 
 /**
  * Writes one LTX file as a stream of buffers: start(), pages() as often as wanted, finish(); every returned buffer belongs to the
- * caller. Memory: the page index, 16 bytes a page. Throws INVALID_ARGUMENT when what is asked for would not be a valid file.
+ * caller, or is a part of the one that was given for it. Memory: the page index, 16 bytes a page. Throws INVALID_ARGUMENT when what is asked for would not be a valid file.
  *
  * @example
  * const encoder = new LtxEncoder({ pageSize: 4096, commit: 2, minTxid: 1, maxTxid: 1 })
@@ -65,14 +65,18 @@ export class LtxEncoder {
     return bytes
   }
 
-  /** The frames of a batch: page numbers ascend over all of the file's life; `pages` holds the pages one after another. */
-  pages(pgnos: Uint32Array, pages: Uint8Array): Uint8Array {
+  /**
+   * The frames of a batch: page numbers ascend over all of the file's life; `pages` holds the pages one after another. `room`: where
+   * they may be put; a new buffer is made where it is too small.
+   */
+  pages(pgnos: Uint32Array, pages: Uint8Array, room?: Uint8Array): Uint8Array {
     const { pageSize } = this.header
     if (pages.length !== pgnos.length * pageSize) {
       throw misuse(`${pgnos.length} pages of ${pageSize} bytes were announced, ${pages.length} bytes given`)
     }
     this.#accept(pgnos)
-    const out = new Uint8Array(pgnos.length * maxFrameSize(pageSize))
+    const most = pgnos.length * maxFrameSize(pageSize)
+    const out = room && room.length >= most ? room : new Uint8Array(most)
     const sizes = new Uint32Array(pgnos.length)
     const used = native.encodeFrames(this.#crc, pageSize, pgnos, pages, out, sizes)
     this.#index.append(pgnos, sizes, pgnos.length, this.#offset)

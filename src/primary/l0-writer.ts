@@ -1,4 +1,5 @@
 import { LtxEncoder, type LtxHeaderInit } from '../ltx/encoder.js'
+import { maxFrameSize } from '../ltx/format.js'
 import type { LtxStaging } from './ltx-staging.js'
 import type { PageRun } from './page-runs.js'
 
@@ -16,19 +17,24 @@ class Outdated extends Error {}
  */
 export async function writeL0(
   staging: LtxStaging,
-  header: LtxHeaderInit,
+  header: LtxHeaderInit & { readonly timestamp: number },
   runs: Iterable<PageRun>,
   stillThere: () => boolean,
 ): Promise<WrittenL0 | undefined> {
   const encoder = new LtxEncoder(header)
   async function* pieces(): AsyncGenerator<Uint8Array, void, undefined> {
     yield encoder.start()
-    for (const run of runs) yield encoder.pages(run.pgnos, run.pages)
+    let room: Uint8Array | undefined
+    for (const run of runs) {
+      // A piece is written before the next one is asked for.
+      room ??= new Uint8Array(run.pgnos.length * maxFrameSize(header.pageSize))
+      yield encoder.pages(run.pgnos, run.pages, room)
+    }
     if (!stillThere()) throw new Outdated()
     yield encoder.finish()
   }
   try {
-    const { size } = await staging.write(header.maxTxid, pieces())
+    const { size } = await staging.write(header.maxTxid, pieces(), header.timestamp)
     return { size, pages: encoder.pageCount }
   } catch (error) {
     if (error instanceof Outdated || (error as Error).cause instanceof Outdated) return undefined

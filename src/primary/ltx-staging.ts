@@ -66,12 +66,16 @@ export class LtxStaging {
     }
   }
 
-  /** Writes the file of `txid` from its pieces; throws DISK_FULL, and leaves nothing behind, if it does not fit. */
-  async write(txid: number, pieces: AsyncIterable<Uint8Array>): Promise<StagedFile> {
+  /**
+   * Writes the file of `txid` from its pieces, each valid until the next is asked for, and gives it the time `timestamp` (milliseconds
+   * since the epoch). Throws DISK_FULL, and leaves nothing behind, if it does not fit.
+   */
+  async write(txid: number, pieces: AsyncIterable<Uint8Array>, timestamp: number): Promise<StagedFile> {
     const file = this.pathOf(txid)
     try {
       const ownership = await ownershipLike(this.#database)
-      return { txid, size: await writeDurably(file, pieces, ownership === undefined ? {} : { ownership }) }
+      const size = await writeDurably(file, pieces, { mtime: timestamp, ...(ownership ? { ownership } : {}) })
+      return { txid, size }
     } catch (error) {
       throw databaseError(error, file, 'writing it')
     }

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { HEADER_SIZE, INDEX_LENGTH_SIZE, TRAILER_SIZE } from '../ltx/format.js'
 import { decodeHeader } from '../ltx/header.js'
 import { parseTail } from '../ltx/tail.js'
@@ -45,9 +45,8 @@ function identity(head: Uint8Array, tail: Uint8Array, size: number, file: string
 
 const AT_ONCE = 4 * 1024 * 1024
 
-/** A small file in one piece, so that a store can send it in one request; a larger one as a stream. */
-export async function stagedBody(path: string, size: number): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
-  if (size > AT_ONCE) return createReadStream(path, { highWaterMark: 1024 * 1024 })
-  await using handle = await open(path)
-  return handle.readFile()
+/** The bytes of a staged file, a small one in one piece. It is opened when they are asked for: a store may need none of them. */
+export async function* stagedBody(path: string, size: number): AsyncGenerator<Uint8Array, void, undefined> {
+  if (size <= AT_ONCE) yield await readFile(path)
+  else yield* createReadStream(path, { highWaterMark: 1024 * 1024 })
 }

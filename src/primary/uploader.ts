@@ -90,7 +90,7 @@ export class Uploader {
     const file = { level: 0, minTxid: txid, maxTxid: txid }
     if (txid === this.#publishAt) await this.#publishSnapshot(path, txid, timestamp)
     try {
-      await this.#client.write(file, await stagedBody(path, size), { timestamp, createOnly: true })
+      await this.#client.write(file, stagedBody(path, size), { timestamp, createOnly: true, localFile: path })
     } catch (error) {
       if (!isLitestreamError(error, 'PRECONDITION_FAILED')) throw error
       // A request may have succeeded although its answer was lost, here or before a crash.
@@ -113,8 +113,7 @@ export class Uploader {
   async #publishSnapshot(path: string, txid: number, timestamp: number): Promise<void> {
     const client = this.#client
     const { size } = await identifyStaged(path)
-    const body = await stagedBody(path, size)
-    const { header, batches } = await decodeLtx(body instanceof Uint8Array ? once(body) : body, path)
+    const { header, batches } = await decodeLtx(stagedBody(path, size), path)
     const { pageSize, commit } = header
     await writeSnapshot(client, { pageSize, commit, maxTxid: txid, timestamp }, batches)
     this.#publishAt = undefined
@@ -130,10 +129,6 @@ export class Uploader {
       this.#primary.staging.remove(oldest.txid)
     }
   }
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
-  yield bytes
 }
 
 function fencedError(client: ReplicaClient, reason: string, cause?: unknown): LitestreamError {

@@ -46,6 +46,11 @@ export interface ReadResult {
 export interface WriteOptions extends RequestOptions {
   /** The LTX header's timestamp, ms since the epoch; travels as metadata or mtime. */
   readonly timestamp: number
+  /**
+   * A local file that has the same content, will never be changed and is durable: a store that keeps files beside it may give it a
+   * second name instead of copying it.
+   */
+  readonly localFile?: string
   /** Fail with PRECONDITION_FAILED where the name is taken already (where the store can; all of ours can). */
   readonly createOnly?: boolean
 }

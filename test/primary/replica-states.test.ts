@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
 import { verifyReplica } from '../../src/compaction/verify-replica.js'
+import { formatFileName } from '../../src/ltx/file-name.js'
 import type { PrimaryEvents } from '../../src/primary/primary-events.js'
 import { replicateOnce } from '../../src/primary/replicate-once.js'
 import { restore } from '../../src/restore/restore.js'
@@ -50,8 +51,11 @@ async function restarted(t: TestContext, change: (place: { dir: string; level0: 
 const files = (directory: string) => readdirSync(directory).sort()
 
 test('as it was left: goes on', async (t) => {
-  const { txid, rejoined, snapshots } = await restarted(t, () => {})
+  const { txid, rejoined, snapshots, dir } = await restarted(t, () => {})
   assert.deepEqual([txid, rejoined, snapshots], [4, [], [undefined]])
+  // A replica in the same file system costs no second copy.
+  const inode = (level: string) => statSync(path.join(dir, level, formatFileName(txid, txid))).ino
+  assert.equal(inode('replica/ltx/0'), inode('.app.db-litestream/ltx/0'))
 })
 
 test('behind, and the files are still staged: they are sent', async (t) => {

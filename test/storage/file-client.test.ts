@@ -1,9 +1,19 @@
 import assert from 'node:assert/strict'
-import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { isLitestreamError } from '../../src/errors.js'
+import { formatFileName } from '../../src/ltx/file-name.js'
 import { openReplicaClient } from '../../src/storage/open.js'
 import { collect } from '../support/collect.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
@@ -79,6 +89,54 @@ test('a watch tells of new files, from before the directory is there to after it
     await until('the watch tells', () => changes > before)
   }
   await client.close()
+})
+
+test('a local file that would look the same gets a second name, and is not read; any other is copied', async (t) => {
+  const directory = temporaryDirectory(t)
+  const root = path.join(directory, 'replica')
+  const local = path.join(directory, 'staged')
+  const client = await openReplicaClient(`file://${root}`)
+  const timestamp = 1_700_000_000_123
+  let read = 0
+  async function* bytes() {
+    read++
+    yield body
+  }
+  const write = async (txid: number, options: { timestamp: number; createOnly?: boolean }) => {
+    read = 0
+    await client.write({ level: 0, minTxid: txid, maxTxid: txid }, bytes(), { localFile: local, ...options })
+    const name = path.join(root, 'ltx/0', formatFileName(txid, txid))
+    assert.deepEqual(readFileSync(name), Buffer.from(body))
+    assert.equal(Math.round(statSync(name).mtimeMs), options.timestamp)
+    return statSync(name).ino === statSync(local).ino ? 'linked' : `read ${read}`
+  }
+  writeFileSync(local, body)
+  utimesSync(local, timestamp / 1000, timestamp / 1000)
+  assert.equal(await write(1, { timestamp, createOnly: true }), 'linked')
+  assert.equal(read, 0)
+  assert.equal(client.stats().PUT.bytes, body.length)
+  await assert.rejects(write(1, { timestamp, createOnly: true }), { code: 'PRECONDITION_FAILED' })
+  assert.equal(await write(2, { timestamp: timestamp + 1, createOnly: true }), 'read 1')
+  assert.equal(await write(3, { timestamp }), 'read 1', 'what may be overwritten is nobody else’s')
+  chmodSync(local, 0o600)
+  assert.equal(await write(4, { timestamp, createOnly: true }), 'read 1')
+  // Deleted there, it is still here.
+  await client.delete([{ level: 0, minTxid: 1, maxTxid: 1 }])
+  assert.deepEqual(readFileSync(local), Buffer.from(body))
+})
+
+test('a long file is flushed while it is written, and whole in the end', async (t) => {
+  const root = temporaryDirectory(t)
+  const client = await openReplicaClient(`file://${root}`)
+  const chunk = new Uint8Array(1024 * 1024)
+  async function* chunks() {
+    // Always the same buffer: a chunk is written before the next one is asked for.
+    for (let i = 0; i < 20; i++) yield chunk.fill(i)
+  }
+  const { size } = await client.write(FILE, chunks(), { timestamp: 1 })
+  assert.equal(size, 20 * chunk.length)
+  const { data } = await client.read(FILE, { offset: 0 })
+  for (let i = 0; i < 20; i++) assert.equal(data[i * chunk.length + 17], i)
 })
 
 test('an object is changed by one of many', async (t) => {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { link, mkdir, open, readdir, rename, stat, unlink, utimes } from 'node:fs/promises'
 import path from 'node:path'
 import { abortError } from '../../util/abort.js'
+import { Flushing } from './flushing.js'
 import { isErrno } from './fs-error.js'
 import { applyOwnership, type Ownership } from './owner.js'
 
@@ -74,18 +75,22 @@ export async function writeDurably(
   const temporary = temporaryName(file)
   let size = 0
   const handle = await open(temporary, 'wx', ownership?.fileMode ?? 0o666)
+  const flushing = new Flushing(handle)
   try {
     try {
       for await (const chunk of body instanceof Uint8Array ? [body] : body) {
         if (signal?.aborted) throw abortError(signal, `writing ${file}`)
         await handle.writeFile(chunk)
         size += chunk.byteLength
+        flushing.wrote(size)
       }
       if (signal?.aborted) throw abortError(signal, `writing ${file}`)
       if (ownership !== undefined) await applyOwnership(temporary, ownership, 'file')
       if (mtime !== undefined) await utimes(temporary, mtime / 1000, mtime / 1000)
+      await flushing.end()
       await handle.sync()
     } finally {
+      await flushing.settled()
       await handle.close()
     }
     if (createOnly) await nameOnce(temporary, file)

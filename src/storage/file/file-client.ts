@@ -26,6 +26,7 @@ import type {
 import { makeDirectory, sweepAbandoned, writeDurably } from './durable.js'
 import { fsError, isErrno } from './fs-error.js'
 import { FileLegacyObjects } from './legacy-objects.js'
+import { linkDurably } from './link-durably.js'
 import { type Ownership, ownershipLike } from './owner.js'
 import { TaggedObjects } from './tagged-objects.js'
 import { watchDirectory } from './watch-directory.js'
@@ -152,13 +153,14 @@ export class FileReplicaClient implements ReplicaClient {
   write(
     file: LtxFileRef,
     body: Uint8Array | AsyncIterable<Uint8Array>,
-    { timestamp, createOnly = false, signal }: WriteOptions,
+    { timestamp, createOnly = false, localFile, signal }: WriteOptions,
   ): Promise<LtxFileInfo> {
     const name = this.#path(file)
     return this.#run('PUT', 'writing', name, signal, async () => {
       const ownership = await this.#ownership()
       await this.#ready(path.dirname(name), ownership)
-      const size = await writeDurably(name, body, { mtime: timestamp, createOnly, ownership, signal })
+      const linked = localFile !== undefined && createOnly && (await linkDurably(localFile, name, timestamp, ownership))
+      const size = linked || (await writeDurably(name, body, { mtime: timestamp, createOnly, ownership, signal }))
       this.#counters.bytes('PUT', size)
       return { level: file.level, minTxid: file.minTxid, maxTxid: file.maxTxid, size, createdAt: timestamp }
     })
