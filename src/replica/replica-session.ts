@@ -4,12 +4,13 @@ import { native } from '../native.js'
 import { openReplicaClient } from '../storage/open.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { Chain, type ChainState, type LoadedState } from './chain/chain.js'
-import type { FileIndex } from './chain/file-index.js'
+import { type FileIndex, WHOLE_FILE_SIZE } from './chain/file-index.js'
 import { fileIdentity } from './chain/file-table.js'
 import { Poller, type PollOutcome } from './chain/poller.js'
 import { exactState, staleState, unavailable } from './chain/stale-view.js'
 import { parseTravelTarget } from './chain/travel-target.js'
 import type { Hydrator } from './hydration/hydrator.js'
+import type { RecentFiles } from './hydration/recent-files.js'
 import { type BridgeRequest, STATE_CLOSED, STATE_FAILED, STATE_LIVE, STATE_STALE } from './native-replica.js'
 import type { ResolvedReplicaOptions } from './options.js'
 import { type AheadPage, Fetcher } from './pages/fetcher.js'
@@ -35,6 +36,11 @@ export type SessionEvent =
 const COLLECT_MS = 200
 /** Files that may be added to the table before it is swept. */
 const RECLAIM_FILES = 512
+/** New files up to this size are read whole, as far as that much is in memory; and where there is a local copy. Bytes. */
+const WHOLE_CHANGES = 1024 * 1024
+const WHOLE_HYDRATED = 8 * 1024 * 1024
+/** A file that changed so small a part of the cache goes into it whole. */
+const FEW_CHANGES = 256
 /** How often the files of a view are looked for while the store changes under the search. */
 const REPLICA_ATTEMPTS = 3
 
@@ -54,6 +60,7 @@ export class ReplicaSession {
   #fetcher!: Fetcher
   #poller!: Poller
   #hydrator: Hydrator | undefined
+  #recent: RecentFiles | undefined
   #opening: Promise<void> | undefined
   #stale = false
   /** Preloads that have not ended. */
@@ -114,12 +121,14 @@ export class ReplicaSession {
     })
     if (hydrate !== undefined) {
       const { Hydrator } = await import('./hydration/hydrator.js')
+      const { RecentFiles } = await import('./hydration/recent-files.js')
+      this.#recent = new RecentFiles(store) // what goes to the local copy need not go to the disk cache too
       this.#hydrator = await Hydrator.open({
         replica: this.id,
         path: hydrate,
         url: this.#client.url,
         state,
-        client: store, // what goes to the local copy need not go to the cache too
+        client: this.#recent,
         files: () => this.#chain.files,
         signal,
         reresolve: (view, cause, lost) => this.#reresolve(view, cause, lost),
@@ -137,6 +146,7 @@ export class ReplicaSession {
       chain: this.#chain,
       client: this.#client,
       interval: this.#options.pollInterval,
+      wholeFiles: () => this.#wholeFiles(),
       idleInterval: this.#options.idlePollInterval,
       signal,
       state: () => this.#views.current.state,
@@ -407,24 +417,49 @@ export class ReplicaSession {
     if (whole) this.#views.distrustSchema()
     const view = this.#views.add(state, this.#store, this.#hydrator?.file ?? null, before, changed)
     this.#hydrator?.advance(before, view, changed)
-    this.#storeRead(view, files)
+    if (this.#options.readAhead.has('changes')) {
+      this.#storeRead(view, files, before)
+      this.#bringChanges(before, view, changed)
+    }
     this.#views.publish(view)
     this.#emit({ type: 'advance', txid: state.txid, timestamp: state.timestamp })
   }
 
-  /** What came with the indexes costs nothing more: it goes into slots before anyone asks. */
-  #storeRead(view: ReplicaView, files: readonly FileIndex[]): void {
+  /** How large a new file may be that is read whole: more than could be of use is read of none. */
+  #wholeFiles(): number {
+    if (this.#hydrator) return WHOLE_HYDRATED
+    const resident = this.#store.size * this.#store.pageSize
+    return Math.max(WHOLE_FILE_SIZE, Math.min(WHOLE_CHANGES, resident))
+  }
+
+  /**
+   * What came with the indexes costs nothing more: it goes into slots before anyone asks. Of what changed since the view `before`, it
+   * is the pages that were in memory, and new ones; of a file of few pages, all.
+   */
+  #storeRead(view: ReplicaView, files: readonly FileIndex[], before?: ReplicaView): void {
     for (const { info, pieces, frames } of files) {
       const file = this.#chain.files.ordinal(info)
+      if (pieces[0].bytes.length === info.size) this.#recent?.keep(info, pieces[0].bytes)
+      const few = frames.length <= view.store.slots / FEW_CHANGES
       for (const { offset, bytes } of pieces) {
         const end = offset + bytes.length
         const pages = frames
           .filter((frame) => frame.offset >= offset && frame.offset + frame.size <= end)
           .filter(({ pgno }) => view.state.map.fileOf(pgno) === file)
+          .filter(
+            ({ pgno }) => !before || few || this.#hydrator || pgno > before.state.commit || isResident(before, pgno),
+          )
           .map((frame) => ({ file, ...frame }))
-        this.#fetcher.store(view, bytes, offset, pages)
+        this.#fetcher.store(view, bytes, offset, pages, before && 'changes')
       }
     }
+  }
+
+  /** Pages in memory that changed in files too large to be read whole: on their way before a reader can miss them. */
+  #bringChanges(before: ReplicaView, view: ReplicaView, changed: Uint32Array): void {
+    if (this.#hydrator) return
+    const pages = [...changed].filter((pgno) => isResident(before, pgno) && !isResident(view, pgno))
+    if (pages.length <= view.store.slots / 4) void this.#fetcher.bring(view, pages, 'changes')
   }
 
   /** The same TXID from other files: pages that are resident stay so. */
@@ -501,6 +536,10 @@ function begunAnew(txid: number, cause?: LitestreamError): LitestreamError {
     `TXID ${formatTxid(txid)} of the replica is no longer what this transaction reads: it was begun anew`,
     { cause, hint: 'End the transaction: the next one sees the new replica.' },
   )
+}
+
+function isResident({ store, state }: ReplicaView, pgno: number): boolean {
+  return store.has(pageKey(state.map.fileOf(pgno), pgno))
 }
 
 function aheadPages(view: ReplicaView, { kind, pages, trigger }: Ahead): AheadPage[] {

@@ -1,7 +1,8 @@
 // What the benchmarks count, asserted: requests, round trips and bytes, never times. The store is the real S3 server behind the
 // counting proxy, which runs in a process of its own and adds some latency, so that what is sent at once is seen to be.
 import assert from 'node:assert/strict'
-import { after, afterEach, before, test } from 'node:test'
+import path from 'node:path'
+import { after, afterEach, before, type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
 import { dataset, SIZES } from '../../bench/support/dataset.js'
 import { LocalReader, ReplicaReader } from '../../bench/support/driver-reader.js'
@@ -10,6 +11,7 @@ import { Random } from '../../bench/support/random.js'
 import { Stage } from '../../bench/support/stage.js'
 import type { ReplicaOptions } from '../../src/index.js'
 import { makeSource } from '../support/replica.js'
+import { temporaryDirectory } from '../support/temporary-directory.js'
 import { until } from '../support/until.js'
 
 /** Milliseconds: enough that answers come in the order of the round trips. */
@@ -149,6 +151,76 @@ test('after an opening the interior pages come: a look-up then costs its leaf', 
   const without = newReader({ readAhead: 'scan,leaves,rows,changes' })
   await without.open()
   assert.equal((await without.replica.details()).underWay, 0)
+})
+
+/** A table of a thousand pages that do not compress, and a reader that has read it. */
+async function following(t: TestContext, path: string, options: ReplicaOptions) {
+  const { history } = await makeSource(t, { url: stage.directUrl(path) })
+  await history.commit(`CREATE TABLE t (id INTEGER PRIMARY KEY, a BLOB);
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) INSERT INTO t SELECT i, randomblob(3500) FROM n`)
+  const reader = newReader(options, path)
+  await reader.open()
+  await reader.settled()
+  const sum = async () => (await reader.run('SELECT sum(length(a)), max(hex(a)) FROM t', [[]], { rows: true })).rows
+  await sum()
+  const write = async (from: number, count: number) => {
+    await history.commit(`UPDATE t SET a = randomblob(3500) WHERE id BETWEEN ${from} AND ${from + count - 1}`)
+    return [Object.values(history.db.prepare('SELECT sum(length(a)), max(hex(a)) FROM t').get() as object)]
+  }
+  return { reader, sum, write }
+}
+
+test('a poll brings the changed pages of those in memory with it: one LIST, one GET, no crossing', async (t) => {
+  const { reader, sum, write } = await following(t, 'changes.db', {})
+  for (let i = 0; i < 3; i++) {
+    const expected = await write(1 + i * 100, 100)
+    const { traffic } = await stage.traffic(() => reader.replica.sync())
+    assert.deepEqual([traffic.lists, traffic.gets], [1, 1])
+    const { crossings } = reader.replica.stats()
+    assert.deepEqual(await sum(), expected)
+    assert.equal(reader.replica.stats().crossings, crossings)
+  }
+  const { changes } = reader.replica.stats().readAhead
+  assert.ok(changes.used >= 300, JSON.stringify(changes))
+})
+
+test('more changes than are read whole: still no page is a request of its own', async (t) => {
+  const { reader, sum, write } = await following(t, 'many-changes.db', {})
+  const expected = await write(1, 800)
+  const { traffic } = await stage.traffic(async () => {
+    await reader.replica.sync()
+    assert.deepEqual(await sum(), expected)
+  })
+  assert.ok(traffic.gets <= 4, `${traffic.gets} GETs`)
+})
+
+test('a local copy follows a primary that writes 400 pages at once with one LIST and one GET', async (t) => {
+  const hydrate = path.join(temporaryDirectory(t), 'copy.db')
+  const { reader, sum, write } = await following(t, 'followed.db', { hydrate })
+  await reader.replica.hydrated
+  for (let i = 0; i < 2; i++) {
+    const expected = await write(1 + i * 400, 400)
+    const { traffic } = await stage.traffic(async () => {
+      await reader.replica.sync()
+      await until('the copy is whole', () => reader.replica.stats().hydration === 1)
+      assert.deepEqual(await sum(), expected)
+    })
+    assert.deepEqual([traffic.lists, traffic.gets], [1, 1])
+  }
+})
+
+test('a restart with a disk cache asks for the listing and nothing else', async (t) => {
+  const diskCache = temporaryDirectory(t)
+  for (const first of [true, false]) {
+    const reader = newReader({ diskCache })
+    const { traffic } = await stage.traffic(async () => {
+      await reader.open()
+      await reader.settled()
+      return reader.run('SELECT count(*) FROM users', [[]])
+    })
+    if (!first) assert.deepEqual([traffic.gets, traffic.rounds], [0, 1])
+    await closeReaders()
+  }
 })
 
 test('read-ahead can be turned off: then a page is a GET', async () => {

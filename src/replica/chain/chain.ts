@@ -110,9 +110,9 @@ export class Chain {
     return { state: stateAfter(indexed, map), files: indexed }
   }
 
-  /** The state after `plan`, whose files follow on `from` (or overlap its end). Throws PAGE_SIZE_MISMATCH. */
-  async extend(from: ChainState, plan: readonly LtxFileInfo[]): Promise<Extension> {
-    const files = await Promise.all(plan.map((file) => loadFileIndex(this.#client, file, this.#signal)))
+  /** The state after `plan`, whose files follow on `from` (or overlap its end); of files up to `whole` bytes all is read. Throws PAGE_SIZE_MISMATCH. */
+  async extend(from: ChainState, plan: readonly LtxFileInfo[], whole?: number): Promise<Extension> {
+    const files = await Promise.all(plan.map((file) => loadFileIndex(this.#client, file, this.#signal, whole)))
     const changed = new Set<number>()
     let map = from.map
     let whole = false

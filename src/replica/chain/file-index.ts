@@ -2,7 +2,7 @@ import { LitestreamError } from '../../errors.js'
 import { decodeHeader, type LtxHeader } from '../../ltx/header.js'
 import { type PageIndex, PageIndexReader, type VisitFrame } from '../../ltx/page-index.js'
 import { parseTailPlaces } from '../../ltx/tail.js'
-import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js'
+import type { ByteRange, LtxFileInfo, ReadOptions, ReadResult } from '../../storage/replica-client.js'
 import { fileLabel, replaced } from './file-table.js'
 import { MAX_FRAME_OFFSET, MAX_FRAME_SIZE } from './page-map.js'
 
@@ -13,6 +13,12 @@ const MIN_TAIL = 32 * 1024
 const SLICE = 1024 * 1024
 /** Read from the beginning of a larger file: its header, and the schema and the roots of the first tables of a snapshot. */
 const HEAD = 64 * 1024
+
+/** What is needed of a client to read files. */
+export interface FileReader {
+  readonly url: string
+  read(file: LtxFileInfo, range: ByteRange, options?: ReadOptions): Promise<ReadResult>
+}
 
 /** Bytes of a file that were read with its index. */
 export interface FilePiece {
@@ -101,7 +107,7 @@ function tailGuess(size: number): number {
  * that is read at once, with all its pages.
  */
 export async function loadFileIndex(
-  client: ReplicaClient,
+  client: FileReader,
   info: LtxFileInfo,
   signal?: AbortSignal,
   whole = WHOLE_FILE_SIZE,
@@ -134,11 +140,7 @@ export async function loadFileIndex(
 }
 
 /** The page index of a file, decoded. */
-export async function readFileIndex(
-  client: ReplicaClient,
-  info: LtxFileInfo,
-  signal?: AbortSignal,
-): Promise<PageIndex> {
+export async function readFileIndex(client: FileReader, info: LtxFileInfo, signal?: AbortSignal): Promise<PageIndex> {
   const pgnos: number[] = []
   const offsets: number[] = []
   const sizes: number[] = []

@@ -39,6 +39,8 @@ export interface PollerOptions {
   /** Milliseconds that it grows to while nothing new comes. */
   readonly idleInterval: number
   readonly signal: AbortSignal
+  /** New files up to this size are read whole, with the pages that changed. Bytes. */
+  readonly wholeFiles?: () => number
   readonly state: () => ChainState
   readonly onOutcome: (outcome: PollOutcome) => void
 }
@@ -145,7 +147,7 @@ export class Poller {
     if (!known || !contiguous(next, state.txid)) return this.#survey(state)
     if (next.length === 0) return { kind: 'unchanged' }
     try {
-      return { kind: 'advanced', extension: await chain.extend(state, next) }
+      return { kind: 'advanced', extension: await chain.extend(state, next, this.#options.wholeFiles?.()) }
     } catch (error) {
       // Retention took a file between the listing and the reading, or the page size is another: look at everything.
       if (isLitestreamError(error, 'NOT_FOUND', 'PAGE_SIZE_MISMATCH')) return this.#survey(state)

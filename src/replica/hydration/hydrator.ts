@@ -4,8 +4,8 @@ import PQueue from 'p-queue'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { lockPgno } from '../../ltx/format.js'
 import { native } from '../../native.js'
-import type { ReplicaClient } from '../../storage/replica-client.js'
 import type { ChainState } from '../chain/chain.js'
+import type { FileReader } from '../chain/file-index.js'
 import { type FileTable, fileLabel, replaced } from '../chain/file-table.js'
 import type { NativeHydratedFile } from '../native-replica.js'
 import { type FetchRange, planFetch, type WantedPage } from '../pages/fetch-plan.js'
@@ -30,7 +30,7 @@ export interface HydratorOptions {
   readonly path: string
   readonly url: string
   readonly state: ChainState
-  readonly client: ReplicaClient
+  readonly client: FileReader
   readonly files: () => FileTable
   readonly signal: AbortSignal
   /** Points a view at other files, because one of its files is gone or damaged. */

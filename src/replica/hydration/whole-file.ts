@@ -1,8 +1,8 @@
 import { corrupt } from '../../ltx/corrupt.js'
 import { CHECKSUM_FLAG, HEADER_SIZE } from '../../ltx/format.js'
 import { native } from '../../native.js'
-import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js'
-import { readFileIndex } from '../chain/file-index.js'
+import type { LtxFileInfo } from '../../storage/replica-client.js'
+import { type FileReader, readFileIndex } from '../chain/file-index.js'
 import { fileLabel } from '../chain/file-table.js'
 import type { FetchRange, WantedPage } from '../pages/fetch-plan.js'
 
@@ -22,17 +22,17 @@ export class WholeFile {
   readonly info: LtxFileInfo
   /** Every frame of the file. */
   readonly pages: readonly WantedPage[]
-  readonly #client: ReplicaClient
+  readonly #client: FileReader
   readonly #pieces: Piece[] = []
 
-  private constructor(client: ReplicaClient, info: LtxFileInfo, pages: readonly WantedPage[]) {
+  private constructor(client: FileReader, info: LtxFileInfo, pages: readonly WantedPage[]) {
     this.#client = client
     this.info = info
     this.pages = pages
   }
 
   /** `file`: its ordinal. */
-  static async open(client: ReplicaClient, info: LtxFileInfo, file: number, signal: AbortSignal): Promise<WholeFile> {
+  static async open(client: FileReader, info: LtxFileInfo, file: number, signal: AbortSignal): Promise<WholeFile> {
     const index = await readFileIndex(client, info, signal)
     const pages = Array.from(index.pgnos, (pgno, i) => ({
       pgno,
