@@ -110,9 +110,12 @@ export class Chain {
     return { state: stateAfter(indexed, map), files: indexed }
   }
 
-  /** The state after `plan`, whose files follow on `from` (or overlap its end); of files up to `whole` bytes all is read. Throws PAGE_SIZE_MISMATCH. */
-  async extend(from: ChainState, plan: readonly LtxFileInfo[], whole?: number): Promise<Extension> {
-    const files = await Promise.all(plan.map((file) => loadFileIndex(this.#client, file, this.#signal, whole)))
+  /**
+   * The state after `plan`, whose files follow on `from` (or overlap its end). Of files up to `wholeUpTo` bytes all is read. Throws
+   * PAGE_SIZE_MISMATCH.
+   */
+  async extend(from: ChainState, plan: readonly LtxFileInfo[], wholeUpTo?: number): Promise<Extension> {
+    const files = await Promise.all(plan.map((file) => loadFileIndex(this.#client, file, this.#signal, wholeUpTo)))
     const changed = new Set<number>()
     let map = from.map
     let whole = false
