@@ -41,7 +41,7 @@ export const application: Question = {
           ]),
     ]
     const rates: number[][] = subjects.map(() => [])
-    for (let round = bench.rounds(5, 1); round > 0; round--) {
+    for (let round = bench.rounds(4, 1); round > 0; round--) {
       for (const [i, { subject, url, ...rest }] of subjects.entries()) {
         bench.progress(subject)
         const directory = path.join(bench.directory, `${i}-${round}`)

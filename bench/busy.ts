@@ -45,7 +45,7 @@ export const busy: Question = {
         const times: number[][] = readers.map(() => [])
         for (const reader of readers) await reader.run(query.sql, parameters)
         const before = replica.replica.stats().crossings
-        const rounds = bench.rounds(41, 5)
+        const rounds = bench.rounds(15, 5)
         for (let round = 0; round < rounds; round++) {
           for (const [i, reader] of readers.entries()) {
             times[i]!.push(((await reader.run(query.sql, parameters)).ms * 1000) / EXECUTIONS)

@@ -46,7 +46,7 @@ export const cold: Question = {
   name: 'cold',
   question: 'What does a query cost whose pages are all in the store, beside the official VFS?',
   limit: 'Latency times the pages that depend on one another: one round trip a level of a b-tree.',
-  budget: 240,
+  budget: 200,
   needs: { s3: true },
   async run(bench) {
     const { stage, data } = await bench.published()
@@ -57,7 +57,7 @@ export const cold: Question = {
       for (const query of [...QUERIES, USERS_SCAN]) {
         bench.progress(`${query.name} at ${latency} ms`)
         const { scan = false } = query
-        const keys = Array.from({ length: bench.rounds(scan ? 3 : 7, scan ? 1 : 3) }, () =>
+        const keys = Array.from({ length: bench.rounds(scan ? 2 : 5, scan ? 1 : 3) }, () =>
           query.parameters(random, data),
         )
         const patient = !scan || (data.size < LARGE && PATIENT.get(query)?.includes(latency))

@@ -24,13 +24,13 @@ export const connections: Question = {
   name: 'connections',
   question: 'What do many connections and threads of one process cost?',
   limit: "SQLite's own memory for a connection; index, cache and polling are the process's, once.",
-  budget: 150,
+  budget: 100,
   needs: { s3: true },
   async run(bench) {
     const { stage, data } = await bench.published()
     const random = new Random(5)
     const keys = Array.from({ length: 20 }, () => QUERIES[0]!.parameters(random, data))
-    const seconds = bench.size(15, 3)
+    const seconds = bench.size(8, 3)
     const rows: ResultTable['rows'][number][] = []
     const watch = async (subject: string, connections: number, threads: number, open: () => Promise<Watched>) => {
       bench.progress(`${subject}: ${connections} on ${threads}`)

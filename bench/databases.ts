@@ -67,10 +67,10 @@ async function measure(
   try {
     await until('every database has its first file', () => daemon.replicated() >= count, 120_000)
     // What a start still has to do, the first compaction after 30 s among it, is not idleness.
-    await delay(bench.size(store === 'file' ? 10_000 : 40_000, 1000))
+    await delay(bench.size(store === 'file' ? 5000 : 35_000, 1000))
     await stage.proxy.reset()
     const cpu = daemon.cpu
-    const seconds = bench.size(15, 3)
+    const seconds = bench.size(10, 3)
     await delay(seconds * 1000)
     const { memory } = daemon
     const first = before.find((row) => row.store === store)

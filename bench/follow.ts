@@ -53,7 +53,7 @@ export const follow: Question = {
         const [cpu, first] = [held.cpu, await newestTxid(primary)]
         await stage.proxy.reset()
         const start = performance.now()
-        await delay(bench.size(12_000, 2000))
+        await delay(bench.size(8000, 2000))
         const { requests, lists, bytes } = await stage.counted()
         const seconds = (performance.now() - start) / 1000
         const last = await newestTxid(primary)

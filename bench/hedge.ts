@@ -1,3 +1,4 @@
+import { READ_AHEAD_KINDS } from '../src/replica/options.js'
 import { ReplicaReader } from './support/driver-reader.js'
 import { hasOfficialVfs } from './support/python-reader.js'
 import { LOOKUP } from './support/queries.js'
@@ -9,6 +10,7 @@ import type { Stage } from './support/stage.js'
 import { quantile } from './support/stats.js'
 
 const LATENCY = 20
+const KINDS: readonly string[] = READ_AHEAD_KINDS
 /** One GET in so many is held back for so long. */
 const [EVERY, HELD_BACK] = [50, 400]
 
@@ -30,10 +32,16 @@ export const hedge: Question = {
     await stage.proxy.latency(LATENCY)
     const random = new Random(19)
     // One after another and each a page somewhere else: nothing is read ahead.
-    const keys = Array.from({ length: bench.size(400, 60) }, () => LOOKUP.parameters(random, data))
+    const keys = Array.from({ length: bench.size(250, 60) }, () => LOOKUP.parameters(random, data))
     const rows: ResultTable['rows'][number][] = []
+    const replica = (readAhead: string) => () => new ReplicaReader(stage.url('app.db'), { readAhead })
     const subjects: [string, () => Reader][] = [
-      ['replica', () => new ReplicaReader(stage.url('app.db'), { readAhead: 'none' })],
+      ...(KINDS.includes('hedge')
+        ? ([
+            ['replica', replica('hedge')],
+            ['replica without second requests', replica('none')],
+          ] as [string, () => Reader][])
+        : [['replica', replica('none')] as [string, () => Reader]]),
       ...(hasOfficialVfs() ? [['official VFS', () => stage.official('app.db')] as [string, () => Reader]] : []),
     ]
     for (const [subject, reader] of subjects) {

@@ -42,7 +42,7 @@ export const hydrate: Question = {
       bench.progress(`${latency} ms`)
       await stage.proxy.latency(latency)
       const [stored, pages, plain, before, during, requests]: number[][] = [[], [], [], [], [], []]
-      for (let round = bench.rounds(5, 1); round > 0; round--) {
+      for (let round = bench.rounds(4, 1); round > 0; round--) {
         const { rate } = await plainGets(stage)
         plain!.push(rate)
         const one = await hydrateOnce(bench, stage, data)

@@ -38,7 +38,7 @@ export const open: Question = {
   name: 'open',
   question: 'How long until a replica gives its first row, and how does that grow with files and latency?',
   limit: 'Latency times round trips: list the files, read their indexes, read the first page.',
-  budget: 120,
+  budget: 80,
   needs: { s3: true },
   async run(bench) {
     const data = bench.dataset()
@@ -87,7 +87,7 @@ async function measure(bench: Bench, stage: Stage, files: number) {
     bench.progress(`${files} files at ${latency} ms`)
     await stage.proxy.latency(latency)
     const [ours, second, theirs]: Opened[][] = [[], [], []]
-    for (let round = bench.rounds(5, 2); round > 0; round--) {
+    for (let round = bench.rounds(3, 2); round > 0; round--) {
       const first = new ReplicaReader(stage.url('app.db'))
       const again = new ReplicaReader(stage.url('app.db'))
       ours!.push(await opened(stage, first))

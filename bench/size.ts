@@ -12,7 +12,7 @@ import type { Stage, Traffic } from './support/stage.js'
 import { ratios, spread, spreadOf } from './support/stats.js'
 
 const LATENCY = 20
-const EXECUTIONS = 200
+const EXECUTIONS = 100
 
 /** A scan of posts reads most of a database: it tells of bytes, not of growth. */
 const COLD = [...QUERIES.slice(0, 5), USERS_SCAN]
@@ -54,7 +54,7 @@ export const size: Question = {
   name: 'size',
   question: 'How does the cost of opening and of the queries grow with the size of the database?',
   limit: 'A b-tree of a hundred times the pages is one level deeper; the page index is read whole.',
-  budget: 180,
+  budget: 120,
   needs: { s3: true },
   async run(bench) {
     const [opened, cold, warm]: Row[][] = [[], [], []]
@@ -124,7 +124,7 @@ async function measureCold(bench: Bench, stage: Stage, data: Dataset, query: Que
   bench.progress(`cold: ${query.name}, ${Math.round(data.size / 1e6)} MB`)
   const random = new Random(3)
   const [ours, theirs]: FirstExecution[][] = [[], []]
-  for (let round = bench.rounds(query.scan ? 1 : 5); round > 0; round--) {
+  for (let round = bench.rounds(query.scan ? 1 : 5, query.scan ? 1 : 2); round > 0; round--) {
     const keys = [query.parameters(random, data)]
     ours!.push(await firstExecution(stage, new ReplicaReader(stage.url('app.db')), query, keys))
     if (query.scan || !hasOfficialVfs()) continue
@@ -158,7 +158,7 @@ async function measureWarm(bench: Bench, data: Dataset): Promise<Row[]> {
       const parameters = Array.from({ length: EXECUTIONS }, (_, i) => keys[i % keys.length]!)
       const times: number[][] = readers.map(() => [])
       for (const reader of readers) await reader.run(query.sql, parameters)
-      for (let round = bench.rounds(11, 3); round > 0; round--) {
+      for (let round = bench.rounds(5, 2); round > 0; round--) {
         for (const [i, reader] of readers.entries()) {
           times[i]!.push(((await reader.run(query.sql, parameters)).ms * 1000) / EXECUTIONS)
         }

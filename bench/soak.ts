@@ -63,7 +63,7 @@ export const soak: Question = {
   budget: 600,
   needs: { s3: true },
   async run(bench) {
-    const minutes = bench.minutes ?? bench.size(1.5, 0.2)
+    const minutes = bench.minutes ?? bench.size(1, 0.2)
     const data = bench.dataset(SIZES['10 MB'])
     const stage = await bench.stage()
     bench.progress('starting the primary')

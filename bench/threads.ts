@@ -40,7 +40,7 @@ export const threads: Question = {
     ]) {
       const parameters = Array.from({ length: keys }, () => query.parameters(random, data))
       const rates = subjects.map((): { one: number[]; two: number[] } => ({ one: [], two: [] }))
-      for (let round = bench.rounds(7, 2); round > 0; round--) {
+      for (let round = bench.rounds(5, 2); round > 0; round--) {
         for (const [i, { uri }] of subjects.entries()) {
           const options = { uri, sql: query.sql, parameters, duration: bench.size(1000, 200) }
           rates[i]!.one.push(await runThreads(1, options))

@@ -81,7 +81,7 @@ async function measure(
     await primary.replication.sync({ wait: true })
     await reader.open()
     await peer?.open()
-    for (let n = bench.rounds(15, 3); n > 0; n--) {
+    for (let n = bench.rounds(9, 3); n > 0; n--) {
       await new Promise((resolve) => setTimeout(resolve, Math.random() * pollInterval))
       const wanted = reader.replica.txid + 1
       const uploaded = new Promise<number>((resolve) => {

@@ -1,4 +1,4 @@
-import { type Dataset, SIZES } from './support/dataset.js'
+import type { Dataset } from './support/dataset.js'
 import { LocalReader, ReplicaReader } from './support/driver-reader.js'
 import { fileReplica } from './support/file-replica.js'
 import { hasOfficialVfs, PythonReader } from './support/python-reader.js'
@@ -40,10 +40,7 @@ export const warm: Question = {
   limit:
     'SQLite itself: the same statements on the local file. What the VFS adds is a copy of each page that SQLite has not in its own cache.',
   async run(bench) {
-    const { posts } = bench.dataset()
-    const rows = []
-    for (const count of posts === SIZES['160 MB'] ? [SIZES['10 MB'], posts] : [posts])
-      rows.push(...(await measure(bench, bench.dataset(count))))
+    const rows = await measure(bench, bench.dataset())
     return [{ id: 'warm', title: 'Warm queries, one execution', columns: COLUMNS, rows, notes: NOTES }]
   },
 }
@@ -127,7 +124,7 @@ async function time(
   const parameters = Array.from({ length: executions }, (_, i) => keys[i % keys.length]!)
   const times: number[][] = readers.map(() => [])
   for (const reader of readers) await reader.run(query.sql, parameters, { transaction })
-  for (let round = bench.rounds(scan || many ? 7 : 21, 3); round > 0; round--) {
+  for (let round = bench.rounds(scan || many ? 5 : 11, 3); round > 0; round--) {
     for (const [i, reader] of readers.entries()) {
       const { ms } = await reader.run(query.sql, parameters, { transaction })
       times[i]!.push((ms * 1000) / executions)
