@@ -1,7 +1,7 @@
 import { copyFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { openReplica, replicate } from '../src/index.js'
+import { openReplica, type ReplicaOptions, replicate } from '../src/index.js'
 import { SIZES } from './support/dataset.js'
 import { HeldProcess } from './support/held-process.js'
 import { cpuOf } from './support/machine.js'
@@ -21,7 +21,7 @@ export const idle: Question = {
   name: 'idle',
   question: 'What do a primary and a replica cost while nothing happens?',
   limit: 'A replica looks at the store every poll interval; a primary needs to look at nothing but the WAL.',
-  budget: 130,
+  budget: 180,
   needs: { s3: true },
   async run(bench) {
     const { stage, data } = await bench.published(SIZES['10 MB'])
@@ -51,6 +51,7 @@ export const idle: Question = {
     }
     for (const [subject, hold, ...args] of [
       ['replica', 'holdReplica', stage.url('app.db')],
+      ['replica, idlePollInterval 10s', 'holdReplica', stage.url('app.db'), { idlePollInterval: '10s' }],
       ['primary', 'holdPrimary', stage.url('primary'), copy],
     ] as const) {
       // A primary makes its first compaction after 30 s.
@@ -73,8 +74,8 @@ export const idle: Question = {
   },
 }
 
-export async function holdReplica(url: string) {
-  const replica = await openReplica(url)
+export async function holdReplica(url: string, options: ReplicaOptions = {}) {
+  const replica = await openReplica(url, options)
   return () => replica.close()
 }
 

@@ -26,6 +26,9 @@ const OPEN_COLUMNS: readonly Column[] = [
   { key: 'officialRounds', label: 'round trips, official', unit: 'count' },
   { key: 'bytes', label: 'bytes', unit: 'bytes' },
   { key: 'officialBytes', label: 'bytes, official', unit: 'bytes' },
+  { key: 'settled', label: 'interior pages here after', unit: 'ms' },
+  { key: 'settledGets', label: 'GETs until then', unit: 'count' },
+  { key: 'settledBytes', label: 'bytes until then', unit: 'bytes' },
 ]
 
 const COLD_COLUMNS: readonly Column[] = [
@@ -104,9 +107,10 @@ async function measureOpening(bench: Bench, stage: Stage, data: Dataset): Promis
     await reader.close()
     return { ms, traffic }
   }
-  const [ours, theirs]: { ms: number; traffic: Traffic }[][] = [[], []]
+  const [ours, settled, theirs]: { ms: number; traffic: Traffic }[][] = [[], [], []]
   for (let round = bench.rounds(3); round > 0; round--) {
     ours!.push(await opened(new ReplicaReader(stage.url('app.db'))))
+    settled!.push(await settledAfter(stage))
     if (hasOfficialVfs()) theirs!.push(await opened(stage.official('app.db')))
   }
   return {
@@ -117,7 +121,23 @@ async function measureOpening(bench: Bench, stage: Stage, data: Dataset): Promis
     officialRounds: spreadOf(theirs!, ({ traffic }) => traffic.rounds),
     bytes: spreadOf(ours!, ({ traffic }) => traffic.bytes),
     officialBytes: spreadOf(theirs!, ({ traffic }) => traffic.bytes),
+    settled: spreadOf(settled!, ({ ms }) => ms),
+    settledGets: spreadOf(settled!, ({ traffic }) => traffic.gets),
+    settledBytes: spreadOf(settled!, ({ traffic }) => traffic.bytes),
   }
+}
+
+/** An opening with what it brings in the background. */
+async function settledAfter(stage: Stage): Promise<{ ms: number; traffic: Traffic }> {
+  const reader = new ReplicaReader(stage.url('app.db'))
+  const start = performance.now()
+  const { traffic } = await stage.traffic(async () => {
+    await reader.open()
+    await reader.settled()
+  })
+  const ms = performance.now() - start
+  await reader.close()
+  return { ms, traffic }
 }
 
 async function measureCold(bench: Bench, stage: Stage, data: Dataset, query: Query): Promise<Row> {
