@@ -67,6 +67,15 @@ test("objects are the official client's, both ways", async (t) => {
   assert.equal((await store.info('ltx/1/0000000000000001-0000000000000002.ltx'))?.deleted, true)
 })
 
+test('clients that make one bucket at the same moment all have it', async (t) => {
+  for (let round = 0; round < 5; round++) {
+    const url = natsUrl()
+    const clients = await Promise.all(Array.from({ length: 8 }, () => open(t, url)))
+    await clients[0]!.write({ level: 0, minTxid: 1, maxTxid: 1 }, Buffer.from('x'), { timestamp: 1 })
+    for (const client of clients) assert.equal((await collect(client.list(0))).length, 1)
+  }
+})
+
 test('server and bucket come from the URL or the settings, in every combination', async (t) => {
   const server = natsServerUrl()
   const bucket = `test-${randomUUID()}`

@@ -1,7 +1,20 @@
 import { StorageType } from '@nats-io/jetstream'
 import { Objm } from '@nats-io/obj'
-import { natsError } from './errors.js'
+import { isNoBucket, isStreamThere, natsError } from './errors.js'
 import type { NatsSession } from './session.js'
+
+/**
+ * Makes the bucket, if there is none. Of clients that make it at the same moment the server tells all but the first that its subjects
+ * overlap with another stream's, or that its name is taken: that error is returned, and the bucket is there after all.
+ */
+async function makeBucket(session: NatsSession): Promise<unknown> {
+  try {
+    await new Objm(session.js).create(session.bucket, { storage: StorageType.File, replicas: 1 })
+  } catch (error) {
+    if (!isStreamThere(error)) throw error
+    return error
+  }
+}
 
 /** Looks whether the bucket is there, and makes it if that was asked for; else NOT_FOUND. */
 export async function openBucket(
@@ -11,11 +24,13 @@ export async function openBucket(
 ): Promise<void> {
   const request = { operation: 'HEAD', doing: 'opening', signal } as const
   const config = await session.request(request, async () => {
-    if (create) {
-      const options = { storage: StorageType.File, replicas: 1 }
-      await new Objm(session.js).create(session.bucket, options)
+    const lost = create ? await makeBucket(session) : undefined
+    try {
+      return (await session.jsm.streams.info(session.stream)).config
+    } catch (error) {
+      // It is no bucket of this name that stood in the way.
+      throw lost !== undefined && isNoBucket(error) ? lost : error
     }
-    return (await session.jsm.streams.info(session.stream)).config
   })
   if (!config.subjects?.includes(`$O.${session.bucket}.M.>`)) {
     throw natsError(new Error(`the stream ${session.stream} is not an object store`), 'opening', session.label())

@@ -18,6 +18,7 @@ const JETSTREAM: Readonly<Record<number, ErrorCode>> = {
 }
 
 const NO_BUCKET = 10059
+const STREAM_THERE: ReadonlySet<number> = new Set([10058, 10065])
 
 const NETWORK = new Set([
   ...['ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'EPIPE', 'EAI_AGAIN', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH'],
@@ -40,6 +41,11 @@ export function isNoResponders(thrown: unknown): boolean {
 
 export function isNoBucket(thrown: unknown): boolean {
   return thrown instanceof JetStreamApiError && thrown.code === NO_BUCKET
+}
+
+/** Whether a stream could not be made because one of its name, or with its subjects, is there. */
+export function isStreamThere(thrown: unknown): boolean {
+  return thrown instanceof JetStreamApiError && STREAM_THERE.has(thrown.code)
 }
 
 /** The client wraps what happened in a RequestError, and that in a JetStreamNotEnabled. */
