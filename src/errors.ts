@@ -20,6 +20,7 @@ export type ErrorCode =
   | 'DATABASE_INVALID' // not an SQLite database, or one that cannot be replicated
   | 'DATABASE_BUSY'
   | 'DATABASE_REPLACED'
+  | 'DATABASE_SHARED' // open through another copy of SQLite in the same process
   | 'WAL_CORRUPT'
   | 'REPLICA_FENCED' // another primary writes to the same replica
   | 'REPLICA_DIVERGED'

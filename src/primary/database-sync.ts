@@ -48,6 +48,7 @@ export class DatabaseSync {
     // A checkpoint that failed may have left it so; whatever happened since is then judged without its protection.
     if (!source.pinned) cursor.cover(source.pin())
     if (cursor.isUnchanged(source.walIndex())) return
+    opened.ensureAlone()
     for (let moved = 0; moved < MAX_MOVES; ) {
       const done = await (cursor.snapshotReason === undefined ? this.#advance(opened) : this.#snapshot(opened))
       if (done === 'end') {

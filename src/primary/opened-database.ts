@@ -5,6 +5,10 @@ import { databaseError } from './database-error.js'
 import { type FileIdentity, identifyFile, isSameFile } from './file-identity.js'
 import type { PrimaryOptions } from './primary-options.js'
 import { SourceDatabase } from './source-database.js'
+import { isShared, sharedDatabase } from './sqlite-copies.js'
+
+/** How often it is looked whether another copy of SQLite in this process has come to the database, milliseconds. */
+const LOOK_EVERY = 1000
 
 /** A database and its -wal as they were when they were opened: what their paths name later may be other files. */
 export class OpenedDatabase {
@@ -12,6 +16,7 @@ export class OpenedDatabase {
   readonly wal: WalFile
   readonly #path: string
   readonly #file: FileIdentity
+  #lookedAt = Number.NEGATIVE_INFINITY
 
   constructor(path: string, options: PrimaryOptions) {
     this.#path = path
@@ -30,6 +35,20 @@ export class OpenedDatabase {
       this.source.close()
       throw databaseError(error, path, 'opening its WAL')
     }
+  }
+
+  /**
+   * Throws DATABASE_SHARED when another copy of SQLite in this process uses the database, too; to be called whenever there was a
+   * commit. The connections are left open then (see SourceDatabase.leaveOpen).
+   */
+  ensureAlone(): void {
+    const now = performance.now()
+    if (now - this.#lookedAt < LOOK_EVERY) return
+    if (isShared(this.source.path)) {
+      this.source.leaveOpen()
+      throw sharedDatabase(this.source.path)
+    }
+    this.#lookedAt = now
   }
 
   /** Whether the paths still name what was opened. Three calls of stat, no lock is touched. */

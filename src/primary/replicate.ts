@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { existsSync, realpathSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { deserializeError, LitestreamError } from '../errors.js'
@@ -8,6 +9,7 @@ import type { CheckpointMode, PrimaryEvents } from './primary-events.js'
 import { type PrimaryCalls, type PrimaryWorkerData, READY, type WorkerMessage } from './primary-protocol.js'
 import type { ReplicatorOptions } from './replicator-options.js'
 import type { ReplicatorStatus, SyncOptions, SyncResult } from './replicator-status.js'
+import { isOpenElsewhere, sharedDatabase } from './sqlite-copies.js'
 
 export interface ReplicateOptions extends Partial<ReplicatorOptions> {
   /** Settings of the store; they go to a worker thread and have to be plain data. */
@@ -113,10 +115,11 @@ export class Replication extends EventEmitter<EventMap> {
 
 /**
  * Keeps the database at `path` replicated to `url` until the handle is closed. All work is done in a worker thread. A database
- * that is not there yet is waited for. Throws INVALID_URL and what opening the store throws.
+ * that is not there yet is waited for. Throws INVALID_URL, DATABASE_SHARED and what opening the store throws.
  *
  * The application may use the database in this process through better-sqlite3. Through another copy of SQLite (`node:sqlite`) it
- * may not, as two copies in one process break each other's locks: replicate from a process of its own then.
+ * may not, as two copies in one process break each other's locks: replicate from a process of its own then. On Linux this is
+ * noticed, also when it happens later: replication ends with DATABASE_SHARED.
  *
  * @example
  * const replication = await replicate('app.db', 's3://bucket/app')
@@ -126,7 +129,9 @@ export class Replication extends EventEmitter<EventMap> {
 export async function replicate(path: string, url: string, options: ReplicateOptions = {}): Promise<Replication> {
   const { storage, ...rest } = options
   parseReplicaUrl(url)
-  const replication = new Replication({ path: resolve(path), url, storage, options: rest })
+  const file = resolve(path)
+  if (existsSync(file) && isOpenElsewhere(realpathSync(file))) throw sharedDatabase(file)
+  const replication = new Replication({ path: file, url, storage, options: rest })
   await replication.ready
   return replication
 }

@@ -16,9 +16,9 @@ export interface ReplicatorStatus extends PrimaryStatus {
   readonly replica: string
   /**
    * `waiting`: there is no database yet; `standby`: another primary has the lease; `fenced`: another primary writes to the
-   * replica, nothing is done any more.
+   * replica, nothing is done any more; `refused`: nor is it when this process may not replicate the database (DATABASE_SHARED).
    */
-  readonly state: 'waiting' | 'standby' | 'replicating' | 'fenced' | 'closed'
+  readonly state: 'waiting' | 'standby' | 'replicating' | 'fenced' | 'refused' | 'closed'
   readonly replicaTxid: number | undefined
   /** When the replica last had everything, milliseconds since the epoch. */
   readonly lastSyncAt: number | undefined

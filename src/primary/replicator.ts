@@ -31,7 +31,8 @@ export class Replicator {
   #lease: LeaseKeeper | undefined
   #compaction: CompactionScheduler | undefined
   #monitorTimer: NodeJS.Timeout | undefined
-  #fenced: LitestreamError | undefined
+  /** Why nothing is done any more, although it was not closed. */
+  #ended: LitestreamError | undefined
   #closed = false
   #running = false
 
@@ -63,7 +64,7 @@ export class Replicator {
           errors.worked()
           if (!this.#monitorTimer) this.#scheduleMonitor(0)
         },
-        lost: (error) => void this.#stopFenced(error),
+        lost: (error) => void this.#stopForGood(error),
         failed: (error) => errors.failed(error),
       },
     )
@@ -89,7 +90,8 @@ export class Replicator {
 
   status(): ReplicatorStatus {
     const working = this.#primary ? 'replicating' : this.#lease && !this.#lease.held ? 'standby' : 'waiting'
-    const state = this.#fenced ? 'fenced' : this.#closed ? 'closed' : working
+    const ended = this.#ended && (this.#ended.code === 'REPLICA_FENCED' ? 'fenced' : 'refused')
+    const state = ended ?? (this.#closed ? 'closed' : working)
     const none = { db: this.path, txid: 0, pageSize: 0, commit: 0, walFrames: 0, walBackfilled: 0, snapshots: {} }
     return {
       ...(this.#primary?.status() ?? none),
@@ -103,8 +105,7 @@ export class Replicator {
   /** Syncs now. Throws what stands in the way; the work in the background goes on. */
   async sync({ wait = false }: SyncOptions = {}): Promise<SyncResult> {
     this.#throwIfStopped()
-    const primary = await this.#open()
-    await primary.sync()
+    const primary = await this.#syncOrEnd()
     if (wait) await this.#uploads.run()
     else this.#uploads.schedule()
     return { txid: primary.txid, replicaTxid: this.#uploader?.txid }
@@ -123,7 +124,7 @@ export class Replicator {
     if (this.#closed) return
     this.#stopTimers()
     try {
-      if (!this.#fenced) await this.#finalSync(signal)
+      if (!this.#ended) await this.#finalSync(signal)
     } finally {
       await this.abandon()
     }
@@ -157,8 +158,7 @@ export class Replicator {
     const deadline = performance.now() + this.#options.shutdownSyncTimeout
     for (;;) {
       try {
-        const primary = await this.#open()
-        await primary.sync({ checkpoint: false })
+        await this.#syncOrEnd({ checkpoint: false })
         await this.#uploads.run()
         return
       } catch (error) {
@@ -167,7 +167,7 @@ export class Replicator {
           await this.#uploads.run()
           return
         }
-        if (this.#fenced || signal?.aborted || performance.now() >= deadline) throw error
+        if (this.#ended || signal?.aborted || performance.now() >= deadline) throw error
         this.#uploads.errors.failed(asReplicationError(error, this.path))
       }
       await pause(this.#options.shutdownSyncInterval, signal)
@@ -175,9 +175,21 @@ export class Replicator {
   }
 
   #throwIfStopped(): void {
-    if (this.#fenced) throw this.#fenced
+    if (this.#ended) throw this.#ended
     if (this.#closed) {
       throw new LitestreamError('INVALID_ARGUMENT', `${this.path}: replication is closed`, { file: this.path })
+    }
+  }
+
+  /** Ends everything when the database turns out not to be ours to replicate. */
+  async #syncOrEnd(options?: { readonly checkpoint?: boolean }): Promise<PrimaryDatabase> {
+    try {
+      const primary = await this.#open()
+      await primary.sync(options)
+      return primary
+    } catch (error) {
+      if (isLitestreamError(error, 'DATABASE_SHARED')) await this.#stopForGood(error)
+      throw error
     }
   }
 
@@ -217,12 +229,11 @@ export class Replicator {
   async #monitor(): Promise<void> {
     let next = this.#options.monitorInterval
     try {
-      const primary = await this.#open()
-      await primary.sync()
+      await this.#syncOrEnd()
       this.#monitorErrors.worked()
     } catch (error) {
       // No database yet is a state to wait in, as long as it lasts.
-      if (!isLitestreamError(error, 'NOT_FOUND')) {
+      if (!this.#ended && !isLitestreamError(error, 'NOT_FOUND')) {
         next = this.#monitorErrors.failed(asReplicationError(error, this.path))
       }
     }
@@ -240,20 +251,21 @@ export class Replicator {
   }
 
   async #uploadBatch(): Promise<boolean> {
-    if (this.#fenced) throw this.#fenced
+    if (this.#ended) throw this.#ended
     if (!this.#uploader) return true
     try {
       await this.#lease?.ensure()
       return await this.#uploader.run(this.#options.maxSyncLtxFiles || undefined)
     } catch (error) {
-      if (isLitestreamError(error, 'REPLICA_FENCED')) await this.#stopFenced(error)
+      if (isLitestreamError(error, 'REPLICA_FENCED')) await this.#stopForGood(error)
       throw error
     }
   }
 
-  /** Another primary has the replica: nothing is read, written or checkpointed any more. */
-  async #stopFenced(error: LitestreamError): Promise<void> {
-    this.#fenced = error
+  /** Another primary has the replica, or another SQLite the database: nothing is read, written or checkpointed any more. */
+  async #stopForGood(error: LitestreamError): Promise<void> {
+    if (this.#ended) return
+    this.#ended = error
     this.#stopTimers()
     this.#uploads.errors.gaveUp(error)
     await this.#compaction?.stop()

@@ -6,6 +6,10 @@ import { databaseError } from './database-error.js'
 import { bumpSequence, type DatabaseIdentity, ensureTables, identityOf } from './litestream-tables.js'
 import { noteOpen } from './open-databases.js'
 import { SourceConnection } from './source-connection.js'
+import { isShared, sharedDatabase } from './sqlite-copies.js'
+
+/** What may not be closed (see leaveOpen), and so must not be collected either. */
+const leftOpen: SourceDatabase[] = []
 
 /**
  * The database that is replicated: two connections, one that holds a read transaction for as long as it lives and by that keeps
@@ -20,8 +24,9 @@ export class SourceDatabase {
   readonly #busyTimeout: number
   readonly #noLongerOpen: () => void
   #pinned: WalIndex | undefined
+  #leftOpen = false
 
-  /** Opens the database, turns it to WAL mode and creates Litestream's tables. Pins nothing yet. */
+  /** Opens the database, turns it to WAL mode and creates Litestream's tables. Pins nothing yet. Throws DATABASE_SHARED. */
   constructor(path: string, busyTimeout: number) {
     this.path = realpathSync(path)
     this.#busyTimeout = busyTimeout
@@ -31,6 +36,11 @@ export class SourceDatabase {
     } catch (error) {
       this.#noLongerOpen()
       throw error
+    }
+    // Before the first write: the locks of another copy of SQLite would not stop it.
+    if (isShared(this.path)) {
+      this.leaveOpen()
+      throw sharedDatabase(this.path)
     }
     try {
       enableWal(this.#writer)
@@ -165,8 +175,20 @@ export class SourceDatabase {
     await this.#patiently(() => bumpSequence(this.#writer))
   }
 
+  /**
+   * Lets go of the database without closing a file, for good: a process that closes a file loses all its locks on it, also those that
+   * another copy of SQLite holds and relies on.
+   */
+  leaveOpen(): void {
+    this.#leftOpen = true
+    leftOpen.push(this)
+    if (this.#reader) this.unpin()
+    this.#noLongerOpen()
+  }
+
   /** The -wal stays as it is. */
   close(): void {
+    if (this.#leftOpen) return
     this.#pinned = undefined
     this.#reader?.close()
     this.#writer.close()

@@ -88,7 +88,7 @@ export class ManagedDatabase {
   get state(): DatabaseState {
     if (this.#retry) return 'open'
     const state = this.#replicator?.status().state
-    if (state === undefined || state === 'closed') return 'stopped'
+    if (state === undefined || state === 'closed' || state === 'refused') return 'stopped'
     return state === 'waiting' ? 'open' : state
   }
 
