@@ -3,8 +3,9 @@
 //
 // Node itself is not instrumented: the sanitizer's runtime is preloaded, and what only its own code does is left out below, each
 // time with the reason.
-import { execFileSync, spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 
 const root = path.dirname(import.meta.dirname)
@@ -63,10 +64,18 @@ const env = {
   TSAN_OPTIONS: `ignore_noninstrumented_modules=1:halt_on_error=1:second_deadlock_stack=1:suppressions=${suppressions}`,
 }
 const out = path.join(tree, '.out/test')
-const needsServers = /from '.*support\/(s3|nats)\.js'/
 const files = readdirSync(out, { recursive: true })
   .filter((file) => file.endsWith('.test.js') && wanted.some((pattern) => file.includes(pattern)))
   .map((file) => path.join(out, file))
-  .filter((file) => !needsServers.test(readFileSync(file, 'utf8')))
   .sort()
-process.exit(run(process.execPath, ['--test', '--test-concurrency=1', ...files], env))
+// The servers are started without the sanitizer, those that any test may need.
+const { startRunServers } = await import(path.join(out, 'support/servers/for-run.js'))
+const servers = await startRunServers({ s3: true, nats: files.some((file) => file.includes('primary')) })
+const tests = spawn(process.execPath, ['--test', '--test-concurrency=1', ...files], {
+  cwd: tree,
+  stdio: 'inherit',
+  env: { ...process.env, ...env, ...servers.env },
+})
+const [status] = await once(tests, 'exit')
+await servers.stop()
+process.exit(status ?? 1)

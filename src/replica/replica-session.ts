@@ -331,7 +331,8 @@ export class ReplicaSession {
         this.#contact(outcome.startedAt)
         break
       case 'rebuilt':
-        this.#rebuild(outcome.state, outcome.reason === 'reset')
+        // That a replica is still the same although no file is, is believed for the report; nothing is taken over from before.
+        this.#rebuild(outcome.state, outcome.reason === 'reset' || outcome.reason === 'replaced')
         if (outcome.reason === 'reset')
           this.#emit({ type: 'reset', message: outcome.message, txid: outcome.state.txid })
         if (outcome.reason === 'gap') this.#emit({ type: 'gap', message: outcome.message })
@@ -505,12 +506,17 @@ export class ReplicaSession {
       await this.#poller.pollNow()
       if (view.incarnation !== this.#views.incarnation) throw begunAnew(view.state.txid, cause)
       const files = await this.#chain.listAll()
-      const { anchor } = this.#views.current.state
+      const { anchor, timestamp } = this.#views.current.state
       const known = files[anchor.level].some((file) => fileIdentity(file) === fileIdentity(anchor))
       if (!known && attempt < REPLICA_ATTEMPTS) continue
       if (!known) throw cause
       try {
         const state = await staleState(this.#chain, view.state, files, lost)
+        // The levels were not listed in one instant. Begun anew meanwhile, the replica was emptied first: then the anchor is gone, too.
+        if (!(await this.#chain.stands(anchor, timestamp))) {
+          if (attempt < REPLICA_ATTEMPTS) continue
+          throw cause
+        }
         this.#adoptTable(state, view)
         view.state = state
         return

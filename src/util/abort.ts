@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { LitestreamError } from '../errors.js'
 
 /** ABORTED, with the signal's reason as cause. `what` says what was given up, e.g. "reading ltx/0/…". */
@@ -36,6 +37,8 @@ export function linkAbort(signal: AbortSignal | undefined, controller: AbortCont
     return () => {}
   }
   const onAbort = () => controller.abort(signal.reason)
+  // As many as there are requests under way: no leak to warn of.
+  setMaxListeners(0, signal)
   signal.addEventListener('abort', onAbort, { once: true })
   return () => signal.removeEventListener('abort', onAbort)
 }

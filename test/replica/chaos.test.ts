@@ -52,6 +52,7 @@ class Storm {
   readonly #threads = new Set<ReaderThread>()
   readonly #source: { -readonly [K in keyof Source]: Source[K] }
   #readers: ComparedReader[] = []
+  #stopped = false
   #replicas: Replica[] = []
 
   private constructor(t: TestContext, random: Random, source: Source, proxy: FaultProxy, url: string) {
@@ -87,7 +88,10 @@ class Storm {
     try {
       await Promise.race([Promise.all(readers), surroundings])
     } finally {
+      // No thread is ended within a query: better-sqlite3 would take the process with it, and what failed would not be seen.
       done.abort()
+      this.#stopped = true
+      await Promise.allSettled([...readers, surroundings])
     }
     await surroundings
     this.#calm()
@@ -138,7 +142,7 @@ class Storm {
   }
 
   async #read(reader: ComparedReader, random: Random): Promise<void> {
-    for (let step = 0; step < STEPS; step++) {
+    for (let step = 0; step < STEPS && !this.#stopped; step++) {
       await reader.step(random, this.#source.history.txid)
       await delay(random.integer(0, 30))
     }

@@ -145,10 +145,11 @@ export class Chain {
     return { changed, commit: index.header.commit }
   }
 
-  /** Whether the file is in the store, whatever a listing says. */
-  async stands(file: LtxFileInfo): Promise<boolean> {
+  /** Whether the file is in the store, whatever a listing says; `timestamp`: of its header, if that is known. */
+  async stands(file: LtxFileInfo, timestamp?: number): Promise<boolean> {
     try {
-      return (await this.#client.stat(file, { signal: this.#signal })).size === file.size
+      const { size, createdAt } = await this.#client.stat(file, { signal: this.#signal })
+      return size === file.size && (timestamp === undefined || createdAt === timestamp)
     } catch (error) {
       if (isLitestreamError(error, 'NOT_FOUND')) return false
       throw error

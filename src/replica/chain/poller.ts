@@ -15,7 +15,8 @@ export type PollOutcome = { readonly startedAt: number } & (
   | {
       readonly kind: 'rebuilt'
       readonly state: ChainState
-      readonly reason: 'gap' | 'reset' | 'page-size'
+      /** `replaced`: no file of it was known before, but it is no younger than what was known. */
+      readonly reason: 'gap' | 'reset' | 'replaced' | 'page-size'
       readonly message: string
     }
   /** There is more, but no way to it. */
@@ -147,7 +148,10 @@ export class Poller {
     if (!known || !contiguous(next, state.txid)) return this.#survey(state)
     if (next.length === 0) return { kind: 'unchanged' }
     try {
-      return { kind: 'advanced', extension: await chain.extend(state, next, this.#options.wholeFiles?.()) }
+      const extension = await chain.extend(state, next, this.#options.wholeFiles?.())
+      // A listing of another level says nothing of these files, unless what is known stands when they have been read.
+      if (anchor.level !== 0 && !(await chain.stands(anchor, state.timestamp))) return this.#survey(state)
+      return { kind: 'advanced', extension }
     } catch (error) {
       // Retention took a file between the listing and the reading, or the page size is another: look at everything.
       if (isLitestreamError(error, 'NOT_FOUND', 'PAGE_SIZE_MISMATCH')) return this.#survey(state)
@@ -161,6 +165,21 @@ export class Poller {
     return files.some((file) => same(file, anchor))
   }
 
+  /**
+   * Whether the newest file that ends at or before the known state was written no later than that, by the time in its header: in a
+   * replica that was begun anew every file is younger. Tells a replica whose known files were all replaced meanwhile.
+   */
+  async #isOlder(files: FilesByLevel, state: ChainState): Promise<boolean> {
+    const ends = files.flat().filter((file) => file.maxTxid <= state.txid)
+    const last = ends.reduce<LtxFileInfo | undefined>(
+      (best, file) => (best && best.maxTxid >= file.maxTxid ? best : file),
+      undefined,
+    )
+    if (!last) return false
+    const { createdAt } = await this.#options.client.stat(last, { signal: this.#options.signal })
+    return last.maxTxid === state.txid ? createdAt === state.timestamp : createdAt <= state.timestamp
+  }
+
   /** Every level is listed: what is the replica now, and is it the one we know? */
   async #survey(state: ChainState): Promise<WithoutStart<PollOutcome>> {
     const { chain } = this.#options
@@ -169,7 +188,7 @@ export class Poller {
     // A listing may lag behind the store. That the replica was begun anew is believed only when our newest file is really gone.
     const { anchor } = state
     const listed = files[anchor.level].some((file) => sameName(file, anchor))
-    if (!listed && (farthest <= state.txid || !sameHistory(files, state, chain)) && (await chain.stands(anchor))) {
+    if (!listed && (farthest <= state.txid || !knownFile(files, state, chain)) && (await chain.stands(anchor))) {
       throw new LitestreamError('UNAVAILABLE', `the store's listing leaves out ${fileLabel(anchor)}, which is there`, {
         file: fileLabel(anchor),
         hint: 'The listing lags behind; it is asked again.',
@@ -185,16 +204,26 @@ export class Poller {
       }
     }
     // A file that was known before and still stands shows that this is the same history.
-    if (!sameHistory(files, state, chain)) {
+    const proof = knownFile(files, state, chain)
+    if (!proof) {
+      const older = await this.#isOlder(files, state)
       const loaded = await chain.load()
       const reset = loaded.timestamp !== state.timestamp || loaded.txid !== state.txid
       const message = 'none of the files known before is there any more: the replica was begun anew'
-      return reset ? { kind: 'rebuilt', state: loaded, reason: 'reset', message } : { kind: 'moved', state: loaded }
+      if (!reset) return { kind: 'moved', state: loaded }
+      return { kind: 'rebuilt', state: loaded, reason: older ? 'replaced' : 'reset', message }
     }
     try {
       const plan = selectExtension(files, state.txid)
       if (plan.length === 0) return { kind: 'moved', state: await chain.load() }
-      return { kind: 'advanced', extension: await chain.extend(state, plan) }
+      const extension = await chain.extend(state, plan)
+      // Levels are not listed in one instant: files of a replica that was begun anew meanwhile may be among those that follow. It was
+      // emptied first, so they are not if what is known still stands now that they have been read.
+      if (await chain.stands(proof)) return { kind: 'advanced', extension }
+      throw new LitestreamError('UNAVAILABLE', `${fileLabel(proof)} went while the files after it were read`, {
+        file: fileLabel(proof),
+        hint: 'The replica is looked at again.',
+      })
     } catch (error) {
       if (!isLitestreamError(error, 'LTX_GAP', 'NOT_FOUND', 'PAGE_SIZE_MISMATCH')) throw error
       // No way on from here; a newer snapshot may start a new way.
@@ -208,8 +237,12 @@ export class Poller {
 
 type WithoutStart<T> = T extends unknown ? Omit<T, 'startedAt'> : never
 
-function sameHistory(files: FilesByLevel, state: ChainState, chain: Chain): boolean {
-  return files.flat().some((file) => file.maxTxid <= state.txid && chain.files.has(file))
+/** The newest listed file that was known before: while it stands, the replica is the one we know. */
+function knownFile(files: FilesByLevel, state: ChainState, chain: Chain): LtxFileInfo | undefined {
+  return files
+    .flat()
+    .filter((file) => file.maxTxid <= state.txid && chain.files.has(file))
+    .reduce<LtxFileInfo | undefined>((best, file) => (best && best.maxTxid >= file.maxTxid ? best : file), undefined)
 }
 
 function sameName(a: LtxFileInfo, b: LtxFileInfo): boolean {

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
+import { test } from 'node:test'
+import { deadline } from '../../src/storage/retry.js'
+
+test('a request leaves nothing behind in the signal of those who made it', () => {
+  const { signal } = new AbortController()
+  const limits = Array.from({ length: 50 }, () => deadline(signal, 60_000))
+  for (const limit of limits) limit.settle()
+  assert.equal(getEventListeners(signal, 'abort').length, 0)
+  // What AbortSignal.any keeps in the signal it depends on, for as long as that lives.
+  const dependants = Object.getOwnPropertySymbols(signal).find(({ description }) => description === 'kDependantSignals')
+  assert.equal(dependants && (signal as unknown as Record<symbol, Set<unknown>>)[dependants]?.size, undefined)
+})
+
+test('a deadline ends by the signal, or by itself, and tells which', async () => {
+  const stop = new AbortController()
+  const stopped = deadline(stop.signal, 60_000)
+  stop.abort(new Error('enough'))
+  assert.equal((stopped.signal.reason as Error).message, 'enough')
+  assert.equal(stopped.passed(), false)
+  stopped.settle()
+  const late = deadline(new AbortController().signal, 1)
+  await new Promise((resolve) => late.signal.addEventListener('abort', resolve))
+  assert.equal(late.passed(), true)
+  late.settle()
+  const ended = deadline(AbortSignal.abort(new Error('before')), 60_000)
+  assert.equal(ended.signal.aborted, true)
+  ended.settle()
+})
