@@ -10,11 +10,20 @@ import { packageRoot } from '../../src/native.js'
  * process lives. Its functions: probe_remember, probe_interrupt, probe_read, probe_file_size, probe_locks, probe_reserve, probe_row.
  */
 export function compileProbe(): string {
+  return compile('probe.c')
+}
+
+/** The same for call-counter.c, whose function is call_counts; it counts where it is preloaded, too (LD_PRELOAD). */
+export function compileCallCounter(): string {
+  return compile('call-counter.c')
+}
+
+function compile(name: string): string {
   const directory = mkdtempSync(path.join(tmpdir(), 'litestream-probe-'))
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
   const library = path.join(directory, 'probe.so')
   const driver = path.dirname(createRequire(import.meta.url).resolve('better-sqlite3/package.json'))
-  const source = path.join(packageRoot(), 'test', 'support', 'probe.c')
+  const source = path.join(packageRoot(), 'test', 'support', name)
   const headers = path.join(driver, 'deps', 'sqlite3')
   execFileSync('cc', ['-shared', '-fPIC', '-O1', '-Wall', '-Wextra', `-I${headers}`, '-o', library, source])
   return library

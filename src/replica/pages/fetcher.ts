@@ -142,6 +142,8 @@ export class Fetcher {
       const page = this.#expect(each)
       if (page) append(soon, each.view, page)
     }
+    // Where all of a window is here, so is the next one, or a miss in it will say that it is not: a warm scan calls nobody.
+    if (soon.size > 0) for (const each of ahead) if (each.trigger) this.#mark(each)
     for (const [view, pages] of wanted) {
       const more = soon.get(view) ?? []
       const joint = more.reduce((bytes, page) => bytes + page.size, 0) <= JOINT_BYTES
@@ -202,14 +204,16 @@ export class Fetcher {
       flight.trigger ||= trigger
       return undefined
     }
-    const slot = view.store.slotOf(key)
-    if (slot !== undefined) {
-      if (trigger) native.setTrigger(view.store.cache, slot)
-      return undefined
-    }
+    if (view.store.slotOf(key) !== undefined) return undefined
     this.#counts.pagesAhead++
     this.#flights.set(key, { waiters: [], ahead: kind, trigger })
     return { pgno, ...place }
+  }
+
+  /** The next read of a page that is here tells the prefetcher to go on. */
+  #mark({ view, pgno }: AheadPage): void {
+    const slot = view.store.slotOf(pageKey(view.state.map.fileOf(pgno), pgno))
+    if (slot !== undefined) native.setTrigger(view.store.cache, slot)
   }
 
   /** Resolves when the ranges have come, or failed. */
