@@ -5,6 +5,7 @@ import { CHANNEL, type HandleCall, type WorkerMessage, type WorkerWarning } from
 import { REQUEST_CALL } from './native-replica.js'
 import type { SessionEvent } from './replica-session.js'
 
+const YOUNG_GENERATION_MB = 4
 /** How often a thread looks whether the worker, which another thread may have started, is still there. */
 const KEEPER_MS = 500
 
@@ -37,6 +38,8 @@ function spawn(ticket: number): void {
   const worker = new Worker(new URL('./worker.js', import.meta.url), {
     name: 'litestream-replica',
     execArgv: [],
+    // What it makes and drops is mostly bytes of replies, outside the heap: a large nursery only stays in memory.
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     // Credentials that the application sets after the worker was started are to be seen by it.
     env: SHARE_ENV,
   })

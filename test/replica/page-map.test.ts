@@ -41,6 +41,16 @@ test('a map is what its files say, whatever came before, and older maps stay as 
   )
 })
 
+test('a new map costs the pages that changed, not those there are', () => {
+  const pages = 1_000_000
+  const map = PageMap.build(pages, (pgno) => ({ file: 1, offset: pgno * 10, size: 9 }))
+  const changed = [3, 4, 5000, 999_999]
+  const next = map.apply(index(changed), 2, pages)
+  assert.equal(next.ownChunks, 3)
+  assert.equal(next.freeze().apply(index([]), 3, pages).ownChunks, 0)
+  assert.ok(map.byteLength <= 16 * (pages + 1024), `${map.byteLength / pages} bytes a page`)
+})
+
 test('a page set keeps its count, finds what is missing and survives encoding', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 400 })), fc.integer({ min: 1, max: 400 }), (pgnos, commit) => {

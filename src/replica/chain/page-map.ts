@@ -126,6 +126,11 @@ export class PageMap {
     }
   }
 
+  /** Chunks that this map made for itself, instead of sharing those of the map before; 0 once it is frozen. */
+  get ownChunks(): number {
+    return this.#owned.size
+  }
+
   /** Bytes held by chunks that no frozen map shares, plus the shared ones; for the statistics. */
   get byteLength(): number {
     return this.#chunks.reduce((bytes, chunk) => bytes + (chunk ? CHUNK_PAGES * 12 : 0), 0)
