@@ -208,7 +208,7 @@ export class Replicator {
 
   async #openAndAlign(): Promise<PrimaryDatabase> {
     const primary = await PrimaryDatabase.open(this.path, this.#options, this.#observe)
-    const uploader = new Uploader(primary, this.client, this.#observe)
+    const uploader = new Uploader(primary, this.client, this.#observe, { leased: this.#lease !== undefined })
     this.#uploader = uploader
     if (primary.snapshotReason !== undefined) {
       // Which TXID a snapshot gets depends on the replica. A store that does not answer is not waited for: commits are staged,

@@ -23,6 +23,7 @@ export class Uploader {
   readonly #client: ReplicaClient
   readonly #observe: PrimaryObserver
   readonly #writer: WriterRecord
+  readonly #leased: boolean
   #txid: number | undefined
   /** The file at this TXID holds the whole database, and the replica needs it as a snapshot, too. */
   #publishAt: number | undefined
@@ -30,7 +31,14 @@ export class Uploader {
   readonly #kept: StagedFile[] = []
   #keptBytes = 0
 
-  constructor(primary: PrimaryDatabase, client: ReplicaClient, observe: PrimaryObserver) {
+  /** `leased`: it runs only while the lease in the replica is ours. */
+  constructor(
+    primary: PrimaryDatabase,
+    client: ReplicaClient,
+    observe: PrimaryObserver,
+    options: { readonly leased: boolean },
+  ) {
+    this.#leased = options.leased
     this.#writer = new WriterRecord(client, primary.path)
     this.#primary = primary
     this.#client = client
@@ -65,7 +73,7 @@ export class Uploader {
     const primary = this.#primary
     const fenced = primary.state?.fenced
     if (fenced !== undefined) throw fencedError(this.#client, `was fenced: ${fenced}`)
-    await this.#writer.claim()
+    await this.#writer.claim({ leased: this.#leased })
     const alignment = await alignWithReplica(primary, this.#client)
     const { kind, txid } = alignment
     if (kind === 'start-over') {

@@ -37,12 +37,15 @@ export class WriterRecord {
     this.#database = database
   }
 
-  /** Puts our record in the place of another's. Throws REPLICA_FENCED when the other is known to be running. */
-  async claim(): Promise<void> {
+  /**
+   * Puts our record in the place of another's. Throws REPLICA_FENCED when the other is known to be running, unless `leased`: who has the
+   * lease takes over from one that runs, but was too slow to renew it.
+   */
+  async claim({ leased }: { readonly leased: boolean }): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       const there = await this.#client.getObject(NAME)
       const other = there && parse(there.data)
-      if (other && isRunning(other)) throw this.fenced(other)
+      if (!leased && other && isRunning(other)) throw this.fenced(other)
       try {
         this.#tag = await this.#client.putObject(NAME, this.#ours(), there?.tag ?? null)
         running.add(this.#instance)

@@ -28,7 +28,7 @@ async function fixture(t: TestContext, options: Partial<PrimaryOptions> = {}) {
     if (name === 'sync') syncs.push(event as PrimaryEvents['sync'])
   })
   const client = await openReplicaClient(`file://${dir}/replica`)
-  const uploader = new Uploader(primary, client, () => {})
+  const uploader = new Uploader(primary, client, () => {}, { leased: false })
   t.after(async () => {
     await primary.close()
     await client.close()

@@ -38,11 +38,18 @@ export class PrimaryChild {
     return until(`there is an event ${name}`, () => this.of(name)[after], DEADLINE)
   }
 
-  /** Resolves once everything is in the replica. */
+  /** Resolves once everything is in the replica. A long WAL in small files takes its time: it may, as long as files appear. */
   async sync(): Promise<void> {
     const before = this.#synced
     this.#child.stdin!.write('sync\n')
-    await until('the primary has synced', () => this.#synced > before, DEADLINE)
+    while (this.#synced === before) {
+      const seen = this.events.length
+      await until('the primary goes on', () => this.#synced > before || this.events.length > seen, DEADLINE)
+    }
+  }
+
+  get pid(): number {
+    return this.#child.pid!
   }
 
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
