@@ -65,7 +65,7 @@ async function measure(
   writeFileSync(config, JSON.stringify({ dbs: [{ dir: data, pattern: '*.db', replica: { url } }] }))
   const daemon = await DaemonProcess.start(config)
   try {
-    await until('every database has its first file', () => daemon.replicated() >= count, 120_000)
+    await until('every database has its first file', () => daemon.replicated() >= count, 300_000)
     // What a start still has to do, the first compaction after 30 s among it, is not idleness.
     await delay(bench.size(store === 'file' ? 5000 : 35_000, 1000))
     await stage.proxy.reset()

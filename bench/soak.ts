@@ -159,13 +159,21 @@ export async function holdReaders(url: string, data: { users: number; posts: num
   const statements = connections.map((db) => QUERIES.slice(0, 5).map(({ sql }) => db.prepare(sql).raw()))
   let times: number[] = []
   let [turn, lag] = [0, 0]
+  const read = () => {
+    const start = performance.now()
+    try {
+      statements[turn % CONNECTIONS]![turn % 5]!.all(...QUERIES[turn % 5]!.parameters(random, data))
+    } catch (cause) {
+      // SQLite says no more than that a read failed.
+      const why = connections[turn % CONNECTIONS]!.prepare('SELECT litestream_error()').pluck().get()
+      throw new Error(`a read failed: ${why}`, { cause })
+    }
+    times.push(performance.now() - start)
+    turn++
+  }
   const timer = setInterval(() => {
     lag = Math.max(lag, replica.lag)
-    for (let i = 0; i < 5; i++, turn++) {
-      const start = performance.now()
-      statements[turn % CONNECTIONS]![turn % 5]!.all(...QUERIES[turn % 5]!.parameters(random, data))
-      times.push(performance.now() - start)
-    }
+    for (let i = 0; i < 5; i++) read()
   }, 10)
   const answers = {
     tell: (): Told => {
