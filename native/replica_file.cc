@@ -25,8 +25,13 @@ Replica& ReplicaOf(const ReplicaFile* file) { return **file->replica; }
 
 PinnedView ViewOf(const ReplicaFile* file) { return PinnedView(&ReplicaOf(file), file->reader->get(), file->view); }
 
-void LogError(const ReplicaFile* file, int code) {
-  LS_API(file->copy, log)(code, "litestream: %s", ReplicaOf(file).Error().c_str());
+// Why a read of this connection fails with `rc`. Kept by the connection as well: the replica's own state is another with the next
+// poll, and the question for the reason may come after that.
+int Fail(ReplicaFile* file, int rc, const std::string& code, const std::string& message) {
+  *file->error = code + ": " + message;
+  ReplicaOf(file).SetError(code, message);
+  LS_API(file->copy, log)(rc, "litestream: %s", file->error->c_str());
+  return rc;
 }
 
 // SQLite must see a rollback-journal database (bytes 18, 19), a change counter that stands for the view (24..27, and 92..95 alike,
@@ -78,19 +83,15 @@ int ReadMiss(ReplicaFile* file, const View* view, uint32_t pgno, uint32_t offset
     case Outcome::kInterrupted:
       return SQLITE_INTERRUPT;
     case Outcome::kFailed:
-      replica.SetError(request->code, request->message);
-      break;
+      return Fail(file, SQLITE_IOERR_READ, request->code, request->message);
     case Outcome::kTimeout:
-      replica.SetError("PAGE_TIMEOUT", "page " + std::to_string(pgno) + " did not arrive in time");
-      break;
+      return Fail(file, SQLITE_IOERR_READ, "PAGE_TIMEOUT", "page " + std::to_string(pgno) + " did not arrive in time");
     case Outcome::kWorkerGone:
-      replica.SetError("WORKER_EXITED", "the replica worker exited while page " + std::to_string(pgno) + " was awaited");
-      break;
+      return Fail(file, SQLITE_IOERR_READ, "WORKER_EXITED",
+                  "the replica worker exited while page " + std::to_string(pgno) + " was awaited");
     case Outcome::kWorkerThread:
-      replica.SetError("WORKER_THREAD_READ", "a replica cannot be read on the replica worker's own thread");
-      break;
+      return Fail(file, SQLITE_IOERR_READ, "WORKER_THREAD_READ", "a replica cannot be read on the replica worker's own thread");
   }
-  LogError(file, SQLITE_IOERR_READ);
   return SQLITE_IOERR_READ;
 }
 
@@ -113,6 +114,7 @@ int Close(sqlite3_file* base) {
   (*file->reader)->travelled.store(nullptr);
   replica.RemoveReader(*file->reader);
   Registry::Get().Release(*file->replica);
+  delete file->error;
   delete file->reader;
   delete file->replica;
   file->base.pMethods = nullptr;
@@ -180,11 +182,10 @@ int Lock(sqlite3_file* base, int level) {
   // Looked at here and not only by the worker: a poll that never ends must not keep a stale view readable.
   int64_t age = max_stale == INT64_MAX ? 0 : NowMs() - replica.contact.load(std::memory_order_relaxed);
   if (age > max_stale) {
-    replica.SetError("REPLICA_STALE", "the store was last seen " + std::to_string(age) + " ms ago, max_stale is " +
-                                          std::to_string(max_stale) + " ms");
-    LogError(file, SQLITE_IOERR_LOCK);
-    return SQLITE_IOERR_LOCK;
+    return Fail(file, SQLITE_IOERR_LOCK, "REPLICA_STALE",
+                "the store was last seen " + std::to_string(age) + " ms ago, max_stale is " + std::to_string(max_stale) + " ms");
   }
+  file->error->clear();
   file->view = replica.ReadLock(file->reader->get());
   file->lock = level;
   return SQLITE_OK;
@@ -231,7 +232,7 @@ int Pragma(ReplicaFile* file, char** arguments) {
   else if (name == "litestream_time") text = TimeText(file);
   else if (name == "litestream_lag") text = std::to_string(LagSeconds(file));
   else if (name == "litestream_stats") text = StatsJson(file);
-  else if (name == "litestream_error") text = ReplicaOf(file).Error();
+  else if (name == "litestream_error") text = ErrorText(file);
   else if (name == "litestream_hydration_file") text = ReplicaOf(file).HydrationPath();
   else if (name == "litestream_hydration_progress") {
     char progress[16];
@@ -303,6 +304,7 @@ int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, const std::s
     }
   }
   file->copy = copy;
+  file->error = new std::string();
   file->reader = new std::shared_ptr<Reader>(replica->AddReader());
   file->replica = new std::shared_ptr<Replica>(std::move(replica));
   file->base.pMethods = &kMethods;
@@ -322,6 +324,8 @@ std::string TxidText(const ReplicaFile* file) {
   snprintf(text, sizeof text, "%016" PRIx64, ViewOf(file)->txid);
   return text;
 }
+
+std::string ErrorText(const ReplicaFile* file) { return file->error->empty() ? ReplicaOf(file).Error() : *file->error; }
 
 std::string TimeText(const ReplicaFile* file) {
   int64_t ms = ViewOf(file)->timestamp;

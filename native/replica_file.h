@@ -13,6 +13,7 @@ struct ReplicaFile {
   const SqliteCopy* copy;
   std::shared_ptr<Replica>* replica;  // pointers, because SQLite hands raw memory
   std::shared_ptr<Reader>* reader;
+  std::string* error;  // why the last read failed; empty again once a transaction has begun
   sqlite3* db;
   View* view;  // pinned while lock >= SHARED
   int lock;
@@ -26,6 +27,7 @@ bool IsReplicaFile(const sqlite3_file* file);
 // What the SQL functions and PRAGMAs of a connection tell. Travel gives a result code; a failed one leaves the view as it was.
 std::string TxidText(const ReplicaFile* file);
 std::string TimeText(const ReplicaFile* file);
+std::string ErrorText(const ReplicaFile* file);
 int64_t LagSeconds(const ReplicaFile* file);
 std::string StatsJson(const ReplicaFile* file);
 int Travel(ReplicaFile* file, const std::string& target, std::string* error);

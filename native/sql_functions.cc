@@ -40,7 +40,7 @@ struct Call {
 void TxidCall(Call& call, sqlite3_value**) { call.Text(TxidText(call.file)); }
 void TimeCall(Call& call, sqlite3_value**) { call.Text(TimeText(call.file)); }
 void StatsCall(Call& call, sqlite3_value**) { call.Text(StatsJson(call.file)); }
-void ErrorCall(Call& call, sqlite3_value**) { call.Text((*call.file->replica)->Error()); }
+void ErrorCall(Call& call, sqlite3_value**) { call.Text(ErrorText(call.file)); }
 void LagCall(Call& call, sqlite3_value**) {
   LS_API(call.copy, result_int64)(call.context, LagSeconds(call.file));
 }

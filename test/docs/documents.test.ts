@@ -102,8 +102,8 @@ for (const name of written.filter((file) => !generated.includes(path.basename(fi
           await promisify(execFile)(node, [file], { cwd: dir, env, timeout: 60_000 })
         }
       } catch (error) {
-        const { message, stderr = '' } = error as Error & { stderr?: string }
-        assert.fail(`${where}: ${message}\n${stderr}`)
+        const { message, stderr = '', signal = '' } = error as Error & { stderr?: string; signal?: string }
+        assert.fail(`${where}: ${message} ${signal}\n${stderr}`)
       }
     }
     for (const child of background) {

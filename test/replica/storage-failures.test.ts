@@ -9,7 +9,7 @@ import { compactRange } from '../support/compact.js'
 import { type Fault, INTERNAL_ERROR } from '../support/faults.js'
 import { makeProxiedSource } from '../support/proxied-source.js'
 import { ReaderThread } from '../support/reader-thread.js'
-import { connect, makeSource, openTestReplica, value } from '../support/replica.js'
+import { connect, damageFrame, makeSource, openTestReplica, value } from '../support/replica.js'
 import { until } from '../support/until.js'
 
 const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);
@@ -45,6 +45,22 @@ for (const [name, fault] of Object.entries(FAULTS)) {
     assert.equal(await db.value('SELECT count(v) FROM t'), 3000)
   })
 }
+
+test('a connection keeps the reason of its failed read, whatever the replica is told meanwhile', async (t) => {
+  const source = await makeSource(t)
+  const { url, history } = source
+  await damageFrame(source, await history.commit(SEED), 100)
+  const replica = await openTestReplica(t, url)
+  const db = connect(t, replica.uri)
+  assert.throws(() => value(db, 'SELECT count(v) FROM t'), { code: 'SQLITE_IOERR_READ' })
+  // A poll that goes well clears what is known of the replica.
+  await history.commit('CREATE TABLE other (x)')
+  await until('TXID 2 is there', async () => (await replica.sync()) === 2)
+  for (let i = 0; i < 3; i++) await replica.sync()
+  assert.match(String(value(db, 'SELECT litestream_error()')), /^LTX_CORRUPT: /)
+  assert.equal(value(db, 'SELECT id FROM t WHERE id = 1'), 1)
+  assert.equal(value(connect(t, replica.uri), 'SELECT litestream_error()'), value(db, 'SELECT litestream_error()'))
+})
 
 test('a file that is there in part only is not read until it is whole (item 18)', async (t) => {
   const { url, files, history } = await makeSource(t)
@@ -160,9 +176,9 @@ test('one LIST at a time, however short the interval; none more often than it sa
   const eager = await openTestReplica(t, url, { pollInterval: 5 })
   proxy.reset()
   await until('some polls', () => proxy.counts().requests >= 10)
-  const { requests, rounds, kinds } = proxy.counts()
   // Each began after the answer to the one before it.
-  assert.deepEqual([kinds.LIST, rounds], [requests, requests])
+  const { requests, maxConcurrent, kinds } = proxy.counts()
+  assert.deepEqual([kinds.LIST, maxConcurrent], [requests, 1])
   await eager.close()
   await openTestReplica(t, url, { pollInterval: 200 })
   const from = performance.now()

@@ -149,8 +149,8 @@ test('threads that each open the replica by its URI share one opening and one po
   proxy.reset()
   await until('some polls', () => proxy.counts().requests >= 10)
   // Each begins after the answer to the one before it: there is one loop.
-  const { requests, rounds, kinds } = proxy.counts()
-  assert.deepEqual([kinds.LIST, rounds], [requests, requests])
+  const { requests, maxConcurrent, kinds } = proxy.counts()
+  assert.deepEqual([kinds.LIST, maxConcurrent], [requests, 1])
   await history.commit('UPDATE t SET n = 2')
   for (const reader of [first, ...others]) {
     await until('the commit is seen', async () => (await reader.value('SELECT n FROM t')) === 2)
