@@ -49,17 +49,20 @@ after(() => stage?.close())
  */
 const COLD: Readonly<Record<string, { readonly gets: number; readonly rounds?: number }>> = {
   'post + user': { gets: 2, rounds: 2 },
-  profile: { gets: 19 },
-  'who liked': { gets: 15 },
-  'mutual friends': { gets: 9 },
+  profile: { gets: 24 },
+  'who liked': { gets: 18 },
+  'mutual friends': { gets: 10 },
   'indexed filter': { gets: 2, rounds: 2 },
   // 1,422 pages of 4.3 MB, compressed: the official VFS sends 1,422 GETs.
-  'full scan': { gets: 7, rounds: 3 },
+  'full scan': { gets: 10, rounds: 5 },
 }
 
 test('open: one round trip for the listing, one for the indexes, and the first row is there', async () => {
+  // The first requests of a process leave slowly; none of them shall wait for another's answer because of that.
+  await stage.proxy.latency(200)
   const reader = newReader()
   const { traffic } = await stage.traffic(() => reader.open())
+  await stage.proxy.latency(LATENCY)
   assert.ok(traffic.rounds <= 2, `${traffic.rounds} round trips`)
   assert.ok(traffic.requests <= 5, `${traffic.requests} requests`)
   assert.ok(traffic.bytes < 200 * 1024, `${traffic.bytes} bytes`)
@@ -218,7 +221,8 @@ test('a restart with a disk cache asks for the listing and nothing else', async 
       await reader.settled()
       return reader.run('SELECT count(*) FROM users', [[]])
     })
-    if (!first) assert.deepEqual([traffic.gets, traffic.rounds], [0, 1])
+    // A LIST for each of the two dense levels and one for all above them, at once.
+    if (!first) assert.deepEqual([traffic.gets, traffic.lists], [0, 3])
     await closeReaders()
   }
 })

@@ -104,15 +104,12 @@ export class Poller {
   #schedule(): void {
     if (this.#options.signal.aborted) return
     clearTimeout(this.#timer)
-    const interval = this.#watched ? Math.max(this.#options.interval, WATCHED_INTERVAL_MS) : this.#interval
+    const interval = this.#watched
+      ? Math.max(this.#options.interval, WATCHED_INTERVAL_MS)
+      : pollInterval(this.#options, this.#idle)
     // Jitter, downwards: many readers that began at once do not stay in step, and none waits longer than it was told to.
     this.#timer = setTimeout(() => void this.pollNow(), interval * (0.9 + Math.random() * 0.1))
     this.#timer.unref()
-  }
-
-  get #interval(): number {
-    const { interval, idleInterval } = this.#options
-    return Math.max(interval, Math.min(idleInterval, interval * IDLE_GROWTH ** Math.max(0, this.#idle - IDLE_POLLS)))
   }
 
   async #loop(): Promise<void> {
@@ -233,6 +230,14 @@ export class Poller {
       return { kind: 'rebuilt', state: loaded, reason, message: error.message }
     }
   }
+}
+
+/** Milliseconds to the next poll, jitter left out, after so many in a row that found nothing new. */
+export function pollInterval(
+  { interval, idleInterval }: Pick<PollerOptions, 'interval' | 'idleInterval'>,
+  idle: number,
+): number {
+  return Math.max(interval, Math.min(idleInterval, interval * IDLE_GROWTH ** Math.max(0, idle - IDLE_POLLS)))
 }
 
 type WithoutStart<T> = T extends unknown ? Omit<T, 'startedAt'> : never

@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { pollInterval } from '../../src/replica/chain/poller.js'
+import { resolveOptions } from '../../src/replica/options.js'
+
+const options = (text: string) => resolveOptions(`replica_url=file:///replica\n${text}`)
+
+test('polls come as often as asked for, also while nothing changes, unless a longer interval is allowed', () => {
+  const { pollInterval: interval, idlePollInterval: idleInterval } = options('poll_interval=200ms')
+  for (const idle of [0, 10, 1000]) assert.equal(pollInterval({ interval, idleInterval }, idle), 200)
+})
+
+test('where it is, they come later and later after ten in vain, never later than that', () => {
+  const { pollInterval: interval, idlePollInterval: idleInterval } = options('idle_poll_interval=30s')
+  const intervals = Array.from({ length: 40 }, (_, idle) => pollInterval({ interval, idleInterval }, idle))
+  assert.deepEqual([...new Set(intervals.slice(0, 11))], [1000])
+  for (let i = 11; i < 40; i++) assert.ok(intervals[i]! > intervals[i - 1]! || intervals[i] === 30_000)
+  assert.equal(intervals.at(-1), 30_000)
+})
+
+test('a replica that is looked at seldom is not stale by that', () => {
+  assert.equal(options('idle_poll_interval=10s\nmax_stale=4s').idlePollInterval, 2000)
+  assert.equal(options('idle_poll_interval=10ms').idlePollInterval, 1000, 'never more often than otherwise')
+})
