@@ -50,6 +50,7 @@ test('a connection travels while the local copy is there, which then serves it a
   const db = connect(t, replica.uri)
   const go = (target: string) => value(db, 'SELECT litestream_set_time(?)', target)
   for (const txid of [2, 1, 3]) {
+    await until('the copy is complete', () => replica.stats().hydration === 1)
     go(formatTxid(txid))
     assert.deepEqual(db.prepare('SELECT min(n), max(n), count(v) FROM t').raw().get(), [txid, txid, 2000])
     assert.equal(db.pragma('litestream_hydration_progress', { simple: true }), '100.0')
