@@ -17,14 +17,14 @@ test('a replica that is begun anew has another schema of the same cookie: no old
   const db = connect(t, replica.uri)
   const read = db.prepare('SELECT a.x, b.x FROM a, b').raw()
   assert.deepEqual(read.get(), [1, 2])
+  const events: string[] = []
+  replica.on('reset', ({ code }) => events.push(code))
   await client.delete([{ level: 0, minTxid: 1, maxTxid: 1 }])
   const anew = new History(path.join(directory, 'other.db'), client)
   t.after(() => anew.close())
   anew.time = history.time
   await anew.commit(OTHER)
   assert.equal(value(anew.db, 'PRAGMA schema_version'), value(history.db, 'PRAGMA schema_version'))
-  const events: string[] = []
-  replica.on('reset', ({ code }) => events.push(code))
   await until('the reset is seen', async () => (await replica.sync()) === 1 && events.length === 1)
   assert.deepEqual(read.get(), [3, 4])
   assert.equal(integrity(db), 'ok')
