@@ -75,7 +75,7 @@ test('the worker is ended while it is in native code, many times: nothing crashe
     const others = new Set()
     reader.on('message', (message) => message === 4000 ? right++ : others.add(message))
     let kills = 0
-    while (kills < 16) {
+    while (kills < 8) {
       const worker = started.findLast((each) => each !== reader && each.threadId > 0)
       const before = right
       await turns(kills * 7 % 30)
