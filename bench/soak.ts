@@ -38,14 +38,14 @@ const MEMORY_COLUMNS: readonly Column[] = [
   { key: 'lag', label: 'lag, at most', unit: 's' },
 ]
 
-/** So fast that files go from under the readers all the time. */
+/** So fast that files go from under the readers all the time, and no faster than a state can be restored at its TXID. */
 const COMPACTION: CompactionSettings = {
   ...DEFAULT_COMPACTION_SETTINGS,
   levels: [
     { level: 1, interval: 5000 },
     { level: 2, interval: 20_000 },
   ],
-  l0Retention: 5000,
+  l0Retention: 30_000,
   l0RetentionCheckInterval: 2000,
 }
 
