@@ -10,6 +10,7 @@ export interface ReplicateFlags extends ConfigFlags {
   readonly exec?: string
   readonly logLevel?: string
   readonly restoreIfDbNotExists?: boolean
+  readonly lease?: boolean
   readonly once?: boolean
   readonly forceSnapshot?: boolean
   readonly enforceRetention?: boolean
@@ -33,6 +34,7 @@ export function replicateCommand(): Command {
     .argument('[more...]')
     .option('--exec <command>', 'run a program; replication ends when it does')
     .option('--log-level <level>', `${LOG_LEVELS.join(', ')}; goes before LOG_LEVEL and the file`)
+    .option('--lease', 'write only while the lease in the replica is held, and stand by while another primary holds it')
     .option('--restore-if-db-not-exists', 'restore databases that are not there before replicating')
     .option('--once', 'sync once, wait for the replica, and end')
     .option('--force-snapshot', 'with -once: write a snapshot too')
@@ -87,6 +89,9 @@ async function configFor(
     config = configFromArguments(db, url)
   }
   if (flags.exec) config = { ...config, exec: flags.exec }
+  if (flags.lease) {
+    config = { ...config, databases: config.databases.map((database) => ({ ...database, lease: true })) }
+  }
   if (flags.restoreIfDbNotExists) {
     config = { ...config, databases: config.databases.map((database) => ({ ...database, restoreIfDbNotExists: true })) }
   }
