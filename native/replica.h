@@ -108,7 +108,7 @@ class PinnedView {
   View* const view_;
 };
 
-enum class ReplicaState : int { kOpening = 0, kLive = 1, kStale = 2, kOrphaned = 3, kFailed = 4, kClosed = 5 };
+enum class ReplicaState : int { kOpening = 0, kLive = 1, kStale = 2, kOrphaned = 3, kClosed = 5 };
 
 class Replica {
  public:

@@ -40,7 +40,6 @@ export const STATE_OPENING = 0
 export const STATE_LIVE = 1
 export const STATE_STALE = 2
 export const STATE_ORPHANED = 3
-export const STATE_FAILED = 4
 export const STATE_CLOSED = 5
 
 /** What can be told of a replica at any moment, from any thread, without asking the worker. */

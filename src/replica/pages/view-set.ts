@@ -1,7 +1,7 @@
 import { native } from '../../native.js'
 import type { ChainState } from '../chain/chain.js'
 import type { NativeHydratedFile } from '../native-replica.js'
-import type { PageStore } from './page-store.js'
+import { type PageStore, pageKey } from './page-store.js'
 
 /** One view as the worker knows it: the native view's id, and where its pages are. */
 export interface ReplicaView {
@@ -114,6 +114,14 @@ export class ViewSet {
     const view = { id, state, store, incarnation: this.#incarnation }
     this.#views.set(id, view)
     return view
+  }
+
+  /** The same TXID from other files: pages that are resident stay so. */
+  repoint(view: ReplicaView, state: ChainState): void {
+    view.store.rekey((file, pgno) =>
+      view.state.map.fileOf(pgno) === file ? pageKey(state.map.fileOf(pgno), pgno) : undefined,
+    )
+    view.state = state
   }
 
   /** Every transaction that begins from now on sees it. */
