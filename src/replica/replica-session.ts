@@ -282,7 +282,7 @@ export class ReplicaSession {
     clearTimeout(this.#collecting)
     native.setState(this.id, STATE_CLOSED, 'REPLICA_CLOSED', 'the replica was closed')
     await this.#opening?.catch(() => undefined) // whoever asked for the opening is told
-    await this.#poller?.stopped
+    await this.#poller?.stopped()
     await this.#fetcher?.idle()
     await this.#hydrator?.close()
     await this.#client?.close()

@@ -22,12 +22,13 @@ test('the worker is ended while it starts: an opening is refused or succeeds, an
       const opening = openReplica(process.env.URL, { cacheSize: 2 ** 20 + round })
       await turns(1)
       const pause = round * 8
-      setTimeout(() => started.at(-1).terminate(), pause)
+      const ended = new Promise((resolve) => setTimeout(() => resolve(started.at(-1).terminate()), pause))
       const replica = await opening.catch((error) => {
         if (error.code !== 'WORKER_EXITED') throw error
         return undefined
       })
       await replica?.close()
+      await ended // an end that comes late must not be the next opening's
     }
     const replica = await openReplica(process.env.URL)
     const db = new Database(replica.uri, { readonly: true })
@@ -53,7 +54,16 @@ test('the worker is ended while it is in native code, many times: nothing crashe
       import(workerData.src + '/index.js').then(({ load }) => {
         const Database = createRequire(workerData.src)('better-sqlite3')
         load(new Database(':memory:'))
-        const db = new Database(workerData.uri, { readonly: true })
+        // The worker may be ended while it opens.
+        const open = () => {
+          try {
+            return new Database(workerData.uri, { readonly: true })
+          } catch (error) {
+            if (error.code !== 'SQLITE_CANTOPEN') throw error
+            return open()
+          }
+        }
+        const db = open()
         db.pragma('cache_size=5')
         // The thread that notices first starts the worker anew.
         let worker

@@ -26,7 +26,7 @@ export async function listForLatest(client: ReplicaClient, signal: AbortSignal):
   const rest = await Promise.all(
     long.map(async (level) => {
       const files: LtxFileInfo[] = []
-      const from = level === SNAPSHOT_LEVEL ? 0 : reached + 1
+      const from = level === SNAPSHOT_LEVEL ? 0 : Math.max(1, reached + 1 - span(first[level]))
       for await (const file of client.list(level, { fromTxid: from, signal })) files.push(file)
       return files
     }),
@@ -65,6 +65,11 @@ async function take(listing: AsyncIterable<LtxFileInfo>): Promise<LtxFileInfo[]>
 function reachOf(files: FilesByLevel): number {
   // With a time target a plan ends where the files do, and a gap is no error: what is asked here is just how far they lead.
   return selectPlan(files, { timestamp: Number.POSITIVE_INFINITY }).at(-1)?.maxTxid ?? 0
+}
+
+/** How far before a TXID the file of a level may begin that contains it, judging by those that are known. */
+function span(files: readonly LtxFileInfo[]): number {
+  return files.reduce((widest, file) => Math.max(widest, file.maxTxid - file.minTxid), 0)
 }
 
 function merge(a: readonly LtxFileInfo[], b: readonly LtxFileInfo[]): LtxFileInfo[] {

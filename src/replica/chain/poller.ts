@@ -54,7 +54,7 @@ export class Poller {
   readonly #options: PollerOptions
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
-  #again = false
+  #next: Promise<void> | undefined
   #watched = false
   #polls = 0
   /** Polls in a row that found nothing new. */
@@ -83,20 +83,27 @@ export class Poller {
   }
 
   /** Resolves when no poll is under way any more. */
-  get stopped(): Promise<void> {
-    return this.#running ?? Promise.resolve()
+  async stopped(): Promise<void> {
+    while (this.#running !== undefined) await (this.#next ?? this.#running)
   }
 
-  /** A poll that begins now, or right after the one under way. */
+  /**
+   * Resolves after a poll that begins now or, if one is under way, right after that. All who ask meanwhile share it: whoever waits
+   * waits for two polls at the most, however many go on asking.
+   */
   pollNow(): Promise<void> {
-    if (this.#running !== undefined) {
-      this.#again = true
-      return this.#running
-    }
+    if (this.#next !== undefined) return this.#next
+    if (this.#running === undefined) return this.#start()
+    this.#next = this.#running.then(() => this.#start())
+    return this.#next
+  }
+
+  #start(): Promise<void> {
     clearTimeout(this.#timer)
-    this.#running = this.#loop().finally(() => {
+    this.#next = undefined
+    this.#running = this.#pollOnce().finally(() => {
       this.#running = undefined
-      this.#schedule()
+      if (this.#next === undefined) this.#schedule()
     })
     return this.#running
   }
@@ -112,27 +119,25 @@ export class Poller {
     this.#timer.unref()
   }
 
-  async #loop(): Promise<void> {
-    do {
-      this.#again = false
-      const startedAt = Date.now()
-      let outcome: PollOutcome
-      try {
-        outcome = { startedAt, ...(await this.#poll()) } as PollOutcome
-      } catch (error) {
-        if (this.#options.signal.aborted) return
-        outcome = isLitestreamError(error, 'LTX_GAP')
-          ? { startedAt, kind: 'gap', message: error.message }
-          : { startedAt, kind: 'failed', error: toLitestreamError(error) }
-      }
+  async #pollOnce(): Promise<void> {
+    if (this.#options.signal.aborted) return
+    const startedAt = Date.now()
+    let outcome: PollOutcome
+    try {
+      outcome = { startedAt, ...(await this.#poll()) } as PollOutcome
+    } catch (error) {
       if (this.#options.signal.aborted) return
-      this.#idle = outcome.kind === 'unchanged' ? this.#idle + 1 : 0
-      try {
-        this.#options.onOutcome(outcome)
-      } catch (error) {
-        this.#options.onOutcome({ startedAt, kind: 'failed', error: toLitestreamError(error) })
-      }
-    } while (this.#again)
+      outcome = isLitestreamError(error, 'LTX_GAP')
+        ? { startedAt, kind: 'gap', message: error.message }
+        : { startedAt, kind: 'failed', error: toLitestreamError(error) }
+    }
+    if (this.#options.signal.aborted) return
+    this.#idle = outcome.kind === 'unchanged' ? this.#idle + 1 : 0
+    try {
+      this.#options.onOutcome(outcome)
+    } catch (error) {
+      this.#options.onOutcome({ startedAt, kind: 'failed', error: toLitestreamError(error) })
+    }
   }
 
   async #poll(): Promise<WithoutStart<PollOutcome>> {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { pollInterval } from '../../src/replica/chain/poller.js'
 import { resolveOptions } from '../../src/replica/options.js'
+import { makeSource, openTestReplica } from '../support/replica.js'
 
 const options = (text: string) => resolveOptions(`replica_url=file:///replica\n${text}`)
 
@@ -21,4 +23,18 @@ test('where it is, they come later and later after ten in vain, never later than
 test('a replica that is looked at seldom is not stale by that', () => {
   assert.equal(options('idle_poll_interval=10s\nmax_stale=4s').idlePollInterval, 2000)
   assert.equal(options('idle_poll_interval=10ms').idlePollInterval, 1000, 'never more often than otherwise')
+})
+
+test('whoever asks for a poll waits for two at the most, however many ask after', async (t) => {
+  const { history, url } = await makeSource(t)
+  await history.commit('CREATE TABLE t (n)')
+  const replica = await openTestReplica(t, url)
+  let answered = false
+  const first = replica.sync().then(() => {
+    answered = true
+  })
+  const others = []
+  for (; !answered && others.length < 5000; await turn()) others.push(replica.sync())
+  assert.ok(answered, 'the first is answered while others still ask')
+  await Promise.all([first, ...others])
 })
