@@ -22,6 +22,12 @@ std::shared_ptr<Replica> ReplicaArgument(const Napi::Value& value) { return Regi
 // arrays) and gives empty values. Nobody will see what is returned, but nothing may be written through them.
 bool Made(const Napi::Value& value) { return !value.IsEmpty(); }
 
+Napi::Value Uint32sOf(Napi::Env env, const std::vector<uint32_t>& values) {
+  auto result = Napi::Uint32Array::New(env, values.size());
+  if (!values.empty() && Made(result)) memcpy(result.Data(), values.data(), values.size() * sizeof(uint32_t));
+  return result;
+}
+
 // --- requests ---
 
 Napi::Value AttachWorker(const Napi::CallbackInfo& info) {
@@ -161,9 +167,7 @@ void RetireView(const Napi::CallbackInfo& info) {
 Napi::Value CollectViews(const Napi::CallbackInfo& info) {
   auto replica = ReplicaArgument(info[0]);
   std::vector<uint32_t> left = replica ? replica->Collect() : std::vector<uint32_t>();
-  auto result = Napi::Uint32Array::New(info.Env(), left.size());
-  if (!left.empty() && Made(result)) memcpy(result.Data(), left.data(), left.size() * sizeof(uint32_t));
-  return result;
+  return Uint32sOf(info.Env(), left);
 }
 
 // What is known of a view that an earlier worker made and that a reader still has pinned; undefined if it is gone.
@@ -254,18 +258,14 @@ void SetTrigger(const Napi::CallbackInfo& info) {
 Napi::Value Children(const Napi::CallbackInfo& info) {
   auto cache = *info[0].As<CacheHandle>().Data();
   auto children = BtreeChildren(cache->Data(U32(info[1])), cache->page_size(), U32(info[2]), U32(info[3]));
-  auto result = Napi::Uint32Array::New(info.Env(), children.size());
-  if (!children.empty() && Made(result)) memcpy(result.Data(), children.data(), children.size() * sizeof(uint32_t));
-  return result;
+  return Uint32sOf(info.Env(), children);
 }
 
 // The root pages that the leaf of the schema table in a slot names.
 Napi::Value Roots(const Napi::CallbackInfo& info) {
   auto cache = *info[0].As<CacheHandle>().Data();
   auto roots = SchemaRoots(cache->Data(U32(info[1])), cache->page_size(), U32(info[2]), U32(info[3]));
-  auto result = Napi::Uint32Array::New(info.Env(), roots.size());
-  if (!roots.empty()) memcpy(result.Data(), roots.data(), roots.size() * sizeof(uint32_t));
-  return result;
+  return Uint32sOf(info.Env(), roots);
 }
 
 // The entries of the index leaf in a slot: [rowid, fingerprint of the first column] each.

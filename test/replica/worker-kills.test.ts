@@ -18,10 +18,10 @@ test('the worker is ended while it starts: an opening is refused or succeeds, an
   const { url, history } = await makeSource(t)
   await history.commit('CREATE TABLE t (n); INSERT INTO t VALUES (7)')
   const script = `${START}
-    for (let round = 0; round < 8; round++) {
+    for (let round = 0; round < 24; round++) {
       const opening = openReplica(process.env.URL, { cacheSize: 2 ** 20 + round })
       await turns(1)
-      const pause = round * 8
+      const pause = round * 3
       const ended = new Promise((resolve) => setTimeout(() => resolve(started.at(-1).terminate()), pause))
       const replica = await opening.catch((error) => {
         if (error.code !== 'WORKER_EXITED') throw error
