@@ -1,7 +1,7 @@
 import { isLitestreamError, LitestreamError } from '../errors.js'
 import { formatTxid } from '../ltx/txid.js'
 import type { LtxFileInfo } from '../storage/replica-client.js'
-import type { Chain } from './chain/chain.js'
+import type { Chain, ChainState } from './chain/chain.js'
 import { fileIdentity } from './chain/file-table.js'
 import type { Poller } from './chain/poller.js'
 import { staleState } from './chain/stale-view.js'
@@ -23,20 +23,41 @@ export class LostFiles {
     this.#poller = poller
   }
 
-  /** Points a view at other files. Many requests may find out at once that one is lost: they share a search. */
-  replace(view: ReplicaView, cause: LitestreamError, lost: LtxFileInfo | undefined): Promise<void> {
-    const key = `${view.id}/${lost ? fileIdentity(lost) : ''}`
-    let search = this.#searches.get(key)
-    if (!search) {
-      search = this.#search(view, cause, lost).finally(() => this.#searches.delete(key))
-      this.#searches.set(key, search)
+  /** Points a view at other files. Requests that find out meanwhile that a file is gone share the search: it finds all that are. */
+  async replace(view: ReplicaView, cause: LitestreamError, lost: LtxFileInfo | undefined): Promise<void> {
+    const damaged = isLitestreamError(cause, 'NOT_FOUND') ? undefined : lost
+    const key = `${view.id}/${damaged ? fileIdentity(damaged) : ''}`
+    const running = this.#searches.get(key)
+    if (running !== undefined) {
+      await running
+      // It went only after that search had listed it.
+      if (lost && !damaged && this.#pointsInto(view, lost)) await this.replace(view, cause, lost)
+      return
     }
-    return search
+    const search = this.#search(view, cause, lost).finally(() => this.#searches.delete(key))
+    this.#searches.set(key, search)
+    await search
   }
 
   /** The replica was rebuilt: what is being searched for belongs to the one before. */
   clear(): void {
     this.#searches.clear()
+  }
+
+  /** Views come from one another: what is found for this one is found for the newest, and so for all that follow. */
+  #repoint(view: ReplicaView, state: ChainState): void {
+    const before = view.state.map
+    this.#views.repoint(view, state)
+    const { current } = this.#views
+    if (current === view || current.store !== view.store) return
+    const map = current.state.map.movedAlong(before, state.map)
+    this.#views.repoint(current, { ...current.state, map })
+  }
+
+  #pointsInto(view: ReplicaView, file: LtxFileInfo): boolean {
+    const used = new Set<number>()
+    view.state.map.collectFiles(used)
+    return used.has(this.#chain.files.ordinal(file))
   }
 
   async #search(view: ReplicaView, cause: LitestreamError, lost: LtxFileInfo | undefined): Promise<void> {
@@ -56,7 +77,7 @@ export class LostFiles {
           if (attempt < REPLICA_ATTEMPTS) continue
           throw cause
         }
-        this.#views.repoint(view, state)
+        this.#repoint(view, state)
         return
       } catch (error) {
         // Where nothing takes a damaged file's place, the damage is what a person must hear of.

@@ -126,7 +126,7 @@ test('-exec runs a program, replicates its last commit and passes its status on'
 
 test('a signal goes to the program first; its ending by it is no failure', async (t) => {
   const { file, url } = fixture(t)
-  const daemon = start(['replicate', '-exec', 'sh -c "echo started; sleep 60 & wait"', file, url])
+  const daemon = start(['replicate', '-exec', 'sh -c "echo started; exec sleep 60"', file, url])
   t.after(() => daemon.child.kill('SIGKILL'))
   await until('the program runs', () => daemon.stdout().includes('started'))
   daemon.child.kill('SIGTERM')

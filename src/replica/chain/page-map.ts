@@ -95,6 +95,18 @@ export class PageMap {
     return next
   }
 
+  /** The same versions of pages; those that are where `before` has them are where `after` has them, if it has a place for them. */
+  movedAlong(before: PageMap, after: PageMap): PageMap {
+    const next = new PageMap(this.commit, this.#chunks.slice())
+    for (let pgno = 1; pgno <= this.commit; pgno++) {
+      const file = this.fileOf(pgno)
+      if (file === 0 || file !== before.fileOf(pgno) || file === after.fileOf(pgno)) continue
+      const place = after.find(pgno)
+      if (place.file !== 0) next.#put(pgno, place.file, place.offset, place.size)
+    }
+    return next.freeze()
+  }
+
   /** From now on nobody may change the chunks of this map. */
   freeze(): this {
     this.#frozen = true
