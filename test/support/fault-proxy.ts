@@ -173,11 +173,13 @@ export async function startFaultProxy({ target, tls }: FaultProxyOptions): Promi
   const onRequest = (req: IncomingMessage, res: ServerResponse) => {
     active += 1
     totals.maxConcurrent = Math.max(totals.maxConcurrent, active)
+    const since = totals
     const round = endedRounds + 1
     totals.rounds = Math.max(totals.rounds, round)
     res.once('close', () => {
       active--
-      endedRounds = Math.max(endedRounds, round)
+      // One that was under way at a reset is in no chain that began after it.
+      if (since === totals) endedRounds = Math.max(endedRounds, round)
     })
     // A cut on either side is what this proxy is for: whoever waits is told by a reset connection.
     handle(req, res).catch(() => res.destroy())
