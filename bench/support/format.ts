@@ -4,7 +4,7 @@ import { isSpread } from './stats.js'
 
 /** A number in so few digits as say something. */
 export function formatNumber(value: number, unit: Unit): string {
-  if (unit === 'bytes') return formatBytes(value)
+  if (unit === 'bytes') return value < 0 ? `-${formatBytes(-value)}` : formatBytes(value)
   if (unit === 'count') return Number.isInteger(value) ? value.toLocaleString('en') : value.toFixed(1)
   const size = Math.abs(value)
   if (size >= 1000) return Math.round(value).toLocaleString('en')
