@@ -30,6 +30,7 @@
         "native/worker_napi.cc",
         "native/source_database.cc",
         "native/lz4_frame_napi.cc",
+        "native/page_writer_napi.cc",
         "native/lz4_block.c",
         "native/xxhash_impl.c"
       ],

@@ -6,6 +6,7 @@ namespace litestream {
 void ExportLtxCodec(Napi::Env env, Napi::Object exports);
 void ExportFrameMerger(Napi::Env env, Napi::Object exports);
 void ExportLz4Frame(Napi::Env env, Napi::Object exports);
+void ExportPageWriter(Napi::Env env, Napi::Object exports);
 void ExportWalScan(Napi::Env env, Napi::Object exports);
 void ExportHandle(Napi::Env env, Napi::Object exports);
 void ExportWorker(Napi::Env env, Napi::Object exports);

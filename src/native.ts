@@ -6,6 +6,7 @@ import { LitestreamError } from './errors.js'
 import type { LtxCodecNative } from './ltx/native-codec.js'
 import type { SourceDatabaseNative } from './primary/native-source.js'
 import type { ReplicaHandleNative, ReplicaWorkerNative } from './replica/native-replica.js'
+import type { PageWriterNative } from './restore/native-page-writer.js'
 import type { Lz4FrameNative } from './restore/v3/native-lz4-frame.js'
 import type { WalScanNative } from './wal/native-wal-scan.js'
 
@@ -14,6 +15,7 @@ export interface Native
   extends LtxCodecNative,
     FrameMergerNative,
     Lz4FrameNative,
+    PageWriterNative,
     WalScanNative,
     SourceDatabaseNative,
     ReplicaHandleNative,

@@ -140,7 +140,7 @@ export class Assembly {
     for (let pgno = 1; pgno <= commit; pgno++) {
       if (source[pgno] === 0) continue
       if (owner[pgno] === 0) {
-        await output.write(Uint32Array.of(pgno), zeros, 1, () => true)
+        await output.write({ pgnos: Uint32Array.of(pgno), pages: zeros, count: 1 })
         source[pgno] = 0
       } else if (source[pgno] === ids[owner[pgno]! - 1]) {
         this.#written++
@@ -161,11 +161,9 @@ export class Assembly {
     const share = frames.reduce((sum, i) => sum + layout.index.sizes[i]!, 0) / layout.indexOffset
     const whole = layout.size <= WHOLE_FILE_SIZE || share >= WHOLE_FILE_SHARE
     let written = 0
-    const take = async ({ pgnos, pages, count }: PageBatch) => {
+    const take = async (batch: PageBatch) => {
       throwIfAborted(this.#options.signal, 'restoring')
-      await output.write(pgnos, pages, count, wanted)
-      let n = 0
-      for (let i = 0; i < count; i++) if (wanted(pgnos[i]!)) n++
+      const n = await output.write(batch, wanted)
       written += n
       this.#written += n
       this.#report(owners)

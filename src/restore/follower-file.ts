@@ -150,9 +150,9 @@ export class FollowerFile {
   }
 
   async #write(bytes: () => AsyncIterable<Uint8Array>, label: string, commit: number): Promise<void> {
-    const file = new PageFile(this.#handle, this.#pageSize)
+    const file = new PageFile(this.#handle, this.#path, this.#pageSize)
     const ltx = await decodeLtx(bytes(), label)
-    for await (const { pgnos, pages, count } of ltx.batches) await file.write(pgnos, pages, count, () => true)
+    for await (const batch of ltx.batches) await file.write(batch)
     await file.resize(commit)
     await file.sync()
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import Database from 'better-sqlite3'
@@ -8,6 +8,7 @@ import { isLitestreamError } from '../../src/errors.js'
 import { StateFile } from '../../src/primary/state-file.js'
 import { restore } from '../../src/restore/restore.js'
 import { openReplicaClient } from '../../src/storage/open.js'
+import { smallFileSystem } from '../support/small-file-system.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { until } from '../support/until.js'
 import { App, assertAppState } from './app.js'
@@ -69,26 +70,11 @@ test('the primary is paused: the application goes on, nothing is missed, no snap
   await assertReplicaEquals(url, app.file)
 })
 
-/** Mounts a small file system, where this machine lets us; it is taken away at the end of the test. */
-function smallFileSystem(place: string, size: string): { grow(to: string): void; remove(): void } | undefined {
-  mkdirSync(place)
-  const mount = (...args: string[]) => execFileSync('mount', args, { stdio: 'pipe' })
-  try {
-    mount('-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', place)
-  } catch {
-    return undefined
-  }
-  return {
-    grow: (to) => void mount('-o', `remount,size=${to}`, place),
-    remove: () => void execFileSync('umount', [place]),
-  }
-}
-
 test('the disk is full: told as such, the application is not disturbed, and it goes on once there is room', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const meta = path.join(dir, 'meta')
-  const disk = smallFileSystem(meta, '1m')
+  const disk = smallFileSystem(t, meta, '1m')
   if (!disk) {
     // Without the right to mount: the device that is always full takes the place of the state file.
     execFileSync('ln', ['-s', '/dev/full', path.join(meta, 'primary-state')])
@@ -117,7 +103,6 @@ test('the disk is full: told as such, the application is not disturbed, and it g
     assert.equal(await primary.stop(), 0)
   } finally {
     await primary.kill()
-    disk.remove()
   }
   assert.deepEqual(snapshots(primary), ['first sync'])
   await assertReplicaEquals(url, file)

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { LitestreamError } from '../../src/errors.js'
@@ -17,6 +16,7 @@ import {
   type Source,
   value,
 } from '../support/replica.js'
+import { smallFileSystem } from '../support/small-file-system.js'
 import { until } from '../support/until.js'
 
 const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);
@@ -247,15 +247,9 @@ test('a full disk is reported; reads go on from the store, and so does the filli
   const { history, directory } = source
   await history.commit(SEED)
   const disk = path.join(directory, 'disk')
-  mkdirSync(disk)
-  // A disk of our own needs root, as the servers of the tests do.
-  mount('-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', disk)
-  const copy = path.join(disk, 'copy.db')
-  try {
-    await fillSmallDisk(t, source, copy, () => mount('-o', 'remount,size=16m', disk))
-  } finally {
-    execFileSync('umount', ['-l', disk])
-  }
+  const small = smallFileSystem(t, disk, '256k')
+  assert.ok(small, 'a disk of our own needs root, as the servers of the tests do')
+  await fillSmallDisk(t, source, path.join(disk, 'copy.db'), () => small.grow('16m'))
 })
 
 async function fillSmallDisk(t: TestContext, source: Source, copy: string, makeRoom: () => void): Promise<void> {
@@ -271,10 +265,6 @@ async function fillSmallDisk(t: TestContext, source: Source, copy: string, makeR
   assertCopy(source, copy)
   db.close()
   await replica.close()
-}
-
-function mount(...args: string[]): void {
-  execFileSync('mount', args)
 }
 
 test('damage that no ranged read can see: the file checksum tells, and another file has the pages', async (t) => {

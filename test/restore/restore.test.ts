@@ -3,10 +3,12 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync,
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
+import { isLitestreamError } from '../../src/errors.js'
 import { formatFileName } from '../../src/ltx/file-name.js'
 import { hydrateFile, type RestoreProgress, restore } from '../../src/restore/restore.js'
 import { openReplicaClient } from '../../src/storage/open.js'
 import { History, hashFile } from '../support/history.js'
+import { smallFileSystem } from '../support/small-file-system.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 
 async function fixture(t: TestContext, pageSize = 4096) {
@@ -219,4 +221,24 @@ test('a small file costs one request, a large one a few', async (t) => {
   // 41 small files; of the large one its end, its header, and three segments of 2 MiB.
   assert.equal(after.GET.requests - before.GET.requests, 41 + 2 + 3)
   assert.equal(after.HEAD.requests - before.HEAD.requests, 0)
+})
+
+test('a full disk: told as such, with the file, and nothing is left', async (t) => {
+  const { dir, client, history } = await fixture(t)
+  await history.commit('CREATE TABLE t (v BLOB)')
+  await history.commit('INSERT INTO t VALUES (randomblob(1000000))')
+  const disk = path.join(dir, 'disk')
+  const small = smallFileSystem(t, disk, '512k')
+  assert.ok(small, 'a disk of our own needs root, as the servers of the tests do')
+  const output = path.join(disk, 'restored.db')
+  await assert.rejects(restore(client, { output }), (error) => {
+    assert.ok(isLitestreamError(error, 'DISK_FULL'))
+    assert.match(error.message, /restored\.db/)
+    assert.match(error.hint ?? '', /room/)
+    return true
+  })
+  assert.deepEqual(readdirSync(disk), [])
+  small.grow('8m')
+  await restore(client, { output })
+  assert.equal(hashFile(output), history.hashes.get(2))
 })
