@@ -129,13 +129,13 @@ class Storm {
     return ComparedReader.open({ oracle: this.#oracle, counts: this.#counts, connect, allowed: /^/ })
   }
 
-  /** An opening may be refused while the worker is away. */
+  /** An opening, and its first read, may be refused while the worker is away or the store fails. */
   async #thread(uri: string): Promise<ReaderThread> {
     return until('a connection is open', async () => {
       try {
         return await ReaderThread.open(this.#t, uri, [`PRAGMA cache_size=${this.#random.pick([5, 50, 2000])}`])
       } catch (error) {
-        if ((error as { code?: string }).code !== 'SQLITE_CANTOPEN') throw error
+        if (!/^SQLITE_(CANTOPEN|IOERR)/.test((error as { code?: string }).code ?? '')) throw error
         return undefined
       }
     })
