@@ -4,7 +4,7 @@ import { openReplicaClient } from '../storage/open.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
 import { Chain, type ChainState } from './chain/chain.js'
 import { firstState } from './chain/first-state.js'
-import { Poller, type PollOutcome } from './chain/poller.js'
+import { LOOK_INTERVAL_MS, Poller, type PollOutcome } from './chain/poller.js'
 import { exactState, unavailable } from './chain/stale-view.js'
 import { parseTravelTarget } from './chain/travel-target.js'
 import { StoreContact } from './contact.js'
@@ -143,6 +143,8 @@ export class ReplicaSession {
       interval: this.#options.pollInterval,
       wholeFiles: () => this.#filePages.wholeFiles(this.#store),
       idleInterval: this.#options.idlePollInterval,
+      // A view must not be older, unnoticed, than it may be.
+      lookInterval: Math.min(LOOK_INTERVAL_MS, this.#options.maxStale / 2),
       signal,
       state: () => this.#views.current.state,
       onOutcome: (outcome) => this.#onPoll(outcome),
@@ -242,7 +244,7 @@ export class ReplicaSession {
       const target = parseTravelTarget(request.text, Date.now())
       const state = await this.#chain.load(target)
       // Connections that go to the same TXID share its view.
-      const there = this.#views.at(state.txid)
+      const there = this.#views.at(state)
       const view = there ?? this.#views.addTravelled(state, this.#storeFor(state.pageSize))
       native.completeTravel(request.id, view.id)
       if (!there) this.#views.retire(view)
@@ -370,6 +372,7 @@ export class ReplicaSession {
 
   #rebuild(state: ChainState, reset: boolean): void {
     if (reset) this.#views.reincarnate()
+    else this.#views.distrustSchema() // the database may have become another one in what was not seen
     this.#lost.clear()
     this.#store = this.#storeFor(state.pageSize)
     this.#hydrator?.restart(state, reset)

@@ -101,9 +101,9 @@ export interface ReplicaClient {
   list(level: number, options?: ListOptions): AsyncIterable<LtxFileInfo>
   /**
    * The files of a level and of all above it, in (level, min, max) order, for the price of one level's; absent where each level has
-   * to be asked for.
+   * to be asked for. `fromTxid` is of the first level.
    */
-  listUpwards?(level: number, options?: RequestOptions): AsyncIterable<LtxFileInfo>
+  listUpwards?(level: number, options?: ListOptions): AsyncIterable<LtxFileInfo>
   /** Reads a piece into memory; the piece must lie inside the file. */
   read(file: LtxFileRef, range: ByteRange, options?: ReadOptions): Promise<ReadResult>
   /** The whole file, or all from `offset` on, as a stream; a broken body continues where it stopped. */

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
-import path from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { Chain, type ChainState } from '../../src/replica/chain/chain.js'
 import { Poller, type PollOutcome } from '../../src/replica/chain/poller.js'
 import type { LtxFileInfo, ReplicaClient } from '../../src/storage/replica-client.js'
 import { compactRange } from '../support/compact.js'
-import { History } from '../support/history.js'
-import { makeSource, type Source } from '../support/replica.js'
+import { beginAnew, pollerAt } from '../support/poller-at.js'
+import { makeSource } from '../support/replica.js'
 
 /** A real replica whose listing does not show some of its files yet, as that of an eventually consistent store. */
 function lagging(client: ReplicaClient, hidden: (file: LtxFileInfo) => boolean): ReplicaClient {
@@ -66,42 +65,12 @@ test('a listing that lags behind is told of as such: not a reset, not a way back
   assert.equal(outcome.state.txid, 4)
 })
 
-/** A poller whose chain begins where the source is now. */
-async function pollerAt(client: ReplicaClient): Promise<() => Promise<PollOutcome>> {
-  const { signal } = new AbortController()
-  const chain = new Chain(client, signal)
-  const state = await chain.load()
-  const outcomes: PollOutcome[] = []
-  const poller = new Poller({
-    chain,
-    client,
-    interval: 3_600_000,
-    idleInterval: 3_600_000,
-    signal,
-    state: () => state,
-    onOutcome: (outcome) => outcomes.push(outcome),
-  })
-  return async () => {
-    await poller.pollNow()
-    return outcomes.at(-1) as PollOutcome
-  }
-}
-
-/** The replica is emptied, and a younger one with as many TXIDs and one more takes its place. */
-async function beginAnew(t: TestContext, { client, directory, history }: Source, files: LtxFileInfo[]): Promise<void> {
-  await client.delete(files)
-  const other = new History(path.join(directory, 'other.db'), client)
-  t.after(() => other.close())
-  other.time = history.time
-  for (let n = 0; n <= history.txid; n++) await other.commit(`CREATE TABLE other${n} (x)`)
-}
-
 test('a replica that is begun anew behind a compacted file and has come farther is no continuation', async (t) => {
   const source = await makeSource(t)
   for (let n = 1; n <= 3; n++) await source.history.commit(`CREATE TABLE t${n} (x)`)
   const compacted = await compactRange(source, 1, 1, 3)
   await source.client.delete([1, 2, 3].map((txid) => ({ level: 0, minTxid: txid, maxTxid: txid })))
-  const poll = await pollerAt(source.client)
+  const { poll } = await pollerAt(source.client)
   assert.equal((await poll()).kind, 'unchanged')
   await beginAnew(t, source, [compacted])
   const outcome = await poll()
@@ -130,7 +99,7 @@ test('a replica that is begun anew while its levels are listed is no continuatio
       }
     },
   })
-  const poll = await pollerAt(torn)
+  const { poll } = await pollerAt(torn)
   anew = beginAnew(t, source, [snapshot])
   const outcome = await poll()
   assert.equal(outcome.kind, 'failed')
@@ -140,7 +109,7 @@ test('a replica all of whose known files were replaced meanwhile is not reported
   const source = await makeSource(t)
   const { client, history } = source
   for (let n = 1; n <= 3; n++) await history.commit(`CREATE TABLE t${n} (x)`)
-  const poll = await pollerAt(client)
+  const { poll } = await pollerAt(client)
   await compactRange(source, 1, 1, 2)
   for (let n = 4; n <= 6; n++) await history.commit(`CREATE TABLE t${n} (x)`)
   await history.snapshot()

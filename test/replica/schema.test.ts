@@ -56,3 +56,21 @@ test('a database that took the place of another under the same TXIDs, now and wh
   value(db, "SELECT litestream_set_time('LATEST')")
   assert.deepEqual(read.get(), [3, 4])
 })
+
+test('a database that took the place of another where the way to it is lost has another schema', async (t) => {
+  const { url, history, client, directory } = await makeSource(t)
+  await history.commit(ONE)
+  const replica = await openTestReplica(t, url)
+  const db = connect(t, replica.uri)
+  const read = db.prepare('SELECT a.x, b.x FROM a, b').raw()
+  assert.deepEqual(read.get(), [1, 2])
+  const other = new History(path.join(directory, 'other.db'), client)
+  t.after(() => other.close())
+  other.txid = history.txid + 1
+  other.time = history.time
+  // TXID 2 is missing: TXID 3 is known by its snapshot alone.
+  await other.commit(OTHER)
+  await other.snapshot()
+  await until('TXID 3 is seen', async () => (await replica.sync()) === 3)
+  assert.deepEqual(read.get(), [3, 4])
+})

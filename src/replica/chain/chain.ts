@@ -163,6 +163,18 @@ export class Chain {
     return files
   }
 
+  /** The files of level 1 from a TXID on, and all files of the levels above. */
+  async listCompacted(fromTxid: number): Promise<LtxFileInfo[]> {
+    const upwards = this.#client.listUpwards?.(1, { fromTxid, signal: this.#signal })
+    if (!upwards) {
+      const levels = LEVELS.slice(1).map((level) => this.list(level, level === 1 ? fromTxid : 0))
+      return (await Promise.all(levels)).flat()
+    }
+    const files: LtxFileInfo[] = []
+    for await (const file of upwards) files.push(file)
+    return files
+  }
+
   async listAll(): Promise<LtxFileInfo[][]> {
     return listLevels(this.#client, this.#signal)
   }

@@ -1,9 +1,9 @@
 import { isLitestreamError, LitestreamError, toLitestreamError } from '../../errors.js'
 import { formatTxid } from '../../ltx/txid.js'
-import type { FilesByLevel } from '../../restore/plan.js'
+import { type FilesByLevel, selectPlan } from '../../restore/plan.js'
 import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js'
 import { type Chain, type ChainState, type Extension, farthestTxid, selectExtension } from './chain.js'
-import { fileLabel } from './file-table.js'
+import { fileIdentity, fileLabel } from './file-table.js'
 
 export type PollOutcome = { readonly startedAt: number } & (
   | { readonly kind: 'unchanged' }
@@ -29,8 +29,11 @@ const IDLE_POLLS = 10
 const IDLE_GROWTH = 1.5
 /** With a watch, polling only makes up for a lost notification. */
 const WATCHED_INTERVAL_MS = 5000
-/** A state that ends in a compacted file has no raw file to look for: its own level is looked at every so many polls. */
-const ANCHOR_CHECK_POLLS = 10
+/**
+ * A state that ends in a compacted file has no raw file to look for: the compacted levels are looked at, too, once that was so long
+ * ago. Raw files live longer than this (five minutes, unless told otherwise), so that none can come and go between two looks.
+ */
+export const LOOK_INTERVAL_MS = 25_000
 
 export interface PollerOptions {
   readonly chain: Chain
@@ -39,6 +42,8 @@ export interface PollerOptions {
   readonly interval: number
   /** Milliseconds that it grows to while nothing new comes. */
   readonly idleInterval: number
+  /** Milliseconds after which the compacted levels are looked at again, where the newest known file is one of them. */
+  readonly lookInterval?: number
   readonly signal: AbortSignal
   /** New files up to this size are read whole, with the pages that changed. Bytes. */
   readonly wholeFiles?: () => number
@@ -48,7 +53,7 @@ export interface PollerOptions {
 
 /**
  * Looks for what is new: one LIST of level 0 from the newest known file on. That this file is listed too shows that the replica is
- * still the one we know; where it is not, every level is looked at.
+ * still the one we know, and that no raw file after it is gone; where it is not, every level is looked at.
  */
 export class Poller {
   readonly #options: PollerOptions
@@ -56,7 +61,8 @@ export class Poller {
   #running: Promise<void> | undefined
   #next: Promise<void> | undefined
   #watched = false
-  #polls = 0
+  /** When all levels were last seen to have nothing newer. */
+  #lookedAt = Date.now()
   /** Polls in a row that found nothing new. */
   #idle = 0
 
@@ -146,7 +152,8 @@ export class Poller {
     const { anchor } = state
     const raw = await chain.list(0, anchor.level === 0 ? anchor.minTxid : state.txid + 1)
     const next = raw.filter((file) => file.maxTxid > state.txid)
-    const known = anchor.level === 0 ? raw.some((file) => same(file, anchor)) : await this.#anchorStands(anchor)
+    const known =
+      anchor.level === 0 ? raw.some((file) => same(file, anchor)) : next.length > 0 || (await this.#isNewest(state))
     if (!known || !contiguous(next, state.txid)) return this.#survey(state)
     if (next.length === 0) return { kind: 'unchanged' }
     try {
@@ -161,10 +168,17 @@ export class Poller {
     }
   }
 
-  async #anchorStands(anchor: LtxFileInfo): Promise<boolean> {
-    if (this.#polls++ % ANCHOR_CHECK_POLLS !== 0) return true
-    const files = await this.#options.chain.list(anchor.level, anchor.minTxid)
-    return files.some((file) => same(file, anchor))
+  /**
+   * Whether the compacted file that the state ends in is there and none leads farther. Raw files alone do not tell: those of a time in
+   * which nobody looked may have been compacted and removed, and a replica that was begun anew may have none beyond it.
+   */
+  async #isNewest(state: ChainState): Promise<boolean> {
+    const lookedAt = Date.now()
+    if (lookedAt - this.#lookedAt < (this.#options.lookInterval ?? LOOK_INTERVAL_MS)) return true
+    const files = await this.#options.chain.listCompacted(state.anchor.minTxid)
+    const newest = files.some((file) => same(file, state.anchor)) && files.every((file) => file.maxTxid <= state.txid)
+    if (newest) this.#lookedAt = lookedAt
+    return newest
   }
 
   /**
@@ -185,7 +199,9 @@ export class Poller {
   /** Every level is listed: what is the replica now, and is it the one we know? */
   async #survey(state: ChainState): Promise<WithoutStart<PollOutcome>> {
     const { chain } = this.#options
+    const lookedAt = Date.now()
     const files = await chain.listAll()
+    this.#lookedAt = lookedAt
     const farthest = farthestTxid(files)
     // A listing may lag behind the store. That the replica was begun anew is believed only when our newest file is really gone.
     const { anchor } = state
@@ -217,11 +233,13 @@ export class Poller {
     }
     try {
       const plan = selectExtension(files, state.txid)
-      if (plan.length === 0) return { kind: 'moved', state: await chain.load() }
-      const extension = await chain.extend(state, plan)
-      // Levels are not listed in one instant: files of a replica that was begun anew meanwhile may be among those that follow. It was
-      // emptied first, so they are not if what is known still stands now that they have been read.
-      if (await chain.stands(proof)) return { kind: 'advanced', extension }
+      const outcome: WithoutStart<PollOutcome> =
+        plan.length === 0
+          ? { kind: 'moved', state: await this.#elsewhere(state, files) }
+          : { kind: 'advanced', extension: await chain.extend(state, plan) }
+      // Levels are not listed in one instant: files of a replica that was begun anew meanwhile may be among those that were read. It
+      // was emptied first, so they are not if what is known still stands now.
+      if (await chain.stands(proof)) return outcome
       throw new LitestreamError('UNAVAILABLE', `${fileLabel(proof)} went while the files after it were read`, {
         file: fileLabel(proof),
         hint: 'The replica is looked at again.',
@@ -235,6 +253,25 @@ export class Poller {
       return { kind: 'rebuilt', state: loaded, reason, message: error.message }
     }
   }
+
+  /**
+   * The same state from the files that are listed now. Exactly the same: views stand for a TXID and take their pages from here, so
+   * what was written since the listing must not be in it.
+   */
+  async #elsewhere(state: ChainState, files: FilesByLevel): Promise<ChainState> {
+    const plan = selectPlan(files, { txid: state.txid })
+    if (plan.length === 0) selectPlan(files) // throws the gap, if that is why
+    const moved = plan.length === 0 ? undefined : await this.#options.chain.loadPlan(plan)
+    const is = (key: 'timestamp' | 'pageSize' | 'commit') => moved?.[key] === state[key]
+    if (moved && is('timestamp') && is('pageSize') && is('commit')) return moved
+    throw new LitestreamError(
+      'UNAVAILABLE',
+      `no set of the files that are listed leads to TXID ${formatTxid(state.txid)}`,
+      {
+        hint: 'The replica is looked at again.',
+      },
+    )
+  }
 }
 
 /** Milliseconds to the next poll, jitter left out, after so many in a row that found nothing new. */
@@ -247,11 +284,18 @@ export function pollInterval(
 
 type WithoutStart<T> = T extends unknown ? Omit<T, 'startedAt'> : never
 
-/** The newest listed file that was known before: while it stands, the replica is the one we know. */
-function knownFile(files: FilesByLevel, state: ChainState, chain: Chain): LtxFileInfo | undefined {
+/**
+ * The newest listed file that the state is made of: while it stands, the replica is the one we know. Files that are known for another
+ * reason prove nothing: a time traveller may have met those of a new replica before a poll has.
+ */
+function knownFile(files: FilesByLevel, { txid, map, anchor }: ChainState, chain: Chain): LtxFileInfo | undefined {
+  const ordinals = new Set<number>()
+  map.collectFiles(ordinals)
+  const known = new Set([...ordinals].filter(Boolean).map((ordinal) => fileIdentity(chain.files.get(ordinal))))
+  known.add(fileIdentity(anchor))
   return files
     .flat()
-    .filter((file) => file.maxTxid <= state.txid && chain.files.has(file))
+    .filter((file) => file.maxTxid <= txid && known.has(fileIdentity(file)))
     .reduce<LtxFileInfo | undefined>((best, file) => (best && best.maxTxid >= file.maxTxid ? best : file), undefined)
 }
 

@@ -48,10 +48,12 @@ export class ViewSet {
     return this.#views.get(id)
   }
 
-  /** A view of this life of the replica at a TXID, the newest one included. */
-  at(txid: number): ReplicaView | undefined {
+  /** A view of this state, the newest one included. Its time is compared, too: no poll may have seen yet that the replica was begun anew. */
+  at({ txid, timestamp }: Pick<ChainState, 'txid' | 'timestamp'>): ReplicaView | undefined {
     for (const view of this.#views.values()) {
-      if (view.id !== 0 && view.state.txid === txid && view.incarnation === this.#incarnation) return view
+      const { state } = view
+      const same = state.txid === txid && state.timestamp === timestamp
+      if (view.id !== 0 && same && view.incarnation === this.#incarnation) return view
     }
     return undefined
   }

@@ -92,15 +92,17 @@ export class S3ReplicaClient implements ReplicaClient {
     }
   }
 
-  async *listUpwards(level: number, { signal }: RequestOptions = {}): AsyncIterable<LtxFileInfo> {
+  async *listUpwards(level: number, { fromTxid = 0, signal }: ListOptions = {}): AsyncIterable<LtxFileInfo> {
     const subject = this.#subject('LIST', 'listing', `${this.#path}/`, signal)
-    const from = s3LevelPrefix(this.#path, level)
+    const prefix = s3LevelPrefix(this.#path, level)
+    const from = fromTxid > 0 ? prefix + firstName(fromTxid) : prefix
     for await (const object of listObjects(this.#requests, subject, `${this.#path}/`, from)) {
       const { Key = '', Size = 0, LastModified } = object
       const file = parseS3Key(this.#path, Key)
       // Keys come in order: the levels, then whatever else lies there.
       if (file === 'beyond') return
-      if (file) yield { ...file, size: Size, createdAt: LastModified?.getTime() ?? 0 }
+      if (!file || (file.level === level && file.minTxid < fromTxid)) continue
+      yield { ...file, size: Size, createdAt: LastModified?.getTime() ?? 0 }
     }
   }
 

@@ -38,6 +38,11 @@ export function listings(backend: Backend): void {
       for (const level of [1, 2, 3, 4, 5, 6, 7, 8, 9]) levels.push(...(await collect(each.list(level))))
       assert.deepEqual(await collect(each.listUpwards(1)), levels, 'a level and all above it at once')
       assert.deepEqual(await collect(each.listUpwards(2)), levels.slice(-1))
+      assert.deepEqual(
+        await collect(each.listUpwards(1, { fromTxid: 2 })),
+        levels.slice(2),
+        'of the first from a TXID on',
+      )
     }
   })
 
