@@ -127,6 +127,7 @@ export class ReplicaSession {
         files: () => this.#chain.files,
         signal,
         reresolve: (view, cause, lost) => this.#lost.replace(view, cause, lost),
+        onReopened: () => this.#publishAnew(this.#views.current.state),
         onHydrated: () => this.#emit({ type: 'hydrated', path: hydrate }),
         onError: (error) => this.#emit({ type: 'error', code: error.code, message: error.message }),
       })
@@ -376,10 +377,15 @@ export class ReplicaSession {
     this.#lost.clear()
     this.#store = this.#storeFor(state.pageSize)
     this.#hydrator?.restart(state, reset)
+    this.#publishAnew(state)
+    this.#emit({ type: 'advance', txid: state.txid, timestamp: state.timestamp })
+  }
+
+  /** A view that has nothing in common with the one before, and reads from the local copy that there is now. */
+  #publishAnew(state: ChainState): void {
     const view = this.#views.add(state, this.#store, this.#hydrator?.file ?? null)
     this.#hydrator?.adopt(view)
     this.#views.publish(view)
-    this.#emit({ type: 'advance', txid: state.txid, timestamp: state.timestamp })
   }
 }
 

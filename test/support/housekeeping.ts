@@ -30,11 +30,11 @@ async function compactSome({ client }: Source, random: Random): Promise<number> 
 }
 
 /** Retention in a hurry: what a snapshot or a compacted file covers may go at once. */
-async function dropSome({ client, history }: Source, random: Random): Promise<number> {
+async function dropSome({ client }: Source, random: Random): Promise<number> {
   const compacted = (await listLevel(client, 1, 0, undefined)).at(-1)?.maxTxid ?? 0
   const snapshots = await listLevel(client, 9, 0, undefined)
   const snapshot = snapshots.at(-1)?.maxTxid ?? 0
-  const covered = Math.min(Math.max(compacted, snapshot), history.txid - 1)
+  const covered = Math.max(compacted, snapshot)
   const raw = await listLevel(client, 0, 0, undefined)
   const old: LtxFileInfo[] = raw.filter((file) => file.maxTxid <= covered).slice(0, random.integer(1, 20))
   for (const level of random.chance(0.5) ? COMPACTED : []) {

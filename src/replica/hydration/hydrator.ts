@@ -36,6 +36,8 @@ export interface HydratorOptions {
   /** Points a view at other files, because one of its files is gone or damaged. */
   readonly reresolve: Reresolve
   readonly onHydrated: () => void
+  /** A new file could be opened after all: views that are made from now on may read from it. Must `adopt` one. */
+  readonly onReopened: () => void
   readonly onError: (error: LitestreamError) => void
 }
 
@@ -49,7 +51,8 @@ export interface HydratorOptions {
  * TXID or later, and the file that provides the page now ends at or before it.
  */
 export class Hydrator {
-  file: NativeHydratedFile
+  /** Null while a new one could not be opened in the place of the old: nothing is read from a copy then. */
+  file: NativeHydratedFile | null
   readonly #options: HydratorOptions
   readonly #queue: PQueue
   #present: PageSet
@@ -115,23 +118,32 @@ export class Hydrator {
 
   /** The view's pages have nothing in common with the file any more. */
   restart(state: ChainState, reset: boolean): void {
-    if (!reset && state.pageSize === this.#view?.state.pageSize) {
+    if (!reset && this.file && state.pageSize === this.#view?.state.pageSize) {
       this.#present = new PageSet()
       this.#complete = false
       return
     }
-    const file = native.openHydrated(this.#options.replica, this.#options.path, state.pageSize, true)
-    if (typeof file === 'number') {
-      this.#options.onError(openError(this.#options.path, file))
-      return
-    }
-    native.closeHydrated(this.file)
-    this.file = file
-    this.#meta.begunAnew()
+    // Nothing of the old file is what the new state wants, whether or not there can be a new one.
+    const old = this.file
+    this.file = null
     this.#present = new PageSet()
     this.#used = new PageSet()
     this.#capacity = 0
     this.#complete = false
+    try {
+      this.#openFresh(state.pageSize)
+    } catch (error) {
+      this.#options.onError(error as LitestreamError)
+    }
+    if (old) native.closeHydrated(old)
+  }
+
+  #openFresh(pageSize: number): void {
+    const { replica, path } = this.#options
+    const file = native.openHydrated(replica, path, pageSize, true)
+    if (typeof file === 'number') throw openError(path, file)
+    this.file = file
+    this.#meta.begunAnew()
   }
 
   /** Called after every poll: what may be written now is written. */
@@ -146,7 +158,7 @@ export class Hydrator {
     try {
       await this.#saveMeta()
     } finally {
-      native.closeHydrated(this.file)
+      if (this.file) native.closeHydrated(this.file)
     }
   }
 
@@ -175,10 +187,15 @@ export class Hydrator {
   async #fill(): Promise<void> {
     let retried = false
     for (;;) {
+      if (this.#view && !this.file && !this.#closed) {
+        this.#openFresh(this.#view.state.pageSize)
+        this.#options.onReopened()
+      }
       const view = this.#view
-      if (!view || this.#closed) return
+      const { file } = this
+      if (!view || !file || this.#closed) return
       this.#resize(view.state.commit)
-      const wanted = this.#missing(view)
+      const wanted = this.#missing(view, file)
       if (wanted.length === 0) break
       this.#reading = new Set(wanted.map(({ file }) => file))
       const whole = await this.#wholeFiles(wanted)
@@ -188,9 +205,11 @@ export class Hydrator {
       const needed = new Set(wanted.map(({ file, pgno }) => pageKey(file, pgno)))
       const results = await Promise.allSettled(
         planFetch(pages, undefined, RANGE).map((range) =>
-          this.#queue.add(() => this.#fetch(range, needed, whole.get(range.file))),
+          this.#queue.add(() => this.#fetch(file, range, needed, whole.get(range.file))),
         ),
       )
+      // Begun anew meanwhile: what was read is of no use, and of no file all.
+      if (this.file !== file) continue
       if (results.every(({ status }) => status === 'fulfilled')) results.push(...(await this.#verify(whole)))
       const failed = results.find((result) => result.status === 'rejected')
       if (!failed) {
@@ -264,9 +283,9 @@ export class Hydrator {
   }
 
   /** Pages of the current view that the file does not have and that nobody else reads from it. */
-  #missing(view: ReplicaView): WantedPage[] {
+  #missing(view: ReplicaView, file: NativeHydratedFile): WantedPage[] {
     const { commit, pageSize, map } = view.state
-    const alone = native.sharingViews(this.#options.replica, this.file) <= 1
+    const alone = native.sharingViews(this.#options.replica, file) <= 1
     const lock = lockPgno(pageSize)
     const wanted: WantedPage[] = []
     for (let pgno = this.#present.firstMissing(1); pgno <= commit; pgno = this.#present.firstMissing(pgno + 1)) {
@@ -277,10 +296,14 @@ export class Hydrator {
     return wanted
   }
 
-  async #fetch(range: FetchRange, needed: ReadonlySet<number>, whole: WholeFile | undefined): Promise<void> {
-    if (this.#closed) return
+  async #fetch(
+    file: NativeHydratedFile,
+    range: FetchRange,
+    needed: ReadonlySet<number>,
+    whole: WholeFile | undefined,
+  ): Promise<void> {
+    if (this.#closed || this.file !== file) return
     const { client, files, signal } = this.#options
-    const { file } = this
     const info = files().get(range.file)
     const { data, fileSize } = await client.read(info, { offset: range.offset, length: range.length }, { signal })
     if (fileSize !== info.size) throw replaced(info, fileSize)
@@ -337,8 +360,8 @@ export class Hydrator {
 
   async #saveMeta(): Promise<void> {
     const view = this.#view
-    if (!view) return
     const { file } = this
+    if (!view || !file) return
     await this.#meta.save(view.state, this.#options.files(), this.#present, async () => {
       const errno = await native.syncHydrated(file)
       if (errno !== 0) throw openError(this.#options.path, errno)
@@ -346,7 +369,7 @@ export class Hydrator {
   }
 
   #resize(commit: number): void {
-    if (commit <= this.#capacity) return
+    if (commit <= this.#capacity || !this.file) return
     const errno = native.resizeHydrated(this.file, commit)
     if (errno !== 0) throw openError(this.#options.path, errno)
     this.#capacity = commit
