@@ -58,8 +58,10 @@ test('a listing that lags behind is told of as such: not a reset, not a way back
   await history.commit('CREATE TABLE t6 (x)')
   assert.equal((await poll()).kind, 'advanced')
   assert.equal(state.txid, 6)
-  // Really gone: that is a reset.
+  // Really gone: that is a reset, once it has been seen three times.
   await client.delete([5, 6].map((txid) => ({ level: 0, minTxid: txid, maxTxid: txid })))
+  assert.equal((await poll()).kind, 'failed')
+  assert.equal((await poll()).kind, 'failed')
   const outcome = await poll()
   assert.ok(outcome.kind === 'rebuilt' && outcome.reason === 'reset')
   assert.equal(outcome.state.txid, 4)
@@ -117,4 +119,19 @@ test('a replica all of whose known files were replaced meanwhile is not reported
   const outcome = await poll()
   assert.ok(outcome.kind === 'rebuilt' && outcome.reason === 'replaced')
   assert.equal(outcome.state.txid, 6)
+})
+
+test('a listing that does not show yet what the newest file was compacted to is no way back', async (t) => {
+  const source = await makeSource(t)
+  const { client, history } = source
+  for (let n = 1; n <= 3; n++) await history.commit(`CREATE TABLE t${n} (x)`)
+  let hidden = true
+  const { poll } = await pollerAt(lagging(client, ({ level }) => level === 1 && hidden))
+  await compactRange(source, 1, 3, 3)
+  await client.delete([{ level: 0, minTxid: 3, maxTxid: 3 }])
+  const outcome = await poll()
+  assert.ok(outcome.kind === 'failed', outcome.kind)
+  assert.match(outcome.error.message, /went back from TXID 0000000000000003 to 0000000000000002/)
+  hidden = false
+  assert.equal((await poll()).kind, 'moved')
 })

@@ -35,6 +35,9 @@ const WATCHED_INTERVAL_MS = 5000
  */
 export const LOOK_INTERVAL_MS = 25_000
 
+/** Looks in a row that must find a replica gone back, none of whose files is younger, before that is believed. */
+const GONE_BACK_LOOKS = 3
+
 export interface PollerOptions {
   readonly chain: Chain
   readonly client: ReplicaClient
@@ -63,6 +66,8 @@ export class Poller {
   #watched = false
   /** When all levels were last seen to have nothing newer. */
   #lookedAt = Date.now()
+  /** Looks in a row at all levels that found the replica gone back. */
+  #goneBack = 0
   /** Polls in a row that found nothing new. */
   #idle = 0
 
@@ -155,6 +160,7 @@ export class Poller {
     const known =
       anchor.level === 0 ? raw.some((file) => same(file, anchor)) : next.length > 0 || (await this.#isNewest(state))
     if (!known || !contiguous(next, state.txid)) return this.#survey(state)
+    this.#goneBack = 0
     if (next.length === 0) return { kind: 'unchanged' }
     try {
       const extension = await chain.extend(state, next, this.#options.wholeFiles?.())
@@ -213,19 +219,21 @@ export class Poller {
       })
     }
     if (farthest === 0) return { kind: 'gap', message: 'the replica has no files any more' }
+    this.#goneBack = farthest < state.txid ? this.#goneBack + 1 : 0
     if (farthest < state.txid) {
-      return {
-        kind: 'rebuilt',
-        state: await chain.load(),
-        reason: 'reset',
-        message: `the replica went back from TXID ${formatTxid(state.txid)} to ${formatTxid(farthest)}: it was begun anew`,
+      const message = `the replica went back from TXID ${formatTxid(state.txid)} to ${formatTxid(farthest)}`
+      // Files that were all there before: a listing may not show yet what our newest file, which is gone, was compacted to.
+      if (this.#goneBack < GONE_BACK_LOOKS && (await this.#isOlder(files, state))) {
+        throw new LitestreamError('UNAVAILABLE', message, { hint: 'It may be begun anew; it is looked at again.' })
       }
+      const loaded = await this.#load(farthest)
+      return { kind: 'rebuilt', state: loaded, reason: 'reset', message: `${message}: it was begun anew` }
     }
     // A file that was known before and still stands shows that this is the same history.
     const proof = knownFile(files, state, chain)
     if (!proof) {
       const older = await this.#isOlder(files, state)
-      const loaded = await chain.load()
+      const loaded = await this.#load(farthest)
       const reset = loaded.timestamp !== state.timestamp || loaded.txid !== state.txid
       const message = 'none of the files known before is there any more: the replica was begun anew'
       if (!reset) return { kind: 'moved', state: loaded }
@@ -252,6 +260,15 @@ export class Poller {
       const reason = loaded.pageSize === state.pageSize ? 'gap' : 'page-size'
       return { kind: 'rebuilt', state: loaded, reason, message: error.message }
     }
+  }
+
+  /** The newest state, which a listing has just led to: another that shows less lags behind. */
+  async #load(farthest: number): Promise<ChainState> {
+    const loaded = await this.#options.chain.load()
+    if (loaded.txid >= farthest) return loaded
+    throw new LitestreamError('UNAVAILABLE', `a listing led to TXID ${formatTxid(farthest)}, the next one does not`, {
+      hint: 'The listing lags behind; it is asked again.',
+    })
   }
 
   /**
