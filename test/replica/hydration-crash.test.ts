@@ -46,6 +46,25 @@ test('a copy that had gone on when its process was killed is not taken for the o
   assert.equal(value(connect(t, replica.uri), 'SELECT sum(n) FROM t'), 2000)
 })
 
+test('a copy that was closed at a newer TXID is not taken for the older state that a lagging store shows', async (t) => {
+  const source = await makeSource(t)
+  const { url, history, directory, files } = source
+  await history.commit(SEED)
+  await history.commit('UPDATE t SET n = 1 WHERE id <= 1000')
+  const copy = path.join(directory, 'copy.db')
+  const first = await openTestReplica(t, url, { hydrate: copy })
+  await first.hydrated
+  await first.close()
+  const name = path.join(files, 'ltx', '0', '0000000000000002-0000000000000002.ltx')
+  renameSync(name, `${name}.hidden`)
+  const replica = await openTestReplica(t, url, { hydrate: copy })
+  const db = connect(t, replica.uri)
+  assert.equal(replica.txid, 1)
+  assert.equal(value(db, 'SELECT sum(n) FROM t'), 0)
+  await replica.hydrated
+  assert.equal(value(connect(t, replica.uri), 'SELECT sum(n) FROM t'), 0)
+})
+
 test('the meta file of one replica never speaks of the copy of another', async (t) => {
   const one = await makeSource(t)
   const other = await makeSource(t)
