@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { makeProxiedSource } from '../support/proxied-source.js'
 import { connect, makeSource, openTestReplica, value } from '../support/replica.js'
 
 const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, k INTEGER, v TEXT);
@@ -20,6 +21,15 @@ test('prefetch(sql) brings what a query reads, so that it crosses into JavaScrip
   const after = replica.stats()
   assert.equal(after.misses, before.misses)
   assert.equal(after.readers, before.readers + 1)
+})
+
+test('prefetch(sql) leaves the event loop free: the store is behind a proxy on this very thread', async (t) => {
+  const { url, history, proxy } = await makeProxiedSource(t)
+  await history.commit(SEED)
+  const replica = await openTestReplica(t, url, { pollInterval: 3_600_000 })
+  await replica.prefetch('SELECT sum(length(v)) FROM t')
+  await proxy.down()
+  assert.equal(value(connect(t, replica.uri), 'SELECT sum(length(v)) FROM t'), 5000 * 400)
 })
 
 test('what is no query, and a signal', async (t) => {
