@@ -48,7 +48,7 @@ async function compare(t: TestContext, source: Source, random: Random): Promise<
   for (let i = 0; i < 5; i++) await commit(randomChange(random, history))
   const counts = { answers: 0, refused: 0, travels: 0, files: 0 }
   const readers = await openReaders(t, source, random, (open) =>
-    ComparedReader.open({ oracle, counts, connect: open, allowed: TAKEN_AWAY }),
+    ComparedReader.open({ oracle, counts, connect: open, allowed: TAKEN_AWAY, onwards: true }),
   )
   for (let step = 0; step < STEPS; step++) {
     if (random.chance(0.5)) await commit(randomChange(random, history))

@@ -27,6 +27,8 @@ export interface ComparedReaderOptions {
   readonly connect: () => Asker | Promise<Asker>
   /** What a read may be refused with: the message that litestream_error() gives. */
   readonly allowed: RegExp
+  /** Whether a TXID must never be followed by an older one, but by travelling. */
+  readonly onwards?: boolean
 }
 
 /** The life that the newest answer was of is told by the database itself: a table of one row. */
@@ -43,6 +45,7 @@ export class ComparedReader {
   #travelled: string | undefined
   /** What the open transaction reads. */
   #state: string | undefined
+  #newest = 0
 
   private constructor(options: ComparedReaderOptions, asker: Asker) {
     this.#options = options
@@ -98,6 +101,10 @@ export class ComparedReader {
       assert.deepEqual(rows, oracle.answer(life, txid, sql), `${sql} at ${state}`)
       if (this.#state !== undefined) assert.equal(state, this.#state, 'a transaction saw two states')
       if (this.#travelled !== undefined) assert.equal(formatTxid(txid), this.#travelled)
+      else if (this.#options.onwards) {
+        assert.ok(txid >= this.#newest, `TXID ${txid} after ${this.#newest}`)
+        this.#newest = txid
+      }
       if (!own) this.#state = state
       counts.answers++
       return true
