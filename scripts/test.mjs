@@ -64,8 +64,12 @@ try {
   process.exit(1)
 }
 
+// A test that hangs fails the run. Those that run as long as they are told to by hand get that time on top.
+const seconds = ['LITESTREAM_KILL_SECONDS', 'LITESTREAM_SOAK_SECONDS'].map((name) => Number(process.env[name] ?? 0))
+const timeout = (600 + Math.max(...seconds)) * 1000
+
 console.log('\n== tests')
-const tests = spawn(process.execPath, ['--test', '--test-concurrency=2', '--test-timeout=600000', ...files], {
+const tests = spawn(process.execPath, ['--test', '--test-concurrency=2', `--test-timeout=${timeout}`, ...files], {
   cwd: root,
   stdio: 'inherit',
   env: { ...process.env, ...servers.env },

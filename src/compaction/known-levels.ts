@@ -1,4 +1,5 @@
 import { isLitestreamError } from '../errors.js'
+import { LEVELS } from '../ltx/format.js'
 import { compareFiles } from '../storage/keys.js'
 import type {
   ByteRange,
@@ -56,9 +57,12 @@ export class KnownLevels implements ReplicaClient {
     this.url = client.url
     if (client.legacy) this.legacy = client.legacy
     if (client.watch) this.watch = client.watch.bind(client)
+    if (client.listUpwards) this.listUpwards = this.#listUpwards
   }
 
   readonly watch?: (onChange: () => void, options?: RequestOptions) => Promise<void>
+  /** Asks the store, and remembers every level it tells of. */
+  readonly listUpwards?: (level: number, options?: ListOptions) => AsyncIterable<LtxFileInfo>
 
   /** The next listing of every level is the store's. */
   forget(): void {
@@ -75,12 +79,27 @@ export class KnownLevels implements ReplicaClient {
     const changes = this.#changes.get(level)
     const files: LtxFileInfo[] = []
     for await (const file of this.#client.list(level, options)) files.push(file)
-    if (this.#changes.get(level) === changes) {
-      const listed = { files: [...files], from: fromTxid }
-      this.#trim(listed)
-      this.#levels.set(level, listed)
-    }
+    this.#remember(level, files, fromTxid, changes)
     yield* files
+  }
+
+  async *#listUpwards(level: number, options: ListOptions = {}): AsyncIterable<LtxFileInfo> {
+    const { fromTxid = 0 } = options
+    const changes = new Map(this.#changes)
+    const levels = new Map<number, LtxFileInfo[]>(LEVELS.filter((each) => each >= level).map((each) => [each, []]))
+    for await (const file of this.#client.listUpwards!(level, options)) levels.get(file.level)!.push(file)
+    for (const [each, files] of levels) {
+      this.#remember(each, files, each === level ? fromTxid : 0, changes.get(each))
+      yield* files
+    }
+  }
+
+  /** `changes`: of this level, before it was listed. */
+  #remember(level: number, files: readonly LtxFileInfo[], from: number, changes: number | undefined): void {
+    if (this.#changes.get(level) !== changes) return
+    const listed = { files: [...files], from }
+    this.#trim(listed)
+    this.#levels.set(level, listed)
   }
 
   async write(

@@ -1,6 +1,6 @@
 import { LitestreamError } from '../errors.js'
 import { LEVELS, SNAPSHOT_LEVEL } from '../ltx/format.js'
-import { type FilesByLevel, listLevels, selectPlan } from '../restore/plan.js'
+import { type FilesByLevel, listTogether, selectPlan } from '../restore/plan.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import type { PrimaryDatabase } from './primary-database.js'
 import { identifyRemote, identifyStaged, type LtxIdentity } from './staged-ltx.js'
@@ -13,7 +13,7 @@ export type Alignment =
 
 /** Compares a primary with its replica, once, before anything is uploaded. */
 export async function alignWithReplica(primary: PrimaryDatabase, client: ReplicaClient): Promise<Alignment> {
-  const files = await listLevels(client)
+  const files = await listTogether(client)
   const newest = newestFile(files)
   const staged = new Set(primary.staging.list().map((file) => file.txid))
   const { txid, state } = primary

@@ -124,6 +124,17 @@ export async function listLevels(client: ReplicaClient, signal?: AbortSignal): P
 }
 
 /**
+ * Lists every level of a replica, where the store can in one go: a single request for up to a thousand files, but the requests for
+ * more are one after another. For whoever does this for many replicas at once.
+ */
+export async function listTogether(client: ReplicaClient): Promise<LtxFileInfo[][]> {
+  if (!client.listUpwards) return listLevels(client)
+  const levels: LtxFileInfo[][] = LEVELS.map(() => [])
+  for await (const file of client.listUpwards(0)) levels[file.level]!.push(file)
+  return levels
+}
+
+/**
  * Lists a replica and plans a restore. Throws REPLICA_EMPTY when it has no files, TXID_NOT_AVAILABLE when none lead to the
  * target, LTX_GAP as selectPlan does.
  */

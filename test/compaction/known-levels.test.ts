@@ -7,6 +7,7 @@ import { isLitestreamError } from '../../src/errors.js'
 import { formatFileName } from '../../src/ltx/file-name.js'
 import { openReplicaClient } from '../../src/storage/open.js'
 import { collect } from '../support/collect.js'
+import { s3Bucket, s3Url } from '../support/s3.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 
 async function fixture(t: TestContext, most?: number) {
@@ -85,4 +86,35 @@ test('of a long level only the newest files are remembered, and never a part tak
   await put(0, 6)
   assert.deepEqual(await list(0, 6), [6])
   assert.equal(lists(), 2)
+})
+
+test('S3: all levels are listed at once and known from then on, but for what is written meanwhile', async (t) => {
+  const bucket = await s3Bucket(t)
+  const store = await openReplicaClient(s3Url(bucket))
+  t.after(() => store.close())
+  const client = new KnownLevels(store)
+  const put = (level: number, minTxid: number, maxTxid = minTxid) =>
+    client.write({ level, minTxid, maxTxid }, Buffer.from('x'), { timestamp: 1000, createOnly: true })
+  const list = async (level: number, fromTxid = 0) =>
+    (await collect(client.list(level, { fromTxid }))).map((file) => file.maxTxid)
+  for (const txid of [1, 2, 3]) await put(0, txid)
+  await put(1, 1, 2)
+  await put(9, 1, 2)
+  const lists = () => client.stats().LIST.requests
+  const listing = client.listUpwards!(0)[Symbol.asyncIterator]()
+  const [first] = await Promise.all([listing.next(), put(1, 3)])
+  assert.equal(first.value.maxTxid, 1)
+  while (!(await listing.next()).done);
+  assert.equal(lists(), 1)
+  for (const level of [2, 3, 4, 5, 6, 7, 8]) assert.deepEqual(await list(level), [])
+  assert.deepEqual(await list(0), [1, 2, 3])
+  assert.deepEqual(await list(9), [2])
+  assert.equal(lists(), 1)
+  assert.deepEqual(await list(1), [2, 3], 'a file was written while it was listed')
+  assert.equal(lists(), 2)
+  await collect(client.listUpwards!(0, { fromTxid: 3 }))
+  assert.deepEqual(await list(0, 3), [3])
+  assert.equal(lists(), 3)
+  assert.deepEqual(await list(0), [1, 2, 3], 'of the first level only what was asked for is known')
+  assert.equal(lists(), 4)
 })

@@ -31,6 +31,33 @@ async function fixture(t: TestContext, options: Partial<ReplicatorOptions> = {})
   return { proxy, file, write, replicator, url: s3Url(bucket) }
 }
 
+/** Every task each 20 ms, and nothing is old enough to be deleted. */
+const WINDOW = 20
+const EVERY_WINDOW = {
+  levels: [1, 2, 3].map((level) => ({ level, interval: WINDOW })),
+  snapshot: { interval: WINDOW, retention: 3600_000 },
+  l0Retention: 3600_000,
+  l0RetentionCheckInterval: WINDOW,
+  retentionEnabled: true,
+}
+
+async function windows(replicator: Replicator, count: number): Promise<void> {
+  const end = Date.now() + WINDOW * count
+  await until(`${count} windows pass`, () => Date.now() > end)
+  // Waits for the task that runs.
+  await replicator.compaction!.ready()
+}
+
+async function inAllLevels(replicator: Replicator, txid: number): Promise<void> {
+  await until('it is in the replica', () => replicator.status().replicaTxid === txid)
+  await until('and in all levels', async () => {
+    for (const level of [1, 2, 3, 9]) {
+      if ((await collect(replicator.client.list(level))).at(-1)?.maxTxid !== txid) return false
+    }
+    return true
+  })
+}
+
 test('S3: replies that get lost, errors and a slow server: each file is there once, in order', async (t) => {
   const { proxy, file, write, replicator, url } = await fixture(t)
   await replicator.sync({ wait: true })
@@ -75,40 +102,65 @@ test('S3: idle means no request at all', async (t) => {
 })
 
 test('S3: idle means no request at all, with compaction and retention, which list nothing while they have nothing to delete', async (t) => {
-  const hour = 3600_000
-  const compaction = {
-    levels: [1, 2, 3].map((level) => ({ level, interval: 20 })),
-    snapshot: { interval: 20, retention: hour },
-    l0Retention: hour,
-    l0RetentionCheckInterval: 20,
-    retentionEnabled: true,
-  }
-  const { proxy, file, write, replicator, url } = await fixture(t, { compaction })
-  const windows = async (count: number) => {
-    const end = Date.now() + 20 * count
-    await until(`${count} windows pass`, () => Date.now() > end)
-    // Waits for the task that runs.
-    await replicator.compaction!.ready()
-  }
+  const { proxy, file, write, replicator, url } = await fixture(t, { compaction: EVERY_WINDOW })
   replicator.start()
   await until('the first file is there', () => replicator.compaction)
   for (let txid = 2; txid <= 4; txid++) {
     write()
-    await until('it is in the replica', () => replicator.status().replicaTxid === txid)
-    await until('and in all levels', async () => {
-      for (const level of [1, 2, 3, 9]) {
-        if ((await collect(replicator.client.list(level))).at(-1)?.maxTxid !== txid) return false
-      }
-      return true
-    })
+    await inAllLevels(replicator, txid)
   }
-  await windows(3)
-  assert.equal(proxy.seen().filter(({ kind }) => kind === 'LIST').length, 10, 'each level was listed once')
+  await windows(replicator, 3)
+  assert.equal(proxy.seen().filter(({ kind }) => kind === 'LIST').length, 1, 'all levels were listed at once, and once')
   proxy.reset()
-  await windows(20)
+  await windows(replicator, 20)
   assert.equal(proxy.counts().requests, 0)
   await replicator.sync({ wait: true })
   assert.equal(await assertReplicaEquals(url, file), 4)
+})
+
+test('S3: one checkpoint follows the last commit, which is one more TXID and one more file a level; after that no request at all', async (t) => {
+  const { proxy, file, write, replicator, url } = await fixture(t, {
+    compaction: EVERY_WINDOW,
+    checkpointInterval: 2 * WINDOW,
+  })
+  replicator.start()
+  await until('the first file is there', () => replicator.compaction)
+  // What was there at the start may be checkpointed, too.
+  await until('it is checkpointed', () => replicator.status().txid === 2)
+  await inAllLevels(replicator, 2)
+  write()
+  await inAllLevels(replicator, 4)
+  await windows(replicator, 3)
+  proxy.reset()
+  await windows(replicator, 20)
+  assert.deepEqual(proxy.counts().kinds, {})
+  assert.equal(replicator.status().txid, 4)
+  await replicator.sync({ wait: true })
+  assert.equal(await assertReplicaEquals(url, file), 4)
+})
+
+test('S3: a database costs four requests until its first file is there: who writes, one listing, the file', async (t) => {
+  const bucket = await s3Bucket(t)
+  const proxy = await startFaultProxy({ target: s3Server().endpoint })
+  t.after(() => proxy.close())
+  const directory = temporaryDirectory(t)
+  const count = 10
+  const replicators = await Promise.all(
+    Array.from({ length: count }, async (_, i) => {
+      const file = path.join(directory, `${i}.db`)
+      const app = new Database(file)
+      app.pragma('journal_mode = wal')
+      app.exec('CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)')
+      app.close()
+      const client = await openReplicaClient(s3Url(bucket, `${i}.db`, proxy.url))
+      const replicator = new Replicator(file, client, { compaction: false }, () => {})
+      t.after(() => replicator.abandon())
+      return replicator
+    }),
+  )
+  const first = await Promise.all(replicators.map((replicator) => replicator.sync({ wait: true })))
+  assert.ok(first.every(({ replicaTxid }) => replicaTxid === 1))
+  assert.deepEqual(proxy.counts().kinds, { GET: count, LIST: count, PUT: 2 * count })
 })
 
 test('S3: a lease is had by one of many that try at once, and passes on by compare-and-set', async (t) => {
