@@ -130,13 +130,12 @@ export class DatabaseSync {
       file.stillThere,
     )
     if (!written) return 'moved'
-    progress.advance({ txid, timestamp, commit })
+    progress.advance({ txid, timestamp, commit }, opened, end)
     cursor.moveTo(end, opened.source.pinned)
     cursor.seen = file.whole ? file.index : undefined
     cursor.snapshotReason = undefined
     if (file.reason !== undefined) this.#snapshots[file.reason] = (this.#snapshots[file.reason] ?? 0) + 1
     this.#parts.written()
-    progress.save(opened, end)
     observe('sync', {
       db,
       txid,

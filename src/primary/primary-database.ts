@@ -139,6 +139,11 @@ export class PrimaryDatabase {
     })
   }
 
+  /** No file from here on is given an earlier time, milliseconds since the epoch: the replica has one of then. */
+  notBefore(timestamp: number): void {
+    this.#progress.timestamp = Math.max(this.#progress.timestamp, timestamp)
+  }
+
   /** What the newest file in the replica is; goes to disk with the next state. */
   remember(uploaded: NonNullable<PrimaryState['uploaded']>): void {
     this.#progress.remember(uploaded)

@@ -12,6 +12,9 @@ export interface Step {
   readonly commit: number
 }
 
+/** Of what is noted about another primary, a path of a database among it, so much is kept: a slot of the state file has an end. */
+const MAX_REASON_BYTES = 1000
+
 /** How far the primary has come with a database: what it knows of its last file, in memory and in the state file. */
 export class Progress {
   txid = 0
@@ -53,10 +56,15 @@ export class Progress {
     return undefined
   }
 
-  advance({ txid, timestamp, commit }: Step): void {
-    this.txid = txid
-    this.timestamp = timestamp
-    this.commit = commit
+  /**
+   * Counts a new file, which ends at `position`, once that is saved: the replica is never offered a file of which a restart would
+   * know nothing.
+   */
+  advance(step: Step, opened: OpenedDatabase, position: WalPosition): void {
+    this.#save(step, opened, position)
+    this.txid = step.txid
+    this.timestamp = step.timestamp
+    this.commit = step.commit
   }
 
   /** What the newest file in the replica is; goes to disk with the next state. */
@@ -66,17 +74,22 @@ export class Progress {
 
   /** Notes for good that the replica belongs to another primary now. */
   fence(reason: string): void {
-    if (this.#saved) this.#write({ ...this.#saved, fenced: reason })
+    const bounded = Buffer.from(reason).subarray(0, MAX_REASON_BYTES).toString()
+    if (this.#saved) this.#write({ ...this.#saved, fenced: bounded })
   }
 
   save(opened: OpenedDatabase, position: WalPosition): void {
+    this.#save(this, opened, position)
+  }
+
+  #save({ txid, timestamp, commit }: Step, opened: OpenedDatabase, position: WalPosition): void {
     this.#write({
       ...(this.#uploaded ? { uploaded: this.#uploaded } : {}),
       ...(this.#saved?.fenced === undefined ? {} : { fenced: this.#saved.fenced }),
-      txid: this.txid,
-      timestamp: this.timestamp,
+      txid,
+      timestamp,
       pageSize: opened.source.pageSize,
-      commit: this.commit,
+      commit,
       wal: { ...position, checksum: [...position.checksum] },
       file: opened.identifyFile(),
       lineage: this.lineage,

@@ -5,11 +5,18 @@ import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import type { PrimaryDatabase } from './primary-database.js'
 import { identifyRemote, identifyStaged, type LtxIdentity } from './staged-ltx.js'
 
+/** `timestamp`: of the newest file in the replica, milliseconds since the epoch; 0 where there is none. */
 export type Alignment =
   /** The replica ends at `txid`, and the files behind it are all staged. */
-  | { readonly kind: 'continue'; readonly txid: number }
+  | { readonly kind: 'continue'; readonly txid: number; readonly timestamp: number }
   /** It ends at `txid` with something that the staged files do not continue: the whole database has to follow. */
-  | { readonly kind: 'start-over'; readonly txid: number; readonly reason: string; readonly publishSnapshot: boolean }
+  | {
+      readonly kind: 'start-over'
+      readonly txid: number
+      readonly timestamp: number
+      readonly reason: string
+      readonly publishSnapshot: boolean
+    }
 
 /** Compares a primary with its replica, once, before anything is uploaded. */
 export async function alignWithReplica(primary: PrimaryDatabase, client: ReplicaClient): Promise<Alignment> {
@@ -18,27 +25,28 @@ export async function alignWithReplica(primary: PrimaryDatabase, client: Replica
   const staged = new Set(primary.staging.list().map((file) => file.txid))
   const { txid, state } = primary
   if (!newest) {
-    if (allStaged(staged, 1, txid)) return { kind: 'continue', txid: 0 }
-    return startOver(0, 'the replica is empty', false)
+    if (allStaged(staged, 1, txid)) return { kind: 'continue', txid: 0, timestamp: 0 }
+    return startOver(0, 0, 'the replica is empty', false)
   }
   const end = newest.maxTxid
-  if (!reaches(files, end)) return startOver(end, 'files are missing in the replica', true)
+  if (!reaches(files, end)) return startOver(end, newest.createdAt, 'files are missing in the replica', true)
   const remote = await identifyRemote(client, newest)
+  const { timestamp } = remote
   const pageSize = primary.status().pageSize
   if (remote.pageSize !== pageSize) {
     // A TXID is left out, so that nothing merges files of both page sizes; the snapshot leads over the gap.
-    return startOver(end + 1, `the replica has pages of ${remote.pageSize} bytes`, true)
+    return startOver(end + 1, timestamp, `the replica has pages of ${remote.pageSize} bytes`, true)
   }
   if (end > txid) {
     const reason = txid === 0 ? 'the replica was written before' : 'the replica is ahead of this database'
-    return startOver(end, reason, false)
+    return startOver(end, timestamp, reason, false)
   }
   const ours = staged.has(end) ? await identifyStaged(primary.staging.pathOf(end)) : undefined
   if (!isOurs(newest, remote, ours ?? (state?.uploaded?.txid === end ? state.uploaded : undefined))) {
-    return startOver(end, 'the replica holds another history', false)
+    return startOver(end, timestamp, 'the replica holds another history', false)
   }
-  if (!allStaged(staged, end + 1, txid)) return startOver(end, 'staged files are missing', false)
-  return { kind: 'continue', txid: end }
+  if (!allStaged(staged, end + 1, txid)) return startOver(end, timestamp, 'staged files are missing', false)
+  return { kind: 'continue', txid: end, timestamp }
 }
 
 /** The file that reaches farthest; of those that end together the one of the lowest level. */
@@ -75,6 +83,6 @@ function allStaged(staged: ReadonlySet<number>, from: number, to: number): boole
   return true
 }
 
-function startOver(txid: number, reason: string, publishSnapshot: boolean): Alignment {
-  return { kind: 'start-over', txid, reason, publishSnapshot }
+function startOver(txid: number, timestamp: number, reason: string, publishSnapshot: boolean): Alignment {
+  return { kind: 'start-over', txid, timestamp, reason, publishSnapshot }
 }

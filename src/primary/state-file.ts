@@ -88,6 +88,8 @@ export class StateFile {
   save(state: PrimaryState): void {
     const serial = this.#serial + 1
     const json = JSON.stringify({ version: 1, serial, ...state })
+    if (Buffer.byteLength(json) > SLOT_BYTES - 18)
+      throw new RangeError(`${this.path}: the state is longer than its slot`)
     const slot = Buffer.alloc(SLOT_BYTES, ' ')
     slot.write(`${checksumOf(json)} ${json}\n`)
     try {

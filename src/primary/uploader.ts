@@ -25,6 +25,8 @@ export class Uploader {
   readonly #writer: WriterRecord
   readonly #leased: boolean
   #txid: number | undefined
+  /** The replica turned out to be another, and the snapshot that has to follow is not made yet. */
+  #startsOver = false
   /** The file at this TXID holds the whole database, and the replica needs it as a snapshot, too. */
   #publishAt: number | undefined
   /** Staged files that are in the replica, ascending. */
@@ -55,8 +57,11 @@ export class Uploader {
    * a file that was to be ours, and the storage's errors; a run after an error goes on where it stopped.
    */
   async run(limit: number = Number.POSITIVE_INFINITY): Promise<boolean> {
-    const startedOver = this.#txid === undefined && (await this.align())
-    if (startedOver) await this.#primary.sync({ checkpoint: false })
+    await this.align()
+    if (this.#startsOver) {
+      await this.#primary.sync({ checkpoint: false })
+      this.#startsOver = false
+    }
     for (let count = 0; this.#txid! < this.#primary.txid; count++) {
       if (count >= limit) return false
       await this.#upload(this.#txid! + 1)
@@ -65,25 +70,26 @@ export class Uploader {
   }
 
   /**
-   * Finds out where the replica stands, if that is not known yet. Returns true when the primary has to start over with a snapshot.
-   * Not at the same time as a run.
+   * Finds out where the replica stands, if that is not known yet; the primary may have to start over with a snapshot. Not at the
+   * same time as a run.
    */
-  async align(): Promise<boolean> {
-    if (this.#txid !== undefined) return false
+  async align(): Promise<void> {
+    if (this.#txid !== undefined) return
     const primary = this.#primary
     const fenced = primary.state?.fenced
     if (fenced !== undefined) throw fencedError(this.#client, `was fenced: ${fenced}`)
     await this.#writer.claim({ leased: this.#leased })
     const alignment = await alignWithReplica(primary, this.#client)
-    const { kind, txid } = alignment
+    const { kind, txid, timestamp } = alignment
+    primary.notBefore(timestamp)
     if (kind === 'start-over') {
       await primary.startOver(txid, alignment.reason)
+      this.#startsOver = true
       this.#observe('rejoin', { db: primary.path, txid, reason: alignment.reason })
       if (alignment.publishSnapshot) this.#publishAt = txid + 1
     }
     this.#txid = txid
     for (const file of primary.staging.list()) if (file.txid <= txid) this.#keep(file)
-    return kind === 'start-over'
   }
 
   /** Says in the replica that nobody writes to it any more. */
