@@ -329,18 +329,13 @@ export async function openReplica(
   registerDrivers()
   const id = native.acquireReplica(key)
   const replica = new Replica(id, key, url, hydrate !== undefined)
-  const onAbort = () => void replica.close()
-  signal?.addEventListener('abort', onAbort, { once: true })
   try {
-    const { hydrated } = (await callWorker(id, key, { method: 'open' })) as { readonly hydrated: boolean }
-    if (hydrated) replica.noteHydrated()
-    signal?.throwIfAborted()
+    // Not the closing ends the wait: where others have the replica, it is not closed.
+    const opened = await orAborted(callWorker(id, key, { method: 'open' }), signal)
+    if ((opened as { readonly hydrated: boolean }).hydrated) replica.noteHydrated()
     return replica
   } catch (error) {
     await replica.close()
-    signal?.throwIfAborted() // its reason says more than that the opening was cancelled
     throw error
-  } finally {
-    signal?.removeEventListener('abort', onAbort)
   }
 }

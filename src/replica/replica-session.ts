@@ -49,7 +49,7 @@ export class ReplicaSession {
   readonly #tree = new TreeShape()
   readonly #prefetcher: Prefetcher
   readonly #indexWalk = new IndexWalk(this.#tree)
-  #client!: ReplicaClient
+  #client: ReplicaClient | undefined
   #chain!: Chain
   #store!: PageStore
   #fetcher!: Fetcher
@@ -77,7 +77,10 @@ export class ReplicaSession {
 
   /** Opens once; later calls wait for the first. Throws what made it fail; the next call then tries again. */
   open(): Promise<void> {
-    this.#opening ??= this.#open().catch((error) => {
+    this.#opening ??= this.#open().catch(async (error) => {
+      // The next attempt makes a client of its own. What closing this one says would hide why the opening failed.
+      await this.#client?.close().catch(() => undefined)
+      this.#client = undefined
       this.#opening = undefined
       throw error
     })
@@ -98,13 +101,15 @@ export class ReplicaSession {
     const { url, cacheSize, concurrency, hydrate } = this.#options
     const signal = this.#abort.signal
     const store = await openReplicaClient(url, { signal })
-    this.#client = await this.#throughDiskCache(store)
-    this.#chain = new Chain(this.#client, signal)
-    const { state, files } = await firstState(this.#chain, this.#client.url, this.#options, signal)
+    this.#client = store
+    const client = await this.#throughDiskCache(store)
+    this.#client = client
+    this.#chain = new Chain(client, signal)
+    const { state, files } = await firstState(this.#chain, client.url, this.#options, signal)
     this.#store = new PageStore(state.pageSize, cacheSize)
     this.#fetcher = new Fetcher({
       replica: this.id,
-      client: this.#client,
+      client,
       files: () => this.#chain.files,
       signal,
       concurrency,
@@ -121,7 +126,7 @@ export class ReplicaSession {
       this.#hydrator = await Hydrator.open({
         replica: this.id,
         path: hydrate,
-        url: this.#client.url,
+        url: client.url,
         state,
         client: recent,
         files: () => this.#chain.files,
@@ -140,7 +145,7 @@ export class ReplicaSession {
     this.#contact.seen(Date.now())
     this.#poller = new Poller({
       chain: this.#chain,
-      client: this.#client,
+      client,
       interval: this.#options.pollInterval,
       wholeFiles: () => this.#filePages.wholeFiles(this.#store),
       idleInterval: this.#options.idlePollInterval,
@@ -270,7 +275,7 @@ export class ReplicaSession {
   stats(): Record<string, unknown> {
     return {
       fetch: this.#fetcher.counts,
-      storage: this.#client.stats(),
+      storage: this.#client?.stats(),
       underWay: this.#fetcher.underWay + this.#preloading,
       views: this.#views.size,
       pagesCached: this.#store.size,

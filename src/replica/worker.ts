@@ -30,6 +30,8 @@ async function openSession(replica: number, key: string): Promise<ReplicaSession
     // A replica that is being closed may have the local copy that this one wants.
     if (closing.size > 0) await Promise.all(closing)
     session = sessions.get(replica)
+    // It may have been given up meanwhile, and nobody would close it any more.
+    if (!native.replicaInfo(replica)) throw new LitestreamError('REPLICA_CLOSED', 'the replica was closed')
   }
   if (!session) {
     session = new ReplicaSession(replica, resolveOptions(key), (event) => post({ from: 'worker', replica, event }))
