@@ -233,6 +233,9 @@ class Storm {
     for (const reader of this.#readers) {
       await reader.settle()
       await until('it is answered', () => reader.compare('SELECT count(*), sum(k), sum(length(v)) FROM a'))
+      // FTS5's part of the check goes by what it has in memory of its index, and only a query looks whether that is still so: after
+      // another connection's commit the check alone finds damage in a sound local file, too (SQLite 3.53).
+      assert.ok(await reader.compare("SELECT count(*) FROM f WHERE f MATCH 'nothing'"))
       assert.ok(await reader.compare('SELECT integrity_check FROM pragma_integrity_check'))
     }
   }
