@@ -9,6 +9,9 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   litestream::ExportWalScan(env, exports);
   litestream::ExportHandle(env, exports);
   litestream::ExportWorker(env, exports);
+  litestream::ExportViews(env, exports);
+  litestream::ExportPages(env, exports);
+  litestream::ExportHydration(env, exports);
   litestream::ExportSourceDatabase(env, exports);
   return exports;
 }

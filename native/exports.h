@@ -10,5 +10,8 @@ void ExportPageWriter(Napi::Env env, Napi::Object exports);
 void ExportWalScan(Napi::Env env, Napi::Object exports);
 void ExportHandle(Napi::Env env, Napi::Object exports);
 void ExportWorker(Napi::Env env, Napi::Object exports);
+void ExportViews(Napi::Env env, Napi::Object exports);
+void ExportPages(Napi::Env env, Napi::Object exports);
+void ExportHydration(Napi::Env env, Napi::Object exports);
 void ExportSourceDatabase(Napi::Env env, Napi::Object exports);
 }  // namespace litestream

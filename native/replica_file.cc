@@ -1,10 +1,6 @@
 #include "replica_file.h"
 
-#include <chrono>
-#include <cinttypes>
-#include <cstdio>
 #include <cstring>
-#include <ctime>
 
 #include "btree.h"
 #include "ltx_codec.h"
@@ -16,14 +12,7 @@ namespace {
 constexpr int64_t kOpenTimeoutMs = 3600 * 1000;  // the worker ends an open by its own, shorter limit
 constexpr uint64_t kLockByte = 0x40000000;
 
-int64_t NowMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
 ReplicaFile* Self(sqlite3_file* file) { return reinterpret_cast<ReplicaFile*>(file); }
-Replica& ReplicaOf(const ReplicaFile* file) { return **file->replica; }
-
-PinnedView ViewOf(const ReplicaFile* file) { return PinnedView(&ReplicaOf(file), file->reader->get(), file->view); }
 
 // Why a read of this connection fails with `rc`. Kept by the connection as well: the replica's own state is another with the next
 // poll, and the question for the reason may come after that.
@@ -55,12 +44,6 @@ void PatchHeader(const View* view, uint32_t offset, uint8_t* dst, uint32_t size)
   if (view->cookie_shift != 0 && offset <= 40 && offset + size >= 44) {
     WriteU32(dst + 40 - offset, ReadU32(dst + 40 - offset) + view->cookie_shift);
   }
-}
-
-// sqlite3_interrupt() ends a wait where this copy of SQLite tells of it.
-std::function<bool()> Interrupted(const ReplicaFile* file) {
-  if (file->db == nullptr || LS_API(file->copy, libversion_number)() < 3041000) return nullptr;
-  return [file] { return LS_API(file->copy, is_interrupted)(file->db) != 0; };
 }
 
 int ReadMiss(ReplicaFile* file, const View* view, uint32_t pgno, uint32_t offset, uint8_t* dst, uint32_t size) {
@@ -206,43 +189,6 @@ int CheckReservedLock(sqlite3_file*, int* result) {
   return SQLITE_OK;
 }
 
-// PRAGMA arguments: [0] the answer or the error, [1] name, [2] value or null.
-int Pragma(ReplicaFile* file, char** arguments) {
-  const SqliteCopy* copy = file->copy;
-  std::string name = arguments[1], value = arguments[2] == nullptr ? "" : arguments[2];
-  bool set = arguments[2] != nullptr;
-  auto answer = [&](const std::string& text) {
-    arguments[0] = LS_API(copy, mprintf)("%s", text.c_str());
-    return SQLITE_OK;
-  };
-  auto refuse = [&](const std::string& text, int code = SQLITE_ERROR) {
-    arguments[0] = LS_API(copy, mprintf)("%s", text.c_str());
-    return code;
-  };
-  for (char& c : name) c = char(tolower(c));
-  if (name.rfind("litestream_", 0) != 0) return SQLITE_NOTFOUND;
-  if (name == "litestream_time" && set) {
-    std::string error;
-    int rc = Travel(file, value, &error);
-    if (rc != SQLITE_OK) return refuse(error, rc);
-    return answer(TimeText(file));
-  }
-  std::string text;
-  if (name == "litestream_txid") text = TxidText(file);
-  else if (name == "litestream_time") text = TimeText(file);
-  else if (name == "litestream_lag") text = std::to_string(LagSeconds(file));
-  else if (name == "litestream_stats") text = StatsJson(file);
-  else if (name == "litestream_error") text = ErrorText(file);
-  else if (name == "litestream_hydration_file") text = ReplicaOf(file).HydrationPath();
-  else if (name == "litestream_hydration_progress") {
-    char progress[16];
-    snprintf(progress, sizeof progress, "%.1f", ReplicaOf(file).hydration_permille.load() / 10.0);
-    text = progress;
-  } else return SQLITE_NOTFOUND;
-  if (set) return refuse(name + " is read-only");
-  return answer(text);
-}
-
 int FileControl(sqlite3_file* base, int op, void* argument) {
   ReplicaFile* file = Self(base);
   switch (op) {
@@ -317,77 +263,6 @@ int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, const std::s
   }
   if (out_flags != nullptr) *out_flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB;
   return SQLITE_OK;
-}
-
-std::string TxidText(const ReplicaFile* file) {
-  char text[17];
-  snprintf(text, sizeof text, "%016" PRIx64, ViewOf(file)->txid);
-  return text;
-}
-
-std::string ErrorText(const ReplicaFile* file) { return file->error->empty() ? ReplicaOf(file).Error() : *file->error; }
-
-std::string TimeText(const ReplicaFile* file) {
-  int64_t ms = ViewOf(file)->timestamp;
-  time_t seconds = time_t(ms / 1000);
-  tm utc;
-  gmtime_r(&seconds, &utc);
-  char text[40];
-  size_t used = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-  snprintf(text + used, sizeof text - used, ".%03dZ", int(ms % 1000));
-  return text;
-}
-
-int64_t LagSeconds(const ReplicaFile* file) {
-  int64_t contact = ReplicaOf(file).contact.load(std::memory_order_relaxed);
-  if (contact == 0) return -1;
-  int64_t lag = (NowMs() - contact) / 1000;
-  return lag < 0 ? 0 : lag;
-}
-
-std::string StatsJson(const ReplicaFile* file) {
-  Replica& replica = ReplicaOf(file);
-  Replica::Counts counts = replica.Count();
-  PinnedView view = ViewOf(file);
-  char text[512];
-  snprintf(text, sizeof text,
-           "{\"hits\":%" PRIu64 ",\"misses\":%" PRIu64 ",\"crossings\":%" PRIu64 ",\"readers\":%" PRIu64
-           ",\"pages\":%u,\"pageSize\":%u,\"cacheBytes\":%zu,\"txid\":\"%016" PRIx64 "\",\"hydrated\":%.1f,\"readAhead\":{",
-           counts.hits, counts.misses, replica.crossings.load(), counts.readers, view->commit, view->page_size(),
-           view->cache->allocated(), view->txid, replica.hydration_permille.load() / 10.0);
-  std::string json = text;
-  for (uint8_t i = 0; i < kAheadKindCount; i++) {
-    const AheadCounts& ahead = replica.ahead[i];
-    snprintf(text, sizeof text, "%s\"%s\":{\"brought\":%" PRIu64 ",\"used\":%" PRIu64 ",\"wasted\":%" PRIu64 "}",
-             i == 0 ? "" : ",", kAheadKinds[i], ahead.brought.load(), ahead.used.load(), ahead.wasted.load());
-    json += text;
-  }
-  return json + "}}";
-}
-
-int Travel(ReplicaFile* file, const std::string& target, std::string* error) {
-  if (file->lock != SQLITE_LOCK_NONE || (file->db != nullptr && LS_API(file->copy, get_autocommit)(file->db) == 0)) {
-    *error = "the time cannot be set inside a transaction: COMMIT or ROLLBACK first";
-    return SQLITE_ERROR;
-  }
-  std::string lower = target;
-  for (char& c : lower) c = char(tolower(c));
-  if (lower == "latest") {
-    (*file->reader)->travelled.store(nullptr);
-    return SQLITE_OK;
-  }
-  auto request = std::make_shared<Request>();
-  request->kind = RequestKind::kTravel;
-  request->replica = *file->replica;
-  request->reader = *file->reader;
-  request->text = target;
-  Outcome outcome = Bridge::Get().Ask(request, ReplicaOf(file).read_timeout.load(), Interrupted(file));
-  if (outcome == Outcome::kOk) return SQLITE_OK;
-  *error = outcome == Outcome::kInterrupted ? "interrupted"
-           : outcome == Outcome::kFailed    ? request->message
-           : outcome == Outcome::kTimeout ? "no answer from the replica in time"
-                                          : "the replica worker is not running";
-  return outcome == Outcome::kInterrupted ? SQLITE_INTERRUPT : SQLITE_ERROR;
 }
 
 }  // namespace litestream

@@ -1,5 +1,6 @@
 // A replica as an sqlite3_file. One connection uses it, one thread at a time (SQLite's own rule).
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -31,5 +32,16 @@ std::string ErrorText(const ReplicaFile* file);
 int64_t LagSeconds(const ReplicaFile* file);
 std::string StatsJson(const ReplicaFile* file);
 int Travel(ReplicaFile* file, const std::string& target, std::string* error);
+// SQLITE_FCNTL_PRAGMA: [0] the answer or the error, [1] name, [2] value or null.
+int Pragma(ReplicaFile* file, char** arguments);
+
+// --- shared by the files that work on a ReplicaFile ---
+
+inline Replica& ReplicaOf(const ReplicaFile* file) { return **file->replica; }
+inline PinnedView ViewOf(const ReplicaFile* file) { return PinnedView(&ReplicaOf(file), file->reader->get(), file->view); }
+// Milliseconds since the epoch.
+int64_t NowMs();
+// sqlite3_interrupt() ends a wait where this copy of SQLite tells of it.
+std::function<bool()> Interrupted(const ReplicaFile* file);
 
 }  // namespace litestream
