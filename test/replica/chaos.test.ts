@@ -42,6 +42,9 @@ process.on('worker', (worker) => {
   if (!isReaderThread(worker)) replicaWorker = worker
 })
 
+/** An opening in a storm sends many requests, each of which may fail; on a machine that does other things, too. */
+const OPENING_MS = 60_000
+
 class Storm {
   readonly #t: TestContext
   readonly #random: Random
@@ -131,14 +134,18 @@ class Storm {
 
   /** An opening, and its first read, may be refused while the worker is away or the store fails. */
   async #thread(uri: string): Promise<ReaderThread> {
-    return until('a connection is open', async () => {
-      try {
-        return await ReaderThread.open(this.#t, uri, [`PRAGMA cache_size=${this.#random.pick([5, 50, 2000])}`])
-      } catch (error) {
-        if (!/^SQLITE_(CANTOPEN|IOERR)/.test((error as { code?: string }).code ?? '')) throw error
-        return undefined
-      }
-    })
+    return until(
+      'a connection is open',
+      async () => {
+        try {
+          return await ReaderThread.open(this.#t, uri, [`PRAGMA cache_size=${this.#random.pick([5, 50, 2000])}`])
+        } catch (error) {
+          if (!/^SQLITE_(CANTOPEN|IOERR)/.test((error as { code?: string }).code ?? '')) throw error
+          return undefined
+        }
+      },
+      OPENING_MS,
+    )
   }
 
   async #read(reader: ComparedReader, random: Random): Promise<void> {
