@@ -67,6 +67,18 @@ test('files that were written, compacted and removed while nobody looked are fol
   assert.equal(outcome.extension.state.txid, 6)
 })
 
+test('a gap stays one when the file that told of it is compacted away before the next look', async (t) => {
+  const source = await makeSource(t)
+  await commitTables(source, 1, 3)
+  await compactAway(source, 1, 3)
+  const { poll } = await pollerAt(source.client, 3_600_000)
+  await commitTables(source, 4, 5)
+  await source.client.delete([{ level: 0, minTxid: 4, maxTxid: 4 }])
+  assert.equal((await poll()).kind, 'gap')
+  await compactAway(source, 5, 5)
+  assert.equal((await poll()).kind, 'gap')
+})
+
 test('a replica that is begun anew with fewer TXIDs behind a compacted file is noticed', async (t) => {
   const source = await makeSource(t)
   await commitTables(source, 1, 3)

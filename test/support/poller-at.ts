@@ -11,8 +11,8 @@ export interface StandingPoller {
   poll(): Promise<PollOutcome>
 }
 
-/** A poller whose state is that of the source now, and stays. */
-export async function pollerAt(client: ReplicaClient): Promise<StandingPoller> {
+/** A poller whose state is that of the source now, and stays. `lookInterval`: of compacted levels, ms. */
+export async function pollerAt(client: ReplicaClient, lookInterval = 0): Promise<StandingPoller> {
   const { signal } = new AbortController()
   const chain = new Chain(client, signal)
   const state = await chain.load()
@@ -22,7 +22,7 @@ export async function pollerAt(client: ReplicaClient): Promise<StandingPoller> {
     client,
     interval: 3_600_000,
     idleInterval: 3_600_000,
-    lookInterval: 0,
+    lookInterval,
     signal,
     state: () => state,
     onOutcome: (outcome) => outcomes.push(outcome),

@@ -202,12 +202,18 @@ export class Poller {
     return last.maxTxid === state.txid ? createdAt === state.timestamp : createdAt <= state.timestamp
   }
 
-  /** Every level is listed: what is the replica now, and is it the one we know? */
+  /** Every level is listed: what is the replica now, and is it the one we know? Where that ends in doubt, the next poll looks again. */
   async #survey(state: ChainState): Promise<WithoutStart<PollOutcome>> {
-    const { chain } = this.#options
     const lookedAt = Date.now()
+    this.#lookedAt = 0
+    const outcome = await this.#lookAtAll(state)
+    if (outcome.kind !== 'gap') this.#lookedAt = lookedAt
+    return outcome
+  }
+
+  async #lookAtAll(state: ChainState): Promise<WithoutStart<PollOutcome>> {
+    const { chain } = this.#options
     const files = await chain.listAll()
-    this.#lookedAt = lookedAt
     const farthest = farthestTxid(files)
     // A listing may lag behind the store. That the replica was begun anew is believed only when our newest file is really gone.
     const { anchor } = state
