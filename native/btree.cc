@@ -141,6 +141,51 @@ uint32_t TableChild(const uint8_t* page, uint32_t page_size, uint32_t pgno, doub
   return child;
 }
 
+std::vector<double> RowIntegers(const uint8_t* page, uint32_t page_size, uint32_t pgno, double rowid) {
+  std::vector<double> values;
+  if (BtreePageType(page, page_size, pgno) != kTableLeaf) return values;
+  const uint8_t* header = page + HeaderAt(pgno);
+  const uint8_t* end = page + page_size;
+  uint64_t size = 0;
+  // Where the record of a cell begins, and its rowid; null for a cell that is none.
+  auto record = [&](uint32_t i, double* key) {
+    uint32_t at = ReadU16(header + 8 + i * 2);
+    uint64_t value = 0;
+    const uint8_t* p = at < page_size ? ReadVarint(page + at, end, &size) : nullptr;
+    if (p != nullptr) p = ReadVarint(p, end, &value);
+    *key = double(int64_t(value));
+    return p;
+  };
+  uint32_t low = 0, high = ReadU16(header + 3);
+  while (low < high) {
+    uint32_t middle = (low + high) / 2;
+    double key;
+    const uint8_t* payload = record(middle, &key);
+    if (payload == nullptr) return values;
+    if (key < rowid) low = middle + 1;
+    else if (key > rowid) high = middle;
+    else {
+      // A record that is longer than this goes on elsewhere: of it only what is surely here is looked at (fileformat2, 1.6).
+      if (size > page_size - 35) size = (uint64_t(page_size) - 12) * 32 / 255 - 23;
+      if (size > uint64_t(end - payload)) return values;
+      const uint8_t* payload_end = payload + size;
+      uint64_t header_size, type;
+      const uint8_t* p = ReadVarint(payload, payload_end, &header_size);
+      if (p == nullptr || header_size > size) return values;
+      const uint8_t* header_end = payload + header_size;
+      const uint8_t* body = header_end;
+      while (p < header_end && values.size() < kRowIntegers) {
+        p = ReadVarint(p, header_end, &type);
+        if (p == nullptr || SerialSize(type) > uint64_t(payload_end - body)) break;
+        values.push_back(ReadInteger(type, body));
+        body += SerialSize(type);
+      }
+      return values;
+    }
+  }
+  return values;
+}
+
 std::vector<uint32_t> SchemaRoots(const uint8_t* page, uint32_t page_size, uint32_t pgno, uint32_t commit) {
   std::vector<uint32_t> roots;
   if (BtreePageType(page, page_size, pgno) != kTableLeaf) return roots;

@@ -2,6 +2,7 @@
 // section 1.6). Pure functions of a page's bytes; a page that is no b-tree page is recognised as such or yields nothing harmful:
 // what is read here only decides what to fetch ahead.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -29,6 +30,10 @@ std::vector<IndexEntry> IndexEntries(const uint8_t* page, uint32_t page_size, ui
 
 // The child of a table's interior page that leads to a rowid; 0 for any other page.
 uint32_t TableChild(const uint8_t* page, uint32_t page_size, uint32_t pgno, double rowid);
+
+// The first columns of a row on a table's leaf, at most so many: integers, NaN for what is none. Empty where the row is not there.
+constexpr size_t kRowIntegers = 64;
+std::vector<double> RowIntegers(const uint8_t* page, uint32_t page_size, uint32_t pgno, double rowid);
 
 // The root pages that a leaf of the schema table names; empty for any other page.
 std::vector<uint32_t> SchemaRoots(const uint8_t* page, uint32_t page_size, uint32_t pgno, uint32_t commit);

@@ -104,6 +104,16 @@ Napi::Value Entries(const Napi::CallbackInfo& info) {
   return result;
 }
 
+// The integers among the columns of a row on the table leaf in a slot, NaN for the others.
+Napi::Value IntegersOfRow(const Napi::CallbackInfo& info) {
+  auto cache = *info[0].As<CacheHandle>().Data();
+  auto values =
+      RowIntegers(cache->Data(U32(info[1])), cache->page_size(), U32(info[2]), info[3].As<Napi::Number>().DoubleValue());
+  auto result = Napi::Float64Array::New(info.Env(), values.size());
+  if (!values.empty() && Made(result)) memcpy(result.Data(), values.data(), values.size() * sizeof(double));
+  return result;
+}
+
 Napi::Value ChildOfTable(const Napi::CallbackInfo& info) {
   auto cache = *info[0].As<CacheHandle>().Data();
   uint32_t child =
@@ -121,6 +131,7 @@ void ExportPages(Napi::Env env, Napi::Object exports) {
   exports["touched"] = Napi::Function::New(env, Touched);
   exports["setTrigger"] = Napi::Function::New(env, SetTrigger);
   exports["indexEntries"] = Napi::Function::New(env, Entries);
+  exports["rowIntegers"] = Napi::Function::New(env, IntegersOfRow);
   exports["tableChild"] = Napi::Function::New(env, ChildOfTable);
   exports["btreeChildren"] = Napi::Function::New(env, Children);
 }

@@ -150,6 +150,8 @@ export interface ReplicaWorkerNative {
   setTrigger(cache: NativePageCache, slot: number): void
   /** The entries of the index leaf in a slot, in key order: [rowid or NaN, fingerprint of the first column] each. */
   indexEntries(cache: NativePageCache, slot: number, pgno: number): Float64Array
+  /** The integers among the columns of a row on the table leaf in a slot, NaN for the others; empty where the row is not there. */
+  rowIntegers(cache: NativePageCache, slot: number, pgno: number, rowid: number): Float64Array
   /** The child that leads to a rowid of the table's interior page in a slot; 0 for any other page. */
   tableChild(cache: NativePageCache, slot: number, pgno: number, rowid: number): number
   /** The root pages that the leaf of the schema table in a slot names; empty for any other page. */

@@ -117,6 +117,7 @@ export class ReplicaSession {
       hedge: this.#options.hedge && store.type !== 'file',
       reresolve: (view, cause, lost) => this.#lost.replace(view, cause, lost),
       onInterior: (view, pgno, slot, wanted) => this.#onInterior(view, pgno, slot, wanted),
+      onRows: (view, pgnos) => this.#onRows(view, pgnos),
     })
     let recent: RecentFiles | undefined
     if (hydrate !== undefined) {
@@ -219,6 +220,11 @@ export class ReplicaSession {
     // Where a scan would begin is here already: reading it says that one does.
     const first = view.store.slotOf(pageKey(view.state.map.fileOf(children[0]), children[0]))
     if (first !== undefined) native.setTrigger(view.store.cache, first)
+  }
+
+  #onRows(view: ReplicaView, pgnos: readonly number[]): void {
+    const pages = pgnos.flatMap((pgno) => this.#indexWalk.onArrival(view, pgno))
+    this.#fetcher.ask([], aheadPages(view, { kind: 'rows', pages, trigger: 0 }))
   }
 
   /** A view that a worker before this one made, and that a transaction still has: its map is made anew from its TXID. */

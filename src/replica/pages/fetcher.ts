@@ -67,6 +67,9 @@ export interface FetchCounts {
 /** An interior b-tree page came in; `wanted`: someone waited for it. */
 export type OnInterior = (view: ReplicaView, pgno: number, slot: number, wanted: boolean) => void
 
+/** Pages that an index led to were fetched ahead and came in. */
+export type OnRows = (view: ReplicaView, pgnos: readonly number[]) => void
+
 /** What to do when a file of a view is gone or damaged: point the view at other files, then the page is looked up again. */
 export type Reresolve = (view: ReplicaView, cause: LitestreamError, lost: LtxFileInfo | undefined) => Promise<void>
 
@@ -83,6 +86,7 @@ export class Fetcher {
   readonly #signal: AbortSignal
   readonly #reresolve: Reresolve
   readonly #onInterior: OnInterior
+  readonly #onRows: OnRows
   readonly #urgent: PQueue
   // What nobody waits for yet has places of its own, fewer, so that it never holds up what someone waits for.
   readonly #ahead: PQueue
@@ -100,6 +104,7 @@ export class Fetcher {
     readonly hedge: boolean
     readonly reresolve: Reresolve
     readonly onInterior: OnInterior
+    readonly onRows: OnRows
   }) {
     this.#replica = options.replica
     this.#client = options.client
@@ -107,6 +112,7 @@ export class Fetcher {
     this.#signal = options.signal
     this.#reresolve = options.reresolve
     this.#onInterior = options.onInterior
+    this.#onRows = options.onRows
     this.#hedged = options.hedge ? new HedgedReads() : undefined
     this.#urgent = new PQueue({ concurrency: options.concurrency })
     this.#ahead = new PQueue({ concurrency: Math.max(1, Math.floor(options.concurrency / 2)) })
@@ -355,16 +361,19 @@ export class Fetcher {
         if (i >= good) store.drop(key)
         else if (this.#flights.get(key)?.trigger) native.setTrigger(store.cache, slots[i])
       })
+      const rows: number[] = []
       part.slice(0, good).forEach((page, i) => {
         const key = pageKey(page.file, page.pgno)
         const slot = slots[i]
-        const waiters = this.#flights.get(key)?.waiters ?? []
+        const { waiters = [], ahead } = this.#flights.get(key) ?? {}
         this.#flights.delete(key)
+        if (ahead === 'rows') rows.push(page.pgno)
         for (const waiter of waiters) this.#answer(waiter, store, slot)
         if (!isInterior(frames[i * FRAME_FIELDS])) return
         store.keepLonger(key)
         this.#onInterior(view, page.pgno, slot, waiters.length > 0)
       })
+      if (rows.length > 0) this.#onRows(view, rows)
       if (good < part.length) return part[good]
     }
     return undefined
