@@ -23,7 +23,6 @@ export type ErrorCode =
   | 'DATABASE_SHARED' // open through another copy of SQLite in the same process
   | 'WAL_CORRUPT'
   | 'REPLICA_FENCED' // another primary writes to the same replica
-  | 'REPLICA_DIVERGED'
   // readers
   | 'REPLICA_EMPTY' // nothing has been replicated to the URL yet
   | 'REPLICA_RESET' // the replica was started anew, its TXIDs went back

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import { test } from 'node:test'
 import { deserializeError, isLitestreamError, LitestreamError, serializeError } from '../src/errors.js'
+import { packageRoot } from '../src/native.js'
 
 test('an error keeps code, hint and place over a thread boundary', () => {
   const error = new LitestreamError('LTX_CORRUPT', 'bad page', {
@@ -15,4 +18,16 @@ test('an error keeps code, hint and place over a thread boundary', () => {
     ['LTX_CORRUPT', 'bad page', 'a.ltx', 7, 3, 'Run verify.'],
   )
   assert.ok(isLitestreamError(back, 'LTX_CORRUPT') && !isLitestreamError(back, 'LTX_GAP'))
+})
+
+test('every code is in the documents', () => {
+  const read = (...names: string[]) => readFileSync(path.join(packageRoot(), ...names), 'utf8')
+  const [, union] = /export type ErrorCode =((?:\n {2}.*)*)/.exec(read('src', 'errors.ts'))!
+  const codes = [...union!.matchAll(/\| '([A-Z_]+)'/g)].map(([, code]) => code)
+  assert.ok(codes.length > 30)
+  const documents = read('docs', 'troubleshooting.md')
+  assert.deepEqual(
+    codes.filter((code) => !documents.includes(`\`${code}`)),
+    [],
+  )
 })

@@ -3,6 +3,8 @@ import { existsSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
+import { openReplicaClient } from '../../src/storage/open.js'
+import { damageFrame } from '../support/replica.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { run } from './run.js'
 
@@ -49,6 +51,27 @@ test('query refuses what cannot be answered', async (t) => {
   const write = await run(['query', url, 'DELETE FROM t'])
   assert.equal(write.status, 1)
   assert.match(write.stderr, /^Error: the statement returns no rows\nTry: A replica can only be read/)
+})
+
+test('query says why a page could not be read, and nothing of where in the program', async (t) => {
+  const { dir, url, db, sync } = await fixture(t)
+  db.exec(
+    'INSERT INTO t SELECT NULL, hex(randomblob(2000)), 1 FROM (VALUES (1), (2), (3), (4)), (VALUES (1), (2), (3), (4))',
+  )
+  await sync()
+  const past = await run(['query', '-timestamp', '2001-01-01T00:00:00Z', url, 'SELECT 1'])
+  assert.match(past.stderr, /^Error: .*no matching backup files available[^\n]*\n(Try: [^\n]*\n)?$/)
+  const function_ = await run(['query', url, "SELECT json('x')"])
+  assert.deepEqual([function_.status, function_.stderr], [1, "Error: malformed JSON, in: SELECT json('x')\n"])
+  const client = await openReplicaClient(url)
+  for await (const info of client.list(0)) await damageFrame({ client, files: path.join(dir, 'replica') }, info, 10)
+  await client.close()
+  const damaged = await run(['query', url, 'SELECT max(name) FROM t'])
+  assert.equal(damaged.status, 1)
+  assert.match(
+    damaged.stderr,
+    /^Error: 0\/\S+\.ltx: the frame at offset \d+ is damaged\nTry: Run `litestream-ts verify`[^\n]*\n$/,
+  )
 })
 
 test('status shows both ends of every configured database', async (t) => {

@@ -68,7 +68,11 @@ export function value(db: Database.Database, sql: string, ...parameters: unknown
 }
 
 /** Overwrites the frame of page `pgno` in a file of a `file://` replica, as a failing disk would; its time and size stay. */
-export async function damageFrame(source: Source, info: LtxFileInfo, pgno: number): Promise<void> {
+export async function damageFrame(
+  source: Pick<Source, 'client' | 'files'>,
+  info: LtxFileInfo,
+  pgno: number,
+): Promise<void> {
   const index = await readFileIndex(source.client, info)
   const at = index.offsets[index.pgnos.indexOf(pgno)]
   const name = path.join(source.files, 'ltx', String(info.level), formatFileName(info.minTxid, info.maxTxid))

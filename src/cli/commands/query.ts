@@ -1,7 +1,7 @@
 import Database from 'better-sqlite3'
 import { type Command, Option } from 'commander'
 import { selfContainedUrl } from '../../config/self-contained-url.js'
-import { LitestreamError } from '../../errors.js'
+import { type ErrorCode, LitestreamError } from '../../errors.js'
 import { addConfigFlags, type ConfigFlags, createCommand } from '../command.js'
 import { timestampFlag } from '../flag-values.js'
 import { formatTable, print, printJson } from '../output.js'
@@ -40,12 +40,12 @@ export function queryCommand(): Command {
       const { openReplica } = await import('../../replica/open-replica.js')
       const replica = await openReplica(url, { openTimeout: 0 })
       try {
-        const db = new Database(replica.uri, { readonly: true })
+        const { uri } = flags.timestamp === undefined ? replica : await replica.at(new Date(flags.timestamp))
+        const db = new Database(uri, { readonly: true })
         try {
-          if (flags.timestamp !== undefined) {
-            db.prepare('SELECT litestream_set_time(?)').get(new Date(flags.timestamp).toISOString())
-          }
           printRows(db, sql, flags.json ? 'json' : flags.csv ? 'csv' : flags.format!)
+        } catch (error) {
+          throw explained(db, sql, error)
         } finally {
           db.close()
         }
@@ -56,7 +56,7 @@ export function queryCommand(): Command {
 }
 
 function printRows(db: Database.Database, sql: string, format: 'table' | 'json' | 'csv'): void {
-  const statement = prepare(db, sql)
+  const statement = db.prepare(sql)
   if (!statement.reader) {
     throw new LitestreamError('INVALID_ARGUMENT', 'the statement returns no rows', {
       hint: 'A replica can only be read: use SELECT.',
@@ -79,12 +79,18 @@ function printRows(db: Database.Database, sql: string, format: 'table' | 'json' 
   }
 }
 
-function prepare(db: Database.Database, sql: string): Database.Statement {
-  try {
-    return db.prepare(sql)
-  } catch (cause) {
-    throw new LitestreamError('INVALID_ARGUMENT', `${(cause as Error).message}, in: ${sql}`, { cause })
+/** What SQLite said, with the statement; where a page could not be read, which SQLite has one message for, the reason of that. */
+function explained(db: Database.Database, sql: string, error: unknown): unknown {
+  if (!(error instanceof Database.SqliteError)) return error
+  if (!error.code.startsWith('SQLITE_IOERR')) {
+    return new LitestreamError('INVALID_ARGUMENT', `${error.message}, in: ${sql}`, { cause: error })
   }
+  const reason = String(db.prepare('SELECT litestream_error()').pluck().get())
+  const [, code, message] = /^([A-Z_]+): (.*)$/s.exec(reason) ?? [undefined, 'STORAGE_FAILED', reason]
+  return new LitestreamError(code as ErrorCode, message, {
+    hint: code === 'LTX_CORRUPT' ? 'Run `litestream-ts verify` on the replica; a new snapshot repairs it.' : undefined,
+    cause: error,
+  })
 }
 
 function asText(value: unknown): string {
