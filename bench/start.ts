@@ -1,5 +1,10 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { packageRoot } from '../src/native.js'
+import { loadedFiles } from '../test/support/loaded-files.js'
 import { fileReplica } from './support/file-replica.js'
 import type { Question } from './support/question.js'
 import type { Column } from './support/result.js'
@@ -12,7 +17,12 @@ const COLUMNS: readonly Column[] = [
   { key: 'row', label: 'first row', unit: 'ms' },
   { key: 'all', label: 'together', unit: 'ms' },
   { key: 'cpu', label: 'processor time', unit: 'ms' },
+  { key: 'main', label: 'files loaded', unit: 'count' },
+  { key: 'worker', label: 'files loaded, worker', unit: 'count' },
 ]
+
+/** What is published, not what the tests run: the difference is what is measured here. */
+const PACKAGE = pathToFileURL(path.join(packageRoot(), 'dist/index.js')).href
 
 interface Times {
   readonly import: number
@@ -26,7 +36,8 @@ interface Times {
 export const start: Question = {
   name: 'start',
   question: 'How long does a fresh process take to import the package and to read its first row?',
-  limit: 'Loading JavaScript: the package itself, in the worker the store (the AWS SDK for S3).',
+  limit:
+    'Starting a thread, loading JavaScript (for S3 the AWS SDK, in the worker), and code that is not compiled yet.',
   needs: { s3: true },
   async run(bench) {
     const { stage, data } = await bench.published()
@@ -39,16 +50,24 @@ export const start: Question = {
     for (let round = bench.rounds(11, 3); round > 0; round--) {
       for (const [i, { url }] of stores.entries()) times[i]!.push(await firstOpen(url))
     }
-    const rows = stores.map(({ store }, i) => {
+    const rows = []
+    for (const [i, { store, url }] of stores.entries()) {
       const of = (key: keyof Times) => spread(times[i]!.map((one) => one[key]))
-      return { store, import: of('import'), open: of('open'), row: of('row'), all: of('all'), cpu: of('cpu') }
-    })
+      const ms = { import: of('import'), open: of('open'), row: of('row'), all: of('all'), cpu: of('cpu') }
+      const coverage = path.join(bench.directory, `loaded-${store}`)
+      await firstOpen(url, { NODE_V8_COVERAGE: coverage })
+      const { main, worker } = loadedFiles(coverage)
+      rmSync(coverage, { recursive: true })
+      rows.push({ store, ...ms, main: main.length, worker: worker.length })
+    }
     return [{ id: 'start', title: 'A fresh process, no latency added', columns: COLUMNS, rows }]
   },
 }
 
-async function firstOpen(url: string): Promise<Times> {
-  const child = fork(new URL('./support/first-open-child.js', import.meta.url), [url])
+async function firstOpen(url: string, env: NodeJS.ProcessEnv = {}): Promise<Times> {
+  const child = fork(new URL('./support/first-open-child.js', import.meta.url), [PACKAGE, url], {
+    env: { ...process.env, ...env },
+  })
   const exited = once(child, 'exit')
   const [times] = (await Promise.race([once(child, 'message'), exited])) as [Times | number | null]
   await exited

@@ -3,10 +3,10 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 
 const root = path.dirname(import.meta.dirname)
-const { configurationMarkdown } = await import(path.join(root, 'dist/config/markdown.js'))
-const { commandsMarkdown } = await import(path.join(root, 'dist/cli/commands-markdown.js'))
-const { exampleConfig } = await import(path.join(root, 'dist/config/example.js'))
-const { editorSchema } = await import(path.join(root, 'dist/config/json-schema.js'))
+const { configurationMarkdown } = await import(path.join(root, '.out/src/config/markdown.js'))
+const { commandsMarkdown } = await import(path.join(root, '.out/src/cli/commands-markdown.js'))
+const { exampleConfig } = await import(path.join(root, '.out/src/config/example.js'))
+const { editorSchema } = await import(path.join(root, '.out/src/config/json-schema.js'))
 
 const files = {
   'docs/commands.md': commandsMarkdown(),

@@ -40,6 +40,8 @@ function importsOf(files) {
 if (patterns.length === 0) step('format and lint', bin('biome'), ['check', '.'])
 rmSync(path.join(root, '.out'), { recursive: true, force: true })
 step('types', bin('tsc'), ['-p', 'tsconfig.test.json'])
+// Tests run what tsc made, but for those of the package and of the demo, which run what is published.
+step('bundle', process.execPath, ['scripts/bundle.mjs'])
 
 const files = readdirSync(out, { recursive: true })
   .filter((file) => file.endsWith('.test.js') && (patterns.length === 0 || patterns.some((p) => file.includes(p))))

@@ -1,9 +1,10 @@
-// A fresh process: imports the package, opens the replica of its first argument, reads a row, tells how long each took.
+// A fresh process: imports the package as it is published, from the file of its first argument, opens the replica of the second one,
+// reads a row, tells how long each took.
 const start = performance.now()
 const spent = process.cpuUsage()
-const { openReplica } = await import('../../src/index.js')
+const { openReplica } = (await import(process.argv[2]!)) as typeof import('../../src/index.js')
 const imported = performance.now()
-const replica = await openReplica(process.argv[2]!)
+const replica = await openReplica(process.argv[3]!)
 const opened = performance.now()
 const { default: Database } = await import('better-sqlite3')
 const db = new Database(replica.uri, { readonly: true })

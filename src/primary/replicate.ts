@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads'
 import { deserializeError, LitestreamError } from '../errors.js'
 import type { OpenReplicaClientOptions } from '../storage/open.js'
 import { parseReplicaUrl } from '../storage/url.js'
+import { threadUrl } from '../thread-url.js'
 import type { CheckpointMode, PrimaryEvents } from './primary-events.js'
 import { type PrimaryCalls, type PrimaryWorkerData, READY, type WorkerMessage } from './primary-protocol.js'
 import type { ReplicatorOptions } from './replicator-options.js'
@@ -41,7 +42,7 @@ export class Replication extends EventEmitter<EventMap> {
   constructor(data: PrimaryWorkerData) {
     super()
     this.ready = new Promise((resolve, reject) => this.#waiting.set(READY, { resolve, reject }))
-    this.#worker = new Worker(new URL('./primary-worker.js', import.meta.url), { workerData: data })
+    this.#worker = new Worker(threadUrl('primary/primary-worker.js'), { workerData: data })
     this.#worker.on('message', (message: WorkerMessage) => this.#receive(message))
     this.#worker.on('error', (error) => this.#fail(`failed: ${error.message}`, error))
     this.#worker.on('exit', (code) => this.#fail(`ended with exit code ${code}`))

@@ -1,6 +1,7 @@
 import { BroadcastChannel, SHARE_ENV, Worker } from 'node:worker_threads'
 import { deserializeError, LitestreamError } from '../errors.js'
 import { native } from '../native.js'
+import { threadUrl } from '../thread-url.js'
 import { CHANNEL, type HandleCall, type WorkerMessage, type WorkerWarning } from './messages.js'
 import { REQUEST_CALL } from './native-replica.js'
 import type { SessionEvent } from './replica-session.js'
@@ -35,7 +36,7 @@ export function ensureWorker(): void {
 }
 
 function spawn(ticket: number): void {
-  const worker = new Worker(new URL('./worker.js', import.meta.url), {
+  const worker = new Worker(threadUrl('replica/worker.js'), {
     name: 'litestream-replica',
     execArgv: [],
     // What it makes and drops is mostly bytes of replies, outside the heap: a large nursery only stays in memory.

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { deserializeError, LitestreamError, type SerializedError } from '../errors.js'
+import { threadUrl } from '../thread-url.js'
 import { abortError } from '../util/abort.js'
 
 /** SQLite's checks: quick_check leaves out that indexes match their tables. */
@@ -20,7 +21,7 @@ export type IntegrityAnswer = { readonly faults: readonly string[] } | { readonl
 export async function checkIntegrity(path: string, check: IntegrityCheck, signal?: AbortSignal): Promise<void> {
   if (check === 'none') return
   const request: IntegrityRequest = { path, check }
-  const worker = new Worker(new URL('./integrity-worker.js', import.meta.url), { workerData: request })
+  const worker = new Worker(threadUrl('restore/integrity-worker.js'), { workerData: request })
   try {
     const [answer] = (await once(worker, 'message', signal ? { signal } : {})) as [IntegrityAnswer]
     if ('error' in answer) throw deserializeError(answer.error)

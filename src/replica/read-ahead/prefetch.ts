@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { deserializeError, LitestreamError, type SerializedError } from '../../errors.js'
+import { threadUrl } from '../../thread-url.js'
 
 export interface PrefetchOptions {
   /** Values for the parameters of the query: an array, or an object for named ones. */
@@ -18,7 +19,7 @@ export interface PrefetchTask {
 export async function prefetch(uri: string, sql: string, { parameters, signal }: PrefetchOptions): Promise<void> {
   signal?.throwIfAborted()
   const workerData: PrefetchTask = { uri, sql, parameters }
-  const thread = new Worker(new URL('./prefetch-thread.js', import.meta.url), {
+  const thread = new Worker(threadUrl('replica/read-ahead/prefetch-thread.js'), {
     name: 'litestream-prefetch',
     execArgv: [],
     workerData,

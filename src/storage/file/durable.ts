@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { link, mkdir, open, readdir, rename, stat, unlink, utimes } from 'node:fs/promises'
 import path from 'node:path'
 import { abortError } from '../../util/abort.js'
@@ -14,7 +13,9 @@ const TEMPORARY = /\.([0-9a-f]{8})[0-9a-f]{8}\.tmp$/
 
 function temporaryName(file: string): string {
   const began = Math.floor(Date.now() / 1000)
-  return `${file}.${began.toString(16).padStart(8, '0')}${randomBytes(4).toString('hex')}.tmp`
+  // Not node:crypto: a reader, which never writes, would wait for it to be loaded.
+  const random = crypto.getRandomValues(new Uint8Array(4))
+  return `${file}.${began.toString(16).padStart(8, '0')}${Buffer.from(random).toString('hex')}.tmp`
 }
 
 /** A temporary file this old belongs to a process that died, not to one that writes. Milliseconds. */

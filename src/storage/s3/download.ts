@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
-import { GetObjectCommand } from '@aws-sdk/client-s3'
 import { LitestreamError } from '../../errors.js'
 import { type OpenedBody, resumableRead } from '../resumable-read.js'
+import { GetObjectCommand } from './aws.js'
 import type { S3Requests, Subject } from './requests.js'
 
 /** One GET that has begun to answer. */

@@ -1,4 +1,5 @@
-import { type _Object, ListObjectsV2Command } from '@aws-sdk/client-s3'
+import type { _Object } from '@aws-sdk/client-s3'
+import { ListObjectsV2Command } from './aws.js'
 import { unconfirmed } from './errors.js'
 import type { S3Requests, Subject } from './requests.js'
 

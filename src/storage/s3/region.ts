@@ -1,4 +1,5 @@
-import { HeadBucketCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
+import type { S3ClientConfig } from '@aws-sdk/client-s3'
+import { HeadBucketCommand, S3Client } from './aws.js'
 
 /** Where a bucket is looked for first, and what a store that is not AWS is told. */
 export const DEFAULT_REGION = 'us-east-1'

@@ -1,10 +1,3 @@
-import {
-  DeleteObjectCommand,
-  DeleteObjectsCommand,
-  GetObjectCommand,
-  HeadObjectCommand,
-  PutObjectCommand,
-} from '@aws-sdk/client-s3'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { parseFileName } from '../../ltx/file-name.js'
 import { firstName, parseS3Key, s3Key, s3LevelPrefix } from '../keys.js'
@@ -26,6 +19,13 @@ import type {
   WriteOptions,
 } from '../replica-client.js'
 import { DEFAULT_POLICY, type RequestPolicy } from '../request-policy.js'
+import {
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+} from './aws.js'
 import { download } from './download.js'
 import { S3LegacyObjects } from './legacy-objects.js'
 import { listObjects } from './list.js'

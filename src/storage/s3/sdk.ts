@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
+import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import type { RequestPolicy } from '../request-policy.js'
+import { S3Client } from './aws.js'
 import type { ResolvedS3Settings } from './provider.js'
 import { bucketRegion, DEFAULT_REGION } from './region.js'
 

@@ -1,15 +1,14 @@
+import type { HeadObjectCommandOutput, StorageClass } from '@aws-sdk/client-s3'
+import PQueue from 'p-queue'
+import { isLitestreamError, LitestreamError } from '../../errors.js'
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   HeadObjectCommand,
-  type HeadObjectCommandOutput,
   PutObjectCommand,
-  type StorageClass,
   UploadPartCommand,
-} from '@aws-sdk/client-s3'
-import PQueue from 'p-queue'
-import { isLitestreamError, LitestreamError } from '../../errors.js'
+} from './aws.js'
 import { ChunkBuffer } from './chunk-buffer.js'
 import { unconfirmed } from './errors.js'
 import { partSizeOf } from './part-sizes.js'

@@ -1,0 +1,14 @@
+/** The modules that run on threads of their own. */
+export type ThreadModule =
+  | 'primary/primary-worker.js'
+  | 'replica/read-ahead/prefetch-thread.js'
+  | 'replica/worker.js'
+  | 'restore/integrity-worker.js'
+
+/**
+ * Where the module of a thread is. The one place that asks for it by the place of its own code: a bundle moves code, but keeps
+ * this file's at the root of the compiled tree (see scripts/bundle.mjs).
+ */
+export function threadUrl(module: ThreadModule): URL {
+  return new URL(`./${module}`, import.meta.url)
+}

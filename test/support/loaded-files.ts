@@ -1,0 +1,26 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** Files of JavaScript that the threads of a process loaded, in the order in which they did. */
+export interface LoadedFiles {
+  readonly main: readonly string[]
+  readonly worker: readonly string[]
+}
+
+/**
+ * What a process that opened a replica loaded. It ran with NODE_V8_COVERAGE=`directory`, into which V8 writes the scripts of each of
+ * its threads, however these were loaded.
+ */
+export function loadedFiles(directory: string): LoadedFiles {
+  const threads = readdirSync(directory).map((name) => {
+    const { result } = JSON.parse(readFileSync(path.join(directory, name), 'utf8')) as { result: { url: string }[] }
+    return result.filter(({ url }) => url.startsWith('file:')).map(({ url }) => fileURLToPath(url))
+  })
+  const isWorker = (files: readonly string[]) => files.some((file) => file.endsWith('/replica/worker.js'))
+  const main = threads.find((files) => !isWorker(files))
+  const worker = threads.find(isWorker)
+  if (!main || !worker || threads.length !== 2)
+    throw new Error(`${directory}: the scripts of ${threads.length} threads`)
+  return { main, worker }
+}
