@@ -77,7 +77,9 @@ export class FileIndex {
   }
 
   #came(offset: number, size: number): boolean {
-    for (const piece of this.pieces) {
+    // Without an iterator: this is asked of every page of the first file, before any of it was optimized.
+    for (let i = 0; i < this.pieces.length; i++) {
+      const piece = this.pieces[i]
       if (offset >= piece.offset && offset + size <= piece.offset + piece.bytes.length) return true
     }
     return false

@@ -89,8 +89,17 @@ export class PageMap {
     const next = new PageMap(commit, this.#chunks.slice(0, Math.ceil(commit / CHUNK_PAGES)))
     if (!this.#frozen) for (const i of this.#owned) if (i < next.#chunks.length) next.#owned.add(i)
     if (commit < this.commit) next.#truncate()
+    // Pages come in ascending order: the chunk is looked up once for all of its pages.
+    let at = -1
+    let chunk: Chunk | undefined
     walk((pgno, offset, size) => {
-      if (pgno <= commit) next.#put(pgno, file, offset, size)
+      if (pgno > commit) return
+      const of = Math.floor((pgno - 1) / CHUNK_PAGES)
+      if (of !== at || !chunk) {
+        chunk = next.#own(of)
+        at = of
+      }
+      chunk.set((pgno - 1) % CHUNK_PAGES, file, offset, size)
     })
     return next
   }
@@ -149,15 +158,17 @@ export class PageMap {
   }
 
   #put(pgno: number, file: number, offset: number, size: number): void {
-    const at = Math.floor((pgno - 1) / CHUNK_PAGES)
-    let chunk = this.#chunks[at]
-    if (!chunk || !this.#owned.has(at)) {
-      chunk = new Chunk(chunk)
-      this.#chunks[at] = chunk
-      this.#owned.add(at)
-    }
-    const i = (pgno - 1) % CHUNK_PAGES
-    chunk.set(i, file, offset, size)
+    this.#own(Math.floor((pgno - 1) / CHUNK_PAGES)).set((pgno - 1) % CHUNK_PAGES, file, offset, size)
+  }
+
+  /** A chunk that no other map has. */
+  #own(at: number): Chunk {
+    const shared = this.#chunks[at]
+    if (shared && this.#owned.has(at)) return shared
+    const chunk = new Chunk(shared)
+    this.#chunks[at] = chunk
+    this.#owned.add(at)
+    return chunk
   }
 
   /** Clears what the last chunk has beyond the commit, so that a database that grows again does not find it. */
