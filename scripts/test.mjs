@@ -40,8 +40,6 @@ function importsOf(files) {
 if (patterns.length === 0) step('format and lint', bin('biome'), ['check', '.'])
 rmSync(path.join(root, '.out'), { recursive: true, force: true })
 step('types', bin('tsc'), ['-p', 'tsconfig.test.json'])
-// Tests run what tsc made, but for those of the package and of the demo, which run what is published.
-step('bundle', process.execPath, ['scripts/bundle.mjs'])
 
 const files = readdirSync(out, { recursive: true })
   .filter((file) => file.endsWith('.test.js') && (patterns.length === 0 || patterns.some((p) => file.includes(p))))
@@ -53,6 +51,10 @@ if (files.length === 0) {
 }
 
 const imports = importsOf(files)
+// Tests run what tsc made, but for these, which run what is published.
+if (files.some((file) => file.endsWith('/demo.test.js')) || imports.has(path.join(out, 'support/packed.js'))) {
+  step('bundle', process.execPath, ['scripts/bundle.mjs'])
+}
 const needed = {
   s3: imports.has(path.join(out, 'support/s3.js')),
   nats: imports.has(path.join(out, 'support/nats.js')),
