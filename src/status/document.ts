@@ -7,21 +7,30 @@ export interface StatusDocument {
   readonly replicas: readonly ReplicaStatus[]
 }
 
-/** A database that this process replicates. */
-export interface DatabaseStatus {
+/** `open`: waits for the database, or the replica, to appear; `standby`: another primary has the lease. */
+export type DatabaseState = 'replicating' | 'open' | 'standby' | 'stopped' | 'fenced'
+
+/** A database that this process replicates, as far as it is known without asking the store. */
+export interface DatabaseSummary {
   readonly path: string
-  /** replicating, open (waits for the file), standby, stopped or fenced. */
-  readonly state: string
+  readonly state: DatabaseState
   readonly replicaType: string
   /** Without credentials. */
   readonly replica: string
   readonly txid: number
   readonly replicaTxid: number | undefined
+  /** When the replica last had everything, ms since the epoch. */
   readonly lastSyncAt: number | undefined
+  /** How long the oldest commit that is not in the replica has been waiting, milliseconds. */
   readonly lagMs: number
+  /** Bytes; 0 while there is no file. */
   readonly databaseSize: number
   readonly walSize: number
   readonly error: { readonly message: string; readonly since: number } | undefined
+}
+
+/** The same with what the store and the last minutes say. */
+export interface DatabaseStatus extends DatabaseSummary {
   readonly ok: boolean
   /** `[time, lag]`. */
   readonly lagHistory: readonly (readonly [number, number])[]

@@ -4,9 +4,10 @@ import { findDatabases } from '../../config/directories.js'
 import type { Config, DatabaseConfig } from '../../config/types.js'
 import { LitestreamError } from '../../errors.js'
 import { DatabaseMetrics } from '../../metrics/database-metrics.js'
+import type { DatabaseSummary } from '../../status/document.js'
 import { LagHistory } from '../../status/lag-history.js'
 import type { Logger } from '../../util/logger.js'
-import { type DatabaseSummary, ManagedDatabase } from './managed-database.js'
+import { ManagedDatabase } from './managed-database.js'
 
 /** Databases that are opened at the same time. */
 const OPEN_CONCURRENCY = 50

@@ -10,32 +10,12 @@ import { Replicator } from '../../primary/replicator.js'
 import type { ReplicatorStatus, SyncResult } from '../../primary/replicator-status.js'
 import { listLevels } from '../../restore/plan.js'
 import { restore } from '../../restore/restore.js'
+import type { DatabaseState, DatabaseSummary } from '../../status/document.js'
 import { LagHistory } from '../../status/lag-history.js'
 import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js'
 import { formatDuration } from '../../util/duration.js'
 import type { Logger } from '../../util/logger.js'
 import { logPrimaryEvent } from './primary-log.js'
-
-/** `open`: waits for the database, or the replica, to appear; `standby`: another primary has the lease. */
-export type DatabaseState = 'replicating' | 'open' | 'standby' | 'stopped' | 'fenced'
-
-export interface DatabaseSummary {
-  readonly path: string
-  readonly state: DatabaseState
-  readonly replicaType: string
-  /** Without credentials. */
-  readonly replica: string
-  readonly txid: number
-  readonly replicaTxid: number | undefined
-  /** When the replica last had everything, ms since the epoch. */
-  readonly lastSyncAt: number | undefined
-  /** How long the oldest commit that is not in the replica has been waiting, milliseconds. */
-  readonly lagMs: number
-  /** Bytes; 0 while there is no file. */
-  readonly databaseSize: number
-  readonly walSize: number
-  readonly error: { readonly message: string; readonly since: number } | undefined
-}
 
 export interface ManagedDatabaseOptions {
   readonly config: Config

@@ -1,3 +1,4 @@
+import PQueue from 'p-queue'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { LEVELS, lockPgno } from '../../ltx/format.js'
 import type { LtxHeader } from '../../ltx/header.js'
@@ -39,6 +40,9 @@ export interface Extension {
 
 /** How many times a plan is made anew because a file of it vanished before its index was read. */
 const PLAN_ATTEMPTS = 5
+
+/** Files whose indexes are read at once: open files and sockets are limited. */
+const INDEXES_AT_ONCE = 64
 
 /** Turns the files of a replica into page maps: from a plan, and onwards from there. */
 export class Chain {
@@ -89,7 +93,7 @@ export class Chain {
   }
 
   async #index(plan: readonly LtxFileInfo[]): Promise<LoadedState> {
-    const indexed = await Promise.all(plan.map((file) => loadFileIndex(this.#client, file, this.#signal)))
+    const indexed = await this.#readIndexes(plan)
     let map = PageMap.empty()
     let { pageSize } = indexed[0].header
     for (const file of indexed) {
@@ -115,7 +119,7 @@ export class Chain {
    * PAGE_SIZE_MISMATCH.
    */
   async extend(from: ChainState, plan: readonly LtxFileInfo[], wholeUpTo?: number): Promise<Extension> {
-    const files = await Promise.all(plan.map((file) => loadFileIndex(this.#client, file, this.#signal, wholeUpTo)))
+    const files = await this.#readIndexes(plan, wholeUpTo)
     const changed = new Set<number>()
     let map = from.map
     let whole = false
@@ -135,6 +139,16 @@ export class Chain {
       )
     }
     return { state: stateAfter(files, map), files, changed: Uint32Array.from(changed).sort(), whole }
+  }
+
+  /** In the order of the plan, which may be of thousands of files where nothing compacts them. */
+  async #readIndexes(plan: readonly LtxFileInfo[], wholeUpTo?: number): Promise<FileIndex[]> {
+    const queue = new PQueue({ concurrency: INDEXES_AT_ONCE })
+    try {
+      return await queue.addAll(plan.map((file) => () => loadFileIndex(this.#client, file, this.#signal, wholeUpTo)))
+    } finally {
+      queue.clear() // after a failure nobody wants the rest
+    }
   }
 
   /** The numbers of the pages that a file has, and how many the database has after it. */
