@@ -32,9 +32,10 @@ export interface ReplicaOptions {
 
 /**
  * Kinds of read-ahead. `scan`: the pages that follow in a tree, or by number, once neighbours were read; `leaves`: the rest of the
- * leaves under an interior page once several were wanted, or at once where they are few; `rows`: the table pages that an index leaf
- * leads to, and those of other tables that these rows are joined with by rowid; `interior`: after an opening, the interior pages of every b-tree; `changes`: with a new TXID, the pages that were
- * resident and changed. Native code knows them by their place here, from 1 on (native/replica.h).
+ * leaves under an interior page once several were wanted, or at once where they are few, and some of them once two close together
+ * were wanted; `rows`: the table pages that an index leaf leads to, and those of other tables that these rows are joined with by
+ * rowid; `interior`: after an opening, the interior pages of every b-tree; `changes`: with a new TXID, the pages that were resident
+ * and changed. Native code knows them by their place here, from 1 on (native/replica.h).
  */
 export const READ_AHEAD_KINDS = ['scan', 'leaves', 'rows', 'interior', 'changes'] as const
 export type ReadAheadKind = (typeof READ_AHEAD_KINDS)[number]

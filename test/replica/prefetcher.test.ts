@@ -5,7 +5,11 @@ import { Prefetcher } from '../../src/replica/read-ahead/prefetcher.js'
 import { TreeShape } from '../../src/replica/read-ahead/tree-shape.js'
 
 const view = {
-  state: { pageSize: 4096, commit: 100_000, map: { fileOf: () => 1 } },
+  state: {
+    pageSize: 4096,
+    commit: 100_000,
+    map: { fileOf: () => 1, find: (pgno: number) => ({ file: 1, offset: pgno * 3000, size: 3000 }) },
+  },
   store: { slots: 100_000, has: () => false },
 } as unknown as ReplicaView
 
@@ -48,6 +52,24 @@ test('against key order the window goes back', () => {
 test('a scan is recognised at the edge of a tree, by its first miss or by a read of a resident page', () => {
   assert.equal(new Prefetcher(shape()).onMiss(1, view, 1000).pages[0], 1001)
   assert.equal(new Prefetcher(shape()).onTrigger(1, view, 1000).pages[0], 1001)
+})
+
+test('a second miss a few leaves from the first brings those that follow, as far as they lie together', () => {
+  const up = new Prefetcher(shape())
+  assert.deepEqual(up.onMiss(1, view, 1020).pages, [])
+  const { pages, kind } = up.onMiss(1, view, 1023)
+  assert.equal(kind, 'leaves')
+  assert.deepEqual(pages, [1024, 1025, 1026, 1027, 1028, 1029, 1030, 1031, 1032, 1033, 1034, 1035])
+  const down = new Prefetcher(shape())
+  down.onMiss(1, view, 1080)
+  const back = down.onMiss(1, view, 1065).pages
+  assert.deepEqual([back[0], back.length], [1064, 32], '96 KiB of one file')
+  const far = new Prefetcher(shape())
+  far.onMiss(1, view, 1020)
+  assert.deepEqual(far.onMiss(1, view, 1037).pages, [])
+  const off = new Prefetcher(shape(), new Set())
+  off.onMiss(1, view, 1020)
+  assert.deepEqual(off.onMiss(1, view, 1023).pages, [])
 })
 
 test('many look-ups under one interior page bring the rest of its children', () => {

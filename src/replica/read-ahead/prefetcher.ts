@@ -25,6 +25,10 @@ const DENSE_LEAVES = 8
 /** So few leaves, within so many bytes of one file, come with the first of them. */
 const FEW_LEAVES = 64
 const FEW_BYTES = 128 * 1024
+/** A second miss so few leaves beside the first says that more will follow there: so many times the step, within so many bytes. */
+const CLUSTER_LEAVES = 16
+const CLUSTER_STEPS = 4
+const CLUSTER_BYTES = 96 * 1024
 /** The same where its children are interior: those lie far apart, each costs a request. */
 const DENSE_INTERIOR = 16
 /** Leaves that were written one after another lie this close; interior pages lie much farther apart. */
@@ -134,7 +138,27 @@ export class Prefetcher {
         return this.#begin(state, view, pgno, direction, EDGE_WINDOW, true)
       }
     }
-    return this.#dense(before, DENSE_LEAVES, siblings)
+    const cluster = this.#cluster(view, siblings, position, step)
+    return cluster.length > 0
+      ? { kind: 'leaves', pages: cluster, trigger: 0 }
+      : this.#dense(before, DENSE_LEAVES, siblings)
+  }
+
+  /** The leaves on from a miss that came soon beside another, where they lie together in one file. */
+  #cluster(view: ReplicaView, siblings: Uint32Array, position: number, step: number): number[] {
+    if (step === 0 || Math.abs(step) > CLUSTER_LEAVES || !this.#kinds.has('leaves')) return []
+    const { map } = view.state
+    const direction = Math.sign(step)
+    const here = map.find(siblings[position]!)
+    const pages: number[] = []
+    for (let i = 1; i <= Math.abs(step) * CLUSTER_STEPS; i++) {
+      const page = siblings[position + i * direction]
+      if (page === undefined) break
+      const { file, offset } = map.find(page)
+      if (file !== here.file || Math.abs(offset - here.offset) > CLUSTER_BYTES) break
+      pages.push(page)
+    }
+    return pages
   }
 
   /** All pages under an interior page where they are few and lie together: one request brings them as well as one of them. */
