@@ -38,13 +38,19 @@ export class WriterRecord {
   }
 
   /**
-   * Puts our record in the place of another's. Throws REPLICA_FENCED when the other is known to be running, unless `leased`: who has the
+   * Puts our record in the place of another's, if it is not there already. Throws REPLICA_FENCED when the other is known to be running, unless `leased`: who has the
    * lease takes over from one that runs, but was too slow to renew it.
    */
   async claim({ leased }: { readonly leased: boolean }): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       const there = await this.#client.getObject(NAME)
       const other = there && parse(there.data)
+      if (other?.instance === this.#instance) {
+        // Claimed before, by a start that failed after it or by a request whose answer was lost.
+        this.#tag = there!.tag
+        running.add(this.#instance)
+        return
+      }
       if (!leased && other && isRunning(other)) throw this.fenced(other)
       try {
         this.#tag = await this.#client.putObject(NAME, this.#ours(), there?.tag ?? null)

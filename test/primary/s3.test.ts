@@ -31,6 +31,8 @@ async function fixture(t: TestContext, options: Partial<ReplicatorOptions> = {})
   return { proxy, file, write, replicator, url: s3Url(bucket) }
 }
 
+const isList = ({ url }: { url: string }) => url.includes('list-type=2')
+
 /** Every task each 20 ms, and nothing is old enough to be deleted. */
 const WINDOW = 20
 const EVERY_WINDOW = {
@@ -75,6 +77,18 @@ test('S3: replies that get lost, errors and a slow server: each file is there on
     assert.equal(rule.hits, 1)
   }
   assert.equal(await assertReplicaEquals(url, file), 4)
+})
+
+test('S3: who has said that it writes and then cannot look at the replica is not fenced by its own word', async (t) => {
+  const { proxy, file, write, replicator, url } = await fixture(t)
+  write()
+  const refused = proxy.fault({ type: 'status', status: 403, code: 'AccessDenied' }, { match: isList, times: 2 })
+  // Once before the first snapshot, and once before the first upload.
+  await assert.rejects(replicator.sync({ wait: true }), { code: 'ACCESS_DENIED' })
+  assert.equal(refused.hits, 2)
+  assert.equal((await replicator.sync({ wait: true })).replicaTxid, 1)
+  assert.equal(await assertReplicaEquals(url, file), 1)
+  assert.equal(proxy.seen().filter(({ method, url }) => method === 'PUT' && url.includes('primary.json')).length, 1)
 })
 
 test('S3: the server is down for a while: commits are staged, and follow', async (t) => {
