@@ -27,5 +27,5 @@ test('a replica of many files is opened with a bounded number of reads at once, 
   })
   const state = await new Chain(counted, new AbortController().signal).load()
   assert.deepEqual([state.txid, reads], [files, files])
-  assert.ok(most <= 64, `${most} reads at once`)
+  assert.ok(most <= 128, `${most} reads at once`)
 })

@@ -41,8 +41,8 @@ export interface Extension {
 /** How many times a plan is made anew because a file of it vanished before its index was read. */
 const PLAN_ATTEMPTS = 5
 
-/** Files whose indexes are read at once: open files and sockets are limited. */
-const INDEXES_AT_ONCE = 64
+/** Files whose indexes are read at once, as many as an S3 client has connections: open files and sockets are limited. */
+const INDEXES_AT_ONCE = 128
 
 /** Turns the files of a replica into page maps: from a plan, and onwards from there. */
 export class Chain {
