@@ -1,7 +1,7 @@
 import { copyFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { openReplica, type ReplicaOptions, replicate } from '../src/index.js'
+import { openReplica, type ReplicaOptions, type ReplicateOptions, replicate } from '../src/index.js'
 import { SIZES } from './support/dataset.js'
 import { HeldProcess } from './support/held-process.js'
 import { cpuOf } from './support/machine.js'
@@ -12,10 +12,35 @@ import type { Column, ResultTable } from './support/result.js'
 const COLUMNS: readonly Column[] = [
   { key: 'subject', label: 'idle process', unit: 'text' },
   { key: 'since', label: 'idle for, s', unit: 'count' },
+  { key: 'seconds', label: 'window, s', unit: 'count' },
   { key: 'requests', label: 'requests an hour', unit: 'count' },
   { key: 'lists', label: 'LISTs among them', unit: 'count' },
   { key: 'cpu', label: 'processor', unit: '%' },
 ]
+
+interface IdleProcess {
+  readonly subject: string
+  /** An exported function of this module, and what it is called with. */
+  readonly hold: string
+  readonly args: readonly unknown[]
+  /** Milliseconds before the first window. */
+  readonly settle?: number
+  readonly windows?: number
+  /** Of a window. */
+  readonly seconds: number
+}
+
+const BUSY_TASKS = 'primary, every task each second'
+const EVERY_SECOND: ReplicateOptions = {
+  checkpointInterval: 1000,
+  compaction: {
+    levels: [1, 2, 3].map((level) => ({ level, interval: 1000 })),
+    snapshot: { interval: 1000, retention: 3600_000 },
+    l0Retention: 3600_000,
+    l0RetentionCheckInterval: 1000,
+    retentionEnabled: true,
+  },
+}
 
 export const idle: Question = {
   name: 'idle',
@@ -27,10 +52,10 @@ export const idle: Question = {
     const { stage, data } = await bench.published(SIZES['10 MB'])
     const copy = path.join(bench.directory, 'primary.db')
     copyFileSync(data.file, copy)
-    // One after another: who backs off sends less in the later ones.
-    const seconds = bench.size(15, 2)
     const rows: ResultTable['rows'][number][] = []
-    const watch = async (subject: string, cpu: () => number, settle: number, windows: number) => {
+    // Windows one after another: who backs off sends less in the later ones.
+    const watch = async (subject: string, cpu: () => number, settle: number, windows: number, length: number) => {
+      const seconds = bench.size(length, 2)
       bench.progress(`${subject}, ${windows * seconds} s`)
       // What an opening still has to do is not idleness.
       await delay(settle)
@@ -43,31 +68,44 @@ export const idle: Question = {
         rows.push({
           subject,
           since: i * seconds,
+          seconds,
           requests: hourly(requests),
           lists: hourly(lists),
           cpu: (cpu() - before) / seconds / 10,
         })
       }
     }
-    for (const [subject, hold, ...args] of [
-      ['replica', 'holdReplica', stage.url('app.db')],
-      ['replica, idlePollInterval 10s', 'holdReplica', stage.url('app.db'), { idlePollInterval: '10s' }],
-      ['primary', 'holdPrimary', stage.url('primary'), copy],
-    ] as const) {
-      // A primary makes its first compaction after 30 s.
-      const settle = subject === 'primary' ? bench.size(35_000, 2000) : 2000
+    const processes: readonly IdleProcess[] = [
+      { subject: 'replica', hold: 'holdReplica', args: [stage.url('app.db')], seconds: 60 },
+      {
+        ...{ subject: 'replica, idlePollInterval 10s', hold: 'holdReplica', windows: 3, seconds: 15 },
+        args: [stage.url('app.db'), { idlePollInterval: '10s' }],
+      },
+      // As it is by default, after its first compaction.
+      {
+        ...{ subject: 'primary', hold: 'holdPrimary', settle: bench.size(35_000, 2000), seconds: 15 },
+        args: [stage.url('primary'), copy],
+      },
+      // The last commit is checkpointed and compacted to every level while it settles.
+      {
+        ...{ subject: BUSY_TASKS, hold: 'holdPrimary', settle: bench.size(20_000, 8000), seconds: 30 },
+        args: [stage.url('primary-tasks'), copy, EVERY_SECOND],
+      },
+    ]
+    for (const { subject, hold, args, settle = 2000, windows = 1, seconds } of processes) {
       const held = await HeldProcess.start(import.meta.url, hold, ...args)
-      await watch(subject, () => held.cpu, settle, 3)
+      await watch(subject, () => held.cpu, settle, windows, seconds)
       await held.stop()
     }
     if (hasOfficialVfs()) {
       const official = stage.official('app.db')
       await official.open()
-      await watch('official VFS', () => cpuOf(official.pid), 2000, 1)
+      await watch('official VFS', () => cpuOf(official.pid), 2000, 1, 15)
       await official.close()
     }
     const notes = [
-      `Each row is ${seconds} seconds, idle for so long before them. Processor: share of one core, of the whole process.`,
+      'Idle for so long when the window begins, and so long is the window. Processor: share of one core, of the whole process.',
+      'A replica waits 0.9 to 1 poll intervals, one LIST each, and looks at the compacted levels every 25 s. After the last commit a primary makes one checkpoint, 60 s later by default, and what that wrote goes through the levels; then nothing is left.',
     ]
     const plots = [{ title: 'Requests an hour of an idle process', x: 'since', y: ['requests'], by: 'subject' }]
     return [{ id: 'idle', title: 'An idle process, one database', columns: COLUMNS, rows, notes, plots }]
@@ -79,8 +117,8 @@ export async function holdReplica(url: string, options: ReplicaOptions = {}) {
   return () => replica.close()
 }
 
-export async function holdPrimary(url: string, file: string) {
-  const replication = await replicate(file, url)
+export async function holdPrimary(url: string, file: string, options: ReplicateOptions = {}) {
+  const replication = await replicate(file, url, options)
   await replication.sync({ wait: true })
   return () => replication.close()
 }

@@ -36,7 +36,11 @@ const SCAN =
   'A scan begins with the root, an interior page and a first leaf, one after another, before it can read ahead; for a small table these round trips are most of the time.'
 const MILLION =
   "The worker thread and the store's client are part of the figure and do not grow; what grows is the index, and for a moment what it is made from."
+const CROWDED =
+  'Without latency the store, the proxy and the filling in want both cores of the machine at the same time as the reader; the rows with latency, as fast or faster, show what the filling in itself costs a reader.'
 const DISK = 'The disk: beside it stands a plain copy of the same bytes, brought to the disk as a restored database is.'
+const RESTORING =
+  'The processor: reading, LZ4, two checksums, and the system writing pages in pieces; a copy by the system alone, brought to the disk, stands beside it.'
 const CORES = 'The application and its replication share two cores.'
 
 /** In the order of the document. Each is named in one of the issues on the replica, the primary or compaction and restore. */
@@ -133,7 +137,7 @@ export const GOALS: readonly Goal[] = [
   },
   {
     text: "Readers' p99 while the copy fills in / before",
-    ...{ result: 'hydrate', table: 'hydrate', bound: 3, value: of('slower') },
+    ...{ result: 'hydrate', table: 'hydrate', bound: 3, value: of('slower'), why: CROWDED },
     where: () => true,
   },
   {
@@ -147,8 +151,8 @@ export const GOALS: readonly Goal[] = [
     where: (row) => row.subject === 'replica' && row.connections === 32,
   },
   {
-    text: 'Requests an hour of an idle replica that polls every second',
-    ...{ result: 'idle', table: 'idle', bound: 3960, value: of('requests') },
+    text: 'Requests an hour of an idle replica that polls after 0.9 to 1 s: one a poll',
+    ...{ result: 'idle', table: 'idle', bound: 4000, value: of('requests') },
     where: (row) => row.subject === 'replica',
   },
   {
@@ -177,9 +181,9 @@ export const GOALS: readonly Goal[] = [
     where: () => true,
   },
   {
-    text: 'Requests an hour of an idle primary',
+    text: 'Requests an hour of an idle primary whose tasks run every second',
     ...{ result: 'idle', table: 'idle', bound: 0, value: of('requests') },
-    where: (row) => row.subject === 'primary',
+    where: (row) => row.subject === 'primary, every task each second',
   },
   {
     text: '400 idle databases of one primary, % of a core, the worst store',
@@ -203,7 +207,7 @@ export const GOALS: readonly Goal[] = [
   },
   {
     text: 'Restore from a folder, 512 MiB and more, MB/s',
-    ...{ result: 'restore', table: 'restore', bound: 300, atLeast: true, value: of('rate'), why: DISK },
+    ...{ result: 'restore', table: 'restore', bound: 300, atLeast: true, value: of('rate'), why: RESTORING },
     where: (row) => Number(row.size) >= 512 * 1024 * 1024,
   },
 ]
