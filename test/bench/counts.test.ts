@@ -57,18 +57,23 @@ const COLD: Readonly<Record<string, { readonly gets: number; readonly rounds: nu
   'full scan': { gets: 10, rounds: 5, bytes: 5e6 },
 }
 
+/** The interior pages, which come in the background after an opening, are not of it: on a busy machine their first request is counted. */
+const OPENING_ALONE: ReplicaOptions = { readAhead: 'scan,leaves,rows,changes' }
+
 test('open: one round trip for the listing, one for the indexes, and the first row is there', async () => {
   // The first requests of a process leave slowly; none of them shall wait for another's answer because of that.
   await stage.proxy.latency(200)
-  const reader = newReader()
-  const { traffic } = await stage.traffic(() => reader.open())
+  const { traffic } = await stage.traffic(() => newReader(OPENING_ALONE).open())
   await stage.proxy.latency(LATENCY)
   assert.ok(traffic.rounds <= 2, `${traffic.rounds} round trips`)
   assert.ok(traffic.requests <= 5, `${traffic.requests} requests`)
   assert.ok(traffic.bytes < 200 * 1024, `${traffic.bytes} bytes`)
 
-  const again = newReader()
+  await closeReaders()
+  const reader = newReader()
+  await reader.open()
   await reader.settled()
+  const again = newReader()
   assert.equal((await stage.traffic(() => again.open())).traffic.requests, 0, 'a second connection asks for nothing')
 })
 
@@ -78,7 +83,7 @@ test('open: a hundred files cost no more round trips than one', async (t) => {
   for (let i = 2; i <= 100; i++) await history.commit(`INSERT INTO t (a) VALUES ('${'x'.repeat(i)}')`)
   // A hundred requests leave one after another; none of them shall wait so long that another is answered.
   await stage.proxy.latency(400)
-  const reader = newReader({}, 'many.db')
+  const reader = newReader(OPENING_ALONE, 'many.db')
   const { traffic } = await stage.traffic(() => reader.open())
   await stage.proxy.latency(LATENCY)
   assert.ok(traffic.rounds <= 2, `${traffic.rounds} round trips`)

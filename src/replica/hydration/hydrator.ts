@@ -86,8 +86,13 @@ export class Hydrator {
     const meta = await CopyMeta.read(options.path, options.url, state.pageSize)
     const file = native.openHydrated(options.replica, options.path, state.pageSize, !meta.usable)
     if (typeof file === 'number') throw openError(options.path, file)
-    await meta.opened()
-    return new Hydrator(options, file, meta.presentAt(state, options.files()), meta)
+    try {
+      await meta.opened()
+      return new Hydrator(options, file, meta.presentAt(state, options.files()), meta)
+    } catch (error) {
+      native.closeHydrated(file)
+      throw error
+    }
   }
 
   /** The first view: pages that an earlier run left are in it at once. */
