@@ -1,5 +1,5 @@
 import { formatNumber, heading } from './format.js'
-import type { Cell, Column, Plot, ResultTable } from './result.js'
+import type { Cell, Column, Plot, ResultTable, Unit } from './result.js'
 import { isSpread } from './stats.js'
 
 const WIDTH = 640
@@ -17,25 +17,28 @@ export function plotTable(table: ResultTable, plot: Plot): string {
   const column = (key: string) => table.columns.find((one) => one.key === key)!
   const lines = linesOf(table, plot, column)
   const points = lines.flatMap((line) => line.points)
+  const first = column(plot.y[0]!)
   const x = axis(
     points.map((point) => point.x),
     MARGIN.left,
     WIDTH - MARGIN.right,
-    false,
+    column(plot.x).unit,
   )
   const y = axis(
     points.flatMap((point) => [point.low, point.high]),
     HEIGHT - MARGIN.bottom,
     MARGIN.top,
-    plot.log ?? false,
+    first.unit,
+    plot.log,
   )
-  const first = column(plot.y[0]!)
+  const unit = { ms: 'ms', us: 'µs', s: 's', 'MB/s': 'MB/s' }[first.unit as string]
+  const title = unit === undefined || plot.title.includes(`, ${unit}`) ? plot.title : `${plot.title}, ${unit}`
   const parts = [
-    `<text x="${MARGIN.left}" y="20" font-size="14" font-weight="bold">${escapeXml(plot.title)}</text>`,
+    `<text x="${MARGIN.left}" y="20" font-size="14" font-weight="bold">${escapeXml(title)}</text>`,
     `<text x="${(MARGIN.left + WIDTH - MARGIN.right) / 2}" y="${HEIGHT - 10}" text-anchor="middle">${escapeXml(heading(column(plot.x)))}</text>`,
     ...x.ticks.map(
       (tick) =>
-        `<text x="${x.at(tick)}" y="${HEIGHT - MARGIN.bottom + 18}" text-anchor="middle">${formatNumber(tick, 'count')}</text>`,
+        `<text x="${x.at(tick)}" y="${HEIGHT - MARGIN.bottom + 18}" text-anchor="middle">${formatNumber(tick, column(plot.x).unit === 'bytes' ? 'bytes' : 'count')}</text>`,
     ),
     ...y.ticks.flatMap((tick) => [
       `<line x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${y.at(tick)}" y2="${y.at(tick)}" stroke="#ddd"/>`,
@@ -93,7 +96,7 @@ interface Axis {
 }
 
 /** From 0 (or a power of ten when logarithmic) to a round number above the largest value. */
-function axis(values: readonly number[], from: number, to: number, log: boolean): Axis {
+function axis(values: readonly number[], from: number, to: number, unit: Unit, log = false): Axis {
   const largest = Math.max(...values, log ? 1e-6 : 0)
   const place = (share: number) => Math.round((from + (to - from) * share) * 10) / 10
   if (log) {
@@ -106,8 +109,11 @@ function axis(values: readonly number[], from: number, to: number, log: boolean)
     return { ticks, at: (value) => place((Math.log10(Math.max(value, 10 ** low)) - low) / (high - low)) }
   }
   const rough = (largest || 1) / 4
-  const power = 10 ** Math.floor(Math.log10(rough))
-  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((one) => one >= rough)!
+  // Bytes are written in powers of 1,024: their round numbers are powers of 2.
+  const power = unit === 'bytes' ? 2 ** Math.floor(Math.log2(rough)) : 10 ** Math.floor(Math.log10(rough))
+  const step = (unit === 'bytes' ? [1, 2] : [1, 2, 2.5, 5, 10])
+    .map((factor) => factor * power)
+    .find((one) => one >= rough)!
   const count = Math.ceil((largest || 1) / step)
   return {
     ticks: Array.from({ length: count + 1 }, (_, i) => i * step),
