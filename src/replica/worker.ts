@@ -27,15 +27,17 @@ function post(message: WorkerMessage): void {
 async function openSession(replica: number, key: string): Promise<ReplicaSession> {
   let session = sessions.get(replica)
   if (!session) {
+    // First: a URI that cannot be (`immutable`) has no replica, and its fault is what a person is told.
+    const options = resolveOptions(key)
     // A replica that is being closed may have the local copy that this one wants.
     if (closing.size > 0) await Promise.all(closing)
     session = sessions.get(replica)
     // It may have been given up meanwhile, and nobody would close it any more.
     if (!native.replicaInfo(replica)) throw new LitestreamError('REPLICA_CLOSED', 'the replica was closed')
-  }
-  if (!session) {
-    session = new ReplicaSession(replica, resolveOptions(key), (event) => post({ from: 'worker', replica, event }))
-    sessions.set(replica, session)
+    if (!session) {
+      session = new ReplicaSession(replica, options, (event) => post({ from: 'worker', replica, event }))
+      sessions.set(replica, session)
+    }
   }
   await session.open()
   return session
