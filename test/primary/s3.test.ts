@@ -7,6 +7,7 @@ import { Lease } from '../../src/primary/lease.js'
 import { Replicator } from '../../src/primary/replicator.js'
 import type { ReplicatorOptions } from '../../src/primary/replicator-options.js'
 import { openReplicaClient } from '../../src/storage/open.js'
+import { cleanUp } from '../support/clean-up.js'
 import { collect } from '../support/collect.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
 import { s3Bucket, s3Server, s3Url } from '../support/s3.js'
@@ -156,7 +157,7 @@ test('S3: one checkpoint follows the last commit, which is one more TXID and one
 test('S3: a database costs four requests until its first file is there: who writes, one listing, the file', async (t) => {
   const bucket = await s3Bucket(t)
   const proxy = await startFaultProxy({ target: s3Server().endpoint })
-  t.after(() => proxy.close())
+  cleanUp(t, () => proxy.close())
   const directory = temporaryDirectory(t)
   const count = 10
   const replicators = await Promise.all(
@@ -168,7 +169,7 @@ test('S3: a database costs four requests until its first file is there: who writ
       app.close()
       const client = await openReplicaClient(s3Url(bucket, `${i}.db`, proxy.url))
       const replicator = new Replicator(file, client, { compaction: false }, () => {})
-      t.after(() => replicator.abandon())
+      cleanUp(t, () => replicator.abandon())
       return replicator
     }),
   )
