@@ -11,6 +11,8 @@
 #include <map>
 #include <mutex>
 
+#include "write_fully.h"
+
 namespace litestream {
 
 namespace {
@@ -106,17 +108,7 @@ int HydratedFile::Resize(uint32_t pages) {
 }
 
 int HydratedFile::Write(uint32_t pgno, const uint8_t* pages, uint32_t count) const {
-  off_t at = off_t(pgno - 1) * page_size_;
-  size_t left = size_t(count) * page_size_;
-  while (left > 0) {
-    ssize_t n = pwrite(fd_, pages, left, at);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno;
-    pages += n;
-    at += n;
-    left -= size_t(n);
-  }
-  return 0;
+  return WriteFully(fd_, pages, size_t(count) * page_size_, off_t(pgno - 1) * page_size_);
 }
 
 int HydratedFile::Sync() const { return fsync(fd_) == 0 ? 0 : errno; }

@@ -1,11 +1,9 @@
 // Writes pages to their places in a database file on the thread pool, for restores. Arguments are checked in TypeScript.
-#include <errno.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <vector>
 
 #include "exports.h"
+#include "write_fully.h"
 
 namespace litestream {
 namespace {
@@ -32,19 +30,8 @@ class WriteWork : public Napi::AsyncWorker {
   void Execute() override {
     for (const Run& run : runs_) {
       const uint8_t* from = pages_ + size_t(run.first) * page_size_;
-      size_t left = size_t(run.count) * page_size_;
-      off_t at = off_t(run.position);
-      while (left > 0) {
-        ssize_t n = pwrite(fd_, from, left, at);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) {
-          errno_ = errno;
-          return;
-        }
-        from += n;
-        at += n;
-        left -= size_t(n);
-      }
+      errno_ = WriteFully(fd_, from, size_t(run.count) * page_size_, off_t(run.position));
+      if (errno_ != 0) return;
     }
   }
 

@@ -14,7 +14,8 @@ import { begunAnew, LostFiles } from './lost-files.js'
 import { type BridgeRequest, STATE_CLOSED } from './native-replica.js'
 import type { ResolvedReplicaOptions } from './options.js'
 import { type AheadPage, Fetcher } from './pages/fetcher.js'
-import { PageStore, pageKey } from './pages/page-store.js'
+import { PageStore } from './pages/page-store.js'
+import { setTrigger } from './pages/resident.js'
 import { type ReplicaView, ViewSet } from './pages/view-set.js'
 import { FilePages } from './read-ahead/file-pages.js'
 import { IndexWalk } from './read-ahead/index-walk.js'
@@ -218,8 +219,7 @@ export class ReplicaSession {
     this.#tree.learn(pgno, children)
     if (!wanted || children.length === 0) return
     // Where a scan would begin is here already: reading it says that one does.
-    const first = view.store.slotOf(pageKey(view.state.map.fileOf(children[0]), children[0]))
-    if (first !== undefined) native.setTrigger(view.store.cache, first)
+    setTrigger(view, children[0])
   }
 
   #onRows(view: ReplicaView, pgnos: readonly number[]): void {

@@ -1,7 +1,7 @@
 import { isLitestreamError, LitestreamError } from '../errors.js'
 import { LEVELS, MAX_COMPACTION_LEVEL, SNAPSHOT_LEVEL } from '../ltx/format.js'
 import { formatTxid } from '../ltx/txid.js'
-import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
+import type { ListOptions, LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { runAll } from '../util/run-all.js'
 
 /** Up to where a plan shall lead; without either: as far as there is. Not both. */
@@ -124,13 +124,23 @@ export async function listLevels(client: ReplicaClient, signal?: AbortSignal): P
 }
 
 /**
- * Lists every level of a replica, where the store can in one go: a single request for up to a thousand files, but the requests for
- * more are one after another. For whoever does this for many replicas at once.
+ * Lists `level`, from a TXID on if that is asked for, and every level above it, where the store can in one go: a single request for
+ * up to a thousand files, but the requests for more are one after another. For whoever does this for many replicas at once, or often.
  */
-export async function listTogether(client: ReplicaClient): Promise<LtxFileInfo[][]> {
-  if (!client.listUpwards) return listLevels(client)
+export async function listTogether(
+  client: ReplicaClient,
+  level = 0,
+  options: ListOptions = {},
+): Promise<LtxFileInfo[][]> {
   const levels: LtxFileInfo[][] = LEVELS.map(() => [])
-  for await (const file of client.listUpwards(0)) levels[file.level]!.push(file)
+  const collect = async (files: AsyncIterable<LtxFileInfo>) => {
+    for await (const file of files) levels[file.level]!.push(file)
+  }
+  if (client.listUpwards) await collect(client.listUpwards(level, options))
+  else {
+    const above = { ...options, fromTxid: 0 }
+    await Promise.all(LEVELS.slice(level).map((each) => collect(client.list(each, each === level ? options : above))))
+  }
   return levels
 }
 

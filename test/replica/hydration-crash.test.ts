@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { copyFileSync, existsSync, readFileSync, renameSync } from 'node:fs'
 import path from 'node:path'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import type { Worker } from 'node:worker_threads'
 import { native } from '../../src/native.js'
 import { runScript } from '../support/child.js'
-import { connect, integrity, makeSource, openTestReplica, value } from '../support/replica.js'
+import { connect, integrity, makeSource, openTestReplica, type Source, value } from '../support/replica.js'
 import { until } from '../support/until.js'
 
 const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);
@@ -20,9 +20,22 @@ const HYDRATE = `const { openReplica } = await import(src + '/index.js')
   console.log('hydrated')
   setInterval(() => replica.stats().hydration === 1 && console.log('complete at ' + replica.txid), 5)`
 
+/** Opens a copy of TXID 2 again, at TXID 1, because the store does not show the file of TXID 2 until `showAgain`: none of its pages is read. */
+async function assertLaggingStoreIsBelieved(t: TestContext, { url, files }: Source, copy: string) {
+  const name = path.join(files, 'ltx', '0', '0000000000000002-0000000000000002.ltx')
+  renameSync(name, `${name}.hidden`)
+  const replica = await openTestReplica(t, url, { hydrate: copy })
+  const db = connect(t, replica.uri)
+  assert.equal(replica.txid, 1)
+  assert.equal(value(db, 'SELECT sum(n) FROM t'), 0)
+  await replica.hydrated
+  assert.equal(value(connect(t, replica.uri), 'SELECT sum(n) FROM t'), 0)
+  return { replica, showAgain: () => renameSync(`${name}.hidden`, name) }
+}
+
 test('a copy that had gone on when its process was killed is not taken for the older state that a lagging store shows', async (t) => {
   const source = await makeSource(t)
-  const { url, history, directory, files } = source
+  const { url, history, directory } = source
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')
   const child = runScript(t, HYDRATE, { URL: url, COPY: copy })
@@ -33,36 +46,22 @@ test('a copy that had gone on when its process was killed is not taken for the o
   await until('the copy has gone on', () => child.output().includes('complete at 2'))
   child.process.kill('SIGKILL')
   await child.ended
-  const name = path.join(files, 'ltx', '0', '0000000000000002-0000000000000002.ltx')
-  renameSync(name, `${name}.hidden`)
-  const replica = await openTestReplica(t, url, { hydrate: copy })
-  const db = connect(t, replica.uri)
-  assert.equal(replica.txid, 1)
-  assert.equal(value(db, 'SELECT sum(n) FROM t'), 0)
-  await replica.hydrated
-  assert.equal(value(connect(t, replica.uri), 'SELECT sum(n) FROM t'), 0)
-  renameSync(`${name}.hidden`, name)
+  const { replica, showAgain } = await assertLaggingStoreIsBelieved(t, source, copy)
+  showAgain()
   await until('TXID 2 is seen', async () => (await replica.sync()) === newest.maxTxid)
   assert.equal(value(connect(t, replica.uri), 'SELECT sum(n) FROM t'), 2000)
 })
 
 test('a copy that was closed at a newer TXID is not taken for the older state that a lagging store shows', async (t) => {
   const source = await makeSource(t)
-  const { url, history, directory, files } = source
+  const { url, history, directory } = source
   await history.commit(SEED)
   await history.commit('UPDATE t SET n = 1 WHERE id <= 1000')
   const copy = path.join(directory, 'copy.db')
   const first = await openTestReplica(t, url, { hydrate: copy })
   await first.hydrated
   await first.close()
-  const name = path.join(files, 'ltx', '0', '0000000000000002-0000000000000002.ltx')
-  renameSync(name, `${name}.hidden`)
-  const replica = await openTestReplica(t, url, { hydrate: copy })
-  const db = connect(t, replica.uri)
-  assert.equal(replica.txid, 1)
-  assert.equal(value(db, 'SELECT sum(n) FROM t'), 0)
-  await replica.hydrated
-  assert.equal(value(connect(t, replica.uri), 'SELECT sum(n) FROM t'), 0)
+  await assertLaggingStoreIsBelieved(t, source, copy)
 })
 
 test('the meta file of one replica never speaks of the copy of another', async (t) => {

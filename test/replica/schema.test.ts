@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import path from 'node:path'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { formatTxid } from '../../src/ltx/txid.js'
 import { History } from '../support/history.js'
 import { connect, integrity, makeSource, openTestReplica, value } from '../support/replica.js'
@@ -10,13 +10,19 @@ import { until } from '../support/until.js'
 const ONE = 'CREATE TABLE a (x); CREATE TABLE b (x); INSERT INTO a VALUES (1); INSERT INTO b VALUES (2)'
 const OTHER = 'CREATE TABLE b (x); CREATE TABLE a (x); INSERT INTO a VALUES (3); INSERT INTO b VALUES (4)'
 
-test('a replica that is begun anew has another schema of the same cookie: no old one is used', async (t) => {
-  const { url, history, client, directory } = await makeSource(t)
-  await history.commit(ONE)
-  const replica = await openTestReplica(t, url)
+/** A connection that has parsed the schema of the first. */
+async function readerOfOne(t: TestContext) {
+  const source = await makeSource(t)
+  await source.history.commit(ONE)
+  const replica = await openTestReplica(t, source.url)
   const db = connect(t, replica.uri)
   const read = db.prepare('SELECT a.x, b.x FROM a, b').raw()
   assert.deepEqual(read.get(), [1, 2])
+  return { ...source, replica, db, read }
+}
+
+test('a replica that is begun anew has another schema of the same cookie: no old one is used', async (t) => {
+  const { history, client, directory, replica, db, read } = await readerOfOne(t)
   const events: string[] = []
   replica.on('reset', ({ code }) => events.push(code))
   await client.delete([{ level: 0, minTxid: 1, maxTxid: 1 }])
@@ -31,12 +37,7 @@ test('a replica that is begun anew has another schema of the same cookie: no old
 })
 
 test('a database that took the place of another under the same TXIDs, now and when travelled to', async (t) => {
-  const { url, history, client, directory } = await makeSource(t)
-  await history.commit(ONE)
-  const replica = await openTestReplica(t, url)
-  const db = connect(t, replica.uri)
-  const read = db.prepare('SELECT a.x, b.x FROM a, b').raw()
-  assert.deepEqual(read.get(), [1, 2])
+  const { history, client, directory, replica, db, read } = await readerOfOne(t)
   // The primary finds another file in the place of its database and goes on with a whole copy of it.
   const other = new History(path.join(directory, 'other.db'), client)
   t.after(() => other.close())
@@ -58,12 +59,7 @@ test('a database that took the place of another under the same TXIDs, now and wh
 })
 
 test('a database that took the place of another where the way to it is lost has another schema', async (t) => {
-  const { url, history, client, directory } = await makeSource(t)
-  await history.commit(ONE)
-  const replica = await openTestReplica(t, url)
-  const db = connect(t, replica.uri)
-  const read = db.prepare('SELECT a.x, b.x FROM a, b').raw()
-  assert.deepEqual(read.get(), [1, 2])
+  const { history, client, directory, replica, read } = await readerOfOne(t)
   const other = new History(path.join(directory, 'other.db'), client)
   t.after(() => other.close())
   other.txid = history.txid + 1

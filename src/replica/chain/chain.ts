@@ -3,7 +3,14 @@ import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { LEVELS, lockPgno } from '../../ltx/format.js'
 import type { LtxHeader } from '../../ltx/header.js'
 import { formatTxid } from '../../ltx/txid.js'
-import { type FilesByLevel, listLevels, type PlanTarget, planRestore, selectPlan } from '../../restore/plan.js'
+import {
+  type FilesByLevel,
+  listLevels,
+  listTogether,
+  type PlanTarget,
+  planRestore,
+  selectPlan,
+} from '../../restore/plan.js'
 import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js'
 import { type FileIndex, loadFileIndex } from './file-index.js'
 import { FileTable, fileLabel } from './file-table.js'
@@ -179,14 +186,7 @@ export class Chain {
 
   /** The files of level 1 from a TXID on, and all files of the levels above. */
   async listCompacted(fromTxid: number): Promise<LtxFileInfo[]> {
-    const upwards = this.#client.listUpwards?.(1, { fromTxid, signal: this.#signal })
-    if (!upwards) {
-      const levels = LEVELS.slice(1).map((level) => this.list(level, level === 1 ? fromTxid : 0))
-      return (await Promise.all(levels)).flat()
-    }
-    const files: LtxFileInfo[] = []
-    for await (const file of upwards) files.push(file)
-    return files
+    return (await listTogether(this.#client, 1, { fromTxid, signal: this.#signal })).flat()
   }
 
   async listAll(): Promise<LtxFileInfo[][]> {

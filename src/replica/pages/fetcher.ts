@@ -10,6 +10,7 @@ import { isInterior } from '../read-ahead/tree-shape.js'
 import { type FetchRange, MAX_GAP, MAX_RANGE, planFetch, type WantedPage } from './fetch-plan.js'
 import { HedgedReads, MAX_HEDGED } from './hedged-reads.js'
 import { type PageStore, pageKey } from './page-store.js'
+import { setTrigger } from './resident.js'
 import type { ReplicaView } from './view-set.js'
 
 interface Waiter {
@@ -218,8 +219,7 @@ export class Fetcher {
 
   /** The next read of a page that is here tells the prefetcher to go on. */
   #mark({ view, pgno }: AheadPage): void {
-    const slot = view.store.slotOf(pageKey(view.state.map.fileOf(pgno), pgno))
-    if (slot !== undefined) native.setTrigger(view.store.cache, slot)
+    setTrigger(view, pgno)
   }
 
   /** Resolves when the ranges have come, or failed. */

@@ -2,7 +2,8 @@ import { type FileIndex, WHOLE_FILE_SIZE } from '../chain/file-index.js'
 import type { FileTable } from '../chain/file-table.js'
 import type { RecentFiles } from '../hydration/recent-files.js'
 import type { Fetcher } from '../pages/fetcher.js'
-import { type PageStore, pageKey } from '../pages/page-store.js'
+import type { PageStore } from '../pages/page-store.js'
+import { isResident } from '../pages/resident.js'
 import type { ReplicaView } from '../pages/view-set.js'
 
 /** New files up to this size are read whole, as far as that much is in memory; and where there is a local copy. Bytes. */
@@ -58,8 +59,4 @@ export class FilePages {
     const pages = [...changed].filter((pgno) => isResident(before, pgno) && !isResident(view, pgno))
     if (pages.length <= view.store.slots / 4) void this.#fetcher.bring(view, pages, 'changes')
   }
-}
-
-function isResident({ store, state }: ReplicaView, pgno: number): boolean {
-  return store.has(pageKey(state.map.fileOf(pgno), pgno))
 }

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { native } from '../../native.js'
-import { pageKey } from '../pages/page-store.js'
+import { slotOf } from '../pages/resident.js'
 import type { ReplicaView } from '../pages/view-set.js'
 import { CONNECTIONS } from './prefetcher.js'
 import type { TreeShape } from './tree-shape.js'
@@ -250,8 +250,4 @@ function directionFrom(entries: Float64Array, position: number): 1 | -1 | 0 {
   const [forward, back] = [run(entries, position, 1), run(entries, position, -1)]
   if (forward > 1 === back > 1) return 0
   return forward > 1 ? 1 : -1
-}
-
-function slotOf({ state, store }: ReplicaView, pgno: number): number | undefined {
-  return store.slotOf(pageKey(state.map.fileOf(pgno), pgno))
 }

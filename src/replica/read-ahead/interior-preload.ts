@@ -1,6 +1,6 @@
 import { native } from '../../native.js'
 import type { Fetcher } from '../pages/fetcher.js'
-import { pageKey } from '../pages/page-store.js'
+import { setTrigger, slotOf } from '../pages/resident.js'
 import type { ReplicaView } from '../pages/view-set.js'
 import type { TreeShape } from './tree-shape.js'
 
@@ -69,15 +69,14 @@ export class InteriorPreload {
     }
     const { store, state } = this.#current()
     return pages.flatMap((pgno) => {
-      const slot = this.#slotOf(pgno)
+      const slot = slotOf(this.#current(), pgno)
       return slot === undefined ? [] : [...native.schemaRoots(store.cache, slot, pgno, state.commit)]
     })
   }
 
   /** Reading the first leaf of a tree says that a scan of it begins. */
   #expectScan(pgno: number): void {
-    const slot = this.#slotOf(pgno)
-    if (slot !== undefined) native.setTrigger(this.#current().store.cache, slot)
+    setTrigger(this.#current(), pgno)
   }
 
   async #bring(pages: readonly number[]): Promise<void> {
@@ -102,10 +101,5 @@ export class InteriorPreload {
   #bytes(pages: readonly number[]): number {
     const { map } = this.#current().state
     return pages.reduce((bytes, pgno) => bytes + map.find(pgno).size, 0)
-  }
-
-  #slotOf(pgno: number): number | undefined {
-    const { store, state } = this.#current()
-    return store.slotOf(pageKey(state.map.fileOf(pgno), pgno))
   }
 }

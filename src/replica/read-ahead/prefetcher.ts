@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { READ_AHEAD_KINDS, type ReadAheadKind } from '../options.js'
-import { pageKey } from '../pages/page-store.js'
+import { isResident } from '../pages/resident.js'
 import type { ReplicaView } from '../pages/view-set.js'
 import type { TreeShape } from './tree-shape.js'
 
@@ -187,7 +187,7 @@ export class Prefetcher {
     if (Math.abs(step) > SLACK) return false
     const direction = Math.sign(step)
     for (let at = position - direction; at !== position - step; at -= direction) {
-      if (!view.store.has(pageKey(view.state.map.fileOf(siblings[at]), siblings[at]))) return false
+      if (!isResident(view, siblings[at])) return false
     }
     return true
   }
