@@ -16,6 +16,7 @@
         "native/ltx_codec.cc",
         "native/ltx_legacy_frame.cc",
         "native/ltx_codec_napi.cc",
+        "native/page_index_napi.cc",
         "native/wal_scan.cc",
         "native/btree.cc",
         "native/page_cache.cc",

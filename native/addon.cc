@@ -3,6 +3,7 @@
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   litestream::ExportLtxCodec(env, exports);
+  litestream::ExportPageIndex(env, exports);
   litestream::ExportFrameMerger(env, exports);
   litestream::ExportLz4Frame(env, exports);
   litestream::ExportPageWriter(env, exports);

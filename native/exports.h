@@ -4,6 +4,7 @@
 
 namespace litestream {
 void ExportLtxCodec(Napi::Env env, Napi::Object exports);
+void ExportPageIndex(Napi::Env env, Napi::Object exports);
 void ExportFrameMerger(Napi::Env env, Napi::Object exports);
 void ExportLz4Frame(Napi::Env env, Napi::Object exports);
 void ExportPageWriter(Napi::Env env, Napi::Object exports);

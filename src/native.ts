@@ -4,6 +4,7 @@ import path from 'node:path'
 import type { FrameMergerNative } from './compaction/native-merger.js'
 import { LitestreamError } from './errors.js'
 import type { LtxCodecNative } from './ltx/native-codec.js'
+import type { PageIndexNative } from './ltx/native-page-index.js'
 import type { SourceDatabaseNative } from './primary/native-source.js'
 import type { ReplicaHandleNative, ReplicaWorkerNative } from './replica/native-replica.js'
 import type { PageWriterNative } from './restore/native-page-writer.js'
@@ -13,6 +14,7 @@ import type { WalScanNative } from './wal/native-wal-scan.js'
 /** Everything the addon exports; each part is typed, with units and guarantees, in the folder that uses it. */
 export interface Native
   extends LtxCodecNative,
+    PageIndexNative,
     FrameMergerNative,
     Lz4FrameNative,
     PageWriterNative,

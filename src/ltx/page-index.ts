@@ -1,3 +1,4 @@
+import { native } from '../native.js'
 import { corrupt } from './corrupt.js'
 import { HEADER_SIZE, INDEX_LENGTH_SIZE } from './format.js'
 
@@ -45,8 +46,43 @@ export function encodePageIndex(index: PageIndex): Uint8Array {
   return bytes
 }
 
-/** One frame of an index: page number, offset in the file, bytes. */
-export type VisitFrame = (pgno: number, offset: number, size: number) => void
+/** Slots of the state that the addon keeps between the pieces of an index; see native/page_index_napi.cc. */
+const FAULT = 0
+const AT = 1
+const ENTRY = 2
+const VALUE = 3
+const PGNO = 4
+const OFFSET = 5
+const ENDED = 6
+const COUNT = 7
+const FILE_OFFSET = 8
+const END = 11
+const SLOTS = 12
+
+/** IndexFault of native/page_index.h; the last is a frame that no page can need, or that lies where a page map cannot point to. */
+const NONE = 0
+const ENDS_EARLY = 1
+const NUMBER_TOO_LARGE = 2
+const PAGE_ORDER = 3
+const OUTSIDE_BLOCK = 4
+
+/** Where the frames of an index are entered. */
+export interface PageMapTarget {
+  /** Ordinal of the file; goes beside each place. */
+  readonly file: number
+  /** Pages of the database: what lies beyond them is left out. */
+  readonly commit: number
+  /** The bytes of a chunk of the map, to be written. */
+  own(chunk: number): ArrayBuffer
+}
+
+/** What an index brought, or a part of it. */
+export interface MappedFrames {
+  /** Page number, offset and size of each frame that lies in one of the pieces. */
+  readonly came: Float64Array
+  /** All page numbers. */
+  readonly pgnos: Uint32Array
+}
 
 /**
  * Reads an index that comes in pieces of any size: an index takes nine bytes a page and more once decoded, which nobody should have
@@ -54,86 +90,63 @@ export type VisitFrame = (pgno: number, offset: number, size: number) => void
  */
 export class PageIndexReader {
   readonly #file: string
-  /** Where the index begins in the file. */
-  readonly #fileOffset: number
-  readonly #visit: VisitFrame
-  /** Bytes read, and where the entry under way began. */
-  #at = 0
-  #entry = 0
-  #value = 0
-  #scale = 1
-  /** 0: page number, 1: offset, 2: size. */
-  #field = 0
-  #pgno = 0
-  #offset = 0
-  #end = HEADER_SIZE
-  #ended = false
+  readonly #state: Float64Array
 
-  constructor(file: string, fileOffset: number, visit: VisitFrame) {
+  /** `fileOffset`: where the index begins in the file. */
+  constructor(file: string, fileOffset: number) {
     this.#file = file
-    this.#fileOffset = fileOffset
-    this.#visit = visit
+    this.#state = new Float64Array(SLOTS)
+    this.#state[FILE_OFFSET] = fileOffset
+    this.#state[END] = HEADER_SIZE
   }
 
-  push(bytes: Uint8Array): void {
-    // In local variables: the first index that a process reads is read by code that nothing has optimized yet.
-    let value = this.#value
-    let scale = this.#scale
-    let field = this.#field
-    for (let i = 0; i < bytes.length; i++) {
-      const byte = bytes[i]!
-      if (this.#ended) throw this.#corrupt('the page index ends before its length', this.#at + i)
-      value += (byte & 0x7f) * scale
-      if (byte >= 0x80) {
-        scale *= 0x80
-        if (scale > 2 ** 49) throw this.#corrupt('a number in the page index is too large', this.#at + i + 1)
-        continue
-      }
-      if (field === 0) {
-        if (value === 0) this.#ended = true
-        else this.#page(value)
-        field = value === 0 ? 0 : 1
-      } else if (field === 1) {
-        this.#offset = value
-        field = 2
-      } else {
-        this.#frame(value)
-        field = 0
-        this.#entry = this.#at + i + 1
-      }
-      value = 0
-      scale = 1
-    }
-    this.#at += bytes.length
-    this.#value = value
-    this.#scale = scale
-    this.#field = field
+  /** Entries read so far. */
+  get count(): number {
+    return this.#state[COUNT]!
+  }
+
+  /** Enters frames into a page map. `pieces`: where each part of the file that is here begins and ends, in turn. */
+  map(bytes: Uint8Array, { file, commit, own }: PageMapTarget, pieces: Float64Array): MappedFrames {
+    const [came, pgnos] = native.mapPageIndex(this.#state, bytes, file, commit, own, pieces)
+    this.#check()
+    return { came, pgnos }
+  }
+
+  /** The entries that end in `bytes`, as arrays. */
+  decode(bytes: Uint8Array): PageIndex {
+    const [pgnos, offsets, sizes] = native.decodePageIndex(this.#state, bytes)
+    this.#check()
+    return { count: pgnos.length, pgnos, offsets, sizes }
   }
 
   /** Nothing more comes: the index must be whole. */
   end(): void {
-    if (!this.#ended) throw this.#corrupt('the page index ends inside an entry', this.#at)
+    if (this.#state[ENDED] === 0) throw this.#corrupt('the page index ends inside an entry', this.#state[AT]!)
   }
 
-  #page(pgno: number): void {
-    if (pgno <= this.#pgno || pgno > 0xffffffff) {
-      throw this.#corrupt(`page ${pgno} follows page ${this.#pgno} in the page index`, this.#entry)
+  #check(): void {
+    const state = this.#state
+    const fault = state[FAULT]
+    if (fault === NONE) return
+    const [at, entry, value, pgno, offset] = [state[AT]!, state[ENTRY]!, state[VALUE]!, state[PGNO]!, state[OFFSET]!]
+    switch (fault) {
+      case ENDS_EARLY:
+        throw this.#corrupt('the page index ends before its length', at)
+      case NUMBER_TOO_LARGE:
+        throw this.#corrupt('a number in the page index is too large', at)
+      case PAGE_ORDER:
+        throw this.#corrupt(`page ${value} follows page ${pgno} in the page index`, entry)
+      case OUTSIDE_BLOCK: {
+        const what = `the page index puts a frame of ${value} bytes at ${offset}, outside the page block`
+        throw this.#corrupt(what, entry, pgno)
+      }
+      default:
+        throw this.#corrupt(`the page index has an impossible frame of ${value} bytes at ${offset}`, entry, pgno)
     }
-    this.#pgno = pgno
   }
 
-  #frame(size: number): void {
-    const offset = this.#offset
-    if (offset < this.#end || size < 1 || size > 0xffffffff || offset + size > this.#fileOffset) {
-      const what = `the page index puts a frame of ${size} bytes at ${offset}, outside the page block`
-      throw corrupt(what, this.#file, this.#fileOffset + this.#entry, this.#pgno)
-    }
-    this.#end = offset + size
-    this.#visit(this.#pgno, offset, size)
-  }
-
-  #corrupt(what: string, at: number) {
-    return corrupt(what, this.#file, this.#fileOffset + at)
+  #corrupt(what: string, at: number, pgno?: number) {
+    return corrupt(what, this.#file, this.#state[FILE_OFFSET]! + at, pgno)
   }
 }
 
@@ -142,25 +155,8 @@ export class PageIndexReader {
  * LTX_CORRUPT like PageIndexReader.
  */
 export function decodePageIndex(bytes: Uint8Array, file: string, fileOffset: number): PageIndex {
-  // Every number ends with the one byte of it whose high bit is clear: three of these make an entry.
-  let ends = 0
-  for (let i = 0; i < bytes.length; i++) if (bytes[i]! < 0x80) ends++
-  const capacity = Math.ceil(ends / 3)
-  const pgnos = new Uint32Array(capacity)
-  const offsets = new Float64Array(capacity)
-  const sizes = new Uint32Array(capacity)
-  let count = 0
-  const reader = new PageIndexReader(file, fileOffset, (pgno, offset, size) => {
-    pgnos[count] = pgno
-    offsets[count] = offset
-    sizes[count++] = size
-  })
-  reader.push(bytes)
+  const reader = new PageIndexReader(file, fileOffset)
+  const index = reader.decode(bytes)
   reader.end()
-  return {
-    count,
-    pgnos: pgnos.subarray(0, count),
-    offsets: offsets.subarray(0, count),
-    sizes: sizes.subarray(0, count),
-  }
+  return index
 }

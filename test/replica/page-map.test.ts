@@ -1,15 +1,33 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { VisitFrame } from '../../src/ltx/page-index.js'
+import { encodePageIndex, PageIndexReader, type PageMapTarget } from '../../src/ltx/page-index.js'
 import { PageMap } from '../../src/replica/chain/page-map.js'
 import { PageSet } from '../../src/replica/hydration/page-set.js'
 
-function index(pgnos: readonly number[]) {
-  return (visit: VisitFrame) => {
-    for (const pgno of pgnos) visit(pgno, pgno * 10, pgno + 1)
+interface Frame {
+  readonly pgno: number
+  readonly offset: number
+  readonly size: number
+}
+
+/** Enters the frames of a file that has these pages. */
+function enter(frames: readonly Frame[]) {
+  return (target: PageMapTarget) => {
+    const bytes = encodePageIndex({
+      count: frames.length,
+      pgnos: Uint32Array.from(frames, ({ pgno }) => pgno),
+      offsets: Float64Array.from(frames, ({ offset }) => offset),
+      sizes: Uint32Array.from(frames, ({ size }) => size),
+    })
+    const reader = new PageIndexReader('test', 2 ** 52)
+    reader.map(bytes.subarray(0, -8), target, new Float64Array(0))
+    reader.end()
   }
 }
+
+const frameOf = (pgno: number): Frame => ({ pgno, offset: pgno * 4000, size: (pgno % 4000) + 1 })
+const index = (pgnos: readonly number[]) => enter(pgnos.map(frameOf))
 
 test('a map is what its files say, whatever came before, and older maps stay as they were', () => {
   const step = fc.record({
@@ -33,7 +51,7 @@ test('a map is what its files say, whatever came before, and older maps stay as 
         for (let pgno = 1; pgno <= 3500; pgno++) {
           const file = expected.get(pgno) ?? 0
           assert.equal(each.fileOf(pgno), file)
-          if (file) assert.deepEqual(each.find(pgno), { file, offset: pgno * 10, size: pgno + 1 })
+          if (file) assert.deepEqual(each.find(pgno), { file, offset: pgno * 4000, size: pgno + 1 })
         }
       }
     }),
@@ -90,7 +108,7 @@ test('an offset beyond 4 GiB and a frame of the largest page come back as they w
     [2 ** 32 - 1, 11],
     [2 ** 45 + 12_345, 1],
   ]) {
-    const one = (visit: VisitFrame) => visit(7, offset, size)
+    const one = enter([{ pgno: 7, offset, size }])
     assert.deepEqual(PageMap.empty().apply(one, 3, 10).freeze().find(7), { file: 3, offset, size })
   }
 })

@@ -107,15 +107,12 @@ export class Chain {
       const { info, header } = file
       // VACUUM gave the database another page size: what came before is of no use, if this file has all of it.
       const anew = header.pageSize !== pageSize
-      let pages = 0
       map = (anew ? PageMap.empty() : map).apply(
-        (visit) => {
-          pages = file.walk(visit)
-        },
+        (target) => file.mapInto(target),
         this.files.ordinal(info),
         header.commit,
       )
-      if (anew && !isWhole(header, pages)) throw otherPageSize(pageSize, header, info, this.#client.url)
+      if (anew && !isWhole(file)) throw otherPageSize(pageSize, header, info, this.#client.url)
       pageSize = header.pageSize
     }
     return { state: stateAfter(indexed, map), files: indexed }
@@ -134,16 +131,14 @@ export class Chain {
       const { info, header } = file
       if (header.pageSize !== from.pageSize) throw otherPageSize(from.pageSize, header, info, this.#client.url)
       map = map.apply(
-        (visit) => {
-          const pages = file.walk((pgno, offset, size) => {
-            changed.add(pgno)
-            visit(pgno, offset, size)
-          })
-          whole ||= isWhole(header, pages)
-        },
+        (target) =>
+          file.mapInto(target, (pgnos) => {
+            for (const pgno of pgnos) changed.add(pgno)
+          }),
         this.files.ordinal(info),
         header.commit,
       )
+      whole ||= isWhole(file)
     }
     return { state: stateAfter(files, map), files, changed: Uint32Array.from(changed).sort(), whole }
   }
@@ -161,9 +156,7 @@ export class Chain {
   /** The numbers of the pages that a file has, and how many the database has after it. */
   async pagesOf(file: LtxFileInfo): Promise<{ readonly changed: ReadonlySet<number>; readonly commit: number }> {
     const index = await loadFileIndex(this.#client, file, this.#signal)
-    const changed = new Set<number>()
-    index.walk((pgno) => changed.add(pgno))
-    return { changed, commit: index.header.commit }
+    return { changed: new Set(index.decode().pgnos), commit: index.header.commit }
   }
 
   /** Whether the file is in the store, whatever a listing says; `timestamp`: of its header, if that is known. */
@@ -195,8 +188,8 @@ export class Chain {
 }
 
 /** Whether a file holds every page of the database. */
-function isWhole({ commit, pageSize }: LtxHeader, pages: number): boolean {
-  return pages === commit - (lockPgno(pageSize) <= commit ? 1 : 0)
+function isWhole({ header: { commit, pageSize }, count }: FileIndex): boolean {
+  return count === commit - (lockPgno(pageSize) <= commit ? 1 : 0)
 }
 
 function otherPageSize(before: number, header: LtxHeader, info: LtxFileInfo, url: string): LitestreamError {

@@ -1,10 +1,8 @@
-import { LitestreamError } from '../../errors.js'
 import { decodeHeader, type LtxHeader } from '../../ltx/header.js'
-import { type PageIndex, PageIndexReader, type VisitFrame } from '../../ltx/page-index.js'
+import { decodePageIndex, type PageIndex, PageIndexReader, type PageMapTarget } from '../../ltx/page-index.js'
 import { parseTailPlaces } from '../../ltx/tail.js'
 import type { ByteRange, LtxFileInfo, ReadOptions, ReadResult } from '../../storage/replica-client.js'
 import { fileLabel, replaced } from './file-table.js'
-import { MAX_FRAME_OFFSET, MAX_FRAME_SIZE } from './page-map.js'
 
 /** A file of at most this size is read whole: one request brings its index and its pages. */
 export const WHOLE_FILE_SIZE = 256 * 1024
@@ -39,12 +37,13 @@ export class FileIndex {
   readonly info: LtxFileInfo
   readonly header: LtxHeader
   readonly pieces: readonly FilePiece[]
-  /** Frames that lie in the pieces; known once the index was walked. */
+  /** Frames that lie in the pieces; known once the index was entered into a map. */
   readonly frames: LoadedFrame[] = []
   readonly #label: string
   readonly #offset: number
   /** Given up one by one as they are decoded: an index must not be in memory twice. */
   readonly #slices: Uint8Array[]
+  #count = 0
 
   constructor(
     label: string,
@@ -61,39 +60,32 @@ export class FileIndex {
     this.#slices = index.slices
   }
 
-  /** Calls `visit` with every frame in ascending page number, and returns how many there are. Only once. Throws LTX_CORRUPT. */
-  walk(visit: VisitFrame): number {
-    let count = 0
-    const reader = new PageIndexReader(this.#label, this.#offset, (pgno, offset, size) => {
-      checkFrame(pgno, offset, size, this.#label)
-      count++
-      if (this.#came(offset, size)) this.frames.push({ pgno, offset, size })
-      visit(pgno, offset, size)
-    })
+  /** Enters every frame into a page map; calls `onPages` with page numbers as they come, ascending. Only once. Throws LTX_CORRUPT. */
+  mapInto(target: PageMapTarget, onPages?: (pgnos: Uint32Array) => void): void {
+    const reader = new PageIndexReader(this.#label, this.#offset)
+    const pieces = Float64Array.from(this.pieces.flatMap(({ offset, bytes }) => [offset, offset + bytes.length]))
     this.#slices.reverse()
-    for (let slice = this.#slices.pop(); slice; slice = this.#slices.pop()) reader.push(slice)
-    reader.end()
-    return count
-  }
-
-  #came(offset: number, size: number): boolean {
-    // Without an iterator: this is asked of every page of the first file, before any of it was optimized.
-    for (let i = 0; i < this.pieces.length; i++) {
-      const piece = this.pieces[i]
-      if (offset >= piece.offset && offset + size <= piece.offset + piece.bytes.length) return true
+    for (let slice = this.#slices.pop(); slice; slice = this.#slices.pop()) {
+      const { came, pgnos } = reader.map(slice, target, pieces)
+      for (let i = 0; i < came.length; i += 3) {
+        this.frames.push({ pgno: came[i], offset: came[i + 1], size: came[i + 2] })
+      }
+      onPages?.(pgnos)
     }
-    return false
+    reader.end()
+    this.#count = reader.count
   }
-}
 
-/** A frame that no page can need, or that lies where the page map cannot point to. */
-function checkFrame(pgno: number, offset: number, size: number, label: string): void {
-  if (size <= MAX_FRAME_SIZE && offset <= MAX_FRAME_OFFSET) return
-  throw new LitestreamError(
-    'LTX_CORRUPT',
-    `${label}: the page index gives page ${pgno} an impossible frame of ${size} bytes`,
-    { file: label, offset, pgno },
-  )
+  /** All of it, decoded. Only once, too. Throws LTX_CORRUPT. */
+  decode(): PageIndex {
+    const bytes = this.#slices.length === 1 ? this.#slices[0] : Buffer.concat(this.#slices)
+    return decodePageIndex(bytes, this.#label, this.#offset)
+  }
+
+  /** Pages of the file; known once the index was entered into a map. */
+  get count(): number {
+    return this.#count
+  }
 }
 
 /**
@@ -143,18 +135,5 @@ export async function loadFileIndex(
 
 /** The page index of a file, decoded. */
 export async function readFileIndex(client: FileReader, info: LtxFileInfo, signal?: AbortSignal): Promise<PageIndex> {
-  const pgnos: number[] = []
-  const offsets: number[] = []
-  const sizes: number[] = []
-  const count = (await loadFileIndex(client, info, signal)).walk((pgno, offset, size) => {
-    pgnos.push(pgno)
-    offsets.push(offset)
-    sizes.push(size)
-  })
-  return {
-    count,
-    pgnos: Uint32Array.from(pgnos),
-    offsets: Float64Array.from(offsets),
-    sizes: Uint32Array.from(sizes),
-  }
+  return (await loadFileIndex(client, info, signal)).decode()
 }

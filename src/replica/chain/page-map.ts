@@ -1,6 +1,6 @@
-import type { VisitFrame } from '../../ltx/page-index.js'
+import type { PageMapTarget } from '../../ltx/page-index.js'
 
-/** Pages of one chunk of the map; as in native/replica.h. */
+/** Pages of one chunk of the map; as in native/replica.h. The addon writes chunks too (native/page_index_napi.cc). */
 export const CHUNK_PAGES = 1024
 
 /** Where the frame of one page lies. */
@@ -15,21 +15,20 @@ export interface FramePlace {
 
 /** Bits of a frame's size; the largest page that does not shrink needs 17. */
 const SIZE_BITS = 18
-export const MAX_FRAME_SIZE: number = 2 ** SIZE_BITS - 1
-/** An offset has 32 bits of its own and 14 beside the size: 64 TiB. */
-export const MAX_FRAME_OFFSET: number = 2 ** (64 - SIZE_BITS) - 1
+const SIZE_MASK = 2 ** SIZE_BITS - 1
 
-/** 12 bytes a page: the low half of the offset, its high bits beside the size, and a file ordinal. */
+/** 12 bytes a page: the low half of the offset, its 14 high bits (64 TiB) beside the size, and a file ordinal. */
 class Chunk {
+  readonly buffer: ArrayBuffer
   readonly #low: Uint32Array
   readonly #high: Uint32Array
   readonly files: Uint32Array
 
   constructor(from?: Chunk) {
-    const buffer = new ArrayBuffer(CHUNK_PAGES * 12)
-    this.#low = new Uint32Array(buffer, 0, CHUNK_PAGES)
-    this.#high = new Uint32Array(buffer, CHUNK_PAGES * 4, CHUNK_PAGES)
-    this.files = new Uint32Array(buffer, CHUNK_PAGES * 8, CHUNK_PAGES)
+    this.buffer = new ArrayBuffer(CHUNK_PAGES * 12)
+    this.#low = new Uint32Array(this.buffer, 0, CHUNK_PAGES)
+    this.#high = new Uint32Array(this.buffer, CHUNK_PAGES * 4, CHUNK_PAGES)
+    this.files = new Uint32Array(this.buffer, CHUNK_PAGES * 8, CHUNK_PAGES)
     if (!from) return
     this.#low.set(from.#low)
     this.#high.set(from.#high)
@@ -41,7 +40,7 @@ class Chunk {
     return {
       file: this.files[i],
       offset: Math.floor(high / 2 ** SIZE_BITS) * 2 ** 32 + this.#low[i],
-      size: high & MAX_FRAME_SIZE,
+      size: high & SIZE_MASK,
     }
   }
 
@@ -82,25 +81,14 @@ export class PageMap {
   }
 
   /**
-   * The map after a file: its pages override, pages beyond its commit are gone. `walk` calls with each frame of the file. Costs the
-   * pages of the index, not those of the map.
+   * The map after a file: its pages override, pages beyond its commit are gone. `enter` enters each frame of the file. Costs the pages
+   * of the index, not those of the map.
    */
-  apply(walk: (visit: VisitFrame) => void, file: number, commit: number): PageMap {
+  apply(enter: (target: PageMapTarget) => void, file: number, commit: number): PageMap {
     const next = new PageMap(commit, this.#chunks.slice(0, Math.ceil(commit / CHUNK_PAGES)))
     if (!this.#frozen) for (const i of this.#owned) if (i < next.#chunks.length) next.#owned.add(i)
     if (commit < this.commit) next.#truncate()
-    // Pages come in ascending order: the chunk is looked up once for all of its pages.
-    let at = -1
-    let chunk: Chunk | undefined
-    walk((pgno, offset, size) => {
-      if (pgno > commit) return
-      const of = Math.floor((pgno - 1) / CHUNK_PAGES)
-      if (of !== at || !chunk) {
-        chunk = next.#own(of)
-        at = of
-      }
-      chunk.set((pgno - 1) % CHUNK_PAGES, file, offset, size)
-    })
+    enter({ file, commit, own: (chunk) => next.#own(chunk).buffer })
     return next
   }
 
