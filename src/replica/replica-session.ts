@@ -142,7 +142,7 @@ export class ReplicaSession {
     const view = this.#views.add(state, this.#store, this.#hydrator?.file ?? null)
     this.#hydrator?.adopt(view)
     this.#filePages = new FilePages(this.#fetcher, this.#chain.files, recent)
-    this.#filePages.store(view, files)
+    this.#filePages.storeHeads(view, files)
     this.#views.publish(view)
     this.#contact.seen(Date.now())
     this.#poller = new Poller({
@@ -160,7 +160,13 @@ export class ReplicaSession {
     this.#lost = new LostFiles(this.#chain, this.#views, this.#poller)
     this.#poller.start()
     this.#hydrator?.start()
-    this.#preloadInterior()
+    // The opening does not wait for what only follows on it; a reader's request does, and finds the pages here.
+    this.#preloading++
+    setImmediate(() => {
+      if (!signal.aborted && this.#views.current === view) this.#filePages.storeRest(view, files)
+      this.#preloadInterior()
+      this.#preloading--
+    })
     this.#emit({ type: 'open' })
   }
 

@@ -31,8 +31,10 @@ export class PageStore {
   ) {
     this.slots = Math.max(MIN_SLOTS, Math.floor(budget / pageSize))
     this.cache = native.createCache(pageSize, this.slots)
-    this.#leaves = new LRUCache({ max: this.slots })
-    this.#interior = new LRUCache({ max: this.slots })
+    // Room is made here; and with `max`, each would take its memory for all slots before one is used.
+    const grows = { maxSize: Number.MAX_SAFE_INTEGER, sizeCalculation: () => 1 }
+    this.#leaves = new LRUCache(grows)
+    this.#interior = new LRUCache(grows)
   }
 
   /** Pages resident. */

@@ -1,6 +1,7 @@
-import { type FileIndex, WHOLE_FILE_SIZE } from '../chain/file-index.js'
+import { type FileIndex, type FilePiece, WHOLE_FILE_SIZE } from '../chain/file-index.js'
 import type { FileTable } from '../chain/file-table.js'
 import type { RecentFiles } from '../hydration/recent-files.js'
+import type { WantedPage } from '../pages/fetch-plan.js'
 import type { Fetcher } from '../pages/fetcher.js'
 import type { PageStore } from '../pages/page-store.js'
 import { isResident } from '../pages/resident.js'
@@ -31,26 +32,54 @@ export class FilePages {
     return Math.max(WHOLE_FILE_SIZE, Math.min(WHOLE_CHANGES, store.size * store.pageSize))
   }
 
+  /** The beginnings of the files that a first view is made of: what SQLite reads first, and small files whole. */
+  storeHeads(view: ReplicaView, files: readonly FileIndex[]): void {
+    for (const file of files) {
+      this.#keep(file)
+      this.#storePiece(view, file, file.pieces[0])
+    }
+  }
+
+  /** What else came along with the indexes of these files. */
+  storeRest(view: ReplicaView, files: readonly FileIndex[]): void {
+    for (const file of files) for (const piece of file.pieces.slice(1)) this.#storePiece(view, file, piece)
+  }
+
   /**
    * What came with the indexes costs nothing more: it goes into slots before anyone asks. Of what changed since the view `before`, it
    * is the pages that were in memory, and new ones; of a file of few pages, all.
    */
-  store(view: ReplicaView, files: readonly FileIndex[], before?: ReplicaView): void {
-    for (const { info, pieces, frames } of files) {
-      const file = this.#files.ordinal(info)
-      if (pieces[0].bytes.length === info.size) this.#recent?.keep(info, pieces[0].bytes)
-      const few = frames.length <= view.store.slots / FEW_CHANGES
+  store(view: ReplicaView, files: readonly FileIndex[], before: ReplicaView): void {
+    for (const file of files) {
+      this.#keep(file)
+      const few = file.frames.length <= view.store.slots / FEW_CHANGES
       const isUseful = (pgno: number) =>
-        !before || few || this.#recent || pgno > before.state.commit || isResident(before, pgno)
-      for (const { offset, bytes } of pieces) {
-        const end = offset + bytes.length
-        const pages = frames
-          .filter((frame) => frame.offset >= offset && frame.offset + frame.size <= end)
-          .filter(({ pgno }) => view.state.map.fileOf(pgno) === file && isUseful(pgno))
-          .map((frame) => ({ file, ...frame }))
-        this.#fetcher.store(view, bytes, offset, pages, before && 'changes')
-      }
+        few || this.#recent !== undefined || pgno > before.state.commit || isResident(before, pgno)
+      for (const piece of file.pieces) this.#storePiece(view, file, piece, isUseful)
     }
+  }
+
+  #keep({ info, pieces }: FileIndex): void {
+    if (pieces[0].bytes.length === info.size) this.#recent?.keep(info, pieces[0].bytes)
+  }
+
+  /** `isUseful`: which of the changes, at a poll. */
+  #storePiece(
+    view: ReplicaView,
+    { info, frames }: FileIndex,
+    piece: FilePiece,
+    isUseful?: (pgno: number) => boolean,
+  ): void {
+    const { offset, bytes } = piece
+    const file = this.#files.ordinal(info)
+    const end = offset + bytes.length
+    const pages: WantedPage[] = []
+    for (const frame of frames) {
+      if (frame.offset < offset || frame.offset + frame.size > end) continue
+      if (view.state.map.fileOf(frame.pgno) !== file || isUseful?.(frame.pgno) === false) continue
+      pages.push({ file, ...frame })
+    }
+    this.#fetcher.store(view, bytes, offset, pages, isUseful && 'changes')
   }
 
   /** Pages in memory that changed in files too large to be read whole: on their way before a reader can miss them. */
