@@ -1,20 +1,25 @@
 // Makes the JavaScript of dist/ (tsc makes its types): few files instead of hundreds, because what a process waits for when it opens
 // its first replica is mostly the loading of modules. Names are kept, so that stack traces can be read without the source maps.
 //
-// Three bundles, each with chunks of its own for what is imported only when it is needed:
-// - the entry points of package.json, together, so that a class is the same one through each of them, and most threads' modules;
-// - the replica worker's module alone, so that it is one file: threads share no classes, and it is what an opening waits for;
+// Three bundles:
+// - the entry points of package.json, together, so that a class is the same one through each of them, and most threads' modules,
+//   with chunks for what is imported only when it is needed;
+// - the replica worker's module alone: threads share no classes, and it is what an opening waits for;
 // - what src/storage/s3/aws.ts needs of the AWS SDK, loaded only for S3.
+// The latter two are CommonJS in one file each, NAME-code.js, whose compiled form is kept (scripts/code-cache.mjs): the loader of
+// ES modules takes its time to start in a thread, and Node.js 20 can keep nothing of what it compiles.
 //
 // Packages stay outside, except those in BUNDLED: they are development dependencies, and their licences are gathered in
 // dist/THIRD_PARTY_LICENSES.txt.
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import path from 'node:path'
 import { build } from 'esbuild'
 
 const root = path.dirname(import.meta.dirname)
 const dist = path.join(root, 'dist')
-const AWS = 'storage/s3/aws.js'
+const AWS = 'storage/s3/aws'
 /** Packages whose code is shipped in ours. */
 const BUNDLED = ['@aws-sdk/client-s3', 'lru-cache', 'p-queue', 'p-retry']
 const ENTRIES = [
@@ -27,17 +32,19 @@ const ENTRIES = [
   'restore/integrity-worker',
 ]
 const WORKER = 'replica/worker'
+/** What runs the code of the latter two; see src/cached-code.ts. */
+const LOADER = 'cached-code.cjs'
 
 const { dependencies } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
 for (const name of BUNDLED) if (name in dependencies) throw new Error(`bundle: ${name} is bundled, yet a dependency`)
 
-/** The SDK is a bundle of its own; chunks are at the root of dist, from where it is imported. */
-const awsOutside = {
+/** The SDK is a bundle of its own; `from`: how it is found. */
+const awsOutside = (from) => ({
   name: 'aws-outside',
   setup({ onResolve }) {
-    onResolve({ filter: /\/aws\.js$/ }, () => ({ path: `./${AWS}`, external: true }))
+    onResolve({ filter: /\/aws\.js$/ }, () => ({ path: from, external: true }))
   },
-}
+})
 
 /**
  * Code that several files of a bundle need goes into chunks, one for each set of files that need it, which makes many of them. Where
@@ -57,34 +64,79 @@ function oneCore(core, files) {
   }
 }
 
-/** Bundles `entries` of src with chunks named after `chunks`; returns what went into each file. */
-async function bundle(entries, chunks, { plugins = [], ...options }) {
-  const common = {
-    absWorkingDir: root,
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  target: 'node20.11',
+  legalComments: 'none',
+  metafile: true,
+  external: Object.keys(dependencies),
+  logLevel: 'warning',
+}
+
+/** Bundles `entries` of src as ES modules; returns what went into each file. */
+async function modules(entries, { plugins = [], ...options }) {
+  const esm = {
+    ...common,
     entryPoints: entries.map((entry) => `src/${entry}.ts`),
     outbase: 'src',
     outdir: 'dist',
-    chunkNames: chunks,
-    bundle: true,
     splitting: true,
     format: 'esm',
-    platform: 'node',
-    target: 'node20.11',
-    legalComments: 'none',
-    metafile: true,
-    external: Object.keys(dependencies),
-    logLevel: 'warning',
     ...options,
   }
   // Once to learn which modules are imported late: those have files of their own, as the entries have.
-  const { inputs, outputs } = (await build({ ...common, plugins, write: false })).metafile
+  const { inputs, outputs } = (await build({ ...esm, plugins, write: false })).metafile
   const first = `src/${entries[0]}.ts`
   const late = Object.values(outputs)
     .flatMap(({ entryPoint }) => entryPoint ?? [])
     .filter((file) => file !== first && inputs[file].format === 'esm')
   const files = new Set(late.map((file) => path.join(root, file)))
-  const made = await build({ ...common, plugins: [...plugins, oneCore(path.join(root, first), files)] })
+  const made = await build({ ...esm, plugins: [...plugins, oneCore(path.join(root, first), files)] })
   return made.metafile.outputs
+}
+
+/** Bundles one module of src into one file that runCode of src/cached-code.ts runs; returns what went into it. */
+async function code(entry, options) {
+  const outfile = `dist/${entry}-code.js`
+  const made = await build({
+    ...common,
+    entryPoints: [`src/${entry}.ts`],
+    outfile,
+    format: 'cjs',
+    supported: { 'dynamic-import': false },
+    define: { 'import.meta.dirname': '__dirname', 'import.meta.url': '__url' },
+    banner: {
+      js: `(function(exports,require,module,__filename,__dirname){'use strict';const __url=require('node:url').pathToFileURL(__filename).href;`,
+    },
+    footer: { js: '})' },
+    ...options,
+  })
+  // V8 keeps two bytes for each character of a source that has one beyond Latin-1, if only in a comment.
+  const file = path.join(root, outfile)
+  const text = readFileSync(file, 'utf8').replace(/\/\*[\s\S]*?\*\//g, (comment) =>
+    comment.replace(/[^\0-\x7f]/gu, '?'),
+  )
+  const line = text.split('\n').find((one) => /[^\0-\x7f]/.test(one))
+  if (line) throw new Error(`bundle: ${outfile} has characters that are not ASCII: ${line}`)
+  writeFileSync(file, text)
+  return made.metafile.outputs
+}
+
+/** A file that exports what the code of `entry` does, for require. */
+function requirable(entry) {
+  const loader = path.relative(path.dirname(entry), LOADER)
+  const name = `${path.basename(entry)}-code.js`
+  const text = `module.exports = require('${loader}').runCode(require('node:path').join(__dirname, '${name}'))\n`
+  writeFileSync(path.join(dist, `${entry}.cjs`), text)
+}
+
+/** The same for import. */
+function importable(entry) {
+  const names = Object.keys(createRequire(import.meta.url)(path.join(dist, `${entry}.cjs`)))
+  const text = `import code from './${path.basename(entry)}.cjs'\n\nexport const { ${names.join(', ')} } = code\n`
+  writeFileSync(path.join(dist, `${entry}.js`), text)
 }
 
 /** Code that finds other files by its own place must be at the root of dist. */
@@ -92,7 +144,7 @@ function requireAtRoot(outputs) {
   for (const [file, { inputs, imports }] of Object.entries(outputs)) {
     if (path.dirname(file) === 'dist' || file.endsWith('.map')) continue
     const why =
-      'src/thread-url.ts' in inputs ? 'src/thread-url.ts' : imports.find((one) => one.path === `./${AWS}`)?.path
+      'src/thread-url.ts' in inputs ? 'src/thread-url.ts' : imports.find((one) => one.path === `./${AWS}.js`)?.path
     if (why) throw new Error(`bundle: ${why} has come into ${file}; it must be in a chunk`)
   }
 }
@@ -126,18 +178,23 @@ function notices(folders) {
 
 mkdirSync(dist, { recursive: true })
 for (const file of readdirSync(dist, { recursive: true })) {
-  if (/\.js(\.map)?$/.test(file)) rmSync(path.join(dist, file))
+  if (/\.(c?js(\.map)?|cache)$/.test(file)) rmSync(path.join(dist, file))
 }
-const ours = { plugins: [awsOutside], sourcemap: 'linked' }
-const outputs = [await bundle(ENTRIES, '[name]-[hash]', ours), await bundle([WORKER], 'worker-[name]-[hash]', ours)]
-for (const each of outputs) requireAtRoot(each)
-const aws = await bundle([AWS.replace(/\.js$/, '')], 'storage/s3/aws-[name]-[hash]', {
-  mainFields: ['module', 'main'],
-  minifyWhitespace: true,
-  minifySyntax: true,
-  // Some of what the SDK needs is CommonJS and asks for Node's own modules.
-  banner: {
-    js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
-  },
+await build({ ...common, entryPoints: ['src/cached-code.ts'], outfile: `dist/${LOADER}`, format: 'cjs' })
+const outputs = await modules(ENTRIES, {
+  chunkNames: '[name]-[hash]',
+  plugins: [awsOutside(`./${AWS}.js`)],
+  sourcemap: 'linked',
 })
-writeFileSync(path.join(dist, 'THIRD_PARTY_LICENSES.txt'), notices(packagesOf(Object.assign({}, ...outputs, aws))))
+requireAtRoot(outputs)
+const worker = await code(WORKER, {
+  plugins: [awsOutside(`../${AWS}.cjs`)],
+  sourcemap: 'linked',
+})
+requirable(WORKER)
+const aws = await code(AWS, { mainFields: ['module', 'main'], minifyWhitespace: true, minifySyntax: true })
+requirable(AWS)
+importable(AWS)
+writeFileSync(path.join(dist, 'THIRD_PARTY_LICENSES.txt'), notices(packagesOf(Object.assign({}, outputs, worker, aws))))
+// In a process of its own: V8 would find here what it has compiled already.
+execFileSync(process.execPath, [path.join(import.meta.dirname, 'code-cache.mjs')], { stdio: 'inherit' })

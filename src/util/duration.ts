@@ -11,7 +11,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   h: 3_600_000,
 }
 
-const PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/gy
+const PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)/gy
 
 /** Go's duration text (`1h30m`, `500ms`, `-1.5h`, `0`) in milliseconds; undefined if it is none. */
 export function tryParseDuration(text: string): number | undefined {

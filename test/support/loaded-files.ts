@@ -15,9 +15,11 @@ export interface LoadedFiles {
 export function loadedFiles(directory: string): LoadedFiles {
   const threads = readdirSync(directory).map((name) => {
     const { result } = JSON.parse(readFileSync(path.join(directory, name), 'utf8')) as { result: { url: string }[] }
-    return result.filter(({ url }) => url.startsWith('file:')).map(({ url }) => fileURLToPath(url))
+    return result
+      .map(({ url }) => (url.startsWith('file:') ? fileURLToPath(url) : url))
+      .filter((file) => path.isAbsolute(file))
   })
-  const isWorker = (files: readonly string[]) => files.some((file) => file.endsWith('/replica/worker.js'))
+  const isWorker = (files: readonly string[]) => files.some((file) => file.endsWith('/replica/worker.cjs'))
   const main = threads.find((files) => !isWorker(files))
   const worker = threads.find(isWorker)
   if (!main || !worker || threads.length !== 2)
