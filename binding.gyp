@@ -22,6 +22,7 @@
         "native/page_cache.cc",
         "native/replica.cc",
         "native/hydrated_file.cc",
+        "native/background_thread.cc",
         "native/bridge.cc",
         "native/replica_file.cc",
         "native/replica_facts.cc",

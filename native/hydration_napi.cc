@@ -1,5 +1,6 @@
-// How the replica worker fills a local copy. Worker thread only, but for what runs on the thread pool (HydrateWork,
-// SyncWork).
+// How the replica worker fills a local copy. Worker thread only, but for what runs on the background thread (HydrateJob) and on
+// the thread pool (SyncWork).
+#include "background_thread.h"
 #include "exports.h"
 #include "ltx_codec.h"
 #include "worker_napi.h"
@@ -36,12 +37,11 @@ Napi::Value ResizeHydrated(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), (*info[0].As<FileHandle>().Data())->Resize(U32(info[1])));
 }
 
-// Decodes frames and writes them to their places, on the thread pool: [errno, index of a damaged frame or -1].
-class HydrateWork : public Napi::AsyncWorker {
+// Decodes frames and writes them to their places: [errno, index of a damaged frame or -1, CRC, bytes it is of].
+class HydrateJob : public BackgroundJob {
  public:
-  HydrateWork(Napi::Env env, std::shared_ptr<HydratedFile> file, Napi::Uint8Array source, Napi::Uint32Array frames)
-      : Napi::AsyncWorker(env),
-        deferred_(Napi::Promise::Deferred::New(env)),
+  HydrateJob(Napi::Env env, std::shared_ptr<HydratedFile> file, Napi::Uint8Array source, Napi::Uint32Array frames)
+      : deferred_(Napi::Promise::Deferred::New(env)),
         file_(std::move(file)),
         keep_source_(Napi::Persistent(source)),
         data_(source.Data()),
@@ -49,7 +49,7 @@ class HydrateWork : public Napi::AsyncWorker {
         frames_(frames.Data(), frames.Data() + frames.ElementLength()) {}
   Napi::Promise promise() const { return deferred_.Promise(); }
 
-  void Execute() override {
+  void Run(const std::atomic<bool>& stopping) override {
     const uint32_t page_size = file_->page_size();
     constexpr uint32_t kBatch = 64;
     std::vector<uint8_t> pages(size_t(kBatch) * page_size);
@@ -60,6 +60,7 @@ class HydrateWork : public Napi::AsyncWorker {
     };
     std::vector<uint8_t> unwanted(page_size);
     for (size_t i = 0; i + 3 < frames_.size() && errno_ == 0; i += 4) {
+      if (stopping.load(std::memory_order_relaxed)) return;
       uint32_t offset = frames_[i], size = frames_[i + 1], pgno = frames_[i + 2];
       const bool wanted = frames_[i + 3] != 0;
       if (wanted && (run == kBatch || (run > 0 && pgno != first + run))) flush();
@@ -80,15 +81,20 @@ class HydrateWork : public Napi::AsyncWorker {
     flush();
   }
 
-  void OnOK() override {
-    auto result = Napi::Array::New(Env(), 4);
+  void Settle(Napi::Env env) override {
+    auto result = Napi::Array::New(env, 4);
     result[0u] = errno_;
     result[1u] = damaged_;
-    result[2u] = Napi::BigInt::New(Env(), crc_);
+    result[2u] = Napi::BigInt::New(env, crc_);
     result[3u] = double(crc_length_);
     deferred_.Resolve(result);
   }
-  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
+
+  // No thread could be begun.
+  void Refuse(Napi::Env env, int error_number) {
+    errno_ = error_number;
+    Settle(env);
+  }
 
  private:
   Napi::Promise::Deferred deferred_;
@@ -103,10 +109,12 @@ class HydrateWork : public Napi::AsyncWorker {
 };
 
 Napi::Value WriteHydrated(const Napi::CallbackInfo& info) {
-  auto* work = new HydrateWork(info.Env(), *info[0].As<FileHandle>().Data(), info[1].As<Napi::Uint8Array>(),
+  auto* write = new HydrateJob(info.Env(), *info[0].As<FileHandle>().Data(), info[1].As<Napi::Uint8Array>(),
                                info[2].As<Napi::Uint32Array>());
-  auto promise = work->promise();
-  work->Queue();
+  auto promise = write->promise();
+  std::unique_ptr<BackgroundJob> job(write);
+  int error = RunInBackground(info.Env(), job);
+  if (error != 0) write->Refuse(info.Env(), error);
   return promise;
 }
 
