@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { LitestreamError } from '../../src/errors.js'
-import type { Replica } from '../../src/replica/open-replica.js'
+import { openReplica, type Replica } from '../../src/replica/open-replica.js'
 import { runScript } from '../support/child.js'
 import { contentHashes } from '../support/content.js'
 import {
@@ -242,6 +242,23 @@ test('a page that is damaged in the store keeps the copy from being complete, an
   assert.ok(replica.stats().hydration < 1)
 })
 
+test('a copy that cannot be opened: the error names the file and what failed', async (t) => {
+  const { url, history, directory } = await makeSource(t)
+  await history.commit(SEED)
+  const folder = path.join(directory, 'folder')
+  mkdirSync(folder)
+  await assert.rejects(openReplica(url, { hydrate: folder }), {
+    code: 'STORAGE_FAILED',
+    message: new RegExp(`opening ${folder} failed: EISDIR`),
+  })
+  const file = path.join(directory, 'file')
+  writeFileSync(file, '')
+  await assert.rejects(openReplica(url, { hydrate: path.join(file, 'copy.db') }), {
+    code: 'STORAGE_FAILED',
+    message: new RegExp(`reading ${file}/copy.db.meta failed: ENOTDIR`),
+  })
+})
+
 test('a full disk is reported; reads go on from the store, and so does the filling once there is room', async (t) => {
   const source = await makeSource(t)
   const { history, directory } = source
@@ -257,6 +274,7 @@ async function fillSmallDisk(t: TestContext, source: Source, copy: string, makeR
   const replica = await openTestReplica(t, url, { hydrate: copy })
   const error = await firstError(replica)
   assert.equal(error.code, 'DISK_FULL')
+  assert.ok(error.message.startsWith(`writing ${copy} failed: ENOSPC`), error.message)
   const db = connect(t, replica.uri)
   assert.equal(value(db, 'SELECT count(*) FROM t'), 3000)
   assert.ok(replica.stats().hydration < 1)

@@ -1,6 +1,7 @@
 import { open, readFile, rename } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
+import { fsError, isErrno } from '../../storage/file/fs-error.js'
 
 const schema = z.object({
   version: z.literal(1),
@@ -29,8 +30,8 @@ export async function readMeta(file: string): Promise<HydrationMeta | undefined>
   try {
     text = await readFile(metaPath(file), 'utf8')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
+    if (isErrno(error, 'ENOENT')) return undefined
+    throw fsError(error, 'reading', metaPath(file))
   }
   try {
     return schema.parse(JSON.parse(text))
@@ -41,6 +42,14 @@ export async function readMeta(file: string): Promise<HydrationMeta | undefined>
 
 /** Replaces the meta file at once and durably. */
 export async function writeMeta(file: string, meta: HydrationMeta): Promise<void> {
+  try {
+    await replaceMeta(file, meta)
+  } catch (error) {
+    throw fsError(error, 'writing', metaPath(file))
+  }
+}
+
+async function replaceMeta(file: string, meta: HydrationMeta): Promise<void> {
   const temporary = `${metaPath(file)}.tmp`
   const handle = await open(temporary, 'w', 0o600)
   try {

@@ -1,25 +1,23 @@
-import { mkdir } from 'node:fs/promises'
-import path from 'node:path'
 import PQueue from 'p-queue'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { lockPgno } from '../../ltx/format.js'
 import { native } from '../../native.js'
 import type { ChainState } from '../chain/chain.js'
 import type { FileReader } from '../chain/file-index.js'
-import { type FileTable, fileLabel, replaced } from '../chain/file-table.js'
+import type { FileTable } from '../chain/file-table.js'
 import type { NativeHydratedFile } from '../native-replica.js'
-import { type FetchRange, planFetch, type WantedPage } from '../pages/fetch-plan.js'
+import type { FetchRange, WantedPage } from '../pages/fetch-plan.js'
 import type { Reresolve } from '../pages/fetcher.js'
-import { pageKey } from '../pages/page-store.js'
 import type { ReplicaView } from '../pages/view-set.js'
+import { CopyFile } from './copy-file.js'
 import { CopyMeta } from './copy-meta.js'
+import { type FillPlan, planFill } from './fill-plan.js'
+import { fillRange } from './fill-range.js'
 import { PageSet } from './page-set.js'
-import { WholeFile } from './whole-file.js'
+import type { WholeFile } from './whole-file.js'
 
 /** Ranges in hand at once: some on their way from the store while others are decoded and written. */
 const PARALLEL_RANGES = 6
-/** Bytes of one read; smaller than a scan's, so that a page someone waits for is never far behind. */
-const RANGE = 4 * 1024 * 1024
 /** Progress is made durable this often while filling. */
 const META_INTERVAL_MS = 5000
 const RETRY_MS = 1000
@@ -51,8 +49,7 @@ export interface HydratorOptions {
  * TXID or later, and the file that provides the page now ends at or before it.
  */
 export class Hydrator {
-  /** Null while a new one could not be opened in the place of the old: nothing is read from a copy then. */
-  file: NativeHydratedFile | null
+  #copy: CopyFile | undefined
   readonly #options: HydratorOptions
   readonly #queue: PQueue
   #present: PageSet
@@ -62,44 +59,45 @@ export class Hydrator {
   #working: Promise<void> | undefined
   #complete = false
   #retryMs = RETRY_MS
-  /** Pages that the file has room for. */
-  #capacity = 0
   #closed = false
   /** Ordinals of the files that the filling under way reads. */
   #reading = new Set<number>()
   readonly #meta: CopyMeta
 
-  private constructor(options: HydratorOptions, file: NativeHydratedFile, present: PageSet, meta: CopyMeta) {
+  private constructor(options: HydratorOptions, copy: CopyFile, present: PageSet, meta: CopyMeta) {
     this.#options = options
     this.#meta = meta
-    this.file = file
+    this.#copy = copy
     this.#present = present
     // Views that an earlier worker made may read any page of a file that was open already, of a larger database than it is now, too.
-    this.#used = PageSet.all(native.sharedPages(options.replica, file))
+    this.#used = PageSet.all(native.sharedPages(options.replica, copy.handle))
     this.#queue = new PQueue({ concurrency: PARALLEL_RANGES })
   }
 
   /** Throws HYDRATION_CONFLICT where another process, or another replica, fills the same file. */
   static async open(options: HydratorOptions): Promise<Hydrator> {
     const { state } = options
-    await mkdir(path.dirname(options.path), { recursive: true })
     const meta = await CopyMeta.read(options.path, options.url, state.pageSize)
-    const file = native.openHydrated(options.replica, options.path, state.pageSize, !meta.usable)
-    if (typeof file === 'number') throw openError(options.path, file)
+    const copy = CopyFile.open(options.replica, options.path, state.pageSize, !meta.usable)
     try {
       await meta.opened()
-      return new Hydrator(options, file, meta.presentAt(state, options.files()), meta)
+      return new Hydrator(options, copy, meta.presentAt(state, options.files()), meta)
     } catch (error) {
-      native.closeHydrated(file)
+      copy.close()
       throw error
     }
+  }
+
+  /** Null while a new one could not be opened in the place of the old: nothing is read from a copy then. */
+  get file(): NativeHydratedFile | null {
+    return this.#copy?.handle ?? null
   }
 
   /** The first view: pages that an earlier run left are in it at once. */
   adopt(view: ReplicaView): void {
     this.#view = view
     try {
-      this.#resize(view.state.commit)
+      this.#copy?.resize(view.state.commit)
     } catch (error) {
       // Without room nothing can be read from the file; the filling tries again and reports.
       this.#present = new PageSet()
@@ -123,31 +121,28 @@ export class Hydrator {
 
   /** The view's pages have nothing in common with the file any more. */
   restart(state: ChainState, reset: boolean): void {
-    if (!reset && this.file && state.pageSize === this.#view?.state.pageSize) {
+    if (!reset && this.#copy && state.pageSize === this.#view?.state.pageSize) {
       this.#present = new PageSet()
       this.#complete = false
       return
     }
     // Nothing of the old file is what the new state wants, whether or not there can be a new one.
-    const old = this.file
-    this.file = null
+    const old = this.#copy
+    this.#copy = undefined
     this.#present = new PageSet()
     this.#used = new PageSet()
-    this.#capacity = 0
     this.#complete = false
     try {
       this.#openFresh(state.pageSize)
     } catch (error) {
       this.#options.onError(error as LitestreamError)
     }
-    if (old) native.closeHydrated(old)
+    old?.close()
   }
 
   #openFresh(pageSize: number): void {
     const { replica, path } = this.#options
-    const file = native.openHydrated(replica, path, pageSize, true)
-    if (typeof file === 'number') throw openError(path, file)
-    this.file = file
+    this.#copy = CopyFile.open(replica, path, pageSize, true)
     this.#meta.begunAnew()
   }
 
@@ -163,7 +158,7 @@ export class Hydrator {
     try {
       await this.#saveMeta()
     } finally {
-      if (this.file) native.closeHydrated(this.file)
+      this.#copy?.close()
     }
   }
 
@@ -192,30 +187,26 @@ export class Hydrator {
   async #fill(): Promise<void> {
     let retried = false
     for (;;) {
-      if (this.#view && !this.file && !this.#closed) {
+      if (this.#view && !this.#copy && !this.#closed) {
         this.#openFresh(this.#view.state.pageSize)
         this.#options.onReopened()
       }
       const view = this.#view
-      const { file } = this
-      if (!view || !file || this.#closed) return
-      this.#resize(view.state.commit)
-      const wanted = this.#missing(view, file)
+      const copy = this.#copy
+      if (!view || !copy || this.#closed) return
+      copy.resize(view.state.commit)
+      const wanted = this.#missing(view, copy)
       if (wanted.length === 0) break
       this.#reading = new Set(wanted.map(({ file }) => file))
-      const whole = await this.#wholeFiles(wanted)
-      const partly = wanted.filter(({ file }) => !whole.has(file))
-      const pages = [...partly, ...[...whole.values()].flatMap((file) => file.pages)]
+      const { client, files, signal } = this.#options
+      const plan = await planFill(wanted, client, files, signal)
       await this.#meta.giveUp(wanted.map(({ pgno }) => pgno))
-      const needed = new Set(wanted.map(({ file, pgno }) => pageKey(file, pgno)))
       const results = await Promise.allSettled(
-        planFetch(pages, undefined, RANGE).map((range) =>
-          this.#queue.add(() => this.#fetch(file, range, needed, whole.get(range.file))),
-        ),
+        plan.ranges.map((range) => this.#queue.add(() => this.#fetch(copy, range, plan))),
       )
       // Begun anew meanwhile: what was read is of no use, and of no file all.
-      if (this.file !== file) continue
-      if (results.every(({ status }) => status === 'fulfilled')) results.push(...(await this.#verify(whole)))
+      if (copy.closed) continue
+      if (results.every(({ status }) => status === 'fulfilled')) results.push(...(await this.#verify(plan.whole)))
       const failed = results.find((result) => result.status === 'rejected')
       if (!failed) {
         this.#retryMs = RETRY_MS
@@ -239,29 +230,14 @@ export class Hydrator {
     for (const file of this.#reading) into.add(file)
   }
 
-  /** Files of which most is wanted, read whole so that they can be verified. */
-  async #wholeFiles(wanted: readonly WantedPage[]): Promise<Map<number, WholeFile>> {
-    const { client, files, signal } = this.#options
-    const bytes = new Map<number, number>()
-    for (const { file, size } of wanted) bytes.set(file, (bytes.get(file) ?? 0) + size)
-    const whole = new Map<number, WholeFile>()
-    await Promise.all(
-      [...bytes].map(async ([file, size]) => {
-        const info = files().get(file)
-        if (size >= info.size / 2) whole.set(file, await WholeFile.open(client, info, file, signal))
-      }),
-    )
-    return whole
-  }
-
   /** What a file brought that does not add up is absent again. */
   #verify(whole: ReadonlyMap<number, WholeFile>): Promise<PromiseSettledResult<void>[]> {
     return Promise.allSettled(
-      [...whole].map(async ([file, { pages }]) => {
+      [...whole].map(async ([ordinal, file]) => {
         try {
-          await (whole.get(file) as WholeFile).verify(this.#options.signal)
+          await file.verify(this.#options.signal)
         } catch (error) {
-          if (isLitestreamError(error, 'LTX_CORRUPT')) await this.#distrust(file, pages)
+          if (isLitestreamError(error, 'LTX_CORRUPT')) await this.#distrust(ordinal, file.pages)
           throw error
         }
       }),
@@ -288,9 +264,9 @@ export class Hydrator {
   }
 
   /** Pages of the current view that the file does not have and that nobody else reads from it. */
-  #missing(view: ReplicaView, file: NativeHydratedFile): WantedPage[] {
+  #missing(view: ReplicaView, copy: CopyFile): WantedPage[] {
     const { commit, pageSize, map } = view.state
-    const alone = native.sharingViews(this.#options.replica, file) <= 1
+    const alone = native.sharingViews(this.#options.replica, copy.handle) <= 1
     const lock = lockPgno(pageSize)
     const wanted: WantedPage[] = []
     for (let pgno = this.#present.firstMissing(1); pgno <= commit; pgno = this.#present.firstMissing(pgno + 1)) {
@@ -301,46 +277,17 @@ export class Hydrator {
     return wanted
   }
 
-  async #fetch(
-    file: NativeHydratedFile,
-    range: FetchRange,
-    needed: ReadonlySet<number>,
-    whole: WholeFile | undefined,
-  ): Promise<void> {
-    if (this.#closed || this.file !== file) return
+  async #fetch(copy: CopyFile, range: FetchRange, plan: FillPlan): Promise<void> {
+    if (this.#closed || copy.closed) return
     const { client, files, signal } = this.#options
-    const info = files().get(range.file)
-    const { data, fileSize } = await client.read(info, { offset: range.offset, length: range.length }, { signal })
-    if (fileSize !== info.size) throw replaced(info, fileSize)
-    // The replica was begun anew meanwhile: what was read is of no use.
-    if (this.file !== file) return
-    const pages = [...range.pages].sort((a, b) => a.pgno - b.pgno)
-    const wanted = pages.map(({ file, pgno }) => needed.has(pageKey(file, pgno)))
-    const frames = new Uint32Array(pages.length * 4)
-    pages.forEach((page, i) => {
-      frames.set([page.offset - range.offset, page.size, page.pgno, wanted[i] ? 1 : 0], i * 4)
-    })
-    // A transaction that begins meanwhile sees the current view or a newer one, and neither reads these pages from the file.
-    const [errno, damaged, crc, length] = await native.writeHydrated(file, data, frames)
-    if (errno !== 0) throw openError(this.#options.path, errno)
-    if (damaged >= 0) {
-      throw new LitestreamError(
-        'LTX_CORRUPT',
-        `${fileLabel(info)}: the frame of page ${pages[damaged].pgno} is damaged`,
-        {
-          file: fileLabel(info),
-          offset: pages[damaged].offset,
-          pgno: pages[damaged].pgno,
-        },
-      )
-    }
-    whole?.add({ range, crc, length })
+    const wanted = plan.wanted.get(range.file) as ReadonlySet<number>
+    const filled = await fillRange(copy, client, files().get(range.file), range, wanted, signal)
+    if (!filled) return
+    plan.whole.get(range.file)?.add(filled.piece)
     const current = this.#view
-    if (!current || this.file !== file) return
+    if (!current || copy.closed) return
     // The view may have moved on: only what it still wants in this version is present.
-    const fresh = pages
-      .filter(({ pgno, file }, i) => wanted[i] && current.state.map.fileOf(pgno) === file)
-      .map(({ pgno }) => pgno)
+    const fresh = filled.written.filter((pgno) => current.state.map.fileOf(pgno) === range.file)
     for (const pgno of fresh) this.#present.add(pgno)
     this.#mark(current, Uint32Array.from(fresh))
     this.#report()
@@ -365,19 +312,9 @@ export class Hydrator {
 
   async #saveMeta(): Promise<void> {
     const view = this.#view
-    const { file } = this
-    if (!view || !file) return
-    await this.#meta.save(view.state, this.#options.files(), this.#present, async () => {
-      const errno = await native.syncHydrated(file)
-      if (errno !== 0) throw openError(this.#options.path, errno)
-    })
-  }
-
-  #resize(commit: number): void {
-    if (commit <= this.#capacity || !this.file) return
-    const errno = native.resizeHydrated(this.file, commit)
-    if (errno !== 0) throw openError(this.#options.path, errno)
-    this.#capacity = commit
+    const copy = this.#copy
+    if (!view || !copy) return
+    await this.#meta.save(view.state, this.#options.files(), this.#present, () => copy.sync())
   }
 
   #report(): void {
@@ -387,23 +324,4 @@ export class Hydrator {
     const missing = this.#present.missing(commit, lockPgno(pageSize))
     native.setHydration(this.#options.replica, commit === 0 ? 1 : (commit - missing) / commit, this.#options.path)
   }
-}
-
-const EAGAIN = 11
-const ENOSPC = 28
-
-function openError(file: string, errno: number): LitestreamError {
-  if (errno === EAGAIN || errno === 35) {
-    return new LitestreamError('HYDRATION_CONFLICT', `${file} is being filled in by another replica or process`, {
-      file,
-      hint: 'Give each process its own hydration_path.',
-    })
-  }
-  if (errno === ENOSPC) {
-    return new LitestreamError('DISK_FULL', `no space left for the local copy ${file}`, {
-      file,
-      hint: 'Free space; hydration goes on by itself, reads are served from the store meanwhile.',
-    })
-  }
-  return new LitestreamError('STORAGE_FAILED', `${file}: system error ${errno}`, { file })
 }
