@@ -4,7 +4,7 @@ import type { LtxFileInfo } from '../storage/replica-client.js'
 import type { Chain, ChainState } from './chain/chain.js'
 import { fileIdentity } from './chain/file-table.js'
 import type { Poller } from './chain/poller.js'
-import { staleState } from './chain/stale-view.js'
+import { staleState, unavailable } from './chain/stale-view.js'
 import type { ReplicaView, ViewSet } from './pages/view-set.js'
 
 /** How often the files of a view are looked for while the store changes under the search. */
@@ -64,7 +64,9 @@ export class LostFiles {
     for (let attempt = 1; ; attempt++) {
       // A poll finds out whether this is still the replica that the view is of.
       await this.#poller.pollNow()
-      if (view.incarnation !== this.#views.incarnation) throw begunAnew(view.state.txid, cause)
+      if (view.incarnation !== this.#views.incarnation) {
+        throw this.#views.wasReset(view) ? begunAnew(view.state.txid, cause) : unavailable(view.state.txid, cause)
+      }
       const files = await this.#chain.listAll()
       const { anchor, timestamp } = this.#views.current.state
       const known = files[anchor.level].some((file) => fileIdentity(file) === fileIdentity(anchor))

@@ -328,7 +328,7 @@ export class ReplicaSession {
         break
       case 'rebuilt':
         // That a replica is still the same although no file is, is believed for the report; nothing is taken over from before.
-        this.#rebuild(outcome.state, outcome.reason === 'reset' || outcome.reason === 'replaced')
+        this.#rebuild(outcome.state, outcome.reason)
         if (outcome.reason === 'reset')
           this.#emit({ type: 'reset', message: outcome.message, txid: outcome.state.txid })
         if (outcome.reason === 'gap') this.#emit({ type: 'gap', message: outcome.message })
@@ -388,12 +388,13 @@ export class ReplicaSession {
     this.#emit({ type: 'advance', txid: state.txid, timestamp: state.timestamp })
   }
 
-  #rebuild(state: ChainState, reset: boolean): void {
-    if (reset) this.#views.reincarnate()
+  #rebuild(state: ChainState, reason: Extract<PollOutcome, { kind: 'rebuilt' }>['reason']): void {
+    const isAnother = reason === 'reset' || reason === 'replaced'
+    if (isAnother) this.#views.reincarnate(reason === 'reset')
     else this.#views.distrustSchema() // the database may have become another one in what was not seen
     this.#lost.clear()
     this.#store = this.#storeFor(state.pageSize)
-    this.#hydrator?.restart(state, reset)
+    this.#hydrator?.restart(state, isAnother)
     this.#publishAnew(state)
     this.#emit({ type: 'advance', txid: state.txid, timestamp: state.timestamp })
   }

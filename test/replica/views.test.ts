@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import type Database from 'better-sqlite3'
 import { compactRange } from '../support/compact.js'
 import { connect, damageFrame, integrity, makeSource, openTestReplica, value } from '../support/replica.js'
+import { s3Bucket, s3Url } from '../support/s3.js'
 import { until } from '../support/until.js'
 
 const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);
@@ -125,6 +126,33 @@ test('B8: the snapshot and every file that a replica was opened on are replaced,
   assert.equal(db.inTransaction, false)
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 3000)
   assert.equal(integrity(db), 'ok')
+})
+
+test('retention that takes every file of a transaction at once is no reset', async (t) => {
+  // Not a folder, whose changes are seen at once.
+  const { url, history, client } = await makeSource(t, { url: s3Url(await s3Bucket(t), 'retention.db') })
+  await history.commit(SEED)
+  await history.commit('UPDATE t SET n = 1')
+  const replica = await openTestReplica(t, url, { cacheSize: 64 * 4096, pollInterval: '1h' })
+  replica.on('reset', (error) => assert.fail(error))
+  const db = connect(t, replica.uri)
+  db.pragma('cache_size=10')
+  db.exec('BEGIN')
+  assert.equal(value(db, 'SELECT n FROM t WHERE id = 1'), 1)
+  await history.snapshot()
+  await history.commit('UPDATE t SET n = 2')
+  await history.snapshot()
+  await client.delete(range(1, 3))
+  await history.commit('UPDATE t SET n = 3')
+  // The replica is at TXID 2 still, and nothing that it knows of is there any more.
+  assert.equal(await replica.sync(), 4)
+  const other = connect(t, replica.uri)
+  assert.throws(() => value(db, 'SELECT sum(length(v)) FROM t'), { code: 'SQLITE_IOERR_READ' })
+  assert.match(
+    String(value(other, 'SELECT litestream_error()')),
+    /^PAGE_UNAVAILABLE: no set of files leads to TXID 0+2 /,
+  )
+  assert.equal(value(db, 'SELECT sum(n) FROM t'), 6000)
 })
 
 test('pages that no file across the TXID changed are served when the TXID itself cannot be built any more', async (t) => {

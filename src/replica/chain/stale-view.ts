@@ -53,8 +53,9 @@ export async function exactState(
   )
 }
 
-export function unavailable(txid: number): LitestreamError {
+export function unavailable(txid: number, cause?: LitestreamError): LitestreamError {
   return new LitestreamError('PAGE_UNAVAILABLE', `no set of files leads to TXID ${formatTxid(txid)} any more`, {
+    cause,
     hint: 'End the transaction: the next one sees a newer TXID.',
   })
 }

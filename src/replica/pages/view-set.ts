@@ -21,6 +21,8 @@ export class ViewSet {
   readonly #views = new Map<number, ReplicaView>()
   #current: ReplicaView | undefined
   #incarnation: number
+  /** The life that began with a reset. */
+  #reset = 0
   /** What the schema cookies of this life's views are told apart by. */
   #schema: number
 
@@ -62,10 +64,19 @@ export class ViewSet {
     return this.#views.values()
   }
 
-  /** The replica begins anew: its TXIDs may mean other contents, which SQLite must not take for those it has cached. */
-  reincarnate(): void {
+  /**
+   * Nothing shows that the replica is still the one before: its TXIDs may mean other contents, which SQLite must not take for those it
+   * has cached. `reset`: it was begun anew, for certain.
+   */
+  reincarnate(reset: boolean): void {
     this.#incarnation = native.nextIncarnation(this.#replica)
     this.#schema = this.#incarnation
+    if (reset) this.#reset = this.#incarnation
+  }
+
+  /** Why a view of a life before this one has no files any more: the replica was begun anew, or retention took them all. */
+  wasReset({ incarnation }: ReplicaView): boolean {
+    return incarnation < this.#reset
   }
 
   /** The database may be another one that continues the TXIDs: an equal schema cookie does not say that the schema is the same. */
