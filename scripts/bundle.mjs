@@ -6,8 +6,8 @@
 //   with chunks for what is imported only when it is needed;
 // - the replica worker's module alone: threads share no classes, and it is what an opening waits for;
 // - what src/storage/s3/aws.ts needs of the AWS SDK, loaded only for S3.
-// The latter two are CommonJS in one file each, NAME-code.js, whose compiled form is kept (scripts/code-cache.mjs): the loader of
-// ES modules takes its time to start in a thread, and Node.js 20 can keep nothing of what it compiles.
+// The latter two are CommonJS, NAME-code.js, run by src/cached-code.ts with the compiled form that scripts/code-cache.mjs makes: the
+// loader of ES modules takes its time to start in a thread, and Node.js 20 can keep nothing of what it compiles.
 //
 // Packages stay outside, except those in BUNDLED: they are development dependencies, and their licences are gathered in
 // dist/THIRD_PARTY_LICENSES.txt.
@@ -15,7 +15,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
-import { build } from 'esbuild'
+import { build, transform } from 'esbuild'
 
 const root = path.dirname(import.meta.dirname)
 const dist = path.join(root, 'dist')
@@ -34,6 +34,7 @@ const ENTRIES = [
 const WORKER = 'replica/worker'
 /** What runs the code of the latter two; see src/cached-code.ts. */
 const LOADER = 'cached-code.cjs'
+const INLINE_MAP = '//# sourceMappingURL=data:'
 
 const { dependencies } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
 for (const name of BUNDLED) if (name in dependencies) throw new Error(`bundle: ${name} is bundled, yet a dependency`)
@@ -75,7 +76,7 @@ const common = {
   logLevel: 'warning',
 }
 
-/** Bundles `entries` of src as ES modules; returns what went into each file. */
+/** Bundles `entries` of src as ES modules. */
 async function modules(entries, { plugins = [], ...options }) {
   const esm = {
     ...common,
@@ -93,35 +94,48 @@ async function modules(entries, { plugins = [], ...options }) {
     .flatMap(({ entryPoint }) => entryPoint ?? [])
     .filter((file) => file !== first && inputs[file].format === 'esm')
   const files = new Set(late.map((file) => path.join(root, file)))
-  const made = await build({ ...esm, plugins: [...plugins, oneCore(path.join(root, first), files)] })
-  return made.metafile.outputs
+  return build({ ...esm, plugins: [...plugins, oneCore(path.join(root, first), files)] })
 }
 
-/** Bundles one module of src into one file that runCode of src/cached-code.ts runs; returns what went into it. */
-async function code(entry, options) {
-  const outfile = `dist/${entry}-code.js`
-  const made = await build({
-    ...common,
-    entryPoints: [`src/${entry}.ts`],
-    outfile,
+/** One ES module of a bundle as runCode of src/cached-code.ts takes it, with its source map. */
+async function asCode(file, text) {
+  const { code, map } = await transform(text, {
     format: 'cjs',
+    platform: 'node',
+    target: common.target,
     supported: { 'dynamic-import': false },
     define: { 'import.meta.dirname': '__dirname', 'import.meta.url': '__url' },
-    banner: {
-      js: `(function(exports,require,module,__filename,__dirname){'use strict';const __url=require('node:url').pathToFileURL(__filename).href;`,
-    },
-    footer: { js: '})' },
-    ...options,
+    banner: `(function(exports,require,module,__filename,__dirname){'use strict';const __url=require('node:url').pathToFileURL(__filename).href;`,
+    footer: '})',
+    sourcefile: path.basename(file),
+    sourcemap: text.includes(INLINE_MAP) ? 'external' : false,
+    minifyWhitespace: !text.includes(INLINE_MAP),
   })
   // V8 keeps two bytes for each character of a source that has one beyond Latin-1, if only in a comment.
-  const file = path.join(root, outfile)
-  const text = readFileSync(file, 'utf8').replace(/\/\*[\s\S]*?\*\//g, (comment) =>
-    comment.replace(/[^\0-\x7f]/gu, '?'),
-  )
-  const line = text.split('\n').find((one) => /[^\0-\x7f]/.test(one))
-  if (line) throw new Error(`bundle: ${outfile} has characters that are not ASCII: ${line}`)
-  writeFileSync(file, text)
-  return made.metafile.outputs
+  const ascii = code.replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\0-\x7f]/gu, '?'))
+  const line = ascii.split('\n').find((one) => /[^\0-\x7f]/.test(one))
+  if (line) throw new Error(`bundle: ${file} has characters that are not ASCII: ${line}`)
+  return { code: map ? `${ascii}//# sourceMappingURL=${path.basename(file)}.map\n` : ascii, map }
+}
+
+/**
+ * Bundles one module of src for runCode, with further files for what is imported only when it is needed; returns what went into each
+ * file.
+ */
+async function code(entry, options) {
+  const { metafile, outputFiles } = await modules([entry], {
+    entryNames: '[dir]/[name]-code',
+    chunkNames: `${entry}-[name]-[hash]-code`,
+    write: false,
+    ...options,
+  })
+  for (const { path: file, text } of outputFiles) {
+    const made = await asCode(file, text)
+    mkdirSync(path.dirname(file), { recursive: true })
+    writeFileSync(file, made.code)
+    if (made.map) writeFileSync(`${file}.map`, made.map)
+  }
+  return metafile.outputs
 }
 
 /** A file that exports what the code of `entry` does, for require. */
@@ -181,15 +195,16 @@ for (const file of readdirSync(dist, { recursive: true })) {
   if (/\.(c?js(\.map)?|cache)$/.test(file)) rmSync(path.join(dist, file))
 }
 await build({ ...common, entryPoints: ['src/cached-code.ts'], outfile: `dist/${LOADER}`, format: 'cjs' })
-const outputs = await modules(ENTRIES, {
+const ours = await modules(ENTRIES, {
   chunkNames: '[name]-[hash]',
   plugins: [awsOutside(`./${AWS}.js`)],
   sourcemap: 'linked',
 })
+const { outputs } = ours.metafile
 requireAtRoot(outputs)
 const worker = await code(WORKER, {
   plugins: [awsOutside(`../${AWS}.cjs`)],
-  sourcemap: 'linked',
+  sourcemap: 'inline',
 })
 requirable(WORKER)
 const aws = await code(AWS, { mainFields: ['module', 'main'], minifyWhitespace: true, minifySyntax: true })
