@@ -87,7 +87,8 @@ test('nobody waits: nothing is sent again; and few of many are', async () => {
 })
 
 for (const hedge of [true, false]) {
-  test(`one GET in 25 held back: ${hedge ? 'no reader waits for it' : 'without hedge, nothing is sent twice'}`, async (t) => {
+  // Second requests are earned by 25 others; a busy machine makes some of them go out for nothing.
+  test(`one GET in 40 held back: ${hedge ? 'no reader waits for it' : 'without hedge, nothing is sent twice'}`, async (t) => {
     const { proxy, bucket } = await faultyS3(t)
     const { history } = await makeSource(t, { url: s3Url(bucket, 'hedge.db') })
     await history.commit(`CREATE TABLE t (id INTEGER PRIMARY KEY, a);
@@ -98,7 +99,7 @@ for (const hedge of [true, false]) {
     let gets = 0
     const slow = proxy.fault(
       { type: 'slowStart', ms: hedge ? 10_000 : 500 },
-      { match: ({ kind }) => kind === 'GET' && ++gets % 25 === 0 && gets > 50, times: hedge ? 1000 : 1 },
+      { match: ({ kind }) => kind === 'GET' && ++gets % 40 === 0 && gets > 50, times: hedge ? 1000 : 1 },
     )
     // Each row lies in a leaf of its own.
     await replica.prefetch(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${hedge ? 200 : 80})
