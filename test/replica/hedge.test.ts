@@ -102,7 +102,7 @@ for (const hedge of [true, false]) {
       { match: ({ kind }) => kind === 'GET' && ++gets % 40 === 0 && gets > 50, times: hedge ? 1000 : 1 },
     )
     // Each row lies in a leaf of its own.
-    await replica.prefetch(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${hedge ? 200 : 80})
+    await replica.prefetch(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${hedge ? 200 : 120})
       SELECT sum(length(a)) FROM n JOIN t ON t.id = (n.i * 331) % 900 + 1`)
     const { fetch } = await replica.details()
     assert.ok(slow.hits > 0)
