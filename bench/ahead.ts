@@ -1,4 +1,5 @@
 import { READ_AHEAD_KINDS } from '../src/replica/options.js'
+import { afterCommits } from './support/after-commit.js'
 import { ReplicaReader } from './support/driver-reader.js'
 import { firstExecution } from './support/first-execution.js'
 import { LOOKUP, QUERIES, type Query, USERS_SCAN } from './support/queries.js'
@@ -61,6 +62,8 @@ export const ahead: Question = {
         })
       }
     }
-    return [{ id: 'kinds', title: `First executions at ${LATENCY} ms`, columns: COLUMNS, rows }]
+    bench.progress('after a commit')
+    const changes = await afterCommits(bench, LATENCY)
+    return [{ id: 'kinds', title: `First executions at ${LATENCY} ms`, columns: COLUMNS, rows }, changes]
   },
 }
