@@ -30,6 +30,7 @@ export const hydrate: Question = {
   name: 'hydrate',
   question: 'How fast does a full local copy fill in, and what do readers feel meanwhile?',
   limit: `The same bytes by plain GETs of ${RANGE >> 20} MiB, ${PARALLEL} at a time; the disk; decompression.`,
+  budget: 100,
   needs: { s3: true },
   async run(bench) {
     const { stage, data } = await bench.published()
