@@ -5,6 +5,7 @@
 #include "exports.h"
 #include "page_index.h"
 #include "replica.h"
+#include "worker_napi.h"
 
 namespace litestream {
 namespace {
@@ -45,7 +46,8 @@ void Save(const IndexState& state, IndexFault fault, double* slots) {
 template <typename Array, typename T>
 Array ArrayOf(Napi::Env env, const std::vector<T>& from) {
   Array array = Array::New(env, from.size());
-  std::copy(from.begin(), from.end(), array.Data());
+  // Empty where a worker was ended meanwhile; see Made in worker_napi.h.
+  if (Made(array)) std::copy(from.begin(), from.end(), array.Data());
   return array;
 }
 
@@ -82,7 +84,7 @@ class ChunkWriter {
  public:
   ChunkWriter(uint32_t file, uint32_t commit, const Napi::Function& own) : file_(file), commit_(commit), own_(own) {}
 
-  // False when asking for the chunk threw.
+  // False when asking for the chunk threw, or the worker was ended in there.
   bool Put(uint32_t pgno, uint64_t offset, uint32_t size) {
     if (pgno > commit_) return true;
     const uint32_t chunk = (pgno - 1) / kChunkPages, i = (pgno - 1) % kChunkPages;
@@ -90,7 +92,7 @@ class ChunkWriter {
     if (!words_ || chunk != chunk_) {
       const Napi::HandleScope scope(own_.Env());
       const Napi::Value buffer = own_.Call({Napi::Number::New(own_.Env(), chunk)});
-      if (own_.Env().IsExceptionPending()) return false;
+      if (!Made(buffer) || own_.Env().IsExceptionPending()) return false;
       words_ = static_cast<uint32_t*>(buffer.As<Napi::ArrayBuffer>().Data());
       chunk_ = chunk;
     }
