@@ -16,6 +16,8 @@ const COLUMNS: readonly Column[] = [
   { key: 'open', label: 'openReplica', unit: 'ms' },
   { key: 'row', label: 'first row', unit: 'ms' },
   { key: 'all', label: 'together', unit: 'ms' },
+  { key: 'thread', label: 'an empty thread', unit: 'ms' },
+  { key: 'again', label: 'opened again', unit: 'ms' },
   { key: 'cpu', label: 'processor time', unit: 'ms' },
   { key: 'main', label: 'files loaded', unit: 'count' },
   { key: 'worker', label: 'files loaded, worker', unit: 'count' },
@@ -31,13 +33,15 @@ interface Times {
   readonly all: number
   /** Of all threads. */
   readonly cpu: number
+  /** The same opening when the process has done it before. */
+  readonly again: number
 }
 
 export const start: Question = {
   name: 'start',
   question: 'How long does a fresh process take to import the package and to read its first row?',
   limit:
-    'Starting a thread, loading JavaScript (for S3 the AWS SDK, in the worker), and code that is not compiled yet.',
+    'Starting a thread, loading JavaScript (for S3 the AWS SDK, in the worker), and code that runs for the first time.',
   needs: { s3: true },
   async run(bench) {
     const { stage, data } = await bench.published()
@@ -47,30 +51,35 @@ export const start: Question = {
       { store: 's3', url: stage.directUrl('app.db') },
     ]
     const times = stores.map((): Times[] => [])
+    const threads: number[] = []
     for (let round = bench.rounds(11, 3); round > 0; round--) {
+      threads.push((await inChild<{ thread: number }>('thread-start-child.js', [])).thread)
       for (const [i, { url }] of stores.entries()) times[i]!.push(await firstOpen(url))
     }
     const rows = []
     for (const [i, { store, url }] of stores.entries()) {
       const of = (key: keyof Times) => spread(times[i]!.map((one) => one[key]))
-      const ms = { import: of('import'), open: of('open'), row: of('row'), all: of('all'), cpu: of('cpu') }
+      const ms = { import: of('import'), open: of('open'), row: of('row'), all: of('all') }
+      const beside = { thread: spread(threads), again: of('again'), cpu: of('cpu') }
       const coverage = path.join(bench.directory, `loaded-${store}`)
       await firstOpen(url, { NODE_V8_COVERAGE: coverage })
       const { main, worker } = loadedFiles(coverage)
       rmSync(coverage, { recursive: true })
-      rows.push({ store, ...ms, main: main.length, worker: worker.length })
+      rows.push({ store, ...ms, ...beside, main: main.length, worker: worker.length })
     }
     return [{ id: 'start', title: 'A fresh process, no latency added', columns: COLUMNS, rows }]
   },
 }
 
-async function firstOpen(url: string, env: NodeJS.ProcessEnv = {}): Promise<Times> {
-  const child = fork(new URL('./support/first-open-child.js', import.meta.url), [PACKAGE, url], {
-    env: { ...process.env, ...env },
-  })
+const firstOpen = (url: string, env: NodeJS.ProcessEnv = {}) =>
+  inChild<Times>('first-open-child.js', [PACKAGE, url], env)
+
+/** What a fresh process tells. */
+async function inChild<T extends object>(file: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise<T> {
+  const child = fork(new URL(`./support/${file}`, import.meta.url), args, { env: { ...process.env, ...env } })
   const exited = once(child, 'exit')
-  const [times] = (await Promise.race([once(child, 'message'), exited])) as [Times | number | null]
+  const [answer] = (await Promise.race([once(child, 'message'), exited])) as [T | number | null]
   await exited
-  if (typeof times !== 'object' || times === null) throw new Error(`the fresh process ended with ${times}`)
-  return times
+  if (typeof answer !== 'object' || answer === null) throw new Error(`the fresh process ended with ${answer}`)
+  return answer
 }

@@ -35,8 +35,9 @@ async function firstOpen(t: TestContext, url: string): Promise<LoadedFiles> {
   const { history } = await makeSource(t, { url })
   await history.commit(`CREATE TABLE t (v TEXT); INSERT INTO t VALUES ('a'), ('b')`)
   const env = { ...process.env, URL: url, NODE_V8_COVERAGE: coverage }
-  const { stdout } = await promisify(execFile)(process.execPath, [script], { cwd: app, env })
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [script], { cwd: app, env })
   assert.equal(stdout, 'a,b\n')
+  assert.equal(stderr, '')
   const loaded = loadedFiles(coverage)
   for (const file of [...loaded.main, ...loaded.worker]) assert.doesNotMatch(file, NEVER)
   const own = loaded.main.filter((file) => file !== script && !DRIVER.test(file))
