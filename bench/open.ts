@@ -128,6 +128,8 @@ async function measureRestart(bench: Bench, stage: Stage, files: number) {
   for (let round = bench.rounds(5, 2); round >= 0; round--) {
     const one = reader()
     again.push(await opened(stage, one))
+    // What comes in the background goes into the cache, too.
+    await one.settled()
     await one.close()
   }
   await stage.proxy.latency(0)

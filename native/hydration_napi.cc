@@ -1,6 +1,7 @@
 // How the replica worker fills a local copy. Worker thread only, but for what runs on the background thread (HydrateJob) and on
 // the thread pool (SyncWork).
 #include "background_thread.h"
+#include "deferred.h"
 #include "exports.h"
 #include "ltx_codec.h"
 #include "worker_napi.h"
@@ -41,13 +42,13 @@ Napi::Value ResizeHydrated(const Napi::CallbackInfo& info) {
 class HydrateJob : public BackgroundJob {
  public:
   HydrateJob(Napi::Env env, std::shared_ptr<HydratedFile> file, Napi::Uint8Array source, Napi::Uint32Array frames)
-      : deferred_(Napi::Promise::Deferred::New(env)),
+      : deferred_(env),
         file_(std::move(file)),
         keep_source_(Napi::Persistent(source)),
         data_(source.Data()),
         size_(source.ElementLength()),
         frames_(frames.Data(), frames.Data() + frames.ElementLength()) {}
-  Napi::Promise promise() const { return deferred_.Promise(); }
+  Napi::Value promise() const { return deferred_.promise(); }
 
   void Run(const std::atomic<bool>& stopping) override {
     const uint32_t page_size = file_->page_size();
@@ -97,7 +98,7 @@ class HydrateJob : public BackgroundJob {
   }
 
  private:
-  Napi::Promise::Deferred deferred_;
+  Deferred deferred_;
   std::shared_ptr<HydratedFile> file_;
   Napi::Reference<Napi::Uint8Array> keep_source_;
   const uint8_t* data_;
@@ -121,14 +122,14 @@ Napi::Value WriteHydrated(const Napi::CallbackInfo& info) {
 class SyncWork : public Napi::AsyncWorker {
  public:
   SyncWork(Napi::Env env, std::shared_ptr<HydratedFile> file)
-      : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)), file_(std::move(file)) {}
-  Napi::Promise promise() const { return deferred_.Promise(); }
+      : Napi::AsyncWorker(env), deferred_(env), file_(std::move(file)) {}
+  Napi::Value promise() const { return deferred_.promise(); }
   void Execute() override { errno_ = file_->Sync(); }
   void OnOK() override { deferred_.Resolve(Napi::Number::New(Env(), errno_)); }
   void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
 
  private:
-  Napi::Promise::Deferred deferred_;
+  Deferred deferred_;
   std::shared_ptr<HydratedFile> file_;
   int errno_ = 0;
 };

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "deferred.h"
 #include "exports.h"
 #include "write_fully.h"
 
@@ -19,13 +20,13 @@ class WriteWork : public Napi::AsyncWorker {
  public:
   WriteWork(Napi::Env env, int fd, uint32_t page_size, Napi::Uint8Array pages, std::vector<Run> runs)
       : Napi::AsyncWorker(env),
-        deferred_(Napi::Promise::Deferred::New(env)),
+        deferred_(env),
         fd_(fd),
         page_size_(page_size),
         keep_pages_(Napi::Persistent(pages)),
         pages_(pages.Data()),
         runs_(std::move(runs)) {}
-  Napi::Promise promise() const { return deferred_.Promise(); }
+  Napi::Value promise() const { return deferred_.promise(); }
 
   void Execute() override {
     for (const Run& run : runs_) {
@@ -39,7 +40,7 @@ class WriteWork : public Napi::AsyncWorker {
   void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
 
  private:
-  Napi::Promise::Deferred deferred_;
+  Deferred deferred_;
   const int fd_;
   const uint32_t page_size_;
   Napi::Reference<Napi::Uint8Array> keep_pages_;

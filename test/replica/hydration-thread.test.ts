@@ -67,3 +67,24 @@ test('the worker is ended, and at last the process, while a copy is written: not
   await replica.hydrated
   assert.ok(readFileSync(copy).subarray(0, history.bytes.length).equals(history.bytes))
 })
+
+test('a promise that native work would keep is not made for a worker that is being ended', async (t) => {
+  const script = `
+    import { openSync } from 'node:fs'
+    import { Worker } from 'node:worker_threads'
+    const { nativePath } = await import(src + '/native.js')
+    const code = \`
+      const { parentPort, workerData } = require('node:worker_threads')
+      const native = require(workerData)
+      const none = [new Uint32Array(0), new Uint8Array(0), new Uint8Array(0)]
+      parentPort.postMessage('begun')
+      for (;;) native.writePages(0, 512, ...none)\`
+    for (let round = 0; round < 40; round++) {
+      const worker = new Worker(code, { eval: true, execArgv: [], workerData: nativePath })
+      await new Promise((resolve) => worker.once('message', resolve))
+      await worker.terminate()
+    }
+    process.exit(0)`
+  const child = runScript(t, script, {})
+  assert.deepEqual([await child.ended, child.output()], [0, ''], child.errors())
+})
