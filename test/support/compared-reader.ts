@@ -31,6 +31,9 @@ export interface ComparedReaderOptions {
   readonly onwards?: boolean
 }
 
+/** Statements that an unexpected error is told with. */
+const REMEMBERED = 8
+
 /** The life that the newest answer was of is told by the database itself: a table of one row. */
 const LIFE = 'SELECT litestream_txid(), (SELECT n FROM life)'
 
@@ -46,6 +49,8 @@ export class ComparedReader {
   /** What the open transaction reads. */
   #state: string | undefined
   #newest = 0
+  /** The last statements and what came of them, for messages. */
+  readonly #asked: string[] = []
 
   private constructor(options: ComparedReaderOptions, asker: Asker) {
     this.#options = options
@@ -130,9 +135,11 @@ export class ComparedReader {
     const answer = await this.#asker.ask(sql)
     this.#inTransaction = answer.inTransaction
     if (!answer.inTransaction) this.#state = undefined
+    const outcome = 'rows' in answer ? `${answer.rows.length} rows` : `${answer.code} ${answer.message} ${answer.why}`
+    this.#asked.push(`${sql}: ${outcome}`)
+    if (this.#asked.length > REMEMBERED) this.#asked.shift()
     if ('rows' in answer) return answer.rows
-    if (!answer.code.startsWith('SQLITE_IOERR'))
-      throw new Error(`${sql}: ${answer.code} ${answer.message} ${answer.why}`)
+    if (!answer.code.startsWith('SQLITE_IOERR')) throw new Error(this.#asked.join('\n'))
     assert.match(answer.why, this.#options.allowed, sql)
     return undefined
   }
