@@ -232,9 +232,14 @@ class Storm {
   /** In quiet weather every replica comes to the newest state, and every page of it is right. */
   async #settle(): Promise<void> {
     for (const replica of this.#replicas) {
-      await until('it has caught up', async () => {
+      let last: unknown
+      const caughtUp = async () => {
         const { txid } = this.#source.history
-        return (await replica.sync().catch(() => 0)) === txid && replica.txid === txid
+        last = await replica.sync().catch((error: unknown) => error)
+        return last === txid && replica.txid === txid
+      }
+      await until('it has caught up', caughtUp).catch((error: unknown) => {
+        throw new Error(`${error}: at TXID ${replica.txid} of ${this.#source.history.txid}, the last look gave ${last}`)
       })
     }
     for (const reader of this.#readers) {
