@@ -63,7 +63,7 @@ export const ahead: Question = {
       }
     }
     bench.progress('after a commit')
-    const changes = await afterCommits(bench, LATENCY)
+    const changes = await afterCommits(bench, LATENCY, variants)
     return [{ id: 'kinds', title: `First executions at ${LATENCY} ms`, columns: COLUMNS, rows }, changes]
   },
 }

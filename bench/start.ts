@@ -1,11 +1,10 @@
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { rmSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { packageRoot } from '../src/native.js'
 import { loadedFiles } from '../test/support/loaded-files.js'
 import { fileReplica } from './support/file-replica.js'
+import { answerOf } from './support/fresh-process.js'
 import type { Question } from './support/question.js'
 import type { Column } from './support/result.js'
 import { spread } from './support/stats.js'
@@ -53,7 +52,7 @@ export const start: Question = {
     const times = stores.map((): Times[] => [])
     const threads: number[] = []
     for (let round = bench.rounds(11, 3); round > 0; round--) {
-      threads.push((await inChild<{ thread: number }>('thread-start-child.js', [])).thread)
+      threads.push((await answerOf<{ thread: number }>('thread-start-child.js', [])).thread)
       for (const [i, { url }] of stores.entries()) times[i]!.push(await firstOpen(url))
     }
     const rows = []
@@ -72,14 +71,4 @@ export const start: Question = {
 }
 
 const firstOpen = (url: string, env: NodeJS.ProcessEnv = {}) =>
-  inChild<Times>('first-open-child.js', [PACKAGE, url], env)
-
-/** What a fresh process tells. */
-async function inChild<T extends object>(file: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise<T> {
-  const child = fork(new URL(`./support/${file}`, import.meta.url), args, { env: { ...process.env, ...env } })
-  const exited = once(child, 'exit')
-  const [answer] = (await Promise.race([once(child, 'message'), exited])) as [T | number | null]
-  await exited
-  if (typeof answer !== 'object' || answer === null) throw new Error(`the fresh process ended with ${answer}`)
-  return answer
-}
+  answerOf<Times>('first-open-child.js', [PACKAGE, url], env)

@@ -86,12 +86,12 @@ class BackgroundThread {
     for (;;) {
       self->wake_.wait(lock, [&] { return self->stopping_.load() || !self->waiting_.empty(); });
       if (self->stopping_.load()) return nullptr;
-      self->running_ = std::move(self->waiting_.front());
+      std::unique_ptr<BackgroundJob> job = std::move(self->waiting_.front());
       self->waiting_.pop_front();
       lock.unlock();
-      self->running_->Run(self->stopping_);
+      job->Run(self->stopping_);
       lock.lock();
-      self->done_.push_back(std::move(self->running_));
+      self->done_.push_back(std::move(job));
       self->done_wake_.NonBlockingCall();
     }
   }
@@ -103,7 +103,6 @@ class BackgroundThread {
   std::condition_variable wake_;
   std::atomic<bool> stopping_{false};
   std::deque<std::unique_ptr<BackgroundJob>> waiting_;
-  std::unique_ptr<BackgroundJob> running_;
   std::vector<std::unique_ptr<BackgroundJob>> done_;
   size_t unsettled_ = 0;  // the environment's thread's
 };

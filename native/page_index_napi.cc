@@ -1,5 +1,4 @@
 // The page index for TypeScript: decoded into arrays, or straight into the chunks of a page map (src/replica/chain/page-map.ts).
-#include <algorithm>
 #include <vector>
 
 #include "exports.h"
@@ -41,14 +40,6 @@ void Save(const IndexState& state, IndexFault fault, double* slots) {
   slots[kEnd] = double(state.end);
   slots[kCount] = double(state.count);
   slots[kEnded] = state.ended ? 1 : 0;
-}
-
-template <typename Array, typename T>
-Array ArrayOf(Napi::Env env, const std::vector<T>& from) {
-  Array array = Array::New(env, from.size());
-  // Empty where a worker was ended meanwhile; see Made in worker_napi.h.
-  if (Made(array)) std::copy(from.begin(), from.end(), array.Data());
-  return array;
 }
 
 // decodePageIndex(state, bytes): [pgnos, offsets, sizes]
@@ -109,10 +100,11 @@ class ChunkWriter {
   uint32_t chunk_ = 0;
 };
 
-// mapPageIndex(state, bytes, file, commit, own, pieces): [came, pgnos]
+// mapPageIndex(state, bytes, file, commit, own, pieces, collect): [came, pgnos]
 //   own(chunk): the ArrayBuffer of a chunk that may be written
 //   pieces: begin and end of each part of the file that is here
-//   came: page number, offset and size of each frame in one of these; pgnos: every page number
+//   came: page number, offset and size of each frame in one of these
+//   pgnos: every page number, if `collect`
 Napi::Value MapPageIndex(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   double* slots = info[0].As<Napi::Float64Array>().Data();
@@ -120,6 +112,7 @@ Napi::Value MapPageIndex(const Napi::CallbackInfo& info) {
   ChunkWriter writer(info[2].As<Napi::Number>().Uint32Value(), info[3].As<Napi::Number>().Uint32Value(),
                      info[4].As<Napi::Function>());
   const auto pieces = info[5].As<Napi::Float64Array>();
+  const bool collect = info[6].As<Napi::Boolean>();
   std::vector<double> came;
   std::vector<uint32_t> pgnos;
   bool threw = false;
@@ -129,7 +122,7 @@ Napi::Value MapPageIndex(const Napi::CallbackInfo& info) {
         if (size > kMaxFrameSize || offset > kMaxFrameOffset) return false;
         threw = !writer.Put(pgno, offset, size);
         if (threw) return false;
-        pgnos.push_back(pgno);
+        if (collect) pgnos.push_back(pgno);
         for (size_t i = 0; i + 1 < pieces.ElementLength(); i += 2) {
           if (double(offset) < pieces.Data()[i] || double(offset + size) > pieces.Data()[i + 1]) continue;
           came.insert(came.end(), {double(pgno), double(offset), double(size)});

@@ -81,14 +81,14 @@ void SetTrigger(const Napi::CallbackInfo& info) {
 Napi::Value Children(const Napi::CallbackInfo& info) {
   auto cache = *info[0].As<CacheHandle>().Data();
   auto children = BtreeChildren(cache->Data(U32(info[1])), cache->page_size(), U32(info[2]), U32(info[3]));
-  return Uint32sOf(info.Env(), children);
+  return ArrayOf<Napi::Uint32Array>(info.Env(), children);
 }
 
 // The root pages that the leaf of the schema table in a slot names.
 Napi::Value Roots(const Napi::CallbackInfo& info) {
   auto cache = *info[0].As<CacheHandle>().Data();
   auto roots = SchemaRoots(cache->Data(U32(info[1])), cache->page_size(), U32(info[2]), U32(info[3]));
-  return Uint32sOf(info.Env(), roots);
+  return ArrayOf<Napi::Uint32Array>(info.Env(), roots);
 }
 
 // The entries of the index leaf in a slot: [rowid, fingerprint of the first column] each.
@@ -109,9 +109,7 @@ Napi::Value IntegersOfRow(const Napi::CallbackInfo& info) {
   auto cache = *info[0].As<CacheHandle>().Data();
   auto values =
       RowIntegers(cache->Data(U32(info[1])), cache->page_size(), U32(info[2]), info[3].As<Napi::Number>().DoubleValue());
-  auto result = Napi::Float64Array::New(info.Env(), values.size());
-  if (!values.empty() && Made(result)) memcpy(result.Data(), values.data(), values.size() * sizeof(double));
-  return result;
+  return ArrayOf<Napi::Float64Array>(info.Env(), values);
 }
 
 Napi::Value ChildOfTable(const Napi::CallbackInfo& info) {

@@ -42,7 +42,7 @@ void RetireView(const Napi::CallbackInfo& info) {
 Napi::Value CollectViews(const Napi::CallbackInfo& info) {
   auto replica = ReplicaArgument(info[0]);
   std::vector<uint32_t> left = replica ? replica->Collect() : std::vector<uint32_t>();
-  return Uint32sOf(info.Env(), left);
+  return ArrayOf<Napi::Uint32Array>(info.Env(), left);
 }
 
 // What is known of a view that an earlier worker made and that a reader still has pinned; undefined if it is gone.

@@ -20,9 +20,11 @@ inline std::shared_ptr<Replica> ReplicaArgument(const Napi::Value& value) { retu
 // arrays) and gives empty values. Nobody will see what is returned, but nothing may be written through them.
 inline bool Made(const Napi::Value& value) { return !value.IsEmpty(); }
 
-inline Napi::Value Uint32sOf(Napi::Env env, const std::vector<uint32_t>& values) {
-  auto result = Napi::Uint32Array::New(env, values.size());
-  if (!values.empty() && Made(result)) memcpy(result.Data(), values.data(), values.size() * sizeof(uint32_t));
+// Values as a typed array of their kind.
+template <typename Array, typename T>
+Array ArrayOf(Napi::Env env, const std::vector<T>& values) {
+  Array result = Array::New(env, values.size());
+  if (!values.empty() && Made(result)) memcpy(result.Data(), values.data(), values.size() * sizeof(T));
   return result;
 }
 

@@ -27,9 +27,6 @@ for (const name of codeFiles()) {
   const script = new Script(source, { filename: file })
   // V8 notes its flags with the code, and refuses it where they are others.
   v8.setFlagsFromString('--lazy')
-  const data = script.createCachedData()
-  const taken = !new Script(source, { filename: file, cachedData: data }).cachedDataRejected
-  if (!taken) console.warn(`code-cache: Node.js ${process.version} does not take the compiled form of ${name}`)
-  writeFileSync(`${file}.new`, taken ? data : '')
+  writeFileSync(`${file}.new`, script.createCachedData())
   renameSync(`${file}.new`, `${file}.cache`)
 }

@@ -1,6 +1,5 @@
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
-import { READ_AHEAD_KINDS } from '../../src/replica/options.js'
 import { ReplicaReader } from './driver-reader.js'
 import { LivePrimary } from './live-primary.js'
 import { QUERIES } from './queries.js'
@@ -11,6 +10,8 @@ import type { Traffic } from './stage.js'
 import { spreadOf } from './stats.js'
 
 const HOT_POSTS = 20
+/** Of the kinds of read-ahead that are compared elsewhere, those that differ here. */
+const COMPARED: ReadonlySet<string> = new Set(['all', 'without changes'])
 
 const COLUMNS: readonly Column[] = [
   { key: 'readAhead', label: 'read-ahead', unit: 'text' },
@@ -29,7 +30,11 @@ interface Measured {
 }
 
 /** What reads cost whose pages were here until the primary changed them, with and without read-ahead of changes. */
-export async function afterCommits(bench: Bench, latency: number): Promise<ResultTable> {
+export async function afterCommits(
+  bench: Bench,
+  latency: number,
+  readAheads: readonly { readonly name: string; readonly kinds: string }[],
+): Promise<ResultTable> {
   const data = bench.dataset(12_500)
   const stage = await bench.stage()
   const directory = path.join(bench.directory, 'changes')
@@ -43,14 +48,13 @@ export async function afterCommits(bench: Bench, latency: number): Promise<Resul
   const like = primary.db.prepare(
     `UPDATE posts SET like_count = like_count + 1 WHERE id IN (${keys.map(([id]) => id).join()})`,
   )
-  const variants = [
-    { readAhead: 'all', kinds: 'all' },
-    { readAhead: 'without changes', kinds: READ_AHEAD_KINDS.filter((kind) => kind !== 'changes').join() },
-  ].map(({ readAhead, kinds }) => ({
-    readAhead,
-    reader: new ReplicaReader(stage.url('changes.db'), { readAhead: kinds, pollInterval: '1h' }),
-    measured: [] as Measured[],
-  }))
+  const variants = readAheads
+    .filter(({ name }) => COMPARED.has(name))
+    .map(({ name, kinds }) => ({
+      readAhead: name,
+      reader: new ReplicaReader(stage.url('changes.db'), { readAhead: kinds, pollInterval: '1h' }),
+      measured: [] as Measured[],
+    }))
   try {
     for (const { reader } of variants) {
       await reader.open()

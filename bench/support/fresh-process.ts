@@ -12,15 +12,23 @@ export interface Fresh<T> {
   readonly cpu: number
 }
 
-/** Runs an exported function of a module in a process of its own. Arguments and result pass as JSON. */
-export async function inFreshProcess<T>(module: string, name: string, ...args: unknown[]): Promise<Fresh<T>> {
-  const child = fork(new URL('./fresh-process-child.js', import.meta.url), [module, name, JSON.stringify(args)])
+/** What a process of its own tells that runs `script`, a file beside this one, when it has ended. */
+export async function answerOf<T extends object>(
+  script: string,
+  args: string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<T> {
+  const child = fork(new URL(`./${script}`, import.meta.url), args, { env: { ...process.env, ...env } })
   const exited = once(child, 'exit')
-  const [answer] = (await Promise.race([once(child, 'message'), exited])) as [Fresh<T> | number | null]
+  const [answer] = (await Promise.race([once(child, 'message'), exited])) as [T | number | null]
   await exited
-  if (typeof answer !== 'object' || answer === null)
-    throw new Error(`${name} in a process of its own ended (${answer})`)
-  return answer
+  if (typeof answer === 'object' && answer !== null) return answer
+  throw new Error(`${script} ${args.join(' ')}: the process ended (${answer}) and told nothing`)
+}
+
+/** Runs an exported function of a module in a process of its own. Arguments and result pass as JSON. */
+export function inFreshProcess<T>(module: string, name: string, ...args: unknown[]): Promise<Fresh<T>> {
+  return answerOf('fresh-process-child.js', [module, name, JSON.stringify(args)])
 }
 
 /** The child's side. */

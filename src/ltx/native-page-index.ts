@@ -8,7 +8,7 @@ export interface PageIndexNative {
 
   /**
    * Enters them into the chunks of a page map, which `own` gives by their ordinals, for pages up to `commit`. Returns page number,
-   * offset and size of each frame that lies in one of the `pieces` (begin and end in turn), and all page numbers.
+   * offset and size of each frame that lies in one of the `pieces` (begin and end in turn), and all page numbers, if `collect`.
    */
   mapPageIndex(
     state: Float64Array,
@@ -17,5 +17,6 @@ export interface PageIndexNative {
     commit: number,
     own: (chunk: number) => ArrayBuffer,
     pieces: Float64Array,
+    collect: boolean,
   ): [came: Float64Array, pgnos: Uint32Array]
 }

@@ -80,7 +80,7 @@ export interface PageMapTarget {
 export interface MappedFrames {
   /** Page number, offset and size of each frame that lies in one of the pieces. */
   readonly came: Float64Array
-  /** All page numbers. */
+  /** All page numbers, if they were asked for. */
   readonly pgnos: Uint32Array
 }
 
@@ -105,9 +105,10 @@ export class PageIndexReader {
     return this.#state[COUNT]!
   }
 
-  /** Enters frames into a page map. `pieces`: where each part of the file that is here begins and ends, in turn. */
-  map(bytes: Uint8Array, { file, commit, own }: PageMapTarget, pieces: Float64Array): MappedFrames {
-    const [came, pgnos] = native.mapPageIndex(this.#state, bytes, file, commit, own, pieces)
+  /** Enters frames into a page map. `pieces`: where each part of the file that is here begins and ends, in turn. `collect`: the page numbers are wanted. */
+  map(bytes: Uint8Array, target: PageMapTarget, pieces: Float64Array, collect: boolean): MappedFrames {
+    const { file, commit, own } = target
+    const [came, pgnos] = native.mapPageIndex(this.#state, bytes, file, commit, own, pieces, collect)
     this.#check()
     return { came, pgnos }
   }

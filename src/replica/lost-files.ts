@@ -1,10 +1,9 @@
-import { isLitestreamError, LitestreamError } from '../errors.js'
-import { formatTxid } from '../ltx/txid.js'
+import { isLitestreamError, type LitestreamError } from '../errors.js'
 import type { LtxFileInfo } from '../storage/replica-client.js'
 import type { Chain, ChainState } from './chain/chain.js'
 import { fileIdentity } from './chain/file-table.js'
 import type { Poller } from './chain/poller.js'
-import { staleState, unavailable } from './chain/stale-view.js'
+import { begunAnew, staleState, unavailable } from './chain/stale-view.js'
 import type { ReplicaView, ViewSet } from './pages/view-set.js'
 
 /** How often the files of a view are looked for while the store changes under the search. */
@@ -89,13 +88,4 @@ export class LostFiles {
       }
     }
   }
-}
-
-/** What a transaction is told whose replica is gone. */
-export function begunAnew(txid: number, cause?: LitestreamError): LitestreamError {
-  return new LitestreamError(
-    'REPLICA_RESET',
-    `TXID ${formatTxid(txid)} of the replica is no longer what this transaction reads: it was begun anew`,
-    { cause, hint: 'End the transaction: the next one sees the new replica.' },
-  )
 }

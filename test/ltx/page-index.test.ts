@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { isLitestreamError } from '../../src/errors.js'
 import { decodePageIndex, encodePageIndex, type PageIndex, PageIndexReader } from '../../src/ltx/page-index.js'
+import { pageIndexOf } from '../support/page-index.js'
 
 /** Pages of one chunk of a page map. */
 const CHUNK_PAGES = 1024
@@ -17,13 +18,7 @@ function indexOf(steps: readonly { pgno: number; gap: number; size: number }[]):
     end = entry.offset + entry.size
     return entry
   })
-  const index = {
-    count: entries.length,
-    pgnos: Uint32Array.from(entries, (entry) => entry.pgno),
-    offsets: Float64Array.from(entries, (entry) => entry.offset),
-    sizes: Uint32Array.from(entries, (entry) => entry.size),
-  }
-  return { index, end }
+  return { index: pageIndexOf(entries), end }
 }
 
 const anIndex = fc
@@ -52,7 +47,8 @@ function mapped(file: string, fileOffset: number, pieces: readonly Uint8Array[],
     return buffer
   }
   const reader = new PageIndexReader(file, fileOffset)
-  const parts = pieces.map((piece) => reader.map(piece, { file: 5, commit: 20_000, own }, Float64Array.from(here)))
+  const target = { file: 5, commit: 20_000, own }
+  const parts = pieces.map((piece) => reader.map(piece, target, Float64Array.from(here), true))
   reader.end()
   const pgnos = parts.flatMap((part) => [...part.pgnos])
   const came = parts.flatMap((part) => [...part.came])
@@ -152,5 +148,5 @@ test('what asking for a chunk throws is thrown', () => {
     throw new Error('no room')
   }
   const bytes = encodePageIndex(index).subarray(0, -8)
-  assert.throws(() => reader.map(bytes, { file: 1, commit: 10, own }, new Float64Array(0)), /no room/)
+  assert.throws(() => reader.map(bytes, { file: 1, commit: 10, own }, new Float64Array(0), true), /no room/)
 })

@@ -4,24 +4,14 @@ import fc from 'fast-check'
 import { encodePageIndex, PageIndexReader, type PageMapTarget } from '../../src/ltx/page-index.js'
 import { PageMap } from '../../src/replica/chain/page-map.js'
 import { PageSet } from '../../src/replica/hydration/page-set.js'
-
-interface Frame {
-  readonly pgno: number
-  readonly offset: number
-  readonly size: number
-}
+import { type Frame, pageIndexOf } from '../support/page-index.js'
 
 /** Enters the frames of a file that has these pages. */
 function enter(frames: readonly Frame[]) {
   return (target: PageMapTarget) => {
-    const bytes = encodePageIndex({
-      count: frames.length,
-      pgnos: Uint32Array.from(frames, ({ pgno }) => pgno),
-      offsets: Float64Array.from(frames, ({ offset }) => offset),
-      sizes: Uint32Array.from(frames, ({ size }) => size),
-    })
+    const bytes = encodePageIndex(pageIndexOf(frames))
     const reader = new PageIndexReader('test', 2 ** 52)
-    reader.map(bytes.subarray(0, -8), target, new Float64Array(0))
+    reader.map(bytes.subarray(0, -8), target, new Float64Array(0), false)
     reader.end()
   }
 }

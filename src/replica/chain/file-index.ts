@@ -66,7 +66,7 @@ export class FileIndex {
     const pieces = Float64Array.from(this.pieces.flatMap(({ offset, bytes }) => [offset, offset + bytes.length]))
     this.#slices.reverse()
     for (let slice = this.#slices.pop(); slice; slice = this.#slices.pop()) {
-      const { came, pgnos } = reader.map(slice, target, pieces)
+      const { came, pgnos } = reader.map(slice, target, pieces, onPages !== undefined)
       for (let i = 0; i < came.length; i += 3) {
         this.frames.push({ pgno: came[i], offset: came[i + 1], size: came[i + 2] })
       }

@@ -46,10 +46,15 @@ export async function exactState(
   if (plan.length === 0) return undefined
   const exact = await chain.loadPlan(plan)
   if (exact.pageSize === state.pageSize && exact.commit === state.commit) return exact
-  throw new LitestreamError(
+  throw begunAnew(state.txid)
+}
+
+/** What a transaction is told whose replica is gone. */
+export function begunAnew(txid: number, cause?: LitestreamError): LitestreamError {
+  return new LitestreamError(
     'REPLICA_RESET',
-    `TXID ${formatTxid(state.txid)} of the replica is no longer what this transaction reads: it was begun anew`,
-    { hint: 'End the transaction: the next one sees the new replica.' },
+    `TXID ${formatTxid(txid)} of the replica is no longer what this transaction reads: it was begun anew`,
+    { cause, hint: 'End the transaction: the next one sees the new replica.' },
   )
 }
 

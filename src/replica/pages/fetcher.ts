@@ -150,7 +150,7 @@ export class Fetcher {
       if (page) append(soon, each.view, page)
     }
     // Where all of a window is here, so is the next one, or a miss in it will say that it is not: a warm scan calls nobody.
-    if (soon.size > 0) for (const each of ahead) if (each.trigger) this.#mark(each)
+    if (soon.size > 0) for (const { view, pgno, trigger } of ahead) if (trigger) setTrigger(view, pgno)
     for (const [view, pages] of wanted) {
       const more = soon.get(view) ?? []
       const joint = more.reduce((bytes, page) => bytes + page.size, 0) <= JOINT_BYTES
@@ -215,11 +215,6 @@ export class Fetcher {
     this.#counts.pagesAhead++
     this.#flights.set(key, { waiters: [], ahead: kind, trigger })
     return { pgno, ...place }
-  }
-
-  /** The next read of a page that is here tells the prefetcher to go on. */
-  #mark({ view, pgno }: AheadPage): void {
-    setTrigger(view, pgno)
   }
 
   /** Resolves when the ranges have come, or failed. */
