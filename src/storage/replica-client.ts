@@ -11,6 +11,11 @@ export interface LtxFileInfo {
    * timestamp of the LTX header as it travels in the object's metadata, if the object has any.
    */
   readonly createdAt: number
+  /**
+   * What the store tells contents under one name apart by, from `list` and `stat`: an entity tag, a NUID, the exact mtime. Absent where
+   * it tells nothing.
+   */
+  readonly version?: string | undefined
 }
 
 /** Names one file: level and TXID range are its whole identity. */
@@ -104,9 +109,12 @@ export interface ReplicaClient {
    * to be asked for. `fromTxid` is of the first level.
    */
   listUpwards?(level: number, options?: ListOptions): AsyncIterable<LtxFileInfo>
-  /** Reads a piece into memory; the piece must lie inside the file. */
+  /**
+   * Reads a piece into memory; the piece must lie inside the file. Where `file` is what a listing told, of another size or version
+   * than that it is NOT_FOUND: the file of a replica that was begun anew is another one.
+   */
   read(file: LtxFileRef, range: ByteRange, options?: ReadOptions): Promise<ReadResult>
-  /** The whole file, or all from `offset` on, as a stream; a broken body continues where it stopped. */
+  /** The whole file, or all from `offset` on, as a stream; a broken body continues where it stopped. What is listed is compared, too. */
   stream(file: LtxFileRef, options?: RequestOptions & { readonly offset?: number }): AsyncIterable<Uint8Array>
   /**
    * Writes a file: all of it appears under its name at once, or nothing does. A chunk of the body need not stay as it is once the

@@ -217,6 +217,8 @@ class Storm {
     const { pageSize } = this.#source.history
     this.#source.history.close()
     const history = new History(path.join(directory, `primary-${life}.db`), client, pageSize)
+    // Time goes on, in another primary too.
+    history.time = this.#source.history.time
     cleanUp(this.#t, () => history.close())
     this.#source.history = history
     await this.#commit(schemaOf(life, this.#random))

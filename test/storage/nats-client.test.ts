@@ -54,10 +54,10 @@ test("objects are the official client's, both ways", async (t) => {
     headers: h,
     options: { max_chunk_size: 10_000 },
   }
-  await store.putBlob(theirs, body)
+  const { nuid } = await store.putBlob(theirs, body)
   await store.putBlob({ name: 'ltx/1/readme.txt' }, body)
   const createdAt = Date.parse('2026-01-02T03:04:05.123Z')
-  assert.deepEqual(await collect(client.list(1)), [{ ...second, size: 300_000, createdAt }])
+  assert.deepEqual(await collect(client.list(1)), [{ ...second, size: 300_000, createdAt, version: nuid }])
   const { data } = await client.read(second, { offset: 9_990, length: 20_020 })
   assert.deepEqual(Buffer.from(data), Buffer.from(body.subarray(9_990, 30_010)))
 

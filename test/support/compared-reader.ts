@@ -125,7 +125,10 @@ export class ComparedReader {
       this.#options.counts.travels++
       this.#travelled = target === 'LATEST' ? undefined : target
     } else {
-      assert.match(answer.message, /no matching backup files available|^disk I\/O error|in time|not running|exited/)
+      assert.match(
+        answer.message,
+        /no (matching )?backup files (available|found)|^disk I\/O error|in time|not running|exited/,
+      )
       this.#options.counts.refused++
     }
   }

@@ -12,6 +12,7 @@ import {
   selectPlan,
 } from '../../restore/plan.js'
 import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js'
+import { isSameFile } from '../../storage/same-file.js'
 import { type FileIndex, loadFileIndex } from './file-index.js'
 import { FileTable, fileLabel } from './file-table.js'
 import { listForLatest } from './latest-listing.js'
@@ -162,8 +163,8 @@ export class Chain {
   /** Whether the file is in the store, whatever a listing says; `timestamp`: of its header, if that is known. */
   async stands(file: LtxFileInfo, timestamp?: number): Promise<boolean> {
     try {
-      const { size, createdAt } = await this.#client.stat(file, { signal: this.#signal })
-      return size === file.size && (timestamp === undefined || createdAt === timestamp)
+      const found = await this.#client.stat(file, { signal: this.#signal })
+      return isSameFile(file, found) && (timestamp === undefined || found.createdAt === timestamp)
     } catch (error) {
       if (isLitestreamError(error, 'NOT_FOUND')) return false
       throw error

@@ -2,7 +2,7 @@ import { decodeHeader, type LtxHeader } from '../../ltx/header.js'
 import { decodePageIndex, type PageIndex, PageIndexReader, type PageMapTarget } from '../../ltx/page-index.js'
 import { parseTailPlaces } from '../../ltx/tail.js'
 import type { ByteRange, LtxFileInfo, ReadOptions, ReadResult } from '../../storage/replica-client.js'
-import { fileLabel, replaced } from './file-table.js'
+import { fileLabel } from './file-table.js'
 
 /** A file of at most this size is read whole: one request brings its index and its pages. */
 export const WHOLE_FILE_SIZE = 256 * 1024
@@ -117,7 +117,6 @@ export async function loadFileIndex(
         ])
   const header = decodeHeader(head.data, label)
   const { fileSize } = tail
-  if (fileSize !== info.size) throw replaced(info, fileSize)
   const { indexOffset, indexSize } = parseTailPlaces(tail.data, fileSize, label)
   const tailOffset = fileSize - tail.data.length
   const slices: Uint8Array[] = []

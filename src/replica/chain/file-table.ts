@@ -1,4 +1,3 @@
-import { LitestreamError } from '../../errors.js'
 import { formatFileName } from '../../ltx/file-name.js'
 import type { LtxFileInfo, LtxFileRef } from '../../storage/replica-client.js'
 
@@ -74,17 +73,9 @@ export class FileTable {
   }
 }
 
-/** A file of the same name but another size or time is another file: of a replica begun anew. */
+/** A file of the same name but another size, time or version is another file: of a replica begun anew. */
 export function fileIdentity(file: LtxFileInfo): string {
-  return `${fileLabel(file)}/${file.size}/${file.createdAt}`
-}
-
-/** The error for a file that is not the listed one any more: its size is another. */
-export function replaced(file: LtxFileInfo, size: number): LitestreamError {
-  const label = fileLabel(file)
-  return new LitestreamError('NOT_FOUND', `${label} was replaced: it had ${file.size} bytes and has ${size} now`, {
-    file: label,
-  })
+  return `${fileLabel(file)}/${file.size}/${file.createdAt}/${file.version ?? ''}`
 }
 
 /** How a file is called in messages: `level/name`. */

@@ -158,7 +158,7 @@ export class Poller {
     const raw = await chain.list(0, anchor.level === 0 ? anchor.minTxid : state.txid + 1)
     const next = raw.filter((file) => file.maxTxid > state.txid)
     const known =
-      anchor.level === 0 ? raw.some((file) => same(file, anchor)) : next.length > 0 || (await this.#isNewest(state))
+      anchor.level === 0 ? raw.some((file) => sameFile(file, anchor)) : next.length > 0 || (await this.#isNewest(state))
     if (!known || !contiguous(next, state.txid)) return this.#survey(state)
     this.#goneBack = 0
     if (next.length === 0) return { kind: 'unchanged' }
@@ -182,7 +182,8 @@ export class Poller {
     const lookedAt = Date.now()
     if (lookedAt - this.#lookedAt < (this.#options.lookInterval ?? LOOK_INTERVAL_MS)) return true
     const files = await this.#options.chain.listCompacted(state.anchor.minTxid)
-    const newest = files.some((file) => same(file, state.anchor)) && files.every((file) => file.maxTxid <= state.txid)
+    const newest =
+      files.some((file) => sameFile(file, state.anchor)) && files.every((file) => file.maxTxid <= state.txid)
     if (newest) this.#lookedAt = lookedAt
     return newest
   }
@@ -322,12 +323,12 @@ function knownFile(files: FilesByLevel, { txid, map, anchor }: ChainState, chain
     .reduce<LtxFileInfo | undefined>((best, file) => (best && best.maxTxid >= file.maxTxid ? best : file), undefined)
 }
 
-function sameName(a: LtxFileInfo, b: LtxFileInfo): boolean {
-  return a.minTxid === b.minTxid && a.maxTxid === b.maxTxid
+function sameFile(a: LtxFileInfo, b: LtxFileInfo): boolean {
+  return fileIdentity(a) === fileIdentity(b)
 }
 
-function same(a: LtxFileInfo, b: LtxFileInfo): boolean {
-  return a.minTxid === b.minTxid && a.maxTxid === b.maxTxid && a.size === b.size && a.createdAt === b.createdAt
+function sameName(a: LtxFileInfo, b: LtxFileInfo): boolean {
+  return a.minTxid === b.minTxid && a.maxTxid === b.maxTxid
 }
 
 function contiguous(files: readonly LtxFileInfo[], txid: number): boolean {

@@ -1,7 +1,7 @@
 import { LitestreamError } from '../../errors.js'
 import type { LtxFileInfo } from '../../storage/replica-client.js'
 import type { FileReader } from '../chain/file-index.js'
-import { fileLabel, replaced } from '../chain/file-table.js'
+import { fileLabel } from '../chain/file-table.js'
 import type { FetchRange } from '../pages/fetch-plan.js'
 import type { CopyFile } from './copy-file.js'
 import type { Piece } from './whole-file.js'
@@ -24,8 +24,7 @@ export async function fillRange(
   wanted: ReadonlySet<number>,
   signal: AbortSignal,
 ): Promise<Filled | undefined> {
-  const { data, fileSize } = await client.read(info, { offset: range.offset, length: range.length }, { signal })
-  if (fileSize !== info.size) throw replaced(info, fileSize)
+  const { data } = await client.read(info, { offset: range.offset, length: range.length }, { signal })
   if (copy.closed) return undefined
   const pages = [...range.pages].sort((a, b) => a.pgno - b.pgno)
   const frames = new Uint32Array(pages.length * 4)

@@ -3,7 +3,7 @@ import { isLitestreamError, LitestreamError, toLitestreamError } from '../../err
 import { native } from '../../native.js'
 import type { LtxFileInfo, ReadResult, ReplicaClient } from '../../storage/replica-client.js'
 import { pageLabel } from '../chain/chain.js'
-import { type FileTable, fileLabel, replaced } from '../chain/file-table.js'
+import { type FileTable, fileLabel } from '../chain/file-table.js'
 import { AHEAD_JOINED } from '../native-replica.js'
 import { type ReadAheadKind, readAheadNumber } from '../options.js'
 import { isInterior } from '../read-ahead/tree-shape.js'
@@ -263,7 +263,6 @@ export class Fetcher {
       const result = await this.#read(file, range, attempt > 1)
       this.#counts.requests++
       this.#counts.bytes += result.data.byteLength
-      if (result.fileSize !== file.size) throw replaced(file, result.fileSize)
       const damaged = this.#fill(view, result.data, range.offset, range.pages)
       if (damaged === undefined) return
       throw new LitestreamError('LTX_CORRUPT', `${fileLabel(file)}: the frame at offset ${damaged.offset} is damaged`, {

@@ -16,6 +16,7 @@ import type {
   TaggedObject,
   WriteOptions,
 } from '../replica-client.js'
+import { isListed } from '../same-file.js'
 import { makeRoom } from './eviction.js'
 import { BLOCK_SIZE, SEGMENT_BLOCKS, Segment } from './segment.js'
 
@@ -39,7 +40,7 @@ export interface DiskCacheCounts {
 
 /**
  * A replica whose ranged reads are kept on disk between runs. LTX files are immutable, so a block never goes out of date; a file is
- * known by its name, size and time, so that of a replica begun anew is another. Several processes may use one directory.
+ * known by its name, size, time and version, so that of a replica begun anew is another. Several processes may use one directory.
  */
 export class CachedReplicaClient implements ReplicaClient {
   readonly counts: DiskCacheCounts = { hits: 0, misses: 0, failures: 0 }
@@ -74,7 +75,7 @@ export class CachedReplicaClient implements ReplicaClient {
   }
 
   async read(file: LtxFileRef, range: ByteRange, options: ReadOptions = {}): Promise<ReadResult> {
-    if (!isInfo(file)) return this.#inner.read(file, range, options)
+    if (!isListed(file)) return this.#inner.read(file, range, options)
     const fileSize = file.size
     const { offset, length } = resolveRange(range, fileSize, relativeName(file))
     const first = Math.floor(offset / BLOCK_SIZE)
@@ -198,7 +199,7 @@ export class CachedReplicaClient implements ReplicaClient {
   }
 
   #hash(file: LtxFileInfo): string {
-    const identity = `${this.url}\n${relativeName(file)}\n${file.size}\n${file.createdAt}`
+    const identity = `${this.url}\n${relativeName(file)}\n${file.size}\n${file.createdAt}\n${file.version ?? ''}`
     return createHash('sha256').update(identity).digest('hex').slice(0, 32)
   }
 
@@ -215,10 +216,6 @@ async function closeWhenIdle(segment: Promise<Segment>, writes: readonly Promise
   } catch {
     // It was never opened, or its disk is gone: either way nothing is left to close.
   }
-}
-
-function isInfo(file: LtxFileRef): file is LtxFileInfo {
-  return 'size' in file && 'createdAt' in file
 }
 
 /** Stretches of consecutive numbers, as [first, last]. */

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs'
+import { constants, type Stats } from 'node:fs'
 import { access, type FileHandle, open, readdir, stat, unlink } from 'node:fs/promises'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -23,6 +23,7 @@ import type {
   TaggedObject,
   WriteOptions,
 } from '../replica-client.js'
+import { checkSameFile } from '../same-file.js'
 import { makeDirectory, sweepAbandoned, writeDurably } from './durable.js'
 import { fsError, isErrno } from './fs-error.js'
 import { FileLegacyObjects } from './legacy-objects.js'
@@ -107,8 +108,7 @@ export class FileReplicaClient implements ReplicaClient {
   async #statIfThere(file: LtxFileRef): Promise<LtxFileInfo | undefined> {
     const name = this.#path(file)
     try {
-      const { size, mtimeMs } = await stat(name)
-      return { level: file.level, minTxid: file.minTxid, maxTxid: file.maxTxid, size, createdAt: Math.round(mtimeMs) }
+      return infoOf(file, await stat(name))
     } catch (error) {
       if (isErrno(error, 'ENOENT')) return undefined
       throw fsError(error, 'listing', name)
@@ -119,7 +119,9 @@ export class FileReplicaClient implements ReplicaClient {
     const name = this.#path(file)
     return this.#run('GET', 'reading', name, signal, async () => {
       await using handle = await open(name)
-      const fileSize = (await handle.stat()).size
+      const found = infoOf(file, await handle.stat())
+      checkSameFile(file, found, name)
+      const fileSize = found.size
       const { offset, length } = resolveRange(range, fileSize, name)
       const data = into !== undefined && into.length >= length ? into.subarray(0, length) : new Uint8Array(length)
       await readFully(handle, data, offset, name)
@@ -135,7 +137,9 @@ export class FileReplicaClient implements ReplicaClient {
     const name = this.#path(file)
     const handle = await this.#run('GET', 'reading', name, signal, () => open(name))
     try {
-      const { size } = await handle.stat()
+      const found = infoOf(file, await handle.stat())
+      checkSameFile(file, found, name)
+      const { size } = found
       for (let at = resolveRange({ offset }, size, name).offset; at < size; at += STREAM_CHUNK) {
         throwIfAborted(signal, `reading ${name}`)
         const chunk = new Uint8Array(Math.min(STREAM_CHUNK, size - at))
@@ -181,10 +185,7 @@ export class FileReplicaClient implements ReplicaClient {
 
   stat(file: LtxFileRef, { signal }: RequestOptions = {}): Promise<LtxFileInfo> {
     const name = this.#path(file)
-    return this.#run('HEAD', 'looking at', name, signal, async () => {
-      const { size, mtimeMs } = await stat(name)
-      return { level: file.level, minTxid: file.minTxid, maxTxid: file.maxTxid, size, createdAt: Math.round(mtimeMs) }
-    })
+    return this.#run('HEAD', 'looking at', name, signal, async () => infoOf(file, await stat(name)))
   }
 
   async watch(onChange: () => void, { signal }: RequestOptions = {}): Promise<void> {
@@ -257,6 +258,11 @@ export class FileReplicaClient implements ReplicaClient {
       }
     })
   }
+}
+
+/** A primary sets a file's mtime to the time of its state: to the millisecond, another primary's is another. */
+function infoOf({ level, minTxid, maxTxid }: LtxFileRef, { size, mtimeMs }: Stats): LtxFileInfo {
+  return { level, minTxid, maxTxid, size, createdAt: Math.round(mtimeMs), version: String(mtimeMs) }
 }
 
 async function readFully(handle: FileHandle, data: Uint8Array, offset: number, name: string): Promise<void> {

@@ -3,7 +3,7 @@ import { compareFiles } from '../keys.js'
 import type { LtxFileInfo } from '../replica-client.js'
 import { readMessages, type StreamMessage } from './consumer.js'
 import { allMetaSubjects, metaSubject } from './names.js'
-import { createdAt, isPresent, type ObjectMeta, parseMeta, type StoredMeta } from './object-meta.js'
+import { factsOf, isPresent, type ObjectMeta, parseMeta, type StoredMeta } from './object-meta.js'
 import { raced } from './raced.js'
 import type { NatsSession, Request } from './session.js'
 
@@ -158,6 +158,6 @@ export class MetaStore {
   #fileOf(meta: ObjectMeta): LtxFileInfo | undefined {
     const match = /^ltx\/([0-9])\/([^/]+)$/.exec(meta.name.slice(this.#prefix.length))
     const range = match === null ? undefined : parseFileName(match[2]!)
-    return range && { level: Number(match![1]), ...range, size: meta.size, createdAt: createdAt(meta) }
+    return range && { level: Number(match![1]), ...range, ...factsOf(meta) }
   }
 }

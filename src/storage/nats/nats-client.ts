@@ -15,13 +15,14 @@ import type {
   TaggedObject,
   WriteOptions,
 } from '../replica-client.js'
+import { checkSameFile } from '../same-file.js'
 import { ABANDONED_AFTER, sweepAbandonedChunks } from './abandoned-chunks.js'
 import { openBucket } from './bucket.js'
 import { ChunkIndexes } from './chunk-index.js'
 import { checkNatsBucket, type NatsLocation } from './location.js'
 import { MetaStore } from './meta-store.js'
 import { watchMetas } from './meta-watch.js'
-import { createdAt, isPresent } from './object-meta.js'
+import { factsOf, isPresent, type ObjectMeta } from './object-meta.js'
 import { ObjectReader } from './object-reader.js'
 import { ObjectWriter } from './object-writer.js'
 import { NatsSession } from './session.js'
@@ -92,14 +93,14 @@ export class NatsReplicaClient implements ReplicaClient {
   }
 
   read(file: LtxFileRef, range: ByteRange, options: ReadOptions = {}): Promise<ReadResult> {
-    return this.#reader.read(this.#name(file), range, options)
+    return this.#reader.read(this.#name(file), range, { ...options, check: this.#check(file) })
   }
 
   async *stream(
     file: LtxFileRef,
     { offset = 0, signal }: RequestOptions & { readonly offset?: number } = {},
   ): AsyncIterable<Uint8Array> {
-    yield* this.#reader.stream(this.#name(file), offset, { signal })
+    yield* this.#reader.stream(this.#name(file), offset, { signal, check: this.#check(file) })
   }
 
   async write(
@@ -133,7 +134,7 @@ export class NatsReplicaClient implements ReplicaClient {
       throw new LitestreamError('NOT_FOUND', `${target} does not exist`, { file: target })
     }
     const { level, minTxid, maxTxid } = file
-    return { level, minTxid, maxTxid, size: stored.meta.size, createdAt: createdAt(stored.meta) }
+    return { level, minTxid, maxTxid, ...factsOf(stored.meta) }
   }
 
   watch(onChange: () => void, { signal }: RequestOptions = {}): Promise<void> {
@@ -166,6 +167,10 @@ export class NatsReplicaClient implements ReplicaClient {
 
   async close(): Promise<void> {
     await this.#session.close()
+  }
+
+  #check(file: LtxFileRef): (meta: ObjectMeta) => void {
+    return (meta) => checkSameFile(file, factsOf(meta), this.#session.label(meta.name))
   }
 
   #name(file: LtxFileRef): string {

@@ -1,3 +1,5 @@
+import type { LtxFileInfo } from '../replica-client.js'
+
 /** The header in which Litestream keeps the timestamp of the LTX header. */
 const TIMESTAMP = 'Litestream-Timestamp'
 
@@ -57,8 +59,13 @@ export function isPresent(meta: ObjectMeta): boolean {
   return meta.deleted !== true && meta.options?.link === undefined
 }
 
+/** What a listing tells of an object. Each time it is put, it gets a NUID of its own. */
+export function factsOf(meta: ObjectMeta): Pick<LtxFileInfo, 'size' | 'createdAt' | 'version'> {
+  return { size: meta.size, createdAt: createdAt(meta), version: meta.nuid }
+}
+
 /** Milliseconds since the epoch: the LTX timestamp if the object has one, else when it was written. */
-export function createdAt(meta: ObjectMeta): number {
+function createdAt(meta: ObjectMeta): number {
   const timestamp = Object.entries(meta.headers ?? {}).find(([name]) => name.toLowerCase() === TIMESTAMP.toLowerCase())
   const written = Date.parse(timestamp?.[1][0] ?? '')
   return Number.isNaN(written) ? Date.parse(meta.mtime) || 0 : written

@@ -17,6 +17,8 @@ export interface ReadObjectOptions {
   readonly signal?: AbortSignal | undefined
   /** Do not trust what is remembered. */
   readonly fresh?: boolean
+  /** Throws where the object is not the one that is wanted. */
+  readonly check?: (meta: ObjectMeta) => void
 }
 
 /** Reads objects by the chunks that hold what is asked for, and no others. */
@@ -109,6 +111,7 @@ export class ObjectReader {
       const stored =
         known ?? (await this.#metas.fetch({ operation: 'HEAD', doing: 'reading', name, signal: options.signal }))
       if (stored === undefined || !isPresent(stored.meta)) throw this.#gone(name)
+      options.check?.(stored.meta)
       if (options.fresh && attempt === 0) this.#indexes.forget(stored.meta.nuid)
       const result = await act(stored.meta)
       if (result !== undefined) return result

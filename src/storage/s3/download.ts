@@ -62,7 +62,7 @@ async function* untilAborted(body: Readable, signal: AbortSignal | undefined): A
 export interface Download {
   readonly chunks: AsyncIterable<Uint8Array>
   /** Known once the first chunk, or the end, was read. */
-  readonly place: () => { readonly offset: number; readonly fileSize: number }
+  readonly place: () => { readonly offset: number; readonly fileSize: number; readonly etag: string | undefined }
 }
 
 /** The bytes of an object that a Range header names, through as many GETs as it takes. */
@@ -88,5 +88,6 @@ export function download(requests: S3Requests, subject: Subject, key: string, ra
       bodyError: (error) => requests.typed(error, subject),
     },
   )
-  return { chunks, place: () => ({ offset: begun?.offset ?? 0, fileSize: begun?.fileSize ?? 0 }) }
+  const place = () => ({ offset: begun?.offset ?? 0, fileSize: begun?.fileSize ?? 0, etag: begun?.etag })
+  return { chunks, place }
 }

@@ -19,6 +19,7 @@ import type {
   WriteOptions,
 } from '../replica-client.js'
 import { DEFAULT_POLICY, type RequestPolicy } from '../request-policy.js'
+import { isListed } from '../same-file.js'
 import {
   DeleteObjectCommand,
   DeleteObjectsCommand,
@@ -27,6 +28,7 @@ import {
   PutObjectCommand,
 } from './aws.js'
 import { download } from './download.js'
+import { EntityTags, factsOf, versionOf } from './entity-tags.js'
 import { S3LegacyObjects } from './legacy-objects.js'
 import { listObjects } from './list.js'
 import type { S3Location } from './location.js'
@@ -56,6 +58,7 @@ export class S3ReplicaClient implements ReplicaClient {
   readonly #path: string
   readonly #counters: OperationCounters
   readonly #requests: S3Requests
+  readonly #tags: EntityTags
   /** Whether the store wants entity tags in If-Match without their quotes (Ceph does). */
   #bareTags = false
 
@@ -64,6 +67,7 @@ export class S3ReplicaClient implements ReplicaClient {
     this.legacy = new S3LegacyObjects(requests, location.path)
     this.#path = location.path
     this.#requests = requests
+    this.#tags = new EntityTags((file, signal) => this.#listed(file, signal))
     this.#counters = counters
   }
 
@@ -85,10 +89,10 @@ export class S3ReplicaClient implements ReplicaClient {
     const prefix = s3LevelPrefix(this.#path, level)
     const subject = this.#subject('LIST', 'listing', prefix, signal)
     const startAfter = fromTxid > 0 ? prefix + firstName(fromTxid) : undefined
-    for await (const { Key = '', Size = 0, LastModified } of listObjects(this.#requests, subject, prefix, startAfter)) {
-      const range = parseFileName(Key.slice(prefix.length))
+    for await (const object of listObjects(this.#requests, subject, prefix, startAfter)) {
+      const range = parseFileName((object.Key ?? '').slice(prefix.length))
       if (range === undefined || range.minTxid < fromTxid) continue
-      yield { level, ...range, size: Size, createdAt: LastModified?.getTime() ?? 0 }
+      yield { level, ...range, ...factsOf(object) }
     }
   }
 
@@ -97,12 +101,11 @@ export class S3ReplicaClient implements ReplicaClient {
     const prefix = s3LevelPrefix(this.#path, level)
     const from = fromTxid > 0 ? prefix + firstName(fromTxid) : prefix
     for await (const object of listObjects(this.#requests, subject, `${this.#path}/`, from)) {
-      const { Key = '', Size = 0, LastModified } = object
-      const file = parseS3Key(this.#path, Key)
+      const file = parseS3Key(this.#path, object.Key ?? '')
       // Keys come in order: the levels, then whatever else lies there.
       if (file === 'beyond') return
       if (!file || (file.level === level && file.minTxid < fromTxid)) continue
-      yield { ...file, size: Size, createdAt: LastModified?.getTime() ?? 0 }
+      yield { ...file, ...factsOf(object) }
     }
   }
 
@@ -118,7 +121,8 @@ export class S3ReplicaClient implements ReplicaClient {
       parts.push(chunk)
       length += chunk.byteLength
     }
-    const { offset, fileSize } = place()
+    const { offset, fileSize, etag } = place()
+    await this.#tags.check(file, { size: fileSize, version: versionOf(etag) }, subject)
     // A range that reaches beyond the end is answered with what there is; here it is an error, as on every backend.
     if (!('suffix' in range) && range.length !== undefined && length < range.length) {
       throw rangeError(range, fileSize, subject.target)
@@ -139,8 +143,16 @@ export class S3ReplicaClient implements ReplicaClient {
     { offset = 0, signal }: RequestOptions & { readonly offset?: number } = {},
   ): AsyncIterable<Uint8Array> {
     const key = s3Key(this.#path, file)
+    const subject = this.#subject('GET', 'reading', key, signal)
     try {
-      yield* download(this.#requests, this.#subject('GET', 'reading', key, signal), key, `bytes=${offset}-`).chunks
+      const { chunks, place } = download(this.#requests, subject, key, `bytes=${offset}-`)
+      let checked = false
+      for await (const chunk of chunks) {
+        const { fileSize, etag } = place()
+        if (!checked) await this.#tags.check(file, { size: fileSize, version: versionOf(etag) }, subject)
+        checked = true
+        yield chunk
+      }
     } catch (error) {
       // Nothing is left behind the last byte, and a store calls that a bad range.
       if (!isLitestreamError(error, 'INVALID_ARGUMENT') || offset === 0) throw error
@@ -188,7 +200,10 @@ export class S3ReplicaClient implements ReplicaClient {
     )
     const { level, minTxid, maxTxid } = file
     const createdAt = parseTimestamp(head.Metadata?.[TIMESTAMP_KEY]) ?? head.LastModified?.getTime() ?? 0
-    return { level, minTxid, maxTxid, size: head.ContentLength ?? 0, createdAt }
+    const found = { size: head.ContentLength ?? 0, version: versionOf(head.ETag) }
+    // A version is compared with listed ones: it must be one where the store's own tags tell nothing.
+    const same = isListed(file) && (await this.#tags.isSame(file, found, signal))
+    return { level, minTxid, maxTxid, createdAt, ...found, ...(same && { version: file.version }) }
   }
 
   async getObject(name: string, { signal }: RequestOptions = {}): Promise<TaggedObject | undefined> {
@@ -272,6 +287,14 @@ export class S3ReplicaClient implements ReplicaClient {
 
   async close(): Promise<void> {
     this.#requests.client.destroy()
+  }
+
+  async #listed({ level, minTxid, maxTxid }: LtxFileRef, signal: AbortSignal | undefined) {
+    for await (const file of this.list(level, { fromTxid: minTxid, ...(signal && { signal }) })) {
+      if (file.minTxid > minTxid) return undefined
+      if (file.maxTxid === maxTxid) return file
+    }
+    return undefined
   }
 
   #subject(operation: Operation, doing: string, key: string, signal: AbortSignal | undefined): Subject {
