@@ -123,6 +123,7 @@ class Storm {
       this.#threads.add(thread)
       return {
         ask: (sql: string) => thread.ask(sql),
+        serialize: () => thread.serialize(),
         close: () => {
           this.#threads.delete(thread)
           return thread.close()

@@ -78,6 +78,11 @@ test('a page set keeps its count, finds what is missing and survives encoding', 
       assert.equal(set.size, model.size)
       assert.equal(set.missing(commit, commit + 1), commit - model.size)
       const back = PageSet.decode(set.encode(commit))
+      const both = new PageSet(new Uint32Array(1))
+      both.add(3)
+      both.addAll(set)
+      assert.equal(both.size, new Set([3, ...model]).size)
+      for (const pgno of model) assert.ok(both.has(pgno))
       for (let pgno = 1; pgno <= 420; pgno++) {
         assert.equal(set.has(pgno), model.has(pgno))
         assert.equal(back.has(pgno), model.has(pgno))

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { isDeepStrictEqual } from 'node:util'
 import { formatTxid } from '../../src/ltx/txid.js'
 import type { Oracle } from './oracle.js'
 import type { Random } from './random.js'
@@ -12,6 +13,8 @@ export type Answer = {
 /** A connection to a replica, on this thread or on one of its own. */
 export interface Asker {
   ask(sql: string): Answer | Promise<Answer>
+  /** The whole database as it sees it, where it can tell. */
+  serialize?(): Promise<Buffer>
   close(): unknown
 }
 
@@ -51,6 +54,8 @@ export class ComparedReader {
   #newest = 0
   /** The last statements and what came of them, for messages. */
   readonly #asked: string[] = []
+  /** What the last answer of an open transaction was of. */
+  #place: readonly [life: number, txid: number] | undefined
 
   private constructor(options: ComparedReaderOptions, asker: Asker) {
     this.#options = options
@@ -96,14 +101,16 @@ export class ComparedReader {
     if (own) await this.#run('BEGIN')
     try {
       const place = await this.#run(LIFE)
+      const [txid, life] = [Number.parseInt(String(place?.[0][0]), 16), Number(place?.[0][1])]
+      this.#place = place && [life, txid]
       const rows = place && (await this.#run(sql))
       if (!place || !rows) {
         counts.refused++
         return false
       }
-      const [txid, life] = [Number.parseInt(String(place[0][0]), 16), Number(place[0][1])]
       const state = `TXID ${txid} of life ${life}`
-      assert.deepEqual(rows, oracle.answer(life, txid, sql), `${sql} at ${state}`)
+      const right = oracle.answer(life, txid, sql)
+      if (!isDeepStrictEqual(rows, right)) assert.deepEqual(rows, right, await this.#explain(`${sql} at ${state}`))
       if (this.#state !== undefined) assert.equal(state, this.#state, 'a transaction saw two states')
       if (this.#travelled !== undefined) assert.equal(formatTxid(txid), this.#travelled)
       else if (this.#options.onwards) {
@@ -116,6 +123,14 @@ export class ComparedReader {
     } finally {
       if (own && this.#inTransaction) await this.#run('COMMIT')
     }
+  }
+
+  async #explain(what: string): Promise<string> {
+    const lines = [what, ...this.#asked]
+    if (this.#inTransaction && this.#place && this.#asker.serialize) {
+      lines.push(this.#options.oracle.explain(...this.#place, await this.#asker.serialize()))
+    }
+    return lines.join('\n')
   }
 
   async #travel(random: Random, newest: number): Promise<void> {
@@ -142,7 +157,7 @@ export class ComparedReader {
     this.#asked.push(`${sql}: ${outcome}`)
     if (this.#asked.length > REMEMBERED) this.#asked.shift()
     if ('rows' in answer) return answer.rows
-    if (!answer.code.startsWith('SQLITE_IOERR')) throw new Error(this.#asked.join('\n'))
+    if (!answer.code.startsWith('SQLITE_IOERR')) throw new Error(await this.#explain(answer.code))
     assert.match(answer.why, this.#options.allowed, sql)
     return undefined
   }

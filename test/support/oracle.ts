@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import Database from 'better-sqlite3'
 
+/** Bytes of page 1, [first, end). */
+const HEADER_OF_ITS_OWN = [
+  [18, 20],
+  [24, 32],
+  [40, 44],
+  [92, 100],
+] as const
+
 /** States of the primary, by life and TXID: what every answer of a replica is compared with. */
 export class Oracle {
   readonly #states = new Map<string, Buffer>()
@@ -20,6 +28,28 @@ export class Oracle {
       this.#open = { key, db: new Database(Buffer.from(bytes)) }
     }
     return this.#open.db.prepare(sql).raw().all()
+  }
+
+  /** Which pages of a reader's database are not those of this state, and of which state they are. */
+  explain(life: number, txid: number, bytes: Buffer): string {
+    const own = this.#states.get(`${life}/${txid}`)
+    if (!own) return `TXID ${txid} of life ${life} was never written`
+    const pageSize = own.readUInt16BE(16) === 1 ? 65_536 : own.readUInt16BE(16)
+    const page = (from: Buffer, i: number) => {
+      const one = Buffer.from(from.subarray(i * pageSize, (i + 1) * pageSize))
+      // What a replica shows in its own way: journal mode, change counters, the schema cookie.
+      if (i === 0) for (const [first, end] of HEADER_OF_ITS_OWN) one.fill(0, first, end)
+      return one
+    }
+    const wrong = []
+    for (let i = 0; i * pageSize < Math.max(own.length, bytes.length); i++) {
+      const read = page(bytes, i)
+      if (read.equals(page(own, i))) continue
+      const states = [...this.#states].filter(([, state]) => read.equals(page(state, i))).map(([key]) => key)
+      const zeros = read.every((byte) => byte === 0)
+      wrong.push(`page ${i + 1} is of ${states.slice(-3).join(', ') || (zeros ? 'zeros' : 'no state')}`)
+    }
+    return `life/TXID ${life}/${txid}, ${own.length / pageSize} pages, read ${bytes.length / pageSize}: ${wrong.join('; ') || 'all pages are right'}`
   }
 
   close(): void {

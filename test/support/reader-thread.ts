@@ -43,6 +43,7 @@ export class ReaderThread {
         })
         parentPort.on('message', (sql) => {
           if (sql === null) return started?.terminate()
+          if (sql === undefined) return parentPort.postMessage(db.serialize())
           try {
             const statement = db.prepare(sql)
             const rows = statement.reader ? statement.raw().all() : (statement.run(), [])
@@ -68,6 +69,13 @@ export class ReaderThread {
     const answer = once(this.worker, 'message')
     this.worker.postMessage(sql)
     return (await answer)[0] as Answer
+  }
+
+  /** The whole database as the connection sees it; zeros for pages that it cannot read. */
+  async serialize(): Promise<Buffer> {
+    const answer = once(this.worker, 'message')
+    this.worker.postMessage(undefined)
+    return Buffer.from((await answer)[0] as Uint8Array)
   }
 
   /** Ends the replica worker, if this thread started it. */

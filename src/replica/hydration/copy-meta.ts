@@ -84,7 +84,7 @@ export class CopyMeta {
   }
 
   /** Returns once no meta file on disk claims these pages: then they may be overwritten. */
-  giveUp(pgnos: readonly number[]): Promise<void> {
+  giveUp(pgnos: Uint32Array): Promise<void> {
     return this.#next(async () => {
       const meta = this.#meta
       if (!meta || !pgnos.some((pgno) => this.#claimed.has(pgno))) return
@@ -116,7 +116,7 @@ export class CopyMeta {
       // The copy was begun anew meanwhile.
       if (inode !== this.#inode) return
       // Should the writing fail, what stood there stands.
-      for (const pgno of PageSet.decode(encoded).toArray(commit)) this.#claimed.add(pgno)
+      this.#claimed.addAll(PageSet.decode(encoded))
       await this.#write(meta)
       this.#claimed = PageSet.decode(encoded)
     })

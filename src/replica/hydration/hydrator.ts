@@ -6,12 +6,11 @@ import type { ChainState } from '../chain/chain.js'
 import type { FileReader } from '../chain/file-index.js'
 import type { FileTable } from '../chain/file-table.js'
 import type { NativeHydratedFile } from '../native-replica.js'
-import type { FetchRange, WantedPage } from '../pages/fetch-plan.js'
 import type { Reresolve } from '../pages/fetcher.js'
 import type { ReplicaView } from '../pages/view-set.js'
 import { CopyFile } from './copy-file.js'
 import { CopyMeta } from './copy-meta.js'
-import { type FillPlan, planFill } from './fill-plan.js'
+import { byFile, type FillRange, planFill, RANGE } from './fill-plan.js'
 import { fillRange } from './fill-range.js'
 import { PageSet } from './page-set.js'
 import type { WholeFile } from './whole-file.js'
@@ -62,6 +61,8 @@ export class Hydrator {
   #closed = false
   /** Ordinals of the files that the filling under way reads. */
   #reading = new Set<number>()
+  /** Memory for ranges that nobody uses just now. */
+  #buffers: Uint8Array[] = []
   readonly #meta: CopyMeta
 
   private constructor(options: HydratorOptions, copy: CopyFile, present: PageSet, meta: CopyMeta) {
@@ -195,14 +196,15 @@ export class Hydrator {
       const copy = this.#copy
       if (!view || !copy || this.#closed) return
       copy.resize(view.state.commit)
-      const wanted = this.#missing(view, copy)
-      if (wanted.length === 0) break
-      this.#reading = new Set(wanted.map(({ file }) => file))
+      const { map } = view.state
+      const lacking = byFile(map, () => this.#missing(view, copy))
+      if (lacking.length === 0) break
+      this.#reading = new Set(lacking.map(({ file }) => file))
       const { client, files, signal } = this.#options
-      const plan = await planFill(wanted, client, files, signal)
-      await this.#meta.giveUp(wanted.map(({ pgno }) => pgno))
+      const plan = await planFill(lacking, map, client, files, signal)
+      for (const { pgnos } of lacking) await this.#meta.giveUp(pgnos)
       const results = await Promise.allSettled(
-        plan.ranges.map((range) => this.#queue.add(() => this.#fetch(copy, range, plan))),
+        plan.ranges.map((range) => this.#queue.add(() => this.#fetch(copy, range))),
       )
       // Begun anew meanwhile: what was read is of no use, and of no file all.
       if (copy.closed) continue
@@ -222,6 +224,7 @@ export class Hydrator {
       await this.#elsewhere(view, reason)
     }
     this.#reading = new Set()
+    this.#buffers = []
     await this.#completed()
   }
 
@@ -231,25 +234,25 @@ export class Hydrator {
   }
 
   /** What a file brought that does not add up is absent again. */
-  #verify(whole: ReadonlyMap<number, WholeFile>): Promise<PromiseSettledResult<void>[]> {
+  #verify(whole: readonly WholeFile[]): Promise<PromiseSettledResult<void>[]> {
     return Promise.allSettled(
-      [...whole].map(async ([ordinal, file]) => {
+      whole.map(async (file) => {
         try {
           await file.verify(this.#options.signal)
         } catch (error) {
-          if (isLitestreamError(error, 'LTX_CORRUPT')) await this.#distrust(ordinal, file.pages)
+          if (isLitestreamError(error, 'LTX_CORRUPT')) await this.#distrust(file)
           throw error
         }
       }),
     )
   }
 
-  async #distrust(file: number, pages: readonly WantedPage[]): Promise<void> {
+  async #distrust({ file, frames }: WholeFile): Promise<void> {
     const view = this.#view
     if (!view) return
-    const pgnos = pages.filter(({ pgno }) => view.state.map.fileOf(pgno) === file).map(({ pgno }) => pgno)
+    const pgnos = frames.pgnos.filter((pgno) => view.state.map.fileOf(pgno) === file)
     for (const pgno of pgnos) this.#present.delete(pgno)
-    native.unmarkHydrated(this.#options.replica, view.id, Uint32Array.from(pgnos))
+    native.unmarkHydrated(this.#options.replica, view.id, pgnos)
     this.#report()
     await this.#meta.giveUp(pgnos)
   }
@@ -264,32 +267,31 @@ export class Hydrator {
   }
 
   /** Pages of the current view that the file does not have and that nobody else reads from it. */
-  #missing(view: ReplicaView, copy: CopyFile): WantedPage[] {
-    const { commit, pageSize, map } = view.state
+  *#missing(view: ReplicaView, copy: CopyFile): Generator<number> {
+    const { commit, pageSize } = view.state
     const alone = native.sharingViews(this.#options.replica, copy.handle) <= 1
     const lock = lockPgno(pageSize)
-    const wanted: WantedPage[] = []
     for (let pgno = this.#present.firstMissing(1); pgno <= commit; pgno = this.#present.firstMissing(pgno + 1)) {
-      if (pgno === lock || (!alone && this.#used.has(pgno))) continue
-      const place = map.find(pgno)
-      if (place.file !== 0) wanted.push({ pgno, ...place })
+      if (pgno !== lock && (alone || !this.#used.has(pgno))) yield pgno
     }
-    return wanted
   }
 
-  async #fetch(copy: CopyFile, range: FetchRange, plan: FillPlan): Promise<void> {
+  async #fetch(copy: CopyFile, range: FillRange): Promise<void> {
     if (this.#closed || copy.closed) return
     const { client, files, signal } = this.#options
-    const wanted = plan.wanted.get(range.file) as ReadonlySet<number>
-    const filled = await fillRange(copy, client, files().get(range.file), range, wanted, signal)
+    const { file, whole } = range.from
+    // The ranges of a large database would leave more garbage than the collector sees in time.
+    const buffer = this.#buffers.pop() ?? new Uint8Array(RANGE)
+    const filled = await fillRange(copy, client, files().get(file), range, buffer, signal)
+    this.#buffers.push(buffer)
     if (!filled) return
-    plan.whole.get(range.file)?.add(filled.piece)
+    whole?.add(filled.piece)
     const current = this.#view
     if (!current || copy.closed) return
     // The view may have moved on: only what it still wants in this version is present.
-    const fresh = filled.written.filter((pgno) => current.state.map.fileOf(pgno) === range.file)
+    const fresh = filled.written.filter((pgno) => current.state.map.fileOf(pgno) === file)
     for (const pgno of fresh) this.#present.add(pgno)
-    this.#mark(current, Uint32Array.from(fresh))
+    this.#mark(current, fresh)
     this.#report()
     if (this.#meta.age > META_INTERVAL_MS) await this.#saveMeta()
   }

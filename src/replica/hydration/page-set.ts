@@ -5,7 +5,12 @@ export class PageSet {
 
   constructor(words = new Uint32Array(64)) {
     this.#words = words
-    for (const word of words) this.#size += popcount(word)
+    this.#recount()
+  }
+
+  #recount(): void {
+    this.#size = 0
+    for (const word of this.#words) this.#size += popcount(word)
   }
 
   /** Pages in the set. */
@@ -29,6 +34,14 @@ export class PageSet {
     this.#size++
   }
 
+  addAll(other: PageSet): void {
+    const words = new Uint32Array(Math.max(this.#words.length, other.#words.length))
+    words.set(this.#words)
+    for (const [i, word] of other.#words.entries()) words[i] |= word
+    this.#words = words
+    this.#recount()
+  }
+
   delete(pgno: number): void {
     if (!this.has(pgno)) return
     this.#words[pgno >>> 5] &= ~(1 << (pgno & 31))
@@ -42,8 +55,7 @@ export class PageSet {
     if (at >= this.#words.length) return
     if (keep !== 0) this.#words[at] &= (1 << keep) - 1
     this.#words.fill(0, keep === 0 ? at : at + 1)
-    this.#size = 0
-    for (const word of this.#words) this.#size += popcount(word)
+    this.#recount()
   }
 
   /** The first page number from `pgno` on that is not in the set. */

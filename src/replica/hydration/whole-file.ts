@@ -1,14 +1,16 @@
 import { corrupt } from '../../ltx/corrupt.js'
 import { CHECKSUM_FLAG, HEADER_SIZE } from '../../ltx/format.js'
+import type { PageIndex } from '../../ltx/page-index.js'
 import { native } from '../../native.js'
 import type { LtxFileInfo } from '../../storage/replica-client.js'
 import { type FileReader, readFileIndex } from '../chain/file-index.js'
 import { fileLabel } from '../chain/file-table.js'
-import type { FetchRange, WantedPage } from '../pages/fetch-plan.js'
 
 /** The checksum of what a range had, as file checksums count it. */
 export interface Piece {
-  readonly range: FetchRange
+  /** Where the range begins and ends in the file. */
+  readonly offset: number
+  readonly end: number
   readonly crc: bigint
   /** Bytes that it was made of. */
   readonly length: number
@@ -20,27 +22,22 @@ export interface Piece {
  */
 export class WholeFile {
   readonly info: LtxFileInfo
+  /** Its ordinal. */
+  readonly file: number
   /** Every frame of the file. */
-  readonly pages: readonly WantedPage[]
+  readonly frames: PageIndex
   readonly #client: FileReader
   readonly #pieces: Piece[] = []
 
-  private constructor(client: FileReader, info: LtxFileInfo, pages: readonly WantedPage[]) {
+  private constructor(client: FileReader, info: LtxFileInfo, file: number, frames: PageIndex) {
     this.#client = client
     this.info = info
-    this.pages = pages
+    this.file = file
+    this.frames = frames
   }
 
-  /** `file`: its ordinal. */
   static async open(client: FileReader, info: LtxFileInfo, file: number, signal: AbortSignal): Promise<WholeFile> {
-    const index = await readFileIndex(client, info, signal)
-    const pages = Array.from(index.pgnos, (pgno, i) => ({
-      pgno,
-      file,
-      offset: index.offsets[i],
-      size: index.sizes[i],
-    }))
-    return new WholeFile(client, info, pages)
+    return new WholeFile(client, info, file, await readFileIndex(client, info, signal))
   }
 
   add(piece: Piece): void {
@@ -49,11 +46,11 @@ export class WholeFile {
 
   /** Throws LTX_CORRUPT where the checksum in the trailer is not that of the bytes before it. */
   async verify(signal: AbortSignal): Promise<void> {
-    const pieces = this.#pieces.sort((a, b) => a.range.offset - b.range.offset)
-    const { range } = pieces[pieces.length - 1]
+    const pieces = this.#pieces.sort((a, b) => a.offset - b.offset)
+    const { end: covered } = pieces[pieces.length - 1]
     const [head, rest] = await Promise.all([
       this.#client.read(this.info, { offset: 0, length: HEADER_SIZE }, { signal }),
-      this.#client.read(this.info, { offset: range.offset + range.length }, { signal }),
+      this.#client.read(this.info, { offset: covered }, { signal }),
     ])
     let crc = native.crc64(0n, head.data)
     for (const piece of pieces) crc = native.combineCrc64(crc, piece.crc, piece.length)

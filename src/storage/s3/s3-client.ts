@@ -109,25 +109,23 @@ export class S3ReplicaClient implements ReplicaClient {
     }
   }
 
-  async read(file: LtxFileRef, range: ByteRange, { signal }: ReadOptions = {}): Promise<ReadResult> {
+  async read(file: LtxFileRef, range: ByteRange, { signal, into }: ReadOptions = {}): Promise<ReadResult> {
     const key = s3Key(this.#path, file)
     const subject = this.#subject('GET', 'reading', key, signal)
     const wanted = 'suffix' in range ? range.suffix : range.length
     if (wanted === 0) return this.#readNothing(file, range, signal)
     const { chunks, place } = download(this.#requests, subject, key, rangeHeader(range))
-    const parts: Uint8Array[] = []
-    let length = 0
-    for await (const chunk of chunks) {
-      parts.push(chunk)
-      length += chunk.byteLength
-    }
+    const data = await gather(
+      chunks,
+      into !== undefined && wanted !== undefined && wanted <= into.length ? into : undefined,
+    )
     const { offset, fileSize, etag } = place()
     await this.#tags.check(file, { size: fileSize, version: versionOf(etag) }, subject)
     // A range that reaches beyond the end is answered with what there is; here it is an error, as on every backend.
-    if (!('suffix' in range) && range.length !== undefined && length < range.length) {
+    if (!('suffix' in range) && range.length !== undefined && data.length < range.length) {
       throw rangeError(range, fileSize, subject.target)
     }
-    return { data: parts.length === 1 ? parts[0] : Buffer.concat(parts, length), offset, fileSize }
+    return { data, offset, fileSize }
   }
 
   /** HTTP has no empty range. */
@@ -300,6 +298,24 @@ export class S3ReplicaClient implements ReplicaClient {
   #subject(operation: Operation, doing: string, key: string, signal: AbortSignal | undefined): Subject {
     return { operation, doing, target: this.#requests.target(key), signal }
   }
+}
+
+/** All chunks in one piece, in `into` if they fit in. */
+async function gather(chunks: AsyncIterable<Uint8Array>, into?: Uint8Array): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  let length = 0
+  let room = into
+  for await (const chunk of chunks) {
+    if (room && length + chunk.length <= room.length) room.set(chunk, length)
+    else {
+      if (room) parts.push(room.slice(0, length))
+      room = undefined
+      parts.push(chunk)
+    }
+    length += chunk.length
+  }
+  if (room) return room.subarray(0, length)
+  return parts.length === 1 ? parts[0] : Buffer.concat(parts, length)
 }
 
 function rangeHeader(range: ByteRange): string {
