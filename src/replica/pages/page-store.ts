@@ -5,7 +5,7 @@ import type { NativePageCache } from '../native-replica.js'
 /** Slots a cache has at the least, whatever its budget: one fetched range must be able to pass through. */
 const MIN_SLOTS = 64
 
-/** One version of one page: the file that holds it and its number. */
+/** One version of one page: the file that holds it, never 0, and its number. */
 export function pageKey(file: number, pgno: number): number {
   return file * 2 ** 32 + pgno
 }

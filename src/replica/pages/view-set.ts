@@ -129,11 +129,17 @@ export class ViewSet {
     return view
   }
 
-  /** The same TXID from other files: pages that are resident stay so. */
+  /**
+   * The same TXID from other files: pages that are resident stay so. A page that no file has any more keeps the key of the file it came
+   * from: "no file" has it in other views, too, in other versions.
+   */
   repoint(view: ReplicaView, state: ChainState): void {
-    view.store.rekey((file, pgno) =>
-      view.state.map.fileOf(pgno) === file ? pageKey(state.map.fileOf(pgno), pgno) : undefined,
-    )
+    const before = view.state.map
+    view.store.rekey((file, pgno) => {
+      if (before.fileOf(pgno) !== file) return undefined
+      const other = state.map.fileOf(pgno)
+      return other === 0 ? undefined : pageKey(other, pgno)
+    })
     view.state = state
   }
 

@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ChainState } from '../../src/replica/chain/chain.js'
+import { PageMap } from '../../src/replica/chain/page-map.js'
+import { PageStore, pageKey } from '../../src/replica/pages/page-store.js'
+import { ViewSet } from '../../src/replica/pages/view-set.js'
+
+const NO_REPLICA = 2 ** 31
+
+/** A state of three pages, all in one file; 0: in none. */
+function state(txid: number, file: number): ChainState {
+  const map = PageMap.build(3, (pgno) => ({ file, offset: pgno * 100, size: 100 }))
+  const anchor = { level: 0, minTxid: 1, maxTxid: txid, size: 1000, createdAt: 0 }
+  return { txid, timestamp: txid, pageSize: 512, commit: 3, map, anchor }
+}
+
+test('pages that two views have in no file any more are not taken for one another when one of them finds its file', () => {
+  const views = new ViewSet(NO_REPLICA)
+  const store = new PageStore(512, 0)
+  const [older, newer] = [state(50, 1), state(58, 2)].map((one) => views.add(one, store, null))
+  const [slot] = store.allocate([pageKey(1, 3)])
+  views.repoint(older, state(50, 0))
+  views.repoint(newer, state(58, 0))
+  views.repoint(newer, state(58, 7))
+  assert.equal(store.slotOf(pageKey(7, 3)), undefined)
+  // The older view's page is still that of the older view.
+  assert.equal(store.slotOf(pageKey(1, 3)), slot)
+})
+
+test('a page that is resident stays so when its view finds it in another file', () => {
+  const views = new ViewSet(NO_REPLICA)
+  const store = new PageStore(512, 0)
+  const view = views.add(state(50, 1), store, null)
+  const [slot] = store.allocate([pageKey(1, 3)])
+  views.repoint(view, state(50, 7))
+  assert.equal(store.slotOf(pageKey(7, 3)), slot)
+})
