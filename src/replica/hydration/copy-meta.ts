@@ -84,12 +84,12 @@ export class CopyMeta {
   }
 
   /** Returns once no meta file on disk claims these pages: then they may be overwritten. */
-  giveUp(pgnos: Uint32Array): Promise<void> {
+  giveUp(pages: readonly Uint32Array[]): Promise<void> {
     return this.#next(async () => {
       const meta = this.#meta
-      if (!meta || !pgnos.some((pgno) => this.#claimed.has(pgno))) return
+      if (!meta || !pages.some((pgnos) => pgnos.some((pgno) => this.#claimed.has(pgno)))) return
       const claimed = PageSet.decode(this.#claimed.encode(meta.commit))
-      for (const pgno of pgnos) claimed.delete(pgno)
+      for (const pgnos of pages) for (const pgno of pgnos) claimed.delete(pgno)
       await this.#write({ ...meta, present: claimed.encode(meta.commit) })
       this.#claimed = claimed
     })

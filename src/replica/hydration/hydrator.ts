@@ -202,7 +202,7 @@ export class Hydrator {
       this.#reading = new Set(lacking.map(({ file }) => file))
       const { client, files, signal } = this.#options
       const plan = await planFill(lacking, map, client, files, signal)
-      for (const { pgnos } of lacking) await this.#meta.giveUp(pgnos)
+      await this.#meta.giveUp(lacking.map(({ pgnos }) => pgnos))
       const results = await Promise.allSettled(
         plan.ranges.map((range) => this.#queue.add(() => this.#fetch(copy, range))),
       )
@@ -254,7 +254,7 @@ export class Hydrator {
     for (const pgno of pgnos) this.#present.delete(pgno)
     native.unmarkHydrated(this.#options.replica, view.id, pgnos)
     this.#report()
-    await this.#meta.giveUp(pgnos)
+    await this.#meta.giveUp([pgnos])
   }
 
   /** Throws the cause again where no other file has what the lost one had. */
