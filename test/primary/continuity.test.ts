@@ -94,7 +94,7 @@ test('one restart of the WAL at our position: proved, incremental', async (t) =>
 
 test('one restart of the WAL that overwrites our position: snapshot', async (t) => {
   const reason = await resume(t, ({ write }) =>
-    write('PRAGMA wal_autocheckpoint = 0', 'PRAGMA wal_checkpoint(PASSIVE)', rows(200)),
+    write('PRAGMA wal_autocheckpoint = 0', 'PRAGMA wal_checkpoint(PASSIVE)', rows(1000)),
   )
   assert.equal(reason, 'the WAL was restarted and has overwritten the last frame that was read')
 })

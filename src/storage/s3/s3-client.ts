@@ -201,7 +201,14 @@ export class S3ReplicaClient implements ReplicaClient {
     const found = { size: head.ContentLength ?? 0, version: versionOf(head.ETag) }
     // A version is compared with listed ones: it must be one where the store's own tags tell nothing.
     const same = isListed(file) && (await this.#tags.isSame(file, found, signal))
-    return { level, minTxid, maxTxid, createdAt, ...found, ...(same && { version: file.version }) }
+    return {
+      level,
+      minTxid,
+      maxTxid,
+      createdAt,
+      ...found,
+      ...(same && file.version !== undefined && { version: file.version }),
+    }
   }
 
   async getObject(name: string, { signal }: RequestOptions = {}): Promise<TaggedObject | undefined> {
