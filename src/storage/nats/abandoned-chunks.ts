@@ -22,18 +22,21 @@ export async function sweepAbandonedChunks(
   const { state } = await session.request(request, () => jsm.streams.info(stream, { subjects_filter: `${prefix}>` }))
   const written = Object.keys(state.subjects ?? {})
   if (written.length === 0) return 0
-  const metas = await readMessages(session, request, { filter: allMetaSubjects(bucket), start: 'latest-of-each' })
+  const filter = allMetaSubjects(bucket)
+  const metas = await readMessages(session, request, { filter, start: 'latest-of-each', upTo: state.last_seq })
   const visible = new Set<string>()
-  for (const { data } of metas) {
+  // Where it cannot be told whose chunks these are, none are removed.
+  if (!metas.complete) return 0
+  for (const { data } of metas.messages) {
     const meta = parseMeta(data)
-    // Whose chunks these are cannot be told: then none are removed.
     if (meta === undefined) return 0
     visible.add(chunkSubject(bucket, meta.nuid))
   }
   let removed = 0
   for (const filter of written) {
     if (visible.has(filter)) continue
-    const [last] = await readMessages(session, request, { filter, start: 'latest-of-each', headersOnly: true })
+    const { messages } = await readMessages(session, request, { filter, start: 'latest-of-each', headersOnly: true })
+    const last = messages.at(-1)
     if (last === undefined || last.storedAt > Date.now() - olderThan) continue
     await session.request({ ...request, operation: 'DELETE' }, () => jsm.streams.purge(stream, { filter }))
     removed += 1

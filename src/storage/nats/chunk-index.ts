@@ -41,7 +41,7 @@ export class ChunkIndexes {
   async of(meta: ObjectMeta, signal: AbortSignal | undefined): Promise<ChunkIndex | undefined> {
     const known = this.#known.get(meta.nuid)
     if (known !== undefined) return known
-    const messages = await readMessages(
+    const { messages } = await readMessages(
       this.#session,
       { operation: 'LIST', doing: 'locating', name: meta.name, signal },
       { filter: chunkSubject(this.#session.bucket, meta.nuid), start: { sequence: 1 }, headersOnly: true },

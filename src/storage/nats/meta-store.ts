@@ -16,6 +16,12 @@ const WHOLE_EVERY = 10 * 60_000
 /** Milliseconds for which the note that an object was deleted stays, for others to learn of it: more than WHOLE_EVERY. */
 const NOTE_KEPT = 60 * 60_000
 
+/**
+ * So often a listing looks again at what was written while it read, for files that were replaced meanwhile. One that is replaced more
+ * often than that during one listing may be missing in it.
+ */
+const MAX_LOOKS = 5
+
 interface Entry extends StoredMeta {
   /** Undefined for an object that is no LTX file. */
   readonly file: LtxFileInfo | undefined
@@ -121,6 +127,11 @@ export class MetaStore {
   }
 
   async #sync(): Promise<void> {
+    for (let looks = 0; looks < MAX_LOOKS; looks++) if (await this.#look()) return
+  }
+
+  /** Takes over what is in the stream when it begins. Whether no description was replaced before it came. */
+  async #look(): Promise<boolean> {
     const request = { operation: 'LIST', doing: 'listing' } as const
     const { jsm, stream } = this.#session
     const { created, state } = await this.#session.request(request, () => jsm.streams.info(stream))
@@ -131,14 +142,16 @@ export class MetaStore {
       this.#notes.clear()
     }
     const whole = other || performance.now() - last.wholeAt > WHOLE_EVERY
-    if (!whole && state.last_seq === last.lastSeq) return
-    const messages = await readMessages(this.#session, request, {
+    if (!whole && state.last_seq === last.lastSeq) return true
+    const { messages, complete } = await readMessages(this.#session, request, {
       filter: allMetaSubjects(this.#session.bucket),
       start: whole ? 'latest-of-each' : { sequence: last.lastSeq + 1 },
+      upTo: state.last_seq,
     })
     if (whole) this.#forgetAllBut(messages, state.last_seq)
     for (const message of messages) this.#take(message)
     this.#synced = { created, lastSeq: state.last_seq, wholeAt: whole ? performance.now() : last.wholeAt }
+    return complete
   }
 
   #take({ seq, storedAt, data }: StreamMessage): void {

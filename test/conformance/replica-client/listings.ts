@@ -79,34 +79,42 @@ export function listings(backend: Backend): void {
     )
   })
 
-  test(`${backend.name}: a listing while objects appear and vanish misses none that was there throughout`, async (t) => {
+  test(`${backend.name}: listings while objects appear and vanish end, and miss none that was there throughout`, async (t) => {
     const open = await clientsAt(t, backend)
-    const [writer, reader] = [await open(), await open()]
-    const lasting = Array.from({ length: 40 }, (_, i) => file(3 * i + 1))
-    await Promise.all(lasting.map((ref) => writer.write(ref, testBytes(100), { timestamp: 1 })))
+    const writers = await Promise.all(Array.from({ length: 4 }, () => open()))
+    const readers = await Promise.all(Array.from({ length: 4 }, () => open()))
+    const lasting = Array.from({ length: 40 }, (_, i) => file(5 * (i + 1)))
+    const isLasting = (txid: number) => txid % 5 === 0
+    await Promise.all(lasting.map((ref) => writers[0]!.write(ref, testBytes(100), { timestamp: 1 })))
     let busy = true
-    const churn = async () => {
-      for (let i = 0; busy; i = (i + 1) % 40) {
-        await writer.write(file(3 * i + 2), testBytes(100), { timestamp: 1 })
-        await writer.delete([file(3 * i + 2)])
+    let writes = 0
+    const churning = writers.map(async (writer, number) => {
+      for (let i = 0; busy && writes < 4_000; i = (i + 1) % 40) {
+        const passing = file(5 * i + number + 1)
+        writes++
+        await writer.write(passing, testBytes(100), { timestamp: 1 })
+        await writer.delete([passing])
       }
-    }
-    const churning = churn()
+    })
     try {
-      for (let round = 0; round < 20; round++) {
-        const txids = (await collect(reader.list(0))).map(({ minTxid }) => minTxid)
-        assert.deepEqual(
-          txids.filter((txid) => txid % 3 === 1),
-          lasting.map(({ minTxid }) => minTxid),
-        )
-        assert.deepEqual(
-          txids,
-          [...new Set(txids)].sort((a, b) => a - b),
-        )
-      }
+      const listing = readers.map(async (reader) => {
+        for (let round = 0; round < 20; round++) {
+          const txids = (await collect(reader.list(0))).map(({ minTxid }) => minTxid)
+          assert.deepEqual(
+            txids.filter(isLasting),
+            lasting.map(({ minTxid }) => minTxid),
+          )
+          assert.deepEqual(
+            txids,
+            [...new Set(txids)].sort((a, b) => a - b),
+          )
+        }
+      })
+      await Promise.all(listing)
+      assert.ok(writes < 4_000, 'a listing does not wait until nobody writes')
     } finally {
       busy = false
-      await churning
+      await Promise.all(churning)
     }
   })
 }
