@@ -274,7 +274,7 @@ export class ReplicaSession {
 
   /** Polls at once; resolves with the TXID that is current then. */
   async refresh(): Promise<number> {
-    await this.#poller.pollNow()
+    await this.#poller.pollForCertain()
     return this.#views.current.state.txid
   }
 

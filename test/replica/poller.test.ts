@@ -4,6 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { pollInterval } from '../../src/replica/chain/poller.js'
 import { resolveOptions } from '../../src/replica/options.js'
 import { makeSource, openTestReplica } from '../support/replica.js'
+import { s3Bucket, s3Url } from '../support/s3.js'
 
 const options = (text: string) => resolveOptions(`replica_url=file:///replica\n${text}`)
 
@@ -37,4 +38,21 @@ test('whoever asks for a poll waits for two at the most, however many ask after'
   for (; !answered && others.length < 5000; await turn()) others.push(replica.sync())
   assert.ok(answered, 'the first is answered while others still ask')
   await Promise.all([first, ...others])
+})
+
+test('who asks is told of what was written, also when its raw files are gone already', async (t) => {
+  // A store that tells nobody of new files.
+  const { history, client, url } = await makeSource(t, { url: s3Url(await s3Bucket(t)) })
+  const hide = async () => {
+    await history.snapshot()
+    await client.delete(Array.from({ length: history.txid }, (_, i) => ({ level: 0, minTxid: i + 1, maxTxid: i + 1 })))
+  }
+  await history.commit('CREATE TABLE t (n)')
+  await hide()
+  const replica = await openTestReplica(t, url, { pollInterval: 3_600_000 })
+  for (let i = 0; i < 3; i++) {
+    await history.commit(`INSERT INTO t VALUES (${i})`)
+    await hide()
+    assert.equal(await replica.sync(), history.txid)
+  }
 })

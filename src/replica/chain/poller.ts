@@ -66,6 +66,8 @@ export class Poller {
   #watched = false
   /** When all levels were last seen to have nothing newer. */
   #lookedAt = Date.now()
+  /** When somebody last wanted to know for certain: a look that began before that does not do. */
+  #askedAt = 0
   /** Looks in a row at all levels that found the replica gone back. */
   #goneBack = 0
   /** Polls in a row that found nothing new. */
@@ -107,6 +109,12 @@ export class Poller {
     if (this.#running === undefined) return this.#start()
     this.#next = this.#running.then(() => this.#start())
     return this.#next
+  }
+
+  /** Like `pollNow`, and finds all that was written before the call, whatever became of the raw files. */
+  pollForCertain(): Promise<void> {
+    this.#askedAt = Date.now()
+    return this.pollNow()
   }
 
   #start(): Promise<void> {
@@ -180,7 +188,8 @@ export class Poller {
    */
   async #isNewest(state: ChainState): Promise<boolean> {
     const lookedAt = Date.now()
-    if (lookedAt - this.#lookedAt < (this.#options.lookInterval ?? LOOK_INTERVAL_MS)) return true
+    const due = this.#lookedAt + (this.#options.lookInterval ?? LOOK_INTERVAL_MS)
+    if (lookedAt < due && this.#askedAt < this.#lookedAt) return true
     const files = await this.#options.chain.listCompacted(state.anchor.minTxid)
     const newest =
       files.some((file) => sameFile(file, state.anchor)) && files.every((file) => file.maxTxid <= state.txid)
@@ -212,7 +221,7 @@ export class Poller {
     return outcome
   }
 
-  async #lookAtAll(state: ChainState): Promise<WithoutStart<PollOutcome>> {
+  async #lookAtAll(state: ChainState, again = false): Promise<WithoutStart<PollOutcome>> {
     const { chain } = this.#options
     const files = await chain.listAll()
     const farthest = farthestTxid(files)
@@ -248,6 +257,12 @@ export class Poller {
     }
     try {
       const plan = selectExtension(files, state.txid)
+      if (plan.length === 0 && farthest > state.txid) {
+        // Levels are not listed in one instant: the snapshot may be of a file that was written after its level was listed.
+        if (!again) return await this.#lookAtAll(state, true)
+        const newest = formatTxid(farthest)
+        throw new LitestreamError('LTX_GAP', `only a snapshot leads on from ${formatTxid(state.txid)} to ${newest}`)
+      }
       const outcome: WithoutStart<PollOutcome> =
         plan.length === 0
           ? { kind: 'moved', state: await this.#elsewhere(state, files) }
