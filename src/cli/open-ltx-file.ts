@@ -6,6 +6,10 @@ function fileError(path: string, cause: unknown): LitestreamError {
   const { code, message } = cause as NodeJS.ErrnoException
   if (code === 'ENOENT') return new LitestreamError('NOT_FOUND', `no such file: ${path}`, { cause, file: path })
   if (code === 'EACCES') return new LitestreamError('ACCESS_DENIED', `may not read ${path}`, { cause, file: path })
+  if (code === 'EISDIR') {
+    const hint = 'Name the LTX files in it.'
+    return new LitestreamError('INVALID_ARGUMENT', `${path} is a directory`, { cause, file: path, hint })
+  }
   return new LitestreamError('INVALID_ARGUMENT', `cannot read ${path}: ${message}`, { cause, file: path })
 }
 

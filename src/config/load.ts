@@ -46,6 +46,10 @@ export function loadConfig(options: LoadConfigOptions = {}): Config {
         hint: `The path comes from ${from}. Name another with -config or LITESTREAM_CONFIG, or give a database and a replica URL as arguments.`,
       })
     }
+    if (code === 'EISDIR') {
+      const hint = 'Name the configuration file in it.'
+      throw new LitestreamError('CONFIG_INVALID', `${path} is a directory`, { file: path, cause, hint })
+    }
     throw new LitestreamError(
       code === 'EACCES' ? 'ACCESS_DENIED' : 'CONFIG_INVALID',
       `cannot read ${path}: ${message}`,

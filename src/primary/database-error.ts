@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { isLitestreamError, LitestreamError } from '../errors.js'
 
 /** Turns an error of SQLite about the database at `file` into one of ours; ours pass through. */
@@ -25,6 +26,10 @@ export function databaseError(error: unknown, file: string, doing: string): Lite
   if (code.startsWith('SQLITE_READONLY') || code.startsWith('SQLITE_PERM') || code === 'EACCES' || code === 'EPERM') {
     const hint = 'Replication needs to write to the database and its directory: run it as the user that owns them.'
     return new LitestreamError('ACCESS_DENIED', message, { ...details, hint })
+  }
+  if (code.startsWith('SQLITE_CANTOPEN') && statSync(file, { throwIfNoEntry: false })?.isDirectory()) {
+    const hint = 'Name a database file; all databases of a directory are replicated with `dir` in the configuration.'
+    return new LitestreamError('DATABASE_INVALID', `${file} is a directory`, { ...details, hint })
   }
   const hint = 'Check that the path names an SQLite database on a local disk and that its directory is writable.'
   return new LitestreamError('DATABASE_INVALID', message, { ...details, hint })

@@ -144,5 +144,5 @@ test('a missing or unreadable file says where its path came from', async () => {
     message: 'config file not found: /nowhere/litestream.yml',
     hint: /-config/,
   })
-  assert.throws(() => loadConfig({ path: '/' }), { code: 'CONFIG_INVALID', message: /cannot read \/: EISDIR/ })
+  assert.throws(() => loadConfig({ path: '/' }), { code: 'CONFIG_INVALID', message: '/ is a directory' })
 })

@@ -178,5 +178,5 @@ test('what is not an SQLite database is refused, and not touched', async (t) => 
   await assert.rejects(PrimaryDatabase.open(path.join(dir, 'none.db')), (error) =>
     isLitestreamError(error, 'NOT_FOUND'),
   )
-  await assert.rejects(PrimaryDatabase.open(dir), (error) => isLitestreamError(error, 'DATABASE_INVALID'))
+  await assert.rejects(PrimaryDatabase.open(dir), { code: 'DATABASE_INVALID', message: `${dir} is a directory` })
 })
