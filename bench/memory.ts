@@ -17,6 +17,7 @@ const COLUMNS: readonly Column[] = [
   { key: 'each', label: 'index bytes a page', unit: 'count' },
   { key: 'memory', label: 'process, over an unopened one', unit: 'bytes' },
   { key: 'peak', label: 'at most while opening', unit: 'bytes' },
+  { key: 'filling', label: 'at most while a local copy fills in', unit: 'bytes' },
 ]
 
 export const memory: Question = {
@@ -35,16 +36,19 @@ export const memory: Question = {
         'openOnce',
         url,
       )
+      const filling = await inFreshProcess(import.meta.url, 'fillOnce', url, `${directory}.db`)
       rows.push({
         pages,
         index: result.index,
         each: Math.round((result.index / pages) * 10) / 10,
         memory: result.resident - memoryBefore,
         peak: memoryPeak - memoryBefore,
+        filling: filling.memoryPeak - filling.memoryBefore,
       })
       rmSync(directory, { recursive: true })
+      rmSync(`${directory}.db`)
     }
-    const notes = ['Nothing is read yet, so the page cache is empty; its budget comes on top.']
+    const notes = ['Nobody reads, so the page cache is empty; its budget comes on top.']
     const plots = [{ title: 'Memory of an open replica', x: 'pages', y: ['index', 'memory'] }]
     return [{ id: 'open', title: 'An open replica', columns: COLUMNS, rows, notes, plots }]
   },
@@ -57,4 +61,11 @@ export async function openOnce(url: string): Promise<{ index: number; resident: 
   const { resident } = memoryOf()
   await replica.close()
   return { index: indexBytes, resident }
+}
+
+/** Runs in a process of its own. */
+export async function fillOnce(url: string, copy: string): Promise<void> {
+  const replica = await openReplica(url, { hydrate: copy })
+  await replica.hydrated
+  await replica.close()
 }

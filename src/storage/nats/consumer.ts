@@ -1,6 +1,7 @@
 import { AckPolicy, type ConsumerConfig, DeliverPolicy } from '@nats-io/jetstream'
 import { createInbox, type Msg, nanos, type Subscription } from '@nats-io/transport-node'
 import { LitestreamError } from '../../errors.js'
+import { ReadingEnd } from './reading-end.js'
 import type { NatsSession, Request } from './session.js'
 
 /** A message of the stream, as a consumer delivers it. */
@@ -34,10 +35,7 @@ export interface ReadOptions extends ConsumerOptions {
 export interface Messages {
   /** In the order of their sequences; the last may be behind `upTo`. */
   readonly messages: readonly StreamMessage[]
-  /**
-   * Whether every subject that was there at the beginning is among them. A message that is replaced before it was delivered is gone,
-   * and the new one may stand behind `upTo`. False also where that cannot be told.
-   */
+  /** Whether every subject that was there at the beginning is known to be among them; see ReadingEnd. */
   readonly complete: boolean
 }
 
@@ -82,64 +80,45 @@ export function readMessages(
 ): Promise<Messages> {
   return session.request(request, async () => {
     const messages: StreamMessage[] = []
-    /** How many there were when the consumer was made, once the server has said so. */
-    let expected = Number.POSITIVE_INFINITY
-    let pending = Number.POSITIVE_INFINITY
-    let nothingLeft = false
+    const end = new ReadingEnd(upTo)
     const inbox = createInbox()
     let finish: (error?: Error) => void = () => {}
     const finished = new Promise<void>((resolve, reject) => {
       finish = (error) => (error === undefined ? resolve() : reject(error))
     })
-    // The server's count of what is still to come is a hint: where messages are replaced while a consumer is made, it may stay too
-    // high for as long as the consumer lives (seen with 2.9.10: 7 or 27, while each message was delivered at once).
-    const check = () => {
-      if (messages.length >= expected && (pending === 0 || expected === 0)) nothingLeft = true
-      if (nothingLeft || (messages.at(-1)?.seq ?? 0) >= upTo) finish()
-    }
     // It may fail before it is waited for.
     finished.catch(() => undefined)
     let lastSign = performance.now()
-    let idle = 0
     const subscription = session.connection.subscribe(inbox, {
       callback: (error, message) => {
         if (error !== null) return finish(error)
         lastSign = performance.now()
         const delivery = parseDelivery(message)
-        if (delivery === undefined) {
-          // Two signs of life and nothing between them: whatever there was, the server has sent.
-          idle = answerStatus(message) === messages.length ? idle + 1 : 0
-          nothingLeft = idle === 2
-          return check()
+        if (delivery === undefined) end.alive(answerStatus(message))
+        else {
+          if (delivery.index !== messages.length + 1) return finish(broken(session))
+          messages.push(delivery.message)
+          end.delivered(delivery.message.seq, delivery.pending)
         }
-        if (delivery.index !== messages.length + 1) return finish(broken(session))
-        idle = 0
-        messages.push(delivery.message)
-        pending = delivery.pending
-        check()
+        if (end.isReached) finish()
       },
     })
     const watchdog = setInterval(() => {
       if (performance.now() - lastSign > session.timeout) finish(broken(session))
     }, HEARTBEAT)
-    const end = () => finish(broken(session))
-    session.closing.addEventListener('abort', end)
+    const close = () => finish(broken(session))
+    session.closing.addEventListener('abort', close)
     try {
       const { num_pending } = await session.jsm.consumers.add(session.stream, consumerConfig(options, inbox))
-      expected = num_pending
-      check()
-      await finished
+      end.begun(num_pending)
+      if (!end.isReached) await finished
       let bytes = 0
-      let old = 0
-      for (const { seq, data } of messages) {
-        bytes += data.byteLength
-        if (seq <= upTo) old++
-      }
+      for (const { data } of messages) bytes += data.byteLength
       session.counters.bytes(request.operation, bytes)
-      return { messages, complete: nothingLeft || old === expected }
+      return { messages, complete: end.isComplete }
     } finally {
       clearInterval(watchdog)
-      session.closing.removeEventListener('abort', end)
+      session.closing.removeEventListener('abort', close)
       unsubscribe(subscription)
     }
   })
