@@ -1,4 +1,5 @@
 import { readMessages } from './consumer.js'
+import { infoWithNames } from './meta-names.js'
 import { allMetaSubjects, chunkSubject } from './names.js'
 import { parseMeta } from './object-meta.js'
 import type { NatsSession } from './session.js'
@@ -25,13 +26,17 @@ export async function sweepAbandonedChunks(
   const filter = allMetaSubjects(bucket)
   const metas = await readMessages(session, request, { filter, start: 'latest-of-each', upTo: state.last_seq })
   const visible = new Set<string>()
-  // Where it cannot be told whose chunks these are, none are removed.
-  if (!metas.complete) return 0
+  const delivered = new Set<string>()
   for (const { data } of metas.messages) {
     const meta = parseMeta(data)
+    // Whose chunks these are cannot be told: then none are removed.
     if (meta === undefined) return 0
     visible.add(chunkSubject(bucket, meta.nuid))
+    delivered.add(meta.name)
   }
+  // A description that was left out, or was replaced meanwhile, may lead to any of them.
+  const { names } = await infoWithNames(session, request)
+  if (names.some((name) => !delivered.has(name))) return 0
   let removed = 0
   for (const filter of written) {
     if (visible.has(filter)) continue

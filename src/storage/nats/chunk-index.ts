@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { LitestreamError } from '../../errors.js'
-import { readMessages } from './consumer.js'
+import { readMessages, type StreamMessage } from './consumer.js'
 import { chunkSubject } from './names.js'
 import type { ObjectMeta } from './object-meta.js'
 import type { NatsSession } from './session.js'
@@ -15,6 +15,9 @@ export interface ChunkIndex {
 
 /** Chunks whose places are remembered; 16 bytes each. */
 const REMEMBERED = 500_000
+
+/** So often an object's chunks are asked for while the server leaves some out, or they are removed. */
+const MAX_LOOKS = 5
 
 /** The places of objects' chunks: asked for once, without the chunks themselves, and remembered. A put never changes: its NUID names it. */
 export class ChunkIndexes {
@@ -41,11 +44,7 @@ export class ChunkIndexes {
   async of(meta: ObjectMeta, signal: AbortSignal | undefined): Promise<ChunkIndex | undefined> {
     const known = this.#known.get(meta.nuid)
     if (known !== undefined) return known
-    const { messages } = await readMessages(
-      this.#session,
-      { operation: 'LIST', doing: 'locating', name: meta.name, signal },
-      { filter: chunkSubject(this.#session.bucket, meta.nuid), start: { sequence: 1 }, headersOnly: true },
-    )
+    const messages = await this.#chunksOf(meta, signal)
     if (messages.length !== meta.chunks) return undefined
     const index = buildIndex(
       messages.map(({ seq }) => seq),
@@ -63,6 +62,25 @@ export class ChunkIndexes {
     }
     this.#known.set(meta.nuid, index)
     return index
+  }
+
+  async #chunksOf(meta: ObjectMeta, signal: AbortSignal | undefined): Promise<readonly StreamMessage[]> {
+    const { bucket, jsm, stream } = this.#session
+    const subject = chunkSubject(bucket, meta.nuid)
+    const request = { operation: 'LIST', doing: 'locating', name: meta.name, signal } as const
+    for (let look = 0; look < MAX_LOOKS; look++) {
+      const options = { filter: subject, start: { sequence: 1 }, headersOnly: true }
+      const { messages } = await readMessages(this.#session, request, options)
+      if (messages.length === meta.chunks) return messages
+      // To ask for one tells whether they were removed or left out, and makes the server read the block that they are in.
+      const ask = () => jsm.streams.getMessage(stream, { last_by_subj: subject })
+      if ((await this.#session.request(request, ask)) === null) return messages
+    }
+    const file = this.#session.label(meta.name)
+    throw new LitestreamError('UNAVAILABLE', `the NATS server does not deliver all chunks of ${file}`, {
+      file,
+      hint: 'It is asked again. Servers before 2.10 leave messages out while others write: use a newer one.',
+    })
   }
 }
 

@@ -35,7 +35,7 @@ export interface ReadOptions extends ConsumerOptions {
 export interface Messages {
   /** In the order of their sequences; the last may be behind `upTo`. */
   readonly messages: readonly StreamMessage[]
-  /** Whether every subject that was there at the beginning is known to be among them; see ReadingEnd. */
+  /** Whether every message that was there at the beginning is among them; see ReadingEnd. */
   readonly complete: boolean
 }
 

@@ -2,6 +2,7 @@ import { parseFileName } from '../../ltx/file-name.js'
 import { compareFiles } from '../keys.js'
 import type { LtxFileInfo } from '../replica-client.js'
 import { readMessages, type StreamMessage } from './consumer.js'
+import { infoWithNames, leavesOut } from './meta-names.js'
 import { allMetaSubjects, metaSubject } from './names.js'
 import { factsOf, isPresent, type ObjectMeta, parseMeta, type StoredMeta } from './object-meta.js'
 import { raced } from './raced.js'
@@ -13,14 +14,14 @@ import type { NatsSession, Request } from './session.js'
  */
 const WHOLE_EVERY = 10 * 60_000
 
+/** The same for a server that leaves messages out, of an object that is written again after it was deleted, too. */
+const WHOLE_EVERY_LEAVING_OUT = 30_000
+
 /** Milliseconds for which the note that an object was deleted stays, for others to learn of it: more than WHOLE_EVERY. */
 const NOTE_KEPT = 60 * 60_000
 
-/**
- * So often a listing looks again at what was written while it read, for files that were replaced meanwhile. One that is replaced more
- * often than that during one listing may be missing in it.
- */
-const MAX_LOOKS = 5
+/** Objects that a listing asks for one by one at the same time, where the server has left them out. */
+const MISSING_CONCURRENCY = 8
 
 interface Entry extends StoredMeta {
   /** Undefined for an object that is no LTX file. */
@@ -45,6 +46,8 @@ export class MetaStore {
   /** Deleted objects whose note is still in the stream: when it was stored, by its sequence. */
   readonly #notes = new Map<number, number>()
   #synced: Synced | undefined
+  /** Objects that were deleted when they were last heard of, as far as a note of it may be in the stream. */
+  readonly #gone = new Set<string>()
   #running: Promise<void> | undefined
   #queued: Promise<void> | undefined
 
@@ -60,8 +63,13 @@ export class MetaStore {
 
   remember({ seq, meta }: StoredMeta): void {
     if (!meta.name.startsWith(this.#prefix) || (this.#entries.get(meta.name)?.seq ?? 0) > seq) return
-    if (isPresent(meta)) this.#entries.set(meta.name, { seq, meta, file: this.#fileOf(meta) })
-    else this.#entries.delete(meta.name)
+    if (isPresent(meta)) {
+      this.#entries.set(meta.name, { seq, meta, file: this.#fileOf(meta) })
+      this.#gone.delete(meta.name)
+    } else {
+      this.#entries.delete(meta.name)
+      this.#gone.add(meta.name)
+    }
   }
 
   forget(name: string): void {
@@ -127,22 +135,22 @@ export class MetaStore {
   }
 
   async #sync(): Promise<void> {
-    for (let looks = 0; looks < MAX_LOOKS; looks++) if (await this.#look()) return
-  }
-
-  /** Takes over what is in the stream when it begins. Whether no description was replaced before it came. */
-  async #look(): Promise<boolean> {
     const request = { operation: 'LIST', doing: 'listing' } as const
     const { jsm, stream } = this.#session
-    const { created, state } = await this.#session.request(request, () => jsm.streams.info(stream))
     const last = this.#synced
+    const checked = leavesOut(this.#session)
+    const patience = checked ? WHOLE_EVERY_LEAVING_OUT : WHOLE_EVERY
+    const due = last === undefined || performance.now() - last.wholeAt > patience
+    const named = checked && due ? await infoWithNames(this.#session, request) : undefined
+    const { created, state } = named ?? (await this.#session.request(request, () => jsm.streams.info(stream)))
     const other = last === undefined || last.created !== created || state.last_seq < last.lastSeq
     if (other) {
       this.#entries.clear()
       this.#notes.clear()
+      this.#gone.clear()
     }
-    const whole = other || performance.now() - last.wholeAt > WHOLE_EVERY
-    if (!whole && state.last_seq === last.lastSeq) return true
+    const whole = other || due
+    if (!whole && state.last_seq === last.lastSeq) return
     const { messages, complete } = await readMessages(this.#session, request, {
       filter: allMetaSubjects(this.#session.bucket),
       start: whole ? 'latest-of-each' : { sequence: last.lastSeq + 1 },
@@ -150,8 +158,23 @@ export class MetaStore {
     })
     if (whole) this.#forgetAllBut(messages, state.last_seq)
     for (const message of messages) this.#take(message)
+    if (!complete || checked) {
+      const { names } = complete && named ? named : await infoWithNames(this.#session, request)
+      await this.#fetchMissing(names, request)
+    }
     this.#synced = { created, lastSeq: state.last_seq, wholeAt: whole ? performance.now() : last.wholeAt }
-    return complete
+  }
+
+  /** Asks for those objects that are there and of which nothing was ever heard. */
+  async #fetchMissing(names: readonly string[], request: Request): Promise<void> {
+    const isKnown = (name: string) => this.#entries.has(name) || this.#gone.has(name)
+    const missing = names.filter((name) => name.startsWith(this.#prefix) && !isKnown(name))
+    const work = async () => {
+      for (let name = missing.pop(); name !== undefined; name = missing.pop()) {
+        await this.fetch({ ...request, operation: 'HEAD', name })
+      }
+    }
+    await Promise.all(Array.from({ length: Math.min(MISSING_CONCURRENCY, missing.length) }, work))
   }
 
   #take({ seq, storedAt, data }: StreamMessage): void {
@@ -166,6 +189,7 @@ export class MetaStore {
     const there = new Set(messages.map(({ seq }) => seq))
     for (const [name, { seq }] of this.#entries) if (seq <= lastSeq && !there.has(seq)) this.#entries.delete(name)
     this.#notes.clear()
+    this.#gone.clear()
   }
 
   #fileOf(meta: ObjectMeta): LtxFileInfo | undefined {

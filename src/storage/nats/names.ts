@@ -8,6 +8,11 @@ export function metaSubject(bucket: string, name: string): string {
   return `${metaPrefix(bucket)}${Buffer.from(name).toString('base64').replaceAll('+', '-').replaceAll('/', '_')}`
 }
 
+/** The object that a description's subject is of. */
+export function nameOfMeta(bucket: string, subject: string): string {
+  return Buffer.from(subject.slice(metaPrefix(bucket).length), 'base64url').toString()
+}
+
 /** The subjects of all descriptions, as a filter. */
 export function allMetaSubjects(bucket: string): string {
   return `${metaPrefix(bucket)}>`

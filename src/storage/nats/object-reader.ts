@@ -138,7 +138,7 @@ export class ObjectReader {
     const seq = index.sequences[i]!
     const size = index.ends[i]! - startOf(index, i)
     return this.#session.request({ operation: 'GET', doing: 'reading', name: meta.name, signal }, async () => {
-      const query = seq === 0 ? { last_by_subj: subject } : { seq, next_by_subj: subject }
+      const query = seq === 0 ? { last_by_subj: subject } : { seq }
       const found =
         (this.#session.direct ? await jsm.direct.getMessage(stream, query) : null) ??
         // A replica of the stream may lag behind; its leader knows.

@@ -117,6 +117,38 @@ export function listings(backend: Backend): void {
       await Promise.all(churning)
     }
   })
+
+  test(`${backend.name}: a listing has every file that was there when it began, whatever is written meanwhile`, async (t) => {
+    const open = await clientsAt(t, backend)
+    const writers = await Promise.all(Array.from({ length: 3 }, () => open()))
+    const readers = await Promise.all(Array.from({ length: 4 }, () => open()))
+    const there = new Set<number>()
+    let next = 1
+    const bytes = testBytes(100_000)
+    const write = async (writer: ReplicaClient) => {
+      for (let txid = next++; txid <= 300; txid = next++) {
+        await writer.write(file(txid), bytes, { timestamp: 1, createOnly: true })
+        there.add(txid)
+        if (there.size <= 40) continue
+        const old = [...there].slice(0, 20)
+        for (const each of old) there.delete(each)
+        await writer.delete(old.map((each) => file(each)))
+      }
+    }
+    let listings = 0
+    const read = async (reader: ReplicaClient) => {
+      for (; next <= 300; listings++) {
+        const before = [...there]
+        const found = new Set((await collect(reader.list(0))).map(({ minTxid }) => minTxid))
+        assert.deepEqual(
+          before.filter((txid) => there.has(txid) && !found.has(txid)),
+          [],
+        )
+      }
+    }
+    await Promise.all([...writers.map(write), ...readers.map(read)])
+    assert.ok(listings >= readers.length)
+  })
 }
 
 /** Files of level 0, from TXID 1 on. */
