@@ -1,8 +1,8 @@
 import { readMessages } from './consumer.js'
-import { infoWithNames } from './meta-names.js'
 import { allMetaSubjects, chunkSubject } from './names.js'
 import { parseMeta } from './object-meta.js'
 import type { NatsSession } from './session.js'
+import { infoWithSubjects } from './stream-subjects.js'
 
 /** Milliseconds after its last chunk at which a write that has not become visible belongs to a process that died. */
 export const ABANDONED_AFTER = 60 * 60_000
@@ -18,25 +18,23 @@ export async function sweepAbandonedChunks(
 ): Promise<number> {
   const { bucket, jsm, stream } = session
   const request = { operation: 'LIST', doing: 'sweeping', signal } as const
-  const prefix = chunkSubject(bucket, '')
   // First the chunks, then the descriptions: what becomes visible between is among the latter.
-  const { state } = await session.request(request, () => jsm.streams.info(stream, { subjects_filter: `${prefix}>` }))
-  const written = Object.keys(state.subjects ?? {})
+  const { state, subjects: written } = await infoWithSubjects(session, request, chunkSubject(bucket, '>'))
   if (written.length === 0) return 0
   const filter = allMetaSubjects(bucket)
   const metas = await readMessages(session, request, { filter, start: 'latest-of-each', upTo: state.last_seq })
   const visible = new Set<string>()
   const delivered = new Set<string>()
-  for (const { data } of metas.messages) {
+  for (const { subject, data } of metas.messages) {
     const meta = parseMeta(data)
     // Whose chunks these are cannot be told: then none are removed.
     if (meta === undefined) return 0
     visible.add(chunkSubject(bucket, meta.nuid))
-    delivered.add(meta.name)
+    delivered.add(subject)
   }
   // A description that was left out, or was replaced meanwhile, may lead to any of them.
-  const { names } = await infoWithNames(session, request)
-  if (names.some((name) => !delivered.has(name))) return 0
+  const { subjects } = await infoWithSubjects(session, request, filter)
+  if (subjects.some((subject) => !delivered.has(subject))) return 0
   let removed = 0
   for (const filter of written) {
     if (visible.has(filter)) continue

@@ -45,7 +45,7 @@ export class ChunkIndexes {
     const known = this.#known.get(meta.nuid)
     if (known !== undefined) return known
     const messages = await this.#chunksOf(meta, signal)
-    if (messages.length !== meta.chunks) return undefined
+    if (messages === undefined) return undefined
     const index = buildIndex(
       messages.map(({ seq }) => seq),
       messages.map(({ size }) => size),
@@ -64,7 +64,8 @@ export class ChunkIndexes {
     return index
   }
 
-  async #chunksOf(meta: ObjectMeta, signal: AbortSignal | undefined): Promise<readonly StreamMessage[]> {
+  /** Undefined when they are not there any more. */
+  async #chunksOf(meta: ObjectMeta, signal: AbortSignal | undefined): Promise<readonly StreamMessage[] | undefined> {
     const { bucket, jsm, stream } = this.#session
     const subject = chunkSubject(bucket, meta.nuid)
     const request = { operation: 'LIST', doing: 'locating', name: meta.name, signal } as const
@@ -74,7 +75,7 @@ export class ChunkIndexes {
       if (messages.length === meta.chunks) return messages
       // To ask for one tells whether they were removed or left out, and makes the server read the block that they are in.
       const ask = () => jsm.streams.getMessage(stream, { last_by_subj: subject })
-      if ((await this.#session.request(request, ask)) === null) return messages
+      if ((await this.#session.request(request, ask)) === null) return undefined
     }
     const file = this.#session.label(meta.name)
     throw new LitestreamError('UNAVAILABLE', `the NATS server does not deliver all chunks of ${file}`, {

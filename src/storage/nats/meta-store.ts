@@ -1,12 +1,13 @@
 import { parseFileName } from '../../ltx/file-name.js'
+import { runAll } from '../../util/run-all.js'
 import { compareFiles } from '../keys.js'
 import type { LtxFileInfo } from '../replica-client.js'
 import { readMessages, type StreamMessage } from './consumer.js'
-import { infoWithNames, leavesOut } from './meta-names.js'
-import { allMetaSubjects, metaSubject } from './names.js'
+import { allMetaSubjects, metaSubject, nameOfMeta } from './names.js'
 import { factsOf, isPresent, type ObjectMeta, parseMeta, type StoredMeta } from './object-meta.js'
 import { raced } from './raced.js'
 import type { NatsSession, Request } from './session.js'
+import { infoWithSubjects, leavesOut } from './stream-subjects.js'
 
 /**
  * Milliseconds after which a listing asks for everything again. Between, it asks for what came since the last one, which tells of
@@ -136,45 +137,43 @@ export class MetaStore {
 
   async #sync(): Promise<void> {
     const request = { operation: 'LIST', doing: 'listing' } as const
-    const { jsm, stream } = this.#session
+    const { bucket, jsm, stream } = this.#session
+    const filter = allMetaSubjects(bucket)
     const last = this.#synced
     const checked = leavesOut(this.#session)
     const patience = checked ? WHOLE_EVERY_LEAVING_OUT : WHOLE_EVERY
     const due = last === undefined || performance.now() - last.wholeAt > patience
-    const named = checked && due ? await infoWithNames(this.#session, request) : undefined
-    const { created, state } = named ?? (await this.#session.request(request, () => jsm.streams.info(stream)))
+    const known = checked && due ? await infoWithSubjects(this.#session, request, filter) : undefined
+    const { created, state } = known ?? (await this.#session.request(request, () => jsm.streams.info(stream)))
     const other = last === undefined || last.created !== created || state.last_seq < last.lastSeq
     if (other) {
       this.#entries.clear()
       this.#notes.clear()
-      this.#gone.clear()
     }
     const whole = other || due
     if (!whole && state.last_seq === last.lastSeq) return
     const { messages, complete } = await readMessages(this.#session, request, {
-      filter: allMetaSubjects(this.#session.bucket),
+      filter,
       start: whole ? 'latest-of-each' : { sequence: last.lastSeq + 1 },
       upTo: state.last_seq,
     })
     if (whole) this.#forgetAllBut(messages, state.last_seq)
     for (const message of messages) this.#take(message)
     if (!complete || checked) {
-      const { names } = complete && named ? named : await infoWithNames(this.#session, request)
-      await this.#fetchMissing(names, request)
+      const { subjects } = complete && known ? known : await infoWithSubjects(this.#session, request, filter)
+      await this.#fetchMissing(subjects, request)
     }
     this.#synced = { created, lastSeq: state.last_seq, wholeAt: whole ? performance.now() : last.wholeAt }
   }
 
   /** Asks for those objects that are there and of which nothing was ever heard. */
-  async #fetchMissing(names: readonly string[], request: Request): Promise<void> {
+  async #fetchMissing(subjects: readonly string[], request: Request): Promise<void> {
     const isKnown = (name: string) => this.#entries.has(name) || this.#gone.has(name)
-    const missing = names.filter((name) => name.startsWith(this.#prefix) && !isKnown(name))
-    const work = async () => {
-      for (let name = missing.pop(); name !== undefined; name = missing.pop()) {
-        await this.fetch({ ...request, operation: 'HEAD', name })
-      }
-    }
-    await Promise.all(Array.from({ length: Math.min(MISSING_CONCURRENCY, missing.length) }, work))
+    const missing = subjects
+      .map((subject) => nameOfMeta(this.#session.bucket, subject))
+      .filter((name) => name.startsWith(this.#prefix) && !isKnown(name))
+    const fetches = missing.map((name) => () => this.fetch({ ...request, operation: 'HEAD', name }))
+    await runAll(MISSING_CONCURRENCY, fetches)
   }
 
   #take({ seq, storedAt, data }: StreamMessage): void {

@@ -1,5 +1,6 @@
 import { LitestreamError } from '../../errors.js'
 import { throwIfAborted } from '../../util/abort.js'
+import { runAll } from '../../util/run-all.js'
 import { relativeName } from '../keys.js'
 import type {
   ByteRange,
@@ -114,11 +115,8 @@ export class NatsReplicaClient implements ReplicaClient {
   }
 
   async delete(files: readonly LtxFileRef[], { signal }: RequestOptions = {}): Promise<void> {
-    const left = files.map((file) => this.#name(file))
-    const work = async () => {
-      for (let name = left.pop(); name !== undefined; name = left.pop()) await this.#writer.delete(name, 'any', signal)
-    }
-    await Promise.all(Array.from({ length: Math.min(DELETE_CONCURRENCY, files.length) }, work))
+    const deletions = files.map((file) => () => this.#writer.delete(this.#name(file), 'any', signal))
+    await runAll(DELETE_CONCURRENCY, deletions)
     // Each deletion leaves a note in the stream; to remove two old ones for each new one keeps them from piling up.
     await this.#writer.removeNotes(this.#metas.takeOldNotes(2 * files.length), signal)
     if (performance.now() < this.#nextSweep) return

@@ -1,6 +1,6 @@
 /**
  * When a consumer has delivered all that was in the stream as reading began. The server's count of what is still to come does not
- * tell alone: NATS 2.9 leaves messages out of a delivery (see MetaNames), and counts them for as long as the consumer lives.
+ * tell alone: NATS 2.9 leaves messages out of a delivery (see leavesOut), and counts them for as long as the consumer lives.
  */
 export class ReadingEnd {
   readonly #upTo: number
