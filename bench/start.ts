@@ -7,6 +7,7 @@ import { fileReplica } from './support/file-replica.js'
 import { answerOf } from './support/fresh-process.js'
 import type { Question } from './support/question.js'
 import type { Column } from './support/result.js'
+import type { Stage } from './support/stage.js'
 import { spread } from './support/stats.js'
 
 const COLUMNS: readonly Column[] = [
@@ -15,6 +16,8 @@ const COLUMNS: readonly Column[] = [
   { key: 'open', label: 'openReplica', unit: 'ms' },
   { key: 'row', label: 'first row', unit: 'ms' },
   { key: 'all', label: 'together', unit: 'ms' },
+  { key: 'roundTime', label: 'of it round trips', unit: 'ms' },
+  { key: 'rest', label: 'without them', unit: 'ms' },
   { key: 'thread', label: 'an empty thread', unit: 'ms' },
   { key: 'again', label: 'opened again', unit: 'ms' },
   { key: 'cpu', label: 'processor time', unit: 'ms' },
@@ -25,7 +28,10 @@ const COLUMNS: readonly Column[] = [
 /** What is published, not what the tests run: the difference is what is measured here. */
 const PACKAGE = pathToFileURL(path.join(packageRoot(), 'dist/index.js')).href
 
-interface Times {
+const REPLICA = 'app.db'
+
+/** What the process measures, milliseconds. */
+interface Measured {
   readonly import: number
   readonly open: number
   readonly row: number
@@ -34,6 +40,12 @@ interface Times {
   readonly cpu: number
   /** The same opening when the process has done it before. */
   readonly again: number
+}
+
+interface Times extends Measured {
+  /** What the round trips to the store took, and what is left of `all` without them. */
+  readonly roundTime: number
+  readonly rest: number
 }
 
 export const start: Question = {
@@ -46,29 +58,41 @@ export const start: Question = {
     const { stage, data } = await bench.published()
     const url = await fileReplica(bench.directory, data.file)
     const stores = [
-      { store: 'file', url },
-      { store: 's3', url: stage.directUrl('app.db') },
+      { store: 'file', open: () => firstOpen(url) },
+      { store: 's3', open: () => firstOpenS3(stage) },
     ]
     const times = stores.map((): Times[] => [])
     const threads: number[] = []
     for (let round = bench.rounds(11, 3); round > 0; round--) {
       threads.push((await answerOf<{ thread: number }>('thread-start-child.js', [])).thread)
-      for (const [i, { url }] of stores.entries()) times[i]!.push(await firstOpen(url))
+      for (const [i, { open }] of stores.entries()) times[i]!.push(await open())
     }
     const rows = []
-    for (const [i, { store, url }] of stores.entries()) {
+    for (const [i, { store }] of stores.entries()) {
       const of = (key: keyof Times) => spread(times[i]!.map((one) => one[key]))
       const ms = { import: of('import'), open: of('open'), row: of('row'), all: of('all') }
+      const less = { roundTime: store === 's3' ? of('roundTime') : null, rest: of('rest') }
       const beside = { thread: spread(threads), again: of('again'), cpu: of('cpu') }
       const coverage = path.join(bench.directory, `loaded-${store}`)
-      await firstOpen(url, { NODE_V8_COVERAGE: coverage })
+      await answerOf('first-open-child.js', [PACKAGE, store === 's3' ? stage.directUrl(REPLICA) : url], {
+        NODE_V8_COVERAGE: coverage,
+      })
       const { main, worker } = loadedFiles(coverage)
       rmSync(coverage, { recursive: true })
-      rows.push({ store, ...ms, ...beside, main: main.length, worker: worker.length })
+      rows.push({ store, ...ms, ...less, ...beside, main: main.length, worker: worker.length })
     }
     return [{ id: 'start', title: 'A fresh process, no latency added', columns: COLUMNS, rows }]
   },
 }
 
-const firstOpen = (url: string, env: NodeJS.ProcessEnv = {}) =>
-  answerOf<Times>('first-open-child.js', [PACKAGE, url], env)
+async function firstOpen(url: string): Promise<Times> {
+  const times = await answerOf<Measured>('first-open-child.js', [PACKAGE, url])
+  return { ...times, roundTime: 0, rest: times.all }
+}
+
+/** Past the proxy for the opening that follows it, of which the round trips are not asked for. */
+async function firstOpenS3(stage: Stage): Promise<Times> {
+  const args = [PACKAGE, stage.url(REPLICA), stage.directUrl(REPLICA)]
+  const { result, traffic } = await stage.traffic(() => answerOf<Measured>('first-open-child.js', args))
+  return { ...result, roundTime: traffic.roundTime, rest: result.all - traffic.roundTime }
+}

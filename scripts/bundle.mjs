@@ -65,6 +65,24 @@ function oneCore(core, files) {
   }
 }
 
+/**
+ * The SDK describes every shape and operation of S3 in arrays of one module. Those with computed keys count as code that may have
+ * effects, so that a bundler keeps them all, and a thread that opens a replica makes them. As pure calls they are kept only where an
+ * operation that is used refers to them.
+ */
+const describedOnDemand = {
+  name: 'described-on-demand',
+  setup({ onLoad }) {
+    onLoad({ filter: /client-s3[/\\]dist-es[/\\]schemas[/\\]schemas_0\.js$/ }, ({ path: file }) => {
+      const description = /^((?:export )?var [\w$]+ = )(\[[^;]*?\n\s*\]);$/gm
+      const text = readFileSync(file, 'utf8')
+      const contents = text.replace(description, '$1/* @__PURE__ */ (() => $2)();')
+      if (contents === text) throw new Error(`bundle: ${file} has no descriptions of the form that is known`)
+      return { contents, loader: 'js' }
+    })
+  },
+}
+
 const common = {
   absWorkingDir: root,
   bundle: true,
@@ -208,6 +226,7 @@ const worker = await code(WORKER, {
 })
 requirable(WORKER)
 const aws = await code(AWS, {
+  plugins: [describedOnDemand],
   mainFields: ['module', 'main'],
   minifyWhitespace: true,
   minifySyntax: true,

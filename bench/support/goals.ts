@@ -31,7 +31,7 @@ const THREADS =
 const POINT =
   'A point query of a few pages has few requests to spare, and rows that an index leads to lie all over a table: there are as many GETs as pages, however they are fetched. They are sent at the same time, which shows in the round trips and in the time.'
 const FRESH =
-  'A good part is the start of a thread, which Node 20 boots without a snapshot: an empty one, measured in the same rounds, stands beside it. For S3 the part of the AWS SDK that is used is loaded and run for the first time: half a megabyte of JavaScript, compiled beforehand, but run by the interpreter.'
+  'A good part is the start of a thread, which Node 20 boots without a snapshot: an empty one, measured in the same rounds, stands beside it. For S3 the part of the AWS SDK that is used is loaded and run for the first time: some 430 KB of JavaScript, compiled beforehand, but run by the interpreter.'
 const SCAN =
   'A scan begins with the root, an interior page and a first leaf, one after another, before it can read ahead; for a small table these round trips are most of the time.'
 const MILLION =
@@ -101,8 +101,8 @@ export const GOALS: readonly Goal[] = [
     where: (row) => row.store === 'file',
   },
   {
-    text: 'Import and first open in a fresh process, S3 without latency, ms',
-    ...{ result: 'start', table: 'start', bound: 150, value: of('all'), why: FRESH },
+    text: 'Import and first open in a fresh process, S3, less the round trips, ms',
+    ...{ result: 'start', table: 'start', bound: 150, value: of('rest'), why: FRESH },
     where: (row) => row.store === 's3',
   },
   {

@@ -15,6 +15,8 @@ export interface Traffic {
   readonly lists: number
   /** Round trips: the longest chain of requests one after another. */
   readonly rounds: number
+  /** What these took, milliseconds: of each, its longest request. */
+  readonly roundTime: number
   /** Bytes of bodies, to the reader. */
   readonly bytes: number
 }
@@ -77,8 +79,8 @@ export class Stage {
   }
 
   async counted(): Promise<Traffic> {
-    const { requests, kinds, rounds, bytesToClient } = await this.proxy.counts()
-    return { requests, gets: kinds.GET ?? 0, lists: kinds.LIST ?? 0, rounds, bytes: bytesToClient }
+    const { requests, kinds, rounds, roundTime, bytesToClient } = await this.proxy.counts()
+    return { requests, gets: kinds.GET ?? 0, lists: kinds.LIST ?? 0, rounds, roundTime, bytes: bytesToClient }
   }
 
   /** Removes the bucket too: a test server keeps everything in memory. */

@@ -29,6 +29,8 @@ export interface ProxyCounts {
   readonly maxConcurrent: number
   /** Round trips: the longest chain of requests each of which began after another one's answer had ended. */
   readonly rounds: number
+  /** Milliseconds of that chain: of each round trip, the request that took longest, from its arrival to the end of its answer. */
+  readonly roundTime: number
 }
 
 export interface FaultProxy {
@@ -72,6 +74,8 @@ export async function startFaultProxy({ target, tls }: FaultProxyOptions): Promi
   let totals = { bytesToClient: 0, bytesToServer: 0, connections: 0, maxConcurrent: 0, rounds: 0 }
   /** The longest chain that has ended. */
   let endedRounds = 0
+  /** By round trip, counted from 1: milliseconds of its longest request. */
+  let longest: number[] = []
 
   const takeFault = (request: SeenRequest): Fault | undefined => {
     const found = rules.find(({ left, match }) => left > 0 && match(request))
@@ -174,12 +178,15 @@ export async function startFaultProxy({ target, tls }: FaultProxyOptions): Promi
     active += 1
     totals.maxConcurrent = Math.max(totals.maxConcurrent, active)
     const since = totals
+    const arrived = performance.now()
     const round = endedRounds + 1
     totals.rounds = Math.max(totals.rounds, round)
     res.once('close', () => {
       active--
       // One that was under way at a reset is in no chain that began after it.
-      if (since === totals) endedRounds = Math.max(endedRounds, round)
+      if (since !== totals) return
+      endedRounds = Math.max(endedRounds, round)
+      longest[round] = Math.max(longest[round] ?? 0, performance.now() - arrived)
     })
     // A cut on either side is what this proxy is for: whoever waits is told by a reset connection.
     handle(req, res).catch(() => res.destroy())
@@ -213,13 +220,14 @@ export async function startFaultProxy({ target, tls }: FaultProxyOptions): Promi
     counts() {
       const kinds: Partial<Record<RequestKind, number>> = {}
       for (const { kind } of seen) kinds[kind] = (kinds[kind] ?? 0) + 1
-      return { requests: seen.length, kinds, ...totals }
+      return { requests: seen.length, kinds, ...totals, roundTime: longest.reduce((sum, ms) => sum + ms, 0) }
     },
     seen: () => [...seen],
     reset() {
       seen = []
       totals = { bytesToClient: 0, bytesToServer: 0, connections: 0, maxConcurrent: active, rounds: 0 }
       endedRounds = 0
+      longest = []
     },
     latency(ms) {
       latency = ms
