@@ -1,5 +1,6 @@
 // The values of the AWS SDK that this package uses, in one module: the package ships it, with what it needs of the SDK in it, as
-// files of their own that are loaded only for S3 (see scripts/bundle.mjs). Types are imported from the SDK itself.
+// files of their own that are loaded only for S3 (see scripts/bundle.mjs). The tests run on those, too (package.json names them under
+// `imports`, for the condition "shipped"). Types are imported from the SDK itself.
 export {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -13,4 +14,4 @@ export {
   PutObjectCommand,
   S3Client,
   UploadPartCommand,
-} from '@aws-sdk/client-s3'
+} from '#aws-sdk'
