@@ -41,6 +41,8 @@ export function s3Sdk(server: S3Server = s3Server()): S3Client {
     credentials: { accessKeyId: server.accessKeyId, secretAccessKey: server.secretAccessKey },
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
+    // A server that is full accepts requests and lets them wait.
+    requestHandler: { socketTimeout: 60_000 },
   })
 }
 

@@ -76,7 +76,10 @@ rgw dns name =
 rgw print continue = true
 rgw thread pool size = 64
 rgw enable usage log = false
+# What was deleted takes up memory until it is collected, once an hour if nothing is said, and a full server does not answer any more.
 rgw gc obj min wait = 1
+rgw gc processor period = 20
+rgw gc processor max time = 20
 rgw crypt require ssl = false
 rgw crypt s3 kms backend = testing
 rgw crypt s3 kms encryption keys = ${RGW_KMS_KEY}=MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=
