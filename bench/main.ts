@@ -25,11 +25,11 @@ A question measures at full length until its time is used up (some 60 s; --list 
 --quick; so a slow machine has wider spreads and no longer runs. A question that fails does not keep the others from running; the
 exit status is 1 then, and a table at the end says how long each took.
 
-  npm run bench -- --all --plot   every question, then cold, warm and size with 1.5 GB, saved with pictures: about 25 and 8 minutes
-  npm run bench -- --plot         the questions that need no large database: about 25 minutes
-  npm run bench -- --large --plot the large ones alone: about 8 minutes, and 3 to make the database when it is not there yet
+  npm run bench -- --all --plot   every question, then cold, warm and size with 1.5 GB, saved with pictures: about 40 and 13 minutes
+  npm run bench -- --plot         the questions that need no large database: about 40 minutes, 10 of them soak
+  npm run bench -- --large --plot the large ones alone: about 13 minutes, and 3 to make the database when it is not there yet
   npm run bench -- --quick        every question on 10 MB in a few seconds each; nothing is saved
-  npm run bench -- soak --minutes 10
+  npm run bench -- soak --minutes 60
   npm run bench:docs              docs/performance.md from bench/results
 
 BENCH_DIR names the folder for databases and replicas (default: a folder of the system's temporary one); LITESTREAM_BIN names a

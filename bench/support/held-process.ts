@@ -19,7 +19,7 @@ export class HeldProcess {
   /** Runs the exported Hold of a module; resolves when it has begun. Arguments pass as JSON. */
   static async start(module: string, name: string, ...args: unknown[]): Promise<HeldProcess> {
     const child = fork(new URL('./held-process-child.js', import.meta.url), [module, name, JSON.stringify(args)])
-    const [ready] = await Promise.race([once(child, 'message'), once(child, 'exit')])
+    const ready = await messageOrExit(child)
     if (ready !== 'ready') throw new Error(`${name} in a process of its own ended (${ready})`)
     return new HeldProcess(child)
   }
@@ -38,7 +38,7 @@ export class HeldProcess {
   async ask<T>(question: string): Promise<T> {
     if (this.#child.exitCode !== null) throw new Error(`the process ended with ${this.#child.exitCode}`)
     this.#child.send(question)
-    const [answer] = (await Promise.race([once(this.#child, 'message'), once(this.#child, 'exit')])) as [unknown]
+    const answer = await messageOrExit(this.#child)
     if (typeof answer !== 'object' || answer === null)
       throw new Error(`the process ended (${answer}), asked ${question}`)
     return (answer as { answer: T }).answer
@@ -49,5 +49,17 @@ export class HeldProcess {
     const exited = once(this.#child, 'exit')
     this.#child.send('stop')
     await exited
+  }
+}
+
+/** The child's next message, or, when it ends before it sends any, its exit status. */
+async function messageOrExit(child: ChildProcess): Promise<unknown> {
+  const settled = new AbortController()
+  const { signal } = settled
+  try {
+    const [first] = await Promise.race([once(child, 'message', { signal }), once(child, 'exit', { signal })])
+    return first
+  } finally {
+    settled.abort() // the listener for the other one, which would stay with the child
   }
 }
