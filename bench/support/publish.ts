@@ -8,10 +8,11 @@ const BATCH_PAGES = 256
 /** Writes a database file, whose journal is empty, to a replica as the snapshot of TXID 1. */
 export function publishSnapshot(client: ReplicaClient, file: string, timestamp = Date.now()): Promise<LtxFileInfo> {
   const ref = { level: 9, minTxid: 1, maxTxid: 1 }
-  return client.write(ref, snapshot(file, timestamp), { timestamp })
+  return client.write(ref, snapshotOf(file, timestamp), { timestamp })
 }
 
-async function* snapshot(file: string, timestamp: number): AsyncGenerator<Uint8Array> {
+/** The pieces of that snapshot. */
+export async function* snapshotOf(file: string, timestamp: number): AsyncGenerator<Uint8Array> {
   const handle = await open(file)
   try {
     const header = new Uint8Array(100)
