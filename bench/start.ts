@@ -28,8 +28,6 @@ const COLUMNS: readonly Column[] = [
 /** What is published, not what the tests run: the difference is what is measured here. */
 const PACKAGE = pathToFileURL(path.join(packageRoot(), 'dist/index.js')).href
 
-const REPLICA = 'app.db'
-
 /** What the process measures, milliseconds. */
 interface Measured {
   readonly import: number
@@ -58,25 +56,23 @@ export const start: Question = {
     const { stage, data } = await bench.published()
     const url = await fileReplica(bench.directory, data.file)
     const stores = [
-      { store: 'file', open: () => firstOpen(url) },
-      { store: 's3', open: () => firstOpenS3(stage) },
+      { store: 'file', url, direct: url },
+      { store: 's3', url: stage.url('app.db'), direct: stage.directUrl('app.db') },
     ]
     const times = stores.map((): Times[] => [])
     const threads: number[] = []
     for (let round = bench.rounds(11, 3); round > 0; round--) {
       threads.push((await answerOf<{ thread: number }>('thread-start-child.js', [])).thread)
-      for (const [i, { open }] of stores.entries()) times[i]!.push(await open())
+      for (const [i, { url, direct }] of stores.entries()) times[i]!.push(await firstOpen(stage, url, direct))
     }
     const rows = []
-    for (const [i, { store }] of stores.entries()) {
+    for (const [i, { store, url, direct }] of stores.entries()) {
       const of = (key: keyof Times) => spread(times[i]!.map((one) => one[key]))
       const ms = { import: of('import'), open: of('open'), row: of('row'), all: of('all') }
-      const less = { roundTime: store === 's3' ? of('roundTime') : null, rest: of('rest') }
+      const less = { roundTime: url === direct ? null : of('roundTime'), rest: of('rest') }
       const beside = { thread: spread(threads), again: of('again'), cpu: of('cpu') }
       const coverage = path.join(bench.directory, `loaded-${store}`)
-      await answerOf('first-open-child.js', [PACKAGE, store === 's3' ? stage.directUrl(REPLICA) : url], {
-        NODE_V8_COVERAGE: coverage,
-      })
+      await answerOf('first-open-child.js', [PACKAGE, direct, direct], { NODE_V8_COVERAGE: coverage })
       const { main, worker } = loadedFiles(coverage)
       rmSync(coverage, { recursive: true })
       rows.push({ store, ...ms, ...less, ...beside, main: main.length, worker: worker.length })
@@ -85,14 +81,9 @@ export const start: Question = {
   },
 }
 
-async function firstOpen(url: string): Promise<Times> {
-  const times = await answerOf<Measured>('first-open-child.js', [PACKAGE, url])
-  return { ...times, roundTime: 0, rest: times.all }
-}
-
-/** Past the proxy for the opening that follows it, of which the round trips are not asked for. */
-async function firstOpenS3(stage: Stage): Promise<Times> {
-  const args = [PACKAGE, stage.url(REPLICA), stage.directUrl(REPLICA)]
+/** `direct`: past the proxy, for the second opening, of which the round trips are not asked for. */
+async function firstOpen(stage: Stage, url: string, direct: string): Promise<Times> {
+  const args = [PACKAGE, url, direct]
   const { result, traffic } = await stage.traffic(() => answerOf<Measured>('first-open-child.js', args))
   return { ...result, roundTime: traffic.roundTime, rest: result.all - traffic.roundTime }
 }

@@ -1,5 +1,5 @@
 // A fresh process: imports the package as it is published, from the file of its first argument, opens the replica of the second one,
-// reads a row, opens it again (by the URL of the third one, if there is one), tells how long each took.
+// reads a row, opens it again by the URL of the third one, tells how long each took.
 const start = performance.now()
 const spent = process.cpuUsage()
 const { openReplica } = (await import(process.argv[2]!)) as typeof import('../../src/index.js')
@@ -14,7 +14,7 @@ const { user, system } = process.cpuUsage(spent)
 db.close()
 await replica.close()
 const closed = performance.now()
-const again = await openReplica(process.argv[4] ?? process.argv[3]!)
+const again = await openReplica(process.argv[4]!)
 process.send!({
   again: performance.now() - closed,
   cpu: (user + system) / 1000,

@@ -72,10 +72,8 @@ export async function startFaultProxy({ target, tls }: FaultProxyOptions): Promi
   let active = 0
   let seen: SeenRequest[] = []
   let totals = { bytesToClient: 0, bytesToServer: 0, connections: 0, maxConcurrent: 0, rounds: 0 }
-  /** The longest chain that has ended. */
-  let endedRounds = 0
-  /** By round trip, counted from 1: milliseconds of its longest request. */
-  let longest: number[] = []
+  /** The longest chain that has ended: of each of its round trips, milliseconds of the longest request. */
+  let endedRounds: number[] = []
 
   const takeFault = (request: SeenRequest): Fault | undefined => {
     const found = rules.find(({ left, match }) => left > 0 && match(request))
@@ -179,14 +177,12 @@ export async function startFaultProxy({ target, tls }: FaultProxyOptions): Promi
     totals.maxConcurrent = Math.max(totals.maxConcurrent, active)
     const since = totals
     const arrived = performance.now()
-    const round = endedRounds + 1
-    totals.rounds = Math.max(totals.rounds, round)
+    const round = endedRounds.length
+    totals.rounds = Math.max(totals.rounds, round + 1)
     res.once('close', () => {
       active--
       // One that was under way at a reset is in no chain that began after it.
-      if (since !== totals) return
-      endedRounds = Math.max(endedRounds, round)
-      longest[round] = Math.max(longest[round] ?? 0, performance.now() - arrived)
+      if (since === totals) endedRounds[round] = Math.max(endedRounds[round] ?? 0, performance.now() - arrived)
     })
     // A cut on either side is what this proxy is for: whoever waits is told by a reset connection.
     handle(req, res).catch(() => res.destroy())
@@ -220,14 +216,13 @@ export async function startFaultProxy({ target, tls }: FaultProxyOptions): Promi
     counts() {
       const kinds: Partial<Record<RequestKind, number>> = {}
       for (const { kind } of seen) kinds[kind] = (kinds[kind] ?? 0) + 1
-      return { requests: seen.length, kinds, ...totals, roundTime: longest.reduce((sum, ms) => sum + ms, 0) }
+      return { requests: seen.length, kinds, ...totals, roundTime: endedRounds.reduce((sum, ms) => sum + ms, 0) }
     },
     seen: () => [...seen],
     reset() {
       seen = []
       totals = { bytesToClient: 0, bytesToServer: 0, connections: 0, maxConcurrent: active, rounds: 0 }
-      endedRounds = 0
-      longest = []
+      endedRounds = []
     },
     latency(ms) {
       latency = ms
