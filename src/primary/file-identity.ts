@@ -1,5 +1,5 @@
 import { type BigIntStats, statSync } from 'node:fs'
-import { isErrno } from '../storage/file/fs-error.js'
+import { isErrno } from '../fs/fs-error.js'
 
 /** Which file a path names, and when it was last written. Stringified integers, as they go beyond 2^53. */
 export interface FileIdentity {

@@ -1,8 +1,8 @@
 import { readdirSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
+import { makeDirectory, writeDurably } from '../fs/durable.js'
+import { ownershipLike } from '../fs/owner.js'
 import { formatFileName, parseFileName } from '../ltx/file-name.js'
-import { makeDirectory, writeDurably } from '../storage/file/durable.js'
-import { ownershipLike } from '../storage/file/owner.js'
 import { databaseError } from './database-error.js'
 
 /** A staged file of level 0: `min` and `max` TXID are the same. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { LitestreamError } from '../errors.js'
-import { isErrno } from '../storage/file/fs-error.js'
+import { isErrno } from '../fs/fs-error.js'
 
 /** The library whose SQLite the primary uses. */
 const LIBRARY = '/better_sqlite3.node'

@@ -1,8 +1,8 @@
 import { closeSync, constants, fdatasyncSync, openSync, readSync, writeSync } from 'node:fs'
 import path from 'node:path'
 import { z } from 'zod'
+import { isErrno } from '../fs/fs-error.js'
 import { native } from '../native.js'
-import { isErrno } from '../storage/file/fs-error.js'
 import { databaseError } from './database-error.js'
 
 const wal = z.object({

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
 import path from 'node:path'
-import { syncDirectory } from '../storage/file/durable.js'
+import { syncDirectory } from '../fs/durable.js'
 
 // https://www.sqlite.org/fileformat2.html#the_rollback_journal
 const MAGIC = Buffer.from('d9d505f920a163d7', 'hex')

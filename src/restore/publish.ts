@@ -1,6 +1,6 @@
 import { mkdir, open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { syncDirectory } from '../storage/file/durable.js'
+import { syncDirectory } from '../fs/durable.js'
 import { throwIfAborted } from '../util/abort.js'
 import { checkIntegrity, type IntegrityCheck } from './integrity.js'
 import { guardOutput, removeSidecars } from './output.js'

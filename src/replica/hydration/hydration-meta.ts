@@ -1,7 +1,7 @@
 import { open, readFile, rename } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
-import { fsError, isErrno } from '../../storage/file/fs-error.js'
+import { fsError, isErrno } from '../../fs/fs-error.js'
 
 const schema = z.object({
   version: z.literal(1),

@@ -1,6 +1,6 @@
 import { readdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { isErrno } from '../file/fs-error.js'
+import { isErrno } from '../../fs/fs-error.js'
 
 /** After dropping, this share of the limit is in use: not every write makes room anew. */
 const LOW_WATER = 0.9

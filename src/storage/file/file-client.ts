@@ -3,6 +3,10 @@ import { access, type FileHandle, open, readdir, stat, unlink } from 'node:fs/pr
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { LitestreamError } from '../../errors.js'
+import { makeDirectory, sweepAbandoned, writeDurably } from '../../fs/durable.js'
+import { fsError, isErrno } from '../../fs/fs-error.js'
+import { linkDurably } from '../../fs/link-durably.js'
+import { type Ownership, ownershipLike } from '../../fs/owner.js'
 import { parseFileName } from '../../ltx/file-name.js'
 import { abortError, throwIfAborted } from '../../util/abort.js'
 import { compareFiles, levelDirectory, relativeName } from '../keys.js'
@@ -24,11 +28,7 @@ import type {
   WriteOptions,
 } from '../replica-client.js'
 import { checkSameFile } from '../same-file.js'
-import { makeDirectory, sweepAbandoned, writeDurably } from './durable.js'
-import { fsError, isErrno } from './fs-error.js'
 import { FileLegacyObjects } from './legacy-objects.js'
-import { linkDurably } from './link-durably.js'
-import { type Ownership, ownershipLike } from './owner.js'
 import { TaggedObjects } from './tagged-objects.js'
 import { watchDirectory } from './watch-directory.js'
 

@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import path from 'node:path'
+import { fsError, isErrno } from '../../fs/fs-error.js'
 import { throwIfAborted } from '../../util/abort.js'
 import type { LegacyObject, LegacyObjects, RequestOptions } from '../replica-client.js'
-import { fsError, isErrno } from './fs-error.js'
 
 /** What Litestream 0.3 left in the directory of a file replica. */
 export class FileLegacyObjects implements LegacyObjects {

@@ -1,10 +1,10 @@
 import { readdir, readFile, unlink } from 'node:fs/promises'
 import path from 'node:path'
 import { LitestreamError } from '../../errors.js'
+import { makeDirectory, writeDurably } from '../../fs/durable.js'
+import { isErrno } from '../../fs/fs-error.js'
+import type { Ownership } from '../../fs/owner.js'
 import type { TaggedObject } from '../replica-client.js'
-import { makeDirectory, writeDurably } from './durable.js'
-import { isErrno } from './fs-error.js'
-import type { Ownership } from './owner.js'
 
 /**
  * Small objects with compare-and-set on plain files, which have no such thing: version n of `lock.json` is the file

@@ -1,6 +1,6 @@
 import { type FSWatcher, watch } from 'node:fs'
 import path from 'node:path'
-import { fsError, isErrno } from './fs-error.js'
+import { fsError, isErrno } from '../../fs/fs-error.js'
 
 /**
  * Calls `onChange` after a name that `wanted` accepts appeared in `directory` (or went from it). The directory need not exist yet:

@@ -1,4 +1,4 @@
-import { type ErrorCode, LitestreamError } from '../../errors.js'
+import { type ErrorCode, LitestreamError } from '../errors.js'
 
 const CODES: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   ENOENT: ['NOT_FOUND', 'Check the path.'],

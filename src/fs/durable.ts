@@ -1,6 +1,6 @@
 import { link, mkdir, open, readdir, rename, stat, unlink, utimes } from 'node:fs/promises'
 import path from 'node:path'
-import { abortError } from '../../util/abort.js'
+import { abortError } from '../util/abort.js'
 import { Flushing } from './flushing.js'
 import { isErrno } from './fs-error.js'
 import { applyOwnership, type Ownership } from './owner.js'
