@@ -1,5 +1,5 @@
 // The door for Node; the door for SQLite is sqlite_extension.cc. Both are in one shared object, so they share memory.
-#include "exports.h"
+#include "napi/exports.h"
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   litestream::ExportLtxCodec(env, exports);

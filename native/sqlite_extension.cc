@@ -1,5 +1,5 @@
 // The door for SQLite: the entry point that SQLite looks for in litestream.node when it is loaded as an extension.
-#include "sqlite_copy.h"
+#include "vfs/sqlite_copy.h"
 
 #if defined(_WIN32)
 #define LITESTREAM_DOOR extern "C" __declspec(dllexport)

@@ -27,11 +27,11 @@ const ENTRIES = [
   'primary/index',
   'status/index',
   'cli/main',
-  'primary/primary-worker',
-  'replica/read-ahead/prefetch-thread',
+  'primary/worker',
+  'replica/handle/prefetch-thread',
   'restore/integrity-worker',
 ]
-const WORKER = 'replica/worker'
+const WORKER = 'replica/worker/worker'
 /** What runs the code of the latter two; see src/cached-code.ts. */
 const LOADER = 'cached-code.cjs'
 const INLINE_MAP = '//# sourceMappingURL=data:'
@@ -221,7 +221,7 @@ const ours = await modules(ENTRIES, {
 const { outputs } = ours.metafile
 requireAtRoot(outputs)
 const worker = await code(WORKER, {
-  plugins: [awsOutside(`../${AWS}.cjs`)],
+  plugins: [awsOutside(`${'../'.repeat(WORKER.split('/').length - 1)}${AWS}.cjs`)],
   sourcemap: 'inline',
 })
 requirable(WORKER)

@@ -1,15 +1,16 @@
 export type { CompactOptions } from './compaction/compact.js'
-export type { ReplicaFault, ReplicaReport, VerifyReplicaOptions } from './compaction/verify-replica.js'
 export { type ErrorCode, type ErrorDetails, isLitestreamError, LitestreamError } from './errors.js'
+export type { PlanOptions, PlanTarget } from './levels/plan.js'
+export type { ReplicaFault, ReplicaReport, VerifyReplicaOptions } from './levels/verify-replica.js'
 export type { LtxHeader } from './ltx/header.js'
 export type { LtxSummary } from './ltx/inspect.js'
 export { formatTxid, parseTxid } from './ltx/txid.js'
 export * from './operations.js'
-export type { CheckpointMode, PrimaryEvents } from './primary/primary-events.js'
+export type { CheckpointMode, PrimaryEvents } from './primary/events.js'
 export { type ReplicateOptions, type Replication, replicate } from './primary/replicate.js'
 export type { ReplicateOnceOptions } from './primary/replicate-once.js'
 export type { ReplicatorStatus, SyncOptions, SyncResult } from './primary/replicator-status.js'
-export { getLoadablePath, load } from './replica/loadable.js'
+export { getLoadablePath, load } from './replica/handle/loadable.js'
 export {
   openReplica,
   type Replica,
@@ -17,12 +18,11 @@ export {
   type ReplicaMoment,
   type ReplicaStats,
   type WaitOptions,
-} from './replica/open-replica.js'
+} from './replica/handle/open-replica.js'
+export type { PrefetchOptions } from './replica/handle/prefetch-queries.js'
 export type { ReplicaOptions } from './replica/options.js'
-export type { PrefetchOptions } from './replica/read-ahead/prefetch.js'
 export type { FollowOptions } from './restore/follow.js'
 export type { IntegrityCheck } from './restore/integrity.js'
-export type { PlanOptions, PlanTarget } from './restore/plan.js'
 export type { HydrateOptions, RestoreOptions, RestoreProgress, RestoreResult } from './restore/restore.js'
 export { type OpenReplicaClientOptions, openReplicaClient } from './storage/open.js'
 export type { LtxFileInfo, LtxFileRef, ReplicaClient } from './storage/replica-client.js'

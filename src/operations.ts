@@ -15,7 +15,7 @@ export const hydrateFile = whenCalled(async () => (await import('./restore/resto
 /** Keeps a local file up to date with a replica. */
 export const follow = whenCalled(async () => (await import('./restore/follow.js')).follow)
 /** Lists a replica and chooses the files of a restore. */
-export const planRestore = whenCalled(async () => (await import('./restore/plan.js')).planRestore)
+export const planRestore = whenCalled(async () => (await import('./levels/plan.js')).planRestore)
 /** Brings what is committed to a replica, once. */
 export const replicateOnce = whenCalled(async () => (await import('./primary/replicate-once.js')).replicateOnce)
 /** Merges the files of a level into the next. */
@@ -26,7 +26,7 @@ export const enforceSnapshotRetention = whenCalled(
   async () => (await import('./compaction/retention.js')).enforceSnapshotRetention,
 )
 /** Reads everything in a replica and says what is wrong with it. */
-export const verifyReplica = whenCalled(async () => (await import('./compaction/verify-replica.js')).verifyReplica)
+export const verifyReplica = whenCalled(async () => (await import('./levels/verify-replica.js')).verifyReplica)
 /** Header, page count, sizes and trailer of one LTX file. */
 export const inspectLtx = whenCalled(async () => (await import('./ltx/inspect.js')).inspectLtx)
 /** Checks every byte of one LTX file. */

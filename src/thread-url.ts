@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs'
 
 /** The modules that run on threads of their own. */
 export type ThreadModule =
-  | 'primary/primary-worker.js'
-  | 'replica/read-ahead/prefetch-thread.js'
-  | 'replica/worker.js'
+  | 'primary/worker.js'
+  | 'replica/handle/prefetch-thread.js'
+  | 'replica/worker/worker.js'
   | 'restore/integrity-worker.js'
 
 /**

@@ -1,6 +1,6 @@
 import { findDatabases } from '../config/directories.js'
 import { expandPath } from '../config/expand-path.js'
-import { clientOptions } from '../config/open-replica.js'
+import { clientOptions } from '../config/open-configured-replica.js'
 import type { Config, DatabaseConfig } from '../config/types.js'
 import { LitestreamError } from '../errors.js'
 import { type OpenReplicaClientOptions, openReplicaClient } from '../storage/open.js'

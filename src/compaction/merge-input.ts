@@ -9,8 +9,8 @@ import {
   TRAILER_SIZE,
 } from '../ltx/format.js'
 import { decodeHeader, type LtxHeader } from '../ltx/header.js'
-import { native } from '../native.js'
-import type { MergedInput } from './native-merger.js'
+import { native } from '../native/addon.js'
+import type { MergedInput } from '../native/frame-merger.js'
 
 /** One file that takes part in a merge: its bytes, and a name for messages. */
 export interface MergeSource {

@@ -11,8 +11,7 @@ import {
 } from '../ltx/format.js'
 import { encodeHeader, type LtxHeader } from '../ltx/header.js'
 import { formatTxid } from '../ltx/txid.js'
-import { native } from '../native.js'
-import { MergeInput, type MergeSource } from './merge-input.js'
+import { native } from '../native/addon.js'
 import {
   type FrameMerger,
   MERGE_DONE,
@@ -20,7 +19,8 @@ import {
   MERGE_FAULTS,
   MERGE_INCOMPLETE,
   MERGE_NEED_INPUT,
-} from './native-merger.js'
+} from '../native/frame-merger.js'
+import { MergeInput, type MergeSource } from './merge-input.js'
 
 /** Bytes of output that are handed on at once, always from the same buffer: few at first, since most files are small. */
 const FIRST_OUTPUT_SIZE = 64 * 1024

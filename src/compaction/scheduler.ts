@@ -1,13 +1,13 @@
 import PQueue from 'p-queue'
 import { isLitestreamError, type LitestreamError } from '../errors.js'
+import { KnownLevels } from '../levels/known-levels.js'
+import { listLevels } from '../levels/plan.js'
+import { contiguityFaults } from '../levels/verify-replica.js'
 import { SNAPSHOT_LEVEL } from '../ltx/format.js'
-import { listLevels } from '../restore/plan.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { compact, listLevel, type MergeFilesOptions } from './compact.js'
-import { KnownLevels } from './known-levels.js'
 import { enforceL0Retention, enforceSnapshotRetention, oldL0Files, oldSnapshots } from './retention.js'
 import { createSnapshot } from './snapshot.js'
-import { contiguityFaults } from './verify-replica.js'
 import { nextWindow, windowStart } from './window.js'
 
 /** All times in milliseconds; the names and defaults are those of the configuration. */

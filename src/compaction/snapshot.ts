@@ -1,7 +1,7 @@
 import { isLitestreamError } from '../errors.js'
+import { planRestore } from '../levels/plan.js'
 import { LtxEncoder, type LtxHeaderInit } from '../ltx/encoder.js'
 import { SNAPSHOT_LEVEL } from '../ltx/format.js'
-import { planRestore } from '../restore/plan.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { MAX_INPUTS, type MergeFilesOptions, mergeFiles } from './compact.js'
 

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { LitestreamError } from '../errors.js'
-import { hasSqliteMagic } from '../primary/open-databases.js'
+import { hasSqliteMagic } from '../primary/source/open-registry.js'
 import { globToRegExp } from '../util/glob.js'
 import type { Config, DatabaseConfig, DirectoryConfig } from './types.js'
 

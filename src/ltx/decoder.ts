@@ -1,4 +1,5 @@
-import { native } from '../native.js'
+import { native } from '../native/addon.js'
+import { DECODE_END, DECODE_MORE, FRAME_FAULTS } from '../native/ltx-codec.js'
 import { ByteReader } from './byte-reader.js'
 import { corrupt } from './corrupt.js'
 import {
@@ -12,7 +13,6 @@ import {
   TRAILER_SIZE,
 } from './format.js'
 import { decodeHeader, type LtxHeader } from './header.js'
-import { DECODE_END, DECODE_MORE, FRAME_FAULTS } from './native-codec.js'
 import { decodePageIndex, type PageIndex } from './page-index.js'
 import { PageIndexBuilder } from './page-index-builder.js'
 

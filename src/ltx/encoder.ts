@@ -1,5 +1,5 @@
 import { LitestreamError } from '../errors.js'
-import { native } from '../native.js'
+import { native } from '../native/addon.js'
 import {
   CHECKSUM_FLAG,
   FLAG_NO_CHECKSUM,

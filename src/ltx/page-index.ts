@@ -1,4 +1,4 @@
-import { native } from '../native.js'
+import { native } from '../native/addon.js'
 import { corrupt } from './corrupt.js'
 import { HEADER_SIZE, INDEX_LENGTH_SIZE } from './format.js'
 
@@ -46,7 +46,7 @@ export function encodePageIndex(index: PageIndex): Uint8Array {
   return bytes
 }
 
-/** Slots of the state that the addon keeps between the pieces of an index; see native/page_index_napi.cc. */
+/** Slots of the state that the addon keeps between the pieces of an index; see native/napi/page_index_napi.cc. */
 const FAULT = 0
 const AT = 1
 const ENTRY = 2
@@ -59,7 +59,7 @@ const FILE_OFFSET = 8
 const END = 11
 const SLOTS = 12
 
-/** IndexFault of native/page_index.h; the last is a frame that no page can need, or that lies where a page map cannot point to. */
+/** IndexFault of native/ltx/page_index.h; the last is a frame that no page can need, or that lies where a page map cannot point to. */
 const NONE = 0
 const ENDS_EARLY = 1
 const NUMBER_TOO_LARGE = 2

@@ -1,5 +1,5 @@
 import type { LitestreamError } from '../errors.js'
-import type { PrimaryEvents, PrimaryObserver } from './primary-events.js'
+import type { PrimaryEvents, PrimaryObserver } from './events.js'
 
 type Operation = PrimaryEvents['error']['operation']
 

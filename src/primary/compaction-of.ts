@@ -2,9 +2,9 @@ import { createReadStream, existsSync } from 'node:fs'
 import { CompactionScheduler, type CompactionSettings } from '../compaction/scheduler.js'
 import { isLitestreamError } from '../errors.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
-import { databaseError } from './database-error.js'
-import type { PrimaryDatabase } from './primary-database.js'
-import type { PrimaryObserver } from './primary-events.js'
+import type { PrimaryObserver } from './events.js'
+import { databaseError } from './source/database-error.js'
+import type { PrimaryDatabase } from './sync/primary-database.js'
 
 /** The compaction of a primary's replica: it reads files that are still staged from there, and tells what it does as events. */
 export function compactionOf(

@@ -7,9 +7,9 @@ export {
   type CompactionTask,
   DEFAULT_COMPACTION_SETTINGS,
 } from '../compaction/scheduler.js'
-export { PrimaryDatabase, type PrimaryStatus } from './primary-database.js'
-export type { CheckpointMode, PrimaryEvents, PrimaryObserver } from './primary-events.js'
-export { DEFAULT_PRIMARY_OPTIONS, type PrimaryOptions } from './primary-options.js'
+export type { CheckpointMode, PrimaryEvents, PrimaryObserver } from './events.js'
+export { DEFAULT_REPLICATOR_OPTIONS, type ReplicatorOptions } from './options.js'
 export { Replicator } from './replicator.js'
-export { DEFAULT_REPLICATOR_OPTIONS, type ReplicatorOptions } from './replicator-options.js'
 export type { ReplicatorStatus, SyncOptions, SyncResult } from './replicator-status.js'
+export { PrimaryDatabase, type PrimaryStatus } from './sync/primary-database.js'
+export { DEFAULT_PRIMARY_OPTIONS, type PrimaryOptions } from './sync/sync-options.js'

@@ -1,7 +1,7 @@
 import { type OpenReplicaClientOptions, openReplicaClient } from '../storage/open.js'
-import type { PrimaryObserver } from './primary-events.js'
+import type { PrimaryObserver } from './events.js'
+import type { ReplicatorOptions } from './options.js'
 import { Replicator } from './replicator.js'
-import type { ReplicatorOptions } from './replicator-options.js'
 import type { SyncResult } from './replicator-status.js'
 
 export interface ReplicateOnceOptions extends Partial<ReplicatorOptions> {

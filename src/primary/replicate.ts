@@ -6,11 +6,11 @@ import { deserializeError, LitestreamError } from '../errors.js'
 import type { OpenReplicaClientOptions } from '../storage/open.js'
 import { parseReplicaUrl } from '../storage/url.js'
 import { threadUrl } from '../thread-url.js'
-import type { CheckpointMode, PrimaryEvents } from './primary-events.js'
-import { type PrimaryCalls, type PrimaryWorkerData, READY, type WorkerMessage } from './primary-protocol.js'
-import type { ReplicatorOptions } from './replicator-options.js'
+import type { CheckpointMode, PrimaryEvents } from './events.js'
+import type { ReplicatorOptions } from './options.js'
+import { type PrimaryCalls, type PrimaryWorkerData, READY, type WorkerMessage } from './protocol.js'
 import type { ReplicatorStatus, SyncOptions, SyncResult } from './replicator-status.js'
-import { isOpenElsewhere, sharedDatabase } from './sqlite-copies.js'
+import { isOpenElsewhere, sharedDatabase } from './source/sqlite-copies.js'
 
 export interface ReplicateOptions extends Partial<ReplicatorOptions> {
   /** Settings of the store; they go to a worker thread and have to be plain data. */
@@ -42,7 +42,7 @@ export class Replication extends EventEmitter<EventMap> {
   constructor(data: PrimaryWorkerData) {
     super()
     this.ready = new Promise((resolve, reject) => this.#waiting.set(READY, { resolve, reject }))
-    this.#worker = new Worker(threadUrl('primary/primary-worker.js'), { workerData: data })
+    this.#worker = new Worker(threadUrl('primary/worker.js'), { workerData: data })
     this.#worker.on('message', (message: WorkerMessage) => this.#receive(message))
     this.#worker.on('error', (error) => this.#fail(`failed: ${error.message}`, error))
     this.#worker.on('exit', (code) => this.#fail(`ended with exit code ${code}`))

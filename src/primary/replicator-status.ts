@@ -1,4 +1,4 @@
-import type { PrimaryStatus } from './primary-database.js'
+import type { PrimaryStatus } from './sync/primary-database.js'
 
 export interface SyncOptions {
   /** Resolve only once everything committed before the call is in the replica. */

@@ -1,5 +1,5 @@
 import type { SerializedError } from '../errors.js'
-import type { SessionEvent } from './replica-session.js'
+import type { SessionEvent } from './worker/replica-session.js'
 
 /** Handles of every thread and the worker meet on this BroadcastChannel. */
 export const CHANNEL = 'litestream-ts'

@@ -35,7 +35,7 @@ export interface ReplicaOptions {
  * leaves under an interior page once several were wanted, or at once where they are few, and some of them once two close together
  * were wanted; `rows`: the table pages that an index leaf leads to, and those of other tables that these rows are joined with by
  * rowid; `interior`: after an opening, the interior pages of every b-tree; `changes`: with a new TXID, the pages that were resident
- * and changed. Native code knows them by their place here, from 1 on (native/replica.h).
+ * and changed. Native code knows them by their place here, from 1 on (native/replica/replica.h).
  */
 export const READ_AHEAD_KINDS = ['scan', 'leaves', 'rows', 'interior', 'changes'] as const
 export type ReadAheadKind = (typeof READ_AHEAD_KINDS)[number]
@@ -103,7 +103,7 @@ export const PARAMETERS = [
   'hedge',
   'idle_poll_interval',
 ] as const
-/** SQLite's own parameters that a replica refuses (native/vfs.cc hands them over for the message). */
+/** SQLite's own parameters that a replica refuses (native/vfs/vfs.cc hands them over for the message). */
 const UNLOCKED: readonly string[] = ['immutable', 'nolock']
 type Parameter = (typeof PARAMETERS)[number]
 export type ReplicaParameters = Partial<Record<Parameter, string>>
@@ -157,7 +157,7 @@ export function parseKey(key: string): Record<string, string> {
   )
 }
 
-/** The parameters, and for those not given the environment's. native/vfs.cc does the same for a plain URI. */
+/** The parameters, and for those not given the environment's. native/vfs/vfs.cc does the same for a plain URI. */
 export function withEnvironment(parameters: ReplicaParameters, env: NodeJS.ProcessEnv): ReplicaParameters {
   const all: ReplicaParameters = {}
   for (const name of PARAMETERS) {

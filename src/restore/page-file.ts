@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import type { LitestreamError } from '../errors.js'
 import { fsError } from '../fs/fs-error.js'
 import type { PageBatch } from '../ltx/decoder.js'
-import { native } from '../native.js'
+import { native } from '../native/addon.js'
 import { systemError } from '../util/system-error.js'
 
 /** Every so many bytes the kernel is told to begin with its writing, so that the disk works while pages are still decoded. */

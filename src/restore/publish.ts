@@ -3,7 +3,7 @@ import path from 'node:path'
 import { syncDirectory } from '../fs/durable.js'
 import { throwIfAborted } from '../util/abort.js'
 import { checkIntegrity, type IntegrityCheck } from './integrity.js'
-import { guardOutput, removeSidecars } from './output.js'
+import { guardOutput, removeSidecars } from './output-guard.js'
 
 export interface PublishOptions {
   readonly output: string

@@ -1,6 +1,6 @@
 import { isLitestreamError } from '../errors.js'
+import { type PlanOptions, planRestore } from '../levels/plan.js'
 import type { LegacyObjects, LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
-import { type PlanOptions, planRestore } from './plan.js'
 import { listV3, newestTime, selectV3, type V3Plan } from './v3/objects.js'
 
 /** What a database is restored from: LTX files, or what Litestream 0.3 wrote to the same place before. */

@@ -1,2 +1,2 @@
-export { registerReplicaMetrics } from '../metrics/replica-metrics.js'
+export { registerReplicaMetrics } from './metrics/replica-metrics.js'
 export { type ServeReplicasOptions, type StatusServer, serveReplicas } from './serve-replicas.js'

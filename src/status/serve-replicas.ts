@@ -1,11 +1,11 @@
 import { Registry } from 'prom-client'
-import { registerReplicaMetrics } from '../metrics/replica-metrics.js'
-import type { Replica } from '../replica/open-replica.js'
+import type { Replica } from '../replica/handle/open-replica.js'
 import { version } from '../version.js'
 import type { ReplicaStatus } from './document.js'
 import { health } from './health.js'
 import { HttpServer } from './http-server.js'
 import { LagHistory } from './lag-history.js'
+import { registerReplicaMetrics } from './metrics/replica-metrics.js'
 
 export interface ServeReplicasOptions {
   /** `host:port`; port 0 takes a free one. Without a host the page is for this machine only. */

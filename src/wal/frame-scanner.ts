@@ -1,4 +1,4 @@
-import { native } from '../native.js'
+import { native } from '../native/addon.js'
 import type { WalFile } from './wal-file.js'
 import { FRAME_HEADER_SIZE, type WalHeader } from './wal-header.js'
 import type { WalPosition } from './wal-position.js'

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { LitestreamError } from '../errors.js'
-import { native } from '../native.js'
+import { native } from '../native/addon.js'
 import { FRAME_HEADER_SIZE, parseWalHeader, WAL_HEADER_SIZE, type WalHeader, walSize } from './wal-header.js'
 
 /** What stands in front of a page in the WAL. */

@@ -1,6 +1,6 @@
 import { LitestreamError } from '../errors.js'
 import { isPageSize } from '../ltx/format.js'
-import { native } from '../native.js'
+import { native } from '../native/addon.js'
 
 /** Bytes of the header at the start of a -wal file. */
 export const WAL_HEADER_SIZE = 32

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { KnownLevels } from '../../src/compaction/known-levels.js'
 import {
   CompactionScheduler,
   type CompactionSettings,
@@ -11,6 +10,7 @@ import {
 import { createSnapshot } from '../../src/compaction/snapshot.js'
 import { nextWindow, windowStart } from '../../src/compaction/window.js'
 import type { LitestreamError } from '../../src/errors.js'
+import { KnownLevels } from '../../src/levels/known-levels.js'
 import { formatFileName } from '../../src/ltx/file-name.js'
 import { openReplicaClient } from '../../src/storage/open.js'
 import { collect } from '../support/collect.js'

@@ -9,7 +9,7 @@ import { exampleConfig } from '../../src/config/example.js'
 import { describedSchema, editorSchema, type JsonSchema } from '../../src/config/json-schema.js'
 import { configFromArguments, configFromText } from '../../src/config/load.js'
 import { configurationMarkdown } from '../../src/config/markdown.js'
-import { clientOptions } from '../../src/config/open-replica.js'
+import { clientOptions } from '../../src/config/open-configured-replica.js'
 import { effectiveConfig, effectiveYaml } from '../../src/config/print.js'
 
 const read = (text: string) => configFromText(text, 'litestream.yml')

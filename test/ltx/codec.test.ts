@@ -6,7 +6,7 @@ import { LtxEncoder } from '../../src/ltx/encoder.js'
 import { CHECKSUM_FLAG, lockPgno } from '../../src/ltx/format.js'
 import { inspectLtx } from '../../src/ltx/inspect.js'
 import { verifyLtx } from '../../src/ltx/verify.js'
-import { native } from '../../src/native.js'
+import { native } from '../../src/native/addon.js'
 import { makeLtx, makePage, makeSnapshot, pieces } from './make.js'
 
 const PAGE_SIZES = [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536]

@@ -4,7 +4,7 @@ import { decodeLtx } from '../../src/ltx/decoder.js'
 import { CHECKSUM_FLAG, HEADER_SIZE, maxFrameSize } from '../../src/ltx/format.js'
 import { encodeHeader } from '../../src/ltx/header.js'
 import { encodePageIndex } from '../../src/ltx/page-index.js'
-import { native } from '../../src/native.js'
+import { native } from '../../src/native/addon.js'
 import { makePage, pieces } from './make.js'
 
 const PAGE_SIZE = 4096

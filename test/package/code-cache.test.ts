@@ -41,7 +41,7 @@ test('installing makes the compiled form of the worker and of the SDK, which thi
   const script = String(scripts.install).split(' && ').at(-1)!
   execFileSync('sh', ['-c', script], { cwd: installed })
   const code = files('-code.js')
-  for (const one of ['replica/worker', 'storage/s3/aws']) assert.ok(code.includes(`dist/${one}-code.js`), one)
+  for (const one of ['replica/worker/worker', 'storage/s3/aws']) assert.ok(code.includes(`dist/${one}-code.js`), one)
   assert.deepEqual(caches().sort(), code.map((file) => `${file}.cache`).sort())
   for (const cache of caches()) {
     const file = path.join(installed, cache.replace(/\.cache$/, ''))

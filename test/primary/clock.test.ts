@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import path from 'node:path'
 import { test } from 'node:test'
 import Database from 'better-sqlite3'
-import { PrimaryDatabase } from '../../src/primary/primary-database.js'
-import { identifyStaged } from '../../src/primary/staged-ltx.js'
+import { PrimaryDatabase } from '../../src/primary/sync/primary-database.js'
+import { identifyStaged } from '../../src/primary/upload/ltx-identity.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 
 test('the clock steps back: no file is older than the one before it, after a restart neither', async (t) => {

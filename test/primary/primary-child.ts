@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
-import type { ReplicatorOptions } from '../../src/primary/replicator-options.js'
+import type { ReplicatorOptions } from '../../src/primary/options.js'
 import { until } from '../support/until.js'
 
 export type ChildEvent = { readonly name: string; readonly [key: string]: unknown }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { StoreContact } from '../../src/replica/contact.js'
+import { StoreContact } from '../../src/replica/worker/contact.js'
 
 /** No replica has it: what native code is told goes nowhere. */
 const NOBODY = 0

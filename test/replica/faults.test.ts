@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { Worker } from 'node:worker_threads'
-import { native } from '../../src/native.js'
+import { native } from '../../src/native/addon.js'
 import type { FaultProxy } from '../support/fault-proxy.js'
 import { makeProxiedSource } from '../support/proxied-source.js'
 import { Random } from '../support/random.js'

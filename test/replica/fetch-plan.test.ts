@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { MAX_GAP, MAX_RANGE, planFetch } from '../../src/replica/pages/fetch-plan.js'
+import { MAX_GAP, MAX_RANGE, planFetch } from '../../src/replica/worker/pages/fetch-plan.js'
 
 const page = (pgno: number, file: number, offset: number, size = 1000) => ({ pgno, file, offset, size })
 

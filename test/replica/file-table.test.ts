@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { FileTable } from '../../src/replica/chain/file-table.js'
+import { FileTable } from '../../src/replica/worker/chain/file-ordinals.js'
 import { connect, makeSource, openTestReplica, value } from '../support/replica.js'
 
 const file = (txid: number) => ({ level: 0, minTxid: txid, maxTxid: txid, size: 1000 + txid, createdAt: txid })

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import Database from 'better-sqlite3'
-import { load } from '../../src/replica/loadable.js'
+import { load } from '../../src/replica/handle/loadable.js'
 import { connect, integrity, makeSource, openTestReplica, value } from '../support/replica.js'
 import { until } from '../support/until.js'
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { HedgedReads } from '../../src/replica/pages/hedged-reads.js'
+import { HedgedReads } from '../../src/replica/worker/pages/hedged-reads.js'
 import { faultyS3 } from '../support/faulty-s3.js'
 import { makeSource, openTestReplica } from '../support/replica.js'
 import { s3Url } from '../support/s3.js'

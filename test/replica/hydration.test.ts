@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } 
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { LitestreamError } from '../../src/errors.js'
-import { openReplica, type Replica } from '../../src/replica/open-replica.js'
+import { openReplica, type Replica } from '../../src/replica/handle/open-replica.js'
 import { runScript } from '../support/child.js'
 import { contentHashes } from '../support/content.js'
 import {

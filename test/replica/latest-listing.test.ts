@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { listForLatest } from '../../src/replica/chain/latest-listing.js'
-import { selectPlan } from '../../src/restore/plan.js'
+import { listForLatest } from '../../src/levels/latest-listing.js'
+import { selectPlan } from '../../src/levels/plan.js'
 import type { LtxFileInfo, ReplicaClient } from '../../src/storage/replica-client.js'
 
 /** A listing of made-up files that counts the LISTs of 1,000 names which a store would have answered. */

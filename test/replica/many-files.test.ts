@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Chain } from '../../src/replica/chain/chain.js'
+import { Chain } from '../../src/replica/worker/chain/chain.js'
 import type { ReplicaClient } from '../../src/storage/replica-client.js'
 import { makeSource } from '../support/replica.js'
 

@@ -4,8 +4,8 @@ import path from 'node:path'
 import { test } from 'node:test'
 import Database from 'better-sqlite3'
 import { formatFileName } from '../../src/ltx/file-name.js'
-import { packageRoot } from '../../src/native.js'
-import { openReplica } from '../../src/replica/open-replica.js'
+import { packageRoot } from '../../src/native/addon.js'
+import { openReplica } from '../../src/replica/handle/open-replica.js'
 import { PARAMETERS } from '../../src/replica/options.js'
 import { connect, damageFrame, makeSource, openTestReplica, value } from '../support/replica.js'
 import { until } from '../support/until.js'
@@ -41,7 +41,7 @@ test('the wait of an opening ends with its signal', async (t) => {
 
 test('a plain connection waits in xOpen, and names the reason when it fails', async (t) => {
   const { url } = await makeSource(t)
-  const { load } = await import('../../src/replica/loadable.js')
+  const { load } = await import('../../src/replica/handle/loadable.js')
   load(new Database(':memory:'))
   let warning: Error | undefined
   process.once('warning', (error) => {
@@ -95,5 +95,5 @@ test('a damaged page fails the read that needs it, with its reason, and no other
 
 test('a plain URI takes every parameter from the environment that openReplica does', () => {
   const native = readFileSync(path.join(packageRoot(), 'native', 'vfs.cc'), 'utf8')
-  for (const name of PARAMETERS) assert.ok(native.includes(`"${name}"`), `${name} is not in native/vfs.cc`)
+  for (const name of PARAMETERS) assert.ok(native.includes(`"${name}"`), `${name} is not in native/vfs/vfs.cc`)
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { native } from '../../src/native.js'
+import { native } from '../../src/native/addon.js'
 import { ReaderThread } from '../support/reader-thread.js'
 import { makeSource } from '../support/replica.js'
 import { until } from '../support/until.js'

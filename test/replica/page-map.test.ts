@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { encodePageIndex, PageIndexReader, type PageMapTarget } from '../../src/ltx/page-index.js'
-import { PageMap } from '../../src/replica/chain/page-map.js'
-import { PageSet } from '../../src/replica/hydration/page-set.js'
+import { PageMap } from '../../src/replica/worker/chain/page-map.js'
+import { PageSet } from '../../src/replica/worker/hydration/page-set.js'
 import { type Frame, pageIndexOf } from '../support/page-index.js'
 
 /** Enters the frames of a file that has these pages. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { PageStore } from '../../src/replica/pages/page-store.js'
+import { PageStore } from '../../src/replica/worker/pages/page-store.js'
 
 test('pages that are filled in one turn get slots of their own, whatever is resident and whatever must go', () => {
   fc.assert(

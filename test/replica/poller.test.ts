@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { pollInterval } from '../../src/replica/chain/poller.js'
 import { resolveOptions } from '../../src/replica/options.js'
+import { pollInterval } from '../../src/replica/worker/chain/poller.js'
 import { makeSource, openTestReplica } from '../support/replica.js'
 import { s3Bucket, s3Url } from '../support/s3.js'
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ReplicaView } from '../../src/replica/pages/view-set.js'
-import { Prefetcher } from '../../src/replica/read-ahead/prefetcher.js'
-import { TreeShape } from '../../src/replica/read-ahead/tree-shape.js'
+import { TreeShape } from '../../src/replica/worker/pages/tree-shape.js'
+import type { ReplicaView } from '../../src/replica/worker/pages/view-set.js'
+import { Prefetcher } from '../../src/replica/worker/prefetch/prefetcher.js'
 
 const view = {
   state: {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ChainState } from '../../src/replica/chain/chain.js'
-import { PageMap } from '../../src/replica/chain/page-map.js'
-import { PageStore, pageKey } from '../../src/replica/pages/page-store.js'
-import { ViewSet } from '../../src/replica/pages/view-set.js'
+import type { ChainState } from '../../src/replica/worker/chain/chain.js'
+import { PageMap } from '../../src/replica/worker/chain/page-map.js'
+import { PageStore, pageKey } from '../../src/replica/worker/pages/page-store.js'
+import { ViewSet } from '../../src/replica/worker/pages/view-set.js'
 
 const NO_REPLICA = 2 ** 31
 

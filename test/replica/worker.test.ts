@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import Database from 'better-sqlite3'
-import { native } from '../../src/native.js'
+import { native } from '../../src/native/addon.js'
 import { connect, makeSource, openTestReplica, value } from '../support/replica.js'
 import { until } from '../support/until.js'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { selectFollowing, selectPlan } from '../../src/restore/plan.js'
+import { selectFollowing, selectPlan } from '../../src/levels/plan.js'
 import type { LtxFileInfo } from '../../src/storage/replica-client.js'
 
 /** Files from "level:min-max", created at their max TXID. */

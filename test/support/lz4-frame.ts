@@ -1,5 +1,5 @@
-import { native } from '../../src/native.js'
-import { XXH32_STATE_SIZE } from '../../src/restore/v3/native-lz4-frame.js'
+import { native } from '../../src/native/addon.js'
+import { XXH32_STATE_SIZE } from '../../src/native/lz4-frame.js'
 
 const BLOCK = 65536
 

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import path from 'node:path'
 import type { TestContext } from 'node:test'
-import { packageRoot } from '../../src/native.js'
+import { packageRoot } from '../../src/native/addon.js'
 import { temporaryDirectory } from './temporary-directory.js'
 
 /**

@@ -37,7 +37,7 @@ export function queryCommand(): Command {
     .action(async (argument: string, sql: string, flags: QueryFlags) => {
       const target = await resolveTarget(argument, flags)
       const url = target.database ? selfContainedUrl(target.database.replica) : target.url
-      const { openReplica } = await import('../../replica/open-replica.js')
+      const { openReplica } = await import('../../replica/handle/open-replica.js')
       const replica = await openReplica(url, { openTimeout: 0 })
       try {
         const { uri } = flags.timestamp === undefined ? replica : await replica.at(new Date(flags.timestamp))

@@ -1,6 +1,6 @@
 import Database from 'better-sqlite3'
 import type { Command } from 'commander'
-import { nativePath } from '../../native.js'
+import { nativePath } from '../../native/addon.js'
 import { version } from '../../version.js'
 import { createCommand } from '../command.js'
 import { print, printBlock, printJson } from '../output.js'

@@ -1,6 +1,6 @@
 import { SNAPSHOT_LEVEL } from '../../ltx/format.js'
 import { formatTxid } from '../../ltx/txid.js'
-import type { PrimaryEvents } from '../../primary/primary-events.js'
+import type { PrimaryEvents } from '../../primary/events.js'
 import { formatDuration } from '../../util/duration.js'
 import type { Logger } from '../../util/logger.js'
 

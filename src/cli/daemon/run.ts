@@ -8,7 +8,7 @@ import { ControlSocket } from './control-socket.js'
 import { Daemon } from './daemon.js'
 import { DirectoryWatcher } from './directory-watcher.js'
 import { Heartbeat } from './heartbeat.js'
-import { daemonSource } from './status.js'
+import { daemonSource } from './status-source.js'
 
 /** Why the daemon ends: a signal, or its child did. */
 type Ending = { readonly signal: NodeJS.Signals } | { readonly childStatus: number }

@@ -1,7 +1,7 @@
 import { LitestreamError } from '../../errors.js'
 import { ByteReader } from '../../ltx/byte-reader.js'
-import { native } from '../../native.js'
-import { XXH32_STATE_SIZE } from './native-lz4-frame.js'
+import { native } from '../../native/addon.js'
+import { XXH32_STATE_SIZE } from '../../native/lz4-frame.js'
 
 // https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md
 const MAGIC = 0x184d2204

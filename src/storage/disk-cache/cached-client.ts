@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { LRUCache } from 'lru-cache'
 import { relativeName } from '../keys.js'
+import { isListed } from '../object-identity.js'
 import { resolveRange } from '../range.js'
 import type {
   ByteRange,
@@ -16,7 +17,6 @@ import type {
   TaggedObject,
   WriteOptions,
 } from '../replica-client.js'
-import { isListed } from '../same-file.js'
 import { makeRoom } from './eviction.js'
 import { BLOCK_SIZE, SEGMENT_BLOCKS, Segment } from './segment.js'
 

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import { native } from '../../native.js'
+import { native } from '../../native/addon.js'
 
 /** Bytes of one block, the unit that is present or not. */
 export const BLOCK_SIZE = 16 * 1024

@@ -10,6 +10,7 @@ import { type Ownership, ownershipLike } from '../../fs/owner.js'
 import { parseFileName } from '../../ltx/file-name.js'
 import { abortError, throwIfAborted } from '../../util/abort.js'
 import { compareFiles, levelDirectory, relativeName } from '../keys.js'
+import { checkSameFile } from '../object-identity.js'
 import { OperationCounters } from '../operation-counters.js'
 import { resolveRange } from '../range.js'
 import type {
@@ -27,7 +28,6 @@ import type {
   TaggedObject,
   WriteOptions,
 } from '../replica-client.js'
-import { checkSameFile } from '../same-file.js'
 import { FileLegacyObjects } from './legacy-objects.js'
 import { TaggedObjects } from './tagged-objects.js'
 import { watchDirectory } from './watch-directory.js'

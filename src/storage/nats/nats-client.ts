@@ -2,6 +2,7 @@ import { LitestreamError } from '../../errors.js'
 import { throwIfAborted } from '../../util/abort.js'
 import { runAll } from '../../util/run-all.js'
 import { relativeName } from '../keys.js'
+import { checkSameFile } from '../object-identity.js'
 import type {
   ByteRange,
   ListOptions,
@@ -16,7 +17,6 @@ import type {
   TaggedObject,
   WriteOptions,
 } from '../replica-client.js'
-import { checkSameFile } from '../same-file.js'
 import { ABANDONED_AFTER, sweepAbandonedChunks } from './abandoned-chunks.js'
 import { openBucket } from './bucket.js'
 import { ChunkIndexes } from './chunk-index.js'

@@ -1,6 +1,6 @@
 import type { _Object } from '@aws-sdk/client-s3'
+import { type FoundFile, isListed, isSameFile, replacedError } from '../object-identity.js'
 import type { LtxFileInfo, LtxFileRef } from '../replica-client.js'
-import { type FoundFile, isListed, isSameFile, replacedError } from '../same-file.js'
 import type { Subject } from './requests.js'
 
 /** What a listing tells of an object. */

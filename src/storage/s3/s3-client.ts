@@ -1,6 +1,7 @@
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { parseFileName } from '../../ltx/file-name.js'
 import { firstName, parseS3Key, s3Key, s3LevelPrefix } from '../keys.js'
+import { isListed } from '../object-identity.js'
 import { OperationCounters } from '../operation-counters.js'
 import { rangeError } from '../range.js'
 import type {
@@ -19,7 +20,6 @@ import type {
   WriteOptions,
 } from '../replica-client.js'
 import { DEFAULT_POLICY, type RequestPolicy } from '../request-policy.js'
-import { isListed } from '../same-file.js'
 import {
   DeleteObjectCommand,
   DeleteObjectsCommand,

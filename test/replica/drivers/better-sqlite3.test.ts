@@ -1,6 +1,6 @@
 import { after } from 'node:test'
 import Database from 'better-sqlite3'
-import { registerDrivers } from '../../../src/replica/drivers.js'
+import { registerDrivers } from '../../../src/replica/handle/drivers.js'
 import { driverCases } from './cases.js'
 import { makeFixture } from './fixture.js'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import path from 'node:path'
 import { test } from 'node:test'
-import { openReplica } from '../../../src/replica/open-replica.js'
+import { openReplica } from '../../../src/replica/handle/open-replica.js'
 import type { Fixture } from './fixture.js'
 
 /** A connection, whichever driver is under it. */

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { after } from 'node:test'
-import { registerDrivers } from '../../../src/replica/drivers.js'
+import { registerDrivers } from '../../../src/replica/handle/drivers.js'
 import { driverCases } from './cases.js'
 import type { Fixture } from './fixture.js'
 

@@ -1,0 +1,175 @@
+#include "ltx/frame_merger.h"
+
+#include <cstring>
+
+namespace litestream {
+namespace {
+
+size_t PutUvarint(uint8_t* dst, uint64_t v) {
+  size_t n = 0;
+  for (; v >= 0x80; v >>= 7) dst[n++] = uint8_t(v) | 0x80;
+  dst[n++] = uint8_t(v);
+  return n;
+}
+
+size_t PutIndexEntry(uint8_t* dst, uint32_t pgno, uint64_t offset, uint64_t size) {
+  size_t n = PutUvarint(dst, pgno);
+  n += PutUvarint(dst + n, offset);
+  return n + PutUvarint(dst + n, size);
+}
+
+constexpr size_t kMaxIndexEntry = 5 + 10 + 5;
+
+}  // namespace
+
+FrameMerger::FrameMerger(uint32_t page_size, uint32_t commit, bool snapshot, uint64_t crc, uint64_t offset,
+                         std::vector<MergeInput> inputs)
+    : page_size_(page_size), commit_(commit), lock_pgno_(0x40000000u / page_size + 1), snapshot_(snapshot),
+      crc_(crc), offset_(offset), inputs_(std::move(inputs)), page_(page_size),
+      append_(kFrameHeaderSize + page_size) {}
+
+MergeStatus FrameMerger::Fail(size_t i, MergeFault fault) {
+  at_ = i;
+  fault_ = fault;
+  return status_ = MergeStatus::kFault;
+}
+
+bool FrameMerger::Peek(size_t i, const MergeBytes& bytes) {
+  MergeInput& in = inputs_[i];
+  if (in.done || in.pgno != 0) return true;
+  const uint8_t* src = bytes.data + bytes.used;
+  if (bytes.size - bytes.used < kPageHeaderSize) {
+    at_ = i;
+    status_ = MergeStatus::kNeedInput;
+    return false;
+  }
+  const uint32_t pgno = ReadU32(src);
+  uint32_t next = in.last_pgno + 1;
+  if (next == lock_pgno_) next++;
+  if (pgno == 0 && src[4] == 0 && src[5] == 0) {
+    if (in.snapshot && next <= in.commit) {
+      Fail(i, MergeFault::kMissing);
+      return false;
+    }
+    in.done = true;
+    return true;
+  }
+  const MergeFault fault = pgno == 0                        ? MergeFault::kBadHeader
+                           : pgno == lock_pgno_             ? MergeFault::kLockPage
+                           : pgno <= in.last_pgno           ? MergeFault::kOrder
+                           : pgno > in.commit               ? MergeFault::kBeyondCommit
+                           : in.snapshot && pgno != next    ? MergeFault::kMissing
+                                                            : MergeFault::kNone;
+  if (fault != MergeFault::kNone) {
+    Fail(i, fault);
+    return false;
+  }
+  in.pgno = pgno;
+  return true;
+}
+
+bool FrameMerger::Whole(size_t i, const MergeBytes& bytes) {
+  const uint8_t* src = bytes.data + bytes.used;
+  const size_t left = bytes.size - bytes.used;
+  FrameError error = FrameError::kNone;
+  const uint16_t flags = uint16_t((src[4] << 8) | src[5]);
+  if (flags == kFrameHasSize) {
+    if (left < kFrameHeaderSize) {
+      error = FrameError::kTruncated;
+    } else {
+      const uint64_t payload = ReadU32(src + kPageHeaderSize);
+      if (payload == 0 || kFrameHeaderSize + payload > MaxFrameSize(page_size_)) error = FrameError::kBadHeader;
+      else if (left < kFrameHeaderSize + payload) error = FrameError::kTruncated;
+    }
+  } else {
+    // The older form says its size only by being decoded.
+    uint32_t pgno = 0;
+    size_t used = 0;
+    error = DecodeFrame(src, left, false, page_size_, page_.data(), &pgno, &used);
+  }
+  if (error == FrameError::kNone) return true;
+  at_ = i;
+  if (error == FrameError::kTruncated) status_ = MergeStatus::kNeedInput;
+  else Fail(i, MergeFault(int(error)));
+  return false;
+}
+
+uint64_t FrameMerger::Sum(uint64_t crc, const uint8_t* frame, uint64_t own) const {
+  if (frame[5] & kFrameHasSize) return append_(crc, own);
+  return FrameCrc(crc, frame, page_.data(), page_size_);
+}
+
+void FrameMerger::Emit(uint32_t pgno, const uint8_t* frame, size_t size, uint64_t own, uint8_t* out, size_t* written) {
+  uint8_t* dst = out + *written;
+  if ((frame[5] & kFrameHasSize) == 0) {
+    // Frames without a size are read, never written.
+    size = encoder_.Encode(pgno, page_.data(), page_size_, dst);
+    crc_ = FrameCrc(crc_, dst, page_.data(), page_size_);
+  } else {
+    memcpy(dst, frame, size);
+    crc_ = append_(crc_, own);
+  }
+  uint8_t entry[kMaxIndexEntry];
+  const size_t n = PutIndexEntry(entry, pgno, offset_, size);
+  index_.insert(index_.end(), entry, entry + n);
+  offset_ += size;
+  *written += size;
+  last_pgno_ = pgno;
+  frames_++;
+}
+
+bool FrameMerger::Follows(uint32_t pgno) {
+  uint32_t next = last_pgno_ + 1;
+  if (next == lock_pgno_) next++;
+  if (next >= pgno) return true;
+  missing_ = next;
+  status_ = MergeStatus::kIncomplete;
+  return false;
+}
+
+MergeStatus FrameMerger::Step(std::vector<MergeBytes>& bytes, uint8_t* out, size_t room, size_t* written) {
+  *written = 0;
+  for (;;) {
+    uint32_t pgno = UINT32_MAX;
+    for (size_t i = 0; i < inputs_.size(); i++) {
+      if (!Peek(i, bytes[i])) return status_;
+      if (!inputs_[i].done && inputs_[i].pgno < pgno) pgno = inputs_[i].pgno;
+    }
+    const bool end = pgno == UINT32_MAX;
+    if (snapshot_ && !Follows(pgno <= commit_ ? pgno : commit_ + 1)) return status_;
+    if (end) return status_ = MergeStatus::kDone;
+    if (room - *written < MaxFrameSize(page_size_)) return status_ = MergeStatus::kOutputFull;
+    size_t newest = 0;
+    for (size_t i = 0; i < inputs_.size(); i++) {
+      if (inputs_[i].done || inputs_[i].pgno != pgno) continue;
+      if (!Whole(i, bytes[i])) return status_;
+      newest = i;
+    }
+    for (size_t i = 0; i < inputs_.size(); i++) {
+      MergeInput& in = inputs_[i];
+      if (in.done || in.pgno != pgno) continue;
+      MergeBytes& from = bytes[i];
+      const uint8_t* src = from.data + from.used;
+      uint32_t same = 0;
+      size_t used = 0;
+      const FrameError error =
+          DecodeFrame(src, from.size - from.used, false, page_size_, page_.data(), &same, &used);
+      if (error != FrameError::kNone) return Fail(i, MergeFault(int(error)));
+      const bool emit = i == newest && pgno <= commit_;
+      const uint64_t own = emit ? FrameCrc(0, src, page_.data(), page_size_) : 0;
+      in.crc = emit ? Sum(in.crc, src, own) : FrameCrc(in.crc, src, page_.data(), page_size_);
+      uint8_t entry[kMaxIndexEntry];
+      const size_t n = PutIndexEntry(entry, pgno, in.offset, used);
+      in.index_crc = Crc64(in.index_crc, entry, n);
+      in.index_size += n;
+      in.offset += used;
+      in.last_pgno = pgno;
+      in.pgno = 0;
+      in.frames++;
+      if (emit) Emit(pgno, src, used, own, out, written);
+      from.used += used;
+    }
+  }
+}
+
+}  // namespace litestream

@@ -1,0 +1,18 @@
+// Each subject of the addon adds its functions to the exports object; the typed view of all of them is src/native/addon.ts.
+#pragma once
+#include <napi.h>
+
+namespace litestream {
+void ExportLtxCodec(Napi::Env env, Napi::Object exports);
+void ExportPageIndex(Napi::Env env, Napi::Object exports);
+void ExportFrameMerger(Napi::Env env, Napi::Object exports);
+void ExportLz4Frame(Napi::Env env, Napi::Object exports);
+void ExportPageWriter(Napi::Env env, Napi::Object exports);
+void ExportWalScan(Napi::Env env, Napi::Object exports);
+void ExportHandle(Napi::Env env, Napi::Object exports);
+void ExportWorker(Napi::Env env, Napi::Object exports);
+void ExportViews(Napi::Env env, Napi::Object exports);
+void ExportPages(Napi::Env env, Napi::Object exports);
+void ExportHydration(Napi::Env env, Napi::Object exports);
+void ExportSourceDatabase(Napi::Env env, Napi::Object exports);
+}  // namespace litestream

@@ -1,0 +1,100 @@
+// What any thread's JavaScript may ask of a replica; the worker thread's part is worker_napi.cc. Typed in
+// src/native/replica.ts, where the arguments are checked.
+#include "replica/bridge.h"
+#include "napi/exports.h"
+
+namespace litestream {
+
+namespace {
+
+Napi::Value AcquireReplica(const Napi::CallbackInfo& info) {
+  bool created = false;
+  auto replica = Registry::Get().Acquire(info[0].As<Napi::String>().Utf8Value(), &created);
+  return Napi::Number::New(info.Env(), replica->id);
+}
+
+Napi::Value ReleaseReplica(const Napi::CallbackInfo& info) {
+  auto replica = Registry::Get().Find(info[0].As<Napi::Number>().Uint32Value());
+  return Napi::Boolean::New(info.Env(), replica && Registry::Get().Release(replica));
+}
+
+Napi::Value ReplicaInfo(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto replica = Registry::Get().Find(info[0].As<Napi::Number>().Uint32Value());
+  if (!replica) return env.Undefined();
+  Napi::Object result = Napi::Object::New(env);
+  auto counts = replica->Count();
+  result["key"] = replica->key;
+  result["state"] = int(replica->state.load());
+  result["contact"] = double(replica->contact.load());
+  result["error"] = replica->Error();
+  result["hits"] = double(counts.hits);
+  result["misses"] = double(counts.misses);
+  result["readers"] = double(counts.readers);
+  result["crossings"] = double(replica->crossings.load());
+  result["hydration"] = replica->hydration_permille.load() / 1000.0;
+  // A view may be retired at any time on the worker thread: what is shown of it is pinned like a reader's.
+  auto reader = replica->AddReader();
+  View* view = replica->ReadLock(reader.get());
+  if (view != nullptr) {
+    result["txid"] = double(view->txid);
+    result["timestamp"] = double(view->timestamp);
+    result["commit"] = view->commit;
+    result["pageSize"] = view->page_size();
+    result["cacheBytes"] = double(view->cache->allocated());
+  }
+  Napi::Object ahead = Napi::Object::New(info.Env());
+  for (uint8_t i = 0; i < kAheadKindCount; i++) {
+    Napi::Object kind = Napi::Object::New(info.Env());
+    kind["brought"] = double(replica->ahead[i].brought.load());
+    kind["used"] = double(replica->ahead[i].used.load());
+    kind["wasted"] = double(replica->ahead[i].wasted.load());
+    ahead[kAheadKinds[i]] = kind;
+  }
+  result["readAhead"] = ahead;
+  replica->ReadUnlock(reader.get());
+  replica->RemoveReader(reader);
+  return result;
+}
+
+Napi::Value LiveObjects(const Napi::CallbackInfo& info) {
+  Napi::Object result = Napi::Object::New(info.Env());
+  result["replicas"] = double(LiveCounts::replicas.load());
+  result["views"] = double(LiveCounts::views.load());
+  result["chunks"] = double(LiveCounts::chunks.load());
+  result["readers"] = double(LiveCounts::readers.load());
+  return result;
+}
+
+Napi::Value ExpectWorker(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), Bridge::Get().Expect()); }
+void UnexpectWorker(const Napi::CallbackInfo& info) { Bridge::Get().Unexpect(info[0].As<Napi::Number>().Uint32Value()); }
+Napi::Value WorkerEpoch(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), Bridge::Get().epoch()); }
+Napi::Value WorkerAlive(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), Bridge::Get().alive()); }
+Napi::Value OpenReplicas(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), double(Registry::Get().All().size()));
+}
+
+void TellWorker(const Napi::CallbackInfo& info) {
+  auto request = std::make_shared<Request>();
+  request->kind = RequestKind(info[0].As<Napi::Number>().Int32Value());
+  request->replica = Registry::Get().Find(info[1].As<Napi::Number>().Uint32Value());
+  request->text = info[2].As<Napi::String>().Utf8Value();
+  Bridge::Get().Tell(request);
+}
+
+}  // namespace
+
+void ExportHandle(Napi::Env env, Napi::Object exports) {
+  exports["acquireReplica"] = Napi::Function::New(env, AcquireReplica);
+  exports["releaseReplica"] = Napi::Function::New(env, ReleaseReplica);
+  exports["replicaInfo"] = Napi::Function::New(env, ReplicaInfo);
+  exports["liveObjects"] = Napi::Function::New(env, LiveObjects);
+  exports["expectWorker"] = Napi::Function::New(env, ExpectWorker);
+  exports["unexpectWorker"] = Napi::Function::New(env, UnexpectWorker);
+  exports["workerEpoch"] = Napi::Function::New(env, WorkerEpoch);
+  exports["workerAlive"] = Napi::Function::New(env, WorkerAlive);
+  exports["tellWorker"] = Napi::Function::New(env, TellWorker);
+  exports["openReplicas"] = Napi::Function::New(env, OpenReplicas);
+}
+
+}  // namespace litestream

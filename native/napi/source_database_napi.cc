@@ -1,0 +1,106 @@
+// What the primary needs to know of the database it replicates and cannot ask in SQL: bytes of the file, and the wal-index. Both go
+// through SQLite's own file handles, because a process that opens and closes the database or its -shm by itself drops every POSIX
+// lock that SQLite holds on them (https://www.sqlite.org/howtocorrupt.html, "close() on a separate descriptor").
+//
+// A connection is handed over in two steps on one thread: better-sqlite3 loads this addon as an extension with the entry point
+// `litestream_source_init`, then JavaScript calls takeSource(). The routine table is kept per connection, because a process can
+// hold more than one copy of SQLite.
+#include <cstring>
+#include <memory>
+
+#include "napi/exports.h"
+#include "sqlite3ext.h"
+
+namespace litestream {
+namespace {
+
+constexpr int kShmRegionSize = 32768;  // the unit in which SQLite maps the wal-index
+
+// Used on the connection's thread only. `db` is null once the connection is closed.
+struct Source {
+  const sqlite3_api_routines* api;
+  sqlite3* db;
+};
+using SourceRef = std::shared_ptr<Source>;
+
+// Between the two steps; on the thread that loads the extension.
+thread_local SourceRef loaded;
+
+sqlite3_file* MainFile(const Source& source) {
+  sqlite3_file* file = nullptr;
+  if (source.db != nullptr) source.api->file_control(source.db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  return file != nullptr && file->pMethods != nullptr ? file : nullptr;
+}
+
+// SQLite calls it when the connection closes (or the function below is replaced, which nothing does).
+void Closed(void* source) {
+  static_cast<SourceRef*>(source)->get()->db = nullptr;
+  delete static_cast<SourceRef*>(source);
+}
+
+void Nothing(sqlite3_context*, int, sqlite3_value**) {}
+
+// takeSource(): the connection that loaded the extension last on this thread; undefined if none did.
+Napi::Value TakeSource(const Napi::CallbackInfo& info) {
+  if (!loaded) return info.Env().Undefined();
+  auto* source = new SourceRef(std::move(loaded));
+  loaded.reset();
+  return Napi::External<SourceRef>::New(info.Env(), source, [](Napi::Env, SourceRef* ref) { delete ref; });
+}
+
+// sourceWalIndex(source, out): copies the start of the wal-index into `out`; false while the connection has none. A writer of
+// another process may tear the copy: both header copies in it must be compared.
+Napi::Value WalIndex(const Napi::CallbackInfo& info) {
+  const Source& source = **info[0].As<Napi::External<SourceRef>>().Data();
+  auto out = info[1].As<Napi::Uint8Array>();
+  sqlite3_file* file = MainFile(source);
+  volatile void* region = nullptr;
+  if (file == nullptr || file->pMethods->iVersion < 2 ||
+      file->pMethods->xShmMap(file, 0, kShmRegionSize, 0, &region) != SQLITE_OK || region == nullptr) {
+    return Napi::Boolean::New(info.Env(), false);
+  }
+  file->pMethods->xShmBarrier(file);
+  memcpy(out.Data(), const_cast<const void*>(region), out.ByteLength());
+  file->pMethods->xShmBarrier(file);
+  return Napi::Boolean::New(info.Env(), true);
+}
+
+// sourceRead(source, offset, out): fills `out` from the database file, past its end with zeros. Returns an SQLite result code.
+Napi::Value Read(const Napi::CallbackInfo& info) {
+  const Source& source = **info[0].As<Napi::External<SourceRef>>().Data();
+  auto out = info[2].As<Napi::Uint8Array>();
+  sqlite3_file* file = MainFile(source);
+  if (file == nullptr) return Napi::Number::New(info.Env(), SQLITE_MISUSE);
+  const sqlite3_int64 offset = info[1].As<Napi::Number>().Int64Value();
+  const int rc = file->pMethods->xRead(file, out.Data(), int(out.ByteLength()), offset);
+  return Napi::Number::New(info.Env(), rc == SQLITE_IOERR_SHORT_READ ? SQLITE_OK : rc);
+}
+
+}  // namespace
+
+void ExportSourceDatabase(Napi::Env env, Napi::Object exports) {
+  exports.Set("takeSource", Napi::Function::New(env, TakeSource));
+  exports.Set("sourceWalIndex", Napi::Function::New(env, WalIndex));
+  exports.Set("sourceRead", Napi::Function::New(env, Read));
+}
+
+}  // namespace litestream
+
+#ifdef _WIN32
+#define LITESTREAM_ENTRY_POINT extern "C" __declspec(dllexport)
+#else
+#define LITESTREAM_ENTRY_POINT extern "C" __attribute__((visibility("default")))
+#endif
+
+// Also sees to it that the -wal outlives the connection as it is: what is in it proves, after a restart, that nothing was missed.
+LITESTREAM_ENTRY_POINT int litestream_source_init(sqlite3* db, char**, const sqlite3_api_routines* api) {
+  using namespace litestream;
+  int on = 1;
+  int rc = api->file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
+  if (rc == SQLITE_OK) rc = api->db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  if (rc != SQLITE_OK) return rc;
+  loaded = std::make_shared<Source>(Source{api, db});
+  // The function exists for its destructor alone, which tells when the connection closes.
+  return api->create_function_v2(db, "litestream_source", 0, SQLITE_UTF8, new SourceRef(loaded), Nothing, nullptr, nullptr,
+                                 Closed);
+}

@@ -1,0 +1,130 @@
+#include "replica/background_thread.h"
+
+#include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <vector>
+
+#ifdef __APPLE__
+#include <pthread/qos.h>
+#endif
+
+namespace litestream {
+
+namespace {
+
+// Of the calling thread only. Raising a nice value needs no privilege; where there is no such thing the thread is one as any other.
+void LowerPriority() {
+#if defined(__linux__)
+  constexpr int kNicer = 10;
+  pthread_setname_np(pthread_self(), "ls-background");
+  setpriority(PRIO_PROCESS, 0, std::min(19, getpriority(PRIO_PROCESS, 0) + kNicer));
+#elif defined(__APPLE__)
+  pthread_setname_np("ls-background");
+  pthread_set_qos_class_self_np(QOS_CLASS_UTILITY, 0);
+#endif
+}
+
+// All methods but Main are the environment's thread's. `mutex_` guards the jobs.
+class BackgroundThread {
+ public:
+  static BackgroundThread* Start(Napi::Env env, int* error_number) {
+    std::unique_ptr<BackgroundThread> made(new BackgroundThread(env));
+    *error_number = pthread_create(&made->thread_, nullptr, Main, made.get());
+    made->begun_ = *error_number == 0;
+    return made->begun_ ? made.release() : nullptr;
+  }
+
+  ~BackgroundThread() {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      stopping_.store(true);
+    }
+    wake_.notify_one();
+    if (begun_) pthread_join(thread_, nullptr);
+    done_wake_.Abort();
+  }
+
+  void Add(Napi::Env env, std::unique_ptr<BackgroundJob> job) {
+    // As long as a job is under way, the event loop does not end.
+    if (unsettled_++ == 0) done_wake_.Ref(env);
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      waiting_.push_back(std::move(job));
+    }
+    wake_.notify_one();
+  }
+
+ private:
+  // The event loop's way to the jobs that are done. Called without an environment when that goes: the jobs go with the thread then.
+  static void OnDone(Napi::Env env, Napi::Function, BackgroundThread* self, void*) {
+    if (env == nullptr) return;
+    std::vector<std::unique_ptr<BackgroundJob>> done;
+    {
+      std::lock_guard<std::mutex> lock(self->mutex_);
+      done.swap(self->done_);
+    }
+    self->unsettled_ -= done.size();
+    if (!done.empty() && self->unsettled_ == 0) self->done_wake_.Unref(env);
+    for (auto& job : done) job->Settle(env);
+  }
+  using Wake = Napi::TypedThreadSafeFunction<BackgroundThread, void, OnDone>;
+
+  explicit BackgroundThread(Napi::Env env) : done_wake_(Wake::New(env, "litestream background", 0, 1, this)) {
+    done_wake_.Unref(env);
+  }
+
+  static void* Main(void* argument) {
+    auto* self = static_cast<BackgroundThread*>(argument);
+    LowerPriority();
+    std::unique_lock<std::mutex> lock(self->mutex_);
+    for (;;) {
+      self->wake_.wait(lock, [&] { return self->stopping_.load() || !self->waiting_.empty(); });
+      if (self->stopping_.load()) return nullptr;
+      std::unique_ptr<BackgroundJob> job = std::move(self->waiting_.front());
+      self->waiting_.pop_front();
+      lock.unlock();
+      job->Run(self->stopping_);
+      lock.lock();
+      self->done_.push_back(std::move(job));
+      self->done_wake_.NonBlockingCall();
+    }
+  }
+
+  Wake done_wake_;
+  pthread_t thread_{};
+  bool begun_ = false;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::atomic<bool> stopping_{false};
+  std::deque<std::unique_ptr<BackgroundJob>> waiting_;
+  std::vector<std::unique_ptr<BackgroundJob>> done_;
+  size_t unsettled_ = 0;  // the environment's thread's
+};
+
+// Of the environment that runs on this thread.
+thread_local BackgroundThread* t_background = nullptr;
+
+}  // namespace
+
+int RunInBackground(Napi::Env env, std::unique_ptr<BackgroundJob>& job) {
+  if (t_background == nullptr) {
+    int error = 0;
+    t_background = BackgroundThread::Start(env, &error);
+    if (t_background == nullptr) return error;
+    // Runs before what the thread-safe function, made earlier, has registered: nobody wakes that any more.
+    env.AddCleanupHook([] {
+      delete t_background;
+      t_background = nullptr;
+    });
+  }
+  t_background->Add(env, std::move(job));
+  return 0;
+}
+
+}  // namespace litestream

@@ -1,0 +1,268 @@
+#include "vfs/replica_file.h"
+
+#include <cstring>
+
+#include "replica/btree.h"
+#include "ltx/ltx_codec.h"
+
+namespace litestream {
+
+namespace {
+
+constexpr int64_t kOpenTimeoutMs = 3600 * 1000;  // the worker ends an open by its own, shorter limit
+constexpr uint64_t kLockByte = 0x40000000;
+
+ReplicaFile* Self(sqlite3_file* file) { return reinterpret_cast<ReplicaFile*>(file); }
+
+// Why a read of this connection fails with `rc`. Kept by the connection as well: the replica's own state is another with the next
+// poll, and the question for the reason may come after that.
+int Fail(ReplicaFile* file, int rc, const std::string& code, const std::string& message) {
+  *file->error = code + ": " + message;
+  ReplicaOf(file).SetError(code, message);
+  LS_API(file->copy, log)(rc, "litestream: %s", file->error->c_str());
+  return rc;
+}
+
+// SQLite must see a rollback-journal database (bytes 18, 19), a change counter that stands for the view (24..27, and 92..95 alike,
+// or it would distrust the page count at 28..31), and that page count equal to the view's. It keeps a parsed schema for as long as
+// the schema cookie (40..43) is the same, so the cookie is shifted where an equal one may stand for another schema.
+void PatchHeader(const View* view, uint32_t offset, uint8_t* dst, uint32_t size) {
+  auto put = [&](uint32_t at, const uint8_t* bytes, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+      if (at + i >= offset && at + i < offset + size) dst[at + i - offset] = bytes[i];
+    }
+  };
+  const uint8_t rollback[2] = {1, 1};
+  uint8_t counter[4], commit[4];
+  WriteU32(counter, view->counter);
+  WriteU32(commit, view->commit);
+  put(18, rollback, 2);
+  put(24, counter, 4);
+  put(28, commit, 4);
+  put(92, counter, 4);
+  // SQLite reads 24..39 to compare counters, or all of the page.
+  if (view->cookie_shift != 0 && offset <= 40 && offset + size >= 44) {
+    WriteU32(dst + 40 - offset, ReadU32(dst + 40 - offset) + view->cookie_shift);
+  }
+}
+
+int ReadMiss(ReplicaFile* file, const View* view, uint32_t pgno, uint32_t offset, uint8_t* dst, uint32_t size) {
+  Replica& replica = ReplicaOf(file);
+  Reader& reader = **file->reader;
+  reader.misses.store(reader.misses.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  auto request = std::make_shared<Request>();
+  request->kind = RequestKind::kPage;
+  request->replica = *file->replica;
+  request->reader = *file->reader;
+  request->view = view->id;
+  request->pgno = pgno;
+  request->index_leaf = reader.index_leaf;
+  request->dst = dst;
+  request->dst_offset = offset;
+  request->dst_size = size;
+  switch (Bridge::Get().Ask(request, replica.read_timeout.load(std::memory_order_relaxed), Interrupted(file))) {
+    case Outcome::kOk:
+      return SQLITE_OK;
+    case Outcome::kInterrupted:
+      return SQLITE_INTERRUPT;
+    case Outcome::kFailed:
+      return Fail(file, SQLITE_IOERR_READ, request->code, request->message);
+    case Outcome::kTimeout:
+      return Fail(file, SQLITE_IOERR_READ, "PAGE_TIMEOUT", "page " + std::to_string(pgno) + " did not arrive in time");
+    case Outcome::kWorkerGone:
+      return Fail(file, SQLITE_IOERR_READ, "WORKER_EXITED",
+                  "the replica worker exited while page " + std::to_string(pgno) + " was awaited");
+    case Outcome::kWorkerThread:
+      return Fail(file, SQLITE_IOERR_READ, "WORKER_THREAD_READ", "a replica cannot be read on the replica worker's own thread");
+  }
+  return SQLITE_IOERR_READ;
+}
+
+// The reader has come to a page at which the worker wants to fetch the next ones. Nobody waits for that.
+void TellAhead(ReplicaFile* file, const View* view) {
+  auto request = std::make_shared<Request>();
+  request->kind = RequestKind::kAhead;
+  request->replica = *file->replica;
+  request->reader = *file->reader;
+  request->view = view->id;
+  request->pgno = (*file->reader)->triggered;
+  (*file->reader)->triggered = 0;
+  Bridge::Get().Tell(request);
+}
+
+int Close(sqlite3_file* base) {
+  ReplicaFile* file = Self(base);
+  Replica& replica = ReplicaOf(file);
+  replica.ReadUnlock(file->reader->get());
+  (*file->reader)->travelled.store(nullptr);
+  replica.RemoveReader(*file->reader);
+  Registry::Get().Release(*file->replica);
+  delete file->error;
+  delete file->reader;
+  delete file->replica;
+  file->base.pMethods = nullptr;
+  return SQLITE_OK;
+}
+
+int Read(sqlite3_file* base, void* buffer, int amount, sqlite3_int64 at) {
+  ReplicaFile* file = Self(base);
+  Replica& replica = ReplicaOf(file);
+  const View* view = file->view;
+  bool pinned_here = false;
+  if (view == nullptr) {
+    // SQLite reads the header once before its first lock.
+    view = replica.ReadLock(file->reader->get());
+    pinned_here = true;
+  }
+  int rc = SQLITE_OK;
+  uint8_t* dst = static_cast<uint8_t*>(buffer);
+  const uint32_t page_size = view->page_size();
+  uint64_t offset = uint64_t(at);
+  uint32_t left = uint32_t(amount);
+  while (left > 0) {
+    uint64_t index = offset / page_size;
+    uint32_t within = uint32_t(offset % page_size);
+    uint32_t size = page_size - within < left ? page_size - within : left;
+    if (index >= view->commit) {
+      memset(dst, 0, left);
+      rc = SQLITE_IOERR_SHORT_READ;
+      break;
+    }
+    uint32_t pgno = uint32_t(index) + 1;
+    if (pgno == kLockByte / page_size + 1) {
+      memset(dst, 0, size);  // never stored, always zeros
+    } else if (!replica.ReadResident(file->reader->get(), view, pgno, within, dst, size)) {
+      rc = ReadMiss(file, view, pgno, within, dst, size);
+      if (rc != SQLITE_OK) break;
+    }
+    if (size == page_size && dst[0] == kIndexLeaf) (*file->reader)->index_leaf = pgno;
+    if ((*file->reader)->triggered != 0) TellAhead(file, view);
+    if (pgno == 1 && within < 100) PatchHeader(view, within, dst, size);
+    dst += size;
+    offset += size;
+    left -= size;
+  }
+  if (pinned_here) replica.ReadUnlock(file->reader->get());
+  return rc;
+}
+
+int Write(sqlite3_file*, const void*, int, sqlite3_int64) { return SQLITE_READONLY; }
+int Truncate(sqlite3_file*, sqlite3_int64) { return SQLITE_READONLY; }
+int Sync(sqlite3_file*, int) { return SQLITE_OK; }
+
+int FileSize(sqlite3_file* base, sqlite3_int64* size) {
+  PinnedView view = ViewOf(Self(base));
+  *size = sqlite3_int64(view->commit) * view->page_size();
+  return SQLITE_OK;
+}
+
+int Lock(sqlite3_file* base, int level) {
+  ReplicaFile* file = Self(base);
+  if (level > SQLITE_LOCK_SHARED) return SQLITE_READONLY;
+  if (file->lock >= level) return SQLITE_OK;
+  Replica& replica = ReplicaOf(file);
+  int64_t max_stale = replica.max_stale.load(std::memory_order_relaxed);
+  // Looked at here and not only by the worker: a poll that never ends must not keep a stale view readable.
+  int64_t age = max_stale == INT64_MAX ? 0 : NowMs() - replica.contact.load(std::memory_order_relaxed);
+  if (age > max_stale) {
+    return Fail(file, SQLITE_IOERR_LOCK, "REPLICA_STALE",
+                "the store was last seen " + std::to_string(age) + " ms ago, max_stale is " + std::to_string(max_stale) + " ms");
+  }
+  file->error->clear();
+  file->view = replica.ReadLock(file->reader->get());
+  file->lock = level;
+  return SQLITE_OK;
+}
+
+int Unlock(sqlite3_file* base, int level) {
+  ReplicaFile* file = Self(base);
+  if (level == SQLITE_LOCK_NONE && file->lock != SQLITE_LOCK_NONE) {
+    ReplicaOf(file).ReadUnlock(file->reader->get());
+    file->view = nullptr;
+  }
+  if (level < file->lock) file->lock = level;
+  return SQLITE_OK;
+}
+
+int CheckReservedLock(sqlite3_file*, int* result) {
+  *result = 0;
+  return SQLITE_OK;
+}
+
+int FileControl(sqlite3_file* base, int op, void* argument) {
+  ReplicaFile* file = Self(base);
+  switch (op) {
+    case SQLITE_FCNTL_PDB:
+      file->db = *static_cast<sqlite3**>(argument);
+      return RegisterSqlFunctions(file->copy, file->db);
+    case SQLITE_FCNTL_PRAGMA:
+      return Pragma(file, static_cast<char**>(argument));
+    case SQLITE_FCNTL_VFSNAME:
+      *static_cast<char**>(argument) = LS_API(file->copy, mprintf)("litestream");
+      return SQLITE_OK;
+    default:
+      return SQLITE_NOTFOUND;
+  }
+}
+
+int SectorSize(sqlite3_file*) { return 4096; }
+int DeviceCharacteristics(sqlite3_file*) { return SQLITE_IOCAP_POWERSAFE_OVERWRITE | SQLITE_IOCAP_UNDELETABLE_WHEN_OPEN; }
+
+// Version 1: no shared memory (so no WAL) and no xFetch.
+const sqlite3_io_methods kMethods = {
+    1,    Close, Read, Write, Truncate, Sync, FileSize, Lock, Unlock, CheckReservedLock, FileControl, SectorSize,
+    DeviceCharacteristics, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
+};
+
+}  // namespace
+
+bool IsReplicaFile(const sqlite3_file* file) { return file != nullptr && file->pMethods == &kMethods; }
+
+int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, const std::string& at, sqlite3_file* base,
+                    int* out_flags) {
+  ReplicaFile* file = Self(base);
+  memset(file, 0, sizeof *file);  // pMethods stays null on failure, so that SQLite closes nothing
+  std::shared_ptr<Replica> replica;
+  const std::string by_id = "replica_id=";
+  if (key.rfind(by_id, 0) == 0) {
+    replica = Registry::Get().Reference(uint32_t(strtoul(key.c_str() + by_id.size(), nullptr, 10)));
+    if (!replica) {
+      LS_API(copy, log)(SQLITE_CANTOPEN, "litestream: no open replica has %s", key.c_str());
+      return SQLITE_CANTOPEN;
+    }
+  } else {
+    bool created;
+    replica = Registry::Get().Acquire(key, &created);
+  }
+  if (replica->current.load() == nullptr || replica->state.load() == ReplicaState::kOrphaned) {
+    auto request = std::make_shared<Request>();
+    request->kind = RequestKind::kOpen;
+    request->replica = replica;
+    request->text = replica->key;
+    Outcome outcome = Bridge::Get().Ask(request, kOpenTimeoutMs);
+    if (outcome != Outcome::kOk || replica->current.load() == nullptr) {
+      const char* why = outcome == Outcome::kWorkerThread ? "a replica cannot be opened on the replica worker's own thread"
+                        : outcome == Outcome::kFailed     ? request->message.c_str()
+                                                          : "the replica worker is not running (was the package loaded?)";
+      LS_API(copy, log)(SQLITE_CANTOPEN, "litestream: %s", why);
+      Registry::Get().Release(replica);
+      return SQLITE_CANTOPEN;
+    }
+  }
+  file->copy = copy;
+  file->error = new std::string();
+  file->reader = new std::shared_ptr<Reader>(replica->AddReader());
+  file->replica = new std::shared_ptr<Replica>(std::move(replica));
+  file->base.pMethods = &kMethods;
+  std::string error;
+  if (!at.empty() && Travel(file, at, &error) != SQLITE_OK) {
+    LS_API(copy, log)(SQLITE_CANTOPEN, "litestream: %s", error.c_str());
+    ReplicaOf(file).SetError("TXID_NOT_AVAILABLE", error);
+    Close(base);
+    return SQLITE_CANTOPEN;
+  }
+  if (out_flags != nullptr) *out_flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB;
+  return SQLITE_OK;
+}
+
+}  // namespace litestream

@@ -1,0 +1,47 @@
+// A replica as an sqlite3_file. One connection uses it, one thread at a time (SQLite's own rule).
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "replica/bridge.h"
+#include "vfs/sqlite_copy.h"
+
+namespace litestream {
+
+struct ReplicaFile {
+  sqlite3_file base;  // must be first: SQLite sees only this
+  const SqliteCopy* copy;
+  std::shared_ptr<Replica>* replica;  // pointers, because SQLite hands raw memory
+  std::shared_ptr<Reader>* reader;
+  std::string* error;  // why the last read failed; empty again once a transaction has begun
+  sqlite3* db;
+  View* view;  // pinned while lock >= SHARED
+  int lock;
+};
+
+// Opens the replica that `key` describes (lines of name=value, sorted; replica_id=N names one that is open already), at the TXID
+// or time `at` unless that is empty.
+int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, const std::string& at, sqlite3_file* file, int* out_flags);
+bool IsReplicaFile(const sqlite3_file* file);
+
+// What the SQL functions and PRAGMAs of a connection tell. Travel gives a result code; a failed one leaves the view as it was.
+std::string TxidText(const ReplicaFile* file);
+std::string TimeText(const ReplicaFile* file);
+std::string ErrorText(const ReplicaFile* file);
+int64_t LagSeconds(const ReplicaFile* file);
+std::string StatsJson(const ReplicaFile* file);
+int Travel(ReplicaFile* file, const std::string& target, std::string* error);
+// SQLITE_FCNTL_PRAGMA: [0] the answer or the error, [1] name, [2] value or null.
+int Pragma(ReplicaFile* file, char** arguments);
+
+// --- shared by the files that work on a ReplicaFile ---
+
+inline Replica& ReplicaOf(const ReplicaFile* file) { return **file->replica; }
+inline PinnedView ViewOf(const ReplicaFile* file) { return PinnedView(&ReplicaOf(file), file->reader->get(), file->view); }
+// Milliseconds since the epoch.
+int64_t NowMs();
+// sqlite3_interrupt() ends a wait where this copy of SQLite tells of it.
+std::function<bool()> Interrupted(const ReplicaFile* file);
+
+}  // namespace litestream

@@ -1,0 +1,289 @@
+// The two VFS objects of a copy of SQLite. Both hand everything that is not a replica to the VFS that was default before, with the
+// arguments as they came.
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <mutex>
+
+#include "vfs/replica_file.h"
+
+namespace litestream {
+
+namespace {
+
+// What xFullPathname puts before the name of a replica, so that its journals can be told from real files.
+const char kMark[] = "litestream:";
+
+SqliteCopy* CopyOf(sqlite3_vfs* vfs) { return static_cast<SqliteCopy*>(vfs->pAppData); }
+sqlite3_vfs* Original(sqlite3_vfs* vfs) { return CopyOf(vfs)->original; }
+
+bool StartsWith(const char* text, const char* prefix) { return strncmp(text, prefix, strlen(prefix)) == 0; }
+
+bool IsOurParameter(const std::string& name) {
+  // `at` is the connection's: the replica is the same for all.
+  static const char* const others[] = {"vfs", "mode", "cache", "immutable", "psow", "nolock", "modeof", "at"};
+  for (const char* other : others) {
+    if (name == other) return false;
+  }
+  return !name.empty();
+}
+
+// What the environment says for a parameter that the URI leaves out: LITESTREAM_ and its name in capitals. As in
+// src/replica/options.ts, so that a handle and a plain URI of the same replica meet under one key.
+void AddEnvironment(std::map<std::string, std::string>* parameters) {
+  for (const char* name : {"replica_url", "poll_interval", "cache_size", "hydration_enabled", "hydration_path", "open_timeout",
+                           "read_timeout", "max_stale", "concurrency", "read_ahead", "disk_cache",
+                           "disk_cache_size", "hedge", "idle_poll_interval"}) {
+    if (parameters->count(name)) continue;
+    if (strcmp(name, "hydration_path") == 0 && !parameters->count("hydration_enabled")) continue;
+    std::string variable = "LITESTREAM_";
+    for (const char* c = name; *c != 0; c++) variable += char(*c == '_' ? '_' : *c - 'a' + 'A');
+    const char* value = getenv(variable.c_str());
+    if (value != nullptr && *value != 0) (*parameters)[name] = value;
+  }
+}
+
+std::string Key(std::map<std::string, std::string> parameters) {
+  auto by_id = parameters.find("replica_id");
+  if (by_id != parameters.end()) return "replica_id=" + by_id->second;
+  AddEnvironment(&parameters);
+  std::string key;
+  for (auto& entry : parameters) {
+    if (!IsOurParameter(entry.first)) continue;
+    if (!key.empty()) key += '\n';
+    key += entry.first + '=' + entry.second;
+  }
+  return key;
+}
+
+std::string At(const std::map<std::string, std::string>& parameters) {
+  auto at = parameters.find("at");
+  return at == parameters.end() ? "" : at->second;
+}
+
+std::string Decode(const char* from, const char* to) {
+  std::string text;
+  auto hex = [](char c) { return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1; };
+  for (; from < to; from++) {
+    if (*from == '%' && to - from > 2 && hex(from[1]) >= 0 && hex(from[2]) >= 0) {
+      text += char(hex(from[1]) * 16 + hex(from[2]));
+      from += 2;
+    } else {
+      text += *from;
+    }
+  }
+  return text;
+}
+
+// SQLite takes no locks on what is immutable, or shall not be locked: a read would have no view that stays the same under it. True
+// if that is asked for; why the connection is refused goes where a person sees it, by a warning of the worker.
+bool RefuseUnlocked(const SqliteCopy* copy, const std::map<std::string, std::string>& parameters) {
+  for (const char* name : {"immutable", "nolock"}) {
+    auto found = parameters.find(name);
+    if (found == parameters.end()) continue;
+    const std::string& value = found->second;
+    if (value.empty() || value == "0" || value == "no" || value == "off" || value == "false") continue;
+    LS_API(copy, log)(SQLITE_CANTOPEN, "litestream: %s=%s is not for replicas", name, value.c_str());
+    auto request = std::make_shared<Request>();
+    request->kind = RequestKind::kOpen;
+    request->text = name + ("=" + value);
+    Bridge::Get().Tell(request);
+    return true;
+  }
+  return false;
+}
+
+// The parameters of a URI that came as a plain file name.
+std::map<std::string, std::string> ParseUri(const char* uri) {
+  std::map<std::string, std::string> parameters;
+  const char* p = strchr(uri, '?');
+  while (p != nullptr && *p != 0 && *p != '#') {
+    p++;
+    const char* end = p + strcspn(p, "&#");
+    const char* equals = static_cast<const char*>(memchr(p, '=', size_t(end - p)));
+    if (equals == nullptr) equals = end;
+    parameters[Decode(p, equals)] = equals < end ? Decode(equals + 1, end) : "";
+    p = end;
+  }
+  return parameters;
+}
+
+// A plain name that is literally file:…?…vfs=litestream… (or a journal name made from one, which only adds to its end).
+bool IsReplicaUri(const char* name) {
+  if (name == nullptr || !StartsWith(name, "file:")) return false;
+  for (const char* p = strchr(name, '?'); p != nullptr; p = strchr(p + 1, '&')) {
+    if (StartsWith(p + 1, "vfs=litestream") && (p[15] == 0 || p[15] == '&' || p[15] == '#' || p[15] == '-')) return true;
+  }
+  return false;
+}
+
+// --- by_uri: SQLite has parsed the URI and hands its parameters over ---
+
+bool HasReplicaParameters(sqlite3_vfs* vfs, const char* name) {
+  if (name == nullptr) return false;
+  for (const char* key : {"vfs", "replica_url", "replica_id"}) {
+    const char* value = LS_API(CopyOf(vfs), uri_parameter)(name, key);
+    if (value != nullptr && *value != 0) return true;
+  }
+  return false;
+}
+
+int OpenByUri(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
+  if (!(flags & SQLITE_OPEN_MAIN_DB) || name == nullptr || !StartsWith(name, kMark)) {
+    return Original(vfs)->xOpen(Original(vfs), name, file, flags, out_flags);
+  }
+  std::map<std::string, std::string> parameters;
+  for (int i = 0;; i++) {
+    const char* key = LS_API(CopyOf(vfs), uri_key)(name, i);
+    if (key == nullptr) break;
+    const char* value = LS_API(CopyOf(vfs), uri_parameter)(name, key);
+    parameters[key] = value == nullptr ? "" : value;
+  }
+  if (RefuseUnlocked(CopyOf(vfs), parameters)) return SQLITE_CANTOPEN;
+  return OpenReplicaFile(CopyOf(vfs), Key(parameters), At(parameters), file, out_flags);
+}
+
+int FullPathnameByUri(sqlite3_vfs* vfs, const char* name, int size, char* out) {
+  if (!HasReplicaParameters(vfs, name)) return Original(vfs)->xFullPathname(Original(vfs), name, size, out);
+  if (strlen(kMark) + strlen(name) + 1 > size_t(size)) return SQLITE_CANTOPEN;
+  strcpy(out, kMark);
+  strcat(out, name);
+  return SQLITE_OK;
+}
+
+int AccessByUri(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
+  if (name != nullptr && StartsWith(name, kMark)) {
+    *result = 0;  // a replica has no journal, no WAL
+    return SQLITE_OK;
+  }
+  return Original(vfs)->xAccess(Original(vfs), name, flags, result);
+}
+
+int DeleteByUri(sqlite3_vfs* vfs, const char* name, int sync_directory) {
+  if (name != nullptr && StartsWith(name, kMark)) return SQLITE_READONLY;
+  return Original(vfs)->xDelete(Original(vfs), name, sync_directory);
+}
+
+// --- by_name: the default VFS ---
+
+int OpenByName(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
+  if (!(flags & SQLITE_OPEN_MAIN_DB) || !IsReplicaUri(name)) {
+    return Original(vfs)->xOpen(Original(vfs), name, file, flags, out_flags);
+  }
+  auto parameters = ParseUri(name);
+  if (RefuseUnlocked(CopyOf(vfs), parameters)) return SQLITE_CANTOPEN;
+  return OpenReplicaFile(CopyOf(vfs), Key(parameters), At(parameters), file, out_flags);
+}
+
+int FullPathnameByName(sqlite3_vfs* vfs, const char* name, int size, char* out) {
+  if (!IsReplicaUri(name)) return Original(vfs)->xFullPathname(Original(vfs), name, size, out);
+  if (strlen(name) + 1 > size_t(size)) return SQLITE_CANTOPEN;
+  strcpy(out, name);
+  return SQLITE_OK;
+}
+
+int AccessByName(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
+  if (IsReplicaUri(name)) {
+    *result = 0;
+    return SQLITE_OK;
+  }
+  return Original(vfs)->xAccess(Original(vfs), name, flags, result);
+}
+
+int DeleteByName(sqlite3_vfs* vfs, const char* name, int sync_directory) {
+  if (IsReplicaUri(name)) return SQLITE_READONLY;
+  return Original(vfs)->xDelete(Original(vfs), name, sync_directory);
+}
+
+// --- both: handed on ---
+
+void* DlOpen(sqlite3_vfs* vfs, const char* name) { return Original(vfs)->xDlOpen(Original(vfs), name); }
+void DlError(sqlite3_vfs* vfs, int size, char* out) { Original(vfs)->xDlError(Original(vfs), size, out); }
+void (*DlSym(sqlite3_vfs* vfs, void* handle, const char* symbol))(void) {
+  return Original(vfs)->xDlSym(Original(vfs), handle, symbol);
+}
+void DlClose(sqlite3_vfs* vfs, void* handle) { Original(vfs)->xDlClose(Original(vfs), handle); }
+int Randomness(sqlite3_vfs* vfs, int size, char* out) { return Original(vfs)->xRandomness(Original(vfs), size, out); }
+int Sleep(sqlite3_vfs* vfs, int us) { return Original(vfs)->xSleep(Original(vfs), us); }
+int CurrentTime(sqlite3_vfs* vfs, double* out) { return Original(vfs)->xCurrentTime(Original(vfs), out); }
+int GetLastError(sqlite3_vfs* vfs, int size, char* out) { return Original(vfs)->xGetLastError(Original(vfs), size, out); }
+int CurrentTimeInt64(sqlite3_vfs* vfs, sqlite3_int64* out) { return Original(vfs)->xCurrentTimeInt64(Original(vfs), out); }
+int SetSystemCall(sqlite3_vfs* vfs, const char* name, sqlite3_syscall_ptr call) {
+  return Original(vfs)->xSetSystemCall(Original(vfs), name, call);
+}
+sqlite3_syscall_ptr GetSystemCall(sqlite3_vfs* vfs, const char* name) {
+  return Original(vfs)->xGetSystemCall(Original(vfs), name);
+}
+const char* NextSystemCall(sqlite3_vfs* vfs, const char* name) { return Original(vfs)->xNextSystemCall(Original(vfs), name); }
+
+void Fill(sqlite3_vfs* vfs, SqliteCopy* copy, const char* name) {
+  sqlite3_vfs* original = copy->original;
+  memset(vfs, 0, sizeof *vfs);
+  vfs->iVersion = original->iVersion < 3 ? original->iVersion : 3;
+  vfs->szOsFile = original->szOsFile > int(sizeof(ReplicaFile)) ? original->szOsFile : int(sizeof(ReplicaFile));
+  vfs->mxPathname = original->mxPathname > 4096 ? original->mxPathname : 4096;  // a replica's URL is a long name
+  vfs->zName = name;
+  vfs->pAppData = copy;
+  vfs->xDlOpen = DlOpen;
+  vfs->xDlError = DlError;
+  vfs->xDlSym = DlSym;
+  vfs->xDlClose = DlClose;
+  vfs->xRandomness = Randomness;
+  vfs->xSleep = Sleep;
+  vfs->xCurrentTime = CurrentTime;
+  vfs->xGetLastError = GetLastError;
+  if (vfs->iVersion >= 2) vfs->xCurrentTimeInt64 = CurrentTimeInt64;
+  if (vfs->iVersion >= 3) {
+    vfs->xSetSystemCall = SetSystemCall;
+    vfs->xGetSystemCall = GetSystemCall;
+    vfs->xNextSystemCall = NextSystemCall;
+  }
+}
+
+std::mutex g_register_mutex;  // guards the writing of g_copies
+const SqliteCopy* g_copies[kMaxSqliteCopies + 1] = {};
+
+}  // namespace
+
+const SqliteCopy* const* SqliteCopies() { return g_copies; }
+
+int RegisterVfs(const sqlite3_api_routines* api, std::string* error) {
+  std::lock_guard<std::mutex> lock(g_register_mutex);
+  if (api->libversion_number() < 3031000) {
+    *error = std::string("litestream needs SQLite 3.31.0 or newer, this is ") + api->libversion();
+    return SQLITE_ERROR;
+  }
+  sqlite3_vfs* registered = api->vfs_find("litestream");
+  size_t count = 0;
+  for (; g_copies[count] != nullptr; count++) {
+    if (registered == &g_copies[count]->by_uri) return SQLITE_OK;
+  }
+  if (registered != nullptr) {
+    *error = "another VFS is registered as \"litestream\" already; load only one of the two";
+    return SQLITE_ERROR;
+  }
+  if (count == kMaxSqliteCopies) {
+    *error = "litestream is loaded into too many copies of SQLite in one process";
+    return SQLITE_ERROR;
+  }
+  SqliteCopy* copy = new SqliteCopy();  // for the life of the process, as the registration is
+  copy->api = api;
+  copy->original = api->vfs_find(nullptr);
+  Fill(&copy->by_uri, copy, "litestream");
+  copy->by_uri.xOpen = OpenByUri;
+  copy->by_uri.xFullPathname = FullPathnameByUri;
+  copy->by_uri.xAccess = AccessByUri;
+  copy->by_uri.xDelete = DeleteByUri;
+  Fill(&copy->by_name, copy, "litestream-default");
+  copy->by_name.xOpen = OpenByName;
+  copy->by_name.xFullPathname = FullPathnameByName;
+  copy->by_name.xAccess = AccessByName;
+  copy->by_name.xDelete = DeleteByName;
+  g_copies[count] = copy;
+  int rc = api->vfs_register(&copy->by_uri, 0);
+  if (rc == SQLITE_OK) rc = api->vfs_register(&copy->by_name, 1);
+  if (rc != SQLITE_OK) *error = "SQLite refused to register the VFS";
+  return rc;
+}
+
+}  // namespace litestream

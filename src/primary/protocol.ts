@@ -1,0 +1,41 @@
+import type { SerializedError } from '../errors.js'
+import type { OpenReplicaClientOptions } from '../storage/open.js'
+import type { CheckpointMode, PrimaryEvents } from './events.js'
+import type { ReplicatorOptions } from './options.js'
+import type { ReplicatorStatus, SyncOptions, SyncResult } from './replicator-status.js'
+
+/** What the worker thread of a primary is started with. */
+export interface PrimaryWorkerData {
+  readonly path: string
+  readonly url: string
+  readonly storage: OpenReplicaClientOptions | undefined
+  readonly options: Partial<ReplicatorOptions>
+}
+
+/** What can be asked of it. */
+export interface PrimaryCalls {
+  sync(options: SyncOptions): Promise<SyncResult>
+  checkpoint(mode: CheckpointMode): Promise<PrimaryEvents['checkpoint']>
+  status(): Promise<ReplicatorStatus>
+  close(): Promise<void>
+}
+
+export interface CallMessage {
+  readonly id: number
+  readonly call: keyof PrimaryCalls
+  readonly argument: unknown
+}
+
+/** The id under which the worker answers that it is ready, or why it cannot be. */
+export const READY = 0
+
+export type WorkerMessage =
+  | { readonly kind: 'result'; readonly id: number; readonly value: unknown }
+  | { readonly kind: 'failure'; readonly id: number; readonly error: SerializedError }
+  /** An `error` event carries its error in `error`, in the form that survives the way between threads. */
+  | {
+      readonly kind: 'event'
+      readonly name: keyof PrimaryEvents
+      readonly event: unknown
+      readonly error?: SerializedError
+    }

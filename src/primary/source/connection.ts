@@ -1,0 +1,81 @@
+import Database from 'better-sqlite3'
+import { LitestreamError } from '../../errors.js'
+import { native, nativePath } from '../../native/addon.js'
+import { type NativeSource, SOURCE_ENTRY_POINT } from '../../native/source-database.js'
+import { parseWalIndex, WAL_INDEX_SIZE, type WalIndex } from '../../wal/wal-index.js'
+import { databaseError } from './database-error.js'
+
+/**
+ * One of the primary's own connections to the database: it never checkpoints by itself, leaves the -wal where it is when it
+ * closes, and reads the file and the wal-index through SQLite's handles (docs/invariants.md says why).
+ */
+export class SourceConnection {
+  readonly path: string
+  readonly sqlite: Database.Database
+  readonly #source: NativeSource
+  readonly #indexBytes = new Uint8Array(WAL_INDEX_SIZE)
+
+  /** `busyTimeout` in milliseconds. Throws DATABASE_INVALID, DATABASE_BUSY or ACCESS_DENIED. */
+  constructor(path: string, busyTimeout: number) {
+    this.path = path
+    try {
+      this.sqlite = new Database(path, { fileMustExist: true, timeout: busyTimeout })
+    } catch (error) {
+      throw databaseError(error, path, 'opening it')
+    }
+    try {
+      // A first read opens the files, so that what is no database is told before anything is done to it.
+      this.sqlite.pragma('schema_version')
+      loadExtension.call(this.sqlite, nativePath, SOURCE_ENTRY_POINT)
+      const source = native.takeSource()
+      if (!source) throw new LitestreamError('NATIVE_MISSING', `the addon ${nativePath} did not take the connection`)
+      this.#source = source
+      this.sqlite.pragma('wal_autocheckpoint = 0')
+    } catch (error) {
+      this.sqlite.close()
+      throw databaseError(error, path, 'opening it')
+    }
+  }
+
+  /** Undefined while there is none, or a writer is in the middle of changing it. */
+  walIndex(): WalIndex | undefined {
+    // A writer needs some nanoseconds between the two copies of the header; 100 tries outlast it.
+    for (let i = 0; i < 100; i++) {
+      if (!native.sourceWalIndex(this.#source, this.#indexBytes)) return undefined
+      const index = parseWalIndex(this.#indexBytes)
+      if (index) return index
+    }
+    return undefined
+  }
+
+  /** Fills `out` with the file's bytes from `offset` on, as they are without the WAL. */
+  readFile(offset: number, out: Uint8Array): void {
+    const rc = native.sourceRead(this.#source, offset, out)
+    if (rc === 0) return
+    throw new LitestreamError('DATABASE_INVALID', `${this.path}: reading at ${offset} failed, SQLite code ${rc}`, {
+      file: this.path,
+      offset,
+      hint: 'Look for disk errors in the system log.',
+    })
+  }
+
+  /** Runs `statement`; errors become ours. */
+  exec(statement: string, doing: string): void {
+    try {
+      this.sqlite.exec(statement)
+    } catch (error) {
+      throw databaseError(error, this.path, doing)
+    }
+  }
+
+  close(): void {
+    this.sqlite.close()
+  }
+}
+
+/** better-sqlite3 takes the name of the entry point as a second argument, which its types do not know. */
+const loadExtension = Database.prototype.loadExtension as (
+  this: Database.Database,
+  file: string,
+  entry: string,
+) => unknown

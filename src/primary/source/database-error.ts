@@ -1,0 +1,41 @@
+import { statSync } from 'node:fs'
+import { isLitestreamError, LitestreamError } from '../../errors.js'
+
+/** Turns an error of SQLite about the database at `file` into one of ours; ours pass through. */
+export function databaseError(error: unknown, file: string, doing: string): LitestreamError {
+  if (isLitestreamError(error)) return error
+  const code = String((error as { code?: unknown }).code ?? '')
+  const message = `${file}: ${doing} failed: ${error instanceof Error ? error.message : String(error)}`
+  const details = { file, cause: error }
+  if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) {
+    const hint = 'Another connection holds the lock: end its transaction, or raise busy-timeout.'
+    return new LitestreamError('DATABASE_BUSY', message, { ...details, hint })
+  }
+  if (code === 'SQLITE_NOTADB') {
+    const hint = 'This is not an SQLite database, or it is encrypted: name the database file itself.'
+    return new LitestreamError('DATABASE_INVALID', `${file}: not an SQLite database`, { ...details, hint })
+  }
+  if (code.startsWith('SQLITE_CORRUPT')) {
+    const hint = 'Run `PRAGMA integrity_check`, and restore the database from its replica if it is damaged.'
+    return new LitestreamError('DATABASE_INVALID', message, { ...details, hint })
+  }
+  if (code.startsWith('SQLITE_FULL') || code === 'ENOSPC' || code === 'EDQUOT') {
+    const hint = 'Free disk space; replication goes on by itself.'
+    return new LitestreamError('DISK_FULL', message, { ...details, hint })
+  }
+  if (code.startsWith('SQLITE_READONLY') || code.startsWith('SQLITE_PERM') || code === 'EACCES' || code === 'EPERM') {
+    const hint = 'Replication needs to write to the database and its directory: run it as the user that owns them.'
+    return new LitestreamError('ACCESS_DENIED', message, { ...details, hint })
+  }
+  if (code.startsWith('SQLITE_CANTOPEN') && statSync(file, { throwIfNoEntry: false })?.isDirectory()) {
+    const hint = 'Name a database file; all databases of a directory are replicated with `dir` in the configuration.'
+    return new LitestreamError('DATABASE_INVALID', `${file} is a directory`, { ...details, hint })
+  }
+  const hint = 'Check that the path names an SQLite database on a local disk and that its directory is writable.'
+  return new LitestreamError('DATABASE_INVALID', message, { ...details, hint })
+}
+
+/** As databaseError, for what may go wrong anywhere between the database and its replica. */
+export function asReplicationError(error: unknown, path: string): LitestreamError {
+  return databaseError(error, path, 'replicating it')
+}

@@ -1,0 +1,61 @@
+import { randomBytes } from 'node:crypto'
+import type { SourceConnection } from './connection.js'
+import { databaseError } from './database-error.js'
+
+/**
+ * Litestream's two tables, which are in every replicated database. `_litestream_seq` row 1 counts the primary's own writes, each
+ * of which makes the WAL restart after a checkpoint; row 2 is ours: a random number that tells copies of this database from
+ * other databases. `_litestream_lock` stays empty.
+ */
+const CREATE = `
+  CREATE TABLE IF NOT EXISTS _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER);
+  CREATE TABLE IF NOT EXISTS _litestream_lock (id INTEGER);
+`
+const LINEAGE_ROW = 2
+
+export interface DatabaseIdentity {
+  /** Positive; the same in all copies of one database. */
+  readonly lineage: number
+  /** How often a primary has written to it by itself. */
+  readonly sequence: number
+}
+
+/** Creates what is missing of them; writes nothing if they are complete. */
+export function ensureTables(connection: SourceConnection): void {
+  if (hasTables(connection) && identityOf(connection).lineage !== 0) return
+  const lineage = 1 + randomBytes(6).readUIntBE(0, 6)
+  const { sqlite, path } = connection
+  const create = sqlite.transaction(() => {
+    sqlite.exec(CREATE)
+    const insert = sqlite.prepare('INSERT INTO _litestream_seq (id, seq) VALUES (?, ?) ON CONFLICT (id) DO NOTHING')
+    insert.run(1, 1)
+    insert.run(LINEAGE_ROW, lineage)
+  })
+  try {
+    create.immediate()
+  } catch (error) {
+    throw databaseError(error, path, 'creating the _litestream tables')
+  }
+}
+
+function hasTables({ sqlite, path }: SourceConnection): boolean {
+  try {
+    const names = "('_litestream_seq', '_litestream_lock')"
+    return sqlite.prepare(`SELECT count(*) FROM sqlite_schema WHERE name IN ${names}`).pluck().get() === 2
+  } catch (error) {
+    throw databaseError(error, path, 'reading its schema')
+  }
+}
+
+/** As the connection's transaction sees it; zeros for what is missing. */
+export function identityOf({ sqlite }: SourceConnection): DatabaseIdentity {
+  const rows = sqlite.prepare('SELECT id, seq FROM _litestream_seq').all() as { id: number; seq: number }[]
+  const value = (id: number) => rows.find((row) => row.id === id)?.seq ?? 0
+  return { lineage: value(LINEAGE_ROW), sequence: value(1) }
+}
+
+/** A write of one page; where all of the WAL is in the database file and nobody reads it, it restarts the WAL. */
+export function bumpSequence(connection: SourceConnection): void {
+  const upsert = 'INSERT INTO _litestream_seq (id, seq) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET seq = seq + 1'
+  connection.exec(upsert, 'writing to _litestream_seq')
+}

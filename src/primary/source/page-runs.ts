@@ -1,0 +1,85 @@
+import { lockPgno } from '../../ltx/format.js'
+import type { NewestPages } from '../../wal/frame-scanner.js'
+import type { WalFile } from '../../wal/wal-file.js'
+
+/** Where the pages of one state of the database are: those in the WAL there, all others in the database file. */
+export interface DatabaseState {
+  readonly pageSize: number
+  /** Pages. */
+  readonly commit: number
+  readonly inWal: NewestPages
+  readonly wal: WalFile | undefined
+  /** Fills `out` with pages of the database file. */
+  readPages(pgno: number, out: Uint8Array): void
+}
+
+export interface PageRun {
+  readonly pgnos: Uint32Array
+  /** The pages one after another; the buffer is used again for the next run. */
+  readonly pages: Uint8Array
+}
+
+const RUN_BYTES = 1024 * 1024
+
+/** All pages of a state in ascending order, without the lock page. */
+export function* allPages(state: DatabaseState): Generator<PageRun, void, undefined> {
+  const { pageSize, commit } = state
+  const lock = lockPgno(pageSize)
+  const perRun = Math.max(1, Math.floor(RUN_BYTES / pageSize))
+  const buffer = new Uint8Array(perRun * pageSize)
+  let walNext = 0
+  for (let first = 1; first <= commit; ) {
+    if (first === lock) {
+      first++
+      continue
+    }
+    const beyond = Math.min(first + perRun, commit + 1, first < lock ? lock : commit + 1)
+    const pages = buffer.subarray(0, (beyond - first) * pageSize)
+    const until = lowerBound(state.inWal.pgnos, beyond, walNext)
+    if (until - walNext < beyond - first) state.readPages(first, pages)
+    overlay(state, walNext, until, first, pages)
+    walNext = until
+    yield { pgnos: Uint32Array.from({ length: beyond - first }, (_, i) => first + i), pages }
+    first = beyond
+  }
+}
+
+function overlay(
+  { inWal, wal, pageSize }: DatabaseState,
+  from: number,
+  to: number,
+  first: number,
+  out: Uint8Array,
+): void {
+  if (from === to) return
+  const pages = new Uint8Array((to - from) * pageSize)
+  wal!.readPages(inWal.frames.subarray(from, to), pageSize, pages)
+  for (let i = from; i < to; i++) {
+    const at = (i - from) * pageSize
+    out.set(pages.subarray(at, at + pageSize), (inWal.pgnos[i]! - first) * pageSize)
+  }
+}
+
+/** The first position from `from` on whose value is at least `value`. */
+function lowerBound(values: Uint32Array, value: number, from: number): number {
+  let low = from
+  let high = values.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (values[middle]! < value) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** Only the pages of the WAL, in ascending order. */
+export function* pagesInWal(inWal: NewestPages, wal: WalFile, pageSize: number): Generator<PageRun, void, undefined> {
+  const perRun = Math.max(1, Math.floor(RUN_BYTES / pageSize))
+  const buffer = new Uint8Array(Math.min(perRun, inWal.pgnos.length) * pageSize)
+  for (let from = 0; from < inWal.pgnos.length; from += perRun) {
+    const frames = inWal.frames.subarray(from, from + perRun)
+    const pages = buffer.subarray(0, frames.length * pageSize)
+    wal.readPages(frames, pageSize, pages)
+    yield { pgnos: inWal.pgnos.subarray(from, from + perRun), pages }
+  }
+}

@@ -1,0 +1,212 @@
+import { realpathSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import { isLitestreamError, LitestreamError } from '../../errors.js'
+import { sameCommit, type WalIndex } from '../../wal/wal-index.js'
+import { SourceConnection } from './connection.js'
+import { databaseError } from './database-error.js'
+import { bumpSequence, type DatabaseIdentity, ensureTables, identityOf } from './litestream-tables.js'
+import { noteOpen } from './open-registry.js'
+import { isShared, sharedDatabase } from './sqlite-copies.js'
+
+/** What may not be closed (see leaveOpen), and so must not be collected either. */
+const leftOpen: SourceDatabase[] = []
+
+/**
+ * The database that is replicated: two connections, one that holds a read transaction for as long as it lives and by that keeps
+ * every frame that was committed since (docs/invariants.md), and one for the few writes of the primary's own.
+ */
+export class SourceDatabase {
+  /** Without symbolic links, as SQLite names the -wal after it. */
+  readonly path: string
+  readonly pageSize: number
+  readonly #reader: SourceConnection
+  readonly #writer: SourceConnection
+  readonly #busyTimeout: number
+  readonly #noLongerOpen: () => void
+  #pinned: WalIndex | undefined
+  #leftOpen = false
+
+  /** Opens the database, turns it to WAL mode and creates Litestream's tables. Pins nothing yet. Throws DATABASE_SHARED. */
+  constructor(path: string, busyTimeout: number) {
+    this.path = realpathSync(path)
+    this.#busyTimeout = busyTimeout
+    this.#noLongerOpen = noteOpen(this.path)
+    try {
+      this.#writer = new SourceConnection(this.path, busyTimeout)
+    } catch (error) {
+      this.#noLongerOpen()
+      throw error
+    }
+    // Before the first write: the locks of another copy of SQLite would not stop it.
+    if (isShared(this.path)) {
+      this.leaveOpen()
+      throw sharedDatabase(this.path)
+    }
+    try {
+      enableWal(this.#writer)
+      ensureTables(this.#writer)
+      this.#reader = new SourceConnection(this.path, busyTimeout)
+      this.pageSize = this.#reader.sqlite.pragma('page_size', { simple: true }) as number
+      this.#writer.sqlite.pragma('busy_timeout = 0')
+    } catch (error) {
+      this.close()
+      throw databaseError(error, this.path, 'opening it')
+    }
+  }
+
+  /** What the wal-index was when the read transaction began; undefined while there is none. */
+  get pinned(): WalIndex | undefined {
+    return this.#pinned
+  }
+
+  /**
+   * Begins the read transaction, ending an older one, and returns the state of the WAL that it sees. Throws DATABASE_BUSY when
+   * writers never pause long enough to tell which state that is.
+   */
+  pin(): WalIndex {
+    this.unpin()
+    for (let attempt = 0; attempt < 1000; attempt++) {
+      const before = this.#reader.walIndex()
+      this.#reader.exec('BEGIN; SELECT count(*) FROM _litestream_seq', 'beginning a read transaction')
+      // Equal before and after: the transaction began at this state, and `backfilled` can only have grown since.
+      const after = this.#reader.walIndex()
+      if (before && after && sameCommit(before, after)) {
+        this.#pinned = after
+        return after
+      }
+      this.#reader.exec('COMMIT', 'ending a read transaction')
+    }
+    throw new LitestreamError(
+      'DATABASE_BUSY',
+      `${this.path}: no moment without a commit was found to begin a read in`,
+      {
+        file: this.path,
+        hint: 'It is tried again by itself.',
+      },
+    )
+  }
+
+  /**
+   * Moves the read transaction on to what is committed now, without a moment in which none is there. A transaction that reads from
+   * the file alone holds up everybody's checkpoints, and each commit of an application that checkpoints by itself then sorts
+   * the whole WAL in vain; one that reads from the WAL costs it nothing.
+   */
+  handOver(): WalIndex {
+    this.#writer.exec('BEGIN; SELECT count(*) FROM _litestream_lock', 'beginning a read transaction')
+    try {
+      return this.pin()
+    } finally {
+      this.#writer.exec('COMMIT', 'ending a read transaction')
+    }
+  }
+
+  unpin(): void {
+    this.#pinned = undefined
+    if (this.#reader.sqlite.inTransaction) this.#reader.exec('COMMIT', 'ending a read transaction')
+  }
+
+  /** The state of the WAL now; undefined in the middle of a change. */
+  walIndex(): WalIndex | undefined {
+    const index = this.#reader.walIndex()
+    if (index) return index
+    // A writer that died in the middle leaves the header torn; the next connection that begins to read repairs it.
+    this.#writer.sqlite.prepare('SELECT count(*) FROM _litestream_lock').get()
+    return this.#reader.walIndex()
+  }
+
+  /** As the pinned transaction sees them. */
+  identity(): DatabaseIdentity {
+    return identityOf(this.#reader)
+  }
+
+  /** Pages of the database as the pinned transaction sees it. */
+  pageCount(): number {
+    return this.#reader.sqlite.pragma('page_count', { simple: true }) as number
+  }
+
+  /** Fills `out` with pages of the database file from `pgno` on, without the WAL. */
+  readPages(pgno: number, out: Uint8Array): void {
+    this.#reader.readFile((pgno - 1) * this.pageSize, out)
+  }
+
+  /** Runs `work` while no other connection can commit. Throws DATABASE_BUSY when the lock cannot be had in time. */
+  async withWritersBlocked<T>(work: () => Promise<T>): Promise<T> {
+    await this.#patiently(() => this.#writer.exec('BEGIN IMMEDIATE', 'taking the write lock'))
+    try {
+      return await work()
+    } finally {
+      if (this.#writer.sqlite.inTransaction) this.#writer.exec('ROLLBACK', 'giving the write lock back')
+    }
+  }
+
+  /** Tries every millisecond: SQLite's own waiting gets longer each time, and hardly ever meets a writer's short pauses. */
+  async #patiently(attempt: () => void): Promise<void> {
+    const deadline = performance.now() + this.#busyTimeout
+    for (;;) {
+      try {
+        attempt()
+        return
+      } catch (error) {
+        if (!isLitestreamError(error, 'DATABASE_BUSY') || performance.now() >= deadline) throw error
+      }
+      await delay(1)
+    }
+  }
+
+  /**
+   * Copies as much of the WAL into the database file as read transactions allow, waiting for none. False when another connection
+   * was at it already, and nothing was done.
+   */
+  checkpointPassive(): boolean {
+    const connection = this.#reader.sqlite.inTransaction ? this.#writer : this.#reader
+    try {
+      return connection.sqlite.pragma('wal_checkpoint(PASSIVE)', { simple: true }) === 0
+    } catch (error) {
+      throw databaseError(error, this.path, 'checkpointing')
+    }
+  }
+
+  /**
+   * Commits a write of one page. Where the whole WAL is in the database file and no reader needs it, that restarts the WAL, and
+   * the file is then cut to `sizeLimit` bytes (negative: left as it is).
+   */
+  async bump(sizeLimit: number): Promise<void> {
+    this.#writer.sqlite.pragma(`journal_size_limit = ${sizeLimit}`)
+    await this.#patiently(() => bumpSequence(this.#writer))
+  }
+
+  /**
+   * Lets go of the database without closing a file, for good: a process that closes a file loses all its locks on it, also those that
+   * another copy of SQLite holds and relies on.
+   */
+  leaveOpen(): void {
+    this.#leftOpen = true
+    leftOpen.push(this)
+    if (this.#reader) this.unpin()
+    this.#noLongerOpen()
+  }
+
+  /** The -wal stays as it is. */
+  close(): void {
+    if (this.#leftOpen) return
+    this.#pinned = undefined
+    this.#reader?.close()
+    this.#writer.close()
+    this.#noLongerOpen()
+  }
+}
+
+function enableWal(connection: SourceConnection): void {
+  const { sqlite, path } = connection
+  let mode: unknown
+  try {
+    mode = sqlite.pragma('journal_mode = wal', { simple: true })
+  } catch (error) {
+    throw databaseError(error, path, 'turning on WAL mode')
+  }
+  if (mode === 'wal') return
+  throw new LitestreamError('DATABASE_INVALID', `${path}: WAL mode cannot be turned on, the mode stays ${mode}`, {
+    file: path,
+    hint: 'Put the database on a local file system, and end connections that hold it in exclusive locking mode.',
+  })
+}

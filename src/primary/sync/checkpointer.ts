@@ -1,0 +1,123 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { isLitestreamError } from '../../errors.js'
+import { walSize } from '../../wal/wal-header.js'
+import { sameGeneration } from '../../wal/wal-position.js'
+import { Backoff } from '../backoff.js'
+import type { CheckpointMode, PrimaryEvents, PrimaryObserver } from '../events.js'
+import { databaseError } from '../source/database-error.js'
+import type { OpenedDatabase } from '../source/database-handle.js'
+import { CheckpointPolicy } from './checkpoint-policy.js'
+import type { DatabaseSync } from './database-sync.js'
+import type { PrimaryOptions } from './sync-options.js'
+import type { Progress } from './sync-position.js'
+import type { WalCursor } from './wal-cursor.js'
+
+export interface CheckpointerParts {
+  readonly db: string
+  readonly options: PrimaryOptions
+  readonly sync: DatabaseSync
+  readonly progress: Progress
+  readonly cursor: WalCursor
+  readonly observe: PrimaryObserver
+}
+
+/** Owns the checkpoints of a database: when, and how without losing a frame. */
+export class Checkpointer {
+  readonly #parts: CheckpointerParts
+  readonly #policy: CheckpointPolicy
+  readonly #errors: Backoff
+
+  constructor(parts: CheckpointerParts) {
+    const { db, options, observe } = parts
+    this.#parts = parts
+    this.#policy = new CheckpointPolicy(options, Date.now())
+    this.#errors = new Backoff(db, 'checkpoint', options.checkpointInterval, observe)
+  }
+
+  /** Frames that no checkpoint has copied yet were found. */
+  committed(): void {
+    this.#policy.committed()
+  }
+
+  /** Checkpoints if it is time to. One that fails is told and tried again; it does not make the sync before it fail. */
+  async runIfDue(opened: OpenedDatabase): Promise<void> {
+    const index = opened.source.walIndex()
+    const mode = index && this.#policy.decide(index, Date.now())
+    if (!mode) return
+    try {
+      await this.run(opened, mode)
+      this.#errors.worked()
+    } catch (error) {
+      this.#errors.failed(databaseError(error, this.#parts.db, 'checkpointing'))
+      const after = opened.source.walIndex()
+      if (after) this.#policy.done(mode, after, Date.now())
+    }
+  }
+
+  /**
+   * Copies the WAL into the database file and lets it begin anew, without a moment in which a commit could get lost: while writers
+   * are blocked everything is synced, the read transaction ended, the WAL copied, the read transaction begun again.
+   */
+  async run(opened: OpenedDatabase, mode: CheckpointMode): Promise<PrimaryEvents['checkpoint']> {
+    const started = performance.now()
+    const { db, options, sync, progress, cursor, observe } = this.#parts
+    const { source } = opened
+    let copied = { frames: 0, backfilled: 0 }
+    let busy = false
+    try {
+      // Most of the work is done while writers go on: what was read up to here may be copied.
+      sync.handOver(opened)
+      source.checkpointPassive()
+      await source.withWritersBlocked(async () => {
+        await sync.run(opened)
+        source.unpin()
+        cursor.covered = false
+        try {
+          copied = await this.#copyWal(opened, mode)
+        } finally {
+          cursor.cover(source.pin())
+          progress.sequence = source.identity().sequence
+        }
+      })
+      const complete = copied.backfilled === copied.frames
+      if (complete && copied.frames > 0) {
+        await source.bump(mode === 'TRUNCATE' ? 0 : walSize(Math.max(options.truncatePages, 0), source.pageSize))
+        progress.sequence++
+      }
+    } catch (error) {
+      if (!isLitestreamError(error, 'DATABASE_BUSY')) throw error
+      busy = true
+    }
+    const before = cursor.position
+    await sync.run(opened)
+    progress.save(opened, cursor.position!)
+    const index = source.walIndex()
+    if (index) this.#policy.done(mode, index, Date.now())
+    const restarted = before !== undefined && index !== undefined && !sameGeneration(before, index)
+    const complete = !busy && copied.backfilled === copied.frames
+    const event = {
+      db,
+      mode,
+      result: busy ? 'busy' : restarted ? 'restarted' : complete ? 'complete' : 'partial',
+      ...copied,
+      durationMs: performance.now() - started,
+    } as const
+    observe('checkpoint', event)
+    return event
+  }
+
+  /**
+   * With TRUNCATE readers are waited for, as long as for a lock: what SQLite's own TRUNCATE does, which cannot be sealed. Another
+   * connection that is copying already is always waited for.
+   */
+  async #copyWal({ source }: OpenedDatabase, mode: CheckpointMode): Promise<{ frames: number; backfilled: number }> {
+    const deadline = performance.now() + this.#parts.options.busyTimeout
+    for (;;) {
+      const done = source.checkpointPassive()
+      const { frames, backfilled } = source.walIndex() ?? { frames: 1, backfilled: 0 }
+      const wait = mode === 'TRUNCATE' ? backfilled < frames : !done
+      if (!wait || performance.now() >= deadline) return { frames, backfilled }
+      await delay(1)
+    }
+  }
+}

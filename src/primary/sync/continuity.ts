@@ -1,0 +1,100 @@
+import type { WalFile } from '../../wal/wal-file.js'
+import type { WalHeader } from '../../wal/wal-header.js'
+import type { WalIndex } from '../../wal/wal-index.js'
+import { sameGeneration, startOf, type WalPosition } from '../../wal/wal-position.js'
+import { type FileIdentity, isSameFile } from '../source/file-identity.js'
+import type { DatabaseIdentity } from '../source/litestream-tables.js'
+import type { PrimaryState } from './state-file.js'
+
+/** What is there when the primary opens a database, to be held against what it remembers. */
+export interface Evidence {
+  readonly file: FileIdentity
+  readonly identity: DatabaseIdentity
+  readonly pageSize: number
+  /** The WAL as the read transaction just begun sees it. */
+  readonly index: WalIndex
+  readonly wal: WalFile | undefined
+  readonly header: WalHeader | undefined
+}
+
+export type Continuity =
+  /** Every frame committed since `position` is in the WAL behind it, or behind the start of the next generation. */
+  | { readonly continuous: true; readonly position: WalPosition }
+  | { readonly continuous: false; readonly reason: string }
+
+/**
+ * Whether it is proved that no frame was missed since the state was saved. Anything that is not proved is a reason for a snapshot;
+ * plausible is not enough. The proof has two forms:
+ *
+ * - The WAL is still in the generation where we stopped, and the frame before our position is the one we read (its checksum
+ *   covers all frames before it). What follows is what was committed since.
+ * - The WAL was restarted exactly once (salt 1 grows by one each time), our last frame is still there, the frame behind it
+ *   is not of the old generation (so the old generation ended with us), and the new one has not come so far yet.
+ */
+export function proveContinuity(state: PrimaryState, evidence: Evidence): Continuity {
+  const { file, identity, pageSize, index, wal, header } = evidence
+  const no = (reason: string): Continuity => ({ continuous: false, reason })
+
+  if (pageSize !== state.pageSize) return no(`page size changed from ${state.pageSize} to ${pageSize}`)
+  if (identity.lineage !== state.lineage) return no('the database is another one')
+  if (!isSameFile(file, state.file)) return no('the database file was replaced')
+  // The primary bumps the sequence at a checkpoint, right before it saves its state.
+  if (identity.sequence !== state.sequence && identity.sequence !== state.sequence + 1) {
+    return no(`the database was restored from a copy (its sequence is ${identity.sequence}, was ${state.sequence})`)
+  }
+  if (wal === undefined || wal.size === 0) return no('the WAL was removed or truncated by another process')
+  if (sameGeneration(index, state.wal)) return sameGenerationProof(state, evidence, no)
+  if (header === undefined) return no('the WAL has no valid header')
+  return restartProof(state, evidence, header, no)
+}
+
+function sameGenerationProof(state: PrimaryState, evidence: Evidence, no: (reason: string) => Continuity): Continuity {
+  const { index, wal, header, file } = evidence
+  const position = state.wal
+  if (index.frames < position.frames) return no('the WAL ends before the last frame that was read')
+  // Within one generation only a checkpoint may write to the file, and ours save the state behind them. A copy put in its
+  // place by hand writes to it, too; they cannot be told apart.
+  if (!unchanged(file, state.file)) return no('the database file was written to while the WAL was not restarted')
+  if (position.frames === 0) return { continuous: true, position }
+  if (!header || !sameGeneration(header, position)) return no('the WAL header does not match the wal-index')
+  const last = wal!.frameHeader(position.frames - 1, state.pageSize)
+  if (!last || !matches(last, position)) return no('the WAL was overwritten by another process')
+  return { continuous: true, position }
+}
+
+function restartProof(
+  state: PrimaryState,
+  { index, wal }: Evidence,
+  header: WalHeader,
+  no: (reason: string) => Continuity,
+): Continuity {
+  const position = state.wal
+  if (index.salt1 !== (position.salt1 + 1) >>> 0) return no('the WAL was restarted more than once, or made anew')
+  if (position.frames === 0) return no('the WAL was restarted while nothing of it had been read')
+  if (index.frames >= position.frames)
+    return no('the WAL was restarted and has overwritten the last frame that was read')
+  const last = wal!.frameHeader(position.frames - 1, state.pageSize)
+  if (!last || !matches(last, position)) return no('the WAL was restarted and the last frame that was read is gone')
+  const behind = wal!.frameHeader(position.frames, state.pageSize)
+  if (behind && sameGeneration(behind, position)) return no('frames were committed before the WAL was restarted')
+  // Until the first commit of the new generation the file still has the old header.
+  if (index.frames === 0) return { continuous: true, position: { ...position, ...saltsOf(index), frames: 0 } }
+  if (!sameGeneration(header, index)) return no('the WAL header does not match the wal-index')
+  return { continuous: true, position: startOf(header) }
+}
+
+function saltsOf(index: WalIndex): Pick<WalPosition, 'salt1' | 'salt2'> {
+  return { salt1: index.salt1, salt2: index.salt2 }
+}
+
+function matches(frame: Pick<WalPosition, 'salt1' | 'salt2' | 'checksum'>, position: WalPosition): boolean {
+  return (
+    sameGeneration(frame, position) &&
+    frame.checksum[0] === position.checksum[0] &&
+    frame.checksum[1] === position.checksum[1]
+  )
+}
+
+function unchanged(a: FileIdentity, b: FileIdentity): boolean {
+  return a.modified === b.modified && a.size === b.size
+}

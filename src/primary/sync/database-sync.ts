@@ -1,0 +1,151 @@
+import { LitestreamError } from '../../errors.js'
+import { walSize } from '../../wal/wal-header.js'
+import type { PrimaryObserver } from '../events.js'
+import type { OpenedDatabase } from '../source/database-handle.js'
+import { planIncrement } from './incremental-plan.js'
+import { writeL0 } from './l0-writer.js'
+import type { PlannedFile } from './planned-file.js'
+import { planWhole } from './snapshot-plan.js'
+import type { LtxStaging } from './staging.js'
+import type { Progress } from './sync-position.js'
+import type { WalCursor } from './wal-cursor.js'
+
+export interface DatabaseSyncParts {
+  readonly db: string
+  readonly staging: LtxStaging
+  readonly progress: Progress
+  readonly cursor: WalCursor
+  /** Bytes of WAL after which a file ends, at the next commit. */
+  readonly maxBytes: number
+  /** Called after each file. */
+  readonly written: () => void
+  readonly observe: PrimaryObserver
+}
+
+/** So often one sync begins anew because the WAL was changed under it. */
+const MAX_MOVES = 100
+
+/** Makes files of level 0 of what was committed to an opened database, in order and without a gap. */
+export class DatabaseSync {
+  readonly #parts: DatabaseSyncParts
+  readonly #snapshots: Record<string, number> = {}
+  /** The files were exchanged: nothing is to be written into a -wal of which nobody knows whose it will be. */
+  reopened = false
+
+  constructor(parts: DatabaseSyncParts) {
+    this.#parts = parts
+  }
+
+  /** Snapshots that were needed since the start, by reason. */
+  get snapshots(): Readonly<Record<string, number>> {
+    return { ...this.#snapshots }
+  }
+
+  /** Makes files of everything that is committed. */
+  async run(opened: OpenedDatabase): Promise<void> {
+    const { db, cursor } = this.#parts
+    const { source } = opened
+    // A checkpoint that failed may have left it so; whatever happened since is then judged without its protection.
+    if (!source.pinned) cursor.cover(source.pin())
+    if (cursor.isUnchanged(source.walIndex())) return
+    opened.ensureAlone()
+    for (let moved = 0; moved < MAX_MOVES; ) {
+      const done = await (cursor.snapshotReason === undefined ? this.#advance(opened) : this.#snapshot(opened))
+      if (done === 'end') {
+        this.#followWal(opened)
+        return
+      }
+      if (done === 'moved') moved++
+    }
+    throw new LitestreamError('DATABASE_BUSY', `${db}: the WAL changes faster than it can be read`, {
+      file: db,
+      hint: 'It is tried again by itself.',
+    })
+  }
+
+  /** Lets the read transaction follow the position, which is protected all the while. */
+  handOver({ source }: OpenedDatabase): void {
+    const { cursor, progress } = this.#parts
+    const index = source.handOver()
+    cursor.covered = false
+    cursor.cover(index)
+    progress.sequence = Math.max(progress.sequence, source.identity().sequence)
+  }
+
+  /** A read transaction on the file alone would hold up checkpoints, as soon as there is something in the WAL (see handOver). */
+  #followWal(opened: OpenedDatabase): void {
+    const { pinned } = opened.source
+    const { seen } = this.#parts.cursor
+    const onFileAlone = pinned && pinned.backfilled === pinned.frames
+    if (onFileAlone && seen && seen.backfilled < seen.frames) this.handOver(opened)
+  }
+
+  async #advance(opened: OpenedDatabase): Promise<'end' | 'more' | 'moved'> {
+    const started = performance.now()
+    const { cursor, progress, maxBytes } = this.#parts
+    const planned = planIncrement(opened, cursor, progress.commit, maxBytes)
+    return typeof planned === 'string' ? planned : this.#write(opened, planned, started)
+  }
+
+  async #snapshot(opened: OpenedDatabase): Promise<'end' | 'more' | 'moved'> {
+    const started = performance.now()
+    const { cursor, progress } = this.#parts
+    const { source } = opened
+    cursor.covered = false
+    let index = source.pin()
+    if (index.frames === 0 && !this.reopened) {
+      // A position needs a frame to stand behind: an empty WAL has no salts yet that could be known again. Not when somebody
+      // is exchanging the files just now: the frame would be replayed into the next database that gets this name.
+      await source.bump(-1)
+      index = source.pin()
+    }
+    progress.sequence = source.identity().sequence
+    const planned = planWhole(opened, index, cursor.snapshotReason)
+    return planned === 'moved' ? planned : this.#write(opened, planned, started)
+  }
+
+  async #write(opened: OpenedDatabase, file: PlannedFile, started: number): Promise<'end' | 'more' | 'moved'> {
+    const { db, staging, progress, cursor, observe } = this.#parts
+    const { pageSize } = opened.source
+    const txid = progress.txid + 1
+    // Never earlier than the file before, whatever the clock does: restores to a point in time rely on it.
+    const timestamp = Math.max(Date.now(), progress.timestamp)
+    const walOffset = walSize(file.start.frames, pageSize)
+    const walBytes = walSize(file.end.frames, pageSize) - walOffset
+    const { commit, end } = file
+    const written = await writeL0(
+      staging,
+      {
+        pageSize,
+        commit,
+        minTxid: txid,
+        maxTxid: txid,
+        timestamp,
+        walOffset,
+        walSize: walBytes,
+        walSalt1: end.salt1,
+        walSalt2: end.salt2,
+      },
+      file.runs,
+      file.stillThere,
+    )
+    if (!written) return 'moved'
+    progress.advance({ txid, timestamp, commit }, opened, end)
+    cursor.moveTo(end, opened.source.pinned)
+    cursor.seen = file.whole ? file.index : undefined
+    cursor.snapshotReason = undefined
+    if (file.reason !== undefined) this.#snapshots[file.reason] = (this.#snapshots[file.reason] ?? 0) + 1
+    this.#parts.written()
+    observe('sync', {
+      db,
+      txid,
+      pages: written.pages,
+      size: written.size,
+      walBytes,
+      walOffset: walSize(end.frames, pageSize),
+      durationMs: performance.now() - started,
+      snapshotReason: file.reason,
+    })
+    return file.whole ? 'end' : 'more'
+  }
+}

@@ -1,0 +1,52 @@
+import { lockPgno } from '../../ltx/format.js'
+import { newestPages, scanWal } from '../../wal/frame-scanner.js'
+import type { OpenedDatabase } from '../source/database-handle.js'
+import { pagesInWal } from '../source/page-runs.js'
+import { type PlannedFile, sameHeader } from './planned-file.js'
+import type { WalCursor } from './wal-cursor.js'
+
+/**
+ * The file of the frames behind the cursor, at most `maxBytes` of WAL. `end`: there are none; `moved`: look again, either the WAL
+ * was changed just now or the cursor has a reason for a snapshot. `before`: size of the database in pages at the cursor.
+ */
+export function planIncrement(
+  opened: OpenedDatabase,
+  cursor: WalCursor,
+  before: number,
+  maxBytes: number,
+): PlannedFile | 'end' | 'moved' {
+  const index = opened.source.walIndex()
+  if (!index) return 'moved'
+  const next = cursor.next(index, () => opened.header())
+  if (next === 'end' || next === 'moved') return next
+  const { header, start } = next
+  const { pageSize } = header
+  const span = scanWal(opened.wal, header, start, { frames: index.frames, bytes: maxBytes })
+  const whole = span.end.frames === index.frames
+  const expected = !whole || (span.end.checksum[0] === index.checksum[0] && span.end.checksum[1] === index.checksum[1])
+  if (span.end.frames === start.frames || !expected) {
+    if (opened.header()?.salt2 !== header.salt2) return 'moved'
+    return cursor.discontinue('frames of the WAL do not have the checksums that SQLite has noted')
+  }
+  const newest = newestPages(span, span.commit, lockPgno(pageSize))
+  if (!coversGrowth(newest.pgnos, before, span.commit, lockPgno(pageSize))) {
+    return cursor.discontinue('pages by which the database has grown are not in the WAL')
+  }
+  return {
+    runs: pagesInWal(newest, opened.wal, pageSize),
+    commit: span.commit,
+    start,
+    end: span.end,
+    stillThere: () => sameHeader(opened.header(), header),
+    whole,
+    index,
+  }
+}
+
+/** Whether each page by which the database has grown is among `pgnos`. */
+function coversGrowth(pgnos: Uint32Array, before: number, after: number, lock: number): boolean {
+  if (after <= before) return true
+  let missing = after - before - (lock > before && lock <= after ? 1 : 0)
+  for (let i = pgnos.length - 1; i >= 0 && pgnos[i]! > before; i--) missing--
+  return missing === 0
+}

@@ -1,0 +1,24 @@
+import type { WalHeader } from '../../wal/wal-header.js'
+import type { WalIndex } from '../../wal/wal-index.js'
+import { sameGeneration, type WalPosition } from '../../wal/wal-position.js'
+import type { PageRun } from '../source/page-runs.js'
+
+/** A file of level 0 that is to be written: its pages, and which frames of the WAL it stands for. */
+export interface PlannedFile {
+  readonly runs: Iterable<PageRun>
+  /** Size of the database in pages. */
+  readonly commit: number
+  readonly start: WalPosition
+  readonly end: WalPosition
+  /** False: the WAL was restarted since, and pages read may be later ones. */
+  readonly stillThere: () => boolean
+  /** Whether it leads up to `index`. */
+  readonly whole: boolean
+  readonly index: WalIndex
+  /** Why it holds the whole database; undefined for an incremental one. */
+  readonly reason?: string | undefined
+}
+
+export function sameHeader(a: WalHeader | undefined, b: WalHeader): boolean {
+  return a !== undefined && sameGeneration(a, b)
+}

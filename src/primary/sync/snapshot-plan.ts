@@ -1,0 +1,54 @@
+import { LitestreamError } from '../../errors.js'
+import { lockPgno } from '../../ltx/format.js'
+import { type NewestPages, newestPages, scanWal } from '../../wal/frame-scanner.js'
+import { walSize } from '../../wal/wal-header.js'
+import type { WalIndex } from '../../wal/wal-index.js'
+import { sameGeneration, startOf } from '../../wal/wal-position.js'
+import type { OpenedDatabase } from '../source/database-handle.js'
+import { allPages } from '../source/page-runs.js'
+import { type PlannedFile, sameHeader } from './planned-file.js'
+
+/**
+ * The file of the whole database as the read transaction, just begun at `index`, sees it. `moved`: the WAL was restarted meanwhile,
+ * begin another one. Throws WAL_CORRUPT.
+ */
+export function planWhole(opened: OpenedDatabase, index: WalIndex, reason: string | undefined): PlannedFile | 'moved' {
+  const { source, wal } = opened
+  const header = opened.header()
+  const end = { salt1: index.salt1, salt2: index.salt2, frames: index.frames, checksum: index.checksum }
+  const usesWal = index.backfilled < index.frames
+  if (usesWal && (!header || !sameGeneration(header, index))) return 'moved'
+  const inWal = usesWal ? pagesBeforeFile(opened, index) : NONE
+  if (inWal === 'moved') return 'moved'
+  const commit = source.pageCount()
+  const state = { pageSize: source.pageSize, commit, inWal, wal, readPages: source.readPages.bind(source) }
+  return {
+    runs: allPages(state),
+    commit,
+    start: header && sameGeneration(header, index) ? startOf(header) : { ...end, frames: 0 },
+    end,
+    stillThere: () => !usesWal || sameHeader(opened.header(), header!),
+    whole: true,
+    index,
+    reason,
+  }
+}
+
+const NONE: NewestPages = { pgnos: new Uint32Array(0), frames: new Uint32Array(0) }
+
+/** The pages that are in the WAL, which go before those of the database file. */
+function pagesBeforeFile(opened: OpenedDatabase, index: WalIndex): NewestPages | 'moved' {
+  const { source, wal } = opened
+  const header = opened.header()
+  if (!header || !sameGeneration(header, index)) return 'moved'
+  const span = scanWal(wal, header, startOf(header), { frames: index.frames, bytes: Number.POSITIVE_INFINITY })
+  if (span.end.frames !== index.frames || span.end.checksum[1] !== index.checksum[1]) {
+    if (!sameHeader(opened.header(), header)) return 'moved'
+    throw new LitestreamError('WAL_CORRUPT', `${wal.path}: frame ${span.end.frames + 1} is damaged`, {
+      file: wal.path,
+      offset: walSize(span.end.frames, source.pageSize),
+      hint: 'Stop the application and let SQLite recover the database, or restore it.',
+    })
+  }
+  return newestPages(span, span.commit, lockPgno(source.pageSize))
+}

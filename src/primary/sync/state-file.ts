@@ -1,0 +1,120 @@
+import { closeSync, constants, fdatasyncSync, openSync, readSync, writeSync } from 'node:fs'
+import path from 'node:path'
+import { z } from 'zod'
+import { isErrno } from '../../fs/fs-error.js'
+import { native } from '../../native/addon.js'
+import { databaseError } from '../source/database-error.js'
+
+const wal = z.object({
+  salt1: z.number(),
+  salt2: z.number(),
+  frames: z.number(),
+  checksum: z.tuple([z.number(), z.number()]),
+})
+const identity = z.object({ inode: z.string(), born: z.string(), modified: z.string(), size: z.number() })
+const schema = z.object({
+  version: z.literal(1),
+  /** Grows with each write; the slot with the greater one counts. */
+  serial: z.number(),
+  /** The last file of level 0 that was made. */
+  txid: z.number(),
+  /** Milliseconds since the epoch, of that file. */
+  timestamp: z.number(),
+  pageSize: z.number(),
+  /** Size of the database in pages after it. */
+  commit: z.number(),
+  /** Where in the WAL it ended. */
+  wal,
+  /** The database file at that time. */
+  file: identity,
+  lineage: z.number(),
+  sequence: z.number(),
+  /** The newest file known to be in the replica, and what it was. */
+  uploaded: z.object({ txid: z.number(), timestamp: z.number(), checksum: z.string() }).optional(),
+  /** Another primary has taken the replica over; nothing is written to it until a reset. */
+  fenced: z.string().optional(),
+})
+
+/** What is known to be true of the database, the WAL and the staged files at the last TXID. */
+export type PrimaryState = Omit<z.infer<typeof schema>, 'version' | 'serial'>
+
+export type LoadedState =
+  | { readonly kind: 'present'; readonly state: PrimaryState }
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'damaged'; readonly reason: string }
+
+const SLOT_BYTES = 2048
+
+/**
+ * The file `<meta>/primary-state`: two slots, written in turn and synced, each a line of its CRC-64 and JSON. A write that a crash
+ * cuts short leaves the other slot as it was. It is written after the L0 file it speaks of is durable and before that is uploaded.
+ */
+export class StateFile {
+  readonly path: string
+  #fd: number | undefined
+  #serial = 0
+
+  constructor(meta: string) {
+    this.path = path.join(meta, 'primary-state')
+  }
+
+  load(): LoadedState {
+    let fd: number
+    try {
+      fd = openSync(this.path, 'r')
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return { kind: 'missing' }
+      throw databaseError(error, this.path, 'reading it')
+    }
+    try {
+      const bytes = Buffer.alloc(2 * SLOT_BYTES)
+      const got = readSync(fd, bytes, 0, bytes.length, 0)
+      const slots = [
+        bytes.subarray(0, Math.min(got, SLOT_BYTES)),
+        bytes.subarray(SLOT_BYTES, Math.max(got, SLOT_BYTES)),
+      ]
+      const parsed = slots.map(parseSlot).filter((slot) => slot !== undefined)
+      const newest = parsed.sort((a, b) => b.serial - a.serial)[0]
+      if (!newest) return { kind: 'damaged', reason: 'no slot of it has a valid checksum' }
+      this.#serial = newest.serial
+      const { version: _, serial: __, ...state } = newest
+      return { kind: 'present', state }
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  /** Returns once it is on disk. Throws DISK_FULL. */
+  save(state: PrimaryState): void {
+    const serial = this.#serial + 1
+    const json = JSON.stringify({ version: 1, serial, ...state })
+    if (Buffer.byteLength(json) > SLOT_BYTES - 18)
+      throw new RangeError(`${this.path}: the state is longer than its slot`)
+    const slot = Buffer.alloc(SLOT_BYTES, ' ')
+    slot.write(`${checksumOf(json)} ${json}\n`)
+    try {
+      this.#fd ??= openSync(this.path, constants.O_RDWR | constants.O_CREAT, 0o600)
+      writeSync(this.#fd, slot, 0, SLOT_BYTES, (serial % 2) * SLOT_BYTES)
+      fdatasyncSync(this.#fd)
+    } catch (error) {
+      throw databaseError(error, this.path, 'writing it')
+    }
+    this.#serial = serial
+  }
+
+  close(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd)
+    this.#fd = undefined
+  }
+}
+
+function parseSlot(bytes: Buffer): z.infer<typeof schema> | undefined {
+  const text = bytes.toString('utf8').trimEnd()
+  const json = text.slice(17)
+  if (json === '' || text.slice(0, 16) !== checksumOf(json)) return undefined
+  return schema.safeParse(JSON.parse(json)).data
+}
+
+function checksumOf(json: string): string {
+  return native.crc64(0n, Buffer.from(json)).toString(16).padStart(16, '0')
+}

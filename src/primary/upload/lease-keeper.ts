@@ -1,0 +1,84 @@
+import PQueue from 'p-queue'
+import { isLitestreamError, LitestreamError } from '../../errors.js'
+import type { ReplicaClient } from '../../storage/replica-client.js'
+import { Lease, type LeaseOptions } from './lease.js'
+
+export interface LeaseEvents {
+  /** It is ours: work may begin. */
+  held(): void
+  /** Another one has taken it: work must end. */
+  lost(error: LitestreamError): void
+  /** The store did not answer; it is tried again. */
+  failed(error: LitestreamError): void
+}
+
+/** Tries to get a lease until it is ours, and then renews it, each after a third of its time. */
+export class LeaseKeeper {
+  readonly #lease: Lease
+  readonly #client: ReplicaClient
+  readonly #every: number
+  readonly #events: LeaseEvents
+  /** One at a time: two of our own would look like another owner to each other. */
+  readonly #requests = new PQueue({ concurrency: 1 })
+  #timer: NodeJS.Timeout | undefined
+  #stopped = false
+  /** Held at least once: another owner from now on means that we were too slow. */
+  #began = false
+
+  constructor(client: ReplicaClient, options: LeaseOptions, events: LeaseEvents) {
+    this.#client = client
+    this.#lease = new Lease(client, options)
+    this.#every = options.ttl / 3
+    this.#events = events
+  }
+
+  get held(): boolean {
+    return this.#lease.held
+  }
+
+  start(): void {
+    void this.#tick()
+  }
+
+  /** Gets it now. Throws REPLICA_FENCED, naming the owner, when another one has it. */
+  ensure(): Promise<void> {
+    return this.#requests.add(() => this.#acquire())
+  }
+
+  async #acquire(): Promise<void> {
+    if (this.#lease.held) return
+    const other = await this.#lease.acquire()
+    if (!other) {
+      this.#began = true
+      return
+    }
+    throw new LitestreamError(
+      'REPLICA_FENCED',
+      `${this.#client.url}: ${other.owner} has the lease until ${new Date(other.expiresAt).toISOString()}`,
+      { file: this.#client.url, hint: 'It can be taken over once it has run out or its owner has ended.' },
+    )
+  }
+
+  async #tick(): Promise<void> {
+    try {
+      await this.#requests.add(() => (this.#began && this.#lease.held ? this.#lease.renew() : this.#acquire()))
+      if (!this.#stopped) this.#events.held()
+    } catch (error) {
+      if (this.#stopped) return
+      if (!isLitestreamError(error)) throw error
+      if (!isLitestreamError(error, 'REPLICA_FENCED')) this.#events.failed(error)
+      else if (this.#began) {
+        this.#stopped = true
+        this.#events.lost(error)
+      }
+    }
+    if (!this.#stopped) this.#timer = setTimeout(() => void this.#tick(), this.#every)
+  }
+
+  /** Gives it back. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    await this.#requests.add(() => this.#lease.release())
+  }
+}

@@ -1,0 +1,52 @@
+import { createReadStream } from 'node:fs'
+import { open, readFile } from 'node:fs/promises'
+import { HEADER_SIZE, INDEX_LENGTH_SIZE, TRAILER_SIZE } from '../../ltx/format.js'
+import { decodeHeader } from '../../ltx/header.js'
+import { parseTail } from '../../ltx/tail.js'
+import type { LtxFileRef, ReplicaClient } from '../../storage/replica-client.js'
+
+/** What tells one LTX file from any other of the same name. */
+export interface LtxIdentity {
+  readonly pageSize: number
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number
+  /** The file checksum, which covers all of it. 16 hex digits. */
+  readonly checksum: string
+  /** Bytes. */
+  readonly size: number
+}
+
+const TAIL = INDEX_LENGTH_SIZE + TRAILER_SIZE
+
+export async function identifyStaged(path: string): Promise<LtxIdentity> {
+  await using handle = await open(path)
+  const { size } = await handle.stat()
+  const head = Buffer.alloc(HEADER_SIZE)
+  const tail = Buffer.alloc(TAIL)
+  await handle.read(head, 0, HEADER_SIZE, 0)
+  await handle.read(tail, 0, TAIL, Math.max(0, size - TAIL))
+  return identity(head, tail, size, path)
+}
+
+/** Two small reads of a file in the replica. */
+export async function identifyRemote(client: ReplicaClient, file: LtxFileRef): Promise<LtxIdentity> {
+  const [head, tail] = await Promise.all([
+    client.read(file, { offset: 0, length: HEADER_SIZE }),
+    client.read(file, { suffix: TAIL }),
+  ])
+  return identity(head.data, tail.data, tail.fileSize, client.url)
+}
+
+function identity(head: Uint8Array, tail: Uint8Array, size: number, file: string): LtxIdentity {
+  const { pageSize, timestamp } = decodeHeader(head, file)
+  const { fileChecksum } = parseTail(tail, size, file)
+  return { pageSize, timestamp, checksum: fileChecksum.toString(16).padStart(16, '0'), size }
+}
+
+const AT_ONCE = 4 * 1024 * 1024
+
+/** The bytes of a staged file, a small one in one piece. It is opened when they are asked for: a store may need none of them. */
+export async function* stagedBody(path: string, size: number): AsyncGenerator<Uint8Array, void, undefined> {
+  if (size <= AT_ONCE) yield await readFile(path)
+  else yield* createReadStream(path, { highWaterMark: 1024 * 1024 })
+}

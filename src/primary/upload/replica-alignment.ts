@@ -1,0 +1,88 @@
+import { LitestreamError } from '../../errors.js'
+import { type FilesByLevel, listTogether, selectPlan } from '../../levels/plan.js'
+import { LEVELS, SNAPSHOT_LEVEL } from '../../ltx/format.js'
+import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js'
+import type { PrimaryDatabase } from '../sync/primary-database.js'
+import { identifyRemote, identifyStaged, type LtxIdentity } from './ltx-identity.js'
+
+/** `timestamp`: of the newest file in the replica, milliseconds since the epoch; 0 where there is none. */
+export type Alignment =
+  /** The replica ends at `txid`, and the files behind it are all staged. */
+  | { readonly kind: 'continue'; readonly txid: number; readonly timestamp: number }
+  /** It ends at `txid` with something that the staged files do not continue: the whole database has to follow. */
+  | {
+      readonly kind: 'start-over'
+      readonly txid: number
+      readonly timestamp: number
+      readonly reason: string
+      readonly publishSnapshot: boolean
+    }
+
+/** Compares a primary with its replica, once, before anything is uploaded. */
+export async function alignWithReplica(primary: PrimaryDatabase, client: ReplicaClient): Promise<Alignment> {
+  const files = await listTogether(client)
+  const newest = newestFile(files)
+  const staged = new Set(primary.staging.list().map((file) => file.txid))
+  const { txid, state } = primary
+  if (!newest) {
+    if (allStaged(staged, 1, txid)) return { kind: 'continue', txid: 0, timestamp: 0 }
+    return startOver(0, 0, 'the replica is empty', false)
+  }
+  const end = newest.maxTxid
+  if (!reaches(files, end)) return startOver(end, newest.createdAt, 'files are missing in the replica', true)
+  const remote = await identifyRemote(client, newest)
+  const { timestamp } = remote
+  const pageSize = primary.status().pageSize
+  if (remote.pageSize !== pageSize) {
+    // A TXID is left out, so that nothing merges files of both page sizes; the snapshot leads over the gap.
+    return startOver(end + 1, timestamp, `the replica has pages of ${remote.pageSize} bytes`, true)
+  }
+  if (end > txid) {
+    const reason = txid === 0 ? 'the replica was written before' : 'the replica is ahead of this database'
+    return startOver(end, timestamp, reason, false)
+  }
+  const ours = staged.has(end) ? await identifyStaged(primary.staging.pathOf(end)) : undefined
+  if (!isOurs(newest, remote, ours ?? (state?.uploaded?.txid === end ? state.uploaded : undefined))) {
+    return startOver(end, timestamp, 'the replica holds another history', false)
+  }
+  if (!allStaged(staged, end + 1, txid)) return startOver(end, timestamp, 'staged files are missing', false)
+  return { kind: 'continue', txid: end, timestamp }
+}
+
+/** The file that reaches farthest; of those that end together the one of the lowest level. */
+function newestFile(files: FilesByLevel): LtxFileInfo | undefined {
+  let newest: LtxFileInfo | undefined
+  for (const level of LEVELS) {
+    for (const file of files[level] ?? []) if (!newest || file.maxTxid > newest.maxTxid) newest = file
+  }
+  return newest
+}
+
+function reaches(files: FilesByLevel, end: number): boolean {
+  try {
+    return selectPlan(files).at(-1)?.maxTxid === end
+  } catch (error) {
+    if (error instanceof LitestreamError && error.code === 'LTX_GAP') return false
+    throw error
+  }
+}
+
+/** A compacted file is made by whoever compacts; that it is made of our last file only its timestamp tells. */
+function isOurs(
+  file: LtxFileInfo,
+  remote: LtxIdentity,
+  ours: Pick<LtxIdentity, 'timestamp' | 'checksum'> | undefined,
+): boolean {
+  if (!ours) return false
+  if (file.level === 0) return remote.checksum === ours.checksum
+  return file.level === SNAPSHOT_LEVEL || remote.timestamp === ours.timestamp
+}
+
+function allStaged(staged: ReadonlySet<number>, from: number, to: number): boolean {
+  for (let txid = from; txid <= to; txid++) if (!staged.has(txid)) return false
+  return true
+}
+
+function startOver(txid: number, timestamp: number, reason: string, publishSnapshot: boolean): Alignment {
+  return { kind: 'start-over', txid, timestamp, reason, publishSnapshot }
+}

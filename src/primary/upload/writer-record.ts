@@ -1,0 +1,154 @@
+import { randomUUID } from 'node:crypto'
+import { readFileSync, readlinkSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { z } from 'zod'
+import { isLitestreamError, LitestreamError } from '../../errors.js'
+import type { ReplicaClient } from '../../storage/replica-client.js'
+
+const NAME = 'primary.json'
+
+const schema = z.object({
+  /** One replicator in one process. */
+  instance: z.string(),
+  host: z.string(),
+  pid: z.number(),
+  /** What pids are counted in: the boot of the machine and the container. Empty where the system does not tell. */
+  pidSpace: z.string(),
+  database: z.string(),
+  startedAt: z.string(),
+})
+type Record = z.infer<typeof schema>
+
+/** Instances of this process that write to some replica; on the thread that made them. */
+const running = new Set<string>()
+
+/**
+ * The object `primary.json` in a replica: who writes to it. It protects nothing, the names of the files do that; it tells a second
+ * primary on the same machine at once that it is the second, and anybody else whom to look for.
+ */
+export class WriterRecord {
+  readonly #client: ReplicaClient
+  readonly #database: string
+  readonly #instance = randomUUID()
+  #tag: string | undefined
+
+  constructor(client: ReplicaClient, database: string) {
+    this.#client = client
+    this.#database = database
+  }
+
+  /**
+   * Puts our record in the place of another's, if it is not there already. Throws REPLICA_FENCED when the other is known to be running, unless `leased`: who has the
+   * lease takes over from one that runs, but was too slow to renew it.
+   */
+  async claim({ leased }: { readonly leased: boolean }): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      const there = await this.#client.getObject(NAME)
+      const other = there && parse(there.data)
+      if (other?.instance === this.#instance) {
+        // Claimed before, by a start that failed after it or by a request whose answer was lost.
+        this.#tag = there!.tag
+        running.add(this.#instance)
+        return
+      }
+      if (!leased && other && isRunning(other)) throw this.fenced(other)
+      try {
+        this.#tag = await this.#client.putObject(NAME, this.#ours(), there?.tag ?? null)
+        running.add(this.#instance)
+        return
+      } catch (error) {
+        // Somebody was faster: look who.
+        if (!isLitestreamError(error, 'PRECONDITION_FAILED') || attempt === 10) throw error
+      }
+    }
+  }
+
+  /** Who holds the replica, for a message; undefined if nobody says so or it is us. */
+  async other(): Promise<string | undefined> {
+    const there = await this.#client.getObject(NAME)
+    const other = there && parse(there.data)
+    return other && other.instance !== this.#instance ? describe(other) : undefined
+  }
+
+  /** Takes the record away, if it is still ours. */
+  async release(): Promise<void> {
+    running.delete(this.#instance)
+    if (this.#tag === undefined) return
+    try {
+      await this.#client.deleteObject(NAME, this.#tag)
+    } catch (error) {
+      if (!isLitestreamError(error, 'PRECONDITION_FAILED', 'NOT_FOUND')) throw error
+    } finally {
+      this.#tag = undefined
+    }
+  }
+
+  fenced(other: Record): LitestreamError {
+    return new LitestreamError('REPLICA_FENCED', `${this.#client.url} is being written by ${describe(other)}`, {
+      file: this.#client.url,
+      hint: 'Only one primary may write to a replica: stop that one, or choose another URL.',
+    })
+  }
+
+  #ours(): Uint8Array {
+    const record: Record = {
+      instance: this.#instance,
+      host: hostname(),
+      pid: process.pid,
+      pidSpace: pidSpace(),
+      database: this.#database,
+      startedAt: new Date().toISOString(),
+    }
+    return Buffer.from(JSON.stringify(record))
+  }
+}
+
+function parse(data: Uint8Array): Record | undefined {
+  try {
+    return schema.safeParse(JSON.parse(Buffer.from(data).toString('utf8'))).data
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
+}
+
+function describe({ host, pid, database, startedAt }: Record): string {
+  return `process ${pid} on ${host}, which replicates ${database} since ${startedAt}`
+}
+
+/** Only what is certain counts: another machine, or a pid that may mean another process, is not known to be running. */
+function isRunning(other: Record): boolean {
+  if (other.pidSpace === '' || other.pidSpace !== pidSpace()) return false
+  if (other.pid === process.pid) return running.has(other.instance)
+  try {
+    process.kill(other.pid, 0)
+    return startedBefore(other.pid, Date.parse(other.startedAt))
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM' && startedBefore(other.pid, Date.parse(other.startedAt))
+  }
+}
+
+function pidSpace(): string {
+  try {
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+    return `${boot} ${readlinkSync('/proc/self/ns/pid')}`
+  } catch {
+    // Not Linux, or without /proc.
+    return ''
+  }
+}
+
+/** False for a process that got its pid after the record was written: the pid was used again. */
+function startedBefore(pid: number, time: number): boolean {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /, '')
+      .split(' ')
+    const ticks = Number(fields[19])
+    const uptime = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0])
+    // Clock ticks are 1/100 s on every Linux that Node runs on; half a second for rounding.
+    return Date.now() - uptime * 1000 + ticks * 10 <= time + 500
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,43 @@
+// The worker thread of replicate(): one Replicator, asked and answered by messages.
+import { parentPort, workerData } from 'node:worker_threads'
+import { serializeError } from '../errors.js'
+import { openReplicaClient } from '../storage/open.js'
+import type { PrimaryObserver } from './events.js'
+import { type CallMessage, type PrimaryCalls, type PrimaryWorkerData, READY, type WorkerMessage } from './protocol.js'
+import { Replicator } from './replicator.js'
+
+const port = parentPort!
+const { path, url, storage, options } = workerData as PrimaryWorkerData
+
+const send = (message: WorkerMessage) => port.postMessage(message)
+
+const observe: PrimaryObserver = (name, event) => {
+  if ('error' in event) {
+    const { error, ...rest } = event
+    send({ kind: 'event', name, event: rest, error: serializeError(error) })
+  } else {
+    send({ kind: 'event', name, event })
+  }
+}
+
+async function start(): Promise<void> {
+  const replicator = new Replicator(path, await openReplicaClient(url, storage), options, observe)
+  const calls: PrimaryCalls = {
+    sync: (sync) => replicator.sync(sync),
+    checkpoint: (mode) => replicator.checkpoint(mode),
+    status: async () => replicator.status(),
+    close: () => replicator.close(),
+  }
+  port.on('message', async ({ id, call, argument }: CallMessage) => {
+    try {
+      const value = await (calls[call] as (argument: unknown) => Promise<unknown>)(argument)
+      send({ kind: 'result', id, value })
+    } catch (error) {
+      send({ kind: 'failure', id, error: serializeError(error) })
+    }
+  })
+  replicator.start()
+  send({ kind: 'result', id: READY, value: undefined })
+}
+
+start().catch((error) => send({ kind: 'failure', id: READY, error: serializeError(error) }))

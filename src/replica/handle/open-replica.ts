@@ -1,0 +1,341 @@
+import { EventEmitter } from 'node:events'
+import { LitestreamError } from '../../errors.js'
+import { formatTxid } from '../../ltx/txid.js'
+import { native } from '../../native/addon.js'
+import { redactUrl } from '../../storage/url.js'
+import { orAborted } from '../../util/abort.js'
+import {
+  formatKey,
+  type ReadAheadStats,
+  type ReplicaOptions,
+  resolveOptions,
+  toParameters,
+  withEnvironment,
+} from '../options.js'
+import type { SessionEvent } from '../worker/replica-session.js'
+import { registerDrivers } from './drivers.js'
+import { type PrefetchOptions, prefetch } from './prefetch-queries.js'
+import { callWorker, ensureWorker, onSessionEvent } from './worker-host.js'
+
+export interface ReplicaStats {
+  /** Pages served from memory or the local copy, and those that had to be asked for. */
+  readonly hits: number
+  readonly misses: number
+  /** Requests that crossed into JavaScript; grows only when a page was not here. */
+  readonly crossings: number
+  /** Open connections. */
+  readonly readers: number
+  /** Bytes of page memory. */
+  readonly cacheBytes: number
+  readonly pageSize: number
+  /** Pages. */
+  readonly commit: number
+  /** Share of the pages that are in the local copy, 0..1. */
+  readonly hydration: number
+  /** What became of the pages that each kind of read-ahead brought. */
+  readonly readAhead: ReadAheadStats
+}
+
+/** What a worker knows beyond ReplicaStats: requests to the store, pages fetched ahead, views, bytes of the page index. */
+export interface ReplicaDetails {
+  readonly fetch: {
+    readonly requests: number
+    readonly bytes: number
+    readonly pagesWanted: number
+    readonly pagesAhead: number
+    readonly aheadJoined: number
+    /** Requests sent a second time because the first answer was slow in coming, and those of them that answered first. */
+    readonly hedged: number
+    readonly hedgesWon: number
+  }
+  /** Pages that are on their way. */
+  readonly underWay: number
+  readonly storage: Record<
+    string,
+    { requests: number; errors: number; retries: number; bytes: number; seconds: number }
+  >
+  readonly views: number
+  readonly pagesCached: number
+  readonly indexBytes: number
+  /** LTX files that are kept track of. */
+  readonly files: number
+}
+
+/** For what waits for the store. */
+export interface WaitOptions {
+  readonly signal?: AbortSignal
+}
+
+/** A state of a replica that connections can be opened at. */
+export interface ReplicaMoment {
+  readonly txid: number
+  /** When it was written on the primary. */
+  readonly timestamp: Date
+  /** For a driver. */
+  readonly uri: string
+}
+
+interface ReplicaEvents {
+  /** A newer TXID can be read. */
+  advance: [{ txid: number; timestamp: Date }]
+  /** The store was not seen for longer than maxStale: reads fail from now on. */
+  stale: [LitestreamError]
+  /** TXIDs are missing in the replica. */
+  gap: [LitestreamError]
+  /** The replica was begun anew and is read from its new start. */
+  reset: [LitestreamError]
+  hydrated: [{ path: string }]
+  /** A passing fault; reads go on as far as they can. */
+  error: [LitestreamError]
+  closed: []
+}
+
+/** How often a closing looks whether there is still a worker to wait for. */
+const WORKER_CHECK_MS = 100
+
+/** A replica that this process has open. Every connection to `uri`, on any thread, shares its index, its cache and its poll loop. */
+export class Replica extends EventEmitter<ReplicaEvents> {
+  readonly #id: number
+  readonly #key: string
+  readonly #stop: () => void
+  readonly #hydrates: boolean
+  #hydrated: Promise<void> | undefined
+  /** The event comes once, when the copy is complete for the first time: before anyone asks, perhaps. */
+  #wasHydrated = false
+  #closed = false
+  #closing: Promise<void> | undefined
+  #workerClosed: (() => void) | undefined
+
+  /** The URL of the replica, without credentials. */
+  readonly url: string
+  /** What to give a driver: `new Database(replica.uri, { readonly: true })`. */
+  readonly uri: string
+
+  /** @internal use openReplica */
+  constructor(id: number, key: string, url: string, hydrates: boolean) {
+    super()
+    this.#id = id
+    this.#key = key
+    this.#hydrates = hydrates
+    this.url = redactUrl(url)
+    const name = encodeURIComponent(
+      url
+        .replace(/[?#].*$/, '')
+        .replace(/\/+$/, '')
+        .replace(/^.*\//, '') || 'replica',
+    )
+    this.uri = `file:${name}?vfs=litestream&replica_id=${id}`
+    this.#stop = onSessionEvent(id, (event) => this.#onEvent(event))
+  }
+
+  /** TXID of the newest state that can be read. */
+  get txid(): number {
+    return this.#info().txid ?? 0
+  }
+
+  /** When that state was written on the primary. */
+  get timestamp(): Date {
+    return new Date(this.#info().timestamp ?? 0)
+  }
+
+  /** Seconds since the store was last seen to have nothing newer: how far behind the primary a read may be. */
+  get lag(): number {
+    const { contact } = this.#info()
+    return contact === 0 ? Number.POSITIVE_INFINITY : Math.max(0, (Date.now() - contact) / 1000)
+  }
+
+  stats(): ReplicaStats {
+    const info = this.#info()
+    return {
+      hits: info.hits,
+      misses: info.misses,
+      crossings: info.crossings,
+      readers: info.readers,
+      cacheBytes: info.cacheBytes ?? 0,
+      pageSize: info.pageSize ?? 0,
+      commit: info.commit ?? 0,
+      hydration: info.hydration,
+      readAhead: info.readAhead,
+    }
+  }
+
+  /** @internal the copy was complete before this handle was there */
+  noteHydrated(): void {
+    this.#wasHydrated = true
+  }
+
+  /** The worker's own figures. */
+  async details(): Promise<ReplicaDetails> {
+    this.#info()
+    return (await callWorker(this.#id, this.#key, { method: 'stats' })) as ReplicaDetails
+  }
+
+  /** Resolves when the local copy is complete; at once without hydration. Rejects with REPLICA_CLOSED when that is closed first. */
+  get hydrated(): Promise<void> {
+    this.#hydrated ??= this.#awaitHydration()
+    return this.#hydrated
+  }
+
+  /**
+   * The replica as it was: at a TXID, or at the last state before a time (a Date, an RFC 3339 string, "5 minutes ago"). Give the
+   * `uri` to a driver as often as wanted: connections to it stay at that state, this handle's own go on.
+   *
+   * Throws TXID_NOT_AVAILABLE where retention has removed the files that lead there, INVALID_ARGUMENT for what is no time, the
+   * signal's reason when that ends the wait.
+   *
+   * @example
+   * const { uri } = await replica.at('5 minutes ago')
+   * const before = new Database(uri, { readonly: true })
+   */
+  async at(target: number | Date | string, { signal }: WaitOptions = {}): Promise<ReplicaMoment> {
+    this.#info()
+    const text =
+      typeof target === 'number' ? formatTxid(target) : target instanceof Date ? target.toISOString() : target
+    const resolved = callWorker(this.#id, this.#key, { method: 'resolve', target: text })
+    const found = (await orAborted(resolved, signal)) as { txid: number; timestamp: number }
+    return {
+      txid: found.txid,
+      timestamp: new Date(found.timestamp),
+      uri: `${this.uri}&at=${formatTxid(found.txid)}`,
+    }
+  }
+
+  /**
+   * Runs a query's reads ahead on a thread of its own, so that the same query after it finds its pages here and does not block the
+   * event loop. Its rows are thrown away.
+   *
+   * Throws INVALID_ARGUMENT for SQL that is no query, the signal's reason when that ends it.
+   */
+  async prefetch(sql: string, options: PrefetchOptions = {}): Promise<void> {
+    this.#info()
+    await prefetch(this.uri, sql, options)
+  }
+
+  /** Looks at the store now; resolves with the TXID that is current then. A signal ends the wait, and the promise rejects with its reason. */
+  async sync({ signal }: WaitOptions = {}): Promise<number> {
+    this.#info()
+    return (await orAborted(callWorker(this.#id, this.#key, { method: 'refresh' }), signal)) as number
+  }
+
+  /**
+   * Gives the replica up. Connections that are still open keep it until they are closed; where none is, resolves when its requests
+   * have ended and its local copy is durable.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.#closed = true
+    let ended = () => {}
+    const workerClosed = new Promise<void>((resolve) => {
+      ended = resolve
+    })
+    this.#workerClosed = ended
+    if (native.releaseReplica(this.#id)) {
+      // Also what keeps the process alive meanwhile. A worker that is gone has nothing left to close.
+      const timer = setInterval(() => {
+        if (!native.workerAlive()) ended()
+      }, WORKER_CHECK_MS)
+      await workerClosed
+      clearInterval(timer)
+    }
+    this.#stop()
+    this.emit('closed')
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #info() {
+    const info = this.#closed ? undefined : native.replicaInfo(this.#id)
+    if (!info) throw new LitestreamError('REPLICA_CLOSED', `${this.url}: the replica was closed`)
+    return info
+  }
+
+  async #awaitHydration(): Promise<void> {
+    this.#info()
+    if (!this.#hydrates || this.#wasHydrated) return
+    // What is awaited keeps the process alive, which neither the worker nor its channel does.
+    const alive = setInterval(() => undefined, 2 ** 30)
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.once('hydrated', () => resolve())
+        this.once('closed', () =>
+          reject(new LitestreamError('REPLICA_CLOSED', `${this.url}: closed before its local copy was complete`)),
+        )
+      })
+    } finally {
+      clearInterval(alive)
+    }
+  }
+
+  #onEvent(event: SessionEvent): void {
+    switch (event.type) {
+      case 'open':
+        break
+      case 'closed':
+        this.#workerClosed?.()
+        break
+      case 'advance':
+        this.emit('advance', { txid: event.txid, timestamp: new Date(event.timestamp) })
+        break
+      case 'hydrated':
+        this.noteHydrated()
+        this.emit('hydrated', { path: event.path })
+        break
+      case 'stale':
+        this.emit('stale', new LitestreamError('REPLICA_STALE', event.message))
+        break
+      case 'gap':
+        this.emit('gap', new LitestreamError('LTX_GAP', event.message))
+        break
+      case 'reset':
+        this.emit('reset', new LitestreamError('REPLICA_RESET', event.message))
+        break
+      case 'error':
+        // An EventEmitter throws an 'error' nobody hears; a passing fault of a background loop must not end the process.
+        if (this.listenerCount('error') > 0) {
+          this.emit('error', new LitestreamError(event.code as never, event.message))
+        }
+        break
+    }
+  }
+}
+
+/**
+ * Opens a replica: its newest state can be read, through any driver, as soon as the promise resolves. Nothing is downloaded but the
+ * indexes of its files.
+ *
+ * Throws REPLICA_EMPTY when nothing was replicated to the URL within `openTimeout`, INVALID_URL, ACCESS_DENIED, LTX_GAP,
+ * LTX_CORRUPT, HYDRATION_CONFLICT.
+ *
+ * @example
+ * const replica = await openReplica('s3://bucket/app.db', { cacheSize: '64MiB' })
+ * const db = new Database(replica.uri, { readonly: true })
+ */
+export async function openReplica(
+  url: string,
+  options: ReplicaOptions & { signal?: AbortSignal } = {},
+): Promise<Replica> {
+  const { signal, ...rest } = options
+  signal?.throwIfAborted()
+  const key = formatKey(withEnvironment(toParameters(url, rest), process.env))
+  const { hydrate } = resolveOptions(key)
+  // The worker starts while this thread loads the drivers.
+  ensureWorker()
+  registerDrivers()
+  const id = native.acquireReplica(key)
+  const replica = new Replica(id, key, url, hydrate !== undefined)
+  try {
+    // Not the closing ends the wait: where others have the replica, it is not closed.
+    const opened = await orAborted(callWorker(id, key, { method: 'open' }), signal)
+    if ((opened as { readonly hydrated: boolean }).hydrated) replica.noteHydrated()
+    return replica
+  } catch (error) {
+    await replica.close()
+    throw error
+  }
+}

@@ -1,0 +1,26 @@
+// The thread of one Replica.prefetch call: a connection, a query, and back.
+import { parentPort, workerData } from 'node:worker_threads'
+import { isLitestreamError, LitestreamError, serializeError } from '../../errors.js'
+import { openConnection } from './drivers.js'
+import type { PrefetchTask } from './prefetch-queries.js'
+
+function run({ uri, sql, parameters = [] }: PrefetchTask): void {
+  const connection = openConnection(uri)
+  try {
+    const values = Array.isArray(parameters) ? parameters : [parameters]
+    for (const _row of connection.prepare(sql).iterate(...values));
+  } catch (cause) {
+    if (isLitestreamError(cause)) throw cause
+    const message = `the query to prefetch failed: ${(cause as Error).message}`
+    throw new LitestreamError('INVALID_ARGUMENT', message, { cause, hint: 'It must be one SELECT.' })
+  } finally {
+    connection.close()
+  }
+}
+
+try {
+  run(workerData as PrefetchTask)
+  parentPort?.postMessage(null)
+} catch (error) {
+  parentPort?.postMessage(serializeError(error))
+}

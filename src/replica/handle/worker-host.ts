@@ -1,0 +1,129 @@
+import { BroadcastChannel, SHARE_ENV, Worker } from 'node:worker_threads'
+import { deserializeError, LitestreamError } from '../../errors.js'
+import { native } from '../../native/addon.js'
+import { REQUEST_CALL } from '../../native/replica.js'
+import { threadUrl } from '../../thread-url.js'
+import { CHANNEL, type HandleCall, type WorkerMessage, type WorkerWarning } from '../messages.js'
+import type { SessionEvent } from '../worker/replica-session.js'
+
+const YOUNG_GENERATION_MB = 4
+/** How often a thread looks whether the worker, which another thread may have started, is still there. */
+const KEEPER_MS = 500
+
+type EventListener = (event: SessionEvent) => void
+
+interface PendingCall {
+  readonly resolve: (result: unknown) => void
+  readonly reject: (error: LitestreamError) => void
+  /** native.workerEpoch() when it was sent. */
+  readonly epoch: number
+}
+
+const listeners = new Map<number, Set<EventListener>>()
+const calls = new Map<string, PendingCall>()
+let channel: BroadcastChannel | undefined
+let nextCall = 1
+const callPrefix = `${process.pid}-${Math.random().toString(36).slice(2)}`
+
+/**
+ * Makes sure that the process has a replica worker. It is started by the first thread that needs it and started anew, by whichever
+ * thread notices first, when it is gone while replicas are open. It never keeps the process alive.
+ */
+export function ensureWorker(): void {
+  connect()
+  const ticket = native.expectWorker()
+  if (ticket !== 0) spawn(ticket)
+}
+
+function spawn(ticket: number): void {
+  const worker = new Worker(threadUrl('replica/worker/worker.js'), {
+    name: 'litestream-replica',
+    execArgv: [],
+    // What it makes and drops is mostly bytes of replies, outside the heap: a large nursery only stays in memory.
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    // Credentials that the application sets after the worker was started are to be seen by it.
+    env: SHARE_ENV,
+  })
+  worker.on('message', ({ code, message }: WorkerWarning) => {
+    process.emitWarning(message, { code, type: 'LitestreamWarning' })
+  })
+  worker.unref()
+  let reason: Error | undefined
+  worker.on('error', (error) => {
+    reason = error
+  })
+  worker.on('exit', () => {
+    native.unexpectWorker(ticket)
+    failLostCalls(reason)
+    if (native.openReplicas() > 0) ensureWorker()
+  })
+}
+
+function connect(): void {
+  if (channel) return
+  channel = new BroadcastChannel(CHANNEL)
+  channel.onmessage = (event) => onMessage((event as MessageEvent).data as WorkerMessage)
+  channel.unref()
+  setInterval(() => {
+    failLostCalls()
+    if (native.openReplicas() > 0 && !native.workerAlive()) ensureWorker()
+  }, KEEPER_MS).unref()
+}
+
+function onMessage(message: WorkerMessage): void {
+  if (message.from !== 'worker') return
+  if ('event' in message) {
+    for (const listener of listeners.get(message.replica) ?? []) listener(message.event)
+    return
+  }
+  const call = calls.get(message.call)
+  if (!call) return
+  settle(message.call)
+  if (message.error) call.reject(deserializeError(message.error))
+  else call.resolve(message.result)
+}
+
+function settle(id: string): void {
+  calls.delete(id)
+  // What is awaited keeps the process alive, and nothing else does.
+  if (calls.size === 0) channel?.unref()
+}
+
+/** Calls that a worker took with it; those sent since then wait for the next one. */
+function failLostCalls(cause?: Error): void {
+  const epoch = native.workerEpoch()
+  const message = cause ? `the replica worker failed: ${cause.message}` : 'the replica worker exited'
+  for (const [id, call] of [...calls]) {
+    if (call.epoch === epoch) continue
+    settle(id)
+    call.reject(new LitestreamError('WORKER_EXITED', message, { cause, hint: 'It is started anew; try again.' }))
+  }
+}
+
+type Unsent<T> = T extends unknown ? Omit<T, 'call'> : never
+
+/** Calls the worker about a replica. */
+export function callWorker(replica: number, key: string, message: Unsent<HandleCall>): Promise<unknown> {
+  ensureWorker()
+  const call = `${callPrefix}-${nextCall++}`
+  return new Promise((resolve, reject) => {
+    calls.set(call, { resolve, reject, epoch: native.workerEpoch() })
+    channel?.ref()
+    native.tellWorker(REQUEST_CALL, replica, `${JSON.stringify({ ...message, call })}\n${key}`)
+  })
+}
+
+/** Hears the events of a replica; returns how to stop. */
+export function onSessionEvent(replica: number, listener: EventListener): () => void {
+  connect()
+  let set = listeners.get(replica)
+  if (!set) {
+    set = new Set()
+    listeners.set(replica, set)
+  }
+  set.add(listener)
+  return () => {
+    set.delete(listener)
+    if (set.size === 0) listeners.delete(replica)
+  }
+}

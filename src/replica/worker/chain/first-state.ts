@@ -1,0 +1,30 @@
+import { isLitestreamError, LitestreamError } from '../../../errors.js'
+import { pause } from '../../../util/pause.js'
+import type { Chain, LoadedState } from './chain.js'
+
+/** The newest state of a replica. One that has nothing yet is waited for, up to `openTimeout` ms; then REPLICA_EMPTY. */
+export async function firstState(
+  chain: Chain,
+  url: string,
+  options: { readonly pollInterval: number; readonly openTimeout: number },
+  signal: AbortSignal,
+): Promise<LoadedState> {
+  const started = Date.now()
+  for (;;) {
+    try {
+      return await chain.loadFiles()
+    } catch (error) {
+      if (!isLitestreamError(error, 'REPLICA_EMPTY')) throw error
+      const waited = Date.now() - started
+      if (waited + options.pollInterval > options.openTimeout) {
+        throw new LitestreamError('REPLICA_EMPTY', `${error.message} (waited ${waited} ms)`, {
+          hint: 'Start the primary (`litestream-ts replicate DB URL`), or raise open_timeout to wait longer.',
+          file: url,
+          cause: error,
+        })
+      }
+      await pause(Math.min(options.pollInterval, 1000), signal)
+      signal.throwIfAborted()
+    }
+  }
+}

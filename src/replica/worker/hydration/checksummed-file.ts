@@ -1,0 +1,64 @@
+import { type FileReader, readFileIndex } from '../../../levels/remote-index.js'
+import { corrupt } from '../../../ltx/corrupt.js'
+import { CHECKSUM_FLAG, HEADER_SIZE } from '../../../ltx/format.js'
+import type { PageIndex } from '../../../ltx/page-index.js'
+import { native } from '../../../native/addon.js'
+import type { LtxFileInfo } from '../../../storage/replica-client.js'
+import { fileLabel } from '../chain/file-ordinals.js'
+
+/** The checksum of what a range had, as file checksums count it. */
+export interface Piece {
+  /** Where the range begins and ends in the file. */
+  readonly offset: number
+  readonly end: number
+  readonly crc: bigint
+  /** Bytes that it was made of. */
+  readonly length: number
+}
+
+/**
+ * A file of which so much is wanted that all of it is read: its checksum can then be verified, which ranged reads cannot. The pieces
+ * may come in any order.
+ */
+export class WholeFile {
+  readonly info: LtxFileInfo
+  /** Its ordinal. */
+  readonly file: number
+  /** Every frame of the file. */
+  readonly frames: PageIndex
+  readonly #client: FileReader
+  readonly #pieces: Piece[] = []
+
+  private constructor(client: FileReader, info: LtxFileInfo, file: number, frames: PageIndex) {
+    this.#client = client
+    this.info = info
+    this.file = file
+    this.frames = frames
+  }
+
+  static async open(client: FileReader, info: LtxFileInfo, file: number, signal: AbortSignal): Promise<WholeFile> {
+    return new WholeFile(client, info, file, await readFileIndex(client, info, signal))
+  }
+
+  add(piece: Piece): void {
+    this.#pieces.push(piece)
+  }
+
+  /** Throws LTX_CORRUPT where the checksum in the trailer is not that of the bytes before it. */
+  async verify(signal: AbortSignal): Promise<void> {
+    const pieces = this.#pieces.sort((a, b) => a.offset - b.offset)
+    const { end: covered } = pieces[pieces.length - 1]
+    const [head, rest] = await Promise.all([
+      this.#client.read(this.info, { offset: 0, length: HEADER_SIZE }, { signal }),
+      this.#client.read(this.info, { offset: covered }, { signal }),
+    ])
+    let crc = native.crc64(0n, head.data)
+    for (const piece of pieces) crc = native.combineCrc64(crc, piece.crc, piece.length)
+    const end = rest.data.length - 8
+    crc = native.crc64(crc, rest.data.subarray(0, end)) | CHECKSUM_FLAG
+    const stored = new DataView(rest.data.buffer, rest.data.byteOffset + end, 8).getBigUint64(0)
+    if (stored === crc) return
+    const why = `file checksum is ${stored.toString(16)}, computed ${crc.toString(16)}`
+    throw corrupt(why, fileLabel(this.info), this.info.size - 8)
+  }
+}

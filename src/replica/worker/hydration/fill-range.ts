@@ -1,0 +1,71 @@
+import { LitestreamError } from '../../../errors.js'
+import type { FileReader } from '../../../levels/remote-index.js'
+import type { LtxFileInfo } from '../../../storage/replica-client.js'
+import { fileLabel } from '../chain/file-ordinals.js'
+import type { Piece } from './checksummed-file.js'
+import type { FillRange } from './fill-plan.js'
+import type { CopyFile } from './hydration-file.js'
+
+export interface Filled {
+  /** Page numbers that were written. */
+  readonly written: Uint32Array
+  readonly piece: Piece
+}
+
+/**
+ * Reads a range of a file and writes the wanted pages in it to their places in the copy; undefined where the copy was closed
+ * meanwhile. `into`: memory that nobody else uses until then. Throws LTX_CORRUPT for a frame that is damaged.
+ */
+export async function fillRange(
+  copy: CopyFile,
+  client: FileReader,
+  info: LtxFileInfo,
+  range: FillRange,
+  into: Uint8Array,
+  signal: AbortSignal,
+): Promise<Filled | undefined> {
+  const { data } = await client.read(info, { offset: range.offset, length: range.length }, { signal, into })
+  if (copy.closed) return undefined
+  const { frames, written } = framesIn(range)
+  // A transaction that begins meanwhile sees the current view or a newer one, and neither reads these pages from the file.
+  const { damaged, crc, length } = await copy.write(data, frames)
+  const { offset } = range
+  if (damaged < 0) return { written, piece: { offset, end: offset + range.length, crc, length } }
+  const at = range.first + damaged
+  const [pgno, place] = [range.from.frames.pgnos[at], range.from.frames.offsets[at]]
+  const file = fileLabel(info)
+  throw new LitestreamError('LTX_CORRUPT', `${file}: the frame of page ${pgno} is damaged`, {
+    file,
+    offset: place,
+    pgno,
+  })
+}
+
+/** As native code takes them: [offset in the range, size, pgno, 1 where it is wanted] each; and the pages that are wanted. */
+function framesIn({ from, first, end, offset }: FillRange): { frames: Uint32Array; written: Uint32Array } {
+  const { pgnos, offsets, sizes } = from.frames
+  const frames = new Uint32Array((end - first) * 4)
+  const begin = lowerBound(from.pgnos, pgnos[first])
+  let next = begin
+  for (let i = first; i < end; i++) {
+    const wanted = from.pgnos[next] === pgnos[i]
+    if (wanted) next++
+    const at = (i - first) * 4
+    frames[at] = offsets[i] - offset
+    frames[at + 1] = sizes[i]
+    frames[at + 2] = pgnos[i]
+    frames[at + 3] = wanted ? 1 : 0
+  }
+  return { frames, written: from.pgnos.subarray(begin, next) }
+}
+
+/** Where the first of `sorted` is that is `value` or more. */
+function lowerBound(sorted: Uint32Array, value: number): number {
+  let [low, high] = [0, sorted.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (sorted[middle] < value) low = middle + 1
+    else high = middle
+  }
+  return low
+}

@@ -1,0 +1,78 @@
+import { mkdirSync } from 'node:fs'
+import { constants } from 'node:os'
+import path from 'node:path'
+import { LitestreamError } from '../../../errors.js'
+import { fsError } from '../../../fs/fs-error.js'
+import { native } from '../../../native/addon.js'
+import type { NativeHydratedFile } from '../../../native/replica.js'
+import { systemError } from '../../../util/system-error.js'
+
+/** What became of the frames that were written. */
+export interface Written {
+  /** Index of a frame that is damaged, -1 without one. */
+  readonly damaged: number
+  /** The CRC of all frames as a file checksum counts them, and of how many bytes. */
+  readonly crc: bigint
+  readonly length: number
+}
+
+/** The file of a local copy while it is open. What fails is told with its name. */
+export class CopyFile {
+  readonly handle: NativeHydratedFile
+  readonly #path: string
+  /** Pages that the file has room for. */
+  #capacity = 0
+  #closed = false
+
+  private constructor(path: string, handle: NativeHydratedFile) {
+    this.#path = path
+    this.handle = handle
+  }
+
+  /** `fresh`: begins with an empty file. Throws HYDRATION_CONFLICT where another process, or another replica, fills the same file. */
+  static open(replica: number, file: string, pageSize: number, fresh: boolean): CopyFile {
+    try {
+      mkdirSync(path.dirname(file), { recursive: true })
+    } catch (error) {
+      throw fsError(error, 'making the folder of', file)
+    }
+    const handle = native.openHydrated(replica, file, pageSize, fresh)
+    if (typeof handle !== 'number') return new CopyFile(file, handle)
+    if (handle !== constants.errno.EAGAIN) throw fsError(systemError(handle, 'open'), 'opening', file)
+    throw new LitestreamError('HYDRATION_CONFLICT', `${file} is being filled in by another replica or process`, {
+      file,
+      hint: 'Give each process its own hydration_path.',
+    })
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  resize(commit: number): void {
+    if (commit <= this.#capacity) return
+    this.#check(native.resizeHydrated(this.handle, commit), 'enlarging', 'ftruncate')
+    this.#capacity = commit
+  }
+
+  /** `frames`: [offset in `source`, size, pgno, 1 to write its page] each. */
+  async write(source: Uint8Array, frames: Uint32Array): Promise<Written> {
+    const [errno, damaged, crc, length] = await native.writeHydrated(this.handle, source, frames)
+    this.#check(errno, 'writing', 'write')
+    return { damaged, crc, length }
+  }
+
+  async sync(): Promise<void> {
+    this.#check(await native.syncHydrated(this.handle), 'syncing', 'fsync')
+  }
+
+  /** Views that have the file keep it. */
+  close(): void {
+    this.#closed = true
+    native.closeHydrated(this.handle)
+  }
+
+  #check(errno: number, doing: string, syscall: string): void {
+    if (errno !== 0) throw fsError(systemError(errno, syscall), doing, this.#path)
+  }
+}

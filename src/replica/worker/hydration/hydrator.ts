@@ -1,0 +1,329 @@
+import PQueue from 'p-queue'
+import { isLitestreamError, LitestreamError } from '../../../errors.js'
+import type { FileReader } from '../../../levels/remote-index.js'
+import { lockPgno } from '../../../ltx/format.js'
+import { native } from '../../../native/addon.js'
+import type { NativeHydratedFile } from '../../../native/replica.js'
+import type { ChainState } from '../chain/chain.js'
+import type { FileTable } from '../chain/file-ordinals.js'
+import type { Reresolve } from '../pages/fetcher.js'
+import type { ReplicaView } from '../pages/view-set.js'
+import type { WholeFile } from './checksummed-file.js'
+import { byFile, type FillRange, planFill, RANGE } from './fill-plan.js'
+import { fillRange } from './fill-range.js'
+import { CopyFile } from './hydration-file.js'
+import { CopyMeta } from './meta-keeper.js'
+import { PageSet } from './page-set.js'
+
+/** Ranges in hand at once: some on their way from the store while others are decoded and written. */
+const PARALLEL_RANGES = 6
+/** Progress is made durable this often while filling. */
+const META_INTERVAL_MS = 5000
+const RETRY_MS = 1000
+const MAX_RETRY_MS = 60_000
+
+export interface HydratorOptions {
+  readonly replica: number
+  readonly path: string
+  readonly url: string
+  readonly state: ChainState
+  readonly client: FileReader
+  readonly files: () => FileTable
+  readonly signal: AbortSignal
+  /** Points a view at other files, because one of its files is gone or damaged. */
+  readonly reresolve: Reresolve
+  readonly onHydrated: () => void
+  /** A new file could be opened after all: views that are made from now on may read from it. Must `adopt` one. */
+  readonly onReopened: () => void
+  readonly onError: (error: LitestreamError) => void
+}
+
+/**
+ * Fills a local file with the current view, page by page, and keeps it there.
+ *
+ * `#present` says of each page whether the file has the content that the current view wants; only such pages are entered into
+ * views. A page that some older view may still read from the file is rewritten only when the current view is the only one. The
+ * meta file tells, for a TXID, which pages are present; it is written after the pages it speaks of are durable, and it gives a page
+ * up before that is overwritten. So a page is to be trusted after a crash exactly if the meta file has it, the state is of that
+ * TXID or later, and the file that provides the page now ends at or before it.
+ */
+export class Hydrator {
+  #copy: CopyFile | undefined
+  readonly #options: HydratorOptions
+  readonly #queue: PQueue
+  #present: PageSet
+  /** Pages of the file that some view's table has pointed at since the file was opened. */
+  #used: PageSet
+  #view: ReplicaView | undefined
+  #working: Promise<void> | undefined
+  #complete = false
+  #retryMs = RETRY_MS
+  #closed = false
+  /** Ordinals of the files that the filling under way reads. */
+  #reading = new Set<number>()
+  /** Memory for ranges that nobody uses just now. */
+  #buffers: Uint8Array[] = []
+  readonly #meta: CopyMeta
+
+  private constructor(options: HydratorOptions, copy: CopyFile, present: PageSet, meta: CopyMeta) {
+    this.#options = options
+    this.#meta = meta
+    this.#copy = copy
+    this.#present = present
+    // Views that an earlier worker made may read any page of a file that was open already, of a larger database than it is now, too.
+    this.#used = PageSet.all(native.sharedPages(options.replica, copy.handle))
+    this.#queue = new PQueue({ concurrency: PARALLEL_RANGES })
+  }
+
+  /** Throws HYDRATION_CONFLICT where another process, or another replica, fills the same file. */
+  static async open(options: HydratorOptions): Promise<Hydrator> {
+    const { state } = options
+    const meta = await CopyMeta.read(options.path, options.url, state.pageSize)
+    const copy = CopyFile.open(options.replica, options.path, state.pageSize, !meta.usable)
+    try {
+      await meta.opened()
+      return new Hydrator(options, copy, meta.presentAt(state, options.files()), meta)
+    } catch (error) {
+      copy.close()
+      throw error
+    }
+  }
+
+  /** Null while a new one could not be opened in the place of the old: nothing is read from a copy then. */
+  get file(): NativeHydratedFile | null {
+    return this.#copy?.handle ?? null
+  }
+
+  /** The first view: pages that an earlier run left are in it at once. */
+  adopt(view: ReplicaView): void {
+    this.#view = view
+    try {
+      this.#copy?.resize(view.state.commit)
+    } catch (error) {
+      // Without room nothing can be read from the file; the filling tries again and reports.
+      this.#present = new PageSet()
+      this.#options.onError(error as LitestreamError)
+    }
+    this.#mark(view, this.#present.toArray(view.state.commit))
+    this.#report()
+  }
+
+  start(): void {
+    this.#work()
+  }
+
+  /** A view follows on another: what changed is no longer in the file. */
+  advance(before: ReplicaView, view: ReplicaView, changed: Uint32Array): void {
+    for (const pgno of changed) this.#present.delete(pgno)
+    if (view.state.commit < before.state.commit) this.#present.truncate(view.state.commit)
+    this.#view = view
+    this.#report()
+  }
+
+  /** The view's pages have nothing in common with the file any more. */
+  restart(state: ChainState, reset: boolean): void {
+    if (!reset && this.#copy && state.pageSize === this.#view?.state.pageSize) {
+      this.#present = new PageSet()
+      this.#complete = false
+      return
+    }
+    // Nothing of the old file is what the new state wants, whether or not there can be a new one.
+    const old = this.#copy
+    this.#copy = undefined
+    this.#present = new PageSet()
+    this.#used = new PageSet()
+    this.#complete = false
+    try {
+      this.#openFresh(state.pageSize)
+    } catch (error) {
+      this.#options.onError(error as LitestreamError)
+    }
+    old?.close()
+  }
+
+  #openFresh(pageSize: number): void {
+    const { replica, path } = this.#options
+    this.#copy = CopyFile.open(replica, path, pageSize, true)
+    this.#meta.begunAnew()
+  }
+
+  /** Called after every poll: what may be written now is written. */
+  fold(): void {
+    this.#work()
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    // What is queued ends by itself, having looked whether this is closed. (A queue that is cleared leaves those who wait, waiting.)
+    await this.#working
+    try {
+      await this.#saveMeta()
+    } finally {
+      this.#copy?.close()
+    }
+  }
+
+  get complete(): boolean {
+    return this.#complete
+  }
+
+  #work(): void {
+    if (this.#working || this.#closed) return
+    this.#working = this.#fill()
+      .catch((error) => {
+        if (this.#options.signal.aborted || this.#closed) return
+        this.#options.onError(
+          error instanceof LitestreamError
+            ? error
+            : new LitestreamError('STORAGE_FAILED', String(error), { cause: error }),
+        )
+        setTimeout(() => this.#work(), this.#retryMs).unref()
+        this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS)
+      })
+      .finally(() => {
+        this.#working = undefined
+      })
+  }
+
+  async #fill(): Promise<void> {
+    let retried = false
+    for (;;) {
+      if (this.#view && !this.#copy && !this.#closed) {
+        this.#openFresh(this.#view.state.pageSize)
+        this.#options.onReopened()
+      }
+      const view = this.#view
+      const copy = this.#copy
+      if (!view || !copy || this.#closed) return
+      copy.resize(view.state.commit)
+      const { map } = view.state
+      const lacking = byFile(map, () => this.#missing(view, copy))
+      if (lacking.length === 0) break
+      this.#reading = new Set(lacking.map(({ file }) => file))
+      const { client, files, signal } = this.#options
+      const plan = await planFill(lacking, map, client, files, signal)
+      await this.#meta.giveUp(lacking.map(({ pgnos }) => pgnos))
+      const results = await Promise.allSettled(
+        plan.ranges.map((range) => this.#queue.add(() => this.#fetch(copy, range))),
+      )
+      // Begun anew meanwhile: what was read is of no use, and of no file all.
+      if (copy.closed) continue
+      if (results.every(({ status }) => status === 'fulfilled')) results.push(...(await this.#verify(plan.whole)))
+      const failed = results.find((result) => result.status === 'rejected')
+      if (!failed) {
+        this.#retryMs = RETRY_MS
+        continue
+      }
+      const { reason } = failed
+      // A damaged reply is asked for once more before another file is looked for.
+      if (isLitestreamError(reason, 'LTX_CORRUPT') && !retried) {
+        retried = true
+        continue
+      }
+      if (this.#closed || !isLitestreamError(reason, 'NOT_FOUND', 'LTX_CORRUPT', 'INVALID_ARGUMENT')) throw reason
+      await this.#elsewhere(view, reason)
+    }
+    this.#reading = new Set()
+    this.#buffers = []
+    await this.#completed()
+  }
+
+  /** Adds the ordinals of the files that are being read. */
+  collectFiles(into: Set<number>): void {
+    for (const file of this.#reading) into.add(file)
+  }
+
+  /** What a file brought that does not add up is absent again. */
+  #verify(whole: readonly WholeFile[]): Promise<PromiseSettledResult<void>[]> {
+    return Promise.allSettled(
+      whole.map(async (file) => {
+        try {
+          await file.verify(this.#options.signal)
+        } catch (error) {
+          if (isLitestreamError(error, 'LTX_CORRUPT')) await this.#distrust(file)
+          throw error
+        }
+      }),
+    )
+  }
+
+  async #distrust({ file, frames }: WholeFile): Promise<void> {
+    const view = this.#view
+    if (!view) return
+    const pgnos = frames.pgnos.filter((pgno) => view.state.map.fileOf(pgno) === file)
+    for (const pgno of pgnos) this.#present.delete(pgno)
+    native.unmarkHydrated(this.#options.replica, view.id, pgnos)
+    this.#report()
+    await this.#meta.giveUp([pgnos])
+  }
+
+  /** Throws the cause again where no other file has what the lost one had. */
+  async #elsewhere(view: ReplicaView, cause: LitestreamError): Promise<void> {
+    const { files, reresolve } = this.#options
+    const lost = files().byLabel(cause.file)
+    const before = view.state.map
+    await reresolve(view, cause, lost)
+    if (this.#view === view && view.state.map === before) throw cause
+  }
+
+  /** Pages of the current view that the file does not have and that nobody else reads from it. */
+  *#missing(view: ReplicaView, copy: CopyFile): Generator<number> {
+    const { commit, pageSize } = view.state
+    const alone = native.sharingViews(this.#options.replica, copy.handle) <= 1
+    const lock = lockPgno(pageSize)
+    for (let pgno = this.#present.firstMissing(1); pgno <= commit; pgno = this.#present.firstMissing(pgno + 1)) {
+      if (pgno !== lock && (alone || !this.#used.has(pgno))) yield pgno
+    }
+  }
+
+  async #fetch(copy: CopyFile, range: FillRange): Promise<void> {
+    if (this.#closed || copy.closed) return
+    const { client, files, signal } = this.#options
+    const { file, whole } = range.from
+    // The ranges of a large database would leave more garbage than the collector sees in time.
+    const buffer = this.#buffers.pop() ?? new Uint8Array(RANGE)
+    const filled = await fillRange(copy, client, files().get(file), range, buffer, signal)
+    this.#buffers.push(buffer)
+    if (!filled) return
+    whole?.add(filled.piece)
+    const current = this.#view
+    if (!current || copy.closed) return
+    // The view may have moved on: only what it still wants in this version is present.
+    const fresh = filled.written.filter((pgno) => current.state.map.fileOf(pgno) === file)
+    for (const pgno of fresh) this.#present.add(pgno)
+    this.#mark(current, fresh)
+    this.#report()
+    if (this.#meta.age > META_INTERVAL_MS) await this.#saveMeta()
+  }
+
+  #mark(view: ReplicaView, pgnos: Uint32Array): void {
+    for (const pgno of pgnos) this.#used.add(pgno)
+    native.markHydrated(this.#options.replica, view.id, pgnos)
+  }
+
+  async #completed(): Promise<void> {
+    const view = this.#view
+    if (!view || this.#present.missing(view.state.commit, lockPgno(view.state.pageSize)) > 0) return
+    // Once complete, what a crash costs is fetching again what changed since the meta file was written.
+    const due = !this.#complete || this.#meta.age > META_INTERVAL_MS
+    if (due && this.#meta.txid !== view.state.txid) await this.#saveMeta()
+    if (this.#complete) return
+    this.#complete = true
+    this.#options.onHydrated()
+  }
+
+  async #saveMeta(): Promise<void> {
+    const view = this.#view
+    const copy = this.#copy
+    if (!view || !copy) return
+    await this.#meta.save(view.state, this.#options.files(), this.#present, () => copy.sync())
+  }
+
+  #report(): void {
+    const view = this.#view
+    if (!view) return
+    const { commit, pageSize } = view.state
+    const missing = this.#present.missing(commit, lockPgno(pageSize))
+    native.setHydration(this.#options.replica, commit === 0 ? 1 : (commit - missing) / commit, this.#options.path)
+  }
+}

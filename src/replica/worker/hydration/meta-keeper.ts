@@ -1,0 +1,140 @@
+import { statSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import type { ChainState } from '../chain/chain.js'
+import type { FileTable } from '../chain/file-ordinals.js'
+import { type HydrationMeta, metaPath, readMeta, writeMeta } from './meta-format.js'
+import { PageSet } from './page-set.js'
+
+/**
+ * The meta file of a local copy while the copy is open. Its changes are made one after another; a page that it claims is given up
+ * in it before that page is overwritten, so that a copy is never ahead of its meta file.
+ */
+export class CopyMeta {
+  readonly #path: string
+  readonly #url: string
+  #meta: HydrationMeta | undefined
+  /** The pages that the meta file on disk has, or may have. */
+  #claimed: PageSet
+  #savedAt = 0
+  #work: Promise<void> = Promise.resolve()
+  /** Of the copy; another one under its name is not what a meta file of ours may speak of. */
+  #inode: number | undefined
+
+  private constructor(path: string, url: string, meta: HydrationMeta | undefined) {
+    this.#path = path
+    this.#url = url
+    this.#meta = meta
+    this.#claimed = meta ? PageSet.decode(meta.present) : new PageSet()
+  }
+
+  /** What an earlier run left for this replica. */
+  static async read(path: string, url: string, pageSize: number): Promise<CopyMeta> {
+    const meta = await readMeta(path)
+    const usable =
+      meta !== undefined &&
+      meta.url === url &&
+      meta.pageSize === pageSize &&
+      // The copy may have been removed, or cut, and its meta file left behind.
+      (statSync(path, { throwIfNoEntry: false })?.size ?? 0) >= meta.commit * meta.pageSize
+    return new CopyMeta(path, url, usable ? meta : undefined)
+  }
+
+  /** Whether the copy can be gone on with. */
+  get usable(): boolean {
+    return this.#meta !== undefined
+  }
+
+  /** TXID of the newest meta file; 0 without one. */
+  get txid(): number {
+    return this.#meta?.txid ?? 0
+  }
+
+  /** Milliseconds since it was last saved. */
+  get age(): number {
+    return Date.now() - this.#savedAt
+  }
+
+  /** The copy is open and locked. Where it was begun anew, a meta file that is still there speaks of another one. */
+  async opened(): Promise<void> {
+    this.#inode = inodeOf(this.#path)
+    if (!this.usable) await rm(metaPath(this.#path), { force: true })
+  }
+
+  /** The copy was replaced by an empty one. */
+  begunAnew(): void {
+    this.#meta = undefined
+    this.#claimed = new PageSet()
+    this.#inode = inodeOf(this.#path)
+    this.#work = this.#work.catch(() => undefined).then(() => rm(metaPath(this.#path), { force: true }))
+  }
+
+  /** The pages that an earlier run left and that are what `state` wants. */
+  presentAt(state: ChainState, files: FileTable): PageSet {
+    const present = new PageSet()
+    const meta = this.#meta
+    // An older state than the copy's may be what a listing that lags behind shows: its pages have been overwritten. And another
+    // history may have the same TXIDs: a file that was known then must still be in use.
+    if (!meta || state.txid < meta.txid || !meta.files.some((identity) => files.hasIdentity(identity))) return present
+    for (let pgno = 1; pgno <= Math.min(state.commit, meta.commit); pgno++) {
+      if (!this.#claimed.has(pgno)) continue
+      const file = state.map.fileOf(pgno)
+      if (file !== 0 && files.get(file).maxTxid <= meta.txid) present.add(pgno)
+    }
+    return present
+  }
+
+  /** Returns once no meta file on disk claims these pages: then they may be overwritten. */
+  giveUp(pages: readonly Uint32Array[]): Promise<void> {
+    return this.#next(async () => {
+      const meta = this.#meta
+      if (!meta || !pages.some((pgnos) => pgnos.some((pgno) => this.#claimed.has(pgno)))) return
+      const claimed = PageSet.decode(this.#claimed.encode(meta.commit))
+      for (const pgnos of pages) for (const pgno of pgnos) claimed.delete(pgno)
+      await this.#write({ ...meta, present: claimed.encode(meta.commit) })
+      this.#claimed = claimed
+    })
+  }
+
+  /** Claims the pages that are present now, once `sync` has made them durable. */
+  save(state: ChainState, files: FileTable, present: PageSet, sync: () => Promise<void>): Promise<void> {
+    this.#savedAt = Date.now()
+    const { pageSize, commit, txid } = state
+    // What is present is noted before the pages are made durable, never after.
+    const encoded = present.encode(commit)
+    const meta: HydrationMeta = {
+      version: 1,
+      url: this.#url,
+      pageSize,
+      commit,
+      txid,
+      files: files.identities(),
+      present: encoded,
+    }
+    const inode = this.#inode
+    return this.#next(async () => {
+      await sync()
+      // The copy was begun anew meanwhile.
+      if (inode !== this.#inode) return
+      // Should the writing fail, what stood there stands.
+      this.#claimed.addAll(PageSet.decode(encoded))
+      await this.#write(meta)
+      this.#claimed = PageSet.decode(encoded)
+    })
+  }
+
+  async #write(meta: HydrationMeta): Promise<void> {
+    if (inodeOf(this.#path) !== this.#inode) return
+    await writeMeta(this.#path, meta)
+    this.#meta = meta
+  }
+
+  /** One change after another, whatever became of the one before. */
+  #next(change: () => Promise<void>): Promise<void> {
+    this.#work = this.#work.catch(() => undefined).then(change)
+    return this.#work
+  }
+}
+
+function inodeOf(file: string): number | undefined {
+  return statSync(file, { throwIfNoEntry: false })?.ino
+}

@@ -1,0 +1,52 @@
+import type { FileReader } from '../../../levels/remote-index.js'
+import { resolveRange } from '../../../storage/range.js'
+import type { ByteRange, LtxFileInfo, ReadOptions, ReadResult } from '../../../storage/replica-client.js'
+import { fileIdentity, fileLabel } from '../chain/file-ordinals.js'
+
+/** Bytes of files kept: what a busy primary writes in a few polls. */
+const LIMIT = 16 * 1024 * 1024
+
+/**
+ * The store, with the files that a poll has just read whole in front of it: a local copy that follows a primary asks the store for
+ * nothing twice. Worker thread.
+ */
+export class RecentFiles implements FileReader {
+  readonly #store: FileReader
+  /** By identity, the oldest first. */
+  readonly #files = new Map<string, Uint8Array>()
+  #bytes = 0
+
+  constructor(store: FileReader) {
+    this.#store = store
+  }
+
+  get url(): string {
+    return this.#store.url
+  }
+
+  /** `bytes`: all of the file. */
+  keep(file: LtxFileInfo, bytes: Uint8Array): void {
+    if (bytes.length > LIMIT || this.#files.has(fileIdentity(file))) return
+    this.#files.set(fileIdentity(file), bytes)
+    this.#bytes += bytes.length
+    for (const [identity, { length }] of this.#files) {
+      if (this.#bytes <= LIMIT) break
+      this.#files.delete(identity)
+      this.#bytes -= length
+    }
+  }
+
+  /** Nothing more is to be read of the files that were kept. */
+  clear(): void {
+    this.#files.clear()
+    this.#bytes = 0
+  }
+
+  async read(file: LtxFileInfo, range: ByteRange, options?: ReadOptions): Promise<ReadResult> {
+    const bytes = options?.fresh ? undefined : this.#files.get(fileIdentity(file))
+    if (!bytes) return this.#store.read(file, range, options)
+    const fileSize = bytes.length
+    const { offset, length } = resolveRange(range, fileSize, fileLabel(file))
+    return { data: bytes.subarray(offset, offset + length), offset, fileSize }
+  }
+}

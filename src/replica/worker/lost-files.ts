@@ -1,0 +1,91 @@
+import { isLitestreamError, type LitestreamError } from '../../errors.js'
+import type { LtxFileInfo } from '../../storage/replica-client.js'
+import type { Chain, ChainState } from './chain/chain.js'
+import { fileIdentity } from './chain/file-ordinals.js'
+import type { Poller } from './chain/poller.js'
+import { begunAnew, staleState, unavailable } from './chain/stale-view.js'
+import type { ReplicaView, ViewSet } from './pages/view-set.js'
+
+/** How often the files of a view are looked for while the store changes under the search. */
+const REPLICA_ATTEMPTS = 3
+
+/** Files under a view that are gone or damaged: the same pages are looked for in others. Worker thread. */
+export class LostFiles {
+  readonly #chain: Chain
+  readonly #views: ViewSet
+  readonly #poller: Poller
+  readonly #searches = new Map<string, Promise<void>>()
+
+  constructor(chain: Chain, views: ViewSet, poller: Poller) {
+    this.#chain = chain
+    this.#views = views
+    this.#poller = poller
+  }
+
+  /** Points a view at other files. Requests that find out meanwhile that a file is gone share the search: it finds all that are. */
+  async replace(view: ReplicaView, cause: LitestreamError, lost: LtxFileInfo | undefined): Promise<void> {
+    const damaged = isLitestreamError(cause, 'NOT_FOUND') ? undefined : lost
+    const key = `${view.id}/${damaged ? fileIdentity(damaged) : ''}`
+    const running = this.#searches.get(key)
+    if (running !== undefined) {
+      await running
+      // It went only after that search had listed it.
+      if (lost && !damaged && this.#pointsInto(view, lost)) await this.replace(view, cause, lost)
+      return
+    }
+    const search = this.#search(view, cause, lost).finally(() => this.#searches.delete(key))
+    this.#searches.set(key, search)
+    await search
+  }
+
+  /** The replica was rebuilt: what is being searched for belongs to the one before. */
+  clear(): void {
+    this.#searches.clear()
+  }
+
+  /** Views come from one another: what is found for this one is found for the newest, and so for all that follow. */
+  #repoint(view: ReplicaView, state: ChainState): void {
+    const before = view.state.map
+    this.#views.repoint(view, state)
+    const { current } = this.#views
+    if (current === view || current.store !== view.store) return
+    const map = current.state.map.movedAlong(before, state.map)
+    this.#views.repoint(current, { ...current.state, map })
+  }
+
+  #pointsInto(view: ReplicaView, file: LtxFileInfo): boolean {
+    const used = new Set<number>()
+    view.state.map.collectFiles(used)
+    return used.has(this.#chain.files.ordinal(file))
+  }
+
+  async #search(view: ReplicaView, cause: LitestreamError, lost: LtxFileInfo | undefined): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      // A poll finds out whether this is still the replica that the view is of.
+      await this.#poller.pollNow()
+      if (view.incarnation !== this.#views.incarnation) {
+        throw this.#views.wasReset(view) ? begunAnew(view.state.txid, cause) : unavailable(view.state.txid, cause)
+      }
+      const files = await this.#chain.listAll()
+      const { anchor, timestamp } = this.#views.current.state
+      const known = files[anchor.level].some((file) => fileIdentity(file) === fileIdentity(anchor))
+      if (!known && attempt < REPLICA_ATTEMPTS) continue
+      if (!known) throw cause
+      try {
+        const state = await staleState(this.#chain, view.state, files, lost)
+        // The levels were not listed in one instant. Begun anew meanwhile, the replica was emptied first: then the anchor is gone, too.
+        if (!(await this.#chain.stands(anchor, timestamp))) {
+          if (attempt < REPLICA_ATTEMPTS) continue
+          throw cause
+        }
+        this.#repoint(view, state)
+        return
+      } catch (error) {
+        // Where nothing takes a damaged file's place, the damage is what a person must hear of.
+        if (isLitestreamError(error, 'PAGE_UNAVAILABLE') && isLitestreamError(cause, 'LTX_CORRUPT')) throw cause
+        // A file vanished between the listing and the reading.
+        if (!isLitestreamError(error, 'NOT_FOUND') || attempt >= REPLICA_ATTEMPTS) throw error
+      }
+    }
+  }
+}

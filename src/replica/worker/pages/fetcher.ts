@@ -1,0 +1,410 @@
+import PQueue from 'p-queue'
+import { isLitestreamError, LitestreamError, toLitestreamError } from '../../../errors.js'
+import { native } from '../../../native/addon.js'
+import { AHEAD_JOINED } from '../../../native/replica.js'
+import type { LtxFileInfo, ReadResult, ReplicaClient } from '../../../storage/replica-client.js'
+import { type ReadAheadKind, readAheadNumber } from '../../options.js'
+import { pageLabel } from '../chain/chain.js'
+import { type FileTable, fileLabel } from '../chain/file-ordinals.js'
+import { type FetchRange, MAX_GAP, MAX_RANGE, planFetch, type WantedPage } from './fetch-plan.js'
+import { HedgedReads, MAX_HEDGED } from './hedged-reads.js'
+import { type PageStore, pageKey } from './page-store.js'
+import { setTrigger } from './resident.js'
+import { isInterior } from './tree-shape.js'
+import type { ReplicaView } from './view-set.js'
+
+interface Waiter {
+  readonly request: number
+  readonly view: ReplicaView
+  readonly pgno: number
+}
+
+/** A range that waits for its turn or is under way. */
+interface Job {
+  readonly view: ReplicaView
+  readonly range: FetchRange
+  started: boolean
+}
+
+interface Flight {
+  readonly waiters: Waiter[]
+  /** The kind of read-ahead that wants the page; undefined: a reader. */
+  readonly ahead: ReadAheadKind | undefined
+  /** Whether the next read of the page tells the prefetcher to go on. */
+  trigger: boolean
+  job?: Job
+}
+
+/** A page worth having soon. */
+export interface AheadPage {
+  readonly view: ReplicaView
+  readonly pgno: number
+  readonly trigger: boolean
+  readonly kind: ReadAheadKind
+}
+
+/** Bytes fetched ahead in the same request as a page someone waits for; more than that would keep it waiting. */
+const JOINT_BYTES = 256 * 1024
+/** Requests that one batch of pages fetched ahead is split into, if it is large: they come in parallel. */
+const AHEAD_PARTS = 4
+const MIN_AHEAD_RANGE = 1024 * 1024
+/** Fields of a frame that native code is given. */
+const FRAME_FIELDS = 5
+
+export interface FetchCounts {
+  /** Ranged reads sent to the store for pages. */
+  requests: number
+  bytes: number
+  /** Pages fetched because a reader waited for them, and those fetched ahead. */
+  pagesWanted: number
+  pagesAhead: number
+  /** Pages fetched ahead that a reader then asked for while they were under way. */
+  aheadJoined: number
+  /** Requests sent a second time because the first answer was slow in coming, and those of them that answered first. */
+  hedged: number
+  hedgesWon: number
+}
+
+/** An interior b-tree page came in; `wanted`: someone waited for it. */
+export type OnInterior = (view: ReplicaView, pgno: number, slot: number, wanted: boolean) => void
+
+/** Pages that an index led to were fetched ahead and came in. */
+export type OnRows = (view: ReplicaView, pgnos: readonly number[]) => void
+
+/** What to do when a file of a view is gone or damaged: point the view at other files, then the page is looked up again. */
+export type Reresolve = (view: ReplicaView, cause: LitestreamError, lost: LtxFileInfo | undefined) => Promise<void>
+
+/**
+ * Brings pages from the store into slots and answers those who wait for them. One flight a page version: a second reader joins the
+ * first one's request. What someone waits for goes before what is fetched ahead.
+ */
+export class Fetcher {
+  readonly #counts = { requests: 0, bytes: 0, pagesWanted: 0, pagesAhead: 0, aheadJoined: 0 }
+  readonly #hedged: HedgedReads | undefined
+  readonly #replica: number
+  readonly #client: ReplicaClient
+  readonly #files: () => FileTable
+  readonly #signal: AbortSignal
+  readonly #reresolve: Reresolve
+  readonly #onInterior: OnInterior
+  readonly #onRows: OnRows
+  readonly #urgent: PQueue
+  // What nobody waits for yet has places of its own, fewer, so that it never holds up what someone waits for.
+  readonly #ahead: PQueue
+  // What is worth having some day has few: it must not keep waiting what follows from a read.
+  readonly #someDay: PQueue
+  readonly #flights = new Map<number, Flight>()
+
+  constructor(options: {
+    readonly replica: number
+    readonly client: ReplicaClient
+    readonly files: () => FileTable
+    readonly signal: AbortSignal
+    readonly concurrency: number
+    /** Whether reads that are slow are sent a second time. */
+    readonly hedge: boolean
+    readonly reresolve: Reresolve
+    readonly onInterior: OnInterior
+    readonly onRows: OnRows
+  }) {
+    this.#replica = options.replica
+    this.#client = options.client
+    this.#files = options.files
+    this.#signal = options.signal
+    this.#reresolve = options.reresolve
+    this.#onInterior = options.onInterior
+    this.#onRows = options.onRows
+    this.#hedged = options.hedge ? new HedgedReads() : undefined
+    this.#urgent = new PQueue({ concurrency: options.concurrency })
+    this.#ahead = new PQueue({ concurrency: Math.max(1, Math.floor(options.concurrency / 2)) })
+    const someDay = Math.max(1, Math.floor(options.concurrency / 4))
+    this.#someDay = new PQueue({ concurrency: someDay })
+    // While a reader waits, one request at a time goes on.
+    this.#urgent.on('active', () => {
+      this.#someDay.concurrency = 1
+    })
+    this.#urgent.on('idle', () => {
+      this.#someDay.concurrency = someDay
+    })
+  }
+
+  get counts(): FetchCounts {
+    return { ...this.#counts, ...(this.#hedged?.counts ?? { hedged: 0, hedgesWon: 0 }) }
+  }
+
+  /** Pages on their way. */
+  get underWay(): number {
+    return this.#flights.size
+  }
+
+  /** Answers page requests of one moment, and fetches what is worth having soon. */
+  ask(waiters: readonly Waiter[], ahead: readonly AheadPage[] = []): void {
+    const wanted = new Map<ReplicaView, WantedPage[]>()
+    for (const waiter of waiters) {
+      const page = this.#await(waiter)
+      if (page) append(wanted, waiter.view, page)
+    }
+    const soon = new Map<ReplicaView, WantedPage[]>()
+    for (const each of ahead) {
+      const page = this.#expect(each)
+      if (page) append(soon, each.view, page)
+    }
+    // Where all of a window is here, so is the next one, or a miss in it will say that it is not: a warm scan calls nobody.
+    if (soon.size > 0) for (const { view, pgno, trigger } of ahead) if (trigger) setTrigger(view, pgno)
+    for (const [view, pages] of wanted) {
+      const more = soon.get(view) ?? []
+      const joint = more.reduce((bytes, page) => bytes + page.size, 0) <= JOINT_BYTES
+      void this.#start(this.#urgent, view, planFetch(joint ? [...pages, ...more] : pages))
+      if (joint) soon.delete(view)
+    }
+    for (const [view, pages] of soon) {
+      const bytes = pages.reduce((sum, page) => sum + page.size, 0)
+      const ranges = planFetch(pages, MAX_GAP, clamp(bytes / AHEAD_PARTS, MIN_AHEAD_RANGE, MAX_RANGE))
+      void this.#start(this.#ahead, view, ranges)
+    }
+  }
+
+  /** Brings pages that nobody waits for, after everything else; resolves when they are here, or were not to be had. */
+  async bring(view: ReplicaView, pgnos: Iterable<number>, kind: ReadAheadKind): Promise<void> {
+    const pages: WantedPage[] = []
+    for (const pgno of pgnos) {
+      const page = this.#expect({ view, pgno, trigger: false, kind })
+      if (page) pages.push(page)
+    }
+    await this.#start(this.#someDay, view, planFetch(pages))
+  }
+
+  /** Answers a waiter from a slot or a flight, or says what to fetch for it. */
+  #await(waiter: Waiter): WantedPage | undefined {
+    const place = waiter.view.state.map.find(waiter.pgno)
+    if (place.file === 0) {
+      const { code, message } = missing(waiter.view, waiter.pgno)
+      native.failRequest(waiter.request, code, message)
+      return undefined
+    }
+    const key = pageKey(place.file, waiter.pgno)
+    const flight = this.#flights.get(key)
+    if (flight) {
+      if (flight.ahead && flight.waiters.length === 0) this.#counts.aheadJoined++
+      flight.waiters.push(waiter)
+      const { job } = flight
+      if (job && !job.started) void this.#urgent.add(() => this.#run(job))
+      return undefined
+    }
+    const slot = waiter.view.store.slotOf(key)
+    if (slot !== undefined) {
+      this.#answer(waiter, waiter.view.store, slot)
+      return undefined
+    }
+    this.#counts.pagesWanted++
+    this.#flights.set(key, { waiters: [waiter], ahead: undefined, trigger: false })
+    return { pgno: waiter.pgno, ...place }
+  }
+
+  /** Says what to fetch for a page that nobody waits for yet, unless it is here or under way. */
+  #expect({ view, pgno, trigger, kind }: AheadPage): WantedPage | undefined {
+    const place = view.state.map.find(pgno)
+    if (place.file === 0) return undefined
+    const key = pageKey(place.file, pgno)
+    const flight = this.#flights.get(key)
+    if (flight) {
+      flight.trigger ||= trigger
+      return undefined
+    }
+    if (view.store.slotOf(key) !== undefined) return undefined
+    this.#counts.pagesAhead++
+    this.#flights.set(key, { waiters: [], ahead: kind, trigger })
+    return { pgno, ...place }
+  }
+
+  /** Resolves when the ranges have come, or failed. */
+  async #start(queue: PQueue, view: ReplicaView, ranges: readonly FetchRange[]): Promise<void> {
+    const jobs = ranges.map((range) => {
+      const job: Job = { view, range, started: false }
+      for (const page of range.pages) {
+        const flight = this.#flights.get(pageKey(page.file, page.pgno))
+        if (flight) flight.job = job
+      }
+      return queue.add(() => this.#run(job))
+    })
+    await Promise.all(jobs)
+  }
+
+  /** Pages of a file that was read whole anyway go into slots for nothing. */
+  store(
+    view: ReplicaView,
+    bytes: Uint8Array,
+    base: number,
+    pages: readonly WantedPage[],
+    kind?: ReadAheadKind | undefined,
+  ): void {
+    this.#fill(view, bytes, base, pages, kind)
+  }
+
+  /** Adds the ordinals of the files that are being read. */
+  collectFiles(into: Set<number>): void {
+    for (const key of this.#flights.keys()) into.add(Math.floor(key / 2 ** 32))
+  }
+
+  /** Resolves when everything asked for so far has been answered. */
+  async idle(): Promise<void> {
+    await Promise.all([this.#urgent, this.#ahead, this.#someDay].map((queue) => queue.onIdle()))
+  }
+
+  async #run(job: Job): Promise<void> {
+    if (job.started) return
+    job.started = true
+    await this.#fetch(job.view, job.range, 1)
+  }
+
+  async #fetch(view: ReplicaView, range: FetchRange, attempt: number): Promise<void> {
+    const file = this.#files().get(range.file)
+    try {
+      const result = await this.#read(file, range, attempt > 1)
+      this.#counts.requests++
+      this.#counts.bytes += result.data.byteLength
+      const damaged = this.#fill(view, result.data, range.offset, range.pages)
+      if (damaged === undefined) return
+      throw new LitestreamError('LTX_CORRUPT', `${fileLabel(file)}: the frame at offset ${damaged.offset} is damaged`, {
+        file: fileLabel(file),
+        offset: damaged.offset,
+        pgno: damaged.pgno,
+        hint: 'Run `litestream-ts verify` on the replica; a new snapshot repairs it.',
+      })
+    } catch (cause) {
+      const error = toLitestreamError(cause)
+      const left = range.pages.filter((page) => this.#flights.has(pageKey(page.file, page.pgno)))
+      // A damaged reply is asked for once more; a file that is gone, or damaged in the store, may have been replaced by another.
+      if (isLitestreamError(error, 'LTX_CORRUPT') && attempt === 1) {
+        return this.#fetch(view, { ...range, pages: left }, 2)
+      }
+      if (isLitestreamError(error, 'NOT_FOUND', 'LTX_CORRUPT', 'INVALID_ARGUMENT') && attempt <= 2) {
+        return this.#fetchElsewhere(view, left, error, file)
+      }
+      this.#fail(left, error)
+    }
+  }
+
+  #read(file: LtxFileInfo, { offset, length, pages }: FetchRange, fresh: boolean): Promise<ReadResult> {
+    const send = () => this.#client.read(file, { offset, length }, { signal: this.#signal, fresh })
+    if (!this.#hedged || length > MAX_HEDGED) return send()
+    return this.#hedged.read(send, () =>
+      pages.some((page) => (this.#flights.get(pageKey(page.file, page.pgno))?.waiters.length ?? 0) > 0),
+    )
+  }
+
+  async #fetchElsewhere(
+    view: ReplicaView,
+    pages: readonly WantedPage[],
+    cause: LitestreamError,
+    lost: LtxFileInfo,
+  ): Promise<void> {
+    try {
+      await this.#reresolve(view, cause, lost)
+    } catch (error) {
+      return this.#fail(pages, toLitestreamError(error))
+    }
+    const moved: WantedPage[] = []
+    for (const page of pages) {
+      const flight = this.#flights.get(pageKey(page.file, page.pgno))
+      if (!flight) continue
+      this.#flights.delete(pageKey(page.file, page.pgno))
+      const place = view.state.map.find(page.pgno)
+      if (place.file === 0 || place.file === page.file) {
+        const error = place.file === 0 ? missing(view, page.pgno) : cause
+        for (const waiter of flight.waiters) native.failRequest(waiter.request, error.code, error.message)
+        continue
+      }
+      const key = pageKey(place.file, page.pgno)
+      const other = this.#flights.get(key)
+      if (other) other.waiters.push(...flight.waiters)
+      else {
+        this.#flights.set(key, flight)
+        moved.push({ pgno: page.pgno, ...place })
+      }
+    }
+    await Promise.all(planFetch(moved).map((range) => this.#fetch(view, range, 3)))
+  }
+
+  /** Returns the first damaged page, if there is one; all before it are answered. */
+  #fill(
+    view: ReplicaView,
+    bytes: Uint8Array,
+    base: number,
+    pages: readonly WantedPage[],
+    kind?: ReadAheadKind | undefined,
+  ): WantedPage | undefined {
+    const { store } = view
+    // A cache smaller than the range is filled in turns, so that no page is dropped before its readers have it.
+    const turn = Math.max(1, Math.floor(store.slots / 4))
+    for (let first = 0; first < pages.length; first += turn) {
+      const part = pages.slice(first, first + turn)
+      const frames = new Uint32Array(part.length * FRAME_FIELDS)
+      const slots = store.allocate(part.map((page) => pageKey(page.file, page.pgno)))
+      part.forEach((page, i) => {
+        const flight = this.#flights.get(pageKey(page.file, page.pgno))
+        const ahead = flight ? flight.ahead : kind
+        const joined = flight !== undefined && flight.waiters.length > 0
+        const number = ahead ? readAheadNumber(ahead) + (joined ? AHEAD_JOINED : 0) : 0
+        frames.set([page.offset - base, page.size, page.pgno, slots[i], number], i * FRAME_FIELDS)
+      })
+      const good = native.fillSlots(this.#replica, view.id, store.cache, bytes, frames)
+      // Marks come before answers: a reader that is let go runs through the resident pages faster than this loop.
+      part.forEach((page, i) => {
+        const key = pageKey(page.file, page.pgno)
+        if (i >= good) store.drop(key)
+        else if (this.#flights.get(key)?.trigger) native.setTrigger(store.cache, slots[i])
+      })
+      const rows: number[] = []
+      part.slice(0, good).forEach((page, i) => {
+        const key = pageKey(page.file, page.pgno)
+        const slot = slots[i]
+        const { waiters = [], ahead } = this.#flights.get(key) ?? {}
+        this.#flights.delete(key)
+        if (ahead === 'rows') rows.push(page.pgno)
+        for (const waiter of waiters) this.#answer(waiter, store, slot)
+        if (!isInterior(frames[i * FRAME_FIELDS])) return
+        store.keepLonger(key)
+        this.#onInterior(view, page.pgno, slot, waiters.length > 0)
+      })
+      if (rows.length > 0) this.#onRows(view, rows)
+      if (good < part.length) return part[good]
+    }
+    return undefined
+  }
+
+  #answer(waiter: Waiter, store: PageStore, slot: number): void {
+    native.linkPages(this.#replica, waiter.view.id, store.cache, Uint32Array.of(waiter.pgno, slot))
+    native.completePage(waiter.request, store.cache, slot)
+  }
+
+  #fail(pages: readonly WantedPage[], error: LitestreamError): void {
+    for (const page of pages) {
+      const key = pageKey(page.file, page.pgno)
+      const flight = this.#flights.get(key)
+      this.#flights.delete(key)
+      for (const waiter of flight?.waiters ?? []) native.failRequest(waiter.request, error.code, error.message)
+    }
+  }
+}
+
+function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
+  const list = lists.get(key)
+  if (list) list.push(value)
+  else lists.set(key, [value])
+}
+
+function clamp(value: number, low: number, high: number): number {
+  return Math.min(high, Math.max(low, value))
+}
+
+function missing(view: ReplicaView, pgno: number): LitestreamError {
+  return new LitestreamError(
+    'PAGE_UNAVAILABLE',
+    `${pageLabel(pgno, view.state.txid)} is in no file of the replica any more`,
+    {
+      pgno,
+      hint: 'End the transaction: the next one sees a newer TXID.',
+    },
+  )
+}

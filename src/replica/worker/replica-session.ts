@@ -1,0 +1,412 @@
+import { LitestreamError, toLitestreamError } from '../../errors.js'
+import { native } from '../../native/addon.js'
+import { type BridgeRequest, STATE_CLOSED } from '../../native/replica.js'
+import { openReplicaClient } from '../../storage/open.js'
+import type { ReplicaClient } from '../../storage/replica-client.js'
+import type { ResolvedReplicaOptions } from '../options.js'
+import { Chain, type ChainState } from './chain/chain.js'
+import { firstState } from './chain/first-state.js'
+import { LOOK_INTERVAL_MS, Poller, type PollOutcome } from './chain/poller.js'
+import { begunAnew, exactState, unavailable } from './chain/stale-view.js'
+import { parseTravelTarget } from './chain/travel-target.js'
+import { StoreContact } from './contact.js'
+import type { Hydrator } from './hydration/hydrator.js'
+import type { RecentFiles } from './hydration/recent-files.js'
+import { LostFiles } from './lost-files.js'
+import { type AheadPage, Fetcher } from './pages/fetcher.js'
+import { PageStore } from './pages/page-store.js'
+import { setTrigger } from './pages/resident.js'
+import { TreeShape } from './pages/tree-shape.js'
+import { type ReplicaView, ViewSet } from './pages/view-set.js'
+import { IndexWalk } from './prefetch/index-walk.js'
+import { InteriorPreload } from './prefetch/interior-preload.js'
+import { FilePages } from './prefetch/pages-of-files.js'
+import { type Ahead, Prefetcher } from './prefetch/prefetcher.js'
+
+/** What a session tells the handles of its replica. */
+export type SessionEvent =
+  | { readonly type: 'open' }
+  | { readonly type: 'advance'; readonly txid: number; readonly timestamp: number }
+  | { readonly type: 'stale'; readonly message: string }
+  | { readonly type: 'gap'; readonly message: string }
+  | { readonly type: 'reset'; readonly message: string; readonly txid: number }
+  | { readonly type: 'hydrated'; readonly path: string }
+  | { readonly type: 'closed' }
+  | { readonly type: 'error'; readonly code: string; readonly message: string }
+
+/** How soon a view that was retired while it was read is looked at again. */
+const COLLECT_MS = 200
+/** Files that may be added to the table before it is swept. */
+const RECLAIM_FILES = 512
+
+/** One replica in the worker: its views, its pages, its poll loop, its hydration. */
+export class ReplicaSession {
+  readonly id: number
+  readonly #options: ResolvedReplicaOptions
+  readonly #emit: (event: SessionEvent) => void
+  readonly #abort = new AbortController()
+  readonly #views: ViewSet
+  readonly #contact: StoreContact
+  readonly #tree = new TreeShape()
+  readonly #prefetcher: Prefetcher
+  readonly #indexWalk = new IndexWalk(this.#tree)
+  #client: ReplicaClient | undefined
+  #chain!: Chain
+  #store!: PageStore
+  #fetcher!: Fetcher
+  #filePages!: FilePages
+  #poller!: Poller
+  #lost!: LostFiles
+  #hydrator: Hydrator | undefined
+  #opening: Promise<void> | undefined
+  /** Preloads that have not ended. */
+  #preloading = 0
+  /** Files known at which those that nothing refers to are looked for. */
+  #reclaimAt = RECLAIM_FILES
+  #collecting: NodeJS.Timeout | undefined
+
+  constructor(id: number, options: ResolvedReplicaOptions, emit: (event: SessionEvent) => void) {
+    this.id = id
+    this.#options = options
+    this.#prefetcher = new Prefetcher(this.#tree, options.readAhead)
+    this.#emit = emit
+    this.#views = new ViewSet(id)
+    this.#contact = new StoreContact(id, options.maxStale, (message) => emit({ type: 'stale', message }))
+    native.setReadTimeout(id, options.readTimeout)
+    if (Number.isFinite(options.maxStale)) native.setMaxStale(id, options.maxStale)
+  }
+
+  /** Opens once; later calls wait for the first. Throws what made it fail; the next call then tries again. */
+  open(): Promise<void> {
+    this.#opening ??= this.#open().catch(async (error) => {
+      // The next attempt makes a client of its own. What closing this one says would hide why the opening failed.
+      await this.#client?.close().catch(() => undefined)
+      this.#client = undefined
+      this.#opening = undefined
+      throw error
+    })
+    return this.#opening
+  }
+
+  /** Whether requests can be answered at once. */
+  get opened(): boolean {
+    return this.#views.opened
+  }
+
+  /** Whether the local copy has been complete. */
+  get hydrated(): boolean {
+    return this.#hydrator?.complete ?? false
+  }
+
+  async #open(): Promise<void> {
+    const { url, cacheSize, concurrency, hydrate } = this.#options
+    const signal = this.#abort.signal
+    const store = await openReplicaClient(url, { signal })
+    this.#client = store
+    const client = await this.#throughDiskCache(store)
+    this.#client = client
+    this.#chain = new Chain(client, signal)
+    const { state, files } = await firstState(this.#chain, client.url, this.#options, signal)
+    this.#store = new PageStore(state.pageSize, cacheSize)
+    this.#fetcher = new Fetcher({
+      replica: this.id,
+      client,
+      files: () => this.#chain.files,
+      signal,
+      concurrency,
+      // A second request for a file on the disk of this machine would wait behind the first.
+      hedge: this.#options.hedge && store.type !== 'file',
+      reresolve: (view, cause, lost) => this.#lost.replace(view, cause, lost),
+      onInterior: (view, pgno, slot, wanted) => this.#onInterior(view, pgno, slot, wanted),
+      onRows: (view, pgnos) => this.#onRows(view, pgnos),
+    })
+    let recent: RecentFiles | undefined
+    if (hydrate !== undefined) {
+      const { Hydrator } = await import('./hydration/hydrator.js')
+      const { RecentFiles } = await import('./hydration/recent-files.js')
+      recent = new RecentFiles(store) // what goes to the local copy need not go to the disk cache too
+      this.#hydrator = await Hydrator.open({
+        replica: this.id,
+        path: hydrate,
+        url: client.url,
+        state,
+        client: recent,
+        files: () => this.#chain.files,
+        signal,
+        reresolve: (view, cause, lost) => this.#lost.replace(view, cause, lost),
+        onReopened: () => this.#publishAnew(this.#views.current.state),
+        onHydrated: () => this.#emit({ type: 'hydrated', path: hydrate }),
+        onError: (error) => this.#emit({ type: 'error', code: error.code, message: error.message }),
+      })
+    }
+    const view = this.#views.add(state, this.#store, this.#hydrator?.file ?? null)
+    this.#hydrator?.adopt(view)
+    this.#filePages = new FilePages(this.#fetcher, this.#chain.files, recent)
+    this.#filePages.storeHeads(view, files)
+    this.#views.publish(view)
+    this.#contact.seen(Date.now())
+    this.#poller = new Poller({
+      chain: this.#chain,
+      client,
+      interval: this.#options.pollInterval,
+      wholeFiles: () => this.#filePages.wholeFiles(this.#store),
+      idleInterval: this.#options.idlePollInterval,
+      // A view must not be older, unnoticed, than it may be.
+      lookInterval: Math.min(LOOK_INTERVAL_MS, this.#options.maxStale / 2),
+      signal,
+      state: () => this.#views.current.state,
+      onOutcome: (outcome) => this.#onPoll(outcome),
+    })
+    this.#lost = new LostFiles(this.#chain, this.#views, this.#poller)
+    this.#poller.start()
+    this.#hydrator?.start()
+    // The opening does not wait for what only follows on it; a reader's request does, and finds the pages here.
+    this.#preloading++
+    setImmediate(() => {
+      if (!signal.aborted && this.#views.current === view) this.#filePages.storeRest(view, files)
+      this.#preloadInterior()
+      this.#preloading--
+    })
+    this.#emit({ type: 'open' })
+  }
+
+  /** A local copy brings every page soon enough by itself. */
+  #preloadInterior(): void {
+    if (!this.#options.readAhead.has('interior') || this.#hydrator) return
+    this.#preloading++
+    const current = () => this.#views.current
+    void new InteriorPreload({ tree: this.#tree, fetcher: this.#fetcher, current, signal: this.#abort.signal })
+      .run()
+      .catch((error: unknown) => {
+        const { code, message } = toLitestreamError(error)
+        this.#emit({ type: 'error', code, message })
+      })
+      .finally(() => {
+        this.#preloading--
+      })
+  }
+
+  async #throughDiskCache(store: ReplicaClient): Promise<ReplicaClient> {
+    const { diskCache, diskCacheSize } = this.#options
+    if (diskCache === undefined) return store
+    const { CachedReplicaClient } = await import('../../storage/disk-cache/cached-client.js')
+    return CachedReplicaClient.open(store, { directory: diskCache, limit: diskCacheSize })
+  }
+
+  /** Page requests that arrived together. */
+  onPages(requests: readonly BridgeRequest[]): void {
+    const waiters = []
+    const ahead: AheadPage[] = []
+    for (const request of requests) {
+      const view = this.#views.get(request.view)
+      if (!view || view.id === 0) {
+        void this.#answerFromElsewhere(request)
+        continue
+      }
+      waiters.push({ request: request.id, view, pgno: request.pgno })
+      const { reader, pgno, indexLeaf } = request
+      ahead.push(...aheadPages(view, this.#prefetcher.onMiss(reader, view, pgno)))
+      if (!this.#options.readAhead.has('rows')) continue
+      const pages = this.#indexWalk.onMiss(reader, view, pgno, indexLeaf)
+      ahead.push(...aheadPages(view, { kind: 'rows', pages, trigger: 0 }))
+    }
+    this.#fetcher.ask(waiters, ahead)
+  }
+
+  /** A reader has come to a page that was marked to say so. */
+  onAhead(request: BridgeRequest): void {
+    native.completeRequest(request.id)
+    const view = this.#views.get(request.view)
+    if (view) this.#fetcher.ask([], aheadPages(view, this.#prefetcher.onTrigger(request.reader, view, request.pgno)))
+  }
+
+  #onInterior(view: ReplicaView, pgno: number, slot: number, wanted: boolean): void {
+    const children = native.btreeChildren(view.store.cache, slot, pgno, view.state.commit)
+    this.#tree.learn(pgno, children)
+    if (!wanted || children.length === 0) return
+    // Where a scan would begin is here already: reading it says that one does.
+    setTrigger(view, children[0])
+  }
+
+  #onRows(view: ReplicaView, pgnos: readonly number[]): void {
+    const pages = pgnos.flatMap((pgno) => this.#indexWalk.onArrival(view, pgno))
+    this.#fetcher.ask([], aheadPages(view, { kind: 'rows', pages, trigger: 0 }))
+  }
+
+  /** A view that a worker before this one made, and that a transaction still has: its map is made anew from its TXID. */
+  async #answerFromElsewhere(request: BridgeRequest): Promise<void> {
+    try {
+      const view = this.#views.get(request.view) ?? (await this.#adoptView(request.view))
+      this.#fetcher.ask([{ request: request.id, view, pgno: request.pgno }])
+    } catch (error) {
+      this.#refuse(request, error)
+    }
+  }
+
+  async #adoptView(id: number): Promise<ReplicaView> {
+    const facts = native.viewFacts(this.id, id)
+    if (!facts) throw new LitestreamError('PAGE_UNAVAILABLE', 'the view of this transaction is gone')
+    const state = await exactState(this.#chain, facts, await this.#chain.listAll())
+    if (!state) throw unavailable(facts.txid)
+    // The replica may have been begun anew while no worker was there to see it.
+    if (state.timestamp !== facts.timestamp) throw begunAnew(facts.txid)
+    return this.#views.adopt(id, state, this.#storeFor(state.pageSize))
+  }
+
+  #storeFor(pageSize: number): PageStore {
+    return pageSize === this.#store.pageSize ? this.#store : new PageStore(pageSize, this.#options.cacheSize)
+  }
+
+  async onTravel(request: BridgeRequest): Promise<void> {
+    try {
+      const target = parseTravelTarget(request.text, Date.now())
+      const state = await this.#chain.load(target)
+      // Connections that go to the same TXID share its view.
+      const there = this.#views.at(state)
+      const view = there ?? this.#views.addTravelled(state, this.#storeFor(state.pageSize))
+      native.completeTravel(request.id, view.id)
+      if (!there) this.#views.retire(view)
+      this.#collect()
+    } catch (error) {
+      this.#refuse(request, error)
+    }
+  }
+
+  /** Polls at once; resolves with the TXID that is current then. */
+  async refresh(): Promise<number> {
+    await this.#poller.pollForCertain()
+    return this.#views.current.state.txid
+  }
+
+  /** The state that a travel target leads to. */
+  async resolveTarget(target: string): Promise<{ txid: number; timestamp: number }> {
+    const { txid, timestamp } = await this.#chain.load(parseTravelTarget(target, Date.now()))
+    return { txid, timestamp }
+  }
+
+  stats(): Record<string, unknown> {
+    return {
+      fetch: this.#fetcher.counts,
+      storage: this.#client?.stats(),
+      underWay: this.#fetcher.underWay + this.#preloading,
+      views: this.#views.size,
+      pagesCached: this.#store.size,
+      indexBytes: this.#views.current.state.map.byteLength,
+      files: this.#chain.files.size,
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#abort.abort(new LitestreamError('REPLICA_CLOSED', 'the replica was closed'))
+    this.#contact.stop()
+    clearTimeout(this.#collecting)
+    native.setState(this.id, STATE_CLOSED, 'REPLICA_CLOSED', 'the replica was closed')
+    await this.#opening?.catch(() => undefined) // whoever asked for the opening is told
+    await this.#poller?.stopped()
+    await this.#fetcher?.idle()
+    await this.#hydrator?.close()
+    await this.#client?.close()
+  }
+
+  #refuse(request: BridgeRequest, error: unknown): void {
+    const { code, message } = toLitestreamError(error)
+    native.failRequest(request.id, code, message)
+  }
+
+  #onPoll(outcome: PollOutcome): void {
+    switch (outcome.kind) {
+      case 'unchanged':
+        this.#contact.seen(outcome.startedAt)
+        break
+      case 'advanced':
+        this.#advance(outcome)
+        this.#contact.seen(outcome.startedAt)
+        break
+      case 'moved':
+        this.#views.repoint(this.#views.current, outcome.state)
+        this.#contact.seen(outcome.startedAt)
+        break
+      case 'rebuilt':
+        // That a replica is still the same although no file is, is believed for the report; nothing is taken over from before.
+        this.#rebuild(outcome.state, outcome.reason)
+        if (outcome.reason === 'reset')
+          this.#emit({ type: 'reset', message: outcome.message, txid: outcome.state.txid })
+        if (outcome.reason === 'gap') this.#emit({ type: 'gap', message: outcome.message })
+        this.#contact.seen(outcome.startedAt)
+        break
+      case 'gap':
+        this.#emit({ type: 'gap', message: outcome.message })
+        this.#contact.missed('LTX_GAP', outcome.message)
+        break
+      case 'failed':
+        this.#emit({ type: 'error', code: outcome.error.code, message: outcome.error.message })
+        this.#contact.missed(outcome.error.code, outcome.error.message)
+        break
+    }
+    this.#collect()
+    this.#reclaimFiles()
+    this.#hydrator?.fold()
+  }
+
+  /** The table of files holds what views point into, and some more: not every file there ever was. */
+  #reclaimFiles(): void {
+    const { files } = this.#chain
+    if (files.size < this.#reclaimAt) return
+    const used = new Set<number>()
+    for (const { state } of this.#views.all()) state.map.collectFiles(used)
+    used.add(files.ordinal(this.#views.current.state.anchor))
+    this.#fetcher.collectFiles(used)
+    this.#hydrator?.collectFiles(used)
+    const freed = files.reclaim(used)
+    for (const store of new Set([this.#store, ...[...this.#views.all()].map((view) => view.store)])) {
+      store.dropFiles(freed)
+    }
+    this.#reclaimAt = files.size + RECLAIM_FILES
+  }
+
+  /** Frees retired views; while some are still read, it looks again by itself: the next poll may be long in coming. */
+  #collect(): void {
+    clearTimeout(this.#collecting)
+    if (this.#abort.signal.aborted || !this.#views.collect()) return
+    this.#collecting = setTimeout(() => {
+      this.#collect()
+      this.#hydrator?.fold()
+    }, COLLECT_MS).unref()
+  }
+
+  #advance({ extension }: Extract<PollOutcome, { kind: 'advanced' }>): void {
+    const { state, files, changed, whole } = extension
+    const before = this.#views.current
+    if (whole) this.#views.distrustSchema()
+    const view = this.#views.add(state, this.#store, this.#hydrator?.file ?? null, before, changed)
+    this.#hydrator?.advance(before, view, changed)
+    if (this.#options.readAhead.has('changes')) {
+      this.#filePages.store(view, files, before)
+      this.#filePages.bringChanges(before, view, changed)
+    }
+    this.#views.publish(view)
+    this.#emit({ type: 'advance', txid: state.txid, timestamp: state.timestamp })
+  }
+
+  #rebuild(state: ChainState, reason: Extract<PollOutcome, { kind: 'rebuilt' }>['reason']): void {
+    const isAnother = reason === 'reset' || reason === 'replaced'
+    if (isAnother) this.#views.reincarnate(reason === 'reset')
+    else this.#views.distrustSchema() // the database may have become another one in what was not seen
+    this.#lost.clear()
+    this.#store = this.#storeFor(state.pageSize)
+    this.#hydrator?.restart(state, isAnother)
+    this.#publishAnew(state)
+    this.#emit({ type: 'advance', txid: state.txid, timestamp: state.timestamp })
+  }
+
+  /** A view that has nothing in common with the one before, and reads from the local copy that there is now. */
+  #publishAnew(state: ChainState): void {
+    const view = this.#views.add(state, this.#store, this.#hydrator?.file ?? null)
+    this.#hydrator?.adopt(view)
+    this.#views.publish(view)
+  }
+}
+
+function aheadPages(view: ReplicaView, { kind, pages, trigger }: Ahead): AheadPage[] {
+  return pages.map((pgno) => ({ view, pgno, trigger: pgno === trigger, kind }))
+}

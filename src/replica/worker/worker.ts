@@ -1,0 +1,170 @@
+// The replica worker: one thread a process, which knows where pages live and fetches them. It is started by worker-host.ts.
+import { BroadcastChannel, parentPort } from 'node:worker_threads'
+import { LitestreamError, serializeError } from '../../errors.js'
+import { native } from '../../native/addon.js'
+import {
+  type BridgeRequest,
+  REQUEST_AHEAD,
+  REQUEST_CALL,
+  REQUEST_CLOSE,
+  REQUEST_OPEN,
+  REQUEST_PAGE,
+  REQUEST_TRAVEL,
+} from '../../native/replica.js'
+import { CHANNEL, type HandleCall, type WorkerMessage, type WorkerWarning } from '../messages.js'
+import { resolveOptions } from '../options.js'
+import { ReplicaSession } from './replica-session.js'
+
+const channel = new BroadcastChannel(CHANNEL)
+channel.unref()
+const sessions = new Map<number, ReplicaSession>()
+const closing = new Set<Promise<void>>()
+
+function post(message: WorkerMessage): void {
+  channel.postMessage(message)
+}
+
+async function openSession(replica: number, key: string): Promise<ReplicaSession> {
+  let session = sessions.get(replica)
+  if (!session) {
+    // First: a URI that cannot be (`immutable`) has no replica, and its fault is what a person is told.
+    const options = resolveOptions(key)
+    // A replica that is being closed may have the local copy that this one wants.
+    if (closing.size > 0) await Promise.all(closing)
+    session = sessions.get(replica)
+    // It may have been given up meanwhile, and nobody would close it any more.
+    if (!native.replicaInfo(replica)) throw new LitestreamError('REPLICA_CLOSED', 'the replica was closed')
+    if (!session) {
+      session = new ReplicaSession(replica, options, (event) => post({ from: 'worker', replica, event }))
+      sessions.set(replica, session)
+    }
+  }
+  await session.open()
+  return session
+}
+
+async function onOpen(request: BridgeRequest): Promise<void> {
+  try {
+    await openSession(request.replica, request.text)
+    native.completeRequest(request.id)
+  } catch (error) {
+    const { code, message } = serializeError(error)
+    native.failRequest(request.id, code, message)
+    // A plain connection can only say "unable to open database file": the reason goes where a person sees it.
+    parentPort?.postMessage({ code, message } satisfies WorkerWarning)
+  }
+}
+
+async function onCall(request: BridgeRequest): Promise<void> {
+  const separator = request.text.indexOf('\n')
+  const message = JSON.parse(request.text.slice(0, separator)) as HandleCall
+  native.completeRequest(request.id)
+  try {
+    const session = await openSession(request.replica, request.text.slice(separator + 1))
+    post({ from: 'worker', call: message.call, result: await run(session, message) })
+  } catch (error) {
+    post({ from: 'worker', call: message.call, error: serializeError(error) })
+  }
+}
+
+async function run(session: ReplicaSession, message: HandleCall): Promise<unknown> {
+  switch (message.method) {
+    case 'open':
+      return { hydrated: session.hydrated }
+    case 'refresh':
+      return session.refresh()
+    case 'stats':
+      return session.stats()
+    case 'resolve':
+      return session.resolveTarget(message.target)
+  }
+}
+
+async function onClose(request: BridgeRequest): Promise<void> {
+  const session = sessions.get(request.replica)
+  sessions.delete(request.replica)
+  const closed = session?.close().finally(() => closing.delete(ended)) ?? Promise.resolve()
+  const ended = closed.catch(() => undefined)
+  if (session) closing.add(ended)
+  try {
+    await closed
+  } catch (error) {
+    const { code, message } = serializeError(error)
+    post({ from: 'worker', replica: request.replica, event: { type: 'error', code, message } })
+  } finally {
+    native.completeRequest(request.id)
+    post({ from: 'worker', replica: request.replica, event: { type: 'closed' } })
+  }
+}
+
+function refuse(request: BridgeRequest): (error: unknown) => void {
+  return (error) => {
+    const { code, message } = serializeError(error)
+    native.failRequest(request.id, code, message)
+  }
+}
+
+function onRequests(): void {
+  const pages = new Map<number, BridgeRequest[]>()
+  for (const request of native.takeRequests()) {
+    const session = sessions.get(request.replica)
+    switch (request.kind) {
+      case REQUEST_PAGE: {
+        const batch = pages.get(request.replica)
+        if (batch) batch.push(request)
+        else pages.set(request.replica, [request])
+        break
+      }
+      case REQUEST_OPEN:
+        void onOpen(request)
+        break
+      case REQUEST_AHEAD:
+        if (session) session.onAhead(request)
+        else native.completeRequest(request.id)
+        break
+      case REQUEST_CALL:
+        void onCall(request)
+        break
+      case REQUEST_CLOSE:
+        void onClose(request)
+        break
+      case REQUEST_TRAVEL:
+        if (session) void session.open().then(() => session.onTravel(request), refuse(request))
+        else native.failRequest(request.id, 'REPLICA_CLOSED', 'the replica is not open')
+        break
+    }
+  }
+  for (const [replica, batch] of pages) {
+    const session = sessions.get(replica)
+    if (session) void onPages(session, batch)
+    else for (const { id } of batch) native.failRequest(id, 'REPLICA_CLOSED', 'the replica is not open')
+  }
+}
+
+/** Readers of a replica that is being taken over from an earlier worker wait for that. */
+async function onPages(session: ReplicaSession, batch: readonly BridgeRequest[]): Promise<void> {
+  if (session.opened) return session.onPages(batch)
+  try {
+    await session.open()
+    session.onPages(batch)
+  } catch (error) {
+    const { code, message } = serializeError(error)
+    for (const { id } of batch) native.failRequest(id, code, message)
+  }
+}
+
+/** What a worker before this one left open: its readers are still there and wait for a new view. */
+function adoptOrphans(): void {
+  for (const { id, key, orphaned } of native.allReplicas()) {
+    if (!orphaned) continue
+    openSession(id, key).catch((error: unknown) => {
+      const { code, message } = serializeError(error)
+      post({ from: 'worker', replica: id, event: { type: 'error', code, message } })
+    })
+  }
+}
+
+if (!native.attachWorker(onRequests)) {
+  throw new LitestreamError('WORKER_EXITED', 'another replica worker serves this process already')
+}
+adoptOrphans()

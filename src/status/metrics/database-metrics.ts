@@ -1,0 +1,264 @@
+import path from 'node:path'
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { isLitestreamError, type LitestreamError } from '../../errors.js'
+import type { PrimaryEvents } from '../../primary/events.js'
+import type { LtxFileInfo, Operation, OperationStats, ReplicaClient } from '../../storage/replica-client.js'
+
+const DURATION_BUCKETS = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60]
+
+/** What the gauges of one database are read from when somebody asks for the metrics. */
+export interface DatabaseGauges {
+  readonly path: string
+  readonly databaseSize: number
+  readonly walSize: number
+  readonly txid: number
+  readonly replicaTxid: number | undefined
+  readonly lagMs: number
+  readonly lastSyncAt: number | undefined
+}
+
+/**
+ * The metrics of primaries, under Litestream's names and labels, so that its dashboards work, and what those lack. Counters follow
+ * the primary's events; gauges are read when the metrics are asked for.
+ */
+export class DatabaseMetrics {
+  readonly #databaseSize: Gauge
+  readonly #walSize: Gauge
+  readonly #txid: Gauge
+  readonly #diskFull: Gauge
+  readonly #totalWalBytes: Counter
+  readonly #syncCount: Counter
+  readonly #syncErrors: Counter
+  readonly #syncSeconds: Counter
+  readonly #checkpointCount: Counter
+  readonly #checkpointErrors: Counter
+  readonly #checkpointSeconds: Counter
+  readonly #verifyErrors: Counter
+  readonly #l0Retention: Gauge
+  readonly #operations: Counter
+  readonly #operationBytes: Counter
+  readonly #operationErrors: Counter
+  readonly #operationSeconds: Histogram
+  readonly #requests: Counter
+  readonly #retries: Counter
+  readonly #replicaTxid: Gauge
+  readonly #lag: Gauge
+  readonly #lastSuccess: Gauge
+  readonly #files: Gauge
+  readonly #bytes: Gauge
+  readonly #compactions: Counter
+  readonly #compactionSeconds: Histogram
+  readonly #compactionErrors: Counter
+  readonly #restoreSeconds: Histogram
+  readonly #clients = new Set<ReplicaClient>()
+
+  constructor(registry: Registry) {
+    const registers = [registry]
+    const gauge = (name: string, help: string, labelNames = ['db']) => new Gauge({ name, help, labelNames, registers })
+    const counter = (name: string, help: string, labelNames = ['db']) =>
+      new Counter({ name, help, labelNames, registers })
+    const histogram = (name: string, help: string, labelNames: string[]) =>
+      new Histogram({ name, help, labelNames, registers, buckets: DURATION_BUCKETS })
+    const operation = ['replica_type', 'operation']
+
+    this.#databaseSize = gauge('litestream_db_size', 'The current size of the real DB')
+    this.#walSize = gauge('litestream_wal_size', 'The current size of the real WAL')
+    this.#txid = gauge('litestream_txid', 'The current transaction ID')
+    this.#diskFull = gauge('litestream_disk_full', '1 while there is no room for local LTX files')
+    this.#totalWalBytes = counter('litestream_total_wal_bytes', 'Total number of bytes written to shadow WAL')
+    this.#syncCount = counter('litestream_sync_count', 'Number of sync operations performed')
+    this.#syncErrors = counter('litestream_sync_error_count', 'Number of sync errors that have occurred')
+    this.#syncSeconds = counter('litestream_sync_seconds', 'Time spent syncing shadow WAL, in seconds')
+    this.#checkpointCount = counter('litestream_checkpoint_count', 'Number of checkpoint operations performed', [
+      'db',
+      'mode',
+    ])
+    this.#checkpointErrors = counter(
+      'litestream_checkpoint_error_count',
+      'Number of checkpoint errors that have occurred',
+      ['db', 'mode'],
+    )
+    this.#checkpointSeconds = counter('litestream_checkpoint_seconds', 'Time spent checkpointing WAL, in seconds', [
+      'db',
+      'mode',
+    ])
+    this.#verifyErrors = counter(
+      'litestream_compaction_verify_error_count',
+      'Number of gaps or overlaps found after compaction',
+    )
+    this.#l0Retention = gauge('litestream_l0_retention_files_total', 'Level 0 files by what retention thinks of them', [
+      'db',
+      'status',
+    ])
+    this.#operations = counter(
+      'litestream_replica_operation_total',
+      'The number of replica operations performed',
+      operation,
+    )
+    this.#operationBytes = counter(
+      'litestream_replica_operation_bytes',
+      'The number of bytes used by replica operations',
+      operation,
+    )
+    this.#operationErrors = counter(
+      'litestream_replica_operation_errors_total',
+      'The number of replica operations that failed',
+      [...operation, 'code'],
+    )
+    this.#operationSeconds = histogram(
+      'litestream_replica_operation_duration_seconds',
+      'Duration of replica operations',
+      operation,
+    )
+
+    this.#requests = counter('litestream_replica_requests_total', 'Requests to the store, retries included', operation)
+    this.#retries = counter('litestream_replica_retries_total', 'Requests to the store that were retries', operation)
+    this.#replicaTxid = gauge('litestream_replica_txid', 'The last transaction ID in the replica')
+    this.#lag = gauge(
+      'litestream_replica_lag_seconds',
+      'How long the oldest commit that is not in the replica has been waiting',
+    )
+    this.#lastSuccess = gauge(
+      'litestream_replica_last_success_timestamp_seconds',
+      'When the replica last had everything',
+    )
+    this.#files = gauge('litestream_replica_files', 'LTX files in the replica', ['db', 'level'])
+    this.#bytes = gauge('litestream_replica_bytes', 'Bytes of LTX files in the replica', ['db', 'level'])
+    this.#compactions = counter('litestream_compaction_count', 'Compactions and snapshots written', ['db', 'level'])
+    this.#compactionSeconds = histogram(
+      'litestream_compaction_duration_seconds',
+      'Duration of compactions and snapshots',
+      ['db', 'level'],
+    )
+    this.#compactionErrors = counter(
+      'litestream_compaction_error_count',
+      'Compactions, snapshots and deletions that failed',
+    )
+    this.#restoreSeconds = histogram('litestream_restore_duration_seconds', 'Duration of restores', ['db'])
+  }
+
+  /** Makes every series of a database exist, at 0, so that a rate over the first event is right. */
+  add(db: string): void {
+    for (const metric of [
+      this.#totalWalBytes,
+      this.#syncCount,
+      this.#syncErrors,
+      this.#syncSeconds,
+      this.#verifyErrors,
+      this.#compactionErrors,
+    ]) {
+      metric.inc({ db }, 0)
+    }
+    for (const mode of ['PASSIVE', 'TRUNCATE']) {
+      for (const metric of [this.#checkpointCount, this.#checkpointErrors, this.#checkpointSeconds])
+        metric.inc({ db, mode }, 0)
+    }
+    this.#diskFull.set({ db }, 0)
+  }
+
+  /** Takes a database that is no longer replicated out. */
+  remove(db: string): void {
+    const gauges = [
+      this.#databaseSize,
+      this.#walSize,
+      this.#txid,
+      this.#diskFull,
+      this.#replicaTxid,
+      this.#lag,
+      this.#lastSuccess,
+    ]
+    for (const metric of gauges) metric.remove({ db })
+  }
+
+  observe<Name extends keyof PrimaryEvents>(name: Name, event: PrimaryEvents[Name]): void {
+    const { db } = event
+    if (name === 'sync') {
+      const { walBytes, durationMs } = event as PrimaryEvents['sync']
+      this.#syncCount.inc({ db })
+      this.#totalWalBytes.inc({ db }, walBytes)
+      this.#syncSeconds.inc({ db }, durationMs / 1000)
+      this.#diskFull.set({ db }, 0)
+    } else if (name === 'checkpoint') {
+      const { mode, durationMs } = event as PrimaryEvents['checkpoint']
+      this.#checkpointCount.inc({ db, mode })
+      this.#checkpointSeconds.inc({ db, mode }, durationMs / 1000)
+    } else if (name === 'compaction') {
+      const { level, durationMs } = event as PrimaryEvents['compaction']
+      this.#compactions.inc({ db, level })
+      this.#compactionSeconds.observe({ db, level }, durationMs / 1000)
+    } else if (name === 'error') {
+      const { operation, error } = event as PrimaryEvents['error']
+      if (operation === 'compaction') this.#verifyErrorOrFailure(db, error)
+      else if (operation === 'checkpoint') this.#checkpointErrors.inc({ db, mode: 'PASSIVE' })
+      else this.#syncErrors.inc({ db })
+      if (error.code === 'DISK_FULL') this.#diskFull.set({ db }, 1)
+    }
+  }
+
+  /** A gap or an overlap that the look after a compaction found is counted as Litestream does; anything else is a failure. */
+  #verifyErrorOrFailure(db: string, error: LitestreamError): void {
+    if (error.code === 'LTX_GAP') this.#verifyErrors.inc({ db })
+    else this.#compactionErrors.inc({ db })
+  }
+
+  restored(db: string, seconds: number): void {
+    this.#restoreSeconds.observe({ db }, seconds)
+  }
+
+  operation(type: string, operation: Operation, seconds: number, bytes: number, error?: unknown): void {
+    const labels = { replica_type: type, operation }
+    this.#operations.inc(labels)
+    this.#operationSeconds.observe(labels, seconds)
+    if (bytes > 0) this.#operationBytes.inc(labels, bytes)
+    if (error !== undefined) {
+      const code = isLitestreamError(error) ? error.code : 'STORAGE_FAILED'
+      this.#operationErrors.inc({ ...labels, code })
+    }
+  }
+
+  watchClient(client: ReplicaClient): void {
+    this.#clients.add(client)
+  }
+
+  /** Reads the gauges anew; to be called before the registry is printed. */
+  collect(databases: readonly DatabaseGauges[]): void {
+    for (const database of databases) {
+      const db = database.path
+      this.#databaseSize.set({ db }, database.databaseSize)
+      this.#walSize.set({ db }, database.walSize)
+      this.#txid.set({ db }, database.txid)
+      this.#replicaTxid.set({ db }, database.replicaTxid ?? 0)
+      this.#lag.set({ db }, database.lagMs / 1000)
+      if (database.lastSyncAt !== undefined) this.#lastSuccess.set({ db }, database.lastSyncAt / 1000)
+    }
+    this.#requests.reset()
+    this.#retries.reset()
+    for (const client of this.#clients) {
+      for (const [operation, stats] of Object.entries(client.stats()) as [Operation, OperationStats][]) {
+        this.#requests.inc({ replica_type: client.type, operation }, stats.requests)
+        this.#retries.inc({ replica_type: client.type, operation }, stats.retries)
+      }
+    }
+  }
+
+  /** What a listing of the replica showed: files and bytes of each level, and what retention would say of level 0. */
+  setLevels(db: string, levels: readonly (readonly LtxFileInfo[])[], l0Retention: number): void {
+    for (const [level, files] of levels.entries()) {
+      this.#files.set({ db, level }, files.length)
+      this.#bytes.set(
+        { db, level },
+        files.reduce((sum, { size }) => sum + size, 0),
+      )
+    }
+    const compacted = levels[1]?.at(-1)?.maxTxid ?? 0
+    const counts = { eligible: 0, not_compacted: 0, too_recent: 0 }
+    for (const { maxTxid, createdAt } of levels[0] ?? []) {
+      if (maxTxid > compacted) counts.not_compacted++
+      else if (createdAt >= Date.now() - l0Retention) counts.too_recent++
+      else counts.eligible++
+    }
+    // Litestream labels this one gauge with the file's name alone.
+    for (const [status, count] of Object.entries(counts))
+      this.#l0Retention.set({ db: path.basename(db), status }, count)
+  }
+}

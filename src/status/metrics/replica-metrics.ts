@@ -1,0 +1,101 @@
+import { Counter, Gauge, type Registry } from 'prom-client'
+import type { Replica } from '../../replica/handle/open-replica.js'
+
+/**
+ * Adds the figures of an open replica to a prom-client registry, labelled with its URL; they are read when the registry is printed.
+ * Returns a function that takes them out again. Several replicas may share one registry.
+ *
+ * @example
+ * const replica = await openReplica('s3://bucket/app.db')
+ * registerReplicaMetrics(registry, replica)
+ */
+export function registerReplicaMetrics(registry: Registry, replica: Replica): () => void {
+  const watched = watchedIn(registry)
+  watched.replicas.add(replica)
+  const remove = () => {
+    watched.replicas.delete(replica)
+    for (const metric of watched.metrics) metric.remove({ replica: replica.url })
+  }
+  replica.once('closed', remove)
+  return remove
+}
+
+interface Watched {
+  readonly replicas: Set<Replica>
+  readonly metrics: (Gauge | Counter)[]
+}
+
+const registries = new WeakMap<Registry, Watched>()
+
+function watchedIn(registry: Registry): Watched {
+  const known = registries.get(registry)
+  if (known) return known
+  const watched: Watched = { replicas: new Set(), metrics: [] }
+  registries.set(registry, watched)
+  defineMetrics(registry, watched)
+  return watched
+}
+
+function defineMetrics(registry: Registry, { replicas, metrics }: Watched): void {
+  const registers = [registry]
+  const labelNames = ['replica']
+  const gauge = (name: string, help: string, read: (replica: Replica) => number) => {
+    metrics.push(
+      new Gauge({
+        name: `litestream_vfs_${name}`,
+        help,
+        labelNames,
+        registers,
+        collect() {
+          for (const replica of replicas) this.set({ replica: replica.url }, read(replica))
+        },
+      }),
+    )
+  }
+  const counter = (name: string, help: string, read: (replica: Replica) => number | Promise<number>) => {
+    metrics.push(
+      new Counter({
+        name: `litestream_vfs_${name}`,
+        help,
+        labelNames,
+        registers,
+        async collect() {
+          const values = await Promise.all(
+            [...replicas].map(async (replica) => [replica.url, await read(replica)] as const),
+          )
+          this.reset()
+          for (const [url, value] of values) this.inc({ replica: url }, value)
+        },
+      }),
+    )
+  }
+  gauge('txid', 'TXID of the newest state that can be read', (replica) => replica.txid)
+  gauge('lag_seconds', 'Seconds since the store was last seen to have nothing newer', (replica) => replica.lag)
+  gauge('connections', 'Open connections', (replica) => replica.stats().readers)
+  gauge('cache_bytes', 'Bytes of pages in memory', (replica) => replica.stats().cacheBytes)
+  gauge('database_bytes', 'Size of the database', (replica) => replica.stats().commit * replica.stats().pageSize)
+  gauge(
+    'hydration_ratio',
+    'Share of the pages that are in the local copy, 0 to 1',
+    (replica) => replica.stats().hydration,
+  )
+  counter('hits_total', 'Pages served from memory or the local copy', (replica) => replica.stats().hits)
+  counter('misses_total', 'Pages that had to be asked for', (replica) => replica.stats().misses)
+  counter('crossings_total', 'Reads that crossed into JavaScript', (replica) => replica.stats().crossings)
+  counter(
+    'requests_total',
+    'Requests for pages to the store',
+    async (replica) => (await replica.details()).fetch.requests,
+  )
+  counter('fetched_bytes_total', 'Bytes of pages fetched', async (replica) => (await replica.details()).fetch.bytes)
+  counter(
+    'pages_wanted_total',
+    'Pages fetched because a read waited',
+    async (replica) => (await replica.details()).fetch.pagesWanted,
+  )
+  counter(
+    'pages_ahead_total',
+    'Pages fetched ahead of a read',
+    async (replica) => (await replica.details()).fetch.pagesAhead,
+  )
+}
