@@ -1,8 +1,9 @@
-import { link, mkdir, open, readdir, rename, stat, unlink, utimes } from 'node:fs/promises'
+import { link, lstat, mkdir, open, rename, stat, unlink, utimes } from 'node:fs/promises'
 import path from 'node:path'
 import { abortError } from '../util/abort.js'
 import { Flushing } from './flushing.js'
 import { isErrno } from './fs-error.js'
+import { namesIn } from './names-in.js'
 import { applyOwnership, type Ownership } from './owner.js'
 
 /**
@@ -47,10 +48,16 @@ export async function makeDirectory(directory: string, ownership: Ownership | un
 
 /** Removes what writers that died left in `directory`. */
 export async function sweepAbandoned(directory: string): Promise<void> {
-  for (const name of await readdir(directory)) {
-    const began = Number.parseInt(TEMPORARY.exec(name)?.[1] ?? '', 16) * 1000
-    // If it is not there any more, its writer lives after all, or another one swept.
-    if (began < Date.now() - ABANDONED_AFTER) await removeIfThere(path.join(directory, name))
+  const before = Date.now() - ABANDONED_AFTER
+  const isAbandoned = (name: string) => Number.parseInt(TEMPORARY.exec(name)?.[1] ?? '', 16) * 1000 < before
+  for (const name of await namesIn(directory, isAbandoned)) {
+    const file = path.join(directory, name)
+    try {
+      if ((await lstat(file)).isFile()) await unlink(file)
+    } catch (error) {
+      // Its writer lives after all, or another one swept.
+      if (!isErrno(error, 'ENOENT')) throw error
+    }
   }
 }
 

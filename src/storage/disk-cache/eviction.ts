@@ -1,6 +1,7 @@
-import { readdir, rm, stat } from 'node:fs/promises'
+import { lstat, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { isErrno } from '../../fs/fs-error.js'
+import { namesIn } from '../../fs/names-in.js'
 
 /** After dropping, this share of the limit is in use: not every write makes room anew. */
 const LOW_WATER = 0.9
@@ -16,11 +17,12 @@ interface Entry {
 /** Drops the segments that were used longest ago until a directory holds less than `limit` bytes. Returns the bytes left. */
 export async function makeRoom(directory: string, limit: number): Promise<number> {
   const entries: Entry[] = []
-  for (const name of await readdir(directory)) {
-    if (!SEGMENT_NAME.test(name)) continue
+  for (const name of await namesIn(directory, (entry) => SEGMENT_NAME.test(entry))) {
     const file = path.join(directory, name)
     try {
-      const { blocks, mtimeMs } = await stat(file)
+      const stats = await lstat(file)
+      if (!stats.isFile()) continue
+      const { blocks, mtimeMs } = stats
       entries.push({ file, bytes: blocks * 512, usedAt: mtimeMs })
     } catch (error) {
       if (!isErrno(error, 'ENOENT')) throw error // another process dropped it

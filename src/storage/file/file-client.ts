@@ -1,11 +1,13 @@
 import { constants, type Stats } from 'node:fs'
-import { access, type FileHandle, open, readdir, stat, unlink } from 'node:fs/promises'
+import { access, type FileHandle, stat, unlink } from 'node:fs/promises'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { LitestreamError } from '../../errors.js'
 import { makeDirectory, sweepAbandoned, writeDurably } from '../../fs/durable.js'
 import { fsError, isErrno } from '../../fs/fs-error.js'
 import { linkDurably } from '../../fs/link-durably.js'
+import { namesIn } from '../../fs/names-in.js'
+import { checkRegular, openRegular } from '../../fs/open-regular.js'
 import { type Ownership, ownershipLike } from '../../fs/owner.js'
 import { parseFileName } from '../../ltx/file-name.js'
 import { abortError, throwIfAborted } from '../../util/abort.js'
@@ -84,19 +86,9 @@ export class FileReplicaClient implements ReplicaClient {
 
   async *list(level: number, { fromTxid = 0, signal }: ListOptions = {}): AsyncIterable<LtxFileInfo> {
     const directory = path.join(this.#root, levelDirectory(level))
-    const names = await this.#run('LIST', 'listing', directory, signal, async () => {
-      try {
-        return await readdir(directory)
-      } catch (error) {
-        if (isErrno(error, 'ENOENT')) return []
-        throw error
-      }
-    })
-    const files = names
-      .map((name) => parseFileName(name))
-      .filter((range) => range !== undefined && range.minTxid >= fromTxid)
-      .map((range) => ({ level, ...range! }))
-      .sort(compareFiles)
+    const wanted = (name: string) => (parseFileName(name)?.minTxid ?? -1) >= fromTxid
+    const names = await this.#run('LIST', 'listing', directory, signal, () => namesIn(directory, wanted, signal))
+    const files = names.map((name) => ({ level, ...parseFileName(name)! })).sort(compareFiles)
     for (let i = 0; i < files.length; i += STAT_BATCH) {
       throwIfAborted(signal, `listing ${directory}`)
       const infos = await Promise.all(files.slice(i, i + STAT_BATCH).map((file) => this.#statIfThere(file)))
@@ -104,13 +96,14 @@ export class FileReplicaClient implements ReplicaClient {
     }
   }
 
-  /** Undefined for a file that was deleted after its directory was read. */
+  /** Undefined for what is not a file, or was deleted after its directory was read. */
   async #statIfThere(file: LtxFileRef): Promise<LtxFileInfo | undefined> {
     const name = this.#path(file)
     try {
-      return infoOf(file, await stat(name))
+      const stats = await stat(name)
+      return stats.isFile() ? infoOf(file, stats) : undefined
     } catch (error) {
-      if (isErrno(error, 'ENOENT')) return undefined
+      if (isErrno(error, 'ENOENT', 'ELOOP')) return undefined
       throw fsError(error, 'listing', name)
     }
   }
@@ -118,8 +111,9 @@ export class FileReplicaClient implements ReplicaClient {
   read(file: LtxFileRef, range: ByteRange, { signal, into }: ReadOptions = {}): Promise<ReadResult> {
     const name = this.#path(file)
     return this.#run('GET', 'reading', name, signal, async () => {
-      await using handle = await open(name)
-      const found = infoOf(file, await handle.stat())
+      const { handle, stats } = await openRegular(name)
+      await using _ = handle
+      const found = infoOf(file, stats)
       checkSameFile(file, found, name)
       const fileSize = found.size
       const { offset, length } = resolveRange(range, fileSize, name)
@@ -135,9 +129,9 @@ export class FileReplicaClient implements ReplicaClient {
     { offset = 0, signal }: RequestOptions & { readonly offset?: number } = {},
   ): AsyncIterable<Uint8Array> {
     const name = this.#path(file)
-    const handle = await this.#run('GET', 'reading', name, signal, () => open(name))
+    const { handle, stats } = await this.#run('GET', 'reading', name, signal, () => openRegular(name))
     try {
-      const found = infoOf(file, await handle.stat())
+      const found = infoOf(file, stats)
       checkSameFile(file, found, name)
       const { size } = found
       for (let at = resolveRange({ offset }, size, name).offset; at < size; at += STREAM_CHUNK) {
@@ -185,7 +179,7 @@ export class FileReplicaClient implements ReplicaClient {
 
   stat(file: LtxFileRef, { signal }: RequestOptions = {}): Promise<LtxFileInfo> {
     const name = this.#path(file)
-    return this.#run('HEAD', 'looking at', name, signal, async () => infoOf(file, await stat(name)))
+    return this.#run('HEAD', 'looking at', name, signal, async () => infoOf(file, checkRegular(name, await stat(name))))
   }
 
   async watch(onChange: () => void, { signal }: RequestOptions = {}): Promise<void> {

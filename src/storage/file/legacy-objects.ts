@@ -1,11 +1,18 @@
-import { createReadStream } from 'node:fs'
-import { readdir, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import { fsError, isErrno } from '../../fs/fs-error.js'
+import { namesIn } from '../../fs/names-in.js'
+import { openRegular } from '../../fs/open-regular.js'
 import { throwIfAborted } from '../../util/abort.js'
 import type { LegacyObject, LegacyObjects, RequestOptions } from '../replica-client.js'
 
-/** What Litestream 0.3 left in the directory of a file replica. */
+/** The folders of a generation. */
+const KINDS = ['snapshots', 'wal'] as const
+
+/**
+ * What Litestream 0.3 left in the directory of a file replica: `generations/<16 hex digits>/{snapshots,wal}/<file>`. No other directory
+ * is entered, so that neither a loop of symbolic links nor a directory of another program can lead astray.
+ */
 export class FileLegacyObjects implements LegacyObjects {
   readonly #root: string
 
@@ -14,20 +21,15 @@ export class FileLegacyObjects implements LegacyObjects {
   }
 
   async *list(prefix: string, { signal }: RequestOptions = {}): AsyncIterable<LegacyObject> {
-    const directory = path.join(this.#root, prefix)
-    let names: string[]
-    try {
-      names = await readdir(directory, { recursive: true })
-    } catch (error) {
-      if (isErrno(error, 'ENOENT', 'ENOTDIR')) return
-      throw fsError(error, 'listing', directory)
-    }
-    for (const name of names) {
-      throwIfAborted(signal, `listing ${directory}`)
-      const stats = await stat(path.join(directory, name))
-      if (!stats.isFile()) continue
-      const object = path.posix.join(prefix, name.split(path.sep).join('/'))
-      yield { name: object, size: stats.size, createdAt: Math.round(stats.mtimeMs) }
+    for (const generation of await this.#names('generations', (name) => /^[0-9a-f]{16}$/.test(name), signal)) {
+      for (const kind of KINDS) {
+        const directory = `generations/${generation}/${kind}`
+        for (const name of await this.#names(directory, () => true, signal)) {
+          const object = `${directory}/${name}`
+          const found = object.startsWith(prefix) ? await this.#regular(object, signal) : undefined
+          if (found !== undefined) yield found
+        }
+      }
     }
   }
 
@@ -35,13 +37,35 @@ export class FileLegacyObjects implements LegacyObjects {
     const file = path.join(this.#root, name)
     throwIfAborted(signal, `reading ${file}`)
     try {
-      yield* createReadStream(file, {
-        highWaterMark: 256 * 1024,
-        ...(signal ? { signal } : {}),
-      }) as AsyncIterable<Uint8Array>
+      const { handle } = await openRegular(file)
+      yield* handle.createReadStream({ highWaterMark: 256 * 1024, ...(signal ? { signal } : {}) })
     } catch (error) {
       throwIfAborted(signal, `reading ${file}`)
       throw fsError(error, 'reading', file)
+    }
+  }
+
+  /** None where something else than a directory has the name: it is not a replica's. */
+  async #names(directory: string, wanted: (name: string) => boolean, signal?: AbortSignal): Promise<string[]> {
+    const absolute = path.join(this.#root, directory)
+    try {
+      return await namesIn(absolute, wanted, signal)
+    } catch (error) {
+      if (isErrno(error, 'ENOTDIR', 'ELOOP')) return []
+      throw fsError(error, 'listing', absolute)
+    }
+  }
+
+  /** Undefined for what is not a file, or was deleted after its directory was read. */
+  async #regular(object: string, signal: AbortSignal | undefined): Promise<LegacyObject | undefined> {
+    const file = path.join(this.#root, object)
+    throwIfAborted(signal, `listing ${file}`)
+    try {
+      const stats = await stat(file)
+      return stats.isFile() ? { name: object, size: stats.size, createdAt: Math.round(stats.mtimeMs) } : undefined
+    } catch (error) {
+      if (isErrno(error, 'ENOENT', 'ELOOP')) return undefined
+      throw fsError(error, 'listing', file)
     }
   }
 }

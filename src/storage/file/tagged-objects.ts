@@ -1,8 +1,10 @@
-import { readdir, readFile, unlink } from 'node:fs/promises'
+import { unlink } from 'node:fs/promises'
 import path from 'node:path'
 import { LitestreamError } from '../../errors.js'
 import { makeDirectory, writeDurably } from '../../fs/durable.js'
 import { isErrno } from '../../fs/fs-error.js'
+import { namesIn } from '../../fs/names-in.js'
+import { readRegular } from '../../fs/open-regular.js'
 import type { Ownership } from '../../fs/owner.js'
 import type { TaggedObject } from '../replica-client.js'
 
@@ -24,7 +26,7 @@ export class TaggedObjects {
       const version = (await this.#versions(name)).at(-1)
       if (version === undefined) return undefined
       try {
-        const data = await readFile(this.#file(name, version))
+        const data = await readRegular(this.#file(name, version))
         return data.byteLength === 0 ? undefined : { data, tag: String(version) }
       } catch (error) {
         // A newer version stands, and this one was removed between the listing and the read.
@@ -71,17 +73,10 @@ export class TaggedObjects {
 
   /** Ascending. */
   async #versions(name: string): Promise<number[]> {
-    let names: string[]
-    try {
-      names = await readdir(this.#directory)
-    } catch (error) {
-      if (isErrno(error, 'ENOENT')) return []
-      throw error
-    }
-    return names
-      .filter((entry) => entry.startsWith(`${name}.`) && /^[0-9]{10}$/.test(entry.slice(name.length + 1)))
-      .map((entry) => Number(entry.slice(name.length + 1)))
-      .sort((a, b) => a - b)
+    const isVersion = (entry: string) =>
+      entry.startsWith(`${name}.`) && /^[0-9]{10}$/.test(entry.slice(name.length + 1))
+    const names = await namesIn(this.#directory, isVersion)
+    return names.map((entry) => Number(entry.slice(name.length + 1))).sort((a, b) => a - b)
   }
 
   #file(name: string, version: number): string {

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { rootCertificates } from 'node:tls'
 import {
   type Authenticator,
@@ -10,6 +9,7 @@ import {
   type TlsOptions,
 } from '@nats-io/transport-node'
 import { LitestreamError } from '../../errors.js'
+import { readRegular } from '../../fs/open-regular.js'
 import type { NatsSettings } from './settings.js'
 
 /** Milliseconds. Litestream's defaults. */
@@ -99,7 +99,7 @@ async function tlsOptions(settings: NatsSettings): Promise<(TlsOptions & Record<
 
 async function contents(file: string, setting: string): Promise<Buffer> {
   try {
-    return await readFile(file)
+    return await readRegular(file)
   } catch (cause) {
     throw new LitestreamError('CONFIG_INVALID', `cannot read ${file}: ${(cause as Error).message}`, {
       cause,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { LitestreamError } from '../../errors.js'
+import { readRegularSync } from '../../fs/open-regular.js'
 import type { S3Settings } from './settings.js'
 
 /** S3 parts below this are refused by every store, except as the last one. */
@@ -122,7 +122,7 @@ function resolveSse(
 
 function readKeyFile(file: string, invalid: (message: string, hint: string) => LitestreamError): string {
   try {
-    return readFileSync(file, 'utf8')
+    return readRegularSync(file).toString()
   } catch (error) {
     throw invalid(
       `the SSE-C key file ${file} cannot be read: ${(error as Error).message}`,

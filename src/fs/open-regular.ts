@@ -1,0 +1,115 @@
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs'
+import { type FileHandle, open, stat } from 'node:fs/promises'
+import { LitestreamError } from '../errors.js'
+import { isErrno } from './fs-error.js'
+
+const { O_NONBLOCK, O_NOCTTY, O_RDONLY } = constants
+
+/** Bytes of a small file (a key, a certificate, a lock) that is read whole; the default of `readRegular`. */
+const SMALL_FILE = 1024 * 1024
+
+export interface RegularFile {
+  readonly handle: FileHandle
+  /** By fstat(2) of `handle`. */
+  readonly stats: Stats
+}
+
+/**
+ * Opens a regular file, also behind a symbolic link. A FIFO, a socket, a device or a directory is STORAGE_FAILED at once: open(2)
+ * of a FIFO waits for its other end, and would hold a thread of libuv's pool until then. Errors of the system are thrown as they are.
+ */
+export async function openRegular(file: string, flags: number = O_RDONLY, mode = 0o666): Promise<RegularFile> {
+  const handle = await open(file, flags | O_NONBLOCK | O_NOCTTY, mode).catch(async (error: unknown) => {
+    if (isErrno(error, 'ENXIO')) throw notRegular(file, await stat(file))
+    // A file with a lease (a Samba server keeps some) can be opened once its holder has given the lease up, which takes a moment.
+    if (isErrno(error, 'EAGAIN') && (await stat(file)).isFile()) return open(file, flags, mode)
+    throw error
+  })
+  try {
+    return { handle, stats: checkRegular(file, await handle.stat()) }
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
+}
+
+/** `openRegular` for code that cannot wait. Returns the descriptor. */
+export function openRegularSync(file: string, flags: number = O_RDONLY, mode = 0o666): number {
+  let fd: number
+  try {
+    fd = openSync(file, flags | O_NONBLOCK | O_NOCTTY, mode)
+  } catch (error) {
+    if (isErrno(error, 'ENXIO')) throw notRegular(file, statSync(file))
+    if (!isErrno(error, 'EAGAIN') || !statSync(file).isFile()) throw error
+    fd = openSync(file, flags, mode)
+  }
+  try {
+    checkRegular(file, fstatSync(fd))
+    return fd
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
+}
+
+/** The content of a regular file of at most `limit` bytes; STORAGE_FAILED for a longer one, of which no more is read. */
+export async function readRegular(file: string, limit = SMALL_FILE): Promise<Buffer> {
+  const { handle, stats } = await openRegular(file)
+  try {
+    const data = Buffer.allocUnsafe(roomFor(stats, file, limit))
+    let length = 0
+    while (length < data.length) {
+      const { bytesRead } = await handle.read(data, length, data.length - length, length)
+      if (bytesRead === 0) break
+      length += bytesRead
+    }
+    return data.subarray(0, length)
+  } finally {
+    await handle.close()
+  }
+}
+
+/** `readRegular` for code that cannot wait. */
+export function readRegularSync(file: string, limit = SMALL_FILE): Buffer {
+  const fd = openRegularSync(file)
+  try {
+    const data = Buffer.allocUnsafe(roomFor(fstatSync(fd), file, limit))
+    let length = 0
+    while (length < data.length) {
+      const bytesRead = readSync(fd, data, length, data.length - length, length)
+      if (bytesRead === 0) break
+      length += bytesRead
+    }
+    return data.subarray(0, length)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function roomFor({ size }: Stats, file: string, limit: number): number {
+  if (size <= limit) return size
+  throw new LitestreamError('STORAGE_FAILED', `${file} has ${size} bytes, and ${limit} is the most it may have`, {
+    file,
+    hint: 'Check that the path names the right file.',
+  })
+}
+
+/** Returns `stats`, or throws STORAGE_FAILED if they are not those of a regular file. */
+export function checkRegular(file: string, stats: Stats): Stats {
+  if (!stats.isFile()) throw notRegular(file, stats)
+  return stats
+}
+
+function notRegular(file: string, stats: Stats): LitestreamError {
+  return new LitestreamError('STORAGE_FAILED', `${file} is ${kindOf(stats)}, not a regular file`, {
+    file,
+    hint: 'Correct the path, or move away what is at this path.',
+  })
+}
+
+function kindOf(stats: Stats): string {
+  if (stats.isDirectory()) return 'a directory'
+  if (stats.isFIFO()) return 'a FIFO'
+  if (stats.isSocket()) return 'a socket'
+  return 'a device'
+}
