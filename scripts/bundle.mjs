@@ -1,17 +1,19 @@
-// Makes the JavaScript of dist/ (tsc makes its types): few files instead of hundreds, because what a process waits for when it opens
-// its first replica is mostly the loading of modules. Names are kept, so that stack traces can be read without the source maps.
+// Bundles the JavaScript of dist/ (tsc writes its types) into a few files: a process that opens its
+// first replica spends most of that time on loading modules. Names are kept, so that stack traces are
+// readable without the source maps.
 //
 // Three bundles:
-// - the entry points of package.json, together, so that a class is the same one through each of them, and most threads' modules,
-//   with chunks for what is imported only when it is needed;
-// - the replica worker's module alone: threads share no classes, and it is what an opening waits for;
-// - what src/storage/s3/aws.ts needs of the AWS SDK, loaded only for S3.
-// The latter two are CommonJS, NAME-code.js, run by src/cached-code.ts with the compiled form that scripts/code-cache.mjs makes: the
-// loader of ES modules takes its time to start in a thread, and Node.js 20 can keep nothing of what it compiles.
+// - the entry points of package.json, together, so that all of them share one copy of each class, and
+//   the modules of most threads, with chunks for modules that are imported on demand;
+// - the replica worker's module alone: threads share no classes, and an opening waits for this module;
+// - the part of the AWS SDK that src/storage/s3/aws.ts exports, loaded only for S3.
+// The latter two are CommonJS, because the loader of ES modules takes some 10 ms to start in a thread.
 //
-// Packages stay outside, except those in BUNDLED: they are development dependencies, and their licences are gathered in
-// dist/THIRD_PARTY_LICENSES.txt.
-import { execFileSync } from 'node:child_process'
+// No compiled form of them (V8's code cache) is shipped or written at install: V8 accepts the cache of
+// another patch level of Node.js, and the process crashes.
+//
+// Packages stay outside, except those in BUNDLED: they are development dependencies, and their
+// licences are collected in dist/THIRD_PARTY_LICENSES.txt.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
@@ -32,8 +34,6 @@ const ENTRIES = [
   'restore/integrity-worker',
 ]
 const WORKER = 'replica/worker/worker'
-/** What runs the code of the latter two; see src/cached-code.ts. */
-const LOADER = 'cached-code.cjs'
 const INLINE_MAP = '//# sourceMappingURL=data:'
 
 const { dependencies } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
@@ -115,21 +115,20 @@ async function modules(entries, { plugins = [], ...options }) {
   return build({ ...esm, plugins: [...plugins, oneCore(path.join(root, first), files)] })
 }
 
-/** One ES module of a bundle as runCode of src/cached-code.ts takes it, with its source map. */
-async function asCode(file, text) {
+/** An ES module of a bundle as a CommonJS module, with its source map. */
+async function asCommonJs(file, text) {
   const { code, map } = await transform(text, {
     format: 'cjs',
     platform: 'node',
     target: common.target,
     supported: { 'dynamic-import': false },
     define: { 'import.meta.dirname': '__dirname', 'import.meta.url': '__url' },
-    banner: `(function(exports,require,module,__filename,__dirname){'use strict';const __url=require('node:url').pathToFileURL(__filename).href;`,
-    footer: '})',
+    banner: `'use strict';const __url=require('node:url').pathToFileURL(__filename).href;`,
     sourcefile: path.basename(file),
     sourcemap: text.includes(INLINE_MAP) ? 'external' : false,
     minifyWhitespace: !text.includes(INLINE_MAP),
   })
-  // V8 keeps two bytes for each character of a source that has one beyond Latin-1, if only in a comment.
+  // V8 keeps two bytes per character of a source with a character beyond Latin-1, also in a comment.
   const ascii = code.replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\0-\x7f]/gu, '?'))
   const line = ascii.split('\n').find((one) => /[^\0-\x7f]/.test(one))
   if (line) throw new Error(`bundle: ${file} has characters that are not ASCII: ${line}`)
@@ -137,18 +136,18 @@ async function asCode(file, text) {
 }
 
 /**
- * Bundles one module of src for runCode, with further files for what is imported only when it is needed; returns what went into each
- * file.
+ * Bundles one module of src as CommonJS, with further files for the modules that it imports on demand.
+ * Returns the inputs of each file.
  */
-async function code(entry, options) {
+async function commonJs(entry, options) {
   const { metafile, outputFiles } = await modules([entry], {
-    entryNames: '[dir]/[name]-code',
-    chunkNames: `${entry}-[name]-[hash]-code`,
+    chunkNames: `${entry}-[name]-[hash]`,
+    outExtension: { '.js': '.cjs' },
     write: false,
     ...options,
   })
   for (const { path: file, text } of outputFiles) {
-    const made = await asCode(file, text)
+    const made = await asCommonJs(file, text)
     mkdirSync(path.dirname(file), { recursive: true })
     writeFileSync(file, made.code)
     if (made.map) writeFileSync(`${file}.map`, made.map)
@@ -156,15 +155,7 @@ async function code(entry, options) {
   return metafile.outputs
 }
 
-/** A file that exports what the code of `entry` does, for require. */
-function requirable(entry) {
-  const loader = path.relative(path.dirname(entry), LOADER)
-  const name = `${path.basename(entry)}-code.js`
-  const text = `module.exports = require('${loader}').runCode(require('node:path').join(__dirname, '${name}'))\n`
-  writeFileSync(path.join(dist, `${entry}.cjs`), text)
-}
-
-/** The same for import. */
+/** Writes an ES module with the exports of a CommonJS entry. */
 function importable(entry) {
   const names = Object.keys(createRequire(import.meta.url)(path.join(dist, `${entry}.cjs`)))
   const text = `import code from './${path.basename(entry)}.cjs'\n\nexport const { ${names.join(', ')} } = code\n`
@@ -210,9 +201,8 @@ function notices(folders) {
 
 mkdirSync(dist, { recursive: true })
 for (const file of readdirSync(dist, { recursive: true })) {
-  if (/\.(c?js(\.map)?|cache)$/.test(file)) rmSync(path.join(dist, file))
+  if (/\.c?js(\.map)?$/.test(file)) rmSync(path.join(dist, file))
 }
-await build({ ...common, entryPoints: ['src/cached-code.ts'], outfile: `dist/${LOADER}`, format: 'cjs' })
 const ours = await modules(ENTRIES, {
   chunkNames: '[name]-[hash]',
   plugins: [awsOutside(`./${AWS}.js`)],
@@ -220,12 +210,11 @@ const ours = await modules(ENTRIES, {
 })
 const { outputs } = ours.metafile
 requireAtRoot(outputs)
-const worker = await code(WORKER, {
+const worker = await commonJs(WORKER, {
   plugins: [awsOutside(`${'../'.repeat(WORKER.split('/').length - 1)}${AWS}.cjs`)],
   sourcemap: 'inline',
 })
-requirable(WORKER)
-const aws = await code(AWS, {
+const aws = await commonJs(AWS, {
   plugins: [describedOnDemand],
   mainFields: ['module', 'main'],
   minifyWhitespace: true,
@@ -233,8 +222,5 @@ const aws = await code(AWS, {
   // Which Node.js later versions of the SDK will want is told to us, who ship this one, not in the logs of whoever runs it.
   define: { 'process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED': '"true"' },
 })
-requirable(AWS)
 importable(AWS)
 writeFileSync(path.join(dist, 'THIRD_PARTY_LICENSES.txt'), notices(packagesOf(Object.assign({}, outputs, worker, aws))))
-// In a process of its own: V8 would find here what it has compiled already.
-execFileSync(process.execPath, [path.join(import.meta.dirname, 'code-cache.mjs')], { stdio: 'inherit' })

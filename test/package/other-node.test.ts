@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { readdirSync, rmSync } from 'node:fs'
+import path from 'node:path'
+import { after, type TestContext, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
+import { nodeOfVersion } from '../support/node-version.js'
+import { installPacked } from '../support/packed.js'
+import { makeSource } from '../support/replica.js'
+import { s3Bucket, s3Server, s3Url } from '../support/s3.js'
+import { temporaryDirectory } from '../support/temporary-directory.js'
+
+// The package is installed by the Node.js that runs this test, and then run by others.
+
+const app = installPacked({ after: after as TestContext['after'] })
+const installed = path.join(app, 'node_modules/litestream-ts')
+const files = () =>
+  readdirSync(installed, { recursive: true, encoding: 'utf8' })
+    .filter((file) => !/^build($|\/)/.test(file))
+    .sort()
+
+test('installing the package writes nothing but the addon in build/', () => {
+  const before = files()
+  rmSync(path.join(installed, 'build'))
+  execFileSync('npm', ['run', 'install'], { cwd: installed, stdio: 'pipe' })
+  assert.deepEqual(files(), before)
+})
+
+const [major] = process.versions.node.split('.')
+/** Of the same major version, for which better-sqlite3 is compiled; 20.11.1 is the oldest supported release. */
+const OTHERS = major === '20' ? ['20.19.6', '20.11.1'] : [`${major}.2.0`]
+
+/** The binary, or undefined and a line in the output if npm cannot fetch it. */
+function otherNode(t: TestContext, version: string): string | undefined {
+  try {
+    return nodeOfVersion(version)
+  } catch (error) {
+    const reason = String((error as { stderr?: Buffer }).stderr ?? error).split('\n', 1)[0]
+    t.diagnostic(`not tested with Node.js ${version}, which npm cannot fetch: ${reason}`)
+    return undefined
+  }
+}
+
+const OPEN = `
+  import { openReplica } from 'litestream-ts'
+  const replica = await openReplica(process.argv.at(-1))
+  console.log(replica.txid)
+  await replica.close()`
+
+for (const version of OTHERS) {
+  test(`Node.js ${version} runs the package that another version installed: restore, ltx, replicate, openReplica with a folder and S3`, async (t) => {
+    const node = otherNode(t, version)
+    if (node === undefined) return
+    const { accessKeyId, secretAccessKey } = s3Server()
+    const env = { ...process.env, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey }
+    const run = (...args: string[]) => {
+      const { status, signal, stdout, stderr } = spawnSync(node, args, { cwd: app, env, encoding: 'utf8' })
+      assert.deepEqual({ status, signal }, { status: 0, signal: null }, `${args.join(' ')}: ${stderr}`)
+      return stdout
+    }
+    const cli = (...args: string[]) => run(path.join(installed, 'dist/cli/main.js'), ...args)
+    const directory = temporaryDirectory(t)
+    for (const url of [pathToFileURL(path.join(directory, 'replica')).href, s3Url(await s3Bucket(t))]) {
+      const { history } = await makeSource(t, { url })
+      await history.commit(`CREATE TABLE t (v TEXT); INSERT INTO t VALUES ('a'), ('b')`)
+      const restored = path.join(directory, `${new URL(url).protocol}db`)
+      cli('restore', '-o', restored, url)
+      assert.match(cli('ltx', url), /0000000000000001/)
+      assert.match(run('--input-type=module', '-e', OPEN, url), /^0*1n?$/m)
+      const copy = new URL(url)
+      copy.pathname += '-copy'
+      cli('replicate', '-once', restored, copy.href)
+    }
+  })
+}
