@@ -17,6 +17,7 @@
         "native/ltx/ltx_legacy_frame.cc",
         "native/napi/ltx_codec_napi.cc",
         "native/napi/page_index_napi.cc",
+        "native/napi/clock_napi.cc",
         "native/wal/wal_scan.cc",
         "native/replica/btree.cc",
         "native/replica/page_cache.cc",

@@ -3,6 +3,7 @@
 #include <napi.h>
 
 namespace litestream {
+void ExportClock(Napi::Env env, Napi::Object exports);
 void ExportLtxCodec(Napi::Env env, Napi::Object exports);
 void ExportPageIndex(Napi::Env env, Napi::Object exports);
 void ExportFrameMerger(Napi::Env env, Napi::Object exports);

@@ -121,7 +121,7 @@ class Replica {
   // --- any thread ---
   std::atomic<ReplicaState> state{ReplicaState::kOpening};
   std::atomic<View*> current{nullptr};
-  std::atomic<int64_t> contact{0};           // ms since the epoch of the last poll that saw all there was; 0 = never
+  std::atomic<int64_t> contact{0};           // MonotonicMs() when the last successful poll began; 0 = none yet
   std::atomic<uint64_t> crossings{0};        // requests that went to the worker
   std::atomic<int64_t> read_timeout{30000};  // ms
   std::atomic<int64_t> max_stale{INT64_MAX};  // ms; reads fail once the last contact is longer ago

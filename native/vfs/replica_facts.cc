@@ -1,16 +1,12 @@
 // What a connection is told of its replica, by SQL functions and PRAGMAs, and how it travels in time.
-#include <chrono>
 #include <cinttypes>
 #include <cstdio>
 #include <ctime>
 
+#include "clock.h"
 #include "vfs/replica_file.h"
 
 namespace litestream {
-
-int64_t NowMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 std::function<bool()> Interrupted(const ReplicaFile* file) {
   if (file->db == nullptr || LS_API(file->copy, libversion_number)() < 3041000) return nullptr;
@@ -39,7 +35,7 @@ std::string TimeText(const ReplicaFile* file) {
 int64_t LagSeconds(const ReplicaFile* file) {
   int64_t contact = ReplicaOf(file).contact.load(std::memory_order_relaxed);
   if (contact == 0) return -1;
-  int64_t lag = (NowMs() - contact) / 1000;
+  int64_t lag = (MonotonicMs() - contact) / 1000;
   return lag < 0 ? 0 : lag;
 }
 

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "replica/btree.h"
+#include "clock.h"
 #include "ltx/ltx_codec.h"
 
 namespace litestream {
@@ -163,10 +164,10 @@ int Lock(sqlite3_file* base, int level) {
   Replica& replica = ReplicaOf(file);
   int64_t max_stale = replica.max_stale.load(std::memory_order_relaxed);
   // Looked at here and not only by the worker: a poll that never ends must not keep a stale view readable.
-  int64_t age = max_stale == INT64_MAX ? 0 : NowMs() - replica.contact.load(std::memory_order_relaxed);
+  int64_t age = max_stale == INT64_MAX ? 0 : MonotonicMs() - replica.contact.load(std::memory_order_relaxed);
   if (age > max_stale) {
     return Fail(file, SQLITE_IOERR_LOCK, "REPLICA_STALE",
-                "the store was last seen " + std::to_string(age) + " ms ago, max_stale is " + std::to_string(max_stale) + " ms");
+                "the last successful poll began " + std::to_string(age) + " ms ago, max_stale is " + std::to_string(max_stale) + " ms");
   }
   file->error->clear();
   file->view = replica.ReadLock(file->reader->get());

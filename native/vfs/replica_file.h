@@ -39,8 +39,6 @@ int Pragma(ReplicaFile* file, char** arguments);
 
 inline Replica& ReplicaOf(const ReplicaFile* file) { return **file->replica; }
 inline PinnedView ViewOf(const ReplicaFile* file) { return PinnedView(&ReplicaOf(file), file->reader->get(), file->view); }
-// Milliseconds since the epoch.
-int64_t NowMs();
 // sqlite3_interrupt() ends a wait where this copy of SQLite tells of it.
 std::function<bool()> Interrupted(const ReplicaFile* file);
 

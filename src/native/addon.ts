@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { LitestreamError } from '../errors.js'
+import type { ClockNative } from './clock.js'
 import type { FrameMergerNative } from './frame-merger.js'
 import type { LtxCodecNative } from './ltx-codec.js'
 import type { Lz4FrameNative } from './lz4-frame.js'
@@ -13,7 +14,8 @@ import type { WalScanNative } from './wal-scan.js'
 
 /** Everything the addon exports; each part is typed, with units and guarantees, in the folder that uses it. */
 export interface Native
-  extends LtxCodecNative,
+  extends ClockNative,
+    LtxCodecNative,
     PageIndexNative,
     FrameMergerNative,
     Lz4FrameNative,

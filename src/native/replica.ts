@@ -46,7 +46,7 @@ export const STATE_CLOSED = 5
 export interface NativeReplicaInfo {
   readonly key: string
   readonly state: number
-  /** Ms since the epoch of the last look at the store that saw all there was; 0 = never. */
+  /** `monotonicMs` when the last successful poll began; 0 = none yet. */
   readonly contact: number
   /** The last error, `CODE: message`; empty without one. */
   readonly error: string
@@ -114,6 +114,7 @@ export interface ReplicaWorkerNative {
   completeTravel(id: number, view: number): void
   allReplicas(): { id: number; key: string; orphaned: boolean }[]
   setState(replica: number, state: number, code: string, message: string): void
+  /** When the last successful poll began, on the clock of `monotonicMs`. */
   setContact(replica: number, ms: number): void
   setReadTimeout(replica: number, ms: number): void
   /** Transactions are refused once the last contact is longer ago; ms. */

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import { isLitestreamError, LitestreamError } from '../errors.js'
 import { type PlanTarget, planRestore } from '../levels/plan.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
+import { monotonicMs } from '../util/monotonic.js'
 import { Assembly, type AssemblyProgress } from './assembly.js'
 import type { IntegrityCheck } from './integrity.js'
 import { guardOutput, outputExists } from './output-guard.js'
@@ -74,12 +75,12 @@ export async function restoreAnd(
   options: RestoreOptions,
   finish: (temporary: string, txid: number) => Promise<void>,
 ): Promise<RestoreResult> {
-  const started = Date.now()
+  const started = monotonicMs()
   const { output, dryRun = false, integrityCheck = 'quick', parallelism = 8 } = options
   const signal = options.signal ?? new AbortController().signal
   validate(options)
   const nothing = (status: RestoreResult['status']): RestoreResult => {
-    const durationMs = Date.now() - started
+    const durationMs = Math.round(monotonicMs() - started)
     return { status, dbPath: output, txid: 0, timestamp: 0, bytes: 0, durationMs, plan: [], integrityCheck: 'none' }
   }
   if (options.ifDbNotExists && (await outputExists(output))) return nothing('output-exists')
@@ -103,7 +104,7 @@ export async function restoreAnd(
   const done = (
     result: Pick<RestoreResult, 'status' | 'txid' | 'timestamp' | 'bytes' | 'plan' | 'legacy'>,
   ): RestoreResult => {
-    return { dbPath: output, durationMs: Date.now() - started, integrityCheck, ...result }
+    return { dbPath: output, durationMs: Math.round(monotonicMs() - started), integrityCheck, ...result }
   }
 
   if (source.format === 'v0.3') {

@@ -5,20 +5,24 @@ import { StoreContact } from '../../src/replica/worker/contact.js'
 /** No replica has it: what native code is told goes nowhere. */
 const NOBODY = 0
 
-test('stale is told, once, also when the timer comes before the clock says so', (t) => {
-  let now = 1_700_000_000_000
-  t.mock.method(Date, 'now', () => now)
+test('a stale replica is reported once, even if the timer fires before the time is over', (t) => {
+  let now = 1_700_000
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const told: string[] = []
-  const contact = new StoreContact(NOBODY, 1000, (message) => told.push(message))
+  const contact = new StoreContact(
+    NOBODY,
+    1000,
+    (message) => told.push(message),
+    () => now,
+  )
   contact.seen(now)
-  // A clock that was set back a little, or one that counts otherwise than timers do.
+  // Timers count on a clock of their own.
   now += 990
   t.mock.timers.tick(1001)
   assert.deepEqual(told, [])
   now += 11
   t.mock.timers.tick(11)
-  assert.deepEqual(told, ['the store was last seen 1001 ms ago, max_stale is 1000 ms'])
+  assert.deepEqual(told, ['the last successful poll began 1001 ms ago, max_stale is 1000 ms'])
   contact.missed('UNAVAILABLE', 'no answer')
   t.mock.timers.tick(5000)
   assert.equal(told.length, 1)
@@ -28,4 +32,47 @@ test('stale is told, once, also when the timer comes before the clock says so', 
   contact.missed('UNAVAILABLE', 'no answer')
   assert.equal(told.length, 2)
   contact.stop()
+})
+
+test('a step of the wall clock neither makes a replica stale nor keeps it from becoming stale', (t) => {
+  let [now, wall] = [5000, 1_700_000_000_000]
+  t.mock.method(Date, 'now', () => wall)
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  let stale = 0
+  const contact = new StoreContact(
+    NOBODY,
+    60_000,
+    () => stale++,
+    () => now,
+  )
+  contact.seen(now)
+  wall += 3_600_000
+  now += 1000
+  contact.missed('UNAVAILABLE', 'no answer')
+  assert.equal(stale, 0)
+  wall -= 7_200_000
+  now += 60_000
+  t.mock.timers.tick(61_000)
+  assert.equal(stale, 1)
+  contact.stop()
+})
+
+test('a limit beyond what a timer can count does not fire at once', (t) => {
+  let now = 0
+  const delays: number[] = []
+  t.mock.method(globalThis, 'setTimeout', ((_: () => void, ms: number) => {
+    delays.push(ms)
+    return { unref: () => undefined }
+  }) as unknown as typeof setTimeout)
+  const limit = 100 * 86_400_000
+  const contact = new StoreContact(
+    NOBODY,
+    limit,
+    () => assert.fail('stale'),
+    () => now,
+  )
+  contact.seen(now)
+  now += limit - 500
+  contact.seen(0)
+  assert.deepEqual(delays, [2 ** 31 - 1, 501])
 })

@@ -35,7 +35,7 @@ test('B9: a store that denies: lag grows, the event comes, reads end in an error
   assert.ok(events.includes('ACCESS_DENIED'))
   await assert.rejects(
     db.value('SELECT sum(n) FROM t'),
-    /disk I\/O error: REPLICA_STALE: the store was last seen \d+ ms ago/,
+    /disk I\/O error: REPLICA_STALE: the last successful poll began \d+ ms ago/,
   )
   assert.ok(replica.lag > 3)
   rule.remove()

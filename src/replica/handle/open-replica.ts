@@ -4,6 +4,7 @@ import { formatTxid } from '../../ltx/txid.js'
 import { native } from '../../native/addon.js'
 import { redactUrl } from '../../storage/url.js'
 import { orAborted } from '../../util/abort.js'
+import { monotonicMs } from '../../util/monotonic.js'
 import {
   formatKey,
   type ReadAheadStats,
@@ -138,10 +139,10 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     return new Date(this.#info().timestamp ?? 0)
   }
 
-  /** Seconds since the store was last seen to have nothing newer: how far behind the primary a read may be. */
+  /** Seconds since the last successful poll began: how far behind the primary a read can be. Infinity before the first. */
   get lag(): number {
     const { contact } = this.#info()
-    return contact === 0 ? Number.POSITIVE_INFINITY : Math.max(0, (Date.now() - contact) / 1000)
+    return contact === 0 ? Number.POSITIVE_INFINITY : Math.max(0, (monotonicMs() - contact) / 1000)
   }
 
   stats(): ReplicaStats {

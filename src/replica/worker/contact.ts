@@ -1,23 +1,30 @@
 import { native } from '../../native/addon.js'
 import { STATE_LIVE, STATE_STALE } from '../../native/replica.js'
+import { monotonicMs, timerMs } from '../../util/monotonic.js'
 
-/** When the store was last seen, told to native code, and what follows once that is too long ago. Worker thread. */
+/**
+ * When the last successful poll began, passed on to native code, and what follows once that is longer ago than `maxStale`. The wall
+ * clock plays no part: a step of it neither makes a replica stale nor hides that it is. Worker thread.
+ */
 export class StoreContact {
   readonly #replica: number
   readonly #maxStale: number
   readonly #onStale: (message: string) => void
-  #seenAt = Date.now()
+  readonly #now: () => number
+  #seenAt: number
   #stale = false
   #timer: NodeJS.Timeout | undefined
 
   /** `maxStale`: milliseconds, or Infinity. `onStale` is called once each time that it is passed. */
-  constructor(replica: number, maxStale: number, onStale: (message: string) => void) {
+  constructor(replica: number, maxStale: number, onStale: (message: string) => void, now = monotonicMs) {
     this.#replica = replica
     this.#maxStale = maxStale
     this.#onStale = onStale
+    this.#now = now
+    this.#seenAt = now()
   }
 
-  /** A poll that began `at` (ms since the epoch) has seen all there was. */
+  /** A poll that began `at` (`monotonicMs`) has seen all that the replica has. */
   seen(at: number): void {
     this.#seenAt = at
     this.#stale = false
@@ -26,7 +33,7 @@ export class StoreContact {
     this.#await()
   }
 
-  /** A poll has not. */
+  /** A poll failed. */
   missed(code: string, message: string): void {
     // A stale replica keeps its own reason.
     if (!this.#stale) native.setState(this.#replica, STATE_LIVE, code, message)
@@ -37,23 +44,23 @@ export class StoreContact {
     clearTimeout(this.#timer)
   }
 
-  /** A poll that never ends must be told of, too. */
+  /** A poll that never ends must make the replica stale, too. */
   #await(): void {
     clearTimeout(this.#timer)
     if (!Number.isFinite(this.#maxStale)) return
-    const left = this.#seenAt + this.#maxStale - Date.now()
-    this.#timer = setTimeout(() => this.#check(), Math.max(1, left + 1)).unref()
+    const left = this.#seenAt + this.#maxStale - this.#now()
+    this.#timer = setTimeout(() => this.#check(), timerMs(left + 1)).unref()
   }
 
   #check(): void {
     if (this.#stale) return
-    const age = Date.now() - this.#seenAt
+    const age = Math.round(this.#now() - this.#seenAt)
     if (age <= this.#maxStale) {
-      this.#await() // a timer may fire a moment early
+      this.#await() // a timer may fire a moment early, and cannot count beyond 24 days
       return
     }
     this.#stale = true
-    const message = `the store was last seen ${age} ms ago, max_stale is ${this.#maxStale} ms`
+    const message = `the last successful poll began ${age} ms ago, max_stale is ${this.#maxStale} ms`
     native.setState(this.#replica, STATE_STALE, 'REPLICA_STALE', message)
     this.#onStale(message)
   }

@@ -106,7 +106,7 @@ export class ReplicaSession {
     const client = await this.#throughDiskCache(store)
     this.#client = client
     this.#chain = new Chain(client, signal)
-    const { state, files } = await firstState(this.#chain, client.url, this.#options, signal)
+    const { state, files, startedAt } = await firstState(this.#chain, client.url, this.#options, signal)
     this.#store = new PageStore(state.pageSize, cacheSize)
     this.#fetcher = new Fetcher({
       replica: this.id,
@@ -144,7 +144,7 @@ export class ReplicaSession {
     this.#filePages = new FilePages(this.#fetcher, this.#chain.files, recent)
     this.#filePages.storeHeads(view, files)
     this.#views.publish(view)
-    this.#contact.seen(Date.now())
+    this.#contact.seen(startedAt)
     this.#poller = new Poller({
       chain: this.#chain,
       client,

@@ -1,21 +1,26 @@
 import { isLitestreamError, LitestreamError } from '../../../errors.js'
+import { monotonicMs } from '../../../util/monotonic.js'
 import { pause } from '../../../util/pause.js'
 import type { Chain, LoadedState } from './chain.js'
 
-/** The newest state of a replica. One that has nothing yet is waited for, up to `openTimeout` ms; then REPLICA_EMPTY. */
+/**
+ * The newest state of a replica, and when the listing that led to it began (`monotonicMs`). A replica without files is waited for, up
+ * to `openTimeout` ms; then REPLICA_EMPTY.
+ */
 export async function firstState(
   chain: Chain,
   url: string,
   options: { readonly pollInterval: number; readonly openTimeout: number },
   signal: AbortSignal,
-): Promise<LoadedState> {
-  const started = Date.now()
+): Promise<LoadedState & { readonly startedAt: number }> {
+  const started = monotonicMs()
   for (;;) {
+    const startedAt = monotonicMs()
     try {
-      return await chain.loadFiles()
+      return { ...(await chain.loadFiles()), startedAt }
     } catch (error) {
       if (!isLitestreamError(error, 'REPLICA_EMPTY')) throw error
-      const waited = Date.now() - started
+      const waited = Math.round(monotonicMs() - started)
       if (waited + options.pollInterval > options.openTimeout) {
         throw new LitestreamError('REPLICA_EMPTY', `${error.message} (waited ${waited} ms)`, {
           hint: 'Start the primary (`litestream-ts replicate DB URL`), or raise open_timeout to wait longer.',

@@ -2,9 +2,11 @@ import { isLitestreamError, LitestreamError, toLitestreamError } from '../../../
 import { type FilesByLevel, selectPlan } from '../../../levels/plan.js'
 import { formatTxid } from '../../../ltx/txid.js'
 import type { LtxFileInfo, ReplicaClient } from '../../../storage/replica-client.js'
+import { monotonicMs, timerMs } from '../../../util/monotonic.js'
 import { type Chain, type ChainState, type Extension, farthestTxid, selectExtension } from './chain.js'
 import { fileIdentity, fileLabel } from './file-ordinals.js'
 
+/** `startedAt`: when the poll began, `monotonicMs`. */
 export type PollOutcome = { readonly startedAt: number } & (
   | { readonly kind: 'unchanged' }
   /** New files follow on what was known. */
@@ -65,9 +67,9 @@ export class Poller {
   #next: Promise<void> | undefined
   #watched = false
   /** When all levels were last seen to have nothing newer. */
-  #lookedAt = Date.now()
+  #lookedAt = monotonicMs()
   /** When somebody last wanted to know for certain: a look that began before that does not do. */
-  #askedAt = 0
+  #askedAt = Number.NEGATIVE_INFINITY
   /** Looks in a row at all levels that found the replica gone back. */
   #goneBack = 0
   /** Polls in a row that found nothing new. */
@@ -113,7 +115,7 @@ export class Poller {
 
   /** Like `pollNow`, and finds all that was written before the call, whatever became of the raw files. */
   pollForCertain(): Promise<void> {
-    this.#askedAt = Date.now()
+    this.#askedAt = monotonicMs()
     return this.pollNow()
   }
 
@@ -134,13 +136,13 @@ export class Poller {
       ? Math.max(this.#options.interval, WATCHED_INTERVAL_MS)
       : pollInterval(this.#options, this.#idle)
     // Jitter, downwards: many readers that began at once do not stay in step, and none waits longer than it was told to.
-    this.#timer = setTimeout(() => void this.pollNow(), interval * (0.9 + Math.random() * 0.1))
+    this.#timer = setTimeout(() => void this.pollNow(), timerMs(interval * (0.9 + Math.random() * 0.1)))
     this.#timer.unref()
   }
 
   async #pollOnce(): Promise<void> {
     if (this.#options.signal.aborted) return
-    const startedAt = Date.now()
+    const startedAt = monotonicMs()
     let outcome: PollOutcome
     try {
       outcome = { startedAt, ...(await this.#poll()) } as PollOutcome
@@ -187,7 +189,7 @@ export class Poller {
    * which nobody looked may have been compacted and removed, and a replica that was begun anew may have none beyond it.
    */
   async #isNewest(state: ChainState): Promise<boolean> {
-    const lookedAt = Date.now()
+    const lookedAt = monotonicMs()
     const due = this.#lookedAt + (this.#options.lookInterval ?? LOOK_INTERVAL_MS)
     if (lookedAt < due && this.#askedAt < this.#lookedAt) return true
     const files = await this.#options.chain.listCompacted(state.anchor.minTxid)
@@ -214,8 +216,8 @@ export class Poller {
 
   /** Every level is listed: what is the replica now, and is it the one we know? Where that ends in doubt, the next poll looks again. */
   async #survey(state: ChainState): Promise<WithoutStart<PollOutcome>> {
-    const lookedAt = Date.now()
-    this.#lookedAt = 0
+    const lookedAt = monotonicMs()
+    this.#lookedAt = Number.NEGATIVE_INFINITY
     const outcome = await this.#lookAtAll(state)
     if (outcome.kind !== 'gap') this.#lookedAt = lookedAt
     return outcome

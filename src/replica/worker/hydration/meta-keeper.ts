@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
+import { monotonicMs } from '../../../util/monotonic.js'
 import type { ChainState } from '../chain/chain.js'
 import type { FileTable } from '../chain/file-ordinals.js'
 import { type HydrationMeta, metaPath, readMeta, writeMeta } from './meta-format.js'
@@ -15,7 +16,7 @@ export class CopyMeta {
   #meta: HydrationMeta | undefined
   /** The pages that the meta file on disk has, or may have. */
   #claimed: PageSet
-  #savedAt = 0
+  #savedAt = Number.NEGATIVE_INFINITY
   #work: Promise<void> = Promise.resolve()
   /** Of the copy; another one under its name is not what a meta file of ours may speak of. */
   #inode: number | undefined
@@ -51,7 +52,7 @@ export class CopyMeta {
 
   /** Milliseconds since it was last saved. */
   get age(): number {
-    return Date.now() - this.#savedAt
+    return monotonicMs() - this.#savedAt
   }
 
   /** The copy is open and locked. Where it was begun anew, a meta file that is still there speaks of another one. */
@@ -97,7 +98,7 @@ export class CopyMeta {
 
   /** Claims the pages that are present now, once `sync` has made them durable. */
   save(state: ChainState, files: FileTable, present: PageSet, sync: () => Promise<void>): Promise<void> {
-    this.#savedAt = Date.now()
+    this.#savedAt = monotonicMs()
     const { pageSize, commit, txid } = state
     // What is present is noted before the pages are made durable, never after.
     const encoded = present.encode(commit)

@@ -1,0 +1,19 @@
+// The monotonic clock for TypeScript (src/native/clock.ts). Any thread.
+#include "clock.h"
+#include "napi/exports.h"
+
+namespace litestream {
+
+namespace {
+
+Napi::Value GetMonotonicMs(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), double(MonotonicNs()) / 1e6);
+}
+
+}  // namespace
+
+void ExportClock(Napi::Env env, Napi::Object exports) {
+  exports["monotonicMs"] = Napi::Function::New(env, GetMonotonicMs);
+}
+
+}  // namespace litestream

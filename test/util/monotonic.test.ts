@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Worker } from 'node:worker_threads'
+import { MAX_TIMER_MS, monotonicMs, timerMs } from '../../src/util/monotonic.js'
+
+test('the monotonic clock moves forward whatever the wall clock says', (t) => {
+  const before = monotonicMs()
+  t.mock.method(Date, 'now', () => 0)
+  const after = monotonicMs()
+  assert.ok(after >= before && after - before < 60_000, `${before} to ${after}`)
+})
+
+test('all threads share the zero of the monotonic clock', async () => {
+  const clock = new URL('../../src/util/monotonic.js', import.meta.url)
+  const before = monotonicMs()
+  const inWorker = await new Promise<number>((resolve, reject) => {
+    const code = `import(${JSON.stringify(clock.href)}).then(({ monotonicMs }) =>
+      require('node:worker_threads').parentPort.postMessage(monotonicMs()))`
+    new Worker(code, { eval: true }).on('message', resolve).on('error', reject)
+  })
+  assert.ok(before <= inWorker && inWorker <= monotonicMs())
+})
+
+test('a timer gets a delay that Node.js can count', () => {
+  assert.deepEqual([timerMs(-5), timerMs(0.2), timerMs(17)], [1, 1, 17])
+  assert.deepEqual([timerMs(2 ** 31), timerMs(Number.POSITIVE_INFINITY)], [MAX_TIMER_MS, MAX_TIMER_MS])
+})
