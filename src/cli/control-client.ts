@@ -3,6 +3,7 @@ import { request } from 'node:http'
 import type { Command } from 'commander'
 import { DEFAULTS } from '../config/defaults.js'
 import { LitestreamError } from '../errors.js'
+import { timeoutSignal } from '../util/timers.js'
 import { timeoutFlag } from './flag-values.js'
 
 export interface ControlFlags {
@@ -27,7 +28,7 @@ export async function callControl<T>(
   body?: object,
 ): Promise<T> {
   // The process has the same time, in seconds; a little more here, so that its own answer arrives.
-  const signal = AbortSignal.timeout(flags.timeout + 2000)
+  const signal = timeoutSignal(flags.timeout + 2000)
   const outgoing = request({
     socketPath: flags.socket,
     path,

@@ -1,6 +1,8 @@
-/** 128 and the number of the signal: what a shell reports for a process that a signal ended. */
+import { constants } from 'node:os'
+
+/** 128 plus the number of the signal: the exit status that a shell reports for a process ended by a signal. */
 export function signalStatus(signal: NodeJS.Signals): number {
-  return 128 + ({ SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as Record<string, number>)[signal]!
+  return 128 + constants.signals[signal]
 }
 
 /**

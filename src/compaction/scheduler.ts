@@ -5,6 +5,7 @@ import { listLevels } from '../levels/plan.js'
 import { contiguityFaults } from '../levels/verify-replica.js'
 import { SNAPSHOT_LEVEL } from '../ltx/format.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
+import { startTimer, type Timer } from '../util/timers.js'
 import { compact, listLevel, type MergeFilesOptions } from './compact.js'
 import { enforceL0Retention, enforceSnapshotRetention, oldL0Files, oldSnapshots } from './retention.js'
 import { createSnapshot } from './snapshot.js'
@@ -94,7 +95,7 @@ export class CompactionScheduler {
   readonly #queue = new PQueue({ concurrency: 1 })
   readonly #stop = new AbortController()
   readonly #jobs: Job[]
-  #timer: NodeJS.Timeout | undefined
+  #timer: Timer | undefined
   #started: Promise<void> | undefined
 
   constructor(client: ReplicaClient, settings: CompactionSettings, options: CompactionSchedulerOptions = {}) {
@@ -116,7 +117,7 @@ export class CompactionScheduler {
   /** Ends what runs, at the next point where that is possible, and returns when nothing runs any more. */
   async stop(): Promise<void> {
     this.#stop.abort()
-    clearTimeout(this.#timer)
+    this.#timer?.stop()
     await this.#queue.onIdle()
   }
 
@@ -197,7 +198,7 @@ export class CompactionScheduler {
     if (this.#stop.signal.aborted) return
     const due = Math.min(...this.#jobs.map((job) => job.due))
     const wait = Math.min(Math.max(0, due - this.#now()), TIMER_MOST)
-    this.#timer = setTimeout(() => void this.#runDue(), wait)
+    this.#timer = startTimer(wait, () => this.#runDue())
   }
 
   async #runDue(): Promise<void> {

@@ -3,6 +3,7 @@ import { isLitestreamError, LitestreamError } from '../errors.js'
 import { KnownLevels } from '../levels/known-levels.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
 import { pause } from '../util/pause.js'
+import { startTimer, type Timer } from '../util/timers.js'
 import { Backoff } from './backoff.js'
 import { compactionOf } from './compaction-of.js'
 import type { CheckpointMode, PrimaryEvents, PrimaryObserver } from './events.js'
@@ -30,7 +31,7 @@ export class Replicator {
   #uploader: Uploader | undefined
   #lease: LeaseKeeper | undefined
   #compaction: CompactionScheduler | undefined
-  #monitorTimer: NodeJS.Timeout | undefined
+  #monitorTimer: Timer | undefined
   /** Why nothing is done any more, although it was not closed. */
   #ended: LitestreamError | undefined
   #closed = false
@@ -150,7 +151,7 @@ export class Replicator {
 
   #stopTimers(): void {
     this.#running = false
-    clearTimeout(this.#monitorTimer)
+    this.#monitorTimer?.stop()
     this.#uploads.stop()
   }
 
@@ -223,7 +224,7 @@ export class Replicator {
 
   #scheduleMonitor(ms: number): void {
     if (!this.#running) return
-    this.#monitorTimer = setTimeout(() => void this.#monitor(), ms)
+    this.#monitorTimer = startTimer(ms, () => this.#monitor())
   }
 
   async #monitor(): Promise<void> {

@@ -1,6 +1,5 @@
 import { createReadStream } from 'node:fs'
 import { open, readFile, rm } from 'node:fs/promises'
-import { setTimeout as delay } from 'node:timers/promises'
 import { MAX_INPUTS, sourceOf } from '../compaction/compact.js'
 import { mergeLtx } from '../compaction/merge.js'
 import { isLitestreamError, LitestreamError } from '../errors.js'
@@ -9,6 +8,7 @@ import { listLevels, selectFollowing } from '../levels/plan.js'
 import { formatTxid, parseTxid } from '../ltx/txid.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { linkAbort, throwIfAborted } from '../util/abort.js'
+import { pause } from '../util/pause.js'
 import { FollowerFile } from './follower-file.js'
 import { outputExists } from './output-guard.js'
 import { type RestoreOptions, restoreAnd } from './restore.js'
@@ -169,7 +169,7 @@ class Follower {
     const woken = new AbortController()
     this.#wake = () => woken.abort()
     const unlink = linkAbort(signal, woken)
-    await delay(ms, undefined, { signal: woken.signal }).catch(() => {})
+    await pause(ms, woken.signal)
     unlink()
     this.#wake = undefined
   }
@@ -210,7 +210,7 @@ class Follower {
       const read = () => createReadStream(spool, { highWaterMark: 256 * 1024 })
       while (!(await this.#file.apply(read, spool))) {
         throwIfAborted(signal, `applying to ${output}`)
-        await delay(LOCK_RETRY)
+        await pause(LOCK_RETRY, signal)
       }
       this.#txid = header.maxTxid
       await saveTxid(output, header.maxTxid)

@@ -1,5 +1,6 @@
 import { Registry } from 'prom-client'
 import type { Replica } from '../replica/handle/open-replica.js'
+import { startInterval } from '../util/timers.js'
 import { version } from '../version.js'
 import type { ReplicaStatus } from './document.js'
 import { health } from './health.js'
@@ -38,9 +39,9 @@ export async function serveReplicas(
   const histories = new Map(replicas.map((replica) => [replica, new LagHistory()] as const))
   const open = new Set(replicas)
   for (const replica of replicas) replica.once('closed', () => open.delete(replica))
-  const sampler = setInterval(() => {
+  const sampler = startInterval(LagHistory.INTERVAL, () => {
     for (const replica of open) histories.get(replica)!.add(Date.now(), lagOf(replica))
-  }, LagHistory.INTERVAL)
+  })
   sampler.unref()
   const removals = replicas.map((replica) => registerReplicaMetrics(registry, replica))
   const check = (maxLag: string | null) =>
@@ -94,7 +95,7 @@ export async function serveReplicas(
   return {
     address: server.address,
     async close() {
-      clearInterval(sampler)
+      sampler.stop()
       for (const remove of removals) remove()
       await server.close()
     },

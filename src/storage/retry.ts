@@ -1,7 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import pRetry from 'p-retry'
 import { type ErrorCode, LitestreamError } from '../errors.js'
 import { abortError, linkAbort } from '../util/abort.js'
+import { pause } from '../util/pause.js'
+import { startTimer } from '../util/timers.js'
 import type { RequestPolicy } from './request-policy.js'
 
 /** Faults that may pass. Everything else would fail again, so it is thrown at once. */
@@ -49,9 +50,8 @@ export async function retrying<T>(attempt: (before: number) => Promise<T>, optio
       const wait = retryAfter.get(error) ?? Math.random() * Math.min(CAP, base * 2 ** (attemptNumber - 1))
       if (spent() + wait > policy.budget) throw error
       onRetry()
-      await delay(wait, undefined, { signal }).catch((cause: unknown) => {
-        throw signal?.aborted ? abortError(signal, what) : cause
-      })
+      await pause(wait, signal)
+      if (signal?.aborted) throw abortError(signal, what)
     },
   })
 }
@@ -62,9 +62,8 @@ export function deadline(
   timeout: number,
 ): { signal: AbortSignal; passed: () => boolean; settle: () => void } {
   const timer = new AbortController()
-  const timeoutId = setTimeout(
-    () => timer.abort(new DOMException(`no answer within ${timeout} ms`, 'TimeoutError')),
-    timeout,
+  const expiry = startTimer(timeout, () =>
+    timer.abort(new DOMException(`no answer within ${timeout} ms`, 'TimeoutError')),
   )
   const unlink = linkAbort(signal, timer)
   let passed = false
@@ -75,7 +74,7 @@ export function deadline(
     signal: timer.signal,
     passed: () => passed,
     settle: () => {
-      clearTimeout(timeoutId)
+      expiry.stop()
       unlink()
     },
   }

@@ -11,11 +11,3 @@ import { native } from '../native/addon.js'
 export function monotonicMs(): number {
   return native.monotonicMs()
 }
-
-/** The longest delay of a Node.js timer; a longer one fires after 1 ms. */
-export const MAX_TIMER_MS: number = 2 ** 31 - 1
-
-/** A delay as Node.js timers take it: at least 1 ms, and not longer than they can count. */
-export function timerMs(ms: number): number {
-  return Math.min(MAX_TIMER_MS, Math.max(1, ms))
-}

@@ -1,4 +1,6 @@
-/** Resolves after so many milliseconds, or at once when `signal` is aborted. */
+import { startTimer } from './timers.js'
+
+/** Resolves after `ms` milliseconds, or at once when `signal` is aborted. */
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) {
@@ -6,11 +8,11 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
       return
     }
     const end = () => {
-      clearTimeout(timer)
+      timer.stop()
       signal?.removeEventListener('abort', end)
       resolve()
     }
-    const timer = setTimeout(end, ms)
+    const timer = startTimer(ms, end)
     signal?.addEventListener('abort', end, { once: true })
   })
 }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { expandPath } from '../../config/expand-path.js'
 import { configFromArguments } from '../../config/load.js'
 import { isLitestreamError } from '../../errors.js'
+import { startTimer, type Timer, timeoutSignal } from '../../util/timers.js'
 import { version } from '../../version.js'
 import type { Daemon } from './daemon.js'
 import type { ManagedDatabase } from './managed-database.js'
@@ -101,7 +102,7 @@ export class ControlApi {
   async #stop({ path, timeout: seconds }: z.output<typeof bodies.stop>) {
     const database = this.#find(path, 500)
     const running = database.running
-    await database.stop(AbortSignal.timeout(seconds * 1000))
+    await database.stop(timeoutSignal(seconds * 1000))
     return this.#state(running ? 'stopped' : 'already_stopped', database)
   }
 
@@ -144,7 +145,7 @@ export class ControlApi {
 
   async #unregister({ path, timeout: seconds }: z.output<typeof bodies.unregister>) {
     const file = expandPath(path)
-    const txid = await this.#daemon.remove(file, AbortSignal.timeout(seconds * 1000))
+    const txid = await this.#daemon.remove(file, timeoutSignal(seconds * 1000))
     return {
       status: txid === undefined ? 'already_unregistered' : 'unregistered',
       db_path: file,
@@ -188,16 +189,15 @@ function diagnosis(database: ManagedDatabase) {
 }
 
 async function within<T>(seconds: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
+  let timer: Timer | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new ControlError(500, `no result within ${seconds} s`, 'The sync goes on; ask again.')),
-      seconds * 1000,
+    timer = startTimer(seconds * 1000, () =>
+      reject(new ControlError(500, `no result within ${seconds} s`, 'The sync goes on; ask again.')),
     )
   })
   try {
     return await Promise.race([work, late])
   } finally {
-    clearTimeout(timer)
+    timer?.stop()
   }
 }

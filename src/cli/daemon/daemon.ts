@@ -7,6 +7,7 @@ import type { DatabaseSummary } from '../../status/document.js'
 import { LagHistory } from '../../status/lag-history.js'
 import { DatabaseMetrics } from '../../status/metrics/database-metrics.js'
 import type { Logger } from '../../util/logger.js'
+import { startInterval, type Timer } from '../../util/timers.js'
 import { ManagedDatabase } from './managed-database.js'
 
 /** Databases that are opened at the same time. */
@@ -20,16 +21,16 @@ export class Daemon {
   readonly startedAt = Date.now()
   readonly #metrics: DatabaseMetrics
   readonly #databases = new Map<string, ManagedDatabase>()
-  readonly #sampler: NodeJS.Timeout
+  readonly #sampler: Timer
 
   constructor(config: Config, logger: Logger) {
     this.config = config
     this.logger = logger
     collectDefaultMetrics({ register: this.registry })
     this.#metrics = new DatabaseMetrics(this.registry)
-    this.#sampler = setInterval(() => {
+    this.#sampler = startInterval(LagHistory.INTERVAL, () => {
       for (const database of this.#databases.values()) database.sample()
-    }, LagHistory.INTERVAL)
+    })
     this.#sampler.unref()
   }
 
@@ -99,7 +100,7 @@ export class Daemon {
    * each of these has been logged.
    */
   async close(signal?: AbortSignal): Promise<number> {
-    clearInterval(this.#sampler)
+    this.#sampler.stop()
     const outcomes = await Promise.all(
       this.databases.map(async (database) => {
         try {

@@ -2,6 +2,7 @@ import { existsSync, type FSWatcher, watch } from 'node:fs'
 import path from 'node:path'
 import { databasesInDirectory } from '../../config/directories.js'
 import type { DirectoryConfig } from '../../config/types.js'
+import { startTimer, type Timer } from '../../util/timers.js'
 import type { Daemon } from './daemon.js'
 
 /** A burst of changes is looked at once, this long after its last one. Milliseconds. */
@@ -14,7 +15,7 @@ export class DirectoryWatcher {
   readonly #daemon: Daemon
   readonly #directory: DirectoryConfig
   readonly #watcher: FSWatcher
-  #timer: NodeJS.Timeout | undefined
+  #timer: Timer | undefined
   #scanning: Promise<void> | undefined
 
   constructor(daemon: Daemon, directory: DirectoryConfig) {
@@ -31,18 +32,18 @@ export class DirectoryWatcher {
 
   async close(): Promise<void> {
     this.#watcher.close()
-    clearTimeout(this.#timer)
+    this.#timer?.stop()
     await this.#scanning
   }
 
   #changed(): void {
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => {
+    this.#timer?.stop()
+    this.#timer = startTimer(DEBOUNCE, () => {
       if (this.#scanning !== undefined) return this.#changed()
       this.#scanning = this.#scan().finally(() => {
         this.#scanning = undefined
       })
-    }, DEBOUNCE)
+    })
   }
 
   async #scan(): Promise<void> {

@@ -1,3 +1,4 @@
+import { startInterval, type Timer, timeoutSignal } from '../../util/timers.js'
 import type { Daemon } from './daemon.js'
 
 const CHECK_INTERVAL = 15_000
@@ -8,7 +9,7 @@ export class Heartbeat {
   readonly #daemon: Daemon
   readonly #url: string
   readonly #interval: number
-  readonly #timer: NodeJS.Timeout
+  readonly #timer: Timer
   #lastAttempt = 0
   #running: Promise<void> | undefined
 
@@ -20,11 +21,11 @@ export class Heartbeat {
     this.#daemon = daemon
     this.#url = url
     this.#interval = interval
-    this.#timer = setInterval(() => this.#check(), checkInterval)
+    this.#timer = startInterval(checkInterval, () => this.#check())
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#timer)
+    this.#timer.stop()
     await this.#running
   }
 
@@ -43,7 +44,7 @@ export class Heartbeat {
   async #beat(): Promise<void> {
     const { logger } = this.#daemon
     try {
-      const response = await fetch(this.#url, { signal: AbortSignal.timeout(REQUEST_TIMEOUT) })
+      const response = await fetch(this.#url, { signal: timeoutSignal(REQUEST_TIMEOUT) })
       await response.arrayBuffer()
       if (response.ok) logger.debug('heartbeat sent')
       else logger.warn({ status: response.status }, 'heartbeat refused')

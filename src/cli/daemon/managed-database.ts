@@ -15,6 +15,7 @@ import { instrumentClient } from '../../status/metrics/instrumented-client.js'
 import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js'
 import { formatDuration } from '../../util/duration.js'
 import type { Logger } from '../../util/logger.js'
+import { startTimer, type Timer } from '../../util/timers.js'
 import { logPrimaryEvent } from './primary-log.js'
 
 export interface ManagedDatabaseOptions {
@@ -41,7 +42,7 @@ export class ManagedDatabase {
   readonly #logger: Logger
   #replicator: Replicator | undefined
   /** Set while the replica cannot be reached and is tried again. */
-  #retry: NodeJS.Timeout | undefined
+  #retry: Timer | undefined
   #starting: Promise<void> | undefined
   #client: ReplicaClient | undefined
   #lastTxid = 0
@@ -99,13 +100,13 @@ export class ManagedDatabase {
     const wait = Math.min(CONNECT_RETRY_MOST, Math.max(CONNECT_RETRY_FIRST, Date.now() - since))
     const { message, code, hint } = error
     this.#logger.error({ error: message, code, hint, retry: formatDuration(wait) }, 'cannot reach the replica')
-    this.#retry = setTimeout(() => {
+    this.#retry = startTimer(wait, () => {
       this.#retry = undefined
       this.start(options).catch((cause: Error) => {
         this.#failing.set('connect', { message: cause.message, since })
         this.#logger.error({ error: cause.message }, 'cannot open the replica')
       })
-    }, wait)
+    })
   }
 
   async #start(options: { readonly monitor?: boolean }): Promise<void> {
@@ -164,7 +165,7 @@ export class ManagedDatabase {
   async stop(signal?: AbortSignal): Promise<void> {
     // Whoever started it is told of a failure; here it only matters that it is over.
     await this.#starting?.catch(() => undefined)
-    clearTimeout(this.#retry)
+    this.#retry?.stop()
     this.#retry = undefined
     const replicator = this.#replicator
     this.#replicator = undefined

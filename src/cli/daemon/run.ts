@@ -1,6 +1,7 @@
 import type { Config } from '../../config/types.js'
 import { HttpServer } from '../../status/http-server.js'
 import type { Logger } from '../../util/logger.js'
+import { MAX_DELAY_MS, startInterval } from '../../util/timers.js'
 import { version } from '../../version.js'
 import { signalStatus } from '../signals.js'
 import { Child } from './child.js'
@@ -52,8 +53,8 @@ export async function runDaemon(config: Config, logger: Logger): Promise<number>
     for (const directory of config.directories) if (directory.watch) parts.push(new DirectoryWatcher(daemon, directory))
     if (config.heartbeat) parts.push(new Heartbeat(daemon, config.heartbeat))
     // Otherwise nothing but timers that do not count would keep a process without databases alive.
-    const alive = setInterval(() => {}, 1 << 30)
-    parts.push({ close: async () => clearInterval(alive) })
+    const alive = startInterval(MAX_DELAY_MS, () => {})
+    parts.push({ close: async () => alive.stop() })
 
     if (config.exec) child = await Child.start(config.exec)
     const ended: Promise<Ending>[] = child ? [child.ended.then((childStatus) => ({ childStatus }))] : []

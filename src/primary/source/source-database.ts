@@ -1,6 +1,6 @@
 import { realpathSync } from 'node:fs'
-import { setTimeout as delay } from 'node:timers/promises'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
+import { pause } from '../../util/pause.js'
 import { sameCommit, type WalIndex } from '../../wal/wal-index.js'
 import { SourceConnection } from './connection.js'
 import { databaseError } from './database-error.js'
@@ -149,7 +149,7 @@ export class SourceDatabase {
       } catch (error) {
         if (!isLitestreamError(error, 'DATABASE_BUSY') || performance.now() >= deadline) throw error
       }
-      await delay(1)
+      await pause(1)
     }
   }
 

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { isLitestreamError } from '../../errors.js'
+import { pause } from '../../util/pause.js'
 import { walSize } from '../../wal/wal-header.js'
 import { sameGeneration } from '../../wal/wal-position.js'
 import { Backoff } from '../backoff.js'
@@ -117,7 +117,7 @@ export class Checkpointer {
       const { frames, backfilled } = source.walIndex() ?? { frames: 1, backfilled: 0 }
       const wait = mode === 'TRUNCATE' ? backfilled < frames : !done
       if (!wait || performance.now() >= deadline) return { frames, backfilled }
-      await delay(1)
+      await pause(1)
     }
   }
 }

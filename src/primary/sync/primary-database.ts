@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import PQueue from 'p-queue'
 import { LitestreamError } from '../../errors.js'
+import { pause } from '../../util/pause.js'
 import type { CheckpointMode, PrimaryEvents, PrimaryObserver } from '../events.js'
 import { databaseMissing, OpenedDatabase } from '../source/database-handle.js'
 import { identifyFile } from '../source/file-identity.js'
@@ -256,7 +256,7 @@ export class PrimaryDatabase {
         )
       }
       this.#sync.reopened = true
-      await delay(REPLACING_MS)
+      await pause(REPLACING_MS)
       opened = this.#ensureOpen()
     }
     await this.#sync.run(opened)

@@ -1,6 +1,7 @@
 import PQueue from 'p-queue'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import type { ReplicaClient } from '../../storage/replica-client.js'
+import { startTimer, type Timer } from '../../util/timers.js'
 import { Lease, type LeaseOptions } from './lease.js'
 
 export interface LeaseEvents {
@@ -20,7 +21,7 @@ export class LeaseKeeper {
   readonly #events: LeaseEvents
   /** One at a time: two of our own would look like another owner to each other. */
   readonly #requests = new PQueue({ concurrency: 1 })
-  #timer: NodeJS.Timeout | undefined
+  #timer: Timer | undefined
   #stopped = false
   /** Held at least once: another owner from now on means that we were too slow. */
   #began = false
@@ -72,13 +73,13 @@ export class LeaseKeeper {
         this.#events.lost(error)
       }
     }
-    if (!this.#stopped) this.#timer = setTimeout(() => void this.#tick(), this.#every)
+    if (!this.#stopped) this.#timer = startTimer(this.#every, () => this.#tick())
   }
 
   /** Gives it back. */
   async stop(): Promise<void> {
     this.#stopped = true
-    clearTimeout(this.#timer)
+    this.#timer?.stop()
     await this.#requests.add(() => this.#lease.release())
   }
 }

@@ -1,4 +1,5 @@
 import PQueue from 'p-queue'
+import { startTimer, type Timer } from '../../util/timers.js'
 import { Backoff } from '../backoff.js'
 import type { PrimaryObserver } from '../events.js'
 import { asReplicationError } from '../source/database-error.js'
@@ -22,7 +23,7 @@ export class UploadLoop {
   readonly #parts: UploadLoopParts
   /** One at a time, or a second upload would meet its own file and look like another primary. */
   readonly #uploads = new PQueue({ concurrency: 1 })
-  #timer: NodeJS.Timeout | undefined
+  #timer: Timer | undefined
   #lastAt = 0
   #lastSyncAt: number | undefined
   #running = false
@@ -44,7 +45,7 @@ export class UploadLoop {
   /** No upload begins by itself any more. */
   stop(): void {
     this.#running = false
-    clearTimeout(this.#timer)
+    this.#timer?.stop()
     this.#timer = undefined
   }
 
@@ -56,7 +57,7 @@ export class UploadLoop {
       return
     }
     const due = ms ?? Math.max(0, this.#lastAt + this.#parts.interval - Date.now())
-    this.#timer = setTimeout(() => void this.#runSoon(), due)
+    this.#timer = startTimer(due, () => this.#runSoon())
   }
 
   async #runSoon(): Promise<void> {

@@ -5,6 +5,7 @@ import { native } from '../../native/addon.js'
 import { redactUrl } from '../../storage/url.js'
 import { orAborted } from '../../util/abort.js'
 import { monotonicMs } from '../../util/monotonic.js'
+import { MAX_DELAY_MS, startInterval } from '../../util/timers.js'
 import {
   formatKey,
   type ReadAheadStats,
@@ -236,11 +237,11 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     this.#workerClosed = ended
     if (native.releaseReplica(this.#id)) {
       // Also what keeps the process alive meanwhile. A worker that is gone has nothing left to close.
-      const timer = setInterval(() => {
+      const timer = startInterval(WORKER_CHECK_MS, () => {
         if (!native.workerAlive()) ended()
-      }, WORKER_CHECK_MS)
+      })
       await workerClosed
-      clearInterval(timer)
+      timer.stop()
     }
     this.#stop()
     this.emit('closed')
@@ -260,7 +261,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     this.#info()
     if (!this.#hydrates || this.#wasHydrated) return
     // What is awaited keeps the process alive, which neither the worker nor its channel does.
-    const alive = setInterval(() => undefined, 2 ** 30)
+    const alive = startInterval(MAX_DELAY_MS, () => undefined)
     try {
       await new Promise<void>((resolve, reject) => {
         this.once('hydrated', () => resolve())
@@ -269,7 +270,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
         )
       })
     } finally {
-      clearInterval(alive)
+      alive.stop()
     }
   }
 

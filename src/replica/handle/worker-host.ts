@@ -3,6 +3,7 @@ import { deserializeError, LitestreamError } from '../../errors.js'
 import { native } from '../../native/addon.js'
 import { REQUEST_CALL } from '../../native/replica.js'
 import { threadUrl } from '../../thread-url.js'
+import { startInterval } from '../../util/timers.js'
 import { CHANNEL, type HandleCall, type WorkerMessage, type WorkerWarning } from '../messages.js'
 import type { SessionEvent } from '../worker/replica-session.js'
 
@@ -64,10 +65,10 @@ function connect(): void {
   channel = new BroadcastChannel(CHANNEL)
   channel.onmessage = (event) => onMessage((event as MessageEvent).data as WorkerMessage)
   channel.unref()
-  setInterval(() => {
+  startInterval(KEEPER_MS, () => {
     failLostCalls()
     if (native.openReplicas() > 0 && !native.workerAlive()) ensureWorker()
-  }, KEEPER_MS).unref()
+  }).unref()
 }
 
 function onMessage(message: WorkerMessage): void {

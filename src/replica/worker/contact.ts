@@ -1,6 +1,7 @@
 import { native } from '../../native/addon.js'
 import { STATE_LIVE, STATE_STALE } from '../../native/replica.js'
-import { monotonicMs, timerMs } from '../../util/monotonic.js'
+import { monotonicMs } from '../../util/monotonic.js'
+import { startTimer, type Timer } from '../../util/timers.js'
 
 /**
  * When the last successful poll began, passed on to native code, and what follows once that is longer ago than `maxStale`. The wall
@@ -13,7 +14,7 @@ export class StoreContact {
   readonly #now: () => number
   #seenAt: number
   #stale = false
-  #timer: NodeJS.Timeout | undefined
+  #timer: Timer | undefined
 
   /** `maxStale`: milliseconds, or Infinity. `onStale` is called once each time that it is passed. */
   constructor(replica: number, maxStale: number, onStale: (message: string) => void, now = monotonicMs) {
@@ -41,22 +42,22 @@ export class StoreContact {
   }
 
   stop(): void {
-    clearTimeout(this.#timer)
+    this.#timer?.stop()
   }
 
   /** A poll that never ends must make the replica stale, too. */
   #await(): void {
-    clearTimeout(this.#timer)
+    this.#timer?.stop()
     if (!Number.isFinite(this.#maxStale)) return
     const left = this.#seenAt + this.#maxStale - this.#now()
-    this.#timer = setTimeout(() => this.#check(), timerMs(left + 1)).unref()
+    this.#timer = startTimer(Math.max(1, left + 1), () => this.#check()).unref()
   }
 
   #check(): void {
     if (this.#stale) return
     const age = Math.round(this.#now() - this.#seenAt)
     if (age <= this.#maxStale) {
-      this.#await() // a timer may fire a moment early, and cannot count beyond 24 days
+      this.#await() // a timer may fire a moment early
       return
     }
     this.#stale = true

@@ -3,6 +3,7 @@ import { native } from '../../native/addon.js'
 import { type BridgeRequest, STATE_CLOSED } from '../../native/replica.js'
 import { openReplicaClient } from '../../storage/open.js'
 import type { ReplicaClient } from '../../storage/replica-client.js'
+import { startTimer, type Timer } from '../../util/timers.js'
 import type { ResolvedReplicaOptions } from '../options.js'
 import { Chain, type ChainState } from './chain/chain.js'
 import { firstState } from './chain/first-state.js'
@@ -63,7 +64,7 @@ export class ReplicaSession {
   #preloading = 0
   /** Files known at which those that nothing refers to are looked for. */
   #reclaimAt = RECLAIM_FILES
-  #collecting: NodeJS.Timeout | undefined
+  #collecting: Timer | undefined
 
   constructor(id: number, options: ResolvedReplicaOptions, emit: (event: SessionEvent) => void) {
     this.id = id
@@ -299,7 +300,7 @@ export class ReplicaSession {
   async close(): Promise<void> {
     this.#abort.abort(new LitestreamError('REPLICA_CLOSED', 'the replica was closed'))
     this.#contact.stop()
-    clearTimeout(this.#collecting)
+    this.#collecting?.stop()
     native.setState(this.id, STATE_CLOSED, 'REPLICA_CLOSED', 'the replica was closed')
     await this.#opening?.catch(() => undefined) // whoever asked for the opening is told
     await this.#poller?.stopped()
@@ -366,12 +367,12 @@ export class ReplicaSession {
 
   /** Frees retired views; while some are still read, it looks again by itself: the next poll may be long in coming. */
   #collect(): void {
-    clearTimeout(this.#collecting)
+    this.#collecting?.stop()
     if (this.#abort.signal.aborted || !this.#views.collect()) return
-    this.#collecting = setTimeout(() => {
+    this.#collecting = startTimer(COLLECT_MS, () => {
       this.#collect()
       this.#hydrator?.fold()
-    }, COLLECT_MS).unref()
+    }).unref()
   }
 
   #advance({ extension }: Extract<PollOutcome, { kind: 'advanced' }>): void {

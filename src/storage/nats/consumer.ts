@@ -1,6 +1,7 @@
 import { AckPolicy, type ConsumerConfig, DeliverPolicy } from '@nats-io/jetstream'
 import { createInbox, type Msg, nanos, type Subscription } from '@nats-io/transport-node'
 import { LitestreamError } from '../../errors.js'
+import { startInterval } from '../../util/timers.js'
 import { ReadingEnd } from './reading-end.js'
 import type { NatsSession, Request } from './session.js'
 
@@ -103,9 +104,9 @@ export function readMessages(
         if (end.isReached) finish()
       },
     })
-    const watchdog = setInterval(() => {
+    const watchdog = startInterval(HEARTBEAT, () => {
       if (performance.now() - lastSign > session.timeout) finish(broken(session))
-    }, HEARTBEAT)
+    })
     const close = () => finish(broken(session))
     session.closing.addEventListener('abort', close)
     try {
@@ -117,7 +118,7 @@ export function readMessages(
       session.counters.bytes(request.operation, bytes)
       return { messages, complete: end.isComplete }
     } finally {
-      clearInterval(watchdog)
+      watchdog.stop()
       session.closing.removeEventListener('abort', close)
       unsubscribe(subscription)
     }

@@ -1,5 +1,6 @@
 import { createInbox, type Subscription } from '@nats-io/transport-node'
 import { throwIfAborted } from '../../util/abort.js'
+import { startInterval } from '../../util/timers.js'
 import { answerStatus, consumerConfig, HEARTBEAT, parseDelivery } from './consumer.js'
 import { allMetaSubjects } from './names.js'
 import { isPresent, type ObjectMeta, parseMeta } from './object-meta.js'
@@ -75,14 +76,14 @@ export async function watchMetas(
   }
 
   const endReconnect = session.onReconnect(renew)
-  const watchdog = setInterval(() => {
+  const watchdog = startInterval(HEARTBEAT, () => {
     if (performance.now() - lastSign > SILENCE) renew()
-  }, HEARTBEAT)
+  })
   // A watch alone keeps no process alive; its connection does, until it is closed.
   watchdog.unref()
   const end = () => {
     ended = true
-    clearInterval(watchdog)
+    watchdog.stop()
     endReconnect()
     if (subscription !== undefined && !subscription.isClosed()) subscription.unsubscribe()
     signal?.removeEventListener('abort', end)

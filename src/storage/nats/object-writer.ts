@@ -3,6 +3,7 @@ import { JetStreamApiError } from '@nats-io/jetstream'
 import { headers, nuid } from '@nats-io/transport-node'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { throwIfAborted } from '../../util/abort.js'
+import { timeoutSignal } from '../../util/timers.js'
 import { ABANDONED_AFTER } from './abandoned-chunks.js'
 import { buildIndex, type ChunkIndexes } from './chunk-index.js'
 import type { MetaStore } from './meta-store.js'
@@ -216,10 +217,7 @@ export class ObjectWriter {
   /** Removes chunks that nothing leads to, if that can be done soon. If not, it is no failure of the write: the sweep finds them. */
   async #discard(name: string, id: string): Promise<void> {
     try {
-      await this.#purge(
-        { operation: 'DELETE', doing: 'clearing', name, signal: AbortSignal.timeout(DISCARD_TIMEOUT) },
-        id,
-      )
+      await this.#purge({ operation: 'DELETE', doing: 'clearing', name, signal: timeoutSignal(DISCARD_TIMEOUT) }, id)
     } catch (error) {
       if (!isLitestreamError(error)) throw error
     }

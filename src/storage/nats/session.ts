@@ -2,6 +2,7 @@ import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManage
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { LitestreamError } from '../../errors.js'
 import { throwIfAborted } from '../../util/abort.js'
+import { timeoutSignal } from '../../util/timers.js'
 import { OperationCounters } from '../operation-counters.js'
 import type { Operation } from '../replica-client.js'
 import { DEFAULT_POLICY, type RequestPolicy } from '../request-policy.js'
@@ -146,7 +147,7 @@ export class NatsSession {
   async #connected(what: string, signal: AbortSignal | undefined): Promise<void> {
     if (this.#closed.signal.aborted) throw this.#closed.signal.reason
     if (this.#back === undefined) return
-    const patience = AbortSignal.timeout(this.#policy.firstByteTimeout)
+    const patience = timeoutSignal(this.#policy.firstByteTimeout)
     try {
       await raced(this.#back.promise, what, signal, this.#closed.signal, patience)
     } catch (error) {

@@ -1,4 +1,5 @@
 import type { S3ClientConfig } from '@aws-sdk/client-s3'
+import { timeoutSignal } from '../../util/timers.js'
 import { HeadBucketCommand, S3Client } from './aws.js'
 
 /** Where a bucket is looked for first, and what a store that is not AWS is told. */
@@ -28,7 +29,7 @@ export function bucketRegion(config: S3ClientConfig, bucket: string, timeout: nu
 async function ask(config: S3ClientConfig, bucket: string, timeout: number): Promise<string> {
   const client = new S3Client({ ...config, region: DEFAULT_REGION })
   try {
-    const abortSignal = AbortSignal.timeout(timeout)
+    const abortSignal = timeoutSignal(timeout)
     const { BucketRegion } = await client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal })
     return BucketRegion ?? DEFAULT_REGION
   } catch (error) {

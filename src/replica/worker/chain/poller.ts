@@ -2,7 +2,8 @@ import { isLitestreamError, LitestreamError, toLitestreamError } from '../../../
 import { type FilesByLevel, selectPlan } from '../../../levels/plan.js'
 import { formatTxid } from '../../../ltx/txid.js'
 import type { LtxFileInfo, ReplicaClient } from '../../../storage/replica-client.js'
-import { monotonicMs, timerMs } from '../../../util/monotonic.js'
+import { monotonicMs } from '../../../util/monotonic.js'
+import { startTimer, type Timer } from '../../../util/timers.js'
 import { type Chain, type ChainState, type Extension, farthestTxid, selectExtension } from './chain.js'
 import { fileIdentity, fileLabel } from './file-ordinals.js'
 
@@ -62,7 +63,7 @@ export interface PollerOptions {
  */
 export class Poller {
   readonly #options: PollerOptions
-  #timer: NodeJS.Timeout | undefined
+  #timer: Timer | undefined
   #running: Promise<void> | undefined
   #next: Promise<void> | undefined
   #watched = false
@@ -77,7 +78,7 @@ export class Poller {
 
   constructor(options: PollerOptions) {
     this.#options = options
-    options.signal.addEventListener('abort', () => clearTimeout(this.#timer), { once: true })
+    options.signal.addEventListener('abort', () => this.#timer?.stop(), { once: true })
   }
 
   start(): void {
@@ -120,7 +121,7 @@ export class Poller {
   }
 
   #start(): Promise<void> {
-    clearTimeout(this.#timer)
+    this.#timer?.stop()
     this.#next = undefined
     this.#running = this.#pollOnce().finally(() => {
       this.#running = undefined
@@ -131,12 +132,12 @@ export class Poller {
 
   #schedule(): void {
     if (this.#options.signal.aborted) return
-    clearTimeout(this.#timer)
+    this.#timer?.stop()
     const interval = this.#watched
       ? Math.max(this.#options.interval, WATCHED_INTERVAL_MS)
       : pollInterval(this.#options, this.#idle)
     // Jitter, downwards: many readers that began at once do not stay in step, and none waits longer than it was told to.
-    this.#timer = setTimeout(() => void this.pollNow(), timerMs(interval * (0.9 + Math.random() * 0.1)))
+    this.#timer = startTimer(interval * (0.9 + Math.random() * 0.1), () => this.pollNow())
     this.#timer.unref()
   }
 

@@ -4,6 +4,7 @@ import type { FileReader } from '../../../levels/remote-index.js'
 import { lockPgno } from '../../../ltx/format.js'
 import { native } from '../../../native/addon.js'
 import type { NativeHydratedFile } from '../../../native/replica.js'
+import { startTimer } from '../../../util/timers.js'
 import type { ChainState } from '../chain/chain.js'
 import type { FileTable } from '../chain/file-ordinals.js'
 import type { Reresolve } from '../pages/fetcher.js'
@@ -177,7 +178,7 @@ export class Hydrator {
             ? error
             : new LitestreamError('STORAGE_FAILED', String(error), { cause: error }),
         )
-        setTimeout(() => this.#work(), this.#retryMs).unref()
+        startTimer(this.#retryMs, () => this.#work()).unref()
         this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS)
       })
       .finally(() => {

@@ -1,3 +1,5 @@
+import { startTimer, type Timer } from '../../../util/timers.js'
+
 /** Reads whose times are remembered, and how many must be before one can be called slow. */
 const REMEMBERED = 64
 const ENOUGH = 16
@@ -30,9 +32,9 @@ export class HedgedReads {
     return new Promise<T>((resolve, reject) => {
       let underWay = 1
       let answered = false
-      let timer: NodeJS.Timeout | undefined
+      let timer: Timer | undefined
       const fail = (error: unknown) => {
-        clearTimeout(timer)
+        timer?.stop()
         if (--underWay === 0) reject(error)
       }
       const again = () => {
@@ -46,9 +48,9 @@ export class HedgedReads {
           resolve(result)
         }, fail)
       }
-      if (limit !== undefined) timer = setTimeout(again, limit)
+      if (limit !== undefined) timer = startTimer(limit, again)
       send().then((result) => {
-        clearTimeout(timer)
+        timer?.stop()
         answered = true
         this.#remember(performance.now() - started)
         resolve(result)
