@@ -42,26 +42,58 @@ double ReadInteger(uint64_t type, const uint8_t* p) {
   return double(v);
 }
 
+// Walks the columns of a record (fileformat2, section 2.1) of which [payload, end) is on the page. The
+// numbers of a record are checked here and nowhere else: a column that Next returns lies in [payload, end).
+class RecordColumns {
+ public:
+  RecordColumns(const uint8_t* payload, const uint8_t* end) : end_(end) {
+    uint64_t header_size = 0;
+    at_ = ReadVarint(payload, end, &header_size);
+    sound_ = at_ != nullptr && header_size <= uint64_t(end - payload);
+    header_end_ = next_ = sound_ ? payload + header_size : end;
+  }
+
+  // False after the last column, and at one that is not whole in [payload, end).
+  bool Next() {
+    if (!sound_ || at_ >= header_end_) return false;
+    at_ = ReadVarint(at_, header_end_, &type_);
+    // Compared with the bytes that are left: a sum of sizes could wrap.
+    sound_ = at_ != nullptr && SerialSize(type_) <= uint64_t(end_ - next_);
+    if (!sound_) return false;
+    data_ = next_;
+    next_ += SerialSize(type_);
+    return true;
+  }
+
+  // Whether every column so far was whole.
+  bool sound() const { return sound_; }
+  uint64_t type() const { return type_; }
+  double Integer() const { return ReadInteger(type_, data_); }
+  uint32_t Hash() const {
+    uint32_t hash = 2166136261u ^ uint32_t(type_);  // FNV-1a
+    for (const uint8_t* p = data_; p < next_; p++) hash = (hash ^ *p) * 16777619u;
+    return hash;
+  }
+
+ private:
+  const uint8_t* const end_;
+  const uint8_t* at_;
+  const uint8_t* header_end_;
+  const uint8_t* data_ = nullptr;  // of the column
+  const uint8_t* next_;            // behind the column
+  uint64_t type_ = 0;
+  bool sound_;
+};
+
 // An entry whose record lies whole in [payload, end).
 IndexEntry ReadEntry(const uint8_t* payload, const uint8_t* end) {
   IndexEntry entry{NAN, 0};
-  uint64_t header_size, type = 0, first_type = 0, body = 0, last = 0;
-  const uint8_t* p = ReadVarint(payload, end, &header_size);
-  if (p == nullptr || header_size > uint64_t(end - payload)) return entry;
-  const uint8_t* header_end = payload + header_size;
-  for (bool first = true; p < header_end; first = false) {
-    p = ReadVarint(p, header_end, &type);
-    if (p == nullptr) return entry;
-    if (first) first_type = type;
-    last = body;
-    body += SerialSize(type);
-  }
-  if (body > uint64_t(end - header_end)) return entry;
-  uint32_t hash = 2166136261u ^ uint32_t(first_type);  // FNV-1a
-  for (uint64_t i = 0; i < SerialSize(first_type); i++) hash = (hash ^ header_end[i]) * 16777619u;
-  entry.prefix = hash;
-  entry.rowid = ReadInteger(type, header_end + last);
-  return entry;
+  RecordColumns columns(payload, end);
+  if (!columns.Next()) return entry;
+  const uint32_t prefix = columns.Hash();
+  double last = columns.Integer();
+  while (columns.Next()) last = columns.Integer();
+  return columns.sound() ? IndexEntry{last, prefix} : entry;
 }
 
 }  // namespace
@@ -168,18 +200,8 @@ std::vector<double> RowIntegers(const uint8_t* page, uint32_t page_size, uint32_
       // A record that is longer than this goes on elsewhere: of it only what is surely here is looked at (fileformat2, 1.6).
       if (size > page_size - 35) size = (uint64_t(page_size) - 12) * 32 / 255 - 23;
       if (size > uint64_t(end - payload)) return values;
-      const uint8_t* payload_end = payload + size;
-      uint64_t header_size, type;
-      const uint8_t* p = ReadVarint(payload, payload_end, &header_size);
-      if (p == nullptr || header_size > size) return values;
-      const uint8_t* header_end = payload + header_size;
-      const uint8_t* body = header_end;
-      while (p < header_end && values.size() < kRowIntegers) {
-        p = ReadVarint(p, header_end, &type);
-        if (p == nullptr || SerialSize(type) > uint64_t(payload_end - body)) break;
-        values.push_back(ReadInteger(type, body));
-        body += SerialSize(type);
-      }
+      RecordColumns columns(payload, payload + size);
+      while (values.size() < kRowIntegers && columns.Next()) values.push_back(columns.Integer());
       return values;
     }
   }
@@ -194,18 +216,17 @@ std::vector<uint32_t> SchemaRoots(const uint8_t* page, uint32_t page_size, uint3
   uint32_t cells = ReadU16(header + 3);
   for (uint32_t i = 0; i < cells; i++) {
     uint32_t at = ReadU16(header + 8 + i * 2);
-    uint64_t ignored, header_size, type = 0, body = 0, last = 0;
+    uint64_t ignored;
     const uint8_t* p = at < page_size ? ReadVarint(page + at, end, &ignored) : nullptr;
     const uint8_t* payload = p == nullptr ? nullptr : ReadVarint(p, end, &ignored);
-    p = payload == nullptr ? nullptr : ReadVarint(payload, end, &header_size);
-    // type, name, tbl_name, rootpage: what comes after these, the SQL, may go on elsewhere.
-    for (int column = 0; p != nullptr && column < 4; column++) {
-      p = ReadVarint(p, end, &type);
-      last = body;
-      if (p != nullptr) body += SerialSize(type);
-    }
-    if (p == nullptr || header_size > page_size || body > page_size || payload + header_size + body > end) continue;
-    double root = ReadInteger(type, payload + header_size + last);
+    if (payload == nullptr) continue;
+    // Only type, name, tbl_name and rootpage have to be on this page; the SQL after them may continue on
+    // overflow pages.
+    RecordColumns columns(payload, end);
+    int column = 0;
+    while (column < 4 && columns.Next()) column++;
+    if (column < 4) continue;
+    const double root = columns.Integer();
     if (root >= 2 && root <= commit) roots.push_back(uint32_t(root));  // views and triggers have none
   }
   return roots;

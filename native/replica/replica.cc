@@ -38,7 +38,7 @@ View::View(uint32_t id, const ViewFacts& facts)
       cookie_shift(facts.cookie_shift),
       cache(facts.cache),
       hydrated(facts.hydrated),
-      chunk_count((facts.commit + kChunkPages - 1) / kChunkPages),
+      chunk_count(ChunksOf(facts.commit)),
       chunks(new std::atomic<Chunk*>[chunk_count]) {
   for (uint32_t i = 0; i < chunk_count; i++) chunks[i].store(nullptr, std::memory_order_relaxed);
   LiveCounts::views++;

@@ -19,6 +19,9 @@ namespace litestream {
 
 constexpr uint32_t kChunkPages = 1024;
 
+// Chunks of a database of `commit` pages; for every value of `commit`.
+constexpr uint32_t ChunksOf(uint32_t commit) { return commit / kChunkPages + (commit % kChunkPages == 0 ? 0 : 1); }
+
 // 1,024 page table entries, shared by every view in which none of these pages differs. `refs` is the worker thread's.
 struct Chunk {
   std::atomic<PageEntry> entry[kChunkPages];

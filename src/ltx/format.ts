@@ -30,6 +30,14 @@ export function isPageSize(n: number): boolean {
   return Number.isInteger(n) && n >= 512 && n <= 65536 && (n & (n - 1)) === 0
 }
 
+/** The largest size of a database in pages (https://www.sqlite.org/limits.html, "Maximum Number Of Pages"). */
+export const MAX_COMMIT = 0xfffffffe
+
+/** Whether a database can have this many pages. SQLite never commits a database of 0 pages. */
+export function isCommit(n: number): boolean {
+  return Number.isInteger(n) && n >= 1 && n <= MAX_COMMIT
+}
+
 /** The most bytes that the frame of one page can take: LZ4 grows data that it cannot shrink. */
 export function maxFrameSize(pageSize: number): number {
   return FRAME_HEADER_SIZE + pageSize + Math.floor(pageSize / 255) + 16

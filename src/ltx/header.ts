@@ -1,6 +1,6 @@
 import { LitestreamError } from '../errors.js'
 import { corrupt } from './corrupt.js'
-import { CHECKSUM_FLAG, FLAG_NO_CHECKSUM, HEADER_SIZE, isPageSize } from './format.js'
+import { CHECKSUM_FLAG, FLAG_NO_CHECKSUM, HEADER_SIZE, isCommit, isPageSize, MAX_COMMIT } from './format.js'
 
 /** The first 100 bytes of a file. */
 export interface LtxHeader {
@@ -30,6 +30,9 @@ const RESERVED_OFFSET = 80
 function fault(h: LtxHeader): { what: string; offset: number } | undefined {
   if ((h.flags & ~FLAG_NO_CHECKSUM) !== 0) return { what: `unknown flags 0x${h.flags.toString(16)}`, offset: 4 }
   if (!isPageSize(h.pageSize)) return { what: `invalid page size ${h.pageSize}`, offset: 8 }
+  if (!isCommit(h.commit)) {
+    return { what: `invalid commit ${h.commit}, a database has 1 to ${MAX_COMMIT} pages`, offset: 12 }
+  }
   if (!Number.isSafeInteger(h.minTxid) || h.minTxid < 1) return { what: `invalid min TXID ${h.minTxid}`, offset: 16 }
   if (!Number.isSafeInteger(h.maxTxid) || h.maxTxid < h.minTxid) {
     return { what: `max TXID ${h.maxTxid} with min TXID ${h.minTxid}`, offset: 24 }
@@ -57,7 +60,7 @@ function fault(h: LtxHeader): { what: string; offset: number } | undefined {
 
 /** The header's 100 bytes, in a buffer of their own. Throws INVALID_ARGUMENT when the fields break the format's rules. */
 export function encodeHeader(h: LtxHeader): Uint8Array {
-  const wrong = fault(h) ?? (h.commit < 1 ? { what: 'commit must be at least one page' } : undefined)
+  const wrong = fault(h)
   if (wrong) throw new LitestreamError('INVALID_ARGUMENT', `cannot write an LTX header: ${wrong.what}`)
   const bytes = new Uint8Array(HEADER_SIZE)
   const view = new DataView(bytes.buffer)

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { maxFrameSize } from '../../src/ltx/format.js'
+import { native } from '../../src/native/addon.js'
+
+// The numbers of a b-tree page come from a replica: none of them may lead outside of the page.
+
+const PAGE_SIZE = 512
+const INDEX_LEAF = 10
+const TABLE_LEAF = 13
+const PGNO = 2
+
+/** SQLite's varint: 9 bytes of it hold every 64-bit number. */
+function varint9(n: bigint): number[] {
+  const high = Array.from({ length: 8 }, (_, i) => Number((n >> BigInt(8 + 7 * (7 - i))) & 0x7fn) | 0x80)
+  return [...high, Number(n & 0xffn)]
+}
+
+/** A page with one cell, which ends where the page ends. */
+function pageWithCell(type: number, cell: readonly number[]): Uint8Array {
+  const page = new Uint8Array(PAGE_SIZE)
+  const at = PAGE_SIZE - cell.length
+  page.set([type, 0, 0, 0, 1, at >> 8, at & 0xff, 0, at >> 8, at & 0xff])
+  page.set(cell, at)
+  return page
+}
+
+/** A record whose header consists of these serial types, with `body` bytes after it. */
+function record(types: readonly bigint[], body: number): number[] {
+  const header = types.flatMap(varint9)
+  return [header.length + 1, ...header, ...new Array<number>(body).fill(1)]
+}
+
+/** A page in slot 0 of a cache. */
+function inCache(page: Uint8Array) {
+  const cache = native.createCache(PAGE_SIZE, 64)
+  const frame = new Uint8Array(maxFrameSize(PAGE_SIZE))
+  const size = native.encodeFrames(
+    new BigUint64Array(1),
+    PAGE_SIZE,
+    Uint32Array.of(PGNO),
+    page,
+    frame,
+    new Uint32Array(1),
+  )
+  assert.equal(native.fillSlots(0, 0, cache, frame, Uint32Array.of(0, size, PGNO, 0, 0)), 1)
+  return cache
+}
+
+const ALL_ONES = 2n ** 64n - 1n
+/** Serial types of one record: the sizes of the columns do not fit, and their sum may wrap to a small number. */
+const HOSTILE: Record<string, readonly bigint[]> = {
+  'one column of nearly 2^63 bytes': [ALL_ONES],
+  'two columns whose sizes wrap to 0': [2n ** 63n + 12n, 2n ** 63n + 12n, 2n ** 63n + 12n, 2n ** 63n + 12n],
+  'two columns of nearly 2^63 bytes, and a small one': [ALL_ONES, ALL_ONES, 1n],
+  'a small column, four that wrap, and the root page': [1n, ALL_ONES, ALL_ONES, 4n],
+  'a size that wraps to 4': [ALL_ONES, ALL_ONES, 2n * 6n + 12n, 4n],
+}
+
+for (const [name, types] of Object.entries(HOSTILE)) {
+  test(`a b-tree leaf with ${name} has no entry, no row and no root`, () => {
+    const cell = record(types, 8)
+    const index = inCache(pageWithCell(INDEX_LEAF, [cell.length, ...cell]))
+    assert.deepEqual(native.indexEntries(index, 0, PGNO), Float64Array.of(Number.NaN, 0))
+    const table = inCache(pageWithCell(TABLE_LEAF, [cell.length, 7, ...cell]))
+    assert.ok(native.rowIntegers(table, 0, PGNO, 7).length < types.length)
+    assert.deepEqual(native.schemaRoots(table, 0, PGNO, 100), new Uint32Array())
+  })
+}
+
+test('sizes of a cell and of its record header beyond the page yield nothing', () => {
+  for (const size of [PAGE_SIZE, 2 ** 31, 2 ** 53]) {
+    const cell = [...varint9(BigInt(size)), 7, ...varint9(BigInt(size)), 1, 1, 1]
+    const table = inCache(pageWithCell(TABLE_LEAF, cell))
+    assert.deepEqual(native.rowIntegers(table, 0, PGNO, 7), new Float64Array(), `${size}`)
+    assert.deepEqual(native.schemaRoots(table, 0, PGNO, 100), new Uint32Array(), `${size}`)
+    const index = inCache(pageWithCell(INDEX_LEAF, cell))
+    assert.deepEqual(native.indexEntries(index, 0, PGNO), Float64Array.of(Number.NaN, 0), `${size}`)
+  }
+})
