@@ -1,6 +1,6 @@
 import { type CompactionSettings, DEFAULT_COMPACTION_SETTINGS } from '../compaction/scheduler.js'
+import { DEFAULT_LEASE_TTL } from '../levels/lease.js'
 import { DEFAULT_PRIMARY_OPTIONS, type PrimaryOptions } from './sync/sync-options.js'
-import { DEFAULT_LEASE_TTL } from './upload/lease.js'
 
 /** All that is said about one replication; the defaults are Litestream's. */
 export interface ReplicatorOptions extends PrimaryOptions {

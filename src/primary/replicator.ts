@@ -1,6 +1,7 @@
 import type { CompactionScheduler } from '../compaction/scheduler.js'
 import { isLitestreamError, LitestreamError } from '../errors.js'
 import { KnownLevels } from '../levels/known-levels.js'
+import { LeaseKeeper } from '../levels/lease-keeper.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
 import { pause } from '../util/pause.js'
 import { startTimer, type Timer } from '../util/timers.js'
@@ -11,7 +12,6 @@ import { DEFAULT_REPLICATOR_OPTIONS, type ReplicatorOptions } from './options.js
 import type { ReplicatorStatus, SyncOptions, SyncResult } from './replicator-status.js'
 import { asReplicationError } from './source/database-error.js'
 import { PrimaryDatabase } from './sync/primary-database.js'
-import { LeaseKeeper } from './upload/lease-keeper.js'
 import { UploadLoop } from './upload/upload-loop.js'
 import { Uploader } from './upload/uploader.js'
 

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { z } from 'zod'
-import { isLitestreamError, LitestreamError } from '../../errors.js'
-import type { ReplicaClient, TaggedObject } from '../../storage/replica-client.js'
+import { isLitestreamError, LitestreamError } from '../errors.js'
+import type { ReplicaClient, TaggedObject } from '../storage/replica-client.js'
 
 const NAME = 'lock.json'
 

@@ -1,7 +1,7 @@
 import PQueue from 'p-queue'
-import { isLitestreamError, LitestreamError } from '../../errors.js'
-import type { ReplicaClient } from '../../storage/replica-client.js'
-import { startTimer, type Timer } from '../../util/timers.js'
+import { isLitestreamError, LitestreamError } from '../errors.js'
+import type { ReplicaClient } from '../storage/replica-client.js'
+import { startTimer, type Timer } from '../util/timers.js'
 import { Lease, type LeaseOptions } from './lease.js'
 
 export interface LeaseEvents {
