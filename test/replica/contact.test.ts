@@ -56,23 +56,3 @@ test('a step of the wall clock neither makes a replica stale nor keeps it from b
   assert.equal(stale, 1)
   contact.stop()
 })
-
-test('a limit beyond what a timer can count does not fire at once', (t) => {
-  let now = 0
-  const delays: number[] = []
-  t.mock.method(globalThis, 'setTimeout', ((_: () => void, ms: number) => {
-    delays.push(ms)
-    return { unref: () => undefined }
-  }) as unknown as typeof setTimeout)
-  const limit = 100 * 86_400_000
-  const contact = new StoreContact(
-    NOBODY,
-    limit,
-    () => assert.fail('stale'),
-    () => now,
-  )
-  contact.seen(now)
-  now += limit - 500
-  contact.seen(0)
-  assert.deepEqual(delays, [2 ** 31 - 1, 501])
-})

@@ -72,7 +72,7 @@ test('a promise that native work would keep is not made for a worker that is bei
   const script = `
     import { openSync } from 'node:fs'
     import { Worker } from 'node:worker_threads'
-    const { nativePath } = await import(src + '/native.js')
+    const { nativePath } = await import(src + '/native/addon.js')
     const code = \`
       const { parentPort, workerData } = require('node:worker_threads')
       const native = require(workerData)

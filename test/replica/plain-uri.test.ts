@@ -100,7 +100,7 @@ test('connections that are dropped and never closed are closed by garbage collec
   await history.commit(SEED)
   const lines = await printed(
     t,
-    `const { native } = await import(src + '/native.js')
+    `const { native } = await import(src + '/native/addon.js')
      const { openReplica } = await import(src + '/index.js')
      const { setFlagsFromString } = await import('node:v8')
      const { runInNewContext } = await import('node:vm')

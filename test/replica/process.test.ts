@@ -59,7 +59,7 @@ test('a read or an opening on the thread of the replica worker itself is refused
   await history.commit(SEED)
   const child = runScript(
     t,
-    `const { native, nativePath } = await import(src + '/native.js')
+    `const { native, nativePath } = await import(src + '/native/addon.js')
      const { default: Database } = await import('better-sqlite3')
      new Database(':memory:').loadExtension(nativePath)
      native.attachWorker(() => {})

@@ -3,6 +3,7 @@ import { deserializeError, LitestreamError } from '../../errors.js'
 import { native } from '../../native/addon.js'
 import { REQUEST_CALL } from '../../native/replica.js'
 import { threadUrl } from '../../thread-url.js'
+import { monotonicMs } from '../../util/monotonic.js'
 import { startInterval } from '../../util/timers.js'
 import { CHANNEL, type HandleCall, type WorkerMessage, type WorkerWarning } from '../messages.js'
 import type { SessionEvent } from '../worker/replica-session.js'
@@ -49,6 +50,7 @@ function spawn(ticket: number): void {
     process.emitWarning(message, { code, type: 'LitestreamWarning' })
   })
   worker.unref()
+  const startedAt = monotonicMs()
   let reason: Error | undefined
   worker.on('error', (error) => {
     reason = error
@@ -56,7 +58,10 @@ function spawn(ticket: number): void {
   worker.on('exit', () => {
     native.unexpectWorker(ticket)
     failLostCalls(reason)
-    if (native.openReplicas() > 0) ensureWorker()
+    if (native.openReplicas() === 0) return
+    reportExit(reason)
+    // A worker that fails as soon as it starts is restarted by the keeper, twice a second at most.
+    if (monotonicMs() - startedAt > KEEPER_MS) ensureWorker()
   })
 }
 
@@ -90,14 +95,25 @@ function settle(id: string): void {
   if (calls.size === 0) channel?.unref()
 }
 
+/** Every open replica of this thread reports that its worker is gone; the next worker takes the replicas over. */
+function reportExit(cause?: Error): void {
+  const event: SessionEvent = { type: 'error', code: 'WORKER_EXITED', message: exitMessage(cause) }
+  for (const each of listeners.values()) for (const listener of each) listener(event)
+}
+
+function exitMessage(cause: Error | undefined): string {
+  return cause ? `the replica worker failed: ${cause.message}` : 'the replica worker exited'
+}
+
 /** Calls that a worker took with it; those sent since then wait for the next one. */
 function failLostCalls(cause?: Error): void {
   const epoch = native.workerEpoch()
-  const message = cause ? `the replica worker failed: ${cause.message}` : 'the replica worker exited'
   for (const [id, call] of [...calls]) {
     if (call.epoch === epoch) continue
     settle(id)
-    call.reject(new LitestreamError('WORKER_EXITED', message, { cause, hint: 'It is started anew; try again.' }))
+    call.reject(
+      new LitestreamError('WORKER_EXITED', exitMessage(cause), { cause, hint: 'It is started anew; try again.' }),
+    )
   }
 }
 

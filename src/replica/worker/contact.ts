@@ -34,10 +34,16 @@ export class StoreContact {
     this.#await()
   }
 
-  /** A poll failed. */
-  missed(code: string, message: string): void {
+  /** The last successful poll of an earlier worker began `at`: until this worker has opened the replica, its age is what counts. */
+  resume(at: number): void {
+    this.#seenAt = at
+    this.#await()
+  }
+
+  /** A poll failed; `state`: what the replica is in unless it is stale. */
+  missed(code: string, message: string, state = STATE_LIVE): void {
     // A stale replica keeps its own reason.
-    if (!this.#stale) native.setState(this.#replica, STATE_LIVE, code, message)
+    if (!this.#stale) native.setState(this.#replica, state, code, message)
     this.#check()
   }
 

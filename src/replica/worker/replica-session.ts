@@ -1,6 +1,6 @@
 import { LitestreamError, toLitestreamError } from '../../errors.js'
 import { native } from '../../native/addon.js'
-import { type BridgeRequest, STATE_CLOSED } from '../../native/replica.js'
+import { type BridgeRequest, STATE_CLOSED, STATE_ORPHANED } from '../../native/replica.js'
 import { openReplicaClient } from '../../storage/open.js'
 import type { ReplicaClient } from '../../storage/replica-client.js'
 import { startTimer, type Timer } from '../../util/timers.js'
@@ -73,6 +73,8 @@ export class ReplicaSession {
     this.#emit = emit
     this.#views = new ViewSet(id)
     this.#contact = new StoreContact(id, options.maxStale, (message) => emit({ type: 'stale', message }))
+    const before = native.replicaInfo(id)?.contact
+    if (before) this.#contact.resume(before)
     native.setReadTimeout(id, options.readTimeout)
     if (Number.isFinite(options.maxStale)) native.setMaxStale(id, options.maxStale)
   }
@@ -87,6 +89,11 @@ export class ReplicaSession {
       throw error
     })
     return this.#opening
+  }
+
+  /** An attempt to take the replica over from an earlier worker failed: readers keep the view of that worker, as long as it is not stale. */
+  failedToOpen(code: string, message: string): void {
+    this.#contact.missed(code, message, STATE_ORPHANED)
   }
 
   /** Whether requests can be answered at once. */

@@ -11,9 +11,15 @@ import {
   REQUEST_PAGE,
   REQUEST_TRAVEL,
 } from '../../native/replica.js'
+import { Doubling } from '../../util/doubling.js'
+import { pause } from '../../util/pause.js'
 import { CHANNEL, type HandleCall, type WorkerMessage, type WorkerWarning } from '../messages.js'
 import { resolveOptions } from '../options.js'
 import { ReplicaSession } from './replica-session.js'
+
+/** Pauses between attempts to open a replica that an earlier worker left open. Milliseconds. */
+const ADOPT_FIRST_MS = 500
+const ADOPT_MOST_MS = 10_000
 
 const channel = new BroadcastChannel(CHANNEL)
 channel.unref()
@@ -153,15 +159,27 @@ async function onPages(session: ReplicaSession, batch: readonly BridgeRequest[])
   }
 }
 
-/** What a worker before this one left open: its readers are still there and wait for a new view. */
-function adoptOrphans(): void {
-  for (const { id, key, orphaned } of native.allReplicas()) {
-    if (!orphaned) continue
-    openSession(id, key).catch((error: unknown) => {
+/**
+ * Opens a replica that an earlier worker left open: its readers have the last view of that worker and wait for a new one. Tries
+ * until it succeeds or the replica is closed, because no reader need ever ask for it: all its pages can be resident.
+ */
+async function adoptOrphan(id: number, key: string): Promise<void> {
+  const pauses = new Doubling(ADOPT_FIRST_MS, ADOPT_MOST_MS)
+  while (native.replicaInfo(id)) {
+    try {
+      await openSession(id, key)
+      return
+    } catch (error) {
       const { code, message } = serializeError(error)
       post({ from: 'worker', replica: id, event: { type: 'error', code, message } })
-    })
+      sessions.get(id)?.failedToOpen(code, message)
+    }
+    await pause(pauses.next())
   }
+}
+
+function adoptOrphans(): void {
+  for (const { id, key, orphaned } of native.allReplicas()) if (orphaned) void adoptOrphan(id, key)
 }
 
 if (!native.attachWorker(onRequests)) {

@@ -1,53 +1,117 @@
-import { type FSWatcher, watch } from 'node:fs'
+import { type FSWatcher, type Stats, statSync, watch } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import { fsError, isErrno } from '../../fs/fs-error.js'
+import { guarded, startInterval, type Timer } from '../../util/timers.js'
 
 /**
- * Calls `onChange` after a name that `wanted` accepts appeared in `directory` (or went from it). The directory need not exist yet:
+ * How often the watch compares the directory under its name with the one it watches: the kernel does not report that a parent was
+ * renamed, and nothing reports that a directory became readable. Milliseconds.
+ */
+const CHECK_MS = 2000
+
+/**
+ * Calls `onChange` after a name that `wanted` accepts appeared in `directory` (or went from it). The directory need not exist:
  * until it does, its nearest ancestor that exists is watched. Several appearances in one turn of the event loop are one call.
+ *
+ * Throws if nothing can be watched at first. Later it throws nothing: a directory that was removed, replaced or made unreadable is
+ * watched again once that is possible, and `onChange` is called for what may have been missed.
+ *
  * Returns the function that ends it. The watcher does not keep the process alive.
  */
 export function watchDirectory(directory: string, wanted: (name: string) => boolean, onChange: () => void): () => void {
-  let watcher: FSWatcher | undefined
-  let watched = ''
-  let ended = false
-  let pending: NodeJS.Immediate | undefined
+  const watcher = new DirectoryWatch(directory, wanted, onChange)
+  return () => watcher.end()
+}
 
-  const notify = () => {
-    pending ??= setImmediate(() => {
-      pending = undefined
-      if (!ended) onChange()
-    })
+class DirectoryWatch {
+  readonly #directory: string
+  readonly #wanted: (name: string) => boolean
+  readonly #onChange: () => void
+  readonly #timer: Timer
+  #watcher: FSWatcher | undefined
+  /** What is watched: the directory, or its nearest ancestor. */
+  #watched = ''
+  /** Of the directory when it was last watched; undefined while it does not exist. */
+  #identity: string | undefined
+  #pending: NodeJS.Immediate | undefined
+  #ended = false
+
+  constructor(directory: string, wanted: (name: string) => boolean, onChange: () => void) {
+    this.#directory = directory
+    this.#wanted = wanted
+    this.#onChange = onChange
+    this.#watch()
+    this.#timer = startInterval(CHECK_MS, () => this.#check()).unref()
   }
 
-  const rewatch = () => {
-    watcher?.close()
-    for (watched = directory; ; watched = path.dirname(watched)) {
+  end(): void {
+    this.#ended = true
+    this.#timer.stop()
+    if (this.#pending !== undefined) clearImmediate(this.#pending)
+    this.#watcher?.close()
+  }
+
+  #watch(): void {
+    this.#watcher?.close()
+    this.#watcher = undefined
+    this.#identity = undefined
+    for (this.#watched = this.#directory; ; this.#watched = path.dirname(this.#watched)) {
       try {
-        watcher = watch(watched, { persistent: false }, onEvent)
-        watcher.on('error', rewatch)
+        if (this.#watched === this.#directory) this.#identity = identityOf(statSync(this.#directory))
+        const watcher: FSWatcher = watch(
+          this.#watched,
+          { persistent: false },
+          guarded((event, name) => this.#onEvent(watcher, event, name)),
+        )
+        watcher.on(
+          'error',
+          guarded(() => this.#again(watcher)),
+        )
+        this.#watcher = watcher
         return
       } catch (error) {
-        if (!isErrno(error, 'ENOENT') || path.dirname(watched) === watched) throw fsError(error, 'watching', watched)
+        const isMissing = isErrno(error, 'ENOENT', 'ENOTDIR') && path.dirname(this.#watched) !== this.#watched
+        if (!isMissing) throw fsError(error, 'watching', this.#watched)
       }
     }
   }
 
-  const onEvent = (event: string, name: string | null) => {
-    if (ended || event !== 'rename') return
+  #onEvent(watcher: FSWatcher, event: string, name: string | null): void {
+    if (this.#ended || watcher !== this.#watcher || event !== 'rename') return
     // A name that is the directory's own says that the directory itself was removed or moved away.
-    if (watched !== directory || name === path.basename(directory)) {
-      rewatch()
-      notify()
-    } else if (name === null || wanted(name)) {
-      notify()
-    }
+    if (this.#watched !== this.#directory || name === path.basename(this.#directory)) this.#again(watcher)
+    else if (name === null || this.#wanted(name)) this.#notify()
   }
 
-  rewatch()
-  return () => {
-    ended = true
-    if (pending !== undefined) clearImmediate(pending)
-    watcher?.close()
+  /** `watcher`: the one that failed, or whose directory changed. If no watch can be set now, the next check tries again. */
+  #again(watcher: FSWatcher | undefined): void {
+    if (this.#ended || watcher !== this.#watcher) return
+    try {
+      this.#watch()
+    } catch {
+      this.#watcher = undefined
+    }
+    this.#notify()
   }
+
+  async #check(): Promise<void> {
+    const watcher = this.#watcher
+    const found = identityOf(await stat(this.#directory).catch(() => undefined))
+    if (watcher === undefined || found !== this.#identity) this.#again(watcher)
+  }
+
+  #notify(): void {
+    this.#pending ??= setImmediate(
+      guarded(() => {
+        this.#pending = undefined
+        if (!this.#ended) this.#onChange()
+      }),
+    )
+  }
+}
+
+/** Device, inode and permissions: another directory, or the same one made readable again, is watched afresh. */
+function identityOf(stats: Stats | undefined): string | undefined {
+  return stats && `${stats.dev}/${stats.ino}/${stats.mode}`
 }
