@@ -7,6 +7,8 @@ export interface L0RetentionOptions {
   readonly l0Retention: number
   /** Milliseconds since the epoch; default: the present. */
   readonly now?: number
+  /** When a file counts as created, milliseconds since the epoch; default: its `createdAt`. */
+  readonly createdAt?: (file: LtxFileInfo) => number
   readonly signal?: AbortSignal
 }
 
@@ -14,6 +16,7 @@ export interface SnapshotRetentionOptions {
   /** How long snapshots, and what leads from one to the next, stay, ms. */
   readonly retention: number
   readonly now?: number
+  readonly createdAt?: (file: LtxFileInfo) => number
   readonly signal?: AbortSignal
 }
 
@@ -30,14 +33,15 @@ export async function enforceL0Retention(client: ReplicaClient, options: L0Reten
 
 /** What enforceL0Retention would delete. */
 export async function oldL0Files(client: ReplicaClient, options: L0RetentionOptions): Promise<LtxFileInfo[]> {
-  const { l0Retention, now = Date.now(), signal } = options
+  const { l0Retention, now = Date.now(), createdAt = timeOf, signal } = options
   if (l0Retention <= 0) return []
   const compacted = await listLevel(client, 1, 0, signal)
   if (compacted.length === 0) return []
   const snapshots = await listLevel(client, SNAPSHOT_LEVEL, 0, signal)
   const files = await listLevel(client, 0, 0, signal)
   const newest = files.at(-1)
-  const isOld = (file: LtxFileInfo) => file !== newest && file.createdAt < now - l0Retention
+  // Of every file, also behind the first young one: `createdAt` may count from when it is first asked.
+  const young = new Set(files.filter((file) => createdAt(file) >= now - l0Retention || file === newest))
 
   // What lies before level 1 counts as one more file of it if a snapshot holds that.
   const beforeLevel1 = compacted[0]!.minTxid - 1
@@ -50,7 +54,7 @@ export async function oldL0Files(client: ReplicaClient, options: L0RetentionOpti
     for (; next < files.length && files[next]!.maxTxid <= maxTxid; next++) {
       if (files[next]!.minTxid >= minTxid) group.push(files[next]!)
     }
-    if (!group.every(isOld)) break
+    if (group.some((file) => young.has(file))) break
     doomed.push(...group)
   }
   return doomed
@@ -75,9 +79,9 @@ export async function enforceSnapshotRetention(
 
 /** What enforceSnapshotRetention would delete, level by level, snapshots last. */
 export async function oldSnapshots(client: ReplicaClient, options: SnapshotRetentionOptions): Promise<LtxFileInfo[]> {
-  const { retention, now = Date.now(), signal } = options
+  const { retention, now = Date.now(), createdAt = timeOf, signal } = options
   const snapshots = await listLevel(client, SNAPSHOT_LEVEL, 0, signal)
-  const old = snapshots.slice(0, -1).filter(({ createdAt }) => createdAt < now - retention)
+  const old = snapshots.slice(0, -1).filter((file) => createdAt(file) < now - retention)
   const floor = old.at(-1)?.maxTxid ?? 0
   if (floor === 0) return []
   const doomed: LtxFileInfo[] = []
@@ -86,4 +90,8 @@ export async function oldSnapshots(client: ReplicaClient, options: SnapshotReten
     doomed.push(...files.slice(0, -1).filter(({ maxTxid }) => maxTxid < floor))
   }
   return [...doomed, ...old]
+}
+
+function timeOf(file: LtxFileInfo): number {
+  return file.createdAt
 }

@@ -5,8 +5,10 @@ import { listLevels } from '../levels/plan.js'
 import { contiguityFaults } from '../levels/verify-replica.js'
 import { SNAPSHOT_LEVEL } from '../ltx/format.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
+import { type Clock, systemClock } from '../util/clock.js'
 import { startTimer, type Timer } from '../util/timers.js'
 import { compact, listLevel, type MergeFilesOptions } from './compact.js'
+import { FileAges } from './file-ages.js'
 import { enforceL0Retention, enforceSnapshotRetention, oldL0Files, oldSnapshots } from './retention.js'
 import { createSnapshot } from './snapshot.js'
 import { nextWindow, windowStart } from './window.js'
@@ -60,8 +62,8 @@ export interface CompactionObserver {
 export interface CompactionSchedulerOptions {
   readonly observer?: CompactionObserver
   readonly local?: MergeFilesOptions['local']
-  /** The clock, milliseconds since the epoch. */
-  readonly now?: () => number
+  /** The clocks; default: those of the system. */
+  readonly clock?: Clock
   /** Makes a snapshot from the live database instead of from the replica's files. */
   readonly snapshot?: (signal: AbortSignal) => Promise<LtxFileInfo | undefined>
 }
@@ -69,7 +71,7 @@ export interface CompactionSchedulerOptions {
 /** After a failure a task is tried again after so long, doubled for every further one. Milliseconds. */
 const RETRY_FIRST = 1000
 const RETRY_MOST = 300_000
-/** A timer waits no longer than this in one go, so that a clock that was set is noticed. */
+/** The longest that one timer waits, milliseconds: Node.js fires longer ones than 2^31 ms immediately. */
 const TIMER_MOST = 60_000
 
 interface Job {
@@ -77,13 +79,15 @@ interface Job {
   readonly level: number | undefined
   readonly interval: number
   readonly run: (signal: AbortSignal) => Promise<void>
+  /** By the monotonic clock, so that setting the wall clock neither repeats nor delays a task. */
   due: number
   failures: number
 }
 
 /**
  * Compacts, snapshots and cleans up the replica of one database, at the times that the settings say: each task at once when
- * started and then at multiples of its interval in UTC, lower levels before higher ones. One task runs at a time. With a client of
+ * started and then at multiples of its interval in UTC, lower levels before higher ones. One task runs at a time. If the wall clock
+ * is set, the next turn of a task still comes after at most its interval. With a client of
  * KnownLevels, through which all uploads go, it asks the store for nothing while the database is idle.
  *
  * The methods beside start and stop do one task now, and throw what goes wrong.
@@ -94,6 +98,9 @@ export class CompactionScheduler {
   readonly #options: CompactionSchedulerOptions
   readonly #queue = new PQueue({ concurrency: 1 })
   readonly #stop = new AbortController()
+  readonly #clock: Clock
+  readonly #l0Ages: FileAges
+  readonly #snapshotAges: FileAges
   readonly #jobs: Job[]
   #timer: Timer | undefined
   #started: Promise<void> | undefined
@@ -102,11 +109,14 @@ export class CompactionScheduler {
     this.#client = client
     this.#settings = settings
     this.#options = options
+    this.#clock = options.clock ?? systemClock
+    this.#l0Ages = new FileAges(settings.l0Retention, this.#clock)
+    this.#snapshotAges = new FileAges(settings.snapshot.retention, this.#clock)
     this.#jobs = this.#makeJobs()
   }
 
   start(): void {
-    this.#started ??= this.#runDue()
+    this.#started ??= this.#turn()
   }
 
   /** Resolves when every task has had its first turn after start. */
@@ -144,10 +154,6 @@ export class CompactionScheduler {
     return this.#exclusive((signal) => this.#validate(signal))
   }
 
-  #now(): number {
-    return this.#options.now?.() ?? Date.now()
-  }
-
   #exclusive<T>(act: (signal: AbortSignal) => Promise<T>): Promise<T> {
     return this.#queue.add(async () => {
       // Asked for by somebody who may know of changes from elsewhere.
@@ -168,7 +174,7 @@ export class CompactionScheduler {
   #makeJobs(): Job[] {
     const { levels, snapshot, validationInterval, l0RetentionCheckInterval, retentionEnabled } = this.#settings
     const job = (task: CompactionTask, interval: number, run: Job['run'], level?: number): Job => {
-      return { task, level, interval, run, due: 0, failures: 0 }
+      return { task, level, interval, run, due: Number.NEGATIVE_INFINITY, failures: 0 }
     }
     const jobs = [...levels]
       .sort((a, b) => a.level - b.level)
@@ -197,17 +203,22 @@ export class CompactionScheduler {
   #schedule(): void {
     if (this.#stop.signal.aborted) return
     const due = Math.min(...this.#jobs.map((job) => job.due))
-    const wait = Math.min(Math.max(0, due - this.#now()), TIMER_MOST)
-    this.#timer = startTimer(wait, () => this.#runDue())
+    const wait = Math.min(Math.max(0, due - this.#clock.monotonic()), TIMER_MOST)
+    this.#timer = startTimer(wait, () => this.#turn())
   }
 
-  async #runDue(): Promise<void> {
+  async #turn(): Promise<void> {
+    await this.runDue()
+    this.#schedule()
+  }
+
+  /** Runs every task that is due now, and reports those that fail. */
+  async runDue(): Promise<void> {
     for (const job of this.#jobs) {
       if (this.#stop.signal.aborted) return
-      if (job.due > this.#now()) continue
+      if (job.due > this.#clock.monotonic()) continue
       await this.#queue.add(() => this.#runJob(job))
     }
-    this.#schedule()
   }
 
   async #runJob(job: Job): Promise<void> {
@@ -215,11 +226,12 @@ export class CompactionScheduler {
     try {
       await job.run(this.#stop.signal)
       job.failures = 0
-      job.due = nextWindow(this.#now(), job.interval)
+      const now = this.#clock.now()
+      job.due = this.#clock.monotonic() + (nextWindow(now, job.interval) - now)
     } catch (error) {
       if (this.#stop.signal.aborted) return
       this.#forget()
-      job.due = this.#now() + Math.min(RETRY_MOST, RETRY_FIRST * 2 ** job.failures)
+      job.due = this.#clock.monotonic() + Math.min(RETRY_MOST, RETRY_FIRST * 2 ** job.failures)
       job.failures++
       // A replica that has nothing yet is no fault, only a reason to look again.
       if (isLitestreamError(error, 'REPLICA_EMPTY')) return
@@ -230,7 +242,9 @@ export class CompactionScheduler {
   /** Nothing to do when the level got a file in this window already: after a restart, or from another process. */
   async #tooEarly(level: number, interval: number, signal: AbortSignal): Promise<boolean> {
     const newest = await this.#newestOf(level, signal)
-    return newest !== undefined && newest.createdAt >= windowStart(this.#now(), interval)
+    const start = windowStart(this.#clock.now(), interval)
+    // A time beyond this window is the label of a clock that was ahead, and says nothing about when the file was written.
+    return newest !== undefined && newest.createdAt >= start && newest.createdAt < start + interval
   }
 
   async #compactInWindow(level: number, interval: number, signal: AbortSignal): Promise<void> {
@@ -272,7 +286,9 @@ export class CompactionScheduler {
   async #l0Retention(signal: AbortSignal): Promise<void> {
     const { retentionEnabled, l0Retention } = this.#settings
     if (!retentionEnabled) return
-    const options = { l0Retention, now: this.#now(), signal }
+    const now = this.#l0Ages.begin()
+    const createdAt = (file: LtxFileInfo) => this.#l0Ages.createdAt(file, now)
+    const options = { l0Retention, now, createdAt, signal }
     if ((await oldL0Files(this.#client, options)).length === 0) return
     this.#forget()
     this.#deleted(await enforceL0Retention(this.#client, options))
@@ -281,7 +297,9 @@ export class CompactionScheduler {
   async #snapshotRetention(signal: AbortSignal): Promise<void> {
     const { retentionEnabled, snapshot } = this.#settings
     if (!retentionEnabled) return
-    const options = { retention: snapshot.retention, now: this.#now(), signal }
+    const now = this.#snapshotAges.begin()
+    const createdAt = (file: LtxFileInfo) => this.#snapshotAges.createdAt(file, now)
+    const options = { retention: snapshot.retention, now, createdAt, signal }
     if ((await oldSnapshots(this.#client, options)).length === 0) return
     this.#forget()
     this.#deleted(await enforceSnapshotRetention(this.#client, options))

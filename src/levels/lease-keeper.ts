@@ -1,5 +1,5 @@
 import PQueue from 'p-queue'
-import { isLitestreamError, LitestreamError } from '../errors.js'
+import { isLitestreamError, LitestreamError, toLitestreamError } from '../errors.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
 import { startTimer, type Timer } from '../util/timers.js'
 import { Lease, type LeaseOptions } from './lease.js'
@@ -11,6 +11,8 @@ export interface LeaseEvents {
   lost(error: LitestreamError): void
   /** The store did not answer; it is tried again. */
   failed(error: LitestreamError): void
+  /** The object had been removed or damaged, as `reason` says, and was written again. */
+  restored(reason: string): void
 }
 
 /** Tries to get a lease until it is ours, and then renews it, each after a third of its time. */
@@ -56,18 +58,25 @@ export class LeaseKeeper {
     throw new LitestreamError(
       'REPLICA_FENCED',
       `${this.#client.url}: ${other.owner} has the lease until ${new Date(other.expiresAt).toISOString()}`,
-      { file: this.#client.url, hint: 'It can be taken over once it has run out or its owner has ended.' },
+      { file: this.#client.url, hint: 'This primary takes over once that lease has expired or its owner has ended.' },
     )
+  }
+
+  async #renewOrAcquire(): Promise<string | undefined> {
+    if (this.#began && this.#lease.held) return this.#lease.renew()
+    await this.#acquire()
+    return undefined
   }
 
   async #tick(): Promise<void> {
     try {
-      await this.#requests.add(() => (this.#began && this.#lease.held ? this.#lease.renew() : this.#acquire()))
-      if (!this.#stopped) this.#events.held()
+      const restored = await this.#requests.add(() => this.#renewOrAcquire())
+      if (this.#stopped) return
+      if (restored) this.#events.restored(restored)
+      this.#events.held()
     } catch (error) {
       if (this.#stopped) return
-      if (!isLitestreamError(error)) throw error
-      if (!isLitestreamError(error, 'REPLICA_FENCED')) this.#events.failed(error)
+      if (!isLitestreamError(error, 'REPLICA_FENCED')) this.#events.failed(toLitestreamError(error))
       else if (this.#began) {
         this.#stopped = true
         this.#events.lost(error)

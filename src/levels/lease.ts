@@ -3,14 +3,16 @@ import { hostname } from 'node:os'
 import { z } from 'zod'
 import { isLitestreamError, LitestreamError } from '../errors.js'
 import type { ReplicaClient, TaggedObject } from '../storage/replica-client.js'
+import { type Clock, systemClock } from '../util/clock.js'
+import { OtherLease } from './other-lease.js'
 
-const NAME = 'lock.json'
+export const LEASE_NAME = 'lock.json'
 
 const schema = z.object({
   /** Grows by one with each owner. */
   generation: z.number(),
   /** RFC 3339. */
-  expires_at: z.string(),
+  expires_at: z.iso.datetime({ offset: true }),
   /** `host:pid`, and a random part, since one process may run several primaries. */
   owner: z.string(),
 })
@@ -19,71 +21,105 @@ type Content = z.infer<typeof schema>
 export interface LeaseOptions {
   /** How long it is valid without being renewed, milliseconds. It is renewed after a third of that. */
   readonly ttl: number
-  /** The clock, milliseconds since the epoch. */
-  readonly now?: () => number
+  readonly clock?: Clock
 }
 
 export const DEFAULT_LEASE_TTL = 30_000
 
+/** Another primary that has the lease. */
+export interface LeaseOwner {
+  readonly owner: string
+  /** By its wall clock, milliseconds since the epoch. */
+  readonly expiresAt: number
+}
+
 /**
- * The right to write to a replica, for a time: the object `lock.json`, changed only by compare-and-set. A primary that does not renew
- * it in time has lost it; another one may then take it over. Clocks of two machines may differ by less than the TTL.
+ * The right to write to a replica, for a time: the object `lock.json`, changed only by compare-and-set. A primary that does not
+ * renew it in time has lost it; another one may then take it over. How long our own lease lasts is measured by the monotonic clock,
+ * as is how long another's stays unchanged (see OtherLease).
  */
 export class Lease {
   readonly owner = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`
   readonly #client: ReplicaClient
   readonly #ttl: number
-  readonly #now: () => number
-  #held: { readonly tag: string; readonly generation: number; readonly expiresAt: number } | undefined
+  readonly #clock: Clock
+  readonly #other: OtherLease
+  /** `until`: by the monotonic clock. */
+  #held: { readonly tag: string; readonly generation: number; readonly until: number } | undefined
 
-  constructor(client: ReplicaClient, { ttl, now = Date.now }: LeaseOptions) {
+  constructor(client: ReplicaClient, { ttl, clock = systemClock }: LeaseOptions) {
     this.#client = client
     this.#ttl = ttl
-    this.#now = now
+    this.#clock = clock
+    this.#other = new OtherLease(ttl, clock)
   }
 
-  /** Whether it is ours and has not run out, by our clock. */
+  /** Whether this primary has the lease and it has not expired. */
   get held(): boolean {
-    return this.#held !== undefined && this.#now() < this.#held.expiresAt
+    return this.#held !== undefined && this.#clock.monotonic() < this.#held.until
   }
 
-  /** Who has it instead of us, and until when; undefined once it is ours. */
-  async acquire(): Promise<{ readonly owner: string; readonly expiresAt: number } | undefined> {
-    const there = await this.#client.getObject(NAME)
-    const current = there && parse(there, this.#client.url)
-    const expiresAt = current ? Date.parse(current.expires_at) : 0
-    if (current && current.owner !== this.owner && this.#now() < expiresAt) return { owner: current.owner, expiresAt }
+  /** Takes the lease. Returns the primary that has it instead; undefined if it is ours now. */
+  async acquire(): Promise<LeaseOwner | undefined> {
+    const there = await this.#client.getObject(LEASE_NAME)
+    const current = there && parse(there)
+    if (there && current?.owner !== this.owner) {
+      const expiresAt = current && Date.parse(current.expires_at)
+      if (!this.#other.hasExpired(there.tag, expiresAt)) {
+        const unknown = `an unknown primary (${LEASE_NAME} is damaged)`
+        return { owner: current?.owner ?? unknown, expiresAt: expiresAt ?? this.#clock.now() + this.#ttl }
+      }
+    }
     try {
       await this.#put((current?.generation ?? 0) + 1, there?.tag ?? null)
       return undefined
     } catch (error) {
       if (!isLitestreamError(error, 'PRECONDITION_FAILED')) throw error
-      return { owner: 'another primary that was faster', expiresAt: this.#now() + this.#ttl }
+      return { owner: 'another primary that was faster', expiresAt: this.#clock.now() + this.#ttl }
     }
   }
 
-  /** Makes it last longer. Throws REPLICA_FENCED when somebody has taken it. */
-  async renew(): Promise<void> {
+  /**
+   * Makes it last longer. Returns what had happened to `lock.json` if it had to be written again. Throws REPLICA_FENCED if another
+   * primary has taken the lease.
+   */
+  async renew(): Promise<string | undefined> {
     const held = this.#held
     if (!held) throw this.#lost('it was not held')
     try {
       await this.#put(held.generation, held.tag)
+      return undefined
     } catch (error) {
       if (!isLitestreamError(error, 'PRECONDITION_FAILED')) throw error
-      this.#held = undefined
-      const there = await this.#client.getObject(NAME)
-      const current = there && parse(there, this.#client.url)
-      throw this.#lost(current ? `${current.owner} has it until ${current.expires_at}` : 'it was removed', error)
+      return this.#restore(held.generation, error)
     }
   }
 
-  /** Gives it back, so that the next one need not wait until it has run out. */
+  /** The object is not the one written last: another primary's, or ours after a lost reply, or somebody removed or damaged it. */
+  async #restore(generation: number, cause: LitestreamError): Promise<string | undefined> {
+    const there = await this.#client.getObject(LEASE_NAME)
+    const current = there && parse(there)
+    const mine = current?.owner === this.owner
+    if (this.held && (mine || !current)) {
+      try {
+        await this.#put(mine ? generation : generation + 1, there?.tag ?? null)
+        return mine ? undefined : `${LEASE_NAME} was ${there ? 'damaged' : 'removed'}`
+      } catch (error) {
+        if (!isLitestreamError(error, 'PRECONDITION_FAILED')) throw error
+      }
+    }
+    this.#held = undefined
+    const how = there ? `${LEASE_NAME} is damaged` : 'it was removed'
+    throw this.#lost(current ? `${current.owner} has it until ${current.expires_at}` : how, cause)
+  }
+
+  /** Gives it back, so that the next one need not wait until it has expired. */
   async release(): Promise<void> {
     const held = this.#held
     this.#held = undefined
     if (!held) return
     try {
-      await this.#client.deleteObject(NAME, held.tag)
+      await this.#client.deleteObject(LEASE_NAME, held.tag)
     } catch (error) {
       if (!isLitestreamError(error, 'PRECONDITION_FAILED', 'NOT_FOUND')) throw error
     }
@@ -91,10 +127,11 @@ export class Lease {
 
   async #put(generation: number, ifTag: string | null): Promise<void> {
     // Counted from before the request: what the store has may last longer than we think, never shorter.
-    const expiresAt = this.#now() + this.#ttl
-    const content: Content = { generation, expires_at: new Date(expiresAt).toISOString(), owner: this.owner }
-    const tag = await this.#client.putObject(NAME, Buffer.from(JSON.stringify(content)), ifTag)
-    this.#held = { tag, generation, expiresAt }
+    const until = this.#clock.monotonic() + this.#ttl
+    const expiresAt = new Date(this.#clock.now() + this.#ttl).toISOString()
+    const content: Content = { generation, expires_at: expiresAt, owner: this.owner }
+    const tag = await this.#client.putObject(LEASE_NAME, Buffer.from(JSON.stringify(content)), ifTag)
+    this.#held = { tag, generation, until }
   }
 
   #lost(how: string, cause?: unknown): LitestreamError {
@@ -106,15 +143,12 @@ export class Lease {
   }
 }
 
-function parse({ data }: TaggedObject, url: string): Content {
-  const text = Buffer.from(data).toString('utf8')
+/** Undefined for what is not a lease. */
+function parse({ data }: TaggedObject): Content | undefined {
   try {
-    return schema.parse(JSON.parse(text))
-  } catch (cause) {
-    throw new LitestreamError('STORAGE_FAILED', `${url}: ${NAME} is not a lease: ${text.slice(0, 200)}`, {
-      file: `${url}/${NAME}`,
-      hint: 'Delete the object if no primary writes to this replica.',
-      cause,
-    })
+    return schema.safeParse(JSON.parse(Buffer.from(data).toString('utf8'))).data
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
   }
 }

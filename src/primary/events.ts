@@ -45,6 +45,8 @@ export interface PrimaryEvents {
   retention: { readonly db: string; readonly level: number; readonly files: number; readonly bytes: number }
   /** The primary and its replica were not in the state in which they were left. */
   rejoin: { readonly db: string; readonly txid: number; readonly reason: string }
+  /** Something outside the primary changed under it, as `reason` says. `action`: what the primary has done about it. */
+  notice: { readonly db: string; readonly object: string; readonly reason: string; readonly action: string }
   error: {
     readonly db: string
     readonly operation: 'sync' | 'checkpoint' | 'upload' | 'compaction' | 'lease'

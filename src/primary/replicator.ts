@@ -3,6 +3,7 @@ import { isLitestreamError, LitestreamError } from '../errors.js'
 import { KnownLevels } from '../levels/known-levels.js'
 import { LeaseKeeper } from '../levels/lease-keeper.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
+import { monotonicMs } from '../util/monotonic.js'
 import { pause } from '../util/pause.js'
 import { startTimer, type Timer } from '../util/timers.js'
 import { Backoff } from './backoff.js'
@@ -67,6 +68,9 @@ export class Replicator {
         },
         lost: (error) => void this.#stopForGood(error),
         failed: (error) => errors.failed(error),
+        restored: (reason) => {
+          this.#observe('notice', { db: this.path, object: 'lease', reason, action: 'wrote the lease again' })
+        },
       },
     )
   }
@@ -156,7 +160,7 @@ export class Replicator {
   }
 
   async #finalSync(signal?: AbortSignal): Promise<void> {
-    const deadline = performance.now() + this.#options.shutdownSyncTimeout
+    const deadline = monotonicMs() + this.#options.shutdownSyncTimeout
     for (;;) {
       try {
         await this.#syncOrEnd({ checkpoint: false })
@@ -168,7 +172,7 @@ export class Replicator {
           await this.#uploads.run()
           return
         }
-        if (this.#ended || signal?.aborted || performance.now() >= deadline) throw error
+        if (this.#ended || signal?.aborted || monotonicMs() >= deadline) throw error
         this.#uploads.errors.failed(asReplicationError(error, this.path))
       }
       await pause(this.#options.shutdownSyncInterval, signal)

@@ -29,7 +29,7 @@ async function fixture(t: TestContext, settings: Partial<CompactionSettings>, cl
     client,
     { ...DEFAULT_COMPACTION_SETTINGS, ...settings },
     {
-      ...(clock ? { now: clock } : {}),
+      ...(clock ? { clock: { now: clock, monotonic: clock } } : {}),
       observer: {
         written: ({ level, file }) => log.push(`L${level} ${file.minTxid}-${file.maxTxid}`),
         deleted: ({ level, files }) => log.push(`delete L${level} ${files.map(({ maxTxid }) => maxTxid)}`),
@@ -96,7 +96,7 @@ test('a level that got a file in this window waits for the next', async (t) => {
       client,
       { ...DEFAULT_COMPACTION_SETTINGS, levels: [{ level: 1, interval: 30_000 }] },
       {
-        now: () => now,
+        clock: { now: () => now, monotonic: () => now },
         observer: {
           written: ({ level, file }) => seen.push(`L${level} ${file.minTxid}-${file.maxTxid}`),
           deleted: () => {},

@@ -20,7 +20,9 @@ test('the official VFS and restore read every stage of two days of levels, snaps
   const client = await openReplicaClient(url)
   const history = new History(path.join(dir, 'app.db'), client)
   t.after(() => history.close())
-  const scheduler = new CompactionScheduler(client, DEFAULT_COMPACTION_SETTINGS, { now: () => history.time + 1 })
+  const scheduler = new CompactionScheduler(client, DEFAULT_COMPACTION_SETTINGS, {
+    clock: { now: () => history.time + 1, monotonic: () => history.time },
+  })
 
   const layout = async () => (await listLevels(client)).map((files) => files.length)
   const agree = async (stage: string) => {

@@ -2,9 +2,13 @@ import assert from 'node:assert/strict'
 import path from 'node:path'
 import { test } from 'node:test'
 import Database from 'better-sqlite3'
+import { Replicator } from '../../src/primary/replicator.js'
 import { PrimaryDatabase } from '../../src/primary/sync/primary-database.js'
 import { identifyStaged } from '../../src/primary/upload/ltx-identity.js'
+import { openReplicaClient } from '../../src/storage/open.js'
+import { cleanUp } from '../support/clean-up.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
+import { assertReplicaEquals } from './restored.js'
 
 test('the clock steps back: no file is older than the one before it, after a restart neither', async (t) => {
   const file = path.join(temporaryDirectory(t), 'app.db')
@@ -25,3 +29,41 @@ test('the clock steps back: no file is older than the one before it, after a res
   const back = 1_900_000_060_000
   assert.deepEqual(timestamps, [1_900_000_000_000, back, back, back, 1_900_000_070_000])
 })
+
+for (const [what, step] of [
+  ['an hour back', -3_600_000],
+  ['a day ahead', 86_400_000],
+] as const) {
+  test(`the clock steps ${what} and returns: uploads go on, and the log names a clock that is behind`, async (t) => {
+    const dir = temporaryDirectory(t)
+    const file = path.join(dir, 'app.db')
+    const app = new Database(file)
+    cleanUp(t, () => app.close())
+    app.pragma('journal_mode = wal')
+    app.exec('CREATE TABLE t (a)')
+    const start = Date.now()
+    t.mock.timers.enable({ apis: ['Date'], now: start })
+    const notices: string[] = []
+    const client = await openReplicaClient(`file://${dir}/replica`)
+    const replicator = new Replicator(file, client, { monitorInterval: 10, syncInterval: 10 }, (name, event) => {
+      if (name === 'notice') notices.push((event as { reason: string }).reason)
+    })
+    cleanUp(t, () => replicator.abandon())
+    replicator.start()
+    for (const now of [start, start + step, start]) {
+      t.mock.timers.setTime(now)
+      app.exec('INSERT INTO t VALUES (1)')
+      const { txid } = replicator.status()
+      // By the number of polls, as the clock stands still.
+      for (let polls = 0; ; polls++) {
+        const { txid: now, replicaTxid } = replicator.status()
+        if (now > txid && replicaTxid === now) break
+        assert.ok(polls < 4000, 'the commit is not uploaded')
+        await new Promise((resolve) => setTimeout(resolve, 5))
+      }
+    }
+    assert.equal(notices.length, 1)
+    assert.match(notices[0]!, /^it is (1h|24h) behind the time of the newest file$/)
+    await assertReplicaEquals(`file://${dir}/replica`, file)
+  })
+}

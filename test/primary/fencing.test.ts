@@ -143,8 +143,9 @@ test('a lease that runs out is taken over, and its former owner notices', async 
   const client = await openReplicaClient(`file://${temporaryDirectory(t)}/replica`)
   t.after(() => client.close())
   let now = 1_000_000
-  const one = new Lease(client, { ttl: 1000, now: () => now })
-  const two = new Lease(client, { ttl: 1000, now: () => now })
+  const clock = { now: () => now, monotonic: () => now }
+  const one = new Lease(client, { ttl: 1000, clock })
+  const two = new Lease(client, { ttl: 1000, clock })
   assert.equal(await one.acquire(), undefined)
   assert.deepEqual(await two.acquire(), { owner: one.owner, expiresAt: 1_001_000 })
   now += 900

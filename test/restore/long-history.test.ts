@@ -31,7 +31,9 @@ for (const [seed, pageSize] of [
     const client = await openReplicaClient(`file://${dir}/replica`)
     const history = new History(path.join(dir, 'app.db'), client, pageSize)
     t.after(() => history.close())
-    const scheduler = new CompactionScheduler(client, DEFAULT_COMPACTION_SETTINGS, { now: () => history.time + 1 })
+    const scheduler = new CompactionScheduler(client, DEFAULT_COMPACTION_SETTINGS, {
+      clock: { now: () => history.time + 1, monotonic: () => history.time },
+    })
     const rows = (n: number) => `WITH RECURSIVE s(i) AS (VALUES (1) UNION ALL SELECT i+1 FROM s WHERE i<${n})`
     await history.commit(
       'CREATE TABLE a (id INTEGER PRIMARY KEY, v TEXT); CREATE INDEX av ON a (v); CREATE TABLE b (k PRIMARY KEY, v) WITHOUT ROWID',

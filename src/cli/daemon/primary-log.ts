@@ -49,6 +49,7 @@ export function logPrimaryEvent<Name extends keyof PrimaryEvents>(
     },
     rejoin: ({ txid, reason }) =>
       logger.warn({ txid: formatTxid(txid), reason }, 'rejoining the replica with a full snapshot'),
+    notice: ({ object, reason, action }) => logger.warn({ object, reason }, action),
     error: ({ operation, error, failures, retryMs }) => {
       if (!shallLog(logger, operation, failures)) return
       const retry = retryMs === undefined ? 'never' : formatDuration(Math.round(retryMs))

@@ -1,4 +1,5 @@
 import { LitestreamError } from '../../errors.js'
+import { monotonicMs } from '../../util/monotonic.js'
 import { WalFile } from '../../wal/wal-file.js'
 import type { WalHeader } from '../../wal/wal-header.js'
 import type { PrimaryOptions } from '../sync/sync-options.js'
@@ -42,7 +43,7 @@ export class OpenedDatabase {
    * commit. The connections are left open then (see SourceDatabase.leaveOpen).
    */
   ensureAlone(): void {
-    const now = performance.now()
+    const now = monotonicMs()
     if (now - this.#lookedAt < LOOK_EVERY) return
     if (isShared(this.source.path)) {
       this.source.leaveOpen()

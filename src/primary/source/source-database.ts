@@ -1,5 +1,6 @@
 import { realpathSync } from 'node:fs'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
+import { monotonicMs } from '../../util/monotonic.js'
 import { pause } from '../../util/pause.js'
 import { sameCommit, type WalIndex } from '../../wal/wal-index.js'
 import { SourceConnection } from './connection.js'
@@ -141,13 +142,13 @@ export class SourceDatabase {
 
   /** Tries every millisecond: SQLite's own waiting gets longer each time, and hardly ever meets a writer's short pauses. */
   async #patiently(attempt: () => void): Promise<void> {
-    const deadline = performance.now() + this.#busyTimeout
+    const deadline = monotonicMs() + this.#busyTimeout
     for (;;) {
       try {
         attempt()
         return
       } catch (error) {
-        if (!isLitestreamError(error, 'DATABASE_BUSY') || performance.now() >= deadline) throw error
+        if (!isLitestreamError(error, 'DATABASE_BUSY') || monotonicMs() >= deadline) throw error
       }
       await pause(1)
     }

@@ -1,4 +1,5 @@
 import { isLitestreamError } from '../../errors.js'
+import { monotonicMs } from '../../util/monotonic.js'
 import { pause } from '../../util/pause.js'
 import { walSize } from '../../wal/wal-header.js'
 import { sameGeneration } from '../../wal/wal-position.js'
@@ -30,7 +31,7 @@ export class Checkpointer {
   constructor(parts: CheckpointerParts) {
     const { db, options, observe } = parts
     this.#parts = parts
-    this.#policy = new CheckpointPolicy(options, Date.now())
+    this.#policy = new CheckpointPolicy(options, monotonicMs())
     this.#errors = new Backoff(db, 'checkpoint', options.checkpointInterval, observe)
   }
 
@@ -42,7 +43,7 @@ export class Checkpointer {
   /** Checkpoints if it is time to. One that fails is told and tried again; it does not make the sync before it fail. */
   async runIfDue(opened: OpenedDatabase): Promise<void> {
     const index = opened.source.walIndex()
-    const mode = index && this.#policy.decide(index, Date.now())
+    const mode = index && this.#policy.decide(index, monotonicMs())
     if (!mode) return
     try {
       await this.run(opened, mode)
@@ -50,7 +51,7 @@ export class Checkpointer {
     } catch (error) {
       this.#errors.failed(databaseError(error, this.#parts.db, 'checkpointing'))
       const after = opened.source.walIndex()
-      if (after) this.#policy.done(mode, after, Date.now())
+      if (after) this.#policy.done(mode, after, monotonicMs())
     }
   }
 
@@ -59,7 +60,7 @@ export class Checkpointer {
    * are blocked everything is synced, the read transaction ended, the WAL copied, the read transaction begun again.
    */
   async run(opened: OpenedDatabase, mode: CheckpointMode): Promise<PrimaryEvents['checkpoint']> {
-    const started = performance.now()
+    const started = monotonicMs()
     const { db, options, sync, progress, cursor, observe } = this.#parts
     const { source } = opened
     let copied = { frames: 0, backfilled: 0 }
@@ -92,7 +93,7 @@ export class Checkpointer {
     await sync.run(opened)
     progress.save(opened, cursor.position!)
     const index = source.walIndex()
-    if (index) this.#policy.done(mode, index, Date.now())
+    if (index) this.#policy.done(mode, index, monotonicMs())
     const restarted = before !== undefined && index !== undefined && !sameGeneration(before, index)
     const complete = !busy && copied.backfilled === copied.frames
     const event = {
@@ -100,7 +101,7 @@ export class Checkpointer {
       mode,
       result: busy ? 'busy' : restarted ? 'restarted' : complete ? 'complete' : 'partial',
       ...copied,
-      durationMs: performance.now() - started,
+      durationMs: monotonicMs() - started,
     } as const
     observe('checkpoint', event)
     return event
@@ -111,12 +112,12 @@ export class Checkpointer {
    * connection that is copying already is always waited for.
    */
   async #copyWal({ source }: OpenedDatabase, mode: CheckpointMode): Promise<{ frames: number; backfilled: number }> {
-    const deadline = performance.now() + this.#parts.options.busyTimeout
+    const deadline = monotonicMs() + this.#parts.options.busyTimeout
     for (;;) {
       const done = source.checkpointPassive()
       const { frames, backfilled } = source.walIndex() ?? { frames: 1, backfilled: 0 }
       const wait = mode === 'TRUNCATE' ? backfilled < frames : !done
-      if (!wait || performance.now() >= deadline) return { frames, backfilled }
+      if (!wait || monotonicMs() >= deadline) return { frames, backfilled }
       await pause(1)
     }
   }

@@ -1,4 +1,6 @@
 import { LitestreamError } from '../../errors.js'
+import { formatDuration } from '../../util/duration.js'
+import { GrowingInterval } from '../../util/growing-interval.js'
 import { walSize } from '../../wal/wal-header.js'
 import type { PrimaryObserver } from '../events.js'
 import type { OpenedDatabase } from '../source/database-handle.js'
@@ -25,10 +27,14 @@ export interface DatabaseSyncParts {
 /** So often one sync begins anew because the WAL was changed under it. */
 const MAX_MOVES = 100
 
+/** A wall clock that is this far behind the newest file is reported, milliseconds. */
+const CLOCK_BEHIND_MS = 60_000
+
 /** Makes files of level 0 of what was committed to an opened database, in order and without a gap. */
 export class DatabaseSync {
   readonly #parts: DatabaseSyncParts
   readonly #snapshots: Record<string, number> = {}
+  readonly #clockBehind = new GrowingInterval()
   /** The files were exchanged: nothing is to be written into a -wal of which nobody knows whose it will be. */
   reopened = false
 
@@ -104,12 +110,24 @@ export class DatabaseSync {
     return planned === 'moved' ? planned : this.#write(opened, planned, started)
   }
 
+  /** The label of the next file: never earlier than the file before, because restores to a point in time rely on it. */
+  #timestamp(): number {
+    const { db, progress, observe } = this.#parts
+    const now = Date.now()
+    const behind = progress.timestamp - now
+    if (behind < CLOCK_BEHIND_MS) this.#clockBehind.reset()
+    else if (this.#clockBehind.due()) {
+      const reason = `it is ${formatDuration(behind)} behind the time of the newest file`
+      observe('notice', { db, object: 'clock', reason, action: 'new files get the time of the newest file' })
+    }
+    return Math.max(now, progress.timestamp)
+  }
+
   async #write(opened: OpenedDatabase, file: PlannedFile, started: number): Promise<'end' | 'more' | 'moved'> {
     const { db, staging, progress, cursor, observe } = this.#parts
     const { pageSize } = opened.source
     const txid = progress.txid + 1
-    // Never earlier than the file before, whatever the clock does: restores to a point in time rely on it.
-    const timestamp = Math.max(Date.now(), progress.timestamp)
+    const timestamp = this.#timestamp()
     const walOffset = walSize(file.start.frames, pageSize)
     const walBytes = walSize(file.end.frames, pageSize) - walOffset
     const { commit, end } = file

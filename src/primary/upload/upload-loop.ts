@@ -1,4 +1,5 @@
 import PQueue from 'p-queue'
+import { monotonicMs } from '../../util/monotonic.js'
 import { startTimer, type Timer } from '../../util/timers.js'
 import { Backoff } from '../backoff.js'
 import type { PrimaryObserver } from '../events.js'
@@ -6,7 +7,7 @@ import { asReplicationError } from '../source/database-error.js'
 
 export interface UploadLoopParts {
   readonly db: string
-  /** At least between two uploads, milliseconds. */
+  /** Minimum time between two uploads, milliseconds. */
   readonly interval: number
   readonly observe: PrimaryObserver
   /** Uploads one batch; returns whether that was all. */
@@ -24,7 +25,8 @@ export class UploadLoop {
   /** One at a time, or a second upload would meet its own file and look like another primary. */
   readonly #uploads = new PQueue({ concurrency: 1 })
   #timer: Timer | undefined
-  #lastAt = 0
+  /** By the monotonic clock. */
+  #lastAt = Number.NEGATIVE_INFINITY
   #lastSyncAt: number | undefined
   #running = false
 
@@ -56,7 +58,7 @@ export class UploadLoop {
       this.#lastSyncAt = Date.now()
       return
     }
-    const due = ms ?? Math.max(0, this.#lastAt + this.#parts.interval - Date.now())
+    const due = ms ?? Math.max(0, this.#lastAt + this.#parts.interval - monotonicMs())
     this.#timer = startTimer(due, () => this.#runSoon())
   }
 
@@ -74,7 +76,7 @@ export class UploadLoop {
   /** Uploads all there is, in batches so that others may have their turn. */
   async run(): Promise<void> {
     for (let all = false; !all; ) {
-      this.#lastAt = Date.now()
+      this.#lastAt = monotonicMs()
       all = await this.exclusive(this.#parts.batch)
     }
     this.errors.worked()

@@ -3,6 +3,7 @@ import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { z } from 'zod'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
+import { isErrno } from '../../fs/fs-error.js'
 import type { ReplicaClient } from '../../storage/replica-client.js'
 
 const NAME = 'primary.json'
@@ -14,6 +15,8 @@ const schema = z.object({
   pid: z.number(),
   /** What pids are counted in: the boot of the machine and the container. Empty where the system does not tell. */
   pidSpace: z.string(),
+  /** When the process started, in clock ticks since the boot: no step of a clock changes it. Absent in the records of older versions. */
+  pidStart: z.number().optional(),
   database: z.string(),
   startedAt: z.string(),
 })
@@ -38,8 +41,8 @@ export class WriterRecord {
   }
 
   /**
-   * Puts our record in the place of another's, if it is not there already. Throws REPLICA_FENCED when the other is known to be running, unless `leased`: who has the
-   * lease takes over from one that runs, but was too slow to renew it.
+   * Puts our record in the place of another's, if it is not there already. Throws REPLICA_FENCED if the other primary is known to
+   * be running, unless `leased`: the owner of the lease takes over from a primary that runs but was too slow to renew it.
    */
   async claim({ leased }: { readonly leased: boolean }): Promise<void> {
     for (let attempt = 0; ; attempt++) {
@@ -70,6 +73,21 @@ export class WriterRecord {
     return other && other.instance !== this.#instance ? describe(other) : undefined
   }
 
+  /**
+   * Reads the record and returns what is wrong with it: `gone` or `damaged`, or another primary's description if that has put its
+   * own record in the place of ours. Undefined if it is ours.
+   */
+  async check(): Promise<'gone' | 'damaged' | { readonly other: string } | undefined> {
+    const there = await this.#client.getObject(NAME)
+    if (!there) return 'gone'
+    if (there.tag === this.#tag) return undefined
+    const record = parse(there.data)
+    if (!record) return 'damaged'
+    if (record.instance !== this.#instance) return { other: describe(record) }
+    this.#tag = there.tag
+    return undefined
+  }
+
   /** Takes the record away, if it is still ours. */
   async release(): Promise<void> {
     running.delete(this.#instance)
@@ -96,6 +114,7 @@ export class WriterRecord {
       host: hostname(),
       pid: process.pid,
       pidSpace: pidSpace(),
+      pidStart: startTicks(process.pid),
       database: this.#database,
       startedAt: new Date().toISOString(),
     }
@@ -122,10 +141,12 @@ function isRunning(other: Record): boolean {
   if (other.pid === process.pid) return running.has(other.instance)
   try {
     process.kill(other.pid, 0)
-    return startedBefore(other.pid, Date.parse(other.startedAt))
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM' && startedBefore(other.pid, Date.parse(other.startedAt))
+    if (!isErrno(error, 'EPERM')) return false
   }
+  const ticks = startTicks(other.pid)
+  if (other.pidStart !== undefined && ticks !== undefined) return other.pidStart === ticks
+  return startedBefore(ticks, Date.parse(other.startedAt))
 }
 
 function pidSpace(): string {
@@ -138,17 +159,22 @@ function pidSpace(): string {
   }
 }
 
-/** False for a process that got its pid after the record was written: the pid was used again. */
-function startedBefore(pid: number, time: number): boolean {
+/** When the process started, in clock ticks since the boot; undefined if the system does not tell. */
+function startTicks(pid: number): number | undefined {
   try {
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /, '')
+      .replace(/^.*\) /s, '')
       .split(' ')
-    const ticks = Number(fields[19])
-    const uptime = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0])
-    // Clock ticks are 1/100 s on every Linux that Node runs on; half a second for rounding.
-    return Date.now() - uptime * 1000 + ticks * 10 <= time + 500
+    return Number(fields[19])
   } catch {
-    return false
+    return undefined
   }
+}
+
+/** False for a process that got its pid after the record was written: the pid was used again. By the wall clock. */
+function startedBefore(ticks: number | undefined, time: number): boolean {
+  if (ticks === undefined) return false
+  const uptime = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0])
+  // Clock ticks are 1/100 s on every Linux that Node runs on; half a second for rounding.
+  return Date.now() - uptime * 1000 + ticks * 10 <= time + 500
 }

@@ -1,0 +1,25 @@
+import { monotonicMs } from './monotonic.js'
+
+/** Milliseconds. */
+const FIRST_MS = 60_000
+const LONGEST_MS = 3_600_000
+
+/** When a condition that lasts is reported again: immediately, then after one minute, two, four, up to every hour. */
+export class GrowingInterval {
+  #wait = 0
+  #reportedAt = Number.NEGATIVE_INFINITY
+
+  /** Whether to report the condition now; counts as reported if so. */
+  due(): boolean {
+    const now = monotonicMs()
+    if (now - this.#reportedAt < this.#wait) return false
+    this.#reportedAt = now
+    this.#wait = this.#wait === 0 ? FIRST_MS : Math.min(LONGEST_MS, this.#wait * 2)
+    return true
+  }
+
+  /** The condition is over: the next one is reported immediately. */
+  reset(): void {
+    this.#wait = 0
+  }
+}

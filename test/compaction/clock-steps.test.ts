@@ -1,0 +1,113 @@
+// The scheduler while the wall clock is set. Its monotonic clock is the test's, so that hours pass in an instant.
+import assert from 'node:assert/strict'
+import path from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { CompactionScheduler, DEFAULT_COMPACTION_SETTINGS } from '../../src/compaction/scheduler.js'
+import { KnownLevels } from '../../src/levels/known-levels.js'
+import { openReplicaClient } from '../../src/storage/open.js'
+import { cleanUp } from '../support/clean-up.js'
+import { collect } from '../support/collect.js'
+import { History } from '../support/history.js'
+import { temporaryDirectory } from '../support/temporary-directory.js'
+
+const SECOND = 1000
+const HOUR = 3600 * SECOND
+const DAY = 24 * HOUR
+const START = Date.UTC(2026, 0, 10, 12, 0, 5)
+
+async function fixture(t: TestContext) {
+  const dir = temporaryDirectory(t)
+  const time = { wall: START, monotonic: 0 }
+  const clock = { now: () => time.wall, monotonic: () => time.monotonic }
+  const client = new KnownLevels(await openReplicaClient(`file://${dir}/replica`), { now: clock.now })
+  cleanUp(t, () => client.close())
+  const history = new History(path.join(dir, 'app.db'), client)
+  cleanUp(t, () => history.close())
+  const log: string[] = []
+  const scheduler = new CompactionScheduler(client, DEFAULT_COMPACTION_SETTINGS, {
+    clock,
+    observer: {
+      written: ({ level, file }) => log.push(`L${level} ${file.minTxid}-${file.maxTxid}`),
+      deleted: ({ level, files }) => log.push(`delete L${level} ${files.map(({ maxTxid }) => maxTxid)}`),
+      error: ({ task, error }) => log.push(`${task}: ${(error as Error).message}`),
+    },
+  })
+  cleanUp(t, () => scheduler.stop())
+  history.time = START
+  await history.commit('CREATE TABLE t (v)', 0)
+  /** A commit with the label that a primary gives it: never earlier than the one before. */
+  const commit = async () => {
+    history.time = Math.max(history.time, time.wall)
+    await history.commit('INSERT INTO t VALUES (1)', 0)
+  }
+  const pass = (ms: number) => {
+    time.wall += ms
+    time.monotonic += ms
+  }
+  /** What the scheduler does now, of the tasks that are due. */
+  const turn = async () => {
+    log.length = 0
+    await scheduler.runDue()
+    return [...log]
+  }
+  const at = async (level: number) => (await collect(client.list(level))).map(({ maxTxid }) => maxTxid)
+  return { time, pass, commit, turn, at, history, scheduler }
+}
+
+test('a clock that is set an hour back delays no task', async (t) => {
+  const { time, pass, commit, turn } = await fixture(t)
+  await commit()
+  assert.deepEqual(await turn(), ['L9 1-1', 'L1 2-2', 'L2 2-2', 'L3 2-2'])
+  time.wall -= HOUR
+  await commit()
+  pass(30 * SECOND)
+  assert.deepEqual(await turn(), ['L1 3-3'])
+  pass(300 * SECOND)
+  assert.ok((await turn()).includes('L2 3-3'))
+})
+
+test('a clock that is a day ahead for a while delays no task afterwards, and deletes nothing', async (t) => {
+  const { time, pass, commit, turn, at } = await fixture(t)
+  await commit()
+  await turn()
+  pass(HOUR)
+  await commit()
+  await turn()
+  const snapshots = await at(9)
+  time.wall += DAY
+  for (let i = 0; i < 4; i++) {
+    await commit()
+    pass(30 * SECOND)
+    const done = await turn()
+    assert.ok(!done.some((line) => line.startsWith('delete L9') || line.startsWith('delete L1')), `${done}`)
+  }
+  assert.deepEqual((await at(9)).slice(0, snapshots.length), snapshots)
+  time.wall -= DAY
+  await commit()
+  pass(30 * SECOND)
+  assert.ok((await turn()).some((line) => line.startsWith('L1')))
+  // The labels of these files stay a day ahead: their retention counts from when they were first seen.
+  const before = (await at(0)).length
+  pass(600 * SECOND)
+  await turn()
+  assert.ok((await at(0)).length < before)
+})
+
+test('a clock that is set a day ahead and stays there deletes snapshots only after their retention', async (t) => {
+  const { time, pass, commit, turn, at } = await fixture(t)
+  await commit()
+  await turn()
+  time.wall += 3 * DAY
+  for (let hours = 0; hours < 23; hours++) {
+    await commit()
+    pass(HOUR)
+    await turn()
+    assert.equal((await at(9))[0], 1, `after ${hours} hours`)
+  }
+  for (let hours = 0; hours < 30; hours++) {
+    await commit()
+    pass(HOUR)
+    await turn()
+  }
+  assert.ok((await at(9))[0]! > 1)
+})

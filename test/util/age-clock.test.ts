@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { AgeClock } from '../../src/util/age-clock.js'
+
+const HOUR = 3_600_000
+const START = 1_900_000_000_000
+
+function clocks() {
+  const time = { wall: START, monotonic: 500 }
+  const clock = new AgeClock(HOUR, { now: () => time.wall, monotonic: () => time.monotonic })
+  const pass = (ms: number) => {
+    time.wall += ms
+    time.monotonic += ms
+  }
+  return { time, clock, pass }
+}
+
+test('while the wall clock is not set, it is the present', () => {
+  const { clock, pass } = clocks()
+  pass(30 * HOUR)
+  assert.equal(clock.now(), START + 30 * HOUR)
+})
+
+test('a step forward does not count until it has lasted for the given time', () => {
+  const { time, clock, pass } = clocks()
+  time.wall += 24 * HOUR
+  pass(1000)
+  assert.equal(clock.now(), START + 1000)
+  pass(HOUR - 1)
+  assert.equal(clock.now(), START + 1000 + HOUR - 1)
+  pass(1)
+  assert.equal(clock.now(), time.wall)
+})
+
+test('a step forward and back again leaves no trace', () => {
+  const { time, clock, pass } = clocks()
+  time.wall += 24 * HOUR
+  clock.now()
+  pass(HOUR / 2)
+  clock.now()
+  time.wall -= 24 * HOUR
+  pass(HOUR)
+  assert.equal(clock.now(), START + 1.5 * HOUR)
+  time.wall += 24 * HOUR
+  assert.equal(clock.now(), START + 1.5 * HOUR)
+})
+
+test('a step back counts immediately, and its correction like any step forward', () => {
+  const { time, clock, pass } = clocks()
+  time.wall -= 5 * HOUR
+  assert.equal(clock.now(), START - 5 * HOUR)
+  time.wall += 5 * HOUR
+  assert.equal(clock.now(), START - 5 * HOUR)
+  pass(HOUR)
+  assert.equal(clock.now(), START + HOUR)
+})
+
+test('small corrections of the wall clock count immediately', () => {
+  const { time, clock, pass } = clocks()
+  for (let i = 0; i < 10; i++) {
+    pass(60_000)
+    time.wall += 100
+    assert.equal(clock.now(), time.wall)
+  }
+})
