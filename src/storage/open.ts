@@ -1,8 +1,10 @@
+import { rememberSecret } from '../util/redact.js'
 import { withDeadline } from '../util/wait.js'
 import type { FileSettings } from './file/file-client.js'
 import type { NatsSettings } from './nats/settings.js'
 import type { ReplicaClient } from './replica-client.js'
 import type { S3Settings } from './s3/settings.js'
+import { secretsOfUrl } from './shown-url.js'
 import { parseReplicaUrl, type ReplicaLocation } from './url.js'
 
 /** What a URL does not say or the caller knows better; each setting given here wins over the URL's. */
@@ -23,6 +25,7 @@ export interface OpenReplicaClientOptions {
  */
 export async function openReplicaClient(url: string, options: OpenReplicaClientOptions = {}): Promise<ReplicaClient> {
   const location = parseReplicaUrl(url)
+  rememberSettings(options)
   const { signal, timeout } = options
   signal?.throwIfAborted()
   if (timeout === undefined) return open(location, options)
@@ -46,4 +49,14 @@ async function open(location: ReplicaLocation, options: OpenReplicaClientOptions
       return NatsReplicaClient.open(location, options.nats, options.signal)
     }
   }
+}
+
+/** A program gives its secrets as plain text: from now on they are masked as those of a URL are. */
+function rememberSettings({ s3, nats }: OpenReplicaClientOptions): void {
+  const { endpoint, secretAccessKey, sessionToken, sseCustomerKey } = s3 ?? {}
+  const { password, token, jwt, seed } = nats ?? {}
+  for (const secret of [secretAccessKey, sessionToken, sseCustomerKey, password, token, jwt, seed]) {
+    if (typeof secret === 'string') rememberSecret(secret)
+  }
+  if (typeof endpoint === 'string') for (const secret of secretsOfUrl(endpoint)) rememberSecret(secret)
 }

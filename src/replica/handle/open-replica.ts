@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { LitestreamError } from '../../errors.js'
 import { formatTxid } from '../../ltx/txid.js'
 import { native } from '../../native/addon.js'
-import { redactUrl } from '../../storage/url.js'
+import { secretUrl } from '../../storage/url.js'
 import { monotonicMs } from '../../util/monotonic.js'
 import { MAX_DELAY_MS, startInterval } from '../../util/timers.js'
 import { type WaitOptions, withDeadline } from '../../util/wait.js'
@@ -114,14 +114,9 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     this.#id = id
     this.#key = key
     this.#hydrates = hydrates
-    this.url = redactUrl(url)
-    const name = encodeURIComponent(
-      url
-        .replace(/[?#].*$/, '')
-        .replace(/\/+$/, '')
-        .replace(/^.*\//, '') || 'replica',
-    )
-    this.uri = `file:${name}?vfs=litestream&replica_id=${id}`
+    this.url = String(secretUrl(url))
+    // The credentials are in the key, which stays in this process: drivers print the name of a database.
+    this.uri = `file:${encodeURIComponent(nameOf(this.url))}?vfs=litestream&replica_id=${id}`
     this.#stop = onSessionEvent(id, (event) => this.#onEvent(event))
   }
 
@@ -311,6 +306,12 @@ export class Replica extends EventEmitter<ReplicaEvents> {
         break
     }
   }
+}
+
+/** The last part of the path of a URL that holds no secret. */
+function nameOf(shown: string): string {
+  const path = shown.replace(/[?#].*$/s, '').replace(/\/+$/, '')
+  return path.replace(/^.*[/@]/s, '') || 'replica'
 }
 
 /**
