@@ -12,6 +12,7 @@
         "native/addon.cc",
         "native/ltx/crc64.cc",
         "native/ltx/frame_merger.cc",
+        "native/napi/file_lock_napi.cc",
         "native/napi/frame_merger_napi.cc",
         "native/ltx/ltx_codec.cc",
         "native/ltx/ltx_legacy_frame.cc",

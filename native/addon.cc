@@ -8,6 +8,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   litestream::ExportFrameMerger(env, exports);
   litestream::ExportLz4Frame(env, exports);
   litestream::ExportPageWriter(env, exports);
+  litestream::ExportFileLock(env, exports);
   litestream::ExportWalScan(env, exports);
   litestream::ExportHandle(env, exports);
   litestream::ExportWorker(env, exports);

@@ -17,12 +17,13 @@ export {
   type ReplicaDetails,
   type ReplicaMoment,
   type ReplicaStats,
+  type WaitOptions,
 } from './replica/handle/open-replica.js'
 export type { PrefetchOptions } from './replica/handle/prefetch-queries.js'
 export type { ReplicaOptions } from './replica/options.js'
 export type { FollowOptions } from './restore/follow.js'
-export type { IntegrityCheck } from './restore/integrity.js'
-export type { HydrateOptions, RestoreOptions, RestoreProgress, RestoreResult } from './restore/restore.js'
+export type { IntegrityCheck, IntegrityOutcome, IntegrityReport } from './restore/integrity.js'
+export type { HydrateOptions } from './restore/restore.js'
+export type { RestoreOptions, RestoreProgress, RestoreResult } from './restore/restore-options.js'
 export { type OpenReplicaClientOptions, openReplicaClient } from './storage/open.js'
 export type { LtxFileInfo, LtxFileRef, ReplicaClient } from './storage/replica-client.js'
-export type { WaitOptions } from './util/wait.js'

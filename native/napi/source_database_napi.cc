@@ -76,12 +76,32 @@ Napi::Value Read(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), rc == SQLITE_IOERR_SHORT_READ ? SQLITE_OK : rc);
 }
 
+// sourceLock(source): takes SQLite's exclusive lock of the database file, which no other connection can have a lock beside, be it of
+// another process or of this one. In WAL mode every open connection has one. Returns an SQLite result code.
+Napi::Value Lock(const Napi::CallbackInfo& info) {
+  const Source& source = **info[0].As<Napi::External<SourceRef>>().Data();
+  sqlite3_file* file = MainFile(source);
+  if (file == nullptr) return Napi::Number::New(info.Env(), SQLITE_MISUSE);
+  int rc = file->pMethods->xLock(file, SQLITE_LOCK_SHARED);
+  if (rc == SQLITE_OK) rc = file->pMethods->xLock(file, SQLITE_LOCK_RESERVED);
+  if (rc == SQLITE_OK) rc = file->pMethods->xLock(file, SQLITE_LOCK_EXCLUSIVE);
+  if (rc != SQLITE_OK) file->pMethods->xUnlock(file, SQLITE_LOCK_NONE);
+  return Napi::Number::New(info.Env(), rc);
+}
+
+void Unlock(const Napi::CallbackInfo& info) {
+  sqlite3_file* file = MainFile(**info[0].As<Napi::External<SourceRef>>().Data());
+  if (file != nullptr) file->pMethods->xUnlock(file, SQLITE_LOCK_NONE);
+}
+
 }  // namespace
 
 void ExportSourceDatabase(Napi::Env env, Napi::Object exports) {
   exports.Set("takeSource", Napi::Function::New(env, TakeSource));
   exports.Set("sourceWalIndex", Napi::Function::New(env, WalIndex));
   exports.Set("sourceRead", Napi::Function::New(env, Read));
+  exports.Set("sourceLock", Napi::Function::New(env, Lock));
+  exports.Set("sourceUnlock", Napi::Function::New(env, Unlock));
 }
 
 }  // namespace litestream

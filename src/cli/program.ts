@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { isLitestreamError, LitestreamError } from '../errors.js'
 import { configCommand } from './commands/config.js'
 import { controlCommands } from './commands/control.js'
 import { databasesCommand } from './commands/databases.js'
@@ -14,7 +15,6 @@ import { versionCommand } from './commands/version.js'
 import { walCommand } from './commands/wal.js'
 import { ExitStatus } from './exit-status.js'
 import { normalizeFlags } from './go-flags.js'
-import { rememberArguments, reportError, reportUsage } from './report.js'
 
 export function createProgram(): Command {
   const program = new Command('litestream-ts')
@@ -39,7 +39,7 @@ export function createProgram(): Command {
   program.addCommand(walCommand(), { hidden: true })
   eachCommand(program, (command) => {
     command.helpCommand(false).exitOverride().configureHelp({ sortOptions: true, showGlobalOptions: false })
-    command.configureOutput({ outputError: () => {} }) // printed once, by reportUsage()
+    command.configureOutput({ outputError: () => {} }) // printed once, by report()
   })
   return program
 }
@@ -49,10 +49,19 @@ function eachCommand(command: Command, act: (command: Command) => void): void {
   for (const child of command.commands) eachCommand(child, act)
 }
 
+/** Prints an error as `Error: …` and, where a next step is known, `Try: …`. */
+export function report(error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error)
+  process.stderr.write(`Error: ${message.replace(/^error: /, '')}\n`)
+  if (isLitestreamError(error) && error.hint) process.stderr.write(`Try: ${error.hint}\n`)
+  else if (error instanceof Error && !(error instanceof CommanderError) && !(error instanceof LitestreamError)) {
+    process.stderr.write(`${error.stack ?? ''}\n`) // nothing we know: the place is what a report of it needs
+  }
+}
+
 /** Runs one command line and returns its exit status: 0 done, 1 any error, or what the command or its child asks for. */
 export async function run(argv: readonly string[]): Promise<number> {
   const program = createProgram()
-  rememberArguments(argv)
   if (argv.length === 0) {
     process.stderr.write(program.helpInformation())
     return 1
@@ -66,10 +75,11 @@ export async function run(argv: readonly string[]): Promise<number> {
       if (error.exitCode === 0) return 0
       const name = argv.find((arg) => program.commands.some((command) => command.name() === arg))
       if (error.code === 'commander.help') return 1
-      reportUsage(error, `litestream-ts ${name ? `${name} ` : ''}-h`)
+      report(error)
+      process.stderr.write(`Try: litestream-ts ${name ? `${name} ` : ''}-h\n`)
       return 1
     }
-    reportError(error)
+    report(error)
     return 1
   }
 }

@@ -1,3 +1,4 @@
+import { redactUrl } from '../storage/url.js'
 import { formatDuration } from '../util/duration.js'
 import type { ParsedConfig } from './parse.js'
 import type { ReplicaFile } from './replica-settings.js'
@@ -71,7 +72,7 @@ function newForm(database: DatabaseFile): string {
   const lines = [`  - path: ${database.path ?? '…'}`, '    replica:']
   for (const key of ['url', 'type', 'bucket', 'path', 'region', 'endpoint', 'host', 'user'] as const) {
     const value = replica?.[key]
-    if (value !== undefined) lines.push(`      ${key}: ${value}`)
+    if (value !== undefined) lines.push(`      ${key}: ${redactUrl(value)}`)
   }
   return lines.join('\n')
 }

@@ -1,6 +1,5 @@
 import path from 'node:path'
-import { isUrl, secretUrl } from '../storage/url.js'
-import { reveal, type Secret } from '../util/secret.js'
+import { isUrl } from '../storage/url.js'
 import { expandPath } from './expand-path.js'
 import type { ReplicaFile } from './replica-settings.js'
 
@@ -24,8 +23,7 @@ export type Fail = (key: keyof ReplicaFile | undefined, message: string, hint?: 
 
 /** Litestream's kind of replica: the URL's scheme, else `type`, else a file. */
 export function replicaType(replica: ReplicaFile): string {
-  if (replica.url !== undefined)
-    return /^([a-z][a-z0-9+.-]*):/i.exec(replica.url.reveal())?.[1]?.toLowerCase() ?? 'file'
+  if (replica.url !== undefined) return /^([a-z][a-z0-9+.-]*):/i.exec(replica.url)?.[1]?.toLowerCase() ?? 'file'
   return replica.type ?? 'file'
 }
 
@@ -35,7 +33,7 @@ function required(
   type: string,
   fail: Fail,
 ): string {
-  const value = reveal(replica[key])
+  const value = replica[key]
   if (!value)
     throw fail(undefined, `${key} required for ${type} replica`, `Write \`url: ${type}://…\` or set \`${key}\`.`)
   return value
@@ -48,11 +46,7 @@ function keyPath(written: string | undefined): string {
 }
 
 /** The one URL that says where a replica is, from either form of the file: `url`, or `type` with its keys. */
-export function replicaUrl(replica: ReplicaFile, fail: Fail): Secret {
-  return secretUrl(urlText(replica, fail))
-}
-
-function urlText(replica: ReplicaFile, fail: Fail): string {
+export function replicaUrl(replica: ReplicaFile, fail: Fail): string {
   const type = replicaType(replica)
   if (!(type in PARTS_OF_URL)) {
     throw fail(
@@ -65,13 +59,12 @@ function urlText(replica: ReplicaFile, fail: Fail): string {
     throw fail(
       'path',
       "replica path cannot be a url, please use the 'url' field instead",
-      `Write \`url: ${secretUrl(replica.path)}\`.`,
+      `Write \`url: ${replica.path}\`.`,
     )
   }
   if (replica.url !== undefined) {
     // A bucket beside a NATS URL without a path is how Litestream's own example is written.
-    const url = replica.url.reveal()
-    const bare = type === 'nats' && /^nats:\/\/[^/]*\/?$/i.test(url)
+    const bare = type === 'nats' && /^nats:\/\/[^/]*\/?$/i.test(replica.url)
     for (const key of PARTS_OF_URL[type]!) {
       if (replica[key] === undefined || (bare && key === 'bucket')) continue
       throw fail(
@@ -80,8 +73,8 @@ function urlText(replica: ReplicaFile, fail: Fail): string {
         `The URL says where the replica is: delete \`${key}\`, or use it instead of \`url\`.`,
       )
     }
-    if (bare && replica.bucket) return `${url.replace(/\/$/, '')}/${encodeURIComponent(replica.bucket)}`
-    return type === 'file' ? fileUrl(url, fail) : url
+    if (bare && replica.bucket) return `${replica.url.replace(/\/$/, '')}/${encodeURIComponent(replica.bucket)}`
+    return type === 'file' ? fileUrl(replica.url, fail) : replica.url
   }
   switch (type) {
     case 'file':

@@ -1,6 +1,6 @@
 import { link, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { syncDirectory } from './durable.js'
+import { syncDirectory } from './directory.js'
 import { isErrno } from './fs-error.js'
 import type { Ownership } from './owner.js'
 

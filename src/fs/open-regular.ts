@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSy
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { LitestreamError } from '../errors.js'
 import { isErrno } from './fs-error.js'
+import { kindOf } from './kind.js'
 
 const { O_NONBLOCK, O_NOCTTY, O_RDONLY } = constants
 
@@ -105,11 +106,4 @@ function notRegular(file: string, stats: Stats): LitestreamError {
     file,
     hint: 'Correct the path, or move away what is at this path.',
   })
-}
-
-function kindOf(stats: Stats): string {
-  if (stats.isDirectory()) return 'a directory'
-  if (stats.isFIFO()) return 'a FIFO'
-  if (stats.isSocket()) return 'a socket'
-  return 'a device'
 }

@@ -115,7 +115,12 @@ export async function verifyReplica(client: ReplicaClient, options: VerifyReplic
   }
 }
 
-async function verifyFile(client: ReplicaClient, file: LtxFileInfo, signal: AbortSignal | undefined): Promise<void> {
+/** Reads all of a file and checks everything in it. Throws LTX_CORRUPT, and what the store throws. */
+export async function verifyFile(
+  client: ReplicaClient,
+  file: LtxFileInfo,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const label = fileLabel(client, file)
   const { header, fileSize } = await verifyLtx(client.stream(file, signal ? { signal } : {}), label)
   if (header.minTxid !== file.minTxid || header.maxTxid !== file.maxTxid) {

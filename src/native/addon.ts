@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 import { LitestreamError } from '../errors.js'
 import type { ClockNative } from './clock.js'
+import type { FileLockNative } from './file-lock.js'
 import type { FrameMergerNative } from './frame-merger.js'
 import type { LtxCodecNative } from './ltx-codec.js'
 import type { Lz4FrameNative } from './lz4-frame.js'
@@ -20,6 +21,7 @@ export interface Native
     FrameMergerNative,
     Lz4FrameNative,
     PageWriterNative,
+    FileLockNative,
     WalScanNative,
     SourceDatabaseNative,
     ReplicaHandleNative,

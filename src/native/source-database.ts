@@ -13,4 +13,10 @@ export interface SourceDatabaseNative {
   sourceWalIndex(source: NativeSource, out: Uint8Array): boolean
   /** Fills `out` from the database file, without the WAL; zeros beyond its end. Returns an SQLite result code. */
   sourceRead(source: NativeSource, offset: number, out: Uint8Array): number
+  /**
+   * Takes SQLite's exclusive lock of the database file. Returns an SQLite result code: SQLITE_BUSY while another connection, of this
+   * or another process, has a lock. Nothing may be read through the connection.
+   */
+  sourceLock(source: NativeSource): number
+  sourceUnlock(source: NativeSource): void
 }

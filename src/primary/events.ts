@@ -49,8 +49,7 @@ export interface PrimaryEvents {
   notice: { readonly db: string; readonly object: string; readonly reason: string; readonly action: string }
   error: {
     readonly db: string
-    /** `worker`: the thread of replicate() ended; another one is started. */
-    readonly operation: 'sync' | 'checkpoint' | 'upload' | 'compaction' | 'lease' | 'worker'
+    readonly operation: 'sync' | 'checkpoint' | 'upload' | 'compaction' | 'lease'
     readonly error: LitestreamError
     /** How many times in a row; 1 for the first. */
     readonly failures: number

@@ -21,19 +21,14 @@ const observe: PrimaryObserver = (name, event) => {
 }
 
 async function start(): Promise<void> {
-  const closing = new AbortController()
   const replicator = new Replicator(path, await openReplicaClient(url, storage), options, observe)
   const calls: PrimaryCalls = {
     sync: (sync) => replicator.sync(sync),
     checkpoint: (mode) => replicator.checkpoint(mode),
     status: async () => replicator.status(),
-    close: () => replicator.close(closing.signal),
+    close: () => replicator.close(),
   }
   port.on('message', async ({ id, call, argument }: CallMessage) => {
-    if (call === 'abort') {
-      closing.abort()
-      return
-    }
     try {
       const value = await (calls[call] as (argument: unknown) => Promise<unknown>)(argument)
       send({ kind: 'result', id, value })

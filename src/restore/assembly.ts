@@ -1,7 +1,9 @@
 import PQueue from 'p-queue'
 import { isLitestreamError } from '../errors.js'
+import { fileLabel } from '../levels/file-label.js'
 import { assignPages, type PageOwners } from '../levels/page-owners.js'
 import { type FileLayout, readLayout } from '../levels/remote-layout.js'
+import { verifyFile } from '../levels/verify-replica.js'
 import { corrupt } from '../ltx/corrupt.js'
 import { decodeLtx, type PageBatch } from '../ltx/decoder.js'
 import { native } from '../native/addon.js'
@@ -60,6 +62,8 @@ export class Assembly {
   readonly #buffers: Uint8Array[] = []
   /** Numbers for the files of all plans, from 1 on. */
   readonly #fileIds = new Map<string, number>()
+  /** Ids of the files of which all was read, with a checksum that matched. */
+  readonly #verified = new Set<number>()
   /** By page number: the id of the file that its content in the output is from; 0 for zeros. */
   #source = new Uint32Array(1)
   #written = 0
@@ -186,8 +190,29 @@ export class Assembly {
         await writing
       }
     })
+    if (whole) this.#verified.add(id)
     // Only now: until its checksum was verified at the end, nothing from the file counts as written.
     for (const i of frames) this.#source[layout.index.pgnos[i]!] = id
+  }
+
+  /**
+   * Reads the files of the plan that were not read whole, and verifies their checksums. Throws LTX_CORRUPT. Returns the labels of files
+   * that were deleted meanwhile.
+   */
+  async verifyRest(plan: readonly LtxFileInfo[]): Promise<string[]> {
+    const { signal, parallelism } = this.#options
+    const deleted: string[] = []
+    const rest = plan.filter((file) => !this.#verified.has(this.#fileId(file)))
+    const verify = (file: LtxFileInfo) => async () => {
+      try {
+        await this.#twice(() => verifyFile(this.#client, file, signal))
+      } catch (error) {
+        if (!isLitestreamError(error, 'NOT_FOUND')) throw error
+        deleted.push(fileLabel(this.#client, file))
+      }
+    }
+    await runAll(parallelism, rest.map(verify))
+    return deleted
   }
 
   #segmentOptions() {

@@ -1,17 +1,19 @@
-import { createReadStream } from 'node:fs'
-import { open, readFile, rm } from 'node:fs/promises'
 import { MAX_INPUTS, sourceOf } from '../compaction/compact.js'
 import { mergeLtx } from '../compaction/merge.js'
 import { isLitestreamError, LitestreamError } from '../errors.js'
 import { writeDurably } from '../fs/durable.js'
+import { readRegular } from '../fs/open-regular.js'
+import { type Ownership, ownershipLike } from '../fs/owner.js'
+import { createTemporary, removeFile } from '../fs/temporary.js'
 import { listLevels, selectFollowing } from '../levels/plan.js'
 import { formatTxid, parseTxid } from '../ltx/txid.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { linkAbort, throwIfAborted } from '../util/abort.js'
 import { pause } from '../util/pause.js'
 import { FollowerFile } from './follower-file.js'
-import { outputExists } from './output-guard.js'
-import { type RestoreOptions, restoreAnd } from './restore.js'
+import { OutputClaim, outputExists } from './output.js'
+import { restoreAnd } from './restore.js'
+import type { RestoreOptions } from './restore-options.js'
 
 export interface FollowOptions
   extends Pick<RestoreOptions, 'output' | 'integrityCheck' | 'parallelism' | 'onProgress' | 'force'> {
@@ -21,6 +23,8 @@ export interface FollowOptions
   readonly onAdvance?: (state: { readonly txid: number; readonly files: number }) => void
   /** Something failed, a gap in the replica for one, and will be tried again. */
   readonly onError?: (error: unknown) => void
+  /** The check of the restored database found something: see RestoreResult.warnings. */
+  readonly onWarning?: (warning: string) => void
   /** Ends the following; it resolves then. */
   readonly signal: AbortSignal
 }
@@ -43,14 +47,25 @@ const FATAL = [
 /**
  * Restores a database and then keeps it up with the replica until the signal ends it. Any SQLite may read the file at any moment and
  * sees whole transactions only; it must not be written to. `<output>-txid` says where it is; with both files there, following goes
- * on from there. Throws what restore throws, OUTPUT_EXISTS for a database without that file, REPLICA_RESET when the replica was
- * started anew, HYDRATION_CONFLICT when somebody wrote to the database.
+ * on from there. Nothing else may restore to the output meanwhile. Throws what restore throws, OUTPUT_EXISTS for a database without
+ * that file, REPLICA_RESET if the replica was reset, HYDRATION_CONFLICT if another program wrote to the database.
  */
 export async function follow(client: ReplicaClient, options: FollowOptions): Promise<void> {
   const { output, signal } = options
+  if (signal.aborted) return
+  const claim = await OutputClaim.take(output, { wait: false, signal })
+  try {
+    await followClaimed(client, { ...options, output: claim.path }, claim)
+  } finally {
+    await claim.release()
+  }
+}
+
+async function followClaimed(client: ReplicaClient, options: FollowOptions, claim: OutputClaim): Promise<void> {
+  const { output, signal } = options
   const saved = await resume(output, options.force ?? false)
   try {
-    if (saved === undefined) await start(client, options)
+    if (saved === undefined) await start(client, options, claim)
   } catch (error) {
     if (signal.aborted) return
     throw error
@@ -69,8 +84,8 @@ function txidFile(output: string): string {
   return `${output}-txid`
 }
 
-async function saveTxid(output: string, txid: number): Promise<void> {
-  await writeDurably(txidFile(output), Buffer.from(`${formatTxid(txid)}\n`), {})
+async function saveTxid(output: string, txid: number, ownership?: Ownership): Promise<void> {
+  await writeDurably(txidFile(output), Buffer.from(`${formatTxid(txid)}\n`), ownership ? { ownership } : {})
 }
 
 /** The TXID to go on from; undefined: begin anew. */
@@ -92,7 +107,7 @@ async function resume(output: string, force: boolean): Promise<number | undefine
 }
 
 async function savedTxid(output: string): Promise<number> {
-  return parseTxid((await readFile(txidFile(output), 'utf8')).trim())
+  return parseTxid((await readRegular(txidFile(output))).toString('utf8').trim())
 }
 
 /** A crash between a change and saving its TXID leaves the database, whose header counts along, ahead of what was saved. */
@@ -105,9 +120,9 @@ function reconcile(output: string, saved: number, counter: number): number {
   })
 }
 
-async function start(client: ReplicaClient, options: FollowOptions): Promise<void> {
-  const { output } = options
-  await restoreAnd(client, options, async (temporary, txid) => {
+async function start(client: ReplicaClient, options: FollowOptions, claim: OutputClaim): Promise<void> {
+  const { output, onWarning } = options
+  const finish = async (temporary: string, txid: number) => {
     if (txid === 0) {
       throw new LitestreamError(
         'TXID_NOT_AVAILABLE',
@@ -121,9 +136,11 @@ async function start(client: ReplicaClient, options: FollowOptions): Promise<voi
     await FollowerFile.prepare(temporary, txid)
     // The TXID is there before the database gets its name, and after an old one is gone: alone it means nothing, but a database with
     // another one's TXID would be taken for what it is not.
-    await rm(output, { force: true })
-    await saveTxid(output, txid)
-  })
+    await removeFile(output)
+    await saveTxid(output, txid, await ownershipLike(temporary))
+  }
+  const { warnings } = await restoreAnd(client, options, { claim, finish })
+  for (const warning of warnings) onWarning?.(warning)
 }
 
 class Follower {
@@ -198,16 +215,11 @@ class Follower {
   async #advance(files: readonly LtxFileInfo[]): Promise<void> {
     const { output, signal, onAdvance } = this.#options
     // One merged file in a local place: it is read twice, and the network is out of the way while the lock is held.
-    const spool = `${output}.ltx.tmp`
+    const { path: spool, handle } = await createTemporary(output)
     try {
       const { header, bytes } = await mergeLtx(files.map((file) => sourceOf(this.#client, file, { signal })))
-      const handle = await open(spool, 'w')
-      try {
-        for await (const chunk of bytes) await handle.writeFile(chunk)
-      } finally {
-        await handle.close()
-      }
-      const read = () => createReadStream(spool, { highWaterMark: 256 * 1024 })
+      for await (const chunk of bytes) await handle.writeFile(chunk)
+      const read = () => handle.createReadStream({ start: 0, autoClose: false, highWaterMark: 256 * 1024 })
       while (!(await this.#file.apply(read, spool))) {
         throwIfAborted(signal, `applying to ${output}`)
         await pause(LOCK_RETRY, signal)
@@ -216,7 +228,8 @@ class Follower {
       await saveTxid(output, header.maxTxid)
       onAdvance?.({ txid: header.maxTxid, files: files.length })
     } finally {
-      await rm(spool, { force: true })
+      await handle.close()
+      await removeFile(spool)
     }
   }
 }

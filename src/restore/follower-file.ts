@@ -1,8 +1,10 @@
-import { type FileHandle, open, unlink } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import Database from 'better-sqlite3'
 import { LitestreamError } from '../errors.js'
-import { syncDirectory } from '../fs/durable.js'
+import { syncDirectory } from '../fs/directory.js'
+import { openForUpdate } from '../fs/open-for-writing.js'
+import { removeFile } from '../fs/temporary.js'
 import { decodeLtx } from '../ltx/decoder.js'
 import { isPageSize, lockPgno } from '../ltx/format.js'
 import { writeHotJournal } from './hot-journal.js'
@@ -60,7 +62,7 @@ export class FollowerFile {
     const db = openDatabase(file)
     let handle: FileHandle | undefined
     try {
-      handle = await open(file, 'r+')
+      handle = await openForUpdate(file)
       const header = await readHeader(handle)
       if (header[WRITE_VERSION] !== ROLLBACK_JOURNAL || !isPageSize(pageSizeOf(header))) throw conflict(file)
       return new FollowerFile(file, handle, db, header)
@@ -78,7 +80,7 @@ export class FollowerFile {
 
   /** Makes a restored database, which nobody has open, one that can follow. */
   static async prepare(file: string, txid: number): Promise<void> {
-    const handle = await open(file, 'r+')
+    const handle = await openForUpdate(file)
     try {
       const header = await readHeader(handle)
       const { size } = await handle.stat()
@@ -118,7 +120,7 @@ export class FollowerFile {
       await this.#handle.write(after, 0, HEADER_SIZE, 0)
       await this.#handle.sync()
       // The commit.
-      await unlink(`${this.#path}-journal`)
+      await removeFile(`${this.#path}-journal`)
       await syncDirectory(path.dirname(path.resolve(this.#path)))
       this.#counter = after.readUInt32BE(CHANGE_COUNTER)
       this.#db.exec('COMMIT')

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import path from 'node:path'
-import { syncDirectory } from '../fs/durable.js'
+import { syncDirectory } from '../fs/directory.js'
+import { openOwn } from '../fs/open-for-writing.js'
+import { ownershipLike } from '../fs/owner.js'
 
 // https://www.sqlite.org/fileformat2.html#the_rollback_journal
 const MAGIC = Buffer.from('d9d505f920a163d7', 'hex')
@@ -31,8 +33,9 @@ export async function writeHotJournal(
   pgnos: readonly number[] | Uint32Array,
 ): Promise<void> {
   // Nobody else has one now; an empty one may be left from a crash.
-  const journal = await open(`${database}-journal`, 'w')
+  const journal = await openOwn(`${database}-journal`, await ownershipLike(database))
   try {
+    await journal.truncate(0)
     const nonce = randomBytes(4).readUInt32BE()
     const header = Buffer.alloc(SECTOR_SIZE)
     MAGIC.copy(header)

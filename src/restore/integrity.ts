@@ -7,37 +7,96 @@ import { abortError } from '../util/abort.js'
 /** SQLite's checks: quick_check leaves out that indexes match their tables. */
 export type IntegrityCheck = 'none' | 'quick' | 'full'
 
-/** What the worker is given, and what it answers. */
+/**
+ * The result of a check:
+ * - `ok`: SQLite ran all of it and found nothing.
+ * - `incomplete`: SQLite could not run all of it, because a collation, function, tokenizer or module of the application is missing.
+ *   The b-trees are sound.
+ * - `findings`: SQLite reports faults, such as an index that does not match its table. The b-trees are sound.
+ * - `damaged`: the structure of the b-trees is wrong.
+ */
+export type IntegrityOutcome = 'ok' | 'incomplete' | 'findings' | 'damaged'
+
+export interface IntegrityReport {
+  readonly check: 'quick' | 'full'
+  readonly outcome: IntegrityOutcome
+  /** The messages of SQLite and of the check of the b-trees; none for `ok`. */
+  readonly messages: readonly string[]
+}
+
+/** Input of the worker thread, and its answer. */
 export interface IntegrityRequest {
   readonly path: string
   readonly check: 'quick' | 'full'
 }
-export type IntegrityAnswer = { readonly faults: readonly string[] } | { readonly error: SerializedError }
+export type IntegrityAnswer = { readonly report: IntegrityReport } | { readonly error: SerializedError }
 
 /**
- * Lets SQLite check a database, in a worker thread, because it reads all of it without ever returning in between. Throws
- * INTEGRITY_CHECK_FAILED with what SQLite found, or ABORTED.
+ * Lets SQLite check a database, in a worker thread, because it reads all of it without ever returning in between. The b-trees are
+ * checked without SQLite if its check does not say that all is well. Throws ABORTED, and what reading the file throws.
  */
-export async function checkIntegrity(path: string, check: IntegrityCheck, signal?: AbortSignal): Promise<void> {
-  if (check === 'none') return
+export async function checkIntegrity(
+  path: string,
+  check: 'quick' | 'full',
+  signal?: AbortSignal,
+): Promise<IntegrityReport> {
   const request: IntegrityRequest = { path, check }
   const worker = new Worker(threadUrl('restore/integrity-worker.js'), { workerData: request })
   try {
     const [answer] = (await once(worker, 'message', signal ? { signal } : {})) as [IntegrityAnswer]
     if ('error' in answer) throw deserializeError(answer.error)
-    if (answer.faults.length > 0) {
-      throw new LitestreamError(
-        'INTEGRITY_CHECK_FAILED',
-        `${path}: PRAGMA ${check}_check: ${answer.faults.join('; ')}`,
-        {
-          file: path,
-          hint: 'Restore to an earlier TXID or time, and check the primary with PRAGMA integrity_check.',
-        },
-      )
-    }
+    return answer.report
   } catch (error) {
     throw signal?.aborted ? abortError(signal, `checking ${path}`) : error
   } finally {
     await worker.terminate()
   }
+}
+
+/** A report in one sentence, for a database that is named `file`. */
+export function describeReport({ check, outcome, messages }: IntegrityReport, file: string): string {
+  const pragma = check === 'quick' ? 'PRAGMA quick_check' : 'PRAGMA integrity_check'
+  const list = messages.join('; ')
+  switch (outcome) {
+    case 'ok':
+      return `${file}: ${pragma} found nothing`
+    case 'incomplete':
+      return `${file}: SQLite could not run all of ${pragma}: ${list}`
+    case 'findings':
+      return `${file}: ${pragma} reports: ${list}`
+    case 'damaged':
+      return `${file}: the structure of the b-trees is damaged: ${list}`
+  }
+}
+
+/** A report of a database that was restored all the same, as a warning. `unverified`: files that were deleted before they were. */
+export function warningOf(report: IntegrityReport, file: string, unverified: readonly string[]): string {
+  const proof =
+    unverified.length === 0
+      ? 'All checksums match, so the bytes are those of the primary'
+      : `The checksums of ${unverified.join(', ')} could not be verified, because the files were deleted meanwhile; all others match`
+  const advice = {
+    ok: '',
+    incomplete: ': check the database with its own application.',
+    findings: ': run PRAGMA integrity_check on the primary.',
+    damaged: ', which has the same damage: run PRAGMA integrity_check there, and restore to an earlier TXID or time.',
+  }
+  return `${describeReport(report, file)}. ${proof}${advice[report.outcome]}`
+}
+
+const HINTS: Readonly<Record<Exclude<IntegrityOutcome, 'ok'>, string>> = {
+  incomplete:
+    'Check the database with its own application, which has what SQLite lacks here; without -integrity-check this is a warning.',
+  findings: 'Run PRAGMA integrity_check on the primary; without -integrity-check this is a warning.',
+  damaged:
+    'Run PRAGMA integrity_check on the primary, and restore to an earlier TXID or time; without -integrity-check this is a warning.',
+}
+
+/** The error for a report that the caller asked to be one. `kept`: where the database is. */
+export function integrityError(report: IntegrityReport, file: string, kept: string): LitestreamError {
+  const hint = report.outcome === 'ok' ? undefined : HINTS[report.outcome]
+  return new LitestreamError('INTEGRITY_CHECK_FAILED', `${describeReport(report, file)}; it is kept as ${kept}`, {
+    file: kept,
+    hint,
+  })
 }

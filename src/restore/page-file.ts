@@ -1,7 +1,7 @@
-import { constants } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import type { LitestreamError } from '../errors.js'
 import { fsError } from '../fs/fs-error.js'
+import { openForUpdate } from '../fs/open-for-writing.js'
 import type { PageBatch } from '../ltx/decoder.js'
 import { native } from '../native/addon.js'
 import { systemError } from '../util/system-error.js'
@@ -24,12 +24,13 @@ export class PageFile {
     this.#pageSize = pageSize
   }
 
-  /** Creates `path`, or goes on with it. */
+  /** Opens `path`, which must exist. */
   static async open(path: string, pageSize: number): Promise<PageFile> {
-    const handle = await open(path, constants.O_RDWR | constants.O_CREAT, 0o666).catch((error: unknown) => {
+    try {
+      return new PageFile(await openForUpdate(path), path, pageSize)
+    } catch (error) {
       throw fsError(error, 'opening', path)
-    })
-    return new PageFile(handle, path, pageSize)
+    }
   }
 
   /** Cuts or extends to `commit` pages. */

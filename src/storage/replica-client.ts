@@ -16,6 +16,8 @@ export interface LtxFileInfo {
    * it tells nothing.
    */
   readonly version?: string | undefined
+  /** Permission bits, if the store has some: a database made from the file must not be open to more users. */
+  readonly mode?: number | undefined
 }
 
 /** Names one file: level and TXID range are its whole identity. */
@@ -84,6 +86,8 @@ export interface LegacyObject {
   readonly size: number
   /** Milliseconds since the epoch, as the store tells. */
   readonly createdAt: number
+  /** Permission bits, if the store has some. */
+  readonly mode?: number
 }
 
 /** Read access to what Litestream 0.3 left at the place of a replica. */

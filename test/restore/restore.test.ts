@@ -3,9 +3,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync,
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
-import { isLitestreamError } from '../../src/errors.js'
+import { isLitestreamError, type LitestreamError } from '../../src/errors.js'
 import { formatFileName } from '../../src/ltx/file-name.js'
-import { hydrateFile, type RestoreProgress, restore } from '../../src/restore/restore.js'
+import { hydrateFile, restore } from '../../src/restore/restore.js'
+import type { RestoreProgress } from '../../src/restore/restore-options.js'
 import { openReplicaClient } from '../../src/storage/open.js'
 import { History, hashFile } from '../support/history.js'
 import { smallFileSystem } from '../support/small-file-system.js'
@@ -150,7 +151,7 @@ test('gap, damage, truncation and another page size are named, and leave nothing
   gone()
 })
 
-test('a database that SQLite finds damaged is not handed out', async (t) => {
+test('damage of the primary itself is a warning; with an explicit check an error, and the database is kept', async (t) => {
   const { client, history, output, dir } = await fixture(t)
   for (const sql of STEPS.slice(0, 2)) await history.commit(sql)
   const bytes = Buffer.from(history.bytes)
@@ -161,9 +162,23 @@ test('a database that SQLite finds damaged is not handed out', async (t) => {
   const page = bytes.subarray(4096 * 20, 4096 * 21)
   const body = Buffer.concat([encoder.start(), encoder.pages(Uint32Array.of(21), page), encoder.finish()])
   await client.write({ level: 0, minTxid: 3, maxTxid: 3 }, body, { timestamp: history.time })
-  await assert.rejects(restore(client, { output }), { code: 'INTEGRITY_CHECK_FAILED' })
-  assert.deepEqual(readdirSync(path.join(dir, 'out')), [])
-  await restore(client, { output, integrityCheck: 'none' })
+  const result = await restore(client, { output })
+  assert.deepEqual([result.status, result.integrity?.outcome, result.warnings.length], ['restored', 'damaged', 1])
+  assert.match(result.warnings[0]!, /restored\.db: the structure of the b-trees is damaged: .*All checksums match/)
+  assert.deepEqual(readFileSync(output), bytes)
+  rmSync(output)
+  for (const integrityCheck of ['quick', 'full'] as const) {
+    await assert.rejects(restore(client, { output, integrityCheck }), (error: LitestreamError) => {
+      assert.equal(error.code, 'INTEGRITY_CHECK_FAILED')
+      // One that an earlier attempt kept is replaced.
+      assert.deepEqual(readdirSync(path.join(dir, 'out')), [path.basename(error.file!)])
+      assert.ok(error.message.includes(error.file!))
+      assert.deepEqual(readFileSync(error.file!), bytes)
+      return true
+    })
+  }
+  const unchecked = await restore(client, { output, integrityCheck: 'none' })
+  assert.deepEqual([unchecked.integrity, unchecked.warnings], [undefined, []])
   await restore(client, { output, txid: 2, force: true })
   const db = new Database(output, { readonly: true })
   assert.equal(db.pragma('integrity_check', { simple: true }), 'ok')

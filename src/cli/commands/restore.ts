@@ -1,17 +1,18 @@
 import path from 'node:path'
 import { type Command, Option } from 'commander'
 import { expandPath } from '../../config/expand-path.js'
-import { LitestreamError, toLitestreamError } from '../../errors.js'
+import { LitestreamError } from '../../errors.js'
 import { formatFileName } from '../../ltx/file-name.js'
 import { formatTxid } from '../../ltx/txid.js'
 import { follow } from '../../restore/follow.js'
 import type { IntegrityCheck } from '../../restore/integrity.js'
-import { type RestoreProgress, type RestoreResult, restore } from '../../restore/restore.js'
+import { restore } from '../../restore/restore.js'
+import type { RestoreProgress, RestoreResult } from '../../restore/restore-options.js'
 import { formatDuration } from '../../util/duration.js'
 import { formatBytes } from '../../util/format-bytes.js'
 import { addConfigFlags, type ConfigFlags, createCommand } from '../command.js'
 import { countFlag, durationFlag, timestampFlag, txidFlag } from '../flag-values.js'
-import { print, printBlock, printError, printJson, printJsonLine, printTable } from '../output.js'
+import { print, printBlock, printJson, printTable, warn } from '../output.js'
 import { createProgress } from '../progress-bar.js'
 import { abortOnSignals } from '../signals.js'
 import { type Target, withReplica } from '../target.js'
@@ -27,7 +28,7 @@ interface RestoreFlags extends ConfigFlags {
   readonly force?: boolean
   readonly json?: boolean
   readonly parallelism?: number
-  readonly integrityCheck: IntegrityCheck
+  readonly integrityCheck?: IntegrityCheck
   readonly f?: boolean
   readonly followInterval: number
 }
@@ -36,7 +37,7 @@ export function restoreCommand(): Command {
   const command = createCommand('restore', {
     summary: 'Restore a database from its replica.',
     description:
-      'Restores a database to its newest state, to a TXID or to a time. The file appears under its name when it is whole, checked and on disk; on failure nothing is left. An existing database is never replaced without -force.',
+      'Restores a database to its newest state, to a TXID or to a time. The file appears under its name when it is whole, checked and on disk; on failure nothing is left. An existing database is never replaced without -force; one that is replaced passes its owner and mode on. Every checksum of the replica is an error if it does not match. What the check of SQLite finds beyond that is a warning, unless -integrity-check is given: then it is an error, and the database is kept beside the output.',
     examples: [
       ['restore -o app.db s3://bucket/app.db', 'the newest state of a replica'],
       ['restore /var/lib/app.db', 'a configured database, to its own place'],
@@ -50,15 +51,16 @@ export function restoreCommand(): Command {
     .option('-o <file>', 'output; default: the path of the configured database')
     .option('--txid <txid>', 'restore to this TXID, 16 hex digits', txidFlag)
     .option('--timestamp <time>', 'restore to the last state before this time (RFC 3339)', timestampFlag)
-    .option('--if-db-not-exists', 'do nothing, with status 0, if the output exists')
+    .option('--if-db-not-exists', 'do nothing, with status 0, if the output exists; wait for another restore to it')
     .option('--if-replica-exists', 'do nothing, with status 0, if there is no replica')
     .option('--dry-run', 'print the plan, write nothing')
     .option('--force', 'replace an existing database, and delete a -wal or -journal beside it')
     .option('--parallelism <n>', 'requests at the same time', countFlag, 8)
     .addOption(
-      new Option('--integrity-check <mode>', "SQLite's check of the result")
-        .choices(['none', 'quick', 'full'])
-        .default('quick'),
+      new Option(
+        '--integrity-check <mode>',
+        "SQLite's check of the result, whose findings are an error (default: quick, whose findings are a warning)",
+      ).choices(['none', 'quick', 'full']),
     )
     .option('-f', 'follow: restore, then keep the database up with the replica until a signal comes')
     .option('--follow-interval <duration>', 'with -f: between two looks at the replica', durationFlag, 1000)
@@ -70,6 +72,7 @@ export function restoreCommand(): Command {
         const progress = createProgress('restore', !flags.json)
         const onProgress = (step: RestoreProgress) => {
           if (step.phase === 'pages') progress.update(step.written, step.total)
+          if (step.phase === 'wait') warn(`another process restores to ${output}: waiting until it has ended`)
         }
         try {
           const { txid, timestamp, ifDbNotExists, ifReplicaExists, dryRun, force, parallelism, integrityCheck } = flags
@@ -89,7 +92,8 @@ export function restoreCommand(): Command {
             }),
           )
           progress.stop()
-          report(result, client.type, client.url, target.name, flags.json === true)
+          for (const warning of result.warnings) warn(warning)
+          report(result, client.type, client.url, argument, flags.json === true)
         } finally {
           progress.stop()
         }
@@ -110,7 +114,7 @@ async function followReplica(argument: string, flags: RestoreFlags): Promise<voi
     const output = outputOf(target, flags.o)
     const progress = createProgress('restore', !flags.json)
     const say = (event: string, fields: object, text: string) =>
-      flags.json ? printJsonLine({ event, db_path: output, ...fields }) : print(text)
+      flags.json ? print(JSON.stringify({ event, db_path: output, ...fields })) : print(text)
     await abortOnSignals((signal) =>
       follow(client, {
         output,
@@ -126,8 +130,13 @@ async function followReplica(argument: string, flags: RestoreFlags): Promise<voi
           progress.stop()
           say('advance', { txid: formatTxid(txid), files }, `${output} is at TXID ${formatTxid(txid)}`)
         },
+        onWarning: (warning) => {
+          progress.stop()
+          warn(warning)
+        },
         onError: (error) => {
-          printError(`Error: ${toLitestreamError(error).message} (trying again)`)
+          const { message } = error as Error
+          process.stderr.write(`Error: ${message} (trying again)\n`)
         },
       }),
     )
@@ -182,22 +191,28 @@ function report(result: RestoreResult, type: string, url: string, source: string
       replica: type,
       txid: formatTxid(txid),
       duration_ms: durationMs,
-      integrity_check: integrityCheck,
+      ...checkJson(result),
     })
   } else {
-    const check = integrityCheck === 'none' ? 'not checked' : `${integrityCheck} check ok`
+    const check =
+      integrityCheck === 'none'
+        ? 'not checked'
+        : result.warnings.length === 0
+          ? `${integrityCheck} check ok`
+          : `${integrityCheck} check with a warning`
     print(
       `restored ${path.relative('.', dbPath) || dbPath}: ${formatBytes(result.bytes)}, TXID ${formatTxid(txid)}, ${check}, in ${formatDuration(durationMs)}`,
     )
   }
 }
 
+function checkJson({ integrityCheck, integrity, warnings }: RestoreResult) {
+  return { integrity_check: integrityCheck, integrity: integrity?.outcome ?? null, warnings }
+}
+
 /** Litestream 0.3 had generations and WAL indexes where there are TXIDs now. */
-function reportLegacy(
-  { status, dbPath, legacy, durationMs, integrityCheck }: RestoreResult,
-  type: string,
-  json: boolean,
-): void {
+function reportLegacy(result: RestoreResult, type: string, json: boolean): void {
+  const { status, dbPath, legacy, durationMs } = result
   const { generation, index } = legacy!
   if (json) {
     printJson({
@@ -207,7 +222,7 @@ function reportLegacy(
       generation,
       index,
       duration_ms: durationMs,
-      integrity_check: integrityCheck,
+      ...checkJson(result),
     })
   } else {
     const what = `generation ${generation}, WAL index ${index}, in the format of Litestream 0.3`

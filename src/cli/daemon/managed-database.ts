@@ -191,18 +191,30 @@ export class ManagedDatabase {
   async #restoreIfMissing(client: ReplicaClient): Promise<void> {
     if (existsSync(this.path)) return
     const started = performance.now()
-    const result = await restore(client, { output: this.path, ifDbNotExists: true, ifReplicaExists: true })
+    const result = await restore(client, {
+      output: this.path,
+      ifDbNotExists: true,
+      ifReplicaExists: true,
+      onProgress: ({ phase }) => {
+        if (phase === 'wait') this.#logger.info('waiting for another process that restores the database')
+      },
+    })
     if (result.status === 'no-replica') {
       this.#logger.info('no replica to restore from, waiting for the database')
       return
     }
+    if (result.status === 'output-exists') {
+      this.#logger.info('database exists')
+      return
+    }
+    for (const warning of result.warnings) this.#logger.warn({ integrity: result.integrity?.outcome }, warning)
     this.#options.metrics.restored(this.path, (performance.now() - started) / 1000)
     this.#logger.info({ txid: result.txid, bytes: result.bytes }, 'database restored')
   }
 
   #observe<Name extends keyof PrimaryEvents>(name: Name, event: PrimaryEvents[Name]): void {
     this.#options.metrics.observe(name, event)
-    logPrimaryEvent(this.#logger, name, event, String(this.config.replica.url))
+    logPrimaryEvent(this.#logger, name, event, this.config.replica.url)
     const any = event as PrimaryEvents[keyof PrimaryEvents] & { txid?: number }
     if (name === 'sync') this.#pending.set(any.txid!, Date.now())
     if (name === 'upload') for (const txid of this.#pending.keys()) if (txid <= any.txid!) this.#pending.delete(txid)
@@ -229,7 +241,7 @@ export class ManagedDatabase {
       path: this.path,
       state: this.state,
       replicaType: this.config.replica.type,
-      replica: this.#client?.url ?? String(this.config.replica.url),
+      replica: this.#client?.url ?? this.config.replica.url,
       txid: status?.txid ?? 0,
       replicaTxid: status?.replicaTxid,
       lastSyncAt: status?.lastSyncAt,

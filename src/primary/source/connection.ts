@@ -1,7 +1,8 @@
 import Database from 'better-sqlite3'
 import { LitestreamError } from '../../errors.js'
-import { native, nativePath } from '../../native/addon.js'
-import { type NativeSource, SOURCE_ENTRY_POINT } from '../../native/source-database.js'
+import { native } from '../../native/addon.js'
+import type { NativeSource } from '../../native/source-database.js'
+import { takeSource } from '../../native/take-source.js'
 import { parseWalIndex, WAL_INDEX_SIZE, type WalIndex } from '../../wal/wal-index.js'
 import { databaseError } from './database-error.js'
 
@@ -26,10 +27,7 @@ export class SourceConnection {
     try {
       // A first read opens the files, so that what is no database is told before anything is done to it.
       this.sqlite.pragma('schema_version')
-      loadExtension.call(this.sqlite, nativePath, SOURCE_ENTRY_POINT)
-      const source = native.takeSource()
-      if (!source) throw new LitestreamError('NATIVE_MISSING', `the addon ${nativePath} did not take the connection`)
-      this.#source = source
+      this.#source = takeSource(this.sqlite)
       this.sqlite.pragma('wal_autocheckpoint = 0')
     } catch (error) {
       this.sqlite.close()
@@ -72,10 +70,3 @@ export class SourceConnection {
     this.sqlite.close()
   }
 }
-
-/** better-sqlite3 takes the name of the entry point as a second argument, which its types do not know. */
-const loadExtension = Database.prototype.loadExtension as (
-  this: Database.Database,
-  file: string,
-  entry: string,
-) => unknown

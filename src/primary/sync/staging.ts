@@ -1,6 +1,7 @@
 import { readdirSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
-import { makeDirectory, writeDurably } from '../../fs/durable.js'
+import { makeDirectory } from '../../fs/directory.js'
+import { writeDurably } from '../../fs/durable.js'
 import { ownershipLike } from '../../fs/owner.js'
 import { formatFileName, parseFileName } from '../../ltx/file-name.js'
 import { databaseError } from '../source/database-error.js'

@@ -1,6 +1,8 @@
-import { open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import Database from 'better-sqlite3'
 import { LitestreamError } from '../../errors.js'
+import { createFile, openForUpdate } from '../../fs/open-for-writing.js'
+import { removeFile } from '../../fs/temporary.js'
 import type { LegacyObjects } from '../../storage/replica-client.js'
 import { throwIfAborted } from '../../util/abort.js'
 import { decodeLz4Frames } from './lz4-frames.js'
@@ -13,7 +15,7 @@ export interface V3AssemblyOptions {
 }
 
 /**
- * Puts a database of Litestream 0.3's format together at `path`: the snapshot, then the WAL of one index after another, each of which
+ * Puts a database of Litestream 0.3's format together in the file at `path`, which exists: the snapshot, then the WAL of one index after another, each of which
  * SQLite itself copies into the database. Frames after the last commit of a WAL fall away there.
  */
 export async function assembleV3(
@@ -25,30 +27,37 @@ export async function assembleV3(
   const { signal, onProgress } = options
   const total = 1 + plan.segments.length
   let done = 0
-  const append = async (name: string, file: string, flags: 'w' | 'a'): Promise<number> => {
+  const append = async (name: string, handle: FileHandle): Promise<number> => {
     throwIfAborted(signal, `restoring ${path}`)
-    const handle = await open(file, flags)
-    try {
-      for await (const bytes of decodeLz4Frames(objects.stream(name, { signal }), name)) await handle.writeFile(bytes)
-      onProgress?.(++done, total)
-      return (await handle.stat()).size
-    } finally {
-      await handle.close()
-    }
+    for await (const bytes of decodeLz4Frames(objects.stream(name, { signal }), name)) await handle.writeFile(bytes)
+    onProgress?.(++done, total)
+    return (await handle.stat()).size
   }
-  await append(plan.snapshot.name, path, 'w')
+  await using(openForUpdate(path), (database) => append(plan.snapshot.name, database))
   for (let i = 0; i < plan.segments.length; ) {
     const { index } = plan.segments[i]!
-    let end = 0
-    for (; plan.segments[i]?.index === index; i++) {
-      const segment: V3Segment = plan.segments[i]!
-      if (segment.offset !== end) {
-        const name = index.toString(16).padStart(8, '0')
-        throw gap(`missing WAL segment: index ${name} goes on at offset ${segment.offset}, not ${end}`, segment.name)
+    // SQLite has emptied the WAL of the index before this one, or removed it.
+    await removeFile(`${path}-wal`)
+    await using(createFile(`${path}-wal`), async (wal) => {
+      for (let end = 0; plan.segments[i]?.index === index; i++) {
+        const segment: V3Segment = plan.segments[i]!
+        if (segment.offset !== end) {
+          const name = index.toString(16).padStart(8, '0')
+          throw gap(`missing WAL segment: index ${name} goes on at offset ${segment.offset}, not ${end}`, segment.name)
+        }
+        end = await append(segment.name, wal)
       }
-      end = await append(segment.name, `${path}-wal`, end === 0 ? 'w' : 'a')
-    }
+    })
     applyWal(path)
+  }
+}
+
+async function using<T>(opened: Promise<FileHandle>, act: (handle: FileHandle) => Promise<T>): Promise<T> {
+  const handle = await opened
+  try {
+    return await act(handle)
+  } finally {
+    await handle.close()
   }
 }
 

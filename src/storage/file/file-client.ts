@@ -3,12 +3,14 @@ import { access, type FileHandle, stat, unlink } from 'node:fs/promises'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { LitestreamError } from '../../errors.js'
-import { makeDirectory, sweepAbandoned, writeDurably } from '../../fs/durable.js'
+import { makeDirectory } from '../../fs/directory.js'
+import { writeDurably } from '../../fs/durable.js'
 import { fsError, isErrno } from '../../fs/fs-error.js'
 import { linkDurably } from '../../fs/link-durably.js'
 import { namesIn } from '../../fs/names-in.js'
 import { checkRegular, openRegular } from '../../fs/open-regular.js'
 import { type Ownership, ownershipLike } from '../../fs/owner.js'
+import { sweepAbandoned } from '../../fs/temporary.js'
 import { parseFileName } from '../../ltx/file-name.js'
 import { abortError, throwIfAborted } from '../../util/abort.js'
 import { compareFiles, levelDirectory, relativeName } from '../keys.js'
@@ -255,8 +257,9 @@ export class FileReplicaClient implements ReplicaClient {
 }
 
 /** A primary sets a file's mtime to the time of its state: to the millisecond, another primary's is another. */
-function infoOf({ level, minTxid, maxTxid }: LtxFileRef, { size, mtimeMs }: Stats): LtxFileInfo {
-  return { level, minTxid, maxTxid, size, createdAt: Math.round(mtimeMs), version: String(mtimeMs) }
+function infoOf({ level, minTxid, maxTxid }: LtxFileRef, { size, mtimeMs, mode }: Stats): LtxFileInfo {
+  const version = String(mtimeMs)
+  return { level, minTxid, maxTxid, size, createdAt: Math.round(mtimeMs), version, mode: mode & 0o777 }
 }
 
 async function readFully(handle: FileHandle, data: Uint8Array, offset: number, name: string): Promise<void> {

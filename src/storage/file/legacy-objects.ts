@@ -62,7 +62,9 @@ export class FileLegacyObjects implements LegacyObjects {
     throwIfAborted(signal, `listing ${file}`)
     try {
       const stats = await stat(file)
-      return stats.isFile() ? { name: object, size: stats.size, createdAt: Math.round(stats.mtimeMs) } : undefined
+      if (!stats.isFile()) return undefined
+      const { size, mtimeMs, mode } = stats
+      return { name: object, size, createdAt: Math.round(mtimeMs), mode: mode & 0o777 }
     } catch (error) {
       if (isErrno(error, 'ENOENT', 'ELOOP')) return undefined
       throw fsError(error, 'listing', file)

@@ -1,18 +1,16 @@
-import type { Secret } from '../../util/secret.js'
-
 /** What can be said about a NATS replica beside server, bucket and prefix. Names as in the configuration file, in camel case. */
 export interface NatsSettings {
   readonly username?: string
-  readonly password?: string | Secret
-  readonly token?: string | Secret
+  readonly password?: string
+  readonly token?: string
   /** A user's JWT; goes with `seed`. */
-  readonly jwt?: string | Secret
+  readonly jwt?: string
   /** The seed of the NKey that signs for `jwt` or `nkey`. */
-  readonly seed?: string | Secret
+  readonly seed?: string
   /** A credentials file, as `nsc` writes it. */
   readonly creds?: string
   /** A user's public NKey; goes with `seed`. */
-  readonly nkey?: string | Secret
+  readonly nkey?: string
   readonly tls?: boolean
   /** Files with CA certificates in PEM. */
   readonly rootCas?: readonly string[]

@@ -1,13 +1,11 @@
-import type { Secret } from '../../util/secret.js'
-
 /** What can be said about an S3 replica beside bucket and path. The names are those of the configuration file, in camel case. */
 export interface S3Settings {
-  readonly endpoint?: string | Secret
+  readonly endpoint?: string
   readonly region?: string
   readonly accessKeyId?: string
-  readonly secretAccessKey?: string | Secret
+  readonly secretAccessKey?: string
   /** Only with temporary credentials. */
-  readonly sessionToken?: string | Secret
+  readonly sessionToken?: string
   /** Send no credentials at all: a public bucket. */
   readonly anonymous?: boolean
   readonly forcePathStyle?: boolean
@@ -25,7 +23,7 @@ export interface S3Settings {
   /** AES256, the only one there is. */
   readonly sseCustomerAlgorithm?: string
   /** 32 bytes in base64. */
-  readonly sseCustomerKey?: string | Secret
+  readonly sseCustomerKey?: string
   /** A file that holds `sseCustomerKey`. */
   readonly sseCustomerKeyPath?: string
   readonly sseKmsKeyId?: string

@@ -1,0 +1,27 @@
+// The advisory lock of an open file, which Node.js has no function for.
+#include <errno.h>
+#include <sys/file.h>
+
+#include "exports.h"
+
+namespace litestream {
+namespace {
+
+// tryLockFile(fd): 0, or an errno: EWOULDBLOCK while another descriptor, of any process, has the lock. The kernel releases it when
+// the descriptor is closed, also by the end of the process.
+Napi::Value TryLockFile(const Napi::CallbackInfo& info) {
+  const int fd = info[0].As<Napi::Number>().Int32Value();
+  int result;
+  do {
+    result = flock(fd, LOCK_EX | LOCK_NB);
+  } while (result != 0 && errno == EINTR);
+  return Napi::Number::New(info.Env(), result == 0 ? 0 : errno);
+}
+
+}  // namespace
+
+void ExportFileLock(Napi::Env env, Napi::Object exports) {
+  exports.Set("tryLockFile", Napi::Function::New(env, TryLockFile, "tryLockFile"));
+}
+
+}  // namespace litestream

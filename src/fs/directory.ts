@@ -1,0 +1,47 @@
+import { constants } from 'node:fs'
+import { type FileHandle, mkdir, open } from 'node:fs/promises'
+import path from 'node:path'
+import { isErrno } from './fs-error.js'
+import { applyOwnership, giveToOwnerOf, type Ownership } from './owner.js'
+
+/** Makes the entries of a directory, such as a new or renamed file, survive a power cut. */
+export async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r')
+  try {
+    await handle.sync()
+  } catch (error) {
+    // Some network file systems cannot sync a directory; they write entries through.
+    if (!isErrno(error, 'EINVAL', 'ENOTSUP', 'EBADF')) throw error
+  } finally {
+    await handle.close()
+  }
+}
+
+/**
+ * mkdir -p whose new directories survive a power cut. They are owned like `ownership`; without it, those that root creates belong to
+ * the owner of the directory that they are created in. `mode` is reduced by the umask.
+ */
+export async function makeDirectory(directory: string, ownership?: Ownership, mode = 0o777): Promise<void> {
+  const absolute = path.resolve(directory)
+  const first = await mkdir(absolute, { recursive: true, mode: ownership?.directoryMode ?? mode })
+  if (first === undefined) return
+  const around = path.dirname(first)
+  for (let made = absolute; ; made = path.dirname(made)) {
+    await withDirectory(made, async (handle) => {
+      if (ownership !== undefined) await applyOwnership(handle, ownership, 'directory')
+      else await giveToOwnerOf(around, handle)
+    })
+    await syncDirectory(path.dirname(made))
+    if (made === first) return
+  }
+}
+
+/** Through a descriptor: by name, root could be led to give away what another user has put in the place of the directory. */
+async function withDirectory(directory: string, act: (handle: FileHandle) => Promise<void>): Promise<void> {
+  const handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+  try {
+    await act(handle)
+  } finally {
+    await handle.close()
+  }
+}

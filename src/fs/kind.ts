@@ -1,0 +1,11 @@
+import type { BigIntStats, Stats } from 'node:fs'
+
+/** A file's type in words, for messages. */
+export function kindOf(stats: Stats | BigIntStats): string {
+  if (stats.isFile()) return 'a regular file'
+  if (stats.isDirectory()) return 'a directory'
+  if (stats.isSymbolicLink()) return 'a symbolic link'
+  if (stats.isFIFO()) return 'a FIFO'
+  if (stats.isSocket()) return 'a socket'
+  return stats.isBlockDevice() ? 'a block device' : 'a character device'
+}

@@ -1,0 +1,8 @@
+/** The addon's part in locking files. */
+export interface FileLockNative {
+  /**
+   * Takes the exclusive flock(2) of an open file without waiting. Returns 0, or an errno: EWOULDBLOCK while another descriptor has
+   * it. Closing the descriptor, or the end of the process, releases it.
+   */
+  tryLockFile(fd: number): number
+}

@@ -1,0 +1,41 @@
+/** Messages that are collected at most; after that the check ends. */
+const MAX_MESSAGES = 10
+
+/** Thrown, and caught, within a check to end it. */
+export class EnoughFaults extends Error {}
+
+/** Which pages of a database something refers to, and what is wrong. */
+export class PageUsage {
+  readonly messages: string[] = []
+  readonly #count: number
+  readonly #used: Uint8Array
+
+  constructor(count: number) {
+    this.#count = count
+    this.#used = new Uint8Array((count >> 3) + 1)
+  }
+
+  /** Throws EnoughFaults after the last message that is collected. */
+  fault(message: string): void {
+    this.messages.push(message)
+    if (this.messages.length >= MAX_MESSAGES) throw new EnoughFaults()
+  }
+
+  /** Notes that `by` refers to a page; false, and a fault, if the page does not exist or something else refers to it. */
+  use(pgno: number, by: string): boolean {
+    if (pgno < 1 || pgno > this.#count) {
+      this.fault(`${by} refers to page ${pgno} of ${this.#count}`)
+      return false
+    }
+    if (this.isUsed(pgno)) {
+      this.fault(`${by} refers to page ${pgno}, which is used already`)
+      return false
+    }
+    this.#used[pgno >> 3]! |= 1 << (pgno & 7)
+    return true
+  }
+
+  isUsed(pgno: number): boolean {
+    return (this.#used[pgno >> 3]! & (1 << (pgno & 7))) !== 0
+  }
+}

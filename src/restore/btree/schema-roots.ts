@@ -1,0 +1,74 @@
+import { type Cell, readVarint } from './cell.js'
+import type { DatabasePages } from './database-pages.js'
+import type { PageUsage } from './page-usage.js'
+import { TreeWalk } from './walk-tree.js'
+
+export interface SchemaRoot {
+  readonly name: string
+  readonly type: 'table' | 'index'
+  readonly root: number
+}
+
+/** Bytes of a schema row that are read to find its root page. */
+const MAX_ROW = 1024 * 1024
+
+/** Walks sqlite_schema, whose root is page 1, and returns the other b-trees of the database. */
+export function schemaRoots(pages: DatabasePages, usage: PageUsage): SchemaRoot[] {
+  const rows: { readonly page: Buffer; readonly cell: Cell }[] = []
+  new TreeWalk(pages, usage, 'sqlite_schema', 'table', (page, cell) => rows.push({ page, cell })).run(1)
+  const roots: SchemaRoot[] = []
+  for (const [i, { page, cell }] of rows.entries()) {
+    const row = parseRow(readPayload(pages, page, cell))
+    if (row === undefined) usage.fault(`sqlite_schema: row ${i + 1} cannot be read`)
+    else if (row.root !== 0) roots.push(row)
+  }
+  return roots
+}
+
+/** The first bytes of a cell's payload, MAX_ROW at most. */
+function readPayload(pages: DatabasePages, page: Buffer, { payload }: Cell): Buffer {
+  const { size, local, from, overflow = 0 } = payload!
+  const parts = [page.subarray(from, from + local)]
+  const wanted = Math.min(size, MAX_ROW)
+  let got = local
+  for (let pgno = overflow; got < wanted && pgno >= 1 && pgno <= pages.count; ) {
+    const next = pages.read(pgno)
+    parts.push(next.subarray(4, Math.min(pages.usable, 4 + wanted - got)))
+    got += pages.usable - 4
+    pgno = next.readUInt32BE(0)
+  }
+  return Buffer.concat(parts)
+}
+
+/** Columns: type, name, tbl_name, rootpage, sql. Root 0 for views, triggers and virtual tables. */
+function parseRow(record: Buffer): SchemaRoot | undefined {
+  const header = readVarint(record, 0, record.length)
+  if (!header || typeof header.value === 'bigint' || header.value > record.length) return undefined
+  const serials: number[] = []
+  for (let at = header.end; at < header.value && serials.length < 4; ) {
+    const serial = readVarint(record, at, header.value)
+    if (!serial || typeof serial.value === 'bigint') return undefined
+    serials.push(serial.value)
+    at = serial.end
+  }
+  if (serials.length < 4) return undefined
+  let at = header.value
+  const values = serials.map((serial) => {
+    const value = record.subarray(at, at + serialSize(serial))
+    at += serialSize(serial)
+    return value
+  })
+  if (at > record.length) return undefined
+  const root = asInteger(serials[3]!, values[3]!)
+  return { type: values[0]!.toString() === 'index' ? 'index' : 'table', name: values[1]!.toString(), root }
+}
+
+function serialSize(serial: number): number {
+  if (serial >= 12) return Math.floor((serial - 12) / 2)
+  return [0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0][serial]!
+}
+
+function asInteger(serial: number, bytes: Buffer): number {
+  if (serial === 9) return 1
+  return serial >= 1 && serial <= 5 ? bytes.readUIntBE(0, bytes.length) : 0
+}

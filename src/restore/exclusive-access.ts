@@ -1,0 +1,40 @@
+import Database from 'better-sqlite3'
+import { LitestreamError } from '../errors.js'
+import { native } from '../native/addon.js'
+import { takeSource } from '../native/take-source.js'
+
+const SQLITE_BUSY = 5
+
+/**
+ * Takes SQLite's exclusive lock of a database that is to be replaced, and returns the function that releases it. Throws OUTPUT_BUSY
+ * while another connection, of this or another process, has a lock: in WAL mode every open connection has one, with a rollback
+ * journal only one that is in a transaction. The database is not read, so that its WAL and journal stay as they are.
+ */
+export function takeExclusiveAccess(file: string): () => void {
+  let database: Database.Database
+  try {
+    database = new Database(file, { fileMustExist: true })
+  } catch {
+    // SQLite cannot open it, so no application uses it through SQLite.
+    return () => {}
+  }
+  try {
+    const source = takeSource(database)
+    // Another failure, such as a file system without locks, says nothing about other connections.
+    if (native.sourceLock(source) === SQLITE_BUSY) throw busy(file)
+    return () => {
+      native.sourceUnlock(source)
+      database.close()
+    }
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+function busy(file: string): LitestreamError {
+  return new LitestreamError('OUTPUT_BUSY', `${file} is open in another process, or in this one`, {
+    file,
+    hint: 'Stop the application that uses the database, then restore again; or restore to another path.',
+  })
+}

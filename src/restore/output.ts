@@ -1,0 +1,95 @@
+import type { Stats } from 'node:fs'
+import { lstat } from 'node:fs/promises'
+import path from 'node:path'
+import { LitestreamError } from '../errors.js'
+import { makeDirectory } from '../fs/directory.js'
+import { fsError, isErrno } from '../fs/fs-error.js'
+import { kindOf } from '../fs/kind.js'
+import { resolveTarget } from '../fs/target.js'
+import { TargetLock, type TargetLockOptions } from '../fs/target-lock.js'
+import { removeFile, sweepTemporary } from '../fs/temporary.js'
+
+const SIDECARS = ['-wal', '-shm', '-journal']
+
+/** Whether a database, which has at least one byte, exists at `output`. Throws OUTPUT_EXISTS if it is no regular file. */
+export async function outputExists(output: string): Promise<boolean> {
+  try {
+    return ((await resolveTarget(output)).stats?.size ?? 0) > 0
+  } catch (error) {
+    throw fsError(error, 'checking', output)
+  }
+}
+
+/**
+ * Refuses with OUTPUT_EXISTS to restore over a database, or beside the WAL or journal of one that is gone: SQLite would play
+ * that into the restored database.
+ */
+export async function guardOutput(output: string, force: boolean): Promise<void> {
+  const exists = await outputExists(output)
+  const { path: real } = await resolveTarget(output)
+  if (exists && !force) {
+    throw new LitestreamError('OUTPUT_EXISTS', `cannot restore, output path already exists: ${output}`, {
+      file: output,
+      hint: 'Restore to another path, or use force (-force) to replace the file.',
+    })
+  }
+  for (const suffix of SIDECARS) {
+    const sidecar = real + suffix
+    const stats = await statIfThere(sidecar)
+    if (!stats || (force && (stats.isFile() || stats.isSymbolicLink()))) continue
+    const remedy = stats.isFile() ? 'move it away, or use force (-force) to delete it' : 'move it away'
+    throw new LitestreamError('OUTPUT_EXISTS', `${sidecar}, ${kindOf(stats)}, is left from an earlier database`, {
+      file: sidecar,
+      hint: `SQLite would apply it to the restored database: ${remedy}.`,
+    })
+  }
+}
+
+async function statIfThere(file: string): Promise<Stats | undefined> {
+  try {
+    return await lstat(file)
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined
+    throw fsError(error, 'checking', file)
+  }
+}
+
+/** Removes what SQLite keeps beside a database. Call it before another database gets its name, never after. */
+export async function removeSidecars(database: string): Promise<void> {
+  for (const suffix of SIDECARS) await removeFile(database + suffix)
+}
+
+/** The right to write an output, which one process has at a time. */
+export class OutputClaim {
+  /** The real file, behind symbolic links. */
+  readonly path: string
+  readonly #lock: TargetLock
+
+  private constructor(path: string, lock: TargetLock) {
+    this.path = path
+    this.#lock = lock
+  }
+
+  /** Creates the folder of the output, and removes what restores that were killed left in it. Throws OUTPUT_BUSY, OUTPUT_EXISTS. */
+  static async take(output: string, options: TargetLockOptions): Promise<OutputClaim> {
+    try {
+      const absolute = path.resolve(output)
+      await makeDirectory(path.dirname(absolute))
+      const { path: real } = await resolveTarget(absolute)
+      const lock = await TargetLock.acquire(real, options)
+      try {
+        await sweepTemporary(real)
+        return new OutputClaim(real, lock)
+      } catch (error) {
+        await lock.release()
+        throw error
+      }
+    } catch (error) {
+      throw fsError(error, 'preparing', output)
+    }
+  }
+
+  async release(): Promise<void> {
+    await this.#lock.release()
+  }
+}

@@ -1,0 +1,71 @@
+import { LitestreamError } from '../errors.js'
+import type { PlanTarget } from '../levels/plan.js'
+import type { LtxFileInfo } from '../storage/replica-client.js'
+import type { AssemblyProgress } from './assembly.js'
+import type { IntegrityCheck, IntegrityReport } from './integrity.js'
+
+export interface RestoreOptions extends PlanTarget {
+  /** Path of the database; its folder is created if needed. Behind a symbolic link, the real file is written. */
+  readonly output: string
+  /** Replace an existing database, and delete a WAL or journal beside it. */
+  readonly force?: boolean
+  /** Do nothing if the output exists; wait for another process that restores to it. */
+  readonly ifDbNotExists?: boolean
+  /** Do nothing if the replica has no files. */
+  readonly ifReplicaExists?: boolean
+  /**
+   * `quick` or `full`: what the check finds is an error, and the database is kept beside the output. By default a quick check is
+   * run, and what it finds is a warning.
+   */
+  readonly integrityCheck?: IntegrityCheck
+  /** Requests at once; default 8. */
+  readonly parallelism?: number
+  /** Plan only. */
+  readonly dryRun?: boolean
+  readonly onProgress?: (progress: RestoreProgress) => void
+  readonly signal?: AbortSignal
+}
+
+export type RestoreProgress =
+  /** Another process restores to the output; with `ifDbNotExists` only. */
+  | { readonly phase: 'wait' }
+  | ({ readonly phase: 'pages' } & AssemblyProgress)
+  /** Of Litestream 0.3's format: objects done, and in all. */
+  | { readonly phase: 'objects'; readonly written: number; readonly total: number }
+  | { readonly phase: 'check'; readonly check: 'quick' | 'full' }
+
+export interface RestoreResult {
+  /** restored; planned (dry run); or why nothing was done: the output exists, the replica is empty. */
+  readonly status: 'restored' | 'planned' | 'output-exists' | 'no-replica'
+  readonly dbPath: string
+  /** The TXID of the restored state; 0 when nothing was done, and for Litestream 0.3, which had none. */
+  readonly txid: number
+  /** The time of that state, milliseconds since the epoch: of the LTX header when restored, of the listing when planned. */
+  readonly timestamp: number
+  /** Size of the database. */
+  readonly bytes: number
+  readonly durationMs: number
+  /** The files, oldest state first; none when it was restored from the format of Litestream 0.3. */
+  readonly plan: readonly LtxFileInfo[]
+  /** Of Litestream 0.3, when that is what was restored: the generation and the last WAL index. */
+  readonly legacy?: { readonly generation: string; readonly index: number }
+  /** The check that was run. */
+  readonly integrityCheck: IntegrityCheck
+  /** The result of the check; absent if none was run. */
+  readonly integrity?: IntegrityReport
+  /** Sentences for the user: what the check found in a database whose bytes are those of the primary. */
+  readonly warnings: readonly string[]
+}
+
+/** Throws INVALID_ARGUMENT. */
+export function validateRestore({ txid, timestamp, parallelism = 8 }: RestoreOptions): void {
+  const fault =
+    txid !== undefined && timestamp !== undefined
+      ? 'a restore leads to a TXID or to a timestamp, not to both'
+      : !Number.isInteger(parallelism) || parallelism < 1
+        ? `parallelism must be a whole number of at least 1, not ${parallelism}`
+        : timestamp !== undefined && !Number.isFinite(timestamp)
+          ? `invalid timestamp ${timestamp}`
+          : undefined
+  if (fault) throw new LitestreamError('INVALID_ARGUMENT', fault)
+}
