@@ -1,3 +1,7 @@
+import { HINTS } from './error-hints.js'
+import { ERRNO } from './fs/errno.js'
+import { withoutSecrets } from './util/redact.js'
+
 /** Every code an error of this package can carry. Stable: a program may switch on them. */
 export type ErrorCode =
   // the format
@@ -40,9 +44,10 @@ export type ErrorCode =
   | 'CONFIG_INVALID'
   | 'INVALID_ARGUMENT'
   | 'NATIVE_MISSING'
+  | 'INTERNAL' // a fault of this package itself
 
 export interface ErrorDetails {
-  /** What a person should do next, as one sentence. */
+  /** What a person should do next, as one sentence; without one, that of the code (error-hints.ts). */
   readonly hint?: string
   readonly cause?: unknown
   /** The file, key or URL the error is about; never with credentials in it. */
@@ -54,25 +59,50 @@ export interface ErrorDetails {
   readonly requestId?: string
 }
 
-/** The one error class of the package; `code` says what happened, `hint` what to do about it. */
+/**
+ * The one error class of the package; `code` says what happened, `hint` what to do about it. Known secrets, and what looks like one,
+ * are masked in everything it holds, the cause included.
+ */
 export class LitestreamError extends Error {
   override readonly name = 'LitestreamError'
   readonly code: ErrorCode
-  readonly hint?: string
+  readonly hint: string
   readonly file?: string
   readonly offset?: number
   readonly pgno?: number
   readonly requestId?: string
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    super(withoutSecrets(message), details.cause === undefined ? undefined : { cause: safeCause(details.cause) })
     this.code = code
-    if (details.hint !== undefined) this.hint = details.hint
-    if (details.file !== undefined) this.file = details.file
+    this.hint = withoutSecrets(details.hint ?? HINTS[code])
+    if (details.file !== undefined) this.file = withoutSecrets(details.file)
     if (details.offset !== undefined) this.offset = details.offset
     if (details.pgno !== undefined) this.pgno = details.pgno
     if (details.requestId !== undefined) this.requestId = details.requestId
   }
+}
+
+/**
+ * A cause that can be printed. An error of another package may carry a whole request in its properties, headers and credentials
+ * included: such a one, and one whose text holds a secret, is replaced by a copy of its name, message, stack and code.
+ */
+function safeCause(cause: unknown): unknown {
+  if (typeof cause === 'string') return withoutSecrets(cause)
+  if (!(cause instanceof Error) || cause instanceof LitestreamError) return cause
+  const inner = cause.cause === undefined ? undefined : safeCause(cause.cause)
+  const { name, message, stack = '' } = cause
+  const values: unknown[] = Object.values(cause)
+  const flat = values.every((value) => value === null || !['object', 'function'].includes(typeof value))
+  if (flat && inner === cause.cause) {
+    const text = [name, message, stack, ...values.map(String)].join('\n')
+    if (withoutSecrets(text) === text) return cause
+  }
+  const copy = new Error(withoutSecrets(message), inner === undefined ? undefined : { cause: inner })
+  copy.name = name
+  copy.stack = withoutSecrets(stack)
+  const { code } = cause as NodeJS.ErrnoException
+  return code === undefined ? copy : Object.assign(copy, { code })
 }
 
 /** Whether `error` is a LitestreamError, and of one of the codes, if any are given. */
@@ -80,10 +110,40 @@ export function isLitestreamError(error: unknown, ...codes: ErrorCode[]): error 
   return error instanceof LitestreamError && (codes.length === 0 || codes.includes(error.code))
 }
 
-/** What was thrown, as a LitestreamError: STORAGE_FAILED for whatever came from somewhere else. */
+/** Codes of SQLite, by their beginning. */
+const SQLITE: readonly (readonly [string, ErrorCode])[] = [
+  ['SQLITE_BUSY', 'DATABASE_BUSY'],
+  ['SQLITE_LOCKED', 'DATABASE_BUSY'],
+  ['SQLITE_FULL', 'DISK_FULL'],
+  ['SQLITE_READONLY', 'ACCESS_DENIED'],
+  ['SQLITE_PERM', 'ACCESS_DENIED'],
+  ['SQLITE_AUTH', 'ACCESS_DENIED'],
+  ['SQLITE_NOTADB', 'DATABASE_INVALID'],
+  ['SQLITE_CORRUPT', 'DATABASE_INVALID'],
+  ['SQLITE_CANTOPEN', 'STORAGE_FAILED'],
+  ['SQLITE_IOERR', 'STORAGE_FAILED'],
+]
+
+/**
+ * What was thrown, as a LitestreamError: errors of the operating system, of SQLite and of aborted operations by their codes, INTERNAL
+ * for any other, because an error that no place in the code expected is a fault of this package.
+ */
 export function toLitestreamError(error: unknown): LitestreamError {
   if (error instanceof LitestreamError) return error
-  return new LitestreamError('STORAGE_FAILED', error instanceof Error ? error.message : String(error), { cause: error })
+  const { code, name, message } = describeForeign(error)
+  const [ours, hint] = ERRNO[code] ?? []
+  if (ours) return new LitestreamError(ours, message, { cause: error, hint })
+  const sqlite = SQLITE.find(([prefix]) => code.startsWith(prefix))
+  if (sqlite) return new LitestreamError(sqlite[1], message, { cause: error })
+  if (name === 'AbortError') return new LitestreamError('ABORTED', message, { cause: error })
+  if (name === 'TimeoutError') return new LitestreamError('TIMEOUT', message, { cause: error })
+  return new LitestreamError('INTERNAL', `internal error: ${message}`, { cause: error })
+}
+
+function describeForeign(error: unknown): { readonly code: string; readonly name: string; readonly message: string } {
+  if (!(error instanceof Error)) return { code: '', name: '', message: String(error) }
+  const { code } = error as NodeJS.ErrnoException
+  return { code: typeof code === 'string' ? code : '', name: error.name, message: error.message || error.name }
 }
 
 /** What a worker thread sends to its owner instead of an Error: structured cloning would drop code and hint. */
@@ -92,23 +152,20 @@ export interface SerializedError extends ErrorDetails {
   readonly message: string
 }
 
-export function serializeError(error: unknown): SerializedError {
-  if (error instanceof LitestreamError) {
-    const { code, message, hint, file, offset, pgno, requestId } = error
-    const cause = error.cause instanceof Error ? error.cause.message : error.cause
-    return {
-      code,
-      message,
-      hint,
-      file,
-      offset,
-      pgno,
-      requestId,
-      cause: cause === undefined ? undefined : String(cause),
-    }
+export function serializeError(thrown: unknown): SerializedError {
+  const error = toLitestreamError(thrown)
+  const { code, message, hint, file, offset, pgno, requestId, cause } = error
+  const reason = cause instanceof Error ? (code === 'INTERNAL' ? cause.stack : cause.message) : cause
+  return {
+    code,
+    message,
+    hint,
+    file,
+    offset,
+    pgno,
+    requestId,
+    cause: reason === undefined ? undefined : String(reason),
   }
-  const message = error instanceof Error ? error.message : String(error)
-  return { code: 'STORAGE_FAILED', message, cause: error instanceof Error ? error.stack : undefined }
 }
 
 export function deserializeError(error: SerializedError): LitestreamError {

@@ -17,7 +17,6 @@ export {
   type ReplicaDetails,
   type ReplicaMoment,
   type ReplicaStats,
-  type WaitOptions,
 } from './replica/handle/open-replica.js'
 export type { PrefetchOptions } from './replica/handle/prefetch-queries.js'
 export type { ReplicaOptions } from './replica/options.js'
@@ -27,3 +26,4 @@ export type { HydrateOptions } from './restore/restore.js'
 export type { RestoreOptions, RestoreProgress, RestoreResult } from './restore/restore-options.js'
 export { type OpenReplicaClientOptions, openReplicaClient } from './storage/open.js'
 export type { LtxFileInfo, LtxFileRef, ReplicaClient } from './storage/replica-client.js'
+export type { WaitOptions } from './util/wait.js'

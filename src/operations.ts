@@ -1,3 +1,5 @@
+import { type WaitOptions, withDeadline } from './util/wait.js'
+
 /**
  * Operations that work for seconds or more. Their code is loaded with the first call: a program that opens a replica does not wait
  * for the code of a restore.
@@ -8,25 +10,65 @@ function whenCalled<A extends unknown[], R>(
   return async (...args) => (await load())(...args)
 }
 
+/** The arguments of an operation whose options, which have a `signal`, may have a `timeout` in milliseconds as well. */
+type Timed<A extends unknown[]> = {
+  [K in keyof A]: 'signal' extends keyof NonNullable<A[K]> ? A[K] & Pick<WaitOptions, 'timeout'> : A[K]
+}
+
+/** As whenCalled, for an operation that waits for a store: `timeout` in its options ends it with TIMEOUT. */
+function untilDeadline<A extends unknown[], R>(
+  what: string,
+  load: () => Promise<(...args: A) => Promise<R>>,
+): (...args: Timed<A>) => Promise<R> {
+  return async (...args) => {
+    const operation = await load()
+    const last = args.at(-1) as (WaitOptions & object) | undefined
+    if (last?.timeout === undefined) return operation(...(args as A))
+    const { timeout, signal, ...options } = last
+    return withDeadline(what, { timeout, signal }, (linked) => {
+      return operation(...([...args.slice(0, -1), { ...options, signal: linked }] as A))
+    })
+  }
+}
+
 /** Restores a database to a file. See docs/restore.md. */
-export const restore = whenCalled(async () => (await import('./restore/restore.js')).restore)
+export const restore = untilDeadline('restoring a database', async () => (await import('./restore/restore.js')).restore)
 /** Fetches a full local copy. */
-export const hydrateFile = whenCalled(async () => (await import('./restore/restore.js')).hydrateFile)
-/** Keeps a local file up to date with a replica. */
+export const hydrateFile = untilDeadline(
+  'fetching a local copy',
+  async () => (await import('./restore/restore.js')).hydrateFile,
+)
+/** Keeps a local file up to date with a replica until its signal is aborted. */
 export const follow = whenCalled(async () => (await import('./restore/follow.js')).follow)
 /** Lists a replica and chooses the files of a restore. */
-export const planRestore = whenCalled(async () => (await import('./levels/plan.js')).planRestore)
+export const planRestore = untilDeadline(
+  'planning a restore',
+  async () => (await import('./levels/plan.js')).planRestore,
+)
 /** Brings what is committed to a replica, once. */
 export const replicateOnce = whenCalled(async () => (await import('./primary/replicate-once.js')).replicateOnce)
 /** Merges the files of a level into the next. */
-export const compact = whenCalled(async () => (await import('./compaction/compact.js')).compact)
-export const createSnapshot = whenCalled(async () => (await import('./compaction/snapshot.js')).createSnapshot)
-export const enforceL0Retention = whenCalled(async () => (await import('./compaction/retention.js')).enforceL0Retention)
-export const enforceSnapshotRetention = whenCalled(
+export const compact = untilDeadline(
+  'compacting a level',
+  async () => (await import('./compaction/compact.js')).compact,
+)
+export const createSnapshot = untilDeadline(
+  'writing a snapshot',
+  async () => (await import('./compaction/snapshot.js')).createSnapshot,
+)
+export const enforceL0Retention = untilDeadline(
+  'deleting old L0 files',
+  async () => (await import('./compaction/retention.js')).enforceL0Retention,
+)
+export const enforceSnapshotRetention = untilDeadline(
+  'deleting old snapshots',
   async () => (await import('./compaction/retention.js')).enforceSnapshotRetention,
 )
 /** Reads everything in a replica and says what is wrong with it. */
-export const verifyReplica = whenCalled(async () => (await import('./levels/verify-replica.js')).verifyReplica)
+export const verifyReplica = untilDeadline(
+  'verifying a replica',
+  async () => (await import('./levels/verify-replica.js')).verifyReplica,
+)
 /** Header, page count, sizes and trailer of one LTX file. */
 export const inspectLtx = whenCalled(async () => (await import('./ltx/inspect.js')).inspectLtx)
 /** Checks every byte of one LTX file. */

@@ -1,5 +1,7 @@
 import { Command } from 'commander'
 import type { Config } from '../config/types.js'
+import { withoutSecrets } from '../util/redact.js'
+import { printable } from '../util/terminal-text.js'
 
 export interface CommandText {
   /** One line, for the list of commands. */
@@ -37,6 +39,6 @@ export function addConfigFlags(command: Command): Command {
 export async function configOf(flags: ConfigFlags): Promise<Config> {
   const { loadConfig } = await import('../config/load.js')
   const config = loadConfig({ path: flags.config, expandEnv: flags.expandEnv })
-  for (const warning of config.warnings) process.stderr.write(`Warning: ${warning}\n`)
+  for (const warning of config.warnings) process.stderr.write(`Warning: ${printable(withoutSecrets(warning))}\n`)
   return config
 }

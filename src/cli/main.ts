@@ -1,9 +1,17 @@
 #!/usr/bin/env node
 import { run } from './program.js'
+import { reportError } from './report.js'
 
 // A reader that has seen enough (`litestream-ts ltx URL | head`) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-  process.exit(0)
+  if (error.code === 'EPIPE') process.exit(0)
+  reportError(error)
+  process.exit(1)
+})
+// A terminal or log collector that is gone must not end a replication.
+process.stderr.on('error', () => {})
+process.on('uncaughtException', (error) => {
+  reportError(error)
+  process.exit(1)
 })
 process.exitCode = await run(process.argv.slice(2))

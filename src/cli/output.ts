@@ -1,42 +1,78 @@
+import { oneLine, printable, printableJson } from '../util/terminal-text.js'
+
 const useColor = () => process.stdout.isTTY === true && !process.env.NO_COLOR
 
-export const bold = (text: string): string => (useColor() ? `\x1b[1m${text}\x1b[22m` : text)
-export const dim = (text: string): string => (useColor() ? `\x1b[2m${text}\x1b[22m` : text)
-export const red = (text: string): string => (useColor() ? `\x1b[31m${text}\x1b[39m` : text)
-export const green = (text: string): string => (useColor() ? `\x1b[32m${text}\x1b[39m` : text)
-
-export function print(text: string): void {
-  process.stdout.write(`${text}\n`)
+/** What the styles become on the way out: Unicode noncharacters, which no text holds, for the codes of a terminal. */
+const STYLES: Readonly<Record<string, string>> = {
+  '\ufdd0': '\x1b[1m',
+  '\ufdd1': '\x1b[22m',
+  '\ufdd2': '\x1b[31m',
+  '\ufdd3': '\x1b[32m',
+  '\ufdd4': '\x1b[39m',
 }
 
-/** A line on the standard error output, so that output for programs stays as it is. */
-export function warn(text: string): void {
-  process.stderr.write(`Warning: ${text}\n`)
+export const bold = (text: string): string => `\ufdd0${text}\ufdd1`
+export const red = (text: string): string => `\ufdd2${text}\ufdd4`
+export const green = (text: string): string => `\ufdd3${text}\ufdd4`
+
+function styled(text: string): string {
+  return text.replace(/[\ufdd0-\ufdd4]/g, (mark) => (useColor() ? STYLES[mark]! : ''))
+}
+
+/** One line on stdout. Control characters, line feeds included, are escaped: names and messages may come from anywhere. */
+export function print(line: string): void {
+  process.stdout.write(`${styled(oneLine(line))}\n`)
+}
+
+/** Lines on stdout whose parts were made with oneLine. */
+export function printLines(text: string): void {
+  process.stdout.write(`${styled(printable(text))}\n`)
+}
+
+/** Data as it is, for another program to read; escaped where stdout is a terminal. */
+export function printData(line: string): void {
+  process.stdout.write(`${process.stdout.isTTY ? oneLine(line) : line}\n`)
 }
 
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value, null, 2))
+  process.stdout.write(`${printableJson(JSON.stringify(value, null, 2))}\n`)
 }
 
-/** Columns padded to their widest cell, two spaces between, no space at the end of a line. */
+/** One JSON value on one line. */
+export function printJsonLine(value: unknown): void {
+  process.stdout.write(`${printableJson(JSON.stringify(value))}\n`)
+}
+
+/** Columns padded to their widest cell, two spaces between, no space at the end of a line; control characters escaped. */
 export function formatTable(headers: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = headers.map((header, i) => Math.max(header.length, ...rows.map((row) => row[i]!.length)))
+  const [head = [], ...body] = [headers, ...rows].map((cells) => cells.map(oneLine))
+  const widths = head.map((header, i) => body.reduce((width, row) => Math.max(width, row[i]!.length), header.length))
   const line = (cells: readonly string[]) =>
     cells
       .map((cell, i) => cell.padEnd(widths[i]!))
       .join('  ')
       .trimEnd()
-  return [bold(line(headers)), ...rows.map(line)].join('\n')
+  return [bold(line(head)), ...body.map(line)].join('\n')
 }
 
 export function printTable(headers: readonly string[], rows: readonly (readonly string[])[]): void {
-  print(formatTable(headers, rows))
+  printLines(formatTable(headers, rows))
 }
 
 /** `key: value` lines, the values under one another. */
 export function printBlock(fields: Readonly<Record<string, string | number>>): void {
   const width = Math.max(...Object.keys(fields).map((key) => key.length)) + 1
   for (const [key, value] of Object.entries(fields)) print(`${`${key}:`.padEnd(width)} ${value}`)
+}
+
+/** A line on stderr, control characters escaped. */
+export function printError(line: string): void {
+  process.stderr.write(`${oneLine(line)}\n`)
+}
+
+/** A warning on stderr, so that output for programs stays as it is. */
+export function warn(text: string): void {
+  printError(`Warning: ${text}`)
 }
 
 /** RFC 3339 in UTC to the second, as Go prints it. */

@@ -1,5 +1,4 @@
 import { Command, CommanderError } from 'commander'
-import { isLitestreamError, LitestreamError } from '../errors.js'
 import { configCommand } from './commands/config.js'
 import { controlCommands } from './commands/control.js'
 import { databasesCommand } from './commands/databases.js'
@@ -15,6 +14,7 @@ import { versionCommand } from './commands/version.js'
 import { walCommand } from './commands/wal.js'
 import { ExitStatus } from './exit-status.js'
 import { normalizeFlags } from './go-flags.js'
+import { rememberArguments, reportError, reportUsage } from './report.js'
 
 export function createProgram(): Command {
   const program = new Command('litestream-ts')
@@ -39,7 +39,7 @@ export function createProgram(): Command {
   program.addCommand(walCommand(), { hidden: true })
   eachCommand(program, (command) => {
     command.helpCommand(false).exitOverride().configureHelp({ sortOptions: true, showGlobalOptions: false })
-    command.configureOutput({ outputError: () => {} }) // printed once, by report()
+    command.configureOutput({ outputError: () => {} }) // printed once, by reportUsage()
   })
   return program
 }
@@ -49,19 +49,10 @@ function eachCommand(command: Command, act: (command: Command) => void): void {
   for (const child of command.commands) eachCommand(child, act)
 }
 
-/** Prints an error as `Error: …` and, where a next step is known, `Try: …`. */
-export function report(error: unknown): void {
-  const message = error instanceof Error ? error.message : String(error)
-  process.stderr.write(`Error: ${message.replace(/^error: /, '')}\n`)
-  if (isLitestreamError(error) && error.hint) process.stderr.write(`Try: ${error.hint}\n`)
-  else if (error instanceof Error && !(error instanceof CommanderError) && !(error instanceof LitestreamError)) {
-    process.stderr.write(`${error.stack ?? ''}\n`) // nothing we know: the place is what a report of it needs
-  }
-}
-
 /** Runs one command line and returns its exit status: 0 done, 1 any error, or what the command or its child asks for. */
 export async function run(argv: readonly string[]): Promise<number> {
   const program = createProgram()
+  rememberArguments(argv)
   if (argv.length === 0) {
     process.stderr.write(program.helpInformation())
     return 1
@@ -75,11 +66,10 @@ export async function run(argv: readonly string[]): Promise<number> {
       if (error.exitCode === 0) return 0
       const name = argv.find((arg) => program.commands.some((command) => command.name() === arg))
       if (error.code === 'commander.help') return 1
-      report(error)
-      process.stderr.write(`Try: litestream-ts ${name ? `${name} ` : ''}-h\n`)
+      reportUsage(error, `litestream-ts ${name ? `${name} ` : ''}-h`)
       return 1
     }
-    report(error)
+    reportError(error)
     return 1
   }
 }

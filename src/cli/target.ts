@@ -5,12 +5,15 @@ import type { Config, DatabaseConfig } from '../config/types.js'
 import { LitestreamError } from '../errors.js'
 import { type OpenReplicaClientOptions, openReplicaClient } from '../storage/open.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
-import { isUrl } from '../storage/url.js'
+import { isUrl, secretUrl } from '../storage/url.js'
+import type { Secret } from '../util/secret.js'
 import { type ConfigFlags, configOf } from './command.js'
 
 /** What a command's argument `DB_PATH or URL` stands for. */
 export interface Target {
-  readonly url: string
+  /** The argument, without the secrets of a URL. */
+  readonly name: string
+  readonly url: Secret
   readonly options: OpenReplicaClientOptions
   /** Set when the argument was a database of the configuration. */
   readonly database?: DatabaseConfig
@@ -36,10 +39,11 @@ export async function resolveTarget(argument: string, flags: ConfigFlags): Promi
         hint: `Give the path of a configured database, or leave -config away.`,
       })
     }
-    return { url: argument, options: {} }
+    const url = secretUrl(argument)
+    return { name: String(url), url, options: {} }
   }
   const database = findDatabase(await configOf(flags), argument)
-  return { url: database.replica.url, options: clientOptions(database.replica), database }
+  return { name: argument, url: database.replica.url, options: clientOptions(database.replica), database }
 }
 
 /** Opens what the argument stands for, hands it to `use` and closes it afterwards. */
@@ -49,7 +53,7 @@ export async function withReplica<T>(
   use: (client: ReplicaClient, target: Target) => Promise<T>,
 ): Promise<T> {
   const target = await resolveTarget(argument, flags)
-  const client = await openReplicaClient(target.url, target.options)
+  const client = await openReplicaClient(target.url.reveal(), target.options)
   try {
     return await use(client, target)
   } finally {

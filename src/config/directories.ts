@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { LitestreamError } from '../errors.js'
 import { hasSqliteMagic } from '../primary/source/open-registry.js'
+import { secretUrl } from '../storage/url.js'
 import { globToRegExp } from '../util/glob.js'
 import type { Config, DatabaseConfig, DirectoryConfig } from './types.js'
 
@@ -24,7 +25,7 @@ export function databaseInDirectory(directory: DirectoryConfig, file: string): D
     ...settings,
     path: file,
     ...(meta ? { metaPath: meta } : {}),
-    replica: { ...replica, url: appendToUrl(replica.url, relative) },
+    replica: { ...replica, url: secretUrl(appendToUrl(replica.url.reveal(), relative)) },
   }
 }
 

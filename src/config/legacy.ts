@@ -1,4 +1,3 @@
-import { redactUrl } from '../storage/url.js'
 import { formatDuration } from '../util/duration.js'
 import type { ParsedConfig } from './parse.js'
 import type { ReplicaFile } from './replica-settings.js'
@@ -72,7 +71,7 @@ function newForm(database: DatabaseFile): string {
   const lines = [`  - path: ${database.path ?? '…'}`, '    replica:']
   for (const key of ['url', 'type', 'bucket', 'path', 'region', 'endpoint', 'host', 'user'] as const) {
     const value = replica?.[key]
-    if (value !== undefined) lines.push(`      ${key}: ${redactUrl(value)}`)
+    if (value !== undefined) lines.push(`      ${key}: ${value}`)
   }
   return lines.join('\n')
 }

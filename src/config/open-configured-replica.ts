@@ -59,5 +59,5 @@ export function clientOptions(replica: ReplicaConfig): OpenReplicaClientOptions 
 }
 
 export function openConfiguredReplica(replica: ReplicaConfig, signal?: AbortSignal): Promise<ReplicaClient> {
-  return openReplicaClient(replica.url, { ...clientOptions(replica), ...(signal ? { signal } : {}) })
+  return openReplicaClient(replica.url.reveal(), { ...clientOptions(replica), ...(signal ? { signal } : {}) })
 }

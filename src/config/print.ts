@@ -1,19 +1,17 @@
 import { stringify } from 'yaml'
-import { redactUrl } from '../storage/url.js'
 import { formatDuration } from '../util/duration.js'
+import { Secret } from '../util/secret.js'
 import { describedSchema } from './json-schema.js'
 import type { Config, DatabaseSettings, ReplicaConfig } from './types.js'
-
-const MASK = '***'
 
 function replica(config: ReplicaConfig) {
   const properties = describedSchema().properties!
   const settings = Object.entries(config.settings).map(([key, value]) => {
-    if (properties[key]?.secret) return [key, MASK]
+    if (value instanceof Secret) return [key, String(value)]
     return [key, properties[key]?.kind === 'duration' ? formatDuration(value as number) : value]
   })
   return {
-    url: redactUrl(config.url),
+    url: String(config.url),
     ...Object.fromEntries(settings),
     'sync-interval': formatDuration(config.syncInterval),
     'max-sync-ltx-files': config.maxSyncLtxFiles,
@@ -39,7 +37,7 @@ export function effectiveConfig(config: Config): object {
   const { snapshot, socket, heartbeat } = config
   return {
     ...(config.addr ? { addr: config.addr } : {}),
-    ...(config.exec ? { exec: config.exec } : {}),
+    ...(config.exec ? { exec: String(config.exec) } : {}),
     socket: { enabled: socket.enabled, path: socket.path, permissions: `0${socket.permissions.toString(8)}` },
     levels: config.levels.map(({ interval }) => ({ interval: formatDuration(interval) })),
     snapshot: { interval: formatDuration(snapshot.interval), retention: formatDuration(snapshot.retention) },
@@ -48,7 +46,9 @@ export function effectiveConfig(config: Config): object {
     'l0-retention-check-interval': formatDuration(config.l0RetentionCheckInterval),
     'verify-compaction': config.verifyCompaction,
     retention: { enabled: config.retentionEnabled },
-    ...(heartbeat ? { 'heartbeat-url': heartbeat.url, 'heartbeat-interval': formatDuration(heartbeat.interval) } : {}),
+    ...(heartbeat
+      ? { 'heartbeat-url': String(heartbeat.url), 'heartbeat-interval': formatDuration(heartbeat.interval) }
+      : {}),
     'shutdown-sync-timeout': formatDuration(config.shutdownSyncTimeout),
     'shutdown-sync-interval': formatDuration(config.shutdownSyncInterval),
     logging: { ...config.logging },

@@ -1,8 +1,9 @@
 import { z } from 'zod'
+import { secretEndpoint } from '../storage/secret-endpoint.js'
+import { secretUrl } from '../storage/url.js'
 import { DEFAULTS } from './defaults.js'
-import { boolean, duration, integer, size, text } from './scalars.js'
+import { boolean, concealedText, duration, integer, secretText, size, text } from './scalars.js'
 
-const secret = { secret: true }
 const unused = { unused: true }
 
 /** Keys of a replica which may also stand at the top of the file, as defaults for every replica. */
@@ -26,11 +27,12 @@ export const inheritedReplicaKeys = {
     'S3 and OSS: access key. Otherwise `LITESTREAM_ACCESS_KEY_ID` or the AWS chain is used.',
     undefined,
   ),
-  'secret-access-key': text('S3 and OSS: secret key.', undefined, secret),
+  'secret-access-key': secretText('S3 and OSS: secret key.'),
   region: text('S3 and OSS: region; asked of AWS when absent, `us-east-1` with an endpoint of your own.'),
   bucket: text('S3, GCS, ABS, OSS and NATS: bucket, when there is no `url`.'),
-  endpoint: text(
+  endpoint: concealedText(
     'S3, ABS and OSS: address of the service; http is assumed for local and private hosts, otherwise https.',
+    secretEndpoint,
   ),
   'force-path-style': boolean('S3: put the bucket in the path; on when an endpoint is given.'),
   'sign-payload': boolean('S3: sign request bodies.', true),
@@ -40,31 +42,31 @@ export const inheritedReplicaKeys = {
   'part-size': size('S3 and OSS: size of one part of a multipart upload, at least 5MiB.', '5MiB'),
   concurrency: integer('S3 and OSS: parts uploaded at the same time.', 5),
   'sse-customer-algorithm': text('S3: algorithm of encryption with your own key, `AES256`.'),
-  'sse-customer-key': text('S3: your own key, 32 bytes in base64.', undefined, secret),
+  'sse-customer-key': secretText('S3: your own key, 32 bytes in base64.'),
   'sse-customer-key-path': text('S3: file with that key.'),
   'sse-kms-key-id': text('S3: id of the KMS key to encrypt with.'),
 
   'account-name': text('ABS: storage account.'),
-  'account-key': text('ABS: key of the account.', undefined, secret),
-  'sas-token': text('ABS: shared access signature.', undefined, secret),
+  'account-key': secretText('ABS: key of the account.'),
+  'sas-token': secretText('ABS: shared access signature.'),
 
   host: text('SFTP: `host:port`, when there is no `url`.'),
   user: text('SFTP: user.'),
-  password: text('SFTP and NATS: password.', undefined, secret),
+  password: secretText('SFTP and NATS: password.'),
   'key-path': text('SFTP: private key file.'),
   'concurrent-writes': boolean('SFTP: write several blocks at once.', true),
   'host-key': text("SFTP: the server's public host key."),
 
-  'webdav-url': text('WebDAV: URL of the collection, when there is no `url`.'),
+  'webdav-url': concealedText('WebDAV: URL of the collection, when there is no `url`.', secretEndpoint),
   'webdav-username': text('WebDAV: user.'),
-  'webdav-password': text('WebDAV: password.', undefined, secret),
+  'webdav-password': secretText('WebDAV: password.'),
 
-  jwt: text('NATS: user JWT.', undefined, secret),
-  seed: text('NATS: seed that signs for the JWT or NKey.', undefined, secret),
+  jwt: secretText('NATS: user JWT.'),
+  seed: secretText('NATS: seed that signs for the JWT or NKey.'),
   creds: text('NATS: credentials file.'),
-  nkey: text('NATS: public NKey; goes with `seed`.', undefined, secret),
+  nkey: secretText('NATS: public NKey; goes with `seed`.'),
   username: text('NATS: user.'),
-  token: text('NATS: token.', undefined, secret),
+  token: secretText('NATS: token.'),
   tls: boolean('NATS: use TLS.', false),
   'root-cas': z
     .union([z.string().transform((file) => [file]), z.array(z.string())])
@@ -100,7 +102,10 @@ export const replicaSchema = z
       '`file`, `s3`, `nats`, `gs`, `abs`, `oss`, `sftp` or `webdav`; taken from `url` when there is one.',
       'file',
     ),
-    url: text('Where the replica lives: `s3://bucket/path`, `file:///path`, `nats://host/bucket`, …'),
+    url: concealedText(
+      'Where the replica lives: `s3://bucket/path`, `file:///path`, `nats://host/bucket`, …',
+      secretUrl,
+    ),
     path: text('Path in the bucket or file system, when there is no `url`.'),
     name: text('Has no effect since 0.5.', undefined, unused),
     ...inheritedReplicaKeys,

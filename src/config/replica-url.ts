@@ -1,5 +1,6 @@
 import path from 'node:path'
-import { isUrl } from '../storage/url.js'
+import { isUrl, secretUrl } from '../storage/url.js'
+import { reveal, type Secret } from '../util/secret.js'
 import { expandPath } from './expand-path.js'
 import type { ReplicaFile } from './replica-settings.js'
 
@@ -23,7 +24,8 @@ export type Fail = (key: keyof ReplicaFile | undefined, message: string, hint?: 
 
 /** Litestream's kind of replica: the URL's scheme, else `type`, else a file. */
 export function replicaType(replica: ReplicaFile): string {
-  if (replica.url !== undefined) return /^([a-z][a-z0-9+.-]*):/i.exec(replica.url)?.[1]?.toLowerCase() ?? 'file'
+  if (replica.url !== undefined)
+    return /^([a-z][a-z0-9+.-]*):/i.exec(replica.url.reveal())?.[1]?.toLowerCase() ?? 'file'
   return replica.type ?? 'file'
 }
 
@@ -33,7 +35,7 @@ function required(
   type: string,
   fail: Fail,
 ): string {
-  const value = replica[key]
+  const value = reveal(replica[key])
   if (!value)
     throw fail(undefined, `${key} required for ${type} replica`, `Write \`url: ${type}://…\` or set \`${key}\`.`)
   return value
@@ -46,7 +48,11 @@ function keyPath(written: string | undefined): string {
 }
 
 /** The one URL that says where a replica is, from either form of the file: `url`, or `type` with its keys. */
-export function replicaUrl(replica: ReplicaFile, fail: Fail): string {
+export function replicaUrl(replica: ReplicaFile, fail: Fail): Secret {
+  return secretUrl(urlText(replica, fail))
+}
+
+function urlText(replica: ReplicaFile, fail: Fail): string {
   const type = replicaType(replica)
   if (!(type in PARTS_OF_URL)) {
     throw fail(
@@ -59,12 +65,13 @@ export function replicaUrl(replica: ReplicaFile, fail: Fail): string {
     throw fail(
       'path',
       "replica path cannot be a url, please use the 'url' field instead",
-      `Write \`url: ${replica.path}\`.`,
+      `Write \`url: ${secretUrl(replica.path)}\`.`,
     )
   }
   if (replica.url !== undefined) {
     // A bucket beside a NATS URL without a path is how Litestream's own example is written.
-    const bare = type === 'nats' && /^nats:\/\/[^/]*\/?$/i.test(replica.url)
+    const url = replica.url.reveal()
+    const bare = type === 'nats' && /^nats:\/\/[^/]*\/?$/i.test(url)
     for (const key of PARTS_OF_URL[type]!) {
       if (replica[key] === undefined || (bare && key === 'bucket')) continue
       throw fail(
@@ -73,8 +80,8 @@ export function replicaUrl(replica: ReplicaFile, fail: Fail): string {
         `The URL says where the replica is: delete \`${key}\`, or use it instead of \`url\`.`,
       )
     }
-    if (bare && replica.bucket) return `${replica.url.replace(/\/$/, '')}/${encodeURIComponent(replica.bucket)}`
-    return type === 'file' ? fileUrl(replica.url, fail) : replica.url
+    if (bare && replica.bucket) return `${url.replace(/\/$/, '')}/${encodeURIComponent(replica.bucket)}`
+    return type === 'file' ? fileUrl(url, fail) : url
   }
   switch (type) {
     case 'file':

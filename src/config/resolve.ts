@@ -43,10 +43,11 @@ export function resolveConfig(config: ParsedConfig): Config {
 
   const { databases, directories } = resolveDatabases(config, fail)
   const heartbeatUrl = values['heartbeat-url']
-  if (heartbeatUrl && !/^https?:\/\/[^/]/i.test(heartbeatUrl)) {
+  if (heartbeatUrl && !isHttpUrl(heartbeatUrl.reveal())) {
     throw fail(
       ['heartbeat-url'],
-      `heartbeat URL must be a valid HTTP or HTTPS URL (got ${JSON.stringify(heartbeatUrl)})`,
+      `heartbeat URL must be a valid HTTP or HTTPS URL (got "${heartbeatUrl}")`,
+      'Write it as https://HOST/PATH.',
     )
   }
   const heartbeatInterval = values['heartbeat-interval'] ?? DEFAULTS.heartbeatInterval
@@ -100,6 +101,10 @@ export function resolveConfig(config: ParsedConfig): Config {
     directories,
     warnings,
   }
+}
+
+function isHttpUrl(text: string): boolean {
+  return /^https?:\/\/[^/]/i.test(text) && URL.canParse(text)
 }
 
 /** Litestream keeps one snapshot schedule for the process, but lets a database entry set it; entries must then agree. */

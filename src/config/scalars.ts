@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { parseByteSize } from '../util/byte-size.js'
 import { formatDuration, tryParseDuration } from '../util/duration.js'
+import { Secret } from '../util/secret.js'
 
 /**
  * The kinds of value a configuration file holds. YAML is read with every scalar as its own text, so that `password: 0123` stays
@@ -21,7 +22,6 @@ export interface KeyMeta {
 }
 
 interface KeyOptions {
-  readonly secret?: boolean
   readonly unused?: boolean
 }
 
@@ -46,6 +46,21 @@ function describe<S extends z.ZodType>(schema: S, description: string, meta: Key
 export function text(description: string, defaultText?: string, options: KeyOptions = {}) {
   const schema = z.string({ error: 'expected text' }).meta({ kind: 'text' })
   return describe(schema, description, { kind: 'text', defaultText, ...options })
+}
+
+/** Text that is never printed, a Secret as soon as it is read; empty text is no value, as in Go. */
+export function secretText(description: string) {
+  const schema = z
+    .string({ error: 'expected text' })
+    .transform((value) => (value === '' ? undefined : new Secret(value)))
+    .meta({ kind: 'text' })
+  return describe(schema, description, { kind: 'text', secret: true })
+}
+
+/** Text of which a part is secret: `conceal` says how it is shown. */
+export function concealedText(description: string, conceal: (text: string) => Secret) {
+  const schema = z.string({ error: 'expected text' }).transform(conceal).meta({ kind: 'text' })
+  return describe(schema, description, { kind: 'text' })
 }
 
 export function choice<const T extends readonly [string, ...string[]]>(

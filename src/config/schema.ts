@@ -1,7 +1,8 @@
 import { z } from 'zod'
+import { concealCommand, concealHeartbeat } from './concealed.js'
 import { DEFAULTS, MAX_LEVELS } from './defaults.js'
 import { inheritedAge, inheritedReplicaKeys, legacyReplicaKeys, replicaSchema } from './replica-settings.js'
-import { boolean, choice, duration, integer, permissions, size, text } from './scalars.js'
+import { boolean, choice, concealedText, duration, integer, permissions, size, text } from './scalars.js'
 
 const snapshot = z
   .strictObject({
@@ -76,7 +77,7 @@ export const configSchema = z.strictObject({
     'off',
   ),
   'mcp-addr': text('Read and ignored: there is no MCP server here.', 'off', { unused: true }),
-  exec: text('A command to run; replication ends when it does.'),
+  exec: concealedText('A command to run; replication ends when it does.', concealCommand),
   socket: z
     .strictObject({
       enabled: boolean('Listen for `start`, `stop`, `sync` and the like.', false),
@@ -112,7 +113,7 @@ export const configSchema = z.strictObject({
     )
     .optional()
     .meta({ description: 'Deletion of old files.' }),
-  'heartbeat-url': text('An http(s) URL to GET while every database is replicated.'),
+  'heartbeat-url': concealedText('An http(s) URL to GET while every database is replicated.', concealHeartbeat),
   'heartbeat-interval': duration('How often; at least 1m.', DEFAULTS.heartbeatInterval),
   'shutdown-sync-timeout': duration(
     'How long the last upload is retried when stopping; 0 tries once.',

@@ -1,4 +1,6 @@
 import { LitestreamError } from '../errors.js'
+import { secretUrl } from '../storage/url.js'
+import { Secret } from '../util/secret.js'
 import type { ReplicaSettings } from './replica-settings.js'
 import type { ReplicaConfig } from './types.js'
 
@@ -28,31 +30,31 @@ const PARAMETERS: Readonly<Record<string, Partial<Record<keyof ReplicaSettings, 
 function userinfo(type: string, settings: ReplicaSettings): string | undefined {
   const [user, password] =
     type === 's3' ? [settings['access-key-id'], settings['secret-access-key']] : [settings.username, settings.password]
-  if (user && password) return `${encodeURIComponent(user)}:${encodeURIComponent(password)}`
-  return type === 'nats' && settings.token ? encodeURIComponent(settings.token) : undefined
+  if (user && password) return `${encodeURIComponent(user)}:${encodeURIComponent(password.reveal())}`
+  return type === 'nats' && settings.token ? encodeURIComponent(settings.token.reveal()) : undefined
 }
 
 /**
- * One URL that says everything a reader of the replica must know, credentials included: for where only a URL can be passed. Not to
- * be printed. Throws INVALID_ARGUMENT for settings that no URL can say.
+ * One URL that says everything a reader of the replica must know, credentials included: for where only a URL can be passed. Throws
+ * INVALID_ARGUMENT for settings that no URL can say.
  */
-export function selfContainedUrl({ type, url, settings }: ReplicaConfig): string {
+export function selfContainedUrl({ type, url, settings }: ReplicaConfig): Secret {
   if (type === 'nats' && (settings.jwt || settings.nkey || settings.seed)) {
     throw new LitestreamError(
       'INVALID_ARGUMENT',
       'a JWT or NKey of the configuration cannot be used to read through the VFS',
       {
-        hint: 'Put them in a credentials file and name that with `creds`.',
+        hint: 'Put the JWT or NKey into a credentials file and set `creds` to its path.',
       },
     )
   }
-  const [base = '', query] = url.split('?', 2)
+  const [base = '', query] = url.reveal().split('?', 2)
   const parameters = new URLSearchParams(query)
   for (const [key, name] of Object.entries(PARAMETERS[type] ?? {})) {
     const value = settings[key as keyof ReplicaSettings]
-    if (value !== undefined) parameters.set(name, String(value))
+    if (value !== undefined) parameters.set(name, value instanceof Secret ? value.reveal() : String(value))
   }
   const info = userinfo(type, settings)
   const withUser = info === undefined ? base : base.replace(/^([a-z0-9+.-]+:\/\/)(?:[^/@]*@)?/i, `$1${info}@`)
-  return parameters.size > 0 ? `${withUser}?${parameters}` : withUser
+  return secretUrl(parameters.size > 0 ? `${withUser}?${parameters}` : withUser)
 }

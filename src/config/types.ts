@@ -1,11 +1,11 @@
 import type { LogLevel, LogType } from '../util/log-level.js'
+import type { Secret } from '../util/secret.js'
 import type { ReplicaSettings } from './replica-settings.js'
 
 /** One replica of one database with everything that holds for it. Durations are milliseconds, sizes bytes, throughout. */
 export interface ReplicaConfig {
   readonly type: string
-  /** Without credentials. */
-  readonly url: string
+  readonly url: Secret
   /** What the URL does not say: credentials and the ways of the provider. */
   readonly settings: ReplicaSettings
   readonly syncInterval: number
@@ -58,7 +58,7 @@ export interface Config {
   /** The file it was read from; undefined for a configuration made of command line arguments. */
   readonly file?: string
   readonly addr?: string
-  readonly exec?: string
+  readonly exec?: Secret
   readonly socket: { readonly enabled: boolean; readonly path: string; readonly permissions: number }
   /** Index 0 is level 1. */
   readonly levels: readonly { readonly level: number; readonly interval: number }[]
@@ -69,7 +69,7 @@ export interface Config {
   readonly l0RetentionCheckInterval: number
   readonly verifyCompaction: boolean
   readonly retentionEnabled: boolean
-  readonly heartbeat?: { readonly url: string; readonly interval: number }
+  readonly heartbeat?: { readonly url: Secret; readonly interval: number }
   readonly shutdownSyncTimeout: number
   readonly shutdownSyncInterval: number
   readonly logging: LoggingConfig

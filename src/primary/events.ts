@@ -49,7 +49,8 @@ export interface PrimaryEvents {
   notice: { readonly db: string; readonly object: string; readonly reason: string; readonly action: string }
   error: {
     readonly db: string
-    readonly operation: 'sync' | 'checkpoint' | 'upload' | 'compaction' | 'lease'
+    /** `worker`: the thread of replicate() ended; another one is started. */
+    readonly operation: 'sync' | 'checkpoint' | 'upload' | 'compaction' | 'lease' | 'worker'
     readonly error: LitestreamError
     /** How many times in a row; 1 for the first. */
     readonly failures: number

@@ -1,4 +1,5 @@
 import { type CompactionSettings, DEFAULT_COMPACTION_SETTINGS } from '../compaction/scheduler.js'
+import { LitestreamError } from '../errors.js'
 import { DEFAULT_LEASE_TTL } from '../levels/lease.js'
 import { DEFAULT_PRIMARY_OPTIONS, type PrimaryOptions } from './sync/sync-options.js'
 
@@ -33,3 +34,39 @@ export const DEFAULT_REPLICATOR_OPTIONS: Omit<ReplicatorOptions, 'metaPath'> = O
   leaseTtl: DEFAULT_LEASE_TTL,
   compaction: DEFAULT_COMPACTION_SETTINGS,
 })
+
+/** SQLite counts pages and milliseconds with 31 bits. */
+const MOST_OF_SQLITE = 2 ** 31 - 1
+
+interface Range {
+  readonly least: number
+  readonly most?: number
+  readonly whole?: boolean
+}
+
+/** The options that are numbers. */
+const RANGES: Readonly<Partial<Record<keyof ReplicatorOptions, Range>>> = {
+  monitorInterval: { least: 1 },
+  syncInterval: { least: 0 },
+  maxSyncLtxFiles: { least: 0, whole: true },
+  shutdownSyncTimeout: { least: 0 },
+  shutdownSyncInterval: { least: 1 },
+  leaseTtl: { least: 1000 },
+  busyTimeout: { least: 0, most: MOST_OF_SQLITE, whole: true },
+  minCheckpointPages: { least: 1, most: MOST_OF_SQLITE, whole: true },
+  checkpointInterval: { least: 0 },
+  truncatePages: { least: 0, most: MOST_OF_SQLITE, whole: true },
+  maxSyncWalBytes: { least: 0, whole: true },
+}
+
+/** Throws INVALID_ARGUMENT, which names the option, for a number outside its range. */
+export function checkReplicatorOptions(options: Partial<ReplicatorOptions>): void {
+  for (const [name, { least, most = Number.MAX_SAFE_INTEGER, whole = false }] of Object.entries(RANGES)) {
+    const value: unknown = options[name as keyof ReplicatorOptions]
+    if (value === undefined) continue
+    if (typeof value === 'number' && value >= least && value <= most && (!whole || Number.isInteger(value))) continue
+    throw new LitestreamError('INVALID_ARGUMENT', `invalid option ${name}: ${String(value)}`, {
+      hint: `Give a ${whole ? 'whole ' : ''}number from ${least} to ${most}.`,
+    })
+  }
+}

@@ -8,13 +8,13 @@ import type { ReplicatorStatus, SyncOptions, SyncResult } from './replicator-sta
 export interface PrimaryWorkerData {
   readonly path: string
   readonly url: string
-  readonly storage: OpenReplicaClientOptions | undefined
+  readonly storage: Omit<OpenReplicaClientOptions, 'signal' | 'timeout'> | undefined
   readonly options: Partial<ReplicatorOptions>
 }
 
 /** What can be asked of it. */
 export interface PrimaryCalls {
-  sync(options: SyncOptions): Promise<SyncResult>
+  sync(options: Pick<SyncOptions, 'wait'>): Promise<SyncResult>
   checkpoint(mode: CheckpointMode): Promise<PrimaryEvents['checkpoint']>
   status(): Promise<ReplicatorStatus>
   close(): Promise<void>
@@ -22,7 +22,8 @@ export interface PrimaryCalls {
 
 export interface CallMessage {
   readonly id: number
-  readonly call: keyof PrimaryCalls
+  /** `abort` ends the requests of a `close` under way and has no answer of its own. */
+  readonly call: keyof PrimaryCalls | 'abort'
   readonly argument: unknown
 }
 

@@ -1,17 +1,20 @@
+import { clientUnderSignal } from '../storage/client-under-signal.js'
 import { type OpenReplicaClientOptions, openReplicaClient } from '../storage/open.js'
+import { type WaitOptions, withDeadline } from '../util/wait.js'
 import type { PrimaryObserver } from './events.js'
-import type { ReplicatorOptions } from './options.js'
+import { checkReplicatorOptions, type ReplicatorOptions } from './options.js'
 import { Replicator } from './replicator.js'
 import type { SyncResult } from './replicator-status.js'
 
-export interface ReplicateOnceOptions extends Partial<ReplicatorOptions> {
-  readonly storage?: OpenReplicaClientOptions
+export interface ReplicateOnceOptions extends Partial<ReplicatorOptions>, WaitOptions {
+  readonly storage?: Omit<OpenReplicaClientOptions, 'signal' | 'timeout'>
   readonly observe?: PrimaryObserver
 }
 
 /**
- * Brings everything that is committed in the database at `path` to the replica at `url` and lets go of both. Works on the calling
- * thread. Throws NOT_FOUND when there is no database, and whatever kept the last commit from reaching the replica.
+ * Uploads everything that is committed in the database at `path` to the replica at `url` and releases both. Works on the calling
+ * thread. Throws NOT_FOUND if there is no database, INVALID_ARGUMENT, TIMEOUT, and the error that kept the last commit from reaching
+ * the replica. A signal or `timeout` (milliseconds) ends it, requests in flight included.
  *
  * @example
  * const { replicaTxid } = await replicateOnce('app.db', 'file:///backup/app')
@@ -21,11 +24,15 @@ export async function replicateOnce(
   url: string,
   options: ReplicateOnceOptions = {},
 ): Promise<SyncResult> {
-  const { storage, observe = () => {}, ...rest } = options
-  const replicator = new Replicator(path, await openReplicaClient(url, storage), rest, observe)
-  try {
-    return await replicator.sync({ wait: true })
-  } finally {
-    await replicator.abandon()
-  }
+  const { storage, observe = () => {}, signal, timeout, ...rest } = options
+  checkReplicatorOptions(rest)
+  return withDeadline(`replicating ${path} once`, { signal, timeout }, async (linked) => {
+    const client = await openReplicaClient(url, { ...storage, ...(linked ? { signal: linked } : {}) })
+    const replicator = new Replicator(path, linked ? clientUnderSignal(client, linked) : client, rest, observe)
+    try {
+      return await replicator.sync({ wait: true })
+    } finally {
+      await replicator.abandon()
+    }
+  })
 }

@@ -1,6 +1,8 @@
+import type { WaitOptions } from '../util/wait.js'
 import type { PrimaryStatus } from './sync/primary-database.js'
 
-export interface SyncOptions {
+/** A signal or `timeout` ends the wait, and not the upload, which continues in the background. */
+export interface SyncOptions extends WaitOptions {
   /** Resolve only once everything committed before the call is in the replica. */
   readonly wait?: boolean
 }

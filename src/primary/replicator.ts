@@ -2,10 +2,14 @@ import type { CompactionScheduler } from '../compaction/scheduler.js'
 import { isLitestreamError, LitestreamError } from '../errors.js'
 import { KnownLevels } from '../levels/known-levels.js'
 import { LeaseKeeper } from '../levels/lease-keeper.js'
+import { clientUnderSignal } from '../storage/client-under-signal.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
+import { linkAbort } from '../util/abort.js'
+import { formatDuration } from '../util/duration.js'
 import { monotonicMs } from '../util/monotonic.js'
 import { pause } from '../util/pause.js'
 import { startTimer, type Timer } from '../util/timers.js'
+import { withDeadline } from '../util/wait.js'
 import { Backoff } from './backoff.js'
 import { compactionOf } from './compaction-of.js'
 import type { CheckpointMode, PrimaryEvents, PrimaryObserver } from './events.js'
@@ -18,6 +22,9 @@ import { Uploader } from './upload/uploader.js'
 
 /** How long the first sync waits for a store that does not answer, milliseconds. */
 const ALIGN_MS = 10_000
+
+/** How much longer than `shutdownSyncTimeout` a closing takes at most, for a request in flight; milliseconds. */
+export const CLOSE_GRACE_MS = 5_000
 
 /** Keeps one database replicated: looks at the WAL at intervals, stages and uploads, retries, and stops when it is fenced. */
 export class Replicator {
@@ -37,11 +44,13 @@ export class Replicator {
   #ended: LitestreamError | undefined
   #closed = false
   #running = false
+  /** Aborted when a closing has had its time: ends every request to the store. */
+  readonly #life = new AbortController()
 
   constructor(path: string, client: ReplicaClient, options: Partial<ReplicatorOptions>, observe: PrimaryObserver) {
     this.path = path
     // Nobody else may write to the replica: what it holds is listed once.
-    this.client = new KnownLevels(client)
+    this.client = new KnownLevels(clientUnderSignal(client, this.#life.signal))
     this.#options = { ...DEFAULT_REPLICATOR_OPTIONS, ...options }
     this.#observe = observe
     this.#uploads = new UploadLoop({
@@ -107,13 +116,18 @@ export class Replicator {
     }
   }
 
-  /** Syncs now. Throws what stands in the way; the work in the background goes on. */
-  async sync({ wait = false }: SyncOptions = {}): Promise<SyncResult> {
-    this.#throwIfStopped()
-    const primary = await this.#syncOrEnd()
-    if (wait) await this.#uploads.run()
-    else this.#uploads.schedule()
-    return { txid: primary.txid, replicaTxid: this.#uploader?.txid }
+  /**
+   * Syncs now. Throws the error that prevents it; background work continues. A signal or `timeout` ends the wait, and not the upload.
+   */
+  sync({ wait = false, ...waiting }: SyncOptions = {}): Promise<SyncResult> {
+    const work = async () => {
+      this.#throwIfStopped()
+      const primary = await this.#syncOrEnd()
+      if (wait) await this.#uploads.run()
+      else this.#uploads.schedule()
+      return { txid: primary.txid, replicaTxid: this.#uploader?.txid }
+    }
+    return withDeadline(`syncing ${this.path}`, waiting, work, { abandon: true })
   }
 
   async checkpoint(mode: CheckpointMode = 'PASSIVE'): Promise<PrimaryEvents['checkpoint']> {
@@ -122,17 +136,38 @@ export class Replicator {
   }
 
   /**
-   * Syncs a last time, brings everything to the replica and lets go of the database. Throws, after it has let go, when that could
-   * not be done. An aborted `signal` ends the attempts.
+   * Syncs a last time, uploads everything and releases the database. Throws, after the release, if that failed. It takes at most
+   * `shutdownSyncTimeout` and CLOSE_GRACE_MS; an aborted `signal` ends it at once, requests in flight included.
    */
   async close(signal?: AbortSignal): Promise<void> {
     if (this.#closed) return
     this.#stopTimers()
+    const limit = startTimer(this.#options.shutdownSyncTimeout + CLOSE_GRACE_MS, () =>
+      this.#life.abort(new DOMException('the replication was closed before the store answered', 'TimeoutError')),
+    )
+    const unlink = linkAbort(signal, this.#life)
     try {
-      if (!this.#ended) await this.#finalSync(signal)
+      if (!this.#ended) await this.#finalSync()
+    } catch (error) {
+      throw isLitestreamError(error, 'ABORTED') && !signal?.aborted ? this.#unfinished(error) : error
     } finally {
       await this.abandon()
+      limit.stop()
+      unlink()
     }
+  }
+
+  #unfinished(cause: unknown): LitestreamError {
+    const { shutdownSyncTimeout } = this.#options
+    return new LitestreamError(
+      'TIMEOUT',
+      `${this.path}: the last sync did not reach ${this.client.url} within ${formatDuration(shutdownSyncTimeout)}`,
+      {
+        file: this.path,
+        cause,
+        hint: 'Check that the store answers. What is missing is uploaded after the next start.',
+      },
+    )
   }
 
   /** Lets go of the database and the replica as they are. */
@@ -159,7 +194,7 @@ export class Replicator {
     this.#uploads.stop()
   }
 
-  async #finalSync(signal?: AbortSignal): Promise<void> {
+  async #finalSync(): Promise<void> {
     const deadline = monotonicMs() + this.#options.shutdownSyncTimeout
     for (;;) {
       try {
@@ -172,10 +207,10 @@ export class Replicator {
           await this.#uploads.run()
           return
         }
-        if (this.#ended || signal?.aborted || monotonicMs() >= deadline) throw error
+        if (this.#ended || this.#life.signal.aborted || monotonicMs() >= deadline) throw error
         this.#uploads.errors.failed(asReplicationError(error, this.path))
       }
-      await pause(this.#options.shutdownSyncInterval, signal)
+      await pause(this.#options.shutdownSyncInterval, this.#life.signal)
     }
   }
 
@@ -220,7 +255,9 @@ export class Replicator {
       // and the snapshot made again if the replica turns out to be farther.
       const enough = new AbortController()
       const aligned = this.#uploads.exclusive(() => uploader.align()).catch(ignoredHere)
+      const unlink = linkAbort(this.#life.signal, enough)
       await Promise.race([aligned, pause(ALIGN_MS, enough.signal)])
+      unlink()
       enough.abort()
     }
     return primary

@@ -21,14 +21,19 @@ const observe: PrimaryObserver = (name, event) => {
 }
 
 async function start(): Promise<void> {
+  const closing = new AbortController()
   const replicator = new Replicator(path, await openReplicaClient(url, storage), options, observe)
   const calls: PrimaryCalls = {
     sync: (sync) => replicator.sync(sync),
     checkpoint: (mode) => replicator.checkpoint(mode),
     status: async () => replicator.status(),
-    close: () => replicator.close(),
+    close: () => replicator.close(closing.signal),
   }
   port.on('message', async ({ id, call, argument }: CallMessage) => {
+    if (call === 'abort') {
+      closing.abort()
+      return
+    }
     try {
       const value = await (calls[call] as (argument: unknown) => Promise<unknown>)(argument)
       send({ kind: 'result', id, value })

@@ -1,8 +1,11 @@
+import { rememberSecret } from '../util/redact.js'
+import { withDeadline } from '../util/wait.js'
 import type { FileSettings } from './file/file-client.js'
 import type { NatsSettings } from './nats/settings.js'
 import type { ReplicaClient } from './replica-client.js'
 import type { S3Settings } from './s3/settings.js'
-import { parseReplicaUrl } from './url.js'
+import { secretsOfUrl } from './shown-url.js'
+import { parseReplicaUrl, type ReplicaLocation } from './url.js'
 
 /** What a URL does not say or the caller knows better; each setting given here wins over the URL's. */
 export interface OpenReplicaClientOptions {
@@ -11,6 +14,8 @@ export interface OpenReplicaClientOptions {
   readonly nats?: NatsSettings & { readonly bucket?: string }
   /** Ends the opening, and no more: each request takes a signal of its own. */
   readonly signal?: AbortSignal
+  /** Milliseconds after which the opening ends with TIMEOUT; default: what the store's own settings say. */
+  readonly timeout?: number
 }
 
 /**
@@ -20,6 +25,16 @@ export interface OpenReplicaClientOptions {
  */
 export async function openReplicaClient(url: string, options: OpenReplicaClientOptions = {}): Promise<ReplicaClient> {
   const location = parseReplicaUrl(url)
+  rememberSettings(options)
+  const { signal, timeout } = options
+  signal?.throwIfAborted()
+  if (timeout === undefined) return open(location, options)
+  return withDeadline('opening a replica', { signal, timeout }, (linked) =>
+    open(location, { ...options, signal: linked! }),
+  )
+}
+
+async function open(location: ReplicaLocation, options: OpenReplicaClientOptions): Promise<ReplicaClient> {
   switch (location.type) {
     case 'file': {
       const { FileReplicaClient } = await import('./file/file-client.js')
@@ -34,4 +49,14 @@ export async function openReplicaClient(url: string, options: OpenReplicaClientO
       return NatsReplicaClient.open(location, options.nats, options.signal)
     }
   }
+}
+
+/** A program gives its secrets as plain text: from now on they are masked as those of a URL are. */
+function rememberSettings({ s3, nats }: OpenReplicaClientOptions): void {
+  const { endpoint, secretAccessKey, sessionToken, sseCustomerKey } = s3 ?? {}
+  const { password, token, jwt, seed } = nats ?? {}
+  for (const secret of [secretAccessKey, sessionToken, sseCustomerKey, password, token, jwt, seed]) {
+    if (typeof secret === 'string') rememberSecret(secret)
+  }
+  if (typeof endpoint === 'string') for (const secret of secretsOfUrl(endpoint)) rememberSecret(secret)
 }

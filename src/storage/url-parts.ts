@@ -1,8 +1,14 @@
-import { LitestreamError } from '../errors.js'
+import { LitestreamError, toLitestreamError } from '../errors.js'
+import { nearest } from '../util/nearest.js'
+import { MASK } from '../util/redact.js'
+import { Secret } from '../util/secret.js'
+import { canonicalParameter } from './shown-url.js'
 
 export interface UrlParts {
   /** The URL without secrets, to quote in messages. */
   readonly display: string
+  /** A part of the URL for a message, in quotation marks; masked where it may be part of a password. */
+  readonly quote: (part: string) => string
   /** Lower case. */
   readonly scheme: string
   /** With port, without user; undefined when the URL has no "//". */
@@ -14,38 +20,53 @@ export interface UrlParts {
   readonly params: UrlParams
 }
 
-/** `user:password` of a URL, decoded. */
-export function splitUserinfo(userinfo: string): { user: string; password: string | undefined } {
+/** `user:password` of a URL, decoded. Throws INVALID_URL without quoting either. */
+export function splitUserinfo(
+  userinfo: string,
+  display: string,
+): { readonly user: string; readonly password: Secret | undefined } {
   const colon = userinfo.indexOf(':')
-  if (colon < 0) return { user: decodeURIComponent(userinfo), password: undefined }
-  return {
-    user: decodeURIComponent(userinfo.slice(0, colon)),
-    password: decodeURIComponent(userinfo.slice(colon + 1)),
+  try {
+    if (colon < 0) return { user: decodeURIComponent(userinfo), password: undefined }
+    return {
+      user: decodeURIComponent(userinfo.slice(0, colon)),
+      password: new Secret(decodeURIComponent(userinfo.slice(colon + 1))),
+    }
+  } catch {
+    throw new LitestreamError('INVALID_URL', `${display}: the user or the password has a "%" that begins no escape`, {
+      hint: 'Write a "%" of the user or the password as %25.',
+    })
   }
 }
 
-/** `forcePathStyle`, `force-path-style` and `force_path_style` are one name. */
-const canonical = (name: string) => name.replace(/[-_]/g, '').toLowerCase()
-
-/** The query of a replica URL. Each parameter is taken once by name; what nobody took is an error, not silently ignored. */
+/**
+ * The query of a replica URL. Each parameter is taken once by name; one that is not taken is an error, not silently ignored. Messages
+ * quote the values of parameters that are not secret only.
+ */
 export class UrlParams {
-  readonly #display: string
+  readonly #url: Pick<UrlParts, 'display' | 'quote'>
   readonly #rest = new Map<string, { name: string; value: string }>()
   readonly #known: string[] = []
 
-  constructor(query: string, display: string) {
-    this.#display = display
+  constructor(query: string, url: Pick<UrlParts, 'display' | 'quote'>) {
+    this.#url = url
     for (const [name, value] of new URLSearchParams(query)) {
-      if (this.#rest.has(canonical(name))) throw this.#error(`the parameter "${name}" is given twice`)
-      this.#rest.set(canonical(name), { name, value })
+      if (this.#rest.has(canonicalParameter(name))) throw this.#error(`the parameter ${url.quote(name)} is given twice`)
+      this.#rest.set(canonicalParameter(name), { name, value })
     }
+  }
+
+  secret(name: string): Secret | undefined {
+    const value = this.string(name)
+    return value === undefined ? undefined : new Secret(value)
   }
 
   string(name: string): string | undefined {
     this.#known.push(name)
-    const entry = this.#rest.get(canonical(name))
-    this.#rest.delete(canonical(name))
+    const entry = this.#rest.get(canonicalParameter(name))
+    this.#rest.delete(canonicalParameter(name))
     if (entry?.value === '') throw this.#error(`the parameter "${entry.name}" is empty`)
+    if (entry?.value.includes('\0')) throw this.#error(`the parameter "${entry.name}" holds a NUL character (%00)`)
     return entry?.value
   }
 
@@ -54,14 +75,13 @@ export class UrlParams {
     if (value === undefined) return undefined
     if (/^(true|1|t)$/i.test(value)) return true
     if (/^(false|0|f)$/i.test(value)) return false
-    throw this.#error(`"${value}" is not a value of "${name}": it is true or false`)
+    throw this.#wrongValue(name, value, 'it is true or false')
   }
 
   positiveInteger(name: string): number | undefined {
     const value = this.string(name)
     if (value === undefined) return undefined
-    if (!/^[1-9][0-9]{0,8}$/.test(value))
-      throw this.#error(`"${value}" is not a value of "${name}": it is a whole number from 1`)
+    if (!/^[1-9][0-9]{0,8}$/.test(value)) throw this.#wrongValue(name, value, 'it is a whole number from 1')
     return Number(value)
   }
 
@@ -72,7 +92,8 @@ export class UrlParams {
     try {
       return parse(value)
     } catch (cause) {
-      throw this.#error(`"${value}" is not a value of "${name}": ${(cause as Error).message}`, cause)
+      const { message, hint } = toLitestreamError(cause)
+      throw this.#wrongValue(name, value, message, hint)
     }
   }
 
@@ -80,11 +101,21 @@ export class UrlParams {
   rejectRest(): void {
     const [first] = this.#rest.values()
     if (first === undefined) return
+    const meant = nearest(first.name, this.#known)
     const known = this.#known.length === 0 ? 'This scheme takes none.' : `It takes ${this.#known.join(', ')}.`
-    throw this.#error(`"${first.name}" is not a parameter of this kind of replica`, undefined, known)
+    // Without a value it may be the rest of a secret that held an "&" or a "?".
+    const name = first.value === '' ? `"${MASK}"` : this.#url.quote(first.name)
+    throw this.#error(
+      `${name} is not a parameter of this kind of replica`,
+      meant === undefined ? known : `Did you mean ${meant}? ${known}`,
+    )
   }
 
-  #error(message: string, cause?: unknown, hint?: string): LitestreamError {
-    return new LitestreamError('INVALID_URL', `${this.#display}: ${message}`, { cause, hint })
+  #wrongValue(name: string, value: string, why: string, hint?: string): LitestreamError {
+    return this.#error(`${this.#url.quote(value)} is not a value of "${name}": ${why}`, hint)
+  }
+
+  #error(message: string, hint = 'Correct the part of the URL after the "?".'): LitestreamError {
+    return new LitestreamError('INVALID_URL', `${this.#url.display}: ${message}`, { hint })
   }
 }

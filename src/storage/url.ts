@@ -1,7 +1,10 @@
 import path from 'node:path'
-import { LitestreamError } from '../errors.js'
+import { LitestreamError, toLitestreamError } from '../errors.js'
+import { MASK, rememberSecret } from '../util/redact.js'
+import { Secret } from '../util/secret.js'
 import { type NatsLocation, parseNatsUrl } from './nats/location.js'
 import { parseS3Url, type S3Location } from './s3/location.js'
+import { isDoubtfulUrl, redactUrl, secretsOfUrl, shownUrl } from './shown-url.js'
 import { UrlParams, type UrlParts } from './url-parts.js'
 
 export interface FileLocation {
@@ -18,73 +21,79 @@ export const SCHEMES = ['file', 's3', 'nats'] as const
 
 const EXAMPLES = 'file:///var/backups/app.db, s3://bucket/app.db or nats://host:4222/bucket/app.db'
 
+/** Part of the next step where a "/", "?", "#" or "@" may belong to a password. */
+const ENCODE_PASSWORD =
+  'Percent-encode a user and a password: "/" as %2F, "?" as %3F, "#" as %23, "@" as %40, ":" as %3A, "%" as %25.'
+
 function splitUrl(url: string): UrlParts {
+  const display = redactUrl(url)
+  const doubtful = isDoubtfulUrl(url)
+  const quote = (part: string) => JSON.stringify(doubtful ? MASK : part)
   const match = /^([a-zA-Z][a-zA-Z0-9+.-]*):(?:\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?(#.*)?$/s.exec(url)
   if (match === null) {
-    throw new LitestreamError('INVALID_URL', `"${redactUrl(url)}" is not a URL: it has no scheme`, {
+    throw new LitestreamError('INVALID_URL', `${JSON.stringify(display)} is not a URL: it has no scheme`, {
       hint: `Write the replica as a URL, such as ${EXAMPLES}.`,
     })
   }
   const [, scheme = '', authority, rawPath = '', query = '', fragment] = match
-  const display = redactUrl(url)
   if (fragment !== undefined) {
-    throw new LitestreamError(
-      'INVALID_URL',
-      `${display}: "${fragment}" is a fragment, which a replica URL cannot have`,
-      {
-        hint: 'Write a "#" that belongs to the path as %23.',
-      },
-    )
+    throw new LitestreamError('INVALID_URL', `${display}: a "#" begins a fragment, which a replica URL cannot have`, {
+      hint: 'Write a "#" that belongs to the path, the user or the password as %23.',
+    })
   }
   const at = authority?.lastIndexOf('@') ?? -1
   return {
     display,
+    quote,
     scheme: scheme.toLowerCase(),
     host: authority === undefined ? undefined : authority.slice(at + 1),
     userinfo: at < 0 ? undefined : authority?.slice(0, at),
-    path: decodePercent(rawPath, display),
-    params: new UrlParams(query, display),
+    path: decodePath(rawPath, display, quote),
+    params: new UrlParams(query, { display, quote }),
   }
 }
 
-function decodePercent(text: string, display: string): string {
+function decodePath(text: string, display: string, quote: UrlParts['quote']): string {
+  let path: string
   try {
-    return decodeURIComponent(text)
-  } catch (cause) {
+    path = decodeURIComponent(text)
+  } catch {
     const wrong = /%(?![0-9a-fA-F]{2}).{0,2}/.exec(text)?.[0] ?? text
-    throw new LitestreamError('INVALID_URL', `${display}: "${wrong}" is not a valid percent escape`, {
-      cause,
+    throw new LitestreamError('INVALID_URL', `${display}: ${quote(wrong)} is not a valid percent escape`, {
       hint: 'Write a "%" that belongs to the path as %25.',
     })
   }
+  if (path.includes('\0')) {
+    throw new LitestreamError('INVALID_URL', `${display}: a path cannot hold a NUL character (%00)`, {
+      hint: 'Remove the %00.',
+    })
+  }
+  return path
 }
 
 function parseFileUrl(parts: UrlParts): FileLocation {
   if (parts.host !== undefined && parts.host !== '' && parts.host !== 'localhost') {
     throw new LitestreamError(
       'INVALID_URL',
-      `${parts.display}: "${parts.host}" is read as a host, and a file has none`,
+      `${parts.display}: ${parts.quote(parts.host)} is read as a host, and a file has none`,
       {
-        hint: `An absolute path needs three slashes: file:///${parts.host}${parts.path}`,
+        hint: 'Write an absolute path with three slashes, such as file:///var/backups/app.db.',
       },
     )
   }
   if (parts.userinfo !== undefined) {
     throw new LitestreamError('INVALID_URL', `${parts.display}: a file URL takes no user or password`, {
-      hint: `An absolute path needs three slashes: file://${parts.path}`,
+      hint: 'Write an absolute path with three slashes, such as file:///var/backups/app.db.',
     })
   }
   if (!parts.path.startsWith('/') || path.posix.normalize(parts.path) === '/') {
     throw new LitestreamError(
       'INVALID_URL',
-      `${parts.display}: "${parts.path}" is not the absolute path of a directory`,
+      `${parts.display}: ${parts.quote(parts.path)} is not the absolute path of a directory`,
       {
         hint: 'Write the path in full, such as file:///var/backups/app.db.',
       },
     )
-  }
-  if (parts.path.includes('\0')) {
-    throw new LitestreamError('INVALID_URL', `${parts.display}: a path cannot hold a NUL byte (%00)`)
   }
   parts.params.rejectRest()
   return { type: 'file', path: path.posix.resolve(parts.path) }
@@ -92,10 +101,26 @@ function parseFileUrl(parts: UrlParts): FileLocation {
 
 /**
  * Reads a replica URL: `file:///path`, `s3://bucket/path?endpoint=…`, `nats://host:port/bucket/prefix`. Throws INVALID_URL with a
- * message that quotes the part that is wrong. Percent escapes in the path are decoded, on every scheme.
+ * message that quotes the part that is wrong, unless that part may belong to a password. Percent escapes in the path are decoded, on
+ * every scheme. Secrets in the URL are masked in every error and log line of this thread from now on.
  */
 export function parseReplicaUrl(url: string): ReplicaLocation {
-  const parts = splitUrl(url)
+  if (typeof url !== 'string' || url === '') {
+    throw new LitestreamError('INVALID_URL', `a replica URL is text, not ${url === '' ? 'empty' : typeof url}`, {
+      hint: `Write the replica as a URL, such as ${EXAMPLES}.`,
+    })
+  }
+  for (const secret of secretsOfUrl(url)) rememberSecret(secret)
+  try {
+    return parseLocation(splitUrl(url))
+  } catch (error) {
+    for (const secret of secretsOfUrl(url, true)) rememberSecret(secret)
+    const { code, message, hint } = toLitestreamError(error)
+    throw new LitestreamError(code, message, { hint: isDoubtfulUrl(url) ? `${hint} ${ENCODE_PASSWORD}` : hint })
+  }
+}
+
+function parseLocation(parts: UrlParts): ReplicaLocation {
   switch (parts.scheme) {
     case 'file':
       return parseFileUrl(parts)
@@ -110,15 +135,18 @@ export function parseReplicaUrl(url: string): ReplicaLocation {
   }
 }
 
+/** A replica URL as a configuration holds it: what is printed of it has no secret, also if it is not valid. */
+export function secretUrl(url: string): Secret {
+  try {
+    parseReplicaUrl(url)
+    return new Secret(url, shownUrl(url), secretsOfUrl(url))
+  } catch {
+    // Whoever opens the URL reports the error.
+    return new Secret(url, redactUrl(url), secretsOfUrl(url, true))
+  }
+}
+
 /** Whether `text` begins like a URL rather than a path: what the commands use to tell a replica from a database. */
 export function isUrl(text: string): boolean {
   return /^[a-zA-Z][a-zA-Z0-9+.-]*:\/\//.test(text) || /^file:\//.test(text)
-}
-
-/** The parameters whose values never belong into a message. */
-const SECRET_PARAMETER = /([?&][^=&]*(?:secret|password|token|key|seed|jwt|creds)[^=&]*=)[^&#]*/gi
-
-/** `url` as it may be shown: user, password and secret parameters replaced by `***`. Takes any text, also one that is no URL. */
-export function redactUrl(url: string): string {
-  return url.replace(/^([a-zA-Z][a-zA-Z0-9+.-]*:\/\/)[^/?#]*@/, '$1***@').replace(SECRET_PARAMETER, '$1***')
 }

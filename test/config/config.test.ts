@@ -11,6 +11,7 @@ import { configFromArguments, configFromText } from '../../src/config/load.js'
 import { configurationMarkdown } from '../../src/config/markdown.js'
 import { clientOptions } from '../../src/config/open-configured-replica.js'
 import { effectiveConfig, effectiveYaml } from '../../src/config/print.js'
+import { reveal } from '../../src/util/secret.js'
 
 const read = (text: string) => configFromText(text, 'litestream.yml')
 const root = path.resolve(import.meta.dirname, '../../..')
@@ -52,7 +53,7 @@ dbs:
 `)
   delete process.env.TEST_CONFIG_SECRET
   assert.equal(config.addr, ':9090')
-  assert.equal(config.exec, 'myapp -port 8080')
+  assert.equal(config.exec!.reveal(), 'myapp -port 8080')
   assert.deepEqual(config.socket, { enabled: true, path: '/var/run/litestream.sock', permissions: 0o660 })
   assert.deepEqual(config.levels, [
     { level: 1, interval: 10_000 },
@@ -60,23 +61,18 @@ dbs:
   ])
   assert.deepEqual(config.snapshot, { interval: 3_600_000, retention: 259_200_000 })
   assert.deepEqual([config.l0Retention, config.l0RetentionCheckInterval], [0, 15_000])
-  assert.deepEqual(config.heartbeat, { url: 'https://example.com/ping', interval: 300_000 })
+  assert.deepEqual([config.heartbeat!.url.reveal(), config.heartbeat!.interval], ['https://example.com/ping', 300_000])
   assert.deepEqual(config.logging, { level: 'warn', type: 'json' })
   const [one, two] = config.databases
   assert.equal(one!.path, '/var/lib/db1')
   assert.deepEqual([one!.monitorInterval, one!.truncatePageN, one!.maxSyncWalBytes], [500, 121_359, 1_000_000])
-  assert.equal(one!.replica.url, 's3://mybkt.litestream.io/db1')
+  assert.equal(one!.replica.url.reveal(), 's3://mybkt.litestream.io/db1')
   assert.equal(one!.replica.syncInterval, 60_000)
-  assert.deepEqual(clientOptions(one!.replica), {
-    s3: {
-      region: 'us-east-1',
-      accessKeyId: 'AKIAxxxxxxxxxxxxxxxx',
-      secretAccessKey: 'hush: "#1"',
-      forcePathStyle: true,
-    },
-  })
+  const { secretAccessKey, ...s3 } = clientOptions(one!.replica).s3!
+  assert.deepEqual(s3, { region: 'us-east-1', accessKeyId: 'AKIAxxxxxxxxxxxxxxxx', forcePathStyle: true })
+  assert.equal(reveal(secretAccessKey), 'hush: "#1"')
   assert.equal(two!.path, path.join(os.homedir(), 'db2'))
-  assert.equal(two!.replica.url, 's3://mybkt.litestream.io/db2')
+  assert.equal(two!.replica.url.reveal(), 's3://mybkt.litestream.io/db2')
   assert.equal(two!.replica.syncInterval, 10_000)
   assert.equal(config.warnings.length, 1)
   assert.match(
@@ -122,7 +118,7 @@ test('the whole file is defaults when it is empty', () => {
 })
 
 test('every form of a replica becomes one URL', () => {
-  const urlOf = (replica: string) => read(`dbs: [{ path: /a, replica: ${replica} }]`).databases[0]!.replica.url
+  const urlOf = (replica: string) => read(`dbs: [{ path: /a, replica: ${replica} }]`).databases[0]!.replica.url.reveal()
   assert.equal(urlOf('{ path: /var/r }'), 'file:///var/r')
   assert.equal(urlOf('{ type: file, path: "/var/my r" }'), 'file:///var/my%20r')
   assert.equal(urlOf('{ url: "file:///var/r" }'), 'file:///var/r')
@@ -137,7 +133,7 @@ test('every form of a replica becomes one URL', () => {
     'bucket: b\ndbs: [{ path: /a, replica: { type: s3, path: p } }, { path: /c, replica: { url: s3://x/y } }]',
   )
   assert.deepEqual(
-    inherited.databases.map(({ replica }) => replica.url),
+    inherited.databases.map(({ replica }) => replica.url.reveal()),
     ['s3://b/p', 's3://x/y'],
   )
 })
@@ -159,7 +155,7 @@ test('what is printed has every default and no secret', () => {
 test('values are text until their key says otherwise', () => {
   const { settings } = read('dbs: [{ path: /a, replica: { url: s3://b/p, password: 0123, user: yes } }]').databases[0]!
     .replica
-  assert.deepEqual([settings.password, settings.user], ['0123', 'yes'])
+  assert.deepEqual([settings.password!.reveal(), settings.user], ['0123', 'yes'])
 })
 
 test('an unset environment variable is worth a warning', () => {
@@ -169,7 +165,7 @@ test('an unset environment variable is worth a warning', () => {
 test('arguments make a configuration of their own', () => {
   const config = configFromArguments('/a: "b".db', 'file:///r?x=$HOME')
   assert.equal(config.databases[0]!.path, '/a: "b".db')
-  assert.equal(config.databases[0]!.replica.url, 'file:///r?x=$HOME')
+  assert.equal(config.databases[0]!.replica.url.reveal(), 'file:///r?x=$HOME')
 })
 
 test('a directory stands for the databases in it', (t) => {
@@ -185,7 +181,7 @@ test('a directory stands for the databases in it', (t) => {
       read(`dbs: [{ dir: ${JSON.stringify(dir)}, pattern: "*.db", replica: { url: "s3://b/p?region=x" }${more} }]`),
     )
   assert.deepEqual(
-    databases('').map((db) => [path.relative(dir, db.path), db.replica.url]),
+    databases('').map((db) => [path.relative(dir, db.path), db.replica.url.reveal()]),
     [
       ['a #1.db', 's3://b/p/a%20%231.db?region=x'],
       ['b.db', 's3://b/p/b.db?region=x'],

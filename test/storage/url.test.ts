@@ -2,10 +2,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isLitestreamError } from '../../src/errors.js'
 import type { NatsLocation } from '../../src/storage/nats/location.js'
-import { parseReplicaUrl, redactUrl } from '../../src/storage/url.js'
+import { redactUrl } from '../../src/storage/shown-url.js'
+import { parseReplicaUrl } from '../../src/storage/url.js'
+import { Secret } from '../../src/util/secret.js'
 
 const given = (settings: object) =>
-  Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
+  Object.fromEntries(
+    Object.entries(settings)
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => [name, value instanceof Secret ? value.reveal() : value]),
+  )
 
 test('file URLs are absolute paths, percent escapes decoded', () => {
   const paths: Record<string, string> = {
@@ -100,7 +106,7 @@ test('what is wrong with a URL is quoted', () => {
     'file:relative': /"relative" is not the absolute path/,
     'file:///': /"\/" is not the absolute path/,
     'file:///a?b=1': /"b" is not a parameter/,
-    'file:///a#b': /"#b" is a fragment/,
+    'file:///a#b': /a "#" begins a fragment/,
     'file:///a%zz': /"%zz" is not a valid percent escape/,
     's3://127.0.0.1:9000/bucket': /"127.0.0.1:9000" cannot be/,
     's3:///path': /the bucket is missing/,

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { addConfigFlags, type ConfigFlags, configOf, createCommand } from '../command.js'
-import { printJson } from '../output.js'
+import { printJson, printLines } from '../output.js'
 
 export function configCommand(): Command {
   const config = createCommand('config', {
@@ -23,7 +23,7 @@ export function configCommand(): Command {
       const effective = await configOf(flags)
       const { effectiveConfig, effectiveYaml } = await import('../../config/print.js')
       if (flags.json) printJson(effectiveConfig(effective))
-      else process.stdout.write(effectiveYaml(effective))
+      else printLines(effectiveYaml(effective).trimEnd())
     })
   const schema = createCommand('schema', {
     summary: 'Print the JSON Schema of the configuration file.',

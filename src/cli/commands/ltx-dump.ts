@@ -3,7 +3,7 @@ import { LitestreamError } from '../../errors.js'
 import { decodeLtx } from '../../ltx/decoder.js'
 import { createCommand } from '../command.js'
 import { inspectFile, readFileBytes } from '../open-ltx-file.js'
-import { print, printJson, printTable } from '../output.js'
+import { printJson, printLines, printTable } from '../output.js'
 
 interface DumpFlags {
   readonly page?: string
@@ -52,7 +52,7 @@ async function dumpPage(file: string, text: string, json: boolean): Promise<void
     if (i < 0) continue
     const page = pages.subarray(i * header.pageSize, (i + 1) * header.pageSize)
     if (json) printJson({ pgno: wanted, size: page.length, hex: Buffer.from(page).toString('hex') })
-    else print(hexDump(page))
+    else printLines(hexDump(page))
     return
   }
 }

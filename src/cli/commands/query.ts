@@ -4,7 +4,7 @@ import { selfContainedUrl } from '../../config/self-contained-url.js'
 import { type ErrorCode, LitestreamError } from '../../errors.js'
 import { addConfigFlags, type ConfigFlags, createCommand } from '../command.js'
 import { timestampFlag } from '../flag-values.js'
-import { formatTable, print, printJson } from '../output.js'
+import { printData, printJson, printTable } from '../output.js'
 import { resolveTarget } from '../target.js'
 
 interface QueryFlags extends ConfigFlags {
@@ -18,7 +18,7 @@ export function queryCommand(): Command {
   const command = createCommand('query', {
     summary: 'Run one SQL statement on a replica.',
     description:
-      'Opens a replica through the VFS, fetches the pages the statement needs, and prints its rows. Nothing is written anywhere. -json prints a list of objects, BLOBs in hex; integers beyond 2^53 as text.',
+      'Opens a replica through the VFS, fetches the pages the statement needs, and prints its rows. Nothing is written anywhere. The table shows control characters of the data escaped (\\n, \\x1b). -json prints a list of objects: BLOBs in hex, integers beyond 2^53 and infinite numbers as text. -csv prints the data as it is, and escaped on a terminal.',
     examples: [
       ["query s3://bucket/app.db 'SELECT count(*) FROM users'", 'as a table'],
       ["query -csv s3://bucket/app.db 'SELECT * FROM users' > users.csv", 'as CSV'],
@@ -38,7 +38,7 @@ export function queryCommand(): Command {
       const target = await resolveTarget(argument, flags)
       const url = target.database ? selfContainedUrl(target.database.replica) : target.url
       const { openReplica } = await import('../../replica/handle/open-replica.js')
-      const replica = await openReplica(url, { openTimeout: 0 })
+      const replica = await openReplica(url.reveal(), { openTimeout: 0 })
       try {
         const { uri } = flags.timestamp === undefined ? replica : await replica.at(new Date(flags.timestamp))
         const db = new Database(uri, { readonly: true })
@@ -65,25 +65,39 @@ function printRows(db: Database.Database, sql: string, format: 'table' | 'json' 
   const columns = statement.columns().map(({ name }) => name)
   const rows = statement.safeIntegers().raw().iterate() as IterableIterator<unknown[]>
   if (format === 'csv') {
-    print(columns.map(csvField).join(','))
-    for (const row of rows) print(row.map((value) => csvField(asText(value))).join(','))
+    printData(columns.map(csvField).join(','))
+    for (const row of rows) printData(row.map((value) => csvField(asText(value))).join(','))
   } else if (format === 'json') {
-    printJson(Array.from(rows, (row) => Object.fromEntries(columns.map((name, i) => [name, asJson(row[i])]))))
+    const names = distinct(columns)
+    printJson(Array.from(rows, (row) => Object.fromEntries(names.map((name, i) => [name, asJson(row[i])]))))
   } else {
-    print(
-      formatTable(
-        columns,
-        Array.from(rows, (row) => row.map(asText)),
-      ),
+    printTable(
+      columns,
+      Array.from(rows, (row) => row.map(asText)),
     )
   }
+}
+
+/** The names of the columns, a second `name` as `name:2`: an object has each key once. */
+function distinct(columns: readonly string[]): string[] {
+  const seen = new Set(columns)
+  const used = new Set<string>()
+  return columns.map((column) => {
+    let name = column
+    for (let n = 2; used.has(name) || (name !== column && seen.has(name)); n++) name = `${column}:${n}`
+    used.add(name)
+    return name
+  })
 }
 
 /** What SQLite said, with the statement; where a page could not be read, which SQLite has one message for, the reason of that. */
 function explained(db: Database.Database, sql: string, error: unknown): unknown {
   if (!(error instanceof Database.SqliteError)) return error
   if (!error.code.startsWith('SQLITE_IOERR')) {
-    return new LitestreamError('INVALID_ARGUMENT', `${error.message}, in: ${sql}`, { cause: error })
+    return new LitestreamError('INVALID_ARGUMENT', `${error.message}, in: ${sql}`, {
+      cause: error,
+      hint: 'Correct the SQL statement; `SELECT sql FROM sqlite_schema` shows the tables.',
+    })
   }
   const reason = String(db.prepare('SELECT litestream_error()').pluck().get())
   const [, code, message] = /^([A-Z_]+): (.*)$/s.exec(reason) ?? [undefined, 'STORAGE_FAILED', reason]
@@ -100,6 +114,8 @@ function asText(value: unknown): string {
 
 function asJson(value: unknown): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
+  // JSON has no infinite numbers.
+  if (typeof value === 'number') return Number.isFinite(value) ? value : String(value)
   if (typeof value !== 'bigint') return value
   return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString()
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { concealCommand } from '../../config/concealed.js'
 import type { Config } from '../../config/types.js'
 import { LitestreamError } from '../../errors.js'
 import { isUrl } from '../../storage/url.js'
@@ -88,7 +89,7 @@ async function configFor(
     const { configFromArguments } = await import('../../config/load.js')
     config = configFromArguments(db, url)
   }
-  if (flags.exec) config = { ...config, exec: flags.exec }
+  if (flags.exec) config = { ...config, exec: concealCommand(flags.exec) }
   if (flags.lease) {
     config = { ...config, databases: config.databases.map((database) => ({ ...database, lease: true })) }
   }

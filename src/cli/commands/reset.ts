@@ -37,7 +37,10 @@ export function resetCommand(): Command {
       const database = expandPath(db)
       const meta = metaDirectory(database, metaPath)
       if (!existsSync(database) && !existsSync(meta)) {
-        throw new LitestreamError('NOT_FOUND', `database does not exist: ${database}`, { file: database })
+        throw new LitestreamError('NOT_FOUND', `database does not exist: ${database}`, {
+          file: database,
+          hint: 'Check the path.',
+        })
       }
       const doomed = OWN.map((name) => path.join(meta, name)).filter((file) => existsSync(file))
       const bytes = doomed.reduce((sum, file) => sum + sizeOf(file), 0)

@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { type Command, Option } from 'commander'
 import { expandPath } from '../../config/expand-path.js'
-import { LitestreamError } from '../../errors.js'
+import { LitestreamError, toLitestreamError } from '../../errors.js'
 import { formatFileName } from '../../ltx/file-name.js'
 import { formatTxid } from '../../ltx/txid.js'
 import { follow } from '../../restore/follow.js'
@@ -12,7 +12,7 @@ import { formatDuration } from '../../util/duration.js'
 import { formatBytes } from '../../util/format-bytes.js'
 import { addConfigFlags, type ConfigFlags, createCommand } from '../command.js'
 import { countFlag, durationFlag, timestampFlag, txidFlag } from '../flag-values.js'
-import { print, printBlock, printJson, printTable, warn } from '../output.js'
+import { print, printBlock, printError, printJson, printJsonLine, printTable, warn } from '../output.js'
 import { createProgress } from '../progress-bar.js'
 import { abortOnSignals } from '../signals.js'
 import { type Target, withReplica } from '../target.js'
@@ -93,7 +93,7 @@ export function restoreCommand(): Command {
           )
           progress.stop()
           for (const warning of result.warnings) warn(warning)
-          report(result, client.type, client.url, argument, flags.json === true)
+          report(result, client.type, client.url, target.name, flags.json === true)
         } finally {
           progress.stop()
         }
@@ -114,7 +114,7 @@ async function followReplica(argument: string, flags: RestoreFlags): Promise<voi
     const output = outputOf(target, flags.o)
     const progress = createProgress('restore', !flags.json)
     const say = (event: string, fields: object, text: string) =>
-      flags.json ? print(JSON.stringify({ event, db_path: output, ...fields })) : print(text)
+      flags.json ? printJsonLine({ event, db_path: output, ...fields }) : print(text)
     await abortOnSignals((signal) =>
       follow(client, {
         output,
@@ -135,8 +135,7 @@ async function followReplica(argument: string, flags: RestoreFlags): Promise<voi
           warn(warning)
         },
         onError: (error) => {
-          const { message } = error as Error
-          process.stderr.write(`Error: ${message} (trying again)\n`)
+          printError(`Error: ${toLitestreamError(error).message} (trying again)`)
         },
       }),
     )

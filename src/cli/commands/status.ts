@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import { findDatabases } from '../../config/directories.js'
 import { openConfiguredReplica } from '../../config/open-configured-replica.js'
 import type { DatabaseConfig } from '../../config/types.js'
+import { toLitestreamError } from '../../errors.js'
 import { listLevels } from '../../levels/plan.js'
 import { parseFileName } from '../../ltx/file-name.js'
 import { formatTxid } from '../../ltx/txid.js'
@@ -71,7 +72,11 @@ export function statusCommand(): Command {
             .join(' ') || '-',
         ]),
       )
-      for (const { database, error } of all) if (error) print(`\n${database}: ${error}`)
+      for (const { database, error } of all) {
+        if (!error) continue
+        print('')
+        print(`${database}: ${error}`)
+      }
     })
 }
 
@@ -119,6 +124,6 @@ async function statusOf(database: DatabaseConfig, local: boolean): Promise<Statu
       await client.close()
     }
   } catch (error) {
-    return { ...base, status: 'error', remote_txid: null, lag_seconds: null, error: (error as Error).message }
+    return { ...base, status: 'error', remote_txid: null, lag_seconds: null, error: toLitestreamError(error).message }
   }
 }

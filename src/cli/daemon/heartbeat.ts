@@ -1,3 +1,4 @@
+import type { Secret } from '../../util/secret.js'
 import { startInterval, type Timer, timeoutSignal } from '../../util/timers.js'
 import type { Daemon } from './daemon.js'
 
@@ -7,7 +8,7 @@ const REQUEST_TIMEOUT = 30_000
 /** Tells a monitoring service that all is well: a GET at intervals, left out while any database is not replicated. */
 export class Heartbeat {
   readonly #daemon: Daemon
-  readonly #url: string
+  readonly #url: Secret
   readonly #interval: number
   readonly #timer: Timer
   #lastAttempt = 0
@@ -15,7 +16,7 @@ export class Heartbeat {
 
   constructor(
     daemon: Daemon,
-    { url, interval }: { readonly url: string; readonly interval: number },
+    { url, interval }: { readonly url: Secret; readonly interval: number },
     checkInterval = CHECK_INTERVAL,
   ) {
     this.#daemon = daemon
@@ -44,7 +45,7 @@ export class Heartbeat {
   async #beat(): Promise<void> {
     const { logger } = this.#daemon
     try {
-      const response = await fetch(this.#url, { signal: timeoutSignal(REQUEST_TIMEOUT) })
+      const response = await fetch(this.#url.reveal(), { signal: timeoutSignal(REQUEST_TIMEOUT) })
       await response.arrayBuffer()
       if (response.ok) logger.debug('heartbeat sent')
       else logger.warn({ status: response.status }, 'heartbeat refused')

@@ -214,7 +214,7 @@ export class ManagedDatabase {
 
   #observe<Name extends keyof PrimaryEvents>(name: Name, event: PrimaryEvents[Name]): void {
     this.#options.metrics.observe(name, event)
-    logPrimaryEvent(this.#logger, name, event, this.config.replica.url)
+    logPrimaryEvent(this.#logger, name, event, String(this.config.replica.url))
     const any = event as PrimaryEvents[keyof PrimaryEvents] & { txid?: number }
     if (name === 'sync') this.#pending.set(any.txid!, Date.now())
     if (name === 'upload') for (const txid of this.#pending.keys()) if (txid <= any.txid!) this.#pending.delete(txid)
@@ -241,7 +241,7 @@ export class ManagedDatabase {
       path: this.path,
       state: this.state,
       replicaType: this.config.replica.type,
-      replica: this.#client?.url ?? this.config.replica.url,
+      replica: this.#client?.url ?? String(this.config.replica.url),
       txid: status?.txid ?? 0,
       replicaTxid: status?.replicaTxid,
       lastSyncAt: status?.lastSyncAt,

@@ -56,7 +56,7 @@ export async function runDaemon(config: Config, logger: Logger): Promise<number>
     const alive = startInterval(MAX_DELAY_MS, () => {})
     parts.push({ close: async () => alive.stop() })
 
-    if (config.exec) child = await Child.start(config.exec)
+    if (config.exec) child = await Child.start(config.exec.reveal())
     const ended: Promise<Ending>[] = child ? [child.ended.then((childStatus) => ({ childStatus }))] : []
     const ending = await Promise.race([firstSignal, ...ended])
     let childStatus = 0

@@ -2,10 +2,10 @@ import { EventEmitter } from 'node:events'
 import { LitestreamError } from '../../errors.js'
 import { formatTxid } from '../../ltx/txid.js'
 import { native } from '../../native/addon.js'
-import { redactUrl } from '../../storage/url.js'
-import { orAborted } from '../../util/abort.js'
+import { secretUrl } from '../../storage/url.js'
 import { monotonicMs } from '../../util/monotonic.js'
 import { MAX_DELAY_MS, startInterval } from '../../util/timers.js'
+import { type WaitOptions, withDeadline } from '../../util/wait.js'
 import {
   formatKey,
   type ReadAheadStats,
@@ -63,11 +63,6 @@ export interface ReplicaDetails {
   readonly files: number
 }
 
-/** For what waits for the store. */
-export interface WaitOptions {
-  readonly signal?: AbortSignal
-}
-
 /** A state of a replica that connections can be opened at. */
 export interface ReplicaMoment {
   readonly txid: number
@@ -119,14 +114,9 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     this.#id = id
     this.#key = key
     this.#hydrates = hydrates
-    this.url = redactUrl(url)
-    const name = encodeURIComponent(
-      url
-        .replace(/[?#].*$/, '')
-        .replace(/\/+$/, '')
-        .replace(/^.*\//, '') || 'replica',
-    )
-    this.uri = `file:${name}?vfs=litestream&replica_id=${id}`
+    this.url = String(secretUrl(url))
+    // The credentials are in the key, which stays in this process: drivers print the name of a database.
+    this.uri = `file:${encodeURIComponent(nameOf(this.url))}?vfs=litestream&replica_id=${id}`
     this.#stop = onSessionEvent(id, (event) => this.#onEvent(event))
   }
 
@@ -189,12 +179,14 @@ export class Replica extends EventEmitter<ReplicaEvents> {
    * const { uri } = await replica.at('5 minutes ago')
    * const before = new Database(uri, { readonly: true })
    */
-  async at(target: number | Date | string, { signal }: WaitOptions = {}): Promise<ReplicaMoment> {
+  async at(target: number | Date | string, waiting: WaitOptions = {}): Promise<ReplicaMoment> {
     this.#info()
     const text =
       typeof target === 'number' ? formatTxid(target) : target instanceof Date ? target.toISOString() : target
-    const resolved = callWorker(this.#id, this.#key, { method: 'resolve', target: text })
-    const found = (await orAborted(resolved, signal)) as { txid: number; timestamp: number }
+    const found = (await this.#wait(`finding the state at ${text}`, waiting, { method: 'resolve', target: text })) as {
+      txid: number
+      timestamp: number
+    }
     return {
       txid: found.txid,
       timestamp: new Date(found.timestamp),
@@ -208,15 +200,24 @@ export class Replica extends EventEmitter<ReplicaEvents> {
    *
    * Throws INVALID_ARGUMENT for SQL that is no query, the signal's reason when that ends it.
    */
-  async prefetch(sql: string, options: PrefetchOptions = {}): Promise<void> {
+  async prefetch(sql: string, options: PrefetchOptions & Pick<WaitOptions, 'timeout'> = {}): Promise<void> {
     this.#info()
-    await prefetch(this.uri, sql, options)
+    const { signal, timeout, ...rest } = options
+    await withDeadline(`prefetching from ${this.url}`, { signal, timeout }, (linked) =>
+      prefetch(this.uri, sql, { ...rest, ...(linked ? { signal: linked } : {}) }),
+    )
   }
 
   /** Looks at the store now; resolves with the TXID that is current then. A signal ends the wait, and the promise rejects with its reason. */
-  async sync({ signal }: WaitOptions = {}): Promise<number> {
+  async sync(waiting: WaitOptions = {}): Promise<number> {
     this.#info()
-    return (await orAborted(callWorker(this.#id, this.#key, { method: 'refresh' }), signal)) as number
+    return (await this.#wait('polling', waiting, { method: 'refresh' })) as number
+  }
+
+  /** The worker's answer, or a rejection as soon as the caller's signal or deadline ends the wait. */
+  #wait(what: string, waiting: WaitOptions, call: Parameters<typeof callWorker>[2]): Promise<unknown> {
+    const work = () => callWorker(this.#id, this.#key, call)
+    return withDeadline(`${what} of ${this.url}`, waiting, work, { abandon: true })
   }
 
   /**
@@ -307,6 +308,12 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 }
 
+/** The last part of the path of a URL that holds no secret. */
+function nameOf(shown: string): string {
+  const path = shown.replace(/[?#].*$/s, '').replace(/\/+$/, '')
+  return path.replace(/^.*[/@]/s, '') || 'replica'
+}
+
 /**
  * Opens a replica: its newest state can be read, through any driver, as soon as the promise resolves. Nothing is downloaded but the
  * indexes of its files.
@@ -318,11 +325,8 @@ export class Replica extends EventEmitter<ReplicaEvents> {
  * const replica = await openReplica('s3://bucket/app.db', { cacheSize: '64MiB' })
  * const db = new Database(replica.uri, { readonly: true })
  */
-export async function openReplica(
-  url: string,
-  options: ReplicaOptions & { signal?: AbortSignal } = {},
-): Promise<Replica> {
-  const { signal, ...rest } = options
+export async function openReplica(url: string, options: ReplicaOptions & WaitOptions = {}): Promise<Replica> {
+  const { signal, timeout, ...rest } = options
   signal?.throwIfAborted()
   const key = formatKey(withEnvironment(toParameters(url, rest), process.env))
   const { hydrate } = resolveOptions(key)
@@ -333,7 +337,8 @@ export async function openReplica(
   const replica = new Replica(id, key, url, hydrate !== undefined)
   try {
     // Not the closing ends the wait: where others have the replica, it is not closed.
-    const opened = await orAborted(callWorker(id, key, { method: 'open' }), signal)
+    const open = () => callWorker(id, key, { method: 'open' })
+    const opened = await withDeadline(`opening ${replica.url}`, { signal, timeout }, open, { abandon: true })
     if ((opened as { readonly hydrated: boolean }).hydrated) replica.noteHydrated()
     return replica
   } catch (error) {

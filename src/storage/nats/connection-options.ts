@@ -10,6 +10,7 @@ import {
 } from '@nats-io/transport-node'
 import { LitestreamError } from '../../errors.js'
 import { readRegular } from '../../fs/open-regular.js'
+import { reveal } from '../../util/secret.js'
 import type { NatsSettings } from './settings.js'
 
 /** Milliseconds. Litestream's defaults. */
@@ -44,18 +45,19 @@ async function authentication(settings: NatsSettings): Promise<Partial<Connectio
   const { jwt, seed, creds, nkey, username, password, token } = settings
   if (jwt !== undefined) {
     if (seed === undefined) throw invalid('a NATS `jwt` needs the `seed` that signs for it')
-    return { authenticator: jwtAuthenticator(jwt, checkedSeed(seed)) }
+    return { authenticator: jwtAuthenticator(reveal(jwt), checkedSeed(reveal(seed))) }
   }
   if (creds !== undefined) return { authenticator: credentials(await contents(creds, 'creds'), creds) }
   if (nkey !== undefined || seed !== undefined) {
     if (seed === undefined) throw invalid('a NATS `nkey` needs the `seed` that signs for it')
-    const bytes = checkedSeed(seed)
+    const bytes = checkedSeed(reveal(seed))
     const own = nkeys.fromSeed(bytes).getPublicKey()
-    if (nkey !== undefined && nkey !== own) throw invalid(`the NATS \`seed\` belongs to ${own}, not to the \`nkey\``)
+    if (nkey !== undefined && reveal(nkey) !== own)
+      throw invalid(`the NATS \`seed\` belongs to ${own}, not to the \`nkey\``)
     return { authenticator: nkeyAuthenticator(bytes) }
   }
-  if (username !== undefined) return { user: username, pass: password ?? '' }
-  if (token !== undefined) return { token }
+  if (username !== undefined) return { user: username, pass: reveal(password) ?? '' }
+  if (token !== undefined) return { token: reveal(token) }
   return {}
 }
 

@@ -1,4 +1,5 @@
 import { LitestreamError } from '../../errors.js'
+import { Secret } from '../../util/secret.js'
 import { splitUserinfo, type UrlParts } from '../url-parts.js'
 import type { NatsSettings } from './settings.js'
 
@@ -16,17 +17,21 @@ export interface NatsLocation {
 const DEFAULT_SERVER = '127.0.0.1:4222'
 
 /** What a bucket may be called: NATS makes a stream's name of it. */
-export function checkNatsBucket(bucket: string, where: string): void {
-  if (/^[a-zA-Z0-9_-]+$/.test(bucket)) return
-  throw new LitestreamError('INVALID_URL', `${where}: "${bucket}" cannot be the name of a NATS object store bucket`, {
-    hint: 'Use letters, digits, "-" and "_".',
-  })
+export function checkNatsBucket(bucket: string, where: string, quote: UrlParts['quote'] = JSON.stringify): void {
+  if (/^[a-zA-Z0-9_-]{1,240}$/.test(bucket)) return
+  throw new LitestreamError(
+    'INVALID_URL',
+    `${where}: ${quote(bucket)} cannot be the name of a NATS object store bucket`,
+    {
+      hint: 'Use letters, digits, "-" and "_", at most 240 of them.',
+    },
+  )
 }
 
 export function parseNatsUrl(parts: UrlParts): NatsLocation {
   const { display, params } = parts
   const settings: NatsSettings = {
-    ...userOf(parts.userinfo),
+    ...userOf(parts.userinfo, display),
     tls: params.boolean('tls'),
     creds: params.string('creds'),
     rootCas: params.parsed('rootCas', (value) => value.split(',')),
@@ -42,7 +47,7 @@ export function parseNatsUrl(parts: UrlParts): NatsLocation {
   const match = /^(\[[0-9a-fA-F:.]+\]|[^:]+)(?::([0-9]+))?$/.exec(host)
   const port = Number(match?.[2] ?? 4222)
   if (match === null || port < 1 || port > 65535) {
-    throw new LitestreamError('INVALID_URL', `${display}: "${host}" is not a host with a port`, {
+    throw new LitestreamError('INVALID_URL', `${display}: ${parts.quote(host)} is not a host with a port`, {
       hint: 'Write nats://HOST:4222/BUCKET/PREFIX.',
     })
   }
@@ -51,16 +56,17 @@ export function parseNatsUrl(parts: UrlParts): NatsLocation {
   if (first !== undefined && bucketParameter !== undefined && first !== bucketParameter) {
     throw new LitestreamError(
       'INVALID_URL',
-      `${display}: the bucket is "${first}" in the path and "${bucketParameter}" in the query`,
+      `${display}: the bucket is ${parts.quote(first)} in the path and ${parts.quote(bucketParameter)} in the query`,
+      { hint: 'Remove the parameter `bucket`.' },
     )
   }
   const bucket = first ?? bucketParameter
-  if (bucket !== undefined) checkNatsBucket(bucket, display)
+  if (bucket !== undefined) checkNatsBucket(bucket, display, parts.quote)
   return { type: 'nats', server: `${match[1]}:${port}`, bucket, prefix: prefix.join('/'), settings }
 }
 
-function userOf(userinfo: string | undefined): NatsSettings {
+function userOf(userinfo: string | undefined, display: string): NatsSettings {
   if (userinfo === undefined) return {}
-  const { user, password } = splitUserinfo(userinfo)
-  return password === undefined ? { token: user } : { username: user, password }
+  const { user, password } = splitUserinfo(userinfo, display)
+  return password === undefined ? { token: new Secret(user) } : { username: user, password }
 }

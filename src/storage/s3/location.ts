@@ -1,6 +1,7 @@
 import path from 'node:path'
 import { LitestreamError } from '../../errors.js'
 import { parseByteSize } from '../../util/byte-size.js'
+import { secretEndpoint } from '../secret-endpoint.js'
 import { splitUserinfo, type UrlParams, type UrlParts } from '../url-parts.js'
 import type { S3Settings } from './settings.js'
 
@@ -20,10 +21,10 @@ function keyPath(urlPath: string): string {
 }
 
 /** `arn:aws:s3:<region>:<account>:accesspoint/<name>[/<path>]`, where the name belongs to the bucket. */
-function splitArn(rest: string, display: string): { bucket: string; path: string } {
+function splitArn(rest: string, { display, quote }: UrlParts): { bucket: string; path: string } {
   const match = /^(arn:[^:/]+:s3[^:/]*:[^:/]*:[^:/]*:accesspoint[/:][^/]+)(\/.*)?$/.exec(rest)
   if (match === null) {
-    throw new LitestreamError('INVALID_URL', `${display}: "${rest}" is not the ARN of an S3 access point`, {
+    throw new LitestreamError('INVALID_URL', `${display}: ${quote(rest)} is not the ARN of an S3 access point`, {
       hint: 'Write s3://arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME/PATH.',
     })
   }
@@ -70,7 +71,7 @@ function splitHost(host: string): { bucket: string; settings: S3Settings } {
 
 function takeSettings(params: UrlParams): S3Settings {
   return {
-    endpoint: params.string('endpoint'),
+    endpoint: params.parsed('endpoint', secretEndpoint),
     region: params.string('region'),
     anonymous: params.boolean('anonymous'),
     forcePathStyle: params.boolean('forcePathStyle'),
@@ -81,7 +82,7 @@ function takeSettings(params: UrlParams): S3Settings {
     partSize: params.parsed('partSize', parseByteSize),
     storageClass: params.string('storageClass'),
     sseCustomerAlgorithm: params.string('sseCustomerAlgorithm'),
-    sseCustomerKey: params.string('sseCustomerKey'),
+    sseCustomerKey: params.secret('sseCustomerKey'),
     sseCustomerKeyPath: params.string('sseCustomerKeyPath'),
     sseKmsKeyId: params.string('sseKmsKeyId'),
   }
@@ -99,14 +100,14 @@ export function parseS3Url(parts: UrlParts): S3Location {
   params.rejectRest()
 
   const rest = `${parts.host ?? ''}${parts.path}`
-  if (rest.startsWith('arn:')) return { type: 's3', ...splitArn(rest, display), settings: fromParams }
+  if (rest.startsWith('arn:')) return { type: 's3', ...splitArn(rest, parts), settings: fromParams }
   if (parts.host === undefined || parts.host === '') {
     throw new LitestreamError('INVALID_URL', `${display}: the bucket is missing`, { hint: 'Write s3://BUCKET/PATH.' })
   }
 
   const { bucket, settings } = splitHost(parts.host)
   if (!/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}$/.test(bucket)) {
-    throw new LitestreamError('INVALID_URL', `${display}: "${bucket}" cannot be the name of a bucket`, {
+    throw new LitestreamError('INVALID_URL', `${display}: ${parts.quote(bucket)} cannot be the name of a bucket`, {
       hint: 'Write s3://BUCKET/PATH, and another service than AWS as s3://BUCKET/PATH?endpoint=https://HOST.',
     })
   }
@@ -120,9 +121,9 @@ export function parseS3Url(parts: UrlParts): S3Location {
 }
 
 function keysOf(userinfo: string, display: string): S3Settings {
-  const { user, password } = splitUserinfo(userinfo)
-  if (user === '' || password === undefined || password === '') {
-    throw new LitestreamError('INVALID_URL', `${display}: what stands before the "@" is not KEY:SECRET`, {
+  const { user, password } = splitUserinfo(userinfo, display)
+  if (user === '' || password === undefined || password.reveal() === '') {
+    throw new LitestreamError('INVALID_URL', `${display}: the part before the "@" is not KEY:SECRET`, {
       hint: 'Write s3://KEY:SECRET@BUCKET/PATH with both percent-encoded, or better set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.',
     })
   }

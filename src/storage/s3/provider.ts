@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto'
 import { LitestreamError } from '../../errors.js'
 import { readRegularSync } from '../../fs/open-regular.js'
+import { reveal, Secret } from '../../util/secret.js'
+import { maskEndpoint } from '../shown-url.js'
 import type { S3Settings } from './settings.js'
 
 /** S3 parts below this are refused by every store, except as the last one. */
 export const MIN_PART_SIZE = 5 * 2 ** 20
 
 /** Settings with every default filled in that the provider asks for. */
-export interface ResolvedS3Settings extends S3Settings {
+export interface ResolvedS3Settings extends Omit<S3Settings, 'endpoint'> {
   /** With scheme; undefined means AWS. */
   readonly endpoint: string | undefined
   readonly forcePathStyle: boolean
@@ -21,7 +23,7 @@ export interface ResolvedS3Settings extends S3Settings {
   readonly headers: Readonly<Record<string, string>>
   /** Taken off every request before it is signed. */
   readonly unsignableHeaders: readonly string[]
-  readonly sseCustomer: { readonly key: string; readonly md5: string } | undefined
+  readonly sseCustomer: { readonly key: Secret; readonly md5: string } | undefined
 }
 
 interface Preset {
@@ -54,12 +56,15 @@ const LOCAL =
 function endpointUrl(endpoint: string, display: string): URL {
   const withScheme = /^https?:\/\//i.test(endpoint)
   try {
-    const url = new URL(withScheme ? endpoint : `https://${endpoint}`)
-    if (!withScheme && LOCAL.test(url.hostname)) return new URL(`http://${endpoint}`)
+    const guess = new URL(withScheme ? endpoint : `https://${endpoint}`)
+    const url = !withScheme && LOCAL.test(guess.hostname) ? new URL(`http://${endpoint}`) : guess
+    // Without effect, as the header that would hold them holds the signature; the SDK must not put them into its errors.
+    url.username = ''
+    url.password = ''
     return url
-  } catch (cause) {
-    throw new LitestreamError('INVALID_URL', `${display}: "${endpoint}" is not an endpoint`, {
-      cause,
+  } catch {
+    // The error of the URL class quotes its input.
+    throw new LitestreamError('INVALID_URL', `${display}: "${maskEndpoint(endpoint)}" is not an endpoint`, {
       hint: 'Write it as https://HOST or https://HOST:PORT.',
     })
   }
@@ -67,7 +72,7 @@ function endpointUrl(endpoint: string, display: string): URL {
 
 /** Fills in what the settings leave open. Throws INVALID_URL for what cannot go together. */
 export function resolveS3Settings(settings: S3Settings, bucket: string, display: string): ResolvedS3Settings {
-  const endpoint = settings.endpoint === undefined ? undefined : endpointUrl(settings.endpoint, display)
+  const endpoint = settings.endpoint === undefined ? undefined : endpointUrl(reveal(settings.endpoint), display)
   const preset = endpoint && PRESETS.find(({ host }) => host.test(endpoint.hostname))
   const isArn = bucket.startsWith('arn:')
   const invalid = (message: string, hint: string) =>
@@ -113,11 +118,11 @@ function resolveSse(
   if (endpoint?.protocol === 'http:' && !LOCAL.test(endpoint.hostname)) {
     throw invalid('SSE-C would send its key over plain http', 'Use an https endpoint.')
   }
-  const key = Buffer.from((sseCustomerKey ?? readKeyFile(sseCustomerKeyPath!, invalid)).trim(), 'base64')
+  const key = Buffer.from((reveal(sseCustomerKey) ?? readKeyFile(sseCustomerKeyPath!, invalid)).trim(), 'base64')
   if (key.byteLength !== 32) {
     throw invalid(`the SSE-C key has ${key.byteLength} bytes, not 32`, 'Make one with `openssl rand -base64 32`.')
   }
-  return { key: key.toString('base64'), md5: createHash('md5').update(key).digest('base64') }
+  return { key: new Secret(key.toString('base64')), md5: createHash('md5').update(key).digest('base64') }
 }
 
 function readKeyFile(file: string, invalid: (message: string, hint: string) => LitestreamError): string {

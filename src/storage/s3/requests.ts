@@ -52,7 +52,11 @@ export class S3Requests {
   get customerKey(): { SSECustomerAlgorithm?: string; SSECustomerKey?: string; SSECustomerKeyMD5?: string } {
     const { sseCustomer } = this.settings
     if (sseCustomer === undefined) return {}
-    return { SSECustomerAlgorithm: 'AES256', SSECustomerKey: sseCustomer.key, SSECustomerKeyMD5: sseCustomer.md5 }
+    return {
+      SSECustomerAlgorithm: 'AES256',
+      SSECustomerKey: sseCustomer.key.reveal(),
+      SSECustomerKeyMD5: sseCustomer.md5,
+    }
   }
 
   /** One attempt. `firstByte`: milliseconds until the store must have begun to answer. */

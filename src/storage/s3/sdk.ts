@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { S3ClientConfig } from '@aws-sdk/client-s3'
+import { rememberSecret } from '../../util/redact.js'
+import { reveal } from '../../util/secret.js'
 import type { RequestPolicy } from '../request-policy.js'
 import { S3Client } from './aws.js'
 import type { ResolvedS3Settings } from './provider.js'
@@ -18,6 +20,9 @@ interface OutgoingRequest {
  * once, and one that waits for a connection waits for a round trip.
  */
 const MAX_CONNECTIONS = 128
+
+/** Environment variables that hold a secret of the credentials. */
+const SECRET_VARIABLES = ['AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'LITESTREAM_SECRET_ACCESS_KEY'] as const
 
 /** How tests see a request as it would go out; the product never sets it. */
 export type RequestHandler = NonNullable<S3ClientConfig['requestHandler']>
@@ -60,6 +65,7 @@ export function makeSdkClient(
 }
 
 function credentialsOf(settings: ResolvedS3Settings): Partial<S3ClientConfig> {
+  for (const name of SECRET_VARIABLES) if (process.env[name]) rememberSecret(process.env[name])
   if (settings.anonymous) {
     return {
       credentials: { accessKeyId: '', secretAccessKey: '' },
@@ -68,7 +74,13 @@ function credentialsOf(settings: ResolvedS3Settings): Partial<S3ClientConfig> {
   }
   const { accessKeyId, secretAccessKey, sessionToken } = settings
   if (accessKeyId !== undefined && secretAccessKey !== undefined) {
-    return { credentials: { accessKeyId, secretAccessKey, ...(sessionToken !== undefined && { sessionToken }) } }
+    return {
+      credentials: {
+        accessKeyId,
+        secretAccessKey: reveal(secretAccessKey),
+        ...(sessionToken !== undefined && { sessionToken: reveal(sessionToken) }),
+      },
+    }
   }
   // Litestream copies its own variables to those of AWS, where these are not set.
   const env = process.env

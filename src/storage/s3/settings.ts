@@ -1,11 +1,13 @@
+import type { Secret } from '../../util/secret.js'
+
 /** What can be said about an S3 replica beside bucket and path. The names are those of the configuration file, in camel case. */
 export interface S3Settings {
-  readonly endpoint?: string
+  readonly endpoint?: string | Secret
   readonly region?: string
   readonly accessKeyId?: string
-  readonly secretAccessKey?: string
+  readonly secretAccessKey?: string | Secret
   /** Only with temporary credentials. */
-  readonly sessionToken?: string
+  readonly sessionToken?: string | Secret
   /** Send no credentials at all: a public bucket. */
   readonly anonymous?: boolean
   readonly forcePathStyle?: boolean
@@ -23,7 +25,7 @@ export interface S3Settings {
   /** AES256, the only one there is. */
   readonly sseCustomerAlgorithm?: string
   /** 32 bytes in base64. */
-  readonly sseCustomerKey?: string
+  readonly sseCustomerKey?: string | Secret
   /** A file that holds `sseCustomerKey`. */
   readonly sseCustomerKeyPath?: string
   readonly sseKmsKeyId?: string

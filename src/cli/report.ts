@@ -1,0 +1,37 @@
+import type { CommanderError } from 'commander'
+import { toLitestreamError } from '../errors.js'
+import { secretUrl } from '../storage/url.js'
+import { tryParseLogLevel } from '../util/log-level.js'
+import { withoutSecrets } from '../util/redact.js'
+import { printable } from '../util/terminal-text.js'
+import { printError } from './output.js'
+
+/** Has every message mask the secrets of URLs among the arguments, wherever a URL was put by mistake. */
+export function rememberArguments(argv: readonly string[]): void {
+  for (const argument of argv) {
+    const url = /[a-z][a-z0-9+.-]+:\/.*$/is.exec(argument)
+    if (url) secretUrl(url[0])
+  }
+}
+
+/** Prints an error as `Error: …` and, with its next step, `Try: …`. A stack is printed at log level debug and trace only. */
+export function reportError(thrown: unknown): void {
+  const error = toLitestreamError(thrown)
+  printError(`Error: ${error.message}`)
+  printError(`Try: ${error.hint}`)
+  const level = tryParseLogLevel(process.env.LOG_LEVEL ?? '')
+  if (level !== 'debug' && level !== 'trace') return
+  process.stderr.write(`${printable(withoutSecrets(stacks(error)))}\n`)
+}
+
+/** The stack of an error and of its causes. */
+function stacks(error: Error): string {
+  const { stack = '', cause } = error
+  return cause instanceof Error ? `${stack}\ncaused by ${stacks(cause)}` : stack
+}
+
+/** Prints what is wrong with the command line. Commander adds a suggestion as a line of its own. */
+export function reportUsage(error: CommanderError, help: string): void {
+  for (const line of withoutSecrets(error.message.replace(/^error: /, 'Error: ')).split('\n')) printError(line)
+  printError(`Try: ${help}`)
+}

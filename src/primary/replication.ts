@@ -1,0 +1,193 @@
+import { EventEmitter } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import { deserializeError, LitestreamError } from '../errors.js'
+import { threadUrl } from '../thread-url.js'
+import { orAborted } from '../util/abort.js'
+import { startTimer, type Timer } from '../util/timers.js'
+import { type WaitOptions, withDeadline } from '../util/wait.js'
+import { Backoff } from './backoff.js'
+import type { CheckpointMode, PrimaryEvents } from './events.js'
+import { type PrimaryCalls, type PrimaryWorkerData, READY, type WorkerMessage } from './protocol.js'
+import type { ReplicatorStatus, SyncOptions, SyncResult } from './replicator-status.js'
+
+type EventMap = { [Name in keyof PrimaryEvents]: [PrimaryEvents[Name]] }
+
+interface Waiting {
+  resolve(value: unknown): void
+  reject(error: Error): void
+}
+
+/** Before the first restart of a worker that ended, milliseconds; doubled for each further one. */
+const RESTART_MS = 500
+/** How long an aborted closing waits until the worker has released the database, milliseconds. */
+const RELEASE_MS = 5_000
+
+/**
+ * A running replication. It emits the events of PrimaryEvents; `error` only if it has a listener, because the replication continues.
+ * It does not keep the process alive: close it, so that the last commits reach the replica before the process ends.
+ */
+export class Replication extends EventEmitter<EventMap> {
+  readonly #data: PrimaryWorkerData
+  readonly #script: URL
+  readonly #waiting = new Map<number, Waiting>()
+  readonly #restarts: Backoff
+  #worker!: Worker
+  #nextId = 1
+  /** Why there is no worker at the moment. */
+  #exited: LitestreamError | undefined
+  #restart: Timer | undefined
+  #opened = false
+  #closing: Promise<void> | undefined
+
+  /** Resolves once the worker runs and the replica is open. */
+  readonly ready: Promise<unknown>
+
+  /** Use replicate(). `script`: the module that the worker runs. */
+  constructor(data: PrimaryWorkerData, script: URL = threadUrl('primary/worker.js')) {
+    super()
+    this.#data = data
+    this.#script = script
+    this.#restarts = new Backoff(data.path, 'worker', RESTART_MS, (name, event) => this.#emitEvent(name, event))
+    this.ready = this.#spawn().then(() => {
+      this.#opened = true
+    })
+  }
+
+  /**
+   * Replicates everything that is committed now. With `wait` it resolves once the last commit before the call is in the replica. A
+   * signal or `timeout` (milliseconds, TIMEOUT) ends the wait; the upload continues in the background.
+   */
+  sync({ wait = false, ...waiting }: SyncOptions = {}): Promise<SyncResult> {
+    return this.#call('sync', { wait }, waiting) as Promise<SyncResult>
+  }
+
+  checkpoint(mode: CheckpointMode = 'PASSIVE', waiting: WaitOptions = {}): Promise<PrimaryEvents['checkpoint']> {
+    return this.#call('checkpoint', mode, waiting) as Promise<PrimaryEvents['checkpoint']>
+  }
+
+  status(): Promise<ReplicatorStatus> {
+    return this.#call('status', undefined, {}) as Promise<ReplicatorStatus>
+  }
+
+  /**
+   * Syncs a last time, waits for the upload and ends the worker. Rejects, after the worker has ended, if that failed. It takes at
+   * most `shutdownSyncTimeout` and a few seconds; a signal or `timeout` (milliseconds, TIMEOUT) ends it earlier.
+   */
+  close(waiting: WaitOptions = {}): Promise<void> {
+    this.#closing ??= this.#close(waiting)
+    return this.#closing
+  }
+
+  /** @internal Ends the worker without a last sync; for an opening that failed. */
+  async terminate(): Promise<void> {
+    this.#closing ??= Promise.resolve()
+    await this.#worker.terminate()
+  }
+
+  async #close(waiting: WaitOptions): Promise<void> {
+    this.#restart?.stop()
+    try {
+      await withDeadline(`closing the replication of ${this.#data.path}`, waiting, async (signal) => {
+        const closed = this.#call('close', undefined, {})
+        try {
+          await orAborted(closed, signal)
+        } catch (error) {
+          if (signal?.aborted) await this.#release(closed)
+          throw error
+        }
+      })
+    } finally {
+      await this.#worker.terminate()
+    }
+  }
+
+  /** Lets the worker give up its requests and release the database before it is terminated. */
+  async #release(closed: Promise<unknown>): Promise<void> {
+    this.#worker.postMessage({ id: this.#nextId++, call: 'abort', argument: undefined })
+    await withDeadline('releasing the database', { timeout: RELEASE_MS }, () => closed, { abandon: true }).catch(
+      () => undefined, // the closing rejects with its own reason
+    )
+  }
+
+  #spawn(): Promise<unknown> {
+    const ready = new Promise((resolve, reject) => this.#waiting.set(READY, { resolve, reject }))
+    const worker = new Worker(this.#script, { workerData: this.#data })
+    let cause: Error | undefined
+    worker.on('message', (message: WorkerMessage) => this.#receive(message))
+    worker.on('error', (error) => {
+      cause = error
+    })
+    worker.on('exit', (code) => this.#ended(cause ? `failed: ${cause.message}` : `ended with exit code ${code}`, cause))
+    this.#worker = worker
+    this.#exited = undefined
+    return ready
+  }
+
+  async #call(call: keyof PrimaryCalls, argument: unknown, waiting: WaitOptions): Promise<unknown> {
+    if (this.#exited) throw this.#exited
+    waiting.signal?.throwIfAborted()
+    const id = this.#nextId++
+    const answer = new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject })
+      // A caller that waits for an answer keeps the process alive until it comes.
+      this.#worker.ref()
+      this.#worker.postMessage({ id, call, argument })
+    })
+    const what = `${call} of ${this.#data.path}`
+    try {
+      return await withDeadline(what, waiting, () => answer, { abandon: true })
+    } finally {
+      this.#settled(id)
+    }
+  }
+
+  #settled(id: number): void {
+    this.#waiting.delete(id)
+    if (this.#waiting.size === 0) this.#worker.unref()
+  }
+
+  #receive(message: WorkerMessage): void {
+    if (message.kind === 'event') {
+      const { name, event, error } = message
+      const full = error === undefined ? event : { ...(event as object), error: deserializeError(error) }
+      this.#emitEvent(name, full as never)
+      return
+    }
+    const waiting = this.#waiting.get(message.id)
+    this.#settled(message.id)
+    if (message.kind === 'result') waiting?.resolve(message.value)
+    else waiting?.reject(deserializeError(message.error))
+  }
+
+  #emitEvent<Name extends keyof PrimaryEvents>(name: Name, event: PrimaryEvents[Name]): void {
+    // An EventEmitter throws an `error` without a listener, and the replication continues after one.
+    if (name !== 'error' || this.listenerCount('error') > 0) this.emit(name as keyof EventMap, event as never)
+  }
+
+  /** The worker is gone: everything that waits for it fails, and another one is started. */
+  #ended(what: string, cause: Error | undefined): void {
+    const restarts = this.#opened && this.#closing === undefined
+    const error = new LitestreamError('WORKER_EXITED', `the worker thread of the replication ${what}`, {
+      file: this.#data.path,
+      ...(cause === undefined ? {} : { cause }),
+      hint: restarts
+        ? 'Nothing committed is lost. Another worker is started automatically: call again in a moment.'
+        : 'Nothing committed is lost; call replicate() again.',
+    })
+    this.#exited = error
+    for (const { reject } of this.#waiting.values()) reject(error)
+    this.#waiting.clear()
+    if (restarts) this.#restart = startTimer(this.#restarts.failed(error), () => this.#respawn()).unref()
+  }
+
+  async #respawn(): Promise<void> {
+    try {
+      await this.#spawn()
+      this.#restarts.worked()
+    } catch (error) {
+      // A worker that could not open the replica has to go; its exit starts the next one.
+      if (this.#exited === undefined) await this.#worker.terminate()
+      else if (!(error instanceof LitestreamError)) throw error
+    }
+  }
+}

@@ -1,0 +1,129 @@
+import { hasOddColon, MASK, maskUserinfo } from '../util/redact.js'
+
+/** The parameters of a replica URL whose values may be shown, canonical; any other one may hold a secret, also one that is misspelled. */
+const SHOWN_PARAMETERS: ReadonlySet<string> = new Set([
+  ...['endpoint', 'region', 'anonymous', 'forcepathstyle', 'skipverify', 'signpayload', 'requirecontentmd5'],
+  ...['concurrency', 'partsize', 'storageclass', 'ssecustomeralgorithm', 'ssekmskeyid'],
+  ...['tls', 'bucket', 'createbucket'],
+])
+
+/** Parameters that name a file: not shown, as something else may stand there, but no secret that errors about the file must mask. */
+const FILE_PARAMETERS: ReadonlySet<string> = new Set([
+  ...['creds', 'rootcas', 'clientcert', 'clientkey', 'ssecustomerkeypath'],
+])
+
+/** `forcePathStyle`, `force-path-style` and `force_path_style` are one name. */
+export const canonicalParameter = (name: string): string => name.replace(/[-_]/g, '').toLowerCase()
+
+interface Analysis {
+  readonly shown: string
+  /** What in the URL is secret: user and password together and each, and the values of parameters, as written and decoded. */
+  readonly secrets: readonly string[]
+  /**
+   * Whether the URL may be one whose password holds an unescaped "/", "?", "#" or "@": then what looks like its host, its path or its
+   * fragment is part of the password.
+   */
+  readonly doubtful: boolean
+}
+
+function analyse(url: string): Analysis {
+  const [, scheme = '', rest = url] = /^([a-zA-Z][a-zA-Z0-9+.-]*:(?:\/\/)?)?(.*)$/s.exec(url)!
+  const [authority] = rest.split(/[/?#]/, 1) as [string]
+  const inAuthority = authority.lastIndexOf('@')
+  const isPath = authority === '' && (scheme === '' || /^file:/i.test(scheme))
+  const doubtful =
+    !isPath &&
+    !authority.startsWith('arn:') &&
+    (rest.slice(authority.length).includes('@') || (inAuthority < 0 && hasOddColon(authority)))
+  const [beforeFragment, fragment] = cut(rest.slice(inAuthority + 1), '#')
+  const [base, query] = cut(beforeFragment, '?')
+  const parameters = query === undefined ? [] : query.split('&').map(parameter)
+  const userinfo = inAuthority < 0 ? '' : rest.slice(0, inAuthority)
+  const shownQuery = query === undefined ? '' : `?${parameters.map(({ shown }) => shown).join('&')}`
+  return {
+    // No replica URL has a fragment: it is the rest of a secret that held a "#", or a slip.
+    shown: `${scheme}${inAuthority < 0 ? '' : `${MASK}@`}${base}${shownQuery}${fragment === undefined ? '' : `#${MASK}`}`,
+    secrets: [...secretsOfUserinfo(userinfo), ...parameters.flatMap(({ secrets }) => secrets), fragment ?? ''],
+    doubtful,
+  }
+}
+
+function cut(text: string, separator: string): [string, string | undefined] {
+  const at = text.indexOf(separator)
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)]
+}
+
+function secretsOfUserinfo(userinfo: string): string[] {
+  if (userinfo === '') return []
+  const [user, password] = cut(userinfo, ':')
+  // A user without a password is a token.
+  const parts = password === undefined ? [user] : [userinfo, password]
+  return parts.flatMap((part) => [part, decoded(part)])
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text // parseReplicaUrl reports it
+  }
+}
+
+function parameter(text: string): { shown: string; secrets: readonly string[] } {
+  const [name, value] = cut(text, '=')
+  if (value === undefined || value === '') {
+    // What is no name of a parameter may be the rest of a secret that held an "&" or a "?".
+    const plain = text === '' || SHOWN_PARAMETERS.has(canonicalParameter(name))
+    return plain ? { shown: text, secrets: [] } : { shown: MASK, secrets: [name] }
+  }
+  if (!SHOWN_PARAMETERS.has(canonicalParameter(name))) {
+    const secrets = FILE_PARAMETERS.has(canonicalParameter(name)) ? [] : [value, decoded(value.replaceAll('+', ' '))]
+    return { shown: `${name}=${MASK}`, secrets }
+  }
+  const plain = decoded(value)
+  if (!plain.includes('@')) return { shown: text, secrets: [] }
+  const endpoint = /^[a-z][a-z0-9+.-]*:\/\//i.test(plain) ? plain : `x://${plain}`
+  return { shown: `${name}=${maskEndpoint(plain)}`, secrets: analyse(endpoint).secrets }
+}
+
+/** The address of a service without its user and password. */
+export function maskEndpoint(endpoint: string): string {
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(endpoint)) return maskUserinfo(endpoint)
+  const at = endpoint.lastIndexOf('@')
+  return at < 0 ? endpoint : `${MASK}${endpoint.slice(at)}`
+}
+
+/** Everything masked that could be part of a user or a password if the URL is not what it seems to be. */
+function maskDoubtful(url: string, { shown, secrets, doubtful }: Analysis): Analysis {
+  if (!doubtful) return { shown, secrets, doubtful }
+  const begin = /^[a-zA-Z][a-zA-Z0-9+.-]*:(?:\/\/)?/.exec(url)?.[0] ?? ''
+  const at = url.lastIndexOf('@')
+  const userinfo = at < begin.length ? url.slice(begin.length) : url.slice(begin.length, at)
+  const rest = at < begin.length ? '' : analyse(`x://${url.slice(at + 1)}`).shown.slice('x://'.length)
+  const may = secretsOfUserinfo(userinfo)
+  return { shown: `${begin}${MASK}${at < begin.length ? '' : '@'}${rest}`, secrets: [...secrets, ...may], doubtful }
+}
+
+/**
+ * `url` as a message shows it while it is not known to be valid: user, password and the values of parameters replaced by `***`, and
+ * everything that may belong to a password that was not percent-encoded. Takes any text.
+ */
+export function redactUrl(url: string): string {
+  return maskDoubtful(url, analyse(url)).shown
+}
+
+/** Whether part of `url` may be the part of a password, so that no part of it may be quoted. */
+export function isDoubtfulUrl(url: string): boolean {
+  return analyse(url).doubtful
+}
+
+/** Everything in `url` that is secret if it is valid, and with `invalid` everything that may be. */
+export function secretsOfUrl(url: string, invalid = false): readonly string[] {
+  const exact = analyse(url)
+  return invalid ? maskDoubtful(url, exact).secrets : exact.secrets
+}
+
+/** `url`, valid, as a message shows it: without its user, its password and the values of parameters that may be secret. */
+export function shownUrl(url: string): string {
+  return analyse(url).shown
+}

@@ -1,0 +1,71 @@
+import type { Operation, ReplicaClient, RequestOptions } from './replica-client.js'
+
+/** What a wrapper does around each operation of a client. */
+export interface ClientHooks {
+  /** `bytes`: the size of the result, for counters; 0 where none of it counts. */
+  request<O extends RequestOptions, T>(
+    operation: Operation,
+    options: O | undefined,
+    act: (options: O | undefined) => Promise<T>,
+    bytes: (result: T) => number,
+  ): Promise<T>
+  /** For listings and bodies; `bytes` of one item. */
+  stream<O extends RequestOptions, T>(
+    operation: Operation,
+    options: O | undefined,
+    act: (options: O | undefined) => AsyncIterable<T>,
+    bytes: (item: T) => number,
+  ): AsyncIterable<T>
+}
+
+const none = () => 0
+const length = ({ byteLength }: { readonly byteLength: number }) => byteLength
+
+/** `client` with `hooks` around every operation. Optional methods exist exactly where the client has them. */
+export function wrapClient(client: ReplicaClient, { request, stream }: ClientHooks): ReplicaClient {
+  const { watch, listUpwards, legacy } = client
+  return {
+    type: client.type,
+    url: client.url,
+    list: (level, options) => stream('LIST', options, (own) => client.list(level, own), none),
+    ...(listUpwards
+      ? {
+          listUpwards: (level, options) => stream('LIST', options, (own) => listUpwards.call(client, level, own), none),
+        }
+      : {}),
+    read: (file, range, options) =>
+      request(
+        'GET',
+        options,
+        (own) => client.read(file, range, own),
+        ({ data }) => data.byteLength,
+      ),
+    stream: (file, options) => stream('GET', options, (own) => client.stream(file, own), length),
+    write: (file, body, options) =>
+      request(
+        'PUT',
+        options,
+        (own) => client.write(file, body, own ?? options),
+        ({ size }) => size,
+      ),
+    delete: (files, options) => request('DELETE', options, (own) => client.delete(files, own), none),
+    stat: (file, options) => request('HEAD', options, (own) => client.stat(file, own), none),
+    // A watch outlives its promise: it ends by its own signal, or when the client is closed.
+    ...(watch ? { watch: (onChange, options) => watch.call(client, onChange, options) } : {}),
+    ...(legacy
+      ? {
+          legacy: {
+            list: (prefix, options) => stream('LIST', options, (own) => legacy.list(prefix, own), none),
+            stream: (name, options) => stream('GET', options, (own) => legacy.stream(name, own), length),
+          },
+        }
+      : {}),
+    getObject: (name, options) => request('GET', options, (own) => client.getObject(name, own), none),
+    putObject: (name, data, ifTag, options) =>
+      request('PUT', options, (own) => client.putObject(name, data, ifTag, own), none),
+    deleteObject: (name, ifTag, options) =>
+      request('DELETE', options, (own) => client.deleteObject(name, ifTag, own), none),
+    stats: () => client.stats(),
+    close: () => client.close(),
+  }
+}

@@ -1,0 +1,113 @@
+/** What is shown in place of a secret. */
+export const MASK = '***'
+
+/** Shorter values are ordinary words too often: masking them would garble messages and protect nothing. */
+const SHORTEST = 4
+/** A value below this length is masked as a whole word only, so that the password "data" leaves "database" readable. */
+const WHOLE_WORD_BELOW = 8
+/** Secrets that are remembered, newest last. A process with credentials that rotate must not grow without end. */
+const REMEMBERED = 1000
+
+/** The values of all secrets of this thread, in each spelling in which another package might print them. */
+const known = new Map<string, readonly string[]>()
+let pattern: RegExp | undefined
+
+/** Has `withoutSecrets` mask `value` from now on, on this thread. */
+export function rememberSecret(value: string): void {
+  if (value.length < SHORTEST || known.has(value)) return
+  known.set(value, spellings(value))
+  if (known.size > REMEMBERED) known.delete(known.keys().next().value!)
+  pattern = undefined
+}
+
+/** As it is, percent-encoded in the ways of URI components, forms and the URL class, in JSON, and in base64. */
+function spellings(value: string): string[] {
+  const form = new URLSearchParams([['', value]]).toString().slice(1)
+  const all = [
+    value,
+    encode(encodeURIComponent, value),
+    encode(encodeURI, value),
+    form,
+    JSON.stringify(value).slice(1, -1),
+    value.replaceAll('/', '\\/'),
+    Buffer.from(value).toString('base64'),
+  ]
+  return [...new Set(all)]
+}
+
+function encode(how: (text: string) => string, value: string): string {
+  try {
+    return how(value)
+  } catch {
+    return value // a lone surrogate, which has no UTF-8 form
+  }
+}
+
+function knownPattern(): RegExp {
+  if (pattern) return pattern
+  const all = [...known.values()].flat().sort((a, b) => b.length - a.length)
+  const sources = all.map((text) => {
+    const literal = text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')
+    return text.length < WHOLE_WORD_BELOW ? `(?<![A-Za-z0-9])${literal}(?![A-Za-z0-9])` : literal
+  })
+  pattern = new RegExp(sources.join('|'), 'g')
+  return pattern
+}
+
+/** Names of parameters, fields and headers whose values are secret. */
+const SECRET_NAME =
+  'secret|passw|passphrase|pwd|token|signature|credential|api[-_]?key|access[-_]?key(?![-_]?id)|account[-_]?key|customer[-_]?key(?![-_]?(?:path|md5))|private[-_]?key|jwt|nkey|seed|creds'
+
+const PATTERNS: readonly (readonly [RegExp, string])[] = [
+  [/\b(Bearer|Basic|AWS4-HMAC-SHA256)\s+[^\s"',]+(?:,\s*\w+=[^\s,"']+)*/g, `$1 ${MASK}`],
+  // name=value, as in a query, a connection string or an environment variable
+  [new RegExp(`([\\w.-]*(?:${SECRET_NAME})[\\w.-]*=)("[^"]*"|'[^']*'|[^\\s&"'<>]+)`, 'gi'), `$1${MASK}`],
+  // "name": "value", as in JSON
+  [
+    new RegExp(`("[\\w.-]*(?:${SECRET_NAME})[\\w.-]*"\\s*:\\s*)("(?:[^"\\\\]|\\\\.)*"|[^\\s,}\\]]+)`, 'gi'),
+    `$1"${MASK}"`,
+  ],
+  // an option of a command line with its value as the next word
+  [new RegExp(`(\\s--?[\\w-]*(?:${SECRET_NAME})[\\w-]*\\s+)([^\\s-]\\S*)`, 'gi'), `$1${MASK}`],
+  [/\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g, MASK], // a JWT
+  [/\bS[ACNOUX][A-Z2-7]{40,}\b/g, MASK], // the seed of an NKey
+  [/-----BEGIN ([A-Z ]*PRIVATE KEY|NATS USER JWT|USER NKEY SEED)-----[\s\S]*?(?:-{3,}END \1-{3,}|$)/g, MASK],
+]
+
+/** The beginning of a URL, also of one that `path.resolve` has taken for a path and left one slash of. */
+const URL_BEGIN = /(?<![a-z0-9+.-])(?=[a-z][a-z0-9+.-]+:\/)/i
+
+/**
+ * `text` with everything masked that is, or looks like, a secret: the values of all secrets this thread has made, the user and password
+ * of URLs, secret parameters, tokens. For text that others wrote, such as the message of an SDK's error.
+ */
+export function withoutSecrets(text: string): string {
+  let safe = known.size > 0 ? text.replace(knownPattern(), MASK) : text
+  if (safe.includes('@') && safe.includes(':/')) safe = safe.replace(/[^\s"'<>`]+/g, maskUserinfos)
+  for (const [secret, replacement] of PATTERNS) safe = safe.replace(secret, replacement)
+  return safe
+}
+
+function maskUserinfos(word: string): string {
+  if (!word.includes('@')) return word
+  return word.split(URL_BEGIN).map(maskUserinfo).join('')
+}
+
+/**
+ * Masks the user and password of the one URL at the beginning of `text`. A password may hold an unescaped "/", "?", "#" or "@", so
+ * where the host has a user or a colon that no port follows, everything up to the last "@" goes.
+ */
+export function maskUserinfo(text: string): string {
+  const match = /^([a-z][a-z0-9+.-]+:\/+)([^/?#]*)/i.exec(text)
+  const at = text.lastIndexOf('@')
+  if (match === null || at < match[1]!.length) return text
+  const [, scheme, authority] = match
+  if (!authority!.includes('@') && !hasOddColon(authority!)) return text
+  return `${scheme}${MASK}${text.slice(at)}`
+}
+
+/** Whether the colon in `authority` begins something else than a port: then it may stand between a user and a password. */
+export function hasOddColon(authority: string): boolean {
+  if (authority.startsWith('arn:')) return false
+  return !/^(\[[0-9a-fA-F:.]*\]|[^:]*)(:[0-9]*)?$/.test(authority)
+}

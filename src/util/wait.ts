@@ -1,0 +1,54 @@
+import { LitestreamError } from '../errors.js'
+import { linkAbort, orAborted } from './abort.js'
+import { startTimer } from './timers.js'
+
+/** How long a caller waits for a promise that depends on a store. */
+export interface WaitOptions {
+  /** Ends the operation when it is aborted; the promise rejects then. */
+  readonly signal?: AbortSignal | undefined
+  /** Milliseconds after which the operation ends with TIMEOUT; default: no deadline. */
+  readonly timeout?: number | undefined
+}
+
+/** `timeout` if it is a number of milliseconds. Throws INVALID_ARGUMENT. */
+function checkTimeout(timeout: unknown): void {
+  if (timeout === undefined || (typeof timeout === 'number' && timeout > 0)) return
+  throw new LitestreamError('INVALID_ARGUMENT', `timeout must be a number of milliseconds above 0, not ${timeout}`, {
+    hint: 'Give a number such as 30_000, or leave `timeout` out to wait without a deadline.',
+  })
+}
+
+/**
+ * Runs `work` with a signal that aborts with the caller's or at the deadline. At the deadline the promise rejects with TIMEOUT, which
+ * names `what`. `abandon`: the promise rejects at that moment, whether or not the work obeys the signal; otherwise when the work has
+ * ended, so that it can clean up.
+ */
+export async function withDeadline<T>(
+  what: string,
+  { signal, timeout }: WaitOptions,
+  work: (signal: AbortSignal | undefined) => Promise<T>,
+  options: { readonly abandon?: boolean } = {},
+): Promise<T> {
+  checkTimeout(timeout)
+  const { abandon = false } = options
+  if (timeout === undefined) return abandon ? orAborted(work(signal), signal) : work(signal)
+  const deadline = new AbortController()
+  const late = new LitestreamError('TIMEOUT', `${what}: not finished within ${timeout} ms`, {
+    hint: 'Check that the store answers, or raise `timeout`.',
+  })
+  let passed = false
+  const timer = startTimer(timeout, () => {
+    passed = !deadline.signal.aborted
+    deadline.abort(late)
+  })
+  const unlink = linkAbort(signal, deadline)
+  try {
+    const running = work(deadline.signal)
+    return await (abandon ? orAborted(running, deadline.signal) : running)
+  } catch (error) {
+    throw passed ? late : error
+  } finally {
+    timer.stop()
+    unlink()
+  }
+}
