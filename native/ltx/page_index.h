@@ -1,8 +1,14 @@
 // Decodes the page index of an LTX file: triples of uvarints (page number, offset of the frame, bytes of the frame), ascending, ended
 // by a zero. It comes in pieces of any size; between them the state is a plain struct.
+//
+// An entry is compared with all that is known of the file without its frames: the frames of a file lie one after another from its
+// header to the end of its page block, so an entry that was lost, added or moved leaves a hole or an overlap.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+
+#include "ltx/ltx_codec.h"
 
 namespace litestream {
 
@@ -11,11 +17,44 @@ enum class IndexFault : uint32_t {
   kEndsEarly,      // bytes follow on the zero that ends it
   kNumberTooLarge,
   kPageOrder,      // `value` follows `pgno`
-  kOutsideBlock,   // the frame of `pgno` is not between the frame before it and the index
+  kOutsideBlock,   // the frame of `pgno` is not inside the page block
+  kNotContiguous,  // the frame of `pgno` does not begin where the frame before it ends
+  kFrameSize,      // no page of the file has a frame of `value` bytes
+  kBeyondCommit,   // `pgno` lies beyond the database
+  kLockPage,       // `pgno` is the lock page, which is never stored
+  kMissing,        // `pgno` where `value` must come
+  kUnlisted,       // the last frame ends before the page block does, at `value`
+  kEndsBefore,     // the index ends inside an entry
   kFrameTooLarge,  // more than the page map can point to
 };
 
+// What the header of the file, and the files before it, say of its index.
+struct IndexRules {
+  // `page_size`: a valid one.
+  IndexRules(uint32_t page_size, uint32_t commit, uint32_t complete_from)
+      : commit(commit),
+        complete_from(complete_from),
+        lock_pgno(0x40000000u / page_size + 1),
+        max_frame_size(MaxFrameSize(page_size) + kOlderFormBytes) {}
+
+  // A frame of the older form can be larger than MaxFrameSize, which is of the form that is written: headers and checksums of LZ4.
+  static constexpr uint64_t kOlderFormBytes = 64;
+
+  uint32_t commit;  // pages of the database
+  // The pages beyond this one, up to the commit, must all be in the file: 0 in a file that holds the whole database, otherwise the
+  // largest size that the database has had before it.
+  uint32_t complete_from;
+  uint32_t lock_pgno;
+  uint64_t max_frame_size;
+
+  // The page after `pgno` that a file can have.
+  uint64_t NextPage(uint64_t pgno) const { return pgno + (pgno + 1 == lock_pgno ? 2 : 1); }
+};
+
 struct IndexState {
+  explicit IndexState(const IndexRules& rules) : rules(rules) {}
+
+  IndexRules rules;
   uint64_t file_offset = 0;  // where the index begins in the file
   uint64_t at = 0;           // bytes read
   uint64_t entry = 0;        // where the entry under way began
@@ -27,10 +66,49 @@ struct IndexState {
   uint64_t end = 0;          // of the frame before; at first, of the file's header
   uint64_t count = 0;        // entries read
   bool ended = false;
+
+  // Where the page block ends: the end marker stands between it and the index.
+  uint64_t block_end() const { return file_offset < kPageHeaderSize ? 0 : file_offset - kPageHeaderSize; }
 };
 
 // Of 8 bytes of 7 bits each: what no offset reaches.
 constexpr uint32_t kMaxShift = 49;
+
+inline IndexFault CheckPage(IndexState& state, uint64_t pgno) {
+  const IndexRules& rules = state.rules;
+  if (pgno <= state.pgno || pgno > UINT32_MAX) return IndexFault::kPageOrder;
+  const uint64_t before = std::max(state.pgno, rules.complete_from);
+  state.pgno = uint32_t(pgno);
+  if (pgno == rules.lock_pgno) return IndexFault::kLockPage;
+  if (pgno > rules.commit) return IndexFault::kBeyondCommit;
+  if (pgno > rules.complete_from && pgno != rules.NextPage(before)) {
+    state.value = rules.NextPage(before);
+    return IndexFault::kMissing;
+  }
+  return IndexFault::kNone;
+}
+
+inline IndexFault CheckFrame(const IndexState& state, uint64_t size) {
+  if (size > state.rules.max_frame_size || size <= kFrameHeaderSize) return IndexFault::kFrameSize;
+  if (state.offset > state.block_end() || size > state.block_end() - state.offset) return IndexFault::kOutsideBlock;
+  return state.offset == state.end ? IndexFault::kNone : IndexFault::kNotContiguous;
+}
+
+// What is wrong once all bytes of the index were read.
+inline IndexFault EndIndex(IndexState& state) {
+  const IndexRules& rules = state.rules;
+  if (!state.ended) return IndexFault::kEndsBefore;
+  if (state.end != state.block_end()) {
+    state.value = state.end;
+    return IndexFault::kUnlisted;
+  }
+  const uint64_t next = rules.NextPage(std::max(state.pgno, rules.complete_from));
+  if (next <= rules.commit) {
+    state.value = next;
+    return IndexFault::kMissing;
+  }
+  return IndexFault::kNone;
+}
 
 // Calls frame(pgno, offset, size), which returns false to refuse a frame (kFrameTooLarge), for each entry that ends in `bytes`.
 template <typename Frame>
@@ -55,16 +133,16 @@ IndexFault ReadIndex(IndexState& state, const uint8_t* bytes, size_t length, Fra
       if (value == 0) {
         state.ended = true;
       } else {
-        if (value <= state.pgno || value > UINT32_MAX) return IndexFault::kPageOrder;
-        state.pgno = uint32_t(value);
+        const IndexFault fault = CheckPage(state, value);
+        if (fault != IndexFault::kNone) return fault;
         state.field = 1;
       }
     } else if (state.field == 1) {
       state.offset = value;
       state.field = 2;
     } else {
-      if (state.offset < state.end || value < 1 || value > UINT32_MAX || state.offset + value > state.file_offset)
-        return IndexFault::kOutsideBlock;
+      const IndexFault fault = CheckFrame(state, value);
+      if (fault != IndexFault::kNone) return fault;
       if (!frame(state.pgno, state.offset, uint32_t(value))) return IndexFault::kFrameTooLarge;
       state.end = state.offset + value;
       state.field = 0;

@@ -10,10 +10,13 @@ namespace litestream {
 namespace {
 
 // Slots of the state that TypeScript keeps between calls; src/ltx/page-index.ts names those that it reads.
-enum Slot { kFault, kAt, kEntry, kValue, kPgno, kOffset, kEnded, kCount, kFileOffset, kShift, kField, kEnd };
+enum Slot {
+  kFault, kAt, kEntry, kValue, kPgno, kOffset, kEnded, kCount, kFileOffset, kShift, kField, kEnd, kPageSize, kCommit, kCompleteFrom
+};
 
 IndexState Load(const double* slots) {
-  IndexState state;
+  const IndexRules rules{uint32_t(slots[kPageSize]), uint32_t(slots[kCommit]), uint32_t(slots[kCompleteFrom])};
+  IndexState state(rules);
   state.file_offset = uint64_t(slots[kFileOffset]);
   state.at = uint64_t(slots[kAt]);
   state.entry = uint64_t(slots[kEntry]);
@@ -73,11 +76,10 @@ constexpr uint64_t kMaxFrameSize = (1u << kSizeBits) - 1, kMaxFrameOffset = (uin
 // Where pages of one file go in a page map.
 class ChunkWriter {
  public:
-  ChunkWriter(uint32_t file, uint32_t commit, const Napi::Function& own) : file_(file), commit_(commit), own_(own) {}
+  ChunkWriter(uint32_t file, const Napi::Function& own) : file_(file), own_(own) {}
 
   // False when asking for the chunk threw, or the worker was ended in there.
   bool Put(uint32_t pgno, uint64_t offset, uint32_t size) {
-    if (pgno > commit_) return true;
     const uint32_t chunk = (pgno - 1) / kChunkPages, i = (pgno - 1) % kChunkPages;
     // Pages come in ascending order: the chunk is asked for once for all of its pages.
     if (!words_ || chunk != chunk_) {
@@ -94,13 +96,13 @@ class ChunkWriter {
   }
 
  private:
-  const uint32_t file_, commit_;
+  const uint32_t file_;
   const Napi::Function own_;
   uint32_t* words_ = nullptr;
   uint32_t chunk_ = 0;
 };
 
-// mapPageIndex(state, bytes, file, commit, own, pieces, collect): [came, pgnos]
+// mapPageIndex(state, bytes, file, own, pieces, collect): [came, pgnos]
 //   own(chunk): the ArrayBuffer of a chunk that may be written
 //   pieces: begin and end of each part of the file that is here
 //   came: page number, offset and size of each frame in one of these
@@ -109,10 +111,9 @@ Napi::Value MapPageIndex(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   double* slots = info[0].As<Napi::Float64Array>().Data();
   const auto bytes = info[1].As<Napi::Uint8Array>();
-  ChunkWriter writer(info[2].As<Napi::Number>().Uint32Value(), info[3].As<Napi::Number>().Uint32Value(),
-                     info[4].As<Napi::Function>());
-  const auto pieces = info[5].As<Napi::Float64Array>();
-  const bool collect = info[6].As<Napi::Boolean>();
+  ChunkWriter writer(info[2].As<Napi::Number>().Uint32Value(), info[3].As<Napi::Function>());
+  const auto pieces = info[4].As<Napi::Float64Array>();
+  const bool collect = info[5].As<Napi::Boolean>();
   std::vector<double> came;
   std::vector<uint32_t> pgnos;
   bool threw = false;
@@ -138,10 +139,19 @@ Napi::Value MapPageIndex(const Napi::CallbackInfo& info) {
   return result;
 }
 
+// endPageIndex(state): checks what can be checked only once all bytes were read.
+void EndPageIndex(const Napi::CallbackInfo& info) {
+  double* slots = info[0].As<Napi::Float64Array>().Data();
+  IndexState state = Load(slots);
+  const IndexFault fault = EndIndex(state);
+  Save(state, fault, slots);
+}
+
 }  // namespace
 
 void ExportPageIndex(Napi::Env env, Napi::Object exports) {
   exports.Set("decodePageIndex", Napi::Function::New(env, DecodePageIndex, "decodePageIndex"));
+  exports.Set("endPageIndex", Napi::Function::New(env, EndPageIndex, "endPageIndex"));
   exports.Set("mapPageIndex", Napi::Function::New(env, MapPageIndex, "mapPageIndex"));
 }
 

@@ -1,6 +1,6 @@
 import { isLitestreamError, LitestreamError } from '../errors.js'
+import { checkNotCut } from '../levels/file-check.js'
 import { fileLabel } from '../levels/file-label.js'
-import { corrupt } from '../ltx/corrupt.js'
 import { MAX_COMPACTION_LEVEL, SNAPSHOT_LEVEL } from '../ltx/format.js'
 import { formatTxid } from '../ltx/txid.js'
 import type { LtxFileInfo, LtxFileRef, ReplicaClient } from '../storage/replica-client.js'
@@ -22,11 +22,13 @@ const STREAM_FROM = 256 * 1024
 
 export function sourceOf(client: ReplicaClient, file: LtxFileInfo, options: MergeFilesOptions): MergeSource {
   const request = options.signal ? { signal: options.signal } : {}
+  const label = fileLabel(client, file)
   const remote = async function* () {
+    checkNotCut(file, label)
     if (file.size > STREAM_FROM) yield* client.stream(file, request)
     else yield (await client.read(file, { offset: 0 }, request)).data
   }
-  return { label: fileLabel(client, file), bytes: options.local?.(file) ?? remote() }
+  return { label, file, bytes: options.local?.(file) ?? remote() }
 }
 
 /**
@@ -42,9 +44,6 @@ export async function mergeFiles(
   const { signal } = options
   const target = { level, minTxid: files[0]!.minTxid, maxTxid: files.at(-1)!.maxTxid }
   const { header, bytes } = await mergeLtx(files.map((file) => sourceOf(client, file, options)))
-  if (header.minTxid !== target.minTxid || header.maxTxid !== target.maxTxid) {
-    throw corrupt('the TXIDs in its header are not those of its name', fileLabel(client, files[0]!), 16)
-  }
   try {
     const { timestamp } = header
     return await client.write(target, bytes, { timestamp, createOnly: true, ...(signal ? { signal } : {}) })

@@ -1,20 +1,18 @@
+import { checkListed, checkSize } from '../levels/file-check.js'
 import { ByteReader } from '../ltx/byte-reader.js'
 import { corrupt } from '../ltx/corrupt.js'
-import {
-  CHECKSUM_FLAG,
-  FLAG_NO_CHECKSUM,
-  HEADER_SIZE,
-  INDEX_LENGTH_SIZE,
-  PAGE_HEADER_SIZE,
-  TRAILER_SIZE,
-} from '../ltx/format.js'
+import { HEADER_SIZE, INDEX_LENGTH_SIZE, PAGE_HEADER_SIZE, TRAILER_SIZE } from '../ltx/format.js'
 import { decodeHeader, type LtxHeader } from '../ltx/header.js'
+import { compareFileChecksum, readChecksums } from '../ltx/tail.js'
 import { native } from '../native/addon.js'
 import type { MergedInput } from '../native/frame-merger.js'
+import type { LtxFileInfo } from '../storage/replica-client.js'
 
 /** One file that takes part in a merge: its bytes, and a name for messages. */
 export interface MergeSource {
   readonly label: string
+  /** The file of the replica that the bytes are of: its name and listing must agree with them. */
+  readonly file?: LtxFileInfo
   readonly bytes: AsyncIterable<Uint8Array>
 }
 
@@ -25,22 +23,26 @@ export class MergeInput {
   readonly reader: ByteReader
   /** Of the header. */
   readonly crc: bigint
+  readonly #file: LtxFileInfo | undefined
 
-  private constructor(header: LtxHeader, label: string, reader: ByteReader, crc: bigint) {
+  private constructor(header: LtxHeader, { label, file }: MergeSource, reader: ByteReader, crc: bigint) {
     this.header = header
     this.label = label
+    this.#file = file
     this.reader = reader
     this.crc = crc
   }
 
-  static async open({ label, bytes }: MergeSource): Promise<MergeInput> {
+  static async open(source: MergeSource): Promise<MergeInput> {
+    const { label, file, bytes } = source
     const reader = new ByteReader(bytes)
     try {
       await reader.need(HEADER_SIZE)
       const header = decodeHeader(reader.available, label)
+      if (file) checkListed(file, header, label)
       const crc = native.crc64(0n, reader.available.subarray(0, HEADER_SIZE))
       reader.take(HEADER_SIZE)
-      return new MergeInput(header, label, reader, crc)
+      return new MergeInput(header, source, reader, crc)
     } catch (error) {
       await reader.cancel()
       throw error
@@ -52,7 +54,7 @@ export class MergeInput {
    * whole. Throws LTX_CORRUPT.
    */
   async finish(merged: MergedInput): Promise<void> {
-    const { reader, label } = this
+    const { header, reader, label } = this
     let { crc } = merged
     let at = merged.offset
     const take = (size: number) => {
@@ -84,20 +86,17 @@ export class MergeInput {
     const tail = reader.available
     const view = new DataView(tail.buffer, tail.byteOffset)
     if (view.getBigUint64(0) !== BigInt(indexSize)) throw corrupt('wrong length of the page index', label, at)
-    const postApply = view.getBigUint64(8)
-    const fileChecksum = view.getBigUint64(16)
+    const size = at + INDEX_LENGTH_SIZE + TRAILER_SIZE
+    const checksums = readChecksums(
+      tail.subarray(INDEX_LENGTH_SIZE, INDEX_LENGTH_SIZE + TRAILER_SIZE),
+      size,
+      header,
+      label,
+    )
     take(INDEX_LENGTH_SIZE + 8)
-    if (fileChecksum !== (crc | CHECKSUM_FLAG)) {
-      throw corrupt(
-        `file checksum is ${fileChecksum.toString(16)}, computed ${(crc | CHECKSUM_FLAG).toString(16)}`,
-        label,
-        at,
-      )
-    }
-    if ((this.header.flags & FLAG_NO_CHECKSUM) !== 0 ? postApply !== 0n : (postApply & CHECKSUM_FLAG) === 0n) {
-      throw corrupt('the post-apply checksum does not fit the flags', label, at - 8)
-    }
+    compareFileChecksum(checksums, crc, size, label)
     reader.take(8)
-    if (reader.available.length > 0 || (await reader.more())) throw corrupt('bytes after the trailer', label, at + 8)
+    if (reader.available.length > 0 || (await reader.more())) throw corrupt('bytes after the trailer', label, size)
+    if (this.#file) checkSize(this.#file, size, label)
   }
 }

@@ -1,7 +1,5 @@
-import { LitestreamError } from '../errors.js'
-import { corrupt } from '../ltx/corrupt.js'
-import { lockPgno } from '../ltx/format.js'
-import type { FileLayout } from './remote-layout.js'
+import type { LtxHeader } from '../ltx/header.js'
+import type { PageIndex } from '../ltx/page-index.js'
 
 /** Which file of a plan each page of the database comes from. */
 export interface PageOwners {
@@ -16,28 +14,16 @@ export interface PageOwners {
 
 /**
  * The newest file that has a page gives it; but a page that a later file cut off the database's end counts no more, even if the
- * database grew again: it is zeros then, unless it was written anew. Throws PAGE_SIZE_MISMATCH, and LTX_CORRUPT when a page is in
- * no file.
+ * database grew again: it is zeros then, unless it was written again. `files`: what `checkPlan` returned, so that memory in proportion
+ * to the commit is memory in proportion to the page indexes.
  */
-export function assignPages(layouts: readonly FileLayout[]): PageOwners {
-  const last = layouts.at(-1)!
-  const { pageSize, commit } = last.header
-  const different = layouts.find(({ header }) => header.pageSize !== pageSize)
-  if (different) {
-    throw new LitestreamError(
-      'PAGE_SIZE_MISMATCH',
-      `${different.label} has pages of ${different.header.pageSize} bytes, ${last.label} of ${pageSize}`,
-      {
-        file: different.label,
-        hint: 'The page size changed under the replica (VACUUM); restore to a TXID before that, or let the primary write a new snapshot.',
-      },
-    )
-  }
+export function assignPages(files: readonly { readonly header: LtxHeader; readonly index: PageIndex }[]): PageOwners {
+  const { pageSize, commit } = files.at(-1)!.header
   const owner = new Uint32Array(commit + 1)
-  const counts = new Uint32Array(layouts.length)
+  const counts = new Uint32Array(files.length)
   let limit = commit
-  for (let place = layouts.length - 1; place >= 0; place--) {
-    const { header, index } = layouts[place]!
+  for (let place = files.length - 1; place >= 0; place--) {
+    const { header, index } = files[place]!
     limit = Math.min(limit, header.commit)
     for (let i = 0; i < index.count; i++) {
       const pgno = index.pgnos[i]!
@@ -47,21 +33,5 @@ export function assignPages(layouts: readonly FileLayout[]): PageOwners {
       counts[place]!++
     }
   }
-  const lock = lockPgno(pageSize)
-  for (let pgno = 1; pgno <= commit; pgno++) {
-    if (owner[pgno] === 0 && pgno !== lock && !wasCut(layouts, pgno)) {
-      throw corrupt(`page ${pgno} of ${commit} is neither in it nor in any file before it`, last.label, 0, pgno)
-    }
-  }
   return { pageSize, commit, owner, counts }
-}
-
-/** Whether a page was cut off the database within the plan; it need not have been written again when the database grew. */
-function wasCut(layouts: readonly FileLayout[], pgno: number): boolean {
-  let largest = 0
-  for (const { header } of layouts) {
-    if (header.commit < pgno && pgno <= largest) return true
-    largest = Math.max(largest, header.commit)
-  }
-  return false
 }

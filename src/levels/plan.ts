@@ -3,6 +3,7 @@ import { LEVELS, MAX_COMPACTION_LEVEL, SNAPSHOT_LEVEL } from '../ltx/format.js'
 import { formatTxid } from '../ltx/txid.js'
 import type { ListOptions, LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { runAll } from '../util/run-all.js'
+import { fileContent } from './file-label.js'
 
 /** Up to where a plan shall lead; without either: as far as there is. Not both. */
 export interface PlanTarget {
@@ -25,7 +26,7 @@ export type FilesByLevel = readonly (readonly LtxFileInfo[])[]
 export function selectPlan(files: FilesByLevel, target: PlanTarget = {}): LtxFileInfo[] {
   const { txid = Number.POSITIVE_INFINITY, timestamp = Number.POSITIVE_INFINITY } = target
   const eligible = (file: LtxFileInfo) => file.maxTxid <= txid && file.createdAt < timestamp
-  const snapshot = files[SNAPSHOT_LEVEL]?.findLast(eligible)
+  const snapshot = snapshotsOf(files).findLast(eligible)
   const { path, reached, beyond } = wayFrom(files, snapshot?.maxTxid ?? 0, eligible)
   if (target.txid !== undefined && reached !== target.txid) return []
   if (target.txid === undefined && target.timestamp === undefined && beyond) throw gap(reached, beyond)
@@ -39,15 +40,20 @@ export function selectPlan(files: FilesByLevel, target: PlanTarget = {}): LtxFil
 export function selectFollowing(files: FilesByLevel, after: number): LtxFileInfo[] {
   const direct = wayFrom(files, after, () => true)
   if (!direct.beyond) {
-    const snapshot = files[SNAPSHOT_LEVEL]?.at(-1)
+    const snapshot = snapshotsOf(files).at(-1)
     if (direct.path.length > 0 || !snapshot || snapshot.maxTxid <= after) return direct.path
   }
-  const snapshot = files[SNAPSHOT_LEVEL]?.at(-1)
+  const snapshot = snapshotsOf(files).at(-1)
   if (!snapshot || snapshot.maxTxid <= direct.reached) {
     if (direct.path.length > 0) return direct.path
     throw gap(direct.reached, direct.beyond!)
   }
   return [snapshot, ...wayFrom(files, snapshot.maxTxid, () => true).path]
+}
+
+/** A file of the highest level that does not begin at TXID 1 is no snapshot, whatever its place says. */
+function snapshotsOf(files: FilesByLevel): readonly LtxFileInfo[] {
+  return (files[SNAPSHOT_LEVEL] ?? []).filter(({ minTxid }) => minTxid === 1)
 }
 
 /** From `after` as far as levels 8 to 0 lead, and the first file beyond that cannot be reached. */
@@ -105,6 +111,8 @@ function gap(reached: number, beyond: LtxFileInfo): LitestreamError {
 }
 
 export interface PlanOptions extends PlanTarget {
+  /** Files that are known to be damaged (`fileContent`): the plan has none of them. */
+  readonly without?: ReadonlySet<string>
   readonly signal?: AbortSignal
 }
 
@@ -149,11 +157,12 @@ export async function listTogether(
  * target, LTX_GAP as selectPlan does.
  */
 export async function planRestore(client: ReplicaClient, options: PlanOptions = {}): Promise<LtxFileInfo[]> {
-  const { txid, timestamp, signal } = options
+  const { txid, timestamp, signal, without } = options
   if (txid !== undefined && timestamp !== undefined) {
     throw new LitestreamError('INVALID_ARGUMENT', 'a restore leads to a TXID or to a timestamp, not to both')
   }
-  let files = await listLevels(client, signal)
+  const list = async () => withoutFiles(await listLevels(client, signal), without)
+  let files = await list()
   if (files.every((level) => level.length === 0)) {
     throw new LitestreamError('REPLICA_EMPTY', `${client.url}: no backup files found`, {
       file: client.url,
@@ -168,10 +177,15 @@ export async function planRestore(client: ReplicaClient, options: PlanOptions = 
   } catch (error) {
     // The levels were not listed in one instant: a file may have gone from one before what replaces it was seen in another.
     if (!isLitestreamError(error, 'LTX_GAP')) throw error
-    plan = selectPlan(await listLevels(client, signal), target)
+    plan = selectPlan(await list(), target)
   }
   if (plan.length === 0) throw notAvailable(client, files, options)
   return plan
+}
+
+/** The files of a listing that are not in `without`. */
+export function withoutFiles(files: FilesByLevel, without: ReadonlySet<string> | undefined): LtxFileInfo[][] {
+  return files.map((level) => level.filter((file) => !without?.size || !without.has(fileContent(file))))
 }
 
 /**
@@ -213,7 +227,7 @@ function notAvailable(client: ReplicaClient, files: FilesByLevel, target: PlanTa
       },
     )
   }
-  const oldest = Math.min(...all.map((file) => file.createdAt))
+  const oldest = all.reduce((time, { createdAt }) => Math.min(time, createdAt), Number.POSITIVE_INFINITY)
   return new LitestreamError('TXID_NOT_AVAILABLE', `${client.url}: no matching backup files available`, {
     file: client.url,
     hint:

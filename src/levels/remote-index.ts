@@ -1,8 +1,13 @@
+import { corrupt } from '../ltx/corrupt.js'
+import { FRAME_HEADER_SIZE, PAGE_FLAG_SIZE } from '../ltx/format.js'
 import { decodeHeader, type LtxHeader } from '../ltx/header.js'
-import { decodePageIndex, type PageIndex, PageIndexReader, type PageMapTarget } from '../ltx/page-index.js'
+import { decodePageIndex, indexRules, type PageIndex, PageIndexReader, type PageMapTarget } from '../ltx/page-index.js'
 import { parseTailPlaces } from '../ltx/tail.js'
-import { fileLabel } from '../replica/worker/chain/file-ordinals.js'
-import type { ByteRange, LtxFileInfo, ReadOptions, ReadResult } from '../storage/replica-client.js'
+import type { ByteRange, LtxFileInfo, ReadOptions, ReadResult, RequestOptions } from '../storage/replica-client.js'
+import type { Breather } from '../util/breather.js'
+import { checkListed, checkNotCut, checkSize } from './file-check.js'
+import { fileLabel } from './file-label.js'
+import type { PlannedFile } from './plan-check.js'
 
 /** A file of at most this size is read whole: one request brings its index and its pages. */
 export const WHOLE_FILE_SIZE = 256 * 1024
@@ -32,59 +37,90 @@ export interface LoadedFrame {
   readonly size: number
 }
 
-/** Header and page index of a file, the index as it stands in the file: decoded once, when it is entered into a page map. */
-export class FileIndex {
+/** What a file says of itself before its pages are read, and its page index as it stands in the file. */
+export interface FileIndexParts extends PlannedFile {
   readonly info: LtxFileInfo
+  readonly pieces: readonly FilePiece[]
+  /** Where the index begins in the file. */
+  readonly offset: number
+  /** All of the index, in order. */
+  readonly slices: Uint8Array[]
+}
+
+/** Header and page index of a file: the index is decoded once, when it is entered into a page map. */
+export class FileIndex implements PlannedFile {
+  readonly info: LtxFileInfo
+  readonly label: string
   readonly header: LtxHeader
+  readonly postApplyChecksum: bigint
   readonly pieces: readonly FilePiece[]
   /** Frames that lie in the pieces; known once the index was entered into a map. */
   readonly frames: LoadedFrame[] = []
-  readonly #label: string
   readonly #offset: number
   /** Given up one by one as they are decoded: an index must not be in memory twice. */
   readonly #slices: Uint8Array[]
-  #count = 0
 
-  constructor(
-    label: string,
-    info: LtxFileInfo,
-    header: LtxHeader,
-    pieces: readonly FilePiece[],
-    index: { readonly offset: number; readonly slices: Uint8Array[] },
-  ) {
-    this.#label = label
+  constructor({ info, label, header, postApplyChecksum, pieces, offset, slices }: FileIndexParts) {
     this.info = info
+    this.label = label
     this.header = header
+    this.postApplyChecksum = postApplyChecksum
     this.pieces = pieces
-    this.#offset = index.offset
-    this.#slices = index.slices
+    this.#offset = offset
+    this.#slices = slices
   }
 
-  /** Enters every frame into a page map; calls `onPages` with page numbers as they come, ascending. Only once. Throws LTX_CORRUPT. */
-  mapInto(target: PageMapTarget, onPages?: (pgnos: Uint32Array) => void): void {
-    const reader = new PageIndexReader(this.#label, this.#offset)
+  /** Bytes of memory that the pieces take. */
+  get pieceBytes(): number {
+    return this.pieces.reduce((sum, { bytes }) => sum + bytes.length, 0)
+  }
+
+  /** The same without the pieces. */
+  withoutPieces(): FileIndex {
+    const { info, label, header, postApplyChecksum } = this
+    // What the slices are parts of is to be freed.
+    const slices = this.#slices.map((slice) => slice.slice())
+    return new FileIndex({ info, label, header, postApplyChecksum, pieces: [], offset: this.#offset, slices })
+  }
+
+  /**
+   * Enters every frame into a page map; calls `onPages` with page numbers as they come, ascending. Only once. Throws LTX_CORRUPT where
+   * the index does not agree with the header, the page block, or the frames in the pieces.
+   */
+  async mapInto(target: PageMapTarget, breather: Breather, onPages?: (pgnos: Uint32Array) => void): Promise<void> {
+    const reader = new PageIndexReader(this.label, this.#offset, indexRules(this.header, target.peak))
     const pieces = Float64Array.from(this.pieces.flatMap(({ offset, bytes }) => [offset, offset + bytes.length]))
     this.#slices.reverse()
     for (let slice = this.#slices.pop(); slice; slice = this.#slices.pop()) {
+      await breather.rest()
       const { came, pgnos } = reader.map(slice, target, pieces, onPages !== undefined)
       for (let i = 0; i < came.length; i += 3) {
-        this.frames.push({ pgno: came[i], offset: came[i + 1], size: came[i + 2] })
+        const frame = { pgno: came[i], offset: came[i + 1], size: came[i + 2] }
+        this.#checkFrame(frame)
+        this.frames.push(frame)
       }
       onPages?.(pgnos)
     }
     reader.end()
-    this.#count = reader.count
   }
 
   /** All of it, decoded. Only once, too. Throws LTX_CORRUPT. */
   decode(): PageIndex {
     const bytes = this.#slices.length === 1 ? this.#slices[0] : Buffer.concat(this.#slices)
-    return decodePageIndex(bytes, this.#label, this.#offset)
+    return decodePageIndex(bytes, this.label, this.#offset, indexRules(this.header))
   }
 
-  /** Pages of the file; known once the index was entered into a map. */
-  get count(): number {
-    return this.#count
+  /** Compares an entry of the index with the frame that it names. */
+  #checkFrame({ pgno, offset, size }: LoadedFrame): void {
+    const piece = this.pieces.find((each) => offset >= each.offset && offset + size <= each.offset + each.bytes.length)
+    if (!piece) return
+    const { buffer, byteOffset } = piece.bytes
+    const frame = new DataView(buffer, byteOffset + offset - piece.offset, size)
+    const [own, flags] = [frame.getUint32(0), frame.getUint16(4)]
+    const length = (flags & PAGE_FLAG_SIZE) === 0 ? size : FRAME_HEADER_SIZE + frame.getUint32(6)
+    if (own === pgno && length === size) return
+    const what = `the page index has page ${pgno} in ${size} bytes, its frame says page ${own} in ${length} bytes`
+    throw corrupt(what, this.label, offset, pgno)
   }
 }
 
@@ -96,18 +132,25 @@ function tailGuess(size: number): number {
   return Math.min(size, SLICE, Math.max(MIN_TAIL, Math.ceil(size / 128)))
 }
 
+/** How much of a file is read with its index, and from where. */
+export interface LoadIndexOptions extends RequestOptions {
+  /** Bytes of a file that is read at once, with all its pages; default WHOLE_FILE_SIZE. */
+  readonly whole?: number | undefined
+  /** What was read before turned out to be damaged: no cache may answer. */
+  readonly fresh?: boolean
+}
+
 /**
- * Reads header and page index of a file: one round trip, or two for an index that is larger than guessed. `whole`: bytes of a file
- * that is read at once, with all its pages.
+ * Reads header and page index of a file: one round trip, or two for an index that is larger than guessed. Throws LTX_CORRUPT where
+ * name, listing, header and trailer do not agree.
  */
 export async function loadFileIndex(
   client: FileReader,
   info: LtxFileInfo,
-  signal?: AbortSignal,
-  whole = WHOLE_FILE_SIZE,
+  { whole = WHOLE_FILE_SIZE, ...options }: LoadIndexOptions = {},
 ): Promise<FileIndex> {
-  const label = `${client.url} ${fileLabel(info)}`
-  const options = signal ? { signal } : {}
+  const label = fileLabel(client, info)
+  checkNotCut(info, label)
   const [head, tail] =
     info.size <= whole
       ? Array(2).fill(await client.read(info, { offset: 0 }, options))
@@ -115,9 +158,11 @@ export async function loadFileIndex(
           client.read(info, { offset: 0, length: HEAD }, options),
           client.read(info, { suffix: tailGuess(info.size) }, options),
         ])
-  const header = decodeHeader(head.data, label)
   const { fileSize } = tail
-  const { indexOffset, indexSize } = parseTailPlaces(tail.data, fileSize, label)
+  checkSize(info, fileSize, label)
+  const header = decodeHeader(head.data, label)
+  checkListed(info, header, label)
+  const { indexOffset, indexSize, postApplyChecksum } = parseTailPlaces(tail.data, fileSize, header, label)
   const tailOffset = fileSize - tail.data.length
   const slices: Uint8Array[] = []
   const ranges = []
@@ -129,10 +174,14 @@ export async function loadFileIndex(
   slices.push(tail.data.subarray(from, indexOffset + indexSize - tailOffset))
   const pieces = [{ offset: 0, bytes: head.data }]
   if (tail !== head && from > 0) pieces.push({ offset: tailOffset, bytes: tail.data.subarray(0, from) })
-  return new FileIndex(label, info, header, pieces, { offset: indexOffset, slices })
+  return new FileIndex({ info, label, header, postApplyChecksum, pieces, offset: indexOffset, slices })
 }
 
 /** The page index of a file, decoded. */
-export async function readFileIndex(client: FileReader, info: LtxFileInfo, signal?: AbortSignal): Promise<PageIndex> {
-  return (await loadFileIndex(client, info, signal)).decode()
+export async function readFileIndex(
+  client: FileReader,
+  info: LtxFileInfo,
+  options: RequestOptions = {},
+): Promise<PageIndex> {
+  return (await loadFileIndex(client, info, options)).decode()
 }

@@ -1,10 +1,11 @@
-import { corrupt } from '../ltx/corrupt.js'
 import { HEADER_SIZE } from '../ltx/format.js'
 import { decodeHeader, type LtxHeader } from '../ltx/header.js'
-import { decodePageIndex, type PageIndex } from '../ltx/page-index.js'
+import { decodePageIndex, indexRules, type PageIndex } from '../ltx/page-index.js'
 import { parseTail } from '../ltx/tail.js'
 import type { LtxFileInfo, ReplicaClient, RequestOptions } from '../storage/replica-client.js'
+import { checkListed, checkNotCut, checkSize } from './file-check.js'
 import { fileLabel } from './file-label.js'
+import { denseFrom } from './plan-check.js'
 
 /** Header and page index of a file in a replica. */
 export interface FileLayout {
@@ -13,8 +14,9 @@ export interface FileLayout {
   readonly label: string
   readonly header: LtxHeader
   readonly index: PageIndex
-  /** Where the page block ends and the index begins, bytes. */
-  readonly indexOffset: number
+  readonly postApplyChecksum: bigint
+  /** From the page after this one on, every page of the database is in the file. */
+  readonly denseFrom: number
   /** Bytes of the file as it is now. */
   readonly size: number
   /** All of the file, when it was small enough to come along. */
@@ -31,20 +33,27 @@ export async function readLayout(
   options: RequestOptions = {},
 ): Promise<FileLayout> {
   const label = fileLabel(client, file)
+  checkNotCut(file, label)
   const { data, offset, fileSize } = await client.read(file, { suffix: TAIL_SIZE }, options)
-  const tail = parseTail(data, fileSize, label)
+  checkSize(file, fileSize, label)
   const head = offset === 0 ? data : (await client.read(file, { offset: 0, length: HEADER_SIZE }, options)).data
   const header = decodeHeader(head, label)
-  if (header.minTxid !== file.minTxid || header.maxTxid !== file.maxTxid) {
-    throw corrupt('the TXIDs in its header are not those of its name', label, 16)
+  checkListed(file, header, label)
+  const { indexOffset, indexSize, postApplyChecksum, index: found } = parseTail(data, fileSize, header, label)
+  const readIndex = async () => {
+    const { data } = await client.read(file, { offset: indexOffset, length: indexSize }, options)
+    return decodePageIndex(data, label, indexOffset, indexRules(header))
   }
-  const { indexOffset, indexSize } = tail
-  const index =
-    tail.index ??
-    decodePageIndex(
-      (await client.read(file, { offset: indexOffset, length: indexSize }, options)).data,
-      label,
-      indexOffset,
-    )
-  return { file, label, header, index, indexOffset, size: fileSize, ...(offset === 0 ? { bytes: data } : {}) }
+  const index = found ?? (await readIndex())
+  const bytes = offset === 0 ? { bytes: data } : {}
+  return {
+    file,
+    label,
+    header,
+    index,
+    postApplyChecksum,
+    denseFrom: denseFrom(header, index),
+    size: fileSize,
+    ...bytes,
+  }
 }

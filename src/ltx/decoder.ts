@@ -13,8 +13,9 @@ import {
   TRAILER_SIZE,
 } from './format.js'
 import { decodeHeader, type LtxHeader } from './header.js'
-import { decodePageIndex, type PageIndex } from './page-index.js'
+import { decodePageIndex, indexRules, type PageIndex } from './page-index.js'
 import { PageIndexBuilder } from './page-index-builder.js'
+import { compareFileChecksum, type LtxChecksums, readChecksums } from './tail.js'
 
 /** Pages of a file, decoded. The buffers are used again, see DecodeOptions: copy what must outlive that. */
 export interface PageBatch {
@@ -24,9 +25,7 @@ export interface PageBatch {
   readonly pages: Uint8Array
 }
 
-export interface LtxTrailer {
-  readonly postApplyChecksum: bigint
-  readonly fileChecksum: bigint
+export interface LtxTrailer extends LtxChecksums {
   /** Bytes of the whole file. */
   readonly fileSize: number
   readonly indexOffset: number
@@ -46,6 +45,8 @@ export interface LtxDecoding {
   readonly batches: AsyncIterable<PageBatch>
   /** Set when `batches` has ended. */
   readonly trailer: LtxTrailer | undefined
+  /** Closes the source; only for a decoding whose `batches` are not consumed. */
+  cancel(): Promise<void>
 }
 
 /**
@@ -91,6 +92,10 @@ class Decoder implements LtxDecoding {
 
   get header(): LtxHeader {
     return this.#header
+  }
+
+  cancel(): Promise<void> {
+    return this.#reader.cancel()
   }
 
   async readHeader(): Promise<void> {
@@ -201,27 +206,16 @@ class Decoder implements LtxDecoding {
         indexOffset + lengthAt,
       )
     }
-    const index = decodePageIndex(rest.subarray(0, lengthAt), file, indexOffset)
+    const index = decodePageIndex(rest.subarray(0, lengthAt), file, indexOffset, indexRules(this.#header))
     this.#compareIndex(index, indexOffset)
-    const postApplyChecksum = view.getBigUint64(rest.length - 16)
-    const fileChecksum = view.getBigUint64(rest.length - 8)
+    const checksums = readChecksums(rest.subarray(rest.length - TRAILER_SIZE), fileSize, this.#header, file)
     this.#checksum(rest.length - 8)
-    const expected = this.#state[0]! | CHECKSUM_FLAG
-    if (fileChecksum !== expected) {
-      throw corrupt(
-        `file checksum is ${fileChecksum.toString(16)}, computed ${expected.toString(16)}`,
-        file,
-        fileSize - 8,
-      )
+    compareFileChecksum(checksums, this.#state[0]!, fileSize, file)
+    const isSummed = (flags & FLAG_NO_CHECKSUM) === 0 && minTxid === 1
+    if (isSummed && checksums.postApplyChecksum !== (this.#state[1]! | CHECKSUM_FLAG)) {
+      throw corrupt('the database checksum does not match the pages', file, fileSize - TRAILER_SIZE)
     }
-    const without = (flags & FLAG_NO_CHECKSUM) !== 0
-    if (without ? postApplyChecksum !== 0n : (postApplyChecksum & CHECKSUM_FLAG) === 0n) {
-      throw corrupt(`post-apply checksum ${postApplyChecksum.toString(16)} does not fit the flags`, file, fileSize - 16)
-    }
-    if (!without && minTxid === 1 && postApplyChecksum !== (this.#state[1]! | CHECKSUM_FLAG)) {
-      throw corrupt('the database checksum does not match the pages', file, fileSize - 16)
-    }
-    this.trailer = { postApplyChecksum, fileChecksum, fileSize, indexOffset, index }
+    this.trailer = { ...checksums, fileSize, indexOffset, index }
   }
 
   #compareIndex(index: PageIndex, indexOffset: number): void {

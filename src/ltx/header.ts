@@ -25,6 +25,8 @@ export interface LtxHeader {
 
 const MAGIC = 0x4c545831 // "LTX1"
 const RESERVED_OFFSET = 80
+/** The latest time that a Date can hold, milliseconds since the epoch. */
+const MAX_TIMESTAMP = 8.64e15
 
 /** What a header's fields break of the format's rules, with the offset of the field; undefined when nothing. */
 function fault(h: LtxHeader): { what: string; offset: number } | undefined {
@@ -37,8 +39,8 @@ function fault(h: LtxHeader): { what: string; offset: number } | undefined {
   if (!Number.isSafeInteger(h.maxTxid) || h.maxTxid < h.minTxid) {
     return { what: `max TXID ${h.maxTxid} with min TXID ${h.minTxid}`, offset: 24 }
   }
-  if (!Number.isSafeInteger(h.timestamp) || h.timestamp < 0) {
-    return { what: `invalid timestamp ${h.timestamp}`, offset: 32 }
+  if (!Number.isSafeInteger(h.timestamp) || h.timestamp < 0 || h.timestamp > MAX_TIMESTAMP) {
+    return { what: `invalid timestamp ${h.timestamp}, the latest is ${MAX_TIMESTAMP} ms`, offset: 32 }
   }
   const without = h.minTxid === 1 || (h.flags & FLAG_NO_CHECKSUM) !== 0
   if (without ? h.preApplyChecksum !== 0n : (h.preApplyChecksum & CHECKSUM_FLAG) === 0n) {

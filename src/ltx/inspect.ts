@@ -1,10 +1,10 @@
 import { HEADER_SIZE } from './format.js'
 import { decodeHeader, type LtxHeader } from './header.js'
-import { decodePageIndex, type PageIndex } from './page-index.js'
-import { MIN_FILE_SIZE, parseTail } from './tail.js'
+import { decodePageIndex, indexRules, type PageIndex } from './page-index.js'
+import { type LtxChecksums, MIN_FILE_SIZE, parseTail } from './tail.js'
 
 /** What an LTX file says about itself. Sizes in bytes. */
-export interface LtxSummary {
+export interface LtxSummary extends LtxChecksums {
   readonly header: LtxHeader
   readonly fileSize: number
   readonly pageCount: number
@@ -13,8 +13,6 @@ export interface LtxSummary {
   /** Of the frames as stored, their headers included. */
   readonly frameBytes: number
   readonly indexSize: number
-  readonly postApplyChecksum: bigint
-  readonly fileChecksum: bigint
   readonly index: PageIndex
 }
 
@@ -33,8 +31,8 @@ export async function inspectLtx(
   const tailOffset = Math.max(0, fileSize - TAIL_SIZE)
   const header = decodeHeader(await read(0, Math.min(HEADER_SIZE, fileSize)), file)
   const bytes = fileSize < MIN_FILE_SIZE ? new Uint8Array(0) : await read(tailOffset, fileSize - tailOffset)
-  const { index: found, indexOffset, indexSize, ...checksums } = parseTail(bytes, fileSize, file)
-  const index = found ?? decodePageIndex(await read(indexOffset, indexSize), file, indexOffset)
+  const { index: found, indexOffset, indexSize, ...checksums } = parseTail(bytes, fileSize, header, file)
+  const index = found ?? decodePageIndex(await read(indexOffset, indexSize), file, indexOffset, indexRules(header))
   return summarize(header, fileSize, index, indexSize, checksums)
 }
 
@@ -43,7 +41,7 @@ export function summarize(
   fileSize: number,
   index: PageIndex,
   indexSize: number,
-  checksums: Pick<LtxSummary, 'postApplyChecksum' | 'fileChecksum'>,
+  checksums: LtxChecksums,
 ): LtxSummary {
   let frameBytes = 0
   for (const size of index.sizes) frameBytes += size

@@ -1,6 +1,8 @@
+import type { LitestreamError } from '../errors.js'
 import { native } from '../native/addon.js'
 import { corrupt } from './corrupt.js'
-import { HEADER_SIZE, INDEX_LENGTH_SIZE } from './format.js'
+import { HEADER_SIZE, INDEX_LENGTH_SIZE, PAGE_HEADER_SIZE } from './format.js'
+import type { LtxHeader } from './header.js'
 
 /** Where the frames of a file lie, in ascending page number. */
 export interface PageIndex {
@@ -53,25 +55,51 @@ const ENTRY = 2
 const VALUE = 3
 const PGNO = 4
 const OFFSET = 5
-const ENDED = 6
 const COUNT = 7
 const FILE_OFFSET = 8
 const END = 11
-const SLOTS = 12
+const PAGE_SIZE = 12
+const COMMIT = 13
+const COMPLETE_FROM = 14
+const SLOTS = 15
 
-/** IndexFault of native/ltx/page_index.h; the last is a frame that no page can need, or that lies where a page map cannot point to. */
+/** IndexFault of native/ltx/page_index.h; the last is a frame that lies where a page map cannot point to. */
 const NONE = 0
 const ENDS_EARLY = 1
 const NUMBER_TOO_LARGE = 2
 const PAGE_ORDER = 3
 const OUTSIDE_BLOCK = 4
+const NOT_CONTIGUOUS = 5
+const FRAME_SIZE = 6
+const BEYOND_COMMIT = 7
+const LOCK_PAGE = 8
+const MISSING = 9
+const UNLISTED = 10
+const ENDS_BEFORE = 11
+
+/** What the header of a file, and the files before it, say of its page index. */
+export interface IndexRules {
+  readonly pageSize: number
+  /** Pages of the database. */
+  readonly commit: number
+  /** Pages beyond this one must all be in the file, up to the commit. 0 in a file that holds the whole database. */
+  readonly completeFrom: number
+}
+
+/**
+ * The rules for the index of a file with this header. `peak`: the largest size in pages that the database has had before the file, if
+ * that is known: pages beyond it can only be in this file.
+ */
+export function indexRules({ pageSize, commit, minTxid }: LtxHeader, peak = commit): IndexRules {
+  return { pageSize, commit, completeFrom: minTxid === 1 ? 0 : peak }
+}
 
 /** Where the frames of an index are entered. */
 export interface PageMapTarget {
   /** Ordinal of the file; goes beside each place. */
   readonly file: number
-  /** Pages of the database: what lies beyond them is left out. */
-  readonly commit: number
+  /** The largest size in pages that the database has had before the file. */
+  readonly peak: number
   /** The bytes of a chunk of the map, to be written. */
   own(chunk: number): ArrayBuffer
 }
@@ -85,19 +113,25 @@ export interface MappedFrames {
 }
 
 /**
- * Reads an index that comes in pieces of any size: an index takes nine bytes a page and more once decoded, which nobody should have
- * to hold at once. Throws LTX_CORRUPT unless page numbers and offsets ascend and every frame lies between the header and the index.
+ * Reads an index that comes in pieces of any size: an index takes nine bytes a page and more once decoded, too much to hold all of it.
+ * Throws LTX_CORRUPT unless the index agrees with the header and with the page block: page numbers ascend within the database, the
+ * frames fill the block without a hole, and no page is missing that only this file can have.
  */
 export class PageIndexReader {
   readonly #file: string
+  readonly #rules: IndexRules
   readonly #state: Float64Array
 
   /** `fileOffset`: where the index begins in the file. */
-  constructor(file: string, fileOffset: number) {
+  constructor(file: string, fileOffset: number, rules: IndexRules) {
     this.#file = file
+    this.#rules = rules
     this.#state = new Float64Array(SLOTS)
     this.#state[FILE_OFFSET] = fileOffset
     this.#state[END] = HEADER_SIZE
+    this.#state[PAGE_SIZE] = rules.pageSize
+    this.#state[COMMIT] = rules.commit
+    this.#state[COMPLETE_FROM] = rules.completeFrom
   }
 
   /** Entries read so far. */
@@ -105,10 +139,17 @@ export class PageIndexReader {
     return this.#state[COUNT]!
   }
 
-  /** Enters frames into a page map. `pieces`: where each part of the file that is here begins and ends, in turn. `collect`: the page numbers are wanted. */
-  map(bytes: Uint8Array, target: PageMapTarget, pieces: Float64Array, collect: boolean): MappedFrames {
-    const { file, commit, own } = target
-    const [came, pgnos] = native.mapPageIndex(this.#state, bytes, file, commit, own, pieces, collect)
+  /**
+   * Enters frames into a page map. `pieces`: where each part of the file that was read begins and ends, in turn. `collect`: return the
+   * page numbers.
+   */
+  map(
+    bytes: Uint8Array,
+    { file, own }: Pick<PageMapTarget, 'file' | 'own'>,
+    pieces: Float64Array,
+    collect: boolean,
+  ): MappedFrames {
+    const [came, pgnos] = native.mapPageIndex(this.#state, bytes, file, own, pieces, collect)
     this.#check()
     return { came, pgnos }
   }
@@ -120,9 +161,10 @@ export class PageIndexReader {
     return { count: pgnos.length, pgnos, offsets, sizes }
   }
 
-  /** Nothing more comes: the index must be whole. */
+  /** All bytes of the index were read: it must be whole. */
   end(): void {
-    if (this.#state[ENDED] === 0) throw this.#corrupt('the page index ends inside an entry', this.#state[AT]!)
+    native.endPageIndex(this.#state)
+    this.#check()
   }
 
   #check(): void {
@@ -130,6 +172,7 @@ export class PageIndexReader {
     const fault = state[FAULT]
     if (fault === NONE) return
     const [at, entry, value, pgno, offset] = [state[AT]!, state[ENTRY]!, state[VALUE]!, state[PGNO]!, state[OFFSET]!]
+    const frame = `a frame of ${value} bytes at ${offset}`
     switch (fault) {
       case ENDS_EARLY:
         throw this.#corrupt('the page index ends before its length', at)
@@ -137,12 +180,30 @@ export class PageIndexReader {
         throw this.#corrupt('a number in the page index is too large', at)
       case PAGE_ORDER:
         throw this.#corrupt(`page ${value} follows page ${pgno} in the page index`, entry)
-      case OUTSIDE_BLOCK: {
-        const what = `the page index puts a frame of ${value} bytes at ${offset}, outside the page block`
-        throw this.#corrupt(what, entry, pgno)
+      case OUTSIDE_BLOCK:
+        throw this.#corrupt(`the page index has ${frame}, outside the page block`, entry, pgno)
+      case NOT_CONTIGUOUS:
+        throw this.#corrupt(`the page index has ${frame}, the frame before it ends at ${state[END]}`, entry, pgno)
+      case FRAME_SIZE:
+        throw this.#corrupt(
+          `the page index has ${frame}, impossible with pages of ${this.#rules.pageSize} bytes`,
+          entry,
+          pgno,
+        )
+      case BEYOND_COMMIT:
+        throw this.#corrupt(`the page index has a page beyond the database of ${this.#rules.commit} pages`, entry, pgno)
+      case LOCK_PAGE:
+        throw this.#corrupt('the page index has the lock page', entry, pgno)
+      case MISSING:
+        throw missingPage(this.#file, value, this.#rules, state[FILE_OFFSET]! + entry)
+      case UNLISTED: {
+        const end = state[FILE_OFFSET]! - PAGE_HEADER_SIZE
+        throw this.#corrupt(`the page index ends with the frame before ${value}, the page block at ${end}`, at)
       }
+      case ENDS_BEFORE:
+        throw this.#corrupt('the page index ends inside an entry', at)
       default:
-        throw this.#corrupt(`the page index has an impossible frame of ${value} bytes at ${offset}`, entry, pgno)
+        throw this.#corrupt(`the page index has ${frame}, beyond what this program can address`, entry, pgno)
     }
   }
 
@@ -151,12 +212,23 @@ export class PageIndexReader {
   }
 }
 
+/** The error for a page that only `file` can have, and does not. */
+export function missingPage(
+  file: string,
+  pgno: number,
+  { commit, completeFrom }: Pick<IndexRules, 'commit' | 'completeFrom'>,
+  offset: number,
+): LitestreamError {
+  const why = completeFrom === 0 ? 'the file must hold all of it' : `it had at most ${completeFrom} before`
+  return corrupt(`page ${pgno} is missing: the database has ${commit} pages, and ${why}`, file, offset, pgno)
+}
+
 /**
  * Reads an index: `bytes` are exactly its bytes without the length field, `fileOffset` is where they begin in `file`. Throws
  * LTX_CORRUPT like PageIndexReader.
  */
-export function decodePageIndex(bytes: Uint8Array, file: string, fileOffset: number): PageIndex {
-  const reader = new PageIndexReader(file, fileOffset)
+export function decodePageIndex(bytes: Uint8Array, file: string, fileOffset: number, rules: IndexRules): PageIndex {
+  const reader = new PageIndexReader(file, fileOffset, rules)
   const index = reader.decode(bytes)
   reader.end()
   return index

@@ -1,15 +1,27 @@
 import { corrupt } from './corrupt.js'
-import { HEADER_SIZE, INDEX_LENGTH_SIZE, PAGE_HEADER_SIZE, TRAILER_SIZE } from './format.js'
-import { decodePageIndex, type PageIndex } from './page-index.js'
+import {
+  CHECKSUM_FLAG,
+  FLAG_NO_CHECKSUM,
+  HEADER_SIZE,
+  INDEX_LENGTH_SIZE,
+  PAGE_HEADER_SIZE,
+  TRAILER_SIZE,
+} from './format.js'
+import type { LtxHeader } from './header.js'
+import { decodePageIndex, indexRules, type PageIndex } from './page-index.js'
+
+/** The two checksums at the end of a file. */
+export interface LtxChecksums {
+  readonly postApplyChecksum: bigint
+  readonly fileChecksum: bigint
+}
 
 /** What the end of a file says, found with one read of its last bytes. */
-export interface LtxTail {
+export interface LtxTail extends LtxChecksums {
   /** Where the page index begins in the file. */
   readonly indexOffset: number
   /** Bytes of the index without its length field. */
   readonly indexSize: number
-  readonly postApplyChecksum: bigint
-  readonly fileChecksum: bigint
   /** Present when the bytes given held all of it; else read `indexSize` bytes at `indexOffset`. */
   readonly index?: PageIndex
 }
@@ -21,16 +33,17 @@ export type LtxTailPlaces = Omit<LtxTail, 'index'>
 export const MIN_FILE_SIZE: number = HEADER_SIZE + PAGE_HEADER_SIZE + 1 + INDEX_LENGTH_SIZE + TRAILER_SIZE
 
 /** Reads the last bytes of a file of `fileSize` bytes; at least 24 of them. Throws LTX_CORRUPT. */
-export function parseTail(bytes: Uint8Array, fileSize: number, file: string): LtxTail {
-  const tail = parseTailPlaces(bytes, fileSize, file)
+export function parseTail(bytes: Uint8Array, fileSize: number, header: LtxHeader, file: string): LtxTail {
+  const tail = parseTailPlaces(bytes, fileSize, header, file)
   const { indexOffset, indexSize } = tail
   const start = bytes.length - (fileSize - indexOffset)
   if (start < 0) return tail
-  return { ...tail, index: decodePageIndex(bytes.subarray(start, start + indexSize), file, indexOffset) }
+  const index = decodePageIndex(bytes.subarray(start, start + indexSize), file, indexOffset, indexRules(header))
+  return { ...tail, index }
 }
 
 /** Where the index is, and the checksums. Throws LTX_CORRUPT. */
-export function parseTailPlaces(bytes: Uint8Array, fileSize: number, file: string): LtxTailPlaces {
+export function parseTailPlaces(bytes: Uint8Array, fileSize: number, header: LtxHeader, file: string): LtxTailPlaces {
   if (fileSize < MIN_FILE_SIZE || bytes.length < INDEX_LENGTH_SIZE + TRAILER_SIZE) {
     throw corrupt(`the file has only ${fileSize} bytes; the smallest LTX file has ${MIN_FILE_SIZE}`, file, fileSize)
   }
@@ -41,10 +54,29 @@ export function parseTailPlaces(bytes: Uint8Array, fileSize: number, file: strin
   if (indexSize < 1 || indexOffset < HEADER_SIZE + PAGE_HEADER_SIZE) {
     throw corrupt(`impossible page index length ${indexSize} in a file of ${fileSize} bytes`, file, lengthAt)
   }
-  return {
-    indexOffset,
-    indexSize,
-    postApplyChecksum: view.getBigUint64(bytes.length - TRAILER_SIZE),
-    fileChecksum: view.getBigUint64(bytes.length - TRAILER_SIZE + 8),
+  const checksums = readChecksums(bytes.subarray(bytes.length - TRAILER_SIZE), fileSize, header, file)
+  return { indexOffset, indexSize, ...checksums }
+}
+
+/** Reads the trailer, the last 16 bytes of a file, and compares it with the header. Throws LTX_CORRUPT. */
+export function readChecksums(trailer: Uint8Array, fileSize: number, header: LtxHeader, file: string): LtxChecksums {
+  const view = new DataView(trailer.buffer, trailer.byteOffset, TRAILER_SIZE)
+  const [postApplyChecksum, fileChecksum] = [view.getBigUint64(0), view.getBigUint64(8)]
+  const without = (header.flags & FLAG_NO_CHECKSUM) !== 0
+  if (without ? postApplyChecksum !== 0n : (postApplyChecksum & CHECKSUM_FLAG) === 0n) {
+    const what = `post-apply checksum ${postApplyChecksum.toString(16)} does not fit the flags ${header.flags}`
+    throw corrupt(what, file, fileSize - TRAILER_SIZE)
   }
+  if ((fileChecksum & CHECKSUM_FLAG) === 0n) {
+    throw corrupt(`impossible file checksum ${fileChecksum.toString(16)}`, file, fileSize - 8)
+  }
+  return { postApplyChecksum, fileChecksum }
+}
+
+/** Compares the file checksum in the trailer with `crc`, the CRC of all bytes before it. Throws LTX_CORRUPT. */
+export function compareFileChecksum({ fileChecksum }: LtxChecksums, crc: bigint, fileSize: number, file: string): void {
+  const computed = crc | CHECKSUM_FLAG
+  if (fileChecksum === computed) return
+  const what = `file checksum is ${fileChecksum.toString(16)}, computed ${computed.toString(16)}`
+  throw corrupt(what, file, fileSize - 8)
 }

@@ -2,6 +2,7 @@ import PQueue from 'p-queue'
 import { isLitestreamError } from '../errors.js'
 import { fileLabel } from '../levels/file-label.js'
 import { assignPages, type PageOwners } from '../levels/page-owners.js'
+import { checkPlan } from '../levels/plan-check.js'
 import { type FileLayout, readLayout } from '../levels/remote-layout.js'
 import { verifyFile } from '../levels/verify-replica.js'
 import { corrupt } from '../ltx/corrupt.js'
@@ -78,7 +79,7 @@ export class Assembly {
 
   /** Throws what the client throws (NOT_FOUND: plan anew), LTX_CORRUPT, PAGE_SIZE_MISMATCH. Returns the newest file's layout. */
   async run(plan: readonly LtxFileInfo[]): Promise<FileLayout> {
-    const layouts = await this.#layouts(plan)
+    const layouts = checkPlan(await this.#layouts(plan))
     const owners = assignPages(layouts)
     const output = await PageFile.open(this.#path, owners.pageSize)
     try {
@@ -162,7 +163,7 @@ export class Assembly {
     const wanted = (pgno: number) => owners.owner[pgno] === place + 1 && this.#source[pgno] !== id
     const frames = wantedFrames(layout, wanted)
     if (frames.length === 0) return
-    const share = frames.reduce((sum, i) => sum + layout.index.sizes[i]!, 0) / layout.indexOffset
+    const share = frames.reduce((sum, i) => sum + layout.index.sizes[i]!, 0) / layout.size
     const whole = layout.size <= WHOLE_FILE_SIZE || share >= WHOLE_FILE_SHARE
     let written = 0
     const take = async (batch: PageBatch) => {

@@ -2,35 +2,44 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { isLitestreamError } from '../../src/errors.js'
-import { decodePageIndex, encodePageIndex, type PageIndex, PageIndexReader } from '../../src/ltx/page-index.js'
+import { HEADER_SIZE, maxFrameSize, PAGE_HEADER_SIZE } from '../../src/ltx/format.js'
+import {
+  decodePageIndex,
+  encodePageIndex,
+  type IndexRules,
+  type PageIndex,
+  PageIndexReader,
+} from '../../src/ltx/page-index.js'
 import { pageIndexOf } from '../support/page-index.js'
 
 /** Pages of one chunk of a page map. */
 const CHUNK_PAGES = 1024
-const HEADER = 100
 
-/** An index whose frames have the given distances: from the page and from the end of the frame before, and a size. */
-function indexOf(steps: readonly { pgno: number; gap: number; size: number }[]): { index: PageIndex; end: number } {
-  let [pgno, end] = [0, HEADER]
+/** Pages of this size have no lock page below 2^22. */
+const PAGE_SIZE = 512
+
+/** An index whose pages have these distances and frames of these sizes, and where the index begins. */
+function indexOf(steps: readonly { pgno: number; size: number }[]): { index: PageIndex; at: number } {
+  let [pgno, end] = [0, HEADER_SIZE]
   const entries = steps.map((step) => {
     pgno += step.pgno
-    const entry = { pgno, offset: end + step.gap, size: step.size }
-    end = entry.offset + entry.size
+    const entry = { pgno, offset: end, size: step.size }
+    end += step.size
     return entry
   })
-  return { index: pageIndexOf(entries), end }
+  return { index: pageIndexOf(entries), at: end + PAGE_HEADER_SIZE }
 }
 
 const anIndex = fc
-  .array(
-    fc.record({
-      pgno: fc.integer({ min: 1, max: 900 }),
-      gap: fc.oneof(fc.integer({ min: 0, max: 300 }), fc.integer({ min: 2 ** 31, max: 2 ** 40 })),
-      size: fc.integer({ min: 1, max: 2 ** 17 }),
-    }),
-    { maxLength: 40 },
-  )
+  .array(fc.record({ pgno: fc.integer({ min: 1, max: 900 }), size: fc.integer({ min: 11, max: 540 }) }), {
+    maxLength: 40,
+  })
   .map(indexOf)
+
+const rulesOf = (index: PageIndex, rules: Partial<IndexRules> = {}): IndexRules => {
+  const commit = index.pgnos.at(-1) ?? 1
+  return { pageSize: PAGE_SIZE, commit, completeFrom: commit, ...rules }
+}
 
 /** The bytes in pieces, cut at these places. */
 function cut(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
@@ -39,16 +48,15 @@ function cut(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
 }
 
 /** Enters an index into chunks of its own. */
-function mapped(file: string, fileOffset: number, pieces: readonly Uint8Array[], here: readonly number[] = []) {
+function mapped(pieces: readonly Uint8Array[], at: number, rules: IndexRules, here: readonly number[] = []) {
   const chunks = new Map<number, ArrayBuffer>()
   const own = (chunk: number) => {
     const buffer = chunks.get(chunk) ?? new ArrayBuffer(CHUNK_PAGES * 12)
     chunks.set(chunk, buffer)
     return buffer
   }
-  const reader = new PageIndexReader(file, fileOffset)
-  const target = { file: 5, commit: 20_000, own }
-  const parts = pieces.map((piece) => reader.map(piece, target, Float64Array.from(here), true))
+  const reader = new PageIndexReader('f', at, rules)
+  const parts = pieces.map((piece) => reader.map(piece, { file: 5, own }, Float64Array.from(here), true))
   reader.end()
   const pgnos = parts.flatMap((part) => [...part.pgnos])
   const came = parts.flatMap((part) => [...part.came])
@@ -65,88 +73,132 @@ function mapped(file: string, fileOffset: number, pieces: readonly Uint8Array[],
   return { pgnos, came, place, count: reader.count, chunks: chunks.size }
 }
 
+const bytesOf = (index: PageIndex) => encodePageIndex(index).subarray(0, -8)
+
 test('an index comes back as it was written, in pieces of any size, as arrays and in a page map', () => {
   fc.assert(
-    fc.property(anIndex, fc.array(fc.nat(), { maxLength: 6 }), ({ index, end }, places) => {
-      const bytes = encodePageIndex(index).subarray(0, -8)
-      assert.deepEqual(decodePageIndex(bytes, 'f', end), index)
-      const map = mapped('f', end, cut(bytes, places))
+    fc.property(anIndex, fc.array(fc.nat(), { maxLength: 6 }), ({ index, at }, places) => {
+      const bytes = bytesOf(index)
+      assert.deepEqual(decodePageIndex(bytes, 'f', at, rulesOf(index)), index)
+      const map = mapped(cut(bytes, places), at, rulesOf(index))
       assert.deepEqual(map.pgnos, [...index.pgnos])
       assert.equal(map.count, index.count)
       for (let i = 0; i < index.count; i++) {
         const [pgno, offset, size] = [index.pgnos[i]!, index.offsets[i]!, index.sizes[i]!]
-        assert.deepEqual(map.place(pgno), pgno > 20_000 ? { offset: 0, size: 0, file: 0 } : { offset, size, file: 5 })
+        assert.deepEqual(map.place(pgno), { offset, size, file: 5 })
       }
     }),
   )
 })
 
 test('frames that came along are told apart, and a chunk is asked for once', () => {
-  const steps = Array.from({ length: 3000 }, () => ({ pgno: 1, gap: 0, size: 10 }))
-  const { index, end } = indexOf(steps)
-  const bytes = encodePageIndex(index).subarray(0, -8)
-  const map = mapped('f', end, [bytes], [0, 130, end - 25, end])
-  assert.deepEqual(map.came, [1, 100, 10, 2, 110, 10, 3, 120, 10, 2999, end - 20, 10, 3000, end - 10, 10])
+  const { index, at } = indexOf(Array.from({ length: 3000 }, () => ({ pgno: 1, size: 20 })))
+  const end = at - PAGE_HEADER_SIZE
+  const map = mapped([bytesOf(index)], at, rulesOf(index), [0, 160, end - 45, end])
+  assert.deepEqual(map.came, [1, 100, 20, 2, 120, 20, 3, 140, 20, 2999, end - 40, 20, 3000, end - 20, 20])
   assert.equal(map.chunks, 3)
 })
 
-test('an index that cannot be says what is wrong and where', () => {
-  const { index, end } = indexOf([
-    { pgno: 1, gap: 0, size: 50 },
-    { pgno: 1, gap: 0, size: 60 },
-  ])
-  const good = [...encodePageIndex(index).subarray(0, -8)]
-  const cases: [readonly number[], number, RegExp, number][] = [
-    [[...good, 0], end, /^f: the page index ends before its length/, end + good.length],
-    [good.slice(0, -1), end, /ends inside an entry/, end + good.length - 1],
-    [good.slice(0, -3), end, /ends inside an entry/, end + good.length - 3],
-    [[], end, /ends inside an entry/, end],
-    [[1, 100, 50, 1, 150, 1, 60, 0], end, /page 1 follows page 1 in the page index/, end + 3],
-    [[1, 100, 50, 2, 149, 1, 60, 0], end, /a frame of 60 bytes at 149, outside the page block/, end + 3],
-    [[1, 99, 50, 0], end, /a frame of 50 bytes at 99, outside/, end],
-    [[1, 100, 0, 0], end, /a frame of 0 bytes at 100, outside/, end],
-    [good, end - 1, /a frame of 60 bytes at 150, outside/, end - 1 + 3],
-    [[1, 100, ...Array(8).fill(0xff), 1], end, /a number in the page index is too large/, end + 10],
-    [[0xff, 0xff, 0xff, 0xff, 0x7f, 100, 1, 0], end, /page 34359738367 follows page 0/, end],
+/** Entries of a faulty index: page number, offset and size each. */
+type Entries = readonly (readonly [pgno: number, offset: number, size: number])[]
+
+const encoded = (entries: Entries) =>
+  bytesOf(pageIndexOf(entries.map(([pgno, offset, size]) => ({ pgno, offset, size }))))
+
+/** What is wrong, at which byte of the file, by both ways to read an index, also in small pieces. */
+function refused(bytes: Uint8Array, at: number, rules: IndexRules, message: RegExp, offset: number): void {
+  const expected = (error: unknown) => {
+    assert.ok(isLitestreamError(error, 'LTX_CORRUPT'), String(error))
+    assert.match(error.message, message)
+    assert.equal(error.offset, offset, error.message)
+    return true
+  }
+  assert.throws(() => decodePageIndex(bytes, 'f', at, rules), expected)
+  for (const size of [1, 3, bytes.length]) {
+    const places = Array.from(bytes, (_, i) => i * size)
+    assert.throws(() => mapped(cut(bytes, places), at, rules), expected)
+  }
+}
+
+test('an index that cannot be read reports what is wrong and where', () => {
+  const rules: IndexRules = { pageSize: PAGE_SIZE, commit: 2, completeFrom: 2 }
+  const good = [...encoded([[1, 100, 50], [2, 150, 60]])] // biome-ignore format: one index
+  const cases: [readonly number[], RegExp, number][] = [
+    [[...good, 0], /^f: the page index ends before its length/, good.length],
+    [good.slice(0, -1), /ends inside an entry/, good.length - 1],
+    [good.slice(0, -3), /ends inside an entry/, good.length - 3],
+    [[], /ends inside an entry/, 0],
+    [[1, 100, ...Array(8).fill(0xff), 1], /a number in the page index is too large/, 10],
+    [[0xff, 0xff, 0xff, 0xff, 0x7f, 100, 1, 0], /page 34359738367 follows page 0/, 0],
   ]
-  for (const [bytes, fileOffset, message, offset] of cases) {
-    const expected = (error: unknown) => {
-      assert.ok(isLitestreamError(error, 'LTX_CORRUPT'), String(error))
-      assert.match(error.message, message)
-      assert.equal(error.offset, offset, error.message)
-      return true
-    }
-    assert.throws(() => decodePageIndex(Uint8Array.from(bytes), 'f', fileOffset), expected)
-    for (const size of [1, 3]) {
-      const pieces = cut(
-        Uint8Array.from(bytes),
-        bytes.map((_, i) => i * size),
-      )
-      assert.throws(() => mapped('f', fileOffset, pieces), expected)
-    }
+  for (const [bytes, message, offset] of cases) refused(Uint8Array.from(bytes), 216, rules, message, 216 + offset)
+})
+
+test('an index that does not agree with the header or the page block reports which entry', () => {
+  const rules: IndexRules = { pageSize: PAGE_SIZE, commit: 9, completeFrom: 9 }
+  const at = 216
+  const cases: [string, Entries, RegExp, number][] = [
+    ['no entries', [], /ends with the frame before 100, the page block at 210/, 1],
+    ['the last entry is missing', [[1, 100, 50]], /ends with the frame before 150, the page block at 210/, 4],
+    ['the first entry is missing', [[2, 150, 60]], /60 bytes at 150, the frame before it ends at 100/, 0],
+    ['a page twice', [[1, 100, 50], [1, 150, 60]], /page 1 follows page 1/, 3],
+    ['pages out of order', [[2, 100, 50], [1, 150, 60]], /page 1 follows page 2/, 3],
+    ['frames overlap', [[1, 100, 50], [2, 149, 61]], /61 bytes at 149, the frame before it ends at 150/, 3],
+    ['a hole between frames', [[1, 100, 49], [2, 150, 60]], /60 bytes at 150, the frame before it ends at 149/, 3],
+    ['frames change places', [[1, 160, 50], [2, 100, 60]], /50 bytes at 160, the frame before it ends at 100/, 0],
+    ['a frame inside the header', [[1, 99, 50]], /50 bytes at 99, the frame before it ends at 100/, 0],
+    ['a frame over the end marker', [[1, 100, 116]], /116 bytes at 100, outside the page block/, 0],
+    ['a frame behind the file', [[1, 2 ** 40, 50]], /50 bytes at 1099511627776, outside the page block/, 0],
+    ['a frame of no bytes', [[1, 100, 0]], /0 bytes at 100, impossible with pages of 512 bytes/, 0],
+    ['a frame without a payload', [[1, 100, 10]], /10 bytes at 100, impossible with pages of 512 bytes/, 0],
+    ['a page beyond the database', [[1, 100, 50], [10, 150, 60]], /a page beyond the database of 9 pages.*page 10/, 3],
+  ] // biome-ignore format: a table
+  for (const [, entries, message, offset] of cases) refused(encoded(entries), at, rules, message, at + offset)
+  refused(encoded([[1, 100, 700]]), 806, rules, /700 bytes at 100, impossible with pages of 512/, 806)
+  const lock = 2 ** 30 / 65536 + 1
+  const large: IndexRules = { pageSize: 65536, commit: lock + 1, completeFrom: lock + 1 }
+  refused(encoded([[lock, 100, 50]]), 156, large, /has the lock page/, 156)
+})
+
+test('pages that only this file can have must all be in its index', () => {
+  const lock = 2 ** 30 / 65536 + 1
+  const sized = (pgnos: readonly number[]) => encoded(pgnos.map((pgno, i) => [pgno, HEADER_SIZE + i * 20, 20] as const))
+  const at = (pgnos: readonly number[]) => HEADER_SIZE + pgnos.length * 20 + PAGE_HEADER_SIZE
+  const cases: [IndexRules, readonly number[], missing?: number][] = [
+    [{ pageSize: 512, commit: 4, completeFrom: 0 }, [1, 2, 3, 4]],
+    [{ pageSize: 512, commit: 4, completeFrom: 0 }, [1, 2, 4], 3],
+    [{ pageSize: 512, commit: 4, completeFrom: 0 }, [1, 2, 3], 4],
+    [{ pageSize: 512, commit: 4, completeFrom: 0 }, [2, 3, 4], 1],
+    [{ pageSize: 512, commit: 0xfffffffe, completeFrom: 0 }, [1], 2],
+    [{ pageSize: 512, commit: 9, completeFrom: 7 }, [2, 8, 9]],
+    [{ pageSize: 512, commit: 9, completeFrom: 7 }, [2, 9], 8],
+    [{ pageSize: 512, commit: 9, completeFrom: 7 }, [2, 8], 9],
+    [{ pageSize: 512, commit: 9, completeFrom: 7 }, [], 8],
+    [{ pageSize: 512, commit: 9, completeFrom: 12 }, [3]],
+    [{ pageSize: 65536, commit: lock + 1, completeFrom: lock - 2 }, [lock - 1, lock + 1]],
+    [{ pageSize: 65536, commit: lock + 1, completeFrom: lock - 1 }, [lock + 1]],
+    [{ pageSize: 65536, commit: lock, completeFrom: lock - 1 }, [5]],
+    [{ pageSize: 65536, commit: lock + 2, completeFrom: lock }, [lock + 2], lock + 1],
+  ]
+  for (const [rules, pgnos, missing] of cases) {
+    const read = () => decodePageIndex(sized(pgnos), 'f', at(pgnos), rules)
+    if (missing === undefined) assert.deepEqual([...read().pgnos], pgnos)
+    else assert.throws(read, new RegExp(`page ${missing} is missing: the database has ${rules.commit} pages`))
   }
 })
 
-test('a frame that a page map cannot point to is refused, one of the largest page is not', () => {
-  for (const [offset, size, good] of [
-    [2 ** 46 - 1, 2 ** 18 - 1, true],
-    [2 ** 46, 100, false],
-    [200, 2 ** 18, false],
-  ] as const) {
-    const one = { count: 1, pgnos: Uint32Array.of(7), offsets: Float64Array.of(offset), sizes: Uint32Array.of(size) }
-    const bytes = encodePageIndex(one).subarray(0, -8)
-    const map = () => mapped('f', 2 ** 50, [bytes])
-    if (good) assert.deepEqual(map().place(7), { offset, size, file: 5 })
-    else assert.throws(map, new RegExp(`impossible frame of ${size} bytes at ${offset}`))
-  }
+test('a frame of the largest page that LZ4 makes larger is accepted', () => {
+  const size = maxFrameSize(65536)
+  const bytes = encoded([[1, 100, size]])
+  const rules: IndexRules = { pageSize: 65536, commit: 1, completeFrom: 0 }
+  assert.deepEqual(mapped([bytes], 106 + size, rules).place(1), { offset: 100, size, file: 5 })
 })
 
 test('what asking for a chunk throws is thrown', () => {
-  const { index, end } = indexOf([{ pgno: 1, gap: 0, size: 5 }])
-  const reader = new PageIndexReader('f', end)
+  const { index, at } = indexOf([{ pgno: 1, size: 20 }])
+  const reader = new PageIndexReader('f', at, rulesOf(index))
   const own = () => {
     throw new Error('no room')
   }
-  const bytes = encodePageIndex(index).subarray(0, -8)
-  assert.throws(() => reader.map(bytes, { file: 1, commit: 10, own }, new Float64Array(0), true), /no room/)
+  assert.throws(() => reader.map(bytesOf(index), { file: 1, own }, new Float64Array(0), true), /no room/)
 })

@@ -16,7 +16,11 @@ test('a file that nothing referred to twice gives its ordinal to another; one th
   assert.equal(table.has(file(2)), true)
   assert.deepEqual([table.ordinal(file(6)), table.ordinal(file(7)), table.ordinal(file(8))].sort(), [1, 3, 6])
   assert.deepEqual(table.get(table.ordinal(file(7))), file(7))
-  assert.equal(table.byLabel('0/0000000000000001-0000000000000001.ltx'), undefined)
+  assert.equal(table.byLabel({ url: 's3://b/p' }, 's3://b/p level 0 0000000000000001-0000000000000001.ltx'), undefined)
+  assert.equal(
+    table.byLabel({ url: 's3://b/p' }, 's3://b/p level 0 0000000000000007-0000000000000007.ltx'),
+    table.get(table.ordinal(file(7))),
+  )
 })
 
 test('memory stays bounded while a primary writes file after file, and every page is still the right one', async (t) => {

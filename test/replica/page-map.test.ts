@@ -1,48 +1,58 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { encodePageIndex, PageIndexReader, type PageMapTarget } from '../../src/ltx/page-index.js'
-import { PageMap } from '../../src/replica/worker/chain/page-map.js'
-import { PageSet } from '../../src/replica/worker/hydration/page-set.js'
-import { type Frame, pageIndexOf } from '../support/page-index.js'
+import { CHUNK_PAGES } from '../../src/replica/worker/chain/map-chunk.js'
+import { movedMap } from '../../src/replica/worker/chain/moved-map.js'
+import { includesPage, mergePages } from '../../src/replica/worker/chain/page-lists.js'
+import type { PageMap } from '../../src/replica/worker/chain/page-map.js'
+import { PageMapBuilder } from '../../src/replica/worker/chain/page-map-builder.js'
+import { PageSet } from '../../src/replica/worker/pages/page-set.js'
+import type { Frame } from '../support/page-index.js'
+import { mapOf } from '../support/page-map.js'
 
 /** Enters the frames of a file that has these pages. */
-function enter(frames: readonly Frame[]) {
-  return (target: PageMapTarget) => {
-    const bytes = encodePageIndex(pageIndexOf(frames))
-    const reader = new PageIndexReader('test', 2 ** 52)
-    reader.map(bytes.subarray(0, -8), target, new Float64Array(0), false)
-    reader.end()
+function enter(builder: PageMapBuilder, file: number, commit: number, frames: readonly Frame[]): void {
+  builder.resize(commit)
+  const target = builder.target(file, commit)
+  for (const { pgno, ...place } of frames) {
+    if (pgno > commit) continue
+    assert.equal(target.own(Math.floor((pgno - 1) / CHUNK_PAGES)).byteLength, CHUNK_PAGES * 12)
+    builder.put(pgno, { file, ...place })
   }
 }
 
 const frameOf = (pgno: number): Frame => ({ pgno, offset: pgno * 4000, size: (pgno % 4000) + 1 })
-const index = (pgnos: readonly number[]) => enter(pgnos.map(frameOf))
 
 test('a map is what its files say, whatever came before, and older maps stay as they were', () => {
   const step = fc.record({
     commit: fc.integer({ min: 1, max: 3000 }),
     pgnos: fc.uniqueArray(fc.integer({ min: 1, max: 3500 }), { maxLength: 60 }),
-    freeze: fc.boolean(),
+    isBuilt: fc.boolean(),
   })
   fc.assert(
     fc.property(fc.array(step, { minLength: 1, maxLength: 12 }), (steps) => {
-      let map = PageMap.empty().freeze()
+      let builder = new PageMapBuilder()
       let model = new Map<number, number>()
-      const frozen: [PageMap, Map<number, number>][] = []
-      steps.forEach(({ commit, pgnos, freeze }, i) => {
+      const built: [PageMap, Map<number, number>][] = []
+      steps.forEach(({ commit, pgnos, isBuilt }, i) => {
         const sorted = pgnos.sort((a, b) => a - b)
-        map = map.apply(index(sorted), i + 1, commit)
+        enter(builder, i + 1, commit, sorted.map(frameOf))
         model = new Map([...model].filter(([pgno]) => pgno <= commit))
         for (const pgno of sorted) if (pgno <= commit) model.set(pgno, i + 1)
-        if (freeze) frozen.push([map.freeze(), new Map(model)])
+        if (!isBuilt && i < steps.length - 1) return
+        const map = builder.build()
+        built.push([map, new Map(model)])
+        builder = new PageMapBuilder(map)
       })
-      for (const [each, expected] of [...frozen, [map, model] as const]) {
+      for (const [each, expected] of built) {
         for (let pgno = 1; pgno <= 3500; pgno++) {
           const file = expected.get(pgno) ?? 0
           assert.equal(each.fileOf(pgno), file)
           if (file) assert.deepEqual(each.find(pgno), { file, offset: pgno * 4000, size: pgno + 1 })
         }
+        const files = new Set<number>()
+        each.collectFiles(files)
+        assert.deepEqual(files, new Set(expected.values()))
       }
     }),
     { numRuns: 60 },
@@ -51,12 +61,42 @@ test('a map is what its files say, whatever came before, and older maps stay as 
 
 test('a new map costs the pages that changed, not those there are', () => {
   const pages = 1_000_000
-  const map = PageMap.build(pages, (pgno) => ({ file: 1, offset: pgno * 10, size: 9 }))
-  const changed = [3, 4, 5000, 999_999]
-  const next = map.apply(index(changed), 2, pages)
-  assert.equal(next.ownChunks, 3)
-  assert.equal(next.freeze().apply(index([]), 3, pages).ownChunks, 0)
+  const map = mapOf(pages, (pgno) => ({ file: 1, offset: pgno * 10, size: 9 }))
+  const builder = new PageMapBuilder(map)
+  enter(builder, 2, pages, [3, 4, 5000, 999_999].map(frameOf))
+  assert.equal(builder.ownChunks, 3)
+  const next = new PageMapBuilder(builder.build())
+  enter(next, 3, pages, [])
+  assert.equal(next.ownChunks, 0)
   assert.ok(map.byteLength <= 16 * (pages + 1024), `${map.byteLength / pages} bytes a page`)
+})
+
+test('pages that moved are where their new files have them, in shared chunks at no cost', async () => {
+  const before = mapOf(5000, (pgno) => ({ file: pgno > 4000 ? 2 : 1, offset: pgno * 10, size: 9 }))
+  const current = new PageMapBuilder(before)
+  enter(current, 3, 5000, [frameOf(4500)])
+  const after = new PageMapBuilder(before)
+  for (let pgno = 4001; pgno <= 4900; pgno++) after.put(pgno, { file: 4, offset: pgno * 20, size: 8 })
+  const map = await movedMap(current.build(), before, after.build())
+  assert.deepEqual(
+    [4000, 4001, 4500, 4900, 4901].map((pgno) => map.fileOf(pgno)),
+    [1, 4, 3, 4, 2],
+  )
+  assert.deepEqual(map.find(4200), { file: 4, offset: 84_000, size: 8 })
+  assert.equal(map.chunk(0), before.chunk(0))
+})
+
+test('lists of pages become one, each page once, whether they are few or many', () => {
+  const pages = fc.uniqueArray(fc.integer({ min: 1, max: 3000 }), { maxLength: 400 })
+  const list = pages.map((pgnos) => Uint32Array.from(pgnos).sort())
+  fc.assert(
+    fc.property(fc.array(list, { maxLength: 5 }), fc.constantFrom(3000, 2 ** 31), (lists, most) => {
+      const expected = [...new Set(lists.flatMap((each) => [...each]))].sort((a, b) => a - b)
+      const merged = mergePages(lists, most)
+      assert.deepEqual([...merged], expected)
+      for (let pgno = 0; pgno <= 3001; pgno += 7) assert.equal(includesPage(merged, pgno), expected.includes(pgno))
+    }),
+  )
 })
 
 test('a page set keeps its count, finds what is missing and survives encoding', () => {
@@ -102,8 +142,9 @@ test('an offset beyond 4 GiB and a frame of the largest page come back as they w
     [2 ** 32, 65_819],
     [2 ** 32 - 1, 11],
     [2 ** 45 + 12_345, 1],
-  ]) {
-    const one = enter([{ pgno: 7, offset, size }])
-    assert.deepEqual(PageMap.empty().apply(one, 3, 10).freeze().find(7), { file: 3, offset, size })
+  ] as const) {
+    const builder = new PageMapBuilder()
+    enter(builder, 3, 10, [{ pgno: 7, offset, size }])
+    assert.deepEqual(builder.build().find(7), { file: 3, offset, size })
   }
 })

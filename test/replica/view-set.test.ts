@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { LtxEncoder } from '../../src/ltx/encoder.js'
 import type { ChainState } from '../../src/replica/worker/chain/chain.js'
-import { PageMap } from '../../src/replica/worker/chain/page-map.js'
 import { PageStore, pageKey } from '../../src/replica/worker/pages/page-store.js'
 import { ViewSet } from '../../src/replica/worker/pages/view-set.js'
+import { mapOf } from '../support/page-map.js'
 
 const NO_REPLICA = 2 ** 31
 
 /** A state of three pages, all in one file; 0: in none. */
 function state(txid: number, file: number): ChainState {
-  const map = PageMap.build(3, (pgno) => ({ file, offset: pgno * 100, size: 100 }))
+  const map = mapOf(3, (pgno) => ({ file, offset: pgno * 100, size: 100 }))
   const anchor = { level: 0, minTxid: 1, maxTxid: txid, size: 1000, createdAt: 0 }
-  return { txid, timestamp: txid, pageSize: 512, commit: 3, map, anchor }
+  const { header } = new LtxEncoder({ pageSize: 512, commit: 3, minTxid: 1, maxTxid: txid })
+  const newest = { header, label: 'newest', postApplyChecksum: 0n }
+  return { txid, timestamp: txid, pageSize: 512, commit: 3, peak: 3, map, anchor, newest }
 }
 
 test('pages that two views have in no file any more are not taken for one another when one of them finds its file', () => {

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs'
 import { open, readFile } from 'node:fs/promises'
 import { HEADER_SIZE, INDEX_LENGTH_SIZE, TRAILER_SIZE } from '../../ltx/format.js'
 import { decodeHeader } from '../../ltx/header.js'
-import { parseTail } from '../../ltx/tail.js'
+import { parseTailPlaces } from '../../ltx/tail.js'
 import type { LtxFileRef, ReplicaClient } from '../../storage/replica-client.js'
 
 /** What tells one LTX file from any other of the same name. */
@@ -38,8 +38,9 @@ export async function identifyRemote(client: ReplicaClient, file: LtxFileRef): P
 }
 
 function identity(head: Uint8Array, tail: Uint8Array, size: number, file: string): LtxIdentity {
-  const { pageSize, timestamp } = decodeHeader(head, file)
-  const { fileChecksum } = parseTail(tail, size, file)
+  const header = decodeHeader(head, file)
+  const { pageSize, timestamp } = header
+  const { fileChecksum } = parseTailPlaces(tail, size, header, file)
   return { pageSize, timestamp, checksum: fileChecksum.toString(16).padStart(16, '0'), size }
 }
 

@@ -1,7 +1,8 @@
 import { isLitestreamError, type LitestreamError } from '../../errors.js'
+import { fileIdentity } from '../../levels/file-label.js'
 import type { LtxFileInfo } from '../../storage/replica-client.js'
 import type { Chain, ChainState } from './chain/chain.js'
-import { fileIdentity } from './chain/file-ordinals.js'
+import { movedMap } from './chain/moved-map.js'
 import type { Poller } from './chain/poller.js'
 import { begunAnew, staleState, unavailable } from './chain/stale-view.js'
 import type { ReplicaView, ViewSet } from './pages/view-set.js'
@@ -44,13 +45,19 @@ export class LostFiles {
   }
 
   /** Views come from one another: what is found for this one is found for the newest, and so for all that follow. */
-  #repoint(view: ReplicaView, state: ChainState): void {
+  async #repoint(view: ReplicaView, state: ChainState): Promise<void> {
     const before = view.state.map
     this.#views.repoint(view, state)
-    const { current } = this.#views
-    if (current === view || current.store !== view.store) return
-    const map = current.state.map.movedAlong(before, state.map)
-    this.#views.repoint(current, { ...current.state, map })
+    for (;;) {
+      const { current } = this.#views
+      if (current === view || current.store !== view.store) return
+      const known = current.state
+      const map = await movedMap(known.map, before, state.map)
+      // A poll, or another search, may have been faster.
+      if (this.#views.current !== current || current.state !== known) continue
+      this.#views.repoint(current, { ...known, map })
+      return
+    }
   }
 
   #pointsInto(view: ReplicaView, file: LtxFileInfo): boolean {
@@ -78,7 +85,7 @@ export class LostFiles {
           if (attempt < REPLICA_ATTEMPTS) continue
           throw cause
         }
-        this.#repoint(view, state)
+        await this.#repoint(view, state)
         return
       } catch (error) {
         // Where nothing takes a damaged file's place, the damage is what a person must hear of.

@@ -1,5 +1,5 @@
 import PQueue from 'p-queue'
-import { isLitestreamError, LitestreamError } from '../../../errors.js'
+import { isLitestreamError, type LitestreamError } from '../../../errors.js'
 import { listForLatest } from '../../../levels/latest-listing.js'
 import {
   type FilesByLevel,
@@ -8,15 +8,20 @@ import {
   type PlanTarget,
   planRestore,
   selectPlan,
+  withoutFiles,
 } from '../../../levels/plan.js'
-import { type FileIndex, loadFileIndex } from '../../../levels/remote-index.js'
-import { LEVELS, lockPgno } from '../../../ltx/format.js'
-import type { LtxHeader } from '../../../ltx/header.js'
+import { type PlanAroundOptions, planAround } from '../../../levels/plan-around.js'
+import { otherPageSize, PlanCheck, type PlannedFile } from '../../../levels/plan-check.js'
+import { type FileIndex, type LoadIndexOptions, loadFileIndex } from '../../../levels/remote-index.js'
+import { LEVELS, snapshotPageCount } from '../../../ltx/format.js'
 import { formatTxid } from '../../../ltx/txid.js'
 import { isSameFile } from '../../../storage/object-identity.js'
 import type { LtxFileInfo, ReplicaClient } from '../../../storage/replica-client.js'
-import { FileTable, fileLabel } from './file-ordinals.js'
-import { PageMap } from './page-map.js'
+import { Breather } from '../../../util/breather.js'
+import { FileTable } from './file-ordinals.js'
+import { mergePages } from './page-lists.js'
+import type { PageMap } from './page-map.js'
+import { PageMapBuilder } from './page-map-builder.js'
 
 /** The database at one TXID, as the store's files make it. */
 export interface ChainState {
@@ -26,9 +31,13 @@ export interface ChainState {
   readonly pageSize: number
   /** Pages. */
   readonly commit: number
+  /** The largest size in pages that the database has had on the way here. */
+  readonly peak: number
   readonly map: PageMap
-  /** The newest file: the one that shows, by still being there, that the replica is the one we know. */
+  /** The newest file: the one that shows, by still existing, that the replica is the one we know. */
   readonly anchor: LtxFileInfo
+  /** What the newest file says, for the comparison with the file after it. */
+  readonly newest: PlannedFile
 }
 
 /** A state and what was read on the way to it. */
@@ -46,22 +55,33 @@ export interface Extension {
   readonly whole: boolean
 }
 
-/** How many times a plan is made anew because a file of it vanished before its index was read. */
-const PLAN_ATTEMPTS = 5
-
 /** Files whose indexes are read at once, as many as an S3 client has connections: open files and sockets are limited. */
 const INDEXES_AT_ONCE = 128
+/** Bytes of files that are kept when they came along with their indexes, for the pages in them; of further files only the indexes. */
+const PIECE_BYTES = 32 * 1024 * 1024
 
 /** Turns the files of a replica into page maps: from a plan, and onwards from there. */
 export class Chain {
   readonly files: FileTable
   readonly #client: ReplicaClient
   readonly #signal: AbortSignal
+  readonly #onDamaged: (error: LitestreamError) => void
 
-  constructor(client: ReplicaClient, signal: AbortSignal, files = new FileTable()) {
+  /** `onDamaged`: a file is damaged, and the state is made of others. */
+  constructor(
+    client: ReplicaClient,
+    signal: AbortSignal,
+    onDamaged: (error: LitestreamError) => void = () => undefined,
+    files = new FileTable(),
+  ) {
     this.#client = client
     this.#signal = signal
+    this.#onDamaged = onDamaged
     this.files = files
+  }
+
+  get url(): string {
+    return this.#client.url
   }
 
   /** The state at a target. One LIST of every level at once, then every file's index at once. */
@@ -69,21 +89,16 @@ export class Chain {
     return (await this.loadFiles(target)).state
   }
 
-  /** The same, with what was read of the files. */
-  async loadFiles(target: PlanTarget = {}): Promise<LoadedState> {
-    for (let attempt = 1; ; attempt++) {
-      const plan = await this.#plan(target)
-      try {
-        return await this.#index(plan)
-      } catch (error) {
-        const vanished = error instanceof LitestreamError && error.code === 'NOT_FOUND'
-        if (!vanished || attempt === PLAN_ATTEMPTS) throw error
-      }
-    }
+  /** The same, with what was read of the files. Throws LTX_CORRUPT if only damaged files lead to the target. */
+  loadFiles(target: PlanTarget = {}): Promise<LoadedState> {
+    return this.#around(
+      (without) => this.#plan(target, without),
+      (plan, fresh) => this.#index(plan, fresh, target),
+    )
   }
 
-  async #plan(target: PlanTarget): Promise<LtxFileInfo[]> {
-    if (target.txid === undefined && target.timestamp === undefined) {
+  async #plan(target: PlanTarget, without: ReadonlySet<string>): Promise<LtxFileInfo[]> {
+    if (target.txid === undefined && target.timestamp === undefined && without.size === 0) {
       const files = await listForLatest(this.#client, this.#signal)
       try {
         const plan = selectPlan(files)
@@ -93,71 +108,118 @@ export class Chain {
         // Perhaps only the shortened listing has the gap.
       }
     }
-    return planRestore(this.#client, { ...target, signal: this.#signal })
+    return planRestore(this.#client, { ...target, signal: this.#signal, without })
   }
 
-  async loadPlan(plan: readonly LtxFileInfo[]): Promise<ChainState> {
-    return (await this.#index(plan)).state
+  /** The state that these files lead to, of which damaged ones are left out; undefined if they do not lead to the target. */
+  async loadListed(files: FilesByLevel, target: PlanTarget): Promise<ChainState | undefined> {
+    const plan = async (without: ReadonlySet<string>) => selectPlan(withoutFiles(files, without), target)
+    if ((await plan(new Set())).length === 0) return undefined
+    const use = (chosen: readonly LtxFileInfo[], fresh: boolean) => this.#index(chosen, fresh)
+    return (await this.#around(plan, use, { maxVanished: 0 })).state
   }
 
-  async #index(plan: readonly LtxFileInfo[]): Promise<LoadedState> {
-    const indexed = await this.#readIndexes(plan)
-    let map = PageMap.empty()
-    let { pageSize } = indexed[0].header
-    for (const file of indexed) {
-      const { info, header } = file
+  /** What a plan leads to, or one without the files that turn out to be damaged; a damaged reply is asked for once more before. */
+  #around<T>(
+    plan: (without: ReadonlySet<string>) => Promise<LtxFileInfo[]>,
+    use: (plan: LtxFileInfo[], fresh: boolean) => Promise<T>,
+    options: Pick<PlanAroundOptions<T>, 'maxVanished'> = {},
+  ): Promise<T> {
+    return planAround({
+      url: this.url,
+      plan,
+      use: (chosen) =>
+        use(chosen, false).catch((error: unknown) => {
+          if (!isLitestreamError(error, 'LTX_CORRUPT')) throw error
+          return use(chosen, true)
+        }),
+      onDamaged: this.#onDamaged,
+      ...options,
+    })
+  }
+
+  async #index(plan: readonly LtxFileInfo[], fresh: boolean, target?: PlanTarget): Promise<LoadedState> {
+    const files = await this.#readIndexes(plan, { fresh })
+    const check = new PlanCheck(target)
+    const breather = new Breather()
+    let builder = new PageMapBuilder()
+    for (const file of files) {
+      const before = check.last
+      const { peak, begins } = check.add(file)
       // VACUUM gave the database another page size: what came before is of no use, if this file has all of it.
-      const anew = header.pageSize !== pageSize
-      map = (anew ? PageMap.empty() : map).apply(
-        (target) => file.mapInto(target),
-        this.files.ordinal(info),
-        header.commit,
-      )
-      if (anew && !isWhole(file)) throw otherPageSize(pageSize, header, info, this.#client.url)
-      pageSize = header.pageSize
+      if (begins) builder = new PageMapBuilder()
+      builder.resize(file.header.commit)
+      try {
+        await file.mapInto(builder.target(this.files.ordinal(file.info), peak), breather)
+      } catch (error) {
+        throw begins && before && isLitestreamError(error, 'LTX_CORRUPT') ? otherPageSize(before, file) : error
+      }
     }
-    return { state: stateAfter(indexed, map), files: indexed }
+    return { state: stateAfter(files, builder.build(), check.peak), files }
   }
 
   /**
-   * The state after `plan`, whose files follow on `from` (or overlap its end). Of files up to `wholeUpTo` bytes all is read. Throws
-   * PAGE_SIZE_MISMATCH.
+   * The state after the files that follow on `from`, or overlap its end. `plan` chooses them, without those that are damaged. Of files
+   * up to `wholeUpTo` bytes all is read. Throws PAGE_SIZE_MISMATCH.
    */
-  async extend(from: ChainState, plan: readonly LtxFileInfo[], wholeUpTo?: number): Promise<Extension> {
-    const files = await this.#readIndexes(plan, wholeUpTo)
-    const changed = new Set<number>()
-    let map = from.map
+  extend(
+    from: ChainState,
+    plan: (without: ReadonlySet<string>) => Promise<LtxFileInfo[]>,
+    wholeUpTo?: number,
+  ): Promise<Extension> {
+    const use = (chosen: readonly LtxFileInfo[], fresh: boolean) =>
+      this.#extend(from, chosen, { fresh, whole: wholeUpTo })
+    // A file that vanished says that the listing is old, which the caller has made.
+    return this.#around(plan, use, { maxVanished: 0 })
+  }
+
+  async #extend(from: ChainState, plan: readonly LtxFileInfo[], options: LoadIndexOptions): Promise<Extension> {
+    const files = await this.#readIndexes(plan, options)
+    const check = new PlanCheck({}, from.newest, from.peak)
+    const breather = new Breather()
+    const builder = new PageMapBuilder(from.map)
+    const changed: Uint32Array[] = []
     let whole = false
     for (const file of files) {
-      const { info, header } = file
-      if (header.pageSize !== from.pageSize) throw otherPageSize(from.pageSize, header, info, this.#client.url)
-      map = map.apply(
-        (target) =>
-          file.mapInto(target, (pgnos) => {
-            for (const pgno of pgnos) changed.add(pgno)
-          }),
-        this.files.ordinal(info),
-        header.commit,
-      )
-      whole ||= isWhole(file)
+      const { commit, pageSize } = file.header
+      if (pageSize !== from.pageSize) throw otherPageSize(from.newest, file)
+      const { peak } = check.add(file)
+      builder.resize(commit)
+      let count = 0
+      await file.mapInto(builder.target(this.files.ordinal(file.info), peak), breather, (pgnos) => {
+        changed.push(pgnos)
+        count += pgnos.length
+      })
+      whole ||= count === snapshotPageCount(commit, pageSize)
     }
-    return { state: stateAfter(files, map), files, changed: Uint32Array.from(changed).sort(), whole }
+    return {
+      state: stateAfter(files, builder.build(), check.peak),
+      files,
+      changed: mergePages(changed, check.peak),
+      whole,
+    }
   }
 
   /** In the order of the plan, which may be of thousands of files where nothing compacts them. */
-  async #readIndexes(plan: readonly LtxFileInfo[], wholeUpTo?: number): Promise<FileIndex[]> {
+  async #readIndexes(plan: readonly LtxFileInfo[], options: LoadIndexOptions): Promise<FileIndex[]> {
+    let kept = 0
+    const load = async (file: LtxFileInfo) => {
+      const index = await loadFileIndex(this.#client, file, { signal: this.#signal, ...options })
+      kept += index.pieceBytes
+      return kept <= PIECE_BYTES ? index : index.withoutPieces()
+    }
     const queue = new PQueue({ concurrency: INDEXES_AT_ONCE })
     try {
-      return await queue.addAll(plan.map((file) => () => loadFileIndex(this.#client, file, this.#signal, wholeUpTo)))
+      return await queue.addAll(plan.map((file) => () => load(file)))
     } finally {
       queue.clear() // after a failure nobody wants the rest
     }
   }
 
-  /** The numbers of the pages that a file has, and how many the database has after it. */
-  async pagesOf(file: LtxFileInfo): Promise<{ readonly changed: ReadonlySet<number>; readonly commit: number }> {
-    const index = await loadFileIndex(this.#client, file, this.#signal)
-    return { changed: new Set(index.decode().pgnos), commit: index.header.commit }
+  /** The numbers of the pages that a file has, ascending, and how many the database has after it. */
+  async pagesOf(file: LtxFileInfo): Promise<{ readonly changed: Uint32Array; readonly commit: number }> {
+    const index = await loadFileIndex(this.#client, file, { signal: this.#signal })
+    return { changed: index.decode().pgnos, commit: index.header.commit }
   }
 
   /** Whether the file is in the store, whatever a listing says; `timestamp`: of its header, if that is known. */
@@ -188,24 +250,12 @@ export class Chain {
   }
 }
 
-/** Whether a file holds every page of the database. */
-function isWhole({ header: { commit, pageSize }, count }: FileIndex): boolean {
-  return count === commit - (lockPgno(pageSize) <= commit ? 1 : 0)
-}
-
-function otherPageSize(before: number, header: LtxHeader, info: LtxFileInfo, url: string): LitestreamError {
-  return new LitestreamError(
-    'PAGE_SIZE_MISMATCH',
-    `${url} ${fileLabel(info)} has pages of ${header.pageSize} bytes, the files before it have ${before}`,
-    { file: fileLabel(info), hint: 'The page size was changed on the primary: it must write a new snapshot.' },
-  )
-}
-
 /** What the newest file says of the database that `map` describes. */
-function stateAfter(files: readonly FileIndex[], map: PageMap): ChainState {
-  const { header, info } = files[files.length - 1]
+function stateAfter(files: readonly FileIndex[], map: PageMap, peak: number): ChainState {
+  const { header, info, label, postApplyChecksum } = files[files.length - 1]
   const { timestamp, pageSize, commit } = header
-  return { txid: info.maxTxid, timestamp, pageSize, commit, map: map.freeze(), anchor: info }
+  const newest = { header, label, postApplyChecksum }
+  return { txid: info.maxTxid, timestamp, pageSize, commit, peak, map, anchor: info, newest }
 }
 
 /** The files that lead on from `txid`, farthest first at each step; overlapping is fine, the newest page wins. */

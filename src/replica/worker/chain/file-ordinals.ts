@@ -1,5 +1,5 @@
-import { formatFileName } from '../../../ltx/file-name.js'
-import type { LtxFileInfo, LtxFileRef } from '../../../storage/replica-client.js'
+import { fileIdentity, fileLabel } from '../../../levels/file-label.js'
+import type { LtxFileInfo } from '../../../storage/replica-client.js'
 
 /**
  * The files that page maps point into, by small numbers. A file keeps its ordinal for as long as something refers to it; a primary
@@ -50,9 +50,9 @@ export class FileTable {
     return freed
   }
 
-  /** The newest file of this label (`level/name`). */
-  byLabel(label: string | undefined): LtxFileInfo | undefined {
-    return this.#files.findLast((file) => file && fileLabel(file) === label)
+  /** The newest file with this label in messages; `replica`: its URL, as labels have it. */
+  byLabel(replica: { readonly url: string }, label: string | undefined): LtxFileInfo | undefined {
+    return this.#files.findLast((file) => file && fileLabel(replica, file) === label)
   }
 
   has(file: LtxFileInfo): boolean {
@@ -71,14 +71,4 @@ export class FileTable {
       .slice(0, 16)
       .map(fileIdentity)
   }
-}
-
-/** A file of the same name but another size, time or version is another file: of a replica begun anew. */
-export function fileIdentity(file: LtxFileInfo): string {
-  return `${fileLabel(file)}/${file.size}/${file.createdAt}/${file.version ?? ''}`
-}
-
-/** How a file is called in messages: `level/name`. */
-export function fileLabel(file: LtxFileRef): string {
-  return `${file.level}/${formatFileName(file.minTxid, file.maxTxid)}`
 }

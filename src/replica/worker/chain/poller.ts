@@ -1,11 +1,12 @@
 import { isLitestreamError, LitestreamError, toLitestreamError } from '../../../errors.js'
-import { type FilesByLevel, selectPlan } from '../../../levels/plan.js'
+import { fileIdentity, fileLabel } from '../../../levels/file-label.js'
+import { type FilesByLevel, selectPlan, withoutFiles } from '../../../levels/plan.js'
 import { formatTxid } from '../../../ltx/txid.js'
 import type { LtxFileInfo, ReplicaClient } from '../../../storage/replica-client.js'
+import { Doubling } from '../../../util/doubling.js'
 import { monotonicMs } from '../../../util/monotonic.js'
 import { startTimer, type Timer } from '../../../util/timers.js'
 import { type Chain, type ChainState, type Extension, farthestTxid, selectExtension } from './chain.js'
-import { fileIdentity, fileLabel } from './file-ordinals.js'
 
 /** `startedAt`: when the poll began, `monotonicMs`. */
 export type PollOutcome = { readonly startedAt: number } & (
@@ -30,6 +31,8 @@ export type PollOutcome = { readonly startedAt: number } & (
 /** Polls that find nothing new before the next comes later, and how much later. */
 const IDLE_POLLS = 10
 const IDLE_GROWTH = 1.5
+/** Longest pause between polls while a damaged file is in the way; a repaired or newer file is then seen that late. */
+const DAMAGE_INTERVAL_MS = 10_000
 /** With a watch, polling only makes up for a lost notification. */
 const WATCHED_INTERVAL_MS = 5000
 /**
@@ -75,9 +78,13 @@ export class Poller {
   #goneBack = 0
   /** Polls in a row that found nothing new. */
   #idle = 0
+  /** Before the next poll while a damaged file is in the way: each such poll reads many files in vain. */
+  readonly #damagePauses: Doubling
+  #damagePause = 0
 
   constructor(options: PollerOptions) {
     this.#options = options
+    this.#damagePauses = new Doubling(options.interval, Math.max(options.interval, DAMAGE_INTERVAL_MS))
     options.signal.addEventListener('abort', () => this.#timer?.stop(), { once: true })
   }
 
@@ -135,7 +142,7 @@ export class Poller {
     this.#timer?.stop()
     const interval = this.#watched
       ? Math.max(this.#options.interval, WATCHED_INTERVAL_MS)
-      : pollInterval(this.#options, this.#idle)
+      : Math.max(this.#damagePause, pollInterval(this.#options, this.#idle))
     // Jitter, downwards: many readers that began at once do not stay in step, and none waits longer than it was told to.
     this.#timer = startTimer(interval * (0.9 + Math.random() * 0.1), () => this.pollNow())
     this.#timer.unref()
@@ -155,6 +162,9 @@ export class Poller {
     }
     if (this.#options.signal.aborted) return
     this.#idle = outcome.kind === 'unchanged' ? this.#idle + 1 : 0
+    const isDamaged = outcome.kind === 'failed' && outcome.error.code === 'LTX_CORRUPT'
+    this.#damagePause = isDamaged ? this.#damagePauses.next() : 0
+    if (!isDamaged) this.#damagePauses.reset()
     try {
       this.#options.onOutcome(outcome)
     } catch (error) {
@@ -174,13 +184,15 @@ export class Poller {
     this.#goneBack = 0
     if (next.length === 0) return { kind: 'unchanged' }
     try {
-      const extension = await chain.extend(state, next, this.#options.wholeFiles?.())
+      // Without a damaged file there is no way on in this level.
+      const plan = async (without: ReadonlySet<string>) => (without.size === 0 ? next : [])
+      const extension = await chain.extend(state, plan, this.#options.wholeFiles?.())
       // A listing of another level says nothing of these files, unless what is known stands when they have been read.
       if (anchor.level !== 0 && !(await chain.stands(anchor, state.timestamp))) return this.#survey(state)
       return { kind: 'advanced', extension }
     } catch (error) {
-      // Retention took a file between the listing and the reading, or the page size is another: look at everything.
-      if (isLitestreamError(error, 'NOT_FOUND', 'PAGE_SIZE_MISMATCH')) return this.#survey(state)
+      // Retention took a file between the listing and the reading, a file is damaged, or the page size changed: look at everything.
+      if (isLitestreamError(error, 'NOT_FOUND', 'LTX_CORRUPT', 'PAGE_SIZE_MISMATCH')) return this.#survey(state)
       throw error
     }
   }
@@ -232,10 +244,14 @@ export class Poller {
     const { anchor } = state
     const listed = files[anchor.level].some((file) => sameName(file, anchor))
     if (!listed && (farthest <= state.txid || !knownFile(files, state, chain)) && (await chain.stands(anchor))) {
-      throw new LitestreamError('UNAVAILABLE', `the store's listing leaves out ${fileLabel(anchor)}, which is there`, {
-        file: fileLabel(anchor),
-        hint: 'The listing lags behind; it is asked again.',
-      })
+      throw new LitestreamError(
+        'UNAVAILABLE',
+        `the store's listing leaves out ${fileLabel(chain, anchor)}, which is there`,
+        {
+          file: fileLabel(chain, anchor),
+          hint: 'The listing lags behind; it is asked again.',
+        },
+      )
     }
     if (farthest === 0) return { kind: 'gap', message: 'the replica has no files any more' }
     this.#goneBack = farthest < state.txid ? this.#goneBack + 1 : 0
@@ -259,7 +275,8 @@ export class Poller {
       return { kind: 'rebuilt', state: loaded, reason: older ? 'replaced' : 'reset', message }
     }
     try {
-      const plan = selectExtension(files, state.txid)
+      const planOn = async (without: ReadonlySet<string>) => selectExtension(withoutFiles(files, without), state.txid)
+      const plan = await planOn(new Set())
       if (plan.length === 0 && farthest > state.txid) {
         // Levels are not listed in one instant: the snapshot may be of a file that was written after its level was listed.
         if (!again) return await this.#lookAtAll(state, true)
@@ -269,16 +286,16 @@ export class Poller {
       const outcome: WithoutStart<PollOutcome> =
         plan.length === 0
           ? { kind: 'moved', state: await this.#elsewhere(state, files) }
-          : { kind: 'advanced', extension: await chain.extend(state, plan) }
+          : { kind: 'advanced', extension: await chain.extend(state, planOn) }
       // Levels are not listed in one instant: files of a replica that was begun anew meanwhile may be among those that were read. It
       // was emptied first, so they are not if what is known still stands now.
       if (await chain.stands(proof)) return outcome
-      throw new LitestreamError('UNAVAILABLE', `${fileLabel(proof)} went while the files after it were read`, {
-        file: fileLabel(proof),
+      throw new LitestreamError('UNAVAILABLE', `${fileLabel(chain, proof)} went while the files after it were read`, {
+        file: fileLabel(chain, proof),
         hint: 'The replica is looked at again.',
       })
     } catch (error) {
-      if (!isLitestreamError(error, 'LTX_GAP', 'NOT_FOUND', 'PAGE_SIZE_MISMATCH')) throw error
+      if (!isLitestreamError(error, 'LTX_GAP', 'LTX_CORRUPT', 'NOT_FOUND', 'PAGE_SIZE_MISMATCH')) throw error
       // No way on from here; a newer snapshot may start a new way.
       const loaded = await chain.load()
       if (loaded.txid <= state.txid) throw error
@@ -301,9 +318,8 @@ export class Poller {
    * what was written since the listing must not be in it.
    */
   async #elsewhere(state: ChainState, files: FilesByLevel): Promise<ChainState> {
-    const plan = selectPlan(files, { txid: state.txid })
-    if (plan.length === 0) selectPlan(files) // throws the gap, if that is why
-    const moved = plan.length === 0 ? undefined : await this.#options.chain.loadPlan(plan)
+    const moved = await this.#options.chain.loadListed(files, { txid: state.txid })
+    if (!moved) selectPlan(files) // throws the gap, if that is why
     const is = (key: 'timestamp' | 'pageSize' | 'commit') => moved?.[key] === state[key]
     if (moved && is('timestamp') && is('pageSize') && is('commit')) return moved
     throw new LitestreamError(

@@ -1,16 +1,18 @@
 import { LitestreamError } from '../../../errors.js'
-import { type FilesByLevel, selectPlan } from '../../../levels/plan.js'
+import { fileIdentity } from '../../../levels/file-label.js'
+import type { FilesByLevel } from '../../../levels/plan.js'
 import { formatTxid } from '../../../ltx/txid.js'
 import type { LtxFileInfo } from '../../../storage/replica-client.js'
+import { Breather } from '../../../util/breather.js'
 import type { Chain, ChainState } from './chain.js'
-import { fileIdentity } from './file-ordinals.js'
-import { type FramePlace, PageMap } from './page-map.js'
-
-const NOWHERE: FramePlace = { file: 0, offset: 0, size: 0 }
+import { CHUNK_PAGES, type FramePlace, NOWHERE } from './map-chunk.js'
+import { includesPage } from './page-lists.js'
+import type { PageMap } from './page-map.js'
+import { PageMapBuilder } from './page-map-builder.js'
 
 /**
  * A state that is no longer the newest, from the files that are listed now, without the file `lost` (gone or damaged). Where no set
- * of files ends at its TXID any more, every page that is still certain is kept: one whose own file is there, and one that did not
+ * of files ends at its TXID any more, every page that is still certain is kept: one whose own file exists, and one that did not
  * change in the only file that reaches across the TXID. The map has no place for the others. Throws PAGE_UNAVAILABLE where none is
  * left.
  */
@@ -24,16 +26,40 @@ export async function staleState(
   const exact = await exactState(chain, state, files)
   if (exact) return exact
   const before = await placesBefore(chain, state, files)
-  const isThere = presence(chain, files)
-  let certain = 0
-  const map = PageMap.build(state.commit, (pgno) => {
-    const own = state.map.find(pgno)
-    const place = own.file !== 0 && isThere(own.file) ? own : before(pgno)
-    if (place.file !== 0) certain++
-    return place
-  })
-  if (certain === 0) throw unavailable(state.txid)
+  const map = await certainPages(state.map, listedOrdinals(chain, files), before)
+  if (!map) throw unavailable(state.txid)
   return { ...state, map }
+}
+
+/** The pages of a map whose files are listed, and the places that `before` has for the others; undefined if none is left. */
+async function certainPages(
+  map: PageMap,
+  isListed: (ordinal: number) => boolean,
+  before: (pgno: number) => FramePlace,
+): Promise<PageMap | undefined> {
+  const breather = new Breather()
+  const builder = new PageMapBuilder()
+  builder.resize(map.commit)
+  let certain = 0
+  for (let at = 0; at < map.length; at++) {
+    await breather.rest()
+    const chunk = map.chunk(at)
+    const first = at * CHUNK_PAGES + 1
+    const last = Math.min(map.commit, first + CHUNK_PAGES - 1)
+    if (chunk?.isFull(last - first + 1) && chunk.ordinals().every(isListed)) {
+      builder.share(at, chunk)
+      certain += last - first + 1
+      continue
+    }
+    for (let pgno = first; pgno <= last; pgno++) {
+      const own = map.find(pgno)
+      const place = own.file !== 0 && isListed(own.file) ? own : before(pgno)
+      if (place.file === 0) continue
+      builder.put(pgno, place)
+      certain++
+    }
+  }
+  return certain === 0 ? undefined : builder.build()
 }
 
 /** The same state from a set of files that ends at its TXID, if there is one. */
@@ -42,9 +68,8 @@ export async function exactState(
   state: Pick<ChainState, 'txid' | 'pageSize' | 'commit'>,
   files: FilesByLevel,
 ): Promise<ChainState | undefined> {
-  const plan = selectPlan(files, { txid: state.txid })
-  if (plan.length === 0) return undefined
-  const exact = await chain.loadPlan(plan)
+  const exact = await chain.loadListed(files, { txid: state.txid })
+  if (!exact) return undefined
   if (exact.pageSize === state.pageSize && exact.commit === state.commit) return exact
   throw begunAnew(state.txid)
 }
@@ -76,20 +101,18 @@ async function placesBefore(
   files: FilesByLevel,
 ): Promise<(pgno: number) => FramePlace> {
   const upTo = files.map((level) => level.filter((file) => file.maxTxid <= state.txid))
-  const plan = selectPlan(upTo, { timestamp: Number.POSITIVE_INFINITY })
-  const reached = plan.at(-1)?.maxTxid
+  const before = await chain.loadListed(upTo, { timestamp: Number.POSITIVE_INFINITY })
   const across = files
     .flat()
-    .filter((file) => file.level !== 9 && file.minTxid <= (reached ?? 0) + 1 && file.maxTxid > state.txid)
+    .filter(({ level, minTxid, maxTxid }) => level !== 9 && minTxid <= (before?.txid ?? 0) + 1 && maxTxid > state.txid)
     .sort((a, b) => a.maxTxid - b.maxTxid)[0]
-  if (reached === undefined || !across) return () => NOWHERE
-  const [before, { changed, commit }] = await Promise.all([chain.loadPlan(plan), chain.pagesOf(across)])
-  if (before.pageSize !== state.pageSize) return () => NOWHERE
-  return (pgno) => (pgno > commit || changed.has(pgno) ? NOWHERE : before.map.find(pgno))
+  if (!before || !across || before.pageSize !== state.pageSize) return () => NOWHERE
+  const { changed, commit } = await chain.pagesOf(across)
+  return (pgno) => (pgno > commit || includesPage(changed, pgno) ? NOWHERE : before.map.find(pgno))
 }
 
-/** Whether the file of an ordinal is listed; remembered, because it is asked for every page. */
-function presence(chain: Chain, files: FilesByLevel): (ordinal: number) => boolean {
+/** Whether the file of an ordinal is listed. Memoized, because it is called for every page. */
+function listedOrdinals(chain: Chain, files: FilesByLevel): (ordinal: number) => boolean {
   const listed = new Set(files.flat().map(fileIdentity))
   const known = new Map<number, boolean>()
   return (ordinal) => {

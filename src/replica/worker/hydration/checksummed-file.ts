@@ -1,10 +1,10 @@
+import { fileLabel } from '../../../levels/file-label.js'
 import { type FileReader, readFileIndex } from '../../../levels/remote-index.js'
 import { corrupt } from '../../../ltx/corrupt.js'
 import { CHECKSUM_FLAG, HEADER_SIZE } from '../../../ltx/format.js'
 import type { PageIndex } from '../../../ltx/page-index.js'
 import { native } from '../../../native/addon.js'
 import type { LtxFileInfo } from '../../../storage/replica-client.js'
-import { fileLabel } from '../chain/file-ordinals.js'
 
 /** The checksum of what a range had, as file checksums count it. */
 export interface Piece {
@@ -37,7 +37,7 @@ export class WholeFile {
   }
 
   static async open(client: FileReader, info: LtxFileInfo, file: number, signal: AbortSignal): Promise<WholeFile> {
-    return new WholeFile(client, info, file, await readFileIndex(client, info, signal))
+    return new WholeFile(client, info, file, await readFileIndex(client, info, { signal }))
   }
 
   add(piece: Piece): void {
@@ -59,6 +59,6 @@ export class WholeFile {
     const stored = new DataView(rest.data.buffer, rest.data.byteOffset + end, 8).getBigUint64(0)
     if (stored === crc) return
     const why = `file checksum is ${stored.toString(16)}, computed ${crc.toString(16)}`
-    throw corrupt(why, fileLabel(this.info), this.info.size - 8)
+    throw corrupt(why, fileLabel(this.#client, this.info), this.info.size - 8)
   }
 }

@@ -1,7 +1,7 @@
-import { LitestreamError } from '../../../errors.js'
+import { fileLabel } from '../../../levels/file-label.js'
 import type { FileReader } from '../../../levels/remote-index.js'
+import { corrupt } from '../../../ltx/corrupt.js'
 import type { LtxFileInfo } from '../../../storage/replica-client.js'
-import { fileLabel } from '../chain/file-ordinals.js'
 import type { Piece } from './checksummed-file.js'
 import type { FillRange } from './fill-plan.js'
 import type { CopyFile } from './hydration-file.js'
@@ -33,12 +33,7 @@ export async function fillRange(
   if (damaged < 0) return { written, piece: { offset, end: offset + range.length, crc, length } }
   const at = range.first + damaged
   const [pgno, place] = [range.from.frames.pgnos[at], range.from.frames.offsets[at]]
-  const file = fileLabel(info)
-  throw new LitestreamError('LTX_CORRUPT', `${file}: the frame of page ${pgno} is damaged`, {
-    file,
-    offset: place,
-    pgno,
-  })
+  throw corrupt('the frame is damaged', fileLabel(client, info), place, pgno)
 }
 
 /** As native code takes them: [offset in the range, size, pgno, 1 where it is wanted] each; and the pages that are wanted. */

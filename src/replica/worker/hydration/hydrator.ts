@@ -8,13 +8,13 @@ import { startTimer } from '../../../util/timers.js'
 import type { ChainState } from '../chain/chain.js'
 import type { FileTable } from '../chain/file-ordinals.js'
 import type { Reresolve } from '../pages/fetcher.js'
+import { PageSet } from '../pages/page-set.js'
 import type { ReplicaView } from '../pages/view-set.js'
 import type { WholeFile } from './checksummed-file.js'
 import { byFile, type FillRange, planFill, RANGE } from './fill-plan.js'
 import { fillRange } from './fill-range.js'
 import { CopyFile } from './hydration-file.js'
 import { CopyMeta } from './meta-keeper.js'
-import { PageSet } from './page-set.js'
 
 /** Ranges in hand at once: some on their way from the store while others are decoded and written. */
 const PARALLEL_RANGES = 6
@@ -260,8 +260,8 @@ export class Hydrator {
 
   /** Throws the cause again where no other file has what the lost one had. */
   async #elsewhere(view: ReplicaView, cause: LitestreamError): Promise<void> {
-    const { files, reresolve } = this.#options
-    const lost = files().byLabel(cause.file)
+    const { client, files, reresolve } = this.#options
+    const lost = files().byLabel(client, cause.file)
     const before = view.state.map
     await reresolve(view, cause, lost)
     if (this.#view === view && view.state.map === before) throw cause

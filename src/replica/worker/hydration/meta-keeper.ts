@@ -3,8 +3,8 @@ import { rm } from 'node:fs/promises'
 import { monotonicMs } from '../../../util/monotonic.js'
 import type { ChainState } from '../chain/chain.js'
 import type { FileTable } from '../chain/file-ordinals.js'
+import { PageSet } from '../pages/page-set.js'
 import { type HydrationMeta, metaPath, readMeta, writeMeta } from './meta-format.js'
-import { PageSet } from './page-set.js'
 
 /**
  * The meta file of a local copy while the copy is open. Its changes are made one after another; a page that it claims is given up

@@ -1,7 +1,7 @@
+import { fileIdentity, fileLabel } from '../../../levels/file-label.js'
 import type { FileReader } from '../../../levels/remote-index.js'
 import { resolveRange } from '../../../storage/range.js'
 import type { ByteRange, LtxFileInfo, ReadOptions, ReadResult } from '../../../storage/replica-client.js'
-import { fileIdentity, fileLabel } from '../chain/file-ordinals.js'
 
 /** Bytes of files kept: what a busy primary writes in a few polls. */
 const LIMIT = 16 * 1024 * 1024
@@ -46,7 +46,7 @@ export class RecentFiles implements FileReader {
     const bytes = options?.fresh ? undefined : this.#files.get(fileIdentity(file))
     if (!bytes) return this.#store.read(file, range, options)
     const fileSize = bytes.length
-    const { offset, length } = resolveRange(range, fileSize, fileLabel(file))
+    const { offset, length } = resolveRange(range, fileSize, fileLabel(this, file))
     return { data: bytes.subarray(offset, offset + length), offset, fileSize }
   }
 }

@@ -1,11 +1,13 @@
 import PQueue from 'p-queue'
 import { isLitestreamError, LitestreamError, toLitestreamError } from '../../../errors.js'
+import { fileLabel } from '../../../levels/file-label.js'
+import { corrupt } from '../../../ltx/corrupt.js'
 import { native } from '../../../native/addon.js'
 import { AHEAD_JOINED } from '../../../native/replica.js'
 import type { LtxFileInfo, ReadResult, ReplicaClient } from '../../../storage/replica-client.js'
 import { type ReadAheadKind, readAheadNumber } from '../../options.js'
 import { pageLabel } from '../chain/chain.js'
-import { type FileTable, fileLabel } from '../chain/file-ordinals.js'
+import type { FileTable } from '../chain/file-ordinals.js'
 import { type FetchRange, MAX_GAP, MAX_RANGE, planFetch, type WantedPage } from './fetch-plan.js'
 import { HedgedReads, MAX_HEDGED } from './hedged-reads.js'
 import { type PageStore, pageKey } from './page-store.js'
@@ -265,12 +267,7 @@ export class Fetcher {
       this.#counts.bytes += result.data.byteLength
       const damaged = this.#fill(view, result.data, range.offset, range.pages)
       if (damaged === undefined) return
-      throw new LitestreamError('LTX_CORRUPT', `${fileLabel(file)}: the frame at offset ${damaged.offset} is damaged`, {
-        file: fileLabel(file),
-        offset: damaged.offset,
-        pgno: damaged.pgno,
-        hint: 'Run `litestream-ts verify` on the replica; a new snapshot repairs it.',
-      })
+      throw corrupt('the frame is damaged', fileLabel(this.#client, file), damaged.offset, damaged.pgno)
     } catch (cause) {
       const error = toLitestreamError(cause)
       const left = range.pages.filter((page) => this.#flights.has(pageKey(page.file, page.pgno)))

@@ -36,7 +36,7 @@ export class FilePages {
   storeHeads(view: ReplicaView, files: readonly FileIndex[]): void {
     for (const file of files) {
       this.#keep(file)
-      this.#storePiece(view, file, file.pieces[0])
+      for (const piece of file.pieces.slice(0, 1)) this.#storePiece(view, file, piece)
     }
   }
 
@@ -60,7 +60,8 @@ export class FilePages {
   }
 
   #keep({ info, pieces }: FileIndex): void {
-    if (pieces[0].bytes.length === info.size) this.#recent?.keep(info, pieces[0].bytes)
+    const [first] = pieces
+    if (first?.bytes.length === info.size) this.#recent?.keep(info, first.bytes)
   }
 
   /** `isUseful`: which of the changes, at a poll. */
@@ -78,6 +79,8 @@ export class FilePages {
       if (frame.offset < offset || frame.offset + frame.size > end) continue
       if (view.state.map.fileOf(frame.pgno) !== file || isUseful?.(frame.pgno) === false) continue
       pages.push({ file, ...frame })
+      // More would only take each other's slots.
+      if (pages.length === view.store.slots) break
     }
     this.#fetcher.store(view, bytes, offset, pages, isUseful && 'changes')
   }
@@ -85,7 +88,13 @@ export class FilePages {
   /** Pages in memory that changed in files too large to be read whole: on their way before a reader can miss them. */
   bringChanges(before: ReplicaView, view: ReplicaView, changed: Uint32Array): void {
     if (this.#recent) return
-    const pages = [...changed].filter((pgno) => isResident(before, pgno) && !isResident(view, pgno))
-    if (pages.length <= view.store.slots / 4) void this.#fetcher.bring(view, pages, 'changes')
+    const most = view.store.slots / 4
+    const pages: number[] = []
+    for (const pgno of changed) {
+      if (!isResident(before, pgno) || isResident(view, pgno)) continue
+      if (pages.length >= most) return
+      pages.push(pgno)
+    }
+    void this.#fetcher.bring(view, pages, 'changes')
   }
 }

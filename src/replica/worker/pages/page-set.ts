@@ -78,9 +78,16 @@ export class PageSet {
   }
 
   toArray(commit: number): Uint32Array {
-    const pages = []
-    for (let pgno = 1; pgno <= commit; pgno++) if (this.has(pgno)) pages.push(pgno)
-    return Uint32Array.from(pages)
+    const pages = new Uint32Array(this.#size)
+    let count = 0
+    const words = Math.min(this.#words.length, (commit >>> 5) + 1)
+    for (let at = 0; at < words; at++) {
+      for (let word = this.#words[at]; word !== 0; word &= word - 1) {
+        const pgno = at * 32 + 31 - Math.clz32(word & -word)
+        if (pgno >= 1 && pgno <= commit) pages[count++] = pgno
+      }
+    }
+    return pages.subarray(0, count)
   }
 
   /** Base64 of the bits of 0..commit. */

@@ -1,0 +1,68 @@
+import { corrupt } from '../ltx/corrupt.js'
+import { type DecodeOptions, decodeLtx, type LtxDecoding } from '../ltx/decoder.js'
+import { formatFileName } from '../ltx/file-name.js'
+import { SNAPSHOT_LEVEL } from '../ltx/format.js'
+import type { LtxHeader } from '../ltx/header.js'
+import { MIN_FILE_SIZE } from '../ltx/tail.js'
+import type { LtxFileInfo } from '../storage/replica-client.js'
+
+// What is compared of a file of a replica, by everyone who reads one:
+//
+// - its name and its listing with its header and its size: checkListed, below;
+// - its header with its trailer: readChecksums (src/ltx/tail.ts);
+// - its page index with its header and with where its page block ends: PageIndexReader (src/ltx/page-index.ts);
+// - its page index with its frames, and its checksum with all its bytes: decodeLtx and the frame merger, which read all of it.
+//
+// What the files of a plan must be to each other is checkPlan (src/levels/plan-check.ts).
+
+/** Compares the header of a file with its name and its level. Throws LTX_CORRUPT. */
+export function checkListed(file: LtxFileInfo, header: LtxHeader, label: string): void {
+  const { level, minTxid, maxTxid } = file
+  if (header.minTxid !== minTxid || header.maxTxid !== maxTxid) {
+    const [name, own] = [formatFileName(minTxid, maxTxid), formatFileName(header.minTxid, header.maxTxid)]
+    throw corrupt(`the TXIDs in its header are those of ${own}, not those of its name ${name}`, label, 16)
+  }
+  if (level === SNAPSHOT_LEVEL && minTxid !== 1) {
+    throw corrupt(`a snapshot begins at TXID 1, this file of level ${level} at ${minTxid}`, label, 16)
+  }
+}
+
+/** To be called before a file is read: a store refuses a range of an empty file. Throws LTX_CORRUPT. */
+export function checkNotCut(file: LtxFileInfo, label: string): void {
+  if (file.size >= MIN_FILE_SIZE) return
+  throw corrupt(`the file has only ${file.size} bytes; the smallest LTX file has ${MIN_FILE_SIZE}`, label, file.size)
+}
+
+/** Compares the size of a file with its listing. Throws LTX_CORRUPT. */
+export function checkSize(file: LtxFileInfo, size: number, label: string): void {
+  if (size !== file.size) throw corrupt(`the file has ${size} bytes, it is listed with ${file.size}`, label, size)
+}
+
+/** Decodes all of a file of a replica and checks all that can be: decodeLtx, and the file's name and listing. Throws LTX_CORRUPT. */
+export async function decodeListed(
+  source: AsyncIterable<Uint8Array>,
+  file: LtxFileInfo,
+  label: string,
+  options?: DecodeOptions,
+): Promise<LtxDecoding> {
+  const ltx = await decodeLtx(source, label, options)
+  const { header } = ltx
+  try {
+    checkListed(file, header, label)
+  } catch (error) {
+    await ltx.cancel()
+    throw error
+  }
+  const batches = (async function* () {
+    yield* ltx.batches
+    checkSize(file, ltx.trailer!.fileSize, label)
+  })()
+  return {
+    header,
+    batches,
+    get trailer() {
+      return ltx.trailer
+    },
+    cancel: () => ltx.cancel(),
+  }
+}

@@ -1,0 +1,140 @@
+import { LitestreamError } from '../errors.js'
+import { corrupt } from '../ltx/corrupt.js'
+import { FLAG_NO_CHECKSUM, lockPgno } from '../ltx/format.js'
+import type { LtxHeader } from '../ltx/header.js'
+import { missingPage, type PageIndex } from '../ltx/page-index.js'
+import { formatTxid } from '../ltx/txid.js'
+import type { PlanTarget } from './plan.js'
+
+/** What is compared of each file of a plan. */
+export interface PlannedFile {
+  /** For messages. */
+  readonly label: string
+  readonly header: LtxHeader
+  readonly postApplyChecksum: bigint
+}
+
+/** Where a file of a plan stands in it. */
+export interface Placed {
+  /**
+   * The largest size in pages that the database has had before the file: pages beyond it must all be in the file. 0: the file must
+   * hold the whole database.
+   */
+  readonly peak: number
+  /** The plan begins with this file, or begins again: the database got another page size. */
+  readonly begins: boolean
+}
+
+/**
+ * Compares the files of a plan with each other, one after another, oldest first: page sizes, TXIDs, database checksums, times. A
+ * caller that reads page indexes checks by `peak` that no page is missing; so every page of the database is in a file, or was cut off
+ * its end before, and no commit is larger than the number of index entries.
+ */
+export class PlanCheck {
+  readonly #target: PlanTarget
+  #before: PlannedFile | undefined
+  #peak: number
+
+  /** `before`, `peak`: the last file that the check goes on from, and the largest commit up to there. */
+  constructor(target: PlanTarget = {}, before?: PlannedFile, peak = 0) {
+    this.#target = target
+    this.#before = before
+    this.#peak = peak
+  }
+
+  /** The file that `add` was last called with. */
+  get last(): PlannedFile | undefined {
+    return this.#before
+  }
+
+  /** The largest size of the database so far, pages. */
+  get peak(): number {
+    return this.#peak
+  }
+
+  /** Throws LTX_CORRUPT or LTX_GAP about `file` if it cannot come next. */
+  add(file: PlannedFile): Placed {
+    const before = this.#before
+    const begins = before?.header.pageSize !== file.header.pageSize
+    if (!begins) checkFollows(before, file)
+    checkTime(file, this.#target)
+    const peak = begins ? 0 : this.#peak
+    this.#before = file
+    this.#peak = Math.max(peak, file.header.commit)
+    return { peak, begins }
+  }
+}
+
+/** A planned file whose page index was read. */
+export interface IndexedFile extends PlannedFile {
+  /** From the page after this one on, every page of the database is in the file. 0: it holds the whole database. */
+  readonly denseFrom: number
+}
+
+/**
+ * Checks that the files of a plan make one whole database, and returns those that its pages can be in: of a database that got
+ * another page size, the files from then on.
+ *
+ * Work is in proportion to the number of files: nothing is counted or allocated by what a header claims. Throws LTX_CORRUPT, LTX_GAP
+ * and PAGE_SIZE_MISMATCH, about the file that is wrong.
+ */
+export function checkPlan<F extends IndexedFile>(plan: readonly F[], target: PlanTarget = {}): F[] {
+  const check = new PlanCheck(target)
+  let files: F[] = []
+  for (const file of plan) {
+    const before = check.last
+    const { peak, begins } = check.add(file)
+    if (file.denseFrom > peak) throw begins && before ? otherPageSize(before, file) : incomplete(file, peak)
+    if (begins) files = []
+    files.push(file)
+  }
+  return files
+}
+
+/** From which page on a file has every page of the database; see IndexedFile. */
+export function denseFrom(
+  { commit, pageSize }: LtxHeader,
+  { count, pgnos }: Pick<PageIndex, 'count' | 'pgnos'>,
+): number {
+  const lock = lockPgno(pageSize)
+  let from = commit === lock ? commit - 1 : commit
+  for (let i = count - 1; i >= 0 && pgnos[i] === from; i--) from -= from - 1 === lock ? 2 : 1
+  return from
+}
+
+/** The error for a file that the files before it, of another page size, do not lead to. */
+export function otherPageSize(before: PlannedFile, { label, header }: PlannedFile): LitestreamError {
+  const reached = formatTxid(before.header.maxTxid)
+  return new LitestreamError(
+    'PAGE_SIZE_MISMATCH',
+    `${label} has pages of ${header.pageSize} bytes, ${before.label} of ${before.header.pageSize}`,
+    {
+      file: label,
+      hint: `Restore up to TXID ${reached}, or write a new snapshot: \`litestream-ts replicate -once -force-snapshot\`.`,
+    },
+  )
+}
+
+function incomplete({ label, header, denseFrom }: IndexedFile, peak: number): LitestreamError {
+  return missingPage(label, denseFrom, { commit: header.commit, completeFrom: peak }, 12)
+}
+
+function checkFollows(before: PlannedFile, { label, header }: PlannedFile): void {
+  const isNext = header.minTxid === before.header.maxTxid + 1
+  if (header.minTxid > before.header.maxTxid + 1) {
+    throw new LitestreamError('LTX_GAP', `${label} does not follow ${before.label}`, {
+      file: label,
+      hint: 'Run `litestream-ts verify` on the replica.',
+    })
+  }
+  const isSummed = ((header.flags | before.header.flags) & FLAG_NO_CHECKSUM) === 0
+  if (!isSummed || !isNext || header.preApplyChecksum === before.postApplyChecksum) return
+  const [own, other] = [header.preApplyChecksum.toString(16), before.postApplyChecksum.toString(16)]
+  throw corrupt(`it applies to a database with checksum ${own}, the file before it leads to ${other}`, label, 40)
+}
+
+function checkTime({ label, header }: PlannedFile, { timestamp }: PlanTarget): void {
+  if (timestamp === undefined || header.timestamp < timestamp) return
+  const [own, limit] = [header.timestamp, timestamp].map((time) => new Date(time).toISOString())
+  throw corrupt(`the time in its header is ${own}, although the store says that it is before ${limit}`, label, 32)
+}

@@ -1,0 +1,25 @@
+import { Breather } from '../../../util/breather.js'
+import { CHUNK_PAGES } from './map-chunk.js'
+import type { PageMap } from './page-map.js'
+import { PageMapBuilder } from './page-map-builder.js'
+
+/**
+ * A map with the same versions of pages: those that are where `before` has them are where `after` has them, if that has a place for
+ * them. Chunks that `before` and `after` share cost nothing.
+ */
+export async function movedMap(map: PageMap, before: PageMap, after: PageMap): Promise<PageMap> {
+  const breather = new Breather()
+  const builder = new PageMapBuilder(map)
+  for (let at = 0; at < map.length; at++) {
+    if (map.chunk(at) === undefined || before.chunk(at) === after.chunk(at)) continue
+    await breather.rest()
+    const last = Math.min(map.commit, (at + 1) * CHUNK_PAGES)
+    for (let pgno = at * CHUNK_PAGES + 1; pgno <= last; pgno++) {
+      const file = map.fileOf(pgno)
+      if (file === 0 || file !== before.fileOf(pgno) || file === after.fileOf(pgno)) continue
+      const place = after.find(pgno)
+      if (place.file !== 0) builder.put(pgno, place)
+    }
+  }
+  return builder.build()
+}
