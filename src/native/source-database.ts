@@ -11,6 +11,11 @@ export interface SourceDatabaseNative {
   takeSource(): NativeSource | undefined
   /** Copies the first `out.length` bytes of the wal-index; false while there is none (nothing was read yet). May be torn. */
   sourceWalIndex(source: NativeSource, out: Uint8Array): boolean
+  /**
+   * Whether another process holds a lock on the byte at `offset` of the open file `fd`: its pid, -1 if that process is not visible
+   * from here, as one in another container, 0 if none does. No lock changes.
+   */
+  lockHolder(fd: number, offset: number): number
   /** Fills `out` from the database file, without the WAL; zeros beyond its end. Returns an SQLite result code. */
   sourceRead(source: NativeSource, offset: number, out: Uint8Array): number
   /**

@@ -49,8 +49,11 @@ export interface PrimaryEvents {
   notice: { readonly db: string; readonly object: string; readonly reason: string; readonly action: string }
   error: {
     readonly db: string
-    /** `worker`: the thread of replicate() ended; another one is started. */
-    readonly operation: 'sync' | 'checkpoint' | 'upload' | 'compaction' | 'lease' | 'worker'
+    /**
+     * `files`: the files of the database or the state folder changed under the primary, which still works; `worker`: the thread of
+     * replicate() ended, and another one is started.
+     */
+    readonly operation: 'sync' | 'files' | 'checkpoint' | 'upload' | 'compaction' | 'lease' | 'worker'
     readonly error: LitestreamError
     /** How many times in a row; 1 for the first. */
     readonly failures: number

@@ -103,7 +103,8 @@ export class Replicator {
   }
 
   status(): ReplicatorStatus {
-    const working = this.#primary ? 'replicating' : this.#lease && !this.#lease.held ? 'standby' : 'waiting'
+    const working =
+      this.#primary && !this.#primary.missing ? 'replicating' : this.#lease && !this.#lease.held ? 'standby' : 'waiting'
     const ended = this.#ended && (this.#ended.code === 'REPLICA_FENCED' ? 'fenced' : 'refused')
     const state = ended ?? (this.#closed ? 'closed' : working)
     const none = { db: this.path, txid: 0, pageSize: 0, commit: 0, walFrames: 0, walBackfilled: 0, snapshots: {} }

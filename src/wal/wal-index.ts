@@ -15,6 +15,8 @@ export interface WalIndex {
   readonly salt2: number
   /** How many of the frames have been copied into the database file. */
   readonly backfilled: number
+  /** How many a checkpoint has begun to copy; greater than `backfilled` while one runs, and after one that did not end. */
+  readonly attempted: number
 }
 
 /** Bytes that parseWalIndex reads. */
@@ -22,6 +24,7 @@ export const WAL_INDEX_SIZE = 136
 const HEADER_SIZE = 48
 const IS_INIT = 12
 const BACKFILLED = 96
+const ATTEMPTED = 128
 
 /** Undefined while a writer is at it (the two copies of the header differ), or before it is initialised. */
 export function parseWalIndex(bytes: Uint8Array): WalIndex | undefined {
@@ -39,6 +42,7 @@ export function parseWalIndex(bytes: Uint8Array): WalIndex | undefined {
     salt1: view.getUint32(32),
     salt2: view.getUint32(36),
     backfilled: view.getUint32(BACKFILLED, little),
+    attempted: view.getUint32(ATTEMPTED, little),
   }
 }
 

@@ -4,7 +4,8 @@ import { WalFile } from '../../wal/wal-file.js'
 import type { WalHeader } from '../../wal/wal-header.js'
 import type { PrimaryOptions } from '../sync/sync-options.js'
 import { databaseError } from './database-error.js'
-import { type FileIdentity, identifyFile, isSameFile } from './file-identity.js'
+import { DatabaseFiles, type Presence } from './database-files.js'
+import { type FileIdentity, identifyFile } from './file-identity.js'
 import { SourceDatabase } from './source-database.js'
 import { isShared, sharedDatabase } from './sqlite-copies.js'
 
@@ -15,27 +16,36 @@ const LOOK_EVERY = 1000
 export class OpenedDatabase {
   readonly source: SourceDatabase
   readonly wal: WalFile
-  readonly #path: string
-  readonly #file: FileIdentity
+  readonly #files: DatabaseFiles
   #lookedAt = Number.NEGATIVE_INFINITY
 
   constructor(path: string, options: PrimaryOptions) {
-    this.#path = path
     const file = identifyFile(path)
     if (!file) throw databaseMissing(path)
     this.source = new SourceDatabase(path, options.busyTimeout)
-    this.#file = file
+    let wal: WalFile | undefined
     try {
       // A first read makes SQLite create the -wal, if there is none.
       this.source.pin()
-      this.wal = new WalFile(`${this.source.path}-wal`)
-      if (this.presence() !== 'same') {
-        throw new LitestreamError('DATABASE_REPLACED', `${path} was replaced while it was being opened`, { file: path })
-      }
+      wal = new WalFile(`${this.source.path}-wal`)
+      this.wal = wal
+      this.#files = new DatabaseFiles(path, this.source.path, file, wal, this.source.pageSize)
+      this.#throwIfChanged(path)
     } catch (error) {
+      wal?.close()
       this.source.close()
       throw databaseError(error, path, 'opening its WAL')
     }
+  }
+
+  #throwIfChanged(path: string): void {
+    const presence = this.presence()
+    if (presence.kind === 'same' || presence.kind === 'lost') return
+    const { what = path } = presence.kind === 'replaced' ? presence : {}
+    throw new LitestreamError('DATABASE_REPLACED', `${what} was replaced while ${path} was being opened`, {
+      file: path,
+      hint: 'If this lasts, restart every process that has the database open.',
+    })
   }
 
   /**
@@ -52,17 +62,29 @@ export class OpenedDatabase {
     this.#lookedAt = now
   }
 
-  /** Whether the paths still name what was opened. Three calls of stat, no lock is touched. */
-  presence(): 'same' | 'replaced' | 'deleted' {
-    const file = identifyFile(this.#path)
-    if (!file) return 'deleted'
-    if (!isSameFile(file, this.#file)) return 'replaced'
-    return identifyFile(this.wal.path)?.inode === String(this.wal.inode) ? 'same' : 'replaced'
+  /** Whether the paths still name the files that were opened, and only SQLite wrote to them. */
+  presence(): Presence {
+    return this.#files.presence(() => this.source.walIndex())
+  }
+
+  /** To be called after a checkpoint, which has changed the database file. */
+  checkpointed(): void {
+    this.#files.checkpointed(this.source.walIndex())
+  }
+
+  /** Throws DATABASE_REPLACED if another program than SQLite has written to the database file since it was checked last. */
+  throwIfRewritten(): void {
+    if (this.presence().kind !== 'rewritten') return
+    const { path } = this.source
+    throw new LitestreamError('DATABASE_REPLACED', `another program than SQLite wrote to ${path} while it was read`, {
+      file: path,
+      hint: 'Replication continues with a snapshot once that program has finished.',
+    })
   }
 
   /** The database file as it is now. */
   identifyFile(): FileIdentity {
-    return identifyFile(this.#path) ?? this.#file
+    return this.#files.identify()
   }
 
   header(): WalHeader | undefined {

@@ -1,4 +1,4 @@
-import { type BigIntStats, statSync } from 'node:fs'
+import { type BigIntStats, fstatSync, statSync } from 'node:fs'
 import { isErrno } from '../../fs/fs-error.js'
 
 /** Which file a path names, and when it was last written. Stringified integers, as they go beyond 2^53. */
@@ -21,6 +21,15 @@ export function identifyFile(path: string): FileIdentity | undefined {
     if (isErrno(error, 'ENOENT')) return undefined
     throw error
   }
+  return identityOf(stats)
+}
+
+/** The file that a descriptor stands for. */
+export function identifyDescriptor(fd: number): FileIdentity {
+  return identityOf(fstatSync(fd, { bigint: true }))
+}
+
+function identityOf(stats: BigIntStats): FileIdentity {
   return {
     inode: String(stats.ino),
     born: String(stats.birthtimeNs),
@@ -31,4 +40,9 @@ export function identifyFile(path: string): FileIdentity | undefined {
 
 export function isSameFile(a: FileIdentity, b: FileIdentity): boolean {
   return a.inode === b.inode && a.born === b.born
+}
+
+/** Whether neither was written to since the other. */
+export function isUnchangedFile(a: FileIdentity, b: FileIdentity): boolean {
+  return isSameFile(a, b) && a.modified === b.modified && a.size === b.size
 }

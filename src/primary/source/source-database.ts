@@ -25,6 +25,7 @@ export class SourceDatabase {
   readonly #busyTimeout: number
   readonly #noLongerOpen: () => void
   #pinned: WalIndex | undefined
+  #lastIndex: WalIndex | undefined
   #leftOpen = false
 
   /** Opens the database, turns it to WAL mode and creates Litestream's tables. Pins nothing yet. Throws DATABASE_SHARED. */
@@ -108,11 +109,18 @@ export class SourceDatabase {
 
   /** The state of the WAL now; undefined in the middle of a change. */
   walIndex(): WalIndex | undefined {
-    const index = this.#reader.walIndex()
-    if (index) return index
-    // A writer that died in the middle leaves the header torn; the next connection that begins to read repairs it.
-    this.#writer.sqlite.prepare('SELECT count(*) FROM _litestream_lock').get()
-    return this.#reader.walIndex()
+    this.#lastIndex = this.#reader.walIndex()
+    if (!this.#lastIndex) {
+      // A writer that died in the middle leaves the header torn; the next connection that begins to read repairs it.
+      this.#writer.exec('SELECT count(*) FROM _litestream_lock', 'reading it')
+      this.#lastIndex = this.#reader.walIndex()
+    }
+    return this.#lastIndex
+  }
+
+  /** What walIndex returned last: for reports, which must not touch memory that may be gone. */
+  get lastIndex(): WalIndex | undefined {
+    return this.#lastIndex
   }
 
   /** As the pinned transaction sees them. */
@@ -165,6 +173,15 @@ export class SourceDatabase {
     } catch (error) {
       throw databaseError(error, this.path, 'checkpointing')
     }
+  }
+
+  /**
+   * Copies what it can of a -wal that was removed into the database file: commits that are nowhere else. Ends the read transaction,
+   * which would hold it up.
+   */
+  rescueWal(): void {
+    this.unpin()
+    this.checkpointPassive()
   }
 
   /**

@@ -23,8 +23,18 @@ export function isOpenElsewhere(file: string): boolean {
   return copiesOf(file, maps) > 0 && !maps.some((line) => line.endsWith(LIBRARY))
 }
 
-function copiesOf(file: string, maps: readonly string[]): number {
-  const name = Buffer.from(`${file}-shm`).toString('latin1')
+/**
+ * Whether this process has mapped a -shm of `file` that was removed, and none that exists: connections of the application in this
+ * process keep it, and SQLite gives it to each new connection. False where the system does not tell.
+ */
+export function hasRemovedShm(file: string): boolean {
+  const maps = readMaps()
+  return copiesOf(file, maps) === 0 && copiesOf(file, maps, ' (deleted)') > 0
+}
+
+function copiesOf(file: string, maps: readonly string[], mark = ''): number {
+  // The system writes a line feed in a name as an octal number.
+  const name = Buffer.from(`${file.replaceAll('\n', '\\012')}-shm${mark}`).toString('latin1')
   // address perms offset dev inode path; a file that was deleted has something behind its path.
   const begins = (line: string) => {
     const [head] = /^\S+ \S+ 0+ \S+ \d+ +/.exec(line) ?? []

@@ -1,4 +1,4 @@
-import { isLitestreamError } from '../../errors.js'
+import { isLitestreamError, type LitestreamError } from '../../errors.js'
 import { monotonicMs } from '../../util/monotonic.js'
 import { pause } from '../../util/pause.js'
 import { walSize } from '../../wal/wal-header.js'
@@ -40,18 +40,24 @@ export class Checkpointer {
     this.#policy.committed()
   }
 
-  /** Checkpoints if it is time to. One that fails is told and tried again; it does not make the sync before it fail. */
-  async runIfDue(opened: OpenedDatabase): Promise<void> {
+  /**
+   * Checkpoints if it is time to. A checkpoint that fails is reported and tried again; it does not make the sync before it fail.
+   * Returns its error.
+   */
+  async runIfDue(opened: OpenedDatabase): Promise<LitestreamError | undefined> {
     const index = opened.source.walIndex()
     const mode = index && this.#policy.decide(index, monotonicMs())
-    if (!mode) return
+    if (!mode) return undefined
     try {
       await this.run(opened, mode)
       this.#errors.worked()
-    } catch (error) {
-      this.#errors.failed(databaseError(error, this.#parts.db, 'checkpointing'))
+      return undefined
+    } catch (cause) {
+      const error = databaseError(cause, this.#parts.db, 'checkpointing')
+      this.#errors.failed(error)
       const after = opened.source.walIndex()
       if (after) this.#policy.done(mode, after, monotonicMs())
+      return error
     }
   }
 
@@ -91,6 +97,7 @@ export class Checkpointer {
     }
     const before = cursor.position
     await sync.run(opened)
+    opened.checkpointed()
     progress.save(opened, cursor.position!)
     const index = source.walIndex()
     if (index) this.#policy.done(mode, index, monotonicMs())

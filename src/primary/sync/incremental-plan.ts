@@ -2,7 +2,7 @@ import { lockPgno } from '../../ltx/format.js'
 import { newestPages, scanWal } from '../../wal/frame-scanner.js'
 import type { OpenedDatabase } from '../source/database-handle.js'
 import { pagesInWal } from '../source/page-runs.js'
-import { type PlannedFile, sameHeader } from './planned-file.js'
+import { coversGrowth, type PlannedFile, sameHeader } from './planned-file.js'
 import type { WalCursor } from './wal-cursor.js'
 
 /**
@@ -41,12 +41,4 @@ export function planIncrement(
     whole,
     index,
   }
-}
-
-/** Whether each page by which the database has grown is among `pgnos`. */
-function coversGrowth(pgnos: Uint32Array, before: number, after: number, lock: number): boolean {
-  if (after <= before) return true
-  let missing = after - before - (lock > before && lock <= after ? 1 : 0)
-  for (let i = pgnos.length - 1; i >= 0 && pgnos[i]! > before; i--) missing--
-  return missing === 0
 }

@@ -22,3 +22,11 @@ export interface PlannedFile {
 export function sameHeader(a: WalHeader | undefined, b: WalHeader): boolean {
   return a !== undefined && sameGeneration(a, b)
 }
+
+/** Whether each page behind page `before`, up to page `after`, is among the ascending `pgnos`. `lock`: the lock page, which is in no file. */
+export function coversGrowth(pgnos: Uint32Array, before: number, after: number, lock: number): boolean {
+  if (after <= before) return true
+  let missing = after - before - (lock > before && lock <= after ? 1 : 0)
+  for (let i = pgnos.length - 1; i >= 0 && pgnos[i]! > before; i--) missing--
+  return missing === 0
+}

@@ -1,12 +1,12 @@
 import PQueue from 'p-queue'
 import { LitestreamError } from '../../errors.js'
-import { pause } from '../../util/pause.js'
 import type { CheckpointMode, PrimaryEvents, PrimaryObserver } from '../events.js'
 import { databaseMissing, OpenedDatabase } from '../source/database-handle.js'
 import { identifyFile } from '../source/file-identity.js'
 import { Checkpointer } from './checkpointer.js'
 import { proveContinuity } from './continuity.js'
 import { DatabaseSync } from './database-sync.js'
+import { KeptDatabase } from './kept-database.js'
 import { LtxStaging, metaDirectory } from './staging.js'
 import type { PrimaryState } from './state-file.js'
 import { DEFAULT_PRIMARY_OPTIONS, type PrimaryOptions } from './sync-options.js'
@@ -28,9 +28,6 @@ export interface PrimaryStatus {
   readonly snapshots: Readonly<Record<string, number>>
 }
 
-/** How long whoever replaces a database may take from its first file to its last, before what is there is opened. */
-const REPLACING_MS = 200
-
 /**
  * Turns the commits of one database into files of level 0 in a local folder, in order and without a gap, and owns the
  * database's checkpoints. It knows nothing of replicas; `Replicator` brings the files there. All methods may be called at any
@@ -40,14 +37,13 @@ export class PrimaryDatabase {
   readonly path: string
   readonly meta: string
   readonly staging: LtxStaging
-  readonly #options: PrimaryOptions
   readonly #observe: PrimaryObserver
   readonly #work = new PQueue({ concurrency: 1 })
   readonly #progress: Progress
   readonly #cursor = new WalCursor()
   readonly #sync: DatabaseSync
   readonly #checkpointer: Checkpointer
-  #opened: OpenedDatabase | undefined
+  readonly #kept: KeptDatabase
   #closed = false
 
   private constructor(
@@ -60,7 +56,6 @@ export class PrimaryDatabase {
     this.path = path
     this.meta = meta
     this.staging = staging
-    this.#options = options
     this.#observe = observe
     this.#progress = new Progress(meta)
     const shared = { db: path, progress: this.#progress, cursor: this.#cursor, observe }
@@ -72,6 +67,18 @@ export class PrimaryDatabase {
       written: () => this.#checkpointer.committed(),
     })
     this.#checkpointer = new Checkpointer({ ...shared, options, sync: this.#sync })
+    this.#kept = new KeptDatabase({
+      db: path,
+      options,
+      observe,
+      started: (opened) => this.#start(opened),
+      released: () => this.#cursor.reset(),
+      sync: (opened) => this.#sync.run(opened),
+      exchanged: ({ rewritten }) => {
+        this.#sync.reopened = true
+        if (rewritten) this.#cursor.snapshotReason ??= 'another program wrote to the database file'
+      },
+    })
   }
 
   /**
@@ -91,7 +98,7 @@ export class PrimaryDatabase {
       const meta = metaDirectory(path, all.metaPath)
       const database = new PrimaryDatabase(path, meta, await LtxStaging.open(path, meta), all, observe)
       database.#cursor.snapshotReason = database.#progress.load(database.staging)
-      database.#start(opened)
+      database.#kept.start(opened)
       return database
     } catch (error) {
       opened.close()
@@ -101,6 +108,11 @@ export class PrimaryDatabase {
 
   get txid(): number {
     return this.#progress.txid
+  }
+
+  /** There was no database when it was needed last. */
+  get missing(): boolean {
+    return this.#kept.missing
   }
 
   /** Why the next file has to hold the whole database; undefined when it has not. */
@@ -114,20 +126,22 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Makes files of everything that is committed now and checkpoints if it is time to. Resolves with the last TXID. Costs three
+   * Makes files of everything that is committed now and checkpoints if it is time to. Resolves with the last TXID. Costs five
    * calls of stat and a look into shared memory when nothing was committed.
    */
   sync(options: { readonly checkpoint?: boolean } = {}): Promise<number> {
     return this.#run(async () => {
-      const opened = await this.#syncAll()
-      if (options.checkpoint !== false) await this.#checkpointer.runIfDue(opened)
+      const opened = await this.#kept.sync()
+      if (options.checkpoint !== false && !this.#kept.lost) {
+        this.#kept.failed(await this.#checkpointer.runIfDue(opened))
+      }
       return this.txid
     })
   }
 
   /** Checkpoints now, whatever the thresholds say. */
   checkpoint(mode: CheckpointMode = 'PASSIVE'): Promise<PrimaryEvents['checkpoint']> {
-    return this.#run(async () => this.#checkpointer.run(await this.#syncAll(), mode))
+    return this.#run(async () => this.#checkpointer.run(await this.#kept.sync(), mode))
   }
 
   /** The next sync makes a file that holds the whole database; it follows `txid`, and staged files are discarded. */
@@ -155,11 +169,12 @@ export class PrimaryDatabase {
   }
 
   status(): PrimaryStatus {
-    const index = this.#opened?.source.walIndex()
+    const source = this.#kept.opened?.source
+    const index = source?.lastIndex
     return {
       db: this.path,
       txid: this.txid,
-      pageSize: this.#opened?.source.pageSize ?? 0,
+      pageSize: source?.pageSize ?? 0,
       commit: this.#progress.commit,
       walFrames: index?.frames ?? 0,
       walBackfilled: index?.backfilled ?? 0,
@@ -175,7 +190,7 @@ export class PrimaryDatabase {
       try {
         this.#progress.close()
       } finally {
-        this.#release()
+        this.#kept.release()
       }
     })
   }
@@ -187,12 +202,6 @@ export class PrimaryDatabase {
     }) as Promise<T>
   }
 
-  #release(): void {
-    this.#opened?.close()
-    this.#opened = undefined
-    this.#cursor.reset()
-  }
-
   /** Takes over a database just opened: decides whether its WAL continues what was saved. */
   #start(opened: OpenedDatabase): void {
     const { source } = opened
@@ -200,7 +209,6 @@ export class PrimaryDatabase {
     const index = source.pin()
     const identity = source.identity()
     const state = this.#progress.saved
-    this.#opened = opened
     this.#progress.lineage = identity.lineage
     this.#progress.sequence = identity.sequence
     cursor.seen = undefined
@@ -217,49 +225,5 @@ export class PrimaryDatabase {
       else cursor.snapshotReason ??= continuity.reason
     }
     this.#observe('open', { db: this.path, txid: this.txid, pageSize: source.pageSize })
-  }
-
-  /** Opens what the path names now, if nothing is open. */
-  #ensureOpen(): OpenedDatabase {
-    if (this.#opened) return this.#opened
-    if (!identifyFile(this.path)) throw databaseMissing(this.path)
-    const opened = new OpenedDatabase(this.path, this.#options)
-    try {
-      this.#start(opened)
-    } catch (error) {
-      this.#opened = undefined
-      opened.close()
-      throw error
-    }
-    return opened
-  }
-
-  /** Syncs, also when the paths name other files than those opened. Returns what is open then. */
-  async #syncAll(): Promise<OpenedDatabase> {
-    let opened = this.#ensureOpen()
-    const presence = opened.presence()
-    if (presence !== 'same') {
-      // The files opened are still there for whoever holds them: what was committed to them last is not lost.
-      try {
-        await this.#sync.run(opened)
-      } finally {
-        this.#release()
-      }
-      if (presence === 'deleted') {
-        throw new LitestreamError(
-          'DATABASE_REPLACED',
-          `${this.path} was deleted; everything up to that is replicated`,
-          {
-            file: this.path,
-            hint: 'Replication goes on with a snapshot once a database is there again.',
-          },
-        )
-      }
-      this.#sync.reopened = true
-      await pause(REPLACING_MS)
-      opened = this.#ensureOpen()
-    }
-    await this.#sync.run(opened)
-    return opened
   }
 }

@@ -6,11 +6,11 @@ import type { WalIndex } from '../../wal/wal-index.js'
 import { sameGeneration, startOf } from '../../wal/wal-position.js'
 import type { OpenedDatabase } from '../source/database-handle.js'
 import { allPages } from '../source/page-runs.js'
-import { type PlannedFile, sameHeader } from './planned-file.js'
+import { coversGrowth, type PlannedFile, sameHeader } from './planned-file.js'
 
 /**
  * The file of the whole database as the read transaction, just begun at `index`, sees it. `moved`: the WAL was restarted meanwhile,
- * begin another one. Throws WAL_CORRUPT.
+ * begin another one. Throws WAL_CORRUPT, and DATABASE_INVALID for a database file that was cut short.
  */
 export function planWhole(opened: OpenedDatabase, index: WalIndex, reason: string | undefined): PlannedFile | 'moved' {
   const { source, wal } = opened
@@ -21,17 +21,34 @@ export function planWhole(opened: OpenedDatabase, index: WalIndex, reason: strin
   const inWal = usesWal ? pagesBeforeFile(opened, index) : NONE
   if (inWal === 'moved') return 'moved'
   const commit = source.pageCount()
+  throwIfTruncated(opened, inWal, commit)
   const state = { pageSize: source.pageSize, commit, inWal, wal, readPages: source.readPages.bind(source) }
   return {
     runs: allPages(state),
     commit,
     start: header && sameGeneration(header, index) ? startOf(header) : { ...end, frames: 0 },
     end,
-    stillThere: () => !usesWal || sameHeader(opened.header(), header!),
+    stillThere: () => {
+      opened.throwIfRewritten()
+      return !usesWal || sameHeader(opened.header(), header!)
+    },
     whole: true,
     index,
     reason,
   }
+}
+
+/** Pages behind the end of the database file have to be in the WAL, or they would be taken for zeros. */
+function throwIfTruncated(opened: OpenedDatabase, inWal: NewestPages, commit: number): void {
+  const { path, pageSize } = opened.source
+  const inFile = Math.floor(opened.identifyFile().size / pageSize)
+  if (coversGrowth(inWal.pgnos, inFile, commit, lockPgno(pageSize))) return
+  const message = `${path} ends after page ${inFile}, but the database has ${commit} pages`
+  throw new LitestreamError('DATABASE_INVALID', message, {
+    file: path,
+    offset: inFile * pageSize,
+    hint: 'The file was cut short: restore the database from its replica.',
+  })
 }
 
 const NONE: NewestPages = { pgnos: new Uint32Array(0), frames: new Uint32Array(0) }

@@ -1,0 +1,46 @@
+import { readdirSync } from 'node:fs'
+import { isErrno } from '../../fs/fs-error.js'
+import { native } from '../../native/addon.js'
+import { type FileIdentity, identifyDescriptor, isSameFile } from './file-identity.js'
+
+/** A checkpoint holds a lock on this byte of the -shm (WAL_CKPT_LOCK in SQLite's wal.c, from UNIX_SHM_BASE in os_unix.c on). */
+const CHECKPOINT_BYTE = 121
+/** Every connection holds a shared lock on this byte of its -shm (UNIX_SHM_DMS in os_unix.c). */
+const CONNECTED_BYTE = 128
+
+/**
+ * The pid of another process that has the -shm `file` open, which its path may no longer name; -1 if that process is not visible
+ * from here, 0 if there is none or the system does not tell (all but Linux). Asks by the descriptor that SQLite has of it, because
+ * closing another one would drop SQLite's locks.
+ */
+export function otherShmUser(file: FileIdentity): number {
+  const fd = descriptorOf(file)
+  return fd === undefined ? 0 : native.lockHolder(fd, CONNECTED_BYTE)
+}
+
+/** Whether another process is running a checkpoint; false where the system does not tell. */
+export function otherCheckpoints(file: FileIdentity): boolean {
+  const fd = descriptorOf(file)
+  return fd !== undefined && native.lockHolder(fd, CHECKPOINT_BYTE) !== 0
+}
+
+function descriptorOf(file: FileIdentity): number | undefined {
+  let names: string[]
+  try {
+    names = readdirSync('/proc/self/fd')
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined
+    throw error
+  }
+  return names.map(Number).find((fd) => isDescriptorOf(fd, file))
+}
+
+function isDescriptorOf(fd: number, file: FileIdentity): boolean {
+  try {
+    return isSameFile(identifyDescriptor(fd), file)
+  } catch (error) {
+    // The descriptor by which the folder was read is closed by now.
+    if (isErrno(error, 'EBADF')) return false
+    throw error
+  }
+}

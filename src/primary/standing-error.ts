@@ -1,0 +1,36 @@
+import type { LitestreamError } from '../errors.js'
+import { GrowingInterval } from '../util/growing-interval.js'
+import type { PrimaryEvents, PrimaryObserver } from './events.js'
+
+/** A condition that does not stop the work but has to be seen as long as it lasts: reported at growing intervals, until it is over. */
+export class StandingError {
+  readonly #db: string
+  readonly #operation: PrimaryEvents['error']['operation']
+  readonly #observe: PrimaryObserver
+  readonly #reports = new GrowingInterval()
+  #failures = 0
+
+  constructor(db: string, operation: PrimaryEvents['error']['operation'], observe: PrimaryObserver) {
+    this.#db = db
+    this.#operation = operation
+    this.#observe = observe
+  }
+
+  get stands(): boolean {
+    return this.#failures > 0
+  }
+
+  /** `retryMs`: when it is checked again, milliseconds from now. */
+  raise(error: LitestreamError, retryMs: number): void {
+    this.#failures++
+    if (!this.#reports.due()) return
+    this.#observe('error', { db: this.#db, operation: this.#operation, error, failures: this.#failures, retryMs })
+  }
+
+  over(): void {
+    if (this.#failures === 0) return
+    this.#failures = 0
+    this.#reports.reset()
+    this.#observe('recover', { db: this.#db, operation: this.#operation })
+  }
+}
