@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { type TestContext, test } from 'node:test'
+import Database from 'better-sqlite3'
+import { checkStructure } from '../../../src/restore/btree/check-structure.js'
+import { temporaryDirectory } from '../../support/temporary-directory.js'
+
+/** Tables and indexes of several levels, overflow chains, a WITHOUT ROWID table, 64-bit rowids, and free pages. */
+const STEPS = `
+  CREATE TABLE t (id INTEGER PRIMARY KEY, a, b);
+  CREATE INDEX i ON t (a);
+  CREATE TABLE w (k TEXT PRIMARY KEY, v) WITHOUT ROWID;
+  CREATE TABLE empty (a UNIQUE);
+  WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i+1 FROM n WHERE i<3000)
+    INSERT INTO t SELECT i * i * i * i * i, hex(randomblob(i % 90)), zeroblob(i % 50 = 0) FROM n;
+  INSERT INTO t VALUES (9223372036854775807, 'last', zeroblob(200000)), (-9223372036854775808, 'first', zeroblob(70000));
+  INSERT INTO w SELECT hex(randomblob(20)), a FROM t;
+  INSERT INTO w VALUES (hex(zeroblob(30000)), 1);
+  DELETE FROM t WHERE id % 7 = 0;
+  DELETE FROM w WHERE k LIKE '%A';
+`
+
+function database(t: TestContext, pageSize: number, autoVacuum: string): string {
+  const file = path.join(temporaryDirectory(t), 'app.db')
+  const db = new Database(file)
+  db.pragma(`page_size = ${pageSize}`)
+  db.pragma(`auto_vacuum = ${autoVacuum}`)
+  db.exec(STEPS)
+  db.close()
+  return file
+}
+
+for (const pageSize of [512, 1024, 4096, 65536]) {
+  for (const autoVacuum of ['none', 'incremental']) {
+    test(`a sound database has no faults, pages of ${pageSize}, auto_vacuum ${autoVacuum}`, (t) => {
+      const file = database(t, pageSize, autoVacuum)
+      const db = new Database(file)
+      assert.equal(db.pragma('integrity_check', { simple: true }), 'ok')
+      assert.notEqual(db.pragma('freelist_count', { simple: true }), 0)
+      db.close()
+      assert.deepEqual(checkStructure(file), [])
+    })
+  }
+}
+
+test('an empty file has no faults; one that is no database, or cut, has', (t) => {
+  const file = path.join(temporaryDirectory(t), 'app.db')
+  writeFileSync(file, '')
+  assert.deepEqual(checkStructure(file), [])
+  writeFileSync(file, 'x'.repeat(4096))
+  assert.deepEqual(checkStructure(file), ['the file has no database header'])
+  const sound = readFileSync(database(t, 4096, 'none'))
+  writeFileSync(file, sound.subarray(0, 5000))
+  assert.match(checkStructure(file)[0]!, /5000 bytes are not a whole number of pages/)
+  writeFileSync(file, sound.subarray(0, sound.length - 4096))
+  assert.notDeepEqual(checkStructure(file), [])
+})
+
+test('what SQLite finds wrong with a b-tree is found, whichever byte of a b-tree page header or pointer is wrong', (t) => {
+  const file = database(t, 1024, 'none')
+  const sound = readFileSync(file)
+  const copy = `${file}-copy`
+  copyFileSync(file, copy)
+  let compared = 0
+  // Each page's header and first cell pointers, a byte at a time, spread over the database.
+  for (let pgno = 2; pgno <= sound.length / 1024; pgno += 5) {
+    const at = (pgno - 1) * 1024
+    for (let byte = 0; byte < 20; byte++) {
+      const bytes = Buffer.from(sound)
+      bytes[at + byte]! ^= 0x15
+      writeFileSync(copy, bytes)
+      const bySqlite = structuralFaults(copy)
+      if (bySqlite.length === 0) continue
+      compared++
+      assert.notDeepEqual(checkStructure(copy), [], `page ${pgno}, byte ${byte}: SQLite says ${bySqlite[0]}`)
+    }
+  }
+  assert.ok(compared > 1000, `${compared} faults`)
+})
+
+/** What integrity_check says of b-trees, pages and the freelist. */
+function structuralFaults(file: string): string[] {
+  const db = new Database(file)
+  try {
+    const rows = db.pragma('quick_check') as { quick_check: string }[]
+    return rows.map((row) => row.quick_check).filter((text) => /^(Tree|Page|Freelist|\*{3})/.test(text))
+  } catch {
+    return []
+  } finally {
+    db.close()
+  }
+}
+
+test('pages that two b-trees share, cycles and a wrong freelist are found', (t) => {
+  const file = database(t, 1024, 'none')
+  const sound = readFileSync(file)
+  const broken = (change: (bytes: Buffer) => void) => {
+    const bytes = Buffer.from(sound)
+    change(bytes)
+    writeFileSync(file, bytes)
+    return checkStructure(file)
+  }
+  const db = new Database(file)
+  const roots = db.prepare('SELECT name, rootpage FROM sqlite_schema').raw().all() as [string, number][]
+  db.close()
+  const root = new Map(roots)
+  const page = (name: string) => (root.get(name)! - 1) * 1024
+  const onRightChild = (name: string, value: number) => broken((bytes) => bytes.writeUInt32BE(value, page(name) + 8))
+  assert.match(onRightChild('t', root.get('t')!)[0]!, /^table t, page \d+ refers to page \d+, which is used already$/)
+  assert.match(onRightChild('t', root.get('i')!).join('\n'), /used already|kind/)
+  assert.match(onRightChild('t', 0)[0]!, /refers to page 0 of/)
+  assert.match(onRightChild('t', 0xffffffff)[0]!, /refers to page 4294967295 of/)
+  assert.match(broken((bytes) => bytes.writeUInt32BE(1, 36))[0] ?? '', /freelist has \d+ pages, counted as 1/)
+  assert.match(broken((bytes) => bytes.writeUInt32BE(0, 32))[0] ?? '', /freelist has 0 pages/)
+  assert.equal(broken((bytes) => bytes.fill(0, 1024)).length, 10, 'ten faults at most')
+})
