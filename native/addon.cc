@@ -15,6 +15,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   litestream::ExportViews(env, exports);
   litestream::ExportPages(env, exports);
   litestream::ExportHydration(env, exports);
+  litestream::ExportWrite(env, exports);
   litestream::ExportSourceDatabase(env, exports);
   return exports;
 }

@@ -27,6 +27,11 @@ export type ErrorCode =
   | 'DATABASE_SHARED' // open through another copy of SQLite in the same process
   | 'WAL_CORRUPT'
   | 'REPLICA_FENCED' // another primary writes to the same replica
+  // writing through the VFS
+  | 'WRITE_DISABLED' // the replica, or this connection, was not opened for writing
+  | 'WRITE_CONFLICT' // another writer committed first
+  | 'LEASE_HELD' // another writer has the lease
+  | 'COMMIT_UNKNOWN' // the store did not say whether it has the commit
   // readers
   | 'REPLICA_EMPTY' // nothing has been replicated to the URL yet
   | 'REPLICA_RESET' // the replica was started anew, its TXIDs went back

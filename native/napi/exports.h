@@ -16,5 +16,6 @@ void ExportWorker(Napi::Env env, Napi::Object exports);
 void ExportViews(Napi::Env env, Napi::Object exports);
 void ExportPages(Napi::Env env, Napi::Object exports);
 void ExportHydration(Napi::Env env, Napi::Object exports);
+void ExportWrite(Napi::Env env, Napi::Object exports);
 void ExportSourceDatabase(Napi::Env env, Napi::Object exports);
 }  // namespace litestream

@@ -165,6 +165,23 @@ void Bridge::CompleteTravel(uint32_t id, uint32_t view) {
   pending_.erase(it);
 }
 
+void Bridge::CompleteCommit(uint32_t id, uint32_t view) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  auto it = pending_.find(id);
+  if (it == pending_.end()) return;
+  Request& request = *it->second;
+  request.committed = request.replica->FindView(view);
+  if (request.committed != nullptr) request.reader->pinned.store(request.committed, std::memory_order_seq_cst);
+  Finish(it->second, Outcome::kOk, "", "");
+  pending_.erase(it);
+}
+
+std::shared_ptr<Request> Bridge::Pending(uint32_t id) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  auto it = pending_.find(id);
+  return it == pending_.end() ? nullptr : it->second;
+}
+
 std::shared_ptr<Replica> Registry::Acquire(const std::string& key, bool* created) {
   std::lock_guard<std::mutex> lock(mutex_);
   auto& replica = by_key_[key];

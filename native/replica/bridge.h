@@ -21,11 +21,12 @@
 #include <unordered_map>
 #include <vector>
 
+#include "replica/commit_source.h"
 #include "replica/replica.h"
 
 namespace litestream {
 
-enum class RequestKind : int { kOpen = 0, kPage = 1, kTravel = 2, kClose = 3, kCall = 4, kAhead = 5 };
+enum class RequestKind : int { kOpen = 0, kPage = 1, kTravel = 2, kClose = 3, kCall = 4, kAhead = 5, kBegin = 6, kCommit = 7, kFlush = 8 };
 
 enum class Outcome : int {
   kOk = 0,
@@ -35,6 +36,9 @@ enum class Outcome : int {
   kWorkerThread = 4,  // asked on the worker's own thread
   kInterrupted = 5,   // by the asker's own SQLite
 };
+
+// What a commit waits for: the replica's own setting, the store, or the local buffer where there is one.
+enum class Durability : uint8_t { kDefault = 0, kStore = 1, kLocal = 2 };
 
 struct Request {
   RequestKind kind = RequestKind::kPage;
@@ -47,12 +51,15 @@ struct Request {
   // The asker sleeps while these are written to.
   uint8_t* dst = nullptr;
   uint32_t dst_offset = 0, dst_size = 0;
+  std::shared_ptr<const CommitSource> pages;  // kCommit: what the asker wrote; it lives as long as the worker needs it
+  Durability durability = Durability::kDefault;  // kCommit: what the answer waits for
 
   // The answer, guarded by the bridge's mutex.
   uint32_t id = 0;
   bool done = false;
   Outcome outcome = Outcome::kOk;
   std::string code, message;
+  View* committed = nullptr;  // kCommit: the view of the new state, pinned for the asker's reader
   std::condition_variable wake;
 };
 
@@ -82,6 +89,11 @@ class Bridge {
   void Complete(uint32_t id, Outcome outcome, const std::string& code, const std::string& message);
   // Sends the asking connection to a view of its own, then completes. Nothing happens if it has stopped waiting.
   void CompleteTravel(uint32_t id, uint32_t view);
+  // The commit has become this view: pins it for the asking connection in place of the one before, then completes. Nothing happens
+  // if the connection has stopped waiting.
+  void CompleteCommit(uint32_t id, uint32_t view);
+  // A request that was taken and is not completed; null otherwise.
+  std::shared_ptr<Request> Pending(uint32_t id);
   // Copies the wanted part of a page to the asker, then completes.
   void CompletePage(uint32_t id, const uint8_t* page);
 

@@ -129,6 +129,9 @@ class Replica {
   std::atomic<int64_t> read_timeout{30000};  // ms
   std::atomic<int64_t> max_stale{INT64_MAX};  // ms; reads fail once the last contact is longer ago
   std::atomic<int> hydration_permille{0};
+  std::atomic<int64_t> commit_timeout{30000};  // ms; also for the right to write
+  std::atomic<bool> writable{false};        // connections may write
+  std::atomic<const Reader*> writer{nullptr};  // the connection of this process that has the RESERVED lock
   // Apart from what every read looks at: the first read of a page that was brought ahead counts here.
   alignas(128) AheadCounts ahead[kAheadKindCount];
 

@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "vfs/replica_file.h"
+#include "vfs/write_path.h"
 
 namespace litestream {
 
@@ -84,6 +85,33 @@ int Travel(ReplicaFile* file, const std::string& target, std::string* error) {
   return outcome == Outcome::kInterrupted ? SQLITE_INTERRUPT : SQLITE_ERROR;
 }
 
+// SQLite's own PRAGMAs that matter for writing: they are noted, or refused, and SQLite goes on with them. Null: nothing to say.
+static const char* OwnPragma(ReplicaFile* file, const std::string& name, std::string value) {
+  for (char& c : value) c = char(tolower(c));
+  if (name == "locking_mode" && value == "exclusive" && file->writable) {
+    return "PRAGMA locking_mode=EXCLUSIVE is not supported for a replica that is written";
+  }
+  if (name == "synchronous") {
+    bool full = value == "full" || value == "2" || value == "extra" || value == "3";
+    bool relaxed = value == "normal" || value == "1" || value == "off" || value == "0";
+    if (full) file->durability = Durability::kStore;
+    else if (relaxed) file->durability = Durability::kLocal;
+  }
+  return nullptr;
+}
+
+// Switches writing off and on again for this connection, as the official extension takes the values.
+template <typename Refuse, typename Answer>
+static int SetWriteEnabled(ReplicaFile* file, std::string value, Refuse refuse, Answer answer) {
+  for (char& c : value) c = char(tolower(c));
+  bool on = value == "1" || value == "true" || value == "on", off = value == "0" || value == "false" || value == "off";
+  if (!on && !off) return refuse("litestream_write_enabled is 0 or 1, not \"" + value + "\"");
+  if (file->reserved) return refuse("litestream_write_enabled cannot be changed while the connection writes: COMMIT or ROLLBACK first");
+  if (on && !ReplicaOf(file).writable.load()) return refuse("the replica was not opened for writing: add write_enabled=true to its URI");
+  file->writable = on;
+  return answer(on ? "1" : "0");
+}
+
 int Pragma(ReplicaFile* file, char** arguments) {
   const SqliteCopy* copy = file->copy;
   std::string name = arguments[1], value = arguments[2] == nullptr ? "" : arguments[2];
@@ -97,7 +125,14 @@ int Pragma(ReplicaFile* file, char** arguments) {
     return code;
   };
   for (char& c : name) c = char(tolower(c));
+  if (const char* why = OwnPragma(file, name, value)) return refuse(why);
   if (name.rfind("litestream_", 0) != 0) return SQLITE_NOTFOUND;
+  if (name == "litestream_sync") {
+    std::string error;
+    int rc = FlushWrites(file, &error);
+    return rc == SQLITE_OK ? answer(TxidText(file)) : refuse(error, rc);
+  }
+  if (name == "litestream_write_enabled" && set) return SetWriteEnabled(file, value, refuse, answer);
   if (name == "litestream_time" && set) {
     std::string error;
     int rc = Travel(file, value, &error);
@@ -110,6 +145,7 @@ int Pragma(ReplicaFile* file, char** arguments) {
   else if (name == "litestream_lag") text = std::to_string(LagSeconds(file));
   else if (name == "litestream_stats") text = StatsJson(file);
   else if (name == "litestream_error") text = ErrorText(file);
+  else if (name == "litestream_write_enabled") text = file->writable ? "1" : "0";
   else if (name == "litestream_hydration_file") text = ReplicaOf(file).HydrationPath();
   else if (name == "litestream_hydration_progress") {
     char progress[16];

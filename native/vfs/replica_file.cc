@@ -5,6 +5,8 @@
 #include "replica/btree.h"
 #include "clock.h"
 #include "ltx/ltx_codec.h"
+#include "vfs/write_path.h"
+#include "vfs/write_transaction.h"
 
 namespace litestream {
 
@@ -94,6 +96,7 @@ void TellAhead(ReplicaFile* file, const View* view) {
 int Close(sqlite3_file* base) {
   ReplicaFile* file = Self(base);
   Replica& replica = ReplicaOf(file);
+  EndWriting(file);
   replica.ReadUnlock(file->reader->get());
   (*file->reader)->travelled.store(nullptr);
   replica.RemoveReader(*file->reader);
@@ -101,7 +104,15 @@ int Close(sqlite3_file* base) {
   delete file->error;
   delete file->reader;
   delete file->replica;
+  delete file->write;
   file->base.pMethods = nullptr;
+  return SQLITE_OK;
+}
+
+// A page that this connection has written, or a new one that it has not.
+int ReadWritten(const WriteTransaction* overlay, uint32_t pgno, uint32_t offset, uint8_t* dst, uint32_t size) {
+  if (overlay->Has(pgno)) return overlay->Read(pgno, offset, dst, size);
+  memset(dst, 0, size);
   return SQLITE_OK;
 }
 
@@ -117,14 +128,16 @@ int Read(sqlite3_file* base, void* buffer, int amount, sqlite3_int64 at) {
   }
   int rc = SQLITE_OK;
   uint8_t* dst = static_cast<uint8_t*>(buffer);
-  const uint32_t page_size = view->page_size();
+  const WriteTransaction* overlay = file->overlay;
+  const uint32_t page_size = overlay == nullptr || overlay->page_size() == 0 ? view->page_size() : overlay->page_size();
+  const uint32_t commit = overlay == nullptr ? view->commit : overlay->commit();
   uint64_t offset = uint64_t(at);
   uint32_t left = uint32_t(amount);
   while (left > 0) {
     uint64_t index = offset / page_size;
     uint32_t within = uint32_t(offset % page_size);
     uint32_t size = page_size - within < left ? page_size - within : left;
-    if (index >= view->commit) {
+    if (index >= commit) {
       memset(dst, 0, left);
       rc = SQLITE_IOERR_SHORT_READ;
       break;
@@ -132,13 +145,16 @@ int Read(sqlite3_file* base, void* buffer, int amount, sqlite3_int64 at) {
     uint32_t pgno = uint32_t(index) + 1;
     if (pgno == kLockByte / page_size + 1) {
       memset(dst, 0, size);  // never stored, always zeros
-    } else if (!replica.ReadResident(file->reader->get(), view, pgno, within, dst, size)) {
-      rc = ReadMiss(file, view, pgno, within, dst, size);
+    } else if (overlay != nullptr && (pgno > view->commit || overlay->Has(pgno))) {
+      rc = ReadWritten(overlay, pgno, within, dst, size);
       if (rc != SQLITE_OK) break;
+    } else {
+      rc = ReadStored(file, view, pgno, within, dst, size);
+      if (rc != SQLITE_OK) break;
+      if (pgno == 1 && within < 100) PatchHeader(view, within, dst, size);
     }
     if (size == page_size && dst[0] == kIndexLeaf) (*file->reader)->index_leaf = pgno;
     if ((*file->reader)->triggered != 0) TellAhead(file, view);
-    if (pgno == 1 && within < 100) PatchHeader(view, within, dst, size);
     dst += size;
     offset += size;
     left -= size;
@@ -147,20 +163,30 @@ int Read(sqlite3_file* base, void* buffer, int amount, sqlite3_int64 at) {
   return rc;
 }
 
-int Write(sqlite3_file*, const void*, int, sqlite3_int64) { return SQLITE_READONLY; }
-int Truncate(sqlite3_file*, sqlite3_int64) { return SQLITE_READONLY; }
+int Write(sqlite3_file* base, const void* page, int size, sqlite3_int64 at) { return WritePage(Self(base), page, size, at); }
+int Truncate(sqlite3_file* base, sqlite3_int64 size) { return TruncateDatabase(Self(base), size); }
 int Sync(sqlite3_file*, int) { return SQLITE_OK; }
 
 int FileSize(sqlite3_file* base, sqlite3_int64* size) {
-  PinnedView view = ViewOf(Self(base));
+  ReplicaFile* file = Self(base);
+  if (file->overlay != nullptr) {
+    *size = sqlite3_int64(file->overlay->commit()) * file->overlay->page_size();
+    return SQLITE_OK;
+  }
+  PinnedView view = ViewOf(file);
   *size = sqlite3_int64(view->commit) * view->page_size();
   return SQLITE_OK;
 }
 
 int Lock(sqlite3_file* base, int level) {
   ReplicaFile* file = Self(base);
-  if (level > SQLITE_LOCK_SHARED) return SQLITE_READONLY;
   if (file->lock >= level) return SQLITE_OK;
+  if (level > SQLITE_LOCK_SHARED) {
+    // PENDING and EXCLUSIVE follow on RESERVED at once: readers keep their view, so nobody has to leave.
+    int rc = LockForWriting(file);
+    if (rc == SQLITE_OK) file->lock = level;
+    return rc;
+  }
   Replica& replica = ReplicaOf(file);
   int64_t max_stale = replica.max_stale.load(std::memory_order_relaxed);
   // Looked at here and not only by the worker: a poll that never ends must not keep a stale view readable.
@@ -177,6 +203,7 @@ int Lock(sqlite3_file* base, int level) {
 
 int Unlock(sqlite3_file* base, int level) {
   ReplicaFile* file = Self(base);
+  if (level < SQLITE_LOCK_RESERVED) EndWriting(file);
   if (level == SQLITE_LOCK_NONE && file->lock != SQLITE_LOCK_NONE) {
     ReplicaOf(file).ReadUnlock(file->reader->get());
     file->view = nullptr;
@@ -185,8 +212,8 @@ int Unlock(sqlite3_file* base, int level) {
   return SQLITE_OK;
 }
 
-int CheckReservedLock(sqlite3_file*, int* result) {
-  *result = 0;
+int CheckReservedLock(sqlite3_file* base, int* result) {
+  *result = ReplicaOf(Self(base)).writer.load(std::memory_order_relaxed) != nullptr;
   return SQLITE_OK;
 }
 
@@ -196,6 +223,8 @@ int FileControl(sqlite3_file* base, int op, void* argument) {
     case SQLITE_FCNTL_PDB:
       file->db = *static_cast<sqlite3**>(argument);
       return RegisterSqlFunctions(file->copy, file->db);
+    case SQLITE_FCNTL_SYNC:
+      return CommitAtSync(file);
     case SQLITE_FCNTL_PRAGMA:
       return Pragma(file, static_cast<char**>(argument));
     case SQLITE_FCNTL_VFSNAME:
@@ -219,7 +248,12 @@ const sqlite3_io_methods kMethods = {
 
 bool IsReplicaFile(const sqlite3_file* file) { return file != nullptr && file->pMethods == &kMethods; }
 
-int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, const std::string& at, sqlite3_file* base,
+int ReadStored(ReplicaFile* file, const View* view, uint32_t pgno, uint32_t offset, uint8_t* dst, uint32_t size) {
+  if (ReplicaOf(file).ReadResident(file->reader->get(), view, pgno, offset, dst, size)) return SQLITE_OK;
+  return ReadMiss(file, view, pgno, offset, dst, size);
+}
+
+int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, const std::string& at, sqlite3_file* base, int flags,
                     int* out_flags) {
   ReplicaFile* file = Self(base);
   memset(file, 0, sizeof *file);  // pMethods stays null on failure, so that SQLite closes nothing
@@ -254,6 +288,9 @@ int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, const std::s
   file->error = new std::string();
   file->reader = new std::shared_ptr<Reader>(replica->AddReader());
   file->replica = new std::shared_ptr<Replica>(std::move(replica));
+  file->write = new std::shared_ptr<WriteTransaction>();
+  // A connection at an earlier state never writes: it would undo everything that came after it.
+  file->writable = (flags & SQLITE_OPEN_READWRITE) != 0 && at.empty() && ReplicaOf(file).writable.load();
   file->base.pMethods = &kMethods;
   std::string error;
   if (!at.empty() && Travel(file, at, &error) != SQLITE_OK) {
@@ -262,7 +299,7 @@ int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, const std::s
     Close(base);
     return SQLITE_CANTOPEN;
   }
-  if (out_flags != nullptr) *out_flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB;
+  if (out_flags != nullptr) *out_flags = (file->writable ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) | SQLITE_OPEN_MAIN_DB;
   return SQLITE_OK;
 }
 

@@ -9,6 +9,8 @@
 
 namespace litestream {
 
+class WriteTransaction;
+
 struct ReplicaFile {
   sqlite3_file base;  // must be first: SQLite sees only this
   const SqliteCopy* copy;
@@ -18,11 +20,19 @@ struct ReplicaFile {
   sqlite3* db;
   View* view;  // pinned while lock >= SHARED
   int lock;
+  // Writing (write_path.h); all unset on a connection that only reads.
+  WriteTransaction* overlay;                // what was written and not committed; null: nothing
+  std::shared_ptr<WriteTransaction>* write;  // owns it together with a commit under way
+  bool writable;                            // opened for writing
+  bool reserved;                            // has the RESERVED lock
+  bool committed;                           // has committed since it took that lock
+  Durability durability;                    // as PRAGMA synchronous asks for it
 };
 
 // Opens the replica that `key` describes (lines of name=value, sorted; replica_id=N names one that is open already), at the TXID
 // or time `at` unless that is empty.
-int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, const std::string& at, sqlite3_file* file, int* out_flags);
+int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, const std::string& at, sqlite3_file* file, int flags,
+                    int* out_flags);
 bool IsReplicaFile(const sqlite3_file* file);
 
 // What the SQL functions and PRAGMAs of a connection tell. Travel gives a result code; a failed one leaves the view as it was.
@@ -39,6 +49,8 @@ int Pragma(ReplicaFile* file, char** arguments);
 
 inline Replica& ReplicaOf(const ReplicaFile* file) { return **file->replica; }
 inline PinnedView ViewOf(const ReplicaFile* file) { return PinnedView(&ReplicaOf(file), file->reader->get(), file->view); }
+// Part of a page of a view as the replica stores it. Waits for the worker if the page is not resident.
+int ReadStored(ReplicaFile* file, const View* view, uint32_t pgno, uint32_t offset, uint8_t* dst, uint32_t size);
 // sqlite3_interrupt() ends a wait where this copy of SQLite tells of it.
 std::function<bool()> Interrupted(const ReplicaFile* file);
 

@@ -1,10 +1,12 @@
 // The two VFS objects of a copy of SQLite. Both hand everything that is not a replica to the VFS that was default before, with the
 // arguments as they came.
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
 
+#include "vfs/journal_file.h"
 #include "vfs/replica_file.h"
 
 namespace litestream {
@@ -28,14 +30,21 @@ bool IsOurParameter(const std::string& name) {
   return !name.empty();
 }
 
+// Parameters that mean nothing without write_enabled.
+bool IsWriteParameter(const std::string& name) {
+  return name == "sync_interval" || name == "buffer_path" || name == "durability" || name == "lease";
+}
+
 // What the environment says for a parameter that the URI leaves out: LITESTREAM_ and its name in capitals. As in
 // src/replica/options.ts, so that a handle and a plain URI of the same replica meet under one key.
 void AddEnvironment(std::map<std::string, std::string>* parameters) {
   for (const char* name : {"replica_url", "poll_interval", "cache_size", "hydration_enabled", "hydration_path", "open_timeout",
                            "read_timeout", "max_stale", "concurrency", "read_ahead", "disk_cache",
-                           "disk_cache_size", "hedge", "idle_poll_interval"}) {
+                           "disk_cache_size", "hedge", "idle_poll_interval", "write_enabled", "sync_interval",
+                           "buffer_path", "durability", "lease"}) {
     if (parameters->count(name)) continue;
     if (strcmp(name, "hydration_path") == 0 && !parameters->count("hydration_enabled")) continue;
+    if (IsWriteParameter(name) && !parameters->count("write_enabled")) continue;
     std::string variable = "LITESTREAM_";
     for (const char* c = name; *c != 0; c++) variable += char(*c == '_' ? '_' : *c - 'a' + 'A');
     const char* value = getenv(variable.c_str());
@@ -129,9 +138,10 @@ bool HasReplicaParameters(sqlite3_vfs* vfs, const char* name) {
 }
 
 int OpenByUri(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
-  if (!(flags & SQLITE_OPEN_MAIN_DB) || name == nullptr || !StartsWith(name, kMark)) {
+  if (name == nullptr || !StartsWith(name, kMark)) {
     return Original(vfs)->xOpen(Original(vfs), name, file, flags, out_flags);
   }
+  if (!(flags & SQLITE_OPEN_MAIN_DB)) return OpenJournalFile(CopyOf(vfs), file, flags, out_flags);
   std::map<std::string, std::string> parameters;
   for (int i = 0;; i++) {
     const char* key = LS_API(CopyOf(vfs), uri_key)(name, i);
@@ -140,7 +150,7 @@ int OpenByUri(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags,
     parameters[key] = value == nullptr ? "" : value;
   }
   if (RefuseUnlocked(CopyOf(vfs), parameters)) return SQLITE_CANTOPEN;
-  return OpenReplicaFile(CopyOf(vfs), Key(parameters), At(parameters), file, out_flags);
+  return OpenReplicaFile(CopyOf(vfs), Key(parameters), At(parameters), file, flags, out_flags);
 }
 
 int FullPathnameByUri(sqlite3_vfs* vfs, const char* name, int size, char* out) {
@@ -153,26 +163,25 @@ int FullPathnameByUri(sqlite3_vfs* vfs, const char* name, int size, char* out) {
 
 int AccessByUri(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
   if (name != nullptr && StartsWith(name, kMark)) {
-    *result = 0;  // a replica has no journal, no WAL
+    *result = 0;  // never a hot journal, no WAL: a journal ends with the connection that made it
     return SQLITE_OK;
   }
   return Original(vfs)->xAccess(Original(vfs), name, flags, result);
 }
 
 int DeleteByUri(sqlite3_vfs* vfs, const char* name, int sync_directory) {
-  if (name != nullptr && StartsWith(name, kMark)) return SQLITE_READONLY;
+  if (name != nullptr && StartsWith(name, kMark)) return SQLITE_OK;  // a journal: gone when it is closed
   return Original(vfs)->xDelete(Original(vfs), name, sync_directory);
 }
 
 // --- by_name: the default VFS ---
 
 int OpenByName(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
-  if (!(flags & SQLITE_OPEN_MAIN_DB) || !IsReplicaUri(name)) {
-    return Original(vfs)->xOpen(Original(vfs), name, file, flags, out_flags);
-  }
+  if (!IsReplicaUri(name)) return Original(vfs)->xOpen(Original(vfs), name, file, flags, out_flags);
+  if (!(flags & SQLITE_OPEN_MAIN_DB)) return OpenJournalFile(CopyOf(vfs), file, flags, out_flags);
   auto parameters = ParseUri(name);
   if (RefuseUnlocked(CopyOf(vfs), parameters)) return SQLITE_CANTOPEN;
-  return OpenReplicaFile(CopyOf(vfs), Key(parameters), At(parameters), file, out_flags);
+  return OpenReplicaFile(CopyOf(vfs), Key(parameters), At(parameters), file, flags, out_flags);
 }
 
 int FullPathnameByName(sqlite3_vfs* vfs, const char* name, int size, char* out) {
@@ -191,7 +200,7 @@ int AccessByName(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
 }
 
 int DeleteByName(sqlite3_vfs* vfs, const char* name, int sync_directory) {
-  if (IsReplicaUri(name)) return SQLITE_READONLY;
+  if (IsReplicaUri(name)) return SQLITE_OK;
   return Original(vfs)->xDelete(Original(vfs), name, sync_directory);
 }
 
@@ -220,7 +229,7 @@ void Fill(sqlite3_vfs* vfs, SqliteCopy* copy, const char* name) {
   sqlite3_vfs* original = copy->original;
   memset(vfs, 0, sizeof *vfs);
   vfs->iVersion = original->iVersion < 3 ? original->iVersion : 3;
-  vfs->szOsFile = original->szOsFile > int(sizeof(ReplicaFile)) ? original->szOsFile : int(sizeof(ReplicaFile));
+  vfs->szOsFile = std::max({original->szOsFile, int(sizeof(ReplicaFile)), JournalFileSize()});
   vfs->mxPathname = original->mxPathname > 4096 ? original->mxPathname : 4096;  // a replica's URL is a long name
   vfs->zName = name;
   vfs->pAppData = copy;

@@ -9,7 +9,7 @@ import type { LtxCodecNative } from './ltx-codec.js'
 import type { Lz4FrameNative } from './lz4-frame.js'
 import type { PageIndexNative } from './page-index.js'
 import type { PageWriterNative } from './page-writer.js'
-import type { ReplicaHandleNative, ReplicaWorkerNative } from './replica.js'
+import type { ReplicaHandleNative, ReplicaWorkerNative, ReplicaWriteNative } from './replica.js'
 import type { SourceDatabaseNative } from './source-database.js'
 import type { WalScanNative } from './wal-scan.js'
 
@@ -25,7 +25,8 @@ export interface Native
     WalScanNative,
     SourceDatabaseNative,
     ReplicaHandleNative,
-    ReplicaWorkerNative {}
+    ReplicaWorkerNative,
+    ReplicaWriteNative {}
 
 /** The directory of package.json, wherever this file was compiled to. */
 export function packageRoot(): string {

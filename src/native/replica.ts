@@ -3,11 +3,45 @@ import type { ReadAheadStats } from '../replica/options.js'
 /** Objects that live in native memory; JavaScript only hands them back. */
 declare const nativeCache: unique symbol
 declare const nativeFile: unique symbol
+declare const nativePages: unique symbol
 export interface NativePageCache {
   readonly [nativeCache]: never
 }
 export interface NativeHydratedFile {
   readonly [nativeFile]: never
+}
+
+export interface NativeCommitPages {
+  readonly [nativePages]: never
+}
+
+/** Durability of native/replica/bridge.h: what a connection wants its commit to wait for. */
+export const DURABILITY_DEFAULT = 0
+export const DURABILITY_STORE = 1
+export const DURABILITY_LOCAL = 2
+
+/** The pages that a connection commits. */
+export interface TakenCommit {
+  readonly pages: NativeCommitPages
+  /** Bytes. */
+  readonly pageSize: number
+  /** Size of the database after the commit, in pages. */
+  readonly commit: number
+  readonly durability: number
+  /** Ascending. */
+  readonly pgnos: Uint32Array
+}
+
+/** The addon's part for commits: worker thread only. */
+export interface ReplicaWriteNative {
+  /** Whether connections may write; how long they wait for the right to write and for a commit, ms. */
+  setWritable(replica: number, writable: boolean, timeout: number): void
+  /** What the connection behind a REQUEST_COMMIT has written; undefined if it waits no more. */
+  takeCommit(request: number): TakenCommit | undefined
+  /** Copies `count` pages, from place `from` in the list on, into `out`. False if a page cannot be read. */
+  readCommit(pages: NativeCommitPages, from: number, count: number, out: Uint8Array): boolean
+  /** Answers a REQUEST_COMMIT: the connection stands on `view` from now on. */
+  completeCommit(request: number, view: number): void
 }
 
 /** See `fillSlots`. */
@@ -21,6 +55,11 @@ export const REQUEST_CLOSE = 3
 export const REQUEST_CALL = 4
 /** A reader came to a page that was marked by `setTrigger`; nobody waits. */
 export const REQUEST_AHEAD = 5
+/** A connection wants the right to write. */
+export const REQUEST_BEGIN = 6
+export const REQUEST_COMMIT = 7
+/** Every commit of this process must reach the store. */
+export const REQUEST_FLUSH = 8
 
 export interface BridgeRequest {
   readonly id: number

@@ -21,4 +21,6 @@ export type HandleCall =
   | { readonly call: string; readonly method: 'open' }
   | { readonly call: string; readonly method: 'refresh' }
   | { readonly call: string; readonly method: 'stats' }
+  /** Waits until every commit of this process is in the store. */
+  | { readonly call: string; readonly method: 'flush' }
   | { readonly call: string; readonly method: 'resolve'; readonly target: string }

@@ -1,4 +1,5 @@
 import { LitestreamError } from '../errors.js'
+import { DEFAULT_LEASE_TTL } from '../levels/lease.js'
 import { parseByteSize } from '../util/byte-size.js'
 import { parseDuration } from '../util/duration.js'
 
@@ -28,6 +29,8 @@ export interface ReplicaOptions {
   readonly readAhead?: string
   /** Whether a read that takes much longer than others did is asked for a second time; the first answer counts. Default true. */
   readonly hedge?: boolean
+  /** Lets connections write: their commits become the next files of the replica. Default false. */
+  readonly write?: boolean | WriteOptions
 }
 
 /**
@@ -55,6 +58,32 @@ export function readAheadNumber(kind: ReadAheadKind): number {
   return READ_AHEAD_KINDS.indexOf(kind) + 1
 }
 
+/** How connections write. See docs/writing.md. */
+export interface WriteOptions {
+  /**
+   * What a COMMIT waits for. `store` (default): until the store has it. `local`: until it is in the local buffer; commits are merged and
+   * uploaded every `syncInterval`.
+   */
+  readonly durability?: 'store' | 'local'
+  /** With `local`: time between two uploads. Milliseconds or a Go duration. Default 1 s. */
+  readonly syncInterval?: number | string
+  /** With `local`: the file that holds commits until they are uploaded. Default: memory, which a crash loses. */
+  readonly bufferPath?: string
+  /** How long the lease is valid without being renewed; false: no lease. Milliseconds or a Go duration. Default 30 s. */
+  readonly lease?: number | string | false
+}
+
+export interface ResolvedWriteOptions {
+  readonly durability: 'store' | 'local'
+  /** Milliseconds. */
+  readonly syncInterval: number
+  readonly bufferPath: string | undefined
+  /** Milliseconds; undefined: no lease. */
+  readonly lease: number | undefined
+  /** How long a connection waits for the right to write, and for a commit, milliseconds. */
+  readonly timeout: number
+}
+
 export interface ResolvedReplicaOptions {
   readonly url: string
   /** Milliseconds. */
@@ -75,6 +104,8 @@ export interface ResolvedReplicaOptions {
   readonly concurrency: number
   readonly readAhead: ReadonlySet<ReadAheadKind>
   readonly hedge: boolean
+  /** Undefined: connections only read. */
+  readonly write: ResolvedWriteOptions | undefined
 }
 
 const BOOLEANS: Readonly<Record<string, boolean>> = {
@@ -102,7 +133,14 @@ export const PARAMETERS = [
   'read_ahead',
   'hedge',
   'idle_poll_interval',
+  'write_enabled',
+  'durability',
+  'sync_interval',
+  'buffer_path',
+  'lease',
 ] as const
+/** Parameters that mean nothing without `write_enabled` (native/vfs/vfs.cc has the same list). */
+const WRITE_PARAMETERS: readonly string[] = ['durability', 'sync_interval', 'buffer_path', 'lease']
 /** SQLite's own parameters that a replica refuses (native/vfs/vfs.cc hands them over for the message). */
 const UNLOCKED: readonly string[] = ['immutable', 'nolock']
 type Parameter = (typeof PARAMETERS)[number]
@@ -125,12 +163,25 @@ export function toParameters(url: string, options: ReplicaOptions): ReplicaParam
     concurrency: options.concurrency,
     read_ahead: options.readAhead,
     hedge: options.hedge === undefined ? undefined : String(options.hedge),
+    ...writeParameters(options.write),
   }
   return Object.fromEntries(
     Object.entries(all)
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => [name, String(value)]),
   )
+}
+
+function writeParameters(write: boolean | WriteOptions | undefined): Record<string, string | number | undefined> {
+  if (write === undefined || write === false) return {}
+  const { durability, syncInterval, bufferPath, lease } = write === true ? {} : write
+  return {
+    write_enabled: 'true',
+    durability,
+    sync_interval: duration(syncInterval),
+    buffer_path: bufferPath,
+    lease: lease === false ? 'false' : duration(lease),
+  }
 }
 
 function duration(value: number | string | undefined): string | undefined {
@@ -163,6 +214,7 @@ export function withEnvironment(parameters: ReplicaParameters, env: NodeJS.Proce
   for (const name of PARAMETERS) {
     // A path in the environment turns hydration on for nobody who did not ask for it.
     if (name === 'hydration_path' && !parameters.hydration_path && !all.hydration_enabled) continue
+    if (WRITE_PARAMETERS.includes(name) && !all.write_enabled && !parameters.write_enabled) continue
     const value = parameters[name] ?? env[`LITESTREAM_${name.toUpperCase()}`]
     if (value !== undefined && value !== '') all[name] = value
   }
@@ -228,7 +280,40 @@ export function resolveOptions(key: string): ResolvedReplicaOptions {
     concurrency: read('concurrency', positive(Number), 16),
     readAhead: read('read_ahead', parseReadAhead, new Set(READ_AHEAD_KINDS)),
     hedge: read('hedge', parseBoolean, true),
+    write: read('write_enabled', parseBoolean, false) ? resolveWrite(value, read) : undefined,
   }
+}
+
+type Read = <T>(name: Parameter, parse: (text: string) => T, fallback: T) => T
+
+/** A buffer or an interval asks for the local durability that they belong to, as the official extension's parameters do. */
+function resolveWrite(value: (name: Parameter) => string | undefined, read: Read): ResolvedWriteOptions {
+  const bufferPath = value('buffer_path') || undefined
+  const buffered = bufferPath !== undefined || Boolean(value('sync_interval'))
+  const write: ResolvedWriteOptions = {
+    durability: read('durability', parseDurability, buffered ? 'local' : 'store'),
+    syncInterval: read('sync_interval', positive(parseDuration), 1000),
+    bufferPath,
+    lease: read('lease', parseLease, DEFAULT_LEASE_TTL),
+    timeout: read('read_timeout', positive(parseDuration), 30_000),
+  }
+  if (write.durability === 'store' && buffered) {
+    throw new LitestreamError('CONFIG_INVALID', 'buffer_path and sync_interval have no effect with durability=store', {
+      hint: 'Leave them out, or set durability=local.',
+    })
+  }
+  return write
+}
+
+function parseDurability(text: string): 'store' | 'local' {
+  if (text !== 'store' && text !== 'local') throw new Error(`"${text}" is neither "store" nor "local"`)
+  return text
+}
+
+/** A duration, or false for no lease. */
+function parseLease(text: string): number | undefined {
+  if (BOOLEANS[text.toLowerCase()] === false) return undefined
+  return positive(parseDuration)(text)
 }
 
 function parseReadAhead(text: string): ReadonlySet<ReadAheadKind> {

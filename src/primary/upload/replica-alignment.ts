@@ -1,9 +1,9 @@
 import { LitestreamError } from '../../errors.js'
+import { identifyRemote, identifyStaged, type LtxIdentity } from '../../levels/ltx-identity.js'
 import { type FilesByLevel, listTogether, selectPlan } from '../../levels/plan.js'
 import { LEVELS, SNAPSHOT_LEVEL } from '../../ltx/format.js'
 import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js'
 import type { PrimaryDatabase } from '../sync/primary-database.js'
-import { identifyRemote, identifyStaged, type LtxIdentity } from './ltx-identity.js'
 
 /** `timestamp`: of the newest file in the replica, milliseconds since the epoch; 0 where there is none. */
 export type Alignment =

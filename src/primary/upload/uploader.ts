@@ -1,12 +1,12 @@
 import { writeSnapshot } from '../../compaction/snapshot.js'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
+import { identifyRemote, identifyStaged, stagedBody } from '../../levels/ltx-identity.js'
 import { decodeLtx } from '../../ltx/decoder.js'
 import { formatTxid } from '../../ltx/txid.js'
 import type { ReplicaClient } from '../../storage/replica-client.js'
 import type { PrimaryObserver } from '../events.js'
 import type { PrimaryDatabase } from '../sync/primary-database.js'
 import type { StagedFile } from '../sync/staging.js'
-import { identifyRemote, identifyStaged, stagedBody } from './ltx-identity.js'
 import { alignWithReplica } from './replica-alignment.js'
 import { WriterRecord } from './writer-record.js'
 

@@ -82,6 +82,12 @@ interface ReplicaEvents {
   /** The replica was begun anew and is read from its new start. */
   reset: [LitestreamError]
   hydrated: [{ path: string }]
+  /** A commit of this process is in the store. */
+  commit: [{ txid: number; pages: number; bytes: number }]
+  /** Another writer committed first: a transaction of this process was rolled back. */
+  conflict: [LitestreamError]
+  /** The lease is lost to another writer; the next transaction asks for it again. */
+  fenced: [LitestreamError]
   /** A passing fault; reads go on as far as they can. */
   error: [LitestreamError]
   closed: []
@@ -220,6 +226,12 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     return withDeadline(`${what} of ${this.url}`, waiting, work, { abandon: true })
   }
 
+  /** Resolves when every commit of this process is in the store. A signal ends the wait, and the promise rejects with its reason. */
+  async flush({ signal }: WaitOptions = {}): Promise<void> {
+    this.#info()
+    await orAborted(callWorker(this.#id, this.#key, { method: 'flush' }), signal)
+  }
+
   /**
    * Gives the replica up. Connections that are still open keep it until they are closed; where none is, resolves when its requests
    * have ended and its local copy is durable.
@@ -297,6 +309,13 @@ export class Replica extends EventEmitter<ReplicaEvents> {
         break
       case 'reset':
         this.emit('reset', new LitestreamError('REPLICA_RESET', event.message))
+        break
+      case 'commit':
+        this.emit('commit', { txid: event.txid, pages: event.pages, bytes: event.bytes })
+        break
+      case 'conflict':
+      case 'fenced':
+        this.emit(event.type, new LitestreamError(event.code as never, event.message))
         break
       case 'error':
         // An EventEmitter throws an 'error' nobody hears; a passing fault of a background loop must not end the process.

@@ -1,11 +1,18 @@
-import { LitestreamError, toLitestreamError } from '../../errors.js'
+import { isLitestreamError, LitestreamError, toLitestreamError } from '../../errors.js'
 import { native } from '../../native/addon.js'
-import { type BridgeRequest, STATE_CLOSED, STATE_ORPHANED } from '../../native/replica.js'
+import {
+  type BridgeRequest,
+  REQUEST_BEGIN,
+  REQUEST_COMMIT,
+  STATE_CLOSED,
+  STATE_ORPHANED,
+} from '../../native/replica.js'
 import { openReplicaClient } from '../../storage/open.js'
 import type { ReplicaClient } from '../../storage/replica-client.js'
+import { monotonicMs } from '../../util/monotonic.js'
 import { startTimer, type Timer } from '../../util/timers.js'
-import type { ResolvedReplicaOptions } from '../options.js'
-import { Chain, type ChainState } from './chain/chain.js'
+import type { ResolvedReplicaOptions, ResolvedWriteOptions } from '../options.js'
+import { Chain, type ChainState, type LoadedState } from './chain/chain.js'
 import { firstState } from './chain/first-state.js'
 import { LOOK_INTERVAL_MS, Poller, type PollOutcome } from './chain/poller.js'
 import { begunAnew, exactState, unavailable } from './chain/stale-view.js'
@@ -23,6 +30,8 @@ import { IndexWalk } from './prefetch/index-walk.js'
 import { InteriorPreload } from './prefetch/interior-preload.js'
 import { FilePages } from './prefetch/pages-of-files.js'
 import { type Ahead, Prefetcher } from './prefetch/prefetcher.js'
+import { type CommittedFile, memoryReader } from './write/committed-file.js'
+import type { ReplicaWriter, WriteEvent } from './write/writer.js'
 
 /** What a session tells the handles of its replica. */
 export type SessionEvent =
@@ -33,6 +42,7 @@ export type SessionEvent =
   | { readonly type: 'reset'; readonly message: string; readonly txid: number }
   | { readonly type: 'hydrated'; readonly path: string }
   | { readonly type: 'closed' }
+  | WriteEvent
   | { readonly type: 'error'; readonly code: string; readonly message: string }
 
 /** How soon a view that was retired while it was read is looked at again. */
@@ -59,6 +69,7 @@ export class ReplicaSession {
   #poller!: Poller
   #lost!: LostFiles
   #hydrator: Hydrator | undefined
+  #writer: ReplicaWriter | undefined
   #opening: Promise<void> | undefined
   /** Preloads that have not ended. */
   #preloading = 0
@@ -114,7 +125,7 @@ export class ReplicaSession {
     const client = await this.#throughDiskCache(store)
     this.#client = client
     this.#chain = new Chain(client, signal)
-    const { state, files, startedAt } = await firstState(this.#chain, client.url, this.#options, signal)
+    const { state, files, startedAt } = await this.#firstState(client.url)
     this.#store = new PageStore(state.pageSize, cacheSize)
     this.#fetcher = new Fetcher({
       replica: this.id,
@@ -166,6 +177,7 @@ export class ReplicaSession {
       onOutcome: (outcome) => this.#onPoll(outcome),
     })
     this.#lost = new LostFiles(this.#chain, this.#views, this.#poller)
+    if (this.#options.write) await this.#startWriter(this.#options.write, store)
     this.#poller.start()
     this.#hydrator?.start()
     // The opening does not wait for what only follows on it; a reader's request does, and finds the pages here.
@@ -192,6 +204,69 @@ export class ReplicaSession {
       .finally(() => {
         this.#preloading--
       })
+  }
+
+  /** A replica that may be written need not exist: the first commit creates it. */
+  async #firstState(url: string): Promise<LoadedState & { readonly startedAt: number }> {
+    if (!this.#options.write) return firstState(this.#chain, url, this.#options, this.#abort.signal)
+    const startedAt = monotonicMs()
+    try {
+      return { ...(await this.#chain.loadFiles()), startedAt }
+    } catch (error) {
+      if (!isLitestreamError(error, 'REPLICA_EMPTY')) throw error
+      return { state: this.#chain.emptyState(), files: [], startedAt }
+    }
+  }
+
+  /** The code of writing is loaded only where it is wanted. `client`: without the disk cache, which only reads. */
+  async #startWriter(options: ResolvedWriteOptions, client: ReplicaClient): Promise<void> {
+    const { ReplicaWriter } = await import('./write/writer.js')
+    this.#writer = new ReplicaWriter({
+      replica: this.id,
+      client,
+      options,
+      viewOf: (id) => this.#views.get(id),
+      current: () => this.#views.current,
+      adopt: (file) => this.#adoptCommit(file),
+      refresh: () => this.#poller.pollForCertain(),
+      emit: this.#emit,
+    })
+  }
+
+  /** A file that this process wrote becomes the current state, without a request for what is in memory. */
+  async #adoptCommit({ info, bytes }: CommittedFile): Promise<ReplicaView> {
+    const before = this.#views.current
+    const reader = bytes ? memoryReader(this.#client!.url, bytes) : this.#client!
+    if (before.state.txid === 0) {
+      const { state, files } = await this.#chain.first(info, reader)
+      this.#store = this.#storeFor(state.pageSize)
+      this.#hydrator?.restart(state, true)
+      this.#publishAnew(state)
+      this.#filePages.storeHeads(this.#views.current, files)
+    } else {
+      const startedAt = monotonicMs()
+      const extension = await this.#chain.append(before.state, info, reader, bytes?.length)
+      // A poll may have seen the file in the store before this.
+      if (this.#views.current === before) this.#advance({ startedAt, kind: 'advanced', extension })
+    }
+    this.#contact.seen(monotonicMs())
+    this.#collect()
+    return this.#views.current
+  }
+
+  /** A connection begins or ends a write. */
+  onWrite(request: BridgeRequest): void {
+    const writer = this.#writer
+    if (!writer) {
+      this.#refuse(request, new LitestreamError('WRITE_DISABLED', 'the replica was not opened for writing'))
+    } else if (request.kind === REQUEST_BEGIN) void writer.onBegin(request)
+    else if (request.kind === REQUEST_COMMIT) void writer.onCommit(request)
+    else void writer.onFlush(request)
+  }
+
+  /** Resolves when every commit of this process is in the store. */
+  async flush(): Promise<void> {
+    await this.#writer?.flush()
   }
 
   async #throughDiskCache(store: ReplicaClient): Promise<ReplicaClient> {
@@ -296,6 +371,7 @@ export class ReplicaSession {
     return {
       fetch: this.#fetcher.counts,
       storage: this.#client?.stats(),
+      writes: this.#writer?.counts,
       underWay: this.#fetcher.underWay + this.#preloading,
       views: this.#views.size,
       pagesCached: this.#store.size,
@@ -305,6 +381,8 @@ export class ReplicaSession {
   }
 
   async close(): Promise<void> {
+    // Before the requests of readers are cancelled: a commit under way is waited for.
+    await this.#writer?.close()
     this.#abort.abort(new LitestreamError('REPLICA_CLOSED', 'the replica was closed'))
     this.#contact.stop()
     this.#collecting?.stop()

@@ -5,8 +5,11 @@ import { native } from '../../native/addon.js'
 import {
   type BridgeRequest,
   REQUEST_AHEAD,
+  REQUEST_BEGIN,
   REQUEST_CALL,
   REQUEST_CLOSE,
+  REQUEST_COMMIT,
+  REQUEST_FLUSH,
   REQUEST_OPEN,
   REQUEST_PAGE,
   REQUEST_TRAVEL,
@@ -79,6 +82,8 @@ async function run(session: ReplicaSession, message: HandleCall): Promise<unknow
       return { hydrated: session.hydrated }
     case 'refresh':
       return session.refresh()
+    case 'flush':
+      return session.flush()
     case 'stats':
       return session.stats()
     case 'resolve':
@@ -133,6 +138,12 @@ function onRequests(): void {
         break
       case REQUEST_CLOSE:
         void onClose(request)
+        break
+      case REQUEST_BEGIN:
+      case REQUEST_COMMIT:
+      case REQUEST_FLUSH:
+        if (session) void session.open().then(() => session.onWrite(request), refuse(request))
+        else native.failRequest(request.id, 'REPLICA_CLOSED', 'the replica is not open')
         break
       case REQUEST_TRAVEL:
         if (session) void session.open().then(() => session.onTravel(request), refuse(request))

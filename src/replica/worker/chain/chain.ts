@@ -12,8 +12,9 @@ import {
 } from '../../../levels/plan.js'
 import { type PlanAroundOptions, planAround } from '../../../levels/plan-around.js'
 import { otherPageSize, PlanCheck, type PlannedFile } from '../../../levels/plan-check.js'
-import { type FileIndex, type LoadIndexOptions, loadFileIndex } from '../../../levels/remote-index.js'
-import { LEVELS, snapshotPageCount } from '../../../ltx/format.js'
+import { type FileIndex, type FileReader, type LoadIndexOptions, loadFileIndex } from '../../../levels/remote-index.js'
+import { FLAG_NO_CHECKSUM, LEVELS, snapshotPageCount } from '../../../ltx/format.js'
+import type { LtxHeader } from '../../../ltx/header.js'
 import { formatTxid } from '../../../ltx/txid.js'
 import { isSameFile } from '../../../storage/object-identity.js'
 import type { LtxFileInfo, ReplicaClient } from '../../../storage/replica-client.js'
@@ -55,6 +56,24 @@ export interface Extension {
   readonly whole: boolean
 }
 
+/** Bytes; until the first commit decides. SQLite's default. */
+const EMPTY_PAGE_SIZE = 4096
+/** The header of no file. */
+const EMPTY_HEADER: LtxHeader = {
+  flags: FLAG_NO_CHECKSUM,
+  pageSize: EMPTY_PAGE_SIZE,
+  commit: 0,
+  minTxid: 0,
+  maxTxid: 0,
+  timestamp: 0,
+  preApplyChecksum: 0n,
+  walOffset: 0,
+  walSize: 0,
+  walSalt1: 0,
+  walSalt2: 0,
+  nodeId: 0n,
+}
+
 /** Files whose indexes are read at once, as many as an S3 client has connections: open files and sockets are limited. */
 const INDEXES_AT_ONCE = 128
 /** Bytes of files that are kept when they came along with their indexes, for the pages in them; of further files only the indexes. */
@@ -63,6 +82,8 @@ const PIECE_BYTES = 32 * 1024 * 1024
 /** Turns the files of a replica into page maps: from a plan, and onwards from there. */
 export class Chain {
   readonly files: FileTable
+  /** Files that this process wrote: no listing has reported their times and versions. */
+  readonly written = new WeakSet<LtxFileInfo>()
   readonly #client: ReplicaClient
   readonly #signal: AbortSignal
   readonly #onDamaged: (error: LitestreamError) => void
@@ -138,8 +159,33 @@ export class Chain {
     })
   }
 
-  async #index(plan: readonly LtxFileInfo[], fresh: boolean, target?: PlanTarget): Promise<LoadedState> {
-    const files = await this.#readIndexes(plan, { fresh })
+  /** A replica without files, of which a connection that writes may create the first. */
+  emptyState(): ChainState {
+    const anchor: LtxFileInfo = { level: 0, minTxid: 0, maxTxid: 0, size: 0, createdAt: 0 }
+    const newest = { header: EMPTY_HEADER, label: this.url, postApplyChecksum: 0n }
+    const map = new PageMapBuilder().build()
+    return { txid: 0, timestamp: 0, pageSize: EMPTY_PAGE_SIZE, commit: 0, peak: 0, map, anchor, newest }
+  }
+
+  /** The state of a replica whose first file this process has written; `from`: where the file is read. */
+  first(file: LtxFileInfo, from: FileReader): Promise<LoadedState> {
+    this.written.add(file)
+    return this.#index([file], false, {}, from)
+  }
+
+  /** The state after a file that this process has written; `from`: where the file is read, of `whole` bytes at once. */
+  append(state: ChainState, file: LtxFileInfo, from: FileReader, whole?: number): Promise<Extension> {
+    this.written.add(file)
+    return this.#extend(state, [file], { whole }, from)
+  }
+
+  async #index(
+    plan: readonly LtxFileInfo[],
+    fresh: boolean,
+    target?: PlanTarget,
+    from?: FileReader,
+  ): Promise<LoadedState> {
+    const files = await this.#readIndexes(plan, { fresh }, from)
     const check = new PlanCheck(target)
     const breather = new Breather()
     let builder = new PageMapBuilder()
@@ -173,8 +219,13 @@ export class Chain {
     return this.#around(plan, use, { maxVanished: 0 })
   }
 
-  async #extend(from: ChainState, plan: readonly LtxFileInfo[], options: LoadIndexOptions): Promise<Extension> {
-    const files = await this.#readIndexes(plan, options)
+  async #extend(
+    from: ChainState,
+    plan: readonly LtxFileInfo[],
+    options: LoadIndexOptions,
+    reader?: FileReader,
+  ): Promise<Extension> {
+    const files = await this.#readIndexes(plan, options, reader)
     const check = new PlanCheck({}, from.newest, from.peak)
     const breather = new Breather()
     const builder = new PageMapBuilder(from.map)
@@ -201,10 +252,14 @@ export class Chain {
   }
 
   /** In the order of the plan, which may be of thousands of files where nothing compacts them. */
-  async #readIndexes(plan: readonly LtxFileInfo[], options: LoadIndexOptions): Promise<FileIndex[]> {
+  async #readIndexes(
+    plan: readonly LtxFileInfo[],
+    options: LoadIndexOptions,
+    from: FileReader = this.#client,
+  ): Promise<FileIndex[]> {
     let kept = 0
     const load = async (file: LtxFileInfo) => {
-      const index = await loadFileIndex(this.#client, file, { signal: this.#signal, ...options })
+      const index = await loadFileIndex(from, file, { signal: this.#signal, ...options })
       kept += index.pieceBytes
       return kept <= PIECE_BYTES ? index : index.withoutPieces()
     }

@@ -2,6 +2,7 @@ import { isLitestreamError, LitestreamError, toLitestreamError } from '../../../
 import { fileIdentity, fileLabel } from '../../../levels/file-label.js'
 import { type FilesByLevel, selectPlan, withoutFiles } from '../../../levels/plan.js'
 import { formatTxid } from '../../../ltx/txid.js'
+import { isSameFile } from '../../../storage/object-identity.js'
 import type { LtxFileInfo, ReplicaClient } from '../../../storage/replica-client.js'
 import { Doubling } from '../../../util/doubling.js'
 import { monotonicMs } from '../../../util/monotonic.js'
@@ -40,6 +41,9 @@ const WATCHED_INTERVAL_MS = 5000
  * ago. Raw files live longer than this (five minutes, unless told otherwise), so that none can come and go between two looks.
  */
 export const LOOK_INTERVAL_MS = 25_000
+
+/** Polls in a row that commits of this process may make void. */
+const DISTURBED_POLLS = 3
 
 /** Looks in a row that must find a replica gone back, none of whose files is younger, before that is believed. */
 const GONE_BACK_LOOKS = 3
@@ -153,7 +157,7 @@ export class Poller {
     const startedAt = monotonicMs()
     let outcome: PollOutcome
     try {
-      outcome = { startedAt, ...(await this.#poll()) } as PollOutcome
+      outcome = { startedAt, ...(await this.#pollUndisturbed()) } as PollOutcome
     } catch (error) {
       if (this.#options.signal.aborted) return
       outcome = isLitestreamError(error, 'LTX_GAP')
@@ -172,14 +176,30 @@ export class Poller {
     }
   }
 
+  /**
+   * An outcome belongs to the state that it was based on. Where this process committed meanwhile, the poll is repeated; a commit shows
+   * that nothing newer was in the store, so after some repetitions nothing else has to be said.
+   */
+  async #pollUndisturbed(): Promise<WithoutStart<PollOutcome>> {
+    for (let attempt = 1; attempt <= DISTURBED_POLLS; attempt++) {
+      const before = this.#options.state()
+      const outcome = await this.#poll()
+      if (this.#options.state() === before) return outcome
+    }
+    return { kind: 'unchanged' }
+  }
+
   async #poll(): Promise<WithoutStart<PollOutcome>> {
     const { chain, state: current } = this.#options
     const state = current()
+    if (state.txid === 0) return this.#awaitFirst()
     const { anchor } = state
     const raw = await chain.list(0, anchor.level === 0 ? anchor.minTxid : state.txid + 1)
     const next = raw.filter((file) => file.maxTxid > state.txid)
     const known =
-      anchor.level === 0 ? raw.some((file) => sameFile(file, anchor)) : next.length > 0 || (await this.#isNewest(state))
+      anchor.level === 0
+        ? raw.some((file) => this.#isAnchor(file, anchor))
+        : next.length > 0 || (await this.#isNewest(state))
     if (!known || !contiguous(next, state.txid)) return this.#survey(state)
     this.#goneBack = 0
     if (next.length === 0) return { kind: 'unchanged' }
@@ -195,6 +215,23 @@ export class Poller {
       if (isLitestreamError(error, 'NOT_FOUND', 'LTX_CORRUPT', 'PAGE_SIZE_MISMATCH')) return this.#survey(state)
       throw error
     }
+  }
+
+  /** The replica had no files: another writer may have made the first. */
+  async #awaitFirst(): Promise<WithoutStart<PollOutcome>> {
+    try {
+      const state = await this.#options.chain.load()
+      return { kind: 'rebuilt', state, reason: 'replaced', message: 'another writer created the replica' }
+    } catch (error) {
+      if (isLitestreamError(error, 'REPLICA_EMPTY')) return { kind: 'unchanged' }
+      throw error
+    }
+  }
+
+  /** A file that this process wrote is known by its name and size; its time and version come with the first listing. */
+  #isAnchor(file: LtxFileInfo, anchor: LtxFileInfo): boolean {
+    if (sameFile(file, anchor)) return true
+    return this.#options.chain.written.has(anchor) && sameName(file, anchor) && isSameFile(file, anchor)
   }
 
   /**

@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs'
 import { open, readFile } from 'node:fs/promises'
-import { HEADER_SIZE, INDEX_LENGTH_SIZE, TRAILER_SIZE } from '../../ltx/format.js'
-import { decodeHeader } from '../../ltx/header.js'
-import { parseTailPlaces } from '../../ltx/tail.js'
-import type { LtxFileRef, ReplicaClient } from '../../storage/replica-client.js'
+import { HEADER_SIZE, INDEX_LENGTH_SIZE, TRAILER_SIZE } from '../ltx/format.js'
+import { decodeHeader } from '../ltx/header.js'
+import { parseTailPlaces } from '../ltx/tail.js'
+import type { LtxFileRef, ReplicaClient, RequestOptions } from '../storage/replica-client.js'
 
 /** What tells one LTX file from any other of the same name. */
 export interface LtxIdentity {
@@ -29,10 +29,14 @@ export async function identifyStaged(path: string): Promise<LtxIdentity> {
 }
 
 /** Two small reads of a file in the replica. */
-export async function identifyRemote(client: ReplicaClient, file: LtxFileRef): Promise<LtxIdentity> {
+export async function identifyRemote(
+  client: ReplicaClient,
+  file: LtxFileRef,
+  options: RequestOptions = {},
+): Promise<LtxIdentity> {
   const [head, tail] = await Promise.all([
-    client.read(file, { offset: 0, length: HEADER_SIZE }),
-    client.read(file, { suffix: TAIL }),
+    client.read(file, { offset: 0, length: HEADER_SIZE }, options),
+    client.read(file, { suffix: TAIL }, options),
   ])
   return identity(head.data, tail.data, tail.fileSize, client.url)
 }

@@ -1,0 +1,90 @@
+import { LitestreamError } from '../../../errors.js'
+import { LtxEncoder } from '../../../ltx/encoder.js'
+import { CHECKSUM_FLAG } from '../../../ltx/format.js'
+import { native } from '../../../native/addon.js'
+import type { TakenCommit } from '../../../native/replica.js'
+
+/** Bytes of pages that are read from the connection and encoded at once. */
+const BATCH_BYTES = 1024 * 1024
+/** A commit of at most this many bytes of pages is encoded once and kept in memory. */
+const MEMORY_BYTES = 64 * 1024 * 1024
+
+export interface CommitHeader {
+  readonly txid: number
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number
+}
+
+/**
+ * The LTX file that one commit becomes. The same bytes each time they are asked for: an upload whose outcome is unknown is
+ * compared with what the store has.
+ */
+export class CommitFile {
+  readonly txid: number
+  readonly timestamp: number
+  /** All of it; undefined for a commit that is too large to be kept in memory. */
+  readonly bytes: Uint8Array | undefined
+  readonly #taken: TakenCommit
+
+  constructor(taken: TakenCommit, { txid, timestamp }: CommitHeader) {
+    this.txid = txid
+    this.timestamp = timestamp
+    this.#taken = taken
+    if (taken.pgnos.length * taken.pageSize <= MEMORY_BYTES) this.bytes = Buffer.concat([...this.#encode()])
+  }
+
+  get pageSize(): number {
+    return this.#taken.pageSize
+  }
+
+  get pageCount(): number {
+    return this.#taken.pgnos.length
+  }
+
+  /** What is written to the store. */
+  body(): Uint8Array | AsyncIterable<Uint8Array> {
+    return this.bytes ?? asAsync(this.#encode())
+  }
+
+  /** The file checksum, 16 hexadecimal digits, and the size in bytes. Encodes a large commit once more. */
+  identity(): { readonly checksum: string; readonly size: number } {
+    let tail: Uint8Array = this.bytes ?? new Uint8Array()
+    let size = tail.length
+    if (!this.bytes) {
+      for (const chunk of this.#encode()) {
+        tail = chunk
+        size += chunk.length
+      }
+    }
+    const checksum = new DataView(tail.buffer, tail.byteOffset).getBigUint64(tail.length - 8) | CHECKSUM_FLAG
+    return { checksum: checksum.toString(16).padStart(16, '0'), size }
+  }
+
+  *#encode(): Generator<Uint8Array, void, undefined> {
+    const { pages, pgnos, pageSize, commit } = this.#taken
+    const encoder = new LtxEncoder({
+      pageSize,
+      commit,
+      minTxid: this.txid,
+      maxTxid: this.txid,
+      timestamp: this.timestamp,
+    })
+    yield encoder.start()
+    const batch = Math.max(1, Math.floor(BATCH_BYTES / pageSize))
+    for (let from = 0; from < pgnos.length; from += batch) {
+      const part = pgnos.subarray(from, from + batch)
+      const raw = new Uint8Array(part.length * pageSize)
+      if (!native.readCommit(pages, from, part.length, raw)) {
+        throw new LitestreamError('DISK_FULL', 'pages of the transaction cannot be read back from its temporary file', {
+          hint: 'Free space in the folder for temporary files (SQLITE_TMPDIR, TMPDIR) and repeat the transaction.',
+        })
+      }
+      yield encoder.pages(part, raw)
+    }
+    yield encoder.finish()
+  }
+}
+
+async function* asAsync(chunks: Iterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  yield* chunks
+}

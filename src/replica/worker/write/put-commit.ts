@@ -1,0 +1,87 @@
+import { isLitestreamError, LitestreamError } from '../../../errors.js'
+import { identifyRemote } from '../../../levels/ltx-identity.js'
+import { formatTxid } from '../../../ltx/txid.js'
+import type { LtxFileInfo, LtxFileRef, ReplicaClient } from '../../../storage/replica-client.js'
+import { abortError } from '../../../util/abort.js'
+import { pause } from '../../../util/pause.js'
+import type { CommitFile } from './commit-file.js'
+
+/** Milliseconds before an upload whose outcome is unknown is tried again, doubled up to the second. */
+const RETRY_FIRST = 100
+const RETRY_MOST = 5_000
+
+/** Errors after which the store may have the file all the same: a request was sent and its answer did not come. */
+const AMBIGUOUS = ['TIMEOUT', 'UNAVAILABLE', 'THROTTLED', 'ABORTED'] as const
+
+export interface PutOptions {
+  readonly signal: AbortSignal
+  /** The outcome of an attempt is unknown; it is resolved by further requests. */
+  readonly onAmbiguous: (error: LitestreamError) => void
+}
+
+/**
+ * Writes a commit under the name that only one writer can take, and returns only once it is known that the store has it. An attempt
+ * without an answer is repeated with the same bytes: either one of them takes the name, or another writer's file has it.
+ *
+ * Throws REPLICA_FENCED when another writer's file has the name, COMMIT_UNKNOWN when the signal aborts while the outcome is unknown,
+ * and the store's error when it refused the first attempt.
+ */
+export async function putCommit(
+  client: ReplicaClient,
+  commit: CommitFile,
+  { signal, onAmbiguous }: PutOptions,
+): Promise<LtxFileInfo> {
+  const file: LtxFileRef = { level: 0, minTxid: commit.txid, maxTxid: commit.txid }
+  let ambiguous = false
+  for (let wait = RETRY_FIRST; ; wait = Math.min(RETRY_MOST, wait * 2)) {
+    try {
+      return await client.write(file, commit.body(), { timestamp: commit.timestamp, createOnly: true, signal })
+    } catch (error) {
+      if (!isLitestreamError(error)) throw error
+      const isAmbiguous = isLitestreamError(error, ...AMBIGUOUS)
+      // A refusal may be the answer to a repetition inside the client, whose first request arrived.
+      const found = isAmbiguous ? undefined : await resolveTaken(client, file, commit, signal)
+      if (found) return found
+      if (!ambiguous && !isAmbiguous && !isLitestreamError(error, 'PRECONDITION_FAILED')) throw error
+      ambiguous = true
+      onAmbiguous(error)
+    }
+    await pause(wait, signal)
+    if (signal.aborted) throw unknown(client, commit, abortError(signal, 'the upload'))
+  }
+}
+
+/** Whether the name is taken by this commit. Undefined when it is free, or when the store does not say. Throws REPLICA_FENCED. */
+async function resolveTaken(
+  client: ReplicaClient,
+  file: LtxFileRef,
+  commit: CommitFile,
+  signal: AbortSignal,
+): Promise<LtxFileInfo | undefined> {
+  const { checksum, size } = commit.identity()
+  try {
+    const found = await identifyRemote(client, file, { signal })
+    if (found.checksum === checksum && found.size === size) return { ...file, size, createdAt: commit.timestamp }
+    const when = new Date(found.timestamp).toISOString()
+    throw new LitestreamError(
+      'REPLICA_FENCED',
+      `${client.url}: another writer committed TXID ${formatTxid(commit.txid)} at ${when}`,
+      { file: client.url, hint: 'Repeat the transaction: it was rolled back and sees the other commit next time.' },
+    )
+  } catch (error) {
+    if (isLitestreamError(error, ...AMBIGUOUS, 'NOT_FOUND')) return undefined
+    throw error
+  }
+}
+
+function unknown(client: ReplicaClient, commit: CommitFile, cause: LitestreamError): LitestreamError {
+  return new LitestreamError(
+    'COMMIT_UNKNOWN',
+    `${client.url}: the store did not say whether it has TXID ${formatTxid(commit.txid)}`,
+    {
+      file: client.url,
+      cause,
+      hint: 'Open the replica again and look for the transaction before you repeat it.',
+    },
+  )
+}

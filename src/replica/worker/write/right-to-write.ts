@@ -1,0 +1,74 @@
+import { isLitestreamError, LitestreamError } from '../../../errors.js'
+import { LeaseKeeper } from '../../../levels/lease-keeper.js'
+import type { ReplicaClient } from '../../../storage/replica-client.js'
+import { monotonicMs } from '../../../util/monotonic.js'
+
+/** How long a refusal counts, in milliseconds: a busy handler asks many times a second, the store is asked once. */
+const REFUSED_MS = 1000
+
+/**
+ * The lease of a replica for as long as this process writes: taken with the first transaction, renewed, given back at the end. It only
+ * spares two writers useless races; that one of them wins is the store's doing (put-commit.ts).
+ */
+export class RightToWrite {
+  readonly #client: ReplicaClient
+  readonly #ttl: number
+  readonly #onLost: (error: LitestreamError) => void
+  #keeper: LeaseKeeper | undefined
+  #refused: { readonly error: LitestreamError; readonly until: number } | undefined
+
+  /** `ttl`: how long the lease is valid without being renewed, milliseconds. */
+  constructor(client: ReplicaClient, ttl: number, onLost: (error: LitestreamError) => void) {
+    this.#client = client
+    this.#ttl = ttl
+    this.#onLost = onLost
+  }
+
+  /** Takes the lease unless it is held. Returns whether it was taken now. Throws LEASE_HELD, naming the owner. */
+  async ensure(): Promise<boolean> {
+    if (this.#keeper?.held) return false
+    if (this.#refused && monotonicMs() < this.#refused.until) throw this.#refused.error
+    this.#refused = undefined
+    const keeper = this.#keeper ?? this.#makeKeeper()
+    try {
+      await keeper.ensure()
+    } catch (error) {
+      if (!isLitestreamError(error, 'REPLICA_FENCED')) throw error
+      const held = new LitestreamError('LEASE_HELD', error.message, {
+        file: this.#client.url,
+        hint: 'Wait until the other writer ends or its lease expires, or set a busy timeout.',
+        cause: error,
+      })
+      this.#refused = { error: held, until: monotonicMs() + REFUSED_MS }
+      throw held
+    }
+    if (this.#keeper === keeper) return true
+    this.#keeper = keeper
+    keeper.start()
+    return true
+  }
+
+  #makeKeeper(): LeaseKeeper {
+    const keeper = new LeaseKeeper(
+      this.#client,
+      { ttl: this.#ttl },
+      {
+        held: () => undefined,
+        lost: (error) => {
+          if (this.#keeper === keeper) this.#keeper = undefined
+          this.#onLost(error)
+        },
+        // The store does not answer: the lease runs out, and the next transaction asks for it again.
+        failed: () => undefined,
+      },
+    )
+    return keeper
+  }
+
+  /** Gives the lease back. */
+  async release(): Promise<void> {
+    const keeper = this.#keeper
+    this.#keeper = undefined
+    await keeper?.stop()
+  }
+}
