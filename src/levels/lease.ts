@@ -24,8 +24,6 @@ export interface LeaseOptions {
   readonly clock?: Clock
 }
 
-export const DEFAULT_LEASE_TTL = 30_000
-
 /** Another primary that has the lease. */
 export interface LeaseOwner {
   readonly owner: string

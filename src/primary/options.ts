@@ -1,6 +1,8 @@
 import { type CompactionSettings, DEFAULT_COMPACTION_SETTINGS } from '../compaction/scheduler.js'
+
 import { LitestreamError } from '../errors.js'
-import { DEFAULT_LEASE_TTL } from '../levels/lease.js'
+import { DEFAULT_LEASE_TTL } from '../levels/lease-ttl.js'
+
 import { DEFAULT_PRIMARY_OPTIONS, type PrimaryOptions } from './sync/sync-options.js'
 
 /** All that is said about one replication; the defaults are Litestream's. */

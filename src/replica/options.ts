@@ -1,5 +1,5 @@
 import { LitestreamError } from '../errors.js'
-import { DEFAULT_LEASE_TTL } from '../levels/lease.js'
+import { DEFAULT_LEASE_TTL } from '../levels/lease-ttl.js'
 import { parseByteSize } from '../util/byte-size.js'
 import { parseDuration } from '../util/duration.js'
 

@@ -123,9 +123,13 @@ test('the parameters of the official VFS mean the same here', () => {
   }
   assert.equal(resolve({ hydration_enabled: 'false', hydration_path: '/x.db' }).hydrate, undefined)
   assert.throws(() => resolve({ hydration_enabled: 'true' }), { code: 'CONFIG_INVALID', hint: /hydration_path/ })
-  for (const name of ['write_enabled', 'sync_interval', 'buffer_path']) {
-    assert.throws(() => resolve({ [name]: '1' }), { code: 'CONFIG_INVALID', message: new RegExp(name) })
-  }
+  assert.equal(resolve({}).write, undefined)
+  assert.equal(resolve({ write_enabled: '0', sync_interval: '2s' }).write, undefined)
+  assert.equal(resolve({ write_enabled: 'true' }).write?.durability, 'store')
+  const buffered = resolve({ write_enabled: '1', sync_interval: '2s', buffer_path: '/b' }).write
+  assert.equal(buffered?.durability, 'local')
+  assert.equal(buffered?.syncInterval, 2000)
+  assert.equal(buffered?.bufferPath, '/b')
 })
 
 test('a handle and a plain URI with the same parameters, from the environment too, are one replica', async (t) => {

@@ -31,7 +31,7 @@ import { InteriorPreload } from './prefetch/interior-preload.js'
 import { FilePages } from './prefetch/pages-of-files.js'
 import { type Ahead, Prefetcher } from './prefetch/prefetcher.js'
 import { type CommittedFile, memoryReader } from './write/committed-file.js'
-import type { ReplicaWriter, WriteEvent } from './write/writer.js'
+import { ReplicaWriter, type WriteEvent } from './write/writer.js'
 
 /** What a session tells the handles of its replica. */
 export type SessionEvent =
@@ -177,7 +177,7 @@ export class ReplicaSession {
       onOutcome: (outcome) => this.#onPoll(outcome),
     })
     this.#lost = new LostFiles(this.#chain, this.#views, this.#poller)
-    if (this.#options.write) await this.#startWriter(this.#options.write, store)
+    if (this.#options.write) this.#startWriter(this.#options.write, store)
     this.#poller.start()
     this.#hydrator?.start()
     // The opening does not wait for what only follows on it; a reader's request does, and finds the pages here.
@@ -218,9 +218,8 @@ export class ReplicaSession {
     }
   }
 
-  /** The code of writing is loaded only where it is wanted. `client`: without the disk cache, which only reads. */
-  async #startWriter(options: ResolvedWriteOptions, client: ReplicaClient): Promise<void> {
-    const { ReplicaWriter } = await import('./write/writer.js')
+  /** `client`: without the disk cache, which only reads. */
+  #startWriter(options: ResolvedWriteOptions, client: ReplicaClient): void {
     this.#writer = new ReplicaWriter({
       replica: this.id,
       client,

@@ -1,5 +1,5 @@
 import { isLitestreamError, LitestreamError } from '../../../errors.js'
-import { LeaseKeeper } from '../../../levels/lease-keeper.js'
+import type { LeaseKeeper } from '../../../levels/lease-keeper.js'
 import type { ReplicaClient } from '../../../storage/replica-client.js'
 import { monotonicMs } from '../../../util/monotonic.js'
 
@@ -29,7 +29,7 @@ export class RightToWrite {
     if (this.#keeper?.held) return false
     if (this.#refused && monotonicMs() < this.#refused.until) throw this.#refused.error
     this.#refused = undefined
-    const keeper = this.#keeper ?? this.#makeKeeper()
+    const keeper = this.#keeper ?? (await this.#makeKeeper())
     try {
       await keeper.ensure()
     } catch (error) {
@@ -48,7 +48,9 @@ export class RightToWrite {
     return true
   }
 
-  #makeKeeper(): LeaseKeeper {
+  /** The code of leases is loaded with the first one. */
+  async #makeKeeper(): Promise<LeaseKeeper> {
+    const { LeaseKeeper } = await import('../../../levels/lease-keeper.js')
     const keeper = new LeaseKeeper(
       this.#client,
       { ttl: this.#ttl },
