@@ -227,9 +227,9 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 
   /** Resolves when every commit of this process is in the store. A signal ends the wait, and the promise rejects with its reason. */
-  async flush({ signal }: WaitOptions = {}): Promise<void> {
+  async flush(waiting: WaitOptions = {}): Promise<void> {
     this.#info()
-    await orAborted(callWorker(this.#id, this.#key, { method: 'flush' }), signal)
+    await this.#wait('uploading commits', waiting, { method: 'flush' })
   }
 
   /**

@@ -62,6 +62,7 @@ export class RightToWrite {
         },
         // The store does not answer: the lease runs out, and the next transaction asks for it again.
         failed: () => undefined,
+        restored: () => undefined,
       },
     )
     return keeper
