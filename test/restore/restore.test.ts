@@ -249,7 +249,7 @@ test('a full disk: told as such, with the file, and nothing is left', async (t) 
   await assert.rejects(restore(client, { output }), (error) => {
     assert.ok(isLitestreamError(error, 'DISK_FULL'))
     assert.match(error.message, /restored\.db/)
-    assert.match(error.hint ?? '', /room/)
+    assert.match(error.hint ?? '', /space/)
     return true
   })
   assert.deepEqual(readdirSync(disk), [])
