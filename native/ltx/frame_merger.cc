@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "ltx/limits.h"
+
 namespace litestream {
 namespace {
 
@@ -24,7 +26,7 @@ constexpr size_t kMaxIndexEntry = 5 + 10 + 5;
 
 FrameMerger::FrameMerger(uint32_t page_size, uint32_t commit, bool snapshot, uint64_t crc, uint64_t offset,
                          std::vector<MergeInput> inputs)
-    : page_size_(page_size), commit_(commit), lock_pgno_(0x40000000u / page_size + 1), snapshot_(snapshot),
+    : page_size_(page_size), commit_(commit), lock_pgno_(LockPgno(page_size)), snapshot_(snapshot),
       crc_(crc), offset_(offset), inputs_(std::move(inputs)), page_(page_size),
       append_(kFrameHeaderSize + page_size) {}
 
@@ -46,7 +48,7 @@ bool FrameMerger::Peek(size_t i, const MergeBytes& bytes) {
   const uint32_t pgno = ReadU32(src);
   uint32_t next = in.last_pgno + 1;
   if (next == lock_pgno_) next++;
-  if (pgno == 0 && src[4] == 0 && src[5] == 0) {
+  if (IsEndMarker(src)) {
     if (in.snapshot && next <= in.commit) {
       Fail(i, MergeFault::kMissing);
       return false;
@@ -72,20 +74,21 @@ bool FrameMerger::Whole(size_t i, const MergeBytes& bytes) {
   const uint8_t* src = bytes.data + bytes.used;
   const size_t left = bytes.size - bytes.used;
   FrameError error = FrameError::kNone;
-  const uint16_t flags = uint16_t((src[4] << 8) | src[5]);
-  if (flags == kFrameHasSize) {
-    if (left < kFrameHeaderSize) {
-      error = FrameError::kTruncated;
-    } else {
-      const uint64_t payload = ReadU32(src + kPageHeaderSize);
-      if (payload == 0 || kFrameHeaderSize + payload > MaxFrameSize(page_size_)) error = FrameError::kBadHeader;
-      else if (left < kFrameHeaderSize + payload) error = FrameError::kTruncated;
-    }
-  } else {
+  if (left < kPageHeaderSize) {
+    error = FrameError::kTruncated;
+  } else if (ReadU32(src) != inputs_[i].pgno) {
+    error = FrameError::kBadHeader;  // not the frame that Peek read
+  } else if (uint16_t((src[4] << 8) | src[5]) != kFrameHasSize) {
     // The older form says its size only by being decoded.
     uint32_t pgno = 0;
     size_t used = 0;
     error = DecodeFrame(src, left, false, page_size_, page_.data(), &pgno, &used);
+  } else if (left < kFrameHeaderSize) {
+    error = FrameError::kTruncated;
+  } else {
+    const size_t payload = ReadU32(src + kPageHeaderSize);
+    if (payload == 0 || payload > MaxFrameSize(page_size_) - kFrameHeaderSize) error = FrameError::kBadHeader;
+    else if (payload > left - kFrameHeaderSize) error = FrameError::kTruncated;
   }
   if (error == FrameError::kNone) return true;
   at_ = i;

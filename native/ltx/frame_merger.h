@@ -48,11 +48,14 @@ struct MergeBytes {
 class FrameMerger {
  public:
   // Inputs in order of their TXIDs, oldest first. `commit` is that of the newest. `offset` is where the output's first frame lies.
+  // `page_size` and every commit are possible ones (ltx/limits.h).
   FrameMerger(uint32_t page_size, uint32_t commit, bool snapshot, uint64_t crc, uint64_t offset,
               std::vector<MergeInput> inputs);
 
+  // `bytes`: one for each input. What was not used of an input comes again, in front of its next bytes.
   MergeStatus Step(std::vector<MergeBytes>& bytes, uint8_t* out, size_t room, size_t* written);
 
+  size_t input_count() const { return inputs_.size(); }
   const MergeInput& input(size_t i) const { return inputs_[i]; }
   size_t at() const { return at_; }
   MergeFault fault() const { return fault_; }

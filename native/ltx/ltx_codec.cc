@@ -54,7 +54,7 @@ FrameError DecodeFrame(const uint8_t* src, size_t size, bool exact, uint32_t pag
     if (size < kFrameHeaderSize) return FrameError::kTruncated;
     const uint32_t payload = ReadU32(src + kPageHeaderSize);
     if (payload == 0 || payload > uint32_t(LZ4_compressBound(int(page_size)))) return FrameError::kBadHeader;
-    if (size < kFrameHeaderSize + payload) return FrameError::kTruncated;
+    if (payload > size - kFrameHeaderSize) return FrameError::kTruncated;
     const int n = LZ4_decompress_safe(reinterpret_cast<const char*>(src + kFrameHeaderSize), reinterpret_cast<char*>(dst),
                                       int(payload), int(page_size));
     if (n != int(page_size)) return FrameError::kBadPayload;

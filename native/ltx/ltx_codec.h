@@ -66,6 +66,9 @@ class Crc64Append {
   uint64_t shifted_[8][256];  // by the place of a byte in `a`
 };
 
+// Whether a page header is the one that ends the page block.
+inline bool IsEndMarker(const uint8_t* header) { return ReadU32(header) == 0 && header[4] == 0 && header[5] == 0; }
+
 // Bytes of a frame before its payload.
 size_t FramePrefix(const uint8_t* frame);
 

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include <lz4.h>
+#include "ltx/linked_block.h"
 
 namespace litestream {
 namespace {
@@ -33,16 +33,12 @@ FrameError DecodeLz4Frame(const uint8_t* src, size_t size, uint32_t page_size, u
     const uint32_t length = word & ~kUncompressedBlock;
     if (length > uint32_t(LZ4_compressBound(int(page_size)))) return FrameError::kBadPayload;
     if (size < at + length + (block_checksums ? 4 : 0)) return FrameError::kTruncated;
-    const uint32_t room = page_size - written;
     if (word & kUncompressedBlock) {
-      if (length > room) return FrameError::kBadPayload;
+      if (length > page_size - written) return FrameError::kBadPayload;
       memcpy(dst + written, src + at, length);
       written += length;
     } else {
-      // A block may refer to the ones before it; they lie right before its output.
-      const int n = LZ4_decompress_safe_usingDict(reinterpret_cast<const char*>(src + at),
-                                                  reinterpret_cast<char*>(dst + written), int(length), int(room),
-                                                  reinterpret_cast<const char*>(dst), int(written));
+      const int n = DecodeLinkedBlock(src + at, length, dst, page_size, written);
       if (n < 0) return FrameError::kBadPayload;
       written += uint32_t(n);
     }

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "ltx/limits.h"
 #include "ltx/ltx_codec.h"
 
 namespace litestream {
@@ -34,7 +35,7 @@ struct IndexRules {
   IndexRules(uint32_t page_size, uint32_t commit, uint32_t complete_from)
       : commit(commit),
         complete_from(complete_from),
-        lock_pgno(0x40000000u / page_size + 1),
+        lock_pgno(LockPgno(page_size)),
         max_frame_size(MaxFrameSize(page_size) + kOlderFormBytes) {}
 
   // A frame of the older form can be larger than MaxFrameSize, which is of the form that is written: headers and checksums of LZ4.
@@ -73,6 +74,7 @@ struct IndexState {
 
 // Of 8 bytes of 7 bits each: what no offset reaches.
 constexpr uint32_t kMaxShift = 49;
+constexpr uint64_t kMaxIndexNumber = (uint64_t(1) << (kMaxShift + 7)) - 1;
 
 inline IndexFault CheckPage(IndexState& state, uint64_t pgno) {
   const IndexRules& rules = state.rules;
@@ -90,7 +92,7 @@ inline IndexFault CheckPage(IndexState& state, uint64_t pgno) {
 
 inline IndexFault CheckFrame(const IndexState& state, uint64_t size) {
   if (size > state.rules.max_frame_size || size <= kFrameHeaderSize) return IndexFault::kFrameSize;
-  if (state.offset > state.block_end() || size > state.block_end() - state.offset) return IndexFault::kOutsideBlock;
+  if (!Inside(state.offset, size, state.block_end())) return IndexFault::kOutsideBlock;
   return state.offset == state.end ? IndexFault::kNone : IndexFault::kNotContiguous;
 }
 

@@ -2,7 +2,8 @@
 #include <errno.h>
 #include <sys/file.h>
 
-#include "exports.h"
+#include "napi/arguments.h"
+#include "napi/exports.h"
 
 namespace litestream {
 namespace {
@@ -10,7 +11,9 @@ namespace {
 // tryLockFile(fd): 0, or an errno: EWOULDBLOCK while another descriptor, of any process, has the lock. The kernel releases it when
 // the descriptor is closed, also by the end of the process.
 Napi::Value TryLockFile(const Napi::CallbackInfo& info) {
-  const int fd = info[0].As<Napi::Number>().Int32Value();
+  Arguments args(info, "tryLockFile");
+  const int fd = args.Descriptor(args[0]);
+  if (!args.ok()) return {};
   int result;
   do {
     result = flock(fd, LOCK_EX | LOCK_NB);

@@ -1,8 +1,9 @@
-// FrameMerger for JavaScript. Arguments are checked in TypeScript.
+// FrameMerger for JavaScript.
 #include <memory>
 
-#include "napi/exports.h"
 #include "ltx/frame_merger.h"
+#include "napi/arguments.h"
+#include "napi/exports.h"
 
 namespace litestream {
 namespace {
@@ -18,54 +19,62 @@ class FrameMergerObject : public Napi::ObjectWrap<FrameMergerObject> {
 
   // (pageSize, commit, snapshot, crc, offset, inputs: { commit, snapshot, crc, offset }[])
   explicit FrameMergerObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<FrameMergerObject>(info) {
-    const Napi::Array list = info[5].As<Napi::Array>();
+    Arguments args(info, "FrameMerger");
+    const uint32_t page_size = args.PageSize(args[0]), commit = args.Commit(args[1]);
+    const bool snapshot = args.Bool(args[2], "snapshot");
+    const uint64_t crc = args.U64(args[3], "crc"), offset = args.U53(args[4], "offset");
+    const Napi::Array list = args.List(args[5], "inputs");
     std::vector<MergeInput> inputs;
-    for (uint32_t i = 0; i < list.Length(); i++) {
-      const Napi::Object from = list.Get(i).As<Napi::Object>();
+    for (uint32_t i = 0; args.ok() && i < list.Length(); i++) {
+      const Napi::Object from = args.Object(list.Get(i), "input");
+      if (!args.ok()) return;
       MergeInput input{};
-      input.commit = from.Get("commit").As<Napi::Number>().Uint32Value();
-      input.snapshot = from.Get("snapshot").As<Napi::Boolean>().Value();
-      input.crc = Big(from.Get("crc"));
-      input.offset = uint64_t(from.Get("offset").As<Napi::Number>().Int64Value());
+      input.commit = args.Commit(from.Get("commit"));
+      input.snapshot = args.Bool(from.Get("snapshot"), "snapshot");
+      input.crc = args.U64(from.Get("crc"), "crc");
+      input.offset = args.U53(from.Get("offset"), "offset");
       inputs.push_back(input);
     }
-    merger_ = std::make_unique<FrameMerger>(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Number>().Uint32Value(),
-                                            info[2].As<Napi::Boolean>().Value(), Big(info[3]),
-                                            uint64_t(info[4].As<Napi::Number>().Int64Value()), std::move(inputs));
+    if (args.ok()) merger_ = std::make_unique<FrameMerger>(page_size, commit, snapshot, crc, offset, std::move(inputs));
   }
 
  private:
-  static uint64_t Big(Napi::Value value) {
-    bool lossless = true;
-    return value.As<Napi::BigInt>().Uint64Value(&lossless);
-  }
-
   // step(bytes: Uint8Array[], out: Uint8Array, result: Float64Array): status
   Napi::Value Step(const Napi::CallbackInfo& info) {
-    const Napi::Array list = info[0].As<Napi::Array>();
-    Napi::Uint8Array out = info[1].As<Napi::Uint8Array>();
-    double* result = info[2].As<Napi::Float64Array>().Data();
-    bytes_.clear();
-    for (uint32_t i = 0; i < list.Length(); i++) {
+    Arguments args(info, "step");
+    args.Require(merger_ != nullptr, "the merger was not made");
+    const Napi::Array list = args.List(args[0], "bytes");
+    const Span<uint8_t> out = args.Bytes(args[1], "out");
+    if (!args.ok()) return {};
+    const size_t count = merger_->input_count();
+    const Span<double> result = args.Doubles(args[2], "result", 4 + count);
+    args.Require(list.Length() == count, "bytes must have one array an input");
+    std::vector<MergeBytes> bytes;
+    for (uint32_t i = 0; args.ok() && i < count; i++) {
       // Freed at once: a call takes as many handles as there are inputs.
       const Napi::HandleScope scope(info.Env());
-      Napi::Uint8Array bytes = list.Get(i).As<Napi::Uint8Array>();
-      bytes_.push_back({bytes.Data(), bytes.ByteLength(), 0});
+      const Span<uint8_t> one = args.Bytes(list.Get(i), "bytes of an input");
+      bytes.push_back({one.data, one.size, 0});
     }
+    if (!args.ok()) return {};
     size_t written = 0;
-    const MergeStatus status = merger_->Step(bytes_, out.Data(), out.ByteLength(), &written);
+    const MergeStatus status = merger_->Step(bytes, out.data, out.size, &written);
     result[0] = double(written);
     result[1] = double(merger_->at());
     result[2] = double(int(merger_->fault()));
     result[3] = double(merger_->missing());
-    for (size_t i = 0; i < bytes_.size(); i++) result[4 + i] = double(bytes_[i].used);
+    for (size_t i = 0; i < count; i++) result[4 + i] = double(bytes[i].used);
     return Napi::Number::New(info.Env(), int(status));
   }
 
   // input(i): { crc, offset, indexCrc, indexSize, frames }
   Napi::Value Input(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    const MergeInput& in = merger_->input(info[0].As<Napi::Number>().Uint32Value());
+    Arguments args(info, "input");
+    const uint32_t i = args.U32(args[0], "i");
+    args.Require(merger_ != nullptr && i < merger_->input_count(), "there is no such input");
+    if (!args.ok()) return {};
+    const MergeInput& in = merger_->input(i);
     Napi::Object object = Napi::Object::New(env);
     object.Set("crc", Napi::BigInt::New(env, in.crc));
     object.Set("offset", Napi::Number::New(env, double(in.offset)));
@@ -79,6 +88,9 @@ class FrameMergerObject : public Napi::ObjectWrap<FrameMergerObject> {
   // output(): { crc, frames, index }
   Napi::Value Output(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
+    Arguments args(info, "output");
+    args.Require(merger_ != nullptr, "the merger was not made");
+    if (!args.ok()) return {};
     Napi::Object object = Napi::Object::New(env);
     object.Set("crc", Napi::BigInt::New(env, merger_->crc()));
     object.Set("frames", Napi::Number::New(env, merger_->frames()));
@@ -87,7 +99,6 @@ class FrameMergerObject : public Napi::ObjectWrap<FrameMergerObject> {
   }
 
   std::unique_ptr<FrameMerger> merger_;
-  std::vector<MergeBytes> bytes_;
 };
 
 }  // namespace

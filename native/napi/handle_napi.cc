@@ -1,27 +1,33 @@
 // What any thread's JavaScript may ask of a replica; the worker thread's part is worker_napi.cc. Typed in
-// src/native/replica.ts, where the arguments are checked.
-#include "replica/bridge.h"
+// src/native/replica.ts.
 #include "napi/exports.h"
+#include "napi/worker_napi.h"
 
 namespace litestream {
 
 namespace {
 
 Napi::Value AcquireReplica(const Napi::CallbackInfo& info) {
+  Arguments args(info, "acquireReplica");
+  const std::string key = args.Text(args[0], "key");
+  if (!args.ok()) return {};
   bool created = false;
-  auto replica = Registry::Get().Acquire(info[0].As<Napi::String>().Utf8Value(), &created);
+  auto replica = Registry::Get().Acquire(key, &created);
   return Napi::Number::New(info.Env(), replica->id);
 }
 
 Napi::Value ReleaseReplica(const Napi::CallbackInfo& info) {
-  auto replica = Registry::Get().Find(info[0].As<Napi::Number>().Uint32Value());
+  Arguments args(info, "releaseReplica");
+  const auto replica = ReplicaArgument(args, args[0]);
+  if (!args.ok()) return {};
   return Napi::Boolean::New(info.Env(), replica && Registry::Get().Release(replica));
 }
 
 Napi::Value ReplicaInfo(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  auto replica = Registry::Get().Find(info[0].As<Napi::Number>().Uint32Value());
-  if (!replica) return env.Undefined();
+  Arguments args(info, "replicaInfo");
+  const auto replica = ReplicaArgument(args, args[0]);
+  if (!args.ok() || !replica) return env.Undefined();
   Napi::Object result = Napi::Object::New(env);
   auto counts = replica->Count();
   result["key"] = replica->key;
@@ -67,19 +73,26 @@ Napi::Value LiveObjects(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ExpectWorker(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), Bridge::Get().Expect()); }
-void UnexpectWorker(const Napi::CallbackInfo& info) { Bridge::Get().Unexpect(info[0].As<Napi::Number>().Uint32Value()); }
+Napi::Value UnexpectWorker(const Napi::CallbackInfo& info) {
+  Arguments args(info, "unexpectWorker");
+  const uint32_t ticket = args.U32(args[0], "ticket");
+  if (args.ok()) Bridge::Get().Unexpect(ticket);
+  return {};
+}
 Napi::Value WorkerEpoch(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), Bridge::Get().epoch()); }
 Napi::Value WorkerAlive(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), Bridge::Get().alive()); }
 Napi::Value OpenReplicas(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), double(Registry::Get().All().size()));
 }
 
-void TellWorker(const Napi::CallbackInfo& info) {
+Napi::Value TellWorker(const Napi::CallbackInfo& info) {
+  Arguments args(info, "tellWorker");
   auto request = std::make_shared<Request>();
-  request->kind = RequestKind(info[0].As<Napi::Number>().Int32Value());
-  request->replica = Registry::Get().Find(info[1].As<Napi::Number>().Uint32Value());
-  request->text = info[2].As<Napi::String>().Utf8Value();
-  Bridge::Get().Tell(request);
+  request->kind = RequestKind(args.U32(args[0], "kind", 0, uint32_t(RequestKind::kAhead)));
+  request->replica = ReplicaArgument(args, args[1]);
+  request->text = args.Text(args[2], "text");
+  if (args.ok()) Bridge::Get().Tell(request);
+  return {};
 }
 
 }  // namespace

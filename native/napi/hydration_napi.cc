@@ -1,53 +1,76 @@
 // How the replica worker fills a local copy. Worker thread only, but for what runs on the background thread (HydrateJob) and on
 // the thread pool (SyncWork).
-#include "replica/background_thread.h"
+#include "ltx/limits.h"
+#include "ltx/ltx_codec.h"
 #include "napi/deferred.h"
 #include "napi/exports.h"
-#include "ltx/ltx_codec.h"
 #include "napi/worker_napi.h"
+#include "replica/background_thread.h"
 
 namespace litestream {
 
 namespace {
 
+// openHydrated(replica, path, pageSize, fresh): a handle, or an errno
 Napi::Value OpenHydrated(const Napi::CallbackInfo& info) {
+  Arguments args(info, "openHydrated");
+  const uint32_t replica = args.U32(args[0], "replica");
+  const std::string path = args.Text(args[1], "path");
+  const uint32_t page_size = args.PageSize(args[2]);
+  const bool fresh = args.Bool(args[3], "fresh");
+  if (!args.ok()) return {};
   int error = 0;
-  auto file = HydratedFile::Open(U32(info[0]), info[1].As<Napi::String>().Utf8Value(), U32(info[2]),
-                                 info[3].As<Napi::Boolean>(), &error);
+  auto file = HydratedFile::Open(replica, path, page_size, fresh, &error);
   if (!file) return Napi::Number::New(info.Env(), error);
-  return FileHandle::New(info.Env(), new std::shared_ptr<HydratedFile>(std::move(file)),
-                         [](Napi::Env, std::shared_ptr<HydratedFile>* data) { delete data; });
+  return FileHandle::New(info.Env(), std::move(file));
 }
 
-// The handle's share of the file ends at once and not with garbage collection: the file may be wanted by another replica next.
-void CloseHydrated(const Napi::CallbackInfo& info) { info[0].As<FileHandle>().Data()->reset(); }
+// closeHydrated(file): the handle's share of the file ends at once and not with garbage collection, because another replica may
+// want the file next.
+Napi::Value CloseHydrated(const Napi::CallbackInfo& info) {
+  Arguments args(info, "closeHydrated");
+  FileHandle* handle = args.HandleOf<HydratedFile>(args[0], "file");
+  if (args.ok()) handle->object.reset();
+  return {};
+}
 
+// sharingViews(replica, file)
 Napi::Value SharingViews(const Napi::CallbackInfo& info) {
-  auto replica = ReplicaArgument(info[0]);
-  auto& file = *info[1].As<FileHandle>().Data();
-  return Napi::Number::New(info.Env(), replica ? double(replica->Sharing(file.get())) : 0);
+  Arguments args(info, "sharingViews");
+  const auto replica = ReplicaArgument(args, args[0]);
+  FileHandle* handle = args.HandleOf<HydratedFile>(args[1], "file");
+  if (!args.ok()) return {};
+  return Napi::Number::New(info.Env(), replica ? double(replica->Sharing(handle->object.get())) : 0);
 }
 
+// sharedPages(replica, file)
 Napi::Value SharedPages(const Napi::CallbackInfo& info) {
-  auto replica = ReplicaArgument(info[0]);
-  auto& file = *info[1].As<FileHandle>().Data();
-  return Napi::Number::New(info.Env(), replica ? double(replica->SharedPages(file.get())) : 0);
+  Arguments args(info, "sharedPages");
+  const auto replica = ReplicaArgument(args, args[0]);
+  FileHandle* handle = args.HandleOf<HydratedFile>(args[1], "file");
+  if (!args.ok()) return {};
+  return Napi::Number::New(info.Env(), replica ? double(replica->SharedPages(handle->object.get())) : 0);
 }
 
+// resizeHydrated(file, pages): 0 or an errno
 Napi::Value ResizeHydrated(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), (*info[0].As<FileHandle>().Data())->Resize(U32(info[1])));
+  Arguments args(info, "resizeHydrated");
+  const auto file = args.Open<HydratedFile>(args[0], "file");
+  const uint32_t pages = args.U32(args[1], "pages", 0, kMaxCommit);
+  if (!args.ok()) return {};
+  return Napi::Number::New(info.Env(), file->Resize(pages));
 }
 
 // Decodes frames and writes them to their places: [errno, index of a damaged frame or -1, CRC, bytes it is of].
 class HydrateJob : public BackgroundJob {
  public:
-  HydrateJob(Napi::Env env, std::shared_ptr<HydratedFile> file, Napi::Uint8Array source, Napi::Uint32Array frames)
+  HydrateJob(Napi::Env env, std::shared_ptr<HydratedFile> file, Napi::Value source_value, Span<uint8_t> source,
+             Span<uint32_t> frames)
       : deferred_(env),
         file_(std::move(file)),
-        keep_source_(Napi::Persistent(source)),
-        data_(source.Data()),
-        size_(source.ElementLength()),
-        frames_(frames.Data(), frames.Data() + frames.ElementLength()) {}
+        keep_source_(Napi::Persistent(source_value)),
+        source_(source),
+        frames_(frames.begin(), frames.end()) {}
   Napi::Value promise() const { return deferred_.promise(); }
 
   void Run(const std::atomic<bool>& stopping) override {
@@ -64,19 +87,19 @@ class HydrateJob : public BackgroundJob {
       if (stopping.load(std::memory_order_relaxed)) return;
       uint32_t offset = frames_[i], size = frames_[i + 1], pgno = frames_[i + 2];
       const bool wanted = frames_[i + 3] != 0;
-      if (wanted && (run == kBatch || (run > 0 && pgno != first + run))) flush();
+      if (wanted && (run == kBatch || (run > 0 && pgno - first != run))) flush();
       if (wanted && run == 0) first = pgno;
       uint8_t* page = wanted ? pages.data() + size_t(run) * page_size : unwanted.data();
       uint32_t found = 0;
       size_t used;
-      bool inside = size_t(offset) + size <= size_;
-      if (!inside || DecodeFrame(data_ + offset, size, true, page_size, page, &found, &used) != FrameError::kNone ||
-          found != pgno) {
+      const uint8_t* frame = source_.data + offset;
+      if (!Inside(offset, size, source_.size) ||
+          DecodeFrame(frame, size, true, page_size, page, &found, &used) != FrameError::kNone || found != pgno) {
         damaged_ = double(i / 4);
         break;
       }
-      crc_ = FrameCrc(crc_, data_ + offset, page, page_size);
-      crc_length_ += FramePrefix(data_ + offset) + page_size;
+      crc_ = FrameCrc(crc_, frame, page, page_size);
+      crc_length_ += FramePrefix(frame) + page_size;
       if (wanted) run++;
     }
     flush();
@@ -100,18 +123,22 @@ class HydrateJob : public BackgroundJob {
  private:
   Deferred deferred_;
   std::shared_ptr<HydratedFile> file_;
-  Napi::Reference<Napi::Uint8Array> keep_source_;
-  const uint8_t* data_;
-  size_t size_;
-  std::vector<uint32_t> frames_;
+  Napi::Reference<Napi::Value> keep_source_;
+  const Span<uint8_t> source_;
+  const std::vector<uint32_t> frames_;  // page numbers are not 0: DecodeFrame finds none in such a frame
   int errno_ = 0;
   double damaged_ = -1;
   uint64_t crc_ = 0, crc_length_ = 0;  // of the frames as file checksums count them
 };
 
+// writeHydrated(file, source, frames): a promise of what HydrateJob::Settle makes
 Napi::Value WriteHydrated(const Napi::CallbackInfo& info) {
-  auto* write = new HydrateJob(info.Env(), *info[0].As<FileHandle>().Data(), info[1].As<Napi::Uint8Array>(),
-                               info[2].As<Napi::Uint32Array>());
+  Arguments args(info, "writeHydrated");
+  const auto file = args.Open<HydratedFile>(args[0], "file");
+  const Span<uint8_t> source = args.Bytes(args[1], "source");
+  const Span<uint32_t> frames = args.U32s(args[2], "frames");
+  if (!args.ok()) return {};
+  auto* write = new HydrateJob(info.Env(), file, args[1], source, frames);
   auto promise = write->promise();
   std::unique_ptr<BackgroundJob> job(write);
   int error = RunInBackground(info.Env(), job);
@@ -134,32 +161,41 @@ class SyncWork : public Napi::AsyncWorker {
   int errno_ = 0;
 };
 
+// syncHydrated(file): a promise of 0 or an errno
 Napi::Value SyncHydrated(const Napi::CallbackInfo& info) {
-  auto* work = new SyncWork(info.Env(), *info[0].As<FileHandle>().Data());
+  Arguments args(info, "syncHydrated");
+  const auto file = args.Open<HydratedFile>(args[0], "file");
+  if (!args.ok()) return {};
+  auto* work = new SyncWork(info.Env(), file);
   auto promise = work->promise();
   work->Queue();
   return promise;
 }
 
-// The file turned out to be damaged: what was taken from it is absent again.
-void UnmarkHydrated(const Napi::CallbackInfo& info) {
-  auto replica = ReplicaArgument(info[0]);
-  View* view = replica ? replica->FindView(U32(info[1])) : nullptr;
-  if (view == nullptr) return;
-  auto pgnos = info[2].As<Napi::Uint32Array>();
-  for (size_t i = 0; i < pgnos.ElementLength(); i++) {
-    if (pgnos[i] <= view->commit && view->Lookup(pgnos[i]) == kHydrated) view->Set(pgnos[i], kAbsent);
+// unmarkHydrated(replica, view, pgnos): the file turned out to be damaged, so the pages that came from it are absent again.
+Napi::Value UnmarkHydrated(const Napi::CallbackInfo& info) {
+  Arguments args(info, "unmarkHydrated");
+  const auto replica = ReplicaArgument(args, args[0]);
+  View* view = ViewArgument(args, replica, args[1]);
+  const Span<uint32_t> pgnos = args.U32s(args[2], "pgnos");
+  if (!args.ok() || view == nullptr) return {};
+  for (const uint32_t pgno : pgnos) {
+    if (view->Has(pgno) && view->Lookup(pgno) == kHydrated) view->Set(pgno, kAbsent);
   }
+  return {};
 }
 
-void MarkHydrated(const Napi::CallbackInfo& info) {
-  auto replica = ReplicaArgument(info[0]);
-  View* view = replica ? replica->FindView(U32(info[1])) : nullptr;
-  if (view == nullptr) return;
-  auto pgnos = info[2].As<Napi::Uint32Array>();
-  for (size_t i = 0; i < pgnos.ElementLength(); i++) {
-    if (pgnos[i] <= view->commit) view->Set(pgnos[i], kHydrated);
+// markHydrated(replica, view, pgnos): pages that the view does not have are left out.
+Napi::Value MarkHydrated(const Napi::CallbackInfo& info) {
+  Arguments args(info, "markHydrated");
+  const auto replica = ReplicaArgument(args, args[0]);
+  View* view = ViewArgument(args, replica, args[1]);
+  const Span<uint32_t> pgnos = args.U32s(args[2], "pgnos");
+  if (!args.ok() || view == nullptr) return {};
+  for (const uint32_t pgno : pgnos) {
+    if (view->Has(pgno)) args.Require(view->SetHydrated(pgno), "the hydrated file does not have a page");
   }
+  return {};
 }
 
 }  // namespace

@@ -1,39 +1,40 @@
-// The parts of LZ4's frame format that JavaScript leaves to C: blocks and xxHash32. Arguments are checked in TypeScript.
-#include <cassert>
-
+// The parts of LZ4's frame format that JavaScript leaves to C: blocks and xxHash32.
+#include "ltx/linked_block.h"
+#include "napi/arguments.h"
 #include "napi/exports.h"
 
 #define XXH_STATIC_LINKING_ONLY
-#include <lz4.h>
 #include <xxhash.h>
 
 namespace litestream {
 namespace {
 
-// lz4Block(src, out, offset): decodes a block to out[offset…], to whose left the bytes lie that it may refer to. Returns its
+// lz4Block(src, out, offset): decodes a block to out[offset...], in front of which lie the bytes that it may refer to. Returns its
 // size, or -1.
 Napi::Value Lz4Block(const Napi::CallbackInfo& info) {
-  const Napi::Uint8Array src = info[0].As<Napi::Uint8Array>();
-  Napi::Uint8Array out = info[1].As<Napi::Uint8Array>();
-  const size_t offset = info[2].As<Napi::Number>().Uint32Value();
-  assert(offset <= out.ByteLength());
-  const int n = LZ4_decompress_safe_usingDict(
-      reinterpret_cast<const char*>(src.Data()), reinterpret_cast<char*>(out.Data() + offset), int(src.ByteLength()),
-      int(out.ByteLength() - offset), reinterpret_cast<const char*>(out.Data()), int(offset));
-  return Napi::Number::New(info.Env(), n < 0 ? -1 : n);
+  Arguments args(info, "lz4Block");
+  const Span<uint8_t> src = args.Bytes(args[0], "src");
+  const Span<uint8_t> out = args.Bytes(args[1], "out");
+  const uint64_t offset = args.U53(args[2], "offset");
+  args.Require(offset <= out.size, "offset lies beyond out");
+  if (!args.ok()) return {};
+  return Napi::Number::New(info.Env(), DecodeLinkedBlock(src.data, src.size, out.data, out.size, offset));
 }
 
 // xxh32(state, data | undefined): begins a state (no data) or takes data into it; returns the digest so far.
 Napi::Value Xxh32(const Napi::CallbackInfo& info) {
-  Napi::Uint8Array bytes = info[0].As<Napi::Uint8Array>();
-  assert(bytes.ByteLength() >= sizeof(XXH32_state_t));
-  auto* state = reinterpret_cast<XXH32_state_t*>(bytes.Data());
-  if (info[1].IsUndefined()) {
-    XXH32_reset(state, 0);
-  } else {
-    const Napi::Uint8Array data = info[1].As<Napi::Uint8Array>();
-    XXH32_update(state, data.Data(), data.ByteLength());
-  }
+  Arguments args(info, "xxh32");
+  const Span<uint8_t> bytes = args.Bytes(args[0], "state", sizeof(XXH32_state_t));
+  const bool begin = args[1].IsUndefined();
+  const Span<uint8_t> data = begin ? Span<uint8_t>() : args.Bytes(args[1], "data");
+  args.Require(reinterpret_cast<uintptr_t>(bytes.data) % alignof(XXH32_state_t) == 0, "state is not aligned");
+  if (!args.ok()) return {};
+  auto* state = reinterpret_cast<XXH32_state_t*>(bytes.data);
+  // XXH32_update copies to this place in a buffer of 16 bytes.
+  args.Require(begin || state->memsize < sizeof state->mem32, "state was not begun");
+  if (!args.ok()) return {};
+  if (begin) XXH32_reset(state, 0);
+  else XXH32_update(state, data.data, data.size);
   return Napi::Number::New(info.Env(), XXH32_digest(state));
 }
 

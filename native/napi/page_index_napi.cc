@@ -1,37 +1,49 @@
 // The page index for TypeScript: decoded into arrays, or straight into the chunks of a page map (src/replica/worker/chain/page-map.ts).
+#include <cmath>
 #include <vector>
 
-#include "napi/exports.h"
 #include "ltx/page_index.h"
-#include "replica/replica.h"
+#include "napi/exports.h"
 #include "napi/worker_napi.h"
+#include "replica/replica.h"
 
 namespace litestream {
 namespace {
 
 // Slots of the state that TypeScript keeps between calls; src/ltx/page-index.ts names those that it reads.
 enum Slot {
-  kFault, kAt, kEntry, kValue, kPgno, kOffset, kEnded, kCount, kFileOffset, kShift, kField, kEnd, kPageSize, kCommit, kCompleteFrom
+  kFault, kAt, kEntry, kValue, kPgno, kOffset, kEnded, kCount, kFileOffset, kShift, kField, kEnd, kPageSize, kCommit,
+  kCompleteFrom, kSlots
 };
 
-IndexState Load(const double* slots) {
-  const IndexRules rules{uint32_t(slots[kPageSize]), uint32_t(slots[kCommit]), uint32_t(slots[kCompleteFrom])};
-  IndexState state(rules);
-  state.file_offset = uint64_t(slots[kFileOffset]);
-  state.at = uint64_t(slots[kAt]);
-  state.entry = uint64_t(slots[kEntry]);
-  state.value = uint64_t(slots[kValue]);
-  state.shift = uint32_t(slots[kShift]);
-  state.field = uint32_t(slots[kField]);
-  state.pgno = uint32_t(slots[kPgno]);
-  state.offset = uint64_t(slots[kOffset]);
-  state.end = uint64_t(slots[kEnd]);
-  state.count = uint64_t(slots[kCount]);
+// The state as TypeScript keeps it; every number is checked, because JavaScript can write any number there.
+IndexState Load(Arguments& args, const Span<double>& slots) {
+  const auto whole = [&](Slot slot, double min, double max) {
+    const double number = slots.size < kSlots ? NAN : slots[slot];
+    const bool fits = number >= min && number <= max && std::trunc(number) == number;
+    args.Require(fits, "the state is none of a page index");
+    return fits ? number : min;
+  };
+  const uint32_t page_size = uint32_t(whole(kPageSize, kMinPageSize, kMaxPageSize));
+  args.Require(IsPageSize(page_size), "the state is none of a page index");
+  IndexState state(IndexRules(page_size, uint32_t(whole(kCommit, 1, kMaxCommit)), uint32_t(whole(kCompleteFrom, 0, kMaxCommit))));
+  state.file_offset = uint64_t(whole(kFileOffset, 0, kMaxSafeInteger));
+  state.at = uint64_t(whole(kAt, 0, kMaxSafeInteger));
+  state.entry = uint64_t(whole(kEntry, 0, kMaxSafeInteger));
+  state.value = uint64_t(whole(kValue, 0, kMaxIndexNumber));
+  state.shift = uint32_t(whole(kShift, 0, kMaxShift));
+  state.field = uint32_t(whole(kField, 0, 2));
+  state.pgno = uint32_t(whole(kPgno, 0, UINT32_MAX));
+  state.offset = uint64_t(whole(kOffset, 0, kMaxIndexNumber));
+  state.end = uint64_t(whole(kEnd, 0, kMaxSafeInteger));
+  state.count = uint64_t(whole(kCount, 0, kMaxSafeInteger));
+  args.Require(state.end <= state.file_offset, "the state is none of a page index");
+  if (!args.ok()) return state;
   state.ended = slots[kEnded] != 0;
   return state;
 }
 
-void Save(const IndexState& state, IndexFault fault, double* slots) {
+void Save(const IndexState& state, IndexFault fault, const Span<double>& slots) {
   slots[kFault] = double(fault);
   slots[kAt] = double(state.at);
   slots[kEntry] = double(state.entry);
@@ -48,18 +60,19 @@ void Save(const IndexState& state, IndexFault fault, double* slots) {
 // decodePageIndex(state, bytes): [pgnos, offsets, sizes]
 Napi::Value DecodePageIndex(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  double* slots = info[0].As<Napi::Float64Array>().Data();
-  const auto bytes = info[1].As<Napi::Uint8Array>();
+  Arguments args(info, "decodePageIndex");
+  const Span<double> slots = args.Doubles(args[0], "state", kSlots);
+  const Span<uint8_t> bytes = args.Bytes(args[1], "bytes");
+  IndexState state = Load(args, slots);
+  if (!args.ok()) return {};
   std::vector<uint32_t> pgnos, sizes;
   std::vector<double> offsets;
-  IndexState state = Load(slots);
-  const IndexFault fault =
-      ReadIndex(state, bytes.Data(), bytes.ByteLength(), [&](uint32_t pgno, uint64_t offset, uint32_t size) {
-        pgnos.push_back(pgno);
-        offsets.push_back(double(offset));
-        sizes.push_back(size);
-        return true;
-      });
+  const IndexFault fault = ReadIndex(state, bytes.data, bytes.size, [&](uint32_t pgno, uint64_t offset, uint32_t size) {
+    pgnos.push_back(pgno);
+    offsets.push_back(double(offset));
+    sizes.push_back(size);
+    return true;
+  });
   Save(state, fault, slots);
   auto result = Napi::Array::New(env, 3);
   result.Set(uint32_t(0), ArrayOf<Napi::Uint32Array>(env, pgnos));
@@ -70,15 +83,16 @@ Napi::Value DecodePageIndex(const Napi::CallbackInfo& info) {
 
 // As in src/replica/worker/chain/page-map.ts: a chunk has the low halves of the offsets, then what is left of them beside the sizes, then
 // the file ordinals.
+constexpr size_t kChunkBytes = 3 * kChunkPages * sizeof(uint32_t);
 constexpr uint32_t kSizeBits = 18;
 constexpr uint64_t kMaxFrameSize = (1u << kSizeBits) - 1, kMaxFrameOffset = (uint64_t(1) << (64 - kSizeBits)) - 1;
 
 // Where pages of one file go in a page map.
 class ChunkWriter {
  public:
-  ChunkWriter(uint32_t file, const Napi::Function& own) : file_(file), own_(own) {}
+  ChunkWriter(Arguments& args, uint32_t file, const Napi::Function& own) : args_(args), file_(file), own_(own) {}
 
-  // False when asking for the chunk threw, or the worker was ended in there.
+  // False when asking for the chunk threw or gave none, or the worker was ended in there.
   bool Put(uint32_t pgno, uint64_t offset, uint32_t size) {
     const uint32_t chunk = (pgno - 1) / kChunkPages, i = (pgno - 1) % kChunkPages;
     // Pages come in ascending order: the chunk is asked for once for all of its pages.
@@ -86,7 +100,9 @@ class ChunkWriter {
       const Napi::HandleScope scope(own_.Env());
       const Napi::Value buffer = own_.Call({Napi::Number::New(own_.Env(), chunk)});
       if (!Made(buffer) || own_.Env().IsExceptionPending()) return false;
-      words_ = static_cast<uint32_t*>(buffer.As<Napi::ArrayBuffer>().Data());
+      const Span<uint8_t> room = args_.Buffer(buffer, "chunk", kChunkBytes);
+      if (!args_.ok()) return false;
+      words_ = reinterpret_cast<uint32_t*>(room.data);
       chunk_ = chunk;
     }
     words_[i] = uint32_t(offset);
@@ -96,6 +112,7 @@ class ChunkWriter {
   }
 
  private:
+  Arguments& args_;
   const uint32_t file_;
   const Napi::Function own_;
   uint32_t* words_ = nullptr;
@@ -109,23 +126,27 @@ class ChunkWriter {
 //   pgnos: every page number, if `collect`
 Napi::Value MapPageIndex(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  double* slots = info[0].As<Napi::Float64Array>().Data();
-  const auto bytes = info[1].As<Napi::Uint8Array>();
-  ChunkWriter writer(info[2].As<Napi::Number>().Uint32Value(), info[3].As<Napi::Function>());
-  const auto pieces = info[4].As<Napi::Float64Array>();
-  const bool collect = info[5].As<Napi::Boolean>();
+  Arguments args(info, "mapPageIndex");
+  const Span<double> slots = args.Doubles(args[0], "state", kSlots);
+  const Span<uint8_t> bytes = args.Bytes(args[1], "bytes");
+  const uint32_t file = args.U32(args[2], "file");
+  const Napi::Function own = args.Function(args[3], "own");
+  const Span<double> pieces = args.Doubles(args[4], "pieces");
+  const bool collect = args.Bool(args[5], "collect");
+  IndexState state = Load(args, slots);
+  if (!args.ok()) return {};
+  ChunkWriter writer(args, file, own);
   std::vector<double> came;
   std::vector<uint32_t> pgnos;
   bool threw = false;
-  IndexState state = Load(slots);
   const IndexFault fault =
-      ReadIndex(state, bytes.Data(), bytes.ByteLength(), [&](uint32_t pgno, uint64_t offset, uint32_t size) {
+      ReadIndex(state, bytes.data, bytes.size, [&](uint32_t pgno, uint64_t offset, uint32_t size) {
         if (size > kMaxFrameSize || offset > kMaxFrameOffset) return false;
         threw = !writer.Put(pgno, offset, size);
         if (threw) return false;
         if (collect) pgnos.push_back(pgno);
-        for (size_t i = 0; i + 1 < pieces.ElementLength(); i += 2) {
-          if (double(offset) < pieces.Data()[i] || double(offset + size) > pieces.Data()[i + 1]) continue;
+        for (size_t i = 0; i + 1 < pieces.size; i += 2) {
+          if (double(offset) < pieces[i] || double(offset + size) > pieces[i + 1]) continue;
           came.insert(came.end(), {double(pgno), double(offset), double(size)});
           break;
         }
@@ -140,11 +161,14 @@ Napi::Value MapPageIndex(const Napi::CallbackInfo& info) {
 }
 
 // endPageIndex(state): checks what can be checked only once all bytes were read.
-void EndPageIndex(const Napi::CallbackInfo& info) {
-  double* slots = info[0].As<Napi::Float64Array>().Data();
-  IndexState state = Load(slots);
+Napi::Value EndPageIndex(const Napi::CallbackInfo& info) {
+  Arguments args(info, "endPageIndex");
+  const Span<double> slots = args.Doubles(args[0], "state", kSlots);
+  IndexState state = Load(args, slots);
+  if (!args.ok()) return {};
   const IndexFault fault = EndIndex(state);
   Save(state, fault, slots);
+  return {};
 }
 
 }  // namespace

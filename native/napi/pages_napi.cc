@@ -1,16 +1,20 @@
 // How the replica worker fills slots, enters pages into views, and what it reads from b-tree pages that are here. Worker thread only.
-#include "replica/btree.h"
-#include "napi/exports.h"
+#include "ltx/limits.h"
 #include "ltx/ltx_codec.h"
+#include "napi/exports.h"
 #include "napi/worker_napi.h"
+#include "replica/btree.h"
 
 namespace litestream {
 
 namespace {
 
+// createCache(pageSize, slots)
 Napi::Value CreateCache(const Napi::CallbackInfo& info) {
-  auto* cache = new std::shared_ptr<PageCache>(std::make_shared<PageCache>(U32(info[0]), U32(info[1])));
-  return CacheHandle::New(info.Env(), cache, [](Napi::Env, std::shared_ptr<PageCache>* data) { delete data; });
+  Arguments args(info, "createCache");
+  const uint32_t page_size = args.PageSize(args[0]), slots = args.U32(args[1], "slots", 1, kMaxSlots);
+  if (!args.ok()) return {};
+  return CacheHandle::New(info.Env(), std::make_shared<PageCache>(page_size, slots));
 }
 
 // frames: [offset, size, pgno, slot, ahead] each. Decodes every frame into its slot and enters it into the view; puts the page's
@@ -19,104 +23,142 @@ Napi::Value CreateCache(const Napi::CallbackInfo& info) {
 constexpr uint32_t kFrameFields = 5;
 constexpr uint32_t kJoined = 0x80;
 
+// fillSlots(replica, view, cache, source, frames)
 Napi::Value FillSlots(const Napi::CallbackInfo& info) {
-  auto replica = ReplicaArgument(info[0]);
-  View* view = replica ? replica->FindView(U32(info[1])) : nullptr;
-  auto cache = *info[2].As<CacheHandle>().Data();
-  auto source = info[3].As<Napi::Uint8Array>();
-  auto frames = info[4].As<Napi::Uint32Array>();
-  size_t count = frames.ElementLength() / kFrameFields;
+  Arguments args(info, "fillSlots");
+  const auto replica = ReplicaArgument(args, args[0]);
+  View* view = ViewArgument(args, replica, args[1]);
+  const auto cache = args.Open<PageCache>(args[2], "cache");
+  const Span<uint8_t> source = args.Bytes(args[3], "source");
+  const Span<uint32_t> frames = args.U32s(args[4], "frames");
+  args.Require(view == nullptr || view->cache == cache, "the view has another cache");
+  const size_t count = frames.size / kFrameFields;
+  for (size_t i = 0; args.ok() && i < count; i++) {
+    args.Require(frames[i * kFrameFields + 3] < cache->slots(), "there is no such slot");
+  }
+  if (!args.ok()) return {};
   for (size_t i = 0; i < count; i++) {
-    uint32_t* frame = frames.Data() + i * kFrameFields;
-    uint32_t offset = frame[0], size = frame[1], pgno = frame[2], slot = frame[3], ahead = frame[4];
-    if (size_t(offset) + size > source.ElementLength()) return Napi::Number::New(info.Env(), double(i));
-    uint8_t unread = cache->Invalidate(slot);
+    uint32_t* frame = &frames[i * kFrameFields];
+    const uint32_t offset = frame[0], size = frame[1], pgno = frame[2], slot = frame[3], ahead = frame[4];
+    if (!Inside(offset, size, source.size)) return Napi::Number::New(info.Env(), double(i));
+    const uint8_t unread = cache->Invalidate(slot);
     if (replica) {
       replica->CountAhead(unread, &AheadCounts::wasted);
       replica->AwaitReaders(slot);
     }
     uint32_t found;
     size_t used;
-    FrameError error =
-        DecodeFrame(source.Data() + offset, size, true, cache->page_size(), cache->Writable(slot), &found, &used);
+    const FrameError error =
+        DecodeFrame(source.data + offset, size, true, cache->page_size(), cache->Writable(slot), &found, &used);
     if (error != FrameError::kNone || found != pgno) return Napi::Number::New(info.Env(), double(i));
     frame[0] = BtreePageType(cache->Data(slot), cache->page_size(), pgno);
-    uint8_t kind = uint8_t(ahead & ~kJoined);
+    const uint8_t kind = uint8_t(ahead & ~kJoined);
     if (replica && kind <= kAheadKindCount) {
       replica->CountAhead(kind, &AheadCounts::brought);
       if (ahead & kJoined) replica->CountAhead(kind, &AheadCounts::used);
       else cache->SetAhead(slot, kind);
     }
-    if (view != nullptr && pgno <= view->commit) view->Set(pgno, cache->Entry(slot));
+    if (view != nullptr) view->Set(pgno, cache->Entry(slot));
   }
   return Napi::Number::New(info.Env(), double(count));
 }
 
-// Enters pages that are in slots already into another view that has the same content for them, because a reader is about to get
-// them: pairs [pgno, slot].
-void LinkPages(const Napi::CallbackInfo& info) {
-  auto replica = ReplicaArgument(info[0]);
-  View* view = replica ? replica->FindView(U32(info[1])) : nullptr;
-  if (view == nullptr) return;
-  auto cache = *info[2].As<CacheHandle>().Data();
-  auto pairs = info[3].As<Napi::Uint32Array>();
-  for (size_t i = 0; i + 1 < pairs.ElementLength(); i += 2) {
-    if (pairs[i] <= view->commit) view->Set(pairs[i], cache->Entry(pairs[i + 1]));
+// linkPages(replica, view, cache, pairs): enters pages that are in slots already into another view that has the same content for
+// them, because a reader is about to get them: pairs [pgno, slot].
+Napi::Value LinkPages(const Napi::CallbackInfo& info) {
+  Arguments args(info, "linkPages");
+  const auto replica = ReplicaArgument(args, args[0]);
+  View* view = ViewArgument(args, replica, args[1]);
+  const auto cache = args.Open<PageCache>(args[2], "cache");
+  const Span<uint32_t> pairs = args.U32s(args[3], "pairs");
+  args.Require(view == nullptr || view->cache == cache, "the view has another cache");
+  for (size_t i = 0; args.ok() && i + 1 < pairs.size; i += 2) {
+    args.Require(cache->Filled(pairs[i + 1]), "there is no page in this slot");
+  }
+  if (!args.ok() || view == nullptr) return {};
+  for (size_t i = 0; i + 1 < pairs.size; i += 2) {
+    view->Set(pairs[i], cache->Entry(pairs[i + 1]));
     replica->CountAhead(cache->TakeAhead(pairs[i + 1]), &AheadCounts::used);
   }
+  return {};
 }
 
+// touched(cache, slot)
 Napi::Value Touched(const Napi::CallbackInfo& info) {
-  auto cache = *info[0].As<CacheHandle>().Data();
-  return Napi::Boolean::New(info.Env(), cache->TestAndClearTouched(U32(info[1])));
+  Arguments args(info, "touched");
+  const auto cache = args.Open<PageCache>(args[0], "cache");
+  const uint32_t slot = SlotArgument(args, cache, args[1]);
+  if (!args.ok()) return {};
+  return Napi::Boolean::New(info.Env(), cache->TestAndClearTouched(slot));
 }
 
-// The next read of this slot tells the worker (RequestKind::kAhead), once, without waiting.
-void SetTrigger(const Napi::CallbackInfo& info) {
-  auto cache = *info[0].As<CacheHandle>().Data();
-  cache->SetTrigger(U32(info[1]));
+// setTrigger(cache, slot): the next read of this slot tells the worker (RequestKind::kAhead), once, without waiting.
+Napi::Value SetTrigger(const Napi::CallbackInfo& info) {
+  Arguments args(info, "setTrigger");
+  const auto cache = args.Open<PageCache>(args[0], "cache");
+  const uint32_t slot = SlotArgument(args, cache, args[1]);
+  if (args.ok()) cache->SetTrigger(slot);
+  return {};
 }
+
+// (cache, slot, pgno, ...): the page in a slot, as the functions of btree.h take it.
+struct PageArguments {
+  PageArguments(const Napi::CallbackInfo& info, const char* function)
+      : args(info, function),
+        cache(args.Open<PageCache>(args[0], "cache")),
+        slot(SlotArgument(args, cache, args[1])),
+        pgno(args.U32(args[2], "pgno", 1)) {}
+  const uint8_t* data() const { return cache->Data(slot); }
+  uint32_t page_size() const { return cache->page_size(); }
+
+  Arguments args;
+  const std::shared_ptr<PageCache> cache;
+  const uint32_t slot;
+  const uint32_t pgno;
+};
 
 // The children of the interior page in a slot, in key order.
 Napi::Value Children(const Napi::CallbackInfo& info) {
-  auto cache = *info[0].As<CacheHandle>().Data();
-  auto children = BtreeChildren(cache->Data(U32(info[1])), cache->page_size(), U32(info[2]), U32(info[3]));
-  return ArrayOf<Napi::Uint32Array>(info.Env(), children);
+  PageArguments page(info, "btreeChildren");
+  const uint32_t commit = page.args.Commit(page.args[3]);
+  if (!page.args.ok()) return {};
+  return ArrayOf<Napi::Uint32Array>(info.Env(), BtreeChildren(page.data(), page.page_size(), page.pgno, commit));
 }
 
 // The root pages that the leaf of the schema table in a slot names.
 Napi::Value Roots(const Napi::CallbackInfo& info) {
-  auto cache = *info[0].As<CacheHandle>().Data();
-  auto roots = SchemaRoots(cache->Data(U32(info[1])), cache->page_size(), U32(info[2]), U32(info[3]));
-  return ArrayOf<Napi::Uint32Array>(info.Env(), roots);
+  PageArguments page(info, "schemaRoots");
+  const uint32_t commit = page.args.Commit(page.args[3]);
+  if (!page.args.ok()) return {};
+  return ArrayOf<Napi::Uint32Array>(info.Env(), SchemaRoots(page.data(), page.page_size(), page.pgno, commit));
 }
 
 // The entries of the index leaf in a slot: [rowid, fingerprint of the first column] each.
 Napi::Value Entries(const Napi::CallbackInfo& info) {
-  auto cache = *info[0].As<CacheHandle>().Data();
-  auto entries = IndexEntries(cache->Data(U32(info[1])), cache->page_size(), U32(info[2]));
-  auto result = Napi::Float64Array::New(info.Env(), entries.size() * 2);
-  if (!Made(result)) return result;
-  for (size_t i = 0; i < entries.size(); i++) {
-    result[i * 2] = entries[i].rowid;
-    result[i * 2 + 1] = entries[i].prefix;
+  PageArguments page(info, "indexEntries");
+  if (!page.args.ok()) return {};
+  std::vector<double> values;
+  for (const IndexEntry& entry : IndexEntries(page.data(), page.page_size(), page.pgno)) {
+    values.push_back(entry.rowid);
+    values.push_back(entry.prefix);
   }
-  return result;
+  return ArrayOf<Napi::Float64Array>(info.Env(), values);
 }
 
 // The integers among the columns of a row on the table leaf in a slot, NaN for the others.
 Napi::Value IntegersOfRow(const Napi::CallbackInfo& info) {
-  auto cache = *info[0].As<CacheHandle>().Data();
-  auto values =
-      RowIntegers(cache->Data(U32(info[1])), cache->page_size(), U32(info[2]), info[3].As<Napi::Number>().DoubleValue());
-  return ArrayOf<Napi::Float64Array>(info.Env(), values);
+  PageArguments page(info, "rowIntegers");
+  const double rowid = page.args.AnyDouble(page.args[3], "rowid");
+  if (!page.args.ok()) return {};
+  return ArrayOf<Napi::Float64Array>(info.Env(), RowIntegers(page.data(), page.page_size(), page.pgno, rowid));
 }
 
+// The child of the table's interior page in a slot that leads to a rowid.
 Napi::Value ChildOfTable(const Napi::CallbackInfo& info) {
-  auto cache = *info[0].As<CacheHandle>().Data();
-  uint32_t child =
-      TableChild(cache->Data(U32(info[1])), cache->page_size(), U32(info[2]), info[3].As<Napi::Number>().DoubleValue());
-  return Napi::Number::New(info.Env(), child);
+  PageArguments page(info, "tableChild");
+  const double rowid = page.args.AnyDouble(page.args[3], "rowid");
+  if (!page.args.ok()) return {};
+  return Napi::Number::New(info.Env(), TableChild(page.data(), page.page_size(), page.pgno, rowid));
 }
 
 }  // namespace

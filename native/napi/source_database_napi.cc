@@ -9,9 +9,11 @@
 #include <fcntl.h>
 #endif
 
+#include <climits>
 #include <cstring>
 #include <memory>
 
+#include "napi/arguments.h"
 #include "napi/exports.h"
 #include "sqlite3ext.h"
 
@@ -47,24 +49,25 @@ void Nothing(sqlite3_context*, int, sqlite3_value**) {}
 // takeSource(): the connection that loaded the extension last on this thread; undefined if none did.
 Napi::Value TakeSource(const Napi::CallbackInfo& info) {
   if (!loaded) return info.Env().Undefined();
-  auto* source = new SourceRef(std::move(loaded));
-  loaded.reset();
-  return Napi::External<SourceRef>::New(info.Env(), source, [](Napi::Env, SourceRef* ref) { delete ref; });
+  return Handle<Source>::New(info.Env(), std::move(loaded));
 }
 
 // sourceWalIndex(source, out): copies the start of the wal-index into `out`; false while the connection has none. A writer of
 // another process may tear the copy: both header copies in it must be compared.
 Napi::Value WalIndex(const Napi::CallbackInfo& info) {
-  const Source& source = **info[0].As<Napi::External<SourceRef>>().Data();
-  auto out = info[1].As<Napi::Uint8Array>();
-  sqlite3_file* file = MainFile(source);
+  Arguments args(info, "sourceWalIndex");
+  const SourceRef source = args.Open<Source>(args[0], "source");
+  const Span<uint8_t> out = args.Bytes(args[1], "out");
+  args.Require(out.size <= size_t(kShmRegionSize), "out is longer than the first region of the wal-index");
+  if (!args.ok()) return {};
+  sqlite3_file* file = MainFile(*source);
   volatile void* region = nullptr;
   if (file == nullptr || file->pMethods->iVersion < 2 ||
       file->pMethods->xShmMap(file, 0, kShmRegionSize, 0, &region) != SQLITE_OK || region == nullptr) {
     return Napi::Boolean::New(info.Env(), false);
   }
   file->pMethods->xShmBarrier(file);
-  memcpy(out.Data(), const_cast<const void*>(region), out.ByteLength());
+  memcpy(out.data, const_cast<const void*>(region), out.size);
   file->pMethods->xShmBarrier(file);
   return Napi::Boolean::New(info.Env(), true);
 }
@@ -72,15 +75,19 @@ Napi::Value WalIndex(const Napi::CallbackInfo& info) {
 // lockHolder(fd, offset): whether another process holds a lock on the byte at `offset` of an open file: its pid, -1 if that process
 // is not visible from here (another container), 0 if none does. Asks the kernel only; no lock changes.
 Napi::Value LockHolder(const Napi::CallbackInfo& info) {
+  Arguments args(info, "lockHolder");
+  const int fd = args.Descriptor(args[0]);
+  const uint64_t offset = args.U53(args[1], "offset");
+  if (!args.ok()) return {};
 #ifdef _WIN32
   return Napi::Number::New(info.Env(), 0);
 #else
   struct flock lock = {};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
-  lock.l_start = off_t(info[1].As<Napi::Number>().Int64Value());
+  lock.l_start = off_t(offset);
   lock.l_len = 1;
-  if (fcntl(info[0].As<Napi::Number>().Int32Value(), F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) {
+  if (fcntl(fd, F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) {
     return Napi::Number::New(info.Env(), 0);
   }
   return Napi::Number::New(info.Env(), lock.l_pid > 0 ? lock.l_pid : -1);
@@ -89,20 +96,25 @@ Napi::Value LockHolder(const Napi::CallbackInfo& info) {
 
 // sourceRead(source, offset, out): fills `out` from the database file, past its end with zeros. Returns an SQLite result code.
 Napi::Value Read(const Napi::CallbackInfo& info) {
-  const Source& source = **info[0].As<Napi::External<SourceRef>>().Data();
-  auto out = info[2].As<Napi::Uint8Array>();
-  sqlite3_file* file = MainFile(source);
+  Arguments args(info, "sourceRead");
+  const SourceRef source = args.Open<Source>(args[0], "source");
+  const sqlite3_int64 offset = sqlite3_int64(args.U53(args[1], "offset"));
+  const Span<uint8_t> out = args.Bytes(args[2], "out");
+  args.Require(out.size <= size_t(INT_MAX), "out is longer than SQLite can read at once");
+  if (!args.ok()) return {};
+  sqlite3_file* file = MainFile(*source);
   if (file == nullptr) return Napi::Number::New(info.Env(), SQLITE_MISUSE);
-  const sqlite3_int64 offset = info[1].As<Napi::Number>().Int64Value();
-  const int rc = file->pMethods->xRead(file, out.Data(), int(out.ByteLength()), offset);
+  const int rc = file->pMethods->xRead(file, out.data, int(out.size), offset);
   return Napi::Number::New(info.Env(), rc == SQLITE_IOERR_SHORT_READ ? SQLITE_OK : rc);
 }
 
 // sourceLock(source): takes SQLite's exclusive lock of the database file, which no other connection can have a lock beside, be it of
 // another process or of this one. In WAL mode every open connection has one. Returns an SQLite result code.
 Napi::Value Lock(const Napi::CallbackInfo& info) {
-  const Source& source = **info[0].As<Napi::External<SourceRef>>().Data();
-  sqlite3_file* file = MainFile(source);
+  Arguments args(info, "sourceLock");
+  const SourceRef source = args.Open<Source>(args[0], "source");
+  if (!args.ok()) return {};
+  sqlite3_file* file = MainFile(*source);
   if (file == nullptr) return Napi::Number::New(info.Env(), SQLITE_MISUSE);
   int rc = file->pMethods->xLock(file, SQLITE_LOCK_SHARED);
   if (rc == SQLITE_OK) rc = file->pMethods->xLock(file, SQLITE_LOCK_RESERVED);
@@ -111,9 +123,14 @@ Napi::Value Lock(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), rc);
 }
 
-void Unlock(const Napi::CallbackInfo& info) {
-  sqlite3_file* file = MainFile(**info[0].As<Napi::External<SourceRef>>().Data());
+// sourceUnlock(source)
+Napi::Value Unlock(const Napi::CallbackInfo& info) {
+  Arguments args(info, "sourceUnlock");
+  const SourceRef source = args.Open<Source>(args[0], "source");
+  if (!args.ok()) return {};
+  sqlite3_file* file = MainFile(*source);
   if (file != nullptr) file->pMethods->xUnlock(file, SQLITE_LOCK_NONE);
+  return {};
 }
 
 }  // namespace

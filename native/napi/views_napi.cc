@@ -1,4 +1,5 @@
 // How the replica worker makes views, shows them and lets them go. Worker thread only.
+#include "ltx/limits.h"
 #include "napi/exports.h"
 #include "napi/worker_napi.h"
 
@@ -6,50 +7,63 @@ namespace litestream {
 
 namespace {
 
+// addView(replica, base, facts, changed): the view's id; 0 if the replica was closed.
 Napi::Value AddView(const Napi::CallbackInfo& info) {
-  auto replica = ReplicaArgument(info[0]);
-  if (!replica) return Napi::Number::New(info.Env(), 0);
-  Napi::Object facts = info[2].As<Napi::Object>();
-  // First of all, because without it there is no view: a worker that is being ended gets nothing any more.
-  Napi::Value cache = facts.Get("cache");
-  if (!Made(cache)) return Napi::Number::New(info.Env(), 0);
+  Arguments args(info, "addView");
+  const auto replica = ReplicaArgument(args, args[0]);
+  View* base = ViewArgument(args, replica, args[1]);
+  const Napi::Object facts = args.Object(args[2], "facts");
+  const Span<uint32_t> changed = args.U32s(args[3], "changed");
+  if (!args.ok()) return {};
   ViewFacts f;
-  f.txid = uint64_t(facts.Get("txid").As<Napi::Number>().Int64Value());
-  f.timestamp = facts.Get("timestamp").As<Napi::Number>().Int64Value();
-  f.commit = U32(facts.Get("commit"));
-  f.counter = U32(facts.Get("counter"));
-  f.cookie_shift = U32(facts.Get("cookieShift"));
-  f.cache = *cache.As<CacheHandle>().Data();
-  Napi::Value hydrated = facts.Get("hydrated");
-  if (Made(hydrated) && hydrated.IsExternal()) f.hydrated = *hydrated.As<FileHandle>().Data();
-  auto changed = info[3].As<Napi::Uint32Array>();
-  View* view = replica->AddView(replica->FindView(U32(info[1])), f, changed.Data(), changed.ElementLength());
-  return Napi::Number::New(info.Env(), view->id);
+  f.cache = args.Open<PageCache>(facts.Get("cache"), "cache");
+  f.txid = args.U53(facts.Get("txid"), "txid");
+  f.timestamp = args.I53(facts.Get("timestamp"), "timestamp");
+  f.commit = args.U32(facts.Get("commit"), "commit", 0, kMaxCommit);  // 0: a replica to which nothing was written yet
+  f.counter = args.U32(facts.Get("counter"), "counter");
+  f.cookie_shift = args.U32(facts.Get("cookieShift"), "cookieShift");
+  const Napi::Value hydrated = facts.Get("hydrated");
+  if (Made(hydrated) && !hydrated.IsNull()) f.hydrated = args.Open<HydratedFile>(hydrated, "hydrated");
+  args.Require(f.hydrated == nullptr || f.cache == nullptr || f.hydrated->page_size() == f.cache->page_size(),
+               "the hydrated file has pages of another size");
+  if (!args.ok()) return {};
+  if (!replica) return Napi::Number::New(info.Env(), 0);
+  return Napi::Number::New(info.Env(), replica->AddView(base, f, changed.data, changed.size)->id);
 }
 
-void PublishView(const Napi::CallbackInfo& info) {
-  auto replica = ReplicaArgument(info[0]);
-  View* view = replica ? replica->FindView(U32(info[1])) : nullptr;
-  if (view != nullptr) replica->Publish(view);
+// publishView(replica, view)
+Napi::Value PublishView(const Napi::CallbackInfo& info) {
+  Arguments args(info, "publishView");
+  const auto replica = ReplicaArgument(args, args[0]);
+  View* view = ViewArgument(args, replica, args[1]);
+  if (args.ok() && view != nullptr) replica->Publish(view);
+  return {};
 }
 
-void RetireView(const Napi::CallbackInfo& info) {
-  auto replica = ReplicaArgument(info[0]);
-  View* view = replica ? replica->FindView(U32(info[1])) : nullptr;
-  if (view != nullptr) replica->Retire(view);
+// retireView(replica, view)
+Napi::Value RetireView(const Napi::CallbackInfo& info) {
+  Arguments args(info, "retireView");
+  const auto replica = ReplicaArgument(args, args[0]);
+  View* view = ViewArgument(args, replica, args[1]);
+  if (args.ok() && view != nullptr) replica->Retire(view);
+  return {};
 }
 
+// collectViews(replica)
 Napi::Value CollectViews(const Napi::CallbackInfo& info) {
-  auto replica = ReplicaArgument(info[0]);
+  Arguments args(info, "collectViews");
+  const auto replica = ReplicaArgument(args, args[0]);
+  if (!args.ok()) return {};
   std::vector<uint32_t> left = replica ? replica->Collect() : std::vector<uint32_t>();
   return ArrayOf<Napi::Uint32Array>(info.Env(), left);
 }
 
-// What is known of a view that an earlier worker made and that a reader still has pinned; undefined if it is gone.
+// Returns the metadata of a view that an earlier worker created and that a reader still pins, or undefined if the view is gone.
 Napi::Value GetViewFacts(const Napi::CallbackInfo& info) {
-  auto replica = ReplicaArgument(info[0]);
-  View* view = replica ? replica->FindView(U32(info[1])) : nullptr;
-  if (view == nullptr) return info.Env().Undefined();
+  Arguments args(info, "viewFacts");
+  const auto replica = ReplicaArgument(args, args[0]);
+  View* view = ViewArgument(args, replica, args[1]);
+  if (!args.ok() || view == nullptr) return info.Env().Undefined();
   Napi::Object facts = Napi::Object::New(info.Env());
   facts["txid"] = double(view->txid);
   facts["timestamp"] = double(view->timestamp);

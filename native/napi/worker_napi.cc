@@ -9,7 +9,10 @@ namespace {
 
 Napi::Value AttachWorker(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  if (!Bridge::Get().Attach(env, info[0].As<Napi::Function>())) return Napi::Boolean::New(env, false);
+  Arguments args(info, "attachWorker");
+  const Napi::Function on_requests = args.Function(args[0], "onRequests");
+  if (!args.ok()) return {};
+  if (!Bridge::Get().Attach(env, on_requests)) return Napi::Boolean::New(env, false);
   env.AddCleanupHook([] { Bridge::Get().Detach(); });
   return Napi::Boolean::New(env, true);
 }
@@ -34,25 +37,44 @@ Napi::Value TakeRequests(const Napi::CallbackInfo& info) {
   return result;
 }
 
-void CompleteRequest(const Napi::CallbackInfo& info) { Bridge::Get().Complete(U32(info[0]), Outcome::kOk, "", ""); }
-
-void FailRequest(const Napi::CallbackInfo& info) {
-  Bridge::Get().Complete(U32(info[0]), Outcome::kFailed, info[1].As<Napi::String>().Utf8Value(),
-                         info[2].As<Napi::String>().Utf8Value());
+// completeRequest(id)
+Napi::Value CompleteRequest(const Napi::CallbackInfo& info) {
+  Arguments args(info, "completeRequest");
+  const uint32_t id = args.U32(args[0], "id");
+  if (args.ok()) Bridge::Get().Complete(id, Outcome::kOk, "", "");
+  return {};
 }
 
-void CompletePage(const Napi::CallbackInfo& info) {
-  if (info[1].IsExternal()) {
-    auto cache = *info[1].As<CacheHandle>().Data();
-    Bridge::Get().CompletePage(U32(info[0]), cache->Data(U32(info[2])));
+// failRequest(id, code, message)
+Napi::Value FailRequest(const Napi::CallbackInfo& info) {
+  Arguments args(info, "failRequest");
+  const uint32_t id = args.U32(args[0], "id");
+  const std::string code = args.Text(args[1], "code"), message = args.Text(args[2], "message");
+  if (args.ok()) Bridge::Get().Complete(id, Outcome::kFailed, code, message);
+  return {};
+}
+
+// completePage(id, cache, slot) or completePage(id, page)
+Napi::Value CompletePage(const Napi::CallbackInfo& info) {
+  Arguments args(info, "completePage");
+  const uint32_t id = args.U32(args[0], "id");
+  if (args[1].IsExternal()) {
+    const auto cache = args.Open<PageCache>(args[1], "cache");
+    const uint32_t slot = SlotArgument(args, cache, args[2]);
+    if (args.ok()) args.Require(Bridge::Get().CompletePage(id, cache->Data(slot), cache->page_size()), "the page is too short");
   } else {
-    Bridge::Get().CompletePage(U32(info[0]), info[1].As<Napi::Uint8Array>().Data());
+    const Span<uint8_t> page = args.Bytes(args[1], "page");
+    if (args.ok()) args.Require(Bridge::Get().CompletePage(id, page.data, page.size), "the page is too short");
   }
+  return {};
 }
 
-// Sends the asking connection to a view of its own; the view lives until the connection leaves it.
-void CompleteTravel(const Napi::CallbackInfo& info) {
-  Bridge::Get().CompleteTravel(U32(info[0]), U32(info[1]));
+// completeTravel(id, view): sends the asking connection to a view of its own; the view lives until the connection leaves it.
+Napi::Value CompleteTravel(const Napi::CallbackInfo& info) {
+  Arguments args(info, "completeTravel");
+  const uint32_t id = args.U32(args[0], "id"), view = args.U32(args[1], "view");
+  if (args.ok()) args.Require(Bridge::Get().CompleteTravel(id, view), "there is no such view");
+  return {};
 }
 
 Napi::Value AllReplicas(const Napi::CallbackInfo& info) {
@@ -69,39 +91,61 @@ Napi::Value AllReplicas(const Napi::CallbackInfo& info) {
   return result;
 }
 
-void SetState(const Napi::CallbackInfo& info) {
-  auto replica = ReplicaArgument(info[0]);
-  if (!replica) return;
-  replica->SetError(info[2].As<Napi::String>().Utf8Value(), info[3].As<Napi::String>().Utf8Value());
-  replica->state.store(ReplicaState(info[1].As<Napi::Number>().Int32Value()));
+// setState(replica, state, code, message)
+Napi::Value SetState(const Napi::CallbackInfo& info) {
+  Arguments args(info, "setState");
+  const auto replica = ReplicaArgument(args, args[0]);
+  const uint32_t state = args.U32(args[1], "state", 0, uint32_t(ReplicaState::kClosed));
+  const std::string code = args.Text(args[2], "code"), message = args.Text(args[3], "message");
+  if (!args.ok() || !replica) return {};
+  replica->SetError(code, message);
+  replica->state.store(ReplicaState(state));
+  return {};
 }
 
-void SetContact(const Napi::CallbackInfo& info) {
-  auto replica = ReplicaArgument(info[0]);
-  if (replica) replica->contact.store(info[1].As<Napi::Number>().Int64Value());
+// setContact(replica, ms), setReadTimeout(replica, ms), setMaxStale(replica, ms)
+Napi::Value SetContact(const Napi::CallbackInfo& info) {
+  Arguments args(info, "setContact");
+  const auto replica = ReplicaArgument(args, args[0]);
+  const int64_t ms = args.Milliseconds(args[1], "ms");
+  if (args.ok() && replica) replica->contact.store(ms);
+  return {};
 }
 
-void SetReadTimeout(const Napi::CallbackInfo& info) {
-  auto replica = ReplicaArgument(info[0]);
-  if (replica) replica->read_timeout.store(info[1].As<Napi::Number>().Int64Value());
+Napi::Value SetReadTimeout(const Napi::CallbackInfo& info) {
+  Arguments args(info, "setReadTimeout");
+  const auto replica = ReplicaArgument(args, args[0]);
+  const int64_t ms = args.Milliseconds(args[1], "ms");
+  if (args.ok() && replica) replica->read_timeout.store(ms);
+  return {};
 }
 
-void SetMaxStale(const Napi::CallbackInfo& info) {
-  auto replica = ReplicaArgument(info[0]);
-  if (replica) replica->max_stale.store(info[1].As<Napi::Number>().Int64Value());
+Napi::Value SetMaxStale(const Napi::CallbackInfo& info) {
+  Arguments args(info, "setMaxStale");
+  const auto replica = ReplicaArgument(args, args[0]);
+  const int64_t ms = args.Milliseconds(args[1], "ms");
+  if (args.ok() && replica) replica->max_stale.store(ms);
+  return {};
 }
 
-// The count so far, which then grows: SQLite's change counters of what comes next differ from all before.
+// nextIncarnation(replica): the count so far, which then grows: SQLite's change counters of what comes next differ from all before.
 Napi::Value NextIncarnation(const Napi::CallbackInfo& info) {
-  auto replica = ReplicaArgument(info[0]);
+  Arguments args(info, "nextIncarnation");
+  const auto replica = ReplicaArgument(args, args[0]);
+  if (!args.ok()) return {};
   return Napi::Number::New(info.Env(), replica ? replica->incarnation++ : 0);
 }
 
-void SetHydration(const Napi::CallbackInfo& info) {
-  auto replica = ReplicaArgument(info[0]);
-  if (!replica) return;
-  replica->hydration_permille.store(int(info[1].As<Napi::Number>().DoubleValue() * 1000));
-  replica->SetHydrationPath(info[2].As<Napi::String>().Utf8Value());
+// setHydration(replica, progress, path)
+Napi::Value SetHydration(const Napi::CallbackInfo& info) {
+  Arguments args(info, "setHydration");
+  const auto replica = ReplicaArgument(args, args[0]);
+  const double progress = args.Between(args[1], "progress", 0, 1);
+  const std::string path = args.Text(args[2], "path");
+  if (!args.ok() || !replica) return {};
+  replica->hydration_permille.store(int(progress * 1000));
+  replica->SetHydrationPath(path);
+  return {};
 }
 
 }  // namespace

@@ -6,15 +6,29 @@
 #include <memory>
 #include <vector>
 
+#include "napi/arguments.h"
 #include "replica/bridge.h"
 
 namespace litestream {
 
-using CacheHandle = Napi::External<std::shared_ptr<PageCache>>;
-using FileHandle = Napi::External<std::shared_ptr<HydratedFile>>;
+using CacheHandle = Handle<PageCache>;
+using FileHandle = Handle<HydratedFile>;
 
-inline uint32_t U32(const Napi::Value& value) { return value.As<Napi::Number>().Uint32Value(); }
-inline std::shared_ptr<Replica> ReplicaArgument(const Napi::Value& value) { return Registry::Get().Find(U32(value)); }
+// The replica with this id; null if it was closed.
+inline std::shared_ptr<Replica> ReplicaArgument(Arguments& args, const Napi::Value& value) {
+  return Registry::Get().Find(args.U32(value, "replica"));
+}
+// A view of the replica; null if the replica was closed or the view was freed.
+inline View* ViewArgument(Arguments& args, const std::shared_ptr<Replica>& replica, const Napi::Value& value) {
+  const uint32_t id = args.U32(value, "view");
+  return replica ? replica->FindView(id) : nullptr;
+}
+// A slot that was filled before.
+inline uint32_t SlotArgument(Arguments& args, const std::shared_ptr<PageCache>& cache, const Napi::Value& value) {
+  const uint32_t slot = args.U32(value, "slot");
+  args.Require(cache != nullptr && cache->Filled(slot), "there is no page in this slot");
+  return slot;
+}
 
 // A worker may be ended while its JavaScript is in here: from then on N-API refuses what could run JavaScript (properties, typed
 // arrays) and gives empty values. Nobody will see what is returned, but nothing may be written through them.

@@ -1,5 +1,6 @@
 // How the replica worker takes a commit over from the connection that waits for it. Worker thread only. Typed in
 // src/native/replica.ts.
+#include "ltx/limits.h"
 #include "napi/exports.h"
 #include "napi/worker_napi.h"
 
@@ -7,23 +8,31 @@ namespace litestream {
 
 namespace {
 
-void SetWritable(const Napi::CallbackInfo& info) {
-  auto replica = ReplicaArgument(info[0]);
-  if (!replica) return;
-  replica->writable.store(info[1].As<Napi::Boolean>().Value());
-  replica->commit_timeout.store(info[2].As<Napi::Number>().Int64Value());
+// setWritable(replica, writable, commitTimeout)
+Napi::Value SetWritable(const Napi::CallbackInfo& info) {
+  Arguments args(info, "setWritable");
+  const auto replica = ReplicaArgument(args, args[0]);
+  const bool writable = args.Bool(args[1], "writable");
+  const int64_t timeout = args.Milliseconds(args[2], "commitTimeout");
+  if (!args.ok() || !replica) return {};
+  replica->writable.store(writable);
+  replica->commit_timeout.store(timeout);
+  return {};
 }
 
 // Keeps what a commit consists of for as long as JavaScript refers to it, also after the connection has stopped waiting.
-using PagesHandle = Napi::External<std::shared_ptr<const CommitSource>>;
+using PagesHandle = Handle<const CommitSource>;
 
+// takeCommit(id): { pages, pageSize, commit, durability, pgnos }, or undefined
 Napi::Value TakeCommit(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  auto request = Bridge::Get().Pending(U32(info[0]));
+  Arguments args(info, "takeCommit");
+  const uint32_t id = args.U32(args[0], "id");
+  if (!args.ok()) return {};
+  auto request = Bridge::Get().Pending(id);
   if (!request || !request->pages) return env.Undefined();
   Napi::Object result = Napi::Object::New(env);
-  auto* pages = new std::shared_ptr<const CommitSource>(request->pages);
-  auto handle = PagesHandle::New(env, pages, [](Napi::Env, std::shared_ptr<const CommitSource>* data) { delete data; });
+  const Napi::Value handle = PagesHandle::New(env, request->pages);
   if (!Made(result) || !Made(handle)) return env.Undefined();
   result["pages"] = handle;
   result["pageSize"] = request->pages->page_size();
@@ -33,20 +42,28 @@ Napi::Value TakeCommit(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// Copies `count` pages of a commit, from the place `from` in its list on, into a buffer. False if a page cannot be read.
+// readCommit(pages, from, count, out): copies `count` pages of a commit, from the place `from` in its list on, into a buffer. False
+// if a page cannot be read.
 Napi::Value ReadCommit(const Napi::CallbackInfo& info) {
-  const CommitSource& pages = **info[0].As<PagesHandle>().Data();
-  const uint32_t from = U32(info[1]), count = U32(info[2]);
-  auto out = info[3].As<Napi::Uint8Array>();
-  const uint64_t bytes = uint64_t(count) * pages.page_size();
-  bool read = uint64_t(from) + count <= pages.pgnos().size() && bytes <= out.ByteLength();
-  for (uint32_t i = 0; read && i < count; i++) {
-    read = pages.ReadPage(pages.pgnos()[from + i], out.Data() + size_t(i) * pages.page_size());
-  }
+  Arguments args(info, "readCommit");
+  const auto pages = args.Open<const CommitSource>(args[0], "pages");
+  const uint32_t from = args.U32(args[1], "from"), count = args.U32(args[2], "count");
+  const size_t page_size = pages ? pages->page_size() : 0;
+  const Span<uint8_t> out = args.Bytes(args[3], "out", count * page_size);
+  args.Require(pages == nullptr || Inside(from, count, pages->pgnos().size()), "the commit does not have so many pages");
+  if (!args.ok()) return {};
+  bool read = true;
+  for (uint32_t i = 0; read && i < count; i++) read = pages->ReadPage(pages->pgnos()[from + i], out.data + i * page_size);
   return Napi::Boolean::New(info.Env(), read);
 }
 
-void CompleteCommit(const Napi::CallbackInfo& info) { Bridge::Get().CompleteCommit(U32(info[0]), U32(info[1])); }
+// completeCommit(id, view)
+Napi::Value CompleteCommit(const Napi::CallbackInfo& info) {
+  Arguments args(info, "completeCommit");
+  const uint32_t id = args.U32(args[0], "id"), view = args.U32(args[1], "view");
+  if (args.ok()) Bridge::Get().CompleteCommit(id, view);
+  return {};
+}
 
 }  // namespace
 

@@ -3,10 +3,14 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ltx/limits.h"
+
 namespace litestream {
 
 // How often a wait looks for sqlite3_interrupt().
 constexpr int kInterruptMs = 50;
+// Ten years. The clock counts nanoseconds in 64 bits, which a longer wait would overflow.
+constexpr int64_t kMaxWaitMs = int64_t(3650) * 24 * 3600 * 1000;
 // How long a worker may take from its announcement to its attachment.
 constexpr int kStartMs = 15000;
 
@@ -35,7 +39,8 @@ void Bridge::Wake() {
 }
 
 Outcome Bridge::Ask(const std::shared_ptr<Request>& request, int64_t timeout_ms, const std::function<bool()>& interrupted) {
-  auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+  const auto wait = std::chrono::milliseconds(std::min(std::max<int64_t>(timeout_ms, 0), kMaxWaitMs));
+  auto deadline = std::chrono::steady_clock::now() + wait;
   std::unique_lock<std::mutex> lock(mutex_);
   if (alive_ && worker_ == std::this_thread::get_id()) return request->outcome = Outcome::kWorkerThread;
   if (!alive_ && expected_ != 0) attached_.wait_until(lock, deadline, [&] { return alive_ || expected_ == 0; });
@@ -145,24 +150,33 @@ void Bridge::Complete(uint32_t id, Outcome outcome, const std::string& code, con
   pending_.erase(it);
 }
 
-void Bridge::CompletePage(uint32_t id, const uint8_t* page) {
+bool Bridge::CompletePage(uint32_t id, const uint8_t* page, size_t size) {
   std::lock_guard<std::mutex> lock(mutex_);
   auto it = pending_.find(id);
-  if (it == pending_.end()) return;
+  if (it == pending_.end()) return true;
   Request& request = *it->second;
-  memcpy(request.dst, page + request.dst_offset, request.dst_size);
-  Finish(it->second, Outcome::kOk, "", "");
+  const bool fits = request.kind == RequestKind::kPage && Inside(request.dst_offset, request.dst_size, size);
+  if (fits) memcpy(request.dst, page + request.dst_offset, request.dst_size);
+  if (fits) Finish(it->second, Outcome::kOk, "", "");
+  else Finish(it->second, Outcome::kFailed, "PAGE_UNAVAILABLE", "the replica worker answered with a page of another size");
   pending_.erase(it);
+  return fits;
 }
 
-void Bridge::CompleteTravel(uint32_t id, uint32_t view) {
+bool Bridge::CompleteTravel(uint32_t id, uint32_t view) {
   std::lock_guard<std::mutex> lock(mutex_);
   auto it = pending_.find(id);
-  if (it == pending_.end()) return;
+  if (it == pending_.end()) return true;
   Request& request = *it->second;
-  request.reader->travelled.store(request.replica->FindView(view));
-  Finish(it->second, Outcome::kOk, "", "");
+  View* target = request.kind == RequestKind::kTravel ? request.replica->FindView(view) : nullptr;
+  if (target != nullptr) {
+    request.reader->travelled.store(target);
+    Finish(it->second, Outcome::kOk, "", "");
+  } else {
+    Finish(it->second, Outcome::kFailed, "TXID_NOT_AVAILABLE", "the replica has no such view");
+  }
   pending_.erase(it);
+  return target != nullptr;
 }
 
 void Bridge::CompleteCommit(uint32_t id, uint32_t view) {
@@ -170,6 +184,7 @@ void Bridge::CompleteCommit(uint32_t id, uint32_t view) {
   auto it = pending_.find(id);
   if (it == pending_.end()) return;
   Request& request = *it->second;
+  if (request.kind != RequestKind::kCommit) return;
   request.committed = request.replica->FindView(view);
   if (request.committed != nullptr) request.reader->pinned.store(request.committed, std::memory_order_seq_cst);
   Finish(it->second, Outcome::kOk, "", "");

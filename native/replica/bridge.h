@@ -87,15 +87,17 @@ class Bridge {
   void Detach();
   std::vector<std::shared_ptr<Request>> Take();
   void Complete(uint32_t id, Outcome outcome, const std::string& code, const std::string& message);
-  // Sends the asking connection to a view of its own, then completes. Nothing happens if it has stopped waiting.
-  void CompleteTravel(uint32_t id, uint32_t view);
+  // Sends the asking connection to a view of its own, then completes. Nothing happens if it has stopped waiting, or is no such
+  // request. False, and the request fails, if the replica has no such view.
+  bool CompleteTravel(uint32_t id, uint32_t view);
   // The commit has become this view: pins it for the asking connection in place of the one before, then completes. Nothing happens
-  // if the connection has stopped waiting.
+  // if the connection has stopped waiting, or is no such request.
   void CompleteCommit(uint32_t id, uint32_t view);
   // A request that was taken and is not completed; null otherwise.
   std::shared_ptr<Request> Pending(uint32_t id);
-  // Copies the wanted part of a page to the asker, then completes.
-  void CompletePage(uint32_t id, const uint8_t* page);
+  // Copies the wanted part of a page of `size` bytes to the asker, then completes. False, and the request fails, if the page is
+  // shorter than that.
+  bool CompletePage(uint32_t id, const uint8_t* page, size_t size);
 
  private:
   Bridge() = default;

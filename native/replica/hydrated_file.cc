@@ -91,19 +91,22 @@ HydratedFile::~HydratedFile() {
 }
 
 int HydratedFile::Resize(uint32_t pages) {
-  size_t bytes = size_t(pages) * page_size_;
+  // Less than 2^48: neither this nor twice as much wraps.
+  const uint64_t bytes = uint64_t(pages) * page_size_;
   // Never shorter: a live view may still read the pages beyond a smaller commit.
   off_t size = lseek(fd_, 0, SEEK_END);
   if (size < 0) return errno;
-  if (size_t(size) < bytes && ftruncate(fd_, off_t(bytes)) != 0) return errno;
-  if (bytes <= map_size_) return 0;
-  // Address space is mapped ahead of the file, so that a growing database seldom needs another map.
-  size_t want = std::max(bytes * 2, bytes + (size_t(1) << 30));
-  void* map = mmap(nullptr, want, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd_, 0);
-  if (map == MAP_FAILED) return errno;
-  maps_.emplace_back(map, want);
-  map_size_ = want;
-  map_.store(static_cast<const uint8_t*>(map), std::memory_order_release);
+  if (uint64_t(size) < bytes && ftruncate(fd_, off_t(bytes)) != 0) return errno;
+  if (bytes > map_size_) {
+    // Address space is mapped ahead of the file, so that a growing database seldom needs another map.
+    const size_t want = std::max(bytes * 2, bytes + (uint64_t(1) << 30));
+    void* map = mmap(nullptr, want, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd_, 0);
+    if (map == MAP_FAILED) return errno;
+    maps_.emplace_back(map, want);
+    map_size_ = want;
+    map_.store(static_cast<const uint8_t*>(map), std::memory_order_release);
+  }
+  pages_ = std::max(pages_, pages);
   return 0;
 }
 

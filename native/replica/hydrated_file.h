@@ -22,10 +22,13 @@ class HydratedFile {
   HydratedFile(const HydratedFile&) = delete;
   HydratedFile& operator=(const HydratedFile&) = delete;
 
+  // For a page from 1 to pages().
   const uint8_t* Page(uint32_t pgno) const {
     return map_.load(std::memory_order_acquire) + size_t(pgno - 1) * page_size_;
   }
   uint32_t page_size() const { return page_size_; }
+  // Pages that the file and its map have room for. Worker thread.
+  uint32_t pages() const { return pages_; }
 
   // One caller at a time; each returns 0 or an errno.
   int Resize(uint32_t pages);
@@ -40,6 +43,7 @@ class HydratedFile {
   const uint32_t page_size_;
   std::atomic<const uint8_t*> map_{nullptr};
   size_t map_size_ = 0;
+  uint32_t pages_ = 0;
   // Outgrown maps stay until the end: a reader may be copying from one.
   std::vector<std::pair<void*, size_t>> maps_;
 };

@@ -7,7 +7,7 @@ namespace litestream {
 PageCache::PageCache(uint32_t page_size, uint32_t slots)
     : page_size_(page_size),
       slots_(slots),
-      segment_count_((slots + kSegmentSlots - 1) / kSegmentSlots),
+      segment_count_((slots - 1) / kSegmentSlots + 1),
       segments_(new std::atomic<Segment*>[segment_count_]) {
   for (uint32_t i = 0; i < segment_count_; i++) segments_[i].store(nullptr, std::memory_order_relaxed);
 }

@@ -18,9 +18,12 @@ namespace litestream {
 using PageEntry = uint64_t;
 constexpr PageEntry kAbsent = 0;
 constexpr PageEntry kHydrated = ~PageEntry(0);
+// So that slot + 1, and the number of segments, do not wrap, and no entry equals kHydrated.
+constexpr uint32_t kMaxSlots = 1u << 31;
 
 class PageCache {
  public:
+  // `slots`: 1 to kMaxSlots.
   PageCache(uint32_t page_size, uint32_t slots);
   ~PageCache();
   PageCache(const PageCache&) = delete;
@@ -32,6 +35,11 @@ class PageCache {
   size_t allocated() const { return allocated_.load(std::memory_order_relaxed); }
 
   // --- any thread ---
+  // Whether there is memory for the slot: it was invalidated, which is the first step of filling it.
+  bool Filled(uint32_t slot) const {
+    return slot < slots_ && segments_[slot / kSegmentSlots].load(std::memory_order_acquire) != nullptr;
+  }
+  // The functions from here on: for a slot that is Filled.
   uint32_t Generation(uint32_t slot) const { return meta(slot).generation.load(std::memory_order_seq_cst); }
   const uint8_t* Data(uint32_t slot) const { return data(slot); }
   // What the first read of a slot since it was looked at, or filled, has to tell.
@@ -55,7 +63,7 @@ class PageCache {
   }
 
   // --- worker thread ---
-  // Makes every entry that names this slot stale. The caller then waits for readers (Replica::AwaitReaders) before it writes.
+  // Makes every entry that names this slot, less than slots(), stale. The caller then waits for readers (Replica::AwaitReaders) before it writes.
   // Returns the kind of read-ahead that brought what was in it in vain; 0 if it was read.
   uint8_t Invalidate(uint32_t slot);
   void SetAhead(uint32_t slot, uint8_t kind) { meta(slot).ahead.store(kind, std::memory_order_relaxed); }

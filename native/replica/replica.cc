@@ -49,7 +49,14 @@ View::~View() {
   LiveCounts::views--;
 }
 
+bool View::SetHydrated(uint32_t pgno) {
+  if (hydrated == nullptr || !Has(pgno) || pgno > hydrated->pages()) return false;
+  Set(pgno, kHydrated);
+  return true;
+}
+
 void View::Set(uint32_t pgno, PageEntry entry) {
+  if (!Has(pgno)) return;
   auto& place = chunks[(pgno - 1) / kChunkPages];
   Chunk* chunk = place.load(std::memory_order_relaxed);
   if (chunk == nullptr) {
@@ -181,7 +188,8 @@ Replica::Counts Replica::Count() {
 View* Replica::AddView(View* base, const ViewFacts& facts, const uint32_t* changed, size_t changed_count) {
   const uint32_t commit = facts.commit;
   auto view = std::make_unique<View>(next_view_++, facts);
-  if (base != nullptr) {
+  // Entries name slots of one cache and pages of one file: a view with others has nothing in common with `base`.
+  if (base != nullptr && base->cache == facts.cache && (base->hydrated == nullptr || base->hydrated == facts.hydrated)) {
     uint32_t shared = std::min(base->chunk_count, view->chunk_count);
     for (uint32_t i = 0; i < shared; i++) {
       Chunk* chunk = base->chunks[i].load(std::memory_order_relaxed);

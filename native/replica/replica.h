@@ -61,13 +61,17 @@ struct View {
   bool retired = false;                                 // worker thread: to be freed once nothing pins it
 
   uint32_t page_size() const { return cache->page_size(); }
+  bool Has(uint32_t pgno) const { return pgno >= 1 && pgno <= commit; }
+  // For a page that the view has.
   PageEntry Lookup(uint32_t pgno) const {
     Chunk* chunk = chunks[(pgno - 1) / kChunkPages].load(std::memory_order_acquire);
     if (chunk == nullptr) return kAbsent;
     return chunk->entry[(pgno - 1) % kChunkPages].load(std::memory_order_acquire);
   }
-  // Worker thread.
+  // Worker thread. Does nothing for a page that the view does not have.
   void Set(uint32_t pgno, PageEntry entry);
+  // Worker thread. Enters a page that is in the hydrated file; false if the file does not reach to it.
+  bool SetHydrated(uint32_t pgno);
 };
 
 class Replica;

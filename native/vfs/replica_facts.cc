@@ -23,11 +23,12 @@ std::string TxidText(const ReplicaFile* file) {
 std::string ErrorText(const ReplicaFile* file) { return file->error->empty() ? ReplicaOf(file).Error() : *file->error; }
 
 std::string TimeText(const ReplicaFile* file) {
-  int64_t ms = ViewOf(file)->timestamp;
-  time_t seconds = time_t(ms / 1000);
-  tm utc;
-  gmtime_r(&seconds, &utc);
-  char text[40];
+  const int64_t ms = ViewOf(file)->timestamp;
+  const time_t seconds = time_t(ms / 1000);
+  tm utc{};
+  // None for a year that an int cannot hold.
+  if (gmtime_r(&seconds, &utc) == nullptr) return std::to_string(ms) + " ms";
+  char text[48];
   size_t used = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
   snprintf(text + used, sizeof text - used, ".%03dZ", int(ms % 1000));
   return text;

@@ -2,9 +2,12 @@
 
 #include <cstring>
 
-#include "replica/btree.h"
 #include "clock.h"
+#include "ltx/limits.h"
 #include "ltx/ltx_codec.h"
+#include "replica/btree.h"
+#include "vfs/database_header.h"
+#include "vfs/replica_uri.h"
 #include "vfs/write_path.h"
 #include "vfs/write_transaction.h"
 
@@ -13,7 +16,6 @@ namespace litestream {
 namespace {
 
 constexpr int64_t kOpenTimeoutMs = 3600 * 1000;  // the worker ends an open by its own, shorter limit
-constexpr uint64_t kLockByte = 0x40000000;
 
 ReplicaFile* Self(sqlite3_file* file) { return reinterpret_cast<ReplicaFile*>(file); }
 
@@ -24,29 +26,6 @@ int Fail(ReplicaFile* file, int rc, const std::string& code, const std::string& 
   ReplicaOf(file).SetError(code, message);
   LS_API(file->copy, log)(rc, "litestream: %s", file->error->c_str());
   return rc;
-}
-
-// SQLite must see a rollback-journal database (bytes 18, 19), a change counter that stands for the view (24..27, and 92..95 alike,
-// or it would distrust the page count at 28..31), and that page count equal to the view's. It keeps a parsed schema for as long as
-// the schema cookie (40..43) is the same, so the cookie is shifted where an equal one may stand for another schema.
-void PatchHeader(const View* view, uint32_t offset, uint8_t* dst, uint32_t size) {
-  auto put = [&](uint32_t at, const uint8_t* bytes, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) {
-      if (at + i >= offset && at + i < offset + size) dst[at + i - offset] = bytes[i];
-    }
-  };
-  const uint8_t rollback[2] = {1, 1};
-  uint8_t counter[4], commit[4];
-  WriteU32(counter, view->counter);
-  WriteU32(commit, view->commit);
-  put(18, rollback, 2);
-  put(24, counter, 4);
-  put(28, commit, 4);
-  put(92, counter, 4);
-  // SQLite reads 24..39 to compare counters, or all of the page.
-  if (view->cookie_shift != 0 && offset <= 40 && offset + size >= 44) {
-    WriteU32(dst + 40 - offset, ReadU32(dst + 40 - offset) + view->cookie_shift);
-  }
 }
 
 int ReadMiss(ReplicaFile* file, const View* view, uint32_t pgno, uint32_t offset, uint8_t* dst, uint32_t size) {
@@ -143,7 +122,7 @@ int Read(sqlite3_file* base, void* buffer, int amount, sqlite3_int64 at) {
       break;
     }
     uint32_t pgno = uint32_t(index) + 1;
-    if (pgno == kLockByte / page_size + 1) {
+    if (pgno == LockPgno(page_size)) {
       memset(dst, 0, size);  // never stored, always zeros
     } else if (overlay != nullptr && (pgno > view->commit || overlay->Has(pgno))) {
       rc = ReadWritten(overlay, pgno, within, dst, size);
@@ -151,7 +130,7 @@ int Read(sqlite3_file* base, void* buffer, int amount, sqlite3_int64 at) {
     } else {
       rc = ReadStored(file, view, pgno, within, dst, size);
       if (rc != SQLITE_OK) break;
-      if (pgno == 1 && within < 100) PatchHeader(view, within, dst, size);
+      if (pgno == 1 && within < 100) PatchHeader({view->counter, view->commit, view->cookie_shift}, within, dst, size);
     }
     if (size == page_size && dst[0] == kIndexLeaf) (*file->reader)->index_leaf = pgno;
     if ((*file->reader)->triggered != 0) TellAhead(file, view);
@@ -258,9 +237,9 @@ int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, const std::s
   ReplicaFile* file = Self(base);
   memset(file, 0, sizeof *file);  // pMethods stays null on failure, so that SQLite closes nothing
   std::shared_ptr<Replica> replica;
-  const std::string by_id = "replica_id=";
-  if (key.rfind(by_id, 0) == 0) {
-    replica = Registry::Get().Reference(uint32_t(strtoul(key.c_str() + by_id.size(), nullptr, 10)));
+  uint32_t id = 0;
+  if (ReplicaIdOf(key, &id)) {
+    replica = Registry::Get().Reference(id);
     if (!replica) {
       LS_API(copy, log)(SQLITE_CANTOPEN, "litestream: no open replica has %s", key.c_str());
       return SQLITE_CANTOPEN;

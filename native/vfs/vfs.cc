@@ -1,13 +1,12 @@
 // The two VFS objects of a copy of SQLite. Both hand everything that is not a replica to the VFS that was default before, with the
 // arguments as they came.
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <map>
 #include <mutex>
 
 #include "vfs/journal_file.h"
 #include "vfs/replica_file.h"
+#include "vfs/replica_uri.h"
 
 namespace litestream {
 
@@ -21,72 +20,9 @@ sqlite3_vfs* Original(sqlite3_vfs* vfs) { return CopyOf(vfs)->original; }
 
 bool StartsWith(const char* text, const char* prefix) { return strncmp(text, prefix, strlen(prefix)) == 0; }
 
-bool IsOurParameter(const std::string& name) {
-  // `at` is the connection's: the replica is the same for all.
-  static const char* const others[] = {"vfs", "mode", "cache", "immutable", "psow", "nolock", "modeof", "at"};
-  for (const char* other : others) {
-    if (name == other) return false;
-  }
-  return !name.empty();
-}
-
-// Parameters that mean nothing without write_enabled.
-bool IsWriteParameter(const std::string& name) {
-  return name == "sync_interval" || name == "buffer_path" || name == "durability" || name == "lease";
-}
-
-// What the environment says for a parameter that the URI leaves out: LITESTREAM_ and its name in capitals. As in
-// src/replica/options.ts, so that a handle and a plain URI of the same replica meet under one key.
-void AddEnvironment(std::map<std::string, std::string>* parameters) {
-  for (const char* name : {"replica_url", "poll_interval", "cache_size", "hydration_enabled", "hydration_path", "open_timeout",
-                           "read_timeout", "max_stale", "concurrency", "read_ahead", "disk_cache",
-                           "disk_cache_size", "hedge", "idle_poll_interval", "write_enabled", "sync_interval",
-                           "buffer_path", "durability", "lease"}) {
-    if (parameters->count(name)) continue;
-    if (strcmp(name, "hydration_path") == 0 && !parameters->count("hydration_enabled")) continue;
-    if (IsWriteParameter(name) && !parameters->count("write_enabled")) continue;
-    std::string variable = "LITESTREAM_";
-    for (const char* c = name; *c != 0; c++) variable += char(*c == '_' ? '_' : *c - 'a' + 'A');
-    const char* value = getenv(variable.c_str());
-    if (value != nullptr && *value != 0) (*parameters)[name] = value;
-  }
-}
-
-std::string Key(std::map<std::string, std::string> parameters) {
-  auto by_id = parameters.find("replica_id");
-  if (by_id != parameters.end()) return "replica_id=" + by_id->second;
-  AddEnvironment(&parameters);
-  std::string key;
-  for (auto& entry : parameters) {
-    if (!IsOurParameter(entry.first)) continue;
-    if (!key.empty()) key += '\n';
-    key += entry.first + '=' + entry.second;
-  }
-  return key;
-}
-
-std::string At(const std::map<std::string, std::string>& parameters) {
-  auto at = parameters.find("at");
-  return at == parameters.end() ? "" : at->second;
-}
-
-std::string Decode(const char* from, const char* to) {
-  std::string text;
-  auto hex = [](char c) { return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1; };
-  for (; from < to; from++) {
-    if (*from == '%' && to - from > 2 && hex(from[1]) >= 0 && hex(from[2]) >= 0) {
-      text += char(hex(from[1]) * 16 + hex(from[2]));
-      from += 2;
-    } else {
-      text += *from;
-    }
-  }
-  return text;
-}
-
 // SQLite takes no locks on what is immutable, or shall not be locked: a read would have no view that stays the same under it. True
 // if that is asked for; why the connection is refused goes where a person sees it, by a warning of the worker.
-bool RefuseUnlocked(const SqliteCopy* copy, const std::map<std::string, std::string>& parameters) {
+bool RefuseUnlocked(const SqliteCopy* copy, const UriParameters& parameters) {
   for (const char* name : {"immutable", "nolock"}) {
     auto found = parameters.find(name);
     if (found == parameters.end()) continue;
@@ -98,30 +34,6 @@ bool RefuseUnlocked(const SqliteCopy* copy, const std::map<std::string, std::str
     request->text = name + ("=" + value);
     Bridge::Get().Tell(request);
     return true;
-  }
-  return false;
-}
-
-// The parameters of a URI that came as a plain file name.
-std::map<std::string, std::string> ParseUri(const char* uri) {
-  std::map<std::string, std::string> parameters;
-  const char* p = strchr(uri, '?');
-  while (p != nullptr && *p != 0 && *p != '#') {
-    p++;
-    const char* end = p + strcspn(p, "&#");
-    const char* equals = static_cast<const char*>(memchr(p, '=', size_t(end - p)));
-    if (equals == nullptr) equals = end;
-    parameters[Decode(p, equals)] = equals < end ? Decode(equals + 1, end) : "";
-    p = end;
-  }
-  return parameters;
-}
-
-// A plain name that is literally file:…?…vfs=litestream… (or a journal name made from one, which only adds to its end).
-bool IsReplicaUri(const char* name) {
-  if (name == nullptr || !StartsWith(name, "file:")) return false;
-  for (const char* p = strchr(name, '?'); p != nullptr; p = strchr(p + 1, '&')) {
-    if (StartsWith(p + 1, "vfs=litestream") && (p[15] == 0 || p[15] == '&' || p[15] == '#' || p[15] == '-')) return true;
   }
   return false;
 }
@@ -142,7 +54,7 @@ int OpenByUri(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags,
     return Original(vfs)->xOpen(Original(vfs), name, file, flags, out_flags);
   }
   if (!(flags & SQLITE_OPEN_MAIN_DB)) return OpenJournalFile(CopyOf(vfs), file, flags, out_flags);
-  std::map<std::string, std::string> parameters;
+  UriParameters parameters;
   for (int i = 0;; i++) {
     const char* key = LS_API(CopyOf(vfs), uri_key)(name, i);
     if (key == nullptr) break;
@@ -150,7 +62,7 @@ int OpenByUri(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags,
     parameters[key] = value == nullptr ? "" : value;
   }
   if (RefuseUnlocked(CopyOf(vfs), parameters)) return SQLITE_CANTOPEN;
-  return OpenReplicaFile(CopyOf(vfs), Key(parameters), At(parameters), file, flags, out_flags);
+  return OpenReplicaFile(CopyOf(vfs), ReplicaKey(parameters), AtParameter(parameters), file, flags, out_flags);
 }
 
 int FullPathnameByUri(sqlite3_vfs* vfs, const char* name, int size, char* out) {
@@ -179,9 +91,9 @@ int DeleteByUri(sqlite3_vfs* vfs, const char* name, int sync_directory) {
 int OpenByName(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
   if (!IsReplicaUri(name)) return Original(vfs)->xOpen(Original(vfs), name, file, flags, out_flags);
   if (!(flags & SQLITE_OPEN_MAIN_DB)) return OpenJournalFile(CopyOf(vfs), file, flags, out_flags);
-  auto parameters = ParseUri(name);
+  auto parameters = ParseReplicaUri(name);
   if (RefuseUnlocked(CopyOf(vfs), parameters)) return SQLITE_CANTOPEN;
-  return OpenReplicaFile(CopyOf(vfs), Key(parameters), At(parameters), file, flags, out_flags);
+  return OpenReplicaFile(CopyOf(vfs), ReplicaKey(parameters), AtParameter(parameters), file, flags, out_flags);
 }
 
 int FullPathnameByName(sqlite3_vfs* vfs, const char* name, int size, char* out) {

@@ -2,17 +2,9 @@
 
 #include <algorithm>
 
+#include "ltx/limits.h"
+
 namespace litestream {
-
-namespace {
-
-constexpr uint32_t kMinPageSize = 512, kMaxPageSize = 65536;  // SQLite's own limits (fileformat2, 1.3.2)
-constexpr uint64_t kLockByte = 0x40000000;                    // never stored (fileformat2, 1.1)
-constexpr uint64_t kMaxPages = 4294967294;                    // SQLite's largest database (limits, 13)
-
-bool IsPageSize(uint32_t size) { return size >= kMinPageSize && size <= kMaxPageSize && (size & (size - 1)) == 0; }
-
-}  // namespace
 
 int WriteTransaction::Write(const void* page, uint32_t size, uint64_t offset) {
   if (page_size_ == 0) {
@@ -21,7 +13,7 @@ int WriteTransaction::Write(const void* page, uint32_t size, uint64_t offset) {
   }
   if (size != page_size_ || offset % page_size_ != 0) return SQLITE_MISMATCH;
   const uint64_t index = offset / page_size_;
-  if (index >= kMaxPages) return SQLITE_FULL;
+  if (index >= kMaxCommit) return SQLITE_FULL;
   const uint32_t pgno = uint32_t(index) + 1;
   auto found = slots_.find(pgno);
   uint32_t slot;
@@ -42,7 +34,7 @@ int WriteTransaction::Write(const void* page, uint32_t size, uint64_t offset) {
 int WriteTransaction::Truncate(uint64_t size) {
   if (page_size_ == 0) return size == 0 ? SQLITE_OK : SQLITE_MISMATCH;
   if (size % page_size_ != 0) return SQLITE_MISMATCH;
-  if (size / page_size_ > kMaxPages) return SQLITE_FULL;
+  if (size / page_size_ > kMaxCommit) return SQLITE_FULL;
   commit_ = uint32_t(size / page_size_);
   for (auto it = slots_.begin(); it != slots_.end();) {
     if (it->first > commit_) {
@@ -64,7 +56,7 @@ int WriteTransaction::Patch(uint32_t pgno, uint32_t offset, const uint8_t* from,
 }
 
 int WriteTransaction::Seal() {
-  const uint32_t lock_pgno = page_size_ == 0 ? 0 : uint32_t(kLockByte / page_size_) + 1;
+  const uint32_t lock_pgno = page_size_ == 0 ? 0 : LockPgno(page_size_);
   std::vector<uint8_t> zeros;
   for (uint64_t pgno = uint64_t(base_commit_) + 1; pgno <= commit_; pgno++) {
     if (pgno == lock_pgno || Has(uint32_t(pgno))) continue;

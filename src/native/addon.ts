@@ -13,7 +13,10 @@ import type { ReplicaHandleNative, ReplicaWorkerNative, ReplicaWriteNative } fro
 import type { SourceDatabaseNative } from './source-database.js'
 import type { WalScanNative } from './wal-scan.js'
 
-/** Everything the addon exports; each part is typed, with units and guarantees, in the folder that uses it. */
+/**
+ * Everything the addon exports; each part is typed, with units and guarantees, in a file of this folder. Every function
+ * throws a TypeError or RangeError for an argument that does not fit (native/napi/arguments.h).
+ */
 export interface Native
   extends ClockNative,
     LtxCodecNative,

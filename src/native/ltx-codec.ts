@@ -1,4 +1,4 @@
-/** The addon's LTX part: whole batches of pages a call. Arguments are checked by the callers; C++ asserts. */
+/** The addon's LTX part: whole batches of pages a call. */
 export interface LtxCodecNative {
   /** Continues a CRC-64/GO-ISO; 0n starts one. Updates chain. `portable`: without special instructions, for tests. */
   crc64(crc: bigint, data: Uint8Array, portable?: boolean): bigint

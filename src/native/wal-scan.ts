@@ -1,4 +1,4 @@
-/** The addon's WAL part: frame checksums and salts, whole buffers of frames a call. Arguments are checked by the callers. */
+/** The addon's WAL part: frame checksums and salts, whole buffers of frames a call. */
 export interface WalScanNative {
   /** Continues SQLite's WAL checksum `sum` (two words) over `data`, whose length is a multiple of 8. */
   walChecksum(bigEndian: boolean, data: Uint8Array, sum: Uint32Array): void

@@ -208,7 +208,7 @@ export function parseKey(key: string): Record<string, string> {
   )
 }
 
-/** The parameters, and for those not given the environment's. native/vfs/vfs.cc does the same for a plain URI. */
+/** The parameters, and for those not given the environment's. native/vfs/replica_uri.cc does the same for a plain URI. */
 export function withEnvironment(parameters: ReplicaParameters, env: NodeJS.ProcessEnv): ReplicaParameters {
   const all: ReplicaParameters = {}
   for (const name of PARAMETERS) {
@@ -274,10 +274,10 @@ export function resolveOptions(key: string): ResolvedReplicaOptions {
     hydrate: hydrate ? path : undefined,
     diskCache: value('disk_cache') || undefined,
     diskCacheSize: read('disk_cache_size', positive(parseByteSize), 2 ** 30),
-    openTimeout: read('open_timeout', parseDuration, 30_000),
+    openTimeout: read('open_timeout', notNegative(parseDuration), 30_000),
     readTimeout: read('read_timeout', positive(parseDuration), 30_000),
     maxStale,
-    concurrency: read('concurrency', positive(Number), 16),
+    concurrency: read('concurrency', positive(parseCount), 16),
     readAhead: read('read_ahead', parseReadAhead, new Set(READ_AHEAD_KINDS)),
     hedge: read('hedge', parseBoolean, true),
     write: read('write_enabled', parseBoolean, false) ? resolveWrite(value, read) : undefined,
@@ -330,6 +330,19 @@ function parseBoolean(text: string): boolean {
   const value = BOOLEANS[text.toLowerCase()]
   if (value === undefined) throw new Error(`"${text}" is neither true nor false`)
   return value
+}
+
+function parseCount(text: string): number {
+  if (!/^[0-9]{1,9}$/.test(text)) throw new Error(`"${text}" is not a whole number below 1,000,000,000`)
+  return Number(text)
+}
+
+function notNegative(parse: (text: string) => number): (text: string) => number {
+  return (text) => {
+    const value = parse(text)
+    if (!(value >= 0)) throw new Error(`"${text}" must not be negative`)
+    return value
+  }
 }
 
 function positive(parse: (text: string) => number): (text: string) => number {

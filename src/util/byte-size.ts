@@ -27,5 +27,11 @@ export function parseByteSize(text: string): number {
       `"${text}" is not a size: write bytes or a number with KB, KiB, MB, MiB, GB or GiB`,
     )
   }
-  return Math.floor(Number(match[1]) * unit)
+  const bytes = Math.floor(Number(match[1]) * unit)
+  if (!Number.isSafeInteger(bytes)) {
+    throw new LitestreamError('INVALID_ARGUMENT', `"${text}" is more than ${Number.MAX_SAFE_INTEGER} bytes`, {
+      hint: 'Write a smaller size.',
+    })
+  }
+  return bytes
 }

@@ -11,6 +11,9 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   h: 3_600_000,
 }
 
+/** Go counts nanoseconds in 64 bits: 292 years. */
+const MAX_MS = 2 ** 63 / 1e6
+
 const PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)/gy
 
 /** Go's duration text (`1h30m`, `500ms`, `-1.5h`, `0`) in milliseconds; undefined if it is none. */
@@ -26,6 +29,7 @@ export function tryParseDuration(text: string): number | undefined {
     if (!part) return undefined
     ms += Number(part[1]) * UNIT_MS[part[2]!]!
   }
+  if (ms >= MAX_MS) return undefined
   return negative ? -ms : ms
 }
 

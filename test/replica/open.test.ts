@@ -94,6 +94,6 @@ test('a damaged page fails the read that needs it, with its reason, and no other
 })
 
 test('a plain URI takes every parameter from the environment that openReplica does', () => {
-  const native = readFileSync(path.join(packageRoot(), 'native', 'vfs.cc'), 'utf8')
-  for (const name of PARAMETERS) assert.ok(native.includes(`"${name}"`), `${name} is not in native/vfs/vfs.cc`)
+  const native = readFileSync(path.join(packageRoot(), 'native', 'vfs', 'replica_uri.cc'), 'utf8')
+  for (const name of PARAMETERS) assert.ok(native.includes(`"${name}"`), `${name} is not in native/vfs/replica_uri.cc`)
 })

@@ -50,6 +50,16 @@ export async function* decodeLz4Frames(
     at += size
     return bytes
   }
+  /** Steps over `size` bytes, which need not fit in memory. */
+  const skip = async (size: number) => {
+    for (let left = size; left > 0; ) {
+      await need(1)
+      const piece = Math.min(left, reader.available.length)
+      reader.take(piece)
+      at += piece
+      left -= piece
+    }
+  }
   const hash = (bytes: Uint8Array) => {
     const state = new Uint8Array(XXH32_STATE_SIZE)
     native.xxh32(state)
@@ -59,7 +69,7 @@ export async function* decodeLz4Frames(
     while (await reader.need(1)) {
       const magic = await u32()
       if ((magic & 0xfffffff0) >>> 0 === SKIPPABLE_MAGIC) {
-        await take(await u32())
+        await skip(await u32())
         continue
       }
       if (magic !== MAGIC) throw fault('not an LZ4 frame')

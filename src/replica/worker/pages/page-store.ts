@@ -5,6 +5,9 @@ import type { NativePageCache } from '../../../native/replica.js'
 /** Slots a cache has at the least, whatever its budget: one fetched range must be able to pass through. */
 const MIN_SLOTS = 64
 
+/** As kMaxSlots of native/replica/page_cache.h. */
+const MAX_SLOTS = 2 ** 31
+
 /** One version of one page: the file that holds it, never 0, and its number. */
 export function pageKey(file: number, pgno: number): number {
   return file * 2 ** 32 + pgno
@@ -29,7 +32,7 @@ export class PageStore {
     readonly pageSize: number,
     budget: number,
   ) {
-    this.slots = Math.max(MIN_SLOTS, Math.floor(budget / pageSize))
+    this.slots = Math.min(MAX_SLOTS, Math.max(MIN_SLOTS, Math.floor(budget / pageSize)))
     this.cache = native.createCache(pageSize, this.slots)
     // Room is made here; and with `max`, each would take its memory for all slots before one is used.
     const grows = { maxSize: Number.MAX_SAFE_INTEGER, sizeCalculation: () => 1 }

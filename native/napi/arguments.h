@@ -1,0 +1,110 @@
+// The arguments of one call from JavaScript, checked. Every function of the addon reads its arguments, and
+// the properties of objects in them, through this class: no number becomes a size, an index or a loop bound
+// unchecked, and no typed array is shorter than what is read or written. test/native/arguments.test.ts
+// fails for a source that uses N-API's own conversions, which wrap, truncate and accept NaN.
+//
+// A value that does not fit is replaced by a harmless one (the lower bound, an empty array), and the call
+// throws a TypeError or RangeError that names function, argument and value. So a call reads all of its
+// arguments, and returns if !ok().
+#pragma once
+#include <napi.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace litestream {
+
+constexpr double kMaxSafeInteger = 9007199254740991.0;  // Number.MAX_SAFE_INTEGER
+
+// The elements of a typed array; valid for as long as the array is.
+template <typename T>
+struct Span {
+  T* data = nullptr;
+  size_t size = 0;  // elements
+  T& operator[](size_t i) const { return data[i]; }
+  T* begin() const { return data; }
+  T* end() const { return data + size; }
+};
+
+// What an External of the addon points to. `tag` tells the kinds of objects apart.
+template <typename T>
+struct Handle {
+  static inline char kTag = 0;
+  const void* tag = &kTag;
+  std::shared_ptr<T> object;
+
+  static Napi::Value New(Napi::Env env, std::shared_ptr<T> object) {
+    auto* handle = new Handle;
+    handle->object = std::move(object);
+    return Napi::External<Handle>::New(env, handle, [](Napi::Env, Handle* data) { delete data; });
+  }
+};
+
+class Arguments {
+ public:
+  Arguments(const Napi::CallbackInfo& info, const char* function) : info_(info), function_(function) {}
+  ~Arguments();
+  Arguments(const Arguments&) = delete;
+  Arguments& operator=(const Arguments&) = delete;
+
+  // Undefined for an argument that was not given.
+  Napi::Value operator[](size_t i) const { return info_[i]; }
+  [[nodiscard]] bool ok() const { return fault_.empty(); }
+  // For a rule that relates several arguments: a RangeError unless `holds`.
+  void Require(bool holds, const char* rule);
+
+  uint32_t U32(Napi::Value value, const char* name, uint32_t min = 0, uint32_t max = UINT32_MAX);
+  uint64_t U53(Napi::Value value, const char* name);  // an offset or a size: 0 to 2^53 - 1
+  int64_t I53(Napi::Value value, const char* name);   // a time: -(2^53 - 1) to 2^53 - 1
+  // A duration or a monotonic time, 0 to 2^53 - 1 ms; fractions are cut off.
+  int64_t Milliseconds(Napi::Value value, const char* name);
+  double Between(Napi::Value value, const char* name, double min, double max);
+  double AnyDouble(Napi::Value value, const char* name);  // also NaN and the infinities
+  uint64_t U64(Napi::Value value, const char* name);      // a BigInt
+  uint32_t PageSize(Napi::Value value);                   // bytes; a power of two from 512 to 65,536
+  uint32_t Commit(Napi::Value value);                     // pages of a database
+  int Descriptor(Napi::Value value);                      // of a file
+  bool Bool(Napi::Value value, const char* name);
+  std::string Text(Napi::Value value, const char* name);
+  Napi::Function Function(Napi::Value value, const char* name);
+  Napi::Array List(Napi::Value value, const char* name);
+  Napi::Object Object(Napi::Value value, const char* name);
+
+  // `min`: elements that the call reads or writes.
+  Span<uint8_t> Bytes(Napi::Value value, const char* name, size_t min = 0);
+  Span<uint32_t> U32s(Napi::Value value, const char* name, size_t min = 0);
+  Span<double> Doubles(Napi::Value value, const char* name, size_t min = 0);
+  Span<uint64_t> U64s(Napi::Value value, const char* name, size_t min = 0);
+  // An ArrayBuffer with room for `min` bytes.
+  Span<uint8_t> Buffer(Napi::Value value, const char* name, size_t min);
+
+  // The object of a handle; null, and a TypeError, for any other value and once the handle was closed.
+  template <typename T>
+  std::shared_ptr<T> Open(Napi::Value value, const char* name) {
+    Handle<T>* handle = HandleOf<T>(value, name);
+    if (handle != nullptr && handle->object == nullptr) Fail(false, name, "an open handle", value);
+    return handle == nullptr ? nullptr : handle->object;
+  }
+  template <typename T>
+  Handle<T>* HandleOf(Napi::Value value, const char* name) {
+    return static_cast<Handle<T>*>(External(value, name, &Handle<T>::kTag));
+  }
+
+ private:
+  template <typename T>
+  Span<T> Typed(Napi::Value value, const char* name, size_t min, napi_typedarray_type type, const char* kind);
+  double Number(Napi::Value value, const char* name);
+  // A whole number from min to max; else min, and a fault.
+  double Whole(Napi::Value value, const char* name, double min, double max);
+  void* External(Napi::Value value, const char* name, const void* tag);
+  // The first fault is the one that is thrown.
+  void Fail(bool range, const char* name, const std::string& expected, Napi::Value value);
+
+  const Napi::CallbackInfo& info_;
+  const char* const function_;
+  std::string fault_;
+  bool range_ = false;
+};
+
+}  // namespace litestream

@@ -1,0 +1,114 @@
+#include "vfs/replica_uri.h"
+
+#include <cstdlib>
+#include <cstring>
+
+namespace litestream {
+
+namespace {
+
+const char kById[] = "replica_id=";
+
+bool StartsWith(const char* text, const char* prefix) { return strncmp(text, prefix, strlen(prefix)) == 0; }
+
+bool IsOurParameter(const std::string& name) {
+  // `at` is the connection's: the replica is the same for all.
+  static const char* const others[] = {"vfs", "mode", "cache", "immutable", "psow", "nolock", "modeof", "at"};
+  for (const char* other : others) {
+    if (name == other) return false;
+  }
+  return !name.empty();
+}
+
+// Parameters that mean nothing without write_enabled.
+bool IsWriteParameter(const std::string& name) {
+  return name == "sync_interval" || name == "buffer_path" || name == "durability" || name == "lease";
+}
+
+// What the environment says for a parameter that the URI leaves out: LITESTREAM_ and its name in capitals. As in
+// src/replica/options.ts, so that a handle and a plain URI of the same replica meet under one key.
+void AddEnvironment(UriParameters* parameters) {
+  for (const char* name : {"replica_url", "poll_interval", "cache_size", "hydration_enabled", "hydration_path", "open_timeout",
+                           "read_timeout", "max_stale", "concurrency", "read_ahead", "disk_cache",
+                           "disk_cache_size", "hedge", "idle_poll_interval", "write_enabled", "sync_interval",
+                           "buffer_path", "durability", "lease"}) {
+    if (parameters->count(name)) continue;
+    if (strcmp(name, "hydration_path") == 0 && !parameters->count("hydration_enabled")) continue;
+    if (IsWriteParameter(name) && !parameters->count("write_enabled")) continue;
+    std::string variable = "LITESTREAM_";
+    for (const char* c = name; *c != 0; c++) variable += char(*c == '_' ? '_' : *c - 'a' + 'A');
+    const char* value = getenv(variable.c_str());
+    if (value != nullptr && *value != 0) (*parameters)[name] = value;
+  }
+}
+
+std::string Decode(const char* from, const char* to) {
+  std::string text;
+  auto hex = [](char c) { return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1; };
+  for (; from < to; from++) {
+    if (*from == '%' && to - from > 2 && hex(from[1]) >= 0 && hex(from[2]) >= 0) {
+      text += char(hex(from[1]) * 16 + hex(from[2]));
+      from += 2;
+    } else {
+      text += *from;
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string ReplicaKey(UriParameters parameters) {
+  auto by_id = parameters.find("replica_id");
+  if (by_id != parameters.end()) return kById + by_id->second;
+  AddEnvironment(&parameters);
+  std::string key;
+  for (auto& entry : parameters) {
+    if (!IsOurParameter(entry.first)) continue;
+    if (!key.empty()) key += '\n';
+    key += entry.first + '=' + entry.second;
+  }
+  return key;
+}
+
+std::string AtParameter(const UriParameters& parameters) {
+  auto at = parameters.find("at");
+  return at == parameters.end() ? "" : at->second;
+}
+
+UriParameters ParseReplicaUri(const char* uri) {
+  UriParameters parameters;
+  const char* p = strchr(uri, '?');
+  while (p != nullptr && *p != 0 && *p != '#') {
+    p++;
+    const char* end = p + strcspn(p, "&#");
+    const char* equals = static_cast<const char*>(memchr(p, '=', size_t(end - p)));
+    if (equals == nullptr) equals = end;
+    parameters[Decode(p, equals)] = equals < end ? Decode(equals + 1, end) : "";
+    p = end;
+  }
+  return parameters;
+}
+
+bool IsReplicaUri(const char* name) {
+  if (name == nullptr || !StartsWith(name, "file:")) return false;
+  for (const char* p = strchr(name, '?'); p != nullptr; p = strchr(p + 1, '&')) {
+    if (StartsWith(p + 1, "vfs=litestream") && (p[15] == 0 || p[15] == '&' || p[15] == '#' || p[15] == '-')) return true;
+  }
+  return false;
+}
+
+bool ReplicaIdOf(const std::string& key, uint32_t* id) {
+  if (key.rfind(kById, 0) != 0) return false;
+  *id = 0;
+  uint64_t number = 0;
+  for (const char c : key.substr(strlen(kById))) {
+    if (c < '0' || c > '9') return true;
+    number = number * 10 + uint64_t(c - '0');
+    if (number > UINT32_MAX) return true;
+  }
+  *id = uint32_t(number);
+  return true;
+}
+
+}  // namespace litestream

@@ -1,0 +1,257 @@
+// Calls every function of the addon with valid arguments, then with each argument replaced by a value that does
+// not fit. Prints the functions that it called. A crash ends the process by a signal.
+import { openSync } from 'node:fs'
+import Database from 'better-sqlite3'
+import { maxFrameSize } from '../../src/ltx/format.js'
+import { type Native, native, nativePath } from '../../src/native/addon.js'
+import { SOURCE_ENTRY_POINT } from '../../src/native/source-database.js'
+
+const PAGE_SIZE = 512
+const page = new Uint8Array(PAGE_SIZE).fill(7)
+const fd = openSync('pages', 'w+')
+
+const frame = new Uint8Array(maxFrameSize(PAGE_SIZE))
+const pgnos = () => Uint32Array.of(2)
+const frameSize = native.encodeFrames(new BigUint64Array(1), PAGE_SIZE, pgnos(), page, frame, Uint32Array.of(0))
+
+const replica = native.acquireReplica('replica_url=file:///nowhere')
+const cache = native.createCache(PAGE_SIZE, 64)
+const frames = () => Uint32Array.of(0, frameSize, 2, 0, 0)
+if (native.fillSlots(0, 0, cache, frame, frames()) !== 1) throw new Error('fillSlots')
+const hydrated = native.openHydrated(replica, 'hydrated', PAGE_SIZE, false)
+if (typeof hydrated === 'number') throw new Error(`openHydrated: errno ${hydrated}`)
+native.resizeHydrated(hydrated, 10)
+const facts = { txid: 1, timestamp: 1, commit: 10, counter: 1, cookieShift: 0, cache, hydrated }
+const view = native.addView(replica, 0, facts, new Uint32Array())
+
+const db = new Database('source.db')
+db.pragma('journal_mode = WAL')
+db.exec('CREATE TABLE t (a)')
+const loader = db as unknown as { loadExtension(file: string, entryPoint: string): void }
+loader.loadExtension(nativePath, SOURCE_ENTRY_POINT)
+const source = native.takeSource()!
+
+const indexState = () => {
+  const state = new Float64Array(15)
+  state.set([156, 0, 0, 100, PAGE_SIZE, 10, 10], 8)
+  return state
+}
+const index = Uint8Array.of(1, 100, 50, 0)
+const xxh32 = () => {
+  const state = new Uint8Array(64)
+  native.xxh32(state)
+  return state
+}
+
+type Functions = { [K in keyof Native as Native[K] extends (...args: never[]) => unknown ? K : never]: unknown }
+/** Valid arguments of every function. The last ones end what the others use. */
+const VALID: Record<Exclude<keyof Functions, 'FrameMerger' | 'readCommit'>, () => unknown[]> = {
+  combineCrc64: () => [1n, 2n, 3],
+  crc64: () => [0n, page, false],
+  encodeFrames: () => [new BigUint64Array(1), PAGE_SIZE, pgnos(), page, new Uint8Array(1000), new Uint32Array(1)],
+  decodeFrames: () => [
+    new BigUint64Array(2),
+    PAGE_SIZE,
+    frame.subarray(0, frameSize),
+    new Uint32Array(1),
+    new Uint32Array(1),
+    new Uint8Array(PAGE_SIZE),
+    true,
+    new Float64Array(2),
+  ],
+  sumPages: () => [PAGE_SIZE, pgnos(), page],
+  decodePageIndex: () => [indexState(), index],
+  endPageIndex: () => [indexState()],
+  mapPageIndex: () => [indexState(), index, 1, () => new ArrayBuffer(12 * 1024), Float64Array.of(0, 1000), true],
+  lz4Block: () => [Uint8Array.of(0x10, 65), new Uint8Array(100), 50],
+  xxh32: () => [xxh32(), page],
+  writePages: () => [fd, PAGE_SIZE, pgnos(), page, Uint8Array.of(1)],
+  walChecksum: () => [true, new Uint8Array(16), new Uint32Array(2)],
+  scanFrames: () => [
+    new Uint8Array(1000),
+    PAGE_SIZE,
+    true,
+    1,
+    2,
+    new Uint32Array(2),
+    new Uint32Array(4),
+    new Uint32Array(4),
+  ],
+  newestFrames: () => [Uint32Array.of(1, 2), 2, 9, 100, new Uint32Array(2), new Uint32Array(2)],
+  readPieces: () => [fd, Float64Array.of(0), 8, new Uint8Array(8)],
+  takeSource: () => [],
+  sourceWalIndex: () => [source, new Uint8Array(136)],
+  sourceRead: () => [source, 0, new Uint8Array(100)],
+  sourceLock: () => [source],
+  lockHolder: () => [fd, 120],
+  sourceUnlock: () => [source],
+  tryLockFile: () => [fd],
+  acquireReplica: () => ['replica_url=file:///elsewhere'],
+  replicaInfo: () => [replica],
+  liveObjects: () => [],
+  monotonicMs: () => [],
+  expectWorker: () => [],
+  unexpectWorker: () => [1],
+  workerEpoch: () => [],
+  workerAlive: () => [],
+  openReplicas: () => [],
+  tellWorker: () => [4, replica, 'text'],
+  attachWorker: () => [() => {}],
+  takeRequests: () => [],
+  completeRequest: () => [1],
+  failRequest: () => [1, 'CODE', 'message'],
+  completePage: () => [1, cache, 0],
+  completeTravel: () => [1, view],
+  setWritable: () => [replica, false, 1000],
+  takeCommit: () => [1],
+  completeCommit: () => [1, view],
+  allReplicas: () => [],
+  setState: () => [replica, 1, '', ''],
+  setContact: () => [replica, 1],
+  setReadTimeout: () => [replica, 1],
+  setMaxStale: () => [replica, 1],
+  nextIncarnation: () => [replica],
+  setHydration: () => [replica, 0.5, 'path'],
+  createCache: () => [PAGE_SIZE, 64],
+  fillSlots: () => [replica, view, cache, frame, frames()],
+  addView: () => [replica, view, facts, Uint32Array.of(1)],
+  linkPages: () => [replica, view, cache, Uint32Array.of(2, 0)],
+  touched: () => [cache, 0],
+  setTrigger: () => [cache, 0],
+  indexEntries: () => [cache, 0, 2],
+  rowIntegers: () => [cache, 0, 2, 1],
+  tableChild: () => [cache, 0, 2, 1],
+  schemaRoots: () => [cache, 0, 2, 10],
+  btreeChildren: () => [cache, 0, 2, 10],
+  viewFacts: () => [replica, view],
+  publishView: () => [replica, view],
+  openHydrated: () => [replica, 'other', PAGE_SIZE, true],
+  sharingViews: () => [replica, hydrated],
+  sharedPages: () => [replica, hydrated],
+  resizeHydrated: () => [hydrated, 20],
+  writeHydrated: () => [hydrated, frame, Uint32Array.of(0, frameSize, 2, 1)],
+  syncHydrated: () => [hydrated],
+  markHydrated: () => [replica, view, Uint32Array.of(2)],
+  unmarkHydrated: () => [replica, view, Uint32Array.of(2)],
+  retireView: () => [replica, view],
+  collectViews: () => [replica],
+  closeHydrated: () => [hydrated],
+  releaseReplica: () => [replica],
+}
+
+const HOSTILE: readonly unknown[] = [
+  undefined,
+  null,
+  true,
+  'text',
+  '',
+  {},
+  [],
+  [1],
+  Symbol('s'),
+  () => undefined,
+  Number.NaN,
+  Number.POSITIVE_INFINITY,
+  Number.NEGATIVE_INFINITY,
+  -0,
+  -1,
+  0.5,
+  3,
+  1000,
+  2 ** 31,
+  2 ** 32 - 1,
+  2 ** 32,
+  2 ** 53,
+  1e300,
+  -1n,
+  2n ** 64n,
+  new ArrayBuffer(0),
+  new DataView(new ArrayBuffer(8)),
+  new Uint8Array(0),
+  new Uint8Array(1),
+  new Uint8Array(100_001),
+  new Uint8Array(65).subarray(1),
+  new Int8Array(100_000),
+  new Uint32Array(0),
+  new Uint32Array(1),
+  new Uint32Array(1000).fill(0xffffffff),
+  new Float64Array(0),
+  new Float64Array(100).fill(Number.NaN),
+  new Float64Array(100).fill(-1),
+  new Float64Array(100).fill(2 ** 53),
+  new BigUint64Array(0),
+  cache,
+  hydrated,
+  source,
+]
+
+const call = native as unknown as Record<string, (...args: unknown[]) => unknown>
+const pending: Promise<unknown>[] = []
+
+function attempt(name: string, args: unknown[]): void {
+  try {
+    const result = call[name]!(...args)
+    if (result instanceof Promise) pending.push(result)
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof RangeError) return
+    throw new Error(`${name}: ${String(error)}`)
+  }
+}
+
+function* replacements(args: unknown[]): Generator<unknown[]> {
+  for (const [i, valid] of args.entries()) {
+    for (const hostile of HOSTILE) {
+      yield args.with(i, hostile)
+      if (valid === null || typeof valid !== 'object' || Object.getPrototypeOf(valid) !== Object.prototype) continue
+      for (const key of Object.keys(valid)) yield args.with(i, { ...valid, [key]: hostile })
+    }
+  }
+  for (const hostile of HOSTILE) yield args.map(() => hostile)
+  yield []
+}
+
+for (const [name, valid] of Object.entries(VALID)) {
+  const result = call[name]!(...valid())
+  if (result instanceof Promise) pending.push(result)
+  const count = [...replacements(valid())].length
+  for (let i = 0; i < count; i++) attempt(name, [...replacements(valid())][i]!)
+}
+
+// Only a connection that waits for its commit has pages for it.
+for (const args of replacements([undefined, 0, 1, new Uint8Array(PAGE_SIZE)])) attempt('readCommit', args)
+
+const mergerArgs = (): unknown[] => [
+  PAGE_SIZE,
+  10,
+  false,
+  0n,
+  100,
+  [{ commit: 10, snapshot: false, crc: 0n, offset: 100 }],
+]
+const Merger = native.FrameMerger as unknown as new (
+  ...args: unknown[]
+) => Record<string, (...args: unknown[]) => unknown>
+function merge(constructorArgs: unknown[], method: string, args: unknown[]): void {
+  try {
+    new Merger(...constructorArgs)[method]!(...args)
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof RangeError)) throw error
+  }
+}
+const stepArgs = (): unknown[] => [[frame.subarray(0, frameSize)], new Uint8Array(2000), new Float64Array(5)]
+merge(mergerArgs(), 'step', stepArgs())
+for (const args of replacements(mergerArgs())) merge(args, 'step', stepArgs())
+for (const input of HOSTILE) merge(mergerArgs().with(5, [input]), 'step', stepArgs())
+for (const key of ['commit', 'snapshot', 'crc', 'offset']) {
+  for (const hostile of HOSTILE) {
+    const input = { commit: 10, snapshot: false, crc: 0n, offset: 100, [key]: hostile }
+    merge(mergerArgs().with(5, [input]), 'step', stepArgs())
+  }
+}
+for (const args of replacements(stepArgs())) merge(mergerArgs(), 'step', args)
+for (const args of replacements([0])) merge(mergerArgs(), 'input', args)
+for (const bytes of HOSTILE) merge(mergerArgs(), 'step', stepArgs().with(0, [bytes]))
+
+await Promise.allSettled(pending)
+console.log(JSON.stringify([...Object.keys(VALID), 'FrameMerger', 'readCommit'].sort()))
+process.exit(0)
