@@ -1,42 +1,69 @@
 import { InvalidArgumentError } from 'commander'
+import { toLitestreamError } from '../errors.js'
 import { parseTxid } from '../ltx/txid.js'
 import { tryParseDuration } from '../util/duration.js'
+import { parseTimestamp } from '../util/timestamp.js'
 
 /** Readers for flags whose text must become a value; commander adds the flag's name to the message. */
+
+/** Requests, files or pages at the same time: more than this helps no store and costs memory. */
+const MAX_COUNT = 1000
+
+/** Any text but none: an empty value is a variable of a script that was not set. */
+export function textFlag(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It is empty.')
+  return text
+}
 
 export function txidFlag(text: string): number {
   try {
     return parseTxid(text)
   } catch {
-    throw new InvalidArgumentError('A TXID is 16 lowercase hex digits, as `litestream-ts ltx` prints them.')
+    throw new InvalidArgumentError(
+      'A TXID is 16 lowercase hex digits, as `litestream-ts ltx` prints them, from 0000000000000001 to 001fffffffffffff.',
+    )
   }
 }
 
 /** RFC 3339 in milliseconds since the epoch. */
 export function timestampFlag(text: string): number {
-  const ms = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/.test(text)
-    ? Date.parse(text.replace(' ', 'T').toUpperCase())
-    : Number.NaN
-  if (Number.isNaN(ms)) {
-    throw new InvalidArgumentError('Write a time as RFC 3339 has it, such as 2026-01-31T15:04:05Z.')
+  const hint = 'Write a time as RFC 3339 has it, such as 2026-01-31T15:04:05Z.'
+  // A day alone, or a time without a zone, could mean two things in a restore.
+  if (!/^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/.test(text))
+    throw new InvalidArgumentError(hint)
+  try {
+    return parseTimestamp(text)
+  } catch (error) {
+    const why = toLitestreamError(error).message.replace(/^invalid time .*?: /, '')
+    throw new InvalidArgumentError(`${why.charAt(0).toUpperCase()}${why.slice(1)}. ${hint}`)
   }
-  return ms
 }
 
 /** Go's duration, in milliseconds. */
 export function durationFlag(text: string): number {
   const ms = tryParseDuration(text)
-  if (ms === undefined || ms < 0) throw new InvalidArgumentError('Write a duration such as 500ms, 10s or 1m.')
+  if (ms === undefined || ms <= 0) {
+    throw new InvalidArgumentError('Write a duration greater than 0, such as 500ms, 10s or 1m.')
+  }
   return ms
 }
 
 /** Litestream's socket commands take their timeout as whole seconds; durations are taken too. In milliseconds. */
 export function timeoutFlag(text: string): number {
-  return /^\d+$/.test(text) ? Number(text) * 1000 : durationFlag(text)
+  return durationFlag(/^\d+$/.test(text) ? `${text}s` : text)
 }
 
 export function countFlag(text: string): number {
-  const count = Number(text)
-  if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError('Write a whole number of at least 1.')
+  const count = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
+  if (!(count >= 1 && count <= MAX_COUNT)) {
+    throw new InvalidArgumentError(`Write a whole number from 1 to ${MAX_COUNT}.`)
+  }
   return count
+}
+
+/** The number of a page of SQLite. */
+export function pageFlag(text: string): number {
+  const pgno = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
+  if (!(pgno >= 1 && pgno < 2 ** 32)) throw new InvalidArgumentError(`Write a page number from 1 to ${2 ** 32 - 1}.`)
+  return pgno
 }

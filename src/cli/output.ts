@@ -1,4 +1,5 @@
 import { oneLine, printable, printableJson } from '../util/terminal-text.js'
+import { formatTimestamp } from '../util/timestamp.js'
 
 const useColor = () => process.stdout.isTTY === true && !process.env.NO_COLOR
 
@@ -77,5 +78,5 @@ export function warn(text: string): void {
 
 /** RFC 3339 in UTC to the second, as Go prints it. */
 export function formatTime(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.\d{3}Z$/, 'Z')
+  return formatTimestamp(ms).replace(/\.\d{3}Z$/, 'Z')
 }

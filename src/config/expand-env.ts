@@ -1,25 +1,36 @@
+import { rememberSecret } from '../util/redact.js'
+
+/** A variable that stands for nothing, and where the file first names it. */
+export interface UnsetVariable {
+  readonly name: string
+  readonly line: number
+}
+
 export interface Expanded {
   readonly text: string
-  /** Names that stood for nothing. */
-  readonly unset: readonly string[]
+  readonly unset: readonly UnsetVariable[]
 }
+
+/** Names of variables whose values are masked in messages from now on. */
+const SECRET_VARIABLE = /secret|passw|pwd|token|key|cred|auth|jwt|seed|sas/i
 
 /**
  * Replaces `$NAME` and `${NAME}` by environment variables the way Go's os.Expand does: an unset one becomes nothing, `$PID` is the
  * process id, a `$` before anything that is no name stays.
  */
 export function expandEnv(text: string, env: NodeJS.ProcessEnv = process.env): Expanded {
-  const unset = new Set<string>()
-  const lines = text.split('\n').map((line) => {
-    // A comment is expanded like everything else, but what is missing in it matters to nobody.
+  const unset = new Map<string, number>()
+  const lines = text.split('\n').map((line, i) => {
+    // A comment is expanded like everything else, but an unset variable in a comment has no effect.
     const isComment = line.trimStart().startsWith('#')
     return line.replace(/\$(?:\{([^}\n]*)\}|([A-Za-z_]\w*|[*#$@!?\d-]))/g, (_, braced?: string, bare?: string) => {
       const name = braced ?? bare ?? ''
       if (name === 'PID') return String(process.pid)
       const value = env[name]
-      if (value === undefined && !isComment) unset.add(name)
+      if (value === undefined && !isComment && !unset.has(name)) unset.set(name, i + 1)
+      if (value !== undefined && SECRET_VARIABLE.test(name)) rememberSecret(value)
       return value ?? ''
     })
   })
-  return { text: lines.join('\n'), unset: [...unset] }
+  return { text: lines.join('\n'), unset: Array.from(unset, ([name, line]) => ({ name, line })) }
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { LitestreamError } from '../errors.js'
+import { isLitestreamError, LitestreamError, toLitestreamError } from '../errors.js'
 import { DEFAULTS } from './defaults.js'
-import { expandEnv } from './expand-env.js'
+import { expandEnv, type UnsetVariable } from './expand-env.js'
 import { expandPath } from './expand-path.js'
 import { parseConfig } from './parse.js'
 import { resolveConfig } from './resolve.js'
@@ -24,11 +24,23 @@ export function configPath(path?: string): { readonly path: string; readonly fro
 /** Reads text as if it stood in `file`. Throws CONFIG_INVALID. */
 export function configFromText(text: string, file: string, options: LoadConfigOptions = {}): Config {
   const expanded = options.expandEnv === false ? { text, unset: [] } : expandEnv(text)
-  const config = resolveConfig(parseConfig(expanded.text, file))
-  const unset = expanded.unset.map(
-    (name) => `${file}: environment variable ${name} is not set, so $${name} stands for nothing`,
-  )
-  return { ...config, warnings: [...unset, ...config.warnings] }
+  const unset = expanded.unset.map((variable) => unsetWarning(file, variable))
+  try {
+    const config = resolveConfig(parseConfig(expanded.text, file))
+    return { ...config, warnings: [...unset, ...config.warnings] }
+  } catch (error) {
+    if (unset.length === 0 || !isLitestreamError(error)) throw error
+    // An empty variable is a likely reason for a value that is missing.
+    const { code, message, hint, file: about } = error
+    throw new LitestreamError(code, message, { hint: `${hint} Note: ${unset.join('; ')}.`, file: about })
+  }
+}
+
+function unsetWarning(file: string, { name, line }: UnsetVariable): string {
+  const place = `${file}:${line}: environment variable ${name} is not set, so $${name} is replaced by nothing`
+  if (/^[A-Za-z_]\w*$/.test(name)) return place
+  if (name.includes(':')) return `${place}; the form \${NAME:-default} is not supported`
+  return `${place}; a "$" that belongs to a value needs -no-expand-env`
 }
 
 /** Reads the configuration file. Throws NOT_FOUND, ACCESS_DENIED or CONFIG_INVALID. */
@@ -50,10 +62,11 @@ export function loadConfig(options: LoadConfigOptions = {}): Config {
       const hint = 'Name the configuration file in it.'
       throw new LitestreamError('CONFIG_INVALID', `${path} is a directory`, { file: path, cause, hint })
     }
+    const { hint } = toLitestreamError(cause)
     throw new LitestreamError(
-      code === 'EACCES' ? 'ACCESS_DENIED' : 'CONFIG_INVALID',
+      code === 'EACCES' || code === 'EPERM' ? 'ACCESS_DENIED' : 'CONFIG_INVALID',
       `cannot read ${path}: ${message}`,
-      { file: path, cause },
+      { file: path, cause, hint },
     )
   }
   return configFromText(text, path, options)

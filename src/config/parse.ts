@@ -1,8 +1,9 @@
-import { type Document, isMap, isScalar, LineCounter, parseDocument, visit } from 'yaml'
+import { type Document, isMap, isScalar, type LineCounter } from 'yaml'
 import { LitestreamError } from '../errors.js'
 import { nearest } from '../util/nearest.js'
 import { schemaAt } from './json-schema.js'
 import { type ConfigFile, configSchema } from './schema.js'
+import { parseYaml } from './yaml.js'
 
 /** A configuration file as it stands, before inheritance and defaults, and where in the text each value came from. */
 export interface ParsedConfig {
@@ -10,13 +11,6 @@ export interface ParsedConfig {
   readonly values: ConfigFile
   /** `file:line:column` of the value, or of its nearest enclosing section. */
   place(path: readonly PropertyKey[]): string
-}
-
-function dropNulls(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(dropNulls)
-  if (value === null || typeof value !== 'object') return value
-  const kept = Object.entries(value).filter(([, v]) => v !== null)
-  return Object.fromEntries(kept.map(([key, v]) => [key, dropNulls(v)]))
 }
 
 /** Writes a path as a person would: `dbs[0].replica.sync-interval`. */
@@ -58,9 +52,9 @@ class Places {
   }
 }
 
-function invalid(place: string, message: string, hint?: string, cause?: unknown): LitestreamError {
+function invalid(place: string, message: string, hint?: string): LitestreamError {
   const file = place.replace(/:\d+:\d+$/, '')
-  return new LitestreamError('CONFIG_INVALID', `${place}: ${message}`, { file, hint, cause })
+  return new LitestreamError('CONFIG_INVALID', `${place}: ${message}`, { file, hint })
 }
 
 function unknownKey(places: Places, path: readonly PropertyKey[], key: string): LitestreamError {
@@ -74,27 +68,9 @@ function unknownKey(places: Places, path: readonly PropertyKey[], key: string): 
 
 /** Reads YAML and checks it against the schema. Throws CONFIG_INVALID naming file, line, column and what to write instead. */
 export function parseConfig(text: string, file: string): ParsedConfig {
-  const lines = new LineCounter()
-  const document = parseDocument(text, { schema: 'failsafe', merge: true, lineCounter: lines, prettyErrors: false })
+  const { document, values, lines } = parseYaml(text, file)
   const places = new Places(file, document, lines)
-  const [syntax] = document.errors
-  if (syntax)
-    throw invalid(
-      places.at(syntax.pos[0]),
-      syntax.message,
-      'Check the indentation and quotes around this line.',
-      syntax,
-    )
-  // Every scalar stays the text it was written as, except that nothing, `~` and `null` mean that the key is not set.
-  visit(document, {
-    Pair(_, pair) {
-      if (isScalar(pair.value) && pair.value.type === 'PLAIN' && /^(|~|null)$/i.test(String(pair.value.source ?? ''))) {
-        pair.value.value = null
-      }
-    },
-  })
-  const raw = document.contents === null || isEmptyText(document.contents) ? {} : dropNulls(document.toJS())
-  const result = configSchema.safeParse(raw)
+  const result = configSchema.safeParse(values)
   if (result.success) return { file, values: result.data, place: (path) => places.value(path) }
   const [issue] = result.error.issues
   if (issue!.code === 'unrecognized_keys') throw unknownKey(places, issue!.path, issue!.keys[0]!)
@@ -102,9 +78,6 @@ export function parseConfig(text: string, file: string): ParsedConfig {
   throw invalid(
     places.value(issue!.path),
     where ? `${where}: ${issue!.message}` : 'expected a file of `key: value` lines',
+    where ? 'Correct the value; docs/configuration.md lists what each key takes.' : 'Begin with `dbs:` or another key.',
   )
-}
-
-function isEmptyText(node: unknown): boolean {
-  return isScalar(node) && (node.value === null || node.value === '')
 }

@@ -16,6 +16,7 @@ export const inheritedReplicaKeys = {
   'max-sync-ltx-files': integer(
     'How many LTX files one upload run sends at most; 0 sends all.',
     DEFAULTS.maxSyncLtxFiles,
+    { min: 0 },
   ),
   'auto-recover': boolean(
     'Has no effect: local files that are missing or damaged are always made up for by a full copy.',
@@ -39,8 +40,11 @@ export const inheritedReplicaKeys = {
   'require-content-md5': boolean('S3: send Content-MD5 where the protocol asks for it.', true),
   'skip-verify': boolean('S3 and NATS: accept any TLS certificate. For tests.', false),
   'storage-class': text('S3: storage class of new objects.'),
-  'part-size': size('S3 and OSS: size of one part of a multipart upload, at least 5MiB.', '5MiB'),
-  concurrency: integer('S3 and OSS: parts uploaded at the same time.', 5),
+  'part-size': size('S3 and OSS: size of one part of a multipart upload, at least 5MiB.', '5MiB', {
+    min: 5 * 2 ** 20,
+    max: 5 * 2 ** 30,
+  }),
+  concurrency: integer('S3 and OSS: parts uploaded at the same time.', 5, { min: 1, max: 1000 }),
   'sse-customer-algorithm': text('S3: algorithm of encryption with your own key, `AES256`.'),
   'sse-customer-key': secretText('S3: your own key, 32 bytes in base64.'),
   'sse-customer-key-path': text('S3: file with that key.'),
@@ -75,9 +79,9 @@ export const inheritedReplicaKeys = {
   'client-cert': text('NATS: client certificate file; goes with `client-key`.'),
   'client-key': text('NATS: client key file.'),
   'create-bucket': boolean('NATS: make the bucket if there is none. Not in Litestream.', false),
-  'max-reconnects': integer('NATS: attempts to reconnect; -1 for ever.', -1),
-  'reconnect-wait': duration('NATS: pause between them.', 2000),
-  timeout: duration('NATS: how long to wait for a connection.', 10_000),
+  'max-reconnects': integer('NATS: attempts to reconnect; -1 for ever.', -1, { min: -1 }),
+  'reconnect-wait': duration('NATS: pause between them.', 2000, { min: 0 }),
+  timeout: duration('NATS: how long to wait for a connection.', 10_000, { min: 1 }),
 }
 
 const ageKey = z

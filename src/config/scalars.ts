@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { parseByteSize } from '../util/byte-size.js'
 import { formatDuration, tryParseDuration } from '../util/duration.js'
+import { formatBytes } from '../util/format-bytes.js'
 import { Secret } from '../util/secret.js'
 
 /**
@@ -21,17 +22,34 @@ export interface KeyMeta {
   readonly examples?: readonly string[]
 }
 
-interface KeyOptions {
+/** Bounds of a number; durations in milliseconds, sizes in bytes. */
+interface Range {
+  readonly min?: number
+  readonly max?: number
+}
+
+interface KeyOptions extends Range {
   readonly unused?: boolean
 }
 
-function scalar<T>(kind: ScalarKind, expected: string, read: (text: string) => T | undefined) {
+/** Any scalar as text. A NUL character ends a path, an argument and a header in the middle. */
+function plain(expected: string) {
   return z
     .string({ error: `expected ${expected}` })
+    .refine((value) => !value.includes('\0'), { error: `expected ${expected} without NUL characters` })
+}
+
+/** A value for a message, which a whole file that got into it must not fill. */
+function quoted(value: string): string {
+  return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
+}
+
+function scalar<T>(kind: ScalarKind, expected: string, read: (text: string) => T | undefined) {
+  return plain(expected)
     .transform((value, context) => {
       const result = read(value)
       if (result === undefined) {
-        context.addIssue({ code: 'custom', message: `expected ${expected}, got ${JSON.stringify(value)}` })
+        context.addIssue({ code: 'custom', message: `expected ${expected}, got ${quoted(value)}` })
         return z.NEVER
       }
       return result
@@ -44,14 +62,13 @@ function describe<S extends z.ZodType>(schema: S, description: string, meta: Key
 }
 
 export function text(description: string, defaultText?: string, options: KeyOptions = {}) {
-  const schema = z.string({ error: 'expected text' }).meta({ kind: 'text' })
+  const schema = plain('text').meta({ kind: 'text' })
   return describe(schema, description, { kind: 'text', defaultText, ...options })
 }
 
 /** Text that is never printed, a Secret as soon as it is read; empty text is no value, as in Go. */
 export function secretText(description: string) {
-  const schema = z
-    .string({ error: 'expected text' })
+  const schema = plain('text')
     .transform((value) => (value === '' ? undefined : new Secret(value)))
     .meta({ kind: 'text' })
   return describe(schema, description, { kind: 'text', secret: true })
@@ -59,7 +76,7 @@ export function secretText(description: string) {
 
 /** Text of which a part is secret: `conceal` says how it is shown. */
 export function concealedText(description: string, conceal: (text: string) => Secret) {
-  const schema = z.string({ error: 'expected text' }).transform(conceal).meta({ kind: 'text' })
+  const schema = plain('text').transform(conceal).meta({ kind: 'text' })
   return describe(schema, description, { kind: 'text' })
 }
 
@@ -71,7 +88,7 @@ export function choice<const T extends readonly [string, ...string[]]>(
   const schema = z
     .string({ error: `expected ${values.join(', ')}` })
     .transform((value) => value.toLowerCase())
-    .pipe(z.enum(values, { error: (issue) => `expected ${values.join(', ')}, got ${JSON.stringify(issue.input)}` }))
+    .pipe(z.enum(values, { error: (issue) => `expected ${values.join(', ')}, got ${quoted(String(issue.input))}` }))
   return describe(schema, description, { defaultText, examples: values })
 }
 
@@ -84,27 +101,42 @@ export function boolean(description: string, defaultValue?: boolean, options: Ke
   return describe(schema, description, { kind: 'boolean', defaultText: defaultValue?.toString(), ...options })
 }
 
+/** `value` if it is within the bounds. */
+function within(value: number | undefined, { min, max }: Range): number | undefined {
+  if (value === undefined || value < (min ?? -Infinity) || value > (max ?? Infinity)) return undefined
+  return value
+}
+
+/** The bounds as a message says them: ` from 1 to 1000`. */
+function bounds({ min, max }: Range, format: (value: number) => string = String): string {
+  return `${min === undefined ? '' : ` from ${format(min)}`}${max === undefined ? '' : ` to ${format(max)}`}`
+}
+
 export function integer(description: string, defaultValue?: number, options: KeyOptions = {}) {
-  const schema = scalar('integer', 'a whole number', (value) =>
-    /^[+-]?\d[\d_]*$/.test(value) ? Number(value.replaceAll('_', '')) : undefined,
-  )
-  return describe(schema, description, { kind: 'integer', defaultText: defaultValue?.toString(), ...options })
+  const { min, max, ...meta } = options
+  const schema = scalar('integer', `a whole number${bounds(options)}`, (value) => {
+    const number = /^[+-]?\d[\d_]*$/.test(value) ? Number(value.replaceAll('_', '')) : Number.NaN
+    return Number.isSafeInteger(number) ? within(number, { min, max }) : undefined
+  })
+  return describe(schema, description, { kind: 'integer', defaultText: defaultValue?.toString(), ...meta })
 }
 
 /** Milliseconds. A bare integer is nanoseconds, as in Go. */
 export function duration(description: string, defaultMs?: number, options: KeyOptions = {}) {
-  const schema = scalar('duration', 'a duration such as 500ms, 10s, 5m or 1h30m', (value) =>
-    /^[+-]?\d+$/.test(value) ? Number(value) / 1e6 : tryParseDuration(value),
+  const { min, max, ...meta } = options
+  const expected = `a duration such as 500ms, 10s, 5m or 1h30m${bounds(options, formatDuration)}`
+  const schema = scalar('duration', expected, (value) =>
+    within(tryParseDuration(/^[+-]?\d+$/.test(value) ? `${value}ns` : value), { min, max }),
   )
   const defaultText = defaultMs === undefined ? undefined : formatDuration(defaultMs)
-  return describe(schema, description, { kind: 'duration', defaultText, ...options })
+  return describe(schema, description, { kind: 'duration', defaultText, ...meta })
 }
 
 /** Bytes. */
-export function size(description: string, defaultText?: string) {
-  const schema = scalar('size', 'a size such as 5MB or 64MiB', (value) => {
+export function size(description: string, defaultText?: string, range: Range = {}) {
+  const schema = scalar('size', `a size such as 5MB or 64MiB${bounds(range, formatBytes)}`, (value) => {
     try {
-      return parseByteSize(value)
+      return within(parseByteSize(value), range)
     } catch {
       return undefined // the schema's own message says the same with the key's name
     }

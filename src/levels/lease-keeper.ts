@@ -2,6 +2,7 @@ import PQueue from 'p-queue'
 import { isLitestreamError, LitestreamError, toLitestreamError } from '../errors.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
 import { startTimer, type Timer } from '../util/timers.js'
+import { formatTimestamp } from '../util/timestamp.js'
 import { Lease, type LeaseOptions } from './lease.js'
 
 export interface LeaseEvents {
@@ -57,7 +58,7 @@ export class LeaseKeeper {
     }
     throw new LitestreamError(
       'REPLICA_FENCED',
-      `${this.#client.url}: ${other.owner} has the lease until ${new Date(other.expiresAt).toISOString()}`,
+      `${this.#client.url}: ${other.owner} has the lease until ${formatTimestamp(other.expiresAt)}`,
       { file: this.#client.url, hint: 'This primary takes over once that lease has expired or its owner has ended.' },
     )
   }

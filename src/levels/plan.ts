@@ -3,6 +3,7 @@ import { LEVELS, MAX_COMPACTION_LEVEL, SNAPSHOT_LEVEL } from '../ltx/format.js'
 import { formatTxid } from '../ltx/txid.js'
 import type { ListOptions, LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { runAll } from '../util/run-all.js'
+import { formatTimestamp } from '../util/timestamp.js'
 import { fileContent } from './file-label.js'
 
 /** Up to where a plan shall lead; without either: as far as there is. Not both. */
@@ -233,6 +234,6 @@ function notAvailable(client: ReplicaClient, files: FilesByLevel, target: PlanTa
     hint:
       target.timestamp === undefined
         ? 'No snapshot and no file that begins at TXID 1 is there: the primary has to write a snapshot.'
-        : `The oldest file is of ${new Date(oldest).toISOString()}.`,
+        : `The oldest file is of ${formatTimestamp(oldest)}.`,
   })
 }

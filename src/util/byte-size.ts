@@ -24,7 +24,8 @@ export function parseByteSize(text: string): number {
   if (match === null || unit === undefined) {
     throw new LitestreamError(
       'INVALID_ARGUMENT',
-      `"${text}" is not a size: write bytes or a number with KB, KiB, MB, MiB, GB or GiB`,
+      `${JSON.stringify(text)} is not a size: write bytes or a number with KB, KiB, MB, MiB, GB or GiB`,
+      { hint: 'Write the size as 64MiB, 5MB or a number of bytes.' },
     )
   }
   const bytes = Math.floor(Number(match[1]) * unit)

@@ -16,7 +16,7 @@ const MAX_MS = 2 ** 63 / 1e6
 
 const PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)/gy
 
-/** Go's duration text (`1h30m`, `500ms`, `-1.5h`, `0`) in milliseconds; undefined if it is none. */
+/** Go's duration text (`1h30m`, `500ms`, `-1.5h`, `0`) in milliseconds; undefined for other text and above Go's 292 years. */
 export function tryParseDuration(text: string): number | undefined {
   const negative = text.startsWith('-')
   const body = negative || text.startsWith('+') ? text.slice(1) : text

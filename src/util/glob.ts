@@ -1,10 +1,13 @@
+import { LitestreamError } from '../errors.js'
+
 /** A glob on one file name, as Go's filepath.Match has it: `*`, `?`, `[a-z]`, `[^a-z]`, `\x`. Everything else stands for itself. */
 export function globToRegExp(glob: string): RegExp {
   let source = ''
   for (let i = 0; i < glob.length; i++) {
     const char = glob[i]!
     const end = char === '[' ? glob.indexOf(']', i + 2) : -1
-    if (char === '*') source += '[^/]*'
+    // Several stars match what one does; together they would take time that grows with each.
+    if (char === '*') source += source.endsWith('[^/]*') ? '' : '[^/]*'
     else if (char === '?') source += '[^/]'
     else if (end > 0) {
       source += `[${glob
@@ -17,5 +20,12 @@ export function globToRegExp(glob: string): RegExp {
       source += literal.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&')
     }
   }
-  return new RegExp(`^${source}$`, 's')
+  try {
+    return new RegExp(`^${source}$`, 's')
+  } catch (cause) {
+    throw new LitestreamError('INVALID_ARGUMENT', `invalid pattern ${JSON.stringify(glob)}: a range runs backwards`, {
+      cause,
+      hint: 'Write a glob such as *.db or [a-z]*.db; a "[" that stands for itself is \\[.',
+    })
+  }
 }

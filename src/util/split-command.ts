@@ -24,7 +24,7 @@ export function splitCommand(line: string): string[] {
     }
   }
   if (quote !== undefined) {
-    throw new LitestreamError('INVALID_ARGUMENT', `cannot parse exec command: unmatched ${quote} in ${line}`, {
+    throw new LitestreamError('INVALID_ARGUMENT', `cannot parse exec command: unmatched ${quote}`, {
       hint: 'Close the quote.',
     })
   }

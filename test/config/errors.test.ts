@@ -23,7 +23,7 @@ const CASES: readonly (readonly [text: string, place: string, message: string, h
   [
     REPLICA('url: s3://b/p\npart-size: big'),
     '5:18',
-    'dbs[0].replica.part-size: expected a size such as 5MB or 64MiB, got "big"',
+    'dbs[0].replica.part-size: expected a size such as 5MB or 64MiB from 5 MiB to 5 GiB, got "big"',
   ],
   [
     `${DB}retention: 24h`,
@@ -38,7 +38,7 @@ const CASES: readonly (readonly [text: string, place: string, message: string, h
   ],
   [`${DB}levels: [${'{ interval: 1s },'.repeat(9)}]`, '4:9', 'levels: at most 8 compaction levels can be configured'],
   ['dbs:\n\t- path: x', '2:1', 'Tabs are not allowed as indentation', /indentation/],
-  ['dbs: [', '1:7', 'Flow sequence', /indentation/],
+  ['dbs: [', '1:7', 'a bracket or brace is not closed', /indentation/],
   ['path: a\npath: b', '2:1', 'Map keys must be unique'],
   ['- a', '', 'expected a file of `key: value` lines'],
   // Litestream's own errors

@@ -55,7 +55,7 @@ test('environment variables are expanded as by Go', () => {
   const env = { A: 'x', B_2: 'y' }
   const expand = (text: string) => expandEnv(text, env)
   assert.deepEqual(expand(`$A-$\{B_2}-$PID`), { text: `x-y-${process.pid}`, unset: [] })
-  assert.deepEqual(expand('a: $MISSING'), { text: 'a: ', unset: ['MISSING'] })
+  assert.deepEqual(expand('a: $MISSING'), { text: 'a: ', unset: [{ name: 'MISSING', line: 1 }] })
   assert.deepEqual(expand('# $MISSING'), { text: '# ', unset: [] })
   assert.deepEqual(expand('100% $ sure $.'), { text: '100% $ sure $.', unset: [] })
 })

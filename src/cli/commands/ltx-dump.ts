@@ -2,11 +2,12 @@ import type { Command } from 'commander'
 import { LitestreamError } from '../../errors.js'
 import { decodeLtx } from '../../ltx/decoder.js'
 import { createCommand } from '../command.js'
+import { pageFlag } from '../flag-values.js'
 import { inspectFile, readFileBytes } from '../open-ltx-file.js'
 import { printJson, printLines, printTable } from '../output.js'
 
 interface DumpFlags {
-  readonly page?: string
+  readonly page?: number
   readonly json?: boolean
 }
 
@@ -22,7 +23,7 @@ export function ltxDumpCommand(): Command {
     ],
   })
     .argument('<file>', 'local LTX file')
-    .option('--page <pgno>', 'print the bytes of this page')
+    .option('--page <pgno>', 'print the bytes of this page', pageFlag)
     .option('--json', 'print JSON')
     .action(async (file: string, flags: DumpFlags) => {
       if (flags.page !== undefined) return dumpPage(file, flags.page, flags.json === true)
@@ -37,13 +38,12 @@ export function ltxDumpCommand(): Command {
     })
 }
 
-async function dumpPage(file: string, text: string, json: boolean): Promise<void> {
-  const wanted = Number(text)
+async function dumpPage(file: string, wanted: number, json: boolean): Promise<void> {
   const { header, index } = await inspectFile(file)
   if (!index.pgnos.includes(wanted)) {
-    throw new LitestreamError('NOT_FOUND', `${file} holds no page ${text}`, {
+    throw new LitestreamError('NOT_FOUND', `${file} holds no page ${wanted}`, {
       file,
-      hint: `litestream-ts ltx dump ${file} lists its pages.`,
+      hint: `Run litestream-ts ltx dump ${file} to list its pages.`,
     })
   }
   const { batches } = await decodeLtx(readFileBytes(file), file)

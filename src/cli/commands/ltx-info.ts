@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { FLAG_NO_CHECKSUM } from '../../ltx/format.js'
 import { formatTxid } from '../../ltx/txid.js'
 import { formatBytes } from '../../util/format-bytes.js'
+import { formatTimestamp } from '../../util/timestamp.js'
 import { createCommand } from '../command.js'
 import { inspectFile } from '../open-ltx-file.js'
 import { print, printBlock, printJson } from '../output.js'
@@ -48,7 +49,7 @@ async function describe(path: string) {
     database_size: header.commit * header.pageSize,
     min_txid: formatTxid(header.minTxid),
     max_txid: formatTxid(header.maxTxid),
-    timestamp: new Date(header.timestamp).toISOString(),
+    timestamp: formatTimestamp(header.timestamp),
     pages: summary.pageCount,
     page_bytes: summary.frameBytes,
     index_bytes: summary.indexSize,

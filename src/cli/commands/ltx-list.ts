@@ -3,6 +3,7 @@ import { LitestreamError } from '../../errors.js'
 import { LEVELS } from '../../ltx/format.js'
 import { formatTxid } from '../../ltx/txid.js'
 import type { LtxFileInfo } from '../../storage/replica-client.js'
+import { formatTimestamp } from '../../util/timestamp.js'
 import { addConfigFlags, type ConfigFlags, createCommand } from '../command.js'
 import { formatTime, printJson, printTable } from '../output.js'
 import { withReplica } from '../target.js'
@@ -55,7 +56,7 @@ export function fileJson(file: LtxFileInfo) {
     min_txid: formatTxid(file.minTxid),
     max_txid: formatTxid(file.maxTxid),
     size: file.size,
-    timestamp: new Date(file.createdAt).toISOString(),
+    timestamp: formatTimestamp(file.createdAt),
   }
 }
 

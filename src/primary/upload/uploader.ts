@@ -4,6 +4,7 @@ import { identifyRemote, identifyStaged, stagedBody } from '../../levels/ltx-ide
 import { decodeLtx } from '../../ltx/decoder.js'
 import { formatTxid } from '../../ltx/txid.js'
 import type { ReplicaClient } from '../../storage/replica-client.js'
+import { formatTimestamp } from '../../util/timestamp.js'
 import type { PrimaryObserver } from '../events.js'
 import type { PrimaryDatabase } from '../sync/primary-database.js'
 import type { StagedFile } from '../sync/staging.js'
@@ -110,7 +111,7 @@ export class Uploader {
       // A request may have succeeded although its answer was lost, here or before a crash.
       const there = await identifyRemote(this.#client, file)
       if (there.checksum !== checksum || there.size !== size) {
-        const when = new Date(there.timestamp).toISOString()
+        const when = formatTimestamp(there.timestamp)
         const who = (await this.#writer.other()) ?? 'another primary'
         const reason = `TXID ${formatTxid(txid)} was written at ${when} by ${who}`
         await this.#primary.fence(reason)

@@ -1,0 +1,35 @@
+import type { ErrorCode, YAMLError } from 'yaml'
+
+/**
+ * What is wrong, by the code of the YAML parser's error. Its own messages quote the text around the error, in which a password may
+ * stand.
+ */
+const MESSAGES: Readonly<Record<ErrorCode, string>> = {
+  ALIAS_PROPS: 'an alias (*name) takes no anchor and no tag',
+  BAD_ALIAS: 'an alias (*name) has no anchor (&name) before it; put a value that begins with "*" or "&" in quotes',
+  BAD_COLLECTION_TYPE: 'a tag does not fit the kind of value that follows it',
+  BAD_DIRECTIVE: 'a line that begins with "%" is no directive of YAML',
+  BAD_DQ_ESCAPE: 'a backslash in double quotes begins no escape of YAML; use single quotes, or write \\\\',
+  BAD_INDENT: 'the indentation does not fit the lines before it, or a bracket or brace is not closed',
+  BAD_PROP_ORDER: 'an anchor or a tag stands in the wrong place',
+  BAD_SCALAR_START: 'a value begins with a character that needs quotes around the value',
+  BLOCK_AS_IMPLICIT_KEY: 'a second ": " stands in one line; put a value that holds ": " in quotes',
+  BLOCK_IN_FLOW: 'a list or section in lines cannot stand within brackets or braces',
+  DUPLICATE_KEY: 'Map keys must be unique: the key stands here for the second time',
+  IMPOSSIBLE: 'the text is not YAML',
+  KEY_OVER_1024_CHARS: 'a key is longer than 1024 characters',
+  MISSING_CHAR: 'a quote, bracket, brace, comma or ": " is missing',
+  MULTILINE_IMPLICIT_KEY: 'a key goes over several lines; a ":" after the key or a closing quote is missing',
+  MULTIPLE_ANCHORS: 'a value has two anchors',
+  MULTIPLE_DOCS: 'a second document begins ("---"); write one file for each',
+  MULTIPLE_TAGS: 'a value has two tags',
+  NON_STRING_KEY: 'a key is not text',
+  RESOURCE_EXHAUSTION: 'the text is nested too deeply',
+  TAB_AS_INDENT: 'Tabs are not allowed as indentation',
+  TAG_RESOLVE_FAILED: 'a tag (!name) is not known; put a value that begins with "!" in quotes',
+  UNEXPECTED_TOKEN: 'a quote, bracket, comma or text stands where none can; put the value in quotes',
+}
+
+export function yamlMessage(error: YAMLError): string {
+  return MESSAGES[error.code] ?? 'the text is not YAML'
+}
