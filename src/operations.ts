@@ -1,3 +1,4 @@
+import { type CheckedOperation, checkOperation } from './operation-checks.js'
 import { type WaitOptions, withDeadline } from './util/wait.js'
 
 /**
@@ -17,10 +18,12 @@ type Timed<A extends unknown[]> = {
 
 /** As whenCalled, for an operation that waits for a store: `timeout` in its options ends it with TIMEOUT. */
 function untilDeadline<A extends unknown[], R>(
+  name: CheckedOperation,
   what: string,
   load: () => Promise<(...args: A) => Promise<R>>,
 ): (...args: Timed<A>) => Promise<R> {
   return async (...args) => {
+    checkOperation(name, args)
     const operation = await load()
     const last = args.at(-1) as (WaitOptions & object) | undefined
     if (last?.timeout === undefined) return operation(...(args as A))
@@ -32,16 +35,28 @@ function untilDeadline<A extends unknown[], R>(
 }
 
 /** Restores a database to a file. See docs/restore.md. */
-export const restore = untilDeadline('restoring a database', async () => (await import('./restore/restore.js')).restore)
+export const restore = untilDeadline(
+  'restore',
+  'restoring a database',
+  async () => (await import('./restore/restore.js')).restore,
+)
 /** Fetches a full local copy. */
 export const hydrateFile = untilDeadline(
+  'hydrateFile',
   'fetching a local copy',
   async () => (await import('./restore/restore.js')).hydrateFile,
 )
 /** Keeps a local file up to date with a replica until its signal is aborted. */
-export const follow = whenCalled(async () => (await import('./restore/follow.js')).follow)
+export const follow = whenCalled(async () => {
+  const { follow } = await import('./restore/follow.js')
+  return async (...args: Parameters<typeof follow>) => {
+    checkOperation('follow', args)
+    return follow(...args)
+  }
+})
 /** Lists a replica and chooses the files of a restore. */
 export const planRestore = untilDeadline(
+  'planRestore',
   'planning a restore',
   async () => (await import('./levels/plan.js')).planRestore,
 )
@@ -49,23 +64,28 @@ export const planRestore = untilDeadline(
 export const replicateOnce = whenCalled(async () => (await import('./primary/replicate-once.js')).replicateOnce)
 /** Merges the files of a level into the next. */
 export const compact = untilDeadline(
+  'compact',
   'compacting a level',
   async () => (await import('./compaction/compact.js')).compact,
 )
 export const createSnapshot = untilDeadline(
+  'createSnapshot',
   'writing a snapshot',
   async () => (await import('./compaction/snapshot.js')).createSnapshot,
 )
 export const enforceL0Retention = untilDeadline(
+  'enforceL0Retention',
   'deleting old L0 files',
   async () => (await import('./compaction/retention.js')).enforceL0Retention,
 )
 export const enforceSnapshotRetention = untilDeadline(
+  'enforceSnapshotRetention',
   'deleting old snapshots',
   async () => (await import('./compaction/retention.js')).enforceSnapshotRetention,
 )
 /** Reads everything in a replica and says what is wrong with it. */
 export const verifyReplica = untilDeadline(
+  'verifyReplica',
   'verifying a replica',
   async () => (await import('./levels/verify-replica.js')).verifyReplica,
 )

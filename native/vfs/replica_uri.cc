@@ -65,6 +65,8 @@ std::string ReplicaKey(UriParameters parameters) {
   std::string key;
   for (auto& entry : parameters) {
     if (!IsOurParameter(entry.first)) continue;
+    // A line of the key is a parameter: a line break would begin another one. src/replica/options.ts refuses this name.
+    if ((entry.first + entry.second).find('\n') != std::string::npos) return "line_break=in a parameter";
     if (!key.empty()) key += '\n';
     key += entry.first + '=' + entry.second;
   }

@@ -1,10 +1,13 @@
 import { once } from 'node:events'
-import { request } from 'node:http'
+import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import type { Command } from 'commander'
 import { DEFAULTS } from '../config/defaults.js'
-import { LitestreamError } from '../errors.js'
+import { LitestreamError, toLitestreamError } from '../errors.js'
 import { timeoutSignal } from '../util/timers.js'
 import { timeoutFlag } from './flag-values.js'
+
+/** Characters of an answer; 10,000 databases need less than a tenth. */
+const MAX_ANSWER = 64 * 2 ** 20
 
 export interface ControlFlags {
   readonly socket: string
@@ -20,7 +23,7 @@ export function addControlFlags(command: Command, seconds = 30): Command {
     .option('--json', 'print JSON')
 }
 
-/** Asks the process behind a control socket. Throws NOT_FOUND where nobody listens, and what the process answers. */
+/** Asks the process behind a control socket. Throws NOT_FOUND if no process listens, and the error that the process answers with. */
 export async function callControl<T>(
   flags: ControlFlags,
   method: 'GET' | 'POST',
@@ -36,26 +39,56 @@ export async function callControl<T>(
     signal,
     headers: { 'Content-Type': 'application/json' },
   })
-  let status: number
-  let text = ''
+  const { status, text } = await answerOf(outgoing, flags, body)
+  const answer = parseAnswer(text, flags.socket) as T & { error?: string; details?: string }
+  if (status === 200) return answer
+  const code = status === 404 ? 'NOT_FOUND' : status < 500 ? 'INVALID_ARGUMENT' : 'STORAGE_FAILED'
+  throw new LitestreamError(code, answer.error ?? `${flags.socket} answered with status ${status}`, {
+    hint: answer.details ?? 'Read the log of the running process.',
+  })
+}
+
+async function answerOf(outgoing: ClientRequest, flags: ControlFlags, body: object | undefined) {
   try {
     outgoing.end(body === undefined ? undefined : JSON.stringify({ timeout: flags.timeout / 1000, ...body }))
-    const [response] = await once(outgoing, 'response')
-    status = response.statusCode
-    for await (const chunk of response.setEncoding('utf8')) text += chunk
+    const [response] = (await once(outgoing, 'response')) as [IncomingMessage]
+    let text = ''
+    for await (const chunk of response.setEncoding('utf8')) {
+      text += chunk
+      if (text.length > MAX_ANSWER) throw notOurs(flags.socket)
+    }
+    return { status: response.statusCode ?? 0, text }
   } catch (cause) {
     throw connectionError(flags, cause)
   }
-  const answer = JSON.parse(text) as T & { error?: string; details?: string }
-  if (status === 200) return answer
-  const code = status === 404 ? 'NOT_FOUND' : status === 400 ? 'INVALID_ARGUMENT' : 'STORAGE_FAILED'
-  throw new LitestreamError(code, answer.error ?? `status ${status}`, { hint: answer.details })
+}
+
+function parseAnswer(text: string, socket: string): object {
+  try {
+    const answer: unknown = JSON.parse(text)
+    if (typeof answer === 'object' && answer !== null) return answer
+  } catch {
+    // As any other answer that is not ours.
+  }
+  throw notOurs(socket)
+}
+
+function notOurs(socket: string): LitestreamError {
+  return new LitestreamError('INVALID_ARGUMENT', `the process that listens on ${socket} is not litestream-ts`, {
+    file: socket,
+    hint: 'Set -socket to the `socket.path` of the running process.',
+  })
 }
 
 function connectionError({ socket, timeout }: ControlFlags, cause: unknown): LitestreamError {
-  const { code, message, name } = cause as NodeJS.ErrnoException
+  if (cause instanceof LitestreamError) return cause
+  const { code, name } = cause as NodeJS.ErrnoException
   if (name === 'AbortError' || name === 'TimeoutError') {
-    return new LitestreamError('TIMEOUT', `no answer on ${socket} within ${timeout / 1000} s`, { cause, file: socket })
+    return new LitestreamError('TIMEOUT', `no answer on ${socket} within ${timeout / 1000} s`, {
+      cause,
+      file: socket,
+      hint: 'Raise -timeout, or check the log of the running process.',
+    })
   }
   if (code === 'ENOENT' || code === 'ECONNREFUSED') {
     return new LitestreamError('NOT_FOUND', `no litestream-ts process listens on ${socket}`, {
@@ -65,11 +98,13 @@ function connectionError({ socket, timeout }: ControlFlags, cause: unknown): Lit
     })
   }
   if (code === 'EACCES') {
-    return new LitestreamError('ACCESS_DENIED', `may not open ${socket}`, {
+    return new LitestreamError('ACCESS_DENIED', `cannot open ${socket}: permission denied`, {
       cause,
       file: socket,
       hint: 'Run as the user of the process, or set `socket.permissions`.',
     })
   }
-  return new LitestreamError('UNAVAILABLE', `cannot ask ${socket}: ${message}`, { cause, file: socket })
+  if (code?.startsWith('HPE_') || code === 'ECONNRESET') return notOurs(socket)
+  const { code: ours, message, hint } = toLitestreamError(cause)
+  return new LitestreamError(ours, `cannot ask ${socket}: ${message}`, { cause, file: socket, hint })
 }

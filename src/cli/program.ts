@@ -13,6 +13,7 @@ import { verifyCommand } from './commands/verify.js'
 import { versionCommand } from './commands/version.js'
 import { walCommand } from './commands/wal.js'
 import { ExitStatus } from './exit-status.js'
+import { textFlag } from './flag-values.js'
 import { normalizeFlags } from './go-flags.js'
 import { rememberArguments, reportError, reportUsage } from './report.js'
 
@@ -40,8 +41,19 @@ export function createProgram(): Command {
   eachCommand(program, (command) => {
     command.helpCommand(false).exitOverride().configureHelp({ sortOptions: true, showGlobalOptions: false })
     command.configureOutput({ outputError: () => {} }) // printed once, by reportUsage()
+    refuseEmptyValues(command)
   })
   return program
+}
+
+/** A flag or argument that has no reader of its own takes any text but none. */
+function refuseEmptyValues(command: Command): void {
+  for (const option of command.options) {
+    if ((option.required || option.optional) && !option.parseArg) option.argParser(textFlag)
+  }
+  for (const argument of command.registeredArguments) {
+    if (!argument.variadic && !argument.parseArg) argument.argParser(textFlag)
+  }
 }
 
 function eachCommand(command: Command, act: (command: Command) => void): void {

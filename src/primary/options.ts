@@ -2,7 +2,7 @@ import { type CompactionSettings, DEFAULT_COMPACTION_SETTINGS } from '../compact
 
 import { LitestreamError } from '../errors.js'
 import { DEFAULT_LEASE_TTL } from '../levels/lease-ttl.js'
-
+import { anything, checkOptions, flag, type OptionChecks, object, text } from '../util/check-arguments.js'
 import { DEFAULT_PRIMARY_OPTIONS, type PrimaryOptions } from './sync/sync-options.js'
 
 /** All that is said about one replication; the defaults are Litestream's. */
@@ -61,8 +61,30 @@ const RANGES: Readonly<Partial<Record<keyof ReplicatorOptions, Range>>> = {
   maxSyncWalBytes: { least: 0, whole: true },
 }
 
-/** Throws INVALID_ARGUMENT, which names the option, for a number outside its range. */
+/** Every option there is; RANGES has the numbers. */
+const CHECKS: OptionChecks<ReplicatorOptions> = {
+  metaPath: text,
+  busyTimeout: anything,
+  minCheckpointPages: anything,
+  checkpointInterval: anything,
+  truncatePages: anything,
+  maxSyncWalBytes: anything,
+  monitorInterval: anything,
+  syncInterval: anything,
+  maxSyncLtxFiles: anything,
+  shutdownSyncTimeout: anything,
+  shutdownSyncInterval: anything,
+  lease: flag,
+  leaseTtl: anything,
+  compaction: (value) => (value === false ? undefined : object(value) && 'false or an object with the settings'),
+}
+
+/**
+ * Throws INVALID_ARGUMENT, which names the option, for a number outside its range, a value of another type and an option that does
+ * not exist.
+ */
 export function checkReplicatorOptions(options: Partial<ReplicatorOptions>): void {
+  checkOptions(options, CHECKS, 'replicate')
   for (const [name, { least, most = Number.MAX_SAFE_INTEGER, whole = false }] of Object.entries(RANGES)) {
     const value: unknown = options[name as keyof ReplicatorOptions]
     if (value === undefined) continue

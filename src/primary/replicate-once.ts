@@ -1,5 +1,6 @@
 import { clientUnderSignal } from '../storage/client-under-signal.js'
 import { type OpenReplicaClientOptions, openReplicaClient } from '../storage/open.js'
+import { checkArgument, text } from '../util/check-arguments.js'
 import { type WaitOptions, withDeadline } from '../util/wait.js'
 import type { PrimaryObserver } from './events.js'
 import { checkReplicatorOptions, type ReplicatorOptions } from './options.js'
@@ -25,6 +26,7 @@ export async function replicateOnce(
   options: ReplicateOnceOptions = {},
 ): Promise<SyncResult> {
   const { storage, observe = () => {}, signal, timeout, ...rest } = options
+  checkArgument(path, 'path', text, 'replicateOnce')
   checkReplicatorOptions(rest)
   return withDeadline(`replicating ${path} once`, { signal, timeout }, async (linked) => {
     const client = await openReplicaClient(url, { ...storage, ...(linked ? { signal: linked } : {}) })

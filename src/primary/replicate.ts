@@ -2,6 +2,7 @@ import { existsSync, realpathSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { OpenReplicaClientOptions } from '../storage/open.js'
 import { parseReplicaUrl } from '../storage/url.js'
+import { checkArgument, text } from '../util/check-arguments.js'
 import { type WaitOptions, withDeadline } from '../util/wait.js'
 import { checkReplicatorOptions, type ReplicatorOptions } from './options.js'
 import { Replication } from './replication.js'
@@ -32,6 +33,7 @@ export interface ReplicateOptions extends Partial<ReplicatorOptions>, WaitOption
 export async function replicate(path: string, url: string, options: ReplicateOptions = {}): Promise<Replication> {
   const { storage, signal, timeout, ...rest } = options
   parseReplicaUrl(url)
+  checkArgument(path, 'path', text, 'replicate')
   checkReplicatorOptions(rest)
   const file = resolve(path)
   if (existsSync(file) && isOpenElsewhere(realpathSync(file))) throw sharedDatabase(file)

@@ -1,7 +1,9 @@
-import { LitestreamError } from '../errors.js'
+import { LitestreamError, toLitestreamError } from '../errors.js'
 import { DEFAULT_LEASE_TTL } from '../levels/lease-ttl.js'
 import { parseByteSize } from '../util/byte-size.js'
+import * as check from '../util/check-arguments.js'
 import { parseDuration } from '../util/duration.js'
+import { nearest } from '../util/nearest.js'
 
 /** How a replica is opened. Sizes take bytes or "64MiB", times take milliseconds or a Go duration ("1s", "5m"). */
 export interface ReplicaOptions {
@@ -31,6 +33,33 @@ export interface ReplicaOptions {
   readonly hedge?: boolean
   /** Lets connections write: their commits become the next files of the replica. Default false. */
   readonly write?: boolean | WriteOptions
+}
+
+/** Requests to the store at once; more help no store. */
+const MAX_CONCURRENCY = 1000
+
+/** What `openReplica` takes; texts are read by resolveOptions. */
+export const REPLICA_OPTION_CHECKS: check.OptionChecks<ReplicaOptions> = {
+  pollInterval: check.numberOrText,
+  idlePollInterval: check.numberOrText,
+  cacheSize: check.numberOrText,
+  hydrate: check.text,
+  diskCache: check.text,
+  diskCacheSize: check.numberOrText,
+  openTimeout: check.numberOrText,
+  readTimeout: check.numberOrText,
+  maxStale: check.numberOrText,
+  concurrency: check.numberOrText,
+  readAhead: check.text,
+  hedge: check.flag,
+  write: (value) => (typeof value === 'boolean' ? undefined : check.object(value) && 'true, false or an object'),
+}
+
+const WRITE_OPTION_CHECKS: check.OptionChecks<WriteOptions> = {
+  durability: check.oneOf('store', 'local'),
+  syncInterval: check.numberOrText,
+  bufferPath: check.text,
+  lease: (value) => (value === false ? undefined : check.numberOrText(value) && 'false, a number or text'),
 }
 
 /**
@@ -174,6 +203,7 @@ export function toParameters(url: string, options: ReplicaOptions): ReplicaParam
 
 function writeParameters(write: boolean | WriteOptions | undefined): Record<string, string | number | undefined> {
   if (write === undefined || write === false) return {}
+  if (write !== true) check.checkOptions(write, WRITE_OPTION_CHECKS, 'openReplica, write')
   const { durability, syncInterval, bufferPath, lease } = write === true ? {} : write
   return {
     write_enabled: 'true',
@@ -185,15 +215,23 @@ function writeParameters(write: boolean | WriteOptions | undefined): Record<stri
 }
 
 function duration(value: number | string | undefined): string | undefined {
+  if (value === Number.POSITIVE_INFINITY) return undefined // never, which is the default where that can be
   return typeof value === 'number' ? `${value}ms` : value
 }
 
-/** The key under which native code knows a replica: `name=value` lines, sorted by name. */
+/** The key under which native code knows a replica: `name=value` lines, sorted by name. Throws CONFIG_INVALID for a line break. */
 export function formatKey(parameters: ReplicaParameters): string {
+  for (const [name, value] of Object.entries(parameters)) if (value.includes('\n')) throw lineBreak(name)
   return Object.entries(parameters)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, value]) => `${name}=${value}`)
     .join('\n')
+}
+
+function lineBreak(name: string): LitestreamError {
+  return new LitestreamError('CONFIG_INVALID', `${name}: the value holds a line break`, {
+    hint: 'Remove the line break; one in a path or a URL that is meant is not supported.',
+  })
 }
 
 export function parseKey(key: string): Record<string, string> {
@@ -228,6 +266,7 @@ export function withEnvironment(parameters: ReplicaParameters, env: NodeJS.Proce
 export function resolveOptions(key: string): ResolvedReplicaOptions {
   const given = parseKey(key)
   for (const name of Object.keys(given)) {
+    if (name === 'line_break') throw lineBreak('a parameter of the URI')
     if (UNLOCKED.includes(name)) {
       throw new LitestreamError('CONFIG_INVALID', `${name}=${given[name]} cannot be used with a replica`, {
         hint: 'SQLite would take no locks, so a read would not stay at one TXID. Leave the parameter out: a replica is read-only anyway.',
@@ -235,7 +274,7 @@ export function resolveOptions(key: string): ResolvedReplicaOptions {
     }
     if (!(PARAMETERS as readonly string[]).includes(name)) {
       throw new LitestreamError('CONFIG_INVALID', `unknown replica parameter "${name}"`, {
-        hint: `The parameters are ${PARAMETERS.join(', ')}.`,
+        hint: unknownHint(name),
       })
     }
   }
@@ -246,7 +285,10 @@ export function resolveOptions(key: string): ResolvedReplicaOptions {
     try {
       return parse(text)
     } catch (cause) {
-      throw new LitestreamError('CONFIG_INVALID', `${name}: ${(cause as Error).message}`, { cause })
+      const { message } = toLitestreamError(cause)
+      throw new LitestreamError('CONFIG_INVALID', `${name}: ${message}`, {
+        hint: `Correct the option, the URI parameter ${name} or LITESTREAM_${name.toUpperCase()}.`,
+      })
     }
   }
   const url = value('replica_url')
@@ -277,7 +319,7 @@ export function resolveOptions(key: string): ResolvedReplicaOptions {
     openTimeout: read('open_timeout', notNegative(parseDuration), 30_000),
     readTimeout: read('read_timeout', positive(parseDuration), 30_000),
     maxStale,
-    concurrency: read('concurrency', positive(parseCount), 16),
+    concurrency: read('concurrency', parseCount, 16),
     readAhead: read('read_ahead', parseReadAhead, new Set(READ_AHEAD_KINDS)),
     hedge: read('hedge', parseBoolean, true),
     write: read('write_enabled', parseBoolean, false) ? resolveWrite(value, read) : undefined,
@@ -306,7 +348,7 @@ function resolveWrite(value: (name: Parameter) => string | undefined, read: Read
 }
 
 function parseDurability(text: string): 'store' | 'local' {
-  if (text !== 'store' && text !== 'local') throw new Error(`"${text}" is neither "store" nor "local"`)
+  if (text !== 'store' && text !== 'local') throw wrongValue(text, '"store" or "local"')
   return text
 }
 
@@ -316,31 +358,42 @@ function parseLease(text: string): number | undefined {
   return positive(parseDuration)(text)
 }
 
+function unknownHint(name: string): string {
+  const meant = nearest(name, PARAMETERS)
+  return `${meant === undefined ? '' : `Did you mean ${meant}? `}The parameters are ${PARAMETERS.join(', ')}.`
+}
+
+/** A value that an option cannot have; the caller adds the option's name. */
+function wrongValue(text: string, expected: string): LitestreamError {
+  return new LitestreamError('INVALID_ARGUMENT', `${JSON.stringify(text)} is not ${expected}`)
+}
+
 function parseReadAhead(text: string): ReadonlySet<ReadAheadKind> {
   if (text === 'all') return new Set(READ_AHEAD_KINDS)
   const kinds = text === 'none' ? [] : text.split(',').map((kind) => kind.trim())
   const unknown = kinds.find((kind) => !READ_AHEAD_KINDS.includes(kind as ReadAheadKind))
   if (unknown !== undefined) {
-    throw new Error(`"${unknown}" is no kind of read-ahead; there are ${READ_AHEAD_KINDS.join(', ')}, and all and none`)
+    throw wrongValue(unknown, `a kind of read-ahead: ${READ_AHEAD_KINDS.join(', ')}, all or none`)
   }
   return new Set(kinds as ReadAheadKind[])
 }
 
 function parseBoolean(text: string): boolean {
   const value = BOOLEANS[text.toLowerCase()]
-  if (value === undefined) throw new Error(`"${text}" is neither true nor false`)
+  if (value === undefined) throw wrongValue(text, 'true or false')
   return value
 }
 
 function parseCount(text: string): number {
-  if (!/^[0-9]{1,9}$/.test(text)) throw new Error(`"${text}" is not a whole number below 1,000,000,000`)
-  return Number(text)
+  const count = /^\d{1,4}$/.test(text) ? Number(text) : Number.NaN
+  if (!(count >= 1 && count <= MAX_CONCURRENCY)) throw wrongValue(text, `a whole number from 1 to ${MAX_CONCURRENCY}`)
+  return count
 }
 
 function notNegative(parse: (text: string) => number): (text: string) => number {
   return (text) => {
     const value = parse(text)
-    if (!(value >= 0)) throw new Error(`"${text}" must not be negative`)
+    if (!(value >= 0)) throw wrongValue(text, '0 or more')
     return value
   }
 }
@@ -348,7 +401,7 @@ function notNegative(parse: (text: string) => number): (text: string) => number 
 function positive(parse: (text: string) => number): (text: string) => number {
   return (text) => {
     const value = parse(text)
-    if (!(value > 0)) throw new Error(`"${text}" must be greater than 0`)
+    if (!(value > 0)) throw wrongValue(text, 'greater than 0')
     return value
   }
 }

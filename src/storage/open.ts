@@ -1,3 +1,4 @@
+import { abortSignal, checkOptions, type OptionChecks, object, positiveMilliseconds } from '../util/check-arguments.js'
 import { rememberSecret } from '../util/redact.js'
 import { withDeadline } from '../util/wait.js'
 import type { FileSettings } from './file/file-client.js'
@@ -18,6 +19,14 @@ export interface OpenReplicaClientOptions {
   readonly timeout?: number
 }
 
+const CHECKS: OptionChecks<OpenReplicaClientOptions> = {
+  file: object,
+  s3: object,
+  nats: object,
+  signal: abortSignal,
+  timeout: positiveMilliseconds,
+}
+
 /**
  * Opens the replica that `url` names. The code of a backend, and the SDK under it, is loaded only when a URL of its scheme is
  * opened. Throws INVALID_URL for a URL that cannot be one, ACCESS_DENIED where what is there may not be read; that nothing is
@@ -25,6 +34,7 @@ export interface OpenReplicaClientOptions {
  */
 export async function openReplicaClient(url: string, options: OpenReplicaClientOptions = {}): Promise<ReplicaClient> {
   const location = parseReplicaUrl(url)
+  checkOptions(options, CHECKS, 'openReplicaClient')
   rememberSettings(options)
   const { signal, timeout } = options
   signal?.throwIfAborted()

@@ -3,11 +3,21 @@ import { LitestreamError } from '../../errors.js'
 import { formatTxid } from '../../ltx/txid.js'
 import { native } from '../../native/addon.js'
 import { secretUrl } from '../../storage/url.js'
+import {
+  abortSignal,
+  checkArgument,
+  checkOptions,
+  positiveMilliseconds,
+  text,
+  time,
+  txid,
+} from '../../util/check-arguments.js'
 import { monotonicMs } from '../../util/monotonic.js'
 import { MAX_DELAY_MS, startInterval } from '../../util/timers.js'
 import { type WaitOptions, withDeadline } from '../../util/wait.js'
 import {
   formatKey,
+  REPLICA_OPTION_CHECKS,
   type ReadAheadStats,
   type ReplicaOptions,
   resolveOptions,
@@ -187,9 +197,9 @@ export class Replica extends EventEmitter<ReplicaEvents> {
    */
   async at(target: number | Date | string, waiting: WaitOptions = {}): Promise<ReplicaMoment> {
     this.#info()
-    const text =
-      typeof target === 'number' ? formatTxid(target) : target instanceof Date ? target.toISOString() : target
-    const found = (await this.#wait(`finding the state at ${text}`, waiting, { method: 'resolve', target: text })) as {
+    const moment = targetText(target)
+    const call = { method: 'resolve', target: moment } as const
+    const found = (await this.#wait(`finding the state at ${moment}`, waiting, call)) as {
       txid: number
       timestamp: number
     }
@@ -208,6 +218,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
    */
   async prefetch(sql: string, options: PrefetchOptions & Pick<WaitOptions, 'timeout'> = {}): Promise<void> {
     this.#info()
+    checkArgument(sql, 'sql', text, 'Replica.prefetch')
     const { signal, timeout, ...rest } = options
     await withDeadline(`prefetching from ${this.url}`, { signal, timeout }, (linked) =>
       prefetch(this.uri, sql, { ...rest, ...(linked ? { signal: linked } : {}) }),
@@ -327,6 +338,17 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 }
 
+/** A target of `at` as the worker takes it. Throws INVALID_ARGUMENT. */
+function targetText(target: unknown): string {
+  if (typeof target === 'string') return target
+  if (target instanceof Date) {
+    checkArgument(target.getTime(), 'the Date', time, 'Replica.at')
+    return target.toISOString()
+  }
+  checkArgument(target, 'target', txid, 'Replica.at')
+  return formatTxid(target as number)
+}
+
 /** The last part of the path of a URL that holds no secret. */
 function nameOf(shown: string): string {
   const path = shown.replace(/[?#].*$/s, '').replace(/\/+$/, '')
@@ -345,6 +367,8 @@ function nameOf(shown: string): string {
  * const db = new Database(replica.uri, { readonly: true })
  */
 export async function openReplica(url: string, options: ReplicaOptions & WaitOptions = {}): Promise<Replica> {
+  checkArgument(url, 'url', text, 'openReplica')
+  checkOptions(options, { ...REPLICA_OPTION_CHECKS, signal: abortSignal, timeout: positiveMilliseconds }, 'openReplica')
   const { signal, timeout, ...rest } = options
   signal?.throwIfAborted()
   const key = formatKey(withEnvironment(toParameters(url, rest), process.env))

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import { deserializeError, LitestreamError, type SerializedError } from '../../errors.js'
+import { deserializeError, LitestreamError, type SerializedError, toLitestreamError } from '../../errors.js'
 import { threadUrl } from '../../thread-url.js'
 
 export interface PrefetchOptions {
@@ -19,17 +19,13 @@ export interface PrefetchTask {
 export async function prefetch(uri: string, sql: string, { parameters, signal }: PrefetchOptions): Promise<void> {
   signal?.throwIfAborted()
   const workerData: PrefetchTask = { uri, sql, parameters }
-  const thread = new Worker(threadUrl('replica/handle/prefetch-thread.js'), {
-    name: 'litestream-prefetch',
-    execArgv: [],
-    workerData,
-  })
+  const thread = startThread(workerData)
   const stop = () => void thread.terminate()
   signal?.addEventListener('abort', stop, { once: true })
   try {
     await new Promise<void>((resolve, reject) => {
       thread.once('message', (error: SerializedError | null) => (error ? reject(deserializeError(error)) : resolve()))
-      thread.once('error', reject)
+      thread.once('error', (error) => reject(toLitestreamError(error)))
       thread.once('exit', () => reject(new LitestreamError('ABORTED', 'the prefetch ended before its query did')))
     })
   } catch (error) {
@@ -38,5 +34,18 @@ export async function prefetch(uri: string, sql: string, { parameters, signal }:
   } finally {
     signal?.removeEventListener('abort', stop)
     stop()
+  }
+}
+
+function startThread(workerData: PrefetchTask): Worker {
+  try {
+    const name = 'litestream-prefetch'
+    return new Worker(threadUrl('replica/handle/prefetch-thread.js'), { name, execArgv: [], workerData })
+  } catch (cause) {
+    if ((cause as Error).name !== 'DataCloneError') throw toLitestreamError(cause)
+    throw new LitestreamError('INVALID_ARGUMENT', 'a parameter of the query is not a value of SQLite', {
+      cause,
+      hint: 'Give numbers, bigints, text, Uint8Arrays or null.',
+    })
   }
 }
