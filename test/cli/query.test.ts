@@ -74,7 +74,7 @@ test('query says why a page could not be read, and nothing of where in the progr
   assert.equal(damaged.status, 1)
   assert.match(
     damaged.stderr,
-    /^Error: 0\/\S+\.ltx: the frame at offset \d+ is damaged\nTry: Run `litestream-ts verify`[^\n]*\n$/,
+    /^Error: file:\/\/\S+ level 0 \S+\.ltx: [^\n]+\(offset \d+, page \d+\)\nTry: [^\n]+\n$/,
   )
 })
 
