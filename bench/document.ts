@@ -1,7 +1,7 @@
 // npm run bench:docs: writes docs/performance.md from bench/performance.template.md and bench/results/*.json.
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { packageRoot } from '../src/native/addon.js'
+import { packageRoot } from '../src/package-files.js'
 import { renderDocument } from './support/document.js'
 
 const template = readFileSync(path.join(packageRoot(), 'bench/performance.template.md'), 'utf8')

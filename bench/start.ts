@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { packageRoot } from '../src/native/addon.js'
+import { packageRoot } from '../src/package-files.js'
 import { loadedFiles } from '../test/support/loaded-files.js'
 import { fileReplica } from './support/file-replica.js'
 import { answerOf } from './support/fresh-process.js'

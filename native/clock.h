@@ -1,20 +1,28 @@
 // The clock for ages and deadlines that JavaScript and native code compare with each other: it only moves forward, whatever sets
 // the wall clock, and counts the time that the machine sleeps (CLOCK_MONOTONIC of Linux does not).
 #pragma once
-#include <time.h>
-
 #include <cstdint>
+
+#ifdef _WIN32
+#include <chrono>
+#else
+#include <time.h>
+#endif
 
 namespace litestream {
 
 // Nanoseconds since an arbitrary moment, the same one on every thread. Any thread.
 inline int64_t MonotonicNs() {
+#ifdef _WIN32
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+#else
   timespec now{};
 #ifdef CLOCK_BOOTTIME
   if (clock_gettime(CLOCK_BOOTTIME, &now) != 0)
 #endif
     clock_gettime(CLOCK_MONOTONIC, &now);
   return int64_t(now.tv_sec) * 1000000000 + now.tv_nsec;
+#endif
 }
 
 inline int64_t MonotonicMs() { return MonotonicNs() / 1000000; }

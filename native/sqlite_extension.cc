@@ -1,4 +1,5 @@
-// The door for SQLite: the entry point that SQLite looks for in litestream.node when it is loaded as an extension.
+// The door for SQLite: the entry point that SQLite looks for first in a loadable extension, whatever the file is called.
+#include "napi/source_database.h"
 #include "vfs/sqlite_copy.h"
 
 #if defined(_WIN32)
@@ -7,7 +8,8 @@
 #define LITESTREAM_DOOR extern "C" __attribute__((visibility("default")))
 #endif
 
-LITESTREAM_DOOR int sqlite3_litestream_init(sqlite3*, char** error_message, const sqlite3_api_routines* api) {
+LITESTREAM_DOOR int sqlite3_extension_init(sqlite3* db, char** error_message, const sqlite3_api_routines* api) {
+  if (litestream::SourceExpected()) return litestream::InitSource(db, api);
   std::string error;
   int rc = litestream::RegisterVfs(api, &error);
   if (rc != SQLITE_OK) {

@@ -12,8 +12,8 @@
 // No compiled form of them (V8's code cache) is shipped or written at install: V8 accepts the cache of
 // another patch level of Node.js, and the process crashes.
 //
-// Packages stay outside, except those in BUNDLED: they are development dependencies, and their
-// licences are collected in dist/THIRD_PARTY_LICENSES.txt.
+// The code of all packages is included: they are development dependencies, so that an installation is one
+// package, and their licences are collected in dist/THIRD_PARTY_LICENSES.txt.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
@@ -22,8 +22,6 @@ import { build, transform } from 'esbuild'
 const root = path.dirname(import.meta.dirname)
 const dist = path.join(root, 'dist')
 const AWS = 'storage/s3/aws'
-/** Packages whose code is shipped in ours. */
-const BUNDLED = ['@aws-sdk/client-s3', 'lru-cache', 'p-queue', 'p-retry']
 const ENTRIES = [
   'index',
   'primary/index',
@@ -36,8 +34,12 @@ const ENTRIES = [
 const WORKER = 'replica/worker/worker'
 const INLINE_MAP = '//# sourceMappingURL=data:'
 
-const { dependencies } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
-for (const name of BUNDLED) if (name in dependencies) throw new Error(`bundle: ${name} is bundled, yet a dependency`)
+const { dependencies, version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
+if (dependencies) throw new Error(`bundle: ${Object.keys(dependencies)} would be installed, yet their code is included`)
+
+/** CommonJS packages call `require` for modules of Node.js, which an ES module does not have. */
+const REQUIRE =
+  "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url??__filename);"
 
 /** The SDK is a bundle of its own; `from`: how it is found. */
 const awsOutside = (from) => ({
@@ -83,14 +85,28 @@ const describedOnDemand = {
   },
 }
 
+/** Code of packages goes in without its comments, and without source maps, which would be larger than the code. */
+const compactPackages = {
+  name: 'compact-packages',
+  setup({ onLoad }) {
+    onLoad({ filter: /[/\\]node_modules[/\\].*\.[cm]?js$/ }, async ({ path: file }) => {
+      const { code } = await transform(readFileSync(file, 'utf8'), { minifyWhitespace: true, legalComments: 'none' })
+      return { contents: `${code}\n${EMPTY_MAP}`, loader: 'js' }
+    })
+  },
+}
+const EMPTY_MAP = `${INLINE_MAP}application/json;base64,${btoa('{"version":3,"sources":[],"names":[],"mappings":""}')}`
+
 const common = {
   absWorkingDir: root,
   bundle: true,
   platform: 'node',
-  target: 'node20.11',
+  target: 'node20.19',
   legalComments: 'none',
+  // Line numbers and names are what a stack trace needs.
+  sourcesContent: false,
   metafile: true,
-  external: Object.keys(dependencies),
+  define: { LITESTREAM_TS_VERSION: JSON.stringify(version) },
   logLevel: 'warning',
 }
 
@@ -106,13 +122,14 @@ async function modules(entries, { plugins = [], ...options }) {
     ...options,
   }
   // Once to learn which modules are imported late: those have files of their own, as the entries have.
-  const { inputs, outputs } = (await build({ ...esm, plugins, write: false })).metafile
+  const all = [...plugins, compactPackages]
+  const { inputs, outputs } = (await build({ ...esm, plugins: all, write: false })).metafile
   const first = `src/${entries[0]}.ts`
   const late = Object.values(outputs)
     .flatMap(({ entryPoint }) => entryPoint ?? [])
     .filter((file) => file !== first && inputs[file].format === 'esm')
   const files = new Set(late.map((file) => path.join(root, file)))
-  return build({ ...esm, plugins: [...plugins, oneCore(path.join(root, first), files)] })
+  return build({ ...esm, plugins: [oneCore(path.join(root, first), files), ...all] })
 }
 
 /** An ES module of a bundle as a CommonJS module, with its source map. */
@@ -129,7 +146,7 @@ async function asCommonJs(file, text) {
     minifyWhitespace: !text.includes(INLINE_MAP),
   })
   // V8 keeps two bytes per character of a source with a character beyond Latin-1, also in a comment.
-  const ascii = code.replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\0-\x7f]/gu, '?'))
+  const ascii = code.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, (comment) => comment.replace(/[^\0-\x7f]/gu, '?'))
   const line = ascii.split('\n').find((one) => /[^\0-\x7f]/.test(one))
   if (line) throw new Error(`bundle: ${file} has characters that are not ASCII: ${line}`)
   return { code: map ? `${ascii}//# sourceMappingURL=${path.basename(file)}.map\n` : ascii, map }
@@ -172,6 +189,15 @@ function requireAtRoot(outputs) {
   }
 }
 
+/** Gives `require` to the file of a bundle through which CommonJS packages call it; on the first line, so that source maps stay true. */
+function provideRequire(outputs) {
+  for (const name of Object.keys(outputs).filter((file) => file.endsWith('.js'))) {
+    const file = path.join(root, name)
+    const text = readFileSync(file, 'utf8')
+    if (text.includes('var __require =')) writeFileSync(file, text.replace(/^(#!.*\n)?/, `$1${REQUIRE}`))
+  }
+}
+
 /** The packages behind the inputs of a bundle: their folders. */
 function packagesOf(outputs) {
   const folders = new Set()
@@ -210,6 +236,7 @@ const ours = await modules(ENTRIES, {
 })
 const { outputs } = ours.metafile
 requireAtRoot(outputs)
+provideRequire(outputs)
 const worker = await commonJs(WORKER, {
   plugins: [awsOutside(`${'../'.repeat(WORKER.split('/').length - 1)}${AWS}.cjs`)],
   sourcemap: 'inline',
@@ -220,7 +247,7 @@ const aws = await commonJs(AWS, {
   minifyWhitespace: true,
   minifySyntax: true,
   // Which Node.js later versions of the SDK will want is told to us, who ship this one, not in the logs of whoever runs it.
-  define: { 'process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED': '"true"' },
+  define: { ...common.define, 'process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED': '"true"' },
 })
 importable(AWS)
 writeFileSync(path.join(dist, 'THIRD_PARTY_LICENSES.txt'), notices(packagesOf(Object.assign({}, outputs, worker, aws))))

@@ -30,7 +30,6 @@ for (const name of [
   'test',
   'bench',
   'docs',
-  'binding.gyp',
   'package.json',
   'tsconfig.json',
   'tsconfig.test.json',

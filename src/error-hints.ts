@@ -40,6 +40,7 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
   INTEGRITY_CHECK_FAILED: 'Restore an earlier state with -timestamp or -txid.',
   CONFIG_INVALID: 'Correct the configuration; `litestream-ts config check` reports its errors.',
   INVALID_ARGUMENT: 'Correct the argument; -h shows the form.',
-  NATIVE_MISSING: 'Run `npm rebuild litestream-ts`.',
+  NATIVE_MISSING: 'Reinstall litestream-ts, or compile the addon with `litestream-ts build-addon`.',
+  DRIVER_MISSING: 'Use Node.js 22.13 or later, or install better-sqlite3.',
   INTERNAL: 'This is a fault of litestream-ts. Run it again with LOG_LEVEL=debug, and report the output.',
 }

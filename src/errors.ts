@@ -50,6 +50,7 @@ export type ErrorCode =
   | 'INVALID_ARGUMENT'
   | 'NATIVE_MISSING'
   | 'INTERNAL' // a fault of this package itself
+  | 'DRIVER_MISSING' // neither better-sqlite3 nor node:sqlite can be used
 
 export interface ErrorDetails {
   /** What a person should do next, as one sentence; without one, that of the code (error-hints.ts). */

@@ -1,4 +1,8 @@
 import { existsSync } from 'node:fs'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { LitestreamError } from './errors.js'
+import { findPackage, here, KEEP_OUTSIDE } from './package-files.js'
 
 /** The modules that run on threads of their own. */
 export type ThreadModule =
@@ -8,11 +12,19 @@ export type ThreadModule =
   | 'restore/integrity-worker.js'
 
 /**
- * Where the module of a thread is: a bundle may have it as CommonJS, which a thread is sooner done with. The one place that asks for
- * it by the place of its own code: a bundle moves code, but keeps this file's at the root of the compiled tree (see
- * scripts/bundle.mjs).
+ * The module of a thread, as CommonJS if there is such a file, because a thread loads that sooner. It is looked for beside this
+ * code, which scripts/bundle.mjs keeps at the root of the compiled tree, and otherwise in the installed package: an application's
+ * bundler moves this code, but not the modules of threads. Throws NATIVE_MISSING.
  */
 export function threadUrl(module: ThreadModule): URL {
-  const commonJs = new URL(`./${module.replace(/\.js$/, '.cjs')}`, import.meta.url)
-  return existsSync(commonJs) ? commonJs : new URL(`./${module}`, import.meta.url)
+  const names = [module.replace(/\.js$/, '.cjs'), module]
+  const root = findPackage()
+  const folders = [here, ...(root === undefined ? [] : [path.join(root, 'dist')])]
+  const files = folders.flatMap((folder) => names.map((name) => path.join(folder, name)))
+  const file = files.find((one) => existsSync(one))
+  if (file !== undefined) return pathToFileURL(file)
+  throw new LitestreamError('NATIVE_MISSING', `the module of a thread is missing: ${files.join(', ')}`, {
+    file: files[0]!,
+    hint: `Reinstall litestream-ts. If a bundler moved the code, ${KEEP_OUTSIDE}.`,
+  })
 }

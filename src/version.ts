@@ -1,8 +1,13 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { packageRoot } from './native/addon.js'
+import { packageRoot } from './package-files.js'
+
+/** Set by scripts/bundle.mjs: a bundle of an application has no package.json of ours near it. */
+declare const LITESTREAM_TS_VERSION: string | undefined
+
+function read(): string {
+  return (JSON.parse(readFileSync(path.join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version
+}
 
 /** The version of this package. */
-export const version: string = (
-  JSON.parse(readFileSync(path.join(packageRoot(), 'package.json'), 'utf8')) as { version: string }
-).version
+export const version: string = typeof LITESTREAM_TS_VERSION === 'string' ? LITESTREAM_TS_VERSION : read()

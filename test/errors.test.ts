@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { deserializeError, isLitestreamError, LitestreamError, serializeError } from '../src/errors.js'
-import { packageRoot } from '../src/native/addon.js'
+import { packageRoot } from '../src/package-files.js'
 
 test('an error keeps code, hint and place over a thread boundary', () => {
   const error = new LitestreamError('LTX_CORRUPT', 'bad page', {

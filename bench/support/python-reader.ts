@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
-import { packageRoot } from '../../src/native/addon.js'
+import { packageRoot } from '../../src/package-files.js'
 import { FIRST_ROW, type Reader, type Run, type RunOptions } from './reader.js'
 
 const PYTHON = '/usr/bin/python3'

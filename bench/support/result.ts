@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { packageRoot } from '../../src/native/addon.js'
+import { packageRoot } from '../../src/package-files.js'
 import type { Machine } from './machine.js'
 import type { Spread } from './stats.js'
 

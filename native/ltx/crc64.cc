@@ -6,6 +6,7 @@
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #define LITESTREAM_CRC_CLMUL 1
+#include <cpuid.h>
 #include <immintrin.h>
 #endif
 
@@ -94,7 +95,12 @@ __attribute__((target("pclmul,sse4.1"))) uint64_t UpdateByClmul(uint64_t crc, co
   return UpdateByTables(UpdateByTables(0, rest, 16), p, size);
 }
 
-const bool kHasClmul = __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1");
+// By the processor itself: __builtin_cpu_supports() needs a runtime library that not every toolchain has.
+bool HasClmul() {
+  unsigned eax, ebx, ecx, edx;
+  return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_PCLMUL) != 0 && (ecx & bit_SSE4_1) != 0;
+}
+const bool kHasClmul = HasClmul();
 
 #endif  // LITESTREAM_CRC_CLMUL
 

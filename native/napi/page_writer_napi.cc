@@ -4,7 +4,7 @@
 #include "napi/arguments.h"
 #include "napi/deferred.h"
 #include "napi/exports.h"
-#include "replica/write_fully.h"
+#include "os/file.h"
 
 namespace litestream {
 namespace {
@@ -21,7 +21,7 @@ class WriteWork : public Napi::AsyncWorker {
   WriteWork(Napi::Env env, int fd, uint32_t page_size, Napi::Value pages_value, const uint8_t* pages, std::vector<Run> runs)
       : Napi::AsyncWorker(env),
         deferred_(env),
-        fd_(fd),
+        file_(os::FileOfDescriptor(fd)),
         page_size_(page_size),
         keep_pages_(Napi::Persistent(pages_value)),
         pages_(pages),
@@ -31,7 +31,7 @@ class WriteWork : public Napi::AsyncWorker {
   void Execute() override {
     for (const Run& run : runs_) {
       const uint8_t* from = pages_ + run.first * page_size_;
-      errno_ = WriteFully(fd_, from, run.count * page_size_, off_t(run.position));
+      errno_ = os::WriteFully(file_, from, run.count * page_size_, run.position);
       if (errno_ != 0) return;
     }
   }
@@ -41,7 +41,7 @@ class WriteWork : public Napi::AsyncWorker {
 
  private:
   Deferred deferred_;
-  const int fd_;
+  const os::File file_;
   const uint32_t page_size_;
   Napi::Reference<Napi::Value> keep_pages_;
   const uint8_t* const pages_;

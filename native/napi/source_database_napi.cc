@@ -2,9 +2,9 @@
 // through SQLite's own file handles, because a process that opens and closes the database or its -shm by itself drops every POSIX
 // lock that SQLite holds on them (https://www.sqlite.org/howtocorrupt.html, "close() on a separate descriptor").
 //
-// A connection is handed over in two steps on one thread: better-sqlite3 loads this addon as an extension with the entry point
-// `litestream_source_init`, then JavaScript calls takeSource(). The routine table is kept per connection, because a process can
-// hold more than one copy of SQLite.
+// A connection is handed over in three steps on one thread: JavaScript calls expectSource(), the driver loads this addon as an
+// extension (sqlite_extension.cc), and JavaScript calls takeSource(). An entry point of its own would need less, but node:sqlite
+// cannot name one. The routine table is stored per connection, because a process can hold more than one copy of SQLite.
 #ifndef _WIN32
 #include <fcntl.h>
 #endif
@@ -15,7 +15,7 @@
 
 #include "napi/arguments.h"
 #include "napi/exports.h"
-#include "sqlite3ext.h"
+#include "napi/source_database.h"
 
 namespace litestream {
 namespace {
@@ -29,7 +29,8 @@ struct Source {
 };
 using SourceRef = std::shared_ptr<Source>;
 
-// Between the two steps; on the thread that loads the extension.
+// Between the steps; of the thread that loads the extension.
+thread_local bool expected = false;
 thread_local SourceRef loaded;
 
 sqlite3_file* MainFile(const Source& source) {
@@ -46,8 +47,12 @@ void Closed(void* source) {
 
 void Nothing(sqlite3_context*, int, sqlite3_value**) {}
 
-// takeSource(): the connection that loaded the extension last on this thread; undefined if none did.
+// expectSource(): the next connection that loads the extension on this thread becomes a source.
+void ExpectSource(const Napi::CallbackInfo&) { expected = true; }
+
+// takeSource(): the connection that loaded the extension since expectSource() on this thread; undefined if none did.
 Napi::Value TakeSource(const Napi::CallbackInfo& info) {
+  expected = false;
   if (!loaded) return info.Env().Undefined();
   return Handle<Source>::New(info.Env(), std::move(loaded));
 }
@@ -133,28 +138,20 @@ Napi::Value Unlock(const Napi::CallbackInfo& info) {
   return {};
 }
 
-}  // namespace
-
-void ExportSourceDatabase(Napi::Env env, Napi::Object exports) {
-  exports.Set("takeSource", Napi::Function::New(env, TakeSource));
-  exports.Set("sourceWalIndex", Napi::Function::New(env, WalIndex));
-  exports.Set("lockHolder", Napi::Function::New(env, LockHolder));
-  exports.Set("sourceRead", Napi::Function::New(env, Read));
-  exports.Set("sourceLock", Napi::Function::New(env, Lock));
-  exports.Set("sourceUnlock", Napi::Function::New(env, Unlock));
+// sourceAutocommit(source): false while the connection is inside a transaction.
+Napi::Value Autocommit(const Napi::CallbackInfo& info) {
+  Arguments args(info, "sourceAutocommit");
+  const SourceRef source = args.Open<Source>(args[0], "source");
+  if (!args.ok()) return {};
+  return Napi::Boolean::New(info.Env(), source->db == nullptr || source->api->get_autocommit(source->db) != 0);
 }
 
-}  // namespace litestream
+}  // namespace
 
-#ifdef _WIN32
-#define LITESTREAM_ENTRY_POINT extern "C" __declspec(dllexport)
-#else
-#define LITESTREAM_ENTRY_POINT extern "C" __attribute__((visibility("default")))
-#endif
+bool SourceExpected() { return expected; }
 
 // Also sees to it that the -wal outlives the connection as it is: what is in it proves, after a restart, that nothing was missed.
-LITESTREAM_ENTRY_POINT int litestream_source_init(sqlite3* db, char**, const sqlite3_api_routines* api) {
-  using namespace litestream;
+int InitSource(sqlite3* db, const sqlite3_api_routines* api) {
   int on = 1;
   int rc = api->file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
   if (rc == SQLITE_OK) rc = api->db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
@@ -164,3 +161,16 @@ LITESTREAM_ENTRY_POINT int litestream_source_init(sqlite3* db, char**, const sql
   return api->create_function_v2(db, "litestream_source", 0, SQLITE_UTF8, new SourceRef(loaded), Nothing, nullptr, nullptr,
                                  Closed);
 }
+
+void ExportSourceDatabase(Napi::Env env, Napi::Object exports) {
+  exports.Set("expectSource", Napi::Function::New(env, ExpectSource));
+  exports.Set("lockHolder", Napi::Function::New(env, LockHolder));
+  exports.Set("sourceLock", Napi::Function::New(env, Lock));
+  exports.Set("sourceUnlock", Napi::Function::New(env, Unlock));
+  exports.Set("sourceAutocommit", Napi::Function::New(env, Autocommit));
+  exports.Set("takeSource", Napi::Function::New(env, TakeSource));
+  exports.Set("sourceWalIndex", Napi::Function::New(env, WalIndex));
+  exports.Set("sourceRead", Napi::Function::New(env, Read));
+}
+
+}  // namespace litestream

@@ -1,8 +1,7 @@
 // The WAL reader's work on whole buffers of frames; every function runs on the calling thread and keeps nothing.
-#include <uv.h>
-
 #include "napi/arguments.h"
 #include "napi/exports.h"
+#include "os/file.h"
 #include "wal/wal_frames.h"
 
 namespace litestream {
@@ -51,10 +50,10 @@ Napi::Value NewestFrames(const Napi::CallbackInfo& info) {
 }
 
 // readPieces(fd, offsets, size, out): reads `size` bytes at each offset, one after another into `out`. Returns the number of whole
-// pieces read before the end of the file, or libuv's negative error number.
+// pieces read before the end of the file, or the negative number of an error.
 Napi::Value ReadPieces(const Napi::CallbackInfo& info) {
   Arguments args(info, "readPieces");
-  const uv_file fd = args.Descriptor(args[0]);
+  const int fd = args.Descriptor(args[0]);
   const Span<double> offsets = args.Doubles(args[1], "offsets");
   const uint32_t size = args.U32(args[2], "size", 1, INT32_MAX);
   uint8_t* out = args.Bytes(args[3], "out", offsets.size * size).data;
@@ -62,17 +61,12 @@ Napi::Value ReadPieces(const Napi::CallbackInfo& info) {
     args.Require(offset >= 0 && offset <= kMaxSafeInteger - size, "an offset is no position in a file");
   }
   if (!args.ok()) return {};
+  const os::File file = os::FileOfDescriptor(fd);
   for (size_t i = 0; i < offsets.size; i++, out += size) {
-    for (uint32_t done = 0; done < size;) {
-      uv_buf_t piece = uv_buf_init(reinterpret_cast<char*>(out + done), size - done);
-      uv_fs_t request;
-      // Without a callback libuv works on the calling thread and needs no loop.
-      const int got = uv_fs_read(nullptr, &request, fd, &piece, 1, int64_t(offsets[i]) + done, nullptr);
-      uv_fs_req_cleanup(&request);
-      if (got < 0) return Napi::Number::New(info.Env(), got);
-      if (got == 0) return Napi::Number::New(info.Env(), double(i));
-      done += uint32_t(got);
-    }
+    size_t got = 0;
+    const int error = os::ReadFully(file, out, size, uint64_t(offsets[i]), &got);
+    if (error != 0) return Napi::Number::New(info.Env(), -error);
+    if (got < size) return Napi::Number::New(info.Env(), double(i));
   }
   return Napi::Number::New(info.Env(), double(offsets.size));
 }

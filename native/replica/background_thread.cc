@@ -1,41 +1,22 @@
 #include "replica/background_thread.h"
 
-#include <pthread.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
-#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <vector>
 
-#ifdef __APPLE__
-#include <pthread/qos.h>
-#endif
+#include "os/thread.h"
 
 namespace litestream {
 
 namespace {
-
-// Of the calling thread only. Raising a nice value needs no privilege; where there is no such thing the thread is one as any other.
-void LowerPriority() {
-#if defined(__linux__)
-  constexpr int kNicer = 10;
-  pthread_setname_np(pthread_self(), "ls-background");
-  setpriority(PRIO_PROCESS, 0, std::min(19, getpriority(PRIO_PROCESS, 0) + kNicer));
-#elif defined(__APPLE__)
-  pthread_setname_np("ls-background");
-  pthread_set_qos_class_self_np(QOS_CLASS_UTILITY, 0);
-#endif
-}
 
 // All methods but Main are the environment's thread's. `mutex_` guards the jobs.
 class BackgroundThread {
  public:
   static BackgroundThread* Start(Napi::Env env, int* error_number) {
     std::unique_ptr<BackgroundThread> made(new BackgroundThread(env));
-    *error_number = pthread_create(&made->thread_, nullptr, Main, made.get());
+    *error_number = made->thread_.StartLowPriority(Main, made.get());
     made->begun_ = *error_number == 0;
     return made->begun_ ? made.release() : nullptr;
   }
@@ -46,7 +27,7 @@ class BackgroundThread {
       stopping_.store(true);
     }
     wake_.notify_one();
-    if (begun_) pthread_join(thread_, nullptr);
+    if (begun_) thread_.Join();
     done_wake_.Abort();
   }
 
@@ -79,13 +60,12 @@ class BackgroundThread {
     done_wake_.Unref(env);
   }
 
-  static void* Main(void* argument) {
+  static void Main(void* argument) {
     auto* self = static_cast<BackgroundThread*>(argument);
-    LowerPriority();
     std::unique_lock<std::mutex> lock(self->mutex_);
     for (;;) {
       self->wake_.wait(lock, [&] { return self->stopping_.load() || !self->waiting_.empty(); });
-      if (self->stopping_.load()) return nullptr;
+      if (self->stopping_.load()) return;
       std::unique_ptr<BackgroundJob> job = std::move(self->waiting_.front());
       self->waiting_.pop_front();
       lock.unlock();
@@ -97,7 +77,7 @@ class BackgroundThread {
   }
 
   Wake done_wake_;
-  pthread_t thread_{};
+  os::Thread thread_;
   bool begun_ = false;
   std::mutex mutex_;
   std::condition_variable wake_;

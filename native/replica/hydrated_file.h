@@ -1,7 +1,7 @@
 // The local copy of a replica's database: written page by page by the worker, read through a memory map by every thread.
 //
 // A page is only ever overwritten when no live view still has its old content (the worker sees to that), so readers need no
-// lock. The file is locked (flock) for as long as it is open: two processes, or two replicas, never fill in one file. A replica
+// lock. The file is locked for as long as it is open: two processes, or two replicas, never fill in one file. A replica
 // whose worker is gone takes the open file over, because views of readers keep it open.
 #pragma once
 #include <atomic>
@@ -9,6 +9,8 @@
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "os/file.h"
 
 namespace litestream {
 
@@ -36,16 +38,14 @@ class HydratedFile {
   int Sync() const;
 
  private:
-  static std::shared_ptr<HydratedFile> OpenLocked(const std::string& path, uint32_t page_size, bool fresh, bool owned,
-                                                  int* error_number);
-  HydratedFile(int fd, uint32_t page_size) : fd_(fd), page_size_(page_size) {}
-  const int fd_;
+  HydratedFile(os::File file, uint32_t page_size) : file_(file), page_size_(page_size) {}
+  const os::File file_;
   const uint32_t page_size_;
   std::atomic<const uint8_t*> map_{nullptr};
   size_t map_size_ = 0;
   uint32_t pages_ = 0;
   // Outgrown maps stay until the end: a reader may be copying from one.
-  std::vector<std::pair<void*, size_t>> maps_;
+  std::vector<os::Map> maps_;
 };
 
 }  // namespace litestream

@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "clock.h"
+#include "os/thread.h"
 #include "vfs/replica_file.h"
 #include "vfs/write_path.h"
 
@@ -24,10 +25,9 @@ std::string ErrorText(const ReplicaFile* file) { return file->error->empty() ? R
 
 std::string TimeText(const ReplicaFile* file) {
   const int64_t ms = ViewOf(file)->timestamp;
-  const time_t seconds = time_t(ms / 1000);
-  tm utc{};
+  std::tm utc{};
   // None for a year that an int cannot hold.
-  if (gmtime_r(&seconds, &utc) == nullptr) return std::to_string(ms) + " ms";
+  if (!os::UtcTime(std::time_t(ms / 1000), &utc)) return std::to_string(ms) + " ms";
   char text[48];
   size_t used = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
   snprintf(text + used, sizeof text - used, ".%03dZ", int(ms % 1000));

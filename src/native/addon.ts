@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import path from 'node:path'
 import { LitestreamError } from '../errors.js'
+import { KEEP_OUTSIDE, localRequire, packageRoot } from '../package-files.js'
 import type { ClockNative } from './clock.js'
 import type { FileLockNative } from './file-lock.js'
 import type { FrameMergerNative } from './frame-merger.js'
@@ -9,6 +9,7 @@ import type { LtxCodecNative } from './ltx-codec.js'
 import type { Lz4FrameNative } from './lz4-frame.js'
 import type { PageIndexNative } from './page-index.js'
 import type { PageWriterNative } from './page-writer.js'
+import { PREBUILT, platformName } from './platform.js'
 import type { ReplicaHandleNative, ReplicaWorkerNative, ReplicaWriteNative } from './replica.js'
 import type { SourceDatabaseNative } from './source-database.js'
 import type { WalScanNative } from './wal-scan.js'
@@ -31,30 +32,89 @@ export interface Native
     ReplicaWorkerNative,
     ReplicaWriteNative {}
 
-/** The directory of package.json, wherever this file was compiled to. */
-export function packageRoot(): string {
-  let dir = import.meta.dirname
-  while (!existsSync(path.join(dir, 'package.json'))) dir = path.dirname(dir)
-  return dir
+/** Names the addon's file, for applications that move it. */
+const VARIABLE = 'LITESTREAM_ADDON'
+
+/** The files that may be the addon, in order: one named by the environment, one compiled here, the prebuilt one. */
+function candidates(): string[] {
+  const named = process.env[VARIABLE]
+  if (named) return [path.resolve(named)]
+  const root = packageRoot()
+  return [
+    path.join(root, 'build', 'Release', 'litestream.node'),
+    path.join(root, 'prebuilds', `${platformName()}.node`),
+  ]
 }
 
-/** The absolute path of the compiled addon, which is also a loadable SQLite extension. */
-export const nativePath: string = path.join(packageRoot(), 'build', 'Release', 'litestream.node')
-
-function load(): Native {
-  try {
-    return createRequire(import.meta.url)(nativePath) as Native
-  } catch (cause) {
-    throw new LitestreamError(
-      'NATIVE_MISSING',
-      `cannot load the native addon ${nativePath}: ${(cause as Error).message}`,
-      {
-        cause,
-        file: nativePath,
-        hint: 'Compile it with `npm rebuild litestream-ts` (python3, make and a C++17 compiler are needed).',
-      },
+function hint(): string {
+  if (process.env[VARIABLE]) return `Set ${VARIABLE} to the path of litestream.node, or unset it.`
+  const platform = platformName()
+  if (PREBUILT.includes(platform)) {
+    return (
+      `Reinstall litestream-ts: its package contains prebuilds/${platform}.node. If a bundler or a tracer of files left it ` +
+      `behind, ${KEEP_OUTSIDE}, or set ${VARIABLE} to the path of that file.`
     )
   }
+  return (
+    `There is no prebuilt addon for ${platform}. Compile it once, with python3, make and a C++17 compiler: run ` +
+    '`npx litestream-ts build-addon` (npm), `pnpm exec litestream-ts build-addon`, `yarn litestream-ts build-addon` or ' +
+    '`bunx litestream-ts build-addon`.'
+  )
 }
 
-export const native: Native = load()
+function missing(files: readonly string[], reasons: readonly string[], cause?: unknown): LitestreamError {
+  const message = `the native addon for ${platformName()} could not be loaded: ${reasons.join('; ')}`
+  return new LitestreamError('NATIVE_MISSING', message, {
+    file: files[0]!,
+    hint: hint(),
+    ...(cause === undefined ? {} : { cause }),
+  })
+}
+
+function load(): { readonly path: string; readonly exports: Native } {
+  const files = candidates()
+  const reasons: string[] = []
+  let cause: unknown
+  for (const file of files) {
+    if (!existsSync(file)) {
+      reasons.push(`${file} does not exist`)
+      continue
+    }
+    try {
+      return { path: file, exports: localRequire(file) as Native }
+    } catch (error) {
+      cause = error
+      reasons.push(`${file}: ${(error as Error).message}`)
+    }
+  }
+  throw missing(files, reasons, cause)
+}
+
+let loaded: ReturnType<typeof load> | undefined
+
+function loadOnce(): ReturnType<typeof load> {
+  loaded ??= load()
+  return loaded
+}
+
+/** The absolute path of the addon, which is also a loadable SQLite extension. Loads it. Throws NATIVE_MISSING. */
+export function addonPath(): string {
+  return loadOnce().path
+}
+
+/**
+ * The addon's functions. It is loaded when one of them is used first, which throws NATIVE_MISSING if that fails: commands that need
+ * none of them work without it.
+ */
+export const native: Native = Object.create(
+  new Proxy(
+    {},
+    {
+      get(_target, name) {
+        // From here on they are own properties, and this is not called again.
+        Object.defineProperties(native, Object.getOwnPropertyDescriptors(loadOnce().exports))
+        return native[name as keyof Native]
+      },
+    },
+  ),
+)

@@ -1,14 +1,15 @@
 declare const sourceBrand: unique symbol
-/** A better-sqlite3 connection as the addon knows it; valid on the connection's thread, inert once it is closed. */
+/** A driver's connection as the addon knows it; valid on the connection's thread, inert once it is closed. */
 export type NativeSource = { readonly [sourceBrand]: true }
-
-/** The name of the addon's entry point that makes a connection a source. */
-export const SOURCE_ENTRY_POINT = 'litestream_source_init'
 
 /** The addon's view of the database that is being replicated, through SQLite's own file handles. */
 export interface SourceDatabaseNative {
-  /** The connection that loaded the addon with SOURCE_ENTRY_POINT last, on this thread. To be called right after. */
+  /** The next connection that loads the addon as an extension, on this thread, becomes a source. */
+  expectSource(): void
+  /** The connection that loaded the addon since expectSource(), on this thread; undefined if none did. Ends the expectation. */
   takeSource(): NativeSource | undefined
+  /** False while the connection is inside a transaction. */
+  sourceAutocommit(source: NativeSource): boolean
   /** Copies the first `out.length` bytes of the wal-index; false while there is none (nothing was read yet). May be torn. */
   sourceWalIndex(source: NativeSource, out: Uint8Array): boolean
   /**

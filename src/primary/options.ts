@@ -2,7 +2,8 @@ import { type CompactionSettings, DEFAULT_COMPACTION_SETTINGS } from '../compact
 
 import { LitestreamError } from '../errors.js'
 import { DEFAULT_LEASE_TTL } from '../levels/lease-ttl.js'
-import { anything, checkOptions, flag, type OptionChecks, object, text } from '../util/check-arguments.js'
+import { DRIVER_NAMES } from '../sqlite/connection.js'
+import { anything, checkOptions, flag, type OptionChecks, object, oneOf, text } from '../util/check-arguments.js'
 import { DEFAULT_PRIMARY_OPTIONS, type PrimaryOptions } from './sync/sync-options.js'
 
 /** All that is said about one replication; the defaults are Litestream's. */
@@ -63,6 +64,7 @@ const RANGES: Readonly<Partial<Record<keyof ReplicatorOptions, Range>>> = {
 
 /** Every option there is; RANGES has the numbers. */
 const CHECKS: OptionChecks<ReplicatorOptions> = {
+  driver: oneOf(...DRIVER_NAMES),
   metaPath: text,
   busyTimeout: anything,
   minCheckpointPages: anything,

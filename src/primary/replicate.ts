@@ -1,4 +1,3 @@
-import { existsSync, realpathSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { OpenReplicaClientOptions } from '../storage/open.js'
 import { parseReplicaUrl } from '../storage/url.js'
@@ -6,7 +5,7 @@ import { checkArgument, text } from '../util/check-arguments.js'
 import { type WaitOptions, withDeadline } from '../util/wait.js'
 import { checkReplicatorOptions, type ReplicatorOptions } from './options.js'
 import { Replication } from './replication.js'
-import { isOpenElsewhere, sharedDatabase } from './source/sqlite-copies.js'
+import { driverFor } from './source/sqlite-copies.js'
 
 export type { Replication } from './replication.js'
 
@@ -18,12 +17,12 @@ export interface ReplicateOptions extends Partial<ReplicatorOptions>, WaitOption
 
 /**
  * Keeps the database at `path` replicated to `url` until the handle is closed. All work is done in a worker thread. A database
- * that does not exist yet is waited for. Throws INVALID_URL, INVALID_ARGUMENT, DATABASE_SHARED, TIMEOUT and what opening the store
- * throws.
+ * that does not exist yet is waited for. Throws INVALID_URL, INVALID_ARGUMENT, DATABASE_SHARED, DRIVER_MISSING, TIMEOUT and what
+ * opening the store throws.
  *
- * The application may use the database in this process through better-sqlite3. Through another copy of SQLite (`node:sqlite`) it
- * may not, as two copies in one process break each other's locks: replicate from a process of its own then. On Linux this is
- * noticed, also when it happens later: replication ends with DATABASE_SHARED.
+ * The application may use the database in this process through the same driver (option `driver`): better-sqlite3 or node:sqlite.
+ * Two copies of SQLite in one process break each other's locks. On Linux this is noticed, also when it happens later: replication
+ * ends with DATABASE_SHARED.
  *
  * @example
  * const replication = await replicate('app.db', 's3://bucket/app')
@@ -36,9 +35,9 @@ export async function replicate(path: string, url: string, options: ReplicateOpt
   checkArgument(path, 'path', text, 'replicate')
   checkReplicatorOptions(rest)
   const file = resolve(path)
-  if (existsSync(file) && isOpenElsewhere(realpathSync(file))) throw sharedDatabase(file)
+  const driver = rest.driver ?? driverFor(file)
   signal?.throwIfAborted()
-  const replication = new Replication({ path: file, url, storage, options: rest })
+  const replication = new Replication({ path: file, url, storage, options: { ...rest, driver } })
   try {
     await withDeadline(`opening the replica of ${file}`, { signal, timeout }, () => replication.ready, {
       abandon: true,

@@ -1,7 +1,8 @@
-import Database from 'better-sqlite3'
 import { LitestreamError } from '../errors.js'
 import { native } from '../native/addon.js'
 import { takeSource } from '../native/take-source.js'
+import type { Connection } from '../sqlite/connection.js'
+import { findDriver } from '../sqlite/find-driver.js'
 
 const SQLITE_BUSY = 5
 
@@ -11,9 +12,10 @@ const SQLITE_BUSY = 5
  * journal only one that is in a transaction. The database is not read, so that its WAL and journal stay as they are.
  */
 export function takeExclusiveAccess(file: string): () => void {
-  let database: Database.Database
+  const driver = findDriver()
+  let database: Connection
   try {
-    database = new Database(file, { fileMustExist: true })
+    database = driver.open(file)
   } catch {
     // SQLite cannot open it, so no application uses it through SQLite.
     return () => {}

@@ -1,12 +1,14 @@
 import type { FileHandle } from 'node:fs/promises'
 import path from 'node:path'
-import Database from 'better-sqlite3'
 import { LitestreamError } from '../errors.js'
 import { syncDirectory } from '../fs/directory.js'
 import { openForUpdate } from '../fs/open-for-writing.js'
 import { removeFile } from '../fs/temporary.js'
 import { decodeLtx } from '../ltx/decoder.js'
 import { isPageSize, lockPgno } from '../ltx/format.js'
+import type { Connection } from '../sqlite/connection.js'
+import { findDriver } from '../sqlite/find-driver.js'
+import { sqliteCode } from '../sqlite/sqlite-error.js'
 import { writeHotJournal } from './hot-journal.js'
 import { PageFile } from './page-file.js'
 
@@ -46,10 +48,10 @@ export class FollowerFile {
   readonly #path: string
   readonly #handle: FileHandle
   readonly #pageSize: number
-  #db: Database.Database
+  #db: Connection
   #counter: number
 
-  private constructor(path: string, handle: FileHandle, db: Database.Database, header: Buffer) {
+  private constructor(path: string, handle: FileHandle, db: Connection, header: Buffer) {
     this.#path = path
     this.#handle = handle
     this.#db = db
@@ -161,20 +163,20 @@ export class FollowerFile {
 
   #lock(): boolean {
     try {
-      if (!this.#db.open) this.#db = openDatabase(this.#path)
+      if (!this.#db.isOpen) this.#db = openDatabase(this.#path)
       this.#db.exec('BEGIN EXCLUSIVE')
       return true
     } catch (error) {
-      if ((error as { code?: string }).code?.startsWith('SQLITE_BUSY')) return false
+      if (sqliteCode(error)?.startsWith('SQLITE_BUSY')) return false
       throw error
     }
   }
 }
 
-function openDatabase(file: string): Database.Database {
-  const db = new Database(file, { fileMustExist: true, timeout: LOCK_WAIT })
+function openDatabase(file: string): Connection {
+  const db = findDriver().open(file, { busyTimeout: LOCK_WAIT })
   // The first read, which plays back a journal that a crash left.
-  db.prepare('SELECT count(*) FROM sqlite_schema').get()
+  db.value('SELECT count(*) FROM sqlite_schema')
   return db
 }
 

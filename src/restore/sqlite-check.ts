@@ -1,4 +1,5 @@
-import Database from 'better-sqlite3'
+import type { Connection } from '../sqlite/connection.js'
+import { findDriver } from '../sqlite/find-driver.js'
 
 /** Faults that SQLite reports at most, and messages that are passed on of each kind. */
 const MAX_MESSAGES = 10
@@ -21,9 +22,10 @@ export interface SqliteFindings {
  */
 export function sqliteCheck(path: string, check: 'quick' | 'full'): SqliteFindings {
   const result: SqliteFindings = { findings: [], incomplete: [] }
-  let db: Database.Database
+  const driver = findDriver()
+  let db: Connection
   try {
-    db = new Database(path, { fileMustExist: true })
+    db = driver.open(path)
   } catch (error) {
     result.incomplete.push((error as Error).message)
     return result
@@ -39,10 +41,10 @@ export function sqliteCheck(path: string, check: 'quick' | 'full'): SqliteFindin
 }
 
 /** Adds to `result`; returns the message of an error that kept the check from running. */
-function run(db: Database.Database, pragma: string, result: SqliteFindings): string | undefined {
+function run(db: Connection, pragma: string, result: SqliteFindings): string | undefined {
   let rows: Record<string, string>[]
   try {
-    rows = db.pragma(pragma) as Record<string, string>[]
+    rows = db.rows(`PRAGMA ${pragma}`) as Record<string, string>[]
   } catch (error) {
     return (error as Error).message
   }
@@ -57,10 +59,10 @@ function run(db: Database.Database, pragma: string, result: SqliteFindings): str
   return undefined
 }
 
-function checkTables(db: Database.Database, pragma: string, failure: string, result: SqliteFindings): void {
+function checkTables(db: Connection, pragma: string, failure: string, result: SqliteFindings): void {
   let names: string[]
   try {
-    names = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").pluck().all() as string[]
+    names = db.rows("SELECT name FROM sqlite_schema WHERE type = 'table'").map(({ name }) => String(name))
   } catch {
     // The schema itself cannot be read, which `failure` says as well.
     add(result.incomplete, failure)

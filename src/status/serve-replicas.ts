@@ -6,13 +6,15 @@ import type { ReplicaStatus } from './document.js'
 import { health } from './health.js'
 import { HttpServer } from './http-server.js'
 import { LagHistory } from './lag-history.js'
+import { asRegistry } from './metrics/included-registry.js'
+import type { MetricsRegistry } from './metrics/registry.js'
 import { registerReplicaMetrics } from './metrics/replica-metrics.js'
 
 export interface ServeReplicasOptions {
   /** `host:port`; port 0 takes a free one. Without a host the page is for this machine only. */
   readonly addr: string
   /** Also serve what else is in this registry. */
-  readonly registry?: Registry
+  readonly registry?: MetricsRegistry
 }
 
 /** A running status server. */
@@ -34,7 +36,8 @@ export async function serveReplicas(
   replicas: readonly Replica[],
   options: ServeReplicasOptions,
 ): Promise<StatusServer> {
-  const { addr, registry = new Registry() } = options
+  const { addr } = options
+  const registry = options.registry ? asRegistry(options.registry) : new Registry()
   const startedAt = Date.now()
   const histories = new Map(replicas.map((replica) => [replica, new LagHistory()] as const))
   const open = new Set(replicas)

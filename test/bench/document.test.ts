@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { LARGE, QUESTIONS } from '../../bench/questions.js'
 import { measuredFigures, renderDocument, typedFigures } from '../../bench/support/document.js'
 import { GOALS } from '../../bench/support/goals.js'
-import { packageRoot } from '../../src/native/addon.js'
+import { packageRoot } from '../../src/package-files.js'
 
 const read = (file: string) => readFileSync(path.join(packageRoot(), file), 'utf8')
 const template = read('bench/performance.template.md')

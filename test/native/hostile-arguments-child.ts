@@ -3,8 +3,7 @@
 import { openSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { maxFrameSize } from '../../src/ltx/format.js'
-import { type Native, native, nativePath } from '../../src/native/addon.js'
-import { SOURCE_ENTRY_POINT } from '../../src/native/source-database.js'
+import { addonPath, type Native, native } from '../../src/native/addon.js'
 
 const PAGE_SIZE = 512
 const page = new Uint8Array(PAGE_SIZE).fill(7)
@@ -27,8 +26,8 @@ const view = native.addView(replica, 0, facts, new Uint32Array())
 const db = new Database('source.db')
 db.pragma('journal_mode = WAL')
 db.exec('CREATE TABLE t (a)')
-const loader = db as unknown as { loadExtension(file: string, entryPoint: string): void }
-loader.loadExtension(nativePath, SOURCE_ENTRY_POINT)
+native.expectSource()
+db.loadExtension(addonPath())
 const source = native.takeSource()!
 
 const indexState = () => {
@@ -82,6 +81,8 @@ const VALID: Record<Exclude<keyof Functions, 'FrameMerger' | 'readCommit'>, () =
   takeSource: () => [],
   sourceWalIndex: () => [source, new Uint8Array(136)],
   sourceRead: () => [source, 0, new Uint8Array(100)],
+  sourceAutocommit: () => [source],
+  expectSource: () => [],
   sourceLock: () => [source],
   lockHolder: () => [fd, 120],
   sourceUnlock: () => [source],

@@ -72,7 +72,7 @@ test('a promise that native work would keep is not made for a worker that is bei
   const script = `
     import { openSync } from 'node:fs'
     import { Worker } from 'node:worker_threads'
-    const { nativePath } = await import(src + '/native/addon.js')
+    const { addonPath } = await import(src + '/native/addon.js')
     const code = \`
       const { parentPort, workerData } = require('node:worker_threads')
       const native = require(workerData)
@@ -80,7 +80,7 @@ test('a promise that native work would keep is not made for a worker that is bei
       parentPort.postMessage('begun')
       for (;;) native.writePages(0, 512, ...none)\`
     for (let round = 0; round < 40; round++) {
-      const worker = new Worker(code, { eval: true, execArgv: [], workerData: nativePath })
+      const worker = new Worker(code, { eval: true, execArgv: [], workerData: addonPath() })
       await new Promise((resolve) => worker.once('message', resolve))
       await worker.terminate()
     }

@@ -59,9 +59,9 @@ test('a read or an opening on the thread of the replica worker itself is refused
   await history.commit(SEED)
   const child = runScript(
     t,
-    `const { native, nativePath } = await import(src + '/native/addon.js')
+    `const { native, addonPath } = await import(src + '/native/addon.js')
      const { default: Database } = await import('better-sqlite3')
-     new Database(':memory:').loadExtension(nativePath)
+     new Database(':memory:').loadExtension(addonPath())
      native.attachWorker(() => {})
      try {
        new Database('file:app.db?vfs=litestream&replica_url=' + encodeURIComponent(process.env.URL))

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { packageRoot } from '../../src/native/addon.js'
+import { packageRoot } from '../../src/package-files.js'
 
 /**
  * Compiles probe.c against the header of the SQLite that better-sqlite3 carries; the path is for `loadExtension`, as long as this

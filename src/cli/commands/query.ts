@@ -1,7 +1,8 @@
-import Database from 'better-sqlite3'
 import { type Command, Option } from 'commander'
 import { selfContainedUrl } from '../../config/self-contained-url.js'
 import { type ErrorCode, LitestreamError } from '../../errors.js'
+import type { Connection } from '../../sqlite/connection.js'
+import { sqliteCode } from '../../sqlite/sqlite-error.js'
 import { addConfigFlags, type ConfigFlags, createCommand } from '../command.js'
 import { timestampFlag } from '../flag-values.js'
 import { printData, printJson, printTable } from '../output.js'
@@ -38,10 +39,11 @@ export function queryCommand(): Command {
       const target = await resolveTarget(argument, flags)
       const url = target.database ? selfContainedUrl(target.database.replica) : target.url
       const { openReplica } = await import('../../replica/handle/open-replica.js')
+      const { openConnection } = await import('../../replica/handle/drivers.js')
       const replica = await openReplica(url.reveal(), { openTimeout: 0 })
       try {
         const { uri } = flags.timestamp === undefined ? replica : await replica.at(new Date(flags.timestamp))
-        const db = new Database(uri, { readonly: true })
+        const db = openConnection(uri)
         try {
           printRows(db, sql, flags.json ? 'json' : flags.csv ? 'csv' : flags.format!)
         } catch (error) {
@@ -55,15 +57,14 @@ export function queryCommand(): Command {
     })
 }
 
-function printRows(db: Database.Database, sql: string, format: 'table' | 'json' | 'csv'): void {
-  const statement = db.prepare(sql)
-  if (!statement.reader) {
+function printRows(db: Connection, sql: string, format: 'table' | 'json' | 'csv'): void {
+  const { columns, rows: read } = db.query(sql)
+  if (columns.length === 0) {
     throw new LitestreamError('INVALID_ARGUMENT', 'the statement returns no rows', {
       hint: 'A replica can only be read: use SELECT.',
     })
   }
-  const columns = statement.columns().map(({ name }) => name)
-  const rows = statement.safeIntegers().raw().iterate() as IterableIterator<unknown[]>
+  const rows = read()
   if (format === 'csv') {
     printData(columns.map(csvField).join(','))
     for (const row of rows) printData(row.map((value) => csvField(asText(value))).join(','))
@@ -91,15 +92,16 @@ function distinct(columns: readonly string[]): string[] {
 }
 
 /** What SQLite said, with the statement; where a page could not be read, which SQLite has one message for, the reason of that. */
-function explained(db: Database.Database, sql: string, error: unknown): unknown {
-  if (!(error instanceof Database.SqliteError)) return error
-  if (!error.code.startsWith('SQLITE_IOERR')) {
-    return new LitestreamError('INVALID_ARGUMENT', `${error.message}, in: ${sql}`, {
+function explained(db: Connection, sql: string, error: unknown): unknown {
+  const result = sqliteCode(error)
+  if (!result) return error
+  if (!result.startsWith('SQLITE_IOERR')) {
+    return new LitestreamError('INVALID_ARGUMENT', `${(error as Error).message}, in: ${sql}`, {
       cause: error,
       hint: 'Correct the SQL statement; `SELECT sql FROM sqlite_schema` shows the tables.',
     })
   }
-  const reason = String(db.prepare('SELECT litestream_error()').pluck().get())
+  const reason = String(db.value('SELECT litestream_error()'))
   const [, code, message] = /^([A-Z_]+): (.*)$/s.exec(reason) ?? [undefined, 'STORAGE_FAILED', reason]
   return new LitestreamError(code as ErrorCode, message, {
     hint: code === 'LTX_CORRUPT' ? 'Run `litestream-ts verify` on the replica; a new snapshot repairs it.' : undefined,

@@ -1,6 +1,7 @@
-import Database from 'better-sqlite3'
 import type { Command } from 'commander'
-import { nativePath } from '../../native/addon.js'
+import { isLitestreamError } from '../../errors.js'
+import { addonPath } from '../../native/addon.js'
+import { findDriver } from '../../sqlite/find-driver.js'
 import { version } from '../../version.js'
 import { createCommand } from '../command.js'
 import { print, printBlock, printJson } from '../output.js'
@@ -19,18 +20,38 @@ export function versionCommand(): Command {
     .option('--verbose', 'print the versions of Node, SQLite and the platform too')
     .option('--json', 'print JSON')
     .action((flags: VersionFlags) => {
-      const db = new Database(':memory:')
-      const sqlite = db.prepare('SELECT sqlite_version()').pluck().get() as string
-      db.close()
+      if (!flags.json && !flags.verbose) {
+        print(version)
+        return
+      }
       const fields = {
         version,
         node: process.versions.node,
-        sqlite,
+        sqlite: orReason(sqliteVersion),
         platform: `${process.platform}-${process.arch}`,
-        addon: nativePath,
+        addon: orReason(addonPath),
       }
       if (flags.json) printJson(fields)
-      else if (flags.verbose) printBlock(fields)
-      else print(version)
+      else printBlock(fields)
     })
+}
+
+/** Which SQLite the commands use, with the driver that brings it. */
+function sqliteVersion(): string {
+  const db = findDriver().open(':memory:')
+  try {
+    return `${db.value('SELECT sqlite_version()')} (${db.driver})`
+  } finally {
+    db.close()
+  }
+}
+
+/** A part of the installation that is missing is what a bug report must say, and no reason to fail. */
+function orReason(find: () => string): string {
+  try {
+    return find()
+  } catch (error) {
+    if (isLitestreamError(error)) return `none: ${error.message}`
+    throw error
+  }
 }

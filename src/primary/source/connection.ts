@@ -1,8 +1,9 @@
-import Database from 'better-sqlite3'
 import { LitestreamError } from '../../errors.js'
 import { native } from '../../native/addon.js'
 import type { NativeSource } from '../../native/source-database.js'
 import { takeSource } from '../../native/take-source.js'
+import type { Connection, DriverName } from '../../sqlite/connection.js'
+import { findDriver } from '../../sqlite/find-driver.js'
 import { parseWalIndex, WAL_INDEX_SIZE, type WalIndex } from '../../wal/wal-index.js'
 import { databaseError } from './database-error.js'
 
@@ -12,23 +13,23 @@ import { databaseError } from './database-error.js'
  */
 export class SourceConnection {
   readonly path: string
-  readonly sqlite: Database.Database
+  readonly sqlite: Connection
   readonly #source: NativeSource
   readonly #indexBytes = new Uint8Array(WAL_INDEX_SIZE)
 
-  /** `busyTimeout` in milliseconds. Throws DATABASE_INVALID, DATABASE_BUSY or ACCESS_DENIED. */
-  constructor(path: string, busyTimeout: number) {
+  /** `busyTimeout` in milliseconds. Throws DATABASE_INVALID, DATABASE_BUSY, ACCESS_DENIED or DRIVER_MISSING. */
+  constructor(path: string, busyTimeout: number, driver?: DriverName) {
     this.path = path
     try {
-      this.sqlite = new Database(path, { fileMustExist: true, timeout: busyTimeout })
+      this.sqlite = findDriver(driver).open(path, { busyTimeout })
     } catch (error) {
       throw databaseError(error, path, 'opening it')
     }
     try {
       // A first read opens the files, so that what is no database is told before anything is done to it.
-      this.sqlite.pragma('schema_version')
+      this.sqlite.value('PRAGMA schema_version')
       this.#source = takeSource(this.sqlite)
-      this.sqlite.pragma('wal_autocheckpoint = 0')
+      this.sqlite.exec('PRAGMA wal_autocheckpoint = 0')
     } catch (error) {
       this.sqlite.close()
       throw databaseError(error, path, 'opening it')
@@ -64,6 +65,10 @@ export class SourceConnection {
     } catch (error) {
       throw databaseError(error, this.path, doing)
     }
+  }
+
+  get inTransaction(): boolean {
+    return !native.sourceAutocommit(this.#source)
   }
 
   close(): void {

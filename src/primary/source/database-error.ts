@@ -1,17 +1,18 @@
 import { statSync } from 'node:fs'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
+import { sqliteCode } from '../../sqlite/sqlite-error.js'
 
 /** Turns an error of SQLite about the database at `file` into one of ours; ours pass through. */
 export function databaseError(error: unknown, file: string, doing: string): LitestreamError {
   if (isLitestreamError(error)) return error
-  const code = String((error as { code?: unknown }).code ?? '')
+  const code = sqliteCode(error) ?? String((error as { code?: unknown }).code ?? '')
   const message = `${file}: ${doing} failed: ${error instanceof Error ? error.message : String(error)}`
   const details = { file, cause: error }
   if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) {
     const hint = 'Another connection holds the lock: end its transaction, or raise busy-timeout.'
     return new LitestreamError('DATABASE_BUSY', message, { ...details, hint })
   }
-  if (code === 'SQLITE_NOTADB') {
+  if (code.startsWith('SQLITE_NOTADB')) {
     const hint = 'This is not an SQLite database, or it is encrypted: name the database file itself.'
     return new LitestreamError('DATABASE_INVALID', `${file}: not an SQLite database`, { ...details, hint })
   }

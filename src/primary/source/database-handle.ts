@@ -22,7 +22,7 @@ export class OpenedDatabase {
   constructor(path: string, options: PrimaryOptions) {
     const file = identifyFile(path)
     if (!file) throw databaseMissing(path)
-    this.source = new SourceDatabase(path, options.busyTimeout)
+    this.source = new SourceDatabase(path, options.busyTimeout, options.driver)
     let wal: WalFile | undefined
     try {
       // A first read makes SQLite create the -wal, if there is none.

@@ -25,15 +25,15 @@ export function ensureTables(connection: SourceConnection): void {
   if (hasTables(connection) && identityOf(connection).lineage !== 0) return
   const lineage = 1 + randomBytes(6).readUIntBE(0, 6)
   const { sqlite, path } = connection
-  const create = sqlite.transaction(() => {
-    sqlite.exec(CREATE)
-    const insert = sqlite.prepare('INSERT INTO _litestream_seq (id, seq) VALUES (?, ?) ON CONFLICT (id) DO NOTHING')
-    insert.run(1, 1)
-    insert.run(LINEAGE_ROW, lineage)
-  })
+  const insert = 'INSERT INTO _litestream_seq (id, seq) VALUES (?, ?) ON CONFLICT (id) DO NOTHING'
   try {
-    create.immediate()
+    sqlite.exec('BEGIN IMMEDIATE')
+    sqlite.exec(CREATE)
+    sqlite.run(insert, 1, 1)
+    sqlite.run(insert, LINEAGE_ROW, lineage)
+    sqlite.exec('COMMIT')
   } catch (error) {
+    if (connection.inTransaction) sqlite.exec('ROLLBACK')
     throw databaseError(error, path, 'creating the _litestream tables')
   }
 }
@@ -41,7 +41,7 @@ export function ensureTables(connection: SourceConnection): void {
 function hasTables({ sqlite, path }: SourceConnection): boolean {
   try {
     const names = "('_litestream_seq', '_litestream_lock')"
-    return sqlite.prepare(`SELECT count(*) FROM sqlite_schema WHERE name IN ${names}`).pluck().get() === 2
+    return sqlite.value(`SELECT count(*) FROM sqlite_schema WHERE name IN ${names}`) === 2
   } catch (error) {
     throw databaseError(error, path, 'reading its schema')
   }
@@ -49,7 +49,7 @@ function hasTables({ sqlite, path }: SourceConnection): boolean {
 
 /** As the connection's transaction sees it; zeros for what is missing. */
 export function identityOf({ sqlite }: SourceConnection): DatabaseIdentity {
-  const rows = sqlite.prepare('SELECT id, seq FROM _litestream_seq').all() as { id: number; seq: number }[]
+  const rows = sqlite.rows('SELECT id, seq FROM _litestream_seq') as { id: number; seq: number }[]
   const value = (id: number) => rows.find((row) => row.id === id)?.seq ?? 0
   return { lineage: value(LINEAGE_ROW), sequence: value(1) }
 }

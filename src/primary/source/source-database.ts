@@ -1,5 +1,6 @@
 import { realpathSync } from 'node:fs'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
+import type { DriverName } from '../../sqlite/connection.js'
 import { monotonicMs } from '../../util/monotonic.js'
 import { pause } from '../../util/pause.js'
 import { sameCommit, type WalIndex } from '../../wal/wal-index.js'
@@ -29,12 +30,12 @@ export class SourceDatabase {
   #leftOpen = false
 
   /** Opens the database, turns it to WAL mode and creates Litestream's tables. Pins nothing yet. Throws DATABASE_SHARED. */
-  constructor(path: string, busyTimeout: number) {
+  constructor(path: string, busyTimeout: number, driver?: DriverName) {
     this.path = realpathSync(path)
     this.#busyTimeout = busyTimeout
     this.#noLongerOpen = noteOpen(this.path)
     try {
-      this.#writer = new SourceConnection(this.path, busyTimeout)
+      this.#writer = new SourceConnection(this.path, busyTimeout, driver)
     } catch (error) {
       this.#noLongerOpen()
       throw error
@@ -47,9 +48,9 @@ export class SourceDatabase {
     try {
       enableWal(this.#writer)
       ensureTables(this.#writer)
-      this.#reader = new SourceConnection(this.path, busyTimeout)
-      this.pageSize = this.#reader.sqlite.pragma('page_size', { simple: true }) as number
-      this.#writer.sqlite.pragma('busy_timeout = 0')
+      this.#reader = new SourceConnection(this.path, busyTimeout, driver)
+      this.pageSize = this.#reader.sqlite.value('PRAGMA page_size') as number
+      this.#writer.sqlite.exec('PRAGMA busy_timeout = 0')
     } catch (error) {
       this.close()
       throw databaseError(error, this.path, 'opening it')
@@ -104,7 +105,7 @@ export class SourceDatabase {
 
   unpin(): void {
     this.#pinned = undefined
-    if (this.#reader.sqlite.inTransaction) this.#reader.exec('COMMIT', 'ending a read transaction')
+    if (this.#reader.inTransaction) this.#reader.exec('COMMIT', 'ending a read transaction')
   }
 
   /** The state of the WAL now; undefined in the middle of a change. */
@@ -130,7 +131,7 @@ export class SourceDatabase {
 
   /** Pages of the database as the pinned transaction sees it. */
   pageCount(): number {
-    return this.#reader.sqlite.pragma('page_count', { simple: true }) as number
+    return this.#reader.sqlite.value('PRAGMA page_count') as number
   }
 
   /** Fills `out` with pages of the database file from `pgno` on, without the WAL. */
@@ -144,7 +145,7 @@ export class SourceDatabase {
     try {
       return await work()
     } finally {
-      if (this.#writer.sqlite.inTransaction) this.#writer.exec('ROLLBACK', 'giving the write lock back')
+      if (this.#writer.inTransaction) this.#writer.exec('ROLLBACK', 'giving the write lock back')
     }
   }
 
@@ -167,9 +168,9 @@ export class SourceDatabase {
    * was at it already, and nothing was done.
    */
   checkpointPassive(): boolean {
-    const connection = this.#reader.sqlite.inTransaction ? this.#writer : this.#reader
+    const connection = this.#reader.inTransaction ? this.#writer : this.#reader
     try {
-      return connection.sqlite.pragma('wal_checkpoint(PASSIVE)', { simple: true }) === 0
+      return connection.sqlite.value('PRAGMA wal_checkpoint(PASSIVE)') === 0
     } catch (error) {
       throw databaseError(error, this.path, 'checkpointing')
     }
@@ -189,7 +190,7 @@ export class SourceDatabase {
    * the file is then cut to `sizeLimit` bytes (negative: left as it is).
    */
   async bump(sizeLimit: number): Promise<void> {
-    this.#writer.sqlite.pragma(`journal_size_limit = ${sizeLimit}`)
+    this.#writer.sqlite.exec(`PRAGMA journal_size_limit = ${sizeLimit}`)
     await this.#patiently(() => bumpSequence(this.#writer))
   }
 
@@ -218,7 +219,7 @@ function enableWal(connection: SourceConnection): void {
   const { sqlite, path } = connection
   let mode: unknown
   try {
-    mode = sqlite.pragma('journal_mode = wal', { simple: true })
+    mode = sqlite.value('PRAGMA journal_mode = wal')
   } catch (error) {
     throw databaseError(error, path, 'turning on WAL mode')
   }

@@ -1,13 +1,14 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { LitestreamError } from '../../errors.js'
 import { isErrno } from '../../fs/fs-error.js'
+import type { DriverName } from '../../sqlite/connection.js'
+import { allDrivers, findDriver } from '../../sqlite/find-driver.js'
 
-/** The library whose SQLite the primary uses. */
-const LIBRARY = '/better_sqlite3.node'
+/** The files that better-sqlite3 12 and 13 are loaded from. */
+const BETTER_SQLITE3 = /\/better_sqlite3\.node$|\/better-sqlite3\/.*\.node$/
 
 /**
- * Whether a connection of this process's better-sqlite3 has `file` (a path without symbolic links) open in WAL mode, and another copy of
- * SQLite, too. Every copy maps the beginning of the -shm once, however many connections it has. False where the system does not tell
+ * Whether more than one copy of SQLite in this process has `file` (a path without symbolic links) open in WAL mode. Every copy maps the beginning of the -shm once, however many connections it has. False where the system does not tell
  * (all but Linux).
  *
  * Two copies in one process break each other's locks: POSIX locks belong to the process, so that neither sees those of the other, and
@@ -17,10 +18,20 @@ export function isShared(file: string): boolean {
   return copiesOf(file, readMaps()) > 1
 }
 
-/** As isShared, for the time before a database is opened first: only what is certain counts. */
+/**
+ * Whether this process has `file` open in WAL mode through a copy of SQLite that is not better-sqlite3's, before the primary opens
+ * it. False where that is not certain.
+ */
 export function isOpenElsewhere(file: string): boolean {
   const maps = readMaps()
-  return copiesOf(file, maps) > 0 && !maps.some((line) => line.endsWith(LIBRARY))
+  return copiesOf(file, maps) > 0 && !maps.some((line) => BETTER_SQLITE3.test(line))
+}
+
+/** The driver for a database that the application may have open. Throws DATABASE_SHARED if none is of the same copy of SQLite. */
+export function driverFor(file: string): DriverName {
+  if (!existsSync(file) || !isOpenElsewhere(realpathSync(file))) return findDriver().name
+  if (allDrivers().some(({ name }) => name === 'node:sqlite')) return 'node:sqlite'
+  throw sharedDatabase(file)
 }
 
 /**
@@ -55,12 +66,12 @@ function readMaps(): string[] {
 export function sharedDatabase(file: string): LitestreamError {
   return new LitestreamError(
     'DATABASE_SHARED',
-    `${file} is open in this process (${process.pid}) through another copy of SQLite as well, such as node:sqlite`,
+    `${file} is open in this process (${process.pid}) through two copies of SQLite, such as those of better-sqlite3 and node:sqlite`,
     {
       file,
       hint:
-        'Two copies of SQLite in one process break each other’s locks and damage the database: replicate from a process of its own ' +
-        '(`litestream-ts replicate`), or use the better-sqlite3 that litestream-ts uses.',
+        'Two copies of SQLite in one process break each other’s locks and damage the database: set the option `driver` of ' +
+        'replicate() to the driver that opens the database, or replicate from a process of its own (`litestream-ts replicate`).',
     },
   )
 }

@@ -16,27 +16,43 @@ const schema = z.object({
   version: z.literal(1),
   /** Grows with each write; the slot with the greater one counts. */
   serial: z.number(),
-  /** The last file of level 0 that was made. */
   txid: z.number(),
-  /** Milliseconds since the epoch, of that file. */
   timestamp: z.number(),
   pageSize: z.number(),
-  /** Size of the database in pages after it. */
   commit: z.number(),
-  /** Where in the WAL it ended. */
   wal,
-  /** The database file at that time. */
   file: identity,
   lineage: z.number(),
   sequence: z.number(),
-  /** The newest file known to be in the replica, and what it was. */
   uploaded: z.object({ txid: z.number(), timestamp: z.number(), checksum: z.string() }).optional(),
-  /** Another primary has taken the replica over; nothing is written to it until a reset. */
   fenced: z.string().optional(),
 })
 
-/** What is known to be true of the database, the WAL and the staged files at the last TXID. */
-export type PrimaryState = Omit<z.infer<typeof schema>, 'version' | 'serial'>
+/** What is known to be true of the database, the WAL and the staged files at the last TXID. Public: without types of zod. */
+export interface PrimaryState {
+  /** The last file of level 0 that was made. */
+  readonly txid: number
+  /** Milliseconds since the epoch, of that file. */
+  readonly timestamp: number
+  readonly pageSize: number
+  /** Size of the database in pages after it. */
+  readonly commit: number
+  /** Where in the WAL it ended. */
+  readonly wal: {
+    readonly salt1: number
+    readonly salt2: number
+    readonly frames: number
+    readonly checksum: [number, number]
+  }
+  /** The database file at that time. */
+  readonly file: { readonly inode: string; readonly born: string; readonly modified: string; readonly size: number }
+  readonly lineage: number
+  readonly sequence: number
+  /** The newest file known to be in the replica, and what it was. */
+  readonly uploaded?: { readonly txid: number; readonly timestamp: number; readonly checksum: string } | undefined
+  /** Another primary has taken the replica over; nothing is written to it until a reset. */
+  readonly fenced?: string | undefined
+}
 
 export type LoadedState =
   | { readonly kind: 'present'; readonly state: PrimaryState }

@@ -1,7 +1,14 @@
+import type { DriverName } from '../../sqlite/connection.js'
+
 /** How a database is replicated; every default is Litestream's. */
 export interface PrimaryOptions {
   /** The folder for staged files and state; default `.<database>-litestream` beside the database. */
   readonly metaPath?: string
+  /**
+   * The SQLite driver of the primary's own connections: the one that the application opens the database with in the same process.
+   * Default: node:sqlite if only that has the database open, otherwise better-sqlite3 if it is installed, otherwise node:sqlite.
+   */
+  readonly driver?: DriverName
   /** How long the primary waits for a lock of the application, milliseconds. */
   readonly busyTimeout: number
   /** Checkpoint once so many pages of the WAL are not in the database file yet. */

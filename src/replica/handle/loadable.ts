@@ -1,4 +1,4 @@
-import { nativePath } from '../../native/addon.js'
+import { addonPath } from '../../native/addon.js'
 import { ensureWorker } from './worker-host.js'
 
 /** A driver's connection, as far as loading an extension goes: better-sqlite3's and node:sqlite's both fit. */
@@ -12,7 +12,7 @@ export interface ExtensionLoader {
  */
 export function getLoadablePath(): string {
   ensureWorker()
-  return nativePath
+  return addonPath()
 }
 
 /**
@@ -24,6 +24,6 @@ export function getLoadablePath(): string {
  * const db = new Database('file:app.db?vfs=litestream&replica_url=s3://bucket/app', { readonly: true })
  */
 export function load(connection: ExtensionLoader): void {
-  connection.loadExtension(nativePath)
+  connection.loadExtension(addonPath())
   ensureWorker()
 }

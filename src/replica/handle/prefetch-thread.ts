@@ -7,8 +7,7 @@ import type { PrefetchTask } from './prefetch-queries.js'
 function run({ uri, sql, parameters = [] }: PrefetchTask): void {
   const connection = openConnection(uri)
   try {
-    const values = Array.isArray(parameters) ? parameters : [parameters]
-    for (const _row of connection.prepare(sql).iterate(...values));
+    connection.drain(sql, Array.isArray(parameters) ? parameters : [parameters])
   } catch (cause) {
     if (isLitestreamError(cause)) throw cause
     const message = `the query to prefetch failed: ${(cause as Error).message}`

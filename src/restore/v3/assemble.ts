@@ -1,8 +1,8 @@
 import type { FileHandle } from 'node:fs/promises'
-import Database from 'better-sqlite3'
 import { LitestreamError } from '../../errors.js'
 import { createFile, openForUpdate } from '../../fs/open-for-writing.js'
 import { removeFile } from '../../fs/temporary.js'
+import { findDriver } from '../../sqlite/find-driver.js'
 import type { LegacyObjects } from '../../storage/replica-client.js'
 import { throwIfAborted } from '../../util/abort.js'
 import { decodeLz4Frames } from './lz4-frames.js'
@@ -62,10 +62,9 @@ async function using<T>(opened: Promise<FileHandle>, act: (handle: FileHandle) =
 }
 
 function applyWal(path: string): void {
-  const db = new Database(path, { fileMustExist: true })
+  const db = findDriver().open(path)
   try {
-    const [result] = db.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[]
-    if (result?.busy !== 0)
+    if (db.value('PRAGMA wal_checkpoint(TRUNCATE)') !== 0)
       throw new LitestreamError('DATABASE_BUSY', `${path} is in use while it is being restored`, { file: path })
   } catch (cause) {
     if (cause instanceof LitestreamError) throw cause

@@ -1,5 +1,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { Replica } from '../../replica/handle/open-replica.js'
+import { asRegistry } from './included-registry.js'
+import type { MetricsRegistry } from './registry.js'
 
 /**
  * Adds the figures of an open replica to a prom-client registry, labelled with its URL; they are read when the registry is printed.
@@ -9,7 +11,8 @@ import type { Replica } from '../../replica/handle/open-replica.js'
  * const replica = await openReplica('s3://bucket/app.db')
  * registerReplicaMetrics(registry, replica)
  */
-export function registerReplicaMetrics(registry: Registry, replica: Replica): () => void {
+export function registerReplicaMetrics(metrics: MetricsRegistry, replica: Replica): () => void {
+  const registry = asRegistry(metrics)
   const watched = watchedIn(registry)
   watched.replicas.add(replica)
   const remove = () => {

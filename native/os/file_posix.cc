@@ -1,0 +1,127 @@
+#ifndef _WIN32
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "os/file.h"
+
+#ifndef MAP_NORESERVE
+#define MAP_NORESERVE 0
+#endif
+
+namespace litestream {
+namespace os {
+
+File FileOfDescriptor(int descriptor) { return descriptor; }
+
+int WriteFully(File file, const uint8_t* bytes, size_t size, uint64_t position) {
+  while (size > 0) {
+    const ssize_t n = pwrite(file, bytes, size, off_t(position));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno;
+    bytes += n;
+    position += uint64_t(n);
+    size -= size_t(n);
+  }
+  return 0;
+}
+
+int ReadFully(File file, uint8_t* out, size_t size, uint64_t position, size_t* got) {
+  for (*got = 0; *got < size;) {
+    const ssize_t n = pread(file, out + *got, size - *got, off_t(position + *got));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno;
+    if (n == 0) break;
+    *got += size_t(n);
+  }
+  return 0;
+}
+
+int TryLock(File file) {
+  while (flock(file, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EINTR) return errno;
+  }
+  return 0;
+}
+
+namespace {
+
+// Renames a new, locked file over `path`.
+int Replace(const std::string& path, File* out) {
+  const std::string temporary = path + ".tmp";
+  unlink(temporary.c_str());
+  const int fd = open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0) return errno;
+  int error = TryLock(fd);
+  if (error == 0 && rename(temporary.c_str(), path.c_str()) != 0) error = errno;
+  if (error != 0) {
+    close(fd);
+    return error;
+  }
+  *out = fd;
+  return 0;
+}
+
+}  // namespace
+
+int OpenLocked(const std::string& path, bool fresh, bool owned, File* out) {
+  // The existing file is locked before it may be replaced. Afterwards the name is resolved again, because another process may
+  // have replaced the file between open and flock.
+  for (int attempt = 0; attempt < 8; attempt++) {
+    int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return errno;
+    int error = owned ? 0 : TryLock(fd);
+    if (error == 0 && fresh) {
+      const int old = fd;
+      error = Replace(path, &fd);
+      if (error == 0) close(old);
+    }
+    if (error != 0) {
+      close(fd);
+      return error;
+    }
+    struct stat opened, named;
+    if (fstat(fd, &opened) == 0 && stat(path.c_str(), &named) == 0 && opened.st_ino == named.st_ino &&
+        opened.st_dev == named.st_dev) {
+      *out = fd;
+      return 0;
+    }
+    close(fd);
+  }
+  return EBUSY;
+}
+
+void Close(File file) { close(file); }
+
+int Extend(File file, uint64_t size) {
+  const off_t now = lseek(file, 0, SEEK_END);
+  if (now < 0) return errno;
+  return uint64_t(now) < size && ftruncate(file, off_t(size)) != 0 ? errno : 0;
+}
+
+int Sync(File file) {
+#ifdef F_FULLFSYNC
+  // fsync() of macOS leaves the data in the drive's cache. Some network file systems only know fsync().
+  if (fcntl(file, F_FULLFSYNC) == 0) return 0;
+#endif
+  return fsync(file) == 0 ? 0 : errno;
+}
+
+int MapFile(File file, size_t size, Map* out) {
+  const size_t want = std::max(size * 2, size + (size_t(1) << 30));
+  void* data = mmap(nullptr, want, PROT_READ, MAP_SHARED | MAP_NORESERVE, file, 0);
+  if (data == MAP_FAILED) return errno;
+  *out = {static_cast<const uint8_t*>(data), want};
+  return 0;
+}
+
+void Unmap(const Map& map) { munmap(const_cast<uint8_t*>(map.data), map.size); }
+
+}  // namespace os
+}  // namespace litestream
+#endif

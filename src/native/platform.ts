@@ -1,0 +1,33 @@
+import { closeSync, openSync, readSync } from 'node:fs'
+
+/** Platforms with a prebuilt addon, as scripts/prebuild/targets.mjs names them. */
+export const PREBUILT: readonly string[] = [
+  'linux-x64',
+  'linux-arm64',
+  'linuxmusl-x64',
+  'linuxmusl-arm64',
+  'darwin-x64',
+  'darwin-arm64',
+  'win32-x64',
+  'win32-arm64',
+]
+
+/** Bytes of an executable that hold its headers and the name of its loader. */
+const HEAD_SIZE = 4096
+
+/** Whether this process runs on musl: the loader that its executable names is musl's. */
+function isMusl(): boolean {
+  const head = Buffer.alloc(HEAD_SIZE)
+  const file = openSync(process.execPath, 'r')
+  try {
+    return head.toString('latin1', 0, readSync(file, head, 0, HEAD_SIZE, 0)).includes('/ld-musl-')
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** This process's platform, as the prebuilt addons are named. */
+export function platformName(): string {
+  const system = process.platform === 'linux' && isMusl() ? 'linuxmusl' : process.platform
+  return `${system}-${process.arch}`
+}

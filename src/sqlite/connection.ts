@@ -1,0 +1,49 @@
+/** The SQLite drivers that this package can use. Each brings a copy of SQLite of its own. */
+export type DriverName = 'better-sqlite3' | 'node:sqlite'
+
+/** In the order in which they are tried. */
+export const DRIVER_NAMES: readonly DriverName[] = ['better-sqlite3', 'node:sqlite']
+
+export interface OpenOptions {
+  readonly readonly?: boolean
+  /** How long a statement waits for a lock, milliseconds; default 5000, as in better-sqlite3. */
+  readonly busyTimeout?: number
+}
+
+export const DEFAULT_BUSY_TIMEOUT = 5000
+
+/** A value that can be bound to a parameter. */
+export type Parameter = null | number | bigint | string | Uint8Array
+
+/** A statement whose rows are read one by one, each as an array. */
+export interface Query {
+  /** Names of the columns; empty if the statement returns no rows. */
+  readonly columns: readonly string[]
+  /** Integers as bigint. */
+  rows(): Iterable<unknown[]>
+}
+
+/**
+ * A connection of a driver, as far as this package uses one. Methods throw the driver's own errors: sqliteCode() of
+ * sqlite-error.ts reads their codes.
+ */
+export interface Connection {
+  readonly driver: DriverName
+  readonly isOpen: boolean
+  exec(sql: string): void
+  run(sql: string, ...parameters: Parameter[]): void
+  /** The first column of the first row; undefined if there is no row. */
+  value(sql: string, ...parameters: Parameter[]): unknown
+  rows(sql: string, ...parameters: Parameter[]): Record<string, unknown>[]
+  query(sql: string): Query
+  /** Reads all rows and drops them. `parameters`: values, or one object for named ones. */
+  drain(sql: string, parameters: readonly unknown[]): void
+  loadExtension(file: string): void
+  close(): void
+}
+
+export interface Driver {
+  readonly name: DriverName
+  /** Opens an existing database, a replica's URI, or `:memory:`. */
+  open(file: string, options?: OpenOptions): Connection
+}
