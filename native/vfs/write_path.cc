@@ -10,7 +10,7 @@ namespace litestream {
 namespace {
 
 // Offsets in the database header (https://www.sqlite.org/fileformat2.html#the_database_header).
-constexpr uint32_t kFormatVersions = 18, kChangeCounter = 24, kPageCount = 28, kSchemaCookie = 40, kVersionValidFor = 92,
+constexpr uint32_t kPageSize = 16, kFormatVersions = 18, kChangeCounter = 24, kPageCount = 28, kSchemaCookie = 40, kVersionValidFor = 92,
                    kHeaderSize = 100;
 
 // What SQLite makes of an answer of the worker that is not "done".
@@ -188,6 +188,12 @@ int CommitAtSync(ReplicaFile* file) {
   if (!counted) {
     DropOverlay(file);
     return SQLITE_OK;
+  }
+  // VACUUM writes pages of another size in pieces of the old one. 65536 is stored as 1.
+  const uint32_t page_size = (uint32_t(header[kPageSize]) << 8) | header[kPageSize + 1];
+  if ((page_size == 1 ? 65536 : page_size) != overlay->page_size()) {
+    DropOverlay(file);
+    return Mismatch(file, SQLITE_MISMATCH);
   }
   uint8_t stored[kHeaderSize] = {};
   // A database that became smaller is cut only after the commit; page 1 has its size.

@@ -1,7 +1,8 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import type { ProxyCounts, SeenRequest } from './fault-proxy.js'
-import type { ProxyCommand } from './proxy-child.js'
+import type { Fault } from './faults.js'
+import type { FaultMatch, ProxyCommand } from './proxy-child.js'
 
 /** A fault proxy in a process of its own. */
 export interface ProxyProcess {
@@ -12,7 +13,18 @@ export interface ProxyProcess {
   latency(ms: number): Promise<void>
   /** Every so many GETs one is held back for so long; 0 ms: none any more. */
   slowGets(every: number, ms: number): Promise<void>
+  /** The next `times` requests that match get the fault. */
+  fault(fault: Fault, match?: FaultMatch, times?: number): Promise<RemoteFault>
+  /** As if the server died: every connection is reset, new ones are refused, until `up`. */
+  down(): Promise<void>
+  up(): Promise<void>
   close(): Promise<void>
+}
+
+export interface RemoteFault {
+  /** Requests that got it. */
+  hits(): Promise<number>
+  remove(): Promise<void>
 }
 
 type Unnumbered<T> = T extends unknown ? Omit<T, 'id'> : never
@@ -43,6 +55,12 @@ export async function startProxyProcess(target: string): Promise<ProxyProcess> {
     reset: () => ask<void>({ do: 'reset' }),
     latency: (ms) => ask<void>({ do: 'latency', ms }),
     slowGets: (every, ms) => ask<void>({ do: 'slowGets', every, ms }),
+    async fault(fault, match = {}, times = 1) {
+      const rule = await ask<number>({ do: 'fault', fault, match, times })
+      return { hits: () => ask<number>({ do: 'hits', rule }), remove: () => ask<void>({ do: 'removeFault', rule }) }
+    },
+    down: () => ask<void>({ do: 'down' }),
+    up: () => ask<void>({ do: 'up' }),
     async close() {
       const exited = once(child, 'exit')
       child.disconnect()

@@ -66,6 +66,17 @@ export interface ReplicaDetails {
     string,
     { requests: number; errors: number; retries: number; bytes: number; seconds: number }
   >
+  /** Commits of this process; undefined on a replica that was not opened for writing. */
+  readonly writes?: {
+    readonly commits: number
+    /** Transactions that were rolled back because another writer committed first. */
+    readonly conflicts: number
+    /** Uploads whose outcome was unknown for a time. */
+    readonly ambiguous: number
+    readonly pages: number
+    /** Of the LTX files. */
+    readonly bytes: number
+  }
   readonly views: number
   readonly pagesCached: number
   readonly indexBytes: number
