@@ -33,12 +33,29 @@ export function ensureInstalled(commands: readonly ServerCommand[], otherwise: s
     )
   }
   console.log(`installing ${missing.join(', ')}`)
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  run('apt-get', ['update'], env)
-  run('apt-get', ['install', '-y', '--no-install-recommends', ...missing], env)
+  aptGet('update')
+  aptGet('install', '-y', '--no-install-recommends', ...missing)
 }
 
-function run(command: string, args: string[], env: NodeJS.ProcessEnv): void {
-  const { status, stdout, stderr } = spawnSync(command, args, { env, encoding: 'utf8' })
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed:\n${stdout}${stderr}`)
+/** How long to wait for another apt or dpkg to end, seconds. */
+const LOCK_TIMEOUT = 600
+/** Between two attempts to get a lock that apt-get itself does not wait for, milliseconds. */
+const LOCK_RETRY = 2000
+
+/**
+ * Runs apt-get once no other apt or dpkg runs. With the option it waits for the lock of dpkg; for that of the package lists, which
+ * `update` takes, it has no option.
+ */
+function aptGet(...args: string[]): void {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' }
+  const command = ['-o', `DPkg::Lock::Timeout=${LOCK_TIMEOUT}`, ...args]
+  const until = performance.now() + LOCK_TIMEOUT * 1000
+  for (;;) {
+    const { status, stdout, stderr } = spawnSync('apt-get', command, { env, encoding: 'utf8' })
+    if (status === 0) return
+    if (!/Could not get lock/.test(stderr) || performance.now() > until) {
+      throw new Error(`apt-get ${args.join(' ')} failed:\n${stdout}${stderr}`)
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_RETRY)
+  }
 }
