@@ -47,7 +47,7 @@ function camelCase(key: string): string {
 }
 
 function pick(settings: ReplicaSettings, keys: readonly (keyof ReplicaSettings)[]): object {
-  const given = keys.filter((key) => settings[key] !== undefined)
+  const given = keys.filter((key) => settings[key] !== undefined && settings[key] !== '')
   return Object.fromEntries(given.map((key) => [camelCase(key), settings[key]]))
 }
 

@@ -54,7 +54,7 @@ export function replicaUrl(replica: ReplicaFile, fail: Fail): Secret {
 
 function urlText(replica: ReplicaFile, fail: Fail): string {
   const type = replicaType(replica)
-  if (!(type in PARTS_OF_URL)) {
+  if (!Object.hasOwn(PARTS_OF_URL, type)) {
     throw fail(
       replica.url === undefined ? 'type' : 'url',
       `unknown replica type in config: ${JSON.stringify(type)}`,

@@ -74,9 +74,11 @@ export function secretText(description: string) {
   return describe(schema, description, { kind: 'text', secret: true })
 }
 
-/** Text of which a part is secret: `conceal` says how it is shown. */
+/** Text of which a part is secret: `conceal` says how it is shown. Empty text is no value, as in Go. */
 export function concealedText(description: string, conceal: (text: string) => Secret) {
-  const schema = plain('text').transform(conceal).meta({ kind: 'text' })
+  const schema = plain('text')
+    .transform((value) => (value === '' ? undefined : conceal(value)))
+    .meta({ kind: 'text' })
   return describe(schema, description, { kind: 'text' })
 }
 

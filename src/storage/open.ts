@@ -61,6 +61,21 @@ async function open(location: ReplicaLocation, options: OpenReplicaClientOptions
   }
 }
 
+/**
+ * Throws what opening the replica would throw, as far as that is known without a connection: for a URL or settings that cannot be, and
+ * for files they name that cannot be read.
+ */
+export async function checkReplicaClient(url: string, options: OpenReplicaClientOptions = {}): Promise<void> {
+  const location = parseReplicaUrl(url)
+  rememberSettings(options)
+  if (location.type === 'nats') {
+    const { NatsReplicaClient } = await import('./nats/nats-client.js')
+    return NatsReplicaClient.check(location, options.nats)
+  }
+  // These two look at local files and settings only when they are opened.
+  await (await open(location, options)).close()
+}
+
 /** A program gives its secrets as plain text: from now on they are masked as those of a URL are. */
 function rememberSettings({ s3, nats }: OpenReplicaClientOptions): void {
   const { endpoint, secretAccessKey, sessionToken, sseCustomerKey } = s3 ?? {}

@@ -1,6 +1,8 @@
 import type { Command } from 'commander'
 import { addConfigFlags, type ConfigFlags, configOf, createCommand } from '../command.js'
+import { ExitStatus } from '../exit-status.js'
 import { printJson, printLines } from '../output.js'
+import { reportError } from '../report.js'
 
 export function configCommand(): Command {
   const config = createCommand('config', {
@@ -21,6 +23,10 @@ export function configCommand(): Command {
     .option('--json', 'print JSON')
     .action(async (flags: ConfigFlags & { readonly json?: boolean }) => {
       const effective = await configOf(flags)
+      const { configFaults } = await import('../../config/check.js')
+      const faults = await configFaults(effective)
+      for (const fault of faults) reportError(fault)
+      if (faults.length > 0) throw new ExitStatus(1)
       const { effectiveConfig, effectiveYaml } = await import('../../config/print.js')
       if (flags.json) printJson(effectiveConfig(effective))
       else printLines(effectiveYaml(effective).trimEnd())

@@ -20,6 +20,7 @@ import type {
 import { ABANDONED_AFTER, sweepAbandonedChunks } from './abandoned-chunks.js'
 import { openBucket } from './bucket.js'
 import { ChunkIndexes } from './chunk-index.js'
+import { connectionOptions } from './connection-options.js'
 import { checkNatsBucket, type NatsLocation } from './location.js'
 import { MetaStore } from './meta-store.js'
 import { watchMetas } from './meta-watch.js'
@@ -60,20 +61,7 @@ export class NatsReplicaClient implements ReplicaClient {
     given: NatsSettings & { readonly bucket?: string } = {},
     signal?: AbortSignal,
   ): Promise<NatsReplicaClient> {
-    const settings = merged(location.settings, given)
-    const bucket = location.bucket ?? given.bucket
-    if (bucket === undefined) {
-      throw new LitestreamError('INVALID_URL', `nats://${location.server}: the replica has no bucket`, {
-        hint: 'Write nats://HOST:4222/BUCKET, or name it with `bucket`.',
-      })
-    }
-    checkNatsBucket(bucket, `nats://${location.server}`)
-    if (given.bucket !== undefined && given.bucket !== bucket) {
-      throw new LitestreamError(
-        'INVALID_URL',
-        `nats://${location.server}: the bucket is "${bucket}" in the URL and "${given.bucket}" in the settings`,
-      )
-    }
+    const { bucket, settings } = bucketAndSettings(location, given)
     const path = [bucket, ...location.prefix.split('/').filter((part) => part !== '')].map(encodeURIComponent)
     const url = `nats://${location.server}/${path.join('/')}`
     const session = await NatsSession.open({ server: location.server, bucket, url, settings }, signal)
@@ -84,6 +72,11 @@ export class NatsReplicaClient implements ReplicaClient {
       throw error
     }
     return new NatsReplicaClient(url, session, location.prefix === '' ? '' : `${location.prefix}/`)
+  }
+
+  /** What `open` throws for settings that do not go together and files that cannot be read; connects to nothing. */
+  static async check(location: NatsLocation, given: NatsSettings & { readonly bucket?: string } = {}): Promise<void> {
+    await connectionOptions(location.server, bucketAndSettings(location, given).settings)
   }
 
   async *list(level: number, { fromTxid = 0, signal }: ListOptions = {}): AsyncIterable<LtxFileInfo> {
@@ -174,6 +167,27 @@ export class NatsReplicaClient implements ReplicaClient {
   #name(file: LtxFileRef): string {
     return this.#prefix + relativeName(file)
   }
+}
+
+function bucketAndSettings(
+  location: NatsLocation,
+  given: NatsSettings & { readonly bucket?: string },
+): { readonly bucket: string; readonly settings: NatsSettings } {
+  const bucket = location.bucket ?? given.bucket
+  if (bucket === undefined) {
+    throw new LitestreamError('INVALID_URL', `nats://${location.server}: the replica has no bucket`, {
+      hint: 'Write nats://HOST:4222/BUCKET, or name it with `bucket`.',
+    })
+  }
+  checkNatsBucket(bucket, `nats://${location.server}`)
+  if (given.bucket !== undefined && given.bucket !== bucket) {
+    throw new LitestreamError(
+      'INVALID_URL',
+      `nats://${location.server}: the bucket is "${bucket}" in the URL and "${given.bucket}" in the settings`,
+      { hint: 'Remove one of the two.' },
+    )
+  }
+  return { bucket, settings: merged(location.settings, given) }
 }
 
 /** What the caller says wins over the URL. Ways to prove who one is are not mixed: one from the caller replaces the URL's. */

@@ -1,0 +1,122 @@
+import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs'
+import path from 'node:path'
+import { LitestreamError, toLitestreamError } from '../errors.js'
+import { fsError, isErrno } from '../fs/fs-error.js'
+import { checkReplicaClient } from '../storage/open.js'
+import { splitCommand } from '../util/split-command.js'
+import { clientOptions } from './open-configured-replica.js'
+import type { Config, DatabaseConfig, ReplicaConfig } from './types.js'
+
+const MAGIC = Buffer.from('SQLite format 3\0')
+
+/**
+ * What replicating this configuration would fail with, apart from what a store answers: replicas whose URL or settings cannot be, files
+ * they name, the command of `exec`, and database files. Reads only.
+ */
+export async function configFaults(config: Config): Promise<LitestreamError[]> {
+  const { databases, directories, exec } = config
+  const replicas = [...databases, ...directories].map(({ replica }) => replica)
+  const faults = await Promise.all([
+    ...distinctReplicas(replicas).map((replica) => faultOf(() => checkReplica(replica))),
+    ...databases.map((database) => faultOf(async () => checkDatabase(database))),
+    ...(exec ? [faultOf(async () => checkCommand(exec.reveal()))] : []),
+  ])
+  return faults.filter((fault) => fault !== undefined)
+}
+
+async function faultOf(check: () => Promise<void>): Promise<LitestreamError | undefined> {
+  try {
+    await check()
+    return undefined
+  } catch (error) {
+    return toLitestreamError(error)
+  }
+}
+
+/** Databases of a file mostly share the settings and differ in the path: each URL is checked, each fault reported once. */
+function distinctReplicas(replicas: readonly ReplicaConfig[]): ReplicaConfig[] {
+  return [...new Map(replicas.map((replica) => [replica.url.reveal(), replica] as const)).values()]
+}
+
+async function checkReplica(replica: ReplicaConfig): Promise<void> {
+  await checkReplicaClient(replica.url.reveal(), clientOptions(replica))
+}
+
+/** A database that does not exist yet is waited for; one that exists must be one, and be writable. */
+function checkDatabase({ path: file, metaPath }: DatabaseConfig): void {
+  const stats = statOf(file)
+  if (stats && !stats.isFile()) {
+    throw new LitestreamError('DATABASE_INVALID', `${file} is ${stats.isDirectory() ? 'a directory' : 'no file'}`, {
+      file,
+      hint: 'Name a database file; all databases of a directory are replicated with `dir`.',
+    })
+  }
+  if (stats) {
+    access(file, constants.R_OK | constants.W_OK)
+    access(path.dirname(file), constants.R_OK | constants.W_OK | constants.X_OK)
+    if (stats.size > 0 && !hasMagic(file)) {
+      throw new LitestreamError('DATABASE_INVALID', `${file}: not an SQLite database`, {
+        file,
+        hint: 'Name the database file itself; an encrypted database cannot be replicated.',
+      })
+    }
+  }
+  const meta = metaPath === undefined ? undefined : statOf(metaPath)
+  if (meta && !meta.isDirectory()) {
+    throw new LitestreamError('CONFIG_INVALID', `meta-path ${metaPath} is no directory`, {
+      file: metaPath,
+      hint: 'Name a directory, or one that does not exist yet.',
+    })
+  }
+}
+
+/** Undefined for a path at which nothing exists yet. */
+function statOf(file: string) {
+  try {
+    return statSync(file)
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined
+    throw fsError(error, 'reading', file)
+  }
+}
+
+function access(file: string, mode: number): void {
+  try {
+    accessSync(file, mode)
+  } catch (error) {
+    throw fsError(error, 'opening', file)
+  }
+}
+
+function hasMagic(file: string): boolean {
+  const fd = openSync(file, 'r')
+  try {
+    const bytes = Buffer.alloc(MAGIC.length)
+    return readSync(fd, bytes, 0, bytes.length, 0) === bytes.length && bytes.equals(MAGIC)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** The program must be one that can be started; its arguments, which may be secret, are not shown. */
+function checkCommand(line: string): void {
+  const [program] = splitCommand(line)
+  const hint = 'The program is started without a shell: write `sh -c "…"` for pipes and variables.'
+  if (program === undefined || program === '') {
+    throw new LitestreamError('INVALID_ARGUMENT', 'the command of exec is empty', { hint })
+  }
+  const places = program.includes('/')
+    ? [path.resolve(program)]
+    : (process.env.PATH ?? '').split(path.delimiter).map((folder) => path.join(folder, program))
+  if (places.some(isExecutable)) return
+  throw new LitestreamError('INVALID_ARGUMENT', `exec: ${program} is not a program that can be started`, { hint })
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK)
+    return statSync(file).isFile()
+  } catch {
+    return false // as if it did not exist: another folder of the PATH may have it
+  }
+}

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { type TestContext, test } from 'node:test'
+import Database from 'better-sqlite3'
+import { configFaults } from '../../src/config/check.js'
+import { configFromText } from '../../src/config/load.js'
+import { run } from '../cli/run.js'
+import { temporaryDirectory } from '../support/temporary-directory.js'
+
+function database(t: TestContext): string {
+  const file = path.join(temporaryDirectory(t), 'app.db')
+  const db = new Database(file)
+  db.exec('CREATE TABLE t (v)')
+  db.close()
+  return file
+}
+
+const entry = (db: string, replica: string) => `dbs:\n  - path: ${JSON.stringify(db)}\n    replica: { ${replica} }\n`
+
+/** A configuration that a start refuses, and the words of the error. */
+const CASES: readonly (readonly [what: string, text: (dir: string, db: string) => string, words: RegExp])[] = [
+  [
+    'a kind of store that is not supported',
+    (_, db) => entry(db, 'type: gs, bucket: b, path: p'),
+    /"gs" is not a scheme/,
+  ],
+  ['a bucket that cannot be', (_, db) => entry(db, 'url: "s3://-b/p"'), /cannot be the name of a bucket/],
+  [
+    'a parameter that does not exist',
+    (_, db) => entry(db, 'url: "s3://bkt/p?regoin=x"'),
+    /"regoin" is not a parameter/,
+  ],
+  [
+    'an endpoint that cannot be',
+    (_, db) => entry(db, 'url: "s3://bkt/p", endpoint: "http://:bad:"'),
+    /is not an endpoint/,
+  ],
+  [
+    'an SSE-C key of the wrong length',
+    (_, db) => entry(db, 'url: "s3://bkt/p", sse-customer-key: abcd'),
+    /has 3 bytes, not 32/,
+  ],
+  [
+    'an SSE-C key file that is missing',
+    (dir, db) => entry(db, `url: "s3://bkt/p", sse-customer-key-path: ${dir}/none`),
+    /none/,
+  ],
+  ['a NATS bucket that is missing', (_, db) => entry(db, 'url: "nats://127.0.0.1:1"'), /no bucket/],
+  [
+    'a creds file that is missing',
+    (dir, db) => entry(db, `url: "nats://127.0.0.1:1/b", creds: ${dir}/none.creds`),
+    /none\.creds/,
+  ],
+  [
+    'a seed that is none',
+    (_, db) => entry(db, 'url: "nats://127.0.0.1:1/b", nkey: UX, seed: SUHUSH'),
+    /not the seed of an NKey/,
+  ],
+  [
+    'a certificate without its key',
+    (_, db) => entry(db, 'url: "nats://127.0.0.1:1/b", client-cert: /c.pem'),
+    /go together/,
+  ],
+  [
+    'a replica folder that is a file',
+    (_, db) => entry(db, `url: "file://${db}"`),
+    /is a file, a replica needs a directory/,
+  ],
+  ['a database that is a folder', (dir) => entry(dir, 'url: file:///r'), /is a directory/],
+  ['a database below a file', (_, db) => entry(`${db}/x.db`, 'url: file:///r'), /ENOTDIR/],
+  ['a file that is no database', (dir) => entry(path.join(dir, 'text'), 'url: file:///r'), /not an SQLite database/],
+  ['a loop of links', (dir) => entry(path.join(dir, 'loop'), 'url: file:///r'), /ELOOP/],
+  ['a name that is too long', (dir) => entry(path.join(dir, 'n'.repeat(300)), 'url: file:///r'), /ENAMETOOLONG/],
+  [
+    'a meta-path that is a file',
+    (dir, db) => `${entry(db, 'url: file:///r')}    meta-path: ${dir}/text\n`,
+    /meta-path .*text is no directory/,
+  ],
+  ['a quote that is not closed', (_, db) => `exec: "node 'x"\n${entry(db, 'url: file:///r')}`, /unmatched '/],
+  [
+    'a program that does not exist',
+    (_, db) => `exec: no-such-program -x\n${entry(db, 'url: file:///r')}`,
+    /no-such-program is not a program/,
+  ],
+]
+
+for (const [what, text, words] of CASES) {
+  test(`config check reports ${what}, as a start does`, async (t) => {
+    const db = database(t)
+    const dir = path.dirname(db)
+    writeFileSync(path.join(dir, 'text'), 'not a database')
+    symlinkSync(path.join(dir, 'loop'), path.join(dir, 'loop'))
+    const faults = await configFaults(configFromText(text(dir, db), 'litestream.yml'))
+    assert.equal(faults.length, 1, faults.join('\n'))
+    assert.match(faults[0]!.message, words)
+    assert.ok(faults[0]!.hint.length > 10)
+    assert.ok(!faults[0]!.message.includes('HUSH'))
+  })
+}
+
+test('a configuration without faults has none, and nothing is written', async (t) => {
+  const db = database(t)
+  const dir = path.dirname(db)
+  const faults = await configFaults(configFromText(`exec: node -v\n${entry(db, `url: "file://${dir}/r"`)}`, 'f'))
+  assert.deepEqual(faults, [])
+  assert.throws(() => mkdirSync(path.join(dir, 'r', 'x')), { code: 'ENOENT' })
+})
+
+test('config check prints every fault with a next step, and nothing on stdout', async (t) => {
+  const db = database(t)
+  const file = path.join(path.dirname(db), 'litestream.yml')
+  writeFileSync(file, `exec: no-such-program\n${entry(db, 'url: "gopher://x"').replace('gopher', 'gs')}`)
+  const { status, stdout, stderr } = await run(['config', 'check', '-config', file])
+  assert.deepEqual([status, stdout], [1, ''])
+  assert.equal(stderr.match(/^Error: /gm)?.length, 2)
+  assert.equal(stderr.match(/^Try: /gm)?.length, 2)
+})
