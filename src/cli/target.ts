@@ -43,7 +43,12 @@ export async function resolveTarget(argument: string, flags: ConfigFlags): Promi
     return { name: String(url), url, options: {} }
   }
   const database = findDatabase(await configOf(flags), argument)
-  return { name: argument, url: database.replica.url, options: clientOptions(database.replica), database }
+  return {
+    name: argument,
+    url: database.replica.url,
+    options: clientOptions(database.replica, database.path),
+    database,
+  }
 }
 
 /** Opens what the argument stands for, hands it to `use` and closes it afterwards. */

@@ -2,7 +2,7 @@ import type { OpenReplicaClientOptions } from '../storage/open.js'
 import { openReplicaClient } from '../storage/open.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
 import type { ReplicaSettings } from './replica-settings.js'
-import type { ReplicaConfig } from './types.js'
+import type { DatabaseConfig, ReplicaConfig } from './types.js'
 
 const S3_KEYS = [
   'endpoint',
@@ -51,13 +51,18 @@ function pick(settings: ReplicaSettings, keys: readonly (keyof ReplicaSettings)[
   return Object.fromEntries(given.map((key) => [camelCase(key), settings[key]]))
 }
 
-/** A configured replica's settings in the form the storage clients take. */
-export function clientOptions(replica: ReplicaConfig): OpenReplicaClientOptions {
+/** A replica's settings in the form that the storage clients take. `database`: path of the database that is replicated to it. */
+export function clientOptions(replica: ReplicaConfig, database?: string): OpenReplicaClientOptions {
+  if (replica.type === 'file') return database === undefined ? {} : { file: { ownerLike: database } }
   if (replica.type === 's3') return { s3: pick(replica.settings, S3_KEYS) }
   if (replica.type === 'nats') return { nats: pick(replica.settings, NATS_KEYS) }
   return {}
 }
 
-export function openConfiguredReplica(replica: ReplicaConfig, signal?: AbortSignal): Promise<ReplicaClient> {
-  return openReplicaClient(replica.url.reveal(), { ...clientOptions(replica), ...(signal ? { signal } : {}) })
+export function openConfiguredReplica(
+  { path, replica }: Pick<DatabaseConfig, 'path' | 'replica'>,
+  signal?: AbortSignal,
+): Promise<ReplicaClient> {
+  const options = clientOptions(replica, path)
+  return openReplicaClient(replica.url.reveal(), { ...options, ...(signal ? { signal } : {}) })
 }

@@ -5,8 +5,9 @@ import { syncDirectory } from './directory.js'
 import { Flushing } from './flushing.js'
 import { isErrno } from './fs-error.js'
 import { applyOwnership, giveToOwnerOf, type Ownership, ownershipOf } from './owner.js'
+import { removeFile } from './remove.js'
 import { resolveTarget } from './target.js'
-import { createTemporary, removeFile } from './temporary.js'
+import { createTemporary } from './temporary.js'
 
 export interface DurableWriteOptions {
   /** Milliseconds since the epoch: the file's mtime. */

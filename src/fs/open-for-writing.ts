@@ -1,9 +1,9 @@
-import { constants } from 'node:fs'
+import { closeSync, constants } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { isErrno } from './fs-error.js'
-import { openRegular } from './open-regular.js'
-import { applyOwnership, giveToOwnerOf, type Ownership } from './owner.js'
+import { openRegular, openRegularSync } from './open-regular.js'
+import { applyOwnership, applyOwnershipSync, giveToOwnerOf, type Ownership } from './owner.js'
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_RDWR } = constants
 
@@ -18,17 +18,38 @@ export async function createFile(file: string, mode = 0o600): Promise<FileHandle
 }
 
 /**
- * Opens a file that belongs to this program by its name, and creates it if it does not exist: with the owner and mode of `ownership`,
- * or else for the owner of the folder alone.
+ * Opens a file that belongs to this program by its name, and creates it if it does not exist. It gets the owner and mode of
+ * `ownership`; without that, a new one is for the owner of its folder alone.
  */
 export async function openOwn(file: string, ownership?: Ownership): Promise<FileHandle> {
+  const { handle, isNew } = await openOrCreate(file)
   try {
-    const handle = await createFile(file)
     if (ownership !== undefined) await applyOwnership(handle, ownership, 'file')
-    else await giveToOwnerOf(path.dirname(file), handle)
+    else if (isNew) await giveToOwnerOf(path.dirname(file), handle)
     return handle
   } catch (error) {
+    await handle.close()
+    throw error
+  }
+}
+
+async function openOrCreate(file: string): Promise<{ readonly handle: FileHandle; readonly isNew: boolean }> {
+  try {
+    return { handle: await createFile(file), isNew: true }
+  } catch (error) {
     if (!isErrno(error, 'EEXIST')) throw error
-    return openForUpdate(file)
+    return { handle: await openForUpdate(file), isNew: false }
+  }
+}
+
+/** `openOwn` for code that cannot wait. Returns the descriptor. */
+export function openOwnSync(file: string, ownership: Ownership | undefined): number {
+  const fd = openRegularSync(file, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
+  try {
+    if (ownership !== undefined) applyOwnershipSync(fd, ownership)
+    return fd
+  } catch (error) {
+    closeSync(fd)
+    throw error
   }
 }

@@ -1,4 +1,4 @@
-import type { Stats } from 'node:fs'
+import { fchmodSync, fchownSync, fstatSync, type Stats, statSync } from 'node:fs'
 import { type FileHandle, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { isErrno } from './fs-error.js'
@@ -12,18 +12,33 @@ export interface Ownership {
 }
 
 const PERMISSIONS = 0o777
+const ALL_BITS = 0o7777
 const SET_GROUP_ID = 0o2000
 
 /** Files get the owner and mode of `file`, folders those of the folder it lies in. Undefined if there is no such file. */
 export async function ownershipLike(file: string): Promise<Ownership | undefined> {
   try {
     const [own, around] = await Promise.all([stat(file), stat(path.dirname(path.resolve(file)))])
-    const fileMode = own.mode & PERMISSIONS
-    return { uid: own.uid, gid: own.gid, fileMode, directoryMode: folderMode(around.mode, fileMode) }
+    return ownershipFrom(own, around)
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined
     throw error
   }
+}
+
+/** `ownershipLike` for code that cannot wait. */
+export function ownershipLikeSync(file: string): Ownership | undefined {
+  try {
+    return ownershipFrom(statSync(file), statSync(path.dirname(path.resolve(file))))
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined
+    throw error
+  }
+}
+
+function ownershipFrom({ uid, gid, mode }: Stats, around: Stats): Ownership {
+  const fileMode = mode & PERMISSIONS
+  return { uid, gid, fileMode, directoryMode: folderMode(around.mode, fileMode) }
 }
 
 /** As `ownershipLike`, of a file whose folder does not matter. */
@@ -56,11 +71,6 @@ function folderMode(directory: number, file: number): number {
   return directory & allowed
 }
 
-/** Bits that group and others have in common: for a file whose group could not be kept. */
-function withoutGroup(mode: number): number {
-  return mode & ~((~mode & 7) << 3)
-}
-
 /**
  * Sets owner and mode of an open file or folder. Only root can give files away: without that right the process keeps the file, and
  * the group that the process has gets no more access than every user has.
@@ -72,36 +82,60 @@ export async function applyOwnership(
 ): Promise<void> {
   const { uid, gid } = ownership
   const before = await handle.stat()
-  let kept = before.gid === gid
+  let hasGroup = before.gid === gid
   if (before.uid !== uid || before.gid !== gid) {
-    kept = (await tryChown(handle, uid, gid)) || kept || (await tryChown(handle, before.uid, gid))
+    const given = await permitted(handle.chown(uid, gid))
+    hasGroup = given || hasGroup || (await permitted(handle.chown(before.uid, gid)))
   }
-  const wanted = kind === 'file' ? ownership.fileMode : ownership.directoryMode
-  await tryChmod(handle, kept ? wanted : withoutGroup(wanted))
+  const mode = modeFor(ownership, kind, hasGroup)
+  if ((before.mode & ALL_BITS) !== mode || before.gid !== gid) await permitted(handle.chmod(mode))
+}
+
+/** `applyOwnership` to a file, for code that cannot wait. */
+export function applyOwnershipSync(fd: number, ownership: Ownership): void {
+  const { uid, gid } = ownership
+  const before = fstatSync(fd)
+  let hasGroup = before.gid === gid
+  if (before.uid !== uid || before.gid !== gid) {
+    const given = permittedSync(() => fchownSync(fd, uid, gid))
+    hasGroup = given || hasGroup || permittedSync(() => fchownSync(fd, before.uid, gid))
+  }
+  const mode = modeFor(ownership, 'file', hasGroup)
+  if ((before.mode & ALL_BITS) !== mode || before.gid !== gid) permittedSync(() => fchmodSync(fd, mode))
+}
+
+function modeFor({ fileMode, directoryMode }: Ownership, kind: 'file' | 'directory', hasGroup: boolean): number {
+  const mode = kind === 'file' ? fileMode : directoryMode
+  // Bits that group and others have in common, if the group is another.
+  return hasGroup ? mode : mode & ~((~mode & 7) << 3)
 }
 
 /** A file that root creates in the folder of another user belongs to that user, as a file that the user creates does. */
 export async function giveToOwnerOf(directory: string, handle: FileHandle): Promise<void> {
   if (process.geteuid?.() !== 0) return
   const { uid, gid } = await stat(directory)
-  if (uid !== 0) await tryChown(handle, uid, gid)
+  if (uid !== 0) await permitted(handle.chown(uid, gid))
 }
 
-async function tryChown(handle: FileHandle, uid: number, gid: number): Promise<boolean> {
+/** The process lacks the right, or the file system, such as FAT, has no owners and modes. */
+const NOT_PERMITTED = ['EPERM', 'EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'] as const
+
+async function permitted(change: Promise<void>): Promise<boolean> {
   try {
-    await handle.chown(uid, gid)
+    await change
     return true
   } catch (error) {
-    if (isErrno(error, 'EPERM', 'EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP')) return false
+    if (isErrno(error, ...NOT_PERMITTED)) return false
     throw error
   }
 }
 
-/** File systems without modes, such as FAT, refuse it. */
-async function tryChmod(handle: FileHandle, mode: number): Promise<void> {
+function permittedSync(change: () => void): boolean {
   try {
-    await handle.chmod(mode)
+    change()
+    return true
   } catch (error) {
-    if (!isErrno(error, 'EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP')) throw error
+    if (isErrno(error, ...NOT_PERMITTED)) return false
+    throw error
   }
 }

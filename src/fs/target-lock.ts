@@ -10,7 +10,8 @@ import { systemError } from '../util/system-error.js'
 import { fsError, isErrno } from './fs-error.js'
 import { kindOf } from './kind.js'
 import { giveToOwnerOf } from './owner.js'
-import { removeFile, stem } from './temporary.js'
+import { removeFile } from './remove.js'
+import { stem } from './temporary.js'
 
 /** Between two attempts to take a lock, milliseconds. */
 const RETRY = 100

@@ -1,8 +1,9 @@
 import { constants } from 'node:fs'
-import { type FileHandle, lstat, open, unlink } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import path from 'node:path'
 import { isErrno } from './fs-error.js'
 import { namesIn } from './names-in.js'
+import { removeRegular } from './remove.js'
 
 /** 8 hex digits of the time of creation, in seconds since the epoch, then 8 random ones. Litestream sweeps names that end so. */
 const TEMPORARY = /^\.([0-9a-f]{8})[0-9a-f]{8}\.tmp(?:-wal|-shm|-journal)?$/
@@ -85,22 +86,4 @@ export async function sweepAbandoned(directory: string): Promise<void> {
   const began = (name: string) => Number.parseInt(TEMPORARY.exec(name.slice(-SUFFIX_LENGTH))?.[1] ?? '', 16) * 1000
   const isAbandoned = (name: string) => began(name) < before
   for (const name of await namesIn(directory, isAbandoned)) await removeRegular(path.join(directory, name))
-}
-
-async function removeRegular(file: string): Promise<void> {
-  try {
-    if ((await lstat(file)).isFile()) await unlink(file)
-  } catch (error) {
-    // Gone already: another process swept it, or its writer is alive after all.
-    if (!isErrno(error, 'ENOENT')) throw error
-  }
-}
-
-/** Removes a file or link; that it does not exist is no error. */
-export async function removeFile(file: string): Promise<void> {
-  try {
-    await unlink(file)
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw error
-  }
 }

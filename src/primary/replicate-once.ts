@@ -4,6 +4,7 @@ import { checkArgument, text } from '../util/check-arguments.js'
 import { type WaitOptions, withDeadline } from '../util/wait.js'
 import type { PrimaryObserver } from './events.js'
 import { checkReplicatorOptions, type ReplicatorOptions } from './options.js'
+import { ownedStorage } from './owned-storage.js'
 import { Replicator } from './replicator.js'
 import type { SyncResult } from './replicator-status.js'
 
@@ -29,7 +30,10 @@ export async function replicateOnce(
   checkArgument(path, 'path', text, 'replicateOnce')
   checkReplicatorOptions(rest)
   return withDeadline(`replicating ${path} once`, { signal, timeout }, async (linked) => {
-    const client = await openReplicaClient(url, { ...storage, ...(linked ? { signal: linked } : {}) })
+    const client = await openReplicaClient(url, {
+      ...ownedStorage(path, storage),
+      ...(linked ? { signal: linked } : {}),
+    })
     const replicator = new Replicator(path, linked ? clientUnderSignal(client, linked) : client, rest, observe)
     try {
       return await replicator.sync({ wait: true })

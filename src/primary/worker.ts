@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { serializeError } from '../errors.js'
 import { openReplicaClient } from '../storage/open.js'
 import type { PrimaryObserver } from './events.js'
+import { ownedStorage } from './owned-storage.js'
 import { type CallMessage, type PrimaryCalls, type PrimaryWorkerData, READY, type WorkerMessage } from './protocol.js'
 import { Replicator } from './replicator.js'
 
@@ -22,7 +23,7 @@ const observe: PrimaryObserver = (name, event) => {
 
 async function start(): Promise<void> {
   const closing = new AbortController()
-  const replicator = new Replicator(path, await openReplicaClient(url, storage), options, observe)
+  const replicator = new Replicator(path, await openReplicaClient(url, ownedStorage(path, storage)), options, observe)
   const calls: PrimaryCalls = {
     sync: (sync) => replicator.sync(sync),
     checkpoint: (mode) => replicator.checkpoint(mode),

@@ -5,9 +5,10 @@ import { LitestreamError } from '../errors.js'
 import { makeDirectory } from '../fs/directory.js'
 import { fsError, isErrno } from '../fs/fs-error.js'
 import { kindOf } from '../fs/kind.js'
+import { removeFile } from '../fs/remove.js'
 import { resolveTarget } from '../fs/target.js'
 import { TargetLock, type TargetLockOptions } from '../fs/target-lock.js'
-import { removeFile, sweepTemporary } from '../fs/temporary.js'
+import { sweepTemporary } from '../fs/temporary.js'
 
 const SIDECARS = ['-wal', '-shm', '-journal']
 

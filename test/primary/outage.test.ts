@@ -4,8 +4,6 @@ import { renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:f
 import path from 'node:path'
 import { test } from 'node:test'
 import Database from 'better-sqlite3'
-import { isLitestreamError } from '../../src/errors.js'
-import { StateFile } from '../../src/primary/sync/state-file.js'
 import { restore } from '../../src/restore/restore.js'
 import { openReplicaClient } from '../../src/storage/open.js'
 import { smallFileSystem } from '../support/small-file-system.js'
@@ -75,15 +73,7 @@ test('the disk is full: told as such, the application is not disturbed, and it g
   const url = `file://${dir}/replica`
   const meta = path.join(dir, 'meta')
   const disk = smallFileSystem(t, meta, '1m')
-  if (!disk) {
-    // Without the right to mount: the device that is always full takes the place of the state file.
-    execFileSync('ln', ['-s', '/dev/full', path.join(meta, 'primary-state')])
-    assert.throws(
-      () => new StateFile(meta).save({} as never),
-      (error) => isLitestreamError(error, 'DISK_FULL'),
-    )
-    return
-  }
+  assert.ok(disk, 'a disk of our own needs root, as the servers of the tests do')
   const file = path.join(dir, 'app.db')
   const app = new Database(file)
   t.after(() => app.close())

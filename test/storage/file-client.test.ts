@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   utimesSync,
   writeFileSync,
@@ -118,7 +119,9 @@ test('a local file that would look the same gets a second name, and is not read;
   await assert.rejects(write(1, { timestamp, createOnly: true }), { code: 'PRECONDITION_FAILED' })
   assert.equal(await write(2, { timestamp: timestamp + 1, createOnly: true }), 'read 1')
   assert.equal(await write(3, { timestamp }), 'read 1', 'what may be overwritten is nobody else’s')
-  chmodSync(local, 0o600)
+  rmSync(local)
+  writeFileSync(local, body, { mode: 0o600 })
+  utimesSync(local, timestamp / 1000, timestamp / 1000)
   assert.equal(await write(4, { timestamp, createOnly: true }), 'read 1')
   // Deleted there, it is still here.
   await client.delete([{ level: 0, minTxid: 1, maxTxid: 1 }])

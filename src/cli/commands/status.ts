@@ -105,7 +105,7 @@ async function statusOf(database: DatabaseConfig, local: boolean): Promise<Statu
   }
   if (local) return base
   try {
-    const client = await openConfiguredReplica(database.replica)
+    const client = await openConfiguredReplica(database)
     try {
       const levels = await listLevels(client)
       const remote = Math.max(0, ...levels.flat().map(({ maxTxid }) => maxTxid))

@@ -112,7 +112,7 @@ export class ManagedDatabase {
   async #start(options: { readonly monitor?: boolean }): Promise<void> {
     const { config } = this
     const { path, replica } = config
-    const client = await openConfiguredReplica(replica)
+    const client = await openConfiguredReplica(config)
     this.#client = instrumentClient(client, this.#options.metrics)
     this.#logger.info({ type: client.type, replica: client.url }, 'replicating to')
     if (config.restoreIfDbNotExists) await this.#restoreIfMissing(this.#client)

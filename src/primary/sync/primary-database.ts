@@ -57,7 +57,7 @@ export class PrimaryDatabase {
     this.meta = meta
     this.staging = staging
     this.#observe = observe
-    this.#progress = new Progress(meta)
+    this.#progress = new Progress(meta, path)
     const shared = { db: path, progress: this.#progress, cursor: this.#cursor, observe }
     const { maxSyncWalBytes: maxBytes } = options
     this.#sync = new DatabaseSync({

@@ -1,8 +1,9 @@
-import { readdirSync, rmSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { makeDirectory } from '../../fs/directory.js'
 import { writeDurably } from '../../fs/durable.js'
 import { ownershipLike } from '../../fs/owner.js'
+import { removeFileSync } from '../../fs/remove.js'
 import { formatFileName, parseFileName } from '../../ltx/file-name.js'
 import { databaseError } from '../source/database-error.js'
 
@@ -12,6 +13,9 @@ export interface StagedFile {
   /** Bytes. */
   readonly size: number
 }
+
+/** A file in the making: one of ours, or of the official program in the same folder. */
+const TEMPORARY = /^[0-9a-f]{16}-[0-9a-f]{16}\.ltx(?:\.[0-9a-f]{16})?\.tmp$/
 
 /** The folder `.<database>-litestream` beside a database, or where `metaPath` says. */
 export function metaDirectory(database: string, metaPath?: string): string {
@@ -58,12 +62,12 @@ export class LtxStaging {
   }
 
   remove(txid: number): void {
-    rmSync(this.pathOf(txid), { force: true })
+    removeFileSync(this.pathOf(txid))
   }
 
   removeTemporary(): void {
     for (const name of readdirSync(this.directory)) {
-      if (name.endsWith('.tmp')) rmSync(path.join(this.directory, name), { force: true })
+      if (TEMPORARY.test(name)) removeFileSync(path.join(this.directory, name))
     }
   }
 

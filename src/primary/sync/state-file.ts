@@ -1,7 +1,10 @@
-import { closeSync, constants, fdatasyncSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, fdatasyncSync, readSync, writeSync } from 'node:fs'
 import path from 'node:path'
 import { z } from 'zod'
 import { isErrno } from '../../fs/fs-error.js'
+import { openOwnSync } from '../../fs/open-for-writing.js'
+import { openRegularSync } from '../../fs/open-regular.js'
+import { ownershipLikeSync } from '../../fs/owner.js'
 import { native } from '../../native/addon.js'
 import { databaseError } from '../source/database-error.js'
 
@@ -67,17 +70,20 @@ const SLOT_BYTES = 2048
  */
 export class StateFile {
   readonly path: string
+  readonly #database: string
   #fd: number | undefined
   #serial = 0
 
-  constructor(meta: string) {
+  /** Owner and mode follow those of `database`. */
+  constructor(meta: string, database: string) {
+    this.#database = database
     this.path = path.join(meta, 'primary-state')
   }
 
   load(): LoadedState {
     let fd: number
     try {
-      fd = openSync(this.path, 'r')
+      fd = openRegularSync(this.path)
     } catch (error) {
       if (isErrno(error, 'ENOENT')) return { kind: 'missing' }
       throw databaseError(error, this.path, 'reading it')
@@ -109,7 +115,7 @@ export class StateFile {
     const slot = Buffer.alloc(SLOT_BYTES, ' ')
     slot.write(`${checksumOf(json)} ${json}\n`)
     try {
-      this.#fd ??= openSync(this.path, constants.O_RDWR | constants.O_CREAT, 0o600)
+      this.#fd ??= openOwnSync(this.path, ownershipLikeSync(this.#database))
       writeSync(this.#fd, slot, 0, SLOT_BYTES, (serial % 2) * SLOT_BYTES)
       fdatasyncSync(this.#fd)
     } catch (error) {

@@ -27,8 +27,8 @@ export class Progress {
   #saved: PrimaryState | undefined
   #uploaded: PrimaryState['uploaded']
 
-  constructor(meta: string) {
-    this.#file = new StateFile(meta)
+  constructor(meta: string, database: string) {
+    this.#file = new StateFile(meta, database)
   }
 
   /** What was saved last; undefined before the first file. */

@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { LitestreamError } from '../../errors.js'
 import { createFile, openForUpdate } from '../../fs/open-for-writing.js'
-import { removeFile } from '../../fs/temporary.js'
+import { removeFile } from '../../fs/remove.js'
 import { findDriver } from '../../sqlite/find-driver.js'
 import type { LegacyObjects } from '../../storage/replica-client.js'
 import { throwIfAborted } from '../../util/abort.js'

@@ -1,5 +1,5 @@
 import { constants, type Stats } from 'node:fs'
-import { access, type FileHandle, stat, unlink } from 'node:fs/promises'
+import { access, type FileHandle, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { LitestreamError } from '../../errors.js'
@@ -9,7 +9,8 @@ import { fsError, isErrno } from '../../fs/fs-error.js'
 import { linkDurably } from '../../fs/link-durably.js'
 import { namesIn } from '../../fs/names-in.js'
 import { checkRegular, openRegular } from '../../fs/open-regular.js'
-import { type Ownership, ownershipLike } from '../../fs/owner.js'
+import type { Ownership } from '../../fs/owner.js'
+import { removeFile } from '../../fs/remove.js'
 import { sweepAbandoned } from '../../fs/temporary.js'
 import { parseFileName } from '../../ltx/file-name.js'
 import { abortError, throwIfAborted } from '../../util/abort.js'
@@ -33,11 +34,12 @@ import type {
   WriteOptions,
 } from '../replica-client.js'
 import { FileLegacyObjects } from './legacy-objects.js'
+import { ReplicaOwnership } from './replica-ownership.js'
 import { TaggedObjects } from './tagged-objects.js'
 import { watchDirectory } from './watch-directory.js'
 
 export interface FileSettings {
-  /** A database whose owner and mode what is written gets; without it, the process's user and umask decide. */
+  /** A database whose owner and mode what is written gets; without it, those of the files of the replica, if it has any. */
   readonly ownerLike?: string
 }
 
@@ -53,7 +55,7 @@ export class FileReplicaClient implements ReplicaClient {
   readonly url: string
   readonly legacy: LegacyObjects
   readonly #root: string
-  readonly #settings: FileSettings
+  readonly #ownership: ReplicaOwnership
   readonly #counters = new OperationCounters()
   readonly #objects: TaggedObjects
   readonly #swept = new Set<string>()
@@ -61,7 +63,7 @@ export class FileReplicaClient implements ReplicaClient {
 
   private constructor(root: string, settings: FileSettings) {
     this.#root = root
-    this.#settings = settings
+    this.#ownership = new ReplicaOwnership(root, settings.ownerLike)
     this.legacy = new FileLegacyObjects(root)
     this.#objects = new TaggedObjects(root)
     this.url = pathToFileURL(root).href
@@ -157,7 +159,7 @@ export class FileReplicaClient implements ReplicaClient {
   ): Promise<LtxFileInfo> {
     const name = this.#path(file)
     return this.#run('PUT', 'writing', name, signal, async () => {
-      const ownership = await this.#ownership()
+      const ownership = await this.#ownership.get()
       await this.#ready(path.dirname(name), ownership)
       const linked = localFile !== undefined && createOnly && (await linkDurably(localFile, name, timestamp, ownership))
       const size = linked || (await writeDurably(name, body, { mtime: timestamp, createOnly, ownership, signal }))
@@ -169,13 +171,7 @@ export class FileReplicaClient implements ReplicaClient {
   async delete(files: readonly LtxFileRef[], { signal }: RequestOptions = {}): Promise<void> {
     for (const file of files) {
       const name = this.#path(file)
-      await this.#run('DELETE', 'deleting', name, signal, async () => {
-        try {
-          await unlink(name)
-        } catch (error) {
-          if (!isErrno(error, 'ENOENT')) throw error
-        }
-      })
+      await this.#run('DELETE', 'deleting', name, signal, () => removeFile(name))
     }
   }
 
@@ -203,13 +199,13 @@ export class FileReplicaClient implements ReplicaClient {
 
   putObject(name: string, data: Uint8Array, ifTag: string | null, { signal }: RequestOptions = {}): Promise<string> {
     return this.#run('PUT', 'writing', path.join(this.#root, name), signal, async () =>
-      this.#objects.put(name, data, ifTag, await this.#ownership()),
+      this.#objects.put(name, data, ifTag, await this.#ownership.get()),
     )
   }
 
   async deleteObject(name: string, ifTag: string, { signal }: RequestOptions = {}): Promise<void> {
     await this.#run('DELETE', 'deleting', path.join(this.#root, name), signal, async () =>
-      this.#objects.put(name, new Uint8Array(), ifTag, await this.#ownership()),
+      this.#objects.put(name, new Uint8Array(), ifTag, await this.#ownership.get()),
     )
   }
 
@@ -223,10 +219,6 @@ export class FileReplicaClient implements ReplicaClient {
 
   #path(file: LtxFileRef): string {
     return path.join(this.#root, relativeName(file))
-  }
-
-  async #ownership(): Promise<Ownership | undefined> {
-    return this.#settings.ownerLike === undefined ? undefined : ownershipLike(this.#settings.ownerLike)
   }
 
   /** Makes a level's directory where there is none and, once, clears what dead writers left there. */

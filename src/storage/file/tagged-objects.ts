@@ -1,4 +1,3 @@
-import { unlink } from 'node:fs/promises'
 import path from 'node:path'
 import { LitestreamError } from '../../errors.js'
 import { makeDirectory } from '../../fs/directory.js'
@@ -7,6 +6,7 @@ import { isErrno } from '../../fs/fs-error.js'
 import { namesIn } from '../../fs/names-in.js'
 import { readRegular } from '../../fs/open-regular.js'
 import type { Ownership } from '../../fs/owner.js'
+import { removeFile } from '../../fs/remove.js'
 import type { TaggedObject } from '../replica-client.js'
 
 /**
@@ -54,10 +54,10 @@ export class TaggedObjects {
     // While we wrote, others may have gone past our number and swept it: then the file we made is old, and we lost.
     const after = await this.#versions(name)
     if (after.at(-1) !== version) {
-      await this.#remove(name, version)
+      await removeFile(this.#file(name, version))
       throw this.#lost(name)
     }
-    for (const old of after.slice(0, -1)) await this.#remove(name, old)
+    for (const old of after.slice(0, -1)) await removeFile(this.#file(name, old))
     return String(version)
   }
 
@@ -82,13 +82,5 @@ export class TaggedObjects {
 
   #file(name: string, version: number): string {
     return path.join(this.#directory, `${name}.${String(version).padStart(10, '0')}`)
-  }
-
-  async #remove(name: string, version: number): Promise<void> {
-    try {
-      await unlink(this.#file(name, version))
-    } catch (error) {
-      if (!isErrno(error, 'ENOENT')) throw error
-    }
   }
 }

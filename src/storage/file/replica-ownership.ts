@@ -1,0 +1,42 @@
+import path from 'node:path'
+import { namesIn } from '../../fs/names-in.js'
+import { type Ownership, ownershipLike } from '../../fs/owner.js'
+import { parseFileName } from '../../ltx/file-name.js'
+import { LEVELS } from '../../ltx/format.js'
+import { levelDirectory } from '../keys.js'
+
+/**
+ * Owner and mode of what is written to a replica in a folder: those of the database, or of a file that the replica has already. So a
+ * replica is open to the users that can read the database, and what root writes does not lock its owner out.
+ */
+export class ReplicaOwnership {
+  readonly #root: string
+  readonly #database: string | undefined
+  /** A file of the replica. */
+  #example: string | undefined
+
+  /** `database`: path of the database that is replicated, if it is known. */
+  constructor(root: string, database: string | undefined) {
+    this.#root = root
+    this.#database = database
+  }
+
+  /** Undefined for a new replica of an unknown database: then the process decides. */
+  async get(): Promise<Ownership | undefined> {
+    const like = this.#database === undefined ? undefined : await ownershipLike(this.#database)
+    return like ?? (await this.#likeExample())
+  }
+
+  async #likeExample(): Promise<Ownership | undefined> {
+    const known = this.#example === undefined ? undefined : await ownershipLike(this.#example)
+    if (known) return known
+    for (const level of LEVELS) {
+      const directory = path.join(this.#root, levelDirectory(level))
+      const [name] = await namesIn(directory, (each) => parseFileName(each) !== undefined)
+      if (name === undefined) continue
+      this.#example = path.join(directory, name)
+      return ownershipLike(this.#example)
+    }
+    return undefined
+  }
+}

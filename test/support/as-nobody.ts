@@ -1,0 +1,13 @@
+export const NOBODY = 65534
+
+/** Runs `act` with the rights of the user and group `nobody`, of all threads of this process. Needs root. */
+export async function asNobody<T>(act: () => Promise<T>): Promise<T> {
+  process.setegid!(NOBODY)
+  process.seteuid!(NOBODY)
+  try {
+    return await act()
+  } finally {
+    process.seteuid!(0)
+    process.setegid!(0)
+  }
+}
