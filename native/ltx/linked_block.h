@@ -12,7 +12,7 @@ namespace litestream {
 // `offset`. Returns the bytes decoded, or -1 for a damaged block or one that needs more room. LZ4 counts in
 // ints: what is larger is no block of this project.
 inline int DecodeLinkedBlock(const uint8_t* src, size_t length, uint8_t* out, size_t size, size_t offset) {
-  if (offset > size || length > size_t(INT_MAX) || size > size_t(INT_MAX)) return -1;
+  if (size == 0 || offset > size || length > size_t(INT_MAX) || size > size_t(INT_MAX)) return -1;
   const int n = LZ4_decompress_safe_usingDict(reinterpret_cast<const char*>(src), reinterpret_cast<char*>(out + offset),
                                               int(length), int(size - offset), reinterpret_cast<const char*>(out),
                                               int(offset));

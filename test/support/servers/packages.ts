@@ -14,6 +14,8 @@ const PACKAGES = {
   'ceph-osd': 'ceph-osd',
   'nats-server': 'nats-server',
   chromium: 'chromium',
+  'clang++': 'clang',
+  'libclang-rt-dev': 'libclang-rt-dev',
   openssl: 'openssl',
 } as const
 
