@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
-import { packageRoot } from '../../src/native/addon.js'
+import { packageRoot } from '../../src/package-files.js'
 
 /** Inputs for each target; `npm run fuzz` is for longer runs. */
 const RUNS = '5000'
