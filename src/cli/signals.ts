@@ -5,20 +5,42 @@ export function signalStatus(signal: NodeJS.Signals): number {
   return 128 + constants.signals[signal]
 }
 
+/** Why the signal of `abortOnSignals` is aborted. */
+export class Interrupted extends Error {
+  readonly signal: NodeJS.Signals
+
+  constructor(signal: NodeJS.Signals) {
+    super(`interrupted by ${signal}`)
+    this.signal = signal
+  }
+}
+
+/** The signals that end a command. SIGHUP keeps its default: a handler would undo nohup. */
+const ENDING = ['SIGINT', 'SIGTERM'] as const
+
 /**
- * Runs `work` with a signal that SIGINT and SIGTERM abort, so that temporary files are cleaned up. A second one ends the process at
- * once.
+ * Runs `work` with a signal that the first SIGINT or SIGTERM aborts, so that it can clean up. The second one ends the process at
+ * once, with the status of that signal, after `onSecond`.
  */
-export async function abortOnSignals<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function abortOnSignals<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  onSecond: (signal: NodeJS.Signals) => void = () => {},
+): Promise<T> {
   const controller = new AbortController()
   const abort = (signal: NodeJS.Signals) => {
-    if (controller.signal.aborted) process.exit(signalStatus(signal))
-    controller.abort(new Error(`interrupted by ${signal}`))
+    if (controller.signal.aborted) {
+      try {
+        onSecond(signal)
+      } finally {
+        process.exit(signalStatus(signal))
+      }
+    }
+    controller.abort(new Interrupted(signal))
   }
-  process.on('SIGINT', abort).on('SIGTERM', abort)
+  for (const signal of ENDING) process.on(signal, abort)
   try {
     return await work(controller.signal)
   } finally {
-    process.off('SIGINT', abort).off('SIGTERM', abort)
+    for (const signal of ENDING) process.off(signal, abort)
   }
 }

@@ -22,7 +22,7 @@ export interface Target {
 /** The database of the configuration that has this path. Throws NOT_FOUND. */
 export function findDatabase(config: Config, written: string): DatabaseConfig {
   const file = expandPath(written)
-  const databases = findDatabases(config)
+  const { databases } = findDatabases(config)
   const found = databases.find((database) => database.path === file)
   if (found) return found
   const known = databases.map((database) => database.path)

@@ -1,7 +1,8 @@
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { LitestreamError } from '../errors.js'
-import { hasSqliteMagic } from '../primary/source/open-registry.js'
+import { fsError, isErrno } from '../fs/fs-error.js'
+import { isDatabaseFile } from '../primary/source/open-registry.js'
 import { secretUrl } from '../storage/url.js'
 import { globToRegExp } from '../util/glob.js'
 import type { Config, DatabaseConfig, DirectoryConfig } from './types.js'
@@ -29,67 +30,97 @@ export function databaseInDirectory(directory: DirectoryConfig, file: string): D
   }
 }
 
+/** Litestream keeps its local files in directories of such a name; none of them is a database. */
+export function isMetaDirectory(name: string): boolean {
+  return name.endsWith('-litestream')
+}
+
+/** Whether a path relative to a folder leads out of it. */
+export function isOutside(relative: string): boolean {
+  return relative === '..' || relative.startsWith(`..${path.sep}`)
+}
+
 /** Whether `file` is one the directory entry is about, by its place and name. */
 export function matchesDirectory(directory: DirectoryConfig, file: string): boolean {
   const relative = path.relative(directory.dir, file)
-  if (relative.startsWith('..') || (!directory.recursive && relative.includes(path.sep))) return false
-  // Litestream keeps its own files in directories of this name; its LTX files are no databases, but a search there is for nothing.
-  if (relative.split(path.sep).some((part) => part.endsWith('-litestream'))) return false
+  if (isOutside(relative) || (!directory.recursive && relative.includes(path.sep))) return false
+  if (relative.split(path.sep).some(isMetaDirectory)) return false
   return globToRegExp(directory.pattern).test(path.basename(file))
 }
 
-/** The databases there are in a directory now. Throws where the directory cannot be read. */
-export function databasesInDirectory(directory: DirectoryConfig): DatabaseConfig[] {
-  let names: string[]
-  try {
-    names = readdirSync(directory.dir, { recursive: directory.recursive, encoding: 'utf8' })
-  } catch (cause) {
-    throw new LitestreamError('NOT_FOUND', `cannot read the directory ${directory.dir}: ${(cause as Error).message}`, {
-      cause,
-      file: directory.dir,
-      hint: 'Create it, or correct `dir` in the configuration.',
-    })
-  }
-  return names
-    .map((name) => path.join(directory.dir, name))
-    .filter((file) => matchesDirectory(directory, file) && hasSqliteMagic(file))
-    .sort()
-    .map((file) => databaseInDirectory(directory, file))
+/** Node puts this in the place of bytes that are not UTF-8. */
+const NOT_UTF8 = '\ufffd'
+
+/** A file or folder that a scan could not look at: databases in it are not replicated. */
+export interface ScanFault {
+  readonly path: string
+  readonly error: LitestreamError
 }
 
-/** All databases of a configuration: its entries, then what its directories hold now. Throws if two share a place for local files. */
-export function findDatabases(config: Config): DatabaseConfig[] {
-  const found = config.directories.flatMap((directory) => {
-    const databases = databasesInDirectory(directory)
-    if (databases.length === 0 && !directory.watch) {
-      throw new LitestreamError(
-        'NOT_FOUND',
-        `no SQLite databases found in directory ${directory.dir} with pattern ${directory.pattern}`,
-        {
-          file: directory.dir,
-          hint: 'Correct `pattern`, set `recursive: true`, or set `watch: true` to wait for databases to appear.',
-        },
-      )
+/** The databases that exist in a directory, in the order of their paths, and what kept others from being found. */
+export interface DirectoryScan {
+  readonly databases: readonly DatabaseConfig[]
+  /** The folders that were read, the directory itself among them. */
+  readonly folders: readonly string[]
+  readonly faults: readonly ScanFault[]
+}
+
+/**
+ * Looks for databases in a directory. A file or folder that cannot be read is a fault, and the scan continues with the others;
+ * symbolic links to folders are not followed. Never throws.
+ */
+export function scanDirectory(directory: DirectoryConfig): DirectoryScan {
+  const files: string[] = []
+  const folders: string[] = []
+  const faults: ScanFault[] = []
+  const attempt = (path: string, look: () => void) => {
+    try {
+      look()
+    } catch (error) {
+      // A file or folder that vanished since its name was read is no fault; a name that is not UTF-8 never names a file.
+      if (isErrno(error, 'ENOENT') && path !== directory.dir && !path.includes(NOT_UTF8)) return
+      faults.push({ path, error: fsError(error, 'reading', path) })
     }
-    return databases
-  })
-  const all = [...config.databases, ...found]
-  const owners = new Map<string, string>()
-  for (const { path: file, metaPath } of all) {
-    if (!metaPath) continue
-    const owner = owners.get(metaPath)
-    if (owner !== undefined && owner !== file) {
-      throw new LitestreamError(
-        'CONFIG_INVALID',
-        `${owner} and ${file} would both keep their local files in ${metaPath}`,
-        {
-          file: config.file,
-          hint: 'Give each its own `meta-path`.',
-        },
-      )
-    }
-    owners.set(metaPath, file)
   }
-  const once = new Map(all.map((database) => [database.path, database] as const))
-  return [...once.values()]
+  const walk = (folder: string) => {
+    const entries = readdirSync(folder, { withFileTypes: true })
+    folders.push(folder)
+    for (const entry of entries) {
+      const full = path.join(folder, entry.name)
+      attempt(full, () => {
+        if (entry.isDirectory()) {
+          if (directory.recursive && !isMetaDirectory(entry.name)) walk(full)
+        } else if (matchesDirectory(directory, full) && isDatabaseFile(full)) files.push(full)
+      })
+    }
+  }
+  attempt(directory.dir, () => walk(directory.dir))
+  return { databases: files.sort().map((file) => databaseInDirectory(directory, file)), folders, faults }
+}
+
+/** All databases of a configuration, its entries and those that exist in its directories, and what kept others from being found. */
+export function findDatabases(config: Config): {
+  readonly databases: DatabaseConfig[]
+  readonly faults: ScanFault[]
+} {
+  const scans = config.directories.map((directory) => ({ directory, ...scanDirectory(directory) }))
+  const faults = scans.flatMap((scan) => [...scan.faults, ...emptyFaults(scan.directory, scan)])
+  const all = [...config.databases, ...scans.flatMap(({ databases }) => databases)]
+  // The first entry that names a database counts.
+  const once = new Map(all.toReversed().map((database) => [database.path, database] as const))
+  return { databases: [...once.values()].toReversed(), faults }
+}
+
+/** A directory that is not watched and holds no database is a fault: nothing of it is replicated. */
+export function emptyFaults(directory: DirectoryConfig, scan: DirectoryScan): ScanFault[] {
+  if (directory.watch || scan.databases.length > 0 || scan.faults.length > 0) return []
+  const error = new LitestreamError(
+    'NOT_FOUND',
+    `no SQLite databases found in directory ${directory.dir} with pattern ${directory.pattern}`,
+    {
+      file: directory.dir,
+      hint: 'Correct `pattern`, set `recursive: true`, or set `watch: true` to wait for databases to appear.',
+    },
+  )
+  return [{ path: directory.dir, error }]
 }

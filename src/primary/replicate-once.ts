@@ -1,7 +1,9 @@
+import { resolve } from 'node:path'
 import { clientUnderSignal } from '../storage/client-under-signal.js'
 import { type OpenReplicaClientOptions, openReplicaClient } from '../storage/open.js'
 import { checkArgument, text } from '../util/check-arguments.js'
 import { type WaitOptions, withDeadline } from '../util/wait.js'
+import { refuseOverlap } from './claimed-paths.js'
 import type { PrimaryObserver } from './events.js'
 import { checkReplicatorOptions, type ReplicatorOptions } from './options.js'
 import { ownedStorage } from './owned-storage.js'
@@ -29,6 +31,7 @@ export async function replicateOnce(
   const { storage, observe = () => {}, signal, timeout, ...rest } = options
   checkArgument(path, 'path', text, 'replicateOnce')
   checkReplicatorOptions(rest)
+  refuseOverlap(resolve(path), url, rest.metaPath)
   return withDeadline(`replicating ${path} once`, { signal, timeout }, async (linked) => {
     const client = await openReplicaClient(url, {
       ...ownedStorage(path, storage),

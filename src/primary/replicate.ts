@@ -3,6 +3,7 @@ import type { OpenReplicaClientOptions } from '../storage/open.js'
 import { parseReplicaUrl } from '../storage/url.js'
 import { checkArgument, text } from '../util/check-arguments.js'
 import { type WaitOptions, withDeadline } from '../util/wait.js'
+import { refuseOverlap } from './claimed-paths.js'
 import { checkReplicatorOptions, type ReplicatorOptions } from './options.js'
 import { Replication } from './replication.js'
 import { driverFor } from './source/sqlite-copies.js'
@@ -35,6 +36,7 @@ export async function replicate(path: string, url: string, options: ReplicateOpt
   checkArgument(path, 'path', text, 'replicate')
   checkReplicatorOptions(rest)
   const file = resolve(path)
+  refuseOverlap(file, url, rest.metaPath)
   const driver = rest.driver ?? driverFor(file)
   signal?.throwIfAborted()
   const replication = new Replication({ path: file, url, storage, options: { ...rest, driver } })

@@ -171,22 +171,31 @@ export class Replicator {
     )
   }
 
-  /** Lets go of the database and the replica as they are. */
-  async abandon(): Promise<void> {
+  /** Releases the database and the replica as they are. An aborted `signal` ends the requests for it. */
+  async abandon(signal?: AbortSignal): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     this.#stopTimers()
-    await this.#compaction?.stop()
-    await this.#uploads.onIdle()
-    await this.#primary?.close()
+    const unlink = linkAbort(signal, this.#life)
+    try {
+      await this.#compaction?.stop()
+      await this.#uploads.onIdle()
+      await this.#primary?.close()
+      await this.#release()
+    } finally {
+      await this.client.close()
+      unlink()
+    }
+  }
+
+  async #release(): Promise<void> {
     try {
       await this.#uploader?.close()
       await this.#lease?.stop()
     } catch (error) {
-      // What says that we write here is left behind: it ends by itself, or is overwritten.
+      // The record and the lease stay behind: the lease runs out, and the next primary overwrites the record.
       this.#uploads.errors.gaveUp(asReplicationError(error, this.path))
     }
-    await this.client.close()
   }
 
   #stopTimers(): void {

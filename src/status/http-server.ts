@@ -1,10 +1,13 @@
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { LitestreamError } from '../errors.js'
+import { isLitestreamError, LitestreamError, toLitestreamError } from '../errors.js'
 import { splitAddress } from '../util/address.js'
+import type { ErrorHandler } from '../util/timers.js'
+import { createBoundedServer, listen, requestUrl, sendAnswer } from './bounded-server.js'
 import type { StatusSource } from './document.js'
+import { isLoopback, isOwnHost } from './host-check.js'
 import { statusPage } from './page.js'
+import { isHealthy } from './verdict.js'
 
 const SECURITY_HEADERS = {
   'Cache-Control': 'no-store',
@@ -13,39 +16,63 @@ const SECURITY_HEADERS = {
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'",
 }
 
-function isLoopback(address: string | undefined): boolean {
-  return address !== undefined && (/^(::ffff:)?127\./.test(address) || address === '::1')
+const ROUTES = ['/', '/metrics', '/healthz', '/status.json']
+
+/** Where an address without a host listens: `:9090` is this machine's own. */
+const LOOPBACK = '127.0.0.1'
+
+/** Where to listen for a configured address. */
+export function listenAddress({ host, port }: { readonly host: string; readonly port: number }) {
+  return { host: host || LOOPBACK, port }
 }
 
-/** Metrics, health and the status page. Read-only. An address without a host shows the status page to this machine only. */
+interface Answer {
+  readonly status: number
+  readonly type: string
+  readonly body: string
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+const text = (status: number, body: string): Answer => ({
+  status,
+  type: 'text/plain; charset=utf-8',
+  body: `${body}\n`,
+})
+
+/** Metrics, health and the status page. Read-only; for this machine only unless `addr` names another host. */
 export class HttpServer {
   readonly #source: StatusSource
   readonly #server: Server
-  readonly #pageForAll: boolean
+  /** As configured; "" for an address without a host. */
+  readonly #host: string
 
-  private constructor(source: StatusSource, pageForAll: boolean) {
+  private constructor(source: StatusSource, host: string) {
     this.#source = source
-    this.#pageForAll = pageForAll
-    this.#server = createServer((request, response) => void this.#answer(request, response))
+    this.#host = host
+    this.#server = createBoundedServer(
+      (request, response) => this.#handle(request, response),
+      (error) => source.onError('', toLitestreamError(error)),
+    )
   }
 
-  /** Throws INVALID_ARGUMENT where it cannot listen. */
-  static async listen(source: StatusSource, addr: string): Promise<HttpServer> {
+  /**
+   * Throws INVALID_ARGUMENT for an address that cannot be, and UNAVAILABLE where it cannot listen. `onFailed`: it listened, and does
+   * not any more.
+   */
+  static async listen(source: StatusSource, addr: string, onFailed: ErrorHandler = () => {}): Promise<HttpServer> {
     const address = splitAddress(addr)
     if (!address) {
       throw new LitestreamError('INVALID_ARGUMENT', `must specify port for bind address: ${JSON.stringify(addr)}`, {
         hint: 'Write host:port, as in 127.0.0.1:9090.',
       })
     }
-    const { host, port } = address
-    const server = new HttpServer(source, host !== '')
+    const server = new HttpServer(source, address.host)
     try {
-      server.#server.listen(port, host || undefined)
-      await once(server.#server, 'listening')
+      await listen(server.#server, listenAddress(address), onFailed)
     } catch (cause) {
-      throw new LitestreamError('INVALID_ARGUMENT', `cannot listen on ${addr}: ${(cause as Error).message}`, {
+      throw new LitestreamError('UNAVAILABLE', `cannot listen on ${addr}: ${(cause as Error).message}`, {
         cause,
-        hint: 'Choose another `addr`, or stop what listens there.',
+        hint: 'Choose another `addr`, or stop the process that listens there.',
       })
     }
     return server
@@ -69,37 +96,56 @@ export class HttpServer {
     this.#server.closeAllConnections()
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const send = (status: number, type: string, body: string) => {
-      response.writeHead(status, { ...SECURITY_HEADERS, 'Content-Type': type })
-      response.end(request.method === 'HEAD' ? undefined : body)
-    }
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let answer: Answer
     try {
-      const url = new URL(request.url ?? '/', 'http://localhost')
-      const page = this.#pageForAll || isLoopback(request.socket.remoteAddress)
-      if (request.method !== 'GET' && request.method !== 'HEAD') return send(405, 'text/plain', 'read-only\n')
-      if (url.pathname === '/metrics') {
-        return send(200, this.#source.metricsType, await this.#source.metrics())
-      }
-      if (url.pathname === '/healthz') {
-        const result = this.#source.health(url.searchParams.get('max-lag'))
-        return send(result.status === 'ok' ? 200 : 503, 'application/json', `${JSON.stringify(result, null, 2)}\n`)
-      }
-      if (url.pathname === '/' || url.pathname === '/status.json') {
-        if (!page)
-          return send(
-            403,
-            'text/plain',
-            'The status page is for this machine: name a host in `addr` to open it to others.\n',
-          )
-        if (url.pathname === '/') return send(200, 'text/html; charset=utf-8', statusPage())
-        return send(200, 'application/json', JSON.stringify(await this.#source.status()))
-      }
-      send(404, 'text/plain', 'There are /, /metrics, /healthz and /status.json.\n')
+      answer = await this.#answer(request)
     } catch (error) {
-      this.#source.onError(request.url ?? '/', error as Error)
-      const status = error instanceof LitestreamError && error.code === 'INVALID_ARGUMENT' ? 400 : 500
-      send(status, 'text/plain', `${(error as Error).message}\n`)
+      const { message } = toLitestreamError(error)
+      const status = isLitestreamError(error, 'INVALID_ARGUMENT') ? 400 : 500
+      if (status === 500) this.#source.onError(request.url ?? '/', toLitestreamError(error))
+      answer = text(status, message)
+    }
+    const { status, type, body, headers } = answer
+    sendAnswer(request, response, status, { ...SECURITY_HEADERS, ...headers, 'Content-Type': type }, body)
+  }
+
+  async #answer(request: IncomingMessage): Promise<Answer> {
+    const url = requestUrl(request)
+    if (!url) return text(400, 'The request has no valid path.')
+    if (!ROUTES.includes(url.pathname)) return text(404, `There are ${ROUTES.join(', ')}.`)
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      return { ...text(405, 'read-only: use GET'), headers: { Allow: 'GET, HEAD' } }
+    }
+    const { localAddress, remoteAddress } = request.socket
+    const own = isOwnHost(request.headers.host, this.#host, localAddress)
+    if (url.pathname === '/healthz') return this.#health(url.searchParams.get('max-lag'), own)
+    if (!own) {
+      const { host = '' } = request.headers
+      return text(
+        403,
+        `The Host ${JSON.stringify(host)} is not this server: use an IP address, or name it in \`addr\`.`,
+      )
+    }
+    if (url.pathname === '/metrics') {
+      return { status: 200, type: this.#source.metricsType, body: await this.#source.metrics() }
+    }
+    // An address without a host listens on loopback alone; this holds even where something forwards to it.
+    if (this.#host === '' && !isLoopback(remoteAddress)) {
+      return text(403, 'The status page is for this machine: name a host in `addr` to open it to others.')
+    }
+    if (url.pathname === '/') return { status: 200, type: 'text/html; charset=utf-8', body: statusPage() }
+    return { status: 200, type: 'application/json', body: JSON.stringify(await this.#source.status()) }
+  }
+
+  /** A load balancer sends a Host of its own: it gets the verdict, without paths and errors. */
+  #health(maxLag: string | null, own: boolean): Answer {
+    const result = this.#source.health(maxLag)
+    const body = own ? result : { status: result.status }
+    return {
+      status: isHealthy(result) ? 200 : 503,
+      type: 'application/json',
+      body: `${JSON.stringify(body, null, 2)}\n`,
     }
   }
 }

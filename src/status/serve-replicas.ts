@@ -3,12 +3,12 @@ import type { Replica } from '../replica/handle/open-replica.js'
 import { startInterval } from '../util/timers.js'
 import { version } from '../version.js'
 import type { ReplicaStatus } from './document.js'
-import { health } from './health.js'
 import { HttpServer } from './http-server.js'
 import { LagHistory } from './lag-history.js'
 import { asRegistry } from './metrics/included-registry.js'
 import type { MetricsRegistry } from './metrics/registry.js'
 import { registerReplicaMetrics } from './metrics/replica-metrics.js'
+import { databaseVerdict, health } from './verdict.js'
 
 export interface ServeReplicasOptions {
   /** `host:port`; port 0 takes a free one. Without a host the page is for this machine only. */
@@ -26,7 +26,7 @@ export interface StatusServer {
 
 /**
  * Serves the status page, /metrics, /healthz and /status.json about replicas that a program reads. Does not keep the process alive.
- * Throws INVALID_ARGUMENT where it cannot listen.
+ * Throws INVALID_ARGUMENT for an address that cannot be, and UNAVAILABLE where it cannot listen.
  *
  * @example
  * const replica = await openReplica('s3://bucket/app.db')
@@ -50,6 +50,7 @@ export async function serveReplicas(
   const check = (maxLag: string | null) =>
     health(
       [...open].map((replica) => ({ path: replica.url, state: 'reading', lagMs: lagOf(replica) })),
+      [],
       maxLag,
     )
   const statusOf = async (replica: Replica): Promise<ReplicaStatus> => {
@@ -58,7 +59,7 @@ export async function serveReplicas(
     const lagMs = lagOf(replica)
     return {
       url: replica.url,
-      ok: health([{ path: replica.url, state: 'reading', lagMs }], null).status === 'ok',
+      ok: databaseVerdict({ path: replica.url, state: 'reading', lagMs }).ok,
       txid: replica.txid,
       timestamp: replica.timestamp.getTime(),
       lagMs,
@@ -86,7 +87,9 @@ export async function serveReplicas(
           version,
           startedAt,
           now: Date.now(),
+          health: check(null).status,
           databases: [],
+          parts: [],
           replicas: await Promise.all([...open].map(statusOf)),
         }
       },

@@ -27,10 +27,12 @@ dbs:
   const daemon = start(['replicate', '-config', config])
   t.after(() => daemon.child.kill('SIGKILL'))
   await until('the other is replicated', () => daemon.stderr().includes('ltx file uploaded'))
-  await until('it is tried again later', () => /cannot reach the replica.* retry=\d/.test(daemon.stderr()), 60_000)
+  await until('it is tried again later', () => /cannot open the replica.* retry=\d/.test(daemon.stderr()), 60_000)
   const http = /addr=(http:\S+)/.exec(daemon.stderr())![1]!
   const health = await fetch(`${http}/healthz?max-lag=1ms`)
   assert.equal(health.status, 503)
   daemon.child.kill('SIGTERM')
-  assert.equal((await daemon.finished).status, 0, daemon.stderr())
+  // Its commits are in no replica.
+  assert.equal((await daemon.finished).status, 1, daemon.stderr())
+  assert.match(daemon.stderr(), /not everything is replicated.*away\.db/)
 })

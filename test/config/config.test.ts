@@ -179,7 +179,7 @@ test('a directory stands for the databases in it', (t) => {
   const databases = (more: string) =>
     findDatabases(
       read(`dbs: [{ dir: ${JSON.stringify(dir)}, pattern: "*.db", replica: { url: "s3://b/p?region=x" }${more} }]`),
-    )
+    ).databases
   assert.deepEqual(
     databases('').map((db) => [path.relative(dir, db.path), db.replica.url.reveal()]),
     [
@@ -197,7 +197,12 @@ test('a directory stands for the databases in it', (t) => {
   )
   assert.equal(databases(', recursive: true, meta-path: /m')[2]!.metaPath, '/m/sub/.d.db-litestream')
   const empty = read(`dbs: [{ dir: ${JSON.stringify(dir)}, pattern: "*.sqlite", replica: { path: /r } }]`)
-  assert.throws(() => findDatabases(empty), { code: 'NOT_FOUND', message: /no SQLite databases found in directory/ })
+  const { faults } = findDatabases(empty)
+  assert.deepEqual(
+    faults.map((fault) => [fault.path, fault.error.code]),
+    [[dir, 'NOT_FOUND']],
+  )
+  assert.match(faults[0]!.error.message, /no SQLite databases found in directory/)
 })
 
 test('the generated documents are current', () => {

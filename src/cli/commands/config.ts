@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { addConfigFlags, type ConfigFlags, configOf, createCommand } from '../command.js'
 import { ExitStatus } from '../exit-status.js'
-import { printJson, printLines } from '../output.js'
+import { printError, printJson, printLines } from '../output.js'
 import { reportError } from '../report.js'
 
 export function configCommand(): Command {
@@ -13,7 +13,7 @@ export function configCommand(): Command {
   const check = createCommand('check', {
     summary: 'Check the configuration and print what is in force.',
     description:
-      'Reads the configuration file and prints what is in force: every default spelled out, inheritance applied, secrets masked. Opens no database and no replica. Exit status 1 if the file is wrong.',
+      'Reads the configuration file and prints what is in force: every default spelled out, inheritance applied, secrets masked. Opens no database and no replica. Warns about what will not work as it is: a directory or a file in it that cannot be read, an address that is in use, a control socket that cannot be made. Exit status 1 if the file is wrong, if paths of it overlap (databases with their -wal and -shm files, meta-path, replica folders, the control socket; symbolic links are resolved), or if its control socket can never be made.',
     examples: [
       ['config check', 'check /etc/litestream.yml'],
       ['config check -config litestream.yml -json', 'the same as JSON'],
@@ -24,9 +24,11 @@ export function configCommand(): Command {
     .action(async (flags: ConfigFlags & { readonly json?: boolean }) => {
       const effective = await configOf(flags)
       const { configFaults } = await import('../../config/check.js')
-      const faults = await configFaults(effective)
-      for (const fault of faults) reportError(fault)
-      if (faults.length > 0) throw new ExitStatus(1)
+      const { checkStart } = await import('../daemon/check-start.js')
+      const [faults, { warnings, error }] = await Promise.all([configFaults(effective), checkStart(effective)])
+      for (const warning of warnings) printError(`Warning: ${warning}`)
+      for (const fault of [...faults, ...(error ? [error] : [])]) reportError(fault)
+      if (faults.length > 0 || error) throw new ExitStatus(1)
       const { effectiveConfig, effectiveYaml } = await import('../../config/print.js')
       if (flags.json) printJson(effectiveConfig(effective))
       else printLines(effectiveYaml(effective).trimEnd())

@@ -1,13 +1,14 @@
 import type { Command } from 'commander'
 import { findDatabases } from '../../config/directories.js'
 import { addConfigFlags, type ConfigFlags, configOf, createCommand } from '../command.js'
-import { printJson, printTable } from '../output.js'
+import { ExitStatus } from '../exit-status.js'
+import { printError, printJson, printTable } from '../output.js'
 
 export function databasesCommand(): Command {
   const command = createCommand('databases', {
     summary: 'List the databases of the configuration.',
     description:
-      'Lists the databases of the configuration file, those in its directories included, and where each is replicated to.',
+      'Lists the databases of the configuration file, those in its directories included, and where each is replicated to. Exit status 1 if a directory, or a file in it, cannot be read.',
     examples: [
       ['databases', 'from /etc/litestream.yml'],
       ['databases -config litestream.yml -json', '[{"path", "replica"}]'],
@@ -16,12 +17,15 @@ export function databasesCommand(): Command {
   return addConfigFlags(command)
     .option('--json', 'print JSON')
     .action(async (flags: ConfigFlags & { readonly json?: boolean }) => {
-      const rows = findDatabases(await configOf(flags)).map(({ path, replica }) => ({ path, replica: replica.type }))
+      const { databases, faults } = findDatabases(await configOf(flags))
+      const rows = databases.map(({ path, replica }) => ({ path, replica: replica.type }))
       if (flags.json) printJson(rows)
       else
         printTable(
           ['path', 'replica'],
           rows.map((row) => [row.path, row.replica]),
         )
+      for (const { error } of faults) printError(`Error: ${error.message}\nTry: ${error.hint}`)
+      if (faults.length > 0) throw new ExitStatus(1)
     })
 }

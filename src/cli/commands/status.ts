@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { findDatabases } from '../../config/directories.js'
@@ -9,10 +9,19 @@ import { listLevels } from '../../levels/plan.js'
 import { parseFileName } from '../../ltx/file-name.js'
 import { formatTxid } from '../../ltx/txid.js'
 import { metaDirectory } from '../../primary/sync/staging.js'
+import { StateFile } from '../../primary/sync/state-file.js'
+import type { DatabaseFault } from '../../status/document.js'
+import { databaseVerdict, type Verdict } from '../../status/verdict.js'
 import { formatBytes } from '../../util/format-bytes.js'
+import { withDeadline } from '../../util/wait.js'
 import { addConfigFlags, type ConfigFlags, configOf, createCommand } from '../command.js'
-import { print, printJson, printTable } from '../output.js'
+import { ExitStatus } from '../exit-status.js'
+import { print, printError, printJson, printTable } from '../output.js'
+import { askProcess, type ProcessHealth } from '../process-health.js'
 import { findDatabase } from '../target.js'
+
+/** A replica has this long to be listed, milliseconds. */
+const LISTING_MS = 30_000
 
 interface StatusFlags extends ConfigFlags {
   readonly json?: boolean
@@ -35,7 +44,7 @@ export function statusCommand(): Command {
   const command = createCommand('status', {
     summary: 'Show how far each database is replicated.',
     description:
-      'Shows the state of the configured databases: the last TXID here and in the replica, how long the oldest commit that is not in the replica has been waiting, the size of the WAL and the files of each level. Looks at files and lists the replica; needs no running process. Status is ok, not initialized (never replicated from here), no database, or error.',
+      'Shows the state of the configured databases: the last TXID here and in the replica, how long the oldest commit that is not in the replica has been waiting, the size of the WAL and the files of each level. Looks at files and lists the replica; needs no running process. Status is ok, not initialized (never replicated from here), no database, or error. If a process runs with this configuration and has a control socket or an HTTP address, what it reports as failing follows: databases, listeners, directories, files that it cannot read. Exit status: 0 if every database is in order by the rule of /healthz, otherwise 1.',
     examples: [
       ['status', 'all databases of /etc/litestream.yml'],
       ['status -local -config litestream.yml', 'without asking the replicas'],
@@ -51,39 +60,82 @@ export function statusCommand(): Command {
     .option('--json', 'print JSON')
     .action(async (db: string | undefined, flags: StatusFlags) => {
       const config = await configOf(flags)
-      const databases = db === undefined ? findDatabases(config) : [findDatabase(config, db)]
-      const all = await Promise.all(databases.map((database) => statusOf(database, flags.local === true)))
-      if (flags.json) {
-        printJson(all)
-        return
-      }
-      printTable(
-        ['database', 'status', 'local txid', 'replica txid', 'lag', 'wal size', 'files per level'],
-        all.map((status) => [
-          status.database,
-          status.status,
-          status.local_txid ?? '-',
-          status.remote_txid ?? '-',
-          status.lag_seconds === undefined || status.lag_seconds === null ? '-' : `${status.lag_seconds}s`,
-          formatBytes(status.wal_size),
-          status.levels
-            ?.filter(({ files }) => files > 0)
-            .map(({ level, files }) => `L${level}:${files}`)
-            .join(' ') || '-',
-        ]),
-      )
-      for (const { database, error } of all) {
-        if (!error) continue
-        print('')
-        print(`${database}: ${error}`)
-      }
+      const { databases, faults } =
+        db === undefined ? findDatabases(config) : { databases: [findDatabase(config, db)], faults: [] }
+      const [all, asked] = await Promise.all([
+        Promise.all(databases.map((database) => statusOf(database, flags.local === true))),
+        askProcess(config),
+      ])
+      if (flags.json) printJson(all)
+      else printStatus(all)
+      const show = flags.json ? printError : print
+      for (const { path: at, error } of faults) show(`${at}: ${error.message}`)
+      const isWell = showProcess(asked, db === undefined ? undefined : databases[0]!.path, show)
+      if (!isWell || faults.length > 0 || all.some((status) => !verdictOf(status).ok)) throw new ExitStatus(1)
     })
 }
 
-/** The newest file of level 0 beside the database; undefined if there never was one. */
-function localFiles(database: DatabaseConfig): { readonly txid: number; readonly modified: number }[] {
+function printStatus(all: readonly Status[]): void {
+  printTable(
+    ['database', 'status', 'local txid', 'replica txid', 'lag', 'wal size', 'files per level'],
+    all.map((status) => [
+      status.database,
+      status.status,
+      status.local_txid ?? '-',
+      status.remote_txid ?? '-',
+      status.lag_seconds === undefined || status.lag_seconds === null ? '-' : `${status.lag_seconds}s`,
+      formatBytes(status.wal_size),
+      status.levels
+        ?.filter(({ files }) => files > 0)
+        .map(({ level, files }) => `L${level}:${files}`)
+        .join(' ') || '-',
+    ]),
+  )
+  for (const { database, error } of all) {
+    if (!error) continue
+    print('')
+    print(`${database}: ${error}`)
+  }
+}
+
+/** The verdict of /healthz on what the files and the listing show. */
+function verdictOf({ database, status, lag_seconds, error }: Status): Verdict {
+  const fault: DatabaseFault | undefined = error
+    ? { operation: 'open', message: error, code: 'STORAGE_FAILED', hint: undefined, since: 0, ageMs: 0, retried: false }
+    : undefined
+  return databaseVerdict({
+    path: database,
+    state: 'replicating',
+    lagMs: (lag_seconds ?? 0) * 1000,
+    missingMs: status === 'no database' ? Number.POSITIVE_INFINITY : undefined,
+    error: fault,
+  })
+}
+
+/** Shows what the running process says is wrong, of one database or of all. Returns whether all is well as far as it says. */
+function showProcess(
+  { health, silent }: ProcessHealth,
+  only: string | undefined,
+  show: (line: string) => void,
+): boolean {
+  for (const line of silent) show(line)
+  const databases = health?.databases.filter(({ path: at, ok }) => !ok && (only === undefined || at === only)) ?? []
+  for (const { path: at, state, reason } of databases) show(`${at} [${state}]: ${reason}`)
+  const parts = only === undefined ? (health?.parts ?? []) : []
+  for (const { part, name, error } of parts) show(`${part} ${name}: ${error}`)
+  return databases.length === 0 && parts.every(({ ok }) => ok)
+}
+
+/** A staged L0 file, and when it was written, milliseconds since the epoch. */
+interface LocalFile {
+  readonly txid: number
+  readonly modified: number
+}
+
+/** The L0 files beside the database, ascending; none if there never was one. */
+function localFiles(database: DatabaseConfig): LocalFile[] {
   const dir = path.join(metaDirectory(database.path, database.metaPath), 'ltx', '0')
-  if (!existsSync(dir)) return []
+  if (statSync(dir, { throwIfNoEntry: false }) === undefined) return []
   return readdirSync(dir)
     .flatMap((name) => {
       const range = parseFileName(name)
@@ -93,37 +145,53 @@ function localFiles(database: DatabaseConfig): { readonly txid: number; readonly
     .sort((a, b) => a.txid - b.txid)
 }
 
+/** What the files say; an error among them if one cannot be read. */
 async function statusOf(database: DatabaseConfig, local: boolean): Promise<Status> {
-  const files = localFiles(database)
-  const txid = files.at(-1)?.txid
-  const walSize = statSync(`${database.path}-wal`, { throwIfNoEntry: false })?.size ?? 0
-  const base = {
-    database: database.path,
-    status: !existsSync(database.path) ? 'no database' : txid === undefined ? 'not initialized' : 'ok',
-    local_txid: txid === undefined ? null : formatTxid(txid),
-    wal_size: walSize,
-  }
-  if (local) return base
+  let known: Status = { database: database.path, status: 'error', local_txid: null, wal_size: 0 }
   try {
-    const client = await openConfiguredReplica(database)
+    const files = localFiles(database)
+    known = localStatus(database, files)
+    return local ? known : { ...known, ...(await remoteStatus(database, files)) }
+  } catch (error) {
+    const remote = local ? {} : { remote_txid: null, lag_seconds: null }
+    return { ...known, status: 'error', ...remote, error: toLitestreamError(error).message }
+  }
+}
+
+function localStatus({ path: file, metaPath }: DatabaseConfig, files: readonly LocalFile[]): Status {
+  const txid = files.at(-1)?.txid
+  const loaded = new StateFile(metaDirectory(file, metaPath), file).load()
+  const fenced = loaded.kind === 'present' ? loaded.state.fenced : undefined
+  const exists = statSync(file, { throwIfNoEntry: false }) !== undefined
+  return {
+    database: file,
+    status: !exists ? 'no database' : fenced !== undefined ? 'error' : txid === undefined ? 'not initialized' : 'ok',
+    local_txid: txid === undefined ? null : formatTxid(txid),
+    wal_size: statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0,
+    ...(fenced === undefined ? {} : { error: `another primary writes to the replica: ${fenced}` }),
+  }
+}
+
+async function remoteStatus(database: DatabaseConfig, files: readonly LocalFile[]): Promise<Partial<Status>> {
+  const { path: file } = database
+  const levels = await withDeadline(`listing the replica of ${file}`, { timeout: LISTING_MS }, async (signal) => {
+    const client = await openConfiguredReplica(database, signal)
     try {
-      const levels = await listLevels(client)
-      const remote = Math.max(0, ...levels.flat().map(({ maxTxid }) => maxTxid))
-      const waiting = files.find((file) => file.txid > remote)
-      return {
-        ...base,
-        remote_txid: remote === 0 ? null : formatTxid(remote),
-        lag_seconds: txid === undefined ? null : waiting ? Math.round((Date.now() - waiting.modified) / 1000) : 0,
-        levels: levels.map((all, level) => ({
-          level,
-          files: all.length,
-          bytes: all.reduce((sum, { size }) => sum + size, 0),
-        })),
-      }
+      return await listLevels(client, signal)
     } finally {
       await client.close()
     }
-  } catch (error) {
-    return { ...base, status: 'error', remote_txid: null, lag_seconds: null, error: toLitestreamError(error).message }
+  })
+  const remote = levels.flat().reduce((newest, { maxTxid }) => Math.max(newest, maxTxid), 0)
+  const waiting = files.find(({ txid }) => txid > remote)
+  const lag = waiting ? Math.round((Date.now() - waiting.modified) / 1000) : 0
+  return {
+    remote_txid: remote === 0 ? null : formatTxid(remote),
+    lag_seconds: files.length === 0 ? null : Math.max(0, lag),
+    levels: levels.map((all, level) => ({
+      level,
+      files: all.length,
+      bytes: all.reduce((sum, { size }) => sum + size, 0),
+    })),
   }
 }

@@ -2,28 +2,45 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { LitestreamError } from '../../errors.js'
 import { splitCommand } from '../../util/split-command.js'
+import { guarded } from '../../util/timers.js'
 import { signalStatus } from '../signals.js'
+
+/** How a program ended. */
+export interface ChildEnd {
+  /** As a shell would report it. */
+  readonly status: number
+  /** The signal that ended it, if one did. */
+  readonly signal?: NodeJS.Signals
+}
 
 /** The program that `exec` names: it runs for as long as replication does, and the other way round. */
 export class Child {
   readonly #process: ChildProcess
-  /** The exit status a shell would report, once it has ended. */
-  readonly ended: Promise<number>
+  /** Resolves when it has ended. */
+  readonly ended: Promise<ChildEnd>
 
   private constructor(child: ChildProcess) {
     this.#process = child
-    this.ended = once(child, 'exit').then(([status, signal]) =>
-      signal === null ? (status as number) : signalStatus(signal as NodeJS.Signals),
+    this.ended = new Promise((resolve) => {
+      child.once('exit', (status, signal) =>
+        resolve(signal === null ? { status: status ?? 1 } : { status: signalStatus(signal), signal }),
+      )
+    })
+    // A signal that could not be sent, because the program has changed its user, for one: that it runs on is all there is to say.
+    child.on(
+      'error',
+      guarded(() => {}),
     )
   }
 
-  /** Starts it with our environment, output and errors. Throws INVALID_ARGUMENT where it cannot be started. */
+  /** Starts it with the environment, output and errors of this process. Throws INVALID_ARGUMENT where it cannot be started. */
   static async start(line: string): Promise<Child> {
     const [command, ...args] = splitCommand(line)
     if (command === undefined) throw new LitestreamError('INVALID_ARGUMENT', 'the command of -exec is empty')
-    const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'] })
     try {
+      const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'] })
       await once(child, 'spawn')
+      return new Child(child)
     } catch (cause) {
       throw new LitestreamError(
         'INVALID_ARGUMENT',
@@ -34,7 +51,6 @@ export class Child {
         },
       )
     }
-    return new Child(child)
   }
 
   kill(signal: NodeJS.Signals): void {

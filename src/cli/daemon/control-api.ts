@@ -1,51 +1,42 @@
-import { z } from 'zod'
+import { statSync } from 'node:fs'
+import type { z } from 'zod'
 import { expandPath } from '../../config/expand-path.js'
 import { configFromArguments } from '../../config/load.js'
 import { isLitestreamError } from '../../errors.js'
-import { startTimer, type Timer, timeoutSignal } from '../../util/timers.js'
+import { fsError, isErrno } from '../../fs/fs-error.js'
+import { timeoutSignal } from '../../util/timers.js'
 import { version } from '../../version.js'
-import type { Daemon } from './daemon.js'
+import { bodies, ControlError, readBody, readPath } from './control-request.js'
+import { type Daemon, mayPass } from './daemon.js'
 import type { ManagedDatabase } from './managed-database.js'
 
-/** An answer other than 200. */
-export class ControlError extends Error {
-  readonly status: number
-  readonly details: string | undefined
+type Body<Name extends keyof typeof bodies> = z.output<(typeof bodies)[Name]>
+type Handler = (request: { readonly body: unknown; readonly path: string | null }) => unknown
 
-  constructor(status: number, message: string, details?: string) {
-    super(message)
-    this.status = status
-    this.details = details
-  }
-}
-
-const withPath = z.object({ path: z.string().min(1, 'path required') })
-/** Seconds. */
-const timeout = z.number().positive().default(30)
-const bodies = {
-  start: withPath.extend({ timeout }),
-  stop: withPath.extend({ timeout }),
-  unregister: withPath.extend({ timeout }),
-  sync: withPath.extend({ wait: z.boolean().default(false), timeout }),
-  register: withPath.extend({ replica_url: z.string().min(1, 'replica URL required') }),
-}
-
-function read<S extends z.ZodType>(schema: S, body: unknown): z.output<S> {
-  const result = schema.safeParse(body)
-  if (result.success) return result.data
-  const [issue] = result.error.issues
-  const key = issue!.path.join('.')
-  throw new ControlError(
-    400,
-    issue!.code === 'invalid_type' && key ? `${key} required` : issue!.message,
-    key ? `in ${key}` : undefined,
-  )
-}
-
-/** The routes of the control socket. Every handler is idempotent: a state that is there already is a success and is named. */
+/**
+ * The routes of the control socket. Every handler is idempotent: a state that exists already is a success and is named. A handler
+ * throws ControlError for a request that cannot be granted, and what the database throws.
+ */
 export class ControlApi {
   readonly #daemon: Daemon
   readonly #socket: string
+  readonly #routes: Readonly<Record<string, { readonly method: 'GET' | 'POST'; readonly handle: Handler }>> = {
+    '/start': { method: 'POST', handle: ({ body }) => this.#start(readBody(bodies.start, body)) },
+    '/stop': { method: 'POST', handle: ({ body }) => this.#stop(readBody(bodies.stop, body)) },
+    '/sync': { method: 'POST', handle: ({ body }) => this.#sync(readBody(bodies.sync, body)) },
+    '/register': { method: 'POST', handle: ({ body }) => this.#register(readBody(bodies.register, body)) },
+    '/unregister': { method: 'POST', handle: ({ body }) => this.#unregister(readBody(bodies.unregister, body)) },
+    '/txid': { method: 'GET', handle: ({ path }) => ({ txid: this.#find(readPath(path ?? ''), 404).summary().txid }) },
+    '/list': { method: 'GET', handle: () => ({ databases: this.#daemon.summaries().map(listed) }) },
+    '/info': { method: 'GET', handle: () => this.#info() },
+    '/health': { method: 'GET', handle: () => this.#daemon.health(null) },
+    '/debug/sync-status': {
+      method: 'GET',
+      handle: ({ path }) => ({
+        databases: (path === null ? this.#daemon.databases : [this.#find(readPath(path), 404)]).map(diagnosis),
+      }),
+    },
+  }
 
   constructor(daemon: Daemon, socket: string) {
     this.#daemon = daemon
@@ -53,53 +44,41 @@ export class ControlApi {
   }
 
   async handle(method: string, url: URL, body: unknown): Promise<unknown> {
-    const path = url.searchParams.get('path')
-    switch (`${method} ${url.pathname}`) {
-      case 'POST /start':
-        return this.#start(read(bodies.start, body))
-      case 'POST /stop':
-        return this.#stop(read(bodies.stop, body))
-      case 'POST /sync':
-        return this.#sync(read(bodies.sync, body))
-      case 'POST /register':
-        return this.#register(read(bodies.register, body))
-      case 'POST /unregister':
-        return this.#unregister(read(bodies.unregister, body))
-      case 'GET /txid':
-        if (!path) throw new ControlError(400, 'path required')
-        return { txid: this.#find(path, 404).summary().txid }
-      case 'GET /list':
-        return { databases: this.#daemon.summaries().map(listed) }
-      case 'GET /info':
-        return this.#info()
-      case 'GET /debug/sync-status':
-        return {
-          databases: (path ? [this.#find(path, 404)] : this.#daemon.databases).map((database) => diagnosis(database)),
-        }
-      default:
-        throw new ControlError(
-          404,
-          'not found',
-          'Routes: POST /start /stop /sync /register /unregister; GET /txid /list /info /debug/sync-status.',
-        )
+    const route = Object.hasOwn(this.#routes, url.pathname) ? this.#routes[url.pathname] : undefined
+    if (!route) {
+      const known = Object.entries(this.#routes).map(([path, { method }]) => `${method} ${path}`)
+      throw new ControlError(404, 'not found', { details: `Routes: ${known.join(', ')}.` })
     }
+    if (method !== route.method) {
+      throw new ControlError(405, `${url.pathname} does not take ${method}`, {
+        details: `Use ${route.method}.`,
+        headers: { Allow: route.method },
+      })
+    }
+    return route.handle({ body, path: url.searchParams.get('path') })
   }
 
   #find(path: string, status: number): ManagedDatabase {
     const database = this.#daemon.find(expandPath(path))
     if (!database)
-      throw new ControlError(status, `database not found: ${path}`, 'litestream-ts list shows what there is')
+      throw new ControlError(status, `database not found: ${path}`, {
+        details: 'Run `litestream-ts list` to see the databases of the process.',
+        field: 'path',
+        value: path,
+      })
     return database
   }
 
-  async #start({ path }: z.output<typeof bodies.start>) {
+  async #start({ path }: Body<'start'>) {
     const database = this.#find(path, 500)
     const running = database.running
     await database.start()
+    const { state, error } = database.summary()
+    if (state === 'error' && error) throw new ControlError(500, error.message, { details: error.hint })
     return this.#state(running ? 'already_running' : 'started', database)
   }
 
-  async #stop({ path, timeout: seconds }: z.output<typeof bodies.stop>) {
+  async #stop({ path, timeout: seconds }: Body<'stop'>) {
     const database = this.#find(path, 500)
     const running = database.running
     await database.stop(timeoutSignal(seconds * 1000))
@@ -110,18 +89,18 @@ export class ControlApi {
     return { status, db_path: database.path, state: database.state, txid: database.lastTxid, socket: this.#socket }
   }
 
-  async #sync({ path, wait, timeout: seconds }: z.output<typeof bodies.sync>) {
+  async #sync({ path, wait, timeout: seconds }: Body<'sync'>) {
     const database = this.#find(path, 404)
     if (!database.replicator)
-      throw new ControlError(409, `database is not open: ${path}`, `litestream-ts start ${path}`)
+      throw new ControlError(409, `database is not open: ${path}`, { details: `Run \`litestream-ts start ${path}\`.` })
     const started = performance.now()
     const before = database.summary()
     let result: Awaited<ReturnType<ManagedDatabase['sync']>>
     try {
-      result = await within(seconds, database.sync(wait))
+      result = await database.sync({ wait, timeout: seconds * 1000 })
     } catch (error) {
       if (isLitestreamError(error, 'NOT_FOUND'))
-        throw new ControlError(409, error.message, 'There is no database file yet.')
+        throw new ControlError(409, error.message, { details: 'Create the database, or wait until it exists.' })
       throw error
     }
     const { txid, replicaTxid } = result
@@ -135,15 +114,16 @@ export class ControlApi {
     }
   }
 
-  async #register({ path, replica_url }: z.output<typeof bodies.register>) {
+  async #register({ path, replica_url }: Body<'register'>) {
     const [config] = configFromArguments(path, replica_url).databases
-    const added = await this.#daemon.add(config!)
+    refuseNoDatabase(config!.path)
+    const added = await this.#daemon.add(config!, { throws: (error) => !mayPass(error) })
     const database = this.#daemon.get(config!.path)
     const status = added ? 'registered' : 'already_registered'
     return { status, db_path: database.path, replica: database.summary().replica, socket: this.#socket }
   }
 
-  async #unregister({ path, timeout: seconds }: z.output<typeof bodies.unregister>) {
+  async #unregister({ path, timeout: seconds }: Body<'unregister'>) {
     const file = expandPath(path)
     const txid = await this.#daemon.remove(file, timeoutSignal(seconds * 1000))
     return {
@@ -159,7 +139,7 @@ export class ControlApi {
     return {
       version,
       pid: process.pid,
-      uptime_seconds: Math.floor((Date.now() - startedAt) / 1000),
+      uptime_seconds: Math.floor(process.uptime()),
       started_at: new Date(startedAt).toISOString(),
       database_count: databases.length,
     }
@@ -188,16 +168,17 @@ function diagnosis(database: ManagedDatabase) {
   }
 }
 
-async function within<T>(seconds: number, work: Promise<T>): Promise<T> {
-  let timer: Timer | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = startTimer(seconds * 1000, () =>
-      reject(new ControlError(500, `no result within ${seconds} s`, 'The sync goes on; ask again.')),
-    )
-  })
+/** A path may lead to a database or to nothing yet. Throws ControlError 400 where it leads to anything else, or to no end. */
+function refuseNoDatabase(file: string): void {
+  const refused = (message: string, details: string) =>
+    new ControlError(400, message, { details, field: 'path', value: file })
+  let isFile: boolean
   try {
-    return await Promise.race([work, late])
-  } finally {
-    timer?.stop()
+    isFile = statSync(file).isFile()
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return
+    const { message, hint } = fsError(error, 'reading', file)
+    throw refused(message, hint)
   }
+  if (!isFile) throw refused(`${file} is not a regular file`, 'Name a database file.')
 }

@@ -1,92 +1,222 @@
-import { once } from 'node:events'
-import { chmodSync, rmSync, statSync } from 'node:fs'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { LitestreamError } from '../../errors.js'
-import { ControlApi, ControlError } from './control-api.js'
+import { chmodSync, lstatSync, rmSync } from 'node:fs'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { connect } from 'node:net'
+import { isLitestreamError, LitestreamError, toLitestreamError } from '../../errors.js'
+import { fsError, isErrno } from '../../fs/fs-error.js'
+import { createBoundedServer, listen, requestUrl, sendAnswer } from '../../status/bounded-server.js'
+import { pause } from '../../util/pause.js'
+import { type ErrorHandler, startInterval, type Timer } from '../../util/timers.js'
+import { ControlApi } from './control-api.js'
+import { ControlError } from './control-request.js'
 import type { Daemon } from './daemon.js'
 
 const MAX_BODY = 64 * 1024
 
-/** The control socket: HTTP over a Unix socket, for those who may open the file. */
+/** The longest path of a socket, bytes: Linux has 108 with the NUL at its end. */
+export const MOST_SOCKET_PATH = 107
+/** How long a process that may listen on the socket gets to accept, milliseconds. */
+const PROBE_MS = 1000
+/** How often the socket file is checked: a cleaner of temporary files, or a person, may remove it. Milliseconds. */
+const CHECK_MS = 5000
+
+export interface SocketOptions {
+  readonly path: string
+  readonly permissions: number
+}
+
+/** The control socket: HTTP over a Unix socket, for users who may open the file. */
 export class ControlSocket {
   readonly #daemon: Daemon
   readonly #api: ControlApi
   readonly #server: Server
   readonly #path: string
+  #check: Timer | undefined
+  /** Inode of the socket file that this process made. */
+  #inode: number | undefined
 
   private constructor(daemon: Daemon, path: string) {
     this.#daemon = daemon
     this.#path = path
     this.#api = new ControlApi(daemon, path)
-    this.#server = createServer((request, response) => void this.#answer(request, response))
+    this.#server = createBoundedServer(
+      (request, response) => this.#handle(request, response),
+      (error) => this.#log('', error),
+    )
   }
 
-  /** Throws INVALID_ARGUMENT where it cannot listen. A socket that a process left behind when it died is replaced. */
-  static async listen(
-    daemon: Daemon,
-    options: { readonly path: string; readonly permissions: number },
-  ): Promise<ControlSocket> {
+  /**
+   * Throws INVALID_ARGUMENT for a path that cannot be one of a socket, and UNAVAILABLE where it cannot listen. A socket on which no
+   * process listens any more is replaced; that of a running process never is. `onFailed`: it listened, and does not any more.
+   */
+  static async listen(daemon: Daemon, options: SocketOptions, onFailed: ErrorHandler): Promise<ControlSocket> {
     const { path, permissions } = options
-    const stats = statSync(path, { throwIfNoEntry: false })
-    if (stats && !stats.isSocket()) {
-      throw new LitestreamError('INVALID_ARGUMENT', `socket path exists and is no socket: ${path}`, {
-        file: path,
-        hint: 'Choose another `socket.path`, or remove the file.',
-      })
-    }
-    if (stats) rmSync(path)
+    const fault = await socketFault(path)
+    if (fault) throw fault
     const socket = new ControlSocket(daemon, path)
-    // The mode is right from the first moment: the umask keeps all but the owner out until chmod has run.
+    // The umask keeps all but the owner out until chmod has run.
     const umask = process.umask(0o177)
     try {
-      socket.#server.listen(path)
-      await once(socket.#server, 'listening')
+      await listen(socket.#server, { path }, onFailed)
       chmodSync(path, permissions)
+      socket.#inode = lstatSync(path).ino
     } catch (cause) {
-      throw new LitestreamError('INVALID_ARGUMENT', `cannot listen on ${path}: ${(cause as Error).message}`, {
+      await socket.close()
+      throw new LitestreamError('UNAVAILABLE', `cannot listen on ${path}: ${(cause as Error).message}`, {
         cause,
         file: path,
-        hint: 'Its directory must exist and be writable; set `socket.path`.',
+        hint: 'Set `socket.path` to a path in a directory that exists and that this user may write to.',
       })
     } finally {
       process.umask(umask)
     }
+    socket.#check = startInterval(CHECK_MS, () => {
+      if (socket.#isOurs()) return
+      socket.#check?.stop()
+      onFailed(new LitestreamError('UNAVAILABLE', `the socket file ${path} was removed or replaced`, { file: path }))
+    }).unref()
     daemon.logger.info({ socket: path }, 'control socket listening')
     return socket
   }
 
   async close(): Promise<void> {
-    this.#server.close()
+    this.#check?.stop()
     this.#server.closeAllConnections()
+    // Closing removes the file at the path, and that may be another process's by now.
+    if (this.#inode === undefined || this.#isOurs()) this.#server.close()
+    else this.#server.unref()
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const send = (status: number, value: unknown) => {
-      response.writeHead(status, { 'Content-Type': 'application/json' })
-      response.end(`${JSON.stringify(value)}\n`)
-    }
+  #isOurs(): boolean {
     try {
-      const url = new URL(request.url ?? '/', 'http://localhost')
+      return lstatSync(this.#path).ino === this.#inode
+    } catch {
+      return false
+    }
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const send = (status: number, value: unknown, headers: Readonly<Record<string, string>> = {}) =>
+      sendAnswer(
+        request,
+        response,
+        status,
+        { ...headers, 'Content-Type': 'application/json' },
+        `${JSON.stringify(value)}\n`,
+      )
+    try {
+      const url = requestUrl(request)
+      if (!url) throw new ControlError(400, 'invalid request path', { field: 'path', value: request.url })
       send(200, await this.#api.handle(request.method ?? 'GET', url, await readJson(request)))
     } catch (error) {
-      const { message, hint } = error as LitestreamError
-      if (error instanceof ControlError) return send(error.status, { error: message, details: error.details })
-      this.#daemon.logger.error({ socket: this.#path, url: request.url, error: message }, 'control request failed')
-      send(500, { error: message, details: hint })
+      if (error instanceof ControlError) {
+        const { status, message, details, field, value, headers } = error
+        return send(status, { error: message, details, field, value }, headers)
+      }
+      if (request.errored) return // the client is gone
+      const { message, hint } = this.#log(request.url ?? '', error)
+      send(statusOf(error), { error: message, details: hint })
     }
+  }
+
+  #log(url: string, error: unknown): LitestreamError {
+    const known = toLitestreamError(error)
+    const { message, code, hint } = known
+    this.#daemon.logger.error({ socket: this.#path, url, error: message, code, hint }, 'control request failed')
+    return known
+  }
+}
+
+/** A request that cannot be granted is the caller's fault; anything else is an error of the process. */
+function statusOf(error: unknown): number {
+  return isLitestreamError(error, 'INVALID_ARGUMENT', 'INVALID_URL', 'CONFIG_INVALID') ? 400 : 500
+}
+
+/**
+ * Why no socket can be made at `path`, if it is certain; a socket that a process left behind when it died is removed. `keep`: only
+ * report, remove nothing.
+ */
+export async function socketFault(
+  path: string,
+  options: { readonly keep?: boolean } = {},
+): Promise<LitestreamError | undefined> {
+  const bytes = Buffer.byteLength(path)
+  if (bytes > MOST_SOCKET_PATH) {
+    return new LitestreamError(
+      'INVALID_ARGUMENT',
+      `socket path has ${bytes} bytes, and ${MOST_SOCKET_PATH} is the most: ${path}`,
+      {
+        file: path,
+        hint: 'Set `socket.path` to a shorter path, such as /run/litestream-ts/control.sock.',
+      },
+    )
+  }
+  const found = lookAt(path)
+  if (found === undefined || found instanceof LitestreamError) return found
+  if (!found.isSocket) {
+    return new LitestreamError('INVALID_ARGUMENT', `socket path exists and is no socket: ${path}`, {
+      file: path,
+      hint: 'Choose another `socket.path`, or remove the file.',
+    })
+  }
+  if (await isAlive(path)) {
+    return new LitestreamError('UNAVAILABLE', `another process listens on ${path}`, {
+      file: path,
+      hint: 'Stop the other process, or give this one its own `socket.path`.',
+    })
+  }
+  const after = lookAt(path)
+  const same = after !== undefined && !(after instanceof LitestreamError) && after.inode === found.inode
+  if (same && !options.keep) rmSync(path, { force: true })
+  return undefined
+}
+
+function lookAt(path: string): { readonly isSocket: boolean; readonly inode: number } | LitestreamError | undefined {
+  try {
+    const stats = lstatSync(path)
+    return { isSocket: stats.isSocket(), inode: stats.ino }
+  } catch (error) {
+    return isErrno(error, 'ENOENT') ? undefined : fsError(error, 'making the socket', path)
+  }
+}
+
+/** Whether a process listens on the socket. One that may not be asked, or does not accept in time, counts as alive. */
+async function isAlive(path: string): Promise<boolean> {
+  const enough = new AbortController()
+  const client = connect(path)
+  const answer = new Promise<boolean>((resolve) => {
+    client.once('connect', () => resolve(true))
+    client.once('error', (error) => resolve(!isErrno(error, 'ECONNREFUSED', 'ENOENT')))
+  })
+  try {
+    return await Promise.race([answer, pause(PROBE_MS, enough.signal).then(() => true)])
+  } finally {
+    enough.abort()
+    client.on('error', () => {}) // it was answered
+    client.destroy()
   }
 }
 
 async function readJson(request: IncomingMessage): Promise<unknown> {
   if (request.method !== 'POST') return undefined
   let text = ''
-  for await (const chunk of request.setEncoding('utf8')) {
+  let bytes = 0
+  request.setEncoding('utf8')
+  for await (const chunk of request) {
+    bytes += Buffer.byteLength(chunk as string)
+    if (bytes > MAX_BODY)
+      throw new ControlError(413, `request body must have at most ${MAX_BODY} bytes`, {
+        field: 'body',
+        headers: { Connection: 'close' },
+      })
     text += chunk
-    if (text.length > MAX_BODY) throw new ControlError(400, 'request too large')
   }
   try {
     return text === '' ? {} : JSON.parse(text)
   } catch {
-    throw new ControlError(400, 'invalid request body', 'It must be JSON.')
+    throw new ControlError(400, 'invalid request body', {
+      details: 'It must be JSON.',
+      field: 'body',
+      value: text.slice(0, 200),
+    })
   }
 }

@@ -1,67 +1,104 @@
 import PQueue from 'p-queue'
 import { collectDefaultMetrics, Registry } from 'prom-client'
-import { findDatabases } from '../../config/directories.js'
+import { ClaimedPlaces } from '../../config/overlaps.js'
 import type { Config, DatabaseConfig } from '../../config/types.js'
-import { LitestreamError } from '../../errors.js'
-import type { DatabaseSummary } from '../../status/document.js'
+import { isLitestreamError, LitestreamError, toLitestreamError } from '../../errors.js'
+import type { DatabaseSummary, Health } from '../../status/document.js'
 import { LagHistory } from '../../status/lag-history.js'
 import { DatabaseMetrics } from '../../status/metrics/database-metrics.js'
+import { databaseVerdict, finalVerdict, health } from '../../status/verdict.js'
 import type { Logger } from '../../util/logger.js'
 import { startInterval, type Timer } from '../../util/timers.js'
-import { ManagedDatabase } from './managed-database.js'
+import { withDeadline } from '../../util/wait.js'
+import { ManagedDatabase, type StartOptions } from './managed-database.js'
+import { PartFaults } from './part-faults.js'
 
 /** Databases that are opened at the same time. */
 const OPEN_CONCURRENCY = 50
 
-/** All databases that one process replicates: opened, watched over and closed together. */
+/** A database that does not end within shutdown-sync-timeout and this much more is left as it is. Milliseconds. */
+export const CLOSE_MARGIN_MS = 10_000
+
+/** All databases that one process replicates: opened, watched over and closed together, each with errors of its own. */
 export class Daemon {
   readonly config: Config
   readonly logger: Logger
   readonly registry = new Registry()
   readonly startedAt = Date.now()
+  /** The parts beside the databases that do not work. */
+  readonly faults: PartFaults
   readonly #metrics: DatabaseMetrics
+  readonly #places: ClaimedPlaces
   readonly #databases = new Map<string, ManagedDatabase>()
   readonly #sampler: Timer
+  #closing = false
 
+  /** Throws CONFIG_INVALID if the configured paths overlap. */
   constructor(config: Config, logger: Logger) {
     this.config = config
     this.logger = logger
+    this.faults = new PartFaults(logger)
+    this.#places = new ClaimedPlaces(config)
+    for (const database of config.databases) this.#places.add(database)
     collectDefaultMetrics({ register: this.registry })
     this.#metrics = new DatabaseMetrics(this.registry)
     this.#sampler = startInterval(LagHistory.INTERVAL, () => {
       for (const database of this.#databases.values()) database.sample()
-    })
-    this.#sampler.unref()
-  }
-
-  get metrics(): DatabaseMetrics {
-    return this.#metrics
+    }).unref()
   }
 
   get databases(): readonly ManagedDatabase[] {
     return [...this.#databases.values()]
   }
 
-  /** Starts every database of the configuration. Throws where a replica cannot be opened at all; what is started then is closed. */
-  async open(options: { readonly monitor?: boolean } = {}): Promise<void> {
+  /**
+   * Starts every database that the configuration names, and resolves when each has had its first attempt. One that cannot be opened
+   * is retried, with an error of its own. Returns the errors that `options` wants thrown, by the path of the database.
+   */
+  async open(options: StartOptions = {}): Promise<ReadonlyMap<string, unknown>> {
     const queue = new PQueue({ concurrency: OPEN_CONCURRENCY })
-    await queue.addAll(findDatabases(this.config).map((database) => () => this.add(database, options)))
+    const errors = new Map<string, unknown>()
+    for (const database of this.config.databases) this.#databases.set(database.path, this.#manage(database))
+    const attempts = this.databases.map((database) => async () => {
+      if (this.#closing) return
+      try {
+        await database.start(options)
+      } catch (error) {
+        errors.set(database.path, error)
+      }
+    })
+    await queue.addAll(attempts)
+    return errors
   }
 
-  /** Takes up a database. Returns false if it is there already. */
-  async add(config: DatabaseConfig, options: { readonly monitor?: boolean } = {}): Promise<boolean> {
-    if (this.#databases.has(config.path)) return false
+  #manage(config: DatabaseConfig): ManagedDatabase {
     const { logger } = this
-    const database = new ManagedDatabase(config, { config: this.config, logger, metrics: this.#metrics })
-    this.#databases.set(config.path, database)
     this.#metrics.add(config.path)
+    return new ManagedDatabase(config, { config: this.config, logger, metrics: this.#metrics })
+  }
+
+  /**
+   * Takes up a database. Returns false if it is replicated already. Throws CONFIG_INVALID if its paths overlap with others, and the
+   * errors that `options.throws` asks for; nothing is kept then.
+   */
+  async add(config: DatabaseConfig, options: StartOptions = {}): Promise<boolean> {
+    if (this.#closing || this.#databases.has(config.path)) return false
+    this.#places.add(config)
+    const database = this.#manage(config)
+    this.#databases.set(config.path, database)
     try {
       await database.start(options)
     } catch (error) {
-      this.#databases.delete(config.path)
+      this.#forget(config.path)
       throw error
     }
     return true
+  }
+
+  #forget(path: string): void {
+    this.#databases.delete(path)
+    this.#places.remove(path)
+    this.#metrics.remove(path)
   }
 
   find(path: string): ManagedDatabase | undefined {
@@ -74,7 +111,7 @@ export class Daemon {
     if (database) return database
     throw new LitestreamError('NOT_FOUND', `database not found: ${path}`, {
       file: path,
-      hint: 'litestream-ts list shows the databases of the process.',
+      hint: 'Run `litestream-ts list` to see the databases of the process.',
     })
   }
 
@@ -85,8 +122,7 @@ export class Daemon {
     try {
       await database.stop(signal)
     } finally {
-      this.#databases.delete(path)
-      this.#metrics.remove(path)
+      this.#forget(path)
     }
     return database.lastTxid
   }
@@ -95,28 +131,39 @@ export class Daemon {
     return this.databases.map((database) => database.summary())
   }
 
+  /** Throws INVALID_ARGUMENT for a `maxLag` that is no duration. */
+  health(maxLag: string | null): Health {
+    return health(this.summaries(), this.faults.list(), maxLag)
+  }
+
   /**
-   * Closes all databases, each with a last sync. Resolves when all are closed, with the number of those whose last sync failed;
-   * each of these has been logged.
+   * Closes all databases, each with a last sync. Resolves when all are closed, or have had their time, with the paths of those that
+   * are not replicated; each of these has been logged.
    */
-  async close(signal?: AbortSignal): Promise<number> {
+  async close(signal?: AbortSignal): Promise<string[]> {
+    this.#closing = true
     this.#sampler.stop()
-    const outcomes = await Promise.all(
-      this.databases.map(async (database) => {
-        try {
-          await database.stop(signal)
-          return 0
-        } catch (error) {
-          const { message, code, hint } = error as LitestreamError
-          this.logger.error(
-            { db: database.path, error: message, code, hint },
-            'the last sync failed: the replica is behind',
-          )
-          return 1
-        }
-      }),
-    )
-    return outcomes.reduce<number>((sum, failed) => sum + failed, 0)
+    const failed = await Promise.all(this.databases.map((database) => this.#closeOne(database, signal)))
+    const skipped = this.faults.list().filter(({ replication }) => replication)
+    return [...failed.flat(), ...skipped.map(({ name }) => name)]
+  }
+
+  async #closeOne(database: ManagedDatabase, signal: AbortSignal | undefined): Promise<string[]> {
+    const { path } = database
+    const timeout = this.config.shutdownSyncTimeout + CLOSE_MARGIN_MS
+    try {
+      const condition = await withDeadline(`closing ${path}`, { timeout, signal }, (own) => database.stop(own), {
+        abandon: true,
+      })
+      const { ok, reason } = finalVerdict(condition)
+      if (ok) return []
+      const { code, hint } = condition.error ?? {}
+      this.logger.error({ db: path, error: reason, code, hint }, 'the database is not replicated')
+    } catch (error) {
+      const { message, code, hint } = toLitestreamError(error)
+      this.logger.error({ db: path, error: message, code, hint }, 'the last sync failed: the replica is behind')
+    }
+    return [path]
   }
 
   /** The metrics as text, gauges read anew. */
@@ -130,7 +177,13 @@ export class Daemon {
         }
       }),
     )
-    this.#metrics.collect(this.summaries())
+    const summaries = this.summaries().map((summary) => ({ ...summary, ok: databaseVerdict(summary).ok }))
+    this.#metrics.collect(summaries, this.faults.list())
     return this.registry.metrics()
   }
+}
+
+/** Whether an error to open a replica may pass without anyone's doing. */
+export function mayPass(error: LitestreamError): boolean {
+  return isLitestreamError(error, 'UNAVAILABLE', 'TIMEOUT', 'THROTTLED')
 }

@@ -1,18 +1,23 @@
+import { LitestreamError } from '../../errors.js'
+import { isHealthy } from '../../status/verdict.js'
+import { monotonicMs } from '../../util/monotonic.js'
 import type { Secret } from '../../util/secret.js'
 import { startInterval, type Timer, timeoutSignal } from '../../util/timers.js'
 import type { Daemon } from './daemon.js'
+import type { Part } from './part-faults.js'
 
 const CHECK_INTERVAL = 15_000
 const REQUEST_TIMEOUT = 30_000
 
-/** Tells a monitoring service that all is well: a GET at intervals, left out while any database is not replicated. */
+/** Reports to a monitoring service that all is well: a GET at intervals, left out while any database is not replicated. */
 export class Heartbeat {
   readonly #daemon: Daemon
   readonly #url: Secret
   readonly #interval: number
+  readonly #part: Part
   readonly #timer: Timer
-  #lastAttempt = 0
-  #running: Promise<void> | undefined
+  readonly #closing = new AbortController()
+  #lastAttempt = Number.NEGATIVE_INFINITY
 
   constructor(
     daemon: Daemon,
@@ -22,35 +27,49 @@ export class Heartbeat {
     this.#daemon = daemon
     this.#url = url
     this.#interval = interval
+    this.#part = { part: 'heartbeat', name: String(url), replication: false }
     this.#timer = startInterval(checkInterval, () => this.#check())
   }
 
   async close(): Promise<void> {
     this.#timer.stop()
-    await this.#running
+    this.#closing.abort()
   }
 
-  #check(): void {
-    if (this.#running || Date.now() - this.#lastAttempt < this.#interval) return
+  async #check(): Promise<void> {
+    if (monotonicMs() - this.#lastAttempt < this.#interval || !this.#allIsWell()) return
+    // An attempt counts even if it fails, so that a service in trouble is not asked every few seconds.
+    this.#lastAttempt = monotonicMs()
+    try {
+      await this.#beat()
+      this.#daemon.logger.debug('heartbeat sent')
+      this.#daemon.faults.works(this.#part)
+    } catch (error) {
+      if (!this.#closing.signal.aborted) this.#daemon.faults.failed(this.#part, error, this.#interval)
+    }
+  }
+
+  /** The verdict of /healthz, and every database that is to be replicated was complete within the interval. */
+  #allIsWell(): boolean {
+    if (!isHealthy(this.#daemon.health(null))) return false
     const since = Date.now() - this.#interval
     const open = this.#daemon.summaries().filter(({ state }) => state !== 'stopped')
-    if (open.length === 0 || open.some(({ lastSyncAt }) => lastSyncAt === undefined || lastSyncAt < since)) return
-    // An attempt counts even if it fails, so that a service in trouble is not asked every few seconds.
-    this.#lastAttempt = Date.now()
-    this.#running = this.#beat().finally(() => {
-      this.#running = undefined
-    })
+    return open.length > 0 && open.every(({ lastSyncAt }) => lastSyncAt !== undefined && lastSyncAt >= since)
   }
 
   async #beat(): Promise<void> {
-    const { logger } = this.#daemon
-    try {
-      const response = await fetch(this.#url.reveal(), { signal: timeoutSignal(REQUEST_TIMEOUT) })
-      await response.arrayBuffer()
-      if (response.ok) logger.debug('heartbeat sent')
-      else logger.warn({ status: response.status }, 'heartbeat refused')
-    } catch (error) {
-      logger.warn({ error: (error as Error).message }, 'heartbeat failed')
-    }
+    const signal = AbortSignal.any([this.#closing.signal, timeoutSignal(REQUEST_TIMEOUT)])
+    const response = await fetch(this.#url.reveal(), { signal }).catch((error: Error) => {
+      const { message } = (error.cause as Error | undefined) ?? error
+      throw new LitestreamError('UNAVAILABLE', `the monitoring service cannot be reached: ${message}`, {
+        cause: error,
+        hint: 'Check `heartbeat-url`, and that this machine can reach it.',
+      })
+    })
+    await response.body?.cancel()
+    if (response.ok) return
+    throw new LitestreamError('UNAVAILABLE', `the monitoring service answered with status ${response.status}`, {
+      hint: 'Check `heartbeat-url`.',
+    })
   }
 }

@@ -1,22 +1,27 @@
-import { existsSync, statSync } from 'node:fs'
-import { openConfiguredReplica } from '../../config/open-configured-replica.js'
+import { existsSync } from 'node:fs'
 import type { Config, DatabaseConfig } from '../../config/types.js'
-import { isLitestreamError, LitestreamError } from '../../errors.js'
-import { listLevels } from '../../levels/plan.js'
+import { LitestreamError } from '../../errors.js'
 import { compactionOf } from '../../primary/compaction-of.js'
-import type { PrimaryEvents } from '../../primary/events.js'
-import { Replicator } from '../../primary/replicator.js'
-import type { ReplicatorStatus, SyncResult } from '../../primary/replicator-status.js'
-import { restore } from '../../restore/restore.js'
-import type { DatabaseState, DatabaseSummary } from '../../status/document.js'
+import type { PrimaryEvents, PrimaryObserver } from '../../primary/events.js'
+import type { Replicator } from '../../primary/replicator.js'
+import type { ReplicatorStatus, SyncOptions, SyncResult } from '../../primary/replicator-status.js'
+import { asReplicationError } from '../../primary/source/database-error.js'
+import type { DatabaseFault, DatabaseState, DatabaseSummary } from '../../status/document.js'
 import { LagHistory } from '../../status/lag-history.js'
 import type { DatabaseMetrics } from '../../status/metrics/database-metrics.js'
-import { instrumentClient } from '../../status/metrics/instrumented-client.js'
-import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js'
+import type { Condition } from '../../status/verdict.js'
+import type { LtxFileInfo } from '../../storage/replica-client.js'
 import { formatDuration } from '../../util/duration.js'
 import type { Logger } from '../../util/logger.js'
-import { startTimer, type Timer } from '../../util/timers.js'
+import { pause } from '../../util/pause.js'
+import { retryDelay } from '../../util/retry-delay.js'
+import { guarded, startTimer, type Timer } from '../../util/timers.js'
+import { DatabaseFaults } from './database-faults.js'
+import { DatabaseFile } from './database-file.js'
+import { type OpenedDatabase, openDatabase } from './open-database.js'
+import { PendingCommits } from './pending-commits.js'
 import { logPrimaryEvent } from './primary-log.js'
+import { ReplicaCensus } from './replica-census.js'
 
 export interface ManagedDatabaseOptions {
   readonly config: Config
@@ -24,38 +29,54 @@ export interface ManagedDatabaseOptions {
   readonly metrics: DatabaseMetrics
 }
 
-/** Between two attempts to reach a replica, milliseconds: from the first on as long as it has been away already. */
-const CONNECT_RETRY_FIRST = 1000
-const CONNECT_RETRY_MOST = 60_000
+export interface StartOptions {
+  /** False: it is synced on demand only, an error to open it is thrown, and nothing is tried again. Default true. */
+  readonly monitor?: boolean
+  /** Which errors to open the replica are thrown rather than retried; default: none. */
+  readonly throws?: (error: LitestreamError) => boolean
+}
 
-/** Failures to open a replica that may pass by themselves. */
-const PASSING = ['UNAVAILABLE', 'TIMEOUT', 'THROTTLED'] as const
+/** Between two attempts to open a replica, milliseconds. */
+const RETRY_FIRST_MS = 1000
+const RETRY_MOST_MS = 60_000
 
-/** A listing of the replica is asked for at most this often, milliseconds: each costs a request per level. */
-const CENSUS_AGE = 60_000
+/** How long a stop waits for an opening that it has aborted, milliseconds. */
+const OPENING_ENDS_MS = 5_000
 
-/** One database of a daemon: its replication, started and stopped on demand, and what is known about it. */
+/** One database of a daemon: its replication, started and stopped on demand, and everything that is known about it. */
 export class ManagedDatabase {
   readonly config: DatabaseConfig
   readonly lagHistory = new LagHistory()
   readonly #options: ManagedDatabaseOptions
   readonly #logger: Logger
-  #replicator: Replicator | undefined
-  /** Set while the replica cannot be reached and is tried again. */
+  readonly #faults = new DatabaseFaults()
+  readonly #pending = new PendingCommits()
+  readonly #file: DatabaseFile
+  #opened: OpenedDatabase | undefined
+  #census: ReplicaCensus | undefined
+  /** Set from start to stop; aborted by stop. */
+  #life: AbortController | undefined
+  #opening: Promise<void> | undefined
   #retry: Timer | undefined
-  #starting: Promise<void> | undefined
-  #client: ReplicaClient | undefined
-  #lastTxid = 0
-  /** When each TXID that is not in the replica yet was made. */
-  readonly #pending = new Map<number, number>()
-  readonly #failing = new Map<string, { message: string; since: number }>()
-  #census: { at: number; levels: LtxFileInfo[][] } | undefined
-  #counting: Promise<LtxFileInfo[][]> | undefined
+  #attempts = 0
+  #last: Pick<ReplicatorStatus, 'txid' | 'replicaTxid' | 'lastSyncAt'> | undefined
+  /** See `restored`. */
+  readonly #needsNoRestore: Promise<void>
+  #noRestore = () => {}
+  #isRestored = false
 
   constructor(config: DatabaseConfig, options: ManagedDatabaseOptions) {
     this.config = config
     this.#options = options
     this.#logger = options.logger.child({ db: config.path })
+    this.#file = new DatabaseFile(config.path)
+    this.#needsNoRestore = new Promise((resolve) => {
+      this.#noRestore = () => {
+        this.#isRestored = true
+        resolve()
+      }
+    })
+    if (!config.restoreIfDbNotExists || existsSync(config.path)) this.#noRestore()
   }
 
   get path(): string {
@@ -63,88 +84,96 @@ export class ManagedDatabase {
   }
 
   get replicator(): Replicator | undefined {
-    return this.#replicator
+    return this.#opened?.replicator
+  }
+
+  /** Whether it is to be replicated, also while its replica cannot be opened. */
+  get running(): boolean {
+    return this.#life !== undefined
+  }
+
+  /** Whether `restored` has resolved. */
+  get isRestored(): boolean {
+    return this.#isRestored
+  }
+
+  /** Resolves once the database needs no restore any more: it exists, was restored, or has no replica to restore from. */
+  get restored(): Promise<void> {
+    return this.#needsNoRestore
   }
 
   get state(): DatabaseState {
-    if (this.#retry) return 'open'
-    const state = this.#replicator?.status().state
-    if (state === undefined || state === 'closed' || state === 'refused') return 'stopped'
-    return state === 'waiting' ? 'open' : state
+    if (!this.running) return 'stopped'
+    const state = this.#opened?.replicator.status().state
+    if (state === undefined) return this.#retry ? 'error' : 'open'
+    if (state === 'refused') return 'error'
+    if (state === 'closed') return 'stopped'
+    return state === 'waiting' || (state === 'replicating' && this.#file.look().missingMs !== undefined)
+      ? 'open'
+      : state
   }
 
-  /** Opens the replica and begins to replicate; a database that is not there yet is waited for. `monitor: false`: on demand only. */
-  async start(options: { readonly monitor?: boolean } = {}): Promise<void> {
+  /**
+   * Opens the replica and begins to replicate; a database that does not exist yet is waited for. A replica that cannot be opened is
+   * an error of this database, logged and retried.
+   */
+  async start(options: StartOptions = {}): Promise<void> {
     if (this.running) return
+    this.#life = new AbortController()
+    this.#attempts = 0
+    await this.#attempt(options, this.#life.signal)
+  }
+
+  async #attempt(options: StartOptions, signal: AbortSignal): Promise<void> {
+    const opening = this.#open(options, signal)
+    this.#opening = opening.catch(() => undefined)
     try {
-      this.#starting = this.#start(options)
-      await this.#starting
-      this.#failing.delete('connect')
+      await opening
+      this.#faults.recovered('open')
+      if (this.#attempts > 0) this.#logger.info('replica opened')
+      this.#attempts = 0
     } catch (error) {
-      if (options.monitor === false || !isLitestreamError(error, ...PASSING)) throw error
-      this.#startLater(error, options)
+      if (signal.aborted) return
+      this.#openFailed(asReplicationError(error, this.path), options, signal)
     } finally {
-      this.#starting = undefined
+      this.#opening = undefined
     }
   }
 
-  /** Whether it is to be replicated, also while the replica cannot be reached. */
-  get running(): boolean {
-    return this.#replicator !== undefined || this.#retry !== undefined || this.#starting !== undefined
+  async #open({ monitor = true }: StartOptions, signal: AbortSignal): Promise<void> {
+    const { config, metrics } = this.#options
+    // An observer that throws must not stop the work that it observes.
+    const observe: PrimaryObserver = guarded((name, event) => this.#observe(name, event as never))
+    const logger = this.#logger
+    const opened = await openDatabase(this.config, { config, metrics, logger, monitor, signal, observe })
+    this.#opened = opened
+    this.#census = new ReplicaCensus(opened.client)
+    this.#noRestore()
   }
 
-  /** A store that is away when the process starts may be back in a moment, and other databases need not wait for it. */
-  #startLater(error: LitestreamError, options: { readonly monitor?: boolean }): void {
-    const since = this.#failing.get('connect')?.since ?? Date.now()
-    this.#failing.set('connect', { message: error.message, since })
-    const wait = Math.min(CONNECT_RETRY_MOST, Math.max(CONNECT_RETRY_FIRST, Date.now() - since))
+  #openFailed(error: LitestreamError, options: StartOptions, signal: AbortSignal): void {
+    const { monitor = true, throws = () => false } = options
+    if (!monitor || throws(error)) {
+      this.#life = undefined
+      this.#faults.failed('open', error, false)
+      throw error
+    }
+    const wait = retryDelay(++this.#attempts, RETRY_FIRST_MS, RETRY_MOST_MS)
+    this.#faults.failed('open', error, true)
     const { message, code, hint } = error
-    this.#logger.error({ error: message, code, hint, retry: formatDuration(wait) }, 'cannot reach the replica')
+    const fields = { error: message, code, hint, failures: this.#attempts, retry: formatDuration(wait) }
+    this.#logger.error(fields, 'cannot open the replica')
     this.#retry = startTimer(wait, () => {
       this.#retry = undefined
-      this.start(options).catch((cause: Error) => {
-        this.#failing.set('connect', { message: cause.message, since })
-        this.#logger.error({ error: cause.message }, 'cannot open the replica')
-      })
+      return this.#attempt(options, signal)
     })
   }
 
-  async #start(options: { readonly monitor?: boolean }): Promise<void> {
-    const { config } = this
-    const { path, replica } = config
-    const client = await openConfiguredReplica(config)
-    this.#client = instrumentClient(client, this.#options.metrics)
-    this.#logger.info({ type: client.type, replica: client.url }, 'replicating to')
-    if (config.restoreIfDbNotExists) await this.#restoreIfMissing(this.#client)
-    this.#replicator = new Replicator(
-      path,
-      this.#client,
-      {
-        metaPath: config.metaPath,
-        busyTimeout: config.busyTimeout,
-        monitorInterval: config.monitorInterval,
-        checkpointInterval: config.checkpointInterval,
-        minCheckpointPages: config.minCheckpointPageCount,
-        truncatePages: Math.max(0, config.truncatePageN),
-        maxSyncWalBytes: config.maxSyncWalBytes,
-        syncInterval: replica.syncInterval,
-        maxSyncLtxFiles: replica.maxSyncLtxFiles,
-        shutdownSyncTimeout: this.#options.config.shutdownSyncTimeout,
-        shutdownSyncInterval: this.#options.config.shutdownSyncInterval,
-        lease: config.lease,
-        leaseTtl: config.leaseTtl,
-        compaction: options.monitor === false ? false : this.#options.config,
-      },
-      (name, event) => this.#observe(name, event),
-    )
-    if (options.monitor !== false) this.#replicator.start()
-  }
-
-  /** Writes a snapshot unless the newest is of this state already, and deletes what retention allows; for a database that was synced. */
+  /** Writes a snapshot unless the newest is of this state already, and deletes what retention allows; for a synced database. */
   async maintain(tasks: { readonly snapshot?: boolean; readonly retention?: boolean }): Promise<void> {
-    const primary = this.#replicator?.primary
-    if (!primary || !this.#client) return
-    const compaction = compactionOf(primary, this.#client, this.#options.config, (name, event) =>
+    const primary = this.replicator?.primary
+    if (!primary || !this.#opened) return
+    const compaction = compactionOf(primary, this.#opened.client, this.#options.config, (name, event) =>
       this.#observe(name, event),
     )
     try {
@@ -158,73 +187,67 @@ export class ManagedDatabase {
 
   /** The last TXID this process knows of; kept when it is stopped. */
   get lastTxid(): number {
-    return this.#replicator?.status().txid ?? this.#lastTxid
+    return this.replicator?.status().txid ?? this.#last?.txid ?? 0
   }
 
-  /** A last sync, then lets go of database and replica. Throws, after it has let go, if the sync failed. */
-  async stop(signal?: AbortSignal): Promise<void> {
-    // Whoever started it is told of a failure; here it only matters that it is over.
-    await this.#starting?.catch(() => undefined)
+  /**
+   * Ends an opening under way, syncs a last time, and releases database and replica. Returns what the verdict on the end follows from
+   * (finalVerdict). Throws, after the release, if the last sync failed. `sync: false`: there is no last sync.
+   */
+  async stop(signal?: AbortSignal, { sync = true }: { readonly sync?: boolean } = {}): Promise<Condition> {
+    const before = this.#condition()
+    const wasRunning = this.running
+    this.#life?.abort(new LitestreamError('ABORTED', `${this.path}: replication was stopped`))
+    this.#life = undefined
     this.#retry?.stop()
     this.#retry = undefined
-    const replicator = this.#replicator
-    this.#replicator = undefined
-    this.#pending.clear()
-    this.#failing.clear()
+    await this.#openingEnded()
+    const opened = this.#opened
+    this.#opened = undefined
+    this.#census = undefined
     try {
-      await replicator?.close(signal)
+      if (!opened) return wasRunning && !before.error ? { ...before, error: interrupted(this.path) } : before
+      // A standby has nothing of its own to upload.
+      if (!sync || before.state === 'standby') await opened.replicator.abandon(signal)
+      else await opened.replicator.close(signal)
+      const { state } = before
+      return { ...before, error: state === 'fenced' || state === 'error' ? before.error : undefined }
     } finally {
-      this.#lastTxid = replicator?.status().txid ?? this.#lastTxid
+      if (opened) {
+        this.#last = opened.replicator.status()
+        this.#options.metrics.forgetClient(opened.client)
+      }
+      this.#pending.clear()
+      this.#faults.clear()
     }
   }
 
-  async sync(wait: boolean): Promise<SyncResult> {
-    if (!this.#replicator) {
-      throw new LitestreamError('REPLICA_CLOSED', `database is not open: ${this.path}`, {
-        file: this.path,
-        hint: `litestream-ts start ${this.path}`,
-      })
-    }
-    return this.#replicator.sync({ wait })
+  /** An opening that does not end soon after it was aborted is left alone: what it opens in the end, it closes again. */
+  async #openingEnded(): Promise<void> {
+    const enough = new AbortController()
+    await Promise.race([this.#opening, pause(OPENING_ENDS_MS, enough.signal)])
+    enough.abort()
   }
 
-  async #restoreIfMissing(client: ReplicaClient): Promise<void> {
-    if (existsSync(this.path)) return
-    const started = performance.now()
-    const result = await restore(client, {
-      output: this.path,
-      ifDbNotExists: true,
-      ifReplicaExists: true,
-      onProgress: ({ phase }) => {
-        if (phase === 'wait') this.#logger.info('waiting for another process that restores the database')
-      },
+  async sync(options: SyncOptions): Promise<SyncResult> {
+    if (this.replicator) return this.replicator.sync(options)
+    throw new LitestreamError('REPLICA_CLOSED', `database is not open: ${this.path}`, {
+      file: this.path,
+      hint: `Run \`litestream-ts start ${this.path}\`.`,
     })
-    if (result.status === 'no-replica') {
-      this.#logger.info('no replica to restore from, waiting for the database')
-      return
-    }
-    if (result.status === 'output-exists') {
-      this.#logger.info('database exists')
-      return
-    }
-    for (const warning of result.warnings) this.#logger.warn({ integrity: result.integrity?.outcome }, warning)
-    this.#options.metrics.restored(this.path, (performance.now() - started) / 1000)
-    this.#logger.info({ txid: result.txid, bytes: result.bytes }, 'database restored')
   }
 
   #observe<Name extends keyof PrimaryEvents>(name: Name, event: PrimaryEvents[Name]): void {
     this.#options.metrics.observe(name, event)
     logPrimaryEvent(this.#logger, name, event, String(this.config.replica.url))
     const any = event as PrimaryEvents[keyof PrimaryEvents] & { txid?: number }
-    if (name === 'sync') this.#pending.set(any.txid!, Date.now())
-    if (name === 'upload') for (const txid of this.#pending.keys()) if (txid <= any.txid!) this.#pending.delete(txid)
+    if (name === 'sync') this.#pending.add(any.txid!)
+    if (name === 'upload') this.#pending.uploaded(any.txid!)
     if (name === 'error') {
-      const { operation, error } = event as PrimaryEvents['error']
-      const since = this.#failing.get(operation)?.since ?? Date.now()
-      // Compaction that fails leaves the replica longer than it should be, not behind.
-      if (operation !== 'compaction') this.#failing.set(operation, { message: error.message, since })
+      const { operation, error, retryMs } = event as PrimaryEvents['error']
+      this.#faults.failed(operation, error, retryMs !== undefined)
     }
-    if (name === 'recover') this.#failing.delete((event as PrimaryEvents['recover']).operation)
+    if (name === 'recover') this.#faults.recovered((event as PrimaryEvents['recover']).operation)
   }
 
   /** Notes how far behind the replica is; called at LagHistory's interval. */
@@ -232,37 +255,48 @@ export class ManagedDatabase {
     this.lagHistory.add(Date.now(), this.summary().lagMs)
   }
 
-  summary(): DatabaseSummary {
-    const status: ReplicatorStatus | undefined = this.#replicator?.status()
-    const [error] = [...this.#failing.values()].sort((a, b) => a.since - b.since)
-    const oldest = Math.min(...this.#pending.values(), error?.since ?? Number.POSITIVE_INFINITY)
-    const pageSize = status?.pageSize ?? 0
+  #condition(): Condition {
+    const { missingMs } = this.#file.look()
+    const lagMs = Math.max(this.#pending.ageMs, this.#faults.delayMs)
     return {
       path: this.path,
       state: this.state,
+      lagMs,
+      missingMs: this.running ? missingMs : undefined,
+      error: this.#faults.worst(),
+    }
+  }
+
+  /** Never throws. */
+  summary(): DatabaseSummary {
+    const status = this.replicator?.status()
+    const { state, lagMs, missingMs, error } = this.#condition()
+    const pageSize = status?.pageSize ?? 0
+    return {
+      path: this.path,
+      state: state as DatabaseState,
       replicaType: this.config.replica.type,
-      replica: this.#client?.url ?? String(this.config.replica.url),
-      txid: status?.txid ?? 0,
-      replicaTxid: status?.replicaTxid,
-      lastSyncAt: status?.lastSyncAt,
-      lagMs: Number.isFinite(oldest) ? Math.max(0, Date.now() - oldest) : 0,
-      databaseSize: statSync(this.path, { throwIfNoEntry: false })?.size ?? 0,
+      replica: this.#opened?.client.url ?? String(this.config.replica.url),
+      txid: status?.txid ?? this.#last?.txid ?? 0,
+      replicaTxid: status?.replicaTxid ?? this.#last?.replicaTxid,
+      lastSyncAt: status?.lastSyncAt ?? this.#last?.lastSyncAt,
+      lagMs,
+      databaseSize: this.#file.look().size,
       walSize: status?.walFrames ? 32 + status.walFrames * (24 + pageSize) : 0,
+      missingMs,
       error,
     }
   }
 
   /** The files of the replica by level, not older than a minute. Throws what the store throws. */
   async levels(): Promise<readonly (readonly LtxFileInfo[])[]> {
-    if (!this.#client || !this.#replicator) return []
-    if (this.#census && Date.now() - this.#census.at < CENSUS_AGE) return this.#census.levels
-    this.#counting ??= listLevels(this.#client)
-    try {
-      const levels = await this.#counting
-      this.#census = { at: Date.now(), levels }
-      return levels
-    } finally {
-      this.#counting = undefined
-    }
+    return this.#census ? this.#census.levels() : []
   }
+}
+
+/** The fault of a database that was stopped before its replica was open: its commits did not reach the replica. */
+function interrupted(path: string): DatabaseFault {
+  const message = `${path}: stopped before the replica was opened`
+  const hint = 'Start replication again.'
+  return { operation: 'open', message, code: 'ABORTED', hint, since: Date.now(), ageMs: 0, retried: false }
 }

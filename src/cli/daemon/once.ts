@@ -1,39 +1,103 @@
 import type { Config } from '../../config/types.js'
-import type { LitestreamError } from '../../errors.js'
+import { toLitestreamError } from '../../errors.js'
 import { formatTxid } from '../../ltx/txid.js'
+import { orAborted } from '../../util/abort.js'
 import type { Logger } from '../../util/logger.js'
+import { timeoutSignal } from '../../util/timers.js'
 import { abortOnSignals } from '../signals.js'
 import { Daemon } from './daemon.js'
+import { DirectoryKeeper } from './directory-keeper.js'
+import type { ManagedDatabase } from './managed-database.js'
 
 export interface OnceFlags {
   readonly forceSnapshot?: boolean
   readonly enforceRetention?: boolean
 }
 
-/** Brings every database's replica up to date, one after another. Returns the exit status: 1 if any of them could not be. */
-export async function replicateOnceAll(config: Config, logger: Logger, flags: OnceFlags): Promise<number> {
+/** How long a database that could not be synced gets to release its replica, milliseconds. */
+const RELEASE_MS = 5_000
+
+/**
+ * Brings every database's replica up to date, one after another. Returns the exit status: 1 if any of them, or a file or folder that
+ * may hold one, could not be; the log names each. A signal ends it.
+ */
+export function replicateOnceAll(config: Config, logger: Logger, flags: OnceFlags): Promise<number> {
   const daemon = new Daemon(config, logger)
-  let failures = 0
-  await daemon.open({ monitor: false })
-  await abortOnSignals(async (signal) => {
-    for (const database of daemon.databases) {
-      if (signal.aborted) break
-      try {
-        const { txid, replicaTxid } = await database.sync(true)
-        logger.info(
-          { db: database.path, txid: formatTxid(txid), replicaTxid: formatTxid(replicaTxid ?? 0) },
-          'database synced',
-        )
-        await database.maintain({ snapshot: flags.forceSnapshot, retention: flags.enforceRetention })
-      } catch (error) {
-        failures++
-        const { message, code, hint } = error as LitestreamError
-        logger.error({ db: database.path, error: message, code, hint }, 'sync failed')
-      }
-    }
-    // What could not be synced just now is not tried again for half a minute.
-    failures += await daemon.close(failures > 0 ? AbortSignal.abort() : signal)
-    if (signal.aborted) failures++
+  return abortOnSignals(async (signal) => {
+    const run = new OnceRun(daemon, flags, signal)
+    const failed = await run.run()
+    if (failed.length === 0) return 0
+    logger.error({ databases: failed }, 'not everything was replicated')
+    return 1
   })
-  return failures === 0 ? 0 : 1
+}
+
+class OnceRun {
+  readonly #daemon: Daemon
+  readonly #flags: OnceFlags
+  readonly #signal: AbortSignal
+  readonly #failed = new Set<string>()
+
+  constructor(daemon: Daemon, flags: OnceFlags, signal: AbortSignal) {
+    this.#daemon = daemon
+    this.#flags = flags
+    this.#signal = signal
+  }
+
+  /** Returns what was not replicated. */
+  async run(): Promise<string[]> {
+    const daemon = this.#daemon
+    const { databases, directories } = daemon.config
+    try {
+      await orAborted(this.#open(), this.#signal)
+      for (const database of daemon.databases) {
+        this.#signal.throwIfAborted()
+        if (!this.#failed.has(database.path)) await this.#sync(database)
+      }
+    } catch (error) {
+      if (!this.#signal.aborted) throw error
+      daemon.logger.error({ error: (error as Error).message }, 'interrupted')
+      for (const { path } of [...databases, ...daemon.databases]) this.#failed.add(path)
+      for (const { dir } of directories) this.#failed.add(dir)
+    }
+    for (const path of await daemon.close(this.#signal.aborted ? this.#signal : undefined)) this.#failed.add(path)
+    return [...this.#failed]
+  }
+
+  async #open(): Promise<void> {
+    const daemon = this.#daemon
+    const options = { monitor: false }
+    const directories = daemon.config.directories.map((directory) => new DirectoryKeeper(daemon, directory, options))
+    const [errors] = await Promise.all([daemon.open(options), ...directories.map((directory) => directory.start())])
+    for (const directory of directories) await directory.close()
+    for (const [path, error] of errors) await this.#fail(daemon.get(path), error)
+  }
+
+  async #sync(database: ManagedDatabase): Promise<void> {
+    const { path } = database
+    const { forceSnapshot = false, enforceRetention = false } = this.#flags
+    try {
+      const { txid, replicaTxid } = await database.sync({ wait: true, signal: this.#signal })
+      this.#daemon.logger.info(
+        { db: path, txid: formatTxid(txid), replicaTxid: formatTxid(replicaTxid ?? 0) },
+        'database synced',
+      )
+      await database.maintain({ snapshot: forceSnapshot, retention: enforceRetention })
+    } catch (error) {
+      await this.#fail(database, error)
+    }
+  }
+
+  /** A database that could not be synced just now is not tried again for half a minute by its closing. */
+  async #fail(database: ManagedDatabase, error: unknown): Promise<void> {
+    const { path } = database
+    const { message, code, hint } = toLitestreamError(error)
+    this.#failed.add(path)
+    this.#daemon.logger.error({ db: path, error: message, code, hint }, 'sync failed')
+    try {
+      await database.stop(timeoutSignal(RELEASE_MS), { sync: false })
+    } catch (cause) {
+      this.#daemon.logger.warn({ db: path, error: (cause as Error).message }, 'cannot release the database')
+    }
+  }
 }

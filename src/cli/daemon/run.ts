@@ -3,95 +3,132 @@ import { HttpServer } from '../../status/http-server.js'
 import type { Logger } from '../../util/logger.js'
 import { MAX_DELAY_MS, startInterval } from '../../util/timers.js'
 import { version } from '../../version.js'
-import { signalStatus } from '../signals.js'
-import { Child } from './child.js'
+import { abortOnSignals, Interrupted } from '../signals.js'
+import { Child, type ChildEnd } from './child.js'
 import { ControlSocket } from './control-socket.js'
-import { Daemon } from './daemon.js'
-import { DirectoryWatcher } from './directory-watcher.js'
+import { CLOSE_MARGIN_MS, Daemon } from './daemon.js'
+import { DirectoryKeeper } from './directory-keeper.js'
 import { Heartbeat } from './heartbeat.js'
+import { withLastResort } from './last-resort.js'
 import { daemonSource } from './status-source.js'
+import { Supervised } from './supervised.js'
 
-/** Why the daemon ends: a signal, or its child did. */
-type Ending = { readonly signal: NodeJS.Signals } | { readonly childStatus: number }
-
-/** Runs a configuration until a signal comes or its child ends. Returns the exit status. */
-export async function runDaemon(config: Config, logger: Logger): Promise<number> {
-  const abort = new AbortController()
-  let signalled: (signal: NodeJS.Signals) => void = () => {}
-  const firstSignal = new Promise<Ending>((resolve) => {
-    signalled = (signal) => resolve({ signal })
-  })
-  let seen: NodeJS.Signals | undefined
-  const onSignal = (signal: NodeJS.Signals) => {
-    if (seen) {
-      logger.warn({ signal }, 'second signal, ending without waiting for the replica')
-      abort.abort()
-    } else {
-      seen = signal
-      logger.info({ signal }, 'signal received, litestream shutting down')
-      signalled(signal)
-    }
-  }
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
-
-  const daemon = new Daemon(config, logger)
-  const parts: { close(): Promise<void> }[] = []
-  let child: Child | undefined
-  try {
-    logger.info({ version, pid: process.pid, config: config.file }, 'litestream')
-    for (const warning of config.warnings) logger.warn(warning)
-    if (config.databases.length + config.directories.length === 0)
-      logger.error('no databases specified in configuration')
-    // First of all it can be asked how it is: opening a replica that is away takes its time.
-    if (config.addr) {
-      const server = await HttpServer.listen(daemonSource(daemon), config.addr)
-      parts.push(server)
-      logger.info({ addr: server.address }, 'serving metrics and status')
-    }
-    if (config.socket.enabled) parts.push(await ControlSocket.listen(daemon, config.socket))
-    await daemon.open()
-    for (const directory of config.directories) if (directory.watch) parts.push(new DirectoryWatcher(daemon, directory))
-    if (config.heartbeat) parts.push(new Heartbeat(daemon, config.heartbeat))
-    // Otherwise nothing but timers that do not count would keep a process without databases alive.
-    const alive = startInterval(MAX_DELAY_MS, () => {})
-    parts.push({ close: async () => alive.stop() })
-
-    if (config.exec) child = await Child.start(config.exec.reveal())
-    const ended: Promise<Ending>[] = child ? [child.ended.then((childStatus) => ({ childStatus }))] : []
-    const ending = await Promise.race([firstSignal, ...ended])
-    let childStatus = 0
-    if ('signal' in ending) {
-      child?.kill(ending.signal)
-      // What the program does with the signal is its own affair; that we ended it is no failure of ours.
-      await Promise.race([child?.ended ?? Promise.resolve(0), aborted(abort.signal)])
-    } else {
-      childStatus = ending.childStatus
-      logger.info({ status: childStatus }, 'exec command ended, litestream shutting down')
-    }
-    const failed = await close(daemon, parts, abort.signal)
-    if (childStatus !== 0) return childStatus
-    if (abort.signal.aborted) return signalStatus(seen!)
-    return failed === 0 ? 0 : 1
-  } catch (error) {
-    child?.kill('SIGTERM')
-    await close(daemon, parts, AbortSignal.abort())
-    throw error
-  } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
-  }
+interface Part {
+  close(): Promise<void>
 }
 
-async function close(
+/**
+ * Runs a configuration until a signal comes or its child ends. Returns the exit status: that of the child if it is not 0, otherwise 1
+ * if a database is not replicated at the end. The first signal begins the shutdown at any moment; the second ends the process at once.
+ * Throws CONFIG_INVALID for paths that overlap, and INVALID_ARGUMENT where the child cannot be started.
+ */
+export async function runDaemon(config: Config, logger: Logger): Promise<number> {
+  const daemon = new Daemon(config, logger)
+  let child: Child | undefined
+  const onSecond = (signal: NodeJS.Signals) => {
+    logger.warn({ signal }, 'second signal, ending without waiting for the replica')
+    child?.kill('SIGKILL')
+  }
+  const limit = config.shutdownSyncTimeout + 2 * CLOSE_MARGIN_MS
+  return abortOnSignals(
+    (interrupted) =>
+      withLastResort(logger, limit, async (fatal) => {
+        const stopping = AbortSignal.any([interrupted, fatal])
+        const stopped = aborted(stopping)
+        const parts: Part[] = []
+        try {
+          await start(daemon, parts, stopped)
+          if (config.exec && !stopping.aborted) child = await startChild(daemon, config.exec.reveal(), stopped)
+          const end = await Promise.race([stopped, ...(child ? [child.ended] : [])])
+          return await finish(daemon, parts, child, end, stopping)
+        } catch (error) {
+          await close(daemon, parts)
+          throw error
+        }
+      }),
+    onSecond,
+  )
+}
+
+/** Starts everything, and resolves when each part has had its first attempt, or the process stops. */
+async function start(daemon: Daemon, parts: Part[], stopped: Promise<undefined>): Promise<void> {
+  const { config, logger, faults } = daemon
+  logger.info({ version, pid: process.pid, config: config.file }, 'litestream')
+  for (const warning of config.warnings) logger.warn(warning)
+  if (config.databases.length + config.directories.length === 0) logger.error('no databases specified in configuration')
+  // No other timer or listener keeps a process without databases alive.
+  const alive = startInterval(MAX_DELAY_MS, () => {})
+  parts.push({ close: async () => alive.stop() })
+
+  const { addr, socket, heartbeat } = config
+  const listeners: Supervised[] = []
+  if (addr) {
+    const part = { part: 'http', name: addr, replication: false } as const
+    listeners.push(new Supervised(part, faults, (onFailed) => serve(daemon, addr, onFailed)))
+  }
+  if (socket.enabled) {
+    const part = { part: 'control socket', name: socket.path, replication: false } as const
+    listeners.push(new Supervised(part, faults, (onFailed) => ControlSocket.listen(daemon, socket, onFailed)))
+  }
+  parts.push(...listeners)
+  // The listeners come first: it can be asked how it is while it opens replicas that are away.
+  await Promise.all(listeners.map((listener) => listener.start()))
+  if (heartbeat) parts.push(new Heartbeat(daemon, heartbeat))
+  const directories = config.directories.map((directory) => new DirectoryKeeper(daemon, directory))
+  parts.push(...directories)
+  await Promise.race([stopped, Promise.all([daemon.open(), ...directories.map((directory) => directory.start())])])
+}
+
+async function serve(daemon: Daemon, addr: string, onFailed: (error: unknown) => void): Promise<HttpServer> {
+  const server = await HttpServer.listen(daemonSource(daemon), addr, onFailed)
+  daemon.logger.info({ addr: server.address }, 'serving metrics and status')
+  return server
+}
+
+/** A program that would create its database must not start before a database that is to be restored has been. */
+async function startChild(daemon: Daemon, command: string, stopped: Promise<undefined>): Promise<Child | undefined> {
+  const waiting = daemon.databases.filter((database) => !database.isRestored)
+  if (waiting.length > 0) {
+    const paths = waiting.map(({ path }) => path).join(', ')
+    daemon.logger.warn({ db: paths }, 'the exec command starts once the database is restored')
+  }
+  const restored = Promise.all(waiting.map((database) => database.restored)).then(() => 'restored' as const)
+  return (await Promise.race([restored, stopped])) === 'restored' ? Child.start(command) : undefined
+}
+
+/** `end`: how the child ended; undefined if a signal or an error ends the process. */
+async function finish(
   daemon: Daemon,
-  parts: readonly { close(): Promise<void> }[],
-  signal: AbortSignal,
+  parts: readonly Part[],
+  child: Child | undefined,
+  end: ChildEnd | undefined,
+  stopping: AbortSignal,
 ): Promise<number> {
+  const { logger } = daemon
+  if (end) logger.info({ ...end }, 'exec command ended, litestream shutting down')
+  else {
+    const { reason } = stopping
+    const signal = reason instanceof Interrupted ? reason.signal : 'SIGTERM'
+    if (reason instanceof Interrupted) logger.info({ signal }, 'signal received, litestream shutting down')
+    child?.kill(signal)
+    // What the program does with the signal is its own affair; that we ended it is no failure of ours.
+    await child?.ended
+  }
+  const failed = await close(daemon, parts)
+  return end?.status || (failed.length === 0 ? 0 : 1)
+}
+
+async function close(daemon: Daemon, parts: readonly Part[]): Promise<string[]> {
   for (const part of parts) await part.close()
-  const failed = await daemon.close(signal)
+  const failed = await daemon.close()
+  if (failed.length > 0) daemon.logger.error({ databases: failed }, 'not everything is replicated')
   daemon.logger.info('litestream shut down')
   return failed
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined)
+    else signal.addEventListener('abort', () => resolve(undefined), { once: true })
+  })
 }

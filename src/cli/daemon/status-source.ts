@@ -1,5 +1,5 @@
 import type { DatabaseStatus, StatusSource } from '../../status/document.js'
-import { health } from '../../status/health.js'
+import { databaseVerdict } from '../../status/verdict.js'
 import type { LtxFileInfo } from '../../storage/replica-client.js'
 import { version } from '../../version.js'
 import type { Daemon } from './daemon.js'
@@ -13,10 +13,12 @@ export function daemonSource(daemon: Daemon): StatusSource {
   return {
     metricsType: daemon.registry.contentType,
     metrics: () => daemon.metricsText(),
-    health: (maxLag) => health(daemon.summaries(), maxLag),
+    health: (maxLag) => daemon.health(maxLag),
     async status() {
       const databases = await Promise.all(daemon.databases.map(databaseStatus))
-      return { version, startedAt: daemon.startedAt, now: Date.now(), databases, replicas: [] }
+      const { status } = daemon.health(null)
+      const parts = daemon.faults.list()
+      return { version, startedAt: daemon.startedAt, now: Date.now(), health: status, databases, replicas: [], parts }
     },
     onError: (url, error) => daemon.logger.error({ url, error: error.message }, 'request failed'),
   }
@@ -31,9 +33,11 @@ async function databaseStatus(database: ManagedDatabase): Promise<DatabaseStatus
   } catch (error) {
     levelsError = (error as Error).message
   }
+  const { ok, reason } = databaseVerdict(summary)
   return {
     ...summary,
-    ok: health([summary], null).status === 'ok',
+    ok,
+    reason,
     lagHistory: database.lagHistory.samples,
     levels: levels.map((files, level) => ({
       level,

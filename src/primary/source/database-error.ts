@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
+import { fsError } from '../../fs/fs-error.js'
 import { sqliteCode } from '../../sqlite/sqlite-error.js'
 
 /** Turns an error of SQLite about the database at `file` into one of ours; ours pass through. */
@@ -28,12 +29,25 @@ export function databaseError(error: unknown, file: string, doing: string): Lite
     const hint = 'Replication needs to write to the database and its directory: run it as the user that owns them.'
     return new LitestreamError('ACCESS_DENIED', message, { ...details, hint })
   }
-  if (code.startsWith('SQLITE_CANTOPEN') && statSync(file, { throwIfNoEntry: false })?.isDirectory()) {
+  if (code.startsWith('SQLITE_CANTOPEN') && isDirectory(file)) {
     const hint = 'Name a database file; all databases of a directory are replicated with `dir` in the configuration.'
     return new LitestreamError('DATABASE_INVALID', `${file} is a directory`, { ...details, hint })
   }
+  if (code === 'ELOOP' || code === 'ENAMETOOLONG' || code === 'ENOTDIR') {
+    const { hint } = fsError(error, doing, file)
+    return new LitestreamError('DATABASE_INVALID', message, { ...details, ...(hint ? { hint } : {}) })
+  }
   const hint = 'Check that the path names an SQLite database on a local disk and that its directory is writable.'
   return new LitestreamError('DATABASE_INVALID', message, { ...details, hint })
+}
+
+/** False also if the path cannot be followed to its end. */
+function isDirectory(file: string): boolean {
+  try {
+    return statSync(file).isDirectory()
+  } catch {
+    return false // the error that is being explained says more
+  }
 }
 
 /** As databaseError, for what may go wrong anywhere between the database and its replica. */

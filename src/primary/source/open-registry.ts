@@ -1,4 +1,5 @@
-import { type BigIntStats, closeSync, openSync, readSync, statSync } from 'node:fs'
+import { type BigIntStats, closeSync, readSync, statSync } from 'node:fs'
+import { openRegularSync } from '../../fs/open-regular.js'
 
 const SQLITE_MAGIC = 'SQLite format 3\0'
 
@@ -21,20 +22,21 @@ export function noteOpen(path: string): () => void {
   }
 }
 
-/** Whether the file begins as an SQLite database does. A file that cannot be read is none that could be replicated. */
-export function hasSqliteMagic(file: string): boolean {
+/**
+ * Whether the file begins as an SQLite database does; false for anything but a regular file. Throws the system's error for a file
+ * that cannot be read.
+ */
+export function isDatabaseFile(file: string): boolean {
+  const stats = statSync(file, { bigint: true })
+  if (!stats.isFile()) return false
+  // A replicated database is one, and must not be opened here.
+  if (open.has(keyOf(stats))) return true
+  const head = Buffer.alloc(SQLITE_MAGIC.length)
+  const fd = openRegularSync(file)
   try {
-    // What we replicate is one, and must not be opened.
-    if (open.has(keyOf(statSync(file, { bigint: true })))) return true
-    const head = Buffer.alloc(SQLITE_MAGIC.length)
-    const fd = openSync(file, 'r')
-    try {
-      return readSync(fd, head, 0, head.length, 0) === head.length && head.toString('latin1') === SQLITE_MAGIC
-    } finally {
-      closeSync(fd)
-    }
-  } catch {
-    return false
+    return readSync(fd, head, 0, head.length, 0) === head.length && head.toString('latin1') === SQLITE_MAGIC
+  } finally {
+    closeSync(fd)
   }
 }
 

@@ -1,9 +1,11 @@
 import path from 'node:path'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import { isLitestreamError, type LitestreamError } from '../../errors.js'
+import { LEVELS } from '../../ltx/format.js'
 import type { PrimaryEvents } from '../../primary/events.js'
 import type { LtxFileInfo, Operation, OperationStats, ReplicaClient } from '../../storage/replica-client.js'
 
+const L0_STATUSES = ['eligible', 'not_compacted', 'too_recent'] as const
 const DURATION_BUCKETS = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60]
 
 /** What the gauges of one database are read from when somebody asks for the metrics. */
@@ -15,6 +17,8 @@ export interface DatabaseGauges {
   readonly replicaTxid: number | undefined
   readonly lagMs: number
   readonly lastSyncAt: number | undefined
+  /** The verdict of verdict.ts. */
+  readonly ok: boolean
 }
 
 /**
@@ -50,7 +54,11 @@ export class DatabaseMetrics {
   readonly #compactionSeconds: Histogram
   readonly #compactionErrors: Counter
   readonly #restoreSeconds: Histogram
+  readonly #healthy: Gauge
+  readonly #failingParts: Gauge
   readonly #clients = new Set<ReplicaClient>()
+  /** Requests and retries of clients that were closed, by type and operation. */
+  readonly #closed = new Map<string, { readonly requests: number; readonly retries: number }>()
 
   constructor(registry: Registry) {
     const registers = [registry]
@@ -122,6 +130,12 @@ export class DatabaseMetrics {
       'litestream_replica_last_success_timestamp_seconds',
       'When the replica last had everything',
     )
+    this.#healthy = gauge('litestream_db_healthy', '1 if the database is replicated, by the rule of /healthz; 0 if not')
+    this.#failingParts = gauge(
+      'litestream_part_failing',
+      '1 for each listener, directory, watch or heartbeat that fails',
+      ['part', 'name'],
+    )
     this.#files = gauge('litestream_replica_files', 'LTX files in the replica', ['db', 'level'])
     this.#bytes = gauge('litestream_replica_bytes', 'Bytes of LTX files in the replica', ['db', 'level'])
     this.#compactions = counter('litestream_compaction_count', 'Compactions and snapshots written', ['db', 'level'])
@@ -166,8 +180,12 @@ export class DatabaseMetrics {
       this.#replicaTxid,
       this.#lag,
       this.#lastSuccess,
+      this.#healthy,
     ]
     for (const metric of gauges) metric.remove({ db })
+    for (const metric of [this.#files, this.#bytes])
+      for (const level of LEVELS) metric.remove({ db, level: String(level) })
+    for (const status of L0_STATUSES) this.#l0Retention.remove({ db: path.basename(db), status })
   }
 
   observe<Name extends keyof PrimaryEvents>(name: Name, event: PrimaryEvents[Name]): void {
@@ -220,8 +238,23 @@ export class DatabaseMetrics {
     this.#clients.add(client)
   }
 
+  /** Takes a client that was closed out, and keeps what it has counted. */
+  forgetClient(client: ReplicaClient): void {
+    if (!this.#clients.delete(client)) return
+    for (const [operation, { requests, retries }] of Object.entries(client.stats())) {
+      const key = `${client.type} ${operation}`
+      const before = this.#closed.get(key) ?? { requests: 0, retries: 0 }
+      this.#closed.set(key, { requests: before.requests + requests, retries: before.retries + retries })
+    }
+  }
+
   /** Reads the gauges anew; to be called before the registry is printed. */
-  collect(databases: readonly DatabaseGauges[]): void {
+  collect(
+    databases: readonly DatabaseGauges[],
+    parts: readonly { readonly part: string; readonly name: string }[],
+  ): void {
+    this.#failingParts.reset()
+    for (const { part, name } of parts) this.#failingParts.set({ part, name }, 1)
     for (const database of databases) {
       const db = database.path
       this.#databaseSize.set({ db }, database.databaseSize)
@@ -229,10 +262,16 @@ export class DatabaseMetrics {
       this.#txid.set({ db }, database.txid)
       this.#replicaTxid.set({ db }, database.replicaTxid ?? 0)
       this.#lag.set({ db }, database.lagMs / 1000)
+      this.#healthy.set({ db }, database.ok ? 1 : 0)
       if (database.lastSyncAt !== undefined) this.#lastSuccess.set({ db }, database.lastSyncAt / 1000)
     }
     this.#requests.reset()
     this.#retries.reset()
+    for (const [key, { requests, retries }] of this.#closed) {
+      const [replica_type = '', operation = ''] = key.split(' ')
+      this.#requests.inc({ replica_type, operation }, requests)
+      this.#retries.inc({ replica_type, operation }, retries)
+    }
     for (const client of this.#clients) {
       for (const [operation, stats] of Object.entries(client.stats()) as [Operation, OperationStats][]) {
         this.#requests.inc({ replica_type: client.type, operation }, stats.requests)

@@ -4,13 +4,12 @@ import type { DatabaseMetrics } from './database-metrics.js'
 
 /** The same client, with every operation counted and timed. An operation that is aborted by its caller counts as failed. */
 export function instrumentClient(client: ReplicaClient, metrics: DatabaseMetrics): ReplicaClient {
-  metrics.watchClient(client)
   const begin = (operation: Operation) => {
     const started = performance.now()
     return (bytes: number, error?: unknown) =>
       metrics.operation(client.type, operation, (performance.now() - started) / 1000, bytes, error)
   }
-  return wrapClient(client, {
+  const wrapped = wrapClient(client, {
     async request(operation, options, act, bytes) {
       const end = begin(operation)
       try {
@@ -37,4 +36,6 @@ export function instrumentClient(client: ReplicaClient, metrics: DatabaseMetrics
       }
     },
   })
+  metrics.watchClient(wrapped)
+  return wrapped
 }

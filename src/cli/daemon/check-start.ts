@@ -1,0 +1,83 @@
+import { accessSync, constants } from 'node:fs'
+import { createServer } from 'node:http'
+import path from 'node:path'
+import { findDatabases } from '../../config/directories.js'
+import { ClaimedPlaces } from '../../config/overlaps.js'
+import type { Config } from '../../config/types.js'
+import { isLitestreamError, type LitestreamError, toLitestreamError } from '../../errors.js'
+import { listen } from '../../status/bounded-server.js'
+import { listenAddress } from '../../status/http-server.js'
+import { splitAddress } from '../../util/address.js'
+import { socketFault } from './control-socket.js'
+
+/** What a start with this configuration will meet. */
+export interface StartCheck {
+  /** What does not work as things are now, and may later. */
+  readonly warnings: readonly string[]
+  /** What can never work. */
+  readonly error: LitestreamError | undefined
+}
+
+/** Checks a configuration against this machine, without opening a database or a replica and without changing anything. */
+export async function checkStart(config: Config): Promise<StartCheck> {
+  const warnings: string[] = []
+  let error = overlapOf(config, warnings)
+  const socket = config.socket.enabled ? await socketFault(config.socket.path, { keep: true }) : undefined
+  if (socket?.code === 'INVALID_ARGUMENT') error ??= socket
+  else if (socket) warnings.push(socket.message)
+  if (config.socket.enabled && !socket) warnings.push(...folderWarnings(config.socket.path))
+  if (config.addr) warnings.push(...(await addressWarnings(config.addr)))
+  return { warnings, error }
+}
+
+/** The first overlap of configured databases; those that a directory holds now are warnings, as only they are left out. */
+function overlapOf(config: Config, warnings: string[]): LitestreamError | undefined {
+  const { databases, faults } = findDatabases(config)
+  for (const { path: at, error } of faults) warnings.push(`${at}: ${error.message}`)
+  const configured = new Set(config.databases.map((database) => database.path))
+  let first: LitestreamError | undefined
+  try {
+    const places = new ClaimedPlaces(config)
+    for (const database of databases) {
+      try {
+        places.add(database)
+      } catch (error) {
+        if (isLitestreamError(error, 'INVALID_URL')) continue // configFaults reports it
+        if (configured.has(database.path)) first ??= toLitestreamError(error)
+        else warnings.push(toLitestreamError(error).message)
+      }
+    }
+  } catch (error) {
+    first ??= toLitestreamError(error)
+  }
+  return first
+}
+
+/** The directory may be made at the start, by systemd for one, and this user may be another than the one that replicates. */
+function folderWarnings(socket: string): string[] {
+  const folder = path.dirname(socket)
+  try {
+    accessSync(folder, constants.W_OK | constants.X_OK)
+    return []
+  } catch (error) {
+    return [
+      `control socket ${socket}: this user cannot make a file in ${folder} (${(error as NodeJS.ErrnoException).code})`,
+    ]
+  }
+}
+
+async function addressWarnings(addr: string): Promise<string[]> {
+  const address = splitAddress(addr)
+  if (!address) return [] // the configuration was refused for it
+  const warnings =
+    address.host === '' ? [`addr ${addr}: listens on 127.0.0.1 only; write 0.0.0.0${addr} for every interface`] : []
+  const server = createServer()
+  try {
+    await listen(server, listenAddress(address), () => {})
+  } catch (error) {
+    warnings.push(`addr ${addr}: cannot be listened on: ${(error as Error).message}`)
+  } finally {
+    server.close()
+  }
+  return warnings
+}

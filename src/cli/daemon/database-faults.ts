@@ -1,0 +1,43 @@
+import type { LitestreamError } from '../../errors.js'
+import type { DatabaseFault } from '../../status/document.js'
+import { graceOf } from '../../status/verdict.js'
+import { monotonicMs } from '../../util/monotonic.js'
+
+type Operation = DatabaseFault['operation']
+
+/** What fails for one database at the moment, by operation. */
+export class DatabaseFaults {
+  readonly #faults = new Map<Operation, Omit<DatabaseFault, 'ageMs'> & { readonly from: number }>()
+
+  /** `retried`: whether it will be tried again without a restart. */
+  failed(operation: Operation, error: LitestreamError, retried: boolean): void {
+    const { message, code, hint } = error
+    const { since = Date.now(), from = monotonicMs() } = this.#faults.get(operation) ?? {}
+    this.#faults.set(operation, { operation, message, code, hint, since, from, retried })
+  }
+
+  recovered(operation: Operation): void {
+    this.#faults.delete(operation)
+  }
+
+  clear(): void {
+    this.#faults.clear()
+  }
+
+  /** The fault that counts most: the one that may last least, and of these the oldest. */
+  worst(): DatabaseFault | undefined {
+    const now = monotonicMs()
+    return [...this.#faults.values()]
+      .map(({ from, ...fault }) => ({ ...fault, ageMs: now - from }))
+      .sort((a, b) => graceOf(a, 0) - graceOf(b, 0) || b.ageMs - a.ageMs)[0]
+  }
+
+  /** How long commits may have been kept from the replica by a fault, milliseconds; 0 without one. Compaction keeps none from it. */
+  get delayMs(): number {
+    const now = monotonicMs()
+    const ages = [...this.#faults.values()]
+      .filter(({ operation }) => operation !== 'compaction')
+      .map(({ from }) => now - from)
+    return Math.max(0, ...ages)
+  }
+}

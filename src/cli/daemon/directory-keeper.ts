@@ -1,0 +1,156 @@
+import { statSync } from 'node:fs'
+import path from 'node:path'
+import { type DirectoryScan, emptyFaults, isMetaDirectory, scanDirectory } from '../../config/directories.js'
+import type { DatabaseConfig, DirectoryConfig } from '../../config/types.js'
+import { isErrno } from '../../fs/fs-error.js'
+import { retryDelay } from '../../util/retry-delay.js'
+import { startTimer, type Timer } from '../../util/timers.js'
+import type { Daemon } from './daemon.js'
+import { FolderWatches } from './folder-watches.js'
+import type { StartOptions } from './managed-database.js'
+import type { Part } from './part-faults.js'
+
+/** A burst of changes is one scan, this long after its last change. Milliseconds. */
+const DEBOUNCE_MS = 250
+/** A scan that had a fault is repeated, first after this long and then less often. Milliseconds. */
+const RETRY_FIRST_MS = 1000
+const RETRY_MOST_MS = 30_000
+/** A watched directory is also scanned this often: a watch may miss a change, on network file systems every one. Milliseconds. */
+const RESCAN_MS = 60_000
+
+const SIDE_FILE = /-(wal|shm|journal)$/
+
+/**
+ * Replicates the databases of one directory entry. Each file or folder that cannot be read is a fault of its own, shown and scanned
+ * again, and costs no other database. With `watch`, databases that appear are taken up, and those that vanish are let go.
+ */
+export class DirectoryKeeper {
+  readonly #daemon: Daemon
+  readonly #directory: DirectoryConfig
+  readonly #options: StartOptions
+  readonly #watches: FolderWatches | undefined
+  /** The databases that this entry has added. */
+  readonly #own = new Set<string>()
+  /** The faults of the last scan, by path. */
+  #faulty = new Map<string, Part>()
+  #timer: Timer | undefined
+  #scanning: Promise<void> | undefined
+  #failures = 0
+  #changed = false
+  #scanned = false
+  #closed = false
+
+  constructor(daemon: Daemon, directory: DirectoryConfig, options: StartOptions = {}) {
+    this.#daemon = daemon
+    this.#directory = directory
+    this.#options = options
+    if (directory.watch && options.monitor !== false) {
+      this.#watches = new FolderWatches(directory.dir, daemon.faults, (folder, name) => this.#noticed(folder, name))
+    }
+  }
+
+  /** Resolves after the first scan. Never throws. */
+  start(): Promise<void> {
+    return this.#scan()
+  }
+
+  /** Ends the scans. One that waits for a replica to open ends with the databases. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#timer?.stop()
+    this.#watches?.close()
+  }
+
+  #noticed(folder: string, name: string | null): void {
+    if (name !== null && (SIDE_FILE.test(name) || isMetaDirectory(name))) return
+    // A database that is replicated changes all the time; that it was removed or replaced its own replication notices, too.
+    const known = name !== null && this.#daemon.find(path.join(folder, name)) !== undefined
+    if (known && exists(path.join(folder, name))) return
+    this.#changed = true
+    this.#schedule(DEBOUNCE_MS)
+  }
+
+  #schedule(ms: number): void {
+    this.#timer?.stop()
+    if (!this.#closed && !this.#scanning) this.#timer = startTimer(ms, () => this.#scan()).unref()
+  }
+
+  async #scan(): Promise<void> {
+    this.#changed = false
+    this.#scanning = this.#scanOnce()
+    try {
+      await this.#scanning
+    } finally {
+      this.#scanning = undefined
+      if (this.#changed) this.#schedule(DEBOUNCE_MS)
+      else if (this.#failures > 0) this.#schedule(retryDelay(this.#failures, RETRY_FIRST_MS, RETRY_MOST_MS))
+      else if (this.#watches) this.#schedule(RESCAN_MS)
+    }
+  }
+
+  async #scanOnce(): Promise<void> {
+    const directory = this.#directory
+    const scan = scanDirectory(directory)
+    // What appears between the scan and a new watch is found by the scan after it.
+    if (this.#watches?.update(scan.folders)) this.#changed = true
+    const faults = new Map<string, unknown>()
+    for (const { path: at, error } of [...scan.faults, ...emptyFaults(directory, scan)]) faults.set(at, error)
+    await Promise.all(scan.databases.map((database) => this.#add(database, faults)))
+    if (directory.watch) await this.#removeVanished(scan)
+    this.#report(faults)
+    this.#scanned = true
+  }
+
+  async #add(database: DatabaseConfig, faults: Map<string, unknown>): Promise<void> {
+    const { logger } = this.#daemon
+    if (this.#closed || this.#daemon.find(database.path)) return
+    try {
+      if (!(await this.#daemon.add(database, this.#options))) return
+      this.#own.add(database.path)
+      if (this.#scanned) logger.info({ db: database.path }, 'database appeared')
+    } catch (error) {
+      faults.set(database.path, error)
+    }
+  }
+
+  /** A database below a folder that could not be read has not vanished, nor has one of a directory that is missing as a whole. */
+  async #removeVanished(scan: DirectoryScan): Promise<void> {
+    const { dir } = this.#directory
+    if (!scan.folders.includes(dir)) return
+    for (const file of this.#own) {
+      if (exists(file)) continue
+      this.#own.delete(file)
+      this.#daemon.logger.info({ db: file }, 'database vanished')
+      try {
+        await this.#daemon.remove(file)
+      } catch (error) {
+        this.#daemon.logger.error(
+          { db: file, error: (error as Error).message },
+          'the last sync of a vanished database failed',
+        )
+      }
+    }
+  }
+
+  #report(faults: ReadonlyMap<string, unknown>): void {
+    this.#failures = faults.size > 0 ? this.#failures + 1 : 0
+    const now = new Map<string, Part>()
+    for (const [at, error] of faults) {
+      const part: Part = { part: at === this.#directory.dir ? 'directory' : 'file', name: at, replication: true }
+      now.set(at, part)
+      this.#daemon.faults.failed(part, error, retryDelay(this.#failures, RETRY_FIRST_MS, RETRY_MOST_MS))
+    }
+    for (const [at, part] of this.#faulty) if (!now.has(at)) this.#daemon.faults.works(part)
+    this.#faulty = now
+  }
+}
+
+/** False only if it is certain that there is no such file: a folder that may not be searched hides its files. */
+function exists(file: string): boolean {
+  try {
+    statSync(file)
+    return true
+  } catch (error) {
+    return !isErrno(error, 'ENOENT', 'ENOTDIR')
+  }
+}

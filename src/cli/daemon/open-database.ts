@@ -1,0 +1,95 @@
+import { existsSync } from 'node:fs'
+import { openConfiguredReplica } from '../../config/open-configured-replica.js'
+import type { Config, DatabaseConfig } from '../../config/types.js'
+import type { PrimaryObserver } from '../../primary/events.js'
+import { Replicator } from '../../primary/replicator.js'
+import { restore } from '../../restore/restore.js'
+import type { DatabaseMetrics } from '../../status/metrics/database-metrics.js'
+import { instrumentClient } from '../../status/metrics/instrumented-client.js'
+import type { ReplicaClient } from '../../storage/replica-client.js'
+import type { Logger } from '../../util/logger.js'
+import { monotonicMs } from '../../util/monotonic.js'
+
+export interface OpenDatabaseOptions {
+  readonly config: Config
+  readonly logger: Logger
+  readonly metrics: DatabaseMetrics
+  /** False: it is synced on demand only, and nothing is compacted. */
+  readonly monitor: boolean
+  /** Ends the opening, a restore included. */
+  readonly signal: AbortSignal
+  readonly observe: PrimaryObserver
+}
+
+export interface OpenedDatabase {
+  readonly client: ReplicaClient
+  readonly replicator: Replicator
+}
+
+/**
+ * Opens the replica of a database, restores the database if that is asked for and there is none, and begins to replicate it. On an
+ * error everything that was opened is closed again.
+ */
+export async function openDatabase(database: DatabaseConfig, options: OpenDatabaseOptions): Promise<OpenedDatabase> {
+  const { metrics, logger, signal, monitor, observe } = options
+  const plain = await openConfiguredReplica(database, signal)
+  const client = instrumentClient(plain, metrics)
+  try {
+    logger.info({ type: client.type, replica: client.url }, 'replicating to')
+    if (database.restoreIfDbNotExists) await restoreIfMissing(database.path, client, options)
+    signal.throwIfAborted()
+    const replicator = new Replicator(database.path, client, replicatorOptions(database, options), observe)
+    if (monitor) replicator.start()
+    return { client, replicator }
+  } catch (error) {
+    metrics.forgetClient(client)
+    await client.close()
+    throw error
+  }
+}
+
+function replicatorOptions(database: DatabaseConfig, { config, monitor }: OpenDatabaseOptions) {
+  const { replica } = database
+  return {
+    metaPath: database.metaPath,
+    busyTimeout: database.busyTimeout,
+    monitorInterval: database.monitorInterval,
+    checkpointInterval: database.checkpointInterval,
+    minCheckpointPages: database.minCheckpointPageCount,
+    truncatePages: Math.max(0, database.truncatePageN),
+    maxSyncWalBytes: database.maxSyncWalBytes,
+    syncInterval: replica.syncInterval,
+    maxSyncLtxFiles: replica.maxSyncLtxFiles,
+    shutdownSyncTimeout: config.shutdownSyncTimeout,
+    shutdownSyncInterval: config.shutdownSyncInterval,
+    lease: database.lease,
+    leaseTtl: database.leaseTtl,
+    compaction: monitor ? config : (false as const),
+  }
+}
+
+async function restoreIfMissing(path: string, client: ReplicaClient, options: OpenDatabaseOptions): Promise<void> {
+  const { logger, metrics, signal } = options
+  if (existsSync(path)) return
+  const started = monotonicMs()
+  const result = await restore(client, {
+    output: path,
+    ifDbNotExists: true,
+    ifReplicaExists: true,
+    signal,
+    onProgress: ({ phase }) => {
+      if (phase === 'wait') logger.info('waiting for another process that restores the database')
+    },
+  })
+  if (result.status === 'no-replica') {
+    logger.info('no replica to restore from, waiting for the database')
+    return
+  }
+  if (result.status === 'output-exists') {
+    logger.info('database exists')
+    return
+  }
+  for (const warning of result.warnings) logger.warn({ integrity: result.integrity?.outcome }, warning)
+  metrics.restored(path, (monotonicMs() - started) / 1000)
+  logger.info({ txid: result.txid, bytes: result.bytes }, 'database restored')
+}

@@ -1,0 +1,49 @@
+import type { Config } from '../config/types.js'
+import { toLitestreamError } from '../errors.js'
+import type { Health } from '../status/document.js'
+import { splitAddress } from '../util/address.js'
+import { timeoutSignal } from '../util/timers.js'
+import { callControl } from './control-client.js'
+
+/** A running process has this long to answer, milliseconds. */
+const ANSWER_MS = 3000
+
+/** What the process that runs a configuration says about itself. */
+export interface ProcessHealth {
+  /** Undefined if no process answers, or the configuration has no listener to ask. */
+  readonly health: Health | undefined
+  /** For each configured listener that does not answer, why. */
+  readonly silent: readonly string[]
+}
+
+/** Asks the process that runs this configuration, on its control socket or its HTTP address. Never throws. */
+export async function askProcess(config: Config): Promise<ProcessHealth> {
+  const asked = await Promise.all([askSocket(config), askHttp(config)])
+  const found = asked.find((answer): answer is Health => answer !== undefined && !(answer instanceof Error))
+  return { health: found, silent: asked.filter((answer) => answer instanceof Error).map(({ message }) => message) }
+}
+
+async function askSocket({ socket }: Config): Promise<Health | Error | undefined> {
+  if (!socket.enabled) return undefined
+  try {
+    return await callControl<Health>({ socket: socket.path, timeout: ANSWER_MS }, 'GET', '/health')
+  } catch (error) {
+    return new Error(`control socket: ${toLitestreamError(error).message}`)
+  }
+}
+
+async function askHttp({ addr }: Config): Promise<Health | Error | undefined> {
+  const address = addr === undefined ? undefined : splitAddress(addr)
+  if (!address || address.port === 0) return undefined
+  const host = /^(|0\.0\.0\.0|::)$/.test(address.host) ? '127.0.0.1' : address.host
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${address.port}/healthz`
+  try {
+    const response = await fetch(url, { signal: timeoutSignal(ANSWER_MS) })
+    const health = (await response.json()) as Partial<Health>
+    if (!Array.isArray(health.databases)) throw new Error('another program answers')
+    return health as Health
+  } catch (error) {
+    const { cause, message } = error as Error
+    return new Error(`http ${addr}: ${cause instanceof Error ? cause.message : message}`)
+  }
+}

@@ -1,0 +1,78 @@
+import { LitestreamError } from '../errors.js'
+import { PathClaims } from '../fs/path-claims.js'
+import { claimedPaths, describeOverlap, OVERLAP_HINT } from '../primary/claimed-paths.js'
+import { parseReplicaUrl } from '../storage/url.js'
+import { reveal } from '../util/secret.js'
+import type { Config, DatabaseConfig, DirectoryConfig, ReplicaConfig } from './types.js'
+
+/** The paths and replicas of the databases of one process: no two may overlap. */
+export class ClaimedPlaces {
+  readonly #paths = new PathClaims()
+  /** The database that is replicated to each place in a store. */
+  readonly #replicas = new Map<string, string>()
+  readonly #file: string | undefined
+
+  /** Claims the control socket. Throws CONFIG_INVALID if the parts of a directory entry overlap. */
+  constructor(config: Config) {
+    this.#file = config.file
+    if (config.socket.enabled) {
+      const { path } = config.socket
+      this.#paths.add('socket', [{ path, tree: false, what: 'the control socket' }])
+    }
+    for (const directory of config.directories) this.#checkDirectory(directory)
+  }
+
+  /** Claims what replicating the database writes to. Throws CONFIG_INVALID, and claims nothing, if it overlaps with something. */
+  add(database: DatabaseConfig): void {
+    const { path, metaPath, replica } = database
+    const place = placeOf(replica)
+    const other = place === undefined ? undefined : this.#replicas.get(place)
+    if (other !== undefined && other !== path) {
+      throw this.#error(`${other} and ${path} have the same replica ${replica.url}`, path)
+    }
+    const overlap = this.#paths.add(path, claimedPaths(path, replica.url.reveal(), metaPath))
+    if (overlap) throw this.#error(describeOverlap(overlap), path)
+    if (place !== undefined) this.#replicas.set(place, path)
+  }
+
+  /** Gives up what a database claims. */
+  remove(path: string): void {
+    this.#paths.release(path)
+    for (const [place, owner] of this.#replicas) if (owner === path) this.#replicas.delete(place)
+  }
+
+  /** Databases of a directory entry get names of their own below these folders, which only have to be apart from each other. */
+  #checkDirectory({ dir, metaDir, metaPath, replica }: DirectoryConfig): void {
+    const location = parseReplicaUrl(replica.url.reveal())
+    const meta = metaDir ?? metaPath
+    if (location.type !== 'file' || meta === undefined) return
+    const overlap = new PathClaims().add(dir, [
+      { path: location.path, tree: true, what: `the replicas of ${dir}` },
+      { path: meta, tree: true, what: `the local files (${metaDir ? 'meta-dir' : 'meta-path'}) of ${dir}` },
+    ])
+    if (overlap) throw this.#error(describeOverlap(overlap), dir)
+  }
+
+  #error(message: string, path: string): LitestreamError {
+    const hint = /have the same replica/.test(message) ? 'Give each database a replica of its own.' : OVERLAP_HINT
+    return new LitestreamError('CONFIG_INVALID', message, { file: this.#file ?? path, hint })
+  }
+}
+
+/** Throws CONFIG_INVALID for the first of the configured databases that overlaps with something before it. */
+export function refuseOverlaps(config: Config): void {
+  const places = new ClaimedPlaces(config)
+  for (const database of config.databases) places.add(database)
+}
+
+/** One text for one place in a store, whatever the form of its URL; undefined for a folder, whose path is claimed. */
+function placeOf(replica: ReplicaConfig): string | undefined {
+  const location = parseReplicaUrl(replica.url.reveal())
+  const { settings } = replica
+  if (location.type === 'file') return undefined
+  if (location.type === 'nats') {
+    return `nats ${location.server} ${location.bucket ?? settings.bucket ?? ''} ${location.prefix}`
+  }
+  const endpoint = reveal(location.settings.endpoint ?? settings.endpoint ?? '')
+  return `s3 ${endpoint.replace(/\/+$/, '')} ${location.bucket} ${location.path}`
+}

@@ -1,0 +1,38 @@
+import { LitestreamError } from '../errors.js'
+import { type Claim, type Overlap, PathClaims } from '../fs/path-claims.js'
+import { realPathOf } from '../fs/real-path.js'
+import { parseReplicaUrl } from '../storage/url.js'
+import { metaDirectory } from './sync/staging.js'
+
+/** What SQLite keeps beside a database, beside the real file where its path is a symbolic link. */
+const SIDE_FILES = ['-wal', '-shm', '-journal'] as const
+
+/** Every path that replicating a database writes to. Throws INVALID_URL. */
+export function claimedPaths(database: string, url: string, metaPath?: string): Claim[] {
+  const claims: Claim[] = [
+    { path: database, tree: false, what: `the database ${database}` },
+    ...SIDE_FILES.map((end) => {
+      return { path: realPathOf(database) + end, tree: false, what: `the ${end} file of the database ${database}` }
+    }),
+    { path: metaDirectory(database, metaPath), tree: true, what: `the local files (meta-path) of ${database}` },
+  ]
+  const location = parseReplicaUrl(url)
+  if (location.type === 'file') claims.push({ path: location.path, tree: true, what: `the replica of ${database}` })
+  return claims
+}
+
+/** One sentence for two paths that overlap. */
+export function describeOverlap({ claim, other }: Overlap): string {
+  const relation = claim.path === other.path ? 'are one path' : 'overlap'
+  return `${claim.what} (${claim.path}) and ${other.what} (${other.path}) ${relation}`
+}
+
+export const OVERLAP_HINT =
+  'Give each its own path: no database, -wal file, meta-path, replica folder or socket may be, or lie in, another one.'
+
+/** Throws INVALID_ARGUMENT if two of the paths that replicating a database writes to overlap. */
+export function refuseOverlap(database: string, url: string, metaPath?: string): void {
+  const overlap = new PathClaims().add(database, claimedPaths(database, url, metaPath))
+  if (!overlap) return
+  throw new LitestreamError('INVALID_ARGUMENT', describeOverlap(overlap), { file: database, hint: OVERLAP_HINT })
+}

@@ -1,0 +1,66 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { type ErrorHandler, guarded } from '../util/timers.js'
+
+/** A client has this long for its headers, its whole request, and to take the answer. Milliseconds. */
+const HEADERS_MS = 10_000
+const REQUEST_MS = 20_000
+const ANSWER_MS = 30_000
+/** How often Node looks for clients that are too slow, milliseconds. */
+const CHECK_MS = 1000
+const MAX_CONNECTIONS = 200
+
+/**
+ * An HTTP server that no client can hold up: slow ones are ended with status 408, and connections beyond 200 are refused. An error in
+ * `answer` goes to `onError`, never to the process.
+ */
+export function createBoundedServer(
+  answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
+  onError: ErrorHandler,
+): Server {
+  const limits = { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, connectionsCheckingInterval: CHECK_MS }
+  const server = createServer(
+    limits,
+    guarded(async (request: IncomingMessage, response: ServerResponse) => {
+      response.on('error', () => {}) // the client went away: nobody is left to answer
+      await answer(request, response)
+    }, onError),
+  )
+  server.maxConnections = MAX_CONNECTIONS
+  return server
+}
+
+/** Sends a whole answer, and ends the connection of a client that does not take it. */
+export function sendAnswer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  body: string,
+): void {
+  if (response.headersSent || response.destroyed) return
+  response.setTimeout(ANSWER_MS, () => response.destroy())
+  response.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(body) })
+  response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+/** The path and query of a request; undefined for one that is none. */
+export function requestUrl({ url = '/' }: IncomingMessage): URL | undefined {
+  const full = `http://localhost${url}`
+  return url.startsWith('/') && URL.canParse(full) ? new URL(full) : undefined
+}
+
+/** Listens, with the system's error in the rejection. From then on an error of the server goes to `onFailed`. */
+export async function listen(
+  server: Server,
+  options: { readonly path: string } | { readonly host: string; readonly port: number },
+  onFailed: ErrorHandler,
+): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(options, () => {
+      server.off('error', reject)
+      server.on('error', guarded(onFailed))
+      resolve()
+    })
+  })
+}
