@@ -11,16 +11,17 @@ namespace litestream {
 
 namespace {
 
-// openHydrated(replica, path, pageSize, fresh): a handle, or an errno
+// openHydrated(replica, path, temporary, pageSize, fresh): a handle, or an errno
 Napi::Value OpenHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "openHydrated");
   const uint32_t replica = args.U32(args[0], "replica");
   const std::string path = args.Text(args[1], "path");
-  const uint32_t page_size = args.PageSize(args[2]);
-  const bool fresh = args.Bool(args[3], "fresh");
+  const std::string temporary = args.Text(args[2], "temporary");
+  const uint32_t page_size = args.PageSize(args[3]);
+  const bool fresh = args.Bool(args[4], "fresh");
   if (!args.ok()) return {};
   int error = 0;
-  auto file = HydratedFile::Open(replica, path, page_size, fresh, &error);
+  auto file = HydratedFile::Open(replica, path, temporary, page_size, fresh, &error);
   if (!file) return Napi::Number::New(info.Env(), error);
   return FileHandle::New(info.Env(), std::move(file));
 }

@@ -35,10 +35,11 @@ int ReadFully(File file, uint8_t* out, size_t size, uint64_t position, size_t* g
 // Takes the exclusive lock of an open file, which ends when the file is closed. kLocked while another handle has it.
 int TryLock(File file);
 
-// Opens or creates the file at `path` and locks it until it is closed; no second process, nor a second call, gets that lock.
-// `fresh`: the file is replaced by an empty one, while maps of the old one stay readable. `owned`: this process holds the lock of
-// the file that is replaced.
-int OpenLocked(const std::string& path, bool fresh, bool owned, File* out);
+// Opens or creates the file at `path` and locks it until it is closed; no second process, nor a second call, gets that lock. A
+// symbolic link and anything but a regular file is an error. `fresh`: the file is replaced by an empty one with its owner and mode,
+// while maps of the old one stay readable; `temporary` names the new one until then, and must not exist. `owned`: this process
+// holds the lock of the file that is replaced.
+int OpenLocked(const std::string& path, const std::string& temporary, bool fresh, bool owned, File* out);
 void Close(File file);
 
 // Extends the file to `size` bytes; never makes it shorter.

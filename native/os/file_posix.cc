@@ -51,15 +51,18 @@ int TryLock(File file) {
 
 namespace {
 
-// Renames a new, locked file over `path`.
-int Replace(const std::string& path, File* out) {
-  const std::string temporary = path + ".tmp";
-  unlink(temporary.c_str());
-  const int fd = open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+// Renames a new, locked file over `path`, which `old` is.
+int Replace(const std::string& path, const std::string& temporary, File old, File* out) {
+  struct stat like;
+  if (fstat(old, &like) != 0) return errno;
+  const int fd = open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0) return errno;
+  // Only root may give files away. The mode is that of the old file if its owner is.
+  if (fchown(fd, like.st_uid, like.st_gid) == 0) fchmod(fd, like.st_mode & 0777);
   int error = TryLock(fd);
   if (error == 0 && rename(temporary.c_str(), path.c_str()) != 0) error = errno;
   if (error != 0) {
+    unlink(temporary.c_str());
     close(fd);
     return error;
   }
@@ -69,24 +72,26 @@ int Replace(const std::string& path, File* out) {
 
 }  // namespace
 
-int OpenLocked(const std::string& path, bool fresh, bool owned, File* out) {
+int OpenLocked(const std::string& path, const std::string& temporary, bool fresh, bool owned, File* out) {
   // The existing file is locked before it may be replaced. Afterwards the name is resolved again, because another process may
   // have replaced the file between open and flock.
   for (int attempt = 0; attempt < 8; attempt++) {
-    int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    // O_NONBLOCK: a FIFO is refused, not waited for.
+    int fd = open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
     if (fd < 0) return errno;
-    int error = owned ? 0 : TryLock(fd);
+    struct stat opened, named;
+    int error = fstat(fd, &opened) != 0 ? errno : S_ISREG(opened.st_mode) ? 0 : EINVAL;
+    if (error == 0 && !owned) error = TryLock(fd);
     if (error == 0 && fresh) {
       const int old = fd;
-      error = Replace(path, &fd);
+      error = Replace(path, temporary, old, &fd);
       if (error == 0) close(old);
     }
     if (error != 0) {
       close(fd);
       return error;
     }
-    struct stat opened, named;
-    if (fstat(fd, &opened) == 0 && stat(path.c_str(), &named) == 0 && opened.st_ino == named.st_ino &&
+    if (fstat(fd, &opened) == 0 && lstat(path.c_str(), &named) == 0 && opened.st_ino == named.st_ino &&
         opened.st_dev == named.st_dev) {
       *out = fd;
       return 0;

@@ -78,8 +78,8 @@ int RenameOver(HANDLE file, const std::wstring& path) {
                                                                                                              : LastErrorNumber();
 }
 
-int Replace(const std::wstring& path, File* out) {
-  const HANDLE file = Open(path + L".tmp", CREATE_ALWAYS);
+int Replace(const std::wstring& path, const std::wstring& temporary, File* out) {
+  const HANDLE file = Open(temporary, CREATE_NEW);
   if (file == INVALID_HANDLE_VALUE) return LastErrorNumber();
   int error = Lock(file);
   if (error == 0) error = RenameOver(file, path);
@@ -126,14 +126,14 @@ int ReadFully(File file, uint8_t* out, size_t size, uint64_t position, size_t* g
 
 int TryLock(File file) { return Lock(file); }
 
-int OpenLocked(const std::string& path, bool fresh, bool owned, File* out) {
+int OpenLocked(const std::string& path, const std::string& temporary, bool fresh, bool owned, File* out) {
   const std::wstring wide = Wide(path);
   HANDLE file = Open(wide, OPEN_ALWAYS);
   if (file == INVALID_HANDLE_VALUE) return LastErrorNumber();
   int error = owned ? 0 : Lock(file);
   if (error == 0 && fresh) {
     const HANDLE old = file;
-    error = Replace(wide, &file);
+    error = Replace(wide, Wide(temporary), &file);
     CloseHandle(old);
     if (error != 0) return error;
   }

@@ -20,8 +20,8 @@ std::map<std::string, OpenFile>& OpenFiles() {
 
 }  // namespace
 
-std::shared_ptr<HydratedFile> HydratedFile::Open(uint32_t owner, const std::string& path, uint32_t page_size, bool fresh,
-                                                 int* error_number) {
+std::shared_ptr<HydratedFile> HydratedFile::Open(uint32_t owner, const std::string& path, const std::string& temporary,
+                                                 uint32_t page_size, bool fresh, int* error_number) {
   std::lock_guard<std::mutex> guard(g_open_mutex);
   auto& files = OpenFiles();
   auto found = files.find(path);
@@ -32,7 +32,7 @@ std::shared_ptr<HydratedFile> HydratedFile::Open(uint32_t owner, const std::stri
   }
   if (own && !fresh && own->page_size_ == page_size) return own;
   os::File file;
-  *error_number = os::OpenLocked(path, fresh || own != nullptr, own != nullptr, &file);
+  *error_number = os::OpenLocked(path, temporary, fresh || own != nullptr, own != nullptr, &file);
   if (*error_number != 0) return nullptr;
   std::shared_ptr<HydratedFile> opened(new HydratedFile(file, page_size));
   files[path] = OpenFile{owner, opened};

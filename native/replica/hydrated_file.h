@@ -17,9 +17,9 @@ namespace litestream {
 class HydratedFile {
  public:
   // Of replica `owner`, which gets the file again if it has it open. `fresh`: an existing file is replaced by a new one (a new
-  // inode: maps of the old one stay readable).
-  static std::shared_ptr<HydratedFile> Open(uint32_t owner, const std::string& path, uint32_t page_size, bool fresh,
-                                            int* error_number);
+  // inode: maps of the old one stay readable), which is created as `temporary`.
+  static std::shared_ptr<HydratedFile> Open(uint32_t owner, const std::string& path, const std::string& temporary,
+                                            uint32_t page_size, bool fresh, int* error_number);
   ~HydratedFile();
   HydratedFile(const HydratedFile&) = delete;
   HydratedFile& operator=(const HydratedFile&) = delete;

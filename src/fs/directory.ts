@@ -23,7 +23,7 @@ export async function syncDirectory(directory: string): Promise<void> {
  */
 export async function makeDirectory(directory: string, ownership?: Ownership, mode = 0o777): Promise<void> {
   const absolute = path.resolve(directory)
-  const first = await mkdir(absolute, { recursive: true, mode: ownership?.directoryMode ?? mode })
+  const first = await createAll(absolute, ownership?.directoryMode ?? mode)
   if (first === undefined) return
   const around = path.dirname(first)
   for (let made = absolute; ; made = path.dirname(made)) {
@@ -33,6 +33,16 @@ export async function makeDirectory(directory: string, ownership?: Ownership, mo
     })
     await syncDirectory(path.dirname(made))
     if (made === first) return
+  }
+}
+
+async function createAll(directory: string, mode: number): Promise<string | undefined> {
+  try {
+    return await mkdir(directory, { recursive: true, mode })
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST')) throw error
+    // Node's error for a file under this name, or a link that leads nowhere.
+    throw Object.assign(new Error(`ENOTDIR: ${directory} is not a directory`, { cause: error }), { code: 'ENOTDIR' })
   }
 }
 

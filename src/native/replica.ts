@@ -198,8 +198,17 @@ export interface ReplicaWorkerNative {
   schemaRoots(cache: NativePageCache, slot: number, pgno: number, commit: number): Uint32Array
   /** The children of the interior page in a slot, in key order; empty for any other page. */
   btreeChildren(cache: NativePageCache, slot: number, pgno: number, commit: number): Uint32Array
-  /** An errno where it cannot be opened or is locked by another. `fresh`: begin with an empty file. */
-  openHydrated(replica: number, path: string, pageSize: number, fresh: boolean): NativeHydratedFile | number
+  /**
+   * Returns an errno if the file cannot be opened, is no regular file, or is locked by another replica. `fresh`: begin with an empty
+   * file, which has the name `temporary` until it replaces the old one.
+   */
+  openHydrated(
+    replica: number,
+    path: string,
+    temporary: string,
+    pageSize: number,
+    fresh: boolean,
+  ): NativeHydratedFile | number
   /** The handle must not be used any more; views that have the file keep it. */
   closeHydrated(file: NativeHydratedFile): void
   /** Views, also those that an earlier worker made, that may read from the file. */

@@ -17,7 +17,7 @@ const replica = native.acquireReplica('replica_url=file:///nowhere')
 const cache = native.createCache(PAGE_SIZE, 64)
 const frames = () => Uint32Array.of(0, frameSize, 2, 0, 0)
 if (native.fillSlots(0, 0, cache, frame, frames()) !== 1) throw new Error('fillSlots')
-const hydrated = native.openHydrated(replica, 'hydrated', PAGE_SIZE, false)
+const hydrated = native.openHydrated(replica, 'hydrated', 'hydrated.tmp', PAGE_SIZE, false)
 if (typeof hydrated === 'number') throw new Error(`openHydrated: errno ${hydrated}`)
 native.resizeHydrated(hydrated, 10)
 const facts = { txid: 1, timestamp: 1, commit: 10, counter: 1, cookieShift: 0, cache, hydrated }
@@ -126,7 +126,7 @@ const VALID: Record<Exclude<keyof Functions, 'FrameMerger' | 'readCommit'>, () =
   btreeChildren: () => [cache, 0, 2, 10],
   viewFacts: () => [replica, view],
   publishView: () => [replica, view],
-  openHydrated: () => [replica, 'other', PAGE_SIZE, true],
+  openHydrated: () => [replica, 'other', 'other.tmp', PAGE_SIZE, true],
   sharingViews: () => [replica, hydrated],
   sharedPages: () => [replica, hydrated],
   resizeHydrated: () => [hydrated, 20],

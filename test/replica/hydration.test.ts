@@ -248,14 +248,14 @@ test('a copy that cannot be opened: the error names the file and what failed', a
   const folder = path.join(directory, 'folder')
   mkdirSync(folder)
   await assert.rejects(openReplica(url, { hydrate: folder }), {
-    code: 'STORAGE_FAILED',
-    message: new RegExp(`opening ${folder} failed: EISDIR`),
+    code: 'OUTPUT_EXISTS',
+    message: new RegExp(`${folder} is a directory`),
   })
   const file = path.join(directory, 'file')
   writeFileSync(file, '')
   await assert.rejects(openReplica(url, { hydrate: path.join(file, 'copy.db') }), {
     code: 'STORAGE_FAILED',
-    message: new RegExp(`reading ${file}/copy.db.meta failed: ENOTDIR`),
+    message: new RegExp(`preparing ${file}/copy.db failed: ENOTDIR`),
   })
 })
 

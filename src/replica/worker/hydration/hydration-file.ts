@@ -1,11 +1,16 @@
-import { mkdirSync } from 'node:fs'
+import { lstat } from 'node:fs/promises'
 import { constants } from 'node:os'
 import path from 'node:path'
 import { LitestreamError } from '../../../errors.js'
-import { fsError } from '../../../fs/fs-error.js'
+import { makeDirectory } from '../../../fs/directory.js'
+import { fsError, isErrno } from '../../../fs/fs-error.js'
+import { openOwn } from '../../../fs/open-for-writing.js'
+import { resolveTarget } from '../../../fs/target.js'
+import { temporaryPath } from '../../../fs/temporary.js'
 import { native } from '../../../native/addon.js'
 import type { NativeHydratedFile } from '../../../native/replica.js'
 import { systemError } from '../../../util/system-error.js'
+import { metaPath } from './meta-format.js'
 
 /** What became of the frames that were written. */
 export interface Written {
@@ -29,14 +34,26 @@ export class CopyFile {
     this.handle = handle
   }
 
+  /**
+   * Creates the folder and, for its owner alone, the file, if they do not exist. Returns the real path, behind symbolic links. Throws
+   * HYDRATION_CONFLICT for a file with content that has no meta file beside it: it is not a local copy, and would be replaced.
+   */
+  static async prepare(file: string): Promise<string> {
+    try {
+      const absolute = path.resolve(file)
+      await makeDirectory(path.dirname(absolute))
+      const { path: real, stats } = await resolveTarget(absolute)
+      if (!stats) await (await openOwn(real)).close()
+      else if (stats.size > 0 && !(await exists(metaPath(real)))) throw foreign(file)
+      return real
+    } catch (error) {
+      throw fsError(error, 'preparing', file)
+    }
+  }
+
   /** `fresh`: begins with an empty file. Throws HYDRATION_CONFLICT where another process, or another replica, fills the same file. */
   static open(replica: number, file: string, pageSize: number, fresh: boolean): CopyFile {
-    try {
-      mkdirSync(path.dirname(file), { recursive: true })
-    } catch (error) {
-      throw fsError(error, 'making the folder of', file)
-    }
-    const handle = native.openHydrated(replica, file, pageSize, fresh)
+    const handle = native.openHydrated(replica, file, temporaryPath(file), pageSize, fresh)
     if (typeof handle !== 'number') return new CopyFile(file, handle)
     if (handle !== constants.errno.EAGAIN) throw fsError(systemError(handle, 'open'), 'opening', file)
     throw new LitestreamError('HYDRATION_CONFLICT', `${file} is being filled in by another replica or process`, {
@@ -75,4 +92,22 @@ export class CopyFile {
   #check(errno: number, doing: string, syscall: string): void {
     if (errno !== 0) throw fsError(systemError(errno, syscall), doing, this.#path)
   }
+}
+
+async function exists(file: string): Promise<boolean> {
+  try {
+    await lstat(file)
+    return true
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false
+    throw error
+  }
+}
+
+function foreign(file: string): LitestreamError {
+  return new LitestreamError(
+    'HYDRATION_CONFLICT',
+    `${file} exists, and is not a local copy of a replica: there is no ${path.basename(metaPath(file))} beside it`,
+    { file, hint: 'Name a path at which no file exists, or delete the file.' },
+  )
 }

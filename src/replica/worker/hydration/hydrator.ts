@@ -1,5 +1,6 @@
 import PQueue from 'p-queue'
 import { isLitestreamError, LitestreamError } from '../../../errors.js'
+import { sweepTemporary } from '../../../fs/temporary.js'
 import type { FileReader } from '../../../levels/remote-index.js'
 import { lockPgno } from '../../../ltx/format.js'
 import { native } from '../../../native/addon.js'
@@ -14,6 +15,7 @@ import type { WholeFile } from './checksummed-file.js'
 import { byFile, type FillRange, planFill, RANGE } from './fill-plan.js'
 import { fillRange } from './fill-range.js'
 import { CopyFile } from './hydration-file.js'
+import { metaPath } from './meta-format.js'
 import { CopyMeta } from './meta-keeper.js'
 
 /** Ranges in hand at once: some on their way from the store while others are decoded and written. */
@@ -51,6 +53,8 @@ export interface HydratorOptions {
 export class Hydrator {
   #copy: CopyFile | undefined
   readonly #options: HydratorOptions
+  /** The real file, behind symbolic links. */
+  readonly #path: string
   readonly #queue: PQueue
   #present: PageSet
   /** Pages of the file that some view's table has pointed at since the file was opened. */
@@ -66,8 +70,9 @@ export class Hydrator {
   #buffers: Uint8Array[] = []
   readonly #meta: CopyMeta
 
-  private constructor(options: HydratorOptions, copy: CopyFile, present: PageSet, meta: CopyMeta) {
+  private constructor(options: HydratorOptions, path: string, copy: CopyFile, present: PageSet, meta: CopyMeta) {
     this.#options = options
+    this.#path = path
     this.#meta = meta
     this.#copy = copy
     this.#present = present
@@ -79,11 +84,14 @@ export class Hydrator {
   /** Throws HYDRATION_CONFLICT where another process, or another replica, fills the same file. */
   static async open(options: HydratorOptions): Promise<Hydrator> {
     const { state } = options
-    const meta = await CopyMeta.read(options.path, options.url, state.pageSize)
-    const copy = CopyFile.open(options.replica, options.path, state.pageSize, !meta.usable)
+    const path = await CopyFile.prepare(options.path)
+    const meta = await CopyMeta.read(path, options.url, state.pageSize)
+    const copy = CopyFile.open(options.replica, path, state.pageSize, !meta.usable)
     try {
       await meta.opened()
-      return new Hydrator(options, copy, meta.presentAt(state, options.files()), meta)
+      // Left by a process that was killed: only one that has the lock writes beside the copy.
+      for (const file of [path, metaPath(path)]) await sweepTemporary(file)
+      return new Hydrator(options, path, copy, meta.presentAt(state, options.files()), meta)
     } catch (error) {
       copy.close()
       throw error
@@ -143,9 +151,8 @@ export class Hydrator {
   }
 
   #openFresh(pageSize: number): void {
-    const { replica, path } = this.#options
-    this.#copy = CopyFile.open(replica, path, pageSize, true)
-    this.#meta.begunAnew()
+    this.#copy = CopyFile.open(this.#options.replica, this.#path, pageSize, true)
+    this.#meta.begunAnew(pageSize)
   }
 
   /** Called after every poll: what may be written now is written. */
@@ -190,6 +197,8 @@ export class Hydrator {
     let retried = false
     for (;;) {
       if (this.#view && !this.#copy && !this.#closed) {
+        await CopyFile.prepare(this.#path)
+        if (this.#closed) return
         this.#openFresh(this.#view.state.pageSize)
         this.#options.onReopened()
       }

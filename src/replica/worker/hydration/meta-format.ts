@@ -1,7 +1,8 @@
-import { open, readFile, rename } from 'node:fs/promises'
-import path from 'node:path'
 import { z } from 'zod'
+import { writeDurably } from '../../../fs/durable.js'
 import { fsError, isErrno } from '../../../fs/fs-error.js'
+import { readRegular } from '../../../fs/open-regular.js'
+import { ownershipLike } from '../../../fs/owner.js'
 
 const schema = z.object({
   version: z.literal(1),
@@ -17,6 +18,9 @@ const schema = z.object({
   present: z.string(),
 })
 
+/** A bit a page of the largest database of SQLite, in base64, fits. Bytes. */
+const MAX_SIZE = 1024 * 1024 * 1024
+
 /** What stands in `<path>.meta` beside a hydrated file. */
 export type HydrationMeta = z.infer<typeof schema>
 
@@ -28,7 +32,7 @@ export function metaPath(file: string): string {
 export async function readMeta(file: string): Promise<HydrationMeta | undefined> {
   let text: string
   try {
-    text = await readFile(metaPath(file), 'utf8')
+    text = (await readRegular(metaPath(file), MAX_SIZE)).toString('utf8')
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return undefined
     throw fsError(error, 'reading', metaPath(file))
@@ -40,29 +44,13 @@ export async function readMeta(file: string): Promise<HydrationMeta | undefined>
   }
 }
 
-/** Replaces the meta file at once and durably. */
+/** Replaces the meta file at once and durably. It has the owner and mode of the copy. */
 export async function writeMeta(file: string, meta: HydrationMeta): Promise<void> {
   try {
-    await replaceMeta(file, meta)
+    const ownership = await ownershipLike(file)
+    const options = ownership ? { ownership } : {}
+    await writeDurably(metaPath(file), Buffer.from(`${JSON.stringify(meta)}\n`), options)
   } catch (error) {
     throw fsError(error, 'writing', metaPath(file))
-  }
-}
-
-async function replaceMeta(file: string, meta: HydrationMeta): Promise<void> {
-  const temporary = `${metaPath(file)}.tmp`
-  const handle = await open(temporary, 'w', 0o600)
-  try {
-    await handle.writeFile(`${JSON.stringify(meta)}\n`)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-  await rename(temporary, metaPath(file))
-  const directory = await open(path.dirname(file))
-  try {
-    await directory.sync()
-  } finally {
-    await directory.close()
   }
 }

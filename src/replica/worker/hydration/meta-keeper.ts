@@ -1,10 +1,9 @@
 import { statSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
 import { monotonicMs } from '../../../util/monotonic.js'
 import type { ChainState } from '../chain/chain.js'
 import type { FileTable } from '../chain/file-ordinals.js'
 import { PageSet } from '../pages/page-set.js'
-import { type HydrationMeta, metaPath, readMeta, writeMeta } from './meta-format.js'
+import { type HydrationMeta, readMeta, writeMeta } from './meta-format.js'
 
 /**
  * The meta file of a local copy while the copy is open. Its changes are made one after another; a page that it claims is given up
@@ -13,6 +12,7 @@ import { type HydrationMeta, metaPath, readMeta, writeMeta } from './meta-format
 export class CopyMeta {
   readonly #path: string
   readonly #url: string
+  #pageSize: number
   #meta: HydrationMeta | undefined
   /** The pages that the meta file on disk has, or may have. */
   #claimed: PageSet
@@ -21,9 +21,10 @@ export class CopyMeta {
   /** Of the copy; another one under its name is not what a meta file of ours may speak of. */
   #inode: number | undefined
 
-  private constructor(path: string, url: string, meta: HydrationMeta | undefined) {
+  private constructor(path: string, url: string, pageSize: number, meta: HydrationMeta | undefined) {
     this.#path = path
     this.#url = url
+    this.#pageSize = pageSize
     this.#meta = meta
     this.#claimed = meta ? PageSet.decode(meta.present) : new PageSet()
   }
@@ -37,7 +38,7 @@ export class CopyMeta {
       meta.pageSize === pageSize &&
       // The copy may have been removed, or cut, and its meta file left behind.
       (statSync(path, { throwIfNoEntry: false })?.size ?? 0) >= meta.commit * meta.pageSize
-    return new CopyMeta(path, url, usable ? meta : undefined)
+    return new CopyMeta(path, url, pageSize, usable ? meta : undefined)
   }
 
   /** Whether the copy can be gone on with. */
@@ -55,18 +56,26 @@ export class CopyMeta {
     return monotonicMs() - this.#savedAt
   }
 
-  /** The copy is open and locked. Where it was begun anew, a meta file that is still there speaks of another one. */
+  /** The copy is open and locked. If it is an empty one, a meta file that still exists is of another copy. */
   async opened(): Promise<void> {
     this.#inode = inodeOf(this.#path)
-    if (!this.usable) await rm(metaPath(this.#path), { force: true })
+    if (!this.usable) await this.#claimNothing()
   }
 
   /** The copy was replaced by an empty one. */
-  begunAnew(): void {
+  begunAnew(pageSize: number): void {
+    this.#pageSize = pageSize
     this.#meta = undefined
     this.#claimed = new PageSet()
     this.#inode = inodeOf(this.#path)
-    this.#work = this.#work.catch(() => undefined).then(() => rm(metaPath(this.#path), { force: true }))
+    this.#work = this.#work.catch(() => undefined).then(() => this.#claimNothing())
+  }
+
+  /** A meta file without pages: it says that the file beside it is a local copy, which may be replaced. */
+  async #claimNothing(): Promise<void> {
+    if (inodeOf(this.#path) !== this.#inode) return
+    const [url, pageSize] = [this.#url, this.#pageSize]
+    await writeMeta(this.#path, { version: 1, url, pageSize, commit: 0, txid: 0, files: [], present: '' })
   }
 
   /** The pages that an earlier run left and that are what `state` wants. */
