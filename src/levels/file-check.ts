@@ -1,7 +1,7 @@
 import { corrupt } from '../ltx/corrupt.js'
 import { type DecodeOptions, decodeLtx, type LtxDecoding } from '../ltx/decoder.js'
 import { formatFileName } from '../ltx/file-name.js'
-import { SNAPSHOT_LEVEL } from '../ltx/format.js'
+import { HEADER_SIZE, SNAPSHOT_LEVEL } from '../ltx/format.js'
 import type { LtxHeader } from '../ltx/header.js'
 import { MIN_FILE_SIZE } from '../ltx/tail.js'
 import type { LtxFileInfo } from '../storage/replica-client.js'
@@ -38,6 +38,21 @@ export function checkSize(file: LtxFileInfo, size: number, label: string): void 
   if (size !== file.size) throw corrupt(`the file has ${size} bytes, it is listed with ${file.size}`, label, size)
 }
 
+const SQLITE_MAGIC = Buffer.from('SQLite format 3\0')
+/** Where the header of a database has its page size, bytes; 1 stands for 65536. */
+const PAGE_SIZE_OFFSET = 16
+
+/** Compares page 1 of a database with the header of the file that it is in. Throws LTX_CORRUPT. */
+function checkFirstPage(page: Uint8Array, { pageSize }: LtxHeader, label: string): void {
+  if (!SQLITE_MAGIC.equals(page.subarray(0, SQLITE_MAGIC.length))) {
+    throw corrupt('page 1 is not the first page of an SQLite database', label, HEADER_SIZE, 1)
+  }
+  const stored = new DataView(page.buffer, page.byteOffset).getUint16(PAGE_SIZE_OFFSET)
+  const own = stored === 1 ? 65536 : stored
+  if (own === pageSize) return
+  throw corrupt(`page 1 says that pages have ${own} bytes, the header of the file ${pageSize}`, label, HEADER_SIZE, 1)
+}
+
 /** Decodes all of a file of a replica and checks all that can be: decodeLtx, and the file's name and listing. Throws LTX_CORRUPT. */
 export async function decodeListed(
   source: AsyncIterable<Uint8Array>,
@@ -45,6 +60,7 @@ export async function decodeListed(
   label: string,
   options?: DecodeOptions,
 ): Promise<LtxDecoding> {
+  checkNotCut(file, label)
   const ltx = await decodeLtx(source, label, options)
   const { header } = ltx
   try {
@@ -54,7 +70,10 @@ export async function decodeListed(
     throw error
   }
   const batches = (async function* () {
-    yield* ltx.batches
+    for await (const batch of ltx.batches) {
+      if (batch.pgnos[0] === 1) checkFirstPage(batch.pages, header, label)
+      yield batch
+    }
     checkSize(file, ltx.trailer!.fileSize, label)
   })()
   return {

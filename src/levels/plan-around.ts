@@ -8,8 +8,6 @@ const MAX_VANISHED = 10
 const MAX_DAMAGED = 64
 
 export interface PlanAroundOptions<T> {
-  /** The URL of the replica, as the labels of its files have it. */
-  readonly url: string
   /** A plan with none of the files in `without` (`fileContent`). */
   readonly plan: (without: ReadonlySet<string>) => Promise<LtxFileInfo[]>
   /** What is done with the plan. An error about a file has its label as `file`. */
@@ -23,33 +21,33 @@ export interface PlanAroundOptions<T> {
 /**
  * Plans and uses the plan. A file that vanished meanwhile leads to a new plan; so does one that is damaged or does not fit, without
  * that file: another level has the same TXIDs, or an older snapshot and the files after it. A plan that does not lead as far as the one
- * with the damaged file is no answer: what is then thrown is the first damage.
+ * with the damaged file is no answer: the damage that cut the way off is thrown.
  */
 export async function planAround<T>({
-  url,
   plan,
   use,
   maxVanished = MAX_VANISHED,
   onDamaged,
 }: PlanAroundOptions<T>): Promise<T> {
   const damaged = new Set<string>()
-  let first: LitestreamError | undefined
+  let last: LitestreamError | undefined
   let goal = 0
   let vanished = 0
   for (;;) {
     const chosen = await plan(damaged).catch((error: unknown) => {
-      throw first && isLitestreamError(error, 'LTX_GAP', 'TXID_NOT_AVAILABLE', 'REPLICA_EMPTY') ? first : error
+      throw last && isLitestreamError(error, 'LTX_GAP', 'TXID_NOT_AVAILABLE', 'REPLICA_EMPTY') ? last : error
     })
     const reached = chosen.at(-1)?.maxTxid ?? 0
-    if (first && reached < goal) throw first
+    if (last && reached < goal) throw last
     try {
       return await use(chosen)
     } catch (error) {
       if (isLitestreamError(error, 'NOT_FOUND') && vanished++ < maxVanished) continue
       if (!isLitestreamError(error, 'LTX_CORRUPT', 'LTX_GAP', 'PAGE_SIZE_MISMATCH')) throw error
-      const file = chosen.find((each) => fileLabel({ url }, each) === error.file)
-      if (!file || damaged.size === MAX_DAMAGED) throw first ?? error
-      first ??= error
+      // The URL in an error may be masked.
+      const file = chosen.find((each) => error.file?.endsWith(fileLabel({ url: '' }, each)))
+      if (!file || damaged.size === MAX_DAMAGED) throw error
+      last = error
       goal = Math.max(goal, reached)
       damaged.add(fileContent(file))
       onDamaged?.(error, file)

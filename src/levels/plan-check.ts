@@ -82,13 +82,19 @@ export function checkPlan<F extends IndexedFile>(plan: readonly F[], target: Pla
   const check = new PlanCheck(target)
   let files: F[] = []
   for (const file of plan) {
-    const before = check.last
-    const { peak, begins } = check.add(file)
-    if (file.denseFrom > peak) throw begins && before ? otherPageSize(before, file) : incomplete(file, peak)
-    if (begins) files = []
+    if (addIndexed(check, file).begins) files = []
     files.push(file)
   }
   return files
+}
+
+/** The next file of a plan, and whether pages are missing that only it can have. Throws as checkPlan does. */
+export function addIndexed(check: PlanCheck, file: IndexedFile): Placed {
+  const before = check.last
+  const placed = check.add(file)
+  const { peak, begins } = placed
+  if (file.denseFrom > peak) throw begins && before ? otherPageSize(before, file) : incomplete(file, peak)
+  return placed
 }
 
 /** From which page on a file has every page of the database; see IndexedFile. */

@@ -1,13 +1,13 @@
 import { isLitestreamError, LitestreamError } from '../errors.js'
-import { corrupt } from '../ltx/corrupt.js'
 import { SNAPSHOT_LEVEL } from '../ltx/format.js'
 import { formatTxid } from '../ltx/txid.js'
-import { verifyLtx } from '../ltx/verify.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { throwIfAborted } from '../util/abort.js'
 import { runAll } from '../util/run-all.js'
+import { decodeListed } from './file-check.js'
 import { fileLabel } from './file-label.js'
-import { listLevels, selectPlan } from './plan.js'
+import { type FilesByLevel, listLevels, selectPlan } from './plan.js'
+import { addIndexed, denseFrom, type IndexedFile, PlanCheck } from './plan-check.js'
 
 /** Something wrong with a replica. `error` says it in words; files in it are named by level and TXIDs. */
 export interface ReplicaFault {
@@ -63,44 +63,18 @@ export function contiguityFaults(client: ReplicaClient, levels: readonly (readon
 }
 
 /**
- * Reads every file of a replica, checks every checksum and the contiguity of every level, and finds out up to where it can be
- * restored. What is wrong is reported, not thrown; what the store throws passes through.
+ * Does what a restore would do, without writing: reads every file of a replica and checks all of it, its name and listing included;
+ * checks that the files of each level follow on each other; and that a plan of the sound files leads to the newest state with every
+ * page of the database. What is wrong is reported, not thrown; what the store throws passes through.
  */
 export async function verifyReplica(client: ReplicaClient, options: VerifyReplicaOptions = {}): Promise<ReplicaReport> {
-  const { parallelism = 2, onProgress, signal } = options
+  const { signal } = options
   const levels = await listLevels(client, signal)
   const all = levels.flat()
   const faults = contiguityFaults(client, levels)
-  const damaged = new Set<LtxFileInfo>()
-  const gone = new Set<LtxFileInfo>()
-  const progress = {
-    files: 0,
-    totalFiles: all.length,
-    bytes: 0,
-    totalBytes: all.reduce((sum, { size }) => sum + size, 0),
-  }
-  const verify = (file: LtxFileInfo) => async () => {
-    throwIfAborted(signal, `verifying ${client.url}`)
-    try {
-      await verifyFile(client, file, signal)
-    } catch (error) {
-      if (isLitestreamError(error, 'NOT_FOUND')) {
-        // Deleted since it was listed; whether what is left leads on, the plan below tells.
-        gone.add(file)
-      } else {
-        if (!isLitestreamError(error, 'LTX_CORRUPT')) throw error
-        damaged.add(file)
-        faults.push({ kind: 'damaged', file, error })
-      }
-    }
-    progress.files++
-    progress.bytes += file.size
-    onProgress?.({ ...progress })
-  }
-  await runAll(parallelism, all.map(verify))
-  const sound = levels.map((files) => files.filter((file) => !damaged.has(file) && !gone.has(file)))
-  // A time as target, because gaps do not end such a plan with an error.
-  const last = selectPlan(sound, { timestamp: Number.POSITIVE_INFINITY }).at(-1)
+  const { sound, damaged } = await readFiles(client, all, options)
+  faults.push(...damaged, ...sequenceFaults(levels, sound))
+  const newest = newestRestorable(levels, sound, faults)
   return {
     levels: levels.map((files, level) => ({
       level,
@@ -110,21 +84,99 @@ export async function verifyReplica(client: ReplicaClient, options: VerifyReplic
       maxTxid: files.reduce((max, { maxTxid }) => Math.max(max, maxTxid), 0),
     })),
     faults,
-    restorable: last && { txid: last.maxTxid, timestamp: last.createdAt },
+    restorable: newest && { txid: newest.header.maxTxid, timestamp: newest.header.timestamp },
     maxTxid: all.reduce((max, { maxTxid }) => Math.max(max, maxTxid), 0),
   }
 }
 
-/** Reads all of a file and checks everything in it. Throws LTX_CORRUPT, and what the store throws. */
-export async function verifyFile(
+/** What is remembered of the files that were read and are sound. */
+type SoundFiles = ReadonlyMap<LtxFileInfo, IndexedFile>
+
+/** Reads files to their end. One that was deleted since it was listed is in neither answer: whether others lead on, the plan tells. */
+async function readFiles(
+  client: ReplicaClient,
+  files: readonly LtxFileInfo[],
+  { parallelism = 2, onProgress, signal }: VerifyReplicaOptions,
+): Promise<{ readonly sound: SoundFiles; readonly damaged: ReplicaFault[] }> {
+  const sound = new Map<LtxFileInfo, IndexedFile>()
+  const damaged: ReplicaFault[] = []
+  const totalBytes = files.reduce((sum, { size }) => sum + size, 0)
+  const progress = { files: 0, totalFiles: files.length, bytes: 0, totalBytes }
+  const verify = (file: LtxFileInfo) => async () => {
+    throwIfAborted(signal, `verifying ${client.url}`)
+    try {
+      // Damage may have happened on the way here: what looks damaged is read once more.
+      const checked = await readFile(client, file, signal).catch((error: unknown) => {
+        if (!isLitestreamError(error, 'LTX_CORRUPT')) throw error
+        return readFile(client, file, signal)
+      })
+      sound.set(file, checked)
+    } catch (error) {
+      if (isLitestreamError(error, 'LTX_CORRUPT')) damaged.push({ kind: 'damaged', file, error })
+      else if (!isLitestreamError(error, 'NOT_FOUND')) throw error
+    }
+    progress.files++
+    progress.bytes += file.size
+    onProgress?.({ ...progress })
+  }
+  await runAll(parallelism, files.map(verify))
+  return { sound, damaged }
+}
+
+async function readFile(
   client: ReplicaClient,
   file: LtxFileInfo,
   signal: AbortSignal | undefined,
-): Promise<void> {
+): Promise<IndexedFile> {
   const label = fileLabel(client, file)
-  const { header, fileSize } = await verifyLtx(client.stream(file, signal ? { signal } : {}), label)
-  if (header.minTxid !== file.minTxid || header.maxTxid !== file.maxTxid) {
-    throw corrupt('the TXIDs in its header are not those of its name', label, 16)
+  const ltx = await decodeListed(client.stream(file, signal ? { signal } : {}), file, label)
+  for await (const _batch of ltx.batches);
+  const { header } = ltx
+  const { index, postApplyChecksum } = ltx.trailer!
+  return { label, header, postApplyChecksum, denseFrom: denseFrom(header, index) }
+}
+
+/** Where the files of a level do not fit the ones before them: pages that are in none of them, page sizes, database checksums. */
+function sequenceFaults(levels: FilesByLevel, sound: SoundFiles): ReplicaFault[] {
+  const faults: ReplicaFault[] = []
+  for (const files of levels.slice(0, SNAPSHOT_LEVEL)) {
+    let check: PlanCheck | undefined
+    let end = 0
+    for (const file of files) {
+      const checked = sound.get(file)
+      // After a gap, or a damaged file, nothing is known of the database before.
+      if (!checked || file.minTxid > end + 1) check = undefined
+      if (!checked) continue
+      if (!check) check = new PlanCheck({}, checked, checked.header.commit)
+      else collect(faults, file, () => addIndexed(check!, checked))
+      end = file.maxTxid
+    }
   }
-  if (fileSize !== file.size) throw corrupt(`${fileSize} bytes, listed with ${file.size}`, label, fileSize)
+  return faults
+}
+
+/** The newest file of the plan that leads farthest; files that do not fit in are added to the faults, and planned around. */
+function newestRestorable(levels: FilesByLevel, sound: SoundFiles, faults: ReplicaFault[]): IndexedFile | undefined {
+  const unfit = new Set<LtxFileInfo>()
+  for (;;) {
+    const usable = levels.map((files) => files.filter((file) => sound.has(file) && !unfit.has(file)))
+    // A time as target, because gaps do not end such a plan with an error.
+    const plan = selectPlan(usable, { timestamp: Number.POSITIVE_INFINITY })
+    const check = new PlanCheck()
+    const bad = plan.find((file) => !collect(faults, file, () => addIndexed(check, sound.get(file)!)))
+    if (bad === undefined) return check.last as IndexedFile | undefined
+    unfit.add(bad)
+  }
+}
+
+/** Runs a check of a file; false, and a fault unless the file has one, if it fails. */
+function collect(faults: ReplicaFault[], file: LtxFileInfo, check: () => unknown): boolean {
+  try {
+    check()
+    return true
+  } catch (error) {
+    if (!isLitestreamError(error, 'LTX_CORRUPT', 'LTX_GAP', 'PAGE_SIZE_MISMATCH')) throw error
+    if (!faults.some((fault) => fault.file === file)) faults.push({ kind: 'damaged', file, error })
+    return false
+  }
 }

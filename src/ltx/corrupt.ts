@@ -7,6 +7,6 @@ export function corrupt(what: string, file: string, offset: number, pgno?: numbe
     file,
     offset,
     ...(pgno === undefined ? {} : { pgno }),
-    hint: 'The file is damaged or incomplete. `litestream-ts ltx verify` shows how far it can be read; restore up to an earlier TXID, or let the primary write a new snapshot.',
+    hint: 'The file is damaged or incomplete. Run `litestream-ts verify` on the replica to see what can be restored; restore to an earlier TXID (-txid), or write a new snapshot (`litestream-ts replicate -once -force-snapshot DB URL`).',
   })
 }

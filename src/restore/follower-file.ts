@@ -4,8 +4,11 @@ import { LitestreamError } from '../errors.js'
 import { syncDirectory } from '../fs/directory.js'
 import { openForUpdate } from '../fs/open-for-writing.js'
 import { removeFile } from '../fs/remove.js'
+import { denseFrom } from '../levels/plan-check.js'
 import { decodeLtx } from '../ltx/decoder.js'
 import { isPageSize, lockPgno } from '../ltx/format.js'
+import type { LtxHeader } from '../ltx/header.js'
+import { missingPage, type PageIndex } from '../ltx/page-index.js'
 import type { Connection } from '../sqlite/connection.js'
 import { findDriver } from '../sqlite/find-driver.js'
 import { sqliteCode } from '../sqlite/sqlite-error.js'
@@ -96,11 +99,12 @@ export class FollowerFile {
 
   /**
    * Applies the LTX file that `bytes` gives, all or nothing; it is asked for its bytes twice. Returns false when readers kept the
-   * database locked: try again. Throws HYDRATION_CONFLICT when somebody else has changed the database, PAGE_SIZE_MISMATCH,
-   * LTX_CORRUPT, and what the file system throws; the database is as it was then.
+   * database locked: try again. Throws HYDRATION_CONFLICT if another program has changed the database, PAGE_SIZE_MISMATCH,
+   * LTX_CORRUPT, also for pages that the database needs and the file lacks, and what the file system throws; the database is as it was
+   * then.
    */
   async apply(bytes: () => AsyncIterable<Uint8Array>, label: string): Promise<boolean> {
-    const { header, pgnos } = await this.#survey(bytes, label)
+    const { header, index } = await this.#survey(bytes, label)
     if (!this.#lock()) return false
     try {
       const before = await readHeader(this.#handle)
@@ -109,12 +113,14 @@ export class FollowerFile {
       }
       const pageSize = this.#pageSize
       const oldCommit = (await this.#handle.stat()).size / pageSize
+      if (before.readUInt32BE(PAGE_COUNT) !== oldCommit) throw conflict(this.#path)
+      checkGrowth(header, index, oldCommit, label)
       await writeHotJournal(
         this.#path,
         this.#handle,
         pageSize,
         oldCommit,
-        doomedPages(pgnos, oldCommit, header.commit, pageSize),
+        doomedPages(index.pgnos, oldCommit, header.commit, pageSize),
       )
       await this.#write(bytes, label, header.commit)
       const after = await readHeader(this.#handle)
@@ -150,7 +156,7 @@ export class FollowerFile {
       )
     }
     for await (const _batch of ltx.batches);
-    return { header: ltx.header, pgnos: ltx.trailer!.index.pgnos }
+    return { header: ltx.header, index: ltx.trailer!.index }
   }
 
   async #write(bytes: () => AsyncIterable<Uint8Array>, label: string, commit: number): Promise<void> {
@@ -192,12 +198,21 @@ function pageSizeOf(header: Buffer): number {
 }
 
 /** What a journal must hold: page 1, the pages that will be overwritten, and those that will be cut off. */
-function doomedPages(pgnos: Uint32Array, oldCommit: number, newCommit: number, pageSize: number): number[] {
+function doomedPages(pgnos: Uint32Array, oldCommit: number, newCommit: number, pageSize: number): Uint32Array {
   const lock = lockPgno(pageSize)
-  const doomed = pgnos[0] === 1 ? [] : [1]
-  for (const pgno of pgnos) if (pgno <= oldCommit && pgno <= newCommit) doomed.push(pgno)
-  for (let pgno = newCommit + 1; pgno <= oldCommit; pgno++) if (pgno !== lock) doomed.push(pgno)
-  return doomed
+  const doomed = new Uint32Array(1 + pgnos.length + Math.max(0, oldCommit - newCommit))
+  let count = 0
+  if (pgnos[0] !== 1) doomed[count++] = 1
+  for (const pgno of pgnos) if (pgno <= oldCommit && pgno <= newCommit) doomed[count++] = pgno
+  for (let pgno = newCommit + 1; pgno <= oldCommit; pgno++) if (pgno !== lock) doomed[count++] = pgno
+  return doomed.subarray(0, count)
+}
+
+/** Pages by which the database grows can only be in the file. Throws LTX_CORRUPT. */
+function checkGrowth(header: LtxHeader, index: PageIndex, oldCommit: number, label: string): void {
+  const from = denseFrom(header, index)
+  if (from <= oldCommit) return
+  throw missingPage(label, from, { commit: header.commit, completeFrom: oldCommit }, 12)
 }
 
 function conflict(file: string): LitestreamError {

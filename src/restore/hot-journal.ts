@@ -30,7 +30,7 @@ export async function writeHotJournal(
   handle: FileHandle,
   pageSize: number,
   commit: number,
-  pgnos: readonly number[] | Uint32Array,
+  pgnos: Uint32Array,
 ): Promise<void> {
   // Nobody else has one now; an empty one may be left from a crash.
   const journal = await openOwn(`${database}-journal`, await ownershipLike(database))

@@ -69,18 +69,15 @@ export function describeReport({ check, outcome, messages }: IntegrityReport, fi
   }
 }
 
-/** A report of a database that was restored all the same, as a warning. `unverified`: files that were deleted before they were. */
-export function warningOf(report: IntegrityReport, file: string, unverified: readonly string[]): string {
-  const proof =
-    unverified.length === 0
-      ? 'All checksums match, so the bytes are those of the primary'
-      : `The checksums of ${unverified.join(', ')} could not be verified, because the files were deleted meanwhile; all others match`
+/** A report of a database that was restored all the same, as a warning. */
+export function warningOf(report: IntegrityReport, file: string): string {
   const advice = {
     ok: '',
     incomplete: ': check the database with its own application.',
     findings: ': run PRAGMA integrity_check on the primary.',
     damaged: ', which has the same damage: run PRAGMA integrity_check there, and restore to an earlier TXID or time.',
   }
+  const proof = 'All checksums match, so the bytes are those of the primary'
   return `${describeReport(report, file)}. ${proof}${advice[report.outcome]}`
 }
 

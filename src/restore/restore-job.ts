@@ -1,17 +1,14 @@
 import { stat } from 'node:fs/promises'
-import { isLitestreamError } from '../errors.js'
 import { newFileMode } from '../fs/owner.js'
 import { planRestore } from '../levels/plan.js'
-import type { ReplicaClient } from '../storage/replica-client.js'
+import { planAround } from '../levels/plan-around.js'
+import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { Assembly } from './assembly.js'
 import type { RestoreOptions, RestoreResult } from './restore-options.js'
 import type { RestoreSource } from './source.js'
 import { assembleV3 } from './v3/assemble.js'
 
-/** How often a restore plans again because files vanished under it: each time something newer has taken their place. */
-const MAX_REPLANS = 10
-
-export type Restored = Pick<RestoreResult, 'txid' | 'timestamp' | 'bytes' | 'plan' | 'legacy'>
+export type Restored = Pick<RestoreResult, 'txid' | 'timestamp' | 'bytes' | 'plan' | 'legacy' | 'warnings'>
 
 /** The part of a restore that depends on the format of the replica. */
 export interface RestoreJob {
@@ -19,13 +16,8 @@ export interface RestoreJob {
   readonly planned: Restored
   /** Permission bits that a new database may have, so that it is not open to more users than the files that it is made from. */
   readonly maxMode: number
-  /** Fills the file at `temporary`, which exists and is empty. */
+  /** Fills the file at `temporary`, which exists and is empty; every checksum on the way there is verified. */
   build(temporary: string): Promise<Restored>
-  /**
-   * Verifies the checksums that building has not: of files of which it read some frames only. Throws LTX_CORRUPT. Returns the labels
-   * of files that could not be verified because they were deleted meanwhile.
-   */
-  verifyRest(): Promise<string[]>
 }
 
 export function restoreJob(
@@ -40,8 +32,7 @@ class LtxJob implements RestoreJob {
   readonly planned: Restored
   readonly #client: ReplicaClient
   readonly #options: RestoreOptions & { readonly signal: AbortSignal }
-  #plan: Restored['plan']
-  #assembly: Assembly | undefined
+  #plan: LtxFileInfo[]
 
   constructor(
     client: ReplicaClient,
@@ -52,7 +43,7 @@ class LtxJob implements RestoreJob {
     this.#plan = plan
     this.#options = options
     const { maxTxid, createdAt } = plan.at(-1)!
-    this.planned = { txid: maxTxid, timestamp: createdAt, bytes: 0, plan }
+    this.planned = { txid: maxTxid, timestamp: createdAt, bytes: 0, plan, warnings: [] }
   }
 
   get maxMode(): number {
@@ -60,26 +51,32 @@ class LtxJob implements RestoreJob {
   }
 
   async build(temporary: string): Promise<Restored> {
-    const { onProgress, parallelism = 8, signal } = this.#options
-    this.#assembly = new Assembly(this.#client, temporary, {
+    const { onProgress, parallelism = 8, signal, txid, timestamp } = this.#options
+    const assembly = new Assembly(this.#client, temporary, {
       parallelism,
       signal,
       ...(onProgress ? { onProgress: (progress) => onProgress({ phase: 'pages', ...progress }) } : {}),
     })
-    for (let replans = 0; ; replans++) {
-      try {
-        const { header } = await this.#assembly.run(this.#plan)
+    const target = { ...(txid === undefined ? {} : { txid }), ...(timestamp === undefined ? {} : { timestamp }) }
+    let first: LtxFileInfo[] | undefined = this.#plan
+    const warnings: string[] = []
+    return planAround({
+      plan: async (without) => {
+        this.#plan = first ?? (await planRestore(this.#client, { ...target, signal, without }))
+        first = undefined
+        return this.#plan
+      },
+      use: async (plan) => {
+        const { header } = await assembly.run(plan, target)
         const { timestamp, commit, pageSize } = header
-        return { txid: this.#plan.at(-1)!.maxTxid, timestamp, bytes: commit * pageSize, plan: this.#plan }
-      } catch (error) {
-        if (!isLitestreamError(error, 'NOT_FOUND') || replans === MAX_REPLANS) throw error
-        this.#plan = await planRestore(this.#client, this.#options)
-      }
-    }
-  }
-
-  async verifyRest(): Promise<string[]> {
-    return (await this.#assembly?.verifyRest(this.#plan)) ?? []
+        return { txid: plan.at(-1)!.maxTxid, timestamp, bytes: commit * pageSize, plan, warnings }
+      },
+      onDamaged: ({ message }) => {
+        warnings.push(
+          `${message}. Restored from other files; delete this one if \`litestream-ts verify\` still reports it`,
+        )
+      },
+    })
   }
 }
 
@@ -90,7 +87,7 @@ function v3Job(
   const { snapshot, segments } = plan
   const last = segments.at(-1) ?? snapshot
   const legacy = { generation: snapshot.generation, index: last.index }
-  const planned = { txid: 0, timestamp: last.createdAt, bytes: 0, plan: [], legacy }
+  const planned = { txid: 0, timestamp: last.createdAt, bytes: 0, plan: [], warnings: [], legacy }
   return {
     planned,
     maxMode: newFileMode([snapshot, ...segments]),
@@ -101,7 +98,5 @@ function v3Job(
       })
       return { ...planned, bytes: (await stat(temporary)).size }
     },
-    // Every LZ4 frame has a checksum, and every frame of the WAL another.
-    verifyRest: async () => [],
   }
 }

@@ -53,7 +53,10 @@ export interface RestoreResult {
   readonly integrityCheck: IntegrityCheck
   /** The result of the check; absent if none was run. */
   readonly integrity?: IntegrityReport
-  /** Sentences for the user: what the check found in a database whose bytes are those of the primary. */
+  /**
+   * Sentences for the user: which files of the replica are damaged and others were read in their place, and what the check found in a
+   * database whose bytes are those of the primary.
+   */
   readonly warnings: readonly string[]
 }
 

@@ -3,7 +3,7 @@ import type { ReplicaClient } from '../storage/replica-client.js'
 import { checkIntegrity, type IntegrityCheck, type IntegrityReport, integrityError, warningOf } from './integrity.js'
 import { guardOutput, OutputClaim, outputExists } from './output.js'
 import { publish } from './publish.js'
-import { type Restored, type RestoreJob, restoreJob } from './restore-job.js'
+import { type Restored, restoreJob } from './restore-job.js'
 import { type RestoreOptions, type RestoreResult, validateRestore } from './restore-options.js'
 import { chooseSource, type RestoreSource } from './source.js'
 
@@ -25,7 +25,7 @@ export interface RestoreHooks {
   /** Has the right to write the output already, and keeps it. */
   readonly claim?: OutputClaim
   /** The last step before the database gets its name, on the file under its temporary name. */
-  finish?(temporary: string, txid: number): Promise<void>
+  finish?(temporary: string, restored: Pick<Restored, 'txid' | 'timestamp'>): Promise<void>
 }
 
 export async function restoreAnd(
@@ -38,7 +38,15 @@ export async function restoreAnd(
   const signal = options.signal ?? new AbortController().signal
   validateRestore(options)
   const result = (status: RestoreResult['status'], restored: Restored, checked: Checked): RestoreResult => {
-    return { status, dbPath: output, ...restored, durationMs: Math.round(performance.now() - started), ...checked }
+    const warnings = [...restored.warnings, ...checked.warnings]
+    return {
+      status,
+      dbPath: output,
+      ...restored,
+      durationMs: Math.round(performance.now() - started),
+      ...checked,
+      warnings,
+    }
   }
   const nothing = (status: RestoreResult['status']) => result(status, NOTHING, UNCHECKED)
   if (ifDbNotExists && (await outputExists(output))) return nothing('output-exists')
@@ -65,12 +73,12 @@ export async function restoreAnd(
       {
         build: (temporary) => job.build(temporary),
         check: async (temporary) => {
-          checked = await check(temporary, job, options, signal)
+          checked = await check(temporary, options, signal)
           const { integrity } = checked
           if (!integrity || integrity.outcome === 'ok' || options.integrityCheck === undefined) return undefined
           return (kept) => integrityError(integrity, output, kept)
         },
-        finish: async (temporary, { txid }) => hooks.finish?.(temporary, txid),
+        finish: async (temporary, restored) => hooks.finish?.(temporary, restored),
       },
     )
     return result('restored', restored, checked)
@@ -81,27 +89,21 @@ export async function restoreAnd(
 
 type Checked = Pick<RestoreResult, 'integrityCheck' | 'warnings'> & { readonly integrity?: IntegrityReport }
 
-const NOTHING: Restored = { txid: 0, timestamp: 0, bytes: 0, plan: [] }
+const NOTHING: Restored = { txid: 0, timestamp: 0, bytes: 0, plan: [], warnings: [] }
 const UNCHECKED: Checked = { integrityCheck: 'none', warnings: [] }
 
 function checkOf({ integrityCheck = 'quick' }: RestoreOptions): IntegrityCheck {
   return integrityCheck
 }
 
-/** Runs the check. What it finds is the primary's, as the checksums of all files are verified first. Throws LTX_CORRUPT. */
-async function check(
-  temporary: string,
-  job: RestoreJob,
-  options: RestoreOptions,
-  signal: AbortSignal,
-): Promise<Checked> {
+/** Runs the check. What it finds is the primary's: the checksums of all files were verified. */
+async function check(temporary: string, options: RestoreOptions, signal: AbortSignal): Promise<Checked> {
   const integrityCheck = checkOf(options)
   if (integrityCheck === 'none') return UNCHECKED
   options.onProgress?.({ phase: 'check', check: integrityCheck })
   const integrity = await checkIntegrity(temporary, integrityCheck, signal)
   if (integrity.outcome === 'ok') return { integrityCheck, integrity, warnings: [] }
-  const unverified = await job.verifyRest()
-  return { integrityCheck, integrity, warnings: [warningOf(integrity, options.output, unverified)] }
+  return { integrityCheck, integrity, warnings: [warningOf(integrity, options.output)] }
 }
 
 export type HydrateOptions = Pick<RestoreOptions, 'output' | 'force' | 'parallelism' | 'onProgress' | 'signal'>

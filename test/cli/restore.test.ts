@@ -119,10 +119,17 @@ test('restore refuses with status 1 and a way out', async (t) => {
     ['-txid', last, '-timestamp', '2026-01-31T15:04:05Z', '-o', `${dir}/x.db`, url],
     /a TXID or to a timestamp, not to both/,
   )
-  const snapshot = readFileSync(file(9, 1, 2))
-  snapshot[300]! ^= 0xff
-  writeFileSync(file(9, 1, 2), snapshot)
-  await fails(['-o', `${dir}/x.db`, url], /^Error: .*level 9 .*\.ltx/)
+  const damage = (name: string) => {
+    const bytes = readFileSync(name)
+    bytes[300]! ^= 0xff
+    writeFileSync(name, bytes)
+  }
+  damage(file(9, 1, 2))
+  const around = await run(['restore', '-o', `${dir}/around.db`, url])
+  assert.equal(around.status, 0)
+  assert.match(around.stderr, /level 9 .*\.ltx.*Restored from other files/)
+  damage(file(0, 3, 3))
+  await fails(['-o', `${dir}/x.db`, url], /^Error: .*level 0 .*\.ltx/)
   assert.deepEqual(
     readdirSync(dir).filter((name) => name.includes('x.db')),
     [],

@@ -9,10 +9,12 @@ import Database from 'better-sqlite3'
 import { compact } from '../../src/compaction/compact.js'
 import { createSnapshot } from '../../src/compaction/snapshot.js'
 import { listLevels } from '../../src/levels/plan.js'
+import { formatFileName } from '../../src/ltx/file-name.js'
 import { follow } from '../../src/restore/follow.js'
 import { openReplicaClient } from '../../src/storage/open.js'
 import type { ReplicaClient } from '../../src/storage/replica-client.js'
-import { History } from '../support/history.js'
+import { forgedLtx, putLtx } from '../support/forged-ltx.js'
+import { History, hashFile } from '../support/history.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { until } from '../support/until.js'
 
@@ -229,3 +231,64 @@ test('a database of unknown TXID, one that was written to, and a replica started
   await other.commit('CREATE TABLE t (x)')
   await assert.rejects(following(t, client, output).done, { code: 'REPLICA_RESET' })
 })
+
+test('a damaged file is planned around while another level has its TXIDs, and reported', async (t) => {
+  const { dir, client, history, change, output } = await fixture(t)
+  const { state, stop } = following(t, client, output)
+  await until('it follows', () => state.txid === 2)
+  await stop()
+  for (let i = 0; i < 3; i++) await change()
+  await compact(client, { level: 1 })
+  const levels = await listLevels(client)
+  const damaged = path.join(
+    dir,
+    'replica/ltx/1',
+    formatFileName(levels[1]!.at(-1)!.minTxid, levels[1]!.at(-1)!.maxTxid),
+  )
+  const bytes = readFileSync(damaged)
+  bytes[bytes.length - 20]! ^= 1
+  writeFileSync(damaged, bytes)
+  const second = following(t, client, output)
+  await until('it has caught up', () => second.state.txid === history.txid)
+  assert.match(String(second.state.errors), /level 1/)
+  await second.stop()
+  assert.ok(same(readFileSync(output), history.bytes))
+})
+
+test('a file that lacks pages by which the database has grown is not applied', async (t) => {
+  const { dir, client, history, output } = await fixture(t)
+  const { state, stop } = following(t, client, output)
+  await until('it follows', () => state.txid === history.txid)
+  const before = hashFile(output)
+  const commit = history.bytes.length / history.pageSize
+  const first = history.bytes.subarray(0, history.pageSize)
+  const [txid, pages] = [history.txid + 1, [[1, first]] as [number, Uint8Array][]]
+  putLtx(path.join(dir, 'replica'), 0, txid, txid, forgedLtx({ pages, commit: commit + 9, minTxid: BigInt(txid) }))
+  await until('it reports that', () => state.errors.length > 0)
+  assert.match(String(state.errors[0]), new RegExp(`page ${commit + 9} is missing: .* at most ${commit} before`))
+  assert.equal(state.txid, history.txid)
+  assert.equal(hashFile(output), before)
+  await stop()
+})
+
+for (const [what, isRunning] of [
+  ['while it is followed', true],
+  ['while nobody follows', false],
+] as const) {
+  test(`files of a replica that was reset are not applied, although they go farther: ${what}`, async (t) => {
+    const { dir, client, history, output } = await fixture(t)
+    const { state, stop, done } = following(t, client, output)
+    const reset = (ended: Promise<void>) => assert.rejects(ended, { code: 'REPLICA_RESET' })
+    const ended = isRunning ? reset(done) : undefined
+    await until('it follows', () => state.txid === history.txid)
+    if (!isRunning) await stop()
+    const before = hashFile(output)
+    await client.delete((await listLevels(client)).flat())
+    const other = new History(path.join(dir, 'other.db'), client)
+    t.after(() => other.close())
+    other.time = history.time + 1000
+    for (let i = 0; i < 6; i++) await other.commit(`CREATE TABLE other${i} (v)`)
+    await (ended ?? reset(following(t, client, output).done))
+    assert.equal(hashFile(output), before)
+  })
+}

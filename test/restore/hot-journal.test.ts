@@ -21,7 +21,7 @@ for (const pageSize of [512, 1024, 4096, 65536]) {
       const commit = before.length / pageSize
       const handle = await open(file, 'r+')
       const pgnos = change === 'cut short' ? Array.from({ length: commit }, (_, i) => i + 1) : [1, 2, commit]
-      await writeHotJournal(file, handle, pageSize, commit, pgnos)
+      await writeHotJournal(file, handle, pageSize, commit, Uint32Array.from(pgnos))
       const garbage = (pages: number, at: number) =>
         handle.write(new Uint8Array(pageSize * pages).fill(7), 0, pageSize * pages, at * pageSize)
       await garbage(2, 0)

@@ -58,18 +58,20 @@ for (const pageSize of [512, 4096, 65536]) {
   })
 }
 
-test('only the frames wanted are read of a file that is mostly superseded', async (t) => {
-  const { client, history, output } = await fixture(t)
+test('a file that is superseded is read to its end, too: what its index leaves out, only its frames show', async (t) => {
+  const { client, history, output, file } = await fixture(t)
   await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)')
   await history.commit(
     'INSERT INTO t (v) SELECT randomblob(4000) FROM (WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i+1 FROM n WHERE i<5000) SELECT * FROM n)',
   )
   await history.commit('UPDATE t SET v = randomblob(4000) WHERE id > 200')
-  const before = client.stats().GET.bytes
   await restore(client, { output })
   assert.equal(hashFile(output), history.hashes.get(3))
-  const read = client.stats().GET.bytes - before
-  assert.ok(read < history.bytes.length * 1.15, `${read} bytes read for ${history.bytes.length}`)
+  // A letter of a page that no plan needs any more.
+  const bytes = readFileSync(file(0, 2))
+  bytes[bytes.length >>> 1]! ^= 1
+  writeFileSync(file(0, 2), bytes)
+  await assert.rejects(restore(client, { output, force: true }), { code: 'LTX_CORRUPT' })
 })
 
 test('a dry run plans and writes nothing; progress ends at the whole database', async (t) => {
@@ -164,7 +166,7 @@ test('damage of the primary itself is a warning; with an explicit check an error
   await client.write({ level: 0, minTxid: 3, maxTxid: 3 }, body, { timestamp: history.time })
   const result = await restore(client, { output })
   assert.deepEqual([result.status, result.integrity?.outcome, result.warnings.length], ['restored', 'damaged', 1])
-  assert.match(result.warnings[0]!, /restored\.db: the structure of the b-trees is damaged: .*All checksums match/)
+  assert.match(result.warnings[0]!, /restored\.db: the structure of the b-trees is damaged: .*All checksums match/s)
   assert.deepEqual(readFileSync(output), bytes)
   rmSync(output)
   for (const integrityCheck of ['quick', 'full'] as const) {
@@ -249,7 +251,7 @@ test('a full disk: told as such, with the file, and nothing is left', async (t) 
   await assert.rejects(restore(client, { output }), (error) => {
     assert.ok(isLitestreamError(error, 'DISK_FULL'))
     assert.match(error.message, /restored\.db/)
-    assert.match(error.hint ?? '', /space/)
+    assert.match(error.hint, /Free space/)
     return true
   })
   assert.deepEqual(readdirSync(disk), [])

@@ -196,7 +196,7 @@ function report(result: RestoreResult, type: string, url: string, source: string
     const check =
       integrityCheck === 'none'
         ? 'not checked'
-        : result.warnings.length === 0
+        : result.integrity?.outcome === 'ok'
           ? `${integrityCheck} check ok`
           : `${integrityCheck} check with a warning`
     print(

@@ -147,7 +147,6 @@ export class Chain {
     options: Pick<PlanAroundOptions<T>, 'maxVanished'> = {},
   ): Promise<T> {
     return planAround({
-      url: this.url,
       plan,
       use: (chosen) =>
         use(chosen, false).catch((error: unknown) => {

@@ -1,0 +1,34 @@
+import { openRegular } from '../fs/open-regular.js'
+import { corrupt } from '../ltx/corrupt.js'
+import { CHECKSUM_FLAG, lockPgno } from '../ltx/format.js'
+import type { LtxHeader } from '../ltx/header.js'
+import { native } from '../native/addon.js'
+
+/** Bytes of pages that are summed at once. */
+const BATCH_SIZE = 1024 * 1024
+
+/** Compares a whole database with the checksum that its newest LTX file has of it. Throws LTX_CORRUPT. */
+export async function compareDatabaseChecksum(
+  database: string,
+  newest: { readonly header: LtxHeader; readonly label: string; readonly postApplyChecksum: bigint },
+): Promise<void> {
+  const { commit, pageSize } = newest.header
+  const lock = lockPgno(pageSize)
+  const most = Math.max(1, Math.floor(BATCH_SIZE / pageSize))
+  let sum = 0n
+  const { handle } = await openRegular(database)
+  await using _ = handle
+  for (let first = 1; first <= commit; ) {
+    // The lock page has no checksum: a batch ends before it.
+    const end = first <= lock && lock < first + most ? lock : first + most
+    const pgnos = Uint32Array.from({ length: Math.min(end, commit + 1) - first }, (_, i) => first + i)
+    const pages = new Uint8Array(pgnos.length * pageSize)
+    await handle.read(pages, 0, pages.length, (first - 1) * pageSize)
+    sum ^= native.sumPages(pageSize, pgnos, pages)
+    first = end === lock ? lock + 1 : end
+  }
+  const computed = sum | CHECKSUM_FLAG
+  if (computed === newest.postApplyChecksum) return
+  const [own, stored] = [computed.toString(16), newest.postApplyChecksum.toString(16)]
+  throw corrupt(`it leads to a database with checksum ${stored}, the pages make ${own}`, newest.label, 0)
+}

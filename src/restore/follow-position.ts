@@ -1,0 +1,62 @@
+import { stat } from 'node:fs/promises'
+import { LitestreamError } from '../errors.js'
+import { writeDurably } from '../fs/durable.js'
+import { readRegular } from '../fs/open-regular.js'
+import type { Ownership } from '../fs/owner.js'
+import { formatTxid, parseTxid } from '../ltx/txid.js'
+import { outputExists } from './output.js'
+
+/** The state that a following database is at. */
+export interface Position {
+  readonly txid: number
+  /** Ms since the epoch, from the header of its newest file: tells the replica from one that was reset. Infinity: not known. */
+  readonly timestamp: number
+}
+
+function txidFile(output: string): string {
+  return `${output}-txid`
+}
+
+/** The TXID as text, as Litestream has it; the timestamp as the file's mtime, as replicas in a folder have it. */
+export async function savePosition(
+  output: string,
+  { txid, timestamp }: Position,
+  ownership?: Ownership,
+): Promise<void> {
+  const options = { mtime: timestamp, ...(ownership ? { ownership } : {}) }
+  await writeDurably(txidFile(output), Buffer.from(`${formatTxid(txid)}\n`), options)
+}
+
+/** Where to go on from; undefined: restore first. Throws OUTPUT_EXISTS for a database that does not say where it is. */
+export async function resume(output: string, force: boolean): Promise<Position | undefined> {
+  if (!(await outputExists(output)) || force) return undefined
+  try {
+    return await savedPosition(output)
+  } catch (cause) {
+    throw new LitestreamError(
+      'OUTPUT_EXISTS',
+      `cannot follow: ${output} exists, but ${txidFile(output)} does not say its TXID`,
+      {
+        file: output,
+        cause,
+        hint: 'Follow into a new file, or use force (-force) to replace the database.',
+      },
+    )
+  }
+}
+
+export async function savedPosition(output: string): Promise<Position> {
+  const txid = parseTxid((await readRegular(txidFile(output))).toString('utf8').trim())
+  return { txid, timestamp: Math.round((await stat(txidFile(output))).mtimeMs) }
+}
+
+/** A crash between a change and saving its TXID leaves the database, whose header counts along, ahead of what was saved. */
+export function reconcile(output: string, { txid, timestamp }: Position, counter: number): Position {
+  const ahead = (counter - (txid % 2 ** 32) + 2 ** 32) % 2 ** 32
+  if (ahead === 0) return { txid, timestamp }
+  if (ahead < 2 ** 31) return { txid: txid + ahead, timestamp: Number.POSITIVE_INFINITY }
+  throw new LitestreamError('HYDRATION_CONFLICT', `${output} is older than ${txidFile(output)} says`, {
+    file: output,
+    hint: 'Follow into a new file, or use force (-force) to replace the database.',
+  })
+}

@@ -1,0 +1,197 @@
+import { MAX_INPUTS, sourceOf } from '../compaction/compact.js'
+import { mergeLtx } from '../compaction/merge.js'
+import { isLitestreamError, LitestreamError } from '../errors.js'
+import { removeFile } from '../fs/remove.js'
+import { createTemporary } from '../fs/temporary.js'
+import { fileIdentity, fileLabel } from '../levels/file-label.js'
+import { type FilesByLevel, listLevels, selectFollowing, withoutFiles } from '../levels/plan.js'
+import { planAround } from '../levels/plan-around.js'
+import { HEADER_SIZE } from '../ltx/format.js'
+import { decodeHeader } from '../ltx/header.js'
+import { formatTxid } from '../ltx/txid.js'
+import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
+import { linkAbort, throwIfAborted } from '../util/abort.js'
+import { Doubling } from '../util/doubling.js'
+import { pause } from '../util/pause.js'
+import { type Position, savePosition } from './follow-position.js'
+import type { FollowerFile } from './follower-file.js'
+import type { RestoreOptions } from './restore-options.js'
+
+export interface FollowOptions
+  extends Pick<RestoreOptions, 'output' | 'integrityCheck' | 'parallelism' | 'onProgress' | 'force'> {
+  /** Between two looks at the replica, ms; default 1000. Stores that can tell of changes are listened to as well. */
+  readonly interval?: number
+  /** The database is at this TXID now, `files` of the replica later; called at the beginning, too. */
+  readonly onAdvance?: (state: { readonly txid: number; readonly files: number }) => void
+  /** Something failed, a gap in the replica for one, and will be tried again. */
+  readonly onError?: (error: unknown) => void
+  /** The check of the restored database found something: see RestoreResult.warnings. */
+  readonly onWarning?: (warning: string) => void
+  /** Ends the following; it resolves then. */
+  readonly signal: AbortSignal
+}
+
+/** Every so many looks all levels are listed, not only what is new in level 0. */
+const FULL_LOOK_EVERY = 30
+const RETRY_MOST = 60_000
+/** Between two tries to get a lock that readers hold. Milliseconds. */
+const LOCK_RETRY = 50
+
+/** Errors that trying again does not mend. */
+const FATAL = ['REPLICA_RESET', 'HYDRATION_CONFLICT', 'PAGE_SIZE_MISMATCH', 'INVALID_ARGUMENT'] as const
+
+/** Applies what is new in a replica to a database, until its signal ends it. */
+export class Follower {
+  readonly #client: ReplicaClient
+  readonly #file: FollowerFile
+  readonly #options: FollowOptions
+  #at: Position
+  /** A file that ends at this position: while it is listed, the replica is the one that was followed. */
+  #newest: LtxFileInfo | undefined
+  #wake: (() => void) | undefined
+
+  constructor(client: ReplicaClient, file: FollowerFile, at: Position, options: FollowOptions) {
+    this.#client = client
+    this.#file = file
+    this.#at = at
+    this.#options = options
+  }
+
+  async run(): Promise<void> {
+    const { signal, interval = 1000, onError } = this.#options
+    await this.#client.watch?.(() => this.#wake?.(), { signal }).catch((error: unknown) => onError?.(error))
+    const pauses = new Doubling(interval, Math.max(interval, RETRY_MOST))
+    let isFailing = false
+    for (let look = 0; !signal.aborted; look++) {
+      let wait = interval
+      try {
+        // The first look is at everything: the way may have been cut off while nobody followed.
+        if (await this.#step(look % FULL_LOOK_EVERY === 0 || isFailing)) wait = 0
+        isFailing = false
+        pauses.reset()
+      } catch (error) {
+        if (signal.aborted) return
+        if (isLitestreamError(error, ...FATAL)) throw error
+        onError?.(error)
+        isFailing = true
+        wait = pauses.next()
+      }
+      if (wait > 0) await this.#sleep(wait)
+    }
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    const { signal } = this.#options
+    const woken = new AbortController()
+    this.#wake = () => woken.abort()
+    const unlink = linkAbort(signal, woken)
+    await pause(ms, woken.signal)
+    unlink()
+    this.#wake = undefined
+  }
+
+  /** Applies what comes next; false if nothing does. `all`: all levels are listed. */
+  async #step(all: boolean): Promise<boolean> {
+    const files = await this.#next(all, new Set())
+    if (files.length === 0) return false
+    let first: LtxFileInfo[] | undefined = files
+    await planAround({
+      // A file that vanished, or is damaged, is looked for in all levels.
+      plan: async (without) => {
+        const chosen = first ?? (await this.#next(true, without))
+        first = undefined
+        return chosen
+      },
+      use: (chosen) => this.#advance(chosen),
+      onDamaged: (error) => this.#options.onError?.(error),
+    })
+    return true
+  }
+
+  /** The files that come next; usually those of level 0, which cost one listing. */
+  async #next(all: boolean, without: ReadonlySet<string>): Promise<LtxFileInfo[]> {
+    const { signal } = this.#options
+    const from = this.#newest?.level === 0 ? this.#newest.minTxid : this.#at.txid + 1
+    const level0: LtxFileInfo[] = []
+    for await (const file of this.#client.list(0, { fromTxid: from, signal })) level0.push(file)
+    const next = level0.filter(({ maxTxid }) => maxTxid > this.#at.txid)
+    // The file applied last shows that this is the replica that was followed.
+    const newest = this.#newest
+    const isKnown =
+      newest?.level === 0 ? level0.some((file) => fileIdentity(file) === fileIdentity(newest)) : next.length === 0
+    if (!all && isKnown && (next.length === 0 || next[0]!.minTxid === this.#at.txid + 1)) {
+      return selectFollowing([next], this.#at.txid).slice(0, MAX_INPUTS)
+    }
+    const levels = withoutFiles(await listLevels(this.#client, signal), without)
+    await this.#checkHistory(levels)
+    return selectFollowing(levels, this.#at.txid).slice(0, MAX_INPUTS)
+  }
+
+  /**
+   * Whether the replica is the one that was followed: one that was reset ends before, or its files up to the TXID that the database is
+   * at have other times than that state allows. Throws REPLICA_RESET.
+   */
+  async #checkHistory(levels: FilesByLevel): Promise<void> {
+    const { output, signal } = this.#options
+    const { txid, timestamp } = this.#at
+    const files = levels.flat()
+    const end = files.reduce((max, { maxTxid }) => Math.max(max, maxTxid), 0)
+    if (files.length === 0) {
+      throw new LitestreamError('REPLICA_EMPTY', `${this.#client.url} has no files any more`, {
+        file: this.#client.url,
+      })
+    }
+    if (end < txid) {
+      throw this.#wasReset(`ends at TXID ${formatTxid(end)}, before ${formatTxid(txid)} of ${output}`)
+    }
+    const newest = this.#newest
+    if (newest && files.some((file) => fileIdentity(file) === fileIdentity(newest))) return
+    const before = files.filter(({ maxTxid }) => maxTxid <= txid)
+    const last = before.reduce<LtxFileInfo | undefined>(
+      (best, file) => (best && best.maxTxid >= file.maxTxid ? best : file),
+      undefined,
+    )
+    if (!last) return
+    const { data } = await this.#client.read(last, { offset: 0, length: HEADER_SIZE }, { signal })
+    const found = decodeHeader(data, fileLabel(this.#client, last)).timestamp
+    const isSame = last.maxTxid === txid && (found === timestamp || timestamp === Number.POSITIVE_INFINITY)
+    if (isSame) this.#newest = last
+    if (isSame || (last.maxTxid < txid && found <= timestamp)) return
+    const [own, other] = [timestamp, found].map((time) => new Date(time).toISOString())
+    throw this.#wasReset(
+      `has TXID ${formatTxid(last.maxTxid)} of ${other}, ${output} TXID ${formatTxid(txid)} of ${own}`,
+    )
+  }
+
+  #wasReset(what: string): LitestreamError {
+    return new LitestreamError('REPLICA_RESET', `${this.#client.url} was reset: it ${what}`, {
+      file: this.#client.url,
+      hint: 'Follow into a new file, or again with -force.',
+    })
+  }
+
+  /** Applies files as one change, as soon as readers let it. */
+  async #advance(files: readonly LtxFileInfo[]): Promise<void> {
+    const { output, signal, onAdvance } = this.#options
+    const newest = files.at(-1)!
+    // One merged file in a local place: it is read twice, and the network is out of the way while the lock is held.
+    const { path: spool, handle } = await createTemporary(output)
+    try {
+      const { header, bytes } = await mergeLtx(files.map((file) => sourceOf(this.#client, file, { signal })))
+      for await (const chunk of bytes) await handle.writeFile(chunk)
+      const read = () => handle.createReadStream({ start: 0, autoClose: false, highWaterMark: 256 * 1024 })
+      // What is wrong with the merged file is the newest file's claim: all others were checked as they were read.
+      while (!(await this.#file.apply(read, fileLabel(this.#client, newest)))) {
+        throwIfAborted(signal, `applying to ${output}`)
+        await pause(LOCK_RETRY, signal)
+      }
+      this.#at = { txid: header.maxTxid, timestamp: header.timestamp }
+      this.#newest = newest
+      await savePosition(output, this.#at)
+      onAdvance?.({ txid: header.maxTxid, files: files.length })
+    } finally {
+      await handle.close()
+      await removeFile(spool)
+    }
+  }
+}
