@@ -24,6 +24,7 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
   WRITE_DISABLED: 'Open the replica for writing: write_enabled=true in its URI, or the write option.',
   WRITE_CONFLICT: 'Repeat the transaction.',
   LEASE_HELD: 'Wait until the other writer ends or its lease expires, or set a busy timeout.',
+  BUFFER_DAMAGED: 'Run `litestream-ts buffer show FILE`, export what can be read, then discard the buffer.',
   COMMIT_UNKNOWN: 'Look for the transaction in the database before you repeat it.',
   REPLICA_FENCED: 'Stop the other primary, or choose another replica URL.',
   REPLICA_EMPTY: 'Check the URL, and that the primary is running.',

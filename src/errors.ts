@@ -31,6 +31,7 @@ export type ErrorCode =
   | 'WRITE_DISABLED' // the replica, or this connection, was not opened for writing
   | 'WRITE_CONFLICT' // another writer committed first
   | 'LEASE_HELD' // another writer has the lease
+  | 'BUFFER_DAMAGED' // the file that holds commits until they are uploaded
   | 'COMMIT_UNKNOWN' // the store did not say whether it has the commit
   // readers
   | 'REPLICA_EMPTY' // nothing has been replicated to the URL yet

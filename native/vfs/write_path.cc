@@ -130,7 +130,9 @@ int LockForWriting(ReplicaFile* file) {
       if (replica.current.load(std::memory_order_seq_cst) != file->view) rc = SQLITE_BUSY_SNAPSHOT;
       break;
     case Outcome::kFailed:
-      rc = Refuse(file, ResultOf(request->code, SQLITE_IOERR_LOCK), request->code, request->message);
+      // Commits that cannot reach the store any more: waiting changes nothing.
+      rc = Refuse(file, request->code == "WRITE_CONFLICT" ? SQLITE_READONLY : ResultOf(request->code, SQLITE_IOERR_LOCK),
+                  request->code, request->message);
       break;
     case Outcome::kInterrupted:
       rc = SQLITE_INTERRUPT;

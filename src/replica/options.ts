@@ -339,6 +339,11 @@ function resolveWrite(value: (name: Parameter) => string | undefined, read: Read
     lease: read('lease', parseLease, DEFAULT_LEASE_TTL),
     timeout: read('read_timeout', positive(parseDuration), 30_000),
   }
+  if (write.durability === 'local' && value('hydration_path')) {
+    throw new LitestreamError('CONFIG_INVALID', 'a local copy cannot be combined with durability=local', {
+      hint: 'Leave out hydration_path, or set durability=store.',
+    })
+  }
   if (write.durability === 'store' && buffered) {
     throw new LitestreamError('CONFIG_INVALID', 'buffer_path and sync_interval have no effect with durability=store', {
       hint: 'Leave them out, or set durability=local.',

@@ -69,6 +69,10 @@ export interface ReplicaDetails {
   /** Commits of this process; undefined on a replica that was not opened for writing. */
   readonly writes?: {
     readonly commits: number
+    /** Files written to the store. */
+    readonly uploads: number
+    /** Commits that the store does not have yet. */
+    readonly pending: number
     /** Transactions that were rolled back because another writer committed first. */
     readonly conflicts: number
     /** Uploads whose outcome was unknown for a time. */
@@ -103,8 +107,8 @@ interface ReplicaEvents {
   /** The replica was begun anew and is read from its new start. */
   reset: [LitestreamError]
   hydrated: [{ path: string }]
-  /** A commit of this process is in the store. */
-  commit: [{ txid: number; pages: number; bytes: number }]
+  /** The store has a file that holds so many commits of this process. */
+  commit: [{ txid: number; commits: number; bytes: number }]
   /** Another writer committed first: a transaction of this process was rolled back. */
   conflict: [LitestreamError]
   /** The lease is lost to another writer; the next transaction asks for it again. */
@@ -333,7 +337,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
         this.emit('reset', new LitestreamError('REPLICA_RESET', event.message))
         break
       case 'commit':
-        this.emit('commit', { txid: event.txid, pages: event.pages, bytes: event.bytes })
+        this.emit('commit', { txid: event.txid, commits: event.commits, bytes: event.bytes })
         break
       case 'conflict':
       case 'fenced':

@@ -30,7 +30,8 @@ import { IndexWalk } from './prefetch/index-walk.js'
 import { InteriorPreload } from './prefetch/interior-preload.js'
 import { FilePages } from './prefetch/pages-of-files.js'
 import { type Ahead, Prefetcher } from './prefetch/prefetcher.js'
-import { type CommittedFile, memoryReader } from './write/committed-file.js'
+import { CommitAdoption } from './write/adoption.js'
+import { LocalFiles } from './write/local-files.js'
 import { ReplicaWriter, type WriteEvent } from './write/writer.js'
 
 /** What a session tells the handles of its replica. */
@@ -70,6 +71,7 @@ export class ReplicaSession {
   #lost!: LostFiles
   #hydrator: Hydrator | undefined
   #writer: ReplicaWriter | undefined
+  #adoption: CommitAdoption | undefined
   #opening: Promise<void> | undefined
   /** Preloads that have not ended. */
   #preloading = 0
@@ -127,9 +129,10 @@ export class ReplicaSession {
     this.#chain = new Chain(client, signal)
     const { state, files, startedAt } = await this.#firstState(client.url)
     this.#store = new PageStore(state.pageSize, cacheSize)
+    const localFiles = new LocalFiles(client)
     this.#fetcher = new Fetcher({
       replica: this.id,
-      client,
+      client: this.#options.write ? localFiles : client,
       files: () => this.#chain.files,
       signal,
       concurrency,
@@ -173,11 +176,12 @@ export class ReplicaSession {
       // A view must not be older, unnoticed, than it may be.
       lookInterval: Math.min(LOOK_INTERVAL_MS, this.#options.maxStale / 2),
       signal,
-      state: () => this.#views.current.state,
+      // While commits are only local, the store is behind the current view.
+      state: () => this.#adoption?.stored ?? this.#views.current.state,
       onOutcome: (outcome) => this.#onPoll(outcome),
     })
     this.#lost = new LostFiles(this.#chain, this.#views, this.#poller)
-    if (this.#options.write) this.#startWriter(this.#options.write, store)
+    if (this.#options.write) await this.#startWriter(this.#options.write, store, localFiles)
     this.#poller.start()
     this.#hydrator?.start()
     // The opening does not wait for what only follows on it; a reader's request does, and finds the pages here.
@@ -219,38 +223,39 @@ export class ReplicaSession {
   }
 
   /** `client`: without the disk cache, which only reads. */
-  #startWriter(options: ResolvedWriteOptions, client: ReplicaClient): void {
-    this.#writer = new ReplicaWriter({
+  async #startWriter(options: ResolvedWriteOptions, client: ReplicaClient, files: LocalFiles): Promise<void> {
+    this.#adoption = new CommitAdoption({
+      chain: this.#chain,
+      views: this.#views,
+      files,
+      begin: ({ state, files: first }) => {
+        this.#store = this.#storeFor(state.pageSize)
+        this.#hydrator?.restart(state, true)
+        this.#publishAnew(state)
+        this.#filePages.storeHeads(this.#views.current, first)
+        this.#onCommitted()
+      },
+      advance: (extension, { counter }) => {
+        this.#advance({ startedAt: monotonicMs(), kind: 'advanced', extension }, counter)
+        this.#onCommitted()
+      },
+    })
+    this.#writer = await ReplicaWriter.open({
       replica: this.id,
       client,
       options,
       viewOf: (id) => this.#views.get(id),
       current: () => this.#views.current,
-      adopt: (file) => this.#adoptCommit(file),
+      adoption: this.#adoption,
       refresh: () => this.#poller.pollForCertain(),
       emit: this.#emit,
     })
   }
 
-  /** A file that this process wrote becomes the current state, without a request for what is in memory. */
-  async #adoptCommit({ info, bytes }: CommittedFile): Promise<ReplicaView> {
-    const before = this.#views.current
-    const reader = bytes ? memoryReader(this.#client!.url, bytes) : this.#client!
-    if (before.state.txid === 0) {
-      const { state, files } = await this.#chain.first(info, reader)
-      this.#store = this.#storeFor(state.pageSize)
-      this.#hydrator?.restart(state, true)
-      this.#publishAnew(state)
-      this.#filePages.storeHeads(this.#views.current, files)
-    } else {
-      const startedAt = monotonicMs()
-      const extension = await this.#chain.append(before.state, info, reader, bytes?.length)
-      // A poll may have seen the file in the store before this.
-      if (this.#views.current === before) this.#advance({ startedAt, kind: 'advanced', extension })
-    }
+  /** A commit shows that nothing newer was in the store. */
+  #onCommitted(): void {
     this.#contact.seen(monotonicMs())
     this.#collect()
-    return this.#views.current
   }
 
   /** A connection begins or ends a write. */
@@ -399,6 +404,7 @@ export class ReplicaSession {
   }
 
   #onPoll(outcome: PollOutcome): void {
+    if (this.#adoption?.hasLocal && this.#onPollBesideLocal(this.#adoption, outcome)) return
     switch (outcome.kind) {
       case 'unchanged':
         this.#contact.seen(outcome.startedAt)
@@ -433,6 +439,15 @@ export class ReplicaSession {
     this.#hydrator?.fold()
   }
 
+  /** The poll of a store that lacks commits of this process. True: nothing else is to be done about it. */
+  #onPollBesideLocal(adoption: CommitAdoption, outcome: PollOutcome): boolean {
+    if (outcome.kind === 'unchanged' || outcome.kind === 'failed') return false
+    this.#contact.seen(outcome.startedAt)
+    if (outcome.kind === 'moved') adoption.moved(outcome.state)
+    else this.#writer?.onForeignFiles()
+    return true
+  }
+
   /** The table of files holds what views point into, and some more: not every file there ever was. */
   #reclaimFiles(): void {
     const { files } = this.#chain
@@ -440,6 +455,7 @@ export class ReplicaSession {
     const used = new Set<number>()
     for (const { state } of this.#views.all()) state.map.collectFiles(used)
     used.add(files.ordinal(this.#views.current.state.anchor))
+    if (this.#adoption) used.add(files.ordinal(this.#adoption.stored.anchor))
     this.#fetcher.collectFiles(used)
     this.#hydrator?.collectFiles(used)
     const freed = files.reclaim(used)
@@ -459,11 +475,12 @@ export class ReplicaSession {
     }).unref()
   }
 
-  #advance({ extension }: Extract<PollOutcome, { kind: 'advanced' }>): void {
+  /** `counter`: the change counter is unlike that of the TXID, which other states have, too. */
+  #advance({ extension }: Extract<PollOutcome, { kind: 'advanced' }>, counter = false): void {
     const { state, files, changed, whole } = extension
     const before = this.#views.current
     if (whole) this.#views.distrustSchema()
-    const view = this.#views.add(state, this.#store, this.#hydrator?.file ?? null, before, changed)
+    const view = this.#views.add(state, this.#store, this.#hydrator?.file ?? null, before, changed, counter)
     this.#hydrator?.advance(before, view, changed)
     if (this.#options.readAhead.has('changes')) {
       this.#filePages.store(view, files, before)

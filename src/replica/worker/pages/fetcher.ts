@@ -1,10 +1,11 @@
 import PQueue from 'p-queue'
 import { isLitestreamError, LitestreamError, toLitestreamError } from '../../../errors.js'
 import { fileLabel } from '../../../levels/file-label.js'
+import type { FileReader } from '../../../levels/remote-index.js'
 import { corrupt } from '../../../ltx/corrupt.js'
 import { native } from '../../../native/addon.js'
 import { AHEAD_JOINED } from '../../../native/replica.js'
-import type { LtxFileInfo, ReadResult, ReplicaClient } from '../../../storage/replica-client.js'
+import type { LtxFileInfo, ReadResult } from '../../../storage/replica-client.js'
 import { type ReadAheadKind, readAheadNumber } from '../../options.js'
 import { pageLabel } from '../chain/chain.js'
 import type { FileTable } from '../chain/file-ordinals.js'
@@ -84,7 +85,7 @@ export class Fetcher {
   readonly #counts = { requests: 0, bytes: 0, pagesWanted: 0, pagesAhead: 0, aheadJoined: 0 }
   readonly #hedged: HedgedReads | undefined
   readonly #replica: number
-  readonly #client: ReplicaClient
+  readonly #client: FileReader
   readonly #files: () => FileTable
   readonly #signal: AbortSignal
   readonly #reresolve: Reresolve
@@ -99,7 +100,7 @@ export class Fetcher {
 
   constructor(options: {
     readonly replica: number
-    readonly client: ReplicaClient
+    readonly client: FileReader
     readonly files: () => FileTable
     readonly signal: AbortSignal
     readonly concurrency: number

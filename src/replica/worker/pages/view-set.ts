@@ -84,15 +84,20 @@ export class ViewSet {
     this.#schema = native.nextIncarnation(this.#replica)
   }
 
-  /** A view that continues `base`, or stands alone. Not yet visible. */
+  /**
+   * A view that continues `base`, or stands alone. Not yet visible. `ownCounter`: other states have the same TXID, so that its change
+   * counter must not follow from that.
+   */
   add(
     state: ChainState,
     store: PageStore,
     hydrated: NativeHydratedFile | null,
     base?: ReplicaView,
     changed: Uint32Array = new Uint32Array(),
+    ownCounter = false,
   ): ReplicaView {
-    return this.#add(state, store, hydrated, base, changed, this.#incarnation, this.#schema)
+    const counting = ownCounter ? native.nextIncarnation(this.#replica) : this.#incarnation
+    return this.#add(state, store, hydrated, base, changed, counting, this.#schema)
   }
 
   /**

@@ -1,6 +1,5 @@
 import { LitestreamError } from '../../../errors.js'
 import { LtxEncoder } from '../../../ltx/encoder.js'
-import { CHECKSUM_FLAG } from '../../../ltx/format.js'
 import { native } from '../../../native/addon.js'
 import type { TakenCommit } from '../../../native/replica.js'
 
@@ -15,11 +14,19 @@ export interface CommitHeader {
   readonly timestamp: number
 }
 
+/** A commit as it is written to the store. */
+export interface UploadableCommit extends CommitHeader {
+  /** The same bytes each time. */
+  body(): Uint8Array | AsyncIterable<Uint8Array>
+  /** The file checksum, 16 hexadecimal digits, and the size in bytes. */
+  identity(): { readonly checksum: string; readonly size: number }
+}
+
 /**
  * The LTX file that one commit becomes. The same bytes each time they are asked for: an upload whose outcome is unknown is
  * compared with what the store has.
  */
-export class CommitFile {
+export class CommitFile implements UploadableCommit {
   readonly txid: number
   readonly timestamp: number
   /** All of it; undefined for a commit that is too large to be kept in memory. */
@@ -56,8 +63,7 @@ export class CommitFile {
         size += chunk.length
       }
     }
-    const checksum = new DataView(tail.buffer, tail.byteOffset).getBigUint64(tail.length - 8) | CHECKSUM_FLAG
-    return { checksum: checksum.toString(16).padStart(16, '0'), size }
+    return { checksum: checksumOf(tail), size }
   }
 
   *#encode(): Generator<Uint8Array, void, undefined> {
@@ -83,6 +89,11 @@ export class CommitFile {
     }
     yield encoder.finish()
   }
+}
+
+/** The file checksum of an LTX file, from its last bytes. 16 hexadecimal digits. */
+export function checksumOf(tail: Uint8Array): string {
+  return Buffer.from(tail.subarray(tail.length - 8)).toString('hex')
 }
 
 async function* asAsync(chunks: Iterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {

@@ -4,7 +4,7 @@ import { formatTxid } from '../../../ltx/txid.js'
 import type { LtxFileInfo, LtxFileRef, ReplicaClient } from '../../../storage/replica-client.js'
 import { abortError } from '../../../util/abort.js'
 import { pause } from '../../../util/pause.js'
-import type { CommitFile } from './commit-file.js'
+import type { UploadableCommit } from './commit-file.js'
 
 /** Milliseconds before an upload whose outcome is unknown is tried again, doubled up to the second. */
 const RETRY_FIRST = 100
@@ -28,7 +28,7 @@ export interface PutOptions {
  */
 export async function putCommit(
   client: ReplicaClient,
-  commit: CommitFile,
+  commit: UploadableCommit,
   { signal, onAmbiguous }: PutOptions,
 ): Promise<LtxFileInfo> {
   const file: LtxFileRef = { level: 0, minTxid: commit.txid, maxTxid: commit.txid }
@@ -55,7 +55,7 @@ export async function putCommit(
 async function resolveTaken(
   client: ReplicaClient,
   file: LtxFileRef,
-  commit: CommitFile,
+  commit: UploadableCommit,
   signal: AbortSignal,
 ): Promise<LtxFileInfo | undefined> {
   const { checksum, size } = commit.identity()
@@ -74,7 +74,7 @@ async function resolveTaken(
   }
 }
 
-function unknown(client: ReplicaClient, commit: CommitFile, cause: LitestreamError): LitestreamError {
+function unknown(client: ReplicaClient, commit: UploadableCommit, cause: LitestreamError): LitestreamError {
   return new LitestreamError(
     'COMMIT_UNKNOWN',
     `${client.url}: the store did not say whether it has TXID ${formatTxid(commit.txid)}`,

@@ -1,12 +1,14 @@
 import { isLitestreamError, LitestreamError, toLitestreamError } from '../../../errors.js'
 import { native } from '../../../native/addon.js'
-import type { BridgeRequest } from '../../../native/replica.js'
+import { type BridgeRequest, DURABILITY_STORE, type TakenCommit } from '../../../native/replica.js'
 import type { ReplicaClient } from '../../../storage/replica-client.js'
 import { startTimer } from '../../../util/timers.js'
 import type { ResolvedWriteOptions } from '../../options.js'
 import type { ReplicaView } from '../pages/view-set.js'
+import type { CommitAdoption } from './adoption.js'
+import type { CommitBuffer } from './commit-buffer.js'
 import { CommitFile } from './commit-file.js'
-import type { CommittedFile } from './committed-file.js'
+import { LocalCommits } from './local-commits.js'
 import { putCommit } from './put-commit.js'
 import { RightToWrite } from './right-to-write.js'
 
@@ -15,7 +17,9 @@ const CLOSE_MS = 10_000
 
 /** What a writer reports to the handles of its replica. */
 export type WriteEvent =
-  | { readonly type: 'commit'; readonly txid: number; readonly pages: number; readonly bytes: number }
+  /** The store has a file that holds so many commits. */
+  | { readonly type: 'commit'; readonly txid: number; readonly commits: number; readonly bytes: number }
+  | { readonly type: 'error'; readonly code: string; readonly message: string }
   | { readonly type: 'conflict'; readonly code: string; readonly message: string }
   | { readonly type: 'fenced'; readonly code: string; readonly message: string }
 
@@ -25,8 +29,7 @@ export interface WriterParts {
   readonly options: ResolvedWriteOptions
   readonly viewOf: (id: number) => ReplicaView | undefined
   readonly current: () => ReplicaView
-  /** Makes the state that the file leads to the current one; resolves with its view. */
-  readonly adopt: (file: CommittedFile) => Promise<ReplicaView>
+  readonly adoption: CommitAdoption
   /** Polls until everything that is in the store is known. */
   readonly refresh: () => Promise<void>
   readonly emit: (event: WriteEvent) => void
@@ -34,6 +37,8 @@ export interface WriterParts {
 
 export interface WriteCounts {
   commits: number
+  /** Files written to the store. */
+  uploads: number
   conflicts: number
   /** Commits whose outcome was unknown for a time. */
   ambiguous: number
@@ -50,21 +55,65 @@ export class ReplicaWriter {
   readonly #parts: WriterParts
   readonly #right: RightToWrite | undefined
   readonly #abort = new AbortController()
-  readonly #counts: WriteCounts = { commits: 0, conflicts: 0, ambiguous: 0, pages: 0, bytes: 0 }
+  readonly #counts: WriteCounts = { commits: 0, uploads: 0, conflicts: 0, ambiguous: 0, pages: 0, bytes: 0 }
+  readonly #local: LocalCommits | undefined
   /** A commit that is under way, also one whose connection has stopped waiting. */
   #underWay: Promise<void> | undefined
 
-  constructor(parts: WriterParts) {
+  /** Takes over what the buffer holds from an earlier process. Throws WRITE_CONFLICT, BUFFER_DAMAGED. */
+  static async open(parts: WriterParts): Promise<ReplicaWriter> {
+    const { durability, bufferPath } = parts.options
+    if (durability === 'store') return new ReplicaWriter(parts)
+    const { CommitBuffer } = await import('./commit-buffer.js')
+    const signal = new AbortController().signal
+    const buffer = bufferPath === undefined ? undefined : await CommitBuffer.open(bufferPath, signal)
+    const writer = new ReplicaWriter(parts, buffer)
+    try {
+      await writer.#local!.recover()
+    } catch (error) {
+      await buffer?.close({ empty: false })
+      throw error
+    }
+    return writer
+  }
+
+  private constructor(parts: WriterParts, buffer?: CommitBuffer) {
     this.#parts = parts
     const { lease } = parts.options
     if (lease !== undefined) {
       this.#right = new RightToWrite(parts.client, lease, (error) => this.#report('fenced', error))
     }
+    if (parts.options.durability === 'local') this.#local = this.#makeLocal(buffer)
     native.setWritable(parts.replica, true, parts.options.timeout)
   }
 
-  get counts(): WriteCounts {
-    return { ...this.#counts }
+  #makeLocal(buffer: CommitBuffer | undefined): LocalCommits {
+    const { client, adoption, current, options, emit } = this.#parts
+    return new LocalCommits({
+      client,
+      adoption,
+      buffer,
+      interval: options.syncInterval,
+      current,
+      onUploaded: ({ txid, commits, bytes }) => {
+        this.#counts.uploads++
+        this.#counts.bytes += bytes
+        emit({ type: 'commit', txid, commits, bytes })
+      },
+      onAmbiguous: () => {
+        this.#counts.ambiguous++
+      },
+      onConflict: (error) => {
+        this.#counts.conflicts++
+        this.#report('conflict', error)
+      },
+      onError: ({ code, message }) => emit({ type: 'error', code, message }),
+      signal: this.#abort.signal,
+    })
+  }
+
+  get counts(): WriteCounts & { readonly pending: number } {
+    return { ...this.#counts, pending: this.#local?.count ?? 0 }
   }
 
   /** A connection wants the RESERVED lock. */
@@ -72,6 +121,7 @@ export class ReplicaWriter {
     try {
       // The truth about the last commit comes before the next one.
       await this.#underWay
+      await this.#local?.ready()
       // Whoever had the lease before has written what is not known here.
       if (await this.#right?.ensure()) await this.#parts.refresh()
       native.completeRequest(request.id)
@@ -106,17 +156,39 @@ export class ReplicaWriter {
 
   async flush(): Promise<void> {
     await this.#underWay
+    await this.#local?.flush()
+  }
+
+  /** A poll found files beyond the stored state while commits of this process are only local. */
+  onForeignFiles(): void {
+    this.#local?.onForeignFiles()
   }
 
   async #commit(request: BridgeRequest): Promise<ReplicaView> {
-    const { client, current, adopt, emit, refresh } = this.#parts
+    const { client, current } = this.#parts
     const taken = native.takeCommit(request.id)
     const base = this.#parts.viewOf(request.view)
     if (!taken || !base) throw conflict(client, 'the state that it was based on is gone')
     if (base !== current()) throw conflict(client, 'another writer committed meanwhile')
-    const { txid, timestamp } = base.state
     // Never earlier than the file before, whatever the clock does: restores to a point in time rely on it.
-    const commit = new CommitFile(taken, { txid: txid + 1, timestamp: Math.max(Date.now(), timestamp) })
+    const timestamp = Math.max(Date.now(), base.state.timestamp)
+    const local = taken.durability === DURABILITY_STORE ? undefined : this.#local
+    const { txid } = this.#parts.adoption.stored
+    const commit = new CommitFile(taken, { txid: txid + 1, timestamp })
+    const view =
+      local && commit.bytes && txid > 0
+        ? await local.add(commit.bytes, timestamp)
+        : await this.#commitToStore(taken, timestamp)
+    this.#counts.commits++
+    this.#counts.pages += commit.pageCount
+    return view
+  }
+
+  /** What is only local goes first: the store has the commits in their order. */
+  async #commitToStore(taken: TakenCommit, timestamp: number): Promise<ReplicaView> {
+    const { client, current, adoption, emit, refresh } = this.#parts
+    await this.#local?.flush()
+    const commit = new CommitFile(taken, { txid: adoption.stored.txid + 1, timestamp })
     try {
       const info = await putCommit(client, commit, {
         signal: this.#abort.signal,
@@ -124,12 +196,11 @@ export class ReplicaWriter {
           this.#counts.ambiguous++
         },
       })
-      const view = await adopt({ info, bytes: commit.bytes })
-      this.#counts.commits++
-      this.#counts.pages += commit.pageCount
+      await adoption.inStore({ info, bytes: commit.bytes })
+      this.#counts.uploads++
       this.#counts.bytes += info.size
-      emit({ type: 'commit', txid: commit.txid, pages: commit.pageCount, bytes: info.size })
-      return view
+      emit({ type: 'commit', txid: commit.txid, commits: 1, bytes: info.size })
+      return current()
     } catch (error) {
       if (isLitestreamError(error, 'REPLICA_FENCED')) {
         this.#counts.conflicts++
@@ -156,6 +227,7 @@ export class ReplicaWriter {
     const timer = startTimer(CLOSE_MS, () => this.#abort.abort())
     try {
       await this.#underWay
+      await this.#local?.close()
     } finally {
       timer.stop()
       await this.#right?.release()

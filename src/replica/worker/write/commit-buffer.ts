@@ -1,0 +1,136 @@
+import type { FileHandle } from 'node:fs/promises'
+import { isLitestreamError, LitestreamError } from '../../../errors.js'
+import { writeDurably } from '../../../fs/durable.js'
+import { fsError, isErrno } from '../../../fs/fs-error.js'
+import { openForUpdate, openOwn } from '../../../fs/open-for-writing.js'
+import { TargetLock } from '../../../fs/target-lock.js'
+import { removeFile } from '../../../fs/temporary.js'
+import {
+  type BufferContent,
+  type BufferUpload,
+  decodeBuffer,
+  encodeHeaderRecord,
+  encodeRecord,
+  encodeUploadRecord,
+  RECORD_COMMIT,
+} from './buffer-format.js'
+
+/** A buffer is bounded (local-commits.ts); a file beyond this was not written here. Bytes. */
+const MAX_BUFFER = 1024 * 1024 * 1024
+
+/**
+ * The file that holds acknowledged commits until the store has them. One process has it at a time. An append is durable when it
+ * resolves; after an error the file ends at the last record that was durable.
+ */
+export class CommitBuffer {
+  readonly path: string
+  readonly #lock: TargetLock
+  #handle: FileHandle
+  #length: number
+  /** What the file held when it was opened; undefined: nothing. */
+  readonly found: BufferContent | undefined
+
+  private constructor(file: string, lock: TargetLock, handle: FileHandle, found: BufferContent | undefined) {
+    this.path = file
+    this.#lock = lock
+    this.#handle = handle
+    this.found = found
+    this.#length = found?.length ?? 0
+  }
+
+  /** Throws WRITE_CONFLICT if another process has the buffer, BUFFER_DAMAGED, DISK_FULL, ACCESS_DENIED. */
+  static async open(file: string, signal: AbortSignal): Promise<CommitBuffer> {
+    const lock = await lockBuffer(file, signal)
+    try {
+      const handle = await openOwn(file)
+      try {
+        const { size } = await handle.stat()
+        if (size > MAX_BUFFER) throw tooLarge(file, size)
+        const found = decodeBuffer(await handle.readFile(), file)
+        if (found) await handle.truncate(found.length)
+        return new CommitBuffer(file, lock, handle, found)
+      } catch (error) {
+        await handle.close()
+        throw error
+      }
+    } catch (error) {
+      await lock.release()
+      throw error instanceof LitestreamError ? error : fsError(error, 'opening the write buffer', file)
+    }
+  }
+
+  /** Begins with commits that follow on `txid`; those in `commits` are kept. Replaces the file as a whole. */
+  async restart(url: string, txid: number, commits: readonly Uint8Array[]): Promise<void> {
+    const records = [encodeHeaderRecord({ url, txid }), ...commits.map((one) => encodeRecord(RECORD_COMMIT, one))]
+    try {
+      this.#length = await writeDurably(this.path, Buffer.concat(records), {})
+      await this.#handle.close()
+      this.#handle = await openForUpdate(this.path)
+    } catch (error) {
+      throw fsError(error, 'writing the write buffer', this.path)
+    }
+  }
+
+  append(commit: Uint8Array): Promise<void> {
+    return this.#append(encodeRecord(RECORD_COMMIT, commit))
+  }
+
+  /** Notes what is about to be written to the store, so that a restart can tell whether the store has it. */
+  noteUpload(upload: BufferUpload): Promise<void> {
+    return this.#append(encodeUploadRecord(upload))
+  }
+
+  async #append(record: Buffer): Promise<void> {
+    try {
+      let written = 0
+      while (written < record.length) {
+        const { bytesWritten } = await this.#handle.write(
+          record,
+          written,
+          record.length - written,
+          this.#length + written,
+        )
+        written += bytesWritten
+      }
+      await this.#handle.datasync()
+      this.#length += record.length
+    } catch (error) {
+      // What was written of the record must not look like a commit to the next process.
+      await this.#handle.truncate(this.#length).catch((second: unknown) => {
+        if (!isErrno(second, 'ENOSPC', 'EIO')) throw second
+      })
+      throw fsError(error, 'writing the write buffer', this.path)
+    }
+  }
+
+  /** `empty`: the store has everything, and the file is removed. */
+  async close({ empty }: { readonly empty: boolean }): Promise<void> {
+    await this.#handle.close()
+    if (empty) await removeFile(this.path)
+    await this.#lock.release()
+  }
+}
+
+async function lockBuffer(file: string, signal: AbortSignal): Promise<TargetLock> {
+  try {
+    return await TargetLock.acquire(file, { wait: false, signal })
+  } catch (error) {
+    if (!isLitestreamError(error, 'OUTPUT_BUSY')) throw error
+    throw new LitestreamError('WRITE_CONFLICT', `another writer has the write buffer ${file}: ${error.message}`, {
+      file,
+      hint: 'Give each process a buffer_path of its own, or end the other process.',
+      cause: error,
+    })
+  }
+}
+
+function tooLarge(file: string, size: number): LitestreamError {
+  return new LitestreamError(
+    'BUFFER_DAMAGED',
+    `the write buffer ${file} has ${size} bytes, at most ${MAX_BUFFER} are possible`,
+    {
+      file,
+      hint: 'Check that buffer_path names a write buffer.',
+    },
+  )
+}

@@ -1,0 +1,41 @@
+import { decodeLtx } from '../../../ltx/decoder.js'
+import { LtxEncoder } from '../../../ltx/encoder.js'
+
+export interface MergedHeader {
+  readonly txid: number
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number
+}
+
+/**
+ * One LTX file with the newest version of each page of some commits, oldest first, as the database is after the last of them. The same
+ * bytes for the same commits and header. In memory: the pages of the result.
+ */
+export async function mergeCommits(
+  commits: readonly Uint8Array[],
+  { txid, timestamp }: MergedHeader,
+): Promise<Uint8Array> {
+  const newest = new Map<number, Uint8Array>()
+  let pageSize = 0
+  let commit = 0
+  for (const bytes of commits) {
+    const { header, batches } = await decodeLtx(once(bytes), 'a commit of the local buffer')
+    pageSize = header.pageSize
+    // A page beyond a smaller size is gone, also if the database grows again.
+    if (header.commit < commit) for (const pgno of newest.keys()) if (pgno > header.commit) newest.delete(pgno)
+    commit = header.commit
+    for await (const { count, pgnos, pages } of batches) {
+      for (let i = 0; i < count; i++) newest.set(pgnos[i]!, pages.slice(i * pageSize, (i + 1) * pageSize))
+    }
+  }
+  const encoder = new LtxEncoder({ pageSize, commit, minTxid: txid, maxTxid: txid, timestamp })
+  const pgnos = Uint32Array.from(newest.keys()).sort()
+  const parts = [encoder.start()]
+  for (const pgno of pgnos) parts.push(encoder.pages(Uint32Array.of(pgno), newest.get(pgno)!))
+  parts.push(encoder.finish())
+  return Buffer.concat(parts)
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  yield bytes
+}
