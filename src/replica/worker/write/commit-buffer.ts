@@ -3,8 +3,8 @@ import { isLitestreamError, LitestreamError } from '../../../errors.js'
 import { writeDurably } from '../../../fs/durable.js'
 import { fsError, isErrno } from '../../../fs/fs-error.js'
 import { openForUpdate, openOwn } from '../../../fs/open-for-writing.js'
+import { removeFile } from '../../../fs/remove.js'
 import { TargetLock } from '../../../fs/target-lock.js'
-import { removeFile } from '../../../fs/temporary.js'
 import {
   type BufferContent,
   type BufferUpload,
