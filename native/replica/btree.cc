@@ -1,5 +1,6 @@
 #include "replica/btree.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "ltx/ltx_codec.h"
@@ -103,6 +104,8 @@ uint8_t BtreePageType(const uint8_t* page, uint32_t page_size, uint32_t pgno) {
   uint8_t type = header[0];
   if (type != kIndexInterior && type != kTableInterior && type != kIndexLeaf && type != kTableLeaf) return 0;
   uint32_t cells = ReadU16(header + 3);
+  // A cell takes at least four bytes, and two of the array that points to it; SQLite has the same limit.
+  if (cells > (page_size - 8) / 6) return 0;
   uint32_t header_size = type == kIndexInterior || type == kTableInterior ? 12 : 8;
   return HeaderAt(pgno) + header_size + cells * 2 <= page_size ? type : 0;
 }
@@ -124,6 +127,10 @@ std::vector<uint32_t> BtreeChildren(const uint8_t* page, uint32_t page_size, uin
     if (at + 4 > page_size || !add(ReadU32(page + at))) return {};
   }
   if (!add(ReadU32(header + 8))) return {};
+  // A page of a tree has one parent and one place under it. A walk over pages that repeat children would not end soon.
+  std::vector<uint32_t> sorted = children;
+  std::sort(sorted.begin(), sorted.end());
+  if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) return {};
   return children;
 }
 

@@ -16,7 +16,7 @@ constexpr uint8_t kTableLeaf = 13;
 // The type byte of a page if it is that of a b-tree page, else 0.
 uint8_t BtreePageType(const uint8_t* page, uint32_t page_size, uint32_t pgno);
 
-// The children of an interior page in key order; empty unless the page is a sound interior page.
+// The children of an interior page in key order, all different; empty unless the page is a sound interior page.
 std::vector<uint32_t> BtreeChildren(const uint8_t* page, uint32_t page_size, uint32_t pgno, uint32_t commit);
 
 // One entry of an index leaf: the rowid it points to, and a fingerprint of its first column.

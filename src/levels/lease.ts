@@ -10,7 +10,7 @@ export const LEASE_NAME = 'lock.json'
 
 const schema = z.object({
   /** Grows by one with each owner. */
-  generation: z.number(),
+  generation: z.int().nonnegative(),
   /** RFC 3339. */
   expires_at: z.iso.datetime({ offset: true }),
   /** `host:pid`, and a random part, since one process may run several primaries. */

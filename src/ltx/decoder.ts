@@ -8,6 +8,7 @@ import {
   HEADER_SIZE,
   INDEX_LENGTH_SIZE,
   lockPgno,
+  MAX_INDEX_ENTRY,
   PAGE_HEADER_SIZE,
   snapshotPageCount,
   TRAILER_SIZE,
@@ -192,8 +193,13 @@ class Decoder implements LtxDecoding {
       throw corrupt(`a snapshot of ${commit} pages ends at page ${this.#lastPgno}`, file, markerAt)
     }
     const indexOffset = this.#offset
-    while (await this.#reader.more());
+    // What follows the page block cannot be longer: it is held as a whole, so that a longer one is not read to its end.
+    const most = this.#index.count * MAX_INDEX_ENTRY + 1 + INDEX_LENGTH_SIZE + TRAILER_SIZE
+    while (this.#reader.available.length <= most && (await this.#reader.more()));
     const rest = this.#reader.available
+    if (rest.length > most) {
+      throw corrupt(`the page index of ${this.#index.count} pages is longer than possible`, file, indexOffset)
+    }
     const fileSize = indexOffset + rest.length
     const lengthAt = rest.length - TRAILER_SIZE - INDEX_LENGTH_SIZE
     if (lengthAt < 1) throw this.#truncated('inside the page index')

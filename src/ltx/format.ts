@@ -3,6 +3,8 @@ export const HEADER_SIZE = 100
 export const PAGE_HEADER_SIZE = 6
 /** Page header and payload size. */
 export const FRAME_HEADER_SIZE = 10
+/** The most bytes of an entry of the page index: page number, offset and size as uvarints. */
+export const MAX_INDEX_ENTRY: number = 5 + 10 + 5
 /** Post-apply checksum and file checksum. */
 export const TRAILER_SIZE = 16
 /** Length of the page index; stands right before the trailer. */

@@ -1,6 +1,8 @@
+import { LitestreamError } from '../errors.js'
+import { isCommit, MAX_COMMIT } from '../ltx/format.js'
 import { native } from '../native/addon.js'
 import type { WalFile } from './wal-file.js'
-import { FRAME_HEADER_SIZE, type WalHeader } from './wal-header.js'
+import { FRAME_HEADER_SIZE, type WalHeader, walSize } from './wal-header.js'
 import type { WalPosition } from './wal-position.js'
 
 /** Committed frames that follow one another in one generation of the WAL. */
@@ -51,6 +53,7 @@ export function scanWal(wal: WalFile, header: WalHeader, start: WalPosition, lim
       if (commits[i] === 0) continue
       committed = next - start.frames + i + 1
       commit = commits[i]!
+      if (!isCommit(commit)) throw impossibleCommit(wal.path, walSize(next + i, pageSize), commit)
       const view = new DataView(buffer.buffer, i * frameSize, FRAME_HEADER_SIZE)
       checksum = [view.getUint32(16), view.getUint32(20)]
       full = committed * frameSize >= limits.bytes
@@ -61,6 +64,15 @@ export function scanWal(wal: WalFile, header: WalHeader, start: WalPosition, lim
 
   const end = committed === 0 ? start : { ...start, frames: start.frames + committed, checksum }
   return { start, end, commit, pgnos: found.take(committed) }
+}
+
+function impossibleCommit(file: string, offset: number, commit: number): LitestreamError {
+  const what = `the frame at ${offset} commits a database of ${commit} pages, more than ${MAX_COMMIT}`
+  return new LitestreamError('WAL_CORRUPT', `${file}: ${what}`, {
+    file,
+    offset,
+    hint: 'No program writes this; check the disk, and the database with `PRAGMA integrity_check`.',
+  })
 }
 
 /** The newest version of each page in a span: where it is, by ascending page number. */

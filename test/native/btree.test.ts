@@ -6,6 +6,7 @@ import { native } from '../../src/native/addon.js'
 // The numbers of a b-tree page come from a replica: none of them may lead outside of the page.
 
 const PAGE_SIZE = 512
+const TABLE_INTERIOR = 5
 const INDEX_LEAF = 10
 const TABLE_LEAF = 13
 const PGNO = 2
@@ -77,4 +78,45 @@ test('sizes of a cell and of its record header beyond the page yield nothing', (
     const index = inCache(pageWithCell(INDEX_LEAF, cell))
     assert.deepEqual(native.indexEntries(index, 0, PGNO), Float64Array.of(Number.NaN, 0), `${size}`)
   }
+})
+
+/** An interior page of a table whose cells lead to these children, the last one by the pointer in its header. */
+function interiorPage(children: readonly number[]): Uint8Array {
+  const page = new Uint8Array(PAGE_SIZE)
+  const view = new DataView(page.buffer)
+  const cells = children.slice(0, -1)
+  view.setUint8(0, TABLE_INTERIOR)
+  view.setUint16(3, cells.length)
+  view.setUint32(8, children.at(-1)!)
+  cells.forEach((child, i) => {
+    const at = PAGE_SIZE - 5 * (i + 1)
+    view.setUint16(12 + 2 * i, at)
+    view.setUint32(at, child)
+    view.setUint8(at + 4, i)
+  })
+  return page
+}
+
+test('an interior page has children only if all are pages of the database, and different', () => {
+  const childrenOf = (children: readonly number[]) => [
+    ...native.btreeChildren(inCache(interiorPage(children)), 0, PGNO, 100),
+  ]
+  assert.deepEqual(childrenOf([3, 4, 100]), [3, 4, 100])
+  for (const unsound of [
+    [3, 4, 3],
+    [3, 3, 4],
+    [3, 101],
+    [0, 3],
+    [3, PGNO],
+    [3, 0xffffffff],
+  ]) {
+    assert.deepEqual(childrenOf(unsound), [], String(unsound))
+  }
+})
+
+test('a page with more cells than fit is no b-tree page', () => {
+  const page = interiorPage([3, 4])
+  // 2 bytes a cell would fit: (512 - 12) / 2 = 250.
+  new DataView(page.buffer).setUint16(3, 200)
+  assert.deepEqual([...native.btreeChildren(inCache(page), 0, PGNO, 100)], [])
 })

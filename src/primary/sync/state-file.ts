@@ -5,29 +5,27 @@ import { isErrno } from '../../fs/fs-error.js'
 import { openOwnSync } from '../../fs/open-for-writing.js'
 import { openRegularSync } from '../../fs/open-regular.js'
 import { ownershipLikeSync } from '../../fs/owner.js'
+import { isCommit, isPageSize } from '../../ltx/format.js'
 import { native } from '../../native/addon.js'
 import { databaseError } from '../source/database-error.js'
 
-const wal = z.object({
-  salt1: z.number(),
-  salt2: z.number(),
-  frames: z.number(),
-  checksum: z.tuple([z.number(), z.number()]),
-})
-const identity = z.object({ inode: z.string(), born: z.string(), modified: z.string(), size: z.number() })
+const count = z.int().nonnegative()
+const u32 = z.uint32()
+const wal = z.object({ salt1: u32, salt2: u32, frames: u32, checksum: z.tuple([u32, u32]) })
+const identity = z.object({ inode: z.string(), born: z.string(), modified: z.string(), size: count })
 const schema = z.object({
   version: z.literal(1),
   /** Grows with each write; the slot with the greater one counts. */
-  serial: z.number(),
-  txid: z.number(),
+  serial: count,
+  txid: count,
   timestamp: z.number(),
-  pageSize: z.number(),
-  commit: z.number(),
+  pageSize: z.number().refine(isPageSize),
+  commit: z.number().refine(isCommit),
   wal,
   file: identity,
-  lineage: z.number(),
-  sequence: z.number(),
-  uploaded: z.object({ txid: z.number(), timestamp: z.number(), checksum: z.string() }).optional(),
+  lineage: z.int(),
+  sequence: count,
+  uploaded: z.object({ txid: count, timestamp: z.number(), checksum: z.string() }).optional(),
   fenced: z.string().optional(),
 })
 

@@ -309,6 +309,9 @@ export class ReplicaSession {
 
   #onInterior(view: ReplicaView, pgno: number, slot: number, wanted: boolean): void {
     const children = native.btreeChildren(view.store.cache, slot, pgno, view.state.commit)
+    // A damaged page may name pages that are in no file.
+    const { map } = view.state
+    if (children.some((child) => map.fileOf(child) === 0)) return
     this.#tree.learn(pgno, children)
     if (!wanted || children.length === 0) return
     // Where a scan would begin is here already: reading it says that one does.

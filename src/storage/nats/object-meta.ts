@@ -38,10 +38,15 @@ export function parseMeta(data: Uint8Array): ObjectMeta | undefined {
     name: meta.name,
     bucket: meta.bucket ?? '',
     nuid: meta.nuid ?? '',
-    size: meta.size ?? 0,
-    chunks: meta.chunks ?? 0,
-    mtime: meta.mtime ?? '',
+    size: countOf(meta.size),
+    chunks: countOf(meta.chunks),
+    mtime: typeof meta.mtime === 'string' ? meta.mtime : '',
   }
+}
+
+/** A number of bytes or chunks; 0 for any other value, so that reading the object fails with the size that it says. */
+function countOf(value: unknown): number {
+  return Number.isSafeInteger(value) && (value as number) > 0 ? (value as number) : 0
 }
 
 export function newMeta(meta: ObjectMeta & { readonly digest: string }, timestamp?: number): ObjectMeta {
@@ -67,6 +72,6 @@ export function factsOf(meta: ObjectMeta): Pick<LtxFileInfo, 'size' | 'createdAt
 /** Milliseconds since the epoch: the LTX timestamp if the object has one, else when it was written. */
 function createdAt(meta: ObjectMeta): number {
   const timestamp = Object.entries(meta.headers ?? {}).find(([name]) => name.toLowerCase() === TIMESTAMP.toLowerCase())
-  const written = Date.parse(timestamp?.[1][0] ?? '')
+  const written = Date.parse(String(timestamp?.[1]?.[0]))
   return Number.isNaN(written) ? Date.parse(meta.mtime) || 0 : written
 }

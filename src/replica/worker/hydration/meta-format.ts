@@ -3,15 +3,16 @@ import { writeDurably } from '../../../fs/durable.js'
 import { fsError, isErrno } from '../../../fs/fs-error.js'
 import { readRegular } from '../../../fs/open-regular.js'
 import { ownershipLike } from '../../../fs/owner.js'
+import { isCommit, isPageSize } from '../../../ltx/format.js'
 
 const schema = z.object({
   version: z.literal(1),
   /** The replica, without credentials. */
   url: z.string(),
-  pageSize: z.number(),
+  pageSize: z.number().refine(isPageSize),
   /** Pages of the database at `txid`. */
-  commit: z.number(),
-  txid: z.number(),
+  commit: z.number().refine(isCommit),
+  txid: z.int().positive(),
   /** Identities of files of the replica that were in use: what tells one history from another. */
   files: z.array(z.string()),
   /** Base64 of a bit a page: those whose content in the local copy is that of `txid`. */

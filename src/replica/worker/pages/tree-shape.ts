@@ -8,32 +8,39 @@ export function isInterior(type: number): boolean {
   return type === INDEX_INTERIOR || type === TABLE_INTERIOR
 }
 
+/** Pages whose parents are kept in one array. */
+const CHUNK_PAGES = 1024
+/** No tree is deeper. Damaged pages can be each other's parents, so every walk up or sideways ends at this depth. */
+const MAX_DEPTH = 20
+
 /**
  * What is known of the b-trees: the children of every interior page that came by, and so the parent of each. Learned from pages of
  * any view and never corrected when a tree changes: it only decides what to fetch ahead, so a wrong entry costs a page fetched in
- * vain. 8 bytes a page whose parent is known.
+ * vain. 8 bytes a page whose parent is known; of pages that lie far apart, up to 4 KiB.
  */
 export class TreeShape {
   readonly #children = new Map<number, Uint32Array>()
-  #parents = new Uint32Array(0)
+  /** By `pgno / CHUNK_PAGES`. Page numbers come from a replica: an array up to the highest one could take gigabytes. */
+  readonly #parents = new Map<number, Uint32Array>()
 
-  /** Notes an interior page and its children, in key order. */
+  /** Notes an interior page and its children, in key order. All of them must be in a file of the replica. */
   learn(pgno: number, children: Uint32Array): void {
     if (children.length === 0) return
     this.#children.set(pgno, children)
     for (const child of children) {
-      if (child >= this.#parents.length) {
-        const grown = new Uint32Array(Math.max(child + 1, Math.ceil(this.#parents.length * 1.5), 1024))
-        grown.set(this.#parents)
-        this.#parents = grown
+      const at = Math.floor(child / CHUNK_PAGES)
+      let chunk = this.#parents.get(at)
+      if (!chunk) {
+        chunk = new Uint32Array(CHUNK_PAGES)
+        this.#parents.set(at, chunk)
       }
-      this.#parents[child] = pgno
+      chunk[child % CHUNK_PAGES] = pgno
     }
   }
 
   /** 0: not known. */
   parentOf(pgno: number): number {
-    return this.#parents[pgno] ?? 0
+    return this.#parents.get(Math.floor(pgno / CHUNK_PAGES))?.[pgno % CHUNK_PAGES] ?? 0
   }
 
   childrenOf(pgno: number): Uint32Array | undefined {
@@ -43,8 +50,7 @@ export class TreeShape {
   /** The highest page known above a page. */
   rootOf(pgno: number): number {
     let page = pgno
-    // A wrong shape must not lead in circles.
-    for (let depth = 0; depth < 20 && this.parentOf(page) !== 0; depth++) page = this.parentOf(page)
+    for (let depth = 0; depth < MAX_DEPTH && this.parentOf(page) !== 0; depth++) page = this.parentOf(page)
     return page
   }
 
@@ -54,13 +60,14 @@ export class TreeShape {
   }
 
   /** The neighbour of an interior page on its level: 1 to the right, -1 to the left; 0: none known. */
-  neighbour(pgno: number, direction: 1 | -1): number {
+  neighbour(pgno: number, direction: 1 | -1, depth = 0): number {
+    if (depth === MAX_DEPTH) return 0
     const parent = this.parentOf(pgno)
     const siblings = this.childrenOf(parent)
     if (!siblings) return 0
     const at = siblings.indexOf(pgno) + direction
     if (at >= 0 && at < siblings.length) return siblings[at]
-    const aunt = this.neighbour(parent, direction)
+    const aunt = this.neighbour(parent, direction, depth + 1)
     return this.childrenOf(aunt)?.at(direction === 1 ? 0 : -1) ?? 0
   }
 
@@ -89,10 +96,11 @@ export class TreeShape {
   }
 
   /** Whether no page of the tree comes before (-1) or after (1) this one on its level. */
-  isOutermost(pgno: number, direction: 1 | -1): boolean {
+  isOutermost(pgno: number, direction: 1 | -1, depth = 0): boolean {
+    if (depth === MAX_DEPTH) return false
     const parent = this.parentOf(pgno)
     const siblings = this.childrenOf(parent)
     if (!siblings || siblings.at(direction === 1 ? -1 : 0) !== pgno) return false
-    return this.parentOf(parent) === 0 || this.isOutermost(parent, direction)
+    return this.parentOf(parent) === 0 || this.isOutermost(parent, direction, depth + 1)
   }
 }

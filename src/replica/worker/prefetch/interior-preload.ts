@@ -63,7 +63,8 @@ export class InteriorPreload {
     let pages = [SCHEMA_ROOT]
     for (let depth = 0; depth < MAX_DEPTH; depth++) {
       await this.#bring(pages)
-      const children = this.#childrenOf(pages)
+      // A level that the budget does not allow is left out, and so are the trees that it names.
+      const children = this.#affordable([this.#childrenOf(pages)]).flat()
       if (children.length === 0) break
       pages = children
     }
