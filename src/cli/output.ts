@@ -1,3 +1,4 @@
+import { withoutSecrets } from '../util/redact.js'
 import { oneLine, printable, printableJson } from '../util/terminal-text.js'
 import { formatTimestamp } from '../util/timestamp.js'
 
@@ -20,9 +21,9 @@ function styled(text: string): string {
   return text.replace(/[\ufdd0-\ufdd4]/g, (mark) => (useColor() ? STYLES[mark]! : ''))
 }
 
-/** One line on stdout. Control characters, line feeds included, are escaped: names and messages may come from anywhere. */
+/** One line on stdout. Control characters, line feeds included, are escaped, secrets masked: names may come from anywhere. */
 export function print(line: string): void {
-  process.stdout.write(`${styled(oneLine(line))}\n`)
+  process.stdout.write(`${styled(oneLine(withoutSecrets(line)))}\n`)
 }
 
 /** Lines on stdout whose parts were made with oneLine. */

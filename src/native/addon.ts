@@ -113,7 +113,7 @@ export const native: Native = Object.create(
       get(_target, name) {
         // From here on they are own properties, and this is not called again.
         Object.defineProperties(native, Object.getOwnPropertyDescriptors(loadOnce().exports))
-        return native[name as keyof Native]
+        return loadOnce().exports[name as keyof Native]
       },
     },
   ),

@@ -1,5 +1,6 @@
 import { Registry } from 'prom-client'
 import type { Replica } from '../replica/handle/open-replica.js'
+import { withoutSecrets } from '../util/redact.js'
 import { startInterval } from '../util/timers.js'
 import { version } from '../version.js'
 import type { ReplicaStatus } from './document.js'
@@ -93,7 +94,8 @@ export async function serveReplicas(
           replicas: await Promise.all([...open].map(statusOf)),
         }
       },
-      onError: (url, error) => process.emitWarning(`${url}: ${error.message}`, { type: 'LitestreamWarning' }),
+      onError: (url, error) =>
+        process.emitWarning(withoutSecrets(`${url}: ${error.message}`), { type: 'LitestreamWarning' }),
     },
     addr,
   )

@@ -1,3 +1,5 @@
+import { withoutSecrets } from './redact.js'
+
 /** The longest delay of Node's own timers, milliseconds: they fire a longer one after 1 ms. */
 export const MAX_DELAY_MS = 2 ** 31 - 1
 
@@ -7,7 +9,7 @@ export type ErrorHandler = (error: unknown) => void
 /** A warning of the process (`process.on('warning')`, stderr by default) for an error that no other handler takes. */
 export function warnUnexpected(error: unknown): void {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  process.emitWarning(`unexpected error: ${text}`, { type: 'LitestreamWarning' })
+  process.emitWarning(`unexpected error: ${withoutSecrets(text)}`, { type: 'LitestreamWarning' })
 }
 
 /**

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { isLitestreamError } from '../../errors.js'
 import { formatTxid } from '../../ltx/txid.js'
 import { verifyLtx } from '../../ltx/verify.js'
+import { withoutSecrets } from '../../util/redact.js'
 import { createCommand } from '../command.js'
 import { ExitStatus } from '../exit-status.js'
 import { readFileBytes } from '../open-ltx-file.js'
@@ -44,9 +45,10 @@ export function ltxVerifyCommand(): Command {
     })
 }
 
-async function verify(file: string): Promise<Verdict> {
+async function verify(path: string): Promise<Verdict> {
+  const file = withoutSecrets(path) // a URL, by mistake
   try {
-    const { header, pageCount } = await verifyLtx(readFileBytes(file), file)
+    const { header, pageCount } = await verifyLtx(readFileBytes(path), path)
     const { minTxid, maxTxid } = header
     return { file, ok: true, pages: pageCount, min_txid: formatTxid(minTxid), max_txid: formatTxid(maxTxid) }
   } catch (error) {

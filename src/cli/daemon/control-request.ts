@@ -95,7 +95,12 @@ export function readPath(value: string): string {
 }
 
 function fieldError(field: string, value: unknown, fault: string): ControlError {
-  const shown = typeof value === 'string' ? redactUrl(value).slice(0, SHOWN_VALUE) : value
+  const shown =
+    typeof value === 'string'
+      ? redactUrl(value).slice(0, SHOWN_VALUE)
+      : typeof value === 'object' && value !== null
+        ? undefined // may hold anything, a password for one
+        : value
   return new ControlError(400, `${field} ${fault}`, { field, value: shown })
 }
 

@@ -5,6 +5,7 @@ import { isLitestreamError, LitestreamError, toLitestreamError } from '../../err
 import { fsError, isErrno } from '../../fs/fs-error.js'
 import { createBoundedServer, listen, requestUrl, sendAnswer } from '../../status/bounded-server.js'
 import { pause } from '../../util/pause.js'
+import { withoutSecrets } from '../../util/redact.js'
 import { type ErrorHandler, startInterval, type Timer } from '../../util/timers.js'
 import { ControlApi } from './control-api.js'
 import { ControlError } from './control-request.js'
@@ -101,7 +102,8 @@ export class ControlSocket {
         response,
         status,
         { ...headers, 'Content-Type': 'application/json' },
-        `${JSON.stringify(value)}\n`,
+        // What is wrong with a request may be a URL that stands in another field by mistake.
+        `${JSON.stringify(value, status < 400 ? undefined : masked)}\n`,
       )
     try {
       const url = requestUrl(request)
@@ -216,7 +218,11 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
     throw new ControlError(400, 'invalid request body', {
       details: 'It must be JSON.',
       field: 'body',
-      value: text.slice(0, 200),
     })
   }
+}
+
+/** A value of an answer without the secrets in it. */
+function masked(_: string, value: unknown): unknown {
+  return typeof value === 'string' ? withoutSecrets(value) : value
 }
