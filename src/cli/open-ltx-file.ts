@@ -1,15 +1,17 @@
-import { type FileHandle, open } from 'node:fs/promises'
-import { LitestreamError } from '../errors.js'
+import type { FileHandle } from 'node:fs/promises'
+import { isLitestreamError, LitestreamError } from '../errors.js'
+import { openRegular } from '../fs/open-regular.js'
 import { inspectLtx, type LtxSummary } from '../ltx/inspect.js'
 
 function fileError(path: string, cause: unknown): LitestreamError {
   const { code, message } = cause as NodeJS.ErrnoException
+  // Not a regular file.
+  if (isLitestreamError(cause)) {
+    const hint = 'Name the LTX files in it.'
+    return new LitestreamError('INVALID_ARGUMENT', message, { cause, file: path, hint })
+  }
   if (code === 'ENOENT') return new LitestreamError('NOT_FOUND', `no such file: ${path}`, { cause, file: path })
   if (code === 'EACCES') return new LitestreamError('ACCESS_DENIED', `may not read ${path}`, { cause, file: path })
-  if (code === 'EISDIR') {
-    const hint = 'Name the LTX files in it.'
-    return new LitestreamError('INVALID_ARGUMENT', `${path} is a directory`, { cause, file: path, hint })
-  }
   return new LitestreamError('INVALID_ARGUMENT', `cannot read ${path}: ${message}`, { cause, file: path })
 }
 
@@ -23,10 +25,16 @@ async function readAt(handle: FileHandle, path: string, offset: number, length: 
   }
 }
 
-async function withFile<T>(path: string, use: (handle: FileHandle) => Promise<T>): Promise<T> {
-  const handle = await open(path).catch((cause: unknown) => {
+async function openFile(path: string): Promise<FileHandle> {
+  try {
+    return (await openRegular(path)).handle
+  } catch (cause) {
     throw fileError(path, cause)
-  })
+  }
+}
+
+async function withFile<T>(path: string, use: (handle: FileHandle) => Promise<T>): Promise<T> {
+  const handle = await openFile(path)
   try {
     return await use(handle)
   } finally {
@@ -44,9 +52,7 @@ export function inspectFile(path: string): Promise<LtxSummary> {
 
 /** The bytes of a local file; what cannot be opened or read is a LitestreamError. */
 export async function* readFileBytes(path: string): AsyncGenerator<Uint8Array, void, undefined> {
-  const handle = await open(path).catch((cause: unknown) => {
-    throw fileError(path, cause)
-  })
+  const handle = await openFile(path)
   try {
     for (let offset = 0; ; ) {
       const bytes = await readAt(handle, path, offset, 1 << 20)

@@ -1,7 +1,8 @@
-import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs'
+import { accessSync, closeSync, constants, readSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { LitestreamError, toLitestreamError } from '../errors.js'
 import { fsError, isErrno } from '../fs/fs-error.js'
+import { openRegularSync } from '../fs/open-regular.js'
 import { checkReplicaClient } from '../storage/open.js'
 import { splitCommand } from '../util/split-command.js'
 import { clientOptions } from './open-configured-replica.js'
@@ -89,7 +90,7 @@ function access(file: string, mode: number): void {
 }
 
 function hasMagic(file: string): boolean {
-  const fd = openSync(file, 'r')
+  const fd = openRegularSync(file)
   try {
     const bytes = Buffer.alloc(MAGIC.length)
     return readSync(fd, bytes, 0, bytes.length, 0) === bytes.length && bytes.equals(MAGIC)

@@ -64,6 +64,12 @@ export async function writeDurably(
   return size
 }
 
+/** Gives a file that is on disk another name, in the place of a file that has it, so that it survives a power cut. */
+export async function renameDurably(from: string, to: string): Promise<void> {
+  await rename(from, to)
+  await syncDirectory(path.dirname(to))
+}
+
 /** Fails with EEXIST if `file` exists. */
 async function nameOnce(temporary: string, file: string): Promise<void> {
   try {

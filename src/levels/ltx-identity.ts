@@ -1,5 +1,4 @@
-import { createReadStream } from 'node:fs'
-import { open, readFile } from 'node:fs/promises'
+import { openRegular, readRegular, streamRegular } from '../fs/open-regular.js'
 import { HEADER_SIZE, INDEX_LENGTH_SIZE, TRAILER_SIZE } from '../ltx/format.js'
 import { decodeHeader } from '../ltx/header.js'
 import { parseTailPlaces } from '../ltx/tail.js'
@@ -19,8 +18,9 @@ export interface LtxIdentity {
 const TAIL = INDEX_LENGTH_SIZE + TRAILER_SIZE
 
 export async function identifyStaged(path: string): Promise<LtxIdentity> {
-  await using handle = await open(path)
-  const { size } = await handle.stat()
+  const { handle, stats } = await openRegular(path)
+  await using _ = handle
+  const { size } = stats
   const head = Buffer.alloc(HEADER_SIZE)
   const tail = Buffer.alloc(TAIL)
   await handle.read(head, 0, HEADER_SIZE, 0)
@@ -52,6 +52,6 @@ const AT_ONCE = 4 * 1024 * 1024
 
 /** The bytes of a staged file, a small one in one piece. It is opened when they are asked for: a store may need none of them. */
 export async function* stagedBody(path: string, size: number): AsyncGenerator<Uint8Array, void, undefined> {
-  if (size <= AT_ONCE) yield await readFile(path)
-  else yield* createReadStream(path, { highWaterMark: 1024 * 1024 })
+  if (size <= AT_ONCE) yield await readRegular(path, AT_ONCE)
+  else yield* streamRegular(path, 1024 * 1024)
 }

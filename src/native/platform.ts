@@ -1,4 +1,5 @@
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, readSync } from 'node:fs'
+import { openRegularSync } from '../fs/open-regular.js'
 
 /** Platforms with a prebuilt addon, as scripts/prebuild/targets.mjs names them. */
 export const PREBUILT: readonly string[] = [
@@ -18,7 +19,7 @@ const HEAD_SIZE = 4096
 /** Whether this process runs on musl: the loader that its executable names is musl's. */
 function isMusl(): boolean {
   const head = Buffer.alloc(HEAD_SIZE)
-  const file = openSync(process.execPath, 'r')
+  const file = openRegularSync(process.execPath)
   try {
     return head.toString('latin1', 0, readSync(file, head, 0, HEAD_SIZE, 0)).includes('/ld-musl-')
   } finally {

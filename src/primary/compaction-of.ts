@@ -1,6 +1,7 @@
-import { createReadStream, existsSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { CompactionScheduler, type CompactionSettings } from '../compaction/scheduler.js'
 import { isLitestreamError } from '../errors.js'
+import { streamRegular } from '../fs/open-regular.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
 import type { PrimaryObserver } from './events.js'
 import { databaseError } from './source/database-error.js'
@@ -17,7 +18,7 @@ export function compactionOf(
   return new CompactionScheduler(client, settings, {
     local: ({ level, maxTxid }) => {
       const path = primary.staging.pathOf(maxTxid)
-      return level === 0 && existsSync(path) ? createReadStream(path, { highWaterMark: 256 * 1024 }) : undefined
+      return level === 0 && existsSync(path) ? streamRegular(path, 256 * 1024) : undefined
     },
     observer: {
       written: ({ level, file, durationMs }) => {

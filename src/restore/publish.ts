@@ -1,7 +1,7 @@
-import { rename } from 'node:fs/promises'
 import path from 'node:path'
 import type { LitestreamError } from '../errors.js'
 import { syncDirectory } from '../fs/directory.js'
+import { renameDurably } from '../fs/durable.js'
 import { fsError } from '../fs/fs-error.js'
 import { applyOwnership, giveToOwnerOf, ownershipOf } from '../fs/owner.js'
 import { removeFile } from '../fs/remove.js'
@@ -90,8 +90,7 @@ async function own({ handle }: Temporary, output: string, newMode: number): Prom
 async function keep(temporary: string, output: string): Promise<string> {
   await removeKept(output)
   const kept = keptPath(output)
-  await rename(temporary, kept)
-  await syncDirectory(path.dirname(kept))
+  await renameDurably(temporary, kept)
   return kept
 }
 
@@ -108,9 +107,8 @@ async function replace(temporary: string, output: string, finish: () => Promise<
     await removeSidecars(output)
     // On disk before the rename: after a power cut SQLite would play the old WAL into the new database.
     await syncDirectory(directory)
-    await rename(temporary, output)
+    await renameDurably(temporary, output)
   } finally {
     release()
   }
-  await syncDirectory(directory)
 }

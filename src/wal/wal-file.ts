@@ -1,5 +1,6 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, readSync } from 'node:fs'
 import { LitestreamError } from '../errors.js'
+import { openRegularSync } from '../fs/open-regular.js'
 import { native } from '../native/addon.js'
 import { FRAME_HEADER_SIZE, parseWalHeader, WAL_HEADER_SIZE, type WalHeader, walSize } from './wal-header.js'
 
@@ -25,7 +26,7 @@ export class WalFile {
   /** Throws the system's error, with its code, when the file cannot be opened. */
   constructor(path: string) {
     this.path = path
-    this.#fd = openSync(path, 'r')
+    this.#fd = openRegularSync(path)
     this.inode = fstatSync(this.#fd, { bigint: true }).ino
   }
 

@@ -105,7 +105,7 @@ test('ltx verify says which file is damaged, and where, with status 1', async (t
   assert.match(lines[2]!, /^damaged {2}.*no such file/)
   const directory = await run(['ltx', 'info', dir])
   assert.equal(directory.status, 1)
-  assert.match(directory.stderr, /is a directory\n.*Name the LTX files in it/)
+  assert.match(directory.stderr, /is a directory, not a regular file\n.*Name the LTX files in it/)
   const [verdict] = JSON.parse((await run(['ltx', 'verify', '-json', bad])).stdout)
   assert.equal(verdict.ok, false)
   assert.equal(typeof verdict.offset, 'number')

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
@@ -125,6 +125,13 @@ test('reset deletes the local state and nothing else, and replication goes on', 
   assert.equal(again.status, 0, again.stderr)
   assert.match((await run(['query', url, 'SELECT max(id) FROM t'])).stdout, /\n5\n/)
   assert.equal((await run(['verify', url])).status, 0)
+  // What is not ours stays, also in our folders.
+  mkdirSync(path.join(meta, 'ltx/0/notes'), { recursive: true })
+  for (const name of ['ltx/0/notes.txt', 'ltx/0/notes/x', 'own.tmp']) writeFileSync(path.join(meta, name), 'precious')
+  writeFileSync(path.join(meta, 'ltx/0/0000000000000001-0000000000000001.ltx.tmp'), 'left')
+  assert.equal((await run(['reset', file])).status, 0)
+  const kept = readdirSync(meta, { recursive: true }).sort()
+  assert.deepEqual(kept, ['ltx', 'ltx/0', 'ltx/0/notes', 'ltx/0/notes.txt', 'ltx/0/notes/x', 'own.tmp'])
   const missing = await run(['reset', `${dir}/none.db`])
   assert.deepEqual(
     [missing.status, missing.stderr],

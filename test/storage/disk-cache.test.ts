@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
@@ -127,4 +127,30 @@ test('a replica opened again with a disk cache reads its pages without a GET', a
   assert.ok(requests[0] > 3)
   assert.equal(requests[1], 0)
   history.close()
+})
+
+test('a cache is for its owner alone, and a link in it leads nowhere', async (t) => {
+  const { body, file, cache, open } = await setUp(t, 30_000)
+  const client = await open()
+  await client.read(file, { offset: 0 })
+  await client.close()
+  const names = await readdir(cache)
+  assert.equal(names.length, 2)
+  const modes = await Promise.all([cache, ...names.map((name) => path.join(cache, name))].map((each) => stat(each)))
+  assert.deepEqual(
+    modes.map(({ mode }) => mode & 0o777),
+    [0o700, 0o600, 0o600],
+  )
+  const precious = path.join(path.dirname(cache), 'precious')
+  await writeFile(precious, 'precious')
+  for (const name of names) {
+    await rm(path.join(cache, name))
+    await symlink(precious, path.join(cache, name))
+  }
+  const again = await open()
+  const { data } = await again.read(file, { offset: 0 })
+  assert.deepEqual(Buffer.from(data), body)
+  await again.close()
+  assert.ok(again.counts.failures > 0)
+  assert.equal(await readFile(precious, 'utf8'), 'precious')
 })

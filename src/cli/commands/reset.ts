@@ -1,16 +1,19 @@
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { expandPath } from '../../config/expand-path.js'
 import { LitestreamError } from '../../errors.js'
-import { metaDirectory } from '../../primary/sync/staging.js'
+import { filesBelow, removeBelow } from '../../fs/remove-tree.js'
+import { parseFileName } from '../../ltx/file-name.js'
+import { isTemporary, metaDirectory } from '../../primary/sync/staging.js'
 import { formatBytes } from '../../util/format-bytes.js'
 import { addConfigFlags, type ConfigFlags, configOf, createCommand } from '../command.js'
 import { print, printJson } from '../output.js'
 import { findDatabase } from '../target.js'
 
-/** What a primary keeps beside a database. */
-const OWN = ['ltx', 'primary-state']
+/** Files and folders that a primary keeps beside a database. */
+const STATE = 'primary-state'
+const LTX = 'ltx'
 
 interface ResetFlags extends ConfigFlags {
   readonly dryRun?: boolean
@@ -42,9 +45,7 @@ export function resetCommand(): Command {
           hint: 'Check the path.',
         })
       }
-      const doomed = OWN.map((name) => path.join(meta, name)).filter((file) => existsSync(file))
-      const bytes = doomed.reduce((sum, file) => sum + sizeOf(file), 0)
-      if (!flags.dryRun) for (const file of doomed) rmSync(file, { recursive: true })
+      const { doomed, bytes } = await resetState(meta, flags.dryRun ?? false)
       if (flags.json) {
         printJson({ db_path: database, deleted: doomed, bytes, dry_run: flags.dryRun === true })
       } else if (doomed.length === 0) {
@@ -57,8 +58,18 @@ export function resetCommand(): Command {
     })
 }
 
-function sizeOf(file: string): number {
-  const stats = statSync(file)
-  if (!stats.isDirectory()) return stats.size
-  return readdirSync(file).reduce((sum, name) => sum + sizeOf(path.join(file, name)), 0)
+/** Deletes the state file and the LTX files; other files below `meta` stay. Returns what is deleted, and its size in bytes. */
+async function resetState(meta: string, dryRun: boolean): Promise<{ doomed: string[]; bytes: number }> {
+  const ltx = path.join(meta, LTX)
+  const isLtx = (name: string) => parseFileName(name) !== undefined || isTemporary(name)
+  const files = [...(await filesBelow(ltx, isLtx, 1)), ...(await filesBelow(meta, (name) => name === STATE, 0))]
+  const doomed = [ltx, path.join(meta, STATE)].filter((name) => existsSync(name))
+  const bytes = files.reduce((sum, { size }) => sum + size, 0)
+  if (!dryRun) {
+    await removeBelow(
+      ltx,
+      files.map(({ file }) => file),
+    )
+  }
+  return { doomed, bytes }
 }

@@ -1,8 +1,10 @@
-import { chmodSync, lstatSync, rmSync } from 'node:fs'
+import { lstatSync } from 'node:fs'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { isLitestreamError, LitestreamError, toLitestreamError } from '../../errors.js'
 import { fsError, isErrno } from '../../fs/fs-error.js'
+import { removeFileSync } from '../../fs/remove.js'
+import { setSocketMode } from '../../fs/socket-file.js'
 import { createBoundedServer, listen, requestUrl, sendAnswer } from '../../status/bounded-server.js'
 import { pause } from '../../util/pause.js'
 import { withoutSecrets } from '../../util/redact.js'
@@ -58,8 +60,7 @@ export class ControlSocket {
     const umask = process.umask(0o177)
     try {
       await listen(socket.#server, { path }, onFailed)
-      chmodSync(path, permissions)
-      socket.#inode = lstatSync(path).ino
+      socket.#inode = setSocketMode(path, permissions)
     } catch (cause) {
       await socket.close()
       throw new LitestreamError('UNAVAILABLE', `cannot listen on ${path}: ${(cause as Error).message}`, {
@@ -168,7 +169,7 @@ export async function socketFault(
   }
   const after = lookAt(path)
   const same = after !== undefined && !(after instanceof LitestreamError) && after.inode === found.inode
-  if (same && !options.keep) rmSync(path, { force: true })
+  if (same && !options.keep) removeFileSync(path)
   return undefined
 }
 

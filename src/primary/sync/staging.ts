@@ -17,6 +17,10 @@ export interface StagedFile {
 /** A file in the making: one of ours, or of the official program in the same folder. */
 const TEMPORARY = /^[0-9a-f]{16}-[0-9a-f]{16}\.ltx(?:\.[0-9a-f]{16})?\.tmp$/
 
+export function isTemporary(name: string): boolean {
+  return TEMPORARY.test(name)
+}
+
 /** The folder `.<database>-litestream` beside a database, or where `metaPath` says. */
 export function metaDirectory(database: string, metaPath?: string): string {
   return metaPath ?? path.join(path.dirname(database), `.${path.basename(database)}-litestream`)
@@ -67,7 +71,7 @@ export class LtxStaging {
 
   removeTemporary(): void {
     for (const name of readdirSync(this.directory)) {
-      if (TEMPORARY.test(name)) removeFileSync(path.join(this.directory, name))
+      if (isTemporary(name)) removeFileSync(path.join(this.directory, name))
     }
   }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { LRUCache } from 'lru-cache'
+import { makeDirectory } from '../../fs/directory.js'
 import { relativeName } from '../keys.js'
 import { isListed } from '../object-identity.js'
 import { resolveRange } from '../range.js'
@@ -61,7 +61,7 @@ export class CachedReplicaClient implements ReplicaClient {
   }
 
   static async open(inner: ReplicaClient, options: DiskCacheOptions): Promise<CachedReplicaClient> {
-    await mkdir(options.directory, { recursive: true, mode: 0o700 })
+    await makeDirectory(options.directory, undefined, 0o700)
     await makeRoom(options.directory, options.limit)
     return new CachedReplicaClient(inner, options)
   }

@@ -1,7 +1,8 @@
-import { lstat, rm } from 'node:fs/promises'
+import { lstat } from 'node:fs/promises'
 import path from 'node:path'
 import { isErrno } from '../../fs/fs-error.js'
 import { namesIn } from '../../fs/names-in.js'
+import { removeFile } from '../../fs/remove.js'
 
 /** After dropping, this share of the limit is in use: not every write makes room anew. */
 const LOW_WATER = 0.9
@@ -32,8 +33,8 @@ export async function makeRoom(directory: string, limit: number): Promise<number
   if (total <= limit) return total
   for (const { file, bytes } of entries.sort((a, b) => a.usedAt - b.usedAt)) {
     if (total <= limit * LOW_WATER) break
-    await rm(file, { force: true })
-    await rm(`${file}.sums`, { force: true })
+    await removeFile(file)
+    await removeFile(`${file}.sums`)
     total -= bytes
   }
   return total

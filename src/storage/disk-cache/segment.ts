@@ -1,6 +1,5 @@
-import { constants } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
-import { openRegular } from '../../fs/open-regular.js'
+import { openOwn } from '../../fs/open-for-writing.js'
 import { native } from '../../native/addon.js'
 
 /** Bytes of one block, the unit that is present or not. */
@@ -26,10 +25,9 @@ export class Segment {
   }
 
   static async open(path: string): Promise<Segment> {
-    const flags = constants.O_RDWR | constants.O_CREAT
-    const { handle: blocks } = await openRegular(path, flags, 0o600)
+    const blocks = await openOwn(path)
     try {
-      const { handle: sums } = await openRegular(`${path}.sums`, flags, 0o600)
+      const sums = await openOwn(`${path}.sums`)
       const bytes = new Uint8Array(SEGMENT_BLOCKS * SUM_SIZE)
       await sums.read(bytes, 0, bytes.length, 0)
       return new Segment(blocks, sums, new BigUint64Array(bytes.buffer))

@@ -1,0 +1,36 @@
+import { lstat, rmdir } from 'node:fs/promises'
+import path from 'node:path'
+import { isErrno } from './fs-error.js'
+import { namesIn } from './names-in.js'
+import { removeFile } from './remove.js'
+
+/** Files below a directory that `isOwn` accepts by their names, symbolic links left out; `depth` levels of directories are entered. */
+export async function filesBelow(
+  directory: string,
+  isOwn: (name: string) => boolean,
+  depth: number,
+): Promise<{ readonly file: string; readonly size: number }[]> {
+  const files: { file: string; size: number }[] = []
+  for (const name of await namesIn(directory, () => true)) {
+    const file = path.join(directory, name)
+    const stats = await lstat(file)
+    if (stats.isDirectory() && depth > 0) files.push(...(await filesBelow(file, isOwn, depth - 1)))
+    else if (stats.isFile() && isOwn(name)) files.push({ file, size: stats.size })
+  }
+  return files
+}
+
+/** Removes files, then `directory` and the directories in it, as far as they are empty. */
+export async function removeBelow(directory: string, files: readonly string[]): Promise<void> {
+  for (const file of files) await removeFile(file)
+  for (const name of await namesIn(directory, () => true)) await removeIfEmpty(path.join(directory, name))
+  await removeIfEmpty(directory)
+}
+
+async function removeIfEmpty(directory: string): Promise<void> {
+  try {
+    await rmdir(directory)
+  } catch (error) {
+    if (!isErrno(error, 'ENOTEMPTY', 'EEXIST', 'ENOENT', 'ENOTDIR')) throw error
+  }
+}

@@ -1,0 +1,16 @@
+import { chmodSync, lstatSync } from 'node:fs'
+import { LitestreamError } from '../errors.js'
+import { kindOf } from './kind.js'
+
+/** Sets the mode of a Unix socket, and returns its inode. Its folder must be one that only trusted users can write to. */
+export function setSocketMode(path: string, mode: number): number {
+  const stats = lstatSync(path)
+  if (!stats.isSocket()) {
+    throw new LitestreamError('STORAGE_FAILED', `${path} is ${kindOf(stats)}, not the socket that was created there`, {
+      file: path,
+      hint: 'Choose a folder to which no other user can write.',
+    })
+  }
+  chmodSync(path, mode)
+  return stats.ino
+}
