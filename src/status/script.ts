@@ -139,11 +139,23 @@ function card(database, now) {
       element('h2', {}, database.path),
       element('span', { class: 'state ' + (database.ok ? 'ok' : 'bad') }, database.state === 'open' ? 'waiting for the file' : database.state)),
     element('p', { class: 'replica' }, '→ ' + database.replica),
-    database.error ? element('p', { class: 'error', role: 'alert' }, database.error.message + ' (since ' + clock(database.error.since) + ')') : undefined,
+    database.error ? alertOf(database.error.operation + ': ' + database.error.message, database.error) : undefined,
+    !database.error && database.reason ? element('p', { class: 'error', role: 'alert' }, database.reason) : undefined,
     element('dl', {}, ...figures.map(([label, value]) => element('div', {}, ...figure(label, value)))),
     element('div', { class: 'figures' },
       element('div', {}, element('h3', {}, 'Lag'), lagChart(database.lagHistory)),
       element('div', {}, element('h3', {}, 'Levels', axisButton('txid', 'by TXID'), axisButton('time', 'by time')), levelsChart(database))))
+}
+
+function alertOf(text, fault) {
+  return element('p', { class: 'error', role: 'alert' },
+    text + ' (since ' + clock(fault.since) + ')', fault.hint ? element('span', { class: 'hint' }, ' ' + fault.hint) : undefined)
+}
+
+/** The listeners, directories and other parts that do not work. */
+function partsCard(parts) {
+  return element('section', { 'data-parts': '' },
+    ...parts.map((part) => alertOf(part.part + ' ' + part.name + ': ' + part.message, part)))
 }
 
 function replicaCard(replica, now) {
@@ -180,10 +192,11 @@ function render(status) {
   latest = status
   document.getElementById('process').textContent =
     'version ' + status.version + ', running for ' + duration(status.now - status.startedAt)
+  const parts = status.parts.length ? [partsCard(status.parts)] : []
   const cards = status.databases.map((database) => card(database, status.now))
     .concat(status.replicas.map((replica) => replicaCard(replica, status.now)))
   document.getElementById('databases').replaceChildren(
-    ...(cards.length ? cards : [element('p', { class: 'empty' }, 'No databases are configured.')]))
+    ...parts, ...(cards.length ? cards : [element('p', { class: 'empty' }, 'No databases are configured.')]))
 }
 
 async function refresh() {

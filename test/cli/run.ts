@@ -28,13 +28,20 @@ function environment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 export interface RunOptions {
   readonly env?: NodeJS.ProcessEnv
   readonly cwd?: string
+  /** Run as the user of `ordinaryUser`, for whom permissions count. */
+  readonly ordinary?: boolean
 }
+
+/** The user `nobody` where the tests run as root, otherwise the user that runs them. */
+export const ordinaryUser: { readonly uid?: number; readonly gid?: number } =
+  process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
 
 /** Starts the command as a process of its own. */
 export function start(args: readonly string[], options: RunOptions = {}): Running {
   const child = spawn(process.execPath, [main, ...args], {
     cwd: options.cwd,
     env: environment(options.env ?? {}),
+    ...(options.ordinary ? ordinaryUser : {}),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let stdout = ''

@@ -2,7 +2,8 @@ import type { Command } from 'commander'
 import { findDatabases } from '../../config/directories.js'
 import { addConfigFlags, type ConfigFlags, configOf, createCommand } from '../command.js'
 import { ExitStatus } from '../exit-status.js'
-import { printError, printJson, printTable } from '../output.js'
+import { printJson, printTable } from '../output.js'
+import { reportError } from '../report.js'
 
 export function databasesCommand(): Command {
   const command = createCommand('databases', {
@@ -25,7 +26,7 @@ export function databasesCommand(): Command {
           ['path', 'replica'],
           rows.map((row) => [row.path, row.replica]),
         )
-      for (const { error } of faults) printError(`Error: ${error.message}\nTry: ${error.hint}`)
+      for (const { error } of faults) reportError(error)
       if (faults.length > 0) throw new ExitStatus(1)
     })
 }

@@ -48,7 +48,7 @@ function overlapOf(config: Config, warnings: string[]): LitestreamError | undefi
       }
     }
   } catch (error) {
-    first ??= toLitestreamError(error)
+    if (!isLitestreamError(error, 'INVALID_URL')) first ??= toLitestreamError(error)
   }
   return first
 }

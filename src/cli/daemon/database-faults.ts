@@ -5,6 +5,9 @@ import { monotonicMs } from '../../util/monotonic.js'
 
 type Operation = DatabaseFault['operation']
 
+/** The operations without which no commit reaches the replica. */
+const DELAYING: readonly Operation[] = ['open', 'sync', 'upload', 'lease', 'worker']
+
 /** What fails for one database at the moment, by operation. */
 export class DatabaseFaults {
   readonly #faults = new Map<Operation, Omit<DatabaseFault, 'ageMs'> & { readonly from: number }>()
@@ -32,11 +35,11 @@ export class DatabaseFaults {
       .sort((a, b) => graceOf(a, 0) - graceOf(b, 0) || b.ageMs - a.ageMs)[0]
   }
 
-  /** How long commits may have been kept from the replica by a fault, milliseconds; 0 without one. Compaction keeps none from it. */
+  /** How long commits may have been kept from the replica by a fault, milliseconds; 0 without one. */
   get delayMs(): number {
     const now = monotonicMs()
     const ages = [...this.#faults.values()]
-      .filter(({ operation }) => operation !== 'compaction')
+      .filter(({ operation }) => DELAYING.includes(operation))
       .map(({ from }) => now - from)
     return Math.max(0, ...ages)
   }
