@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
-import { deserializeError, isLitestreamError, LitestreamError, serializeError } from '../src/errors.js'
+import { HINTS } from '../src/error-hints.js'
+import {
+  deserializeError,
+  isLitestreamError,
+  LitestreamError,
+  serializeError,
+  toLitestreamError,
+} from '../src/errors.js'
+import { fsError } from '../src/fs/fs-error.js'
 import { packageRoot } from '../src/package-files.js'
 
 test('an error keeps code, hint and place over a thread boundary', () => {
@@ -30,4 +38,63 @@ test('every code is in the documents', () => {
     codes.filter((code) => !documents.includes(`\`${code}`)),
     [],
   )
+})
+
+test('no code throws an error that has no code and no next step', () => {
+  const allowed = [
+    'src/cli/process-health.ts', // caught there, and returned as the reason
+    'src/restore/btree/database-pages.ts', // caught by check-structure.ts
+    'src/status/script.ts', // in the browser
+  ]
+  const root = packageRoot()
+  const files = readdirSync(path.join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((f) =>
+    f.endsWith('.ts'),
+  )
+  assert.ok(files.length > 200)
+  const found = files
+    .map((file) => path.join('src', file))
+    .filter((file) => /throw new (Error|TypeError|RangeError)\(/.test(readFileSync(path.join(root, file), 'utf8')))
+  assert.deepEqual(found.sort(), allowed)
+})
+
+test('errors of others become LitestreamErrors by their code, and faults of this package are told apart', () => {
+  const errno = (code: string) => Object.assign(new Error(`${code}: said, open '/x'`), { code })
+  const codes: Record<string, string> = {
+    ENOENT: 'NOT_FOUND',
+    EACCES: 'ACCESS_DENIED',
+    EPERM: 'ACCESS_DENIED',
+    EROFS: 'ACCESS_DENIED',
+    ENOTDIR: 'STORAGE_FAILED',
+    EISDIR: 'STORAGE_FAILED',
+    ELOOP: 'STORAGE_FAILED',
+    ENAMETOOLONG: 'STORAGE_FAILED',
+    ENOSPC: 'DISK_FULL',
+    EDQUOT: 'DISK_FULL',
+    EMFILE: 'UNAVAILABLE',
+    ENFILE: 'UNAVAILABLE',
+    ESTALE: 'UNAVAILABLE',
+    EIO: 'STORAGE_FAILED',
+    SQLITE_BUSY: 'DATABASE_BUSY',
+    SQLITE_READONLY_DBMOVED: 'ACCESS_DENIED',
+    SQLITE_NOTADB: 'DATABASE_INVALID',
+    EWHATEVER: 'INTERNAL',
+  }
+  for (const [code, ours] of Object.entries(codes)) {
+    const error = toLitestreamError(errno(code))
+    assert.equal(error.code, ours, code)
+    assert.match(error.message, /said, open '\/x'/)
+    assert.ok(error.hint.length > 10, code)
+    assert.equal(fsError(errno(code), 'reading', '/x').code, ours)
+    assert.equal(deserializeError(serializeError(errno(code))).code, ours)
+  }
+  assert.equal(toLitestreamError(new TypeError('x is not a function')).code, 'INTERNAL')
+  assert.equal(toLitestreamError('text').code, 'INTERNAL')
+  assert.equal(toLitestreamError(undefined).code, 'INTERNAL')
+  assert.equal(toLitestreamError(AbortSignal.abort().reason).code, 'ABORTED')
+  assert.equal(toLitestreamError(new DOMException('late', 'TimeoutError')).code, 'TIMEOUT')
+})
+
+test('every code has a next step of its own', () => {
+  const hints = Object.values(HINTS)
+  for (const hint of hints) assert.match(hint, /^[A-Z].{8,}\.$/)
 })

@@ -5,6 +5,7 @@ import { fsError, isErrno } from '../fs/fs-error.js'
 import { openRegularSync } from '../fs/open-regular.js'
 import { checkReplicaClient } from '../storage/open.js'
 import { splitCommand } from '../util/split-command.js'
+import { concealCommand } from './concealed.js'
 import { clientOptions } from './open-configured-replica.js'
 import type { Config, DatabaseConfig, ReplicaConfig } from './types.js'
 
@@ -110,7 +111,9 @@ function checkCommand(line: string): void {
     ? [path.resolve(program)]
     : (process.env.PATH ?? '').split(path.delimiter).map((folder) => path.join(folder, program))
   if (places.some(isExecutable)) return
-  throw new LitestreamError('INVALID_ARGUMENT', `exec: ${program} is not a program that can be started`, { hint })
+  throw new LitestreamError('INVALID_ARGUMENT', `exec: ${concealCommand(line)} is not a program that can be started`, {
+    hint,
+  })
 }
 
 function isExecutable(file: string): boolean {

@@ -81,7 +81,7 @@ const CASES: readonly (readonly [what: string, text: (dir: string, db: string) =
   [
     'a program that does not exist',
     (_, db) => `exec: no-such-program -x\n${entry(db, 'url: file:///r')}`,
-    /no-such-program is not a program/,
+    /no-such-program \*\*\* is not a program/,
   ],
 ]
 

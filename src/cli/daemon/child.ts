@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { concealCommand } from '../../config/concealed.js'
 import { LitestreamError } from '../../errors.js'
 import { splitCommand } from '../../util/split-command.js'
 import { guarded } from '../../util/timers.js'
@@ -36,20 +37,20 @@ export class Child {
   /** Starts it with the environment, output and errors of this process. Throws INVALID_ARGUMENT where it cannot be started. */
   static async start(line: string): Promise<Child> {
     const [command, ...args] = splitCommand(line)
-    if (command === undefined) throw new LitestreamError('INVALID_ARGUMENT', 'the command of -exec is empty')
+    if (command === undefined)
+      throw new LitestreamError('INVALID_ARGUMENT', 'the command of -exec is empty', {
+        hint: 'Write the program and its arguments, as in -exec "node server.js".',
+      })
     try {
       const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'] })
       await once(child, 'spawn')
       return new Child(child)
-    } catch (cause) {
-      throw new LitestreamError(
-        'INVALID_ARGUMENT',
-        `cannot start exec command ${command}: ${(cause as Error).message}`,
-        {
-          cause,
-          hint: 'It is started without a shell: write `sh -c "…"` for pipes and variables.',
-        },
-      )
+    } catch (error) {
+      // Without its cause, which holds the whole command line.
+      const { code = 'it failed' } = error as NodeJS.ErrnoException
+      throw new LitestreamError('INVALID_ARGUMENT', `cannot start exec command ${concealCommand(line)}: ${code}`, {
+        hint: 'It is started without a shell: write `sh -c "…"` for pipes and variables.',
+      })
     }
   }
 

@@ -1,6 +1,7 @@
 import { closeSync, fdatasyncSync, readSync, writeSync } from 'node:fs'
 import path from 'node:path'
 import { z } from 'zod'
+import { LitestreamError } from '../../errors.js'
 import { isErrno } from '../../fs/fs-error.js'
 import { openOwnSync } from '../../fs/open-for-writing.js'
 import { openRegularSync } from '../../fs/open-regular.js'
@@ -109,7 +110,7 @@ export class StateFile {
     const serial = this.#serial + 1
     const json = JSON.stringify({ version: 1, serial, ...state })
     if (Buffer.byteLength(json) > SLOT_BYTES - 18)
-      throw new RangeError(`${this.path}: the state is longer than its slot`)
+      throw new LitestreamError('INTERNAL', `${this.path}: the state is longer than its slot`)
     const slot = Buffer.alloc(SLOT_BYTES, ' ')
     slot.write(`${checksumOf(json)} ${json}\n`)
     try {

@@ -1,3 +1,4 @@
+import { LitestreamError } from '../../../errors.js'
 import { native } from '../../../native/addon.js'
 import type { NativeHydratedFile } from '../../../native/replica.js'
 import type { ChainState } from '../chain/chain.js'
@@ -38,7 +39,7 @@ export class ViewSet {
   }
 
   get current(): ReplicaView {
-    if (!this.#current) throw new Error('the replica has no view yet')
+    if (!this.#current) throw new LitestreamError('INTERNAL', 'the replica has no view yet')
     return this.#current
   }
 
