@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import Database from 'better-sqlite3'
 import { isLitestreamError } from '../../src/errors.js'
@@ -9,49 +8,17 @@ import { type ReplicaReport, verifyReplica } from '../../src/levels/verify-repli
 import { openReplica } from '../../src/replica/handle/open-replica.js'
 import { restore } from '../../src/restore/restore.js'
 import { openReplicaClient } from '../../src/storage/open.js'
-import { type Forged, forgedLtx, pagesOf, putLtx } from '../support/forged-ltx.js'
+import { type Forged, forgedLtx, putLtx } from '../support/forged-ltx.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
+import { COUNT_NEW, makeThreeStates } from '../support/three-states.js'
 
 // One lie a file: verify, restore and the reader must agree on what a replica is good for. A file that lies is refused by all three, or,
 // where other files have the same TXIDs, planned around by all three. None of them gives rows of another transaction.
 
-type Page = [pgno: number, bytes: Uint8Array]
-
-/** The database at three TXIDs: all pages of the first, those that changed of the others. */
-interface States {
-  readonly first: readonly Page[]
-  readonly second: readonly Page[]
-  readonly third: readonly Page[]
-  /** What a query of the third state gives. */
-  readonly rows: number
-}
-
-const QUERY = "SELECT count(*) FROM t WHERE v = 'new'"
-
-function statesOf(t: TestContext): States {
-  const file = path.join(temporaryDirectory(t), 'a.db')
-  const db = new Database(file)
-  db.pragma('synchronous=off')
-  db.exec('CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)')
-  db.exec(
-    "WITH RECURSIVE n(i) AS (VALUES (0) UNION ALL SELECT i + 1 FROM n WHERE i < 899) INSERT INTO t SELECT i, 'row ' || i FROM n",
-  )
-  const read = () => pagesOf(readFileSync(file))
-  const first = read()
-  db.exec("UPDATE t SET v = 'new' WHERE id < 5")
-  const second = read()
-  db.exec("UPDATE t SET v = 'new' WHERE id > 895")
-  const third = read()
-  db.close()
-  const changed = (now: readonly Page[], before: readonly Page[]) =>
-    now.filter(([pgno, bytes], i) => pgno > before.length || Buffer.compare(bytes, before[i]![1]) !== 0)
-  return { first, second: changed(second, first), third: changed(third, second), rows: 9 }
-}
-
 interface Lie {
   readonly what: string
   /** The file of TXIDs `minTxid` to 3 that lies; `honest` is what it would be otherwise. */
-  readonly file: (honest: Forged, states: States) => Uint8Array
+  readonly file: (honest: Forged) => Uint8Array
   /** What every message about it says. */
   readonly message: RegExp
   /** Only who reads all of the file can see it. The reader has pages of the file all the same. */
@@ -141,13 +108,13 @@ const refuses = (message: RegExp) => (error: unknown) => {
 
 for (const { what, file, message, unseenByRanges } of LIES) {
   test(`a newest file that lies is refused by verify, restore and the reader: ${what}`, async (t) => {
-    const states = statesOf(t)
+    const states = makeThreeStates(t)
     const directory = temporaryDirectory(t)
     const replica = path.join(directory, 'replica')
-    const commit = states.first.length
+    const { commit } = states
     putLtx(replica, 0, 1, 1, forgedLtx({ pages: states.first }))
     putLtx(replica, 0, 2, 2, forgedLtx({ pages: states.second, commit, minTxid: 2n }))
-    putLtx(replica, 0, 3, 3, file({ pages: states.third, commit, minTxid: 3n }, states))
+    putLtx(replica, 0, 3, 3, file({ pages: states.third, commit, minTxid: 3n }))
     const client = await openReplicaClient(pathToFileURL(replica).href)
     const report = await verifyReplica(client)
     assert.equal(report.restorable?.txid, 2)
@@ -160,16 +127,14 @@ for (const { what, file, message, unseenByRanges } of LIES) {
   })
 
   test(`a compacted file that lies is planned around by restore and the reader: ${what}`, async (t) => {
-    const states = statesOf(t)
+    const states = makeThreeStates(t)
     const directory = temporaryDirectory(t)
     const replica = path.join(directory, 'replica')
-    const commit = states.first.length
-    const merged = new Map([...states.second, ...states.third])
-    const pages = [...merged].sort(([a], [b]) => a - b)
+    const { commit } = states
     putLtx(replica, 0, 1, 1, forgedLtx({ pages: states.first }))
     putLtx(replica, 0, 2, 2, forgedLtx({ pages: states.second, commit, minTxid: 2n }))
     putLtx(replica, 0, 3, 3, forgedLtx({ pages: states.third, commit, minTxid: 3n }))
-    putLtx(replica, 1, 2, 3, file({ pages, commit, minTxid: 2n, maxTxid: 3n }, states))
+    putLtx(replica, 1, 2, 3, file({ pages: states.changed, commit, minTxid: 2n, maxTxid: 3n }))
     const client = await openReplicaClient(pathToFileURL(replica).href)
     const report = await verifyReplica(client)
     assert.equal(isSound(report), false)
@@ -182,19 +147,19 @@ for (const { what, file, message, unseenByRanges } of LIES) {
     )
     assert.match(result.warnings.join(), message)
     const restored = new Database(output, { readonly: true })
-    assert.equal(restored.prepare(QUERY).pluck().get(), states.rows)
+    assert.equal(restored.prepare(COUNT_NEW).pluck().get(), states.counts[2])
     restored.close()
     if (unseenByRanges) return
     const reader = await openReplica(client.url, { openTimeout: '2s' })
     const db = new Database(reader.uri, { readonly: true })
-    assert.equal(db.prepare(QUERY).pluck().get(), states.rows)
+    assert.equal(db.prepare(COUNT_NEW).pluck().get(), states.counts[2])
     db.close()
     await reader.close()
   })
 }
 
 test('a file of the snapshot level that begins later is no snapshot', async (t) => {
-  const { first, second } = statesOf(t)
+  const { first, second } = makeThreeStates(t)
   const directory = temporaryDirectory(t)
   const replica = path.join(directory, 'replica')
   putLtx(replica, 0, 1, 1, forgedLtx({ pages: first }))
@@ -208,7 +173,7 @@ test('a file of the snapshot level that begins later is no snapshot', async (t) 
 })
 
 test('pages that a level lacks are a fault of it, also where another level has them', async (t) => {
-  const { first } = statesOf(t)
+  const { first } = makeThreeStates(t)
   const replica = path.join(temporaryDirectory(t), 'replica')
   const page = first[0]![1]
   const [commit, grown] = [first.length, first.length + 2]

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { LitestreamError } from '../../errors.js'
+import { deserializeError, LitestreamError } from '../../errors.js'
 import { formatTxid } from '../../ltx/txid.js'
 import { native } from '../../native/addon.js'
 import { secretUrl } from '../../storage/url.js'
@@ -313,6 +313,15 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     }
   }
 
+  /** An EventEmitter throws an 'error' without a listener: a passing fault of a background loop must not end the process. */
+  #onError(error: LitestreamError): void {
+    if (this.listenerCount('error') > 0) this.emit('error', error)
+    // A damaged file needs a person, also where nobody listens, as during the opening.
+    else if (error.code === 'LTX_CORRUPT') {
+      process.emitWarning(`${error.message}. ${error.hint}`, { code: error.code, type: 'LitestreamWarning' })
+    }
+  }
+
   #onEvent(event: SessionEvent): void {
     switch (event.type) {
       case 'open':
@@ -344,10 +353,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
         this.emit(event.type, new LitestreamError(event.code as never, event.message))
         break
       case 'error':
-        // An EventEmitter throws an 'error' nobody hears; a passing fault of a background loop must not end the process.
-        if (this.listenerCount('error') > 0) {
-          this.emit('error', new LitestreamError(event.code as never, event.message))
-        }
+        this.#onError(deserializeError(event.error))
         break
     }
   }

@@ -1,5 +1,5 @@
 import { BroadcastChannel, SHARE_ENV, Worker } from 'node:worker_threads'
-import { deserializeError, LitestreamError } from '../../errors.js'
+import { deserializeError, LitestreamError, serializeError } from '../../errors.js'
 import { native } from '../../native/addon.js'
 import { REQUEST_CALL } from '../../native/replica.js'
 import { threadUrl } from '../../thread-url.js'
@@ -97,7 +97,8 @@ function settle(id: string): void {
 
 /** Every open replica of this thread reports that its worker is gone; the next worker takes the replicas over. */
 function reportExit(cause?: Error): void {
-  const event: SessionEvent = { type: 'error', code: 'WORKER_EXITED', message: exitMessage(cause) }
+  const error = serializeError(new LitestreamError('WORKER_EXITED', exitMessage(cause)))
+  const event: SessionEvent = { type: 'error', error }
   for (const each of listeners.values()) for (const listener of each) listener(event)
 }
 

@@ -1,4 +1,4 @@
-import { isLitestreamError, LitestreamError, toLitestreamError } from '../../errors.js'
+import { isLitestreamError, LitestreamError, type SerializedError, serializeError } from '../../errors.js'
 import { native } from '../../native/addon.js'
 import {
   type BridgeRequest,
@@ -18,6 +18,7 @@ import { LOOK_INTERVAL_MS, Poller, type PollOutcome } from './chain/poller.js'
 import { begunAnew, exactState, unavailable } from './chain/stale-view.js'
 import { parseTravelTarget } from './chain/travel-target.js'
 import { StoreContact } from './contact.js'
+import { failRequest } from './fail-request.js'
 import type { Hydrator } from './hydration/hydrator.js'
 import type { RecentFiles } from './hydration/recent-files.js'
 import { LostFiles } from './lost-files.js'
@@ -44,7 +45,7 @@ export type SessionEvent =
   | { readonly type: 'hydrated'; readonly path: string }
   | { readonly type: 'closed' }
   | WriteEvent
-  | { readonly type: 'error'; readonly code: string; readonly message: string }
+  | { readonly type: 'error'; readonly error: SerializedError }
 
 /** How soon a view that was retired while it was read is looked at again. */
 const COLLECT_MS = 200
@@ -126,7 +127,7 @@ export class ReplicaSession {
     this.#client = store
     const client = await this.#throughDiskCache(store)
     this.#client = client
-    this.#chain = new Chain(client, signal)
+    this.#chain = new Chain(client, signal, (error) => this.#report(error))
     const { state, files, startedAt } = await this.#firstState(client.url)
     this.#store = new PageStore(state.pageSize, cacheSize)
     const localFiles = new LocalFiles(client)
@@ -158,7 +159,7 @@ export class ReplicaSession {
         reresolve: (view, cause, lost) => this.#lost.replace(view, cause, lost),
         onReopened: () => this.#publishAnew(this.#views.current.state),
         onHydrated: () => this.#emit({ type: 'hydrated', path: hydrate }),
-        onError: (error) => this.#emit({ type: 'error', code: error.code, message: error.message }),
+        onError: (error) => this.#report(error),
       })
     }
     const view = this.#views.add(state, this.#store, this.#hydrator?.file ?? null)
@@ -201,10 +202,7 @@ export class ReplicaSession {
     const current = () => this.#views.current
     void new InteriorPreload({ tree: this.#tree, fetcher: this.#fetcher, current, signal: this.#abort.signal })
       .run()
-      .catch((error: unknown) => {
-        const { code, message } = toLitestreamError(error)
-        this.#emit({ type: 'error', code, message })
-      })
+      .catch((error: unknown) => this.#report(error))
       .finally(() => {
         this.#preloading--
       })
@@ -401,9 +399,12 @@ export class ReplicaSession {
     await this.#client?.close()
   }
 
+  #report(error: unknown): void {
+    this.#emit({ type: 'error', error: serializeError(error) })
+  }
+
   #refuse(request: BridgeRequest, error: unknown): void {
-    const { code, message } = toLitestreamError(error)
-    native.failRequest(request.id, code, message)
+    failRequest(request.id, error)
   }
 
   #onPoll(outcome: PollOutcome): void {
@@ -433,7 +434,7 @@ export class ReplicaSession {
         this.#contact.missed('LTX_GAP', outcome.message)
         break
       case 'failed':
-        this.#emit({ type: 'error', code: outcome.error.code, message: outcome.error.message })
+        this.#report(outcome.error)
         this.#contact.missed(outcome.error.code, outcome.error.message)
         break
     }

@@ -18,6 +18,7 @@ import { Doubling } from '../../util/doubling.js'
 import { pause } from '../../util/pause.js'
 import { CHANNEL, type HandleCall, type WorkerMessage, type WorkerWarning } from '../messages.js'
 import { resolveOptions } from '../options.js'
+import { failRequest } from './fail-request.js'
 import { ReplicaSession } from './replica-session.js'
 
 /** Pauses between attempts to open a replica that an earlier worker left open. Milliseconds. */
@@ -58,7 +59,7 @@ async function onOpen(request: BridgeRequest): Promise<void> {
     native.completeRequest(request.id)
   } catch (error) {
     const { code, message } = serializeError(error)
-    native.failRequest(request.id, code, message)
+    failRequest(request.id, error)
     // A plain connection can only say "unable to open database file": the reason goes where a person sees it.
     parentPort?.postMessage({ code, message } satisfies WorkerWarning)
   }
@@ -100,8 +101,7 @@ async function onClose(request: BridgeRequest): Promise<void> {
   try {
     await closed
   } catch (error) {
-    const { code, message } = serializeError(error)
-    post({ from: 'worker', replica: request.replica, event: { type: 'error', code, message } })
+    post({ from: 'worker', replica: request.replica, event: { type: 'error', error: serializeError(error) } })
   } finally {
     native.completeRequest(request.id)
     post({ from: 'worker', replica: request.replica, event: { type: 'closed' } })
@@ -109,10 +109,11 @@ async function onClose(request: BridgeRequest): Promise<void> {
 }
 
 function refuse(request: BridgeRequest): (error: unknown) => void {
-  return (error) => {
-    const { code, message } = serializeError(error)
-    native.failRequest(request.id, code, message)
-  }
+  return (error) => failRequest(request.id, error)
+}
+
+function notOpen(): LitestreamError {
+  return new LitestreamError('REPLICA_CLOSED', 'the replica is not open')
 }
 
 function onRequests(): void {
@@ -143,18 +144,18 @@ function onRequests(): void {
       case REQUEST_COMMIT:
       case REQUEST_FLUSH:
         if (session) void session.open().then(() => session.onWrite(request), refuse(request))
-        else native.failRequest(request.id, 'REPLICA_CLOSED', 'the replica is not open')
+        else failRequest(request.id, notOpen())
         break
       case REQUEST_TRAVEL:
         if (session) void session.open().then(() => session.onTravel(request), refuse(request))
-        else native.failRequest(request.id, 'REPLICA_CLOSED', 'the replica is not open')
+        else failRequest(request.id, notOpen())
         break
     }
   }
   for (const [replica, batch] of pages) {
     const session = sessions.get(replica)
     if (session) void onPages(session, batch)
-    else for (const { id } of batch) native.failRequest(id, 'REPLICA_CLOSED', 'the replica is not open')
+    else for (const { id } of batch) failRequest(id, notOpen())
   }
 }
 
@@ -165,8 +166,7 @@ async function onPages(session: ReplicaSession, batch: readonly BridgeRequest[])
     await session.open()
     session.onPages(batch)
   } catch (error) {
-    const { code, message } = serializeError(error)
-    for (const { id } of batch) native.failRequest(id, code, message)
+    for (const { id } of batch) failRequest(id, error)
   }
 }
 
@@ -182,7 +182,7 @@ async function adoptOrphan(id: number, key: string): Promise<void> {
       return
     } catch (error) {
       const { code, message } = serializeError(error)
-      post({ from: 'worker', replica: id, event: { type: 'error', code, message } })
+      post({ from: 'worker', replica: id, event: { type: 'error', error: serializeError(error) } })
       sessions.get(id)?.failedToOpen(code, message)
     }
     await pause(pauses.next())

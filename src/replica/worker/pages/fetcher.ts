@@ -9,6 +9,7 @@ import type { LtxFileInfo, ReadResult } from '../../../storage/replica-client.js
 import { type ReadAheadKind, readAheadNumber } from '../../options.js'
 import { pageLabel } from '../chain/chain.js'
 import type { FileTable } from '../chain/file-ordinals.js'
+import { failRequest } from '../fail-request.js'
 import { type FetchRange, MAX_GAP, MAX_RANGE, planFetch, type WantedPage } from './fetch-plan.js'
 import { HedgedReads, MAX_HEDGED } from './hedged-reads.js'
 import { type PageStore, pageKey } from './page-store.js'
@@ -181,8 +182,7 @@ export class Fetcher {
   #await(waiter: Waiter): WantedPage | undefined {
     const place = waiter.view.state.map.find(waiter.pgno)
     if (place.file === 0) {
-      const { code, message } = missing(waiter.view, waiter.pgno)
-      native.failRequest(waiter.request, code, message)
+      failRequest(waiter.request, missing(waiter.view, waiter.pgno))
       return undefined
     }
     const key = pageKey(place.file, waiter.pgno)
@@ -310,7 +310,7 @@ export class Fetcher {
       const place = view.state.map.find(page.pgno)
       if (place.file === 0 || place.file === page.file) {
         const error = place.file === 0 ? missing(view, page.pgno) : cause
-        for (const waiter of flight.waiters) native.failRequest(waiter.request, error.code, error.message)
+        for (const waiter of flight.waiters) failRequest(waiter.request, error)
         continue
       }
       const key = pageKey(place.file, page.pgno)
@@ -381,7 +381,7 @@ export class Fetcher {
       const key = pageKey(page.file, page.pgno)
       const flight = this.#flights.get(key)
       this.#flights.delete(key)
-      for (const waiter of flight?.waiters ?? []) native.failRequest(waiter.request, error.code, error.message)
+      for (const waiter of flight?.waiters ?? []) failRequest(waiter.request, error)
     }
   }
 }

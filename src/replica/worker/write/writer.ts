@@ -1,9 +1,10 @@
-import { isLitestreamError, LitestreamError, toLitestreamError } from '../../../errors.js'
+import { isLitestreamError, LitestreamError } from '../../../errors.js'
 import { native } from '../../../native/addon.js'
 import { type BridgeRequest, DURABILITY_STORE, type TakenCommit } from '../../../native/replica.js'
 import type { ReplicaClient } from '../../../storage/replica-client.js'
 import { startTimer } from '../../../util/timers.js'
 import type { ResolvedWriteOptions } from '../../options.js'
+import { failRequest } from '../fail-request.js'
 import type { ReplicaView } from '../pages/view-set.js'
 import type { CommitAdoption } from './adoption.js'
 import type { CommitBuffer } from './commit-buffer.js'
@@ -217,8 +218,7 @@ export class ReplicaWriter {
   }
 
   #refuse(request: BridgeRequest, error: unknown): void {
-    const { code, message } = toLitestreamError(error)
-    native.failRequest(request.id, code, message)
+    failRequest(request.id, error)
   }
 
   /** Waits for the commit under way, for a bounded time, and gives the lease back. */
