@@ -1,4 +1,4 @@
-import { isLitestreamError, LitestreamError } from '../../../errors.js'
+import { isLitestreamError, LitestreamError, type SerializedError, serializeError } from '../../../errors.js'
 import { native } from '../../../native/addon.js'
 import { type BridgeRequest, DURABILITY_STORE, type TakenCommit } from '../../../native/replica.js'
 import type { ReplicaClient } from '../../../storage/replica-client.js'
@@ -20,7 +20,7 @@ const CLOSE_MS = 10_000
 export type WriteEvent =
   /** The store has a file that holds so many commits. */
   | { readonly type: 'commit'; readonly txid: number; readonly commits: number; readonly bytes: number }
-  | { readonly type: 'error'; readonly code: string; readonly message: string }
+  | { readonly type: 'error'; readonly error: SerializedError }
   | { readonly type: 'conflict'; readonly code: string; readonly message: string }
   | { readonly type: 'fenced'; readonly code: string; readonly message: string }
 
@@ -108,7 +108,7 @@ export class ReplicaWriter {
         this.#counts.conflicts++
         this.#report('conflict', error)
       },
-      onError: ({ code, message }) => emit({ type: 'error', code, message }),
+      onError: (error) => emit({ type: 'error', error: serializeError(error) }),
       signal: this.#abort.signal,
     })
   }
