@@ -1,6 +1,7 @@
-import { statSync } from 'node:fs'
+import { accessSync, constants, statSync } from 'node:fs'
+import path from 'node:path'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
-import { fsError } from '../../fs/fs-error.js'
+import { fsError, isErrno } from '../../fs/fs-error.js'
 import { sqliteCode } from '../../sqlite/sqlite-error.js'
 
 /** Turns an error of SQLite about the database at `file` into one of ours; ours pass through. */
@@ -9,6 +10,8 @@ export function databaseError(error: unknown, file: string, doing: string): Lite
   const code = sqliteCode(error) ?? String((error as { code?: unknown }).code ?? '')
   const message = `${file}: ${doing} failed: ${error instanceof Error ? error.message : String(error)}`
   const details = { file, cause: error }
+  const readOnly = readOnlyError(file, doing, error)
+  if (readOnly) return readOnly
   if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) {
     const hint = 'Another connection holds the lock: end its transaction, or raise busy-timeout.'
     return new LitestreamError('DATABASE_BUSY', message, { ...details, hint })
@@ -22,7 +25,7 @@ export function databaseError(error: unknown, file: string, doing: string): Lite
     return new LitestreamError('DATABASE_INVALID', message, { ...details, hint })
   }
   if (code.startsWith('SQLITE_FULL') || code === 'ENOSPC' || code === 'EDQUOT') {
-    const hint = 'Free disk space; replication goes on by itself.'
+    const hint = 'Free disk space; replication continues automatically.'
     return new LitestreamError('DISK_FULL', message, { ...details, hint })
   }
   if (code.startsWith('SQLITE_READONLY') || code.startsWith('SQLITE_PERM') || code === 'EACCES' || code === 'EPERM') {
@@ -39,6 +42,25 @@ export function databaseError(error: unknown, file: string, doing: string): Lite
   }
   const hint = 'Check that the path names an SQLite database on a local disk and that its directory is writable.'
   return new LitestreamError('DATABASE_INVALID', message, { ...details, hint })
+}
+
+/**
+ * ACCESS_DENIED if the database is on a file system that is mounted read-only. SQLite reports that as a lock it cannot get or as a
+ * file it cannot open, depending on which of its files exist.
+ */
+export function readOnlyError(file: string, doing: string, cause?: unknown): LitestreamError | undefined {
+  for (const place of [file, path.dirname(file)]) {
+    try {
+      accessSync(place, constants.W_OK)
+    } catch (error) {
+      if (!isErrno(error, 'EROFS')) continue
+      const message = `${file}: ${doing} failed: its file system is mounted read-only`
+      const hint =
+        'Mount the file system writable: replication writes to the database, its -shm file and its local files.'
+      return new LitestreamError('ACCESS_DENIED', message, { file, hint, cause })
+    }
+  }
+  return undefined
 }
 
 /** False also if the path cannot be followed to its end. */

@@ -5,7 +5,7 @@ import { monotonicMs } from '../../util/monotonic.js'
 import { pause } from '../../util/pause.js'
 import { sameCommit, type WalIndex } from '../../wal/wal-index.js'
 import { SourceConnection } from './connection.js'
-import { databaseError } from './database-error.js'
+import { databaseError, readOnlyError } from './database-error.js'
 import { bumpSequence, type DatabaseIdentity, ensureTables, identityOf } from './litestream-tables.js'
 import { noteOpen } from './open-registry.js'
 import { isShared, sharedDatabase } from './sqlite-copies.js'
@@ -79,12 +79,14 @@ export class SourceDatabase {
       }
       this.#reader.exec('COMMIT', 'ending a read transaction')
     }
+    const readOnly = readOnlyError(this.path, 'beginning a read transaction')
+    if (readOnly) throw readOnly
     throw new LitestreamError(
       'DATABASE_BUSY',
-      `${this.path}: no moment without a commit was found to begin a read in`,
+      `${this.path}: the application commits without a pause to begin a read in`,
       {
         file: this.path,
-        hint: 'It is tried again by itself.',
+        hint: 'Nothing has to be done: it is tried again automatically.',
       },
     )
   }

@@ -78,7 +78,7 @@ export class Uploader {
     if (this.#txid !== undefined) return
     const primary = this.#primary
     const fenced = primary.state?.fenced
-    if (fenced !== undefined) throw fencedError(this.#client, `was fenced: ${fenced}`)
+    if (fenced !== undefined) throw fencedError(primary.path, this.#client, fenced)
     await this.#writer.claim({ leased: this.#leased })
     const alignment = await alignWithReplica(primary, this.#client)
     const { kind, txid, timestamp } = alignment
@@ -115,7 +115,7 @@ export class Uploader {
         const who = (await this.#writer.other()) ?? 'another primary'
         const reason = `TXID ${formatTxid(txid)} was written at ${when} by ${who}`
         await this.#primary.fence(reason)
-        throw fencedError(this.#client, reason, error)
+        throw fencedError(this.#primary.path, this.#client, reason, error)
       }
     }
     this.#txid = txid
@@ -146,8 +146,9 @@ export class Uploader {
   }
 }
 
-function fencedError(client: ReplicaClient, reason: string, cause?: unknown): LitestreamError {
-  return new LitestreamError('REPLICA_FENCED', `${client.url}: ${reason}`, {
+/** Says which database is not replicated any more, where to, and what the other primary wrote. */
+function fencedError(database: string, client: ReplicaClient, reason: string, cause?: unknown): LitestreamError {
+  return new LitestreamError('REPLICA_FENCED', `${database} is not replicated to ${client.url} any more: ${reason}`, {
     file: client.url,
     ...(cause === undefined ? {} : { cause }),
     hint:
