@@ -5,6 +5,7 @@ import { LEVELS } from '../../ltx/format.js'
 import type { PrimaryEvents } from '../../primary/events.js'
 import type { LtxFileInfo, Operation, OperationStats, ReplicaClient } from '../../storage/replica-client.js'
 
+const CHECKPOINT_MODES = ['PASSIVE', 'TRUNCATE'] as const
 const L0_STATUSES = ['eligible', 'not_compacted', 'too_recent'] as const
 const DURATION_BUCKETS = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60]
 
@@ -163,28 +164,37 @@ export class DatabaseMetrics {
     ]) {
       metric.inc({ db }, 0)
     }
-    for (const mode of ['PASSIVE', 'TRUNCATE']) {
+    for (const mode of CHECKPOINT_MODES) {
       for (const metric of [this.#checkpointCount, this.#checkpointErrors, this.#checkpointSeconds])
         metric.inc({ db, mode }, 0)
     }
     this.#diskFull.set({ db }, 0)
   }
 
-  /** Takes a database that is no longer replicated out. */
+  /** Takes every series of a database that is no longer replicated out. */
   remove(db: string): void {
-    const gauges = [
-      this.#databaseSize,
-      this.#walSize,
-      this.#txid,
-      this.#diskFull,
-      this.#replicaTxid,
-      this.#lag,
-      this.#lastSuccess,
-      this.#healthy,
+    const plain = [
+      ...[
+        this.#databaseSize,
+        this.#walSize,
+        this.#txid,
+        this.#diskFull,
+        this.#replicaTxid,
+        this.#lag,
+        this.#lastSuccess,
+      ],
+      ...[this.#healthy, this.#totalWalBytes, this.#syncCount, this.#syncErrors, this.#syncSeconds, this.#verifyErrors],
+      ...[this.#compactionErrors, this.#restoreSeconds],
     ]
-    for (const metric of gauges) metric.remove({ db })
-    for (const metric of [this.#files, this.#bytes])
-      for (const level of LEVELS) metric.remove({ db, level: String(level) })
+    for (const metric of plain) metric.remove({ db })
+    for (const mode of CHECKPOINT_MODES) {
+      for (const metric of [this.#checkpointCount, this.#checkpointErrors, this.#checkpointSeconds])
+        metric.remove({ db, mode })
+    }
+    for (const level of LEVELS) {
+      for (const metric of [this.#files, this.#bytes, this.#compactions, this.#compactionSeconds])
+        metric.remove({ db, level: String(level) })
+    }
     for (const status of L0_STATUSES) this.#l0Retention.remove({ db: path.basename(db), status })
   }
 
