@@ -204,8 +204,8 @@ class Decoder implements LtxDecoding {
     const lengthAt = rest.length - TRAILER_SIZE - INDEX_LENGTH_SIZE
     if (lengthAt < 1) throw this.#truncated('inside the page index')
     const view = new DataView(rest.buffer, rest.byteOffset, rest.length)
-    const indexSize = Number(view.getBigUint64(lengthAt))
-    if (indexSize !== lengthAt) {
+    const indexSize = view.getBigUint64(lengthAt)
+    if (indexSize !== BigInt(lengthAt)) {
       throw corrupt(
         `${lengthAt} bytes of page index, but its length field says ${indexSize}`,
         file,

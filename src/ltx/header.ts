@@ -90,16 +90,21 @@ export function decodeHeader(bytes: Uint8Array, file: string): LtxHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_SIZE)
   const magic = view.getUint32(0)
   if (magic !== MAGIC) throw corrupt(`not an LTX file, magic 0x${magic.toString(16).padStart(8, '0')}`, file, 0)
+  const safe = (offset: number, field: string) => {
+    const value = view.getBigUint64(offset)
+    if (value <= Number.MAX_SAFE_INTEGER) return Number(value)
+    throw corrupt(`invalid ${field} ${value}, the largest is ${Number.MAX_SAFE_INTEGER}`, file, offset)
+  }
   const header: LtxHeader = {
     flags: view.getUint32(4),
     pageSize: view.getUint32(8),
     commit: view.getUint32(12),
-    minTxid: Number(view.getBigUint64(16)),
-    maxTxid: Number(view.getBigUint64(24)),
-    timestamp: Number(view.getBigUint64(32)),
+    minTxid: safe(16, 'min TXID'),
+    maxTxid: safe(24, 'max TXID'),
+    timestamp: safe(32, 'timestamp'),
     preApplyChecksum: view.getBigUint64(40),
-    walOffset: Number(view.getBigUint64(48)),
-    walSize: Number(view.getBigUint64(56)),
+    walOffset: safe(48, 'WAL offset'),
+    walSize: safe(56, 'WAL size'),
     walSalt1: view.getUint32(64),
     walSalt2: view.getUint32(68),
     nodeId: view.getBigUint64(72),

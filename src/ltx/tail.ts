@@ -49,10 +49,11 @@ export function parseTailPlaces(bytes: Uint8Array, fileSize: number, header: Ltx
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const lengthAt = fileSize - TRAILER_SIZE - INDEX_LENGTH_SIZE
-  const indexSize = Number(view.getBigUint64(bytes.length - TRAILER_SIZE - INDEX_LENGTH_SIZE))
+  const stored = view.getBigUint64(bytes.length - TRAILER_SIZE - INDEX_LENGTH_SIZE)
+  const indexSize = Number(stored)
   const indexOffset = lengthAt - indexSize
   if (indexSize < 1 || indexOffset < HEADER_SIZE + PAGE_HEADER_SIZE) {
-    throw corrupt(`impossible page index length ${indexSize} in a file of ${fileSize} bytes`, file, lengthAt)
+    throw corrupt(`impossible page index length ${stored} in a file of ${fileSize} bytes`, file, lengthAt)
   }
   const checksums = readChecksums(bytes.subarray(bytes.length - TRAILER_SIZE), fileSize, header, file)
   return { indexOffset, indexSize, ...checksums }
