@@ -213,7 +213,7 @@ test('another writer commits while commits are local: they stay readable and in 
   assert.equal(rowsOf(db), '1')
   assert.equal(
     codeOf(() => db.exec('INSERT INTO t VALUES (3)')),
-    'SQLITE_BUSY_SNAPSHOT',
+    'SQLITE_READONLY',
   )
   assert.match(reasonOf(db), /^WRITE_CONFLICT/)
   assert.equal(rowsOf(await restoredDatabase(t, url)), '2')
