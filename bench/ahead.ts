@@ -1,4 +1,4 @@
-import { READ_AHEAD_KINDS } from '../src/replica/options.js'
+import { READ_AHEAD_KINDS } from '../src/native/read-ahead.js'
 import { afterCommits } from './support/after-commit.js'
 import { ReplicaReader } from './support/driver-reader.js'
 import { firstExecution } from './support/first-execution.js'

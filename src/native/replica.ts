@@ -1,4 +1,4 @@
-import type { ReadAheadStats } from '../replica/options.js'
+import type { ReadAheadStats } from './read-ahead.js'
 
 /** Objects that live in native memory; JavaScript only hands them back. */
 declare const nativeCache: unique symbol

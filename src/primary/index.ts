@@ -12,4 +12,4 @@ export { DEFAULT_REPLICATOR_OPTIONS, type ReplicatorOptions } from './options.js
 export { Replicator } from './replicator.js'
 export type { ReplicatorStatus, SyncOptions, SyncResult } from './replicator-status.js'
 export { PrimaryDatabase, type PrimaryStatus } from './sync/primary-database.js'
-export { DEFAULT_PRIMARY_OPTIONS, type PrimaryOptions } from './sync/sync-options.js'
+export { DEFAULT_PRIMARY_OPTIONS, type PrimaryOptions } from './sync-options.js'

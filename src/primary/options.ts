@@ -4,7 +4,7 @@ import { LitestreamError } from '../errors.js'
 import { DEFAULT_LEASE_TTL } from '../levels/lease-ttl.js'
 import { DRIVER_NAMES } from '../sqlite/connection.js'
 import { anything, checkOptions, flag, type OptionChecks, object, oneOf, text } from '../util/check-arguments.js'
-import { DEFAULT_PRIMARY_OPTIONS, type PrimaryOptions } from './sync/sync-options.js'
+import { DEFAULT_PRIMARY_OPTIONS, type PrimaryOptions } from './sync-options.js'
 
 /** All that is said about one replication; the defaults are Litestream's. */
 export interface ReplicatorOptions extends PrimaryOptions {

@@ -1,5 +1,6 @@
 import { LitestreamError, toLitestreamError } from '../errors.js'
 import { DEFAULT_LEASE_TTL } from '../levels/lease-ttl.js'
+import { READ_AHEAD_KINDS, type ReadAheadKind } from '../native/read-ahead.js'
 import { parseByteSize } from '../util/byte-size.js'
 import * as check from '../util/check-arguments.js'
 import { parseDuration } from '../util/duration.js'
@@ -60,31 +61,6 @@ const WRITE_OPTION_CHECKS: check.OptionChecks<WriteOptions> = {
   syncInterval: check.numberOrText,
   bufferPath: check.text,
   lease: (value) => (value === false ? undefined : check.numberOrText(value) && 'false, a number or text'),
-}
-
-/**
- * Kinds of read-ahead. `scan`: the pages that follow in a tree, or by number, once neighbours were read; `leaves`: the rest of the
- * leaves under an interior page once several were wanted, or at once where they are few, and some of them once two close together
- * were wanted; `rows`: the table pages that an index leaf leads to, and those of other tables that these rows are joined with by
- * rowid; `interior`: after an opening, the interior pages of every b-tree; `changes`: with a new TXID, the pages that were resident
- * and changed. Native code knows them by their place here, from 1 on (native/replica/replica.h).
- */
-export const READ_AHEAD_KINDS = ['scan', 'leaves', 'rows', 'interior', 'changes'] as const
-export type ReadAheadKind = (typeof READ_AHEAD_KINDS)[number]
-
-/** What became of the pages that a kind of read-ahead brought. Those in memory that nobody has read are neither used nor wasted. */
-export interface ReadAheadCounts {
-  readonly brought: number
-  /** Read, or waited for while they were under way. */
-  readonly used: number
-  /** Given up unread. */
-  readonly wasted: number
-}
-export type ReadAheadStats = Readonly<Record<ReadAheadKind, ReadAheadCounts>>
-
-/** How native code knows a kind. */
-export function readAheadNumber(kind: ReadAheadKind): number {
-  return READ_AHEAD_KINDS.indexOf(kind) + 1
 }
 
 /** How connections write. See docs/writing.md. */

@@ -1,8 +1,8 @@
 import { LitestreamError } from '../errors.js'
 import { native } from '../native/addon.js'
-import { takeSource } from '../native/take-source.js'
 import type { Connection } from '../sqlite/connection.js'
 import { findDriver } from '../sqlite/find-driver.js'
+import { takeSource } from '../sqlite/take-source.js'
 
 const SQLITE_BUSY = 5
 

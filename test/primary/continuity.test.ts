@@ -5,7 +5,7 @@ import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { PrimaryEvents } from '../../src/primary/events.js'
 import { replicateOnce } from '../../src/primary/replicate-once.js'
-import type { PrimaryOptions } from '../../src/primary/sync/sync-options.js'
+import type { PrimaryOptions } from '../../src/primary/sync-options.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { assertReplicaEquals } from './restored.js'
 

@@ -1,9 +1,9 @@
 import { LitestreamError } from '../../errors.js'
 import { native } from '../../native/addon.js'
 import type { NativeSource } from '../../native/source-database.js'
-import { takeSource } from '../../native/take-source.js'
 import type { Connection, DriverName } from '../../sqlite/connection.js'
 import { findDriver } from '../../sqlite/find-driver.js'
+import { takeSource } from '../../sqlite/take-source.js'
 import { parseWalIndex, WAL_INDEX_SIZE, type WalIndex } from '../../wal/wal-index.js'
 import { databaseError } from './database-error.js'
 

@@ -1,6 +1,6 @@
 import type { WalIndex } from '../../wal/wal-index.js'
 import type { CheckpointMode } from '../events.js'
-import type { PrimaryOptions } from './sync-options.js'
+import type { PrimaryOptions } from '../sync-options.js'
 
 /**
  * When to checkpoint: Litestream's three tiers, decided on frames of the wal-index instead of the size of a file that SQLite

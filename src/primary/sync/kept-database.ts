@@ -6,7 +6,7 @@ import type { Presence } from '../source/database-files.js'
 import { databaseMissing, OpenedDatabase } from '../source/database-handle.js'
 import { identifyFile, isUnchangedFile } from '../source/file-identity.js'
 import { StandingError } from '../standing-error.js'
-import type { PrimaryOptions } from './sync-options.js'
+import type { PrimaryOptions } from '../sync-options.js'
 
 /** A file that was replaced is opened once it has stayed unchanged for this long, milliseconds. */
 const SETTLED_MS = 200

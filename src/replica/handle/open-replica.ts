@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events'
 import { deserializeError, LitestreamError } from '../../errors.js'
 import { formatTxid } from '../../ltx/txid.js'
 import { native } from '../../native/addon.js'
+import type { ReadAheadStats } from '../../native/read-ahead.js'
 import { secretUrl } from '../../storage/url.js'
 import {
   abortSignal,
@@ -18,7 +19,6 @@ import { type WaitOptions, withDeadline } from '../../util/wait.js'
 import {
   formatKey,
   REPLICA_OPTION_CHECKS,
-  type ReadAheadStats,
   type ReplicaOptions,
   resolveOptions,
   toParameters,

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { READ_AHEAD_KINDS, type ReadAheadKind } from '../../options.js'
+import { READ_AHEAD_KINDS, type ReadAheadKind } from '../../../native/read-ahead.js'
 import { isResident } from '../pages/resident.js'
 import type { TreeShape } from '../pages/tree-shape.js'
 import type { ReplicaView } from '../pages/view-set.js'

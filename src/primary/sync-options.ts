@@ -1,4 +1,4 @@
-import type { DriverName } from '../../sqlite/connection.js'
+import type { DriverName } from '../sqlite/connection.js'
 
 /** How a database is replicated; every default is Litestream's. */
 export interface PrimaryOptions {

@@ -1,7 +1,7 @@
 import { LitestreamError } from '../errors.js'
-import type { Connection } from '../sqlite/connection.js'
-import { addonPath, native } from './addon.js'
-import type { NativeSource } from './source-database.js'
+import { addonPath, native } from '../native/addon.js'
+import type { NativeSource } from '../native/source-database.js'
+import type { Connection } from './connection.js'
 
 /**
  * Gives the addon access to a connection's file handles, in the steps that native/napi/source_database_napi.cc names. The connection

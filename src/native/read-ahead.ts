@@ -1,0 +1,26 @@
+/**
+ * Kinds of prefetch (`readAhead` in the options). Native code knows each by its place here, from 1 on (native/replica/replica.h).
+ *
+ * - `scan`: the next pages of a tree, or by number, once adjacent pages were read.
+ * - `leaves`: the other leaves under an interior page once several were read, or immediately if there are few.
+ * - `rows`: the table pages that an index leaf leads to, and those of tables that are joined with these rows by rowid.
+ * - `interior`: after an opening, the interior pages of every b-tree.
+ * - `changes`: with a new TXID, the pages that were resident and have changed.
+ */
+export const READ_AHEAD_KINDS = ['scan', 'leaves', 'rows', 'interior', 'changes'] as const
+export type ReadAheadKind = (typeof READ_AHEAD_KINDS)[number]
+
+/** Counts of the pages that one kind of prefetch has fetched. Pages in memory that were not read yet are neither used nor wasted. */
+export interface ReadAheadCounts {
+  readonly brought: number
+  /** Read, or waited for while they were being fetched. */
+  readonly used: number
+  /** Evicted unread. */
+  readonly wasted: number
+}
+export type ReadAheadStats = Readonly<Record<ReadAheadKind, ReadAheadCounts>>
+
+/** The number by which native code knows a kind. */
+export function readAheadNumber(kind: ReadAheadKind): number {
+  return READ_AHEAD_KINDS.indexOf(kind) + 1
+}
