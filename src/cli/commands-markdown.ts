@@ -29,8 +29,8 @@ export function commandsMarkdown(): string {
 * Output goes to stdout, logs and errors to stderr. \`-json\` prints JSON of the shape that the examples name; TXIDs in it are 16 hex digits,
   except in the commands that talk to a running process (\`start\`, \`stop\`, \`sync\`, \`unregister\`), where they are numbers, as in Litestream.
 * A progress bar and colours appear on a terminal only, and not where \`NO_COLOR\` is set.
-* Exit status: 0 done (also where there was nothing to do); 1 any error, damage found by \`verify\`, or a last sync that failed;
-  \`replicate -exec\` passes the status of the program on; 130 or 143 after a second SIGINT or SIGTERM.
+* Exit status: 0 done (also where there was nothing to do); 1 any error, damage found by \`verify\`, or a database that is not replicated;
+  \`replicate -exec\` passes the status of the program on (128 plus the number of a signal that ended it); 130 or 143 after a second SIGINT or SIGTERM.
 * An error is \`Error: …\` on stderr, with \`Try: …\` below it where a next step is known.
 
 ${commands.map((command) => section(command, command.name(), 2)).join('\n')}`

@@ -10,17 +10,35 @@ import { timeoutFlag } from './flag-values.js'
 const MAX_ANSWER = 64 * 2 ** 20
 
 export interface ControlFlags {
-  readonly socket: string
+  /** Undefined: see `socketOf`. */
+  readonly socket?: string
   /** Milliseconds. */
   readonly timeout: number
   readonly json?: boolean
 }
 
+/** A socket, and how long it is waited for, milliseconds. */
+type Asked = Required<Pick<ControlFlags, 'socket' | 'timeout'>>
+
 export function addControlFlags(command: Command, seconds = 30): Command {
   return command
-    .option('--socket <path>', 'control socket of the running process', DEFAULTS.socketPath)
+    .option(
+      '--socket <path>',
+      `control socket of the running process (default: \`socket.path\` of the configuration file, or ${DEFAULTS.socketPath})`,
+    )
     .option('--timeout <seconds>', 'how long to wait', timeoutFlag, seconds * 1000)
     .option('--json', 'print JSON')
+}
+
+/** The socket of `-socket`, else that of the configuration file, if there is one that can be read, else the default. */
+export async function socketOf({ socket }: Pick<ControlFlags, 'socket'>): Promise<string> {
+  if (socket !== undefined) return socket
+  const { loadConfig } = await import('../config/load.js')
+  try {
+    return loadConfig().socket.path
+  } catch {
+    return DEFAULTS.socketPath // a user who may ask the process need not be one who may read its configuration
+  }
 }
 
 /** Asks the process behind a control socket. Throws NOT_FOUND if no process listens, and the error that the process answers with. */
@@ -30,25 +48,26 @@ export async function callControl<T>(
   path: string,
   body?: object,
 ): Promise<T> {
+  const socket = await socketOf(flags)
   // The process has the same time, in seconds; a little more here, so that its own answer arrives.
   const signal = timeoutSignal(flags.timeout + 2000)
   const outgoing = request({
-    socketPath: flags.socket,
+    socketPath: socket,
     path,
     method,
     signal,
     headers: { 'Content-Type': 'application/json' },
   })
-  const { status, text } = await answerOf(outgoing, flags, body)
-  const answer = parseAnswer(text, flags.socket) as T & { error?: string; details?: string }
+  const { status, text } = await answerOf(outgoing, { socket, timeout: flags.timeout }, body)
+  const answer = parseAnswer(text, socket) as T & { error?: string; details?: string }
   if (status === 200) return answer
   const code = status === 404 ? 'NOT_FOUND' : status < 500 ? 'INVALID_ARGUMENT' : 'STORAGE_FAILED'
-  throw new LitestreamError(code, answer.error ?? `${flags.socket} answered with status ${status}`, {
+  throw new LitestreamError(code, answer.error ?? `${socket} answered with status ${status}`, {
     hint: answer.details ?? 'Read the log of the running process.',
   })
 }
 
-async function answerOf(outgoing: ClientRequest, flags: ControlFlags, body: object | undefined) {
+async function answerOf(outgoing: ClientRequest, flags: Asked, body: object | undefined) {
   try {
     outgoing.end(body === undefined ? undefined : JSON.stringify({ timeout: flags.timeout / 1000, ...body }))
     const [response] = (await once(outgoing, 'response')) as [IncomingMessage]
@@ -80,7 +99,7 @@ function notOurs(socket: string): LitestreamError {
   })
 }
 
-function connectionError({ socket, timeout }: ControlFlags, cause: unknown): LitestreamError {
+function connectionError({ socket, timeout }: Asked, cause: unknown): LitestreamError {
   if (cause instanceof LitestreamError) return cause
   const { code, name } = cause as NodeJS.ErrnoException
   if (name === 'AbortError' || name === 'TimeoutError') {

@@ -73,7 +73,7 @@ const databaseSchema = z.strictObject({
 /** The whole of litestream.yml: types, validation, JSON Schema and documentation come from here. */
 export const configSchema = z.strictObject({
   addr: text(
-    'Address of the metrics, health and status page, such as `127.0.0.1:9090`. A port alone binds every interface and shows the status page to this machine only.',
+    'Address of the metrics, health and status page, such as `127.0.0.1:9090`. A port alone listens on 127.0.0.1 only; write `0.0.0.0:9090` for every interface.',
     'off',
   ),
   'mcp-addr': text('Read and ignored: there is no MCP server here.', 'off', { unused: true }),

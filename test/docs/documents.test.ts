@@ -163,7 +163,7 @@ test('every link in the documents leads somewhere', () => {
 
 test('the unit and the image name what there is', () => {
   const unit = readFileSync(path.join(root, 'docs/examples/litestream-ts.service'), 'utf8')
-  const exec = /^ExecStart=.* litestream-ts (.*)$/m.exec(unit)![1]!
+  const exec = /^ExecStart=\S*\/litestream-ts (.*)$/m.exec(unit)![1]!
   parses(exec, 'litestream-ts.service')
   for (const section of ['Unit', 'Service', 'Install']) assert.ok(unit.includes(`[${section}]`))
   const image = readFileSync(path.join(root, 'docs/examples/Dockerfile'), 'utf8')

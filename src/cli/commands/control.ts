@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { expandPath } from '../../config/expand-path.js'
 import { createCommand } from '../command.js'
-import { addControlFlags, type ControlFlags, callControl } from '../control-client.js'
+import { addControlFlags, type ControlFlags, callControl, socketOf } from '../control-client.js'
 import { print, printBlock, printJson } from '../output.js'
 
 type Answer = Readonly<Record<string, string | number>>
@@ -115,7 +115,7 @@ function unregisterCommand(): Command {
       if (!flags.dryRun) return show(await callControl(flags, 'POST', '/unregister', { path: file }), flags.json)
       const { databases } = await callControl<Listing>(flags, 'GET', '/list')
       const status = databases.some(({ path }) => path === file) ? 'would_unregister' : 'already_unregistered'
-      show({ status, db_path: file, socket: flags.socket }, flags.json)
+      show({ status, db_path: file, socket: await socketOf(flags) }, flags.json)
     })
 }
 

@@ -21,7 +21,7 @@ export function replicateCommand(): Command {
   const command = createCommand('replicate', {
     summary: 'Replicate databases as they are written.',
     description:
-      'Replicates the databases of the configuration file, or the one given as an argument, until it is stopped. SIGINT and SIGTERM end it after a last sync, which is retried for up to shutdown-sync-timeout; a second signal ends it at once. Exit status: 0 if every commit reached the replica; 1 if a last sync failed, or any other error; with -exec the status of the program if that is not 0.',
+      'Replicates the databases of the configuration file, or the one given as an argument, until it is stopped. A replica, directory or listener that fails is retried and costs no other database. SIGINT and SIGTERM end the process at any moment, after a last sync, which is retried for up to shutdown-sync-timeout; a second signal ends it at once. Exit status: 0 if every database is replicated; 1 if one is not (its last sync failed, its replica was never opened, another primary has taken it over, a file in a directory cannot be read), or any other error; with -exec the status of the program if that is not 0. With -once: 1 if any database was not replicated; the log names it.',
     examples: [
       ['replicate', 'what /etc/litestream.yml says'],
       ['replicate app.db s3://bucket/app.db', 'one database'],
