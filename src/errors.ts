@@ -102,7 +102,8 @@ function safeCause(cause: unknown): unknown {
   const values: unknown[] = Object.values(cause)
   const flat = values.every((value) => value === null || !['object', 'function'].includes(typeof value))
   if (flat && inner === cause.cause) {
-    const text = [name, message, stack, ...values.map(String)].join('\n')
+    // The stack is the message and places in the code.
+    const text = [name, message, ...values.map(String)].join('\n')
     if (withoutSecrets(text) === text) return cause
   }
   const copy = new Error(withoutSecrets(message), inner === undefined ? undefined : { cause: inner })

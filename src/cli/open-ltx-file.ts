@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
-import { isLitestreamError, LitestreamError } from '../errors.js'
+import { isLitestreamError, LitestreamError, toLitestreamError } from '../errors.js'
 import { openRegular } from '../fs/open-regular.js'
 import { inspectLtx, type LtxSummary } from '../ltx/inspect.js'
 
@@ -10,9 +10,15 @@ function fileError(path: string, cause: unknown): LitestreamError {
     const hint = 'Name the LTX files in it.'
     return new LitestreamError('INVALID_ARGUMENT', message, { cause, file: path, hint })
   }
-  if (code === 'ENOENT') return new LitestreamError('NOT_FOUND', `no such file: ${path}`, { cause, file: path })
-  if (code === 'EACCES') return new LitestreamError('ACCESS_DENIED', `may not read ${path}`, { cause, file: path })
-  return new LitestreamError('INVALID_ARGUMENT', `cannot read ${path}: ${message}`, { cause, file: path })
+  if (code === 'ENOENT')
+    return new LitestreamError('NOT_FOUND', `no such file: ${path}`, {
+      cause,
+      file: path,
+      hint: 'Check the path; `litestream-ts ltx URL` lists the files of a replica.',
+    })
+  const { hint } = toLitestreamError(cause)
+  const ours = code === 'EACCES' || code === 'EPERM' ? 'ACCESS_DENIED' : 'INVALID_ARGUMENT'
+  return new LitestreamError(ours, `cannot read ${path}: ${message}`, { cause, file: path, hint })
 }
 
 async function readAt(handle: FileHandle, path: string, offset: number, length: number): Promise<Uint8Array> {

@@ -17,6 +17,17 @@ export interface PlanTarget {
 /** The files of a replica: the element `n` holds those of level `n` in ascending (min, max) order. */
 export type FilesByLevel = readonly (readonly LtxFileInfo[])[]
 
+/** As selectPlan; the error names the replica. */
+function planOf(client: ReplicaClient, files: FilesByLevel, target: PlanTarget): LtxFileInfo[] {
+  try {
+    return selectPlan(files, target)
+  } catch (error) {
+    if (!isLitestreamError(error, 'LTX_GAP')) throw error
+    const { code, message, hint } = error
+    throw new LitestreamError(code, `${client.url}: ${message}`, { file: client.url, hint })
+  }
+}
+
 /**
  * Chooses the files that make up the database at the target, to be applied in the order given, newest page wins. Litestream's
  * rule: the newest snapshot that does not go beyond the target, then again and again the file that follows or overlaps what is
@@ -160,7 +171,9 @@ export async function listTogether(
 export async function planRestore(client: ReplicaClient, options: PlanOptions = {}): Promise<LtxFileInfo[]> {
   const { txid, timestamp, signal, without } = options
   if (txid !== undefined && timestamp !== undefined) {
-    throw new LitestreamError('INVALID_ARGUMENT', 'a restore leads to a TXID or to a timestamp, not to both')
+    throw new LitestreamError('INVALID_ARGUMENT', 'a restore leads to a TXID or to a timestamp, not to both', {
+      hint: 'Give one of the two.',
+    })
   }
   const list = async () => withoutFiles(await listLevels(client, signal), without)
   let files = await list()
@@ -178,7 +191,7 @@ export async function planRestore(client: ReplicaClient, options: PlanOptions = 
   } catch (error) {
     // The levels were not listed in one instant: a file may have gone from one before what replaces it was seen in another.
     if (!isLitestreamError(error, 'LTX_GAP')) throw error
-    plan = selectPlan(await list(), target)
+    plan = planOf(client, await list(), target)
   }
   if (plan.length === 0) throw notAvailable(client, files, options)
   return plan

@@ -55,37 +55,68 @@ function knownPattern(): RegExp {
 }
 
 /** Names of parameters, fields and headers whose values are secret. */
-const SECRET_NAME =
-  'secret|passw|passphrase|pwd|token|signature|credential|api[-_]?key|access[-_]?key(?![-_]?id)|account[-_]?key|customer[-_]?key(?![-_]?(?:path|md5))|private[-_]?key|jwt|nkey|seed|creds'
-
-const PATTERNS: readonly (readonly [RegExp, string])[] = [
-  [/\b(Bearer|Basic|AWS4-HMAC-SHA256)\s+[^\s"',]+(?:,\s*\w+=[^\s,"']+)*/g, `$1 ${MASK}`],
-  // name=value, as in a query, a connection string or an environment variable
-  [new RegExp(`([\\w.-]*(?:${SECRET_NAME})[\\w.-]*=)("[^"]*"|'[^']*'|[^\\s&"'<>]+)`, 'gi'), `$1${MASK}`],
-  // "name": "value", as in JSON
+const SECRET_NAME = new RegExp(
   [
-    new RegExp(`("[\\w.-]*(?:${SECRET_NAME})[\\w.-]*"\\s*:\\s*)("(?:[^"\\\\]|\\\\.)*"|[^\\s,}\\]]+)`, 'gi'),
-    `$1"${MASK}"`,
-  ],
+    'secret|passw|passphrase|pwd|token|signature|credential|jwt|nkey|seed|creds',
+    'api[-_]?key|access[-_]?key(?![-_]?id)|account[-_]?key|private[-_]?key|customer[-_]?key(?![-_]?(?:path|md5))',
+  ].join('|'),
+  'i',
+)
+
+/** Where a value with a name begins, the name in the first group, and what the value is. The names begin where a word does. */
+const NAMED: readonly { readonly name: RegExp; readonly value: RegExp }[] = [
+  // name=value, as in a query, a connection string or an environment variable
+  { name: /(?<![\w.-])([\w.-]{1,100})=/g, value: /"[^"]*"|'[^']*'|[^\s&"'<>]+/y },
+  // "name": "value", as in JSON
+  { name: /"([\w.-]{1,100})"\s{0,4}:\s{0,4}/g, value: /"(?:[^"\\]|\\.)*"|[^\s,}\]]+/y },
   // an option of a command line with its value as the next word
-  [new RegExp(`(\\s--?[\\w-]*(?:${SECRET_NAME})[\\w-]*\\s+)([^\\s-]\\S*)`, 'gi'), `$1${MASK}`],
-  [/\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g, MASK], // a JWT
+  { name: /(?<=\s)(--?[\w-]{1,100})\s{1,4}/g, value: /[^\s-]\S*/y },
+]
+
+/** Values that are secret by their form. */
+const FORMS: readonly (readonly [RegExp, string])[] = [
+  [/\b(Bearer|Basic|AWS4-HMAC-SHA256)\s{1,4}[^\s"',]+(?:,\s{0,4}\w{1,40}=[^\s,"']+)*/g, `$1 ${MASK}`],
+  [/(?<![\w-])eyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g, MASK], // a JWT
   [/\bS[ACNOUX][A-Z2-7]{40,}\b/g, MASK], // the seed of an NKey
-  [/-----BEGIN ([A-Z ]*PRIVATE KEY|NATS USER JWT|USER NKEY SEED)-----[\s\S]*?(?:-{3,}END \1-{3,}|$)/g, MASK],
+  [/-----BEGIN ([A-Z ]{0,20}PRIVATE KEY|NATS USER JWT|USER NKEY SEED)-----[\s\S]*?(?:-{3,}END \1-{3,}|$)/g, MASK],
 ]
 
 /** The beginning of a URL, also of one that `path.resolve` has taken for a path and left one slash of. */
-const URL_BEGIN = /(?<![a-z0-9+.-])(?=[a-z][a-z0-9+.-]+:\/)/i
+const URL_BEGIN = /(?<![a-z0-9+.-])(?=[a-z][a-z0-9+.-]{1,40}:\/)/i
+
+/** Longer text is cut: a message is for a person, and one that a store sent must not cost time that grows with its length. */
+const MOST_CHARACTERS = 16_384
 
 /**
  * `text` with everything masked that is, or looks like, a secret: the values of all secrets this thread has made, the user and password
  * of URLs, secret parameters, tokens. For text that others wrote, such as the message of an SDK's error.
  */
 export function withoutSecrets(text: string): string {
-  let safe = known.size > 0 ? text.replace(knownPattern(), MASK) : text
+  const left = text.length - MOST_CHARACTERS
+  let safe = left > 0 ? text.slice(0, MOST_CHARACTERS) : text
+  if (known.size > 0) safe = safe.replace(knownPattern(), MASK)
   if (safe.includes('@') && safe.includes(':/')) safe = safe.replace(/[^\s"'<>`]+/g, maskUserinfos)
-  for (const [secret, replacement] of PATTERNS) safe = safe.replace(secret, replacement)
-  return safe
+  for (const [secret, replacement] of FORMS) safe = safe.replace(secret, replacement)
+  for (const { name, value } of NAMED) safe = maskNamed(safe, name, value)
+  return left > 0 ? `${safe}… (${left} more characters)` : safe
+}
+
+/** Masks each value that follows a secret name. */
+function maskNamed(text: string, name: RegExp, value: RegExp): string {
+  let safe = ''
+  let from = 0
+  name.lastIndex = 0
+  for (let match = name.exec(text); match !== null; match = name.exec(text)) {
+    if (!SECRET_NAME.test(match[1]!)) continue
+    const begin = name.lastIndex
+    value.lastIndex = begin
+    const end = value.test(text) ? value.lastIndex : begin
+    if (end === begin) continue
+    safe += text.slice(from, begin) + (text[begin] === '"' ? `"${MASK}"` : MASK)
+    from = end
+    name.lastIndex = end
+  }
+  return safe + text.slice(from)
 }
 
 function maskUserinfos(word: string): string {

@@ -322,6 +322,11 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     }
   }
 
+  /** The worker's message with the replica that it is about. */
+  #about(message: string): string {
+    return message.includes('://') ? message : `${this.url}: ${message}`
+  }
+
   #onEvent(event: SessionEvent): void {
     switch (event.type) {
       case 'open':
@@ -337,20 +342,20 @@ export class Replica extends EventEmitter<ReplicaEvents> {
         this.emit('hydrated', { path: event.path })
         break
       case 'stale':
-        this.emit('stale', new LitestreamError('REPLICA_STALE', event.message))
+        this.emit('stale', new LitestreamError('REPLICA_STALE', this.#about(event.message)))
         break
       case 'gap':
-        this.emit('gap', new LitestreamError('LTX_GAP', event.message))
+        this.emit('gap', new LitestreamError('LTX_GAP', this.#about(event.message)))
         break
       case 'reset':
-        this.emit('reset', new LitestreamError('REPLICA_RESET', event.message))
+        this.emit('reset', new LitestreamError('REPLICA_RESET', this.#about(event.message)))
         break
       case 'commit':
         this.emit('commit', { txid: event.txid, commits: event.commits, bytes: event.bytes })
         break
       case 'conflict':
       case 'fenced':
-        this.emit(event.type, new LitestreamError(event.code as never, event.message))
+        this.emit(event.type, new LitestreamError(event.code as never, this.#about(event.message)))
         break
       case 'error':
         this.#onError(deserializeError(event.error))
