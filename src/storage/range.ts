@@ -16,5 +16,8 @@ export function rangeError(range: ByteRange, fileSize: number | undefined, name:
   const wanted =
     'suffix' in range ? `the last ${range.suffix} bytes` : `${range.length ?? 'all'} bytes from ${range.offset}`
   const size = fileSize === undefined ? 'does not have them' : `has ${fileSize} bytes`
-  return new LitestreamError('INVALID_ARGUMENT', `cannot read ${wanted} of ${name}, which ${size}`, { file: name })
+  return new LitestreamError('INVALID_ARGUMENT', `cannot read ${wanted} of ${name}, which ${size}`, {
+    file: name,
+    hint: 'Ask for bytes inside the file; a listing has its size.',
+  })
 }

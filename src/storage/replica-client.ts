@@ -30,7 +30,10 @@ export interface RequestOptions {
 export interface ReadOptions extends RequestOptions {
   /** What was read before turned out to be damaged: no cache may answer. */
   readonly fresh?: boolean
-  /** Memory in which what is read may be returned, where there is room for it: a client may use it or leave it. */
+  /**
+   * Memory in which what is read may be returned, where there is room for it: a client may use it or leave it. After a rejection it must
+   * not be used again, because a call of the system that could not be ended may still write to it.
+   */
   readonly into?: Uint8Array | undefined
 }
 

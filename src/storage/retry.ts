@@ -8,6 +8,11 @@ import type { RequestPolicy } from './request-policy.js'
 /** Faults that may pass. Everything else would fail again, so it is thrown at once. */
 const PASSING: readonly ErrorCode[] = ['THROTTLED', 'UNAVAILABLE', 'TIMEOUT']
 
+/** Whether the same request may succeed the next time. */
+export function isPassing(error: unknown): boolean {
+  return error instanceof LitestreamError && PASSING.includes(error.code)
+}
+
 /** Milliseconds: the longest wait before attempt n+1 is BASE * 2^n up to CAP, the actual one any part of it ("full jitter"). */
 const BASE = 50
 const CAP = 5_000
@@ -27,6 +32,8 @@ export interface RetryOptions {
   /** For the message of ABORTED: "reading s3://…". */
   readonly what: string
   readonly signal?: AbortSignal | undefined
+  /** Fires when the client is closed: no attempt is made after that. */
+  readonly closing?: AbortSignal | undefined
   readonly onRetry: () => void
   /** When the operation last moved, by `performance.now()`; its budget runs from there. Default: when this was called. */
   readonly lastProgress?: () => number
@@ -37,45 +44,48 @@ export interface RetryOptions {
  * `attempt` must throw LitestreamErrors. It is told how many attempts went before.
  */
 export async function retrying<T>(attempt: (before: number) => Promise<T>, options: RetryOptions): Promise<T> {
-  const { policy, what, signal, onRetry } = options
+  const { policy, what, signal, closing, onRetry } = options
   const start = performance.now()
   const spent = () => performance.now() - (options.lastProgress?.() ?? start)
+  const throwIfEnded = () => {
+    if (signal?.aborted) throw abortError(signal, what)
+    if (closing?.aborted) throw closing.reason
+  }
   return pRetry((attemptNumber) => attempt(attemptNumber - 1), {
     retries: policy.attempts - 1,
     minTimeout: 0,
     onFailedAttempt: async ({ error, attemptNumber, retriesLeft }) => {
-      if (signal?.aborted) throw abortError(signal, what)
-      if (!(error instanceof LitestreamError) || !PASSING.includes(error.code) || retriesLeft === 0) throw error
-      const base = error.code === 'THROTTLED' ? THROTTLED_BASE : BASE
-      const wait = retryAfter.get(error) ?? Math.random() * Math.min(CAP, base * 2 ** (attemptNumber - 1))
+      throwIfEnded()
+      if (!isPassing(error) || retriesLeft === 0) throw error
+      const base = (error as LitestreamError).code === 'THROTTLED' ? THROTTLED_BASE : BASE
+      const wait =
+        retryAfter.get(error as LitestreamError) ?? Math.random() * Math.min(CAP, base * 2 ** (attemptNumber - 1))
       if (spent() + wait > policy.budget) throw error
       onRetry()
-      await pause(wait, signal)
-      if (signal?.aborted) throw abortError(signal, what)
+      await pause(wait, signal, closing)
+      throwIfEnded()
     },
   })
 }
 
-/** A signal that fires when `signal` does, or after `timeout` ms unless `settle` is called before. */
+/** A signal that fires when one of `signals` does, or after `timeout` ms, unless `settle` is called before. */
 export function deadline(
-  signal: AbortSignal | undefined,
   timeout: number,
+  ...signals: readonly (AbortSignal | undefined)[]
 ): { signal: AbortSignal; passed: () => boolean; settle: () => void } {
   const timer = new AbortController()
-  const expiry = startTimer(timeout, () =>
-    timer.abort(new DOMException(`no answer within ${timeout} ms`, 'TimeoutError')),
-  )
-  const unlink = linkAbort(signal, timer)
   let passed = false
-  timer.signal.addEventListener('abort', () => {
-    passed = !signal?.aborted
+  const expiry = startTimer(timeout, () => {
+    passed = !timer.signal.aborted
+    timer.abort(new DOMException(`no answer within ${timeout} ms`, 'TimeoutError'))
   })
+  const unlinks = signals.map((signal) => linkAbort(signal, timer))
   return {
     signal: timer.signal,
     passed: () => passed,
     settle: () => {
       expiry.stop()
-      unlink()
+      for (const unlink of unlinks) unlink()
     },
   }
 }

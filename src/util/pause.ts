@@ -1,18 +1,19 @@
+import { onAbort } from './abort.js'
 import { startTimer } from './timers.js'
 
-/** Resolves after `ms` milliseconds, or at once when `signal` is aborted. */
-export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+/** Resolves after `ms` milliseconds, or as soon as one of `signals` is aborted. */
+export function pause(ms: number, ...signals: readonly (AbortSignal | undefined)[]): Promise<void> {
   return new Promise((resolve) => {
-    if (signal?.aborted) {
+    if (signals.some((signal) => signal?.aborted)) {
       resolve()
       return
     }
     const end = () => {
       timer.stop()
-      signal?.removeEventListener('abort', end)
+      for (const forget of forgets) forget()
       resolve()
     }
     const timer = startTimer(ms, end)
-    signal?.addEventListener('abort', end, { once: true })
+    const forgets = signals.map((signal) => onAbort(signal, end))
   })
 }

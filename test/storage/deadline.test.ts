@@ -5,7 +5,7 @@ import { deadline } from '../../src/storage/retry.js'
 
 test('a request leaves nothing behind in the signal of those who made it', () => {
   const { signal } = new AbortController()
-  const limits = Array.from({ length: 50 }, () => deadline(signal, 60_000))
+  const limits = Array.from({ length: 50 }, () => deadline(60_000, signal))
   for (const limit of limits) limit.settle()
   assert.equal(getEventListeners(signal, 'abort').length, 0)
   // What AbortSignal.any keeps in the signal it depends on, for as long as that lives.
@@ -15,16 +15,16 @@ test('a request leaves nothing behind in the signal of those who made it', () =>
 
 test('a deadline ends by the signal, or by itself, and tells which', async () => {
   const stop = new AbortController()
-  const stopped = deadline(stop.signal, 60_000)
+  const stopped = deadline(60_000, stop.signal)
   stop.abort(new Error('enough'))
   assert.equal((stopped.signal.reason as Error).message, 'enough')
   assert.equal(stopped.passed(), false)
   stopped.settle()
-  const late = deadline(new AbortController().signal, 1)
+  const late = deadline(1, new AbortController().signal)
   await new Promise((resolve) => late.signal.addEventListener('abort', resolve))
   assert.equal(late.passed(), true)
   late.settle()
-  const ended = deadline(AbortSignal.abort(new Error('before')), 60_000)
+  const ended = deadline(60_000, AbortSignal.abort(new Error('before')))
   assert.equal(ended.signal.aborted, true)
   ended.settle()
 })

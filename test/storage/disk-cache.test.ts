@@ -13,11 +13,13 @@ import { temporaryDirectory } from '../support/temporary-directory.js'
 
 async function setUp(t: TestContext, bytes: number) {
   const directory = temporaryDirectory(t)
-  const store = await FileReplicaClient.open({ path: path.join(directory, 'replica') })
+  const replica = { path: path.join(directory, 'replica') }
+  const store = await FileReplicaClient.open(replica)
   const body = randomBytes(bytes)
   const file = await store.write({ level: 0, minTxid: 1, maxTxid: 1 }, body, { timestamp: 1000 })
   const cache = path.join(directory, 'cache')
-  const open = (limit = 2 ** 30) => CachedReplicaClient.open(store, { directory: cache, limit })
+  const open = async (limit = 2 ** 30) =>
+    CachedReplicaClient.open(await FileReplicaClient.open(replica), { directory: cache, limit })
   return { store, body, file, cache, open }
 }
 
@@ -48,16 +50,16 @@ test('what was read once is not asked for again, by this run or the next', async
 })
 
 test('a gap in what is there is one request, rounded out to blocks', async (t) => {
-  const { store, body, file, open } = await setUp(t, 20 * BLOCK_SIZE)
+  const { body, file, open } = await setUp(t, 20 * BLOCK_SIZE)
   const before = await open()
   await before.read(file, { offset: 0, length: 2 * BLOCK_SIZE })
   await before.read(file, { offset: 10 * BLOCK_SIZE, length: BLOCK_SIZE })
   await before.close() // what it writes behind is written then
   const client = await open()
-  const { requests, bytes } = store.stats().GET
+  const { requests, bytes } = client.stats().GET
   const { data } = await client.read(file, { offset: 100, length: 15 * BLOCK_SIZE })
   assert.deepEqual(Buffer.from(data), body.subarray(100, 100 + 15 * BLOCK_SIZE))
-  assert.deepEqual([store.stats().GET.requests - requests, store.stats().GET.bytes - bytes], [2, 13 * BLOCK_SIZE])
+  assert.deepEqual([client.stats().GET.requests - requests, client.stats().GET.bytes - bytes], [2, 13 * BLOCK_SIZE])
   await client.close()
 })
 

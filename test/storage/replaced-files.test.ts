@@ -58,7 +58,8 @@ test('S3: a store whose listings have tags of their own is looked at once more, 
     <LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents></ListBucketResult>`
   const { client, sent } = await capturedClient('s3://bucket/app.db', SETTINGS, (request) => {
     if (request.method === 'GET' && 'list-type' in request.query) return { statusCode: 200, body: listing }
-    if (request.method !== 'GET') return { ...plainReply(request), headers: { etag: '"own"', 'content-length': '4' } }
+    const headers = { ...plainReply(request).headers, etag: '"own"', 'content-length': '4' }
+    if (request.method !== 'GET') return { ...plainReply(request), headers }
     return { statusCode: 200, headers: { etag: 'W/"own"', 'content-length': '4' }, body: 'abcd' }
   })
   const [listed] = (await collect(client.list(0))) as [LtxFileInfo]

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
+import type { RequestHandler } from '../../src/storage/s3/bounded-replies.js'
 import { S3ReplicaClient } from '../../src/storage/s3/s3-client.js'
-import type { RequestHandler } from '../../src/storage/s3/sdk.js'
 import type { S3Settings } from '../../src/storage/s3/settings.js'
 import { parseReplicaUrl } from '../../src/storage/url.js'
 
@@ -92,7 +92,10 @@ export function plainReply({ method, query }: CapturedRequest): CapturedReply {
   if (method === 'POST') return { statusCode: 200, body: '<DeleteResult/>' }
   if (method === 'GET' && 'list-type' in query)
     return { statusCode: 200, body: '<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>' }
-  return { statusCode: method === 'DELETE' ? 204 : 200, headers: { etag: '"e"', 'content-length': '0' } }
+  return {
+    statusCode: method === 'DELETE' ? 204 : 200,
+    headers: { etag: '"e"', 'content-length': '0', 'last-modified': 'Thu, 01 Jan 2026 00:00:00 GMT' },
+  }
 }
 
 /** What the signature covers, by the Authorization header. */

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { deserializeError, LitestreamError, type SerializedError, toLitestreamError } from '../../errors.js'
 import { threadUrl } from '../../thread-url.js'
+import { onAbort } from '../../util/abort.js'
 
 export interface PrefetchOptions {
   /** Values for the parameters of the query: an array, or an object for named ones. */
@@ -21,7 +22,7 @@ export async function prefetch(uri: string, sql: string, { parameters, signal }:
   const workerData: PrefetchTask = { uri, sql, parameters }
   const thread = startThread(workerData)
   const stop = () => void thread.terminate()
-  signal?.addEventListener('abort', stop, { once: true })
+  const forget = onAbort(signal, stop)
   try {
     await new Promise<void>((resolve, reject) => {
       thread.once('message', (error: SerializedError | null) => (error ? reject(deserializeError(error)) : resolve()))
@@ -32,7 +33,7 @@ export async function prefetch(uri: string, sql: string, { parameters, signal }:
     signal?.throwIfAborted()
     throw error
   } finally {
-    signal?.removeEventListener('abort', stop)
+    forget()
     stop()
   }
 }

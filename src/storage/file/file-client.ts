@@ -13,8 +13,10 @@ import type { Ownership } from '../../fs/owner.js'
 import { removeFile } from '../../fs/remove.js'
 import { sweepAbandoned } from '../../fs/temporary.js'
 import { parseFileName } from '../../ltx/file-name.js'
-import { abortError, throwIfAborted } from '../../util/abort.js'
+import { onAbort, throwIfAborted } from '../../util/abort.js'
+import { type OpenedBody, readBody } from '../body-reader.js'
 import { compareFiles, levelDirectory, relativeName } from '../keys.js'
+import { checkedListing } from '../listing.js'
 import { checkSameFile } from '../object-identity.js'
 import { OperationCounters } from '../operation-counters.js'
 import { resolveRange } from '../range.js'
@@ -33,6 +35,8 @@ import type {
   TaggedObject,
   WriteOptions,
 } from '../replica-client.js'
+import { DEFAULT_POLICY } from '../request-policy.js'
+import { type BoundedWait, boundedWait } from './bounded-wait.js'
 import { FileLegacyObjects } from './legacy-objects.js'
 import { ReplicaOwnership } from './replica-ownership.js'
 import { TaggedObjects } from './tagged-objects.js'
@@ -60,6 +64,7 @@ export class FileReplicaClient implements ReplicaClient {
   readonly #objects: TaggedObjects
   readonly #swept = new Set<string>()
   readonly #endWatches = new Set<() => void>()
+  readonly #closing = new AbortController()
 
   private constructor(root: string, settings: FileSettings) {
     this.#root = root
@@ -93,10 +98,17 @@ export class FileReplicaClient implements ReplicaClient {
     const wanted = (name: string) => (parseFileName(name)?.minTxid ?? -1) >= fromTxid
     const names = await this.#run('LIST', 'listing', directory, signal, () => namesIn(directory, wanted, signal))
     const files = names.map((name) => ({ level, ...parseFileName(name)! })).sort(compareFiles)
+    const what = `listing ${directory}`
+    yield* checkedListing(this.#stats(files, { what, file: directory, signal, closing: this.#closing.signal }), {
+      what,
+      signal,
+    })
+  }
+
+  async *#stats(files: readonly LtxFileRef[], wait: BoundedWait): AsyncGenerator<LtxFileInfo> {
     for (let i = 0; i < files.length; i += STAT_BATCH) {
-      throwIfAborted(signal, `listing ${directory}`)
-      const infos = await Promise.all(files.slice(i, i + STAT_BATCH).map((file) => this.#statIfThere(file)))
-      for (const info of infos) if (info !== undefined) yield info
+      const stats = Promise.all(files.slice(i, i + STAT_BATCH).map((file) => this.#statIfThere(file)))
+      for (const info of await boundedWait(stats, wait)) if (info !== undefined) yield info
     }
   }
 
@@ -133,23 +145,16 @@ export class FileReplicaClient implements ReplicaClient {
     { offset = 0, signal }: RequestOptions & { readonly offset?: number } = {},
   ): AsyncIterable<Uint8Array> {
     const name = this.#path(file)
-    const { handle, stats } = await this.#run('GET', 'reading', name, signal, () => openRegular(name))
-    try {
-      const found = infoOf(file, stats)
-      checkSameFile(file, found, name)
-      const { size } = found
-      for (let at = resolveRange({ offset }, size, name).offset; at < size; at += STREAM_CHUNK) {
-        throwIfAborted(signal, `reading ${name}`)
-        const chunk = new Uint8Array(Math.min(STREAM_CHUNK, size - at))
-        await readFully(handle, chunk, at, name)
-        this.#counters.bytes('GET', chunk.byteLength)
-        yield chunk
-      }
-    } catch (error) {
-      throw fsError(error, 'reading', name)
-    } finally {
-      await handle.close()
-    }
+    const open = (at = offset) => this.#run('GET', 'reading', name, signal, () => openBody(file, name, at))
+    yield* readBody(open, {
+      policy: DEFAULT_POLICY,
+      what: `reading ${name}`,
+      signal,
+      closing: this.#closing.signal,
+      onRetry: () => this.#counters.retry('GET'),
+      onBytes: (count) => this.#counters.bytes('GET', count),
+      toError: (error) => fsError(error, 'reading', name),
+    })
   }
 
   write(
@@ -187,10 +192,10 @@ export class FileReplicaClient implements ReplicaClient {
     const end = () => {
       stop()
       this.#endWatches.delete(end)
-      signal?.removeEventListener('abort', end)
+      forget()
     }
     this.#endWatches.add(end)
-    signal?.addEventListener('abort', end)
+    const forget = onAbort(signal, end)
   }
 
   getObject(name: string, { signal }: RequestOptions = {}): Promise<TaggedObject | undefined> {
@@ -215,6 +220,7 @@ export class FileReplicaClient implements ReplicaClient {
 
   async close(): Promise<void> {
     for (const end of this.#endWatches) end()
+    this.#closing.abort(new LitestreamError('ABORTED', `the client of ${this.url} was closed`))
   }
 
   #path(file: LtxFileRef): string {
@@ -229,7 +235,7 @@ export class FileReplicaClient implements ReplicaClient {
     await sweepAbandoned(directory)
   }
 
-  /** One counted operation: checks the signal before, types the error after. */
+  /** One counted operation: checks the signals before, bounds the wait, types the error after. */
   #run<T>(
     operation: Operation,
     doing: string,
@@ -238,9 +244,12 @@ export class FileReplicaClient implements ReplicaClient {
     act: () => Promise<T>,
   ): Promise<T> {
     return this.#counters.track(operation, async () => {
-      if (signal?.aborted) throw abortError(signal, `${doing} ${file}`)
+      const what = `${doing} ${file}`
+      const closing = this.#closing.signal
+      throwIfAborted(signal, what)
+      if (closing.aborted) throw closing.reason
       try {
-        return await act()
+        return await boundedWait(act(), { what, file, signal, closing, unlimited: operation === 'PUT' })
       } catch (error) {
         throw fsError(error, doing, file)
       }
@@ -252,6 +261,30 @@ export class FileReplicaClient implements ReplicaClient {
 function infoOf({ level, minTxid, maxTxid }: LtxFileRef, { size, mtimeMs, mode }: Stats): LtxFileInfo {
   const version = String(mtimeMs)
   return { level, minTxid, maxTxid, size, createdAt: Math.round(mtimeMs), version, mode: mode & 0o777 }
+}
+
+async function openBody(file: LtxFileRef, name: string, at: number): Promise<OpenedBody> {
+  const { handle, stats } = await openRegular(name)
+  try {
+    const found = infoOf(file, stats)
+    checkSameFile(file, found, name)
+    const { offset: start } = resolveRange({ offset: at }, found.size, name)
+    const end = found.size
+    const chunks = chunksOf(handle, start, end, name)
+    // A call of the system cannot be ended; the handle is closed after it.
+    return { wanted: { start, end }, start, end, chunks, cancel: () => undefined, close: () => handle.close() }
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
+}
+
+async function* chunksOf(handle: FileHandle, start: number, end: number, name: string): AsyncGenerator<Uint8Array> {
+  for (let at = start; at < end; at += STREAM_CHUNK) {
+    const chunk = new Uint8Array(Math.min(STREAM_CHUNK, end - at))
+    await readFully(handle, chunk, at, name)
+    yield chunk
+  }
 }
 
 async function readFully(handle: FileHandle, data: Uint8Array, offset: number, name: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { createInbox, type Subscription } from '@nats-io/transport-node'
-import { throwIfAborted } from '../../util/abort.js'
+import { onAbort, throwIfAborted } from '../../util/abort.js'
 import { startInterval } from '../../util/timers.js'
 import { answerStatus, consumerConfig, HEARTBEAT, parseDelivery } from './consumer.js'
 import { allMetaSubjects } from './names.js'
@@ -86,11 +86,9 @@ export async function watchMetas(
     watchdog.stop()
     endReconnect()
     if (subscription !== undefined && !subscription.isClosed()) subscription.unsubscribe()
-    signal?.removeEventListener('abort', end)
-    session.closing.removeEventListener('abort', end)
+    for (const forget of forgets) forget()
   }
-  signal?.addEventListener('abort', end)
-  session.closing.addEventListener('abort', end)
+  const forgets = [onAbort(signal, end), onAbort(session.closing, end)]
   try {
     await begin()
   } catch (error) {

@@ -3,13 +3,9 @@ import { type FoundFile, isListed, isSameFile, replacedError } from '../object-i
 import type { LtxFileInfo, LtxFileRef } from '../replica-client.js'
 import type { Subject } from './requests.js'
 
-/** What a listing tells of an object. */
-export function factsOf({
-  Size = 0,
-  LastModified,
-  ETag,
-}: _Object): Pick<LtxFileInfo, 'size' | 'createdAt' | 'version'> {
-  return { size: Size, createdAt: LastModified?.getTime() ?? 0, version: versionOf(ETag) }
+/** What a listing tells of an object; NaN for what it does not tell. */
+export function factsOf({ Size, LastModified, ETag }: _Object): Pick<LtxFileInfo, 'size' | 'createdAt' | 'version'> {
+  return { size: Size ?? Number.NaN, createdAt: LastModified?.getTime() ?? Number.NaN, version: versionOf(ETag) }
 }
 
 /** An entity tag as it can be compared: stores differ, and one with itself, in the quotes around it. */

@@ -1,10 +1,15 @@
 import { type ErrorCode, LitestreamError } from '../../errors.js'
+import { networkCode, networkFailure } from '../network-errors.js'
 import { setRetryAfter } from '../retry.js'
+import { UnexpectedReply } from './bounded-replies.js'
+import { CODES, codeByStatus, HINTS, hintByStatus } from './error-tables.js'
 
 /** What the SDK throws: a service's answer, or whatever went wrong before there was one. */
 interface SdkError {
   readonly name?: string
   readonly Code?: string
+  /** The region that a store names which asks for another one. */
+  readonly Region?: string
   readonly code?: string
   readonly message?: string
   readonly $metadata?: {
@@ -15,67 +20,54 @@ interface SdkError {
   readonly $response?: { readonly headers?: Readonly<Record<string, string>> }
 }
 
-const HINTS: Readonly<Record<string, string>> = {
-  NoSuchBucket: 'Create the bucket, or correct its name in the replica URL.',
-  SignatureDoesNotMatch: 'The secret access key does not belong to the access key id; check both.',
-  InvalidAccessKeyId: 'The store does not know this access key id; check it, and that the endpoint is the right one.',
-  RequestTimeTooSkewed: 'The clock of this machine is wrong; set it.',
-  ExpiredToken: 'The temporary credentials have expired; renew them.',
-  AccessDenied: 'The credentials need s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject on this bucket.',
-  CredentialsProviderError: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or any other source the AWS SDK knows.',
-  PermanentRedirect: 'The bucket is in another region; name it with ?region=… in the replica URL.',
-  AuthorizationHeaderMalformed: 'The bucket is in another region; name it with ?region=… in the replica URL.',
+/** What a request was about. */
+export interface Attempted {
+  /** "reading", "writing", … */
+  readonly doing: string
+  /** Bucket and key: `s3://bucket/key`. */
+  readonly target: string
+  /** The server, for messages: without credentials. */
+  readonly endpoint: string
 }
 
-const NAMES: Readonly<Record<string, ErrorCode>> = {
-  NoSuchKey: 'NOT_FOUND',
-  NoSuchBucket: 'NOT_FOUND',
-  NotFound: 'NOT_FOUND',
-  CredentialsProviderError: 'ACCESS_DENIED',
-  ExpiredToken: 'ACCESS_DENIED',
-  InvalidToken: 'ACCESS_DENIED',
-  PreconditionFailed: 'PRECONDITION_FAILED',
-  ConditionalRequestConflict: 'UNAVAILABLE', // two writers at the same instant: the store asks to try again
-  SlowDown: 'THROTTLED',
-  Throttling: 'THROTTLED',
-  ThrottlingException: 'THROTTLED',
-  RequestLimitExceeded: 'THROTTLED',
-  TooManyRequestsException: 'THROTTLED',
-  RequestTimeout: 'TIMEOUT',
-  TimeoutError: 'TIMEOUT',
-  InvalidRange: 'INVALID_ARGUMENT',
-}
-
-function codeByStatus(status: number): ErrorCode {
-  if (status === 401 || status === 403) return 'ACCESS_DENIED'
-  if (status === 404) return 'NOT_FOUND'
-  if (status === 408) return 'TIMEOUT'
-  if (status === 412) return 'PRECONDITION_FAILED'
-  if (status === 416) return 'INVALID_ARGUMENT'
-  if (status === 429) return 'THROTTLED'
-  return status >= 500 && status !== 501 ? 'UNAVAILABLE' : 'STORAGE_FAILED'
-}
-
-/** Failures of the connection, which a second try may not meet. */
-const NETWORK = new Set([
-  ...['ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'EPIPE', 'EAI_AGAIN', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH'],
-  ...['ERR_STREAM_PREMATURE_CLOSE', 'ERR_HTTP2_STREAM_ERROR', 'ERR_SOCKET_CLOSED', 'HPE_INVALID_CONSTANT', 'ABORT_ERR'],
+/** Names that the SDK and Node give errors whose code they do not know. */
+const NAMELESS: ReadonlySet<string | undefined> = new Set([
+  undefined,
+  'Error',
+  'Unknown',
+  'UnknownError',
+  'AggregateError',
 ])
 
-/** The LitestreamError for what the SDK threw while `doing` ("reading", …) something to `target`, which names bucket and key. */
-export function s3Error(thrown: unknown, doing: string, target: string): LitestreamError {
+/** Characters of a store's own words that a message shows. */
+const MAX_MESSAGE = 500
+
+const AUTHORITY =
+  'Name a file with the authority that signed the certificate in NODE_EXTRA_CA_CERTS, or correct the host of the endpoint.'
+
+const NO_STORE =
+  'Something that is not an S3 store answers there, or a proxy changes replies; check the endpoint and the network.'
+
+/** The LitestreamError for what the SDK threw. */
+export function s3Error(thrown: unknown, attempted: Attempted): LitestreamError {
   if (thrown instanceof LitestreamError) return thrown
+  const { doing, target, endpoint } = attempted
+  if (thrown instanceof UnexpectedReply) return unexpected(thrown, attempted)
   const error = thrown as SdkError
   const status = error.$metadata?.httpStatusCode
   const name = serviceName(error)
-  const { message: said = '' } = error
-  const message = said.includes(name) ? said : `${name}${said && ': '}${said}`
-  const converted = new LitestreamError(codeOf(error, name, status), `${doing} ${target} failed: ${message}`, {
-    cause: safeCause(thrown, name),
-    file: target,
-    requestId: error.$metadata?.requestId,
-    hint: HINTS[name],
-  })
+  const network = status === undefined ? networkFailure(thrown, AUTHORITY) : undefined
+  const where = network === undefined ? '' : ` (endpoint ${endpoint})`
+  const converted = new LitestreamError(
+    network?.code ?? codeOf(error, name, status),
+    `${doing} ${target} failed: ${messageOf(error, name)}${where}`,
+    {
+      cause: safeCause(thrown, name),
+      file: target,
+      requestId: error.$metadata?.requestId,
+      hint: network?.hint ?? hintOf(error, name, status),
+    },
+  )
   const wait = Number(error.$response?.headers?.['retry-after'])
   if (wait > 0) setRetryAfter(converted, wait * 1000)
   return converted
@@ -83,27 +75,57 @@ export function s3Error(thrown: unknown, doing: string, target: string): Litestr
 
 /** For a reply that says it went well and does not look like one of a store. */
 export function unconfirmed(doing: string, target: string, what: string): LitestreamError {
-  return new LitestreamError('UNAVAILABLE', `${doing} ${target} failed: ${what}`, {
-    file: target,
-    hint: 'Something that is not an S3 store answers there, or a proxy cuts replies short; check the endpoint.',
-  })
+  return new LitestreamError('UNAVAILABLE', `${doing} ${target} failed: ${what}`, { file: target, hint: NO_STORE })
 }
 
-function serviceName({ name, Code, code, $metadata }: SdkError): string {
+function unexpected(reply: UnexpectedReply, { doing, target, endpoint }: Attempted): LitestreamError {
+  const { status, passing, message } = reply
+  return new LitestreamError(
+    status === 429 ? 'THROTTLED' : passing ? 'UNAVAILABLE' : 'STORAGE_FAILED',
+    `${doing} ${target} failed: ${message} (endpoint ${endpoint})`,
+    { file: target, hint: NO_STORE },
+  )
+}
+
+/** Whether the bucket itself is not there, which says nothing of the objects in it. */
+export function isNoBucket(error: LitestreamError): boolean {
+  return error.code === 'NOT_FOUND' && error.cause instanceof Error && error.cause.name === 'NoSuchBucket'
+}
+
+function serviceName(error: SdkError): string {
+  const { name, Code, $metadata } = error
+  const code = networkCode(error)
   // The SDK calls a connection that was reset a TimeoutError.
-  if ($metadata?.httpStatusCode === undefined && NETWORK.has(code ?? '')) return code!
+  if ($metadata?.httpStatusCode === undefined && code !== undefined) return code
   const known = Code ?? name
-  if (known !== undefined && known !== 'Error' && known !== 'Unknown' && known !== 'UnknownError') return known
+  if (!NAMELESS.has(known)) return known!
   return code ?? (Number($metadata?.httpStatusCode) > 0 ? `HTTP ${$metadata!.httpStatusCode}` : (known ?? 'Error'))
+}
+
+/** The service's code and its own words, if it has any, on one line of a bounded length. */
+function messageOf({ message = '' }: SdkError, name: string): string {
+  const said = message.split('\n', 1)[0]!.trim().slice(0, MAX_MESSAGE)
+  if (NAMELESS.has(said) || said === '') return name
+  return said.includes(name) ? said : `${name}: ${said}`
+}
+
+function hintOf({ Region, $response }: SdkError, name: string, status: number | undefined): string {
+  const region = $response?.headers?.['x-amz-bucket-region'] ?? Region
+  const elsewhere = (status !== undefined && status >= 300 && status < 400) || name === 'AuthorizationHeaderMalformed'
+  if (elsewhere && region !== undefined && /^[a-z0-9-]{1,40}$/.test(region)) {
+    return `The bucket is in the region ${region}; set \`region\` to it (\`?region=${region}\` in the replica URL).`
+  }
+  const known = HINTS[name] ?? (status === undefined ? undefined : hintByStatus(status))
+  return known ?? 'Check endpoint, bucket and credentials; the documentation of the store explains its error codes.'
 }
 
 function codeOf(error: SdkError, name: string, status: number | undefined): ErrorCode {
   // The SDK has seen the server's clock and signs by it from now on: the next try is a different one.
   if (error.$metadata?.clockSkewCorrected) return 'UNAVAILABLE'
-  const named = NAMES[name]
+  const named = CODES[name]
   if (named !== undefined) return named
   if (status !== undefined && status >= 400) return codeByStatus(status)
-  if (NETWORK.has(name) || name === 'AbortError') return 'UNAVAILABLE'
+  if (name === 'AbortError') return 'UNAVAILABLE'
   // A reply that stops in the middle of its headers or XML is a broken connection too, and comes without a code.
   return /socket hang up|aborted|premature|deserialization|parse error/i.test(error.message ?? '')
     ? 'UNAVAILABLE'

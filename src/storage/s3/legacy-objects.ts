@@ -1,5 +1,7 @@
+import { checkFacts } from '../listing.js'
 import type { LegacyObject, LegacyObjects, Operation, RequestOptions } from '../replica-client.js'
 import { download } from './download.js'
+import { factsOf } from './entity-tags.js'
 import { listObjects } from './list.js'
 import type { S3Requests, Subject } from './requests.js'
 
@@ -17,19 +19,17 @@ export class S3LegacyObjects implements LegacyObjects {
 
   async *list(prefix: string, { signal }: RequestOptions = {}): AsyncIterable<LegacyObject> {
     const key = this.#prefix + prefix
-    for await (const { Key, Size = 0, LastModified } of listObjects(
-      this.#requests,
-      this.#subject('LIST', 'listing', key, signal),
-      key,
-    )) {
-      if (Key === undefined) continue
-      yield { name: Key.slice(this.#prefix.length), size: Size, createdAt: LastModified?.getTime() ?? 0 }
+    const subject = this.#subject('LIST', 'listing', key, signal)
+    for await (const object of listObjects(this.#requests, subject, key)) {
+      const { size, createdAt } = factsOf(object)
+      checkFacts({ size, createdAt }, object.Key, `listing ${subject.target}`)
+      yield { name: object.Key.slice(this.#prefix.length), size, createdAt }
     }
   }
 
   stream(name: string, { signal }: RequestOptions = {}): AsyncIterable<Uint8Array> {
     const key = this.#prefix + name
-    return download(this.#requests, this.#subject('GET', 'reading', key, signal), key, 'bytes=0-').chunks
+    return download(this.#requests, this.#subject('GET', 'reading', key, signal), key, { offset: 0 }).chunks
   }
 
   #subject(operation: Operation, doing: string, key: string, signal: AbortSignal | undefined): Subject {

@@ -1,6 +1,6 @@
 import type { S3Client } from '@aws-sdk/client-s3'
 import { LitestreamError } from '../../errors.js'
-import { abortError, throwIfAborted } from '../../util/abort.js'
+import { abortError, orAborted, throwIfAborted } from '../../util/abort.js'
 import type { OperationCounters } from '../operation-counters.js'
 import type { Operation } from '../replica-client.js'
 import type { RequestPolicy } from '../request-policy.js'
@@ -28,6 +28,7 @@ export class S3Requests {
   readonly settings: ResolvedS3Settings
   readonly policy: RequestPolicy
   readonly counters: OperationCounters
+  readonly #closing = new AbortController()
 
   constructor(
     client: S3Client,
@@ -48,6 +49,12 @@ export class S3Requests {
     return `s3://${this.bucket}/${key}`
   }
 
+  /** The server, for messages: without credentials. */
+  get endpoint(): string {
+    const { endpoint, region } = this.settings
+    return endpoint === undefined ? `of AWS${region === undefined ? '' : ` in ${region}`}` : new URL(endpoint).origin
+  }
+
   /** What every request about an object has to carry that was, or shall be, encrypted with a key of the customer's. */
   get customerKey(): { SSECustomerAlgorithm?: string; SSECustomerKey?: string; SSECustomerKeyMD5?: string } {
     const { sseCustomer } = this.settings
@@ -64,16 +71,28 @@ export class S3Requests {
     const { operation, doing, target, signal } = subject
     throwIfAborted(signal, `${doing} ${target}`)
     return this.counters.track(operation, async () => {
-      const limit = deadline(signal, firstByte)
+      const limit = deadline(firstByte, signal, this.#closing.signal)
       try {
-        return await send(this.client, { abortSignal: limit.signal })
+        // Not every wait in the SDK heeds the signal: credentials may come from another process, or from a server that never answers.
+        return await orAborted(send(this.client, { abortSignal: limit.signal }), limit.signal)
       } catch (error) {
-        if (limit.passed() && !signal?.aborted) throw noAnswer(subject, firstByte)
+        if (limit.passed()) throw noAnswer(subject, this.endpoint, firstByte)
         throw this.typed(error, subject)
       } finally {
         limit.settle()
       }
     })
+  }
+
+  /** Ends every request and body under way, with ABORTED, and refuses new ones. */
+  close(): void {
+    this.#closing.abort(new LitestreamError('ABORTED', `the client of s3://${this.bucket} was closed`))
+    this.client.destroy()
+  }
+
+  /** Fires when the client is closed. */
+  get closing(): AbortSignal {
+    return this.#closing.signal
   }
 
   /** Attempts until one succeeds, fails for good, or the policy is used up. */
@@ -82,18 +101,23 @@ export class S3Requests {
       policy: this.policy,
       what: `${subject.doing} ${subject.target}`,
       signal: subject.signal,
+      closing: this.#closing.signal,
       onRetry: () => this.counters.retry(subject.operation),
     })
   }
 
   typed(error: unknown, { doing, target, signal }: Subject): LitestreamError {
-    return signal?.aborted ? abortError(signal, `${doing} ${target}`) : s3Error(error, doing, target)
+    if (signal?.aborted) return abortError(signal, `${doing} ${target}`)
+    return this.#closing.signal.aborted
+      ? this.#closing.signal.reason
+      : s3Error(error, { doing, target, endpoint: this.endpoint })
   }
 }
 
-function noAnswer({ doing, target }: Subject, milliseconds: number): LitestreamError {
-  return new LitestreamError('TIMEOUT', `${doing} ${target} failed: no answer within ${Math.round(milliseconds)} ms`, {
+function noAnswer({ doing, target }: Subject, endpoint: string, milliseconds: number): LitestreamError {
+  const waited = `no answer within ${Math.round(milliseconds)} ms`
+  return new LitestreamError('TIMEOUT', `${doing} ${target} failed: ${waited} (endpoint ${endpoint})`, {
     file: target,
-    hint: 'The store is overloaded, or something on the way swallows requests; check the endpoint.',
+    hint: 'The store is overloaded, or a firewall drops the requests; check the endpoint and the network.',
   })
 }

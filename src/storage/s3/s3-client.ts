@@ -1,6 +1,9 @@
+import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { parseFileName } from '../../ltx/file-name.js'
+import { gather } from '../body-reader.js'
 import { firstName, parseS3Key, s3Key, s3LevelPrefix } from '../keys.js'
+import { checkedListing, checkFacts } from '../listing.js'
 import { isListed } from '../object-identity.js'
 import { OperationCounters } from '../operation-counters.js'
 import { rangeError } from '../range.js'
@@ -20,21 +23,18 @@ import type {
   WriteOptions,
 } from '../replica-client.js'
 import { DEFAULT_POLICY, type RequestPolicy } from '../request-policy.js'
-import {
-  DeleteObjectCommand,
-  DeleteObjectsCommand,
-  GetObjectCommand,
-  HeadObjectCommand,
-  PutObjectCommand,
-} from './aws.js'
-import { download } from './download.js'
+import { checkTaggedSize, MAX_TAGGED_OBJECT } from '../tagged-size.js'
+import { DeleteObjectCommand, DeleteObjectsCommand, HeadObjectCommand, PutObjectCommand } from './aws.js'
+import type { RequestHandler } from './bounded-replies.js'
+import { download, type FoundObject } from './download.js'
 import { EntityTags, factsOf, versionOf } from './entity-tags.js'
+import { isNoBucket } from './errors.js'
 import { S3LegacyObjects } from './legacy-objects.js'
 import { listObjects } from './list.js'
 import type { S3Location } from './location.js'
 import { resolveS3Settings } from './provider.js'
 import { S3Requests, type Subject } from './requests.js'
-import { makeSdkClient, type RequestHandler } from './sdk.js'
+import { makeSdkClient } from './sdk.js'
 import type { S3Settings } from './settings.js'
 import { parseTimestamp, TIMESTAMP_KEY } from './timestamp.js'
 import { upload } from './upload.js'
@@ -89,24 +89,33 @@ export class S3ReplicaClient implements ReplicaClient {
     const prefix = s3LevelPrefix(this.#path, level)
     const subject = this.#subject('LIST', 'listing', prefix, signal)
     const startAfter = fromTxid > 0 ? prefix + firstName(fromTxid) : undefined
-    for await (const object of listObjects(this.#requests, subject, prefix, startAfter)) {
-      const range = parseFileName((object.Key ?? '').slice(prefix.length))
-      if (range === undefined || range.minTxid < fromTxid) continue
-      yield { level, ...range, ...factsOf(object) }
+    const objects = listObjects(this.#requests, subject, prefix, startAfter)
+    const files = async function* () {
+      for await (const object of objects) {
+        const range = parseFileName(object.Key.slice(prefix.length))
+        if (range === undefined || range.minTxid < fromTxid) continue
+        yield { level, ...range, ...factsOf(object) }
+      }
     }
+    yield* checkedListing(files(), { what: `listing ${subject.target}`, signal })
   }
 
   async *listUpwards(level: number, { fromTxid = 0, signal }: ListOptions = {}): AsyncIterable<LtxFileInfo> {
     const subject = this.#subject('LIST', 'listing', `${this.#path}/`, signal)
     const prefix = s3LevelPrefix(this.#path, level)
     const from = fromTxid > 0 ? prefix + firstName(fromTxid) : prefix
-    for await (const object of listObjects(this.#requests, subject, `${this.#path}/`, from)) {
-      const file = parseS3Key(this.#path, object.Key ?? '')
-      // Keys come in order: the levels, then whatever else lies there.
-      if (file === 'beyond') return
-      if (!file || (file.level === level && file.minTxid < fromTxid)) continue
-      yield { ...file, ...factsOf(object) }
+    const objects = listObjects(this.#requests, subject, `${this.#path}/`, from)
+    const path = this.#path
+    const files = async function* () {
+      for await (const object of objects) {
+        const file = parseS3Key(path, object.Key)
+        // Keys come in order: the levels, then whatever else lies there.
+        if (file === 'beyond') return
+        if (!file || file.level < level || (file.level === level && file.minTxid < fromTxid)) continue
+        yield { ...file, ...factsOf(object) }
+      }
     }
+    yield* checkedListing(files(), { what: `listing ${subject.target}`, signal })
   }
 
   async read(file: LtxFileRef, range: ByteRange, { signal, into }: ReadOptions = {}): Promise<ReadResult> {
@@ -114,13 +123,10 @@ export class S3ReplicaClient implements ReplicaClient {
     const subject = this.#subject('GET', 'reading', key, signal)
     const wanted = 'suffix' in range ? range.suffix : range.length
     if (wanted === 0) return this.#readNothing(file, range, signal)
-    const { chunks, place } = download(this.#requests, subject, key, rangeHeader(range))
-    const data = await gather(
-      chunks,
-      into !== undefined && wanted !== undefined && wanted <= into.length ? into : undefined,
-    )
-    const { offset, fileSize, etag } = place()
-    await this.#tags.check(file, { size: fileSize, version: versionOf(etag) }, subject)
+    const { chunks, found } = download(this.#requests, subject, key, range, this.#check(file, subject))
+    const room = into !== undefined && wanted !== undefined && wanted <= into.length ? into : undefined
+    const data = await gather(chunks, () => wanted ?? found().fileSize - found().offset, room)
+    const { offset, fileSize } = found()
     // A range that reaches beyond the end is answered with what there is; here it is an error, as on every backend.
     if (!('suffix' in range) && range.length !== undefined && data.length < range.length) {
       throw rangeError(range, fileSize, subject.target)
@@ -143,14 +149,7 @@ export class S3ReplicaClient implements ReplicaClient {
     const key = s3Key(this.#path, file)
     const subject = this.#subject('GET', 'reading', key, signal)
     try {
-      const { chunks, place } = download(this.#requests, subject, key, `bytes=${offset}-`)
-      let checked = false
-      for await (const chunk of chunks) {
-        const { fileSize, etag } = place()
-        if (!checked) await this.#tags.check(file, { size: fileSize, version: versionOf(etag) }, subject)
-        checked = true
-        yield chunk
-      }
+      yield* download(this.#requests, subject, key, { offset }, this.#check(file, subject)).chunks
     } catch (error) {
       // Nothing is left behind the last byte, and a store calls that a bad range.
       if (!isLitestreamError(error, 'INVALID_ARGUMENT') || offset === 0) throw error
@@ -191,14 +190,11 @@ export class S3ReplicaClient implements ReplicaClient {
 
   async stat(file: LtxFileRef, { signal }: RequestOptions = {}): Promise<LtxFileInfo> {
     const Key = s3Key(this.#path, file)
-    const { bucket: Bucket, customerKey } = this.#requests
-    const head = await this.#requests.retried(
-      this.#subject('HEAD', 'looking at', Key, signal),
-      () => (client, options) => client.send(new HeadObjectCommand({ Bucket, Key, ...customerKey }), options),
-    )
+    const head = await this.#head(Key, signal)
     const { level, minTxid, maxTxid } = file
-    const createdAt = parseTimestamp(head.Metadata?.[TIMESTAMP_KEY]) ?? head.LastModified?.getTime() ?? 0
-    const found = { size: head.ContentLength ?? 0, version: versionOf(head.ETag) }
+    const createdAt = parseTimestamp(head.Metadata?.[TIMESTAMP_KEY]) ?? head.LastModified?.getTime() ?? Number.NaN
+    const found = { size: head.ContentLength ?? Number.NaN, version: versionOf(head.ETag) }
+    checkFacts({ ...found, createdAt }, Key, `looking at ${this.#requests.target(Key)}`)
     // A version is compared with listed ones: it must be one where the store's own tags tell nothing.
     const same = isListed(file) && (await this.#tags.isSame(file, found, signal))
     return {
@@ -213,22 +209,33 @@ export class S3ReplicaClient implements ReplicaClient {
 
   async getObject(name: string, { signal }: RequestOptions = {}): Promise<TaggedObject | undefined> {
     const Key = `${this.#path}/${name}`
-    const { bucket: Bucket, customerKey } = this.#requests
+    const subject = this.#subject('GET', 'reading', Key, signal)
+    const range = { offset: 0, length: MAX_TAGGED_OBJECT }
     try {
-      return await this.#requests.retried(
-        this.#subject('GET', 'reading', Key, signal),
-        () => async (client, options) => {
-          const reply = await client.send(new GetObjectCommand({ Bucket, Key, ...customerKey }), options)
-          const data = (await reply.Body?.transformToByteArray()) ?? new Uint8Array()
-          this.#counters.bytes('GET', data.byteLength)
-          return { data, tag: reply.ETag ?? '' }
-        },
-      )
+      const check = async ({ fileSize }: FoundObject) => checkTaggedSize(fileSize, subject.target)
+      const { chunks, found } = download(this.#requests, subject, Key, range, check)
+      const data = await gather(chunks, () => found().fileSize)
+      return { data, tag: found().etag ?? '' }
     } catch (error) {
+      // An object without bytes has no range.
+      if (isLitestreamError(error, 'INVALID_ARGUMENT')) return this.#emptyObject(Key, signal)
       // A bucket that is not there is no answer about the object.
-      if (isLitestreamError(error, 'NOT_FOUND') && !error.message.includes('NoSuchBucket')) return undefined
+      if (isLitestreamError(error, 'NOT_FOUND') && !isNoBucket(error)) return undefined
       throw error
     }
+  }
+
+  async #emptyObject(Key: string, signal: AbortSignal | undefined): Promise<TaggedObject> {
+    const { ETag = '' } = await this.#head(Key, signal)
+    return { data: new Uint8Array(), tag: ETag }
+  }
+
+  #head(Key: string, signal: AbortSignal | undefined): Promise<HeadObjectCommandOutput> {
+    const input = { Bucket: this.#requests.bucket, Key, ...this.#requests.customerKey }
+    return this.#requests.retried(
+      this.#subject('HEAD', 'looking at', Key, signal),
+      () => (client, options) => client.send(new HeadObjectCommand(input), options),
+    )
   }
 
   async putObject(
@@ -291,7 +298,7 @@ export class S3ReplicaClient implements ReplicaClient {
   }
 
   async close(): Promise<void> {
-    this.#requests.client.destroy()
+    this.#requests.close()
   }
 
   async #listed({ level, minTxid, maxTxid }: LtxFileRef, signal: AbortSignal | undefined) {
@@ -302,34 +309,13 @@ export class S3ReplicaClient implements ReplicaClient {
     return undefined
   }
 
+  #check(file: LtxFileRef, subject: Subject): (found: FoundObject) => Promise<void> {
+    return ({ fileSize, etag }) => this.#tags.check(file, { size: fileSize, version: versionOf(etag) }, subject)
+  }
+
   #subject(operation: Operation, doing: string, key: string, signal: AbortSignal | undefined): Subject {
     return { operation, doing, target: this.#requests.target(key), signal }
   }
-}
-
-/** All chunks in one piece, in `into` if they fit in. */
-async function gather(chunks: AsyncIterable<Uint8Array>, into?: Uint8Array): Promise<Uint8Array> {
-  const parts: Uint8Array[] = []
-  let length = 0
-  let room = into
-  for await (const chunk of chunks) {
-    if (room && length + chunk.length <= room.length) room.set(chunk, length)
-    else {
-      if (room) parts.push(room.slice(0, length))
-      room = undefined
-      parts.push(chunk)
-    }
-    length += chunk.length
-  }
-  if (room) return room.subarray(0, length)
-  return parts.length === 1 ? parts[0] : Buffer.concat(parts, length)
-}
-
-function rangeHeader(range: ByteRange): string {
-  if ('suffix' in range) return `bytes=-${range.suffix}`
-  return range.length === undefined
-    ? `bytes=${range.offset}-`
-    : `bytes=${range.offset}-${range.offset + range.length - 1}`
 }
 
 function bare(tag: string): string {

@@ -4,6 +4,7 @@ import { rememberSecret } from '../../util/redact.js'
 import { reveal } from '../../util/secret.js'
 import type { RequestPolicy } from '../request-policy.js'
 import { S3Client } from './aws.js'
+import { boundReplies, type RequestHandler } from './bounded-replies.js'
 import type { ResolvedS3Settings } from './provider.js'
 import { bucketRegion, DEFAULT_REGION } from './region.js'
 
@@ -23,9 +24,6 @@ const MAX_CONNECTIONS = 128
 
 /** Environment variables that hold a secret of the credentials. */
 const SECRET_VARIABLES = ['AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'LITESTREAM_SECRET_ACCESS_KEY'] as const
-
-/** How tests see a request as it would go out; the product never sets it. */
-export type RequestHandler = NonNullable<S3ClientConfig['requestHandler']>
 
 /**
  * The SDK's client for these settings. It makes one attempt a call: retrying, which must span the reading of a body too, is this
@@ -102,6 +100,7 @@ function regionOfArn(bucket: string): string | undefined {
 }
 
 function prepare(client: S3Client, settings: ResolvedS3Settings): S3Client {
+  client.config.requestHandler = boundReplies(client.config.requestHandler)
   client.middlewareStack.add(
     (next) => (args) => {
       const request = args.request as OutgoingRequest

@@ -22,7 +22,7 @@ function jitter(t: { after(step: () => void): void }, part: number): void {
 
 test('a store that never answers is given up at the deadline of the first byte, by every operation', async (t) => {
   jitter(t, 0)
-  const { client, proxy } = await faultyS3(t, { attempts: 2, firstByteTimeout: 150 })
+  const { client, proxy } = await faultyS3(t, { attempts: 2, firstByteTimeout: 500 })
   const operations: [string, () => Promise<unknown>][] = [
     ['GET', () => client.read(file(1), { offset: 0 })],
     ['LIST', () => collect(client.list(0))],

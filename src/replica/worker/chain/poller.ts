@@ -4,6 +4,7 @@ import { type FilesByLevel, selectPlan, withoutFiles } from '../../../levels/pla
 import { formatTxid } from '../../../ltx/txid.js'
 import { isSameFile } from '../../../storage/object-identity.js'
 import type { LtxFileInfo, ReplicaClient } from '../../../storage/replica-client.js'
+import { onAbort } from '../../../util/abort.js'
 import { Doubling } from '../../../util/doubling.js'
 import { monotonicMs } from '../../../util/monotonic.js'
 import { startTimer, type Timer } from '../../../util/timers.js'
@@ -89,7 +90,7 @@ export class Poller {
   constructor(options: PollerOptions) {
     this.#options = options
     this.#damagePauses = new Doubling(options.interval, Math.max(options.interval, DAMAGE_INTERVAL_MS))
-    options.signal.addEventListener('abort', () => this.#timer?.stop(), { once: true })
+    onAbort(options.signal, () => this.#timer?.stop())
   }
 
   start(): void {

@@ -1,0 +1,244 @@
+import { LitestreamError } from '../errors.js'
+import { pause } from '../util/pause.js'
+import { type Allowance, PacedBody } from './paced-body.js'
+import type { RequestPolicy } from './request-policy.js'
+import { isPassing, retrying } from './retry.js'
+
+/** Milliseconds that a body may take for each byte, beside the budget: 1 KiB/s. A transfer that is slower ends in TIMEOUT. */
+const MS_PER_BYTE = 1000 / 1024
+
+/** Bytes that a request must bring for the next one to be more than a repetition of it. */
+const PROGRESS = 4096
+
+/** Milliseconds for the end of a body whose last byte has come. */
+const END_TIMEOUT = 1000
+
+/** A store's answer to a request for bytes of a file. All offsets are of the file. */
+export interface OpenedBody {
+  /** What the request was for, resolved: `start` of a suffix is known only from the answer. `end` is exclusive. */
+  readonly wanted: { readonly start: number; readonly end: number }
+  /** What the answer says that it brings: it may begin before and end behind what is wanted, or end before that. */
+  readonly start: number
+  readonly end: number
+  readonly chunks: AsyncIterable<Uint8Array>
+  /** Ends a wait for the next chunk: `chunks` may reject with the error then, or never settle. */
+  cancel(error: LitestreamError): void
+  /** Lets go of what the answer holds, wherever it stands. Called once. */
+  close(): Promise<void>
+}
+
+export interface BodyOptions {
+  readonly policy: RequestPolicy
+  /** For messages: "reading s3://…". */
+  readonly what: string
+  readonly signal?: AbortSignal | undefined
+  /** Fires, with a LitestreamError as reason, when the client is closed. */
+  readonly closing?: AbortSignal | undefined
+  readonly onRetry: () => void
+  readonly onBytes: (count: number) => void
+  /** Turns what a body threw into a LitestreamError. */
+  readonly toError: (error: unknown) => LitestreamError
+}
+
+/**
+ * The bytes that `open` asks for, through as many requests as it takes: a body that breaks off, or ends before it should, is continued
+ * where it stopped. The one reader of bodies of all stores. It guarantees:
+ *
+ * - it yields exactly the wanted bytes, in order, or throws; an answer for another place, or a longer one than announced, is
+ *   STORAGE_FAILED
+ * - it ends: with TIMEOUT after silence (`idleTimeout`), after `budget` and 1 s for each KiB of waiting, or after as many requests
+ *   as the policy has attempts that brought less than 4 KiB each
+ * - it holds one chunk
+ *
+ * `open` is called without an argument for the first bytes, and with the offset of the next missing byte after that.
+ */
+export async function* readBody(
+  open: (at?: number) => Promise<OpenedBody>,
+  options: BodyOptions,
+): AsyncGenerator<Uint8Array, void> {
+  const { policy, what } = options
+  const read = new BodyReading(open, options)
+  for (let idle = 0; ; ) {
+    const from = read.at
+    try {
+      await read.begin()
+      for (let chunk = await read.next(); chunk !== undefined; chunk = await read.next()) yield chunk
+      if (read.isDone) return
+      throw brokenOff(what, read)
+    } catch (error) {
+      // What `begin` throws is final: it has tried as often as the policy lets it.
+      if (!read.hasBegun || !isPassing(error) || read.isSpent) throw error
+      idle = read.at! - (from ?? read.start) < PROGRESS ? idle + 1 : 0
+      if (idle >= policy.attempts) throw error
+    } finally {
+      await read.end()
+    }
+    options.onRetry()
+    // What a request brought may be little, but its successor is not sent at once for ever.
+    if (idle > 0) await pause(Math.random() * Math.min(1000, 50 * 2 ** idle), options.signal, options.closing)
+  }
+}
+
+/** The state of one `readBody`. */
+class BodyReading {
+  readonly #open: (at?: number) => Promise<OpenedBody>
+  readonly #options: BodyOptions
+  #start = 0
+  #end = 0
+  /** The next byte to yield; undefined before the first answer. */
+  #at: number | undefined
+  #allowance: Allowance = { limit: Number.POSITIVE_INFINITY, waited: 0 }
+  #lastProgress = performance.now()
+  #body: PacedBody | undefined
+  /** Where the current answer is, and where it ends. */
+  #place = 0
+  #placeEnd = 0
+  #first: Uint8Array | undefined
+  #begun = false
+
+  constructor(open: (at?: number) => Promise<OpenedBody>, options: BodyOptions) {
+    this.#open = open
+    this.#options = options
+  }
+
+  get at(): number | undefined {
+    return this.#at
+  }
+
+  get start(): number {
+    return this.#start
+  }
+
+  get hasBegun(): boolean {
+    return this.#begun
+  }
+
+  get wantedEnd(): number {
+    return this.#end
+  }
+
+  get isDone(): boolean {
+    return this.#at !== undefined && this.#at >= this.#end
+  }
+
+  /** Whether the time for the whole body is used up. */
+  get isSpent(): boolean {
+    return this.#allowance.waited >= this.#allowance.limit
+  }
+
+  /** Sends a request, again after passing faults. An answer of nothing but headers is such a fault, if bytes are missing. */
+  async begin(): Promise<void> {
+    this.#begun = false
+    this.#lastProgress = performance.now()
+    await retrying(
+      async () => {
+        await this.end()
+        this.#take(await this.#open(this.#at))
+        if (this.isDone) return
+        this.#first = await this.#nextChunk()
+        if (this.#first === undefined) throw brokenOff(this.#options.what, this)
+      },
+      { ...this.#options, lastProgress: () => this.#lastProgress },
+    )
+    this.#begun = true
+  }
+
+  #take(opened: OpenedBody): void {
+    const { policy, what, signal, closing, toError } = this.#options
+    const { wanted, start, end } = opened
+    if (this.#at === undefined) {
+      this.#at = this.#start = wanted.start
+      this.#end = wanted.end
+      const bytes = wanted.end - Math.min(start, wanted.start)
+      this.#allowance = { limit: policy.budget + bytes * MS_PER_BYTE, waited: 0 }
+    }
+    this.#place = start
+    this.#placeEnd = end
+    const { idleTimeout } = policy
+    this.#body = new PacedBody(opened, { what, idleTimeout, allowance: this.#allowance, signal, closing, toError })
+    if (start > this.#at || (end <= this.#at && !this.isDone)) throw elsewhere(what, this.#at, start, end)
+  }
+
+  /** Undefined at the end of the answer, or when all wanted bytes were yielded. */
+  async next(): Promise<Uint8Array | undefined> {
+    const chunk = this.#first ?? (this.isDone ? undefined : await this.#nextChunk())
+    this.#first = undefined
+    if (chunk === undefined) return undefined
+    this.#lastProgress = performance.now()
+    this.#at! += chunk.byteLength
+    if (this.isDone) await this.#finish()
+    return chunk
+  }
+
+  /** The wanted part of the answer's next chunk. */
+  async #nextChunk(): Promise<Uint8Array | undefined> {
+    for (;;) {
+      const chunk = await this.#body!.next()
+      if (chunk === undefined) return undefined
+      const start = this.#place
+      this.#place += chunk.byteLength
+      this.#options.onBytes(chunk.byteLength)
+      if (this.#place > this.#placeEnd) throw tooLong(this.#options.what, this.#placeEnd - start, chunk.byteLength)
+      const from = Math.max(0, this.#at! - start)
+      const to = Math.min(chunk.byteLength, this.#end - start)
+      if (to > from) return chunk.subarray(from, to)
+    }
+  }
+
+  /** Waits for the end of an answer that has brought all it should, so that its connection can be used again. */
+  async #finish(): Promise<void> {
+    if (this.#place < this.#placeEnd) return
+    const more = await this.#body!.within(END_TIMEOUT).catch(() => undefined)
+    if (more !== undefined) throw tooLong(this.#options.what, 0, more.byteLength)
+  }
+
+  async end(): Promise<void> {
+    const body = this.#body
+    this.#body = undefined
+    await body?.close()
+  }
+}
+
+/** All chunks in one piece, in `into` if they fit in. `expected`: how many bytes there are, which is asked for once the first has come. */
+export async function gather(
+  chunks: AsyncIterable<Uint8Array>,
+  expected: () => number,
+  into?: Uint8Array,
+): Promise<Uint8Array> {
+  let data = into
+  let length = 0
+  for await (const chunk of chunks) {
+    const needed = length + chunk.byteLength
+    if (data === undefined || needed > data.byteLength) {
+      // What is announced need not come: memory grows with what does.
+      const roomier = Buffer.allocUnsafe(Math.max(needed, Math.min(expected(), Math.max(FIRST_ROOM, 2 * needed))))
+      if (data !== undefined) roomier.set(data.subarray(0, length))
+      data = roomier
+    }
+    data.set(chunk, length)
+    length = needed
+  }
+  return data?.subarray(0, length) ?? new Uint8Array()
+}
+
+/** Bytes that are made room for before they come. */
+const FIRST_ROOM = 4 * 1024 * 1024
+
+function brokenOff(what: string, { at, wantedEnd }: BodyReading): LitestreamError {
+  return new LitestreamError('UNAVAILABLE', `${what} failed: the reply ended at byte ${at} of ${wantedEnd}`, {
+    offset: at,
+    hint: 'Check the network between this machine and the store, and any proxy between them.',
+  })
+}
+
+const WRONG_ANSWER = 'Check the endpoint: the store, or a proxy before it, does not answer ranged requests correctly.'
+
+function elsewhere(what: string, at: number, start: number, end: number): LitestreamError {
+  const message = `${what} failed: bytes from ${at} on were requested, and the reply has bytes ${start} to ${end}`
+  return new LitestreamError('STORAGE_FAILED', message, { offset: at, hint: WRONG_ANSWER })
+}
+
+function tooLong(what: string, expected: number, got: number): LitestreamError {
+  const message = `${what} failed: the reply is longer than it says: ${expected} bytes were left, and ${got} came`
+  return new LitestreamError('STORAGE_FAILED', message, { hint: WRONG_ANSWER })
+}

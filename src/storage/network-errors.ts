@@ -1,0 +1,65 @@
+import type { ErrorCode } from '../errors.js'
+
+/** What a failure of the network means, and the next step for it. */
+export interface NetworkFailure {
+  readonly code: ErrorCode
+  readonly hint: string
+}
+
+const RESET = 'Check the network between this machine and the store, and any proxy between them.'
+const UNREACHABLE = 'There is no way to the host; check the endpoint, the network of this machine and any firewall.'
+
+/** Failures of a connection by the system's or Node's error code; a later attempt may succeed. */
+const PASSING: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'The name of the host is not known; check the endpoint, and the name server of this machine.',
+  EAI_AGAIN: 'The name server does not answer; check the network and the name server of this machine.',
+  ECONNREFUSED: 'No server listens there; check host and port of the endpoint, and that the store runs.',
+  ECONNRESET: RESET,
+  ECONNABORTED: RESET,
+  EPIPE: RESET,
+  ETIMEDOUT: UNREACHABLE,
+  EHOSTUNREACH: UNREACHABLE,
+  ENETUNREACH: UNREACHABLE,
+  EHOSTDOWN: UNREACHABLE,
+  ENETDOWN: UNREACHABLE,
+  EADDRNOTAVAIL: UNREACHABLE,
+  EMFILE: 'Raise the limit of open files of this process (ulimit -n).',
+  ENFILE: 'Raise the limit of open files of the system.',
+  ERR_STREAM_PREMATURE_CLOSE: RESET,
+  ERR_HTTP2_STREAM_ERROR: RESET,
+  ERR_SOCKET_CLOSED: RESET,
+  ABORT_ERR: RESET,
+}
+
+const NOT_HTTP = 'The server does not speak HTTP; check scheme (http or https), host and port of the endpoint.'
+
+/** Codes of OpenSSL and of Node's TLS for a certificate that is refused. */
+const CERTIFICATE = /CERT|SELF_SIGNED|ALT_?NAME|UNABLE_TO_|CRL_|INVALID_CA|HOSTNAME_MISMATCH/
+
+/**
+ * The meaning of `error`, if the network or TLS threw it; undefined for another one. `authorityHint`: how a user names the authority
+ * that signed the server's certificate.
+ */
+export function networkFailure(error: unknown, authorityHint: string): NetworkFailure | undefined {
+  const code = networkCode(error)
+  if (code === undefined) return undefined
+  const passing = PASSING[code]
+  if (passing !== undefined) return { code: 'UNAVAILABLE', hint: passing }
+  if (code.startsWith('HPE_')) return { code: 'UNAVAILABLE', hint: NOT_HTTP }
+  if (CERTIFICATE.test(code)) return { code: 'ACCESS_DENIED', hint: authorityHint }
+  if (/^(EPROTO$|ERR_SSL|ERR_TLS)/.test(code)) {
+    const hint = 'TLS could not be agreed on; check scheme (http or https), host and port of the endpoint.'
+    return { code: 'UNAVAILABLE', hint }
+  }
+  return undefined
+}
+
+/** The system's code of an error or of its causes. A connection to a host with several addresses fails with all of their errors. */
+export function networkCode(error: unknown): string | undefined {
+  for (let each = error, depth = 0; each instanceof Error && depth < 5; depth++) {
+    const { code, errors } = each as NodeJS.ErrnoException & { readonly errors?: readonly unknown[] }
+    if (typeof code === 'string' && code !== '') return code
+    each = errors?.[0] ?? each.cause
+  }
+  return undefined
+}

@@ -1,0 +1,123 @@
+import type { Readable } from 'node:stream'
+import type { S3ClientConfig } from '@aws-sdk/client-s3'
+import { onAbort } from '../../util/abort.js'
+
+/** Bytes of a reply that the SDK parses: a page of 1,000 keys of 1,024 bytes each, most of them escaped. */
+const PARSED_LIMIT = 8 * 1024 * 1024
+
+/** Bytes of a reply that refuses a request; of a longer one nothing but its status is used. */
+const REFUSAL_LIMIT = 64 * 1024
+
+/** What sends requests for the SDK; tests give one of their own. */
+export type RequestHandler = NonNullable<S3ClientConfig['requestHandler']>
+
+interface Request {
+  readonly method: string
+  readonly query?: Readonly<Record<string, unknown>>
+}
+
+interface Response {
+  readonly statusCode: number
+  readonly headers: Readonly<Record<string, string>>
+  body?: Readable | Uint8Array
+}
+
+interface Handler {
+  handle(request: Request, options?: { readonly abortSignal?: AbortSignal }): Promise<{ readonly response: Response }>
+}
+
+/** A reply that no S3 store sends. */
+export class UnexpectedReply extends Error {
+  override readonly name = 'UnexpectedReply'
+  /** Of HTTP. */
+  readonly status: number
+  /** Whether another one may follow: one that was cut, or a gateway's whose store is down. */
+  readonly passing: boolean
+
+  constructor(status: number, message: string, passing = status === 429 || status >= 500) {
+    super(message)
+    this.status = status
+    this.passing = passing
+  }
+}
+
+/**
+ * Bounds what the SDK reads into memory and parses. The content of an object passes as it comes, for the body reader to bound; any
+ * other reply is collected here, up to a limit and for as long as the request's signal lets it. A page in HTML, or a document with a
+ * DTD, which the SDK's parser takes quadratic time for, is an UnexpectedReply.
+ */
+export function boundReplies<H extends object>(handler: H): H {
+  const inner = handler as unknown as Handler
+  return new Proxy(handler, {
+    get(target, key) {
+      if (key === 'handle') return (...args: Parameters<Handler['handle']>) => handle(inner, ...args)
+      const value: unknown = Reflect.get(target, key)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
+
+async function handle(inner: Handler, ...args: Parameters<Handler['handle']>): ReturnType<Handler['handle']> {
+  const [request, options] = args
+  const reply = await inner.handle(request, options)
+  const { response } = reply
+  const { statusCode, body, headers } = response
+  const refused = statusCode >= 300
+  const html = isHtml(headers['content-type'])
+  if (!refused && isContent(request) && !(html && headers.etag === undefined)) return reply
+  if (body === undefined || body instanceof Uint8Array) return reply
+  const collected = await collect(body, refused ? REFUSAL_LIMIT : PARSED_LIMIT, options?.abortSignal)
+  if (html || (collected !== undefined && isForeign(collected))) throw foreign(response, collected)
+  if (!refused && collected === undefined) {
+    throw new UnexpectedReply(statusCode, `the reply has more than ${PARSED_LIMIT} bytes`)
+  }
+  if (!refused && isList(request) && !LISTING.test(collected!.subarray(0, 1024).toString('latin1'))) {
+    throw new UnexpectedReply(statusCode, 'the reply is not a listing', true)
+  }
+  response.body = collected ?? new Uint8Array()
+  return reply
+}
+
+/** Whether a good reply is the content of an object. */
+function isContent({ method, query = {} }: Request): boolean {
+  return method === 'GET' && query['x-id'] === 'GetObject'
+}
+
+function isList({ method, query = {} }: Request): boolean {
+  return method === 'GET' && 'list-type' in query
+}
+
+const LISTING = /<([a-z0-9]+:)?ListBucketResult[\s>]/i
+
+function isHtml(contentType = ''): boolean {
+  return /^(text\/html|application\/xhtml)/i.test(contentType)
+}
+
+/** Whether it has a document type, as pages in HTML do, or begins as one. */
+function isForeign(body: Buffer): boolean {
+  return body.includes('<!D') || body.includes('<!d') || /^\s*<html/i.test(body.subarray(0, 100).toString('latin1'))
+}
+
+function foreign({ statusCode }: Response, body: Buffer | undefined): UnexpectedReply {
+  const title = /<title[^>]*>\s*([^<]{1,100}?)\s*<\/title>/i.exec(body?.toString() ?? '')?.[1]
+  const shown = title === undefined ? '' : `: "${title.replace(/[^\x20-\x7e]/g, '?')}"`
+  return new UnexpectedReply(statusCode, `HTTP ${statusCode}, and the reply is a page in HTML${shown}`)
+}
+
+/** Undefined where there is more. */
+async function collect(body: Readable, limit: number, signal: AbortSignal | undefined): Promise<Buffer | undefined> {
+  const forget = onAbort(signal, () => body.destroy(new Error('the request was given up')))
+  const parts: Buffer[] = []
+  let length = 0
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      length += chunk.byteLength
+      if (length > limit) return undefined
+      parts.push(chunk)
+    }
+    return Buffer.concat(parts, length)
+  } finally {
+    forget()
+    body.destroy()
+  }
+}

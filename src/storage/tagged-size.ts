@@ -1,0 +1,16 @@
+import { LitestreamError } from '../errors.js'
+
+/** Bytes of the largest object beside the LTX files (a lease, a writer's record) that is read. Ours have a few hundred. */
+export const MAX_TAGGED_OBJECT = 256 * 1024
+
+export function checkTaggedSize(size: number, name: string): void {
+  if (size <= MAX_TAGGED_OBJECT) return
+  throw new LitestreamError(
+    'STORAGE_FAILED',
+    `${name} has ${size} bytes, and ${MAX_TAGGED_OBJECT} is the most it may have`,
+    {
+      file: name,
+      hint: 'It is not an object of Litestream. Check the path of the replica, or delete the object.',
+    },
+  )
+}

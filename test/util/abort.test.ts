@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
+import { test } from 'node:test'
+import { linkAbort, onAbort, orAborted } from '../../src/util/abort.js'
+import { pause } from '../../src/util/pause.js'
+
+const listeners = (signal: AbortSignal) => getEventListeners(signal, 'abort').length
+
+test('however many callbacks wait for a signal, it has one listener, and none once they are all removed', () => {
+  const { signal } = new AbortController()
+  const forgets = Array.from({ length: 1000 }, () => onAbort(signal, () => assert.fail('it was removed')))
+  assert.equal(listeners(signal), 1)
+  for (const forget of forgets.slice(1)) forget()
+  assert.equal(listeners(signal), 1)
+  forgets[0]!()
+  forgets[0]!()
+  assert.equal(listeners(signal), 0)
+})
+
+test('an abort calls each callback once, but none that another one has removed, and leaves no listener', () => {
+  const controller = new AbortController()
+  const calls: string[] = []
+  const same = () => void calls.push('same')
+  onAbort(controller.signal, same)
+  onAbort(controller.signal, same)
+  onAbort(controller.signal, () => forget())
+  const forget = onAbort(controller.signal, () => void calls.push('removed'))
+  controller.abort()
+  controller.abort()
+  assert.deepEqual(calls, ['same', 'same'])
+  onAbort(controller.signal, () => void calls.push('late'))
+  assert.equal(calls.at(-1), 'late')
+  assert.equal(listeners(controller.signal), 0)
+})
+
+test('what waits for a promise or a signal leaves nothing in the signal, whichever comes first', async () => {
+  const [a, b] = [new AbortController(), new AbortController()]
+  const reason = new Error('enough')
+  assert.equal(await orAborted(Promise.resolve(1), [a.signal, undefined, b.signal]), 1)
+  await assert.rejects(orAborted(Promise.reject(reason), a.signal), reason)
+  const waits = Array.from({ length: 100 }, () => orAborted(new Promise<never>(() => {}), [a.signal, b.signal]))
+  assert.deepEqual([listeners(a.signal), listeners(b.signal)], [1, 1])
+  const pauses = Array.from({ length: 100 }, () => pause(60_000, a.signal, b.signal))
+  b.abort(reason)
+  for (const wait of waits) await assert.rejects(wait, reason)
+  await Promise.all(pauses)
+  assert.deepEqual([listeners(a.signal), listeners(b.signal)], [0, 0])
+  await assert.rejects(orAborted(Promise.reject(new Error('unheard')), b.signal), reason)
+})
+
+test('a linked controller aborts with the reason, until the link is ended', () => {
+  const [one, other] = [new AbortController(), new AbortController()]
+  linkAbort(one.signal, other)
+  const unlinked = new AbortController()
+  linkAbort(one.signal, unlinked)()
+  one.abort('why')
+  assert.equal(other.signal.reason, 'why')
+  assert.equal(unlinked.signal.aborted, false)
+})
