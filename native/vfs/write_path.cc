@@ -199,7 +199,14 @@ int CommitAtSync(ReplicaFile* file) {
   }
   uint8_t stored[kHeaderSize] = {};
   // A database that became smaller is cut only after the commit; page 1 has its size.
-  int rc = overlay->Truncate(uint64_t(ReadU32(header + kPageCount)) * overlay->page_size());
+  // SQLite has extended the file to the size of the database by now.
+  const uint32_t pages = ReadU32(header + kPageCount), commit = overlay->commit();
+  if (pages == 0 || pages > commit) {
+    DropOverlay(file);
+    return Refuse(file, SQLITE_CORRUPT, "DATABASE_INVALID",
+                  "page 1 counts " + std::to_string(pages) + " pages, the transaction has " + std::to_string(commit));
+  }
+  int rc = overlay->Truncate(uint64_t(pages) * overlay->page_size());
   if (rc == SQLITE_OK && view->commit > 0) rc = ReadStored(file, view, 1, 0, stored, kHeaderSize);
   if (rc == SQLITE_OK) rc = RestoreHeader(file, stored);
   if (rc == SQLITE_OK) rc = overlay->Seal();
