@@ -1,4 +1,5 @@
 import { formatDuration } from '../util/duration.js'
+import { MAX_DELAY_MS } from '../util/timers.js'
 import { DEFAULTS } from './defaults.js'
 import { expandPath } from './expand-path.js'
 import { ageError, type FailAt } from './fail.js'
@@ -92,13 +93,18 @@ function databaseSettings(database: DatabaseFile, path: Path, fail: FailAt): Dat
     }
     return value
   }
+  // SQLite counts whole milliseconds with 31 bits.
+  const wholeMilliseconds = (key: 'busy-timeout', value: number) => {
+    if (value <= MAX_DELAY_MS) return Math.ceil(value)
+    throw fail([...path, key], `${key} must be at most ${formatDuration(MAX_DELAY_MS)} (got ${formatDuration(value)})`)
+  }
   const leaseTtl = database['lease-ttl'] ?? DEFAULTS.leaseTtl
   if (leaseTtl < 1000)
     throw fail([...path, 'lease-ttl'], `lease-ttl must be at least 1s (got ${formatDuration(leaseTtl)})`)
   return {
     monitorInterval: notNegative('monitor-interval', DEFAULTS.monitorInterval),
     checkpointInterval: notNegative('checkpoint-interval', DEFAULTS.checkpointInterval),
-    busyTimeout: notNegative('busy-timeout', DEFAULTS.busyTimeout),
+    busyTimeout: wholeMilliseconds('busy-timeout', notNegative('busy-timeout', DEFAULTS.busyTimeout)),
     minCheckpointPageCount: pages,
     truncatePageN: database['truncate-page-n'] || DEFAULTS.truncatePageN,
     maxSyncWalBytes: database['max-sync-wal-bytes'] ?? DEFAULTS.maxSyncWalBytes,

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { cleanUp } from '../support/clean-up.js'
 import { freePort } from '../support/servers/free-port.js'
+import { startSilentStore } from '../support/silent-store.js'
 import { until } from '../support/until.js'
 import { createDatabase, fixture, giveAway, insertRow, rowsOf, startDaemonWith } from './daemon-of-two.js'
 import { run } from './run.js'
@@ -168,4 +169,26 @@ test('with -exec, the program starts although a replica fails, but not before it
   rmSync(path.join(dir, 'plain'))
   await until('the program runs', () => existsSync(started), 60_000)
   await restoring.stop()
+})
+
+test('a store that never answers holds up neither the page nor the metrics of the others', {
+  timeout: 60_000,
+}, async (t) => {
+  const { dir, config } = fixture(t)
+  createDatabase(path.join(dir, 'silent.db'))
+  const store = await startSilentStore(t)
+  const env = { AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'key' }
+  const name = config([`{ path: ${dir}/silent.db, replica: { url: "${store.url}" } }`], ADDR)
+  const daemon = startDaemonWith(t, name, { env })
+  await until('a request is in flight', () => store.requests() > 0)
+  const [document, metrics] = await Promise.all([
+    daemon.status(),
+    fetch(`${await daemon.http()}/metrics`, { signal: AbortSignal.timeout(20_000) }).then((response) =>
+      response.text(),
+    ),
+  ])
+  assert.equal(document.databases.length, 2)
+  assert.match(document.databases[1]!.levelsError ?? 'no error', /not finished within|no error/)
+  assert.match(metrics, /litestream_db_size\{db=".*good\.db"\}/)
+  assert.equal(await daemon.stop(), 1)
 })

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { expandEnv } from '../../src/config/expand-env.js'
 import { expandPath } from '../../src/config/expand-path.js'
+import { configFromText } from '../../src/config/load.js'
 import { splitAddress } from '../../src/util/address.js'
 import { formatDuration, parseDuration, tryParseDuration } from '../../src/util/duration.js'
 import { formatBytes } from '../../src/util/format-bytes.js'
@@ -102,4 +103,13 @@ test('sizes for the eye', () => {
     '10 MiB',
     '3.2 GiB',
   ])
+})
+
+test('busy-timeout is what SQLite counts: whole milliseconds, at most 2^31-1', () => {
+  const read = (value: string) =>
+    configFromText(`dbs: [{ path: /a.db, busy-timeout: ${value}, replica: { path: /r } }]`, 'litestream.yml')
+      .databases[0]!.busyTimeout
+  assert.deepEqual(['0', '500us', '1.5ms', '2147483647ms'].map(read), [0, 1, 2, 2 ** 31 - 1])
+  for (const value of ['2147483648ms', '999h'])
+    assert.throws(() => read(value), { code: 'CONFIG_INVALID', message: /busy-timeout must be at most/ })
 })
