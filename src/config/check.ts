@@ -1,15 +1,13 @@
-import { accessSync, closeSync, constants, readSync, statSync } from 'node:fs'
+import { accessSync, constants, statSync } from 'node:fs'
 import path from 'node:path'
 import { LitestreamError, toLitestreamError } from '../errors.js'
 import { fsError, isErrno } from '../fs/fs-error.js'
-import { openRegularSync } from '../fs/open-regular.js'
+import { isDatabaseFile } from '../primary/source/open-registry.js'
 import { checkReplicaClient } from '../storage/open.js'
 import { splitCommand } from '../util/split-command.js'
 import { concealCommand } from './concealed.js'
 import { clientOptions } from './open-configured-replica.js'
 import type { Config, DatabaseConfig, ReplicaConfig } from './types.js'
-
-const MAGIC = Buffer.from('SQLite format 3\0')
 
 /**
  * What replicating this configuration would fail with, apart from what a store answers: replicas whose URL or settings cannot be, files
@@ -56,7 +54,7 @@ function checkDatabase({ path: file, metaPath }: DatabaseConfig): void {
   if (stats) {
     access(file, constants.R_OK | constants.W_OK)
     access(path.dirname(file), constants.R_OK | constants.W_OK | constants.X_OK)
-    if (stats.size > 0 && !hasMagic(file)) {
+    if (stats.size > 0 && !isDatabaseFile(file)) {
       throw new LitestreamError('DATABASE_INVALID', `${file}: not an SQLite database`, {
         file,
         hint: 'Name the database file itself; an encrypted database cannot be replicated.',
@@ -87,16 +85,6 @@ function access(file: string, mode: number): void {
     accessSync(file, mode)
   } catch (error) {
     throw fsError(error, 'opening', file)
-  }
-}
-
-function hasMagic(file: string): boolean {
-  const fd = openRegularSync(file)
-  try {
-    const bytes = Buffer.alloc(MAGIC.length)
-    return readSync(fd, bytes, 0, bytes.length, 0) === bytes.length && bytes.equals(MAGIC)
-  } finally {
-    closeSync(fd)
   }
 }
 

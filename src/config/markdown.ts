@@ -57,8 +57,10 @@ dbs:
 
 * \`$NAME\` and \`\${NAME}\` stand for environment variables, everywhere in the file, unless \`-no-expand-env\` is given.
 * Durations are written as \`500ms\`, \`10s\`, \`5m\`, \`1h30m\`; a bare number is nanoseconds, as in Go. Sizes are bytes, or \`5MB\` (10⁶), \`5MiB\` (2²⁰).
+* A variable that is not set is replaced by nothing, as in Go, with a warning that names it and its line; it is an error if a value that must be there is missing then.
+* Passwords, keys, tokens, URLs with credentials, the heartbeat URL and the arguments of \`exec\` are shown as \`***\` in every output, log line and answer.
 * A key that is not known is an error that names line, column and the key you probably meant.
-* \`litestream-ts config check\` says what is wrong, or prints everything that is in force with secrets masked.
+* \`litestream-ts config check\` reports everything that a start would refuse, or prints what is in force with secrets masked.
 * For completion in an editor, put this line on top of the file, with the path of the schema in your copy of the package:
   \`# yaml-language-server: $schema=./node_modules/litestream-ts/docs/litestream.schema.json\`
 

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
+import Database from 'better-sqlite3'
 import { LitestreamError, serializeError, toLitestreamError } from '../../src/errors.js'
+import { replicateOnce } from '../../src/primary/replicate-once.js'
+import { openReplica } from '../../src/replica/handle/open-replica.js'
 import { redactUrl } from '../../src/storage/shown-url.js'
 import { parseReplicaUrl, secretUrl } from '../../src/storage/url.js'
 import { withoutSecrets } from '../../src/util/redact.js'
 import { Secret } from '../../src/util/secret.js'
+import { temporaryDirectory } from '../support/temporary-directory.js'
 
 /** Everything that printing or serialising a value can produce. */
 function shown(value: unknown): string {
@@ -185,4 +189,23 @@ test('masking takes time that does not grow with the square of the text, and cut
   // A bound that only work with the square of two million would reach.
   assert.ok(performance.now() - began < 20_000)
   assert.match(withoutSecrets('y'.repeat(20_000)), /… \(3616 more characters\)$/)
+})
+
+test('the URI of a replica handle and the handle itself hold no secret', async (t) => {
+  const dir = temporaryDirectory(t)
+  for (const url of [`s3://AKIA:${HUSH}@bucket`, `s3://AKIA:ab/${HUSH}@bucket/p`, `nats://${HUSH}@127.0.0.1:99999/b`]) {
+    await assert.rejects(openReplica(url, { openTimeout: 0, diskCache: dir, timeout: 100 }), (error) => {
+      assert.ok(!shown(error).includes(HUSH), shown(error))
+      return true
+    })
+  }
+  const url = `file://${dir}/replica`
+  const file = `${dir}/app.db`
+  const db = new Database(file)
+  db.exec('CREATE TABLE t (v)')
+  db.close()
+  await replicateOnce(file, url)
+  const replica = await openReplica(url)
+  t.after(() => replica.close())
+  assert.match(replica.uri, /^file:replica\?vfs=litestream&replica_id=\d+$/)
 })
