@@ -14,7 +14,7 @@ export interface ChunkIndex {
 }
 
 /** Chunks whose places are remembered; 16 bytes each. */
-const REMEMBERED = 500_000
+const REMEMBERED = 4_000_000
 
 /** So often an object's chunks are asked for while the server leaves some out, or they are removed. */
 const MAX_LOOKS = 5
@@ -24,7 +24,8 @@ export class ChunkIndexes {
   readonly #session: NatsSession
   readonly #known = new LRUCache<string, ChunkIndex>({
     maxSize: REMEMBERED,
-    sizeCalculation: (index) => Math.max(1, index.sequences.length),
+    // The index of an object with more chunks takes all the room: without it, each read would ask for all of them again.
+    sizeCalculation: (index) => Math.min(REMEMBERED, Math.max(1, index.sequences.length)),
   })
 
   constructor(session: NatsSession) {
@@ -70,7 +71,7 @@ export class ChunkIndexes {
     const subject = chunkSubject(bucket, meta.nuid)
     const request = { operation: 'LIST', doing: 'locating', name: meta.name, signal } as const
     for (let look = 0; look < MAX_LOOKS; look++) {
-      const options = { filter: subject, start: { sequence: 1 }, headersOnly: true }
+      const options = { filter: subject, start: { sequence: 1 }, headersOnly: true, limit: meta.chunks }
       const { messages } = await readMessages(this.#session, request, options)
       if (messages.length === meta.chunks) return messages
       // To ask for one tells whether they were removed or left out, and makes the server read the block that they are in.

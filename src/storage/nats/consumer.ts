@@ -1,6 +1,7 @@
 import { AckPolicy, type ConsumerConfig, DeliverPolicy } from '@nats-io/jetstream'
 import { createInbox, type Msg, nanos, type Subscription } from '@nats-io/transport-node'
 import { LitestreamError } from '../../errors.js'
+import { onAbort } from '../../util/abort.js'
 import { startInterval } from '../../util/timers.js'
 import { ReadingEnd } from './reading-end.js'
 import type { NatsSession, Request } from './session.js'
@@ -31,6 +32,8 @@ export interface ReadOptions extends ConsumerOptions {
    * read until nothing is left never ends beside somebody who writes as fast as we read.
    */
   readonly upTo?: number
+  /** More messages than this are an error. */
+  readonly limit?: number
 }
 
 export interface Messages {
@@ -77,7 +80,7 @@ export function consumerConfig(
 export function readMessages(
   session: NatsSession,
   request: Request,
-  { upTo = Number.POSITIVE_INFINITY, ...options }: ReadOptions,
+  { upTo = Number.POSITIVE_INFINITY, limit = Number.POSITIVE_INFINITY, ...options }: ReadOptions,
 ): Promise<Messages> {
   return session.request(request, async () => {
     const messages: StreamMessage[] = []
@@ -98,6 +101,7 @@ export function readMessages(
         if (delivery === undefined) end.alive(answerStatus(message))
         else {
           if (delivery.index !== messages.length + 1) return finish(broken(session))
+          if (messages.length >= limit) return finish(tooMany(session, limit))
           messages.push(delivery.message)
           end.delivered(delivery.message.seq, delivery.pending)
         }
@@ -108,7 +112,7 @@ export function readMessages(
       if (performance.now() - lastSign > session.timeout) finish(broken(session))
     })
     const close = () => finish(broken(session))
-    session.closing.addEventListener('abort', close)
+    const forgets = [onAbort(session.closing, close), onAbort(request.signal, close)]
     try {
       const { num_pending } = await session.jsm.consumers.add(session.stream, consumerConfig(options, inbox))
       end.begun(num_pending)
@@ -119,7 +123,7 @@ export function readMessages(
       return { messages, complete: end.isComplete }
     } finally {
       watchdog.stop()
-      session.closing.removeEventListener('abort', close)
+      for (const forget of forgets) forget()
       unsubscribe(subscription)
     }
   })
@@ -127,6 +131,17 @@ export function readMessages(
 
 function unsubscribe(subscription: Subscription): void {
   if (!subscription.isClosed()) subscription.unsubscribe()
+}
+
+function tooMany(session: NatsSession, limit: number): LitestreamError {
+  return new LitestreamError(
+    'STORAGE_FAILED',
+    `${session.label()} has more than the ${limit} messages that were to come`,
+    {
+      file: session.label(),
+      hint: 'Verify the replica with `litestream-ts verify`; another program may write to its bucket.',
+    },
+  )
 }
 
 function broken(session: NatsSession): LitestreamError {

@@ -1,7 +1,7 @@
 import { LitestreamError } from '../../errors.js'
-import { throwIfAborted } from '../../util/abort.js'
 import { runAll } from '../../util/run-all.js'
 import { relativeName } from '../keys.js'
+import { checkedListing } from '../listing.js'
 import { checkSameFile } from '../object-identity.js'
 import type {
   ByteRange,
@@ -80,10 +80,7 @@ export class NatsReplicaClient implements ReplicaClient {
   }
 
   async *list(level: number, { fromTxid = 0, signal }: ListOptions = {}): AsyncIterable<LtxFileInfo> {
-    for (const file of await this.#metas.list(level, fromTxid, signal)) {
-      throwIfAborted(signal, `listing ${this.url}`)
-      yield file
-    }
+    yield* checkedListing(await this.#metas.list(level, fromTxid, signal), { what: `listing ${this.url}`, signal })
   }
 
   read(file: LtxFileRef, range: ByteRange, options: ReadOptions = {}): Promise<ReadResult> {

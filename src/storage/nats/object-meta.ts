@@ -32,7 +32,7 @@ export function parseMeta(data: Uint8Array): ObjectMeta | undefined {
     return undefined
   }
   const meta = value as Partial<ObjectMeta> | null
-  if (typeof meta?.name !== 'string') return undefined
+  if (typeof meta?.name !== 'string' || !isCount(meta.size) || !isCount(meta.chunks)) return undefined
   return {
     ...meta,
     name: meta.name,
@@ -47,6 +47,11 @@ export function parseMeta(data: Uint8Array): ObjectMeta | undefined {
 /** A number of bytes or chunks; 0 for any other value, so that reading the object fails with the size that it says. */
 function countOf(value: unknown): number {
   return Number.isSafeInteger(value) && (value as number) > 0 ? (value as number) : 0
+}
+
+/** A number of bytes or chunks; undefined counts as 0. */
+function isCount(value: unknown): boolean {
+  return value === undefined || (Number.isSafeInteger(value) && (value as number) >= 0)
 }
 
 export function newMeta(meta: ObjectMeta & { readonly digest: string }, timestamp?: number): ObjectMeta {

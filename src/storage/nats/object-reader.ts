@@ -1,14 +1,27 @@
 import { LitestreamError } from '../../errors.js'
+import { throwIfAborted } from '../../util/abort.js'
+import { runAll } from '../../util/run-all.js'
 import { resolveRange } from '../range.js'
 import type { ByteRange, ReadResult, TaggedObject } from '../replica-client.js'
+import { checkTaggedSize } from '../tagged-size.js'
 import { type ChunkIndex, type ChunkIndexes, chunkAt } from './chunk-index.js'
+import { readMessages } from './consumer.js'
 import type { MetaStore } from './meta-store.js'
 import { chunkSubject } from './names.js'
 import { isPresent, type ObjectMeta } from './object-meta.js'
 import type { NatsSession } from './session.js'
 
-/** Chunks asked for ahead of a stream's consumer. */
-const AHEAD = 4
+/** Chunks that are fetched one by one, at the same time. More are delivered by a consumer: a request for each would cost more. */
+const ONE_BY_ONE = 16
+
+/** Bytes that a stream fetches at once; the next ones are fetched while its consumer takes these. */
+const WINDOW = 4 * 1024 * 1024
+
+/** Bytes of one piece of a stream: what other clients cut objects into. */
+const PIECE = 128 * 1024
+
+/** Chunks of a window that the server left out of a delivery, fetched at the same time. */
+const LEFT_OUT_CONCURRENCY = 8
 
 /** How often a read begins anew because the object was replaced under it. */
 const REPLACED_LIMIT = 5
@@ -36,17 +49,15 @@ export class ObjectReader {
   async read(name: string, range: ByteRange, options: ReadObjectOptions): Promise<ReadResult> {
     return this.#withMeta(name, options, async (meta) => {
       const { offset, length } = resolveRange(range, meta.size, this.#session.label(name))
-      const data = new Uint8Array(length)
-      if (length === 0) return { data, offset, fileSize: meta.size }
+      if (length === 0) return { data: new Uint8Array(), offset, fileSize: meta.size }
       const index = await this.#index(meta, options.signal)
       if (index === undefined) return undefined
       const first = chunkAt(index, offset)
       const last = chunkAt(index, offset + length - 1)
-      const parts = await Promise.all(
-        Array.from({ length: last - first + 1 }, (_, i) => this.#chunk(meta, index, first + i, options.signal)),
-      )
+      const parts = await this.#chunks(meta, index, first, last, options.signal)
+      if (parts === undefined) return undefined
+      const data = new Uint8Array(length)
       for (const [i, part] of parts.entries()) {
-        if (part === undefined) return undefined
         const start = startOf(index, first + i)
         const from = Math.max(0, offset - start)
         const to = Math.min(part.byteLength, offset + length - start)
@@ -61,13 +72,10 @@ export class ObjectReader {
     for (let attempt = 0; attempt < REPLACED_LIMIT; attempt++) {
       const stored = await this.#metas.fetch({ operation: 'GET', doing: 'reading', name, signal })
       if (stored === undefined || !isPresent(stored.meta)) return undefined
+      checkTaggedSize(stored.meta.size, this.#session.label(name))
       const index = await this.#index(stored.meta, signal)
-      const parts = await Promise.all(
-        Array.from(index?.ends ?? [], (_, i) => this.#chunk(stored.meta, index!, i, signal)),
-      )
-      if (index !== undefined && parts.every((part) => part !== undefined)) {
-        return { data: Buffer.concat(parts), tag: String(stored.seq) }
-      }
+      const parts = index && (await this.#chunks(stored.meta, index, 0, index.ends.length - 1, signal))
+      if (parts !== undefined) return { data: Buffer.concat(parts), tag: String(stored.seq) }
     }
     throw this.#damaged(name)
   }
@@ -82,18 +90,24 @@ export class ObjectReader {
       return index && { meta, index }
     })
     if (meta.size === offset) return
-    let next = chunkAt(index, offset)
-    const ahead: Promise<Uint8Array | undefined>[] = []
-    for (let i = next; i < index.ends.length; i++) {
-      for (; next < index.ends.length && ahead.length < AHEAD; next++) {
-        const chunk = this.#chunk(meta, index, next, options.signal)
-        // It may fail before it is waited for, and then nobody waits for it if the consumer stops.
-        chunk.catch(() => undefined)
-        ahead.push(chunk)
+    const fetch = (first: number) => {
+      if (first >= index.ends.length) return undefined
+      const last = chunkAt(index, Math.min(meta.size, startOf(index, first) + WINDOW) - 1)
+      const chunks = this.#chunks(meta, index, first, last, options.signal)
+      // It may fail before it is waited for, and is not waited for if the consumer stops.
+      chunks.catch(() => undefined)
+      return { first, last, chunks }
+    }
+    for (let window = fetch(chunkAt(index, offset)); window !== undefined; ) {
+      const { first, last } = window
+      const chunks = await window.chunks
+      if (chunks === undefined) throw this.#gone(name)
+      window = fetch(last + 1)
+      const data = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+      for (let at = Math.max(0, offset - startOf(index, first)); at < data.byteLength; at += PIECE) {
+        throwIfAborted(options.signal, `reading ${this.#session.label(name)}`)
+        yield data.subarray(at, at + PIECE)
       }
-      const chunk = await ahead.shift()
-      if (chunk === undefined) throw this.#gone(name)
-      yield chunk.subarray(Math.max(0, offset - startOf(index, i)))
     }
   }
 
@@ -124,6 +138,51 @@ export class ObjectReader {
   async #index(meta: ObjectMeta, signal: AbortSignal | undefined): Promise<ChunkIndex | undefined> {
     if (meta.chunks === 1) return { sequences: Float64Array.of(0), ends: Float64Array.of(meta.size) }
     return this.#indexes.of(meta, signal)
+  }
+
+  /** Chunks `first` to `last`, in order; undefined if one of them is not there. */
+  async #chunks(
+    meta: ObjectMeta,
+    index: ChunkIndex,
+    first: number,
+    last: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array[] | undefined> {
+    const found: (Uint8Array | undefined)[] = new Array(Math.max(0, last - first + 1))
+    if (found.length > ONE_BY_ONE) await this.#deliver(meta, index, first, found, signal)
+    const missing = Array.from(found.keys()).filter((i) => found[i] === undefined)
+    const concurrency = found.length > ONE_BY_ONE ? LEFT_OUT_CONCURRENCY : ONE_BY_ONE
+    await runAll(
+      concurrency,
+      missing.map((i) => async () => {
+        found[i] = await this.#chunk(meta, index, first + i, signal)
+      }),
+    )
+    return found.some((chunk) => chunk === undefined) ? undefined : (found as Uint8Array[])
+  }
+
+  /** Fills in the chunks from `first` on that a consumer delivers, each checked against the index; those left out stay undefined. */
+  async #deliver(
+    meta: ObjectMeta,
+    index: ChunkIndex,
+    first: number,
+    found: (Uint8Array | undefined)[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { sequences, ends } = index
+    const request = { operation: 'GET', doing: 'reading', name: meta.name, signal } as const
+    const { messages } = await readMessages(this.#session, request, {
+      filter: chunkSubject(this.#session.bucket, meta.nuid),
+      start: { sequence: sequences[first]! },
+      upTo: sequences[first + found.length - 1]!,
+    })
+    let at = 0
+    for (const { seq, data } of messages) {
+      while (at < found.length && sequences[first + at]! < seq) at++
+      if (at === found.length) return
+      const size = ends[first + at]! - startOf(index, first + at)
+      if (sequences[first + at] === seq && data.byteLength === size) found[at] = data
+    }
   }
 
   /** Undefined if it is not there. What comes is what was asked for: subject and size are checked. */
