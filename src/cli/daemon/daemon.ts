@@ -31,6 +31,7 @@ export class Daemon {
   readonly #places: ClaimedPlaces
   readonly #databases = new Map<string, ManagedDatabase>()
   readonly #sampler: Timer
+  readonly #openings = new PQueue({ concurrency: OPEN_CONCURRENCY })
   #closing = false
 
   /** Throws CONFIG_INVALID if the configured paths overlap. */
@@ -56,36 +57,51 @@ export class Daemon {
    * is retried, with an error of its own. Returns the errors that `options` wants thrown, by the path of the database.
    */
   async open(options: StartOptions = {}): Promise<ReadonlyMap<string, unknown>> {
-    const queue = new PQueue({ concurrency: OPEN_CONCURRENCY })
     const errors = new Map<string, unknown>()
-    for (const database of this.config.databases) this.#databases.set(database.path, this.#manage(database))
-    const attempts = this.databases.map((database) => async () => {
-      if (this.#closing) return
+    const databases = this.config.databases.map((database) => this.#manage(database))
+    const attempts = databases.map(async (database) => {
       try {
-        await database.start(options)
+        await this.begin(database, options)
       } catch (error) {
         errors.set(database.path, error)
       }
     })
-    await queue.addAll(attempts)
+    await Promise.all(attempts)
     return errors
+  }
+
+  /** Starts a database in its turn: 50 are opened at the same time. Resolves after its first attempt; see ManagedDatabase.start. */
+  async begin(database: ManagedDatabase, options: StartOptions = {}): Promise<void> {
+    await this.#openings.add(async () => {
+      if (!this.#closing) await database.start(options)
+    })
   }
 
   #manage(config: DatabaseConfig): ManagedDatabase {
     const { logger } = this
     this.#metrics.add(config.path)
-    return new ManagedDatabase(config, { config: this.config, logger, metrics: this.#metrics })
+    const database = new ManagedDatabase(config, { config: this.config, logger, metrics: this.#metrics })
+    this.#databases.set(config.path, database)
+    return database
   }
 
   /**
-   * Takes up a database. Returns false if it is replicated already. Throws CONFIG_INVALID if its paths overlap with others, and the
+   * Takes up a database, which is to be started with `begin`; undefined if it is replicated already, or the process ends. Throws
+   * CONFIG_INVALID if its paths overlap with others, and keeps nothing of it then.
+   */
+  take(config: DatabaseConfig): ManagedDatabase | undefined {
+    if (this.#closing || this.#databases.has(config.path)) return undefined
+    this.#places.add(config)
+    return this.#manage(config)
+  }
+
+  /**
+   * Takes up a database and starts it at once. Returns false if it is replicated already. Throws CONFIG_INVALID if its paths overlap with others, and the
    * errors that `options.throws` asks for; nothing is kept then.
    */
   async add(config: DatabaseConfig, options: StartOptions = {}): Promise<boolean> {
-    if (this.#closing || this.#databases.has(config.path)) return false
-    this.#places.add(config)
-    const database = this.#manage(config)
-    this.#databases.set(config.path, database)
+    const database = this.take(config)
+    if (!database) return false
     try {
       await database.start(options)
     } catch (error) {

@@ -7,7 +7,7 @@ import { retryDelay } from '../../util/retry-delay.js'
 import { startTimer, type Timer } from '../../util/timers.js'
 import type { Daemon } from './daemon.js'
 import { FolderWatches } from './folder-watches.js'
-import type { StartOptions } from './managed-database.js'
+import type { ManagedDatabase, StartOptions } from './managed-database.js'
 import type { Part } from './part-faults.js'
 
 /** A burst of changes is one scan, this long after its last change. Milliseconds. */
@@ -38,6 +38,7 @@ export class DirectoryKeeper {
   #failures = 0
   #changed = false
   #scanned = false
+  #started: Promise<unknown> | undefined
   #closed = false
 
   constructor(daemon: Daemon, directory: DirectoryConfig, options: StartOptions = {}) {
@@ -49,9 +50,10 @@ export class DirectoryKeeper {
     }
   }
 
-  /** Resolves after the first scan. Never throws. */
-  start(): Promise<void> {
-    return this.#scan()
+  /** Resolves after the first scan and the first attempt to open each replica. Never throws. */
+  async start(): Promise<void> {
+    await this.#scan()
+    await this.#started
   }
 
   /** Ends the scans. One that waits for a replica to open ends with the databases. */
@@ -95,21 +97,34 @@ export class DirectoryKeeper {
     if (this.#watches?.update(scan.folders)) this.#changed = true
     const faults = new Map<string, unknown>()
     for (const { path: at, error } of [...scan.faults, ...emptyFaults(directory, scan)]) faults.set(at, error)
-    await Promise.all(scan.databases.map((database) => this.#add(database, faults)))
-    if (directory.watch) await this.#removeVanished(scan)
+    const started = scan.databases.map((database) => this.#add(database, faults))
     this.#report(faults)
     this.#scanned = true
+    if (directory.watch) await this.#removeVanished(scan)
+    // With a monitor, the first attempts to open replicas hold up no scan.
+    const ready = Promise.all(started)
+    if (this.#options.monitor === false) await ready
+    else this.#started ??= ready
   }
 
-  async #add(database: DatabaseConfig, faults: Map<string, unknown>): Promise<void> {
-    const { logger } = this.#daemon
-    if (this.#closed || this.#daemon.find(database.path)) return
+  /** Resolves after the first attempt to open its replica. Without a monitor an error in it is a fault of the file. */
+  async #add(config: DatabaseConfig, faults: Map<string, unknown>): Promise<void> {
+    const { path: file } = config
+    if (this.#closed) return
+    let database: ManagedDatabase | undefined
     try {
-      if (!(await this.#daemon.add(database, this.#options))) return
-      this.#own.add(database.path)
-      if (this.#scanned) logger.info({ db: database.path }, 'database appeared')
+      database = this.#daemon.take(config)
     } catch (error) {
-      faults.set(database.path, error)
+      faults.set(file, error)
+    }
+    if (!database) return
+    this.#own.add(file)
+    if (this.#scanned) this.#daemon.logger.info({ db: file }, 'database appeared')
+    try {
+      await this.#daemon.begin(database, this.#options)
+    } catch (error) {
+      this.#daemon.faults.failed({ part: 'file', name: file, replication: true }, error)
+      await this.#daemon.remove(file)
     }
   }
 

@@ -146,6 +146,12 @@ export class ManagedDatabase {
     const observe: PrimaryObserver = guarded((name, event) => this.#observe(name, event as never))
     const logger = this.#logger
     const opened = await openDatabase(this.config, { config, metrics, logger, monitor, signal, observe })
+    if (signal.aborted) {
+      // It was stopped meanwhile, and no longer waits for this.
+      metrics.forgetClient(opened.client)
+      await opened.replicator.abandon(signal)
+      throw signal.reason
+    }
     this.#opened = opened
     this.#census = new ReplicaCensus(opened.client)
     this.#noRestore()
