@@ -20,6 +20,9 @@ interface SdkError {
   readonly $response?: { readonly headers?: Readonly<Record<string, string>> }
 }
 
+/** What a request was to do, and to what. */
+type Target = Pick<Attempted, 'doing' | 'target'>
+
 /** What a request was about. */
 export interface Attempted {
   /** "reading", "writing", … */
@@ -85,6 +88,26 @@ function unexpected(reply: UnexpectedReply, { doing, target, endpoint }: Attempt
     `${doing} ${target} failed: ${message} (endpoint ${endpoint})`,
     { file: target, hint: NO_STORE },
   )
+}
+
+/**
+ * The error of a conditional write, which a store refused that knows no conditions: with what the store lacks, and why it is needed.
+ * Any other error as it is.
+ */
+export function conditionError(
+  error: unknown,
+  header: 'If-None-Match' | 'If-Match',
+  { doing, target }: Target,
+): unknown {
+  if (!(error instanceof LitestreamError) || !(error.cause instanceof Error)) return error
+  if (!/^(NotImplemented|HTTP 501)$/.test(error.cause.name)) return error
+  const message = `${doing} ${target} failed: the store does not support conditional writes (${header})`
+  return new LitestreamError('STORAGE_FAILED', message, {
+    cause: error.cause,
+    file: target,
+    requestId: error.requestId,
+    hint: 'Use a store, or a newer version of it, that supports PUT with If-None-Match: without it, two primaries could overwrite each other.',
+  })
 }
 
 /** Whether the bucket itself is not there, which says nothing of the objects in it. */

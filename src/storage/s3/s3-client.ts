@@ -28,7 +28,7 @@ import { DeleteObjectCommand, DeleteObjectsCommand, HeadObjectCommand, PutObject
 import type { RequestHandler } from './bounded-replies.js'
 import { download, type FoundObject } from './download.js'
 import { EntityTags, factsOf, versionOf } from './entity-tags.js'
-import { isNoBucket } from './errors.js'
+import { conditionError, isNoBucket } from './errors.js'
 import { S3LegacyObjects } from './legacy-objects.js'
 import { listObjects } from './list.js'
 import type { S3Location } from './location.js'
@@ -266,7 +266,9 @@ export class S3ReplicaClient implements ReplicaClient {
     try {
       return (await send()).ETag ?? ''
     } catch (error) {
-      if (ifTag === null || this.#bareTags || !isLitestreamError(error, 'PRECONDITION_FAILED')) throw error
+      if (ifTag === null || this.#bareTags || !isLitestreamError(error, 'PRECONDITION_FAILED')) {
+        throw conditionError(error, ifTag === null ? 'If-None-Match' : 'If-Match', subject)
+      }
       if ((await this.getObject(name, signal ? { signal } : {}))?.tag !== ifTag) throw error
       this.#bareTags = true
       return (await send()).ETag ?? ''

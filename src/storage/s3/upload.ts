@@ -10,7 +10,7 @@ import {
   UploadPartCommand,
 } from './aws.js'
 import { ChunkBuffer } from './chunk-buffer.js'
-import { unconfirmed } from './errors.js'
+import { conditionError, unconfirmed } from './errors.js'
 import { partSizeOf } from './part-sizes.js'
 import type { S3Requests, Send, Subject } from './requests.js'
 import { formatTimestamp, TIMESTAMP_KEY } from './timestamp.js'
@@ -144,7 +144,9 @@ async function carriedOut(
     )
   } catch (error) {
     const mine = lost > 0 && isLitestreamError(error, 'PRECONDITION_FAILED', 'NOT_FOUND')
-    if (!mine || !(await isOwn(requests, subject, written))) throw error
+    if (!mine || !(await isOwn(requests, subject, written))) {
+      throw written.options.createOnly ? conditionError(error, 'If-None-Match', subject) : error
+    }
   }
 }
 
