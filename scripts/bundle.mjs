@@ -2,12 +2,12 @@
 // first replica spends most of that time on loading modules. Names are kept, so that stack traces are
 // readable without the source maps.
 //
-// Three bundles:
-// - the entry points of package.json, together, so that all of them share one copy of each class, and
-//   the modules of most threads, with chunks for modules that are imported on demand;
-// - the replica worker's module alone: threads share no classes, and an opening waits for this module;
+// Bundles:
+// - the entry points of package.json, together, so that all of them share one copy of each class, with
+//   chunks for modules that are imported on demand;
+// - the module of each thread alone: threads share no classes, and an opening waits for the worker's;
 // - the part of the AWS SDK that src/storage/s3/aws.ts exports, loaded only for S3.
-// The latter two are CommonJS, because the loader of ES modules takes some 10 ms to start in a thread.
+// The latter are CommonJS, because the loader of ES modules takes some 10 ms to start in a thread.
 //
 // No compiled form of them (V8's code cache) is shipped or written at install: V8 accepts the cache of
 // another patch level of Node.js, and the process crashes.
@@ -22,24 +22,20 @@ import { build, transform } from 'esbuild'
 const root = path.dirname(import.meta.dirname)
 const dist = path.join(root, 'dist')
 const AWS = 'storage/s3/aws'
-const ENTRIES = [
-  'index',
-  'primary/index',
-  'status/index',
-  'cli/main',
+const ENTRIES = ['index', 'primary/index', 'status/index', 'cli/main']
+const THREADS = [
+  'replica/worker/worker',
   'primary/worker',
   'replica/handle/prefetch-thread',
   'restore/integrity-worker',
 ]
-const WORKER = 'replica/worker/worker'
 const INLINE_MAP = '//# sourceMappingURL=data:'
 
 const { dependencies, version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
 if (dependencies) throw new Error(`bundle: ${Object.keys(dependencies)} would be installed, yet their code is included`)
 
 /** CommonJS packages call `require` for modules of Node.js, which an ES module does not have. */
-const REQUIRE =
-  "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url??__filename);"
+const REQUIRE = "const require=process.getBuiltinModule('node:module').createRequire(import.meta.url??__filename);"
 
 /** The SDK is a bundle of its own; `from`: how it is found. */
 const awsOutside = (from) => ({
@@ -237,10 +233,11 @@ const ours = await modules(ENTRIES, {
 const { outputs } = ours.metafile
 requireAtRoot(outputs)
 provideRequire(outputs)
-const worker = await commonJs(WORKER, {
-  plugins: [awsOutside(`${'../'.repeat(WORKER.split('/').length - 1)}${AWS}.cjs`)],
-  sourcemap: 'inline',
-})
+const threads = []
+for (const entry of THREADS) {
+  const up = '../'.repeat(entry.split('/').length - 1)
+  threads.push(await commonJs(entry, { plugins: [awsOutside(`${up}${AWS}.cjs`)], sourcemap: 'inline' }))
+}
 const aws = await commonJs(AWS, {
   plugins: [describedOnDemand],
   mainFields: ['module', 'main'],
@@ -250,4 +247,7 @@ const aws = await commonJs(AWS, {
   define: { ...common.define, 'process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED': '"true"' },
 })
 importable(AWS)
-writeFileSync(path.join(dist, 'THIRD_PARTY_LICENSES.txt'), notices(packagesOf(Object.assign({}, outputs, worker, aws))))
+writeFileSync(
+  path.join(dist, 'THIRD_PARTY_LICENSES.txt'),
+  notices(packagesOf(Object.assign({}, outputs, ...threads, aws))),
+)

@@ -33,7 +33,7 @@ function sources() {
     .sort()
 }
 
-module.exports = { folderOf, native, sources, vendor }
+module.exports = { ORIGINS, folderOf, native, sources, vendor }
 if (require.main === module) {
   const [what] = process.argv.slice(2)
   console.log(what === 'sources' ? sources().join('\n') : folderOf(what))

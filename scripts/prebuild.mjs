@@ -27,9 +27,9 @@ function prebuild(zig, target, twice) {
   }
   const started = Date.now()
   const work = path.join(cache, 'prebuild', target.name)
-  const made = compile(zig, target, work)
+  const made = compile(zig, target, work, cache)
   if (twice) {
-    const other = compile(zig, target, path.join(os.tmpdir(), `litestream-prebuild-${process.pid}`))
+    const other = compile(zig, target, path.join(os.tmpdir(), `litestream-prebuild-${process.pid}`), cache)
     if (hash(other) !== hash(made)) throw new Error(`${target.name}: two compilations differ: ${made} and ${other}`)
     rmSync(path.dirname(other), { recursive: true })
   }
@@ -50,7 +50,7 @@ const names = process.argv.slice(2).filter((arg) => !arg.startsWith('--'))
 const twice = process.argv.includes('--twice')
 const unknown = names.find((name) => !TARGETS.some((target) => target.name === name))
 if (unknown) throw new Error(`prebuild: ${unknown} is none of ${TARGETS.map(({ name }) => name).join(', ')}`)
-os.setPriority(10)
+os.setPriority(5)
 mkdirSync(path.join(cache, 'prebuild'), { recursive: true })
 mkdirSync(prebuilds, { recursive: true })
 const zig = findZig(cache)

@@ -1,5 +1,4 @@
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import path from 'node:path'
 import { LitestreamError } from './errors.js'
 
@@ -9,6 +8,9 @@ declare const __dirname: string | undefined
 
 /** The folder of the running code. A bundler that makes CommonJS of it leaves `import.meta` empty. */
 export const here: string = import.meta.dirname ?? (typeof __dirname === 'string' ? __dirname : process.cwd())
+
+// Not imported: webpack replaces an imported createRequire, and cannot for files that are only known at run time.
+const { createRequire } = process.getBuiltinModule('node:module')
 
 /** `require` as this code may use it for optional packages and the addon. */
 export const localRequire: NodeJS.Require = createRequire(path.join(here, 'index.js'))

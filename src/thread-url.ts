@@ -12,6 +12,24 @@ export type ThreadModule =
   | 'restore/integrity-worker.js'
 
 /**
+ * Files that are reached by paths which are computed at run time. Tools that copy the files of an application, such as @vercel/nft and
+ * with it Next.js, evaluate these expressions and copy what is there. Not called.
+ */
+function tracedFiles(): string[] {
+  return [
+    path.join(import.meta.dirname, '../package.json'),
+    path.join(import.meta.dirname, `../prebuilds/${process.platform}-${process.arch}.node`),
+    path.join(import.meta.dirname, `../prebuilds/linuxmusl-${process.arch}.node`),
+    path.join(import.meta.dirname, 'primary'),
+    path.join(import.meta.dirname, 'replica'),
+    path.join(import.meta.dirname, 'restore'),
+    path.join(import.meta.dirname, 'storage'),
+  ]
+}
+// Keeps bundlers from leaving it out.
+threadUrl.tracedFiles = tracedFiles
+
+/**
  * The module of a thread, as CommonJS if there is such a file, because a thread loads that sooner. It is looked for beside this
  * code, which scripts/bundle.mjs keeps at the root of the compiled tree, and otherwise in the installed package: an application's
  * bundler moves this code, but not the modules of threads. Throws NATIVE_MISSING.

@@ -22,14 +22,15 @@ const LINK = {
   pe: ['-Wl,--gc-sections'],
 }
 
-/** Compiles into the empty folder `work` and returns the path of the binary. */
-export function compile(zig, target, work) {
+/** Compiles into the empty folder `work` and returns the path of the binary. The compiler keeps its libraries in `cache`. */
+export function compile(zig, target, work, cache) {
   rmSync(work, { recursive: true, force: true })
   mkdirSync(work, { recursive: true })
   const out = path.join(work, 'litestream.node')
   const run = (mode, args) => {
     const [command, ...first] = zig
-    execFileSync(command, [...first, mode, '-target', target.zig, ...args], { cwd: native, stdio: 'inherit' })
+    const env = { ...process.env, ZIG_GLOBAL_CACHE_DIR: path.join(cache, 'zig-cache') }
+    execFileSync(command, [...first, mode, '-target', target.zig, ...args], { cwd: native, env, stdio: 'inherit' })
   }
   // Nothing of this machine's folders may come into the binary.
   const folders = [native, work, include_dir, folderOf('lz4'), folderOf('sqlite'), folderOf('node-addon-api')]

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { buildAddonCommand } from './commands/build-addon.js'
 import { configCommand } from './commands/config.js'
 import { controlCommands } from './commands/control.js'
 import { databasesCommand } from './commands/databases.js'
@@ -23,6 +24,7 @@ export function createProgram(): Command {
     .usage('COMMAND [flags] [arguments]')
     .addHelpText('after', '\nEvery command explains itself: litestream-ts COMMAND -h')
   const commands = [
+    buildAddonCommand(),
     configCommand(),
     databasesCommand(),
     hydrateCommand(),

@@ -9,6 +9,7 @@ import { installPacked } from '../support/packed.js'
 import { makeSource } from '../support/replica.js'
 import { s3Bucket, s3Server, s3Url } from '../support/s3.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
+import { ifObtainable } from '../support/tool.js'
 
 // The package is installed by the Node.js that runs this test, and then run by others.
 
@@ -25,19 +26,8 @@ test('installing the package runs nothing: it has no install script, nor a file 
 })
 
 const [major] = process.versions.node.split('.')
-/** Of the same major version, for which better-sqlite3 is compiled; 20.11.1 is the oldest supported release. */
-const OTHERS = major === '20' ? ['20.19.6', '20.11.1'] : [`${major}.2.0`]
-
-/** The binary, or undefined and a line in the output if npm cannot fetch it. */
-function otherNode(t: TestContext, version: string): string | undefined {
-  try {
-    return nodeOfVersion(version)
-  } catch (error) {
-    const reason = String((error as { stderr?: Buffer }).stderr ?? error).split('\n', 1)[0]
-    t.diagnostic(`not tested with Node.js ${version}, which npm cannot fetch: ${reason}`)
-    return undefined
-  }
-}
+/** Of the same major version, for which better-sqlite3 is compiled; 20.19.0 is the oldest supported release. */
+const OTHERS = major === '20' ? ['20.19.6', '20.19.0'] : [`${major}.2.0`]
 
 const OPEN = `
   import { openReplica } from 'litestream-ts'
@@ -47,7 +37,7 @@ const OPEN = `
 
 for (const version of OTHERS) {
   test(`Node.js ${version} runs the package that another version installed: restore, ltx, replicate, openReplica with a folder and S3`, async (t) => {
-    const node = otherNode(t, version)
+    const node = ifObtainable(t, `Node.js ${version}`, () => nodeOfVersion(version))
     if (node === undefined) return
     const { accessKeyId, secretAccessKey } = s3Server()
     const env = { ...process.env, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey }

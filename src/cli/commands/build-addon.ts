@@ -1,0 +1,21 @@
+import { spawnSync } from 'node:child_process'
+import path from 'node:path'
+import type { Command } from 'commander'
+import { platformName } from '../../native/platform.js'
+import { packageRoot } from '../../package-files.js'
+import { createCommand } from '../command.js'
+import { ExitStatus } from '../exit-status.js'
+
+export function buildAddonCommand(): Command {
+  return createCommand('build-addon', {
+    summary: 'Compile the addon for a platform without a prebuilt one.',
+    description:
+      'Compiles the native addon inside the installed package, for platforms whose addon the package does not contain. Needs python3, make, a C++17 compiler and node-gyp; the one inside npm is used if none is installed.',
+    examples: [['build-addon', 'once, after installing']],
+  }).action(() => {
+    process.stderr.write(`Compiling the addon for ${platformName()}…\n`)
+    const script = path.join(packageRoot(), 'scripts', 'build-native.mjs')
+    const { status } = spawnSync(process.execPath, [script], { stdio: 'inherit' })
+    if (status !== 0) throw new ExitStatus(1)
+  })
+}
