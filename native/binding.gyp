@@ -9,7 +9,7 @@
   "targets": [
     {
       "target_name": "litestream",
-      "sources": ["<!@(node ../scripts/native-sources.cjs sources)"],
+      "sources": ["<!@(node ../scripts/native-sources.cjs units)"],
       "include_dirs": [
         ".",
         "<(napi)",

@@ -6,7 +6,8 @@
 // - the entry points of package.json, together, so that all of them share one copy of each class, with
 //   chunks for modules that are imported on demand;
 // - the module of each thread alone: threads share no classes, and an opening waits for the worker's;
-// - the part of the AWS SDK that src/storage/s3/aws.ts exports, loaded only for S3.
+// - the parts of the AWS SDK and of the NATS client that src/storage/s3/aws.ts and src/storage/nats/library.ts
+//   export, loaded only for S3 and NATS.
 // The latter are CommonJS, because the loader of ES modules takes some 10 ms to start in a thread.
 //
 // No compiled form of them (V8's code cache) is shipped or written at install: V8 accepts the cache of
@@ -22,6 +23,7 @@ import { build, transform } from 'esbuild'
 const root = path.dirname(import.meta.dirname)
 const dist = path.join(root, 'dist')
 const AWS = 'storage/s3/aws'
+const NATS = 'storage/nats/library'
 const ENTRIES = ['index', 'primary/index', 'status/index', 'cli/main']
 const THREADS = [
   'replica/worker/worker',
@@ -37,11 +39,14 @@ if (dependencies) throw new Error(`bundle: ${Object.keys(dependencies)} would be
 /** CommonJS packages call `require` for modules of Node.js, which an ES module does not have. */
 const REQUIRE = "const require=process.getBuiltinModule('node:module').createRequire(import.meta.url??__filename);"
 
-/** The SDK is a bundle of its own; `from`: how it is found. */
-const awsOutside = (from) => ({
-  name: 'aws-outside',
+/** Libraries that are bundles of their own, shared by all others; `folder`: where they are from; `ending`: of their file. */
+const librariesOutside = (folder, ending) => ({
+  name: 'libraries-outside',
   setup({ onResolve }) {
-    onResolve({ filter: /\/aws\.js$/ }, () => ({ path: from, external: true }))
+    onResolve({ filter: /\/(aws|library)\.js$/ }, ({ path: file }) => {
+      const library = file.endsWith('/aws.js') ? AWS : NATS
+      return { path: `${folder}${library}${ending}`, external: true }
+    })
   },
 })
 
@@ -180,7 +185,9 @@ function requireAtRoot(outputs) {
   for (const [file, { inputs, imports }] of Object.entries(outputs)) {
     if (path.dirname(file) === 'dist' || file.endsWith('.map')) continue
     const why =
-      'src/thread-url.ts' in inputs ? 'src/thread-url.ts' : imports.find((one) => one.path === `./${AWS}.js`)?.path
+      'src/thread-url.ts' in inputs
+        ? 'src/thread-url.ts'
+        : imports.find((one) => [`./${AWS}.js`, `./${NATS}.js`].includes(one.path))?.path
     if (why) throw new Error(`bundle: ${why} has come into ${file}; it must be in a chunk`)
   }
 }
@@ -227,7 +234,7 @@ for (const file of readdirSync(dist, { recursive: true })) {
 }
 const ours = await modules(ENTRIES, {
   chunkNames: '[name]-[hash]',
-  plugins: [awsOutside(`./${AWS}.js`)],
+  plugins: [librariesOutside('./', '.js')],
   sourcemap: 'linked',
 })
 const { outputs } = ours.metafile
@@ -236,7 +243,7 @@ provideRequire(outputs)
 const threads = []
 for (const entry of THREADS) {
   const up = '../'.repeat(entry.split('/').length - 1)
-  threads.push(await commonJs(entry, { plugins: [awsOutside(`${up}${AWS}.cjs`)], sourcemap: 'inline' }))
+  threads.push(await commonJs(entry, { plugins: [librariesOutside(up, '.cjs')], sourcemap: 'inline' }))
 }
 const aws = await commonJs(AWS, {
   plugins: [describedOnDemand],
@@ -247,7 +254,9 @@ const aws = await commonJs(AWS, {
   define: { ...common.define, 'process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED': '"true"' },
 })
 importable(AWS)
+const nats = await commonJs(NATS, { minifyWhitespace: true })
+importable(NATS)
 writeFileSync(
   path.join(dist, 'THIRD_PARTY_LICENSES.txt'),
-  notices(packagesOf(Object.assign({}, outputs, ...threads, aws))),
+  notices(packagesOf(Object.assign({}, outputs, ...threads, aws, nats))),
 )

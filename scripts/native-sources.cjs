@@ -1,9 +1,9 @@
 // The addon's sources, and where those of other projects are that it is compiled with. None of them is in the repository: the
 // npm packages that carry them are development dependencies, and `npm pack` puts a copy into the package (scripts/vendor.mjs).
 //
-// `node native-sources.cjs sources` prints the addon's source files, relative to native/, for binding.gyp;
+// `node native-sources.cjs units` prints the addon's compilation units, relative to native/, for binding.gyp;
 // `node native-sources.cjs lz4|sqlite|node-addon-api` prints a folder to include from.
-const { existsSync, readdirSync } = require('node:fs')
+const { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } = require('node:fs')
 const path = require('node:path')
 
 const native = path.join(__dirname, '../native')
@@ -25,16 +25,44 @@ function folderOf(name) {
   return found
 }
 
+/** Folders of native/ that are not the addon's own sources. */
+const OTHER = /^(build|units|vendor)\//
+/** Folders whose files are units of their own: they define functions of the same name. */
+const SEPARATE = ['vfs']
+
 /** The addon's own source files, relative to native/, with forward slashes, sorted. */
 function sources() {
   return readdirSync(native, { recursive: true })
     .map((file) => file.split(path.sep).join('/'))
-    .filter((file) => /\.(cc|c)$/.test(file) && !/^(build|vendor)\//.test(file))
+    .filter((file) => /\.(cc|c)$/.test(file) && !OTHER.test(file))
     .sort()
 }
 
-module.exports = { ORIGINS, folderOf, native, sources, vendor }
+/**
+ * What is compiled, relative to native/: the C++ files of a folder in one unit, native/units/FOLDER.cc, because most of the time goes
+ * into the headers that all of them include. Writes these files if they changed.
+ */
+function units() {
+  const folders = new Map()
+  const units = []
+  for (const file of sources()) {
+    const folder = path.dirname(file)
+    if (file.endsWith('.c') || SEPARATE.includes(folder)) units.push(file)
+    else folders.set(folder, [...(folders.get(folder) ?? []), file])
+  }
+  mkdirSync(path.join(native, 'units'), { recursive: true })
+  for (const [folder, files] of folders) {
+    const unit = `units/${folder === '.' ? 'addon' : folder}.cc`
+    const text = files.map((file) => `#include "../${file}"\n`).join('')
+    const target = path.join(native, unit)
+    if (!existsSync(target) || readFileSync(target, 'utf8') !== text) writeFileSync(target, text)
+    units.push(unit)
+  }
+  return units.sort()
+}
+
+module.exports = { ORIGINS, OTHER, folderOf, native, units, vendor }
 if (require.main === module) {
   const [what] = process.argv.slice(2)
-  console.log(what === 'sources' ? sources().join('\n') : folderOf(what))
+  console.log(what === 'units' ? units().join('\n') : folderOf(what))
 }

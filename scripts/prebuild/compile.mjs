@@ -6,7 +6,7 @@ import path from 'node:path'
 import { NODE_API_VERSION, nodeApiStubs } from './node-api-stubs.mjs'
 
 const require = createRequire(import.meta.url)
-const { folderOf, native, sources } = require('../native-sources.cjs')
+const { folderOf, native, units } = require('../native-sources.cjs')
 const { include_dir } = require('node-api-headers')
 
 /** As in native/binding.gyp. */
@@ -44,7 +44,7 @@ export function compile(zig, target, work, cache) {
     ...DEFINES.map((define) => `-D${define}`),
     ...['.', include_dir, folderOf('lz4'), folderOf('sqlite')].map((folder) => `-I${folder}`),
   ]
-  const c = sources().filter((file) => file.endsWith('.c'))
+  const c = units().filter((file) => file.endsWith('.c'))
   if (target.format === 'pe') {
     writeFileSync(path.join(work, 'node-api.c'), nodeApiStubs(target.machine))
     c.push(path.join(work, 'node-api.c'))
@@ -54,7 +54,7 @@ export function compile(zig, target, work, cache) {
     run('cc', [...common, '-c', file, '-o', object])
     return object
   })
-  const cc = sources().filter((file) => file.endsWith('.cc'))
+  const cc = units().filter((file) => file.endsWith('.cc'))
   const options = ['-std=c++17', '-fno-exceptions', `-I${folderOf('node-addon-api')}`, '-shared', '-s']
   run('c++', [...common, ...options, ...LINK[target.format], ...cc, ...objects, '-o', out])
   return out

@@ -5,11 +5,11 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 import { ZIG_VERSION } from './toolchain.mjs'
 
-const { folderOf, native } = createRequire(import.meta.url)('../native-sources.cjs')
+const { OTHER, folderOf, native } = createRequire(import.meta.url)('../native-sources.cjs')
 
 function filesOf(folder) {
   return readdirSync(folder, { recursive: true })
-    .filter((file) => /\.(c|cc|h)$/.test(file) && !/^(build|vendor)[\\/]/.test(file))
+    .filter((file) => /\.(c|cc|h)$/.test(file) && !OTHER.test(file))
     .sort()
     .map((file) => path.join(folder, file))
 }

@@ -1,6 +1,5 @@
-import { StorageType } from '@nats-io/jetstream'
-import { Objm } from '@nats-io/obj'
 import { isNoBucket, isStreamThere, natsError } from './errors.js'
+import { Objm, StorageType } from './library.js'
 import type { NatsSession } from './session.js'
 
 /**

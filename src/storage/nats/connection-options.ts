@@ -1,16 +1,9 @@
 import { rootCertificates } from 'node:tls'
-import {
-  type Authenticator,
-  type ConnectionOptions,
-  credsAuthenticator,
-  jwtAuthenticator,
-  nkeyAuthenticator,
-  nkeys,
-  type TlsOptions,
-} from '@nats-io/transport-node'
+import type { Authenticator, ConnectionOptions, TlsOptions } from '@nats-io/transport-node'
 import { LitestreamError } from '../../errors.js'
 import { readRegular } from '../../fs/open-regular.js'
 import { reveal } from '../../util/secret.js'
+import { credsAuthenticator, jwtAuthenticator, nkeyAuthenticator, nkeys } from './library.js'
 import type { NatsSettings } from './settings.js'
 
 /** Milliseconds. Litestream's defaults. */

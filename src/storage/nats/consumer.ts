@@ -1,8 +1,9 @@
-import { AckPolicy, type ConsumerConfig, DeliverPolicy } from '@nats-io/jetstream'
-import { createInbox, type Msg, nanos, type Subscription } from '@nats-io/transport-node'
+import type { ConsumerConfig } from '@nats-io/jetstream'
+import type { Msg, Subscription } from '@nats-io/transport-node'
 import { LitestreamError } from '../../errors.js'
 import { onAbort } from '../../util/abort.js'
 import { startInterval } from '../../util/timers.js'
+import { AckPolicy, createInbox, DeliverPolicy, nanos } from './library.js'
 import { ReadingEnd } from './reading-end.js'
 import type { NatsSession, Request } from './session.js'
 

@@ -1,6 +1,5 @@
-import { JetStreamApiError } from '@nats-io/jetstream'
-import { errors } from '@nats-io/transport-node'
 import { type ErrorCode, LitestreamError } from '../../errors.js'
+import { errors, JetStreamApiError } from './library.js'
 
 /** JetStream's error codes that mean something of their own here. Source: the server's `errors.json`. */
 const JETSTREAM: Readonly<Record<number, ErrorCode>> = {
