@@ -56,7 +56,12 @@ export function openRegularSync(file: string, flags: number = O_RDONLY, mode = 0
 /** The bytes of a regular file, in pieces of at most `chunkSize` bytes. It is opened when the first one is wanted. */
 export async function* streamRegular(file: string, chunkSize: number): AsyncGenerator<Uint8Array, void, undefined> {
   const { handle } = await openRegular(file)
-  yield* handle.createReadStream({ highWaterMark: chunkSize })
+  try {
+    yield* handle.createReadStream({ highWaterMark: chunkSize, autoClose: false })
+  } finally {
+    // The stream would close it later, after the thread may have ended.
+    await handle.close()
+  }
 }
 
 /** The content of a regular file of at most `limit` bytes; STORAGE_FAILED for a longer one, of which no more is read. */
