@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import { fsError, isErrno } from '../../fs/fs-error.js'
 import { namesIn } from '../../fs/names-in.js'
-import { openRegular } from '../../fs/open-regular.js'
+import { streamRegular } from '../../fs/open-regular.js'
 import { throwIfAborted } from '../../util/abort.js'
 import type { LegacyObject, LegacyObjects, RequestOptions } from '../replica-client.js'
 
@@ -37,8 +37,10 @@ export class FileLegacyObjects implements LegacyObjects {
     const file = path.join(this.#root, name)
     throwIfAborted(signal, `reading ${file}`)
     try {
-      const { handle } = await openRegular(file)
-      yield* handle.createReadStream({ highWaterMark: 256 * 1024, ...(signal ? { signal } : {}) })
+      for await (const bytes of streamRegular(file, 256 * 1024)) {
+        throwIfAborted(signal, `reading ${file}`)
+        yield bytes
+      }
     } catch (error) {
       throwIfAborted(signal, `reading ${file}`)
       throw fsError(error, 'reading', file)
