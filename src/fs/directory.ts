@@ -2,13 +2,14 @@ import { constants } from 'node:fs'
 import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import path from 'node:path'
 import { isErrno } from './fs-error.js'
+import { syncHandle } from './handle.js'
 import { applyOwnership, giveToOwnerOf, type Ownership } from './owner.js'
 
 /** Makes the entries of a directory, such as a new or renamed file, survive a power cut. */
 export async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, 'r')
   try {
-    await handle.sync()
+    await syncHandle(handle)
   } catch (error) {
     // Some network file systems cannot sync a directory; they write entries through.
     if (!isErrno(error, 'EINVAL', 'ENOTSUP', 'EBADF')) throw error

@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
+import { datasyncHandle } from './handle.js'
 
 /** So many bytes go to disk at once while more is being written. */
 const FLUSH_BYTES = 8 * 1024 * 1024
@@ -23,7 +24,7 @@ export class Flushing {
 
   async #flush(): Promise<void> {
     try {
-      await this.#handle.datasync()
+      await datasyncHandle(this.#handle)
     } catch (error) {
       this.#error = error
     } finally {

@@ -19,13 +19,16 @@ const TAIL = INDEX_LENGTH_SIZE + TRAILER_SIZE
 
 export async function identifyStaged(path: string): Promise<LtxIdentity> {
   const { handle, stats } = await openRegular(path)
-  await using _ = handle
-  const { size } = stats
-  const head = Buffer.alloc(HEADER_SIZE)
-  const tail = Buffer.alloc(TAIL)
-  await handle.read(head, 0, HEADER_SIZE, 0)
-  await handle.read(tail, 0, TAIL, Math.max(0, size - TAIL))
-  return identity(head, tail, size, path)
+  try {
+    const { size } = stats
+    const head = Buffer.alloc(HEADER_SIZE)
+    const tail = Buffer.alloc(TAIL)
+    await handle.read(head, 0, HEADER_SIZE, 0)
+    await handle.read(tail, 0, TAIL, Math.max(0, size - TAIL))
+    return identity(head, tail, size, path)
+  } finally {
+    await handle.close()
+  }
 }
 
 /** Two small reads of a file in the replica. */

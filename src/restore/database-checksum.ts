@@ -17,15 +17,18 @@ export async function compareDatabaseChecksum(
   const most = Math.max(1, Math.floor(BATCH_SIZE / pageSize))
   let sum = 0n
   const { handle } = await openRegular(database)
-  await using _ = handle
-  for (let first = 1; first <= commit; ) {
-    // The lock page has no checksum: a batch ends before it.
-    const end = first <= lock && lock < first + most ? lock : first + most
-    const pgnos = Uint32Array.from({ length: Math.min(end, commit + 1) - first }, (_, i) => first + i)
-    const pages = new Uint8Array(pgnos.length * pageSize)
-    await handle.read(pages, 0, pages.length, (first - 1) * pageSize)
-    sum ^= native.sumPages(pageSize, pgnos, pages)
-    first = end === lock ? lock + 1 : end
+  try {
+    for (let first = 1; first <= commit; ) {
+      // The lock page has no checksum: a batch ends before it.
+      const end = first <= lock && lock < first + most ? lock : first + most
+      const pgnos = Uint32Array.from({ length: Math.min(end, commit + 1) - first }, (_, i) => first + i)
+      const pages = new Uint8Array(pgnos.length * pageSize)
+      await handle.read(pages, 0, pages.length, (first - 1) * pageSize)
+      sum ^= native.sumPages(pageSize, pgnos, pages)
+      first = end === lock ? lock + 1 : end
+    }
+  } finally {
+    await handle.close()
   }
   const computed = sum | CHECKSUM_FLAG
   if (computed === newest.postApplyChecksum) return

@@ -2,6 +2,7 @@ import type { FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { LitestreamError } from '../errors.js'
 import { syncDirectory } from '../fs/directory.js'
+import { syncHandle } from '../fs/handle.js'
 import { openForUpdate } from '../fs/open-for-writing.js'
 import { removeFile } from '../fs/remove.js'
 import { denseFrom } from '../levels/plan-check.js'
@@ -91,7 +92,7 @@ export class FollowerFile {
       const { size } = await handle.stat()
       patchHeader(header, txid, size / pageSizeOf(header))
       await handle.write(header, 0, HEADER_SIZE, 0)
-      await handle.sync()
+      await syncHandle(handle)
     } finally {
       await handle.close()
     }
@@ -126,7 +127,7 @@ export class FollowerFile {
       const after = await readHeader(this.#handle)
       patchHeader(after, header.maxTxid, header.commit)
       await this.#handle.write(after, 0, HEADER_SIZE, 0)
-      await this.#handle.sync()
+      await syncHandle(this.#handle)
       // The commit.
       await removeFile(`${this.#path}-journal`)
       await syncDirectory(path.dirname(path.resolve(this.#path)))

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { syncDirectory } from '../fs/directory.js'
+import { syncHandle } from '../fs/handle.js'
 import { openOwn } from '../fs/open-for-writing.js'
 import { ownershipLike } from '../fs/owner.js'
 
@@ -59,7 +60,7 @@ export async function writeHotJournal(
       }
       await journal.writeFile(records.subarray(0, count * recordSize))
     }
-    await journal.sync()
+    await syncHandle(journal)
   } finally {
     await journal.close()
   }

@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import type { LitestreamError } from '../errors.js'
 import { fsError } from '../fs/fs-error.js'
+import { datasyncHandle, syncHandle } from '../fs/handle.js'
 import { openForUpdate } from '../fs/open-for-writing.js'
 import type { PageBatch } from '../ltx/decoder.js'
 import { native } from '../native/addon.js'
@@ -61,7 +62,7 @@ export class PageFile {
   /** What fails here fails again in sync(), which waits for it. */
   #flush(): void {
     this.#unflushed = 0
-    this.#flushing = this.#handle.datasync().finally(() => {
+    this.#flushing = datasyncHandle(this.#handle).finally(() => {
       this.#flushing = undefined
     })
     this.#flushing.catch(() => {})
@@ -70,7 +71,7 @@ export class PageFile {
   async sync(): Promise<void> {
     try {
       await this.#flushing
-      await this.#handle.sync()
+      await syncHandle(this.#handle)
     } catch (error) {
       throw this.#failed(error)
     }

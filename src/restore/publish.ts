@@ -3,6 +3,7 @@ import type { LitestreamError } from '../errors.js'
 import { syncDirectory } from '../fs/directory.js'
 import { renameDurably } from '../fs/durable.js'
 import { fsError } from '../fs/fs-error.js'
+import { syncHandle } from '../fs/handle.js'
 import { applyOwnership, giveToOwnerOf, ownershipOf } from '../fs/owner.js'
 import { removeFile } from '../fs/remove.js'
 import { resolveTarget } from '../fs/target.js'
@@ -47,7 +48,7 @@ export async function publish<T>(options: PublishOptions, steps: PublishSteps<T>
     throwIfAborted(signal, `restoring ${output}`)
     await removeSidecars(temporary.path)
     await own(temporary, output, newMode & options.maxMode)
-    await temporary.handle.sync()
+    await syncHandle(temporary.handle)
     await temporary.handle.close()
     if (refusal) throw refusal(await keep(temporary.path, output))
     // Another program may have made a database there meanwhile.

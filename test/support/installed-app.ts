@@ -11,7 +11,7 @@ const open = driver === 'node:sqlite'
 const file = process.pid + '.db'
 const db = open(file, false)
 db.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (v TEXT); INSERT INTO t VALUES ('a'), ('b')")
-const replication = await replicate(file, url, { driver })
+const replication = await replicate(file, url, { driver, compaction: false })
 await replication.sync({ wait: true })
 await replication.close()
 db.close()

@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
+import { setTimes } from '../../fs/handle.js'
 import { openOwn } from '../../fs/open-for-writing.js'
 import { native } from '../../native/addon.js'
 
@@ -63,8 +64,8 @@ export class Segment {
 
   /** Says that it was used now, for those who choose what to drop. */
   async touch(): Promise<void> {
-    const now = new Date()
-    await this.#blocks.utimes(now, now)
+    const now = Date.now() / 1000
+    await setTimes(this.#blocks, now, now)
   }
 
   async close(): Promise<void> {

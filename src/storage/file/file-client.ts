@@ -128,15 +128,18 @@ export class FileReplicaClient implements ReplicaClient {
     const name = this.#path(file)
     return this.#run('GET', 'reading', name, signal, async () => {
       const { handle, stats } = await openRegular(name)
-      await using _ = handle
-      const found = infoOf(file, stats)
-      checkSameFile(file, found, name)
-      const fileSize = found.size
-      const { offset, length } = resolveRange(range, fileSize, name)
-      const data = into !== undefined && into.length >= length ? into.subarray(0, length) : new Uint8Array(length)
-      await readFully(handle, data, offset, name)
-      this.#counters.bytes('GET', length)
-      return { data, offset, fileSize }
+      try {
+        const found = infoOf(file, stats)
+        checkSameFile(file, found, name)
+        const fileSize = found.size
+        const { offset, length } = resolveRange(range, fileSize, name)
+        const data = into !== undefined && into.length >= length ? into.subarray(0, length) : new Uint8Array(length)
+        await readFully(handle, data, offset, name)
+        this.#counters.bytes('GET', length)
+        return { data, offset, fileSize }
+      } finally {
+        await handle.close()
+      }
     })
   }
 

@@ -2,6 +2,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { isLitestreamError, LitestreamError } from '../../../errors.js'
 import { writeDurably } from '../../../fs/durable.js'
 import { fsError, isErrno } from '../../../fs/fs-error.js'
+import { datasyncHandle } from '../../../fs/handle.js'
 import { openForUpdate, openOwn } from '../../../fs/open-for-writing.js'
 import { removeFile } from '../../../fs/remove.js'
 import { TargetLock } from '../../../fs/target-lock.js'
@@ -92,7 +93,7 @@ export class CommitBuffer {
         )
         written += bytesWritten
       }
-      await this.#handle.datasync()
+      await datasyncHandle(this.#handle)
       this.#length += record.length
     } catch (error) {
       // What was written of the record must not look like a commit to the next process.
