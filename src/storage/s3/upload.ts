@@ -1,6 +1,7 @@
 import type { HeadObjectCommandOutput, StorageClass } from '@aws-sdk/client-s3'
 import PQueue from 'p-queue'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
+import { timeoutSignal } from '../../util/timers.js'
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -264,9 +265,9 @@ async function abandon(
 ): Promise<void> {
   const { bucket: Bucket } = requests
   try {
-    // Without the caller's signal: what it cancelled has to be cleared away all the same.
+    // Not with the caller's signal: the parts of a cancelled upload are removed, too, if that can be done soon.
     await requests.retried(
-      { ...subject, operation: 'DELETE', signal: undefined },
+      { ...subject, operation: 'DELETE', signal: timeoutSignal(subject.signal?.aborted ? 2_000 : 20_000) },
       () => (client, sending) => client.send(new AbortMultipartUploadCommand({ Bucket, Key: key, UploadId }), sending),
     )
   } catch (error) {
