@@ -29,7 +29,7 @@ const THREADS = [
   'replica/worker/worker',
   'primary/worker',
   'replica/handle/prefetch-thread',
-  'restore/integrity-worker',
+  'integrity/worker',
 ]
 const INLINE_MAP = '//# sourceMappingURL=data:'
 

@@ -9,7 +9,7 @@ export type ThreadModule =
   | 'primary/worker.js'
   | 'replica/handle/prefetch-thread.js'
   | 'replica/worker/worker.js'
-  | 'restore/integrity-worker.js'
+  | 'integrity/worker.js'
 
 /**
  * Files that are reached by paths which are computed at run time. Tools that copy the files of an application, such as @vercel/nft and

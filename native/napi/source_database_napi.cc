@@ -11,7 +11,10 @@
 
 #include <climits>
 #include <cstring>
+#include <iterator>
+#include <map>
 #include <memory>
+#include <mutex>
 
 #include "napi/arguments.h"
 #include "napi/exports.h"
@@ -22,12 +25,19 @@ namespace {
 
 constexpr int kShmRegionSize = 32768;  // the unit in which SQLite maps the wal-index
 
-// Used on the connection's thread only. `db` is null once the connection is closed.
+// Used on the connection's thread only, except by Interrupt. `db` is null once the connection is closed.
 struct Source {
   const sqlite3_api_routines* api;
   sqlite3* db;
 };
 using SourceRef = std::shared_ptr<Source>;
+
+std::mutex g_interruptible_mutex;  // guards the map and its counter, and `db` of the sources in it while one is interrupted
+std::map<uint32_t, SourceRef>& Interruptible() {
+  static auto* sources = new std::map<uint32_t, SourceRef>();
+  return *sources;
+}
+uint32_t g_last_interrupter = 0;
 
 // Between the steps; of the thread that loads the extension.
 thread_local bool expected = false;
@@ -40,9 +50,17 @@ sqlite3_file* MainFile(const Source& source) {
 }
 
 // SQLite calls it when the connection closes (or the function below is replaced, which nothing does).
-void Closed(void* source) {
-  static_cast<SourceRef*>(source)->get()->db = nullptr;
-  delete static_cast<SourceRef*>(source);
+void Closed(void* data) {
+  auto* source = static_cast<SourceRef*>(data);
+  {
+    std::lock_guard<std::mutex> guard(g_interruptible_mutex);
+    auto& sources = Interruptible();
+    for (auto each = sources.begin(); each != sources.end();) {
+      each = each->second == *source ? sources.erase(each) : std::next(each);
+    }
+    (*source)->db = nullptr;
+  }
+  delete source;
 }
 
 void Nothing(sqlite3_context*, int, sqlite3_value**) {}
@@ -138,6 +156,28 @@ Napi::Value Unlock(const Napi::CallbackInfo& info) {
   return {};
 }
 
+// sourceInterrupter(source): a number with which any thread can interrupt the connection until it is closed.
+Napi::Value Interrupter(const Napi::CallbackInfo& info) {
+  Arguments args(info, "sourceInterrupter");
+  const SourceRef source = args.Open<Source>(args[0], "source");
+  if (!args.ok()) return {};
+  std::lock_guard<std::mutex> guard(g_interruptible_mutex);
+  const uint32_t number = ++g_last_interrupter;
+  if (source->db != nullptr) Interruptible()[number] = source;
+  return Napi::Number::New(info.Env(), number);
+}
+
+// interruptSource(interrupter): ends the statements that run on the connection now, on whatever thread. Nothing once it is closed.
+Napi::Value Interrupt(const Napi::CallbackInfo& info) {
+  Arguments args(info, "interruptSource");
+  const uint32_t number = args.U32(args[0], "interrupter");
+  if (!args.ok()) return {};
+  std::lock_guard<std::mutex> guard(g_interruptible_mutex);
+  const auto found = Interruptible().find(number);
+  if (found != Interruptible().end()) found->second->api->interruptx(found->second->db);
+  return {};
+}
+
 // sourceAutocommit(source): false while the connection is inside a transaction.
 Napi::Value Autocommit(const Napi::CallbackInfo& info) {
   Arguments args(info, "sourceAutocommit");
@@ -167,6 +207,8 @@ void ExportSourceDatabase(Napi::Env env, Napi::Object exports) {
   exports.Set("lockHolder", Napi::Function::New(env, LockHolder));
   exports.Set("sourceLock", Napi::Function::New(env, Lock));
   exports.Set("sourceUnlock", Napi::Function::New(env, Unlock));
+  exports.Set("sourceInterrupter", Napi::Function::New(env, Interrupter));
+  exports.Set("interruptSource", Napi::Function::New(env, Interrupt));
   exports.Set("sourceAutocommit", Napi::Function::New(env, Autocommit));
   exports.Set("takeSource", Napi::Function::New(env, TakeSource));
   exports.Set("sourceWalIndex", Napi::Function::New(env, WalIndex));

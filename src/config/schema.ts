@@ -89,7 +89,12 @@ export const configSchema = z.strictObject({
   levels,
   snapshot: snapshot.meta({ description: 'Full snapshots.' }),
   validation: z
-    .strictObject({ interval: duration('How often all levels are checked for gaps and overlaps.', undefined) })
+    .strictObject({
+      interval: duration(
+        'How often all levels are checked for gaps and overlaps, and the database by `PRAGMA quick_check`, this at most once a day.',
+        undefined,
+      ),
+    })
     .optional()
     .meta({ description: 'Checks of the replica while it runs.' }),
   'l0-retention': duration(

@@ -25,4 +25,8 @@ export interface SourceDatabaseNative {
    */
   sourceLock(source: NativeSource): number
   sourceUnlock(source: NativeSource): void
+  /** A number with which any thread can interrupt the connection until it is closed. */
+  sourceInterrupter(source: NativeSource): number
+  /** Ends the statements that run on a connection now, with SQLITE_INTERRUPT; nothing if it is closed or none runs. Any thread. */
+  interruptSource(interrupter: number): void
 }

@@ -1,4 +1,5 @@
 import type { LitestreamError } from '../errors.js'
+import type { IntegrityOutcome } from '../integrity/report.js'
 
 export type CheckpointMode = 'PASSIVE' | 'TRUNCATE'
 
@@ -43,6 +44,14 @@ export interface PrimaryEvents {
   }
   /** Files of one level were deleted, as retention says. */
   retention: { readonly db: string; readonly level: number; readonly files: number; readonly bytes: number }
+  /** The scheduled check of the database has ended; a restore of the replica would warn of the same. */
+  integrity: {
+    readonly db: string
+    readonly outcome: IntegrityOutcome
+    /** None for `ok`. */
+    readonly messages: readonly string[]
+    readonly durationMs: number
+  }
   /** The primary and its replica were not in the state in which they were left. */
   rejoin: { readonly db: string; readonly txid: number; readonly reason: string }
   /** Something outside the primary changed under it, as `reason` says. `action`: what the primary has done about it. */

@@ -15,6 +15,7 @@ import { compactionOf } from './compaction-of.js'
 import type { CheckpointMode, PrimaryEvents, PrimaryObserver } from './events.js'
 import { DEFAULT_REPLICATOR_OPTIONS, type ReplicatorOptions } from './options.js'
 import type { ReplicatorStatus, SyncOptions, SyncResult } from './replicator-status.js'
+import { ScheduledCheck } from './scheduled-check.js'
 import { asReplicationError } from './source/database-error.js'
 import { PrimaryDatabase } from './sync/primary-database.js'
 import { UploadLoop } from './upload/upload-loop.js'
@@ -39,6 +40,7 @@ export class Replicator {
   #uploader: Uploader | undefined
   #lease: LeaseKeeper | undefined
   #compaction: CompactionScheduler | undefined
+  #check: ScheduledCheck | undefined
   #monitorTimer: Timer | undefined
   /** Why nothing is done any more, although it was not closed. */
   #ended: LitestreamError | undefined
@@ -178,7 +180,7 @@ export class Replicator {
     this.#stopTimers()
     const unlink = linkAbort(signal, this.#life)
     try {
-      await this.#compaction?.stop()
+      await Promise.all([this.#compaction?.stop(), this.#check?.stop()])
       await this.#uploads.onIdle()
       await this.#primary?.close()
       await this.#release()
@@ -300,6 +302,8 @@ export class Replicator {
     if (this.#compaction || !this.#running || !compaction || !this.#primary) return
     this.#compaction = compactionOf(this.#primary, this.client, compaction, this.#observe)
     this.#compaction.start()
+    const { validationInterval } = compaction
+    if (validationInterval) this.#check = new ScheduledCheck(this.#primary.path, validationInterval, this.#observe)
   }
 
   async #uploadBatch(): Promise<boolean> {
@@ -320,7 +324,7 @@ export class Replicator {
     this.#ended = error
     this.#stopTimers()
     this.#uploads.errors.gaveUp(error)
-    await this.#compaction?.stop()
+    await Promise.all([this.#compaction?.stop(), this.#check?.stop()])
     await this.#primary?.close()
   }
 }

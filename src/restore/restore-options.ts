@@ -1,8 +1,8 @@
 import { LitestreamError } from '../errors.js'
+import type { IntegrityCheck, IntegrityReport } from '../integrity/report.js'
 import type { PlanTarget } from '../levels/plan.js'
 import type { LtxFileInfo } from '../storage/replica-client.js'
 import type { AssemblyProgress } from './assembly.js'
-import type { IntegrityCheck, IntegrityReport } from './integrity.js'
 
 export interface RestoreOptions extends PlanTarget {
   /** Path of the database; its folder is created if needed. Behind a symbolic link, the real file is written. */

@@ -1,6 +1,7 @@
 import { isLitestreamError } from '../errors.js'
+import { checkIntegrity } from '../integrity/check-integrity.js'
+import { type IntegrityCheck, type IntegrityReport, integrityError, warningOf } from '../integrity/report.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
-import { checkIntegrity, type IntegrityCheck, type IntegrityReport, integrityError, warningOf } from './integrity.js'
 import { guardOutput, OutputClaim, outputExists } from './output.js'
 import { publish } from './publish.js'
 import { type Restored, restoreJob } from './restore-job.js'
@@ -101,7 +102,7 @@ async function check(temporary: string, options: RestoreOptions, signal: AbortSi
   const integrityCheck = checkOf(options)
   if (integrityCheck === 'none') return UNCHECKED
   options.onProgress?.({ phase: 'check', check: integrityCheck })
-  const integrity = await checkIntegrity(temporary, integrityCheck, signal)
+  const integrity = await checkIntegrity(temporary, integrityCheck, { signal })
   if (integrity.outcome === 'ok') return { integrityCheck, integrity, warnings: [] }
   return { integrityCheck, integrity, warnings: [warningOf(integrity, options.output)] }
 }

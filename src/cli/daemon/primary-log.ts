@@ -17,6 +17,17 @@ function shallLog(logger: Logger, operation: string, failures: number): boolean 
   return true
 }
 
+const CHECKED = {
+  incomplete: 'SQLite could not run all of its check of the database',
+  findings: 'the check of the database found faults',
+  damaged: 'the database is damaged',
+} as const
+const ADVICE = {
+  incomplete: 'Check the database with its own application.',
+  findings: 'Run PRAGMA integrity_check on the database.',
+  damaged: 'Run PRAGMA integrity_check on the database; an earlier state can be restored with -timestamp.',
+} as const
+
 /** One line of the log for an event of a primary, with Litestream's words where it has some. */
 export function logPrimaryEvent<Name extends keyof PrimaryEvents>(
   logger: Logger,
@@ -46,6 +57,14 @@ export function logPrimaryEvent<Name extends keyof PrimaryEvents>(
     },
     retention: ({ level, files, bytes }) => {
       logger.info({ ltxLevel: level, files, bytes }, level === 0 ? 'l0 retention enforced' : 'retention enforced')
+    },
+    integrity: ({ outcome, messages, durationMs }) => {
+      const elapsed = formatDuration(Math.round(durationMs))
+      if (outcome === 'ok') logger.info({ elapsed }, 'database check ok')
+      else {
+        const hint = `A restore of the replica would warn of the same. ${ADVICE[outcome]}`
+        logger.warn({ outcome, messages: messages.join('; '), elapsed, hint }, CHECKED[outcome])
+      }
     },
     rejoin: ({ txid, reason }) =>
       logger.warn({ txid: formatTxid(txid), reason }, 'rejoining the replica with a full snapshot'),

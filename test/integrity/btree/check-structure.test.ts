@@ -3,7 +3,7 @@ import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
-import { checkStructure } from '../../../src/restore/btree/check-structure.js'
+import { checkStructure } from '../../../src/integrity/btree/check-structure.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 
 /** Tables and indexes of several levels, overflow chains, a WITHOUT ROWID table, 64-bit rowids, and free pages. */

@@ -1,3 +1,5 @@
+import { native } from '../native/addon.js'
+import { takeSource } from '../native/take-source.js'
 import type { Connection } from '../sqlite/connection.js'
 import { findDriver } from '../sqlite/find-driver.js'
 
@@ -7,10 +9,13 @@ const MAX_MESSAGES = 10
 /** SQLite's full-text modules say this if they cannot read the content that an index is to be compared with. */
 const COULD_NOT_RUN = /^unable to validate the inverted index/
 
-const B_TREES = '*** in database main ***'
+/** The heading of the faults of b-trees, which are on the lines after it in one row. */
+const STRUCTURE = '*** in database main ***'
 
 export interface SqliteFindings {
-  /** Faults that SQLite reports. */
+  /** Faults of b-trees, of the freelist and of the pointer map. */
+  readonly structure: string[]
+  /** Other faults that SQLite reports. */
   readonly findings: string[]
   /** Reasons why SQLite could not check all of the database. */
   readonly incomplete: string[]
@@ -18,10 +23,14 @@ export interface SqliteFindings {
 
 /**
  * Runs PRAGMA quick_check or integrity_check. One table whose collation, function, tokenizer or module this SQLite does not have
- * ends the check of all; then every table is checked by itself.
+ * ends the check of all; then every table is checked by itself. `onInterrupter` is called before, with a number for interruptSource().
  */
-export function sqliteCheck(path: string, check: 'quick' | 'full'): SqliteFindings {
-  const result: SqliteFindings = { findings: [], incomplete: [] }
+export function sqliteCheck(
+  path: string,
+  check: 'quick' | 'full',
+  onInterrupter: (interrupter: number) => void,
+): SqliteFindings {
+  const result: SqliteFindings = { structure: [], findings: [], incomplete: [] }
   const driver = findDriver()
   let db: Connection
   try {
@@ -31,6 +40,7 @@ export function sqliteCheck(path: string, check: 'quick' | 'full'): SqliteFindin
     return result
   }
   try {
+    onInterrupter(native.sourceInterrupter(takeSource(db)))
     const pragma = check === 'quick' ? 'quick_check' : 'integrity_check'
     const failure = run(db, `${pragma}(${MAX_MESSAGES})`, result)
     if (failure !== undefined) checkTables(db, pragma, failure, result)
@@ -49,14 +59,16 @@ function run(db: Connection, pragma: string, result: SqliteFindings): string | u
     return (error as Error).message
   }
   for (const row of rows) {
-    // Several lines in one row: a heading and the faults of b-trees.
-    const messages = Object.values(row)[0]!.split('\n')
-    for (const message of messages) {
-      if (message === 'ok' || message === B_TREES) continue
-      add(COULD_NOT_RUN.test(message) ? result.incomplete : result.findings, message)
-    }
+    const [first, ...rest] = String(Object.values(row)[0]).split('\n')
+    if (first === STRUCTURE) for (const message of rest) add(result.structure, message)
+    else if (first !== 'ok') add(result[kindOf(first!)], first!)
   }
   return undefined
+}
+
+function kindOf(message: string): keyof SqliteFindings {
+  if (COULD_NOT_RUN.test(message)) return 'incomplete'
+  return /^(?:Tree \d+|Page \d+|Main freelist|Freelist)[: ]/.test(message) ? 'structure' : 'findings'
 }
 
 function checkTables(db: Connection, pragma: string, failure: string, result: SqliteFindings): void {
@@ -72,7 +84,7 @@ function checkTables(db: Connection, pragma: string, failure: string, result: Sq
     const reason = run(db, `${pragma}('${name.replaceAll("'", "''")}')`, result)
     if (reason !== undefined) add(result.incomplete, `table ${name}: ${reason}`)
   }
-  if (result.findings.length === 0 && result.incomplete.length === 0) add(result.incomplete, failure)
+  if (result.structure.length + result.findings.length + result.incomplete.length === 0) add(result.incomplete, failure)
 }
 
 function add(messages: string[], message: string): void {

@@ -1,8 +1,4 @@
-import { once } from 'node:events'
-import { Worker } from 'node:worker_threads'
-import { deserializeError, LitestreamError, type SerializedError } from '../errors.js'
-import { threadUrl } from '../thread-url.js'
-import { abortError } from '../util/abort.js'
+import { LitestreamError } from '../errors.js'
 
 /** SQLite's checks: quick_check leaves out that indexes match their tables. */
 export type IntegrityCheck = 'none' | 'quick' | 'full'
@@ -22,35 +18,6 @@ export interface IntegrityReport {
   readonly outcome: IntegrityOutcome
   /** The messages of SQLite and of the check of the b-trees; none for `ok`. */
   readonly messages: readonly string[]
-}
-
-/** Input of the worker thread, and its answer. */
-export interface IntegrityRequest {
-  readonly path: string
-  readonly check: 'quick' | 'full'
-}
-export type IntegrityAnswer = { readonly report: IntegrityReport } | { readonly error: SerializedError }
-
-/**
- * Lets SQLite check a database, in a worker thread, because it reads all of it without ever returning in between. The b-trees are
- * checked without SQLite if its check does not say that all is well. Throws ABORTED, and what reading the file throws.
- */
-export async function checkIntegrity(
-  path: string,
-  check: 'quick' | 'full',
-  signal?: AbortSignal,
-): Promise<IntegrityReport> {
-  const request: IntegrityRequest = { path, check }
-  const worker = new Worker(threadUrl('restore/integrity-worker.js'), { workerData: request })
-  try {
-    const [answer] = (await once(worker, 'message', signal ? { signal } : {})) as [IntegrityAnswer]
-    if ('error' in answer) throw deserializeError(answer.error)
-    return answer.report
-  } catch (error) {
-    throw signal?.aborted ? abortError(signal, `checking ${path}`) : error
-  } finally {
-    await worker.terminate()
-  }
 }
 
 /** A report in one sentence, for a database that is named `file`. */

@@ -1,0 +1,28 @@
+// Runs in a worker thread: see check-integrity.ts.
+import { parentPort, workerData } from 'node:worker_threads'
+import { serializeError } from '../errors.js'
+import { checkStructure } from './btree/check-structure.js'
+import type { IntegrityMessage, IntegrityRequest } from './check-integrity.js'
+import type { IntegrityOutcome, IntegrityReport } from './report.js'
+import { sqliteCheck } from './sqlite-check.js'
+
+function check({ path, check, live }: IntegrityRequest): IntegrityReport {
+  const { structure, findings, incomplete } = sqliteCheck(path, check, (interrupter) => send({ interrupter }))
+  // SQLite's own check covers the b-trees.
+  if (structure.length + findings.length + incomplete.length === 0) return { check, outcome: 'ok', messages: [] }
+  // Closing a descriptor of a database in use would end the locks that SQLite holds in this process.
+  const ours = live ? [] : checkStructure(path)
+  const damage = [...ours, ...structure]
+  const outcome: IntegrityOutcome = damage.length > 0 ? 'damaged' : findings.length > 0 ? 'findings' : 'incomplete'
+  return { check, outcome, messages: [...damage, ...findings, ...incomplete] }
+}
+
+function send(message: IntegrityMessage): void {
+  parentPort!.postMessage(message)
+}
+
+try {
+  send({ report: check(workerData as IntegrityRequest) })
+} catch (error) {
+  send({ error: serializeError(error) })
+}
