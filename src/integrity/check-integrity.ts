@@ -2,8 +2,8 @@ import { Worker } from 'node:worker_threads'
 import { deserializeError, type SerializedError } from '../errors.js'
 import { native } from '../native/addon.js'
 import { threadUrl } from '../thread-url.js'
-import { abortError, throwIfAborted } from '../util/abort.js'
-import { startInterval } from '../util/timers.js'
+import { throwIfAborted } from '../util/abort.js'
+import { startInterval, type Timer } from '../util/timers.js'
 import type { IntegrityReport } from './report.js'
 
 /** How often a worker that is to end is interrupted, milliseconds. */
@@ -15,6 +15,8 @@ export interface IntegrityRequest {
   readonly check: 'quick' | 'full'
   /** Other connections, also of this process, may use the database: only SQLite may open its file. */
   readonly live: boolean
+  /** Not 0 once the check is to end. */
+  readonly stop: Int32Array<SharedArrayBuffer>
 }
 
 /** What the worker thread sends: how its check can be interrupted, then the result. */
@@ -39,33 +41,37 @@ export async function checkIntegrity(
   { signal, live = false }: CheckOptions = {},
 ): Promise<IntegrityReport> {
   throwIfAborted(signal, `checking ${path}`)
-  const workerData: IntegrityRequest = { path, check, live }
+  const stop = new Int32Array(new SharedArrayBuffer(4))
+  const workerData: IntegrityRequest = { path, check, live, stop }
   const worker = new Worker(threadUrl('integrity/worker.js'), { workerData })
   let interrupter: number | undefined
-  const interrupt = () => {
-    if (interrupter !== undefined) native.interruptSource(interrupter)
-  }
-  signal?.addEventListener('abort', interrupt)
-  try {
-    return await new Promise<IntegrityReport>((resolve, reject) => {
-      worker.on('message', (message: IntegrityMessage) => {
-        if ('report' in message) resolve(message.report)
-        else if ('error' in message) reject(deserializeError(message.error))
-        else {
-          interrupter = message.interrupter
-          if (signal?.aborted) interrupt()
-        }
-      })
-      worker.on('error', reject)
-      signal?.addEventListener('abort', () => reject(abortError(signal, `checking ${path}`)))
-    })
-  } catch (error) {
-    throw signal?.aborted ? abortError(signal, `checking ${path}`) : error
-  } finally {
-    signal?.removeEventListener('abort', interrupt)
+  let answer: IntegrityMessage | undefined
+  let failure: unknown
+  worker.on('message', (message: IntegrityMessage) => {
+    if ('interrupter' in message) interrupter = message.interrupter
+    else answer = message
+  })
+  worker.on('error', (error) => {
+    failure = error
+  })
+  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
+  let timer: Timer | undefined
+  const end = () => {
+    Atomics.store(stop, 0, 1)
+    const interrupt = () => interrupter !== undefined && native.interruptSource(interrupter)
+    interrupt()
     // Again and again: between two statements there is nothing to interrupt.
-    const timer = startInterval(INTERRUPT_MS, interrupt)
-    await worker.terminate()
-    timer.stop()
+    timer = startInterval(INTERRUPT_MS, interrupt)
   }
+  signal?.addEventListener('abort', end)
+  try {
+    // The thread ends by returning: better-sqlite3 aborts the process if terminate() meets it while it throws.
+    await exited
+  } finally {
+    signal?.removeEventListener('abort', end)
+    timer?.stop()
+  }
+  throwIfAborted(signal, `checking ${path}`)
+  if (answer && 'report' in answer) return answer.report
+  throw answer && 'error' in answer ? deserializeError(answer.error) : failure
 }

@@ -29,6 +29,7 @@ export function sqliteCheck(
   path: string,
   check: 'quick' | 'full',
   onInterrupter: (interrupter: number) => void,
+  isStopped: () => boolean,
 ): SqliteFindings {
   const result: SqliteFindings = { structure: [], findings: [], incomplete: [] }
   const driver = findDriver()
@@ -43,7 +44,7 @@ export function sqliteCheck(
     onInterrupter(native.sourceInterrupter(takeSource(db)))
     const pragma = check === 'quick' ? 'quick_check' : 'integrity_check'
     const failure = run(db, `${pragma}(${MAX_MESSAGES})`, result)
-    if (failure !== undefined) checkTables(db, pragma, failure, result)
+    if (failure !== undefined) checkTables(db, pragma, failure, result, isStopped)
   } finally {
     db.close()
   }
@@ -71,7 +72,13 @@ function kindOf(message: string): keyof SqliteFindings {
   return /^(?:Tree \d+|Page \d+|Main freelist|Freelist)[: ]/.test(message) ? 'structure' : 'findings'
 }
 
-function checkTables(db: Connection, pragma: string, failure: string, result: SqliteFindings): void {
+function checkTables(
+  db: Connection,
+  pragma: string,
+  failure: string,
+  result: SqliteFindings,
+  isStopped: () => boolean,
+): void {
   let names: string[]
   try {
     names = db.rows("SELECT name FROM sqlite_schema WHERE type = 'table'").map(({ name }) => String(name))
@@ -81,6 +88,7 @@ function checkTables(db: Connection, pragma: string, failure: string, result: Sq
     return
   }
   for (const name of names) {
+    if (isStopped()) return
     const reason = run(db, `${pragma}('${name.replaceAll("'", "''")}')`, result)
     if (reason !== undefined) add(result.incomplete, `table ${name}: ${reason}`)
   }

@@ -6,12 +6,18 @@ import type { IntegrityMessage, IntegrityRequest } from './check-integrity.js'
 import type { IntegrityOutcome, IntegrityReport } from './report.js'
 import { sqliteCheck } from './sqlite-check.js'
 
-function check({ path, check, live }: IntegrityRequest): IntegrityReport {
-  const { structure, findings, incomplete } = sqliteCheck(path, check, (interrupter) => send({ interrupter }))
+function check({ path, check, live, stop }: IntegrityRequest): IntegrityReport {
+  const isStopped = () => Atomics.load(stop, 0) !== 0
+  const { structure, findings, incomplete } = sqliteCheck(
+    path,
+    check,
+    (interrupter) => send({ interrupter }),
+    isStopped,
+  )
   // SQLite's own check covers the b-trees.
   if (structure.length + findings.length + incomplete.length === 0) return { check, outcome: 'ok', messages: [] }
   // Closing a descriptor of a database in use would end the locks that SQLite holds in this process.
-  const ours = live ? [] : checkStructure(path)
+  const ours = live ? [] : checkStructure(path, isStopped)
   const damage = [...ours, ...structure]
   const outcome: IntegrityOutcome = damage.length > 0 ? 'damaged' : findings.length > 0 ? 'findings' : 'incomplete'
   return { check, outcome, messages: [...damage, ...findings, ...incomplete] }

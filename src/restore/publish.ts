@@ -15,14 +15,14 @@ import { guardOutput, type OutputClaim, removeSidecars } from './output.js'
 export interface PublishOptions {
   readonly claim: OutputClaim
   readonly force: boolean
-  /** Permission bits that a new file may have at most; a file that is replaced keeps its own. */
-  readonly maxMode: number
   readonly signal: AbortSignal
 }
 
 /** The steps that differ between restores; each is given the path of the file, under its temporary name. */
 export interface PublishSteps<T> {
   build(temporary: string): Promise<T>
+  /** Permission bits that a new file may have at most, once it is built; a file that is replaced passes its own on. */
+  maxMode(): number
   /** Returns the error for a file that must not get its name, and is kept under the name `kept` instead. */
   check(temporary: string, built: T): Promise<((kept: string) => LitestreamError) | undefined>
   /** The last step before the file gets its name. */
@@ -47,7 +47,7 @@ export async function publish<T>(options: PublishOptions, steps: PublishSteps<T>
     const refusal = await steps.check(temporary.path, built)
     throwIfAborted(signal, `restoring ${output}`)
     await removeSidecars(temporary.path)
-    await own(temporary, output, newMode & options.maxMode)
+    await own(temporary, output, newMode & steps.maxMode())
     await syncHandle(temporary.handle)
     await temporary.handle.close()
     if (refusal) throw refusal(await keep(temporary.path, output))

@@ -70,9 +70,10 @@ export async function restoreAnd(
     if (ifDbNotExists && (await outputExists(output))) return nothing('output-exists')
     let checked: Checked = UNCHECKED
     const restored = await publish(
-      { claim, force, maxMode: job.maxMode, signal },
+      { claim, force, signal },
       {
         build: (temporary) => job.build(temporary),
+        maxMode: () => job.maxMode,
         check: async (temporary) => {
           checked = await check(temporary, options, signal)
           const { integrity } = checked

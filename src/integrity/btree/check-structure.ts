@@ -1,6 +1,6 @@
 import { LitestreamError } from '../../errors.js'
 import { DatabasePages } from './database-pages.js'
-import { EnoughFaults, PageUsage } from './page-usage.js'
+import { EndOfCheck, PageUsage } from './page-usage.js'
 import { kindOfType } from './parse-page.js'
 import { schemaRoots } from './schema-roots.js'
 import { TreeWalk } from './walk-tree.js'
@@ -8,17 +8,18 @@ import { TreeWalk } from './walk-tree.js'
 /**
  * Checks the structure of a database without its schema's collations, functions and modules: every page belongs to exactly one
  * b-tree, overflow chain, the freelist or the pointer map, and every b-tree is well formed (TreeWalk). The order of index entries is
- * not checked, because it depends on collations. Nothing else may write to the file. Returns the faults in words, ten at most.
+ * not checked, because it depends on collations. Nothing else may write to the file. Returns the faults in words, ten at most, or those found before
+ * `isStopped` became true.
  */
-export function checkStructure(path: string): string[] {
+export function checkStructure(path: string, isStopped: () => boolean = () => false): string[] {
   const pages = DatabasePages.open(path)
   if (pages === undefined) return []
   if (typeof pages === 'string') return [pages]
-  const usage = new PageUsage(pages.count)
+  const usage = new PageUsage(pages.count, isStopped)
   try {
     checkAll(pages, usage)
   } catch (error) {
-    if (!(error instanceof EnoughFaults)) throw failure(error, path)
+    if (!(error instanceof EndOfCheck)) throw failure(error, path)
   } finally {
     pages.close()
   }

@@ -85,5 +85,6 @@ export class TreeWalk {
       if (!this.#usage.use(pgno, `${where}, overflow chain`)) return
       pgno = this.#pages.read(pgno).readUInt32BE(0)
     }
+    if (pgno !== 0) this.#usage.fault(`${where}: an overflow chain goes on after ${needed} pages`)
   }
 }
