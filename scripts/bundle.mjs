@@ -25,12 +25,7 @@ const dist = path.join(root, 'dist')
 const AWS = 'storage/s3/aws'
 const NATS = 'storage/nats/library'
 const ENTRIES = ['index', 'primary/index', 'status/index', 'cli/main']
-const THREADS = [
-  'replica/worker/worker',
-  'primary/worker',
-  'replica/handle/prefetch-thread',
-  'integrity/worker',
-]
+const THREADS = ['replica/worker/worker', 'primary/worker', 'replica/handle/prefetch-thread', 'integrity/worker']
 const INLINE_MAP = '//# sourceMappingURL=data:'
 
 const { dependencies, version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))

@@ -11,6 +11,7 @@ const ROOMS = [
   'ltx',
   'wal',
   'sqlite',
+  'integrity',
   'storage',
   'levels',
   'compaction',

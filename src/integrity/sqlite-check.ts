@@ -1,7 +1,7 @@
 import { native } from '../native/addon.js'
-import { takeSource } from '../native/take-source.js'
 import type { Connection } from '../sqlite/connection.js'
 import { findDriver } from '../sqlite/find-driver.js'
+import { takeSource } from '../sqlite/take-source.js'
 
 /** Faults that SQLite reports at most, and messages that are passed on of each kind. */
 const MAX_MESSAGES = 10
