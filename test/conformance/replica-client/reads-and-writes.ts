@@ -31,9 +31,11 @@ export function readsAndWrites(backend: Backend): void {
       assert.equal(streamed.size, size)
 
       for (const ref of [file(1), file(2)]) {
-        const { version, ...told } = await client.stat(ref)
+        const { version, mode, ...told } = await client.stat(ref)
         assert.deepEqual(told, { ...ref, size, createdAt: TIMESTAMP })
         assert.ok(version)
+        // Permission bits alone, where the store has some.
+        assert.ok(mode === undefined || (mode > 0 && mode <= 0o777))
         assert.equal(sha256(await concatenated(client.stream(ref))), sha256(bytes))
         const middle = size >>> 1
         assert.equal(sha256(await concatenated(client.stream(ref, { offset: middle }))), sha256(bytes.subarray(middle)))
