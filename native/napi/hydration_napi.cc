@@ -62,6 +62,14 @@ Napi::Value ResizeHydrated(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), file->Resize(pages));
 }
 
+// hydratedIntact(file): false once another program has changed it
+Napi::Value HydratedIntact(const Napi::CallbackInfo& info) {
+  Arguments args(info, "hydratedIntact");
+  const auto file = args.Open<HydratedFile>(args[0], "file");
+  if (!args.ok()) return {};
+  return Napi::Boolean::New(info.Env(), file->Check());
+}
+
 // Decodes frames and writes them to their places: [errno, index of a damaged frame or -1, CRC, bytes it is of].
 class HydrateJob : public BackgroundJob {
  public:
@@ -75,6 +83,12 @@ class HydrateJob : public BackgroundJob {
   Napi::Value promise() const { return deferred_.promise(); }
 
   void Run(const std::atomic<bool>& stopping) override {
+    file_->BeginWriting();
+    WriteFrames(stopping);
+    file_->EndWriting();
+  }
+
+  void WriteFrames(const std::atomic<bool>& stopping) {
     const uint32_t page_size = file_->page_size();
     constexpr uint32_t kBatch = 64;
     std::vector<uint8_t> pages(size_t(kBatch) * page_size);
@@ -206,6 +220,7 @@ void ExportHydration(Napi::Env env, Napi::Object exports) {
   exports["closeHydrated"] = Napi::Function::New(env, CloseHydrated);
   exports["sharingViews"] = Napi::Function::New(env, SharingViews);
   exports["sharedPages"] = Napi::Function::New(env, SharedPages);
+  exports["hydratedIntact"] = Napi::Function::New(env, HydratedIntact);
   exports["resizeHydrated"] = Napi::Function::New(env, ResizeHydrated);
   exports["writeHydrated"] = Napi::Function::New(env, WriteHydrated);
   exports["syncHydrated"] = Napi::Function::New(env, SyncHydrated);

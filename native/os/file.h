@@ -42,6 +42,17 @@ int TryLock(File file);
 int OpenLocked(const std::string& path, const std::string& temporary, bool fresh, bool owned, File* out);
 void Close(File file);
 
+// What changes when another program writes to a file, or makes it shorter.
+struct FileState {
+  uint64_t size = 0;
+  int64_t modified = 0;       // nanoseconds
+  bool keeps_time = false;    // whether only writing changes `modified`: a network file system may set it later
+  bool operator==(const FileState& o) const {
+    return size == o.size && (!keeps_time || !o.keeps_time || modified == o.modified);
+  }
+};
+int StateOf(File file, FileState* out);
+
 // Extends the file to `size` bytes; never makes it shorter.
 int Extend(File file, uint64_t size);
 // Returns after the data is on disk.

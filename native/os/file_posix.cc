@@ -4,6 +4,9 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#ifdef __linux__
+#include <sys/vfs.h>
+#endif
 #include <unistd.h>
 
 #include <algorithm>
@@ -102,6 +105,38 @@ int OpenLocked(const std::string& path, const std::string& temporary, bool fresh
 }
 
 void Close(File file) { close(file); }
+
+namespace {
+
+// Whether a file system is of this machine: on others a modification time may still change after a write.
+bool IsLocal(File file) {
+#ifdef __linux__
+  struct statfs system;
+  if (fstatfs(file, &system) != 0) return false;
+  constexpr unsigned kNfs = 0x6969, kSmb = 0x517b, kSmb2 = 0xfe534d42, kCifs = 0xff534d42, kFuse = 0x65735546,
+                     kCeph = 0x00c36400, kAfs = 0x5346414f, k9p = 0x01021997;
+  const unsigned type = unsigned(system.f_type);
+  return type != kNfs && type != kSmb && type != kSmb2 && type != kCifs && type != kFuse && type != kCeph &&
+         type != kAfs && type != k9p;
+#else
+  (void)file;
+  return false;
+#endif
+}
+
+}  // namespace
+
+int StateOf(File file, FileState* out) {
+  struct stat stats;
+  if (fstat(file, &stats) != 0) return errno;
+#ifdef __APPLE__
+  const timespec modified = stats.st_mtimespec;
+#else
+  const timespec modified = stats.st_mtim;
+#endif
+  *out = {uint64_t(stats.st_size), int64_t(modified.tv_sec) * 1000000000 + modified.tv_nsec, IsLocal(file)};
+  return 0;
+}
 
 int Extend(File file, uint64_t size) {
   const off_t now = lseek(file, 0, SEEK_END);

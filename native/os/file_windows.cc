@@ -161,6 +161,13 @@ int Extend(File file, uint64_t size) {
 
 int Sync(File file) { return FlushFileBuffers(file) ? 0 : LastErrorNumber(); }
 
+int StateOf(File file, FileState* out) {
+  BY_HANDLE_FILE_INFORMATION info;
+  if (!GetFileInformationByHandle(file, &info)) return LastErrorNumber();
+  *out = {(uint64_t(info.nFileSizeHigh) << 32) | info.nFileSizeLow, 0, false};
+  return 0;
+}
+
 // A map ends with the file here, so every extension of the file needs another one.
 int MapFile(File file, size_t size, Map* out) {
   const HANDLE mapping = CreateFileMappingW(file, nullptr, PAGE_READONLY, DWORD(uint64_t(size) >> 32), DWORD(size), nullptr);

@@ -1,5 +1,7 @@
 #include "replica/hydrated_file.h"
 
+#include "os/map_guard.h"
+
 #include <algorithm>
 #include <map>
 #include <mutex>
@@ -40,13 +42,17 @@ std::shared_ptr<HydratedFile> HydratedFile::Open(uint32_t owner, const std::stri
 }
 
 HydratedFile::~HydratedFile() {
-  for (const os::Map& map : maps_) os::Unmap(map);
+  for (const os::Map& map : maps_) {
+    os::ReleaseMap(map);
+    os::Unmap(map);
+  }
   os::Close(file_);
 }
 
 int HydratedFile::Resize(uint32_t pages) {
   // Less than 2^48: neither this nor twice as much wraps.
   const uint64_t bytes = uint64_t(pages) * page_size_;
+  Check();
   // Never shorter: a live view may still read the pages beyond a smaller commit.
   int error = os::Extend(file_, bytes);
   if (error != 0) return error;
@@ -54,12 +60,37 @@ int HydratedFile::Resize(uint32_t pages) {
     os::Map map;
     error = os::MapFile(file_, size_t(bytes), &map);
     if (error != 0) return error;
+    os::GuardMap(map, &hurt_);
     maps_.push_back(map);
     map_size_ = map.size;
     map_.store(map.data, std::memory_order_release);
   }
   pages_ = std::max(pages_, pages);
-  return 0;
+  std::lock_guard<std::mutex> lock(state_mutex_);
+  return os::StateOf(file_, &state_);
+}
+
+bool HydratedFile::Check() {
+  std::lock_guard<std::mutex> lock(state_mutex_);
+  os::FileState now;
+  if (pages_ > 0 && os::StateOf(file_, &now) == 0) {
+    const bool changed = writing_ ? now.size < state_.size : !(now == state_);
+    if (changed) hurt_.store(true, std::memory_order_release);
+  }
+  return !hurt();
+}
+
+void HydratedFile::BeginWriting() {
+  Check();
+  std::lock_guard<std::mutex> lock(state_mutex_);
+  writing_ = true;
+}
+
+void HydratedFile::EndWriting() {
+  std::lock_guard<std::mutex> lock(state_mutex_);
+  writing_ = false;
+  const uint64_t size = state_.size;
+  if (os::StateOf(file_, &state_) != 0 || state_.size < size) hurt_.store(true, std::memory_order_release);
 }
 
 int HydratedFile::Write(uint32_t pgno, const uint8_t* pages, uint32_t count) const {

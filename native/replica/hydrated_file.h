@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -32,8 +33,17 @@ class HydratedFile {
   // Pages that the file and its map have room for. Worker thread.
   uint32_t pages() const { return pages_; }
 
+  // Whether another program has changed the file: nothing that was read from it is to be trusted, also what was read just now. Any
+  // thread.
+  bool hurt() const { return hurt_.load(std::memory_order_acquire); }
+  // Looks for changes that no read has come upon: false, and hurt() from now on, if there are any. Worker thread.
+  bool Check();
+
   // One caller at a time; each returns 0 or an errno.
   int Resize(uint32_t pages);
+  // Changes between these two are our own. Any thread, one at a time.
+  void BeginWriting();
+  void EndWriting();
   int Write(uint32_t pgno, const uint8_t* pages, uint32_t count) const;  // any thread, disjoint ranges
   int Sync() const;
 
@@ -44,6 +54,10 @@ class HydratedFile {
   std::atomic<const uint8_t*> map_{nullptr};
   size_t map_size_ = 0;
   uint32_t pages_ = 0;
+  std::atomic<bool> hurt_{false};
+  std::mutex state_mutex_;  // guards what follows
+  os::FileState state_;     // after our last change
+  bool writing_ = false;
   // Outgrown maps stay until the end: a reader may be copying from one.
   std::vector<os::Map> maps_;
 };

@@ -115,6 +115,7 @@ bool Replica::ReadResident(Reader* reader, const View* view, uint32_t pgno, uint
   if (entry == kAbsent) return false;
   if (entry == kHydrated) {
     memcpy(dst, view->hydrated->Page(pgno) + offset, size);
+    if (view->hydrated->hurt()) return false;
   } else {
     uint32_t slot = uint32_t(entry);
     reader->copying.store(slot + 1, std::memory_order_seq_cst);

@@ -10,3 +10,20 @@ export function corrupt(what: string, file: string, offset: number, pgno?: numbe
     hint: 'The file is damaged or incomplete. Run `litestream-ts verify` on the replica to see what can be restored; restore to an earlier TXID (-txid), or write a new snapshot (`litestream-ts replicate -once -force-snapshot DB URL`).',
   })
 }
+
+/** Errors of page indexes that a frame has shown to be wrong. */
+const wrongIndexes = new WeakSet<LitestreamError>()
+
+/**
+ * The error for a frame that is of another page than the page index of its file says: the pages that the index leaves out were taken
+ * from older files, so nothing that was made by the index is to be trusted. `own`: the page that the frame says.
+ */
+export function wrongIndex(file: string, offset: number, pgno: number, own: number): LitestreamError {
+  const error = corrupt(`the page index has page ${pgno}, its frame says page ${own}`, file, offset, pgno)
+  wrongIndexes.add(error)
+  return error
+}
+
+export function isWrongIndex(error: LitestreamError): boolean {
+  return wrongIndexes.has(error)
+}

@@ -215,6 +215,8 @@ export interface ReplicaWorkerNative {
   sharingViews(replica: number, file: NativeHydratedFile): number
   /** The largest commit of these views. */
   sharedPages(replica: number, file: NativeHydratedFile): number
+  /** Whether no other program has changed the file; once false, always false, and no reader uses the file any more. */
+  hydratedIntact(file: NativeHydratedFile): boolean
   /** Makes room for so many pages; 0 or an errno. */
   resizeHydrated(file: NativeHydratedFile, pages: number): number
   /**

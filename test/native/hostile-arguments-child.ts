@@ -132,6 +132,7 @@ const VALID: Record<Exclude<keyof Functions, 'FrameMerger' | 'readCommit'>, () =
   sharingViews: () => [replica, hydrated],
   sharedPages: () => [replica, hydrated],
   resizeHydrated: () => [hydrated, 20],
+  hydratedIntact: () => [hydrated],
   writeHydrated: () => [hydrated, frame, Uint32Array.of(0, frameSize, 2, 1)],
   syncHydrated: () => [hydrated],
   markHydrated: () => [replica, view, Uint32Array.of(2)],

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
+import Database from 'better-sqlite3'
 import type { LitestreamError } from '../../src/errors.js'
-import { forgedLtx, putLtx } from '../support/forged-ltx.js'
+import { type Forged, forgedLtx, pagesOf, putLtx } from '../support/forged-ltx.js'
 import { connect, openTestReplica, value } from '../support/replica.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { COUNT_NEW, makeThreeStates, type ThreeStates } from '../support/three-states.js'
@@ -85,4 +87,60 @@ test('a commit that no page stands for does not keep the replicas beside it wait
   putLtx(beside.folder, 0, 2, 2, forgedLtx({ pages: second, commit, minTxid: 2n }))
   await until('the replica beside it advances', () => beside.replica.txid === 2)
   assert.deepEqual([beside.count(), beside.errors, liar.count()], [counts[1], [], counts[0]])
+})
+
+/**
+ * A large compacted file whose index has one page under the number of the next: too large to be compared with its frames when its index
+ * is read. The raw file with the same TXID is right.
+ */
+function largeLie(t: TestContext): { readonly folder: string; readonly rows: number } {
+  const rows = 600
+  const file = path.join(temporaryDirectory(t), 'a.db')
+  const db = new Database(file)
+  db.pragma('synchronous=off')
+  db.exec(`CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v BLOB); WITH RECURSIVE n(i) AS
+    (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ${rows}) INSERT INTO t SELECT i, 1, randomblob(3000) FROM n`)
+  const before = pagesOf(readFileSync(file))
+  db.exec('UPDATE t SET n = 2 WHERE id % 2 = 0')
+  const after = pagesOf(readFileSync(file))
+  db.close()
+  const pages = after.filter(([, bytes], i) => Buffer.compare(bytes, before[i]![1]) !== 0)
+  const folder = path.join(temporaryDirectory(t), 'replica')
+  const [commit, minTxid] = [after.length, 2n]
+  putLtx(folder, 0, 1, 1, forgedLtx({ pages: before }))
+  putLtx(folder, 0, 2, 2, forgedLtx({ pages, commit, minTxid }))
+  const middle = pages.findIndex(([pgno], i) => i > pages.length / 2 && pages[i + 1]![0] > pgno + 1)
+  assert.ok(middle > 0)
+  const index: Forged['index'] = (all) =>
+    all.map((entry, i) => (i === middle ? { ...entry, pgno: entry.pgno + 1n } : entry))
+  putLtx(folder, 1, 2, 2, forgedLtx({ pages, commit, minTxid, index }))
+  return { folder, rows }
+}
+
+const SUM = 'SELECT sum(n) FROM t'
+
+test('an index that a frame shows to be wrong: nothing that was made by it is read any more', async (t) => {
+  const { folder, rows } = largeLie(t)
+  const replica = await openTestReplica(t, pathToFileURL(folder).href)
+  const errors: LitestreamError[] = []
+  replica.on('error', (error) => errors.push(error))
+  const db = connect(t, replica.uri)
+  assert.throws(() => value(db, SUM), /disk I\/O error/)
+  assert.match(String(value(db, 'SELECT litestream_error()')), /its frame says page|no set of files leads to TXID/)
+  await until('the state is made of other files', () => {
+    try {
+      return value(db, SUM) === rows * 1.5
+    } catch {
+      return false
+    }
+  })
+})
+
+test('a local copy finds a wrong index, also of pages that no reader wants', async (t) => {
+  const { folder, rows } = largeLie(t)
+  const copy = path.join(temporaryDirectory(t), 'copy.db')
+  const replica = await openTestReplica(t, pathToFileURL(folder).href, { hydrate: copy })
+  await replica.hydrated
+  assert.equal(value(connect(t, replica.uri), SUM), rows * 1.5)
+  await replica.close()
 })

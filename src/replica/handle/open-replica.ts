@@ -316,8 +316,8 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   /** An EventEmitter throws an 'error' without a listener: a passing fault of a background loop must not end the process. */
   #onError(error: LitestreamError): void {
     if (this.listenerCount('error') > 0) this.emit('error', error)
-    // A damaged file needs a person, also where nobody listens, as during the opening.
-    else if (error.code === 'LTX_CORRUPT') {
+    // Damage needs a person, also if no handle listens, as during the opening.
+    else if (error.code === 'LTX_CORRUPT' || error.code === 'HYDRATION_CONFLICT') {
       process.emitWarning(`${error.message}. ${error.hint}`, { code: error.code, type: 'LitestreamWarning' })
     }
   }

@@ -1,5 +1,6 @@
 import { isLitestreamError, type LitestreamError } from '../../errors.js'
 import { fileIdentity } from '../../levels/file-label.js'
+import { isWrongIndex } from '../../ltx/corrupt.js'
 import type { LtxFileInfo } from '../../storage/replica-client.js'
 import type { Chain, ChainState } from './chain/chain.js'
 import { movedMap } from './chain/moved-map.js'
@@ -67,6 +68,12 @@ export class LostFiles {
   }
 
   async #search(view: ReplicaView, cause: LitestreamError, lost: LtxFileInfo | undefined): Promise<void> {
+    if (lost && isWrongIndex(cause)) {
+      this.#chain.distrust(lost)
+      this.#poller.requireReload(cause)
+      await this.#poller.pollNow()
+      throw view.incarnation === this.#views.incarnation ? cause : unavailable(view.state.txid, cause)
+    }
     for (let attempt = 1; ; attempt++) {
       // A poll finds out whether this is still the replica that the view is of.
       await this.#poller.pollNow()

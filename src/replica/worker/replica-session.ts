@@ -153,6 +153,7 @@ export class ReplicaSession {
         path: hydrate,
         url: client.url,
         state,
+        planned: files.map(({ info }) => info),
         client: recent,
         files: () => this.#chain.files,
         signal,
@@ -163,7 +164,7 @@ export class ReplicaSession {
       })
     }
     const view = this.#views.add(state, this.#store, this.#hydrator?.file ?? null)
-    this.#hydrator?.adopt(view)
+    await this.#hydrator?.adopt(view)
     this.#filePages = new FilePages(this.#fetcher, this.#chain.files, recent)
     this.#filePages.storeHeads(view, files)
     this.#views.publish(view)
@@ -508,7 +509,8 @@ export class ReplicaSession {
   /** A view that has nothing in common with the one before, and reads from the local copy that there is now. */
   #publishAnew(state: ChainState): void {
     const view = this.#views.add(state, this.#store, this.#hydrator?.file ?? null)
-    this.#hydrator?.adopt(view)
+    // Its pages come later: nothing of a copy is present that was opened just now.
+    void this.#hydrator?.adopt(view)
     this.#views.publish(view)
   }
 }

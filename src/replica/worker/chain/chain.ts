@@ -1,5 +1,6 @@
 import PQueue from 'p-queue'
 import { isLitestreamError, type LitestreamError } from '../../../errors.js'
+import { fileContent } from '../../../levels/file-label.js'
 import { listForLatest } from '../../../levels/latest-listing.js'
 import {
   type FilesByLevel,
@@ -87,6 +88,8 @@ export class Chain {
   readonly #client: ReplicaClient
   readonly #signal: AbortSignal
   readonly #onDamaged: (error: LitestreamError) => void
+  /** Files whose page indexes turned out to be wrong (`fileContent`). */
+  readonly #distrusted = new Set<string>()
 
   /** `onDamaged`: a file is damaged, and the state is made of others. */
   constructor(
@@ -103,6 +106,11 @@ export class Chain {
 
   get url(): string {
     return this.#client.url
+  }
+
+  /** The page index of a file turned out to be wrong: no state is made of it any more. */
+  distrust(file: LtxFileInfo): void {
+    this.#distrusted.add(fileContent(file))
   }
 
   /** The state at a target. One LIST of every level at once, then every file's index at once. */
@@ -135,7 +143,7 @@ export class Chain {
   /** The state that these files lead to, of which damaged ones are left out; undefined if they do not lead to the target. */
   async loadListed(files: FilesByLevel, target: PlanTarget): Promise<ChainState | undefined> {
     const plan = async (without: ReadonlySet<string>) => selectPlan(withoutFiles(files, without), target)
-    if ((await plan(new Set())).length === 0) return undefined
+    if ((await plan(this.#distrusted)).length === 0) return undefined
     const use = (chosen: readonly LtxFileInfo[], fresh: boolean) => this.#index(chosen, fresh)
     return (await this.#around(plan, use, { maxVanished: 0 })).state
   }
@@ -147,7 +155,7 @@ export class Chain {
     options: Pick<PlanAroundOptions<T>, 'maxVanished'> = {},
   ): Promise<T> {
     return planAround({
-      plan,
+      plan: (without) => plan(this.#distrusted.size === 0 ? without : new Set([...this.#distrusted, ...without])),
       use: (chosen) =>
         use(chosen, false).catch((error: unknown) => {
           if (!isLitestreamError(error, 'LTX_CORRUPT')) throw error

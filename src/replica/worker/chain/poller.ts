@@ -79,6 +79,8 @@ export class Poller {
   #lookedAt = monotonicMs()
   /** When somebody last wanted to know for certain: a look that began before that does not do. */
   #askedAt = Number.NEGATIVE_INFINITY
+  /** Why the state must be made again, of other files. */
+  #reloadFor: LitestreamError | undefined
   /** Looks in a row at all levels that found the replica gone back. */
   #goneBack = 0
   /** Polls in a row that found nothing new. */
@@ -130,6 +132,11 @@ export class Poller {
   pollForCertain(): Promise<void> {
     this.#askedAt = monotonicMs()
     return this.pollNow()
+  }
+
+  /** The state is made of a file whose page index turned out to be wrong: the next poll makes it again. */
+  requireReload(cause: LitestreamError): void {
+    this.#reloadFor = cause
   }
 
   #start(): Promise<void> {
@@ -193,6 +200,7 @@ export class Poller {
   async #poll(): Promise<WithoutStart<PollOutcome>> {
     const { chain, state: current } = this.#options
     const state = current()
+    if (this.#reloadFor) return this.#reload(state, this.#reloadFor)
     if (state.txid === 0) return this.#awaitFirst()
     const { anchor } = state
     const raw = await chain.list(0, anchor.level === 0 ? anchor.minTxid : state.txid + 1)
@@ -340,6 +348,16 @@ export class Poller {
       const reason = loaded.pageSize === state.pageSize ? 'gap' : 'page-size'
       return { kind: 'rebuilt', state: loaded, reason, message: error.message }
     }
+  }
+
+  /** Another state that leads as far as this one. Throws the cause if there is none. */
+  async #reload(state: ChainState, cause: LitestreamError): Promise<WithoutStart<PollOutcome>> {
+    const loaded = await this.#options.chain.load().catch((error: unknown) => {
+      throw isLitestreamError(error, 'LTX_GAP', 'TXID_NOT_AVAILABLE', 'REPLICA_EMPTY') ? cause : error
+    })
+    if (loaded.txid < state.txid) throw cause
+    this.#reloadFor = undefined
+    return { kind: 'rebuilt', state: loaded, reason: 'replaced', message: cause.message }
   }
 
   /** The newest state, which a listing has just led to: another that shows less lags behind. */

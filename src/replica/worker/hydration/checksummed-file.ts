@@ -1,8 +1,9 @@
 import { fileLabel } from '../../../levels/file-label.js'
 import { type FileReader, readFileIndex } from '../../../levels/remote-index.js'
-import { corrupt } from '../../../ltx/corrupt.js'
-import { CHECKSUM_FLAG, HEADER_SIZE } from '../../../ltx/format.js'
+import { HEADER_SIZE, TRAILER_SIZE } from '../../../ltx/format.js'
+import { decodeHeader } from '../../../ltx/header.js'
 import type { PageIndex } from '../../../ltx/page-index.js'
+import { compareFileChecksum, readChecksums } from '../../../ltx/tail.js'
 import { native } from '../../../native/addon.js'
 import type { LtxFileInfo } from '../../../storage/replica-client.js'
 
@@ -47,18 +48,17 @@ export class WholeFile {
   /** Throws LTX_CORRUPT where the checksum in the trailer is not that of the bytes before it. */
   async verify(signal: AbortSignal): Promise<void> {
     const pieces = this.#pieces.sort((a, b) => a.offset - b.offset)
-    const { end: covered } = pieces[pieces.length - 1]
+    const covered = pieces.at(-1)?.end ?? HEADER_SIZE
     const [head, rest] = await Promise.all([
       this.#client.read(this.info, { offset: 0, length: HEADER_SIZE }, { signal }),
       this.#client.read(this.info, { offset: covered }, { signal }),
     ])
     let crc = native.crc64(0n, head.data)
     for (const piece of pieces) crc = native.combineCrc64(crc, piece.crc, piece.length)
-    const end = rest.data.length - 8
-    crc = native.crc64(crc, rest.data.subarray(0, end)) | CHECKSUM_FLAG
-    const stored = new DataView(rest.data.buffer, rest.data.byteOffset + end, 8).getBigUint64(0)
-    if (stored === crc) return
-    const why = `file checksum is ${stored.toString(16)}, computed ${crc.toString(16)}`
-    throw corrupt(why, fileLabel(this.#client, this.info), this.info.size - 8)
+    crc = native.crc64(crc, rest.data.subarray(0, -8))
+    const label = fileLabel(this.#client, this.info)
+    const { size } = this.info
+    const checksums = readChecksums(rest.data.subarray(-TRAILER_SIZE), size, decodeHeader(head.data, label), label)
+    compareFileChecksum(checksums, crc, size, label)
   }
 }

@@ -1,10 +1,18 @@
 import type { FileReader } from '../../../levels/remote-index.js'
 import type { PageIndex } from '../../../ltx/page-index.js'
+import type { LtxFileInfo } from '../../../storage/replica-client.js'
+import { Breather } from '../../../util/breather.js'
+import { runAll } from '../../../util/run-all.js'
 import type { FileTable } from '../chain/file-ordinals.js'
 import type { PageMap } from '../chain/page-map.js'
 import { MAX_GAP } from '../pages/fetch-plan.js'
+import type { PageSet } from '../pages/page-set.js'
 import { WholeFile } from './checksummed-file.js'
 
+/** Pages that are looked at before other work may come between. */
+const PAGES_AT_ONCE = 4096
+/** Files whose indexes are read at once. */
+const INDEXES_AT_ONCE = 16
 /** Bytes of one read; smaller than a scan's, so that a page someone waits for is never far behind. */
 export const RANGE = 4 * 1024 * 1024
 
@@ -20,7 +28,7 @@ export interface LackingFile {
 export interface FillFile extends LackingFile {
   /** The frames that are read: those of `pgnos`, or all of the file. */
   readonly frames: PageIndex
-  /** If most of the file is wanted: all of it is read, so that it can be verified. */
+  /** All of the file is read, so that it can be verified; undefined if that was done before. */
   readonly whole: WholeFile | undefined
 }
 
@@ -40,36 +48,64 @@ export interface FillPlan {
   readonly whole: readonly WholeFile[]
 }
 
-/** The pages among `lacking`, ascending, by the file that `map` has them in; those that no file has are left out. */
-export function byFile(map: PageMap, lacking: () => Iterable<number>): LackingFile[] {
-  const counts = new Map<number, number>()
-  for (const pgno of lacking()) {
+/** What a copy lacks of a file, while it is collected. */
+class Lacking {
+  #pgnos = new Uint32Array(64)
+  #count = 0
+
+  add(pgno: number): void {
+    if (this.#count === this.#pgnos.length) {
+      const grown = new Uint32Array(this.#count * 2)
+      grown.set(this.#pgnos)
+      this.#pgnos = grown
+    }
+    this.#pgnos[this.#count++] = pgno
+  }
+
+  pgnos(): Uint32Array {
+    return this.#pgnos.subarray(0, this.#count)
+  }
+}
+
+/** The pages that are not `present`, by the file that `map` has them in, as far as they are `wanted`. Those in no file are left out. */
+export async function lackingFiles(
+  map: PageMap,
+  present: PageSet,
+  wanted: (pgno: number) => boolean,
+): Promise<LackingFile[]> {
+  const breather = new Breather()
+  const files = new Map<number, Lacking>()
+  let looked = 0
+  for (let pgno = present.firstMissing(1); pgno <= map.commit; pgno = present.firstMissing(pgno + 1)) {
+    if (++looked % PAGES_AT_ONCE === 0) await breather.rest()
     const file = map.fileOf(pgno)
-    if (file !== 0) counts.set(file, (counts.get(file) ?? 0) + 1)
+    if (file === 0 || !wanted(pgno)) continue
+    let lacking = files.get(file)
+    if (!lacking) {
+      lacking = new Lacking()
+      files.set(file, lacking)
+    }
+    lacking.add(pgno)
   }
-  const files = new Map<number, { readonly file: number; readonly pgnos: Uint32Array; count: number }>()
-  for (const [file, count] of counts) files.set(file, { file, pgnos: new Uint32Array(count), count: 0 })
-  for (const pgno of lacking()) {
-    const one = files.get(map.fileOf(pgno))
-    if (one) one.pgnos[one.count++] = pgno
-  }
-  return [...files.values()].sort((a, b) => a.file - b.file)
+  return [...files].map(([file, lacking]) => ({ file, pgnos: lacking.pgnos() })).sort((a, b) => a.file - b.file)
+}
+
+export interface FillSource {
+  readonly client: FileReader
+  readonly files: () => FileTable
+  readonly signal: AbortSignal
+  /** Whether all of a file was read before, and its checksum verified: then only the pages that are lacking are read of it. */
+  readonly isVerified: (file: LtxFileInfo) => boolean
 }
 
 /** `map`: the one that the pages were looked up in. */
-export async function planFill(
-  lacking: readonly LackingFile[],
-  map: PageMap,
-  client: FileReader,
-  files: () => FileTable,
-  signal: AbortSignal,
-): Promise<FillPlan> {
-  const all = await Promise.all(
-    lacking.map(async ({ file, pgnos }): Promise<FillFile> => {
-      const frames = framesOf(map, pgnos)
+export async function planFill(lacking: readonly LackingFile[], map: PageMap, source: FillSource): Promise<FillPlan> {
+  const { client, files, signal, isVerified } = source
+  const all = await runAll(
+    INDEXES_AT_ONCE,
+    lacking.map(({ file, pgnos }) => async (): Promise<FillFile> => {
       const info = files().get(file)
-      const bytes = frames.sizes.reduce((sum, size) => sum + size, 0)
-      if (bytes < info.size / 2) return { file, pgnos, frames, whole: undefined }
+      if (isVerified(info)) return { file, pgnos, frames: framesOf(map, pgnos), whole: undefined }
       const whole = await WholeFile.open(client, info, file, signal)
       return { file, pgnos, frames: whole.frames, whole }
     }),

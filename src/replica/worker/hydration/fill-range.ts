@@ -1,6 +1,6 @@
 import { fileLabel } from '../../../levels/file-label.js'
 import type { FileReader } from '../../../levels/remote-index.js'
-import { corrupt } from '../../../ltx/corrupt.js'
+import { frameFault } from '../../../ltx/frame-fault.js'
 import type { LtxFileInfo } from '../../../storage/replica-client.js'
 import type { Piece } from './checksummed-file.js'
 import type { FillRange } from './fill-plan.js'
@@ -33,7 +33,9 @@ export async function fillRange(
   if (damaged < 0) return { written, piece: { offset, end: offset + range.length, crc, length } }
   const at = range.first + damaged
   const [pgno, place] = [range.from.frames.pgnos[at], range.from.frames.offsets[at]]
-  throw corrupt('the frame is damaged', fileLabel(client, info), place, pgno)
+  const size = range.from.frames.sizes[at]
+  const frame = data.subarray(place - offset, place - offset + size)
+  throw frameFault(frame, { pgno, offset: place, size }, fileLabel(client, info))
 }
 
 /** As native code takes them: [offset in the range, size, pgno, 1 where it is wanted] each; and the pages that are wanted. */

@@ -1,3 +1,4 @@
+import { lstatSync } from 'node:fs'
 import { lstat } from 'node:fs/promises'
 import { constants } from 'node:os'
 import path from 'node:path'
@@ -25,6 +26,8 @@ export interface Written {
 export class CopyFile {
   readonly handle: NativeHydratedFile
   readonly #path: string
+  /** Device and inode. */
+  readonly #identity: string | undefined
   /** Pages that the file has room for. */
   #capacity = 0
   #closed = false
@@ -32,6 +35,7 @@ export class CopyFile {
   private constructor(path: string, handle: NativeHydratedFile) {
     this.#path = path
     this.handle = handle
+    this.#identity = identityOf(path)
   }
 
   /**
@@ -60,6 +64,14 @@ export class CopyFile {
       file,
       hint: 'Give each process its own hydration_path.',
     })
+  }
+
+  /** What another program has done to the file, if anything. */
+  changed(): 'changed' | 'removed' | 'replaced' | undefined {
+    if (!native.hydratedIntact(this.handle)) return 'changed'
+    const found = identityOf(this.#path)
+    if (found === this.#identity) return undefined
+    return found === undefined ? 'removed' : 'replaced'
   }
 
   get closed(): boolean {
@@ -92,6 +104,11 @@ export class CopyFile {
   #check(errno: number, doing: string, syscall: string): void {
     if (errno !== 0) throw fsError(systemError(errno, syscall), doing, this.#path)
   }
+}
+
+function identityOf(file: string): string | undefined {
+  const stats = lstatSync(file, { throwIfNoEntry: false })
+  return stats && `${stats.dev}/${stats.ino}`
 }
 
 async function exists(file: string): Promise<boolean> {

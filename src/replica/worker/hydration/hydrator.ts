@@ -1,10 +1,13 @@
 import PQueue from 'p-queue'
 import { isLitestreamError, LitestreamError } from '../../../errors.js'
 import { sweepTemporary } from '../../../fs/temporary.js'
+import { fileIdentity, fileLabel } from '../../../levels/file-label.js'
 import type { FileReader } from '../../../levels/remote-index.js'
 import { lockPgno } from '../../../ltx/format.js'
 import { native } from '../../../native/addon.js'
 import type { NativeHydratedFile } from '../../../native/replica.js'
+import type { LtxFileInfo } from '../../../storage/replica-client.js'
+import { Breather } from '../../../util/breather.js'
 import { startTimer } from '../../../util/timers.js'
 import type { ChainState } from '../chain/chain.js'
 import type { FileTable } from '../chain/file-ordinals.js'
@@ -12,7 +15,7 @@ import type { Reresolve } from '../pages/fetcher.js'
 import { PageSet } from '../pages/page-set.js'
 import type { ReplicaView } from '../pages/view-set.js'
 import type { WholeFile } from './checksummed-file.js'
-import { byFile, type FillRange, planFill, RANGE } from './fill-plan.js'
+import { type FillRange, type LackingFile, lackingFiles, planFill, RANGE } from './fill-plan.js'
 import { fillRange } from './fill-range.js'
 import { CopyFile } from './hydration-file.js'
 import { metaPath } from './meta-format.js'
@@ -22,6 +25,8 @@ import { CopyMeta } from './meta-keeper.js'
 const PARALLEL_RANGES = 6
 /** Progress is made durable this often while filling. */
 const META_INTERVAL_MS = 5000
+/** Pages that are entered into a view before other work may come between. */
+const MARKED_AT_ONCE = 65_536
 const RETRY_MS = 1000
 const MAX_RETRY_MS = 60_000
 
@@ -30,6 +35,8 @@ export interface HydratorOptions {
   readonly path: string
   readonly url: string
   readonly state: ChainState
+  /** The files that the state was made of. */
+  readonly planned: readonly LtxFileInfo[]
   readonly client: FileReader
   readonly files: () => FileTable
   readonly signal: AbortSignal
@@ -69,9 +76,17 @@ export class Hydrator {
   /** Memory for ranges that nobody uses just now. */
   #buffers: Uint8Array[] = []
   readonly #meta: CopyMeta
+  /** What was reported of the file, and still holds. */
+  #reported: 'replaced' | undefined
+  /** Files that were read to their end, and are sound (`fileIdentity`). */
+  readonly #verified = new Set<string>()
+  /** Files of the first plan that were not: also one of which no page is needed can lack pages that it should have. */
+  #unverified: readonly LtxFileInfo[]
 
   private constructor(options: HydratorOptions, path: string, copy: CopyFile, present: PageSet, meta: CopyMeta) {
     this.#options = options
+    // What an earlier run left was read, and verified, by that run.
+    this.#unverified = options.planned.filter(({ maxTxid }) => maxTxid > meta.txid)
     this.#path = path
     this.#meta = meta
     this.#copy = copy
@@ -91,7 +106,8 @@ export class Hydrator {
       await meta.opened()
       // Left by a process that was killed: only one that has the lock writes beside the copy.
       for (const file of [path, metaPath(path)]) await sweepTemporary(file)
-      return new Hydrator(options, path, copy, meta.presentAt(state, options.files()), meta)
+      if (meta.wasChanged) options.onError(changedWhileClosed(options.path))
+      return new Hydrator(options, path, copy, await meta.presentAt(state, options.files()), meta)
     } catch (error) {
       copy.close()
       throw error
@@ -104,7 +120,7 @@ export class Hydrator {
   }
 
   /** The first view: pages that an earlier run left are in it at once. */
-  adopt(view: ReplicaView): void {
+  async adopt(view: ReplicaView): Promise<void> {
     this.#view = view
     try {
       this.#copy?.resize(view.state.commit)
@@ -113,7 +129,12 @@ export class Hydrator {
       this.#present = new PageSet()
       this.#options.onError(error as LitestreamError)
     }
-    this.#mark(view, this.#present.toArray(view.state.commit))
+    const present = this.#present.toArray(view.state.commit)
+    const breather = new Breather()
+    for (let at = 0; at < present.length; at += MARKED_AT_ONCE) {
+      this.#mark(view, present.subarray(at, at + MARKED_AT_ONCE))
+      await breather.rest()
+    }
     this.#report()
   }
 
@@ -131,23 +152,19 @@ export class Hydrator {
 
   /** The view's pages have nothing in common with the file any more. */
   restart(state: ChainState, reset: boolean): void {
+    this.#unverified = []
     if (!reset && this.#copy && state.pageSize === this.#view?.state.pageSize) {
       this.#present = new PageSet()
       this.#complete = false
       return
     }
     // Nothing of the old file is what the new state wants, whether or not there can be a new one.
-    const old = this.#copy
-    this.#copy = undefined
-    this.#present = new PageSet()
-    this.#used = new PageSet()
-    this.#complete = false
+    this.#discard()
     try {
       this.#openFresh(state.pageSize)
     } catch (error) {
       this.#options.onError(error as LitestreamError)
     }
-    old?.close()
   }
 
   #openFresh(pageSize: number): void {
@@ -157,7 +174,36 @@ export class Hydrator {
 
   /** Called after every poll: what may be written now is written. */
   fold(): void {
+    this.#checkCopy()
     this.#work()
+  }
+
+  /** Another program may have removed, cut or changed the file: nothing is read from it any more, and a new one is filled. */
+  #checkCopy(): void {
+    const change = this.#closed ? undefined : this.#copy?.changed()
+    if (change === undefined || change === this.#reported) return
+    const { path, onError } = this.#options
+    // The file that took its place may be wanted. Ours has no name any more, and ends with the process.
+    const isReplaced = change === 'replaced'
+    const next = isReplaced ? 'it is left alone, and the copy ends with this process' : 'a new copy is filled'
+    this.#reported = isReplaced ? change : undefined
+    onError(
+      new LitestreamError('HYDRATION_CONFLICT', `${path} was ${change} by another program: ${next}`, {
+        file: path,
+        hint: 'Only read a local copy; give each process its own hydration_path.',
+      }),
+    )
+    if (!isReplaced) this.#discard()
+  }
+
+  #discard(): void {
+    const old = this.#copy
+    this.#copy = undefined
+    this.#present = new PageSet()
+    this.#used = new PageSet()
+    this.#complete = false
+    old?.close()
+    this.#report()
   }
 
   async close(): Promise<void> {
@@ -165,7 +211,7 @@ export class Hydrator {
     // What is queued ends by itself, having looked whether this is closed. (A queue that is cleared leaves those who wait, waiting.)
     await this.#working
     try {
-      await this.#saveMeta()
+      await this.#saveMeta(true)
     } finally {
       this.#copy?.close()
     }
@@ -206,36 +252,63 @@ export class Hydrator {
       const copy = this.#copy
       if (!view || !copy || this.#closed) return
       copy.resize(view.state.commit)
-      const { map } = view.state
-      const lacking = byFile(map, () => this.#missing(view, copy))
+      const lacking = await this.#lacking(view, copy)
       if (lacking.length === 0) break
-      this.#reading = new Set(lacking.map(({ file }) => file))
-      const { client, files, signal } = this.#options
-      const plan = await planFill(lacking, map, client, files, signal)
-      await this.#meta.giveUp(lacking.map(({ pgnos }) => pgnos))
-      const results = await Promise.allSettled(
-        plan.ranges.map((range) => this.#queue.add(() => this.#fetch(copy, range))),
-      )
-      // Begun anew meanwhile: what was read is of no use, and of no file all.
+      const failure = await this.#fillFiles(view, copy, lacking)
+      // Reset meanwhile: what was read is of no use, and of no file all.
       if (copy.closed) continue
-      if (results.every(({ status }) => status === 'fulfilled')) results.push(...(await this.#verify(plan.whole)))
-      const failed = results.find((result) => result.status === 'rejected')
-      if (!failed) {
+      if (failure === undefined) {
         this.#retryMs = RETRY_MS
         continue
       }
-      const { reason } = failed
       // A damaged reply is asked for once more before another file is looked for.
-      if (isLitestreamError(reason, 'LTX_CORRUPT') && !retried) {
+      if (isLitestreamError(failure, 'LTX_CORRUPT') && !retried) {
         retried = true
         continue
       }
-      if (this.#closed || !isLitestreamError(reason, 'NOT_FOUND', 'LTX_CORRUPT', 'INVALID_ARGUMENT')) throw reason
-      await this.#elsewhere(view, reason)
+      if (this.#closed || !isLitestreamError(failure, 'NOT_FOUND', 'LTX_CORRUPT', 'INVALID_ARGUMENT')) throw failure
+      await this.#elsewhere(view, failure)
     }
     this.#reading = new Set()
     this.#buffers = []
     await this.#completed()
+  }
+
+  /** What the copy lacks of the current view, and the files of the first plan that are to be verified. */
+  async #lacking(view: ReplicaView, copy: CopyFile): Promise<LackingFile[]> {
+    const { commit, map, pageSize } = view.state
+    const alone = native.sharingViews(this.#options.replica, copy.handle) <= 1
+    const lock = lockPgno(pageSize)
+    // A page that another view reads from the file stays as it is.
+    const isFree = (pgno: number) => pgno <= commit && pgno !== lock && (alone || !this.#used.has(pgno))
+    const lacking = await lackingFiles(map, this.#present, isFree)
+    const table = this.#options.files()
+    const known = new Set(lacking.map(({ file }) => file))
+    const others = this.#unverified.map((file) => table.ordinal(file)).filter((file) => !known.has(file))
+    return [...lacking, ...others.map((file) => ({ file, pgnos: new Uint32Array() }))]
+  }
+
+  /** Reads and writes what is lacking. Returns what failed first. */
+  async #fillFiles(view: ReplicaView, copy: CopyFile, lacking: readonly LackingFile[]): Promise<unknown> {
+    this.#reading = new Set(lacking.map(({ file }) => file))
+    const { client, files, signal } = this.#options
+    const isVerified = (file: LtxFileInfo) => this.#verified.has(fileIdentity(file))
+    try {
+      const plan = await planFill(lacking, view.state.map, { client, files, signal, isVerified })
+      await this.#meta.giveUp(lacking.map(({ pgnos }) => pgnos))
+      const fetched = plan.ranges.map((range) => this.#queue.add(() => this.#fetch(copy, range)))
+      await settleAll(fetched)
+      if (!copy.closed) await settleAll(plan.whole.map((file) => this.#verify(file)))
+      return undefined
+    } catch (error) {
+      // A file of the first plan that no page is needed of may be gone by now.
+      const gone = isLitestreamError(error, 'NOT_FOUND')
+        ? this.#unverified.find((file) => fileLabel(client, file) === error.file)
+        : undefined
+      if (!gone) return error
+      this.#unverified = this.#unverified.filter((file) => file !== gone)
+      return undefined
+    }
   }
 
   /** Adds the ordinals of the files that are being read. */
@@ -244,17 +317,15 @@ export class Hydrator {
   }
 
   /** What a file brought that does not add up is absent again. */
-  #verify(whole: readonly WholeFile[]): Promise<PromiseSettledResult<void>[]> {
-    return Promise.allSettled(
-      whole.map(async (file) => {
-        try {
-          await file.verify(this.#options.signal)
-        } catch (error) {
-          if (isLitestreamError(error, 'LTX_CORRUPT')) await this.#distrust(file)
-          throw error
-        }
-      }),
-    )
+  async #verify(file: WholeFile): Promise<void> {
+    try {
+      await file.verify(this.#options.signal)
+    } catch (error) {
+      if (isLitestreamError(error, 'LTX_CORRUPT')) await this.#distrust(file)
+      throw error
+    }
+    this.#verified.add(fileIdentity(file.info))
+    this.#unverified = this.#unverified.filter((each) => fileIdentity(each) !== fileIdentity(file.info))
   }
 
   async #distrust({ file, frames }: WholeFile): Promise<void> {
@@ -274,16 +345,9 @@ export class Hydrator {
     const before = view.state.map
     await reresolve(view, cause, lost)
     if (this.#view === view && view.state.map === before) throw cause
-  }
-
-  /** Pages of the current view that the file does not have and that nobody else reads from it. */
-  *#missing(view: ReplicaView, copy: CopyFile): Generator<number> {
-    const { commit, pageSize } = view.state
-    const alone = native.sharingViews(this.#options.replica, copy.handle) <= 1
-    const lock = lockPgno(pageSize)
-    for (let pgno = this.#present.firstMissing(1); pgno <= commit; pgno = this.#present.firstMissing(pgno + 1)) {
-      if (pgno !== lock && (alone || !this.#used.has(pgno))) yield pgno
-    }
+    // The state is made of other files now.
+    if (!lost) return
+    this.#unverified = this.#unverified.filter((file) => fileIdentity(file) !== fileIdentity(lost))
   }
 
   async #fetch(copy: CopyFile, range: FillRange): Promise<void> {
@@ -322,11 +386,11 @@ export class Hydrator {
     this.#options.onHydrated()
   }
 
-  async #saveMeta(): Promise<void> {
+  async #saveMeta(closing = false): Promise<void> {
     const view = this.#view
     const copy = this.#copy
     if (!view || !copy) return
-    await this.#meta.save(view.state, this.#options.files(), this.#present, () => copy.sync())
+    await this.#meta.save(view.state, this.#options.files(), this.#present, () => copy.sync(), closing)
   }
 
   #report(): void {
@@ -336,4 +400,18 @@ export class Hydrator {
     const missing = this.#present.missing(commit, lockPgno(pageSize))
     native.setHydration(this.#options.replica, commit === 0 ? 1 : (commit - missing) / commit, this.#options.path)
   }
+}
+
+function changedWhileClosed(file: string): LitestreamError {
+  return new LitestreamError('HYDRATION_CONFLICT', `${file} was changed by another program: it is filled again`, {
+    file,
+    hint: 'Only read a local copy; give each process its own hydration_path.',
+  })
+}
+
+/** Waits for all, whatever becomes of them; then throws what the first that failed threw. */
+async function settleAll(work: readonly Promise<unknown>[]): Promise<void> {
+  const results = await Promise.allSettled(work)
+  const failed = results.find((result) => result.status === 'rejected')
+  if (failed) throw failed.reason
 }

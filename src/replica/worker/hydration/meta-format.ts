@@ -17,6 +17,8 @@ const schema = z.object({
   files: z.array(z.string()),
   /** Base64 of a bit a page: those whose content in the local copy is that of `txid`. */
   present: z.string(),
+  /** Modification time of the copy, ms, when it was closed; absent while it is open, and after a crash. */
+  closed: z.number().optional(),
 })
 
 /** A bit a page of the largest database of SQLite, in base64, fits. Bytes. */

@@ -1,9 +1,13 @@
 import { statSync } from 'node:fs'
+import { Breather } from '../../../util/breather.js'
 import { monotonicMs } from '../../../util/monotonic.js'
 import type { ChainState } from '../chain/chain.js'
 import type { FileTable } from '../chain/file-ordinals.js'
 import { PageSet } from '../pages/page-set.js'
 import { type HydrationMeta, readMeta, writeMeta } from './meta-format.js'
+
+/** Pages that are looked at before other work may come between. */
+const PAGES_AT_ONCE = 4096
 
 /**
  * The meta file of a local copy while the copy is open. Its changes are made one after another; a page that it claims is given up
@@ -21,7 +25,17 @@ export class CopyMeta {
   /** Of the copy; another one under its name is not what a meta file of ours may speak of. */
   #inode: number | undefined
 
-  private constructor(path: string, url: string, pageSize: number, meta: HydrationMeta | undefined) {
+  /** Another program has changed the copy after it was closed. */
+  readonly wasChanged: boolean
+
+  private constructor(
+    path: string,
+    url: string,
+    pageSize: number,
+    meta: HydrationMeta | undefined,
+    wasChanged: boolean,
+  ) {
+    this.wasChanged = wasChanged
     this.#path = path
     this.#url = url
     this.#pageSize = pageSize
@@ -32,13 +46,14 @@ export class CopyMeta {
   /** What an earlier run left for this replica. */
   static async read(path: string, url: string, pageSize: number): Promise<CopyMeta> {
     const meta = await readMeta(path)
-    const usable =
-      meta !== undefined &&
-      meta.url === url &&
-      meta.pageSize === pageSize &&
-      // The copy may have been removed, or cut, and its meta file left behind.
-      (statSync(path, { throwIfNoEntry: false })?.size ?? 0) >= meta.commit * meta.pageSize
-    return new CopyMeta(path, url, pageSize, usable ? meta : undefined)
+    const stats = statSync(path, { throwIfNoEntry: false })
+    const isOurs = meta !== undefined && meta.url === url && meta.pageSize === pageSize
+    // After a crash nothing is known of the last writes but what the meta file claims.
+    const closed = meta?.closed
+    const wasChanged = isOurs && closed !== undefined && closed !== stats?.mtimeMs
+    // The copy may have been removed, or cut, and its meta file left behind.
+    const isUsable = isOurs && !wasChanged && (stats?.size ?? 0) >= meta.commit * meta.pageSize
+    return new CopyMeta(path, url, pageSize, isUsable ? meta : undefined, wasChanged && stats !== undefined)
   }
 
   /** Whether the copy can be gone on with. */
@@ -59,7 +74,8 @@ export class CopyMeta {
   /** The copy is open and locked. If it is an empty one, a meta file that still exists is of another copy. */
   async opened(): Promise<void> {
     this.#inode = inodeOf(this.#path)
-    if (!this.usable) await this.#claimNothing()
+    if (!this.#meta) await this.#claimNothing()
+    else if (this.#meta.closed !== undefined) await this.#write({ ...this.#meta, closed: undefined })
   }
 
   /** The copy was replaced by an empty one. */
@@ -79,14 +95,15 @@ export class CopyMeta {
   }
 
   /** The pages that an earlier run left and that are what `state` wants. */
-  presentAt(state: ChainState, files: FileTable): PageSet {
+  async presentAt(state: ChainState, files: FileTable): Promise<PageSet> {
     const present = new PageSet()
     const meta = this.#meta
     // An older state than the copy's may be what a listing that lags behind shows: its pages have been overwritten. And another
     // history may have the same TXIDs: a file that was known then must still be in use.
     if (!meta || state.txid < meta.txid || !meta.files.some((identity) => files.hasIdentity(identity))) return present
-    for (let pgno = 1; pgno <= Math.min(state.commit, meta.commit); pgno++) {
-      if (!this.#claimed.has(pgno)) continue
+    const breather = new Breather()
+    for (const [i, pgno] of this.#claimed.toArray(Math.min(state.commit, meta.commit)).entries()) {
+      if (i % PAGES_AT_ONCE === 0) await breather.rest()
       const file = state.map.fileOf(pgno)
       if (file !== 0 && files.get(file).maxTxid <= meta.txid) present.add(pgno)
     }
@@ -105,8 +122,14 @@ export class CopyMeta {
     })
   }
 
-  /** Claims the pages that are present now, once `sync` has made them durable. */
-  save(state: ChainState, files: FileTable, present: PageSet, sync: () => Promise<void>): Promise<void> {
+  /** Claims the pages that are present now, once `sync` has made them durable. `closing`: nothing is written to the copy any more. */
+  save(
+    state: ChainState,
+    files: FileTable,
+    present: PageSet,
+    sync: () => Promise<void>,
+    closing: boolean,
+  ): Promise<void> {
     this.#savedAt = monotonicMs()
     const { pageSize, commit, txid } = state
     // What is present is noted before the pages are made durable, never after.
@@ -127,7 +150,8 @@ export class CopyMeta {
       if (inode !== this.#inode) return
       // Should the writing fail, what stood there stands.
       this.#claimed.addAll(PageSet.decode(encoded))
-      await this.#write(meta)
+      const closed = closing ? statSync(this.#path, { throwIfNoEntry: false })?.mtimeMs : undefined
+      await this.#write({ ...meta, closed })
       this.#claimed = PageSet.decode(encoded)
     })
   }

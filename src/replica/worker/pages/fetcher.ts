@@ -2,7 +2,7 @@ import PQueue from 'p-queue'
 import { isLitestreamError, LitestreamError, toLitestreamError } from '../../../errors.js'
 import { fileLabel } from '../../../levels/file-label.js'
 import type { FileReader } from '../../../levels/remote-index.js'
-import { corrupt } from '../../../ltx/corrupt.js'
+import { frameFault } from '../../../ltx/frame-fault.js'
 import { native } from '../../../native/addon.js'
 import { type ReadAheadKind, readAheadNumber } from '../../../native/read-ahead.js'
 import { AHEAD_JOINED } from '../../../native/replica.js'
@@ -268,7 +268,8 @@ export class Fetcher {
       this.#counts.bytes += result.data.byteLength
       const damaged = this.#fill(view, result.data, range.offset, range.pages)
       if (damaged === undefined) return
-      throw corrupt('the frame is damaged', fileLabel(this.#client, file), damaged.offset, damaged.pgno)
+      const at = damaged.offset - range.offset
+      throw frameFault(result.data.subarray(at, at + damaged.size), damaged, fileLabel(this.#client, file))
     } catch (cause) {
       const error = toLitestreamError(cause)
       const left = range.pages.filter((page) => this.#flights.has(pageKey(page.file, page.pgno)))
