@@ -41,6 +41,7 @@ const compact: check.OptionChecks<Timed<CompactOptions>> = {
   ...merging,
   level: check.integerFrom(1, 8),
   reached: check.integerFrom(0),
+  onDamaged: check.callback,
 }
 const ages = { ...waiting, now: check.time, createdAt: check.callback }
 const enforceL0Retention: check.OptionChecks<Timed<L0RetentionOptions>> = { ...ages, l0Retention: check.milliseconds }

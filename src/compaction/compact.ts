@@ -1,6 +1,6 @@
 import { isLitestreamError, LitestreamError } from '../errors.js'
 import { checkNotCut } from '../levels/file-check.js'
-import { fileLabel } from '../levels/file-label.js'
+import { fileContent, fileLabel } from '../levels/file-label.js'
 import { MAX_COMPACTION_LEVEL, SNAPSHOT_LEVEL } from '../ltx/format.js'
 import { formatTxid } from '../ltx/txid.js'
 import type { LtxFileInfo, LtxFileRef, ReplicaClient } from '../storage/replica-client.js'
@@ -33,13 +33,29 @@ export function sourceOf(client: ReplicaClient, file: LtxFileInfo, options: Merg
 
 /**
  * Merges files of a replica, oldest first, into one file of another level, and returns that. It appears whole or not at all.
- * Should it be there already, somebody who merged the same files was faster. Throws as mergeLtx does.
+ * If it exists already, another process that merged the same files was faster. A local copy that cannot be used is left out: the
+ * replica has the same file. Throws as mergeLtx does.
  */
 export async function mergeFiles(
   client: ReplicaClient,
   files: readonly LtxFileInfo[],
   level: number,
   options: MergeFilesOptions = {},
+): Promise<LtxFileInfo> {
+  try {
+    return await mergeOnce(client, files, level, options)
+  } catch (error) {
+    if (!options.local || !isLitestreamError(error, 'LTX_CORRUPT', 'NOT_FOUND', 'STORAGE_FAILED')) throw error
+    const { local: _, ...remote } = options
+    return mergeOnce(client, files, level, remote)
+  }
+}
+
+async function mergeOnce(
+  client: ReplicaClient,
+  files: readonly LtxFileInfo[],
+  level: number,
+  options: MergeFilesOptions,
 ): Promise<LtxFileInfo> {
   const { signal } = options
   const target = { level, minTxid: files[0]!.minTxid, maxTxid: files.at(-1)!.maxTxid }
@@ -58,12 +74,15 @@ export interface CompactOptions extends MergeFilesOptions {
   readonly level: number
   /** The last TXID of that level, for one who knows it: spares a listing. 0: the level is known to be empty. */
   readonly reached?: number
+  /** A damaged file of the level below was left out, because a snapshot holds its transactions. */
+  readonly onDamaged?: (error: LitestreamError) => void
 }
 
 /**
  * Brings a level up to date with the level below it and returns the files written, none when there was nothing to do. A level that
  * is still empty begins after the oldest snapshot (see docs/compaction.md); should there be none, the file that begins at TXID 1
- * becomes one first. Throws LTX_GAP, LTX_CORRUPT, PAGE_SIZE_MISMATCH and what the store throws.
+ * becomes one first. A damaged file is left out if a snapshot holds its transactions; no file is merged with one of another page size.
+ * Throws LTX_GAP, LTX_CORRUPT, PAGE_SIZE_MISMATCH and what the store throws.
  */
 export async function compact(client: ReplicaClient, options: CompactOptions): Promise<LtxFileInfo[]> {
   const { level, signal } = options
@@ -79,19 +98,46 @@ export async function compact(client: ReplicaClient, options: CompactOptions): P
     const base = await promoteBase(client, options)
     if (base) written.push(base)
   }
+  const damaged = new Set<string>()
   for (;;) {
     throwIfAborted(signal, `compacting into level ${level} of ${client.url}`)
     const snapshots = reached === undefined ? await listLevel(client, SNAPSHOT_LEVEL, 0, signal) : []
     const covered = reached ?? snapshots[0]?.maxTxid ?? 0
     // Files of an empty level's source may straddle the snapshot; later on outputs end where inputs end.
     const source = await listLevel(client, level - 1, reached === undefined ? 0 : covered + 1, signal)
-    const inputs = contiguous(source, covered)
+    const sound = source.filter((file) => !damaged.has(fileContent(file)))
+    const inputs = contiguous(sound, covered)
     if (inputs.length === 0) return written
     if (inputs[0]!.minTxid > covered + 1) await allowGap(client, level, covered, inputs[0]!, signal)
-    const file = await mergeFiles(client, inputs, level, options)
-    written.push(file)
-    reached = file.maxTxid
+    try {
+      const file = await mergeFiles(client, inputs, level, options)
+      written.push(file)
+      reached = file.maxTxid
+    } catch (error) {
+      const at = inputs.findIndex((each) => isLitestreamError(error) && fileLabel(client, each) === error.file)
+      if (isLitestreamError(error, 'PAGE_SIZE_MISMATCH') && at > 0) {
+        const file = await mergeFiles(client, inputs.slice(0, at), level, options)
+        written.push(file)
+        reached = file.maxTxid
+      } else if (
+        isLitestreamError(error, 'LTX_CORRUPT') &&
+        at >= 0 &&
+        (await isInSnapshot(client, inputs[at]!, signal))
+      ) {
+        damaged.add(fileContent(inputs[at]!))
+        options.onDamaged?.(error)
+      } else throw error
+    }
   }
+}
+
+/** Whether restores of the newest state need a file no more, because a snapshot reaches as far. */
+async function isInSnapshot(
+  client: ReplicaClient,
+  { maxTxid }: LtxFileInfo,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  return (await listLevel(client, SNAPSHOT_LEVEL, 0, signal)).some((snapshot) => snapshot.maxTxid >= maxTxid)
 }
 
 export async function listLevel(

@@ -43,6 +43,8 @@ export async function oldL0Files(client: ReplicaClient, options: L0RetentionOpti
   // Of every file, also behind the first young one: `createdAt` may count from when it is first asked.
   const young = new Set(files.filter((file) => createdAt(file) >= now - l0Retention || file === newest))
 
+  const inSnapshot = (file: LtxFileInfo) => snapshots.some((snapshot) => snapshot.maxTxid >= file.maxTxid)
+
   // What lies before level 1 counts as one more file of it if a snapshot holds that.
   const beforeLevel1 = compacted[0]!.minTxid - 1
   const groups = compacted.map(({ minTxid, maxTxid }) => ({ minTxid, maxTxid }))
@@ -52,7 +54,8 @@ export async function oldL0Files(client: ReplicaClient, options: L0RetentionOpti
   for (const { minTxid, maxTxid } of groups) {
     const group: LtxFileInfo[] = []
     for (; next < files.length && files[next]!.maxTxid <= maxTxid; next++) {
-      if (files[next]!.minTxid >= minTxid) group.push(files[next]!)
+      // A damaged file that compaction left out lies between two files of level 1, and a snapshot holds its transactions.
+      if (files[next]!.minTxid >= minTxid || inSnapshot(files[next]!)) group.push(files[next]!)
     }
     if (group.some((file) => young.has(file))) break
     doomed.push(...group)

@@ -50,6 +50,8 @@ export interface CompactionObserver {
   deleted?(event: { readonly level: number; readonly files: readonly LtxFileInfo[] }): void
   /** A gap or an overlap between the files of a level. */
   fault?(event: { readonly level: number; readonly error: LitestreamError }): void
+  /** No task fails any more. */
+  recovered?(): void
   /** A task failed; it is tried again, `failures` times in a row so far. */
   error?(event: {
     readonly task: CompactionTask
@@ -66,11 +68,16 @@ export interface CompactionSchedulerOptions {
   readonly clock?: Clock
   /** Makes a snapshot from the live database instead of from the replica's files. */
   readonly snapshot?: (signal: AbortSignal) => Promise<LtxFileInfo | undefined>
+  /** Files that a task needs are damaged or missing in the replica: only a new snapshot of the database can lead on. */
+  readonly onDamage?: (error: LitestreamError) => void
 }
+
+/** Errors about files of the replica that no other attempt can mend. */
+const DAMAGE = ['LTX_GAP', 'LTX_CORRUPT', 'PAGE_SIZE_MISMATCH', 'TXID_NOT_AVAILABLE'] as const
 
 /** After a failure a task is tried again after so long, doubled for every further one. Milliseconds. */
 const RETRY_FIRST = 1000
-const RETRY_MOST = 300_000
+const RETRY_MOST = 60_000
 /** The longest that one timer waits, milliseconds: Node.js fires longer ones than 2^31 ms immediately. */
 const TIMER_MOST = 60_000
 
@@ -225,7 +232,7 @@ export class CompactionScheduler {
     const { task, level } = job
     try {
       await job.run(this.#stop.signal)
-      job.failures = 0
+      this.#succeeded(job)
       const now = this.#clock.now()
       job.due = this.#clock.monotonic() + (nextWindow(now, job.interval) - now)
     } catch (error) {
@@ -233,10 +240,17 @@ export class CompactionScheduler {
       this.#forget()
       job.due = this.#clock.monotonic() + Math.min(RETRY_MOST, RETRY_FIRST * 2 ** job.failures)
       job.failures++
-      // A replica that has nothing yet is no fault, only a reason to look again.
+      // A replica that has nothing yet is no fault, only a reason to try again.
       if (isLitestreamError(error, 'REPLICA_EMPTY')) return
+      if (isLitestreamError(error, ...DAMAGE)) this.#options.onDamage?.(error)
       this.#options.observer?.error?.({ task, level, error, failures: job.failures })
     }
+  }
+
+  #succeeded(job: Job): void {
+    const failed = job.failures > 0
+    job.failures = 0
+    if (failed && this.#jobs.every(({ failures }) => failures === 0)) this.#options.observer?.recovered?.()
   }
 
   /** Nothing to do when the level got a file in this window already: after a restart, or from another process. */
@@ -262,7 +276,12 @@ export class CompactionScheduler {
   async #compact(level: number, signal: AbortSignal): Promise<LtxFileInfo[]> {
     const started = performance.now()
     const { local } = this.#options
-    const files = await compact(this.#client, { level, signal, ...(local ? { local } : {}) })
+    const files = await compact(this.#client, {
+      level,
+      signal,
+      ...(local ? { local } : {}),
+      onDamaged: (error) => this.#options.observer?.fault?.({ level, error }),
+    })
     for (const file of files) this.#written(file, started)
     if (files.length > 0 && this.#settings.verifyCompaction) {
       this.#forget()

@@ -1,31 +1,32 @@
-import { isLitestreamError } from '../errors.js'
 import { planRestore } from '../levels/plan.js'
+import { planAround } from '../levels/plan-around.js'
 import { LtxEncoder, type LtxHeaderInit } from '../ltx/encoder.js'
 import { SNAPSHOT_LEVEL } from '../ltx/format.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { MAX_INPUTS, type MergeFilesOptions, mergeFiles } from './compact.js'
 
-/** How often a snapshot is planned anew because files vanished under it. */
+/** How often a snapshot is planned again because files vanished under it. */
 const MAX_REPLANS = 5
 
 /**
  * Makes a snapshot of the newest state from the files of the replica, without the database: the files of a restore, merged.
  * Returns undefined when the newest snapshot is that state already. Of a very long plan only the first files are taken, a state
- * that is somewhat older; compaction shortens plans. Throws as planRestore and mergeLtx do.
+ * that is somewhat older; compaction shortens plans. A damaged file is planned around if others lead as far. Throws as planRestore
+ * and mergeLtx do.
  */
-export async function createSnapshot(
+export function createSnapshot(
   client: ReplicaClient,
   options: MergeFilesOptions = {},
 ): Promise<LtxFileInfo | undefined> {
-  for (let replans = 0; ; replans++) {
-    const plan = await planRestore(client, options.signal ? { signal: options.signal } : {})
-    if (plan.length === 1 && plan[0]!.level === SNAPSHOT_LEVEL) return undefined
-    try {
-      return await mergeFiles(client, plan.slice(0, MAX_INPUTS), SNAPSHOT_LEVEL, options)
-    } catch (error) {
-      if (!isLitestreamError(error, 'NOT_FOUND') || replans === MAX_REPLANS) throw error
-    }
-  }
+  const { signal } = options
+  return planAround({
+    maxVanished: MAX_REPLANS,
+    plan: (without) => planRestore(client, { without, ...(signal ? { signal } : {}) }),
+    use: async (plan) => {
+      if (plan.length === 1 && plan[0]!.level === SNAPSHOT_LEVEL) return undefined
+      return mergeFiles(client, plan.slice(0, MAX_INPUTS), SNAPSHOT_LEVEL, options)
+    },
+  })
 }
 
 /** Pages of a database, ascending; see LtxEncoder.pages. */

@@ -13,6 +13,9 @@ export interface Ownership {
 
 const PERMISSIONS = 0o777
 const ALL_BITS = 0o7777
+/** A mode that the source has only for a moment must not keep the owner, who made the file, from it. */
+const OWNER_FILE = 0o600
+const OWNER_FOLDER = 0o700
 const SET_GROUP_ID = 0o2000
 
 /** Files get the owner and mode of `file`, folders those of the folder it lies in. Undefined if there is no such file. */
@@ -37,7 +40,7 @@ export function ownershipLikeSync(file: string): Ownership | undefined {
 }
 
 function ownershipFrom({ uid, gid, mode }: Stats, around: Stats): Ownership {
-  const fileMode = mode & PERMISSIONS
+  const fileMode = (mode & PERMISSIONS) | OWNER_FILE
   return { uid, gid, fileMode, directoryMode: folderMode(around.mode, fileMode) }
 }
 
@@ -68,7 +71,7 @@ function folderMode(directory: number, file: number): number {
     const access = (file >> shift) & 7
     if ((access & 4) !== 0) allowed |= ((access & 2) !== 0 ? 7 : 5) << shift
   }
-  return directory & allowed
+  return (directory & allowed) | OWNER_FOLDER
 }
 
 /**

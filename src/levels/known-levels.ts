@@ -16,6 +16,7 @@ import type {
   TaggedObject,
   WriteOptions,
 } from '../storage/replica-client.js'
+import { type FilesByLevel, listTogether } from './plan.js'
 
 /** Files of one level that are remembered; of a longer level the newest. Some 100 bytes each. */
 const MAX_KNOWN = 20_000
@@ -25,6 +26,16 @@ export interface KnownLevelsOptions {
   readonly most?: number
   /** The clock, milliseconds since the epoch. */
   readonly now?: () => number
+}
+
+/** A listing of all levels, and what another program has changed. */
+export interface Relisting {
+  readonly levels: FilesByLevel
+  /** Number of known files that are listed as they were. */
+  readonly kept: number
+  readonly gone: readonly LtxFileInfo[]
+  /** As they are listed now. */
+  readonly changed: readonly LtxFileInfo[]
 }
 
 /** What is known of one level: every file whose min TXID is at least `from`, in the order of a listing. */
@@ -67,6 +78,32 @@ export class KnownLevels implements ReplicaClient {
   /** The next listing of every level is the store's. */
   forget(): void {
     for (const level of this.#levels.keys()) this.#forgetLevel(level)
+  }
+
+  /**
+   * Lists every level of the store again and remembers it. Returns what another program has changed since: files that are gone
+   * although they were not deleted through this client, and files that have another size than the one that was written.
+   */
+  async relist(options: RequestOptions = {}): Promise<Relisting> {
+    const before = new Map([...this.#levels].map(([level, { files }]) => [level, [...files]]))
+    const changes = new Map(this.#changes)
+    const levels = await listTogether(this.#client, 0, options)
+    const gone: LtxFileInfo[] = []
+    const changed: LtxFileInfo[] = []
+    let kept = 0
+    for (const [level, listed] of levels.entries()) {
+      // What was written or deleted meanwhile may be in the listing, or not.
+      if (this.#changes.get(level) !== changes.get(level)) continue
+      for (const file of before.get(level) ?? []) {
+        const at = indexOf(listed, file)
+        const now = listed[at]
+        if (!now || compareFiles(now, file) !== 0) gone.push(file)
+        else if (now.size !== file.size) changed.push(now)
+        else kept++
+      }
+      this.#remember(level, listed, 0, changes.get(level))
+    }
+    return { levels, kept, gone, changed }
   }
 
   async *list(level: number, options: ListOptions = {}): AsyncIterable<LtxFileInfo> {

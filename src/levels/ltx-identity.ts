@@ -1,8 +1,11 @@
+import { isLitestreamError } from '../errors.js'
 import { openRegular, readRegular, streamRegular } from '../fs/open-regular.js'
+import { corrupt } from '../ltx/corrupt.js'
 import { HEADER_SIZE, INDEX_LENGTH_SIZE, TRAILER_SIZE } from '../ltx/format.js'
 import { decodeHeader } from '../ltx/header.js'
-import { parseTailPlaces } from '../ltx/tail.js'
+import { MIN_FILE_SIZE, parseTailPlaces } from '../ltx/tail.js'
 import type { LtxFileRef, ReplicaClient, RequestOptions } from '../storage/replica-client.js'
+import { fileLabel } from './file-label.js'
 
 /** What tells one LTX file from any other of the same name. */
 export interface LtxIdentity {
@@ -17,10 +20,12 @@ export interface LtxIdentity {
 
 const TAIL = INDEX_LENGTH_SIZE + TRAILER_SIZE
 
+/** Throws LTX_CORRUPT. */
 export async function identifyStaged(path: string): Promise<LtxIdentity> {
   const { handle, stats } = await openRegular(path)
   try {
     const { size } = stats
+    if (size < MIN_FILE_SIZE) throw corrupt(`the file has only ${size} bytes`, path, size)
     const head = Buffer.alloc(HEADER_SIZE)
     const tail = Buffer.alloc(TAIL)
     await handle.read(head, 0, HEADER_SIZE, 0)
@@ -31,24 +36,42 @@ export async function identifyStaged(path: string): Promise<LtxIdentity> {
   }
 }
 
-/** Two small reads of a file in the replica. */
+/** Two small reads of a file in the replica. Throws LTX_CORRUPT. */
 export async function identifyRemote(
   client: ReplicaClient,
   file: LtxFileRef,
   options: RequestOptions = {},
 ): Promise<LtxIdentity> {
-  const [head, tail] = await Promise.all([
-    client.read(file, { offset: 0, length: HEADER_SIZE }, options),
-    client.read(file, { suffix: TAIL }, options),
-  ])
-  return identity(head.data, tail.data, tail.fileSize, client.url)
+  const label = fileLabel(client, file)
+  try {
+    const [head, tail] = await Promise.all([
+      client.read(file, { offset: 0, length: HEADER_SIZE }, options),
+      client.read(file, { suffix: TAIL }, options),
+    ])
+    return identity(head.data, tail.data, tail.fileSize, label)
+  } catch (error) {
+    // Stores refuse ranges of a file that ends before them.
+    if (isLitestreamError(error, 'INVALID_ARGUMENT')) throw corrupt('the file is too short', label, 0)
+    throw error
+  }
 }
 
 function identity(head: Uint8Array, tail: Uint8Array, size: number, file: string): LtxIdentity {
   const header = decodeHeader(head, file)
   const { pageSize, timestamp } = header
+  if (size < MIN_FILE_SIZE) throw corrupt(`the file has only ${size} bytes`, file, size)
   const { fileChecksum } = parseTailPlaces(tail, size, header, file)
   return { pageSize, timestamp, checksum: fileChecksum.toString(16).padStart(16, '0'), size }
+}
+
+/** Undefined for a damaged file. */
+export async function ifSound(identify: () => Promise<LtxIdentity>): Promise<LtxIdentity | undefined> {
+  try {
+    return await identify()
+  } catch (error) {
+    if (isLitestreamError(error, 'LTX_CORRUPT')) return undefined
+    throw error
+  }
 }
 
 const AT_ONCE = 4 * 1024 * 1024

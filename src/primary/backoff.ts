@@ -3,9 +3,10 @@ import type { PrimaryEvents, PrimaryObserver } from './events.js'
 
 type Operation = PrimaryEvents['error']['operation']
 
-const MAX_MS = 5 * 60_000
+/** Longest pause, milliseconds. */
+const MAX_MS = 60_000
 
-/** Counts an operation's failures in a row, tells them, and says when to try again: the pause doubles up to five minutes. */
+/** Counts an operation's failures in a row, reports them, and says when to try again: the pause doubles up to one minute. */
 export class Backoff {
   readonly #db: string
   readonly #operation: Operation

@@ -1,25 +1,28 @@
-import { existsSync } from 'node:fs'
 import { CompactionScheduler, type CompactionSettings } from '../compaction/scheduler.js'
-import { isLitestreamError } from '../errors.js'
+import { isLitestreamError, type LitestreamError } from '../errors.js'
 import { streamRegular } from '../fs/open-regular.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
+import { guarded } from '../util/timers.js'
 import type { PrimaryObserver } from './events.js'
 import { databaseError } from './source/database-error.js'
 import type { PrimaryDatabase } from './sync/primary-database.js'
 
-/** The compaction of a primary's replica: it reads files that are still staged from there, and tells what it does as events. */
+/** The compaction of a primary's replica: it reads files that are still staged from there, and reports as events. `onDamage`: as in
+ * CompactionSchedulerOptions. */
 export function compactionOf(
   primary: PrimaryDatabase,
   client: ReplicaClient,
   settings: CompactionSettings,
   observe: PrimaryObserver,
+  onDamage: (error: LitestreamError) => Promise<void> = async () => {},
 ): CompactionScheduler {
   const db = primary.path
   return new CompactionScheduler(client, settings, {
     local: ({ level, maxTxid }) => {
-      const path = primary.staging.pathOf(maxTxid)
-      return level === 0 && existsSync(path) ? streamRegular(path, 256 * 1024) : undefined
+      const path = level === 0 ? primary.staging.find(maxTxid) : undefined
+      return path === undefined ? undefined : streamRegular(path, 256 * 1024)
     },
+    onDamage: guarded(onDamage),
     observer: {
       written: ({ level, file, durationMs }) => {
         const { minTxid, maxTxid, size } = file
@@ -29,6 +32,7 @@ export function compactionOf(
         observe('retention', { db, level, files: files.length, bytes: files.reduce((sum, { size }) => sum + size, 0) })
       },
       fault: ({ error }) => observe('error', { db, operation: 'compaction', error, failures: 1, retryMs: undefined }),
+      recovered: () => observe('recover', { db, operation: 'compaction' }),
       error: ({ error, failures }) => {
         const ours = isLitestreamError(error) ? error : databaseError(error, db, 'compacting its replica')
         observe('error', { db, operation: 'compaction', error: ours, failures, retryMs: 1000 * 2 ** (failures - 1) })

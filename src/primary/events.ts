@@ -59,10 +59,10 @@ export interface PrimaryEvents {
   error: {
     readonly db: string
     /**
-     * `files`: the files of the database or the state folder changed under the primary, which still works; `worker`: the thread of
-     * replicate() ended, and another one is started.
+     * `files`: the files of the database or the state folder changed under the primary, which still works; `replica`: the check that
+     * the uploaded files are still in the replica; `worker`: the thread of replicate() ended, and another one is started.
      */
-    readonly operation: 'sync' | 'files' | 'checkpoint' | 'upload' | 'compaction' | 'lease' | 'worker'
+    readonly operation: 'sync' | 'files' | 'checkpoint' | 'upload' | 'replica' | 'compaction' | 'lease' | 'worker'
     readonly error: LitestreamError
     /** How many times in a row; 1 for the first. */
     readonly failures: number

@@ -22,6 +22,11 @@ export interface ReplicatorOptions extends PrimaryOptions {
   readonly lease: boolean
   /** How long a lease lasts that its owner does not renew, milliseconds. */
   readonly leaseTtl: number
+  /**
+   * Time between two checks that the replica still has what was uploaded, milliseconds: a listing, and one small object. At most one
+   * minute, and less where compaction runs more often than every 30 seconds, unless it is given.
+   */
+  readonly replicaCheckInterval: number | undefined
   /** Levels, snapshots and retention; false: files of level 0 are all that is written, and nothing is deleted. */
   readonly compaction: CompactionSettings | false
 }
@@ -35,6 +40,7 @@ export const DEFAULT_REPLICATOR_OPTIONS: Omit<ReplicatorOptions, 'metaPath'> = O
   shutdownSyncInterval: 500,
   lease: false,
   leaseTtl: DEFAULT_LEASE_TTL,
+  replicaCheckInterval: undefined,
   compaction: DEFAULT_COMPACTION_SETTINGS,
 })
 
@@ -55,6 +61,7 @@ const RANGES: Readonly<Partial<Record<keyof ReplicatorOptions, Range>>> = {
   shutdownSyncTimeout: { least: 0 },
   shutdownSyncInterval: { least: 1 },
   leaseTtl: { least: 1000 },
+  replicaCheckInterval: { least: 1 },
   busyTimeout: { least: 0, most: MOST_OF_SQLITE, whole: true },
   minCheckpointPages: { least: 1, most: MOST_OF_SQLITE, whole: true },
   checkpointInterval: { least: 0 },
@@ -78,6 +85,7 @@ const CHECKS: OptionChecks<ReplicatorOptions> = {
   shutdownSyncInterval: anything,
   lease: flag,
   leaseTtl: anything,
+  replicaCheckInterval: anything,
   compaction: (value) => (value === false ? undefined : object(value) && 'false or an object with the settings'),
 }
 

@@ -18,6 +18,7 @@ import type { ReplicatorStatus, SyncOptions, SyncResult } from './replicator-sta
 import { ScheduledCheck } from './scheduled-check.js'
 import { asReplicationError } from './source/database-error.js'
 import { PrimaryDatabase } from './sync/primary-database.js'
+import { ReplicaMonitor } from './upload/replica-monitor.js'
 import { UploadLoop } from './upload/upload-loop.js'
 import { Uploader } from './upload/uploader.js'
 
@@ -27,14 +28,21 @@ const ALIGN_MS = 10_000
 /** How much longer than `shutdownSyncTimeout` a closing takes at most, for a request in flight; milliseconds. */
 export const CLOSE_GRACE_MS = 5_000
 
+/** Longest time between two checks that the replica has what was uploaded, milliseconds. */
+const CHECK_INTERVAL_MS = 60_000
+
+/** Minimum time between two snapshots that compaction asks for, milliseconds: each holds the whole database. */
+const REPAIR_PAUSE_MS = 600_000
+
 /** Keeps one database replicated: looks at the WAL at intervals, stages and uploads, retries, and stops when it is fenced. */
 export class Replicator {
   readonly path: string
-  readonly client: ReplicaClient
+  readonly client: KnownLevels
   readonly #options: ReplicatorOptions
   readonly #observe: PrimaryObserver
   readonly #uploads: UploadLoop
   readonly #monitorErrors: Backoff
+  readonly #replicaMonitor: ReplicaMonitor
   #primary: PrimaryDatabase | undefined
   #opening: Promise<PrimaryDatabase> | undefined
   #uploader: Uploader | undefined
@@ -46,6 +54,8 @@ export class Replicator {
   #ended: LitestreamError | undefined
   #closed = false
   #running = false
+  /** When a snapshot last followed because of the compaction, by the monotonic clock. */
+  #repairedAt = Number.NEGATIVE_INFINITY
   /** Aborted when a closing has had its time: ends every request to the store. */
   readonly #life = new AbortController()
 
@@ -60,11 +70,23 @@ export class Replicator {
       interval: this.#options.syncInterval,
       observe,
       batch: () => this.#uploadBatch(),
-      isUpToDate: () => this.#uploader?.txid !== undefined && this.#uploader.txid === this.#primary?.txid,
-      onUpToDate: () => this.#startCompaction(),
+      isUpToDate: () => this.#uploader?.isUpToDate === true,
+      onUpToDate: () => this.#onUpToDate(),
+    })
+    this.#replicaMonitor = new ReplicaMonitor({
+      db: path,
+      interval: this.#checkInterval,
+      observe,
+      check: () => this.#checkReplica(),
     })
     this.#monitorErrors = new Backoff(path, 'sync', this.#options.monitorInterval, observe)
     if (this.#options.lease) this.#lease = this.#makeLease()
+  }
+
+  get #checkInterval(): number {
+    const { replicaCheckInterval, compaction } = this.#options
+    const levels = compaction ? compaction.levels.map(({ interval }) => interval) : []
+    return replicaCheckInterval ?? Math.min(CHECK_INTERVAL_MS, 2 * Math.min(...levels))
   }
 
   #makeLease(): LeaseKeeper {
@@ -203,6 +225,7 @@ export class Replicator {
   #stopTimers(): void {
     this.#running = false
     this.#monitorTimer?.stop()
+    this.#replicaMonitor.stop()
     this.#uploads.stop()
   }
 
@@ -212,6 +235,8 @@ export class Replicator {
       try {
         await this.#syncOrEnd({ checkpoint: false })
         await this.#uploads.run()
+        await this.#checkReplica()
+        if (this.#uploader?.isUpToDate === false) await this.#uploads.run()
         return
       } catch (error) {
         if (isLitestreamError(error, 'NOT_FOUND', 'DATABASE_REPLACED')) {
@@ -287,7 +312,8 @@ export class Replicator {
       this.#monitorErrors.worked()
     } catch (error) {
       // No database yet is a state to wait in, as long as it lasts.
-      if (!this.#ended && !isLitestreamError(error, 'NOT_FOUND')) {
+      const waits = isLitestreamError(error, 'NOT_FOUND') && error.file === this.path
+      if (!this.#ended && !waits) {
         next = this.#monitorErrors.failed(asReplicationError(error, this.path))
       }
     }
@@ -296,11 +322,33 @@ export class Replicator {
     this.#scheduleMonitor(next)
   }
 
+  /** Compares the replica with what was uploaded; a snapshot that it needs is uploaded soon. */
+  async #checkReplica(): Promise<void> {
+    await this.#lease?.ensure()
+    await this.#uploads.exclusive(async () => this.#uploader?.check(this.#checkInterval))
+    this.#uploads.schedule()
+  }
+
+  /** A task of the compaction cannot go on with the files that are in the replica: the database follows as a snapshot. */
+  async #repairFor(error: LitestreamError): Promise<void> {
+    if (!this.#running || monotonicMs() - this.#repairedAt < REPAIR_PAUSE_MS) return
+    this.#repairedAt = monotonicMs()
+    await this.#uploads.exclusive(async () => this.#uploader?.repair(error.message))
+    this.#uploads.schedule()
+  }
+
+  #onUpToDate(): void {
+    if (this.#running) this.#replicaMonitor.start()
+    this.#startCompaction()
+  }
+
   /** Once the replica has everything for the first time. */
   #startCompaction(): void {
     const { compaction } = this.#options
     if (this.#compaction || !this.#running || !compaction || !this.#primary) return
-    this.#compaction = compactionOf(this.#primary, this.client, compaction, this.#observe)
+    this.#compaction = compactionOf(this.#primary, this.client, compaction, this.#observe, (error) =>
+      this.#repairFor(error),
+    )
     this.#compaction.start()
     const { validationInterval } = compaction
     if (validationInterval) this.#check = new ScheduledCheck(this.#primary.path, validationInterval, this.#observe)
@@ -309,11 +357,14 @@ export class Replicator {
   async #uploadBatch(): Promise<boolean> {
     if (this.#ended) throw this.#ended
     if (!this.#uploader) return true
+    let leased = false
     try {
       await this.#lease?.ensure()
+      leased = true
       return await this.#uploader.run(this.#options.maxSyncLtxFiles || undefined)
     } catch (error) {
-      if (isLitestreamError(error, 'REPLICA_FENCED')) await this.#stopForGood(error)
+      const final = !leased || this.#uploader.isFenced
+      if (final && isLitestreamError(error, 'REPLICA_FENCED')) await this.#stopForGood(error)
       throw error
     }
   }

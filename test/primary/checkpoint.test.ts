@@ -4,6 +4,7 @@ import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
 import { isLitestreamError } from '../../src/errors.js'
+import { KnownLevels } from '../../src/levels/known-levels.js'
 import type { PrimaryEvents } from '../../src/primary/events.js'
 import { PrimaryDatabase } from '../../src/primary/sync/primary-database.js'
 import type { PrimaryOptions } from '../../src/primary/sync-options.js'
@@ -27,7 +28,7 @@ async function fixture(t: TestContext, options: Partial<PrimaryOptions> = {}) {
     if (name === 'checkpoint') checkpoints.push(event as PrimaryEvents['checkpoint'])
     if (name === 'sync') syncs.push(event as PrimaryEvents['sync'])
   })
-  const client = await openReplicaClient(`file://${dir}/replica`)
+  const client = new KnownLevels(await openReplicaClient(`file://${dir}/replica`))
   const uploader = new Uploader(primary, client, () => {}, { leased: false })
   t.after(async () => {
     await primary.close()

@@ -17,10 +17,18 @@ export class PrimaryChild {
   #synced = 0
   #exited: Promise<unknown[]>
 
-  constructor(t: TestContext, file: string, url: string, options: Partial<ReplicatorOptions> = {}) {
+  /** `wrapper`: a command that runs the process, such as setpriv. */
+  constructor(
+    t: TestContext,
+    file: string,
+    url: string,
+    options: Partial<ReplicatorOptions> = {},
+    wrapper: readonly string[] = [],
+  ) {
     const script = new URL('./primary-process.js', import.meta.url).pathname
     const fast = { monitorInterval: 5, syncInterval: 5, shutdownSyncTimeout: 5000, ...options }
-    this.#child = spawn(process.execPath, [script, file, url, JSON.stringify(fast)], { stdio: ['pipe', 'pipe', 2] })
+    const [command, ...args] = [...wrapper, process.execPath, script, file, url, JSON.stringify(fast)]
+    this.#child = spawn(command!, args, { stdio: ['pipe', 'pipe', 2] })
     t.after(() => this.#child.kill('SIGKILL'))
     this.#exited = once(this.#child, 'exit')
     createInterface(this.#child.stdout!).on('line', (line) => {

@@ -117,7 +117,10 @@ test('S3: idle means no request at all', async (t) => {
 })
 
 test('S3: idle means no request at all, with compaction and retention, which list nothing while they have nothing to delete', async (t) => {
-  const { proxy, file, write, replicator, url } = await fixture(t, { compaction: EVERY_WINDOW })
+  const { proxy, file, write, replicator, url } = await fixture(t, {
+    compaction: EVERY_WINDOW,
+    replicaCheckInterval: 3_600_000,
+  })
   replicator.start()
   await until('the first file is there', () => replicator.compaction)
   for (let txid = 2; txid <= 4; txid++) {
@@ -133,10 +136,25 @@ test('S3: idle means no request at all, with compaction and retention, which lis
   assert.equal(await assertReplicaEquals(url, file), 4)
 })
 
+test('S3: a check of the replica costs one listing, and every tenth reads the writer record', async (t) => {
+  const { proxy, write, replicator } = await fixture(t, { replicaCheckInterval: 20 })
+  replicator.start()
+  await until('the first file is there', () => replicator.status().replicaTxid === 1)
+  write()
+  await until('the second', () => replicator.status().replicaTxid === 2)
+  proxy.reset()
+  await until('there are checks', () => proxy.seen().length >= 22, 60_000)
+  const kinds = proxy.seen().map(({ kind }) => kind)
+  const gets = kinds.flatMap((kind, i) => (kind === 'GET' ? [i] : []))
+  assert.deepEqual([...new Set(kinds)].sort(), ['GET', 'LIST'])
+  assert.equal(gets[1]! - gets[0]!, 11)
+})
+
 test('S3: one checkpoint follows the last commit, which is one more TXID and one more file a level; after that no request at all', async (t) => {
   const { proxy, file, write, replicator, url } = await fixture(t, {
     compaction: EVERY_WINDOW,
     checkpointInterval: 2 * WINDOW,
+    replicaCheckInterval: 3_600_000,
   })
   replicator.start()
   await until('the first file is there', () => replicator.compaction)

@@ -4,6 +4,7 @@ import { mkdirSync, rmdirSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
+import { KnownLevels } from '../../src/levels/known-levels.js'
 import { identifyRemote } from '../../src/levels/ltx-identity.js'
 import { replicateOnce } from '../../src/primary/replicate-once.js'
 import { PrimaryDatabase } from '../../src/primary/sync/primary-database.js'
@@ -21,7 +22,7 @@ async function fixture(t: TestContext) {
   t.after(() => app.close())
   app.pragma('journal_mode = wal')
   app.exec('CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)')
-  const client = await openReplicaClient(url)
+  const client = new KnownLevels(await openReplicaClient(url))
   t.after(() => client.close())
   const open = async () => {
     const primary = await PrimaryDatabase.open(file)

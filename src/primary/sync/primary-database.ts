@@ -126,11 +126,12 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Makes files of everything that is committed now and checkpoints if it is time to. Resolves with the last TXID. Costs five
+   * Makes files of everything that is committed now and checkpoints if it is time to. Resolves with the last TXID. Costs eight
    * calls of stat and a look into shared memory when nothing was committed.
    */
   sync(options: { readonly checkpoint?: boolean } = {}): Promise<number> {
     return this.#run(async () => {
+      await this.#checkStateFolder()
       const opened = await this.#kept.sync()
       if (options.checkpoint !== false && !this.#kept.lost) {
         this.#kept.failed(await this.#checkpointer.runIfDue(opened))
@@ -141,7 +142,10 @@ export class PrimaryDatabase {
 
   /** Checkpoints now, whatever the thresholds say. */
   checkpoint(mode: CheckpointMode = 'PASSIVE'): Promise<PrimaryEvents['checkpoint']> {
-    return this.#run(async () => this.#checkpointer.run(await this.#kept.sync(), mode))
+    return this.#run(async () => {
+      await this.#checkStateFolder()
+      return this.#checkpointer.run(await this.#kept.sync(), mode)
+    })
   }
 
   /** The next sync makes a file that holds the whole database; it follows `txid`, and staged files are discarded. */
@@ -193,6 +197,16 @@ export class PrimaryDatabase {
         this.#kept.release()
       }
     })
+  }
+
+  /** What was removed of the state folder, or replaced, is made again from what is known. Two calls of stat. */
+  async #checkStateFolder(): Promise<void> {
+    const notice = (object: string, reason: string) =>
+      this.#observe('notice', { db: this.path, object, reason, action: `made the ${object} again` })
+    const folder = await this.staging.makeAgainIfGone()
+    if (folder) notice('state folder', folder)
+    const file = this.#progress.saveAgainIfChanged()
+    if (file) notice('state file', file)
   }
 
   async #run<T>(work: () => Promise<T>): Promise<T> {

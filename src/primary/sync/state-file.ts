@@ -8,7 +8,14 @@ import { openRegularSync } from '../../fs/open-regular.js'
 import { ownershipLikeSync } from '../../fs/owner.js'
 import { isCommit, isPageSize } from '../../ltx/format.js'
 import { native } from '../../native/addon.js'
-import { databaseError } from '../source/database-error.js'
+import {
+  type FileIdentity,
+  identifyDescriptor,
+  identifyFile,
+  isSameFile,
+  isUnchangedFile,
+} from '../source/file-identity.js'
+import { stateFolderError } from './staging.js'
 
 const count = z.int().nonnegative()
 const u32 = z.uint32()
@@ -72,6 +79,8 @@ export class StateFile {
   readonly #database: string
   #fd: number | undefined
   #serial = 0
+  /** The file after the last write. */
+  #written: FileIdentity | undefined
 
   /** Owner and mode follow those of `database`. */
   constructor(meta: string, database: string) {
@@ -85,7 +94,7 @@ export class StateFile {
       fd = openRegularSync(this.path)
     } catch (error) {
       if (isErrno(error, 'ENOENT')) return { kind: 'missing' }
-      throw databaseError(error, this.path, 'reading it')
+      throw stateFolderError(error, this.path, 'reading it')
     }
     try {
       const bytes = Buffer.alloc(2 * SLOT_BYTES)
@@ -117,10 +126,25 @@ export class StateFile {
       this.#fd ??= openOwnSync(this.path, ownershipLikeSync(this.#database))
       writeSync(this.#fd, slot, 0, SLOT_BYTES, (serial % 2) * SLOT_BYTES)
       fdatasyncSync(this.#fd)
+      this.#written = identifyDescriptor(this.#fd)
     } catch (error) {
-      throw databaseError(error, this.path, 'writing it')
+      throw stateFolderError(error, this.path, 'writing it')
     }
     this.#serial = serial
+  }
+
+  /** What happened to the file since it was written last: one call of stat. Undefined if nothing did, or it was never written. */
+  change(): string | undefined {
+    if (!this.#written) return undefined
+    let now: FileIdentity | undefined
+    try {
+      now = identifyFile(this.path)
+    } catch (error) {
+      throw stateFolderError(error, this.path, 'checking it')
+    }
+    if (!now) return 'it was removed'
+    if (!isSameFile(now, this.#written)) return 'another file is in its place'
+    return isUnchangedFile(now, this.#written) ? undefined : 'another program wrote to it'
   }
 
   close(): void {

@@ -78,6 +78,17 @@ export class Progress {
     if (this.#saved) this.#write({ ...this.#saved, fenced: bounded })
   }
 
+  /** Writes the state file again if it is not what was written last. Returns what had happened to it. */
+  saveAgainIfChanged(): string | undefined {
+    const change = this.#file.change()
+    if (change === undefined || !this.#saved) return undefined
+    this.#file.close()
+    // Both slots: what another program wrote to either does not count.
+    this.#write(this.#saved)
+    this.#write(this.#saved)
+    return change
+  }
+
   save(opened: OpenedDatabase, position: WalPosition): void {
     this.#save(this, opened, position)
   }

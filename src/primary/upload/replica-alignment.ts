@@ -1,14 +1,14 @@
-import { LitestreamError } from '../../errors.js'
-import { identifyRemote, identifyStaged, type LtxIdentity } from '../../levels/ltx-identity.js'
-import { type FilesByLevel, listTogether, selectPlan } from '../../levels/plan.js'
+import { identifyRemote, identifyStaged, ifSound, type LtxIdentity } from '../../levels/ltx-identity.js'
+import { type FilesByLevel, listTogether } from '../../levels/plan.js'
 import { LEVELS, SNAPSHOT_LEVEL } from '../../ltx/format.js'
 import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js'
 import type { PrimaryDatabase } from '../sync/primary-database.js'
+import { planFault } from './replica-verdict.js'
 
 /** `timestamp`: of the newest file in the replica, milliseconds since the epoch; 0 where there is none. */
 export type Alignment =
   /** The replica ends at `txid`, and the files behind it are all staged. */
-  | { readonly kind: 'continue'; readonly txid: number; readonly timestamp: number }
+  | { readonly kind: 'continue'; readonly txid: number; readonly timestamp: number; readonly pageSize?: number }
   /** It ends at `txid` with something that the staged files do not continue: the whole database has to follow. */
   | {
       readonly kind: 'start-over'
@@ -29,8 +29,10 @@ export async function alignWithReplica(primary: PrimaryDatabase, client: Replica
     return startOver(0, 0, 'the replica is empty', false)
   }
   const end = newest.maxTxid
-  if (!reaches(files, end)) return startOver(end, newest.createdAt, 'files are missing in the replica', true)
-  const remote = await identifyRemote(client, newest)
+  const fault = planFault(files, end)
+  if (fault) return startOver(end, newest.createdAt, fault, true)
+  const remote = await ifSound(() => identifyRemote(client, newest))
+  if (!remote) return startOver(end, newest.createdAt, 'the newest file in the replica is damaged', true)
   const { timestamp } = remote
   const pageSize = primary.status().pageSize
   if (remote.pageSize !== pageSize) {
@@ -41,12 +43,12 @@ export async function alignWithReplica(primary: PrimaryDatabase, client: Replica
     const reason = txid === 0 ? 'the replica was written before' : 'the replica is ahead of this database'
     return startOver(end, timestamp, reason, false)
   }
-  const ours = staged.has(end) ? await identifyStaged(primary.staging.pathOf(end)) : undefined
+  const ours = staged.has(end) ? await ifSound(() => identifyStaged(primary.staging.pathOf(end))) : undefined
   if (!isOurs(newest, remote, ours ?? (state?.uploaded?.txid === end ? state.uploaded : undefined))) {
     return startOver(end, timestamp, 'the replica holds another history', false)
   }
   if (!allStaged(staged, end + 1, txid)) return startOver(end, timestamp, 'staged files are missing', false)
-  return { kind: 'continue', txid: end, timestamp }
+  return { kind: 'continue', txid: end, timestamp, pageSize }
 }
 
 /** The file that reaches farthest; of those that end together the one of the lowest level. */
@@ -56,15 +58,6 @@ function newestFile(files: FilesByLevel): LtxFileInfo | undefined {
     for (const file of files[level] ?? []) if (!newest || file.maxTxid > newest.maxTxid) newest = file
   }
   return newest
-}
-
-function reaches(files: FilesByLevel, end: number): boolean {
-  try {
-    return selectPlan(files).at(-1)?.maxTxid === end
-  } catch (error) {
-    if (error instanceof LitestreamError && error.code === 'LTX_GAP') return false
-    throw error
-  }
 }
 
 /** A compacted file is made by whoever compacts; that it is made of our last file only its timestamp tells. */

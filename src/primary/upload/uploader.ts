@@ -1,43 +1,59 @@
 import { writeSnapshot } from '../../compaction/snapshot.js'
-import { isLitestreamError, LitestreamError } from '../../errors.js'
-import { identifyRemote, identifyStaged, stagedBody } from '../../levels/ltx-identity.js'
+import { isLitestreamError, type LitestreamError } from '../../errors.js'
+import type { KnownLevels } from '../../levels/known-levels.js'
+import { identifyRemote, identifyStaged, ifSound, type LtxIdentity, stagedBody } from '../../levels/ltx-identity.js'
 import { decodeLtx } from '../../ltx/decoder.js'
 import { formatTxid } from '../../ltx/txid.js'
-import type { ReplicaClient } from '../../storage/replica-client.js'
+import type { LtxFileRef } from '../../storage/replica-client.js'
+import { monotonicMs } from '../../util/monotonic.js'
 import { formatTimestamp } from '../../util/timestamp.js'
 import type { PrimaryObserver } from '../events.js'
 import type { PrimaryDatabase } from '../sync/primary-database.js'
-import type { StagedFile } from '../sync/staging.js'
+import type { PrimaryState } from '../sync/state-file.js'
+import { KeptFiles } from './kept-files.js'
 import { alignWithReplica } from './replica-alignment.js'
+import { judgeReplica, type ReplicaVerdict } from './replica-verdict.js'
+import { fencedError, foreignFiles, unsteadyStaging } from './upload-errors.js'
 import { WriterRecord } from './writer-record.js'
 
-/** Of the staged files that are in the replica already so many bytes and files are kept: compaction need not fetch them. */
-const KEEP_BYTES = 64 * 1024 * 1024
-const KEEP_FILES = 512
+/** So many checks read the writer record once: it names this primary to others, and protects nothing. */
+const RECORD_EVERY = 10
+
+/** Snapshots within one run that turned out not to be usable before the run ends with an error. */
+const MAX_RESTARTS = 3
 
 /**
- * Brings staged files to the replica, one after another, each under a name that nobody may have written before. What the replica
- * holds is found out once, at the first run; from then on only this primary changes it.
+ * Uploads staged files, one after another, each under a name that must not exist yet. What the replica holds is listed at the first
+ * run, and compared again by `check`: from then on only this primary changes it, or the database follows as a snapshot.
  */
 export class Uploader {
   readonly #primary: PrimaryDatabase
-  readonly #client: ReplicaClient
+  readonly #client: KnownLevels
   readonly #observe: PrimaryObserver
   readonly #writer: WriterRecord
   readonly #leased: boolean
   #txid: number | undefined
-  /** The replica turned out to be another, and the snapshot that has to follow is not made yet. */
+  #aligned = false
+  /** Page size of the newest file in the replica, bytes; undefined if that is not known or there is none. */
+  #pageSize: number | undefined
+  /** The next file has to be a snapshot that is not made yet. */
   #startsOver = false
   /** The file at this TXID holds the whole database, and the replica needs it as a snapshot, too. */
   #publishAt: number | undefined
-  /** Staged files that are in the replica, ascending. */
-  readonly #kept: StagedFile[] = []
-  #keptBytes = 0
+  /** The file that this process has uploaded last. */
+  #uploaded: NonNullable<PrimaryState['uploaded']> | undefined
+  /** Checks that found nothing wrong. */
+  #checks = 0
+  /** Since when each check has found files of another primary, by the monotonic clock. */
+  #foreignSince: number | undefined
+  readonly #kept: KeptFiles
+  /** The highest TXID that may be in the replica: a request may have succeeded although it failed here. */
+  #attempted = 0
 
   /** `leased`: it runs only while the lease in the replica is ours. */
   constructor(
     primary: PrimaryDatabase,
-    client: ReplicaClient,
+    client: KnownLevels,
     observe: PrimaryObserver,
     options: { readonly leased: boolean },
   ) {
@@ -46,6 +62,7 @@ export class Uploader {
     this.#primary = primary
     this.#client = client
     this.#observe = observe
+    this.#kept = new KeptFiles(primary.staging)
   }
 
   /** The last TXID in the replica; undefined before it was asked. */
@@ -54,20 +71,35 @@ export class Uploader {
   }
 
   /**
+   * Whether REPLICA_FENCED from a run is final: another primary has written a file that was to be ours, or runs since before us. A
+   * replica of a running primary that was put in the place of ours later may be taken away again.
+   */
+  get isFenced(): boolean {
+    return !this.#aligned || this.#primary.state?.fenced !== undefined
+  }
+
+  /** The replica has everything that is staged. */
+  get isUpToDate(): boolean {
+    return !this.#startsOver && this.#txid !== undefined && this.#txid === this.#primary.txid
+  }
+
+  /**
    * Uploads what is staged, up to `limit` files. Returns whether that was all. Throws REPLICA_FENCED when another primary has written
-   * a file that was to be ours, and the storage's errors; a run after an error goes on where it stopped.
+   * a file that was to be ours, and the storage's errors; a run after an error continues where it stopped.
    */
   async run(limit: number = Number.POSITIVE_INFINITY): Promise<boolean> {
     await this.align()
-    if (this.#startsOver) {
-      await this.#primary.sync({ checkpoint: false })
-      this.#startsOver = false
-    }
-    for (let count = 0; this.#txid! < this.#primary.txid; count++) {
+    let restarts = 0
+    for (let count = 0; ; count++) {
+      if (this.#startsOver) {
+        if (restarts++ === MAX_RESTARTS) throw unsteadyStaging(this.#primary)
+        await this.#primary.sync({ checkpoint: false })
+        this.#startsOver = false
+      }
+      if (this.#txid! >= this.#primary.txid) return true
       if (count >= limit) return false
-      await this.#upload(this.#txid! + 1)
+      await this.#uploadNext(this.#txid! + 1)
     }
-    return true
   }
 
   /**
@@ -78,19 +110,55 @@ export class Uploader {
     if (this.#txid !== undefined) return
     const primary = this.#primary
     const fenced = primary.state?.fenced
-    if (fenced !== undefined) throw fencedError(primary.path, this.#client, fenced)
+    if (fenced !== undefined) throw this.#fenced(fenced)
     await this.#writer.claim({ leased: this.#leased })
     const alignment = await alignWithReplica(primary, this.#client)
     const { kind, txid, timestamp } = alignment
     primary.notBefore(timestamp)
-    if (kind === 'start-over') {
-      await primary.startOver(txid, alignment.reason)
-      this.#startsOver = true
-      this.#observe('rejoin', { db: primary.path, txid, reason: alignment.reason })
-      if (alignment.publishSnapshot) this.#publishAt = txid + 1
-    }
+    this.#pageSize = undefined
+    this.#uploaded = undefined
+    if (kind === 'start-over') await this.#startOver(txid, alignment.reason, alignment.publishSnapshot)
+    else this.#pageSize = alignment.pageSize
     this.#txid = txid
-    for (const file of primary.staging.list()) if (file.txid <= txid) this.#keep(file)
+    this.#aligned = true
+    for (const file of primary.staging.list()) if (file.txid <= txid) this.#kept.add(file)
+  }
+
+  /**
+   * Compares the replica with what was uploaded, by one listing and the writer record. Where a restore of the newest state is not
+   * possible any more, the next run uploads a snapshot. Files of another primary are an error at first, as a replica that was put
+   * in the place of this one may be taken away again; if they are still there after `patience` milliseconds, the primary aligns
+   * with the replica as after a restart. Not at the same time as a run.
+   */
+  async check(patience: number): Promise<void> {
+    if (this.#txid === undefined || this.#txid === 0 || this.#startsOver) return
+    let verdict = await this.#judge()
+    // A listing that lags behind the store is not believed.
+    if (verdict.kind === 'broken' && verdict.end < this.#txid && (await this.#hasLastUpload())) return
+    if (verdict.kind === 'broken' && verdict.isMissing) verdict = await this.#judge()
+    if (verdict.kind === 'foreign') {
+      this.#foreignSince ??= monotonicMs()
+      if (monotonicMs() - this.#foreignSince < patience) throw foreignFiles(this.#client.url, verdict.reason)
+      this.#txid = undefined
+    }
+    this.#foreignSince = undefined
+    if (verdict.kind === 'broken') await this.repair(verdict.reason, verdict.end)
+    if (verdict.kind !== 'sound') return
+    if (verdict.gone > 0)
+      this.#notice('replica', `${verdict.gone} files were deleted by another program`, 'no file is needed')
+    if (this.#checks++ % RECORD_EVERY === 0) await this.#keepRecord()
+  }
+
+  /** The database follows as a snapshot, behind everything that is in the replica. Not at the same time as a run. */
+  async repair(reason: string, end = 0): Promise<void> {
+    if (this.#txid === undefined || this.#startsOver) return
+    await this.#skipTo(Math.max(this.#txid, this.#attempted, end), reason)
+  }
+
+  /** TXIDs up to `txid` may be taken or damaged: a snapshot in the replica leads over them. */
+  async #skipTo(txid: number, reason: string): Promise<void> {
+    await this.#startOver(txid, reason, true)
+    this.#txid = txid
   }
 
   /** Says in the replica that nobody writes to it any more. */
@@ -98,30 +166,105 @@ export class Uploader {
     return this.#writer.release()
   }
 
-  async #upload(txid: number): Promise<void> {
+  async #startOver(txid: number, reason: string, publishSnapshot: boolean): Promise<void> {
+    const primary = this.#primary
+    this.#startsOver = true
+    this.#publishAt = publishSnapshot ? txid + 1 : undefined
+    this.#kept.clear()
+    await primary.startOver(txid, reason)
+    this.#observe('rejoin', { db: primary.path, txid, reason })
+  }
+
+  #fenced(reason: string, cause?: unknown): LitestreamError {
+    return fencedError(this.#primary.path, this.#client.url, reason, cause)
+  }
+
+  #notice(object: string, reason: string, action: string): void {
+    this.#observe('notice', { db: this.#primary.path, object, reason, action })
+  }
+
+  async #judge(): Promise<ReplicaVerdict> {
+    return judgeReplica(await this.#client.relist(), { uploaded: this.#txid!, attempted: this.#attempted })
+  }
+
+  async #keepRecord(): Promise<void> {
+    const change = await this.#writer.check()
+    if (change !== 'gone' && change !== 'damaged') return
+    await this.#writer.claim({ leased: this.#leased })
+    this.#notice('writer record', `primary.json is ${change}`, 'wrote the writer record again')
+  }
+
+  /** Whether the L0 file that was uploaded last is in the replica as it was written. Two small reads. */
+  async #hasLastUpload(): Promise<boolean> {
+    const last = this.#uploaded
+    if (!last) return false
+    try {
+      const there = await ifSound(() =>
+        identifyRemote(this.#client, { level: 0, minTxid: last.txid, maxTxid: last.txid }),
+      )
+      return there?.checksum === last.checksum
+    } catch (error) {
+      if (isLitestreamError(error, 'NOT_FOUND')) return false
+      throw error
+    }
+  }
+
+  /** Uploads the staged file of `txid`, or finds out that a snapshot has to follow instead. */
+  async #uploadNext(txid: number): Promise<void> {
+    const path = this.#primary.staging.find(txid)
+    const staged = path === undefined ? undefined : await ifSound(() => identifyStaged(path))
+    if (path === undefined || !staged) {
+      const reason = path === undefined ? 'staged files are missing' : 'a staged file is damaged'
+      if (this.#attempted >= txid) await this.#skipTo(this.#attempted, reason)
+      else await this.#startOver(txid - 1, reason, false)
+    } else if (this.#pageSize !== undefined && staged.pageSize !== this.#pageSize) {
+      // A TXID is left out, so that nothing merges files of both page sizes; the snapshot leads over the gap.
+      await this.#skipTo(txid, `the page size changed from ${this.#pageSize} to ${staged.pageSize} bytes`)
+      this.#pageSize = staged.pageSize
+    } else if (await this.#upload(path, txid, staged)) this.#pageSize = staged.pageSize
+  }
+
+  /** Returns false if a snapshot has to follow instead. */
+  async #upload(path: string, txid: number, { timestamp, checksum, size }: LtxIdentity): Promise<boolean> {
     const started = performance.now()
-    const path = this.#primary.staging.pathOf(txid)
-    const { timestamp, checksum, size } = await identifyStaged(path)
     const file = { level: 0, minTxid: txid, maxTxid: txid }
+    this.#attempted = Math.max(this.#attempted, txid)
     if (txid === this.#publishAt) await this.#publishSnapshot(path, txid, timestamp)
     try {
       await this.#client.write(file, stagedBody(path, size), { timestamp, createOnly: true, localFile: path })
     } catch (error) {
       if (!isLitestreamError(error, 'PRECONDITION_FAILED')) throw error
-      // A request may have succeeded although its answer was lost, here or before a crash.
-      const there = await identifyRemote(this.#client, file)
-      if (there.checksum !== checksum || there.size !== size) {
-        const when = formatTimestamp(there.timestamp)
-        const who = (await this.#writer.other()) ?? 'another primary'
-        const reason = `TXID ${formatTxid(txid)} was written at ${when} by ${who}`
-        await this.#primary.fence(reason)
-        throw fencedError(this.#primary.path, this.#client, reason, error)
-      }
+      if (!(await this.#isSameFile(file, checksum, size, error))) return false
     }
     this.#txid = txid
-    this.#primary.remember({ txid, timestamp, checksum })
+    this.#uploaded = { txid, timestamp, checksum }
+    this.#primary.remember(this.#uploaded)
     this.#observe('upload', { db: this.#primary.path, txid, size, durationMs: performance.now() - started })
-    this.#keep({ txid, size })
+    this.#kept.add({ txid, size })
+    return true
+  }
+
+  /**
+   * Whether the file that has the name of ours is ours: a request may have succeeded although its reply was lost, here or before a
+   * crash. False for a damaged one, which the next file goes around. Throws REPLICA_FENCED for another primary's.
+   */
+  async #isSameFile(file: LtxFileRef, checksum: string, size: number, cause: LitestreamError): Promise<boolean> {
+    const { maxTxid: txid } = file
+    const there = await ifSound(() => identifyRemote(this.#client, file))
+    if (!there) {
+      await this.#skipTo(txid, `the file of TXID ${formatTxid(txid)} in the replica is damaged`)
+      return false
+    }
+    if (there.checksum === checksum && there.size === size) return true
+    if (this.#uploaded && !(await this.#hasLastUpload())) {
+      const reason = `TXID ${formatTxid(this.#uploaded.txid)}, which was uploaded last, is another file`
+      throw foreignFiles(this.#client.url, reason)
+    }
+    const when = formatTimestamp(there.timestamp)
+    const who = (await this.#writer.other()) ?? 'another primary'
+    const reason = `TXID ${formatTxid(txid)} was written at ${when} by ${who}`
+    await this.#primary.fence(reason)
+    throw this.#fenced(reason, cause)
   }
 
   /** Writes the whole database of a staged file as a snapshot, from which restores begin whatever lies before. */
@@ -133,26 +276,4 @@ export class Uploader {
     await writeSnapshot(client, { pageSize, commit, maxTxid: txid, timestamp }, batches)
     this.#publishAt = undefined
   }
-
-  /** The newest always stays: it proves at the next start that the replica is ours. */
-  #keep(file: StagedFile): void {
-    this.#kept.push(file)
-    this.#keptBytes += file.size
-    while (this.#kept.length > 1 && (this.#kept.length > KEEP_FILES || this.#keptBytes > KEEP_BYTES)) {
-      const oldest = this.#kept.shift()!
-      this.#keptBytes -= oldest.size
-      this.#primary.staging.remove(oldest.txid)
-    }
-  }
-}
-
-/** Says which database is not replicated any more, where to, and what the other primary wrote. */
-function fencedError(database: string, client: ReplicaClient, reason: string, cause?: unknown): LitestreamError {
-  return new LitestreamError('REPLICA_FENCED', `${database} is not replicated to ${client.url} any more: ${reason}`, {
-    file: client.url,
-    ...(cause === undefined ? {} : { cause }),
-    hint:
-      'Only one primary may write to a replica. Stop the other one and run `litestream-ts reset` for this database, or give it a ' +
-      'replica of its own.',
-  })
 }

@@ -1,0 +1,32 @@
+import type { LtxStaging, StagedFile } from '../sync/staging.js'
+
+/** Of the staged files that are in the replica already so many bytes and files are kept: compaction need not fetch them. */
+const KEEP_BYTES = 64 * 1024 * 1024
+const KEEP_FILES = 512
+
+/** The staged files that are in the replica, ascending. The newest always stays: it proves at the next start that the replica is ours. */
+export class KeptFiles {
+  readonly #staging: LtxStaging
+  #files: StagedFile[] = []
+  #bytes = 0
+
+  constructor(staging: LtxStaging) {
+    this.#staging = staging
+  }
+
+  add(file: StagedFile): void {
+    this.#files.push(file)
+    this.#bytes += file.size
+    while (this.#files.length > 1 && (this.#files.length > KEEP_FILES || this.#bytes > KEEP_BYTES)) {
+      const oldest = this.#files.shift()!
+      this.#bytes -= oldest.size
+      this.#staging.remove(oldest.txid)
+    }
+  }
+
+  /** The staged files were discarded. */
+  clear(): void {
+    this.#files = []
+    this.#bytes = 0
+  }
+}

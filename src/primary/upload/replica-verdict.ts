@@ -1,0 +1,58 @@
+import { isLitestreamError } from '../../errors.js'
+import type { Relisting } from '../../levels/known-levels.js'
+import { type FilesByLevel, selectPlan } from '../../levels/plan.js'
+import { MIN_FILE_SIZE } from '../../ltx/tail.js'
+import { formatTxid } from '../../ltx/txid.js'
+import type { LtxFileInfo } from '../../storage/replica-client.js'
+
+/** What a listing says about a replica that a primary has written to. */
+export type ReplicaVerdict =
+  /** A restore leads to the last TXID that was uploaded. `gone`: files that another program deleted, and no restore of that needs. */
+  | { readonly kind: 'sound'; readonly gone: number }
+  /** It does not: files are missing, which a listing that lags says as well, or were cut short. */
+  | { readonly kind: 'broken'; readonly reason: string; readonly end: number; readonly isMissing: boolean }
+  /** It holds files that this primary did not write. */
+  | { readonly kind: 'foreign'; readonly reason: string; readonly end: number }
+
+const MISSING = 'files are missing in the replica'
+
+/**
+ * `uploaded`: the last TXID that the primary has uploaded, greater than 0; `attempted`: the last that it has tried to. No file is
+ * read.
+ */
+export function judgeReplica(
+  { levels, kept, gone, changed }: Relisting,
+  { uploaded, attempted }: { readonly uploaded: number; readonly attempted: number },
+): ReplicaVerdict {
+  const files = levels.flat()
+  const end = files.reduce((max, { maxTxid }) => Math.max(max, maxTxid), 0)
+  if (end > Math.max(uploaded, attempted)) {
+    const reason = `it has files up to TXID ${formatTxid(end)}, but TXID ${formatTxid(uploaded)} was uploaded last`
+    return { kind: 'foreign', reason, end }
+  }
+  if (files.length === 0) return { kind: 'broken', reason: 'the replica was emptied', end, isMissing: true }
+  // Another replica, or an older copy of this one, has taken its place.
+  if (kept === 0 && gone.length + changed.length > 0) {
+    return { kind: 'foreign', reason: 'none of its files is as it was written', end }
+  }
+  const fault = planFault(levels, uploaded, changed)
+  if (!fault) return { kind: 'sound', gone: gone.length }
+  return { kind: 'broken', reason: fault, end, isMissing: fault === MISSING }
+}
+
+/** Why a restore does not lead as far as TXID `end`, as far as the names and sizes of files tell; undefined if it does. */
+export function planFault(levels: FilesByLevel, end: number, changed: readonly LtxFileInfo[] = []): string | undefined {
+  let plan: LtxFileInfo[]
+  try {
+    plan = selectPlan(levels)
+  } catch (error) {
+    if (isLitestreamError(error, 'LTX_GAP')) return MISSING
+    throw error
+  }
+  if ((plan.at(-1)?.maxTxid ?? 0) < end) return MISSING
+  const damaged = plan.find((file) => file.size < MIN_FILE_SIZE || changed.includes(file))
+  if (!damaged) return undefined
+  const { level, minTxid, maxTxid, size } = damaged
+  const name = `${formatTxid(minTxid)}-${formatTxid(maxTxid)}`
+  return `file ${name} of level ${level} is damaged: it has ${size} bytes`
+}
