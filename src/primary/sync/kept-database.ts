@@ -126,7 +126,9 @@ export class KeptDatabase {
   async #openAgain(opened: OpenedDatabase, presence: Exclude<Presence, { kind: 'same' }>): Promise<OpenedDatabase> {
     const { db, observe, exchanged, sync } = this.#parts
     exchanged({ rewritten: presence.kind === 'rewritten' })
-    this.#settling = presence.kind !== 'lost' && (presence.kind !== 'replaced' || presence.database === true)
+    // Whoever removes the -wal and -shm may be about to put another database in place: what would be written between the two
+    // would be replayed into that one.
+    this.#settling = presence.kind !== 'lost'
     try {
       // The files opened still exist for those who hold them: what was committed to them last is not lost.
       if (presence.kind === 'deleted' || (presence.kind === 'replaced' && presence.trusted)) await sync(opened)
