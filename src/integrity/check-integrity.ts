@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { deserializeError, type SerializedError } from '../errors.js'
 import { native } from '../native/addon.js'
 import { threadUrl } from '../thread-url.js'
-import { throwIfAborted } from '../util/abort.js'
+import { onAbort, throwIfAborted } from '../util/abort.js'
 import { startInterval, type Timer } from '../util/timers.js'
 import type { IntegrityReport } from './report.js'
 
@@ -63,12 +63,12 @@ export async function checkIntegrity(
     // Again and again: between two statements there is nothing to interrupt.
     timer = startInterval(INTERRUPT_MS, interrupt)
   }
-  signal?.addEventListener('abort', end)
+  const forget = onAbort(signal, end)
   try {
     // The thread ends by returning: better-sqlite3 aborts the process if terminate() meets it while it throws.
     await exited
   } finally {
-    signal?.removeEventListener('abort', end)
+    forget()
     timer?.stop()
   }
   throwIfAborted(signal, `checking ${path}`)

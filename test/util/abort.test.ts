@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
 import { test } from 'node:test'
 import { linkAbort, onAbort, orAborted } from '../../src/util/abort.js'
 import { pause } from '../../src/util/pause.js'
@@ -56,4 +58,12 @@ test('a linked controller aborts with the reason, until the link is ended', () =
   one.abort('why')
   assert.equal(other.signal.reason, 'why')
   assert.equal(unlinked.signal.aborted, false)
+})
+
+test('no other file of src adds a listener to a signal', () => {
+  const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
+  const listening = files.filter((name) =>
+    /addEventListener\(\s*['"]abort/.test(readFileSync(path.join('src', name), 'utf8')),
+  )
+  assert.deepEqual(listening, [path.join('util', 'abort.ts')])
 })

@@ -1,5 +1,6 @@
 import type { Config } from '../../config/types.js'
 import { HttpServer } from '../../status/http-server.js'
+import { onAbort } from '../../util/abort.js'
 import type { Logger } from '../../util/logger.js'
 import { MAX_DELAY_MS, startInterval } from '../../util/timers.js'
 import { version } from '../../version.js'
@@ -128,7 +129,6 @@ async function close(daemon: Daemon, parts: readonly Part[]): Promise<string[]> 
 
 function aborted(signal: AbortSignal): Promise<undefined> {
   return new Promise((resolve) => {
-    if (signal.aborted) resolve(undefined)
-    else signal.addEventListener('abort', () => resolve(undefined), { once: true })
+    onAbort(signal, () => resolve(undefined))
   })
 }
