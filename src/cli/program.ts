@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { bufferCommand } from './commands/buffer.js'
 import { buildAddonCommand } from './commands/build-addon.js'
 import { configCommand } from './commands/config.js'
 import { controlCommands } from './commands/control.js'
@@ -24,6 +25,7 @@ export function createProgram(): Command {
     .usage('COMMAND [flags] [arguments]')
     .addHelpText('after', '\nEvery command explains itself: litestream-ts COMMAND -h')
   const commands = [
+    bufferCommand(),
     buildAddonCommand(),
     configCommand(),
     databasesCommand(),

@@ -21,6 +21,8 @@ const { EAGAIN, EWOULDBLOCK, ENOLCK, ENOTSUP, EOPNOTSUPP, ENOSYS, EINVAL } = os.
 const NO_LOCKS: readonly number[] = [ENOLCK, ENOTSUP, EOPNOTSUPP, ENOSYS, EINVAL]
 
 export interface TargetLockOptions {
+  /** What holders of the lock do with the target, for messages; default: 'restored'. */
+  readonly use?: 'restored' | 'written'
   /** Wait for the holder, until `signal` is aborted. Otherwise a lock that is taken is an error at once. */
   readonly wait: boolean
   readonly signal: AbortSignal
@@ -48,7 +50,10 @@ export class TargetLock {
   }
 
   /** `target`: the real file, see resolveTarget; its folder must exist. Throws OUTPUT_BUSY, ABORTED. */
-  static async acquire(target: string, { wait, signal, onWait }: TargetLockOptions): Promise<TargetLock> {
+  static async acquire(
+    target: string,
+    { use = 'restored', wait, signal, onWait }: TargetLockOptions,
+  ): Promise<TargetLock> {
     const file = lockPathOf(target)
     for (let waiting = false; ; ) {
       throwIfAborted(signal, `waiting for ${target}`)
@@ -65,7 +70,7 @@ export class TargetLock {
           continue
         }
         if (errno !== EAGAIN && errno !== EWOULDBLOCK) throw fsError(systemError(errno, 'flock'), 'locking', file)
-        if (!wait) throw await busy(target, handle)
+        if (!wait) throw await busy(target, use, handle)
       } catch (error) {
         await handle.close()
         throw error
@@ -121,11 +126,11 @@ async function describeHolder(handle: FileHandle, directory: string): Promise<vo
   await handle.write(`process ${process.pid} on ${hostname()}`, 0)
 }
 
-async function busy(target: string, handle: FileHandle): Promise<LitestreamError> {
+async function busy(target: string, use: string, handle: FileHandle): Promise<LitestreamError> {
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(256), 0, 256, 0)
   const holder = buffer.toString('utf8', 0, bytesRead) || 'another process'
-  return new LitestreamError('OUTPUT_BUSY', `${target} is being restored by ${holder}`, {
+  return new LitestreamError('OUTPUT_BUSY', `${target} is being ${use} by ${holder}`, {
     file: target,
-    hint: 'Wait until that restore has ended, or restore to another path.',
+    hint: 'Wait until that process has ended, or name another path.',
   })
 }

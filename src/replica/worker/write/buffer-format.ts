@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { LitestreamError } from '../../../errors.js'
+import { isLitestreamError, LitestreamError } from '../../../errors.js'
 import { native } from '../../../native/addon.js'
 
 /*
@@ -67,42 +67,104 @@ function crcOf(record: Buffer): bigint {
   return native.crc64(native.crc64(0n, record.subarray(0, 8)), record.subarray(HEAD))
 }
 
+/** What can be read of a buffer file, and the first fault in it. */
+export interface BufferReading {
+  /** Everything before the damage; undefined if there is no header. */
+  readonly content: BufferContent | undefined
+  /** BUFFER_DAMAGED, with the offset. */
+  readonly damage: LitestreamError | undefined
+}
+
 /**
  * Reads a buffer file. A torn record at the end is left out: its commit was not acknowledged. Undefined for an empty file. Throws
  * BUFFER_DAMAGED for anything else that is not as it was written.
  */
 export function decodeBuffer(bytes: Buffer, file: string): BufferContent | undefined {
-  let at = 0
-  let found: BufferHeader | undefined
-  let last: BufferUpload | undefined
-  const commits: Uint8Array[] = []
-  while (at + HEAD <= bytes.length) {
-    const length = bytes.readUInt32BE(at + 4)
-    const end = at + HEAD + length
-    if (length > MAX_RECORD) throw damaged(file, at, `a record of ${length} bytes`)
-    if (end > bytes.length) break
-    const record = bytes.subarray(at, end)
-    if (record.readBigUInt64BE(8) !== crcOf(record)) {
-      // Only the last record can be torn.
-      if (end === bytes.length) break
-      throw damaged(file, at, 'the checksum of a record is wrong')
+  const { content, damage } = readBuffer(bytes, file)
+  if (damage) throw damage
+  return content
+}
+
+/** `decodeBuffer` that also returns what comes before the damage: the commits up to an earlier moment, without a gap. */
+export function readBuffer(bytes: Buffer, file: string): BufferReading {
+  const records = new Records()
+  try {
+    records.read(bytes, file)
+    return { content: records.content, damage: undefined }
+  } catch (error) {
+    if (!isLitestreamError(error, 'BUFFER_DAMAGED')) throw error
+    return { content: records.content, damage: error }
+  }
+}
+
+class Records {
+  #header: BufferHeader | undefined
+  #upload: BufferUpload | undefined
+  readonly #commits: Uint8Array[] = []
+  #length = 0
+
+  get content(): BufferContent | undefined {
+    if (!this.#header) return undefined
+    return { header: this.#header, commits: this.#commits, upload: this.#upload, length: this.#length }
+  }
+
+  read(bytes: Buffer, file: string): void {
+    for (let record = recordAt(bytes, 0, file); record; record = recordAt(bytes, this.#length, file)) {
+      this.#take(record, file)
+      this.#length += record.length
     }
+    if (!this.#header && bytes.length > 0) throw damaged(file, 0, 'it has no header')
+  }
+
+  #take(record: Buffer, file: string): void {
+    const at = this.#length
     const content = record.subarray(HEAD)
     const kind = record[0]
-    if (!found !== (kind === RECORD_HEADER)) throw damaged(file, at, 'the first record is not a header')
-    if (kind === RECORD_HEADER) found = parse(header, content, file, at)
-    else if (kind === RECORD_UPLOAD) last = parse(upload, content, file, at)
-    else if (kind === RECORD_COMMIT) commits.push(content)
+    if (!this.#header !== (kind === RECORD_HEADER)) throw damaged(file, at, 'the first record is not a header')
+    if (kind === RECORD_HEADER) this.#header = parse(header, content, file, at)
+    else if (kind === RECORD_COMMIT) this.#commits.push(content)
+    else if (kind === RECORD_UPLOAD) this.#upload = this.#uploadOf(content, file)
     else throw damaged(file, at, `a record of kind ${kind}`)
-    at = end
   }
-  if (!found) {
-    if (bytes.length === 0) return undefined
-    throw damaged(file, 0, 'it has no header')
+
+  #uploadOf(content: Uint8Array, file: string): BufferUpload {
+    const found = parse(upload, content, file, this.#length)
+    const { length } = this.#commits
+    if (found.count <= length) return found
+    throw damaged(file, this.#length, `an upload of ${found.count} commits, of which ${length} exist`)
   }
-  if (last && last.count > commits.length)
-    throw damaged(file, at, `an upload of ${last.count} commits, of which ${commits.length} exist`)
-  return { header: found, commits, upload: last, length: at }
+}
+
+/** The record at an offset. Undefined at the end, and for a record there that was being written when the process died. */
+function recordAt(bytes: Buffer, at: number, file: string): Buffer | undefined {
+  if (at + HEAD > bytes.length) return undefined
+  const length = bytes.readUInt32BE(at + 4)
+  if (length > MAX_RECORD) throw damaged(file, at, `a record of ${length} bytes`)
+  const record = wholeRecord(bytes, at)
+  if (record) return record
+  // Only the last record can be torn: behind it there is no other one.
+  if (at + HEAD + length < bytes.length) throw damaged(file, at, 'the checksum of a record is wrong')
+  const next = nextRecord(bytes, at + 1)
+  if (next === undefined) return undefined
+  throw damaged(file, at, `the length of a record is wrong: another one begins at byte ${next}`)
+}
+
+/** The record at an offset, if all of it exists and its checksum is right. */
+function wholeRecord(bytes: Buffer, at: number): Buffer | undefined {
+  const end = at + HEAD + bytes.readUInt32BE(at + 4)
+  if (end > bytes.length) return undefined
+  const record = bytes.subarray(at, end)
+  return record.readBigUInt64BE(8) === crcOf(record) ? record : undefined
+}
+
+/** The offset of the first COMMIT or UPLOAD from `at` on. */
+function nextRecord(bytes: Buffer, from: number): number | undefined {
+  for (let at = from; at + HEAD <= bytes.length; at++) {
+    const looksLikeOne =
+      (bytes[at] === RECORD_COMMIT || bytes[at] === RECORD_UPLOAD) && bytes.readUIntBE(at + 1, 3) === 0
+    if (looksLikeOne && wholeRecord(bytes, at)) return at
+  }
+  return undefined
 }
 
 function parse<T>(schema: z.ZodType<T>, content: Uint8Array, file: string, offset: number): T {
@@ -117,7 +179,7 @@ function damaged(file: string, offset: number, what: string, cause?: unknown): L
   return new LitestreamError('BUFFER_DAMAGED', `the write buffer ${file} is damaged at byte ${offset}: ${what}`, {
     file,
     offset,
-    hint: `Run \`litestream-ts buffer show ${file}\`; export what can be read, then discard the buffer.`,
+    hint: `Run \`litestream-ts buffer show ${file}\`; export what can be read (-partial), then discard the buffer.`,
     ...(cause === undefined ? {} : { cause }),
   })
 }

@@ -1,11 +1,11 @@
 import type { FileHandle } from 'node:fs/promises'
-import { isLitestreamError, LitestreamError } from '../../../errors.js'
+import { LitestreamError } from '../../../errors.js'
 import { writeDurably } from '../../../fs/durable.js'
 import { fsError, isErrno } from '../../../fs/fs-error.js'
 import { datasyncHandle } from '../../../fs/handle.js'
 import { openForUpdate, openOwn } from '../../../fs/open-for-writing.js'
 import { removeFile } from '../../../fs/remove.js'
-import { TargetLock } from '../../../fs/target-lock.js'
+import type { TargetLock } from '../../../fs/target-lock.js'
 import {
   type BufferContent,
   type BufferUpload,
@@ -15,9 +15,7 @@ import {
   encodeUploadRecord,
   RECORD_COMMIT,
 } from './buffer-format.js'
-
-/** A buffer is bounded (local-commits.ts); a file beyond this was not written here. Bytes. */
-const MAX_BUFFER = 1024 * 1024 * 1024
+import { checkBufferSize, lockBuffer } from './kept-buffer.js'
 
 /**
  * The file that holds acknowledged commits until the store has them. One process has it at a time. An append is durable when it
@@ -46,7 +44,7 @@ export class CommitBuffer {
       const handle = await openOwn(file)
       try {
         const { size } = await handle.stat()
-        if (size > MAX_BUFFER) throw tooLarge(file, size)
+        checkBufferSize(file, size)
         const found = decodeBuffer(await handle.readFile(), file)
         if (found) await handle.truncate(found.length)
         return new CommitBuffer(file, lock, handle, found)
@@ -110,28 +108,4 @@ export class CommitBuffer {
     if (empty) await removeFile(this.path)
     await this.#lock.release()
   }
-}
-
-async function lockBuffer(file: string, signal: AbortSignal): Promise<TargetLock> {
-  try {
-    return await TargetLock.acquire(file, { wait: false, signal })
-  } catch (error) {
-    if (!isLitestreamError(error, 'OUTPUT_BUSY')) throw error
-    throw new LitestreamError('WRITE_CONFLICT', `another writer has the write buffer ${file}: ${error.message}`, {
-      file,
-      hint: 'Give each process a buffer_path of its own, or end the other process.',
-      cause: error,
-    })
-  }
-}
-
-function tooLarge(file: string, size: number): LitestreamError {
-  return new LitestreamError(
-    'BUFFER_DAMAGED',
-    `the write buffer ${file} has ${size} bytes, at most ${MAX_BUFFER} are possible`,
-    {
-      file,
-      hint: 'Check that buffer_path names a write buffer.',
-    },
-  )
 }

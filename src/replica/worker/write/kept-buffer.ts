@@ -1,0 +1,83 @@
+import { isLitestreamError, LitestreamError } from '../../../errors.js'
+import { fsError } from '../../../fs/fs-error.js'
+import { openRegular } from '../../../fs/open-regular.js'
+import { removeFile } from '../../../fs/remove.js'
+import { resolveTarget } from '../../../fs/target.js'
+import { TargetLock } from '../../../fs/target-lock.js'
+import { type BufferContent, type BufferReading, readBuffer } from './buffer-format.js'
+
+/** A buffer is bounded (local-commits.ts); a file beyond this was not written here. Bytes. */
+const MAX_BUFFER = 1024 * 1024 * 1024
+
+/** A buffer file as a user looks into it, without changing it. */
+export interface KeptBuffer extends BufferReading {
+  readonly content: BufferContent
+  readonly file: string
+  /** Bytes of the file. */
+  readonly size: number
+}
+
+/** Reads a buffer, also a damaged one. Throws NOT_FOUND, and INVALID_ARGUMENT for a file that does not begin as a buffer. */
+export async function readKeptBuffer(file: string): Promise<KeptBuffer> {
+  const bytes = await readWhole(file)
+  const { content, damage } = readBuffer(bytes, file)
+  if (content) return { file, size: bytes.length, content, damage }
+  const why = bytes.length === 0 ? 'it is empty' : 'it does not begin with the header of one'
+  throw new LitestreamError('INVALID_ARGUMENT', `${file} is not a write buffer: ${why}`, {
+    file,
+    hint: 'Name the file that buffer_path names.',
+    ...(damage ? { cause: damage } : {}),
+  })
+}
+
+async function readWhole(file: string): Promise<Buffer> {
+  try {
+    const { handle, stats } = await openRegular(file)
+    try {
+      checkBufferSize(file, stats.size)
+      return await handle.readFile()
+    } finally {
+      await handle.close()
+    }
+  } catch (error) {
+    throw fsError(error, 'reading the write buffer', file)
+  }
+}
+
+/** Removes a buffer for good, and returns what it was. Throws WRITE_CONFLICT while a process has it. */
+export async function discardBuffer(file: string): Promise<KeptBuffer> {
+  // Only a file that is a buffer gets a lock file beside it.
+  await readKeptBuffer(file)
+  const lock = await lockBuffer(file, new AbortController().signal)
+  try {
+    const kept = await readKeptBuffer(file)
+    await removeFile((await resolveTarget(file)).path)
+    return kept
+  } catch (error) {
+    throw fsError(error, 'removing the write buffer', file)
+  } finally {
+    await lock.release()
+  }
+}
+
+/** Throws BUFFER_DAMAGED for a file that is larger than a buffer can be. */
+export function checkBufferSize(file: string, size: number): void {
+  if (size <= MAX_BUFFER) return
+  const what = `the write buffer ${file} has ${size} bytes, at most ${MAX_BUFFER} are possible`
+  throw new LitestreamError('BUFFER_DAMAGED', what, { file, hint: 'Check that buffer_path names a write buffer.' })
+}
+
+/** Excludes other processes from a buffer, by whichever symbolic link they name it. Throws WRITE_CONFLICT. */
+export async function lockBuffer(file: string, signal: AbortSignal): Promise<TargetLock> {
+  try {
+    const { path } = await resolveTarget(file)
+    return await TargetLock.acquire(path, { use: 'written', wait: false, signal })
+  } catch (error) {
+    if (!isLitestreamError(error, 'OUTPUT_BUSY')) throw fsError(error, 'locking the write buffer', file)
+    throw new LitestreamError('WRITE_CONFLICT', `another writer has the write buffer ${file}: ${error.message}`, {
+      file,
+      hint: 'Give each process a buffer_path of its own, or end the other process.',
+      cause: error,
+    })
+  }
+}
