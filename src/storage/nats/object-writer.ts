@@ -9,6 +9,7 @@ import type { MetaStore } from './meta-store.js'
 import { chunkSubject, metaSubject } from './names.js'
 import { deletedMeta, isPresent, newMeta, type ObjectMeta, type StoredMeta } from './object-meta.js'
 import type { NatsSession, Request } from './session.js'
+import { WriteAttempts, WritersCollide } from './write-attempts.js'
 
 /** Bytes. What every NATS client cuts objects into. */
 const CHUNK = 128 * 1024
@@ -86,7 +87,8 @@ export class ObjectWriter {
       return stored
     } catch (error) {
       // Where it is not known whether the object became visible, its chunks must stay.
-      const invisible = chunksOnly || isLitestreamError(error, 'PRECONDITION_FAILED')
+      const refused = isLitestreamError(error, 'PRECONDITION_FAILED') || error instanceof WritersCollide
+      const invisible = chunksOnly || refused
       if (invisible && sequences.length > 0) await this.#discard(name, id)
       throw error
     }
@@ -95,7 +97,9 @@ export class ObjectWriter {
   /** One that is not there counts as deleted, unless a version was expected. */
   async delete(name: string, expected: Exclude<Expected, 'absent'>, signal: AbortSignal | undefined): Promise<void> {
     const request = { operation: 'DELETE', doing: 'deleting', name, signal } as const
+    const attempts = this.#attempts(request)
     for (;;) {
+      attempts.next()
       const stored = await this.#current(request, expected)
       if (stored === undefined || stored.meta.deleted) return
       const marker = deletedMeta(stored.meta)
@@ -154,7 +158,9 @@ export class ObjectWriter {
     expected: Expected,
   ): Promise<{ stored: StoredMeta; replaced: StoredMeta | undefined }> {
     let current = expected === 'absent' ? undefined : await this.#current(request, expected)
+    const attempts = this.#attempts(request)
     for (;;) {
+      attempts.next()
       const seq = await this.#publishIf(request, meta, current?.seq ?? 0)
       if (seq !== undefined) {
         const stored = { seq, meta }
@@ -220,6 +226,11 @@ export class ObjectWriter {
     } catch (error) {
       if (!isLitestreamError(error)) throw error
     }
+  }
+
+  #attempts({ doing, name }: Request): WriteAttempts {
+    const target = this.#session.label(name)
+    return new WriteAttempts(`${doing} ${target}`, target)
   }
 
   #stalled(name: string): LitestreamError {

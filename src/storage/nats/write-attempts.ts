@@ -1,0 +1,41 @@
+import { LitestreamError } from '../../errors.js'
+
+/** Attempts at one conditional write. Each attempt that fails means that another writer's succeeded. */
+const MAX_ATTEMPTS = 100
+
+/** Milliseconds for all attempts. */
+const MAX_TIME = 60_000
+
+/** Counts the attempts of one write to an object that other writers change at the same time, and ends them. */
+export class WriteAttempts {
+  readonly #what: string
+  readonly #file: string
+  readonly #began = performance.now()
+  #count = 0
+
+  /** `what`: "writing nats://…". `file`: the object. */
+  constructor(what: string, file: string) {
+    this.#what = what
+    this.#file = file
+  }
+
+  /** Call before each attempt. Throws WritersCollide after too many attempts or too long a time. */
+  next(): void {
+    const seconds = Math.round((performance.now() - this.#began) / 1000)
+    if (this.#count === MAX_ATTEMPTS || (this.#count > 0 && performance.now() - this.#began > MAX_TIME)) {
+      throw new WritersCollide(this.#what, this.#file, this.#count, seconds)
+    }
+    this.#count++
+  }
+}
+
+/** The write did not take place. */
+export class WritersCollide extends LitestreamError {
+  constructor(what: string, file: string, attempts: number, seconds: number) {
+    const count = attempts === 1 ? '1 attempt' : `${attempts} attempts`
+    super('STORAGE_FAILED', `${what} failed: other writers changed the object during ${count} in ${seconds} s`, {
+      file,
+      hint: 'Check that one primary only writes to the replica, then retry.',
+    })
+  }
+}
