@@ -11,8 +11,10 @@ export interface Expanded {
   readonly unset: readonly UnsetVariable[]
 }
 
-/** Names of variables whose values are masked in messages from now on. */
-const SECRET_VARIABLE = /secret|passw|pwd|token|key|cred|auth|jwt|seed|sas/i
+/** Names of variables whose values are masked in messages from now on; the second ones only if the value is no ordinary word. */
+const SECRET_VARIABLE = /secret|passw|pwd|token/i
+const LIKELY_SECRET = /key|cred|auth|jwt|seed|sas/i
+const ORDINARY_LENGTH = 8
 
 /**
  * Replaces `$NAME` and `${NAME}` by environment variables the way Go's os.Expand does: an unset one becomes nothing, `$PID` is the
@@ -28,9 +30,13 @@ export function expandEnv(text: string, env: NodeJS.ProcessEnv = process.env): E
       if (name === 'PID') return String(process.pid)
       const value = env[name]
       if (value === undefined && !isComment && !unset.has(name)) unset.set(name, i + 1)
-      if (value !== undefined && SECRET_VARIABLE.test(name)) rememberSecret(value)
+      if (value !== undefined && isSecret(name, value)) rememberSecret(value)
       return value ?? ''
     })
   })
   return { text: lines.join('\n'), unset: Array.from(unset, ([name, line]) => ({ name, line })) }
+}
+
+function isSecret(name: string, value: string): boolean {
+  return SECRET_VARIABLE.test(name) || (LIKELY_SECRET.test(name) && value.length >= ORDINARY_LENGTH)
 }
