@@ -27,8 +27,8 @@ export async function sweepAbandonedChunks(
   const delivered = new Set<string>()
   for (const { subject, data } of metas.messages) {
     const meta = parseMeta(data)
-    // Whose chunks these are cannot be told: then none are removed.
-    if (meta === undefined) return 0
+    // The chunks of an object whose description is damaged cannot be told from abandoned ones.
+    if (meta === undefined || meta.fault !== undefined) return 0
     visible.add(chunkSubject(bucket, meta.nuid))
     delivered.add(subject)
   }

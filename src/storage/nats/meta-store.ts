@@ -4,7 +4,15 @@ import { compareFiles } from '../keys.js'
 import type { LtxFileInfo } from '../replica-client.js'
 import { readMessages, type StreamMessage } from './consumer.js'
 import { allMetaSubjects, metaSubject, nameOfMeta } from './names.js'
-import { factsOf, isPresent, type ObjectMeta, parseMeta, type StoredMeta } from './object-meta.js'
+import {
+  checkMeta,
+  factsOf,
+  isPresent,
+  type ObjectMeta,
+  parseMeta,
+  type StoredMeta,
+  unreadableMeta,
+} from './object-meta.js'
 import { raced } from './raced.js'
 import type { NatsSession, Request } from './session.js'
 import { infoWithSubjects, leavesOut } from './stream-subjects.js'
@@ -57,9 +65,10 @@ export class MetaStore {
     this.#prefix = prefix
   }
 
-  /** What is remembered of an object that was there when it was last heard of. */
+  /** The last known description of an object that existed then; undefined for a damaged one, which may have been replaced. */
   remembered(name: string): StoredMeta | undefined {
-    return this.#entries.get(name)
+    const entry = this.#entries.get(name)
+    return entry?.meta.fault === undefined ? entry : undefined
   }
 
   remember({ seq, meta }: StoredMeta): void {
@@ -90,16 +99,17 @@ export class MetaStore {
     const { bucket, jsm, stream } = this.#session
     const message = await jsm.streams.getMessage(stream, { last_by_subj: metaSubject(bucket, name) })
     if (message === null) return undefined
-    const meta = parseMeta(message.data)
-    return meta === undefined ? undefined : { seq: message.seq, meta }
+    return { seq: message.seq, meta: parseMeta(message.data) ?? unreadableMeta(name) }
   }
 
-  /** The files of one level as they are now, ascending. */
+  /** The files of one level as they are now, ascending. STORAGE_FAILED if the description of one is damaged. */
   async list(level: number, fromTxid: number, signal: AbortSignal | undefined): Promise<LtxFileInfo[]> {
     await raced(this.#refresh(), `listing ${this.#session.label()}`, signal)
     const files: LtxFileInfo[] = []
-    for (const { file } of this.#entries.values()) {
-      if (file !== undefined && file.level === level && file.minTxid >= fromTxid) files.push(file)
+    for (const { file, meta } of this.#entries.values()) {
+      if (file === undefined || file.level !== level || file.minTxid < fromTxid) continue
+      checkMeta(meta, this.#session.label(meta.name))
+      files.push(file)
     }
     return files.sort(compareFiles)
   }
@@ -176,9 +186,8 @@ export class MetaStore {
     await runAll(MISSING_CONCURRENCY, fetches)
   }
 
-  #take({ seq, storedAt, data }: StreamMessage): void {
-    const meta = parseMeta(data)
-    if (meta === undefined) return
+  #take({ seq, subject, storedAt, data }: StreamMessage): void {
+    const meta = parseMeta(data) ?? unreadableMeta(nameOfMeta(this.#session.bucket, subject))
     this.remember({ seq, meta })
     if (meta.deleted && meta.name.startsWith(this.#prefix)) this.#notes.set(seq, storedAt)
   }

@@ -24,7 +24,7 @@ import { connectionOptions } from './connection-options.js'
 import { checkNatsBucket, type NatsLocation } from './location.js'
 import { MetaStore } from './meta-store.js'
 import { watchMetas } from './meta-watch.js'
-import { factsOf, isPresent, type ObjectMeta } from './object-meta.js'
+import { checkMeta, factsOf, isPresent, type ObjectMeta } from './object-meta.js'
 import { ObjectReader } from './object-reader.js'
 import { ObjectWriter } from './object-writer.js'
 import { NatsSession } from './session.js'
@@ -121,6 +121,7 @@ export class NatsReplicaClient implements ReplicaClient {
       const target = this.#session.label(name)
       throw new LitestreamError('NOT_FOUND', `${target} does not exist`, { file: target })
     }
+    checkMeta(stored.meta, this.#session.label(name))
     const { level, minTxid, maxTxid } = file
     return { level, minTxid, maxTxid, ...factsOf(stored.meta) }
   }

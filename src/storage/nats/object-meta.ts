@@ -1,3 +1,4 @@
+import { LitestreamError } from '../../errors.js'
 import type { LtxFileInfo } from '../replica-client.js'
 
 /** The header in which Litestream keeps the timestamp of the LTX header. */
@@ -15,6 +16,8 @@ export interface ObjectMeta {
   readonly deleted?: boolean
   readonly headers?: Readonly<Record<string, readonly string[]>>
   readonly options?: { readonly max_chunk_size?: number; readonly link?: unknown }
+  /** Why the object cannot be read, e.g. "a size of -1"; never part of the message. */
+  readonly fault?: string | undefined
 }
 
 /** A description and the sequence of the message it came in, which is the object's version. */
@@ -23,7 +26,16 @@ export interface StoredMeta {
   readonly meta: ObjectMeta
 }
 
-/** Undefined for a message that is no description of an object. */
+/** Bytes. No NATS server accepts a longer message. */
+const LONGEST_MESSAGE = 64 * 1024 * 1024
+
+/** What a NUID may be: a token of a subject. A wildcard would name the chunks of all objects. */
+const NUID = /^[A-Za-z0-9_-]+$/
+
+/**
+ * Undefined for a message that is not a description of an object. A description with impossible values gets a `fault`, and zeros in
+ * their place: the object is listed and can be deleted, but `checkMeta` refuses to read it.
+ */
 export function parseMeta(data: Uint8Array): ObjectMeta | undefined {
   let value: unknown
   try {
@@ -32,26 +44,55 @@ export function parseMeta(data: Uint8Array): ObjectMeta | undefined {
     return undefined
   }
   const meta = value as Partial<ObjectMeta> | null
-  if (typeof meta?.name !== 'string' || !isCount(meta.size) || !isCount(meta.chunks)) return undefined
+  if (typeof meta?.name !== 'string') return undefined
+  const fault = isPresent(meta) ? faultOf(meta) : undefined
   return {
     ...meta,
     name: meta.name,
     bucket: meta.bucket ?? '',
-    nuid: meta.nuid ?? '',
-    size: countOf(meta.size),
-    chunks: countOf(meta.chunks),
+    nuid: isNuid(meta.nuid) ? meta.nuid : '',
+    size: fault === undefined ? (meta.size ?? 0) : 0,
+    chunks: fault === undefined ? (meta.chunks ?? 0) : 0,
     mtime: typeof meta.mtime === 'string' ? meta.mtime : '',
+    fault,
   }
 }
 
-/** A number of bytes or chunks; 0 for any other value, so that reading the object fails with the size that it says. */
-function countOf(value: unknown): number {
-  return Number.isSafeInteger(value) && (value as number) > 0 ? (value as number) : 0
+/** Stands for a message that is not a description, on the subject of the object `name`. */
+export function unreadableMeta(name: string): ObjectMeta {
+  const fault = 'a description that cannot be parsed'
+  return { name, bucket: '', nuid: '', size: 0, chunks: 0, mtime: '', fault }
 }
 
-/** A number of bytes or chunks; undefined counts as 0. */
-function isCount(value: unknown): boolean {
-  return value === undefined || (Number.isSafeInteger(value) && (value as number) >= 0)
+/** Throws STORAGE_FAILED for a description with impossible values. `label`: the object. */
+export function checkMeta({ fault }: ObjectMeta, label: string): void {
+  if (fault === undefined) return
+  throw new LitestreamError('STORAGE_FAILED', `${label} is damaged: its description in the bucket has ${fault}`, {
+    file: label,
+    hint: 'Remove the object with `nats object rm`, or restore the bucket from a backup.',
+  })
+}
+
+function faultOf({ size = 0, chunks = 0, nuid, options }: Partial<ObjectMeta>): string | undefined {
+  if (!isCount(size)) return `a size of ${shown(size)}`
+  if (!isCount(chunks)) return `a chunk count of ${shown(chunks)}`
+  const stated = options?.max_chunk_size
+  const longest = isCount(stated) && stated > 0 ? Math.min(stated, LONGEST_MESSAGE) : LONGEST_MESSAGE
+  if (size > chunks * longest) return `a size of ${size} bytes in ${chunks} chunks of at most ${longest} bytes`
+  return chunks > 0 && !isNuid(nuid) ? `a NUID of ${shown(nuid)}` : undefined
+}
+
+function shown(value: unknown): string {
+  return (typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? 'undefined')).slice(0, 50)
+}
+
+function isNuid(value: unknown): value is string {
+  return typeof value === 'string' && NUID.test(value)
+}
+
+/** A number of bytes or chunks. */
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
 export function newMeta(meta: ObjectMeta & { readonly digest: string }, timestamp?: number): ObjectMeta {
@@ -61,12 +102,12 @@ export function newMeta(meta: ObjectMeta & { readonly digest: string }, timestam
 
 /** What stands on the subject of an object that was deleted. */
 export function deletedMeta(meta: ObjectMeta): ObjectMeta {
-  return { ...meta, deleted: true, size: 0, chunks: 0, digest: '', mtime: new Date().toISOString() }
+  return { ...meta, deleted: true, size: 0, chunks: 0, digest: '', mtime: new Date().toISOString(), fault: undefined }
 }
 
 /** Whether there is an object with bytes of its own: not deleted, and no link to another bucket's. */
-export function isPresent(meta: ObjectMeta): boolean {
-  return meta.deleted !== true && meta.options?.link === undefined
+export function isPresent({ deleted, options }: Partial<ObjectMeta>): boolean {
+  return deleted !== true && options?.link === undefined
 }
 
 /** What a listing tells of an object. Each time it is put, it gets a NUID of its own. */

@@ -8,7 +8,7 @@ import { type ChunkIndex, type ChunkIndexes, chunkAt } from './chunk-index.js'
 import { readMessages } from './consumer.js'
 import type { MetaStore } from './meta-store.js'
 import { chunkSubject } from './names.js'
-import { isPresent, type ObjectMeta } from './object-meta.js'
+import { checkMeta, isPresent, type ObjectMeta } from './object-meta.js'
 import type { NatsSession } from './session.js'
 
 /** Chunks that are fetched one by one, at the same time. More are delivered by a consumer: a request for each would cost more. */
@@ -72,6 +72,7 @@ export class ObjectReader {
     for (let attempt = 0; attempt < REPLACED_LIMIT; attempt++) {
       const stored = await this.#metas.fetch({ operation: 'GET', doing: 'reading', name, signal })
       if (stored === undefined || !isPresent(stored.meta)) return undefined
+      checkMeta(stored.meta, this.#session.label(name))
       checkTaggedSize(stored.meta.size, this.#session.label(name))
       const index = await this.#index(stored.meta, signal)
       const parts = index && (await this.#chunks(stored.meta, index, 0, index.ends.length - 1, signal))
@@ -125,6 +126,7 @@ export class ObjectReader {
       const stored =
         known ?? (await this.#metas.fetch({ operation: 'HEAD', doing: 'reading', name, signal: options.signal }))
       if (stored === undefined || !isPresent(stored.meta)) throw this.#gone(name)
+      checkMeta(stored.meta, this.#session.label(name))
       options.check?.(stored.meta)
       if (options.fresh && attempt === 0) this.#indexes.forget(stored.meta.nuid)
       const result = await act(stored.meta)

@@ -213,7 +213,9 @@ export class ObjectWriter {
     }
   }
 
+  /** A damaged description has no NUID: the chunks of its object stay. */
   async #purge(request: Request, id: string): Promise<void> {
+    if (id === '') return
     const { bucket, jsm, stream } = this.#session
     this.#indexes.forget(id)
     await this.#session.request(request, () => jsm.streams.purge(stream, { filter: chunkSubject(bucket, id) }))
