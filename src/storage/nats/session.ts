@@ -134,7 +134,13 @@ export class NatsSession {
           }
         })
       },
-      { policy: this.#policy, what, signal, onRetry: () => this.counters.retry(operation) },
+      {
+        policy: this.#policy,
+        what,
+        signal,
+        closing: this.#closed.signal,
+        onRetry: () => this.counters.retry(operation),
+      },
     )
   }
 

@@ -1,0 +1,51 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import type { TestContext } from 'node:test'
+import { cleanUp } from './clean-up.js'
+
+export interface SilentProxy {
+  /** `127.0.0.1:<port>` */
+  readonly address: string
+  /** From now on the proxy accepts connections and requests, and passes nothing on, in neither direction. */
+  silence(): void
+  /** Bytes that clients have sent since then. */
+  swallowed(): number
+}
+
+/** A TCP proxy to `target` (`host:port`) that can fall silent, as a server does whose disk or whose network hangs. */
+export async function startSilentProxy(t: TestContext, target: string): Promise<SilentProxy> {
+  let silent = false
+  let swallowed = 0
+  const sockets = new Set<Socket>()
+  const { hostname, port } = new URL(`tcp://${target}`)
+  const keep = (socket: Socket) => {
+    sockets.add(socket)
+    socket.on('error', () => socket.destroy())
+    socket.on('close', () => sockets.delete(socket))
+  }
+  const server = createServer((client) => {
+    keep(client)
+    const upstream = connect(Number(port), hostname)
+    keep(upstream)
+    client.on('data', (data) => {
+      if (silent) swallowed += data.length
+      else upstream.write(data)
+    })
+    upstream.on('data', (data) => silent || client.write(data))
+    client.on('close', () => upstream.destroy())
+    upstream.on('close', () => client.destroy())
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  cleanUp(t, async () => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  return {
+    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    silence: () => {
+      silent = true
+    },
+    swallowed: () => swallowed,
+  }
+}
