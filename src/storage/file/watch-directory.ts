@@ -66,7 +66,7 @@ class DirectoryWatch {
         )
         watcher.on(
           'error',
-          guarded(() => this.#again(watcher)),
+          guarded(() => this.#failed(watcher)),
         )
         this.#watcher = watcher
         return
@@ -79,9 +79,22 @@ class DirectoryWatch {
 
   #onEvent(watcher: FSWatcher, event: string, name: string | null): void {
     if (this.#ended || watcher !== this.#watcher || event !== 'rename') return
-    // A name that is the directory's own says that the directory itself was removed or moved away.
-    if (this.#watched !== this.#directory || name === path.basename(this.#directory)) this.#again(watcher)
-    else if (name === null || this.#wanted(name)) this.#notify()
+    // A name that is the watched directory's own says that the directory itself was removed or moved away.
+    const isOwn = name === null || name === path.basename(this.#watched)
+    if (this.#watched === this.#directory) {
+      if (name === path.basename(this.#directory)) this.#again(watcher)
+      else if (name === null || this.#wanted(name)) this.#notify()
+      return
+    }
+    // Of an ancestor, such as /tmp, only the entry that leads to the directory counts.
+    const [next] = path.relative(this.#watched, this.#directory).split(path.sep)
+    if (isOwn || name === next) this.#again(watcher)
+  }
+
+  /** The next check watches again: a watch that fails at once, each time, costs one attempt in CHECK_MS. */
+  #failed(watcher: FSWatcher): void {
+    watcher.close()
+    if (watcher === this.#watcher) this.#watcher = undefined
   }
 
   /** `watcher`: the one that failed, or whose directory changed. If no watch can be set now, the next check tries again. */
