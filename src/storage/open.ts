@@ -15,7 +15,7 @@ export interface OpenReplicaClientOptions {
   readonly nats?: NatsSettings & { readonly bucket?: string }
   /** Ends the opening, and no more: each request takes a signal of its own. */
   readonly signal?: AbortSignal
-  /** Milliseconds after which the opening ends with TIMEOUT; default: what the store's own settings say. */
+  /** Milliseconds after which the opening ends with TIMEOUT; default: that of the store's settings, 60 s for a folder. */
   readonly timeout?: number
 }
 
@@ -48,7 +48,7 @@ async function open(location: ReplicaLocation, options: OpenReplicaClientOptions
   switch (location.type) {
     case 'file': {
       const { FileReplicaClient } = await import('./file/file-client.js')
-      return FileReplicaClient.open(location, options.file)
+      return FileReplicaClient.open(location, options.file, options.signal)
     }
     case 's3': {
       const { S3ReplicaClient } = await import('./s3/s3-client.js')

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto'
 import path from 'node:path'
 import { LRUCache } from 'lru-cache'
 import { makeDirectory } from '../../fs/directory.js'
+import { orAborted } from '../../util/abort.js'
+import { timeoutSignal } from '../../util/timers.js'
 import { relativeName } from '../keys.js'
 import { isListed } from '../object-identity.js'
 import { resolveRange } from '../range.js'
@@ -23,6 +25,9 @@ import { BLOCK_SIZE, SEGMENT_BLOCKS, Segment } from './segment.js'
 const OPEN_SEGMENTS = 64
 /** Room is looked for after so many bytes were written. */
 const CHECK_EVERY = 16 * 1024 * 1024
+
+/** Milliseconds that close() waits for the disk. */
+const CLOSE_WAIT = 2_000
 
 export interface DiskCacheOptions {
   readonly directory: string
@@ -146,11 +151,22 @@ export class CachedReplicaClient implements ReplicaClient {
     return this.#inner.stats()
   }
 
+  /** Waits at most CLOSE_WAIT for a disk that does not answer; its writes and descriptors end when the disk answers. */
   async close(): Promise<void> {
+    const patience = timeoutSignal(CLOSE_WAIT)
+    try {
+      await orAborted(this.#closeSegments(), patience)
+    } catch (error) {
+      if (!patience.aborted) throw error
+      this.counts.failures++
+    }
+    await this.#inner.close()
+  }
+
+  async #closeSegments(): Promise<void> {
     await Promise.all(this.#writes)
     this.#segments.clear()
     await Promise.all(this.#closing)
-    await this.#inner.close()
   }
 
   async #readBlock(file: LtxFileInfo, block: number, target: Uint8Array): Promise<boolean> {

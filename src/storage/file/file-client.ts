@@ -74,15 +74,29 @@ export class FileReplicaClient implements ReplicaClient {
     this.url = pathToFileURL(root).href
   }
 
-  /** Throws ACCESS_DENIED for a directory that may not be read; one that is not there yet is made by the first write. */
-  static async open(location: { readonly path: string }, settings: FileSettings = {}): Promise<FileReplicaClient> {
+  /**
+   * Throws ACCESS_DENIED for a directory that may not be read, and TIMEOUT if the file system does not answer. A directory that does
+   * not exist is made by the first write.
+   */
+  static async open(
+    location: { readonly path: string },
+    settings: FileSettings = {},
+    signal?: AbortSignal,
+  ): Promise<FileReplicaClient> {
     const client = new FileReplicaClient(location.path, settings)
-    for (const directory of [client.#root, path.join(client.#root, 'ltx')]) {
+    const what = `opening the replica ${client.#root}`
+    throwIfAborted(signal, what)
+    await boundedWait(client.#checkRoot(), { what, file: client.#root, signal, closing: client.#closing.signal })
+    return client
+  }
+
+  async #checkRoot(): Promise<void> {
+    for (const directory of [this.#root, path.join(this.#root, 'ltx')]) {
       try {
         if (!(await stat(directory)).isDirectory()) {
           throw new LitestreamError('STORAGE_FAILED', `${directory} is a file, a replica needs a directory`, {
             file: directory,
-            hint: 'Name the directory that holds, or shall hold, the replica.',
+            hint: 'Set the replica URL to a directory.',
           })
         }
         await access(directory, constants.R_OK | constants.X_OK)
@@ -90,7 +104,6 @@ export class FileReplicaClient implements ReplicaClient {
         if (!isErrno(error, 'ENOENT')) throw fsError(error, 'opening the replica', directory)
       }
     }
-    return client
   }
 
   async *list(level: number, { fromTxid = 0, signal }: ListOptions = {}): AsyncIterable<LtxFileInfo> {
