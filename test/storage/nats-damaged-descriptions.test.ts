@@ -53,6 +53,9 @@ const DAMAGED: Readonly<Record<string, string>> = {
   'no NUID': description({ nuid: 'null' }),
   'a fault of its own that says there is none': description({ size: '-1', fault: 'null' }),
   'NaN, which is not JSON': description({ size: 'NaN' }),
+  "another file's name": description({}, NAME.replaceAll('1', '2')),
+  "another replica's name": description({}, 'other/file'),
+  'no name': description({ name: 'null' }),
   'no bytes': '',
   'a list': '[]',
 }

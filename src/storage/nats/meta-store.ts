@@ -4,15 +4,7 @@ import { compareFiles } from '../keys.js'
 import type { LtxFileInfo } from '../replica-client.js'
 import { readMessages, type StreamMessage } from './consumer.js'
 import { allMetaSubjects, metaSubject, nameOfMeta } from './names.js'
-import {
-  checkMeta,
-  factsOf,
-  isPresent,
-  type ObjectMeta,
-  parseMeta,
-  type StoredMeta,
-  unreadableMeta,
-} from './object-meta.js'
+import { checkMeta, factsOf, isPresent, metaOf, type ObjectMeta, type StoredMeta } from './object-meta.js'
 import { raced } from './raced.js'
 import type { NatsSession, Request } from './session.js'
 import { infoWithSubjects, leavesOut } from './stream-subjects.js'
@@ -99,7 +91,7 @@ export class MetaStore {
     const { bucket, jsm, stream } = this.#session
     const message = await jsm.streams.getMessage(stream, { last_by_subj: metaSubject(bucket, name) })
     if (message === null) return undefined
-    return { seq: message.seq, meta: parseMeta(message.data) ?? unreadableMeta(name) }
+    return { seq: message.seq, meta: metaOf(name, message.data) }
   }
 
   /** The files of one level as they are now, ascending. STORAGE_FAILED if the description of one is damaged. */
@@ -187,7 +179,7 @@ export class MetaStore {
   }
 
   #take({ seq, subject, storedAt, data }: StreamMessage): void {
-    const meta = parseMeta(data) ?? unreadableMeta(nameOfMeta(this.#session.bucket, subject))
+    const meta = metaOf(nameOfMeta(this.#session.bucket, subject), data)
     this.remember({ seq, meta })
     if (meta.deleted && meta.name.startsWith(this.#prefix)) this.#notes.set(seq, storedAt)
   }

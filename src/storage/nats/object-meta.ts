@@ -58,9 +58,11 @@ export function parseMeta(data: Uint8Array): ObjectMeta | undefined {
   }
 }
 
-/** Stands for a message that is not a description, on the subject of the object `name`. */
-export function unreadableMeta(name: string): ObjectMeta {
-  const fault = 'a description that cannot be parsed'
+/** The description on the subject of the object `name`; with a `fault` for any other message. */
+export function metaOf(name: string, data: Uint8Array): ObjectMeta {
+  const meta = parseMeta(data)
+  if (meta?.name === name) return meta
+  const fault = meta === undefined ? 'a form that cannot be parsed' : `another object's name, ${shown(meta.name)}`
   return { name, bucket: '', nuid: '', size: 0, chunks: 0, mtime: '', fault }
 }
 
