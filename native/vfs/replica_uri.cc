@@ -22,7 +22,8 @@ bool IsOurParameter(const std::string& name) {
 
 // Parameters that mean nothing without write_enabled.
 bool IsWriteParameter(const std::string& name) {
-  return name == "sync_interval" || name == "buffer_path" || name == "durability" || name == "lease";
+  return name == "sync_interval" || name == "buffer_path" || name == "durability" || name == "lease" ||
+         name == "compaction";
 }
 
 // What the environment says for a parameter that the URI leaves out: LITESTREAM_ and its name in capitals. As in
@@ -31,7 +32,7 @@ void AddEnvironment(UriParameters* parameters) {
   for (const char* name : {"replica_url", "poll_interval", "cache_size", "hydration_enabled", "hydration_path", "open_timeout",
                            "read_timeout", "max_stale", "concurrency", "read_ahead", "disk_cache",
                            "disk_cache_size", "hedge", "idle_poll_interval", "write_enabled", "sync_interval",
-                           "buffer_path", "durability", "lease"}) {
+                           "buffer_path", "durability", "lease", "compaction"}) {
     if (parameters->count(name)) continue;
     if (strcmp(name, "hydration_path") == 0 && !parameters->count("hydration_enabled")) continue;
     if (IsWriteParameter(name) && !parameters->count("write_enabled")) continue;

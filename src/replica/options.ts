@@ -1,5 +1,6 @@
 import { LitestreamError, toLitestreamError } from '../errors.js'
 import { DEFAULT_LEASE_TTL } from '../levels/lease-ttl.js'
+import { MAX_COMPACTION_LEVEL } from '../ltx/format.js'
 import { READ_AHEAD_KINDS, type ReadAheadKind } from '../native/read-ahead.js'
 import { parseByteSize } from '../util/byte-size.js'
 import * as check from '../util/check-arguments.js'
@@ -36,6 +37,9 @@ export interface ReplicaOptions {
   readonly write?: boolean | WriteOptions
 }
 
+/** Intervals of levels 1, 2 and 3, milliseconds: those of a primary. */
+const DEFAULT_LEVELS: readonly number[] = [30_000, 300_000, 3_600_000]
+
 /** Requests to the store at once; more help no store. */
 const MAX_CONCURRENCY = 1000
 
@@ -61,6 +65,7 @@ const WRITE_OPTION_CHECKS: check.OptionChecks<WriteOptions> = {
   syncInterval: check.numberOrText,
   bufferPath: check.text,
   lease: (value) => (value === false ? undefined : check.numberOrText(value) && 'false, a number or text'),
+  compaction: (value) => (typeof value === 'boolean' ? undefined : check.text(value) && 'true, false or text'),
 }
 
 /** How connections write. See docs/writing.md. */
@@ -76,6 +81,11 @@ export interface WriteOptions {
   readonly bufferPath?: string
   /** How long the lease is valid without being renewed; false: no lease. Milliseconds or a Go duration. Default 30 s. */
   readonly lease?: number | string | false
+  /**
+   * Whether this process compacts the replica while it holds the lease: true, false, or the intervals of levels 1, 2, …, as in
+   * "30s,5m,1h" (default). Without a lease the default is false, because two processes must not compact one replica.
+   */
+  readonly compaction?: boolean | string
 }
 
 export interface ResolvedWriteOptions {
@@ -85,6 +95,8 @@ export interface ResolvedWriteOptions {
   readonly bufferPath: string | undefined
   /** Milliseconds; undefined: no lease. */
   readonly lease: number | undefined
+  /** Intervals of levels 1, 2, …, milliseconds; undefined: this process does not compact. */
+  readonly compaction: readonly number[] | undefined
   /** How long a connection waits for the right to write, and for a commit, milliseconds. */
   readonly timeout: number
 }
@@ -143,9 +155,10 @@ export const PARAMETERS = [
   'sync_interval',
   'buffer_path',
   'lease',
+  'compaction',
 ] as const
 /** Parameters that mean nothing without `write_enabled` (native/vfs/vfs.cc has the same list). */
-const WRITE_PARAMETERS: readonly string[] = ['durability', 'sync_interval', 'buffer_path', 'lease']
+const WRITE_PARAMETERS: readonly string[] = ['durability', 'sync_interval', 'buffer_path', 'lease', 'compaction']
 /** SQLite's own parameters that a replica refuses (native/vfs/vfs.cc hands them over for the message). */
 const UNLOCKED: readonly string[] = ['immutable', 'nolock']
 type Parameter = (typeof PARAMETERS)[number]
@@ -180,13 +193,14 @@ export function toParameters(url: string, options: ReplicaOptions): ReplicaParam
 function writeParameters(write: boolean | WriteOptions | undefined): Record<string, string | number | undefined> {
   if (write === undefined || write === false) return {}
   if (write !== true) check.checkOptions(write, WRITE_OPTION_CHECKS, 'openReplica, write')
-  const { durability, syncInterval, bufferPath, lease } = write === true ? {} : write
+  const { durability, syncInterval, bufferPath, lease, compaction } = write === true ? {} : write
   return {
     write_enabled: 'true',
     durability,
     sync_interval: duration(syncInterval),
     buffer_path: bufferPath,
     lease: lease === false ? 'false' : duration(lease),
+    compaction: compaction === undefined ? undefined : String(compaction),
   }
 }
 
@@ -308,11 +322,13 @@ type Read = <T>(name: Parameter, parse: (text: string) => T, fallback: T) => T
 function resolveWrite(value: (name: Parameter) => string | undefined, read: Read): ResolvedWriteOptions {
   const bufferPath = value('buffer_path') || undefined
   const buffered = bufferPath !== undefined || Boolean(value('sync_interval'))
+  const lease = read('lease', parseLease, DEFAULT_LEASE_TTL)
   const write: ResolvedWriteOptions = {
     durability: read('durability', parseDurability, buffered ? 'local' : 'store'),
     syncInterval: read('sync_interval', positive(parseDuration), 1000),
     bufferPath,
-    lease: read('lease', parseLease, DEFAULT_LEASE_TTL),
+    lease,
+    compaction: read('compaction', parseLevels, lease === undefined ? undefined : DEFAULT_LEVELS),
     timeout: read('read_timeout', positive(parseDuration), 30_000),
   }
   if (write.durability === 'local' && value('hydration_path')) {
@@ -326,6 +342,14 @@ function resolveWrite(value: (name: Parameter) => string | undefined, read: Read
     })
   }
   return write
+}
+
+/** "30s,5m,1h": the intervals of levels 1, 2 and 3. */
+function parseLevels(text: string): readonly number[] | undefined {
+  if (Object.hasOwn(BOOLEANS, text)) return BOOLEANS[text] ? DEFAULT_LEVELS : undefined
+  const intervals = text.split(',').map(positive(parseDuration))
+  if (intervals.length > MAX_COMPACTION_LEVEL) throw wrongValue(text, `at most ${MAX_COMPACTION_LEVEL} intervals`)
+  return intervals
 }
 
 function parseDurability(text: string): 'store' | 'local' {

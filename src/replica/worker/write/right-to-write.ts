@@ -6,6 +6,15 @@ import { monotonicMs } from '../../../util/monotonic.js'
 /** How long a refusal counts, in milliseconds: a busy handler asks many times a second, the store is asked once. */
 const REFUSED_MS = 1000
 
+export interface RightEvents {
+  /** The lease is held. Called with each renewal, too. */
+  held(): void
+  /** The lease is not held any more, or not known to be. */
+  lapsed(): void
+  /** Another process has taken the lease. */
+  lost(error: LitestreamError): void
+}
+
 /**
  * The lease of a replica for as long as this process writes: taken with the first transaction, renewed, given back at the end. It only
  * spares two writers useless races; that one of them wins is the store's doing (put-commit.ts).
@@ -13,15 +22,20 @@ const REFUSED_MS = 1000
 export class RightToWrite {
   readonly #client: ReplicaClient
   readonly #ttl: number
-  readonly #onLost: (error: LitestreamError) => void
+  readonly #events: RightEvents
   #keeper: LeaseKeeper | undefined
   #refused: { readonly error: LitestreamError; readonly until: number } | undefined
 
   /** `ttl`: how long the lease is valid without being renewed, milliseconds. */
-  constructor(client: ReplicaClient, ttl: number, onLost: (error: LitestreamError) => void) {
+  constructor(client: ReplicaClient, ttl: number, events: RightEvents) {
     this.#client = client
     this.#ttl = ttl
-    this.#onLost = onLost
+    this.#events = events
+  }
+
+  /** Whether this process has the lease, and it has not expired. */
+  get held(): boolean {
+    return this.#keeper?.held ?? false
   }
 
   /** Takes the lease unless it is held. Returns whether it was taken now. Throws LEASE_HELD, naming the owner. */
@@ -55,13 +69,16 @@ export class RightToWrite {
       this.#client,
       { ttl: this.#ttl },
       {
-        held: () => undefined,
+        held: () => this.#events.held(),
         lost: (error) => {
           if (this.#keeper === keeper) this.#keeper = undefined
-          this.#onLost(error)
+          this.#events.lapsed()
+          this.#events.lost(error)
         },
         // The store does not answer: the lease runs out, and the next transaction asks for it again.
-        failed: () => undefined,
+        failed: () => {
+          if (!keeper.held) this.#events.lapsed()
+        },
         restored: () => undefined,
       },
     )

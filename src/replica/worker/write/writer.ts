@@ -12,6 +12,7 @@ import { CommitFile } from './commit-file.js'
 import { LocalCommits } from './local-commits.js'
 import { putCommit } from './put-commit.js'
 import { RightToWrite } from './right-to-write.js'
+import { WriterCompaction } from './writer-compaction.js'
 
 /** How long a closing waits for a commit whose outcome is unknown, milliseconds. */
 const CLOSE_MS = 10_000
@@ -58,6 +59,7 @@ export class ReplicaWriter {
   readonly #abort = new AbortController()
   readonly #counts: WriteCounts = { commits: 0, uploads: 0, conflicts: 0, ambiguous: 0, pages: 0, bytes: 0 }
   readonly #local: LocalCommits | undefined
+  readonly #compaction: WriterCompaction | undefined
   /** A commit that is under way, also one whose connection has stopped waiting. */
   #underWay: Promise<void> | undefined
 
@@ -80,12 +82,24 @@ export class ReplicaWriter {
 
   private constructor(parts: WriterParts, buffer?: CommitBuffer) {
     this.#parts = parts
-    const { lease } = parts.options
+    const { lease, compaction } = parts.options
+    if (compaction) this.#compaction = this.#makeCompaction(compaction)
     if (lease !== undefined) {
-      this.#right = new RightToWrite(parts.client, lease, (error) => this.#report('fenced', error))
-    }
+      this.#right = new RightToWrite(parts.client, lease, {
+        held: () => this.#compaction?.start(),
+        lapsed: () => void this.#compaction?.stop(),
+        lost: (error) => this.#report('fenced', error),
+      })
+    } else this.#compaction?.start()
     if (parts.options.durability === 'local') this.#local = this.#makeLocal(buffer)
     native.setWritable(parts.replica, true, parts.options.timeout)
+  }
+
+  #makeCompaction(intervals: readonly number[]): WriterCompaction {
+    const { client, emit } = this.#parts
+    const onError = (error: LitestreamError) => emit({ type: 'error', error: serializeError(error) })
+    const allowed = () => this.#right?.held ?? true
+    return new WriterCompaction({ client, intervals, allowed, onError })
   }
 
   #makeLocal(buffer: CommitBuffer | undefined): LocalCommits {
@@ -230,6 +244,7 @@ export class ReplicaWriter {
       await this.#local?.close()
     } finally {
       timer.stop()
+      await this.#compaction?.close()
       await this.#right?.release()
     }
   }
