@@ -10,6 +10,7 @@ import { replicateOnce } from '../../src/primary/replicate-once.js'
 import { PrimaryDatabase } from '../../src/primary/sync/primary-database.js'
 import { Uploader } from '../../src/primary/upload/uploader.js'
 import { openReplicaClient } from '../../src/storage/open.js'
+import { cleanUp } from '../support/clean-up.js'
 import { collect } from '../support/collect.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { assertReplicaEquals } from './restored.js'
@@ -23,12 +24,12 @@ async function fixture(t: TestContext) {
   app.pragma('journal_mode = wal')
   app.exec('CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)')
   const client = new KnownLevels(await openReplicaClient(url))
-  t.after(() => client.close())
+  cleanUp(t, () => client.close())
   const open = async () => {
     const primary = await PrimaryDatabase.open(file)
-    t.after(() => primary.close())
+    cleanUp(t, () => primary.close())
     const uploader = new Uploader(primary, client, () => {}, { leased: false })
-    t.after(() => uploader.close())
+    cleanUp(t, () => uploader.close())
     return { primary, uploader }
   }
   const level0 = async () => (await collect(client.list(0))).map(({ maxTxid }) => maxTxid)

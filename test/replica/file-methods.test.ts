@@ -117,18 +117,29 @@ test('the size is the page count of the view, asked of nobody (items 54, 61)', a
   assert.ok(history.bytes.length < before)
 })
 
+/** A file that adds pages to a database of `from` pages: zeros, and before and behind the lock page, the last two, `pages`. */
+async function* grownTo(commit: number, from: number, pageSize: number, pages: Uint8Array): AsyncGenerator<Uint8Array> {
+  const encoder = new LtxEncoder({ pageSize, commit, minTxid: 2, maxTxid: 2 })
+  yield encoder.start()
+  const zeros = new Uint8Array(2 ** 20)
+  const most = zeros.length / pageSize
+  for (let first = from + 1; first < commit - 2; first += most) {
+    const count = Math.min(most, commit - 2 - first)
+    const pgnos = Uint32Array.from({ length: count }, (_, i) => first + i)
+    yield encoder.pages(pgnos, zeros.subarray(0, count * pageSize))
+  }
+  yield encoder.pages(Uint32Array.of(commit - 2, commit), pages)
+  yield encoder.finish()
+}
+
 for (const pageSize of [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536]) {
   test(`the lock page of a database with pages of ${pageSize} bytes reads as zeros, its neighbours as they are (item 38)`, async (t) => {
     const { url, history, client } = await makeSource(t, { pageSize })
     await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY)')
-    // A second file makes the database end behind its lock page; what lies between is in no file, and nobody asks for it.
+    // A second file makes the database end behind its lock page; what lies between are zeros.
     const lock = lockPgno(pageSize)
-    const encoder = new LtxEncoder({ pageSize, commit: lock + 1, minTxid: 2, maxTxid: 2 })
     const pages = randomBytes(2 * pageSize)
-    const body = [encoder.start(), encoder.pages(Uint32Array.of(lock - 1, lock + 1), pages), encoder.finish()]
-    const stream = (async function* () {
-      yield* body
-    })()
+    const stream = grownTo(lock + 1, history.bytes.length / pageSize, pageSize, pages)
     await client.write({ level: 0, minTxid: 2, maxTxid: 2 }, stream, { timestamp: history.time + 1000 })
     const replica = await openTestReplica(t, url)
     const db = connectProbe(t, replica.uri)

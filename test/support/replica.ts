@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import Database from 'better-sqlite3'
 import { readFileIndex } from '../../src/levels/remote-index.js'
 import { formatFileName } from '../../src/ltx/file-name.js'
+import { PAGE_HEADER_SIZE } from '../../src/ltx/format.js'
 import { openReplica, type Replica } from '../../src/replica/handle/open-replica.js'
 import type { ReplicaOptions } from '../../src/replica/options.js'
 import { openReplicaClient } from '../../src/storage/open.js'
@@ -72,12 +73,15 @@ export async function damageFrame(
   source: Pick<Source, 'client' | 'files'>,
   info: LtxFileInfo,
   pgno: number,
+  part: 'frame' | 'payload' = 'frame',
 ): Promise<void> {
   const index = await readFileIndex(source.client, info)
   const at = index.offsets[index.pgnos.indexOf(pgno)]
   const name = path.join(source.files, 'ltx', String(info.level), formatFileName(info.minTxid, info.maxTxid))
   const bytes = readFileSync(name)
-  bytes.fill(0xff, at, at + 14)
+  // Behind the page header is the length of the payload, 4 bytes.
+  const begin = part === 'frame' ? at : at + PAGE_HEADER_SIZE + 4
+  bytes.fill(0xff, begin, begin + 14)
   writeFileSync(name, bytes)
   utimesSync(name, info.createdAt / 1000, info.createdAt / 1000)
 }

@@ -1,6 +1,6 @@
 import type { WalFile } from '../../wal/wal-file.js'
 import { walSize } from '../../wal/wal-header.js'
-import type { WalIndex } from '../../wal/wal-index.js'
+import { sameCommit, type WalIndex } from '../../wal/wal-index.js'
 import { sameGeneration } from '../../wal/wal-position.js'
 import { type FileIdentity, identifyFile, isSameFile, isUnchangedFile } from './file-identity.js'
 import { otherCheckpoints, otherShmUser } from './shm-users.js'
@@ -83,10 +83,18 @@ export class DatabaseFiles {
     const lost = this.#lost(wal, shm)
     if (lost) return lost
     const index = walIndex()
-    if (index && (wal?.size ?? 0) < walSize(index.frames, this.#pageSize) && index.frames > 0) {
+    if (index && this.#isCut(index)) {
+      const again = walIndex()
+      // A connection that has just truncated the -wal has changed the wal-index as well; the next sync decides.
+      if (!again || !sameCommit(index, again) || !this.#isCut(again)) return SAME
       return { kind: 'replaced', what: `${this.#walPath}, which is shorter than the wal-index says,`, trusted: false }
     }
     return index && this.#isRewritten(file, index) ? { kind: 'rewritten' } : SAME
+  }
+
+  /** Whether the -wal lacks frames of the wal-index, which SQLite writes only after them. */
+  #isCut({ frames }: WalIndex): boolean {
+    return frames > 0 && (identifyFile(this.#walPath)?.size ?? 0) < walSize(frames, this.#pageSize)
   }
 
   #lost(wal: FileIdentity | undefined, shm: FileIdentity | undefined): Presence | undefined {

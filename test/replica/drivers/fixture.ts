@@ -48,7 +48,7 @@ export async function makeFixture(): Promise<{ fixture: Fixture; live: Source; r
   const damaged = await makeSource(t)
   const info = await damaged.history.commit(SCHEMA)
   const last = "SELECT max(pageno) FROM dbstat WHERE name = 'a' AND pagetype = 'leaf'"
-  await damageFrame(damaged, info, Number(value(damaged.history.db, last)))
+  await damageFrame(damaged, info, Number(value(damaged.history.db, last)), 'payload')
   const remove = async () => {
     for (const step of steps) await step()
   }
