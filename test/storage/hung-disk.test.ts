@@ -49,3 +49,26 @@ test('on a disk that hangs, close() of the disk cache ends', { timeout: 60_000 }
   await again.close()
   assert.equal(again.counts.failures, 0)
 })
+
+test('on a disk that hangs, a read through the disk cache ends with its signal and with close()', async (t) => {
+  const directory = temporaryDirectory(t)
+  const location = { path: path.join(directory, 'replica') }
+  const options = { directory: path.join(directory, 'cache'), limit: 2 ** 30 }
+  const store = await FileReplicaClient.open(location)
+  const file = await store.write(FILE, randomBytes(300_000), { timestamp: 1000 })
+  const cache = await CachedReplicaClient.open(store, options)
+  await cache.read(file, { offset: 0 })
+  const release = hangDisk(t)
+  const isAborted = (error: unknown) => isLitestreamError(error, 'ABORTED')
+  const controller = new AbortController()
+  const { signal } = controller
+  const reads = [0, 100_000].map((offset) => cache.read(file, { offset, length: 1000 }, { signal }))
+  const aborted = reads.map((read) => assert.rejects(read, isAborted))
+  const closed = assert.rejects(cache.read(file, { offset: 0 }), isAborted)
+  controller.abort()
+  await Promise.all(aborted)
+  assert.equal(getEventListeners(signal, 'abort').length, 0)
+  await cache.close()
+  await closed
+  await release()
+})

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import path from 'node:path'
 import { LRUCache } from 'lru-cache'
+import { LitestreamError } from '../../errors.js'
 import { makeDirectory } from '../../fs/directory.js'
-import { orAborted } from '../../util/abort.js'
+import { abortError, orAborted } from '../../util/abort.js'
 import { timeoutSignal } from '../../util/timers.js'
 import { relativeName } from '../keys.js'
 import { isListed } from '../object-identity.js'
@@ -54,6 +55,7 @@ export class CachedReplicaClient implements ReplicaClient {
   readonly #segments: LRUCache<string, Promise<Segment>>
   readonly #closing = new Set<Promise<void>>()
   readonly #writes = new Set<Promise<void>>()
+  readonly #ending = new AbortController()
   #unchecked = 0
 
   private constructor(inner: ReplicaClient, options: DiskCacheOptions) {
@@ -90,7 +92,8 @@ export class CachedReplicaClient implements ReplicaClient {
     const block = (i: number) => data.subarray((i - first) * BLOCK_SIZE, (i - first + 1) * BLOCK_SIZE)
 
     const blocks = Array.from({ length: last - first + 1 }, (_, i) => first + i)
-    const present = await Promise.all(blocks.map((i) => !options.fresh && this.#readBlock(file, i, block(i))))
+    const looking = Promise.all(blocks.map((i) => !options.fresh && this.#readBlock(file, i, block(i))))
+    const present = await this.#unlessEnded(looking, `reading ${relativeName(file)}`, options.signal)
     const absent = runs(blocks.filter((_, i) => !present[i]))
     this.counts.hits += present.filter(Boolean).length
     await Promise.all(
@@ -153,6 +156,7 @@ export class CachedReplicaClient implements ReplicaClient {
 
   /** Waits at most CLOSE_WAIT for a disk that does not answer; its writes and descriptors end when the disk answers. */
   async close(): Promise<void> {
+    this.#ending.abort(new LitestreamError('ABORTED', `the client of ${this.url} was closed`))
     const patience = timeoutSignal(CLOSE_WAIT)
     try {
       await orAborted(this.#closeSegments(), patience)
@@ -161,6 +165,13 @@ export class CachedReplicaClient implements ReplicaClient {
       this.counts.failures++
     }
     await this.#inner.close()
+  }
+
+  /** Calls of the disk cannot be ended: `work`, and the memory that it uses, are left to themselves. */
+  #unlessEnded<T>(work: Promise<T>, what: string, signal: AbortSignal | undefined): Promise<T> {
+    return orAborted(work, [signal, this.#ending.signal], (each) =>
+      each === signal ? abortError(each, what) : each.reason,
+    )
   }
 
   async #closeSegments(): Promise<void> {
@@ -182,6 +193,8 @@ export class CachedReplicaClient implements ReplicaClient {
 
   /** Writes behind: nobody waits for the disk. */
   #keep(file: LtxFileInfo, block: number, bytes: Uint8Array): void {
+    // A read that ends after close() must not open a segment again.
+    if (this.#ending.signal.aborted) return
     const work = (async () => {
       try {
         const segment = await this.#segment(file, block)
