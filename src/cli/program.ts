@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { bufferCommand } from './commands/buffer.js'
 import { buildAddonCommand } from './commands/build-addon.js'
+import { compactCommand } from './commands/compact.js'
 import { configCommand } from './commands/config.js'
 import { controlCommands } from './commands/control.js'
 import { databasesCommand } from './commands/databases.js'
@@ -27,6 +28,7 @@ export function createProgram(): Command {
   const commands = [
     bufferCommand(),
     buildAddonCommand(),
+    compactCommand(),
     configCommand(),
     databasesCommand(),
     hydrateCommand(),

@@ -1,7 +1,7 @@
 import type { CompactionScheduler } from '../../../compaction/scheduler.js'
-import { isLitestreamError, LitestreamError, toLitestreamError } from '../../../errors.js'
+import { isLitestreamError, type LitestreamError, toLitestreamError } from '../../../errors.js'
+import { clientWhile } from '../../../storage/client-while.js'
 import type { ReplicaClient } from '../../../storage/replica-client.js'
-import { wrapClient } from '../../../storage/wrap-client.js'
 import { startTimer, type Timer } from '../../../util/timers.js'
 
 export interface WriterCompactionParts {
@@ -83,21 +83,4 @@ export class WriterCompaction {
     this.#closed = true
     return this.stop()
   }
-}
-
-/** The same client, which begins no request once `allowed` is false: a lease may expire before its keeper finds out. */
-function clientWhile(allowed: () => boolean, client: ReplicaClient): ReplicaClient {
-  const check = () => {
-    if (!allowed()) throw new LitestreamError('ABORTED', `${client.url}: compaction ended, the lease has expired`)
-  }
-  return wrapClient(client, {
-    request(_operation, options, act) {
-      check()
-      return act(options)
-    },
-    stream(_operation, options, act) {
-      check()
-      return act(options)
-    },
-  })
 }

@@ -1,0 +1,47 @@
+import type { Command } from 'commander'
+import { DEFAULT_COMPACTION_SETTINGS } from '../../compaction/scheduler.js'
+import { addConfigFlags, type ConfigFlags, createCommand } from '../command.js'
+import { compactReplica } from '../compact-replica.js'
+import { durationFlag } from '../flag-values.js'
+import { print, printJson, printTable } from '../output.js'
+import { abortOnSignals } from '../signals.js'
+import { withReplica } from '../target.js'
+import { fileJson, fileRow } from './ltx-list.js'
+
+interface CompactFlags extends ConfigFlags {
+  readonly l0Retention?: number
+  readonly json?: boolean
+}
+
+export function compactCommand(): Command {
+  const command = createCommand('compact', {
+    summary: 'Compact a replica once.',
+    description:
+      'Brings levels 1 to 3 of a replica up to date, writes a snapshot if the last one is older than a day, deletes what the snapshot replaces, and ends. It is for replicas that are written through the VFS by processes too short-lived to compact: run it from a timer. A primary compacts its replica itself. It takes the lease, and refuses a replica whose lease another process has. L0 files stay, unless -l0-retention says otherwise.',
+    examples: [
+      ['compact s3://bucket/app.db', 'what is due now'],
+      ['compact -l0-retention 24h s3://bucket/app.db', 'also delete L0 files that are in level 1 and older than a day'],
+      ['compact -json s3://bucket/app.db', '{"replica", "written", "deleted"}'],
+    ],
+  })
+  return addConfigFlags(command)
+    .argument('<db-or-url>', 'path of a configured database, or replica URL')
+    .option(
+      '--l0-retention <duration>',
+      'delete older L0 files that are in level 1; longer than any writer is suspended in the middle of a commit',
+      durationFlag,
+    )
+    .option('--json', 'print JSON')
+    .action(async (argument: string, flags: CompactFlags) => {
+      const settings = { ...DEFAULT_COMPACTION_SETTINGS, l0Retention: flags.l0Retention ?? 0 }
+      await withReplica(argument, flags, async (client) => {
+        const { written, deleted } = await abortOnSignals((signal) => compactReplica(client, settings, signal))
+        if (flags.json) {
+          printJson({ replica: client.url, written: written.map(fileJson), deleted: deleted.map(fileJson) })
+          return
+        }
+        if (written.length > 0) printTable(['level', 'min_txid', 'max_txid', 'size', 'created'], written.map(fileRow))
+        print(`${client.url}: wrote ${written.length} files, deleted ${deleted.length}`)
+      })
+    })
+}

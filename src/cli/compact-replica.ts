@@ -1,0 +1,69 @@
+import { CompactionScheduler, type CompactionSettings } from '../compaction/scheduler.js'
+import { LitestreamError } from '../errors.js'
+import { DEFAULT_LEASE_TTL } from '../levels/lease-ttl.js'
+import { planRestore } from '../levels/plan.js'
+import { RightToWrite } from '../replica/worker/write/right-to-write.js'
+import { clientWhile } from '../storage/client-while.js'
+import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
+import { abortError, onAbort } from '../util/abort.js'
+
+export interface CompactedReplica {
+  readonly written: readonly LtxFileInfo[]
+  readonly deleted: readonly LtxFileInfo[]
+}
+
+/**
+ * Does every task of compaction once that is due, while this process has the lease. Throws REPLICA_EMPTY before it takes the lease,
+ * LEASE_HELD, and the first error of a task after the other tasks have had their turn.
+ */
+export async function compactReplica(
+  client: ReplicaClient,
+  settings: CompactionSettings,
+  signal: AbortSignal,
+): Promise<CompactedReplica> {
+  // A misspelled URL gets no lock file.
+  await planRestore(client, { signal })
+  const written: LtxFileInfo[] = []
+  const deleted: LtxFileInfo[] = []
+  const errors: unknown[] = []
+  const scheduler = new CompactionScheduler(
+    clientWhile(() => right.held, client),
+    settings,
+    {
+      observer: {
+        written: ({ file }) => written.push(file),
+        deleted: ({ files }) => deleted.push(...files),
+        error: ({ error }) => errors.push(error),
+        fault: ({ error }) => errors.push(error),
+      },
+    },
+  )
+  const stop = () => void scheduler.stop()
+  const right = new RightToWrite(client, DEFAULT_LEASE_TTL, {
+    held: () => undefined,
+    lapsed: () => {
+      errors.push(lapsed(client))
+      stop()
+    },
+    lost: (error) => errors.unshift(error),
+  })
+  await right.ensure()
+  const unlisten = onAbort(signal, stop)
+  try {
+    await scheduler.runDue()
+  } finally {
+    unlisten()
+    await scheduler.stop()
+    await right.release()
+  }
+  if (signal.aborted) throw abortError(signal, `compacting ${client.url}`)
+  if (errors.length > 0) throw errors[0]
+  return { written, deleted }
+}
+
+function lapsed(client: ReplicaClient): LitestreamError {
+  return new LitestreamError('ABORTED', `${client.url}: compaction ended, the lease has expired`, {
+    file: client.url,
+    hint: 'Run it again once the store answers.',
+  })
+}
