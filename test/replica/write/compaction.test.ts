@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { readdirSync, truncateSync } from 'node:fs'
 import path from 'node:path'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
+import { listLevel } from '../../../src/compaction/compact.js'
 import { parseFileName } from '../../../src/ltx/file-name.js'
 import { openReplica } from '../../../src/replica/handle/open-replica.js'
 import { formatKey, resolveOptions } from '../../../src/replica/options.js'
 import { WriterCompaction } from '../../../src/replica/worker/write/writer-compaction.js'
 import { openReplicaClient } from '../../../src/storage/open.js'
 import { cleanUp } from '../../support/clean-up.js'
+import { s3Bucket, s3Url } from '../../support/s3.js'
 import { until } from '../../support/until.js'
 import { emptyReplicaUrl, openForWriting, restoredDatabase } from '../../support/written-replica.js'
 
@@ -68,6 +70,28 @@ test('commits that are only local, a flush and a compaction do not disturb one a
     return levelOf(files, 1).length >= 3
   })
   await replica.flush()
+  const restored = await restoredDatabase(t, url)
+  assert.equal(restored.prepare('SELECT count(*) FROM t').pluck().get(), rows)
+  assert.deepEqual(errors, [])
+})
+
+test('S3: a writer compacts while it commits; closing it ends a compaction under way and gives the lease back', async (t) => {
+  const url = s3Url(await s3Bucket({ after: (step: unknown) => cleanUp(t, step as () => unknown) } as TestContext))
+  const client = await openReplicaClient(url)
+  cleanUp(t, () => client.close())
+  const { replica, db } = await openForWriting(t, url, { write: { compaction: SHORT } })
+  const errors: Error[] = []
+  replica.on('error', (error) => errors.push(error))
+  db.exec('CREATE TABLE t (x)')
+  let rows = 0
+  await until('two files of level 1 and a snapshot', async () => {
+    db.exec(`INSERT INTO t VALUES (${++rows})`)
+    const counts = await Promise.all([1, 9].map(async (level) => (await listLevel(client, level, 0, undefined)).length))
+    return counts[0]! >= 2 && counts[1]! >= 1
+  })
+  db.close()
+  await replica.close()
+  assert.equal(await client.getObject('lock.json'), undefined)
   const restored = await restoredDatabase(t, url)
   assert.equal(restored.prepare('SELECT count(*) FROM t').pluck().get(), rows)
   assert.deepEqual(errors, [])
