@@ -25,6 +25,11 @@ export class StoreContact {
     this.#seenAt = now()
   }
 
+  /** When the last successful poll began, `monotonicMs`. */
+  get seenAt(): number {
+    return this.#seenAt
+  }
+
   /** A poll that began `at` (`monotonicMs`) has seen all that the replica has. */
   seen(at: number): void {
     this.#seenAt = at

@@ -246,6 +246,7 @@ export class ReplicaSession {
       viewOf: (id) => this.#views.get(id),
       current: () => this.#views.current,
       adoption: this.#adoption,
+      knownAt: () => this.#contact.seenAt,
       refresh: () => this.#poller.pollForCertain(),
       emit: this.#emit,
     })

@@ -26,6 +26,8 @@ export interface LocalCommitsParts {
   /** Milliseconds. */
   readonly interval: number
   readonly current: () => ReplicaView
+  /** When the stored state was last known to be the newest, `monotonicMs`. */
+  readonly knownAt: () => number
   readonly onUploaded: (event: { readonly txid: number; readonly commits: number; readonly bytes: number }) => void
   readonly onAmbiguous: () => void
   /** Another writer has written to the replica: what is local cannot be uploaded any more. */
@@ -163,6 +165,7 @@ export class LocalCommits {
     const batch = [...this.#pending]
     this.#taken = batch.length
     const base = adoption.stored
+    const knownAt = this.#parts.knownAt()
     const txid = base.txid + 1
     const timestamp = Math.max(base.timestamp, ...batch.slice(-1).map(({ info }) => info.createdAt))
     try {
@@ -173,7 +176,7 @@ export class LocalCommits {
       const identity = { checksum: checksumOf(bytes), size: bytes.length }
       await buffer?.noteUpload({ txid, timestamp, count: batch.length, ...identity })
       const commit = { txid, timestamp, body: () => bytes, identity: () => identity }
-      const info = await putCommit(client, commit, { signal, onAmbiguous })
+      const info = await putCommit(client, commit, { signal, onAmbiguous, knownAt })
       await this.#changes.add(async () => {
         const rest = this.#pending.slice(batch.length)
         await adoption.uploaded({ info, bytes }, rest)

@@ -1,8 +1,10 @@
 import { isLitestreamError, LitestreamError } from '../../../errors.js'
 import { identifyRemote } from '../../../levels/ltx-identity.js'
+import { listLevels } from '../../../levels/plan.js'
 import { formatTxid } from '../../../ltx/txid.js'
 import type { LtxFileInfo, LtxFileRef, ReplicaClient } from '../../../storage/replica-client.js'
 import { abortError } from '../../../util/abort.js'
+import { monotonicMs } from '../../../util/monotonic.js'
 import { pause } from '../../../util/pause.js'
 import type { UploadableCommit } from './commit-file.js'
 
@@ -17,7 +19,15 @@ export interface PutOptions {
   readonly signal: AbortSignal
   /** The outcome of an attempt is unknown; it is resolved by further requests. */
   readonly onAmbiguous: (error: LitestreamError) => void
+  /** When the state that the commit follows on was last known to be the newest, `monotonicMs`. */
+  readonly knownAt: number
 }
+
+/**
+ * A primary deletes L0 files that are old enough and compacted; then their names are free again. A commit that took longer than this
+ * from the last poll on has to prove that its TXID is the newest. Milliseconds, far below any sensible `l0-retention`.
+ */
+const KNOWN_MS = 60_000
 
 /**
  * Writes a commit under the name that only one writer can take, and returns only once it is known that the store has it. An attempt
@@ -27,6 +37,16 @@ export interface PutOptions {
  * and the store's error when it refused the first attempt.
  */
 export async function putCommit(
+  client: ReplicaClient,
+  commit: UploadableCommit,
+  options: PutOptions,
+): Promise<LtxFileInfo> {
+  const info = await putUntilKnown(client, commit, options)
+  if (monotonicMs() - options.knownAt > KNOWN_MS) await refuseSuperseded(client, info, options.signal)
+  return info
+}
+
+async function putUntilKnown(
   client: ReplicaClient,
   commit: UploadableCommit,
   { signal, onAmbiguous }: PutOptions,
@@ -72,6 +92,36 @@ async function resolveTaken(
     if (isLitestreamError(error, ...AMBIGUOUS, 'NOT_FOUND')) return undefined
     throw error
   }
+}
+
+/**
+ * Takes a commit back whose name was free only because the file that had it was compacted and deleted: other writers have come farther.
+ * Throws REPLICA_FENCED then.
+ */
+export async function refuseSuperseded(client: ReplicaClient, file: LtxFileInfo, signal: AbortSignal): Promise<void> {
+  const listed = (await listLevels(client, signal)).flat()
+  const isBeyond = ({ level, maxTxid }: LtxFileInfo) =>
+    maxTxid > file.maxTxid || (level > 0 && maxTxid === file.maxTxid)
+  const [beyond] = listed.filter(isBeyond).sort((a, b) => b.maxTxid - a.maxTxid)
+  if (!beyond) return
+  const why = `${client.url}: other writers have come to TXID ${formatTxid(beyond.maxTxid)} while this one was held up`
+  try {
+    await client.delete([file], { signal })
+  } catch (cause) {
+    throw new LitestreamError(
+      'REPLICA_FENCED',
+      `${why}, and its file for TXID ${formatTxid(file.maxTxid)} could not be deleted`,
+      {
+        file: client.url,
+        hint: 'Delete the L0 file of this TXID by hand: it does not belong to the replica.',
+        cause,
+      },
+    )
+  }
+  throw new LitestreamError('REPLICA_FENCED', why, {
+    file: client.url,
+    hint: 'Repeat the transaction: it was taken back and sees the other commits next time.',
+  })
 }
 
 function unknown(client: ReplicaClient, commit: UploadableCommit, cause: LitestreamError): LitestreamError {

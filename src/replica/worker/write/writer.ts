@@ -32,6 +32,8 @@ export interface WriterParts {
   readonly viewOf: (id: number) => ReplicaView | undefined
   readonly current: () => ReplicaView
   readonly adoption: CommitAdoption
+  /** When the stored state was last known to be the newest, `monotonicMs`. */
+  readonly knownAt: () => number
   /** Polls until everything that is in the store is known. */
   readonly refresh: () => Promise<void>
   readonly emit: (event: WriteEvent) => void
@@ -103,10 +105,11 @@ export class ReplicaWriter {
   }
 
   #makeLocal(buffer: CommitBuffer | undefined): LocalCommits {
-    const { client, adoption, current, options, emit } = this.#parts
+    const { client, adoption, current, options, emit, knownAt } = this.#parts
     return new LocalCommits({
       client,
       adoption,
+      knownAt,
       buffer,
       interval: options.syncInterval,
       current,
@@ -203,10 +206,12 @@ export class ReplicaWriter {
   async #commitToStore(taken: TakenCommit, timestamp: number): Promise<ReplicaView> {
     const { client, current, adoption, emit, refresh } = this.#parts
     await this.#local?.flush()
+    const knownAt = this.#parts.knownAt()
     const commit = new CommitFile(taken, { txid: adoption.stored.txid + 1, timestamp })
     try {
       const info = await putCommit(client, commit, {
         signal: this.#abort.signal,
+        knownAt,
         onAmbiguous: () => {
           this.#counts.ambiguous++
         },
