@@ -7,6 +7,7 @@ import { fsError, isErrno } from '../../fs/fs-error.js'
 import { ownershipLike } from '../../fs/owner.js'
 import { removeFileSync } from '../../fs/remove.js'
 import { formatFileName, parseFileName } from '../../ltx/file-name.js'
+import { databaseMissing } from '../source/database-handle.js'
 import { type FileIdentity, identifyFile, isSameFile } from '../source/file-identity.js'
 
 /** A staged file of level 0: `min` and `max` TXID are the same. */
@@ -63,15 +64,22 @@ export class LtxStaging {
     }
   }
 
-  /** The folder is checked by one call of stat. If it is gone, or another one, it is made again, empty. Returns what had happened. */
+  /**
+   * The folder is checked by one call of stat. If it is gone, or another one, it is made again, empty. Returns what had happened. Throws
+   * NOT_FOUND if the folder of the database is gone.
+   */
   async makeAgainIfGone(): Promise<string | undefined> {
     let now: FileIdentity | undefined
+    let home: FileIdentity | undefined
     try {
       now = identifyFile(this.directory)
+      home = now ?? identifyFile(path.dirname(this.#database))
     } catch (error) {
       throw stateFolderError(error, this.directory, 'checking the folder')
     }
     if (now && this.#folder && isSameFile(now, this.#folder)) return undefined
+    // The database went together with its folder, which must not appear to be back.
+    if (!home) throw databaseMissing(this.#database)
     await this.#prepare()
     this.#files.clear()
     return now ? 'another folder is in its place' : 'it was removed'
