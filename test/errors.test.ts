@@ -43,7 +43,7 @@ test('every code is in the documents', () => {
 test('no code throws an error that has no code and no next step', () => {
   const allowed = [
     'src/cli/process-health.ts', // caught there, and returned as the reason
-    'src/restore/btree/database-pages.ts', // caught by check-structure.ts
+    'src/integrity/btree/database-pages.ts', // caught by check-structure.ts
     'src/status/script.ts', // in the browser
   ]
   const root = packageRoot()
