@@ -8,6 +8,11 @@ const BATCH_BYTES = 1024 * 1024
 /** A commit of at most this many bytes of pages is encoded once and kept in memory. */
 const MEMORY_BYTES = 64 * 1024 * 1024
 
+/** Whether the file of a commit is encoded once and kept in memory. */
+export function fitsInMemory({ pgnos, pageSize }: TakenCommit): boolean {
+  return pgnos.length * pageSize <= MEMORY_BYTES
+}
+
 export interface CommitHeader {
   readonly txid: number
   /** Milliseconds since the epoch. */
@@ -37,15 +42,11 @@ export class CommitFile implements UploadableCommit {
     this.txid = txid
     this.timestamp = timestamp
     this.#taken = taken
-    if (taken.pgnos.length * taken.pageSize <= MEMORY_BYTES) this.bytes = Buffer.concat([...this.#encode()])
+    if (fitsInMemory(taken)) this.bytes = Buffer.concat([...this.#encode()])
   }
 
   get pageSize(): number {
     return this.#taken.pageSize
-  }
-
-  get pageCount(): number {
-    return this.#taken.pgnos.length
   }
 
   /** What is written to the store. */

@@ -8,7 +8,7 @@ import { failRequest } from '../fail-request.js'
 import type { ReplicaView } from '../pages/view-set.js'
 import type { CommitAdoption } from './adoption.js'
 import type { CommitBuffer } from './commit-buffer.js'
-import { CommitFile } from './commit-file.js'
+import { CommitFile, fitsInMemory } from './commit-file.js'
 import { LocalCommits } from './local-commits.js'
 import { putCommit } from './put-commit.js'
 import { RightToWrite } from './right-to-write.js'
@@ -192,13 +192,12 @@ export class ReplicaWriter {
     const timestamp = Math.max(Date.now(), base.state.timestamp)
     const local = taken.durability === DURABILITY_STORE ? undefined : this.#local
     const { txid } = this.#parts.adoption.stored
-    const commit = new CommitFile(taken, { txid: txid + 1, timestamp })
     const view =
-      local && commit.bytes && txid > 0
-        ? await local.add(commit.bytes, timestamp)
+      local && txid > 0 && fitsInMemory(taken)
+        ? await local.add(new CommitFile(taken, { txid: txid + 1, timestamp }).bytes!, timestamp)
         : await this.#commitToStore(taken, timestamp)
     this.#counts.commits++
-    this.#counts.pages += commit.pageCount
+    this.#counts.pages += taken.pgnos.length
     return view
   }
 
