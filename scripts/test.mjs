@@ -6,7 +6,8 @@
 // ones instead.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 
 const root = path.dirname(import.meta.dirname)
@@ -76,6 +77,24 @@ try {
 const seconds = ['LITESTREAM_KILL_SECONDS', 'LITESTREAM_SOAK_SECONDS'].map((name) => Number(process.env[name] ?? 0))
 const timeout = (600 + Math.max(...seconds)) * 1000
 
+// Tests write a line to this file for each thing that they cannot test on this machine: test/support/not-run.ts.
+const notRunDirectory = mkdtempSync(path.join(tmpdir(), 'litestream-not-run-'))
+const notRunFile = path.join(notRunDirectory, 'list')
+writeFileSync(notRunFile, '')
+
+/** Prints how many tests did not run, each reason on a line of its own. */
+function reportNotRun() {
+  const counts = new Map()
+  for (const line of readFileSync(notRunFile, 'utf8').split('\n').filter(Boolean)) {
+    const [reason] = line.split('\t')
+    counts.set(reason, (counts.get(reason) ?? 0) + 1)
+  }
+  rmSync(notRunDirectory, { recursive: true })
+  const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
+  console.log(`\n== tests that did not run on this machine: ${total}`)
+  for (const [reason, count] of counts) console.log(`${count} × ${reason}`)
+}
+
 console.log('\n== tests')
 const tests = spawn(process.execPath, ['--test', '--test-concurrency=2', `--test-timeout=${timeout}`, ...files], {
   cwd: root,
@@ -84,10 +103,12 @@ const tests = spawn(process.execPath, ['--test', '--test-concurrency=2', `--test
   env: {
     ...process.env,
     ...servers.env,
+    TEST_NOT_RUN_FILE: notRunFile,
     NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --conditions=shipped`.trim(),
   },
 })
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => tests.kill(signal))
 const [status, signal] = await once(tests, 'exit')
 await servers.stop()
+reportNotRun()
 if (status !== 0) fail('tests', status, signal)

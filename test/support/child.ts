@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { TestContext } from 'node:test'
 
@@ -20,11 +20,22 @@ export function runScript(
 ): Child {
   const src = new URL('../../src', import.meta.url).href
   const source = `const src = ${JSON.stringify(src)};\n${script}`
-  const child = spawn(nodePath, ['--input-type=module', '-e', source], {
-    cwd: new URL('../../..', import.meta.url),
-    env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...env },
-    stdio: ['pipe', 'pipe', 'pipe'],
-  })
+  return watched(
+    t,
+    spawn(nodePath, ['--input-type=module', '-e', source], {
+      cwd: new URL('../../..', import.meta.url),
+      env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    }),
+  )
+}
+
+/** Runs a program that is not ours; killed with the test if it still runs. `env`: added to the environment of the test. */
+export function runCommand(t: TestContext, file: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Child {
+  return watched(t, spawn(file, args, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] }))
+}
+
+function watched(t: TestContext, child: ChildProcessWithoutNullStreams): Child {
   let output = ''
   let errors = ''
   child.stdout.setEncoding('utf8').on('data', (text) => {
