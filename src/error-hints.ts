@@ -43,5 +43,6 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
   INVALID_ARGUMENT: 'Correct the argument; -h shows the form.',
   NATIVE_MISSING: 'Reinstall litestream-ts, or compile the addon with `litestream-ts build-addon`.',
   DRIVER_MISSING: 'Use Node.js 22.13 or later, or install better-sqlite3.',
+  PACKAGE_MISSING: 'Install the package that the message names beside litestream-ts.',
   INTERNAL: 'This is a fault of litestream-ts. Run it again with LOG_LEVEL=debug, and report the output.',
 }

@@ -52,6 +52,7 @@ export type ErrorCode =
   | 'NATIVE_MISSING'
   | 'INTERNAL' // a fault of this package itself
   | 'DRIVER_MISSING' // neither better-sqlite3 nor node:sqlite can be used
+  | 'PACKAGE_MISSING' // the client library of a store is not installed
 
 export interface ErrorDetails {
   /** What a person should do next, as one sentence; without one, that of the code (error-hints.ts). */
