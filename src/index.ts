@@ -6,6 +6,7 @@ export type { ReplicaFault, ReplicaReport, VerifyReplicaOptions } from './levels
 export type { LtxHeader } from './ltx/header.js'
 export type { LtxSummary } from './ltx/inspect.js'
 export { formatTxid, parseTxid } from './ltx/txid.js'
+export type { DamagedFile, FollowMirrorOptions, MirrorOptions, MirrorResult } from './mirror/options.js'
 export * from './operations.js'
 export type { CheckpointMode, PrimaryEvents } from './primary/events.js'
 export { type ReplicateOptions, type Replication, replicate } from './primary/replicate.js'

@@ -2,6 +2,7 @@ import type { CompactOptions } from './compaction/compact.js'
 import type { L0RetentionOptions, SnapshotRetentionOptions } from './compaction/retention.js'
 import type { PlanOptions } from './levels/plan.js'
 import type { VerifyReplicaOptions } from './levels/verify-replica.js'
+import type { FollowMirrorOptions, MirrorOptions } from './mirror/options.js'
 import type { FollowOptions } from './restore/follow.js'
 import type { HydrateOptions } from './restore/restore.js'
 import type { RestoreOptions } from './restore/restore-options.js'
@@ -55,6 +56,20 @@ const verifyReplica: check.OptionChecks<Timed<VerifyReplicaOptions>> = {
   onProgress: check.callback,
 }
 
+const mirror: check.OptionChecks<MirrorOptions> = {
+  retention: check.milliseconds,
+  bytesPerSecond: check.integerFrom(1),
+  parallelism,
+  onProgress: check.callback,
+  signal: check.abortSignal,
+}
+const followMirror: check.OptionChecks<FollowMirrorOptions> = {
+  ...mirror,
+  interval: check.positiveMilliseconds,
+  onPass: check.callback,
+  onError: check.callback,
+}
+
 const CHECKS = {
   restore,
   hydrateFile,
@@ -89,6 +104,14 @@ export function checkOperation(name: CheckedOperation, [client, options]: readon
     const value = (options as Record<string, unknown>)[option]
     check.checkArgument(value, option, (CHECKS[name] as Record<string, check.Check>)[option]!, name)
   }
+}
+
+/** As checkOperation, for operations on two replicas. */
+export function checkMirror(name: 'mirror' | 'followMirror', args: readonly unknown[]): void {
+  const [source, destination, options] = args
+  check.checkArgument(source, 'source', isClient, name)
+  check.checkArgument(destination, 'destination', isClient, name)
+  if (options !== undefined) check.checkOptions(options, name === 'mirror' ? mirror : followMirror, name)
 }
 
 const isClient: check.Check = (value) => {

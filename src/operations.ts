@@ -1,4 +1,4 @@
-import { type CheckedOperation, checkOperation } from './operation-checks.js'
+import { type CheckedOperation, checkMirror, checkOperation } from './operation-checks.js'
 import { type WaitOptions, withDeadline } from './util/wait.js'
 
 /**
@@ -89,6 +89,22 @@ export const verifyReplica = untilDeadline(
   'verifying a replica',
   async () => (await import('./levels/verify-replica.js')).verifyReplica,
 )
+/** Copies a replica to another store. */
+export const mirror = whenCalled(async () => {
+  const { mirror } = await import('./mirror/mirror.js')
+  return async (...args: Parameters<typeof mirror>) => {
+    checkMirror('mirror', args)
+    return mirror(...args)
+  }
+})
+/** Keeps a copy of a replica in another store up to date until its signal is aborted. */
+export const followMirror = whenCalled(async () => {
+  const { followMirror } = await import('./mirror/mirror.js')
+  return async (...args: Parameters<typeof followMirror>) => {
+    checkMirror('followMirror', args)
+    return followMirror(...args)
+  }
+})
 /** Header, page count, sizes and trailer of one LTX file. */
 export const inspectLtx = whenCalled(async () => (await import('./ltx/inspect.js')).inspectLtx)
 /** Checks every byte of one LTX file. */

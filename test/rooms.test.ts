@@ -16,6 +16,7 @@ const ROOMS = [
   'levels',
   'compaction',
   'restore',
+  'mirror',
   'primary',
   'replica',
   'config',

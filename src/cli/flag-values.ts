@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander'
 import { toLitestreamError } from '../errors.js'
 import { parseTxid } from '../ltx/txid.js'
+import { parseByteSize } from '../util/byte-size.js'
 import { tryParseDuration } from '../util/duration.js'
 import { parseTimestamp } from '../util/timestamp.js'
 
@@ -51,6 +52,18 @@ export function durationFlag(text: string): number {
 /** Litestream's socket commands take their timeout as whole seconds; durations are taken too. In milliseconds. */
 export function timeoutFlag(text: string): number {
   return durationFlag(/^\d+$/.test(text) ? `${text}s` : text)
+}
+
+/** A number of bytes above 0: `10MB`, `64KiB`, `512`. */
+export function sizeFlag(text: string): number {
+  let bytes = 0
+  try {
+    bytes = parseByteSize(text)
+  } catch {
+    // The message below says how to write one.
+  }
+  if (bytes <= 0) throw new InvalidArgumentError('Write a size greater than 0, such as 512KiB, 10MB or 1000000.')
+  return bytes
 }
 
 export function countFlag(text: string): number {

@@ -7,6 +7,7 @@ import { controlCommands } from './commands/control.js'
 import { databasesCommand } from './commands/databases.js'
 import { hydrateCommand } from './commands/hydrate.js'
 import { ltxCommand } from './commands/ltx.js'
+import { mirrorCommand } from './commands/mirror.js'
 import { queryCommand } from './commands/query.js'
 import { replicateCommand } from './commands/replicate.js'
 import { resetCommand } from './commands/reset.js'
@@ -33,6 +34,7 @@ export function createProgram(): Command {
     databasesCommand(),
     hydrateCommand(),
     ltxCommand(),
+    mirrorCommand(),
     queryCommand(),
     replicateCommand(),
     resetCommand(),

@@ -1,0 +1,117 @@
+import type { Command } from 'commander'
+import { fileLabel } from '../../levels/file-label.js'
+import { formatTxid } from '../../ltx/txid.js'
+import { DEFAULT_MIRROR_INTERVAL, followMirror, mirror } from '../../mirror/mirror.js'
+import type { MirrorOptions, MirrorResult } from '../../mirror/options.js'
+import type { ReplicaClient } from '../../storage/replica-client.js'
+import { formatBytes } from '../../util/format-bytes.js'
+import { formatTimestamp } from '../../util/timestamp.js'
+import { addConfigFlags, type ConfigFlags, createCommand } from '../command.js'
+import { ExitStatus } from '../exit-status.js'
+import { countFlag, durationFlag, sizeFlag } from '../flag-values.js'
+import { print, printError, printJson, printJsonLine, warn } from '../output.js'
+import { createProgress } from '../progress-bar.js'
+import { abortOnSignals } from '../signals.js'
+import { withReplica } from '../target.js'
+import { fileJson } from './ltx-list.js'
+
+interface MirrorFlags extends ConfigFlags {
+  readonly follow?: boolean
+  readonly interval: number
+  readonly retention?: number
+  readonly limit?: number
+  readonly parallelism: number
+  readonly json?: boolean
+}
+
+export function mirrorCommand(): Command {
+  const command = createCommand('mirror', {
+    summary: 'Copy a replica to a second store, once or continuously.',
+    description:
+      'Copies every LTX file that the destination lacks, checks each byte on the way, and deletes files that the source has deleted. The destination is a complete replica at every moment: restore from it, open it, or replicate to it after the source is lost. The two replicas may be in different stores. An interrupted mirror continues where it stopped. A mirror refuses a destination that a primary replicates to, or that is not a copy of this source. Exit status 1 if a file of the source is damaged or a store fails.',
+    examples: [
+      ['mirror s3://bucket/app.db file:///mnt/backup/app.db', 'one pass'],
+      ['mirror -follow s3://bucket/app.db s3://other/app.db', 'until a signal comes'],
+      ['mirror -follow -retention 720h -limit 10MB /var/lib/app.db file:///mnt/backup/app.db', 'keep 30 days, 10 MB/s'],
+      [
+        'mirror -json s3://bucket/app.db file:///mnt/backup/app.db',
+        '{"source", "destination", "txid", "source_txid", "timestamp", "copied", "deleted", "damaged", "bytes"}',
+      ],
+    ],
+  })
+  return addConfigFlags(command)
+    .argument('<source>', 'path of a configured database, or replica URL')
+    .argument('<destination>', 'replica URL')
+    .option('--follow', 'mirror again and again until SIGINT or SIGTERM')
+    .option('--interval <duration>', 'with -follow: time between two passes', durationFlag, DEFAULT_MIRROR_INTERVAL)
+    .option(
+      '--retention <duration>',
+      'keep snapshots and levels 1 to 8 in the destination for this long after the source has deleted them (default: delete them with the source)',
+      durationFlag,
+    )
+    .option('--limit <size>', 'most bytes per second, such as 10MB', sizeFlag)
+    .option('--parallelism <n>', 'files copied at the same time', countFlag, 4)
+    .option('--json', 'print JSON, with -follow one line per pass')
+    .action(async (from: string, to: string, flags: MirrorFlags) => {
+      await withReplica(from, flags, (source) =>
+        withReplica(to, flags, (destination) => run(source, destination, flags)),
+      )
+    })
+}
+
+async function run(source: ReplicaClient, destination: ReplicaClient, flags: MirrorFlags): Promise<void> {
+  const progress = createProgress('mirror', !flags.json)
+  const options: MirrorOptions = {
+    retention: flags.retention,
+    bytesPerSecond: flags.limit,
+    parallelism: flags.parallelism,
+    onProgress: ({ copied, total }) => progress.update(copied, total),
+  }
+  const report = (result: MirrorResult) => {
+    progress.stop()
+    for (const { error } of result.damaged) warn(error.message)
+    if (flags.json) (flags.follow ? printJsonLine : printJson)(resultJson(source, destination, result))
+    else print(`${destination.url}: ${resultText(result)}`)
+  }
+  try {
+    if (!flags.follow) {
+      const result = await abortOnSignals((signal) => mirror(source, destination, { ...options, signal }))
+      report(result)
+      if (result.damaged.length > 0 || result.txid < result.sourceTxid) throw new ExitStatus(1)
+      return
+    }
+    await abortOnSignals((signal) =>
+      followMirror(source, destination, {
+        ...options,
+        signal,
+        interval: flags.interval,
+        onPass: report,
+        onError: (error) => {
+          progress.stop()
+          printError(`Error: ${error.message} (retried automatically)`)
+        },
+      }),
+    )
+  } finally {
+    progress.stop()
+  }
+}
+
+function resultText({ copied, deleted, bytes, txid, sourceTxid }: MirrorResult): string {
+  const behind = txid < sourceTxid ? `, the source is at TXID ${formatTxid(sourceTxid)}` : ''
+  return `TXID ${formatTxid(txid)}${behind}, copied ${copied.length} files (${formatBytes(bytes)}), deleted ${deleted.length}`
+}
+
+function resultJson(source: ReplicaClient, destination: ReplicaClient, result: MirrorResult) {
+  return {
+    source: source.url,
+    destination: destination.url,
+    txid: formatTxid(result.txid),
+    source_txid: formatTxid(result.sourceTxid),
+    timestamp: formatTimestamp(result.timestamp),
+    copied: result.copied.map(fileJson),
+    deleted: result.deleted.map(fileJson),
+    damaged: result.damaged.map(({ file, error }) => ({ file: fileLabel(source, file), error: error.message })),
+    bytes: result.bytes,
+  }
+}

@@ -1,0 +1,88 @@
+import { LitestreamError } from '../errors.js'
+import type { FilesByLevel } from '../levels/plan.js'
+import { compareFiles } from '../storage/keys.js'
+import type { LtxFileInfo } from '../storage/replica-client.js'
+import { differs, isSameFile, type MirrorPair } from './copy-file.js'
+
+/** The object in which a primary says that it writes to a replica (primary/upload/writer-record.ts). */
+const WRITER_RECORD = 'primary.json'
+
+/**
+ * Throws REPLICA_FENCED where a primary writes to the destination: after a fail-over the mirror must not add files to its history.
+ * A primary that replicated there in the past counts as well.
+ */
+export async function refuseWriter(
+  { source, destination }: MirrorPair,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if ((await destination.getObject(WRITER_RECORD, signal ? { signal } : {})) === undefined) return
+  throw new LitestreamError(
+    'REPLICA_FENCED',
+    `${destination.url}: a primary replicates to this replica, so ${source.url} is not mirrored to it`,
+    {
+      file: destination.url,
+      hint: 'Stop this mirror, or mirror to an empty destination. A mirror never writes where a primary writes.',
+    },
+  )
+}
+
+/**
+ * Throws REPLICA_RESET where the destination is not a copy of the source: a file of one name differs, the source is behind the
+ * destination, or no file is in both, so that it cannot be known. An empty destination is a copy.
+ */
+export async function checkHistory(
+  pair: MirrorPair,
+  source: FilesByLevel,
+  destination: FilesByLevel,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const theirs = destination.flat()
+  if (theirs.length === 0) return
+  const [sourceEnd, destinationEnd] = [newestTxid(source), newestTxid(destination)]
+  let newest: LtxFileInfo | undefined
+  for (const [file, copy] of inBoth(source, destination)) {
+    if (file.size !== copy.size) throw differs(pair, copy)
+    if (newest === undefined || file.maxTxid > newest.maxTxid) newest = file
+  }
+  if (sourceEnd < destinationEnd || newest === undefined) throw unrelated(pair, sourceEnd, destinationEnd)
+  if (!(await isSameFile(pair, newest, signal))) throw differs(pair, newest)
+}
+
+/** The files of one name in two listings. */
+export function* inBoth(
+  source: FilesByLevel,
+  destination: FilesByLevel,
+): Generator<readonly [LtxFileInfo, LtxFileInfo], void, undefined> {
+  for (const [level, files] of source.entries()) {
+    const copies = destination[level] ?? []
+    let next = 0
+    for (const file of files) {
+      while (next < copies.length && compareFiles(copies[next]!, file) < 0) next++
+      const copy = copies[next]
+      if (copy && compareFiles(copy, file) === 0) yield [file, copy]
+    }
+  }
+}
+
+/** The files of `a` whose names are not in `b`. */
+export function missingIn(a: FilesByLevel, b: FilesByLevel): LtxFileInfo[] {
+  const both = new Set([...inBoth(a, b)].map(([file]) => file))
+  return a.flatMap((files) => files.filter((file) => !both.has(file)))
+}
+
+/** 0 without files. */
+export function newestTxid(levels: FilesByLevel): number {
+  return levels.reduce((newest, files) => files.reduce((max, { maxTxid }) => Math.max(max, maxTxid), newest), 0)
+}
+
+function unrelated(pair: MirrorPair, sourceEnd: number, destinationEnd: number): LitestreamError {
+  const { source, destination } = pair
+  const why =
+    sourceEnd < destinationEnd
+      ? `the source ends at TXID ${sourceEnd}, before the destination at TXID ${destinationEnd}`
+      : 'no file is in both'
+  return new LitestreamError('REPLICA_RESET', `${destination.url} is not a mirror of ${source.url}: ${why}`, {
+    file: destination.url,
+    hint: 'Mirror to an empty destination, such as another prefix, and keep the old one until you no longer need it.',
+  })
+}

@@ -1,0 +1,89 @@
+import { isLitestreamError, LitestreamError, toLitestreamError } from '../errors.js'
+import type { ReplicaClient } from '../storage/replica-client.js'
+import { linkAbort } from '../util/abort.js'
+import { Doubling } from '../util/doubling.js'
+import { pause } from '../util/pause.js'
+import type { FollowMirrorOptions, MirrorOptions, MirrorResult } from './options.js'
+import { type DamagedFiles, MirrorPass } from './pass.js'
+import { Throttle } from './throttle.js'
+
+/** Milliseconds between two passes. */
+export const DEFAULT_MIRROR_INTERVAL = 10_000
+/** Milliseconds between attempts after a failure: the first pause and the longest. */
+const RETRY_MS = [1000, 60_000] as const
+
+/**
+ * Brings `destination` up to date with `source` once: copies every LTX file that it lacks, checked byte by byte, and deletes what its
+ * retention ends. The two may be in different stores. The destination can be restored at every moment; an interrupted mirror
+ * continues where it stopped. Throws REPLICA_EMPTY, REPLICA_FENCED where a primary writes to the destination, REPLICA_RESET where it is
+ * not a copy of this source, and what a store throws.
+ */
+export async function mirror(
+  source: ReplicaClient,
+  destination: ReplicaClient,
+  options: MirrorOptions = {},
+): Promise<MirrorResult> {
+  refuseSame(source, destination)
+  return new MirrorPass({ source, destination }, options, new Throttle(options.bytesPerSecond)).run()
+}
+
+/**
+ * Mirrors again and again until the signal is aborted; then it resolves. Errors of a pass are reported and the pass is repeated.
+ * Rejects where repeating cannot help: REPLICA_FENCED and REPLICA_RESET.
+ */
+export async function followMirror(
+  source: ReplicaClient,
+  destination: ReplicaClient,
+  options: FollowMirrorOptions,
+): Promise<void> {
+  refuseSame(source, destination)
+  const { signal, interval = DEFAULT_MIRROR_INTERVAL, onPass, onError } = options
+  const throttle = new Throttle(options.bytesPerSecond)
+  const retry = new Doubling(...RETRY_MS)
+  const changes = new Changes(source, signal)
+  const damaged: DamagedFiles = new Map()
+  let first = true
+  while (!signal?.aborted) {
+    let wait = interval
+    try {
+      const result = await new MirrorPass({ source, destination }, options, throttle, damaged).run()
+      retry.reset()
+      if (first || result.copied.length > 0 || result.deleted.length > 0) onPass?.(result)
+      first = false
+    } catch (error) {
+      if (signal?.aborted) return
+      if (isLitestreamError(error, 'REPLICA_FENCED', 'REPLICA_RESET')) throw error
+      wait = retry.next()
+      onError?.(toLitestreamError(error))
+    }
+    await changes.next(wait)
+  }
+}
+
+/** Waits for new files in the source: as long as asked, or until the store reports one. */
+class Changes {
+  readonly #signal: AbortSignal | undefined
+  #changed = new AbortController()
+
+  constructor(source: ReplicaClient, signal: AbortSignal | undefined) {
+    this.#signal = signal
+    // A store that cannot watch, or not now, is polled.
+    source.watch?.(() => this.#changed.abort(), signal ? { signal } : {}).catch(() => undefined)
+  }
+
+  async next(ms: number): Promise<void> {
+    const waited = new AbortController()
+    const unlink = linkAbort(this.#changed.signal, waited)
+    await pause(ms, waited.signal, this.#signal)
+    unlink()
+    this.#changed = new AbortController()
+  }
+}
+
+function refuseSame(source: ReplicaClient, destination: ReplicaClient): void {
+  if (source.url !== destination.url) return
+  throw new LitestreamError('INVALID_ARGUMENT', `${source.url}: source and destination are the same replica`, {
+    file: source.url,
+    hint: 'Give the URL of another bucket, prefix or folder as the destination.',
+  })
+}

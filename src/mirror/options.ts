@@ -1,0 +1,48 @@
+import type { LitestreamError } from '../errors.js'
+import type { LtxFileInfo } from '../storage/replica-client.js'
+
+export interface MirrorOptions {
+  /**
+   * How long snapshots and the files of levels 1 to 8 stay in the destination after the source has deleted them, milliseconds.
+   * Default: they are deleted as soon as the source has deleted them and the destination can be restored without them.
+   */
+  readonly retention?: number | undefined
+  /** Most bytes per second; default: no limit. */
+  readonly bytesPerSecond?: number | undefined
+  /** Files copied at the same time; default 4. Files that lead to a newer state are copied one after another. */
+  readonly parallelism?: number | undefined
+  /** Bytes copied of those that the pass copies. */
+  readonly onProgress?: ((step: { readonly copied: number; readonly total: number }) => void) | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface FollowMirrorOptions extends MirrorOptions {
+  /** Milliseconds between two passes; default 10 s. A store that reports new files starts a pass earlier. */
+  readonly interval?: number | undefined
+  /** Called after each pass that copied or deleted a file, and after the first one. */
+  readonly onPass?: ((result: MirrorResult) => void) | undefined
+  /** A pass failed and is repeated after a growing delay of at most one minute. */
+  readonly onError?: ((error: LitestreamError) => void) | undefined
+}
+
+/** A file of the source that was not copied. */
+export interface DamagedFile {
+  readonly file: LtxFileInfo
+  readonly error: LitestreamError
+}
+
+/** One pass of a mirror. */
+export interface MirrorResult {
+  readonly copied: readonly LtxFileInfo[]
+  readonly deleted: readonly LtxFileInfo[]
+  /** Damaged files of the source; the newest state was reached without them. */
+  readonly damaged: readonly DamagedFile[]
+  /** Bytes read from the source. */
+  readonly bytes: number
+  /** The newest TXID to which the destination can be restored. */
+  readonly txid: number
+  /** The newest TXID of the source when it was listed. */
+  readonly sourceTxid: number
+  /** When the newest state in the destination was written, milliseconds since the epoch. */
+  readonly timestamp: number
+}

@@ -1,0 +1,156 @@
+import { isLitestreamError, LitestreamError } from '../errors.js'
+import { fileContent } from '../levels/file-label.js'
+import { type FilesByLevel, listTogether, selectFollowing, selectPlan, withoutFiles } from '../levels/plan.js'
+import { compareFiles } from '../storage/keys.js'
+import type { LtxFileInfo } from '../storage/replica-client.js'
+import { throwIfAborted } from '../util/abort.js'
+import { runAll } from '../util/run-all.js'
+import { checkHistory, missingIn, newestTxid, refuseWriter } from './check-destination.js'
+import { copyFile, type MirrorPair } from './copy-file.js'
+import type { DamagedFile, MirrorOptions, MirrorResult } from './options.js'
+import { endedFiles, restorableTxid } from './retention.js'
+import type { Throttle } from './throttle.js'
+
+const PARALLELISM = 4
+/** Times that a pass lists the source again because a file was deleted before it could be copied. */
+const MAX_RELISTS = 5
+
+/** Damaged files of the source by `fileContent`. A file that is replaced has another one, and is copied. */
+export type DamagedFiles = Map<string, DamagedFile>
+
+/**
+ * Copies what the destination lacks, then deletes what its retention ends. At every moment the destination can be restored to some
+ * state, and never to an older one than before: first the files that lead to the newest state are copied, one after another, then
+ * all others, which add points in time. Throws REPLICA_EMPTY, REPLICA_FENCED, REPLICA_RESET, LTX_GAP and what a store throws.
+ */
+export class MirrorPass {
+  readonly #pair: MirrorPair
+  readonly #options: MirrorOptions
+  readonly #throttle: Throttle
+  readonly #damaged: DamagedFiles
+  #copied: LtxFileInfo[] = []
+  #bytes = 0
+  #total = 0
+
+  constructor(pair: MirrorPair, options: MirrorOptions, throttle: Throttle, damaged: DamagedFiles = new Map()) {
+    this.#pair = pair
+    this.#options = options
+    this.#throttle = throttle
+    this.#damaged = damaged
+  }
+
+  async run(): Promise<MirrorResult> {
+    for (let relists = 0; ; relists++) {
+      try {
+        return await this.#once()
+      } catch (error) {
+        // Compaction deletes files that it has replaced: the next listing has those that took their place.
+        if (!isLitestreamError(error, 'NOT_FOUND') || relists === MAX_RELISTS) throw error
+      }
+    }
+  }
+
+  async #once(): Promise<MirrorResult> {
+    const { destination } = this.#pair
+    const { retention, signal } = this.#options
+    await refuseWriter(this.#pair, signal)
+    // The destination first: no file in it is newer than the listing of the source.
+    const before = await this.#list('destination')
+    const source = await this.#list('source')
+    if (newestTxid(source) === 0) throw this.#emptySource()
+    await checkHistory(this.#pair, source, before, signal)
+    const copies = before.map((files) => [...files])
+    await this.#copyNewest(source, copies)
+    await this.#copyOthers(source, copies)
+    const ended = await endedFiles(this.#pair, source, copies, retention, signal)
+    if (ended.length > 0) await destination.delete(ended, signal ? { signal } : {})
+    const newest = selectPlan(copies, { timestamp: Number.MAX_VALUE }).at(-1)
+    return {
+      copied: this.#copied,
+      deleted: ended,
+      damaged: [...this.#damaged.values()],
+      bytes: this.#bytes,
+      txid: newest?.maxTxid ?? 0,
+      sourceTxid: newestTxid(source),
+      timestamp: newest?.createdAt ?? 0,
+    }
+  }
+
+  async #list(side: keyof MirrorPair): Promise<LtxFileInfo[][]> {
+    const { signal } = this.#options
+    return listTogether(this.#pair[side], 0, signal ? { signal } : {})
+  }
+
+  /** Copies the files that lead to the newest state, in the order in which a restore applies them. */
+  async #copyNewest(source: FilesByLevel, copies: LtxFileInfo[][]): Promise<void> {
+    for (;;) {
+      const sound = withoutFiles(source, new Set(this.#damaged.keys()))
+      const reached = restorableTxid(copies)
+      const path = reached === 0 ? selectPlan(sound) : selectFollowing(sound, reached)
+      const missing = new Set(missingIn(source, copies))
+      const todo = path.filter((file) => missing.has(file))
+      this.#expect(todo)
+      let damage = false
+      for (const file of todo) {
+        damage = !(await this.#copy(file, copies))
+        if (damage) break
+      }
+      if (!damage) return
+    }
+  }
+
+  /** Copies every other file of the source that does not lead beyond the newest state of the destination. */
+  async #copyOthers(source: FilesByLevel, copies: LtxFileInfo[][]): Promise<void> {
+    const reached = restorableTxid(copies)
+    const sound = withoutFiles(source, new Set(this.#damaged.keys()))
+    // The newest first: what a restore asks for most often.
+    const todo = missingIn(sound, copies)
+      .filter(({ maxTxid }) => maxTxid <= reached)
+      .sort((a, b) => b.level - a.level || b.maxTxid - a.maxTxid)
+    this.#expect(todo)
+    const { parallelism = PARALLELISM } = this.#options
+    await runAll(
+      parallelism,
+      todo.map((file) => () => this.#copy(file, copies)),
+    )
+  }
+
+  #expect(files: readonly LtxFileInfo[]): void {
+    this.#total = this.#bytes + files.reduce((sum, { size }) => sum + size, 0)
+  }
+
+  /** False if the file is damaged in the source. */
+  async #copy(file: LtxFileInfo, copies: LtxFileInfo[][]): Promise<boolean> {
+    const { signal, onProgress } = this.#options
+    throwIfAborted(signal, `mirroring ${this.#pair.source.url}`)
+    const onBytes = (bytes: number) => {
+      this.#bytes += bytes
+      onProgress?.({ copied: this.#bytes, total: Math.max(this.#total, this.#bytes) })
+    }
+    const copy = () => copyFile(this.#pair, file, { throttle: this.#throttle, onBytes, signal })
+    try {
+      // Damage may have happened on the way from the store: a file that looks damaged is read once more.
+      await copy().catch((error: unknown) => {
+        if (!isLitestreamError(error, 'LTX_CORRUPT')) throw error
+        return copy()
+      })
+    } catch (error) {
+      if (!isLitestreamError(error, 'LTX_CORRUPT')) throw error
+      this.#damaged.set(fileContent(file), { file, error })
+      return false
+    }
+    this.#copied.push(file)
+    const level = copies[file.level]!
+    level.push(file)
+    level.sort(compareFiles)
+    return true
+  }
+
+  #emptySource(): LitestreamError {
+    const { url } = this.#pair.source
+    return new LitestreamError('REPLICA_EMPTY', `${url}: no backup files found, nothing is mirrored or deleted`, {
+      file: url,
+      hint: 'Check the URL of the source. If its files were lost, promote the mirror: restore from it, or replicate to it.',
+    })
+  }
+}

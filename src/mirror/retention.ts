@@ -1,0 +1,51 @@
+import { oldSnapshots } from '../compaction/retention.js'
+import { isLitestreamError } from '../errors.js'
+import { type FilesByLevel, selectPlan } from '../levels/plan.js'
+import type { LtxFileInfo } from '../storage/replica-client.js'
+import { missingIn } from './check-destination.js'
+import type { MirrorPair } from './copy-file.js'
+
+/**
+ * The files of the destination that its retention ends: only such as the source has deleted, never those without which the newest
+ * state cannot be restored. `retention`: see MirrorOptions; L0 files always follow the source.
+ */
+export async function endedFiles(
+  { destination }: MirrorPair,
+  source: FilesByLevel,
+  copies: FilesByLevel,
+  retention: number | undefined,
+  signal: AbortSignal | undefined,
+): Promise<LtxFileInfo[]> {
+  const gone = new Set(missingIn(copies, source))
+  if (retention !== undefined) {
+    const old = await oldSnapshots(destination, { retention, ...(signal ? { signal } : {}) })
+    const ended = new Set(old.map(nameOf))
+    for (const file of gone) if (file.level !== 0 && !ended.has(nameOf(file))) gone.delete(file)
+  }
+  return gone.size > 0 && leadsAsFar(copies, gone) ? [...gone] : []
+}
+
+/** Whether the newest state can still be restored without the files `gone`. */
+function leadsAsFar(copies: FilesByLevel, gone: ReadonlySet<LtxFileInfo>): boolean {
+  const left = copies.map((files) => files.filter((file) => !gone.has(file)))
+  return restorableTxid(left) >= restorableTxid(copies)
+}
+
+/** The newest TXID to which a listing leads; 0 if to none. */
+export function restorableTxid(levels: FilesByLevel): number {
+  try {
+    return selectPlan(levels).at(-1)?.maxTxid ?? 0
+  } catch (error) {
+    if (!isLitestreamError(error, 'LTX_GAP')) throw error
+    return restorableBeforeGap(levels)
+  }
+}
+
+/** As selectPlan, for a listing in which some file cannot be reached: a time as target does not ask for all files. */
+function restorableBeforeGap(levels: FilesByLevel): number {
+  return selectPlan(levels, { timestamp: Number.MAX_VALUE }).at(-1)?.maxTxid ?? 0
+}
+
+function nameOf({ level, minTxid, maxTxid }: LtxFileInfo): string {
+  return `${level}/${minTxid}-${maxTxid}`
+}
