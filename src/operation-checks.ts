@@ -66,6 +66,7 @@ const mirror: check.OptionChecks<MirrorOptions> = {
 const followMirror: check.OptionChecks<FollowMirrorOptions> = {
   ...mirror,
   interval: check.positiveMilliseconds,
+  minInterval: check.milliseconds,
   onPass: check.callback,
   onError: check.callback,
 }

@@ -24,6 +24,7 @@ export const DEFAULTS = {
   maxSyncWalBytes: 64 * 2 ** 20,
   leaseTtl: 30 * SECOND,
   syncInterval: SECOND,
+  mirrorInterval: 10 * SECOND,
   maxSyncLtxFiles: 256,
 } as const
 

@@ -5,7 +5,7 @@ import { fsError, isErrno } from '../fs/fs-error.js'
 import { isDatabaseFile } from '../primary/source/open-registry.js'
 import { secretUrl } from '../storage/url.js'
 import { globToRegExp } from '../util/glob.js'
-import type { Config, DatabaseConfig, DirectoryConfig } from './types.js'
+import type { Config, DatabaseConfig, DirectoryConfig, ReplicaConfig } from './types.js'
 
 /** `url` one path further down, its query kept. */
 export function appendToUrl(url: string, relative: string): string {
@@ -13,6 +13,10 @@ export function appendToUrl(url: string, relative: string): string {
   const base = query < 0 ? url : url.slice(0, query)
   const suffix = relative.split(path.sep).map(encodeURIComponent).join('/')
   return `${base.replace(/\/+$/, '')}/${suffix}${query < 0 ? '' : url.slice(query)}`
+}
+
+function below(replica: ReplicaConfig, relative: string): ReplicaConfig {
+  return { ...replica, url: secretUrl(appendToUrl(replica.url.reveal(), relative)) }
 }
 
 /** The configuration of one database that was found in a directory. */
@@ -26,7 +30,8 @@ export function databaseInDirectory(directory: DirectoryConfig, file: string): D
     ...settings,
     path: file,
     ...(meta ? { metaPath: meta } : {}),
-    replica: { ...replica, url: secretUrl(appendToUrl(replica.url.reveal(), relative)) },
+    replica: below(replica, relative),
+    mirrors: settings.mirrors.map((mirror) => ({ ...mirror, replica: below(mirror.replica, relative) })),
   }
 }
 

@@ -1,9 +1,9 @@
 import { LitestreamError } from '../errors.js'
-import { PathClaims } from '../fs/path-claims.js'
+import { type Claim, PathClaims } from '../fs/path-claims.js'
 import { claimedPaths, describeOverlap, OVERLAP_HINT } from '../primary/claimed-paths.js'
 import { parseReplicaUrl } from '../storage/url.js'
 import { reveal } from '../util/secret.js'
-import type { Config, DatabaseConfig, DirectoryConfig, ReplicaConfig } from './types.js'
+import type { Config, DatabaseConfig, DirectoryConfig, MirrorConfig, ReplicaConfig } from './types.js'
 
 /** The paths and replicas of the databases of one process: no two may overlap. */
 export class ClaimedPlaces {
@@ -24,15 +24,21 @@ export class ClaimedPlaces {
 
   /** Claims what replicating the database writes to. Throws CONFIG_INVALID, and claims nothing, if it overlaps with something. */
   add(database: DatabaseConfig): void {
-    const { path, metaPath, replica } = database
-    const place = placeOf(replica)
-    const other = place === undefined ? undefined : this.#replicas.get(place)
-    if (other !== undefined && other !== path) {
-      throw this.#error(`${other} and ${path} have the same replica ${replica.url}`, path)
+    const { path, metaPath, replica, mirrors } = database
+    const places = new Set<string>()
+    for (const each of [replica, ...mirrors.map((mirror) => mirror.replica)]) {
+      const place = placeOf(each)
+      if (place === undefined) continue
+      const other = places.has(place) ? path : this.#replicas.get(place)
+      if (other !== undefined && (other !== path || places.has(place))) {
+        throw this.#error(`${other} and ${path} have the same replica ${each.url}`, path)
+      }
+      places.add(place)
     }
-    const overlap = this.#paths.add(path, claimedPaths(path, replica.url.reveal(), metaPath))
+    const claims = [...claimedPaths(path, replica.url.reveal(), metaPath), ...mirrors.flatMap(mirrorClaims(path))]
+    const overlap = this.#paths.add(path, claims)
     if (overlap) throw this.#error(describeOverlap(overlap), path)
-    if (place !== undefined) this.#replicas.set(place, path)
+    for (const place of places) this.#replicas.set(place, path)
   }
 
   /** Gives up what a database claims. */
@@ -58,6 +64,14 @@ export class ClaimedPlaces {
     return new LitestreamError('CONFIG_INVALID', message, { file: this.#file ?? path, hint })
   }
 }
+
+/** The folder of a mirror. */
+const mirrorClaims =
+  (database: string) =>
+  ({ replica }: MirrorConfig): Claim[] => {
+    const location = parseReplicaUrl(replica.url.reveal())
+    return location.type === 'file' ? [{ path: location.path, tree: true, what: `a mirror of ${database}` }] : []
+  }
 
 /** Throws CONFIG_INVALID for the first of the configured databases that overlaps with something before it. */
 export function refuseOverlaps(config: Config): void {

@@ -7,7 +7,7 @@ import type { ParsedConfig } from './parse.js'
 import { inheritedReplicaKeys, type ReplicaFile, type ReplicaSettings } from './replica-settings.js'
 import { replicaType, replicaUrl } from './replica-url.js'
 import type { ConfigFile, DatabaseFile } from './schema.js'
-import type { DatabaseConfig, DatabaseSettings, DirectoryConfig, ReplicaConfig } from './types.js'
+import type { DatabaseConfig, DatabaseSettings, DirectoryConfig, MirrorConfig, ReplicaConfig } from './types.js'
 
 type Path = readonly PropertyKey[]
 
@@ -68,7 +68,7 @@ function chooseReplica(database: DatabaseFile, path: Path, fail: FailAt): { repl
     throw fail(
       [...path, 'replicas', 1],
       'multiple replicas on a single database are no longer supported',
-      'Keep one under `replica:`; for a second copy use the replication of the bucket, or replicate from a second process with its own `meta-path`.',
+      'Keep one under `replica:` and move the others to `mirrors:`, which copies the replica to them.',
     )
   }
   if (replica !== undefined) return { replica, path: [...path, 'replica'] }
@@ -78,7 +78,24 @@ function chooseReplica(database: DatabaseFile, path: Path, fail: FailAt): { repl
   return { replica: only, path: [...path, 'replicas', 0] }
 }
 
-function databaseSettings(database: DatabaseFile, path: Path, fail: FailAt): DatabaseSettings {
+function resolveMirrors(root: ConfigFile, database: DatabaseFile, path: Path, fail: FailAt): MirrorConfig[] {
+  return (database.mirrors ?? []).map((own, i) => {
+    const at = [...path, 'mirrors', i]
+    const { retention, interval = DEFAULTS.mirrorInterval, limit, ...replica } = own
+    for (const [key, value] of Object.entries({ retention, interval })) {
+      if (value !== undefined && value <= 0)
+        throw fail([...at, key], `mirror ${key} must be greater than 0 (got ${formatDuration(value)})`)
+    }
+    return {
+      replica: resolveReplica(root, replica, at, fail),
+      interval,
+      ...(retention === undefined ? {} : { retention }),
+      ...(limit === undefined ? {} : { limit }),
+    }
+  })
+}
+
+function databaseSettings(database: DatabaseFile, path: Path, fail: FailAt): Omit<DatabaseSettings, 'mirrors'> {
   const pages = database['min-checkpoint-page-count'] ?? DEFAULTS.minCheckpointPageCount
   if (pages <= 0)
     throw fail(
@@ -134,7 +151,8 @@ export function resolveDatabases(config: ParsedConfig, failAt: FailAt) {
 
     const chosen = chooseReplica(entry, path, fail)
     const replica = resolveReplica(config.values, chosen.replica, chosen.path, fail)
-    const settings = databaseSettings(entry, path, fail)
+    const mirrors = resolveMirrors(config.values, entry, path, fail)
+    const settings = { ...databaseSettings(entry, path, fail), mirrors }
     const metaPath = entry['meta-path'] ? { metaPath: expandPath(entry['meta-path']) } : {}
     if (entry.dir) {
       directories.push({

@@ -27,6 +27,16 @@ const levels = z
     defaultText: '30s, 5m, 1h',
   })
 
+const mirrorSchema = replicaSchema
+  .extend({
+    retention: duration(
+      'How long snapshots and levels 1 to 8 stay in the mirror after the replica has deleted them; absent: they are deleted with the replica.',
+    ),
+    interval: duration('Time between two passes while the replica changes; greater than 0.', DEFAULTS.mirrorInterval),
+    limit: size('Most bytes per second.', 'no limit', { min: 1 }),
+  })
+  .meta({ title: 'mirror' })
+
 const databaseSchema = z.strictObject({
   path: text('The database file. `~`, `sqlite://` and `$VAR` are understood. Either this or `dir`.'),
   dir: text('A directory whose databases are replicated, each below the replica under its own relative path.'),
@@ -67,6 +77,10 @@ const databaseSchema = z.strictObject({
     description: 'Taken for the whole process, as in Litestream; databases must not disagree.',
   }),
   replica: replicaSchema.optional().meta({ description: 'Where the database is replicated to.' }),
+  mirrors: z
+    .array(mirrorSchema)
+    .optional()
+    .meta({ description: 'Ours: second destinations, to which the LTX files of the replica are copied.' }),
   replicas: z.array(replicaSchema).optional().meta({ description: 'Litestream 0.3: a list with exactly one replica.' }),
 })
 

@@ -13,6 +13,17 @@ export interface ReplicaConfig {
   readonly autoRecover: boolean
 }
 
+/** A second destination of a database: a copy of its replica. */
+export interface MirrorConfig {
+  readonly replica: ReplicaConfig
+  /** See MirrorOptions. */
+  readonly retention?: number
+  /** Time between two passes while the replica changes. */
+  readonly interval: number
+  /** Most bytes per second. */
+  readonly limit?: number
+}
+
 /** What a database entry says about how its database is replicated. */
 export interface DatabaseSettings {
   readonly monitorInterval: number
@@ -27,6 +38,7 @@ export interface DatabaseSettings {
   /** Write only while a lease in the replica is held. */
   readonly lease: boolean
   readonly leaseTtl: number
+  readonly mirrors: readonly MirrorConfig[]
 }
 
 export interface DatabaseConfig extends DatabaseSettings {

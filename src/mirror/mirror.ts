@@ -9,6 +9,7 @@ import { Throttle } from './throttle.js'
 
 /** Milliseconds between two passes. */
 export const DEFAULT_MIRROR_INTERVAL = 10_000
+const MIN_INTERVAL_MS = 1000
 /** Milliseconds between attempts after a failure: the first pause and the longest. */
 const RETRY_MS = [1000, 60_000] as const
 
@@ -37,7 +38,7 @@ export async function followMirror(
   options: FollowMirrorOptions,
 ): Promise<void> {
   refuseSame(source, destination)
-  const { signal, interval = DEFAULT_MIRROR_INTERVAL, onPass, onError } = options
+  const { signal, interval = DEFAULT_MIRROR_INTERVAL, minInterval = MIN_INTERVAL_MS, onPass, onError } = options
   const throttle = new Throttle(options.bytesPerSecond)
   const retry = new Doubling(...RETRY_MS)
   const changes = new Changes(source, signal)
@@ -56,7 +57,8 @@ export async function followMirror(
       wait = retry.next()
       onError?.(toLitestreamError(error))
     }
-    await changes.next(wait)
+    await pause(Math.min(minInterval, wait), signal)
+    await changes.next(wait - minInterval)
   }
 }
 
@@ -72,6 +74,7 @@ class Changes {
   }
 
   async next(ms: number): Promise<void> {
+    if (ms <= 0) return
     const waited = new AbortController()
     const unlink = linkAbort(this.#changed.signal, waited)
     await pause(ms, waited.signal, this.#signal)

@@ -19,6 +19,8 @@ export interface MirrorOptions {
 export interface FollowMirrorOptions extends MirrorOptions {
   /** Milliseconds between two passes; default 10 s. A store that reports new files starts a pass earlier. */
   readonly interval?: number | undefined
+  /** Milliseconds between the end of a pass and the next one, however many changes the source reports; default 1 s. */
+  readonly minInterval?: number | undefined
   /** Called after each pass that copied or deleted a file, and after the first one. */
   readonly onPass?: ((result: MirrorResult) => void) | undefined
   /** A pass failed and is repeated after a growing delay of at most one minute. */

@@ -34,7 +34,7 @@ export interface DatabaseFault {
 }
 
 /** A part of the process beside its databases. */
-export type PartKind = 'http' | 'control socket' | 'directory' | 'watch' | 'file' | 'heartbeat' | 'process'
+export type PartKind = 'mirror' | 'http' | 'control socket' | 'directory' | 'watch' | 'file' | 'heartbeat' | 'process'
 
 /** A part that does not work at the moment, and is tried again. */
 export interface PartFault {
@@ -71,6 +71,17 @@ export interface DatabaseSummary {
   /** How long there has been no database file, milliseconds; undefined while there is one. */
   readonly missingMs: number | undefined
   readonly error: DatabaseFault | undefined
+  readonly mirrors: readonly MirrorStatus[]
+}
+
+/** A copy of the replica in another store, see docs/mirror.md. */
+export interface MirrorStatus {
+  /** Without credentials. */
+  readonly url: string
+  /** The newest TXID to which it can be restored; undefined before the first pass. */
+  readonly txid: number | undefined
+  /** How long it has been behind the replica, milliseconds; 0 if it is not. */
+  readonly lagMs: number
 }
 
 /** The same with what the store and the last minutes say. */

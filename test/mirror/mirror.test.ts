@@ -11,7 +11,7 @@ import { restorableTxid } from '../../src/mirror/retention.js'
 import { restore } from '../../src/restore/restore.js'
 import { openReplicaClient } from '../../src/storage/open.js'
 import type { ReplicaClient } from '../../src/storage/replica-client.js'
-import { wrapClient } from '../../src/storage/wrap-client.js'
+import { NO_HOOKS, wrapClient } from '../../src/storage/wrap-client.js'
 import { cleanUp } from '../support/clean-up.js'
 import { compactRange } from '../support/compact.js'
 import { hashFile } from '../support/history.js'
@@ -84,10 +84,7 @@ test('the destination can be restored after every write, and never to an older s
   const to = await open(t, emptyFolder(t))
   const states: number[] = []
   const observed = {
-    ...wrapClient(to, {
-      request: (_operation, options, act) => act(options),
-      stream: (_o, options, act) => act(options),
-    }),
+    ...wrapClient(to, NO_HOOKS),
     write: async (...args: Parameters<ReplicaClient['write']>) => {
       const written = await to.write(...args)
       states.push(restorableTxid(await listLevels(to)))
@@ -110,10 +107,7 @@ test('a mirror whose destination fails in the middle of a file continues where i
   const to = await open(t, url)
   let writes = 0
   const failing = {
-    ...wrapClient(to, {
-      request: (_operation, options, act) => act(options),
-      stream: (_o, options, act) => act(options),
-    }),
+    ...wrapClient(to, NO_HOOKS),
     write: async (...[file, body, options]: Parameters<ReplicaClient['write']>) => {
       if (++writes <= 3) return to.write(file, body, options)
       // The store takes the first chunk, and is gone then.

@@ -80,7 +80,12 @@ export class Daemon {
   #manage(config: DatabaseConfig): ManagedDatabase {
     const { logger } = this
     this.#metrics.add(config.path)
-    const database = new ManagedDatabase(config, { config: this.config, logger, metrics: this.#metrics })
+    const database = new ManagedDatabase(config, {
+      config: this.config,
+      logger,
+      metrics: this.#metrics,
+      faults: this.faults,
+    })
     this.#databases.set(config.path, database)
     return database
   }

@@ -18,7 +18,9 @@ import { retryDelay } from '../../util/retry-delay.js'
 import { guarded, startTimer, type Timer } from '../../util/timers.js'
 import { DatabaseFaults } from './database-faults.js'
 import { DatabaseFile } from './database-file.js'
+import { DatabaseMirrors } from './mirrors.js'
 import { type OpenedDatabase, openDatabase } from './open-database.js'
+import type { PartFaults } from './part-faults.js'
 import { PendingCommits } from './pending-commits.js'
 import { logPrimaryEvent } from './primary-log.js'
 import { ReplicaCensus } from './replica-census.js'
@@ -27,6 +29,7 @@ export interface ManagedDatabaseOptions {
   readonly config: Config
   readonly logger: Logger
   readonly metrics: DatabaseMetrics
+  readonly faults: PartFaults
 }
 
 export interface StartOptions {
@@ -52,6 +55,7 @@ export class ManagedDatabase {
   readonly #faults = new DatabaseFaults()
   readonly #pending = new PendingCommits()
   readonly #file: DatabaseFile
+  readonly #mirrors: DatabaseMirrors
   #opened: OpenedDatabase | undefined
   #census: ReplicaCensus | undefined
   /** Set from start to stop; aborted by stop. */
@@ -70,6 +74,7 @@ export class ManagedDatabase {
     this.#options = options
     this.#logger = options.logger.child({ db: config.path })
     this.#file = new DatabaseFile(config.path)
+    this.#mirrors = new DatabaseMirrors(config, options.faults, this.#logger)
     this.#needsNoRestore = new Promise((resolve) => {
       this.#noRestore = () => {
         this.#isRestored = true
@@ -154,6 +159,7 @@ export class ManagedDatabase {
     }
     this.#opened = opened
     this.#census = new ReplicaCensus(opened.client)
+    if (monitor) this.#mirrors.start()
     this.#noRestore()
   }
 
@@ -208,6 +214,7 @@ export class ManagedDatabase {
     this.#retry?.stop()
     this.#retry = undefined
     await this.#openingEnded()
+    await this.#mirrors.stop()
     const opened = this.#opened
     this.#opened = undefined
     this.#census = undefined
@@ -249,6 +256,7 @@ export class ManagedDatabase {
     const any = event as PrimaryEvents[keyof PrimaryEvents] & { txid?: number }
     if (name === 'sync') this.#pending.add(any.txid!)
     if (name === 'upload') this.#pending.uploaded(any.txid!)
+    if (name === 'upload' || name === 'compaction') this.#mirrors.changed()
     if (name === 'error') {
       const { operation, error, retryMs } = event as PrimaryEvents['error']
       this.#faults.failed(operation, error, retryMs !== undefined)
@@ -291,7 +299,13 @@ export class ManagedDatabase {
       walSize: status?.walFrames ? 32 + status.walFrames * (24 + pageSize) : 0,
       missingMs,
       error,
+      mirrors: this.#mirrors.status(status?.replicaTxid ?? this.#last?.replicaTxid ?? 0),
     }
+  }
+
+  /** One pass of every mirror. Throws the first error after all have had their turn. */
+  async mirrorOnce(signal: AbortSignal): Promise<void> {
+    await this.#mirrors.once(signal)
   }
 
   /** The files of the replica by level, not older than a minute. Throws what the store throws. */

@@ -83,6 +83,7 @@ class OnceRun {
         'database synced',
       )
       await database.maintain({ snapshot: forceSnapshot, retention: enforceRetention })
+      await database.mirrorOnce(this.#signal)
     } catch (error) {
       await this.#fail(database, error)
     }

@@ -4,6 +4,7 @@ import { isLitestreamError, type LitestreamError } from '../../errors.js'
 import { LEVELS } from '../../ltx/format.js'
 import type { PrimaryEvents } from '../../primary/events.js'
 import type { LtxFileInfo, Operation, OperationStats, ReplicaClient } from '../../storage/replica-client.js'
+import type { MirrorStatus } from '../document.js'
 
 const CHECKPOINT_MODES = ['PASSIVE', 'TRUNCATE'] as const
 const L0_STATUSES = ['eligible', 'not_compacted', 'too_recent'] as const
@@ -18,6 +19,7 @@ export interface DatabaseGauges {
   readonly replicaTxid: number | undefined
   readonly lagMs: number
   readonly lastSyncAt: number | undefined
+  readonly mirrors: readonly MirrorStatus[]
   /** The verdict of verdict.ts. */
   readonly ok: boolean
 }
@@ -56,6 +58,8 @@ export class DatabaseMetrics {
   readonly #compactionErrors: Counter
   readonly #restoreSeconds: Histogram
   readonly #healthy: Gauge
+  readonly #mirrorTxid: Gauge
+  readonly #mirrorLag: Gauge
   readonly #failingParts: Gauge
   readonly #clients = new Set<ReplicaClient>()
   /** Requests and retries of clients that were closed, by type and operation. */
@@ -131,6 +135,11 @@ export class DatabaseMetrics {
       'litestream_replica_last_success_timestamp_seconds',
       'When the replica last had everything',
     )
+    this.#mirrorTxid = gauge('litestream_mirror_txid', 'The last transaction ID in a mirror', ['db', 'mirror'])
+    this.#mirrorLag = gauge('litestream_mirror_lag_seconds', 'How long a mirror has been behind the replica', [
+      'db',
+      'mirror',
+    ])
     this.#healthy = gauge('litestream_db_healthy', '1 if the database is replicated, by the rule of /healthz; 0 if not')
     this.#failingParts = gauge(
       'litestream_part_failing',
@@ -264,6 +273,8 @@ export class DatabaseMetrics {
     parts: readonly { readonly part: string; readonly name: string }[],
   ): void {
     this.#failingParts.reset()
+    this.#mirrorTxid.reset()
+    this.#mirrorLag.reset()
     for (const { part, name } of parts) this.#failingParts.set({ part, name }, 1)
     for (const database of databases) {
       const db = database.path
@@ -273,6 +284,10 @@ export class DatabaseMetrics {
       this.#replicaTxid.set({ db }, database.replicaTxid ?? 0)
       this.#lag.set({ db }, database.lagMs / 1000)
       this.#healthy.set({ db }, database.ok ? 1 : 0)
+      for (const { url, txid, lagMs } of database.mirrors) {
+        this.#mirrorTxid.set({ db, mirror: url }, txid ?? 0)
+        this.#mirrorLag.set({ db, mirror: url }, lagMs / 1000)
+      }
       if (database.lastSyncAt !== undefined) this.#lastSuccess.set({ db }, database.lastSyncAt / 1000)
     }
     this.#requests.reset()

@@ -1,0 +1,181 @@
+import { openConfiguredReplica } from '../../config/open-configured-replica.js'
+import type { DatabaseConfig, MirrorConfig } from '../../config/types.js'
+import { formatTxid } from '../../ltx/txid.js'
+import { followMirror, mirror } from '../../mirror/mirror.js'
+import type { MirrorResult } from '../../mirror/options.js'
+import type { MirrorStatus } from '../../status/document.js'
+import type { ReplicaClient } from '../../storage/replica-client.js'
+import { NO_HOOKS, wrapClient } from '../../storage/wrap-client.js'
+import { linkAbort } from '../../util/abort.js'
+import type { Logger } from '../../util/logger.js'
+import { monotonicMs } from '../../util/monotonic.js'
+import type { PartFaults } from './part-faults.js'
+import { type Running, Supervised } from './supervised.js'
+
+/** A pass without any change that this process knows of finds what another program has changed. Milliseconds. */
+const QUIET_INTERVAL_MS = 5 * 60_000
+
+/** The mirrors of one database in a daemon. A mirror that fails never stops the database or another mirror. */
+export class DatabaseMirrors {
+  readonly #mirrors: readonly DatabaseMirror[]
+
+  constructor(database: DatabaseConfig, faults: PartFaults, logger: Logger) {
+    this.#mirrors = database.mirrors.map((config) => new DatabaseMirror(database, config, faults, logger))
+  }
+
+  /** Mirrors until `stop`. */
+  start(): void {
+    for (const mirror of this.#mirrors) mirror.start()
+  }
+
+  /** The replica has files that it did not have before. */
+  changed(): void {
+    for (const mirror of this.#mirrors) mirror.changed()
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#mirrors.map((mirror) => mirror.stop()))
+  }
+
+  /** One pass of each. Throws the first error after all have had their turn. */
+  async once(signal: AbortSignal): Promise<void> {
+    const passes = await Promise.allSettled(this.#mirrors.map((mirror) => mirror.once(signal)))
+    for (const pass of passes) if (pass.status === 'rejected') throw pass.reason
+  }
+
+  /** `replicaTxid`: the newest TXID in the replica. */
+  status(replicaTxid: number): MirrorStatus[] {
+    return this.#mirrors.map((mirror) => mirror.status(replicaTxid))
+  }
+}
+
+class DatabaseMirror {
+  readonly #database: DatabaseConfig
+  readonly #config: MirrorConfig
+  readonly #faults: PartFaults
+  readonly #logger: Logger
+  readonly #url: string
+  #supervised: Supervised | undefined
+  /** Aborted by `stop`. */
+  #life = new AbortController()
+  #onChange: () => void = () => {}
+  #txid: number | undefined
+  /** By the monotonic clock, when the mirror had all that the replica had. */
+  #completeAt = monotonicMs()
+
+  constructor(database: DatabaseConfig, config: MirrorConfig, faults: PartFaults, logger: Logger) {
+    this.#database = database
+    this.#config = config
+    this.#faults = faults
+    this.#url = String(config.replica.url)
+    this.#logger = logger.child({ mirror: this.#url })
+  }
+
+  start(): void {
+    const part = { part: 'mirror', name: `${this.#database.path} ${this.#url}`, replication: false } as const
+    const life = new AbortController()
+    this.#life = life
+    this.#supervised = new Supervised(part, this.#faults, (onFailed) => this.#follow(life.signal, onFailed))
+    void this.#supervised.start()
+  }
+
+  changed(): void {
+    this.#onChange()
+  }
+
+  async stop(): Promise<void> {
+    this.#life.abort()
+    const supervised = this.#supervised
+    this.#supervised = undefined
+    await supervised?.close()
+  }
+
+  async once(signal: AbortSignal): Promise<void> {
+    const { source, destination } = await this.#open(signal)
+    try {
+      this.#passed(await mirror(source, destination, { ...this.#options(), signal }))
+    } finally {
+      await Promise.all([source.close(), destination.close()])
+    }
+  }
+
+  status(replicaTxid: number): MirrorStatus {
+    const behind = this.#txid === undefined || this.#txid < replicaTxid
+    return { url: this.#url, txid: this.#txid, lagMs: behind ? Math.round(monotonicMs() - this.#completeAt) : 0 }
+  }
+
+  /** Resolves after the first pass that worked, or when `signal` is aborted. */
+  async #follow(signal: AbortSignal, onFailed: (error: unknown) => void): Promise<Running> {
+    const ending = new AbortController()
+    const unlink = linkAbort(signal, ending)
+    const { source, destination } = await this.#open(ending.signal)
+    let ended: Promise<void> = Promise.resolve()
+    const close = async () => {
+      ending.abort()
+      unlink()
+      await ended
+      await Promise.all([source.close(), destination.close()])
+    }
+    const first = new Promise<void>((resolve, reject) => {
+      const failed = (error: unknown) => {
+        if (ending.signal.aborted) return
+        reject(error)
+        onFailed(error)
+      }
+      ended = followMirror(this.#withChanges(source), destination, {
+        ...this.#options(),
+        signal: ending.signal,
+        interval: Math.max(QUIET_INTERVAL_MS, this.#config.interval),
+        minInterval: this.#config.interval,
+        onPass: (result) => {
+          this.#passed(result)
+          resolve()
+        },
+        onError: failed,
+      })
+        .catch(failed)
+        .finally(resolve)
+    })
+    try {
+      await first
+    } catch (error) {
+      await close()
+      throw error
+    }
+    return { close }
+  }
+
+  /** The same replica, whose changes this process reports: the store is not polled for them. */
+  #withChanges(source: ReplicaClient): ReplicaClient {
+    const watch = async (onChange: () => void) => {
+      this.#onChange = onChange
+    }
+    return { ...wrapClient(source, NO_HOOKS), watch }
+  }
+
+  async #open(signal: AbortSignal): Promise<{ readonly source: ReplicaClient; readonly destination: ReplicaClient }> {
+    const source = await openConfiguredReplica(this.#database, signal)
+    try {
+      const destination = await openConfiguredReplica({ ...this.#database, replica: this.#config.replica }, signal)
+      return { source, destination }
+    } catch (error) {
+      await source.close()
+      throw error
+    }
+  }
+
+  #options() {
+    const { retention, limit } = this.#config
+    return { retention, bytesPerSecond: limit }
+  }
+
+  #passed({ txid, sourceTxid, copied, deleted, bytes, damaged }: MirrorResult): void {
+    this.#txid = txid
+    if (txid === sourceTxid) this.#completeAt = monotonicMs()
+    const fields = { txid: formatTxid(txid), copied: copied.length, deleted: deleted.length, bytes }
+    this.#logger.info(fields, 'replica mirrored')
+    for (const { error } of damaged) {
+      this.#logger.warn({ error: error.message, hint: error.hint }, 'damaged file not mirrored')
+    }
+  }
+}
