@@ -64,7 +64,7 @@ export function findPackage(): string | undefined {
 export function packageRoot(): string {
   const found = findPackage()
   if (found !== undefined) return found
-  throw new LitestreamError('NATIVE_MISSING', `the files of ${NAME} are not found from ${here}`, {
+  throw new LitestreamError('NATIVE_MISSING', `the files of ${NAME} were not found from ${here}`, {
     file: here,
     hint: `A bundler moved the code: ${KEEP_OUTSIDE}.`,
   })

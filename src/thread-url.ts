@@ -41,7 +41,7 @@ export function threadUrl(module: ThreadModule): URL {
   const files = folders.flatMap((folder) => names.map((name) => path.join(folder, name)))
   const file = files.find((one) => existsSync(one))
   if (file !== undefined) return pathToFileURL(file)
-  throw new LitestreamError('NATIVE_MISSING', `the module of a thread is missing: ${files.join(', ')}`, {
+  throw new LitestreamError('NATIVE_MISSING', `the module of a worker thread is missing: ${files.join(', ')}`, {
     file: files[0]!,
     hint: `Reinstall litestream-ts. If a bundler moved the code, ${KEEP_OUTSIDE}.`,
   })

@@ -88,7 +88,7 @@ export async function compact(client: ReplicaClient, options: CompactOptions): P
   const { level, signal } = options
   if (!Number.isInteger(level) || level < 1 || level > MAX_COMPACTION_LEVEL) {
     throw new LitestreamError('INVALID_ARGUMENT', `cannot compact into level ${level}`, {
-      hint: `Levels 1 to ${MAX_COMPACTION_LEVEL} are compacted; snapshots are level ${SNAPSHOT_LEVEL}.`,
+      hint: `Choose a target level from 1 to ${MAX_COMPACTION_LEVEL}; level ${SNAPSHOT_LEVEL} holds the snapshots.`,
     })
   }
   const written: LtxFileInfo[] = []
@@ -178,9 +178,12 @@ async function allowGap(
   if (snapshots.some(({ maxTxid }) => maxTxid >= next.minTxid - 1)) return
   throw new LitestreamError(
     'LTX_GAP',
-    `${client.url}: level ${level} ends at TXID ${formatTxid(covered)}, but level ${level - 1} goes on at ` +
+    `${client.url}: level ${level} ends at TXID ${formatTxid(covered)}, but the next file of level ${level - 1} begins at` +
       `TXID ${formatTxid(next.minTxid)}`,
-    { file: fileLabel(client, next), hint: 'The files between are lost; the primary must write a new snapshot.' },
+    {
+      file: fileLabel(client, next),
+      hint: 'Write a new snapshot: stop the primary, run `litestream-ts replicate -once -force-snapshot DB URL`, start it again.',
+    },
   )
 }
 

@@ -96,7 +96,8 @@ export class MergeInput {
     take(INDEX_LENGTH_SIZE + 8)
     compareFileChecksum(checksums, crc, size, label)
     reader.take(8)
-    if (reader.available.length > 0 || (await reader.more())) throw corrupt('bytes after the trailer', label, size)
+    if (reader.available.length > 0 || (await reader.more()))
+      throw corrupt('the file has bytes after its trailer', label, size)
     if (this.#file) checkSize(this.#file, size, label)
   }
 }

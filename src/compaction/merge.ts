@@ -70,15 +70,21 @@ function mergedHeader(inputs: readonly MergeInput[]): LtxHeader {
     if (header.pageSize !== first.pageSize) {
       throw new LitestreamError(
         'PAGE_SIZE_MISMATCH',
-        `${label} has pages of ${header.pageSize} bytes, ${inputs[0]!.label} of ${first.pageSize}`,
-        { file: label, hint: 'The page size changed under the replica; the primary must write a new snapshot.' },
+        `${label} has pages of ${header.pageSize} bytes, but ${inputs[0]!.label} has pages of ${first.pageSize} bytes`,
+        {
+          file: label,
+          hint: 'Files of different page sizes cannot be merged. Write a new snapshot: `litestream-ts replicate -once -force-snapshot DB URL`.',
+        },
       )
     }
     if (header.minTxid > before.header.maxTxid + 1 || header.maxTxid <= before.header.maxTxid) {
       throw new LitestreamError(
         'LTX_GAP',
         `${label} does not follow ${before.label}, which ends at TXID ${formatTxid(before.header.maxTxid)}`,
-        { file: label, hint: 'Run `litestream-ts verify` on the replica; the primary must write a new snapshot.' },
+        {
+          file: label,
+          hint: 'Run `litestream-ts verify` on the replica, then write a new snapshot (`litestream-ts replicate -once -force-snapshot DB URL`).',
+        },
       )
     }
   }
@@ -155,7 +161,7 @@ async function* mergeFrames(
     if (status === MERGE_FAULT) {
       const i = result[1]!
       const { offset, pgno } = merger.input(i)
-      const what = MERGE_FAULTS[result[2]!] ?? 'damaged page frame'
+      const what = MERGE_FAULTS[result[2]!] ?? 'the page frame is damaged'
       throw corrupt(what, inputs[i]!.label, offset, pgno === 0 ? undefined : pgno)
     }
     if (status === MERGE_INCOMPLETE) throw incomplete(inputs, result[3]!)
@@ -170,7 +176,7 @@ async function* mergeFrames(
 
 function incomplete(inputs: readonly MergeInput[], pgno: number): LitestreamError {
   const { label } = inputs.at(-1)!
-  return corrupt(`page ${pgno} is neither in it nor in any of the ${inputs.length - 1} files before it`, label, 0, pgno)
+  return corrupt(`page ${pgno} is missing in this file and in the ${inputs.length - 1} files before it`, label, 0, pgno)
 }
 
 function endOfFile(merger: FrameMerger): Uint8Array {

@@ -100,9 +100,9 @@ export function readRegularSync(file: string, limit = SMALL_FILE): Buffer {
 
 function roomFor({ size }: Stats, file: string, limit: number): number {
   if (size <= limit) return size
-  throw new LitestreamError('STORAGE_FAILED', `${file} has ${size} bytes, and ${limit} is the most it may have`, {
+  throw new LitestreamError('STORAGE_FAILED', `${file} has ${size} bytes; the limit is ${limit} bytes`, {
     file,
-    hint: 'Check that the path names the right file.',
+    hint: 'Check that the path names the intended file.',
   })
 }
 
@@ -115,6 +115,6 @@ export function checkRegular(file: string, stats: Stats): Stats {
 function notRegular(file: string, stats: Stats): LitestreamError {
   return new LitestreamError('STORAGE_FAILED', `${file} is ${kindOf(stats)}, not a regular file`, {
     file,
-    hint: 'Correct the path, or move away what is at this path.',
+    hint: 'Correct the path, or move the existing entry out of the way.',
   })
 }

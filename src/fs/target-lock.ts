@@ -131,6 +131,6 @@ async function busy(target: string, use: string, handle: FileHandle): Promise<Li
   const holder = buffer.toString('utf8', 0, bytesRead) || 'another process'
   return new LitestreamError('OUTPUT_BUSY', `${target} is being ${use} by ${holder}`, {
     file: target,
-    hint: 'Wait until that process has ended, or name another path.',
+    hint: 'Wait until that process has ended, or choose another path.',
   })
 }

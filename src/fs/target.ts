@@ -37,7 +37,7 @@ export async function resolveTarget(file: string): Promise<Target> {
     }
     const directory = await realpath(path.dirname(hop))
     if (await isProcFs(directory)) throw refused(file, 'names an open file of a process')
-    if (links === MAX_LINKS) throw refused(file, 'is a symbolic link that leads in a circle')
+    if (links === MAX_LINKS) throw refused(file, 'is a symbolic link in a loop')
     const next = await readlink(hop)
     // Not normalized: `..` after a linked folder means the parent of the folder behind the link.
     hop = path.isAbsolute(next) ? next : `${directory}${path.sep}${next}`
@@ -71,6 +71,6 @@ async function isProcFs(directory: string): Promise<boolean> {
 function refused(file: string, what: string): LitestreamError {
   return new LitestreamError('OUTPUT_EXISTS', `${file} ${what}; only a regular file can be replaced`, {
     file,
-    hint: 'Name a regular file, or a path at which no file exists yet.',
+    hint: 'Name a regular file, or a path that does not exist yet.',
   })
 }

@@ -40,17 +40,17 @@ export function describeReport({ check, outcome, messages }: IntegrityReport, fi
 export function warningOf(report: IntegrityReport, file: string): string {
   const advice = {
     ok: '',
-    incomplete: ': check the database with its own application.',
+    incomplete: ': check the database with the application that uses it.',
     findings: ': run PRAGMA integrity_check on the primary.',
-    damaged: ', which has the same damage: run PRAGMA integrity_check there, and restore to an earlier TXID or time.',
+    damaged: ', which has the same damage: run PRAGMA integrity_check on it, and restore to an earlier TXID or time.',
   }
-  const proof = 'All checksums match, so the bytes are those of the primary'
+  const proof = 'All checksums match, so the restored bytes are identical to those of the primary'
   return `${describeReport(report, file)}. ${proof}${advice[report.outcome]}`
 }
 
 const HINTS: Readonly<Record<Exclude<IntegrityOutcome, 'ok'>, string>> = {
   incomplete:
-    'Check the database with its own application, which has what SQLite lacks here; without -integrity-check this is a warning.',
+    'Check the database with the application, which has the extensions that SQLite lacks here; without -integrity-check this is a warning.',
   findings: 'Run PRAGMA integrity_check on the primary; without -integrity-check this is a warning.',
   damaged:
     'Run PRAGMA integrity_check on the primary, and restore to an earlier TXID or time; without -integrity-check this is a warning.',

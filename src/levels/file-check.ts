@@ -20,10 +20,10 @@ export function checkListed(file: LtxFileInfo, header: LtxHeader, label: string)
   const { level, minTxid, maxTxid } = file
   if (header.minTxid !== minTxid || header.maxTxid !== maxTxid) {
     const [name, own] = [formatFileName(minTxid, maxTxid), formatFileName(header.minTxid, header.maxTxid)]
-    throw corrupt(`the TXIDs in its header are those of ${own}, not those of its name ${name}`, label, 16)
+    throw corrupt(`its header has the TXIDs of ${own}, but its name is ${name}`, label, 16)
   }
   if (level === SNAPSHOT_LEVEL && minTxid !== 1) {
-    throw corrupt(`a snapshot begins at TXID 1, this file of level ${level} at ${minTxid}`, label, 16)
+    throw corrupt(`a snapshot begins at TXID 1, but this file of level ${level} begins at ${minTxid}`, label, 16)
   }
 }
 
@@ -35,7 +35,7 @@ export function checkNotCut(file: LtxFileInfo, label: string): void {
 
 /** Compares the size of a file with its listing. Throws LTX_CORRUPT. */
 export function checkSize(file: LtxFileInfo, size: number, label: string): void {
-  if (size !== file.size) throw corrupt(`the file has ${size} bytes, it is listed with ${file.size}`, label, size)
+  if (size !== file.size) throw corrupt(`the file has ${size} bytes, but the listing says ${file.size}`, label, size)
 }
 
 const SQLITE_MAGIC = Buffer.from('SQLite format 3\0')
@@ -50,7 +50,7 @@ function checkFirstPage(page: Uint8Array, { pageSize }: LtxHeader, label: string
   const stored = new DataView(page.buffer, page.byteOffset).getUint16(PAGE_SIZE_OFFSET)
   const own = stored === 1 ? 65536 : stored
   if (own === pageSize) return
-  throw corrupt(`page 1 says that pages have ${own} bytes, the header of the file ${pageSize}`, label, HEADER_SIZE, 1)
+  throw corrupt(`page 1 has the page size ${own}, but the header of the file has ${pageSize}`, label, HEADER_SIZE, 1)
 }
 
 /** Decodes all of a file of a replica and checks all that can be: decodeLtx, and the file's name and listing. Throws LTX_CORRUPT. */

@@ -59,7 +59,10 @@ export class LeaseKeeper {
     throw new LitestreamError(
       'REPLICA_FENCED',
       `${this.#client.url}: ${other.owner} has the lease until ${formatTimestamp(other.expiresAt)}`,
-      { file: this.#client.url, hint: 'This primary takes over once that lease has expired or its owner has ended.' },
+      {
+        file: this.#client.url,
+        hint: 'Wait: this primary takes over automatically when that lease has expired or its owner has released it.',
+      },
     )
   }
 

@@ -83,7 +83,7 @@ export class Lease {
    */
   async renew(): Promise<string | undefined> {
     const held = this.#held
-    if (!held) throw this.#lost('it was not held')
+    if (!held) throw this.#lost('this primary did not hold it')
     try {
       await this.#put(held.generation, held.tag)
       return undefined
@@ -135,7 +135,7 @@ export class Lease {
   #lost(how: string, cause?: unknown): LitestreamError {
     return new LitestreamError('REPLICA_FENCED', `${this.#client.url}: the lease is lost: ${how}`, {
       file: this.#client.url,
-      hint: 'The other primary writes to the replica now; restart this one to wait for its turn.',
+      hint: 'Stop one of the two primaries: the other one writes to the replica now. Restart this one to wait for the lease.',
       ...(cause === undefined ? {} : { cause }),
     })
   }

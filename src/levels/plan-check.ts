@@ -113,10 +113,10 @@ export function otherPageSize(before: PlannedFile, { label, header }: PlannedFil
   const reached = formatTxid(before.header.maxTxid)
   return new LitestreamError(
     'PAGE_SIZE_MISMATCH',
-    `${label} has pages of ${header.pageSize} bytes, ${before.label} of ${before.header.pageSize}`,
+    `${label} has pages of ${header.pageSize} bytes, but ${before.label} has pages of ${before.header.pageSize} bytes`,
     {
       file: label,
-      hint: `Restore up to TXID ${reached}, or write a new snapshot: \`litestream-ts replicate -once -force-snapshot\`.`,
+      hint: `Restore up to TXID ${reached}, or write a new snapshot: \`litestream-ts replicate -once -force-snapshot DB URL\`.`,
     },
   )
 }
@@ -130,17 +130,17 @@ function checkFollows(before: PlannedFile, { label, header }: PlannedFile): void
   if (header.minTxid > before.header.maxTxid + 1) {
     throw new LitestreamError('LTX_GAP', `${label} does not follow ${before.label}`, {
       file: label,
-      hint: 'Run `litestream-ts verify` on the replica.',
+      hint: 'Run `litestream-ts verify` on the replica; it lists the missing files.',
     })
   }
   const isSummed = ((header.flags | before.header.flags) & FLAG_NO_CHECKSUM) === 0
   if (!isSummed || !isNext || header.preApplyChecksum === before.postApplyChecksum) return
   const [own, other] = [header.preApplyChecksum.toString(16), before.postApplyChecksum.toString(16)]
-  throw corrupt(`it applies to a database with checksum ${own}, the file before it leads to ${other}`, label, 40)
+  throw corrupt(`it applies to a database with checksum ${own}, but the file before it produces ${other}`, label, 40)
 }
 
 function checkTime({ label, header }: PlannedFile, { timestamp }: PlanTarget): void {
   if (timestamp === undefined || header.timestamp < timestamp) return
   const [own, limit] = [header.timestamp, timestamp].map((time) => new Date(time).toISOString())
-  throw corrupt(`the time in its header is ${own}, although the store says that it is before ${limit}`, label, 32)
+  throw corrupt(`its header has the time ${own}, but the store says that it was written before ${limit}`, label, 32)
 }

@@ -116,9 +116,11 @@ function leadsFarther(file: LtxFileInfo, than: LtxFileInfo | undefined): boolean
 function gap(reached: number, beyond: LtxFileInfo): LitestreamError {
   return new LitestreamError(
     'LTX_GAP',
-    `non-contiguous LTX files: there is a way up to TXID ${formatTxid(reached)}, but the next file of level ${beyond.level} ` +
+    `non-contiguous LTX files: TXID ${formatTxid(reached)} can be restored, but the next file of level ${beyond.level}` +
       `starts at TXID ${formatTxid(beyond.minTxid)}`,
-    { hint: `Restore up to TXID ${formatTxid(reached)}, or let the primary write a new snapshot.` },
+    {
+      hint: `Restore up to TXID ${formatTxid(reached)} (-txid), or write a new snapshot: \`litestream-ts replicate -once -force-snapshot DB URL\`.`,
+    },
   )
 }
 
@@ -171,8 +173,8 @@ export async function listTogether(
 export async function planRestore(client: ReplicaClient, options: PlanOptions = {}): Promise<LtxFileInfo[]> {
   const { txid, timestamp, signal, without } = options
   if (txid !== undefined && timestamp !== undefined) {
-    throw new LitestreamError('INVALID_ARGUMENT', 'a restore leads to a TXID or to a timestamp, not to both', {
-      hint: 'Give one of the two.',
+    throw new LitestreamError('INVALID_ARGUMENT', 'a restore takes a TXID or a timestamp, not both', {
+      hint: 'Give only -txid or only -timestamp.',
     })
   }
   const list = async () => withoutFiles(await listLevels(client, signal), without)
@@ -180,7 +182,7 @@ export async function planRestore(client: ReplicaClient, options: PlanOptions = 
   if (files.every((level) => level.length === 0)) {
     throw new LitestreamError('REPLICA_EMPTY', `${client.url}: no backup files found`, {
       file: client.url,
-      hint: 'Check the URL, and that a primary has replicated to it at least once.',
+      hint: 'Check the replica URL, and check that a primary has replicated to it at least once.',
     })
   }
   if (timestamp !== undefined) files = await withTimestamps(client, files, timestamp, signal)
@@ -237,7 +239,7 @@ function notAvailable(client: ReplicaClient, files: FilesByLevel, target: PlanTa
       `${client.url}: no matching backup files available for TXID ${formatTxid(target.txid)}`,
       {
         file: client.url,
-        hint: `A TXID inside a compacted file cannot be restored; the nearest ends are ${near.join(' and ')}.`,
+        hint: `Choose a TXID at which a file ends; a TXID inside a compacted file cannot be restored. The nearest are ${near.join(' and ')}.`,
       },
     )
   }
@@ -246,7 +248,7 @@ function notAvailable(client: ReplicaClient, files: FilesByLevel, target: PlanTa
     file: client.url,
     hint:
       target.timestamp === undefined
-        ? 'No snapshot and no file that begins at TXID 1 is there: the primary has to write a snapshot.'
-        : `The oldest file is of ${formatTimestamp(oldest)}.`,
+        ? 'Write a snapshot: `litestream-ts replicate -once -force-snapshot DB URL`. The replica has no file that begins at TXID 1.'
+        : `Choose a later time: the oldest file was written at ${formatTimestamp(oldest)}.`,
   })
 }

@@ -119,7 +119,7 @@ export class FileIndex implements PlannedFile {
     const [own, flags] = [frame.getUint32(0), frame.getUint16(4)]
     const length = (flags & PAGE_FLAG_SIZE) === 0 ? size : FRAME_HEADER_SIZE + frame.getUint32(6)
     if (own === pgno && length === size) return
-    const what = `the page index has page ${pgno} in ${size} bytes, its frame says page ${own} in ${length} bytes`
+    const what = `the page index has page ${pgno} with ${size} bytes, but its frame has page ${own} with ${length} bytes`
     throw corrupt(what, this.label, offset, pgno)
   }
 }

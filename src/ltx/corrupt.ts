@@ -7,7 +7,7 @@ export function corrupt(what: string, file: string, offset: number, pgno?: numbe
     file,
     offset,
     ...(pgno === undefined ? {} : { pgno }),
-    hint: 'The file is damaged or incomplete. Run `litestream-ts verify` on the replica to see what can be restored; restore to an earlier TXID (-txid), or write a new snapshot (`litestream-ts replicate -once -force-snapshot DB URL`).',
+    hint: 'The file is damaged or incomplete. Run `litestream-ts verify` on the replica to see the TXIDs that can be restored. Restore an earlier TXID (-txid), or write a new snapshot (`litestream-ts replicate -once -force-snapshot DB URL`).',
   })
 }
 
@@ -19,7 +19,7 @@ const wrongIndexes = new WeakSet<LitestreamError>()
  * from older files, so nothing that was made by the index is to be trusted. `own`: the page that the frame says.
  */
 export function wrongIndex(file: string, offset: number, pgno: number, own: number): LitestreamError {
-  const error = corrupt(`the page index has page ${pgno}, its frame says page ${own}`, file, offset, pgno)
+  const error = corrupt(`the page index has page ${pgno}, but its frame has page ${own}`, file, offset, pgno)
   wrongIndexes.add(error)
   return error
 }

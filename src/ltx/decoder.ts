@@ -175,10 +175,10 @@ class Decoder implements LtxDecoding {
     for (let i = 0, at = this.#offset; i < count; at += sizes[i]!, i++) {
       const pgno = pgnos[i]!
       const next = last + 1 === lock ? lock + 1 : last + 1
-      if (pgno === lock) throw corrupt('the lock page is stored', this.#file, at, pgno)
+      if (pgno === lock) throw corrupt('it contains the lock page', this.#file, at, pgno)
       if (pgno <= last) throw corrupt(`page ${pgno} follows page ${last}`, this.#file, at, pgno)
       if (pgno > commit) throw corrupt(`a page beyond the database of ${commit} pages`, this.#file, at, pgno)
-      if (minTxid === 1 && pgno !== next) throw corrupt(`page ${next} is missing in a snapshot`, this.#file, at, pgno)
+      if (minTxid === 1 && pgno !== next) throw corrupt(`page ${next} of a snapshot is missing`, this.#file, at, pgno)
       last = pgno
     }
     this.#lastPgno = last
@@ -207,7 +207,7 @@ class Decoder implements LtxDecoding {
     const indexSize = view.getBigUint64(lengthAt)
     if (indexSize !== BigInt(lengthAt)) {
       throw corrupt(
-        `${lengthAt} bytes of page index, but its length field says ${indexSize}`,
+        `the page index has ${lengthAt} bytes, but its length field says ${indexSize}`,
         file,
         indexOffset + lengthAt,
       )
@@ -227,7 +227,11 @@ class Decoder implements LtxDecoding {
   #compareIndex(index: PageIndex, indexOffset: number): void {
     const seen = this.#index.build()
     if (index.count !== seen.count) {
-      throw corrupt(`the page index has ${index.count} pages, the page block ${seen.count}`, this.#file, indexOffset)
+      throw corrupt(
+        `the page index has ${index.count} pages, but the page block has ${seen.count}`,
+        this.#file,
+        indexOffset,
+      )
     }
     for (let i = 0; i < seen.count; i++) {
       if (

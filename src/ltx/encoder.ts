@@ -72,7 +72,7 @@ export class LtxEncoder {
   pages(pgnos: Uint32Array, pages: Uint8Array, room?: Uint8Array): Uint8Array {
     const { pageSize } = this.header
     if (pages.length !== pgnos.length * pageSize) {
-      throw misuse(`${pgnos.length} pages of ${pageSize} bytes were announced, ${pages.length} bytes given`)
+      throw misuse(`${pgnos.length} pages of ${pageSize} bytes were announced, but ${pages.length} bytes given`)
     }
     this.#accept(pgnos)
     const most = pgnos.length * maxFrameSize(pageSize)
@@ -89,11 +89,11 @@ export class LtxEncoder {
     const { flags, commit, minTxid } = this.header
     if (this.#offset === 0) throw misuse('finish() without start()')
     if ((flags & FLAG_NO_CHECKSUM) !== 0 ? postApplyChecksum !== 0n : (postApplyChecksum & CHECKSUM_FLAG) === 0n) {
-      throw misuse(`post-apply checksum 0x${postApplyChecksum.toString(16)} does not fit the header's flags`)
+      throw misuse(`post-apply checksum 0x${postApplyChecksum.toString(16)} does not match the flags of the header`)
     }
     const last = commit === this.#lockPgno ? commit - 1 : commit
     if (minTxid === 1 && this.#lastPgno !== last) {
-      throw misuse(`a file that begins at TXID 1 must hold all ${commit} pages, it ends at page ${this.#lastPgno}`)
+      throw misuse(`a file that begins at TXID 1 must hold all ${commit} pages, but it ends at page ${this.#lastPgno}`)
     }
     const index = encodePageIndex(this.#index.build())
     const bytes = new Uint8Array(PAGE_HEADER_SIZE + index.length + TRAILER_SIZE)
@@ -111,9 +111,9 @@ export class LtxEncoder {
     const { commit, minTxid } = this.header
     if (this.#offset === 0) throw misuse('pages() before start()')
     for (const pgno of pgnos) {
-      if (pgno === this.#lockPgno) throw misuse(`page ${pgno} is the lock page, which is never stored`)
+      if (pgno === this.#lockPgno) throw misuse(`page ${pgno} is the lock page, which must not be stored`)
       if (pgno <= this.#lastPgno) throw misuse(`page ${pgno} after page ${this.#lastPgno}`)
-      if (pgno > commit) throw misuse(`page ${pgno} lies beyond the database of ${commit} pages`)
+      if (pgno > commit) throw misuse(`page ${pgno} is beyond the database of ${commit} pages`)
       if (minTxid === 1) {
         const wanted = this.#lastPgno + 1 === this.#lockPgno ? this.#lockPgno + 1 : this.#lastPgno + 1
         if (pgno !== wanted) throw misuse(`page ${pgno} follows page ${this.#lastPgno} in a file that begins at TXID 1`)

@@ -37,7 +37,7 @@ function fault(h: LtxHeader): { what: string; offset: number } | undefined {
   }
   if (!Number.isSafeInteger(h.minTxid) || h.minTxid < 1) return { what: `invalid min TXID ${h.minTxid}`, offset: 16 }
   if (!Number.isSafeInteger(h.maxTxid) || h.maxTxid < h.minTxid) {
-    return { what: `max TXID ${h.maxTxid} with min TXID ${h.minTxid}`, offset: 24 }
+    return { what: `max TXID ${h.maxTxid} is below min TXID ${h.minTxid}`, offset: 24 }
   }
   if (!Number.isSafeInteger(h.timestamp) || h.timestamp < 0 || h.timestamp > MAX_TIMESTAMP) {
     return { what: `invalid timestamp ${h.timestamp}, the latest is ${MAX_TIMESTAMP} ms`, offset: 32 }
@@ -45,7 +45,7 @@ function fault(h: LtxHeader): { what: string; offset: number } | undefined {
   const without = h.minTxid === 1 || (h.flags & FLAG_NO_CHECKSUM) !== 0
   if (without ? h.preApplyChecksum !== 0n : (h.preApplyChecksum & CHECKSUM_FLAG) === 0n) {
     return {
-      what: `pre-apply checksum 0x${h.preApplyChecksum.toString(16)} does not fit flags and min TXID`,
+      what: `pre-apply checksum 0x${h.preApplyChecksum.toString(16)} does not match the flags and the min TXID`,
       offset: 40,
     }
   }
@@ -53,10 +53,10 @@ function fault(h: LtxHeader): { what: string; offset: number } | undefined {
     return { what: `invalid WAL offset ${h.walOffset}`, offset: 48 }
   }
   if (!Number.isSafeInteger(h.walSize) || h.walSize < 0 || (h.walOffset === 0 && h.walSize !== 0)) {
-    return { what: `WAL size ${h.walSize} with WAL offset ${h.walOffset}`, offset: 56 }
+    return { what: `WAL size ${h.walSize} does not match WAL offset ${h.walOffset}`, offset: 56 }
   }
   if (h.walOffset === 0 && (h.walSalt1 !== 0 || h.walSalt2 !== 0))
-    return { what: 'WAL salts without a WAL', offset: 64 }
+    return { what: 'WAL salts without a WAL offset', offset: 64 }
   return undefined
 }
 
@@ -89,7 +89,7 @@ export function decodeHeader(bytes: Uint8Array, file: string): LtxHeader {
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_SIZE)
   const magic = view.getUint32(0)
-  if (magic !== MAGIC) throw corrupt(`not an LTX file, magic 0x${magic.toString(16).padStart(8, '0')}`, file, 0)
+  if (magic !== MAGIC) throw corrupt(`not an LTX file: its magic is 0x${magic.toString(16).padStart(8, '0')}`, file, 0)
   const safe = (offset: number, field: string) => {
     const value = view.getBigUint64(offset)
     if (value <= Number.MAX_SAFE_INTEGER) return Number(value)

@@ -175,7 +175,7 @@ export class PageIndexReader {
     const frame = `a frame of ${value} bytes at ${offset}`
     switch (fault) {
       case ENDS_EARLY:
-        throw this.#corrupt('the page index ends before its length', at)
+        throw this.#corrupt('the page index is shorter than its length field says', at)
       case NUMBER_TOO_LARGE:
         throw this.#corrupt('a number in the page index is too large', at)
       case PAGE_ORDER:
@@ -183,10 +183,10 @@ export class PageIndexReader {
       case OUTSIDE_BLOCK:
         throw this.#corrupt(`the page index has ${frame}, outside the page block`, entry, pgno)
       case NOT_CONTIGUOUS:
-        throw this.#corrupt(`the page index has ${frame}, the frame before it ends at ${state[END]}`, entry, pgno)
+        throw this.#corrupt(`the page index has ${frame}, but the frame before it ends at ${state[END]}`, entry, pgno)
       case FRAME_SIZE:
         throw this.#corrupt(
-          `the page index has ${frame}, impossible with pages of ${this.#rules.pageSize} bytes`,
+          `the page index has ${frame}, which is impossible with pages of ${this.#rules.pageSize} bytes`,
           entry,
           pgno,
         )
@@ -198,12 +198,15 @@ export class PageIndexReader {
         throw missingPage(this.#file, value, this.#rules, state[FILE_OFFSET]! + entry)
       case UNLISTED: {
         const end = state[FILE_OFFSET]! - PAGE_HEADER_SIZE
-        throw this.#corrupt(`the page index ends with the frame before ${value}, the page block at ${end}`, at)
+        throw this.#corrupt(
+          `the last frame of the page index ends before ${value}, but the page block ends at ${end}`,
+          at,
+        )
       }
       case ENDS_BEFORE:
         throw this.#corrupt('the page index ends inside an entry', at)
       default:
-        throw this.#corrupt(`the page index has ${frame}, beyond what this program can address`, entry, pgno)
+        throw this.#corrupt(`the page index has ${frame}, whose offset is too large`, entry, pgno)
     }
   }
 
@@ -219,7 +222,8 @@ export function missingPage(
   { commit, completeFrom }: Pick<IndexRules, 'commit' | 'completeFrom'>,
   offset: number,
 ): LitestreamError {
-  const why = completeFrom === 0 ? 'the file must hold all of it' : `it had at most ${completeFrom} before`
+  const why =
+    completeFrom === 0 ? 'this file must hold all pages' : `the database had at most ${completeFrom} pages before`
   return corrupt(`page ${pgno} is missing: the database has ${commit} pages, and ${why}`, file, offset, pgno)
 }
 

@@ -65,7 +65,7 @@ export function readChecksums(trailer: Uint8Array, fileSize: number, header: Ltx
   const [postApplyChecksum, fileChecksum] = [view.getBigUint64(0), view.getBigUint64(8)]
   const without = (header.flags & FLAG_NO_CHECKSUM) !== 0
   if (without ? postApplyChecksum !== 0n : (postApplyChecksum & CHECKSUM_FLAG) === 0n) {
-    const what = `post-apply checksum ${postApplyChecksum.toString(16)} does not fit the flags ${header.flags}`
+    const what = `post-apply checksum ${postApplyChecksum.toString(16)} does not match the flags ${header.flags}`
     throw corrupt(what, file, fileSize - TRAILER_SIZE)
   }
   if ((fileChecksum & CHECKSUM_FLAG) === 0n) {
@@ -78,6 +78,6 @@ export function readChecksums(trailer: Uint8Array, fileSize: number, header: Ltx
 export function compareFileChecksum({ fileChecksum }: LtxChecksums, crc: bigint, fileSize: number, file: string): void {
   const computed = crc | CHECKSUM_FLAG
   if (fileChecksum === computed) return
-  const what = `file checksum is ${fileChecksum.toString(16)}, computed ${computed.toString(16)}`
+  const what = `the file checksum is ${fileChecksum.toString(16)}, but the bytes have ${computed.toString(16)}`
   throw corrupt(what, file, fileSize - 8)
 }

@@ -9,7 +9,7 @@ export function parseTxid(text: string): number {
   const txid = /^[0-9a-f]{16}$/.test(text) ? Number.parseInt(text, 16) : Number.NaN
   if (!Number.isSafeInteger(txid) || txid < 1) {
     throw new LitestreamError('INVALID_ARGUMENT', `invalid TXID ${JSON.stringify(text)}`, {
-      hint: 'A TXID is 16 lowercase hex digits and at least 0000000000000001.',
+      hint: 'Write a TXID as 16 lowercase hexadecimal digits, at least 0000000000000001.',
     })
   }
   return txid

@@ -41,7 +41,7 @@ export const MERGE_FAULTS: Readonly<Record<number, string>> = {
   2: 'bad page header',
   3: 'the page does not decompress to one page',
   10: 'page numbers do not ascend',
-  11: 'the lock page is stored',
+  11: 'it contains the lock page',
   12: 'a page beyond the end of the database',
-  13: 'a page is missing in a snapshot',
+  13: 'a page of a snapshot is missing',
 }

@@ -23,12 +23,12 @@ export function claimedPaths(database: string, url: string, metaPath?: string): 
 
 /** One sentence for two paths that overlap. */
 export function describeOverlap({ claim, other }: Overlap): string {
-  const relation = claim.path === other.path ? 'are one path' : 'overlap'
+  const relation = claim.path === other.path ? 'are the same path' : 'overlap'
   return `${claim.what} (${claim.path}) and ${other.what} (${other.path}) ${relation}`
 }
 
 export const OVERLAP_HINT =
-  'Give each its own path: no database, -wal file, meta-path, replica folder or socket may be, or lie in, another one.'
+  'Give each database, -wal file, meta-path, replica folder and socket a path outside of the others.'
 
 /** Throws INVALID_ARGUMENT if two of the paths that replicating a database writes to overlap. */
 export function refuseOverlap(database: string, url: string, metaPath?: string): void {

@@ -100,7 +100,7 @@ export function checkReplicatorOptions(options: Partial<ReplicatorOptions>): voi
     if (value === undefined) continue
     if (typeof value === 'number' && value >= least && value <= most && (!whole || Number.isInteger(value))) continue
     throw new LitestreamError('INVALID_ARGUMENT', `invalid option ${name}: ${String(value)}`, {
-      hint: `Give a ${whole ? 'whole ' : ''}number from ${least} to ${most}.`,
+      hint: `Set it to a ${whole ? 'whole ' : ''}number from ${least} to ${most}.`,
     })
   }
 }

@@ -171,8 +171,8 @@ export class Replication extends EventEmitter<EventMap> {
       file: this.#data.path,
       ...(cause === undefined ? {} : { cause }),
       hint: restarts
-        ? 'Nothing committed is lost. Another worker is started automatically: call again in a moment.'
-        : 'Nothing committed is lost; call replicate() again.',
+        ? 'Call again in a moment: another worker starts automatically. No committed transaction is lost.'
+        : 'Call replicate() again. No committed transaction is lost.',
     })
     this.#exited = error
     for (const { reject } of this.#waiting.values()) reject(error)

@@ -190,7 +190,7 @@ export class Replicator {
       {
         file: this.path,
         cause,
-        hint: 'Check that the store answers. What is missing is uploaded after the next start.',
+        hint: 'Check that the store responds. The missing files are uploaded after the next start.',
       },
     )
   }

@@ -219,8 +219,8 @@ export function formatKey(parameters: ReplicaParameters): string {
 }
 
 function lineBreak(name: string): LitestreamError {
-  return new LitestreamError('CONFIG_INVALID', `${name}: the value holds a line break`, {
-    hint: 'Remove the line break; one in a path or a URL that is meant is not supported.',
+  return new LitestreamError('CONFIG_INVALID', `${name}: the value contains a line break`, {
+    hint: 'Remove the line break: paths and URLs with line breaks are not supported.',
   })
 }
 
@@ -259,7 +259,7 @@ export function resolveOptions(key: string): ResolvedReplicaOptions {
     if (name === 'line_break') throw lineBreak('a parameter of the URI')
     if (UNLOCKED.includes(name)) {
       throw new LitestreamError('CONFIG_INVALID', `${name}=${given[name]} cannot be used with a replica`, {
-        hint: 'SQLite would take no locks, so a read would not stay at one TXID. Leave the parameter out: a replica is read-only anyway.',
+        hint: 'Remove the parameter: with it, SQLite takes no locks, so a read would mix TXIDs. A replica is read-only anyway.',
       })
     }
     if (!(PARAMETERS as readonly string[]).includes(name)) {
@@ -283,15 +283,15 @@ export function resolveOptions(key: string): ResolvedReplicaOptions {
   }
   const url = value('replica_url')
   if (!url) {
-    throw new LitestreamError('CONFIG_INVALID', 'no replica is named', {
-      hint: 'Add replica_url=… to the URI or set LITESTREAM_REPLICA_URL.',
+    throw new LitestreamError('CONFIG_INVALID', 'the URI names no replica', {
+      hint: 'Add replica_url=… to the URI, or set LITESTREAM_REPLICA_URL.',
     })
   }
   const hydrate = read('hydration_enabled', parseBoolean, given.hydration_path !== undefined)
   const path = value('hydration_path')
   if (hydrate && !path) {
     throw new LitestreamError('CONFIG_INVALID', 'hydration_enabled needs a hydration_path', {
-      hint: 'Name the file that shall hold the local copy: hydration_path=/var/cache/app.db.',
+      hint: 'Name the file for the local copy, for example hydration_path=/var/cache/app.db.',
     })
   }
   const pollInterval = read('poll_interval', positive(parseDuration), 1000)
@@ -333,12 +333,12 @@ function resolveWrite(value: (name: Parameter) => string | undefined, read: Read
   }
   if (write.durability === 'local' && value('hydration_path')) {
     throw new LitestreamError('CONFIG_INVALID', 'a local copy cannot be combined with durability=local', {
-      hint: 'Leave out hydration_path, or set durability=store.',
+      hint: 'Remove hydration_path, or set durability=store.',
     })
   }
   if (write.durability === 'store' && buffered) {
     throw new LitestreamError('CONFIG_INVALID', 'buffer_path and sync_interval have no effect with durability=store', {
-      hint: 'Leave them out, or set durability=local.',
+      hint: 'Remove both, or set durability=local.',
     })
   }
   return write
@@ -378,7 +378,7 @@ function parseReadAhead(text: string): ReadonlySet<ReadAheadKind> {
   const kinds = text === 'none' ? [] : text.split(',').map((kind) => kind.trim())
   const unknown = kinds.find((kind) => !READ_AHEAD_KINDS.includes(kind as ReadAheadKind))
   if (unknown !== undefined) {
-    throw wrongValue(unknown, `a kind of read-ahead: ${READ_AHEAD_KINDS.join(', ')}, all or none`)
+    throw wrongValue(unknown, `kinds of prefetch: ${READ_AHEAD_KINDS.join(', ')}, or all or none`)
   }
   return new Set(kinds as ReadAheadKind[])
 }

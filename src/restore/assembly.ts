@@ -203,7 +203,7 @@ export class Assembly {
         await writing
       }
       // The plan was made by an index that was read earlier, perhaps on a worse way.
-      if (!samePages(index, ltx.trailer!.index)) throw corrupt('the page index is not the one read before', label, 0)
+      if (!samePages(index, ltx.trailer!.index)) throw corrupt('its page index has changed since it was read', label, 0)
     } catch (error) {
       this.#written -= written
       throw error

@@ -33,5 +33,5 @@ export async function compareDatabaseChecksum(
   const computed = sum | CHECKSUM_FLAG
   if (computed === newest.postApplyChecksum) return
   const [own, stored] = [computed.toString(16), newest.postApplyChecksum.toString(16)]
-  throw corrupt(`it leads to a database with checksum ${stored}, the pages make ${own}`, newest.label, 0)
+  throw corrupt(`its post-apply checksum is ${stored}, but the restored pages have ${own}`, newest.label, 0)
 }

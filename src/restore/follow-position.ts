@@ -35,7 +35,7 @@ export async function resume(output: string, force: boolean): Promise<Position |
   } catch (cause) {
     throw new LitestreamError(
       'OUTPUT_EXISTS',
-      `cannot follow: ${output} exists, but ${txidFile(output)} does not say its TXID`,
+      `cannot follow: ${output} exists, but ${txidFile(output)} has no valid TXID`,
       {
         file: output,
         cause,
@@ -55,7 +55,7 @@ export function reconcile(output: string, { txid, timestamp }: Position, counter
   const ahead = (counter - (txid % 2 ** 32) + 2 ** 32) % 2 ** 32
   if (ahead === 0) return { txid, timestamp }
   if (ahead < 2 ** 31) return { txid: txid + ahead, timestamp: Number.POSITIVE_INFINITY }
-  throw new LitestreamError('HYDRATION_CONFLICT', `${output} is older than ${txidFile(output)} says`, {
+  throw new LitestreamError('HYDRATION_CONFLICT', `${output} is older than the TXID in ${txidFile(output)}`, {
     file: output,
     hint: 'Follow into a new file, or use force (-force) to replace the database.',
   })

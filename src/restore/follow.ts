@@ -55,7 +55,7 @@ async function start(client: ReplicaClient, options: FollowOptions, claim: Outpu
         `${client.url} was written by Litestream 0.3, which cannot be followed`,
         {
           file: client.url,
-          hint: 'Restore it once, without following; replicate it with a newer version to follow it.',
+          hint: 'Restore it once without -f. To follow the database, replicate it with this version.',
         },
       )
     }

@@ -153,7 +153,10 @@ export class FollowerFile {
       throw new LitestreamError(
         'PAGE_SIZE_MISMATCH',
         `${label} has pages of ${ltx.header.pageSize} bytes, ${this.#path} of ${this.#pageSize}`,
-        { file: this.#path, hint: 'The page size changed on the primary (VACUUM): follow into a new file.' },
+        {
+          file: this.#path,
+          hint: 'Follow into a new file: the page size of the database changed on the primary (VACUUM).',
+        },
       )
     }
     for await (const _batch of ltx.batches);
@@ -217,12 +220,8 @@ function checkGrowth(header: LtxHeader, index: PageIndex, oldCommit: number, lab
 }
 
 function conflict(file: string): LitestreamError {
-  return new LitestreamError(
-    'HYDRATION_CONFLICT',
-    `${file} was changed by another program while it followed a replica`,
-    {
-      file,
-      hint: 'Open a following database read-only. Follow into a new file, or again with -force.',
-    },
-  )
+  return new LitestreamError('HYDRATION_CONFLICT', `another program changed ${file} while it followed a replica`, {
+    file,
+    hint: 'Open a database that follows a replica only for reading. Follow into a new file, or again with -force.',
+  })
 }

@@ -137,7 +137,7 @@ export class Follower {
     const files = levels.flat()
     const end = files.reduce((max, { maxTxid }) => Math.max(max, maxTxid), 0)
     if (files.length === 0) {
-      throw new LitestreamError('REPLICA_EMPTY', `${this.#client.url} has no files any more`, {
+      throw new LitestreamError('REPLICA_EMPTY', `${this.#client.url} no longer has any files`, {
         file: this.#client.url,
       })
     }

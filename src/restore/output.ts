@@ -39,7 +39,7 @@ export async function guardOutput(output: string, force: boolean): Promise<void>
     const stats = await statIfThere(sidecar)
     if (!stats || (force && (stats.isFile() || stats.isSymbolicLink()))) continue
     const remedy = stats.isFile() ? 'move it away, or use force (-force) to delete it' : 'move it away'
-    throw new LitestreamError('OUTPUT_EXISTS', `${sidecar}, ${kindOf(stats)}, is left from an earlier database`, {
+    throw new LitestreamError('OUTPUT_EXISTS', `${sidecar} (${kindOf(stats)}) is left over from an earlier database`, {
       file: sidecar,
       hint: `SQLite would apply it to the restored database: ${remedy}.`,
     })

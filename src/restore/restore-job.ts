@@ -73,7 +73,7 @@ class LtxJob implements RestoreJob {
       },
       onDamaged: ({ message }) => {
         warnings.push(
-          `${message}. Restored from other files; delete this one if \`litestream-ts verify\` still reports it`,
+          `${message}. Restored from other files; delete this file if \`litestream-ts verify\` still reports it`,
         )
       },
     })

@@ -64,7 +64,7 @@ export interface RestoreResult {
 export function validateRestore({ txid, timestamp, parallelism = 8 }: RestoreOptions): void {
   const fault =
     txid !== undefined && timestamp !== undefined
-      ? 'a restore leads to a TXID or to a timestamp, not to both'
+      ? 'a restore takes a TXID or a timestamp, not both'
       : !Number.isInteger(parallelism) || parallelism < 1
         ? `parallelism must be a whole number of at least 1, not ${parallelism}`
         : timestamp !== undefined && !Number.isFinite(timestamp)

@@ -17,7 +17,9 @@ function findBetterSqlite3(): Driver | Absent {
   try {
     const { version } = localRequire('better-sqlite3/package.json') as { version: string }
     if (Number.parseInt(version, 10) >= NODE_API_10_MAJOR && Number(process.versions.napi) < 10) {
-      return { reason: `better-sqlite3 ${version} needs Node.js 22.14 or later; better-sqlite3 12 works on this one` }
+      return {
+        reason: `better-sqlite3 ${version} needs Node.js 22.14 or later; better-sqlite3 12 supports this version`,
+      }
     }
     const driver = betterSqlite3(localRequire('better-sqlite3'))
     // The binary is loaded by the first connection: it may not have been built, or for another Node.js.

@@ -26,9 +26,13 @@ export interface NodeSqlite {
 function query(db: DatabaseSync, sql: string): Query {
   const statement = db.prepare(sql)
   if (!statement.columns || !statement.setReturnArrays) {
-    throw new LitestreamError('DRIVER_MISSING', `node:sqlite of Node.js ${process.versions.node} cannot name columns`, {
-      hint: 'Use Node.js 22.16 or later, or install better-sqlite3.',
-    })
+    throw new LitestreamError(
+      'DRIVER_MISSING',
+      `node:sqlite of Node.js ${process.versions.node} cannot report column names`,
+      {
+        hint: 'Use Node.js 22.16 or later, or install better-sqlite3.',
+      },
+    )
   }
   statement.setReadBigInts(true)
   statement.setReturnArrays(true)

@@ -112,8 +112,8 @@ export class HttpServer {
 
   async #answer(request: IncomingMessage): Promise<Answer> {
     const url = requestUrl(request)
-    if (!url) return text(400, 'The request has no valid path.')
-    if (!ROUTES.includes(url.pathname)) return text(404, `There are ${ROUTES.join(', ')}.`)
+    if (!url) return text(400, 'Correct the path of the request.')
+    if (!ROUTES.includes(url.pathname)) return text(404, `The paths are ${ROUTES.join(', ')}.`)
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return { ...text(405, 'read-only: use GET'), headers: { Allow: 'GET, HEAD' } }
     }
@@ -124,7 +124,7 @@ export class HttpServer {
       const { host = '' } = request.headers
       return text(
         403,
-        `The Host ${JSON.stringify(host)} is not this server: use an IP address, or name it in \`addr\`.`,
+        `The Host header ${JSON.stringify(host)} does not name this server: use an IP address, or add the name to \`addr\`.`,
       )
     }
     if (url.pathname === '/metrics') {
@@ -132,7 +132,10 @@ export class HttpServer {
     }
     // An address without a host listens on loopback alone; this holds even where something forwards to it.
     if (this.#host === '' && !isLoopback(remoteAddress)) {
-      return text(403, 'The status page is for this machine: name a host in `addr` to open it to others.')
+      return text(
+        403,
+        'The status page answers only requests from this machine: put a host into `addr` to open it to others.',
+      )
     }
     if (url.pathname === '/') return { status: 200, type: 'text/html; charset=utf-8', body: statusPage() }
     return { status: 200, type: 'application/json', body: JSON.stringify(await this.#source.status()) }

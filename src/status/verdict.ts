@@ -42,7 +42,7 @@ export function databaseVerdict(condition: Condition, maxLagMs: number = MAX_LAG
   if (error && !error.retried) return failing(error.message)
   if (error && error.ageMs > graceOf(error, maxLagMs)) return failing(error.message)
   if (missingMs !== undefined && missingMs > maxLagMs) {
-    return failing(`no database file for ${formatDuration(Math.round(missingMs))}`)
+    return failing(`the database file has been missing for ${formatDuration(Math.round(missingMs))}`)
   }
   if (lagMs > maxLagMs) {
     return { ok: false, kind: 'behind', reason: `the replica is ${formatDuration(Math.round(lagMs))} behind` }

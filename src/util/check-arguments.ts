@@ -15,7 +15,7 @@ export const object = is('an object', (value) => typeof value === 'object' && va
 export const abortSignal = is('an AbortSignal', (value) => value instanceof AbortSignal)
 /** Text that can be a path, a name or an address. */
 export const text = is(
-  'text that is not empty and holds no NUL character',
+  'non-empty text without NUL characters',
   (value) => typeof value === 'string' && value !== '' && !value.includes('\0'),
 )
 export const numberFrom = (min: number, max = Number.MAX_SAFE_INTEGER): Check =>

@@ -23,9 +23,13 @@ export function globToRegExp(glob: string): RegExp {
   try {
     return new RegExp(`^${source}$`, 's')
   } catch (cause) {
-    throw new LitestreamError('INVALID_ARGUMENT', `invalid pattern ${JSON.stringify(glob)}: a range runs backwards`, {
-      cause,
-      hint: 'Write a glob such as *.db or [a-z]*.db; a "[" that stands for itself is \\[.',
-    })
+    throw new LitestreamError(
+      'INVALID_ARGUMENT',
+      `invalid pattern ${JSON.stringify(glob)}: the end of a range is before its start`,
+      {
+        cause,
+        hint: 'Write a glob such as *.db or [a-z]*.db; write a literal "[" as \\[.',
+      },
+    )
   }
 }

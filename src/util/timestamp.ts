@@ -4,7 +4,7 @@ const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+
 
 /** The hint of an error about a time. */
 export const TIMESTAMP_HINT =
-  'Write a time as RFC 3339 has it, such as 2026-01-31T15:04:05Z or 2026-01-31T16:04:05.250+01:00.'
+  'Write the time in RFC 3339 format, such as 2026-01-31T15:04:05Z or 2026-01-31T16:04:05.250+01:00.'
 
 /** The first instant after a Date's range, milliseconds. */
 const DATE_LIMIT = 8.64e15
@@ -24,7 +24,7 @@ export function parseTimestamp(text: string): number {
   check(day!, 1, daysOf(year!, month!), `in ${text.slice(0, 7)} the day`)
   check(hour!, 0, 23, 'the hour')
   check(minute!, 0, 59, 'the minute')
-  if (second === 60) throw invalidTime(text, 'leap seconds have no Unix time; use the second before or after it')
+  if (second === 60) throw invalidTime(text, 'leap seconds have no Unix time; use the second before or after')
   check(second!, 0, 59, 'the second')
   const utc = new Date(0)
   utc.setUTCFullYear(year!, month! - 1, day!)
@@ -38,8 +38,8 @@ type Check = (value: number, least: number, most: number, what: string) => void
 function offsetOf(zone: string | undefined, check: Check): number {
   if (zone === undefined || zone.toUpperCase() === 'Z') return 0
   const [, sign, hours, minutes] = /^([+-])(\d\d):?(\d\d)$/.exec(zone)!
-  check(Number(hours), 0, 23, 'the hours of the zone')
-  check(Number(minutes), 0, 59, 'the minutes of the zone')
+  check(Number(hours), 0, 23, 'the hours of the zone offset')
+  check(Number(minutes), 0, 59, 'the minutes of the zone offset')
   const ms = (Number(hours) * 60 + Number(minutes)) * 60_000
   return sign === '-' ? -ms : ms
 }

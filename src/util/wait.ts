@@ -14,7 +14,7 @@ export interface WaitOptions {
 function checkTimeout(timeout: unknown): void {
   if (timeout === undefined || (typeof timeout === 'number' && timeout > 0)) return
   throw new LitestreamError('INVALID_ARGUMENT', `timeout must be a number of milliseconds above 0, not ${timeout}`, {
-    hint: 'Give a number such as 30_000, or leave `timeout` out to wait without a deadline.',
+    hint: 'Pass a number such as 30_000, or omit `timeout` to wait without a deadline.',
   })
 }
 
@@ -34,7 +34,7 @@ export async function withDeadline<T>(
   if (timeout === undefined) return abandon ? orAborted(work(signal), signal) : work(signal)
   const deadline = new AbortController()
   const late = new LitestreamError('TIMEOUT', `${what}: not finished within ${timeout} ms`, {
-    hint: 'Check that the store answers, or raise `timeout`.',
+    hint: 'Check that the store responds, or raise `timeout`.',
   })
   let passed = false
   const timer = startTimer(timeout, () => {

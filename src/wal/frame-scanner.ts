@@ -67,11 +67,11 @@ export function scanWal(wal: WalFile, header: WalHeader, start: WalPosition, lim
 }
 
 function impossibleCommit(file: string, offset: number, commit: number): LitestreamError {
-  const what = `the frame at ${offset} commits a database of ${commit} pages, more than ${MAX_COMMIT}`
+  const what = `the frame at offset ${offset} commits a database of ${commit} pages, but the maximum is ${MAX_COMMIT}`
   return new LitestreamError('WAL_CORRUPT', `${file}: ${what}`, {
     file,
     offset,
-    hint: 'No program writes this; check the disk, and the database with `PRAGMA integrity_check`.',
+    hint: 'Check the disk for errors, and check the database with `PRAGMA integrity_check`.',
   })
 }
 

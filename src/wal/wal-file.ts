@@ -75,8 +75,14 @@ export class WalFile {
     const offset = offsets[Math.max(0, got)]!
     throw new LitestreamError(
       'WAL_CORRUPT',
-      got < 0 ? `${this.path}: reading at ${offset} failed, errno ${-got}` : `${this.path} ends before byte ${offset}`,
-      { file: this.path, offset, hint: 'Another process has cut the WAL short; the next sync takes a snapshot.' },
+      got < 0
+        ? `${this.path}: reading at offset ${offset} failed with errno ${-got}`
+        : `${this.path} ends before byte ${offset}`,
+      {
+        file: this.path,
+        offset,
+        hint: 'Wait: the next sync takes a snapshot, because another process truncated the WAL.',
+      },
     )
   }
 

@@ -139,7 +139,7 @@ test('buffer discard refuses a buffer that a writer has, by any name, and remove
   for (const name of [busy, link]) {
     const { status, stderr } = await run(['buffer', 'discard', name])
     assert.equal(status, 1)
-    assert.match(stderr, new RegExp(`^Error: another writer has .* is being written by process ${process.pid} on `))
+    assert.match(stderr, new RegExp(`^Error: another writer uses .* is being written by process ${process.pid} on `))
   }
   assert.ok(existsSync(busy))
   const { status, stdout } = await run(['buffer', 'discard', buffer])
@@ -156,7 +156,7 @@ test('the commands refuse what is not a write buffer, and leave it as it is', as
   const output = path.join(directory, 'out.ltx')
   for (const command of [['show'], ['discard'], ['export', '-o', output]]) {
     for (const [file, reason] of [
-      [text, /is not a write buffer: it does not begin with the header of one\nTry: /],
+      [text, /is not a write buffer: it does not begin with the header of a write buffer\nTry: /],
       [empty, /is not a write buffer: it is empty\nTry: /],
       [directory, /is a directory, not a regular file\nTry: /],
       [path.join(directory, 'none'), /reading the write buffer .*none failed: .*\nTry: /],

@@ -136,7 +136,7 @@ test('register refuses what leads to no database, overlaps or cannot be opened, 
     ['good/good.db-wal', url, 400, /-wal file of the database/],
     ['new.db', `file://${dir}/replica`, 400, /the replica of/],
     ['new.db', `file://${dir}/replica/below`, 400, /the replica of/],
-    ['new.db', `file://${dir}/new.db`, 400, /are one path/],
+    ['new.db', `file://${dir}/new.db`, 400, /are the same path/],
     ['new.db', `file://${dir}/plain`, 500, /plain/],
   ] as const) {
     const answer = await register(file, to)

@@ -35,7 +35,7 @@ const IMPOSSIBLE: Record<string, readonly [change: Change, named: RegExp]> = {
   'min TXID 0': [{ minTxid: 0n, maxTxid: 2n }, /min TXID 0/],
   'max TXID 2^53': [{ maxTxid: 2n ** 53n }, /invalid max TXID 9007199254740992, the largest is 9007199254740991/],
   'TXIDs of 2^64-1': [{ minTxid: MAX_U64, maxTxid: MAX_U64 }, /invalid min TXID 18446744073709551615/],
-  'max TXID below min TXID': [{ minTxid: 2n, maxTxid: 1n }, /max TXID 1 with min TXID 2/],
+  'max TXID below min TXID': [{ minTxid: 2n, maxTxid: 1n }, /max TXID 1 is below min TXID 2/],
   'time 2^64-1': [{ timestamp: MAX_U64 }, /timestamp 18446744073709551615/],
   'WAL offset 2^63': [{ walOffset: 2n ** 63n }, /WAL offset 9223372036854775808/],
   'WAL size 2^64-1': [{ walOffset: 32n, walSize: MAX_U64 }, /WAL size 18446744073709551615/],

@@ -124,7 +124,7 @@ test('a database that has no file is in order for max-lag, and not for longer', 
   assert.equal((await daemon.health('?max-lag=1h')).status, 200)
   const { status, body } = await daemon.health('?max-lag=1ms')
   assert.deepEqual([status, body.databases[1]!.state, body.databases[1]!.ok], [503, 'open', false])
-  assert.match(body.databases[1]!.reason!, /no database file/)
+  assert.match(body.databases[1]!.reason!, /the database file has been missing/)
   createDatabase(late)
   await until(
     'it is replicated',

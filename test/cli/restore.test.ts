@@ -103,9 +103,12 @@ test('restore refuses with status 1 and a way out', async (t) => {
   assert.equal(readFileSync(output, 'utf8'), 'precious')
   await fails(
     ['-txid', '3', '-o', output, url],
-    /^Error: option '--txid <txid>' argument '3' is invalid\. A TXID is 16/,
+    /^Error: option '--txid <txid>' argument '3' is invalid\. Write a TXID as 16/,
   )
-  await fails(['-timestamp', 'noon', '-o', output, url], /argument 'noon' is invalid\. Write a time as RFC 3339/)
+  await fails(
+    ['-timestamp', 'noon', '-o', output, url],
+    /argument 'noon' is invalid\. Write the time in RFC 3339 format/,
+  )
   await fails(
     ['-integrity-check', 'deep', '-o', output, url],
     /argument 'deep' is invalid\. Allowed choices are none, quick, full/,
@@ -117,7 +120,7 @@ test('restore refuses with status 1 and a way out', async (t) => {
   await fails(['-o', `${dir}/x.db`, `${url}-not`], /^Error: .*no backup files found\nTry: /)
   await fails(
     ['-txid', last, '-timestamp', '2026-01-31T15:04:05Z', '-o', `${dir}/x.db`, url],
-    /a TXID or to a timestamp, not to both/,
+    /a TXID or a timestamp, not both/,
   )
   const damage = (name: string) => {
     const bytes = readFileSync(name)

@@ -27,10 +27,14 @@ const dbs = (...entries: string[]) => `dbs:\n${entries.map((entry) => `  - ${ent
 test('every pair of paths that overlap is refused, in either order', () => {
   const a = '{ path: /d/a.db, replica: { path: /r/a } }'
   const pairs: [string, string, RegExp][] = [
-    [a, '{ path: /d/b.db, replica: { path: /r/a } }', /the replica of \/d\/b\.db .*the replica of \/d\/a\.db|one path/],
+    [
+      a,
+      '{ path: /d/b.db, replica: { path: /r/a } }',
+      /the replica of \/d\/b\.db .*the replica of \/d\/a\.db|the same path/,
+    ],
     [a, '{ path: /d/b.db, replica: { path: /r/a/b } }', /overlap/],
     [a, '{ path: /d/b.db, replica: { path: /r } }', /overlap/],
-    [a, '{ path: /d/b.db, replica: { path: /d/a.db } }', /one path/],
+    [a, '{ path: /d/b.db, replica: { path: /d/a.db } }', /the same path/],
     [a, '{ path: /d/b.db, replica: { path: /d/a.db-wal } }', /-wal file/],
     [a, '{ path: /d/b.db, replica: { path: /d/a.db-shm } }', /-shm file/],
     [a, '{ path: /d/b.db, replica: { path: /d/a.db-journal } }', /-journal file/],
@@ -39,8 +43,8 @@ test('every pair of paths that overlap is refused, in either order', () => {
     [a, '{ path: /d/b.db, replica: { path: /d } }', /overlap/],
     [a, '{ path: /d/a.db-wal, replica: { path: /r/b } }', /-wal file/],
     [a, '{ path: /r/a/b.db, replica: { path: /r/b } }', /overlap/],
-    [a, '{ path: /d/b.db, meta-path: /r/a, replica: { path: /r/b } }', /one path/],
-    [a, '{ path: /d/b.db, meta-path: /d/.a.db-litestream, replica: { path: /r/b } }', /one path/],
+    [a, '{ path: /d/b.db, meta-path: /r/a, replica: { path: /r/b } }', /the same path/],
+    [a, '{ path: /d/b.db, meta-path: /d/.a.db-litestream, replica: { path: /r/b } }', /the same path/],
     [a, '{ path: /d/b.db, meta-path: /r/a/x/y, replica: { path: /r/b } }', /overlap/],
     [a, '{ path: /d/b.db, meta-path: /d, replica: { path: /r/b } }', /overlap/],
     [
@@ -62,14 +66,14 @@ test('every pair of paths that overlap is refused, in either order', () => {
 
 test('a database may not overlap with its own replica, local files or the control socket', () => {
   for (const [entry, message] of [
-    ['{ path: /d/a.db, meta-path: /r/a, replica: { path: /r/a } }', /one path/],
+    ['{ path: /d/a.db, meta-path: /r/a, replica: { path: /r/a } }', /the same path/],
     ['{ path: /d/a.db, meta-path: /r/a/meta, replica: { path: /r/a } }', /overlap/],
     ['{ path: /d/a.db, meta-path: /r, replica: { path: /r/a } }', /overlap/],
-    ['{ path: /d/a.db, meta-path: /d/a.db, replica: { path: /r/a } }', /one path/],
-    ['{ path: /d/a.db, meta-path: /d/a.db-wal, replica: { path: /r/a } }', /one path/],
-    ['{ path: /d/a.db, replica: { path: /d/a.db } }', /one path/],
+    ['{ path: /d/a.db, meta-path: /d/a.db, replica: { path: /r/a } }', /the same path/],
+    ['{ path: /d/a.db, meta-path: /d/a.db-wal, replica: { path: /r/a } }', /the same path/],
+    ['{ path: /d/a.db, replica: { path: /d/a.db } }', /the same path/],
     ['{ path: /d/a.db, replica: { path: /d/a.db/below } }', /overlap|no overlap/],
-    ['{ path: /d/a.db, replica: { path: /d/../d/./a.db-wal } }', /one path|overlap/],
+    ['{ path: /d/a.db, replica: { path: /d/../d/./a.db-wal } }', /the same path|overlap/],
   ] as const)
     assert.match(overlapOf(dbs(entry)) ?? 'no overlap', message, entry)
   const socket = (file: string) =>
@@ -123,7 +127,7 @@ test('symbolic links are resolved, also of paths that do not exist yet', (t) => 
     `{ path: ${dir}/b.db, meta-path: ${dir}/link/rep/new, replica: { path: ${dir}/r2 } }`,
     `{ path: ${dir}/b.db, replica: { path: ${dir}/link/a.db-wal } }`,
   ])
-    assert.match(overlapOf(dbs(first, second)) ?? 'no overlap', /overlap|one path/, second)
+    assert.match(overlapOf(dbs(first, second)) ?? 'no overlap', /overlap|the same path/, second)
 })
 
 test('config check, a start and the functions of the package refuse paths that overlap', async (t) => {
@@ -135,7 +139,7 @@ test('config check, a start and the functions of the package refuse paths that o
     assert.equal(status, 1, args.join(' '))
     assert.match(
       stderr,
-      /Error: the replica of .*a\.db .* and the local files \(meta-path\) of .*a\.db .* are one path\nTry: Give each/,
+      /Error: the replica of .*a\.db .* and the local files \(meta-path\) of .*a\.db .* are the same path\nTry: Give each/,
     )
     assert.equal(stdout, '')
   }

@@ -61,6 +61,6 @@ test('a regular file is read whole, also behind a link, up to the limit', async 
   assert.equal(stats.size, 4)
   assert.equal(String(await readRegular(link, 4)), 'four')
   assert.equal(String(readRegularSync(file, 4)), 'four')
-  await assert.rejects(readRegular(file, 3), /has 4 bytes, and 3 is the most/)
-  assert.throws(() => readRegularSync(file, 3), /has 4 bytes, and 3 is the most/)
+  await assert.rejects(readRegular(file, 3), /has 4 bytes; the limit is 3 bytes/)
+  assert.throws(() => readRegularSync(file, 3), /has 4 bytes; the limit is 3 bytes/)
 })

@@ -124,7 +124,7 @@ test('an index that cannot be read reports what is wrong and where', () => {
   const rules: IndexRules = { pageSize: PAGE_SIZE, commit: 2, completeFrom: 2 }
   const good = [...encoded([[1, 100, 50], [2, 150, 60]])] // biome-ignore format: one index
   const cases: [readonly number[], RegExp, number][] = [
-    [[...good, 0], /^f: the page index ends before its length/, good.length],
+    [[...good, 0], /^f: the page index is shorter than its length field/, good.length],
     [good.slice(0, -1), /ends inside an entry/, good.length - 1],
     [good.slice(0, -3), /ends inside an entry/, good.length - 3],
     [[], /ends inside an entry/, 0],
@@ -138,23 +138,23 @@ test('an index that does not agree with the header or the page block reports whi
   const rules: IndexRules = { pageSize: PAGE_SIZE, commit: 9, completeFrom: 9 }
   const at = 216
   const cases: [string, Entries, RegExp, number][] = [
-    ['no entries', [], /ends with the frame before 100, the page block at 210/, 1],
-    ['the last entry is missing', [[1, 100, 50]], /ends with the frame before 150, the page block at 210/, 4],
-    ['the first entry is missing', [[2, 150, 60]], /60 bytes at 150, the frame before it ends at 100/, 0],
+    ['no entries', [], /ends before 100, but the page block ends at 210/, 1],
+    ['the last entry is missing', [[1, 100, 50]], /ends before 150, but the page block ends at 210/, 4],
+    ['the first entry is missing', [[2, 150, 60]], /60 bytes at 150, but the frame before it ends at 100/, 0],
     ['a page twice', [[1, 100, 50], [1, 150, 60]], /page 1 follows page 1/, 3],
     ['pages out of order', [[2, 100, 50], [1, 150, 60]], /page 1 follows page 2/, 3],
-    ['frames overlap', [[1, 100, 50], [2, 149, 61]], /61 bytes at 149, the frame before it ends at 150/, 3],
-    ['a hole between frames', [[1, 100, 49], [2, 150, 60]], /60 bytes at 150, the frame before it ends at 149/, 3],
-    ['frames change places', [[1, 160, 50], [2, 100, 60]], /50 bytes at 160, the frame before it ends at 100/, 0],
-    ['a frame inside the header', [[1, 99, 50]], /50 bytes at 99, the frame before it ends at 100/, 0],
+    ['frames overlap', [[1, 100, 50], [2, 149, 61]], /61 bytes at 149, but the frame before it ends at 150/, 3],
+    ['a hole between frames', [[1, 100, 49], [2, 150, 60]], /60 bytes at 150, but the frame before it ends at 149/, 3],
+    ['frames change places', [[1, 160, 50], [2, 100, 60]], /50 bytes at 160, but the frame before it ends at 100/, 0],
+    ['a frame inside the header', [[1, 99, 50]], /50 bytes at 99, but the frame before it ends at 100/, 0],
     ['a frame over the end marker', [[1, 100, 116]], /116 bytes at 100, outside the page block/, 0],
     ['a frame behind the file', [[1, 2 ** 40, 50]], /50 bytes at 1099511627776, outside the page block/, 0],
-    ['a frame of no bytes', [[1, 100, 0]], /0 bytes at 100, impossible with pages of 512 bytes/, 0],
-    ['a frame without a payload', [[1, 100, 10]], /10 bytes at 100, impossible with pages of 512 bytes/, 0],
+    ['a frame of no bytes', [[1, 100, 0]], /0 bytes at 100, which is impossible with pages of 512 bytes/, 0],
+    ['a frame without a payload', [[1, 100, 10]], /10 bytes at 100, which is impossible with pages of 512 bytes/, 0],
     ['a page beyond the database', [[1, 100, 50], [10, 150, 60]], /a page beyond the database of 9 pages.*page 10/, 3],
   ] // biome-ignore format: a table
   for (const [, entries, message, offset] of cases) refused(encoded(entries), at, rules, message, at + offset)
-  refused(encoded([[1, 100, 700]]), 806, rules, /700 bytes at 100, impossible with pages of 512/, 806)
+  refused(encoded([[1, 100, 700]]), 806, rules, /700 bytes at 100, which is impossible with pages of 512/, 806)
   const lock = 2 ** 30 / 65536 + 1
   const large: IndexRules = { pageSize: 65536, commit: lock + 1, completeFrom: lock + 1 }
   refused(encoded([[lock, 100, 50]]), 156, large, /has the lock page/, 156)

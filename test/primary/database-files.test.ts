@@ -201,7 +201,7 @@ test('another database is renamed over it', async (t) => {
   renameSync(other, file)
   await notice(/the database file is another file/)
   await follows()
-  assert.equal(reasons().at(-1), 'the database is another one')
+  assert.equal(reasons().at(-1), 'the database file has another identity')
   assert.equal(await primary.stop(), 0)
 })
 
@@ -233,9 +233,9 @@ test('a copy is written over it: snapshot, also if the copy keeps its old time',
       const other = await copyThenCommit(running)
       copyFileSync(other, file)
       if (keepsTime) utimesSync(file, 1_600_000_000, 1_600_000_000)
-      await notice(/another program wrote to the database file/)
+      await notice(/a program other than SQLite wrote to the database file/)
       await follows()
-      assert.equal(reasons().at(-1), 'another program wrote to the database file')
+      assert.equal(reasons().at(-1), 'a program other than SQLite wrote to the database file')
       assert.equal(await primary.stop(), 0)
     })
   }

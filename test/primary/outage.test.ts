@@ -126,7 +126,7 @@ test('the database is deleted while it is replicated: the replica keeps the last
   await primary.sync()
   assert.equal(await primary.stop(), 0)
   await assertReplicaEquals(url, app.file)
-  assert.deepEqual(snapshots(primary), ['first sync', 'the database is another one'])
+  assert.deepEqual(snapshots(primary), ['first sync', 'the database file has another identity'])
 })
 
 test('replaced by rename while it is replicated: snapshot of the new one', async (t) => {

@@ -40,7 +40,7 @@ for (const state of STATES) {
     await assert.rejects(replicateOnce(path.join(disk, 'app.db'), `file://${dir}/replica`), {
       code: 'ACCESS_DENIED',
       message: /app\.db: .* its file system is mounted read-only/,
-      hint: /Mount the file system writable/,
+      hint: /Remount the file system writable/,
     })
   })
 }

@@ -93,7 +93,7 @@ test('ahead, as after the database was taken back: snapshot after what is there'
     mkdirSync(meta)
     assert.equal(files(level0).length, 3)
   })
-  assert.deepEqual([txid, rejoined, faults], [4, ['the replica was written before'], []])
+  assert.deepEqual([txid, rejoined, faults], [4, ['the files in the replica were written before the state file'], []])
 })
 
 test('of another history: snapshot after what is there', async (t) => {
@@ -103,7 +103,7 @@ test('of another history: snapshot after what is there', async (t) => {
     cpSync(path.join(other.dir, 'replica'), path.join(dir, 'replica'), { recursive: true })
     for (const name of files(path.join(dir, 'replica/ltx/0')).slice(3)) rmSync(path.join(dir, 'replica/ltx/0', name))
   })
-  assert.deepEqual([txid, rejoined, faults], [4, ['the replica holds another history'], []])
+  assert.deepEqual([txid, rejoined, faults], [4, ['the replica has files of another history'], []])
 })
 
 test('a file is missing in the middle: a snapshot in the replica leads over the gap', async (t) => {

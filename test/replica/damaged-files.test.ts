@@ -39,7 +39,10 @@ for (const [what, level, minTxid, kind] of [
     await until('the reader reports it twice', () => errors.length > 1)
     for (const { code, message, hint } of errors) {
       assert.equal(code, 'LTX_CORRUPT')
-      assert.match(message, /level 0 0000000000000002-0000000000000002\.ltx: the page index ends with the frame before/)
+      assert.match(
+        message,
+        /level 0 0000000000000002-0000000000000002\.ltx: the last frame of the page index ends before/,
+      )
       assert.match(hint, /litestream-ts verify/)
     }
     assert.deepEqual([replica.txid, count(), events], [1, counts[0], []])
@@ -67,7 +70,9 @@ test('a reader that opens over a damaged file reads others, and warns', async (t
   t.after(() => process.off('warning', onWarning))
   const replica = await openTestReplica(t, pathToFileURL(folder).href)
   assert.equal(value(connect(t, replica.uri), COUNT_NEW), counts[2])
-  await until('the process warns', () => warnings.some(({ message }) => /level 1 .*the page block at/.test(message)))
+  await until('the process warns', () =>
+    warnings.some(({ message }) => /level 1 .*the page block ends at/.test(message)),
+  )
 })
 
 test('a commit that no page stands for does not keep the replicas beside it waiting', async (t) => {
@@ -126,7 +131,7 @@ test('an index that a frame shows to be wrong: nothing that was made by it is re
   replica.on('error', (error) => errors.push(error))
   const db = connect(t, replica.uri)
   assert.throws(() => value(db, SUM), /disk I\/O error/)
-  assert.match(String(value(db, 'SELECT litestream_error()')), /its frame says page|no set of files leads to TXID/)
+  assert.match(String(value(db, 'SELECT litestream_error()')), /its frame has page|no set of files reaches TXID/)
   await until('the state is made of other files', () => {
     try {
       return value(db, SUM) === rows * 1.5

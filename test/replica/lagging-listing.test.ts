@@ -51,7 +51,7 @@ test('a listing that lags behind is told of as such: not a reset, not a way back
   for (shown of [3, 0]) {
     const outcome = await poll()
     assert.ok(outcome.kind === 'failed' || outcome.kind === 'gap')
-    if (outcome.kind === 'failed') assert.match(outcome.error.message, /listing leaves out .* level 0 0000000000000005/)
+    if (outcome.kind === 'failed') assert.match(outcome.error.message, /listing omits .* level 0 0000000000000005/)
     assert.equal(state.txid, 5)
   }
   shown = 6

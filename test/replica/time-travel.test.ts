@@ -78,7 +78,7 @@ test('what cannot be travelled to, and when, says why and changes nothing', asyn
   go(formatTxid(4))
   assert.throws(() => go(null), { message: 'timestamp required' })
   assert.throws(() => go('yesterday-ish'), {
-    message: /^invalid timestamp \(expected RFC 3339, .*\): yesterday-ish\. Write a time as /,
+    message: /^invalid timestamp \(expected RFC 3339, .*\): yesterday-ish\. Write the time in /,
   })
   assert.throws(() => go(iso(history.times.get(1) as number)), { message: /no matching backup files available/ })
   assert.throws(() => go(formatTxid(4711)), { message: /no matching backup files available for TXID 0000000000001267/ })

@@ -150,7 +150,7 @@ test('retention that takes every file of a transaction at once is no reset', asy
   assert.throws(() => value(db, 'SELECT sum(length(v)) FROM t'), { code: 'SQLITE_IOERR_READ' })
   assert.match(
     String(value(other, 'SELECT litestream_error()')),
-    /^PAGE_UNAVAILABLE: no set of files leads to TXID 0+2 /,
+    /^PAGE_UNAVAILABLE: no set of files reaches TXID 0+2 /,
   )
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 6000)
 })

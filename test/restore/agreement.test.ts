@@ -36,7 +36,7 @@ const LIES: readonly Lie[] = [
   { what: 'a file that was cut', file: (honest) => forgedLtx(honest).subarray(0, -30), message: /.ltx: / },
   { what: 'a file that goes on', file: (honest) => Buffer.concat([forgedLtx(honest), Buffer.alloc(64)]), message: /.ltx: / },
   { what: 'unknown flags', file: (honest) => forgedLtx({ ...honest, flags: 6 }), message: /unknown flags/ },
-  { what: 'the TXIDs of another file', file: (honest) => forgedLtx({ ...honest, maxTxid: 9n }), message: /TXIDs in its header/ },
+  { what: 'the TXIDs of another file', file: (honest) => forgedLtx({ ...honest, maxTxid: 9n }), message: /its header has the TXIDs/ },
   { what: 'a TXID of 2^53', file: (honest) => forgedLtx({ ...honest, maxTxid: 1n << 53n }), message: /max TXID/ },
   { what: 'a commit of 0', file: (honest) => forgedLtx({ ...honest, commit: 0 }), message: /invalid commit 0/ },
   { what: 'a commit of 2^32-1', file: (honest) => forgedLtx({ ...honest, commit: 2 ** 32 - 1 }), message: /invalid commit/ },
@@ -57,8 +57,8 @@ const LIES: readonly Lie[] = [
     message: /page 1 is not the first page/,
     unseenByRanges: true,
   },
-  { what: 'an empty page index', file: (honest) => forgedLtx({ ...honest, index: () => [] }), message: /the page block at/ },
-  { what: 'an index of fewer pages', file: (honest) => forgedLtx({ ...honest, index: (all) => all.slice(0, -1) }), message: /the page block at/ },
+  { what: 'an empty page index', file: (honest) => forgedLtx({ ...honest, index: () => [] }), message: /the page block ends at/ },
+  { what: 'an index of fewer pages', file: (honest) => forgedLtx({ ...honest, index: (all) => all.slice(0, -1) }), message: /the page block ends at/ },
   { what: 'an index without its first page', file: (honest) => forgedLtx({ ...honest, index: (all) => all.slice(1) }), message: /the frame before it ends at 100/ },
   {
     what: 'an index with a page twice',
@@ -68,7 +68,7 @@ const LIES: readonly Lie[] = [
   {
     what: 'an index with the numbers of other pages',
     file: (honest) => forgedLtx({ ...honest, index: (all) => all.map((entry, i) => (i === 1 ? { ...entry, pgno: entry.pgno + 1n } : entry)) }),
-    message: /its frame says page|does not match|beyond the database|follows page/,
+    message: /its frame has page|does not match|beyond the database|follows page/,
   },
   {
     what: 'an index in which two frames changed places',
@@ -186,6 +186,6 @@ test('pages that a level lacks are a fault of it, also where another level has t
   assert.equal(faults.length, 1)
   assert.match(
     faults[0]!.error.message,
-    new RegExp(`page ${commit + 1} is missing: .* it had at most ${commit} before`),
+    new RegExp(`page ${commit + 1} is missing: .* the database had at most ${commit} pages before`),
   )
 })

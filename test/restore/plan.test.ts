@@ -55,7 +55,7 @@ for (const [title, files, target, plan] of cases) {
 test('plan: a gap before the newest state is an error that names both ends', () => {
   assert.throws(() => selectPlan(levels('0:1', '0:2', '0:5')), {
     code: 'LTX_GAP',
-    message: /up to TXID 0000000000000002, but the next file of level 0 starts at TXID 0000000000000005/,
+    message: /TXID 0000000000000002 can be restored, but the next file of level 0 starts at TXID 0000000000000005/,
   })
   assert.throws(() => selectPlan(levels('0:2')), { code: 'LTX_GAP' })
 })

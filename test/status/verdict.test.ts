@@ -40,7 +40,7 @@ test('what a database is not in order for has a reason', () => {
   for (const [more, reason] of [
     [{ state: 'fenced' }, /another primary/],
     [{ lagMs: 61_000 }, /the replica is 1m1s behind/],
-    [{ missingMs: 61_000 }, /no database file for 1m1s/],
+    [{ missingMs: 61_000 }, /the database file has been missing for 1m1s/],
     [{ error: fault({ retried: false }) }, /it failed/],
     [{ error: fault({ code: 'ACCESS_DENIED' }) }, /it failed/],
     [{ error: fault({ ageMs: 61_000 }) }, /it failed/],

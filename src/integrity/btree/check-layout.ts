@@ -33,5 +33,5 @@ export function checkPageLayout(
   }
   fragments += usable - position
   const counted = page[header + 7]!
-  return fragments === counted ? undefined : `${fragments} fragmented bytes are counted as ${counted}`
+  return fragments === counted ? undefined : `${fragments} fragmented bytes, but the page header counts ${counted}`
 }

@@ -60,14 +60,14 @@ function useFreelist(pages: DatabasePages, usage: PageUsage): void {
     const page = pages.read(trunk)
     const leaves = page.readUInt32BE(4)
     if (leaves > pages.usable / 4 - 2) {
-      usage.fault(`the freelist, page ${trunk}: ${leaves} entries do not fit`)
+      usage.fault(`freelist page ${trunk}: its ${leaves} entries do not fit`)
       return
     }
-    for (let i = 0; i < leaves; i++) usage.use(page.readUInt32BE(8 + 4 * i), `the freelist, page ${trunk}`)
+    for (let i = 0; i < leaves; i++) usage.use(page.readUInt32BE(8 + 4 * i), `freelist page ${trunk}`)
     found += 1 + leaves
     trunk = page.readUInt32BE(0)
   }
-  if (found !== total) usage.fault(`the freelist has ${found} pages, counted as ${total}`)
+  if (found !== total) usage.fault(`the freelist has ${found} pages, but the database header counts ${total}`)
 }
 
 /** Every so many pages, from page 2 on, one says what refers to those after it. */

@@ -37,9 +37,9 @@ export class DatabasePages {
       header.toString('latin1', 0, 16) !== MAGIC || !isPageSize(pageSize)
         ? 'the file has no database header'
         : size % pageSize !== 0
-          ? `${size} bytes are not a whole number of pages of ${pageSize} bytes`
+          ? `${size} bytes are not a multiple of the page size ${pageSize}`
           : pageSize - header[20]! < 480
-            ? `${header[20]} reserved bytes a page are too many`
+            ? `${header[20]} reserved bytes per page are too many`
             : undefined
     if (size > 0 && fault === undefined) return new DatabasePages(fd, header, pageSize, size / pageSize)
     closeSync(fd)

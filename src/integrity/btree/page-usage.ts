@@ -28,11 +28,11 @@ export class PageUsage {
   use(pgno: number, by: string): boolean {
     if (this.#isStopped()) throw new EndOfCheck()
     if (pgno < 1 || pgno > this.#count) {
-      this.fault(`${by} refers to page ${pgno} of ${this.#count}`)
+      this.fault(`${by} refers to page ${pgno}, but the database has ${this.#count} pages`)
       return false
     }
     if (this.isUsed(pgno)) {
-      this.fault(`${by} refers to page ${pgno}, which is used already`)
+      this.fault(`${by} refers to page ${pgno}, which is already in use`)
       return false
     }
     this.#used[pgno >> 3]! |= 1 << (pgno & 7)

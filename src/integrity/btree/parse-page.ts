@@ -22,7 +22,7 @@ export function parsePage(bytes: Buffer, pgno: number, kind: TreeKind, usable: n
   // Before the first page's own header is the database's.
   const header = pgno === 1 ? 100 : 0
   const type = bytes[header]!
-  if (kindOfType(type) !== kind) return `page type ${type} in a b-tree of kind ${kind}`
+  if (kindOfType(type) !== kind) return `page type ${type} in a b-tree of type ${kind}`
   const isLeaf = type === TABLE_LEAF || type === INDEX_LEAF
   const count = bytes.readUInt16BE(header + 3)
   const pointers = header + (isLeaf ? 8 : 12)
@@ -32,7 +32,7 @@ export function parsePage(bytes: Buffer, pgno: number, kind: TreeKind, usable: n
   for (let i = 0; i < count; i++) {
     const at = bytes.readUInt16BE(pointers + 2 * i)
     const cell = at < end ? undefined : parseCell(bytes, type, at, usable)
-    if (!cell) return `cell ${i} goes beyond the page`
+    if (!cell) return `cell ${i} extends beyond the page`
     cells.push(cell)
   }
   const fault = checkPageLayout(bytes, header, end, usable, cells)

@@ -61,7 +61,7 @@ export class TreeWalk {
     const page = parsePage(this.#pages.read(pgno), pgno, this.#kind, this.#pages.usable)
     if (typeof page === 'string' || !page.isLeaf) return page
     this.#leafDepth ??= depth
-    return this.#leafDepth === depth ? page : `leaves at level ${depth} and at level ${this.#leafDepth}`
+    return this.#leafDepth === depth ? page : `leaf pages at depth ${depth} and at depth ${this.#leafDepth}`
   }
 
   #checkCell({ rowid, payload }: Cell, isLeaf: boolean, where: string): void {
@@ -79,12 +79,12 @@ export class TreeWalk {
     let pgno = first
     for (let i = 0; i < needed; i++) {
       if (pgno === 0) {
-        this.#usage.fault(`${where}: an overflow chain has ${i} pages, not ${needed}`)
+        this.#usage.fault(`${where}: an overflow chain has ${i} pages instead of ${needed}`)
         return
       }
       if (!this.#usage.use(pgno, `${where}, overflow chain`)) return
       pgno = this.#pages.read(pgno).readUInt32BE(0)
     }
-    if (pgno !== 0) this.#usage.fault(`${where}: an overflow chain goes on after ${needed} pages`)
+    if (pgno !== 0) this.#usage.fault(`${where}: an overflow chain continues after ${needed} pages`)
   }
 }

@@ -51,11 +51,15 @@ export class SourceConnection {
   readFile(offset: number, out: Uint8Array): void {
     const rc = native.sourceRead(this.#source, offset, out)
     if (rc === 0) return
-    throw new LitestreamError('DATABASE_INVALID', `${this.path}: reading at ${offset} failed, SQLite code ${rc}`, {
-      file: this.path,
-      offset,
-      hint: 'Look for disk errors in the system log.',
-    })
+    throw new LitestreamError(
+      'DATABASE_INVALID',
+      `${this.path}: reading at offset ${offset} failed with SQLite code ${rc}`,
+      {
+        file: this.path,
+        offset,
+        hint: 'Check the system log for disk errors.',
+      },
+    )
   }
 
   /** Runs `statement`; errors become ours. */

@@ -13,11 +13,11 @@ export function databaseError(error: unknown, file: string, doing: string): Lite
   const readOnly = readOnlyError(file, doing, error)
   if (readOnly) return readOnly
   if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) {
-    const hint = 'Another connection holds the lock: end its transaction, or raise busy-timeout.'
+    const hint = 'End the transaction of the connection that holds the lock, or raise busy-timeout.'
     return new LitestreamError('DATABASE_BUSY', message, { ...details, hint })
   }
   if (code.startsWith('SQLITE_NOTADB')) {
-    const hint = 'This is not an SQLite database, or it is encrypted: name the database file itself.'
+    const hint = 'Name an SQLite database file: this file is another kind of file, or it is encrypted.'
     return new LitestreamError('DATABASE_INVALID', `${file}: not an SQLite database`, { ...details, hint })
   }
   if (code.startsWith('SQLITE_CORRUPT')) {
@@ -25,15 +25,15 @@ export function databaseError(error: unknown, file: string, doing: string): Lite
     return new LitestreamError('DATABASE_INVALID', message, { ...details, hint })
   }
   if (code.startsWith('SQLITE_FULL') || code === 'ENOSPC' || code === 'EDQUOT') {
-    const hint = 'Free disk space; replication continues automatically.'
+    const hint = 'Free disk space. Replication then continues automatically.'
     return new LitestreamError('DISK_FULL', message, { ...details, hint })
   }
   if (code.startsWith('SQLITE_READONLY') || code.startsWith('SQLITE_PERM') || code === 'EACCES' || code === 'EPERM') {
-    const hint = 'Replication needs to write to the database and its directory: run it as the user that owns them.'
+    const hint = 'Run the process as the user that owns the database and its directory: replication writes to both.'
     return new LitestreamError('ACCESS_DENIED', message, { ...details, hint })
   }
   if (code.startsWith('SQLITE_CANTOPEN') && isDirectory(file)) {
-    const hint = 'Name a database file; all databases of a directory are replicated with `dir` in the configuration.'
+    const hint = 'Name a database file. To replicate all databases of a directory, set `dir` in the configuration.'
     return new LitestreamError('DATABASE_INVALID', `${file} is a directory`, { ...details, hint })
   }
   if (code === 'ELOOP' || code === 'ENAMETOOLONG' || code === 'ENOTDIR') {
@@ -56,7 +56,7 @@ export function readOnlyError(file: string, doing: string, cause?: unknown): Lit
       if (!isErrno(error, 'EROFS')) continue
       const message = `${file}: ${doing} failed: its file system is mounted read-only`
       const hint =
-        'Mount the file system writable: replication writes to the database, its -shm file and its local files.'
+        'Remount the file system writable: replication writes to the database, its -shm file and its state folder.'
       return new LitestreamError('ACCESS_DENIED', message, { file, hint, cause })
     }
   }

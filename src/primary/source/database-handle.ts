@@ -44,7 +44,7 @@ export class OpenedDatabase {
     const { what = path } = presence.kind === 'replaced' ? presence : {}
     throw new LitestreamError('DATABASE_REPLACED', `${what} was replaced while ${path} was being opened`, {
       file: path,
-      hint: 'If this lasts, restart every process that has the database open.',
+      hint: 'Restart every process that has the database open if this error does not stop.',
     })
   }
 
@@ -76,9 +76,9 @@ export class OpenedDatabase {
   throwIfRewritten(): void {
     if (this.presence().kind !== 'rewritten') return
     const { path } = this.source
-    throw new LitestreamError('DATABASE_REPLACED', `another program than SQLite wrote to ${path} while it was read`, {
+    throw new LitestreamError('DATABASE_REPLACED', `a program other than SQLite wrote to ${path} while it was read`, {
       file: path,
-      hint: 'Replication continues with a snapshot once that program has finished.',
+      hint: 'Wait until that program has finished. Replication then continues automatically with a snapshot.',
     })
   }
 
@@ -98,8 +98,8 @@ export class OpenedDatabase {
 }
 
 export function databaseMissing(path: string): LitestreamError {
-  return new LitestreamError('NOT_FOUND', `${path}: there is no database yet`, {
+  return new LitestreamError('NOT_FOUND', `${path}: the database does not exist yet`, {
     file: path,
-    hint: 'Check the path; replication begins by itself once the application has created it.',
+    hint: 'Check the path. Replication starts automatically when the application has created the database.',
   })
 }

@@ -83,10 +83,10 @@ export class SourceDatabase {
     if (readOnly) throw readOnly
     throw new LitestreamError(
       'DATABASE_BUSY',
-      `${this.path}: the application commits without a pause to begin a read in`,
+      `${this.path}: the application commits without a pause, so no read transaction can begin`,
       {
         file: this.path,
-        hint: 'Nothing has to be done: it is tried again automatically.',
+        hint: 'Wait: replication retries automatically.',
       },
     )
   }
@@ -147,7 +147,7 @@ export class SourceDatabase {
     try {
       return await work()
     } finally {
-      if (this.#writer.inTransaction) this.#writer.exec('ROLLBACK', 'giving the write lock back')
+      if (this.#writer.inTransaction) this.#writer.exec('ROLLBACK', 'releasing the write lock')
     }
   }
 
@@ -226,8 +226,12 @@ function enableWal(connection: SourceConnection): void {
     throw databaseError(error, path, 'turning on WAL mode')
   }
   if (mode === 'wal') return
-  throw new LitestreamError('DATABASE_INVALID', `${path}: WAL mode cannot be turned on, the mode stays ${mode}`, {
-    file: path,
-    hint: 'Put the database on a local file system, and end connections that hold it in exclusive locking mode.',
-  })
+  throw new LitestreamError(
+    'DATABASE_INVALID',
+    `${path}: WAL mode cannot be turned on; the journal mode stays ${mode}`,
+    {
+      file: path,
+      hint: 'Put the database on a local file system, and close connections that use exclusive locking mode.',
+    },
+  )
 }

@@ -35,12 +35,12 @@ export function proveContinuity(state: PrimaryState, evidence: Evidence): Contin
   const { file, identity, pageSize, index, wal, header } = evidence
   const no = (reason: string): Continuity => ({ continuous: false, reason })
 
-  if (pageSize !== state.pageSize) return no(`page size changed from ${state.pageSize} to ${pageSize}`)
-  if (identity.lineage !== state.lineage) return no('the database is another one')
+  if (pageSize !== state.pageSize) return no(`the page size changed from ${state.pageSize} to ${pageSize}`)
+  if (identity.lineage !== state.lineage) return no('the database file has another identity')
   if (!isSameFile(file, state.file)) return no('the database file was replaced')
   // The primary bumps the sequence at a checkpoint, right before it saves its state.
   if (identity.sequence !== state.sequence && identity.sequence !== state.sequence + 1) {
-    return no(`the database was restored from a copy (its sequence is ${identity.sequence}, was ${state.sequence})`)
+    return no(`the database was restored from a copy (its sequence is ${identity.sequence}, it was ${state.sequence})`)
   }
   if (wal === undefined || wal.size === 0) return no('the WAL was removed or truncated by another process')
   if (sameGeneration(index, state.wal)) return sameGenerationProof(state, evidence, no)
@@ -54,7 +54,7 @@ function sameGenerationProof(state: PrimaryState, evidence: Evidence, no: (reaso
   if (index.frames < position.frames) return no('the WAL ends before the last frame that was read')
   // Within one generation only a checkpoint may write to the file, and ours save the state behind them. A copy put in its
   // place by hand writes to it, too; they cannot be told apart.
-  if (!unchanged(file, state.file)) return no('the database file was written to while the WAL was not restarted')
+  if (!unchanged(file, state.file)) return no('the database file was written to although the WAL was not restarted')
   if (position.frames === 0) return { continuous: true, position }
   if (!header || !sameGeneration(header, position)) return no('the WAL header does not match the wal-index')
   const last = wal!.frameHeader(position.frames - 1, state.pageSize)
@@ -69,12 +69,12 @@ function restartProof(
   no: (reason: string) => Continuity,
 ): Continuity {
   const position = state.wal
-  if (index.salt1 !== (position.salt1 + 1) >>> 0) return no('the WAL was restarted more than once, or made anew')
-  if (position.frames === 0) return no('the WAL was restarted while nothing of it had been read')
-  if (index.frames >= position.frames)
-    return no('the WAL was restarted and has overwritten the last frame that was read')
+  if (index.salt1 !== (position.salt1 + 1) >>> 0)
+    return no('the WAL was restarted more than once, or deleted and created again')
+  if (position.frames === 0) return no('the WAL was restarted before any of its frames were read')
+  if (index.frames >= position.frames) return no('the WAL was restarted, which overwrote the last frame that was read')
   const last = wal!.frameHeader(position.frames - 1, state.pageSize)
-  if (!last || !matches(last, position)) return no('the WAL was restarted and the last frame that was read is gone')
+  if (!last || !matches(last, position)) return no('the WAL was restarted, and the last frame that was read is gone')
   const behind = wal!.frameHeader(position.frames, state.pageSize)
   if (behind && sameGeneration(behind, position)) return no('frames were committed before the WAL was restarted')
   // Until the first commit of the new generation the file still has the old header.

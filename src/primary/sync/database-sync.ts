@@ -63,9 +63,9 @@ export class DatabaseSync {
       }
       if (done === 'moved') moved++
     }
-    throw new LitestreamError('DATABASE_BUSY', `${db}: the WAL changes faster than it can be read`, {
+    throw new LitestreamError('DATABASE_BUSY', `${db}: the WAL changes faster than the primary can read it`, {
       file: db,
-      hint: 'It is tried again by itself.',
+      hint: 'Wait: the sync is retried automatically.',
     })
   }
 

@@ -114,7 +114,7 @@ export class KeptDatabase {
     const { db } = this.#parts
     const who = pid === 0 ? 'this process' : pid < 0 ? 'another process' : `process ${pid}`
     const message = `${what} was removed or replaced while ${who} has the database open`
-    const hint = `Restart ${who}: commits of processes that open the database later are not seen until then, and can damage it.`
+    const hint = `Restart ${who}: until then, commits of processes that open the database later are not replicated and can damage it.`
     this.#lost.raise(new LitestreamError('DATABASE_REPLACED', `${db}: ${message}`, { file: db, hint }), SETTLED_MS)
   }
 
@@ -138,13 +138,15 @@ export class KeptDatabase {
     }
     if (presence.kind === 'deleted') {
       this.#missing = true
-      throw new LitestreamError('DATABASE_REPLACED', `${db} was deleted; everything up to that is replicated`, {
+      throw new LitestreamError('DATABASE_REPLACED', `${db} was deleted; all commits before that are replicated`, {
         file: db,
-        hint: 'Replication continues with a snapshot once the application has created the database again.',
+        hint: 'Replication continues automatically with a snapshot when the application has created the database again.',
       })
     }
     const reason =
-      presence.kind === 'rewritten' ? 'another program wrote to the database file' : `${presence.what} is another file`
+      presence.kind === 'rewritten'
+        ? 'a program other than SQLite wrote to the database file'
+        : `${presence.what} is another file`
     observe('notice', { db, object: 'database', reason, action: 'opening the database again' })
     return this.#ensureOpen()
   }
@@ -169,9 +171,9 @@ export class KeptDatabase {
     await pause(SETTLED_MS)
     const after = identifyFile(db)
     if (!after || !isUnchangedFile(before, after)) {
-      throw new LitestreamError('DATABASE_REPLACED', `${db} is being written by another program than SQLite`, {
+      throw new LitestreamError('DATABASE_REPLACED', `a program other than SQLite is writing to ${db}`, {
         file: db,
-        hint: 'Replication continues with a snapshot once that program has finished.',
+        hint: 'Wait until that program has finished. Replication then continues automatically with a snapshot.',
       })
     }
     this.#settling = false

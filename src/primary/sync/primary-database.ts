@@ -76,7 +76,7 @@ export class PrimaryDatabase {
       sync: (opened) => this.#sync.run(opened),
       exchanged: ({ rewritten }) => {
         this.#sync.reopened = true
-        if (rewritten) this.#cursor.snapshotReason ??= 'another program wrote to the database file'
+        if (rewritten) this.#cursor.snapshotReason ??= 'a program other than SQLite wrote to the database file'
       },
     })
   }

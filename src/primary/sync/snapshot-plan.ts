@@ -47,7 +47,7 @@ function throwIfTruncated(opened: OpenedDatabase, inWal: NewestPages, commit: nu
   throw new LitestreamError('DATABASE_INVALID', message, {
     file: path,
     offset: inFile * pageSize,
-    hint: 'The file was cut short: restore the database from its replica.',
+    hint: 'Restore the database from its replica: its file was truncated.',
   })
 }
 
@@ -64,7 +64,7 @@ function pagesBeforeFile(opened: OpenedDatabase, index: WalIndex): NewestPages |
     throw new LitestreamError('WAL_CORRUPT', `${wal.path}: frame ${span.end.frames + 1} is damaged`, {
       file: wal.path,
       offset: walSize(span.end.frames, source.pageSize),
-      hint: 'Stop the application and let SQLite recover the database, or restore it.',
+      hint: 'Stop the application and open the database once with the sqlite3 shell, which recovers it, or restore it.',
     })
   }
   return newestPages(span, span.commit, lockPgno(source.pageSize))

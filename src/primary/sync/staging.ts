@@ -82,7 +82,7 @@ export class LtxStaging {
     if (!home) throw databaseMissing(this.#database)
     await this.#prepare()
     this.#files.clear()
-    return now ? 'another folder is in its place' : 'it was removed'
+    return now ? 'another folder has its path' : 'it was removed'
   }
 
   /** Files that are known and still exist, ascending by TXID. */
@@ -163,6 +163,7 @@ function sizeOf(file: string): number {
 export function stateFolderError(error: unknown, file: string, doing: string): LitestreamError {
   const ours = fsError(error, doing, file)
   if (ours.code !== 'NOT_FOUND') return ours
-  const hint = 'The state folder was removed while it was used; it is made again for the next attempt.'
+  const hint =
+    'Find the program that removed the state folder. The primary creates the folder again on the next attempt.'
   return new LitestreamError('STORAGE_FAILED', ours.message, { file, hint, cause: error })
 }

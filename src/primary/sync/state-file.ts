@@ -105,7 +105,7 @@ export class StateFile {
       ]
       const parsed = slots.map(parseSlot).filter((slot) => slot !== undefined)
       const newest = parsed.sort((a, b) => b.serial - a.serial)[0]
-      if (!newest) return { kind: 'damaged', reason: 'no slot of it has a valid checksum' }
+      if (!newest) return { kind: 'damaged', reason: 'neither of its slots has a valid checksum' }
       this.#serial = newest.serial
       const { version: _, serial: __, ...state } = newest
       return { kind: 'present', state }
@@ -119,7 +119,7 @@ export class StateFile {
     const serial = this.#serial + 1
     const json = JSON.stringify({ version: 1, serial, ...state })
     if (Buffer.byteLength(json) > SLOT_BYTES - 18)
-      throw new LitestreamError('INTERNAL', `${this.path}: the state is longer than its slot`)
+      throw new LitestreamError('INTERNAL', `${this.path}: the state does not fit into its slot`)
     const slot = Buffer.alloc(SLOT_BYTES, ' ')
     slot.write(`${checksumOf(json)} ${json}\n`)
     try {
@@ -143,7 +143,7 @@ export class StateFile {
       throw stateFolderError(error, this.path, 'checking it')
     }
     if (!now) return 'it was removed'
-    if (!isSameFile(now, this.#written)) return 'another file is in its place'
+    if (!isSameFile(now, this.#written)) return 'another file has its path'
     return isUnchangedFile(now, this.#written) ? undefined : 'another program wrote to it'
   }
 

@@ -66,7 +66,7 @@ export class WalCursor {
     if (!position) return this.discontinue('the position in the WAL is not known')
     const same = sameGeneration(index, position)
     if (!same && !this.covered) {
-      return this.discontinue('the WAL was restarted behind the back of the read transaction')
+      return this.discontinue('the WAL was restarted in spite of the read transaction')
     }
     if (same && index.frames < position.frames) {
       return this.discontinue('the WAL ends before the last frame that was read')

@@ -40,12 +40,15 @@ export async function alignWithReplica(primary: PrimaryDatabase, client: Replica
     return startOver(end + 1, timestamp, `the replica has pages of ${remote.pageSize} bytes`, true)
   }
   if (end > txid) {
-    const reason = txid === 0 ? 'the replica was written before' : 'the replica is ahead of this database'
+    const reason =
+      txid === 0
+        ? 'the files in the replica were written before the state file'
+        : 'the replica has newer files than the state file'
     return startOver(end, timestamp, reason, false)
   }
   const ours = staged.has(end) ? await ifSound(() => identifyStaged(primary.staging.pathOf(end))) : undefined
   if (!isOurs(newest, remote, ours ?? (state?.uploaded?.txid === end ? state.uploaded : undefined))) {
-    return startOver(end, timestamp, 'the replica holds another history', false)
+    return startOver(end, timestamp, 'the replica has files of another history', false)
   }
   if (!allStaged(staged, end + 1, txid)) return startOver(end, timestamp, 'staged files are missing', false)
   return { kind: 'continue', txid: end, timestamp, pageSize }

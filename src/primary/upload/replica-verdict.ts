@@ -33,7 +33,7 @@ export function judgeReplica(
   if (files.length === 0) return { kind: 'broken', reason: 'the replica was emptied', end, isMissing: true }
   // Another replica, or an older copy of this one, has taken its place.
   if (kept === 0 && gone.length + changed.length > 0) {
-    return { kind: 'foreign', reason: 'none of its files is as it was written', end }
+    return { kind: 'foreign', reason: 'none of its files is unchanged', end }
   }
   const fault = planFault(levels, uploaded, changed)
   if (!fault) return { kind: 'sound', gone: gone.length }

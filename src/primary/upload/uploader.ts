@@ -257,12 +257,12 @@ export class Uploader {
     }
     if (there.checksum === checksum && there.size === size) return true
     if (this.#uploaded && !(await this.#hasLastUpload())) {
-      const reason = `TXID ${formatTxid(this.#uploaded.txid)}, which was uploaded last, is another file`
+      const reason = `TXID ${formatTxid(this.#uploaded.txid)}, which was uploaded last, is now another file`
       throw foreignFiles(this.#client.url, reason)
     }
     const when = formatTimestamp(there.timestamp)
     const who = (await this.#writer.other()) ?? 'another primary'
-    const reason = `TXID ${formatTxid(txid)} was written at ${when} by ${who}`
+    const reason = `${who} wrote TXID ${formatTxid(txid)} at ${when}`
     await this.#primary.fence(reason)
     throw this.#fenced(reason, cause)
   }

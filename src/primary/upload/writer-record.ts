@@ -102,9 +102,9 @@ export class WriterRecord {
   }
 
   fenced(other: Record): LitestreamError {
-    return new LitestreamError('REPLICA_FENCED', `${this.#client.url} is being written by ${describe(other)}`, {
+    return new LitestreamError('REPLICA_FENCED', `another primary writes to ${this.#client.url}: ${describe(other)}`, {
       file: this.#client.url,
-      hint: 'Only one primary may write to a replica: stop that one, or choose another URL.',
+      hint: 'Stop that primary, or choose another replica URL: only one primary may write to a replica.',
     })
   }
 
@@ -132,7 +132,7 @@ function parse(data: Uint8Array): Record | undefined {
 }
 
 function describe({ host, pid, database, startedAt }: Record): string {
-  return `process ${pid} on ${host}, which replicates ${database} since ${startedAt}`
+  return `process ${pid} on ${host}, which has replicated ${database} since ${startedAt}`
 }
 
 /** Only what is certain counts: another machine, or a pid that may mean another process, is not known to be running. */

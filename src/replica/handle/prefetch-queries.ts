@@ -27,7 +27,7 @@ export async function prefetch(uri: string, sql: string, { parameters, signal }:
     await new Promise<void>((resolve, reject) => {
       thread.once('message', (error: SerializedError | null) => (error ? reject(deserializeError(error)) : resolve()))
       thread.once('error', (error) => reject(toLitestreamError(error)))
-      thread.once('exit', () => reject(new LitestreamError('ABORTED', 'the prefetch ended before its query did')))
+      thread.once('exit', () => reject(new LitestreamError('ABORTED', 'the prefetch ended before its query finished')))
     })
   } catch (error) {
     signal?.throwIfAborted()
@@ -44,9 +44,9 @@ function startThread(workerData: PrefetchTask): Worker {
     return new Worker(threadUrl('replica/handle/prefetch-thread.js'), { name, execArgv: [], workerData })
   } catch (cause) {
     if ((cause as Error).name !== 'DataCloneError') throw toLitestreamError(cause)
-    throw new LitestreamError('INVALID_ARGUMENT', 'a parameter of the query is not a value of SQLite', {
+    throw new LitestreamError('INVALID_ARGUMENT', 'a parameter of the query is not an SQLite value', {
       cause,
-      hint: 'Give numbers, bigints, text, Uint8Arrays or null.',
+      hint: 'Pass numbers, bigints, strings, Uint8Arrays or null.',
     })
   }
 }

@@ -11,7 +11,7 @@ function run({ uri, sql, parameters = [] }: PrefetchTask): void {
   } catch (cause) {
     if (isLitestreamError(cause)) throw cause
     const message = `the query to prefetch failed: ${(cause as Error).message}`
-    throw new LitestreamError('INVALID_ARGUMENT', message, { cause, hint: 'It must be one SELECT.' })
+    throw new LitestreamError('INVALID_ARGUMENT', message, { cause, hint: 'Pass one SELECT statement.' })
   } finally {
     connection.close()
   }

@@ -113,7 +113,10 @@ function failLostCalls(cause?: Error): void {
     if (call.epoch === epoch) continue
     settle(id)
     call.reject(
-      new LitestreamError('WORKER_EXITED', exitMessage(cause), { cause, hint: 'It is started anew; try again.' }),
+      new LitestreamError('WORKER_EXITED', exitMessage(cause), {
+        cause,
+        hint: 'Try again; the worker is restarted automatically.',
+      }),
     )
   }
 }

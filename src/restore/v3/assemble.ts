@@ -43,7 +43,10 @@ export async function assembleV3(
         const segment: V3Segment = plan.segments[i]!
         if (segment.offset !== end) {
           const name = index.toString(16).padStart(8, '0')
-          throw gap(`missing WAL segment: index ${name} goes on at offset ${segment.offset}, not ${end}`, segment.name)
+          throw gap(
+            `missing WAL segment: index ${name} continues at offset ${segment.offset} instead of ${end}`,
+            segment.name,
+          )
         }
         end = await append(segment.name, wal)
       }

@@ -87,7 +87,7 @@ export function selectV3({ snapshots, segments }: V3Listing, timestamp = Number.
 }
 
 export function gap(what: string, file: string): LitestreamError {
-  return new LitestreamError('LTX_GAP', what, { file, hint: 'Restore to a time before that, with a timestamp.' })
+  return new LitestreamError('LTX_GAP', what, { file, hint: 'Restore to an earlier time (-timestamp).' })
 }
 
 /** When the newest of a plan's or listing's objects was written, ms since the epoch; 0 without any. */

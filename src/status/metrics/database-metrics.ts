@@ -77,7 +77,7 @@ export class DatabaseMetrics {
     this.#databaseSize = gauge('litestream_db_size', 'The current size of the real DB')
     this.#walSize = gauge('litestream_wal_size', 'The current size of the real WAL')
     this.#txid = gauge('litestream_txid', 'The current transaction ID')
-    this.#diskFull = gauge('litestream_disk_full', '1 while there is no room for local LTX files')
+    this.#diskFull = gauge('litestream_disk_full', '1 while the disk of the state folder is full')
     this.#totalWalBytes = counter('litestream_total_wal_bytes', 'Total number of bytes written to shadow WAL')
     this.#syncCount = counter('litestream_sync_count', 'Number of sync operations performed')
     this.#syncErrors = counter('litestream_sync_error_count', 'Number of sync errors that have occurred')
@@ -99,7 +99,7 @@ export class DatabaseMetrics {
       'litestream_compaction_verify_error_count',
       'Number of gaps or overlaps found after compaction',
     )
-    this.#l0Retention = gauge('litestream_l0_retention_files_total', 'Level 0 files by what retention thinks of them', [
+    this.#l0Retention = gauge('litestream_l0_retention_files_total', 'Level 0 files by their retention state', [
       'db',
       'status',
     ])
@@ -129,11 +129,11 @@ export class DatabaseMetrics {
     this.#replicaTxid = gauge('litestream_replica_txid', 'The last transaction ID in the replica')
     this.#lag = gauge(
       'litestream_replica_lag_seconds',
-      'How long the oldest commit that is not in the replica has been waiting',
+      'Age in seconds of the oldest commit that is not in the replica',
     )
     this.#lastSuccess = gauge(
       'litestream_replica_last_success_timestamp_seconds',
-      'When the replica last had everything',
+      'Unix time at which the replica last had every commit',
     )
     this.#mirrorTxid = gauge('litestream_mirror_txid', 'The last transaction ID in a mirror', ['db', 'mirror'])
     this.#mirrorLag = gauge('litestream_mirror_lag_seconds', 'How long a mirror has been behind the replica', [

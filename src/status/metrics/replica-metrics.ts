@@ -73,18 +73,18 @@ function defineMetrics(registry: Registry, { replicas, metrics }: Watched): void
     )
   }
   gauge('txid', 'TXID of the newest state that can be read', (replica) => replica.txid)
-  gauge('lag_seconds', 'Seconds since the store was last seen to have nothing newer', (replica) => replica.lag)
+  gauge('lag_seconds', 'Seconds since the last poll that saw everything in the store', (replica) => replica.lag)
   gauge('connections', 'Open connections', (replica) => replica.stats().readers)
   gauge('cache_bytes', 'Bytes of pages in memory', (replica) => replica.stats().cacheBytes)
   gauge('database_bytes', 'Size of the database', (replica) => replica.stats().commit * replica.stats().pageSize)
   gauge(
     'hydration_ratio',
-    'Share of the pages that are in the local copy, 0 to 1',
+    'Fraction of the pages that are in the local copy, 0 to 1',
     (replica) => replica.stats().hydration,
   )
   counter('hits_total', 'Pages served from memory or the local copy', (replica) => replica.stats().hits)
-  counter('misses_total', 'Pages that had to be asked for', (replica) => replica.stats().misses)
-  counter('crossings_total', 'Reads that crossed into JavaScript', (replica) => replica.stats().crossings)
+  counter('misses_total', 'Pages that had to be requested from the replica worker', (replica) => replica.stats().misses)
+  counter('crossings_total', 'Reads that called JavaScript', (replica) => replica.stats().crossings)
   counter(
     'requests_total',
     'Requests for pages to the store',
@@ -93,12 +93,12 @@ function defineMetrics(registry: Registry, { replicas, metrics }: Watched): void
   counter('fetched_bytes_total', 'Bytes of pages fetched', async (replica) => (await replica.details()).fetch.bytes)
   counter(
     'pages_wanted_total',
-    'Pages fetched because a read waited',
+    'Pages fetched because a read waited for them',
     async (replica) => (await replica.details()).fetch.pagesWanted,
   )
   counter(
     'pages_ahead_total',
-    'Pages fetched ahead of a read',
+    'Pages prefetched before a read needed them',
     async (replica) => (await replica.details()).fetch.pagesAhead,
   )
 }

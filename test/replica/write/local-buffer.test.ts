@@ -195,7 +195,7 @@ test('one process has a buffer at a time', async (t) => {
   await openForWriting(t, url, local(buffer))
   await assert.rejects(openReplica(url, { ...local(buffer), cacheSize: '3MiB' }), {
     code: 'WRITE_CONFLICT',
-    message: /another writer has/,
+    message: /another writer uses/,
   })
 })
 

@@ -22,7 +22,7 @@ test('a commit whose name was free only because its file was compacted and delet
   await refuseSuperseded(client, await client.stat({ level: 0, minTxid: 5, maxTxid: 5 }), signal)
   await assert.rejects(refuseSuperseded(client, own, signal), {
     code: 'REPLICA_FENCED',
-    message: /have come to TXID 0000000000000005/,
+    message: /other writers reached TXID 0000000000000005/,
   })
   assert.ok(!readdirSync(path.join(files, 'ltx/0')).includes('0000000000000003-0000000000000003.ltx'))
 })

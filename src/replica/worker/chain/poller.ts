@@ -290,25 +290,23 @@ export class Poller {
     const { anchor } = state
     const listed = files[anchor.level].some((file) => sameName(file, anchor))
     if (!listed && (farthest <= state.txid || !knownFile(files, state, chain)) && (await chain.stands(anchor))) {
-      throw new LitestreamError(
-        'UNAVAILABLE',
-        `the store's listing leaves out ${fileLabel(chain, anchor)}, which is there`,
-        {
-          file: fileLabel(chain, anchor),
-          hint: 'The listing lags behind; it is asked again.',
-        },
-      )
+      throw new LitestreamError('UNAVAILABLE', `the store's listing omits ${fileLabel(chain, anchor)}, which exists`, {
+        file: fileLabel(chain, anchor),
+        hint: 'Wait: the next poll lists the replica again.',
+      })
     }
-    if (farthest === 0) return { kind: 'gap', message: 'the replica has no files any more' }
+    if (farthest === 0) return { kind: 'gap', message: 'the replica no longer has any files' }
     this.#goneBack = farthest < state.txid ? this.#goneBack + 1 : 0
     if (farthest < state.txid) {
       const message = `the replica went back from TXID ${formatTxid(state.txid)} to ${formatTxid(farthest)}`
       // Files that were all there before: a listing may not show yet what our newest file, which is gone, was compacted to.
       if (this.#goneBack < GONE_BACK_LOOKS && (await this.#isOlder(files, state))) {
-        throw new LitestreamError('UNAVAILABLE', message, { hint: 'It may be begun anew; it is looked at again.' })
+        throw new LitestreamError('UNAVAILABLE', message, {
+          hint: 'Wait: the next poll finds out whether the replica was reset.',
+        })
       }
       const loaded = await this.#load(farthest)
-      return { kind: 'rebuilt', state: loaded, reason: 'reset', message: `${message}: it was begun anew` }
+      return { kind: 'rebuilt', state: loaded, reason: 'reset', message: `${message}: it was reset` }
     }
     // A file that was known before and still stands shows that this is the same history.
     const proof = knownFile(files, state, chain)
@@ -316,7 +314,7 @@ export class Poller {
       const older = await this.#isOlder(files, state)
       const loaded = await this.#load(farthest)
       const reset = loaded.timestamp !== state.timestamp || loaded.txid !== state.txid
-      const message = 'none of the files known before is there any more: the replica was begun anew'
+      const message = 'none of the files that were known before exists any more: the replica was reset'
       if (!reset) return { kind: 'moved', state: loaded }
       return { kind: 'rebuilt', state: loaded, reason: older ? 'replaced' : 'reset', message }
     }
@@ -327,7 +325,7 @@ export class Poller {
         // Levels are not listed in one instant: the snapshot may be of a file that was written after its level was listed.
         if (!again) return await this.#lookAtAll(state, true)
         const newest = formatTxid(farthest)
-        throw new LitestreamError('LTX_GAP', `only a snapshot leads on from ${formatTxid(state.txid)} to ${newest}`)
+        throw new LitestreamError('LTX_GAP', `only a snapshot continues from ${formatTxid(state.txid)} to ${newest}`)
       }
       const outcome: WithoutStart<PollOutcome> =
         plan.length === 0
@@ -336,10 +334,14 @@ export class Poller {
       // Levels are not listed in one instant: files of a replica that was begun anew meanwhile may be among those that were read. It
       // was emptied first, so they are not if what is known still stands now.
       if (await chain.stands(proof)) return outcome
-      throw new LitestreamError('UNAVAILABLE', `${fileLabel(chain, proof)} went while the files after it were read`, {
-        file: fileLabel(chain, proof),
-        hint: 'The replica is looked at again.',
-      })
+      throw new LitestreamError(
+        'UNAVAILABLE',
+        `${fileLabel(chain, proof)} was deleted while the files after it were read`,
+        {
+          file: fileLabel(chain, proof),
+          hint: 'Wait: the next poll lists the replica again.',
+        },
+      )
     } catch (error) {
       if (!isLitestreamError(error, 'LTX_GAP', 'LTX_CORRUPT', 'NOT_FOUND', 'PAGE_SIZE_MISMATCH')) throw error
       // No way on from here; a newer snapshot may start a new way.
@@ -364,9 +366,13 @@ export class Poller {
   async #load(farthest: number): Promise<ChainState> {
     const loaded = await this.#options.chain.load()
     if (loaded.txid >= farthest) return loaded
-    throw new LitestreamError('UNAVAILABLE', `a listing led to TXID ${formatTxid(farthest)}, the next one does not`, {
-      hint: 'The listing lags behind; it is asked again.',
-    })
+    throw new LitestreamError(
+      'UNAVAILABLE',
+      `one listing reached TXID ${formatTxid(farthest)}, but the next one does not`,
+      {
+        hint: 'Wait: the next poll lists the replica again.',
+      },
+    )
   }
 
   /**
@@ -378,13 +384,9 @@ export class Poller {
     if (!moved) selectPlan(files) // throws the gap, if that is why
     const is = (key: 'timestamp' | 'pageSize' | 'commit') => moved?.[key] === state[key]
     if (moved && is('timestamp') && is('pageSize') && is('commit')) return moved
-    throw new LitestreamError(
-      'UNAVAILABLE',
-      `no set of the files that are listed leads to TXID ${formatTxid(state.txid)}`,
-      {
-        hint: 'The replica is looked at again.',
-      },
-    )
+    throw new LitestreamError('UNAVAILABLE', `no set of the listed files reaches TXID ${formatTxid(state.txid)}`, {
+      hint: 'Wait: the next poll lists the replica again.',
+    })
   }
 }
 

@@ -78,15 +78,15 @@ export async function exactState(
 export function begunAnew(txid: number, cause?: LitestreamError): LitestreamError {
   return new LitestreamError(
     'REPLICA_RESET',
-    `TXID ${formatTxid(txid)} of the replica is no longer what this transaction reads: it was begun anew`,
-    { cause, hint: 'End the transaction: the next one sees the new replica.' },
+    `the replica was reset, so TXID ${formatTxid(txid)}, which this transaction reads, is gone`,
+    { cause, hint: 'End the transaction; the next one reads the new contents of the replica.' },
   )
 }
 
 export function unavailable(txid: number, cause?: LitestreamError): LitestreamError {
-  return new LitestreamError('PAGE_UNAVAILABLE', `no set of files leads to TXID ${formatTxid(txid)} any more`, {
+  return new LitestreamError('PAGE_UNAVAILABLE', `no set of files reaches TXID ${formatTxid(txid)} any more`, {
     cause,
-    hint: 'End the transaction: the next one sees a newer TXID.',
+    hint: 'End the transaction; the next one reads a newer TXID.',
   })
 }
 

@@ -60,7 +60,7 @@ export class CopyFile {
     const handle = native.openHydrated(replica, file, temporaryPath(file), pageSize, fresh)
     if (typeof handle !== 'number') return new CopyFile(file, handle)
     if (handle !== constants.errno.EAGAIN) throw fsError(systemError(handle, 'open'), 'opening', file)
-    throw new LitestreamError('HYDRATION_CONFLICT', `${file} is being filled in by another replica or process`, {
+    throw new LitestreamError('HYDRATION_CONFLICT', `another replica or process is filling ${file}`, {
       file,
       hint: 'Give each process its own hydration_path.',
     })
@@ -124,7 +124,7 @@ async function exists(file: string): Promise<boolean> {
 function foreign(file: string): LitestreamError {
   return new LitestreamError(
     'HYDRATION_CONFLICT',
-    `${file} exists, and is not a local copy of a replica: there is no ${path.basename(metaPath(file))} beside it`,
-    { file, hint: 'Name a path at which no file exists, or delete the file.' },
+    `${file} exists, but it is not a local copy of a replica: ${path.basename(metaPath(file))} is missing beside it`,
+    { file, hint: 'Choose a hydration_path that does not exist, or delete the file.' },
   )
 }

@@ -185,12 +185,14 @@ export class Hydrator {
     const { path, onError } = this.#options
     // The file that took its place may be wanted. Ours has no name any more, and ends with the process.
     const isReplaced = change === 'replaced'
-    const next = isReplaced ? 'it is left alone, and the copy ends with this process' : 'a new copy is filled'
+    const next = isReplaced
+      ? 'the new file is not changed, and this process stops filling its local copy'
+      : 'a new local copy is filled'
     this.#reported = isReplaced ? change : undefined
     onError(
       new LitestreamError('HYDRATION_CONFLICT', `${path} was ${change} by another program: ${next}`, {
         file: path,
-        hint: 'Only read a local copy; give each process its own hydration_path.',
+        hint: 'Open a local copy only for reading, and give each process its own hydration_path.',
       }),
     )
     if (!isReplaced) this.#discard()
@@ -403,9 +405,9 @@ export class Hydrator {
 }
 
 function changedWhileClosed(file: string): LitestreamError {
-  return new LitestreamError('HYDRATION_CONFLICT', `${file} was changed by another program: it is filled again`, {
+  return new LitestreamError('HYDRATION_CONFLICT', `another program changed ${file}: the local copy is filled again`, {
     file,
-    hint: 'Only read a local copy; give each process its own hydration_path.',
+    hint: 'Open a local copy only for reading, and give each process its own hydration_path.',
   })
 }
 

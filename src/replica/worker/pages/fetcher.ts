@@ -400,10 +400,10 @@ function clamp(value: number, low: number, high: number): number {
 function missing(view: ReplicaView, pgno: number): LitestreamError {
   return new LitestreamError(
     'PAGE_UNAVAILABLE',
-    `${pageLabel(pgno, view.state.txid)} is in no file of the replica any more`,
+    `no file of the replica has ${pageLabel(pgno, view.state.txid)} any more`,
     {
       pgno,
-      hint: 'End the transaction: the next one sees a newer TXID.',
+      hint: 'End the transaction; the next one reads a newer TXID.',
     },
   )
 }

@@ -124,14 +124,14 @@ class Records {
     if (kind === RECORD_HEADER) this.#header = parse(header, content, file, at)
     else if (kind === RECORD_COMMIT) this.#commits.push(content)
     else if (kind === RECORD_UPLOAD) this.#upload = this.#uploadOf(content, file)
-    else throw damaged(file, at, `a record of kind ${kind}`)
+    else throw damaged(file, at, `a record of unknown kind ${kind}`)
   }
 
   #uploadOf(content: Uint8Array, file: string): BufferUpload {
     const found = parse(upload, content, file, this.#length)
     const { length } = this.#commits
     if (found.count <= length) return found
-    throw damaged(file, this.#length, `an upload of ${found.count} commits, of which ${length} exist`)
+    throw damaged(file, this.#length, `an upload record of ${found.count} commits, but the buffer has ${length}`)
   }
 }
 
@@ -146,7 +146,7 @@ function recordAt(bytes: Buffer, at: number, file: string): Buffer | undefined {
   if (at + HEAD + length < bytes.length) throw damaged(file, at, 'the checksum of a record is wrong')
   const next = nextRecord(bytes, at + 1)
   if (next === undefined) return undefined
-  throw damaged(file, at, `the length of a record is wrong: another one begins at byte ${next}`)
+  throw damaged(file, at, `the length of a record is wrong: the next record begins at byte ${next}`)
 }
 
 /** The record at an offset, if all of it exists and its checksum is right. */
@@ -171,7 +171,7 @@ function parse<T>(schema: z.ZodType<T>, content: Uint8Array, file: string, offse
   try {
     return schema.parse(JSON.parse(Buffer.from(content).toString('utf8')))
   } catch (cause) {
-    throw damaged(file, offset, 'a record is not what its kind says', cause)
+    throw damaged(file, offset, 'the contents of a record do not match its kind', cause)
   }
 }
 
@@ -179,7 +179,7 @@ function damaged(file: string, offset: number, what: string, cause?: unknown): L
   return new LitestreamError('BUFFER_DAMAGED', `the write buffer ${file} is damaged at byte ${offset}: ${what}`, {
     file,
     offset,
-    hint: `Run \`litestream-ts buffer show ${file}\`; export what can be read (-partial), then discard the buffer.`,
+    hint: `Run \`litestream-ts buffer show ${file}\`, export the readable commits (-partial), then discard the buffer.`,
     ...(cause === undefined ? {} : { cause }),
   })
 }

@@ -83,7 +83,7 @@ export class CommitFile implements UploadableCommit {
       const raw = new Uint8Array(part.length * pageSize)
       if (!native.readCommit(pages, from, part.length, raw)) {
         throw new LitestreamError('DISK_FULL', 'pages of the transaction cannot be read back from its temporary file', {
-          hint: 'Free space in the folder for temporary files (SQLITE_TMPDIR, TMPDIR) and repeat the transaction.',
+          hint: 'Free space in the folder of temporary files (SQLITE_TMPDIR or TMPDIR), then repeat the transaction.',
         })
       }
       yield encoder.pages(part, raw)

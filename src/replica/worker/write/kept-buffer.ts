@@ -22,7 +22,7 @@ export async function readKeptBuffer(file: string): Promise<KeptBuffer> {
   const bytes = await readWhole(file)
   const { content, damage } = readBuffer(bytes, file)
   if (content) return { file, size: bytes.length, content, damage }
-  const why = bytes.length === 0 ? 'it is empty' : 'it does not begin with the header of one'
+  const why = bytes.length === 0 ? 'it is empty' : 'it does not begin with the header of a write buffer'
   throw new LitestreamError('INVALID_ARGUMENT', `${file} is not a write buffer: ${why}`, {
     file,
     hint: 'Name the file that buffer_path names.',
@@ -63,7 +63,7 @@ export async function discardBuffer(file: string): Promise<KeptBuffer> {
 /** Throws BUFFER_DAMAGED for a file that is larger than a buffer can be. */
 export function checkBufferSize(file: string, size: number): void {
   if (size <= MAX_BUFFER) return
-  const what = `the write buffer ${file} has ${size} bytes, at most ${MAX_BUFFER} are possible`
+  const what = `the write buffer ${file} has ${size} bytes; the limit is ${MAX_BUFFER} bytes`
   throw new LitestreamError('BUFFER_DAMAGED', what, { file, hint: 'Check that buffer_path names a write buffer.' })
 }
 
@@ -74,9 +74,9 @@ export async function lockBuffer(file: string, signal: AbortSignal): Promise<Tar
     return await TargetLock.acquire(path, { use: 'written', wait: false, signal })
   } catch (error) {
     if (!isLitestreamError(error, 'OUTPUT_BUSY')) throw fsError(error, 'locking the write buffer', file)
-    throw new LitestreamError('WRITE_CONFLICT', `another writer has the write buffer ${file}: ${error.message}`, {
+    throw new LitestreamError('WRITE_CONFLICT', `another writer uses the write buffer ${file}: ${error.message}`, {
       file,
-      hint: 'Give each process a buffer_path of its own, or end the other process.',
+      hint: 'Give each process its own buffer_path, or stop the other process.',
       cause: error,
     })
   }

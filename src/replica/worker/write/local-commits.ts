@@ -92,7 +92,7 @@ export class LocalCommits {
     }
     if (rest.length === 0 || follows === txid) return rest
     throw this.#foreignBuffer(
-      `its ${rest.length} commits follow on TXID ${formatTxid(follows)}, and the replica is at ${formatTxid(txid)}`,
+      `its ${rest.length} commits follow TXID ${formatTxid(follows)}, but the replica is at ${formatTxid(txid)}`,
     )
   }
 
@@ -103,7 +103,7 @@ export class LocalCommits {
       `the write buffer ${file} does not continue ${this.#parts.client.url}: ${why}`,
       {
         file,
-        hint: `Run \`litestream-ts buffer show ${file}\`, then export or discard it.`,
+        hint: `Run \`litestream-ts buffer show ${file}\`, then export or discard the buffer.`,
       },
     )
   }
@@ -216,7 +216,7 @@ export class LocalCommits {
         file: buffer?.path ?? client.url,
         hint: buffer
           ? `Close the replica, run \`litestream-ts buffer show ${buffer.path}\`, then export or discard the buffer.`
-          : 'Read what is needed of them before you close the replica: they are lost then.',
+          : 'Read the commits that you need before you close the replica: closing it discards them.',
       },
     )
     this.#timer?.stop()

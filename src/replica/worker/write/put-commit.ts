@@ -86,7 +86,10 @@ async function resolveTaken(
     throw new LitestreamError(
       'REPLICA_FENCED',
       `${client.url}: another writer committed TXID ${formatTxid(commit.txid)} at ${when}`,
-      { file: client.url, hint: 'Repeat the transaction: it was rolled back and sees the other commit next time.' },
+      {
+        file: client.url,
+        hint: 'Repeat the transaction: it was rolled back, and the next attempt sees the other commit.',
+      },
     )
   } catch (error) {
     if (isLitestreamError(error, ...AMBIGUOUS, 'NOT_FOUND')) return undefined
@@ -104,7 +107,7 @@ export async function refuseSuperseded(client: ReplicaClient, file: LtxFileInfo,
     maxTxid > file.maxTxid || (level > 0 && maxTxid === file.maxTxid)
   const [beyond] = listed.filter(isBeyond).sort((a, b) => b.maxTxid - a.maxTxid)
   if (!beyond) return
-  const why = `${client.url}: other writers have come to TXID ${formatTxid(beyond.maxTxid)} while this one was held up`
+  const why = `${client.url}: other writers reached TXID ${formatTxid(beyond.maxTxid)} while this writer was paused`
   try {
     await client.delete([file], { signal })
   } catch (cause) {
@@ -120,18 +123,18 @@ export async function refuseSuperseded(client: ReplicaClient, file: LtxFileInfo,
   }
   throw new LitestreamError('REPLICA_FENCED', why, {
     file: client.url,
-    hint: 'Repeat the transaction: it was taken back and sees the other commits next time.',
+    hint: 'Repeat the transaction: it was rolled back, and the next attempt sees the other commits.',
   })
 }
 
 function unknown(client: ReplicaClient, commit: UploadableCommit, cause: LitestreamError): LitestreamError {
   return new LitestreamError(
     'COMMIT_UNKNOWN',
-    `${client.url}: the store did not say whether it has TXID ${formatTxid(commit.txid)}`,
+    `${client.url}: the store did not confirm TXID ${formatTxid(commit.txid)}, so the outcome of the commit is unknown`,
     {
       file: client.url,
       cause,
-      hint: 'Open the replica again and look for the transaction before you repeat it.',
+      hint: 'Open the replica again, and check whether the transaction was committed before you repeat it.',
     },
   )
 }

@@ -50,7 +50,7 @@ export class RightToWrite {
       if (!isLitestreamError(error, 'REPLICA_FENCED')) throw error
       const held = new LitestreamError('LEASE_HELD', error.message, {
         file: this.#client.url,
-        hint: 'Wait until the other writer ends or its lease expires, or set a busy timeout.',
+        hint: 'Wait until the other writer ends or its lease expires, or set a busy timeout (`PRAGMA busy_timeout`).',
         cause: error,
       })
       this.#refused = { error: held, until: monotonicMs() + REFUSED_MS }

@@ -186,8 +186,8 @@ export class ReplicaWriter {
     const { client, current } = this.#parts
     const taken = native.takeCommit(request.id)
     const base = this.#parts.viewOf(request.view)
-    if (!taken || !base) throw conflict(client, 'the state that it was based on is gone')
-    if (base !== current()) throw conflict(client, 'another writer committed meanwhile')
+    if (!taken || !base) throw conflict(client, 'the state that the transaction read is gone')
+    if (base !== current()) throw conflict(client, 'another writer committed in the meantime')
     // Never earlier than the file before, whatever the clock does: restores to a point in time rely on it.
     const timestamp = Math.max(Date.now(), base.state.timestamp)
     const local = taken.durability === DURABILITY_STORE ? undefined : this.#local
@@ -262,6 +262,6 @@ async function settled(promise: Promise<unknown>): Promise<void> {
 function conflict(client: ReplicaClient, why: string): LitestreamError {
   return new LitestreamError('WRITE_CONFLICT', `${client.url}: the transaction cannot be committed: ${why}`, {
     file: client.url,
-    hint: 'Repeat the transaction; BEGIN IMMEDIATE avoids the conflict within one process.',
+    hint: 'Repeat the transaction. BEGIN IMMEDIATE avoids conflicts between connections of one process.',
   })
 }
