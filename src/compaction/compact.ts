@@ -178,7 +178,7 @@ async function allowGap(
   if (snapshots.some(({ maxTxid }) => maxTxid >= next.minTxid - 1)) return
   throw new LitestreamError(
     'LTX_GAP',
-    `${client.url}: level ${level} ends at TXID ${formatTxid(covered)}, but the next file of level ${level - 1} begins at` +
+    `${client.url}: level ${level} ends at TXID ${formatTxid(covered)}, but the next file of level ${level - 1} begins at ` +
       `TXID ${formatTxid(next.minTxid)}`,
     {
       file: fileLabel(client, next),

@@ -116,7 +116,7 @@ function leadsFarther(file: LtxFileInfo, than: LtxFileInfo | undefined): boolean
 function gap(reached: number, beyond: LtxFileInfo): LitestreamError {
   return new LitestreamError(
     'LTX_GAP',
-    `non-contiguous LTX files: TXID ${formatTxid(reached)} can be restored, but the next file of level ${beyond.level}` +
+    `non-contiguous LTX files: TXID ${formatTxid(reached)} can be restored, but the next file of level ${beyond.level} ` +
       `starts at TXID ${formatTxid(beyond.minTxid)}`,
     {
       hint: `Restore up to TXID ${formatTxid(reached)} (-txid), or write a new snapshot: \`litestream-ts replicate -once -force-snapshot DB URL\`.`,

@@ -51,12 +51,12 @@ function hint(): string {
   const platform = platformName()
   if (PREBUILT.includes(platform)) {
     return (
-      `Reinstall litestream-ts: its package contains prebuilds/${platform}.node. If a bundler or a file tracer left the file` +
+      `Reinstall litestream-ts: its package contains prebuilds/${platform}.node. If a bundler or a file tracer left the file ` +
       `out, ${KEEP_OUTSIDE}, or set ${VARIABLE} to the path of that file.`
     )
   }
   return (
-    `No prebuilt addon exists for ${platform}. Compile it once, with python3, make and a C++17 compiler: run` +
+    `No prebuilt addon exists for ${platform}. Compile it once, with python3, make and a C++17 compiler: run ` +
     '`npx litestream-ts build-addon` (npm), `pnpm exec litestream-ts build-addon`, `yarn litestream-ts build-addon` or ' +
     '`bunx litestream-ts build-addon`.'
   )

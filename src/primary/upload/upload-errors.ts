@@ -7,7 +7,7 @@ export function fencedError(database: string, url: string, reason: string, cause
     file: url,
     ...(cause === undefined ? {} : { cause }),
     hint:
-      'Only one primary may write to a replica. Stop the other one and run `litestream-ts reset` for this database, or choose' +
+      'Only one primary may write to a replica. Stop the other one and run `litestream-ts reset` for this database, or choose ' +
       'another replica URL for this one.',
   })
 }
@@ -17,7 +17,7 @@ export function foreignFiles(url: string, reason: string): LitestreamError {
   return new LitestreamError('REPLICA_RESET', `${url} was changed by another program: ${reason}`, {
     file: url,
     hint:
-      'Check whether the replica was replaced, or whether another primary writes to it. If this is not undone within a minute,' +
+      'Check whether the replica was replaced, or whether another primary writes to it. If this is not undone within a minute, ' +
       'this primary uploads a snapshot of the database.',
   })
 }
