@@ -17,6 +17,7 @@ const PACKAGES = {
   'clang++': 'clang',
   'libclang-rt-dev': 'libclang-rt-dev',
   openssl: 'openssl',
+  tinyproxy: 'tinyproxy-bin',
   pip3: 'python3-pip',
 } as const
 
