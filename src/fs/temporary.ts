@@ -80,10 +80,13 @@ export async function removeKept(target: string): Promise<void> {
   for (const name of await namesIn(directory, isKept)) await removeRegular(path.join(directory, name))
 }
 
+/** Whether `name` is that of a temporary file whose writer died: it was made more than an hour ago. */
+export function isAbandoned(name: string): boolean {
+  const began = Number.parseInt(TEMPORARY.exec(name.slice(-SUFFIX_LENGTH))?.[1] ?? '', 16) * 1000
+  return began < Date.now() - ABANDONED_AFTER
+}
+
 /** Removes what writers that died more than an hour ago left in `directory`, whose files several processes may write. */
 export async function sweepAbandoned(directory: string): Promise<void> {
-  const before = Date.now() - ABANDONED_AFTER
-  const began = (name: string) => Number.parseInt(TEMPORARY.exec(name.slice(-SUFFIX_LENGTH))?.[1] ?? '', 16) * 1000
-  const isAbandoned = (name: string) => began(name) < before
   for (const name of await namesIn(directory, isAbandoned)) await removeRegular(path.join(directory, name))
 }

@@ -17,6 +17,7 @@ import { onAbort, throwIfAborted } from '../../util/abort.js'
 import { type OpenedBody, readBody } from '../body-reader.js'
 import { compareFiles, levelDirectory, relativeName } from '../keys.js'
 import { checkedListing } from '../listing.js'
+import type { NumberedObjects } from '../numbered-objects.js'
 import { checkSameFile } from '../object-identity.js'
 import { OperationCounters } from '../operation-counters.js'
 import { resolveRange } from '../range.js'
@@ -39,7 +40,7 @@ import { DEFAULT_POLICY } from '../request-policy.js'
 import { type BoundedWait, boundedWait } from './bounded-wait.js'
 import { FileLegacyObjects } from './legacy-objects.js'
 import { ReplicaOwnership } from './replica-ownership.js'
-import { TaggedObjects } from './tagged-objects.js'
+import { taggedObjects } from './tagged-objects.js'
 import { watchDirectory } from './watch-directory.js'
 
 export interface FileSettings {
@@ -61,7 +62,7 @@ export class FileReplicaClient implements ReplicaClient {
   readonly #root: string
   readonly #ownership: ReplicaOwnership
   readonly #counters = new OperationCounters()
-  readonly #objects: TaggedObjects
+  readonly #objects: NumberedObjects
   readonly #swept = new Set<string>()
   readonly #endWatches = new Set<() => void>()
   readonly #closing = new AbortController()
@@ -70,7 +71,7 @@ export class FileReplicaClient implements ReplicaClient {
     this.#root = root
     this.#ownership = new ReplicaOwnership(root, settings.ownerLike)
     this.legacy = new FileLegacyObjects(root)
-    this.#objects = new TaggedObjects(root)
+    this.#objects = taggedObjects(root, () => this.#ownership.get())
     this.url = pathToFileURL(root).href
   }
 
@@ -219,14 +220,12 @@ export class FileReplicaClient implements ReplicaClient {
   }
 
   putObject(name: string, data: Uint8Array, ifTag: string | null, { signal }: RequestOptions = {}): Promise<string> {
-    return this.#run('PUT', 'writing', path.join(this.#root, name), signal, async () =>
-      this.#objects.put(name, data, ifTag, await this.#ownership.get()),
-    )
+    return this.#run('PUT', 'writing', path.join(this.#root, name), signal, () => this.#objects.put(name, data, ifTag))
   }
 
   async deleteObject(name: string, ifTag: string, { signal }: RequestOptions = {}): Promise<void> {
-    await this.#run('DELETE', 'deleting', path.join(this.#root, name), signal, async () =>
-      this.#objects.put(name, new Uint8Array(), ifTag, await this.#ownership.get()),
+    await this.#run('DELETE', 'deleting', path.join(this.#root, name), signal, () =>
+      this.#objects.put(name, new Uint8Array(), ifTag),
     )
   }
 
