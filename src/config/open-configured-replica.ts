@@ -9,13 +9,10 @@ const S3_KEYS = [
   'region',
   'access-key-id',
   'secret-access-key',
-  'session-token',
   'force-path-style',
   'sign-payload',
   'require-content-md5',
   'skip-verify',
-  'ca-file',
-  'conditional-writes',
   'storage-class',
   'part-size',
   'concurrency',
@@ -44,6 +41,19 @@ const NATS_KEYS = [
   'timeout',
 ] as const
 
+const SFTP_KEYS = [
+  'user',
+  'password',
+  'key-path',
+  'passphrase',
+  'agent',
+  'host-key',
+  'known-hosts',
+  'insecure-host-key',
+  'concurrent-writes',
+  'timeout',
+] as const
+
 /** `access-key-id` is `accessKeyId` in the storage clients: the same names in camel case. */
 function camelCase(key: string): string {
   return key.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
@@ -59,6 +69,7 @@ export function clientOptions(replica: ReplicaConfig, database?: string): OpenRe
   if (replica.type === 'file') return database === undefined ? {} : { file: { ownerLike: database } }
   if (replica.type === 's3') return { s3: pick(replica.settings, S3_KEYS) }
   if (replica.type === 'nats') return { nats: pick(replica.settings, NATS_KEYS) }
+  if (replica.type === 'sftp') return { sftp: pick(replica.settings, SFTP_KEYS) }
   return {}
 }
 

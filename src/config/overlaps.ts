@@ -87,6 +87,10 @@ function placeOf(replica: ReplicaConfig): string | undefined {
   if (location.type === 'nats') {
     return `nats ${location.server} ${location.bucket ?? settings.bucket ?? ''} ${location.prefix}`
   }
+  if (location.type === 'sftp') {
+    const user = location.path.startsWith('/') ? '' : (settings.user ?? location.settings.user ?? '')
+    return `sftp ${user}@${location.host}:${location.port} ${location.path}`
+  }
   const endpoint = reveal(location.settings.endpoint ?? settings.endpoint ?? '')
   return `s3 ${endpoint.replace(/\/+$/, '')} ${location.bucket} ${location.path}`
 }

@@ -1,9 +1,8 @@
 import { z } from 'zod'
-import { CONDITIONAL_WRITES } from '../storage/s3/settings.js'
 import { secretEndpoint } from '../storage/secret-endpoint.js'
 import { secretUrl } from '../storage/url.js'
 import { DEFAULTS } from './defaults.js'
-import { boolean, choice, concealedText, duration, integer, secretText, size, text } from './scalars.js'
+import { boolean, concealedText, duration, integer, secretText, size, text } from './scalars.js'
 
 const unused = { unused: true }
 
@@ -30,10 +29,7 @@ export const inheritedReplicaKeys = {
     undefined,
   ),
   'secret-access-key': secretText('S3 and OSS: secret key.'),
-  'session-token': secretText('S3 and OSS: session token of temporary credentials.'),
-  region: text(
-    'S3 and OSS: region. When absent: that of the bucket (AWS is asked), else the one in the name of the endpoint, else `us-east-1`.',
-  ),
+  region: text('S3 and OSS: region; asked of AWS when absent, `us-east-1` with an endpoint of your own.'),
   bucket: text('S3, GCS, ABS, OSS and NATS: bucket, when there is no `url`.'),
   endpoint: concealedText(
     'S3, ABS and OSS: address of the service; http is assumed for local and private hosts, otherwise https.',
@@ -42,15 +38,7 @@ export const inheritedReplicaKeys = {
   'force-path-style': boolean('S3: put the bucket in the path; on when an endpoint is given.'),
   'sign-payload': boolean('S3: sign request bodies.', true),
   'require-content-md5': boolean('S3: send Content-MD5 where the protocol asks for it.', true),
-  'skip-verify': boolean('S3, OSS and NATS: accept any TLS certificate. For tests.', false),
-  'ca-file': text(
-    'S3 and OSS: PEM file with authorities that are trusted beside those of Node.js. Otherwise `AWS_CA_BUNDLE` or `SSL_CERT_FILE` is used.',
-  ),
-  'conditional-writes': choice(
-    CONDITIONAL_WRITES,
-    'S3 and OSS: whether the store lets only one of several writers create a name. `auto`: a probe before the first write shows it. `never`: a HEAD before each write instead, which is weaker (docs/storage.md).',
-    'auto',
-  ),
+  'skip-verify': boolean('S3 and NATS: accept any TLS certificate. For tests.', false),
   'storage-class': text('S3: storage class of new objects.'),
   'part-size': size('S3 and OSS: size of one part of a multipart upload, at least 5MiB.', '5MiB', {
     min: 5 * 2 ** 20,
@@ -69,9 +57,16 @@ export const inheritedReplicaKeys = {
   host: text('SFTP: `host:port`, when there is no `url`.'),
   user: text('SFTP: user.'),
   password: secretText('SFTP and NATS: password.'),
-  'key-path': text('SFTP: private key file.'),
+  'key-path': text('SFTP: private key file; `~` is the home directory.'),
+  passphrase: secretText('SFTP: passphrase of the private key. Not in Litestream.'),
+  agent: text('SFTP: socket of an SSH agent. Otherwise `SSH_AUTH_SOCK`. Not in Litestream.'),
   'concurrent-writes': boolean('SFTP: write several blocks at once.', true),
-  'host-key': text("SFTP: the server's public host key."),
+  'host-key': text("SFTP: the server's public host keys, one a line, or their fingerprints."),
+  'known-hosts': text('SFTP: file with known host keys. Otherwise those of OpenSSH. Not in Litestream.'),
+  'insecure-host-key': boolean(
+    'SFTP: accept any host key, as Litestream does without `host-key`. Not in Litestream.',
+    false,
+  ),
 
   'webdav-url': concealedText('WebDAV: URL of the collection, when there is no `url`.', secretEndpoint),
   'webdav-username': text('WebDAV: user.'),
@@ -93,7 +88,7 @@ export const inheritedReplicaKeys = {
   'create-bucket': boolean('NATS: make the bucket if there is none. Not in Litestream.', false),
   'max-reconnects': integer('NATS: attempts to reconnect; -1 for ever.', -1, { min: -1 }),
   'reconnect-wait': duration('NATS: pause between them.', 2000, { min: 0 }),
-  timeout: duration('NATS: how long to wait for a connection.', 10_000, { min: 1 }),
+  timeout: duration('NATS and SFTP: how long to wait for a connection.', 10_000, { min: 1 }),
 }
 
 const ageKey = z

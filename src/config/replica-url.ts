@@ -90,7 +90,9 @@ function urlText(replica: ReplicaFile, fail: Fail): string {
       return `nats://${replica.host ?? '127.0.0.1:4222'}/${encodeURIComponent(required(replica, 'bucket', type, fail))}`
     case 'sftp': {
       const user = replica.user ? `${encodeURIComponent(replica.user)}@` : ''
-      return `sftp://${user}${required(replica, 'host', type, fail)}${keyPath(replica.path)}`
+      const host = required(replica, 'host', type, fail)
+      // A path without a slash at its beginning is relative to the directory that the server logs the user into.
+      return `sftp://${user}${host}${replica.path?.startsWith('/') ? keyPath(replica.path) : `/~${keyPath(replica.path)}`}`
     }
     case 'webdav':
       return (

@@ -1,6 +1,6 @@
 import { LitestreamError } from '../errors.js'
-import { secretUrl } from '../storage/url.js'
-import { Secret } from '../util/secret.js'
+import { parseReplicaUrl, secretUrl } from '../storage/url.js'
+import { reveal, Secret } from '../util/secret.js'
 import type { ReplicaSettings } from './replica-settings.js'
 import type { ReplicaConfig } from './types.js'
 
@@ -13,12 +13,17 @@ const PARAMETERS: Readonly<Record<string, Partial<Record<keyof ReplicaSettings, 
     'sign-payload': 'signPayload',
     'require-content-md5': 'requireContentMD5',
     'skip-verify': 'skipVerify',
-    'ca-file': 'caFile',
-    'conditional-writes': 'conditionalWrites',
-    'session-token': 'sessionToken',
     'sse-customer-algorithm': 'sseCustomerAlgorithm',
     'sse-customer-key': 'sseCustomerKey',
     'sse-customer-key-path': 'sseCustomerKeyPath',
+  },
+  sftp: {
+    'key-path': 'keyPath',
+    passphrase: 'passphrase',
+    agent: 'agent',
+    'host-key': 'hostKey',
+    'known-hosts': 'knownHosts',
+    'insecure-host-key': 'insecureHostKey',
   },
   nats: {
     tls: 'tls',
@@ -30,18 +35,30 @@ const PARAMETERS: Readonly<Record<string, Partial<Record<keyof ReplicaSettings, 
   },
 }
 
-function userinfo(type: string, settings: ReplicaSettings): string | undefined {
+function userinfo({ type, url, settings }: ReplicaConfig): string | undefined {
+  if (type === 'sftp') return sftpUser(url, settings)
   const [user, password] =
     type === 's3' ? [settings['access-key-id'], settings['secret-access-key']] : [settings.username, settings.password]
   if (user && password) return `${encodeURIComponent(user)}:${encodeURIComponent(password.reveal())}`
   return type === 'nats' && settings.token ? encodeURIComponent(settings.token.reveal()) : undefined
 }
 
+/** Each of the two may stand in the URL or in the settings, which win. */
+function sftpUser(url: Secret, settings: ReplicaSettings): string | undefined {
+  const location = parseReplicaUrl(url.reveal())
+  const named = location.type === 'sftp' ? location.settings : {}
+  const user = settings.user || named.user
+  const password = reveal(settings.password) || reveal(named.password)
+  if (!user) return undefined
+  return encodeURIComponent(user) + (password ? `:${encodeURIComponent(password)}` : '')
+}
+
 /**
  * One URL that says everything a reader of the replica must know, credentials included: for where only a URL can be passed. Throws
  * INVALID_ARGUMENT for settings that no URL can say.
  */
-export function selfContainedUrl({ type, url, settings }: ReplicaConfig): Secret {
+export function selfContainedUrl(replica: ReplicaConfig): Secret {
+  const { type, url, settings } = replica
   if (type === 'nats' && (settings.jwt || settings.nkey || settings.seed)) {
     throw new LitestreamError(
       'INVALID_ARGUMENT',
@@ -57,7 +74,7 @@ export function selfContainedUrl({ type, url, settings }: ReplicaConfig): Secret
     const value = settings[key as keyof ReplicaSettings]
     if (value !== undefined) parameters.set(name, value instanceof Secret ? value.reveal() : String(value))
   }
-  const info = userinfo(type, settings)
+  const info = userinfo(replica)
   const withUser = info === undefined ? base : base.replace(/^([a-z0-9+.-]+:\/\/)(?:[^/@]*@)?/i, `$1${info}@`)
   return secretUrl(parameters.size > 0 ? `${withUser}?${parameters}` : withUser)
 }

@@ -5,6 +5,7 @@ import type { FileSettings } from './file/file-client.js'
 import type { NatsSettings } from './nats/settings.js'
 import type { ReplicaClient } from './replica-client.js'
 import type { S3Settings } from './s3/settings.js'
+import type { SftpSettings } from './sftp/settings.js'
 import { secretsOfUrl } from './shown-url.js'
 import { parseReplicaUrl, type ReplicaLocation } from './url.js'
 
@@ -13,6 +14,7 @@ export interface OpenReplicaClientOptions {
   readonly file?: FileSettings
   readonly s3?: S3Settings
   readonly nats?: NatsSettings & { readonly bucket?: string }
+  readonly sftp?: SftpSettings
   /** Ends the opening, and no more: each request takes a signal of its own. */
   readonly signal?: AbortSignal
   /** Milliseconds after which the opening ends with TIMEOUT; default: that of the store's settings, 60 s for a folder. */
@@ -23,6 +25,7 @@ const CHECKS: OptionChecks<OpenReplicaClientOptions> = {
   file: object,
   s3: object,
   nats: object,
+  sftp: object,
   signal: abortSignal,
   timeout: positiveMilliseconds,
 }
@@ -58,6 +61,10 @@ async function open(location: ReplicaLocation, options: OpenReplicaClientOptions
       const { NatsReplicaClient } = await import('./nats/nats-client.js')
       return NatsReplicaClient.open(location, options.nats, options.signal)
     }
+    case 'sftp': {
+      const { SftpReplicaClient } = await import('./sftp/sftp-client.js')
+      return SftpReplicaClient.open(location, options.sftp, options.signal)
+    }
   }
 }
 
@@ -72,15 +79,20 @@ export async function checkReplicaClient(url: string, options: OpenReplicaClient
     const { NatsReplicaClient } = await import('./nats/nats-client.js')
     return NatsReplicaClient.check(location, options.nats)
   }
+  if (location.type === 'sftp') {
+    const { SftpReplicaClient } = await import('./sftp/sftp-client.js')
+    return SftpReplicaClient.check(location, options.sftp)
+  }
   // These two look at local files and settings only when they are opened.
   await (await open(location, options)).close()
 }
 
 /** A program gives its secrets as plain text: from now on they are masked as those of a URL are. */
-function rememberSettings({ s3, nats }: OpenReplicaClientOptions): void {
+function rememberSettings({ s3, nats, sftp }: OpenReplicaClientOptions): void {
   const { endpoint, secretAccessKey, sessionToken, sseCustomerKey } = s3 ?? {}
   const { password, token, jwt, seed } = nats ?? {}
-  for (const secret of [secretAccessKey, sessionToken, sseCustomerKey, password, token, jwt, seed]) {
+  const ofServers = [password, token, jwt, seed, sftp?.password, sftp?.passphrase]
+  for (const secret of [secretAccessKey, sessionToken, sseCustomerKey, ...ofServers]) {
     if (typeof secret === 'string') rememberSecret(secret)
   }
   if (typeof endpoint === 'string') for (const secret of secretsOfUrl(endpoint)) rememberSecret(secret)

@@ -4,12 +4,14 @@ import { hasOddColon, MASK, maskUserinfo } from '../util/redact.js'
 const SHOWN_PARAMETERS: ReadonlySet<string> = new Set([
   ...['endpoint', 'region', 'anonymous', 'forcepathstyle', 'skipverify', 'signpayload', 'requirecontentmd5'],
   ...['concurrency', 'partsize', 'storageclass', 'ssecustomeralgorithm', 'ssekmskeyid'],
-  ...['tls', 'bucket', 'createbucket', 'conditionalwrites'],
+  ...['tls', 'bucket', 'createbucket'],
+  ...['hostkey', 'insecurehostkey', 'concurrentwrites'],
 ])
 
 /** Parameters that name a file: not shown, as something else may stand there, but no secret that errors about the file must mask. */
 const FILE_PARAMETERS: ReadonlySet<string> = new Set([
-  ...['creds', 'rootcas', 'clientcert', 'clientkey', 'ssecustomerkeypath', 'cafile'],
+  ...['creds', 'rootcas', 'clientcert', 'clientkey', 'ssecustomerkeypath'],
+  ...['keypath', 'knownhosts', 'agent'],
 ])
 
 /** `forcePathStyle`, `force-path-style` and `force_path_style` are one name. */
@@ -39,11 +41,13 @@ function analyse(url: string): Analysis {
   const [base, query] = cut(beforeFragment, '?')
   const parameters = query === undefined ? [] : query.split('&').map(parameter)
   const userinfo = inAuthority < 0 ? '' : rest.slice(0, inAuthority)
+  // A user of these is a name, such as root; a user alone of the others is a token.
+  const isNamed = /^(sftp|webdavs?):/i.test(scheme)
   const shownQuery = query === undefined ? '' : `?${parameters.map(({ shown }) => shown).join('&')}`
   return {
     // No replica URL has a fragment: it is the rest of a secret that held a "#", or a slip.
     shown: `${scheme}${inAuthority < 0 ? '' : `${MASK}@`}${base}${shownQuery}${fragment === undefined ? '' : `#${MASK}`}`,
-    secrets: [...secretsOfUserinfo(userinfo), ...parameters.flatMap(({ secrets }) => secrets), fragment ?? ''],
+    secrets: [...secretsOfUserinfo(userinfo, isNamed), ...parameters.flatMap(({ secrets }) => secrets), fragment ?? ''],
     doubtful,
   }
 }
@@ -53,11 +57,10 @@ function cut(text: string, separator: string): [string, string | undefined] {
   return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)]
 }
 
-function secretsOfUserinfo(userinfo: string): string[] {
+function secretsOfUserinfo(userinfo: string, isNamed = false): string[] {
   if (userinfo === '') return []
   const [user, password] = cut(userinfo, ':')
-  // A user without a password is a token.
-  const parts = password === undefined ? [user] : [userinfo, password]
+  const parts = password === undefined ? (isNamed ? [] : [user]) : [userinfo, password]
   return parts.flatMap((part) => [part, decoded(part)])
 }
 

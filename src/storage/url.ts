@@ -4,6 +4,7 @@ import { MASK, rememberSecret } from '../util/redact.js'
 import { Secret } from '../util/secret.js'
 import { type NatsLocation, parseNatsUrl } from './nats/location.js'
 import { parseS3Url, type S3Location } from './s3/location.js'
+import { parseSftpUrl, type SftpLocation } from './sftp/location.js'
 import { isDoubtfulUrl, redactUrl, secretsOfUrl, shownUrl } from './shown-url.js'
 import { UrlParams, type UrlParts } from './url-parts.js'
 
@@ -14,10 +15,10 @@ export interface FileLocation {
 }
 
 /** Where a replica is, as its URL says: validated, decoded, every part in its own field. */
-export type ReplicaLocation = FileLocation | S3Location | NatsLocation
+export type ReplicaLocation = FileLocation | S3Location | NatsLocation | SftpLocation
 
 /** The schemes `parseReplicaUrl` takes, as a message lists them. */
-export const SCHEMES = ['file', 's3', 'nats'] as const
+export const SCHEMES = ['file', 's3', 'nats', 'sftp'] as const
 
 const EXAMPLES = 'file:///var/backups/app.db, s3://bucket/app.db or nats://host:4222/bucket/app.db'
 
@@ -128,6 +129,8 @@ function parseLocation(parts: UrlParts): ReplicaLocation {
       return parseS3Url(parts)
     case 'nats':
       return parseNatsUrl(parts)
+    case 'sftp':
+      return parseSftpUrl(parts)
     default:
       throw new LitestreamError('INVALID_URL', `${parts.display}: "${parts.scheme}" is not a scheme of a replica`, {
         hint: `Use ${SCHEMES.map((scheme) => `${scheme}://`).join(', ')}, such as ${EXAMPLES}.`,

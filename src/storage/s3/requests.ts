@@ -1,7 +1,6 @@
 import type { S3Client } from '@aws-sdk/client-s3'
 import { LitestreamError } from '../../errors.js'
 import { abortError, orAborted, throwIfAborted } from '../../util/abort.js'
-import type { Connections } from '../http/agents.js'
 import type { OperationCounters } from '../operation-counters.js'
 import type { Operation } from '../replica-client.js'
 import type { RequestPolicy } from '../request-policy.js'
@@ -29,7 +28,6 @@ export class S3Requests {
   readonly settings: ResolvedS3Settings
   readonly policy: RequestPolicy
   readonly counters: OperationCounters
-  readonly #connections: Connections
   readonly #closing = new AbortController()
 
   constructor(
@@ -38,14 +36,12 @@ export class S3Requests {
     settings: ResolvedS3Settings,
     policy: RequestPolicy,
     counters: OperationCounters,
-    connections: Connections,
   ) {
     this.client = client
     this.bucket = bucket
     this.settings = settings
     this.policy = policy
     this.counters = counters
-    this.#connections = connections
   }
 
   /** `s3://bucket/key`, for messages. */
@@ -56,10 +52,7 @@ export class S3Requests {
   /** The server, for messages: without credentials. */
   get endpoint(): string {
     const { endpoint, region } = this.settings
-    const { proxy } = this.#connections
-    const server =
-      endpoint === undefined ? `of AWS${region === undefined ? '' : ` in ${region}`}` : new URL(endpoint).origin
-    return proxy === undefined ? server : `${server}, through the proxy ${proxy.shown}`
+    return endpoint === undefined ? `of AWS${region === undefined ? '' : ` in ${region}`}` : new URL(endpoint).origin
   }
 
   /** What every request about an object has to carry that was, or shall be, encrypted with a key of the customer's. */
@@ -95,7 +88,6 @@ export class S3Requests {
   close(): void {
     this.#closing.abort(new LitestreamError('ABORTED', `the client of s3://${this.bucket} was closed`))
     this.client.destroy()
-    this.#connections.agent.destroy()
   }
 
   /** Fires when the client is closed. */
@@ -118,7 +110,7 @@ export class S3Requests {
     if (signal?.aborted) return abortError(signal, `${doing} ${target}`)
     return this.#closing.signal.aborted
       ? this.#closing.signal.reason
-      : s3Error(error, { doing, target, endpoint: this.endpoint, connections: this.#connections })
+      : s3Error(error, { doing, target, endpoint: this.endpoint })
   }
 }
 

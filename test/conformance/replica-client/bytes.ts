@@ -1,4 +1,7 @@
 import { createHash } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { formatFileName } from '../../../src/ltx/file-name.js'
 import type { LtxFileRef } from '../../../src/storage/replica-client.js'
 
 /** Bytes that differ at every place, so that a piece from the wrong one shows. */
@@ -31,4 +34,11 @@ export function sha256(bytes: Uint8Array): string {
 
 export function file(txid: number, level = 0): LtxFileRef {
   return { level, minTxid: txid, maxTxid: txid }
+}
+
+/** Writes `count` L0 files of 64 bytes, from TXID 1 on, into the folder of a replica: a client would sync each of them to the disk. */
+export function fillLevel(root: string, count: number): void {
+  const level = path.join(root, 'ltx/0')
+  mkdirSync(level, { recursive: true })
+  for (let txid = 1; txid <= count; txid++) writeFileSync(path.join(level, formatFileName(txid, txid)), testBytes(64))
 }

@@ -32,7 +32,9 @@ export function readsAndWrites(backend: Backend): void {
 
       for (const ref of [file(1), file(2)]) {
         const { version, mode, ...told } = await client.stat(ref)
-        assert.deepEqual(told, { ...ref, size, createdAt: TIMESTAMP })
+        const { createdAt, ...rest } = told
+        assert.deepEqual(rest, { ...ref, size })
+        assert.ok(Math.abs(createdAt - TIMESTAMP) < (backend.timePrecision ?? 1))
         assert.ok(version)
         // Permission bits alone, where the store has some.
         assert.ok(mode === undefined || (mode > 0 && mode <= 0o777))
@@ -52,8 +54,8 @@ export function readsAndWrites(backend: Backend): void {
           assert.equal(result.fileSize, size)
           assert.deepEqual(Buffer.from(result.data), Buffer.from(bytes.subarray(offset, offset + length)))
         }
-        const rest = await client.read(ref, { offset: middle })
-        assert.equal(sha256(rest.data), sha256(bytes.subarray(middle)))
+        const half = await client.read(ref, { offset: middle })
+        assert.equal(sha256(half.data), sha256(bytes.subarray(middle)))
         for (const suffix of [1, Math.min(size, 1000), size, size + 1]) {
           const tail = await client.read(ref, { suffix })
           assert.equal(tail.offset, Math.max(0, size - suffix))

@@ -77,7 +77,7 @@ function documented(backend: Backend['name']): Record<string, string> {
       .split('|')
       .slice(1, -1)
       .map((cell) => cell.trim())
-  const head = lines.findIndex((line) => line.startsWith('| operation '))
+  const head = lines.findIndex((line) => line.startsWith('| operation ') && cells(line).includes(backend))
   const column = cells(lines[head]!).indexOf(backend)
   const rows: Record<string, string> = {}
   for (let i = head + 2; lines[i]?.startsWith('|'); i++) rows[cells(lines[i]!)[0]!] = cells(lines[i]!)[column]!

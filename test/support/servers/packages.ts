@@ -17,7 +17,9 @@ const PACKAGES = {
   'clang++': 'clang',
   'libclang-rt-dev': 'libclang-rt-dev',
   openssl: 'openssl',
-  tinyproxy: 'tinyproxy-bin',
+  sshd: 'openssh-server',
+  'ssh-keygen': 'openssh-client',
+  apache2: 'apache2',
   pip3: 'python3-pip',
 } as const
 

@@ -25,6 +25,10 @@ export class ServerProcess {
     process.once('exit', this.#killOnExit)
   }
 
+  get pid(): number | undefined {
+    return this.#child.pid
+  }
+
   get running(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null && this.#child.pid !== undefined
   }

@@ -1,0 +1,192 @@
+import type { AnyAuthMethod, Client, ConnectConfig, SFTPWrapper } from 'ssh2'
+import { LitestreamError } from '../../errors.js'
+import { onAbort } from '../../util/abort.js'
+import { startTimer } from '../../util/timers.js'
+import { sftpError } from './errors.js'
+import { checkHostKey, type HostKeys, preferredAlgorithms } from './host-keys.js'
+import type { Ssh2 } from './library.js'
+
+/** Milliseconds between two keep-alives of an idle connection, and how many may go without an answer. */
+const KEEP_ALIVE_INTERVAL = 10_000
+const KEEP_ALIVE_COUNT = 3
+
+/** Signatures of host keys that are accepted, the strongest first. */
+const HOST_KEY_ALGORITHMS = [
+  ...['ssh-ed25519', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521'],
+  ...['rsa-sha2-512', 'rsa-sha2-256', 'ssh-rsa'],
+] as const
+
+export interface ConnectionOptions {
+  readonly host: string
+  readonly port: number
+  readonly methods: readonly AnyAuthMethod[]
+  /** Undefined: any key is accepted. */
+  readonly hostKeys: HostKeys | undefined
+  /** Milliseconds until connection, login and the start of the subsystem are given up. */
+  readonly timeout: number
+  /** `sftp://host/path`, for messages. */
+  readonly url: string
+}
+
+type Done<T> = (error: Error | null | undefined, value?: T) => void
+
+/** One SSH connection with one channel of SFTP. Once it is lost it stays lost. */
+export class SftpConnection {
+  readonly #client: Client
+  readonly #sftp: SFTPWrapper
+  readonly #url: string
+  readonly #lost = new AbortController()
+
+  private constructor(client: Client, sftp: SFTPWrapper, url: string) {
+    this.#client = client
+    this.#sftp = sftp
+    this.#url = url
+    const lose = () => this.#lose('the connection to the SFTP server was lost')
+    client.on('close', lose)
+    client.on('error', lose)
+    sftp.on('close', lose)
+    sftp.on('end', lose)
+    ;(sftp as NodeJS.EventEmitter).on('error', lose)
+  }
+
+  /**
+   * Connects, compares the server's key before anything secret is sent, logs in and starts the subsystem. Throws ACCESS_DENIED,
+   * UNAVAILABLE, TIMEOUT or STORAGE_FAILED; `signal` ends it with its reason.
+   */
+  static open(library: Ssh2, options: ConnectionOptions, signal: AbortSignal): Promise<SftpConnection> {
+    const { url, timeout } = options
+    const client = new library.Client()
+    let refusal: LitestreamError | undefined
+    let agentFailure: string | undefined
+    return new Promise<SftpConnection>((resolve, reject) => {
+      const fail = (error: unknown) => {
+        settle()
+        client.destroy()
+        reject(refusal ?? sftpError(withAgentFailure(error, agentFailure), 'connecting to', url))
+      }
+      const timer = startTimer(timeout, () => fail(noAnswer(url, timeout)))
+      const forget = onAbort(signal, () => fail(signal.reason))
+      const settle = () => {
+        timer.stop()
+        forget()
+      }
+      // Stays: an error of a connection that is given up must not end the process.
+      client.on('error', (error) => {
+        // The next way to log in is tried after that.
+        if (error.level === 'agent') agentFailure = error.message
+        else fail(error)
+      })
+      client.on('close', () => fail(new Error('Connection lost before the login was complete')))
+      client.on('ready', () => {
+        try {
+          client.sftp((error, sftp) => {
+            if (error !== undefined) return fail(error)
+            settle()
+            resolve(new SftpConnection(client, sftp, url))
+          })
+        } catch (error) {
+          fail(error)
+        }
+      })
+      try {
+        client.connect(
+          connectConfig(options, (error) => {
+            refusal = error
+          }),
+        )
+      } catch (error) {
+        fail(error)
+      }
+    })
+  }
+
+  /** Fires, with UNAVAILABLE as reason, when the connection is lost. */
+  get lost(): AbortSignal {
+    return this.#lost.signal
+  }
+
+  /**
+   * One request. Rejects with what the library throws, or with the reason of `lost`. `send` calls a method of the library with `done` as
+   * its callback.
+   */
+  call<T = void>(send: (sftp: SFTPWrapper, done: Done<T>) => void): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const { signal } = this.#lost
+      if (signal.aborted) return reject(signal.reason)
+      const forget = onAbort(signal, () => reject(signal.reason))
+      try {
+        send(this.#sftp, (error, value) => {
+          forget()
+          if (error) reject(error)
+          else resolve(value as T)
+        })
+      } catch (error) {
+        // An extension that the server has not announced.
+        forget()
+        reject(error)
+      }
+    })
+  }
+
+  /** Gives the connection up: whatever it waits for rejects. */
+  drop(why: string): void {
+    this.#lose(why)
+    this.#client.destroy()
+  }
+
+  /** Says goodbye. */
+  close(): void {
+    this.#lose('the connection was closed')
+    this.#client.end()
+  }
+
+  #lose(why: string): void {
+    if (this.#lost.signal.aborted) return
+    this.#lost.abort(
+      new LitestreamError('UNAVAILABLE', `${this.#url}: ${why}`, {
+        file: this.#url,
+        hint: 'Check that the SFTP server runs, and the network between this machine and it.',
+      }),
+    )
+  }
+}
+
+function connectConfig(options: ConnectionOptions, refuse: (error: LitestreamError) => void): ConnectConfig {
+  const { host, port, methods, hostKeys, timeout, url } = options
+  const algorithms = hostKeys === undefined ? HOST_KEY_ALGORITHMS : preferredAlgorithms(hostKeys, HOST_KEY_ALGORITHMS)
+  return {
+    host,
+    port,
+    username: methods[0]!.username,
+    authHandler: [...methods],
+    readyTimeout: timeout,
+    keepaliveInterval: KEEP_ALIVE_INTERVAL,
+    keepaliveCountMax: KEEP_ALIVE_COUNT,
+    algorithms: { serverHostKey: [...algorithms] as NonNullable<ConnectConfig['algorithms']>['serverHostKey'] & [] },
+    hostVerifier: (key: Buffer) => {
+      const refusal = hostKeys === undefined ? undefined : checkHostKey(hostKeys, key, `${host}:${port}`)
+      if (refusal === undefined) return true
+      refuse(
+        new LitestreamError('ACCESS_DENIED', `connecting to ${url} failed: ${refusal.message}`, {
+          file: url,
+          hint: refusal.hint,
+        }),
+      )
+      return false
+    },
+  }
+}
+
+/** An agent that could not be asked is part of why a login failed. */
+function withAgentFailure(error: unknown, failure: string | undefined): unknown {
+  if (failure === undefined || !(error instanceof Error) || error instanceof LitestreamError) return error
+  error.message += ` (SSH agent: ${failure})`
+  return error
+}
+
+function noAnswer(url: string, timeout: number): LitestreamError {
+  return new LitestreamError('TIMEOUT', `connecting to ${url} failed: no answer within ${timeout} ms`, {
+    file: url,
+    hint: 'Check host and port, and that no firewall drops the packets.',
+  })
+}

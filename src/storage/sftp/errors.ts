@@ -1,0 +1,99 @@
+import { type ErrorCode, LitestreamError } from '../../errors.js'
+import { networkFailure } from '../network-errors.js'
+
+/** Status codes of SFTP, version 3: section 7 of draft-ietf-secsh-filexfer-02. */
+export const STATUS = {
+  eof: 1,
+  noSuchFile: 2,
+  permissionDenied: 3,
+  failure: 4,
+  noConnection: 6,
+  connectionLost: 7,
+  unsupported: 8,
+} as const
+
+/** What the library throws: a status of SFTP as `code`, or where in SSH it happened as `level`. */
+interface SshError extends Error {
+  readonly code?: number | string
+  readonly level?: string
+}
+
+const CODES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
+  [STATUS.noSuchFile]: ['NOT_FOUND', 'Check the path of the replica on the server.'],
+  [STATUS.permissionDenied]: [
+    'ACCESS_DENIED',
+    'Give the SFTP user read and write permission for the directory of the replica on the server.',
+  ],
+  [STATUS.failure]: [
+    'STORAGE_FAILED',
+    'The server does not say why: check its log, and the disk and the permissions of the directory there.',
+  ],
+  [STATUS.noConnection]: ['UNAVAILABLE', 'Check the network between this machine and the SFTP server.'],
+  [STATUS.connectionLost]: ['UNAVAILABLE', 'Check the network between this machine and the SFTP server.'],
+  [STATUS.unsupported]: ['STORAGE_FAILED', 'The server cannot do this: use another SFTP server, such as OpenSSH.'],
+}
+
+/** Whether the library threw it for an answer of the server with this status. */
+export function isStatus(error: unknown, ...statuses: readonly number[]): boolean {
+  return error instanceof Error && statuses.includes((error as SshError).code as number)
+}
+
+/** Whether the server does not know the request: it has not announced the extension, or says so. */
+export function isUnsupported(error: unknown): boolean {
+  return (
+    isStatus(error, STATUS.unsupported) ||
+    (error instanceof Error && /does not support this extended request/.test(error.message))
+  )
+}
+
+/** The LitestreamError for what failed while `doing` ("reading") something to `target` (`sftp://host/path`). */
+export function sftpError(thrown: unknown, doing: string, target: string): LitestreamError {
+  if (thrown instanceof LitestreamError) return thrown
+  const error = thrown as SshError
+  const { code, hint } = classify(error)
+  return new LitestreamError(code, `${doing} ${target} failed: ${said(error)}`, {
+    cause: thrown,
+    file: target,
+    ...(hint === undefined ? {} : { hint }),
+  })
+}
+
+function said({ message = '' }: SshError): string {
+  return message.split('\n', 1)[0]!.slice(0, 300) || 'no reason given'
+}
+
+function classify(error: SshError): { readonly code: ErrorCode; readonly hint?: string } {
+  if (typeof error.code === 'number') {
+    const [code, hint] = CODES[error.code] ?? ['STORAGE_FAILED', 'The log of the SFTP server may say more.']
+    return { code, hint }
+  }
+  const network = networkFailure(error, '')
+  if (network !== undefined) return network
+  const { level, message } = error
+  if (level === 'client-authentication') {
+    return {
+      code: 'ACCESS_DENIED',
+      hint: 'Check `user`, and `password`, `key-path` or the SSH agent; the public key must be in authorized_keys of the user.',
+    }
+  }
+  if (level === 'client-timeout' || /timed out/i.test(message)) {
+    return { code: 'TIMEOUT', hint: 'Check host and port, and that no firewall drops the packets.' }
+  }
+  if (/no matching/i.test(message)) {
+    return { code: 'STORAGE_FAILED', hint: 'Server and client have no algorithm in common: update the SSH server.' }
+  }
+  if (/subsystem|unable to exec|channel open failure/i.test(message)) {
+    return {
+      code: 'STORAGE_FAILED',
+      hint: 'Enable the sftp subsystem on the server (`Subsystem sftp internal-sftp` in sshd_config), and let the user use it.',
+    }
+  }
+  if (
+    level === 'protocol' ||
+    level === 'handshake' ||
+    /Connection lost|No response from server|Not connected/i.test(message)
+  ) {
+    return { code: 'UNAVAILABLE', hint: 'Check that an SSH server listens at host and port, and the network to it.' }
+  }
+  return { code: 'STORAGE_FAILED' }
+}

@@ -1,0 +1,109 @@
+import { LitestreamError } from '../../errors.js'
+import { isStatus, isUnsupported, STATUS } from './errors.js'
+import type { RemoteFiles } from './remote-files.js'
+
+/** Milliseconds after which an empty file is the claim of a writer that died. */
+const CLAIM_TIMEOUT = 60_000
+
+/** How a server gives a finished file a name that must be free, found out with the first file. */
+export type NamingMethod =
+  /** hardlink@openssh.com: of many writers exactly one succeeds, and all of the file appears at once. */
+  | 'link'
+  /** An empty file, made with the flag for exclusive creation, is the claim; posix-rename@openssh.com puts the content in its place. */
+  | 'claim'
+  /** A look at the name, then SFTP's own rename: another writer between the two is not noticed on every server. */
+  | 'rename'
+
+/**
+ * Gives the finished file `temporary` the name `target`, which must be free: PRECONDITION_FAILED if it is not. Returns the method that
+ * worked, for the next file. The temporary file is gone afterwards, unless it throws.
+ */
+export async function nameOnce(
+  files: RemoteFiles,
+  temporary: string,
+  target: string,
+  label: string,
+  method: NamingMethod,
+): Promise<NamingMethod> {
+  switch (method) {
+    case 'link':
+      if (await linkOnce(files, temporary, target, label)) return 'link'
+      return nameOnce(files, temporary, target, label, 'claim')
+    case 'claim':
+      if (await claimOnce(files, temporary, target, label)) return 'claim'
+      return nameOnce(files, temporary, target, label, 'rename')
+    case 'rename':
+      await renameOnce(files, temporary, target, label)
+      return 'rename'
+  }
+}
+
+/** False where the server, or the file system under it, has no hard links. */
+async function linkOnce(files: RemoteFiles, temporary: string, target: string, label: string): Promise<boolean> {
+  try {
+    await files.hardLink(temporary, target)
+  } catch (error) {
+    if (isUnsupported(error)) return false
+    if (!isStatus(error, STATUS.failure, STATUS.permissionDenied)) throw error
+    // One status stands for all causes.
+    if ((await files.statIfThere(target)) !== undefined) throw taken(label, error)
+    return false
+  }
+  await files.remove(temporary)
+  return true
+}
+
+/** False where the server has no posix-rename@openssh.com. */
+async function claimOnce(files: RemoteFiles, temporary: string, target: string, label: string): Promise<boolean> {
+  await claim(files, target, label)
+  try {
+    await files.posixRename(temporary, target)
+    return true
+  } catch (error) {
+    // The claim is ours: without content it must not stay.
+    await files.remove(target)
+    if (isUnsupported(error)) return false
+    throw error
+  }
+}
+
+async function claim(files: RemoteFiles, target: string, label: string): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await files.close(await files.create(target))
+      return
+    } catch (error) {
+      if (!isStatus(error, STATUS.failure, STATUS.permissionDenied)) throw error
+      const there = await files.statIfThere(target)
+      if (there === undefined) throw error
+      const age = Date.now() - there.mtime * 1000
+      if (attempt > 0 || there.size > 0 || age < CLAIM_TIMEOUT) throw taken(label, error)
+      await files.remove(target)
+    }
+  }
+}
+
+async function renameOnce(files: RemoteFiles, temporary: string, target: string, label: string): Promise<void> {
+  if ((await files.statIfThere(target)) !== undefined) throw taken(label)
+  try {
+    await files.rename(temporary, target)
+  } catch (error) {
+    if (isStatus(error, STATUS.failure) && (await files.statIfThere(target)) !== undefined) throw taken(label, error)
+    throw error
+  }
+}
+
+/** Gives the finished file `temporary` the name `target`, whatever has it. */
+export async function replaceWith(files: RemoteFiles, temporary: string, target: string): Promise<void> {
+  try {
+    await files.posixRename(temporary, target)
+  } catch (error) {
+    if (!isUnsupported(error)) throw error
+    await files.remove(target)
+    await files.rename(temporary, target)
+  }
+}
+
+function taken(label: string, cause?: unknown): LitestreamError {
+  return new LitestreamError('PRECONDITION_FAILED', `writing ${label} failed: the file exists`, { cause, file: label })
+}

@@ -1,0 +1,76 @@
+import { LitestreamError } from '../../errors.js'
+import { BLOCK, type Handle, type RemoteFiles } from './remote-files.js'
+
+/** Reads in flight for one file: 16 blocks, some 500 KB. */
+const WINDOW = 16
+
+/** Fills `data` with the bytes of an open file from `offset` on, several reads at once. Throws STORAGE_FAILED where it ends before. */
+export async function readInto(
+  files: RemoteFiles,
+  handle: Handle,
+  data: Uint8Array,
+  offset: number,
+  name: string,
+): Promise<void> {
+  let at = 0
+  for await (const chunk of chunksOf(files, handle, { start: offset, end: offset + data.byteLength, name })) {
+    data.set(chunk, at)
+    at += chunk.byteLength
+  }
+}
+
+export interface ReadPlace {
+  readonly start: number
+  /** Exclusive. */
+  readonly end: number
+  /** For messages. */
+  readonly name: string
+}
+
+/** The bytes of an open file from `start` to `end`, in order; reads ahead of its reader by WINDOW blocks. */
+export async function* chunksOf(
+  files: RemoteFiles,
+  handle: Handle,
+  { start, end, name }: ReadPlace,
+): AsyncGenerator<Uint8Array> {
+  const reads: Promise<Buffer>[] = []
+  let next = start
+  try {
+    while (next < end || reads.length > 0) {
+      while (next < end && reads.length < WINDOW) {
+        const length = Math.min(BLOCK, end - next)
+        const reading = readBlock(files, handle, next, length, name)
+        // One that fails while an earlier one is waited for is thrown when its turn comes.
+        reading.catch(() => undefined)
+        reads.push(reading)
+        next += length
+      }
+      yield await reads.shift()!
+    }
+  } finally {
+    await Promise.allSettled(reads)
+  }
+}
+
+/** A server may bring less than was asked for. */
+async function readBlock(
+  files: RemoteFiles,
+  handle: Handle,
+  position: number,
+  length: number,
+  name: string,
+): Promise<Buffer> {
+  const block = Buffer.allocUnsafe(length)
+  for (let at = 0; at < length; ) {
+    const count = await files.read(handle, block.subarray(at), position + at)
+    if (count === 0) {
+      throw new LitestreamError('STORAGE_FAILED', `${name} became shorter while it was read`, {
+        file: name,
+        offset: position + at,
+        hint: 'Repeat the command. If that does not help, check that no other process writes to the replica.',
+      })
+    }
+    at += count
+  }
+  return block
+}

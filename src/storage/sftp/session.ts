@@ -1,0 +1,198 @@
+import { LitestreamError } from '../../errors.js'
+import { abortError, onAbort, orAborted, throwIfAborted } from '../../util/abort.js'
+import { startTimer } from '../../util/timers.js'
+import { OperationCounters } from '../operation-counters.js'
+import type { Operation } from '../replica-client.js'
+import { DEFAULT_POLICY, type RequestPolicy } from '../request-policy.js'
+import { retrying } from '../retry.js'
+import { authentication, expandHome } from './authentication.js'
+import { type ConnectionOptions, SftpConnection } from './connection.js'
+import { sftpError } from './errors.js'
+import { parseHostKeys, readKnownHosts } from './host-keys.js'
+import { loadSsh2, type Ssh2 } from './library.js'
+import { type SftpLocation, sftpUrl } from './location.js'
+import { RemoteFiles } from './remote-files.js'
+import type { SftpSettings } from './settings.js'
+
+/** Milliseconds for a connection attempt, with the login. */
+const CONNECT_TIMEOUT = 20_000
+
+/** What a request is about, for counters and messages. */
+export interface Subject {
+  readonly operation: Operation
+  /** "reading", "writing", … */
+  readonly doing: string
+  /** Path on the server. */
+  readonly path: string
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * The connection to an SFTP server, made again whenever it is lost, and everything that is the same for each operation over it: it is
+ * counted, timed, given up with its signal, tried again after a passing fault, and throws LitestreamErrors. All operations of a client
+ * share one connection; a request that is not answered in time ends it, because the server answers in order.
+ */
+export class SftpSession {
+  readonly counters = new OperationCounters()
+  readonly policy: RequestPolicy
+  readonly url: string
+  readonly #library: Ssh2
+  readonly #options: ConnectionOptions
+  readonly #closing = new AbortController()
+  #connecting: Promise<SftpConnection> | undefined
+  #connection: SftpConnection | undefined
+
+  private constructor(library: Ssh2, options: ConnectionOptions, policy: RequestPolicy) {
+    this.#library = library
+    this.#options = options
+    this.policy = policy
+    this.url = options.url
+  }
+
+  /** Reads the files that the settings name; connects to nothing. Throws CONFIG_INVALID. */
+  static async prepare(
+    location: SftpLocation,
+    settings: SftpSettings,
+    policy: Partial<RequestPolicy> = {},
+  ): Promise<SftpSession> {
+    const { host, port } = location
+    const library = loadSsh2()
+    const methods = await authentication(library, settings)
+    const hostKeys =
+      settings.hostKey !== undefined
+        ? parseHostKeys(settings.hostKey)
+        : settings.insecureHostKey
+          ? undefined
+          : await readKnownHosts(host, port, settings.knownHosts && expandHome(settings.knownHosts))
+    const timeout = settings.timeout ?? CONNECT_TIMEOUT
+    const options = { host, port, methods, hostKeys, timeout, url: sftpUrl(location) }
+    return new SftpSession(library, options, { ...DEFAULT_POLICY, ...policy })
+  }
+
+  /** Fires when the client is closed. */
+  get closing(): AbortSignal {
+    return this.#closing.signal
+  }
+
+  /** `sftp://host/path` of a path on the server, for messages. */
+  target(remote: string): string {
+    return sftpUrl({ type: 'sftp', host: this.#options.host, port: this.#options.port, path: remote, settings: {} })
+  }
+
+  /** Attempts until one succeeds, fails for good, or the policy is used up. Each attempt counts as one request. */
+  retried<T>(subject: Subject, act: (files: RemoteFiles) => Promise<T>): Promise<T> {
+    return this.#retrying(subject, () => this.once(subject, act))
+  }
+
+  /** As `retried`, for a part of an operation that is counted as a whole. */
+  attempts<T>(subject: Subject, act: (files: RemoteFiles) => Promise<T>): Promise<T> {
+    return this.#retrying(subject, () => this.typed(subject, () => this.#run(subject, act)))
+  }
+
+  #retrying<T>({ doing, path, operation, signal }: Subject, attempt: () => Promise<T>): Promise<T> {
+    return retrying(attempt, {
+      policy: this.policy,
+      what: `${doing} ${this.target(path)}`,
+      signal,
+      closing: this.closing,
+      onRetry: () => this.counters.retry(operation),
+    })
+  }
+
+  /** One attempt. */
+  async once<T>(subject: Subject, act: (files: RemoteFiles) => Promise<T>): Promise<T> {
+    throwIfAborted(subject.signal, `${subject.doing} ${this.target(subject.path)}`)
+    return this.counters.track(subject.operation, () => this.typed(subject, () => this.#run(subject, act)))
+  }
+
+  /** What `work` resolves to; what it throws as a LitestreamError about the subject. */
+  async typed<T>(subject: Subject, work: () => Promise<T>): Promise<T> {
+    const { doing, path, signal } = subject
+    try {
+      return await work()
+    } catch (error) {
+      if (signal?.aborted) throw abortError(signal, `${doing} ${this.target(path)}`)
+      if (this.closing.aborted) throw this.closing.reason
+      throw sftpError(error, doing, this.target(path))
+    }
+  }
+
+  /** The connection there is, or a new one. Not ended by `signal`: others may wait for it. */
+  async files(subject: Subject): Promise<RemoteFiles> {
+    const { doing, path, signal } = subject
+    const connection = await orAborted(this.#connect(), [signal, this.closing], (each) =>
+      each === signal ? abortError(each, `${doing} ${this.target(path)}`) : each.reason,
+    )
+    return new RemoteFiles(connection, (work, what) => this.#bounded(connection, subject, work, what))
+  }
+
+  async #run<T>(subject: Subject, act: (files: RemoteFiles) => Promise<T>): Promise<T> {
+    return act(await this.files(subject))
+  }
+
+  /** `work`, a request on `connection`, for as long as the policy and the signals let it. */
+  #bounded<T>(
+    connection: SftpConnection,
+    { doing, path, signal }: Subject,
+    work: Promise<T>,
+    what: string,
+  ): Promise<T> {
+    const { idleTimeout } = this.policy
+    return new Promise<T>((resolve, reject) => {
+      const timer = startTimer(idleTimeout, () => {
+        fail(this.#noAnswer(doing, path, what, idleTimeout))
+        connection.drop(`the server did not answer ${what} within ${idleTimeout} ms`)
+      })
+      const fail = (error: unknown) => {
+        settle()
+        reject(error)
+      }
+      const forgets = [
+        onAbort(signal, () => fail(abortError(signal!, `${doing} ${this.target(path)}`))),
+        onAbort(this.closing, () => fail(this.closing.reason)),
+      ]
+      const settle = () => {
+        timer.stop()
+        for (const forget of forgets) forget()
+      }
+      work.then((value) => {
+        settle()
+        resolve(value)
+      }, fail)
+    })
+  }
+
+  #noAnswer(doing: string, path: string, what: string, milliseconds: number): LitestreamError {
+    const target = this.target(path)
+    return new LitestreamError('TIMEOUT', `${doing} ${target} failed: no answer to ${what} within ${milliseconds} ms`, {
+      file: target,
+      hint: 'Check that the SFTP server and its disk are not overloaded, and the network to it.',
+    })
+  }
+
+  #connect(): Promise<SftpConnection> {
+    if (this.closing.aborted) return Promise.reject(this.closing.reason)
+    if (this.#connection !== undefined && !this.#connection.lost.aborted) return Promise.resolve(this.#connection)
+    this.#connecting ??= this.#open().finally(() => {
+      this.#connecting = undefined
+    })
+    return this.#connecting
+  }
+
+  async #open(): Promise<SftpConnection> {
+    const connection = await SftpConnection.open(this.#library, this.#options, this.closing)
+    if (this.closing.aborted) {
+      connection.close()
+      throw this.closing.reason
+    }
+    this.#connection = connection
+    return connection
+  }
+
+  /** Ends every operation under way, with ABORTED, and refuses new ones. */
+  close(): void {
+    if (this.closing.aborted) return
+    this.#closing.abort(new LitestreamError('ABORTED', `the client of ${this.url} was closed`))
+    this.#connection?.close()
+  }
+}

@@ -1,0 +1,440 @@
+import { LitestreamError } from '../../errors.js'
+import { temporaryPath } from '../../fs/temporary.js'
+import { parseFileName } from '../../ltx/file-name.js'
+import { throwIfAborted } from '../../util/abort.js'
+import { runAll } from '../../util/run-all.js'
+import { type OpenedBody, readBody } from '../body-reader.js'
+import { HEADER_BYTES, headerTime } from '../header-time.js'
+import { compareFiles, levelDirectory, relativeName } from '../keys.js'
+import { type FolderEntry, legacyTree } from '../legacy-tree.js'
+import { checkedListing } from '../listing.js'
+import { type NumberedFolder, NumberedObjects } from '../numbered-objects.js'
+import { checkSameFile, type FoundFile, isSameFile, replacedError } from '../object-identity.js'
+import { resolveRange } from '../range.js'
+import type {
+  ByteRange,
+  LegacyObjects,
+  ListOptions,
+  LtxFileInfo,
+  LtxFileRef,
+  Operation,
+  OperationStats,
+  ReadOptions,
+  ReadResult,
+  ReplicaClient,
+  RequestOptions,
+  TaggedObject,
+  WriteOptions,
+} from '../replica-client.js'
+import type { RequestPolicy } from '../request-policy.js'
+import { checkTaggedSize } from '../tagged-size.js'
+import { isStatus, STATUS, sftpError } from './errors.js'
+import { entriesOf, makeDirectories, parentOf, sweep } from './folder.js'
+import { type SftpLocation, sftpUrl } from './location.js'
+import { type NamingMethod, nameOnce, replaceWith } from './publish.js'
+import { chunksOf, readInto } from './reading.js'
+import type { Handle, RemoteFiles, RemoteStats } from './remote-files.js'
+import { SftpSession, type Subject } from './session.js'
+import type { SftpSettings } from './settings.js'
+import { uploadTo } from './upload.js'
+
+/** Files deleted at once. */
+const DELETE_CONCURRENCY = 8
+
+/** A replica in a directory of an SFTP server: `<path>/ltx/<level>/<min>-<max>.ltx`, mtime carrying the LTX timestamp in seconds. */
+export class SftpReplicaClient implements ReplicaClient {
+  readonly type = 'sftp'
+  readonly url: string
+  readonly legacy: LegacyObjects
+  readonly #root: string
+  readonly #session: SftpSession
+  readonly #concurrent: boolean
+  readonly #ready = new Set<string>()
+  #naming: NamingMethod = 'link'
+
+  private constructor(location: SftpLocation, session: SftpSession, settings: SftpSettings) {
+    this.url = sftpUrl(location)
+    this.#root = location.path
+    this.#session = session
+    this.#concurrent = settings.concurrentWrites ?? true
+    this.legacy = {
+      list: (prefix, options) => legacyTree(prefix, (folder) => this.#folder(folder, options)),
+      stream: (name, options) => this.#stream(this.#path(name), undefined, 0, options),
+    }
+  }
+
+  /**
+   * Connects. Throws CONFIG_INVALID for settings and files that cannot be used, PACKAGE_MISSING, ACCESS_DENIED for a wrong host key or
+   * login and for a directory that may not be read. A directory that does not exist is made by the first write.
+   */
+  static async open(
+    location: SftpLocation,
+    given: SftpSettings = {},
+    signal?: AbortSignal,
+    policy: Partial<RequestPolicy> = {},
+  ): Promise<SftpReplicaClient> {
+    const settings = merged(location.settings, given)
+    const session = await SftpSession.prepare(location, settings, policy)
+    const client = new SftpReplicaClient(location, session, settings)
+    try {
+      await client.#checkRoot(signal)
+    } catch (error) {
+      session.close()
+      throw error
+    }
+    return client
+  }
+
+  /** What `open` throws for settings that do not go together and files that cannot be read; connects to nothing. */
+  static async check(location: SftpLocation, given: SftpSettings = {}): Promise<void> {
+    const session = await SftpSession.prepare(location, merged(location.settings, given))
+    session.close()
+  }
+
+  async #checkRoot(signal: AbortSignal | undefined): Promise<void> {
+    const root = this.#root
+    await this.#session.retried({ operation: 'HEAD', doing: 'opening', path: root, signal }, async (files) => {
+      const stats = await files.statIfThere(root)
+      if (stats === undefined) return
+      if (!stats.isDirectory) {
+        const target = this.#session.target(root)
+        throw new LitestreamError('STORAGE_FAILED', `${target} is a file, a replica needs a directory`, {
+          file: target,
+          hint: 'Set the replica URL to a directory.',
+        })
+      }
+      files.closeLater(await files.openDirectory(root))
+    })
+  }
+
+  async *list(level: number, { fromTxid = 0, signal }: ListOptions = {}): AsyncIterable<LtxFileInfo> {
+    const directory = this.#path(levelDirectory(level))
+    const label = this.#session.target(directory)
+    const wanted = ({ name }: { readonly name: string }) => (parseFileName(name)?.minTxid ?? -1) >= fromTxid
+    const found = await this.#session.retried(this.#subject('LIST', 'listing', directory, signal), (files) =>
+      entriesOf(files, directory, (entry) => entry.isFile && !isClaim(entry) && wanted(entry), label),
+    )
+    const infos = found.map((entry) => infoOf({ level, ...parseFileName(entry.name)! }, entry)).sort(compareFiles)
+    yield* checkedListing(infos, { what: `listing ${label}`, signal })
+  }
+
+  read(file: LtxFileRef, range: ByteRange, { signal, into }: ReadOptions = {}): Promise<ReadResult> {
+    const path = this.#file(file)
+    const name = this.#session.target(path)
+    return this.#session.retried(this.#subject('GET', 'reading', path, signal), (files) =>
+      this.#opened(files, path, file, async (handle, found) => {
+        const { offset, length } = resolveRange(range, found.size, name)
+        const data = into !== undefined && into.length >= length ? into.subarray(0, length) : new Uint8Array(length)
+        await readInto(files, handle, data, offset, name)
+        this.#session.counters.bytes('GET', length)
+        return { data, offset, fileSize: found.size }
+      }),
+    )
+  }
+
+  /** Runs `act` with an open file, which is a regular one and, if `file` was listed, the one that was. */
+  async #opened<T>(
+    files: RemoteFiles,
+    path: string,
+    file: LtxFileRef | undefined,
+    act: (handle: Handle, found: RemoteStats) => Promise<T>,
+  ): Promise<T> {
+    const handle = await files.openToRead(path)
+    try {
+      return await act(handle, await this.#checked(files, handle, path, file))
+    } finally {
+      files.closeLater(handle)
+    }
+  }
+
+  async #checked(files: RemoteFiles, handle: Handle, path: string, file: LtxFileRef | undefined): Promise<RemoteStats> {
+    const stats = await files.fstat(handle)
+    const name = this.#session.target(path)
+    if (!stats.isFile) {
+      throw new LitestreamError('STORAGE_FAILED', `${name} is not a regular file`, {
+        file: name,
+        hint: 'Remove it from the directory of the replica.',
+      })
+    }
+    if (file !== undefined && isClaim(stats)) throw notFound(name)
+    if (file !== undefined) checkSameFile(file, versionOf(stats), name)
+    return stats
+  }
+
+  stream(
+    file: LtxFileRef,
+    { offset = 0, signal }: RequestOptions & { readonly offset?: number } = {},
+  ): AsyncIterable<Uint8Array> {
+    return this.#stream(this.#file(file), file, offset, signal ? { signal } : {})
+  }
+
+  async *#stream(
+    path: string,
+    file: LtxFileRef | undefined,
+    offset: number,
+    { signal }: RequestOptions = {},
+  ): AsyncGenerator<Uint8Array> {
+    const name = this.#session.target(path)
+    const subject = this.#subject('GET', 'reading', path, signal)
+    let first: RemoteStats | undefined
+    const open = (at = offset): Promise<OpenedBody> =>
+      this.#session.once(subject, async (files) => {
+        const handle = await files.openToRead(path)
+        try {
+          const stats = await this.#checked(files, handle, path, file)
+          // A body that is continued must be of the file it began with.
+          if (first !== undefined) checkUnchanged(first, stats, name)
+          first ??= stats
+          const { offset: start } = resolveRange({ offset: at }, stats.size, name)
+          const end = stats.size
+          return {
+            wanted: { start, end },
+            start,
+            end,
+            chunks: chunksOf(files, handle, { start, end, name }),
+            cancel: () => undefined,
+            close: async () => files.closeLater(handle),
+          }
+        } catch (error) {
+          files.closeLater(handle)
+          throw error
+        }
+      })
+    yield* readBody(open, {
+      policy: this.#session.policy,
+      what: `reading ${name}`,
+      signal,
+      closing: this.#session.closing,
+      onRetry: () => this.#session.counters.retry('GET'),
+      onBytes: (count) => this.#session.counters.bytes('GET', count),
+      toError: (error) => sftpError(error, 'reading', name),
+    })
+  }
+
+  async write(
+    file: LtxFileRef,
+    body: Uint8Array | AsyncIterable<Uint8Array>,
+    { timestamp, createOnly = false, signal }: WriteOptions,
+  ): Promise<LtxFileInfo> {
+    const path = this.#file(file)
+    const size = await this.#write(path, body, timestamp, createOnly, signal)
+    return { level: file.level, minTxid: file.minTxid, maxTxid: file.maxTxid, size, createdAt: timestamp }
+  }
+
+  /** Under a temporary name first: what is cut off in the middle never has the name of a file. */
+  #write(
+    path: string,
+    body: Uint8Array | AsyncIterable<Uint8Array>,
+    timestamp: number,
+    createOnly: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
+    const subject = this.#subject('PUT', 'writing', path, signal)
+    const session = this.#session
+    const label = session.target(path)
+    throwIfAborted(signal, `writing ${label}`)
+    return session.counters.track('PUT', () =>
+      session.typed(subject, async () => {
+        await session.attempts(subject, (files) => this.#prepare(files, parentOf(path)))
+        const temporary = `${parentOf(path)}/${temporaryPath(path).slice(path.lastIndexOf('/') + 1)}`
+        try {
+          const size = await uploadTo(session, subject, temporary, body, { timestamp, concurrent: this.#concurrent })
+          await session.attempts(subject, async (files) => {
+            if (createOnly) this.#naming = await nameOnce(files, temporary, path, label, this.#naming)
+            else await replaceWith(files, temporary, path)
+          })
+          session.counters.bytes('PUT', size)
+          return size
+        } catch (error) {
+          await this.#removeTemporary(temporary)
+          throw error
+        }
+      }),
+    )
+  }
+
+  /** Makes a directory where there is none and, once, clears what dead writers left there. */
+  async #prepare(files: RemoteFiles, directory: string): Promise<void> {
+    if (this.#ready.has(directory)) return
+    await makeDirectories(files, directory)
+    await sweep(files, directory, this.#session.target(directory))
+    this.#ready.add(directory)
+  }
+
+  /** What cannot be removed now is removed by the first write of a later process. */
+  async #removeTemporary(temporary: string): Promise<void> {
+    const { closing } = this.#session
+    if (closing.aborted) return
+    await this.#session
+      .files(this.#subject('PUT', 'removing', temporary, undefined))
+      .then((files) => files.remove(temporary))
+      .catch(() => undefined)
+  }
+
+  async delete(files: readonly LtxFileRef[], { signal }: RequestOptions = {}): Promise<void> {
+    const deletions = files.map((file) => () => {
+      const path = this.#file(file)
+      return this.#session.retried(this.#subject('DELETE', 'deleting', path, signal), (remote) => remote.remove(path))
+    })
+    await runAll(DELETE_CONCURRENCY, deletions)
+  }
+
+  /** The time is that of the LTX header: the server keeps whole seconds. */
+  stat(file: LtxFileRef, { signal }: RequestOptions = {}): Promise<LtxFileInfo> {
+    const path = this.#file(file)
+    const name = this.#session.target(path)
+    return this.#session.retried(this.#subject('HEAD', 'looking at', path, signal), (files) =>
+      this.#opened(
+        files,
+        path,
+        { level: file.level, minTxid: file.minTxid, maxTxid: file.maxTxid },
+        async (handle, found) => {
+          const header = new Uint8Array(Math.min(HEADER_BYTES, found.size))
+          await readInto(files, handle, header, 0, name)
+          const info = infoOf(file, found)
+          return { ...info, createdAt: headerTime(header) ?? info.createdAt }
+        },
+      ),
+    )
+  }
+
+  getObject(name: string, { signal }: RequestOptions = {}): Promise<TaggedObject | undefined> {
+    return this.#session.retried(this.#subject('GET', 'reading', this.#path(name), signal), (files) =>
+      new NumberedObjects(this.#numbered(files, signal)).get(name),
+    )
+  }
+
+  /** One attempt: after a lost answer nobody knows whose object stands there, and a lease must not guess. */
+  putObject(name: string, data: Uint8Array, ifTag: string | null, { signal }: RequestOptions = {}): Promise<string> {
+    return this.#session.once(this.#subject('PUT', 'writing', this.#path(name), signal), (files) =>
+      new NumberedObjects(this.#numbered(files, signal)).put(name, data, ifTag),
+    )
+  }
+
+  async deleteObject(name: string, ifTag: string, { signal }: RequestOptions = {}): Promise<void> {
+    await this.#session.once(this.#subject('DELETE', 'deleting', this.#path(name), signal), (files) =>
+      new NumberedObjects(this.#numbered(files, signal)).put(name, new Uint8Array(), ifTag),
+    )
+  }
+
+  #numbered(files: RemoteFiles, signal: AbortSignal | undefined): NumberedFolder {
+    const label = (name: string) => this.#session.target(this.#path(name))
+    return {
+      label,
+      names: async (wanted) =>
+        (await entriesOf(files, this.#root, ({ name }) => wanted(name), this.#session.target(this.#root))).map(
+          ({ name }) => name,
+        ),
+      isFile: async (name) => (await files.statIfThere(this.#path(name)))?.isFile ?? true,
+      read: async (name) => {
+        try {
+          return await this.#opened(files, this.#path(name), undefined, async (handle, { size }) => {
+            checkTaggedSize(size, label(name))
+            const data = new Uint8Array(size)
+            await readInto(files, handle, data, 0, label(name))
+            return data
+          })
+        } catch (error) {
+          if (isStatus(error, STATUS.noSuchFile)) return undefined
+          throw error
+        }
+      },
+      create: (name, data) => this.#createNumbered(files, name, data, signal),
+      remove: (name) => files.remove(this.#path(name)),
+    }
+  }
+
+  async #createNumbered(
+    files: RemoteFiles,
+    name: string,
+    data: Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const path = this.#path(name)
+    const label = this.#session.target(path)
+    const subject = this.#subject('PUT', 'writing', path, signal)
+    await this.#prepare(files, this.#root)
+    const temporary = `${this.#root}/${temporaryPath(path).slice(path.lastIndexOf('/') + 1)}`
+    try {
+      await uploadTo(this.#session, subject, temporary, data, { timestamp: Date.now(), concurrent: false })
+      if (this.#naming === 'link') this.#naming = await nameOnce(files, temporary, path, label, 'link')
+      if (this.#naming !== 'link') throw noLeases(label)
+      return true
+    } catch (error) {
+      await this.#removeTemporary(temporary)
+      if (error instanceof LitestreamError && error.code === 'PRECONDITION_FAILED') return false
+      throw error
+    }
+  }
+
+  async *#folder(folder: string, { signal }: RequestOptions = {}): AsyncGenerator<FolderEntry> {
+    const path = this.#path(folder)
+    const label = this.#session.target(path)
+    const entries = await this.#session.retried(this.#subject('LIST', 'listing', path, signal), (files) =>
+      entriesOf(files, path, ({ isFile, isDirectory }) => isFile || isDirectory, label),
+    )
+    for (const { name, isFile, size, mtime, mode } of entries) {
+      yield { name, isFile, size, createdAt: mtime * 1000, mode }
+    }
+  }
+
+  stats(): Readonly<Record<Operation, OperationStats>> {
+    return this.#session.counters.snapshot()
+  }
+
+  async close(): Promise<void> {
+    this.#session.close()
+  }
+
+  #subject(operation: Operation, doing: string, path: string, signal: AbortSignal | undefined): Subject {
+    return { operation, doing, path, signal }
+  }
+
+  #path(name: string): string {
+    return this.#root === '/' ? `/${name}` : `${this.#root}/${name}`
+  }
+
+  #file(file: LtxFileRef): string {
+    return this.#path(relativeName(file))
+  }
+}
+
+/** An LTX file has a header: an empty one is the name that a writer has claimed, or what another program left. */
+function isClaim({ size }: { readonly size: number }): boolean {
+  return size === 0
+}
+
+function infoOf({ level, minTxid, maxTxid }: LtxFileRef, stats: RemoteStats): LtxFileInfo {
+  return { level, minTxid, maxTxid, createdAt: stats.mtime * 1000, ...versionOf(stats), mode: stats.mode }
+}
+
+/** A primary sets a file's time to the second of its state: another primary's is another one in most cases. */
+function versionOf({ size, mtime }: RemoteStats): FoundFile {
+  return { size, version: String(mtime) }
+}
+
+function checkUnchanged(first: RemoteStats, now: RemoteStats, name: string): void {
+  const listed = { level: 0, minTxid: 0, maxTxid: 0, createdAt: 0, ...versionOf(first) }
+  if (!isSameFile(listed, versionOf(now))) throw replacedError(listed, versionOf(now), name)
+}
+
+function notFound(name: string): LitestreamError {
+  return new LitestreamError('NOT_FOUND', `${name} is empty: its writer has not finished it`, { file: name })
+}
+
+function noLeases(label: string): LitestreamError {
+  return new LitestreamError(
+    'STORAGE_FAILED',
+    `writing ${label} failed: the SFTP server has no hard links (hardlink@openssh.com), and a lease needs them`,
+    { file: label, hint: 'Use OpenSSH as the server, or remove `lease` and write access.' },
+  )
+}
+
+/** What the caller says wins over the URL. Ways to prove who one is are not mixed: one from the caller replaces the URL's. */
+function merged(url: SftpSettings, given: SftpSettings): SftpSettings {
+  const identity = ['password', 'keyPath', 'passphrase', 'agent'] as const
+  const base: Record<string, unknown> = { ...url }
+  if (identity.some((key) => given[key] !== undefined)) for (const key of identity) delete base[key]
+  for (const [key, value] of Object.entries(given)) if (value !== undefined) base[key] = value
+  return base
+}
