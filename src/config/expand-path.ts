@@ -1,11 +1,10 @@
-import os from 'node:os'
 import path from 'node:path'
 import { LitestreamError } from '../errors.js'
+import { expandHome } from '../util/home.js'
 
 /** An absolute path of what a person wrote: `~`, `~/x`, `sqlite:///x`, `sqlite3://x` or a plain path. */
 export function expandPath(written: string): string {
-  const plain = written.replace(/^sqlite3?:\/\//, '')
-  if (plain === '~' || plain.startsWith('~/')) return path.join(os.homedir(), plain.slice(1))
+  const plain = expandHome(written.replace(/^sqlite3?:\/\//, ''))
   if (plain.startsWith('~')) {
     throw new LitestreamError(
       'INVALID_ARGUMENT',

@@ -87,5 +87,11 @@ ${table(Object.entries(replica.properties!))}
 | \`LITESTREAM_CONFIG\` | path of the configuration file |
 | \`LOG_LEVEL\` | log level; goes before the file's, after \`-log-level\` |
 | \`LITESTREAM_ACCESS_KEY_ID\`, \`LITESTREAM_SECRET_ACCESS_KEY\` | S3 credentials, used where the AWS ones are not set |
+| \`AWS_ACCESS_KEY_ID\`, \`AWS_SECRET_ACCESS_KEY\`, \`AWS_SESSION_TOKEN\`, \`AWS_PROFILE\` … | S3 credentials: the whole chain of the AWS SDK |
+| \`AWS_REGION\` | S3: the region of a bucket on AWS that does not tell its own |
+| \`LITESTREAM_S3_ENDPOINT\` | S3: the endpoint where neither the URL nor the file names one |
+| \`LITESTREAM_S3_DEBUG\` | S3: what is shown on stderr: \`request\`, \`response\`, \`request-with-body\`, \`all\` …, separated by commas; keys and signatures are masked |
+| \`HTTP_PROXY\`, \`HTTPS_PROXY\`, \`NO_PROXY\` | proxies for S3 and the heartbeat; the lower-case names go first. \`NO_PROXY\` takes hosts, domains, addresses, networks (\`10.0.0.0/8\`), ports and \`*\`; a proxy is used for \`localhost\`, too, unless \`NO_PROXY\` names it |
+| \`AWS_CA_BUNDLE\`, \`SSL_CERT_FILE\` | PEM file with authorities that are trusted beside those of Node.js, for S3 and the heartbeat; \`ca-file\` goes first |
 `
 }

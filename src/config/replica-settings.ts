@@ -1,8 +1,9 @@
 import { z } from 'zod'
+import { CONDITIONAL_WRITES } from '../storage/s3/settings.js'
 import { secretEndpoint } from '../storage/secret-endpoint.js'
 import { secretUrl } from '../storage/url.js'
 import { DEFAULTS } from './defaults.js'
-import { boolean, concealedText, duration, integer, secretText, size, text } from './scalars.js'
+import { boolean, choice, concealedText, duration, integer, secretText, size, text } from './scalars.js'
 
 const unused = { unused: true }
 
@@ -29,7 +30,10 @@ export const inheritedReplicaKeys = {
     undefined,
   ),
   'secret-access-key': secretText('S3 and OSS: secret key.'),
-  region: text('S3 and OSS: region; asked of AWS when absent, `us-east-1` with an endpoint of your own.'),
+  'session-token': secretText('S3 and OSS: session token of temporary credentials.'),
+  region: text(
+    'S3 and OSS: region. When absent: that of the bucket (AWS is asked), else the one in the name of the endpoint, else `us-east-1`.',
+  ),
   bucket: text('S3, GCS, ABS, OSS and NATS: bucket, when there is no `url`.'),
   endpoint: concealedText(
     'S3, ABS and OSS: address of the service; http is assumed for local and private hosts, otherwise https.',
@@ -38,7 +42,15 @@ export const inheritedReplicaKeys = {
   'force-path-style': boolean('S3: put the bucket in the path; on when an endpoint is given.'),
   'sign-payload': boolean('S3: sign request bodies.', true),
   'require-content-md5': boolean('S3: send Content-MD5 where the protocol asks for it.', true),
-  'skip-verify': boolean('S3 and NATS: accept any TLS certificate. For tests.', false),
+  'skip-verify': boolean('S3, OSS and NATS: accept any TLS certificate. For tests.', false),
+  'ca-file': text(
+    'S3 and OSS: PEM file with authorities that are trusted beside those of Node.js. Otherwise `AWS_CA_BUNDLE` or `SSL_CERT_FILE` is used.',
+  ),
+  'conditional-writes': choice(
+    CONDITIONAL_WRITES,
+    'S3 and OSS: whether the store lets only one of several writers create a name. `auto`: a probe before the first write shows it. `never`: a HEAD before each write instead, which is weaker (docs/storage.md).',
+    'auto',
+  ),
   'storage-class': text('S3: storage class of new objects.'),
   'part-size': size('S3 and OSS: size of one part of a multipart upload, at least 5MiB.', '5MiB', {
     min: 5 * 2 ** 20,

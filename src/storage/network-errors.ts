@@ -41,6 +41,8 @@ const CERTIFICATE = /CERT|SELF_SIGNED|ALT_?NAME|UNABLE_TO_|CRL_|INVALID_CA|HOSTN
  * that signed the server's certificate.
  */
 export function networkFailure(error: unknown, authorityHint: string): NetworkFailure | undefined {
+  const proxy = proxyFault(error)
+  if (proxy !== undefined) return proxy
   const code = networkCode(error)
   if (code === undefined) return undefined
   const passing = PASSING[code]
@@ -52,6 +54,13 @@ export function networkFailure(error: unknown, authorityHint: string): NetworkFa
     return { code: 'UNAVAILABLE', hint }
   }
   return undefined
+}
+
+/** A proxy that refused a connection or cannot be reached (http/proxy-fault.ts, which imports this module). */
+function proxyFault(error: unknown): NetworkFailure | undefined {
+  if (!(error instanceof Error) || error.name !== 'ProxyFault') return undefined
+  const { status, hint } = error as Error & { readonly status?: number; readonly hint: string }
+  return { code: status === 407 || status === 403 ? 'ACCESS_DENIED' : 'UNAVAILABLE', hint }
 }
 
 /** The system's code of an error or of its causes. A connection to a host with several addresses fails with all of their errors. */

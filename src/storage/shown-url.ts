@@ -4,13 +4,13 @@ import { hasOddColon, MASK, maskUserinfo } from '../util/redact.js'
 const SHOWN_PARAMETERS: ReadonlySet<string> = new Set([
   ...['endpoint', 'region', 'anonymous', 'forcepathstyle', 'skipverify', 'signpayload', 'requirecontentmd5'],
   ...['concurrency', 'partsize', 'storageclass', 'ssecustomeralgorithm', 'ssekmskeyid'],
-  ...['tls', 'bucket', 'createbucket'],
+  ...['tls', 'bucket', 'createbucket', 'conditionalwrites'],
   ...['hostkey', 'insecurehostkey', 'concurrentwrites'],
 ])
 
 /** Parameters that name a file: not shown, as something else may stand there, but no secret that errors about the file must mask. */
 const FILE_PARAMETERS: ReadonlySet<string> = new Set([
-  ...['creds', 'rootcas', 'clientcert', 'clientkey', 'ssecustomerkeypath'],
+  ...['creds', 'rootcas', 'clientcert', 'clientkey', 'ssecustomerkeypath', 'cafile'],
   ...['keypath', 'knownhosts', 'agent'],
 ])
 

@@ -73,9 +73,16 @@ export class UrlParams {
   boolean(name: string): boolean | undefined {
     const value = this.string(name)
     if (value === undefined) return undefined
-    if (/^(true|1|t)$/i.test(value)) return true
-    if (/^(false|0|f)$/i.test(value)) return false
+    if (/^(true|1|t|yes|y|on)$/i.test(value)) return true
+    if (/^(false|0|f|no|n|off)$/i.test(value)) return false
     throw this.#wrongValue(name, value, 'it is true or false')
+  }
+
+  choice<const T extends string>(name: string, values: readonly T[]): T | undefined {
+    const value = this.string(name)
+    const chosen = values.find((one) => one === value?.toLowerCase())
+    if (value !== undefined && chosen === undefined) throw this.#wrongValue(name, value, `it is ${values.join(', ')}`)
+    return chosen
   }
 
   positiveInteger(name: string): number | undefined {

@@ -150,3 +150,13 @@ test('a shown URL has no secrets', () => {
     (error) => !String(error).includes('hunter2'),
   )
 })
+
+test('booleans are written as Litestream takes them', () => {
+  for (const [text, expected] of [
+    ...['true', 'T', '1', 'yes', 'Y', 'on'].map((one) => [one, true] as const),
+    ...['false', 'F', '0', 'no', 'N', 'off'].map((one) => [one, false] as const),
+  ]) {
+    const location = parseReplicaUrl(`s3://bucket/p?skip-verify=${text}`)
+    assert.equal(location.type === 's3' && location.settings.skipVerify, expected, text)
+  }
+})

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
@@ -39,19 +40,21 @@ export const LOOPBACK_KEYS = { AWS_ACCESS_KEY_ID: 'loopback', AWS_SECRET_ACCESS_
 
 /**
  * An S3 store in memory, of one bucket, on 127.0.0.1, which can be told to misbehave as no real server does on command. It knows what
- * clients of this project send: objects, ranges, ListObjectsV2, If-None-Match, If-Match and DeleteObjects. It verifies no signature.
+ * clients of this project send: objects, ranges, ListObjectsV2, If-None-Match, If-Match and DeleteObjects. It verifies no signature. `tls`: it speaks https.
  */
 export async function loopbackS3(
   t: Pick<TestContext, 'after'>,
   behaviour: Behaviour = () => false,
+  tls?: { readonly key: Buffer; readonly cert: Buffer },
 ): Promise<LoopbackS3> {
   const objects = new Map<string, StoredObject>()
   const seen: LoopbackRequest[] = []
   const sockets = new Set<Socket>()
   let behave = behaviour
-  const server = createServer((req, res) => {
+  const onRequest = (req: IncomingMessage, res: ServerResponse) => {
     void answer(req, res).catch(() => res.destroy())
-  })
+  }
+  const server = tls === undefined ? createServer(onRequest) : createTlsServer(tls, onRequest)
   const answer = async (req: IncomingMessage, res: ServerResponse) => {
     const request = await parse(req)
     seen.push(request)
@@ -69,7 +72,7 @@ export async function loopbackS3(
     for (const socket of sockets) socket.destroy()
     await closed
   })
-  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const endpoint = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
     endpoint,
     objects,
@@ -82,7 +85,9 @@ export async function loopbackS3(
 }
 
 async function parse(req: IncomingMessage): Promise<LoopbackRequest> {
-  const { pathname, searchParams } = new URL(req.url ?? '/', 'http://store')
+  // As a proxy gets it, the whole URL; not through a URL object, which would remove "." from the path.
+  const [pathname = '/', query = ''] = (req.url ?? '/').replace(/^https?:\/\/[^/]+/, '').split('?', 2)
+  const searchParams = new URLSearchParams(query)
   const method = req.method as 'GET' | 'HEAD' | 'PUT' | 'DELETE' | 'POST'
   const kind = method === 'GET' && searchParams.has('list-type') ? 'LIST' : method
   const key = decodeURIComponent(pathname).split('/').slice(2).join('/')

@@ -1,5 +1,7 @@
 import { LitestreamError } from '../../errors.js'
 import { isHealthy } from '../../status/verdict.js'
+import { hintOf as proxyHint } from '../../storage/http/proxy-fault.js'
+import { statusOf } from '../../storage/http/status-of.js'
 import { monotonicMs } from '../../util/monotonic.js'
 import type { Secret } from '../../util/secret.js'
 import { startInterval, type Timer, timeoutSignal } from '../../util/timers.js'
@@ -59,17 +61,11 @@ export class Heartbeat {
 
   async #beat(): Promise<void> {
     const signal = AbortSignal.any([this.#closing.signal, timeoutSignal(REQUEST_TIMEOUT)])
-    const response = await fetch(this.#url.reveal(), { signal }).catch((error: Error) => {
-      const { message } = (error.cause as Error | undefined) ?? error
-      throw new LitestreamError('UNAVAILABLE', `the monitoring service cannot be reached: ${message}`, {
-        cause: error,
-        hint: 'Check `heartbeat-url`, and that this machine can reach it.',
-      })
-    })
-    await response.body?.cancel()
-    if (response.ok) return
-    throw new LitestreamError('UNAVAILABLE', `the monitoring service answered with status ${response.status}`, {
-      hint: 'Check `heartbeat-url`.',
+    const { status, proxy } = await statusOf(new URL(this.#url.reveal()), signal)
+    if (status >= 200 && status < 300) return
+    const through = proxy === undefined ? '' : `, through the proxy ${proxy.shown}`
+    throw new LitestreamError('UNAVAILABLE', `the monitoring service answered with status ${status}${through}`, {
+      hint: status === 407 && proxy ? proxyHint(proxy.variable, status) : 'Check `heartbeat-url`.',
     })
   }
 }

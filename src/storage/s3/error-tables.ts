@@ -64,7 +64,7 @@ export function hintByStatus(status: number): string | undefined {
 }
 
 export function codeByStatus(status: number): ErrorCode {
-  if (status === 401 || status === 403) return 'ACCESS_DENIED'
+  if (status === 401 || status === 403 || status === 407) return 'ACCESS_DENIED'
   if (status === 404) return 'NOT_FOUND'
   if (status === 408) return 'TIMEOUT'
   if (status === 412) return 'PRECONDITION_FAILED'

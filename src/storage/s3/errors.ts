@@ -1,4 +1,6 @@
 import { type ErrorCode, LitestreamError } from '../../errors.js'
+import { type Connections, certificateHint } from '../http/agents.js'
+import { hintOf as proxyHint } from '../http/proxy-fault.js'
 import { networkCode, networkFailure } from '../network-errors.js'
 import { setRetryAfter } from '../retry.js'
 import { UnexpectedReply } from './bounded-replies.js'
@@ -31,6 +33,8 @@ export interface Attempted {
   readonly target: string
   /** The server, for messages: without credentials. */
   readonly endpoint: string
+  /** How it was asked. */
+  readonly connections: Pick<Connections, 'proxy' | 'authorities'>
 }
 
 /** Names that the SDK and Node give errors whose code they do not know. */
@@ -45,21 +49,18 @@ const NAMELESS: ReadonlySet<string | undefined> = new Set([
 /** Characters of a store's own words that a message shows. */
 const MAX_MESSAGE = 500
 
-const AUTHORITY =
-  'Name a file with the authority that signed the certificate in NODE_EXTRA_CA_CERTS, or correct the host of the endpoint.'
-
 const NO_STORE =
   'Something that is not an S3 store answers there, or a proxy changes replies; check the endpoint and the network.'
 
 /** The LitestreamError for what the SDK threw. */
 export function s3Error(thrown: unknown, attempted: Attempted): LitestreamError {
   if (thrown instanceof LitestreamError) return thrown
-  const { doing, target, endpoint } = attempted
+  const { doing, target, endpoint, connections } = attempted
   if (thrown instanceof UnexpectedReply) return unexpected(thrown, attempted)
   const error = thrown as SdkError
   const status = error.$metadata?.httpStatusCode
   const name = serviceName(error)
-  const network = status === undefined ? networkFailure(thrown, AUTHORITY) : undefined
+  const network = status === undefined ? networkFailure(thrown, certificateHint(connections)) : undefined
   const where = network === undefined ? '' : ` (endpoint ${endpoint})`
   const converted = new LitestreamError(
     network?.code ?? codeOf(error, name, status),
@@ -68,7 +69,7 @@ export function s3Error(thrown: unknown, attempted: Attempted): LitestreamError 
       cause: safeCause(thrown, name),
       file: target,
       requestId: error.$metadata?.requestId,
-      hint: network?.hint ?? hintOf(error, name, status),
+      hint: network?.hint ?? proxyRefusal(status, connections) ?? hintOf(error, name, status),
     },
   )
   const wait = Number(error.$response?.headers?.['retry-after'])
@@ -76,17 +77,25 @@ export function s3Error(thrown: unknown, attempted: Attempted): LitestreamError 
   return converted
 }
 
+/** Only a proxy answers so. */
+function proxyRefusal(status: number | undefined, { proxy }: Attempted['connections']): string | undefined {
+  return status === 407 && proxy ? proxyHint(proxy.variable, status) : undefined
+}
+
 /** For a reply that says it went well and does not look like one of a store. */
 export function unconfirmed(doing: string, target: string, what: string): LitestreamError {
   return new LitestreamError('UNAVAILABLE', `${doing} ${target} failed: ${what}`, { file: target, hint: NO_STORE })
 }
 
-function unexpected(reply: UnexpectedReply, { doing, target, endpoint }: Attempted): LitestreamError {
+function unexpected(reply: UnexpectedReply, { doing, target, endpoint, connections }: Attempted): LitestreamError {
   const { status, passing, message } = reply
+  const { proxy } = connections
+  // A proxy of http answers in the place of the store.
+  const hint = proxy === undefined ? NO_STORE : proxyHint(proxy.variable, status)
   return new LitestreamError(
-    status === 429 ? 'THROTTLED' : passing ? 'UNAVAILABLE' : 'STORAGE_FAILED',
+    status === 429 ? 'THROTTLED' : status === 407 ? 'ACCESS_DENIED' : passing ? 'UNAVAILABLE' : 'STORAGE_FAILED',
     `${doing} ${target} failed: ${message} (endpoint ${endpoint})`,
-    { file: target, hint: NO_STORE },
+    { file: target, hint },
   )
 }
 

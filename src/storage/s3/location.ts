@@ -3,7 +3,7 @@ import { LitestreamError } from '../../errors.js'
 import { parseByteSize } from '../../util/byte-size.js'
 import { secretEndpoint } from '../secret-endpoint.js'
 import { splitUserinfo, type UrlParams, type UrlParts } from '../url-parts.js'
-import type { S3Settings } from './settings.js'
+import { CONDITIONAL_WRITES, type S3Settings } from './settings.js'
 
 export interface S3Location {
   readonly type: 's3'
@@ -73,9 +73,11 @@ function takeSettings(params: UrlParams): S3Settings {
   return {
     endpoint: params.parsed('endpoint', secretEndpoint),
     region: params.string('region'),
+    sessionToken: params.secret('sessionToken'),
     anonymous: params.boolean('anonymous'),
     forcePathStyle: params.boolean('forcePathStyle'),
     skipVerify: params.boolean('skipVerify'),
+    caFile: params.string('caFile'),
     signPayload: params.boolean('signPayload'),
     requireContentMd5: params.boolean('requireContentMD5'),
     concurrency: params.positiveInteger('concurrency'),
@@ -84,7 +86,9 @@ function takeSettings(params: UrlParams): S3Settings {
     sseCustomerAlgorithm: params.string('sseCustomerAlgorithm'),
     sseCustomerKey: params.secret('sseCustomerKey'),
     sseCustomerKeyPath: params.string('sseCustomerKeyPath'),
+    sseCustomerKeyMd5: params.string('sseCustomerKeyMD5'),
     sseKmsKeyId: params.string('sseKmsKeyId'),
+    conditionalWrites: params.choice('conditionalWrites', CONDITIONAL_WRITES),
   }
 }
 

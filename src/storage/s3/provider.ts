@@ -1,17 +1,24 @@
 import { createHash } from 'node:crypto'
 import { LitestreamError } from '../../errors.js'
 import { readRegularSync } from '../../fs/open-regular.js'
+import { expandHome } from '../../util/home.js'
 import { reveal, Secret } from '../../util/secret.js'
 import { maskEndpoint } from '../shown-url.js'
-import type { S3Settings } from './settings.js'
+import { presetOf } from './presets.js'
+import type { ConditionalWritesMode, S3Settings } from './settings.js'
+
+/** The region that a store is asked for whose own region is not known, and in which AWS tells the region of a bucket. */
+export const DEFAULT_REGION = 'us-east-1'
 
 /** S3 parts below this are refused by every store, except as the last one. */
 export const MIN_PART_SIZE = 5 * 2 ** 20
 
 /** Settings with every default filled in that the provider asks for. */
-export interface ResolvedS3Settings extends Omit<S3Settings, 'endpoint'> {
+export interface ResolvedS3Settings extends Omit<S3Settings, 'endpoint' | 'region'> {
   /** With scheme; undefined means AWS. */
   readonly endpoint: string | undefined
+  /** Undefined where the bucket has to be asked: AWS without a region. */
+  readonly region: string | undefined
   readonly forcePathStyle: boolean
   readonly signPayload: boolean
   readonly requireContentMd5: boolean
@@ -23,34 +30,12 @@ export interface ResolvedS3Settings extends Omit<S3Settings, 'endpoint'> {
   readonly headers: Readonly<Record<string, string>>
   /** Taken off every request before it is signed. */
   readonly unsignableHeaders: readonly string[]
+  readonly conditionalWrites: ConditionalWritesMode
   readonly sseCustomer: { readonly key: Secret; readonly md5: string } | undefined
 }
 
-interface Preset {
-  readonly host: RegExp
-  readonly requireContentMd5?: boolean
-  readonly concurrency?: number
-  readonly equalParts?: boolean
-  readonly headers?: Readonly<Record<string, string>>
-  readonly unsignableHeaders?: readonly string[]
-}
-
-/** What each service wants differently, by the host of its endpoint. */
-const PRESETS: readonly Preset[] = [
-  {
-    // Without the header a read may be answered from another region's copy, which lags.
-    host: /^(fly\.storage\.tigris\.dev|t3\.storage\.dev)$/,
-    requireContentMd5: false,
-    headers: { 'X-Tigris-Consistent': 'true' },
-  },
-  // Refuses more than a few parts at once, and parts of different sizes.
-  { host: /\.r2\.cloudflarestorage\.com$/, concurrency: 2, equalParts: true },
-  // Google's front end rewrites Accept-Encoding on the way, which would break the signature over it.
-  { host: /^storage[a-z0-9.-]*\.googleapis\.com$/, unsignableHeaders: ['accept-encoding'] },
-]
-
 const LOCAL =
-  /^(localhost|127\.[0-9.]+|\[::1\]|10\.[0-9.]+|192\.168\.[0-9.]+|172\.(1[6-9]|2[0-9]|3[01])\.[0-9.]+|.+\.local)$/
+  /^(localhost|127\.[0-9.]+|\[::1\]|10\.[0-9.]+|192\.168\.[0-9.]+|172\.(1[6-9]|2[0-9]|3[01])\.[0-9.]+|.+\.local|.+\.localhost)$/
 
 /** `host:port` becomes a URL: http where it is this machine or a private network, https elsewhere. */
 function endpointUrl(endpoint: string, display: string): URL {
@@ -72,9 +57,10 @@ function endpointUrl(endpoint: string, display: string): URL {
 
 /** Fills in what the settings leave open. Throws INVALID_URL for what cannot go together. */
 export function resolveS3Settings(settings: S3Settings, bucket: string, display: string): ResolvedS3Settings {
-  const endpoint = settings.endpoint === undefined ? undefined : endpointUrl(reveal(settings.endpoint), display)
-  const preset = endpoint && PRESETS.find(({ host }) => host.test(endpoint.hostname))
   const isArn = bucket.startsWith('arn:')
+  const written = reveal(settings.endpoint) ?? (isArn ? undefined : process.env.LITESTREAM_S3_ENDPOINT || undefined)
+  const endpoint = written === undefined ? undefined : endpointUrl(written, display)
+  const preset = endpoint && presetOf(endpoint.hostname)
   const invalid = (message: string, hint: string) =>
     new LitestreamError('INVALID_URL', `${display}: ${message}`, { hint })
 
@@ -88,6 +74,7 @@ export function resolveS3Settings(settings: S3Settings, bucket: string, display:
   return {
     ...settings,
     endpoint: endpoint?.href.replace(/\/$/, ''),
+    region: settings.region ?? regionOfArn(bucket) ?? preset?.region ?? (endpoint && DEFAULT_REGION),
     forcePathStyle: !isArn && (settings.forcePathStyle ?? endpoint !== undefined),
     signPayload: settings.signPayload ?? true,
     requireContentMd5: settings.requireContentMd5 ?? preset?.requireContentMd5 ?? true,
@@ -96,8 +83,14 @@ export function resolveS3Settings(settings: S3Settings, bucket: string, display:
     equalParts: preset?.equalParts ?? false,
     headers: preset?.headers ?? {},
     unsignableHeaders: preset?.unsignableHeaders ?? [],
+    // AWS has both conditions since 2024.
+    conditionalWrites: settings.conditionalWrites ?? preset?.conditionalWrites ?? (endpoint ? 'auto' : 'always'),
     sseCustomer: resolveSse(settings, endpoint, invalid),
   }
+}
+
+function regionOfArn(bucket: string): string | undefined {
+  return bucket.startsWith('arn:') ? bucket.split(':')[3] || undefined : undefined
 }
 
 function resolveSse(
@@ -122,12 +115,19 @@ function resolveSse(
   if (key.byteLength !== 32) {
     throw invalid(`the SSE-C key has ${key.byteLength} bytes, not 32`, 'Make one with `openssl rand -base64 32`.')
   }
-  return { key: new Secret(key.toString('base64')), md5: createHash('md5').update(key).digest('base64') }
+  const md5 = createHash('md5').update(key).digest('base64')
+  if (settings.sseCustomerKeyMd5 !== undefined && settings.sseCustomerKeyMd5 !== md5) {
+    throw invalid(
+      'sseCustomerKeyMD5 is not the MD5 of the SSE-C key',
+      'Correct one of the two, or remove sseCustomerKeyMD5.',
+    )
+  }
+  return { key: new Secret(key.toString('base64')), md5 }
 }
 
 function readKeyFile(file: string, invalid: (message: string, hint: string) => LitestreamError): string {
   try {
-    return readRegularSync(file).toString()
+    return readRegularSync(expandHome(file)).toString()
   } catch (error) {
     throw invalid(
       `the SSE-C key file ${file} cannot be read: ${(error as Error).message}`,

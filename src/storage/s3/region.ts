@@ -1,9 +1,7 @@
 import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import { timeoutSignal } from '../../util/timers.js'
 import { HeadBucketCommand, S3Client } from './aws.js'
-
-/** Where a bucket is looked for first, and what a store that is not AWS is told. */
-export const DEFAULT_REGION = 'us-east-1'
+import { DEFAULT_REGION } from './provider.js'
 
 interface Refusal {
   readonly $metadata?: { readonly httpStatusCode?: number }
@@ -12,7 +10,7 @@ interface Refusal {
 
 /**
  * The region of an AWS bucket, asked for by the first request and then kept. AWS says it in a header of any reply about the bucket,
- * even one that refuses the request. A store that does not answer at all is no answer: the request fails, and the next one asks
+ * even one that refuses the request; where it does not, AWS_REGION is used. A store that does not answer at all is no answer: the request fails, and the next one asks
  * again. `timeout`: milliseconds for the answer.
  */
 export function bucketRegion(config: S3ClientConfig, bucket: string, timeout: number): () => Promise<string> {
@@ -31,16 +29,20 @@ async function ask(config: S3ClientConfig, bucket: string, timeout: number): Pro
   try {
     const abortSignal = timeoutSignal(timeout)
     const { BucketRegion } = await client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal })
-    return BucketRegion ?? DEFAULT_REGION
+    return BucketRegion ?? regionOfEnvironment()
   } catch (error) {
     const { $metadata, $response } = error as Refusal
     const region = $response?.headers?.['x-amz-bucket-region']
     if (region !== undefined) return region
     const status = $metadata?.httpStatusCode ?? 0
     // What else is wrong with the bucket, the request itself will be told, and with more words than the reply to a HEAD has.
-    if (status >= 300 && status < 500) return DEFAULT_REGION
+    if (status >= 300 && status < 500) return regionOfEnvironment()
     throw error
   } finally {
     client.destroy()
   }
+}
+
+function regionOfEnvironment(): string {
+  return process.env.AWS_REGION || process.env.AWS_DEFAULT_REGION || DEFAULT_REGION
 }

@@ -1,6 +1,7 @@
 import type { S3Client } from '@aws-sdk/client-s3'
 import { LitestreamError } from '../../errors.js'
 import { abortError, orAborted, throwIfAborted } from '../../util/abort.js'
+import type { Connections } from '../http/agents.js'
 import type { OperationCounters } from '../operation-counters.js'
 import type { Operation } from '../replica-client.js'
 import type { RequestPolicy } from '../request-policy.js'
@@ -28,6 +29,7 @@ export class S3Requests {
   readonly settings: ResolvedS3Settings
   readonly policy: RequestPolicy
   readonly counters: OperationCounters
+  readonly #connections: Connections
   readonly #closing = new AbortController()
 
   constructor(
@@ -36,12 +38,14 @@ export class S3Requests {
     settings: ResolvedS3Settings,
     policy: RequestPolicy,
     counters: OperationCounters,
+    connections: Connections,
   ) {
     this.client = client
     this.bucket = bucket
     this.settings = settings
     this.policy = policy
     this.counters = counters
+    this.#connections = connections
   }
 
   /** `s3://bucket/key`, for messages. */
@@ -52,7 +56,10 @@ export class S3Requests {
   /** The server, for messages: without credentials. */
   get endpoint(): string {
     const { endpoint, region } = this.settings
-    return endpoint === undefined ? `of AWS${region === undefined ? '' : ` in ${region}`}` : new URL(endpoint).origin
+    const { proxy } = this.#connections
+    const server =
+      endpoint === undefined ? `of AWS${region === undefined ? '' : ` in ${region}`}` : new URL(endpoint).origin
+    return proxy === undefined ? server : `${server}, through the proxy ${proxy.shown}`
   }
 
   /** What every request about an object has to carry that was, or shall be, encrypted with a key of the customer's. */
@@ -88,6 +95,7 @@ export class S3Requests {
   close(): void {
     this.#closing.abort(new LitestreamError('ABORTED', `the client of s3://${this.bucket} was closed`))
     this.client.destroy()
+    this.#connections.agent.destroy()
   }
 
   /** Fires when the client is closed. */
@@ -110,7 +118,7 @@ export class S3Requests {
     if (signal?.aborted) return abortError(signal, `${doing} ${target}`)
     return this.#closing.signal.aborted
       ? this.#closing.signal.reason
-      : s3Error(error, { doing, target, endpoint: this.endpoint })
+      : s3Error(error, { doing, target, endpoint: this.endpoint, connections: this.#connections })
   }
 }
 

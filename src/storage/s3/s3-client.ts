@@ -34,7 +34,7 @@ import { listObjects } from './list.js'
 import type { S3Location } from './location.js'
 import { resolveS3Settings } from './provider.js'
 import { S3Requests, type Subject } from './requests.js'
-import { makeSdkClient } from './sdk.js'
+import { makeSdkClient, s3Connections } from './sdk.js'
 import type { S3Settings } from './settings.js'
 import { parseTimestamp, TIMESTAMP_KEY } from './timestamp.js'
 import { upload } from './upload.js'
@@ -80,9 +80,16 @@ export class S3ReplicaClient implements ReplicaClient {
     const { bucket } = location
     const resolved = resolveS3Settings({ ...location.settings, ...defined(settings) }, bucket, `s3://${bucket}`)
     const inForce = { ...DEFAULT_POLICY, ...policy }
-    const sdk = makeSdkClient(resolved, bucket, inForce, requestHandler)
+    const connections = await s3Connections(resolved, bucket)
+    const sdk = makeSdkClient(resolved, bucket, inForce, connections, requestHandler)
+    const debug = process.env.LITESTREAM_S3_DEBUG
+    if (debug) (await import('./debug.js')).showRequests(sdk, debug)
     const counters = new OperationCounters()
-    return new S3ReplicaClient(location, new S3Requests(sdk, bucket, resolved, inForce, counters), counters)
+    return new S3ReplicaClient(
+      location,
+      new S3Requests(sdk, bucket, resolved, inForce, counters, connections),
+      counters,
+    )
   }
 
   async *list(level: number, { fromTxid = 0, signal }: ListOptions = {}): AsyncIterable<LtxFileInfo> {

@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto'
+import type { Agent as HttpAgent } from 'node:http'
+import type { Agent as HttpsAgent } from 'node:https'
 import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import { rememberSecret } from '../../util/redact.js'
 import { reveal } from '../../util/secret.js'
+import { type Connections, connectionsTo } from '../http/agents.js'
 import type { RequestPolicy } from '../request-policy.js'
 import { S3Client } from './aws.js'
 import { boundReplies, type RequestHandler } from './bounded-replies.js'
-import type { ResolvedS3Settings } from './provider.js'
-import { bucketRegion, DEFAULT_REGION } from './region.js'
+import { DEFAULT_REGION, type ResolvedS3Settings } from './provider.js'
+import { bucketRegion } from './region.js'
 
 /** What a request looks like to a middleware, as far as it matters here. */
 interface OutgoingRequest {
@@ -25,6 +28,22 @@ const MAX_CONNECTIONS = 128
 /** Environment variables that hold a secret of the credentials. */
 const SECRET_VARIABLES = ['AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'LITESTREAM_SECRET_ACCESS_KEY'] as const
 
+/** How the requests of a client are sent. Throws CONFIG_INVALID for a proxy or a file of authorities that cannot be used. */
+export function s3Connections(settings: ResolvedS3Settings, bucket: string): Promise<Connections> {
+  return connectionsTo(hostOf(settings, bucket), {
+    caFile: settings.caFile,
+    skipVerify: settings.skipVerify,
+    maxSockets: Math.max(MAX_CONNECTIONS, 2 * settings.concurrency),
+  })
+}
+
+/** The host that is asked; of AWS, before the region is known, one with the same domain. */
+function hostOf({ endpoint, region, forcePathStyle }: ResolvedS3Settings, bucket: string): URL {
+  const url = new URL(endpoint ?? `https://s3.${region ?? DEFAULT_REGION}.amazonaws.com`)
+  if (!forcePathStyle && !bucket.startsWith('arn:')) url.hostname = `${bucket}.${url.hostname}`
+  return url
+}
+
 /**
  * The SDK's client for these settings. It makes one attempt a call: retrying, which must span the reading of a body too, is this
  * package's own (see retry.ts).
@@ -33,10 +52,10 @@ export function makeSdkClient(
   settings: ResolvedS3Settings,
   bucket: string,
   policy: RequestPolicy,
+  { agent, proxy }: Pick<Connections, 'agent' | 'proxy'>,
   requestHandler?: RequestHandler,
 ): S3Client {
   const custom = settings.endpoint !== undefined
-  const agent = { keepAlive: true, maxSockets: Math.max(MAX_CONNECTIONS, 2 * settings.concurrency) }
   const config: S3ClientConfig = {
     maxAttempts: 1,
     forcePathStyle: settings.forcePathStyle,
@@ -47,19 +66,17 @@ export function makeSdkClient(
     requestHandler: requestHandler ?? {
       connectionTimeout: policy.firstByteTimeout,
       socketTimeout: policy.idleTimeout,
-      httpAgent: agent,
-      httpsAgent: { ...agent, rejectUnauthorized: !settings.skipVerify },
+      httpAgent: agent as HttpAgent,
+      httpsAgent: agent as HttpsAgent,
     },
+    // A proxy may answer the expectation itself, or not at all.
+    ...(proxy && { expectContinueHeader: false }),
     ...(custom && { endpoint: settings.endpoint! }),
     ...(bucket.startsWith('arn:') && { useArnRegion: true }),
     ...credentialsOf(settings),
   }
-  const region = settings.region ?? regionOfEnvironment() ?? regionOfArn(bucket)
-  const known = region ?? (custom ? DEFAULT_REGION : undefined)
-  return prepare(
-    new S3Client({ ...config, region: known ?? bucketRegion(config, bucket, policy.firstByteTimeout) }),
-    settings,
-  )
+  const region = settings.region ?? bucketRegion(config, bucket, policy.firstByteTimeout)
+  return prepare(new S3Client({ ...config, region }), settings)
 }
 
 function credentialsOf(settings: ResolvedS3Settings): Partial<S3ClientConfig> {
@@ -86,17 +103,10 @@ function credentialsOf(settings: ResolvedS3Settings): Partial<S3ClientConfig> {
   const secret = env.AWS_SECRET_ACCESS_KEY || env.LITESTREAM_SECRET_ACCESS_KEY
   const fromLitestream = env.LITESTREAM_ACCESS_KEY_ID !== undefined || env.LITESTREAM_SECRET_ACCESS_KEY !== undefined
   if (fromLitestream && id && secret && !(env.AWS_ACCESS_KEY_ID && env.AWS_SECRET_ACCESS_KEY)) {
-    return { credentials: { accessKeyId: id, secretAccessKey: secret } }
+    const token = env.AWS_SESSION_TOKEN
+    return { credentials: { accessKeyId: id, secretAccessKey: secret, ...(token && { sessionToken: token }) } }
   }
   return {} // the SDK's whole chain: environment, profiles, SSO, web identity, container, instance
-}
-
-function regionOfEnvironment(): string | undefined {
-  return process.env.AWS_REGION || process.env.AWS_DEFAULT_REGION || undefined
-}
-
-function regionOfArn(bucket: string): string | undefined {
-  return bucket.startsWith('arn:') ? bucket.split(':')[3] || undefined : undefined
 }
 
 function prepare(client: S3Client, settings: ResolvedS3Settings): S3Client {

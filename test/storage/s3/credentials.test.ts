@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { beforeEach, test } from 'node:test'
+import { beforeEach, mock, test } from 'node:test'
 import { PutBucketPolicyCommand } from '@aws-sdk/client-s3'
 import { isLitestreamError } from '../../../src/errors.js'
 import { openReplicaClient } from '../../../src/storage/open.js'
@@ -53,7 +53,70 @@ test('keys of settings, URL, AWS and Litestream environment: each is used, and n
   assert.equal(temporary.headers['x-amz-security-token'], 'mine')
   // Litestream copies each of its variables where the one of AWS is missing.
   delete process.env.AWS_ACCESS_KEY_ID
-  assert.equal(signedScope(await listed()).key, 'LITE')
+  const copied = await listed()
+  assert.deepEqual([signedScope(copied).key, copied.headers['x-amz-security-token']], ['LITE', 'token'])
+  const inUrl = await listed({}, 's3://OWN:x@bucket/p?endpoint=https://host&session-token=url%2Btoken')
+  assert.equal(inUrl.headers['x-amz-security-token'], 'url+token')
+})
+
+test('the region is that of the settings, the bucket, the endpoint, and only then that of the environment', async () => {
+  const keys = { accessKeyId: 'K', secretAccessKey: 'x' }
+  Object.assign(process.env, { AWS_REGION: 'eu-west-3', AWS_DEFAULT_REGION: 'eu-west-2' })
+  for (const [endpoint, region] of [
+    ['https://s3.us-west-004.backblazeb2.com', 'us-west-004'],
+    ['https://nyc3.digitaloceanspaces.com', 'nyc3'],
+    ['https://s3.eu-central-2.wasabisys.com', 'eu-central-2'],
+    ['https://s3.wasabisys.com', 'us-east-1'],
+    ['https://s3.fr-par.scw.cloud', 'fr-par'],
+    ['https://fsn1.your-objectstorage.com', 'fsn1'],
+    ['https://s3.gra.io.cloud.ovh.net', 'gra'],
+    ['https://s3.gra.cloud.ovh.net', 'gra'],
+    ['https://s3.us-east-va.io.cloud.ovh.us', 'us-east-va'],
+    ['https://account.r2.cloudflarestorage.com', 'auto'],
+    ['https://account.eu.r2.cloudflarestorage.com', 'auto'],
+    ['https://fly.storage.tigris.dev', 'auto'],
+    ['https://storage.googleapis.com', 'auto'],
+    ['https://s3.dualstack.ap-south-1.amazonaws.com', 'ap-south-1'],
+    ['https://vpce-1a2b.s3.us-gov-west-1.vpce.amazonaws.com', 'us-gov-west-1'],
+    ['https://eu-central-1.linodeobjects.com', 'eu-central-1'],
+    ['https://minio.example.com', 'us-east-1'],
+    ['http://10.0.0.1:9000', 'us-east-1'],
+  ]) {
+    const url = `s3://bucket/p?endpoint=${endpoint}`
+    assert.equal(signedScope(await listed(keys, url)).region, region, endpoint)
+    assert.equal(signedScope(await listed({ ...keys, region: 'own' }, url)).region, 'own')
+  }
+  const silent = await capturedClient('s3://bucket/p', keys, (request) =>
+    request.method === 'HEAD' ? { statusCode: 404 } : plainReply(request),
+  )
+  await collect(silent.client.list(0))
+  assert.equal(signedScope(silent.sent.at(-1)!).region, 'eu-west-3')
+})
+
+test('LITESTREAM_S3_DEBUG shows requests and replies without keys and signatures', async () => {
+  const shown = mock.method(process.stderr, 'write', () => true)
+  try {
+    const keys = { accessKeyId: 'K', secretAccessKey: 'x', sessionToken: 'session-token-1' }
+    await listed(keys)
+    assert.equal(shown.mock.callCount(), 0)
+    process.env.LITESTREAM_S3_DEBUG = 'request,response'
+    await listed(keys)
+    const text = shown.mock.calls.map((call) => String(call.arguments[0])).join('')
+    assert.match(text, /S3 request: GET https:\/\/host\/bucket\/\?list-type=2/)
+    assert.match(text, /S3 response: 200 to GET \/bucket\//)
+    assert.match(text, /authorization: \*\*\*/)
+    assert.doesNotMatch(text, /Signature=|session-token-1/)
+  } finally {
+    shown.mock.restore()
+  }
+})
+
+test('LITESTREAM_S3_ENDPOINT is the endpoint where nothing else names one', async () => {
+  process.env.LITESTREAM_S3_ENDPOINT = 'http://store.test:9000'
+  const keys = { accessKeyId: 'K', secretAccessKey: 'x' }
+  const request = await listed(keys, 's3://bucket/p')
+  assert.deepEqual([request.hostname, request.port, request.path], ['store.test', 9000, '/bucket/'])
+  assert.equal((await listed(keys)).hostname, 'host')
 })
 
 test('a profile of the shared files is used, the one that is named', async (t) => {
@@ -111,8 +174,8 @@ test('the region of an AWS bucket is asked for once, by the first request, whate
   }
   for (const [url, env] of [
     ['s3://bucket/p?region=eu-north-1', {}],
-    ['s3://bucket/p', { AWS_REGION: 'eu-north-1' }],
-    ['s3://bucket/p', { AWS_DEFAULT_REGION: 'eu-north-1' }],
+    ['s3://bucket.s3.eu-north-1.amazonaws.com/p', { AWS_REGION: 'eu-west-3' }],
+    ['s3://bucket/p?endpoint=https://s3.eu-north-1.amazonaws.com', { AWS_REGION: 'eu-west-3' }],
   ] as const) {
     Object.assign(process.env, env)
     const { client, sent } = await capturedClient(url, keys)

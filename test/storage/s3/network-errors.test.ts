@@ -59,6 +59,7 @@ test('a name without an address, a port without a server, a server that is none:
 })
 
 test('a certificate that no known authority signed is named as that, at once', async (t) => {
+  for (const name of ['AWS_CA_BUNDLE', 'SSL_CERT_FILE']) delete process.env[name]
   const { serverCert, serverKey } = makeCertificates(temporaryDirectory(t))
   const tls = { cert: readFileSync(serverCert), key: readFileSync(serverKey) }
   const server = createTlsServer(tls, (_, response) => response.end()).listen(0, '127.0.0.1')

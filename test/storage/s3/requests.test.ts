@@ -62,7 +62,7 @@ test('every form of a host, and every endpoint, leads to the right place, in the
     ],
     's3://bucket/p?endpoint=https://fra1.digitaloceanspaces.com&forcePathStyle=false': [
       'https://bucket.fra1.digitaloceanspaces.com',
-      'us-east-1',
+      'fra1',
     ],
     's3://bucket/p?endpoint=https://t3.storage.dev&region=auto': ['https://t3.storage.dev/bucket', 'auto'],
     's3://arn:aws:s3:eu-central-1:123456789012:accesspoint/name/p': [

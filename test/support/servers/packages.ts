@@ -17,6 +17,7 @@ const PACKAGES = {
   'clang++': 'clang',
   'libclang-rt-dev': 'libclang-rt-dev',
   openssl: 'openssl',
+  tinyproxy: 'tinyproxy-bin',
   sshd: 'openssh-server',
   'ssh-keygen': 'openssh-client',
   apache2: 'apache2',

@@ -1,0 +1,82 @@
+import type { Agent as HttpAgent } from 'node:http'
+import type { Agent as HttpsAgent } from 'node:https'
+import type { Socket } from 'node:net'
+import type { SecureContext } from 'node:tls'
+import { authorities } from './authorities.js'
+import { type ProxyServer, proxyFor } from './proxy.js'
+
+export interface ConnectionSettings {
+  /** A PEM file with authorities that are trusted beside those of Node.js. */
+  readonly caFile?: string | undefined
+  /** Accept any certificate. */
+  readonly skipVerify?: boolean | undefined
+  /** Connections to one host at once. */
+  readonly maxSockets?: number
+}
+
+export interface AgentSettings {
+  readonly keepAlive: boolean
+  readonly maxSockets: number
+  readonly tls: { readonly secureContext?: SecureContext; readonly rejectUnauthorized: boolean }
+}
+
+/** How requests to one host are sent. */
+export interface Connections {
+  /** For the protocol of the target. */
+  readonly agent: HttpAgent | HttpsAgent
+  readonly proxy: ProxyServer | undefined
+  /** The file of authorities in force, as a message shows it; undefined for those of Node.js alone. */
+  readonly authorities: string | undefined
+}
+
+/**
+ * An agent for requests to `target` that heeds proxies (see proxyFor), files of authorities (see authorities) and `skipVerify`. Throws
+ * CONFIG_INVALID for variables and files that cannot be used.
+ */
+export async function connectionsTo(target: URL, settings: ConnectionSettings = {}): Promise<Connections> {
+  const { caFile, skipVerify = false, maxSockets = Number.POSITIVE_INFINITY } = settings
+  const secure = target.protocol === 'https:'
+  const proxy = proxyFor(target)
+  const trusted = (secure || proxy?.url.protocol === 'https:') && !skipVerify ? await authorities(caFile) : undefined
+  const tls = { ...(trusted && { secureContext: trusted.context }), rejectUnauthorized: !skipVerify }
+  const agentSettings: AgentSettings = { keepAlive: true, maxSockets, tls }
+  return { agent: await makeAgent(secure, proxy, agentSettings), proxy, authorities: trusted?.shown }
+}
+
+async function makeAgent(
+  secure: boolean,
+  proxy: ProxyServer | undefined,
+  settings: AgentSettings,
+): Promise<HttpAgent | HttpsAgent> {
+  const { tls, ...plain } = settings
+  if (proxy !== undefined) {
+    const { ForwardAgent, TunnelAgent } = await import('./proxy-agents.js')
+    return secure ? new TunnelAgent(proxy, settings) : new ForwardAgent(proxy, settings)
+  }
+  if (!secure) {
+    const { Agent } = await import('node:http')
+    return new Agent(plain)
+  }
+  const [{ Agent }, { nameRefusedCertificate }] = await Promise.all([
+    import('node:https'),
+    import('./peer-certificate.js'),
+  ])
+  const agent = new Agent({ ...plain, ...tls })
+  const connect = agent.createConnection.bind(agent)
+  agent.createConnection = (options, callback) => {
+    const socket = connect(options, callback) as Socket
+    const { host, port } = options as { readonly host?: string; readonly port?: number }
+    nameRefusedCertificate(socket, `${host}:${port}`)
+    return socket
+  }
+  return agent
+}
+
+/** The next step where the certificate of a server is refused. */
+export function certificateHint({ authorities: shown }: Pick<Connections, 'authorities'>): string {
+  const where =
+    shown === undefined
+      ? 'Set `ca-file`, or the environment variable AWS_CA_BUNDLE, SSL_CERT_FILE or NODE_EXTRA_CA_CERTS, to a PEM file with the authority that signed the certificate'
+      : `Add the authority that signed the certificate to the file of ${shown}`
+  return `${where}, or correct the host of the endpoint. For tests, \`skip-verify: true\` accepts any certificate.`
+}

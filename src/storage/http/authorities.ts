@@ -1,0 +1,72 @@
+import { X509Certificate } from 'node:crypto'
+import type { SecureContext } from 'node:tls'
+import { LitestreamError } from '../../errors.js'
+import { readRegular } from '../../fs/open-regular.js'
+import { expandHome } from '../../util/home.js'
+
+/** The authorities of a file that are trusted beside those of Node.js. */
+export interface Authorities {
+  readonly context: SecureContext
+  /** `ca-file /path`, `AWS_CA_BUNDLE=/path`: for messages. */
+  readonly shown: string
+}
+
+/** Environment variables that name a file with authorities, in the order of their precedence, after `ca-file`. */
+const VARIABLES = ['AWS_CA_BUNDLE', 'SSL_CERT_FILE'] as const
+
+/**
+ * The authorities of `ca-file`, else of AWS_CA_BUNDLE, else of SSL_CERT_FILE, each a PEM file; undefined where none of them is set.
+ * Throws CONFIG_INVALID for a file that cannot be read or holds no certificate.
+ */
+export async function authorities(caFile: string | undefined): Promise<Authorities | undefined> {
+  const variable = VARIABLES.find((name) => process.env[name])
+  const named = caFile ?? (variable && process.env[variable])
+  if (!named) return undefined
+  const file = expandHome(named)
+  const shown = caFile === undefined ? `${variable}=${file}` : `ca-file ${file}`
+  const own = [...(await extra()), ...(await certificatesOf(file, caFile === undefined ? variable! : 'ca-file'))]
+  const text = own.join('\n')
+  if (latest?.text !== text) {
+    const { createSecureContext, rootCertificates } = await import('node:tls')
+    latest = { text, context: createSecureContext({ ca: [...rootCertificates, ...own] }) }
+  }
+  return { context: latest.context, shown }
+}
+
+/** The last context that was made: parsing takes milliseconds, and a process has one file for all of its replicas. */
+let latest: { readonly text: string; readonly context: SecureContext } | undefined
+
+async function certificatesOf(file: string, setting: string): Promise<string[]> {
+  const invalid = (why: string, cause?: unknown) =>
+    new LitestreamError('CONFIG_INVALID', `${setting}: ${file} ${why}`, {
+      cause,
+      file,
+      hint: `Set ${setting} to a PEM file with the certificates of the authorities, or remove it.`,
+    })
+  let text: string
+  try {
+    text = String(await readRegular(file))
+  } catch (cause) {
+    throw invalid(`cannot be read: ${(cause as Error).message}`, cause)
+  }
+  const found = text.match(/-----BEGIN (TRUSTED )?CERTIFICATE-----[\s\S]+?-----END \1?CERTIFICATE-----/g) ?? []
+  if (found.length === 0) throw invalid('holds no certificate')
+  try {
+    // Only a check of the first: a bundle of a system has more than a hundred.
+    new X509Certificate(found[0]!.replaceAll('TRUSTED ', ''))
+  } catch (cause) {
+    throw invalid(`holds a damaged certificate: ${(cause as Error).message}`, cause)
+  }
+  return found
+}
+
+/** Those of NODE_EXTRA_CA_CERTS, which Node.js leaves out where authorities are given. */
+async function extra(): Promise<string[]> {
+  const file = process.env.NODE_EXTRA_CA_CERTS
+  if (!file) return []
+  try {
+    return [String(await readRegular(file))]
+  } catch {
+    return [] // Node.js has warned about it when the process started.
+  }
+}

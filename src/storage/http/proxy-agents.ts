@@ -1,0 +1,71 @@
+// Loaded only where a proxy is used.
+import type { ClientRequest } from 'node:http'
+import type { Socket } from 'node:net'
+import { HttpProxyAgent } from 'http-proxy-agent'
+import { HttpsProxyAgent } from 'https-proxy-agent'
+import type { AgentSettings } from './agents.js'
+import { nameRefusedCertificate } from './peer-certificate.js'
+import type { ProxyServer } from './proxy.js'
+import { ProxyFault } from './proxy-fault.js'
+
+type TunnelOptions = Parameters<HttpsProxyAgent<string>['connect']>[1]
+type ForwardedRequest = Parameters<HttpProxyAgent<string>['connect']>[0]
+type ForwardOptions = Parameters<HttpProxyAgent<string>['connect']>[1]
+
+/** For https: a tunnel through the proxy (CONNECT), with TLS to the store inside. */
+export class TunnelAgent extends HttpsProxyAgent<string> {
+  readonly #proxy: ProxyServer
+  readonly #tls: AgentSettings['tls']
+
+  constructor(proxy: ProxyServer, { tls, ...settings }: AgentSettings) {
+    // The same authorities count for a proxy that is reached by https.
+    super(proxy.url, { ...settings, ...tls })
+    this.#proxy = proxy
+    this.#tls = tls
+  }
+
+  override async connect(request: ClientRequest, options: TunnelOptions): Promise<Socket> {
+    const host = `${options.host}:${options.port}`
+    let answer: { readonly statusCode: number; readonly statusText: string } | undefined
+    request.once('proxyConnect', (connect) => {
+      answer = connect
+    })
+    let socket: Socket
+    try {
+      socket = await super.connect(request, { ...options, ...this.#tls })
+    } catch (error) {
+      throw ProxyFault.unreachable(this.#proxy, error)
+    }
+    if (answer !== undefined && answer.statusCode !== 200) {
+      socket.destroy()
+      throw ProxyFault.refused(this.#proxy, host, answer.statusCode, answer.statusText)
+    }
+    nameRefusedCertificate(socket, host)
+    return socket
+  }
+}
+
+/** For http: the proxy gets the requests, with whole URLs. */
+export class ForwardAgent extends HttpProxyAgent<string> {
+  readonly #proxy: ProxyServer
+
+  constructor(proxy: ProxyServer, { tls, ...settings }: AgentSettings) {
+    super(proxy.url, { ...settings, ...tls })
+    this.#proxy = proxy
+  }
+
+  /** The path as it was signed: a URL object would remove "." and ".." from it. */
+  override setRequestProps(request: ForwardedRequest, options: ForwardOptions): void {
+    const { path } = request
+    super.setRequestProps(request, options)
+    request.path = `http://${request.getHeader('host')}${path}`
+  }
+
+  override async connect(request: ForwardedRequest, options: ForwardOptions): Promise<Socket> {
+    try {
+      return await super.connect(request, options)
+    } catch (error) {
+      throw ProxyFault.unreachable(this.#proxy, error)
+    }
+  }
+}

@@ -1,0 +1,44 @@
+import { networkCode } from '../network-errors.js'
+import type { ProxyServer } from './proxy.js'
+
+/** A connection that a proxy refused, or a proxy that cannot be reached. */
+export class ProxyFault extends Error {
+  override readonly name = 'ProxyFault'
+  /** As the system has it, or PROXY_REFUSED. */
+  readonly code: string
+  /** Of the answer to CONNECT; undefined where there was none. */
+  readonly status: number | undefined
+  readonly hint: string
+
+  private constructor(message: string, { variable }: ProxyServer, code: string, status?: number, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.code = code
+    this.status = status
+    this.hint = hintOf(variable, status)
+  }
+
+  static refused(proxy: ProxyServer, host: string, status: number, words: string): ProxyFault {
+    const answer = `${status} ${words}`.replace(/[^\x20-\x7e]/g, '?').slice(0, 200)
+    return new ProxyFault(
+      `the proxy ${proxy.shown} refused a connection to ${host}: ${answer.trim()}`,
+      proxy,
+      'PROXY_REFUSED',
+      status,
+    )
+  }
+
+  static unreachable(proxy: ProxyServer, cause: unknown): ProxyFault {
+    const message = cause instanceof Error && cause.message ? cause.message : String(cause)
+    const text = `the proxy ${proxy.shown} cannot be used: ${message}`
+    return new ProxyFault(text, proxy, networkCode(cause) ?? 'PROXY_FAILED', undefined, cause)
+  }
+}
+
+/** The next step, by the status that a proxy answered with. */
+export function hintOf(variable: string, status: number | undefined): string {
+  if (status === 407)
+    return `Put the user and the password of the proxy into ${variable}: http://USER:PASSWORD@HOST:PORT.`
+  if (status === 403) return `Let the proxy connect to this host and port, or add the host to NO_PROXY.`
+  if (status !== undefined) return `Check that the proxy reaches the host, or add the host to NO_PROXY.`
+  return `Correct ${variable}, or add the host of the endpoint to NO_PROXY to connect without the proxy.`
+}

@@ -1,0 +1,87 @@
+import { BlockList, isIP } from 'node:net'
+import { LitestreamError } from '../../errors.js'
+import { rememberSecret } from '../../util/redact.js'
+
+/** The proxy that a connection goes through. */
+export interface ProxyServer {
+  /** With user and password, if the variable has them: only for the agent. */
+  readonly url: URL
+  /** The environment variable that names it. */
+  readonly variable: string
+  /** `http://host:port (HTTPS_PROXY)`, for messages. */
+  readonly shown: string
+}
+
+const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 }
+
+/**
+ * The proxy for requests to `target`, by HTTP_PROXY, HTTPS_PROXY and NO_PROXY; the lower-case name of each goes first. Undefined for a
+ * direct connection. The rules of NO_PROXY are those of curl and Go; unlike Go's, a proxy is used for the own machine, too, unless
+ * NO_PROXY names it. Throws CONFIG_INVALID for a variable that names no proxy.
+ */
+export function proxyFor(target: URL, env: NodeJS.ProcessEnv = process.env): ProxyServer | undefined {
+  const name = target.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY'
+  const variable = [name.toLowerCase(), name].find((one) => env[one])
+  if (variable === undefined || isExempt(target, env.no_proxy || env.NO_PROXY || '')) return undefined
+  const url = parseProxy(env[variable]!, variable)
+  for (const secret of [url.password, decodeURIComponent(url.password)]) if (secret !== '') rememberSecret(secret)
+  return { url, variable, shown: `${url.protocol}//${url.host} (${variable})` }
+}
+
+function parseProxy(value: string, variable: string): URL {
+  const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`
+  // The error of the URL class quotes its input, in which a password may be.
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url !== undefined && DEFAULT_PORTS[url.protocol] !== undefined && isDecodable(url)) return url
+  const why = url === undefined ? 'is not the URL of a proxy' : `names a proxy of the kind "${url.protocol}//"`
+  throw new LitestreamError('CONFIG_INVALID', `the environment variable ${variable} ${why}`, {
+    hint: `Set ${variable} to http://HOST:PORT or https://HOST:PORT, or unset it; user and password must be percent-encoded.`,
+  })
+}
+
+function isDecodable({ username, password }: URL): boolean {
+  try {
+    decodeURIComponent(username + password)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Whether the list of hosts `exempt`, as NO_PROXY has it, names the host of `target`. */
+function isExempt(target: URL, exempt: string): boolean {
+  const host = target.hostname
+    .toLowerCase()
+    .replace(/^\[|\]$/g, '')
+    .replace(/\.$/, '')
+  const port = target.port === '' ? DEFAULT_PORTS[target.protocol] : Number(target.port)
+  return exempt
+    .toLowerCase()
+    .split(/[\s,]+/)
+    .some((entry) => entry !== '' && names(entry, host, port))
+}
+
+/** One entry: `*`, an address, a network (`10.0.0.0/8`), a domain with all below it, any of these but the first two with `:port`. */
+function names(entry: string, host: string, port: number | undefined): boolean {
+  if (entry === '*') return true
+  const [, name = entry, onlyPort] = /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(entry) ?? []
+  if (onlyPort !== undefined && Number(onlyPort) !== port) return false
+  const plain = name.replace(/^\[|\]$/g, '')
+  if (isIP(host) !== 0) return isInNetwork(host, plain)
+  const domain = plain.replace(/^\*?\./, '').replace(/\.$/, '')
+  if (domain === '') return false
+  // ".example.com" and "*.example.com" leave out the domain itself.
+  return (host === domain && plain === domain) || host.endsWith(`.${domain}`)
+}
+
+function isInNetwork(address: string, network: string): boolean {
+  const [base = '', bits] = network.split('/', 2)
+  const family = isIP(base) === 6 ? 'ipv6' : 'ipv4'
+  if (isIP(base) === 0 || isIP(base) !== isIP(address)) return false
+  const most = family === 'ipv6' ? 128 : 32
+  const prefix = bits === undefined ? most : Number(bits)
+  if (!/^\d{1,3}$/.test(bits ?? '0') || prefix > most) return false
+  const list = new BlockList()
+  list.addSubnet(base, prefix, family)
+  return list.check(address, family)
+}
