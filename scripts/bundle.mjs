@@ -5,6 +5,7 @@
 // Bundles:
 // - the entry points of package.json, together, so that all of them share one copy of each class, with
 //   chunks for modules that are imported on demand;
+// - the commands, each a chunk that is loaded when it is called;
 // - the module of each thread alone: threads share no classes, and an opening waits for the worker's;
 // - the parts of the AWS SDK and of the NATS client that src/storage/s3/aws.ts and src/storage/nats/library.ts
 //   export, loaded only for S3 and NATS.
@@ -24,7 +25,8 @@ const root = path.dirname(import.meta.dirname)
 const dist = path.join(root, 'dist')
 const AWS = 'storage/s3/aws'
 const NATS = 'storage/nats/library'
-const ENTRIES = ['index', 'primary/index', 'status/index', 'cli/main']
+const ENTRIES = ['index', 'primary/index', 'status/index']
+const PROGRAM = 'cli/main'
 const THREADS = ['replica/worker/worker', 'primary/worker', 'replica/handle/prefetch-thread', 'integrity/worker']
 const INLINE_MAP = '//# sourceMappingURL=data:'
 
@@ -81,12 +83,25 @@ const describedOnDemand = {
   },
 }
 
+/**
+ * Commander loads node:child_process, two megabytes with what it needs, for commands that are programs of their own; there are none.
+ */
+function withoutChildProcess(file, text) {
+  if (!/[/\\]commander[/\\]lib[/\\]command\.js$/.test(file)) return text
+  const line = "const childProcess = require('node:child_process');"
+  if (!text.includes(line)) throw new Error(`bundle: ${file} loads node:child_process in a way that is not known`)
+  return text.replace(line, 'const childProcess = {};')
+}
+
 /** Code of packages goes in without its comments, and without source maps, which would be larger than the code. */
 const compactPackages = {
   name: 'compact-packages',
   setup({ onLoad }) {
     onLoad({ filter: /[/\\]node_modules[/\\].*\.[cm]?js$/ }, async ({ path: file }) => {
-      const { code } = await transform(readFileSync(file, 'utf8'), { minifyWhitespace: true, legalComments: 'none' })
+      const { code } = await transform(withoutChildProcess(file, readFileSync(file, 'utf8')), {
+        minifyWhitespace: true,
+        legalComments: 'none',
+      })
       return { contents: `${code}\n${EMPTY_MAP}`, loader: 'js' }
     })
   },
@@ -106,8 +121,8 @@ const common = {
   logLevel: 'warning',
 }
 
-/** Bundles `entries` of src as ES modules. */
-async function modules(entries, { plugins = [], ...options }) {
+/** Bundles `entries` of src as ES modules. `core`: the first module of oneCore, by default the first entry. */
+async function modules(entries, { plugins = [], core = entries[0], ...options }) {
   const esm = {
     ...common,
     entryPoints: entries.map((entry) => `src/${entry}.ts`),
@@ -120,7 +135,7 @@ async function modules(entries, { plugins = [], ...options }) {
   // Once to learn which modules are imported late: those have files of their own, as the entries have.
   const all = [...plugins, compactPackages]
   const { inputs, outputs } = (await build({ ...esm, plugins: all, write: false })).metafile
-  const first = `src/${entries[0]}.ts`
+  const first = `src/${core}.ts`
   const late = Object.values(outputs)
     .flatMap(({ entryPoint }) => entryPoint ?? [])
     .filter((file) => file !== first && inputs[file].format === 'esm')
@@ -232,7 +247,15 @@ const ours = await modules(ENTRIES, {
   plugins: [librariesOutside('./', '.js')],
   sourcemap: 'linked',
 })
-const { outputs } = ours.metafile
+// A command loads what it needs and no more; a short one spends most of its time on that.
+const program = await modules([PROGRAM], {
+  // Not the entry itself, whose evaluation ends with the command.
+  core: 'cli/program',
+  chunkNames: 'cli-[name]-[hash]',
+  plugins: [librariesOutside('./', '.js')],
+  sourcemap: 'linked',
+})
+const outputs = { ...ours.metafile.outputs, ...program.metafile.outputs }
 requireAtRoot(outputs)
 provideRequire(outputs)
 const threads = []

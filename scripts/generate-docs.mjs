@@ -9,7 +9,7 @@ const { exampleConfig } = await import(path.join(root, '.out/src/config/example.
 const { editorSchema } = await import(path.join(root, '.out/src/config/json-schema.js'))
 
 const files = {
-  'docs/commands.md': commandsMarkdown(),
+  'docs/commands.md': await commandsMarkdown(),
   'docs/configuration.md': configurationMarkdown(),
   'docs/examples/litestream.yml': exampleConfig(),
   'docs/litestream.schema.json': `${JSON.stringify(editorSchema(), null, 2)}\n`,

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { type ClientRequest, type IncomingMessage, request } from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Command } from 'commander'
 import { DEFAULTS } from '../config/defaults.js'
 import { LitestreamError, toLitestreamError } from '../errors.js'
@@ -51,6 +51,8 @@ export async function callControl<T>(
   const socket = await socketOf(flags)
   // The process has the same time, in seconds; a little more here, so that its own answer arrives.
   const signal = timeoutSignal(flags.timeout + 2000)
+  // Loaded when a process is asked: most commands ask none.
+  const { request } = await import('node:http')
   const outgoing = request({
     socketPath: socket,
     path,

@@ -1,57 +1,35 @@
 import { Command, CommanderError } from 'commander'
-import { bufferCommand } from './commands/buffer.js'
-import { buildAddonCommand } from './commands/build-addon.js'
-import { compactCommand } from './commands/compact.js'
-import { configCommand } from './commands/config.js'
-import { controlCommands } from './commands/control.js'
-import { databasesCommand } from './commands/databases.js'
-import { hydrateCommand } from './commands/hydrate.js'
-import { ltxCommand } from './commands/ltx.js'
-import { mirrorCommand } from './commands/mirror.js'
-import { queryCommand } from './commands/query.js'
-import { replicateCommand } from './commands/replicate.js'
-import { resetCommand } from './commands/reset.js'
-import { restoreCommand } from './commands/restore.js'
-import { statusCommand } from './commands/status.js'
-import { verifyCommand } from './commands/verify.js'
-import { versionCommand } from './commands/version.js'
-import { walCommand } from './commands/wal.js'
+import { COMMANDS, type CommandEntry } from './commands/table.js'
 import { ExitStatus } from './exit-status.js'
 import { textFlag } from './flag-values.js'
 import { normalizeFlags } from './go-flags.js'
 import { rememberArguments, reportError, reportUsage } from './report.js'
 
-export function createProgram(): Command {
+/** The program with its commands. `only`: the code of no other command is loaded; the others are in the list alone. */
+export async function createProgram(only?: (name: string) => boolean): Promise<Command> {
   const program = new Command('litestream-ts')
     .description('Streams SQLite databases to object storage, and reads them back from anywhere.')
     .usage('COMMAND [flags] [arguments]')
     .addHelpText('after', '\nEvery command explains itself: litestream-ts COMMAND -h')
-  const commands = [
-    bufferCommand(),
-    buildAddonCommand(),
-    compactCommand(),
-    configCommand(),
-    databasesCommand(),
-    hydrateCommand(),
-    ltxCommand(),
-    mirrorCommand(),
-    queryCommand(),
-    replicateCommand(),
-    resetCommand(),
-    restoreCommand(),
-    statusCommand(),
-    verifyCommand(),
-    versionCommand(),
-    ...controlCommands(),
-  ]
-  for (const command of commands) program.addCommand(command)
-  program.addCommand(walCommand(), { hidden: true })
+  for (const entry of COMMANDS) {
+    const command = only === undefined || only(entry.name) ? await entry.load() : listed(entry)
+    program.addCommand(command, { hidden: entry.hidden === true })
+  }
   eachCommand(program, (command) => {
     command.helpCommand(false).exitOverride().configureHelp({ sortOptions: true, showGlobalOptions: false })
     command.configureOutput({ outputError: () => {} }) // printed once, by reportUsage()
     refuseEmptyValues(command)
   })
-  return program
+  const usages = new Map(COMMANDS.map(({ name, usage }) => [name, usage]))
+  return program.configureHelp({
+    sortOptions: true,
+    showGlobalOptions: false,
+    subcommandTerm: (command) => `${command.name()} ${usages.get(command.name())}`.trim(),
+  })
+}
+
+function listed({ name, summary }: CommandEntry): Command {
+  return new Command(name).summary(summary)
 }
 
 /** A flag or argument that has no reader of its own takes any text but none. */
@@ -71,8 +49,9 @@ function eachCommand(command: Command, act: (command: Command) => void): void {
 
 /** Runs one command line and returns its exit status: 0 done, 1 any error, or what the command or its child asks for. */
 export async function run(argv: readonly string[]): Promise<number> {
-  const program = createProgram()
   rememberArguments(argv)
+  const called = argv.find((argument) => COMMANDS.some(({ name }) => name === argument))
+  const program = await createProgram((name) => name === called)
   if (argv.length === 0) {
     process.stderr.write(program.helpInformation())
     return 1

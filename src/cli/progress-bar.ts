@@ -1,4 +1,3 @@
-import { SingleBar } from 'cli-progress'
 import { formatBytes } from '../util/format-bytes.js'
 
 /** A line that shows how far a transfer is. */
@@ -10,8 +9,9 @@ export interface Progress {
 const silent: Progress = { update() {}, stop() {} }
 
 /** A bar on stderr if that is a terminal and a person is to look at it, and otherwise nothing at all. */
-export function createProgress(title: string, wanted = true): Progress {
+export async function createProgress(title: string, wanted = true): Promise<Progress> {
   if (!wanted || !process.stderr.isTTY) return silent
+  const { SingleBar } = await import('cli-progress')
   const bar = new SingleBar({
     format: `${title} {bar} {percentage}%  {done} of {size}  {speed}/s`,
     stream: process.stderr,

@@ -1,5 +1,5 @@
-import { z } from 'zod'
 import { configSchema } from './schema.js'
+import type { Shape } from './shape.js'
 
 /** The part of JSON Schema this package's own schema consists of. */
 export interface JsonSchema {
@@ -29,37 +29,56 @@ const WRITTEN: Readonly<Record<string, object>> = {
   permissions: { type: ['string', 'integer'] },
 }
 
-function generate(own: boolean): JsonSchema {
-  const schema = z.toJSONSchema(configSchema, {
-    io: 'input',
-    unrepresentable: 'any',
-    override: ({ jsonSchema }) => {
-      const kind = jsonSchema.kind as string | undefined
-      if (own) return
-      if (kind) {
-        for (const key of ['anyOf', 'allOf', '$ref']) delete (jsonSchema as Record<string, unknown>)[key]
-        Object.assign(jsonSchema, WRITTEN[kind])
+/** `own`: with this package's marks; otherwise as an editor reads it. */
+function schemaOf(shape: Shape<unknown>, own: boolean): JsonSchema {
+  const { parts, kind, description, defaultText, secret, unused } = shape
+  const fallback = !own && defaultText ? ` Default: ${defaultText}.` : ''
+  const about = description === undefined ? {} : { description: `${description}${fallback}` }
+  const marks = own
+    ? {
+        ...(kind === undefined ? {} : { kind }),
+        ...(defaultText === undefined ? {} : { defaultText }),
+        ...(secret === undefined ? {} : { secret }),
+        ...(unused === undefined ? {} : { unused }),
       }
-      if (jsonSchema.defaultText)
-        jsonSchema.description = `${jsonSchema.description} Default: ${jsonSchema.defaultText}.`
-      if (jsonSchema.unused) jsonSchema.deprecated = true
-      for (const key of ['kind', 'defaultText', 'secret', 'unused']) delete jsonSchema[key]
-    },
-  })
-  return schema as JsonSchema
+    : unused
+      ? { deprecated: true }
+      : {}
+  switch (parts.type) {
+    case 'any':
+      return { ...about, ...marks }
+    case 'scalar':
+      return { ...about, ...(own || !kind ? { type: 'string' } : WRITTEN[kind]), ...marks }
+    case 'texts':
+      return { ...about, anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }], ...marks }
+    case 'list': {
+      const most = parts.most === undefined ? {} : { maxItems: parts.most }
+      return { ...about, ...most, type: 'array', items: schemaOf(parts.items, own), ...marks }
+    }
+    case 'section': {
+      const fields = Object.entries(parts.fields).map(([key, field]) => [key, schemaOf(field, own)] as const)
+      const title = parts.title === undefined ? {} : { title: parts.title }
+      const type = { type: 'object', properties: Object.fromEntries(fields), additionalProperties: false }
+      return { ...about, ...type, ...title, ...marks }
+    }
+  }
 }
 
 let ownSchema: JsonSchema | undefined
 
 /** The schema with this package's own marks (kind, default, secret), for documentation, masking and suggestions. */
 export function describedSchema(): JsonSchema {
-  ownSchema ??= generate(true)
+  ownSchema ??= schemaOf(configSchema, true)
   return ownSchema
 }
 
 /** The schema for editors: `# yaml-language-server: $schema=…`. */
 export function editorSchema(): object {
-  return { ...generate(false), title: 'litestream.yml' }
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    ...schemaOf(configSchema, false),
+    title: 'litestream.yml',
+  }
 }
 
 /** The schema at a path into the file, list indexes being numbers. */

@@ -3,6 +3,7 @@ import { LitestreamError } from '../errors.js'
 import { nearest } from '../util/nearest.js'
 import { schemaAt } from './json-schema.js'
 import { type ConfigFile, configSchema } from './schema.js'
+import { ShapeFault } from './shape.js'
 import { parseYaml } from './yaml.js'
 
 /** A configuration file as it stands, before inheritance and defaults, and where in the text each value came from. */
@@ -70,14 +71,19 @@ function unknownKey(places: Places, path: readonly PropertyKey[], key: string): 
 export function parseConfig(text: string, file: string): ParsedConfig {
   const { document, values, lines } = parseYaml(text, file)
   const places = new Places(file, document, lines)
-  const result = configSchema.safeParse(values)
-  if (result.success) return { file, values: result.data, place: (path) => places.value(path) }
-  const [issue] = result.error.issues
-  if (issue!.code === 'unrecognized_keys') throw unknownKey(places, issue!.path, issue!.keys[0]!)
-  const where = formatKeyPath(issue!.path)
-  throw invalid(
-    places.value(issue!.path),
-    where ? `${where}: ${issue!.message}` : 'expected a file of `key: value` lines',
-    where ? 'Correct the value; docs/configuration.md lists what each key takes.' : 'Begin with `dbs:` or another key.',
-  )
+  try {
+    return { file, values: configSchema.read(values, []) ?? {}, place: (path) => places.value(path) }
+  } catch (error) {
+    if (!(error instanceof ShapeFault)) throw error
+    const { at, unknownKey: unknown, message } = error
+    if (unknown !== undefined) throw unknownKey(places, at, unknown)
+    const where = formatKeyPath(at)
+    throw invalid(
+      places.value(at),
+      where ? `${where}: ${message}` : message,
+      where
+        ? 'Correct the value; docs/configuration.md lists what each key takes.'
+        : 'Begin with `dbs:` or another key.',
+    )
+  }
 }

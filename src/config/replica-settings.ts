@@ -1,9 +1,9 @@
-import { z } from 'zod'
 import { CONDITIONAL_WRITES } from '../storage/s3/settings.js'
 import { secretEndpoint } from '../storage/secret-endpoint.js'
 import { secretUrl } from '../storage/url.js'
 import { DEFAULTS } from './defaults.js'
 import { boolean, choice, concealedText, duration, integer, secretText, size, text } from './scalars.js'
+import { anything, type Read, section, texts } from './shape.js'
 
 const unused = { unused: true }
 
@@ -91,10 +91,7 @@ export const inheritedReplicaKeys = {
   username: text('NATS: user.'),
   token: secretText('NATS: token.'),
   tls: boolean('NATS: use TLS.', false),
-  'root-cas': z
-    .union([z.string().transform((file) => [file]), z.array(z.string())])
-    .optional()
-    .meta({ description: 'NATS: files with the certificates of accepted authorities.' }),
+  'root-cas': texts({ description: 'NATS: files with the certificates of accepted authorities.' }),
   'client-cert': text('NATS: client certificate file; goes with `client-key`.'),
   'client-key': text('NATS: client key file.'),
   'create-bucket': boolean('NATS: make the bucket if there is none. Not in Litestream.', false),
@@ -103,10 +100,7 @@ export const inheritedReplicaKeys = {
   timeout: duration('NATS and SFTP: how long to wait for a connection.', 10_000, { min: 1 }),
 }
 
-const ageKey = z
-  .unknown()
-  .optional()
-  .meta({ description: 'Encryption of Litestream 0.3; refused, as in 0.5.', unused: true })
+const ageKey = anything({ description: 'Encryption of Litestream 0.3; refused, as in 0.5.', unused: true })
 
 /** Keys of Litestream 0.3, still read, with a warning that shows the form of today. */
 export const legacyReplicaKeys = {
@@ -119,25 +113,24 @@ export const legacyReplicaKeys = {
   'snapshot-interval': duration('Litestream 0.3; now `snapshot.interval` at the top.', undefined),
 }
 
-export const replicaSchema = z
-  .strictObject({
-    type: text(
-      '`file`, `s3`, `nats`, `gs`, `abs`, `oss`, `sftp` or `webdav`; taken from `url` when there is one.',
-      'file',
-    ),
-    url: concealedText(
-      'Where the replica lives: `s3://bucket/path`, `file:///path`, `nats://host/bucket`, …',
-      secretUrl,
-    ),
-    path: text('Path in the bucket or file system, when there is no `url`.'),
-    name: text('Has no effect since 0.5.', undefined, unused),
-    ...inheritedReplicaKeys,
-    age: ageKey,
-    ...legacyReplicaKeys,
-  })
-  .meta({ title: 'replica' })
+export const replicaFields = {
+  type: text(
+    '`file`, `s3`, `nats`, `gs`, `abs`, `oss`, `sftp` or `webdav`; taken from `url` when there is one.',
+    'file',
+  ),
+  url: concealedText('Where the replica lives: `s3://bucket/path`, `file:///path`, `nats://host/bucket`, …', secretUrl),
+  path: text('Path in the bucket or file system, when there is no `url`.'),
+  name: text('Has no effect since 0.5.', undefined, unused),
+  ...inheritedReplicaKeys,
+  age: ageKey,
+  ...legacyReplicaKeys,
+}
+
+/** The section of a replica. */
+export const replicaSection = (description?: string) =>
+  section(replicaFields, { title: 'replica', ...(description === undefined ? {} : { description }) })
 
 export const inheritedAge = ageKey
 
-export type ReplicaFile = z.output<typeof replicaSchema>
+export type ReplicaFile = NonNullable<Read<ReturnType<typeof replicaSection>>>
 export type ReplicaSettings = { readonly [K in keyof typeof inheritedReplicaKeys]?: ReplicaFile[K] }

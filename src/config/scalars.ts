@@ -1,26 +1,8 @@
-import { z } from 'zod'
 import { parseByteSize } from '../util/byte-size.js'
 import { formatDuration, tryParseDuration } from '../util/duration.js'
 import { formatBytes } from '../util/format-bytes.js'
 import { Secret } from '../util/secret.js'
-
-/**
- * The kinds of value a configuration file holds. YAML is read with every scalar as its own text, so that `password: 0123` stays
- * what was typed; these turn the text into what it means, with YAML 1.1's spellings as Go's parser reads them.
- */
-export type ScalarKind = 'text' | 'boolean' | 'integer' | 'duration' | 'size' | 'permissions'
-
-export interface KeyMeta {
-  readonly kind?: ScalarKind
-  /** What holds when the key is absent, as one would write it in the file. */
-  readonly defaultText?: string
-  /** Never printed. */
-  readonly secret?: boolean
-  /** Read for compatibility; has no effect. */
-  readonly unused?: boolean
-  /** For an editor to offer. */
-  readonly examples?: readonly string[]
-}
+import { type KeyPath, type ScalarKind, type Shape, ShapeFault, scalar } from './shape.js'
 
 /** Bounds of a number; durations in milliseconds, sizes in bytes. */
 interface Range {
@@ -32,75 +14,64 @@ interface KeyOptions extends Range {
   readonly unused?: boolean
 }
 
-/** Any scalar as text. A NUL character ends a path, an argument and a header in the middle. */
-function plain(expected: string) {
-  return z
-    .string({ error: `expected ${expected}` })
-    .refine((value) => !value.includes('\0'), { error: `expected ${expected} without NUL characters` })
-}
-
 /** A value for a message, which a whole file that got into it must not fill. */
 function quoted(value: string): string {
   return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
 }
 
-function scalar<T>(kind: ScalarKind, expected: string, read: (text: string) => T | undefined) {
-  return plain(expected)
-    .transform((value, context) => {
-      const result = read(value)
-      if (result === undefined) {
-        context.addIssue({ code: 'custom', message: `expected ${expected}, got ${quoted(value)}` })
-        return z.NEVER
-      }
-      return result
-    })
-    .meta({ kind })
+/** A scalar of a kind: `read` returns undefined for text that is none. */
+function kindOf<T>(
+  kind: ScalarKind,
+  expected: string,
+  read: (text: string) => T | undefined,
+  description: string,
+  about: { readonly defaultText?: string | undefined; readonly unused?: boolean | undefined },
+): Shape<T | undefined> {
+  const readOrFail = (value: string, at: KeyPath) => {
+    const result = read(value)
+    if (result === undefined) throw new ShapeFault(`expected ${expected}, got ${quoted(value)}`, at)
+    return result
+  }
+  return scalar(expected, readOrFail, { kind, description, ...about })
 }
 
-function describe<S extends z.ZodType>(schema: S, description: string, meta: KeyMeta) {
-  return schema.optional().meta({ description, ...meta } as z.GlobalMeta)
-}
-
-export function text(description: string, defaultText?: string, options: KeyOptions = {}) {
-  const schema = plain('text').meta({ kind: 'text' })
-  return describe(schema, description, { kind: 'text', defaultText, ...options })
+export function text(description: string, defaultText?: string, options: KeyOptions = {}): Shape<string | undefined> {
+  return kindOf('text', 'text', (value) => value, description, { defaultText, ...options })
 }
 
 /** Text that is never printed, a Secret as soon as it is read; empty text is no value, as in Go. */
-export function secretText(description: string) {
-  const schema = plain('text')
-    .transform((value) => (value === '' ? undefined : new Secret(value)))
-    .meta({ kind: 'text' })
-  return describe(schema, description, { kind: 'text', secret: true })
+export function secretText(description: string): Shape<Secret | undefined> {
+  const read = (value: string) => (value === '' ? undefined : new Secret(value))
+  return scalar('text', read, { kind: 'text', description, secret: true })
 }
 
 /** Text of which a part is secret: `conceal` says how it is shown. Empty text is no value, as in Go. */
-export function concealedText(description: string, conceal: (text: string) => Secret) {
-  const schema = plain('text')
-    .transform((value) => (value === '' ? undefined : conceal(value)))
-    .meta({ kind: 'text' })
-  return describe(schema, description, { kind: 'text' })
+export function concealedText(description: string, conceal: (text: string) => Secret): Shape<Secret | undefined> {
+  const read = (value: string) => (value === '' ? undefined : conceal(value))
+  return scalar('text', read, { kind: 'text', description })
 }
 
 export function choice<const T extends readonly [string, ...string[]]>(
   values: T,
   description: string,
   defaultText?: string,
-) {
-  const schema = z
-    .string({ error: `expected ${values.join(', ')}` })
-    .transform((value) => value.toLowerCase())
-    .pipe(z.enum(values, { error: (issue) => `expected ${values.join(', ')}, got ${quoted(String(issue.input))}` }))
-  return describe(schema, description, { defaultText, examples: values })
+): Shape<T[number] | undefined> {
+  const expected = values.join(', ')
+  const read = (value: string, at: KeyPath) => {
+    const found = values.find((known) => known === value.toLowerCase())
+    if (found === undefined) throw new ShapeFault(`expected ${expected}, got ${quoted(value.toLowerCase())}`, at)
+    return found as T[number]
+  }
+  return scalar(expected, read, { description, ...(defaultText === undefined ? {} : { defaultText }) })
 }
 
 export function boolean(description: string, defaultValue?: boolean, options: KeyOptions = {}) {
-  const schema = scalar('boolean', 'true or false', (value) => {
+  const read = (value: string) => {
     if (/^(true|yes|on|y)$/i.test(value)) return true
     if (/^(false|no|off|n)$/i.test(value)) return false
     return undefined
-  })
-  return describe(schema, description, { kind: 'boolean', defaultText: defaultValue?.toString(), ...options })
+  }
+  return kindOf('boolean', 'true or false', read, description, { defaultText: defaultValue?.toString(), ...options })
 }
 
 /** `value` if it is within the bounds. */
@@ -116,40 +87,41 @@ function bounds({ min, max }: Range, format: (value: number) => string = String)
 
 export function integer(description: string, defaultValue?: number, options: KeyOptions = {}) {
   const { min, max, ...meta } = options
-  const schema = scalar('integer', `a whole number${bounds(options)}`, (value) => {
+  const read = (value: string) => {
     const number = /^[+-]?\d[\d_]*$/.test(value) ? Number(value.replaceAll('_', '')) : Number.NaN
     return Number.isSafeInteger(number) ? within(number, { min, max }) : undefined
-  })
-  return describe(schema, description, { kind: 'integer', defaultText: defaultValue?.toString(), ...meta })
+  }
+  const about = { defaultText: defaultValue?.toString(), ...meta }
+  return kindOf('integer', `a whole number${bounds(options)}`, read, description, about)
 }
 
 /** Milliseconds. A bare integer is nanoseconds, as in Go. */
 export function duration(description: string, defaultMs?: number, options: KeyOptions = {}) {
   const { min, max, ...meta } = options
   const expected = `a duration such as 500ms, 10s, 5m or 1h30m${bounds(options, formatDuration)}`
-  const schema = scalar('duration', expected, (value) =>
-    within(tryParseDuration(/^[+-]?\d+$/.test(value) ? `${value}ns` : value), { min, max }),
-  )
+  const read = (value: string) =>
+    within(tryParseDuration(/^[+-]?\d+$/.test(value) ? `${value}ns` : value), { min, max })
   const defaultText = defaultMs === undefined ? undefined : formatDuration(defaultMs)
-  return describe(schema, description, { kind: 'duration', defaultText, ...meta })
+  return kindOf('duration', expected, read, description, { defaultText, ...meta })
 }
 
 /** Bytes. */
 export function size(description: string, defaultText?: string, range: Range = {}) {
-  const schema = scalar('size', `a size such as 5MB or 64MiB${bounds(range, formatBytes)}`, (value) => {
+  const read = (value: string) => {
     try {
       return within(parseByteSize(value), range)
     } catch {
-      return undefined // the schema's own message says the same with the key's name
+      return undefined // the fault says the same with the key's name
     }
-  })
-  return describe(schema, description, { kind: 'size', defaultText })
+  }
+  const expected = `a size such as 5MB or 64MiB${bounds(range, formatBytes)}`
+  return kindOf('size', expected, read, description, { defaultText })
 }
 
 /** A file mode in octal, with or without a leading zero. */
 export function permissions(description: string, defaultValue: number) {
-  const schema = scalar('permissions', 'an octal file mode such as 0600', (value) =>
-    /^(0o?)?[0-7]{3}$/.test(value) ? Number.parseInt(value.replace(/^0o?/, ''), 8) : undefined,
-  )
-  return describe(schema, description, { kind: 'permissions', defaultText: `0${defaultValue.toString(8)}` })
+  const read = (value: string) =>
+    /^(0o?)?[0-7]{3}$/.test(value) ? Number.parseInt(value.replace(/^0o?/, ''), 8) : undefined
+  const about = { defaultText: `0${defaultValue.toString(8)}` }
+  return kindOf('permissions', 'an octal file mode such as 0600', read, description, about)
 }

@@ -1,43 +1,50 @@
-import { z } from 'zod'
 import { concealCommand, concealHeartbeat } from './concealed.js'
 import { DEFAULTS, MAX_LEVELS } from './defaults.js'
-import { inheritedAge, inheritedReplicaKeys, legacyReplicaKeys, replicaSchema } from './replica-settings.js'
+import {
+  inheritedAge,
+  inheritedReplicaKeys,
+  legacyReplicaKeys,
+  replicaFields,
+  replicaSection,
+} from './replica-settings.js'
 import { boolean, choice, concealedText, duration, integer, permissions, size, text } from './scalars.js'
+import { list, type Read, section } from './shape.js'
 
-const snapshot = z
-  .strictObject({
-    interval: duration('How often a full snapshot is written; greater than 0.', DEFAULTS.snapshotInterval),
-    retention: duration(
-      'How long snapshots are kept, and what is needed to restore since them; greater than 0.',
-      DEFAULTS.snapshotRetention,
-    ),
-  })
-  .optional()
-
-const levels = z
-  .array(
-    z.strictObject({
-      interval: duration('How often the level below is merged into this one; greater than 0.'),
-    }),
+const snapshot = (description: string) =>
+  section(
+    {
+      interval: duration('How often a full snapshot is written; greater than 0.', DEFAULTS.snapshotInterval),
+      retention: duration(
+        'How long snapshots are kept, and what is needed to restore since them; greater than 0.',
+        DEFAULTS.snapshotRetention,
+      ),
+    },
+    { description },
   )
-  .max(MAX_LEVELS, { error: `at most ${MAX_LEVELS} compaction levels can be configured` })
-  .optional()
-  .meta({
+
+const levels = list(
+  section({ interval: duration('How often the level below is merged into this one; greater than 0.') }),
+  {
     description: 'The compaction levels: the first entry is level 1, the second level 2, and so on.',
     defaultText: '30s, 5m, 1h',
-  })
+    most: MAX_LEVELS,
+    tooLong: `at most ${MAX_LEVELS} compaction levels can be configured`,
+  },
+)
 
-const mirrorSchema = replicaSchema
-  .extend({
+const mirrorSection = section(
+  {
+    ...replicaFields,
     retention: duration(
       'How long snapshots and levels 1 to 8 stay in the mirror after the replica has deleted them; absent: they are deleted with the replica.',
     ),
     interval: duration('Time between two passes while the replica changes; greater than 0.', DEFAULTS.mirrorInterval),
     limit: size('Most bytes per second.', 'no limit', { min: 1 }),
-  })
-  .meta({ title: 'mirror' })
+  },
+  { title: 'mirror' },
+)
 
-const databaseSchema = z.strictObject({
+const databaseSection = section({
   path: text('The database file. `~`, `sqlite://` and `$VAR` are understood. Either this or `dir`.'),
   dir: text('A directory whose databases are replicated, each below the replica under its own relative path.'),
   pattern: text('With `dir`: glob for file names, such as `*.db`. Required there.'),
@@ -73,95 +80,90 @@ const databaseSchema = z.strictObject({
     false,
   ),
   'lease-ttl': duration('Ours: how long a lease lasts that its owner does not renew; at least 1s.', DEFAULTS.leaseTtl),
-  snapshot: snapshot.meta({
-    description: 'Taken for the whole process, as in Litestream; databases must not disagree.',
+  snapshot: snapshot('Taken for the whole process, as in Litestream; databases must not disagree.'),
+  replica: replicaSection('Where the database is replicated to.'),
+  mirrors: list(mirrorSection, {
+    description: 'Ours: second destinations, to which the LTX files of the replica are copied.',
   }),
-  replica: replicaSchema.optional().meta({ description: 'Where the database is replicated to.' }),
-  mirrors: z
-    .array(mirrorSchema)
-    .optional()
-    .meta({ description: 'Ours: second destinations, to which the LTX files of the replica are copied.' }),
-  replicas: z.array(replicaSchema).optional().meta({ description: 'Litestream 0.3: a list with exactly one replica.' }),
+  replicas: list(replicaSection(), { description: 'Litestream 0.3: a list with exactly one replica.' }),
 })
 
 /** The whole of litestream.yml: types, validation, JSON Schema and documentation come from here. */
-export const configSchema = z.strictObject({
-  addr: text(
-    'Address of the metrics, health and status page, such as `127.0.0.1:9090`. A port alone listens on 127.0.0.1 only; write `0.0.0.0:9090` for every interface.',
-    'off',
-  ),
-  'mcp-addr': text('Read and ignored: there is no MCP server here.', 'off', { unused: true }),
-  exec: concealedText('A command to run; replication ends when it does.', concealCommand),
-  socket: z
-    .strictObject({
-      enabled: boolean('Listen for `start`, `stop`, `sync` and the like.', false),
-      path: text('The socket file.', DEFAULTS.socketPath),
-      permissions: permissions('Its file mode.', DEFAULTS.socketPermissions),
-    })
-    .optional()
-    .meta({ description: 'The control socket.' }),
-  levels,
-  snapshot: snapshot.meta({ description: 'Full snapshots.' }),
-  validation: z
-    .strictObject({
-      interval: duration(
-        'How often all levels are checked for gaps and overlaps, and the database by `PRAGMA quick_check`, this at most once a day.',
-        undefined,
-      ),
-    })
-    .optional()
-    .meta({ description: 'Checks of the replica while it runs.' }),
-  'l0-retention': duration(
-    'How long level 0 files stay after they were compacted; 0 keeps them.',
-    DEFAULTS.l0Retention,
-  ),
-  'l0-retention-check-interval': duration(
-    'How often that is looked at; greater than 0.',
-    DEFAULTS.l0RetentionCheckInterval,
-  ),
-  'verify-compaction': boolean('List the level after each compaction and check that it has no gap.', false),
-  retention: z
-    .strictObject(
+export const configSchema = section(
+  {
+    addr: text(
+      'Address of the metrics, health and status page, such as `127.0.0.1:9090`. A port alone listens on 127.0.0.1 only; write `0.0.0.0:9090` for every interface.',
+      'off',
+    ),
+    'mcp-addr': text('Read and ignored: there is no MCP server here.', 'off', { unused: true }),
+    exec: concealedText('A command to run; replication ends when it does.', concealCommand),
+    socket: section(
+      {
+        enabled: boolean('Listen for `start`, `stop`, `sync` and the like.', false),
+        path: text('The socket file.', DEFAULTS.socketPath),
+        permissions: permissions('Its file mode.', DEFAULTS.socketPermissions),
+      },
+      { description: 'The control socket.' },
+    ),
+    levels,
+    snapshot: snapshot('Full snapshots.'),
+    validation: section(
+      {
+        interval: duration(
+          'How often all levels are checked for gaps and overlaps, and the database by `PRAGMA quick_check`, this at most once a day.',
+          undefined,
+        ),
+      },
+      { description: 'Checks of the replica while it runs.' },
+    ),
+    'l0-retention': duration(
+      'How long level 0 files stay after they were compacted; 0 keeps them.',
+      DEFAULTS.l0Retention,
+    ),
+    'l0-retention-check-interval': duration(
+      'How often that is looked at; greater than 0.',
+      DEFAULTS.l0RetentionCheckInterval,
+    ),
+    'verify-compaction': boolean('List the level after each compaction and check that it has no gap.', false),
+    retention: section(
       { enabled: boolean('Delete old files from the replica; off leaves that to the rules of the bucket.', true) },
       {
-        error: (issue) =>
-          issue.code === 'invalid_type'
-            ? 'expected a section with `enabled` (a duration belongs in `snapshot.retention`)'
-            : undefined,
+        description: 'Deletion of old files.',
+        expected: 'expected a section with `enabled` (a duration belongs in `snapshot.retention`)',
       },
-    )
-    .optional()
-    .meta({ description: 'Deletion of old files.' }),
-  'heartbeat-url': concealedText('An http(s) URL to GET while every database is replicated.', concealHeartbeat),
-  'heartbeat-interval': duration('How often; at least 1m.', DEFAULTS.heartbeatInterval),
-  'shutdown-sync-timeout': duration(
-    'How long the last upload is retried when stopping; 0 tries once.',
-    DEFAULTS.shutdownSyncTimeout,
-  ),
-  'shutdown-sync-interval': duration(
-    'The pause between those attempts; greater than 0.',
-    DEFAULTS.shutdownSyncInterval,
-  ),
-  logging: z
-    .strictObject({
-      level: choice(
-        ['trace', 'debug', 'info', 'warn', 'warning', 'error'],
-        '`trace`, `debug`, `info`, `warn` or `error`. `LOG_LEVEL` and `-log-level` go first.',
-        'info',
-      ),
-      type: choice(['text', 'json', 'pretty'], '`text`, `json` or `pretty`.', 'text'),
-      stderr: boolean('Has no effect: logs always go to stderr here, so that stdout stays clean.', true, {
-        unused: true,
-      }),
-      source: boolean('Has no effect.', false, { unused: true }),
-    })
-    .optional()
-    .meta({ description: 'Logs.' }),
-  ...inheritedReplicaKeys,
-  age: inheritedAge,
-  dbs: z.array(databaseSchema).optional().meta({ description: 'The databases.' }),
-})
+    ),
+    'heartbeat-url': concealedText('An http(s) URL to GET while every database is replicated.', concealHeartbeat),
+    'heartbeat-interval': duration('How often; at least 1m.', DEFAULTS.heartbeatInterval),
+    'shutdown-sync-timeout': duration(
+      'How long the last upload is retried when stopping; 0 tries once.',
+      DEFAULTS.shutdownSyncTimeout,
+    ),
+    'shutdown-sync-interval': duration(
+      'The pause between those attempts; greater than 0.',
+      DEFAULTS.shutdownSyncInterval,
+    ),
+    logging: section(
+      {
+        level: choice(
+          ['trace', 'debug', 'info', 'warn', 'warning', 'error'],
+          '`trace`, `debug`, `info`, `warn` or `error`. `LOG_LEVEL` and `-log-level` go first.',
+          'info',
+        ),
+        type: choice(['text', 'json', 'pretty'], '`text`, `json` or `pretty`.', 'text'),
+        stderr: boolean('Has no effect: logs always go to stderr here, so that stdout stays clean.', true, {
+          unused: true,
+        }),
+        source: boolean('Has no effect.', false, { unused: true }),
+      },
+      { description: 'Logs.' },
+    ),
+    ...inheritedReplicaKeys,
+    age: inheritedAge,
+    dbs: list(databaseSection, { description: 'The databases.' }),
+  },
+  { expected: 'expected a file of `key: value` lines' },
+)
 
 export const legacyKeys = Object.keys(legacyReplicaKeys)
-export type ConfigFile = z.output<typeof configSchema>
+export type ConfigFile = NonNullable<Read<typeof configSchema>>
 export type DatabaseFile = NonNullable<ConfigFile['dbs']>[number]

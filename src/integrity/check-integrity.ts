@@ -1,4 +1,3 @@
-import { Worker } from 'node:worker_threads'
 import { deserializeError, type SerializedError } from '../errors.js'
 import { native } from '../native/addon.js'
 import { threadUrl } from '../thread-url.js'
@@ -41,6 +40,8 @@ export async function checkIntegrity(
   { signal, live = false }: CheckOptions = {},
 ): Promise<IntegrityReport> {
   throwIfAborted(signal, `checking ${path}`)
+  // A process that checks nothing, such as most primaries, does not need it in memory.
+  const { Worker } = await import('node:worker_threads')
   const stop = new Int32Array(new SharedArrayBuffer(4))
   const workerData: IntegrityRequest = { path, check, live, stop }
   const worker = new Worker(threadUrl('integrity/worker.js'), { workerData })

@@ -1,22 +1,26 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
-import { z } from 'zod'
 import { isLitestreamError, LitestreamError } from '../errors.js'
 import type { ReplicaClient, TaggedObject } from '../storage/replica-client.js'
 import { type Clock, systemClock } from '../util/clock.js'
+import { record, type Shaped, text, tryReadJson, where, whole } from '../util/json-shape.js'
 import { OtherLease } from './other-lease.js'
 
 export const LEASE_NAME = 'lock.json'
 
-const schema = z.object({
+const shape = record({
   /** Grows by one with each owner. */
-  generation: z.int().nonnegative(),
+  generation: whole(0),
   /** RFC 3339. */
-  expires_at: z.iso.datetime({ offset: true }),
+  expires_at: where(text, isDateTime, 'a time of RFC 3339'),
   /** `host:pid`, and a random part, since one process may run several primaries. */
-  owner: z.string(),
+  owner: text,
 })
-type Content = z.infer<typeof schema>
+type Content = Shaped<typeof shape>
+
+function isDateTime(value: string): boolean {
+  return /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(value) && !Number.isNaN(Date.parse(value))
+}
 
 export interface LeaseOptions {
   /** How long it is valid without being renewed, milliseconds. It is renewed after a third of that. */
@@ -143,10 +147,5 @@ export class Lease {
 
 /** Undefined for what is not a lease. */
 function parse({ data }: TaggedObject): Content | undefined {
-  try {
-    return schema.safeParse(JSON.parse(Buffer.from(data).toString('utf8'))).data
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
-  }
+  return tryReadJson(shape, Buffer.from(data).toString('utf8'))
 }

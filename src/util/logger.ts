@@ -1,77 +1,132 @@
-import { type Logger, type LoggerOptions, pino } from 'pino'
-import pretty from 'pino-pretty'
-import type { LogLevel, LogType } from './log-level.js'
+import { LOG_LEVELS, type LogLevel, type LogType } from './log-level.js'
 import { withoutSecrets } from './redact.js'
 import { Secret } from './secret.js'
 import { oneLine, printableJson } from './terminal-text.js'
 
-export type { Logger }
+/** What belongs to a line beside its message. Undefined values are left out. */
+export type LogFields = Readonly<Record<string, unknown>>
+
+/** `fatal`: always written. */
+type Severity = LogLevel | 'fatal'
+
+type LogMethod = (...args: [fields: LogFields, message: string] | [message: string]) => void
+
+/**
+ * Writes lines to stderr, so that a command's output on stdout stays clean. Each line is written before the call returns, with every
+ * secret masked.
+ */
+export type Logger = { readonly [Level in Severity]: LogMethod } & {
+  /** A logger whose lines have these fields, too. */
+  child(fields: LogFields): Logger
+}
+
+/** How a line is written. */
+interface Format {
+  /** Whether control characters are escaped in every text: for lines that are not JSON. */
+  readonly escaped: boolean
+  line(level: Severity, fields: LogFields, message: string): string
+}
+
+const JSON_LINES: Format = {
+  escaped: false,
+  line: (level, fields, msg) => `${JSON.stringify({ level, time: now(), ...fields, msg })}\n`,
+}
+
+/** `time=… level=INFO msg="…" key=value`, the lines of Go's slog. */
+const TEXT_LINES: Format = {
+  escaped: false,
+  line: (level, fields, msg) => {
+    const { err, ...rest } = fields
+    const all = { time: now(), level: level.toUpperCase(), msg, ...rest, ...(err === undefined ? {} : { error: err }) }
+    return `${Object.entries(all)
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => `${key}=${quote(value)}`)
+      .join(' ')}\n`
+  },
+}
+
+/** ANSI colours of the levels on a terminal. */
+const COLOURS: { readonly [Level in Severity]: number } = {
+  trace: 90,
+  debug: 34,
+  info: 32,
+  warn: 33,
+  error: 31,
+  fatal: 31,
+}
+
+/** `[12:34:56.789] INFO: message`, and a line for each field. */
+const PRETTY_LINES: Format = {
+  escaped: true,
+  line: (level, fields, msg) => {
+    const colour = (code: number, text: string) => (process.stderr.isTTY ? `\x1b[${code}m${text}\x1b[39m` : text)
+    const date = new Date()
+    const [hours, minutes, seconds] = [date.getHours(), date.getMinutes(), date.getSeconds()].map(twoDigits)
+    const time = `${hours}:${minutes}:${seconds}.${String(date.getMilliseconds()).padStart(3, '0')}`
+    const below = Object.entries(fields)
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => `    ${colour(35, key)}: ${JSON.stringify(value)}\n`)
+    return `[${time}] ${colour(COLOURS[level], level.toUpperCase())}: ${colour(36, msg)}\n${below.join('')}`
+  },
+}
+
+const FORMATS: { readonly [Type in LogType]: Format } = { json: JSON_LINES, text: TEXT_LINES, pretty: PRETTY_LINES }
+
+function now(): string {
+  return new Date().toISOString()
+}
+
+function twoDigits(value: number): string {
+  return String(value).padStart(2, '0')
+}
 
 function quote(value: unknown): string {
-  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value))
   return /^[^\s"=]+$/.test(text) && oneLine(text) === text ? text : printableJson(JSON.stringify(text))
 }
 
-/** The fields of a line with every secret masked; `escaped`: control characters escaped too, for a line that is not JSON. */
-function safeFields(fields: Record<string, unknown>, escaped: boolean): Record<string, unknown> {
+/** The fields of a line with every secret masked; `escaped`: control characters escaped too. */
+function safeFields(fields: LogFields, escaped: boolean): LogFields {
   return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, safeValue(value, escaped)]))
 }
 
 function safeValue(value: unknown, escaped: boolean): unknown {
   if (typeof value === 'string') return escaped ? oneLine(withoutSecrets(value)) : withoutSecrets(value)
   if (value instanceof Error) return safeValue(value.message, escaped)
-  if (value === null || typeof value !== 'object' || value instanceof Secret) return value
+  if (value === null || typeof value !== 'object') return value
+  // Prints itself masked.
+  if (value instanceof Secret) return String(value)
   return Array.isArray(value)
     ? value.map((item) => safeValue(item, escaped))
     : safeFields(value as Record<string, unknown>, escaped)
 }
 
-/** `time=… level=INFO msg="…" key=value`, the lines of Go's slog. */
-function textLine(line: string): string {
-  const { time, level, msg, err, ...rest } = JSON.parse(line) as Record<string, unknown>
-  const fields = {
-    time,
-    level: String(level).toUpperCase(),
-    msg,
-    ...rest,
-    ...(err === undefined ? {} : { error: err }),
+function ignored(): void {}
+
+function loggerWith(least: number, format: Format, bound: LogFields): Logger {
+  const method = (level: Severity): LogMethod => {
+    if (level !== 'fatal' && LOG_LEVELS.indexOf(level) < least) return ignored
+    return (...args) => {
+      const [fields, message] = args.length === 1 ? [{}, args[0]] : args
+      const all = { ...bound, ...safeFields(fields, format.escaped) }
+      process.stderr.write(format.line(level, all, String(safeValue(message, format.escaped))))
+    }
   }
-  return `${Object.entries(fields)
-    .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => `${key}=${quote(value)}`)
-    .join(' ')}\n`
+  return {
+    trace: method('trace'),
+    debug: method('debug'),
+    info: method('info'),
+    warn: method('warn'),
+    error: method('error'),
+    fatal: method('fatal'),
+    child: (fields) => loggerWith(least, format, { ...bound, ...safeFields(fields, format.escaped) }),
+  }
 }
 
-/** A logger that writes to stderr, so that a command's output on stdout stays clean. Each line is written before the call returns. */
+/** A logger of lines at `level` and above. */
 export function createLogger(options: { readonly level: LogLevel; readonly type: LogType }): Logger {
-  const escaped = options.type === 'pretty'
-  const base: LoggerOptions = {
-    level: options.level,
-    base: null,
-    formatters: {
-      level: (label) => ({ level: label }),
-      log: (fields) => safeFields(fields, escaped),
-      bindings: (fields) => safeFields(fields, escaped),
-    },
-    hooks: {
-      logMethod(args, method) {
-        const safe = args.map((argument) => (typeof argument === 'string' ? safeValue(argument, escaped) : argument))
-        method.apply(this, safe as Parameters<typeof method>)
-      },
-    },
-    timestamp: pino.stdTimeFunctions.isoTime,
-  }
-  if (options.type === 'json') return pino(base, pino.destination({ dest: 2, sync: true }))
-  if (options.type === 'pretty') {
-    const stream = pretty({
-      destination: 2,
-      sync: true,
-      colorize: process.stderr.isTTY,
-      translateTime: 'SYS:HH:MM:ss.l',
-    })
-    return pino(base, stream)
-  }
-  return pino(base, { write: (line: string) => void process.stderr.write(textLine(line)) })
+  return loggerWith(LOG_LEVELS.indexOf(options.level), FORMATS[options.type], {})
 }
 
-export const silentLogger: Logger = pino({ level: 'silent' })
+/** Writes nothing but fatal errors. */
+export const silentLogger: Logger = loggerWith(Number.POSITIVE_INFINITY, TEXT_LINES, {})

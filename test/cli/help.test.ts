@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Command } from 'commander'
+import { type Command, Help } from 'commander'
+import { COMMANDS } from '../../src/cli/commands/table.js'
 import { normalizeFlags } from '../../src/cli/go-flags.js'
 import { createProgram } from '../../src/cli/program.js'
 import { run } from './run.js'
@@ -13,7 +14,7 @@ function commandsOf(command: Command, words: readonly string[] = []): (readonly 
   })
 }
 
-const program = createProgram()
+const program = await createProgram()
 
 test('every command explains itself, with examples and every flag', () => {
   for (const [words, command] of commandsOf(program)) {
@@ -36,7 +37,7 @@ test('help is asked for in four spellings, with status 0', async () => {
   }
 })
 
-test('the examples in the help are command lines that parse', () => {
+test('the examples in the help are command lines that parse', async () => {
   const lines = commandsOf(program).flatMap(([words, command]) => {
     let text = ''
     command.configureOutput({ writeOut: (part) => (text += part) })
@@ -46,7 +47,7 @@ test('the examples in the help are command lines that parse', () => {
   assert.ok(lines.length > 5)
   for (const [words, line] of lines) {
     const argv = line.replace(/ [>|].*$/, '').match(/'[^']*'|"[^"]*"|\S+/g)!
-    const checked = createProgram()
+    const checked = await createProgram()
     let reached = false
     for (const [, command] of commandsOf(checked)) {
       if (command.commands.length > 0) continue
@@ -58,6 +59,21 @@ test('the examples in the help are command lines that parse', () => {
     checked.parse(normalizeFlags(checked, argv), { from: 'user' })
     assert.ok(reached, `${words}: ${line}`)
   }
+})
+
+test('the list of commands shows each command as its own help does', async () => {
+  for (const { name, usage, summary } of COMMANDS) {
+    const command = program.commands.find((child) => child.name() === name)!
+    assert.equal(command.summary(), summary)
+    const { subcommandTerm } = new Help()
+    assert.equal(subcommandTerm.call(new Help(), command), `${name} ${usage}`.trim())
+  }
+  const { status, stdout } = await run(['-h'])
+  assert.equal(status, 0)
+  let whole = ''
+  program.configureOutput({ writeOut: (part) => (whole += part) })
+  program.outputHelp()
+  assert.equal(stdout, whole)
 })
 
 test('without a command the usage is printed and the status is 1', async () => {
@@ -88,7 +104,7 @@ test('wal answers that the command is now ltx', async () => {
 })
 
 test('the flags of Go are read in all their spellings', () => {
-  const normal = (...argv: string[]) => normalizeFlags(createProgram(), argv)
+  const normal = (...argv: string[]) => normalizeFlags(program, argv)
   assert.deepEqual(normal('ltx', '-level', 'all', 'URL'), ['ltx', '--level', 'all', 'URL'])
   assert.deepEqual(normal('ltx', 'list', '--level=all', 'URL'), ['ltx', 'list', '--level', 'all', 'URL'])
   assert.deepEqual(normal('ltx', '-json=true', '-no-expand-env=false', 'URL'), ['ltx', '--json', 'URL'])

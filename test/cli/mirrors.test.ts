@@ -4,6 +4,7 @@ import path from 'node:path'
 import { test } from 'node:test'
 import Database from 'better-sqlite3'
 import { Daemon } from '../../src/cli/daemon/daemon.js'
+import { DaemonMetrics } from '../../src/cli/daemon/daemon-metrics.js'
 import { replicateOnceAll } from '../../src/cli/daemon/once.js'
 import { configFromText } from '../../src/config/load.js'
 import { health } from '../../src/status/verdict.js'
@@ -29,7 +30,8 @@ test('a configured mirror follows the replica; one that fails costs neither the 
   // A file stands where the folder of the second mirror belongs.
   writeFileSync(path.join(dir, 'blocked'), '')
   const mirrors = `[{ url: "file://${dir}/mirror", interval: 20ms }, { url: "file://${dir}/blocked", interval: 20ms }]`
-  const daemon = new Daemon(configFromText(configOf(dir, mirrors), 'litestream.yml'), silentLogger)
+  const served = new DaemonMetrics()
+  const daemon = new Daemon(configFromText(configOf(dir, mirrors), 'litestream.yml'), silentLogger, served)
   t.after(() => daemon.close())
   await daemon.open()
   const database = daemon.databases[0]!
@@ -47,7 +49,7 @@ test('a configured mirror follows the replica; one that fails costs neither the 
   db.exec('INSERT INTO t VALUES (2)')
   const next = await database.sync({ wait: true, timeout: 5000 })
   await until('both have it', () => status().every((mirror) => mirror.txid === next.txid))
-  const metrics = await daemon.metricsText()
+  const metrics = await served.text(daemon)
   assert.match(
     metrics,
     new RegExp(`litestream_mirror_txid\\{db="${dir}/app.db",mirror="file:.*/mirror"\\} ${next.txid}\n`),
@@ -76,7 +78,7 @@ test('a mirror may not be the replica, the database or another mirror; a directo
   const dir = temporaryDirectory(t)
   const daemonOf = (mirrors: string) =>
     new Daemon(configFromText(configOf(dir, mirrors), 'litestream.yml'), silentLogger)
-  assert.throws(() => daemonOf(`[{ url: "file://${dir}/replica" }]`), /a mirror of .*overlap|are one path/)
+  assert.throws(() => daemonOf(`[{ url: "file://${dir}/replica" }]`), /a mirror of .*overlap|are the same path/)
   assert.throws(() => daemonOf(`[{ url: "file://${dir}/replica/below" }]`), /overlap/)
   const s3 = '{ url: "s3://bucket/app?region=us-east-1" }'
   assert.throws(() => daemonOf(`[${s3}, ${s3}]`), /have the same replica/)

@@ -205,8 +205,8 @@ test('a directory stands for the databases in it', (t) => {
   assert.match(faults[0]!.error.message, /no SQLite databases found in directory/)
 })
 
-test('the generated documents are current', () => {
-  const generated = { 'commands.md': commandsMarkdown(), 'examples/litestream.yml': exampleConfig() }
+test('the generated documents are current', async () => {
+  const generated = { 'commands.md': await commandsMarkdown(), 'examples/litestream.yml': exampleConfig() }
   for (const [file, text] of Object.entries(generated)) {
     assert.equal(readFileSync(path.join(root, 'docs', file), 'utf8'), text, 'run `npm run docs`')
   }

@@ -114,21 +114,21 @@ for (const name of written.filter((file) => !generated.includes(path.basename(fi
   })
 }
 
-test('every command line in the documents is one that parses', () => {
+test('every command line in the documents is one that parses', async () => {
   for (const name of written) {
     for (const { language, text, line } of snippetsOf(path.join(root, name))) {
       if (language !== 'sh') continue
       for (const command of text.split('\n')) {
         const match = /^(?:npx )?litestream-ts (.*?)(?: +#.*| >.*)?$/.exec(command)
-        if (match) parses(match[1]!, `${name}:${line}`)
+        if (match) await parses(match[1]!, `${name}:${line}`)
       }
     }
   }
 })
 
-function parses(line: string, where: string): void {
+async function parses(line: string, where: string): Promise<void> {
   const argv = line.match(/"[^"]*"|'[^']*'|\S+/g)!
-  const program = createProgram()
+  const program = await createProgram()
   const silence = (command: typeof program): void => {
     command.exitOverride().configureOutput({ writeErr: () => {}, writeOut: () => {} })
     if (command.commands.length === 0) command.action(() => {})

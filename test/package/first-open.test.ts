@@ -22,8 +22,8 @@ const SCRIPT = `
 
 const app = installPacked({ after: after as TestContext['after'] })
 
-/** Names in the code of packages that opening a replica has no use for: NATS, commander, pino, prom-client, yaml and zod. */
-const NEVER = /JetStreamApiError|CommanderError|nestedKeyStr|collectDefaultMetrics|YAMLParseError|ZodError/
+/** Names in the code of packages that opening a replica has no use for: NATS, commander, prom-client and yaml. */
+const NEVER = /JetStreamApiError|CommanderError|collectDefaultMetrics|YAMLParseError/
 const AWS = /\/aws[.-]|@aws-sdk|@smithy/
 /** The driver and what it consists of. */
 const DRIVER = /\/node_modules\/(better-sqlite3|bindings|file-uri-to-path)\//

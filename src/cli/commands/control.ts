@@ -11,20 +11,9 @@ function show(answer: Answer, json: boolean | undefined): void {
   else printBlock(answer)
 }
 
-/** The commands that talk to a running process. All of them are idempotent: a state that is there already is named, with status 0. */
-export function controlCommands(): Command[] {
-  return [
-    startCommand(),
-    stopCommand(),
-    syncCommand(),
-    registerCommand(),
-    unregisterCommand(),
-    listCommand(),
-    infoCommand(),
-  ]
-}
+// The commands that talk to a running process. All of them are idempotent: a state that is there already is named, with status 0.
 
-function startCommand(): Command {
+export function startCommand(): Command {
   const command = createCommand('start', {
     summary: 'Begin to replicate a database again, in a running process.',
     description: 'Starts the replication of a database that the running process knows and that was stopped.',
@@ -39,7 +28,7 @@ function startCommand(): Command {
   )
 }
 
-function stopCommand(): Command {
+export function stopCommand(): Command {
   const command = createCommand('stop', {
     summary: 'Stop to replicate a database, in a running process.',
     description:
@@ -58,7 +47,7 @@ function stopCommand(): Command {
   )
 }
 
-function syncCommand(): Command {
+export function syncCommand(): Command {
   const command = createCommand('sync', {
     summary: 'Sync a database now, in a running process.',
     description: 'Takes up what is committed now; with -wait it returns when that is in the replica.',
@@ -76,7 +65,7 @@ function syncCommand(): Command {
     })
 }
 
-function registerCommand(): Command {
+export function registerCommand(): Command {
   const command = createCommand('register', {
     summary: 'Add a database to a running process.',
     description:
@@ -96,7 +85,7 @@ function registerCommand(): Command {
     })
 }
 
-function unregisterCommand(): Command {
+export function unregisterCommand(): Command {
   const command = createCommand('unregister', {
     summary: 'Take a database out of a running process.',
     description: 'Syncs a database a last time and forgets it. Its replica stays as it is.',
@@ -123,7 +112,7 @@ interface Listing {
   readonly databases: readonly { readonly path: string; readonly status: string; readonly last_sync_at?: string }[]
 }
 
-function listCommand(): Command {
+export function listCommand(): Command {
   const command = createCommand('list', {
     summary: 'List the databases of a running process.',
     description:
@@ -140,7 +129,7 @@ function listCommand(): Command {
   })
 }
 
-function infoCommand(): Command {
+export function infoCommand(): Command {
   const command = createCommand('info', {
     summary: 'Show version, process id and uptime of a running process.',
     description: 'Shows what a running process says about itself.',

@@ -37,7 +37,7 @@ export function hydrateCommand(): Command {
     .action(async (argument: string, flags: HydrateFlags) => {
       await withReplica(argument, flags, async (client, target) => {
         const output = outputOf(target, flags.o)
-        const progress = createProgress('hydrate', !flags.json)
+        const progress = await createProgress('hydrate', !flags.json)
         try {
           const result = await abortOnSignals((signal) =>
             hydrateFile(client, {

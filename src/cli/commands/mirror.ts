@@ -60,7 +60,7 @@ export function mirrorCommand(): Command {
 }
 
 async function run(source: ReplicaClient, destination: ReplicaClient, flags: MirrorFlags): Promise<void> {
-  const progress = createProgress('mirror', !flags.json)
+  const progress = await createProgress('mirror', !flags.json)
   const options: MirrorOptions = {
     retention: flags.retention,
     bytesPerSecond: flags.limit,

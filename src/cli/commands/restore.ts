@@ -5,7 +5,6 @@ import { LitestreamError, toLitestreamError } from '../../errors.js'
 import type { IntegrityCheck } from '../../integrity/report.js'
 import { formatFileName } from '../../ltx/file-name.js'
 import { formatTxid } from '../../ltx/txid.js'
-import { follow } from '../../restore/follow.js'
 import { restore } from '../../restore/restore.js'
 import type { RestoreProgress, RestoreResult } from '../../restore/restore-options.js'
 import { formatDuration } from '../../util/duration.js'
@@ -69,7 +68,7 @@ export function restoreCommand(): Command {
       if (flags.f) return followReplica(argument, flags)
       await withReplica(argument, flags, async (client, target) => {
         const output = outputOf(target, flags.o)
-        const progress = createProgress('restore', !flags.json)
+        const progress = await createProgress('restore', !flags.json)
         const onProgress = (step: RestoreProgress) => {
           if (step.phase === 'pages') progress.update(step.written, step.total)
           if (step.phase === 'wait') warn(`another process restores to ${output}: waiting until it has ended`)
@@ -112,9 +111,10 @@ async function followReplica(argument: string, flags: RestoreFlags): Promise<voi
   }
   await withReplica(argument, flags, async (client, target) => {
     const output = outputOf(target, flags.o)
-    const progress = createProgress('restore', !flags.json)
+    const progress = await createProgress('restore', !flags.json)
     const say = (event: string, fields: object, text: string) =>
       flags.json ? printJsonLine({ event, db_path: output, ...fields }) : print(text)
+    const { follow } = await import('../../restore/follow.js')
     await abortOnSignals((signal) =>
       follow(client, {
         output,

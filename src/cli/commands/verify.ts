@@ -51,7 +51,7 @@ export function verifyCommand(): Command {
 }
 
 async function check(client: ReplicaClient, { parallelism, json }: VerifyFlags) {
-  const progress = createProgress('verify', !json)
+  const progress = await createProgress('verify', !json)
   try {
     const report = await abortOnSignals((signal) =>
       verifyReplica(client, {

@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
 import { isLitestreamError } from '../../errors.js'
-import { addonPath } from '../../native/addon.js'
-import { findDriver } from '../../sqlite/find-driver.js'
+import type { Driver } from '../../sqlite/connection.js'
 import { version } from '../../version.js'
 import { createCommand } from '../command.js'
 import { print, printBlock, printJson } from '../output.js'
@@ -19,15 +18,17 @@ export function versionCommand(): Command {
   })
     .option('--verbose', 'print the versions of Node, SQLite and the platform too')
     .option('--json', 'print JSON')
-    .action((flags: VersionFlags) => {
+    .action(async (flags: VersionFlags) => {
       if (!flags.json && !flags.verbose) {
         print(version)
         return
       }
+      const { addonPath } = await import('../../native/addon.js')
+      const { findDriver } = await import('../../sqlite/find-driver.js')
       const fields = {
         version,
         node: process.versions.node,
-        sqlite: orReason(sqliteVersion),
+        sqlite: orReason(() => sqliteVersion(findDriver())),
         platform: `${process.platform}-${process.arch}`,
         addon: orReason(addonPath),
       }
@@ -37,8 +38,8 @@ export function versionCommand(): Command {
 }
 
 /** Which SQLite the commands use, with the driver that brings it. */
-function sqliteVersion(): string {
-  const db = findDriver().open(':memory:')
+function sqliteVersion(driver: Driver): string {
+  const db = driver.open(':memory:')
   try {
     return `${db.value('SELECT sqlite_version()')} (${db.driver})`
   } finally {

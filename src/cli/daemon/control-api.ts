@@ -1,5 +1,4 @@
 import { statSync } from 'node:fs'
-import type { z } from 'zod'
 import { expandPath } from '../../config/expand-path.js'
 import { configFromArguments } from '../../config/load.js'
 import { isLitestreamError } from '../../errors.js'
@@ -10,7 +9,7 @@ import { bodies, ControlError, readBody, readPath } from './control-request.js'
 import { type Daemon, mayPass } from './daemon.js'
 import type { ManagedDatabase } from './managed-database.js'
 
-type Body<Name extends keyof typeof bodies> = z.output<(typeof bodies)[Name]>
+type Body<Name extends keyof typeof bodies> = ReturnType<(typeof bodies)[Name]>
 type Handler = (request: { readonly body: unknown; readonly path: string | null }) => unknown
 
 /**

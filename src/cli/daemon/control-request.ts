@@ -1,5 +1,4 @@
 import path from 'node:path'
-import { z } from 'zod'
 import { redactUrl } from '../../storage/shown-url.js'
 import { parseReplicaUrl } from '../../storage/url.js'
 import { MAX_DELAY_MS } from '../../util/timers.js'
@@ -45,15 +44,6 @@ export function pathFault(file: string): string | undefined {
   return long ? `must not hold a name of more than ${MOST_NAME} bytes` : undefined
 }
 
-/** Fails the schema with a fault, which is the end of a sentence about the field. */
-const checked = (fault: (text: string) => string | undefined) =>
-  z
-    .string({ error: (issue) => (issue.input === undefined ? 'required' : 'must be a text') })
-    .superRefine((text, context) => {
-      const message = fault(text)
-      if (message) context.addIssue({ code: 'custom', message })
-    })
-
 function urlFault(url: string): string | undefined {
   if (url === '') return 'required'
   if (url.includes('\0')) return 'must not hold a NUL byte'
@@ -66,25 +56,48 @@ function urlFault(url: string): string | undefined {
   }
 }
 
-const withPath = z.object({ path: checked(pathFault) }, { error: 'must be a JSON object' })
-const secondsFault = `must be a number of seconds above 0 and up to ${MOST_SECONDS}`
-const timeout = z.number({ error: secondsFault }).positive(secondsFault).max(MOST_SECONDS, secondsFault).default(30)
+type Fields = Readonly<Record<string, unknown>>
 
-/** The bodies of the requests of the control socket. */
-export const bodies = {
-  start: withPath.extend({ timeout }),
-  stop: withPath.extend({ timeout }),
-  unregister: withPath.extend({ timeout }),
-  sync: withPath.extend({ wait: z.boolean('must be true or false').default(false), timeout }),
-  register: withPath.extend({ replica_url: checked(urlFault) }),
+function pathOf(body: Fields): string {
+  return textField(body, 'path', pathFault)
 }
 
-/** A request's body as its schema has it. Throws ControlError 400, which names the field and the value. */
-export function readBody<S extends z.ZodType>(schema: S, body: unknown): z.output<S> {
-  const result = schema.safeParse(body)
-  if (result.success) return result.data
-  const [issue] = result.error.issues
-  throw fieldError(issue!.path.join('.') || 'body', valueAt(body, issue!.path), issue!.message)
+/** `fault` completes a sentence about the field. */
+function textField(body: Fields, field: string, fault: (text: string) => string | undefined): string {
+  const value = body[field]
+  if (value === undefined) throw fieldError(field, value, 'required')
+  if (typeof value !== 'string') throw fieldError(field, value, 'must be a text')
+  const wrong = fault(value)
+  if (wrong) throw fieldError(field, value, wrong)
+  return value
+}
+
+/** Seconds; 30 where the body does not say. */
+function timeoutOf({ timeout = 30 }: Fields): number {
+  if (typeof timeout === 'number' && timeout > 0 && timeout <= MOST_SECONDS) return timeout
+  throw fieldError('timeout', timeout, `must be a number of seconds above 0 and up to ${MOST_SECONDS}`)
+}
+
+function waitOf({ wait = false }: Fields): boolean {
+  if (typeof wait === 'boolean') return wait
+  throw fieldError('wait', wait, 'must be true or false')
+}
+
+const pathAndTimeout = (body: Fields) => ({ path: pathOf(body), timeout: timeoutOf(body) })
+
+/** The bodies of the requests of the control socket: each reads the fields that it knows. */
+export const bodies = {
+  start: pathAndTimeout,
+  stop: pathAndTimeout,
+  unregister: pathAndTimeout,
+  sync: (body: Fields) => ({ path: pathOf(body), wait: waitOf(body), timeout: timeoutOf(body) }),
+  register: (body: Fields) => ({ path: pathOf(body), replica_url: textField(body, 'replica_url', urlFault) }),
+}
+
+/** A request's body as `read` has it. Throws ControlError 400, which names the field and the value. */
+export function readBody<T>(read: (body: Fields) => T, body: unknown): T {
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return read(body as Fields)
+  throw fieldError('body', body, 'must be a JSON object')
 }
 
 /** The path of a query, `?path=…`. Throws ControlError 400. */
@@ -102,10 +115,4 @@ function fieldError(field: string, value: unknown, fault: string): ControlError 
         ? undefined // may hold anything, a password for one
         : value
   return new ControlError(400, `${field} ${fault}`, { field, value: shown })
-}
-
-function valueAt(body: unknown, keys: readonly PropertyKey[]): unknown {
-  let value = body
-  for (const key of keys) value = (value as Record<PropertyKey, unknown> | undefined)?.[key]
-  return value
 }

@@ -1,15 +1,14 @@
 import PQueue from 'p-queue'
-import { collectDefaultMetrics, Registry } from 'prom-client'
 import { ClaimedPlaces } from '../../config/overlaps.js'
 import type { Config, DatabaseConfig } from '../../config/types.js'
 import { isLitestreamError, LitestreamError, toLitestreamError } from '../../errors.js'
 import type { DatabaseSummary, Health } from '../../status/document.js'
 import { LagHistory } from '../../status/lag-history.js'
-import { DatabaseMetrics } from '../../status/metrics/database-metrics.js'
-import { databaseVerdict, finalVerdict, health } from '../../status/verdict.js'
+import { finalVerdict, health } from '../../status/verdict.js'
 import type { Logger } from '../../util/logger.js'
 import { startInterval, type Timer } from '../../util/timers.js'
 import { withDeadline } from '../../util/wait.js'
+import type { DaemonMetrics } from './daemon-metrics.js'
 import { ManagedDatabase, type StartOptions } from './managed-database.js'
 import { PartFaults } from './part-faults.js'
 
@@ -23,11 +22,11 @@ export const CLOSE_MARGIN_MS = 10_000
 export class Daemon {
   readonly config: Config
   readonly logger: Logger
-  readonly registry = new Registry()
   readonly startedAt = Date.now()
   /** The parts beside the databases that do not work. */
   readonly faults: PartFaults
-  readonly #metrics: DatabaseMetrics
+  /** Undefined where none are served. */
+  readonly metrics: DaemonMetrics | undefined
   readonly #places: ClaimedPlaces
   readonly #databases = new Map<string, ManagedDatabase>()
   readonly #sampler: Timer
@@ -35,14 +34,13 @@ export class Daemon {
   #closing = false
 
   /** Throws CONFIG_INVALID if the configured paths overlap. */
-  constructor(config: Config, logger: Logger) {
+  constructor(config: Config, logger: Logger, metrics?: DaemonMetrics) {
     this.config = config
     this.logger = logger
+    this.metrics = metrics
     this.faults = new PartFaults(logger)
     this.#places = new ClaimedPlaces(config)
     for (const database of config.databases) this.#places.add(database)
-    collectDefaultMetrics({ register: this.registry })
-    this.#metrics = new DatabaseMetrics(this.registry)
     this.#sampler = startInterval(LagHistory.INTERVAL, () => {
       for (const database of this.#databases.values()) database.sample()
     }).unref()
@@ -79,11 +77,12 @@ export class Daemon {
 
   #manage(config: DatabaseConfig): ManagedDatabase {
     const { logger } = this
-    this.#metrics.add(config.path)
+    const metrics = this.metrics?.databases
+    metrics?.add(config.path)
     const database = new ManagedDatabase(config, {
       config: this.config,
       logger,
-      metrics: this.#metrics,
+      metrics,
       faults: this.faults,
     })
     this.#databases.set(config.path, database)
@@ -119,7 +118,7 @@ export class Daemon {
   #forget(path: string): void {
     this.#databases.delete(path)
     this.#places.remove(path)
-    this.#metrics.remove(path)
+    this.metrics?.databases.remove(path)
   }
 
   find(path: string): ManagedDatabase | undefined {
@@ -185,22 +184,6 @@ export class Daemon {
       this.logger.error({ db: path, error: message, code, hint }, 'the last sync failed: the replica is behind')
     }
     return [path]
-  }
-
-  /** The metrics as text, gauges read anew. */
-  async metricsText(): Promise<string> {
-    await Promise.all(
-      this.databases.map(async (database) => {
-        try {
-          this.#metrics.setLevels(database.path, await database.levels(), this.config.l0Retention)
-        } catch (error) {
-          this.logger.debug({ db: database.path, error: (error as Error).message }, 'cannot list the replica')
-        }
-      }),
-    )
-    const summaries = this.summaries().map((summary) => ({ ...summary, ok: databaseVerdict(summary).ok }))
-    this.#metrics.collect(summaries, this.faults.list())
-    return this.registry.metrics()
   }
 }
 

@@ -28,7 +28,8 @@ import { ReplicaCensus } from './replica-census.js'
 export interface ManagedDatabaseOptions {
   readonly config: Config
   readonly logger: Logger
-  readonly metrics: DatabaseMetrics
+  /** Undefined where none are served. */
+  readonly metrics: DatabaseMetrics | undefined
   readonly faults: PartFaults
 }
 
@@ -153,7 +154,7 @@ export class ManagedDatabase {
     const opened = await openDatabase(this.config, { config, metrics, logger, monitor, signal, observe })
     if (signal.aborted) {
       // It was stopped meanwhile, and no longer waits for this.
-      metrics.forgetClient(opened.client)
+      metrics?.forgetClient(opened.client)
       await opened.replicator.abandon(signal)
       throw signal.reason
     }
@@ -228,7 +229,7 @@ export class ManagedDatabase {
     } finally {
       if (opened) {
         this.#last = opened.replicator.status()
-        this.#options.metrics.forgetClient(opened.client)
+        this.#options.metrics?.forgetClient(opened.client)
       }
       this.#pending.clear()
       this.#faults.clear()
@@ -251,7 +252,7 @@ export class ManagedDatabase {
   }
 
   #observe<Name extends keyof PrimaryEvents>(name: Name, event: PrimaryEvents[Name]): void {
-    this.#options.metrics.observe(name, event)
+    this.#options.metrics?.observe(name, event)
     logPrimaryEvent(this.#logger, name, event, String(this.config.replica.url))
     const any = event as PrimaryEvents[keyof PrimaryEvents] & { txid?: number }
     if (name === 'sync') this.#pending.add(any.txid!)

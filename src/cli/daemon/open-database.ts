@@ -3,7 +3,6 @@ import { openConfiguredReplica } from '../../config/open-configured-replica.js'
 import type { Config, DatabaseConfig } from '../../config/types.js'
 import type { PrimaryObserver } from '../../primary/events.js'
 import { Replicator } from '../../primary/replicator.js'
-import { restore } from '../../restore/restore.js'
 import type { DatabaseMetrics } from '../../status/metrics/database-metrics.js'
 import { instrumentClient } from '../../status/metrics/instrumented-client.js'
 import type { ReplicaClient } from '../../storage/replica-client.js'
@@ -13,7 +12,7 @@ import { monotonicMs } from '../../util/monotonic.js'
 export interface OpenDatabaseOptions {
   readonly config: Config
   readonly logger: Logger
-  readonly metrics: DatabaseMetrics
+  readonly metrics: DatabaseMetrics | undefined
   /** False: it is synced on demand only, and nothing is compacted. */
   readonly monitor: boolean
   /** Ends the opening, a restore included. */
@@ -33,7 +32,7 @@ export interface OpenedDatabase {
 export async function openDatabase(database: DatabaseConfig, options: OpenDatabaseOptions): Promise<OpenedDatabase> {
   const { metrics, logger, signal, monitor, observe } = options
   const plain = await openConfiguredReplica(database, signal)
-  const client = instrumentClient(plain, metrics)
+  const client = metrics ? instrumentClient(plain, metrics) : plain
   try {
     logger.info({ type: client.type, replica: client.url }, 'replicating to')
     if (database.restoreIfDbNotExists) await restoreIfMissing(database.path, client, options)
@@ -42,7 +41,7 @@ export async function openDatabase(database: DatabaseConfig, options: OpenDataba
     if (monitor) replicator.start()
     return { client, replicator }
   } catch (error) {
-    metrics.forgetClient(client)
+    metrics?.forgetClient(client)
     await client.close()
     throw error
   }
@@ -71,6 +70,7 @@ function replicatorOptions(database: DatabaseConfig, { config, monitor }: OpenDa
 async function restoreIfMissing(path: string, client: ReplicaClient, options: OpenDatabaseOptions): Promise<void> {
   const { logger, metrics, signal } = options
   if (existsSync(path)) return
+  const { restore } = await import('../../restore/restore.js')
   const started = monotonicMs()
   const result = await restore(client, {
     output: path,
@@ -90,6 +90,6 @@ async function restoreIfMissing(path: string, client: ReplicaClient, options: Op
     return
   }
   for (const warning of result.warnings) logger.warn({ integrity: result.integrity?.outcome }, warning)
-  metrics.restored(path, (monotonicMs() - started) / 1000)
+  metrics?.restored(path, (monotonicMs() - started) / 1000)
   logger.info({ txid: result.txid, bytes: result.bytes }, 'database restored')
 }

@@ -1,17 +1,16 @@
 import type { Config } from '../../config/types.js'
-import { HttpServer } from '../../status/http-server.js'
+import type { HttpServer } from '../../status/http-server.js'
 import { onAbort } from '../../util/abort.js'
 import type { Logger } from '../../util/logger.js'
 import { MAX_DELAY_MS, startInterval } from '../../util/timers.js'
 import { version } from '../../version.js'
 import { abortOnSignals, Interrupted } from '../signals.js'
-import { Child, type ChildEnd } from './child.js'
-import { ControlSocket } from './control-socket.js'
+import type { Child, ChildEnd } from './child.js'
+import type { ControlSocket } from './control-socket.js'
 import { CLOSE_MARGIN_MS, Daemon } from './daemon.js'
-import { DirectoryKeeper } from './directory-keeper.js'
-import { Heartbeat } from './heartbeat.js'
+import type { DaemonMetrics } from './daemon-metrics.js'
+import type { DirectoryKeeper } from './directory-keeper.js'
 import { withLastResort } from './last-resort.js'
-import { daemonSource } from './status-source.js'
 import { Supervised } from './supervised.js'
 
 interface Part {
@@ -24,7 +23,7 @@ interface Part {
  * Throws CONFIG_INVALID for paths that overlap, and INVALID_ARGUMENT where the child cannot be started.
  */
 export async function runDaemon(config: Config, logger: Logger): Promise<number> {
-  const daemon = new Daemon(config, logger)
+  const daemon = new Daemon(config, logger, config.addr ? await loadMetrics() : undefined)
   let child: Child | undefined
   const onSecond = (signal: NodeJS.Signals) => {
     logger.warn({ signal }, 'second signal, ending without waiting for the replica')
@@ -69,21 +68,42 @@ async function start(daemon: Daemon, parts: Part[], stopped: Promise<undefined>)
   }
   if (socket.enabled) {
     const part = { part: 'control socket', name: socket.path, replication: false } as const
-    listeners.push(new Supervised(part, faults, (onFailed) => ControlSocket.listen(daemon, socket, onFailed)))
+    listeners.push(new Supervised(part, faults, (onFailed) => listenForControl(daemon, onFailed)))
   }
   parts.push(...listeners)
   // The listeners come first: it can be asked how it is while it opens replicas that are away.
   await Promise.all(listeners.map((listener) => listener.start()))
-  if (heartbeat) parts.push(new Heartbeat(daemon, heartbeat))
-  const directories = config.directories.map((directory) => new DirectoryKeeper(daemon, directory))
+  if (heartbeat) {
+    const { Heartbeat } = await import('./heartbeat.js')
+    parts.push(new Heartbeat(daemon, heartbeat))
+  }
+  const directories = config.directories.length > 0 ? await keepersOf(daemon) : []
   parts.push(...directories)
   await Promise.race([stopped, Promise.all([daemon.open(), ...directories.map((directory) => directory.start())])])
 }
 
+/** Code that only some configurations need is loaded by those alone: it would take memory for as long as the process lives. */
+async function loadMetrics(): Promise<DaemonMetrics> {
+  const { DaemonMetrics } = await import('./daemon-metrics.js')
+  return new DaemonMetrics()
+}
+
+async function keepersOf(daemon: Daemon): Promise<DirectoryKeeper[]> {
+  const { DirectoryKeeper } = await import('./directory-keeper.js')
+  return daemon.config.directories.map((directory) => new DirectoryKeeper(daemon, directory))
+}
+
 async function serve(daemon: Daemon, addr: string, onFailed: (error: unknown) => void): Promise<HttpServer> {
-  const server = await HttpServer.listen(daemonSource(daemon), addr, onFailed)
+  const { HttpServer } = await import('../../status/http-server.js')
+  const { daemonSource } = await import('./status-source.js')
+  const server = await HttpServer.listen(daemonSource(daemon, daemon.metrics!), addr, onFailed)
   daemon.logger.info({ addr: server.address }, 'serving metrics and status')
   return server
+}
+
+async function listenForControl(daemon: Daemon, onFailed: (error: unknown) => void): Promise<ControlSocket> {
+  const { ControlSocket } = await import('./control-socket.js')
+  return ControlSocket.listen(daemon, daemon.config.socket, onFailed)
 }
 
 /** A program that would create its database must not start before a database that is to be restored has been. */
@@ -94,7 +114,9 @@ async function startChild(daemon: Daemon, command: string, stopped: Promise<unde
     daemon.logger.warn({ db: paths }, 'the exec command starts once the database is restored')
   }
   const restored = Promise.all(waiting.map((database) => database.restored)).then(() => 'restored' as const)
-  return (await Promise.race([restored, stopped])) === 'restored' ? Child.start(command) : undefined
+  if ((await Promise.race([restored, stopped])) !== 'restored') return undefined
+  const { Child } = await import('./child.js')
+  return Child.start(command)
 }
 
 /** `end`: how the child ended; undefined if a signal or an error ends the process. */

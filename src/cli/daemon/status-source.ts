@@ -3,16 +3,17 @@ import { databaseVerdict } from '../../status/verdict.js'
 import type { LtxFileInfo } from '../../storage/replica-client.js'
 import { version } from '../../version.js'
 import type { Daemon } from './daemon.js'
+import type { DaemonMetrics } from './daemon-metrics.js'
 import type { ManagedDatabase } from './managed-database.js'
 
 /** A level of which there are more files than this is shown by its newest ones. */
 const MAX_FILES = 500
 
 /** What a daemon has to show. */
-export function daemonSource(daemon: Daemon): StatusSource {
+export function daemonSource(daemon: Daemon, metrics: DaemonMetrics): StatusSource {
   return {
-    metricsType: daemon.registry.contentType,
-    metrics: () => daemon.metricsText(),
+    metricsType: metrics.contentType,
+    metrics: () => metrics.text(daemon),
     health: (maxLag) => daemon.health(maxLag),
     async status() {
       const databases = await Promise.all(daemon.databases.map(databaseStatus))

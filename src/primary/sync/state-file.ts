@@ -1,6 +1,5 @@
 import { closeSync, fdatasyncSync, readSync, writeSync } from 'node:fs'
 import path from 'node:path'
-import { z } from 'zod'
 import { LitestreamError } from '../../errors.js'
 import { isErrno } from '../../fs/fs-error.js'
 import { openOwnSync } from '../../fs/open-for-writing.js'
@@ -8,6 +7,19 @@ import { openRegularSync } from '../../fs/open-regular.js'
 import { ownershipLikeSync } from '../../fs/owner.js'
 import { isCommit, isPageSize } from '../../ltx/format.js'
 import { native } from '../../native/addon.js'
+import {
+  literal,
+  number,
+  optional,
+  pairOf,
+  record,
+  type Shaped,
+  text,
+  tryReadJson,
+  u32,
+  where,
+  whole,
+} from '../../util/json-shape.js'
 import {
   type FileIdentity,
   identifyDescriptor,
@@ -17,27 +29,26 @@ import {
 } from '../source/file-identity.js'
 import { stateFolderError } from './staging.js'
 
-const count = z.int().nonnegative()
-const u32 = z.uint32()
-const wal = z.object({ salt1: u32, salt2: u32, frames: u32, checksum: z.tuple([u32, u32]) })
-const identity = z.object({ inode: z.string(), born: z.string(), modified: z.string(), size: count })
-const schema = z.object({
-  version: z.literal(1),
+const count = whole(0)
+const wal = record({ salt1: u32, salt2: u32, frames: u32, checksum: pairOf(u32) })
+const identity = record({ inode: text, born: text, modified: text, size: count })
+const shape = record({
+  version: literal(1),
   /** Grows with each write; the slot with the greater one counts. */
   serial: count,
   txid: count,
-  timestamp: z.number(),
-  pageSize: z.number().refine(isPageSize),
-  commit: z.number().refine(isCommit),
+  timestamp: number,
+  pageSize: where(number, isPageSize, 'a page size'),
+  commit: where(number, isCommit, 'a size in pages'),
   wal,
   file: identity,
-  lineage: z.int(),
+  lineage: whole(),
   sequence: count,
-  uploaded: z.object({ txid: count, timestamp: z.number(), checksum: z.string() }).optional(),
-  fenced: z.string().optional(),
+  uploaded: optional(record({ txid: count, timestamp: number, checksum: text })),
+  fenced: optional(text),
 })
 
-/** What is known to be true of the database, the WAL and the staged files at the last TXID. Public: without types of zod. */
+/** What is known to be true of the database, the WAL and the staged files at the last TXID. */
 export interface PrimaryState {
   /** The last file of level 0 that was made. */
   readonly txid: number
@@ -153,11 +164,11 @@ export class StateFile {
   }
 }
 
-function parseSlot(bytes: Buffer): z.infer<typeof schema> | undefined {
+function parseSlot(bytes: Buffer): Shaped<typeof shape> | undefined {
   const text = bytes.toString('utf8').trimEnd()
   const json = text.slice(17)
   if (json === '' || text.slice(0, 16) !== checksumOf(json)) return undefined
-  return schema.safeParse(JSON.parse(json)).data
+  return tryReadJson(shape, json)
 }
 
 function checksumOf(json: string): string {

@@ -1,26 +1,26 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { z } from 'zod'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { isErrno } from '../../fs/fs-error.js'
 import type { ReplicaClient } from '../../storage/replica-client.js'
+import { number, optional, record, type Shaped, text, tryReadJson } from '../../util/json-shape.js'
 
 const NAME = 'primary.json'
 
-const schema = z.object({
+const shape = record({
   /** One replicator in one process. */
-  instance: z.string(),
-  host: z.string(),
-  pid: z.number(),
+  instance: text,
+  host: text,
+  pid: number,
   /** What pids are counted in: the boot of the machine and the container. Empty where the system does not tell. */
-  pidSpace: z.string(),
+  pidSpace: text,
   /** When the process started, in clock ticks since the boot: no step of a clock changes it. Absent in the records of older versions. */
-  pidStart: z.number().optional(),
-  database: z.string(),
-  startedAt: z.string(),
+  pidStart: optional(number),
+  database: text,
+  startedAt: text,
 })
-type Record = z.infer<typeof schema>
+type Record = Shaped<typeof shape>
 
 /** Instances of this process that write to some replica; on the thread that made them. */
 const running = new Set<string>()
@@ -123,12 +123,7 @@ export class WriterRecord {
 }
 
 function parse(data: Uint8Array): Record | undefined {
-  try {
-    return schema.safeParse(JSON.parse(Buffer.from(data).toString('utf8'))).data
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
-  }
+  return tryReadJson(shape, Buffer.from(data).toString('utf8'))
 }
 
 function describe({ host, pid, database, startedAt }: Record): string {

@@ -1,31 +1,42 @@
-import { z } from 'zod'
 import { writeDurably } from '../../../fs/durable.js'
 import { fsError, isErrno } from '../../../fs/fs-error.js'
 import { readRegular } from '../../../fs/open-regular.js'
 import { ownershipLike } from '../../../fs/owner.js'
 import { isCommit, isPageSize } from '../../../ltx/format.js'
+import {
+  listOf,
+  literal,
+  number,
+  optional,
+  record,
+  type Shaped,
+  text,
+  tryReadJson,
+  where,
+  whole,
+} from '../../../util/json-shape.js'
 
-const schema = z.object({
-  version: z.literal(1),
+const shape = record({
+  version: literal(1),
   /** The replica, without credentials. */
-  url: z.string(),
-  pageSize: z.number().refine(isPageSize),
+  url: text,
+  pageSize: where(number, isPageSize, 'a page size'),
   /** Pages of the database at `txid`. */
-  commit: z.number().refine(isCommit),
-  txid: z.int().positive(),
+  commit: where(number, isCommit, 'a size in pages'),
+  txid: whole(1),
   /** Identities of files of the replica that were in use: what tells one history from another. */
-  files: z.array(z.string()),
+  files: listOf(text),
   /** Base64 of a bit a page: those whose content in the local copy is that of `txid`. */
-  present: z.string(),
+  present: text,
   /** Modification time of the copy, ms, when it was closed; absent while it is open, and after a crash. */
-  closed: z.number().optional(),
+  closed: optional(number),
 })
 
 /** A bit a page of the largest database of SQLite, in base64, fits. Bytes. */
 const MAX_SIZE = 1024 * 1024 * 1024
 
 /** What stands in `<path>.meta` beside a hydrated file. */
-export type HydrationMeta = z.infer<typeof schema>
+export type HydrationMeta = Shaped<typeof shape>
 
 export function metaPath(file: string): string {
   return `${file}.meta`
@@ -33,18 +44,14 @@ export function metaPath(file: string): string {
 
 /** Undefined where there is none, or none that can be read: hydration then begins from nothing. */
 export async function readMeta(file: string): Promise<HydrationMeta | undefined> {
-  let text: string
+  let json: string
   try {
-    text = (await readRegular(metaPath(file), MAX_SIZE)).toString('utf8')
+    json = (await readRegular(metaPath(file), MAX_SIZE)).toString('utf8')
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return undefined
     throw fsError(error, 'reading', metaPath(file))
   }
-  try {
-    return schema.parse(JSON.parse(text))
-  } catch {
-    return undefined
-  }
+  return tryReadJson(shape, json)
 }
 
 /** Replaces the meta file at once and durably. It has the owner and mode of the copy. */

@@ -1,6 +1,6 @@
-import { z } from 'zod'
 import { isLitestreamError, LitestreamError } from '../../../errors.js'
 import { native } from '../../../native/addon.js'
+import { type JsonShape, literal, number, record, type Shaped, text, where, whole } from '../../../util/json-shape.js'
 
 /*
  * The buffer file: records, one after another. A record is 1 byte kind, 3 zero bytes, 4 bytes length, 8 bytes CRC-64 (GO-ISO, as in
@@ -15,26 +15,26 @@ const HEAD = 16
 /** No record may be longer: a length beyond it is damage. Bytes. */
 const MAX_RECORD = 256 * 1024 * 1024
 
-const header = z.object({
-  format: z.literal('litestream-ts buffer 1'),
+const header = record({
+  format: literal('litestream-ts buffer 1'),
   /** Of the replica, without credentials. */
-  url: z.string(),
+  url: text,
   /** The TXID that the first commit follows on. */
-  txid: z.number().int().nonnegative(),
+  txid: whole(0),
 })
-export type BufferHeader = z.infer<typeof header>
+export type BufferHeader = Shaped<typeof header>
 
-const upload = z.object({
-  txid: z.number().int().positive(),
+const upload = record({
+  txid: whole(1),
   /** Milliseconds since the epoch. */
-  timestamp: z.number(),
+  timestamp: number,
   /** Commits that the file holds. */
-  count: z.number().int().positive(),
+  count: whole(1),
   /** Of the file, 16 hexadecimal digits. */
-  checksum: z.string().regex(/^[0-9a-f]{16}$/),
-  size: z.number().int().positive(),
+  checksum: where(text, (value) => /^[0-9a-f]{16}$/.test(value), '16 hexadecimal digits'),
+  size: whole(1),
 })
-export type BufferUpload = z.infer<typeof upload>
+export type BufferUpload = Shaped<typeof upload>
 
 export interface BufferContent {
   readonly header: BufferHeader
@@ -167,9 +167,9 @@ function nextRecord(bytes: Buffer, from: number): number | undefined {
   return undefined
 }
 
-function parse<T>(schema: z.ZodType<T>, content: Uint8Array, file: string, offset: number): T {
+function parse<T>(shape: JsonShape<T>, content: Uint8Array, file: string, offset: number): T {
   try {
-    return schema.parse(JSON.parse(Buffer.from(content).toString('utf8')))
+    return shape(JSON.parse(Buffer.from(content).toString('utf8')))
   } catch (cause) {
     throw damaged(file, offset, 'the contents of a record do not match its kind', cause)
   }

@@ -1,0 +1,156 @@
+import type { Command } from 'commander'
+
+/** A command as the list of commands shows it. Its code is loaded only when it is called: most of it is of no use to the others. */
+export interface CommandEntry {
+  readonly name: string
+  /** What follows the name in the list: `[options] <db>`. */
+  readonly usage: string
+  readonly summary: string
+  /** Not in the list. */
+  readonly hidden?: boolean
+  load(): Promise<Command>
+}
+
+const control = () => import('./control.js')
+
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'buffer',
+    usage: '',
+    summary: 'Show, export or discard the write buffer of a replica.',
+    load: async () => (await import('./buffer.js')).bufferCommand(),
+  },
+  {
+    name: 'build-addon',
+    usage: '',
+    summary: 'Compile the addon for a platform without a prebuilt one.',
+    load: async () => (await import('./build-addon.js')).buildAddonCommand(),
+  },
+  {
+    name: 'compact',
+    usage: '[options] <db-or-url>',
+    summary: 'Compact a replica once.',
+    load: async () => (await import('./compact.js')).compactCommand(),
+  },
+  {
+    name: 'config',
+    usage: '',
+    summary: 'Check the configuration file.',
+    load: async () => (await import('./config.js')).configCommand(),
+  },
+  {
+    name: 'databases',
+    usage: '[options]',
+    summary: 'List the databases of the configuration.',
+    load: async () => (await import('./databases.js')).databasesCommand(),
+  },
+  {
+    name: 'hydrate',
+    usage: '[options] <db-or-url>',
+    summary: 'Fetch a full local copy of a replica.',
+    load: async () => (await import('./hydrate.js')).hydrateCommand(),
+  },
+  {
+    name: 'ltx',
+    usage: '',
+    summary: 'List, show, check and dump LTX files.',
+    load: async () => (await import('./ltx.js')).ltxCommand(),
+  },
+  {
+    name: 'mirror',
+    usage: '[options] <source> <destination>',
+    summary: 'Copy a replica to a second store, once or continuously.',
+    load: async () => (await import('./mirror.js')).mirrorCommand(),
+  },
+  {
+    name: 'query',
+    usage: '[options] <db-or-url> <sql>',
+    summary: 'Run one SQL statement on a replica.',
+    load: async () => (await import('./query.js')).queryCommand(),
+  },
+  {
+    name: 'replicate',
+    usage: '[options] [db] [url] [more...]',
+    summary: 'Replicate databases as they are written.',
+    load: async () => (await import('./replicate.js')).replicateCommand(),
+  },
+  {
+    name: 'reset',
+    usage: '[options] <db>',
+    summary: 'Delete the local replication state of a database.',
+    load: async () => (await import('./reset.js')).resetCommand(),
+  },
+  {
+    name: 'restore',
+    usage: '[options] <db-or-url>',
+    summary: 'Restore a database from its replica.',
+    load: async () => (await import('./restore.js')).restoreCommand(),
+  },
+  {
+    name: 'status',
+    usage: '[options] [db]',
+    summary: 'Show how far each database is replicated.',
+    load: async () => (await import('./status.js')).statusCommand(),
+  },
+  {
+    name: 'verify',
+    usage: '[options] <db-or-url>',
+    summary: 'Check a replica: that it can be restored, and that its files are whole.',
+    load: async () => (await import('./verify.js')).verifyCommand(),
+  },
+  {
+    name: 'version',
+    usage: '[options]',
+    summary: 'Print the version.',
+    load: async () => (await import('./version.js')).versionCommand(),
+  },
+  {
+    name: 'start',
+    usage: '[options] <db>',
+    summary: 'Begin to replicate a database again, in a running process.',
+    load: async () => (await control()).startCommand(),
+  },
+  {
+    name: 'stop',
+    usage: '[options] <db>',
+    summary: 'Stop to replicate a database, in a running process.',
+    load: async () => (await control()).stopCommand(),
+  },
+  {
+    name: 'sync',
+    usage: '[options] <db>',
+    summary: 'Sync a database now, in a running process.',
+    load: async () => (await control()).syncCommand(),
+  },
+  {
+    name: 'register',
+    usage: '[options] <db>',
+    summary: 'Add a database to a running process.',
+    load: async () => (await control()).registerCommand(),
+  },
+  {
+    name: 'unregister',
+    usage: '[options] <db>',
+    summary: 'Take a database out of a running process.',
+    load: async () => (await control()).unregisterCommand(),
+  },
+  {
+    name: 'list',
+    usage: '[options]',
+    summary: 'List the databases of a running process.',
+    load: async () => (await control()).listCommand(),
+  },
+  {
+    name: 'info',
+    usage: '[options]',
+    summary: 'Show version, process id and uptime of a running process.',
+    load: async () => (await control()).infoCommand(),
+  },
+  {
+    name: 'wal',
+    usage: '[args...]',
+    summary: 'The command is now ltx.',
+    hidden: true,
+    load: async () => (await import('./wal.js')).walCommand(),
+  },
+]

@@ -1,0 +1,38 @@
+import { collectDefaultMetrics, Registry } from 'prom-client'
+import { DatabaseMetrics } from '../../status/metrics/database-metrics.js'
+import { databaseVerdict } from '../../status/verdict.js'
+import type { Daemon } from './daemon.js'
+
+/**
+ * The metrics of a daemon, and of its process. Made only where they are served: prom-client takes five megabytes, and its watch of the
+ * event loop wakes the process a hundred times a second.
+ */
+export class DaemonMetrics {
+  readonly databases: DatabaseMetrics
+  readonly #registry = new Registry()
+
+  constructor() {
+    collectDefaultMetrics({ register: this.#registry })
+    this.databases = new DatabaseMetrics(this.#registry)
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType
+  }
+
+  /** The metrics as text, gauges read anew. */
+  async text(daemon: Daemon): Promise<string> {
+    await Promise.all(
+      daemon.databases.map(async (database) => {
+        try {
+          this.databases.setLevels(database.path, await database.levels(), daemon.config.l0Retention)
+        } catch (error) {
+          daemon.logger.debug({ db: database.path, error: (error as Error).message }, 'cannot list the replica')
+        }
+      }),
+    )
+    const summaries = daemon.summaries().map((summary) => ({ ...summary, ok: databaseVerdict(summary).ok }))
+    this.databases.collect(summaries, daemon.faults.list())
+    return this.#registry.metrics()
+  }
+}

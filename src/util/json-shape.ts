@@ -1,0 +1,89 @@
+/**
+ * Checks that JSON which this program, or another version of it, wrote has the form that the code relies on. The result holds the
+ * known keys alone. Throws TypeError, which names the key.
+ */
+export type JsonShape<T> = (value: unknown, key?: string) => T
+
+/** The type of the values of a shape. */
+export type Shaped<S> = S extends JsonShape<infer T> ? T : never
+
+function fail(key: string, expected: string): never {
+  throw new TypeError(`${key || 'the value'} is not ${expected}`)
+}
+
+export const text: JsonShape<string> = (value, key = '') => (typeof value === 'string' ? value : fail(key, 'a text'))
+
+/** A finite number. */
+export const number: JsonShape<number> = (value, key = '') =>
+  typeof value === 'number' && Number.isFinite(value) ? value : fail(key, 'a number')
+
+/** A whole number from `least` to `most`. */
+export const whole =
+  (least: number = Number.MIN_SAFE_INTEGER, most: number = Number.MAX_SAFE_INTEGER): JsonShape<number> =>
+  (value, key = '') =>
+    typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most
+      ? value
+      : fail(key, `a whole number from ${least} to ${most}`)
+
+/** A whole number of 32 bits without a sign. */
+export const u32 = whole(0, 0xffff_ffff)
+
+/** A value of `shape` of which `test` is true; `expected` completes "is not". */
+export const where =
+  <T>(shape: JsonShape<T>, test: (value: T) => boolean, expected: string): JsonShape<T> =>
+  (value, key = '') => {
+    const read = shape(value, key)
+    return test(read) ? read : fail(key, expected)
+  }
+
+export const literal =
+  <const T extends string | number>(only: T): JsonShape<T> =>
+  (value, key = '') =>
+    value === only ? only : fail(key, JSON.stringify(only))
+
+export const optional =
+  <T>(shape: JsonShape<T>): JsonShape<T | undefined> =>
+  (value, key) =>
+    value === undefined ? undefined : shape(value, key)
+
+export const listOf =
+  <T>(shape: JsonShape<T>): JsonShape<T[]> =>
+  (value, key = '') =>
+    Array.isArray(value) ? value.map((item, i) => shape(item, `${key}[${i}]`)) : fail(key, 'a list')
+
+export const pairOf =
+  <T>(shape: JsonShape<T>): JsonShape<[T, T]> =>
+  (value, key = '') => {
+    const [first, second, ...more] = listOf(shape)(value, key)
+    if (first === undefined || second === undefined || more.length > 0) return fail(key, 'a pair')
+    return [first, second]
+  }
+
+type Fields = Readonly<Record<string, JsonShape<unknown>>>
+type OptionalKeys<F extends Fields> = { [Key in keyof F]: undefined extends Shaped<F[Key]> ? Key : never }[keyof F]
+type RecordOf<F extends Fields> = { [Key in Exclude<keyof F, OptionalKeys<F>>]: Shaped<F[Key]> } & {
+  [Key in OptionalKeys<F>]?: Shaped<F[Key]>
+}
+
+export const record =
+  <const F extends Fields>(fields: F): JsonShape<RecordOf<F>> =>
+  (value, key = '') => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return fail(key, 'an object')
+    const given = value as Readonly<Record<string, unknown>>
+    const out: Record<string, unknown> = {}
+    for (const [name, shape] of Object.entries(fields)) {
+      const read = shape(Object.hasOwn(given, name) ? given[name] : undefined, key ? `${key}.${name}` : name)
+      if (read !== undefined) out[name] = read
+    }
+    return out as RecordOf<F>
+  }
+
+/** The JSON text as `shape` has it. Undefined for text that is no JSON or has another form. */
+export function tryReadJson<T>(shape: JsonShape<T>, json: string): T | undefined {
+  try {
+    return shape(JSON.parse(json))
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof TypeError) return undefined
+    throw error
+  }
+}

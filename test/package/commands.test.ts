@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import path from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import Database from 'better-sqlite3'
+import { packageRoot } from '../../src/package-files.js'
+import { temporaryDirectory } from '../support/temporary-directory.js'
+import { until } from '../support/until.js'
+
+const MAIN = path.join(packageRoot(), 'dist/cli/main.js')
+
+interface Loaded {
+  /** Files of the package. */
+  readonly files: readonly string[]
+  /** Bytes of them. */
+  readonly bytes: number
+  /** Modules of Node.js. */
+  readonly builtins: ReadonlySet<string>
+}
+
+/** Starts a command that tells, when it ends, which files and which modules of Node.js it has loaded. */
+function start(t: TestContext, args: readonly string[]): { child: ChildProcess; loaded: () => Promise<Loaded> } {
+  const coverage = path.join(temporaryDirectory(t), 'coverage')
+  const tell = 'data:text/javascript,process.on("exit",()=>console.log("\\n"+JSON.stringify(process.moduleLoadList)))'
+  const child = spawn(process.execPath, ['--import', tell, MAIN, ...args], {
+    env: { ...process.env, NODE_V8_COVERAGE: coverage },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text
+  })
+  const closed = once(child, 'close')
+  const loaded = async (): Promise<Loaded> => {
+    await closed
+    assert.equal(child.exitCode, 0)
+    const scripts = readdirSync(coverage).flatMap((name) => {
+      const { result } = JSON.parse(readFileSync(path.join(coverage, name), 'utf8')) as { result: { url: string }[] }
+      return result.map(({ url }) => url)
+    })
+    const files = scripts.filter((url) => url.startsWith('file:')).map((url) => fileURLToPath(url))
+    const builtins = (JSON.parse(output.trim().split('\n').at(-1)!) as string[]).map((name) => name.split(' ').at(-1)!)
+    return { files, bytes: files.reduce((sum, file) => sum + statSync(file).size, 0), builtins: new Set(builtins) }
+  }
+  return { child, loaded }
+}
+
+function assertNone({ builtins }: Loaded, names: readonly string[]): void {
+  assert.deepEqual(
+    names.filter((name) => builtins.has(name)),
+    [],
+  )
+}
+
+for (const args of [['version'], ['-h']]) {
+  test(`\`${args.join(' ')}\` loads the command line, the command, and nothing else`, async (t) => {
+    const loaded = await start(t, args).loaded()
+    assert.ok(loaded.files.length <= 10, loaded.files.join(', '))
+    assert.ok(loaded.bytes <= 200_000, `${loaded.bytes} bytes`)
+    assertNone(loaded, ['child_process', 'worker_threads', 'http', 'https', 'crypto'])
+  })
+}
+
+test('a primary of a folder loads no code of other stores, listeners, metrics, restores and threads', async (t) => {
+  const dir = temporaryDirectory(t)
+  const db = path.join(dir, 'app.db')
+  new Database(db).exec('CREATE TABLE t (id INTEGER PRIMARY KEY)').close()
+  const { child, loaded } = start(t, ['replicate', db, pathToFileURL(path.join(dir, 'replica')).href])
+  let log = ''
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    log += text
+  })
+  await until('it replicates', () => log.includes('ltx file uploaded'))
+  child.kill('SIGTERM')
+  const all = await loaded()
+  assert.ok(all.bytes <= 950_000, `${all.bytes} bytes`)
+  assertNone(all, ['child_process', 'worker_threads', 'http', 'https', 'tls'])
+  const code = all.files.map((file) => readFileSync(file, 'utf8')).join('\n')
+  const [found] = /JetStreamApiError|S3ServiceException|collectDefaultMetrics|class SingleBar/.exec(code) ?? []
+  assert.equal(found, undefined)
+})
