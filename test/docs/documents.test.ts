@@ -161,13 +161,13 @@ test('every link in the documents leads somewhere', () => {
   }
 })
 
-test('the unit and the image name what there is', () => {
+test('the unit and the image name what there is', async () => {
   const unit = readFileSync(path.join(root, 'docs/examples/litestream-ts.service'), 'utf8')
   const exec = /^ExecStart=\S*\/litestream-ts (.*)$/m.exec(unit)![1]!
-  parses(exec, 'litestream-ts.service')
+  await parses(exec, 'litestream-ts.service')
   for (const section of ['Unit', 'Service', 'Install']) assert.ok(unit.includes(`[${section}]`))
   const image = readFileSync(path.join(root, 'docs/examples/Dockerfile'), 'utf8')
   assert.match(image, /dist\/cli\/main\.js/)
   const [, cmd] = /^CMD (\[.*\])$/m.exec(image)!
-  parses((JSON.parse(cmd!) as string[]).join(' '), 'Dockerfile')
+  await parses((JSON.parse(cmd!) as string[]).join(' '), 'Dockerfile')
 })
