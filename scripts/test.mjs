@@ -74,7 +74,8 @@ try {
 }
 
 // A test that hangs fails the run. Those that run as long as they are told to by hand get that time on top.
-const seconds = ['LITESTREAM_KILL_SECONDS', 'LITESTREAM_SOAK_SECONDS'].map((name) => Number(process.env[name] ?? 0))
+const long = ['LITESTREAM_KILL_SECONDS', 'LITESTREAM_SOAK_SECONDS', 'LITESTREAM_INTEROP_SECONDS']
+const seconds = long.map((name) => Number(process.env[name] ?? 0))
 const timeout = (600 + Math.max(...seconds)) * 1000
 
 // Tests write a line to this file for each thing that they cannot test on this machine: test/support/not-run.ts.

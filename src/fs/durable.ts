@@ -4,7 +4,7 @@ import { abortError } from '../util/abort.js'
 import { syncDirectory } from './directory.js'
 import { Flushing } from './flushing.js'
 import { isErrno } from './fs-error.js'
-import { setTimes, syncHandle } from './handle.js'
+import { setTime, syncHandle } from './handle.js'
 import { applyOwnership, giveToOwnerOf, type Ownership, ownershipOf } from './owner.js'
 import { removeFile } from './remove.js'
 import { resolveTarget } from './target.js'
@@ -47,7 +47,7 @@ export async function writeDurably(
       if (signal?.aborted) throw abortError(signal, `writing ${file}`)
       if (ownership !== undefined) await applyOwnership(handle, ownership, 'file')
       else await giveToOwnerOf(path.dirname(target.path), handle)
-      if (mtime !== undefined) await setTimes(handle, mtime / 1000, mtime / 1000)
+      if (mtime !== undefined) await setTime(handle, mtime)
       await flushing.end()
       await syncHandle(handle)
     } finally {

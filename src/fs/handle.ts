@@ -19,7 +19,14 @@ export function datasyncHandle(handle: FileHandle): Promise<void> {
   return fdatasyncOf(handle.fd)
 }
 
-/** Sets the times of access and modification, seconds since the epoch. */
-export function setTimes(handle: FileHandle, accessed: number, modified: number): Promise<void> {
-  return futimesOf(handle.fd, accessed, modified)
+/**
+ * Half a microsecond in milliseconds. Node passes a time on as seconds in a double, and libuv cuts it off at whole microseconds:
+ * without this half, one of 0.470 s often becomes 0.469999 s, which Litestream reads as 469 ms.
+ */
+const HALF_MICROSECOND = 0.0005
+
+/** Sets the time of modification, and that of access, to exactly `mtime`, whole milliseconds since the epoch. */
+export function setTime(handle: FileHandle, mtime: number): Promise<void> {
+  const seconds = (mtime + HALF_MICROSECOND) / 1000
+  return futimesOf(handle.fd, seconds, seconds)
 }

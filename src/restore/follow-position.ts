@@ -13,6 +13,12 @@ export interface Position {
   readonly timestamp: number
 }
 
+/** A position that a file says. */
+export interface SavedPosition extends Position {
+  /** Another program than this one saved it, the follower of Litestream itself: its database's header says nothing about it. */
+  readonly isForeign: boolean
+}
+
 function txidFile(output: string): string {
   return `${output}-txid`
 }
@@ -28,7 +34,7 @@ export async function savePosition(
 }
 
 /** Where to go on from; undefined: restore first. Throws OUTPUT_EXISTS for a database that does not say where it is. */
-export async function resume(output: string, force: boolean): Promise<Position | undefined> {
+export async function resume(output: string, force: boolean): Promise<SavedPosition | undefined> {
   if (!(await outputExists(output)) || force) return undefined
   try {
     return await savedPosition(output)
@@ -45,9 +51,15 @@ export async function resume(output: string, force: boolean): Promise<Position |
   }
 }
 
-export async function savedPosition(output: string): Promise<Position> {
+/**
+ * The time of a position that this program saved is whole milliseconds; Litestream leaves the file with the time at which it wrote
+ * it, and that is no time of the replica.
+ */
+export async function savedPosition(output: string): Promise<SavedPosition> {
   const txid = parseTxid((await readRegular(txidFile(output))).toString('utf8').trim())
-  return { txid, timestamp: Math.round((await stat(txidFile(output))).mtimeMs) }
+  const { mtimeNs } = await stat(txidFile(output), { bigint: true })
+  const isForeign = mtimeNs % 1_000_000n !== 0n
+  return { txid, timestamp: isForeign ? Number.POSITIVE_INFINITY : Number(mtimeNs / 1_000_000n), isForeign }
 }
 
 /** A crash between a change and saving its TXID leaves the database, whose header counts along, ahead of what was saved. */

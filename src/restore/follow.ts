@@ -13,7 +13,7 @@ export type { FollowOptions } from './follower.js'
 /**
  * Restores a database and then keeps it up with the replica until the signal ends it. Any SQLite may read the file at any moment and
  * sees whole transactions only; it must not be written to. `<output>-txid` says where it is; with both files there, following goes
- * on from there. Nothing else may restore to the output meanwhile. Throws what restore throws, OUTPUT_EXISTS for a database without
+ * on from there, also from files that Litestream's own follower made. Nothing else may restore to the output meanwhile. Throws what restore throws, OUTPUT_EXISTS for a database without
  * that file, REPLICA_RESET if the replica was reset, HYDRATION_CONFLICT if another program wrote to the database.
  */
 export async function follow(client: ReplicaClient, options: FollowOptions): Promise<void> {
@@ -36,9 +36,12 @@ async function followClaimed(client: ReplicaClient, options: FollowOptions, clai
     if (signal.aborted) return
     throw error
   }
-  const file = await FollowerFile.open(output)
+  const file = await FollowerFile.open(output, saved)
   try {
-    const at = saved === undefined ? await savedPosition(output) : reconcile(output, saved, file.counter)
+    const at =
+      saved === undefined || file.wasAdopted
+        ? (saved ?? (await savedPosition(output)))
+        : reconcile(output, saved, file.counter)
     options.onAdvance?.({ txid: at.txid, files: 0 })
     await new Follower(client, file, at, options).run()
   } finally {

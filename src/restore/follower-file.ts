@@ -1,7 +1,8 @@
-import type { FileHandle } from 'node:fs/promises'
+import { type FileHandle, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { LitestreamError } from '../errors.js'
 import { syncDirectory } from '../fs/directory.js'
+import { isErrno } from '../fs/fs-error.js'
 import { syncHandle } from '../fs/handle.js'
 import { openForUpdate } from '../fs/open-for-writing.js'
 import { removeFile } from '../fs/remove.js'
@@ -55,23 +56,39 @@ export class FollowerFile {
   #db: Connection
   #counter: number
 
-  private constructor(path: string, handle: FileHandle, db: Connection, header: Buffer) {
+  /** Another program's follower made the database: its header said nothing about its TXID, and does now. */
+  readonly wasAdopted: boolean
+
+  private constructor(path: string, handle: FileHandle, db: Connection, header: Buffer, wasAdopted: boolean) {
     this.#path = path
+    this.wasAdopted = wasAdopted
     this.#handle = handle
     this.#db = db
     this.#pageSize = pageSizeOf(header)
     this.#counter = header.readUInt32BE(CHANGE_COUNTER)
   }
 
-  /** Opens a database that this class made or that `prepare` was applied to; SQLite puts back what a crash left undone. */
-  static async open(file: string): Promise<FollowerFile> {
+  /**
+   * Opens a database that this class made, that `prepare` was applied to, or that Litestream's own follower made; SQLite puts back
+   * what a crash left undone. `saved`: what the file beside it says. Throws HYDRATION_CONFLICT for a database that another program
+   * wrote to, and DATABASE_BUSY if another program's follower left it in WAL mode and it is open elsewhere.
+   */
+  static async open(
+    file: string,
+    saved?: { readonly txid: number; readonly isForeign: boolean },
+  ): Promise<FollowerFile> {
     const db = openDatabase(file)
     let handle: FileHandle | undefined
     try {
       handle = await openForUpdate(file)
-      const header = await readHeader(handle)
+      let header = await readHeader(handle)
+      const isOther = saved !== undefined && (saved.isForeign || isOfOtherFollower(header))
+      if (isOther) {
+        await adopt(file, db, handle, saved.txid)
+        header = await readHeader(handle)
+      }
       if (header[WRITE_VERSION] !== ROLLBACK_JOURNAL || !isPageSize(pageSizeOf(header))) throw conflict(file)
-      return new FollowerFile(file, handle, db, header)
+      return new FollowerFile(file, handle, db, header, isOther)
     } catch (error) {
       db.close()
       await handle?.close()
@@ -181,6 +198,41 @@ export class FollowerFile {
       throw error
     }
   }
+}
+
+/** Litestream's follower sets the change counter to a random number and leaves the number that must equal it as it was. */
+function isOfOtherFollower(header: Buffer): boolean {
+  return header.readUInt32BE(CHANGE_COUNTER) !== header.readUInt32BE(VERSION_VALID_FOR)
+}
+
+/**
+ * Gives a database that Litestream's follower made the header that this class needs. That follower restores it in WAL mode and
+ * turns it to a rollback journal with the first change. A change that it was in the middle of is made whole by the next one, which
+ * holds all pages since `txid`.
+ */
+async function adopt(file: string, db: Connection, handle: FileHandle, txid: number): Promise<void> {
+  if (((await stat(`${file}-wal`).catch(ignoreMissing))?.size ?? 0) > 0) throw conflict(file)
+  try {
+    db.exec('PRAGMA journal_mode = DELETE')
+    db.exec('BEGIN EXCLUSIVE')
+  } catch (error) {
+    if (!sqliteCode(error)?.startsWith('SQLITE_BUSY')) throw error
+    throw new LitestreamError('DATABASE_BUSY', `${file} is open in another program`, {
+      file,
+      cause: error,
+      hint: 'Stop the programs that read it, start to follow, and start them again.',
+    })
+  }
+  const header = await readHeader(handle)
+  const { size } = await handle.stat()
+  patchHeader(header, txid, size / pageSizeOf(header))
+  await handle.write(header, 0, HEADER_SIZE, 0)
+  await syncHandle(handle)
+  db.exec('COMMIT')
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (!isErrno(error, 'ENOENT')) throw error
 }
 
 function openDatabase(file: string): Connection {

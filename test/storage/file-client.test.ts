@@ -33,6 +33,17 @@ test('a file lies where Litestream puts it, its mtime carrying the timestamp', a
   assert.equal(client.url, pathToFileURL(root).href)
 })
 
+test('the mtime of a file is its timestamp to the nanosecond, whatever the millisecond', async (t) => {
+  const root = temporaryDirectory(t)
+  const client = await openReplicaClient(pathToFileURL(root).href)
+  for (let ms = 0; ms < 60; ms++) {
+    const timestamp = 1_796_069_780_000 + ms * 17
+    await client.write({ level: 0, minTxid: 1, maxTxid: 1 }, body, { timestamp })
+    const name = path.join(root, 'ltx/0', formatFileName(FILE))
+    assert.equal(statSync(name, { bigint: true }).mtimeNs, BigInt(timestamp) * 1_000_000n)
+  }
+})
+
 test('files are owned like the database, directories like its directory', async (t) => {
   const directory = temporaryDirectory(t)
   const database = path.join(directory, 'home', 'app.db')

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
-import { setTimes } from '../../fs/handle.js'
+import { setTime } from '../../fs/handle.js'
 import { openOwn } from '../../fs/open-for-writing.js'
 import { native } from '../../native/addon.js'
 
@@ -64,8 +64,7 @@ export class Segment {
 
   /** Says that it was used now, for those who choose what to drop. */
   async touch(): Promise<void> {
-    const now = Date.now() / 1000
-    await setTimes(this.#blocks, now, now)
+    await setTime(this.#blocks, Date.now())
   }
 
   async close(): Promise<void> {
