@@ -39,7 +39,7 @@ test('the mtime of a file is its timestamp to the nanosecond, whatever the milli
   for (let ms = 0; ms < 60; ms++) {
     const timestamp = 1_796_069_780_000 + ms * 17
     await client.write({ level: 0, minTxid: 1, maxTxid: 1 }, body, { timestamp })
-    const name = path.join(root, 'ltx/0', formatFileName(FILE))
+    const name = path.join(root, 'ltx/0', formatFileName(1, 1))
     assert.equal(statSync(name, { bigint: true }).mtimeNs, BigInt(timestamp) * 1_000_000n)
   }
 })
