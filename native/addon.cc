@@ -1,4 +1,5 @@
-// The door for Node; the door for SQLite is sqlite_extension.cc. Both are in one shared object, so they share memory.
+// Entry point of the addon for Node.js; sqlite_extension.cc is the entry point for SQLite. Both are
+// linked into one shared object, so they share memory.
 #include "napi/exports.h"
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {

@@ -1,5 +1,6 @@
-// The clock for ages and deadlines that JavaScript and native code compare with each other: it only moves forward, whatever sets
-// the wall clock, and counts the time that the machine sleeps (CLOCK_MONOTONIC of Linux does not).
+// The clock for ages and deadlines that JavaScript and native code compare with each other. It
+// never goes back when the wall clock is set, and it counts the time during which the machine
+// sleeps (CLOCK_MONOTONIC of Linux does not).
 #pragma once
 #include <cstdint>
 
@@ -11,7 +12,7 @@
 
 namespace litestream {
 
-// Nanoseconds since an arbitrary moment, the same one on every thread. Any thread.
+// Nanoseconds since an arbitrary moment, which is the same on every thread. Any thread.
 inline int64_t MonotonicNs() {
 #ifdef _WIN32
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();

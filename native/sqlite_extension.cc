@@ -1,4 +1,5 @@
-// The door for SQLite: the entry point that SQLite looks for first in a loadable extension, whatever the file is called.
+// Entry point of the addon for SQLite: the name that SQLite looks up first in a loadable extension,
+// whatever the file name.
 #include "napi/source_database.h"
 #include "vfs/sqlite_copy.h"
 

@@ -1,5 +1,6 @@
-// CRC-64/GO-ISO: reflected polynomial 0xD800000000000000 (x^64 + x^4 + x^3 + x + 1), initial value and final xor all ones.
-// Two ways, same results: carry-less multiplication where the processor has it (10 GB/s and more), else tables, 16 bytes a step.
+// CRC-64/GO-ISO: reflected polynomial 0xD800000000000000 (x^64 + x^4 + x^3 + x + 1), initial value
+// and final xor all ones. Two implementations give the same results: carry-less multiplication if
+// the processor supports it (10 GB/s and more), otherwise tables, 16 bytes per step.
 #include <cstring>
 
 #include "ltx/ltx_codec.h"
@@ -42,7 +43,7 @@ inline uint64_t LoadLe64(const uint8_t* p) {
 #endif
 }
 
-// Both work on the inverted register, as it is between Crc64's two inversions.
+// Both functions work on the inverted register, that is, between the two inversions of Crc64.
 uint64_t UpdateByTables(uint64_t crc, const uint8_t* p, size_t size) {
   const auto& t = kTables.t;
   for (; size >= 16; p += 16, size -= 16) {
@@ -65,8 +66,9 @@ constexpr uint64_t PowerOfX(int n) {
   for (; n > 0; n--) v = (v >> 1) ^ ((v & 1) ? kPolynomial : 0);
   return v;
 }
-// Moving a 128-bit register `distance` bits ahead multiplies its older half by x^(64+distance) and its newer half by
-// x^distance; one less in each, because a product of two reflected 64-bit numbers comes out one bit too far.
+// Moving a 128-bit register `distance` bits ahead multiplies its older half by x^(64+distance) and
+// its newer half by x^distance. The exponents are one less, because the product of two reflected
+// 64-bit numbers is shifted by one bit.
 constexpr uint64_t kFold64Low = PowerOfX(64 + 512 - 1), kFold64High = PowerOfX(512 - 1);
 constexpr uint64_t kFold16Low = PowerOfX(64 + 128 - 1), kFold16High = PowerOfX(128 - 1);
 
@@ -89,13 +91,14 @@ __attribute__((target("pclmul,sse4.1"))) uint64_t UpdateByClmul(uint64_t crc, co
   }
   a = Fold(Fold(Fold(a, by16, b), by16, c), by16, d);
   for (; size >= 16; p += 16, size -= 16) a = Fold(a, by16, load(p));
-  // What is left in the register has the same remainder as everything before it: the tables finish the division.
+  // The register has the same remainder as all bytes before it; the tables finish the division.
   uint8_t rest[16];
   _mm_storeu_si128(reinterpret_cast<__m128i*>(rest), a);
   return UpdateByTables(UpdateByTables(0, rest, 16), p, size);
 }
 
-// By the processor itself: __builtin_cpu_supports() needs a runtime library that not every toolchain has.
+// Asks the processor directly: __builtin_cpu_supports() needs a runtime library that not every
+// toolchain has.
 bool HasClmul() {
   unsigned eax, ebx, ecx, edx;
   return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_PCLMUL) != 0 && (ecx & bit_SSE4_1) != 0;
@@ -116,7 +119,7 @@ uint64_t Crc64(uint64_t crc, const void* data, size_t size) {
 
 namespace {
 
-// The product of two polynomials modulo ours, reflected: bit 63 is x^0.
+// The product of two polynomials modulo the CRC polynomial, reflected: bit 63 is x^0.
 uint64_t Multiply(uint64_t x, uint64_t y) {
   uint64_t product = 0;
   for (uint64_t bit = 1ull << 63; bit != 0; bit >>= 1) {
@@ -138,10 +141,11 @@ uint64_t ShiftBy(uint64_t bytes) {
 
 }  // namespace
 
-// The inversions at both ends cancel out in the sum of the two CRCs.
+// The initial and final inversions cancel out in the xor of the two CRCs.
 uint64_t CombineCrc64(uint64_t a, uint64_t b, uint64_t b_length) { return Multiply(ShiftBy(b_length), a) ^ b; }
 
-// The product is linear in each bit of `a`: that of a byte is the sum of those of its bits.
+// The product is linear in each bit of `a`, so the product of a byte is the xor of the products of
+// its bits.
 Crc64Append::Crc64Append(uint64_t b_length) {
   const uint64_t shift = ShiftBy(b_length);
   for (int byte = 0; byte < 8; byte++) {

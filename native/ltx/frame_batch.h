@@ -1,10 +1,10 @@
-// Decodes many page frames that stand one after another, as the page block of a file has them.
+// Decodes many consecutive page frames of a file's page block.
 #pragma once
 #include "ltx/ltx_codec.h"
 
 namespace litestream {
 
-// Room for `capacity` pages, and for number and frame size of each.
+// Output buffers for `capacity` pages, their page numbers and their frame sizes.
 struct FrameBatch {
   size_t capacity;
   uint8_t* pages;
@@ -18,11 +18,13 @@ struct BatchResult {
   size_t count = 0;  // frames decoded
   size_t used = 0;   // bytes consumed
   BatchEnd end = BatchEnd::kMore;
-  FrameError fault = FrameError::kNone;  // of the frame at the first byte not consumed
+  // error in the frame at the first byte that was not consumed
+  FrameError fault = FrameError::kNone;
 };
 
-// Decodes until the batch is full, the input ends inside a frame, or the end marker or a bad frame comes.
-// Continues the file checksum `crc`; xors page checksums into `sum` unless it is null.
+// Decodes until the batch is full, the input ends inside a frame, or the decoder reaches the end
+// marker or a bad frame. Continues the file checksum `crc`; xors page checksums into `sum` unless
+// it is null.
 BatchResult DecodeFrameBatch(const uint8_t* src, size_t size, uint32_t page_size, const FrameBatch& batch, uint64_t* crc,
                              uint64_t* sum);
 

@@ -77,9 +77,9 @@ bool FrameMerger::Whole(size_t i, const MergeBytes& bytes) {
   if (left < kPageHeaderSize) {
     error = FrameError::kTruncated;
   } else if (ReadU32(src) != inputs_[i].pgno) {
-    error = FrameError::kBadHeader;  // not the frame that Peek read
+    error = FrameError::kBadHeader;  // not the frame that Peek has read
   } else if (uint16_t((src[4] << 8) | src[5]) != kFrameHasSize) {
-    // The older form says its size only by being decoded.
+    // The size of a frame of the older form is known only after decoding.
     uint32_t pgno = 0;
     size_t used = 0;
     error = DecodeFrame(src, left, false, page_size_, page_.data(), &pgno, &used);
@@ -105,7 +105,7 @@ uint64_t FrameMerger::Sum(uint64_t crc, const uint8_t* frame, uint64_t own) cons
 void FrameMerger::Emit(uint32_t pgno, const uint8_t* frame, size_t size, uint64_t own, uint8_t* out, size_t* written) {
   uint8_t* dst = out + *written;
   if ((frame[5] & kFrameHasSize) == 0) {
-    // Frames without a size are read, never written.
+    // Frames without a size field are read, but never written.
     size = encoder_.Encode(pgno, page_.data(), page_size_, dst);
     crc_ = FrameCrc(crc_, dst, page_.data(), page_size_);
   } else {

@@ -1,4 +1,4 @@
-// One block of an LZ4 frame. A block may refer to the bytes that were decoded before it.
+// One block of an LZ4 frame. A block may refer to bytes that were decoded before it.
 #pragma once
 #include <lz4.h>
 
@@ -8,9 +8,9 @@
 
 namespace litestream {
 
-// Decodes a block to out[offset...]; `out` has `size` bytes, and what was decoded before lies in front of
-// `offset`. Returns the bytes decoded, or -1 for a damaged block or one that needs more room. LZ4 counts in
-// ints: what is larger is no block of this project.
+// Decodes a block to out[offset...]. `out` has `size` bytes, and the earlier decoded bytes are
+// before `offset`. Returns the number of decoded bytes, or -1 if the block is damaged or needs more
+// room. LZ4 counts in ints; larger blocks are refused.
 inline int DecodeLinkedBlock(const uint8_t* src, size_t length, uint8_t* out, size_t size, size_t offset) {
   if (size == 0 || offset > size || length > size_t(INT_MAX) || size > size_t(INT_MAX)) return -1;
   const int n = LZ4_decompress_safe_usingDict(reinterpret_cast<const char*>(src), reinterpret_cast<char*>(out + offset),

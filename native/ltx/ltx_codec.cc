@@ -1,7 +1,7 @@
 #include "ltx/ltx_codec.h"
 
-// For LZ4_compress_fast_extState_fastReset, which spares clearing 16 KiB of state for every page of less than 4 KiB; for larger ones
-// LZ4 clears it all the same.
+// For LZ4_compress_fast_extState_fastReset, which avoids clearing 16 KiB of state for each page
+// below 4 KiB; for larger pages LZ4 clears the state anyway.
 #define LZ4_STATIC_LINKING_ONLY
 #include <lz4.h>
 

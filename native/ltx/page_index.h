@@ -1,8 +1,9 @@
-// Decodes the page index of an LTX file: triples of uvarints (page number, offset of the frame, bytes of the frame), ascending, ended
-// by a zero. It comes in pieces of any size; between them the state is a plain struct.
+// Decodes the page index of an LTX file: triples of uvarints (page number, offset of the frame,
+// size of the frame in bytes), ascending, ended by a zero. The bytes arrive in pieces of any size;
+// between the pieces the state is a plain struct.
 //
-// An entry is compared with all that is known of the file without its frames: the frames of a file lie one after another from its
-// header to the end of its page block, so an entry that was lost, added or moved leaves a hole or an overlap.
+// Each entry is checked without reading the frames: the frames of a file are contiguous from its
+// header to the end of its page block, so a lost, added or moved entry leaves a hole or an overlap.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -15,40 +16,40 @@ namespace litestream {
 
 enum class IndexFault : uint32_t {
   kNone = 0,
-  kEndsEarly,      // bytes follow on the zero that ends it
+  kEndsEarly,      // bytes follow the zero that ends the index
   kNumberTooLarge,
-  kPageOrder,      // `value` follows `pgno`
+  kPageOrder,      // page `value` follows page `pgno`
   kOutsideBlock,   // the frame of `pgno` is not inside the page block
   kNotContiguous,  // the frame of `pgno` does not begin where the frame before it ends
-  kFrameSize,      // no page of the file has a frame of `value` bytes
-  kBeyondCommit,   // `pgno` lies beyond the database
+  kFrameSize,      // no frame of this page size has `value` bytes
+  kBeyondCommit,   // `pgno` is beyond the database
   kLockPage,       // `pgno` is the lock page, which is never stored
-  kMissing,        // `pgno` where `value` must come
-  kUnlisted,       // the last frame ends before the page block does, at `value`
+  kMissing,        // the index has `pgno` instead of `value`
+  kUnlisted,       // the last frame ends before the end of the page block, which is `value`
   kEndsBefore,     // the index ends inside an entry
-  kFrameTooLarge,  // more than the page map can point to
+  kFrameTooLarge,  // the frame is larger than the page map can represent
 };
 
-// What the header of the file, and the files before it, say of its index.
+// Limits of the index, from the header of the file and from the files before it.
 struct IndexRules {
-  // `page_size`: a valid one.
+  // `page_size` must be valid.
   IndexRules(uint32_t page_size, uint32_t commit, uint32_t complete_from)
       : commit(commit),
         complete_from(complete_from),
         lock_pgno(LockPgno(page_size)),
         max_frame_size(MaxFrameSize(page_size) + kOlderFormBytes) {}
 
-  // A frame of the older form can be larger than MaxFrameSize, which is of the form that is written: headers and checksums of LZ4.
+  // A frame of the older form can be larger than MaxFrameSize by the headers and checksums of LZ4.
   static constexpr uint64_t kOlderFormBytes = 64;
 
   uint32_t commit;  // pages of the database
-  // The pages beyond this one, up to the commit, must all be in the file: 0 in a file that holds the whole database, otherwise the
-  // largest size that the database has had before it.
+  // The file must contain every page after this one, up to the commit. 0 in a file that holds the
+  // whole database, otherwise the largest size in pages that the database had before.
   uint32_t complete_from;
   uint32_t lock_pgno;
   uint64_t max_frame_size;
 
-  // The page after `pgno` that a file can have.
+  // The number of the next page after `pgno` that a file can contain; skips the lock page.
   uint64_t NextPage(uint64_t pgno) const { return pgno + (pgno + 1 == lock_pgno ? 2 : 1); }
 };
 
@@ -56,23 +57,23 @@ struct IndexState {
   explicit IndexState(const IndexRules& rules) : rules(rules) {}
 
   IndexRules rules;
-  uint64_t file_offset = 0;  // where the index begins in the file
+  uint64_t file_offset = 0;  // offset of the index in the file
   uint64_t at = 0;           // bytes read
-  uint64_t entry = 0;        // where the entry under way began
-  uint64_t value = 0;        // the number under way; after a fault, the value that is wrong
+  uint64_t entry = 0;        // position at which the current entry began
+  uint64_t value = 0;        // the number being decoded; after a fault, the wrong value
   uint32_t shift = 0;
   uint32_t field = 0;        // 0: page number, 1: offset, 2: size
   uint32_t pgno = 0;         // the last page number, 0 before the first
   uint64_t offset = 0;
-  uint64_t end = 0;          // of the frame before; at first, of the file's header
+  uint64_t end = 0;          // end of the frame before; at first, of the file's header
   uint64_t count = 0;        // entries read
   bool ended = false;
 
-  // Where the page block ends: the end marker stands between it and the index.
+  // The end of the page block: the end marker is between it and the index.
   uint64_t block_end() const { return file_offset < kPageHeaderSize ? 0 : file_offset - kPageHeaderSize; }
 };
 
-// Of 8 bytes of 7 bits each: what no offset reaches.
+// 8 bytes of 7 bits each: larger than any offset.
 constexpr uint32_t kMaxShift = 49;
 constexpr uint64_t kMaxIndexNumber = (uint64_t(1) << (kMaxShift + 7)) - 1;
 
@@ -96,7 +97,7 @@ inline IndexFault CheckFrame(const IndexState& state, uint64_t size) {
   return state.offset == state.end ? IndexFault::kNone : IndexFault::kNotContiguous;
 }
 
-// What is wrong once all bytes of the index were read.
+// Checks the index after all of its bytes were read.
 inline IndexFault EndIndex(IndexState& state) {
   const IndexRules& rules = state.rules;
   if (!state.ended) return IndexFault::kEndsBefore;
@@ -112,7 +113,8 @@ inline IndexFault EndIndex(IndexState& state) {
   return IndexFault::kNone;
 }
 
-// Calls frame(pgno, offset, size), which returns false to refuse a frame (kFrameTooLarge), for each entry that ends in `bytes`.
+// Calls frame(pgno, offset, size) for each entry that ends in `bytes`. The callback returns false
+// to refuse a frame (kFrameTooLarge).
 template <typename Frame>
 IndexFault ReadIndex(IndexState& state, const uint8_t* bytes, size_t length, Frame&& frame) {
   for (size_t i = 0; i < length; i++) {

@@ -14,7 +14,7 @@ std::string NumberText(double number) {
   return text;
 }
 
-// A value as a message shows it: the number, or the kind of anything else.
+// The text of a value for an error message: the number, or the kind of any other value.
 std::string Shown(Napi::Value value) {
   if (value.IsEmpty()) return "nothing";
   double number = 0;
@@ -36,7 +36,8 @@ std::string Shown(Napi::Value value) {
 
 Arguments::~Arguments() {
   if (fault_.empty()) return;
-  // Neither succeeds while the environment is being ended; the call's result is dropped then.
+  // Neither call succeeds while the environment is shutting down; Node.js then discards the result
+  // of the call.
   if (range_) napi_throw_range_error(info_.Env(), "ERR_OUT_OF_RANGE", fault_.c_str());
   else napi_throw_type_error(info_.Env(), "ERR_INVALID_ARG_TYPE", fault_.c_str());
 }
@@ -61,7 +62,7 @@ double Arguments::Number(Napi::Value value, const char* name) {
 
 double Arguments::Whole(Napi::Value value, const char* name, double min, double max) {
   const double number = Number(value, name);
-  // False for NaN, too.
+  // False for NaN.
   if (number >= min && number <= max && std::trunc(number) == number) return number;
   Fail(true, name, "a whole number from " + NumberText(min) + " to " + NumberText(max), value);
   return min;

@@ -1,11 +1,12 @@
-// The arguments of one call from JavaScript, checked. Every function of the addon reads its arguments, and
-// the properties of objects in them, through this class: no number becomes a size, an index or a loop bound
-// unchecked, and no typed array is shorter than what is read or written. test/native/arguments.test.ts
-// fails for a source that uses N-API's own conversions, which wrap, truncate and accept NaN.
+// The checked arguments of one call from JavaScript. Every function of the addon reads its
+// arguments, and the properties of objects in them, through this class: no number becomes a size,
+// an index or a loop bound unchecked, and no typed array is shorter than the function reads or
+// writes. test/native/arguments.test.ts fails if a source uses N-API's own conversions, which wrap,
+// truncate and accept NaN.
 //
-// A value that does not fit is replaced by a harmless one (the lower bound, an empty array), and the call
-// throws a TypeError or RangeError that names function, argument and value. So a call reads all of its
-// arguments, and returns if !ok().
+// A wrong value is replaced by a harmless one (the lower bound, an empty array), and the call
+// throws a TypeError or RangeError that names function, argument and value. So a function reads all
+// of its arguments first, and returns if !ok().
 #pragma once
 #include <napi.h>
 
@@ -17,7 +18,7 @@ namespace litestream {
 
 constexpr double kMaxSafeInteger = 9007199254740991.0;  // Number.MAX_SAFE_INTEGER
 
-// The elements of a typed array; valid for as long as the array is.
+// The elements of a typed array; valid as long as the array exists.
 template <typename T>
 struct Span {
   T* data = nullptr;
@@ -27,7 +28,7 @@ struct Span {
   T* end() const { return data + size; }
 };
 
-// What an External of the addon points to. `tag` tells the kinds of objects apart.
+// The target of an External of the addon. `tag` distinguishes the kinds of objects.
 template <typename T>
 struct Handle {
   static inline char kTag = 0;
@@ -48,38 +49,39 @@ class Arguments {
   Arguments(const Arguments&) = delete;
   Arguments& operator=(const Arguments&) = delete;
 
-  // Undefined for an argument that was not given.
+  // Undefined for a missing argument.
   Napi::Value operator[](size_t i) const { return info_[i]; }
   [[nodiscard]] bool ok() const { return fault_.empty(); }
-  // For a rule that relates several arguments: a RangeError unless `holds`.
+  // Checks a rule that relates several arguments: throws a RangeError unless `holds`.
   void Require(bool holds, const char* rule);
 
   uint32_t U32(Napi::Value value, const char* name, uint32_t min = 0, uint32_t max = UINT32_MAX);
   uint64_t U53(Napi::Value value, const char* name);  // an offset or a size: 0 to 2^53 - 1
   int64_t I53(Napi::Value value, const char* name);   // a time: -(2^53 - 1) to 2^53 - 1
-  // A duration or a monotonic time, 0 to 2^53 - 1 ms; fractions are cut off.
+  // A duration or a monotonic time, 0 to 2^53 - 1 ms; fractions are truncated.
   int64_t Milliseconds(Napi::Value value, const char* name);
   double Between(Napi::Value value, const char* name, double min, double max);
   double AnyDouble(Napi::Value value, const char* name);  // also NaN and the infinities
   uint64_t U64(Napi::Value value, const char* name);      // a BigInt
-  uint32_t PageSize(Napi::Value value);                   // bytes; a power of two from 512 to 65,536
-  uint32_t Commit(Napi::Value value);                     // pages of a database
-  int Descriptor(Napi::Value value);                      // of a file
+  // bytes; a power of two from 512 to 65,536
+  uint32_t PageSize(Napi::Value value);
+  uint32_t Commit(Napi::Value value);                     // size of a database in pages
+  int Descriptor(Napi::Value value);                      // file descriptor
   bool Bool(Napi::Value value, const char* name);
   std::string Text(Napi::Value value, const char* name);
   Napi::Function Function(Napi::Value value, const char* name);
   Napi::Array List(Napi::Value value, const char* name);
   Napi::Object Object(Napi::Value value, const char* name);
 
-  // `min`: elements that the call reads or writes.
+  // `min`: number of elements that the call reads or writes.
   Span<uint8_t> Bytes(Napi::Value value, const char* name, size_t min = 0);
   Span<uint32_t> U32s(Napi::Value value, const char* name, size_t min = 0);
   Span<double> Doubles(Napi::Value value, const char* name, size_t min = 0);
   Span<uint64_t> U64s(Napi::Value value, const char* name, size_t min = 0);
-  // An ArrayBuffer with room for `min` bytes.
+  // An ArrayBuffer of at least `min` bytes.
   Span<uint8_t> Buffer(Napi::Value value, const char* name, size_t min);
 
-  // The object of a handle; null, and a TypeError, for any other value and once the handle was closed.
+  // The object of a handle. Null, and a TypeError, for any other value and for a closed handle.
   template <typename T>
   std::shared_ptr<T> Open(Napi::Value value, const char* name) {
     Handle<T>* handle = HandleOf<T>(value, name);
@@ -95,10 +97,10 @@ class Arguments {
   template <typename T>
   Span<T> Typed(Napi::Value value, const char* name, size_t min, napi_typedarray_type type, const char* kind);
   double Number(Napi::Value value, const char* name);
-  // A whole number from min to max; else min, and a fault.
+  // A whole number from min to max; otherwise returns min and records a fault.
   double Whole(Napi::Value value, const char* name, double min, double max);
   void* External(Napi::Value value, const char* name, const void* tag);
-  // The first fault is the one that is thrown.
+  // Only the first fault is thrown.
   void Fail(bool range, const char* name, const std::string& expected, Napi::Value value);
 
   const Napi::CallbackInfo& info_;

@@ -1,4 +1,4 @@
-// The monotonic clock for TypeScript (src/native/clock.ts). Any thread.
+// Exports the monotonic clock to TypeScript (src/native/clock.ts). Any thread.
 #include "clock.h"
 #include "napi/exports.h"
 

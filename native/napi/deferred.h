@@ -1,5 +1,6 @@
-// A promise that native work keeps. Napi::Promise::Deferred must not be used for it: while a worker is being ended its JavaScript
-// still runs for a moment, N-API makes no promises for it any more, and what that class returns then is whatever stood in its memory.
+// A promise that native work settles. Replaces Napi::Promise::Deferred, which is unsafe while a
+// worker is being terminated: its JavaScript still runs for a moment, N-API then creates no
+// promises, and that class returns uninitialized memory.
 #pragma once
 #include <napi.h>
 
@@ -13,7 +14,8 @@ class Deferred {
     promise_ = nullptr;
   }
 
-  // To be asked for by the call that made it. Empty, which JavaScript gets as undefined, where there is none.
+  // The promise, for the call that created it. Empty, which JavaScript receives as undefined, if
+  // N-API created none.
   Napi::Value promise() const { return Napi::Value(env_, promise_); }
 
   void Resolve(const Napi::Value& value) {

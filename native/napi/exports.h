@@ -1,4 +1,5 @@
-// Each subject of the addon adds its functions to the exports object; the typed view of all of them is src/native/addon.ts.
+// The export functions of the addon, one per subject. src/native/addon.ts has the TypeScript types
+// of all exports.
 #pragma once
 #include <napi.h>
 

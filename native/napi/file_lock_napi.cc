@@ -1,4 +1,4 @@
-// The advisory lock of an open file, which Node.js has no function for.
+// The advisory lock of an open file; Node.js has no function for it.
 #include "napi/arguments.h"
 #include "napi/exports.h"
 #include "os/file.h"
@@ -6,8 +6,8 @@
 namespace litestream {
 namespace {
 
-// tryLockFile(fd): 0, or an error number: EAGAIN while another descriptor, of any process, has the lock. The system releases it when
-// the descriptor is closed, also by the end of the process.
+// tryLockFile(fd): 0, or an error number; EAGAIN while another descriptor, of any process, has the
+// lock. The system releases the lock when the descriptor is closed or the process ends.
 Napi::Value TryLockFile(const Napi::CallbackInfo& info) {
   Arguments args(info, "tryLockFile");
   const int fd = args.Descriptor(args[0]);

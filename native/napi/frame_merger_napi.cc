@@ -51,7 +51,8 @@ class FrameMergerObject : public Napi::ObjectWrap<FrameMergerObject> {
     args.Require(list.Length() == count, "bytes must have one array an input");
     std::vector<MergeBytes> bytes;
     for (uint32_t i = 0; args.ok() && i < count; i++) {
-      // Freed at once: a call takes as many handles as there are inputs.
+      // A scope per input frees its handle immediately: a call would otherwise hold as many handles
+      // as there are inputs.
       const Napi::HandleScope scope(info.Env());
       const Span<uint8_t> one = args.Bytes(list.Get(i), "bytes of an input");
       bytes.push_back({one.data, one.size, 0});

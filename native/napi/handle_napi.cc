@@ -1,5 +1,5 @@
-// What any thread's JavaScript may ask of a replica; the worker thread's part is worker_napi.cc. Typed in
-// src/native/replica.ts.
+// Functions that JavaScript on any thread may call about a replica; the functions of the worker
+// thread are in worker_napi.cc. The TypeScript types are in src/native/replica.ts.
 #include "napi/exports.h"
 #include "napi/worker_napi.h"
 
@@ -39,7 +39,8 @@ Napi::Value ReplicaInfo(const Napi::CallbackInfo& info) {
   result["readers"] = double(counts.readers);
   result["crossings"] = double(replica->crossings.load());
   result["hydration"] = replica->hydration_permille.load() / 1000.0;
-  // A view may be retired at any time on the worker thread: what is shown of it is pinned like a reader's.
+  // The worker thread can retire the view at any moment, so the view is pinned, as by a reader,
+  // while its fields are copied.
   auto reader = replica->AddReader();
   View* view = replica->ReadLock(reader.get());
   if (view != nullptr) {

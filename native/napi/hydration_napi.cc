@@ -1,5 +1,5 @@
-// How the replica worker fills a local copy. Worker thread only, but for what runs on the background thread (HydrateJob) and on
-// the thread pool (SyncWork).
+// The functions with which the replica worker fills a local copy. Worker thread only, except
+// HydrateJob::Run (background thread) and SyncWork (thread pool).
 #include "ltx/limits.h"
 #include "ltx/ltx_codec.h"
 #include "napi/deferred.h"
@@ -26,8 +26,8 @@ Napi::Value OpenHydrated(const Napi::CallbackInfo& info) {
   return FileHandle::New(info.Env(), std::move(file));
 }
 
-// closeHydrated(file): the handle's share of the file ends at once and not with garbage collection, because another replica may
-// want the file next.
+// closeHydrated(file): releases the handle's share of the file now instead of at garbage
+// collection, because another replica may want to open the file next.
 Napi::Value CloseHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "closeHydrated");
   FileHandle* handle = args.HandleOf<HydratedFile>(args[0], "file");
@@ -62,7 +62,7 @@ Napi::Value ResizeHydrated(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), file->Resize(pages));
 }
 
-// hydratedIntact(file): false once another program has changed it
+// hydratedIntact(file): false after another program has changed the file
 Napi::Value HydratedIntact(const Napi::CallbackInfo& info) {
   Arguments args(info, "hydratedIntact");
   const auto file = args.Open<HydratedFile>(args[0], "file");
@@ -70,7 +70,8 @@ Napi::Value HydratedIntact(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), file->Check());
 }
 
-// Decodes frames and writes them to their places: [errno, index of a damaged frame or -1, CRC, bytes it is of].
+// Decodes frames and writes their pages into the file. Result: [errno, index of a damaged frame or
+// -1, CRC, number of bytes that the CRC covers].
 class HydrateJob : public BackgroundJob {
  public:
   HydrateJob(Napi::Env env, std::shared_ptr<HydratedFile> file, Napi::Value source_value, Span<uint8_t> source,
@@ -129,7 +130,7 @@ class HydrateJob : public BackgroundJob {
     deferred_.Resolve(result);
   }
 
-  // No thread could be begun.
+  // Rejects the job because the background thread could not be started.
   void Refuse(Napi::Env env, int error_number) {
     errno_ = error_number;
     Settle(env);
@@ -140,13 +141,14 @@ class HydrateJob : public BackgroundJob {
   std::shared_ptr<HydratedFile> file_;
   Napi::Reference<Napi::Value> keep_source_;
   const Span<uint8_t> source_;
-  const std::vector<uint32_t> frames_;  // page numbers are not 0: DecodeFrame finds none in such a frame
+  const std::vector<uint32_t> frames_;  // no page number is 0: DecodeFrame rejects such a frame
   int errno_ = 0;
   double damaged_ = -1;
-  uint64_t crc_ = 0, crc_length_ = 0;  // of the frames as file checksums count them
+  // CRC and length of the frames, as a file checksum counts them
+  uint64_t crc_ = 0, crc_length_ = 0;
 };
 
-// writeHydrated(file, source, frames): a promise of what HydrateJob::Settle makes
+// writeHydrated(file, source, frames): a promise of the result of HydrateJob::Settle
 Napi::Value WriteHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "writeHydrated");
   const auto file = args.Open<HydratedFile>(args[0], "file");
@@ -187,7 +189,8 @@ Napi::Value SyncHydrated(const Napi::CallbackInfo& info) {
   return promise;
 }
 
-// unmarkHydrated(replica, view, pgnos): the file turned out to be damaged, so the pages that came from it are absent again.
+// unmarkHydrated(replica, view, pgnos): makes pages absent again, because the LTX file that they
+// came from is damaged.
 Napi::Value UnmarkHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "unmarkHydrated");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -200,7 +203,7 @@ Napi::Value UnmarkHydrated(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// markHydrated(replica, view, pgnos): pages that the view does not have are left out.
+// markHydrated(replica, view, pgnos): ignores pages that the view does not have.
 Napi::Value MarkHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "markHydrated");
   const auto replica = ReplicaArgument(args, args[0]);

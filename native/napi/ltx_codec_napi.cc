@@ -1,4 +1,4 @@
-// The codec's batch calls. One call takes as many pages as its buffers hold.
+// The codec's batch calls. One call processes as many pages as its buffers hold.
 #include "ltx/frame_batch.h"
 #include "napi/arguments.h"
 #include "napi/exports.h"
@@ -45,7 +45,8 @@ Napi::Value EncodeFrames(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), double(dst - out.data));
 }
 
-// decodeFrames(state, pageSize, input, pgnos, sizes, pages, sumPages, result): 0 more may follow, 1 end marker, 2+ FrameError + 1
+// decodeFrames(state, pageSize, input, pgnos, sizes, pages, sumPages, result): 0 = more frames may
+// follow, 1 = end marker, 2 or more = FrameError + 1
 Napi::Value DecodeFrames(const Napi::CallbackInfo& info) {
   Arguments args(info, "decodeFrames");
   const Span<uint64_t> state = args.U64s(args[0], "state", 2);

@@ -1,4 +1,4 @@
-// The parts of LZ4's frame format that JavaScript leaves to C: blocks and xxHash32.
+// The parts of LZ4's frame format that C implements for JavaScript: blocks and xxHash32.
 #include "ltx/linked_block.h"
 #include "napi/arguments.h"
 #include "napi/exports.h"
@@ -9,8 +9,8 @@
 namespace litestream {
 namespace {
 
-// lz4Block(src, out, offset): decodes a block to out[offset...], in front of which lie the bytes that it may refer to. Returns its
-// size, or -1.
+// lz4Block(src, out, offset): decodes a block to out[offset...]; the bytes that the block may refer
+// to are before `offset`. Returns the decoded size, or -1.
 Napi::Value Lz4Block(const Napi::CallbackInfo& info) {
   Arguments args(info, "lz4Block");
   const Span<uint8_t> src = args.Bytes(args[0], "src");
@@ -21,7 +21,8 @@ Napi::Value Lz4Block(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), DecodeLinkedBlock(src.data, src.size, out.data, out.size, offset));
 }
 
-// xxh32(state, data | undefined): begins a state (no data) or takes data into it; returns the digest so far.
+// xxh32(state, data | undefined): without data, initializes the state; with data, adds the data to
+// it. Returns the digest so far.
 Napi::Value Xxh32(const Napi::CallbackInfo& info) {
   Arguments args(info, "xxh32");
   const Span<uint8_t> bytes = args.Bytes(args[0], "state", sizeof(XXH32_state_t));
@@ -30,7 +31,7 @@ Napi::Value Xxh32(const Napi::CallbackInfo& info) {
   args.Require(reinterpret_cast<uintptr_t>(bytes.data) % alignof(XXH32_state_t) == 0, "state is not aligned");
   if (!args.ok()) return {};
   auto* state = reinterpret_cast<XXH32_state_t*>(bytes.data);
-  // XXH32_update copies to this place in a buffer of 16 bytes.
+  // XXH32_update copies to this offset of a buffer of 16 bytes.
   args.Require(begin || state->memsize < sizeof state->mem32, "state was not begun");
   if (!args.ok()) return {};
   if (begin) XXH32_reset(state, 0);

@@ -1,4 +1,5 @@
-// The page index for TypeScript: decoded into arrays, or straight into the chunks of a page map (src/replica/worker/chain/page-map.ts).
+// The page index for TypeScript: decoded into arrays, or directly into the chunks of a page map
+// (src/replica/worker/chain/page-map.ts).
 #include <cmath>
 #include <vector>
 
@@ -10,13 +11,14 @@
 namespace litestream {
 namespace {
 
-// Slots of the state that TypeScript keeps between calls; src/ltx/page-index.ts names those that it reads.
+// Elements of the state array that TypeScript keeps between calls; src/ltx/page-index.ts names the
+// ones that it reads.
 enum Slot {
   kFault, kAt, kEntry, kValue, kPgno, kOffset, kEnded, kCount, kFileOffset, kShift, kField, kEnd, kPageSize, kCommit,
   kCompleteFrom, kSlots
 };
 
-// The state as TypeScript keeps it; every number is checked, because JavaScript can write any number there.
+// Reads the state array. Every number is checked, because JavaScript can write any number into it.
 IndexState Load(Arguments& args, const Span<double>& slots) {
   const auto whole = [&](Slot slot, double min, double max) {
     const double number = slots.size < kSlots ? NAN : slots[slot];
@@ -81,21 +83,22 @@ Napi::Value DecodePageIndex(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// As in src/replica/worker/chain/page-map.ts: a chunk has the low halves of the offsets, then what is left of them beside the sizes, then
-// the file ordinals.
+// The layout of src/replica/worker/chain/page-map.ts: a chunk has the low halves of the offsets,
+// then the high bits of the offsets together with the sizes, then the file ordinals.
 constexpr size_t kChunkBytes = 3 * kChunkPages * sizeof(uint32_t);
 constexpr uint32_t kSizeBits = 18;
 constexpr uint64_t kMaxFrameSize = (1u << kSizeBits) - 1, kMaxFrameOffset = (uint64_t(1) << (64 - kSizeBits)) - 1;
 
-// Where pages of one file go in a page map.
+// Writes the pages of one file into a page map.
 class ChunkWriter {
  public:
   ChunkWriter(Arguments& args, uint32_t file, const Napi::Function& own) : args_(args), file_(file), own_(own) {}
 
-  // False when asking for the chunk threw or gave none, or the worker was ended in there.
+  // False if the callback threw or returned no chunk, or if the worker was terminated during the
+  // callback.
   bool Put(uint32_t pgno, uint64_t offset, uint32_t size) {
     const uint32_t chunk = (pgno - 1) / kChunkPages, i = (pgno - 1) % kChunkPages;
-    // Pages come in ascending order: the chunk is asked for once for all of its pages.
+    // Pages arrive in ascending order, so each chunk is requested once for all of its pages.
     if (!words_ || chunk != chunk_) {
       const Napi::HandleScope scope(own_.Env());
       const Napi::Value buffer = own_.Call({Napi::Number::New(own_.Env(), chunk)});
@@ -120,9 +123,9 @@ class ChunkWriter {
 };
 
 // mapPageIndex(state, bytes, file, own, pieces, collect): [came, pgnos]
-//   own(chunk): the ArrayBuffer of a chunk that may be written
-//   pieces: begin and end of each part of the file that is here
-//   came: page number, offset and size of each frame in one of these
+//   own(chunk): returns the ArrayBuffer of a chunk that may be written
+//   pieces: begin and end of each byte range of the file that is in memory
+//   came: page number, offset and size of each frame within one of these ranges
 //   pgnos: every page number, if `collect`
 Napi::Value MapPageIndex(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -160,7 +163,7 @@ Napi::Value MapPageIndex(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// endPageIndex(state): checks what can be checked only once all bytes were read.
+// endPageIndex(state): makes the checks that need all bytes of the index.
 Napi::Value EndPageIndex(const Napi::CallbackInfo& info) {
   Arguments args(info, "endPageIndex");
   const Span<double> slots = args.Doubles(args[0], "state", kSlots);

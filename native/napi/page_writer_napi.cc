@@ -1,4 +1,4 @@
-// Writes pages to their places in a database file on the thread pool, for restores.
+// Writes pages into a database file on the thread pool, for restores.
 #include <vector>
 
 #include "napi/arguments.h"
@@ -10,12 +10,12 @@ namespace litestream {
 namespace {
 
 struct Run {
-  uint64_t position;  // in the file
-  size_t first;       // page in the buffer
+  uint64_t position;  // offset in the file
+  size_t first;       // index of the first page in the buffer
   size_t count;
 };
 
-// A promise of 0 or an errno. The file and the buffer stay the caller's, who does not touch either before that.
+// A promise of 0 or an errno. The caller keeps the file and the buffer unchanged until it settles.
 class WriteWork : public Napi::AsyncWorker {
  public:
   WriteWork(Napi::Env env, int fd, uint32_t page_size, Napi::Value pages_value, const uint8_t* pages, std::vector<Run> runs)
@@ -49,7 +49,8 @@ class WriteWork : public Napi::AsyncWorker {
   int errno_ = 0;
 };
 
-// writePages(fd, pageSize, pgnos, pages, wanted): neighbours in the buffer and in the file go in one write.
+// writePages(fd, pageSize, pgnos, pages, wanted): pages that are adjacent in the buffer and in the
+// file are written together.
 Napi::Value WritePages(const Napi::CallbackInfo& info) {
   Arguments args(info, "writePages");
   const int fd = args.Descriptor(args[0]);

@@ -1,4 +1,5 @@
-// How the replica worker fills slots, enters pages into views, and what it reads from b-tree pages that are here. Worker thread only.
+// The functions with which the replica worker fills slots, adds pages to views, and reads resident
+// b-tree pages. Worker thread only.
 #include "ltx/limits.h"
 #include "ltx/ltx_codec.h"
 #include "napi/exports.h"
@@ -17,9 +18,11 @@ Napi::Value CreateCache(const Napi::CallbackInfo& info) {
   return CacheHandle::New(info.Env(), std::make_shared<PageCache>(page_size, slots));
 }
 
-// frames: [offset, size, pgno, slot, ahead] each. Decodes every frame into its slot and enters it into the view; puts the page's
-// b-tree type in the place of the offset. `ahead`: the kind of read-ahead that brings the page, plus kJoined where a reader waits
-// for it by now; 0 for none. Returns the number of frames done; less than all means that the next one is damaged.
+// frames: [offset, size, pgno, slot, ahead] for each frame. Decodes every frame into its slot and
+// adds the page to the view; replaces the offset by the page's b-tree type. `ahead`: the kind of
+// prefetch that requested the page, plus kJoined if a reader waits for it by now; 0 if it was not
+// prefetched. Returns the number of decoded frames; if that is less than all, the next frame is
+// damaged.
 constexpr uint32_t kFrameFields = 5;
 constexpr uint32_t kJoined = 0x80;
 
@@ -63,8 +66,8 @@ Napi::Value FillSlots(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), double(count));
 }
 
-// linkPages(replica, view, cache, pairs): enters pages that are in slots already into another view that has the same content for
-// them, because a reader is about to get them: pairs [pgno, slot].
+// linkPages(replica, view, cache, pairs): adds resident pages to another view that has the same
+// content for them, before a reader receives that view. pairs: [pgno, slot].
 Napi::Value LinkPages(const Napi::CallbackInfo& info) {
   Arguments args(info, "linkPages");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -92,7 +95,8 @@ Napi::Value Touched(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), cache->TestAndClearTouched(slot));
 }
 
-// setTrigger(cache, slot): the next read of this slot tells the worker (RequestKind::kAhead), once, without waiting.
+// setTrigger(cache, slot): the next read of this slot sends RequestKind::kAhead to the worker,
+// once, without waiting for an answer.
 Napi::Value SetTrigger(const Napi::CallbackInfo& info) {
   Arguments args(info, "setTrigger");
   const auto cache = args.Open<PageCache>(args[0], "cache");
@@ -101,7 +105,7 @@ Napi::Value SetTrigger(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// (cache, slot, pgno, ...): the page in a slot, as the functions of btree.h take it.
+// (cache, slot, pgno, ...): the page in a slot, as argument for the functions of btree.h.
 struct PageArguments {
   PageArguments(const Napi::CallbackInfo& info, const char* function)
       : args(info, function),
@@ -125,7 +129,7 @@ Napi::Value Children(const Napi::CallbackInfo& info) {
   return ArrayOf<Napi::Uint32Array>(info.Env(), BtreeChildren(page.data(), page.page_size(), page.pgno, commit));
 }
 
-// The root pages that the leaf of the schema table in a slot names.
+// The root pages in the schema table leaf in a slot.
 Napi::Value Roots(const Napi::CallbackInfo& info) {
   PageArguments page(info, "schemaRoots");
   const uint32_t commit = page.args.Commit(page.args[3]);
@@ -133,7 +137,7 @@ Napi::Value Roots(const Napi::CallbackInfo& info) {
   return ArrayOf<Napi::Uint32Array>(info.Env(), SchemaRoots(page.data(), page.page_size(), page.pgno, commit));
 }
 
-// The entries of the index leaf in a slot: [rowid, fingerprint of the first column] each.
+// The entries of the index leaf in a slot: [rowid, fingerprint of the first column] for each.
 Napi::Value Entries(const Napi::CallbackInfo& info) {
   PageArguments page(info, "indexEntries");
   if (!page.args.ok()) return {};
@@ -145,7 +149,7 @@ Napi::Value Entries(const Napi::CallbackInfo& info) {
   return ArrayOf<Napi::Float64Array>(info.Env(), values);
 }
 
-// The integers among the columns of a row on the table leaf in a slot, NaN for the others.
+// The integer columns of a row on the table leaf in a slot; NaN for other columns.
 Napi::Value IntegersOfRow(const Napi::CallbackInfo& info) {
   PageArguments page(info, "rowIntegers");
   const double rowid = page.args.AnyDouble(page.args[3], "rowid");
@@ -153,7 +157,7 @@ Napi::Value IntegersOfRow(const Napi::CallbackInfo& info) {
   return ArrayOf<Napi::Float64Array>(info.Env(), RowIntegers(page.data(), page.page_size(), page.pgno, rowid));
 }
 
-// The child of the table's interior page in a slot that leads to a rowid.
+// The child page, of the table interior page in a slot, that leads to a rowid.
 Napi::Value ChildOfTable(const Napi::CallbackInfo& info) {
   PageArguments page(info, "tableChild");
   const double rowid = page.args.AnyDouble(page.args[3], "rowid");

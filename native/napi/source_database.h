@@ -1,12 +1,13 @@
-// The primary's connections; see source_database.cc. On the thread of the connection.
+// The connections of the primary; see source_database_napi.cc. Called on the thread of the
+// connection.
 #pragma once
 #include <sqlite3ext.h>
 
 namespace litestream {
 
-// Whether the connection that loads the extension now is to become a source.
+// Whether the connection that is loading the extension will become a source.
 bool SourceExpected();
-// Makes it one. Returns an SQLite result code.
+// Makes the connection a source. Returns an SQLite result code.
 int InitSource(sqlite3* db, const sqlite3_api_routines* api);
 
 }  // namespace litestream

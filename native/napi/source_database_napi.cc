@@ -1,10 +1,12 @@
-// What the primary needs to know of the database it replicates and cannot ask in SQL: bytes of the file, and the wal-index. Both go
-// through SQLite's own file handles, because a process that opens and closes the database or its -shm by itself drops every POSIX
-// lock that SQLite holds on them (https://www.sqlite.org/howtocorrupt.html, "close() on a separate descriptor").
+// Reads that the primary needs from its database and cannot do in SQL: bytes of the file, and the
+// wal-index. Both use SQLite's own file handles, because a process that opens and closes the
+// database or its -shm separately drops every POSIX lock that SQLite holds on them
+// (https://www.sqlite.org/howtocorrupt.html, "close() on a separate descriptor").
 //
-// A connection is handed over in three steps on one thread: JavaScript calls expectSource(), the driver loads this addon as an
-// extension (sqlite_extension.cc), and JavaScript calls takeSource(). An entry point of its own would need less, but node:sqlite
-// cannot name one. The routine table is stored per connection, because a process can hold more than one copy of SQLite.
+// A connection becomes a source in three steps on one thread: JavaScript calls expectSource(), the
+// driver loads this addon as an extension (sqlite_extension.cc), and JavaScript calls takeSource().
+// A separate entry point would be simpler, but node:sqlite cannot name one. The routine table is
+// stored per connection, because a process can hold more than one copy of SQLite.
 #ifndef _WIN32
 #include <fcntl.h>
 #endif
@@ -23,23 +25,25 @@
 namespace litestream {
 namespace {
 
-constexpr int kShmRegionSize = 32768;  // the unit in which SQLite maps the wal-index
+constexpr int kShmRegionSize = 32768;  // size of the regions in which SQLite maps the wal-index
 
-// Used on the connection's thread only, except by Interrupt. `db` is null once the connection is closed.
+// Used only on the connection's thread, except by Interrupt. `db` is null after the connection was
+// closed.
 struct Source {
   const sqlite3_api_routines* api;
   sqlite3* db;
 };
 using SourceRef = std::shared_ptr<Source>;
 
-std::mutex g_interruptible_mutex;  // guards the map and its counter, and `db` of the sources in it while one is interrupted
+// guards the map, its counter, and `db` of each source in the map during an interrupt
+std::mutex g_interruptible_mutex;
 std::map<uint32_t, SourceRef>& Interruptible() {
   static auto* sources = new std::map<uint32_t, SourceRef>();
   return *sources;
 }
 uint32_t g_last_interrupter = 0;
 
-// Between the steps; of the thread that loads the extension.
+// Passed between the steps; both belong to the thread that loads the extension.
 thread_local bool expected = false;
 thread_local SourceRef loaded;
 
@@ -49,7 +53,8 @@ sqlite3_file* MainFile(const Source& source) {
   return file != nullptr && file->pMethods != nullptr ? file : nullptr;
 }
 
-// SQLite calls it when the connection closes (or the function below is replaced, which nothing does).
+// SQLite calls this when the connection closes (or if the function below were replaced, which no
+// code does).
 void Closed(void* data) {
   auto* source = static_cast<SourceRef*>(data);
   {
@@ -68,15 +73,17 @@ void Nothing(sqlite3_context*, int, sqlite3_value**) {}
 // expectSource(): the next connection that loads the extension on this thread becomes a source.
 void ExpectSource(const Napi::CallbackInfo&) { expected = true; }
 
-// takeSource(): the connection that loaded the extension since expectSource() on this thread; undefined if none did.
+// takeSource(): the connection that loaded the extension since expectSource() on this thread;
+// undefined if none did.
 Napi::Value TakeSource(const Napi::CallbackInfo& info) {
   expected = false;
   if (!loaded) return info.Env().Undefined();
   return Handle<Source>::New(info.Env(), std::move(loaded));
 }
 
-// sourceWalIndex(source, out): copies the start of the wal-index into `out`; false while the connection has none. A writer of
-// another process may tear the copy: both header copies in it must be compared.
+// sourceWalIndex(source, out): copies the start of the wal-index into `out`; false while the
+// connection has none. A writer in another process can change it during the copy, so the caller
+// must compare both header copies.
 Napi::Value WalIndex(const Napi::CallbackInfo& info) {
   Arguments args(info, "sourceWalIndex");
   const SourceRef source = args.Open<Source>(args[0], "source");
@@ -95,8 +102,9 @@ Napi::Value WalIndex(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), true);
 }
 
-// lockHolder(fd, offset): whether another process holds a lock on the byte at `offset` of an open file: its pid, -1 if that process
-// is not visible from here (another container), 0 if none does. Asks the kernel only; no lock changes.
+// lockHolder(fd, offset): the pid of another process that holds a lock on the byte at `offset` of
+// an open file; -1 if that process is not visible from here (another container), 0 if no other
+// process holds one. Only queries the kernel; changes no lock.
 Napi::Value LockHolder(const Napi::CallbackInfo& info) {
   Arguments args(info, "lockHolder");
   const int fd = args.Descriptor(args[0]);
@@ -117,7 +125,8 @@ Napi::Value LockHolder(const Napi::CallbackInfo& info) {
 #endif
 }
 
-// sourceRead(source, offset, out): fills `out` from the database file, past its end with zeros. Returns an SQLite result code.
+// sourceRead(source, offset, out): fills `out` from the database file; bytes after its end are
+// zeros. Returns an SQLite result code.
 Napi::Value Read(const Napi::CallbackInfo& info) {
   Arguments args(info, "sourceRead");
   const SourceRef source = args.Open<Source>(args[0], "source");
@@ -131,8 +140,9 @@ Napi::Value Read(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), rc == SQLITE_IOERR_SHORT_READ ? SQLITE_OK : rc);
 }
 
-// sourceLock(source): takes SQLite's exclusive lock of the database file, which no other connection can have a lock beside, be it of
-// another process or of this one. In WAL mode every open connection has one. Returns an SQLite result code.
+// sourceLock(source): takes SQLite's exclusive lock of the database file. It fails while any other
+// connection, of this or another process, holds a lock; in WAL mode every open connection holds
+// one. Returns an SQLite result code.
 Napi::Value Lock(const Napi::CallbackInfo& info) {
   Arguments args(info, "sourceLock");
   const SourceRef source = args.Open<Source>(args[0], "source");
@@ -156,7 +166,8 @@ Napi::Value Unlock(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// sourceInterrupter(source): a number with which any thread can interrupt the connection until it is closed.
+// sourceInterrupter(source): a number with which any thread can interrupt the connection until the
+// connection is closed.
 Napi::Value Interrupter(const Napi::CallbackInfo& info) {
   Arguments args(info, "sourceInterrupter");
   const SourceRef source = args.Open<Source>(args[0], "source");
@@ -167,7 +178,8 @@ Napi::Value Interrupter(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), number);
 }
 
-// interruptSource(interrupter): ends the statements that run on the connection now, on whatever thread. Nothing once it is closed.
+// interruptSource(interrupter): interrupts the statements that are running on the connection, on
+// any thread. No effect after the connection was closed.
 Napi::Value Interrupt(const Napi::CallbackInfo& info) {
   Arguments args(info, "interruptSource");
   const uint32_t number = args.U32(args[0], "interrupter");
@@ -190,14 +202,15 @@ Napi::Value Autocommit(const Napi::CallbackInfo& info) {
 
 bool SourceExpected() { return expected; }
 
-// Also sees to it that the -wal outlives the connection as it is: what is in it proves, after a restart, that nothing was missed.
+// Also makes SQLite keep the -wal when the connection closes: its contents prove, after a restart,
+// that no frame was missed.
 int InitSource(sqlite3* db, const sqlite3_api_routines* api) {
   int on = 1;
   int rc = api->file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
   if (rc == SQLITE_OK) rc = api->db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   if (rc != SQLITE_OK) return rc;
   loaded = std::make_shared<Source>(Source{api, db});
-  // The function exists for its destructor alone, which tells when the connection closes.
+  // The function exists only for its destructor, which runs when the connection closes.
   return api->create_function_v2(db, "litestream_source", 0, SQLITE_UTF8, new SourceRef(loaded), Nothing, nullptr, nullptr,
                                  Closed);
 }

@@ -1,4 +1,5 @@
-// How the replica worker makes views, shows them and lets them go. Worker thread only.
+// The functions with which the replica worker creates, publishes and retires views. Worker thread
+// only.
 #include "ltx/limits.h"
 #include "napi/exports.h"
 #include "napi/worker_napi.h"
@@ -19,7 +20,8 @@ Napi::Value AddView(const Napi::CallbackInfo& info) {
   f.cache = args.Open<PageCache>(facts.Get("cache"), "cache");
   f.txid = args.U53(facts.Get("txid"), "txid");
   f.timestamp = args.I53(facts.Get("timestamp"), "timestamp");
-  f.commit = args.U32(facts.Get("commit"), "commit", 0, kMaxCommit);  // 0: a replica to which nothing was written yet
+  // 0: nothing was written to the replica yet
+  f.commit = args.U32(facts.Get("commit"), "commit", 0, kMaxCommit);
   f.counter = args.U32(facts.Get("counter"), "counter");
   f.cookie_shift = args.U32(facts.Get("cookieShift"), "cookieShift");
   const Napi::Value hydrated = facts.Get("hydrated");
@@ -58,7 +60,8 @@ Napi::Value CollectViews(const Napi::CallbackInfo& info) {
   return ArrayOf<Napi::Uint32Array>(info.Env(), left);
 }
 
-// Returns the metadata of a view that an earlier worker created and that a reader still pins, or undefined if the view is gone.
+// Returns the metadata of a view that an earlier worker created and that a reader still pins, or
+// undefined if the view is gone.
 Napi::Value GetViewFacts(const Napi::CallbackInfo& info) {
   Arguments args(info, "viewFacts");
   const auto replica = ReplicaArgument(args, args[0]);

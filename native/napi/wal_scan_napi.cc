@@ -1,4 +1,5 @@
-// The WAL reader's work on whole buffers of frames; every function runs on the calling thread and keeps nothing.
+// The WAL reader's functions for buffers of whole frames. Every function runs on the calling thread
+// and has no state.
 #include "napi/arguments.h"
 #include "napi/exports.h"
 #include "os/file.h"
@@ -18,7 +19,8 @@ Napi::Value WalChecksumCall(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// scanFrames(frames, pageSize, bigEndian, salt1, salt2, sum, pgnos, commits): how many whole frames from the start are valid.
+// scanFrames(frames, pageSize, bigEndian, salt1, salt2, sum, pgnos, commits): the number of valid
+// whole frames from the start.
 Napi::Value ScanFrames(const Napi::CallbackInfo& info) {
   Arguments args(info, "scanFrames");
   const Span<uint8_t> frames = args.Bytes(args[0], "frames");
@@ -35,7 +37,8 @@ Napi::Value ScanFrames(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), double(valid));
 }
 
-// newestFrames(pgnos, count, commit, lockPgno, outPgnos, outFrames): the last frame of each page up to `commit`, by page number.
+// newestFrames(pgnos, count, commit, lockPgno, outPgnos, outFrames): the last frame of each page up
+// to `commit`, by page number.
 Napi::Value NewestFrames(const Napi::CallbackInfo& info) {
   Arguments args(info, "newestFrames");
   const uint32_t count = args.U32(args[1], "count");
@@ -49,8 +52,8 @@ Napi::Value NewestFrames(const Napi::CallbackInfo& info) {
                            NewestWalFrames(pgnos.data, count, commit, lock_pgno, out_pgnos.data, out_frames.data));
 }
 
-// readPieces(fd, offsets, size, out): reads `size` bytes at each offset, one after another into `out`. Returns the number of whole
-// pieces read before the end of the file, or the negative number of an error.
+// readPieces(fd, offsets, size, out): reads `size` bytes at each offset, consecutively into `out`.
+// Returns the number of whole pieces before the end of the file, or a negative error number.
 Napi::Value ReadPieces(const Napi::CallbackInfo& info) {
   Arguments args(info, "readPieces");
   const int fd = args.Descriptor(args[0]);

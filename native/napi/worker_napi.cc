@@ -1,5 +1,6 @@
-// What the replica worker asks of the bridge, and what it tells of its replicas. Worker thread only. Typed, as the other files of the
-// worker (views_napi.cc, pages_napi.cc, hydration_napi.cc), in src/native/replica.ts.
+// The functions with which the replica worker takes requests from the bridge and sets the state of
+// its replicas. Worker thread only. The TypeScript types of these exports, and of those in
+// views_napi.cc, pages_napi.cc and hydration_napi.cc, are in src/native/replica.ts.
 #include "napi/exports.h"
 #include "napi/worker_napi.h"
 
@@ -69,7 +70,8 @@ Napi::Value CompletePage(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// completeTravel(id, view): sends the asking connection to a view of its own; the view lives until the connection leaves it.
+// completeTravel(id, view): moves the requesting connection to a view of its own; the view lives
+// until the connection leaves it.
 Napi::Value CompleteTravel(const Napi::CallbackInfo& info) {
   Arguments args(info, "completeTravel");
   const uint32_t id = args.U32(args[0], "id"), view = args.U32(args[1], "view");
@@ -128,7 +130,8 @@ Napi::Value SetMaxStale(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// nextIncarnation(replica): the count so far, which then grows: SQLite's change counters of what comes next differ from all before.
+// nextIncarnation(replica): returns the counter and then increments it, so that SQLite's change
+// counters of later views differ from all earlier ones.
 Napi::Value NextIncarnation(const Napi::CallbackInfo& info) {
   Arguments args(info, "nextIncarnation");
   const auto replica = ReplicaArgument(args, args[0]);

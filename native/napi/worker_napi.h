@@ -1,4 +1,4 @@
-// What the files with the worker's functions share: their arguments and answers.
+// Shared by the files with the worker's functions: reading arguments, making results.
 #pragma once
 #include <napi.h>
 
@@ -30,11 +30,12 @@ inline uint32_t SlotArgument(Arguments& args, const std::shared_ptr<PageCache>& 
   return slot;
 }
 
-// A worker may be ended while its JavaScript is in here: from then on N-API refuses what could run JavaScript (properties, typed
-// arrays) and gives empty values. Nobody will see what is returned, but nothing may be written through them.
+// False if N-API returned an empty value. Once a worker is being terminated during a call, N-API
+// refuses every operation that could run JavaScript (properties, typed arrays) and returns empty
+// values. The result of the call is then unused, but the call must not write through empty values.
 inline bool Made(const Napi::Value& value) { return !value.IsEmpty(); }
 
-// Values as a typed array of their kind.
+// Converts values to a typed array of their type.
 template <typename Array, typename T>
 Array ArrayOf(Napi::Env env, const std::vector<T>& values) {
   Array result = Array::New(env, values.size());

@@ -1,5 +1,5 @@
-// How the replica worker takes a commit over from the connection that waits for it. Worker thread only. Typed in
-// src/native/replica.ts.
+// The functions with which the replica worker reads a commit from the connection that waits for it.
+// Worker thread only. The TypeScript types are in src/native/replica.ts.
 #include "ltx/limits.h"
 #include "napi/exports.h"
 #include "napi/worker_napi.h"
@@ -20,7 +20,8 @@ Napi::Value SetWritable(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// Keeps what a commit consists of for as long as JavaScript refers to it, also after the connection has stopped waiting.
+// Keeps the pages of a commit alive as long as JavaScript refers to them, even after the connection
+// has stopped waiting.
 using PagesHandle = Handle<const CommitSource>;
 
 // takeCommit(id): { pages, pageSize, commit, durability, pgnos }, or undefined
@@ -42,8 +43,8 @@ Napi::Value TakeCommit(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// readCommit(pages, from, count, out): copies `count` pages of a commit, from the place `from` in its list on, into a buffer. False
-// if a page cannot be read.
+// readCommit(pages, from, count, out): copies `count` pages of a commit, beginning at index `from`
+// of its page list, into a buffer. False if a page cannot be read.
 Napi::Value ReadCommit(const Napi::CallbackInfo& info) {
   Arguments args(info, "readCommit");
   const auto pages = args.Open<const CommitSource>(args[0], "pages");

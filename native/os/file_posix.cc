@@ -54,13 +54,13 @@ int TryLock(File file) {
 
 namespace {
 
-// Renames a new, locked file over `path`, which `old` is.
+// Renames a new, locked file over `path`; `old` is the open file at `path`.
 int Replace(const std::string& path, const std::string& temporary, File old, File* out) {
   struct stat like;
   if (fstat(old, &like) != 0) return errno;
   const int fd = open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0) return errno;
-  // Only root may give files away. The mode is that of the old file if its owner is.
+  // Only root may change the owner. The mode is copied only if the owner could be set.
   if (fchown(fd, like.st_uid, like.st_gid) == 0) fchmod(fd, like.st_mode & 0777);
   int error = TryLock(fd);
   if (error == 0 && rename(temporary.c_str(), path.c_str()) != 0) error = errno;
@@ -76,10 +76,10 @@ int Replace(const std::string& path, const std::string& temporary, File old, Fil
 }  // namespace
 
 int OpenLocked(const std::string& path, const std::string& temporary, bool fresh, bool owned, File* out) {
-  // The existing file is locked before it may be replaced. Afterwards the name is resolved again, because another process may
-  // have replaced the file between open and flock.
+  // The existing file is locked before it may be replaced. Then the name is resolved again, because
+  // another process may have replaced the file between open and flock.
   for (int attempt = 0; attempt < 8; attempt++) {
-    // O_NONBLOCK: a FIFO is refused, not waited for.
+    // O_NONBLOCK: open() fails for a FIFO instead of waiting.
     int fd = open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
     if (fd < 0) return errno;
     struct stat opened, named;
@@ -108,7 +108,8 @@ void Close(File file) { close(file); }
 
 namespace {
 
-// Whether a file system is of this machine: on others a modification time may still change after a write.
+// Whether the file system is local: on others the modification time may change some time after a
+// write.
 bool IsLocal(File file) {
 #ifdef __linux__
   struct statfs system;
@@ -146,7 +147,8 @@ int Extend(File file, uint64_t size) {
 
 int Sync(File file) {
 #ifdef F_FULLFSYNC
-  // fsync() of macOS leaves the data in the drive's cache. Some network file systems only know fsync().
+  // fsync() of macOS leaves the data in the drive's cache. Some network file systems support only
+  // fsync().
   if (fcntl(file, F_FULLFSYNC) == 0) return 0;
 #endif
   return fsync(file) == 0 ? 0 : errno;

@@ -13,7 +13,8 @@ namespace litestream {
 namespace os {
 namespace {
 
-// A function that the program exports which loaded the addon: node.exe, or what embeds Node.js, has libuv's.
+// A function exported by the program that loaded the addon: node.exe, or a program that embeds
+// Node.js, exports libuv's functions.
 template <typename Function>
 Function OfProgram(const char* name) {
   return reinterpret_cast<Function>(reinterpret_cast<void*>(GetProcAddress(GetModuleHandleW(nullptr), name)));
@@ -41,7 +42,8 @@ OVERLAPPED At(uint64_t position) {
   return at;
 }
 
-// A byte far behind every database is locked, because a lock of Windows keeps other handles from reading what it covers.
+// Locks a byte far beyond every database, because a Windows lock prevents other handles from
+// reading the locked bytes.
 constexpr uint64_t kLockedByte = uint64_t(1) << 62;
 
 int Lock(File file) {
@@ -51,7 +53,7 @@ int Lock(File file) {
 }
 
 HANDLE Open(const std::wstring& path, DWORD disposition) {
-  // Shared for deletion, as a replaced file stays open.
+  // FILE_SHARE_DELETE, because a replaced file stays open.
   return CreateFileW(path.c_str(), GENERIC_READ | GENERIC_WRITE | DELETE, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
                      nullptr, disposition, FILE_ATTRIBUTE_NORMAL, nullptr);
 }
@@ -60,13 +62,13 @@ HANDLE Open(const std::wstring& path, DWORD disposition) {
 struct RenameInfo {
   DWORD flags;
   HANDLE directory;
-  DWORD length;  // of the name, bytes
+  DWORD length;  // length of the name in bytes
   WCHAR name[1];
 };
 constexpr auto kFileRenameInfoEx = static_cast<FILE_INFO_BY_HANDLE_CLASS>(22);
 constexpr DWORD kReplaceIfExists = 1, kPosixSemantics = 2;
 
-// With POSIX semantics a file can be replaced that is open.
+// With POSIX semantics, an open file can be replaced.
 int RenameOver(HANDLE file, const std::wstring& path) {
   const size_t bytes = path.size() * sizeof(WCHAR);
   std::vector<uint64_t> memory((sizeof(RenameInfo) + bytes) / sizeof(uint64_t) + 1);
@@ -94,7 +96,7 @@ int Replace(const std::wstring& path, const std::wstring& temporary, File* out) 
 }  // namespace
 
 File FileOfDescriptor(int descriptor) {
-  // Descriptors belong to the C library of the program, which is not the addon's.
+  // File descriptors belong to the C library of the program, which differs from the addon's.
   static const auto handle_of = OfProgram<HANDLE (*)(int)>("uv_get_osfhandle");
   return handle_of == nullptr ? INVALID_HANDLE_VALUE : handle_of(descriptor);
 }
@@ -142,7 +144,7 @@ int OpenLocked(const std::string& path, const std::string& temporary, bool fresh
     return error;
   }
   DWORD unused = 0;
-  // Pages that were not written yet take no room on disk.
+  // Makes the file sparse: pages that were not written yet take no disk space.
   DeviceIoControl(file, FSCTL_SET_SPARSE, nullptr, 0, nullptr, 0, &unused, nullptr);
   *out = file;
   return 0;
@@ -168,7 +170,7 @@ int StateOf(File file, FileState* out) {
   return 0;
 }
 
-// A map ends with the file here, so every extension of the file needs another one.
+// On Windows a map cannot extend beyond the file, so every extension of the file needs another map.
 int MapFile(File file, size_t size, Map* out) {
   const HANDLE mapping = CreateFileMappingW(file, nullptr, PAGE_READONLY, DWORD(uint64_t(size) >> 32), DWORD(size), nullptr);
   if (mapping == nullptr) return LastErrorNumber();

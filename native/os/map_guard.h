@@ -1,4 +1,5 @@
-// Reads of a mapped file that another program makes shorter: the system answers with SIGBUS, which would end the process.
+// Guards reads of a mapped file that another program truncates: the system then sends SIGBUS, which
+// would end the process.
 #pragma once
 #include <atomic>
 
@@ -7,10 +8,11 @@
 namespace litestream {
 namespace os {
 
-// From now on a read of this map beyond the end of the file gives zeros and sets `hurt`, which must live until ReleaseMap. The reader
-// looks at `hurt` after it has read. Any thread; not for a map that overlaps another guarded one.
+// Until ReleaseMap, a read of this map beyond the end of the file gives zeros and sets `hurt`,
+// which must live that long. The reader checks `hurt` after it has read. Any thread; the map must
+// not overlap another guarded map.
 void GuardMap(const Map& map, std::atomic<bool>* hurt);
-// To be called before the map is unmapped.
+// Must be called before the map is unmapped.
 void ReleaseMap(const Map& map);
 
 }  // namespace os

@@ -13,7 +13,8 @@ namespace os {
 
 namespace {
 
-// Never freed and only ever added to, so that the signal handler can walk the list at any moment; a guard that is free has no `begin`.
+// The list only grows and is never freed, so that the signal handler can walk it at any moment; an
+// unused guard has a null `begin`.
 struct Guard {
   std::atomic<const uint8_t*> begin{nullptr};
   std::atomic<size_t> size{0};
@@ -28,14 +29,17 @@ uintptr_t g_page_size;
 void PassOn(int signal, siginfo_t* info, void* context) {
   if (g_previous.sa_flags & SA_SIGINFO) return g_previous.sa_sigaction(signal, info, context);
   if (g_previous.sa_handler != SIG_DFL && g_previous.sa_handler != SIG_IGN) return g_previous.sa_handler(signal);
-  // The instruction runs again and ends the process, as it would have without this handler.
+  // Restores the default handler: the instruction runs again and ends the process, as it would
+  // without this handler.
   struct sigaction standard = {};
   standard.sa_handler = SIG_DFL;
   sigaction(signal, &standard, nullptr);
-  if (info->si_code <= 0) raise(signal);  // sent by a program
+  // the signal was sent by a program, not caused by an instruction
+  if (info->si_code <= 0) raise(signal);
 }
 
-// Only calls what is safe in a signal handler; mmap is a plain system call everywhere.
+// Calls only functions that are safe in a signal handler; mmap is a plain system call on every
+// supported system.
 void OnBusError(int signal, siginfo_t* info, void* context) {
   const auto* at = static_cast<const uint8_t*>(info->si_addr);
   for (Guard* guard = g_guards.load(std::memory_order_acquire); guard != nullptr; guard = guard->next) {

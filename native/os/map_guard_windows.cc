@@ -4,7 +4,7 @@
 namespace litestream {
 namespace os {
 
-// Windows refuses to make a mapped file shorter.
+// Windows does not allow truncating a mapped file.
 void GuardMap(const Map&, std::atomic<bool>*) {}
 void ReleaseMap(const Map&) {}
 

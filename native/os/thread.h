@@ -1,5 +1,5 @@
-// Threads of low priority, and the calendar: thread_posix.cc and thread_windows.cc. std::thread cannot report that the system
-// refuses a thread where exceptions are off.
+// Low-priority threads, and UTC calendar time: thread_posix.cc and thread_windows.cc. std::thread
+// cannot report a failed thread creation in a build without exceptions.
 #pragma once
 #include <ctime>
 
@@ -8,8 +8,8 @@ namespace os {
 
 class Thread {
  public:
-  // Starts a thread with a priority below the process's, where the system has such. Returns 0 or an error number (see file.h).
-  // Called once; Join is called after it has succeeded.
+  // Starts a thread with a priority below the process's, if the system supports that. Returns 0 or
+  // an error number (see file.h). Called once per thread; call Join only after it has succeeded.
   int StartLowPriority(void (*main)(void*), void* argument);
   void Join();
 
@@ -17,7 +17,7 @@ class Thread {
   void* handle_ = nullptr;
 };
 
-// gmtime() that any thread may call. False for a year that an int cannot hold.
+// A thread-safe gmtime(). False for a year that does not fit into an int.
 bool UtcTime(std::time_t seconds, std::tm* utc);
 
 }  // namespace os

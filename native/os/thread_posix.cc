@@ -20,7 +20,7 @@ struct Start {
   void* argument;
 };
 
-// Of the calling thread only. Raising a nice value needs no privilege.
+// Lowers the priority of the calling thread only. Raising a nice value needs no privilege.
 void LowerPriority() {
 #if defined(__linux__)
   constexpr int kNicer = 10;

@@ -11,7 +11,7 @@ namespace litestream {
 
 namespace {
 
-// All methods but Main are the environment's thread's. `mutex_` guards the jobs.
+// All methods except Main run on the environment's thread. `mutex_` guards the jobs.
 class BackgroundThread {
  public:
   static BackgroundThread* Start(Napi::Env env, int* error_number) {
@@ -32,7 +32,7 @@ class BackgroundThread {
   }
 
   void Add(Napi::Env env, std::unique_ptr<BackgroundJob> job) {
-    // As long as a job is under way, the event loop does not end.
+    // The event loop stays alive while a job is pending.
     if (unsettled_++ == 0) done_wake_.Ref(env);
     {
       std::lock_guard<std::mutex> lock(mutex_);
@@ -42,7 +42,8 @@ class BackgroundThread {
   }
 
  private:
-  // The event loop's way to the jobs that are done. Called without an environment when that goes: the jobs go with the thread then.
+  // Runs on the event loop and settles the finished jobs. Called without an environment when the
+  // environment shuts down; the thread's destructor then frees the jobs.
   static void OnDone(Napi::Env env, Napi::Function, BackgroundThread* self, void*) {
     if (env == nullptr) return;
     std::vector<std::unique_ptr<BackgroundJob>> done;
@@ -84,10 +85,10 @@ class BackgroundThread {
   std::atomic<bool> stopping_{false};
   std::deque<std::unique_ptr<BackgroundJob>> waiting_;
   std::vector<std::unique_ptr<BackgroundJob>> done_;
-  size_t unsettled_ = 0;  // the environment's thread's
+  size_t unsettled_ = 0;  // environment's thread only
 };
 
-// Of the environment that runs on this thread.
+// The background thread of the environment that runs on this thread.
 thread_local BackgroundThread* t_background = nullptr;
 
 }  // namespace
@@ -97,7 +98,8 @@ int RunInBackground(Napi::Env env, std::unique_ptr<BackgroundJob>& job) {
     int error = 0;
     t_background = BackgroundThread::Start(env, &error);
     if (t_background == nullptr) return error;
-    // Runs before what the thread-safe function, made earlier, has registered: nobody wakes that any more.
+    // Runs before the cleanup that the thread-safe function, created earlier, has registered, so
+    // that function is not called any more.
     env.AddCleanupHook([] {
       delete t_background;
       t_background = nullptr;

@@ -1,8 +1,9 @@
-// A thread of low priority for what nobody waits for: filling a local copy must neither take the processor from who reads, nor
-// libuv's few threads from the application's files and name look-ups.
+// A low-priority thread for work that no reader waits for. Filling a local copy must not take the
+// processor from readers, nor libuv's few threads from the application's file and DNS operations.
 //
-// One thread per environment that asks for it, begun with the first job and joined by the environment's clean-up: a job in hand is
-// told to stop, jobs that wait are dropped. Jobs run one after another, in order.
+// One thread per environment, started by its first job and joined by the environment's clean-up,
+// which signals the running job to stop and drops waiting jobs. Jobs run one after another, in
+// order.
 #pragma once
 #include <napi.h>
 
@@ -13,14 +14,17 @@ namespace litestream {
 
 class BackgroundJob {
  public:
-  virtual ~BackgroundJob() = default;  // the environment's thread
-  // Background thread. To return soon once `stopping` is set; what it did then is settled no more.
+  virtual ~BackgroundJob() = default;  // environment's thread
+  // Called on the background thread. Must return soon after `stopping` is set; Settle is then not
+  // called.
   virtual void Run(const std::atomic<bool>& stopping) = 0;
-  // The environment's thread, in its event loop, after Run.
+  // Called on the environment's thread, from its event loop, after Run has returned; not called if
+  // the environment is torn down first.
   virtual void Settle(Napi::Env env) = 0;
 };
 
-// The environment's thread. Returns 0, or the errno for which there is no thread; the job then still belongs to the caller.
+// Called on the environment's thread. Returns 0, or the errno with which no thread could be
+// started; the caller then keeps the job.
 int RunInBackground(Napi::Env env, std::unique_ptr<BackgroundJob>& job);
 
 }  // namespace litestream

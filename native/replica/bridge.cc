@@ -7,14 +7,15 @@
 
 namespace litestream {
 
-// How often a wait looks for sqlite3_interrupt().
+// Interval at which a wait checks for sqlite3_interrupt().
 constexpr int kInterruptMs = 50;
 // Ten years. The clock counts nanoseconds in 64 bits, which a longer wait would overflow.
 constexpr int64_t kMaxWaitMs = int64_t(3650) * 24 * 3600 * 1000;
-// How long a worker may take from its announcement to its attachment.
+// Maximum time between a worker's announcement (Expect) and its Attach.
 constexpr int kStartMs = 15000;
 
-// Both live as long as the process: connections may be closed after every JavaScript environment is gone.
+// The bridge and the registry live as long as the process: connections may be closed after every
+// JavaScript environment is gone.
 Bridge& Bridge::Get() {
   static Bridge* bridge = new Bridge();
   return *bridge;
@@ -50,7 +51,8 @@ Outcome Bridge::Ask(const std::shared_ptr<Request>& request, int64_t timeout_ms,
   while (!request->done) {
     auto now = std::chrono::steady_clock::now();
     if (now >= deadline || (interrupted && interrupted())) {
-      // The worker may still answer: it finds the id gone and leaves the asker's memory alone.
+      // The worker may still answer; it then finds no request with this id and does not write to
+      // the requester's memory.
       pending_.erase(request->id);
       return request->outcome = now >= deadline ? Outcome::kTimeout : Outcome::kInterrupted;
     }
@@ -73,7 +75,7 @@ bool Bridge::alive() {
 uint32_t Bridge::Expect() {
   std::lock_guard<std::mutex> lock(mutex_);
   auto now = std::chrono::steady_clock::now();
-  // The thread that was starting one may have ended before it could.
+  // The thread that was starting a worker may have ended before the worker attached.
   bool given_up = expected_ != 0 && now - expected_since_ > std::chrono::milliseconds(kStartMs);
   if (alive_ || (expected_ != 0 && !given_up)) return 0;
   expected_ = next_ticket_++;
@@ -90,7 +92,7 @@ void Bridge::Unexpect(uint32_t ticket) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (expected_ != ticket) return;
   expected_ = 0;
-  epoch_++;  // what was told for this worker is gone, as with one that had come
+  epoch_++;  // requests queued for this worker are dropped, as for a worker that had attached
   queue_.clear();
   pending_.clear();
   attached_.notify_all();
@@ -105,7 +107,7 @@ bool Bridge::Attach(Napi::Env env, Napi::Function on_requests) {
   expected_ = 0;
   woken_ = false;
   attached_.notify_all();
-  if (!queue_.empty()) Wake();  // told before the worker was there
+  if (!queue_.empty()) Wake();  // queued before the worker attached
   return true;
 }
 

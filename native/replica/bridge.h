@@ -1,10 +1,12 @@
 // Requests from SQLite's threads to the worker thread's JavaScript, and their answers.
 //
-// A thread that needs something queues a Request, wakes the worker through a thread-safe function and sleeps on the request. The
-// worker takes the queue, works, and completes each request by its id. Guarantees: a request ends by an answer, by its deadline,
-// or at once when the worker goes; it is refused at once on the worker's own thread, which would wait for itself.
+// A thread queues a Request, wakes the worker through a thread-safe function and sleeps on the
+// request. The worker takes the queue, works, and completes each request by its id. Guarantee:
+// every request completes: with an answer, at its deadline, or immediately when the worker exits. A
+// request from the worker's own thread is rejected immediately, because it would wait for itself.
 //
-// Threads: `mutex_` guards everything here. Attach, Take, the Complete family and Detach are the worker thread's.
+// Threads: `mutex_` guards every member. Attach, Take, the Complete functions and Detach are called
+// only on the worker thread.
 #pragma once
 #include <napi.h>
 
@@ -30,14 +32,14 @@ enum class RequestKind : int { kOpen = 0, kPage = 1, kTravel = 2, kClose = 3, kC
 
 enum class Outcome : int {
   kOk = 0,
-  kFailed = 1,        // the worker says why: code and message
-  kTimeout = 2,       // no answer in time
-  kWorkerGone = 3,    // no worker, or it went while the request waited
-  kWorkerThread = 4,  // asked on the worker's own thread
-  kInterrupted = 5,   // by the asker's own SQLite
+  kFailed = 1,        // the worker reports code and message
+  kTimeout = 2,       // no answer before the deadline
+  kWorkerGone = 3,    // no worker exists, or it exited while the request waited
+  kWorkerThread = 4,  // requested on the worker's own thread
+  kInterrupted = 5,   // interrupted through sqlite3_interrupt()
 };
 
-// What a commit waits for: the replica's own setting, the store, or the local buffer where there is one.
+// What a commit waits for: the replica's own setting, the store, or the local buffer if one exists.
 enum class Durability : uint8_t { kDefault = 0, kStore = 1, kLocal = 2 };
 
 struct Request {
@@ -48,38 +50,43 @@ struct Request {
   uint32_t pgno = 0;
   uint32_t index_leaf = 0;  // the last index leaf that the connection read; 0 = none
   std::string text;
-  // The asker sleeps while these are written to.
+  // The requester sleeps while the worker writes to these.
   uint8_t* dst = nullptr;
   uint32_t dst_offset = 0, dst_size = 0;
-  std::shared_ptr<const CommitSource> pages;  // kCommit: what the asker wrote; it lives as long as the worker needs it
-  Durability durability = Durability::kDefault;  // kCommit: what the answer waits for
+  // kCommit: the written pages; they live as long as the worker needs them
+  std::shared_ptr<const CommitSource> pages;
+  Durability durability = Durability::kDefault;  // kCommit: when the commit counts as done
 
   // The answer, guarded by the bridge's mutex.
   uint32_t id = 0;
   bool done = false;
   Outcome outcome = Outcome::kOk;
   std::string code, message;
-  View* committed = nullptr;  // kCommit: the view of the new state, pinned for the asker's reader
+  // kCommit: the view of the new state, pinned for the requester's reader
+  View* committed = nullptr;
   std::condition_variable wake;
 };
 
 class Bridge {
  public:
-  // The process has one bridge; its worker comes and goes.
+  // The process has one bridge; workers attach to it and detach.
   static Bridge& Get();
 
   // --- any thread ---
-  // Waits for the answer, at most `timeout_ms`; `interrupted`, if given, is looked at several times a second and ends the wait.
+  // Waits for the answer, at most `timeout_ms`. `interrupted`, if given, is called several times per
+  // second; true ends the wait.
   Outcome Ask(const std::shared_ptr<Request>& request, int64_t timeout_ms, const std::function<bool()>& interrupted = nullptr);
-  // Queues without waiting; dropped when there is no worker and none is expected.
+  // Queues a request without waiting; drops it if no worker exists and none is being started.
   void Tell(const std::shared_ptr<Request>& request);
   bool alive();
-  // A worker thread is being started: until it attaches, requests wait for it rather than fail.
-  // Returns a ticket for the worker, 0 if there is, or will be, one. A worker that does not come in time is expected no more.
+  // Announces a worker thread that is being started: until it attaches, requests wait for it
+  // instead of failing. Returns a ticket for the worker, or 0 if one exists or is already
+  // announced. The announcement expires after kStartMs.
   uint32_t Expect();
-  // The worker with this ticket will not come: what was queued for it is dropped, and the epoch tells of that.
+  // The worker with this ticket will not attach: drops the requests queued for it and increments
+  // the epoch.
   void Unexpect(uint32_t ticket);
-  // How many workers have gone, or did not come.
+  // The number of workers that have exited or did not attach.
   uint32_t epoch();
 
   // --- worker thread ---
@@ -87,16 +94,18 @@ class Bridge {
   void Detach();
   std::vector<std::shared_ptr<Request>> Take();
   void Complete(uint32_t id, Outcome outcome, const std::string& code, const std::string& message);
-  // Sends the asking connection to a view of its own, then completes. Nothing happens if it has stopped waiting, or is no such
-  // request. False, and the request fails, if the replica has no such view.
+  // Moves the requesting connection to a view of its own, then completes the request. No effect if
+  // the connection has stopped waiting or the id is not a travel request. Returns false, and fails
+  // the request, if the replica has no such view.
   bool CompleteTravel(uint32_t id, uint32_t view);
-  // The commit has become this view: pins it for the asking connection in place of the one before, then completes. Nothing happens
-  // if the connection has stopped waiting, or is no such request.
+  // The commit has become this view: pins it for the requesting connection in place of its previous
+  // view, then completes the request. No effect if the connection has stopped waiting or the id is
+  // not a commit request.
   void CompleteCommit(uint32_t id, uint32_t view);
-  // A request that was taken and is not completed; null otherwise.
+  // A request that was taken and not completed yet; null otherwise.
   std::shared_ptr<Request> Pending(uint32_t id);
-  // Copies the wanted part of a page of `size` bytes to the asker, then completes. False, and the request fails, if the page is
-  // shorter than that.
+  // Copies the requested part of a page of `size` bytes to the requester, then completes the
+  // request. Returns false, and fails the request, if the page is too short.
   bool CompletePage(uint32_t id, const uint8_t* page, size_t size);
 
  private:
@@ -114,7 +123,7 @@ class Bridge {
   std::chrono::steady_clock::time_point expected_since_;
   std::thread::id worker_;
   Napi::ThreadSafeFunction wake_;
-  bool woken_ = false;  // a wake-up is under way: no second one is needed
+  bool woken_ = false;  // a wake-up is pending: no second one is needed
   uint32_t next_id_ = 1;
   std::deque<std::shared_ptr<Request>> queue_;
   std::unordered_map<uint32_t, std::shared_ptr<Request>> pending_;
@@ -124,12 +133,14 @@ class Bridge {
 class Registry {
  public:
   static Registry& Get();
-  // The replica of this key, with one reference more; `created` says that nobody had it and it must be opened.
+  // The replica of this key, with one more reference. `created`: no reference existed, so the
+  // caller must open the replica.
   std::shared_ptr<Replica> Acquire(const std::string& key, bool* created);
   std::shared_ptr<Replica> Find(uint32_t id);
-  // One reference more to a replica that is there already.
+  // Adds a reference to a registered replica.
   std::shared_ptr<Replica> Reference(uint32_t id);
-  // One reference less; the last one (true) takes the replica out of the registry and tells the worker to close it.
+  // Removes a reference. If it was the last one (true), removes the replica from the registry and
+  // asks the worker to close it.
   bool Release(const std::shared_ptr<Replica>& replica);
   std::vector<std::shared_ptr<Replica>> All();
 

@@ -12,7 +12,8 @@ namespace {
 uint32_t HeaderAt(uint32_t pgno) { return pgno == 1 ? 100 : 0; }
 uint32_t ReadU16(const uint8_t* p) { return (uint32_t(p[0]) << 8) | p[1]; }
 
-// SQLite's varint: up to 9 bytes, big-endian, 7 bits each, the ninth with 8. Null where it does not end before `end`.
+// SQLite's varint: up to 9 bytes, big-endian, 7 bits each, 8 bits in the ninth. Returns null if it
+// does not end before `end`.
 const uint8_t* ReadVarint(const uint8_t* p, const uint8_t* end, uint64_t* value) {
   uint64_t v = 0;
   for (int i = 0; i < 8; i++) {
@@ -28,7 +29,7 @@ const uint8_t* ReadVarint(const uint8_t* p, const uint8_t* end, uint64_t* value)
   return p + 1;
 }
 
-// Bytes of a column of this serial type.
+// The size in bytes of a column with this serial type.
 uint64_t SerialSize(uint64_t type) {
   static const uint8_t kSizes[] = {0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0};
   return type < 12 ? kSizes[type] : (type - 12) / 2;
@@ -43,8 +44,9 @@ double ReadInteger(uint64_t type, const uint8_t* p) {
   return double(v);
 }
 
-// Walks the columns of a record (fileformat2, section 2.1) of which [payload, end) is on the page. The
-// numbers of a record are checked here and nowhere else: a column that Next returns lies in [payload, end).
+// Iterates over the columns of a record (fileformat2, section 2.1), of which [payload, end) is on
+// the page. Only this class checks the numbers of a record: a column that Next returns lies within
+// [payload, end).
 class RecordColumns {
  public:
   RecordColumns(const uint8_t* payload, const uint8_t* end) : end_(end) {
@@ -54,11 +56,12 @@ class RecordColumns {
     header_end_ = next_ = sound_ ? payload + header_size : end;
   }
 
-  // False after the last column, and at one that is not whole in [payload, end).
+  // Returns false after the last column, and at a column that is not completely within [payload,
+  // end).
   bool Next() {
     if (!sound_ || at_ >= header_end_) return false;
     at_ = ReadVarint(at_, header_end_, &type_);
-    // Compared with the bytes that are left: a sum of sizes could wrap.
+    // Compares with the remaining bytes: a sum of sizes could wrap.
     sound_ = at_ != nullptr && SerialSize(type_) <= uint64_t(end_ - next_);
     if (!sound_) return false;
     data_ = next_;
@@ -66,7 +69,7 @@ class RecordColumns {
     return true;
   }
 
-  // Whether every column so far was whole.
+  // Whether every column so far was complete.
   bool sound() const { return sound_; }
   uint64_t type() const { return type_; }
   double Integer() const { return ReadInteger(type_, data_); }
@@ -81,12 +84,12 @@ class RecordColumns {
   const uint8_t* at_;
   const uint8_t* header_end_;
   const uint8_t* data_ = nullptr;  // of the column
-  const uint8_t* next_;            // behind the column
+  const uint8_t* next_;            // first byte after the column
   uint64_t type_ = 0;
   bool sound_;
 };
 
-// An entry whose record lies whole in [payload, end).
+// Reads an entry whose record lies completely within [payload, end).
 IndexEntry ReadEntry(const uint8_t* payload, const uint8_t* end) {
   IndexEntry entry{NAN, 0};
   RecordColumns columns(payload, end);
@@ -104,7 +107,8 @@ uint8_t BtreePageType(const uint8_t* page, uint32_t page_size, uint32_t pgno) {
   uint8_t type = header[0];
   if (type != kIndexInterior && type != kTableInterior && type != kIndexLeaf && type != kTableLeaf) return 0;
   uint32_t cells = ReadU16(header + 3);
-  // A cell takes at least four bytes, and two of the array that points to it; SQLite has the same limit.
+  // A cell takes at least four bytes, plus two in the cell pointer array; SQLite has the same
+  // limit.
   if (cells > (page_size - 8) / 6) return 0;
   uint32_t header_size = type == kIndexInterior || type == kTableInterior ? 12 : 8;
   return HeaderAt(pgno) + header_size + cells * 2 <= page_size ? type : 0;
@@ -127,7 +131,8 @@ std::vector<uint32_t> BtreeChildren(const uint8_t* page, uint32_t page_size, uin
     if (at + 4 > page_size || !add(ReadU32(page + at))) return {};
   }
   if (!add(ReadU32(header + 8))) return {};
-  // A page of a tree has one parent and one place under it. A walk over pages that repeat children would not end soon.
+  // Each page of a b-tree has one parent. A walk over pages that repeat children could take
+  // forever.
   std::vector<uint32_t> sorted = children;
   std::sort(sorted.begin(), sorted.end());
   if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) return {};
@@ -139,7 +144,8 @@ std::vector<IndexEntry> IndexEntries(const uint8_t* page, uint32_t page_size, ui
   if (BtreePageType(page, page_size, pgno) != kIndexLeaf) return entries;
   const uint8_t* header = page + HeaderAt(pgno);
   const uint8_t* end = page + page_size;
-  // What a cell keeps on its page at the most (fileformat2, 1.6); a longer one is left out, its end is elsewhere.
+  // The most bytes that a cell keeps on its page (fileformat2, 1.6); longer cells are skipped,
+  // because they end on overflow pages.
   const uint64_t local = (uint64_t(page_size) - 12) * 64 / 255 - 23;
   uint32_t cells = ReadU16(header + 3);
   for (uint32_t i = 0; i < cells; i++) {
@@ -186,7 +192,7 @@ std::vector<double> RowIntegers(const uint8_t* page, uint32_t page_size, uint32_
   const uint8_t* header = page + HeaderAt(pgno);
   const uint8_t* end = page + page_size;
   uint64_t size = 0;
-  // Where the record of a cell begins, and its rowid; null for a cell that is none.
+  // The start of a cell's record, and its rowid; null if the bytes are not a cell.
   auto record = [&](uint32_t i, double* key) {
     uint32_t at = ReadU16(header + 8 + i * 2);
     uint64_t value = 0;
@@ -204,7 +210,8 @@ std::vector<double> RowIntegers(const uint8_t* page, uint32_t page_size, uint32_
     if (key < rowid) low = middle + 1;
     else if (key > rowid) high = middle;
     else {
-      // A record that is longer than this goes on elsewhere: of it only what is surely here is looked at (fileformat2, 1.6).
+      // A longer record continues on overflow pages: only its guaranteed local part is read
+      // (fileformat2, 1.6).
       if (size > page_size - 35) size = (uint64_t(page_size) - 12) * 32 / 255 - 23;
       if (size > uint64_t(end - payload)) return values;
       RecordColumns columns(payload, payload + size);
@@ -227,14 +234,15 @@ std::vector<uint32_t> SchemaRoots(const uint8_t* page, uint32_t page_size, uint3
     const uint8_t* p = at < page_size ? ReadVarint(page + at, end, &ignored) : nullptr;
     const uint8_t* payload = p == nullptr ? nullptr : ReadVarint(p, end, &ignored);
     if (payload == nullptr) continue;
-    // Only type, name, tbl_name and rootpage have to be on this page; the SQL after them may continue on
-    // overflow pages.
+    // Only type, name, tbl_name and rootpage have to be on this page; the SQL after them may
+    // continue on overflow pages.
     RecordColumns columns(payload, end);
     int column = 0;
     while (column < 4 && columns.Next()) column++;
     if (column < 4) continue;
     const double root = columns.Integer();
-    if (root >= 2 && root <= commit) roots.push_back(uint32_t(root));  // views and triggers have none
+    // views and triggers have no root page
+    if (root >= 2 && root <= commit) roots.push_back(uint32_t(root));
   }
   return roots;
 }

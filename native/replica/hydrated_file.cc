@@ -14,7 +14,7 @@ struct OpenFile {
   uint32_t owner;
   std::weak_ptr<HydratedFile> file;
 };
-std::mutex g_open_mutex;  // guards the map, and opens one file at a time
+std::mutex g_open_mutex;  // guards the map, and serializes opening
 std::map<std::string, OpenFile>& OpenFiles() {
   static auto* files = new std::map<std::string, OpenFile>();
   return *files;
@@ -50,10 +50,10 @@ HydratedFile::~HydratedFile() {
 }
 
 int HydratedFile::Resize(uint32_t pages) {
-  // Less than 2^48: neither this nor twice as much wraps.
+  // Less than 2^48, so neither this nor twice this value wraps.
   const uint64_t bytes = uint64_t(pages) * page_size_;
   Check();
-  // Never shorter: a live view may still read the pages beyond a smaller commit.
+  // Never truncates: a live view may still read the pages beyond a smaller commit.
   int error = os::Extend(file_, bytes);
   if (error != 0) return error;
   if (bytes > map_size_) {

@@ -1,11 +1,12 @@
-// The pages of one replica that are in memory. A slot holds one decoded page.
+// The resident pages of one replica. A slot holds one decoded page.
 //
-// Threads: slots are filled and reused by the worker thread alone; any thread reads them. A reader takes no lock: it announces
-// the slot it is about to copy in its Reader (a hazard pointer), looks whether the slot still is of the generation that its page
-// table entry names, copies, and takes the announcement back. The worker raises the generation first and then waits until no
-// Reader announces the slot. Either the reader sees the new generation and treats the page as absent, or the worker sees the
-// announcement and waits for the copy (a page, well under a microsecond) to end. Both sides use sequentially consistent
-// operations for this handshake, so one of the two must hold.
+// Threads: only the worker thread fills and reuses slots; any thread reads them. A reader takes no
+// lock: it announces the slot that it is about to copy in its Reader (a hazard pointer), checks
+// that the slot still has the generation in its page table entry, copies, and withdraws the
+// announcement. The worker first raises the generation, then waits until no Reader announces the
+// slot. Either the reader sees the new generation and treats the page as absent, or the worker sees
+// the announcement and waits until the copy (one page, well under a microsecond) ends. Both sides
+// use sequentially consistent operations for this handshake, so one of the two must hold.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -14,11 +15,12 @@
 
 namespace litestream {
 
-// A page table entry: 0 = not here; kHydrated = in the hydrated file; else generation (high half, >= 1) and slot (low half).
+// A page table entry: 0 = absent; kHydrated = in the hydrated file; otherwise generation (high
+// half, >= 1) and slot (low half).
 using PageEntry = uint64_t;
 constexpr PageEntry kAbsent = 0;
 constexpr PageEntry kHydrated = ~PageEntry(0);
-// So that slot + 1, and the number of segments, do not wrap, and no entry equals kHydrated.
+// With this limit, slot + 1 and the number of segments do not wrap, and no entry equals kHydrated.
 constexpr uint32_t kMaxSlots = 1u << 31;
 
 class PageCache {
@@ -35,19 +37,20 @@ class PageCache {
   size_t allocated() const { return allocated_.load(std::memory_order_relaxed); }
 
   // --- any thread ---
-  // Whether there is memory for the slot: it was invalidated, which is the first step of filling it.
+  // Whether the slot has memory: Invalidate allocates it, as the first step of filling the slot.
   bool Filled(uint32_t slot) const {
     return slot < slots_ && segments_[slot / kSegmentSlots].load(std::memory_order_acquire) != nullptr;
   }
-  // The functions from here on: for a slot that is Filled.
+  // The functions below require a slot that is Filled.
   uint32_t Generation(uint32_t slot) const { return meta(slot).generation.load(std::memory_order_seq_cst); }
   const uint8_t* Data(uint32_t slot) const { return data(slot); }
-  // What the first read of a slot since it was looked at, or filled, has to tell.
+  // Results of the first read of a slot since it was filled, or since TestAndClearTouched.
   struct FirstRead {
     bool trigger = false;  // the first read after SetTrigger
-    uint8_t ahead = 0;     // the kind of read-ahead that brought the page, if this is the first read of it at all
+    // the kind of prefetch that brought the page, if this is its very first read
+    uint8_t ahead = 0;
   };
-  // Notes a read. Writes to nothing that other readers use unless it is the first one.
+  // Records a read. Writes to shared memory only for the first read.
   FirstRead Touch(uint32_t slot) {
     SlotMeta& m = meta(slot);
     FirstRead first;
@@ -56,15 +59,17 @@ class PageCache {
     first.ahead = TakeAhead(slot);
     return first;
   }
-  // The kind of read-ahead that brought the page and that nobody has read it since; 0: read, or not brought ahead. Once.
+  // The kind of prefetch that brought the page if the page was not read yet; 0 if it was read or
+  // not prefetched. Resets the kind.
   uint8_t TakeAhead(uint32_t slot) {
     auto& ahead = meta(slot).ahead;
     return ahead.load(std::memory_order_relaxed) == 0 ? 0 : ahead.exchange(0, std::memory_order_relaxed);
   }
 
   // --- worker thread ---
-  // Makes every entry that names this slot, less than slots(), stale. The caller then waits for readers (Replica::AwaitReaders) before it writes.
-  // Returns the kind of read-ahead that brought what was in it in vain; 0 if it was read.
+  // Makes every entry that names this slot stale; `slot` is less than slots(). The caller then waits
+  // for readers (Replica::AwaitReaders) before it writes. Returns the kind of prefetch that brought
+  // the old page if no reader read it, otherwise 0.
   uint8_t Invalidate(uint32_t slot);
   void SetAhead(uint32_t slot, uint8_t kind) { meta(slot).ahead.store(kind, std::memory_order_relaxed); }
   uint8_t* Writable(uint32_t slot) { return data(slot); }

@@ -1,4 +1,4 @@
-// What a connection is told of its replica, by SQL functions and PRAGMAs, and how it travels in time.
+// The SQL functions and PRAGMAs that report about a replica to its connections, and time travel.
 #include <cinttypes>
 #include <cstdio>
 #include <ctime>
@@ -26,7 +26,7 @@ std::string ErrorText(const ReplicaFile* file) { return file->error->empty() ? R
 std::string TimeText(const ReplicaFile* file) {
   const int64_t ms = ViewOf(file)->timestamp;
   std::tm utc{};
-  // None for a year that an int cannot hold.
+  // No calendar date for a year that does not fit into an int.
   if (!os::UtcTime(std::time_t(ms / 1000), &utc)) return std::to_string(ms) + " ms";
   char text[48];
   size_t used = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
@@ -86,7 +86,8 @@ int Travel(ReplicaFile* file, const std::string& target, std::string* error) {
   return outcome == Outcome::kInterrupted ? SQLITE_INTERRUPT : SQLITE_ERROR;
 }
 
-// SQLite's own PRAGMAs that matter for writing: they are noted, or refused, and SQLite goes on with them. Null: nothing to say.
+// SQLite's own PRAGMAs that affect writing: this function records or refuses them, and SQLite then
+// handles them. Null: no error.
 static const char* OwnPragma(ReplicaFile* file, const std::string& name, std::string value) {
   for (char& c : value) c = char(tolower(c));
   if (name == "locking_mode" && value == "exclusive" && file->writable) {
@@ -101,7 +102,8 @@ static const char* OwnPragma(ReplicaFile* file, const std::string& name, std::st
   return nullptr;
 }
 
-// Switches writing off and on again for this connection, as the official extension takes the values.
+// Switches writing off and on for this connection; accepts the same values as the official
+// extension.
 template <typename Refuse, typename Answer>
 static int SetWriteEnabled(ReplicaFile* file, std::string value, Refuse refuse, Answer answer) {
   for (char& c : value) c = char(tolower(c));

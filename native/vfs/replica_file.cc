@@ -15,12 +15,13 @@ namespace litestream {
 
 namespace {
 
-constexpr int64_t kOpenTimeoutMs = 3600 * 1000;  // the worker ends an open by its own, shorter limit
+// the worker ends an open earlier, at its own limit
+constexpr int64_t kOpenTimeoutMs = 3600 * 1000;
 
 ReplicaFile* Self(sqlite3_file* file) { return reinterpret_cast<ReplicaFile*>(file); }
 
-// Why a read of this connection fails with `rc`. Kept by the connection as well: the replica's own state is another with the next
-// poll, and the question for the reason may come after that.
+// Records why a read of this connection fails with `rc`. Stored in the connection, because the next
+// poll may change the replica's state before the application asks for the reason.
 int Fail(ReplicaFile* file, int rc, const std::string& code, const std::string& message) {
   *file->error = code + ": " + message;
   ReplicaOf(file).SetError(code, message);
@@ -60,7 +61,8 @@ int ReadMiss(ReplicaFile* file, const View* view, uint32_t pgno, uint32_t offset
   return SQLITE_IOERR_READ;
 }
 
-// The reader has come to a page at which the worker wants to fetch the next ones. Nobody waits for that.
+// Tells the worker that the reader has reached a page at which more pages should be prefetched.
+// Does not wait for an answer.
 void TellAhead(ReplicaFile* file, const View* view) {
   auto request = std::make_shared<Request>();
   request->kind = RequestKind::kAhead;
@@ -88,7 +90,7 @@ int Close(sqlite3_file* base) {
   return SQLITE_OK;
 }
 
-// A page that this connection has written, or a new one that it has not.
+// Reads a page that this connection has written, or a new page that it has not written yet.
 int ReadWritten(const WriteTransaction* overlay, uint32_t pgno, uint32_t offset, uint8_t* dst, uint32_t size) {
   if (overlay->Has(pgno)) return overlay->Read(pgno, offset, dst, size);
   memset(dst, 0, size);
@@ -101,7 +103,7 @@ int Read(sqlite3_file* base, void* buffer, int amount, sqlite3_int64 at) {
   const View* view = file->view;
   bool pinned_here = false;
   if (view == nullptr) {
-    // SQLite reads the header once before its first lock.
+    // SQLite reads the header once before it takes its first lock.
     view = replica.ReadLock(file->reader->get());
     pinned_here = true;
   }
@@ -123,7 +125,7 @@ int Read(sqlite3_file* base, void* buffer, int amount, sqlite3_int64 at) {
     }
     uint32_t pgno = uint32_t(index) + 1;
     if (pgno == LockPgno(page_size)) {
-      memset(dst, 0, size);  // never stored, always zeros
+      memset(dst, 0, size);  // the lock page is never stored and reads as zeros
     } else if (overlay != nullptr && (pgno > view->commit || overlay->Has(pgno))) {
       rc = ReadWritten(overlay, pgno, within, dst, size);
       if (rc != SQLITE_OK) break;
@@ -161,14 +163,16 @@ int Lock(sqlite3_file* base, int level) {
   ReplicaFile* file = Self(base);
   if (file->lock >= level) return SQLITE_OK;
   if (level > SQLITE_LOCK_SHARED) {
-    // PENDING and EXCLUSIVE follow on RESERVED at once: readers keep their view, so nobody has to leave.
+    // PENDING and EXCLUSIVE succeed immediately after RESERVED: readers keep their view, so the
+    // writer waits for no reader.
     int rc = LockForWriting(file);
     if (rc == SQLITE_OK) file->lock = level;
     return rc;
   }
   Replica& replica = ReplicaOf(file);
   int64_t max_stale = replica.max_stale.load(std::memory_order_relaxed);
-  // Looked at here and not only by the worker: a poll that never ends must not keep a stale view readable.
+  // Checked here, not only by the worker: a poll that never ends must not keep a stale view
+  // readable.
   int64_t age = max_stale == INT64_MAX ? 0 : MonotonicMs() - replica.contact.load(std::memory_order_relaxed);
   if (age > max_stale) {
     return Fail(file, SQLITE_IOERR_LOCK, "REPLICA_STALE",
@@ -268,7 +272,7 @@ int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, const std::s
   file->reader = new std::shared_ptr<Reader>(replica->AddReader());
   file->replica = new std::shared_ptr<Replica>(std::move(replica));
   file->write = new std::shared_ptr<WriteTransaction>();
-  // A connection at an earlier state never writes: it would undo everything that came after it.
+  // A connection at an earlier state never writes: its commit would undo all later commits.
   file->writable = (flags & SQLITE_OPEN_READWRITE) != 0 && at.empty() && ReplicaOf(file).writable.load();
   file->base.pMethods = &kMethods;
   std::string error;

@@ -16,26 +16,27 @@ struct ReplicaFile {
   const SqliteCopy* copy;
   std::shared_ptr<Replica>* replica;  // pointers, because SQLite hands raw memory
   std::shared_ptr<Reader>* reader;
-  std::string* error;  // why the last read failed; empty again once a transaction has begun
+  std::string* error;  // why the last read failed; cleared when a transaction begins
   sqlite3* db;
   View* view;  // pinned while lock >= SHARED
   int lock;
-  // Writing (write_path.h); all unset on a connection that only reads.
-  WriteTransaction* overlay;                // what was written and not committed; null: nothing
-  std::shared_ptr<WriteTransaction>* write;  // owns it together with a commit under way
+  // Writing (write_path.h); unset on a connection that only reads.
+  WriteTransaction* overlay;                // pages written but not committed; null: none
+  std::shared_ptr<WriteTransaction>* write;  // owns the overlay, together with a commit in progress
   bool writable;                            // opened for writing
-  bool reserved;                            // has the RESERVED lock
+  bool reserved;                            // holds the RESERVED lock
   bool committed;                           // has committed since it took that lock
-  Durability durability;                    // as PRAGMA synchronous asks for it
+  Durability durability;                    // set by PRAGMA synchronous
 };
 
-// Opens the replica that `key` describes (lines of name=value, sorted; replica_id=N names one that is open already), at the TXID
-// or time `at` unless that is empty.
+// Opens the replica that `key` describes (lines of name=value, sorted; replica_id=N names an open
+// replica), at the TXID or time `at` if that is not empty.
 int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, const std::string& at, sqlite3_file* file, int flags,
                     int* out_flags);
 bool IsReplicaFile(const sqlite3_file* file);
 
-// What the SQL functions and PRAGMAs of a connection tell. Travel gives a result code; a failed one leaves the view as it was.
+// Results of the SQL functions and PRAGMAs of a connection. Travel returns a result code; a failed
+// Travel leaves the view unchanged.
 std::string TxidText(const ReplicaFile* file);
 std::string TimeText(const ReplicaFile* file);
 std::string ErrorText(const ReplicaFile* file);
@@ -49,9 +50,10 @@ int Pragma(ReplicaFile* file, char** arguments);
 
 inline Replica& ReplicaOf(const ReplicaFile* file) { return **file->replica; }
 inline PinnedView ViewOf(const ReplicaFile* file) { return PinnedView(&ReplicaOf(file), file->reader->get(), file->view); }
-// Part of a page of a view as the replica stores it. Waits for the worker if the page is not resident.
+// Reads part of a page of a view as the replica stores it. Waits for the worker if the page is not
+// resident.
 int ReadStored(ReplicaFile* file, const View* view, uint32_t pgno, uint32_t offset, uint8_t* dst, uint32_t size);
-// sqlite3_interrupt() ends a wait where this copy of SQLite tells of it.
+// Detects sqlite3_interrupt(), which ends a wait, if this copy of SQLite can report it.
 std::function<bool()> Interrupted(const ReplicaFile* file);
 
 }  // namespace litestream

@@ -12,7 +12,7 @@ const char kById[] = "replica_id=";
 bool StartsWith(const char* text, const char* prefix) { return strncmp(text, prefix, strlen(prefix)) == 0; }
 
 bool IsOurParameter(const std::string& name) {
-  // `at` is the connection's: the replica is the same for all.
+  // `at` belongs to the connection; the replica is the same for every value.
   static const char* const others[] = {"vfs", "mode", "cache", "immutable", "psow", "nolock", "modeof", "at"};
   for (const char* other : others) {
     if (name == other) return false;
@@ -20,14 +20,15 @@ bool IsOurParameter(const std::string& name) {
   return !name.empty();
 }
 
-// Parameters that mean nothing without write_enabled.
+// Parameters that have no effect without write_enabled.
 bool IsWriteParameter(const std::string& name) {
   return name == "sync_interval" || name == "buffer_path" || name == "durability" || name == "lease" ||
          name == "compaction";
 }
 
-// What the environment says for a parameter that the URI leaves out: LITESTREAM_ and its name in capitals. As in
-// src/replica/options.ts, so that a handle and a plain URI of the same replica meet under one key.
+// Adds the environment's value for each parameter that the URI omits: LITESTREAM_ and its name in
+// capitals. The same rule as in src/replica/options.ts, so that a handle and a plain URI of one
+// replica have the same key.
 void AddEnvironment(UriParameters* parameters) {
   for (const char* name : {"replica_url", "poll_interval", "cache_size", "hydration_enabled", "hydration_path", "open_timeout",
                            "read_timeout", "max_stale", "concurrency", "read_ahead", "disk_cache",
@@ -66,7 +67,8 @@ std::string ReplicaKey(UriParameters parameters) {
   std::string key;
   for (auto& entry : parameters) {
     if (!IsOurParameter(entry.first)) continue;
-    // A line of the key is a parameter: a line break would begin another one. src/replica/options.ts refuses this name.
+    // Each line of the key is a parameter, so a line break would begin another one.
+    // src/replica/options.ts refuses this name.
     if ((entry.first + entry.second).find('\n') != std::string::npos) return "line_break=in a parameter";
     if (!key.empty()) key += '\n';
     key += entry.first + '=' + entry.second;

@@ -1,5 +1,6 @@
-// Bytes that one connection writes and reads at random: in memory up to a limit, then in a temporary file of SQLite's.
-// Used by the connection's thread; read by the worker thread while the connection waits for its commit.
+// Random-access bytes of one connection: in memory up to a limit, then in a temporary file of
+// SQLite's. The connection's thread uses it; the worker thread reads it while the connection waits
+// for its commit.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -16,9 +17,10 @@ class SpillFile {
   SpillFile(const SpillFile&) = delete;
   SpillFile& operator=(const SpillFile&) = delete;
 
-  // All return an SQLite result code: SQLITE_FULL and the like come from the temporary file, SQLITE_NOMEM from memory.
+  // All return an SQLite result code: codes such as SQLITE_FULL come from the temporary file,
+  // SQLITE_NOMEM from memory.
   int Write(const void* from, uint32_t size, uint64_t offset);
-  // What lies beyond the end reads as zeros, with SQLITE_IOERR_SHORT_READ.
+  // Bytes beyond the end read as zeros, with SQLITE_IOERR_SHORT_READ.
   int Read(void* to, uint32_t size, uint64_t offset) const;
   int Truncate(uint64_t size);
   uint64_t size() const { return size_; }
@@ -33,7 +35,7 @@ class SpillFile {
   const SqliteCopy* const copy_;
   uint64_t size_ = 0;
   std::vector<std::unique_ptr<uint8_t[]>> chunks_;
-  sqlite3_file* file_ = nullptr;  // szOsFile bytes of the VFS that was default before ours
+  sqlite3_file* file_ = nullptr;  // szOsFile bytes, for the VFS that was the default before ours
 };
 
 }  // namespace litestream

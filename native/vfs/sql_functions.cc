@@ -1,11 +1,11 @@
-// litestream_txid(), litestream_time(), litestream_lag(), litestream_set_time(x), litestream_stats(), litestream_error(): on
-// connections that have a replica, and on no other connection of the process.
+// litestream_txid(), litestream_time(), litestream_lag(), litestream_set_time(x),
+// litestream_stats(), litestream_error(): only on connections of the process that have a replica.
 #include "vfs/replica_file.h"
 
 namespace litestream {
 
 ReplicaFile* FindReplicaFile(const SqliteCopy* copy, sqlite3* db) {
-  // main first, then what is attached (temp, number 1, is never a replica).
+  // main first, then the attached databases (temp, number 1, is never a replica).
   const char* schema = "main";
   for (int i = 0; schema != nullptr; i++) {
     sqlite3_file* file = nullptr;
@@ -53,8 +53,8 @@ void SetTimeCall(Call& call, sqlite3_value** arguments) {
   call.Text(TimeText(call.file));
 }
 
-// A callback is handed nothing that says which copy of SQLite calls it (sqlite3_user_data is itself one of the copy's routines),
-// so each copy gets callbacks of its own, by its number.
+// A callback receives nothing that identifies the calling copy of SQLite (sqlite3_user_data is
+// itself one of the copy's routines), so each copy gets its own callbacks, selected by its number.
 template <size_t N, void (*F)(Call&, sqlite3_value**)>
 void Callback(sqlite3_context* context, int, sqlite3_value** arguments) {
   Call call(context, SqliteCopies()[N]);

@@ -1,5 +1,6 @@
-// One copy of SQLite in this process. A process may hold several (better-sqlite3's, Node's own, Python's), each with routines and
-// a list of VFSs of its own, so nothing of SQLite's is ever global here: every callback reaches its copy through pAppData.
+// One copy of SQLite in this process. A process may hold several (better-sqlite3's, Node's own,
+// Python's), each with its own routines and list of VFSs, so no SQLite pointer is global: every
+// callback reaches its copy through pAppData.
 #pragma once
 #include <sqlite3ext.h>
 
@@ -9,22 +10,24 @@ namespace litestream {
 
 struct SqliteCopy {
   const sqlite3_api_routines* api;
-  sqlite3_vfs* original;  // the VFS that was default before us
-  sqlite3_vfs by_uri;     // "litestream": file:app.db?vfs=litestream where SQLite reads URIs
-  sqlite3_vfs by_name;    // the default: hands everything on, but takes names that are such a URI as a plain string
+  sqlite3_vfs* original;  // the VFS that was the default before ours
+  sqlite3_vfs by_uri;     // "litestream": for file:app.db?vfs=litestream if SQLite parses URIs
+  // the default VFS: passes everything on, but also accepts such a URI as a plain name
+  sqlite3_vfs by_name;
 };
 
-// Calls a routine of a copy without the macros of sqlite3ext.h, which want one global table.
+// Calls a routine of a copy without the macros of sqlite3ext.h, which need one global table.
 #define LS_API(copy, routine) ((copy)->api->routine)
 
-// The copies seen so far, in order of registration, then null. Written under RegisterVfs's lock, never changed again.
+// The copies registered so far, in order, then null. Written under RegisterVfs's lock, never
+// changed again.
 constexpr size_t kMaxSqliteCopies = 4;
 const SqliteCopy* const* SqliteCopies();
 
-// Registers both VFSs with the copy of SQLite that `api` belongs to; once per copy.
+// Registers both VFSs with the copy of SQLite that `api` belongs to, once per copy.
 int RegisterVfs(const sqlite3_api_routines* api, std::string* error);
 
-// The open replica file behind a schema of a connection, or null. See replica_file.h.
+// The open replica file of a schema of a connection, or null. See replica_file.h.
 struct ReplicaFile;
 ReplicaFile* FindReplicaFile(const SqliteCopy* copy, sqlite3* db);
 

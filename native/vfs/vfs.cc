@@ -1,5 +1,5 @@
-// The two VFS objects of a copy of SQLite. Both hand everything that is not a replica to the VFS that was default before, with the
-// arguments as they came.
+// The two VFS objects of a copy of SQLite. Both pass everything that is not a replica to the
+// previous default VFS, with unchanged arguments.
 #include <algorithm>
 #include <cstring>
 #include <mutex>
@@ -12,7 +12,8 @@ namespace litestream {
 
 namespace {
 
-// What xFullPathname puts before the name of a replica, so that its journals can be told from real files.
+// Prefix that xFullPathname adds to the name of a replica, so that its journals differ from real
+// files.
 const char kMark[] = "litestream:";
 
 SqliteCopy* CopyOf(sqlite3_vfs* vfs) { return static_cast<SqliteCopy*>(vfs->pAppData); }
@@ -20,8 +21,9 @@ sqlite3_vfs* Original(sqlite3_vfs* vfs) { return CopyOf(vfs)->original; }
 
 bool StartsWith(const char* text, const char* prefix) { return strncmp(text, prefix, strlen(prefix)) == 0; }
 
-// SQLite takes no locks on what is immutable, or shall not be locked: a read would have no view that stays the same under it. True
-// if that is asked for; why the connection is refused goes where a person sees it, by a warning of the worker.
+// SQLite takes no locks on a file opened with immutable or nolock, so a read would not keep one
+// view. Returns true if the URI has such a parameter; the worker then logs a warning with the
+// reason.
 bool RefuseUnlocked(const SqliteCopy* copy, const UriParameters& parameters) {
   for (const char* name : {"immutable", "nolock"}) {
     auto found = parameters.find(name);
@@ -38,7 +40,7 @@ bool RefuseUnlocked(const SqliteCopy* copy, const UriParameters& parameters) {
   return false;
 }
 
-// --- by_uri: SQLite has parsed the URI and hands its parameters over ---
+// --- by_uri: SQLite has parsed the URI and passes its parameters ---
 
 bool HasReplicaParameters(sqlite3_vfs* vfs, const char* name) {
   if (name == nullptr) return false;
@@ -75,14 +77,16 @@ int FullPathnameByUri(sqlite3_vfs* vfs, const char* name, int size, char* out) {
 
 int AccessByUri(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
   if (name != nullptr && StartsWith(name, kMark)) {
-    *result = 0;  // never a hot journal, no WAL: a journal ends with the connection that made it
+    // never a hot journal and no WAL: a journal ends with the connection that created it
+    *result = 0;
     return SQLITE_OK;
   }
   return Original(vfs)->xAccess(Original(vfs), name, flags, result);
 }
 
 int DeleteByUri(sqlite3_vfs* vfs, const char* name, int sync_directory) {
-  if (name != nullptr && StartsWith(name, kMark)) return SQLITE_OK;  // a journal: gone when it is closed
+  // a journal disappears when it is closed
+  if (name != nullptr && StartsWith(name, kMark)) return SQLITE_OK;
   return Original(vfs)->xDelete(Original(vfs), name, sync_directory);
 }
 
@@ -116,7 +120,7 @@ int DeleteByName(sqlite3_vfs* vfs, const char* name, int sync_directory) {
   return Original(vfs)->xDelete(Original(vfs), name, sync_directory);
 }
 
-// --- both: handed on ---
+// --- both: passed on unchanged ---
 
 void* DlOpen(sqlite3_vfs* vfs, const char* name) { return Original(vfs)->xDlOpen(Original(vfs), name); }
 void DlError(sqlite3_vfs* vfs, int size, char* out) { Original(vfs)->xDlError(Original(vfs), size, out); }
@@ -142,7 +146,8 @@ void Fill(sqlite3_vfs* vfs, SqliteCopy* copy, const char* name) {
   memset(vfs, 0, sizeof *vfs);
   vfs->iVersion = original->iVersion < 3 ? original->iVersion : 3;
   vfs->szOsFile = std::max({original->szOsFile, int(sizeof(ReplicaFile)), JournalFileSize()});
-  vfs->mxPathname = original->mxPathname > 4096 ? original->mxPathname : 4096;  // a replica's URL is a long name
+  // the URL of a replica can be a long name
+  vfs->mxPathname = original->mxPathname > 4096 ? original->mxPathname : 4096;
   vfs->zName = name;
   vfs->pAppData = copy;
   vfs->xDlOpen = DlOpen;
@@ -187,7 +192,7 @@ int RegisterVfs(const sqlite3_api_routines* api, std::string* error) {
     *error = "litestream is loaded into too many copies of SQLite in one process";
     return SQLITE_ERROR;
   }
-  SqliteCopy* copy = new SqliteCopy();  // for the life of the process, as the registration is
+  SqliteCopy* copy = new SqliteCopy();  // lives as long as the process, as the registration does
   copy->api = api;
   copy->original = api->vfs_find(nullptr);
   Fill(&copy->by_uri, copy, "litestream");

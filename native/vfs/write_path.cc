@@ -13,7 +13,7 @@ namespace {
 constexpr uint32_t kPageSize = 16, kFormatVersions = 18, kChangeCounter = 24, kPageCount = 28, kSchemaCookie = 40, kVersionValidFor = 92,
                    kHeaderSize = 100;
 
-// What SQLite makes of an answer of the worker that is not "done".
+// The SQLite result code for an answer of the worker other than "done".
 int ResultOf(const std::string& code, int otherwise) {
   if (code == "WRITE_CONFLICT" || code == "REPLICA_FENCED") return SQLITE_BUSY_SNAPSHOT;
   if (code == "LEASE_HELD") return SQLITE_BUSY;
@@ -49,11 +49,11 @@ int Mismatch(ReplicaFile* file, int rc) {
                 "the page size of a replica cannot be changed; leave PRAGMA page_size as it is before VACUUM");
 }
 
-// Page 1 as the replica stores it: what PatchHeader shows to SQLite is taken back.
+// Restores page 1 as the replica stores it: undoes the changes of PatchHeader.
 int RestoreHeader(ReplicaFile* file, const uint8_t* stored) {
   const View* view = file->view;
   WriteTransaction* overlay = file->overlay;
-  // A database that a primary replicates is in WAL mode; a restored one is, too.
+  // A replicated database is in WAL mode, and so is a restored one.
   uint8_t versions[2] = {2, 2};
   uint8_t counter[4];
   uint8_t cookie[4];
@@ -72,7 +72,7 @@ int RestoreHeader(ReplicaFile* file, const uint8_t* stored) {
   return rc;
 }
 
-// Hands the transaction to the worker and waits. On success the connection stands on the new view.
+// Hands the transaction to the worker and waits. On success, the connection reads the new view.
 int Commit(ReplicaFile* file) {
   Replica& replica = ReplicaOf(file);
   auto request = std::make_shared<Request>();
@@ -82,7 +82,7 @@ int Commit(ReplicaFile* file) {
   request->view = file->view->id;
   request->pages = *file->write;
   request->durability = file->durability;
-  // Not ended by sqlite3_interrupt(): the commit may be in the store by then.
+  // sqlite3_interrupt() does not end this wait: the commit may already be in the store.
   Outcome outcome = Bridge::Get().Ask(request, replica.commit_timeout.load(std::memory_order_relaxed));
   DropOverlay(file);
   switch (outcome) {
@@ -126,11 +126,11 @@ int LockForWriting(ReplicaFile* file) {
   int rc = SQLITE_OK;
   switch (Bridge::Get().Ask(request, replica.commit_timeout.load(std::memory_order_relaxed), Interrupted(file))) {
     case Outcome::kOk:
-      // Whoever writes on an older state would undo what came after it.
+      // A writer on an older state would undo all later commits.
       if (replica.current.load(std::memory_order_seq_cst) != file->view) rc = SQLITE_BUSY_SNAPSHOT;
       break;
     case Outcome::kFailed:
-      // Commits that cannot reach the store any more: waiting changes nothing.
+      // Local commits cannot reach the store any more: waiting would not help.
       rc = Refuse(file, request->code == "WRITE_CONFLICT" ? SQLITE_READONLY : ResultOf(request->code, SQLITE_IOERR_LOCK),
                   request->code, request->message);
       break;
@@ -163,15 +163,17 @@ int WritePage(ReplicaFile* file, const void* page, int size, sqlite3_int64 offse
 
 int TruncateDatabase(ReplicaFile* file, sqlite3_int64 size) {
   if (!file->reserved) return SQLITE_READONLY;
-  // After a commit SQLite cuts the file to the size that page 1 already states.
+  // After a commit SQLite truncates the file to the size that page 1 already states.
   const View* view = file->view;
   if (file->overlay == nullptr && uint64_t(size) == uint64_t(view->commit) * view->page_size()) return SQLITE_OK;
   return Mismatch(file, Overlay(file)->Truncate(uint64_t(size)));
 }
 
-// SQLite syncs the database file at two points: in a commit, and after a rollback has written the old pages back. In a commit page 1
-// has a change counter greater by one than the one that this connection was shown; after a rollback it has the same, or was never
-// written. In exclusive locking mode SQLite counts only once, so that the two cannot be told apart: that is refused.
+// SQLite syncs the database file at two points: in a commit, and after a rollback has written the
+// old pages back. In a commit, the change counter of page 1 is one more than the counter that this
+// connection was shown; after a rollback it is equal, or page 1 was not written. In exclusive
+// locking mode SQLite increments the counter only once, so the two cases cannot be distinguished;
+// that mode is refused.
 int CommitAtSync(ReplicaFile* file) {
   WriteTransaction* overlay = file->overlay;
   if (overlay == nullptr) return SQLITE_OK;
@@ -191,15 +193,15 @@ int CommitAtSync(ReplicaFile* file) {
     DropOverlay(file);
     return SQLITE_OK;
   }
-  // VACUUM writes pages of another size in pieces of the old one. 65536 is stored as 1.
+  // VACUUM writes pages of a new size in pieces of the old size. The header stores 65536 as 1.
   const uint32_t page_size = (uint32_t(header[kPageSize]) << 8) | header[kPageSize + 1];
   if ((page_size == 1 ? 65536 : page_size) != overlay->page_size()) {
     DropOverlay(file);
     return Mismatch(file, SQLITE_MISMATCH);
   }
   uint8_t stored[kHeaderSize] = {};
-  // A database that became smaller is cut only after the commit; page 1 has its size.
-  // SQLite has extended the file to the size of the database by now.
+  // SQLite truncates a smaller database only after the commit; page 1 already has the new size.
+  // SQLite has extended a larger file by now.
   const uint32_t pages = ReadU32(header + kPageCount), commit = overlay->commit();
   if (pages == 0 || pages > commit) {
     DropOverlay(file);

@@ -6,14 +6,15 @@ import type { LtxHeader } from '../ltx/header.js'
 import { MIN_FILE_SIZE } from '../ltx/tail.js'
 import type { LtxFileInfo } from '../storage/replica-client.js'
 
-// What is compared of a file of a replica, by everyone who reads one:
+// Checks of a file in a replica, for every reader of one:
 //
-// - its name and its listing with its header and its size: checkListed, below;
-// - its header with its trailer: readChecksums (src/ltx/tail.ts);
-// - its page index with its header and with where its page block ends: PageIndexReader (src/ltx/page-index.ts);
-// - its page index with its frames, and its checksum with all its bytes: decodeLtx and the frame merger, which read all of it.
+// - name and listing against header and size: checkListed and checkSize, below;
+// - header against trailer: readChecksums (src/ltx/tail.ts);
+// - page index against header and page block: PageIndexReader (src/ltx/page-index.ts);
+// - page index against frames, and checksum against all bytes: decodeLtx and the frame merger,
+//   which read the whole file.
 //
-// What the files of a plan must be to each other is checkPlan (src/levels/plan-check.ts).
+// checkPlan (src/levels/plan-check.ts) compares the files of a plan with each other.
 
 /** Compares the header of a file with its name and its level. Throws LTX_CORRUPT. */
 export function checkListed(file: LtxFileInfo, header: LtxHeader, label: string): void {
@@ -27,7 +28,10 @@ export function checkListed(file: LtxFileInfo, header: LtxHeader, label: string)
   }
 }
 
-/** To be called before a file is read: a store refuses a range of an empty file. Throws LTX_CORRUPT. */
+/**
+ * Must be called before a file is read: a store refuses a range of an empty file. Throws
+ * LTX_CORRUPT.
+ */
 export function checkNotCut(file: LtxFileInfo, label: string): void {
   if (file.size >= MIN_FILE_SIZE) return
   throw corrupt(`the file has only ${file.size} bytes; the smallest LTX file has ${MIN_FILE_SIZE}`, label, file.size)
@@ -39,10 +43,10 @@ export function checkSize(file: LtxFileInfo, size: number, label: string): void 
 }
 
 const SQLITE_MAGIC = Buffer.from('SQLite format 3\0')
-/** Where the header of a database has its page size, bytes; 1 stands for 65536. */
+/** Offset of the page size in the database header, in bytes; the value 1 stands for 65536. */
 const PAGE_SIZE_OFFSET = 16
 
-/** Compares page 1 of a database with the header of the file that it is in. Throws LTX_CORRUPT. */
+/** Compares page 1 of a database with the header of its LTX file. Throws LTX_CORRUPT. */
 function checkFirstPage(page: Uint8Array, { pageSize }: LtxHeader, label: string): void {
   if (!SQLITE_MAGIC.equals(page.subarray(0, SQLITE_MAGIC.length))) {
     throw corrupt('page 1 is not the first page of an SQLite database', label, HEADER_SIZE, 1)
@@ -53,7 +57,10 @@ function checkFirstPage(page: Uint8Array, { pageSize }: LtxHeader, label: string
   throw corrupt(`page 1 has the page size ${own}, but the header of the file has ${pageSize}`, label, HEADER_SIZE, 1)
 }
 
-/** Decodes all of a file of a replica and checks all that can be: decodeLtx, and the file's name and listing. Throws LTX_CORRUPT. */
+/**
+ * Decodes a whole file of a replica with every check: decodeLtx, and the file's name and listing.
+ * Throws LTX_CORRUPT.
+ */
 export async function decodeListed(
   source: AsyncIterable<Uint8Array>,
   file: LtxFileInfo,

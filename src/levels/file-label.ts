@@ -1,17 +1,22 @@
 import { formatFileName } from '../ltx/file-name.js'
 import type { LtxFileInfo, LtxFileRef } from '../storage/replica-client.js'
 
-/** How messages name a file of a replica; the same on every store. */
+/** The name of a replica's file in messages; the same for every store. */
 export function fileLabel({ url }: { readonly url: string }, file: LtxFileRef): string {
   return `${url} level ${file.level} ${formatFileName(file.minTxid, file.maxTxid)}`
 }
 
-/** Tells a file from another of the same name: of another size, time or version, as in a replica that was reset. */
+/**
+ * Distinguishes files of the same name by size, time or version, as after a reset of the replica.
+ */
 export function fileIdentity(file: LtxFileInfo): string {
   return `${fileName(file)}/${file.size}/${file.createdAt}/${file.version ?? ''}`
 }
 
-/** The same without the time, which a listing and a stat may report differently: names the content of a file that is damaged. */
+/**
+ * fileIdentity without the time, which a listing and a stat may report differently; identifies the
+ * content of a damaged file.
+ */
 export function fileContent(file: LtxFileInfo): string {
   return `${fileName(file)}/${file.size}/${file.version ?? ''}`
 }

@@ -18,36 +18,42 @@ import type {
 } from '../storage/replica-client.js'
 import { type FilesByLevel, listTogether } from './plan.js'
 
-/** Files of one level that are remembered; of a longer level the newest. Some 100 bytes each. */
+/**
+ * Maximum number of files remembered per level, about 100 bytes each; of a longer level the newest.
+ */
 const MAX_KNOWN = 20_000
 
 export interface KnownLevelsOptions {
-  /** Files of one level that are remembered. */
+  /** Maximum number of files remembered per level. */
   readonly most?: number
   /** The clock, milliseconds since the epoch. */
   readonly now?: () => number
 }
 
-/** A listing of all levels, and what another program has changed. */
+/** A listing of all levels, and the changes that other programs made. */
 export interface Relisting {
   readonly levels: FilesByLevel
-  /** Number of known files that are listed as they were. */
+  /** Number of known files that are still listed unchanged. */
   readonly kept: number
   readonly gone: readonly LtxFileInfo[]
-  /** As they are listed now. */
+  /** The changed files as they are listed now. */
   readonly changed: readonly LtxFileInfo[]
 }
 
-/** What is known of one level: every file whose min TXID is at least `from`, in the order of a listing. */
+/**
+ * The known part of one level: every file whose min TXID is at least `from`, in the order of a
+ * listing.
+ */
 interface Known {
   readonly files: LtxFileInfo[]
   from: number
 }
 
 /**
- * A replica of which this process is the only writer: each level is listed once, and from then on what was written and deleted
- * through this client is known, so that a primary that has nothing to do asks the store for nothing. After an error, and when a file
- * turns out to be gone, the level is listed again; so it is after `forget`, which whoever deletes for good has to call before.
+ * A replica of which this process is the only writer. Each level is listed once; from then on the
+ * files written and deleted through this client are tracked, so that an idle primary sends no
+ * request to the store. After an error, after a file turns out to be missing, and after `forget`, a
+ * level is listed again. Callers must call `forget` before they delete files permanently.
  */
 export class KnownLevels implements ReplicaClient {
   readonly type: ReplicaClient['type']
@@ -57,7 +63,7 @@ export class KnownLevels implements ReplicaClient {
   readonly #most: number
   readonly #now: () => number
   readonly #levels = new Map<number, Known>()
-  /** Changes of a level so far: what was listed while there was one is not remembered. */
+  /** Number of changes of each level. A listing during which it changed is not remembered. */
   readonly #changes = new Map<number, number>()
 
   constructor(client: ReplicaClient, { most = MAX_KNOWN, now = Date.now }: KnownLevelsOptions = {}) {
@@ -72,17 +78,18 @@ export class KnownLevels implements ReplicaClient {
   }
 
   readonly watch?: (onChange: () => void, options?: RequestOptions) => Promise<void>
-  /** Asks the store, and remembers every level it tells of. */
+  /** Lists from the store, and remembers every level in the listing. */
   readonly listUpwards?: (level: number, options?: ListOptions) => AsyncIterable<LtxFileInfo>
 
-  /** The next listing of every level is the store's. */
+  /** Makes the next listing of every level ask the store. */
   forget(): void {
     for (const level of this.#levels.keys()) this.#forgetLevel(level)
   }
 
   /**
-   * Lists every level of the store again and remembers it. Returns what another program has changed since: files that are gone
-   * although they were not deleted through this client, and files that have another size than the one that was written.
+   * Lists every level of the store again and remembers it. Returns the changes that another program
+   * made since: files that are missing although this client did not delete them, and files with
+   * another size than was written.
    */
   async relist(options: RequestOptions = {}): Promise<Relisting> {
     const before = new Map([...this.#levels].map(([level, { files }]) => [level, [...files]]))
@@ -92,7 +99,7 @@ export class KnownLevels implements ReplicaClient {
     const changed: LtxFileInfo[] = []
     let kept = 0
     for (const [level, listed] of levels.entries()) {
-      // What was written or deleted meanwhile may be in the listing, or not.
+      // The listing may or may not contain files written or deleted while it was made.
       if (this.#changes.get(level) !== changes.get(level)) continue
       for (const file of before.get(level) ?? []) {
         const at = indexOf(listed, file)
@@ -131,7 +138,7 @@ export class KnownLevels implements ReplicaClient {
     }
   }
 
-  /** `changes`: of this level, before it was listed. */
+  /** `changes`: the counter of this level before the listing. */
   #remember(level: number, files: readonly LtxFileInfo[], from: number, changes: number | undefined): void {
     if (this.#changes.get(level) !== changes) return
     const listed = { files: [...files], from }
@@ -148,11 +155,12 @@ export class KnownLevels implements ReplicaClient {
     try {
       const written = await this.#client.write(file, body, options)
       this.#changed(level)
-      // Listings tell when an object was written; a file system its timestamp, which is not later.
+      // Listings report the time at which an object was written; a file system reports the file's
+      // timestamp, which is not later.
       this.#add({ ...written, createdAt: Math.max(written.createdAt, this.#now()) })
       return written
     } catch (error) {
-      // It may be there all the same.
+      // The file may exist in spite of the error.
       this.#forgetLevel(level)
       throw error
     }
@@ -216,7 +224,7 @@ export class KnownLevels implements ReplicaClient {
     }
   }
 
-  /** A file that is gone although nothing here has deleted it. */
+  /** Forgets a level with a missing file that this client did not delete. */
   #notice(level: number, error: unknown): void {
     if (isLitestreamError(error, 'NOT_FOUND')) this.#forgetLevel(level)
   }
@@ -250,12 +258,12 @@ export class KnownLevels implements ReplicaClient {
   #trim(known: Known): void {
     if (known.files.length <= this.#most) return
     known.files.splice(0, known.files.length - (this.#most >>> 1))
-    // A file before the first that is left may begin at the same TXID.
+    // The file before the first remaining one may begin at the same TXID.
     known.from = known.files[0]!.minTxid + 1
   }
 }
 
-/** Where `file` is, or would be. */
+/** The index of `file`, or the index at which it would be inserted. */
 function indexOf(files: readonly LtxFileInfo[], file: LtxFileRef): number {
   let low = 0
   let high = files.length

@@ -2,21 +2,25 @@ import { LEVELS, SNAPSHOT_LEVEL } from '../ltx/format.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { type FilesByLevel, selectPlan } from './plan.js'
 
-/** Files that a store gives with one LIST. */
+/** Maximum number of files in one LIST response. */
 const LIST_PAGE = 1000
-/** From here on levels have few files, a dozen an hour or fewer: where the store can, one LIST brings them all. */
+/**
+ * Levels from this one on have few files, a dozen per hour or fewer: one LIST returns all of them
+ * if the store supports that.
+ */
 const SPARSE_LEVEL = 2
 
-/** The beginning of every level, and which levels have more. */
+/** The first LIST page of every level, and the levels that have more. */
 interface FirstLook {
   readonly files: LtxFileInfo[][]
   readonly long: readonly number[]
 }
 
 /**
- * The files that matter for the newest state, in two round trips at the most: the first LIST of every level at once; then, of levels
- * that are longer than one LIST, only what lies beyond what the short levels reach. (A day of 30-second files is three LISTs, one
- * after another; five-minute files, which cover all but the end of them, are one.)
+ * Lists the files that determine the newest state, in at most two round trips: the first LIST of
+ * every level in parallel; then, for levels longer than one LIST, only the files beyond the end of
+ * the short levels. (One day of 30-second files takes three LISTs in sequence; five-minute files,
+ * which cover all but the end of them, take one.)
  */
 export async function listForLatest(client: ReplicaClient, signal: AbortSignal): Promise<FilesByLevel> {
   const { files: first, long } = await firstLook(client, signal)
@@ -31,7 +35,7 @@ export async function listForLatest(client: ReplicaClient, signal: AbortSignal):
       return files
     }),
   )
-  // What the first LIST of a long level had is not wrong, only not all.
+  // The first LIST of a long level is correct, only incomplete.
   const merged = [...first]
   long.forEach((level, i) => {
     merged[level] = merge(first[level], rest[i])
@@ -47,7 +51,8 @@ async function firstLook(client: ReplicaClient, signal: AbortSignal): Promise<Fi
     ...dense.map((level) => take(client.list(level, { signal }))),
   ])
   const files = LEVELS.map((level) => levels[level] ?? sparse.filter((file) => file.level === level))
-  // A listing of several levels that was cut has the last of them in part, and those above it not at all.
+  // A truncated listing of several levels contains the last of them only in part, and no level
+  // above it.
   const whole = sparse.length < LIST_PAGE ? SNAPSHOT_LEVEL + 1 : sparse[sparse.length - 1].level
   return { files, long: LEVELS.filter((level) => files[level].length >= LIST_PAGE || level >= whole) }
 }
@@ -61,13 +66,17 @@ async function take(listing: AsyncIterable<LtxFileInfo>): Promise<LtxFileInfo[]>
   return files
 }
 
-/** The TXID that files lead to without a gap. */
+/** The TXID up to which the files are contiguous. */
 function reachOf(files: FilesByLevel): number {
-  // With a time target a plan ends where the files do, and a gap is no error: what is asked here is just how far they lead.
+  // With a time target, a plan ends at the last contiguous file and a gap is no error: the caller
+  // needs only that TXID.
   return selectPlan(files, { timestamp: Number.POSITIVE_INFINITY }).at(-1)?.maxTxid ?? 0
 }
 
-/** How far before a TXID the file of a level may begin that contains it, judging by those that are known. */
+/**
+ * How far before a TXID the level's file that contains it may begin, estimated from the known
+ * files.
+ */
 function span(files: readonly LtxFileInfo[]): number {
   return files.reduce((widest, file) => Math.max(widest, file.maxTxid - file.minTxid), 0)
 }

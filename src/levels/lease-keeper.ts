@@ -6,27 +6,33 @@ import { formatTimestamp } from '../util/timestamp.js'
 import { Lease, type LeaseOptions } from './lease.js'
 
 export interface LeaseEvents {
-  /** It is ours: work may begin. */
+  /** This primary holds the lease: work may begin. */
   held(): void
-  /** Another one has taken it: work must end. */
+  /** Another primary has taken the lease: work must end. */
   lost(error: LitestreamError): void
-  /** The store did not answer; it is tried again. */
+  /** The store did not respond; the request is retried. */
   failed(error: LitestreamError): void
-  /** The object had been removed or damaged, as `reason` says, and was written again. */
+  /** `lock.json` was removed or damaged, as `reason` says, and was written again. */
   restored(reason: string): void
 }
 
-/** Tries to get a lease until it is ours, and then renews it, each after a third of its time. */
+/**
+ * Requests a lease until it is held, and then renews it; both at intervals of a third of its
+ * duration.
+ */
 export class LeaseKeeper {
   readonly #lease: Lease
   readonly #client: ReplicaClient
   readonly #every: number
   readonly #events: LeaseEvents
-  /** One at a time: two of our own would look like another owner to each other. */
+  /** One request at a time: two of our own would each see the other as another owner. */
   readonly #requests = new PQueue({ concurrency: 1 })
   #timer: Timer | undefined
   #stopped = false
-  /** Held at least once: another owner from now on means that we were too slow. */
+  /**
+   * The lease was held at least once: another owner from now on means that the renewal was too
+   * late.
+   */
   #began = false
 
   constructor(client: ReplicaClient, options: LeaseOptions, events: LeaseEvents) {
@@ -44,7 +50,7 @@ export class LeaseKeeper {
     void this.#tick()
   }
 
-  /** Gets it now. Throws REPLICA_FENCED, naming the owner, when another one has it. */
+  /** Takes the lease now. Throws REPLICA_FENCED, naming the owner, if another primary holds it. */
   ensure(): Promise<void> {
     return this.#requests.add(() => this.#acquire())
   }
@@ -89,7 +95,7 @@ export class LeaseKeeper {
     if (!this.#stopped) this.#timer = startTimer(this.#every, () => this.#tick())
   }
 
-  /** Gives it back. */
+  /** Releases the lease. */
   async stop(): Promise<void> {
     this.#stopped = true
     this.#timer?.stop()

@@ -23,22 +23,26 @@ function isDateTime(value: string): boolean {
 }
 
 export interface LeaseOptions {
-  /** How long it is valid without being renewed, milliseconds. It is renewed after a third of that. */
+  /**
+   * How long the lease is valid without renewal, in milliseconds. It is renewed after a third of
+   * that.
+   */
   readonly ttl: number
   readonly clock?: Clock
 }
 
-/** Another primary that has the lease. */
+/** Another primary that holds the lease. */
 export interface LeaseOwner {
   readonly owner: string
-  /** By its wall clock, milliseconds since the epoch. */
+  /** Expiry by that primary's wall clock, in milliseconds since the epoch. */
   readonly expiresAt: number
 }
 
 /**
- * The right to write to a replica, for a time: the object `lock.json`, changed only by compare-and-set. A primary that does not
- * renew it in time has lost it; another one may then take it over. How long our own lease lasts is measured by the monotonic clock,
- * as is how long another's stays unchanged (see OtherLease).
+ * The right to write to a replica for a limited time: the object `lock.json`, changed only by
+ * compare-and-set. A primary that does not renew the lease in time loses it, and another one may
+ * take it. The monotonic clock measures how long our own lease lasts, and how long another
+ * primary's stays unchanged (see OtherLease).
  */
 export class Lease {
   readonly owner = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`
@@ -56,12 +60,15 @@ export class Lease {
     this.#other = new OtherLease(ttl, clock)
   }
 
-  /** Whether this primary has the lease and it has not expired. */
+  /** Whether this primary holds the lease and it has not expired. */
   get held(): boolean {
     return this.#held !== undefined && this.#clock.monotonic() < this.#held.until
   }
 
-  /** Takes the lease. Returns the primary that has it instead; undefined if it is ours now. */
+  /**
+   * Takes the lease. Returns the primary that holds it instead, or undefined if this one holds it
+   * now.
+   */
   async acquire(): Promise<LeaseOwner | undefined> {
     const there = await this.#client.getObject(LEASE_NAME)
     const current = there && parse(there)
@@ -82,8 +89,8 @@ export class Lease {
   }
 
   /**
-   * Makes it last longer. Returns what had happened to `lock.json` if it had to be written again. Throws REPLICA_FENCED if another
-   * primary has taken the lease.
+   * Extends the lease. If `lock.json` had to be written again, returns why. Throws REPLICA_FENCED
+   * if another primary has taken the lease.
    */
   async renew(): Promise<string | undefined> {
     const held = this.#held
@@ -97,7 +104,10 @@ export class Lease {
     }
   }
 
-  /** The object is not the one written last: another primary's, or ours after a lost reply, or somebody removed or damaged it. */
+  /**
+   * Handles a `lock.json` that differs from the last one written: another primary's, our own after
+   * a lost response, or a removed or damaged one.
+   */
   async #restore(generation: number, cause: LitestreamError): Promise<string | undefined> {
     const there = await this.#client.getObject(LEASE_NAME)
     const current = there && parse(there)
@@ -115,7 +125,7 @@ export class Lease {
     throw this.#lost(current ? `${current.owner} has it until ${current.expires_at}` : how, cause)
   }
 
-  /** Gives it back, so that the next one need not wait until it has expired. */
+  /** Releases the lease, so that the next owner need not wait until it expires. */
   async release(): Promise<void> {
     const held = this.#held
     this.#held = undefined
@@ -128,7 +138,8 @@ export class Lease {
   }
 
   async #put(generation: number, ifTag: string | null): Promise<void> {
-    // Counted from before the request: what the store has may last longer than we think, never shorter.
+    // Counted from before the request: the lease in the store may last longer than this, never
+    // shorter.
     const until = this.#clock.monotonic() + this.#ttl
     const expiresAt = new Date(this.#clock.now() + this.#ttl).toISOString()
     const content: Content = { generation, expires_at: expiresAt, owner: this.owner }
@@ -145,7 +156,7 @@ export class Lease {
   }
 }
 
-/** Undefined for what is not a lease. */
+/** Undefined if the object is not a lease. */
 function parse({ data }: TaggedObject): Content | undefined {
   return tryReadJson(shape, Buffer.from(data).toString('utf8'))
 }

@@ -7,20 +7,20 @@ import { MIN_FILE_SIZE, parseTailPlaces } from '../ltx/tail.js'
 import type { LtxFileRef, ReplicaClient, RequestOptions } from '../storage/replica-client.js'
 import { fileLabel } from './file-label.js'
 
-/** What tells one LTX file from any other of the same name. */
+/** The fields that distinguish an LTX file from any other of the same name. */
 export interface LtxIdentity {
   readonly pageSize: number
   /** Milliseconds since the epoch. */
   readonly timestamp: number
-  /** The file checksum, which covers all of it. 16 hex digits. */
+  /** The file checksum, 16 hex digits. */
   readonly checksum: string
-  /** Bytes. */
+  /** Size in bytes. */
   readonly size: number
 }
 
 const TAIL = INDEX_LENGTH_SIZE + TRAILER_SIZE
 
-/** Throws LTX_CORRUPT. */
+/** The identity of a staged file. Throws LTX_CORRUPT. */
 export async function identifyStaged(path: string): Promise<LtxIdentity> {
   const { handle, stats } = await openRegular(path)
   try {
@@ -36,7 +36,7 @@ export async function identifyStaged(path: string): Promise<LtxIdentity> {
   }
 }
 
-/** Two small reads of a file in the replica. Throws LTX_CORRUPT. */
+/** The identity of a file in the replica, from two small reads. Throws LTX_CORRUPT. */
 export async function identifyRemote(
   client: ReplicaClient,
   file: LtxFileRef,
@@ -50,7 +50,7 @@ export async function identifyRemote(
     ])
     return identity(head.data, tail.data, tail.fileSize, label)
   } catch (error) {
-    // Stores refuse ranges of a file that ends before them.
+    // Stores refuse a range that begins after the end of a file.
     if (isLitestreamError(error, 'INVALID_ARGUMENT')) throw corrupt('the file is too short', label, 0)
     throw error
   }
@@ -76,7 +76,10 @@ export async function ifSound(identify: () => Promise<LtxIdentity>): Promise<Ltx
 
 const AT_ONCE = 4 * 1024 * 1024
 
-/** The bytes of a staged file, a small one in one piece. It is opened when they are asked for: a store may need none of them. */
+/**
+ * The bytes of a staged file, a small one in one piece. The file is opened when the first bytes are
+ * requested, because a store may request none.
+ */
 export async function* stagedBody(path: string, size: number): AsyncGenerator<Uint8Array, void, undefined> {
   if (size <= AT_ONCE) yield await readRegular(path, AT_ONCE)
   else yield* streamRegular(path, 1024 * 1024)

@@ -1,21 +1,24 @@
 import type { LtxHeader } from '../ltx/header.js'
 import type { PageIndex } from '../ltx/page-index.js'
 
-/** Which file of a plan each page of the database comes from. */
+/** For each page of the database, the file of a plan that it comes from. */
 export interface PageOwners {
   readonly pageSize: number
   /** Size of the database, pages. */
   readonly commit: number
-  /** By page number: the place of its file in the plan, plus 1; 0 for a page that is zeros. */
+  /**
+   * Indexed by page number: the position of its file in the plan, plus 1; 0 for a page of zeros.
+   */
   readonly owner: Uint32Array
-  /** By place in the plan: how many pages come from that file. */
+  /** Indexed by position in the plan: the number of pages from that file. */
   readonly counts: Uint32Array
 }
 
 /**
- * The newest file that has a page gives it; but a page that a later file cut off the database's end counts no more, even if the
- * database grew again: it is zeros then, unless it was written again. `files`: what `checkPlan` returned, so that memory in proportion
- * to the commit is memory in proportion to the page indexes.
+ * Each page comes from the newest file that has it. A page that a later file truncated from the end
+ * of the database is discarded, even if the database grew again: it is zeros unless it was written
+ * again. `files`: the result of `checkPlan`, which bounds the commit, and so the memory used, by
+ * the size of the page indexes.
  */
 export function assignPages(files: readonly { readonly header: LtxHeader; readonly index: PageIndex }[]): PageOwners {
   const { pageSize, commit } = files.at(-1)!.header

@@ -2,26 +2,30 @@ import { isLitestreamError, type LitestreamError } from '../errors.js'
 import type { LtxFileInfo } from '../storage/replica-client.js'
 import { fileContent, fileLabel } from './file-label.js'
 
-/** How often a plan is made again because files vanished under it: each time something newer has taken their place. */
+/**
+ * Maximum number of new plans because files were deleted meanwhile; each time a newer file has
+ * replaced them.
+ */
 const MAX_VANISHED = 10
-/** How many damaged files one plan is led around. */
+/** Maximum number of damaged files that one plan avoids. */
 const MAX_DAMAGED = 64
 
 export interface PlanAroundOptions<T> {
-  /** A plan with none of the files in `without` (`fileContent`). */
+  /** Makes a plan without the files in `without` (`fileContent`). */
   readonly plan: (without: ReadonlySet<string>) => Promise<LtxFileInfo[]>
-  /** What is done with the plan. An error about a file has its label as `file`. */
+  /** Uses the plan. An error about a file must have its label as `file`. */
   readonly use: (plan: LtxFileInfo[]) => Promise<T>
-  /** How often a plan is made again because a file of it was not found; default 10. */
+  /** Maximum number of new plans because a file was not found; default 10. */
   readonly maxVanished?: number
-  /** A file is damaged, and others are tried in its place. */
+  /** Called for a damaged file, before other files are tried in its place. */
   readonly onDamaged?: (error: LitestreamError, file: LtxFileInfo) => void
 }
 
 /**
- * Plans and uses the plan. A file that vanished meanwhile leads to a new plan; so does one that is damaged or does not fit, without
- * that file: another level has the same TXIDs, or an older snapshot and the files after it. A plan that does not lead as far as the one
- * with the damaged file is no answer: the damage that cut the way off is thrown.
+ * Makes a plan and uses it. If a file was deleted meanwhile, plans again. If a file is damaged or
+ * does not fit, plans again without it: another level has the same TXIDs, or an older snapshot and
+ * the files after it are used. If that plan does not reach as far as the one with the damaged file,
+ * throws the error about the damage.
  */
 export async function planAround<T>({
   plan,

@@ -6,43 +6,47 @@ import { missingPage, type PageIndex } from '../ltx/page-index.js'
 import { formatTxid } from '../ltx/txid.js'
 import type { PlanTarget } from './plan.js'
 
-/** What is compared of each file of a plan. */
+/** The parts of a file of a plan that are checked. */
 export interface PlannedFile {
-  /** For messages. */
+  /** The file's name in messages. */
   readonly label: string
   readonly header: LtxHeader
   readonly postApplyChecksum: bigint
 }
 
-/** Where a file of a plan stands in it. */
+/** The position of a file in its plan. */
 export interface Placed {
   /**
-   * The largest size in pages that the database has had before the file: pages beyond it must all be in the file. 0: the file must
-   * hold the whole database.
+   * The largest size in pages that the database had before the file: the file must have every page
+   * beyond it. 0: the file must hold the whole database.
    */
   readonly peak: number
-  /** The plan begins with this file, or begins again: the database got another page size. */
+  /**
+   * The plan begins, or begins again, with this file, because the page size of the database
+   * changed.
+   */
   readonly begins: boolean
 }
 
 /**
- * Compares the files of a plan with each other, one after another, oldest first: page sizes, TXIDs, database checksums, times. A
- * caller that reads page indexes checks by `peak` that no page is missing; so every page of the database is in a file, or was cut off
- * its end before, and no commit is larger than the number of index entries.
+ * Compares the files of a plan with each other in order, oldest first: page sizes, TXIDs, database
+ * checksums, times. A caller that reads page indexes uses `peak` to check that no page is missing.
+ * Every page of the database is then in a file or was truncated, and no commit exceeds the number
+ * of index entries.
  */
 export class PlanCheck {
   readonly #target: PlanTarget
   #before: PlannedFile | undefined
   #peak: number
 
-  /** `before`, `peak`: the last file that the check goes on from, and the largest commit up to there. */
+  /** `before`, `peak`: the last file already checked, and the largest commit so far. */
   constructor(target: PlanTarget = {}, before?: PlannedFile, peak = 0) {
     this.#target = target
     this.#before = before
     this.#peak = peak
   }
 
-  /** The file that `add` was last called with. */
+  /** The last file passed to `add`. */
   get last(): PlannedFile | undefined {
     return this.#before
   }
@@ -67,16 +71,16 @@ export class PlanCheck {
 
 /** A planned file whose page index was read. */
 export interface IndexedFile extends PlannedFile {
-  /** From the page after this one on, every page of the database is in the file. 0: it holds the whole database. */
+  /** The file has every page of the database after this one. 0: it holds the whole database. */
   readonly denseFrom: number
 }
 
 /**
- * Checks that the files of a plan make one whole database, and returns those that its pages can be in: of a database that got
- * another page size, the files from then on.
+ * Checks that the files of a plan make one whole database, and returns the files that can contain
+ * its pages: after a change of the page size, only the files from then on.
  *
- * Work is in proportion to the number of files: nothing is counted or allocated by what a header claims. Throws LTX_CORRUPT, LTX_GAP
- * and PAGE_SIZE_MISMATCH, about the file that is wrong.
+ * The work is proportional to the number of files: no count or allocation depends on a header's
+ * claims. Throws LTX_CORRUPT, LTX_GAP and PAGE_SIZE_MISMATCH, naming the file at fault.
  */
 export function checkPlan<F extends IndexedFile>(plan: readonly F[], target: PlanTarget = {}): F[] {
   const check = new PlanCheck(target)
@@ -88,7 +92,10 @@ export function checkPlan<F extends IndexedFile>(plan: readonly F[], target: Pla
   return files
 }
 
-/** The next file of a plan, and whether pages are missing that only it can have. Throws as checkPlan does. */
+/**
+ * Adds the next file of a plan and checks that it has every page that only it can have. Throws as
+ * checkPlan does.
+ */
 export function addIndexed(check: PlanCheck, file: IndexedFile): Placed {
   const before = check.last
   const placed = check.add(file)
@@ -97,7 +104,7 @@ export function addIndexed(check: PlanCheck, file: IndexedFile): Placed {
   return placed
 }
 
-/** From which page on a file has every page of the database; see IndexedFile. */
+/** The page after which a file has every page of the database; see IndexedFile. */
 export function denseFrom(
   { commit, pageSize }: LtxHeader,
   { count, pgnos }: Pick<PageIndex, 'count' | 'pgnos'>,
@@ -108,7 +115,7 @@ export function denseFrom(
   return from
 }
 
-/** The error for a file that the files before it, of another page size, do not lead to. */
+/** The error for a file whose page size differs from that of the files before it. */
 export function otherPageSize(before: PlannedFile, { label, header }: PlannedFile): LitestreamError {
   const reached = formatTxid(before.header.maxTxid)
   return new LitestreamError(

@@ -6,7 +6,7 @@ import { runAll } from '../util/run-all.js'
 import { formatTimestamp } from '../util/timestamp.js'
 import { fileContent } from './file-label.js'
 
-/** Up to where a plan shall lead; without either: as far as there is. Not both. */
+/** The target of a plan; without a field, the newest state. At most one field. */
 export interface PlanTarget {
   /** Exactly this TXID. */
   readonly txid?: number
@@ -14,10 +14,12 @@ export interface PlanTarget {
   readonly timestamp?: number
 }
 
-/** The files of a replica: the element `n` holds those of level `n` in ascending (min, max) order. */
+/**
+ * The files of a replica: the element `n` holds those of level `n` in ascending (min, max) order.
+ */
 export type FilesByLevel = readonly (readonly LtxFileInfo[])[]
 
-/** As selectPlan; the error names the replica. */
+/** selectPlan with the URL of the replica in its errors. */
 function planOf(client: ReplicaClient, files: FilesByLevel, target: PlanTarget): LtxFileInfo[] {
   try {
     return selectPlan(files, target)
@@ -29,11 +31,12 @@ function planOf(client: ReplicaClient, files: FilesByLevel, target: PlanTarget):
 }
 
 /**
- * Chooses the files that make up the database at the target, to be applied in the order given, newest page wins. Litestream's
- * rule: the newest snapshot that does not go beyond the target, then again and again the file that follows or overlaps what is
- * there and leads farthest. Empty when nothing leads to the target.
+ * Chooses the files that make up the database at the target, to be applied in the returned order;
+ * of each page the newest version counts. The rule is Litestream's: the newest snapshot that is not
+ * beyond the target, then repeatedly the file that is contiguous with the ones before, or overlaps
+ * them, and reaches farthest. Returns an empty plan if no files reach the target.
  *
- * Throws LTX_GAP when the target is the latest state and some file cannot be reached.
+ * Throws LTX_GAP if the target is the newest state and some file cannot be reached.
  */
 export function selectPlan(files: FilesByLevel, target: PlanTarget = {}): LtxFileInfo[] {
   const { txid = Number.POSITIVE_INFINITY, timestamp = Number.POSITIVE_INFINITY } = target
@@ -46,8 +49,9 @@ export function selectPlan(files: FilesByLevel, target: PlanTarget = {}): LtxFil
 }
 
 /**
- * The files that lead from a database at TXID `after` to the newest state. Should the way have been cut off meanwhile, it leads over
- * a snapshot. Empty when there is nothing newer. Throws LTX_GAP when there is, but no way.
+ * The files that lead from a database at TXID `after` to the newest state, over a snapshot if files
+ * in between were deleted. Empty if no newer file exists. Throws LTX_GAP if newer files exist but
+ * cannot be reached.
  */
 export function selectFollowing(files: FilesByLevel, after: number): LtxFileInfo[] {
   const direct = wayFrom(files, after, () => true)
@@ -63,12 +67,15 @@ export function selectFollowing(files: FilesByLevel, after: number): LtxFileInfo
   return [snapshot, ...wayFrom(files, snapshot.maxTxid, () => true).path]
 }
 
-/** A file of the highest level that does not begin at TXID 1 is no snapshot, whatever its place says. */
+/** A file of the snapshot level that does not begin at TXID 1 is not a snapshot. */
 function snapshotsOf(files: FilesByLevel): readonly LtxFileInfo[] {
   return (files[SNAPSHOT_LEVEL] ?? []).filter(({ minTxid }) => minTxid === 1)
 }
 
-/** From `after` as far as levels 8 to 0 lead, and the first file beyond that cannot be reached. */
+/**
+ * The files that continue from `after` through levels 8 to 0, and the first file beyond them that
+ * cannot be reached.
+ */
 function wayFrom(
   files: FilesByLevel,
   after: number,
@@ -76,7 +83,8 @@ function wayFrom(
 ): { readonly path: LtxFileInfo[]; readonly reached: number; readonly beyond: LtxFileInfo | undefined } {
   const path: LtxFileInfo[] = []
   let reached = after
-  // One cursor a level. Files are sorted by min TXID, so those behind a cursor all are reachable and `farthest` is their best.
+  // One cursor per level. Files are sorted by min TXID, so all files before a cursor are reachable;
+  // `farthest` is the best of them.
   const cursors = Array.from({ length: MAX_COMPACTION_LEVEL + 1 }, (_, level) => ({
     files: (files[level] ?? []).filter(eligible),
     next: 0,
@@ -125,16 +133,19 @@ function gap(reached: number, beyond: LtxFileInfo): LitestreamError {
 }
 
 export interface PlanOptions extends PlanTarget {
-  /** Files that are known to be damaged (`fileContent`): the plan has none of them. */
+  /** Damaged files (`fileContent`) that the plan must not contain. */
   readonly without?: ReadonlySet<string>
   readonly signal?: AbortSignal
 }
 
-/** Stores tell their own time of writing in a listing; a file that they wrote this long before the target is surely older. */
+/**
+ * Listings report the store's own time of writing; a file written this long before the target is
+ * certainly older.
+ */
 const CLOCK_MARGIN_MS = 10 * 60_000
 const STATS_IN_PARALLEL = 50
 
-/** Lists every level of a replica at once. */
+/** Lists every level of a replica in parallel. */
 export async function listLevels(client: ReplicaClient, signal?: AbortSignal): Promise<LtxFileInfo[][]> {
   return Promise.all(
     LEVELS.map(async (level) => {
@@ -146,8 +157,9 @@ export async function listLevels(client: ReplicaClient, signal?: AbortSignal): P
 }
 
 /**
- * Lists `level`, from a TXID on if that is asked for, and every level above it, where the store can in one go: a single request for
- * up to a thousand files, but the requests for more are one after another. For whoever does this for many replicas at once, or often.
+ * Lists `level`, optionally from a TXID on, and every level above it; in one request if the store
+ * supports that, up to a thousand files (more files take further requests in sequence). For callers
+ * that list many replicas, or list often.
  */
 export async function listTogether(
   client: ReplicaClient,
@@ -167,8 +179,8 @@ export async function listTogether(
 }
 
 /**
- * Lists a replica and plans a restore. Throws REPLICA_EMPTY when it has no files, TXID_NOT_AVAILABLE when none lead to the
- * target, LTX_GAP as selectPlan does.
+ * Lists a replica and plans a restore. Throws REPLICA_EMPTY if it has no files, TXID_NOT_AVAILABLE
+ * if no files reach the target, LTX_GAP as selectPlan does.
  */
 export async function planRestore(client: ReplicaClient, options: PlanOptions = {}): Promise<LtxFileInfo[]> {
   const { txid, timestamp, signal, without } = options
@@ -191,7 +203,8 @@ export async function planRestore(client: ReplicaClient, options: PlanOptions = 
   try {
     plan = selectPlan(files, target)
   } catch (error) {
-    // The levels were not listed in one instant: a file may have gone from one before what replaces it was seen in another.
+    // The levels were not listed at one instant: a file may have been deleted from one level before
+    // its replacement was listed in another.
     if (!isLitestreamError(error, 'LTX_GAP')) throw error
     plan = planOf(client, await list(), target)
   }
@@ -199,14 +212,15 @@ export async function planRestore(client: ReplicaClient, options: PlanOptions = 
   return plan
 }
 
-/** The files of a listing that are not in `without`. */
+/** The files of a listing without those in `without`. */
 export function withoutFiles(files: FilesByLevel, without: ReadonlySet<string> | undefined): LtxFileInfo[][] {
   return files.map((level) => level.filter((file) => !without?.size || !without.has(fileContent(file))))
 }
 
 /**
- * Replaces a listing's times by those of the LTX headers wherever that can change the plan. A file is never written before the
- * time in its header, so what was written well before the target needs no request.
+ * Replaces a listing's times by those of the LTX headers where that can change the plan. A file is
+ * never written before the time in its header, so files written well before the target need no
+ * request.
  */
 async function withTimestamps(
   client: ReplicaClient,

@@ -9,55 +9,66 @@ import { checkListed, checkNotCut, checkSize } from './file-check.js'
 import { fileLabel } from './file-label.js'
 import type { PlannedFile } from './plan-check.js'
 
-/** A file of at most this size is read whole: one request brings its index and its pages. */
+/** A file of at most this size is read whole: one request returns its index and its pages. */
 export const WHOLE_FILE_SIZE = 256 * 1024
 const MIN_TAIL = 32 * 1024
-/** Read from the end of a file at first; what an index has beyond it takes another round trip, in slices of this size. */
+/**
+ * Bytes read first from the end of a file; the rest of a larger index is read in another round
+ * trip, in slices of this size.
+ */
 const SLICE = 1024 * 1024
-/** Read from the beginning of a larger file: its header, and the schema and the roots of the first tables of a snapshot. */
+/**
+ * Bytes read from the beginning of a larger file: its header, and in a snapshot the schema and the
+ * roots of the first tables.
+ */
 const HEAD = 64 * 1024
 
-/** What is needed of a client to read files. */
+/** The part of a client that reads files. */
 export interface FileReader {
   readonly url: string
   read(file: LtxFileInfo, range: ByteRange, options?: ReadOptions): Promise<ReadResult>
 }
 
-/** Bytes of a file that were read with its index. */
+/**
+ * A byte range of an LTX file that was fetched along with its header and page index, kept for the
+ * pages in it.
+ */
 export interface FilePiece {
-  /** Where they lie in the file. */
+  /** Offset of the range in the file. */
   readonly offset: number
   readonly bytes: Uint8Array
 }
 
-/** A frame that came along with an index. */
+/** A frame inside such a byte range. */
 export interface LoadedFrame {
   readonly pgno: number
   readonly offset: number
   readonly size: number
 }
 
-/** What a file says of itself before its pages are read, and its page index as it stands in the file. */
+/** Header, checksums and encoded page index of a file. */
 export interface FileIndexParts extends PlannedFile {
   readonly info: LtxFileInfo
   readonly pieces: readonly FilePiece[]
-  /** Where the index begins in the file. */
+  /** Offset of the index in the file. */
   readonly offset: number
-  /** All of the index, in order. */
+  /** The whole index, in order. */
   readonly slices: Uint8Array[]
 }
 
-/** Header and page index of a file: the index is decoded once, when it is entered into a page map. */
+/**
+ * Header and page index of a file. The index is decoded only when it is entered into a page map.
+ */
 export class FileIndex implements PlannedFile {
   readonly info: LtxFileInfo
   readonly label: string
   readonly header: LtxHeader
   readonly postApplyChecksum: bigint
   readonly pieces: readonly FilePiece[]
-  /** Frames that lie in the pieces; known once the index was entered into a map. */
+  /** Frames inside the pieces; known after the index was entered into a map. */
   readonly frames: LoadedFrame[] = []
   readonly #offset: number
-  /** Given up one by one as they are decoded: an index must not be in memory twice. */
+  /** Each slice is dropped as soon as it is decoded, so that an index is never in memory twice. */
   readonly #slices: Uint8Array[]
 
   constructor({ info, label, header, postApplyChecksum, pieces, offset, slices }: FileIndexParts) {
@@ -70,22 +81,23 @@ export class FileIndex implements PlannedFile {
     this.#slices = slices
   }
 
-  /** Bytes of memory that the pieces take. */
+  /** Size of the pieces in memory, in bytes. */
   get pieceBytes(): number {
     return this.pieces.reduce((sum, { bytes }) => sum + bytes.length, 0)
   }
 
-  /** The same without the pieces. */
+  /** A copy without the pieces. */
   withoutPieces(): FileIndex {
     const { info, label, header, postApplyChecksum } = this
-    // What the slices are parts of is to be freed.
+    // Copies the slices, so that the buffers which contain them can be freed.
     const slices = this.#slices.map((slice) => slice.slice())
     return new FileIndex({ info, label, header, postApplyChecksum, pieces: [], offset: this.#offset, slices })
   }
 
   /**
-   * Enters every frame into a page map; calls `onPages` with page numbers as they come, ascending. Only once. Throws LTX_CORRUPT where
-   * the index does not agree with the header, the page block, or the frames in the pieces.
+   * Enters every frame into a page map; calls `onPages` with ascending page numbers as they are
+   * decoded. May be called only once. Throws LTX_CORRUPT if the index does not match the header,
+   * the page block, or the frames in the pieces.
    */
   async mapInto(target: PageMapTarget, breather: Breather, onPages?: (pgnos: Uint32Array) => void): Promise<void> {
     const reader = new PageIndexReader(this.label, this.#offset, indexRules(this.header, target.peak))
@@ -104,13 +116,13 @@ export class FileIndex implements PlannedFile {
     reader.end()
   }
 
-  /** All of it, decoded. Only once, too. Throws LTX_CORRUPT. */
+  /** The whole index, decoded. May be called only once, too. Throws LTX_CORRUPT. */
   decode(): PageIndex {
     const bytes = this.#slices.length === 1 ? this.#slices[0] : Buffer.concat(this.#slices)
     return decodePageIndex(bytes, this.label, this.#offset, indexRules(this.header))
   }
 
-  /** Compares an entry of the index with the frame that it names. */
+  /** Compares an entry of the index with its frame. */
   #checkFrame({ pgno, offset, size }: LoadedFrame): void {
     const piece = this.pieces.find((each) => offset >= each.offset && offset + size <= each.offset + each.bytes.length)
     if (!piece) return
@@ -125,24 +137,25 @@ export class FileIndex implements PlannedFile {
 }
 
 /**
- * An index takes some 7 bytes a page and a compressed page some 2,000: 1/128 of the file nearly always holds it. Of a very large
- * file only so much as is sure to be of use.
+ * An index takes about 7 bytes per page and a compressed page about 2,000, so 1/128 of the file
+ * nearly always contains it. For a very large file, SLICE bytes at most, all of which belong to the
+ * index.
  */
 function tailGuess(size: number): number {
   return Math.min(size, SLICE, Math.max(MIN_TAIL, Math.ceil(size / 128)))
 }
 
-/** How much of a file is read with its index, and from where. */
+/** How much of a file is read with its index. */
 export interface LoadIndexOptions extends RequestOptions {
-  /** Bytes of a file that is read at once, with all its pages; default WHOLE_FILE_SIZE. */
+  /** Files up to this size in bytes are read whole; default WHOLE_FILE_SIZE. */
   readonly whole?: number | undefined
-  /** What was read before turned out to be damaged: no cache may answer. */
+  /** An earlier read returned damaged bytes: no cache may answer. */
   readonly fresh?: boolean
 }
 
 /**
- * Reads header and page index of a file: one round trip, or two for an index that is larger than guessed. Throws LTX_CORRUPT where
- * name, listing, header and trailer do not agree.
+ * Reads header and page index of a file: one round trip, or two if the index is larger than
+ * estimated. Throws LTX_CORRUPT if name, listing, header and trailer do not match.
  */
 export async function loadFileIndex(
   client: FileReader,

@@ -10,23 +10,29 @@ import { denseFrom } from './plan-check.js'
 /** Header and page index of a file in a replica. */
 export interface FileLayout {
   readonly file: LtxFileInfo
-  /** For messages. */
+  /** The file's name in messages. */
   readonly label: string
   readonly header: LtxHeader
   readonly index: PageIndex
   readonly postApplyChecksum: bigint
-  /** From the page after this one on, every page of the database is in the file. */
+  /** The file has every page of the database after this one. */
   readonly denseFrom: number
-  /** Bytes of the file as it is now. */
+  /** Current size of the file in bytes. */
   readonly size: number
-  /** All of the file, when it was small enough to come along. */
+  /** The whole file, if it was small enough to be read at once. */
   readonly bytes?: Uint8Array
 }
 
-/** Files up to this size are read in one piece; of larger ones the last bytes, in which most indexes fit whole. */
+/**
+ * Files up to this size are read whole; of larger files the last bytes, which contain most indexes
+ * completely.
+ */
 const TAIL_SIZE = 256 * 1024
 
-/** Reads where the pages of a file lie: one request for a small file, two or three for a large one. Throws LTX_CORRUPT. */
+/**
+ * Reads the positions of a file's pages: one request for a small file, two or three for a large
+ * one. Throws LTX_CORRUPT.
+ */
 export async function readLayout(
   client: ReplicaClient,
   file: LtxFileInfo,

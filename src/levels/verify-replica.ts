@@ -9,7 +9,7 @@ import { fileLabel } from './file-label.js'
 import { type FilesByLevel, listLevels, selectPlan } from './plan.js'
 import { addIndexed, denseFrom, type IndexedFile, PlanCheck } from './plan-check.js'
 
-/** Something wrong with a replica. `error` says it in words; files in it are named by level and TXIDs. */
+/** A fault of a replica. `error` describes it and names files by level and TXIDs. */
 export interface ReplicaFault {
   readonly kind: 'damaged' | 'gap' | 'overlap'
   readonly file: LtxFileInfo
@@ -28,14 +28,17 @@ export interface LevelReport {
 export interface ReplicaReport {
   readonly levels: readonly LevelReport[]
   readonly faults: readonly ReplicaFault[]
-  /** The newest state that can be restored from what is not damaged; undefined when none can. */
+  /** The newest state that can be restored from undamaged files; undefined if none can. */
   readonly restorable: { readonly txid: number; readonly timestamp: number } | undefined
-  /** The newest TXID of any file. Restorable up to there, and no faults: all is well. */
+  /**
+   * The newest TXID of any file. The replica is healthy if it is restorable up to here and has no
+   * faults.
+   */
   readonly maxTxid: number
 }
 
 export interface VerifyReplicaOptions {
-  /** Files read at once; default 2. */
+  /** Number of files read in parallel; default 2. */
   readonly parallelism?: number
   readonly onProgress?: (done: {
     readonly files: number
@@ -46,7 +49,10 @@ export interface VerifyReplicaOptions {
   readonly signal?: AbortSignal
 }
 
-/** Gaps and overlaps within the levels of a listing. Snapshots all begin at TXID 1 and are left out. */
+/**
+ * Gaps and overlaps within each level of a listing. Snapshots are skipped, because all of them
+ * begin at TXID 1.
+ */
 export function contiguityFaults(client: ReplicaClient, levels: readonly (readonly LtxFileInfo[])[]): ReplicaFault[] {
   const faults: ReplicaFault[] = []
   for (const files of levels.slice(0, SNAPSHOT_LEVEL)) {
@@ -63,9 +69,10 @@ export function contiguityFaults(client: ReplicaClient, levels: readonly (readon
 }
 
 /**
- * Does what a restore would do, without writing: reads every file of a replica and checks all of it, its name and listing included;
- * checks that the files of each level follow on each other; and that a plan of the sound files leads to the newest state with every
- * page of the database. What is wrong is reported, not thrown; what the store throws passes through.
+ * Does everything a restore would do, except writing: reads every file of a replica completely and
+ * checks it, including its name and listing; checks that the files of each level are contiguous;
+ * and checks that the undamaged files lead to the newest state with every page of the database.
+ * Faults are reported, not thrown; errors of the store are thrown.
  */
 export async function verifyReplica(client: ReplicaClient, options: VerifyReplicaOptions = {}): Promise<ReplicaReport> {
   const { signal } = options
@@ -89,10 +96,13 @@ export async function verifyReplica(client: ReplicaClient, options: VerifyReplic
   }
 }
 
-/** What is remembered of the files that were read and are sound. */
+/** The undamaged files that were read, with their indexes. */
 type SoundFiles = ReadonlyMap<LtxFileInfo, IndexedFile>
 
-/** Reads files to their end. One that was deleted since it was listed is in neither answer: whether others lead on, the plan tells. */
+/**
+ * Reads files completely. A file deleted since it was listed is neither damaged nor sound: the plan
+ * shows whether other files replace it.
+ */
 async function readFiles(
   client: ReplicaClient,
   files: readonly LtxFileInfo[],
@@ -105,7 +115,7 @@ async function readFiles(
   const verify = (file: LtxFileInfo) => async () => {
     throwIfAborted(signal, `verifying ${client.url}`)
     try {
-      // Damage may have happened on the way here: what looks damaged is read once more.
+      // The damage may have happened in transit: a damaged file is read again once.
       const checked = await readFile(client, file, signal).catch((error: unknown) => {
         if (!isLitestreamError(error, 'LTX_CORRUPT')) throw error
         return readFile(client, file, signal)
@@ -136,7 +146,9 @@ async function readFile(
   return { label, header, postApplyChecksum, denseFrom: denseFrom(header, index) }
 }
 
-/** Where the files of a level do not fit the ones before them: pages that are in none of them, page sizes, database checksums. */
+/**
+ * Faults between the files of a level: pages that none of them has, page sizes, database checksums.
+ */
 function sequenceFaults(levels: FilesByLevel, sound: SoundFiles): ReplicaFault[] {
   const faults: ReplicaFault[] = []
   for (const files of levels.slice(0, SNAPSHOT_LEVEL)) {
@@ -144,7 +156,7 @@ function sequenceFaults(levels: FilesByLevel, sound: SoundFiles): ReplicaFault[]
     let end = 0
     for (const file of files) {
       const checked = sound.get(file)
-      // After a gap, or a damaged file, nothing is known of the database before.
+      // After a gap or a damaged file, the previous state of the database is unknown.
       if (!checked || file.minTxid > end + 1) check = undefined
       if (!checked) continue
       if (!check) check = new PlanCheck({}, checked, checked.header.commit)
@@ -155,12 +167,15 @@ function sequenceFaults(levels: FilesByLevel, sound: SoundFiles): ReplicaFault[]
   return faults
 }
 
-/** The newest file of the plan that leads farthest; files that do not fit in are added to the faults, and planned around. */
+/**
+ * The newest file of the plan that reaches farthest; files that do not fit are added to the faults,
+ * and the plan avoids them.
+ */
 function newestRestorable(levels: FilesByLevel, sound: SoundFiles, faults: ReplicaFault[]): IndexedFile | undefined {
   const unfit = new Set<LtxFileInfo>()
   for (;;) {
     const usable = levels.map((files) => files.filter((file) => sound.has(file) && !unfit.has(file)))
-    // A time as target, because gaps do not end such a plan with an error.
+    // A time as target, because gaps are then no error.
     const plan = selectPlan(usable, { timestamp: Number.POSITIVE_INFINITY })
     const check = new PlanCheck()
     const bad = plan.find((file) => !collect(faults, file, () => addIndexed(check, sound.get(file)!)))
@@ -169,7 +184,10 @@ function newestRestorable(levels: FilesByLevel, sound: SoundFiles, faults: Repli
   }
 }
 
-/** Runs a check of a file; false, and a fault unless the file has one, if it fails. */
+/**
+ * Runs a check of a file. If it fails, returns false and adds a fault, unless the file already has
+ * one.
+ */
 function collect(faults: ReplicaFault[], file: LtxFileInfo, check: () => unknown): boolean {
   try {
     check()

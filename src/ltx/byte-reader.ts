@@ -1,20 +1,24 @@
-/** Bytes of a chunk that are copied at first to what is left of the one before: enough for most frames. */
+/**
+ * Bytes of a new chunk that are first copied to the unread rest of the previous one: enough for
+ * most frames.
+ */
 const BRIDGE = 16 * 1024
 
 /**
- * Pulls bytes from a stream of buffers of any sizes, keeping what has not been taken yet in one piece; a chunk need not stay as it is
- * once the next one is asked for. Where a chunk begins in the
- * middle of something, only its first part is copied to the end of what is left, and reading goes on in the chunk itself from there.
+ * Reads a stream of buffers of any sizes and keeps the bytes not taken yet in one piece. A chunk
+ * may be reused by its owner once the next one is requested. If a chunk begins in the middle of a
+ * frame, only its first part is copied to the unread rest; from there the reader continues in the
+ * chunk itself.
  */
 export class ByteReader {
   readonly #source: AsyncIterator<Uint8Array>
-  /** What has been read but not taken is #buffer[#start..#end). Either a chunk of the stream, or #own. */
+  /** The bytes read but not taken: #buffer[#start..#end). Either a chunk of the stream, or #own. */
   #buffer: Uint8Array = new Uint8Array(0)
   #start = 0
   #end = 0
-  /** The buffer that may be written to. */
+  /** The buffer owned by the reader, which it may write to. */
   #own: Uint8Array = this.#buffer
-  /** A chunk of which the first #copied bytes stand at the end of #own, and the others are still to come. */
+  /** A chunk whose first #copied bytes are at the end of #own; the other bytes follow. */
   #chunk: Uint8Array | undefined
   #copied = 0
   #done = false
@@ -23,7 +27,7 @@ export class ByteReader {
     this.#source = source[Symbol.asyncIterator]()
   }
 
-  /** What is at hand; valid until the next call of more(). */
+  /** The available bytes; valid until the next call of more(). */
   get available(): Uint8Array {
     return this.#buffer.subarray(this.#start, this.#end)
   }
@@ -32,10 +36,10 @@ export class ByteReader {
     this.#start += size
   }
 
-  /** Adds some of the stream's next bytes to what is available; false at its end. */
+  /** Adds bytes of the stream to the available ones; false at the end of the stream. */
   async more(): Promise<boolean> {
     if (this.#chunk === undefined) {
-      // The chunk before may be another's again once the next one is asked for.
+      // The owner may reuse the previous chunk once the next one is requested.
       if (this.#end > this.#start) this.#makeRoom(BRIDGE)
       const chunk = await this.#next()
       if (chunk === undefined) return false
@@ -45,14 +49,15 @@ export class ByteReader {
     const chunk = this.#chunk
     const left = this.#end - this.#start
     if (left <= this.#copied) {
-      // All that is left lies in the chunk.
+      // All available bytes are inside the chunk.
       this.#buffer = chunk
       this.#start = this.#copied - left
       this.#end = chunk.length
       this.#chunk = undefined
       return true
     }
-    // At least as much as is there already, so that copying stays linear.
+    // Copies at least as many bytes as are available already, so that the total copying stays
+    // linear.
     const part = chunk.subarray(this.#copied, this.#copied + Math.max(BRIDGE, left))
     this.#makeRoom(part.length)
     this.#own.set(part, this.#end)
@@ -62,7 +67,7 @@ export class ByteReader {
     return true
   }
 
-  /** The stream's next buffer that is not empty. */
+  /** The stream's next non-empty buffer. */
   async #next(): Promise<Uint8Array | undefined> {
     while (!this.#done) {
       const next = await this.#source.next()
@@ -72,7 +77,7 @@ export class ByteReader {
     return undefined
   }
 
-  /** Sees to it that what is available lies in #own, with `size` bytes free after it. */
+  /** Moves the available bytes into #own, with `size` free bytes after them. */
   #makeRoom(size: number): void {
     const owned = this.#buffer === this.#own
     if (owned && this.#own.length - this.#end >= size) return
@@ -84,13 +89,13 @@ export class ByteReader {
     this.#end = left.length
   }
 
-  /** Reads on until `size` bytes are available; false when the stream ends before. */
+  /** Reads until `size` bytes are available; false if the stream ends before. */
   async need(size: number): Promise<boolean> {
     while (this.#end - this.#start < size) if (!(await this.more())) return false
     return true
   }
 
-  /** Lets go of the stream early: an HTTP body or a file handle behind it is closed. */
+  /** Ends reading early: closes the HTTP body or file handle behind the stream. */
   async cancel(): Promise<void> {
     this.#done = true
     await this.#source.return?.()

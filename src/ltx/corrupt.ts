@@ -1,6 +1,6 @@
 import { LitestreamError } from '../errors.js'
 
-/** What all readers of LTX bytes throw: what is wrong, in which file, at which byte of it. */
+/** The error that all readers of LTX bytes throw: the fault, the file and the offset in it. */
 export function corrupt(what: string, file: string, offset: number, pgno?: number): LitestreamError {
   const page = pgno === undefined ? '' : `, page ${pgno}`
   return new LitestreamError('LTX_CORRUPT', `${file}: ${what} (offset ${offset}${page})`, {
@@ -11,12 +11,13 @@ export function corrupt(what: string, file: string, offset: number, pgno?: numbe
   })
 }
 
-/** Errors of page indexes that a frame has shown to be wrong. */
+/** Errors that show that a page index is wrong. */
 const wrongIndexes = new WeakSet<LitestreamError>()
 
 /**
- * The error for a frame that is of another page than the page index of its file says: the pages that the index leaves out were taken
- * from older files, so nothing that was made by the index is to be trusted. `own`: the page that the frame says.
+ * The error for a frame whose page number differs from the page index of its file. Pages missing in
+ * the index were taken from older files, so no result of this index can be trusted. `own`: the page
+ * number in the frame.
  */
 export function wrongIndex(file: string, offset: number, pgno: number, own: number): LitestreamError {
   const error = corrupt(`the page index has page ${pgno}, but its frame has page ${own}`, file, offset, pgno)

@@ -18,42 +18,48 @@ import { decodePageIndex, indexRules, type PageIndex } from './page-index.js'
 import { PageIndexBuilder } from './page-index-builder.js'
 import { compareFileChecksum, type LtxChecksums, readChecksums } from './tail.js'
 
-/** Pages of a file, decoded. The buffers are used again, see DecodeOptions: copy what must outlive that. */
+/**
+ * Decoded pages of a file. The buffers are reused, see DecodeOptions: copy pages that are needed
+ * longer.
+ */
 export interface PageBatch {
   readonly count: number
   readonly pgnos: Uint32Array
-  /** The pages one after another. */
+  /** The pages, concatenated. */
   readonly pages: Uint8Array
 }
 
 export interface LtxTrailer extends LtxChecksums {
-  /** Bytes of the whole file. */
+  /** Size of the whole file in bytes. */
   readonly fileSize: number
   readonly indexOffset: number
   readonly index: PageIndex
 }
 
 export interface DecodeOptions {
-  /** Most bytes of pages in a batch; at least one page is always in it. Default 1 MiB. */
+  /** Maximum bytes of pages in a batch; a batch has at least one page. Default 1 MiB. */
   readonly batchBytes?: number
-  /** A batch's buffers are used again for the batch this many after it; default 1, the next one. */
+  /** Number of batches after which a batch's buffers are reused; default 1, the next batch. */
   readonly buffers?: number
 }
 
 export interface LtxDecoding {
   readonly header: LtxHeader
-  /** All pages in ascending order; ends only once everything in the file has been checked. To be consumed once. */
+  /**
+   * All pages in ascending order; ends only after the whole file was checked. Can be consumed once.
+   */
   readonly batches: AsyncIterable<PageBatch>
   /** Set when `batches` has ended. */
   readonly trailer: LtxTrailer | undefined
-  /** Closes the source; only for a decoding whose `batches` are not consumed. */
+  /** Closes the source; only for a decoder whose `batches` are not consumed. */
   cancel(): Promise<void>
 }
 
 /**
- * Decodes an LTX file from a stream of its bytes and checks all of it: structure, every page, the page index, the file checksum,
- * and in a snapshot with checksums the database checksum. Resolves once the header is read. Throws LTX_CORRUPT with file, offset
- * and page number; errors of the source pass through.
+ * Decodes an LTX file from a stream of its bytes and checks all of it: structure, every page, the
+ * page index, the file checksum, and in a snapshot with checksums the database checksum. Resolves
+ * when the header was read. Throws LTX_CORRUPT with file, offset and page number; errors of the
+ * source are passed on.
  *
  * @example
  * const ltx = await decodeLtx(client.stream(file), 'name for messages')
@@ -77,7 +83,7 @@ class Decoder implements LtxDecoding {
   readonly #batchBytes: number
   readonly #buffers: number
   readonly #index = new PageIndexBuilder()
-  /** The running file CRC and the xor of the page checksums, both advanced by native code. */
+  /** The running file CRC and the xor of the page checksums; native code updates both. */
   readonly #state = new BigUint64Array(2)
   #header!: LtxHeader
   #offset = 0
@@ -122,7 +128,7 @@ class Decoder implements LtxDecoding {
   async *#pages(): AsyncGenerator<PageBatch, void, undefined> {
     const { pageSize, flags, minTxid } = this.#header
     const most = Math.max(1, Math.floor(this.#batchBytes / pageSize))
-    // Most files hold a handful of pages: the buffers grow with what turns out to be there.
+    // Most files have only a few pages, so the buffers grow on demand.
     let capacity = Math.min(16, most)
     const sizes = new Uint32Array(most)
     const spare: { pgnos: Uint32Array; pages: Uint8Array }[] = []
@@ -193,7 +199,8 @@ class Decoder implements LtxDecoding {
       throw corrupt(`a snapshot of ${commit} pages ends at page ${this.#lastPgno}`, file, markerAt)
     }
     const indexOffset = this.#offset
-    // What follows the page block cannot be longer: it is held as a whole, so that a longer one is not read to its end.
+    // Upper bound of the bytes after the page block: they are held in memory, and a longer tail is
+    // refused before it is read.
     const most = this.#index.count * MAX_INDEX_ENTRY + 1 + INDEX_LENGTH_SIZE + TRAILER_SIZE
     while (this.#reader.available.length <= most && (await this.#reader.more()));
     const rest = this.#reader.available
@@ -244,7 +251,7 @@ class Decoder implements LtxDecoding {
     }
   }
 
-  /** Takes the next `size` bytes into the file checksum. */
+  /** Adds the next `size` bytes to the file checksum. */
   #checksum(size: number): void {
     this.#state[0] = native.crc64(this.#state[0]!, this.#reader.available.subarray(0, size))
     this.#reader.take(size)

@@ -13,16 +13,21 @@ import { encodeHeader, type LtxHeader } from './header.js'
 import { encodePageIndex } from './page-index.js'
 import { PageIndexBuilder } from './page-index-builder.js'
 
-/** What a writer must say; the rest has defaults: no checksums, no WAL, node 0, the timestamp of now. */
+/**
+ * The header fields that a writer must set. Defaults of the others: no checksums, no WAL, node 0,
+ * the current time.
+ */
 export type LtxHeaderInit = Pick<LtxHeader, 'pageSize' | 'commit' | 'minTxid' | 'maxTxid'> & Partial<LtxHeader>
 
 /**
- * Writes one LTX file as a stream of buffers: start(), pages() as often as wanted, finish(); every returned buffer belongs to the
- * caller, or is a part of the one that was given for it. Memory: the page index, 16 bytes a page. Throws INVALID_ARGUMENT when what is asked for would not be a valid file.
+ * Writes one LTX file as a stream of buffers: start(), any number of pages(), finish(). The caller
+ * owns every returned buffer, which may be a part of the `room` passed in. Memory: the page index,
+ * 16 bytes per page. Throws INVALID_ARGUMENT if the result would not be a valid file.
  *
  * @example
  * const encoder = new LtxEncoder({ pageSize: 4096, commit: 2, minTxid: 1, maxTxid: 1 })
- * const file = Buffer.concat([encoder.start(), encoder.pages(Uint32Array.of(1, 2), pages), encoder.finish()])
+ * const file = Buffer.concat([encoder.start(), encoder.pages(Uint32Array.of(1, 2), pages),
+ * encoder.finish()])
  */
 export class LtxEncoder {
   readonly header: LtxHeader
@@ -47,7 +52,7 @@ export class LtxEncoder {
     this.#lockPgno = lockPgno(this.header.pageSize)
   }
 
-  /** Bytes handed out so far. */
+  /** Bytes returned so far. */
   get size(): number {
     return this.#offset
   }
@@ -56,7 +61,7 @@ export class LtxEncoder {
     return this.#index.count
   }
 
-  /** The header's bytes. */
+  /** Returns the bytes of the header. */
   start(): Uint8Array {
     if (this.#offset !== 0) throw misuse('start() was called twice')
     const bytes = encodeHeader(this.header)
@@ -66,8 +71,8 @@ export class LtxEncoder {
   }
 
   /**
-   * The frames of a batch: page numbers ascend over all of the file's life; `pages` holds the pages one after another. `room`: where
-   * they may be put; a new buffer is made where it is too small.
+   * Returns the frames of a batch. Page numbers must ascend over all batches; `pages` holds the
+   * concatenated pages. `room`: buffer for the frames; a new one is allocated if it is too small.
    */
   pages(pgnos: Uint32Array, pages: Uint8Array, room?: Uint8Array): Uint8Array {
     const { pageSize } = this.header
@@ -84,7 +89,10 @@ export class LtxEncoder {
     return out.subarray(0, used)
   }
 
-  /** End marker, page index and trailer. `postApplyChecksum` is the database's; 0n without checksums. */
+  /**
+   * Returns end marker, page index and trailer. `postApplyChecksum` is the database checksum; 0n
+   * without checksums.
+   */
   finish(postApplyChecksum = 0n): Uint8Array {
     const { flags, commit, minTxid } = this.header
     if (this.#offset === 0) throw misuse('finish() without start()')

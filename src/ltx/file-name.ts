@@ -11,7 +11,9 @@ export function formatFileName(minTxid: number, maxTxid: number): string {
 
 const PATTERN = /^([0-9a-f]{16})-([0-9a-f]{16})\.ltx$/
 
-/** The TXIDs in a file's name; undefined for any name that is not an LTX file's, which listings step over. */
+/**
+ * The TXIDs in a file's name; undefined for a name that is not an LTX file's, which listings skip.
+ */
 export function parseFileName(name: string): TxidRange | undefined {
   const match = PATTERN.exec(name)
   if (!match) return undefined

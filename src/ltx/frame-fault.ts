@@ -2,19 +2,22 @@ import type { LitestreamError } from '../errors.js'
 import { corrupt, wrongIndex } from './corrupt.js'
 import { FRAME_HEADER_SIZE, PAGE_FLAG_SIZE } from './format.js'
 
-/** A frame as the page index of its file has it. */
+/** A frame according to the page index of its file. */
 export interface ListedFrame {
   readonly pgno: number
   readonly offset: number
   readonly size: number
 }
 
-/** The error for a frame that does not decode to the page that the index says. `frame`: its bytes; `file`: for messages. */
+/**
+ * The error for a frame that does not decode to the page in the index. `frame`: its bytes; `file`:
+ * name for messages.
+ */
 export function frameFault(frame: Uint8Array, { pgno, offset, size }: ListedFrame, file: string): LitestreamError {
   if (frame.length >= FRAME_HEADER_SIZE) {
     const view = new DataView(frame.buffer, frame.byteOffset, frame.length)
     const [own, flags, length] = [view.getUint32(0), view.getUint16(4), FRAME_HEADER_SIZE + view.getUint32(6)]
-    // A sound frame of another page, as far as its header tells.
+    // The header of the frame names another page.
     if (own !== pgno && own > 0 && flags === PAGE_FLAG_SIZE && length === size)
       return wrongIndex(file, offset, pgno, own)
   }

@@ -5,9 +5,9 @@ import { CHECKSUM_FLAG, FLAG_NO_CHECKSUM, HEADER_SIZE, isCommit, isPageSize, MAX
 /** The first 100 bytes of a file. */
 export interface LtxHeader {
   readonly flags: number
-  /** Bytes. */
+  /** In bytes. */
   readonly pageSize: number
-  /** Size of the database, in pages, once this file is applied. */
+  /** Size of the database in pages after this file is applied. */
   readonly commit: number
   readonly minTxid: number
   readonly maxTxid: number
@@ -15,7 +15,7 @@ export interface LtxHeader {
   readonly timestamp: number
   /** Database checksum before this file; 0n in a snapshot and without checksums. */
   readonly preApplyChecksum: bigint
-  /** Where in the WAL the frames came from, bytes; 0 when not from a WAL. */
+  /** Offset in the WAL that the frames came from, in bytes; 0 if they are not from a WAL. */
   readonly walOffset: number
   readonly walSize: number
   readonly walSalt1: number
@@ -28,7 +28,10 @@ const RESERVED_OFFSET = 80
 /** The latest time that a Date can hold, milliseconds since the epoch. */
 const MAX_TIMESTAMP = 8.64e15
 
-/** What a header's fields break of the format's rules, with the offset of the field; undefined when nothing. */
+/**
+ * The first violation of the format's rules in a header, with the offset of the field; undefined if
+ * there is none.
+ */
 function fault(h: LtxHeader): { what: string; offset: number } | undefined {
   if ((h.flags & ~FLAG_NO_CHECKSUM) !== 0) return { what: `unknown flags 0x${h.flags.toString(16)}`, offset: 4 }
   if (!isPageSize(h.pageSize)) return { what: `invalid page size ${h.pageSize}`, offset: 8 }
@@ -60,7 +63,10 @@ function fault(h: LtxHeader): { what: string; offset: number } | undefined {
   return undefined
 }
 
-/** The header's 100 bytes, in a buffer of their own. Throws INVALID_ARGUMENT when the fields break the format's rules. */
+/**
+ * Encodes a header into a new buffer of 100 bytes. Throws INVALID_ARGUMENT if the fields break the
+ * format's rules.
+ */
 export function encodeHeader(h: LtxHeader): Uint8Array {
   const wrong = fault(h)
   if (wrong) throw new LitestreamError('INVALID_ARGUMENT', `cannot write an LTX header: ${wrong.what}`)

@@ -3,25 +3,25 @@ import { decodeHeader, type LtxHeader } from './header.js'
 import { decodePageIndex, indexRules, type PageIndex } from './page-index.js'
 import { type LtxChecksums, MIN_FILE_SIZE, parseTail } from './tail.js'
 
-/** What an LTX file says about itself. Sizes in bytes. */
+/** Contents of an LTX file. Sizes in bytes. */
 export interface LtxSummary extends LtxChecksums {
   readonly header: LtxHeader
   readonly fileSize: number
   readonly pageCount: number
-  /** Of the pages once decompressed. */
+  /** Total size of the decompressed pages. */
   readonly pageBytes: number
-  /** Of the frames as stored, their headers included. */
+  /** Total size of the stored frames, including their headers. */
   readonly frameBytes: number
   readonly indexSize: number
   readonly index: PageIndex
 }
 
-/** Most of the indexes fit in here, so that a file is inspected with two reads. */
+/** Most indexes fit into this many bytes, so that a file is inspected with two reads. */
 const TAIL_SIZE = 32 * 1024
 
 /**
- * Reads header, index and trailer of a file, without its pages and so without checking them. `read` returns exactly the bytes
- * asked for. Throws LTX_CORRUPT.
+ * Reads header, index and trailer of a file, but not its pages, which are not checked. `read` must
+ * return exactly the requested bytes. Throws LTX_CORRUPT.
  */
 export async function inspectLtx(
   read: (offset: number, length: number) => Promise<Uint8Array>,

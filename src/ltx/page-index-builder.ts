@@ -1,6 +1,6 @@
 import type { PageIndex } from './page-index.js'
 
-/** Grows a PageIndex frame by frame, 16 bytes a page. */
+/** Builds a PageIndex frame by frame, 16 bytes per page. */
 export class PageIndexBuilder {
   #count = 0
   #pgnos = new Uint32Array(64)
@@ -11,7 +11,10 @@ export class PageIndexBuilder {
     return this.#count
   }
 
-  /** Adds the first `count` frames of a batch that lie one after another from `offset` on. Returns where they end. */
+  /**
+   * Adds the first `count` frames of a batch, which are contiguous from `offset`. Returns the end
+   * of the last one.
+   */
   append(pgnos: Uint32Array, sizes: Uint32Array, count: number, offset: number): number {
     this.#reserve(this.#count + count)
     let at = offset
@@ -25,7 +28,7 @@ export class PageIndexBuilder {
     return at
   }
 
-  /** The index so far; a view on the builder's own memory. */
+  /** The index so far; a view of the builder's own memory. */
   build(): PageIndex {
     return {
       count: this.#count,

@@ -4,17 +4,17 @@ import { corrupt } from './corrupt.js'
 import { HEADER_SIZE, INDEX_LENGTH_SIZE, PAGE_HEADER_SIZE } from './format.js'
 import type { LtxHeader } from './header.js'
 
-/** Where the frames of a file lie, in ascending page number. */
+/** The positions of a file's frames, in ascending page number. */
 export interface PageIndex {
   readonly count: number
   readonly pgnos: Uint32Array
   /** Absolute offset of the frame in the file, bytes. */
   readonly offsets: Float64Array
-  /** Bytes of the whole frame: header, size field and payload. */
+  /** Size of the whole frame in bytes: header, size field and payload. */
   readonly sizes: Uint32Array
 }
 
-/** Bytes that `n` takes as a uvarint: 7 bits a byte, low bits first. */
+/** Size of `n` as a uvarint, in bytes: 7 bits per byte, low bits first. */
 function uvarintSize(n: number): number {
   let size = 1
   for (let rest = n; rest >= 0x80; rest = Math.floor(rest / 0x80)) size++
@@ -24,14 +24,14 @@ function uvarintSize(n: number): number {
 function putUvarint(bytes: Uint8Array, at: number, n: number): number {
   let rest = n
   let i = at
-  // Above 32 bits the shift operators would cut the number.
+  // The shift operators would truncate numbers above 32 bits.
   for (; rest > 0xffffffff; rest = Math.floor(rest / 0x80)) bytes[i++] = (rest % 0x80) | 0x80
   for (; rest >= 0x80; rest >>>= 7) bytes[i++] = (rest & 0x7f) | 0x80
   bytes[i++] = rest
   return i
 }
 
-/** The index as it stands in a file, with the 0 that ends it and its length field. */
+/** Encodes an index as it is stored in a file, with its final 0 and its length field. */
 export function encodePageIndex(index: PageIndex): Uint8Array {
   let size = 1
   for (let i = 0; i < index.count; i++) {
@@ -48,7 +48,10 @@ export function encodePageIndex(index: PageIndex): Uint8Array {
   return bytes
 }
 
-/** Slots of the state that the addon keeps between the pieces of an index; see native/napi/page_index_napi.cc. */
+/**
+ * Elements of the state that the addon keeps between the pieces of an index; see
+ * native/napi/page_index_napi.cc.
+ */
 const FAULT = 0
 const AT = 1
 const ENTRY = 2
@@ -63,7 +66,10 @@ const COMMIT = 13
 const COMPLETE_FROM = 14
 const SLOTS = 15
 
-/** IndexFault of native/ltx/page_index.h; the last is a frame that lies where a page map cannot point to. */
+/**
+ * IndexFault of native/ltx/page_index.h; the last one is a frame whose position a page map cannot
+ * represent.
+ */
 const NONE = 0
 const ENDS_EARLY = 1
 const NUMBER_TOO_LARGE = 2
@@ -77,52 +83,56 @@ const MISSING = 9
 const UNLISTED = 10
 const ENDS_BEFORE = 11
 
-/** What the header of a file, and the files before it, say of its page index. */
+/** Limits of the page index, from the header of the file and from the files before it. */
 export interface IndexRules {
   readonly pageSize: number
-  /** Pages of the database. */
+  /** Size of the database in pages. */
   readonly commit: number
-  /** Pages beyond this one must all be in the file, up to the commit. 0 in a file that holds the whole database. */
+  /**
+   * The file must contain every page after this one, up to the commit. 0 in a file that holds the
+   * whole database.
+   */
   readonly completeFrom: number
 }
 
 /**
- * The rules for the index of a file with this header. `peak`: the largest size in pages that the database has had before the file, if
- * that is known: pages beyond it can only be in this file.
+ * The rules for the index of a file with this header. `peak`: the largest size in pages that the
+ * database had before the file, if known: only this file can contain the pages beyond it.
  */
 export function indexRules({ pageSize, commit, minTxid }: LtxHeader, peak = commit): IndexRules {
   return { pageSize, commit, completeFrom: minTxid === 1 ? 0 : peak }
 }
 
-/** Where the frames of an index are entered. */
+/** A page map into which the frames of an index are entered. */
 export interface PageMapTarget {
-  /** Ordinal of the file; goes beside each place. */
+  /** Ordinal of the file, stored with each position. */
   readonly file: number
-  /** The largest size in pages that the database has had before the file. */
+  /** The largest size in pages that the database had before the file. */
   readonly peak: number
-  /** The bytes of a chunk of the map, to be written. */
+  /** Returns the writable bytes of a chunk of the map. */
   own(chunk: number): ArrayBuffer
 }
 
-/** What an index brought, or a part of it. */
+/** The result of entering an index, or a part of it. */
 export interface MappedFrames {
-  /** Page number, offset and size of each frame that lies in one of the pieces. */
+  /** Page number, offset and size of each frame inside one of the pieces. */
   readonly came: Float64Array
-  /** All page numbers, if they were asked for. */
+  /** All page numbers, if they were requested. */
   readonly pgnos: Uint32Array
 }
 
 /**
- * Reads an index that comes in pieces of any size: an index takes nine bytes a page and more once decoded, too much to hold all of it.
- * Throws LTX_CORRUPT unless the index agrees with the header and with the page block: page numbers ascend within the database, the
- * frames fill the block without a hole, and no page is missing that only this file can have.
+ * Reads an index in pieces of any size: a decoded index takes nine bytes per page and more, too
+ * much to hold completely. Throws LTX_CORRUPT unless the index matches the header and the page
+ * block: page numbers ascend within the database, the frames fill the block without a hole, and no
+ * page is missing that only this file can have.
  */
 export class PageIndexReader {
   readonly #file: string
   readonly #rules: IndexRules
   readonly #state: Float64Array
 
-  /** `fileOffset`: where the index begins in the file. */
+  /** `fileOffset`: offset of the index in the file. */
   constructor(file: string, fileOffset: number, rules: IndexRules) {
     this.#file = file
     this.#rules = rules
@@ -140,8 +150,8 @@ export class PageIndexReader {
   }
 
   /**
-   * Enters frames into a page map. `pieces`: where each part of the file that was read begins and ends, in turn. `collect`: return the
-   * page numbers.
+   * Enters frames into a page map. `pieces`: begin and end of each byte range that was read,
+   * alternating. `collect`: return the page numbers.
    */
   map(
     bytes: Uint8Array,
@@ -154,14 +164,14 @@ export class PageIndexReader {
     return { came, pgnos }
   }
 
-  /** The entries that end in `bytes`, as arrays. */
+  /** Decodes the entries that end in `bytes` into arrays. */
   decode(bytes: Uint8Array): PageIndex {
     const [pgnos, offsets, sizes] = native.decodePageIndex(this.#state, bytes)
     this.#check()
     return { count: pgnos.length, pgnos, offsets, sizes }
   }
 
-  /** All bytes of the index were read: it must be whole. */
+  /** Checks that the index is complete, after all of its bytes were read. */
   end(): void {
     native.endPageIndex(this.#state)
     this.#check()
@@ -215,7 +225,7 @@ export class PageIndexReader {
   }
 }
 
-/** The error for a page that only `file` can have, and does not. */
+/** The error for a page that is missing in `file` although only this file can have it. */
 export function missingPage(
   file: string,
   pgno: number,
@@ -228,8 +238,8 @@ export function missingPage(
 }
 
 /**
- * Reads an index: `bytes` are exactly its bytes without the length field, `fileOffset` is where they begin in `file`. Throws
- * LTX_CORRUPT like PageIndexReader.
+ * Decodes a whole index. `bytes`: the index without its length field; `fileOffset`: its offset in
+ * `file`. Throws LTX_CORRUPT like PageIndexReader.
  */
 export function decodePageIndex(bytes: Uint8Array, file: string, fileOffset: number, rules: IndexRules): PageIndex {
   const reader = new PageIndexReader(file, fileOffset, rules)

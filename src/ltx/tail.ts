@@ -16,23 +16,26 @@ export interface LtxChecksums {
   readonly fileChecksum: bigint
 }
 
-/** What the end of a file says, found with one read of its last bytes. */
+/** The end of a file, from one read of its last bytes. */
 export interface LtxTail extends LtxChecksums {
-  /** Where the page index begins in the file. */
+  /** Offset of the page index in the file. */
   readonly indexOffset: number
-  /** Bytes of the index without its length field. */
+  /** Size of the index in bytes, without its length field. */
   readonly indexSize: number
-  /** Present when the bytes given held all of it; else read `indexSize` bytes at `indexOffset`. */
+  /**
+   * The decoded index, if the given bytes contain all of it; otherwise read `indexSize` bytes at
+   * `indexOffset`.
+   */
   readonly index?: PageIndex
 }
 
-/** The same without decoding the index. */
+/** LtxTail without the decoded index. */
 export type LtxTailPlaces = Omit<LtxTail, 'index'>
 
 /** The smallest valid file: header, end of the page block, an empty index, trailer. */
 export const MIN_FILE_SIZE: number = HEADER_SIZE + PAGE_HEADER_SIZE + 1 + INDEX_LENGTH_SIZE + TRAILER_SIZE
 
-/** Reads the last bytes of a file of `fileSize` bytes; at least 24 of them. Throws LTX_CORRUPT. */
+/** Parses the last bytes of a file of `fileSize` bytes; at least 24 bytes. Throws LTX_CORRUPT. */
 export function parseTail(bytes: Uint8Array, fileSize: number, header: LtxHeader, file: string): LtxTail {
   const tail = parseTailPlaces(bytes, fileSize, header, file)
   const { indexOffset, indexSize } = tail
@@ -42,7 +45,7 @@ export function parseTail(bytes: Uint8Array, fileSize: number, header: LtxHeader
   return { ...tail, index }
 }
 
-/** Where the index is, and the checksums. Throws LTX_CORRUPT. */
+/** Position of the index, and the checksums. Throws LTX_CORRUPT. */
 export function parseTailPlaces(bytes: Uint8Array, fileSize: number, header: LtxHeader, file: string): LtxTailPlaces {
   if (fileSize < MIN_FILE_SIZE || bytes.length < INDEX_LENGTH_SIZE + TRAILER_SIZE) {
     throw corrupt(`the file has only ${fileSize} bytes; the smallest LTX file has ${MIN_FILE_SIZE}`, file, fileSize)
@@ -59,7 +62,10 @@ export function parseTailPlaces(bytes: Uint8Array, fileSize: number, header: Ltx
   return { indexOffset, indexSize, ...checksums }
 }
 
-/** Reads the trailer, the last 16 bytes of a file, and compares it with the header. Throws LTX_CORRUPT. */
+/**
+ * Reads the trailer, the last 16 bytes of a file, and compares it with the header. Throws
+ * LTX_CORRUPT.
+ */
 export function readChecksums(trailer: Uint8Array, fileSize: number, header: LtxHeader, file: string): LtxChecksums {
   const view = new DataView(trailer.buffer, trailer.byteOffset, TRAILER_SIZE)
   const [postApplyChecksum, fileChecksum] = [view.getBigUint64(0), view.getBigUint64(8)]
@@ -74,7 +80,10 @@ export function readChecksums(trailer: Uint8Array, fileSize: number, header: Ltx
   return { postApplyChecksum, fileChecksum }
 }
 
-/** Compares the file checksum in the trailer with `crc`, the CRC of all bytes before it. Throws LTX_CORRUPT. */
+/**
+ * Compares the file checksum in the trailer with `crc`, the CRC of all bytes before it. Throws
+ * LTX_CORRUPT.
+ */
 export function compareFileChecksum({ fileChecksum }: LtxChecksums, crc: bigint, fileSize: number, file: string): void {
   const computed = crc | CHECKSUM_FLAG
   if (fileChecksum === computed) return

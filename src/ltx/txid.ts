@@ -1,6 +1,6 @@
 import { LitestreamError } from '../errors.js'
 
-/** A TXID as it is written everywhere: 16 lowercase hex digits. */
+/** The text form of a TXID in names and messages: 16 lowercase hex digits. */
 export function formatTxid(txid: number): string {
   return txid.toString(16).padStart(16, '0')
 }

@@ -1,7 +1,7 @@
 import type { SerializedError } from '../errors.js'
 import type { SessionEvent } from './worker/replica-session.js'
 
-/** Handles of every thread and the worker meet on this BroadcastChannel. */
+/** The BroadcastChannel between the worker and the handles of every thread. */
 export const CHANNEL = 'litestream-ts'
 
 /** From the worker to every handle. */
@@ -10,13 +10,16 @@ export type WorkerMessage =
   /** The answer to a call; `call` is the caller's own id. */
   | { readonly from: 'worker'; readonly call: string; readonly result?: unknown; readonly error?: SerializedError }
 
-/** From the worker to the thread that started it, which warns of it. */
+/** Sent by the worker to the thread that started it, which logs the warning. */
 export interface WorkerWarning {
   readonly code: string
   readonly message: string
 }
 
-/** From a handle to the worker, sent as the text of a request over the bridge, which keeps it until the worker is there. */
+/**
+ * Sent by a handle to the worker as the text of a bridge request; the bridge keeps it until a
+ * worker is attached.
+ */
 export type HandleCall =
   | { readonly call: string; readonly method: 'open' }
   | { readonly call: string; readonly method: 'refresh' }

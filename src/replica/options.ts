@@ -7,31 +7,42 @@ import * as check from '../util/check-arguments.js'
 import { parseDuration } from '../util/duration.js'
 import { nearest } from '../util/nearest.js'
 
-/** How a replica is opened. Sizes take bytes or "64MiB", times take milliseconds or a Go duration ("1s", "5m"). */
+/**
+ * How a replica is opened. Sizes take bytes or "64MiB", times take milliseconds or a Go duration
+ * ("1s", "5m").
+ */
 export interface ReplicaOptions {
-  /** Longest time between two looks at the store. Default 1 s. */
+  /** Longest interval between two polls of the store. Default 1 s. */
   readonly pollInterval?: number | string
-  /** What that time grows to while nothing new comes. Default: as `pollInterval`; at most half of `maxStale`. */
+  /**
+   * Longest poll interval while idle: grows to this after ten polls without new files; any new file
+   * resets it. Default: as `pollInterval`; at most half of `maxStale`.
+   */
   readonly idlePollInterval?: number | string
   /** Bytes of decoded pages kept in memory, shared by all connections. Default 64 MiB. */
   readonly cacheSize?: number | string
-  /** Fill in a full local copy at this path while serving; kept between runs. */
+  /** Path of a full local copy that is filled while the replica serves reads; kept between runs. */
   readonly hydrate?: string
-  /** Keep what is fetched in this directory between runs; several processes may share it. */
+  /** Directory that caches fetched bytes between runs; several processes may share it. */
   readonly diskCache?: string
-  /** Bytes that the disk cache may take. Default 1 GiB. */
+  /** Maximum size of the disk cache in bytes. Default 1 GiB. */
   readonly diskCacheSize?: number | string
   /** How long to wait for a replica that has no files yet. Default 30 s. */
   readonly openTimeout?: number | string
-  /** How long one page may take before the read fails. Default 30 s. */
+  /** Maximum time for one page before the read fails. Default 30 s. */
   readonly readTimeout?: number | string
-  /** Reads fail once the store has not been seen for this long. Default: never; `lag` tells. */
+  /** Reads fail if no poll has succeeded for this long. Default: never; `lag` reports the time. */
   readonly maxStale?: number | string
-  /** Requests to the store at once. Default 16. */
+  /** Maximum number of concurrent requests to the store. Default 16. */
   readonly concurrency?: number
-  /** What is fetched before a reader asks for it: "all" (default), "none", or some of the kinds below, with commas. */
+  /**
+   * Kinds of prefetch: "all" (default), "none", or some of the kinds below, separated by commas.
+   */
   readonly readAhead?: string
-  /** Whether a read that takes much longer than others did is asked for a second time; the first answer counts. Default true. */
+  /**
+   * Whether a request that takes much longer than others is sent a second time; the first response
+   * counts. Default true.
+   */
   readonly hedge?: boolean
   /** Lets connections write: their commits become the next files of the replica. Default false. */
   readonly write?: boolean | WriteOptions
@@ -40,10 +51,10 @@ export interface ReplicaOptions {
 /** Intervals of levels 1, 2 and 3, milliseconds: those of a primary. */
 const DEFAULT_LEVELS: readonly number[] = [30_000, 300_000, 3_600_000]
 
-/** Requests to the store at once; more help no store. */
+/** Maximum number of concurrent requests to the store. */
 const MAX_CONCURRENCY = 1000
 
-/** What `openReplica` takes; texts are read by resolveOptions. */
+/** Checks of the options of `openReplica`; resolveOptions parses text values. */
 export const REPLICA_OPTION_CHECKS: check.OptionChecks<ReplicaOptions> = {
   pollInterval: check.numberOrText,
   idlePollInterval: check.numberOrText,
@@ -71,19 +82,26 @@ const WRITE_OPTION_CHECKS: check.OptionChecks<WriteOptions> = {
 /** How connections write. See docs/writing.md. */
 export interface WriteOptions {
   /**
-   * What a COMMIT waits for. `store` (default): until the store has it. `local`: until it is in the local buffer; commits are merged and
-   * uploaded every `syncInterval`.
+   * When COMMIT returns. `store` (default): when the commit is in the store. `local`: when it is in
+   * the local buffer; commits are merged and uploaded every `syncInterval`.
    */
   readonly durability?: 'store' | 'local'
-  /** With `local`: time between two uploads. Milliseconds or a Go duration. Default 1 s. */
+  /** With `local`: interval between two uploads. Milliseconds or a Go duration. Default 1 s. */
   readonly syncInterval?: number | string
-  /** With `local`: the file that holds commits until they are uploaded. Default: memory, which a crash loses. */
+  /**
+   * With `local`: path of the file that holds commits until they are uploaded. Default: memory
+   * only, which a crash loses.
+   */
   readonly bufferPath?: string
-  /** How long the lease is valid without being renewed; false: no lease. Milliseconds or a Go duration. Default 30 s. */
+  /**
+   * How long the lease is valid without renewal; false: no lease. Milliseconds or a Go duration.
+   * Default 30 s.
+   */
   readonly lease?: number | string | false
   /**
-   * Whether this process compacts the replica while it holds the lease: true, false, or the intervals of levels 1, 2, …, as in
-   * "30s,5m,1h" (default). Without a lease the default is false, because two processes must not compact one replica.
+   * Whether this process compacts the replica while it holds the lease: true, false, or the
+   * intervals of levels 1, 2, …, as in "30s,5m,1h" (default). Without a lease the default is false,
+   * because two processes must not compact one replica.
    */
   readonly compaction?: boolean | string
 }
@@ -97,7 +115,7 @@ export interface ResolvedWriteOptions {
   readonly lease: number | undefined
   /** Intervals of levels 1, 2, …, milliseconds; undefined: this process does not compact. */
   readonly compaction: readonly number[] | undefined
-  /** How long a connection waits for the right to write, and for a commit, milliseconds. */
+  /** How long a connection waits for the RESERVED lock, and for a commit, in milliseconds. */
   readonly timeout: number
 }
 
@@ -116,12 +134,12 @@ export interface ResolvedReplicaOptions {
   /** Milliseconds. */
   readonly openTimeout: number
   readonly readTimeout: number
-  /** Infinity: never. */
+  /** Infinity: reads never fail because of the age. */
   readonly maxStale: number
   readonly concurrency: number
   readonly readAhead: ReadonlySet<ReadAheadKind>
   readonly hedge: boolean
-  /** Undefined: connections only read. */
+  /** Undefined: connections are read-only. */
   readonly write: ResolvedWriteOptions | undefined
 }
 
@@ -134,7 +152,7 @@ const BOOLEANS: Readonly<Record<string, boolean>> = {
   off: false,
 }
 
-/** The names in a URI and, with LITESTREAM_ before them in capitals, in the environment. */
+/** The parameter names in a URI. In the environment: LITESTREAM_ and the name in capitals. */
 export const PARAMETERS = [
   'replica_url',
   'poll_interval',
@@ -157,9 +175,15 @@ export const PARAMETERS = [
   'lease',
   'compaction',
 ] as const
-/** Parameters that mean nothing without `write_enabled` (native/vfs/vfs.cc has the same list). */
+/**
+ * Parameters that have no effect without `write_enabled` (native/vfs/replica_uri.cc has the same
+ * list).
+ */
 const WRITE_PARAMETERS: readonly string[] = ['durability', 'sync_interval', 'buffer_path', 'lease', 'compaction']
-/** SQLite's own parameters that a replica refuses (native/vfs/vfs.cc hands them over for the message). */
+/**
+ * SQLite's own parameters that a replica refuses (native/vfs/vfs.cc passes them on for the error
+ * message).
+ */
 const UNLOCKED: readonly string[] = ['immutable', 'nolock']
 type Parameter = (typeof PARAMETERS)[number]
 export type ReplicaParameters = Partial<Record<Parameter, string>>
@@ -205,11 +229,15 @@ function writeParameters(write: boolean | WriteOptions | undefined): Record<stri
 }
 
 function duration(value: number | string | undefined): string | undefined {
-  if (value === Number.POSITIVE_INFINITY) return undefined // never, which is the default where that can be
+  // Infinity means never, which is the default where it is allowed
+  if (value === Number.POSITIVE_INFINITY) return undefined
   return typeof value === 'number' ? `${value}ms` : value
 }
 
-/** The key under which native code knows a replica: `name=value` lines, sorted by name. Throws CONFIG_INVALID for a line break. */
+/**
+ * The key under which native code knows a replica: `name=value` lines, sorted by name. Throws
+ * CONFIG_INVALID for a line break.
+ */
 export function formatKey(parameters: ReplicaParameters): string {
   for (const [name, value] of Object.entries(parameters)) if (value.includes('\n')) throw lineBreak(name)
   return Object.entries(parameters)
@@ -236,11 +264,14 @@ export function parseKey(key: string): Record<string, string> {
   )
 }
 
-/** The parameters, and for those not given the environment's. native/vfs/replica_uri.cc does the same for a plain URI. */
+/**
+ * The parameters, completed from the environment. native/vfs/replica_uri.cc does the same for a
+ * plain URI.
+ */
 export function withEnvironment(parameters: ReplicaParameters, env: NodeJS.ProcessEnv): ReplicaParameters {
   const all: ReplicaParameters = {}
   for (const name of PARAMETERS) {
-    // A path in the environment turns hydration on for nobody who did not ask for it.
+    // hydration_path in the environment has no effect unless hydration is enabled.
     if (name === 'hydration_path' && !parameters.hydration_path && !all.hydration_enabled) continue
     if (WRITE_PARAMETERS.includes(name) && !all.write_enabled && !parameters.write_enabled) continue
     const value = parameters[name] ?? env[`LITESTREAM_${name.toUpperCase()}`]
@@ -250,8 +281,8 @@ export function withEnvironment(parameters: ReplicaParameters, env: NodeJS.Proce
 }
 
 /**
- * What is in force for a key: its parameters, then the defaults. A parameter that is none of ours is an error, because a misspelled
- * one would be silently without effect. Throws CONFIG_INVALID.
+ * The effective options for a key: its parameters, then the defaults. An unknown parameter is an
+ * error, because a misspelled one would silently have no effect. Throws CONFIG_INVALID.
  */
 export function resolveOptions(key: string): ResolvedReplicaOptions {
   const given = parseKey(key)
@@ -300,7 +331,7 @@ export function resolveOptions(key: string): ResolvedReplicaOptions {
   return {
     url,
     pollInterval,
-    // A replica that is looked at too seldom would be stale by itself.
+    // An idle interval above half of maxStale would make the replica stale between two polls.
     idlePollInterval: Math.max(pollInterval, Math.min(idlePollInterval, maxStale / 2)),
     cacheSize: read('cache_size', positive(parseByteSize), 64 * 2 ** 20),
     hydrate: hydrate ? path : undefined,
@@ -318,7 +349,10 @@ export function resolveOptions(key: string): ResolvedReplicaOptions {
 
 type Read = <T>(name: Parameter, parse: (text: string) => T, fallback: T) => T
 
-/** A buffer or an interval asks for the local durability that they belong to, as the official extension's parameters do. */
+/**
+ * buffer_path or sync_interval alone selects local durability, to which they belong, as in the
+ * official extension.
+ */
 function resolveWrite(value: (name: Parameter) => string | undefined, read: Read): ResolvedWriteOptions {
   const bufferPath = value('buffer_path') || undefined
   const buffered = bufferPath !== undefined || Boolean(value('sync_interval'))
@@ -368,7 +402,7 @@ function unknownHint(name: string): string {
   return `${meant === undefined ? '' : `Did you mean ${meant}? `}The parameters are ${PARAMETERS.join(', ')}.`
 }
 
-/** A value that an option cannot have; the caller adds the option's name. */
+/** The error for a value that an option does not allow; the caller adds the option's name. */
 function wrongValue(text: string, expected: string): LitestreamError {
   return new LitestreamError('INVALID_ARGUMENT', `${JSON.stringify(text)} is not ${expected}`)
 }

@@ -5,29 +5,36 @@ import type { WalFile } from './wal-file.js'
 import { FRAME_HEADER_SIZE, type WalHeader, walSize } from './wal-header.js'
 import type { WalPosition } from './wal-position.js'
 
-/** Committed frames that follow one another in one generation of the WAL. */
+/** Contiguous committed frames of one WAL generation. */
 export interface FrameSpan {
   readonly start: WalPosition
-  /** Behind the last commit found; equal to `start` when there was none. */
+  /** Position after the last commit found; equal to `start` if none was found. */
   readonly end: WalPosition
-  /** Size of the database in pages after the last of them; 0 when there are none. */
+  /** Size of the database in pages after the last of them; 0 if there are none. */
   readonly commit: number
-  /** Page number of each frame, `end.frames - start.frames` of them. */
+  /** Page number of each frame, `end.frames - start.frames` elements. */
   readonly pgnos: Uint32Array
 }
 
 export interface ScanLimits {
-  /** Frames of the file to look at, counted from its start; frames beyond were committed too late. */
+  /**
+   * Number of frames to scan, counted from the start of the file; later frames were committed too
+   * late.
+   */
   readonly frames: number
-  /** Stop at the first commit at which so many bytes of frames were read; a larger transaction goes beyond. */
+  /**
+   * Stop at the first commit after this many bytes of frames; a single larger transaction exceeds
+   * it.
+   */
   readonly bytes: number
 }
 
 const READ_BYTES = 1024 * 1024
 
 /**
- * Reads committed frames from `start` on and verifies salts and checksums of every one. An uncommitted tail, frames of an older
- * generation and damaged frames end the span; they are never part of it. Memory: 8 bytes a frame and one buffer.
+ * Reads committed frames from `start` on and verifies the salts and checksum of each. An
+ * uncommitted tail, frames of an older generation and damaged frames end the span and are never
+ * part of it. Memory: 8 bytes per frame and one buffer.
  */
 export function scanWal(wal: WalFile, header: WalHeader, start: WalPosition, limits: ScanLimits): FrameSpan {
   const { pageSize, bigEndian } = header
@@ -75,14 +82,14 @@ function impossibleCommit(file: string, offset: number, commit: number): Litestr
   })
 }
 
-/** The newest version of each page in a span: where it is, by ascending page number. */
+/** The newest version of each page in a span, by ascending page number. */
 export interface NewestPages {
   readonly pgnos: Uint32Array
-  /** Ordinals of frames in the file, counted from 0. */
+  /** Ordinals of the frames in the file, counted from 0. */
   readonly frames: Uint32Array
 }
 
-/** Leaves out pages beyond `commit` (the database has shrunk since) and the lock page. */
+/** Excludes pages beyond `commit` (the database has shrunk since) and the lock page. */
 export function newestPages(span: FrameSpan, commit: number, lockPgno: number): NewestPages {
   const count = span.pgnos.length
   const pgnos = new Uint32Array(count)

@@ -4,10 +4,10 @@ import { openRegularSync } from '../fs/open-regular.js'
 import { native } from '../native/addon.js'
 import { FRAME_HEADER_SIZE, parseWalHeader, WAL_HEADER_SIZE, type WalHeader, walSize } from './wal-header.js'
 
-/** What stands in front of a page in the WAL. */
+/** The header of a frame in the WAL. */
 export interface FrameHeader {
   readonly pgno: number
-  /** Database size in pages, if the frame ends a transaction; else 0. */
+  /** Database size in pages if the frame ends a transaction, otherwise 0. */
   readonly commit: number
   readonly salt1: number
   readonly salt2: number
@@ -15,34 +15,37 @@ export interface FrameHeader {
 }
 
 /**
- * A -wal file, opened for reading. SQLite holds no locks on it, so that this descriptor, unlike one on the database or on the
- * -shm, may be closed at any time.
+ * A -wal file, opened for reading. SQLite holds no locks on it, so this descriptor may be closed at
+ * any time, unlike one on the database or the -shm.
  */
 export class WalFile {
   readonly path: string
   readonly inode: bigint
   readonly #fd: number
 
-  /** Throws the system's error, with its code, when the file cannot be opened. */
+  /** Throws the system's error, with its code, if the file cannot be opened. */
   constructor(path: string) {
     this.path = path
     this.#fd = openRegularSync(path)
     this.inode = fstatSync(this.#fd, { bigint: true }).ino
   }
 
-  /** Bytes. */
+  /** Size in bytes. */
   get size(): number {
     return fstatSync(this.#fd).size
   }
 
-  /** Undefined where there is none, or one with a wrong checksum. Throws WAL_CORRUPT. */
+  /** Undefined if the file has no header, or one with a wrong checksum. Throws WAL_CORRUPT. */
   header(): WalHeader | undefined {
     const bytes = new Uint8Array(WAL_HEADER_SIZE)
     const got = readSync(this.#fd, bytes, 0, bytes.length, 0)
     return parseWalHeader(bytes.subarray(0, got), this.path)
   }
 
-  /** The header of the frame `ordinal`, counted from 0; undefined beyond the end of the file. Nothing in it is verified. */
+  /**
+   * The header of the frame `ordinal`, counted from 0; undefined beyond the end of the file. It is
+   * not verified.
+   */
   frameHeader(ordinal: number, pageSize: number): FrameHeader | undefined {
     const bytes = new Uint8Array(FRAME_HEADER_SIZE)
     if (readSync(this.#fd, bytes, 0, bytes.length, walSize(ordinal, pageSize)) < bytes.length) return undefined
@@ -56,7 +59,10 @@ export class WalFile {
     }
   }
 
-  /** Reads up to `out.length` bytes from the frame `ordinal` on; returns how many there were. */
+  /**
+   * Reads up to `out.length` bytes, beginning with the frame `ordinal`; returns the number of
+   * bytes.
+   */
   readFrames(ordinal: number, pageSize: number, out: Uint8Array): number {
     let done = 0
     while (done < out.length) {
@@ -67,7 +73,10 @@ export class WalFile {
     return done
   }
 
-  /** Reads the pages of the frames given, one after another, into `out`. Throws WAL_CORRUPT when the file ends before. */
+  /**
+   * Reads the pages of the given frames consecutively into `out`. Throws WAL_CORRUPT if the file is
+   * too short.
+   */
   readPages(frames: Uint32Array, pageSize: number, out: Uint8Array): void {
     const offsets = Float64Array.from(frames, (frame) => walSize(frame, pageSize) + FRAME_HEADER_SIZE)
     const got = native.readPieces(this.#fd, offsets, pageSize, out)

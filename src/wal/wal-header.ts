@@ -2,33 +2,35 @@ import { LitestreamError } from '../errors.js'
 import { isPageSize } from '../ltx/format.js'
 import { native } from '../native/addon.js'
 
-/** Bytes of the header at the start of a -wal file. */
+/** Size of the header of a -wal file in bytes. */
 export const WAL_HEADER_SIZE = 32
-/** Bytes in front of each page in a -wal file. */
+/** Size of the header of a frame in a -wal file, in bytes. */
 export const FRAME_HEADER_SIZE = 24
 
 const MAGIC_LITTLE_ENDIAN = 0x377f0682
 const MAGIC_BIG_ENDIAN = 0x377f0683
 const VERSION = 3007000
 
-/** The header of a -wal file; it names one generation of the WAL, from one restart to the next. */
+/**
+ * The header of a -wal file; it identifies one generation of the WAL, from one restart to the next.
+ */
 export interface WalHeader {
-  /** Byte order of the words that checksums are made of. */
+  /** Byte order of the words over which checksums are computed. */
   readonly bigEndian: boolean
   readonly pageSize: number
-  /** Counts the restarts of this file. */
+  /** Number of restarts of this file. */
   readonly checkpointSequence: number
   /** Grows by one with each restart. */
   readonly salt1: number
   /** Random in each generation. */
   readonly salt2: number
-  /** What the first frame's checksum continues. */
+  /** Start value for the checksum of the first frame. */
   readonly checksum: readonly [number, number]
 }
 
 /**
- * Reads a header. Undefined where there is none yet, or one that SQLite itself would ignore: fewer than 32 bytes, or a checksum that
- * does not match. Throws WAL_CORRUPT for what is not a WAL at all.
+ * Parses a header. Undefined if it is missing, or if SQLite itself would ignore it: fewer than 32
+ * bytes, or a wrong checksum. Throws WAL_CORRUPT for a file that is not a WAL.
  */
 export function parseWalHeader(bytes: Uint8Array, file: string): WalHeader | undefined {
   if (bytes.length < WAL_HEADER_SIZE) return undefined
@@ -60,7 +62,7 @@ export function parseWalHeader(bytes: Uint8Array, file: string): WalHeader | und
   }
 }
 
-/** Bytes of a WAL that holds `frames` frames. */
+/** Size in bytes of a WAL with `frames` frames. */
 export function walSize(frames: number, pageSize: number): number {
   return WAL_HEADER_SIZE + frames * (FRAME_HEADER_SIZE + pageSize)
 }

@@ -1,6 +1,7 @@
 /**
- * The start of the wal-index, the shared memory in which SQLite's connections agree on the state of the WAL: the one place that
- * says without doubt whether anything was committed. Layout: https://www.sqlite.org/walformat.html#the_wal_index_header
+ * The start of the wal-index, the shared memory in which SQLite's connections keep the state of the
+ * WAL. It is the only reliable source for whether a transaction was committed. Layout:
+ * https://www.sqlite.org/walformat.html#the_wal_index_header
  */
 export interface WalIndex {
   /** Page size of the database in bytes. */
@@ -13,24 +14,30 @@ export interface WalIndex {
   readonly checksum: readonly [number, number]
   readonly salt1: number
   readonly salt2: number
-  /** How many of the frames have been copied into the database file. */
+  /** Number of frames that were copied into the database file. */
   readonly backfilled: number
-  /** How many a checkpoint has begun to copy; greater than `backfilled` while one runs, and after one that did not end. */
+  /**
+   * Number of frames that a checkpoint has begun to copy; greater than `backfilled` while one runs,
+   * and after one that did not finish.
+   */
   readonly attempted: number
 }
 
-/** Bytes that parseWalIndex reads. */
+/** Number of bytes that parseWalIndex reads. */
 export const WAL_INDEX_SIZE = 136
 const HEADER_SIZE = 48
 const IS_INIT = 12
 const BACKFILLED = 96
 const ATTEMPTED = 128
 
-/** Undefined while a writer is at it (the two copies of the header differ), or before it is initialised. */
+/**
+ * Undefined while a writer changes it (the two copies of the header differ), or before it is
+ * initialised.
+ */
 export function parseWalIndex(bytes: Uint8Array): WalIndex | undefined {
   for (let i = 0; i < HEADER_SIZE; i++) if (bytes[i] !== bytes[HEADER_SIZE + i]) return undefined
   if (bytes[IS_INIT] === 0) return undefined
-  // In the byte order of the machine, but for the salts, which stand as in the file.
+  // In the byte order of the machine, except the salts, which are stored as in the file.
   const view = new DataView(bytes.buffer, bytes.byteOffset, WAL_INDEX_SIZE)
   const little = littleEndian
   const pageSize = view.getUint16(14, little)
@@ -46,7 +53,7 @@ export function parseWalIndex(bytes: Uint8Array): WalIndex | undefined {
   }
 }
 
-/** Whether two states are the same but for what was backfilled. */
+/** Whether two states are equal except for the backfilled frames. */
 export function sameCommit(a: WalIndex, b: WalIndex): boolean {
   return (
     a.frames === b.frames &&

@@ -1,12 +1,15 @@
 import type { WalHeader } from './wal-header.js'
 
-/** A commit boundary in one generation of a WAL. The checksum is that of all frames before it: it proves what they were. */
+/**
+ * A commit boundary in one generation of a WAL. The checksum covers all frames before it, and so
+ * proves their content.
+ */
 export interface WalPosition {
   readonly salt1: number
   readonly salt2: number
-  /** Frames before the position. */
+  /** Number of frames before the position. */
   readonly frames: number
-  /** Of the last of these frames; of the WAL header, when there are none. */
+  /** Checksum of the last of these frames; of the WAL header if there are none. */
   readonly checksum: readonly [number, number]
 }
 

@@ -4,7 +4,10 @@ import { load } from './loadable.js'
 
 let registered = false
 
-/** Registers the VFS with every driver this process can have: better-sqlite3, and node:sqlite where this Node has it. */
+/**
+ * Registers the VFS with every driver available to this process: better-sqlite3, and node:sqlite if
+ * this Node.js has it.
+ */
 export function registerDrivers(): void {
   if (registered) return
   for (const driver of allDrivers()) {
@@ -15,7 +18,7 @@ export function registerDrivers(): void {
   registered = true
 }
 
-/** Opens a replica's URI with a driver that this process has, for reading. Throws DRIVER_MISSING. */
+/** Opens a replica's URI for reading with an available driver. Throws DRIVER_MISSING. */
 export function openConnection(uri: string): Connection {
   registerDrivers()
   return findDriver().open(uri, { readonly: true })

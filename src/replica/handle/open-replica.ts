@@ -30,25 +30,30 @@ import { type PrefetchOptions, prefetch } from './prefetch-queries.js'
 import { callWorker, ensureWorker, onSessionEvent } from './worker-host.js'
 
 export interface ReplicaStats {
-  /** Pages served from memory or the local copy, and those that had to be asked for. */
+  /**
+   * Pages served from memory or from the local copy, and pages requested from the replica worker.
+   */
   readonly hits: number
   readonly misses: number
-  /** Requests that crossed into JavaScript; grows only when a page was not here. */
+  /** Requests to the replica worker, which runs JavaScript; grows only on a miss. */
   readonly crossings: number
-  /** Open connections. */
+  /** Number of open connections. */
   readonly readers: number
-  /** Bytes of page memory. */
+  /** Size of the page cache in bytes. */
   readonly cacheBytes: number
   readonly pageSize: number
-  /** Pages. */
+  /** Size of the database in pages. */
   readonly commit: number
-  /** Share of the pages that are in the local copy, 0..1. */
+  /** Fraction of the pages that are in the local copy, 0 to 1. */
   readonly hydration: number
-  /** What became of the pages that each kind of read-ahead brought. */
+  /** Outcomes of the pages that each kind of prefetch brought. */
   readonly readAhead: ReadAheadStats
 }
 
-/** What a worker knows beyond ReplicaStats: requests to the store, pages fetched ahead, views, bytes of the page index. */
+/**
+ * Statistics of the worker beyond ReplicaStats: requests to the store, prefetched pages, views,
+ * bytes of the page index.
+ */
 export interface ReplicaDetails {
   readonly fetch: {
     readonly requests: number
@@ -56,79 +61,88 @@ export interface ReplicaDetails {
     readonly pagesWanted: number
     readonly pagesAhead: number
     readonly aheadJoined: number
-    /** Requests sent a second time because the first answer was slow in coming, and those of them that answered first. */
+    /**
+     * Requests sent a second time because the first response was slow, and how many of them
+     * responded first.
+     */
     readonly hedged: number
     readonly hedgesWon: number
   }
-  /** Pages that are on their way. */
+  /** Pages that are being fetched. */
   readonly underWay: number
   readonly storage: Record<
     string,
     { requests: number; errors: number; retries: number; bytes: number; seconds: number }
   >
-  /** Commits of this process; undefined on a replica that was not opened for writing. */
+  /** Commits of this process; undefined if the replica was not opened for writing. */
   readonly writes?: {
     readonly commits: number
     /** Files written to the store. */
     readonly uploads: number
-    /** Commits that the store does not have yet. */
+    /** Commits that are not in the store yet. */
     readonly pending: number
     /** Transactions that were rolled back because another writer committed first. */
     readonly conflicts: number
-    /** Uploads whose outcome was unknown for a time. */
+    /** Uploads whose outcome was unknown at first. */
     readonly ambiguous: number
     readonly pages: number
-    /** Of the LTX files. */
+    /** Size of the LTX files in bytes. */
     readonly bytes: number
   }
   readonly views: number
   readonly pagesCached: number
   readonly indexBytes: number
-  /** LTX files that are kept track of. */
+  /** Number of LTX files that the reader tracks. */
   readonly files: number
 }
 
-/** A state of a replica that connections can be opened at. */
+/** A state of a replica, at which connections can be opened. */
 export interface ReplicaMoment {
   readonly txid: number
-  /** When it was written on the primary. */
+  /** The time at which the primary wrote it. */
   readonly timestamp: Date
-  /** For a driver. */
+  /** The URI to pass to a driver. */
   readonly uri: string
 }
 
 interface ReplicaEvents {
   /** A newer TXID can be read. */
   advance: [{ txid: number; timestamp: Date }]
-  /** The store was not seen for longer than maxStale: reads fail from now on. */
+  /** No poll has succeeded for longer than maxStale: reads fail from now on. */
   stale: [LitestreamError]
   /** TXIDs are missing in the replica. */
   gap: [LitestreamError]
-  /** The replica was begun anew and is read from its new start. */
+  /** The replica was reset; reads continue with its new contents. */
   reset: [LitestreamError]
   hydrated: [{ path: string }]
-  /** The store has a file that holds so many commits of this process. */
+  /** The store has a file with this many commits of this process. */
   commit: [{ txid: number; commits: number; bytes: number }]
   /** Another writer committed first: a transaction of this process was rolled back. */
   conflict: [LitestreamError]
-  /** The lease is lost to another writer; the next transaction asks for it again. */
+  /** Another writer has taken the lease; the next transaction requests it again. */
   fenced: [LitestreamError]
-  /** A passing fault; reads go on as far as they can. */
+  /** A temporary fault; reads continue as far as possible. */
   error: [LitestreamError]
   closed: []
 }
 
-/** How often a closing looks whether there is still a worker to wait for. */
+/** Interval at which close() checks whether the worker still exists. */
 const WORKER_CHECK_MS = 100
 
-/** A replica that this process has open. Every connection to `uri`, on any thread, shares its index, its cache and its poll loop. */
+/**
+ * A replica that this process has open. Every connection to `uri`, on any thread, shares its index,
+ * its cache and its poll loop.
+ */
 export class Replica extends EventEmitter<ReplicaEvents> {
   readonly #id: number
   readonly #key: string
   readonly #stop: () => void
   readonly #hydrates: boolean
   #hydrated: Promise<void> | undefined
-  /** The event comes once, when the copy is complete for the first time: before anyone asks, perhaps. */
+  /**
+   * The event is emitted once, when the copy is complete for the first time, possibly before
+   * `hydrated` is read.
+   */
   #wasHydrated = false
   #closed = false
   #closing: Promise<void> | undefined
@@ -136,7 +150,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
 
   /** The URL of the replica, without credentials. */
   readonly url: string
-  /** What to give a driver: `new Database(replica.uri, { readonly: true })`. */
+  /** The file name for a driver: `new Database(replica.uri, { readonly: true })`. */
   readonly uri: string
 
   /** @internal use openReplica */
@@ -146,7 +160,8 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     this.#key = key
     this.#hydrates = hydrates
     this.url = String(secretUrl(url))
-    // The credentials are in the key, which stays in this process: drivers print the name of a database.
+    // The URI has no credentials, because drivers print the name of a database; the key, which
+    // stays in this process, has them.
     this.uri = `file:${encodeURIComponent(nameOf(this.url))}?vfs=litestream&replica_id=${id}`
     this.#stop = onSessionEvent(id, (event) => this.#onEvent(event))
   }
@@ -156,12 +171,15 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     return this.#info().txid ?? 0
   }
 
-  /** When that state was written on the primary. */
+  /** The time at which the primary wrote that state. */
   get timestamp(): Date {
     return new Date(this.#info().timestamp ?? 0)
   }
 
-  /** Seconds since the last successful poll began: how far behind the primary a read can be. Infinity before the first. */
+  /**
+   * Seconds since the last successful poll began: the maximum time by which reads are behind the
+   * primary. Infinity before the first poll.
+   */
   get lag(): number {
     const { contact } = this.#info()
     return contact === 0 ? Number.POSITIVE_INFINITY : Math.max(0, (monotonicMs() - contact) / 1000)
@@ -182,29 +200,33 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     }
   }
 
-  /** @internal the copy was complete before this handle was there */
+  /** @internal the copy was complete before this handle was created */
   noteHydrated(): void {
     this.#wasHydrated = true
   }
 
-  /** The worker's own figures. */
+  /** Statistics of the replica worker. */
   async details(): Promise<ReplicaDetails> {
     this.#info()
     return (await callWorker(this.#id, this.#key, { method: 'stats' })) as ReplicaDetails
   }
 
-  /** Resolves when the local copy is complete; at once without hydration. Rejects with REPLICA_CLOSED when that is closed first. */
+  /**
+   * Resolves when the local copy is complete; immediately without hydration. Rejects with
+   * REPLICA_CLOSED if the replica is closed before.
+   */
   get hydrated(): Promise<void> {
     this.#hydrated ??= this.#awaitHydration()
     return this.#hydrated
   }
 
   /**
-   * The replica as it was: at a TXID, or at the last state before a time (a Date, an RFC 3339 string, "5 minutes ago"). Give the
-   * `uri` to a driver as often as wanted: connections to it stay at that state, this handle's own go on.
+   * An earlier state of the replica: at a TXID, or the last state before a time (a Date, an RFC
+   * 3339 string, "5 minutes ago"). Pass the `uri` to a driver any number of times: its connections
+   * stay at that state, while connections of this handle continue with new states.
    *
-   * Throws TXID_NOT_AVAILABLE where retention has removed the files that lead there, INVALID_ARGUMENT for what is no time, the
-   * signal's reason when that ends the wait.
+   * Throws TXID_NOT_AVAILABLE if retention has removed the necessary files, INVALID_ARGUMENT for an
+   * invalid time, and the signal's reason if the signal aborts.
    *
    * @example
    * const { uri } = await replica.at('5 minutes ago')
@@ -226,10 +248,11 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 
   /**
-   * Runs a query's reads ahead on a thread of its own, so that the same query after it finds its pages here and does not block the
-   * event loop. Its rows are thrown away.
+   * Runs a query on a separate thread to prefetch its pages, so that the same query then finds them
+   * in memory and does not block the event loop. The rows are discarded.
    *
-   * Throws INVALID_ARGUMENT for SQL that is no query, the signal's reason when that ends it.
+   * Throws INVALID_ARGUMENT for SQL that is not a query, and the signal's reason if the signal
+   * aborts.
    */
   async prefetch(sql: string, options: PrefetchOptions & Pick<WaitOptions, 'timeout'> = {}): Promise<void> {
     this.#info()
@@ -240,27 +263,33 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     )
   }
 
-  /** Looks at the store now; resolves with the TXID that is current then. A signal ends the wait, and the promise rejects with its reason. */
+  /**
+   * Polls the store immediately; resolves with the TXID that is then current. If the signal aborts,
+   * rejects with its reason.
+   */
   async sync(waiting: WaitOptions = {}): Promise<number> {
     this.#info()
     return (await this.#wait('polling', waiting, { method: 'refresh' })) as number
   }
 
-  /** The worker's answer, or a rejection as soon as the caller's signal or deadline ends the wait. */
+  /** The worker's answer; rejects as soon as the caller's signal aborts or its deadline passes. */
   #wait(what: string, waiting: WaitOptions, call: Parameters<typeof callWorker>[2]): Promise<unknown> {
     const work = () => callWorker(this.#id, this.#key, call)
     return withDeadline(`${what} of ${this.url}`, waiting, work, { abandon: true })
   }
 
-  /** Resolves when every commit of this process is in the store. A signal ends the wait, and the promise rejects with its reason. */
+  /**
+   * Resolves when every commit of this process is in the store. If the signal aborts, rejects with
+   * its reason.
+   */
   async flush(waiting: WaitOptions = {}): Promise<void> {
     this.#info()
     await this.#wait('uploading commits', waiting, { method: 'flush' })
   }
 
   /**
-   * Gives the replica up. Connections that are still open keep it until they are closed; where none is, resolves when its requests
-   * have ended and its local copy is durable.
+   * Closes this handle. Open connections keep the replica until they are closed. If none is open,
+   * resolves when the replica's requests have ended and its local copy is durable.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -275,7 +304,8 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     })
     this.#workerClosed = ended
     if (native.releaseReplica(this.#id)) {
-      // Also what keeps the process alive meanwhile. A worker that is gone has nothing left to close.
+      // The timer also keeps the process alive meanwhile. If the worker has exited, nothing is left
+      // to close.
       const timer = startInterval(WORKER_CHECK_MS, () => {
         if (!native.workerAlive()) ended()
       })
@@ -299,7 +329,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   async #awaitHydration(): Promise<void> {
     this.#info()
     if (!this.#hydrates || this.#wasHydrated) return
-    // What is awaited keeps the process alive, which neither the worker nor its channel does.
+    // The timer keeps the process alive during the wait; neither the worker nor its channel does.
     const alive = startInterval(MAX_DELAY_MS, () => undefined)
     try {
       await new Promise<void>((resolve, reject) => {
@@ -313,16 +343,20 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     }
   }
 
-  /** An EventEmitter throws an 'error' without a listener: a passing fault of a background loop must not end the process. */
+  /**
+   * An EventEmitter throws if 'error' has no listener: a temporary fault of a background loop must
+   * not end the process.
+   */
   #onError(error: LitestreamError): void {
     if (this.listenerCount('error') > 0) this.emit('error', error)
-    // Damage needs a person, also if no handle listens, as during the opening.
+    // Damage needs attention, so it is logged even if no handle listens, for example during
+    // opening.
     else if (error.code === 'LTX_CORRUPT' || error.code === 'HYDRATION_CONFLICT') {
       process.emitWarning(`${error.message}. ${error.hint}`, { code: error.code, type: 'LitestreamWarning' })
     }
   }
 
-  /** The worker's message with the replica that it is about. */
+  /** The worker's message with the URL of its replica. */
   #about(message: string): string {
     return message.includes('://') ? message : `${this.url}: ${message}`
   }
@@ -364,7 +398,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 }
 
-/** A target of `at` as the worker takes it. Throws INVALID_ARGUMENT. */
+/** A target of `at` in the form for the worker. Throws INVALID_ARGUMENT. */
 function targetText(target: unknown): string {
   if (typeof target === 'string') return target
   if (target instanceof Date) {
@@ -375,18 +409,18 @@ function targetText(target: unknown): string {
   return formatTxid(target as number)
 }
 
-/** The last part of the path of a URL that holds no secret. */
+/** The last part of the path of a URL without credentials. */
 function nameOf(shown: string): string {
   const path = shown.replace(/[?#].*$/s, '').replace(/\/+$/, '')
   return path.replace(/^.*[/@]/s, '') || 'replica'
 }
 
 /**
- * Opens a replica: its newest state can be read, through any driver, as soon as the promise resolves. Nothing is downloaded but the
- * indexes of its files.
+ * Opens a replica. When the promise resolves, its newest state can be read through any driver. Only
+ * the indexes of its files are downloaded.
  *
- * Throws REPLICA_EMPTY when nothing was replicated to the URL within `openTimeout`, INVALID_URL, ACCESS_DENIED, LTX_GAP,
- * LTX_CORRUPT, HYDRATION_CONFLICT.
+ * Throws REPLICA_EMPTY if the URL has no files after `openTimeout`, INVALID_URL, ACCESS_DENIED,
+ * LTX_GAP, LTX_CORRUPT, HYDRATION_CONFLICT.
  *
  * @example
  * const replica = await openReplica('s3://bucket/app.db', { cacheSize: '64MiB' })
@@ -405,7 +439,7 @@ export async function openReplica(url: string, options: ReplicaOptions & WaitOpt
   const id = native.acquireReplica(key)
   const replica = new Replica(id, key, url, hydrate !== undefined)
   try {
-    // Not the closing ends the wait: where others have the replica, it is not closed.
+    // The wait does not end with close(): if other handles have the replica open, it is not closed.
     const open = () => callWorker(id, key, { method: 'open' })
     const opened = await withDeadline(`opening ${replica.url}`, { signal, timeout }, open, { abandon: true })
     if ((opened as { readonly hydrated: boolean }).hydrated) replica.noteHydrated()

@@ -9,14 +9,14 @@ export interface PrefetchOptions {
   readonly signal?: AbortSignal
 }
 
-/** What the thread is given. */
+/** The data passed to the prefetch thread. */
 export interface PrefetchTask {
   readonly uri: string
   readonly sql: string
   readonly parameters: PrefetchOptions['parameters']
 }
 
-/** Runs a query on a thread of its own, with a connection of its own, and throws its rows away. */
+/** Runs a query on a separate thread with its own connection, and discards its rows. */
 export async function prefetch(uri: string, sql: string, { parameters, signal }: PrefetchOptions): Promise<void> {
   signal?.throwIfAborted()
   const workerData: PrefetchTask = { uri, sql, parameters }

@@ -1,4 +1,4 @@
-// The thread of one Replica.prefetch call: a connection, a query, and back.
+// The thread of one Replica.prefetch call: opens a connection, runs the query and exits.
 import { parentPort, workerData } from 'node:worker_threads'
 import { isLitestreamError, LitestreamError, serializeError } from '../../errors.js'
 import { openConnection } from './drivers.js'

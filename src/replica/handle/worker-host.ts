@@ -9,7 +9,10 @@ import { CHANNEL, type HandleCall, type WorkerMessage, type WorkerWarning } from
 import type { SessionEvent } from '../worker/replica-session.js'
 
 const YOUNG_GENERATION_MB = 4
-/** How often a thread looks whether the worker, which another thread may have started, is still there. */
+/**
+ * Interval at which a thread checks that the worker, which another thread may have started, still
+ * exists.
+ */
 const KEEPER_MS = 500
 
 type EventListener = (event: SessionEvent) => void
@@ -17,7 +20,7 @@ type EventListener = (event: SessionEvent) => void
 interface PendingCall {
   readonly resolve: (result: unknown) => void
   readonly reject: (error: LitestreamError) => void
-  /** native.workerEpoch() when it was sent. */
+  /** native.workerEpoch() when the call was sent. */
   readonly epoch: number
 }
 
@@ -28,8 +31,9 @@ let nextCall = 1
 const callPrefix = `${process.pid}-${Math.random().toString(36).slice(2)}`
 
 /**
- * Makes sure that the process has a replica worker. It is started by the first thread that needs it and started anew, by whichever
- * thread notices first, when it is gone while replicas are open. It never keeps the process alive.
+ * Makes sure that the process has a replica worker. The first thread that needs the worker starts
+ * it. If it exits while replicas are open, the first thread to notice starts another one. The
+ * worker never keeps the process alive.
  */
 export function ensureWorker(): void {
   connect()
@@ -41,9 +45,10 @@ function spawn(ticket: number): void {
   const worker = new Worker(threadUrl('replica/worker/worker.js'), {
     name: 'litestream-replica',
     execArgv: [],
-    // What it makes and drops is mostly bytes of replies, outside the heap: a large nursery only stays in memory.
+    // The worker allocates mostly response bytes, which are outside the heap, so a large young
+    // generation would only waste memory.
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
-    // Credentials that the application sets after the worker was started are to be seen by it.
+    // The worker must see credentials that the application sets after the worker was started.
     env: SHARE_ENV,
   })
   worker.on('message', ({ code, message }: WorkerWarning) => {
@@ -60,7 +65,7 @@ function spawn(ticket: number): void {
     failLostCalls(reason)
     if (native.openReplicas() === 0) return
     reportExit(reason)
-    // A worker that fails as soon as it starts is restarted by the keeper, twice a second at most.
+    // If a worker fails during its start, the keeper restarts it, at most twice per second.
     if (monotonicMs() - startedAt > KEEPER_MS) ensureWorker()
   })
 }
@@ -91,11 +96,14 @@ function onMessage(message: WorkerMessage): void {
 
 function settle(id: string): void {
   calls.delete(id)
-  // What is awaited keeps the process alive, and nothing else does.
+  // Only pending calls keep the process alive.
   if (calls.size === 0) channel?.unref()
 }
 
-/** Every open replica of this thread reports that its worker is gone; the next worker takes the replicas over. */
+/**
+ * Reports the worker's exit to every open replica of this thread; the next worker takes the
+ * replicas over.
+ */
 function reportExit(cause?: Error): void {
   const error = serializeError(new LitestreamError('WORKER_EXITED', exitMessage(cause)))
   const event: SessionEvent = { type: 'error', error }
@@ -106,7 +114,7 @@ function exitMessage(cause: Error | undefined): string {
   return cause ? `the replica worker failed: ${cause.message}` : 'the replica worker exited'
 }
 
-/** Calls that a worker took with it; those sent since then wait for the next one. */
+/** Rejects the calls that the exited worker had received; later calls wait for the next worker. */
 function failLostCalls(cause?: Error): void {
   const epoch = native.workerEpoch()
   for (const [id, call] of [...calls]) {
@@ -134,7 +142,7 @@ export function callWorker(replica: number, key: string, message: Unsent<HandleC
   })
 }
 
-/** Hears the events of a replica; returns how to stop. */
+/** Listens to the events of a replica; returns a function that stops listening. */
 export function onSessionEvent(replica: number, listener: EventListener): () => void {
   connect()
   let set = listeners.get(replica)

@@ -4,8 +4,9 @@ import { monotonicMs } from '../../util/monotonic.js'
 import { startTimer, type Timer } from '../../util/timers.js'
 
 /**
- * When the last successful poll began, passed on to native code, and what follows once that is longer ago than `maxStale`. The wall
- * clock plays no part: a step of it neither makes a replica stale nor hides that it is. Worker thread.
+ * Tracks when the last successful poll began, passes it to native code, and makes the replica stale
+ * once that is longer ago than `maxStale`. Uses only the monotonic clock: setting the wall clock
+ * neither makes a replica stale nor hides that it is. Worker thread.
  */
 export class StoreContact {
   readonly #replica: number
@@ -16,7 +17,9 @@ export class StoreContact {
   #stale = false
   #timer: Timer | undefined
 
-  /** `maxStale`: milliseconds, or Infinity. `onStale` is called once each time that it is passed. */
+  /**
+   * `maxStale`: milliseconds, or Infinity. `onStale` is called each time the replica becomes stale.
+   */
   constructor(replica: number, maxStale: number, onStale: (message: string) => void, now = monotonicMs) {
     this.#replica = replica
     this.#maxStale = maxStale
@@ -30,7 +33,7 @@ export class StoreContact {
     return this.#seenAt
   }
 
-  /** A poll that began `at` (`monotonicMs`) has seen all that the replica has. */
+  /** A poll that began `at` (`monotonicMs`) has seen every file in the replica. */
   seen(at: number): void {
     this.#seenAt = at
     this.#stale = false
@@ -39,13 +42,16 @@ export class StoreContact {
     this.#await()
   }
 
-  /** The last successful poll of an earlier worker began `at`: until this worker has opened the replica, its age is what counts. */
+  /**
+   * Takes over the last successful poll of an earlier worker, which began `at`; its age counts
+   * until this worker has opened the replica.
+   */
   resume(at: number): void {
     this.#seenAt = at
     this.#await()
   }
 
-  /** A poll failed; `state`: what the replica is in unless it is stale. */
+  /** A poll failed. `state`: the state of the replica unless it is stale. */
   missed(code: string, message: string, state = STATE_LIVE): void {
     // A stale replica keeps its own reason.
     if (!this.#stale) native.setState(this.#replica, state, code, message)
@@ -56,7 +62,7 @@ export class StoreContact {
     this.#timer?.stop()
   }
 
-  /** A poll that never ends must make the replica stale, too. */
+  /** The timer makes the replica stale even if a poll never ends. */
   #await(): void {
     this.#timer?.stop()
     if (!Number.isFinite(this.#maxStale)) return

@@ -8,10 +8,12 @@ import type { Poller } from './chain/poller.js'
 import { begunAnew, staleState, unavailable } from './chain/stale-view.js'
 import type { ReplicaView, ViewSet } from './pages/view-set.js'
 
-/** How often the files of a view are looked for while the store changes under the search. */
+/** Maximum number of attempts to find other files while the replica changes during the search. */
 const REPLICA_ATTEMPTS = 3
 
-/** Files under a view that are gone or damaged: the same pages are looked for in others. Worker thread. */
+/**
+ * Replaces deleted or damaged files of a view: finds the same pages in other files. Worker thread.
+ */
 export class LostFiles {
   readonly #chain: Chain
   readonly #views: ViewSet
@@ -24,14 +26,17 @@ export class LostFiles {
     this.#poller = poller
   }
 
-  /** Points a view at other files. Requests that find out meanwhile that a file is gone share the search: it finds all that are. */
+  /**
+   * Points a view at other files. Concurrent requests that miss a file share one search, which
+   * finds all missing files.
+   */
   async replace(view: ReplicaView, cause: LitestreamError, lost: LtxFileInfo | undefined): Promise<void> {
     const damaged = isLitestreamError(cause, 'NOT_FOUND') ? undefined : lost
     const key = `${view.id}/${damaged ? fileIdentity(damaged) : ''}`
     const running = this.#searches.get(key)
     if (running !== undefined) {
       await running
-      // It went only after that search had listed it.
+      // The file was deleted only after that search had listed it.
       if (lost && !damaged && this.#pointsInto(view, lost)) await this.replace(view, cause, lost)
       return
     }
@@ -40,12 +45,15 @@ export class LostFiles {
     await search
   }
 
-  /** The replica was rebuilt: what is being searched for belongs to the one before. */
+  /** The replica was rebuilt: running searches concern the previous one. */
   clear(): void {
     this.#searches.clear()
   }
 
-  /** Views come from one another: what is found for this one is found for the newest, and so for all that follow. */
+  /**
+   * Views are derived from one another, so files found for this view are also used for the newest
+   * one and all later views.
+   */
   async #repoint(view: ReplicaView, state: ChainState): Promise<void> {
     const before = view.state.map
     this.#views.repoint(view, state)
@@ -54,7 +62,7 @@ export class LostFiles {
       if (current === view || current.store !== view.store) return
       const known = current.state
       const map = await movedMap(known.map, before, state.map)
-      // A poll, or another search, may have been faster.
+      // A poll or another search may have changed the view first.
       if (this.#views.current !== current || current.state !== known) continue
       this.#views.repoint(current, { ...known, map })
       return
@@ -75,7 +83,7 @@ export class LostFiles {
       throw view.incarnation === this.#views.incarnation ? cause : unavailable(view.state.txid, cause)
     }
     for (let attempt = 1; ; attempt++) {
-      // A poll finds out whether this is still the replica that the view is of.
+      // A poll finds out whether the view's replica was reset.
       await this.#poller.pollNow()
       if (view.incarnation !== this.#views.incarnation) {
         throw this.#views.wasReset(view) ? begunAnew(view.state.txid, cause) : unavailable(view.state.txid, cause)
@@ -87,7 +95,8 @@ export class LostFiles {
       if (!known) throw cause
       try {
         const state = await staleState(this.#chain, view.state, files, lost)
-        // The levels were not listed in one instant. Begun anew meanwhile, the replica was emptied first: then the anchor is gone, too.
+        // The levels were not listed at one instant. If the replica was reset meanwhile, all files
+        // were deleted first, including the anchor.
         if (!(await this.#chain.stands(anchor, timestamp))) {
           if (attempt < REPLICA_ATTEMPTS) continue
           throw cause
@@ -95,9 +104,9 @@ export class LostFiles {
         await this.#repoint(view, state)
         return
       } catch (error) {
-        // Where nothing takes a damaged file's place, the damage is what a person must hear of.
+        // If no file replaces a damaged one, report the damage.
         if (isLitestreamError(error, 'PAGE_UNAVAILABLE') && isLitestreamError(cause, 'LTX_CORRUPT')) throw cause
-        // A file vanished between the listing and the reading.
+        // A file was deleted between the listing and the reading.
         if (!isLitestreamError(error, 'NOT_FOUND') || attempt >= REPLICA_ATTEMPTS) throw error
       }
     }

@@ -35,7 +35,7 @@ import { CommitAdoption } from './write/adoption.js'
 import { LocalFiles } from './write/local-files.js'
 import { ReplicaWriter, type WriteEvent } from './write/writer.js'
 
-/** What a session tells the handles of its replica. */
+/** Events that a session sends to the handles of its replica. */
 export type SessionEvent =
   | { readonly type: 'open' }
   | { readonly type: 'advance'; readonly txid: number; readonly timestamp: number }
@@ -47,12 +47,12 @@ export type SessionEvent =
   | WriteEvent
   | { readonly type: 'error'; readonly error: SerializedError }
 
-/** How soon a view that was retired while it was read is looked at again. */
+/** Delay before a retired view that is still read is checked again. */
 const COLLECT_MS = 200
-/** Files that may be added to the table before it is swept. */
+/** Files that may be added to the table before it is reclaimed. */
 const RECLAIM_FILES = 512
 
-/** One replica in the worker: its views, its pages, its poll loop, its hydration. */
+/** One replica in the worker: its views, pages, poll loop and hydration. */
 export class ReplicaSession {
   readonly id: number
   readonly #options: ResolvedReplicaOptions
@@ -74,9 +74,9 @@ export class ReplicaSession {
   #writer: ReplicaWriter | undefined
   #adoption: CommitAdoption | undefined
   #opening: Promise<void> | undefined
-  /** Preloads that have not ended. */
+  /** Number of running preloads. */
   #preloading = 0
-  /** Files known at which those that nothing refers to are looked for. */
+  /** Number of known files at which unreferenced ones are reclaimed. */
   #reclaimAt = RECLAIM_FILES
   #collecting: Timer | undefined
 
@@ -93,10 +93,14 @@ export class ReplicaSession {
     if (Number.isFinite(options.maxStale)) native.setMaxStale(id, options.maxStale)
   }
 
-  /** Opens once; later calls wait for the first. Throws what made it fail; the next call then tries again. */
+  /**
+   * Opens once; later calls wait for the first. Throws the error of the failed attempt; the next
+   * call then tries again.
+   */
   open(): Promise<void> {
     this.#opening ??= this.#open().catch(async (error) => {
-      // The next attempt makes a client of its own. What closing this one says would hide why the opening failed.
+      // The next attempt creates its own client. An error of closing this one would hide why the
+      // opening failed.
       await this.#client?.close().catch(() => undefined)
       this.#client = undefined
       this.#opening = undefined
@@ -105,12 +109,15 @@ export class ReplicaSession {
     return this.#opening
   }
 
-  /** An attempt to take the replica over from an earlier worker failed: readers keep the view of that worker, as long as it is not stale. */
+  /**
+   * Taking over the replica from an earlier worker failed: readers keep the view of that worker
+   * until it is stale.
+   */
   failedToOpen(code: string, message: string): void {
     this.#contact.missed(code, message, STATE_ORPHANED)
   }
 
-  /** Whether requests can be answered at once. */
+  /** Whether requests can be answered immediately. */
   get opened(): boolean {
     return this.#views.opened
   }
@@ -137,7 +144,7 @@ export class ReplicaSession {
       files: () => this.#chain.files,
       signal,
       concurrency,
-      // A second request for a file on the disk of this machine would wait behind the first.
+      // A second request for a local file would wait behind the first.
       hedge: this.#options.hedge && store.type !== 'file',
       reresolve: (view, cause, lost) => this.#lost.replace(view, cause, lost),
       onInterior: (view, pgno, slot, wanted) => this.#onInterior(view, pgno, slot, wanted),
@@ -147,7 +154,8 @@ export class ReplicaSession {
     if (hydrate !== undefined) {
       const { Hydrator } = await import('./hydration/hydrator.js')
       const { RecentFiles } = await import('./hydration/recent-files.js')
-      recent = new RecentFiles(store) // what goes to the local copy need not go to the disk cache too
+      // bytes for the local copy need not go into the disk cache too
+      recent = new RecentFiles(store)
       this.#hydrator = await Hydrator.open({
         replica: this.id,
         path: hydrate,
@@ -175,10 +183,10 @@ export class ReplicaSession {
       interval: this.#options.pollInterval,
       wholeFiles: () => this.#filePages.wholeFiles(this.#store),
       idleInterval: this.#options.idlePollInterval,
-      // A view must not be older, unnoticed, than it may be.
+      // A view must not become older than maxStale unnoticed.
       lookInterval: Math.min(LOOK_INTERVAL_MS, this.#options.maxStale / 2),
       signal,
-      // While commits are only local, the store is behind the current view.
+      // While commits are only local, the state of the store is behind the current view.
       state: () => this.#adoption?.stored ?? this.#views.current.state,
       onOutcome: (outcome) => this.#onPoll(outcome),
     })
@@ -186,7 +194,8 @@ export class ReplicaSession {
     if (this.#options.write) await this.#startWriter(this.#options.write, store, localFiles)
     this.#poller.start()
     this.#hydrator?.start()
-    // The opening does not wait for what only follows on it; a reader's request does, and finds the pages here.
+    // The opening does not wait for this work. A reader's request does, and finds the pages
+    // resident.
     this.#preloading++
     setImmediate(() => {
       if (!signal.aborted && this.#views.current === view) this.#filePages.storeRest(view, files)
@@ -196,7 +205,7 @@ export class ReplicaSession {
     this.#emit({ type: 'open' })
   }
 
-  /** A local copy brings every page soon enough by itself. */
+  /** A local copy fetches every page soon anyway. */
   #preloadInterior(): void {
     if (!this.#options.readAhead.has('interior') || this.#hydrator) return
     this.#preloading++
@@ -209,7 +218,7 @@ export class ReplicaSession {
       })
   }
 
-  /** A replica that may be written need not exist: the first commit creates it. */
+  /** A replica opened for writing need not exist: the first commit creates it. */
   async #firstState(url: string): Promise<LoadedState & { readonly startedAt: number }> {
     if (!this.#options.write) return firstState(this.#chain, url, this.#options, this.#abort.signal)
     const startedAt = monotonicMs()
@@ -252,7 +261,7 @@ export class ReplicaSession {
     })
   }
 
-  /** A commit shows that nothing newer was in the store. */
+  /** A commit proves that the store had nothing newer. */
   #onCommitted(): void {
     this.#contact.seen(monotonicMs())
     this.#collect()
@@ -280,7 +289,7 @@ export class ReplicaSession {
     return CachedReplicaClient.open(store, { directory: diskCache, limit: diskCacheSize })
   }
 
-  /** Page requests that arrived together. */
+  /** Handles page requests that arrived together. */
   onPages(requests: readonly BridgeRequest[]): void {
     const waiters = []
     const ahead: AheadPage[] = []
@@ -300,7 +309,7 @@ export class ReplicaSession {
     this.#fetcher.ask(waiters, ahead)
   }
 
-  /** A reader has come to a page that was marked to say so. */
+  /** A reader has reached a page with a trigger. */
   onAhead(request: BridgeRequest): void {
     native.completeRequest(request.id)
     const view = this.#views.get(request.view)
@@ -309,12 +318,12 @@ export class ReplicaSession {
 
   #onInterior(view: ReplicaView, pgno: number, slot: number, wanted: boolean): void {
     const children = native.btreeChildren(view.store.cache, slot, pgno, view.state.commit)
-    // A damaged page may name pages that are in no file.
+    // A damaged page may name children that no file has.
     const { map } = view.state
     if (children.some((child) => map.fileOf(child) === 0)) return
     this.#tree.learn(pgno, children)
     if (!wanted || children.length === 0) return
-    // Where a scan would begin is here already: reading it says that one does.
+    // The first page of a scan is resident already: reading it means that a scan begins.
     setTrigger(view, children[0])
   }
 
@@ -323,7 +332,10 @@ export class ReplicaSession {
     this.#fetcher.ask([], aheadPages(view, { kind: 'rows', pages, trigger: 0 }))
   }
 
-  /** A view that a worker before this one made, and that a transaction still has: its map is made anew from its TXID. */
+  /**
+   * Answers a request of a transaction that still has a view of an earlier worker: its map is
+   * loaded again from its TXID.
+   */
   async #answerFromElsewhere(request: BridgeRequest): Promise<void> {
     try {
       const view = this.#views.get(request.view) ?? (await this.#adoptView(request.view))
@@ -338,7 +350,7 @@ export class ReplicaSession {
     if (!facts) throw new LitestreamError('PAGE_UNAVAILABLE', 'the view of this transaction is gone')
     const state = await exactState(this.#chain, facts, await this.#chain.listAll())
     if (!state) throw unavailable(facts.txid)
-    // The replica may have been begun anew while no worker was there to see it.
+    // The replica may have been reset while no worker existed.
     if (state.timestamp !== facts.timestamp) throw begunAnew(facts.txid)
     return this.#views.adopt(id, state, this.#storeFor(state.pageSize))
   }
@@ -351,7 +363,7 @@ export class ReplicaSession {
     try {
       const target = parseTravelTarget(request.text, Date.now())
       const state = await this.#chain.load(target)
-      // Connections that go to the same TXID share its view.
+      // Connections that travel to the same TXID share its view.
       const there = this.#views.at(state)
       const view = there ?? this.#views.addTravelled(state, this.#storeFor(state.pageSize))
       native.completeTravel(request.id, view.id)
@@ -362,13 +374,13 @@ export class ReplicaSession {
     }
   }
 
-  /** Polls at once; resolves with the TXID that is current then. */
+  /** Polls immediately; resolves with the TXID that is then current. */
   async refresh(): Promise<number> {
     await this.#poller.pollForCertain()
     return this.#views.current.state.txid
   }
 
-  /** The state that a travel target leads to. */
+  /** The state at a travel target. */
   async resolveTarget(target: string): Promise<{ txid: number; timestamp: number }> {
     const { txid, timestamp } = await this.#chain.load(parseTravelTarget(target, Date.now()))
     return { txid, timestamp }
@@ -388,13 +400,13 @@ export class ReplicaSession {
   }
 
   async close(): Promise<void> {
-    // Before the requests of readers are cancelled: a commit under way is waited for.
+    // Before the requests of readers are cancelled: waits for a running commit.
     await this.#writer?.close()
     this.#abort.abort(new LitestreamError('REPLICA_CLOSED', 'the replica was closed'))
     this.#contact.stop()
     this.#collecting?.stop()
     native.setState(this.id, STATE_CLOSED, 'REPLICA_CLOSED', 'the replica was closed')
-    await this.#opening?.catch(() => undefined) // whoever asked for the opening is told
+    await this.#opening?.catch(() => undefined) // the caller of open() receives the error
     await this.#poller?.stopped()
     await this.#fetcher?.idle()
     await this.#hydrator?.close()
@@ -424,7 +436,8 @@ export class ReplicaSession {
         this.#contact.seen(outcome.startedAt)
         break
       case 'rebuilt':
-        // That a replica is still the same although no file is, is believed for the report; nothing is taken over from before.
+        // The replica may be unchanged although none of its files is: the report says so, but
+        // nothing is taken over.
         this.#rebuild(outcome.state, outcome.reason)
         if (outcome.reason === 'reset')
           this.#emit({ type: 'reset', message: outcome.message, txid: outcome.state.txid })
@@ -445,7 +458,10 @@ export class ReplicaSession {
     this.#hydrator?.fold()
   }
 
-  /** The poll of a store that lacks commits of this process. True: nothing else is to be done about it. */
+  /**
+   * Handles a poll while the store lacks commits of this process. Returns true if nothing else must
+   * be done.
+   */
   #onPollBesideLocal(adoption: CommitAdoption, outcome: PollOutcome): boolean {
     if (outcome.kind === 'unchanged' || outcome.kind === 'failed') return false
     this.#contact.seen(outcome.startedAt)
@@ -454,7 +470,10 @@ export class ReplicaSession {
     return true
   }
 
-  /** The table of files holds what views point into, and some more: not every file there ever was. */
+  /**
+   * The file table holds the files that views refer to, and some more, but not every file that ever
+   * existed.
+   */
   #reclaimFiles(): void {
     const { files } = this.#chain
     if (files.size < this.#reclaimAt) return
@@ -471,7 +490,10 @@ export class ReplicaSession {
     this.#reclaimAt = files.size + RECLAIM_FILES
   }
 
-  /** Frees retired views; while some are still read, it looks again by itself: the next poll may be long in coming. */
+  /**
+   * Frees retired views. While some are still read, checks again after COLLECT_MS, because the next
+   * poll may be late.
+   */
   #collect(): void {
     this.#collecting?.stop()
     if (this.#abort.signal.aborted || !this.#views.collect()) return
@@ -481,7 +503,9 @@ export class ReplicaSession {
     }).unref()
   }
 
-  /** `counter`: the change counter is unlike that of the TXID, which other states have, too. */
+  /**
+   * `counter`: the change counter must differ from that of the TXID, which other states have too.
+   */
   #advance({ extension }: Extract<PollOutcome, { kind: 'advanced' }>, counter = false): void {
     const { state, files, changed, whole } = extension
     const before = this.#views.current
@@ -499,7 +523,8 @@ export class ReplicaSession {
   #rebuild(state: ChainState, reason: Extract<PollOutcome, { kind: 'rebuilt' }>['reason']): void {
     const isAnother = reason === 'reset' || reason === 'replaced'
     if (isAnother) this.#views.reincarnate(reason === 'reset')
-    else this.#views.distrustSchema() // the database may have become another one in what was not seen
+    // changes that were not seen may have replaced the whole database
+    else this.#views.distrustSchema()
     this.#lost.clear()
     this.#store = this.#storeFor(state.pageSize)
     this.#hydrator?.restart(state, isAnother)
@@ -507,10 +532,13 @@ export class ReplicaSession {
     this.#emit({ type: 'advance', txid: state.txid, timestamp: state.timestamp })
   }
 
-  /** A view that has nothing in common with the one before, and reads from the local copy that there is now. */
+  /**
+   * Publishes a view that has nothing in common with the previous one, and reads from the current
+   * local copy.
+   */
   #publishAnew(state: ChainState): void {
     const view = this.#views.add(state, this.#store, this.#hydrator?.file ?? null)
-    // Its pages come later: nothing of a copy is present that was opened just now.
+    // Its pages are added later: a copy that was just opened has no pages.
     void this.#hydrator?.adopt(view)
     this.#views.publish(view)
   }

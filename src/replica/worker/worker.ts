@@ -1,4 +1,5 @@
-// The replica worker: one thread a process, which knows where pages live and fetches them. It is started by worker-host.ts.
+// The replica worker: one thread per process, which knows the positions of pages and fetches them.
+// worker-host.ts starts it.
 import { BroadcastChannel, parentPort } from 'node:worker_threads'
 import { LitestreamError, serializeError } from '../../errors.js'
 import { native } from '../../native/addon.js'
@@ -21,7 +22,7 @@ import { resolveOptions } from '../options.js'
 import { failRequest } from './fail-request.js'
 import { ReplicaSession } from './replica-session.js'
 
-/** Pauses between attempts to open a replica that an earlier worker left open. Milliseconds. */
+/** Intervals between attempts to open a replica that an earlier worker left open. Milliseconds. */
 const ADOPT_FIRST_MS = 500
 const ADOPT_MOST_MS = 10_000
 
@@ -37,12 +38,13 @@ function post(message: WorkerMessage): void {
 async function openSession(replica: number, key: string): Promise<ReplicaSession> {
   let session = sessions.get(replica)
   if (!session) {
-    // First: a URI that cannot be (`immutable`) has no replica, and its fault is what a person is told.
+    // Checked first: a URI with `immutable` has no replica, and the error about it must be
+    // reported.
     const options = resolveOptions(key)
-    // A replica that is being closed may have the local copy that this one wants.
+    // A replica that is being closed may still have the local copy that this one needs.
     if (closing.size > 0) await Promise.all(closing)
     session = sessions.get(replica)
-    // It may have been given up meanwhile, and nobody would close it any more.
+    // The replica may have been released meanwhile; then no one would close it.
     if (!native.replicaInfo(replica)) throw new LitestreamError('REPLICA_CLOSED', 'the replica was closed')
     if (!session) {
       session = new ReplicaSession(replica, options, (event) => post({ from: 'worker', replica, event }))
@@ -60,7 +62,8 @@ async function onOpen(request: BridgeRequest): Promise<void> {
   } catch (error) {
     const { code, message } = serializeError(error)
     failRequest(request.id, error)
-    // A plain connection can only say "unable to open database file": the reason goes where a person sees it.
+    // A plain connection can only report "unable to open database file", so the reason is logged as
+    // a warning.
     parentPort?.postMessage({ code, message } satisfies WorkerWarning)
   }
 }
@@ -159,7 +162,7 @@ function onRequests(): void {
   }
 }
 
-/** Readers of a replica that is being taken over from an earlier worker wait for that. */
+/** Readers of a replica that is being taken over from an earlier worker wait until it is open. */
 async function onPages(session: ReplicaSession, batch: readonly BridgeRequest[]): Promise<void> {
   if (session.opened) return session.onPages(batch)
   try {
@@ -171,8 +174,9 @@ async function onPages(session: ReplicaSession, batch: readonly BridgeRequest[])
 }
 
 /**
- * Opens a replica that an earlier worker left open: its readers have the last view of that worker and wait for a new one. Tries
- * until it succeeds or the replica is closed, because no reader need ever ask for it: all its pages can be resident.
+ * Opens a replica that an earlier worker left open: its readers have the last view of that worker
+ * and wait for a new one. Retries until it succeeds or the replica is closed, because a reader
+ * whose pages are all resident would never request it.
  */
 async function adoptOrphan(id: number, key: string): Promise<void> {
   const pauses = new Doubling(ADOPT_FIRST_MS, ADOPT_MOST_MS)

@@ -25,24 +25,24 @@ import { mergePages } from './page-lists.js'
 import type { PageMap } from './page-map.js'
 import { PageMapBuilder } from './page-map-builder.js'
 
-/** The database at one TXID, as the store's files make it. */
+/** The database at one TXID, as read from the store's files. */
 export interface ChainState {
   readonly txid: number
   /** Ms since the epoch, from the header of the newest file. */
   readonly timestamp: number
   readonly pageSize: number
-  /** Pages. */
+  /** Size of the database in pages. */
   readonly commit: number
-  /** The largest size in pages that the database has had on the way here. */
+  /** The largest size in pages that the database had up to this state. */
   readonly peak: number
   readonly map: PageMap
-  /** The newest file: the one that shows, by still existing, that the replica is the one we know. */
+  /** The newest file; while it exists, the replica has not been reset. */
   readonly anchor: LtxFileInfo
-  /** What the newest file says, for the comparison with the file after it. */
+  /** Header and checksum of the newest file, to compare with the next file. */
   readonly newest: PlannedFile
 }
 
-/** A state and what was read on the way to it. */
+/** A state, and the files read for it. */
 export interface LoadedState {
   readonly state: ChainState
   readonly files: readonly FileIndex[]
@@ -53,13 +53,16 @@ export interface Extension {
   readonly files: readonly FileIndex[]
   /** Every page that differs from the state before, ascending. */
   readonly changed: Uint32Array
-  /** Whether one of the files holds the whole database: it may be another one than before. */
+  /**
+   * Whether one of the files holds the whole database, which may then differ completely from the
+   * one before.
+   */
   readonly whole: boolean
 }
 
-/** Bytes; until the first commit decides. SQLite's default. */
+/** Page size in bytes until the first commit sets it. SQLite's default. */
 const EMPTY_PAGE_SIZE = 4096
-/** The header of no file. */
+/** A placeholder header for a replica without files. */
 const EMPTY_HEADER: LtxHeader = {
   flags: FLAG_NO_CHECKSUM,
   pageSize: EMPTY_PAGE_SIZE,
@@ -75,23 +78,31 @@ const EMPTY_HEADER: LtxHeader = {
   nodeId: 0n,
 }
 
-/** Files whose indexes are read at once, as many as an S3 client has connections: open files and sockets are limited. */
+/**
+ * Number of indexes read in parallel, equal to the connections of an S3 client: open files and
+ * sockets are limited.
+ */
 const INDEXES_AT_ONCE = 128
-/** Bytes of files that are kept when they came along with their indexes, for the pages in them; of further files only the indexes. */
+/**
+ * Bytes of files kept because they were read together with the indexes, for the pages in them; of
+ * further files only the indexes are kept.
+ */
 const PIECE_BYTES = 32 * 1024 * 1024
 
-/** Turns the files of a replica into page maps: from a plan, and onwards from there. */
+/**
+ * Makes page maps from the files of a replica: first from a plan, then from each extension of it.
+ */
 export class Chain {
   readonly files: FileTable
-  /** Files that this process wrote: no listing has reported their times and versions. */
+  /** Files that this process wrote: their times and versions are not known from a listing. */
   readonly written = new WeakSet<LtxFileInfo>()
   readonly #client: ReplicaClient
   readonly #signal: AbortSignal
   readonly #onDamaged: (error: LitestreamError) => void
-  /** Files whose page indexes turned out to be wrong (`fileContent`). */
+  /** Files whose page indexes are wrong (`fileContent`). */
   readonly #distrusted = new Set<string>()
 
-  /** `onDamaged`: a file is damaged, and the state is made of others. */
+  /** `onDamaged`: called for a damaged file when the state is made from other files. */
   constructor(
     client: ReplicaClient,
     signal: AbortSignal,
@@ -108,17 +119,23 @@ export class Chain {
     return this.#client.url
   }
 
-  /** The page index of a file turned out to be wrong: no state is made of it any more. */
+  /** Excludes a file with a wrong page index from all later states. */
   distrust(file: LtxFileInfo): void {
     this.#distrusted.add(fileContent(file))
   }
 
-  /** The state at a target. One LIST of every level at once, then every file's index at once. */
+  /**
+   * The state at a target: lists every level in parallel, then reads every file's index in
+   * parallel.
+   */
   async load(target: PlanTarget = {}): Promise<ChainState> {
     return (await this.loadFiles(target)).state
   }
 
-  /** The same, with what was read of the files. Throws LTX_CORRUPT if only damaged files lead to the target. */
+  /**
+   * The state at a target, with the files read for it. Throws LTX_CORRUPT if only damaged files
+   * reach the target.
+   */
   loadFiles(target: PlanTarget = {}): Promise<LoadedState> {
     return this.#around(
       (without) => this.#plan(target, without),
@@ -134,13 +151,16 @@ export class Chain {
         if (plan.length > 0) return plan
       } catch (error) {
         if (!isLitestreamError(error, 'LTX_GAP')) throw error
-        // Perhaps only the shortened listing has the gap.
+        // The gap may exist only in the shortened listing.
       }
     }
     return planRestore(this.#client, { ...target, signal: this.#signal, without })
   }
 
-  /** The state that these files lead to, of which damaged ones are left out; undefined if they do not lead to the target. */
+  /**
+   * The state that the listed files reach, without damaged ones; undefined if they do not reach the
+   * target.
+   */
   async loadListed(files: FilesByLevel, target: PlanTarget): Promise<ChainState | undefined> {
     const plan = async (without: ReadonlySet<string>) => selectPlan(withoutFiles(files, without), target)
     if ((await plan(this.#distrusted)).length === 0) return undefined
@@ -148,7 +168,10 @@ export class Chain {
     return (await this.#around(plan, use, { maxVanished: 0 })).state
   }
 
-  /** What a plan leads to, or one without the files that turn out to be damaged; a damaged reply is asked for once more before. */
+  /**
+   * Uses a plan, or one without the damaged files; before that, a damaged response is requested
+   * again once.
+   */
   #around<T>(
     plan: (without: ReadonlySet<string>) => Promise<LtxFileInfo[]>,
     use: (plan: LtxFileInfo[], fresh: boolean) => Promise<T>,
@@ -166,7 +189,7 @@ export class Chain {
     })
   }
 
-  /** A replica without files, of which a connection that writes may create the first. */
+  /** The state of a replica without files; a connection that writes may create the first one. */
   emptyState(): ChainState {
     const anchor: LtxFileInfo = { level: 0, minTxid: 0, maxTxid: 0, size: 0, createdAt: 0 }
     const newest = { header: EMPTY_HEADER, label: this.url, postApplyChecksum: 0n }
@@ -174,13 +197,19 @@ export class Chain {
     return { txid: 0, timestamp: 0, pageSize: EMPTY_PAGE_SIZE, commit: 0, peak: 0, map, anchor, newest }
   }
 
-  /** The state of a replica whose first file this process has written; `from`: where the file is read. */
+  /**
+   * The state of a replica whose first file this process has written. `from`: the reader for the
+   * file.
+   */
   first(file: LtxFileInfo, from: FileReader): Promise<LoadedState> {
     this.written.add(file)
     return this.#index([file], false, {}, from)
   }
 
-  /** The state after a file that this process has written; `from`: where the file is read, of `whole` bytes at once. */
+  /**
+   * The state after a file that this process has written. `from`: the reader for the file; files up
+   * to `whole` bytes are read at once.
+   */
   append(state: ChainState, file: LtxFileInfo, from: FileReader, whole?: number): Promise<Extension> {
     this.written.add(file)
     return this.#extend(state, [file], { whole }, from)
@@ -199,7 +228,8 @@ export class Chain {
     for (const file of files) {
       const before = check.last
       const { peak, begins } = check.add(file)
-      // VACUUM gave the database another page size: what came before is of no use, if this file has all of it.
+      // VACUUM changed the page size: if this file has the whole database, all earlier pages are
+      // discarded.
       if (begins) builder = new PageMapBuilder()
       builder.resize(file.header.commit)
       try {
@@ -212,8 +242,9 @@ export class Chain {
   }
 
   /**
-   * The state after the files that follow on `from`, or overlap its end. `plan` chooses them, without those that are damaged. Of files
-   * up to `wholeUpTo` bytes all is read. Throws PAGE_SIZE_MISMATCH.
+   * The state after the files that are contiguous with `from` or overlap its end. `plan` chooses
+   * the files, without damaged ones. Files up to `wholeUpTo` bytes are read whole. Throws
+   * PAGE_SIZE_MISMATCH.
    */
   extend(
     from: ChainState,
@@ -222,7 +253,7 @@ export class Chain {
   ): Promise<Extension> {
     const use = (chosen: readonly LtxFileInfo[], fresh: boolean) =>
       this.#extend(from, chosen, { fresh, whole: wholeUpTo })
-    // A file that vanished says that the listing is old, which the caller has made.
+    // A missing file means that the caller's listing is outdated.
     return this.#around(plan, use, { maxVanished: 0 })
   }
 
@@ -258,7 +289,10 @@ export class Chain {
     }
   }
 
-  /** In the order of the plan, which may be of thousands of files where nothing compacts them. */
+  /**
+   * Reads the indexes in the order of the plan, which may have thousands of files if nothing
+   * compacts them.
+   */
   async #readIndexes(
     plan: readonly LtxFileInfo[],
     options: LoadIndexOptions,
@@ -274,17 +308,20 @@ export class Chain {
     try {
       return await queue.addAll(plan.map((file) => () => load(file)))
     } finally {
-      queue.clear() // after a failure nobody wants the rest
+      queue.clear() // after a failure, the remaining reads are not needed
     }
   }
 
-  /** The numbers of the pages that a file has, ascending, and how many the database has after it. */
+  /** The numbers of the pages in a file, ascending, and the size of the database after it. */
   async pagesOf(file: LtxFileInfo): Promise<{ readonly changed: Uint32Array; readonly commit: number }> {
     const index = await loadFileIndex(this.#client, file, { signal: this.#signal })
     return { changed: index.decode().pgnos, commit: index.header.commit }
   }
 
-  /** Whether the file is in the store, whatever a listing says; `timestamp`: of its header, if that is known. */
+  /**
+   * Whether the file exists in the store, whatever a listing says. `timestamp`: the time in its
+   * header, if known.
+   */
   async stands(file: LtxFileInfo, timestamp?: number): Promise<boolean> {
     try {
       const found = await this.#client.stat(file, { signal: this.#signal })
@@ -312,7 +349,7 @@ export class Chain {
   }
 }
 
-/** What the newest file says of the database that `map` describes. */
+/** The state whose newest file is the last of `files`, and whose pages are in `map`. */
 function stateAfter(files: readonly FileIndex[], map: PageMap, peak: number): ChainState {
   const { header, info, label, postApplyChecksum } = files[files.length - 1]
   const { timestamp, pageSize, commit } = header
@@ -320,14 +357,17 @@ function stateAfter(files: readonly FileIndex[], map: PageMap, peak: number): Ch
   return { txid: info.maxTxid, timestamp, pageSize, commit, peak, map, anchor: info, newest }
 }
 
-/** The files that lead on from `txid`, farthest first at each step; overlapping is fine, the newest page wins. */
+/**
+ * The files that continue from `txid`, at each step the one that reaches farthest; overlaps are
+ * allowed, the newest page counts.
+ */
 export function selectExtension(files: FilesByLevel, txid: number): LtxFileInfo[] {
-  // A made-up snapshot at `txid` gives the planner its start; it is not part of the answer.
+  // A placeholder snapshot at `txid` is the planner's start; the result does not contain it.
   const base: LtxFileInfo = { level: 9, minTxid: 1, maxTxid: txid, size: 0, createdAt: 0 }
   return selectPlan(LEVELS.map((level) => (level === 9 ? [base] : (files[level] ?? [])))).slice(1)
 }
 
-/** The farthest TXID that any listed file ends at. */
+/** The largest max TXID of any listed file. */
 export function farthestTxid(files: FilesByLevel): number {
   return files.flat().reduce((farthest, file) => Math.max(farthest, file.maxTxid), 0)
 }

@@ -2,17 +2,18 @@ import { fileIdentity, fileLabel } from '../../../levels/file-label.js'
 import type { LtxFileInfo } from '../../../storage/replica-client.js'
 
 /**
- * The files that page maps point into, by small numbers. A file keeps its ordinal for as long as something refers to it; a primary
- * that writes a file a second would otherwise fill memory in time.
+ * The files that page maps refer to, by ordinal. A file keeps its ordinal while something refers to
+ * it; unreferenced files are removed, because a primary that writes a file per second would
+ * otherwise fill the memory.
  */
 export class FileTable {
   readonly #files: (LtxFileInfo | undefined)[] = []
   readonly #ordinals = new Map<string, number>()
   readonly #free: number[] = []
-  /** Ordinals that nothing referred to when that was last looked at. */
+  /** Ordinals that were unreferenced at the previous reclaim. */
   #idle = new Set<number>()
 
-  /** Files known. */
+  /** Number of known files. */
   get size(): number {
     return this.#ordinals.size
   }
@@ -30,14 +31,15 @@ export class FileTable {
     return ordinal
   }
 
-  /** A file that something refers to. */
+  /** The file with this ordinal, which must be referenced. */
   get(ordinal: number): LtxFileInfo {
     return this.#files[ordinal - 1] as LtxFileInfo
   }
 
   /**
-   * Forgets the files that nothing referred to the last time either: twice, because a map that is being made refers to files before
-   * anyone can see it. Returns their ordinals, which the next files get.
+   * Removes the files that were unreferenced at this reclaim and at the previous one. Two are
+   * needed, because a map under construction already refers to files. Returns the removed ordinals,
+   * which new files will get.
    */
   reclaim(used: ReadonlySet<number>): Set<number> {
     const freed = new Set([...this.#idle].filter((ordinal) => !used.has(ordinal)))
@@ -50,7 +52,7 @@ export class FileTable {
     return freed
   }
 
-  /** The newest file with this label in messages; `replica`: its URL, as labels have it. */
+  /** The newest file with this label. `replica`: its URL, as it is in labels. */
   byLabel(replica: { readonly url: string }, label: string | undefined): LtxFileInfo | undefined {
     return this.#files.findLast((file) => file && fileLabel(replica, file) === label)
   }

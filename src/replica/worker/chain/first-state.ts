@@ -4,8 +4,8 @@ import { pause } from '../../../util/pause.js'
 import type { Chain, LoadedState } from './chain.js'
 
 /**
- * The newest state of a replica, and when the listing that led to it began (`monotonicMs`). A replica without files is waited for, up
- * to `openTimeout` ms; then REPLICA_EMPTY.
+ * The newest state of a replica, and when the listing for it began (`monotonicMs`). Waits up to
+ * `openTimeout` ms for the first file of an empty replica; then throws REPLICA_EMPTY.
  */
 export async function firstState(
   chain: Chain,

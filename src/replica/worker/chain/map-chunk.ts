@@ -1,28 +1,34 @@
-/** Pages of one chunk of a page map; as in native/replica/replica.h. The addon writes chunks too (native/napi/page_index_napi.cc). */
+/**
+ * Pages per chunk of a page map, as in native/replica/replica.h. The addon writes chunks too
+ * (native/napi/page_index_napi.cc).
+ */
 export const CHUNK_PAGES = 1024
 
-/** Where the frame of one page lies. */
+/** The position of one page's frame. */
 export interface FramePlace {
   /** Ordinal of the file in the file table; 0: no file has the page. */
   readonly file: number
-  /** Bytes. */
+  /** Offset in the file, in bytes. */
   readonly offset: number
-  /** Bytes of the whole frame. */
+  /** Size of the whole frame in bytes. */
   readonly size: number
 }
 
 export const NOWHERE: FramePlace = { file: 0, offset: 0, size: 0 }
 
-/** Bits of a frame's size; the largest page that does not shrink needs 17. */
+/** Number of bits for a frame's size; the largest incompressible page needs 17. */
 const SIZE_BITS = 18
 const SIZE_MASK = 2 ** SIZE_BITS - 1
 
-/** 12 bytes a page: the low half of the offset, its 14 high bits (64 TiB) beside the size, and a file ordinal. */
+/**
+ * 12 bytes per page: the low half of the offset, its 14 high bits (64 TiB) together with the size,
+ * and a file ordinal.
+ */
 export class Chunk {
   readonly buffer: ArrayBuffer
   readonly #low: Uint32Array
   readonly #high: Uint32Array
-  /** By place in the chunk; 0: no file has the page. */
+  /** Indexed by position in the chunk; 0: no file has the page. */
   readonly files: Uint32Array
   #ordinals: Uint32Array | undefined
 
@@ -46,14 +52,14 @@ export class Chunk {
     }
   }
 
-  /** Only in a chunk that no map has yet. */
+  /** Only for a chunk that no map contains yet. */
   set(i: number, { file, offset, size }: FramePlace): void {
     this.#low[i] = offset % 2 ** 32
     this.#high[i] = Math.floor(offset / 2 ** 32) * 2 ** SIZE_BITS + size
     this.files[i] = file
   }
 
-  /** Only in a chunk that no map has yet: places from `first` on are empty. */
+  /** Only for a chunk that no map contains yet: empties the positions from `first` on. */
   clearFrom(first: number): void {
     this.files.fill(0, first)
   }
@@ -64,7 +70,10 @@ export class Chunk {
     return true
   }
 
-  /** The files that its pages are in, each once. To be called once the chunk is a map's and no longer changes. */
+  /**
+   * The distinct files of its pages. Call it only when the chunk belongs to a map and no longer
+   * changes.
+   */
   ordinals(): Uint32Array {
     this.#ordinals ??= this.#collect()
     return this.#ordinals

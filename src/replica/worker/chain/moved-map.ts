@@ -4,8 +4,9 @@ import type { PageMap } from './page-map.js'
 import { PageMapBuilder } from './page-map-builder.js'
 
 /**
- * A map with the same versions of pages: those that are where `before` has them are where `after` has them, if that has a place for
- * them. Chunks that `before` and `after` share cost nothing.
+ * A map with the same page versions in other files: a page whose position in `map` equals that in
+ * `before` gets its position in `after`, if it has one. Chunks shared by `before` and `after` are
+ * skipped.
  */
 export async function movedMap(map: PageMap, before: PageMap, after: PageMap): Promise<PageMap> {
   const breather = new Breather()

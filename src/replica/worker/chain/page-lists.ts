@@ -1,10 +1,12 @@
 import { PageSet } from '../pages/page-set.js'
 
-/** Every page number of these lists once, ascending. The lists themselves ascend; `most` is the largest number in them. */
+/**
+ * The union of page number lists, ascending. The lists must ascend; `most` is their largest number.
+ */
 export function mergePages(lists: readonly Uint32Array[], most: number): Uint32Array {
   const count = lists.reduce((sum, { length }) => sum + length, 0)
   if (!ascend(lists) && count > most / 32) {
-    // A bit a page is less to go through than that many numbers are to sort.
+    // A bitmap is faster than sorting this many numbers.
     const pages = new PageSet()
     for (const list of lists) for (const pgno of list) pages.add(pgno)
     return pages.toArray(most)
@@ -18,7 +20,7 @@ export function mergePages(lists: readonly Uint32Array[], most: number): Uint32A
   return ascend(lists) ? all : unique(all.sort())
 }
 
-/** Whether each list begins after the end of the one before. */
+/** Whether each list begins after the end of the previous one. */
 function ascend(lists: readonly Uint32Array[]): boolean {
   let last = 0
   for (const list of lists) {
@@ -35,7 +37,7 @@ function unique(sorted: Uint32Array): Uint32Array {
   return sorted.subarray(0, count)
 }
 
-/** Whether a list that ascends has a number. */
+/** Whether an ascending list contains a number. */
 export function includesPage(sorted: Uint32Array, pgno: number): boolean {
   let [low, high] = [0, sorted.length]
   while (low < high) {

@@ -3,8 +3,9 @@ import { CHUNK_PAGES, Chunk, type FramePlace } from './map-chunk.js'
 import { PageMap } from './page-map.js'
 
 /**
- * Makes a page map from the one before and the files after it. A chunk of the map before is copied when its first page changes, so the
- * work is that of the page indexes; the chunks themselves are counted once, when the builder is made.
+ * Builds a page map from the previous map and the files after it. A chunk is copied when its first
+ * page changes, so the work is proportional to the page indexes, plus one pass over the list of
+ * chunks.
  */
 export class PageMapBuilder {
   #commit: number
@@ -16,12 +17,14 @@ export class PageMapBuilder {
     this.#chunks = Array.from({ length: before?.length ?? 0 }, (_, at) => before?.chunk(at))
   }
 
-  /** Chunks that this builder made for itself, instead of sharing those of the map before. */
+  /** Number of chunks that this builder owns, instead of sharing them with the previous map. */
   get ownChunks(): number {
     return this.#owned.size
   }
 
-  /** From now on a database of this size; pages beyond it are gone, also if the database grows again. */
+  /**
+   * Sets the size of the database; pages beyond it are removed, also if the database grows again.
+   */
   resize(commit: number): void {
     if (commit < this.#commit) {
       const length = Math.ceil(commit / CHUNK_PAGES)
@@ -33,7 +36,7 @@ export class PageMapBuilder {
     this.#commit = commit
   }
 
-  /** Where a page index enters the frames of a file; `peak`: see PageMapTarget. */
+  /** The target for the frames of a page index; `peak`: see PageMapTarget. */
   target(file: number, peak: number): PageMapTarget {
     return { file, peak, own: (chunk) => this.#own(chunk).buffer }
   }
@@ -42,7 +45,7 @@ export class PageMapBuilder {
     this.#own(Math.floor((pgno - 1) / CHUNK_PAGES)).set((pgno - 1) % CHUNK_PAGES, place)
   }
 
-  /** Takes a chunk of another map, which both share from now on. */
+  /** Shares a chunk with another map. */
   share(at: number, chunk: Chunk | undefined): void {
     if (chunk) this.#chunks[at] = chunk
   }
@@ -52,7 +55,7 @@ export class PageMapBuilder {
     return new PageMap(this.#commit, this.#chunks)
   }
 
-  /** A chunk that no map has. */
+  /** A chunk that no map contains. */
   #own(at: number): Chunk {
     const shared = this.#chunks[at]
     if (shared && this.#owned.has(at)) return shared

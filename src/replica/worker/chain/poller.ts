@@ -10,7 +10,7 @@ import { monotonicMs } from '../../../util/monotonic.js'
 import { startTimer, type Timer } from '../../../util/timers.js'
 import { type Chain, type ChainState, type Extension, farthestTxid, selectExtension } from './chain.js'
 
-/** `startedAt`: when the poll began, `monotonicMs`. */
+/** `startedAt`: when the poll began (`monotonicMs`). */
 export type PollOutcome = { readonly startedAt: number } & (
   | { readonly kind: 'unchanged' }
   /** New files follow on what was known. */
@@ -21,7 +21,10 @@ export type PollOutcome = { readonly startedAt: number } & (
   | {
       readonly kind: 'rebuilt'
       readonly state: ChainState
-      /** `replaced`: no file of it was known before, but it is no younger than what was known. */
+      /**
+       * `replaced`: none of its files was known before, but they are not newer than the known
+       * state.
+       */
       readonly reason: 'gap' | 'reset' | 'replaced' | 'page-size'
       readonly message: string
     }
@@ -30,23 +33,30 @@ export type PollOutcome = { readonly startedAt: number } & (
   | { readonly kind: 'failed'; readonly error: LitestreamError }
 )
 
-/** Polls that find nothing new before the next comes later, and how much later. */
+/** Number of polls without new files before the interval grows, and the growth factor. */
 const IDLE_POLLS = 10
 const IDLE_GROWTH = 1.5
-/** Longest pause between polls while a damaged file is in the way; a repaired or newer file is then seen that late. */
+/**
+ * Longest interval between polls while a damaged file blocks progress: the delay until a repaired
+ * or newer file is seen.
+ */
 const DAMAGE_INTERVAL_MS = 10_000
-/** With a watch, polling only makes up for a lost notification. */
+/** Poll interval with a watch, which reports new files; polling only covers lost notifications. */
 const WATCHED_INTERVAL_MS = 5000
 /**
- * A state that ends in a compacted file has no raw file to look for: the compacted levels are looked at, too, once that was so long
- * ago. Raw files live longer than this (five minutes, unless told otherwise), so that none can come and go between two looks.
+ * If the newest known file is a compacted one, the L0 poll cannot prove that it is still current,
+ * so the compacted levels are listed at this interval, too. L0 files live longer than this (five
+ * minutes by default), so none can appear and disappear between two listings.
  */
 export const LOOK_INTERVAL_MS = 25_000
 
-/** Polls in a row that commits of this process may make void. */
+/** Maximum number of repeated polls because this process committed during a poll. */
 const DISTURBED_POLLS = 3
 
-/** Looks in a row that must find a replica gone back, none of whose files is younger, before that is believed. */
+/**
+ * Consecutive re-lists that must find older TXIDs, and no younger file, before the replica counts
+ * as reset.
+ */
 const GONE_BACK_LOOKS = 3
 
 export interface PollerOptions {
@@ -54,20 +64,24 @@ export interface PollerOptions {
   readonly client: ReplicaClient
   /** Milliseconds. */
   readonly interval: number
-  /** Milliseconds that it grows to while nothing new comes. */
+  /** Longest poll interval in milliseconds while no new files arrive. */
   readonly idleInterval: number
-  /** Milliseconds after which the compacted levels are looked at again, where the newest known file is one of them. */
+  /**
+   * Interval in milliseconds at which the compacted levels are listed, if the newest known file is
+   * a compacted one.
+   */
   readonly lookInterval?: number
   readonly signal: AbortSignal
-  /** New files up to this size are read whole, with the pages that changed. Bytes. */
+  /** New files up to this size in bytes are read whole, with their changed pages. */
   readonly wholeFiles?: () => number
   readonly state: () => ChainState
   readonly onOutcome: (outcome: PollOutcome) => void
 }
 
 /**
- * Looks for what is new: one LIST of level 0 from the newest known file on. That this file is listed too shows that the replica is
- * still the one we know, and that no raw file after it is gone; where it is not, every level is looked at.
+ * Polls for new files: one LIST of level 0, beginning with the newest known file. If the LIST
+ * contains that file, the replica was not reset and no later L0 file was deleted; otherwise all
+ * levels are re-listed.
  */
 export class Poller {
   readonly #options: PollerOptions
@@ -75,17 +89,22 @@ export class Poller {
   #running: Promise<void> | undefined
   #next: Promise<void> | undefined
   #watched = false
-  /** When all levels were last seen to have nothing newer. */
+  /** When all levels were last seen to have no newer file. */
   #lookedAt = monotonicMs()
-  /** When somebody last wanted to know for certain: a look that began before that does not do. */
+  /**
+   * Time of the last `pollForCertain()`; a full listing that started earlier does not satisfy it.
+   */
   #askedAt = Number.NEGATIVE_INFINITY
-  /** Why the state must be made again, of other files. */
+  /** Why the state must be loaded again from other files. */
   #reloadFor: LitestreamError | undefined
-  /** Looks in a row at all levels that found the replica gone back. */
+  /** Consecutive re-lists that found only older TXIDs. */
   #goneBack = 0
-  /** Polls in a row that found nothing new. */
+  /** Consecutive polls without new files. */
   #idle = 0
-  /** Before the next poll while a damaged file is in the way: each such poll reads many files in vain. */
+  /**
+   * Intervals while a damaged file blocks progress: each such poll reads many files without
+   * success.
+   */
   readonly #damagePauses: Doubling
   #damagePause = 0
 
@@ -103,7 +122,8 @@ export class Poller {
         .then(
           () => {
             this.#watched = true
-            // What was written between the first view and the watch was told to nobody.
+            // The watch does not report files that were written between the first view and its
+            // start.
             void this.pollNow()
           },
           () => undefined, // without a watch, polling does it
@@ -112,14 +132,14 @@ export class Poller {
     this.#schedule()
   }
 
-  /** Resolves when no poll is under way any more. */
+  /** Resolves when no poll is running any more. */
   async stopped(): Promise<void> {
     while (this.#running !== undefined) await (this.#next ?? this.#running)
   }
 
   /**
-   * Resolves after a poll that begins now or, if one is under way, right after that. All who ask meanwhile share it: whoever waits
-   * waits for two polls at the most, however many go on asking.
+   * Resolves after a poll that begins now or, if one is running, directly after it. Concurrent
+   * callers share it, so a caller waits for at most two polls.
    */
   pollNow(): Promise<void> {
     if (this.#next !== undefined) return this.#next
@@ -128,13 +148,16 @@ export class Poller {
     return this.#next
   }
 
-  /** Like `pollNow`, and finds all that was written before the call, whatever became of the raw files. */
+  /**
+   * Like `pollNow`, but also sees every file written before the call even if its L0 file was
+   * already compacted and deleted.
+   */
   pollForCertain(): Promise<void> {
     this.#askedAt = monotonicMs()
     return this.pollNow()
   }
 
-  /** The state is made of a file whose page index turned out to be wrong: the next poll makes it again. */
+  /** Makes the next poll load the state again, because it uses a file with a wrong page index. */
   requireReload(cause: LitestreamError): void {
     this.#reloadFor = cause
   }
@@ -155,7 +178,8 @@ export class Poller {
     const interval = this.#watched
       ? Math.max(this.#options.interval, WATCHED_INTERVAL_MS)
       : Math.max(this.#damagePause, pollInterval(this.#options, this.#idle))
-    // Jitter, downwards: many readers that began at once do not stay in step, and none waits longer than it was told to.
+    // Negative jitter: many readers that started together spread out, and none waits longer than
+    // the configured interval.
     this.#timer = startTimer(interval * (0.9 + Math.random() * 0.1), () => this.pollNow())
     this.#timer.unref()
   }
@@ -185,8 +209,9 @@ export class Poller {
   }
 
   /**
-   * An outcome belongs to the state that it was based on. Where this process committed meanwhile, the poll is repeated; a commit shows
-   * that nothing newer was in the store, so after some repetitions nothing else has to be said.
+   * An outcome is valid only for the state that it was based on. If this process committed during a
+   * poll, the poll is repeated. A commit proves that the store had nothing newer, so after
+   * DISTURBED_POLLS repetitions no outcome is needed.
    */
   async #pollUndisturbed(): Promise<WithoutStart<PollOutcome>> {
     for (let attempt = 1; attempt <= DISTURBED_POLLS; attempt++) {
@@ -213,20 +238,21 @@ export class Poller {
     this.#goneBack = 0
     if (next.length === 0) return { kind: 'unchanged' }
     try {
-      // Without a damaged file there is no way on in this level.
+      // If a file is damaged, this level has no way to continue.
       const plan = async (without: ReadonlySet<string>) => (without.size === 0 ? next : [])
       const extension = await chain.extend(state, plan, this.#options.wholeFiles?.())
-      // A listing of another level says nothing of these files, unless what is known stands when they have been read.
+      // Files of another level are valid only if the known file still exists after they were read.
       if (anchor.level !== 0 && !(await chain.stands(anchor, state.timestamp))) return this.#survey(state)
       return { kind: 'advanced', extension }
     } catch (error) {
-      // Retention took a file between the listing and the reading, a file is damaged, or the page size changed: look at everything.
+      // Retention deleted a file after the listing, a file is damaged, or the page size changed:
+      // re-list all levels.
       if (isLitestreamError(error, 'NOT_FOUND', 'LTX_CORRUPT', 'PAGE_SIZE_MISMATCH')) return this.#survey(state)
       throw error
     }
   }
 
-  /** The replica had no files: another writer may have made the first. */
+  /** For a replica without files: another writer may have created the first. */
   async #awaitFirst(): Promise<WithoutStart<PollOutcome>> {
     try {
       const state = await this.#options.chain.load()
@@ -237,15 +263,19 @@ export class Poller {
     }
   }
 
-  /** A file that this process wrote is known by its name and size; its time and version come with the first listing. */
+  /**
+   * A file that this process wrote is recognized by name and size; its time and version are known
+   * after the first listing.
+   */
   #isAnchor(file: LtxFileInfo, anchor: LtxFileInfo): boolean {
     if (sameFile(file, anchor)) return true
     return this.#options.chain.written.has(anchor) && sameName(file, anchor) && isSameFile(file, anchor)
   }
 
   /**
-   * Whether the compacted file that the state ends in is there and none leads farther. Raw files alone do not tell: those of a time in
-   * which nobody looked may have been compacted and removed, and a replica that was begun anew may have none beyond it.
+   * Whether the compacted file at the end of the state still exists and no other file reaches
+   * farther. L0 files alone cannot show this: those since the last listing may have been compacted
+   * and deleted, and a reset replica may have none beyond the known TXID.
    */
   async #isNewest(state: ChainState): Promise<boolean> {
     const lookedAt = monotonicMs()
@@ -259,8 +289,9 @@ export class Poller {
   }
 
   /**
-   * Whether the newest file that ends at or before the known state was written no later than that, by the time in its header: in a
-   * replica that was begun anew every file is younger. Tells a replica whose known files were all replaced meanwhile.
+   * Whether the newest file that ends at or before the known state is not younger than that state,
+   * by the time in its header. In a reset replica every file is younger. Recognizes a replica whose
+   * known files were all replaced by compaction.
    */
   async #isOlder(files: FilesByLevel, state: ChainState): Promise<boolean> {
     const ends = files.flat().filter((file) => file.maxTxid <= state.txid)
@@ -273,7 +304,10 @@ export class Poller {
     return last.maxTxid === state.txid ? createdAt === state.timestamp : createdAt <= state.timestamp
   }
 
-  /** Every level is listed: what is the replica now, and is it the one we know? Where that ends in doubt, the next poll looks again. */
+  /**
+   * Re-lists every level and decides what the replica is now, and whether it was reset. If that is
+   * uncertain, throws, and the next poll re-lists.
+   */
   async #survey(state: ChainState): Promise<WithoutStart<PollOutcome>> {
     const lookedAt = monotonicMs()
     this.#lookedAt = Number.NEGATIVE_INFINITY
@@ -286,7 +320,8 @@ export class Poller {
     const { chain } = this.#options
     const files = await chain.listAll()
     const farthest = farthestTxid(files)
-    // A listing may lag behind the store. That the replica was begun anew is believed only when our newest file is really gone.
+    // A listing may be stale. A reset is assumed only if the newest known file really does not
+    // exist.
     const { anchor } = state
     const listed = files[anchor.level].some((file) => sameName(file, anchor))
     if (!listed && (farthest <= state.txid || !knownFile(files, state, chain)) && (await chain.stands(anchor))) {
@@ -299,7 +334,8 @@ export class Poller {
     this.#goneBack = farthest < state.txid ? this.#goneBack + 1 : 0
     if (farthest < state.txid) {
       const message = `the replica went back from TXID ${formatTxid(state.txid)} to ${formatTxid(farthest)}`
-      // Files that were all there before: a listing may not show yet what our newest file, which is gone, was compacted to.
+      // All files are older: a stale listing may omit the file into which our newest file, which no
+      // longer exists, was compacted.
       if (this.#goneBack < GONE_BACK_LOOKS && (await this.#isOlder(files, state))) {
         throw new LitestreamError('UNAVAILABLE', message, {
           hint: 'Wait: the next poll finds out whether the replica was reset.',
@@ -308,7 +344,7 @@ export class Poller {
       const loaded = await this.#load(farthest)
       return { kind: 'rebuilt', state: loaded, reason: 'reset', message: `${message}: it was reset` }
     }
-    // A file that was known before and still stands shows that this is the same history.
+    // If a known file still exists, the replica was not reset.
     const proof = knownFile(files, state, chain)
     if (!proof) {
       const older = await this.#isOlder(files, state)
@@ -322,7 +358,8 @@ export class Poller {
       const planOn = async (without: ReadonlySet<string>) => selectExtension(withoutFiles(files, without), state.txid)
       const plan = await planOn(new Set())
       if (plan.length === 0 && farthest > state.txid) {
-        // Levels are not listed in one instant: the snapshot may be of a file that was written after its level was listed.
+        // Levels are not listed at one instant: the snapshot may contain a file that was written
+        // after its level was listed.
         if (!again) return await this.#lookAtAll(state, true)
         const newest = formatTxid(farthest)
         throw new LitestreamError('LTX_GAP', `only a snapshot continues from ${formatTxid(state.txid)} to ${newest}`)
@@ -331,8 +368,9 @@ export class Poller {
         plan.length === 0
           ? { kind: 'moved', state: await this.#elsewhere(state, files) }
           : { kind: 'advanced', extension: await chain.extend(state, planOn) }
-      // Levels are not listed in one instant: files of a replica that was begun anew meanwhile may be among those that were read. It
-      // was emptied first, so they are not if what is known still stands now.
+      // Levels are not listed at one instant, so files of a replica that was reset meanwhile may be
+      // among those read. A reset deletes all files first; if a known file still exists now, no
+      // reset happened.
       if (await chain.stands(proof)) return outcome
       throw new LitestreamError(
         'UNAVAILABLE',
@@ -344,7 +382,7 @@ export class Poller {
       )
     } catch (error) {
       if (!isLitestreamError(error, 'LTX_GAP', 'LTX_CORRUPT', 'NOT_FOUND', 'PAGE_SIZE_MISMATCH')) throw error
-      // No way on from here; a newer snapshot may start a new way.
+      // These files cannot continue the state; a newer snapshot may.
       const loaded = await chain.load()
       if (loaded.txid <= state.txid) throw error
       const reason = loaded.pageSize === state.pageSize ? 'gap' : 'page-size'
@@ -352,7 +390,7 @@ export class Poller {
     }
   }
 
-  /** Another state that leads as far as this one. Throws the cause if there is none. */
+  /** Another set of files that reaches the TXID of this state. Throws the cause if none does. */
   async #reload(state: ChainState, cause: LitestreamError): Promise<WithoutStart<PollOutcome>> {
     const loaded = await this.#options.chain.load().catch((error: unknown) => {
       throw isLitestreamError(error, 'LTX_GAP', 'TXID_NOT_AVAILABLE', 'REPLICA_EMPTY') ? cause : error
@@ -362,7 +400,7 @@ export class Poller {
     return { kind: 'rebuilt', state: loaded, reason: 'replaced', message: cause.message }
   }
 
-  /** The newest state, which a listing has just led to: another that shows less lags behind. */
+  /** The newest state, at least up to a TXID that was just listed: a listing with less is stale. */
   async #load(farthest: number): Promise<ChainState> {
     const loaded = await this.#options.chain.load()
     if (loaded.txid >= farthest) return loaded
@@ -376,12 +414,12 @@ export class Poller {
   }
 
   /**
-   * The same state from the files that are listed now. Exactly the same: views stand for a TXID and take their pages from here, so
-   * what was written since the listing must not be in it.
+   * The same state from the files that are listed now. It must be identical: views represent a TXID
+   * and read their pages from these files, so the state must not contain newer changes.
    */
   async #elsewhere(state: ChainState, files: FilesByLevel): Promise<ChainState> {
     const moved = await this.#options.chain.loadListed(files, { txid: state.txid })
-    if (!moved) selectPlan(files) // throws the gap, if that is why
+    if (!moved) selectPlan(files) // throws LTX_GAP if a gap is the reason
     const is = (key: 'timestamp' | 'pageSize' | 'commit') => moved?.[key] === state[key]
     if (moved && is('timestamp') && is('pageSize') && is('commit')) return moved
     throw new LitestreamError('UNAVAILABLE', `no set of the listed files reaches TXID ${formatTxid(state.txid)}`, {
@@ -390,7 +428,10 @@ export class Poller {
   }
 }
 
-/** Milliseconds to the next poll, jitter left out, after so many in a row that found nothing new. */
+/**
+ * Milliseconds until the next poll, without jitter, after a number of consecutive polls without new
+ * files.
+ */
 export function pollInterval(
   { interval, idleInterval }: Pick<PollerOptions, 'interval' | 'idleInterval'>,
   idle: number,
@@ -401,8 +442,9 @@ export function pollInterval(
 type WithoutStart<T> = T extends unknown ? Omit<T, 'startedAt'> : never
 
 /**
- * The newest listed file that the state is made of: while it stands, the replica is the one we know. Files that are known for another
- * reason prove nothing: a time traveller may have met those of a new replica before a poll has.
+ * The newest listed file of the known state: while it exists, the replica was not reset. Other
+ * known files prove nothing: a time-travelling connection may have read files of a reset replica
+ * before a poll has.
  */
 function knownFile(files: FilesByLevel, { txid, map, anchor }: ChainState, chain: Chain): LtxFileInfo | undefined {
   const ordinals = new Set<number>()

@@ -11,9 +11,10 @@ import type { PageMap } from './page-map.js'
 import { PageMapBuilder } from './page-map-builder.js'
 
 /**
- * A state that is no longer the newest, from the files that are listed now, without the file `lost` (gone or damaged). Where no set
- * of files ends at its TXID any more, every page that is still certain is kept: one whose own file exists, and one that did not
- * change in the only file that reaches across the TXID. The map has no place for the others. Throws PAGE_UNAVAILABLE where none is
+ * Loads an earlier state again from the files that are listed now, without the file `lost` (deleted
+ * or damaged). If no set of files ends at its TXID any more, keeps every page whose content is
+ * certain: pages whose own file exists, and pages that did not change in the only file that spans
+ * the TXID. The other pages have no position in the map. Throws PAGE_UNAVAILABLE if no page is
  * left.
  */
 export async function staleState(
@@ -31,7 +32,10 @@ export async function staleState(
   return { ...state, map }
 }
 
-/** The pages of a map whose files are listed, and the places that `before` has for the others; undefined if none is left. */
+/**
+ * The pages of a map whose files are listed, and the positions in `before` for the others;
+ * undefined if no page is left.
+ */
 async function certainPages(
   map: PageMap,
   isListed: (ordinal: number) => boolean,
@@ -74,7 +78,7 @@ export async function exactState(
   throw begunAnew(state.txid)
 }
 
-/** What a transaction is told whose replica is gone. */
+/** The error for a transaction whose replica was reset. */
 export function begunAnew(txid: number, cause?: LitestreamError): LitestreamError {
   return new LitestreamError(
     'REPLICA_RESET',
@@ -91,9 +95,9 @@ export function unavailable(txid: number, cause?: LitestreamError): LitestreamEr
 }
 
 /**
- * Where pages are by the last state before `state` that can be built, if one file leads from there across its TXID: what that file
- * does not have did not change on the way. Of pages beyond its own commit it says nothing: a database that was made smaller at its
- * end took their changes with it.
+ * The page positions of the last state before `state` that can be built, if one file spans from
+ * there across its TXID: pages that the file does not have did not change in between. Pages beyond
+ * the file's own commit are excluded: a later truncation may have discarded their changes.
  */
 async function placesBefore(
   chain: Chain,
@@ -111,7 +115,10 @@ async function placesBefore(
   return (pgno) => (pgno > commit || includesPage(changed, pgno) ? NOWHERE : before.map.find(pgno))
 }
 
-/** Whether the file of an ordinal is listed. Memoized, because it is called for every page. */
+/**
+ * Whether the file with this ordinal is still listed. Memoized, because it is called once for every
+ * page.
+ */
 function listedOrdinals(chain: Chain, files: FilesByLevel): (ordinal: number) => boolean {
   const listed = new Set(files.flat().map(fileIdentity))
   const known = new Map<number, boolean>()

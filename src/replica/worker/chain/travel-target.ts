@@ -12,8 +12,8 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 }
 
 /**
- * Where to travel: an RFC 3339 time, "5 minutes ago", "now", or a TXID (16 hex digits). A time leads to the last state *before* it,
- * as in a restore. Throws INVALID_ARGUMENT.
+ * Parses a travel target: an RFC 3339 time, "5 minutes ago", "now", or a TXID (16 hex digits). A
+ * time selects the last state *before* it, as in a restore. Throws INVALID_ARGUMENT.
  */
 export function parseTravelTarget(text: string, now: number): PlanTarget {
   const trimmed = text.trim()
@@ -21,7 +21,7 @@ export function parseTravelTarget(text: string, now: number): PlanTarget {
   const ago = /^(\d+)\s+(second|minute|hour|day|week)s?\s+ago$/i.exec(trimmed)
   if (ago) return { timestamp: now - Number(ago[1]) * UNIT_MS[ago[2].toLowerCase()] }
   if (trimmed.toLowerCase() === 'now') return { timestamp: now }
-  // A time without a zone is UTC here, as everywhere else in a replica.
+  // A time without a zone is UTC, as everywhere in a replica.
   if (/^\d{4}-\d\d-\d\d/.test(trimmed)) return { timestamp: parseTimestamp(trimmed) }
   throw new LitestreamError(
     'INVALID_ARGUMENT',

@@ -7,19 +7,19 @@ import { compareFileChecksum, readChecksums } from '../../../ltx/tail.js'
 import { native } from '../../../native/addon.js'
 import type { LtxFileInfo } from '../../../storage/replica-client.js'
 
-/** The checksum of what a range had, as file checksums count it. */
+/** The CRC of a byte range, for combination into the file checksum. */
 export interface Piece {
-  /** Where the range begins and ends in the file. */
+  /** Begin and end of the range in the file. */
   readonly offset: number
   readonly end: number
   readonly crc: bigint
-  /** Bytes that it was made of. */
+  /** Number of bytes that the CRC covers. */
   readonly length: number
 }
 
 /**
- * A file of which so much is wanted that all of it is read: its checksum can then be verified, which ranged reads cannot. The pieces
- * may come in any order.
+ * A file that is read completely because most of it is needed. Its checksum can then be verified,
+ * which is impossible for single ranges. The pieces may arrive in any order.
  */
 export class WholeFile {
   readonly info: LtxFileInfo
@@ -45,7 +45,7 @@ export class WholeFile {
     this.#pieces.push(piece)
   }
 
-  /** Throws LTX_CORRUPT where the checksum in the trailer is not that of the bytes before it. */
+  /** Throws LTX_CORRUPT if the checksum in the trailer does not match the bytes before it. */
   async verify(signal: AbortSignal): Promise<void> {
     const pieces = this.#pieces.sort((a, b) => a.offset - b.offset)
     const covered = pieces.at(-1)?.end ?? HEADER_SIZE

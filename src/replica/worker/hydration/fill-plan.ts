@@ -9,30 +9,36 @@ import { MAX_GAP } from '../pages/fetch-plan.js'
 import type { PageSet } from '../pages/page-set.js'
 import { WholeFile } from './checksummed-file.js'
 
-/** Pages that are looked at before other work may come between. */
+/** Pages examined before the loop yields to other work. */
 const PAGES_AT_ONCE = 4096
-/** Files whose indexes are read at once. */
+/** Number of indexes read in parallel. */
 const INDEXES_AT_ONCE = 16
-/** Bytes of one read; smaller than a scan's, so that a page someone waits for is never far behind. */
+/**
+ * Bytes of one read; smaller than a scan's, so that a page with a waiting reader is never delayed
+ * for long.
+ */
 export const RANGE = 4 * 1024 * 1024
 
-/** What a copy lacks of one file. A database may have millions of pages: they stand in arrays of numbers, here and in what follows. */
+/**
+ * The pages of one file that the local copy lacks. A database may have millions of pages, so they
+ * are stored in typed arrays.
+ */
 export interface LackingFile {
-  /** Its ordinal. */
+  /** Ordinal of the file. */
   readonly file: number
-  /** Ascending, as the frames of a file are. */
+  /** In ascending order, like the frames of a file. */
   readonly pgnos: Uint32Array
 }
 
 /** A file to be read from. */
 export interface FillFile extends LackingFile {
-  /** The frames that are read: those of `pgnos`, or all of the file. */
+  /** The frames to read: those of `pgnos`, or all frames of the file. */
   readonly frames: PageIndex
-  /** All of the file is read, so that it can be verified; undefined if that was done before. */
+  /** Verifies the file, which is then read completely; undefined if it was verified before. */
   readonly whole: WholeFile | undefined
 }
 
-/** One request to the store: frames `first` to `end` of a file, and what lies between them. */
+/** One request to the store: frames `first` to `end` of a file, and the bytes between them. */
 export interface FillRange {
   readonly from: FillFile
   readonly first: number
@@ -42,13 +48,13 @@ export interface FillRange {
   readonly length: number
 }
 
-/** What is read to fill in the pages that a copy lacks. */
+/** The reads that fill the missing pages of a local copy. */
 export interface FillPlan {
   readonly ranges: readonly FillRange[]
   readonly whole: readonly WholeFile[]
 }
 
-/** What a copy lacks of a file, while it is collected. */
+/** Collects the missing pages of one file. */
 class Lacking {
   #pgnos = new Uint32Array(64)
   #count = 0
@@ -67,7 +73,10 @@ class Lacking {
   }
 }
 
-/** The pages that are not `present`, by the file that `map` has them in, as far as they are `wanted`. Those in no file are left out. */
+/**
+ * The `wanted` pages that are not `present`, grouped by their file in `map`. Omits pages that no
+ * file has.
+ */
 export async function lackingFiles(
   map: PageMap,
   present: PageSet,
@@ -94,11 +103,14 @@ export interface FillSource {
   readonly client: FileReader
   readonly files: () => FileTable
   readonly signal: AbortSignal
-  /** Whether all of a file was read before, and its checksum verified: then only the pages that are lacking are read of it. */
+  /**
+   * Whether the whole file was read and its checksum verified before; then only the missing pages
+   * are read.
+   */
   readonly isVerified: (file: LtxFileInfo) => boolean
 }
 
-/** `map`: the one that the pages were looked up in. */
+/** `map`: the map from which `lacking` was made. */
 export async function planFill(lacking: readonly LackingFile[], map: PageMap, source: FillSource): Promise<FillPlan> {
   const { client, files, signal, isVerified } = source
   const all = await runAll(
@@ -124,7 +136,7 @@ function framesOf(map: PageMap, pgnos: Uint32Array): PageIndex {
   return frames
 }
 
-/** Neighbours in the database are neighbours in a file: few requests. */
+/** Pages that are adjacent in the database are adjacent in a file, so the requests are few. */
 function* cut(from: FillFile): Generator<FillRange> {
   const { count, offsets, sizes } = from.frames
   for (let first = 0; first < count; ) {

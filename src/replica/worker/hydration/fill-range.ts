@@ -7,14 +7,15 @@ import type { FillRange } from './fill-plan.js'
 import type { CopyFile } from './hydration-file.js'
 
 export interface Filled {
-  /** Page numbers that were written. */
+  /** Numbers of the written pages. */
   readonly written: Uint32Array
   readonly piece: Piece
 }
 
 /**
- * Reads a range of a file and writes the wanted pages in it to their places in the copy; undefined where the copy was closed
- * meanwhile. `into`: memory that nobody else uses until then. Throws LTX_CORRUPT for a frame that is damaged.
+ * Reads a range of a file and writes its wanted pages into the local copy; undefined if the copy
+ * was closed meanwhile. `into`: a buffer that no other code uses until then. Throws LTX_CORRUPT for
+ * a damaged frame.
  */
 export async function fillRange(
   copy: CopyFile,
@@ -27,7 +28,8 @@ export async function fillRange(
   const { data } = await client.read(info, { offset: range.offset, length: range.length }, { signal, into })
   if (copy.closed) return undefined
   const { frames, written } = framesIn(range)
-  // A transaction that begins meanwhile sees the current view or a newer one, and neither reads these pages from the file.
+  // A transaction that begins meanwhile sees the current view or a newer one, and neither reads
+  // these pages from the file.
   const { damaged, crc, length } = await copy.write(data, frames)
   const { offset } = range
   if (damaged < 0) return { written, piece: { offset, end: offset + range.length, crc, length } }
@@ -38,7 +40,10 @@ export async function fillRange(
   throw frameFault(frame, { pgno, offset: place, size }, fileLabel(client, info))
 }
 
-/** As native code takes them: [offset in the range, size, pgno, 1 where it is wanted] each; and the pages that are wanted. */
+/**
+ * The frames for native code: [offset in the range, size, pgno, 1 if its page is written] each; and
+ * the page numbers to write.
+ */
 function framesIn({ from, first, end, offset }: FillRange): { frames: Uint32Array; written: Uint32Array } {
   const { pgnos, offsets, sizes } = from.frames
   const frames = new Uint32Array((end - first) * 4)
@@ -56,7 +61,7 @@ function framesIn({ from, first, end, offset }: FillRange): { frames: Uint32Arra
   return { frames, written: from.pgnos.subarray(begin, next) }
 }
 
-/** Where the first of `sorted` is that is `value` or more. */
+/** Index of the first element of `sorted` that is `value` or more. */
 function lowerBound(sorted: Uint32Array, value: number): number {
   let [low, high] = [0, sorted.length]
   while (low < high) {

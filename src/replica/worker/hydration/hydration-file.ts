@@ -13,22 +13,24 @@ import type { NativeHydratedFile } from '../../../native/replica.js'
 import { systemError } from '../../../util/system-error.js'
 import { metaPath } from './meta-format.js'
 
-/** What became of the frames that were written. */
+/** The result of writing frames. */
 export interface Written {
-  /** Index of a frame that is damaged, -1 without one. */
+  /** Index of a damaged frame, or -1. */
   readonly damaged: number
-  /** The CRC of all frames as a file checksum counts them, and of how many bytes. */
+  /**
+   * The CRC of all frames, as a file checksum counts them, and the number of bytes that it covers.
+   */
   readonly crc: bigint
   readonly length: number
 }
 
-/** The file of a local copy while it is open. What fails is told with its name. */
+/** The open file of a local copy. Errors name the file. */
 export class CopyFile {
   readonly handle: NativeHydratedFile
   readonly #path: string
   /** Device and inode. */
   readonly #identity: string | undefined
-  /** Pages that the file has room for. */
+  /** Number of pages that fit into the file. */
   #capacity = 0
   #closed = false
 
@@ -39,8 +41,9 @@ export class CopyFile {
   }
 
   /**
-   * Creates the folder and, for its owner alone, the file, if they do not exist. Returns the real path, behind symbolic links. Throws
-   * HYDRATION_CONFLICT for a file with content that has no meta file beside it: it is not a local copy, and would be replaced.
+   * Creates the folder and the file, readable only by its owner, if they do not exist. Returns the
+   * real path, with symbolic links resolved. Throws HYDRATION_CONFLICT if the file has content but
+   * no meta file: it is not a local copy, and must not be replaced.
    */
   static async prepare(file: string): Promise<string> {
     try {
@@ -55,7 +58,10 @@ export class CopyFile {
     }
   }
 
-  /** `fresh`: begins with an empty file. Throws HYDRATION_CONFLICT where another process, or another replica, fills the same file. */
+  /**
+   * `fresh`: begins with an empty file. Throws HYDRATION_CONFLICT if another process or replica
+   * fills the same file.
+   */
   static open(replica: number, file: string, pageSize: number, fresh: boolean): CopyFile {
     const handle = native.openHydrated(replica, file, temporaryPath(file), pageSize, fresh)
     if (typeof handle !== 'number') return new CopyFile(file, handle)
@@ -66,7 +72,7 @@ export class CopyFile {
     })
   }
 
-  /** What another program has done to the file, if anything. */
+  /** How another program has changed the file; undefined if it did not. */
   changed(): 'changed' | 'removed' | 'replaced' | undefined {
     if (!native.hydratedIntact(this.handle)) return 'changed'
     const found = identityOf(this.#path)
@@ -84,7 +90,7 @@ export class CopyFile {
     this.#capacity = commit
   }
 
-  /** `frames`: [offset in `source`, size, pgno, 1 to write its page] each. */
+  /** `frames`: [offset in `source`, size, pgno, 1 if its page is written] each. */
   async write(source: Uint8Array, frames: Uint32Array): Promise<Written> {
     const [errno, damaged, crc, length] = await native.writeHydrated(this.handle, source, frames)
     this.#check(errno, 'writing', 'write')
@@ -95,7 +101,7 @@ export class CopyFile {
     this.#check(await native.syncHydrated(this.handle), 'syncing', 'fsync')
   }
 
-  /** Views that have the file keep it. */
+  /** Views that read from the file keep it open. */
   close(): void {
     this.#closed = true
     native.closeHydrated(this.handle)

@@ -21,11 +21,11 @@ import { CopyFile } from './hydration-file.js'
 import { metaPath } from './meta-format.js'
 import { CopyMeta } from './meta-keeper.js'
 
-/** Ranges in hand at once: some on their way from the store while others are decoded and written. */
+/** Ranges processed in parallel: some are being fetched while others are decoded and written. */
 const PARALLEL_RANGES = 6
-/** Progress is made durable this often while filling. */
+/** Interval at which progress is made durable while filling. */
 const META_INTERVAL_MS = 5000
-/** Pages that are entered into a view before other work may come between. */
+/** Pages added to a view before the loop yields to other work. */
 const MARKED_AT_ONCE = 65_536
 const RETRY_MS = 1000
 const MAX_RETRY_MS = 60_000
@@ -35,68 +35,77 @@ export interface HydratorOptions {
   readonly path: string
   readonly url: string
   readonly state: ChainState
-  /** The files that the state was made of. */
+  /** The files from which the state was made. */
   readonly planned: readonly LtxFileInfo[]
   readonly client: FileReader
   readonly files: () => FileTable
   readonly signal: AbortSignal
-  /** Points a view at other files, because one of its files is gone or damaged. */
+  /** Points a view at other files when one of its files is deleted or damaged. */
   readonly reresolve: Reresolve
   readonly onHydrated: () => void
-  /** A new file could be opened after all: views that are made from now on may read from it. Must `adopt` one. */
+  /**
+   * A new file could finally be opened: views created from now on may read from it. The callback
+   * must `adopt` one.
+   */
   readonly onReopened: () => void
   readonly onError: (error: LitestreamError) => void
 }
 
 /**
- * Fills a local file with the current view, page by page, and keeps it there.
+ * Fills a local file with the current view, page by page, and keeps it up to date.
  *
- * `#present` says of each page whether the file has the content that the current view wants; only such pages are entered into
- * views. A page that some older view may still read from the file is rewritten only when the current view is the only one. The
- * meta file tells, for a TXID, which pages are present; it is written after the pages it speaks of are durable, and it gives a page
- * up before that is overwritten. So a page is to be trusted after a crash exactly if the meta file has it, the state is of that
- * TXID or later, and the file that provides the page now ends at or before it.
+ * `#present` says for each page whether the file has the content of the current view; only such
+ * pages are added to views. A page that an older view may still read from the file is overwritten
+ * only when the current view is the only one. The meta file lists, for a TXID, the pages that are
+ * present. It is written after these pages are durable, and it removes a page before the page is
+ * overwritten. So after a crash a page can be trusted exactly if the meta file lists it, the state
+ * has that TXID or a later one, and the file that now provides the page ends at or before that
+ * TXID.
  */
 export class Hydrator {
   #copy: CopyFile | undefined
   readonly #options: HydratorOptions
-  /** The real file, behind symbolic links. */
+  /** The real path, with symbolic links resolved. */
   readonly #path: string
   readonly #queue: PQueue
   #present: PageSet
-  /** Pages of the file that some view's table has pointed at since the file was opened. */
+  /** Pages of the file that some view's page table has referred to since the file was opened. */
   #used: PageSet
   #view: ReplicaView | undefined
   #working: Promise<void> | undefined
   #complete = false
   #retryMs = RETRY_MS
   #closed = false
-  /** Ordinals of the files that the filling under way reads. */
+  /** Ordinals of the files that are being read. */
   #reading = new Set<number>()
-  /** Memory for ranges that nobody uses just now. */
+  /** Range buffers that are not in use. */
   #buffers: Uint8Array[] = []
   readonly #meta: CopyMeta
-  /** What was reported of the file, and still holds. */
+  /** The change of the file that was reported and still holds. */
   #reported: 'replaced' | undefined
-  /** Files that were read to their end, and are sound (`fileIdentity`). */
+  /** Files that were read completely and are undamaged (`fileIdentity`). */
   readonly #verified = new Set<string>()
-  /** Files of the first plan that were not: also one of which no page is needed can lack pages that it should have. */
+  /**
+   * Files of the first plan that are not verified yet. A file that no page is needed of must be
+   * verified too, because its index may omit pages that it should have.
+   */
   #unverified: readonly LtxFileInfo[]
 
   private constructor(options: HydratorOptions, path: string, copy: CopyFile, present: PageSet, meta: CopyMeta) {
     this.#options = options
-    // What an earlier run left was read, and verified, by that run.
+    // The earlier run has read and verified the files up to the TXID of its meta file.
     this.#unverified = options.planned.filter(({ maxTxid }) => maxTxid > meta.txid)
     this.#path = path
     this.#meta = meta
     this.#copy = copy
     this.#present = present
-    // Views that an earlier worker made may read any page of a file that was open already, of a larger database than it is now, too.
+    // Views of an earlier worker may read any page of a file that was already open, also beyond the
+    // current size of the database.
     this.#used = PageSet.all(native.sharedPages(options.replica, copy.handle))
     this.#queue = new PQueue({ concurrency: PARALLEL_RANGES })
   }
 
-  /** Throws HYDRATION_CONFLICT where another process, or another replica, fills the same file. */
+  /** Throws HYDRATION_CONFLICT if another process or replica fills the same file. */
   static async open(options: HydratorOptions): Promise<Hydrator> {
     const { state } = options
     const path = await CopyFile.prepare(options.path)
@@ -104,7 +113,8 @@ export class Hydrator {
     const copy = CopyFile.open(options.replica, path, state.pageSize, !meta.usable)
     try {
       await meta.opened()
-      // Left by a process that was killed: only one that has the lock writes beside the copy.
+      // Removes files left by a killed process: only the holder of the lock writes files beside the
+      // copy.
       for (const file of [path, metaPath(path)]) await sweepTemporary(file)
       if (meta.wasChanged) options.onError(changedWhileClosed(options.path))
       return new Hydrator(options, path, copy, await meta.presentAt(state, options.files()), meta)
@@ -114,18 +124,21 @@ export class Hydrator {
     }
   }
 
-  /** Null while a new one could not be opened in the place of the old: nothing is read from a copy then. */
+  /**
+   * Null if no new file could be opened in place of the old one: nothing is then read from a copy.
+   */
   get file(): NativeHydratedFile | null {
     return this.#copy?.handle ?? null
   }
 
-  /** The first view: pages that an earlier run left are in it at once. */
+  /** Adds the pages left by an earlier run to the first view. */
   async adopt(view: ReplicaView): Promise<void> {
     this.#view = view
     try {
       this.#copy?.resize(view.state.commit)
     } catch (error) {
-      // Without room nothing can be read from the file; the filling tries again and reports.
+      // With a full disk nothing can be read from the file; the filling loop retries and reports
+      // the error.
       this.#present = new PageSet()
       this.#options.onError(error as LitestreamError)
     }
@@ -142,7 +155,7 @@ export class Hydrator {
     this.#work()
   }
 
-  /** A view follows on another: what changed is no longer in the file. */
+  /** A new view continues the current one: its changed pages are no longer valid in the file. */
   advance(before: ReplicaView, view: ReplicaView, changed: Uint32Array): void {
     for (const pgno of changed) this.#present.delete(pgno)
     if (view.state.commit < before.state.commit) this.#present.truncate(view.state.commit)
@@ -150,7 +163,7 @@ export class Hydrator {
     this.#report()
   }
 
-  /** The view's pages have nothing in common with the file any more. */
+  /** The new view has nothing in common with the file. */
   restart(state: ChainState, reset: boolean): void {
     this.#unverified = []
     if (!reset && this.#copy && state.pageSize === this.#view?.state.pageSize) {
@@ -158,7 +171,7 @@ export class Hydrator {
       this.#complete = false
       return
     }
-    // Nothing of the old file is what the new state wants, whether or not there can be a new one.
+    // The new state needs nothing of the old file, whether or not a new file can be opened.
     this.#discard()
     try {
       this.#openFresh(state.pageSize)
@@ -172,18 +185,22 @@ export class Hydrator {
     this.#meta.begunAnew(pageSize)
   }
 
-  /** Called after every poll: what may be written now is written. */
+  /** Called after every poll: writes pages that have become writable. */
   fold(): void {
     this.#checkCopy()
     this.#work()
   }
 
-  /** Another program may have removed, cut or changed the file: nothing is read from it any more, and a new one is filled. */
+  /**
+   * If another program has removed, truncated or changed the file, stops reading from it and fills
+   * a new one.
+   */
   #checkCopy(): void {
     const change = this.#closed ? undefined : this.#copy?.changed()
     if (change === undefined || change === this.#reported) return
     const { path, onError } = this.#options
-    // The file that took its place may be wanted. Ours has no name any more, and ends with the process.
+    // The file that replaced ours may be important and is left alone. Ours has no name any more and
+    // ends with the process.
     const isReplaced = change === 'replaced'
     const next = isReplaced
       ? 'the new file is not changed, and this process stops filling its local copy'
@@ -210,7 +227,8 @@ export class Hydrator {
 
   async close(): Promise<void> {
     this.#closed = true
-    // What is queued ends by itself, having looked whether this is closed. (A queue that is cleared leaves those who wait, waiting.)
+    // Queued work ends after it has checked that this is closed. (Clearing the queue would leave
+    // its waiters pending.)
     await this.#working
     try {
       await this.#saveMeta(true)
@@ -257,13 +275,13 @@ export class Hydrator {
       const lacking = await this.#lacking(view, copy)
       if (lacking.length === 0) break
       const failure = await this.#fillFiles(view, copy, lacking)
-      // Reset meanwhile: what was read is of no use, and of no file all.
+      // The copy was reset meanwhile: the pages read are useless, and no file was completed.
       if (copy.closed) continue
       if (failure === undefined) {
         this.#retryMs = RETRY_MS
         continue
       }
-      // A damaged reply is asked for once more before another file is looked for.
+      // A damaged response is requested again once before another file is used.
       if (isLitestreamError(failure, 'LTX_CORRUPT') && !retried) {
         retried = true
         continue
@@ -276,12 +294,15 @@ export class Hydrator {
     await this.#completed()
   }
 
-  /** What the copy lacks of the current view, and the files of the first plan that are to be verified. */
+  /**
+   * The pages of the current view that the copy lacks, and the files of the first plan that must be
+   * verified.
+   */
   async #lacking(view: ReplicaView, copy: CopyFile): Promise<LackingFile[]> {
     const { commit, map, pageSize } = view.state
     const alone = native.sharingViews(this.#options.replica, copy.handle) <= 1
     const lock = lockPgno(pageSize)
-    // A page that another view reads from the file stays as it is.
+    // A page that another view reads from the file is not overwritten.
     const isFree = (pgno: number) => pgno <= commit && pgno !== lock && (alone || !this.#used.has(pgno))
     const lacking = await lackingFiles(map, this.#present, isFree)
     const table = this.#options.files()
@@ -290,7 +311,7 @@ export class Hydrator {
     return [...lacking, ...others.map((file) => ({ file, pgnos: new Uint32Array() }))]
   }
 
-  /** Reads and writes what is lacking. Returns what failed first. */
+  /** Reads and writes the missing pages. Returns the first error. */
   async #fillFiles(view: ReplicaView, copy: CopyFile, lacking: readonly LackingFile[]): Promise<unknown> {
     this.#reading = new Set(lacking.map(({ file }) => file))
     const { client, files, signal } = this.#options
@@ -303,7 +324,7 @@ export class Hydrator {
       if (!copy.closed) await settleAll(plan.whole.map((file) => this.#verify(file)))
       return undefined
     } catch (error) {
-      // A file of the first plan that no page is needed of may be gone by now.
+      // A file of the first plan that no page is needed of may have been deleted.
       const gone = isLitestreamError(error, 'NOT_FOUND')
         ? this.#unverified.find((file) => fileLabel(client, file) === error.file)
         : undefined
@@ -318,7 +339,7 @@ export class Hydrator {
     for (const file of this.#reading) into.add(file)
   }
 
-  /** What a file brought that does not add up is absent again. */
+  /** Makes the pages of a file absent again if its checksum does not match. */
   async #verify(file: WholeFile): Promise<void> {
     try {
       await file.verify(this.#options.signal)
@@ -340,14 +361,14 @@ export class Hydrator {
     await this.#meta.giveUp([pgnos])
   }
 
-  /** Throws the cause again where no other file has what the lost one had. */
+  /** Throws the cause if no other file has the pages of the lost one. */
   async #elsewhere(view: ReplicaView, cause: LitestreamError): Promise<void> {
     const { client, files, reresolve } = this.#options
     const lost = files().byLabel(client, cause.file)
     const before = view.state.map
     await reresolve(view, cause, lost)
     if (this.#view === view && view.state.map === before) throw cause
-    // The state is made of other files now.
+    // The state is now made from other files.
     if (!lost) return
     this.#unverified = this.#unverified.filter((file) => fileIdentity(file) !== fileIdentity(lost))
   }
@@ -356,7 +377,8 @@ export class Hydrator {
     if (this.#closed || copy.closed) return
     const { client, files, signal } = this.#options
     const { file, whole } = range.from
-    // The ranges of a large database would leave more garbage than the collector sees in time.
+    // Reuses buffers: the ranges of a large database would create garbage faster than it is
+    // collected.
     const buffer = this.#buffers.pop() ?? new Uint8Array(RANGE)
     const filled = await fillRange(copy, client, files().get(file), range, buffer, signal)
     this.#buffers.push(buffer)
@@ -364,7 +386,8 @@ export class Hydrator {
     whole?.add(filled.piece)
     const current = this.#view
     if (!current || copy.closed) return
-    // The view may have moved on: only what it still wants in this version is present.
+    // The current view may have changed: only pages of which it still needs this version are
+    // present.
     const fresh = filled.written.filter((pgno) => current.state.map.fileOf(pgno) === file)
     for (const pgno of fresh) this.#present.add(pgno)
     this.#mark(current, fresh)
@@ -380,7 +403,8 @@ export class Hydrator {
   async #completed(): Promise<void> {
     const view = this.#view
     if (!view || this.#present.missing(view.state.commit, lockPgno(view.state.pageSize)) > 0) return
-    // Once complete, what a crash costs is fetching again what changed since the meta file was written.
+    // After the copy is complete, a crash costs only fetching the pages that changed since the meta
+    // file was written.
     const due = !this.#complete || this.#meta.age > META_INTERVAL_MS
     if (due && this.#meta.txid !== view.state.txid) await this.#saveMeta()
     if (this.#complete) return
@@ -411,7 +435,7 @@ function changedWhileClosed(file: string): LitestreamError {
   })
 }
 
-/** Waits for all, whatever becomes of them; then throws what the first that failed threw. */
+/** Waits for all promises; then throws the error of the first one that failed. */
 async function settleAll(work: readonly Promise<unknown>[]): Promise<void> {
   const results = await Promise.allSettled(work)
   const failed = results.find((result) => result.status === 'rejected')

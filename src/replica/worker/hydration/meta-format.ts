@@ -18,31 +18,39 @@ import {
 
 const shape = record({
   version: literal(1),
-  /** The replica, without credentials. */
+  /** URL of the replica, without credentials. */
   url: text,
   pageSize: where(number, isPageSize, 'a page size'),
   /** Pages of the database at `txid`. */
   commit: where(number, isCommit, 'a size in pages'),
   txid: whole(1),
-  /** Identities of files of the replica that were in use: what tells one history from another. */
+  /**
+   * Identities of files of the replica that were in use: they distinguish one history from another.
+   */
   files: listOf(text),
-  /** Base64 of a bit a page: those whose content in the local copy is that of `txid`. */
+  /** Base64 of one bit per page: the pages whose content in the local copy is that of `txid`. */
   present: text,
-  /** Modification time of the copy, ms, when it was closed; absent while it is open, and after a crash. */
+  /**
+   * Modification time of the copy when it was closed, in ms; absent while it is open, and after a
+   * crash.
+   */
   closed: optional(number),
 })
 
-/** A bit a page of the largest database of SQLite, in base64, fits. Bytes. */
+/** Large enough for one bit per page of SQLite's largest database, in base64. Bytes. */
 const MAX_SIZE = 1024 * 1024 * 1024
 
-/** What stands in `<path>.meta` beside a hydrated file. */
+/** Content of `<path>.meta` beside a hydration file. */
 export type HydrationMeta = Shaped<typeof shape>
 
 export function metaPath(file: string): string {
   return `${file}.meta`
 }
 
-/** Undefined where there is none, or none that can be read: hydration then begins from nothing. */
+/**
+ * Undefined if the file does not exist or cannot be parsed: hydration then begins with an empty
+ * copy.
+ */
 export async function readMeta(file: string): Promise<HydrationMeta | undefined> {
   let json: string
   try {
@@ -54,7 +62,7 @@ export async function readMeta(file: string): Promise<HydrationMeta | undefined>
   return tryReadJson(shape, json)
 }
 
-/** Replaces the meta file at once and durably. It has the owner and mode of the copy. */
+/** Replaces the meta file atomically and durably. It gets the owner and mode of the copy. */
 export async function writeMeta(file: string, meta: HydrationMeta): Promise<void> {
   try {
     const ownership = await ownershipLike(file)

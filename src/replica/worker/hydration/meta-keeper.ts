@@ -6,26 +6,27 @@ import type { FileTable } from '../chain/file-ordinals.js'
 import { PageSet } from '../pages/page-set.js'
 import { type HydrationMeta, readMeta, writeMeta } from './meta-format.js'
 
-/** Pages that are looked at before other work may come between. */
+/** Pages examined before the loop yields to other work. */
 const PAGES_AT_ONCE = 4096
 
 /**
- * The meta file of a local copy while the copy is open. Its changes are made one after another; a page that it claims is given up
- * in it before that page is overwritten, so that a copy is never ahead of its meta file.
+ * The meta file of a local copy while the copy is open. Changes are made one after another. A page
+ * is removed from the meta file before it is overwritten, so a copy is never newer than its meta
+ * file.
  */
 export class CopyMeta {
   readonly #path: string
   readonly #url: string
   #pageSize: number
   #meta: HydrationMeta | undefined
-  /** The pages that the meta file on disk has, or may have. */
+  /** The pages that the meta file on disk lists, or may list. */
   #claimed: PageSet
   #savedAt = Number.NEGATIVE_INFINITY
   #work: Promise<void> = Promise.resolve()
-  /** Of the copy; another one under its name is not what a meta file of ours may speak of. */
+  /** Inode of the copy; our meta file must not describe another file of the same name. */
   #inode: number | undefined
 
-  /** Another program has changed the copy after it was closed. */
+  /** Whether another program has changed the copy after it was closed. */
   readonly wasChanged: boolean
 
   private constructor(
@@ -43,20 +44,20 @@ export class CopyMeta {
     this.#claimed = meta ? PageSet.decode(meta.present) : new PageSet()
   }
 
-  /** What an earlier run left for this replica. */
+  /** Reads the meta file that an earlier run left for this replica. */
   static async read(path: string, url: string, pageSize: number): Promise<CopyMeta> {
     const meta = await readMeta(path)
     const stats = statSync(path, { throwIfNoEntry: false })
     const isOurs = meta !== undefined && meta.url === url && meta.pageSize === pageSize
-    // After a crash nothing is known of the last writes but what the meta file claims.
+    // After a crash, only the meta file tells which pages were written.
     const closed = meta?.closed
     const wasChanged = isOurs && closed !== undefined && closed !== stats?.mtimeMs
-    // The copy may have been removed, or cut, and its meta file left behind.
+    // The copy may have been removed or truncated, and only its meta file remained.
     const isUsable = isOurs && !wasChanged && (stats?.size ?? 0) >= meta.commit * meta.pageSize
     return new CopyMeta(path, url, pageSize, isUsable ? meta : undefined, wasChanged && stats !== undefined)
   }
 
-  /** Whether the copy can be gone on with. */
+  /** Whether the existing copy can be continued. */
   get usable(): boolean {
     return this.#meta !== undefined
   }
@@ -66,19 +67,22 @@ export class CopyMeta {
     return this.#meta?.txid ?? 0
   }
 
-  /** Milliseconds since it was last saved. */
+  /** Milliseconds since the last save. */
   get age(): number {
     return monotonicMs() - this.#savedAt
   }
 
-  /** The copy is open and locked. If it is an empty one, a meta file that still exists is of another copy. */
+  /**
+   * Called when the copy is open and locked. If the copy is empty, an existing meta file belongs to
+   * another copy.
+   */
   async opened(): Promise<void> {
     this.#inode = inodeOf(this.#path)
     if (!this.#meta) await this.#claimNothing()
     else if (this.#meta.closed !== undefined) await this.#write({ ...this.#meta, closed: undefined })
   }
 
-  /** The copy was replaced by an empty one. */
+  /** The copy was replaced by an empty file. */
   begunAnew(pageSize: number): void {
     this.#pageSize = pageSize
     this.#meta = undefined
@@ -87,19 +91,23 @@ export class CopyMeta {
     this.#work = this.#work.catch(() => undefined).then(() => this.#claimNothing())
   }
 
-  /** A meta file without pages: it says that the file beside it is a local copy, which may be replaced. */
+  /**
+   * Writes a meta file without pages: it only marks the file beside it as a local copy, which may
+   * be replaced.
+   */
   async #claimNothing(): Promise<void> {
     if (inodeOf(this.#path) !== this.#inode) return
     const [url, pageSize] = [this.#url, this.#pageSize]
     await writeMeta(this.#path, { version: 1, url, pageSize, commit: 0, txid: 0, files: [], present: '' })
   }
 
-  /** The pages that an earlier run left and that are what `state` wants. */
+  /** The pages left by an earlier run that have the content of `state`. */
   async presentAt(state: ChainState, files: FileTable): Promise<PageSet> {
     const present = new PageSet()
     const meta = this.#meta
-    // An older state than the copy's may be what a listing that lags behind shows: its pages have been overwritten. And another
-    // history may have the same TXIDs: a file that was known then must still be in use.
+    // A stale listing may show an older state than the copy's, whose pages have been overwritten.
+    // Another history may have the same TXIDs, so at least one file known then must still be in
+    // use.
     if (!meta || state.txid < meta.txid || !meta.files.some((identity) => files.hasIdentity(identity))) return present
     const breather = new Breather()
     for (const [i, pgno] of this.#claimed.toArray(Math.min(state.commit, meta.commit)).entries()) {
@@ -110,7 +118,7 @@ export class CopyMeta {
     return present
   }
 
-  /** Returns once no meta file on disk claims these pages: then they may be overwritten. */
+  /** Resolves when no meta file on disk lists these pages: then they may be overwritten. */
   giveUp(pages: readonly Uint32Array[]): Promise<void> {
     return this.#next(async () => {
       const meta = this.#meta
@@ -122,7 +130,10 @@ export class CopyMeta {
     })
   }
 
-  /** Claims the pages that are present now, once `sync` has made them durable. `closing`: nothing is written to the copy any more. */
+  /**
+   * Lists the pages that are present now, after `sync` has made them durable. `closing`: the copy
+   * is not written to any more.
+   */
   save(
     state: ChainState,
     files: FileTable,
@@ -132,7 +143,7 @@ export class CopyMeta {
   ): Promise<void> {
     this.#savedAt = monotonicMs()
     const { pageSize, commit, txid } = state
-    // What is present is noted before the pages are made durable, never after.
+    // The pages are collected before they are made durable, never after.
     const encoded = present.encode(commit)
     const meta: HydrationMeta = {
       version: 1,
@@ -146,9 +157,9 @@ export class CopyMeta {
     const inode = this.#inode
     return this.#next(async () => {
       await sync()
-      // The copy was begun anew meanwhile.
+      // The copy was replaced meanwhile.
       if (inode !== this.#inode) return
-      // Should the writing fail, what stood there stands.
+      // If the write fails, the previous meta file remains.
       this.#claimed.addAll(PageSet.decode(encoded))
       const closed = closing ? statSync(this.#path, { throwIfNoEntry: false })?.mtimeMs : undefined
       await this.#write({ ...meta, closed })
@@ -162,7 +173,7 @@ export class CopyMeta {
     this.#meta = meta
   }
 
-  /** One change after another, whatever became of the one before. */
+  /** Runs changes one after another, whether or not the previous one failed. */
   #next(change: () => Promise<void>): Promise<void> {
     this.#work = this.#work.catch(() => undefined).then(change)
     return this.#work

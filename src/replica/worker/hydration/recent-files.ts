@@ -3,16 +3,16 @@ import type { FileReader } from '../../../levels/remote-index.js'
 import { resolveRange } from '../../../storage/range.js'
 import type { ByteRange, LtxFileInfo, ReadOptions, ReadResult } from '../../../storage/replica-client.js'
 
-/** Bytes of files kept: what a busy primary writes in a few polls. */
+/** Maximum bytes of cached files: as much as a busy primary writes in a few polls. */
 const LIMIT = 16 * 1024 * 1024
 
 /**
- * The store, with the files that a poll has just read whole in front of it: a local copy that follows a primary asks the store for
- * nothing twice. Worker thread.
+ * A store with a cache of the files that a poll has just read whole: a local copy that follows a
+ * primary requests nothing twice. Worker thread.
  */
 export class RecentFiles implements FileReader {
   readonly #store: FileReader
-  /** By identity, the oldest first. */
+  /** By identity, oldest first. */
   readonly #files = new Map<string, Uint8Array>()
   #bytes = 0
 
@@ -36,7 +36,7 @@ export class RecentFiles implements FileReader {
     }
   }
 
-  /** Nothing more is to be read of the files that were kept. */
+  /** Drops the cached files: they are not needed any more. */
   clear(): void {
     this.#files.clear()
     this.#bytes = 0

@@ -5,7 +5,10 @@ export interface WantedPage extends FramePlace {
   readonly pgno: number
 }
 
-/** One request to the store: a piece of one file and the wanted frames inside it, by ascending offset. */
+/**
+ * One request to the store: a byte range of one file and the wanted frames inside it, by ascending
+ * offset.
+ */
 export interface FetchRange {
   readonly file: number
   readonly offset: number
@@ -13,12 +16,15 @@ export interface FetchRange {
   readonly pages: readonly WantedPage[]
 }
 
-/** Bytes nobody asked for that are cheaper to fetch than another request is. */
+/** Unneeded bytes up to this number are cheaper to fetch than another request. */
 export const MAX_GAP = 64 * 1024
-/** Bytes of one request; longer stretches are fetched by several in parallel. */
+/** Maximum bytes of one request; longer ranges are fetched by several requests in parallel. */
 export const MAX_RANGE = 8 * 1024 * 1024
 
-/** Makes as few requests as possible of the wanted pages: neighbours in the database are neighbours in a file. */
+/**
+ * Combines the wanted pages into as few requests as possible: pages adjacent in the database are
+ * adjacent in a file.
+ */
 export function planFetch(wanted: readonly WantedPage[], maxGap = MAX_GAP, maxRange = MAX_RANGE): FetchRange[] {
   const sorted = [...wanted].sort((a, b) => a.file - b.file || a.offset - b.offset)
   const ranges: { file: number; offset: number; length: number; pages: WantedPage[] }[] = []

@@ -23,7 +23,7 @@ interface Waiter {
   readonly pgno: number
 }
 
-/** A range that waits for its turn or is under way. */
+/** A range that is queued or being fetched. */
 interface Job {
   readonly view: ReplicaView
   readonly range: FetchRange
@@ -32,14 +32,14 @@ interface Job {
 
 interface Flight {
   readonly waiters: Waiter[]
-  /** The kind of read-ahead that wants the page; undefined: a reader. */
+  /** The kind of prefetch that requested the page; undefined: a reader. */
   readonly ahead: ReadAheadKind | undefined
-  /** Whether the next read of the page tells the prefetcher to go on. */
+  /** Whether the next read of the page triggers more prefetch. */
   trigger: boolean
   job?: Job
 }
 
-/** A page worth having soon. */
+/** A page to prefetch. */
 export interface AheadPage {
   readonly view: ReplicaView
   readonly pgno: number
@@ -47,40 +47,50 @@ export interface AheadPage {
   readonly kind: ReadAheadKind
 }
 
-/** Bytes fetched ahead in the same request as a page someone waits for; more than that would keep it waiting. */
+/**
+ * Maximum bytes that are prefetched in the same request as a page with a waiting reader; more would
+ * delay the reader.
+ */
 const JOINT_BYTES = 256 * 1024
-/** Requests that one batch of pages fetched ahead is split into, if it is large: they come in parallel. */
+/** Number of parallel requests into which a large batch of prefetched pages is split. */
 const AHEAD_PARTS = 4
 const MIN_AHEAD_RANGE = 1024 * 1024
-/** Fields of a frame that native code is given. */
+/** Number of fields per frame in the array for native code. */
 const FRAME_FIELDS = 5
 
 export interface FetchCounts {
   /** Ranged reads sent to the store for pages. */
   requests: number
   bytes: number
-  /** Pages fetched because a reader waited for them, and those fetched ahead. */
+  /** Pages fetched because a reader waited for them, and pages that were prefetched. */
   pagesWanted: number
   pagesAhead: number
-  /** Pages fetched ahead that a reader then asked for while they were under way. */
+  /** Prefetched pages that a reader requested while they were being fetched. */
   aheadJoined: number
-  /** Requests sent a second time because the first answer was slow in coming, and those of them that answered first. */
+  /**
+   * Requests sent a second time because the first response was slow, and how many of them responded
+   * first.
+   */
   hedged: number
   hedgesWon: number
 }
 
-/** An interior b-tree page came in; `wanted`: someone waited for it. */
+/** An interior b-tree page was fetched; `wanted`: a reader waited for it. */
 export type OnInterior = (view: ReplicaView, pgno: number, slot: number, wanted: boolean) => void
 
-/** Pages that an index led to were fetched ahead and came in. */
+/** Prefetched pages, to which an index led, have arrived. */
 export type OnRows = (view: ReplicaView, pgnos: readonly number[]) => void
 
-/** What to do when a file of a view is gone or damaged: point the view at other files, then the page is looked up again. */
+/**
+ * Called when a file of a view is deleted or damaged: points the view at other files, then the page
+ * is looked up again.
+ */
 export type Reresolve = (view: ReplicaView, cause: LitestreamError, lost: LtxFileInfo | undefined) => Promise<void>
 
 /**
- * Brings pages from the store into slots and answers those who wait for them. One flight a page version: a second reader joins the
- * first one's request. What someone waits for goes before what is fetched ahead.
+ * Fetches pages from the store into slots and answers the readers that wait for them. One fetch per
+ * page version: a second reader joins the first one's request. Pages with a waiting reader have
+ * priority over prefetch.
  */
 export class Fetcher {
   readonly #counts = { requests: 0, bytes: 0, pagesWanted: 0, pagesAhead: 0, aheadJoined: 0 }
@@ -93,9 +103,11 @@ export class Fetcher {
   readonly #onInterior: OnInterior
   readonly #onRows: OnRows
   readonly #urgent: PQueue
-  // What nobody waits for yet has places of its own, fewer, so that it never holds up what someone waits for.
+  // Prefetch triggered by a read has its own, fewer connections, so it never delays a page with a
+  // waiting reader.
   readonly #ahead: PQueue
-  // What is worth having some day has few: it must not keep waiting what follows from a read.
+  // Background prefetch gets the fewest connections, so it never delays prefetch triggered by a
+  // read.
   readonly #someDay: PQueue
   readonly #flights = new Map<number, Flight>()
 
@@ -105,7 +117,7 @@ export class Fetcher {
     readonly files: () => FileTable
     readonly signal: AbortSignal
     readonly concurrency: number
-    /** Whether reads that are slow are sent a second time. */
+    /** Whether slow reads are sent a second time. */
     readonly hedge: boolean
     readonly reresolve: Reresolve
     readonly onInterior: OnInterior
@@ -123,7 +135,7 @@ export class Fetcher {
     this.#ahead = new PQueue({ concurrency: Math.max(1, Math.floor(options.concurrency / 2)) })
     const someDay = Math.max(1, Math.floor(options.concurrency / 4))
     this.#someDay = new PQueue({ concurrency: someDay })
-    // While a reader waits, one request at a time goes on.
+    // While a reader waits, background prefetch is limited to one request at a time.
     this.#urgent.on('active', () => {
       this.#someDay.concurrency = 1
     })
@@ -136,12 +148,12 @@ export class Fetcher {
     return { ...this.#counts, ...(this.#hedged?.counts ?? { hedged: 0, hedgesWon: 0 }) }
   }
 
-  /** Pages on their way. */
+  /** Number of pages being fetched. */
   get underWay(): number {
     return this.#flights.size
   }
 
-  /** Answers page requests of one moment, and fetches what is worth having soon. */
+  /** Answers page requests that arrived together, and prefetches the pages in `ahead`. */
   ask(waiters: readonly Waiter[], ahead: readonly AheadPage[] = []): void {
     const wanted = new Map<ReplicaView, WantedPage[]>()
     for (const waiter of waiters) {
@@ -153,7 +165,8 @@ export class Fetcher {
       const page = this.#expect(each)
       if (page) append(soon, each.view, page)
     }
-    // Where all of a window is here, so is the next one, or a miss in it will say that it is not: a warm scan calls nobody.
+    // If every page of a window is resident, the next window is too, or a miss in it will trigger
+    // prefetch: a warm scan sends no requests to the worker.
     if (soon.size > 0) for (const { view, pgno, trigger } of ahead) if (trigger) setTrigger(view, pgno)
     for (const [view, pages] of wanted) {
       const more = soon.get(view) ?? []
@@ -168,7 +181,10 @@ export class Fetcher {
     }
   }
 
-  /** Brings pages that nobody waits for, after everything else; resolves when they are here, or were not to be had. */
+  /**
+   * Prefetches pages with the lowest priority; resolves when they are resident or could not be
+   * fetched.
+   */
   async bring(view: ReplicaView, pgnos: Iterable<number>, kind: ReadAheadKind): Promise<void> {
     const pages: WantedPage[] = []
     for (const pgno of pgnos) {
@@ -178,7 +194,10 @@ export class Fetcher {
     await this.#start(this.#someDay, view, planFetch(pages))
   }
 
-  /** Answers a waiter from a slot or a flight, or says what to fetch for it. */
+  /**
+   * Answers a waiter from a slot, or adds it to a running fetch; otherwise returns the page to
+   * fetch.
+   */
   #await(waiter: Waiter): WantedPage | undefined {
     const place = waiter.view.state.map.find(waiter.pgno)
     if (place.file === 0) {
@@ -204,7 +223,7 @@ export class Fetcher {
     return { pgno: waiter.pgno, ...place }
   }
 
-  /** Says what to fetch for a page that nobody waits for yet, unless it is here or under way. */
+  /** The page to prefetch; undefined if it is resident or being fetched. */
   #expect({ view, pgno, trigger, kind }: AheadPage): WantedPage | undefined {
     const place = view.state.map.find(pgno)
     if (place.file === 0) return undefined
@@ -220,7 +239,7 @@ export class Fetcher {
     return { pgno, ...place }
   }
 
-  /** Resolves when the ranges have come, or failed. */
+  /** Resolves when the ranges were fetched or have failed. */
   async #start(queue: PQueue, view: ReplicaView, ranges: readonly FetchRange[]): Promise<void> {
     const jobs = ranges.map((range) => {
       const job: Job = { view, range, started: false }
@@ -233,7 +252,7 @@ export class Fetcher {
     await Promise.all(jobs)
   }
 
-  /** Pages of a file that was read whole anyway go into slots for nothing. */
+  /** Stores pages of a file that was read whole for another reason; they cost no request. */
   store(
     view: ReplicaView,
     bytes: Uint8Array,
@@ -249,7 +268,7 @@ export class Fetcher {
     for (const key of this.#flights.keys()) into.add(Math.floor(key / 2 ** 32))
   }
 
-  /** Resolves when everything asked for so far has been answered. */
+  /** Resolves when all requests so far have been answered. */
   async idle(): Promise<void> {
     await Promise.all([this.#urgent, this.#ahead, this.#someDay].map((queue) => queue.onIdle()))
   }
@@ -273,7 +292,8 @@ export class Fetcher {
     } catch (cause) {
       const error = toLitestreamError(cause)
       const left = range.pages.filter((page) => this.#flights.has(pageKey(page.file, page.pgno)))
-      // A damaged reply is asked for once more; a file that is gone, or damaged in the store, may have been replaced by another.
+      // A damaged response is requested again once; a file that is deleted, or damaged in the
+      // store, may have been replaced by another.
       if (isLitestreamError(error, 'LTX_CORRUPT') && attempt === 1) {
         return this.#fetch(view, { ...range, pages: left }, 2)
       }
@@ -325,7 +345,7 @@ export class Fetcher {
     await Promise.all(planFetch(moved).map((range) => this.#fetch(view, range, 3)))
   }
 
-  /** Returns the first damaged page, if there is one; all before it are answered. */
+  /** Returns the first damaged page, if any; all pages before it are answered. */
   #fill(
     view: ReplicaView,
     bytes: Uint8Array,
@@ -334,7 +354,8 @@ export class Fetcher {
     kind?: ReadAheadKind | undefined,
   ): WantedPage | undefined {
     const { store } = view
-    // A cache smaller than the range is filled in turns, so that no page is dropped before its readers have it.
+    // A range larger than the cache is stored in parts, so that no page is evicted before its
+    // readers have it.
     const turn = Math.max(1, Math.floor(store.slots / 4))
     for (let first = 0; first < pages.length; first += turn) {
       const part = pages.slice(first, first + turn)
@@ -348,7 +369,8 @@ export class Fetcher {
         frames.set([page.offset - base, page.size, page.pgno, slots[i], number], i * FRAME_FIELDS)
       })
       const good = native.fillSlots(this.#replica, view.id, store.cache, bytes, frames)
-      // Marks come before answers: a reader that is let go runs through the resident pages faster than this loop.
+      // Triggers are set before readers are answered: an awakened reader reads the resident pages
+      // faster than this loop.
       part.forEach((page, i) => {
         const key = pageKey(page.file, page.pgno)
         if (i >= good) store.drop(key)

@@ -1,30 +1,36 @@
 import { startTimer, type Timer } from '../../../util/timers.js'
 
-/** Reads whose times are remembered, and how many must be before one can be called slow. */
+/** Number of recent read times that are kept, and the minimum number needed to call a read slow. */
 const REMEMBERED = 64
 const ENOUGH = 16
-/** A second request costs one of these; each read earns a share of one, so that few percent of the requests are second ones. */
+/**
+ * A second request costs one credit; each read earns a fraction of a credit, so that only a few
+ * percent of the requests are second ones.
+ */
 const EARNED = 0.04
 const MOST_SAVED = 4
-/** A read is slow that takes so many times as long as 95 of 100 others; below a few milliseconds a second request gains nothing. */
+/**
+ * A read is slow if it takes this many times as long as the 95th percentile; below a few
+ * milliseconds a second request gains nothing.
+ */
 const SLOW = 1.5
 const SLOW_AT_LEAST_MS = 5
-/** Larger ranges take as long as they take. Bytes. */
+/** Larger ranges are never sent twice. Bytes. */
 export const MAX_HEDGED = 512 * 1024
 
 /**
- * A second request where the first is much slower than others were: of the requests to an object store one in a hundred or so takes
- * ten times as long as the rest, and the same request sent again does not. Whichever answers first counts, the other is let go by
- * itself.
+ * Sends a second request if the first one is much slower than others. About one in a hundred
+ * requests to an object store takes ten times as long as the rest, and the same request sent again
+ * does not. The first response counts; the other is cancelled or ignored.
  */
 export class HedgedReads {
-  /** Second requests sent, and those that answered first. */
+  /** Second requests sent, and how many of them responded first. */
   readonly counts = { hedged: 0, hedgesWon: 0 }
   readonly #times: number[] = []
   #next = 0
   #saved = 1
 
-  /** `wanted` tells, when the first request proves slow, whether someone waits for it. */
+  /** `wanted`: called when the first request is slow; returns whether a reader waits for it. */
   read<T>(send: () => Promise<T>, wanted: () => boolean): Promise<T> {
     const started = performance.now()
     const limit = this.#limit()
@@ -58,7 +64,7 @@ export class HedgedReads {
     })
   }
 
-  /** Milliseconds; undefined while too little is known. */
+  /** Milliseconds; undefined until enough reads were measured. */
   #limit(): number | undefined {
     if (this.#times.length < ENOUGH) return undefined
     const sorted = [...this.#times].sort((a, b) => a - b)

@@ -1,4 +1,4 @@
-/** A set of page numbers, a bit each. */
+/** A set of page numbers, one bit each. */
 export class PageSet {
   #words: Uint32Array
   #size = 0
@@ -13,7 +13,7 @@ export class PageSet {
     for (const word of this.#words) this.#size += popcount(word)
   }
 
-  /** Pages in the set. */
+  /** Number of pages in the set. */
   get size(): number {
     return this.#size
   }
@@ -48,7 +48,7 @@ export class PageSet {
     this.#size--
   }
 
-  /** Drops every page above `commit`. */
+  /** Removes every page above `commit`. */
   truncate(commit: number): void {
     const keep = (commit + 1) & 31
     const at = (commit + 1) >>> 5
@@ -72,7 +72,10 @@ export class PageSet {
     }
   }
 
-  /** How many of the pages 1..commit, the lock page left out, are not in the set. All of the set lies within them. */
+  /**
+   * The number of pages in 1..commit, without the lock page, that are not in the set. The set must
+   * lie within them.
+   */
   missing(commit: number, lock: number): number {
     return commit - (lock <= commit ? 1 : 0) - this.#size
   }

@@ -2,10 +2,10 @@ import { LRUCache } from 'lru-cache'
 import { native } from '../../../native/addon.js'
 import type { NativePageCache } from '../../../native/replica.js'
 
-/** Slots a cache has at the least, whatever its budget: one fetched range must be able to pass through. */
+/** Minimum number of slots of a cache: one fetched range must fit. */
 const MIN_SLOTS = 64
 
-/** As kMaxSlots of native/replica/page_cache.h. */
+/** Equal to kMaxSlots of native/replica/page_cache.h. */
 const MAX_SLOTS = 2 ** 31
 
 /** One version of one page: the file that holds it, never 0, and its number. */
@@ -14,9 +14,10 @@ export function pageKey(file: number, pgno: number): number {
 }
 
 /**
- * Which page version is in which slot, and which goes when room is needed: least recently used first, where a read that never
- * left native code counts too (its touched bit is looked at before its page is dropped). Interior b-tree pages, which every look-up
- * needs, go only once they take more than half of the slots.
+ * Maps page versions to slots, and chooses the slot to evict: least recently used first. A read
+ * that native code served alone counts too (its touched bit is checked before the page is evicted).
+ * Interior b-tree pages, which every look-up needs, are evicted only when they take more than half
+ * of the slots.
  */
 export class PageStore {
   readonly cache: NativePageCache
@@ -25,7 +26,7 @@ export class PageStore {
   readonly #interior: LRUCache<number, number>
   readonly #free: number[] = []
   #unused = 0
-  /** Keys whose slots are about to be filled: not to be evicted for one another. */
+  /** Keys whose slots are about to be filled; they must not evict one another. */
   #filling = new Set<number>()
 
   constructor(
@@ -34,13 +35,14 @@ export class PageStore {
   ) {
     this.slots = Math.min(MAX_SLOTS, Math.max(MIN_SLOTS, Math.floor(budget / pageSize)))
     this.cache = native.createCache(pageSize, this.slots)
-    // Room is made here; and with `max`, each would take its memory for all slots before one is used.
+    // Eviction happens in this class; with `max`, each cache would allocate memory for all slots in
+    // advance.
     const grows = { maxSize: Number.MAX_SAFE_INTEGER, sizeCalculation: () => 1 }
     this.#leaves = new LRUCache(grows)
     this.#interior = new LRUCache(grows)
   }
 
-  /** Pages resident. */
+  /** Number of resident pages. */
   get size(): number {
     return this.#leaves.size + this.#interior.size
   }
@@ -54,8 +56,8 @@ export class PageStore {
   }
 
   /**
-   * Slots for a few page versions, no two the same; what was in them is gone. The caller fills them before it gives the thread
-   * away.
+   * Allocates a slot for each of several different page versions and evicts their previous pages.
+   * The caller fills the slots before it yields the thread.
    */
   allocate(keys: readonly number[]): number[] {
     this.#filling = new Set(keys)
@@ -72,7 +74,7 @@ export class PageStore {
     return slot
   }
 
-  /** The page turned out to be an interior one. */
+  /** Moves a page to the interior pages, which are kept longer. */
   keepLonger(key: number): void {
     const slot = this.#leaves.peek(key)
     if (slot === undefined) return
@@ -80,7 +82,7 @@ export class PageStore {
     this.#interior.set(key, slot)
   }
 
-  /** Takes back a slot that could not be filled. */
+  /** Frees a slot that could not be filled. */
   drop(key: number): void {
     for (const lru of [this.#leaves, this.#interior]) {
       const slot = lru.peek(key)
@@ -90,14 +92,17 @@ export class PageStore {
     }
   }
 
-  /** Drops the pages of files that nothing refers to any more: their ordinals are about to be given to other files. */
+  /**
+   * Evicts the pages of files that nothing refers to any more: their ordinals are about to be
+   * reused.
+   */
   dropFiles(files: ReadonlySet<number>): void {
     for (const lru of [this.#leaves, this.#interior]) {
       for (const key of [...lru.keys()]) if (files.has(Math.floor(key / 2 ** 32))) this.drop(key)
     }
   }
 
-  /** Gives resident pages other keys; undefined keeps the one there is. */
+  /** Changes the keys of resident pages; undefined keeps the key. */
   rekey(rename: (file: number, pgno: number) => number | undefined): void {
     for (const lru of [this.#leaves, this.#interior]) {
       for (const [key, slot] of [...lru.rentries()]) {
@@ -112,8 +117,8 @@ export class PageStore {
   #evict(): number {
     const crowded = this.#interior.size > this.slots / 2 || this.#leaves.size === 0
     const lru = crowded ? this.#interior : this.#leaves
-    // Second chance: a page that native code read since it was last looked at moves to the front. Bounded, so that a cache in which
-    // everything is hot still gives way.
+    // Second chance: a page that native code read since the last check moves to the front. Bounded,
+    // so that a cache of only hot pages still evicts one.
     for (let chances = 64; ; ) {
       const key = lru.rkeys().next().value as number
       const slot = lru.peek(key) as number

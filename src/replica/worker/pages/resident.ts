@@ -11,7 +11,7 @@ export function isResident({ state, store }: ReplicaView, pgno: number): boolean
   return store.has(pageKey(state.map.fileOf(pgno), pgno))
 }
 
-/** The next read of a page, if it is resident, tells the worker of itself. */
+/** Makes the next read of a page, if it is resident, notify the worker. */
 export function setTrigger(view: ReplicaView, pgno: number): void {
   const slot = slotOf(view, pgno)
   if (slot !== undefined) native.setTrigger(view.store.cache, slot)

@@ -1,4 +1,4 @@
-/** Types of SQLite's b-tree pages, as native code reports them. */
+/** Type bytes of SQLite's b-tree pages, as native code reports them. */
 export const INDEX_INTERIOR = 2
 export const TABLE_INTERIOR = 5
 export const INDEX_LEAF = 10
@@ -8,22 +8,32 @@ export function isInterior(type: number): boolean {
   return type === INDEX_INTERIOR || type === TABLE_INTERIOR
 }
 
-/** Pages whose parents are kept in one array. */
+/** Number of pages whose parents share one array. */
 const CHUNK_PAGES = 1024
-/** No tree is deeper. Damaged pages can be each other's parents, so every walk up or sideways ends at this depth. */
+/**
+ * Maximum depth of a b-tree. Damaged pages can be each other's parents, so every walk up or
+ * sideways ends at this depth.
+ */
 const MAX_DEPTH = 20
 
 /**
- * What is known of the b-trees: the children of every interior page that came by, and so the parent of each. Learned from pages of
- * any view and never corrected when a tree changes: it only decides what to fetch ahead, so a wrong entry costs a page fetched in
- * vain. 8 bytes a page whose parent is known; of pages that lie far apart, up to 4 KiB.
+ * The known shape of the b-trees: the children of every fetched interior page, and so the parent of
+ * each child. Learned from pages of any view and never corrected when a tree changes: it only
+ * decides what to prefetch, so a wrong entry costs one unneeded page. 8 bytes per page with a known
+ * parent; up to 4 KiB for isolated pages.
  */
 export class TreeShape {
   readonly #children = new Map<number, Uint32Array>()
-  /** By `pgno / CHUNK_PAGES`. Page numbers come from a replica: an array up to the highest one could take gigabytes. */
+  /**
+   * Indexed by `pgno / CHUNK_PAGES`. Page numbers come from a replica: an array up to the highest
+   * one could take gigabytes.
+   */
   readonly #parents = new Map<number, Uint32Array>()
 
-  /** Notes an interior page and its children, in key order. All of them must be in a file of the replica. */
+  /**
+   * Records an interior page and its children, in key order. Every child must be in a file of the
+   * replica.
+   */
   learn(pgno: number, children: Uint32Array): void {
     if (children.length === 0) return
     this.#children.set(pgno, children)
@@ -38,7 +48,7 @@ export class TreeShape {
     }
   }
 
-  /** 0: not known. */
+  /** 0: unknown. */
   parentOf(pgno: number): number {
     return this.#parents.get(Math.floor(pgno / CHUNK_PAGES))?.[pgno % CHUNK_PAGES] ?? 0
   }
@@ -47,19 +57,19 @@ export class TreeShape {
     return this.#children.get(pgno)
   }
 
-  /** The highest page known above a page. */
+  /** The highest known ancestor of a page. */
   rootOf(pgno: number): number {
     let page = pgno
     for (let depth = 0; depth < MAX_DEPTH && this.parentOf(page) !== 0; depth++) page = this.parentOf(page)
     return page
   }
 
-  /** Where a page stands among its parent's children; -1: not known. */
+  /** The position of a page among its parent's children; -1: unknown. */
   position(pgno: number): number {
     return this.childrenOf(this.parentOf(pgno))?.indexOf(pgno) ?? -1
   }
 
-  /** The neighbour of an interior page on its level: 1 to the right, -1 to the left; 0: none known. */
+  /** The neighbour of an interior page on its level: 1 = right, -1 = left; returns 0 if unknown. */
   neighbour(pgno: number, direction: 1 | -1, depth = 0): number {
     if (depth === MAX_DEPTH) return 0
     const parent = this.parentOf(pgno)
@@ -72,8 +82,9 @@ export class TreeShape {
   }
 
   /**
-   * Up to `count` pages that follow `pgno` on its level, in key order or against it. Where the next parent's children are not known
-   * the parent itself is the last page given, because it has to be fetched first.
+   * Up to `count` pages that follow `pgno` on its level, in the given key direction. If the next
+   * parent's children are unknown, the last page returned is that parent, because it must be
+   * fetched first.
    */
   following(pgno: number, direction: 1 | -1, count: number): number[] {
     const pages: number[] = []

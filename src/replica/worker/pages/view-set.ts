@@ -4,32 +4,32 @@ import type { NativeHydratedFile } from '../../../native/replica.js'
 import type { ChainState } from '../chain/chain.js'
 import { type PageStore, pageKey } from './page-store.js'
 
-/** One view as the worker knows it: the native view's id, and where its pages are. */
+/** A view in the worker: the id of the native view, and the positions of its pages. */
 export interface ReplicaView {
   readonly id: number
   state: ChainState
   readonly store: PageStore
-  /** Which of the replica's lives it is of: in another one the same TXID may mean other contents. */
+  /** The replica's incarnation: in another one the same TXID may have other contents. */
   readonly incarnation: number
 }
 
 /**
- * The views of one replica that native code still has. Native code pins and frees them; this side keeps the page map of each for
- * as long as a reader may still miss in it.
+ * The views of one replica that native code still has. Native code pins and frees them; this class
+ * keeps the page map of each view as long as a reader may miss in it.
  */
 export class ViewSet {
   readonly #replica: number
   readonly #views = new Map<number, ReplicaView>()
   #current: ReplicaView | undefined
   #incarnation: number
-  /** The life that began with a reset. */
+  /** The incarnation that began with a reset. */
   #reset = 0
-  /** What the schema cookies of this life's views are told apart by. */
+  /** Distinguishes the schema cookies of views in this incarnation. */
   #schema: number
 
   constructor(replica: number) {
     this.#replica = replica
-    // Readers may still have views of a worker before this one, and SQLite pages of them.
+    // Readers may still have views of an earlier worker, and SQLite may have cached their pages.
     this.#incarnation = native.nextIncarnation(replica)
     this.#schema = this.#incarnation
   }
@@ -51,7 +51,10 @@ export class ViewSet {
     return this.#views.get(id)
   }
 
-  /** A view of this state, the newest one included. Its time is compared, too: no poll may have seen yet that the replica was begun anew. */
+  /**
+   * The view of this state, if one exists, including the newest. Compares the time too, because no
+   * poll may have detected a reset yet.
+   */
   at({ txid, timestamp }: Pick<ChainState, 'txid' | 'timestamp'>): ReplicaView | undefined {
     for (const view of this.#views.values()) {
       const { state } = view
@@ -66,8 +69,8 @@ export class ViewSet {
   }
 
   /**
-   * Nothing shows that the replica is still the one before: its TXIDs may mean other contents, which SQLite must not take for those it
-   * has cached. `reset`: it was begun anew, for certain.
+   * Begins a new incarnation: the replica may be another one, so its TXIDs may have other contents,
+   * which SQLite must not confuse with cached pages. `reset`: it was certainly reset.
    */
   reincarnate(reset: boolean): void {
     this.#incarnation = native.nextIncarnation(this.#replica)
@@ -75,19 +78,26 @@ export class ViewSet {
     if (reset) this.#reset = this.#incarnation
   }
 
-  /** Why a view of a life before this one has no files any more: the replica was begun anew, or retention took them all. */
+  /**
+   * Whether a view of an earlier incarnation lost its files because of a reset, not because of
+   * retention.
+   */
   wasReset({ incarnation }: ReplicaView): boolean {
     return incarnation < this.#reset
   }
 
-  /** The database may be another one that continues the TXIDs: an equal schema cookie does not say that the schema is the same. */
+  /**
+   * The database may be another one that continues the TXIDs: an equal schema cookie does not prove
+   * an equal schema.
+   */
   distrustSchema(): void {
     this.#schema = native.nextIncarnation(this.#replica)
   }
 
   /**
-   * A view that continues `base`, or stands alone. Not yet visible. `ownCounter`: other states have the same TXID, so that its change
-   * counter must not follow from that.
+   * Creates a view that continues `base`, or one without a base. It is not visible yet.
+   * `ownCounter`: other states have the same TXID, so the change counter must not be derived from
+   * it.
    */
   add(
     state: ChainState,
@@ -102,8 +112,9 @@ export class ViewSet {
   }
 
   /**
-   * A view that a connection travels to. Nothing says that the files which are listed now are still those of this life, nor that a
-   * schema had another cookie whenever it was another, so SQLite takes nothing of it for known.
+   * Creates a view that a connection travels to. The listed files may belong to another
+   * incarnation, and another schema may have the same cookie, so SQLite must not use anything that
+   * it has cached.
    */
   addTravelled(state: ChainState, store: PageStore): ReplicaView {
     const own = native.nextIncarnation(this.#replica)
@@ -123,7 +134,8 @@ export class ViewSet {
       txid: state.txid,
       timestamp: state.timestamp,
       commit: state.commit,
-      // TXIDs are the change counter; a replica begun anew counts in another part of the number space.
+      // The change counter is the TXID, offset by a constant of the incarnation, so that a reset
+      // replica uses another part of the number space.
       counter: (state.txid + Math.imul(counting, 0x3243f6a9)) >>> 0,
       cookieShift: Math.imul(schema, 0x9e3779b1) >>> 0,
       cache: store.cache,
@@ -136,8 +148,8 @@ export class ViewSet {
   }
 
   /**
-   * The same TXID from other files: pages that are resident stay so. A page that no file has any more keeps the key of the file it came
-   * from: "no file" has it in other views, too, in other versions.
+   * The same TXID from other files: resident pages stay resident. A page that no file has any more
+   * keeps the key of its previous file, because "no file" would be ambiguous between views.
    */
   repoint(view: ReplicaView, state: ChainState): void {
     const before = view.state.map
@@ -149,7 +161,7 @@ export class ViewSet {
     view.state = state
   }
 
-  /** Every transaction that begins from now on sees it. */
+  /** Every transaction that begins from now on sees the view. */
   publish(view: ReplicaView): void {
     native.publishView(this.#replica, view.id)
     this.#current = view
@@ -159,14 +171,17 @@ export class ViewSet {
     native.retireView(this.#replica, view.id)
   }
 
-  /** A view that a worker before this one made: native code has it, and nothing but its own pages is in its page table. */
+  /**
+   * Adopts a view of an earlier worker: native code still has it, and its page table contains only
+   * its own pages.
+   */
   adopt(id: number, state: ChainState, store: PageStore): ReplicaView {
     const view = { id: 0, state, store, incarnation: this.#incarnation }
     this.#views.set(id, view)
     return view
   }
 
-  /** Forgets the views that native code has freed; tells whether some are left that wait to be. */
+  /** Forgets the views that native code has freed; returns whether retired views remain. */
   collect(): boolean {
     const left = new Set(native.collectViews(this.#replica))
     for (const id of this.#views.keys()) if (!left.has(id)) this.#views.delete(id)

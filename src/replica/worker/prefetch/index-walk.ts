@@ -5,44 +5,58 @@ import type { TreeShape } from '../pages/tree-shape.js'
 import type { ReplicaView } from '../pages/view-set.js'
 import { CONNECTIONS } from './prefetcher.js'
 
-/** Index entries whose rows are fetched ahead at first, and at the most; doubled at each further miss. */
+/**
+ * Number of index entries whose rows are prefetched at first, and at most; doubled at each further
+ * miss.
+ */
 const FIRST_ENTRIES = 4
 const LAST_ENTRIES = 256
-/** Rows of one key that are fetched together at first, the one that was missed among them: many a query wants ten. */
+/**
+ * Rows of one key that are fetched together at first, including the missed one: many queries need
+ * ten.
+ */
 const FIRST_SAME_KEY = 10
-/** As many entries as this with one first column are taken for what one query wants: `WHERE user_id = ?`. */
+/**
+ * Up to this many entries with the same first column are assumed to belong to one query: `WHERE
+ * user_id = ?`.
+ */
 const SAME_KEY_ENTRIES = 64
-/** No table is deeper: a wrong shape must not lead in circles. */
+/** Maximum depth of a table's b-tree: a wrong shape must not cause an endless loop. */
 const MAX_DEPTH = 20
 
 interface Walk {
-  /** Its number: a walk that nobody goes on with shall not keep it. */
+  /** Id of the view: an abandoned walk must not keep the view itself. */
   readonly view: number
   readonly leaf: number
   /** [rowid, fingerprint of the first column] each. */
   readonly entries: Float64Array
-  /** The root of the table whose rows the entries name; 0: not known yet. */
+  /** The root of the table whose rows the entries refer to; 0: unknown. */
   root: number
-  /** The entry whose row was missed last; -1: none yet. */
+  /** Index of the entry whose row was missed last; -1: none. */
   position: number
-  /** 0: not known yet. */
+  /** 0: unknown. */
   direction: 1 | -1 | 0
-  /** Entries for the next miss, where they differ in their first column and where they are alike. */
+  /** Number of entries for the next miss, if their first columns differ and if they are equal. */
   window: number
   sameKey: number
-  /** The entries whose rows were fetched last, the missed one first; at first all that it may have been. */
+  /**
+   * Indexes of the entries whose rows were fetched last, beginning with the missed one; at first
+   * all candidates.
+   */
   rows: number[]
-  /** By the root of another table: which column of a row is a rowid there. */
+  /** For the root of another table: the column of a row that is a rowid there. */
   readonly joins: Map<number, number>
-  /** Pages of rows that are under way, and the entries on each. */
+  /** Pages of rows that are being fetched, and the entries on each. */
   readonly awaited: Map<number, number[]>
 }
 
 /**
- * Follows a query that goes along an index and looks up the rows of its entries: the rows of the next entries are fetched too, found
- * in the index leaf and through the table's resident interior pages. Where several entries have the same first column, a query that
- * begins with the first or the last of them wants the others; else the second row that was not here tells which way it goes. Where a
- * column of such a row leads to a row of another table (a join), the rows that this column of the next ones leads to come as well.
+ * Follows a query that scans an index and looks up the row of each entry: prefetches the rows of
+ * the next entries, found in the index leaf and through the table's resident interior pages. If
+ * several entries have the same first column, a query that begins with the first or last of them is
+ * assumed to need the others; otherwise the second missed row shows the direction. If a column of
+ * such a row leads to a row of another table (a join), prefetches the rows that this column of the
+ * next entries leads to.
  */
 export class IndexWalk {
   readonly #walks = new LRUCache<number, Walk>({ max: CONNECTIONS })
@@ -52,7 +66,9 @@ export class IndexWalk {
     this.#tree = tree
   }
 
-  /** The pages to fetch with a miss of `pgno` by a connection that last read the index leaf `leaf`. */
+  /**
+   * The pages to fetch for a miss of `pgno` by a connection that last read the index leaf `leaf`.
+   */
   onMiss(reader: number, view: ReplicaView, pgno: number, leaf: number): number[] {
     if (leaf === 0 || leaf === pgno || this.#tree.parentOf(pgno) === 0) return []
     const walk = this.#walkOf(reader, view, leaf)
@@ -62,19 +78,20 @@ export class IndexWalk {
     if (isJoin && walk.joins.has(root)) return this.#joined(walk, view)
     const entry = isJoin ? this.#findJoin(walk, view, root, pgno) : -1
     if (entry < 0) return this.#onRow(walk, view, root, pgno)
-    // Of several entries on one page this is the one that the query is at.
+    // Of several entries on one page, this is the query's current entry.
     if (walk.direction !== 0) return this.#joined(walk, view)
     return this.#go(walk, view, this.#turn(walk, entry))
   }
 
-  /** A row that an entry names is missed. */
+  /** A reader missed a row that an entry refers to. */
   #onRow(walk: Walk, view: ReplicaView, root: number, pgno: number): number[] {
     const found = this.#find(view, walk, root, pgno)
     if (found.length === 0) return []
     walk.root = root
     let position = nearest(found, walk.position)
     if (walk.position < 0 && found.length > 1) {
-      // In a small table several entries lead to one page. A query begins with the first or the last of its key.
+      // In a small table several entries lead to one page. A query begins with the first or last
+      // entry of its key.
       const edges = found.filter((entry) => directionFrom(walk.entries, entry) !== 0)
       if (edges.length !== 1) {
         walk.rows = found
@@ -82,14 +99,15 @@ export class IndexWalk {
       }
       position = edges[0]!
     } else if (walk.position < 0 && walk.rows.length > 0) {
-      // What could not be told apart at the first row can be now.
+      // Ambiguous candidates of the first row can be distinguished now.
       for (const before of walk.rows) {
         const after = found.find((entry) => Math.abs(entry - before) === 1)
         if (after !== undefined) [walk.position, position] = [before, after]
       }
     }
     const keyed = this.#turn(walk, position)
-    // A miss in what is under way, or of the page below the one before: by now more of the way to the same rows is known.
+    // A miss of a page being fetched, or of the page below the previous one: more of the path to
+    // the same rows is known now.
     if (keyed && walk.rows.length > 1 && walk.rows.includes(position)) return this.#pages(walk, view)
     return this.#go(walk, view, keyed)
   }
@@ -99,13 +117,13 @@ export class IndexWalk {
     return this.#pages(walk, view)
   }
 
-  /** The pages of the rows that are fetched now, and of those that they are joined with. */
+  /** The pages of the rows that are fetched now, and of the rows joined with them. */
   #pages(walk: Walk, view: ReplicaView): number[] {
     const pages = walk.rows.map((entry) => this.#pageOf(view, walk.root, walk.entries[entry * 2]!))
     return [...pages.filter(Boolean), ...this.#joined(walk, view)]
   }
 
-  /** The pages that rows on a page which was fetched ahead, and is here now, lead to. */
+  /** The pages that the rows on a prefetched page, which has arrived, lead to. */
   onArrival(view: ReplicaView, pgno: number): number[] {
     const pages: number[] = []
     for (const walk of this.#walks.values()) {
@@ -139,21 +157,24 @@ export class IndexWalk {
     return walk
   }
 
-  /** The entries that lead to a page. */
+  /** The entries whose rows are on a page. */
   #find(view: ReplicaView, { entries }: Walk, root: number, pgno: number): number[] {
     const parent = this.#tree.parentOf(pgno)
     const slot = slotOf(view, parent)
     const found: number[] = []
     for (let at = 0; at * 2 < entries.length; at++) {
       const rowid = entries[at * 2]!
-      // The page above tells for most of them that they do not; beyond its ends it cannot know.
+      // The parent page excludes most of the entries; beyond its own key range it cannot.
       if (slot !== undefined && native.tableChild(view.store.cache, slot, parent, rowid) !== pgno) continue
       if (this.#pageOf(view, root, rowid, pgno) === pgno) found.push(at)
     }
     return found
   }
 
-  /** The walk has come to an entry. Returns whether it wants those with the same first column, and no others. */
+  /**
+   * The walk has reached an entry. Returns whether it needs only the entries with the same first
+   * column.
+   */
   #turn(walk: Walk, position: number): boolean {
     const { entries, position: before, direction } = walk
     walk.position = position
@@ -165,7 +186,7 @@ export class IndexWalk {
     return edge !== 0 || (walk.direction !== 0 && alike(entries, position, position - walk.direction))
   }
 
-  /** An entry and those that are fetched ahead with it. */
+  /** An entry and those that are prefetched with it. */
   #next(walk: Walk, direction: 1 | -1, keyed: boolean): number[] {
     const { entries, position } = walk
     const wanted = keyed ? Math.min(run(entries, position, direction) - 1, walk.sameKey) : walk.window
@@ -177,7 +198,10 @@ export class IndexWalk {
     return rows
   }
 
-  /** The entry of which a column of its row leads to a page of another table; -1: none of the last rows'. */
+  /**
+   * The entry with a column in its row that leads to a page of another table; -1: none of the last
+   * rows.
+   */
   #findJoin(walk: Walk, view: ReplicaView, root: number, pgno: number): number {
     for (const entry of walk.rows) {
       const values = this.#row(walk, view, entry)
@@ -206,7 +230,10 @@ export class IndexWalk {
     return []
   }
 
-  /** The integers of the row of an entry, or the page to wait for; 0: not known. */
+  /**
+   * The integers of the row of an entry, or the number of a page that must be fetched first; 0:
+   * unknown.
+   */
   #row({ root, entries }: Walk, view: ReplicaView, entry: number): Float64Array | number {
     const rowid = entries[entry * 2]!
     const page = this.#pageOf(view, root, rowid)
@@ -214,7 +241,10 @@ export class IndexWalk {
     return slot === undefined ? page : native.rowIntegers(view.store.cache, slot, page, rowid)
   }
 
-  /** The leaf with a rowid, or the highest page on the way to it that is not resident, or `until`; 0: not known. */
+  /**
+   * The leaf with a rowid, or the highest non-resident page on the path to it, or `until`; 0:
+   * unknown.
+   */
   #pageOf(view: ReplicaView, root: number, rowid: number, until = 0): number {
     if (Number.isNaN(rowid)) return 0
     let page = root
@@ -229,12 +259,15 @@ export class IndexWalk {
   }
 }
 
-/** Whether there is an entry `other`, with the first column of the entry `position`. */
+/** Whether the entry `other` exists and has the first column of the entry `position`. */
 function alike(entries: Float64Array, position: number, other: number): boolean {
   return entries[position * 2 + 1] === entries[other * 2 + 1]
 }
 
-/** How many entries from `position` on have its first column, itself included. */
+/**
+ * The number of entries, from `position` on in this direction, with the same first column,
+ * including itself.
+ */
 function run(entries: Float64Array, position: number, direction: 1 | -1): number {
   let count = 0
   for (let at = position; alike(entries, position, at); at += direction) count++
@@ -245,7 +278,10 @@ function nearest(entries: readonly number[], position: number): number {
   return entries.reduce((best, each) => (Math.abs(each - position) < Math.abs(best - position) ? each : best))
 }
 
-/** Where a walk goes that begins with the first, or the last, of several entries with one first column; 0: not known. */
+/**
+ * The direction of a walk that begins with the first or last of several entries with one first
+ * column; 0: unknown.
+ */
 function directionFrom(entries: Float64Array, position: number): 1 | -1 | 0 {
   const [forward, back] = [run(entries, position, 1), run(entries, position, -1)]
   if (forward > 1 === back > 1) return 0

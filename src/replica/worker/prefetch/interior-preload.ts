@@ -4,19 +4,21 @@ import { setTrigger, slotOf } from '../pages/resident.js'
 import type { TreeShape } from '../pages/tree-shape.js'
 import type { ReplicaView } from '../pages/view-set.js'
 
-/** Of the cache: what is brought before anyone asked must leave room for what is read. */
+/** Maximum fraction of the cache: preloaded pages must leave room for pages that readers need. */
 const SHARE = 1 / 4
-/** Compressed bytes of a table, its root left out, that is brought whole. */
+/** Maximum compressed size in bytes of a table, without its root, that is preloaded completely. */
 const SMALL_TABLE = 64 * 1024
-/** No tree is deeper: a damaged page must not lead in circles. */
+/** Maximum depth of a b-tree: a damaged page must not cause an endless loop. */
 const MAX_DEPTH = 20
 
 const SCHEMA_ROOT = 1
 
 /**
- * After an opening, brings the interior pages of every b-tree, level by level in the background, so that a look-up costs its leaf
- * and no more; tables of a few pages come whole. Which pages are interior the page above them does not tell, but all its children
- * are alike: the first of them is looked at before the others are fetched, and is the leaf where a scan begins otherwise.
+ * After an opening, fetches the interior pages of every b-tree in the background, level by level,
+ * so that a look-up costs only its leaf; small tables are fetched completely. A parent page does
+ * not tell whether its children are interior pages, but all of them have the same kind. So the
+ * first child is fetched before the others; if it is a leaf, it is the one with which a scan
+ * begins.
  */
 export class InteriorPreload {
   readonly #tree: TreeShape
@@ -28,7 +30,7 @@ export class InteriorPreload {
   constructor(options: {
     readonly tree: TreeShape
     readonly fetcher: Fetcher
-    /** The view that pages are brought for: the newest one, at every step. */
+    /** The newest view at each step; pages are fetched for it. */
     readonly current: () => ReplicaView
     readonly signal: AbortSignal
   }) {
@@ -40,14 +42,15 @@ export class InteriorPreload {
   }
 
   async run(): Promise<void> {
-    // The pages of one level of each tree; which kind they are is known of the roots only once they are here.
+    // The pages of one level of each tree; the kind of the roots is known only when they are
+    // resident.
     let levels = (await this.#roots()).map((root) => [root])
     for (let depth = 0; depth < MAX_DEPTH && levels.length > 0 && !this.#signal.aborted; depth++) {
       levels = await this.#descend(levels)
     }
   }
 
-  /** Brings a level of each tree; returns the levels below those that are interior too. */
+  /** Fetches one level of each tree; returns the next levels that are also interior. */
   async #descend(levels: readonly number[][]): Promise<number[][]> {
     const brought = this.#affordable(levels)
     await this.#bring(brought.flat())
@@ -63,7 +66,7 @@ export class InteriorPreload {
     let pages = [SCHEMA_ROOT]
     for (let depth = 0; depth < MAX_DEPTH; depth++) {
       await this.#bring(pages)
-      // A level that the budget does not allow is left out, and so are the trees that it names.
+      // A level beyond the budget is skipped, together with the subtrees below it.
       const children = this.#affordable([this.#childrenOf(pages)]).flat()
       if (children.length === 0) break
       pages = children
@@ -75,7 +78,7 @@ export class InteriorPreload {
     })
   }
 
-  /** Reading the first leaf of a tree says that a scan of it begins. */
+  /** Marks the first leaf of a tree: reading it means that a scan begins. */
   #expectScan(pgno: number): void {
     setTrigger(this.#current(), pgno)
   }
@@ -84,7 +87,7 @@ export class InteriorPreload {
     if (pages.length > 0 && !this.#signal.aborted) await this.#fetcher.bring(this.#current(), pages, 'interior')
   }
 
-  /** The levels that the budget allows, short ones first; it is less by them afterwards. */
+  /** The levels that fit into the budget, shortest first; subtracts them from it. */
   #affordable(levels: readonly number[][]): number[][] {
     return [...levels]
       .sort((a, b) => a.length - b.length)

@@ -7,17 +7,23 @@ import type { PageStore } from '../pages/page-store.js'
 import { isResident } from '../pages/resident.js'
 import type { ReplicaView } from '../pages/view-set.js'
 
-/** New files up to this size are read whole, as far as that much is in memory; and where there is a local copy. Bytes. */
+/**
+ * Maximum size of new files that are read whole, as long as the cache has that many resident pages;
+ * and with a local copy. Bytes.
+ */
 const WHOLE_CHANGES = 1024 * 1024
 const WHOLE_HYDRATED = 8 * 1024 * 1024
-/** A file that changed so small a part of the cache goes into it whole. */
+/** All pages of a file are stored if they take at most this fraction of the cache. */
 const FEW_CHANGES = 256
 
-/** Pages that come along with the indexes of files, at an opening and at a poll. Worker thread. */
+/**
+ * Pages that were read together with the indexes of files, at an opening and at a poll. Worker
+ * thread.
+ */
 export class FilePages {
   readonly #fetcher: Fetcher
   readonly #files: FileTable
-  /** Where there is a local copy: it takes what was read from here. */
+  /** With a local copy: passes on the files that were read. */
   readonly #recent: RecentFiles | undefined
 
   constructor(fetcher: Fetcher, files: FileTable, recent: RecentFiles | undefined) {
@@ -26,13 +32,19 @@ export class FilePages {
     this.#recent = recent
   }
 
-  /** How large a new file may be that is read whole, in bytes: more than could be of use is read of none. */
+  /**
+   * The maximum size in bytes of a new file that is read whole: larger files contain more pages
+   * than are useful.
+   */
   wholeFiles(store: PageStore): number {
     if (this.#recent) return WHOLE_HYDRATED
     return Math.max(WHOLE_FILE_SIZE, Math.min(WHOLE_CHANGES, store.size * store.pageSize))
   }
 
-  /** The beginnings of the files that a first view is made of: what SQLite reads first, and small files whole. */
+  /**
+   * Stores the beginnings of the files of a first view, which SQLite reads first, and small files
+   * completely.
+   */
   storeHeads(view: ReplicaView, files: readonly FileIndex[]): void {
     for (const file of files) {
       this.#keep(file)
@@ -40,14 +52,15 @@ export class FilePages {
     }
   }
 
-  /** What else came along with the indexes of these files. */
+  /** Stores the other pages that were read with the indexes of these files. */
   storeRest(view: ReplicaView, files: readonly FileIndex[]): void {
     for (const file of files) for (const piece of file.pieces.slice(1)) this.#storePiece(view, file, piece)
   }
 
   /**
-   * What came with the indexes costs nothing more: it goes into slots before anyone asks. Of what changed since the view `before`, it
-   * is the pages that were in memory, and new ones; of a file of few pages, all.
+   * Stores pages that were read with the indexes and cost no further request. Of the changes since
+   * the view `before`, stores pages that were resident and new pages; of a file with few pages,
+   * all.
    */
   store(view: ReplicaView, files: readonly FileIndex[], before: ReplicaView): void {
     for (const file of files) {
@@ -64,7 +77,7 @@ export class FilePages {
     if (first?.bytes.length === info.size) this.#recent?.keep(info, first.bytes)
   }
 
-  /** `isUseful`: which of the changes, at a poll. */
+  /** `isUseful`: selects the changed pages, at a poll. */
   #storePiece(
     view: ReplicaView,
     { info, frames }: FileIndex,
@@ -79,13 +92,16 @@ export class FilePages {
       if (frame.offset < offset || frame.offset + frame.size > end) continue
       if (view.state.map.fileOf(frame.pgno) !== file || isUseful?.(frame.pgno) === false) continue
       pages.push({ file, ...frame })
-      // More would only take each other's slots.
+      // More pages would only evict each other.
       if (pages.length === view.store.slots) break
     }
     this.#fetcher.store(view, bytes, offset, pages, isUseful && 'changes')
   }
 
-  /** Pages in memory that changed in files too large to be read whole: on their way before a reader can miss them. */
+  /**
+   * Prefetches resident pages that changed in files too large to be read whole, before a reader
+   * misses them.
+   */
   bringChanges(before: ReplicaView, view: ReplicaView, changed: Uint32Array): void {
     if (this.#recent) return
     const most = view.store.slots / 4

@@ -4,40 +4,61 @@ import { isResident } from '../pages/resident.js'
 import type { TreeShape } from '../pages/tree-shape.js'
 import type { ReplicaView } from '../pages/view-set.js'
 
-/** Decoded bytes of the first window of a scan from the edge of a tree, and of the largest. */
+/** Decoded bytes of the first window of a scan that begins at the edge of a tree. */
 const EDGE_WINDOW = 256 * 1024
-/** How much larger the next window is than a small one, and than one so large that the scan is certain. */
+/** Growth factor of a small window, and of a window so large that the scan is certain. */
 const GROWTH = 4
 const SCAN_GROWTH = 32
-/** Up to this size of a window the next is asked for at its first page, later in its middle. */
+/**
+ * Up to this window size, the next window is requested at the first page of this one; later in its
+ * middle.
+ */
 const EARLY_WINDOW = 1024 * 1024
-/** The same where two neighbours were read: a short range, more often than not. */
+/** First window after two adjacent pages were read: usually a short range. */
 const FIRST_WINDOW = 16 * 1024
 const LAST_WINDOW = 32 * 1024 * 1024
-/** The same for pages whose place in a tree is not known (overflow chains, trees whose root was not seen). */
+/**
+ * First window for pages without a known position in a tree (overflow chains, trees whose root was
+ * not seen).
+ */
 const FIRST_BLIND_WINDOW = 32 * 1024
-/** A miss this many pages behind the expected one still belongs to a run: pages in between were resident. */
+/**
+ * A miss up to this many pages after the expected one still belongs to a run: the pages in between
+ * were resident.
+ */
 const SLACK = 8
-/** Runs remembered per connection: a join goes forward in several trees at once. */
+/** Runs remembered per connection: a join advances in several trees at once. */
 const RUNS = 8
-/** So many misses under one interior page, in no order: the rest of its leaves come too. */
+/** After this many misses under one interior page, in any order, all of its leaves are fetched. */
 const DENSE_LEAVES = 8
-/** So few leaves, within so many bytes of one file, come with the first of them. */
+/**
+ * At most this many leaves, within FEW_BYTES of one file, are fetched together with the first of
+ * them.
+ */
 const FEW_LEAVES = 64
 const FEW_BYTES = 128 * 1024
-/** A second miss so few leaves beside the first says that more will follow there: so many times the step, within so many bytes. */
+/**
+ * A second miss at most this many leaves away from the first predicts more: CLUSTER_STEPS times the
+ * distance is fetched, within a byte limit.
+ */
 const CLUSTER_LEAVES = 16
 const CLUSTER_STEPS = 4
 const CLUSTER_BYTES = 96 * 1024
-/** The same where its children are interior: those lie far apart, each costs a request. */
+/** DENSE_LEAVES for interior children: those are far apart, so each costs a request. */
 const DENSE_INTERIOR = 16
-/** Leaves that were written one after another lie this close; interior pages lie much farther apart. */
+/**
+ * Leaves written one after another are at most this far apart; interior pages are much farther
+ * apart.
+ */
 const NEAR = 16
 
-/** Connections whose course is remembered; nobody tells when one is closed, so the idle ones are forgotten. */
+/**
+ * Number of connections with remembered runs; the close of a connection is not reported, so idle
+ * ones are forgotten.
+ */
 export const CONNECTIONS = 1024
 
-/** Pages worth having soon. A reader that comes to `trigger` will want more. */
+/** Pages to prefetch. A reader that reaches `trigger` will need more. */
 export interface Ahead {
   readonly kind: ReadAheadKind
   readonly pages: readonly number[]
@@ -48,14 +69,14 @@ const NOTHING: Ahead = { kind: 'scan', pages: [], trigger: 0 }
 
 interface Run {
   readonly direction: 1 | -1
-  /** The last page that was fetched ahead, or that was missed. */
+  /** The last page that was prefetched or missed. */
   last: number
   /** Decoded bytes of the next window. */
   window: number
   trigger: number
-  /** The pages fetched last: a miss in them says that the reader is faster than what is fetched ahead of it. */
+  /** The pages fetched last: a miss in them means that the reader is faster than the prefetch. */
   pending: ReadonlySet<number>
-  /** Whether the pages of the run follow each other in a tree, or only by number. */
+  /** Whether the pages of the run are adjacent in a tree, or only by number. */
   readonly tree: boolean
 }
 
@@ -71,8 +92,9 @@ interface ReaderState {
 }
 
 /**
- * What a connection will want next, from what it missed. Exact before speculative: where the interior page above a missed page is
- * known, its children are followed in key order; page numbers only where it is not.
+ * Predicts the next pages of a connection from its misses. Exact before speculative: if the
+ * interior page above a missed page is known, its children are followed in key order; otherwise
+ * page numbers.
  */
 export class Prefetcher {
   readonly #readers = new LRUCache<number, ReaderState>({ max: CONNECTIONS })
@@ -91,7 +113,7 @@ export class Prefetcher {
     return parent === 0 ? this.#blind(state, view, pgno) : this.#known(state, view, pgno, parent)
   }
 
-  /** The pages to fetch when a reader comes to the trigger of one of its runs. */
+  /** The pages to fetch when a reader reaches the trigger of one of its runs. */
   onTrigger(reader: number, view: ReplicaView, pgno: number): Ahead {
     const state = this.#state(reader)
     const run = state.runs.find((each) => each.trigger === pgno)
@@ -112,7 +134,7 @@ export class Prefetcher {
     const position = this.#tree.position(pgno)
     const before = state.misses.get(parent)
     state.misses.set(parent, { position, count: (before?.count ?? 0) + 1 })
-    // A map of every interior page ever missed under would grow with the database.
+    // A map of every interior page with a miss would grow with the database.
     if (state.misses.size > 4096) state.misses.clear()
     const running = state.runs.find((run) => run.tree && (run.pending.has(pgno) || this.#follows(run, pgno)))
     if (running) {
@@ -120,7 +142,8 @@ export class Prefetcher {
       return this.#next(running, view)
     }
     const siblings = this.#tree.childrenOf(parent) as Uint32Array
-    // On a level of interior pages nobody goes sideways: a scan comes to the next one only through its leaves.
+    // Scans do not move sideways among interior pages: a scan reaches the next one only through its
+    // leaves.
     if (siblings.some((sibling) => this.#tree.childrenOf(sibling) !== undefined)) {
       return this.#dense(before, DENSE_INTERIOR, siblings)
     }
@@ -130,7 +153,7 @@ export class Prefetcher {
     if (step !== 0 && this.#adjoins(view, siblings, position, step)) {
       return this.#begin(state, view, pgno, step > 0 ? 1 : -1, FIRST_WINDOW, true)
     }
-    // A scan begins at the edge of a tree, a look-up seldom ends there.
+    // A scan begins at the edge of a tree; a look-up seldom ends at an edge.
     for (const direction of [1, -1] as const) {
       const next = siblings[position + direction]
       if (before || next === undefined || Math.abs(next - pgno) > NEAR) continue
@@ -144,7 +167,7 @@ export class Prefetcher {
       : this.#dense(before, DENSE_LEAVES, siblings)
   }
 
-  /** The leaves on from a miss that came soon beside another, where they lie together in one file. */
+  /** The leaves after a second miss near another one, if they are together in one file. */
   #cluster(view: ReplicaView, siblings: Uint32Array, position: number, step: number): number[] {
     if (step === 0 || Math.abs(step) > CLUSTER_LEAVES || !this.#kinds.has('leaves')) return []
     const { map } = view.state
@@ -161,7 +184,10 @@ export class Prefetcher {
     return pages
   }
 
-  /** All pages under an interior page where they are few and lie together: one request brings them as well as one of them. */
+  /**
+   * All pages under an interior page, if they are few and close together: one request fetches all
+   * at the cost of one.
+   */
   #few(view: ReplicaView, siblings: Uint32Array): Ahead | undefined {
     if (!this.#kinds.has('leaves') || siblings.length > FEW_LEAVES) return undefined
     let [start, end] = [Number.POSITIVE_INFINITY, 0]
@@ -176,13 +202,16 @@ export class Prefetcher {
     return end - start <= FEW_BYTES ? { kind: 'leaves', pages: [...siblings], trigger: 0 } : undefined
   }
 
-  /** The rest of the pages under an interior page, once `threshold` of them were missed. */
+  /** The rest of the pages under an interior page, after `threshold` misses. */
   #dense(before: Misses | undefined, threshold: number, siblings: Uint32Array): Ahead {
     if (!this.#kinds.has('leaves') || before?.count !== threshold - 1) return NOTHING
     return { kind: 'leaves', pages: [...siblings], trigger: 0 }
   }
 
-  /** Whether a miss stands beside the one `step` places before it, or only resident pages stand between the two. */
+  /**
+   * Whether a miss is adjacent to the one `step` places before it, or only resident pages are
+   * between the two.
+   */
   #adjoins(view: ReplicaView, siblings: Uint32Array, position: number, step: number): boolean {
     if (Math.abs(step) > SLACK) return false
     const direction = Math.sign(step)
@@ -229,14 +258,16 @@ export class Prefetcher {
   #next(run: Run, view: ReplicaView): Ahead {
     if (!this.#kinds.has('scan')) return NOTHING
     const { pageSize, commit } = view.state
-    // A window never takes more than a quarter of the cache, or it would push itself out before it is read.
+    // A window takes at most a quarter of the cache; otherwise it would evict itself before it is
+    // read.
     const budget = Math.min(run.window, (view.store.slots * pageSize) / 4)
     const count = Math.max(1, Math.floor(budget / pageSize))
     const pages = run.tree
       ? this.#tree.following(run.last, run.direction, count)
       : Array.from({ length: Math.min(count, commit - run.last) }, (_, i) => run.last + 1 + i)
     if (pages.length === 0) return NOTHING
-    // Small windows are read faster than the next one can come: it is asked for as soon as the first page of this one is read.
+    // Small windows are read faster than the next one arrives, so the next is requested at the
+    // first page of this one.
     run.trigger = pages[run.window <= EARLY_WINDOW ? 0 : Math.floor(pages.length / 2)]
     run.window = Math.min(LAST_WINDOW, run.window * (run.window < EDGE_WINDOW ? GROWTH : SCAN_GROWTH))
     run.last = pages[pages.length - 1]

@@ -8,24 +8,25 @@ import type { LocalFiles } from './local-files.js'
 export interface AdoptionParts {
   readonly chain: Chain
   readonly views: ViewSet
-  /** The store, and the commits that it does not have. */
+  /** The store, and the commits that it lacks. */
   readonly files: LocalFiles
   /** Makes the first state of a replica the current one. */
   readonly begin: (loaded: LoadedState) => void
-  /** Makes a state that follows on the current one the current one. `counter`: its change counter is unlike that of its TXID. */
+  /** Makes the next state current. `counter`: its change counter differs from that of its TXID. */
   readonly advance: (extension: Extension, options: { readonly counter: boolean }) => void
 }
 
-/** A commit that the store does not have yet. */
+/** A commit that is not in the store yet. */
 export interface LocalCommit {
   readonly info: LtxFileInfo
-  /** The LTX file, as if it were the next one of the replica. */
+  /** The LTX file, named as if it were the next one of the replica. */
   readonly bytes: Uint8Array
 }
 
 /**
- * Commits of this process become views, without a request for what is in memory. While some are only local, the current view is ahead
- * of the state that the store has. One call at a time. Worker thread.
+ * Makes views from commits of this process, without requests for pages in memory. While some
+ * commits are only local, the current view is ahead of the store's state. One call at a time.
+ * Worker thread.
  */
 export class CommitAdoption {
   readonly #parts: AdoptionParts
@@ -35,7 +36,7 @@ export class CommitAdoption {
     this.#parts = parts
   }
 
-  /** The newest state that the store has. */
+  /** The newest state in the store. */
   get stored(): ChainState {
     return this.#base ?? this.#parts.views.current.state
   }
@@ -49,7 +50,7 @@ export class CommitAdoption {
     this.#base = state
   }
 
-  /** The store has the next file, which this process wrote. There are no local commits. */
+  /** The store has the next file, which this process wrote. No local commits exist. */
   async inStore(file: CommittedFile): Promise<ReplicaView> {
     const { chain, views, begin, advance } = this.#parts
     const before = views.current
@@ -58,13 +59,15 @@ export class CommitAdoption {
       begin(await chain.first(file.info, reader))
     } else {
       const extension = await chain.append(before.state, file.info, reader, file.bytes?.length)
-      // A poll may have seen the file in the store before this.
+      // A poll may already have seen the file in the store.
       if (views.current === before) advance(extension, { counter: false })
     }
     return views.current
   }
 
-  /** `ahead`: files that will be in the store before the one that this commit becomes a part of. */
+  /**
+   * `ahead`: number of files that will be in the store before the one that contains this commit.
+   */
   async local(bytes: Uint8Array, timestamp: number, ahead: number): Promise<LocalCommit> {
     const { chain, views, files, advance } = this.#parts
     const base = this.stored
@@ -76,7 +79,10 @@ export class CommitAdoption {
     return { info, bytes }
   }
 
-  /** The store has a file that holds all local commits but `rest`. The current view keeps its content, from other files. */
+  /**
+   * The store has a file with all local commits except `rest`. The current view keeps its content,
+   * from other files.
+   */
   async uploaded(file: CommittedFile, rest: readonly LocalCommit[]): Promise<void> {
     const { chain, views, files } = this.#parts
     const base = this.stored
@@ -92,7 +98,10 @@ export class CommitAdoption {
     this.#retain(rest)
   }
 
-  /** Local files are held for the commits that the store lacks, and for views that still read from others. */
+  /**
+   * Local files are kept for the commits that the store lacks, and for views that still read from
+   * them.
+   */
   #retain(rest: readonly LocalCommit[]): void {
     const { chain, views, files } = this.#parts
     const used = new Set<number>()

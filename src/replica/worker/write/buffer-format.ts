@@ -3,23 +3,24 @@ import { native } from '../../../native/addon.js'
 import { type JsonShape, literal, number, record, type Shaped, text, where, whole } from '../../../util/json-shape.js'
 
 /*
- * The buffer file: records, one after another. A record is 1 byte kind, 3 zero bytes, 4 bytes length, 8 bytes CRC-64 (GO-ISO, as in
- * LTX) of kind, length and content, then the content; numbers are big-endian. The first record is a HEADER; then come COMMITs in their
- * order, and an UPLOAD before each attempt to write the first of them to the store as one file.
+ * The buffer file is a sequence of records. A record is 1 byte kind, 3 zero bytes, 4 bytes length,
+ * 8 bytes CRC-64 (GO-ISO, as in LTX) of kind, length and content, then the content; numbers are
+ * big-endian. The first record is a HEADER; then come the COMMITs in order, and an UPLOAD before
+ * each attempt to write the first of them to the store as one file.
  */
 export const RECORD_HEADER = 1
 export const RECORD_COMMIT = 2
 export const RECORD_UPLOAD = 3
 const HEAD = 16
 
-/** No record may be longer: a length beyond it is damage. Bytes. */
+/** Maximum length of a record: a larger length is damage. Bytes. */
 const MAX_RECORD = 256 * 1024 * 1024
 
 const header = record({
   format: literal('litestream-ts buffer 1'),
-  /** Of the replica, without credentials. */
+  /** URL of the replica, without credentials. */
   url: text,
-  /** The TXID that the first commit follows on. */
+  /** The TXID that the first commit follows. */
   txid: whole(0),
 })
 export type BufferHeader = Shaped<typeof header>
@@ -28,9 +29,9 @@ const upload = record({
   txid: whole(1),
   /** Milliseconds since the epoch. */
   timestamp: number,
-  /** Commits that the file holds. */
+  /** Number of commits in the file. */
   count: whole(1),
-  /** Of the file, 16 hexadecimal digits. */
+  /** File checksum, 16 hexadecimal digits. */
   checksum: where(text, (value) => /^[0-9a-f]{16}$/.test(value), '16 hexadecimal digits'),
   size: whole(1),
 })
@@ -40,9 +41,12 @@ export interface BufferContent {
   readonly header: BufferHeader
   /** LTX files, oldest first. */
   readonly commits: readonly Uint8Array[]
-  /** The last attempt; whether the store has it is to be found out. */
+  /** The last upload attempt; its outcome is unknown. */
   readonly upload: BufferUpload | undefined
-  /** Bytes up to the end of the last whole record; what follows is a record that was being written when the process died. */
+  /**
+   * Bytes up to the end of the last complete record; a later one was being written when the process
+   * died.
+   */
   readonly length: number
 }
 
@@ -67,17 +71,17 @@ function crcOf(record: Buffer): bigint {
   return native.crc64(native.crc64(0n, record.subarray(0, 8)), record.subarray(HEAD))
 }
 
-/** What can be read of a buffer file, and the first fault in it. */
+/** The readable part of a buffer file, and its first fault. */
 export interface BufferReading {
-  /** Everything before the damage; undefined if there is no header. */
+  /** The records before the damage; undefined if the header is missing. */
   readonly content: BufferContent | undefined
   /** BUFFER_DAMAGED, with the offset. */
   readonly damage: LitestreamError | undefined
 }
 
 /**
- * Reads a buffer file. A torn record at the end is left out: its commit was not acknowledged. Undefined for an empty file. Throws
- * BUFFER_DAMAGED for anything else that is not as it was written.
+ * Decodes a buffer file. A torn record at the end is ignored: its commit was not acknowledged.
+ * Undefined for an empty file. Throws BUFFER_DAMAGED for any other fault.
  */
 export function decodeBuffer(bytes: Buffer, file: string): BufferContent | undefined {
   const { content, damage } = readBuffer(bytes, file)
@@ -85,7 +89,10 @@ export function decodeBuffer(bytes: Buffer, file: string): BufferContent | undef
   return content
 }
 
-/** `decodeBuffer` that also returns what comes before the damage: the commits up to an earlier moment, without a gap. */
+/**
+ * Like `decodeBuffer`, but also returns the records before the damage: the commits up to an earlier
+ * moment, without a gap.
+ */
 export function readBuffer(bytes: Buffer, file: string): BufferReading {
   const records = new Records()
   try {
@@ -135,21 +142,24 @@ class Records {
   }
 }
 
-/** The record at an offset. Undefined at the end, and for a record there that was being written when the process died. */
+/**
+ * The record at an offset. Undefined at the end, and for a record that was being written when the
+ * process died.
+ */
 function recordAt(bytes: Buffer, at: number, file: string): Buffer | undefined {
   if (at + HEAD > bytes.length) return undefined
   const length = bytes.readUInt32BE(at + 4)
   if (length > MAX_RECORD) throw damaged(file, at, `a record of ${length} bytes`)
   const record = wholeRecord(bytes, at)
   if (record) return record
-  // Only the last record can be torn: behind it there is no other one.
+  // Only the last record can be torn: no record follows it.
   if (at + HEAD + length < bytes.length) throw damaged(file, at, 'the checksum of a record is wrong')
   const next = nextRecord(bytes, at + 1)
   if (next === undefined) return undefined
   throw damaged(file, at, `the length of a record is wrong: the next record begins at byte ${next}`)
 }
 
-/** The record at an offset, if all of it exists and its checksum is right. */
+/** The record at an offset, if it is complete and its checksum is right. */
 function wholeRecord(bytes: Buffer, at: number): Buffer | undefined {
   const end = at + HEAD + bytes.readUInt32BE(at + 4)
   if (end > bytes.length) return undefined
@@ -157,7 +167,7 @@ function wholeRecord(bytes: Buffer, at: number): Buffer | undefined {
   return record.readBigUInt64BE(8) === crcOf(record) ? record : undefined
 }
 
-/** The offset of the first COMMIT or UPLOAD from `at` on. */
+/** The offset of the first COMMIT or UPLOAD at or after `from`. */
 function nextRecord(bytes: Buffer, from: number): number | undefined {
   for (let at = from; at + HEAD <= bytes.length; at++) {
     const looksLikeOne =

@@ -18,15 +18,16 @@ import {
 import { checkBufferSize, lockBuffer } from './kept-buffer.js'
 
 /**
- * The file that holds acknowledged commits until the store has them. One process has it at a time. An append is durable when it
- * resolves; after an error the file ends at the last record that was durable.
+ * The file that holds acknowledged commits until the store has them. Only one process can open it
+ * at a time. An append is durable when it resolves; after an error the file ends at the last
+ * durable record.
  */
 export class CommitBuffer {
   readonly path: string
   readonly #lock: TargetLock
   #handle: FileHandle
   #length: number
-  /** What the file held when it was opened; undefined: nothing. */
+  /** Content of the file when it was opened; undefined: it was empty. */
   readonly found: BufferContent | undefined
 
   private constructor(file: string, lock: TargetLock, handle: FileHandle, found: BufferContent | undefined) {
@@ -37,7 +38,10 @@ export class CommitBuffer {
     this.#length = found?.length ?? 0
   }
 
-  /** Throws WRITE_CONFLICT if another process has the buffer, BUFFER_DAMAGED, DISK_FULL, ACCESS_DENIED. */
+  /**
+   * Throws WRITE_CONFLICT if another process has the buffer open, BUFFER_DAMAGED, DISK_FULL,
+   * ACCESS_DENIED.
+   */
   static async open(file: string, signal: AbortSignal): Promise<CommitBuffer> {
     const lock = await lockBuffer(file, signal)
     try {
@@ -58,7 +62,10 @@ export class CommitBuffer {
     }
   }
 
-  /** Begins with commits that follow on `txid`; those in `commits` are kept. Replaces the file as a whole. */
+  /**
+   * Begins again with commits that follow `txid`, and keeps those in `commits`. Replaces the file
+   * atomically.
+   */
   async restart(url: string, txid: number, commits: readonly Uint8Array[]): Promise<void> {
     const records = [encodeHeaderRecord({ url, txid }), ...commits.map((one) => encodeRecord(RECORD_COMMIT, one))]
     try {
@@ -74,7 +81,10 @@ export class CommitBuffer {
     return this.#append(encodeRecord(RECORD_COMMIT, commit))
   }
 
-  /** Notes what is about to be written to the store, so that a restart can tell whether the store has it. */
+  /**
+   * Records an upload before it begins, so that a restarted process can check whether the store has
+   * it.
+   */
   noteUpload(upload: BufferUpload): Promise<void> {
     return this.#append(encodeUploadRecord(upload))
   }
@@ -94,7 +104,7 @@ export class CommitBuffer {
       await datasyncHandle(this.#handle)
       this.#length += record.length
     } catch (error) {
-      // What was written of the record must not look like a commit to the next process.
+      // The partial record must not look like a commit to the next process.
       await this.#handle.truncate(this.#length).catch((second: unknown) => {
         if (!isErrno(second, 'ENOSPC', 'EIO')) throw second
       })
@@ -102,7 +112,7 @@ export class CommitBuffer {
     }
   }
 
-  /** `empty`: the store has everything, and the file is removed. */
+  /** `empty`: the store has every commit, so the file is removed. */
   async close({ empty }: { readonly empty: boolean }): Promise<void> {
     await this.#handle.close()
     if (empty) await removeFile(this.path)

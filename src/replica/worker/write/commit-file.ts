@@ -3,12 +3,12 @@ import { LtxEncoder } from '../../../ltx/encoder.js'
 import { native } from '../../../native/addon.js'
 import type { TakenCommit } from '../../../native/replica.js'
 
-/** Bytes of pages that are read from the connection and encoded at once. */
+/** Bytes of pages that are read from the connection and encoded per batch. */
 const BATCH_BYTES = 1024 * 1024
 /** A commit of at most this many bytes of pages is encoded once and kept in memory. */
 const MEMORY_BYTES = 64 * 1024 * 1024
 
-/** Whether the file of a commit is encoded once and kept in memory. */
+/** Whether a commit's file is encoded once and kept in memory. */
 export function fitsInMemory({ pgnos, pageSize }: TakenCommit): boolean {
   return pgnos.length * pageSize <= MEMORY_BYTES
 }
@@ -19,22 +19,22 @@ export interface CommitHeader {
   readonly timestamp: number
 }
 
-/** A commit as it is written to the store. */
+/** A commit in the form in which it is written to the store. */
 export interface UploadableCommit extends CommitHeader {
-  /** The same bytes each time. */
+  /** Returns the same bytes at each call. */
   body(): Uint8Array | AsyncIterable<Uint8Array>
-  /** The file checksum, 16 hexadecimal digits, and the size in bytes. */
+  /** File checksum, 16 hexadecimal digits, and size in bytes. */
   identity(): { readonly checksum: string; readonly size: number }
 }
 
 /**
- * The LTX file that one commit becomes. The same bytes each time they are asked for: an upload whose outcome is unknown is
- * compared with what the store has.
+ * The LTX file of one commit. It returns the same bytes at each call, because an upload with an
+ * unknown outcome is compared with the object in the store.
  */
 export class CommitFile implements UploadableCommit {
   readonly txid: number
   readonly timestamp: number
-  /** All of it; undefined for a commit that is too large to be kept in memory. */
+  /** The whole file; undefined if the commit is too large to be kept in memory. */
   readonly bytes: Uint8Array | undefined
   readonly #taken: TakenCommit
 
@@ -49,12 +49,12 @@ export class CommitFile implements UploadableCommit {
     return this.#taken.pageSize
   }
 
-  /** What is written to the store. */
+  /** The bytes to write to the store. */
   body(): Uint8Array | AsyncIterable<Uint8Array> {
     return this.bytes ?? asAsync(this.#encode())
   }
 
-  /** The file checksum, 16 hexadecimal digits, and the size in bytes. Encodes a large commit once more. */
+  /** File checksum, 16 hexadecimal digits, and size in bytes. Encodes a large commit again. */
   identity(): { readonly checksum: string; readonly size: number } {
     let tail: Uint8Array = this.bytes ?? new Uint8Array()
     let size = tail.length
@@ -92,7 +92,7 @@ export class CommitFile implements UploadableCommit {
   }
 }
 
-/** The file checksum of an LTX file, from its last bytes. 16 hexadecimal digits. */
+/** The file checksum in the last bytes of an LTX file. 16 hexadecimal digits. */
 export function checksumOf(tail: Uint8Array): string {
   return Buffer.from(tail.subarray(tail.length - 8)).toString('hex')
 }

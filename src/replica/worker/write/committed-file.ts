@@ -5,11 +5,11 @@ import type { LtxFileInfo } from '../../../storage/replica-client.js'
 /** A file that this process has just written to the replica. */
 export interface CommittedFile {
   readonly info: LtxFileInfo
-  /** All of it, if it is in memory. */
+  /** The whole file, if it is in memory. */
   readonly bytes: Uint8Array | undefined
 }
 
-/** Reads a file that is in memory as if it were in the store. */
+/** A FileReader for a file that is in memory. */
 export function memoryReader(url: string, bytes: Uint8Array): FileReader {
   return {
     url,

@@ -6,10 +6,10 @@ import { resolveTarget } from '../../../fs/target.js'
 import { TargetLock } from '../../../fs/target-lock.js'
 import { type BufferContent, type BufferReading, readBuffer } from './buffer-format.js'
 
-/** A buffer is bounded (local-commits.ts); a file beyond this was not written here. Bytes. */
+/** A buffer is bounded (local-commits.ts); a larger file was not written by this program. Bytes. */
 const MAX_BUFFER = 1024 * 1024 * 1024
 
-/** A buffer file as a user looks into it, without changing it. */
+/** A buffer file for inspection by a user; it is not changed. */
 export interface KeptBuffer extends BufferReading {
   readonly content: BufferContent
   readonly file: string
@@ -17,7 +17,10 @@ export interface KeptBuffer extends BufferReading {
   readonly size: number
 }
 
-/** Reads a buffer, also a damaged one. Throws NOT_FOUND, and INVALID_ARGUMENT for a file that does not begin as a buffer. */
+/**
+ * Reads a buffer, including a damaged one. Throws NOT_FOUND, and INVALID_ARGUMENT for a file that
+ * does not begin like a buffer.
+ */
 export async function readKeptBuffer(file: string): Promise<KeptBuffer> {
   const bytes = await readWhole(file)
   const { content, damage } = readBuffer(bytes, file)
@@ -44,9 +47,12 @@ async function readWhole(file: string): Promise<Buffer> {
   }
 }
 
-/** Removes a buffer for good, and returns what it was. Throws WRITE_CONFLICT while a process has it. */
+/**
+ * Deletes a buffer permanently, and returns its content. Throws WRITE_CONFLICT while a process has
+ * it open.
+ */
 export async function discardBuffer(file: string): Promise<KeptBuffer> {
-  // Only a file that is a buffer gets a lock file beside it.
+  // A lock file is created only beside a file that is a buffer.
   await readKeptBuffer(file)
   const lock = await lockBuffer(file, new AbortController().signal)
   try {
@@ -67,7 +73,10 @@ export function checkBufferSize(file: string, size: number): void {
   throw new LitestreamError('BUFFER_DAMAGED', what, { file, hint: 'Check that buffer_path names a write buffer.' })
 }
 
-/** Excludes other processes from a buffer, by whichever symbolic link they name it. Throws WRITE_CONFLICT. */
+/**
+ * Locks a buffer against other processes, also if they name it through another symbolic link.
+ * Throws WRITE_CONFLICT.
+ */
 export async function lockBuffer(file: string, signal: AbortSignal): Promise<TargetLock> {
   try {
     const { path } = await resolveTarget(file)

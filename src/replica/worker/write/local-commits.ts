@@ -12,10 +12,16 @@ import { checksumOf } from './commit-file.js'
 import { mergeCommits } from './merge-commits.js'
 import { putCommit } from './put-commit.js'
 
-/** A writer waits for an upload once so much is only local: bytes of LTX files, and commits. */
+/**
+ * Limits of local commits, in bytes of LTX files and number: beyond them a writer waits for an
+ * upload.
+ */
 const MAX_BYTES = 64 * 1024 * 1024
 const MAX_COMMITS = 20_000
-/** An upload that the store refused is tried again after the interval, doubled up to this. Milliseconds. */
+/**
+ * Longest retry interval in milliseconds for an upload that the store refused; the interval doubles
+ * up to it.
+ */
 const RETRY_MOST = 60_000
 
 export interface LocalCommitsParts {
@@ -26,24 +32,27 @@ export interface LocalCommitsParts {
   /** Milliseconds. */
   readonly interval: number
   readonly current: () => ReplicaView
-  /** When the stored state was last known to be the newest, `monotonicMs`. */
+  /** When the stored state was last known to be the newest (`monotonicMs`). */
   readonly knownAt: () => number
   readonly onUploaded: (event: { readonly txid: number; readonly commits: number; readonly bytes: number }) => void
   readonly onAmbiguous: () => void
-  /** Another writer has written to the replica: what is local cannot be uploaded any more. */
+  /** Another writer has written to the replica: local commits cannot be uploaded any more. */
   readonly onConflict: (error: LitestreamError) => void
   readonly onError: (error: LitestreamError) => void
   readonly signal: AbortSignal
 }
 
-/** Commits that are acknowledged once they are in the buffer, and uploaded together at an interval. Worker thread. */
+/**
+ * Commits that are acknowledged when they are in the buffer, and are uploaded together at an
+ * interval. Worker thread.
+ */
 export class LocalCommits {
   readonly #parts: LocalCommitsParts
-  /** One change of the current view at a time. */
+  /** Serializes changes of the current view. */
   readonly #changes = new PQueue({ concurrency: 1 })
   #pending: LocalCommit[] = []
   #bytes = 0
-  /** Of `#pending`, how many the upload under way takes. */
+  /** How many of `#pending` the running upload contains. */
   #taken = 0
   #uploading: Promise<void> | undefined
   #timer: Timer | undefined
@@ -54,12 +63,15 @@ export class LocalCommits {
     this.#parts = parts
   }
 
-  /** Commits that the store does not have. */
+  /** Number of commits that are not in the store. */
   get count(): number {
     return this.#pending.length
   }
 
-  /** Takes over what a buffer holds from an earlier process. Throws WRITE_CONFLICT if it does not continue the replica. */
+  /**
+   * Takes over the commits of an earlier process from the buffer. Throws WRITE_CONFLICT if they do
+   * not continue the replica.
+   */
   async recover(): Promise<void> {
     const { buffer, client, adoption } = this.#parts
     if (!buffer) return
@@ -71,7 +83,7 @@ export class LocalCommits {
     if (rest.length > 0) this.#schedule(0)
   }
 
-  /** The commits of a buffer that the store does not have. */
+  /** The commits of a buffer that are not in the store. */
   async #restOf({ header, commits, upload }: BufferContent): Promise<readonly Uint8Array[]> {
     const { client, adoption } = this.#parts
     const { txid } = adoption.stored
@@ -108,7 +120,10 @@ export class LocalCommits {
     )
   }
 
-  /** Resolves when one more commit may be made. Throws WRITE_CONFLICT once another writer has written to the replica. */
+  /**
+   * Resolves when another commit may be made. Throws WRITE_CONFLICT after another writer has
+   * written to the replica.
+   */
   async ready(): Promise<void> {
     if (this.#conflict) throw this.#conflict
     while (this.#bytes > MAX_BYTES || this.#pending.length >= MAX_COMMITS) {
@@ -141,7 +156,10 @@ export class LocalCommits {
     }).unref()
   }
 
-  /** Resolves when the store has every commit made before the call. Throws what stands in the way. */
+  /**
+   * Resolves when the store has every commit made before the call. Throws the error that prevents
+   * the upload.
+   */
   async flush(): Promise<void> {
     await this.#uploading?.catch(() => undefined)
     if (this.#conflict) throw this.#conflict
@@ -199,12 +217,15 @@ export class LocalCommits {
     }
   }
 
-  /** A poll found files that are not ours, unless they are what an upload has just written: that finds out by itself. */
+  /**
+   * A poll found files that are not ours. During an upload they may be our own; the upload itself
+   * finds out.
+   */
   onForeignFiles(): void {
     if (!this.#uploading) this.#stop('another writer has written to the replica')
   }
 
-  /** What is local stays readable, and in the buffer. */
+  /** Stops uploads; local commits stay readable, and stay in the buffer. */
   #stop(why: string): void {
     if (this.#conflict) return
     const { buffer, client, onConflict } = this.#parts
@@ -223,7 +244,7 @@ export class LocalCommits {
     onConflict(this.#conflict)
   }
 
-  /** Uploads what is left; what cannot be uploaded stays in the buffer. */
+  /** Uploads the remaining commits; those that cannot be uploaded stay in the buffer. */
   async close(): Promise<void> {
     try {
       await this.flush()

@@ -2,10 +2,13 @@ import type { FileReader } from '../../../levels/remote-index.js'
 import type { ByteRange, LtxFileInfo, ReadOptions, ReadResult } from '../../../storage/replica-client.js'
 import { memoryReader } from './committed-file.js'
 
-/** The version of a file that no store has; a store's own versions have no colon before their first letter. */
+/**
+ * Version prefix of files that are not in the store; a store's own versions have no colon before
+ * their first letter.
+ */
 const LOCAL = ':local:'
 
-/** The store, with the commits in front of it that it does not have yet. Worker thread. */
+/** The store, plus the commits that are not in it yet. Worker thread. */
 export class LocalFiles implements FileReader {
   readonly #store: FileReader
   readonly #files = new Map<string, { readonly info: LtxFileInfo; readonly bytes: Uint8Array }>()
@@ -19,14 +22,14 @@ export class LocalFiles implements FileReader {
     return this.#store.url
   }
 
-  /** Bytes of the files that are held. */
+  /** Total size of the local files in bytes. */
   get size(): number {
     let size = 0
     for (const { bytes } of this.#files.values()) size += bytes.length
     return size
   }
 
-  /** Makes a file readable whose name says that it follows on `txid`. */
+  /** Adds a local file, named as the one after `txid`. */
   add(txid: number, timestamp: number, bytes: Uint8Array): LtxFileInfo {
     const version = `${LOCAL}${this.#next++}`
     const info = { level: 0, minTxid: txid + 1, maxTxid: txid + 1, size: bytes.length, createdAt: timestamp, version }
@@ -39,7 +42,7 @@ export class LocalFiles implements FileReader {
     return bytes ? memoryReader(this.url, bytes).read(file, range, options) : this.#store.read(file, range, options)
   }
 
-  /** Forgets the files that no view needs. */
+  /** Drops the files that no view needs. */
   retain(isNeeded: (info: LtxFileInfo) => boolean): void {
     for (const [version, { info }] of this.#files) if (!isNeeded(info)) this.#files.delete(version)
   }

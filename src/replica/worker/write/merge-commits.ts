@@ -8,8 +8,9 @@ export interface MergedHeader {
 }
 
 /**
- * One LTX file with the newest version of each page of some commits, oldest first, as the database is after the last of them. The same
- * bytes for the same commits and header. In memory: the pages of the result.
+ * Merges commits, oldest first, into one LTX file with the newest version of each page, as the
+ * database is after the last of them. Deterministic: the same commits and header give the same
+ * bytes. Memory: the pages of the result.
  */
 export async function mergeCommits(
   commits: readonly Uint8Array[],
@@ -21,7 +22,7 @@ export async function mergeCommits(
   for (const bytes of commits) {
     const { header, batches } = await decodeLtx(once(bytes), 'a commit of the local buffer')
     pageSize = header.pageSize
-    // A page beyond a smaller size is gone, also if the database grows again.
+    // Pages beyond a smaller size are discarded, also if the database grows again.
     if (header.commit < commit) for (const pgno of newest.keys()) if (pgno > header.commit) newest.delete(pgno)
     commit = header.commit
     for await (const { count, pgnos, pages } of batches) {

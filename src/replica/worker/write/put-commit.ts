@@ -8,33 +8,41 @@ import { monotonicMs } from '../../../util/monotonic.js'
 import { pause } from '../../../util/pause.js'
 import type { UploadableCommit } from './commit-file.js'
 
-/** Milliseconds before an upload whose outcome is unknown is tried again, doubled up to the second. */
+/**
+ * First and longest interval, in milliseconds, before an upload with an unknown outcome is retried;
+ * it doubles.
+ */
 const RETRY_FIRST = 100
 const RETRY_MOST = 5_000
 
-/** Errors after which the store may have the file all the same: a request was sent and its answer did not come. */
+/**
+ * Errors after which the store may have the file: the request was sent and its response did not
+ * arrive.
+ */
 const AMBIGUOUS = ['TIMEOUT', 'UNAVAILABLE', 'THROTTLED', 'ABORTED'] as const
 
 export interface PutOptions {
   readonly signal: AbortSignal
-  /** The outcome of an attempt is unknown; it is resolved by further requests. */
+  /** Called when the outcome of an attempt is unknown; further requests resolve it. */
   readonly onAmbiguous: (error: LitestreamError) => void
-  /** When the state that the commit follows on was last known to be the newest, `monotonicMs`. */
+  /** When the state before the commit was last known to be the newest (`monotonicMs`). */
   readonly knownAt: number
 }
 
 /**
- * A primary deletes L0 files that are old enough and compacted; then their names are free again. A commit that took longer than this
- * from the last poll on has to prove that its TXID is the newest. Milliseconds, far below any sensible `l0-retention`.
+ * A primary deletes L0 files that are old enough and compacted, which frees their names. A commit
+ * that took longer than this since the last poll must prove that its TXID is the newest.
+ * Milliseconds, far below any sensible `l0-retention`.
  */
 const KNOWN_MS = 60_000
 
 /**
- * Writes a commit under the name that only one writer can take, and returns only once it is known that the store has it. An attempt
- * without an answer is repeated with the same bytes: either one of them takes the name, or another writer's file has it.
+ * Writes a commit under a name that only one writer can create, and returns only when the store
+ * certainly has it. An attempt without a response is repeated with the same bytes: either one of
+ * the attempts creates the name, or another writer's file has it.
  *
- * Throws REPLICA_FENCED when another writer's file has the name, COMMIT_UNKNOWN when the signal aborts while the outcome is unknown,
- * and the store's error when it refused the first attempt.
+ * Throws REPLICA_FENCED if another writer's file has the name, COMMIT_UNKNOWN if the signal aborts
+ * while the outcome is unknown, and the store's error if it refused the first attempt.
  */
 export async function putCommit(
   client: ReplicaClient,
@@ -59,7 +67,7 @@ async function putUntilKnown(
     } catch (error) {
       if (!isLitestreamError(error)) throw error
       const isAmbiguous = isLitestreamError(error, ...AMBIGUOUS)
-      // A refusal may be the answer to a repetition inside the client, whose first request arrived.
+      // The refusal may answer a retry inside the client whose first request had succeeded.
       const found = isAmbiguous ? undefined : await resolveTaken(client, file, commit, signal)
       if (found) return found
       if (!ambiguous && !isAmbiguous && !isLitestreamError(error, 'PRECONDITION_FAILED')) throw error
@@ -71,7 +79,10 @@ async function putUntilKnown(
   }
 }
 
-/** Whether the name is taken by this commit. Undefined when it is free, or when the store does not say. Throws REPLICA_FENCED. */
+/**
+ * Whether the existing file of this name is this commit. Undefined if no file has the name, or if
+ * the store does not respond. Throws REPLICA_FENCED.
+ */
 async function resolveTaken(
   client: ReplicaClient,
   file: LtxFileRef,
@@ -98,8 +109,8 @@ async function resolveTaken(
 }
 
 /**
- * Takes a commit back whose name was free only because the file that had it was compacted and deleted: other writers have come farther.
- * Throws REPLICA_FENCED then.
+ * Deletes a commit whose name was free only because the file that had it was compacted and deleted:
+ * other writers have reached later TXIDs. Then throws REPLICA_FENCED.
  */
 export async function refuseSuperseded(client: ReplicaClient, file: LtxFileInfo, signal: AbortSignal): Promise<void> {
   const listed = (await listLevels(client, signal)).flat()

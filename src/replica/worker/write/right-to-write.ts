@@ -3,21 +3,25 @@ import type { LeaseKeeper } from '../../../levels/lease-keeper.js'
 import type { ReplicaClient } from '../../../storage/replica-client.js'
 import { monotonicMs } from '../../../util/monotonic.js'
 
-/** How long a refusal counts, in milliseconds: a busy handler asks many times a second, the store is asked once. */
+/**
+ * How long a refusal is cached, in milliseconds: a busy handler retries many times per second, but
+ * the store is asked once.
+ */
 const REFUSED_MS = 1000
 
 export interface RightEvents {
-  /** The lease is held. Called with each renewal, too. */
+  /** The lease is held. Also called for each renewal. */
   held(): void
-  /** The lease is not held any more, or not known to be. */
+  /** The lease is no longer held, or this is unknown. */
   lapsed(): void
   /** Another process has taken the lease. */
   lost(error: LitestreamError): void
 }
 
 /**
- * The lease of a replica for as long as this process writes: taken with the first transaction, renewed, given back at the end. It only
- * spares two writers useless races; that one of them wins is the store's doing (put-commit.ts).
+ * The lease of a replica while this process writes: taken with the first transaction, renewed, and
+ * released at the end. It only avoids useless conflicts between two writers; the store decides
+ * which one wins (put-commit.ts).
  */
 export class RightToWrite {
   readonly #client: ReplicaClient
@@ -26,19 +30,22 @@ export class RightToWrite {
   #keeper: LeaseKeeper | undefined
   #refused: { readonly error: LitestreamError; readonly until: number } | undefined
 
-  /** `ttl`: how long the lease is valid without being renewed, milliseconds. */
+  /** `ttl`: how long the lease is valid without renewal, in milliseconds. */
   constructor(client: ReplicaClient, ttl: number, events: RightEvents) {
     this.#client = client
     this.#ttl = ttl
     this.#events = events
   }
 
-  /** Whether this process has the lease, and it has not expired. */
+  /** Whether this process holds the lease and it has not expired. */
   get held(): boolean {
     return this.#keeper?.held ?? false
   }
 
-  /** Takes the lease unless it is held. Returns whether it was taken now. Throws LEASE_HELD, naming the owner. */
+  /**
+   * Takes the lease unless it is held. Returns whether it was taken now. Throws LEASE_HELD, naming
+   * the owner.
+   */
   async ensure(): Promise<boolean> {
     if (this.#keeper?.held) return false
     if (this.#refused && monotonicMs() < this.#refused.until) throw this.#refused.error
@@ -62,7 +69,7 @@ export class RightToWrite {
     return true
   }
 
-  /** The code of leases is loaded with the first one. */
+  /** Loads the code for leases on first use. */
   async #makeKeeper(): Promise<LeaseKeeper> {
     const { LeaseKeeper } = await import('../../../levels/lease-keeper.js')
     const keeper = new LeaseKeeper(
@@ -75,7 +82,8 @@ export class RightToWrite {
           this.#events.lapsed()
           this.#events.lost(error)
         },
-        // The store does not answer: the lease runs out, and the next transaction asks for it again.
+        // The store does not respond: the lease expires, and the next transaction requests it
+        // again.
         failed: () => {
           if (!keeper.held) this.#events.lapsed()
         },
@@ -85,7 +93,7 @@ export class RightToWrite {
     return keeper
   }
 
-  /** Gives the lease back. */
+  /** Releases the lease. */
   async release(): Promise<void> {
     const keeper = this.#keeper
     this.#keeper = undefined

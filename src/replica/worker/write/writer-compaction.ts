@@ -5,18 +5,22 @@ import type { ReplicaClient } from '../../../storage/replica-client.js'
 import { startTimer, type Timer } from '../../../util/timers.js'
 
 export interface WriterCompactionParts {
-  /** Without caches. Every listing asks the store: an earlier owner of the lease may have written files. */
+  /**
+   * A client without caches. Every listing asks the store, because an earlier owner of the lease
+   * may have written files.
+   */
   readonly client: ReplicaClient
-  /** Of levels 1, 2, …, milliseconds. */
+  /** Intervals of levels 1, 2, … in milliseconds. */
   readonly intervals: readonly number[]
-  /** Whether this process has the right to compact at this moment. */
+  /** Whether this process may compact now. */
   readonly allowed: () => boolean
   readonly onError: (error: LitestreamError) => void
 }
 
 /**
- * The levels and snapshots of a replica while this process has the right to write it. L0 files are never deleted: the create-only PUT
- * of the next one decides between two writers, and a name that is free again would let both win. Worker thread.
+ * Compacts a replica and writes its snapshots while this process may write. It never deletes L0
+ * files: the create-only PUT of the next one decides between two writers, and a freed name would
+ * let both win. Worker thread.
  */
 export class WriterCompaction {
   readonly #parts: WriterCompactionParts
@@ -29,7 +33,7 @@ export class WriterCompaction {
     this.#parts = parts
   }
 
-  /** Begins after the interval of level 1, so that a process that only lives for some commits compacts nothing. */
+  /** Begins after the interval of level 1, so that a short-lived process compacts nothing. */
   start(): void {
     if (this.#closed || this.#timer || this.#scheduler) return
     this.#timer = startTimer(this.#parts.intervals[0]!, () => this.#begin()).unref()
@@ -47,7 +51,7 @@ export class WriterCompaction {
     }
   }
 
-  /** The code of compaction is loaded by processes that compact. */
+  /** Loads the code for compaction on first use. */
   async #makeScheduler(): Promise<CompactionScheduler> {
     const { CompactionScheduler, DEFAULT_COMPACTION_SETTINGS } = await import('../../../compaction/scheduler.js')
     const { client, intervals, allowed, onError } = this.#parts
@@ -65,7 +69,7 @@ export class WriterCompaction {
     return new CompactionScheduler(clientWhile(allowed, client), settings, { observer })
   }
 
-  /** Returns when nothing runs any more. `start` may be called again. */
+  /** Resolves when no compaction is running. `start` may be called again. */
   stop(): Promise<void> {
     this.#timer?.stop()
     this.#timer = undefined
@@ -78,7 +82,7 @@ export class WriterCompaction {
     return this.#stopping
   }
 
-  /** `stop`, for good. */
+  /** Like `stop`, but permanent. */
   close(): Promise<void> {
     this.#closed = true
     return this.stop()

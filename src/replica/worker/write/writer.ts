@@ -14,12 +14,12 @@ import { putCommit } from './put-commit.js'
 import { RightToWrite } from './right-to-write.js'
 import { WriterCompaction } from './writer-compaction.js'
 
-/** How long a closing waits for a commit whose outcome is unknown, milliseconds. */
+/** How long close() waits for a commit with an unknown outcome, in milliseconds. */
 const CLOSE_MS = 10_000
 
-/** What a writer reports to the handles of its replica. */
+/** Events that a writer sends to the handles of its replica. */
 export type WriteEvent =
-  /** The store has a file that holds so many commits. */
+  /** The store has a file with this many commits. */
   | { readonly type: 'commit'; readonly txid: number; readonly commits: number; readonly bytes: number }
   | { readonly type: 'error'; readonly error: SerializedError }
   | { readonly type: 'conflict'; readonly code: string; readonly message: string }
@@ -32,9 +32,9 @@ export interface WriterParts {
   readonly viewOf: (id: number) => ReplicaView | undefined
   readonly current: () => ReplicaView
   readonly adoption: CommitAdoption
-  /** When the stored state was last known to be the newest, `monotonicMs`. */
+  /** When the stored state was last known to be the newest (`monotonicMs`). */
   readonly knownAt: () => number
-  /** Polls until everything that is in the store is known. */
+  /** Polls until every file in the store is known. */
   readonly refresh: () => Promise<void>
   readonly emit: (event: WriteEvent) => void
 }
@@ -44,16 +44,17 @@ export interface WriteCounts {
   /** Files written to the store. */
   uploads: number
   conflicts: number
-  /** Commits whose outcome was unknown for a time. */
+  /** Number of commits whose outcome was unknown at first. */
   ambiguous: number
   pages: number
-  /** Bytes of the LTX files. */
+  /** Total size of the LTX files in bytes. */
   bytes: number
 }
 
 /**
- * Commits of this process to one replica. A commit is the create-only PUT of the next L0 file: of two writers that believe they may
- * write, the store lets one win. Worker thread; one commit at a time, because native code gives the RESERVED lock to one connection.
+ * Commits of this process to one replica. A commit is the create-only PUT of the next L0 file: of
+ * two writers that both believe they may write, the store lets one win. Worker thread; one commit
+ * at a time, because native code gives the RESERVED lock to one connection.
  */
 export class ReplicaWriter {
   readonly #parts: WriterParts
@@ -62,10 +63,13 @@ export class ReplicaWriter {
   readonly #counts: WriteCounts = { commits: 0, uploads: 0, conflicts: 0, ambiguous: 0, pages: 0, bytes: 0 }
   readonly #local: LocalCommits | undefined
   readonly #compaction: WriterCompaction | undefined
-  /** A commit that is under way, also one whose connection has stopped waiting. */
+  /** The running commit, also one whose connection has stopped waiting. */
   #underWay: Promise<void> | undefined
 
-  /** Takes over what the buffer holds from an earlier process. Throws WRITE_CONFLICT, BUFFER_DAMAGED. */
+  /**
+   * Takes over the commits of an earlier process from the buffer. Throws WRITE_CONFLICT,
+   * BUFFER_DAMAGED.
+   */
   static async open(parts: WriterParts): Promise<ReplicaWriter> {
     const { durability, bufferPath } = parts.options
     if (durability === 'store') return new ReplicaWriter(parts)
@@ -137,10 +141,10 @@ export class ReplicaWriter {
   /** A connection wants the RESERVED lock. */
   async onBegin(request: BridgeRequest): Promise<void> {
     try {
-      // The truth about the last commit comes before the next one.
+      // The outcome of the last commit must be known before the next one.
       await this.#underWay
       await this.#local?.ready()
-      // Whoever had the lease before has written what is not known here.
+      // The previous owner of the lease may have written files that are not known yet.
       if (await this.#right?.ensure()) await this.#parts.refresh()
       native.completeRequest(request.id)
     } catch (error) {
@@ -162,7 +166,9 @@ export class ReplicaWriter {
     }
   }
 
-  /** Every commit of this process has reached the store, or it is known why not. */
+  /**
+   * Answers when every commit of this process is in the store, or with the error that prevents it.
+   */
   async onFlush(request: BridgeRequest): Promise<void> {
     try {
       await this.flush()
@@ -188,7 +194,8 @@ export class ReplicaWriter {
     const base = this.#parts.viewOf(request.view)
     if (!taken || !base) throw conflict(client, 'the state that the transaction read is gone')
     if (base !== current()) throw conflict(client, 'another writer committed in the meantime')
-    // Never earlier than the file before, whatever the clock does: restores to a point in time rely on it.
+    // Never earlier than the previous file, even if the clock is set back: restores to a point in
+    // time rely on it.
     const timestamp = Math.max(Date.now(), base.state.timestamp)
     const local = taken.durability === DURABILITY_STORE ? undefined : this.#local
     const { txid } = this.#parts.adoption.stored
@@ -201,7 +208,7 @@ export class ReplicaWriter {
     return view
   }
 
-  /** What is only local goes first: the store has the commits in their order. */
+  /** Local commits are uploaded first: the store receives the commits in order. */
   async #commitToStore(taken: TakenCommit, timestamp: number): Promise<ReplicaView> {
     const { client, current, adoption, emit, refresh } = this.#parts
     await this.#local?.flush()
@@ -224,7 +231,7 @@ export class ReplicaWriter {
       if (isLitestreamError(error, 'REPLICA_FENCED')) {
         this.#counts.conflicts++
         this.#report('conflict', error)
-        // The next transaction begins on the state that won.
+        // The next transaction begins with the state of the winning writer.
         await refresh()
       }
       throw error
@@ -239,7 +246,7 @@ export class ReplicaWriter {
     failRequest(request.id, error)
   }
 
-  /** Waits for the commit under way, for a bounded time, and gives the lease back. */
+  /** Waits for the running commit, for a bounded time, and releases the lease. */
   async close(): Promise<void> {
     native.setWritable(this.#parts.replica, false, this.#parts.options.timeout)
     const timer = startTimer(CLOSE_MS, () => this.#abort.abort())
@@ -254,7 +261,7 @@ export class ReplicaWriter {
   }
 }
 
-/** Resolves when a promise has an outcome, whichever. */
+/** Resolves when a promise has settled. */
 async function settled(promise: Promise<unknown>): Promise<void> {
   await Promise.allSettled([promise])
 }
