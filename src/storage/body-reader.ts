@@ -5,7 +5,12 @@ import type { RequestPolicy } from './request-policy.js'
 import { isPassing, retrying } from './retry.js'
 
 /** Milliseconds that a body may take for each byte, beside the budget: 1 KiB/s. A transfer that is slower ends in TIMEOUT. */
-const MS_PER_BYTE = 1000 / 1024
+export const MS_PER_BYTE = 1000 / 1024
+
+/** Time that may be spent waiting for a body of so many bytes, over all requests that it takes. */
+export function allowanceFor(bytes: number, { budget }: RequestPolicy): Allowance {
+  return { limit: budget + bytes * MS_PER_BYTE, waited: 0 }
+}
 
 /** Bytes that a request must bring for the next one to be more than a repetition of it. */
 const PROGRESS = 4096
@@ -149,8 +154,7 @@ class BodyReading {
     if (this.#at === undefined) {
       this.#at = this.#start = wanted.start
       this.#end = wanted.end
-      const bytes = wanted.end - Math.min(start, wanted.start)
-      this.#allowance = { limit: policy.budget + bytes * MS_PER_BYTE, waited: 0 }
+      this.#allowance = allowanceFor(wanted.end - Math.min(start, wanted.start), policy)
     }
     this.#place = start
     this.#placeEnd = end

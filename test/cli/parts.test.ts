@@ -112,6 +112,17 @@ test('a heartbeat that is refused or cannot be sent is a fault, and is none of r
   assert.match(daemon.faults.list()[0]!.message, /cannot be reached.*ECONNREFUSED/)
 })
 
+test('commits do not wait for TXIDs that a start over made void', () => {
+  const pending = new PendingCommits()
+  for (let txid = 10; txid <= 15; txid++) pending.add(txid)
+  pending.uploaded(11)
+  pending.continueAfter(11)
+  assert.ok(pending.ageMs > 0, 'they wait for the snapshot')
+  pending.add(12)
+  pending.uploaded(12)
+  assert.equal(pending.ageMs, 0)
+})
+
 test('commits that wait for a day cost no memory for each, and the oldest keeps its time', () => {
   const pending = new PendingCommits()
   assert.equal(pending.ageMs, 0)

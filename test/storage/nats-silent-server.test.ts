@@ -2,7 +2,12 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { isLitestreamError } from '../../src/errors.js'
+import { ChunkIndexes } from '../../src/storage/nats/chunk-index.js'
+import { MetaStore } from '../../src/storage/nats/meta-store.js'
+import { ObjectReader } from '../../src/storage/nats/object-reader.js'
+import { NatsSession } from '../../src/storage/nats/session.js'
 import { openReplicaClient } from '../../src/storage/open.js'
+import { cleanUp } from '../support/clean-up.js'
 import { collect } from '../support/collect.js'
 import { natsServerUrl } from '../support/nats.js'
 import { startSilentProxy } from '../support/silent-proxy.js'
@@ -57,4 +62,34 @@ test('an abort ends the opening of a NATS replica whose server never answers', {
   const refused = assert.rejects(opening, isAborted)
   setImmediate(() => controller.abort())
   await promptly('the abort', refused)
+})
+
+test('a stream from a NATS server ends with TIMEOUT after the time for all of it, however long one request may take', {
+  timeout: 60_000,
+}, async (t) => {
+  const proxy = await startSilentProxy(t, new URL(natsServerUrl()).host)
+  const bucket = `test-${randomUUID()}`
+  const url = `nats://${proxy.address}/${bucket}`
+  const client = await openReplicaClient(`${url}?createBucket=true`)
+  cleanUp(t, () => client.close())
+  await client.write(FILE, new Uint8Array(2048), { timestamp: 1 })
+  const session = await NatsSession.open({
+    ...{ server: proxy.address, bucket, url, settings: { timeout: 60_000 } },
+    policy: { budget: 100 },
+  })
+  cleanUp(t, () => session.close())
+  const metas = new MetaStore(session, '')
+  const reader = new ObjectReader(session, metas, new ChunkIndexes(session))
+  const name = 'ltx/0/0000000000000001-0000000000000001.ltx'
+  const stream = () => collect(reader.stream(name, 0, {}))
+  assert.equal(Buffer.concat(await stream()).length, 2048)
+  const found = await metas.fetch({ operation: 'HEAD', doing: 'reading', name, signal: undefined })
+  const silentAfterDescription = Object.assign(Object.create(metas) as MetaStore, { remembered: () => found })
+  const late = new ObjectReader(session, silentAfterDescription, new ChunkIndexes(session))
+  proxy.silence()
+  await assert.rejects(collect(late.stream(name, 0, {})), (error: Error) => {
+    assert.ok(isLitestreamError(error, 'TIMEOUT'))
+    assert.match(error.message, /takes longer than 2\.1 s/)
+    return true
+  })
 })

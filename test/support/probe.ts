@@ -18,6 +18,11 @@ export function compileCallCounter(): string {
   return compile('call-counter.c')
 }
 
+/** The same for wall-clock.c, which is preloaded too: it moves the wall clock of a process. */
+export function compileWallClock(): string {
+  return compile('wall-clock.c')
+}
+
 function compile(name: string): string {
   const directory = mkdtempSync(path.join(tmpdir(), 'litestream-probe-'))
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }))

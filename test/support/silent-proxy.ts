@@ -8,13 +8,17 @@ export interface SilentProxy {
   readonly address: string
   /** From now on the proxy accepts connections and requests, and passes nothing on, in neither direction. */
   silence(): void
-  /** Bytes that clients have sent since then. */
+  /** From now on every connection is reset, the ones that exist included. */
+  refuse(): void
+  /** Passes everything on again. Connections from before are reset, as what was swallowed is lost. */
+  resume(): void
+  /** Bytes that clients have sent to the silent proxy. */
   swallowed(): number
 }
 
-/** A TCP proxy to `target` (`host:port`) that can fall silent, as a server does whose disk or whose network hangs. */
-export async function startSilentProxy(t: TestContext, target: string): Promise<SilentProxy> {
-  let silent = false
+/** A TCP proxy to `target` (`host:port`) that can fall silent, as a server does whose disk or whose network hangs, or refuse. */
+export async function startSilentProxy(t: Pick<TestContext, 'after'>, target: string): Promise<SilentProxy> {
+  let [silent, refusing] = [false, false]
   let swallowed = 0
   const sockets = new Set<Socket>()
   const { hostname, port } = new URL(`tcp://${target}`)
@@ -23,8 +27,15 @@ export async function startSilentProxy(t: TestContext, target: string): Promise<
     socket.on('error', () => socket.destroy())
     socket.on('close', () => sockets.delete(socket))
   }
+  const resetAll = () => {
+    for (const socket of sockets) socket.resetAndDestroy()
+  }
   const server = createServer((client) => {
     keep(client)
+    if (refusing) {
+      client.resetAndDestroy()
+      return
+    }
     const upstream = connect(Number(port), hostname)
     keep(upstream)
     client.on('data', (data) => {
@@ -45,6 +56,15 @@ export async function startSilentProxy(t: TestContext, target: string): Promise<
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     silence: () => {
       silent = true
+    },
+    refuse: () => {
+      refusing = true
+      resetAll()
+    },
+    resume: () => {
+      silent = false
+      refusing = false
+      resetAll()
     },
     swallowed: () => swallowed,
   }

@@ -258,6 +258,7 @@ export class ManagedDatabase {
     if (name === 'sync') this.#pending.add(any.txid!)
     if (name === 'upload') this.#pending.uploaded(any.txid!)
     if (name === 'upload' || name === 'compaction') this.#mirrors.changed()
+    if (name === 'rejoin') this.#pending.continueAfter(any.txid!)
     if (name === 'error') {
       const { operation, error, retryMs } = event as PrimaryEvents['error']
       this.#faults.failed(operation, error, retryMs !== undefined)

@@ -25,6 +25,11 @@ export class PendingCommits {
     this.#entries = this.#entries.filter(({ upTo }) => upTo > txid)
   }
 
+  /** The numbering continues after `txid`: the next file holds every commit that waits for a later one. */
+  continueAfter(txid: number): void {
+    for (const entry of this.#entries) entry.upTo = Math.min(entry.upTo, txid + 1)
+  }
+
   clear(): void {
     this.#entries = []
   }

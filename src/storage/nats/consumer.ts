@@ -3,6 +3,7 @@ import type { Msg, Subscription } from '@nats-io/transport-node'
 import { LitestreamError } from '../../errors.js'
 import { onAbort } from '../../util/abort.js'
 import { startInterval } from '../../util/timers.js'
+import { MS_PER_BYTE } from '../body-reader.js'
 import { AckPolicy, createInbox, DeliverPolicy, nanos } from './library.js'
 import { ReadingEnd } from './reading-end.js'
 import type { NatsSession, Request } from './session.js'
@@ -50,6 +51,9 @@ export const HEARTBEAT = 1_000
 /** Milliseconds after which the server forgets a consumer whose client went away. */
 const INACTIVE = 10_000
 
+/** Milliseconds that each message of a delivery may take beside the budget, and each byte of its body; as slow as that is no progress. */
+const MS_PER_MESSAGE = 100
+
 const HEARTBEAT_STATUS = 100
 
 /** The configuration of a consumer that lives as long as somebody listens: in memory, never acknowledged. */
@@ -76,7 +80,7 @@ export function consumerConfig(
 
 /**
  * All messages that match, as they are at this moment: one request, however many come. Throws UNAVAILABLE, to be tried again as a
- * whole, when the delivery has a hole or ceases.
+ * whole, when the delivery has a hole or ceases, and TIMEOUT when it is slower than 1 KiB/s after the policy's budget.
  */
 export function readMessages(
   session: NatsSession,
@@ -93,7 +97,9 @@ export function readMessages(
     })
     // It may fail before it is waited for.
     finished.catch(() => undefined)
-    let lastSign = performance.now()
+    const began = performance.now()
+    let lastSign = began
+    let time = session.policy.budget
     const subscription = session.connection.subscribe(inbox, {
       callback: (error, message) => {
         if (error !== null) return finish(error)
@@ -104,6 +110,7 @@ export function readMessages(
           if (delivery.index !== messages.length + 1) return finish(broken(session))
           if (messages.length >= limit) return finish(tooMany(session, limit))
           messages.push(delivery.message)
+          time += MS_PER_MESSAGE + delivery.message.data.byteLength * MS_PER_BYTE
           end.delivered(delivery.message.seq, delivery.pending)
         }
         if (end.isReached) finish()
@@ -111,6 +118,7 @@ export function readMessages(
     })
     const watchdog = startInterval(HEARTBEAT, () => {
       if (performance.now() - lastSign > session.timeout) finish(broken(session))
+      if (performance.now() - began > time) finish(tooSlow(session, time, messages.length))
     })
     const close = () => finish(broken(session))
     const forgets = [onAbort(session.closing, close), onAbort(request.signal, close)]
@@ -132,6 +140,13 @@ export function readMessages(
 
 function unsubscribe(subscription: Subscription): void {
   if (!subscription.isClosed()) subscription.unsubscribe()
+}
+
+function tooSlow(session: NatsSession, ms: number, count: number): LitestreamError {
+  return new LitestreamError('TIMEOUT', `${session.label()}: ${count} messages came in ${Math.round(ms / 1000)} s`, {
+    file: session.label(),
+    hint: 'Check the network between this machine and the NATS server, and that the server is not overloaded.',
+  })
 }
 
 function tooMany(session: NatsSession, limit: number): LitestreamError {

@@ -1,6 +1,8 @@
-import { LitestreamError } from '../../errors.js'
-import { throwIfAborted } from '../../util/abort.js'
+import { LitestreamError, toLitestreamError } from '../../errors.js'
+import { linkAbort, throwIfAborted } from '../../util/abort.js'
 import { runAll } from '../../util/run-all.js'
+import { allowanceFor } from '../body-reader.js'
+import { PacedBody } from '../paced-body.js'
 import { resolveRange } from '../range.js'
 import type { ByteRange, ReadResult, TaggedObject } from '../replica-client.js'
 import { checkTaggedSize } from '../tagged-size.js'
@@ -91,10 +93,54 @@ export class ObjectReader {
       return index && { meta, index }
     })
     if (meta.size === offset) return
+    yield* this.#paced(meta, meta.size - offset, options.signal, (signal) => this.#pieces(meta, index, offset, signal))
+  }
+
+  /**
+   * The bytes that `read` yields, which end with TIMEOUT where waiting for them takes longer than the policy's budget and 1 s for each
+   * KiB, or where nothing comes although all attempts are used up.
+   */
+  async *#paced(
+    { name }: ObjectMeta,
+    bytes: number,
+    signal: AbortSignal | undefined,
+    read: (signal: AbortSignal) => AsyncGenerator<Uint8Array, void>,
+  ): AsyncGenerator<Uint8Array, void> {
+    const { policy, closing } = this.#session
+    const abort = new AbortController()
+    const unlink = linkAbort(signal, abort)
+    const chunks = read(abort.signal)
+    const body = new PacedBody(
+      { chunks, cancel: (error) => abort.abort(error), close: async () => void (await chunks.return()) },
+      {
+        what: `reading ${this.#session.label(name)}`,
+        // One request is given up after all its attempts.
+        idleTimeout: policy.budget + 2 * policy.firstByteTimeout,
+        allowance: allowanceFor(bytes, policy),
+        signal,
+        closing,
+        toError: toLitestreamError,
+      },
+    )
+    try {
+      for (let chunk = await body.next(); chunk !== undefined; chunk = await body.next()) yield chunk
+    } finally {
+      await body.close()
+      unlink()
+    }
+  }
+
+  /** The bytes of an object from `offset` on; the next window is fetched while the consumer takes one. */
+  async *#pieces(
+    meta: ObjectMeta,
+    index: ChunkIndex,
+    offset: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array, void> {
     const fetch = (first: number) => {
       if (first >= index.ends.length) return undefined
       const last = chunkAt(index, Math.min(meta.size, startOf(index, first) + WINDOW) - 1)
-      const chunks = this.#chunks(meta, index, first, last, options.signal)
+      const chunks = this.#chunks(meta, index, first, last, signal)
       // It may fail before it is waited for, and is not waited for if the consumer stops.
       chunks.catch(() => undefined)
       return { first, last, chunks }
@@ -102,11 +148,11 @@ export class ObjectReader {
     for (let window = fetch(chunkAt(index, offset)); window !== undefined; ) {
       const { first, last } = window
       const chunks = await window.chunks
-      if (chunks === undefined) throw this.#gone(name)
+      if (chunks === undefined) throw this.#gone(meta.name)
       window = fetch(last + 1)
       const data = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
       for (let at = Math.max(0, offset - startOf(index, first)); at < data.byteLength; at += PIECE) {
-        throwIfAborted(options.signal, `reading ${this.#session.label(name)}`)
+        throwIfAborted(signal, `reading ${this.#session.label(meta.name)}`)
         yield data.subarray(at, at + PIECE)
       }
     }

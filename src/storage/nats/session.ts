@@ -21,6 +21,8 @@ export interface SessionOptions {
   /** What messages call the replica. */
   readonly url: string
   readonly settings: NatsSettings
+  /** What differs from DEFAULT_POLICY; `firstByteTimeout` is a setting. */
+  readonly policy?: Partial<Omit<RequestPolicy, 'firstByteTimeout'>>
 }
 
 export interface Request {
@@ -68,7 +70,7 @@ export class NatsSession {
     this.js = jetstream(connection, { timeout })
     this.counters = counters
     this.#url = options.url
-    this.#policy = { ...DEFAULT_POLICY, firstByteTimeout: timeout }
+    this.#policy = { ...DEFAULT_POLICY, ...options.policy, firstByteTimeout: timeout }
     void this.#follow()
   }
 
@@ -104,6 +106,11 @@ export class NatsSession {
   /** Milliseconds until a request is given up. */
   get timeout(): number {
     return this.#policy.firstByteTimeout
+  }
+
+  /** How long and how often requests are tried. */
+  get policy(): RequestPolicy {
+    return this.#policy
   }
 
   label(name?: string): string {
