@@ -50,7 +50,7 @@ export interface CompactionObserver {
   deleted?(event: { readonly level: number; readonly files: readonly LtxFileInfo[] }): void
   /** A gap or an overlap between the files of a level. */
   fault?(event: { readonly level: number; readonly error: LitestreamError }): void
-  /** No task fails any more. */
+  /** No task fails any more, and no fault is left. */
   recovered?(): void
   /** A task failed; it is tried again, `failures` times in a row so far. */
   error?(event: {
@@ -109,6 +109,11 @@ export class CompactionScheduler {
   readonly #l0Ages: FileAges
   readonly #snapshotAges: FileAges
   readonly #jobs: Job[]
+  /** Levels with a gap or an overlap, and levels in which a damaged file was met since the last snapshot. */
+  readonly #broken = new Set<number>()
+  readonly #damaged = new Set<number>()
+  /** Whether an error or a fault was reported that `recovered` did not follow. */
+  #isReported = false
   #timer: Timer | undefined
   #started: Promise<void> | undefined
 
@@ -243,14 +248,17 @@ export class CompactionScheduler {
       // A replica that has nothing yet is no fault, only a reason to try again.
       if (isLitestreamError(error, 'REPLICA_EMPTY')) return
       if (isLitestreamError(error, ...DAMAGE)) this.#options.onDamage?.(error)
+      this.#isReported = true
       this.#options.observer?.error?.({ task, level, error, failures: job.failures })
     }
   }
 
   #succeeded(job: Job): void {
-    const failed = job.failures > 0
     job.failures = 0
-    if (failed && this.#jobs.every(({ failures }) => failures === 0)) this.#options.observer?.recovered?.()
+    if (!this.#isReported || this.#broken.size + this.#damaged.size > 0) return
+    if (this.#jobs.some(({ failures }) => failures > 0)) return
+    this.#isReported = false
+    this.#options.observer?.recovered?.()
   }
 
   /** Nothing to do when the level got a file in this window already: after a restart, or from another process. */
@@ -270,6 +278,8 @@ export class CompactionScheduler {
   }
 
   #written(file: LtxFileInfo, started: number): void {
+    // Restores of the newest state begin behind the damage.
+    if (file.level === SNAPSHOT_LEVEL) this.#damaged.clear()
     this.#options.observer?.written?.({ level: file.level, file, durationMs: performance.now() - started })
   }
 
@@ -280,13 +290,18 @@ export class CompactionScheduler {
       level,
       signal,
       ...(local ? { local } : {}),
-      onDamaged: (error) => this.#options.observer?.fault?.({ level, error }),
+      onDamaged: (error) => {
+        this.#damaged.add(level)
+        this.#fault(level, error)
+      },
     })
     for (const file of files) this.#written(file, started)
     if (files.length > 0 && this.#settings.verifyCompaction) {
       this.#forget()
+      const snapshots = await listLevel(this.#client, SNAPSHOT_LEVEL, 0, signal)
       const listed = await listLevel(this.#client, level, 0, signal)
-      this.#report([...Array.from({ length: level }, () => []), listed])
+      this.#broken.delete(level)
+      this.#report([...Array.from({ length: level }, () => []), listed], snapshots)
     }
     return files
   }
@@ -332,12 +347,22 @@ export class CompactionScheduler {
 
   async #validate(signal: AbortSignal): Promise<boolean> {
     this.#forget()
-    return this.#report(await listLevels(this.#client, signal))
+    const levels = await listLevels(this.#client, signal)
+    this.#broken.clear()
+    return this.#report(levels, levels[SNAPSHOT_LEVEL] ?? [])
   }
 
-  #report(levels: readonly (readonly LtxFileInfo[])[]): boolean {
-    const faults = contiguityFaults(this.#client, levels)
-    for (const { file, error } of faults) this.#options.observer?.fault?.({ level: file.level, error })
+  #report(levels: readonly (readonly LtxFileInfo[])[], snapshots: readonly LtxFileInfo[]): boolean {
+    const faults = contiguityFaults(this.#client, levels, snapshots)
+    for (const { file, error } of faults) {
+      this.#broken.add(file.level)
+      this.#fault(file.level, error)
+    }
     return faults.length === 0
+  }
+
+  #fault(level: number, error: LitestreamError): void {
+    this.#isReported = true
+    this.#options.observer?.fault?.({ level, error })
   }
 }

@@ -51,9 +51,15 @@ export interface VerifyReplicaOptions {
 
 /**
  * Gaps and overlaps within each level of a listing. Snapshots are skipped, because all of them
- * begin at TXID 1.
+ * begin at TXID 1. A gap that ends where one of `snapshots` does is not a fault: the primary left
+ * out TXIDs, which no commit ever had, and continued with that snapshot.
  */
-export function contiguityFaults(client: ReplicaClient, levels: readonly (readonly LtxFileInfo[])[]): ReplicaFault[] {
+export function contiguityFaults(
+  client: ReplicaClient,
+  levels: readonly (readonly LtxFileInfo[])[],
+  snapshots: readonly LtxFileInfo[] = levels[SNAPSHOT_LEVEL] ?? [],
+): ReplicaFault[] {
+  const begins = new Set(snapshots.map(({ maxTxid }) => maxTxid))
   const faults: ReplicaFault[] = []
   for (const files of levels.slice(0, SNAPSHOT_LEVEL)) {
     for (let i = 1; i < files.length; i++) {
@@ -61,6 +67,7 @@ export function contiguityFaults(client: ReplicaClient, levels: readonly (readon
       const end = files[i - 1]!.maxTxid
       if (file.minTxid === end + 1) continue
       const kind = file.minTxid > end ? 'gap' : 'overlap'
+      if (kind === 'gap' && begins.has(file.minTxid)) continue
       const message = `${fileLabel(client, file)}: ${kind} after TXID ${formatTxid(end)}`
       faults.push({ kind, file, error: new LitestreamError('LTX_GAP', message, { file: fileLabel(client, file) }) })
     }

@@ -34,6 +34,7 @@ async function fixture(t: TestContext, settings: Partial<CompactionSettings>, cl
         written: ({ level, file }) => log.push(`L${level} ${file.minTxid}-${file.maxTxid}`),
         deleted: ({ level, files }) => log.push(`delete L${level} ${files.map(({ maxTxid }) => maxTxid)}`),
         fault: ({ error }) => log.push(`fault ${error.message}`),
+        recovered: () => log.push('recovered'),
         error: ({ task, error, failures }) => errors.push({ task, error: error as LitestreamError, failures }),
       },
     },
@@ -117,6 +118,34 @@ test('a level that got a file in this window waits for the next', async (t) => {
     (await restarted()).filter((line) => line.startsWith('L1')),
     ['L1 3-3'],
   )
+})
+
+test('a gap is a fault until it is gone, and none where the primary began again with a snapshot', async (t) => {
+  let now = Date.UTC(2026, 0, 1)
+  const settings = { levels: [], validationInterval: 1000, retentionEnabled: false }
+  const { history, scheduler, log, file } = await fixture(t, settings, () => now)
+  history.time = now
+  await history.commit('CREATE TABLE t (v)', 0)
+  await history.commit('INSERT INTO t VALUES (1)', 0)
+  await history.commit('INSERT INTO t VALUES (2)', 0)
+  await history.snapshot()
+  await history.commit('INSERT INTO t VALUES (3)', 0)
+  const turn = async () => {
+    log.length = 0
+    now += 1000
+    await scheduler.runDue()
+    return [...log]
+  }
+  rmSync(file(0, 2))
+  assert.deepEqual(await turn(), [])
+  const snapshot = readFileSync(file(9, 1, 3))
+  rmSync(file(9, 1, 3))
+  const [fault, ...more] = await turn()
+  assert.match(fault!, /^fault .*gap after TXID 0000000000000001/)
+  assert.deepEqual(more, [])
+  writeFileSync(file(9, 1, 3), snapshot)
+  assert.deepEqual(await turn(), ['recovered'])
+  assert.deepEqual(await turn(), [])
 })
 
 test('an empty replica is no error; damage is one, again and again until it is mended', async (t) => {
