@@ -28,10 +28,10 @@ const restore: check.OptionChecks<Timed<RestoreOptions>> = {
 }
 const hydrateFile: check.OptionChecks<Timed<HydrateOptions>> = { ...waiting, ...output }
 const follow: check.OptionChecks<FollowOptions> = {
+  ...waiting,
   ...output,
   integrityCheck,
   interval: check.positiveMilliseconds,
-  signal: check.abortSignal,
   onAdvance: check.callback,
   onError: check.callback,
   onWarning: check.callback,

@@ -16,6 +16,7 @@ export const DEFAULTS = {
   minHeartbeatInterval: MINUTE,
   shutdownSyncTimeout: 30 * SECOND,
   shutdownSyncInterval: 500,
+  execStopTimeout: 30 * SECOND,
   monitorInterval: SECOND,
   checkpointInterval: MINUTE,
   busyTimeout: SECOND,

@@ -51,6 +51,7 @@ export function effectiveConfig(config: Config): object {
       : {}),
     'shutdown-sync-timeout': formatDuration(config.shutdownSyncTimeout),
     'shutdown-sync-interval': formatDuration(config.shutdownSyncInterval),
+    'exec-stop-timeout': formatDuration(config.execStopTimeout),
     logging: { ...config.logging },
     dbs: [
       ...config.databases.map((database) => ({

@@ -96,6 +96,11 @@ export function resolveConfig(config: ParsedConfig): Config {
       'shutdown sync interval',
       values['shutdown-sync-interval'] ?? DEFAULTS.shutdownSyncInterval,
     ),
+    execStopTimeout: positive(
+      ['exec-stop-timeout'],
+      'exec stop timeout',
+      values['exec-stop-timeout'] ?? DEFAULTS.execStopTimeout,
+    ),
     logging: { level: tryParseLogLevel(values.logging?.level ?? '') ?? 'info', type: values.logging?.type ?? 'text' },
     databases,
     directories,

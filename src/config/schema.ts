@@ -142,6 +142,10 @@ export const configSchema = section(
       'The pause between those attempts; greater than 0.',
       DEFAULTS.shutdownSyncInterval,
     ),
+    'exec-stop-timeout': duration(
+      'Ours: how long the program of `exec` may take to end after SIGTERM or SIGINT before it is killed; greater than 0.',
+      DEFAULTS.execStopTimeout,
+    ),
     logging: section(
       {
         level: choice(

@@ -84,6 +84,7 @@ export interface Config {
   readonly heartbeat?: { readonly url: Secret; readonly interval: number }
   readonly shutdownSyncTimeout: number
   readonly shutdownSyncInterval: number
+  readonly execStopTimeout: number
   readonly logging: LoggingConfig
   readonly databases: readonly DatabaseConfig[]
   readonly directories: readonly DirectoryConfig[]

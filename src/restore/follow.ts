@@ -2,6 +2,7 @@ import { LitestreamError } from '../errors.js'
 import { ownershipLike } from '../fs/owner.js'
 import { removeFile } from '../fs/remove.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
+import { withDeadline } from '../util/wait.js'
 import { type Position, reconcile, resume, savedPosition, savePosition } from './follow-position.js'
 import { Follower, type FollowOptions } from './follower.js'
 import { FollowerFile } from './follower-file.js'
@@ -13,8 +14,9 @@ export type { FollowOptions } from './follower.js'
 /**
  * Restores a database and then keeps it up with the replica until the signal ends it. Any SQLite may read the file at any moment and
  * sees whole transactions only; it must not be written to. `<output>-txid` says where it is; with both files there, following goes
- * on from there, also from files that Litestream's own follower made. Nothing else may restore to the output meanwhile. Throws what restore throws, OUTPUT_EXISTS for a database without
- * that file, REPLICA_RESET if the replica was reset, HYDRATION_CONFLICT if another program wrote to the database.
+ * on from there, also from files that Litestream's own follower made. Nothing else may restore to the output meanwhile. Throws
+ * what restore throws, OUTPUT_EXISTS for a database without that file, TIMEOUT where the restore takes longer than `timeout`,
+ * REPLICA_RESET if the replica was reset, HYDRATION_CONFLICT if another program wrote to the database.
  */
 export async function follow(client: ReplicaClient, options: FollowOptions): Promise<void> {
   const { output, signal } = options
@@ -28,10 +30,14 @@ export async function follow(client: ReplicaClient, options: FollowOptions): Pro
 }
 
 async function followClaimed(client: ReplicaClient, options: FollowOptions, claim: OutputClaim): Promise<void> {
-  const { output, signal } = options
+  const { output, signal, timeout } = options
   const saved = await resume(output, options.force ?? false)
   try {
-    if (saved === undefined) await start(client, options, claim)
+    if (saved === undefined) {
+      await withDeadline(`restoring ${client.url}`, { signal, timeout }, (linked = signal) => {
+        return start(client, { ...options, signal: linked }, claim)
+      })
+    }
   } catch (error) {
     if (signal.aborted) return
     throw error

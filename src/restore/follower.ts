@@ -13,6 +13,7 @@ import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { linkAbort, throwIfAborted } from '../util/abort.js'
 import { Doubling } from '../util/doubling.js'
 import { pause } from '../util/pause.js'
+import { withDeadline } from '../util/wait.js'
 import { type Position, savePosition } from './follow-position.js'
 import type { FollowerFile } from './follower-file.js'
 import type { RestoreOptions } from './restore-options.js'
@@ -29,6 +30,11 @@ export interface FollowOptions
   readonly onWarning?: (warning: string) => void
   /** Ends the following; it resolves then. */
   readonly signal: AbortSignal
+  /**
+   * Milliseconds that the first restore may take, which fails with TIMEOUT after that, and each look at the replica with all that it
+   * applies, which is given up with TIMEOUT, reported to `onError` and repeated; default: as long as the store's own deadlines let it.
+   */
+  readonly timeout?: number
 }
 
 /** Every so many looks all levels are listed, not only what is new in level 0. */
@@ -58,15 +64,19 @@ export class Follower {
   }
 
   async run(): Promise<void> {
-    const { signal, interval = 1000, onError } = this.#options
-    await this.#client.watch?.(() => this.#wake?.(), { signal }).catch((error: unknown) => onError?.(error))
+    const { signal, timeout, interval = 1000, onError } = this.#options
+    await this.#watch().catch((error: unknown) => onError?.(error))
     const pauses = new Doubling(interval, Math.max(interval, RETRY_MOST))
     let isFailing = false
     for (let look = 0; !signal.aborted; look++) {
       let wait = interval
       try {
         // The first look is at everything: the way may have been cut off while nobody followed.
-        if (await this.#step(look % FULL_LOOK_EVERY === 0 || isFailing)) wait = 0
+        const all = look % FULL_LOOK_EVERY === 0 || isFailing
+        const step = withDeadline(`looking at ${this.#client.url}`, { signal, timeout }, (linked = signal) => {
+          return this.#step(all, linked)
+        })
+        if (await step) wait = 0
         isFailing = false
         pauses.reset()
       } catch (error) {
@@ -80,6 +90,13 @@ export class Follower {
     }
   }
 
+  /** The watch stands until the signal aborts; only its beginning is waited for. */
+  async #watch(): Promise<void> {
+    const { signal, timeout } = this.#options
+    const watch = async () => this.#client.watch?.(() => this.#wake?.(), { signal })
+    await withDeadline(`watching ${this.#client.url}`, { signal, timeout }, watch, { abandon: true })
+  }
+
   async #sleep(ms: number): Promise<void> {
     const { signal } = this.#options
     const woken = new AbortController()
@@ -91,26 +108,25 @@ export class Follower {
   }
 
   /** Applies what comes next; false if nothing does. `all`: all levels are listed. */
-  async #step(all: boolean): Promise<boolean> {
-    const files = await this.#next(all, new Set())
+  async #step(all: boolean, signal: AbortSignal): Promise<boolean> {
+    const files = await this.#next(all, new Set(), signal)
     if (files.length === 0) return false
     let first: LtxFileInfo[] | undefined = files
     await planAround({
       // A file that vanished, or is damaged, is looked for in all levels.
       plan: async (without) => {
-        const chosen = first ?? (await this.#next(true, without))
+        const chosen = first ?? (await this.#next(true, without, signal))
         first = undefined
         return chosen
       },
-      use: (chosen) => this.#advance(chosen),
+      use: (chosen) => this.#advance(chosen, signal),
       onDamaged: (error) => this.#options.onError?.(error),
     })
     return true
   }
 
   /** The files that come next; usually those of level 0, which cost one listing. */
-  async #next(all: boolean, without: ReadonlySet<string>): Promise<LtxFileInfo[]> {
-    const { signal } = this.#options
+  async #next(all: boolean, without: ReadonlySet<string>, signal: AbortSignal): Promise<LtxFileInfo[]> {
     const from = this.#newest?.level === 0 ? this.#newest.minTxid : this.#at.txid + 1
     const level0: LtxFileInfo[] = []
     for await (const file of this.#client.list(0, { fromTxid: from, signal })) level0.push(file)
@@ -123,7 +139,7 @@ export class Follower {
       return selectFollowing([next], this.#at.txid).slice(0, MAX_INPUTS)
     }
     const levels = withoutFiles(await listLevels(this.#client, signal), without)
-    await this.#checkHistory(levels)
+    await this.#checkHistory(levels, signal)
     return selectFollowing(levels, this.#at.txid).slice(0, MAX_INPUTS)
   }
 
@@ -131,8 +147,8 @@ export class Follower {
    * Whether the replica is the one that was followed: one that was reset ends before, or its files up to the TXID that the database is
    * at have other times than that state allows. Throws REPLICA_RESET.
    */
-  async #checkHistory(levels: FilesByLevel): Promise<void> {
-    const { output, signal } = this.#options
+  async #checkHistory(levels: FilesByLevel, signal: AbortSignal): Promise<void> {
+    const { output } = this.#options
     const { txid, timestamp } = this.#at
     const files = levels.flat()
     const end = files.reduce((max, { maxTxid }) => Math.max(max, maxTxid), 0)
@@ -171,8 +187,8 @@ export class Follower {
   }
 
   /** Applies files as one change, as soon as readers let it. */
-  async #advance(files: readonly LtxFileInfo[]): Promise<void> {
-    const { output, signal, onAdvance } = this.#options
+  async #advance(files: readonly LtxFileInfo[], signal: AbortSignal): Promise<void> {
+    const { output, onAdvance } = this.#options
     const newest = files.at(-1)!
     // One merged file in a local place: it is read twice, and the network is out of the way while the lock is held.
     const { path: spool, handle } = await createTemporary(output)

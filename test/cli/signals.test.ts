@@ -6,7 +6,7 @@ import Database from 'better-sqlite3'
 import { startSilentStore } from '../support/silent-store.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { until } from '../support/until.js'
-import { createDatabase, fixture, rowsOf, startDaemonWith } from './daemon-of-two.js'
+import { createDatabase, fixture, insertRow, rowsOf, startDaemonWith } from './daemon-of-two.js'
 import { type Running, start } from './run.js'
 
 // The limits are guards against a hang: without a bound each of these took minutes, or never ended.
@@ -103,6 +103,27 @@ test('a program of -exec that a signal ends is reported with the signal, and 128
   assert.equal(status, 1)
   assert.match(stderr, /Error: cannot start exec command .*EACCES/)
 })
+
+test(
+  'a program that ignores the first signal is killed after exec-stop-timeout, and the last commits are uploaded',
+  GUARD,
+  async (t) => {
+    const { dir, good, replica, config } = fixture(t)
+    const pid = path.join(dir, 'pid')
+    const program = path.join(dir, 'program.sh')
+    writeFileSync(program, `trap "" TERM; echo $$ > ${pid}; while :; do sleep 0.1; done`)
+    const daemon = startDaemonWith(t, config([], `exec: "sh ${program}"\nexec-stop-timeout: 300ms`))
+    await until('the program runs', () => existsSync(pid))
+    insertRow(good)
+    assert.equal(await daemon.stop(), 0)
+    assert.match(
+      daemon.stderr(),
+      /level=WARN msg="the exec command did not end, killing it" signal=SIGTERM after=300ms/,
+    )
+    assert.throws(() => process.kill(Number(readFileSync(pid, 'utf8')), 0), { code: 'ESRCH' })
+    assert.equal(await rowsOf(t, replica), 2)
+  },
+)
 
 test('the second signal also ends a program that ignores the first', GUARD, async (t) => {
   const { dir, config } = fixture(t)

@@ -65,6 +65,7 @@ const CASES: readonly (readonly [text: string, place: string, message: string, h
   [`${DB}heartbeat-url: ftp://x`, '4:16', 'heartbeat URL must be a valid HTTP or HTTPS URL (got "ftp://x")'],
   [`${DB}heartbeat-interval: 59s`, '4:21', 'heartbeat interval must be at least 1 minute (got 59s)'],
   [`${DB}shutdown-sync-timeout: -1s`, '4:24', 'shutdown-sync-timeout: shutdown sync timeout must not be negative'],
+  [`${DB}exec-stop-timeout: 0s`, '4:20', 'exec-stop-timeout: exec stop timeout must be greater than 0'],
   [`${DB}shutdown-sync-interval: 0s`, '4:25', 'shutdown-sync-interval: shutdown sync interval must be greater than 0'],
   ['dbs:\n  - path: /a\n    dir: /b', '2:5', "database config #1: cannot specify both 'path' and 'dir'"],
   ['dbs:\n  - meta-path: /b', '2:5', "database config #1: must specify either 'path' or 'dir'"],

@@ -13,6 +13,7 @@ import { formatFileName } from '../../src/ltx/file-name.js'
 import { follow } from '../../src/restore/follow.js'
 import { openReplicaClient } from '../../src/storage/open.js'
 import type { ReplicaClient } from '../../src/storage/replica-client.js'
+import { wrapClient } from '../../src/storage/wrap-client.js'
 import { forgedLtx, putLtx } from '../support/forged-ltx.js'
 import { History, hashFile } from '../support/history.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
@@ -292,3 +293,50 @@ for (const [what, isRunning] of [
     assert.equal(hashFile(output), before)
   })
 }
+
+test('a store that stands still ends the first restore after its time, and later looks are given up and repeated', async (t) => {
+  const { client, change, output, history } = await fixture(t)
+  let standsStill = true
+  let abandoned = 0
+  const stand = (signal: AbortSignal | undefined) =>
+    new Promise<never>((_, reject) => {
+      signal!.addEventListener('abort', () => {
+        abandoned++
+        reject(signal!.reason)
+      })
+    })
+  const stalling: ReplicaClient = {
+    ...wrapClient(client, {
+      request: (_operation, options, act) => act(options),
+      async *stream(operation, options, act) {
+        if (operation === 'LIST' && standsStill) await stand(options?.signal)
+        yield* act(options)
+      },
+    }),
+    watch: () => new Promise(() => {}),
+  }
+  const errors: unknown[] = []
+  let txid = 0
+  const stop = new AbortController()
+  const options = { output, interval: 5, signal: stop.signal, onError: (e: unknown) => errors.push(e) }
+  await assert.rejects(follow(stalling, { ...options, timeout: 100 }), { code: 'TIMEOUT' })
+  assert.ok(!existsSync(output))
+
+  standsStill = false
+  const onAdvance = (state: { readonly txid: number }) => {
+    txid = state.txid
+  }
+  const done = follow(stalling, { ...options, integrityCheck: 'none', timeout: 2000, onAdvance })
+  await until('it follows', () => txid === history.txid)
+  assert.match(String(errors), /watching .*: not finished within 2000 ms/, 'the watch that never stands')
+  standsStill = true
+  await change()
+  await until('a look is given up', () => errors.length > 1)
+  assert.match(String(errors[1]), /looking at .*: not finished within 2000 ms/)
+  standsStill = false
+  await until('it goes on', () => txid === history.txid)
+  assert.equal(hashFile(output), history.hashes.get(history.txid))
+  assert.ok(abandoned > 1)
+  stop.abort()
+  await done
+})

@@ -2,9 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { concealCommand } from '../../config/concealed.js'
 import { LitestreamError } from '../../errors.js'
+import { pause } from '../../util/pause.js'
 import { splitCommand } from '../../util/split-command.js'
 import { guarded } from '../../util/timers.js'
 import { signalStatus } from '../signals.js'
+
+/** How long a killed program is waited for: one that hangs in the kernel, or whose user was changed, goes on. Milliseconds. */
+const KILL_MS = 1000
 
 /** How a program ended. */
 export interface ChildEnd {
@@ -56,5 +60,21 @@ export class Child {
 
   kill(signal: NodeJS.Signals): void {
     this.#process.kill(signal)
+  }
+
+  /** Sends the signal, and SIGKILL if the program runs on for `patience` milliseconds. Resolves when it has ended, or cannot be ended. */
+  async stop(signal: NodeJS.Signals, patience: number, onKill: () => void): Promise<void> {
+    this.kill(signal)
+    if (await this.#endsWithin(patience)) return
+    onKill()
+    this.kill('SIGKILL')
+    await this.#endsWithin(KILL_MS)
+  }
+
+  async #endsWithin(ms: number): Promise<boolean> {
+    const ended = new AbortController()
+    void this.ended.then(() => ended.abort())
+    await pause(ms, ended.signal)
+    return ended.signal.aborted
   }
 }

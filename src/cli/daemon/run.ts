@@ -1,6 +1,7 @@
 import type { Config } from '../../config/types.js'
 import type { HttpServer } from '../../status/http-server.js'
 import { onAbort } from '../../util/abort.js'
+import { formatDuration } from '../../util/duration.js'
 import type { Logger } from '../../util/logger.js'
 import { MAX_DELAY_MS, startInterval } from '../../util/timers.js'
 import { version } from '../../version.js'
@@ -29,7 +30,7 @@ export async function runDaemon(config: Config, logger: Logger): Promise<number>
     logger.warn({ signal }, 'second signal, ending without waiting for the replica')
     child?.kill('SIGKILL')
   }
-  const limit = config.shutdownSyncTimeout + 2 * CLOSE_MARGIN_MS
+  const limit = config.shutdownSyncTimeout + (config.exec ? config.execStopTimeout : 0) + 2 * CLOSE_MARGIN_MS
   return abortOnSignals(
     (interrupted) =>
       withLastResort(logger, limit, async (fatal) => {
@@ -133,9 +134,11 @@ async function finish(
     const { reason } = stopping
     const signal = reason instanceof Interrupted ? reason.signal : 'SIGTERM'
     if (reason instanceof Interrupted) logger.info({ signal }, 'signal received, litestream shutting down')
-    child?.kill(signal)
+    const patience = daemon.config.execStopTimeout
     // What the program does with the signal is its own affair; that we ended it is no failure of ours.
-    await child?.ended
+    await child?.stop(signal, patience, () => {
+      logger.warn({ signal, after: formatDuration(patience) }, 'the exec command did not end, killing it')
+    })
   }
   const failed = await close(daemon, parts)
   return end?.status || (failed.length === 0 ? 0 : 1)
