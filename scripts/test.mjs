@@ -2,8 +2,8 @@
 // `npm test -- PATTERN…` runs only the files whose path contains one of the patterns.
 //
 // Tests talk to real servers. Those that the selected files need are installed (Debian, root) and started here, once for the run,
-// on 127.0.0.1 and free ports; TEST_S3_ENDPOINT with TEST_S3_ACCESS_KEY and TEST_S3_SECRET_KEY, and TEST_NATS_URL, name running
-// ones instead.
+// on 127.0.0.1 and free ports; TEST_S3_ENDPOINT with TEST_S3_ACCESS_KEY and TEST_S3_SECRET_KEY, TEST_NATS_URL, TEST_AZURE_ENDPOINT and
+// TEST_GCS_ENDPOINT name running ones instead.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -63,6 +63,8 @@ if (
 const needed = {
   s3: imports.has(path.join(out, 'support/s3.js')),
   nats: imports.has(path.join(out, 'support/nats.js')),
+  azure: imports.has(path.join(out, 'support/azure.js')),
+  gcs: imports.has(path.join(out, 'support/gcs.js')),
 }
 const { startRunServers } = await import(path.join(out, 'support/servers/for-run.js'))
 let servers

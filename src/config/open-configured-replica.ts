@@ -56,6 +56,7 @@ const SFTP_KEYS = [
   'concurrent-writes',
   'timeout',
 ] as const
+const ABS_KEYS = ['account-name', 'account-key', 'sas-token', 'endpoint'] as const
 
 /** `access-key-id` is `accessKeyId` in the storage clients: the same names in camel case. */
 function camelCase(key: string): string {
@@ -73,6 +74,7 @@ export function clientOptions(replica: ReplicaConfig, database?: string): OpenRe
   if (replica.type === 's3') return { s3: pick(replica.settings, S3_KEYS) }
   if (replica.type === 'nats') return { nats: pick(replica.settings, NATS_KEYS) }
   if (replica.type === 'sftp') return { sftp: pick(replica.settings, SFTP_KEYS) }
+  if (replica.type === 'abs') return { abs: pick(replica.settings, ABS_KEYS) }
   return {}
 }
 

@@ -91,6 +91,12 @@ function placeOf(replica: ReplicaConfig): string | undefined {
     const user = location.path.startsWith('/') ? '' : (settings.user ?? location.settings.user ?? '')
     return `sftp ${user}@${location.host}:${location.port} ${location.path}`
   }
+  if (location.type === 'abs') {
+    const account = settings['account-name'] ?? location.settings.accountName ?? ''
+    const address = reveal(settings.endpoint ?? location.settings.endpoint ?? '')
+    return `abs ${account} ${address.replace(/\/+$/, '')} ${location.container} ${location.path}`
+  }
+  if (location.type === 'gs') return `gs ${location.bucket} ${location.path}`
   const endpoint = reveal(location.settings.endpoint ?? settings.endpoint ?? '')
   return `s3 ${endpoint.replace(/\/+$/, '')} ${location.bucket} ${location.path}`
 }

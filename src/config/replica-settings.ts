@@ -62,9 +62,11 @@ export const inheritedReplicaKeys = {
   'sse-customer-key-path': text('S3: file with that key.'),
   'sse-kms-key-id': text('S3: id of the KMS key to encrypt with.'),
 
-  'account-name': text('ABS: storage account.'),
-  'account-key': secretText('ABS: key of the account.'),
-  'sas-token': secretText('ABS: shared access signature.'),
+  'account-name': text('ABS: storage account; otherwise the user of the URL.'),
+  'account-key': secretText(
+    'ABS: key of the account. Otherwise `LITESTREAM_AZURE_ACCOUNT_KEY` or the default chain of Azure is used.',
+  ),
+  'sas-token': secretText('ABS: shared access signature, used before the key. Otherwise `LITESTREAM_AZURE_SAS_TOKEN`.'),
 
   host: text('SFTP: `host:port`, when there is no `url`.'),
   user: text('SFTP: user.'),

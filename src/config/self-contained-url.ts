@@ -28,6 +28,7 @@ const PARAMETERS: Readonly<Record<string, Partial<Record<keyof ReplicaSettings, 
     'known-hosts': 'knownHosts',
     'insecure-host-key': 'insecureHostKey',
   },
+  abs: { endpoint: 'endpoint', 'sas-token': 'sasToken' },
   nats: {
     tls: 'tls',
     creds: 'creds',
@@ -40,6 +41,7 @@ const PARAMETERS: Readonly<Record<string, Partial<Record<keyof ReplicaSettings, 
 
 function userinfo({ type, url, settings }: ReplicaConfig): string | undefined {
   if (type === 'sftp') return sftpUser(url, settings)
+  if (type === 'abs') return accountOf(url, settings)
   const [user, password] =
     type === 's3' ? [settings['access-key-id'], settings['secret-access-key']] : [settings.username, settings.password]
   if (user && password) return `${encodeURIComponent(user)}:${encodeURIComponent(password.reveal())}`
@@ -54,6 +56,15 @@ function sftpUser(url: Secret, settings: ReplicaSettings): string | undefined {
   const password = reveal(settings.password) || reveal(named.password)
   if (!user) return undefined
   return encodeURIComponent(user) + (password ? `:${encodeURIComponent(password)}` : '')
+}
+
+/** `ACCOUNT:KEY` or `ACCOUNT`; undefined where the configuration adds nothing to the URL. */
+function accountOf(url: Secret, settings: ReplicaSettings): string | undefined {
+  const location = parseReplicaUrl(url.reveal())
+  const account = settings['account-name'] || (location.type === 'abs' && location.settings.accountName)
+  const key = settings['account-key']
+  if (!account || (!settings['account-name'] && key === undefined)) return undefined
+  return encodeURIComponent(account) + (key === undefined ? '' : `:${encodeURIComponent(key.reveal())}`)
 }
 
 /**

@@ -1,3 +1,4 @@
+import path from 'node:path'
 import { formatFileName, parseFileName } from '../ltx/file-name.js'
 import { SNAPSHOT_LEVEL } from '../ltx/format.js'
 import { formatTxid } from '../ltx/txid.js'
@@ -11,6 +12,14 @@ export function levelDirectory(level: number): string {
 /** `ltx/<level>/<min>-<max>.ltx` */
 export function relativeName(file: LtxFileRef): string {
   return `${levelDirectory(file.level)}/${formatFileName(file.minTxid, file.maxTxid)}`
+}
+
+/**
+ * What stands before `ltx/` in the keys of gs and abs, from the path of a URL: cleaned, without a slash at either end; "" where the
+ * replica is the bucket itself. Litestream joins the parts of those keys so.
+ */
+export function keyPrefix(urlPath: string): string {
+  return path.posix.normalize(`/${urlPath}`).replace(/\/$/, '').replace(/^\//, '')
 }
 
 /**

@@ -1,7 +1,9 @@
 import { abortSignal, checkOptions, type OptionChecks, object, positiveMilliseconds } from '../util/check-arguments.js'
 import { rememberSecret } from '../util/redact.js'
 import { withDeadline } from '../util/wait.js'
+import type { AbsSettings } from './abs/settings.js'
 import type { FileSettings } from './file/file-client.js'
+import type { GsSettings } from './gs/settings.js'
 import type { NatsSettings } from './nats/settings.js'
 import type { ReplicaClient } from './replica-client.js'
 import type { S3Settings } from './s3/settings.js'
@@ -15,6 +17,8 @@ export interface OpenReplicaClientOptions {
   readonly s3?: S3Settings
   readonly nats?: NatsSettings & { readonly bucket?: string }
   readonly sftp?: SftpSettings
+  readonly gs?: GsSettings
+  readonly abs?: AbsSettings
   /** Ends the opening, and no more: each request takes a signal of its own. */
   readonly signal?: AbortSignal
   /** Milliseconds after which the opening ends with TIMEOUT; default: that of the store's settings, 60 s for a folder. */
@@ -26,6 +30,8 @@ const CHECKS: OptionChecks<OpenReplicaClientOptions> = {
   s3: object,
   nats: object,
   sftp: object,
+  gs: object,
+  abs: object,
   signal: abortSignal,
   timeout: positiveMilliseconds,
 }
@@ -65,6 +71,14 @@ async function open(location: ReplicaLocation, options: OpenReplicaClientOptions
       const { SftpReplicaClient } = await import('./sftp/sftp-client.js')
       return SftpReplicaClient.open(location, options.sftp, options.signal)
     }
+    case 'gs': {
+      const { openGsClient } = await import('./gs/gs-client.js')
+      return openGsClient(location, options.gs)
+    }
+    case 'abs': {
+      const { openAbsClient } = await import('./abs/abs-client.js')
+      return openAbsClient(location, options.abs)
+    }
   }
 }
 
@@ -83,17 +97,20 @@ export async function checkReplicaClient(url: string, options: OpenReplicaClient
     const { SftpReplicaClient } = await import('./sftp/sftp-client.js')
     return SftpReplicaClient.check(location, options.sftp)
   }
-  // These two look at local files and settings only when they are opened.
+  // The others look at local files and settings only when they are opened.
   await (await open(location, options)).close()
 }
 
 /** A program gives its secrets as plain text: from now on they are masked as those of a URL are. */
-function rememberSettings({ s3, nats, sftp }: OpenReplicaClientOptions): void {
+function rememberSettings({ s3, nats, sftp, gs, abs }: OpenReplicaClientOptions): void {
   const { endpoint, secretAccessKey, sessionToken, sseCustomerKey } = s3 ?? {}
   const { password, token, jwt, seed } = nats ?? {}
   const ofServers = [password, token, jwt, seed, sftp?.password, sftp?.passphrase]
-  for (const secret of [secretAccessKey, sessionToken, sseCustomerKey, ...ofServers]) {
+  const ofAzure = [abs?.accountKey, abs?.sasToken]
+  for (const secret of [secretAccessKey, sessionToken, sseCustomerKey, ...ofServers, ...ofAzure]) {
     if (typeof secret === 'string') rememberSecret(secret)
   }
-  if (typeof endpoint === 'string') for (const secret of secretsOfUrl(endpoint)) rememberSecret(secret)
+  for (const address of [endpoint, gs?.endpoint, abs?.endpoint]) {
+    if (typeof address === 'string') for (const secret of secretsOfUrl(address)) rememberSecret(secret)
+  }
 }

@@ -106,7 +106,7 @@ export interface LegacyObjects {
  * or STORAGE_FAILED (INVALID_ARGUMENT for a range outside the file). Passing faults are retried inside; what is thrown is final. A client may be used by many callers at once.
  */
 export interface ReplicaClient {
-  readonly type: 'file' | 's3' | 'nats' | 'sftp'
+  readonly type: 'file' | 's3' | 'nats' | 'sftp' | 'gs' | 'abs'
   /** The URL it was made from, without credentials. */
   readonly url: string
   /** The files of one level in ascending (min, max) order; an error is an error and never an empty list. Lazily paged. */

@@ -42,7 +42,7 @@ function analyse(url: string): Analysis {
   const parameters = query === undefined ? [] : query.split('&').map(parameter)
   const userinfo = inAuthority < 0 ? '' : rest.slice(0, inAuthority)
   // A user of these is a name, such as root; a user alone of the others is a token.
-  const isNamed = /^(sftp|webdavs?):/i.test(scheme)
+  const isNamed = /^(sftp|webdavs?|abs):/i.test(scheme)
   const shownQuery = query === undefined ? '' : `?${parameters.map(({ shown }) => shown).join('&')}`
   return {
     // No replica URL has a fragment: it is the rest of a secret that held a "#", or a slip.

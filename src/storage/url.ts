@@ -2,6 +2,8 @@ import path from 'node:path'
 import { LitestreamError, toLitestreamError } from '../errors.js'
 import { MASK, rememberSecret } from '../util/redact.js'
 import { Secret } from '../util/secret.js'
+import { type AbsLocation, parseAbsUrl } from './abs/location.js'
+import { type GsLocation, parseGsUrl } from './gs/location.js'
 import { type NatsLocation, parseNatsUrl } from './nats/location.js'
 import { parseS3Url, type S3Location } from './s3/location.js'
 import { parseSftpUrl, type SftpLocation } from './sftp/location.js'
@@ -15,10 +17,10 @@ export interface FileLocation {
 }
 
 /** Where a replica is, as its URL says: validated, decoded, every part in its own field. */
-export type ReplicaLocation = FileLocation | S3Location | NatsLocation | SftpLocation
+export type ReplicaLocation = FileLocation | S3Location | NatsLocation | SftpLocation | GsLocation | AbsLocation
 
 /** The schemes `parseReplicaUrl` takes, as a message lists them. */
-export const SCHEMES = ['file', 's3', 'nats', 'sftp'] as const
+export const SCHEMES = ['file', 's3', 'nats', 'sftp', 'gs', 'abs'] as const
 
 const EXAMPLES = 'file:///var/backups/app.db, s3://bucket/app.db or nats://host:4222/bucket/app.db'
 
@@ -101,7 +103,8 @@ function parseFileUrl(parts: UrlParts): FileLocation {
 }
 
 /**
- * Reads a replica URL: `file:///path`, `s3://bucket/path?endpoint=…`, `nats://host:port/bucket/prefix`. Throws INVALID_URL with a
+ * Reads a replica URL: `file:///path`, `s3://bucket/path?endpoint=…`, `nats://host:port/bucket/prefix`, `gs://bucket/path`,
+ * `abs://account@container/path`. Throws INVALID_URL with a
  * message that quotes the part that is wrong, unless that part may belong to a password. Percent escapes in the path are decoded, on
  * every scheme. Secrets in the URL are masked in every error and log line of this thread from now on.
  */
@@ -131,6 +134,10 @@ function parseLocation(parts: UrlParts): ReplicaLocation {
       return parseNatsUrl(parts)
     case 'sftp':
       return parseSftpUrl(parts)
+    case 'gs':
+      return parseGsUrl(parts)
+    case 'abs':
+      return parseAbsUrl(parts)
     default:
       throw new LitestreamError('INVALID_URL', `${parts.display}: "${parts.scheme}" is not a scheme of a replica`, {
         hint: `Use ${SCHEMES.map((scheme) => `${scheme}://`).join(', ')}, such as ${EXAMPLES}.`,

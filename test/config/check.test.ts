@@ -21,9 +21,24 @@ const entry = (db: string, replica: string) => `dbs:\n  - path: ${JSON.stringify
 /** A configuration that a start refuses, and the words of the error. */
 const CASES: readonly (readonly [what: string, text: (dir: string, db: string) => string, words: RegExp])[] = [
   [
-    'a kind of store that is not supported',
-    (_, db) => entry(db, 'type: gs, bucket: b, path: p'),
-    /"gs" is not a scheme/,
+    'an Azure container without its account',
+    (_, db) => entry(db, 'type: abs, bucket: con, path: p'),
+    /abs:\/\/con: the storage account is missing/,
+  ],
+  [
+    'a Google bucket that cannot be',
+    (_, db) => entry(db, 'type: gs, bucket: B, path: p'),
+    /cannot be the name of a bucket/,
+  ],
+  [
+    'an account key that is not base64',
+    (_, db) => entry(db, 'url: "abs://acc@con/p", account-key: "not base64!"'),
+    /the key of the account is not base64/,
+  ],
+  [
+    'a shared access signature without its signature',
+    (_, db) => entry(db, 'url: "abs://acc@con/p", sas-token: "sv=2024-01-01&sp=r"'),
+    /has no "sig="/,
   ],
   ['a bucket that cannot be', (_, db) => entry(db, 'url: "s3://-b/p"'), /cannot be the name of a bucket/],
   [

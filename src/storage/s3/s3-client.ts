@@ -24,6 +24,7 @@ import type {
 } from '../replica-client.js'
 import { DEFAULT_POLICY, type RequestPolicy } from '../request-policy.js'
 import { checkTaggedSize, MAX_TAGGED_OBJECT } from '../tagged-size.js'
+import { parseTimestamp, TIMESTAMP_KEY } from '../timestamp-metadata.js'
 import { DeleteObjectCommand, DeleteObjectsCommand, HeadObjectCommand, PutObjectCommand } from './aws.js'
 import type { RequestHandler } from './bounded-replies.js'
 import { download, type FoundObject } from './download.js'
@@ -36,7 +37,6 @@ import { resolveS3Settings } from './provider.js'
 import { S3Requests, type Subject } from './requests.js'
 import { makeSdkClient, s3Connections } from './sdk.js'
 import type { S3Settings } from './settings.js'
-import { parseTimestamp, TIMESTAMP_KEY } from './timestamp.js'
 import { upload } from './upload.js'
 
 /** Keys of one DeleteObjects; the API's limit. */

@@ -2,6 +2,8 @@ import type { HeadObjectCommandOutput, StorageClass } from '@aws-sdk/client-s3'
 import PQueue from 'p-queue'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { timeoutSignal } from '../../util/timers.js'
+import { ChunkBuffer } from '../chunk-buffer.js'
+import { formatTimestamp, TIMESTAMP_KEY } from '../timestamp-metadata.js'
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -10,11 +12,9 @@ import {
   PutObjectCommand,
   UploadPartCommand,
 } from './aws.js'
-import { ChunkBuffer } from './chunk-buffer.js'
 import { conditionError, unconfirmed } from './errors.js'
 import { partSizeOf } from './part-sizes.js'
 import type { S3Requests, Send, Subject } from './requests.js'
-import { formatTimestamp, TIMESTAMP_KEY } from './timestamp.js'
 
 export interface UploadOptions {
   /** Ms since the epoch. */

@@ -9,6 +9,8 @@ export interface Backend {
   readonly timePrecision?: number
   /** A place of the test's own, gone when the test ends. */
   makePlace(t: TestContext): Promise<Place>
+  /** Whether the store of the test deletes an object whatever version the request names: a fault of the emulator. */
+  readonly ignoresVersionOfDelete?: boolean
   /** Objects of the test of a crowded level. */
   readonly crowd: number
 }

@@ -18,7 +18,7 @@ export function taggedObjects(backend: Backend): void {
     const second = await other.putObject('lock.json', bytes('{"a":2}'), first)
     assert.notEqual(second, first)
     await assert.rejects(one.putObject('lock.json', bytes('x'), first), lost)
-    await assert.rejects(one.deleteObject('lock.json', first), lost)
+    if (!backend.ignoresVersionOfDelete) await assert.rejects(one.deleteObject('lock.json', first), lost)
     assert.equal(new TextDecoder().decode((await one.getObject('lock.json'))?.data), '{"a":2}')
     await one.deleteObject('lock.json', second)
     assert.equal(await other.getObject('lock.json'), undefined)

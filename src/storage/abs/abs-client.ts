@@ -1,0 +1,17 @@
+import { ObjectReplicaClient } from '../objects/object-client.js'
+import type { RequestPolicy } from '../request-policy.js'
+import { AbsStore } from './abs-store.js'
+import type { AbsLocation } from './location.js'
+import type { AbsSettings } from './settings.js'
+
+/**
+ * A replica in a container of Azure Blob Storage: `<path>/ltx/<level>/<min>-<max>.ltx`. Sends nothing. Throws PACKAGE_MISSING, and
+ * INVALID_URL for settings that are incomplete.
+ */
+export function openAbsClient(
+  location: AbsLocation,
+  settings: AbsSettings = {},
+  policy: Partial<RequestPolicy> = {},
+): ObjectReplicaClient {
+  return new ObjectReplicaClient(new AbsStore(location, settings), location.path, policy)
+}

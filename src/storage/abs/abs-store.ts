@@ -1,0 +1,190 @@
+import type { Readable } from 'node:stream'
+import type { BlobClient, BlockBlobClient, ContainerClient, ModifiedAccessConditions } from '@azure/storage-blob'
+import type { LitestreamError } from '../../errors.js'
+import { unconfirmed } from '../objects/download.js'
+import type {
+  Attempted,
+  IfVersion,
+  ObjectBody,
+  ObjectPage,
+  ObjectStore,
+  Pieces,
+  PutOptions,
+  StoredObject,
+} from '../objects/object-store.js'
+import type { Requests, Subject } from '../objects/requests.js'
+import { rangeError } from '../range.js'
+import type { ByteRange } from '../replica-client.js'
+import { formatTimestamp, parseTimestamp } from '../timestamp-metadata.js'
+import { putBlocks } from './block-upload.js'
+import { openContainer } from './container.js'
+import { absError } from './errors.js'
+import type { AbsLocation } from './location.js'
+import type { AbsSettings } from './settings.js'
+
+/** Bytes of a block: 50,000 of them, the most that a blob can have, are 390 GiB. */
+const PIECE_SIZE = 8 * 2 ** 20
+
+/** The name of the timestamp in the metadata, which can have no "-" in Azure; Litestream's name. */
+const TIMESTAMP_NAME = 'litestreamtimestamp'
+
+/** What Azurite answers to a range behind the end, where the service answers 416: "bytes 10-9/10". */
+const EMPTY_RANGE = /^bytes \d+-\d+\/(\d+)$/
+
+/** What a blob is created with, beside its content. */
+export interface BlobAttributes {
+  readonly metadata?: Record<string, string>
+  readonly blobHTTPHeaders: { readonly blobContentType: string }
+  readonly conditions: ModifiedAccessConditions
+}
+
+/** A container of Azure Blob Storage. Versions are entity tags, without their quotes. */
+export class AbsStore implements ObjectStore {
+  readonly type = 'abs'
+  readonly url: string
+  readonly pieceSize = PIECE_SIZE
+  readonly suffixRanges = false
+  readonly #container: ContainerClient
+  readonly #endpoint: string
+
+  /** Throws PACKAGE_MISSING, and INVALID_URL for settings that are incomplete. Sends nothing. */
+  constructor(location: AbsLocation, given: AbsSettings = {}) {
+    const { client, url, endpoint } = openContainer(location, given)
+    this.#container = client
+    this.#endpoint = endpoint
+    this.url = url
+  }
+
+  /** `from` is left to the caller: only the newest versions of the service know it. */
+  async listPage(
+    prefix: string,
+    { token }: { readonly token?: string | undefined },
+    abortSignal: AbortSignal,
+  ): Promise<ObjectPage> {
+    const pages = this.#container.listBlobsFlat({ prefix, includeMetadata: true, abortSignal })
+    const place = token === undefined ? {} : { continuationToken: token }
+    const { value: page } = await pages.byPage(place).next()
+    // Whatever answered with something else has not said that there is nothing.
+    if (!Array.isArray(page?.segment?.blobItems)) throw unconfirmed('the listing', 'the reply is no listing')
+    const objects = (page as Page).segment.blobItems.map(({ name, properties, metadata }) => ({
+      key: name,
+      size: properties.contentLength ?? Number.NaN,
+      createdAt: createdAt(metadata, properties.createdOn ?? properties.lastModified),
+      version: versionOf(properties.etag),
+    }))
+    return { objects, next: (page as Page).continuationToken || undefined }
+  }
+
+  /** The service knows no suffix: INVALID_ARGUMENT. */
+  async get(key: string, range: ByteRange, version: string | undefined, abortSignal: AbortSignal): Promise<ObjectBody> {
+    if ('suffix' in range) throw rangeError(range, undefined, `${this.url}/${key}`)
+    const reply = await this.#blob(key).download(range.offset, range.length, {
+      abortSignal,
+      // A body that breaks off is continued by the caller.
+      maxRetryRequests: 0,
+      conditions: conditionsOf(version),
+    })
+    const body = reply.readableStreamBody as Readable
+    const [, size] = EMPTY_RANGE.exec(reply.contentRange ?? '') ?? []
+    if (size !== undefined && range.offset >= Number(size)) {
+      body.destroy()
+      throw rangeError(range, Number(size), `${this.url}/${key}`)
+    }
+    return {
+      body,
+      version: versionOf(reply.etag),
+      contentRange: reply.contentRange,
+      contentLength: reply.contentLength,
+    }
+  }
+
+  async head(key: string, abortSignal: AbortSignal): Promise<StoredObject> {
+    const { contentLength, etag, lastModified, createdOn, metadata } = await this.#blob(key).getProperties({
+      abortSignal,
+    })
+    return {
+      key,
+      size: contentLength ?? Number.NaN,
+      createdAt: createdAt(metadata, createdOn ?? lastModified),
+      version: versionOf(etag),
+    }
+  }
+
+  async put(key: string, data: Uint8Array, options: PutOptions, abortSignal: AbortSignal): Promise<string> {
+    const body = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
+    const { etag } = await this.#block(key).upload(body, body.byteLength, { ...attributesOf(options), abortSignal })
+    const version = versionOf(etag)
+    if (version === undefined) throw unconfirmed(`writing ${this.url}/${key}`, 'the reply has no ETag')
+    return version
+  }
+
+  putPieces(requests: Requests, subject: Subject, key: string, pieces: Pieces, options: PutOptions): Promise<number> {
+    const blob = this.#block(key)
+    return putBlocks(requests, subject, pieces, {
+      blob,
+      attributes: attributesOf(options),
+      timestamp: options.timestamp,
+      head: (signal) => this.head(key, signal),
+    })
+  }
+
+  async delete(key: string, ifVersion: string | undefined, abortSignal: AbortSignal): Promise<void> {
+    await this.#blob(key).delete({ abortSignal, conditions: conditionsOf(ifVersion) })
+  }
+
+  toError(error: unknown, attempted: Attempted): LitestreamError {
+    return absError(error, attempted, this.#endpoint)
+  }
+
+  /** The library shares its connections with all other clients of the process. */
+  close(): void {}
+
+  #blob(key: string): BlobClient {
+    return this.#container.getBlobClient(key)
+  }
+
+  #block(key: string): BlockBlobClient {
+    return this.#container.getBlockBlobClient(key)
+  }
+}
+
+/** The part of a page of the library that is used here. */
+interface Page {
+  readonly continuationToken?: string
+  readonly segment: {
+    readonly blobItems: readonly {
+      readonly name: string
+      readonly properties: {
+        readonly contentLength?: number
+        readonly createdOn?: Date
+        readonly lastModified?: Date
+        readonly etag?: string
+      }
+      readonly metadata?: Readonly<Record<string, string>>
+    }[]
+  }
+}
+
+function attributesOf({ ifVersion, timestamp }: PutOptions): BlobAttributes {
+  return {
+    blobHTTPHeaders: { blobContentType: 'application/octet-stream' },
+    conditions: conditionsOf(ifVersion),
+    ...(timestamp !== undefined && { metadata: { [TIMESTAMP_NAME]: formatTimestamp(timestamp) } }),
+  }
+}
+
+function conditionsOf(version: IfVersion): ModifiedAccessConditions {
+  if (version === null) return { ifNoneMatch: '*' }
+  return version === undefined ? {} : { ifMatch: `"${version}"` }
+}
+
+/** Headers have the tag in quotes, listings do not. */
+function versionOf(etag: string | undefined): string | undefined {
+  return etag?.replace(/^"|"$/g, '') || undefined
+}
+
+/** Names in metadata keep the case that their writer gave them. */
+function createdAt(metadata: Readonly<Record<string, string>> | undefined, otherwise: Date | undefined): number {
+  const [, timestamp] = Object.entries(metadata ?? {}).find(([name]) => name.toLowerCase() === TIMESTAMP_NAME) ?? []
+  return parseTimestamp(timestamp) ?? otherwise?.getTime() ?? Number.NaN
+}

@@ -1,0 +1,108 @@
+import { randomUUID } from 'node:crypto'
+import type { BlockBlobClient } from '@azure/storage-blob'
+import PQueue from 'p-queue'
+import { isLitestreamError, LitestreamError } from '../../errors.js'
+import type { Pieces, StoredObject } from '../objects/object-store.js'
+import type { Requests, Subject } from '../objects/requests.js'
+import type { BlobAttributes } from './abs-store.js'
+import { isBlockListError } from './errors.js'
+
+/** Blocks that are sent at once; one more is in memory, being filled. */
+const CONCURRENCY = 3
+
+interface BlockUploadOptions {
+  readonly blob: BlockBlobClient
+  readonly attributes: BlobAttributes
+  /** Milliseconds since the epoch, in the blob's metadata. */
+  readonly timestamp: number | undefined
+  /** Looks at the blob itself. */
+  readonly head: (signal: AbortSignal) => Promise<StoredObject>
+}
+
+/**
+ * Writes a blob in blocks: staged blocks are invisible until the list of them is committed. The service removes blocks of an upload that
+ * was given up after a week, or with the next commit under the name. Returns the size in bytes.
+ */
+export async function putBlocks(
+  requests: Requests,
+  subject: Subject,
+  pieces: Pieces,
+  options: BlockUploadOptions,
+): Promise<number> {
+  const { blob, attributes } = options
+  // Blocks of another upload under the same name must not be taken for these; all ids of a blob have one length.
+  const upload = randomUUID()
+  const ids: string[] = []
+  const queue = new PQueue({ concurrency: CONCURRENCY })
+  const failures: unknown[] = []
+  let size = 0
+  const stage = async (id: string, piece: Uint8Array) => {
+    const body = Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength)
+    try {
+      await requests.retried(
+        subject,
+        () => (abortSignal) => blob.stageBlock(id, body, body.byteLength, { abortSignal }),
+        requests.firstByte(body.byteLength),
+      )
+      requests.counters.bytes('PUT', body.byteLength)
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  try {
+    while (failures.length === 0) {
+      const piece = await pieces.next()
+      if (piece === undefined) break
+      const id = Buffer.from(`${upload}-${String(ids.length).padStart(6, '0')}`).toString('base64')
+      ids.push(id)
+      size += piece.byteLength
+      void queue.add(() => stage(id, piece))
+      await queue.onSizeLessThan(1)
+    }
+  } finally {
+    await queue.onIdle()
+  }
+  if (failures.length > 0) throw failures[0]
+  const isOwn = async () => {
+    const found = await headOf(requests, subject, options)
+    return found?.size === size && found.createdAt === options.timestamp
+  }
+  try {
+    await requests.carriedOut(subject, (abortSignal) => blob.commitBlockList(ids, { ...attributes, abortSignal }), {
+      firstByte: 3 * requests.firstByte(), // the service puts the blocks together before it answers
+      isOwn,
+    })
+    return size
+  } catch (error) {
+    throw await whereTaken(error, requests, subject, options)
+  }
+}
+
+/** The commit of another upload discards the blocks of this one: then the name is taken, which is what its writer has to know. */
+async function whereTaken(
+  error: unknown,
+  requests: Requests,
+  subject: Subject,
+  options: BlockUploadOptions,
+): Promise<unknown> {
+  if (!isLitestreamError(error) || !isBlockListError(error)) return error
+  if (options.attributes.conditions.ifNoneMatch !== '*') return error
+  if ((await headOf(requests, subject, options)) === undefined) return error
+  return new LitestreamError('PRECONDITION_FAILED', `${subject.doing} ${subject.target} failed: it exists already`, {
+    cause: error.cause,
+    file: subject.target,
+  })
+}
+
+async function headOf(
+  requests: Requests,
+  subject: Subject,
+  { head }: BlockUploadOptions,
+): Promise<StoredObject | undefined> {
+  try {
+    return await requests.retried({ ...subject, operation: 'HEAD' }, () => head)
+  } catch (error) {
+    if (isLitestreamError(error, 'NOT_FOUND')) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,100 @@
+import type { ContainerClient, StoragePipelineOptions } from '@azure/storage-blob'
+import { LitestreamError } from '../../errors.js'
+import { rememberSecret } from '../../util/redact.js'
+import { reveal } from '../../util/secret.js'
+import { maskEndpoint } from '../shown-url.js'
+import { loadBlobLibrary, loadIdentityLibrary } from './library.js'
+import type { AbsLocation } from './location.js'
+import type { AbsSettings } from './settings.js'
+
+export interface OpenedContainer {
+  readonly client: ContainerClient
+  /** `abs://CONTAINER`: messages mask what stands before an "@". */
+  readonly url: string
+  /** Of the service, without credentials, for messages. */
+  readonly endpoint: string
+}
+
+/** The library makes one attempt a call: retrying, which must span the reading of a body too, is this package's own. */
+const PIPELINE: StoragePipelineOptions = {
+  retryOptions: { maxTries: 1 },
+  userAgentOptions: { userAgentPrefix: 'litestream-ts' },
+}
+
+/**
+ * The library's client of a container. Credentials as in Litestream: a shared access signature, else the key of the account, else
+ * Azure's default chain (AZURE_* variables, workload identity, managed identity, command line). Throws INVALID_URL for settings that are
+ * incomplete, PACKAGE_MISSING without the library. Sends nothing.
+ */
+export function openContainer({ container, settings }: AbsLocation, given: AbsSettings = {}): OpenedContainer {
+  const account = given.accountName || settings.accountName
+  const url = `abs://${container}`
+  const invalid = (message: string, hint: string) => new LitestreamError('INVALID_URL', `${url}: ${message}`, { hint })
+  const endpoint = serviceUrl(reveal(given.endpoint ?? settings.endpoint), account, invalid)
+  const address = `${endpoint}/${encodeURIComponent(container)}`
+  const opened = (client: ContainerClient) => ({ client, url, endpoint })
+  const { ContainerClient: Client, StorageSharedKeyCredential } = loadBlobLibrary()
+
+  const sas = reveal(given.sasToken ?? settings.sasToken) || process.env.LITESTREAM_AZURE_SAS_TOKEN
+  if (sas) return opened(new Client(`${address}?${signature(sas, invalid)}`, undefined, PIPELINE))
+
+  const key = reveal(given.accountKey ?? settings.accountKey) || process.env.LITESTREAM_AZURE_ACCOUNT_KEY
+  if (!key) {
+    const { DefaultAzureCredential } = loadIdentityLibrary()
+    return opened(new Client(address, new DefaultAzureCredential(), PIPELINE))
+  }
+  rememberSecret(key)
+  if (account === undefined) {
+    throw invalid('a key of an account without its name', 'Set `account-name`, or write abs://ACCOUNT@CONTAINER/PATH.')
+  }
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(key)) {
+    throw invalid(
+      'the key of the account is not base64',
+      'Copy `account-key` from "Access keys" of the storage account.',
+    )
+  }
+  return opened(new Client(address, new StorageSharedKeyCredential(account, key), PIPELINE))
+}
+
+type Invalid = (message: string, hint: string) => LitestreamError
+
+/** Without a slash at its end; an emulator has the account in its path. */
+function serviceUrl(endpoint: string | undefined, account: string | undefined, invalid: Invalid): string {
+  if (!endpoint) {
+    if (account === undefined) {
+      throw invalid('the storage account is missing', 'Write abs://ACCOUNT@CONTAINER/PATH, or set `account-name`.')
+    }
+    if (!/^[a-z0-9-]{3,63}$/.test(account)) {
+      throw invalid(
+        `${JSON.stringify(account)} cannot be the name of a storage account`,
+        'Write abs://ACCOUNT@CONTAINER/PATH; an account has 3 to 24 lower-case letters and digits.',
+      )
+    }
+    return `https://${account}.blob.core.windows.net`
+  }
+  try {
+    const url = new URL(/^https?:\/\//i.test(endpoint) ? endpoint : `${schemeFor(endpoint)}://${endpoint}`)
+    return `${url.protocol}//${url.host}${url.pathname.replace(/\/+$/, '')}`
+  } catch {
+    throw invalid(`"${maskEndpoint(endpoint)}" is not an endpoint`, 'Write it as https://HOST or https://HOST:PORT.')
+  }
+}
+
+/** http for this machine and private networks, as for S3. */
+function schemeFor(endpoint: string): 'http' | 'https' {
+  const host = endpoint.split(/[:/]/, 1)[0]!
+  const local = /^(localhost|127\.[0-9.]+|10\.[0-9.]+|192\.168\.[0-9.]+|172\.(1[6-9]|2[0-9]|3[01])\.[0-9.]+|.+\.local)$/
+  return local.test(host) ? 'http' : 'https'
+}
+
+/** A shared access signature as the portal shows it, with or without "?". */
+function signature(sas: string, invalid: Invalid): string {
+  const text = sas.trim().replace(/^\?/, '')
+  rememberSecret(text)
+  const sig = new URLSearchParams(text).get('sig')
+  if (!sig) {
+    throw invalid('the shared access signature has no "sig="', 'Copy the whole SAS token from the storage account.')
+  }
+  rememberSecret(sig)
+  return text
+}

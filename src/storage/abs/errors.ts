@@ -1,0 +1,173 @@
+import { type ErrorCode, LitestreamError } from '../../errors.js'
+import { networkCode, networkFailure } from '../network-errors.js'
+import { noBucketError } from '../objects/no-bucket.js'
+import type { Attempted } from '../objects/object-store.js'
+import { setRetryAfter } from '../retry.js'
+
+/** What the library throws: the service's answer, or whatever went wrong before there was one. */
+interface RestError extends Error {
+  readonly code?: string
+  readonly statusCode?: number
+  readonly details?: { readonly errorCode?: string }
+  readonly response?: { readonly headers?: { get(name: string): string | undefined } }
+}
+
+/** Characters of the service's own words that a message shows. */
+const MAX_MESSAGE = 500
+
+/** What a service's error code means here. Source: "Blob service error codes" and "Common REST API error codes". */
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  BlobAlreadyExists: 'PRECONDITION_FAILED',
+  ConditionNotMet: 'PRECONDITION_FAILED',
+  TargetConditionNotMet: 'PRECONDITION_FAILED',
+  UnauthorizedBlobOverwrite: 'PRECONDITION_FAILED', // a signature that may create and not write
+  BlobNotFound: 'NOT_FOUND',
+  ResourceNotFound: 'NOT_FOUND',
+  ContainerBeingDeleted: 'UNAVAILABLE',
+  InvalidRange: 'INVALID_ARGUMENT',
+  ServerBusy: 'THROTTLED',
+  TooManyRequests: 'THROTTLED',
+  OperationTimedOut: 'UNAVAILABLE',
+  InternalError: 'UNAVAILABLE',
+  PARSE_ERROR: 'UNAVAILABLE', // a reply that stops in the middle
+  REQUEST_SEND_ERROR: 'UNAVAILABLE',
+}
+
+const CREDENTIALS =
+  'Set `sas-token` or `account-key` (LITESTREAM_AZURE_SAS_TOKEN, LITESTREAM_AZURE_ACCOUNT_KEY), the AZURE_* variables of a service principal, or run `az login`.'
+
+const RIGHTS =
+  'The identity needs the role "Storage Blob Data Contributor" on the container; a SAS token needs the permissions rwdlc (read, write, delete, list, create).'
+
+/** The next step, by the service's code. */
+const HINTS: Readonly<Record<string, string>> = {
+  AuthenticationFailed:
+    'Check that the key or SAS token belongs to the account and has not expired, and the clock of this machine.',
+  AuthorizationFailure: `Check the network rules of the storage account. ${RIGHTS}`,
+  AuthorizationPermissionMismatch: RIGHTS,
+  AuthorizationServiceMismatch: 'The SAS token must allow the service "Blob" (ss=b).',
+  AuthorizationResourceTypeMismatch: 'The SAS token must allow the resource types container and object (srt=co).',
+  InsufficientAccountPermissions: RIGHTS,
+  InvalidAuthenticationInfo: CREDENTIALS,
+  NoAuthenticationInformation: CREDENTIALS,
+  PublicAccessNotPermitted: CREDENTIALS,
+  KeyBasedAuthenticationNotPermitted:
+    'The account allows no keys: remove `account-key` and use an identity (`az login`, AZURE_* variables), or allow shared keys.',
+  AccountIsDisabled: 'The storage account is disabled; check its subscription.',
+  LeaseIdMissing: 'Another program holds a lease on the blob; break the lease.',
+  BlobImmutableDueToPolicy: 'The container has an immutability policy; set `retention.enabled: false`, or remove it.',
+  SnapshotsPresent: 'The blob has snapshots, which retention does not delete; delete them, and turn snapshots off.',
+  BlobArchived: 'The blob is archived; rehydrate it first, and exclude the replica from the lifecycle rule.',
+  UnsupportedHeader: 'Check the endpoint: the service is older than the client library needs.',
+  InvalidHeaderValue: 'Check the endpoint: the service is older than the client library needs.',
+}
+
+const AUTHORITY =
+  'Name a file with the authority that signed the certificate in NODE_EXTRA_CA_CERTS, or correct the host of the endpoint.'
+
+/** The LitestreamError for what a request to Azure Blob Storage threw. */
+export function absError(thrown: unknown, { doing, target }: Attempted, endpoint: string): LitestreamError {
+  if (thrown instanceof LitestreamError) return thrown
+  const error = thrown as RestError
+  const { statusCode: status } = error
+  const name = serviceCode(error)
+  const cause = shortened(error, name)
+  const network = status === undefined ? networkFailure(thrown, AUTHORITY) : undefined
+  if (network !== undefined) {
+    const text = `${doing} ${target} failed: ${networkCode(thrown)} (endpoint ${endpoint})`
+    return new LitestreamError(network.code, text, { cause, file: target, hint: network.hint })
+  }
+  const requestId = error.response?.headers?.get('x-ms-request-id')
+  const details = { cause, file: target, ...(requestId !== undefined && { requestId }) }
+  const message = `${doing} ${target} failed: ${messageOf(error, name)}`
+  if (name === 'ContainerNotFound') {
+    return noBucketError(message, { ...details, hint: 'Create the container, or correct its name in the replica URL.' })
+  }
+  if (isCredentialsError(error)) {
+    return new LitestreamError(
+      'ACCESS_DENIED',
+      `${doing} ${target} failed: no credentials could be obtained: ${cause.message}`,
+      {
+        ...details,
+        hint: CREDENTIALS,
+      },
+    )
+  }
+  const hint = (name === undefined ? undefined : HINTS[name]) ?? hintByStatus(status)
+  const converted = new LitestreamError(
+    codeOf(error, name),
+    message,
+    hint === undefined ? details : { ...details, hint },
+  )
+  const wait = Number(error.response?.headers?.get('retry-after'))
+  if (wait > 0) setRetryAfter(converted, wait * 1000)
+  return converted
+}
+
+/** Whether the service says that blocks are missing: another upload under the name discarded them. */
+export function isBlockListError(error: LitestreamError): boolean {
+  return error.cause instanceof Error && error.cause.name === 'InvalidBlockList'
+}
+
+/** An answer to HEAD has its code in a header alone. */
+function serviceCode({ code, details, response, statusCode }: RestError): string | undefined {
+  return (
+    code ??
+    details?.errorCode ??
+    response?.headers?.get('x-ms-error-code') ??
+    (statusCode ? `HTTP ${statusCode}` : undefined)
+  )
+}
+
+/** The code and the service's own words on one line of a bounded length; the lines after the first have ids and times. */
+function messageOf({ message, name }: RestError, code: string | undefined): string {
+  const said = message.split('\n', 1)[0]!.trim().slice(0, MAX_MESSAGE)
+  if (code === undefined) return said || name
+  return said === '' || said.startsWith('{') ? code : said.includes(code) ? said : `${code}: ${said}`
+}
+
+/** Errors of Azure's libraries of credentials. */
+function isCredentialsError({ name }: RestError): boolean {
+  return /^(CredentialUnavailableError|AuthenticationError|AggregateAuthenticationError|AuthenticationRequiredError)$/.test(
+    name,
+  )
+}
+
+function codeOf({ message, name, statusCode }: RestError, code: string | undefined): ErrorCode {
+  const known = code === undefined ? undefined : CODES[code]
+  if (known !== undefined) return known
+  if (statusCode !== undefined) return codeByStatus(statusCode)
+  // A body that breaks off comes without a code.
+  const broken = name === 'AbortError' || /aborted|premature|socket hang up|less data than required/i.test(message)
+  return broken ? 'UNAVAILABLE' : 'STORAGE_FAILED'
+}
+
+function codeByStatus(status: number): ErrorCode {
+  if (status === 401 || status === 403) return 'ACCESS_DENIED'
+  if (status === 404) return 'NOT_FOUND'
+  if (status === 408) return 'TIMEOUT'
+  if (status === 412) return 'PRECONDITION_FAILED'
+  if (status === 416) return 'INVALID_ARGUMENT'
+  if (status === 429) return 'THROTTLED'
+  return status >= 500 && status !== 501 ? 'UNAVAILABLE' : 'STORAGE_FAILED'
+}
+
+function hintByStatus(status: number | undefined): string | undefined {
+  if (status === 401) return CREDENTIALS
+  if (status === 403) return RIGHTS
+  if (status === 404) return 'Check the container and the path of the replica URL, and the endpoint.'
+  if (status === 409 || status === 412) return 'Another process wrote the blob first; run one primary for a replica.'
+  if (status === 429 || status === 503)
+    return 'The service asks for fewer requests; run fewer databases or longer intervals.'
+  if (status !== undefined && status >= 500)
+    return 'The service has a fault of its own; look at the status page of Azure.'
+  return undefined
+}
+
+/** The library's errors carry the whole request, headers included. What is shown keeps only name, message and stack. */
+function shortened({ message, name, stack }: RestError, code: string | undefined): Error {
+  const cause = new Error(message.split('\n', 1)[0]!.slice(0, MAX_MESSAGE))
+  cause.name = code ?? name
+  if (stack !== undefined) cause.stack = stack
+  return cause
+}

@@ -1,0 +1,29 @@
+import { LitestreamError } from '../../errors.js'
+import { maskEndpoint } from '../shown-url.js'
+
+const GOOGLE = 'https://storage.googleapis.com'
+
+/**
+ * The address of the service, without a slash at its end, and whether it gets credentials. `given`: the setting `endpoint`; without it
+ * `STORAGE_EMULATOR_HOST` counts, as for every client of Google. Throws INVALID_URL; `display`: the replica, for the message.
+ */
+export function gsEndpoint(
+  given: string | undefined,
+  display: string,
+): { readonly url: string; readonly authorised: boolean } {
+  if (given) return { url: origin(given, 'https', 'endpoint', display), authorised: true }
+  const emulator = process.env.STORAGE_EMULATOR_HOST
+  if (emulator) return { url: origin(emulator, 'http', 'STORAGE_EMULATOR_HOST', display), authorised: false }
+  return { url: GOOGLE, authorised: true }
+}
+
+function origin(address: string, scheme: string, name: string, display: string): string {
+  try {
+    const url = new URL(/^https?:\/\//i.test(address) ? address : `${scheme}://${address}`)
+    return `${url.protocol}//${url.host}`
+  } catch {
+    throw new LitestreamError('INVALID_URL', `${display}: "${maskEndpoint(address)}" of ${name} is not an address`, {
+      hint: 'Write it as https://HOST or http://HOST:PORT.',
+    })
+  }
+}

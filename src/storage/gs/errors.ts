@@ -1,0 +1,134 @@
+import { type ErrorCode, LitestreamError } from '../../errors.js'
+import { networkCode, networkFailure } from '../network-errors.js'
+import { noBucketError } from '../objects/no-bucket.js'
+import type { Attempted } from '../objects/object-store.js'
+import { setRetryAfter } from '../retry.js'
+
+/** An answer of the service that is not what a request wants. */
+export class GsReplyError extends Error {
+  readonly status: number
+  /** The service's word for it: "conditionNotMet". */
+  readonly reason: string | undefined
+  readonly retryAfter: number | undefined
+
+  constructor(
+    status: number,
+    details: { readonly message?: string; readonly reason?: string; readonly retryAfter?: number } = {},
+  ) {
+    super(details.message ?? `HTTP ${status}`)
+    this.name = details.reason ?? `HTTP ${status}`
+    this.status = status
+    this.reason = details.reason
+    this.retryAfter = details.retryAfter
+  }
+}
+
+/** Getting credentials failed. */
+export class GsCredentialsError extends Error {
+  override readonly name = 'GsCredentialsError'
+
+  constructor(cause: unknown) {
+    super((cause as Error).message?.split('\n', 1)[0] ?? String(cause), { cause })
+  }
+}
+
+/** Characters of the service's own words that a message shows. */
+const MAX_MESSAGE = 500
+
+const AUTHORITY =
+  'Name a file with the authority that signed the certificate in NODE_EXTRA_CA_CERTS, or correct the host of the endpoint.'
+
+const CREDENTIALS =
+  'Set GOOGLE_APPLICATION_CREDENTIALS to the key file of a service account, run `gcloud auth application-default login`, or run on a machine of Google Cloud with a service account.'
+
+const RIGHTS =
+  'The account needs storage.objects.create, get, list and delete on the bucket: the role "Storage Object User" has them.'
+
+/** The next step, by the service's reason. Source: the JSON API's "HTTP status and error codes". */
+const HINTS: Readonly<Record<string, string>> = {
+  authError: CREDENTIALS,
+  required: CREDENTIALS,
+  forbidden: RIGHTS,
+  insufficientPermissions: RIGHTS,
+  accountDisabled: 'The account of the project is disabled; check its billing.',
+  userProjectMissing: 'The bucket is "requester pays", which is not supported; use another bucket.',
+  retentionPolicyNotMet: 'The bucket has a retention policy; set `retention.enabled: false`, or remove the policy.',
+  objectUnderActiveHold: 'The object is under a hold; remove the hold.',
+}
+
+/** The LitestreamError for what a request to Google Cloud Storage threw. */
+export function gsError(thrown: unknown, attempted: Attempted, endpoint: string): LitestreamError {
+  if (thrown instanceof LitestreamError) return thrown
+  const { doing, target } = attempted
+  if (thrown instanceof GsReplyError) return replyError(thrown, attempted)
+  const network = networkFailure(thrown instanceof GsCredentialsError ? thrown.cause : thrown, AUTHORITY)
+  const error = thrown as Error
+  const cause = shortened(error)
+  if (thrown instanceof GsCredentialsError) {
+    return new LitestreamError(
+      network?.code ?? credentialsCode(thrown.cause),
+      `${doing} ${target} failed: no credentials could be obtained: ${network ? networkCode(thrown.cause) : cause.message}`,
+      { cause, file: target, hint: network?.hint ?? CREDENTIALS },
+    )
+  }
+  const name = networkCode(error) ?? error.name
+  // An aborted or broken body comes without a code.
+  const broken = error.name === 'AbortError' || /premature|socket hang up|aborted/i.test(error.message)
+  return new LitestreamError(
+    network?.code ?? (broken ? 'UNAVAILABLE' : 'STORAGE_FAILED'),
+    `${doing} ${target} failed: ${network ? name : cause.message} (endpoint ${endpoint})`,
+    {
+      cause,
+      file: target,
+      hint: network?.hint ?? 'Check the network between this machine and the store, and any proxy between them.',
+    },
+  )
+}
+
+function replyError(reply: GsReplyError, { doing, target }: Attempted): LitestreamError {
+  const { status, reason, retryAfter, message } = reply
+  const text = `${doing} ${target} failed: ${message.slice(0, MAX_MESSAGE)}`
+  const details = { cause: shortened(reply), file: target }
+  if (status === 404 && /bucket does not exist/i.test(message)) {
+    return noBucketError(text, { ...details, hint: 'Create the bucket, or correct its name in the replica URL.' })
+  }
+  const hint = (reason === undefined ? undefined : HINTS[reason]) ?? hintByStatus(status)
+  const error = new LitestreamError(codeByStatus(status), text, hint === undefined ? details : { ...details, hint })
+  if (retryAfter !== undefined && retryAfter > 0) setRetryAfter(error, retryAfter * 1000)
+  return error
+}
+
+function codeByStatus(status: number): ErrorCode {
+  if (status === 401 || status === 403) return 'ACCESS_DENIED'
+  if (status === 404 || status === 410) return 'NOT_FOUND'
+  if (status === 408) return 'TIMEOUT'
+  if (status === 412) return 'PRECONDITION_FAILED'
+  if (status === 416) return 'INVALID_ARGUMENT'
+  if (status === 429) return 'THROTTLED'
+  return status >= 500 && status !== 501 ? 'UNAVAILABLE' : 'STORAGE_FAILED'
+}
+
+function hintByStatus(status: number): string | undefined {
+  if (status === 401) return CREDENTIALS
+  if (status === 403) return RIGHTS
+  if (status === 404) return 'Check the bucket and the path of the replica URL.'
+  if (status === 412) return 'Another process wrote the object first; run one primary for a replica.'
+  if (status === 429) return 'The service asks for fewer requests; run fewer databases or longer intervals.'
+  if (status >= 500) return 'The service has a fault of its own; look at the status page of Google Cloud.'
+  return undefined
+}
+
+/** The token server's answer: a fault of its own may pass, a refusal does not. */
+function credentialsCode(cause: unknown): ErrorCode {
+  const status = (cause as { readonly response?: { readonly status?: number } }).response?.status
+  if (status === 429) return 'THROTTLED'
+  return status !== undefined && status >= 500 ? 'UNAVAILABLE' : 'ACCESS_DENIED'
+}
+
+/** The library's errors carry the whole request, headers included. What is shown keeps only name, message and stack. */
+function shortened({ name, message, stack }: Error): Error {
+  const cause = new Error(message.split('\n', 1)[0]!.slice(0, MAX_MESSAGE))
+  cause.name = name
+  if (stack !== undefined) cause.stack = stack
+  return cause
+}

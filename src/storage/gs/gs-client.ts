@@ -1,0 +1,17 @@
+import { ObjectReplicaClient } from '../objects/object-client.js'
+import type { RequestPolicy } from '../request-policy.js'
+import { GsStore } from './gs-store.js'
+import type { GsLocation } from './location.js'
+import type { GsSettings } from './settings.js'
+
+/**
+ * A replica in a bucket of Google Cloud Storage: `<path>/ltx/<level>/<min>-<max>.ltx`. Sends nothing. Throws PACKAGE_MISSING, and
+ * INVALID_URL for an endpoint that is none.
+ */
+export function openGsClient(
+  location: GsLocation,
+  settings: GsSettings = {},
+  policy: Partial<RequestPolicy> = {},
+): ObjectReplicaClient {
+  return new ObjectReplicaClient(new GsStore(location, settings), location.path, policy)
+}

@@ -1,0 +1,167 @@
+import { randomUUID } from 'node:crypto'
+import type { LitestreamError } from '../../errors.js'
+import { reveal } from '../../util/secret.js'
+import { rangeHeader } from '../http-range.js'
+import { unconfirmed } from '../objects/download.js'
+import type {
+  Attempted,
+  IfVersion,
+  ObjectBody,
+  ObjectPage,
+  ObjectStore,
+  Pieces,
+  PutOptions,
+  StoredObject,
+} from '../objects/object-store.js'
+import type { Requests, Subject } from '../objects/requests.js'
+import type { ByteRange } from '../replica-client.js'
+import { formatTimestamp, parseTimestamp, TIMESTAMP_KEY } from '../timestamp-metadata.js'
+import { gsEndpoint } from './endpoint.js'
+import { gsError } from './errors.js'
+import { GsHttp } from './http.js'
+import { loadGoogleLibrary } from './library.js'
+import type { GsLocation } from './location.js'
+import { GsResumableUpload } from './resumable-upload.js'
+import type { GsSettings } from './settings.js'
+
+/** Bytes of a piece of a resumable upload: a multiple of 256 KiB, as the API requires. */
+const PIECE_SIZE = 8 * 2 ** 20
+
+/** What is asked of an object's description. */
+const FIELDS = 'name,size,generation,timeCreated,metadata'
+
+/**
+ * A bucket of Google Cloud Storage, through its JSON API. Versions are generations. Google's library provides the credentials and the
+ * HTTP client; its own methods take no AbortSignal and retry on their own, so requests are made here.
+ */
+export class GsStore implements ObjectStore {
+  readonly type = 'gs'
+  readonly url: string
+  readonly pieceSize = PIECE_SIZE
+  readonly suffixRanges = true
+  readonly #endpoint: string
+  readonly #bucket: string
+  readonly #http: GsHttp
+
+  /** Throws PACKAGE_MISSING, and INVALID_URL for an endpoint that is none. Sends nothing. */
+  constructor({ bucket, settings }: GsLocation, given: GsSettings = {}) {
+    this.url = `gs://${bucket}`
+    const { url, authorised } = gsEndpoint(reveal(given.endpoint ?? settings.endpoint), this.url)
+    this.#endpoint = url
+    this.#bucket = encodeURIComponent(bucket)
+    this.#http = new GsHttp(loadGoogleLibrary(), authorised)
+  }
+
+  async listPage(
+    prefix: string,
+    { from, token }: { readonly from?: string | undefined; readonly token?: string | undefined },
+    signal: AbortSignal,
+  ): Promise<ObjectPage> {
+    const query = {
+      prefix,
+      fields: `kind,nextPageToken,items(${FIELDS})`,
+      ...(from !== undefined && { startOffset: from }),
+      ...(token !== undefined && { pageToken: token }),
+    }
+    const reply = await this.#http.json({ method: 'GET', url: this.#objects(query), signal })
+    const { kind, items = [], nextPageToken } = reply
+    // Whatever answered with something else has not said that there is nothing.
+    if (kind !== 'storage#objects' || !Array.isArray(items)) throw unconfirmed('the listing', 'the reply is no listing')
+    return { objects: items.map(described), next: text(nextPageToken) }
+  }
+
+  async get(key: string, range: ByteRange, version: string | undefined, signal: AbortSignal): Promise<ObjectBody> {
+    const query: Record<string, string> = { alt: 'media', ...(version !== undefined && { ifGenerationMatch: version }) }
+    // What is compressed on the way has no ranges.
+    const headers = { range: rangeHeader(range), 'accept-encoding': 'identity' }
+    const reply = await this.#http.send({ method: 'GET', url: this.#object(key, query), headers, signal })
+    const length = reply.headers['content-length']
+    return {
+      body: reply.body,
+      version: reply.headers['x-goog-generation'],
+      contentRange: reply.headers['content-range'],
+      contentLength: length === undefined ? undefined : Number(length),
+    }
+  }
+
+  async head(key: string, signal: AbortSignal): Promise<StoredObject> {
+    return described(await this.#http.json({ method: 'GET', url: this.#object(key, { fields: FIELDS }), signal }))
+  }
+
+  /** Description and content in one request. */
+  async put(key: string, data: Uint8Array, options: PutOptions, signal: AbortSignal): Promise<string> {
+    const boundary = randomUUID()
+    const head =
+      `--${boundary}\r\nContent-Type: application/json\r\n\r\n${description(key, options)}\r\n` +
+      `--${boundary}\r\nContent-Type: application/octet-stream\r\n\r\n`
+    const reply = await this.#http.json({
+      method: 'POST',
+      url: this.#upload('multipart', options.ifVersion),
+      headers: { 'content-type': `multipart/related; boundary=${boundary}` },
+      body: Buffer.concat([Buffer.from(head), data, Buffer.from(`\r\n--${boundary}--\r\n`)]),
+      signal,
+    })
+    const { size, version } = described(reply)
+    if (version === undefined || size !== data.byteLength) {
+      throw unconfirmed(`writing ${this.url}/${key}`, `the reply does not name an object of ${data.byteLength} bytes`)
+    }
+    return version
+  }
+
+  putPieces(requests: Requests, subject: Subject, key: string, pieces: Pieces, options: PutOptions): Promise<number> {
+    const upload = new GsResumableUpload(this.#http, requests, subject, {
+      begin: { url: this.#upload('resumable', options.ifVersion), body: description(key, options) },
+      head: async (signal) => this.head(key, signal),
+      timestamp: options.timestamp,
+    })
+    return upload.run(pieces)
+  }
+
+  async delete(key: string, ifVersion: string | undefined, signal: AbortSignal): Promise<void> {
+    const query: Record<string, string> = ifVersion === undefined ? {} : { ifGenerationMatch: ifVersion }
+    await this.#http.done({ method: 'DELETE', url: this.#object(key, query), signal })
+  }
+
+  toError(error: unknown, attempted: Attempted): LitestreamError {
+    return gsError(error, attempted, this.#endpoint)
+  }
+
+  /** The library keeps no connection for a client. */
+  close(): void {}
+
+  #objects(query: Readonly<Record<string, string>>): string {
+    return `${this.#endpoint}/storage/v1/b/${this.#bucket}/o?${new URLSearchParams(query)}`
+  }
+
+  #object(key: string, query: Readonly<Record<string, string>>): string {
+    const url = `${this.#endpoint}/storage/v1/b/${this.#bucket}/o/${encodeURIComponent(key)}`
+    return Object.keys(query).length === 0 ? url : `${url}?${new URLSearchParams(query)}`
+  }
+
+  #upload(uploadType: 'multipart' | 'resumable', ifVersion: IfVersion): string {
+    const query = new URLSearchParams({ uploadType, fields: FIELDS })
+    if (ifVersion !== undefined) query.set('ifGenerationMatch', ifVersion ?? '0')
+    return `${this.#endpoint}/upload/storage/v1/b/${this.#bucket}/o?${query}`
+  }
+}
+
+function description(name: string, { timestamp }: PutOptions): string {
+  const metadata = timestamp === undefined ? {} : { metadata: { [TIMESTAMP_KEY]: formatTimestamp(timestamp) } }
+  return JSON.stringify({ name, contentType: 'application/octet-stream', ...metadata })
+}
+
+/** What the API says of an object; int64 values come as text. */
+function described(resource: unknown): StoredObject {
+  const { name, size, generation, timeCreated, metadata } = (resource ?? {}) as Record<string, unknown>
+  const timestamp = (metadata as Record<string, unknown> | undefined)?.[TIMESTAMP_KEY]
+  return {
+    key: text(name) ?? '',
+    size: typeof size === 'string' && /^\d{1,16}$/.test(size) ? Number(size) : Number.NaN,
+    createdAt: parseTimestamp(text(timestamp)) ?? parseTimestamp(text(timeCreated)) ?? Number.NaN,
+    version: text(generation),
+  }
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined
+}

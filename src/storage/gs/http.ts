@@ -1,0 +1,132 @@
+import type { Readable } from 'node:stream'
+import { rememberSecret } from '../../util/redact.js'
+import { unconfirmed } from '../objects/download.js'
+import { GsCredentialsError, GsReplyError } from './errors.js'
+import type { GoogleLibrary, HttpClient } from './library.js'
+
+/** Bytes of the longest reply that is not an object: a page of a listing has some 500 KB. */
+const MAX_REPLY = 16 * 2 ** 20
+/** Bytes of an error's body that are read. */
+const MAX_ERROR = 64 * 2 ** 10
+
+export interface GsRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  readonly url: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: Buffer | string
+  readonly signal: AbortSignal
+}
+
+export interface GsReply {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Readable
+}
+
+/** Sends requests of the JSON API with the credentials of Google's library. One attempt each. */
+export class GsHttp {
+  readonly #http: HttpClient
+  readonly #headers: ((url: string) => Promise<Readonly<Record<string, string>>>) | undefined
+
+  /** `authorised`: whether requests carry credentials. An emulator gets none. */
+  constructor({ Storage, http }: GoogleLibrary, authorised: boolean) {
+    this.#http = http
+    if (!authorised) return
+    const { authClient } = new Storage({ retryOptions: { autoRetry: false, maxRetries: 0 } })
+    this.#headers = async (url) => {
+      try {
+        // The library keeps a token until it expires.
+        return { ...(await authClient.getRequestHeaders(url)) }
+      } catch (error) {
+        throw new GsCredentialsError(error)
+      }
+    }
+  }
+
+  /** The answer, if its status is 2xx or one of `also`. Throws GsReplyError otherwise. */
+  async send({ method, url, headers = {}, body, signal }: GsRequest, also: readonly number[] = []): Promise<GsReply> {
+    const credentials = (await this.#headers?.(url)) ?? {}
+    if (credentials.Authorization) rememberSecret(credentials.Authorization.replace(/^Bearer /, ''))
+    signal.throwIfAborted()
+    const reply = await this.#http.request({
+      url,
+      method,
+      headers: { ...headers, ...credentials },
+      ...(body !== undefined && { data: body }),
+      responseType: 'stream',
+      validateStatus: () => true,
+      retry: false,
+      signal,
+    })
+    const { status } = reply
+    const stream = reply.data as Readable
+    if ((status >= 200 && status < 300) || also.includes(status))
+      return { status, headers: reply.headers, body: stream }
+    throw await replyError(status, reply.headers, stream)
+  }
+
+  /** The JSON of an answer. */
+  async json(request: GsRequest): Promise<Readonly<Record<string, unknown>>> {
+    const { body } = await this.send(request)
+    return parse(await bounded(body, MAX_REPLY))
+  }
+
+  /** For an answer without content that matters. */
+  async done(request: GsRequest, also: readonly number[] = []): Promise<GsReply> {
+    const reply = await this.send(request, also)
+    await bounded(reply.body, MAX_REPLY)
+    return reply
+  }
+}
+
+/** Whatever answered with something else has not said anything. */
+export function parse(body: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(body)
+    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
+  } catch {
+    // Reported below, with the reason.
+  }
+  throw unconfirmed('the request', 'the reply is not JSON')
+}
+
+/** The whole body, which has to be shorter than `limit` bytes. */
+export async function bounded(body: Readable, limit: number): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    bytes += chunk.byteLength
+    if (bytes > limit) throw unconfirmed('the request', `the reply is longer than ${limit} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString()
+}
+
+async function replyError(
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  body: Readable,
+): Promise<GsReplyError> {
+  const seconds = Number(headers['retry-after'])
+  const retryAfter = seconds > 0 ? { retryAfter: seconds } : {}
+  let said: string
+  try {
+    said = await bounded(body, MAX_ERROR)
+  } catch {
+    return new GsReplyError(status, retryAfter) // the status says enough
+  }
+  try {
+    const { error } = JSON.parse(said) as {
+      error?: { message?: string; errors?: readonly { reason?: string }[] }
+    }
+    const [first] = error?.errors ?? []
+    const reason = typeof first?.reason === 'string' ? { reason: first.reason } : {}
+    const message = typeof error?.message === 'string' ? { message: `HTTP ${status}: ${error.message}` } : {}
+    return new GsReplyError(status, { ...message, ...reason, ...retryAfter })
+  } catch {
+    // Media requests are answered with a line of text.
+    const [line = ''] = said.trim().split('\n', 1)
+    const isText = line !== '' && !line.startsWith('<')
+    return new GsReplyError(status, { ...(isText && { message: `HTTP ${status}: ${line}` }), ...retryAfter })
+  }
+}

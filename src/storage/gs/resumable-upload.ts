@@ -1,0 +1,158 @@
+import { isLitestreamError, LitestreamError } from '../../errors.js'
+import { timeoutSignal } from '../../util/timers.js'
+import { unconfirmed } from '../objects/download.js'
+import type { Pieces, StoredObject } from '../objects/object-store.js'
+import type { Requests, Subject } from '../objects/requests.js'
+import { isPassing } from '../retry.js'
+import type { GsHttp, GsReply } from './http.js'
+
+/** The status of a reply that says that more bytes are expected. */
+const RESUME_INCOMPLETE = 308
+/** The status of the reply to the end of an upload that its client gives up. */
+const CLIENT_CLOSED = 499
+
+interface ResumableOptions {
+  readonly begin: { readonly url: string; readonly body: string }
+  /** Looks at the object itself. */
+  readonly head: (signal: AbortSignal) => Promise<StoredObject>
+  /** Milliseconds since the epoch, in the object's metadata. */
+  readonly timestamp: number | undefined
+}
+
+/**
+ * A resumable upload: a session, and pieces that are sent to it one after another. Nothing is visible before the last piece. After a
+ * passing fault the session is asked how far it has come, and the rest of the piece is sent. Source: "Resumable uploads" of the
+ * documentation of Cloud Storage.
+ */
+export class GsResumableUpload {
+  readonly #http: GsHttp
+  readonly #requests: Requests
+  readonly #subject: Subject
+  readonly #options: ResumableOptions
+  readonly #what: string
+  /** The address of the session, which is a credential for it. */
+  #session = ''
+  /** Bytes that the store has. */
+  #stored = 0
+  #done = false
+
+  constructor(http: GsHttp, requests: Requests, subject: Subject, options: ResumableOptions) {
+    this.#http = http
+    this.#requests = requests
+    this.#subject = subject
+    this.#options = options
+    this.#what = `${subject.doing} ${subject.target}`
+  }
+
+  /** Sends all pieces. Returns the size of the object in bytes. */
+  async run(pieces: Pieces): Promise<number> {
+    const { url, body } = this.#options.begin
+    const headers = { 'content-type': 'application/json', 'x-upload-content-type': 'application/octet-stream' }
+    const begun = await this.#requests.retried(
+      this.#subject,
+      () => (signal) => this.#http.done({ method: 'POST', url, headers, body, signal }),
+    )
+    const { location } = begun.headers
+    if (!location) throw unconfirmed(this.#what, 'the reply names no session')
+    this.#session = location
+    let size = 0
+    try {
+      for (let piece = await pieces.next(); piece !== undefined; piece = await pieces.next()) {
+        await this.#send(piece, size, pieces.ended ? size + piece.byteLength : undefined)
+        size += piece.byteLength
+        this.#requests.counters.bytes('PUT', piece.byteLength)
+      }
+      return size
+    } catch (error) {
+      await this.#abandon()
+      throw error
+    }
+  }
+
+  /** Sends one piece, which begins at `start`; `total`: the size of the object, with the last piece. */
+  async #send(piece: Uint8Array, start: number, total: number | undefined): Promise<void> {
+    const end = start + piece.byteLength
+    let lost = 0
+    try {
+      await this.#requests.retried(
+        this.#subject,
+        (before) => async (signal) => {
+          lost = before
+          if (before > 0) await this.#resume(start, end, total, signal)
+          if (this.#done || (total === undefined && this.#stored === end)) return
+          const data = piece.subarray(this.#stored - start)
+          const range = `bytes ${this.#stored}-${end - 1}/${total ?? '*'}`
+          this.#take(
+            await this.#put(range, Buffer.from(data.buffer, data.byteOffset, data.byteLength), signal),
+            end,
+            total,
+          )
+          if (!this.#done && (total !== undefined || this.#stored < end)) {
+            throw unconfirmed(this.#what, `the store has ${this.#stored} bytes after ${end} were sent`)
+          }
+        },
+        this.#requests.firstByte(piece.byteLength),
+      )
+    } catch (error) {
+      // The answer to the last piece may be what was lost: the object is complete then, its name taken and the session gone.
+      const doubtful = isPassing(error) || (lost > 0 && isLitestreamError(error, 'PRECONDITION_FAILED', 'NOT_FOUND'))
+      if (total === undefined || !doubtful || !(await this.#isOwn(total))) throw error
+      this.#done = true
+    }
+  }
+
+  /** Asks the session how far it has come. */
+  async #resume(start: number, end: number, total: number | undefined, signal: AbortSignal): Promise<void> {
+    this.#take(await this.#put(`bytes */${total ?? '*'}`, undefined, signal), end, total)
+    if (!this.#done && this.#stored < start) {
+      throw new LitestreamError('STORAGE_FAILED', `${this.#what} failed: the store lost bytes that it had confirmed`, {
+        hint: 'Retried automatically with the next upload; if it repeats, look at the status page of Google Cloud.',
+      })
+    }
+  }
+
+  #put(range: string, body: Buffer | undefined, signal: AbortSignal): Promise<GsReply> {
+    const headers = { 'content-range': range, 'content-length': String(body?.byteLength ?? 0) }
+    const request = { method: 'PUT', url: this.#session, headers, signal, ...(body !== undefined && { body }) } as const
+    return this.#http.done(request, [RESUME_INCOMPLETE])
+  }
+
+  #take({ status, headers }: GsReply, end: number, total: number | undefined): void {
+    if (status !== RESUME_INCOMPLETE) {
+      if (total === undefined) throw unconfirmed(this.#what, `the upload ended with status ${status} in the middle`)
+      this.#done = true
+      return
+    }
+    // Without a range the session has nothing.
+    const [, last] = /^bytes=0-(\d+)$/.exec(headers.range ?? '') ?? []
+    this.#stored = last === undefined ? 0 : Number(last) + 1
+    if (this.#stored > end) throw unconfirmed(this.#what, `the store has ${this.#stored} bytes, and ${end} were sent`)
+  }
+
+  /** Whether the object under the key is the one that was sent. */
+  async #isOwn(size: number): Promise<boolean> {
+    if (this.#subject.signal?.aborted || this.#requests.closing.aborted) return false
+    try {
+      const subject = { ...this.#subject, operation: 'HEAD' } as const
+      const found = await this.#requests.once(subject, this.#options.head)
+      return found.size === size && found.createdAt === this.#options.timestamp
+    } catch (failure) {
+      if (failure instanceof LitestreamError) return false // the upload's own error is the one to report
+      throw failure
+    }
+  }
+
+  /** Ends the session. The store ends it after a week in any case; the upload's own error is the one to report. */
+  async #abandon(): Promise<void> {
+    if (this.#done) return
+    const signal = timeoutSignal(this.#subject.signal?.aborted ? 2_000 : 10_000)
+    const subject: Subject = { ...this.#subject, operation: 'DELETE', signal }
+    try {
+      await this.#requests.once(subject, (limit) =>
+        this.#http.done({ method: 'DELETE', url: this.#session, signal: limit }, [CLIENT_CLOSED]),
+      )
+    } catch (error) {
+      if (!(error instanceof LitestreamError)) throw error
+    }
+  }
+}

@@ -1,0 +1,278 @@
+import { isLitestreamError } from '../../errors.js'
+import { parseFileName } from '../../ltx/file-name.js'
+import { SNAPSHOT_LEVEL } from '../../ltx/format.js'
+import { runAll } from '../../util/run-all.js'
+import { gather } from '../body-reader.js'
+import { firstName, levelDirectory, relativeName } from '../keys.js'
+import { checkedListing, checkFacts } from '../listing.js'
+import { checkSameFile, isListed } from '../object-identity.js'
+import { OperationCounters } from '../operation-counters.js'
+import { rangeError } from '../range.js'
+import type {
+  ByteRange,
+  LegacyObjects,
+  ListOptions,
+  LtxFileInfo,
+  LtxFileRef,
+  Operation,
+  OperationStats,
+  ReadOptions,
+  ReadResult,
+  ReplicaClient,
+  RequestOptions,
+  TaggedObject,
+  WriteOptions,
+} from '../replica-client.js'
+import { DEFAULT_POLICY, type RequestPolicy } from '../request-policy.js'
+import { checkTaggedSize, MAX_TAGGED_OBJECT } from '../tagged-size.js'
+import { download, type FoundObject } from './download.js'
+import { ObjectLegacyObjects } from './legacy-objects.js'
+import { listObjects } from './listing.js'
+import { isNoBucket } from './no-bucket.js'
+import type { ObjectStore, StoredObject } from './object-store.js'
+import { Requests, type Subject } from './requests.js'
+import { upload } from './upload.js'
+
+/** Objects deleted at once: each is a request of its own. */
+const DELETE_CONCURRENCY = 16
+
+/** A file of a level, by its key below `ltx/`. */
+const FILE_KEY = /^([0-9])\/([^/]*)$/
+
+/**
+ * A replica in a store of objects: `<path>/ltx/<level>/<min>-<max>.ltx`. Everything that such stores have in common; the store itself is
+ * an ObjectStore.
+ */
+export class ObjectReplicaClient implements ReplicaClient {
+  readonly type: ObjectStore['type']
+  readonly url: string
+  readonly legacy: LegacyObjects
+  readonly #store: ObjectStore
+  /** "" or ends with a slash. */
+  readonly #prefix: string
+  readonly #counters = new OperationCounters()
+  readonly #requests: Requests
+
+  /** `path`: of the replica in the store, without a slash at either end; "" is the store itself. */
+  constructor(store: ObjectStore, path: string, policy: Partial<RequestPolicy> = {}) {
+    this.type = store.type
+    this.url = path === '' ? store.url : `${store.url}/${path}`
+    this.#store = store
+    this.#prefix = path === '' ? '' : `${path}/`
+    this.#requests = new Requests({
+      url: this.url,
+      policy: { ...DEFAULT_POLICY, ...policy },
+      counters: this.#counters,
+      toError: (error, attempted) => store.toError(error, attempted),
+    })
+    this.legacy = new ObjectLegacyObjects(store, this.#requests, this.#prefix)
+  }
+
+  list(level: number, { fromTxid = 0, signal }: ListOptions = {}): AsyncIterable<LtxFileInfo> {
+    const prefix = `${this.#prefix}${levelDirectory(level)}/`
+    return this.#list(prefix, { level, fromTxid }, signal)
+  }
+
+  listUpwards(level: number, { fromTxid = 0, signal }: ListOptions = {}): AsyncIterable<LtxFileInfo> {
+    return this.#list(`${this.#prefix}ltx/`, { level, fromTxid }, signal)
+  }
+
+  /** Levels have one digit, so that the order of keys is that of levels. */
+  async *#list(
+    prefix: string,
+    first: { readonly level: number; readonly fromTxid: number },
+    signal: AbortSignal | undefined,
+  ): AsyncIterable<LtxFileInfo> {
+    const { level, fromTxid } = first
+    const subject = this.#subject('LIST', 'listing', prefix, signal)
+    const directory = `${this.#prefix}${levelDirectory(level)}/`
+    const from = fromTxid > 0 ? directory + firstName(fromTxid) : directory
+    const objects = listObjects(this.#store, this.#requests, subject, prefix, from)
+    const root = `${this.#prefix}ltx/`
+    const files = async function* () {
+      for await (const object of objects) {
+        const file = fileOf(object.key.slice(root.length))
+        if (file === undefined || file.level < level || (file.level === level && file.minTxid < fromTxid)) continue
+        yield { ...file, ...factsOf(object) }
+      }
+    }
+    yield* checkedListing(files(), { what: `listing ${subject.target}`, signal })
+  }
+
+  async read(file: LtxFileRef, range: ByteRange, options: ReadOptions = {}): Promise<ReadResult> {
+    if ('suffix' in range && !this.#store.suffixRanges) return this.#readSuffix(file, range.suffix, options)
+    const { signal, into } = options
+    const key = this.#key(file)
+    const subject = this.#subject('GET', 'reading', key, signal)
+    const wanted = 'suffix' in range ? range.suffix : range.length
+    if (wanted === 0) return this.#readNothing(file, range, signal)
+    const { chunks, found } = this.#download(subject, key, range, this.#check(file, subject))
+    const room = into !== undefined && wanted !== undefined && wanted <= into.length ? into : undefined
+    const data = await gather(chunks, () => wanted ?? found().fileSize - found().offset, room)
+    const { offset, fileSize } = found()
+    // A range that reaches beyond the end is answered with what there is; here it is an error, as on every backend.
+    if (!('suffix' in range) && range.length !== undefined && data.length < range.length) {
+      throw rangeError(range, fileSize, subject.target)
+    }
+    return { data, offset, fileSize }
+  }
+
+  /** The size that a listing told is believed until the store says otherwise. */
+  async #readSuffix(file: LtxFileRef, suffix: number, options: ReadOptions): Promise<ReadResult> {
+    const { signal } = options
+    const stat = async () => this.stat(file, signal ? { signal } : {})
+    const known = isListed(file) ? file : await stat()
+    const length = Math.min(suffix, known.size)
+    try {
+      return await this.read(known, { offset: known.size - length, length }, options)
+    } catch (error) {
+      // Outside of the object: it is another one than the listed one.
+      if (!isLitestreamError(error, 'INVALID_ARGUMENT')) throw error
+      checkSameFile(known, await stat(), this.#target(this.#key(file)))
+      throw error
+    }
+  }
+
+  /** HTTP has no empty range. */
+  async #readNothing(file: LtxFileRef, range: ByteRange, signal: AbortSignal | undefined): Promise<ReadResult> {
+    const { size } = await this.stat(file, signal ? { signal } : {})
+    const offset = 'suffix' in range ? size : range.offset
+    if (offset > size) throw rangeError(range, size, this.#target(this.#key(file)))
+    return { data: new Uint8Array(), offset, fileSize: size }
+  }
+
+  async *stream(
+    file: LtxFileRef,
+    { offset = 0, signal }: RequestOptions & { readonly offset?: number } = {},
+  ): AsyncIterable<Uint8Array> {
+    const key = this.#key(file)
+    const subject = this.#subject('GET', 'reading', key, signal)
+    try {
+      yield* this.#download(subject, key, { offset }, this.#check(file, subject)).chunks
+    } catch (error) {
+      // Nothing is left behind the last byte, and a store calls that a bad range.
+      if (!isLitestreamError(error, 'INVALID_ARGUMENT')) throw error
+      if ((await this.stat(file, signal ? { signal } : {})).size !== offset) throw error
+    }
+  }
+
+  async write(
+    file: LtxFileRef,
+    body: Uint8Array | AsyncIterable<Uint8Array>,
+    { timestamp, createOnly = false, signal }: WriteOptions,
+  ): Promise<LtxFileInfo> {
+    const key = this.#key(file)
+    const subject = this.#subject('PUT', 'writing', key, signal)
+    const ifVersion = createOnly ? null : undefined
+    const size = await upload(this.#store, this.#requests, subject, key, body, { timestamp, ifVersion })
+    return { level: file.level, minTxid: file.minTxid, maxTxid: file.maxTxid, size, createdAt: timestamp }
+  }
+
+  async delete(files: readonly LtxFileRef[], { signal }: RequestOptions = {}): Promise<void> {
+    const deletions = files.map((file) => () => this.#delete(this.#key(file), undefined, signal))
+    await runAll(DELETE_CONCURRENCY, deletions)
+  }
+
+  async stat(file: LtxFileRef, { signal }: RequestOptions = {}): Promise<LtxFileInfo> {
+    const key = this.#key(file)
+    const facts = factsOf(await this.#head(key, signal))
+    checkFacts(facts, key, `looking at ${this.#target(key)}`)
+    return { level: file.level, minTxid: file.minTxid, maxTxid: file.maxTxid, ...facts }
+  }
+
+  async getObject(name: string, { signal }: RequestOptions = {}): Promise<TaggedObject | undefined> {
+    const key = this.#prefix + name
+    const subject = this.#subject('GET', 'reading', key, signal)
+    const range = { offset: 0, length: MAX_TAGGED_OBJECT }
+    try {
+      const check = ({ fileSize }: FoundObject) => checkTaggedSize(fileSize, subject.target)
+      const { chunks, found } = this.#download(subject, key, range, check)
+      const data = await gather(chunks, () => found().fileSize)
+      return { data, tag: found().version }
+    } catch (error) {
+      // An object without bytes has no range.
+      if (isLitestreamError(error, 'INVALID_ARGUMENT')) return this.#emptyObject(key, signal)
+      // A bucket that is not there is no answer about the object.
+      if (isLitestreamError(error, 'NOT_FOUND') && !isNoBucket(error)) return undefined
+      throw error
+    }
+  }
+
+  async #emptyObject(key: string, signal: AbortSignal | undefined): Promise<TaggedObject> {
+    const { version = '' } = await this.#head(key, signal)
+    return { data: new Uint8Array(), tag: version }
+  }
+
+  /** One attempt: after a lost answer nobody knows whose object stands there, and a lease must not guess. */
+  async putObject(
+    name: string,
+    data: Uint8Array,
+    ifTag: string | null,
+    { signal }: RequestOptions = {},
+  ): Promise<string> {
+    const key = this.#prefix + name
+    const subject = this.#subject('PUT', 'writing', key, signal)
+    return this.#requests.once(subject, (limit) => this.#store.put(key, data, { ifVersion: ifTag }, limit))
+  }
+
+  async deleteObject(name: string, ifTag: string, { signal }: RequestOptions = {}): Promise<void> {
+    await this.#delete(this.#prefix + name, ifTag, signal)
+  }
+
+  stats(): Readonly<Record<Operation, OperationStats>> {
+    return this.#counters.snapshot()
+  }
+
+  async close(): Promise<void> {
+    this.#requests.close()
+    this.#store.close()
+  }
+
+  #head(key: string, signal: AbortSignal | undefined): Promise<StoredObject> {
+    const subject = this.#subject('HEAD', 'looking at', key, signal)
+    return this.#requests.retried(subject, () => (limit) => this.#store.head(key, limit))
+  }
+
+  /** An object that is not there counts as deleted; a bucket that is not there does not. */
+  async #delete(key: string, ifVersion: string | undefined, signal: AbortSignal | undefined): Promise<void> {
+    const subject = this.#subject('DELETE', 'deleting', key, signal)
+    try {
+      await this.#requests.retried(subject, () => (limit) => this.#store.delete(key, ifVersion, limit))
+    } catch (error) {
+      if (!isLitestreamError(error, 'NOT_FOUND') || isNoBucket(error)) throw error
+    }
+  }
+
+  #download(subject: Subject, key: string, range: ByteRange, check: (found: FoundObject) => void) {
+    return download(this.#store, this.#requests, subject, key, range, check)
+  }
+
+  #check(file: LtxFileRef, subject: Subject): (found: FoundObject) => void {
+    return ({ fileSize, version }) => checkSameFile(file, { size: fileSize, version }, subject.target)
+  }
+
+  #key(file: LtxFileRef): string {
+    return this.#prefix + relativeName(file)
+  }
+
+  #target(key: string): string {
+    return `${this.#store.url}/${key}`
+  }
+
+  #subject(operation: Operation, doing: string, key: string, signal: AbortSignal | undefined): Subject {
+    return { operation, doing, target: this.#target(key), signal }
+  }
+}
+
+function factsOf({ size, createdAt, version }: StoredObject): Pick<LtxFileInfo, 'size' | 'createdAt' | 'version'> {
+  return { size, createdAt, version }
+}
+
+/** `0/0000000000000001-0000000000000001.ltx`; undefined for a key of something else. */
+function fileOf(name: string): LtxFileRef | undefined {
+  const match = FILE_KEY.exec(name)
+  const range = match === null ? undefined : parseFileName(match[2]!)
+  if (range === undefined) return undefined
+  const level = Number(match![1])
+  return level <= SNAPSHOT_LEVEL ? { level, ...range } : undefined
+}

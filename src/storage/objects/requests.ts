@@ -1,0 +1,126 @@
+import { isLitestreamError, LitestreamError } from '../../errors.js'
+import { abortError, orAborted, throwIfAborted } from '../../util/abort.js'
+import type { OperationCounters } from '../operation-counters.js'
+import type { Operation } from '../replica-client.js'
+import type { RequestPolicy } from '../request-policy.js'
+import { deadline, retrying } from '../retry.js'
+import type { Attempted } from './object-store.js'
+
+/** What a request is about, for counters and messages. */
+export interface Subject extends Attempted {
+  readonly operation: Operation
+  readonly signal?: AbortSignal | undefined
+}
+
+/** One request; it ends when the signal aborts. */
+export type Send<Output> = (signal: AbortSignal) => Promise<Output>
+
+export interface RequestsOptions {
+  /** The store, for messages. */
+  readonly url: string
+  readonly policy: RequestPolicy
+  readonly counters: OperationCounters
+  readonly toError: (error: unknown, attempted: Attempted) => LitestreamError
+}
+
+/** Milliseconds that a store may take to answer, per byte it is sent: 1 MiB/s is slow, but moves. */
+const MS_PER_BYTE = 1000 / 2 ** 20
+
+/** Sends the requests of one client: counts and times each, bounds the wait for the first byte, retries, types what went wrong. */
+export class Requests {
+  readonly policy: RequestPolicy
+  readonly counters: OperationCounters
+  readonly #url: string
+  readonly #toError: RequestsOptions['toError']
+  readonly #closing = new AbortController()
+
+  constructor({ url, policy, counters, toError }: RequestsOptions) {
+    this.policy = policy
+    this.counters = counters
+    this.#url = url
+    this.#toError = toError
+  }
+
+  /** Fires when the client is closed. */
+  get closing(): AbortSignal {
+    return this.#closing.signal
+  }
+
+  /** Milliseconds until the store must have begun to answer a request that sends it `bytes`. */
+  firstByte(bytes = 0): number {
+    return this.policy.firstByteTimeout + bytes * MS_PER_BYTE
+  }
+
+  /** One attempt. `firstByte`: milliseconds until the store must have begun to answer. */
+  once<Output>(subject: Subject, send: Send<Output>, firstByte = this.firstByte()): Promise<Output> {
+    const { operation, doing, target, signal } = subject
+    throwIfAborted(signal, `${doing} ${target}`)
+    return this.counters.track(operation, async () => {
+      const limit = deadline(firstByte, signal, this.#closing.signal)
+      try {
+        // Not every wait in a library heeds the signal: credentials come from another server.
+        return await orAborted(send(limit.signal), limit.signal)
+      } catch (error) {
+        if (limit.passed()) throw noAnswer(subject, firstByte)
+        throw this.typed(error, subject)
+      } finally {
+        limit.settle()
+      }
+    })
+  }
+
+  /** Attempts until one succeeds, fails for good, or the policy is used up. `send` is told how many attempts went before. */
+  retried<Output>(subject: Subject, send: (before: number) => Send<Output>, firstByte?: number): Promise<Output> {
+    return retrying((before) => this.once(subject, send(before), firstByte), {
+      policy: this.policy,
+      what: `${subject.doing} ${subject.target}`,
+      signal: subject.signal,
+      closing: this.#closing.signal,
+      onRetry: () => this.counters.retry(subject.operation),
+    })
+  }
+
+  /**
+   * Sends what makes an object appear. An attempt whose answer was lost may have been carried out: the next one finds the name taken.
+   * `isOwn` then tells whether the object is the one that was sent.
+   */
+  async carriedOut<Output>(
+    subject: Subject,
+    send: Send<Output>,
+    { firstByte, isOwn }: { readonly firstByte: number; readonly isOwn: () => Promise<boolean> },
+  ): Promise<Output | undefined> {
+    let lost = 0
+    try {
+      return await this.retried(
+        subject,
+        (before) => {
+          lost = before
+          return send
+        },
+        firstByte,
+      )
+    } catch (error) {
+      const taken = lost > 0 && isLitestreamError(error, 'PRECONDITION_FAILED', 'NOT_FOUND')
+      if (!taken || !(await isOwn())) throw error
+      return undefined
+    }
+  }
+
+  /** Ends every request and body under way, with ABORTED, and refuses new ones. */
+  close(): void {
+    this.#closing.abort(new LitestreamError('ABORTED', `the client of ${this.#url} was closed`))
+  }
+
+  typed(error: unknown, { doing, target, signal }: Subject): LitestreamError {
+    if (signal?.aborted) return abortError(signal, `${doing} ${target}`)
+    if (this.#closing.signal.aborted) return this.#closing.signal.reason
+    return error instanceof LitestreamError ? error : this.#toError(error, { doing, target })
+  }
+}
+
+function noAnswer({ doing, target }: Subject, milliseconds: number): LitestreamError {
+  return new LitestreamError('TIMEOUT', `${doing} ${target} failed: no answer within ${Math.round(milliseconds)} ms`, {
+    file: target,
+    hint: 'The store is overloaded, or a firewall drops the requests; check the endpoint, the proxy and the network.',
+  })
+}
