@@ -266,7 +266,7 @@ test('a file that lacks pages by which the database has grown is not applied', a
   const [txid, pages] = [history.txid + 1, [[1, first]] as [number, Uint8Array][]]
   putLtx(path.join(dir, 'replica'), 0, txid, txid, forgedLtx({ pages, commit: commit + 9, minTxid: BigInt(txid) }))
   await until('it reports that', () => state.errors.length > 0)
-  assert.match(String(state.errors[0]), new RegExp(`page ${commit + 9} is missing: .* at most ${commit} before`))
+  assert.match(String(state.errors[0]), new RegExp(`page ${commit + 9} is missing: .* at most ${commit} pages before`))
   assert.equal(state.txid, history.txid)
   assert.equal(hashFile(output), before)
   await stop()

@@ -45,6 +45,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./databases.js')).databasesCommand(),
   },
   {
+    name: 'handover',
+    usage: '[options] <db> [url]',
+    summary: 'Prepare a database for the Litestream program to go on with it.',
+    load: async () => (await import('./handover.js')).handoverCommand(),
+  },
+  {
     name: 'hydrate',
     usage: '[options] <db-or-url>',
     summary: 'Fetch a full local copy of a replica.',
