@@ -1,6 +1,6 @@
 import type { ErrorCode } from './errors.js'
 
-/** The next step for an error whose place in the code knows no better one, so that no error is without. */
+/** The next step for errors that do not have a more specific hint. */
 export const HINTS: Readonly<Record<ErrorCode, string>> = {
   LTX_CORRUPT:
     'Run `litestream-ts verify` on the replica, then write a new snapshot (`litestream-ts replicate -once -force-snapshot DB URL`).',

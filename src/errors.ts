@@ -2,12 +2,12 @@ import { HINTS } from './error-hints.js'
 import { ERRNO } from './fs/errno.js'
 import { withoutSecrets } from './util/redact.js'
 
-/** Every code an error of this package can carry. Stable: a program may switch on them. */
+/** The codes of all errors of this package. Stable: programs may test for them. */
 export type ErrorCode =
   // the format
   | 'LTX_CORRUPT' // a file's bytes are not a valid LTX file, or a checksum does not match
-  | 'LTX_GAP' // the files of a replica do not follow one another
-  | 'TXID_NOT_AVAILABLE' // no set of files ends at the TXID or time asked for
+  | 'LTX_GAP' // the files of a replica are not contiguous
+  | 'TXID_NOT_AVAILABLE' // no set of files ends at the requested TXID or time
   | 'PAGE_SIZE_MISMATCH'
   // storage
   | 'INVALID_URL'
@@ -24,52 +24,53 @@ export type ErrorCode =
   | 'DATABASE_INVALID' // not an SQLite database, or one that cannot be replicated
   | 'DATABASE_BUSY'
   | 'DATABASE_REPLACED'
-  | 'DATABASE_SHARED' // open through another copy of SQLite in the same process
+  | 'DATABASE_SHARED' // the database is open through another copy of SQLite in the same process
   | 'WAL_CORRUPT'
   | 'REPLICA_FENCED' // another primary writes to the same replica
   // writing through the VFS
   | 'WRITE_DISABLED' // the replica, or this connection, was not opened for writing
   | 'WRITE_CONFLICT' // another writer committed first
-  | 'LEASE_HELD' // another writer has the lease
-  | 'BUFFER_DAMAGED' // the file that holds commits until they are uploaded
-  | 'COMMIT_UNKNOWN' // the store did not say whether it has the commit
+  | 'LEASE_HELD' // another writer holds the lease
+  | 'BUFFER_DAMAGED' // the file that holds commits until they are uploaded is damaged
+  | 'COMMIT_UNKNOWN' // it is unknown whether the store has the commit
   // readers
-  | 'REPLICA_EMPTY' // nothing has been replicated to the URL yet
-  | 'REPLICA_RESET' // the replica was started anew, its TXIDs went back
-  | 'REPLICA_STALE' // no contact with the store for longer than max-stale
+  | 'REPLICA_EMPTY' // the URL has no files yet
+  | 'REPLICA_RESET' // the replica was reset: its TXIDs went back
+  | 'REPLICA_STALE' // no poll has succeeded for longer than max-stale
   | 'REPLICA_CLOSED'
   | 'PAGE_TIMEOUT'
   | 'PAGE_UNAVAILABLE'
   | 'WORKER_EXITED'
-  | 'WORKER_THREAD_READ' // a read on the worker's own thread, which would wait for itself
+  | 'WORKER_THREAD_READ' // a read on the replica worker's own thread, which would wait for itself
   | 'HYDRATION_CONFLICT'
   // restore and the rest
   | 'OUTPUT_EXISTS'
-  | 'OUTPUT_BUSY' // another process restores to the output, or has it open
+  | 'OUTPUT_BUSY' // another process restores to the output, or has the output open
   | 'INTEGRITY_CHECK_FAILED'
   | 'CONFIG_INVALID'
   | 'INVALID_ARGUMENT'
   | 'NATIVE_MISSING'
-  | 'INTERNAL' // a fault of this package itself
-  | 'DRIVER_MISSING' // neither better-sqlite3 nor node:sqlite can be used
+  | 'INTERNAL' // a bug in this package
+  | 'DRIVER_MISSING' // neither better-sqlite3 nor node:sqlite is available
   | 'PACKAGE_MISSING' // the client library of a store is not installed
 
 export interface ErrorDetails {
-  /** What a person should do next, as one sentence; without one, that of the code (error-hints.ts). */
+  /** The user's next step, as one sentence; default: the hint of the code (error-hints.ts). */
   readonly hint?: string
   readonly cause?: unknown
-  /** The file, key or URL the error is about; never with credentials in it. */
+  /** The file, key or URL that the error is about; never with credentials. */
   readonly file?: string
   /** Byte offset in `file`. */
   readonly offset?: number
   readonly pgno?: number
-  /** The store's id of the failed request. */
+  /** The store's request id of the failed request. */
   readonly requestId?: string
 }
 
 /**
- * The one error class of the package; `code` says what happened, `hint` what to do about it. Known secrets, and what looks like one,
- * are masked in everything it holds, the cause included.
+ * The error class of the package. `code` identifies the error, `hint` is the user's next step.
+ * Known secrets, and text that looks like one, are masked in all of its fields, including the
+ * cause.
  */
 export class LitestreamError extends Error {
   override readonly name = 'LitestreamError'
@@ -92,8 +93,9 @@ export class LitestreamError extends Error {
 }
 
 /**
- * A cause that can be printed. An error of another package may carry a whole request in its properties, headers and credentials
- * included: such a one, and one whose text holds a secret, is replaced by a copy of its name, message, stack and code.
+ * Makes a cause safe to print. An error of another package may contain a whole request, with
+ * headers and credentials: such an error, and one whose text contains a secret, is replaced by a
+ * copy of its name, message, stack and code.
  */
 function safeCause(cause: unknown): unknown {
   if (typeof cause === 'string') return withoutSecrets(cause)
@@ -103,7 +105,7 @@ function safeCause(cause: unknown): unknown {
   const values: unknown[] = Object.values(cause)
   const flat = values.every((value) => value === null || !['object', 'function'].includes(typeof value))
   if (flat && inner === cause.cause) {
-    // The stack is the message and places in the code.
+    // The stack consists of the message and of code locations.
     const text = [name, message, ...values.map(String)].join('\n')
     if (withoutSecrets(text) === text) return cause
   }
@@ -114,12 +116,12 @@ function safeCause(cause: unknown): unknown {
   return code === undefined ? copy : Object.assign(copy, { code })
 }
 
-/** Whether `error` is a LitestreamError, and of one of the codes, if any are given. */
+/** Whether `error` is a LitestreamError, with one of the given codes if there are any. */
 export function isLitestreamError(error: unknown, ...codes: ErrorCode[]): error is LitestreamError {
   return error instanceof LitestreamError && (codes.length === 0 || codes.includes(error.code))
 }
 
-/** Codes of SQLite, by their beginning. */
+/** SQLite's result codes, by prefix. */
 const SQLITE: readonly (readonly [string, ErrorCode])[] = [
   ['SQLITE_BUSY', 'DATABASE_BUSY'],
   ['SQLITE_LOCKED', 'DATABASE_BUSY'],
@@ -134,8 +136,9 @@ const SQLITE: readonly (readonly [string, ErrorCode])[] = [
 ]
 
 /**
- * What was thrown, as a LitestreamError: errors of the operating system, of SQLite and of aborted operations by their codes, INTERNAL
- * for any other, because an error that no place in the code expected is a fault of this package.
+ * Converts any thrown value to a LitestreamError. Errors of the operating system, of SQLite and of
+ * aborted operations are mapped by their codes; any other error is INTERNAL, because no code
+ * expected it.
  */
 export function toLitestreamError(error: unknown): LitestreamError {
   if (error instanceof LitestreamError) return error
@@ -155,7 +158,9 @@ function describeForeign(error: unknown): { readonly code: string; readonly name
   return { code: typeof code === 'string' ? code : '', name: error.name, message: error.message || error.name }
 }
 
-/** What a worker thread sends to its owner instead of an Error: structured cloning would drop code and hint. */
+/**
+ * The form in which a worker thread sends an error: structured cloning would drop code and hint.
+ */
 export interface SerializedError extends ErrorDetails {
   readonly code: ErrorCode
   readonly message: string

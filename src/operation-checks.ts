@@ -8,7 +8,7 @@ import type { HydrateOptions } from './restore/restore.js'
 import type { RestoreOptions } from './restore/restore-options.js'
 import * as check from './util/check-arguments.js'
 
-/** Requests or files at once. */
+/** Number of concurrent requests or files. */
 const parallelism = check.integerFrom(1, 1000)
 const waiting = { signal: check.abortSignal, timeout: check.positiveMilliseconds }
 type Timed<Options> = Options & { readonly timeout?: number }
@@ -92,10 +92,10 @@ const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   enforceSnapshotRetention: ['retention'],
 }
 
-/** Operations on a replica: a client and options. */
+/** Operations on one replica, with a client and options. */
 export type CheckedOperation = keyof typeof CHECKS
 
-/** Throws INVALID_ARGUMENT for arguments that the operation does not take. */
+/** Throws INVALID_ARGUMENT for arguments that the operation does not accept. */
 export function checkOperation(name: CheckedOperation, [client, options]: readonly unknown[]): void {
   check.checkArgument(client, 'client', isClient, name)
   const required = REQUIRED[name] ?? []
@@ -107,7 +107,7 @@ export function checkOperation(name: CheckedOperation, [client, options]: readon
   }
 }
 
-/** As checkOperation, for operations on two replicas. */
+/** Like checkOperation, for operations on two replicas. */
 export function checkMirror(name: 'mirror' | 'followMirror', args: readonly unknown[]): void {
   const [source, destination, options] = args
   check.checkArgument(source, 'source', isClient, name)

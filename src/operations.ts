@@ -2,8 +2,8 @@ import { type CheckedOperation, checkMirror, checkOperation } from './operation-
 import { type WaitOptions, withDeadline } from './util/wait.js'
 
 /**
- * Operations that work for seconds or more. Their code is loaded with the first call: a program that opens a replica does not wait
- * for the code of a restore.
+ * Operations that take seconds or more. Their code is loaded at the first call, so that a program
+ * which opens a replica does not wait for the code of a restore.
  */
 function whenCalled<A extends unknown[], R>(
   load: () => Promise<(...args: A) => Promise<R>>,
@@ -11,12 +11,15 @@ function whenCalled<A extends unknown[], R>(
   return async (...args) => (await load())(...args)
 }
 
-/** The arguments of an operation whose options, which have a `signal`, may have a `timeout` in milliseconds as well. */
+/** Arguments of an operation: options with a `signal` may also have a `timeout` in milliseconds. */
 type Timed<A extends unknown[]> = {
   [K in keyof A]: 'signal' extends keyof NonNullable<A[K]> ? A[K] & Pick<WaitOptions, 'timeout'> : A[K]
 }
 
-/** As whenCalled, for an operation that waits for a store: `timeout` in its options ends it with TIMEOUT. */
+/**
+ * Like whenCalled, for an operation that waits for a store: the option `timeout` ends it with
+ * TIMEOUT.
+ */
 function untilDeadline<A extends unknown[], R>(
   name: CheckedOperation,
   what: string,
@@ -40,7 +43,7 @@ export const restore = untilDeadline(
   'restoring a database',
   async () => (await import('./restore/restore.js')).restore,
 )
-/** Fetches a full local copy. */
+/** Fetches a full copy of the database. */
 export const hydrateFile = untilDeadline(
   'hydrateFile',
   'fetching a local copy',
@@ -60,7 +63,7 @@ export const planRestore = untilDeadline(
   'planning a restore',
   async () => (await import('./levels/plan.js')).planRestore,
 )
-/** Brings what is committed to a replica, once. */
+/** Uploads everything committed to a replica, once. */
 export const replicateOnce = whenCalled(async () => (await import('./primary/replicate-once.js')).replicateOnce)
 /** Merges the files of a level into the next. */
 export const compact = untilDeadline(
@@ -83,7 +86,7 @@ export const enforceSnapshotRetention = untilDeadline(
   'deleting old snapshots',
   async () => (await import('./compaction/retention.js')).enforceSnapshotRetention,
 )
-/** Reads everything in a replica and says what is wrong with it. */
+/** Reads a whole replica and reports its faults. */
 export const verifyReplica = untilDeadline(
   'verifyReplica',
   'verifying a replica',

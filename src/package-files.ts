@@ -6,16 +6,20 @@ const NAME = 'litestream-ts'
 
 declare const __dirname: string | undefined
 
-/** The folder of the running code. A bundler that makes CommonJS of it leaves `import.meta` empty. */
+/**
+ * The folder of the running code. A bundler that converts it to CommonJS leaves `import.meta`
+ * empty.
+ */
 export const here: string = import.meta.dirname ?? (typeof __dirname === 'string' ? __dirname : process.cwd())
 
-// Not imported: webpack replaces an imported createRequire, and cannot for files that are only known at run time.
+// Not imported: webpack replaces an imported createRequire, which then fails for paths that are
+// only known at run time.
 const { createRequire } = process.getBuiltinModule('node:module')
 
-/** `require` as this code may use it for optional packages and the addon. */
+/** The `require` function for optional packages and the addon. */
 export const localRequire: NodeJS.Require = createRequire(path.join(here, 'index.js'))
 
-/** How an application keeps this package out of its bundle; for hints. */
+/** How an application excludes this package from its bundle; for hints. */
 export const KEEP_OUTSIDE =
   `keep ${NAME} outside of the bundle (esbuild --external:${NAME}, webpack externals, Rollup external, Vite ssr.external, ` +
   'Next.js serverExternalPackages) and install it beside the bundle'
@@ -25,7 +29,7 @@ function isOurs(folder: string): boolean {
   return existsSync(file) && (JSON.parse(readFileSync(file, 'utf8')) as { name?: string }).name === NAME
 }
 
-/** The first folder from `folder` up that is this package. */
+/** The first folder, from `folder` upwards, that is this package. */
 function above(folder: string): string | undefined {
   for (let dir = folder; ; dir = path.dirname(dir)) {
     if (isOurs(dir)) return dir
@@ -33,7 +37,7 @@ function above(folder: string): string | undefined {
   }
 }
 
-/** This package as a program at `file` would import it. */
+/** This package's folder as a program at `file` would import it. */
 function installedFor(file: string): string | undefined {
   try {
     return path.dirname(createRequire(file).resolve(`${NAME}/package.json`))
@@ -52,15 +56,15 @@ function find(): string | undefined {
 let root: string | undefined
 
 /**
- * The folder of this package's package.json: around the running code or, if a bundler moved the code, where the bundle or the main
- * script finds the package. Undefined if it is in neither place.
+ * The folder of this package's package.json: above the running code or, if a bundler moved the
+ * code, where the bundle or the main script finds the package. Undefined if it is in neither place.
  */
 export function findPackage(): string | undefined {
   root ??= find()
   return root
 }
 
-/** As findPackage. Throws NATIVE_MISSING if the package is not found. */
+/** Like findPackage, but throws NATIVE_MISSING if the package is not found. */
 export function packageRoot(): string {
   const found = findPackage()
   if (found !== undefined) return found

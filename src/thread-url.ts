@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { LitestreamError } from './errors.js'
 import { findPackage, here, KEEP_OUTSIDE } from './package-files.js'
 
-/** The modules that run on threads of their own. */
+/** The modules that run on separate threads. */
 export type ThreadModule =
   | 'primary/worker.js'
   | 'replica/handle/prefetch-thread.js'
@@ -12,8 +12,8 @@ export type ThreadModule =
   | 'integrity/worker.js'
 
 /**
- * Files that are reached by paths which are computed at run time. Tools that copy the files of an application, such as @vercel/nft and
- * with it Next.js, evaluate these expressions and copy what is there. Not called.
+ * Lists files whose paths are computed at run time. Tools that trace an application's files, such
+ * as @vercel/nft and Next.js, evaluate these expressions and copy the files. Never called.
  */
 function tracedFiles(): string[] {
   return [
@@ -26,13 +26,14 @@ function tracedFiles(): string[] {
     path.join(import.meta.dirname, 'storage'),
   ]
 }
-// Keeps bundlers from leaving it out.
+// Keeps bundlers from removing the function.
 threadUrl.tracedFiles = tracedFiles
 
 /**
- * The module of a thread, as CommonJS if there is such a file, because a thread loads that sooner. It is looked for beside this
- * code, which scripts/bundle.mjs keeps at the root of the compiled tree, and otherwise in the installed package: an application's
- * bundler moves this code, but not the modules of threads. Throws NATIVE_MISSING.
+ * The URL of a thread's module; its CommonJS version if one exists, because a thread loads that
+ * faster. Searched beside this code, which scripts/bundle.mjs keeps at the root of the compiled
+ * tree, and otherwise in the installed package: an application's bundler moves this code, but not
+ * the modules of threads. Throws NATIVE_MISSING.
  */
 export function threadUrl(module: ThreadModule): URL {
   const names = [module.replace(/\.js$/, '.cjs'), module]

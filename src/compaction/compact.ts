@@ -10,14 +10,19 @@ import type { MergeSource } from './merge-input.js'
 
 export interface MergeFilesOptions {
   readonly signal?: AbortSignal
-  /** The bytes of a file that is at hand locally, as a primary's newest ones are; undefined: read it from the replica. */
+  /**
+   * The bytes of a file that the primary still has locally; undefined: read it from the replica.
+   */
   readonly local?: (file: LtxFileRef) => AsyncIterable<Uint8Array> | undefined
 }
 
-/** Inputs of one merge: every one holds a buffer or an open stream. Longer rows of files become several outputs. */
+/**
+ * Maximum number of inputs of one merge: each holds a buffer or an open stream. More files become
+ * several outputs.
+ */
 export const MAX_INPUTS = 128
 
-/** Smaller files are read in one piece, larger ones as streams. Bytes. */
+/** Smaller files are read at once, larger ones as streams. Bytes. */
 const STREAM_FROM = 256 * 1024
 
 export function sourceOf(client: ReplicaClient, file: LtxFileInfo, options: MergeFilesOptions): MergeSource {
@@ -32,9 +37,9 @@ export function sourceOf(client: ReplicaClient, file: LtxFileInfo, options: Merg
 }
 
 /**
- * Merges files of a replica, oldest first, into one file of another level, and returns that. It appears whole or not at all.
- * If it exists already, another process that merged the same files was faster. A local copy that cannot be used is left out: the
- * replica has the same file. Throws as mergeLtx does.
+ * Merges files of a replica, oldest first, into one file of another level, and returns that file.
+ * It is written completely or not at all. If it exists already, another process has merged the same
+ * files. A local file that cannot be read is replaced by the replica's. Throws as mergeLtx does.
  */
 export async function mergeFiles(
   client: ReplicaClient,
@@ -70,19 +75,26 @@ async function mergeOnce(
 }
 
 export interface CompactOptions extends MergeFilesOptions {
-  /** The level to make, from the files of the level below; 1..8. */
+  /** The level to write, from the files of the level below; 1 to 8. */
   readonly level: number
-  /** The last TXID of that level, for one who knows it: spares a listing. 0: the level is known to be empty. */
+  /**
+   * The last TXID of that level, if the caller knows it, which saves a listing. 0: the level is
+   * empty.
+   */
   readonly reached?: number
-  /** A damaged file of the level below was left out, because a snapshot holds its transactions. */
+  /**
+   * Called for a damaged file of the level below that was skipped because a snapshot contains its
+   * transactions.
+   */
   readonly onDamaged?: (error: LitestreamError) => void
 }
 
 /**
- * Brings a level up to date with the level below it and returns the files written, none when there was nothing to do. A level that
- * is still empty begins after the oldest snapshot (see docs/compaction.md); should there be none, the file that begins at TXID 1
- * becomes one first. A damaged file is left out if a snapshot holds its transactions; no file is merged with one of another page size.
- * Throws LTX_GAP, LTX_CORRUPT, PAGE_SIZE_MISMATCH and what the store throws.
+ * Brings a level up to date with the level below it. Returns the written files, none if there was
+ * nothing to do. An empty level begins after the oldest snapshot (see docs/compaction.md); without
+ * a snapshot, the file that begins at TXID 1 is copied to the snapshots first. A damaged file is
+ * skipped if a snapshot contains its transactions. Files of different page sizes are never merged.
+ * Throws LTX_GAP, LTX_CORRUPT, PAGE_SIZE_MISMATCH and errors of the store.
  */
 export async function compact(client: ReplicaClient, options: CompactOptions): Promise<LtxFileInfo[]> {
   const { level, signal } = options
@@ -103,7 +115,8 @@ export async function compact(client: ReplicaClient, options: CompactOptions): P
     throwIfAborted(signal, `compacting into level ${level} of ${client.url}`)
     const snapshots = reached === undefined ? await listLevel(client, SNAPSHOT_LEVEL, 0, signal) : []
     const covered = reached ?? snapshots[0]?.maxTxid ?? 0
-    // Files of an empty level's source may straddle the snapshot; later on outputs end where inputs end.
+    // For an empty level, files of the level below may straddle the snapshot; later on outputs end
+    // where inputs end.
     const source = await listLevel(client, level - 1, reached === undefined ? 0 : covered + 1, signal)
     const sound = source.filter((file) => !damaged.has(fileContent(file)))
     const inputs = contiguous(sound, covered)
@@ -131,7 +144,7 @@ export async function compact(client: ReplicaClient, options: CompactOptions): P
   }
 }
 
-/** Whether restores of the newest state need a file no more, because a snapshot reaches as far. */
+/** Whether a snapshot covers a file, so that restores of the newest state do not need it. */
 async function isInSnapshot(
   client: ReplicaClient,
   { maxTxid }: LtxFileInfo,
@@ -151,14 +164,15 @@ export async function listLevel(
   return files
 }
 
-/** The first files that lead on from `covered`, each following the one before. */
+/** The first contiguous files that continue from `covered`. */
 function contiguous(source: readonly LtxFileInfo[], covered: number): LtxFileInfo[] {
   const inputs: LtxFileInfo[] = []
   let reached = covered
   for (const file of source) {
     if (file.maxTxid <= reached) continue
     if (inputs.length === MAX_INPUTS || (inputs.length > 0 && file.minTxid > reached + 1)) break
-    // Of overlapping files the later one reaches farther and has all that the earlier had, if it begins no later.
+    // Of overlapping files, the later one reaches farther and contains the earlier one if it begins
+    // no later.
     if (inputs.length > 0 && file.minTxid <= inputs.at(-1)!.minTxid) inputs.pop()
     inputs.push(file)
     reached = file.maxTxid
@@ -166,7 +180,10 @@ function contiguous(source: readonly LtxFileInfo[], covered: number): LtxFileInf
   return inputs
 }
 
-/** TXIDs that are in no file of the level below may be missing in this one, too, if a snapshot has them. */
+/**
+ * Accepts TXIDs that no file of the level below has if a snapshot covers them; otherwise throws
+ * LTX_GAP.
+ */
 async function allowGap(
   client: ReplicaClient,
   level: number,
@@ -187,7 +204,10 @@ async function allowGap(
   )
 }
 
-/** Copies the file that begins at TXID 1 and holds the whole database to the snapshots; undefined where one is there already. */
+/**
+ * Copies the file that begins at TXID 1, which holds the whole database, to the snapshots.
+ * Undefined if a snapshot exists already.
+ */
 async function promoteBase(client: ReplicaClient, options: MergeFilesOptions): Promise<LtxFileInfo | undefined> {
   const { signal } = options
   if ((await listLevel(client, SNAPSHOT_LEVEL, 0, signal)).length > 0) return undefined

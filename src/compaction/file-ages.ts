@@ -3,29 +3,39 @@ import { AgeClock } from '../util/age-clock.js'
 import type { Clock } from '../util/clock.js'
 
 /**
- * The ages of files by which retention deletes. The times of files and the present may come from clocks that were set: see
- * AgeClock for the present. A file whose time lies in the future was labelled by a clock that was ahead; it counts as created
- * when this object first saw it, or it would stay until the wall clock gets there.
+ * The ages of files, by which retention deletes. File times and the current time may come from
+ * clocks that were set; see AgeClock for the current time. A file with a time in the future was
+ * labelled by a clock that was ahead. It counts as created when this object first saw it; otherwise
+ * it would stay until the wall clock reaches that time.
  */
 export class FileAges {
   readonly #clock: AgeClock
-  /** Files with a time in the future, and when each was first seen; of the run before and of this one. */
+  /**
+   * Files with a time in the future, and when each was first seen: of the previous run and of this
+   * one.
+   */
   #before = new Map<string, number>()
   #seen = new Map<string, number>()
 
-  /** `retention`: how long files stay, milliseconds. */
+  /** `retention`: how long files are kept, in milliseconds. */
   constructor(retention: number, clock: Clock) {
     this.#clock = new AgeClock(retention, clock)
   }
 
-  /** Begins a run and returns the present, milliseconds since the epoch. Files that the run before did not ask for are forgotten. */
+  /**
+   * Begins a run and returns the current time in milliseconds since the epoch. Forgets files that
+   * the previous run did not query.
+   */
   begin(): number {
     this.#before = this.#seen
     this.#seen = new Map()
     return this.#clock.now()
   }
 
-  /** When `file` counts as created, milliseconds since the epoch; `now` is what `begin` returned. */
+  /**
+   * The creation time to use for `file`, in milliseconds since the epoch; `now` is the result of
+   * `begin`.
+   */
   createdAt(file: LtxFileInfo, now: number): number {
     if (file.createdAt <= now) return file.createdAt
     const key = `${file.level} ${file.minTxid} ${file.maxTxid}`

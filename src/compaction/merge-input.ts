@@ -8,20 +8,20 @@ import { native } from '../native/addon.js'
 import type { MergedInput } from '../native/frame-merger.js'
 import type { LtxFileInfo } from '../storage/replica-client.js'
 
-/** One file that takes part in a merge: its bytes, and a name for messages. */
+/** One input of a merge: its bytes, and a name for messages. */
 export interface MergeSource {
   readonly label: string
-  /** The file of the replica that the bytes are of: its name and listing must agree with them. */
+  /** The replica's file with these bytes: its name and listing must match them. */
   readonly file?: LtxFileInfo
   readonly bytes: AsyncIterable<Uint8Array>
 }
 
-/** The part of a merge's input that stands before and after its frames; the frames are the native merger's. */
+/** The parts of an input before and after its frames; the native merger reads the frames. */
 export class MergeInput {
   readonly header: LtxHeader
   readonly label: string
   readonly reader: ByteReader
-  /** Of the header. */
+  /** CRC of the header. */
   readonly crc: bigint
   readonly #file: LtxFileInfo | undefined
 
@@ -50,8 +50,8 @@ export class MergeInput {
   }
 
   /**
-   * Checks what follows the last frame. What the page index must be is known by its length and CRC, so it is never held as a
-   * whole. Throws LTX_CORRUPT.
+   * Checks the bytes after the last frame. The expected page index is known by its length and CRC,
+   * so it is never held in memory. Throws LTX_CORRUPT.
    */
   async finish(merged: MergedInput): Promise<void> {
     const { header, reader, label } = this

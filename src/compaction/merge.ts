@@ -22,26 +22,33 @@ import {
 } from '../native/frame-merger.js'
 import { MergeInput, type MergeSource } from './merge-input.js'
 
-/** Bytes of output that are handed on at once, always from the same buffer: few at first, since most files are small. */
+/**
+ * Bytes of output per chunk, always from the same buffer: small at first, because most files are
+ * small.
+ */
 const FIRST_OUTPUT_SIZE = 64 * 1024
 const OUTPUT_SIZE = 1024 * 1024
 
 export interface Merge {
-  /** The output's header: first input's min TXID, last input's max TXID, commit and timestamp, no checksums. */
+  /**
+   * The output's header: first input's min TXID, last input's max TXID, commit and timestamp, no
+   * checksums.
+   */
   readonly header: LtxHeader
   /**
-   * The output's bytes, to be consumed once; a chunk is valid until the next one is asked for. Throws before the end when any
-   * input is damaged.
+   * The output's bytes, which can be consumed once; a chunk is valid until the next one is
+   * requested. Throws before the end if any input is damaged.
    */
   readonly bytes: AsyncIterable<Uint8Array>
 }
 
 /**
- * Merges LTX files that follow one another, oldest first, into one: of every page the newest version, as it is stored, not
- * compressed again; pages beyond the last file's commit are left out. Every input is checked to its end, checksum included,
- * before the output's last bytes come. Memory: a chunk of every input's stream, and the output's page index (9 bytes a page).
+ * Merges contiguous LTX files, oldest first, into one. Of every page it copies the newest version
+ * as it is stored, without compressing it again; pages beyond the last file's commit are dropped.
+ * Every input is read to its end and its checksum verified before the output ends. Memory: one
+ * chunk per input, and the output's page index (9 bytes per page).
  *
- * Throws LTX_CORRUPT, PAGE_SIZE_MISMATCH, and LTX_GAP for inputs that do not follow one another.
+ * Throws LTX_CORRUPT, PAGE_SIZE_MISMATCH, and LTX_GAP for inputs that are not contiguous.
  */
 export async function mergeLtx(sources: readonly MergeSource[]): Promise<Merge> {
   const opened = await Promise.allSettled(sources.map((source) => MergeInput.open(source)))

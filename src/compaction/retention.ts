@@ -3,17 +3,17 @@ import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { listLevel } from './compact.js'
 
 export interface L0RetentionOptions {
-  /** How long a file of level 0 stays once it is compacted, ms; 0: for ever. */
+  /** How long an L0 file is kept after it was compacted, in ms; 0: forever. */
   readonly l0Retention: number
-  /** Milliseconds since the epoch; default: the present. */
+  /** Current time in milliseconds since the epoch; default: now. */
   readonly now?: number
-  /** When a file counts as created, milliseconds since the epoch; default: its `createdAt`. */
+  /** Creation time of a file in milliseconds since the epoch; default: its `createdAt`. */
   readonly createdAt?: (file: LtxFileInfo) => number
   readonly signal?: AbortSignal
 }
 
 export interface SnapshotRetentionOptions {
-  /** How long snapshots, and what leads from one to the next, stay, ms. */
+  /** How long snapshots, and the files between them, are kept, in ms. */
   readonly retention: number
   readonly now?: number
   readonly createdAt?: (file: LtxFileInfo) => number
@@ -21,9 +21,10 @@ export interface SnapshotRetentionOptions {
 }
 
 /**
- * Deletes files of level 0 that are old enough and whose transactions level 1, or a snapshot before it begins, holds. Those that a
- * file of level 1 was made of go together, once the youngest is old enough: a TXID among them is reached only over all before it.
- * The newest file stays. Returns what was deleted.
+ * Deletes L0 files that are old enough and whose transactions are in level 1, or in a snapshot
+ * before level 1 begins. The L0 files of one L1 file are deleted together, when the youngest is old
+ * enough, because a TXID among them needs all files before it. The newest file is kept. Returns the
+ * deleted files.
  */
 export async function enforceL0Retention(client: ReplicaClient, options: L0RetentionOptions): Promise<LtxFileInfo[]> {
   const doomed = await oldL0Files(client, options)
@@ -31,7 +32,7 @@ export async function enforceL0Retention(client: ReplicaClient, options: L0Reten
   return doomed
 }
 
-/** What enforceL0Retention would delete. */
+/** The files that enforceL0Retention would delete. */
 export async function oldL0Files(client: ReplicaClient, options: L0RetentionOptions): Promise<LtxFileInfo[]> {
   const { l0Retention, now = Date.now(), createdAt = timeOf, signal } = options
   if (l0Retention <= 0) return []
@@ -40,12 +41,12 @@ export async function oldL0Files(client: ReplicaClient, options: L0RetentionOpti
   const snapshots = await listLevel(client, SNAPSHOT_LEVEL, 0, signal)
   const files = await listLevel(client, 0, 0, signal)
   const newest = files.at(-1)
-  // Of every file, also behind the first young one: `createdAt` may count from when it is first asked.
+  // Queries every file, also after the first young one: `createdAt` may count from its first query.
   const young = new Set(files.filter((file) => createdAt(file) >= now - l0Retention || file === newest))
 
   const inSnapshot = (file: LtxFileInfo) => snapshots.some((snapshot) => snapshot.maxTxid >= file.maxTxid)
 
-  // What lies before level 1 counts as one more file of it if a snapshot holds that.
+  // The TXIDs before level 1 count as one more of its files if a snapshot contains them.
   const beforeLevel1 = compacted[0]!.minTxid - 1
   const groups = compacted.map(({ minTxid, maxTxid }) => ({ minTxid, maxTxid }))
   if (snapshots.some(({ maxTxid }) => maxTxid >= beforeLevel1)) groups.unshift({ minTxid: 1, maxTxid: beforeLevel1 })
@@ -54,7 +55,8 @@ export async function oldL0Files(client: ReplicaClient, options: L0RetentionOpti
   for (const { minTxid, maxTxid } of groups) {
     const group: LtxFileInfo[] = []
     for (; next < files.length && files[next]!.maxTxid <= maxTxid; next++) {
-      // A damaged file that compaction left out lies between two files of level 1, and a snapshot holds its transactions.
+      // A damaged file that compaction skipped lies between two L1 files, and a snapshot contains
+      // its transactions.
       if (files[next]!.minTxid >= minTxid || inSnapshot(files[next]!)) group.push(files[next]!)
     }
     if (group.some((file) => young.has(file))) break
@@ -64,9 +66,10 @@ export async function oldL0Files(client: ReplicaClient, options: L0RetentionOpti
 }
 
 /**
- * Deletes snapshots that are too old, but never the newest, and files of levels 1 to 8 that end before the last snapshot that
- * is too old: one generation stays for restores and readers under way, and the newest file of every level. The levels go first,
- * so that a run that is cut short leaves nothing that the next one would not find. Returns what was deleted.
+ * Deletes snapshots that are too old, but never the newest, and files of levels 1 to 8 that end
+ * before the last snapshot that is too old. One generation is kept for running restores and
+ * readers, and the newest file of every level. Levels are deleted before snapshots, so that the
+ * next run finds everything that an interrupted run left. Returns the deleted files.
  */
 export async function enforceSnapshotRetention(
   client: ReplicaClient,
@@ -80,7 +83,7 @@ export async function enforceSnapshotRetention(
   return doomed
 }
 
-/** What enforceSnapshotRetention would delete, level by level, snapshots last. */
+/** The files that enforceSnapshotRetention would delete, level by level, snapshots last. */
 export async function oldSnapshots(client: ReplicaClient, options: SnapshotRetentionOptions): Promise<LtxFileInfo[]> {
   const { retention, now = Date.now(), createdAt = timeOf, signal } = options
   const snapshots = await listLevel(client, SNAPSHOT_LEVEL, 0, signal)

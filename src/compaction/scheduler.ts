@@ -17,14 +17,14 @@ import { nextWindow, windowStart } from './window.js'
 export interface CompactionSettings {
   readonly levels: readonly { readonly level: number; readonly interval: number }[]
   readonly snapshot: { readonly interval: number; readonly retention: number }
-  /** 0: files of level 0 stay for ever. */
+  /** 0: L0 files are kept forever. */
   readonly l0Retention: number
   readonly l0RetentionCheckInterval: number
-  /** False: nothing is ever deleted. */
+  /** False: no file is ever deleted. */
   readonly retentionEnabled: boolean
-  /** After each compaction, list the level and look for gaps. */
+  /** After each compaction, list the level and check for gaps. */
   readonly verifyCompaction?: boolean
-  /** How often all levels are looked through for gaps and overlaps; undefined: never. */
+  /** Interval at which all levels are checked for gaps and overlaps; undefined: never. */
   readonly validationInterval?: number
 }
 
@@ -43,7 +43,7 @@ export const DEFAULT_COMPACTION_SETTINGS: CompactionSettings = {
 
 export type CompactionTask = 'compact' | 'snapshot' | 'l0-retention' | 'snapshot-retention' | 'validate'
 
-/** What a scheduler tells, for logs and metrics. Called on the thread that runs it; must not throw. */
+/** Events of a scheduler for logs and metrics. Called on the scheduler's thread; must not throw. */
 export interface CompactionObserver {
   /** A file of level 1..9 was written. */
   written?(event: { readonly level: number; readonly file: LtxFileInfo; readonly durationMs: number }): void
@@ -52,7 +52,7 @@ export interface CompactionObserver {
   fault?(event: { readonly level: number; readonly error: LitestreamError }): void
   /** No task fails any more, and no fault is left. */
   recovered?(): void
-  /** A task failed; it is tried again, `failures` times in a row so far. */
+  /** A task failed and will be retried; `failures`: number of consecutive failures so far. */
   error?(event: {
     readonly task: CompactionTask
     readonly level: number | undefined
@@ -64,21 +64,26 @@ export interface CompactionObserver {
 export interface CompactionSchedulerOptions {
   readonly observer?: CompactionObserver
   readonly local?: MergeFilesOptions['local']
-  /** The clocks; default: those of the system. */
+  /** Default: the system's clocks. */
   readonly clock?: Clock
-  /** Makes a snapshot from the live database instead of from the replica's files. */
+  /** Makes a snapshot from the live database instead of the replica's files. */
   readonly snapshot?: (signal: AbortSignal) => Promise<LtxFileInfo | undefined>
-  /** Files that a task needs are damaged or missing in the replica: only a new snapshot of the database can lead on. */
+  /**
+   * Called if files that a task needs are damaged or missing in the replica: only a new snapshot of
+   * the database helps.
+   */
   readonly onDamage?: (error: LitestreamError) => void
 }
 
-/** Errors about files of the replica that no other attempt can mend. */
+/** Errors about files of the replica that a retry cannot fix. */
 const DAMAGE = ['LTX_GAP', 'LTX_CORRUPT', 'PAGE_SIZE_MISMATCH', 'TXID_NOT_AVAILABLE'] as const
 
-/** After a failure a task is tried again after so long, doubled for every further one. Milliseconds. */
+/**
+ * First and longest retry interval after failures of a task, in milliseconds; doubled each time.
+ */
 const RETRY_FIRST = 1000
 const RETRY_MOST = 60_000
-/** The longest that one timer waits, milliseconds: Node.js fires longer ones than 2^31 ms immediately. */
+/** Longest wait of one timer in milliseconds: Node.js fires timers above 2^31 ms immediately. */
 const TIMER_MOST = 60_000
 
 interface Job {
@@ -92,12 +97,13 @@ interface Job {
 }
 
 /**
- * Compacts, snapshots and cleans up the replica of one database, at the times that the settings say: each task at once when
- * started and then at multiples of its interval in UTC, lower levels before higher ones. One task runs at a time. If the wall clock
- * is set, the next turn of a task still comes after at most its interval. With a client of
- * KnownLevels, through which all uploads go, it asks the store for nothing while the database is idle.
+ * Compacts, snapshots and cleans up the replica of one database on schedule: each task runs once at
+ * the start and then at multiples of its interval in UTC, lower levels before higher ones. Tasks
+ * run one at a time. If the wall clock is set, a task still runs after at most its interval. With a
+ * KnownLevels client, through which all uploads go, it sends no request to the store while the
+ * database is idle.
  *
- * The methods beside start and stop do one task now, and throw what goes wrong.
+ * The methods other than start and stop run one task now, and throw its errors.
  */
 export class CompactionScheduler {
   readonly #client: ReplicaClient
@@ -109,7 +115,10 @@ export class CompactionScheduler {
   readonly #l0Ages: FileAges
   readonly #snapshotAges: FileAges
   readonly #jobs: Job[]
-  /** Levels with a gap or an overlap, and levels in which a damaged file was met since the last snapshot. */
+  /**
+   * Levels with a gap or an overlap, and levels in which a damaged file was met since the last
+   * snapshot.
+   */
   readonly #broken = new Set<number>()
   readonly #damaged = new Set<number>()
   /** Whether an error or a fault was reported that `recovered` did not follow. */
@@ -131,12 +140,12 @@ export class CompactionScheduler {
     this.#started ??= this.#turn()
   }
 
-  /** Resolves when every task has had its first turn after start. */
+  /** Resolves when every task has run once after start. */
   async ready(): Promise<void> {
     await this.#started
   }
 
-  /** Ends what runs, at the next point where that is possible, and returns when nothing runs any more. */
+  /** Cancels the running task at the next possible point. Resolves when no task is running. */
   async stop(): Promise<void> {
     this.#stop.abort()
     this.#timer?.stop()
@@ -148,12 +157,12 @@ export class CompactionScheduler {
     return this.#exclusive((signal) => this.#compact(level, signal))
   }
 
-  /** Makes a snapshot of the newest state; undefined if there is one. */
+  /** Makes a snapshot of the newest state; undefined if one exists already. */
   snapshot(): Promise<LtxFileInfo | undefined> {
     return this.#exclusive((signal) => this.#snapshot(signal))
   }
 
-  /** Deletes what the settings say; nothing when retention is off. */
+  /** Deletes files according to the settings; none if retention is disabled. */
   async enforceRetention(): Promise<void> {
     await this.#exclusive(async (signal) => {
       await this.#l0Retention(signal)
@@ -161,20 +170,20 @@ export class CompactionScheduler {
     })
   }
 
-  /** Looks for gaps and overlaps in all levels, and returns whether there were none. */
+  /** Checks all levels for gaps and overlaps, and returns whether there were none. */
   validate(): Promise<boolean> {
     return this.#exclusive((signal) => this.#validate(signal))
   }
 
   #exclusive<T>(act: (signal: AbortSignal) => Promise<T>): Promise<T> {
     return this.#queue.add(async () => {
-      // Asked for by somebody who may know of changes from elsewhere.
+      // The caller may know of changes by other programs.
       this.#forget()
       return act(this.#stop.signal)
     })
   }
 
-  /** The store's listings count from here on, not what is known of them. */
+  /** Makes the next listings ask the store instead of the remembered levels. */
   #forget(): void {
     if (this.#client instanceof KnownLevels) this.#client.forget()
   }
@@ -224,7 +233,7 @@ export class CompactionScheduler {
     this.#schedule()
   }
 
-  /** Runs every task that is due now, and reports those that fail. */
+  /** Runs every task that is due, and reports those that fail. */
   async runDue(): Promise<void> {
     for (const job of this.#jobs) {
       if (this.#stop.signal.aborted) return
@@ -245,7 +254,7 @@ export class CompactionScheduler {
       this.#forget()
       job.due = this.#clock.monotonic() + Math.min(RETRY_MOST, RETRY_FIRST * 2 ** job.failures)
       job.failures++
-      // A replica that has nothing yet is no fault, only a reason to try again.
+      // An empty replica is not an error; the task is retried later.
       if (isLitestreamError(error, 'REPLICA_EMPTY')) return
       if (isLitestreamError(error, ...DAMAGE)) this.#options.onDamage?.(error)
       this.#isReported = true
@@ -261,11 +270,14 @@ export class CompactionScheduler {
     this.#options.observer?.recovered?.()
   }
 
-  /** Nothing to do when the level got a file in this window already: after a restart, or from another process. */
+  /**
+   * Whether the level got a file in this window already: before a restart, or from another process.
+   */
   async #tooEarly(level: number, interval: number, signal: AbortSignal): Promise<boolean> {
     const newest = await this.#newestOf(level, signal)
     const start = windowStart(this.#clock.now(), interval)
-    // A time beyond this window is the label of a clock that was ahead, and says nothing about when the file was written.
+    // A time beyond this window comes from a clock that was ahead, and does not tell when the file
+    // was written.
     return newest !== undefined && newest.createdAt >= start && newest.createdAt < start + interval
   }
 
@@ -316,7 +328,10 @@ export class CompactionScheduler {
     return file
   }
 
-  /** Nothing is deleted because of what is only known: the newest file that others lead to may have been deleted by somebody. */
+  /**
+   * Asks the store before deleting: the newest compacted file in the remembered levels may have
+   * been deleted by another program.
+   */
   async #l0Retention(signal: AbortSignal): Promise<void> {
     const { retentionEnabled, l0Retention } = this.#settings
     if (!retentionEnabled) return

@@ -5,14 +5,15 @@ import { SNAPSHOT_LEVEL } from '../ltx/format.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { MAX_INPUTS, type MergeFilesOptions, mergeFiles } from './compact.js'
 
-/** How often a snapshot is planned again because files vanished under it. */
+/** Maximum number of new plans because files were deleted meanwhile. */
 const MAX_REPLANS = 5
 
 /**
- * Makes a snapshot of the newest state from the files of the replica, without the database: the files of a restore, merged.
- * Returns undefined when the newest snapshot is that state already. Of a very long plan only the first files are taken, a state
- * that is somewhat older; compaction shortens plans. A damaged file is planned around if others lead as far. Throws as planRestore
- * and mergeLtx do.
+ * Makes a snapshot of the newest state from the files of the replica, without the database, by
+ * merging the files of a restore plan. Returns undefined if the newest snapshot is already that
+ * state. Of a very long plan only the first files are merged, which gives a somewhat older state;
+ * compaction shortens plans. A damaged file is avoided if other files reach as far. Throws as
+ * planRestore and mergeLtx do.
  */
 export function createSnapshot(
   client: ReplicaClient,
@@ -35,7 +36,10 @@ export interface SnapshotPages {
   readonly pages: Uint8Array
 }
 
-/** Writes a snapshot of the pages of a live database, all of them but the lock page, as they were at `header.maxTxid`. */
+/**
+ * Writes a snapshot of a live database: all of its pages except the lock page, as they were at
+ * `header.maxTxid`.
+ */
 export async function writeSnapshot(
   client: ReplicaClient,
   header: Omit<LtxHeaderInit, 'minTxid'> & { readonly timestamp: number },

@@ -11,7 +11,7 @@ export async function syncDirectory(directory: string): Promise<void> {
   try {
     await syncHandle(handle)
   } catch (error) {
-    // Some network file systems cannot sync a directory; they write entries through.
+    // Some network file systems cannot sync a directory; they write entries immediately.
     if (!isErrno(error, 'EINVAL', 'ENOTSUP', 'EBADF')) throw error
   } finally {
     await handle.close()
@@ -19,8 +19,9 @@ export async function syncDirectory(directory: string): Promise<void> {
 }
 
 /**
- * mkdir -p whose new directories survive a power cut. They are owned like `ownership`; without it, those that root creates belong to
- * the owner of the directory that they are created in. `mode` is reduced by the umask.
+ * mkdir -p whose new directories survive a power cut. They get the owner of `ownership`; without
+ * it, directories that root creates belong to the owner of their parent. `mode` is reduced by the
+ * umask.
  */
 export async function makeDirectory(directory: string, ownership?: Ownership, mode = 0o777): Promise<void> {
   const absolute = path.resolve(directory)
@@ -42,12 +43,15 @@ async function createAll(directory: string, mode: number): Promise<string | unde
     return await mkdir(directory, { recursive: true, mode })
   } catch (error) {
     if (!isErrno(error, 'EEXIST')) throw error
-    // Node's error for a file under this name, or a link that leads nowhere.
+    // The error of Node.js for a file with this name, or for a dangling link.
     throw Object.assign(new Error(`ENOTDIR: ${directory} is not a directory`, { cause: error }), { code: 'ENOTDIR' })
   }
 }
 
-/** Through a descriptor: by name, root could be led to give away what another user has put in the place of the directory. */
+/**
+ * Uses a descriptor: with a path, another user could replace the directory and make root change the
+ * owner of another file.
+ */
 async function withDirectory(directory: string, act: (handle: FileHandle) => Promise<void>): Promise<void> {
   const handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
   try {

@@ -11,19 +11,22 @@ import { resolveTarget } from './target.js'
 import { createTemporary } from './temporary.js'
 
 export interface DurableWriteOptions {
-  /** Milliseconds since the epoch: the file's mtime. */
+  /** Modification time of the file, milliseconds since the epoch. */
   readonly mtime?: number
-  /** Fail with EEXIST if the name is taken. */
+  /** Fail with EEXIST if the file exists. */
   readonly createOnly?: boolean
-  /** Without it, a replaced file keeps its owner and mode; a new one has those that the process gives. */
+  /**
+   * Owner and mode. Default: a replaced file keeps its own; a new one gets those of the process.
+   */
   readonly ownership?: Ownership
   readonly signal?: AbortSignal
 }
 
 /**
- * Writes `file` so that at any moment, also after a power cut, its name stands for all of the new content or for what was there
- * before: temporary file, fsync, rename (or link, which fails with EEXIST on a name that is taken), fsync of the directory. Its
- * directory must exist. A symbolic link stays, and the file behind it is replaced; see resolveTarget. Returns the size.
+ * Writes `file` atomically: at any moment, also after a power cut, its name refers to the complete
+ * new content or to the previous content. Steps: temporary file, fsync, rename (or link, which
+ * fails with EEXIST if the name exists), fsync of the directory. The directory must exist. A
+ * symbolic link is kept, and its target is replaced; see resolveTarget. Returns the size.
  */
 export async function writeDurably(
   file: string,
@@ -65,7 +68,10 @@ export async function writeDurably(
   return size
 }
 
-/** Gives a file that is on disk another name, in the place of a file that has it, so that it survives a power cut. */
+/**
+ * Renames a file that is on disk, replacing an existing one, so that the rename survives a power
+ * cut.
+ */
 export async function renameDurably(from: string, to: string): Promise<void> {
   await rename(from, to)
   await syncDirectory(path.dirname(to))
@@ -77,7 +83,8 @@ async function nameOnce(temporary: string, file: string): Promise<void> {
     await link(temporary, file)
   } catch (error) {
     if (!isErrno(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS')) throw error
-    // A file system without links (FAT, some FUSE): check, then rename. Two writers in the same instant are not told apart there.
+    // For file systems without links (FAT, some FUSE): check, then rename. Two simultaneous writers
+    // are not detected there.
     if (await exists(file))
       throw Object.assign(new Error(`EEXIST: ${file} exists`, { cause: error }), { code: 'EEXIST' })
     await rename(temporary, file)

@@ -1,10 +1,13 @@
 import type { FileHandle } from 'node:fs/promises'
 import { datasyncHandle } from './handle.js'
 
-/** So many bytes go to disk at once while more is being written. */
+/** Number of bytes after which written data is flushed to disk in the background. */
 const FLUSH_BYTES = 8 * 1024 * 1024
 
-/** Brings a long file to disk piece by piece, so that the disk works while the next pieces are made; one piece at a time. */
+/**
+ * Flushes a large file to disk in pieces, so that the disk works while the next pieces are made;
+ * one piece at a time.
+ */
 export class Flushing {
   readonly #handle: FileHandle
   #flushed = 0
@@ -32,7 +35,10 @@ export class Flushing {
     }
   }
 
-  /** Waits, and throws what went wrong: the system tells each failure once, a later sync would know nothing of it. */
+  /**
+   * Waits for the flush and throws its error: the system reports each failure once, so a later sync
+   * would not see it.
+   */
   async end(): Promise<void> {
     await this.settled()
     if (this.#error !== undefined) throw this.#error

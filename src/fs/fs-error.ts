@@ -1,6 +1,9 @@
 import { LitestreamError, toLitestreamError } from '../errors.js'
 
-/** The LitestreamError for what `node:fs` threw while `doing` (such as "reading") something to `file`. */
+/**
+ * The LitestreamError for an error of `node:fs` while `doing` (such as "reading") something with
+ * `file`.
+ */
 export function fsError(error: unknown, doing: string, file: string): LitestreamError {
   if (error instanceof LitestreamError) return error
   const { code, message, hint } = toLitestreamError(error)

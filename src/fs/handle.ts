@@ -2,8 +2,8 @@ import { fdatasync, fsync, futimes } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { promisify } from 'node:util'
 
-// Under Yarn's Plug'n'Play, which replaces node:fs, a FileHandle has no sync, datasync, utimes and asyncDispose. These functions work
-// on its descriptor.
+// Under Yarn's Plug'n'Play, which replaces node:fs, a FileHandle has no sync, datasync, utimes and
+// asyncDispose. These functions work on its descriptor.
 
 const fsyncOf = promisify(fsync)
 const fdatasyncOf = promisify(fdatasync)
@@ -20,12 +20,16 @@ export function datasyncHandle(handle: FileHandle): Promise<void> {
 }
 
 /**
- * Half a microsecond in milliseconds. Node passes a time on as seconds in a double, and libuv cuts it off at whole microseconds:
- * without this half, one of 0.470 s often becomes 0.469999 s, which Litestream reads as 469 ms.
+ * Half a microsecond in milliseconds. Node passes a time on as seconds in a double, and libuv cuts
+ * it off at whole microseconds: without this half, one of 0.470 s often becomes 0.469999 s, which
+ * Litestream reads as 469 ms.
  */
 const HALF_MICROSECOND = 0.0005
 
-/** Sets the time of modification, and that of access, to exactly `mtime`, whole milliseconds since the epoch. */
+/**
+ * Sets the time of modification, and that of access, to exactly `mtime`, whole milliseconds since
+ * the epoch.
+ */
 export function setTime(handle: FileHandle, mtime: number): Promise<void> {
   const seconds = (mtime + HALF_MICROSECOND) / 1000
   return futimesOf(handle.fd, seconds, seconds)

@@ -1,6 +1,6 @@
 import type { BigIntStats, Stats } from 'node:fs'
 
-/** A file's type in words, for messages. */
+/** A file's type as text for messages. */
 export function kindOf(stats: Stats | BigIntStats): string {
   if (stats.isFile()) return 'a regular file'
   if (stats.isDirectory()) return 'a directory'

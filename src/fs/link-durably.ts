@@ -4,13 +4,14 @@ import { syncDirectory } from './directory.js'
 import { isErrno } from './fs-error.js'
 import type { Ownership } from './owner.js'
 
-/** File systems, or places in one, between which there are no links, or none any more. */
+/** Errors that mean that these two paths cannot be linked, or not any more. */
 const NO_LINK = ['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EACCES', 'ENOENT'] as const
 
 /**
- * Gives `existing` the second name `file`, which must be free: EEXIST otherwise. Only if a copy would look the same: with the time
- * `mtime` (milliseconds since the epoch), and the owner and mode of `ownership` or, without that, of what is made in the directory
- * anyway. Returns the size; false where it has to be copied.
+ * Gives `existing` the second name `file`, or fails with EEXIST if that name exists. Only if a copy
+ * would be identical: with the modification time `mtime` (milliseconds since the epoch), and the
+ * owner and mode of `ownership` or, without it, those of a new file in the directory. Returns the
+ * size, or false if the file must be copied instead.
  */
 export async function linkDurably(
   existing: string,

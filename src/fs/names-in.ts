@@ -2,12 +2,13 @@ import { opendir } from 'node:fs/promises'
 import { throwIfAborted } from '../util/abort.js'
 import { isErrno } from './fs-error.js'
 
-/** Entries read from the system in one call. */
+/** Number of entries read per system call. */
 const BATCH = 1024
 
 /**
- * The names in `directory` that `wanted` accepts, in no order; none if there is no such directory. Only these names are kept in memory,
- * however many others the directory has. Errors of the system are thrown as they are.
+ * The names in `directory` that `wanted` accepts, in no order; none if the directory does not
+ * exist. Only these names are kept in memory, however large the directory is. Errors of the system
+ * are thrown unchanged.
  */
 export async function namesIn(
   directory: string,

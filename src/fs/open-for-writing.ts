@@ -7,7 +7,10 @@ import { applyOwnership, applyOwnershipSync, giveToOwnerOf, type Ownership } fro
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_RDWR } = constants
 
-/** Opens an existing file to read and write it. The file must not be a link: resolve it first, see resolveTarget. */
+/**
+ * Opens an existing file for reading and writing. The file must not be a link: resolve it first,
+ * see resolveTarget.
+ */
 export async function openForUpdate(file: string): Promise<FileHandle> {
   return (await openRegular(file, O_RDWR | O_NOFOLLOW)).handle
 }
@@ -18,8 +21,8 @@ export async function createFile(file: string, mode = 0o600): Promise<FileHandle
 }
 
 /**
- * Opens a file that belongs to this program by its name, and creates it if it does not exist. It gets the owner and mode of
- * `ownership`; without that, a new one is for the owner of its folder alone.
+ * Opens a file of this program, and creates it if it does not exist. It gets the owner and mode of
+ * `ownership`; without it, a new file is accessible only to the owner of its folder.
  */
 export async function openOwn(file: string, ownership?: Ownership): Promise<FileHandle> {
   const { handle, isNew } = await openOrCreate(file)

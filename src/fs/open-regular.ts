@@ -6,23 +6,28 @@ import { kindOf } from './kind.js'
 
 const { O_NONBLOCK, O_NOCTTY, O_RDONLY } = constants
 
-/** Bytes of a small file (a key, a certificate, a lock) that is read whole; the default of `readRegular`. */
+/**
+ * Maximum size in bytes of a small file (a key, a certificate, a lock) that is read whole; the
+ * default of `readRegular`.
+ */
 const SMALL_FILE = 1024 * 1024
 
 export interface RegularFile {
   readonly handle: FileHandle
-  /** By fstat(2) of `handle`. */
+  /** Result of fstat(2) for `handle`. */
   readonly stats: Stats
 }
 
 /**
- * Opens a regular file, also behind a symbolic link. A FIFO, a socket, a device or a directory is STORAGE_FAILED at once: open(2)
- * of a FIFO waits for its other end, and would hold a thread of libuv's pool until then. Errors of the system are thrown as they are.
+ * Opens a regular file, also through a symbolic link. For a FIFO, a socket, a device or a
+ * directory, throws STORAGE_FAILED immediately: open(2) of a FIFO waits for its other end, and
+ * would block a thread of libuv's pool. Errors of the system are thrown unchanged.
  */
 export async function openRegular(file: string, flags: number = O_RDONLY, mode = 0o666): Promise<RegularFile> {
   const handle = await open(file, flags | O_NONBLOCK | O_NOCTTY, mode).catch(async (error: unknown) => {
     if (isErrno(error, 'ENXIO')) throw notRegular(file, await stat(file))
-    // A file with a lease (a Samba server keeps some) can be opened once its holder has given the lease up, which takes a moment.
+    // A file with a lease (some Samba servers keep one) can be opened when its holder has released
+    // the lease, which takes a moment.
     if (isErrno(error, 'EAGAIN') && (await stat(file)).isFile()) return open(file, flags, mode)
     throw error
   })
@@ -53,18 +58,24 @@ export function openRegularSync(file: string, flags: number = O_RDONLY, mode = 0
   }
 }
 
-/** The bytes of a regular file, in pieces of at most `chunkSize` bytes. It is opened when the first one is wanted. */
+/**
+ * The bytes of a regular file, in pieces of at most `chunkSize` bytes. The file is opened when the
+ * first piece is requested.
+ */
 export async function* streamRegular(file: string, chunkSize: number): AsyncGenerator<Uint8Array, void, undefined> {
   const { handle } = await openRegular(file)
   try {
     yield* handle.createReadStream({ highWaterMark: chunkSize, autoClose: false })
   } finally {
-    // The stream would close it later, after the thread may have ended.
+    // The stream would close the file later, possibly after the thread has ended.
     await handle.close()
   }
 }
 
-/** The content of a regular file of at most `limit` bytes; STORAGE_FAILED for a longer one, of which no more is read. */
+/**
+ * The content of a regular file of at most `limit` bytes; throws STORAGE_FAILED for a larger file
+ * without reading further.
+ */
 export async function readRegular(file: string, limit = SMALL_FILE): Promise<Buffer> {
   const { handle, stats } = await openRegular(file)
   try {

@@ -3,7 +3,7 @@ import { type FileHandle, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { isErrno } from './fs-error.js'
 
-/** Owner and permission bits that a new file or folder takes over from an existing file. */
+/** Owner and permission bits for a new file or folder, copied from an existing file. */
 export interface Ownership {
   readonly uid: number
   readonly gid: number
@@ -13,12 +13,15 @@ export interface Ownership {
 
 const PERMISSIONS = 0o777
 const ALL_BITS = 0o7777
-/** A mode that the source has only for a moment must not keep the owner, who made the file, from it. */
+/** Minimum modes: a temporary mode of the source must not lock out the owner of the new file. */
 const OWNER_FILE = 0o600
 const OWNER_FOLDER = 0o700
 const SET_GROUP_ID = 0o2000
 
-/** Files get the owner and mode of `file`, folders those of the folder it lies in. Undefined if there is no such file. */
+/**
+ * The ownership for new files: owner and mode of `file`; new folders get those of its folder.
+ * Undefined if `file` does not exist.
+ */
 export async function ownershipLike(file: string): Promise<Ownership | undefined> {
   try {
     const [own, around] = await Promise.all([stat(file), stat(path.dirname(path.resolve(file)))])
@@ -44,14 +47,14 @@ function ownershipFrom({ uid, gid, mode }: Stats, around: Stats): Ownership {
   return { uid, gid, fileMode, directoryMode: folderMode(around.mode, fileMode) }
 }
 
-/** As `ownershipLike`, of a file whose folder does not matter. */
+/** Like `ownershipLike`, for a file whose folder does not matter. */
 export function ownershipOf({ uid, gid, mode }: Stats): Ownership {
   return { uid, gid, fileMode: mode & PERMISSIONS, directoryMode: 0o700 }
 }
 
 /**
- * The permission bits that a file made from others may have, so that no user can read it who could not read all of those. Sources
- * without a mode, such as objects of S3, set no limit.
+ * The permission bits for a file made from `sources`, so that no user can read it who could not
+ * read all of them. Sources without a mode, such as S3 objects, set no limit.
  */
 export function newFileMode(sources: Iterable<{ readonly mode?: number | undefined }>): number {
   let allowed = 0o666
@@ -62,8 +65,9 @@ export function newFileMode(sources: Iterable<{ readonly mode?: number | undefin
 }
 
 /**
- * The mode of a folder for files of mode `file`: that of `directory`, without access for users who cannot read such a file and
- * without write access for users who cannot write one. A database in /tmp does not get a folder that every user can write to.
+ * The mode of a folder for files of mode `file`: that of `directory`, without access for users who
+ * cannot read such a file and without write access for users who cannot write one. So a database in
+ * /tmp does not get a folder that every user can write to.
  */
 function folderMode(directory: number, file: number): number {
   let allowed = 0o700 | SET_GROUP_ID
@@ -75,8 +79,8 @@ function folderMode(directory: number, file: number): number {
 }
 
 /**
- * Sets owner and mode of an open file or folder. Only root can give files away: without that right the process keeps the file, and
- * the group that the process has gets no more access than every user has.
+ * Sets owner and mode of an open file or folder. Only root can change the owner: otherwise the
+ * process keeps the file, and the group of the process gets no more access than every user has.
  */
 export async function applyOwnership(
   handle: FileHandle,
@@ -109,18 +113,24 @@ export function applyOwnershipSync(fd: number, ownership: Ownership): void {
 
 function modeFor({ fileMode, directoryMode }: Ownership, kind: 'file' | 'directory', hasGroup: boolean): number {
   const mode = kind === 'file' ? fileMode : directoryMode
-  // Bits that group and others have in common, if the group is another.
+  // With another group, keeps only the bits that group and others have in common.
   return hasGroup ? mode : mode & ~((~mode & 7) << 3)
 }
 
-/** A file that root creates in the folder of another user belongs to that user, as a file that the user creates does. */
+/**
+ * Gives a file that root creates in another user's folder to that user, as if the user had created
+ * it.
+ */
 export async function giveToOwnerOf(directory: string, handle: FileHandle): Promise<void> {
   if (process.geteuid?.() !== 0) return
   const { uid, gid } = await stat(directory)
   if (uid !== 0) await permitted(handle.chown(uid, gid))
 }
 
-/** The process lacks the right, or the file system, such as FAT, has no owners and modes. */
+/**
+ * Errors that mean that the process lacks the right, or that the file system, such as FAT, has no
+ * owners and modes.
+ */
 const NOT_PERMITTED = ['EPERM', 'EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'] as const
 
 async function permitted(change: Promise<void>): Promise<boolean> {

@@ -1,17 +1,17 @@
 import path from 'node:path'
 import { realPathOf } from './real-path.js'
 
-/** A path that one part of a configuration writes to. */
+/** A path to which one part of a configuration writes. */
 export interface Claim {
-  /** As it is configured; symbolic links in it are resolved when it is compared. */
+  /** The configured path; symbolic links are resolved for the comparison. */
   readonly path: string
-  /** The folder with everything below it, rather than one file. */
+  /** Whether the claim covers a folder with all of its contents, instead of one file. */
   readonly tree: boolean
-  /** For a message, such as "the replica of /var/lib/app.db". */
+  /** A description for messages, such as "the replica of /var/lib/app.db". */
   readonly what: string
 }
 
-/** Two claims for one path, or a path inside the folder of another part. */
+/** Two claims for one path, or for a path inside a claimed folder. */
 export interface Overlap {
   readonly claim: Claim
   readonly other: Claim
@@ -22,13 +22,17 @@ interface Held extends Claim {
 }
 
 /**
- * The paths that the parts of a process write to. No two of them may overlap: they would overwrite or delete each other's files.
- * The look-up costs one step for each folder on the way to a path, however many claims are held.
+ * The paths to which the parts of a process write. No two of them may overlap, because the parts
+ * would overwrite or delete each other's files. A look-up takes one step per folder in the path,
+ * however many claims are held.
  */
 export class PathClaims {
   readonly #held = new Map<string, Held>()
 
-  /** Holds the claims for `owner`, or returns the first overlap, among themselves included, and holds none of them. */
+  /**
+   * Adds the claims of `owner`. Returns the first overlap, also among these claims; in that case it
+   * adds none of them.
+   */
   add(owner: string, claims: readonly Claim[]): Overlap | undefined {
     const added: string[] = []
     for (const claim of claims) {
@@ -44,7 +48,7 @@ export class PathClaims {
     return undefined
   }
 
-  /** Gives up every claim of `owner`. */
+  /** Removes every claim of `owner`. */
   release(owner: string): void {
     for (const [real, held] of this.#held) if (held.owner === owner) this.#held.delete(real)
   }

@@ -1,12 +1,12 @@
 import { lstatSync, readlinkSync } from 'node:fs'
 import path from 'node:path'
 
-/** As many symbolic links as Linux follows in one path. */
+/** Maximum number of symbolic links that Linux follows in one path. */
 const MOST_LINKS = 40
 
 /**
- * `file` with every symbolic link resolved, also where its last parts do not exist yet or may not be looked at: those stay as they
- * are written. A loop of links stays as it is, too. Never throws.
+ * `file` with every symbolic link resolved. Parts that do not exist yet or are not accessible stay
+ * as written, and so does a loop of links. Never throws.
  */
 export function realPathOf(file: string): string {
   let links = 0
@@ -33,6 +33,6 @@ function linkAt(file: string): string | undefined {
   try {
     return lstatSync(file).isSymbolicLink() ? readlinkSync(file) : undefined
   } catch {
-    return undefined // it does not exist, or may not be looked at: its path is all that is known
+    return undefined // it does not exist or is not accessible: only its path is known
   }
 }

@@ -4,7 +4,10 @@ import { isErrno } from './fs-error.js'
 import { namesIn } from './names-in.js'
 import { removeFile } from './remove.js'
 
-/** Files below a directory that `isOwn` accepts by their names, symbolic links left out; `depth` levels of directories are entered. */
+/**
+ * Files below a directory whose names `isOwn` accepts, without symbolic links, in up to `depth`
+ * levels of directories.
+ */
 export async function filesBelow(
   directory: string,
   isOwn: (name: string) => boolean,
@@ -20,7 +23,7 @@ export async function filesBelow(
   return files
 }
 
-/** Removes files, then `directory` and the directories in it, as far as they are empty. */
+/** Removes files, then `directory` and the directories in it if they are empty. */
 export async function removeBelow(directory: string, files: readonly string[]): Promise<void> {
   for (const file of files) await removeFile(file)
   for (const name of await namesIn(directory, () => true)) await removeIfEmpty(path.join(directory, name))

@@ -2,7 +2,7 @@ import { unlinkSync } from 'node:fs'
 import { lstat, unlink } from 'node:fs/promises'
 import { isErrno } from './fs-error.js'
 
-/** Removes a file or link; that it does not exist is no error. */
+/** Removes a file or link; no error if it does not exist. */
 export async function removeFile(file: string): Promise<void> {
   try {
     await unlink(file)
@@ -20,7 +20,7 @@ export function removeFileSync(file: string): void {
   }
 }
 
-/** Removes a regular file; anything else under this name stays. */
+/** Removes a regular file; anything else with this name is kept. */
 export async function removeRegular(file: string): Promise<void> {
   try {
     if ((await lstat(file)).isFile()) await unlink(file)

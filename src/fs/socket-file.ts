@@ -2,7 +2,10 @@ import { chmodSync, lstatSync } from 'node:fs'
 import { LitestreamError } from '../errors.js'
 import { kindOf } from './kind.js'
 
-/** Sets the mode of a Unix socket, and returns its inode. Its folder must be one that only trusted users can write to. */
+/**
+ * Sets the mode of a Unix socket, and returns its inode. Only trusted users may have write access
+ * to its folder.
+ */
 export function setSocketMode(path: string, mode: number): number {
   const stats = lstatSync(path)
   if (!stats.isSocket()) {

@@ -13,32 +13,33 @@ import { giveToOwnerOf } from './owner.js'
 import { removeFile } from './remove.js'
 import { stem } from './temporary.js'
 
-/** Between two attempts to take a lock, milliseconds. */
+/** Interval between two attempts to take a lock, in milliseconds. */
 const RETRY = 100
 
 const { EAGAIN, EWOULDBLOCK, ENOLCK, ENOTSUP, EOPNOTSUPP, ENOSYS, EINVAL } = os.constants.errno
-/** A file system without locks: writers are then kept apart by their temporary names alone. */
+/** Errors of a file system without locks: only temporary file names then separate writers. */
 const NO_LOCKS: readonly number[] = [ENOLCK, ENOTSUP, EOPNOTSUPP, ENOSYS, EINVAL]
 
 export interface TargetLockOptions {
-  /** What holders of the lock do with the target, for messages; default: 'restored'. */
+  /** What the holder does with the target, for messages; default: 'restored'. */
   readonly use?: 'restored' | 'written'
-  /** Wait for the holder, until `signal` is aborted. Otherwise a lock that is taken is an error at once. */
+  /** Wait for the holder until `signal` aborts. Otherwise a held lock is an error immediately. */
   readonly wait: boolean
   readonly signal: AbortSignal
-  /** Called once, before it waits. */
+  /** Called once before waiting. */
   readonly onWait?: () => void
 }
 
-/** The name of the lock of a target, in the target's folder. */
+/** The path of a target's lock file, in the target's folder. */
 export function lockPathOf(target: string): string {
   return path.join(path.dirname(target), `.${stem(target)}-restore.lock`)
 }
 
 /**
- * Excludes other writers of a target, also of other processes and, on network file systems with locks, other hosts: flock(2) on a
- * file beside the target. The kernel releases it with the process that has it, however that ends; the file that a killed process
- * leaves is taken over and removed by the next one.
+ * Excludes other writers of a target, in this and other processes and, on network file systems with
+ * locks, on other hosts: flock(2) on a file beside the target. The kernel releases the lock when
+ * the process ends for any reason; the next process takes over and removes the file of a killed
+ * one.
  */
 export class TargetLock {
   readonly #path: string
@@ -49,7 +50,9 @@ export class TargetLock {
     this.#handle = handle
   }
 
-  /** `target`: the real file, see resolveTarget; its folder must exist. Throws OUTPUT_BUSY, ABORTED. */
+  /**
+   * `target`: the real path, see resolveTarget; its folder must exist. Throws OUTPUT_BUSY, ABORTED.
+   */
   static async acquire(
     target: string,
     { use = 'restored', wait, signal, onWait }: TargetLockOptions,
@@ -61,7 +64,7 @@ export class TargetLock {
       try {
         const errno = native.tryLockFile(handle.fd)
         if (errno === 0 || NO_LOCKS.includes(errno)) {
-          // The holder before may have removed the file after it was opened here.
+          // The previous holder may have removed the file after it was opened here.
           if (await isNamed(handle, file)) {
             await describeHolder(handle, path.dirname(file))
             return new TargetLock(file, handle)
@@ -92,7 +95,7 @@ export class TargetLock {
 }
 
 async function openLock(file: string): Promise<FileHandle> {
-  // Non-blocking, so that a FIFO under this name does not stop the process.
+  // Non-blocking, so that a FIFO with this name does not block the process.
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK
   let handle: FileHandle
   try {
@@ -119,7 +122,10 @@ async function isNamed(handle: FileHandle, file: string): Promise<boolean> {
   }
 }
 
-/** For the message of a process that finds it locked. The user must be able to remove the file that root leaves after a crash. */
+/**
+ * Records the holder, for the error message of another process. Another user than root must be able
+ * to remove the file after a crash.
+ */
 async function describeHolder(handle: FileHandle, directory: string): Promise<void> {
   await giveToOwnerOf(directory, handle)
   await handle.truncate(0)

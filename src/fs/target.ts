@@ -5,23 +5,24 @@ import { LitestreamError } from '../errors.js'
 import { isErrno } from './fs-error.js'
 import { kindOf } from './kind.js'
 
-/** As many links as Linux follows. */
+/** Maximum number of links that Linux follows. */
 const MAX_LINKS = 40
 
-/** The type of procfs in statfs(2), in which a link can mean an open file without a name. */
+/** The type of procfs in statfs(2), where a link can refer to an open file without a name. */
 const PROC_FILE_SYSTEM = 0x9fa0
 
-/** The file that is written when a path is given as the target. */
+/** The file that is written for a given output path. */
 export interface Target {
-  /** Absolute; behind symbolic links. */
+  /** Absolute, with symbolic links resolved. */
   readonly path: string
-  /** Undefined if there is no file yet. */
+  /** Undefined if the file does not exist yet. */
   readonly stats: Stats | undefined
 }
 
 /**
- * Follows symbolic links to the file that is to be written. Nothing is opened, so a FIFO does not block. Throws OUTPUT_EXISTS for a
- * directory, device, FIFO or socket, for a link that leads nowhere or in a circle, and for a descriptor of a process (/dev/stdout).
+ * Follows symbolic links to the file that will be written. Opens nothing, so a FIFO does not block.
+ * Throws OUTPUT_EXISTS for a directory, device, FIFO or socket, for a dangling link or a loop of
+ * links, and for a descriptor of a process (/dev/stdout).
  */
 export async function resolveTarget(file: string): Promise<Target> {
   let hop = path.resolve(file)
@@ -39,7 +40,7 @@ export async function resolveTarget(file: string): Promise<Target> {
     if (await isProcFs(directory)) throw refused(file, 'names an open file of a process')
     if (links === MAX_LINKS) throw refused(file, 'is a symbolic link in a loop')
     const next = await readlink(hop)
-    // Not normalized: `..` after a linked folder means the parent of the folder behind the link.
+    // Not normalized: `..` after a linked folder means the parent of the link's target.
     hop = path.isAbsolute(next) ? next : `${directory}${path.sep}${next}`
   }
 }
@@ -53,7 +54,7 @@ async function lstatIfThere(file: string): Promise<Stats | undefined> {
   }
 }
 
-/** Folders that do not exist yet are created later under this name. */
+/** Folders that do not exist yet will be created with this path. */
 async function behindFolders(file: string): Promise<string> {
   try {
     return path.join(await realpath(path.dirname(file)), path.basename(file))

@@ -5,20 +5,22 @@ import { onAbort, throwIfAborted } from '../util/abort.js'
 import { startInterval, type Timer } from '../util/timers.js'
 import type { IntegrityReport } from './report.js'
 
-/** How often a worker that is to end is interrupted, milliseconds. */
+/** Interval at which a worker that should end is interrupted, in milliseconds. */
 const INTERRUPT_MS = 50
 
 /** Input of the worker thread. */
 export interface IntegrityRequest {
   readonly path: string
   readonly check: 'quick' | 'full'
-  /** Other connections, also of this process, may use the database: only SQLite may open its file. */
+  /**
+   * Other connections, also in this process, may use the database: only SQLite may open its file.
+   */
   readonly live: boolean
-  /** Not 0 once the check is to end. */
+  /** Not 0 when the check should end. */
   readonly stop: Int32Array<SharedArrayBuffer>
 }
 
-/** What the worker thread sends: how its check can be interrupted, then the result. */
+/** Messages of the worker thread: first the number for interrupting its check, then the result. */
 export type IntegrityMessage =
   | { readonly interrupter: number }
   | { readonly report: IntegrityReport }
@@ -30,9 +32,10 @@ export interface CheckOptions {
 }
 
 /**
- * Lets SQLite check a database, in a worker thread, because it reads all of it without ever returning in between. The b-trees of a
- * database that is not live are checked without SQLite if its check does not say that all is well. Aborting the signal interrupts
- * SQLite. Throws ABORTED, and what reading the file throws.
+ * Lets SQLite check a database, in a worker thread because the check reads the whole database
+ * without returning. If the check reports anything and the database is not live, its b-trees are
+ * also checked without SQLite. Aborting the signal interrupts SQLite. Throws ABORTED, and errors of
+ * reading the file.
  */
 export async function checkIntegrity(
   path: string,
@@ -61,12 +64,13 @@ export async function checkIntegrity(
     Atomics.store(stop, 0, 1)
     const interrupt = () => interrupter !== undefined && native.interruptSource(interrupter)
     interrupt()
-    // Again and again: between two statements there is nothing to interrupt.
+    // Repeatedly, because between two statements an interrupt has no effect.
     timer = startInterval(INTERRUPT_MS, interrupt)
   }
   const forget = onAbort(signal, end)
   try {
-    // The thread ends by returning: better-sqlite3 aborts the process if terminate() meets it while it throws.
+    // The thread must return by itself: better-sqlite3 aborts the process if terminate() interrupts
+    // it while it throws.
     await exited
   } finally {
     forget()

@@ -1,14 +1,15 @@
 import { LitestreamError } from '../errors.js'
 
-/** SQLite's checks: quick_check leaves out that indexes match their tables. */
+/** SQLite's checks; quick_check does not compare indexes with their tables. */
 export type IntegrityCheck = 'none' | 'quick' | 'full'
 
 /**
  * The result of a check:
- * - `ok`: SQLite ran all of it and found nothing.
- * - `incomplete`: SQLite could not run all of it, because a collation, function, tokenizer or module of the application is missing.
- *   The b-trees are sound.
- * - `findings`: SQLite reports faults, such as an index that does not match its table. The b-trees are sound.
+ * - `ok`: SQLite ran the whole check and found no fault.
+ * - `incomplete`: SQLite could not run the whole check, because a collation, function, tokenizer or
+ *   module of the application is missing. The b-trees are intact.
+ * - `findings`: SQLite reports faults, such as an index that does not match its table. The b-trees
+ *   are intact.
  * - `damaged`: the structure of the b-trees is wrong.
  */
 export type IntegrityOutcome = 'ok' | 'incomplete' | 'findings' | 'damaged'
@@ -20,7 +21,7 @@ export interface IntegrityReport {
   readonly messages: readonly string[]
 }
 
-/** A report in one sentence, for a database that is named `file`. */
+/** A report as one sentence; `file`: the name of the database. */
 export function describeReport({ check, outcome, messages }: IntegrityReport, file: string): string {
   const pragma = check === 'quick' ? 'PRAGMA quick_check' : 'PRAGMA integrity_check'
   const list = messages.join('; ')
@@ -36,7 +37,7 @@ export function describeReport({ check, outcome, messages }: IntegrityReport, fi
   }
 }
 
-/** A report of a database that was restored all the same, as a warning. */
+/** A warning for a database that was restored in spite of the report. */
 export function warningOf(report: IntegrityReport, file: string): string {
   const advice = {
     ok: '',
@@ -56,7 +57,7 @@ const HINTS: Readonly<Record<Exclude<IntegrityOutcome, 'ok'>, string>> = {
     'Run PRAGMA integrity_check on the primary, and restore to an earlier TXID or time; without -integrity-check this is a warning.',
 }
 
-/** The error for a report that the caller asked to be one. `kept`: where the database is. */
+/** The error for a report, if the caller requested one. `kept`: the path of the database. */
 export function integrityError(report: IntegrityReport, file: string, kept: string): LitestreamError {
   const hint = report.outcome === 'ok' ? undefined : HINTS[report.outcome]
   return new LitestreamError('INTEGRITY_CHECK_FAILED', `${describeReport(report, file)}; it is kept as ${kept}`, {

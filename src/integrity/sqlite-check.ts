@@ -3,13 +3,18 @@ import type { Connection } from '../sqlite/connection.js'
 import { findDriver } from '../sqlite/find-driver.js'
 import { takeSource } from '../sqlite/take-source.js'
 
-/** Faults that SQLite reports at most, and messages that are passed on of each kind. */
+/**
+ * Maximum number of faults that SQLite reports, and of messages of each kind that are passed on.
+ */
 const MAX_MESSAGES = 10
 
-/** SQLite's full-text modules say this if they cannot read the content that an index is to be compared with. */
+/**
+ * The message of SQLite's full-text modules if they cannot read the content to compare with an
+ * index.
+ */
 const COULD_NOT_RUN = /^unable to validate the inverted index/
 
-/** The heading of the faults of b-trees, which are on the lines after it in one row. */
+/** The heading before b-tree faults, which follow on separate lines of the same row. */
 const STRUCTURE = '*** in database main ***'
 
 export interface SqliteFindings {
@@ -22,8 +27,9 @@ export interface SqliteFindings {
 }
 
 /**
- * Runs PRAGMA quick_check or integrity_check. One table whose collation, function, tokenizer or module this SQLite does not have
- * ends the check of all; then every table is checked by itself. `onInterrupter` is called before, with a number for interruptSource().
+ * Runs PRAGMA quick_check or integrity_check. If one table needs a collation, function, tokenizer
+ * or module that this SQLite lacks, the whole check ends; then every table is checked separately.
+ * `onInterrupter` is called first, with a number for interruptSource().
  */
 export function sqliteCheck(
   path: string,
@@ -51,7 +57,7 @@ export function sqliteCheck(
   return result
 }
 
-/** Adds to `result`; returns the message of an error that kept the check from running. */
+/** Adds messages to `result`; returns the message of an error that prevented the check. */
 function run(db: Connection, pragma: string, result: SqliteFindings): string | undefined {
   let rows: Record<string, string>[]
   try {
@@ -83,7 +89,7 @@ function checkTables(
   try {
     names = db.rows("SELECT name FROM sqlite_schema WHERE type = 'table'").map(({ name }) => String(name))
   } catch {
-    // The schema itself cannot be read, which `failure` says as well.
+    // The schema itself cannot be read, which `failure` reports too.
     add(result.incomplete, failure)
     return
   }

@@ -14,9 +14,10 @@ function check({ path, check, live, stop }: IntegrityRequest): IntegrityReport {
     (interrupter) => send({ interrupter }),
     isStopped,
   )
-  // SQLite's own check covers the b-trees.
+  // SQLite's own check found no fault and covers the b-trees.
   if (structure.length + findings.length + incomplete.length === 0) return { check, outcome: 'ok', messages: [] }
-  // Closing a descriptor of a database in use would end the locks that SQLite holds in this process.
+  // Closing a descriptor of a database in use would release the locks that SQLite holds in this
+  // process.
   const ours = live ? [] : checkStructure(path, isStopped)
   const damage = [...ours, ...structure]
   const outcome: IntegrityOutcome = damage.length > 0 ? 'damaged' : findings.length > 0 ? 'findings' : 'incomplete'

@@ -4,12 +4,15 @@ import { compareFiles } from '../storage/keys.js'
 import type { LtxFileInfo } from '../storage/replica-client.js'
 import { differs, isSameFile, type MirrorPair } from './copy-file.js'
 
-/** The object in which a primary says that it writes to a replica (primary/upload/writer-record.ts). */
+/**
+ * The object in which a primary records that it writes to a replica
+ * (primary/upload/writer-record.ts).
+ */
 const WRITER_RECORD = 'primary.json'
 
 /**
- * Throws REPLICA_FENCED where a primary writes to the destination: after a fail-over the mirror must not add files to its history.
- * A primary that replicated there in the past counts as well.
+ * Throws REPLICA_FENCED if a primary writes to the destination, now or in the past: after a
+ * fail-over the mirror must not add files to that primary's history.
  */
 export async function refuseWriter(
   { source, destination }: MirrorPair,
@@ -27,8 +30,9 @@ export async function refuseWriter(
 }
 
 /**
- * Throws REPLICA_RESET where the destination is not a copy of the source: a file of one name differs, the source is behind the
- * destination, or no file is in both, so that it cannot be known. An empty destination is a copy.
+ * Throws REPLICA_RESET if the destination is not a copy of the source: a file with the same name
+ * differs, the source is behind the destination, or no file is in both. An empty destination is a
+ * valid copy.
  */
 export async function checkHistory(
   pair: MirrorPair,
@@ -48,7 +52,7 @@ export async function checkHistory(
   if (!(await isSameFile(pair, newest, signal))) throw differs(pair, newest)
 }
 
-/** The files of one name in two listings. */
+/** The files whose names are in both listings. */
 export function* inBoth(
   source: FilesByLevel,
   destination: FilesByLevel,
@@ -70,7 +74,7 @@ export function missingIn(a: FilesByLevel, b: FilesByLevel): LtxFileInfo[] {
   return a.flatMap((files) => files.filter((file) => !both.has(file)))
 }
 
-/** 0 without files. */
+/** 0 if there are no files. */
 export function newestTxid(levels: FilesByLevel): number {
   return levels.reduce((newest, files) => files.reduce((max, { maxTxid }) => Math.max(max, maxTxid), newest), 0)
 }

@@ -20,9 +20,10 @@ export interface MirrorPair {
 }
 
 /**
- * Copies one file and checks every byte of it on the way: the destination has the whole file or none. A file that the destination
- * has already is compared by its checksum. Throws LTX_CORRUPT for a file that is damaged in the source, NOT_FOUND for one that was
- * deleted there, REPLICA_RESET where the destination has another file of that name, and what a store throws.
+ * Copies one file and verifies every byte during the copy: the destination gets the whole file or
+ * none. If the destination already has the file, compares their checksums. Throws LTX_CORRUPT for a
+ * file that is damaged in the source, NOT_FOUND for one that was deleted there, REPLICA_RESET if
+ * the destination has another file of that name, and errors of a store.
  */
 export async function copyFile(
   { source, destination }: MirrorPair,
@@ -43,13 +44,16 @@ export async function copyFile(
     if (!isLitestreamError(error, 'PRECONDITION_FAILED')) throw error
     if (!(await isSameFile({ source, destination }, file, signal))) throw differs({ source, destination }, file)
   } finally {
-    // A store that refuses the name before it asks for the body leaves the source open.
+    // If a store refuses the name before it requests the body, the source is still open.
     await body.return()
     await ltx.cancel()
   }
 }
 
-/** Passes the chunks of a file on and keeps a copy of each: a chunk need not stay as it is once the next one is asked for. */
+/**
+ * Passes on the chunks of a file and keeps a copy of each: the owner may reuse a chunk when the
+ * next one is requested.
+ */
 async function* keepPulled(
   chunks: AsyncIterable<Uint8Array>,
   pulled: Uint8Array[],
@@ -60,7 +64,7 @@ async function* keepPulled(
   }
 }
 
-/** The bytes of a file while it is decoded; ends only after all of it has been checked. */
+/** The bytes of a file while it is decoded; ends only after the whole file was checked. */
 async function* checkedBody(
   ltx: LtxDecoding,
   pulled: Uint8Array[],
@@ -80,7 +84,10 @@ async function* handOver(
   }
 }
 
-/** Whether both replicas have the same content under this name; four small reads. A damaged file equals none. */
+/**
+ * Whether both replicas have the same content for this name; four small reads. A damaged file
+ * equals no other.
+ */
 export async function isSameFile(
   { source, destination }: MirrorPair,
   { level, minTxid, maxTxid }: LtxFileInfo,
@@ -96,7 +103,7 @@ export async function isSameFile(
   return ours !== undefined && theirs !== undefined && ours.checksum === theirs.checksum && ours.size === theirs.size
 }
 
-/** The destination is no copy of the source. */
+/** The error for a destination that is not a copy of the source. */
 export function differs({ source, destination }: MirrorPair, file: LtxFileInfo): LitestreamError {
   return new LitestreamError(
     'REPLICA_RESET',

@@ -7,17 +7,18 @@ import type { FollowMirrorOptions, MirrorOptions, MirrorResult } from './options
 import { type DamagedFiles, MirrorPass } from './pass.js'
 import { Throttle } from './throttle.js'
 
-/** Milliseconds between two passes. */
+/** Default interval between two passes, in milliseconds. */
 export const DEFAULT_MIRROR_INTERVAL = 10_000
 const MIN_INTERVAL_MS = 1000
-/** Milliseconds between attempts after a failure: the first pause and the longest. */
+/** First and longest retry interval after a failure, in milliseconds. */
 const RETRY_MS = [1000, 60_000] as const
 
 /**
- * Brings `destination` up to date with `source` once: copies every LTX file that it lacks, checked byte by byte, and deletes what its
- * retention ends. The two may be in different stores. The destination can be restored at every moment; an interrupted mirror
- * continues where it stopped. Throws REPLICA_EMPTY, REPLICA_FENCED where a primary writes to the destination, REPLICA_RESET where it is
- * not a copy of this source, and what a store throws.
+ * Brings `destination` up to date with `source` once: copies every LTX file that it lacks, verified
+ * byte by byte, and deletes files by its retention. The two may be in different kinds of stores.
+ * The destination can be restored at every moment; an interrupted mirror continues where it
+ * stopped. Throws REPLICA_EMPTY, REPLICA_FENCED if a primary writes to the destination,
+ * REPLICA_RESET if it is not a copy of this source, and errors of the stores.
  */
 export async function mirror(
   source: ReplicaClient,
@@ -29,8 +30,8 @@ export async function mirror(
 }
 
 /**
- * Mirrors again and again until the signal is aborted; then it resolves. Errors of a pass are reported and the pass is repeated.
- * Rejects where repeating cannot help: REPLICA_FENCED and REPLICA_RESET.
+ * Mirrors repeatedly until the signal aborts; then it resolves. Errors of a pass are reported and
+ * the pass is retried. Rejects if a retry cannot help: REPLICA_FENCED and REPLICA_RESET.
  */
 export async function followMirror(
   source: ReplicaClient,
@@ -62,14 +63,14 @@ export async function followMirror(
   }
 }
 
-/** Waits for new files in the source: as long as asked, or until the store reports one. */
+/** Waits for new files in the source: for a given time, or until the store reports one. */
 class Changes {
   readonly #signal: AbortSignal | undefined
   #changed = new AbortController()
 
   constructor(source: ReplicaClient, signal: AbortSignal | undefined) {
     this.#signal = signal
-    // A store that cannot watch, or not now, is polled.
+    // A store that cannot watch, or not at the moment, is polled.
     source.watch?.(() => this.#changed.abort(), signal ? { signal } : {}).catch(() => undefined)
   }
 

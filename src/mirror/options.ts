@@ -3,23 +3,33 @@ import type { LtxFileInfo } from '../storage/replica-client.js'
 
 export interface MirrorOptions {
   /**
-   * How long snapshots and the files of levels 1 to 8 stay in the destination after the source has deleted them, milliseconds.
-   * Default: they are deleted as soon as the source has deleted them and the destination can be restored without them.
+   * How long snapshots and the files of levels 1 to 8 are kept in the destination after the source
+   * has deleted them, in milliseconds. Default: they are deleted as soon as the source has deleted
+   * them and the destination can be restored without them.
    */
   readonly retention?: number | undefined
-  /** Most bytes per second; default: no limit. */
+  /** Maximum bytes per second; default: no limit. */
   readonly bytesPerSecond?: number | undefined
-  /** Files copied at the same time; default 4. Files that lead to a newer state are copied one after another. */
+  /**
+   * Number of files copied in parallel; default 4. Files that lead to a newer state are copied one
+   * after another.
+   */
   readonly parallelism?: number | undefined
-  /** Bytes copied of those that the pass copies. */
+  /** Progress in bytes; `total`: the bytes that the pass will copy. */
   readonly onProgress?: ((step: { readonly copied: number; readonly total: number }) => void) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
 export interface FollowMirrorOptions extends MirrorOptions {
-  /** Milliseconds between two passes; default 10 s. A store that reports new files starts a pass earlier. */
+  /**
+   * Milliseconds between two passes; default 10 s. A store that reports new files starts a pass
+   * earlier.
+   */
   readonly interval?: number | undefined
-  /** Milliseconds between the end of a pass and the next one, however many changes the source reports; default 1 s. */
+  /**
+   * Milliseconds between the end of a pass and the next one, however many changes the source
+   * reports; default 1 s.
+   */
   readonly minInterval?: number | undefined
   /** Called after each pass that copied or deleted a file, and after the first one. */
   readonly onPass?: ((result: MirrorResult) => void) | undefined

@@ -12,16 +12,20 @@ import { endedFiles, restorableTxid } from './retention.js'
 import type { Throttle } from './throttle.js'
 
 const PARALLELISM = 4
-/** Times that a pass lists the source again because a file was deleted before it could be copied. */
+/** Maximum number of new listings of the source because a file was deleted before it was copied. */
 const MAX_RELISTS = 5
 
-/** Damaged files of the source by `fileContent`. A file that is replaced has another one, and is copied. */
+/**
+ * Damaged files of the source by `fileContent`. A file that replaces one has another content, and
+ * is copied.
+ */
 export type DamagedFiles = Map<string, DamagedFile>
 
 /**
- * Copies what the destination lacks, then deletes what its retention ends. At every moment the destination can be restored to some
- * state, and never to an older one than before: first the files that lead to the newest state are copied, one after another, then
- * all others, which add points in time. Throws REPLICA_EMPTY, REPLICA_FENCED, REPLICA_RESET, LTX_GAP and what a store throws.
+ * Copies the files that the destination lacks, then deletes files by its retention. At every moment
+ * the destination can be restored, and never to an older state than before: the files that lead to
+ * the newest state are copied first, one after another, then all others, which add points in time.
+ * Throws REPLICA_EMPTY, REPLICA_FENCED, REPLICA_RESET, LTX_GAP and errors of the stores.
  */
 export class MirrorPass {
   readonly #pair: MirrorPair
@@ -44,7 +48,7 @@ export class MirrorPass {
       try {
         return await this.#once()
       } catch (error) {
-        // Compaction deletes files that it has replaced: the next listing has those that took their place.
+        // Compaction deletes files that it has replaced: the next listing has their replacements.
         if (!isLitestreamError(error, 'NOT_FOUND') || relists === MAX_RELISTS) throw error
       }
     }
@@ -54,7 +58,7 @@ export class MirrorPass {
     const { destination } = this.#pair
     const { retention, signal } = this.#options
     await refuseWriter(this.#pair, signal)
-    // The destination first: no file in it is newer than the listing of the source.
+    // The destination is listed first: no file in it is newer than the listing of the source.
     const before = await this.#list('destination')
     const source = await this.#list('source')
     if (newestTxid(source) === 0) throw this.#emptySource()
@@ -81,7 +85,9 @@ export class MirrorPass {
     return listTogether(this.#pair[side], 0, signal ? { signal } : {})
   }
 
-  /** Copies the files that lead to the newest state, in the order in which a restore applies them. */
+  /**
+   * Copies the files that lead to the newest state, in the order in which a restore applies them.
+   */
   async #copyNewest(source: FilesByLevel, copies: LtxFileInfo[][]): Promise<void> {
     for (;;) {
       const sound = withoutFiles(source, new Set(this.#damaged.keys()))
@@ -99,11 +105,14 @@ export class MirrorPass {
     }
   }
 
-  /** Copies every other file of the source that does not lead beyond the newest state of the destination. */
+  /**
+   * Copies every other file of the source that does not lead beyond the newest state of the
+   * destination.
+   */
   async #copyOthers(source: FilesByLevel, copies: LtxFileInfo[][]): Promise<void> {
     const reached = restorableTxid(copies)
     const sound = withoutFiles(source, new Set(this.#damaged.keys()))
-    // The newest first: what a restore asks for most often.
+    // Newest first: restores need these most often.
     const todo = missingIn(sound, copies)
       .filter(({ maxTxid }) => maxTxid <= reached)
       .sort((a, b) => b.level - a.level || b.maxTxid - a.maxTxid)
@@ -129,7 +138,7 @@ export class MirrorPass {
     }
     const copy = () => copyFile(this.#pair, file, { throttle: this.#throttle, onBytes, signal })
     try {
-      // Damage may have happened on the way from the store: a file that looks damaged is read once more.
+      // The damage may have happened in transit: a damaged file is read again once.
       await copy().catch((error: unknown) => {
         if (!isLitestreamError(error, 'LTX_CORRUPT')) throw error
         return copy()

@@ -6,8 +6,9 @@ import { missingIn } from './check-destination.js'
 import type { MirrorPair } from './copy-file.js'
 
 /**
- * The files of the destination that its retention ends: only such as the source has deleted, never those without which the newest
- * state cannot be restored. `retention`: see MirrorOptions; L0 files always follow the source.
+ * The files of the destination that its retention deletes: only files that the source has deleted,
+ * and never those that a restore of the newest state needs. `retention`: see MirrorOptions; L0
+ * files always follow the source.
  */
 export async function endedFiles(
   { destination }: MirrorPair,
@@ -31,7 +32,7 @@ function leadsAsFar(copies: FilesByLevel, gone: ReadonlySet<LtxFileInfo>): boole
   return restorableTxid(left) >= restorableTxid(copies)
 }
 
-/** The newest TXID to which a listing leads; 0 if to none. */
+/** The newest TXID that the files of a listing reach; 0 if they reach none. */
 export function restorableTxid(levels: FilesByLevel): number {
   try {
     return selectPlan(levels).at(-1)?.maxTxid ?? 0
@@ -41,7 +42,10 @@ export function restorableTxid(levels: FilesByLevel): number {
   }
 }
 
-/** As selectPlan, for a listing in which some file cannot be reached: a time as target does not ask for all files. */
+/**
+ * Like selectPlan, for a listing with unreachable files: a time as target does not require all
+ * files.
+ */
 function restorableBeforeGap(levels: FilesByLevel): number {
   return selectPlan(levels, { timestamp: Number.MAX_VALUE }).at(-1)?.maxTxid ?? 0
 }

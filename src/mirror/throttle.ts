@@ -1,13 +1,13 @@
 import { monotonicMs } from '../util/monotonic.js'
 import { pause } from '../util/pause.js'
 
-/** Longest time that one wait takes; a signal ends it earlier. Milliseconds. */
+/** Longest single wait in milliseconds; a signal ends it earlier. */
 const LONGEST_WAIT_MS = 60_000
 
 /** Limits the bytes per second of all copies of a mirror together. */
 export class Throttle {
   readonly #bytesPerMs: number
-  /** When the bytes that were let through so far are paid for, by the monotonic clock. */
+  /** When the next bytes may pass, by the monotonic clock. */
   #paidAt = monotonicMs()
 
   /** `bytesPerSecond` undefined: no limit. */
@@ -15,7 +15,7 @@ export class Throttle {
     this.#bytesPerMs = bytesPerSecond === undefined ? Number.POSITIVE_INFINITY : bytesPerSecond / 1000
   }
 
-  /** Resolves when `bytes` more may pass, or the signal is aborted. */
+  /** Resolves when `bytes` more may pass, or when the signal aborts. */
   async pass(bytes: number, signal: AbortSignal | undefined): Promise<void> {
     if (this.#bytesPerMs === Number.POSITIVE_INFINITY) return
     const now = monotonicMs()

@@ -15,8 +15,9 @@ import type { SourceDatabaseNative } from './source-database.js'
 import type { WalScanNative } from './wal-scan.js'
 
 /**
- * Everything the addon exports; each part is typed, with units and guarantees, in a file of this folder. Every function
- * throws a TypeError or RangeError for an argument that does not fit (native/napi/arguments.h).
+ * Everything that the addon exports; the files of this folder have the types of each part, with
+ * units and guarantees. Every function throws a TypeError or RangeError for a wrong argument
+ * (native/napi/arguments.h).
  */
 export interface Native
   extends ClockNative,
@@ -32,10 +33,13 @@ export interface Native
     ReplicaWorkerNative,
     ReplicaWriteNative {}
 
-/** Names the addon's file, for applications that move it. */
+/** Environment variable with the addon's path, for applications that move the file. */
 const VARIABLE = 'LITESTREAM_ADDON'
 
-/** The files that may be the addon, in order: one named by the environment, one compiled here, the prebuilt one. */
+/**
+ * Candidate paths of the addon, in order: the one in the environment, the one compiled on this
+ * machine, the prebuilt one.
+ */
 function candidates(): string[] {
   const named = process.env[VARIABLE]
   if (named) return [path.resolve(named)]
@@ -97,21 +101,24 @@ function loadOnce(): ReturnType<typeof load> {
   return loaded
 }
 
-/** The absolute path of the addon, which is also a loadable SQLite extension. Loads it. Throws NATIVE_MISSING. */
+/**
+ * The absolute path of the addon, which is also a loadable SQLite extension. Loads it. Throws
+ * NATIVE_MISSING.
+ */
 export function addonPath(): string {
   return loadOnce().path
 }
 
 /**
- * The addon's functions. It is loaded when one of them is used first, which throws NATIVE_MISSING if that fails: commands that need
- * none of them work without it.
+ * The addon's functions. It is loaded when one of them is first used, which throws NATIVE_MISSING
+ * on failure: commands that need none of them work without the addon.
  */
 export const native: Native = Object.create(
   new Proxy(
     {},
     {
       get(_target, name) {
-        // From here on they are own properties, and this is not called again.
+        // From here on they are own properties, and this proxy handler is not called again.
         Object.defineProperties(native, Object.getOwnPropertyDescriptors(loadOnce().exports))
         return loadOnce().exports[name as keyof Native]
       },

@@ -1,8 +1,9 @@
-/** The addon's part in locking files. */
+/** The addon's functions for file locks. */
 export interface FileLockNative {
   /**
-   * Takes the exclusive flock(2) of an open file without waiting. Returns 0, or an errno: EWOULDBLOCK while another descriptor has
-   * it. Closing the descriptor, or the end of the process, releases it.
+   * Takes the exclusive flock(2) of an open file without waiting. Returns 0, or an errno:
+   * EWOULDBLOCK while another descriptor holds it. Closing the descriptor, or the end of the
+   * process, releases it.
    */
   tryLockFile(fd: number): number
 }

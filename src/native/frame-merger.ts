@@ -1,13 +1,17 @@
-/** The addon's k-way merge of page frames; see native/ltx/frame_merger.h. Not for two callers at once. */
+/** The addon's k-way merge of page frames; see native/ltx/frame_merger.h. One caller at a time. */
 export interface FrameMerger {
   /**
-   * Merges until something is wanted. `bytes` holds what is at hand of each input; `result` is set to
-   * [bytes written to out, input concerned, fault, missing page, then the bytes consumed of each input]. Returns a MERGE_* code.
+   * Merges until it needs input or output space. `bytes` has the unread bytes of each input. Sets
+   * `result` to [bytes written to out, input concerned, fault, missing page, then the bytes
+   * consumed of each input]. Returns a MERGE_* code.
    */
   step(bytes: readonly Uint8Array[], out: Uint8Array, result: Float64Array): number
-  /** Where an input stands: CRC and offset after its last frame, what its page index must be, the page at hand. */
+  /**
+   * State of an input: CRC and offset after its last frame, CRC and size of the page index that it
+   * must have, its next page.
+   */
   input(i: number): MergedInput
-  /** CRC after the output's last frame, and its page index without the 0 at the end. */
+  /** CRC after the output's last frame, and its page index without the final 0. */
   output(): { readonly crc: bigint; readonly frames: number; readonly index: Uint8Array }
 }
 

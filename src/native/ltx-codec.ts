@@ -1,15 +1,18 @@
-/** The addon's LTX part: whole batches of pages a call. */
+/** The addon's functions for LTX frames and checksums: whole batches of pages per call. */
 export interface LtxCodecNative {
-  /** Continues a CRC-64/GO-ISO; 0n starts one. Updates chain. `portable`: without special instructions, for tests. */
+  /**
+   * Continues a CRC-64/GO-ISO; 0n starts one. Calls can be chained. `portable`: without special
+   * instructions, for tests.
+   */
   crc64(crc: bigint, data: Uint8Array, portable?: boolean): bigint
 
-  /** The CRC of a followed by b, whose length in bytes is given, from the CRCs of the two. */
+  /** The CRC of a followed by b, from both CRCs and the length of b in bytes. */
   combineCrc64(a: bigint, b: bigint, length: number): bigint
 
   /**
-   * Compresses `pgnos.length` pages, which stand one after another in `pages`, into frames one after another in `out`, and
-   * their sizes into `sizes`. `out` must have room for `maxFrameSize(pageSize)` bytes a page. `state[0]`, the file's running
-   * CRC, is advanced. Returns the bytes written.
+   * Compresses `pgnos.length` pages, concatenated in `pages`, into consecutive frames in `out`, and
+   * stores their sizes in `sizes`. `out` must have `maxFrameSize(pageSize)` bytes per page. Updates
+   * the file's running CRC in `state[0]`. Returns the number of bytes written.
    */
   encodeFrames(
     state: BigUint64Array,
@@ -21,9 +24,9 @@ export interface LtxCodecNative {
   ): number
 
   /**
-   * Decodes whole frames from `input` until it ends, `pgnos` is full, the end marker is met, or a frame is bad. `state[0]` is
-   * advanced as in encoding; with `sumPages` the page checksums are xor-ed into `state[1]`. `result` is set to
-   * [frames decoded, bytes consumed]. Returns a DECODE_* code.
+   * Decodes whole frames from `input` until it ends, `pgnos` is full, or the next frame is the end
+   * marker or bad. Updates `state[0]` as in encoding; with `sumPages`, xors the page checksums into
+   * `state[1]`. Sets `result` to [frames decoded, bytes consumed]. Returns a DECODE_* code.
    */
   decodeFrames(
     state: BigUint64Array,
@@ -36,16 +39,22 @@ export interface LtxCodecNative {
     result: Float64Array,
   ): number
 
-  /** The xor of the page checksums of the pages given. A database checksum is that of all its pages, bit 63 set. */
+  /**
+   * The xor of the checksums of the given pages. A database checksum is the xor over all its pages,
+   * with bit 63 set.
+   */
   sumPages(pageSize: number, pgnos: Uint32Array, pages: Uint8Array): bigint
 }
 
-/** Everything decoded so far was good; the input ended in the middle of a frame, or the output is full. */
+/** All frames so far were valid; the input ended inside a frame, or the output is full. */
 export const DECODE_MORE = 0
-/** The 6 zero bytes that end the page block come next; they are not consumed. */
+/** The next bytes are the 6 zero bytes that end the page block; they are not consumed. */
 export const DECODE_END = 1
 
-/** What is wrong with the frame at the first byte not consumed, by the other codes that decodeFrames returns. */
+/**
+ * The fault of the frame at the first unconsumed byte, for the other codes that decodeFrames
+ * returns.
+ */
 export const FRAME_FAULTS: Readonly<Record<number, string>> = {
   3: 'bad page header',
   4: 'the page does not decompress to one page',

@@ -1,8 +1,13 @@
-/** The addon's part in reading LZ4 frames. */
+/** The addon's functions for LZ4 frames. */
 export interface Lz4FrameNative {
-  /** Decodes a block to out[offset…]; what it may refer to lies to the left of that. Returns its size, or -1 when it is damaged. */
+  /**
+   * Decodes a block to out[offset…]; the bytes that it may refer to are before that. Returns its
+   * size, or -1 if it is damaged.
+   */
   lz4Block(src: Uint8Array, out: Uint8Array, offset: number): number
-  /** Without data: begins `state` (64 bytes); with data: takes it in. Returns the xxHash32 so far. */
+  /**
+   * Without data: initializes `state` (64 bytes); with data: adds it. Returns the xxHash32 so far.
+   */
   xxh32(state: Uint8Array, data?: Uint8Array): number
 }
 

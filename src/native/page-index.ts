@@ -1,14 +1,18 @@
-/** The addon's page index. `state` is PageIndexReader's; a fault is left in it, and what came before the fault is returned. */
+/**
+ * The addon's page index. `state` is PageIndexReader's; a fault is stored in it, and the entries
+ * before the fault are returned.
+ */
 export interface PageIndexNative {
-  /** Decodes the entries that end in `bytes`: page numbers, offsets, sizes. */
+  /** Decodes the entries that end in `bytes` into page numbers, offsets, sizes. */
   decodePageIndex(
     state: Float64Array,
     bytes: Uint8Array,
   ): [pgnos: Uint32Array, offsets: Float64Array, sizes: Uint32Array]
 
   /**
-   * Enters them into the chunks of a page map, which `own` gives by their ordinals. Returns page number, offset and size of each frame
-   * that lies in one of the `pieces` (begin and end in turn), and all page numbers, if `collect`.
+   * Enters them into the chunks of a page map, which `own` returns by their index. Returns page
+   * number, offset and size of each frame inside one of the `pieces` (begin and end, alternating),
+   * and all page numbers, if `collect`.
    */
   mapPageIndex(
     state: Float64Array,
@@ -19,6 +23,6 @@ export interface PageIndexNative {
     collect: boolean,
   ): [came: Float64Array, pgnos: Uint32Array]
 
-  /** Checks what can be checked only once all bytes were read; a fault is left in the state. */
+  /** Makes the checks that need all bytes of the index; stores a fault in the state. */
   endPageIndex(state: Float64Array): void
 }

@@ -1,7 +1,7 @@
 import { closeSync, readSync } from 'node:fs'
 import { openRegularSync } from '../fs/open-regular.js'
 
-/** Platforms with a prebuilt addon, as scripts/prebuild/targets.mjs names them. */
+/** Platforms with a prebuilt addon, named as in scripts/prebuild/targets.mjs. */
 export const PREBUILT: readonly string[] = [
   'linux-x64',
   'linux-arm64',
@@ -13,10 +13,13 @@ export const PREBUILT: readonly string[] = [
   'win32-arm64',
 ]
 
-/** Bytes of an executable that hold its headers and the name of its loader. */
+/**
+ * Number of bytes at the start of an executable that contain its headers and the name of its
+ * loader.
+ */
 const HEAD_SIZE = 4096
 
-/** Whether this process runs on musl: the loader that its executable names is musl's. */
+/** Whether this process runs on musl: its executable names musl's loader. */
 function isMusl(): boolean {
   const head = Buffer.alloc(HEAD_SIZE)
   const file = openRegularSync(process.execPath)
@@ -27,7 +30,7 @@ function isMusl(): boolean {
   }
 }
 
-/** This process's platform, as the prebuilt addons are named. */
+/** The name of this process's platform, as in the names of prebuilt addons. */
 export function platformName(): string {
   const system = process.platform === 'linux' && isMusl() ? 'linuxmusl' : process.platform
   return `${system}-${process.arch}`

@@ -1,16 +1,22 @@
 /**
- * Kinds of prefetch (`readAhead` in the options). Native code knows each by its place here, from 1 on (native/replica/replica.h).
+ * Kinds of prefetch (`readAhead` in the options). Native code numbers them by their position here,
+ * beginning with 1 (native/replica/replica.h).
  *
- * - `scan`: the next pages of a tree, or by number, once adjacent pages were read.
- * - `leaves`: the other leaves under an interior page once several were read, or immediately if there are few.
- * - `rows`: the table pages that an index leaf leads to, and those of tables that are joined with these rows by rowid.
+ * - `scan`: the next pages of a tree, or by number, after adjacent pages were read.
+ * - `leaves`: the other leaves under an interior page after several were read, or immediately if
+ *   there are few.
+ * - `rows`: the table pages that an index leaf leads to, and those of tables that are joined with
+ *   these rows by rowid.
  * - `interior`: after an opening, the interior pages of every b-tree.
- * - `changes`: with a new TXID, the pages that were resident and have changed.
+ * - `changes`: with a new TXID, the resident pages that have changed.
  */
 export const READ_AHEAD_KINDS = ['scan', 'leaves', 'rows', 'interior', 'changes'] as const
 export type ReadAheadKind = (typeof READ_AHEAD_KINDS)[number]
 
-/** Counts of the pages that one kind of prefetch has fetched. Pages in memory that were not read yet are neither used nor wasted. */
+/**
+ * Counts of the pages that one kind of prefetch has fetched. Resident pages that were not read yet
+ * are neither used nor wasted.
+ */
 export interface ReadAheadCounts {
   readonly brought: number
   /** Read, or waited for while they were being fetched. */
@@ -20,7 +26,7 @@ export interface ReadAheadCounts {
 }
 export type ReadAheadStats = Readonly<Record<ReadAheadKind, ReadAheadCounts>>
 
-/** The number by which native code knows a kind. */
+/** The number of a kind in native code. */
 export function readAheadNumber(kind: ReadAheadKind): number {
   return READ_AHEAD_KINDS.indexOf(kind) + 1
 }

@@ -1,12 +1,15 @@
-/** The addon's WAL part: frame checksums and salts, whole buffers of frames a call. */
+/** The addon's functions for WAL frames: whole buffers of frames per call. */
 export interface WalScanNative {
-  /** Continues SQLite's WAL checksum `sum` (two words) over `data`, whose length is a multiple of 8. */
+  /**
+   * Continues SQLite's WAL checksum `sum` (two words) over `data`, whose length is a multiple of 8.
+   */
   walChecksum(bigEndian: boolean, data: Uint8Array, sum: Uint32Array): void
 
   /**
-   * Checks the frames that stand one after another in `frames` until one does not bear the salts or its checksum does not
-   * continue `sum`. Fills page numbers and commit sizes (0: not the last frame of a transaction) of the valid ones, at most as
-   * many as `pgnos` has room for, and advances `sum` over them. Returns how many are valid.
+   * Checks consecutive frames until one has other salts or its checksum does not continue `sum`.
+   * Stores the page numbers and commit sizes (0: not the last frame of a transaction) of the valid
+   * frames, at most `pgnos.length`, and advances `sum` over them. Returns the number of valid
+   * frames.
    */
   scanFrames(
     frames: Uint8Array,
@@ -20,8 +23,9 @@ export interface WalScanNative {
   ): number
 
   /**
-   * Of the first `count` frames, whose page numbers are given, the last of each page that is at most `commit` and not `lockPgno`:
-   * ascending page numbers into `outPgnos`, the frames' ordinals into `outFrames`. Returns how many.
+   * Finds, among the first `count` frames, the last frame of each page that is at most `commit` and
+   * not `lockPgno`: ascending page numbers into `outPgnos`, ordinals of the frames into
+   * `outFrames`. Returns their number.
    */
   newestFrames(
     pgnos: Uint32Array,
@@ -32,6 +36,9 @@ export interface WalScanNative {
     outFrames: Uint32Array,
   ): number
 
-  /** Reads `size` bytes at each offset into `out`, in order. Returns how many whole pieces there were, or a negative errno. */
+  /**
+   * Reads `size` bytes at each offset into `out`, in order. Returns the number of complete pieces,
+   * or a negative errno.
+   */
   readPieces(fd: number, offsets: Float64Array, size: number, out: Uint8Array): number
 }

@@ -17,17 +17,23 @@ import { compareDatabaseChecksum } from './database-checksum.js'
 import { PageFile } from './page-file.js'
 import { readAhead, segmentsOf } from './segments.js'
 
-/** Files up to this size are applied side by side, larger ones one after another, each by parallel reads. Bytes. */
+/**
+ * Files up to this size are applied in parallel; larger ones one after another, each with parallel
+ * reads. Bytes.
+ */
 const SMALL_FILE_SIZE = 1024 * 1024
 
-/** Small files come along with their indexes; so many bytes of them are kept until their pages are written, the others read again. */
+/**
+ * Small files are read together with their indexes; at most this many bytes of them are kept until
+ * their pages are written, the others are read again.
+ */
 const KEEP_BYTES = 32 * 1024 * 1024
 
-/** The source of a page that is being written, or was written by a file that turned out to be damaged. */
+/** The source of a page while it is being written, or if it was written from a damaged file. */
 const UNCERTAIN = 0xffffffff
 
 export interface AssemblyProgress {
-  /** Bytes of the database written so far, and in all. */
+  /** Bytes of the database written so far, and in total. */
   readonly written: number
   readonly total: number
   /** Bytes read from the replica so far. */
@@ -41,10 +47,11 @@ export interface AssemblyOptions {
 }
 
 /**
- * Puts the database that a plan describes together in a file, page by page, each written once. Every file of the plan is read to its
- * end and checked, those included of which no page is needed any more: what an index does not list, only the frames show. May be
- * called again with another plan for the same file when one could not be carried through: pages that are there already, from the
- * same file of the replica, stay. Memory: some segments of 2 MiB, and some 30 bytes a page for indexes.
+ * Writes the database that a plan describes into a file, each page once. Reads and checks every
+ * file of the plan completely, including files of which no page is needed, because only the frames
+ * show that an index omits a page. If a plan fails, may be called again with another plan for the
+ * same output: pages already written from the same file of the replica are kept. Memory: some
+ * segments of 2 MiB, and about 30 bytes per page for indexes.
  */
 export class Assembly {
   readonly #client: ReplicaClient
@@ -52,11 +59,14 @@ export class Assembly {
   readonly #options: AssemblyOptions
   readonly #queue: PQueue
   readonly #buffers: Uint8Array[] = []
-  /** Numbers for the files of all plans, from 1 on. */
+  /** Numbers for the files of all plans, beginning with 1. */
   readonly #fileIds = new Map<string, number>()
-  /** Ids of the files that were read to their end, and are sound. */
+  /** Ids of the files that were read completely and are undamaged. */
   readonly #verified = new Set<number>()
-  /** By page number: the id of the file that its content in the output is from; 0 for zeros. */
+  /**
+   * Indexed by page number: the id of the file from which the page in the output was written; 0 for
+   * zeros.
+   */
   #source = new Uint32Array(1)
   #written = 0
   #fetched = 0
@@ -68,7 +78,10 @@ export class Assembly {
     this.#queue = new PQueue({ concurrency: options.parallelism })
   }
 
-  /** Throws what the client throws (NOT_FOUND: plan again), LTX_CORRUPT, PAGE_SIZE_MISMATCH. Returns the newest file's layout. */
+  /**
+   * Throws errors of the client (NOT_FOUND: plan again), LTX_CORRUPT, PAGE_SIZE_MISMATCH. Returns
+   * the newest file's layout.
+   */
   async run(plan: readonly LtxFileInfo[], target: PlanTarget = {}): Promise<FileLayout> {
     const layouts = checkPlan(await this.#layouts(plan), target)
     const newest = layouts.at(-1)!
@@ -82,7 +95,7 @@ export class Assembly {
         this.#options.parallelism,
         layouts.flatMap((layout, place) => (isSmall(layout) ? [apply(layout, place)] : [])),
       )
-      // The newest files are the first that retention or compaction takes away.
+      // Newest first: retention or compaction deletes these files first.
       const large = layouts.flatMap((layout, place) => (isSmall(layout) ? [] : [apply(layout, place)]))
       for (const each of large.reverse()) await each()
       await output.sync()
@@ -108,7 +121,7 @@ export class Assembly {
     return runAll(parallelism, tasks)
   }
 
-  /** Damage may have happened on the way here: what looks damaged is read once more. */
+  /** The damage may have happened in transit: a damaged file is read again once. */
   async #twice<T>(act: () => Promise<T>): Promise<T> {
     try {
       return await act()
@@ -125,7 +138,10 @@ export class Assembly {
     return id
   }
 
-  /** Sizes the output, keeps what earlier plans wrote and is still right, and clears what must be zeros now. */
+  /**
+   * Resizes the output, keeps pages from earlier plans that are still right, and clears pages that
+   * must be zeros.
+   */
   async #prepare(output: PageFile, owners: PageOwners, layouts: readonly FileLayout[]): Promise<void> {
     const { commit, owner, pageSize } = owners
     await output.resize(commit)
@@ -159,7 +175,8 @@ export class Assembly {
     const isMissing = (pgno: number) => owner[pgno] === place + 1 && source[pgno] !== id
     const missing = pgnos.filter(isMissing)
     if (missing.length === 0 && this.#verified.has(id)) return
-    // What stands there is overwritten: should this file turn out to be damaged, nothing is known of these pages.
+    // These pages are about to be overwritten: if this file turns out to be damaged, their content
+    // is unknown.
     for (const pgno of missing) source[pgno] = UNCERTAIN
     let { bytes } = layout
     await this.#twice(async () => {
@@ -167,11 +184,11 @@ export class Assembly {
       bytes = undefined
     })
     this.#verified.add(id)
-    // Only now: until its checksum was verified at the end, nothing from the file counts as written.
+    // Set only now: pages of a file count as written when its checksum was verified at the end.
     for (const pgno of missing) source[pgno] = id
   }
 
-  /** Writes the wanted pages of a file, and reads it to its end. */
+  /** Writes the wanted pages of a file, and reads the file completely. */
   async #write(
     output: PageFile,
     owners: PageOwners,
@@ -202,7 +219,7 @@ export class Assembly {
       } finally {
         await writing
       }
-      // The plan was made by an index that was read earlier, perhaps on a worse way.
+      // The plan used an index that was read earlier, which may have been damaged in transit.
       if (!samePages(index, ltx.trailer!.index)) throw corrupt('its page index has changed since it was read', label, 0)
     } catch (error) {
       this.#written -= written

@@ -4,10 +4,12 @@ import { CHECKSUM_FLAG, lockPgno } from '../ltx/format.js'
 import type { LtxHeader } from '../ltx/header.js'
 import { native } from '../native/addon.js'
 
-/** Bytes of pages that are summed at once. */
+/** Bytes of pages per batch. */
 const BATCH_SIZE = 1024 * 1024
 
-/** Compares a whole database with the checksum that its newest LTX file has of it. Throws LTX_CORRUPT. */
+/**
+ * Compares a whole database with the database checksum in its newest LTX file. Throws LTX_CORRUPT.
+ */
 export async function compareDatabaseChecksum(
   database: string,
   newest: { readonly header: LtxHeader; readonly label: string; readonly postApplyChecksum: bigint },

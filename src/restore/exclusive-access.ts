@@ -7,9 +7,10 @@ import { takeSource } from '../sqlite/take-source.js'
 const SQLITE_BUSY = 5
 
 /**
- * Takes SQLite's exclusive lock of a database that is to be replaced, and returns the function that releases it. Throws OUTPUT_BUSY
- * while another connection, of this or another process, has a lock: in WAL mode every open connection has one, with a rollback
- * journal only one that is in a transaction. The database is not read, so that its WAL and journal stay as they are.
+ * Takes SQLite's exclusive lock of a database that will be replaced, and returns the function that
+ * releases it. Throws OUTPUT_BUSY while another connection, in this or another process, holds a
+ * lock: in WAL mode every open connection holds one, with a rollback journal only a connection in a
+ * transaction. Does not read the database, so its WAL and journal stay unchanged.
  */
 export function takeExclusiveAccess(file: string): () => void {
   const driver = findDriver()
@@ -22,7 +23,8 @@ export function takeExclusiveAccess(file: string): () => void {
   }
   try {
     const source = takeSource(database)
-    // Another failure, such as a file system without locks, says nothing about other connections.
+    // Any other failure, such as a file system without locks, does not show whether other
+    // connections exist.
     if (native.sourceLock(source) === SQLITE_BUSY) throw busy(file)
     return () => {
       native.sourceUnlock(source)

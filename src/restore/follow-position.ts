@@ -6,16 +6,22 @@ import type { Ownership } from '../fs/owner.js'
 import { formatTxid, parseTxid } from '../ltx/txid.js'
 import { outputExists } from './output.js'
 
-/** The state that a following database is at. */
+/** The position of a following database. */
 export interface Position {
   readonly txid: number
-  /** Ms since the epoch, from the header of its newest file: tells the replica from one that was reset. Infinity: not known. */
+  /**
+   * Time in ms since the epoch, from the header of its newest file: distinguishes the replica from
+   * one that was reset. Infinity: unknown.
+   */
   readonly timestamp: number
 }
 
 /** A position that a file says. */
 export interface SavedPosition extends Position {
-  /** Another program than this one saved it, the follower of Litestream itself: its database's header says nothing about it. */
+  /**
+   * Another program than this one saved it, the follower of Litestream itself: its database's
+   * header says nothing about it.
+   */
   readonly isForeign: boolean
 }
 
@@ -23,7 +29,10 @@ function txidFile(output: string): string {
   return `${output}-txid`
 }
 
-/** The TXID as text, as Litestream has it; the timestamp as the file's mtime, as replicas in a folder have it. */
+/**
+ * Saves the TXID as text, in Litestream's form, and the timestamp as the file's mtime, as in a file
+ * replica.
+ */
 export async function savePosition(
   output: string,
   { txid, timestamp }: Position,
@@ -33,7 +42,10 @@ export async function savePosition(
   await writeDurably(txidFile(output), Buffer.from(`${formatTxid(txid)}\n`), options)
 }
 
-/** Where to go on from; undefined: restore first. Throws OUTPUT_EXISTS for a database that does not say where it is. */
+/**
+ * The position from which to continue; undefined: restore first. Throws OUTPUT_EXISTS for a
+ * database without a saved position.
+ */
 export async function resume(output: string, force: boolean): Promise<SavedPosition | undefined> {
   if (!(await outputExists(output)) || force) return undefined
   try {
@@ -52,8 +64,8 @@ export async function resume(output: string, force: boolean): Promise<SavedPosit
 }
 
 /**
- * The time of a position that this program saved is whole milliseconds; Litestream leaves the file with the time at which it wrote
- * it, and that is no time of the replica.
+ * The time of a position that this program saved is whole milliseconds; Litestream leaves the file
+ * with the time at which it wrote it, and that is no time of the replica.
  */
 export async function savedPosition(output: string): Promise<SavedPosition> {
   const txid = parseTxid((await readRegular(txidFile(output))).toString('utf8').trim())
@@ -62,7 +74,10 @@ export async function savedPosition(output: string): Promise<SavedPosition> {
   return { txid, timestamp: isForeign ? Number.POSITIVE_INFINITY : Number(mtimeNs / 1_000_000n), isForeign }
 }
 
-/** A crash between a change and saving its TXID leaves the database, whose header counts along, ahead of what was saved. */
+/**
+ * A crash between a change and saving its TXID leaves the saved TXID behind the database, whose
+ * header has the change.
+ */
 export function reconcile(output: string, { txid, timestamp }: Position, counter: number): Position {
   const ahead = (counter - (txid % 2 ** 32) + 2 ** 32) % 2 ** 32
   if (ahead === 0) return { txid, timestamp }

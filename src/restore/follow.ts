@@ -12,11 +12,13 @@ import { restoreAnd } from './restore.js'
 export type { FollowOptions } from './follower.js'
 
 /**
- * Restores a database and then keeps it up with the replica until the signal ends it. Any SQLite may read the file at any moment and
- * sees whole transactions only; it must not be written to. `<output>-txid` says where it is; with both files there, following goes
- * on from there, also from files that Litestream's own follower made. Nothing else may restore to the output meanwhile. Throws
- * what restore throws, OUTPUT_EXISTS for a database without that file, TIMEOUT where the restore takes longer than `timeout`,
- * REPLICA_RESET if the replica was reset, HYDRATION_CONFLICT if another program wrote to the database.
+ * Restores a database and then keeps it up with the replica until the signal ends it. Any SQLite
+ * may read the file at any moment and sees whole transactions only; it must not be written to.
+ * `<output>-txid` says where it is; with both files there, following goes on from there, also from
+ * files that Litestream's own follower made. Nothing else may restore to the output meanwhile.
+ * Throws what restore throws, OUTPUT_EXISTS for a database without that file, TIMEOUT where the
+ * restore takes longer than `timeout`, REPLICA_RESET if the replica was reset, HYDRATION_CONFLICT
+ * if another program wrote to the database.
  */
 export async function follow(client: ReplicaClient, options: FollowOptions): Promise<void> {
   const { output, signal } = options
@@ -69,8 +71,9 @@ async function start(client: ReplicaClient, options: FollowOptions, claim: Outpu
       )
     }
     await FollowerFile.prepare(temporary, txid)
-    // The TXID is there before the database gets its name, and after an old one is gone: alone it means nothing, but a database with
-    // another one's TXID would be taken for what it is not.
+    // The -txid file is written after an old database is removed and before the new one is renamed:
+    // a -txid file without a database is harmless, but a database with the TXID of another one
+    // would be continued from the wrong position.
     await removeFile(output)
     await savePosition(output, { txid, timestamp }, await ownershipLike(temporary))
   }

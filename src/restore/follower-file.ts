@@ -26,12 +26,16 @@ const HEADER_SIZE = 100
 /** File format version of databases with a rollback journal; 2 would be WAL. */
 const ROLLBACK_JOURNAL = 1
 
-/** How long a try to get the lock waits for readers; meanwhile new ones are kept out. Blocks the thread. Milliseconds. */
+/**
+ * How long an attempt to lock waits for readers; new readers are excluded meanwhile. Blocks the
+ * thread. Milliseconds.
+ */
 const LOCK_WAIT = 250
 
 /**
- * What the database header must say in a file that is changed from outside of SQLite: a rollback journal, so that readers take
- * locks; a change counter that differs with every TXID, so that they drop what they have cached; and a size that they may trust.
+ * Sets the header fields of a database that is changed without SQLite: rollback-journal mode, so
+ * that readers take locks; a change counter that differs for every TXID, so that they drop their
+ * caches; and a valid page count.
  */
 export function patchHeader(header: Buffer, txid: number, commit: number): void {
   header[WRITE_VERSION] = ROLLBACK_JOURNAL
@@ -42,12 +46,13 @@ export function patchHeader(header: Buffer, txid: number, commit: number): void 
 }
 
 /**
- * A local database that follows a replica, readable by any SQLite at any moment. Changes go the way SQLite itself changes a database:
- * exclusive lock, rollback journal on disk, pages, sync, journal deleted. A crash at any point leaves the old state, put back by
- * whoever opens the file next, or the new one.
+ * A local database that follows a replica and can be read by any SQLite at any time. Changes are
+ * applied in the same steps as a rollback-journal commit of SQLite: exclusive lock, journal on
+ * disk, pages, sync, journal deleted. After a crash at any point the file has the old state, which
+ * the next connection restores from the journal, or the new state.
  *
- * The locks of a process on a file end when it closes any of its descriptors: so ours stays open as long as this object, and
- * is closed only while no lock is held.
+ * A process loses its locks on a file when it closes any of its descriptors. So this object keeps
+ * its descriptor open, and closes it only while it holds no lock.
  */
 export class FollowerFile {
   readonly #path: string
@@ -56,7 +61,10 @@ export class FollowerFile {
   #db: Connection
   #counter: number
 
-  /** Another program's follower made the database: its header said nothing about its TXID, and does now. */
+  /**
+   * Another program's follower made the database: its header said nothing about its TXID, and does
+   * now.
+   */
   readonly wasAdopted: boolean
 
   private constructor(path: string, handle: FileHandle, db: Connection, header: Buffer, wasAdopted: boolean) {
@@ -69,9 +77,10 @@ export class FollowerFile {
   }
 
   /**
-   * Opens a database that this class made, that `prepare` was applied to, or that Litestream's own follower made; SQLite puts back
-   * what a crash left undone. `saved`: what the file beside it says. Throws HYDRATION_CONFLICT for a database that another program
-   * wrote to, and DATABASE_BUSY if another program's follower left it in WAL mode and it is open elsewhere.
+   * Opens a database that this class made, that `prepare` was applied to, or that Litestream's own
+   * follower made; SQLite puts back what a crash left undone. `saved`: what the file beside it
+   * says. Throws HYDRATION_CONFLICT for a database that another program wrote to, and DATABASE_BUSY
+   * if another program's follower left it in WAL mode and it is open elsewhere.
    */
   static async open(
     file: string,
@@ -96,12 +105,12 @@ export class FollowerFile {
     }
   }
 
-  /** The low 32 bits of the TXID that the database is at, as its header says. */
+  /** The low 32 bits of the database's TXID, from its header. */
   get counter(): number {
     return this.#counter
   }
 
-  /** Makes a restored database, which nobody has open, one that can follow. */
+  /** Prepares a restored database, which no connection has open, for following. */
   static async prepare(file: string, txid: number): Promise<void> {
     const handle = await openForUpdate(file)
     try {
@@ -116,10 +125,11 @@ export class FollowerFile {
   }
 
   /**
-   * Applies the LTX file that `bytes` gives, all or nothing; it is asked for its bytes twice. Returns false when readers kept the
-   * database locked: try again. Throws HYDRATION_CONFLICT if another program has changed the database, PAGE_SIZE_MISMATCH,
-   * LTX_CORRUPT, also for pages that the database needs and the file lacks, and what the file system throws; the database is as it was
-   * then.
+   * Applies the LTX file that `bytes` returns, completely or not at all; calls `bytes` twice.
+   * Returns false if readers kept the database locked: try again. Throws HYDRATION_CONFLICT if
+   * another program has changed the database, PAGE_SIZE_MISMATCH, LTX_CORRUPT, also for pages that
+   * the database needs and the file lacks, and errors of the file system; the database is then
+   * unchanged.
    */
   async apply(bytes: () => AsyncIterable<Uint8Array>, label: string): Promise<boolean> {
     const { header, index } = await this.#survey(bytes, label)
@@ -145,13 +155,14 @@ export class FollowerFile {
       patchHeader(after, header.maxTxid, header.commit)
       await this.#handle.write(after, 0, HEADER_SIZE, 0)
       await syncHandle(this.#handle)
-      // The commit.
+      // Deleting the journal is the commit.
       await removeFile(`${this.#path}-journal`)
       await syncDirectory(path.dirname(path.resolve(this.#path)))
       this.#counter = after.readUInt32BE(CHANGE_COUNTER)
       this.#db.exec('COMMIT')
     } catch (error) {
-      // Lets go of the lock with the journal in place: the next to open the database puts the old pages back.
+      // Closes the connection, which releases the lock, but keeps the journal: the next connection
+      // restores the old pages from it.
       this.#db.close()
       throw error
     }
@@ -163,7 +174,7 @@ export class FollowerFile {
     await this.#handle.close()
   }
 
-  /** Reads all of an LTX file once, so that what is damaged is never begun with. */
+  /** Reads a whole LTX file once, so that no damaged file is ever applied in part. */
   async #survey(bytes: () => AsyncIterable<Uint8Array>, label: string) {
     const ltx = await decodeLtx(bytes(), label)
     if (ltx.header.pageSize !== this.#pageSize) {
@@ -200,15 +211,18 @@ export class FollowerFile {
   }
 }
 
-/** Litestream's follower sets the change counter to a random number and leaves the number that must equal it as it was. */
+/**
+ * Litestream's follower sets the change counter to a random number and leaves the number that must
+ * equal it as it was.
+ */
 function isOfOtherFollower(header: Buffer): boolean {
   return header.readUInt32BE(CHANGE_COUNTER) !== header.readUInt32BE(VERSION_VALID_FOR)
 }
 
 /**
- * Gives a database that Litestream's follower made the header that this class needs. That follower restores it in WAL mode and
- * turns it to a rollback journal with the first change. A change that it was in the middle of is made whole by the next one, which
- * holds all pages since `txid`.
+ * Gives a database that Litestream's follower made the header that this class needs. That follower
+ * restores it in WAL mode and turns it to a rollback journal with the first change. A change that
+ * it was in the middle of is made whole by the next one, which holds all pages since `txid`.
  */
 async function adopt(file: string, db: Connection, handle: FileHandle, txid: number): Promise<void> {
   if (((await stat(`${file}-wal`).catch(ignoreMissing))?.size ?? 0) > 0) throw conflict(file)
@@ -237,7 +251,7 @@ function ignoreMissing(error: unknown): undefined {
 
 function openDatabase(file: string): Connection {
   const db = findDriver().open(file, { busyTimeout: LOCK_WAIT })
-  // The first read, which plays back a journal that a crash left.
+  // This first read rolls back a journal left by a crash.
   db.value('SELECT count(*) FROM sqlite_schema')
   return db
 }
@@ -253,7 +267,10 @@ function pageSizeOf(header: Buffer): number {
   return size === 1 ? 65536 : size
 }
 
-/** What a journal must hold: page 1, the pages that will be overwritten, and those that will be cut off. */
+/**
+ * The pages for the journal: page 1, the pages that will be overwritten, and those that will be
+ * truncated.
+ */
 function doomedPages(pgnos: Uint32Array, oldCommit: number, newCommit: number, pageSize: number): Uint32Array {
   const lock = lockPgno(pageSize)
   const doomed = new Uint32Array(1 + pgnos.length + Math.max(0, oldCommit - newCommit))
@@ -264,7 +281,7 @@ function doomedPages(pgnos: Uint32Array, oldCommit: number, newCommit: number, p
   return doomed.subarray(0, count)
 }
 
-/** Pages by which the database grows can only be in the file. Throws LTX_CORRUPT. */
+/** Checks that the file has every page by which the database grows. Throws LTX_CORRUPT. */
 function checkGrowth(header: LtxHeader, index: PageIndex, oldCommit: number, label: string): void {
   const from = denseFrom(header, index)
   if (from <= oldCommit) return

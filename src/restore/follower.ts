@@ -20,39 +20,46 @@ import type { RestoreOptions } from './restore-options.js'
 
 export interface FollowOptions
   extends Pick<RestoreOptions, 'output' | 'integrityCheck' | 'parallelism' | 'onProgress' | 'force'> {
-  /** Between two looks at the replica, ms; default 1000. Stores that can tell of changes are listened to as well. */
+  /**
+   * Interval between two polls of the replica, in ms; default 1000. Stores that can report changes
+   * also trigger a poll.
+   */
   readonly interval?: number
-  /** The database is at this TXID now, `files` of the replica later; called at the beginning, too. */
+  /**
+   * The database is now at this TXID, after `files` more files of the replica; also called at the
+   * start.
+   */
   readonly onAdvance?: (state: { readonly txid: number; readonly files: number }) => void
-  /** Something failed, a gap in the replica for one, and will be tried again. */
+  /** An error, for example a gap in the replica, after which following retries. */
   readonly onError?: (error: unknown) => void
-  /** The check of the restored database found something: see RestoreResult.warnings. */
+  /** The check of the restored database reported faults: see RestoreResult.warnings. */
   readonly onWarning?: (warning: string) => void
-  /** Ends the following; it resolves then. */
+  /** Ends the following; its promise then resolves. */
   readonly signal: AbortSignal
   /**
-   * Milliseconds that the first restore may take, which fails with TIMEOUT after that, and each look at the replica with all that it
-   * applies, which is given up with TIMEOUT, reported to `onError` and repeated; default: as long as the store's own deadlines let it.
+   * Milliseconds that the first restore may take, which fails with TIMEOUT after that, and each
+   * look at the replica with all that it applies, which is given up with TIMEOUT, reported to
+   * `onError` and repeated; default: as long as the store's own deadlines let it.
    */
   readonly timeout?: number
 }
 
-/** Every so many looks all levels are listed, not only what is new in level 0. */
+/** Every this many polls, all levels are listed, not only level 0. */
 const FULL_LOOK_EVERY = 30
 const RETRY_MOST = 60_000
-/** Between two tries to get a lock that readers hold. Milliseconds. */
+/** Interval between two attempts to get a lock that readers hold. Milliseconds. */
 const LOCK_RETRY = 50
 
-/** Errors that trying again does not mend. */
+/** Errors that a retry cannot fix. */
 const FATAL = ['REPLICA_RESET', 'HYDRATION_CONFLICT', 'PAGE_SIZE_MISMATCH', 'INVALID_ARGUMENT'] as const
 
-/** Applies what is new in a replica to a database, until its signal ends it. */
+/** Applies new files of a replica to a database until its signal aborts. */
 export class Follower {
   readonly #client: ReplicaClient
   readonly #file: FollowerFile
   readonly #options: FollowOptions
   #at: Position
-  /** A file that ends at this position: while it is listed, the replica is the one that was followed. */
+  /** A file that ends at this position: while it is listed, the replica was not reset. */
   #newest: LtxFileInfo | undefined
   #wake: (() => void) | undefined
 
@@ -71,7 +78,7 @@ export class Follower {
     for (let look = 0; !signal.aborted; look++) {
       let wait = interval
       try {
-        // The first look is at everything: the way may have been cut off while nobody followed.
+        // The first poll lists all levels: files may have been compacted while no process followed.
         const all = look % FULL_LOOK_EVERY === 0 || isFailing
         const step = withDeadline(`looking at ${this.#client.url}`, { signal, timeout }, (linked = signal) => {
           return this.#step(all, linked)
@@ -107,13 +114,13 @@ export class Follower {
     this.#wake = undefined
   }
 
-  /** Applies what comes next; false if nothing does. `all`: all levels are listed. */
+  /** Applies the next files; false if there are none. `all`: list all levels. */
   async #step(all: boolean, signal: AbortSignal): Promise<boolean> {
     const files = await this.#next(all, new Set(), signal)
     if (files.length === 0) return false
     let first: LtxFileInfo[] | undefined = files
     await planAround({
-      // A file that vanished, or is damaged, is looked for in all levels.
+      // If a file is missing or damaged, all levels are searched for others.
       plan: async (without) => {
         const chosen = first ?? (await this.#next(true, without, signal))
         first = undefined
@@ -125,13 +132,13 @@ export class Follower {
     return true
   }
 
-  /** The files that come next; usually those of level 0, which cost one listing. */
+  /** The next files; usually L0 files, which need one listing. */
   async #next(all: boolean, without: ReadonlySet<string>, signal: AbortSignal): Promise<LtxFileInfo[]> {
     const from = this.#newest?.level === 0 ? this.#newest.minTxid : this.#at.txid + 1
     const level0: LtxFileInfo[] = []
     for await (const file of this.#client.list(0, { fromTxid: from, signal })) level0.push(file)
     const next = level0.filter(({ maxTxid }) => maxTxid > this.#at.txid)
-    // The file applied last shows that this is the replica that was followed.
+    // If the file applied last is still listed, the replica was not reset.
     const newest = this.#newest
     const isKnown =
       newest?.level === 0 ? level0.some((file) => fileIdentity(file) === fileIdentity(newest)) : next.length === 0
@@ -144,8 +151,8 @@ export class Follower {
   }
 
   /**
-   * Whether the replica is the one that was followed: one that was reset ends before, or its files up to the TXID that the database is
-   * at have other times than that state allows. Throws REPLICA_RESET.
+   * Checks that the replica was not reset: a replica that was reset ends before the database's
+   * TXID, or its files up to that TXID have times that do not fit. Throws REPLICA_RESET.
    */
   async #checkHistory(levels: FilesByLevel, signal: AbortSignal): Promise<void> {
     const { output } = this.#options
@@ -186,17 +193,19 @@ export class Follower {
     })
   }
 
-  /** Applies files as one change, as soon as readers let it. */
+  /** Applies files as one change, as soon as readers release their locks. */
   async #advance(files: readonly LtxFileInfo[], signal: AbortSignal): Promise<void> {
     const { output, onAdvance } = this.#options
     const newest = files.at(-1)!
-    // One merged file in a local place: it is read twice, and the network is out of the way while the lock is held.
+    // Merges into one local file, because it is read twice, and the network should not delay the
+    // holder of the lock.
     const { path: spool, handle } = await createTemporary(output)
     try {
       const { header, bytes } = await mergeLtx(files.map((file) => sourceOf(this.#client, file, { signal })))
       for await (const chunk of bytes) await handle.writeFile(chunk)
       const read = () => handle.createReadStream({ start: 0, autoClose: false, highWaterMark: 256 * 1024 })
-      // What is wrong with the merged file is the newest file's claim: all others were checked as they were read.
+      // Errors in the merged file are attributed to the newest file: the others were checked while
+      // they were merged.
       while (!(await this.#file.apply(read, fileLabel(this.#client, newest)))) {
         throwIfAborted(signal, `applying to ${output}`)
         await pause(LOCK_RETRY, signal)

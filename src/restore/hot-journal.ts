@@ -8,13 +8,16 @@ import { ownershipLike } from '../fs/owner.js'
 
 // https://www.sqlite.org/fileformat2.html#the_rollback_journal
 const MAGIC = Buffer.from('d9d505f920a163d7', 'hex')
-/** What we say the disk's sectors have, bytes; the header fills one. */
+/** Sector size in the journal header, bytes; the header fills one sector. */
 const SECTOR_SIZE = 512
 
-/** Pages read, and journalled, at once. Bytes. */
+/** Bytes of pages read and journalled per batch. */
 const BATCH_SIZE = 1024 * 1024
 
-/** The sum of every 200th byte from the page's end, which tells SQLite how far a journal was written before a crash. */
+/**
+ * The sum of every 200th byte from the end of the page; it shows SQLite how far a journal was
+ * written before a crash.
+ */
 function pageSum(nonce: number, page: Uint8Array): number {
   let sum = nonce
   for (let i = page.length - 200; i > 0; i -= 200) sum += page[i]!
@@ -22,9 +25,10 @@ function pageSum(nonce: number, page: Uint8Array): number {
 }
 
 /**
- * Writes a rollback journal beside a database, as SQLite would before it changes these pages: the first `commit` pages are the
- * database, `pgnos` those that will be overwritten or cut off. Once this resolves the journal is on disk: whoever opens the database
- * next without it having been deleted puts all pages back, and the old size. To be called with SQLite's exclusive lock held.
+ * Writes a rollback journal beside a database, as SQLite would before it changes these pages: the
+ * database has `commit` pages, and `pgnos` will be overwritten or truncated. When it resolves, the
+ * journal is on disk: unless it is deleted first, the next connection restores all pages and the
+ * old size. Requires SQLite's exclusive lock.
  */
 export async function writeHotJournal(
   database: string,
@@ -33,7 +37,7 @@ export async function writeHotJournal(
   commit: number,
   pgnos: Uint32Array,
 ): Promise<void> {
-  // Nobody else has one now; an empty one may be left from a crash.
+  // No other process has a journal now; an empty one may be left from a crash.
   const journal = await openOwn(`${database}-journal`, await ownershipLike(database))
   try {
     await journal.truncate(0)

@@ -12,7 +12,10 @@ import { sweepTemporary } from '../fs/temporary.js'
 
 const SIDECARS = ['-wal', '-shm', '-journal']
 
-/** Whether a database, which has at least one byte, exists at `output`. Throws OUTPUT_EXISTS if it is no regular file. */
+/**
+ * Whether a non-empty database exists at `output`. Throws OUTPUT_EXISTS if it is not a regular
+ * file.
+ */
 export async function outputExists(output: string): Promise<boolean> {
   try {
     return ((await resolveTarget(output)).stats?.size ?? 0) > 0
@@ -22,8 +25,8 @@ export async function outputExists(output: string): Promise<boolean> {
 }
 
 /**
- * Refuses with OUTPUT_EXISTS to restore over a database, or beside the WAL or journal of one that is gone: SQLite would play
- * that into the restored database.
+ * Throws OUTPUT_EXISTS instead of restoring over a database, or beside the WAL or journal of a
+ * deleted one, which SQLite would apply to the restored database.
  */
 export async function guardOutput(output: string, force: boolean): Promise<void> {
   const exists = await outputExists(output)
@@ -55,14 +58,17 @@ async function statIfThere(file: string): Promise<Stats | undefined> {
   }
 }
 
-/** Removes what SQLite keeps beside a database. Call it before another database gets its name, never after. */
+/**
+ * Removes the files that SQLite keeps beside a database. Call it before another database gets its
+ * name, never after.
+ */
 export async function removeSidecars(database: string): Promise<void> {
   for (const suffix of SIDECARS) await removeFile(database + suffix)
 }
 
-/** The right to write an output, which one process has at a time. */
+/** The exclusive right of one process to write an output. */
 export class OutputClaim {
-  /** The real file, behind symbolic links. */
+  /** The real path, with symbolic links resolved. */
   readonly path: string
   readonly #lock: TargetLock
 
@@ -71,7 +77,10 @@ export class OutputClaim {
     this.#lock = lock
   }
 
-  /** Creates the folder of the output, and removes what restores that were killed left in it. Throws OUTPUT_BUSY, OUTPUT_EXISTS. */
+  /**
+   * Creates the folder of the output, and removes files of killed restores. Throws OUTPUT_BUSY,
+   * OUTPUT_EXISTS.
+   */
   static async take(output: string, options: TargetLockOptions): Promise<OutputClaim> {
     try {
       const absolute = path.resolve(output)

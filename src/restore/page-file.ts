@@ -7,10 +7,16 @@ import type { PageBatch } from '../ltx/decoder.js'
 import { native } from '../native/addon.js'
 import { systemError } from '../util/system-error.js'
 
-/** Every so many bytes the kernel is told to begin with its writing, so that the disk works while pages are still decoded. */
+/**
+ * After this many bytes the kernel is asked to start writing, so that the disk works while pages
+ * are still decoded.
+ */
 const FLUSH_EVERY = 64 * 1024 * 1024
 
-/** A database file in the making: pages are written in place and in any order; what is not written reads as zeros. */
+/**
+ * A database file under construction: pages are written in place and in any order; unwritten pages
+ * read as zeros.
+ */
 export class PageFile {
   readonly #handle: FileHandle
   readonly #path: string
@@ -18,7 +24,7 @@ export class PageFile {
   #unflushed = 0
   #flushing: Promise<void> | undefined
 
-  /** `handle`, which `path` was opened with, stays the caller's to close. */
+  /** `handle` is the open file at `path`; the caller closes it. */
   constructor(handle: FileHandle, path: string, pageSize: number) {
     this.#handle = handle
     this.#path = path
@@ -34,7 +40,7 @@ export class PageFile {
     }
   }
 
-  /** Cuts or extends to `commit` pages. */
+  /** Truncates or extends the file to `commit` pages. */
   async resize(commit: number): Promise<void> {
     try {
       await this.#handle.truncate(commit * this.#pageSize)
@@ -44,8 +50,8 @@ export class PageFile {
   }
 
   /**
-   * Writes those of a batch's pages that `wanted` says, neighbours in one go, and returns how many those were. The buffers may be
-   * used again once it resolves.
+   * Writes the pages of a batch that `wanted` selects, adjacent ones together, and returns their
+   * number. The buffers may be reused when it resolves.
    */
   async write({ pgnos, pages, count }: PageBatch, wanted: (pgno: number) => boolean = () => true): Promise<number> {
     const mask = new Uint8Array(count)
@@ -59,7 +65,7 @@ export class PageFile {
     return written
   }
 
-  /** What fails here fails again in sync(), which waits for it. */
+  /** A failure here also fails sync(), which waits for it. */
   #flush(): void {
     this.#unflushed = 0
     this.#flushing = datasyncHandle(this.#handle).finally(() => {

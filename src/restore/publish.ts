@@ -18,27 +18,29 @@ export interface PublishOptions {
   readonly signal: AbortSignal
 }
 
-/** The steps that differ between restores; each is given the path of the file, under its temporary name. */
+/** The steps that differ between restores; each receives the temporary path of the file. */
 export interface PublishSteps<T> {
   build(temporary: string): Promise<T>
-  /** Permission bits that a new file may have at most, once it is built; a file that is replaced passes its own on. */
+  /**
+   * Maximum permission bits of a new file, known after it is built; a replaced file keeps its own.
+   */
   maxMode(): number
-  /** Returns the error for a file that must not get its name, and is kept under the name `kept` instead. */
+  /** Returns an error for a file that must not be published, and is kept as `kept` instead. */
   check(temporary: string, built: T): Promise<((kept: string) => LitestreamError) | undefined>
-  /** The last step before the file gets its name. */
+  /** The last step before the rename. */
   finish(temporary: string, built: T): Promise<void>
 }
 
 /**
- * Lets `build` fill a file under a temporary name, checks it, and gives it its own name once it is whole and on disk; on failure
- * nothing is left but a file that `check` refused. Returns what `build` returned. Throws OUTPUT_EXISTS, OUTPUT_BUSY if the database
- * to be replaced is in use, and what the steps throw.
+ * Lets `build` fill a temporary file, checks it, and renames it when it is complete and on disk.
+ * After a failure no file is left, except one that `check` refused. Returns the result of `build`.
+ * Throws OUTPUT_EXISTS, OUTPUT_BUSY if the existing database is in use, and errors of the steps.
  */
 export async function publish<T>(options: PublishOptions, steps: PublishSteps<T>): Promise<T> {
   const { claim, force, signal } = options
   const output = claim.path
   await guardOutput(output, force)
-  // Early, so that a database in use is no surprise after a long download.
+  // Checked early, so that a database in use is detected before a long download.
   const release = await takeAccess(output)
   release()
   const { temporary, newMode } = await create(output)
@@ -51,7 +53,7 @@ export async function publish<T>(options: PublishOptions, steps: PublishSteps<T>
     await syncHandle(temporary.handle)
     await temporary.handle.close()
     if (refusal) throw refusal(await keep(temporary.path, output))
-    // Another program may have made a database there meanwhile.
+    // Another program may have created a database meanwhile.
     await guardOutput(output, force)
     await replace(temporary.path, output, () => steps.finish(temporary.path, built))
     return built
@@ -64,7 +66,10 @@ export async function publish<T>(options: PublishOptions, steps: PublishSteps<T>
   }
 }
 
-/** `newMode`: the mode of a file that this process creates. Until the end only its owner can read it. */
+/**
+ * `newMode`: the mode of a file that this process creates. Until the end only its owner can read
+ * it.
+ */
 async function create(output: string): Promise<{ readonly temporary: Temporary; readonly newMode: number }> {
   try {
     const temporary = await createTemporary(output, 0o666)
@@ -76,7 +81,10 @@ async function create(output: string): Promise<{ readonly temporary: Temporary; 
   }
 }
 
-/** A file that is replaced passes its owner and mode on; a new one that root creates belongs to the owner of the folder. */
+/**
+ * A replaced file keeps its owner and mode; a new file that root creates belongs to the owner of
+ * the folder.
+ */
 async function own({ handle }: Temporary, output: string, newMode: number): Promise<void> {
   const { stats } = await resolveTarget(output)
   if (stats) {
@@ -87,7 +95,10 @@ async function own({ handle }: Temporary, output: string, newMode: number): Prom
   }
 }
 
-/** Gives a file that was refused a name beside the output, in the place of one that was kept before. Returns the name. */
+/**
+ * Renames a refused file to a name beside the output, replacing one that was kept before. Returns
+ * the name.
+ */
 async function keep(temporary: string, output: string): Promise<string> {
   await removeKept(output)
   const kept = keptPath(output)
@@ -106,7 +117,8 @@ async function replace(temporary: string, output: string, finish: () => Promise<
   try {
     await finish()
     await removeSidecars(output)
-    // On disk before the rename: after a power cut SQLite would play the old WAL into the new database.
+    // On disk before the rename: after a power cut SQLite would otherwise apply the old WAL to the
+    // new database.
     await syncDirectory(directory)
     await renameDurably(temporary, output)
   } finally {

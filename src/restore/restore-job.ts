@@ -12,11 +12,14 @@ export type Restored = Pick<RestoreResult, 'txid' | 'timestamp' | 'bytes' | 'pla
 
 /** The part of a restore that depends on the format of the replica. */
 export interface RestoreJob {
-  /** What a dry run reports. */
+  /** The result of a dry run. */
   readonly planned: Restored
-  /** Permission bits that a new database may have, so that it is not open to more users than the files that it is made from. */
+  /**
+   * Maximum permission bits of a new database, so that no more users can read it than could read
+   * the replica's files.
+   */
   readonly maxMode: number
-  /** Fills the file at `temporary`, which exists and is empty; every checksum on the way there is verified. */
+  /** Fills the file at `temporary`, which exists and is empty; verifies every checksum. */
   build(temporary: string): Promise<Restored>
 }
 

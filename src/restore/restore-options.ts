@@ -5,29 +5,32 @@ import type { LtxFileInfo } from '../storage/replica-client.js'
 import type { AssemblyProgress } from './assembly.js'
 
 export interface RestoreOptions extends PlanTarget {
-  /** Path of the database; its folder is created if needed. Behind a symbolic link, the real file is written. */
+  /**
+   * Path of the database; its folder is created if needed. For a symbolic link, its target is
+   * written.
+   */
   readonly output: string
   /** Replace an existing database, and delete a WAL or journal beside it. */
   readonly force?: boolean
-  /** Do nothing if the output exists; wait for another process that restores to it. */
+  /** Do nothing if the output exists; wait for another process that is restoring to it. */
   readonly ifDbNotExists?: boolean
   /** Do nothing if the replica has no files. */
   readonly ifReplicaExists?: boolean
   /**
-   * `quick` or `full`: what the check finds is an error, and the database is kept beside the output. By default a quick check is
-   * run, and what it finds is a warning.
+   * `quick` or `full`: faults found by the check are an error, and the database is kept beside the
+   * output. Default: a quick check, whose findings are warnings.
    */
   readonly integrityCheck?: IntegrityCheck
-  /** Requests at once; default 8. */
+  /** Maximum number of concurrent requests; default 8. */
   readonly parallelism?: number
-  /** Plan only. */
+  /** Only plan; write nothing. */
   readonly dryRun?: boolean
   readonly onProgress?: (progress: RestoreProgress) => void
   readonly signal?: AbortSignal
 }
 
 export type RestoreProgress =
-  /** Another process restores to the output; with `ifDbNotExists` only. */
+  /** Another process is restoring to the output; only with `ifDbNotExists`. */
   | { readonly phase: 'wait' }
   | ({ readonly phase: 'pages' } & AssemblyProgress)
   /** Of Litestream 0.3's format: objects done, and in all. */
@@ -35,27 +38,36 @@ export type RestoreProgress =
   | { readonly phase: 'check'; readonly check: 'quick' | 'full' }
 
 export interface RestoreResult {
-  /** restored; planned (dry run); or why nothing was done: the output exists, the replica is empty. */
+  /**
+   * `restored`, `planned` (dry run), or why nothing was done: the output exists, the replica is
+   * empty.
+   */
   readonly status: 'restored' | 'planned' | 'output-exists' | 'no-replica'
   readonly dbPath: string
-  /** The TXID of the restored state; 0 when nothing was done, and for Litestream 0.3, which had none. */
+  /**
+   * The TXID of the restored state; 0 if nothing was done, and for Litestream 0.3, which had no
+   * TXIDs.
+   */
   readonly txid: number
-  /** The time of that state, milliseconds since the epoch: of the LTX header when restored, of the listing when planned. */
+  /**
+   * The time of that state, in milliseconds since the epoch: from the LTX header if restored, from
+   * the listing if planned.
+   */
   readonly timestamp: number
-  /** Size of the database. */
+  /** Size of the database in bytes. */
   readonly bytes: number
   readonly durationMs: number
-  /** The files, oldest state first; none when it was restored from the format of Litestream 0.3. */
+  /** The files, oldest state first; empty if it was restored from Litestream 0.3's format. */
   readonly plan: readonly LtxFileInfo[]
-  /** Of Litestream 0.3, when that is what was restored: the generation and the last WAL index. */
+  /** If Litestream 0.3's format was restored: the generation and the last WAL index. */
   readonly legacy?: { readonly generation: string; readonly index: number }
   /** The check that was run. */
   readonly integrityCheck: IntegrityCheck
   /** The result of the check; absent if none was run. */
   readonly integrity?: IntegrityReport
   /**
-   * Sentences for the user: which files of the replica are damaged and others were read in their place, and what the check found in a
-   * database whose bytes are those of the primary.
+   * Sentences for the user: damaged files of the replica for which others were read, and faults
+   * that the check found in a database whose bytes are identical to the primary's.
    */
   readonly warnings: readonly string[]
 }

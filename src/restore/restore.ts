@@ -9,10 +9,12 @@ import { type RestoreOptions, type RestoreResult, validateRestore } from './rest
 import { chooseSource, type RestoreSource } from './source.js'
 
 /**
- * Restores a database from a replica: to the newest state, or to a TXID or time. It is put together beside the output under a random
- * name, checked, and gets its name when it is whole and on disk; on failure nothing is left, except a database that an explicit
- * `integrityCheck` refused. A database that is replaced passes its owner and mode on. Throws OUTPUT_EXISTS, OUTPUT_BUSY, REPLICA_EMPTY,
- * TXID_NOT_AVAILABLE, LTX_GAP, LTX_CORRUPT, PAGE_SIZE_MISMATCH, INTEGRITY_CHECK_FAILED, ABORTED, and what the store throws.
+ * Restores a database from a replica: to the newest state, or to a TXID or time. The database is
+ * written beside the output with a random name, checked, and renamed when it is complete and on
+ * disk. After a failure no file is left, except a database that an explicit `integrityCheck`
+ * refused. A replaced database passes on its owner and mode. Throws OUTPUT_EXISTS, OUTPUT_BUSY,
+ * REPLICA_EMPTY, TXID_NOT_AVAILABLE, LTX_GAP, LTX_CORRUPT, PAGE_SIZE_MISMATCH,
+ * INTEGRITY_CHECK_FAILED, ABORTED, and errors of the store.
  *
  * @example
  * const client = await openReplicaClient('s3://bucket/app.db')
@@ -23,9 +25,9 @@ export function restore(client: ReplicaClient, options: RestoreOptions): Promise
 }
 
 export interface RestoreHooks {
-  /** Has the right to write the output already, and keeps it. */
+  /** A claim of the output that the caller already holds, and keeps. */
   readonly claim?: OutputClaim
-  /** The last step before the database gets its name, on the file under its temporary name. */
+  /** The last step before the rename; receives the temporary path of the database. */
   finish?(temporary: string, restored: Pick<Restored, 'txid' | 'timestamp'>): Promise<void>
 }
 
@@ -66,7 +68,7 @@ export async function restoreAnd(
   const onWait = () => onProgress?.({ phase: 'wait' })
   const claim = hooks.claim ?? (await OutputClaim.take(output, { wait: ifDbNotExists, onWait, signal }))
   try {
-    // Whoever was waited for has restored it.
+    // The process that was waited for has restored the database.
     if (ifDbNotExists && (await outputExists(output))) return nothing('output-exists')
     let checked: Checked = UNCHECKED
     const restored = await publish(
@@ -98,7 +100,9 @@ function checkOf({ integrityCheck = 'quick' }: RestoreOptions): IntegrityCheck {
   return integrityCheck
 }
 
-/** Runs the check. What it finds is the primary's: the checksums of all files were verified. */
+/**
+ * Runs the check. Its findings exist on the primary too: the checksums of all files were verified.
+ */
 async function check(temporary: string, options: RestoreOptions, signal: AbortSignal): Promise<Checked> {
   const integrityCheck = checkOf(options)
   if (integrityCheck === 'none') return UNCHECKED
@@ -110,7 +114,10 @@ async function check(temporary: string, options: RestoreOptions, signal: AbortSi
 
 export type HydrateOptions = Pick<RestoreOptions, 'output' | 'force' | 'parallelism' | 'onProgress' | 'signal'>
 
-/** A full local copy of a replica's newest state: the pages of a restore, without SQLite's check unless it is asked for. */
+/**
+ * Fetches a full copy of a replica's newest state: a restore without SQLite's check, unless it is
+ * requested.
+ */
 export function hydrateFile(
   client: ReplicaClient,
   options: HydrateOptions & { readonly integrityCheck?: IntegrityCheck },

@@ -2,23 +2,27 @@ import type PQueue from 'p-queue'
 import type { LtxFileRef, ReplicaClient } from '../storage/replica-client.js'
 import { abortError, linkAbort } from '../util/abort.js'
 
-/** Bytes of one ranged read: large enough that a round trip is nothing beside it, small enough to hold some at once. */
+/**
+ * Bytes of one ranged read: large enough that a round trip is negligible, small enough to hold
+ * several in memory.
+ */
 export const SEGMENT_SIZE: number = 2 * 1024 * 1024
 
 export interface SegmentOptions {
-  /** Bounds the reads under way, over all files that share it. */
+  /** Limits the running reads of all files that share it. */
   readonly queue: PQueue
   readonly signal: AbortSignal
-  /** Segments that are free: each is used again and again, which spares the kernel as many new pages. */
+  /** Free segments; they are reused, which saves the kernel from allocating pages. */
   readonly buffers: Uint8Array[]
-  /** Called with the bytes of each segment that arrived. */
+  /** Called with the size of each segment that arrived. */
   readonly onFetched?: (bytes: number) => void
 }
 
 /**
- * The pieces of a file, given as [offset, length] in the order wanted, read in parallel ahead of the consumer, at most as many as
- * the queue runs at once. One stream of a store is slower than several; memory is bounded by the pieces read ahead. A piece is valid
- * until the next one is asked for.
+ * Reads pieces of a file, given as [offset, length], in parallel ahead of the consumer, at most as
+ * many as the queue runs concurrently, and yields them in order. One stream of a store is slower
+ * than several; the pieces read ahead bound the memory. A piece is valid until the next one is
+ * requested.
  */
 export async function* readAhead(
   client: ReplicaClient,
@@ -26,7 +30,7 @@ export async function* readAhead(
   ranges: Iterable<readonly [offset: number, length: number]>,
   { queue, signal, buffers, onFetched }: SegmentOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  // Its own controller, so that a consumer that stops early also stops the reads it will not take.
+  // A separate controller, so that a consumer that stops early also cancels the remaining reads.
   const stop = new AbortController()
   const unlink = linkAbort(signal, stop)
   const either = stop.signal
@@ -45,7 +49,7 @@ export async function* readAhead(
       buffers.push(into)
       return { data }
     })
-    // It is awaited below, unless another one failed first.
+    // Awaited below, unless another read failed first.
     read.catch(() => {})
     pending.push(read)
   }
@@ -63,7 +67,7 @@ export async function* readAhead(
   }
 }
 
-/** A file of `size` bytes in segments. */
+/** Divides a file of `size` bytes into segments. */
 export function* segmentsOf(size: number): Generator<readonly [number, number]> {
   for (let at = 0; at < size; at += SEGMENT_SIZE) yield [at, Math.min(SEGMENT_SIZE, size - at)]
 }

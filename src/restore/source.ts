@@ -3,14 +3,17 @@ import { type PlanOptions, planRestore } from '../levels/plan.js'
 import type { LegacyObjects, LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { listV3, newestTime, selectV3, type V3Plan } from './v3/objects.js'
 
-/** What a database is restored from: LTX files, or what Litestream 0.3 wrote to the same place before. */
+/**
+ * The source of a restore: LTX files, or files that Litestream 0.3 wrote to the same URL before.
+ */
 export type RestoreSource =
   | { readonly format: 'ltx'; readonly plan: LtxFileInfo[] }
   | { readonly format: 'v0.3'; readonly objects: LegacyObjects; readonly plan: V3Plan }
 
 /**
- * Litestream's rule for a place that has both formats: the older one is restored from when only it can be, when nothing newer was
- * written in the other, or, with a timestamp, when it has a later snapshot before that. A TXID means LTX. Throws as planRestore.
+ * Litestream's rule for a URL with both formats: the older format is restored if the other has no
+ * usable files, if nothing newer was written in the other, or, with a timestamp, if its last
+ * snapshot before that time is later. A TXID selects LTX. Throws as planRestore.
  */
 export async function chooseSource(client: ReplicaClient, options: PlanOptions): Promise<RestoreSource> {
   const { txid, timestamp, signal } = options

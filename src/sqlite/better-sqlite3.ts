@@ -33,7 +33,7 @@ function connect(db: BetterSqlite3.Database): Connection {
   }
 }
 
-/** The driver of a loaded better-sqlite3. */
+/** The driver for a loaded better-sqlite3 module. */
 export function betterSqlite3(database: Constructor): Driver {
   return {
     name: 'better-sqlite3',

@@ -1,4 +1,4 @@
-/** The SQLite drivers that this package can use. Each brings a copy of SQLite of its own. */
+/** The SQLite drivers that this package can use. Each has its own copy of SQLite. */
 export type DriverName = 'better-sqlite3' | 'node:sqlite'
 
 /** In the order in which they are tried. */
@@ -6,7 +6,7 @@ export const DRIVER_NAMES: readonly DriverName[] = ['better-sqlite3', 'node:sqli
 
 export interface OpenOptions {
   readonly readonly?: boolean
-  /** How long a statement waits for a lock, milliseconds; default 5000, as in better-sqlite3. */
+  /** How long a statement waits for a lock, in milliseconds; default 5000, as in better-sqlite3. */
   readonly busyTimeout?: number
 }
 
@@ -15,17 +15,17 @@ export const DEFAULT_BUSY_TIMEOUT = 5000
 /** A value that can be bound to a parameter. */
 export type Parameter = null | number | bigint | string | Uint8Array
 
-/** A statement whose rows are read one by one, each as an array. */
+/** A statement whose rows are read one by one as arrays. */
 export interface Query {
   /** Names of the columns; empty if the statement returns no rows. */
   readonly columns: readonly string[]
-  /** Integers as bigint. */
+  /** Integers are returned as bigint. */
   rows(): Iterable<unknown[]>
 }
 
 /**
- * A connection of a driver, as far as this package uses one. Methods throw the driver's own errors: sqliteCode() of
- * sqlite-error.ts reads their codes.
+ * The part of a driver's connection that this package uses. Methods throw the driver's own errors:
+ * sqliteCode() of sqlite-error.ts returns their codes.
  */
 export interface Connection {
   readonly driver: DriverName
@@ -36,7 +36,7 @@ export interface Connection {
   value(sql: string, ...parameters: Parameter[]): unknown
   rows(sql: string, ...parameters: Parameter[]): Record<string, unknown>[]
   query(sql: string): Query
-  /** Reads all rows and drops them. `parameters`: values, or one object for named ones. */
+  /** Reads and discards all rows. `parameters`: values, or one object for named ones. */
   drain(sql: string, parameters: readonly unknown[]): void
   loadExtension(file: string): void
   close(): void

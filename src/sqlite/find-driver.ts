@@ -5,7 +5,10 @@ import { betterSqlite3 } from './better-sqlite3.js'
 import { DRIVER_NAMES, type Driver, type DriverName } from './connection.js'
 import { type NodeSqlite, nodeSqlite } from './node-sqlite.js'
 
-/** better-sqlite3 from this version on needs Node-API 10; on an older Node.js it crashes the process instead of failing. */
+/**
+ * From this version on, better-sqlite3 needs Node-API 10; on an older Node.js it crashes the
+ * process instead of failing.
+ */
 const NODE_API_10_MAJOR = 13
 
 /** Why a driver cannot be used. */
@@ -22,7 +25,7 @@ function findBetterSqlite3(): Driver | Absent {
       }
     }
     const driver = betterSqlite3(localRequire('better-sqlite3'))
-    // The binary is loaded by the first connection: it may not have been built, or for another Node.js.
+    // The first connection loads the binary, which may be missing or built for another Node.js.
     driver.open(':memory:').close()
     return driver
   } catch (error) {
@@ -67,8 +70,8 @@ export function allDrivers(): Driver[] {
 }
 
 /**
- * The driver with this name, or without a name better-sqlite3 if it is installed and built, and otherwise node:sqlite. Throws
- * DRIVER_MISSING.
+ * The driver with this name; without a name, better-sqlite3 if it is installed and built, otherwise
+ * node:sqlite. Throws DRIVER_MISSING.
  */
 export function findDriver(name?: DriverName): Driver {
   const names = name === undefined ? DRIVER_NAMES : [name]

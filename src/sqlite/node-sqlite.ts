@@ -2,14 +2,14 @@ import { existsSync } from 'node:fs'
 import { LitestreamError } from '../errors.js'
 import { type Connection, DEFAULT_BUSY_TIMEOUT, type Driver, type OpenOptions, type Query } from './connection.js'
 
-/** The parts of node:sqlite that are used here; Node.js 20, whose types this project is checked with, has none. */
+/** The used parts of node:sqlite; Node.js 20, whose types check this project, does not have it. */
 interface Statement {
   run(...parameters: unknown[]): unknown
   get(...parameters: unknown[]): Record<string, unknown> | undefined
   all(...parameters: unknown[]): Record<string, unknown>[]
   iterate(...parameters: unknown[]): Iterable<unknown>
   setReadBigInts(on: boolean): void
-  /** From Node.js 22.16 on. */
+  /** Available from Node.js 22.16 on. */
   columns?(): { readonly name: string }[]
   setReturnArrays?(on: boolean): void
 }
@@ -69,21 +69,21 @@ function connect(db: DatabaseSync): Connection {
   }
 }
 
-/** The error that better-sqlite3 throws for the same. */
+/** The error that better-sqlite3 throws in the same case. */
 function cannotOpen(): Error {
   return Object.assign(new Error('unable to open database file'), { code: 'SQLITE_CANTOPEN' })
 }
 
-/** The driver of a loaded node:sqlite. */
+/** The driver for a loaded node:sqlite module. */
 export function nodeSqlite({ DatabaseSync }: NodeSqlite): Driver {
   return {
     name: 'node:sqlite',
     open(file: string, { readonly = false, busyTimeout = DEFAULT_BUSY_TIMEOUT }: OpenOptions = {}) {
-      // It creates what is missing.
+      // node:sqlite would create a missing file.
       if (!readonly && file !== ':memory:' && !existsSync(file)) throw cannotOpen()
       const db = new DatabaseSync(file, { readOnly: readonly, allowExtension: true })
       try {
-        // The constructor's option of that name is not in Node.js 22.13.
+        // The constructor of Node.js 22.13 does not have that option.
         db.exec(`PRAGMA busy_timeout = ${busyTimeout}`)
         return connect(db)
       } catch (error) {

@@ -27,8 +27,9 @@ const NAMES: Readonly<Record<number, string>> = {
 }
 
 /**
- * The name of SQLite's result code in an error of a driver, such as SQLITE_BUSY; undefined for any other error. better-sqlite3 gives
- * extended codes (SQLITE_BUSY_SNAPSHOT), node:sqlite's are reduced to the primary ones: compare beginnings.
+ * The name of the SQLite result code in a driver's error, such as SQLITE_BUSY; undefined for any
+ * other error. better-sqlite3 reports extended codes (SQLITE_BUSY_SNAPSHOT), node:sqlite primary
+ * ones: compare prefixes.
  */
 export function sqliteCode(error: unknown): string | undefined {
   const { code, errcode } = Object(error) as { code?: unknown; errcode?: unknown }

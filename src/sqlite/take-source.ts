@@ -4,8 +4,9 @@ import type { NativeSource } from '../native/source-database.js'
 import type { Connection } from './connection.js'
 
 /**
- * Gives the addon access to a connection's file handles, in the steps that native/napi/source_database_napi.cc names. The connection
- * keeps the -wal when it closes, and does not checkpoint then.
+ * Gives the addon access to a connection's file handles, in the steps described in
+ * native/napi/source_database_napi.cc. When the connection closes, it keeps the -wal and does not
+ * checkpoint.
  */
 export function takeSource(connection: Connection): NativeSource {
   native.expectSource()

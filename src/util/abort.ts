@@ -1,6 +1,9 @@
 import { LitestreamError } from '../errors.js'
 
-/** ABORTED, with the signal's reason as cause. `what` says what was given up, e.g. "reading ltx/0/…". */
+/**
+ * An ABORTED error with the signal's reason as cause. `what` names the cancelled work, for example
+ * "reading ltx/0/…".
+ */
 export function abortError(signal: AbortSignal, what: string): LitestreamError {
   return new LitestreamError('ABORTED', `${what} was cancelled`, { cause: signal.reason })
 }
@@ -17,12 +20,14 @@ interface Callbacks {
 const callbacksOf = new WeakMap<AbortSignal, Callbacks>()
 
 /**
- * Calls `callback` when `signal` is aborted, at once if it has been. Returns the function that ends the wait; call it as soon as the
- * callback is of no more use, because a long-lived signal keeps what it holds. The callback must not throw.
+ * Calls `callback` when `signal` aborts, or immediately if it has aborted already. Returns a
+ * function that removes the callback; call it as soon as the callback is not needed any more,
+ * because a long-lived signal keeps it in memory. The callback must not throw.
  *
- * The one place that listens to signals: however many callbacks wait, the signal has one listener, and adding or removing one takes
- * constant time. (`addEventListener` looks through all listeners that a signal has, which is quadratic for many requests on one signal;
- * `AbortSignal.any` leaves something behind in the long-lived signal for each call, on Node 20.)
+ * Only this function listens to signals: a signal has one listener for all callbacks, and adding or
+ * removing a callback takes constant time. (`addEventListener` searches all listeners of a signal,
+ * which is quadratic for many requests on one signal; `AbortSignal.any` leaks memory in the
+ * long-lived signal at each call, on Node.js 20.)
  */
 export function onAbort(signal: AbortSignal | undefined, callback: () => void): () => void {
   if (signal === undefined) return () => {}
@@ -31,7 +36,7 @@ export function onAbort(signal: AbortSignal | undefined, callback: () => void): 
     return () => {}
   }
   const { set, listener } = callbacksOf.get(signal) ?? listenTo(signal)
-  // An object of its own for each call: the same function may wait twice.
+  // A new object for each call, because the same function may be added twice.
   const entry = () => callback()
   set.add(entry)
   return () => {
@@ -45,7 +50,7 @@ function listenTo(signal: AbortSignal): Callbacks {
   const set = new Set<() => void>()
   const listener = () => {
     callbacksOf.delete(signal)
-    // A callback may end the wait of another one, which is not called then.
+    // A callback may remove another one, which is then not called.
     for (const callback of set) {
       set.delete(callback)
       callback()
@@ -58,8 +63,8 @@ function listenTo(signal: AbortSignal): Callbacks {
 }
 
 /**
- * The promise, or a rejection as soon as one of the signals is aborted: with `toError(signal)`, by default the signal's reason. The work
- * behind the promise goes on.
+ * Resolves with the promise, but rejects as soon as one of the signals aborts: with
+ * `toError(signal)`, by default the signal's reason. The work behind the promise continues.
  */
 export function orAborted<T>(
   promise: Promise<T>,
@@ -98,8 +103,8 @@ export function orAborted<T>(
 }
 
 /**
- * Aborts `controller` when `signal` does, with its reason. Returns how to end that, which must be called: the long-lived signal
- * would hold the controller.
+ * Aborts `controller` when `signal` aborts, with its reason. The caller must call the returned
+ * function to unlink them: the long-lived signal would otherwise keep the controller in memory.
  */
 export function linkAbort(signal: AbortSignal | undefined, controller: AbortController): () => void {
   return onAbort(signal, () => controller.abort(signal?.reason))

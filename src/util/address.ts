@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 
-/** `[host]:port`, where the port is what counts. Returns undefined where there is none. */
+/** Splits `[host]:port`. Returns undefined if the port is missing. */
 export function splitAddress(addr: string): { readonly host: string; readonly port: number } | undefined {
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]*)):(\d{1,5})$/i.exec(addr)
   if (!match || Number(match[3]) > 65535) return undefined

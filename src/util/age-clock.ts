@@ -1,17 +1,20 @@
 import { type Clock, systemClock } from './clock.js'
 
-/** The wall clock and the monotonic clock drift apart by less than this between two calls, milliseconds. */
+/**
+ * Maximum drift in milliseconds between the wall clock and the monotonic clock between two calls.
+ */
 const TOLERANCE_MS = 10_000
 
 /**
- * The present by which ages of files are judged before they are deleted: the wall clock, except that a step forward counts only
- * after it has lasted for `adoptAfterMs`. A clock that is set a day ahead and back again therefore makes no file old. With
- * `adoptAfterMs` as long as the retention, a file is deleted only if the retention has passed on one clock that was not set.
+ * The current time for computing the ages of files before they are deleted: the wall clock, except
+ * that a step forward counts only after it has lasted for `adoptAfterMs`. So a clock that is set a
+ * day ahead and back again makes no file old. With `adoptAfterMs` as long as the retention, a file
+ * is deleted only if the retention has passed on one clock without a step.
  */
 export class AgeClock {
   readonly #clock: Clock
   readonly #adoptAfterMs: number
-  /** The wall clock that is believed, and the monotonic time of that reading. */
+  /** The accepted wall clock time, and the monotonic time at which it was read. */
   #wall: number
   #monotonic: number
   /** Monotonic time at which the wall clock was first seen ahead. */

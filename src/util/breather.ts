@@ -1,9 +1,13 @@
-/** How long one piece of work may keep the event loop, milliseconds: less than a slow answer from a store takes. */
+/**
+ * Maximum time in milliseconds for which one computation may occupy the event loop: less than a
+ * slow response of a store.
+ */
 const SLICE_MS = 8
 
 /**
- * Lets long work give way: between its parts it awaits `rest()`, which lets the event loop run once every few milliseconds. The
- * worker serves all replicas of a process, and none may wait while it computes for another.
+ * Lets a long computation yield: between its parts it awaits `rest()`, which lets the event loop
+ * run every few milliseconds. The worker serves all replicas of a process, and no replica should
+ * wait for a computation of another.
  */
 export class Breather {
   #until = performance.now() + SLICE_MS

@@ -17,7 +17,9 @@ const UNITS: Readonly<Record<string, number>> = {
   tib: 2 ** 40,
 }
 
-/** Bytes of "5MB" (10^6), "5MiB" (2^20), "5M", "512" …; throws INVALID_ARGUMENT. */
+/**
+ * Parses "5MB" (10^6), "5MiB" (2^20), "5M", "512" and so on into bytes; throws INVALID_ARGUMENT.
+ */
 export function parseByteSize(text: string): number {
   const match = /^\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z]*)\s*$/.exec(text)
   const unit = match === null ? undefined : UNITS[match[2]!.toLowerCase()]

@@ -1,7 +1,7 @@
 import { LitestreamError } from '../errors.js'
 import { nearest } from './nearest.js'
 
-/** What an option has to be: undefined if `value` is that, otherwise what was expected. */
+/** A check of a value: returns undefined if it is valid, otherwise the expected form. */
 export type Check = (value: unknown) => string | undefined
 
 const is =
@@ -13,7 +13,7 @@ export const flag = is('true or false', (value) => typeof value === 'boolean')
 export const callback = is('a function', (value) => typeof value === 'function')
 export const object = is('an object', (value) => typeof value === 'object' && value !== null)
 export const abortSignal = is('an AbortSignal', (value) => value instanceof AbortSignal)
-/** Text that can be a path, a name or an address. */
+/** Non-empty text, such as a path, a name or an address. */
 export const text = is(
   'non-empty text without NUL characters',
   (value) => typeof value === 'string' && value !== '' && !value.includes('\0'),
@@ -28,14 +28,14 @@ export const integerFrom = (min: number, max = Number.MAX_SAFE_INTEGER): Check =
     max === Number.MAX_SAFE_INTEGER ? `a whole number of at least ${min}` : `a whole number from ${min} to ${max}`,
     (value) => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max,
   )
-/** Milliseconds. */
+/** A number of milliseconds, 0 or more. */
 export const milliseconds = numberFrom(0)
-/** Milliseconds; also Infinity. */
+/** A positive number of milliseconds, or Infinity. */
 export const positiveMilliseconds = is(
   'a number of milliseconds greater than 0',
   (value) => typeof value === 'number' && value > 0,
 )
-/** A TXID, as a number: the format has 64 bits, JavaScript and this package 53. */
+/** A TXID as a number: the format has 64 bits, JavaScript numbers and this package have 53. */
 export const txid = integerFrom(1)
 /** A time in milliseconds since the epoch. */
 export const time = is(
@@ -47,10 +47,10 @@ export const oneOf = (...values: readonly unknown[]): Check =>
 export const numberOrText = is('a number or text', (value) => typeof value === 'number' || typeof value === 'string')
 export const anything: Check = () => undefined
 
-/** One check for each option there is. */
+/** One check per option. */
 export type OptionChecks<Options> = { readonly [Name in keyof Required<Options>]: Check }
 
-/** Throws INVALID_ARGUMENT, naming the function and the argument, unless `value` is as expected. */
+/** Throws INVALID_ARGUMENT, naming the function and the argument, if `value` is not as expected. */
 export function checkArgument(value: unknown, name: string, check: Check, of: string): void {
   const expected = check(value)
   if (expected === undefined) return
@@ -59,7 +59,10 @@ export function checkArgument(value: unknown, name: string, check: Check, of: st
   })
 }
 
-/** Throws INVALID_ARGUMENT for an option that is not known, or is not what it has to be. An option that is undefined is not given. */
+/**
+ * Throws INVALID_ARGUMENT for an unknown option or a wrong value. An undefined option counts as
+ * omitted.
+ */
 export function checkOptions<Options>(options: unknown, checks: OptionChecks<Options>, of: string): void {
   if (typeof options !== 'object' || options === null) checkArgument(options, 'options', object, of)
   for (const [name, value] of Object.entries(options as object)) {
@@ -77,7 +80,10 @@ function unknownOption(name: string, known: readonly string[], of: string): Lite
   })
 }
 
-/** A value for a message: text and objects may hold secrets, so only what a number or its like is. */
+/**
+ * A value for a message: text and objects may contain secrets, so only numbers and similar values
+ * are shown.
+ */
 function described(value: unknown): string {
   if (typeof value === 'string') return value === '' ? 'empty text' : 'this text'
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object'

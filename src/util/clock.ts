@@ -2,9 +2,15 @@ import { monotonicMs } from './monotonic.js'
 
 /** The two clocks of a process; a test replaces them. */
 export interface Clock {
-  /** Wall clock, milliseconds since the epoch. It labels files and can be set at any time, in both directions. */
+  /**
+   * Wall clock, milliseconds since the epoch. It labels files and can be set at any time, in both
+   * directions.
+   */
   now(): number
-  /** Milliseconds on a clock that only moves forward, from an arbitrary zero. Waiting, back-off and expiry use it. */
+  /**
+   * Milliseconds on a clock that only moves forward, from an arbitrary zero. Waiting, back-off and
+   * expiry use it.
+   */
   monotonic(): number
 }
 

@@ -1,4 +1,4 @@
-/** The pauses of one back-off: each is twice the one before, up to a limit. Milliseconds. */
+/** The intervals of one back-off: each is twice the previous one, up to a limit. Milliseconds. */
 export class Doubling {
   readonly #first: number
   readonly #most: number
@@ -10,14 +10,14 @@ export class Doubling {
     this.#next = first
   }
 
-  /** How long to wait before the next attempt. */
+  /** Time until the next attempt, in milliseconds. */
   next(): number {
     const pause = this.#next
     this.#next = Math.min(this.#most, pause * 2)
     return pause
   }
 
-  /** An attempt succeeded: the next failure waits the first pause again. */
+  /** An attempt succeeded: after the next failure the first interval applies again. */
   reset(): void {
     this.#next = this.#first
   }

@@ -16,7 +16,10 @@ const MAX_MS = 2 ** 63 / 1e6
 
 const PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)/gy
 
-/** Go's duration text (`1h30m`, `500ms`, `-1.5h`, `0`) in milliseconds; undefined for other text and above Go's 292 years. */
+/**
+ * Go's duration text (`1h30m`, `500ms`, `-1.5h`, `0`) in milliseconds; undefined for other text and
+ * above Go's 292 years.
+ */
 export function tryParseDuration(text: string): number | undefined {
   const negative = text.startsWith('-')
   const body = negative || text.startsWith('+') ? text.slice(1) : text
@@ -44,7 +47,7 @@ export function parseDuration(text: string, what = 'duration'): number {
   return ms
 }
 
-/** Milliseconds as a person would write them: `1h30m`, `1m`, `1.5s`, `500ms`, `0s`. */
+/** Formats milliseconds for users: `1h30m`, `1m`, `1.5s`, `500ms`, `0s`. */
 export function formatDuration(ms: number): string {
   if (ms < 0) return `-${formatDuration(-ms)}`
   if (ms === 0) return '0s'

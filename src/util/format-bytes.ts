@@ -1,4 +1,4 @@
-/** Bytes for a person's eye, in binary units: `512 B`, `1.5 KiB`, `64 MiB`. */
+/** Formats a number of bytes for users, in binary units: `512 B`, `1.5 KiB`, `64 MiB`. */
 export function formatBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`
   let value = bytes

@@ -1,12 +1,15 @@
 import { LitestreamError } from '../errors.js'
 
-/** A glob on one file name, as Go's filepath.Match has it: `*`, `?`, `[a-z]`, `[^a-z]`, `\x`. Everything else stands for itself. */
+/**
+ * Converts a glob for one file name, with the syntax of Go's filepath.Match: `*`, `?`, `[a-z]`,
+ * `[^a-z]`, `\x`. Every other character matches itself.
+ */
 export function globToRegExp(glob: string): RegExp {
   let source = ''
   for (let i = 0; i < glob.length; i++) {
     const char = glob[i]!
     const end = char === '[' ? glob.indexOf(']', i + 2) : -1
-    // Several stars match what one does; together they would take time that grows with each.
+    // Several stars match the same as one, but would make matching much slower.
     if (char === '*') source += source.endsWith('[^/]*') ? '' : '[^/]*'
     else if (char === '?') source += '[^/]'
     else if (end > 0) {

@@ -4,12 +4,15 @@ import { monotonicMs } from './monotonic.js'
 const FIRST_MS = 60_000
 const LONGEST_MS = 3_600_000
 
-/** When a condition that lasts is reported again: immediately, then after one minute, two, four, up to every hour. */
+/**
+ * Decides when a lasting condition is reported again: immediately, then after one minute, two,
+ * four, up to every hour.
+ */
 export class GrowingInterval {
   #wait = 0
   #reportedAt = Number.NEGATIVE_INFINITY
 
-  /** Whether to report the condition now; counts as reported if so. */
+  /** Whether the condition should be reported now; if so, counts it as reported. */
   due(): boolean {
     const now = monotonicMs()
     if (now - this.#reportedAt < this.#wait) return false
@@ -18,7 +21,7 @@ export class GrowingInterval {
     return true
   }
 
-  /** The condition is over: the next one is reported immediately. */
+  /** The condition has ended: the next one is reported immediately. */
   reset(): void {
     this.#wait = 0
   }

@@ -1,6 +1,6 @@
 /**
- * Checks that JSON which this program, or another version of it, wrote has the form that the code relies on. The result holds the
- * known keys alone. Throws TypeError, which names the key.
+ * Checks that JSON which this program, or another version of it, wrote has the form that the code
+ * relies on. The result holds the known keys alone. Throws TypeError, which names the key.
  */
 export type JsonShape<T> = (value: unknown, key?: string) => T
 

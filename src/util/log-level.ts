@@ -3,7 +3,10 @@ export const LOG_TYPES = ['text', 'json', 'pretty'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 export type LogType = (typeof LOG_TYPES)[number]
 
-/** Litestream's names for levels, upper case and `warning` included; undefined if it is none. */
+/**
+ * Parses Litestream's names of log levels, including upper case and `warning`; undefined for any
+ * other text.
+ */
 export function tryParseLogLevel(text: string): LogLevel | undefined {
   const lower = text.toLowerCase()
   const level = lower === 'warning' ? 'warn' : lower

@@ -12,8 +12,8 @@ type Severity = LogLevel | 'fatal'
 type LogMethod = (...args: [fields: LogFields, message: string] | [message: string]) => void
 
 /**
- * Writes lines to stderr, so that a command's output on stdout stays clean. Each line is written before the call returns, with every
- * secret masked.
+ * Writes lines to stderr, so that a command's output on stdout stays clean. Each line is written
+ * before the call returns, with every secret masked.
  */
 export type Logger = { readonly [Level in Severity]: LogMethod } & {
   /** A logger whose lines have these fields, too. */
@@ -32,7 +32,7 @@ const JSON_LINES: Format = {
   line: (level, fields, msg) => `${JSON.stringify({ level, time: now(), ...fields, msg })}\n`,
 }
 
-/** `time=… level=INFO msg="…" key=value`, the lines of Go's slog. */
+/** `time=… level=INFO msg="…" key=value`, the format of Go's slog. */
 const TEXT_LINES: Format = {
   escaped: false,
   line: (level, fields, msg) => {

@@ -1,12 +1,12 @@
 import { native } from '../native/addon.js'
 
 /**
- * Milliseconds, with fractions, on a clock that only moves forward: no change of the wall clock moves
- * it, and it counts the time that the machine sleeps. Zero is an arbitrary moment, the same one on
- * every thread of the process and in native code, so two values can only be subtracted.
+ * Milliseconds, with fractions, of the monotonic clock: setting the wall clock does not change it,
+ * and it counts the time during which the machine sleeps. Zero is an arbitrary moment, the same on
+ * every thread of the process and in native code, so only differences of two values have a meaning.
  *
- * Use it for ages, deadlines and back-off; use `Date.now()` only for times that a person or a file
- * gets to see.
+ * Use it for ages, deadlines and back-off; use `Date.now()` only for times that users see or that
+ * are stored in files.
  */
 export function monotonicMs(): number {
   return native.monotonicMs()

@@ -1,7 +1,7 @@
 import { onAbort } from './abort.js'
 import { startTimer } from './timers.js'
 
-/** Resolves after `ms` milliseconds, or as soon as one of `signals` is aborted. */
+/** Resolves after `ms` milliseconds, or as soon as one of `signals` aborts. */
 export function pause(ms: number, ...signals: readonly (AbortSignal | undefined)[]): Promise<void> {
   return new Promise((resolve) => {
     if (signals.some((signal) => signal?.aborted)) {

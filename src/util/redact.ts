@@ -1,18 +1,30 @@
-/** What is shown in place of a secret. */
+/** The replacement for a secret. */
 export const MASK = '***'
 
-/** Shorter values are ordinary words too often: masking them would garble messages and protect nothing. */
+/**
+ * Minimum length: shorter values are often ordinary words, so masking them would garble messages
+ * and protect nothing.
+ */
 const SHORTEST = 4
-/** A value below this length is masked as a whole word only, so that the password "data" leaves "database" readable. */
+/**
+ * A value below this length is masked only as a whole word, so that the password "data" leaves
+ * "database" readable.
+ */
 const WHOLE_WORD_BELOW = 8
-/** Secrets that are remembered, newest last. A process with credentials that rotate must not grow without end. */
+/**
+ * Maximum number of remembered secrets, newest last: a process with rotating credentials must not
+ * grow without limit.
+ */
 const REMEMBERED = 1000
 
-/** The values of all secrets of this thread, in each spelling in which another package might print them. */
+/**
+ * The values of all secrets of this thread, in every spelling in which another package might print
+ * them.
+ */
 const known = new Map<string, readonly string[]>()
 let pattern: RegExp | undefined
 
-/** Has `withoutSecrets` mask `value` from now on, on this thread. */
+/** Makes `withoutSecrets` mask `value` from now on, on this thread. */
 export function rememberSecret(value: string): void {
   if (value.length < SHORTEST || known.has(value)) return
   known.set(value, spellings(value))
@@ -20,7 +32,9 @@ export function rememberSecret(value: string): void {
   pattern = undefined
 }
 
-/** As it is, percent-encoded in the ways of URI components, forms and the URL class, in JSON, and in base64. */
+/**
+ * Unchanged, percent-encoded as by URI components, forms and the URL class, in JSON, and in base64.
+ */
 function spellings(value: string): string[] {
   const form = new URLSearchParams([['', value]]).toString().slice(1)
   const all = [
@@ -54,7 +68,7 @@ function knownPattern(): RegExp {
   return pattern
 }
 
-/** Names of parameters, fields and headers whose values are secret. */
+/** Names of parameters, fields and headers that have secret values. */
 const SECRET_NAME = new RegExp(
   [
     'secret|passw|passphrase|pwd|token|signature|credential|jwt|nkey|seed|creds',
@@ -63,17 +77,20 @@ const SECRET_NAME = new RegExp(
   'i',
 )
 
-/** Where a value with a name begins, the name in the first group, and what the value is. The names begin where a word does. */
+/**
+ * Patterns for named values: the name is the first group, then follows the value. Names begin at a
+ * word boundary.
+ */
 const NAMED: readonly { readonly name: RegExp; readonly value: RegExp }[] = [
   // name=value, as in a query, a connection string or an environment variable
   { name: /(?<![\w.-])([\w.-]{1,100})=/g, value: /"[^"]*"|'[^']*'|[^\s&"'<>]+/y },
   // "name": "value", as in JSON
   { name: /"([\w.-]{1,100})"\s{0,4}:\s{0,4}/g, value: /"(?:[^"\\]|\\.)*"|[^\s,}\]]+/y },
-  // an option of a command line with its value as the next word
+  // a command line option followed by its value as the next word
   { name: /(?<=\s)(--?[\w-]{1,100})\s{1,4}/g, value: /[^\s-]\S*/y },
 ]
 
-/** Values that are secret by their form. */
+/** Patterns of values that are secret because of their form. */
 const FORMS: readonly (readonly [RegExp, string])[] = [
   [/\b(Bearer|Basic|AWS4-HMAC-SHA256)\s{1,4}[^\s"',]+(?:,\s{0,4}\w{1,40}=[^\s,"']+)*/g, `$1 ${MASK}`],
   [/(?<![\w-])eyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g, MASK], // a JWT
@@ -81,15 +98,22 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
   [/-----BEGIN ([A-Z ]{0,20}PRIVATE KEY|NATS USER JWT|USER NKEY SEED)-----[\s\S]*?(?:-{3,}END \1-{3,}|$)/g, MASK],
 ]
 
-/** The beginning of a URL, also of one that `path.resolve` has taken for a path and left one slash of. */
+/**
+ * The beginning of a URL, also of one that `path.resolve` treated as a path, which leaves only one
+ * slash.
+ */
 const URL_BEGIN = /(?<![a-z0-9+.-])(?=[a-z][a-z0-9+.-]{1,40}:\/)/i
 
-/** Longer text is cut: a message is for a person, and one that a store sent must not cost time that grows with its length. */
+/**
+ * Longer text is truncated: a message is for people, and a store's message must not cost time
+ * proportional to its length.
+ */
 const MOST_CHARACTERS = 16_384
 
 /**
- * `text` with everything masked that is, or looks like, a secret: the values of all secrets this thread has made, the user and password
- * of URLs, secret parameters, tokens. For text that others wrote, such as the message of an SDK's error.
+ * Masks everything in `text` that is, or looks like, a secret: the values of all secrets that this
+ * thread has created, user names and passwords of URLs, secret parameters, tokens. For text from
+ * other sources, such as the message of an SDK's error.
  */
 export function withoutSecrets(text: string): string {
   const left = text.length - MOST_CHARACTERS
@@ -101,7 +125,7 @@ export function withoutSecrets(text: string): string {
   return left > 0 ? `${safe}… (${left} more characters)` : safe
 }
 
-/** Masks each value that follows a secret name. */
+/** Masks each value after a secret name. */
 function maskNamed(text: string, name: RegExp, value: RegExp): string {
   let safe = ''
   let from = 0
@@ -125,8 +149,9 @@ function maskUserinfos(word: string): string {
 }
 
 /**
- * Masks the user and password of the one URL at the beginning of `text`. A password may hold an unescaped "/", "?", "#" or "@", so
- * where the host has a user or a colon that no port follows, everything up to the last "@" goes.
+ * Masks the user name and password of the URL at the beginning of `text`. A password may contain an
+ * unescaped "/", "?", "#" or "@"; so if the host has a user name, or a colon that no port follows,
+ * everything up to the last "@" is masked.
  */
 export function maskUserinfo(text: string): string {
   const match = /^([a-z][a-z0-9+.-]+:\/+)([^/?#]*)/i.exec(text)
@@ -137,7 +162,10 @@ export function maskUserinfo(text: string): string {
   return `${scheme}${MASK}${text.slice(at)}`
 }
 
-/** Whether the colon in `authority` begins something else than a port: then it may stand between a user and a password. */
+/**
+ * Whether the colon in `authority` is not followed by a port: then it may separate a user name from
+ * a password.
+ */
 export function hasOddColon(authority: string): boolean {
   if (authority.startsWith('arn:')) return false
   return !/^(\[[0-9a-fA-F:.]*\]|[^:]*)(:[0-9]*)?$/.test(authority)

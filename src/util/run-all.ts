@@ -1,8 +1,9 @@
 import PQueue from 'p-queue'
 
 /**
- * Runs tasks, at most `concurrency` at once, and returns their results in order. After the first failure no further task is
- * started; it is thrown once those under way have ended, so that none goes on behind the caller's back.
+ * Runs tasks, at most `concurrency` in parallel, and returns their results in order. After a
+ * failure no further task is started, and its error is thrown when all running tasks have ended, so
+ * that none continues in the background.
  */
 export async function runAll<T>(concurrency: number, tasks: Iterable<() => Promise<T>>): Promise<T[]> {
   const queue = new PQueue({ concurrency })

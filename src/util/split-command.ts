@@ -1,6 +1,9 @@
 import { LitestreamError } from '../errors.js'
 
-/** Splits a command line into words as a shell would, without being one: quotes and backslashes, no variables, no globs. */
+/**
+ * Splits a command line into words with the quotes and backslashes of a shell, but without
+ * variables and globs.
+ */
 export function splitCommand(line: string): string[] {
   const words: string[] = []
   let word: string | undefined

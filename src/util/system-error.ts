@@ -1,6 +1,9 @@
 import { getSystemErrorMap } from 'node:util'
 
-/** What node:fs would throw for a system call that failed with `errno` (positive, as C has it). */
+/**
+ * The error that node:fs would throw for a system call that failed with `errno` (positive, as in
+ * C).
+ */
 export function systemError(errno: number, syscall: string): NodeJS.ErrnoException {
   const [code, text] = getSystemErrorMap().get(-errno) ?? [`E${errno}`, `system error ${errno}`]
   return Object.assign(new Error(`${code}: ${text}, ${syscall}`), { code, errno: -errno, syscall })

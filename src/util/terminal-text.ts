@@ -1,6 +1,6 @@
 /**
- * Characters that a terminal obeys rather than shows: controls (C0, DEL, C1), those that end a line or page, and those that change the
- * direction of text, with which a name can pretend to be another one.
+ * Characters that control a terminal: controls (C0, DEL, C1), line and page separators, and
+ * characters that change the text direction, with which one name can look like another.
  */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to find
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
@@ -14,17 +14,17 @@ function escaped(char: string): string {
 
 const hex = (code: number, digits: number) => code.toString(16).padStart(digits, '0')
 
-/** `text` as one line that a terminal shows as it is: every control character as `\n`, `\x1b`, `\u202e`. */
+/** `text` as one line with every control character escaped, such as `\n`, `\x1b`, `\u202e`. */
 export function oneLine(text: string): string {
   return text.replace(CONTROL, escaped)
 }
 
-/** As oneLine, for text of several lines: line feeds stay. */
+/** Like oneLine, for text of several lines: keeps line feeds. */
 export function printable(text: string): string {
   return text.replace(CONTROL, (char) => (char === '\n' ? char : escaped(char)))
 }
 
-/** JSON text with the control characters that JSON itself leaves as they are (DEL, C1 and so on) in its own escapes. */
+/** Escapes the control characters that JSON text may contain unescaped (DEL, C1 and so on). */
 export function printableJson(json: string): string {
   return json.replace(CONTROL, (char) => (char === '\n' ? char : `\\u${hex(char.charCodeAt(0), 4)}`))
 }

@@ -1,21 +1,24 @@
 import { withoutSecrets } from './redact.js'
 
-/** The longest delay of Node's own timers, milliseconds: they fire a longer one after 1 ms. */
+/** Longest delay of Node.js timers in milliseconds: they fire a longer one after 1 ms. */
 export const MAX_DELAY_MS = 2 ** 31 - 1
 
-/** Takes what a timer's or an event handler's work threw or rejected with. Must not throw. */
+/** Receives an error thrown or rejected by the work of a timer or event handler. Must not throw. */
 export type ErrorHandler = (error: unknown) => void
 
-/** A warning of the process (`process.on('warning')`, stderr by default) for an error that no other handler takes. */
+/**
+ * Emits a process warning (`process.on('warning')`, stderr by default) for an error without another
+ * handler.
+ */
 export function warnUnexpected(error: unknown): void {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
   process.emitWarning(`unexpected error: ${withoutSecrets(text)}`, { type: 'LitestreamWarning' })
 }
 
 /**
- * `handler` as a function that never throws and whose promise never rejects: an error goes to `onError`. Every handler of an event
- * that another part of the process emits (a socket, a server, a watcher, a child) goes through here, because Node ends the process
- * for an error that such a handler throws.
+ * Wraps `handler` so that it never throws and its promise never rejects: errors go to `onError`.
+ * Use it for every handler of events from other parts of the process (sockets, servers, watchers,
+ * children), because Node.js ends the process for an error that such a handler throws.
  */
 export function guarded<A extends unknown[]>(
   handler: (...args: A) => unknown,
@@ -36,7 +39,7 @@ async function run(work: () => unknown, onError: ErrorHandler): Promise<void> {
   }
 }
 
-/** A timer that may be longer than Node's own and whose work cannot end the process. */
+/** A timer whose delay may exceed Node.js's limit and whose work cannot end the process. */
 export class Timer {
   #timeout: NodeJS.Timeout | undefined
   #stopped = false
@@ -47,20 +50,20 @@ export class Timer {
     this.#wait(performance.now() + Math.max(0, Number.isNaN(ms) ? 0 : ms), work)
   }
 
-  /** The work does not start any more; work that runs goes on. */
+  /** Prevents the work from starting; running work continues. */
   stop(): void {
     this.#stopped = true
     clearTimeout(this.#timeout)
   }
 
-  /** From now on the timer alone does not keep the process alive. */
+  /** From now on, this timer does not keep the process alive. */
   unref(): this {
     this.#referenced = false
     this.#timeout?.unref()
     return this
   }
 
-  /** @internal for startInterval: the same timer, started again. */
+  /** @internal for startInterval: starts the same timer again. */
   restart(ms: number, work: () => void): void {
     if (!this.#stopped) this.#wait(performance.now() + ms, work)
   }
@@ -75,19 +78,25 @@ export class Timer {
   }
 }
 
-/** Runs `work` once, `ms` milliseconds from now, however long that is. */
+/** Runs `work` once after `ms` milliseconds, for any delay. */
 export function startTimer(ms: number, work: () => unknown, onError?: ErrorHandler): Timer {
   return new Timer(ms, guarded(work, onError))
 }
 
-/** Runs `work` every `ms` milliseconds; the next run is `ms` after the end of the one before it, also if that failed. */
+/**
+ * Runs `work` every `ms` milliseconds; each run starts `ms` after the end of the previous one, even
+ * if that failed.
+ */
 export function startInterval(ms: number, work: () => unknown, onError: ErrorHandler = warnUnexpected): Timer {
   const tick = () => void run(work, onError).then(() => timer.restart(ms, tick))
   const timer = new Timer(ms, tick)
   return timer
 }
 
-/** A signal that aborts with a TimeoutError after `ms` milliseconds; it does not keep the process alive. */
+/**
+ * A signal that aborts with a TimeoutError after `ms` milliseconds; it does not keep the process
+ * alive.
+ */
 export function timeoutSignal(ms: number): AbortSignal {
   return AbortSignal.timeout(Math.min(MAX_DELAY_MS, Math.max(0, Math.ceil(ms))))
 }

@@ -2,7 +2,7 @@ import { LitestreamError } from '../errors.js'
 
 const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?\s?([Zz]|[+-]\d\d:?\d\d)?)?$/
 
-/** The hint of an error about a time. */
+/** The hint of errors about a time. */
 export const TIMESTAMP_HINT =
   'Write the time in RFC 3339 format, such as 2026-01-31T15:04:05Z or 2026-01-31T16:04:05.250+01:00.'
 
@@ -10,8 +10,8 @@ export const TIMESTAMP_HINT =
 const DATE_LIMIT = 8.64e15
 
 /**
- * A time in milliseconds since the epoch: RFC 3339, of which the time of day, its seconds and the zone can be left out (midnight, UTC).
- * Throws INVALID_ARGUMENT, also for a day that its month does not have.
+ * Parses an RFC 3339 time into milliseconds since the epoch; time of day, seconds and zone are
+ * optional (midnight, UTC). Throws INVALID_ARGUMENT, also for a day that the month does not have.
  */
 export function parseTimestamp(text: string): number {
   const match = RFC_3339.exec(text)
@@ -34,7 +34,7 @@ export function parseTimestamp(text: string): number {
 
 type Check = (value: number, least: number, most: number, what: string) => void
 
-/** Milliseconds that the zone is ahead of UTC. */
+/** Offset of the zone from UTC in milliseconds. */
 function offsetOf(zone: string | undefined, check: Check): number {
   if (zone === undefined || zone.toUpperCase() === 'Z') return 0
   const [, sign, hours, minutes] = /^([+-])(\d\d):?(\d\d)$/.exec(zone)!
@@ -56,7 +56,10 @@ function invalidTime(text: string, why: string): LitestreamError {
   })
 }
 
-/** `ms` as RFC 3339 in UTC. Files and objects may hold any number: one that is no time is shown as such, never thrown. */
+/**
+ * Formats `ms` as RFC 3339 in UTC. Files and objects may contain any number: an invalid time is
+ * shown as such, never thrown.
+ */
 export function formatTimestamp(ms: number): string {
   return Number.isFinite(ms) && Math.abs(ms) <= DATE_LIMIT ? new Date(ms).toISOString() : `invalid time ${ms}`
 }

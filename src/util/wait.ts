@@ -4,9 +4,9 @@ import { startTimer } from './timers.js'
 
 /** How long a caller waits for a promise that depends on a store. */
 export interface WaitOptions {
-  /** Ends the operation when it is aborted; the promise rejects then. */
+  /** Aborts the operation; its promise then rejects. */
   readonly signal?: AbortSignal | undefined
-  /** Milliseconds after which the operation ends with TIMEOUT; default: no deadline. */
+  /** Milliseconds after which the operation fails with TIMEOUT; default: no deadline. */
   readonly timeout?: number | undefined
 }
 
@@ -19,9 +19,10 @@ function checkTimeout(timeout: unknown): void {
 }
 
 /**
- * Runs `work` with a signal that aborts with the caller's or at the deadline. At the deadline the promise rejects with TIMEOUT, which
- * names `what`. `abandon`: the promise rejects at that moment, whether or not the work obeys the signal; otherwise when the work has
- * ended, so that it can clean up.
+ * Runs `work` with a signal that aborts with the caller's signal or at the deadline. At the
+ * deadline the promise rejects with TIMEOUT, which names `what`. `abandon`: the promise rejects
+ * immediately, whether or not the work obeys the signal; otherwise when the work has ended, so that
+ * it can clean up.
  */
 export async function withDeadline<T>(
   what: string,

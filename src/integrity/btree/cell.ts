@@ -5,12 +5,15 @@ export const INDEX_LEAF = 0x0a
 export const TABLE_LEAF = 0x0d
 
 export interface Varint {
-  /** Exact: a bigint beyond 2^49. */
+  /** Exact: a bigint above 2^49. */
   readonly value: number | bigint
   readonly end: number
 }
 
-/** Reads a variable-length integer (1 to 9 bytes, the most significant bits first); undefined if it goes beyond `limit`. */
+/**
+ * Reads a variable-length integer (1 to 9 bytes, most significant bits first); undefined if it
+ * extends beyond `limit`.
+ */
 export function readVarint(page: Buffer, at: number, limit: number): Varint | undefined {
   let value = 0
   for (let i = 0; i < 7; i++) {
@@ -30,25 +33,27 @@ export function readVarint(page: Buffer, at: number, limit: number): Varint | un
   return undefined
 }
 
-/** A cell of a b-tree page. Absent fields are those that pages of its type do not have. */
+/** A cell of a b-tree page. Fields that this page type does not have are absent. */
 export interface Cell {
-  /** Offset on the page, and that of the first byte after it. */
+  /** Offset on the page, and offset of the first byte after it. */
   readonly at: number
   readonly end: number
   /** Page number of the subtree before it. */
   readonly child?: number
   readonly rowid?: number | bigint
   readonly payload?: {
-    /** Bytes in all, and those on this page, which begin at `from`. */
+    /** Total bytes of the payload, and the bytes on this page, which begin at `from`. */
     readonly size: number
     readonly local: number
     readonly from: number
-    /** First page of the rest. */
+    /** First overflow page. */
     readonly overflow?: number
   }
 }
 
-/** Bytes of a payload that are on the page itself: https://www.sqlite.org/fileformat2.html#b_tree_pages. */
+/**
+ * Number of payload bytes on the page itself: https://www.sqlite.org/fileformat2.html#b_tree_pages.
+ */
 function localSize(size: number, usable: number, isTable: boolean): number {
   const most = isTable ? usable - 35 : Math.floor(((usable - 12) * 64) / 255) - 23
   if (size <= most) return size
@@ -57,7 +62,7 @@ function localSize(size: number, usable: number, isTable: boolean): number {
   return local <= most ? local : least
 }
 
-/** Returns undefined for a cell that goes beyond the usable part of the page. */
+/** Returns undefined for a cell that extends beyond the usable part of the page. */
 export function parseCell(page: Buffer, type: number, at: number, usable: number): Cell | undefined {
   const isTable = type === TABLE_LEAF || type === TABLE_INTERIOR
   const isInterior = type === TABLE_INTERIOR || type === INDEX_INTERIOR
@@ -84,7 +89,7 @@ export function parseCell(page: Buffer, type: number, at: number, usable: number
   if (end > usable) return undefined
   return {
     at,
-    // SQLite gives no cell less than 4 bytes.
+    // SQLite allocates at least 4 bytes per cell.
     end: Math.max(end, at + 4),
     ...(child === undefined ? {} : { child }),
     ...(rowid ? { rowid: rowid.value } : {}),

@@ -1,8 +1,9 @@
 import type { Cell } from './cell.js'
 
 /**
- * Checks that the cells and free blocks of a b-tree page do not overlap and that its header counts the bytes between them. `end`:
- * where the cell pointers end. Returns a fault in words.
+ * Checks that the cells and free blocks of a b-tree page do not overlap and that its header counts
+ * the bytes between them. `end`: offset of the end of the cell pointer array. Returns a fault as
+ * text.
  */
 export function checkPageLayout(
   page: Buffer,

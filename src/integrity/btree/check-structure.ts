@@ -6,10 +6,11 @@ import { schemaRoots } from './schema-roots.js'
 import { TreeWalk } from './walk-tree.js'
 
 /**
- * Checks the structure of a database without its schema's collations, functions and modules: every page belongs to exactly one
- * b-tree, overflow chain, the freelist or the pointer map, and every b-tree is well formed (TreeWalk). The order of index entries is
- * not checked, because it depends on collations. Nothing else may write to the file. Returns the faults in words, ten at most, or those found before
- * `isStopped` became true.
+ * Checks the structure of a database without its schema's collations, functions and modules: every
+ * page belongs to exactly one b-tree, overflow chain, the freelist or the pointer map, and every
+ * b-tree is well formed (TreeWalk). The order of index entries is not checked, because it depends
+ * on collations. No program may write to the file meanwhile. Returns at most ten faults as text, or
+ * those found before `isStopped` became true.
  */
 export function checkStructure(path: string, isStopped: () => boolean = () => false): string[] {
   const pages = DatabasePages.open(path)
@@ -70,7 +71,10 @@ function useFreelist(pages: DatabasePages, usage: PageUsage): void {
   if (found !== total) usage.fault(`the freelist has ${found} pages, but the database header counts ${total}`)
 }
 
-/** Every so many pages, from page 2 on, one says what refers to those after it. */
+/**
+ * Marks the pointer map pages: from page 2 on, at regular distances; each describes the pages after
+ * it.
+ */
 function usePointerMap({ count, usable, lockPage }: DatabasePages, usage: PageUsage): void {
   const interval = Math.floor(usable / 5) + 1
   for (let pgno = 2; pgno <= count; pgno += interval) {

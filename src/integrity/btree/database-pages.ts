@@ -5,12 +5,12 @@ import { isPageSize, lockPgno } from '../../ltx/format.js'
 const MAGIC = 'SQLite format 3\0'
 const HEADER_SIZE = 100
 
-/** A database file, read page by page. On the calling thread, without waiting for other threads. */
+/** Reads a database file page by page, synchronously on the calling thread. */
 export class DatabasePages {
   readonly header: Buffer
-  /** Bytes. */
+  /** Size in bytes. */
   readonly pageSize: number
-  /** Bytes of a page without those that an extension of SQLite reserves at its end. */
+  /** Size of a page without the bytes that an SQLite extension reserves at its end. */
   readonly usable: number
   readonly count: number
   readonly lockPage: number
@@ -25,7 +25,7 @@ export class DatabasePages {
     this.lockPage = lockPgno(pageSize)
   }
 
-  /** Returns what is wrong, in words, if the file cannot be a database. Undefined for an empty one. */
+  /** Returns the fault as text if the file cannot be a database. Undefined for an empty file. */
   static open(path: string): DatabasePages | string | undefined {
     const fd = openRegularSync(path)
     const { size } = fstatSync(fd)

@@ -1,10 +1,13 @@
-/** Messages that are collected at most; after that the check ends. */
+/** Maximum number of messages; the check ends after that. */
 const MAX_MESSAGES = 10
 
-/** Thrown, and caught, within a check to end it: there are enough faults, or the caller has stopped it. */
+/**
+ * Thrown and caught inside a check to end it: enough faults were found, or the caller has stopped
+ * it.
+ */
 export class EndOfCheck extends Error {}
 
-/** Which pages of a database something refers to, and what is wrong. */
+/** Records which pages of a database are referenced, and the faults found. */
 export class PageUsage {
   readonly messages: string[] = []
   readonly #count: number
@@ -18,13 +21,16 @@ export class PageUsage {
     this.#used = new Uint8Array((count >> 3) + 1)
   }
 
-  /** Throws EndOfCheck after the last message that is collected. */
+  /** Records a fault. Throws EndOfCheck after MAX_MESSAGES. */
   fault(message: string): void {
     this.messages.push(message)
     if (this.messages.length >= MAX_MESSAGES) throw new EndOfCheck()
   }
 
-  /** Notes that `by` refers to a page; false, and a fault, if the page does not exist or something else refers to it. Throws EndOfCheck. */
+  /**
+   * Records that `by` refers to a page. Returns false, and records a fault, if the page does not
+   * exist or is already referenced. Throws EndOfCheck.
+   */
   use(pgno: number, by: string): boolean {
     if (this.#isStopped()) throw new EndOfCheck()
     if (pgno < 1 || pgno > this.#count) {

@@ -11,15 +11,18 @@ export interface BtreePage {
   readonly rightChild: number
 }
 
-/** The kind of b-tree that a page of this type belongs to; undefined if it is no b-tree page. */
+/** The kind of b-tree with pages of this type; undefined if it is not a b-tree page type. */
 export function kindOfType(type: number): TreeKind | undefined {
   if (type === TABLE_INTERIOR || type === TABLE_LEAF) return 'table'
   return type === INDEX_INTERIOR || type === INDEX_LEAF ? 'index' : undefined
 }
 
-/** Parses a page of a b-tree and checks that everything in it is within it and overlaps nothing. Returns a fault in words. */
+/**
+ * Parses a page of a b-tree and checks that its contents are within the page and do not overlap.
+ * Returns a fault as text.
+ */
 export function parsePage(bytes: Buffer, pgno: number, kind: TreeKind, usable: number): BtreePage | string {
-  // Before the first page's own header is the database's.
+  // On page 1, the database header comes before the page header.
   const header = pgno === 1 ? 100 : 0
   const type = bytes[header]!
   if (kindOfType(type) !== kind) return `page type ${type} in a b-tree of type ${kind}`

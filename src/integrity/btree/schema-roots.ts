@@ -9,7 +9,7 @@ export interface SchemaRoot {
   readonly root: number
 }
 
-/** Bytes of a schema row that are read to find its root page. */
+/** Maximum number of bytes of a schema row that are read to find its root page. */
 const MAX_ROW = 1024 * 1024
 
 /** Walks sqlite_schema, whose root is page 1, and returns the other b-trees of the database. */
@@ -25,7 +25,7 @@ export function schemaRoots(pages: DatabasePages, usage: PageUsage): SchemaRoot[
   return roots
 }
 
-/** The first bytes of a cell's payload, MAX_ROW at most. */
+/** The first bytes of a cell's payload, at most MAX_ROW. */
 function readPayload(pages: DatabasePages, page: Buffer, { payload }: Cell): Buffer {
   const { size, local, from, overflow = 0 } = payload!
   const parts = [page.subarray(from, from + local)]

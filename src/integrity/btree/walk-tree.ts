@@ -3,12 +3,13 @@ import type { DatabasePages } from './database-pages.js'
 import type { PageUsage } from './page-usage.js'
 import { parsePage, type TreeKind } from './parse-page.js'
 
-/** Levels that a b-tree has at most, as in SQLite. */
+/** Maximum depth of a b-tree, as in SQLite. */
 const MAX_DEPTH = 20
 
 /**
- * Walks one b-tree and checks its structure: every page is of its kind and used once, cells are within their page and do not overlap,
- * overflow chains are as long as their payloads need, rowids ascend, and all leaves are equally deep.
+ * Walks one b-tree and checks its structure: every page is of its kind and used once, cells are
+ * within their page and do not overlap, overflow chains have the length that their payloads need,
+ * rowids ascend, and all leaves have the same depth.
  */
 export class TreeWalk {
   readonly #pages: DatabasePages
@@ -16,11 +17,11 @@ export class TreeWalk {
   readonly #name: string
   readonly #kind: TreeKind
   readonly #onLeafCell: ((page: Buffer, cell: Cell) => void) | undefined
-  /** The rowid before the next one. */
+  /** The previous rowid. */
   #last: number | bigint | undefined
   #leafDepth: number | undefined
 
-  /** `onLeafCell` is called with every cell of a leaf, in order, and the bytes of its page. */
+  /** `onLeafCell` is called for every cell of a leaf, in order, with the bytes of its page. */
   constructor(
     pages: DatabasePages,
     usage: PageUsage,
@@ -66,7 +67,7 @@ export class TreeWalk {
 
   #checkCell({ rowid, payload }: Cell, isLeaf: boolean, where: string): void {
     if (rowid !== undefined) {
-      // The key of an interior cell is at least the greatest rowid before it.
+      // The key of an interior cell is at least the largest rowid before it.
       const inOrder = this.#last === undefined || rowid > this.#last || (!isLeaf && rowid === this.#last)
       if (!inOrder) this.#usage.fault(`${where}: rowid ${rowid} after ${this.#last}`)
       this.#last = rowid

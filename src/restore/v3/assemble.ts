@@ -10,13 +10,14 @@ import { gap, type V3Plan, type V3Segment } from './objects.js'
 
 export interface V3AssemblyOptions {
   readonly signal: AbortSignal
-  /** Objects done, of how many. */
+  /** Number of objects done, and in total. */
   readonly onProgress?: (done: number, total: number) => void
 }
 
 /**
- * Puts a database of Litestream 0.3's format together in the file at `path`, which exists: the snapshot, then the WAL of one index after another, each of which
- * SQLite itself copies into the database. Frames after the last commit of a WAL fall away there.
+ * Restores a database of Litestream 0.3's format into the file at `path`, which exists: the
+ * snapshot, then the WAL of each index in order, which SQLite itself copies into the database.
+ * SQLite ignores frames after the last commit of a WAL.
  */
 export async function assembleV3(
   objects: LegacyObjects,
@@ -36,7 +37,7 @@ export async function assembleV3(
   await using(openForUpdate(path), (database) => append(plan.snapshot.name, database))
   for (let i = 0; i < plan.segments.length; ) {
     const { index } = plan.segments[i]!
-    // SQLite has emptied the WAL of the index before this one, or removed it.
+    // SQLite has emptied or removed the WAL of the previous index.
     await removeFile(`${path}-wal`)
     await using(createFile(`${path}-wal`), async (wal) => {
       for (let end = 0; plan.segments[i]?.index === index; i++) {

@@ -1,13 +1,13 @@
 import { LitestreamError } from '../../errors.js'
 import type { LegacyObject, LegacyObjects } from '../../storage/replica-client.js'
 
-/** The whole database as it was when the WAL of this index began. */
+/** The whole database at the beginning of this index's WAL. */
 export interface V3Snapshot extends LegacyObject {
   readonly generation: string
   readonly index: number
 }
 
-/** A piece of the WAL of an index, from this byte of it on. */
+/** A part of an index's WAL, beginning at this byte offset. */
 export interface V3Segment extends LegacyObject {
   readonly generation: string
   readonly index: number
@@ -48,13 +48,14 @@ export async function listV3(objects: LegacyObjects, signal?: AbortSignal): Prom
 
 export interface V3Plan {
   readonly snapshot: V3Snapshot
-  /** Those of one index after another, the first that of the snapshot. */
+  /** The segments of consecutive indexes, beginning with the snapshot's. */
   readonly segments: readonly V3Segment[]
 }
 
 /**
- * The newest snapshot of any generation that is not younger than `timestamp`, and the segments of its generation from then on;
- * undefined when there is none. Throws LTX_GAP when an index or the beginning of one is missing.
+ * The newest snapshot of any generation that is not younger than `timestamp`, and the segments of
+ * its generation from then on; undefined if there is none. Throws LTX_GAP if an index or its
+ * beginning is missing.
  */
 export function selectV3({ snapshots, segments }: V3Listing, timestamp = Number.POSITIVE_INFINITY): V3Plan | undefined {
   let snapshot: V3Snapshot | undefined
@@ -90,7 +91,9 @@ export function gap(what: string, file: string): LitestreamError {
   return new LitestreamError('LTX_GAP', what, { file, hint: 'Restore to an earlier time (-timestamp).' })
 }
 
-/** When the newest of a plan's or listing's objects was written, ms since the epoch; 0 without any. */
+/**
+ * When the newest object of a plan or listing was written, in ms since the epoch; 0 if it has none.
+ */
 export function newestTime({ snapshots, segments }: V3Listing): number {
   return [...snapshots, ...segments].reduce((newest, { createdAt }) => Math.max(newest, createdAt), 0)
 }
