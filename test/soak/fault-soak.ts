@@ -14,8 +14,8 @@ export interface FaultSoakOptions {
   readonly seed: number
   /** Longest fault, milliseconds. */
   readonly longest: number
-  /** Most faults of one round. */
-  readonly faults: number
+  /** Fewest and most faults of one round. */
+  readonly faults: readonly [number, number]
   /** How long after the last fault of a round every database may take to be replicated again, milliseconds. */
   readonly deadline: number
   readonly say: (line: string) => void
@@ -49,7 +49,7 @@ export async function soakFaults(t: Scope, options: FaultSoakOptions): Promise<F
   const result = { rounds: 0, faults: 0, slowest: 0 }
   while (performance.now() < end || result.rounds === 0) {
     result.rounds++
-    const drawn = drawFaults(world, random, random.integer(1, options.faults), longest)
+    const drawn = drawFaults(world, random, random.integer(...options.faults), longest)
     const labels = drawn.map(({ label }) => label).join(' | ')
     try {
       const starts = drawn.map(() => random.integer(0, longest / 4))
