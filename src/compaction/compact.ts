@@ -64,13 +64,15 @@ async function mergeOnce(
 ): Promise<LtxFileInfo> {
   const { signal } = options
   const target = { level, minTxid: files[0]!.minTxid, maxTxid: files.at(-1)!.maxTxid }
-  const { header, bytes } = await mergeLtx(files.map((file) => sourceOf(client, file, options)))
+  const { header, bytes, cancel } = await mergeLtx(files.map((file) => sourceOf(client, file, options)))
   try {
     const { timestamp } = header
     return await client.write(target, bytes, { timestamp, createOnly: true, ...(signal ? { signal } : {}) })
   } catch (error) {
     if (!isLitestreamError(error, 'PRECONDITION_FAILED')) throw error
     return client.stat(target, signal ? { signal } : {})
+  } finally {
+    await cancel()
   }
 }
 

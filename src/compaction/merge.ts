@@ -40,6 +40,8 @@ export interface Merge {
    * requested. Throws before the end if any input is damaged.
    */
   readonly bytes: AsyncIterable<Uint8Array>
+  /** Closes the inputs. Required where `bytes` may not be consumed at all, as by a store that refuses the name first. */
+  cancel(): Promise<void>
 }
 
 /**
@@ -57,7 +59,7 @@ export async function mergeLtx(sources: readonly MergeSource[]): Promise<Merge> 
     const failed = opened.find((result) => result.status === 'rejected')
     if (failed) throw failed.reason
     const header = mergedHeader(inputs)
-    return { header, bytes: merge(inputs, header) }
+    return { header, bytes: merge(inputs, header), cancel: () => cancelAll(inputs) }
   } catch (error) {
     await cancelAll(inputs)
     throw error

@@ -178,6 +178,7 @@ export class FollowerFile {
   async #survey(bytes: () => AsyncIterable<Uint8Array>, label: string) {
     const ltx = await decodeLtx(bytes(), label)
     if (ltx.header.pageSize !== this.#pageSize) {
+      await ltx.cancel()
       throw new LitestreamError(
         'PAGE_SIZE_MISMATCH',
         `${label} has pages of ${ltx.header.pageSize} bytes, ${this.#path} of ${this.#pageSize}`,

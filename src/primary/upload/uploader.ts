@@ -271,9 +271,14 @@ export class Uploader {
   async #publishSnapshot(path: string, txid: number, timestamp: number): Promise<void> {
     const client = this.#client
     const { size } = await identifyStaged(path)
-    const { header, batches } = await decodeLtx(stagedBody(path, size), path)
-    const { pageSize, commit } = header
-    await writeSnapshot(client, { pageSize, commit, maxTxid: txid, timestamp }, batches)
+    const ltx = await decodeLtx(stagedBody(path, size), path)
+    const { pageSize, commit } = ltx.header
+    try {
+      await writeSnapshot(client, { pageSize, commit, maxTxid: txid, timestamp }, ltx.batches)
+    } finally {
+      // A store that fails before it asks for the body leaves the file open.
+      await ltx.cancel()
+    }
     this.#publishAt = undefined
   }
 }
