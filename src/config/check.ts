@@ -10,8 +10,9 @@ import { clientOptions } from './open-configured-replica.js'
 import type { Config, DatabaseConfig, ReplicaConfig } from './types.js'
 
 /**
- * What replicating this configuration would fail with, apart from what a store answers: replicas whose URL or settings cannot be, files
- * they name, the command of `exec`, and database files. Reads only.
+ * Errors that a start with this configuration would report without contacting a store: invalid
+ * replica URLs and settings, missing files, the command of `exec`, and unusable database files.
+ * Only reads.
  */
 export async function configFaults(config: Config): Promise<LitestreamError[]> {
   const { databases, directories, exec } = config
@@ -33,7 +34,10 @@ async function faultOf(check: () => Promise<void>): Promise<LitestreamError | un
   }
 }
 
-/** Databases of a file mostly share the settings and differ in the path: each URL is checked, each fault reported once. */
+/**
+ * Databases of a directory usually share their settings and differ in the path: each URL is
+ * checked, each fault reported once.
+ */
 function distinctReplicas(replicas: readonly ReplicaConfig[]): ReplicaConfig[] {
   return [...new Map(replicas.map((replica) => [replica.url.reveal(), replica] as const)).values()]
 }
@@ -42,7 +46,10 @@ async function checkReplica(replica: ReplicaConfig): Promise<void> {
   await checkReplicaClient(replica.url.reveal(), clientOptions(replica))
 }
 
-/** A database that does not exist yet is waited for; one that exists must be one, and be writable. */
+/**
+ * A missing database is not a fault, because replication waits for it; an existing one must be a
+ * writable SQLite database.
+ */
 function checkDatabase({ path: file, metaPath }: DatabaseConfig): void {
   const stats = statOf(file)
   if (stats && !stats.isFile()) {
@@ -70,7 +77,7 @@ function checkDatabase({ path: file, metaPath }: DatabaseConfig): void {
   }
 }
 
-/** Undefined for a path at which nothing exists yet. */
+/** Undefined if the path does not exist yet. */
 function statOf(file: string) {
   try {
     return statSync(file)
@@ -88,7 +95,10 @@ function access(file: string, mode: number): void {
   }
 }
 
-/** The program must be one that can be started; its arguments, which may be secret, are not shown. */
+/**
+ * Checks that the program exists and is executable; its arguments, which may be secret, are not
+ * shown.
+ */
 function checkCommand(line: string): void {
   const [program] = splitCommand(line)
   const hint = 'The program is started without a shell: write `sh -c "…"` for pipes and variables.'
@@ -109,6 +119,6 @@ function isExecutable(file: string): boolean {
     accessSync(file, constants.X_OK)
     return statSync(file).isFile()
   } catch {
-    return false // as if it did not exist: another folder of the PATH may have it
+    return false // as if it did not exist: another folder of PATH may have it
   }
 }

@@ -2,7 +2,10 @@ const SECOND = 1000
 const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
 
-/** Litestream 0.5's defaults: durations in milliseconds, sizes in bytes. The schema, its documentation and the resolver all read these. */
+/**
+ * Litestream 0.5's defaults: durations in milliseconds, sizes in bytes. The schema, its
+ * documentation and the resolver all read these.
+ */
 export const DEFAULTS = {
   configPath: process.platform === 'win32' ? 'C:\\Litestream\\litestream.yml' : '/etc/litestream.yml',
   socketPath: '/var/run/litestream.sock',

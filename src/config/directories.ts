@@ -7,7 +7,7 @@ import { secretUrl } from '../storage/url.js'
 import { globToRegExp } from '../util/glob.js'
 import type { Config, DatabaseConfig, DirectoryConfig, ReplicaConfig } from './types.js'
 
-/** `url` one path further down, its query kept. */
+/** Appends a path segment to `url` and keeps its query. */
 export function appendToUrl(url: string, relative: string): string {
   const query = url.indexOf('?')
   const base = query < 0 ? url : url.slice(0, query)
@@ -19,7 +19,7 @@ function below(replica: ReplicaConfig, relative: string): ReplicaConfig {
   return { ...replica, url: secretUrl(appendToUrl(replica.url.reveal(), relative)) }
 }
 
-/** The configuration of one database that was found in a directory. */
+/** The configuration for one database found in a directory. */
 export function databaseInDirectory(directory: DirectoryConfig, file: string): DatabaseConfig {
   const { dir, pattern: _, recursive: _r, watch: _w, metaPath, metaDir, replica, ...settings } = directory
   const relative = path.relative(dir, file)
@@ -35,7 +35,7 @@ export function databaseInDirectory(directory: DirectoryConfig, file: string): D
   }
 }
 
-/** Litestream keeps its local files in directories of such a name; none of them is a database. */
+/** Whether `name` is that of a state folder, which contains no databases. */
 export function isMetaDirectory(name: string): boolean {
   return name.endsWith('-litestream')
 }
@@ -45,7 +45,7 @@ export function isOutside(relative: string): boolean {
   return relative === '..' || relative.startsWith(`..${path.sep}`)
 }
 
-/** Whether `file` is one the directory entry is about, by its place and name. */
+/** Whether the directory entry covers `file`, by its folder and name. */
 export function matchesDirectory(directory: DirectoryConfig, file: string): boolean {
   const relative = path.relative(directory.dir, file)
   if (isOutside(relative) || (!directory.recursive && relative.includes(path.sep))) return false
@@ -53,26 +53,26 @@ export function matchesDirectory(directory: DirectoryConfig, file: string): bool
   return globToRegExp(directory.pattern).test(path.basename(file))
 }
 
-/** Node puts this in the place of bytes that are not UTF-8. */
+/** Node.js replaces bytes that are not UTF-8 by this character. */
 const NOT_UTF8 = '\ufffd'
 
-/** A file or folder that a scan could not look at: databases in it are not replicated. */
+/** A file or folder that a scan could not read: databases in it are not replicated. */
 export interface ScanFault {
   readonly path: string
   readonly error: LitestreamError
 }
 
-/** The databases that exist in a directory, in the order of their paths, and what kept others from being found. */
+/** The databases in a directory, ordered by path, and the errors of the scan. */
 export interface DirectoryScan {
   readonly databases: readonly DatabaseConfig[]
-  /** The folders that were read, the directory itself among them. */
+  /** The folders that were read, including the directory itself. */
   readonly folders: readonly string[]
   readonly faults: readonly ScanFault[]
 }
 
 /**
- * Looks for databases in a directory. A file or folder that cannot be read is a fault, and the scan continues with the others;
- * symbolic links to folders are not followed. Never throws.
+ * Searches a directory for databases. A file or folder that cannot be read is a fault, and the scan
+ * continues with the others; symbolic links to folders are not followed. Never throws.
  */
 export function scanDirectory(directory: DirectoryConfig): DirectoryScan {
   const files: string[] = []
@@ -82,7 +82,8 @@ export function scanDirectory(directory: DirectoryConfig): DirectoryScan {
     try {
       look()
     } catch (error) {
-      // A file or folder that vanished since its name was read is no fault; a name that is not UTF-8 never names a file.
+      // A file or folder that was deleted after its name was read is no fault; a name that is not
+      // UTF-8 never names a file.
       if (isErrno(error, 'ENOENT') && path !== directory.dir && !path.includes(NOT_UTF8)) return
       faults.push({ path, error: fsError(error, 'reading', path) })
     }
@@ -103,7 +104,10 @@ export function scanDirectory(directory: DirectoryConfig): DirectoryScan {
   return { databases: files.sort().map((file) => databaseInDirectory(directory, file)), folders, faults }
 }
 
-/** All databases of a configuration, its entries and those that exist in its directories, and what kept others from being found. */
+/**
+ * All databases of a configuration, from its entries and its directories, and the errors of the
+ * scans.
+ */
 export function findDatabases(config: Config): {
   readonly databases: DatabaseConfig[]
   readonly faults: ScanFault[]
@@ -111,12 +115,14 @@ export function findDatabases(config: Config): {
   const scans = config.directories.map((directory) => ({ directory, ...scanDirectory(directory) }))
   const faults = scans.flatMap((scan) => [...scan.faults, ...emptyFaults(scan.directory, scan)])
   const all = [...config.databases, ...scans.flatMap(({ databases }) => databases)]
-  // The first entry that names a database counts.
+  // The first entry for a database counts.
   const once = new Map(all.toReversed().map((database) => [database.path, database] as const))
   return { databases: [...once.values()].toReversed(), faults }
 }
 
-/** A directory that is not watched and holds no database is a fault: nothing of it is replicated. */
+/**
+ * A directory that is not watched and contains no database is a fault: nothing in it is replicated.
+ */
 export function emptyFaults(directory: DirectoryConfig, scan: DirectoryScan): ScanFault[] {
   if (directory.watch || scan.databases.length > 0 || scan.faults.length > 0) return []
   const error = new LitestreamError(

@@ -1,7 +1,7 @@
 import { describedSchema, type JsonSchema } from './json-schema.js'
 import { inheritedReplicaKeys } from './replica-settings.js'
 
-/** What stands in the example for keys without a default. */
+/** Example values for keys without a default. */
 const SAMPLES: Readonly<Record<string, string>> = {
   addr: '127.0.0.1:9090',
   'mcp-addr': '127.0.0.1:3001',
@@ -41,7 +41,7 @@ function lines(
   })
 }
 
-/** Inside a section that is commented out as a whole, `#  # text` reads better as a comment of its own. */
+/** In a section that is commented out completely, `#  # text` is shown as a plain comment. */
 function collapse(indent: string): (line: string) => string {
   return (line) => {
     const rest = line.slice(indent.length + 1)
@@ -49,15 +49,20 @@ function collapse(indent: string): (line: string) => string {
   }
 }
 
-/** The keys that a mirror has beside those of a replica. */
+/** The keys of a mirror that a replica does not have. */
 const MIRROR_KEYS: readonly string[] = ['retention', 'interval', 'limit']
 
-/** A line of a section that is commented out as a whole: its keys have no comment sign of their own. */
+/**
+ * A line of a section that is commented out completely: its keys need no comment sign of their own.
+ */
 function uncommented(line: string): string {
   return line.replace(/(#\s+)#(?! )/, '$1')
 }
 
-/** docs/examples/litestream.yml: every key with its meaning and its default, those that one database needs in force. */
+/**
+ * docs/examples/litestream.yml: every key with its meaning and default; the keys that one database
+ * needs are not commented out.
+ */
 export function exampleConfig(): string {
   const schema = describedSchema().properties!
   const database = schema.dbs!.items!.properties!

@@ -1,6 +1,6 @@
 import { rememberSecret } from '../util/redact.js'
 
-/** A variable that stands for nothing, and where the file first names it. */
+/** An unset variable, and where the file first refers to it. */
 export interface UnsetVariable {
   readonly name: string
   readonly line: number
@@ -11,19 +11,22 @@ export interface Expanded {
   readonly unset: readonly UnsetVariable[]
 }
 
-/** Names of variables whose values are masked in messages from now on; the second ones only if the value is no ordinary word. */
+/**
+ * Names of variables whose values are masked in messages from now on; values of the second pattern
+ * only if they are not ordinary words.
+ */
 const SECRET_VARIABLE = /secret|passw|pwd|token/i
 const LIKELY_SECRET = /key|cred|auth|jwt|seed|sas/i
 const ORDINARY_LENGTH = 8
 
 /**
- * Replaces `$NAME` and `${NAME}` by environment variables the way Go's os.Expand does: an unset one becomes nothing, `$PID` is the
- * process id, a `$` before anything that is no name stays.
+ * Replaces `$NAME` and `${NAME}` by environment variables as Go's os.Expand does: an unset one
+ * becomes empty, `$PID` is the process id, a `$` that no name follows is kept.
  */
 export function expandEnv(text: string, env: NodeJS.ProcessEnv = process.env): Expanded {
   const unset = new Map<string, number>()
   const lines = text.split('\n').map((line, i) => {
-    // A comment is expanded like everything else, but an unset variable in a comment has no effect.
+    // Comments are expanded too, but an unset variable in a comment has no effect.
     const isComment = line.trimStart().startsWith('#')
     return line.replace(/\$(?:\{([^}\n]*)\}|([A-Za-z_]\w*|[*#$@!?\d-]))/g, (_, braced?: string, bare?: string) => {
       const name = braced ?? bare ?? ''

@@ -2,7 +2,10 @@ import path from 'node:path'
 import { LitestreamError } from '../errors.js'
 import { expandHome } from '../util/home.js'
 
-/** An absolute path of what a person wrote: `~`, `~/x`, `sqlite:///x`, `sqlite3://x` or a plain path. */
+/**
+ * The absolute path for a configured path: `~`, `~/x`, `sqlite:///x`, `sqlite3://x` or a plain
+ * path.
+ */
 export function expandPath(written: string): string {
   const plain = expandHome(written.replace(/^sqlite3?:\/\//, ''))
   if (plain.startsWith('~')) {

@@ -1,7 +1,7 @@
 import { LitestreamError } from '../errors.js'
 import type { ParsedConfig } from './parse.js'
 
-/** Where and what is wrong, as an error to throw. */
+/** Creates the error for a fault at a place in the file. */
 export type FailAt = (path: readonly PropertyKey[], message: string, hint?: string) => LitestreamError
 
 export function failer(config: ParsedConfig): FailAt {

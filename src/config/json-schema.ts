@@ -1,7 +1,7 @@
 import { configSchema } from './schema.js'
 import type { Shape } from './shape.js'
 
-/** The part of JSON Schema this package's own schema consists of. */
+/** The part of JSON Schema that this package's schema uses. */
 export interface JsonSchema {
   readonly type?: string | readonly string[]
   readonly description?: string
@@ -16,7 +16,10 @@ export interface JsonSchema {
   readonly unused?: boolean
 }
 
-/** How each kind of value may be written in YAML, for an editor; the file's reader itself sees text only. */
+/**
+ * How each kind of value may be written in YAML, for editors; this package reads every scalar as
+ * text.
+ */
 const WRITTEN: Readonly<Record<string, object>> = {
   text: { type: ['string', 'number'] },
   boolean: { type: 'boolean' },
@@ -29,7 +32,7 @@ const WRITTEN: Readonly<Record<string, object>> = {
   permissions: { type: ['string', 'integer'] },
 }
 
-/** `own`: with this package's marks; otherwise as an editor reads it. */
+/** `own`: with this package's additional fields; otherwise as editors read it. */
 function schemaOf(shape: Shape<unknown>, own: boolean): JsonSchema {
   const { parts, kind, description, defaultText, secret, unused } = shape
   const fallback = !own && defaultText ? ` Default: ${defaultText}.` : ''
@@ -66,7 +69,10 @@ function schemaOf(shape: Shape<unknown>, own: boolean): JsonSchema {
 
 let ownSchema: JsonSchema | undefined
 
-/** The schema with this package's own marks (kind, default, secret), for documentation, masking and suggestions. */
+/**
+ * The schema with this package's additional fields (kind, default, secret), for documentation,
+ * masking and suggestions.
+ */
 export function describedSchema(): JsonSchema {
   ownSchema ??= schemaOf(configSchema, true)
   return ownSchema
@@ -81,7 +87,7 @@ export function editorSchema(): object {
   }
 }
 
-/** The schema at a path into the file, list indexes being numbers. */
+/** The schema at a path into the file; list indexes are numbers. */
 export function schemaAt(path: readonly PropertyKey[]): JsonSchema | undefined {
   let schema: JsonSchema | undefined = describedSchema()
   for (const key of path) schema = typeof key === 'number' ? schema?.items : schema?.properties?.[String(key)]

@@ -3,15 +3,15 @@ import type { ParsedConfig } from './parse.js'
 import type { ReplicaFile } from './replica-settings.js'
 import type { ConfigFile, DatabaseFile } from './schema.js'
 
-/** What the v0.3 keys of all replicas together say about snapshots, for the whole process. */
+/** The v0.3 snapshot settings of all replicas, combined into one setting of the process. */
 export interface LegacySnapshot {
   interval?: number
   retention?: number
 }
 
 /**
- * The settings that Litestream 0.3 kept at each replica and 0.5 keeps once for the process. Where replicas differ, the most
- * careful value is taken: the shortest interval, the longest retention.
+ * Combines settings that Litestream 0.3 had per replica and 0.5 has per process. If replicas
+ * differ, the safest value is used: the shortest interval, the longest retention.
  */
 export function legacySnapshot(values: ConfigFile): LegacySnapshot {
   const result: LegacySnapshot = {}
@@ -28,7 +28,7 @@ function allReplicas(database: DatabaseFile): ReplicaFile[] {
   return [...(database.replica ? [database.replica] : []), ...(database.replicas ?? [])]
 }
 
-/** One warning for each old form in the file, each with the lines to write instead. */
+/** One warning for each old form in the file, with the lines to write instead. */
 export function legacyWarnings(config: ParsedConfig): string[] {
   const warnings: string[] = []
   const { values } = config
@@ -65,7 +65,7 @@ export function legacyWarnings(config: ParsedConfig): string[] {
   return warnings
 }
 
-/** The entry as it is written today, without the keys that have moved; secrets are not repeated. */
+/** The entry in its current form, without the keys that have moved; secrets are omitted. */
 function newForm(database: DatabaseFile): string {
   const [replica] = database.replicas!
   const lines = [`  - path: ${database.path ?? '…'}`, '    replica:']

@@ -8,20 +8,20 @@ import { resolveConfig } from './resolve.js'
 import type { Config } from './types.js'
 
 export interface LoadConfigOptions {
-  /** Otherwise `LITESTREAM_CONFIG`, otherwise /etc/litestream.yml. */
+  /** Path of the file. Default: `LITESTREAM_CONFIG`, or /etc/litestream.yml if that is not set. */
   readonly path?: string
-  /** Replace `$NAME` in the text by environment variables; true unless told otherwise. */
+  /** Replace `$NAME` in the text by environment variables; default true. */
   readonly expandEnv?: boolean
 }
 
-/** Where the configuration is read from, and who said so. */
+/** The path of the configuration file, and where the path comes from. */
 export function configPath(path?: string): { readonly path: string; readonly from: string } {
   if (path) return { path: expandPath(path), from: '-config' }
   const env = process.env.LITESTREAM_CONFIG
   return env ? { path: expandPath(env), from: 'LITESTREAM_CONFIG' } : { path: DEFAULTS.configPath, from: 'the default' }
 }
 
-/** Reads text as if it stood in `file`. Throws CONFIG_INVALID. */
+/** Parses text as if it were the content of `file`. Throws CONFIG_INVALID. */
 export function configFromText(text: string, file: string, options: LoadConfigOptions = {}): Config {
   const expanded = options.expandEnv === false ? { text, unset: [] } : expandEnv(text)
   const unset = expanded.unset.map((variable) => unsetWarning(file, variable))
@@ -30,7 +30,7 @@ export function configFromText(text: string, file: string, options: LoadConfigOp
     return { ...config, warnings: [...unset, ...config.warnings] }
   } catch (error) {
     if (unset.length === 0 || !isLitestreamError(error)) throw error
-    // An empty variable is a likely reason for a value that is missing.
+    // An unset variable is a likely cause of a missing value.
     const { code, message, hint, file: about } = error
     throw new LitestreamError(code, message, { hint: `${hint} Note: ${unset.join('; ')}.`, file: about })
   }
@@ -72,9 +72,11 @@ export function loadConfig(options: LoadConfigOptions = {}): Config {
   return configFromText(text, path, options)
 }
 
-/** A configuration of one database with everything else at its default, as command line arguments give it. */
+/**
+ * A configuration for one database from command line arguments, with defaults for everything else.
+ */
 export function configFromArguments(dbPath: string, replicaUrl: string): Config {
-  // JSON is YAML, and quoting it this way leaves no character of an argument with a meaning of its own.
+  // JSON is valid YAML, and JSON quoting gives no character of an argument a special meaning.
   const text = JSON.stringify({ dbs: [{ path: expandPath(dbPath), replica: { url: replicaUrl } }] })
   const { file: _, ...config } = configFromText(text, 'arguments', { expandEnv: false })
   return config

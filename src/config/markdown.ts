@@ -28,7 +28,7 @@ function flatten(prefix: string, schema: JsonSchema): (readonly [string, JsonSch
   )
 }
 
-/** docs/configuration.md, made from the same definition that validates the file. */
+/** docs/configuration.md, generated from the definition that validates the file. */
 export function configurationMarkdown(): string {
   const schema = describedSchema()
   const top = Object.entries(schema.properties!)

@@ -58,7 +58,7 @@ const SFTP_KEYS = [
 ] as const
 const ABS_KEYS = ['account-name', 'account-key', 'sas-token', 'endpoint'] as const
 
-/** `access-key-id` is `accessKeyId` in the storage clients: the same names in camel case. */
+/** Converts a key to camel case: `access-key-id` is `accessKeyId` in the storage clients. */
 function camelCase(key: string): string {
   return key.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
 }
@@ -68,7 +68,10 @@ function pick(settings: ReplicaSettings, keys: readonly (keyof ReplicaSettings)[
   return Object.fromEntries(given.map((key) => [camelCase(key), settings[key]]))
 }
 
-/** A replica's settings in the form that the storage clients take. `database`: path of the database that is replicated to it. */
+/**
+ * A replica's settings in the form for the storage clients. `database`: path of the database that
+ * is replicated to it.
+ */
 export function clientOptions(replica: ReplicaConfig, database?: string): OpenReplicaClientOptions {
   if (replica.type === 'file') return database === undefined ? {} : { file: { ownerLike: database } }
   if (replica.type === 's3') return { s3: pick(replica.settings, S3_KEYS) }

@@ -5,10 +5,10 @@ import { parseReplicaUrl } from '../storage/url.js'
 import { reveal } from '../util/secret.js'
 import type { Config, DatabaseConfig, DirectoryConfig, MirrorConfig, ReplicaConfig } from './types.js'
 
-/** The paths and replicas of the databases of one process: no two may overlap. */
+/** The paths and replicas of the databases of one process; no two may overlap. */
 export class ClaimedPlaces {
   readonly #paths = new PathClaims()
-  /** The database that is replicated to each place in a store. */
+  /** For each location in a store, the database that is replicated to it. */
   readonly #replicas = new Map<string, string>()
   readonly #file: string | undefined
 
@@ -22,7 +22,10 @@ export class ClaimedPlaces {
     for (const directory of config.directories) this.#checkDirectory(directory)
   }
 
-  /** Claims what replicating the database writes to. Throws CONFIG_INVALID, and claims nothing, if it overlaps with something. */
+  /**
+   * Claims the paths to which replicating the database writes. Throws CONFIG_INVALID, and claims
+   * nothing, if one of them overlaps with another claim.
+   */
   add(database: DatabaseConfig): void {
     const { path, metaPath, replica, mirrors } = database
     const places = new Set<string>()
@@ -41,13 +44,16 @@ export class ClaimedPlaces {
     for (const place of places) this.#replicas.set(place, path)
   }
 
-  /** Gives up what a database claims. */
+  /** Releases the claims of a database. */
   remove(path: string): void {
     this.#paths.release(path)
     for (const [place, owner] of this.#replicas) if (owner === path) this.#replicas.delete(place)
   }
 
-  /** Databases of a directory entry get names of their own below these folders, which only have to be apart from each other. */
+  /**
+   * Databases of a directory entry get unique names below these folders, so only the folders must
+   * not overlap.
+   */
   #checkDirectory({ dir, metaDir, metaPath, replica }: DirectoryConfig): void {
     const location = parseReplicaUrl(replica.url.reveal())
     const meta = metaDir ?? metaPath
@@ -73,13 +79,16 @@ const mirrorClaims =
     return location.type === 'file' ? [{ path: location.path, tree: true, what: `a mirror of ${database}` }] : []
   }
 
-/** Throws CONFIG_INVALID for the first of the configured databases that overlaps with something before it. */
+/** Throws CONFIG_INVALID for the first configured database that overlaps with an earlier one. */
 export function refuseOverlaps(config: Config): void {
   const places = new ClaimedPlaces(config)
   for (const database of config.databases) places.add(database)
 }
 
-/** One text for one place in a store, whatever the form of its URL; undefined for a folder, whose path is claimed. */
+/**
+ * A normalized text for a location in a store, whatever the form of its URL; undefined for a
+ * folder, whose path is claimed.
+ */
 function placeOf(replica: ReplicaConfig): string | undefined {
   const location = parseReplicaUrl(replica.url.reveal())
   const { settings } = replica

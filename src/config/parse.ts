@@ -6,7 +6,10 @@ import { type ConfigFile, configSchema } from './schema.js'
 import { ShapeFault } from './shape.js'
 import { parseYaml } from './yaml.js'
 
-/** A configuration file as it stands, before inheritance and defaults, and where in the text each value came from. */
+/**
+ * A configuration file before inheritance and defaults, with the position of each value in the
+ * text.
+ */
 export interface ParsedConfig {
   readonly file: string
   readonly values: ConfigFile
@@ -14,7 +17,7 @@ export interface ParsedConfig {
   place(path: readonly PropertyKey[]): string
 }
 
-/** Writes a path as a person would: `dbs[0].replica.sync-interval`. */
+/** Formats a key path for users: `dbs[0].replica.sync-interval`. */
 export function formatKeyPath(path: readonly PropertyKey[]): string {
   return path.map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i ? '.' : ''}${String(key)}`)).join('')
 }
@@ -67,7 +70,10 @@ function unknownKey(places: Places, path: readonly PropertyKey[], key: string): 
   return invalid(places.key(path, key), `unknown key \`${key}\` ${section}`, hint)
 }
 
-/** Reads YAML and checks it against the schema. Throws CONFIG_INVALID naming file, line, column and what to write instead. */
+/**
+ * Parses YAML and checks it against the schema. Throws CONFIG_INVALID with file, line, column and a
+ * correction.
+ */
 export function parseConfig(text: string, file: string): ParsedConfig {
   const { document, values, lines } = parseYaml(text, file)
   const places = new Places(file, document, lines)

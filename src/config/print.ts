@@ -32,7 +32,9 @@ function settings(config: DatabaseSettings) {
   }
 }
 
-/** The configuration in force in the form of the file itself, every default spelled out, secrets masked. */
+/**
+ * The effective configuration in the form of the file, with every default and with secrets masked.
+ */
 export function effectiveConfig(config: Config): object {
   const { snapshot, socket, heartbeat } = config
   return {

@@ -7,7 +7,9 @@ import { anything, type Read, section, texts } from './shape.js'
 
 const unused = { unused: true }
 
-/** Keys of a replica which may also stand at the top of the file, as defaults for every replica. */
+/**
+ * Replica keys that are also allowed at the top level of the file, as defaults for every replica.
+ */
 export const inheritedReplicaKeys = {
   'sync-interval': duration(
     'How often new LTX files are sent to the replica, at most; must be greater than 0.',
@@ -104,7 +106,7 @@ export const inheritedReplicaKeys = {
 
 const ageKey = anything({ description: 'Encryption of Litestream 0.3; refused, as in 0.5.', unused: true })
 
-/** Keys of Litestream 0.3, still read, with a warning that shows the form of today. */
+/** Keys of Litestream 0.3, which are still read, with a warning that shows the current form. */
 export const legacyReplicaKeys = {
   retention: duration('Litestream 0.3; now `snapshot.retention` at the top.', undefined),
   'retention-check-interval': duration(

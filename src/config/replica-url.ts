@@ -4,7 +4,7 @@ import { reveal, type Secret } from '../util/secret.js'
 import { expandPath } from './expand-path.js'
 import type { ReplicaFile } from './replica-settings.js'
 
-/** The keys a `url` makes superfluous, by the URL's scheme. */
+/** For each URL scheme, the keys that a `url` makes superfluous. */
 const PARTS_OF_URL: Readonly<Record<string, readonly (keyof ReplicaFile)[]>> = {
   file: ['path'],
   s3: ['path', 'bucket'],
@@ -19,10 +19,10 @@ const PARTS_OF_URL: Readonly<Record<string, readonly (keyof ReplicaFile)[]>> = {
 
 export const REPLICA_TYPES = Object.keys(PARTS_OF_URL).filter((type) => type !== 'webdavs')
 
-/** Says what is wrong; the caller adds where. */
+/** Creates the error for a fault; the caller adds the position. */
 export type Fail = (key: keyof ReplicaFile | undefined, message: string, hint?: string) => Error
 
-/** Litestream's kind of replica: the URL's scheme, else `type`, else a file. */
+/** Litestream's replica type: the URL's scheme, otherwise `type`, otherwise a file. */
 export function replicaType(replica: ReplicaFile): string {
   if (replica.url !== undefined)
     return /^([a-z][a-z0-9+.-]*):/i.exec(replica.url.reveal())?.[1]?.toLowerCase() ?? 'file'
@@ -47,7 +47,7 @@ function keyPath(written: string | undefined): string {
     .replaceAll('#', '%23')
 }
 
-/** The one URL that says where a replica is, from either form of the file: `url`, or `type` with its keys. */
+/** The replica's URL, from either form of the file: `url`, or `type` with its keys. */
 export function replicaUrl(replica: ReplicaFile, fail: Fail): Secret {
   return secretUrl(urlText(replica, fail))
 }
@@ -69,7 +69,7 @@ function urlText(replica: ReplicaFile, fail: Fail): string {
     )
   }
   if (replica.url !== undefined) {
-    // A bucket beside a NATS URL without a path is how Litestream's own example is written.
+    // Litestream's own example has a bucket beside a NATS URL without a path.
     const url = replica.url.reveal()
     const bare = type === 'nats' && /^nats:\/\/[^/]*\/?$/i.test(url)
     for (const key of PARTS_OF_URL[type]!) {
@@ -91,7 +91,8 @@ function urlText(replica: ReplicaFile, fail: Fail): string {
     case 'sftp': {
       const user = replica.user ? `${encodeURIComponent(replica.user)}@` : ''
       const host = required(replica, 'host', type, fail)
-      // A path without a slash at its beginning is relative to the directory that the server logs the user into.
+      // A path without a slash at its beginning is relative to the directory that the server logs
+      // the user into.
       return `sftp://${user}${host}${replica.path?.startsWith('/') ? keyPath(replica.path) : `/~${keyPath(replica.path)}`}`
     }
     case 'webdav':

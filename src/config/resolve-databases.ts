@@ -20,7 +20,8 @@ function inherit(root: ConfigFile, replica: ReplicaFile): ReplicaFile {
 
 function resolveReplica(root: ConfigFile, own: ReplicaFile, path: Path, fail: FailAt): ReplicaConfig {
   if (own.age !== undefined) throw ageError(fail, [...path, 'age'])
-  // `bucket` and `host` at the top of the file are defaults for replicas without a URL, no contradiction to one with.
+  // `bucket` and `host` at the top of the file are defaults for replicas without a URL, no
+  // contradiction to one with.
   const merged = inherit(root, own)
   const whereabouts =
     own.url === undefined ? merged : { ...merged, bucket: own.bucket, host: own.host, 'webdav-url': own['webdav-url'] }
@@ -50,7 +51,9 @@ function resolveReplica(root: ConfigFile, own: ReplicaFile, path: Path, fail: Fa
   }
 }
 
-/** Litestream's own way of writing it: the single replica is `replica` whatever list it came from. */
+/**
+ * Litestream's own way of writing it: the single replica is `replica` whatever list it came from.
+ */
 function formatPath(path: Path): string {
   return `dbs[${String(path[1])}].replica`
 }

@@ -8,7 +8,10 @@ import { formatKeyPath, type ParsedConfig } from './parse.js'
 import { resolveDatabases } from './resolve-databases.js'
 import type { Config } from './types.js'
 
-/** Applies inheritance and defaults and checks what the shape alone does not say. Throws CONFIG_INVALID. */
+/**
+ * Applies inheritance and defaults and checks what the shape alone does not say. Throws
+ * CONFIG_INVALID.
+ */
 export function resolveConfig(config: ParsedConfig): Config {
   const { values } = config
   const fail = failer(config)
@@ -112,7 +115,10 @@ function isHttpUrl(text: string): boolean {
   return /^https?:\/\/[^/]/i.test(text) && URL.canParse(text)
 }
 
-/** Litestream keeps one snapshot schedule for the process, but lets a database entry set it; entries must then agree. */
+/**
+ * Litestream has one snapshot schedule per process, but allows it in a database entry; the entries
+ * must then agree.
+ */
 function resolveSnapshot({ values }: ParsedConfig, fail: FailAt) {
   const legacy = legacySnapshot(values)
   const pick = (key: 'interval' | 'retention', fallback: number) => {

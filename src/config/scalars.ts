@@ -14,12 +14,12 @@ interface KeyOptions extends Range {
   readonly unused?: boolean
 }
 
-/** A value for a message, which a whole file that got into it must not fill. */
+/** A value for a message, shortened in case a whole file was inserted. */
 function quoted(value: string): string {
   return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
 }
 
-/** A scalar of a kind: `read` returns undefined for text that is none. */
+/** A scalar of a kind; `read` returns undefined for invalid text. */
 function kindOf<T>(
   kind: ScalarKind,
   expected: string,
@@ -39,13 +39,19 @@ export function text(description: string, defaultText?: string, options: KeyOpti
   return kindOf('text', 'text', (value) => value, description, { defaultText, ...options })
 }
 
-/** Text that is never printed, a Secret as soon as it is read; empty text is no value, as in Go. */
+/**
+ * Text that is never printed; it becomes a Secret when it is read. Empty text counts as absent, as
+ * in Go.
+ */
 export function secretText(description: string): Shape<Secret | undefined> {
   const read = (value: string) => (value === '' ? undefined : new Secret(value))
   return scalar('text', read, { kind: 'text', description, secret: true })
 }
 
-/** Text of which a part is secret: `conceal` says how it is shown. Empty text is no value, as in Go. */
+/**
+ * Text with a secret part: `conceal` defines how it is shown. Empty text counts as absent, as in
+ * Go.
+ */
 export function concealedText(description: string, conceal: (text: string) => Secret): Shape<Secret | undefined> {
   const read = (value: string) => (value === '' ? undefined : conceal(value))
   return scalar('text', read, { kind: 'text', description })
@@ -74,13 +80,13 @@ export function boolean(description: string, defaultValue?: boolean, options: Ke
   return kindOf('boolean', 'true or false', read, description, { defaultText: defaultValue?.toString(), ...options })
 }
 
-/** `value` if it is within the bounds. */
+/** Returns `value` if it is within the bounds, otherwise undefined. */
 function within(value: number | undefined, { min, max }: Range): number | undefined {
   if (value === undefined || value < (min ?? -Infinity) || value > (max ?? Infinity)) return undefined
   return value
 }
 
-/** The bounds as a message says them: ` from 1 to 1000`. */
+/** The bounds as text for a message: ` from 1 to 1000`. */
 function bounds({ min, max }: Range, format: (value: number) => string = String): string {
   return `${min === undefined ? '' : ` from ${format(min)}`}${max === undefined ? '' : ` to ${format(max)}`}`
 }
@@ -95,7 +101,7 @@ export function integer(description: string, defaultValue?: number, options: Key
   return kindOf('integer', `a whole number${bounds(options)}`, read, description, about)
 }
 
-/** Milliseconds. A bare integer is nanoseconds, as in Go. */
+/** A duration in milliseconds. A bare integer is in nanoseconds, as in Go. */
 export function duration(description: string, defaultMs?: number, options: KeyOptions = {}) {
   const { min, max, ...meta } = options
   const expected = `a duration such as 500ms, 10s, 5m or 1h30m${bounds(options, formatDuration)}`
@@ -105,13 +111,13 @@ export function duration(description: string, defaultMs?: number, options: KeyOp
   return kindOf('duration', expected, read, description, { defaultText, ...meta })
 }
 
-/** Bytes. */
+/** A size in bytes. */
 export function size(description: string, defaultText?: string, range: Range = {}) {
   const read = (value: string) => {
     try {
       return within(parseByteSize(value), range)
     } catch {
-      return undefined // the fault says the same with the key's name
+      return undefined // the caller reports the error with the key's name
     }
   }
   const expected = `a size such as 5MB or 64MiB${bounds(range, formatBytes)}`

@@ -88,7 +88,10 @@ const databaseSection = section({
   replicas: list(replicaSection(), { description: 'Litestream 0.3: a list with exactly one replica.' }),
 })
 
-/** The whole of litestream.yml: types, validation, JSON Schema and documentation come from here. */
+/**
+ * The definition of litestream.yml, from which types, validation, JSON Schema and documentation are
+ * derived.
+ */
 export const configSchema = section(
   {
     addr: text(

@@ -4,7 +4,7 @@ import { reveal, Secret } from '../util/secret.js'
 import type { ReplicaSettings } from './replica-settings.js'
 import type { ReplicaConfig } from './types.js'
 
-/** Settings that a URL can say, and what they are called there. */
+/** Settings that can be part of a URL, with their names there. */
 const PARAMETERS: Readonly<Record<string, Partial<Record<keyof ReplicaSettings, string>>>> = {
   s3: {
     endpoint: 'endpoint',
@@ -48,7 +48,7 @@ function userinfo({ type, url, settings }: ReplicaConfig): string | undefined {
   return type === 'nats' && settings.token ? encodeURIComponent(settings.token.reveal()) : undefined
 }
 
-/** Each of the two may stand in the URL or in the settings, which win. */
+/** The URL or the settings may name a user; the settings take precedence. */
 function sftpUser(url: Secret, settings: ReplicaSettings): string | undefined {
   const location = parseReplicaUrl(url.reveal())
   const named = location.type === 'sftp' ? location.settings : {}
@@ -58,7 +58,7 @@ function sftpUser(url: Secret, settings: ReplicaSettings): string | undefined {
   return encodeURIComponent(user) + (password ? `:${encodeURIComponent(password)}` : '')
 }
 
-/** `ACCOUNT:KEY` or `ACCOUNT`; undefined where the configuration adds nothing to the URL. */
+/** `ACCOUNT:KEY` or `ACCOUNT`; undefined if the configuration adds nothing to the URL. */
 function accountOf(url: Secret, settings: ReplicaSettings): string | undefined {
   const location = parseReplicaUrl(url.reveal())
   const account = settings['account-name'] || (location.type === 'abs' && location.settings.accountName)
@@ -68,8 +68,8 @@ function accountOf(url: Secret, settings: ReplicaSettings): string | undefined {
 }
 
 /**
- * One URL that says everything a reader of the replica must know, credentials included: for where only a URL can be passed. Throws
- * INVALID_ARGUMENT for settings that no URL can say.
+ * One URL with everything that a reader of the replica needs, including credentials, for callers
+ * that can pass only a URL. Throws INVALID_ARGUMENT for settings that cannot be part of a URL.
  */
 export function selfContainedUrl(replica: ReplicaConfig): Secret {
   const { type, url, settings } = replica

@@ -1,9 +1,9 @@
-/** How a value of litestream.yml is described: for the documentation, for masking and for suggestions. */
+/** The description of a value of litestream.yml, for documentation, masking and suggestions. */
 export interface Description {
-  /** Undefined for a section, a list, and a text that is one of a few. */
+  /** Undefined for a section, a list, and a text with a fixed set of values. */
   readonly kind?: ScalarKind
   readonly description?: string
-  /** What holds when the key is absent, as one would write it in the file. */
+  /** The default of an absent key, as it would be written in the file. */
   readonly defaultText?: string
   /** Never printed. */
   readonly secret?: boolean
@@ -12,14 +12,14 @@ export interface Description {
 }
 
 /**
- * The kinds of value a configuration file holds. YAML is read with every scalar as its own text, so that `password: 0123` stays
- * what was typed; these turn the text into what it means, with YAML 1.1's spellings as Go's parser reads them.
+ * The kinds of values in a configuration file. YAML scalars are read as text, so that `password:
+ * 0123` stays unchanged; these kinds convert the text, with YAML 1.1's spellings as in Go's parser.
  */
 export type ScalarKind = 'text' | 'boolean' | 'integer' | 'duration' | 'size' | 'permissions'
 
 export type KeyPath = readonly PropertyKey[]
 
-/** What a shape consists of, for its JSON Schema. */
+/** The structure of a shape, for its JSON Schema. */
 export type Parts =
   | { readonly type: 'scalar' }
   | { readonly type: 'any' }
@@ -27,20 +27,20 @@ export type Parts =
   | { readonly type: 'section'; readonly fields: Readonly<Record<string, Shape<unknown>>>; readonly title?: string }
   | { readonly type: 'list'; readonly items: Shape<unknown>; readonly most?: number }
 
-/** What a value has to be. Undefined always passes: a key that is absent. */
+/** The required form of a value. Undefined, an absent key, is always accepted. */
 export interface Shape<T> extends Description {
   readonly parts: Parts
-  /** The value as the program uses it. Throws ShapeFault. */
+  /** Converts a value for the program. Throws ShapeFault. */
   read(value: unknown, at: KeyPath): T
 }
 
-/** What a shape reads. */
+/** The type of the values that a shape returns. */
 export type Read<S> = S extends Shape<infer T> ? T : never
 
-/** The first value that does not fit. */
+/** The error for the first invalid value. */
 export class ShapeFault extends Error {
   readonly at: KeyPath
-  /** Set for a key that the section at `at` does not have. */
+  /** The unknown key of the section at `at`, if that is the fault. */
   readonly unknownKey: string | undefined
 
   constructor(message: string, at: KeyPath, unknownKey?: string) {
@@ -50,7 +50,10 @@ export class ShapeFault extends Error {
   }
 }
 
-/** Any scalar, as `read` makes it of its text. A NUL character ends a path, an argument and a header in the middle. */
+/**
+ * Any scalar; `read` converts its text. NUL characters are refused, because they would truncate a
+ * path, an argument or a header.
+ */
 export function scalar<T>(
   expected: string,
   read: (text: string, at: KeyPath) => T,
@@ -72,13 +75,13 @@ type Fields = Readonly<Record<string, Shape<unknown>>>
 type Section<F extends Fields> = { [Key in keyof F]?: Read<F[Key]> | undefined }
 
 export interface SectionOptions extends Description {
-  /** The message for a value that is no section. */
+  /** The error message if a value is not a section. */
   readonly expected?: string
-  /** In the JSON Schema. */
+  /** Title in the JSON Schema. */
   readonly title?: string
 }
 
-/** Keys with values, each of which may be absent. Another key is a fault, reported after those of the values. */
+/** A section with optional keys. An unknown key is a fault, reported after faults in the values. */
 export function section<const F extends Fields>(
   fields: F,
   options: SectionOptions = {},
@@ -105,7 +108,7 @@ export function section<const F extends Fields>(
 
 export interface ListOptions extends Description {
   readonly most?: number
-  /** The message for a longer list. */
+  /** The error message for a longer list. */
   readonly tooLong?: string
 }
 
@@ -130,7 +133,7 @@ function required<T>(value: T, at: KeyPath): NonNullable<T> {
   return value
 }
 
-/** One text, or a list of them. */
+/** One text, or a list of texts. */
 export function texts(about: Description): Shape<string[] | undefined> {
   return {
     ...about,
@@ -144,7 +147,7 @@ export function texts(about: Description): Shape<string[] | undefined> {
   }
 }
 
-/** Whatever it is. */
+/** Any value. */
 export function anything(about: Description): Shape<unknown> {
   return { ...about, parts: { type: 'any' }, read: (value) => value }
 }

@@ -2,29 +2,32 @@ import type { LogLevel, LogType } from '../util/log-level.js'
 import type { Secret } from '../util/secret.js'
 import type { ReplicaSettings } from './replica-settings.js'
 
-/** One replica of one database with everything that holds for it. Durations are milliseconds, sizes bytes, throughout. */
+/**
+ * One replica of one database with all of its settings. Durations are in milliseconds, sizes in
+ * bytes.
+ */
 export interface ReplicaConfig {
   readonly type: string
   readonly url: Secret
-  /** What the URL does not say: credentials and the ways of the provider. */
+  /** Settings that are not in the URL: credentials, and options of the provider. */
   readonly settings: ReplicaSettings
   readonly syncInterval: number
   readonly maxSyncLtxFiles: number
   readonly autoRecover: boolean
 }
 
-/** A second destination of a database: a copy of its replica. */
+/** A mirror of a database's replica in another place. */
 export interface MirrorConfig {
   readonly replica: ReplicaConfig
   /** See MirrorOptions. */
   readonly retention?: number
-  /** Time between two passes while the replica changes. */
+  /** Minimum time between two passes while the replica changes. */
   readonly interval: number
-  /** Most bytes per second. */
+  /** Maximum bytes per second. */
   readonly limit?: number
 }
 
-/** What a database entry says about how its database is replicated. */
+/** The settings of a database entry. */
 export interface DatabaseSettings {
   readonly monitorInterval: number
   readonly checkpointInterval: number
@@ -35,21 +38,24 @@ export interface DatabaseSettings {
   /** 0: no limit. */
   readonly maxSyncWalBytes: number
   readonly restoreIfDbNotExists: boolean
-  /** Write only while a lease in the replica is held. */
+  /** Write only while this primary holds the lease of the replica. */
   readonly lease: boolean
   readonly leaseTtl: number
   readonly mirrors: readonly MirrorConfig[]
 }
 
 export interface DatabaseConfig extends DatabaseSettings {
-  /** Absolute. */
+  /** Absolute path. */
   readonly path: string
-  /** Absolute; undefined for the usual place beside the database. */
+  /** Absolute path; undefined for the default beside the database. */
   readonly metaPath?: string
   readonly replica: ReplicaConfig
 }
 
-/** A directory whose databases are found when replication starts, and later too if it is watched. */
+/**
+ * A directory whose databases are found when replication starts, and while it runs if the directory
+ * is watched.
+ */
 export interface DirectoryConfig extends DatabaseSettings {
   readonly dir: string
   readonly pattern: string
@@ -65,9 +71,11 @@ export interface LoggingConfig {
   readonly type: LogType
 }
 
-/** A whole configuration in force: inheritance applied, defaults filled in. */
+/** The effective configuration, after inheritance and defaults. */
 export interface Config {
-  /** The file it was read from; undefined for a configuration made of command line arguments. */
+  /**
+   * The configuration file; undefined if the configuration was made from command line arguments.
+   */
   readonly file?: string
   readonly addr?: string
   readonly exec?: Secret
@@ -88,6 +96,6 @@ export interface Config {
   readonly logging: LoggingConfig
   readonly databases: readonly DatabaseConfig[]
   readonly directories: readonly DirectoryConfig[]
-  /** For a person: old forms and keys without effect that were met on reading. */
+  /** Warnings for the user: old forms, and keys without effect. */
   readonly warnings: readonly string[]
 }

@@ -1,8 +1,8 @@
 import type { ErrorCode, YAMLError } from 'yaml'
 
 /**
- * What is wrong, by the code of the YAML parser's error. Its own messages quote the text around the error, in which a password may
- * stand.
+ * Error messages by error code of the YAML parser. The parser's own messages quote text near the
+ * error, which may contain a password.
  */
 const MESSAGES: Readonly<Record<ErrorCode, string>> = {
   ALIAS_PROPS: 'an alias (*name) takes no anchor and no tag',

@@ -3,19 +3,25 @@ import { LitestreamError } from '../errors.js'
 import { yamlMessage } from './yaml-messages.js'
 
 /**
- * How often the aliases of a file can name one anchor, nested ones multiplied: enough for thousands of databases with shared settings,
- * and far below the billions of values that a few nested aliases stand for.
+ * Maximum number of references to one anchor, with nested ones multiplied: enough for thousands of
+ * databases with shared settings, and far below the billions of values that a few nested aliases
+ * can represent.
  */
 const MAX_ALIAS_COUNT = 10_000
 
 export interface YamlFile {
   readonly document: Document
   readonly lines: LineCounter
-  /** Objects, arrays and text: every scalar stays the text it was written as; a key whose value is empty, `~` or `null` is absent. */
+  /**
+   * Objects, arrays and text: scalars are not converted; a key whose value is empty, `~` or `null`
+   * is absent.
+   */
   readonly values: unknown
 }
 
-/** Reads the text of a YAML file. Throws CONFIG_INVALID, which quotes nothing of the text. */
+/**
+ * Parses the text of a YAML file. Throws CONFIG_INVALID, whose message quotes nothing of the text.
+ */
 export function parseYaml(text: string, file: string): YamlFile {
   const lines = new LineCounter()
   const fail = (place: string, message: string, hint: string) =>
@@ -39,7 +45,10 @@ export function parseYaml(text: string, file: string): YamlFile {
   }
 }
 
-/** A tag of YAML itself (`!!str`) changes nothing here, as values are text; any other one would be ignored silently. */
+/**
+ * A tag of YAML itself (`!!str`) changes nothing, because values are read as text; any other tag
+ * would be ignored silently.
+ */
 function isUnknownTag(warning: YAMLError, text: string): boolean {
   return warning.code === 'TAG_RESOLVE_FAILED' && !text.startsWith('!!', warning.pos[0])
 }
@@ -57,7 +66,7 @@ function valuesOf(document: Document): unknown {
   return withoutNulls(document.toJS({ maxAliasCount: MAX_ALIAS_COUNT }), new Map())
 }
 
-/** `seen`: what an alias stands for is one object wherever it stands, and may hold itself. */
+/** `seen`: an alias refers to the same object everywhere, and an object may contain itself. */
 function withoutNulls(value: unknown, seen: Map<unknown, unknown>): unknown {
   if (value === null || typeof value !== 'object') return value
   const known = seen.get(value)

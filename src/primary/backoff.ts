@@ -3,10 +3,13 @@ import type { PrimaryEvents, PrimaryObserver } from './events.js'
 
 type Operation = PrimaryEvents['error']['operation']
 
-/** Longest pause, milliseconds. */
+/** Longest interval, in milliseconds. */
 const MAX_MS = 60_000
 
-/** Counts an operation's failures in a row, reports them, and says when to try again: the pause doubles up to one minute. */
+/**
+ * Counts consecutive failures of an operation, reports them, and returns when to retry: the
+ * interval doubles up to one minute.
+ */
 export class Backoff {
   readonly #db: string
   readonly #operation: Operation
@@ -25,7 +28,7 @@ export class Backoff {
     return this.#failures
   }
 
-  /** Milliseconds until the next try. */
+  /** Milliseconds until the next attempt. */
   failed(error: LitestreamError): number {
     this.#failures++
     const retryMs = Math.min(MAX_MS, this.#firstMs * 2 ** Math.min(20, this.#failures))
@@ -33,7 +36,7 @@ export class Backoff {
     return retryMs
   }
 
-  /** It will not be tried again. */
+  /** Reports an error after which there is no retry. */
   gaveUp(error: LitestreamError): void {
     this.#failures++
     const { failures } = this

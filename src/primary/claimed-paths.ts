@@ -4,10 +4,13 @@ import { realPathOf } from '../fs/real-path.js'
 import { parseReplicaUrl } from '../storage/url.js'
 import { metaDirectory } from './sync/staging.js'
 
-/** What SQLite keeps beside a database, beside the real file where its path is a symbolic link. */
+/**
+ * Suffixes of the files that SQLite keeps beside a database; for a symbolic link, beside its
+ * target.
+ */
 const SIDE_FILES = ['-wal', '-shm', '-journal'] as const
 
-/** Every path that replicating a database writes to. Throws INVALID_URL. */
+/** Every path to which replicating a database writes. Throws INVALID_URL. */
 export function claimedPaths(database: string, url: string, metaPath?: string): Claim[] {
   const claims: Claim[] = [
     { path: database, tree: false, what: `the database ${database}` },
@@ -21,7 +24,7 @@ export function claimedPaths(database: string, url: string, metaPath?: string): 
   return claims
 }
 
-/** One sentence for two paths that overlap. */
+/** Describes two overlapping paths in one sentence. */
 export function describeOverlap({ claim, other }: Overlap): string {
   const relation = claim.path === other.path ? 'are the same path' : 'overlap'
   return `${claim.what} (${claim.path}) and ${other.what} (${other.path}) ${relation}`
@@ -30,7 +33,7 @@ export function describeOverlap({ claim, other }: Overlap): string {
 export const OVERLAP_HINT =
   'Give each database, -wal file, meta-path, replica folder and socket a path outside of the others.'
 
-/** Throws INVALID_ARGUMENT if two of the paths that replicating a database writes to overlap. */
+/** Throws INVALID_ARGUMENT if two of the paths overlap to which replicating a database writes. */
 export function refuseOverlap(database: string, url: string, metaPath?: string): void {
   const overlap = new PathClaims().add(database, claimedPaths(database, url, metaPath))
   if (!overlap) return

@@ -7,8 +7,10 @@ import type { PrimaryObserver } from './events.js'
 import { databaseError } from './source/database-error.js'
 import type { PrimaryDatabase } from './sync/primary-database.js'
 
-/** The compaction of a primary's replica: it reads files that are still staged from there, and reports as events. `onDamage`: as in
- * CompactionSchedulerOptions. */
+/**
+ * The compaction of a primary's replica: reads files that are still staged from local disk, and
+ * reports as events. `onDamage`: as in CompactionSchedulerOptions.
+ */
 export function compactionOf(
   primary: PrimaryDatabase,
   client: ReplicaClient,

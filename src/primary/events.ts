@@ -3,20 +3,22 @@ import type { IntegrityOutcome } from '../integrity/report.js'
 
 export type CheckpointMode = 'PASSIVE' | 'TRUNCATE'
 
-/** What a primary tells about its work; plain data. `db` is the path of the database as it was given. */
+/**
+ * The events of a primary; plain data. `db` is the path of the database as the caller passed it.
+ */
 export interface PrimaryEvents {
-  /** The database was opened; also again after it was replaced. */
+  /** The database was opened, or opened again after it was replaced. */
   open: { readonly db: string; readonly txid: number; readonly pageSize: number }
-  /** A file of level 0 was made from the WAL. */
+  /** An L0 file was made from the WAL. */
   sync: {
     readonly db: string
     readonly txid: number
     readonly pages: number
-    /** Of the LTX file, bytes. */
+    /** Size of the LTX file in bytes. */
     readonly size: number
-    /** Frames read, bytes of the WAL. */
+    /** Size of the frames read from the WAL, in bytes. */
     readonly walBytes: number
-    /** Where in the WAL it ends, bytes. */
+    /** Offset in the WAL at which the file ends, in bytes. */
     readonly walOffset: number
     readonly durationMs: number
     /** Why the file holds the whole database; undefined for an incremental one. */
@@ -25,15 +27,18 @@ export interface PrimaryEvents {
   checkpoint: {
     readonly db: string
     readonly mode: CheckpointMode
-    /** `restarted`: the WAL begins anew; `complete`: all of it is in the database file; `partial`: readers still need it. */
+    /**
+     * `restarted`: the WAL was reset; `complete`: the database file has every frame; `partial`:
+     * readers still need the WAL.
+     */
     readonly result: 'restarted' | 'complete' | 'partial' | 'busy'
     readonly frames: number
     readonly backfilled: number
     readonly durationMs: number
   }
-  /** A staged file has reached the replica. */
+  /** A staged file was uploaded to the replica. */
   upload: { readonly db: string; readonly txid: number; readonly size: number; readonly durationMs: number }
-  /** A file of level 1 to 9 was made in the replica from others; level 9: a snapshot. */
+  /** A file of level 1 to 9 was made in the replica from other files; level 9: a snapshot. */
   compaction: {
     readonly db: string
     readonly level: number
@@ -42,36 +47,43 @@ export interface PrimaryEvents {
     readonly size: number
     readonly durationMs: number
   }
-  /** Files of one level were deleted, as retention says. */
+  /** Retention deleted files of one level. */
   retention: { readonly db: string; readonly level: number; readonly files: number; readonly bytes: number }
-  /** The scheduled check of the database has ended; a restore of the replica would warn of the same. */
+  /**
+   * The scheduled check of the database has finished; a restore of the replica would report the
+   * same warnings.
+   */
   integrity: {
     readonly db: string
     readonly outcome: IntegrityOutcome
-    /** None for `ok`. */
+    /** Empty for `ok`. */
     readonly messages: readonly string[]
     readonly durationMs: number
   }
-  /** The primary and its replica were not in the state in which they were left. */
+  /** The replica or the state folder differs from its last known state. */
   rejoin: { readonly db: string; readonly txid: number; readonly reason: string }
-  /** Something outside the primary changed under it, as `reason` says. `action`: what the primary has done about it. */
+  /**
+   * Another program changed a file of the primary, as `reason` describes. `action`: how the primary
+   * reacted.
+   */
   notice: { readonly db: string; readonly object: string; readonly reason: string; readonly action: string }
   error: {
     readonly db: string
     /**
-     * `files`: the files of the database or the state folder changed under the primary, which still works; `replica`: the check that
-     * the uploaded files are still in the replica; `worker`: the thread of replicate() ended, and another one is started.
+     * `files`: files of the database or the state folder were changed by another program, but the
+     * primary still works; `replica`: the check that uploaded files still exist in the replica;
+     * `worker`: the thread of replicate() ended, and another one is started.
      */
     readonly operation: 'sync' | 'files' | 'checkpoint' | 'upload' | 'replica' | 'compaction' | 'lease' | 'worker'
     readonly error: LitestreamError
-    /** How many times in a row; 1 for the first. */
+    /** Number of consecutive failures; 1 for the first. */
     readonly failures: number
-    /** When it will be tried again, milliseconds from now; undefined: never. */
+    /** Time until the retry, in milliseconds; undefined: no retry. */
     readonly retryMs: number | undefined
   }
-  /** An operation works again after errors. */
+  /** An operation succeeded again after errors. */
   recover: { readonly db: string; readonly operation: PrimaryEvents['error']['operation'] }
 }
 
-/** Takes the events of a primary, on the thread that works. */
+/** Receives the events of a primary, on the primary's thread. */
 export type PrimaryObserver = <Name extends keyof PrimaryEvents>(name: Name, event: PrimaryEvents[Name]) => void

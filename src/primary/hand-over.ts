@@ -6,17 +6,19 @@ import { sqliteCode } from '../sqlite/sqlite-error.js'
 import { type ReplicateOnceOptions, replicateOnce } from './replicate-once.js'
 import type { SyncResult } from './replicator-status.js'
 
-/** Syncs before a database that is written to all the time is given up. */
+/** Maximum number of syncs for a database that is written to continuously. */
 const ATTEMPTS = 5
 
 /**
- * Leaves the database at `path` so that Litestream 0.5 can go on with it: the replica at `url` has every commit, and the WAL is
- * empty. Litestream takes an empty WAL for what it is, and begins with a full copy; of a WAL that was written and checkpointed
- * while nothing replicated it can miss commits, and its replica is broken then.
+ * Leaves the database at `path` in a state in which Litestream 0.5 can continue its replication:
+ * the replica at `url` has every commit, and the WAL is empty. Litestream begins with a snapshot if
+ * the WAL is empty. If the WAL was written and checkpointed while no process replicated it,
+ * Litestream can miss commits, and its replica is then broken.
  *
- * The primary must have stopped; the application may go on, but a commit after this call ends what the call has achieved once the
- * application checkpoints: start Litestream directly afterwards. Throws NOT_FOUND, DATABASE_BUSY if a reader or a writer does not
- * let the WAL be emptied, and what `replicateOnce` throws: for a database that another process replicates, too.
+ * The primary must have stopped. The application may keep running, but once it checkpoints a commit
+ * made after this call, the state is no longer safe: start Litestream directly afterwards. Throws
+ * NOT_FOUND, DATABASE_BUSY if a reader or a writer prevents emptying the WAL, and errors of
+ * `replicateOnce`, also for a database that another process replicates.
  */
 export async function handOver(path: string, url: string, options: ReplicateOnceOptions = {}): Promise<SyncResult> {
   const file = resolve(path)
@@ -24,7 +26,8 @@ export async function handOver(path: string, url: string, options: ReplicateOnce
   const db = findDriver(options.driver).open(file, { busyTimeout: options.busyTimeout ?? 1000 })
   try {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      // A commit of another connection changes the version, this package's own writes of the first sync too.
+      // A commit of another connection changes the version, and so do this package's own writes of
+      // the first sync.
       const before = db.value('PRAGMA data_version')
       const result = await replicateOnce(file, url, options)
       if (db.value('PRAGMA data_version') !== before) continue
@@ -37,7 +40,10 @@ export async function handOver(path: string, url: string, options: ReplicateOnce
   throw busy(file, `${file} was written to during each of ${ATTEMPTS} syncs`)
 }
 
-/** Copies the WAL into the database and cuts it to nothing, under SQLite's own locks: no commit is between the two. */
+/**
+ * Copies the WAL into the database and truncates it, under SQLite's own locks: no commit can happen
+ * in between.
+ */
 function emptyWal(db: Connection, file: string): void {
   let row: Record<string, unknown> | undefined
   try {

@@ -1,4 +1,7 @@
-/** `litestream-ts/primary`: the parts of a primary, for programs that put one together by themselves. Most want `replicate`. */
+/**
+ * `litestream-ts/primary`: the parts of a primary, for programs that combine them themselves. Most
+ * programs use `replicate`.
+ */
 export {
   type CompactionObserver,
   CompactionScheduler,

@@ -6,28 +6,31 @@ import { DRIVER_NAMES } from '../sqlite/connection.js'
 import { anything, checkOptions, flag, type OptionChecks, object, oneOf, text } from '../util/check-arguments.js'
 import { DEFAULT_PRIMARY_OPTIONS, type PrimaryOptions } from './sync-options.js'
 
-/** All that is said about one replication; the defaults are Litestream's. */
+/** The settings of one replication; the defaults are Litestream's. */
 export interface ReplicatorOptions extends PrimaryOptions {
-  /** Between two looks at the WAL, milliseconds. */
+  /** Interval between two checks of the WAL, in milliseconds. */
   readonly monitorInterval: number
-  /** At least between two uploads, milliseconds. */
+  /** Minimum time between two uploads, in milliseconds. */
   readonly syncInterval: number
-  /** Files of level 0 in one upload; 0: all there are. */
+  /** Maximum number of L0 files per upload; 0: no limit. */
   readonly maxSyncLtxFiles: number
-  /** How long `close` tries to bring the last commits to the replica, milliseconds; 0: one try. */
+  /** How long `close` tries to upload the last commits, in milliseconds; 0: one attempt. */
   readonly shutdownSyncTimeout: number
-  /** Between two of these tries, milliseconds. */
+  /** Interval between these attempts, in milliseconds. */
   readonly shutdownSyncInterval: number
-  /** Write only while the lease in the replica is ours, and wait for it otherwise. */
+  /**
+   * Write only while this primary holds the lease of the replica, and wait for the lease otherwise.
+   */
   readonly lease: boolean
-  /** How long a lease lasts that its owner does not renew, milliseconds. */
+  /** How long a lease is valid without renewal, in milliseconds. */
   readonly leaseTtl: number
   /**
-   * Time between two checks that the replica still has what was uploaded, milliseconds: a listing, and one small object. At most one
-   * minute, and less where compaction runs more often than every 30 seconds, unless it is given.
+   * Interval between two checks that the replica still has the uploaded files (a listing, and one
+   * small object), in milliseconds. Default: at most one minute, and less if compaction runs more
+   * often than every 30 seconds.
    */
   readonly replicaCheckInterval: number | undefined
-  /** Levels, snapshots and retention; false: files of level 0 are all that is written, and nothing is deleted. */
+  /** Levels, snapshots and retention; false: only L0 files are written, and nothing is deleted. */
   readonly compaction: CompactionSettings | false
 }
 
@@ -44,7 +47,7 @@ export const DEFAULT_REPLICATOR_OPTIONS: Omit<ReplicatorOptions, 'metaPath'> = O
   compaction: DEFAULT_COMPACTION_SETTINGS,
 })
 
-/** SQLite counts pages and milliseconds with 31 bits. */
+/** SQLite stores page counts and milliseconds in 31 bits. */
 const MOST_OF_SQLITE = 2 ** 31 - 1
 
 interface Range {
@@ -53,7 +56,7 @@ interface Range {
   readonly whole?: boolean
 }
 
-/** The options that are numbers. */
+/** The ranges of numeric options. */
 const RANGES: Readonly<Partial<Record<keyof ReplicatorOptions, Range>>> = {
   monitorInterval: { least: 1 },
   syncInterval: { least: 0 },
@@ -69,7 +72,7 @@ const RANGES: Readonly<Partial<Record<keyof ReplicatorOptions, Range>>> = {
   maxSyncWalBytes: { least: 0, whole: true },
 }
 
-/** Every option there is; RANGES has the numbers. */
+/** Checks of all options; RANGES has those of numbers. */
 const CHECKS: OptionChecks<ReplicatorOptions> = {
   driver: oneOf(...DRIVER_NAMES),
   metaPath: text,
@@ -90,8 +93,8 @@ const CHECKS: OptionChecks<ReplicatorOptions> = {
 }
 
 /**
- * Throws INVALID_ARGUMENT, which names the option, for a number outside its range, a value of another type and an option that does
- * not exist.
+ * Throws INVALID_ARGUMENT, naming the option, for a number outside its range, a value of another
+ * type and an unknown option.
  */
 export function checkReplicatorOptions(options: Partial<ReplicatorOptions>): void {
   checkOptions(options, CHECKS, 'replicate')

@@ -4,7 +4,7 @@ import type { CheckpointMode, PrimaryEvents } from './events.js'
 import type { ReplicatorOptions } from './options.js'
 import type { ReplicatorStatus, SyncOptions, SyncResult } from './replicator-status.js'
 
-/** What the worker thread of a primary is started with. */
+/** Data passed to the worker thread of a primary at its start. */
 export interface PrimaryWorkerData {
   readonly path: string
   readonly url: string
@@ -12,7 +12,7 @@ export interface PrimaryWorkerData {
   readonly options: Partial<ReplicatorOptions>
 }
 
-/** What can be asked of it. */
+/** The calls that the worker answers. */
 export interface PrimaryCalls {
   sync(options: Pick<SyncOptions, 'wait'>): Promise<SyncResult>
   checkpoint(mode: CheckpointMode): Promise<PrimaryEvents['checkpoint']>
@@ -22,12 +22,12 @@ export interface PrimaryCalls {
 
 export interface CallMessage {
   readonly id: number
-  /** `abort` ends the requests of a `close` under way and has no answer of its own. */
+  /** `abort` cancels the requests of a running `close`, and has no answer of its own. */
   readonly call: keyof PrimaryCalls | 'abort'
   readonly argument: unknown
 }
 
-/** The id under which the worker answers that it is ready, or why it cannot be. */
+/** The id of the answer in which the worker reports that it is ready, or why it is not. */
 export const READY = 0
 
 export type WorkerMessage =

@@ -16,9 +16,10 @@ export interface ReplicateOnceOptions extends Partial<ReplicatorOptions>, WaitOp
 }
 
 /**
- * Uploads everything that is committed in the database at `path` to the replica at `url` and releases both. Works on the calling
- * thread. Throws NOT_FOUND if there is no database, INVALID_ARGUMENT, TIMEOUT, and the error that kept the last commit from reaching
- * the replica. A signal or `timeout` (milliseconds) ends it, requests in flight included.
+ * Uploads everything committed in the database at `path` to the replica at `url` and releases both.
+ * Runs on the calling thread. Throws NOT_FOUND if the database does not exist, INVALID_ARGUMENT,
+ * TIMEOUT, and the error that prevented the upload of the last commit. A signal or `timeout`
+ * (milliseconds) ends it, including running requests.
  *
  * @example
  * const { replicaTxid } = await replicateOnce('app.db', 'file:///backup/app')

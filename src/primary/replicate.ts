@@ -10,20 +10,20 @@ import { driverFor } from './source/sqlite-copies.js'
 
 export type { Replication } from './replication.js'
 
-/** `signal` and `timeout` end the opening of the replica, and no more. */
+/** `signal` and `timeout` only end the opening of the replica. */
 export interface ReplicateOptions extends Partial<ReplicatorOptions>, WaitOptions {
-  /** Settings of the store; they go to a worker thread and have to be plain data. */
+  /** Settings of the store; they must be plain data, because they are sent to a worker thread. */
   readonly storage?: Omit<OpenReplicaClientOptions, 'signal' | 'timeout'>
 }
 
 /**
- * Keeps the database at `path` replicated to `url` until the handle is closed. All work is done in a worker thread. A database
- * that does not exist yet is waited for. Throws INVALID_URL, INVALID_ARGUMENT, DATABASE_SHARED, DRIVER_MISSING, TIMEOUT and what
- * opening the store throws.
+ * Replicates the database at `path` to `url` until the handle is closed. All work runs in a worker
+ * thread. If the database does not exist yet, replication waits for it. Throws INVALID_URL,
+ * INVALID_ARGUMENT, DATABASE_SHARED, DRIVER_MISSING, TIMEOUT and errors of opening the store.
  *
- * The application may use the database in this process through the same driver (option `driver`): better-sqlite3 or node:sqlite.
- * Two copies of SQLite in one process break each other's locks. On Linux this is noticed, also when it happens later: replication
- * ends with DATABASE_SHARED.
+ * The application may use the database in this process through the same driver (option `driver`):
+ * better-sqlite3 or node:sqlite. Two copies of SQLite in one process break each other's locks. On
+ * Linux this is detected, also if it happens later: replication then ends with DATABASE_SHARED.
  *
  * @example
  * const replication = await replicate('app.db', 's3://bucket/app')

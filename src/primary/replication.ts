@@ -17,14 +17,17 @@ interface Waiting {
   reject(error: Error): void
 }
 
-/** Before the first restart of a worker that ended, milliseconds; doubled for each further one. */
+/** First interval before a worker that ended is restarted, in milliseconds; doubled each time. */
 const RESTART_MS = 500
-/** How long an aborted closing waits until the worker has released the database, milliseconds. */
+/**
+ * How long an aborted close() waits until the worker has released the database, in milliseconds.
+ */
 const RELEASE_MS = 5_000
 
 /**
- * A running replication. It emits the events of PrimaryEvents; `error` only if it has a listener, because the replication continues.
- * It does not keep the process alive: close it, so that the last commits reach the replica before the process ends.
+ * A running replication. It emits the events of PrimaryEvents, but `error` only if it has a
+ * listener, because the replication continues. It does not keep the process alive: close it, so
+ * that the last commits are uploaded before the process ends.
  */
 export class Replication extends EventEmitter<EventMap> {
   readonly #data: PrimaryWorkerData
@@ -33,13 +36,13 @@ export class Replication extends EventEmitter<EventMap> {
   readonly #restarts: Backoff
   #worker!: Worker
   #nextId = 1
-  /** Why there is no worker at the moment. */
+  /** Why no worker is running at the moment. */
   #exited: LitestreamError | undefined
   #restart: Timer | undefined
   #opened = false
   #closing: Promise<void> | undefined
 
-  /** Resolves once the worker runs and the replica is open. */
+  /** Resolves when the worker is running and the replica is open. */
   readonly ready: Promise<unknown>
 
   /** Use replicate(). `script`: the module that the worker runs. */
@@ -54,8 +57,9 @@ export class Replication extends EventEmitter<EventMap> {
   }
 
   /**
-   * Replicates everything that is committed now. With `wait` it resolves once the last commit before the call is in the replica. A
-   * signal or `timeout` (milliseconds, TIMEOUT) ends the wait; the upload continues in the background.
+   * Makes L0 files of everything committed now. With `wait` it resolves when the last commit before
+   * the call is in the replica. A signal or `timeout` (milliseconds, TIMEOUT) ends the wait; the
+   * upload continues in the background.
    */
   sync({ wait = false, ...waiting }: SyncOptions = {}): Promise<SyncResult> {
     return this.#call('sync', { wait }, waiting) as Promise<SyncResult>
@@ -70,15 +74,16 @@ export class Replication extends EventEmitter<EventMap> {
   }
 
   /**
-   * Syncs a last time, waits for the upload and ends the worker. Rejects, after the worker has ended, if that failed. It takes at
-   * most `shutdownSyncTimeout` and a few seconds; a signal or `timeout` (milliseconds, TIMEOUT) ends it earlier.
+   * Syncs once more, waits for the upload and ends the worker. If the sync fails, rejects after the
+   * worker has ended. Takes at most `shutdownSyncTimeout` plus a few seconds; a signal or `timeout`
+   * (milliseconds, TIMEOUT) ends it earlier.
    */
   close(waiting: WaitOptions = {}): Promise<void> {
     this.#closing ??= this.#close(waiting)
     return this.#closing
   }
 
-  /** @internal Ends the worker without a last sync; for an opening that failed. */
+  /** @internal Ends the worker without a last sync, if opening failed. */
   async terminate(): Promise<void> {
     this.#closing ??= Promise.resolve()
     await this.#worker.terminate()
@@ -101,7 +106,7 @@ export class Replication extends EventEmitter<EventMap> {
     }
   }
 
-  /** Lets the worker give up its requests and release the database before it is terminated. */
+  /** Lets the worker cancel its requests and release the database before it is terminated. */
   async #release(closed: Promise<unknown>): Promise<void> {
     this.#worker.postMessage({ id: this.#nextId++, call: 'abort', argument: undefined })
     await withDeadline('releasing the database', { timeout: RELEASE_MS }, () => closed, { abandon: true }).catch(
@@ -129,7 +134,7 @@ export class Replication extends EventEmitter<EventMap> {
     const id = this.#nextId++
     const answer = new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject })
-      // A caller that waits for an answer keeps the process alive until it comes.
+      // Keeps the process alive until the answer arrives.
       this.#worker.ref()
       this.#worker.postMessage({ id, call, argument })
     })
@@ -160,11 +165,12 @@ export class Replication extends EventEmitter<EventMap> {
   }
 
   #emitEvent<Name extends keyof PrimaryEvents>(name: Name, event: PrimaryEvents[Name]): void {
-    // An EventEmitter throws an `error` without a listener, and the replication continues after one.
+    // An EventEmitter throws if `error` has no listener, but the replication continues after an
+    // error.
     if (name !== 'error' || this.listenerCount('error') > 0) this.emit(name as keyof EventMap, event as never)
   }
 
-  /** The worker is gone: everything that waits for it fails, and another one is started. */
+  /** The worker has ended: rejects everything that waits for it, and starts another one. */
   #ended(what: string, cause: Error | undefined): void {
     const restarts = this.#opened && this.#closing === undefined
     const error = new LitestreamError('WORKER_EXITED', `the worker thread of the replication ${what}`, {
@@ -185,7 +191,7 @@ export class Replication extends EventEmitter<EventMap> {
       await this.#spawn()
       this.#restarts.worked()
     } catch (error) {
-      // A worker that could not open the replica has to go; its exit starts the next one.
+      // A worker that could not open the replica must end; its exit starts the next one.
       if (this.#exited === undefined) await this.#worker.terminate()
       else if (!(error instanceof LitestreamError)) throw error
     }

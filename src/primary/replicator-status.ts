@@ -1,27 +1,28 @@
 import type { WaitOptions } from '../util/wait.js'
 import type { PrimaryStatus } from './sync/primary-database.js'
 
-/** A signal or `timeout` ends the wait, and not the upload, which continues in the background. */
+/** A signal or `timeout` ends only the wait; the upload continues in the background. */
 export interface SyncOptions extends WaitOptions {
-  /** Resolve only once everything committed before the call is in the replica. */
+  /** Resolve only when everything committed before the call is in the replica. */
   readonly wait?: boolean
 }
 
 export interface SyncResult {
-  /** The last file made of the WAL. */
+  /** TXID of the last L0 file made from the WAL. */
   readonly txid: number
-  /** The last file in the replica; undefined while it was not reached yet. */
+  /** TXID of the last file in the replica; undefined until the replica was read. */
   readonly replicaTxid: number | undefined
 }
 
 export interface ReplicatorStatus extends PrimaryStatus {
   readonly replica: string
   /**
-   * `waiting`: there is no database yet; `standby`: another primary has the lease; `fenced`: another primary writes to the
-   * replica, nothing is done any more; `refused`: nor is it when this process may not replicate the database (DATABASE_SHARED).
+   * `waiting`: the database does not exist yet; `standby`: another primary holds the lease;
+   * `fenced`: another primary writes to the replica, and this one has stopped; `refused`: this
+   * process must not replicate the database (DATABASE_SHARED), and has stopped.
    */
   readonly state: 'waiting' | 'standby' | 'replicating' | 'fenced' | 'refused' | 'closed'
   readonly replicaTxid: number | undefined
-  /** When the replica last had everything, milliseconds since the epoch. */
+  /** When the replica last had every commit, in milliseconds since the epoch. */
   readonly lastSyncAt: number | undefined
 }

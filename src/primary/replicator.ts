@@ -22,19 +22,28 @@ import { ReplicaMonitor } from './upload/replica-monitor.js'
 import { UploadLoop } from './upload/upload-loop.js'
 import { Uploader } from './upload/uploader.js'
 
-/** How long the first sync waits for a store that does not answer, milliseconds. */
+/** How long the first sync waits for a store that does not respond, in milliseconds. */
 const ALIGN_MS = 10_000
 
-/** How much longer than `shutdownSyncTimeout` a closing takes at most, for a request in flight; milliseconds. */
+/**
+ * How much longer than `shutdownSyncTimeout` close() may take, for a running request; in
+ * milliseconds.
+ */
 export const CLOSE_GRACE_MS = 5_000
 
-/** Longest time between two checks that the replica has what was uploaded, milliseconds. */
+/** Longest interval between two checks that the replica has the uploaded files, in milliseconds. */
 const CHECK_INTERVAL_MS = 60_000
 
-/** Minimum time between two snapshots that compaction asks for, milliseconds: each holds the whole database. */
+/**
+ * Minimum time between two snapshots requested by compaction, in milliseconds: each contains the
+ * whole database.
+ */
 const REPAIR_PAUSE_MS = 600_000
 
-/** Keeps one database replicated: looks at the WAL at intervals, stages and uploads, retries, and stops when it is fenced. */
+/**
+ * Replicates one database: checks the WAL at intervals, stages and uploads files, retries, and
+ * stops when it is fenced.
+ */
 export class Replicator {
   readonly path: string
   readonly client: KnownLevels
@@ -50,18 +59,18 @@ export class Replicator {
   #compaction: CompactionScheduler | undefined
   #check: ScheduledCheck | undefined
   #monitorTimer: Timer | undefined
-  /** Why nothing is done any more, although it was not closed. */
+  /** Why the replicator has stopped, although it was not closed. */
   #ended: LitestreamError | undefined
   #closed = false
   #running = false
-  /** When a snapshot last followed because of the compaction, by the monotonic clock. */
+  /** When compaction last requested a snapshot, by the monotonic clock. */
   #repairedAt = Number.NEGATIVE_INFINITY
-  /** Aborted when a closing has had its time: ends every request to the store. */
+  /** Aborts every request to the store when close() has reached its time limit. */
   readonly #life = new AbortController()
 
   constructor(path: string, client: ReplicaClient, options: Partial<ReplicatorOptions>, observe: PrimaryObserver) {
     this.path = path
-    // Nobody else may write to the replica: what it holds is listed once.
+    // Only this primary may write to the replica, so its files are listed once.
     this.client = new KnownLevels(clientUnderSignal(client, this.#life.signal))
     this.#options = { ...DEFAULT_REPLICATOR_OPTIONS, ...options }
     this.#observe = observe
@@ -108,17 +117,20 @@ export class Replicator {
     )
   }
 
-  /** The database, once it was opened; compaction and snapshots start from it. */
+  /** The database, after it was opened; compaction and snapshots read from it. */
   get primary(): PrimaryDatabase | undefined {
     return this.#primary
   }
 
-  /** Levels, snapshots and retention of the replica; undefined before the first upload, or when it is switched off. */
+  /**
+   * Levels, snapshots and retention of the replica; undefined before the first upload, or if they
+   * are disabled.
+   */
   get compaction(): CompactionScheduler | undefined {
     return this.#compaction
   }
 
-  /** Begins to work by itself. A database that is not there yet is waited for. */
+  /** Starts working in the background. Waits for a database that does not exist yet. */
   start(): void {
     this.#running = true
     this.#uploads.start()
@@ -142,7 +154,8 @@ export class Replicator {
   }
 
   /**
-   * Syncs now. Throws the error that prevents it; background work continues. A signal or `timeout` ends the wait, and not the upload.
+   * Syncs now. Throws the error that prevents it; background work continues. A signal or `timeout`
+   * ends only the wait, not the upload.
    */
   sync({ wait = false, ...waiting }: SyncOptions = {}): Promise<SyncResult> {
     const work = async () => {
@@ -161,8 +174,9 @@ export class Replicator {
   }
 
   /**
-   * Syncs a last time, uploads everything and releases the database. Throws, after the release, if that failed. It takes at most
-   * `shutdownSyncTimeout` and CLOSE_GRACE_MS; an aborted `signal` ends it at once, requests in flight included.
+   * Syncs once more, uploads everything and releases the database. If the sync fails, throws after
+   * the release. Takes at most `shutdownSyncTimeout` plus CLOSE_GRACE_MS; aborting `signal` ends it
+   * immediately, including running requests.
    */
   async close(signal?: AbortSignal): Promise<void> {
     if (this.#closed) return
@@ -195,7 +209,9 @@ export class Replicator {
     )
   }
 
-  /** Releases the database and the replica as they are. An aborted `signal` ends the requests for it. */
+  /**
+   * Releases the database and the replica without a sync. Aborting `signal` cancels its requests.
+   */
   async abandon(signal?: AbortSignal): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -217,7 +233,8 @@ export class Replicator {
       await this.#uploader?.close()
       await this.#lease?.stop()
     } catch (error) {
-      // The record and the lease stay behind: the lease runs out, and the next primary overwrites the record.
+      // The writer record and the lease remain: the lease expires, and the next primary overwrites
+      // the record.
       this.#uploads.errors.gaveUp(asReplicationError(error, this.path))
     }
   }
@@ -240,7 +257,7 @@ export class Replicator {
         return
       } catch (error) {
         if (isLitestreamError(error, 'NOT_FOUND', 'DATABASE_REPLACED')) {
-          // It was deleted: what was committed before is staged.
+          // The database was deleted; everything committed before is staged.
           await this.#uploads.run()
           return
         }
@@ -258,7 +275,7 @@ export class Replicator {
     }
   }
 
-  /** Ends everything when the database turns out not to be ours to replicate. */
+  /** Stops the replicator if this process must not replicate the database. */
   async #syncOrEnd(options?: { readonly checkpoint?: boolean }): Promise<PrimaryDatabase> {
     try {
       const primary = await this.#open()
@@ -270,7 +287,7 @@ export class Replicator {
     }
   }
 
-  /** Opens the database when it is needed first; callers at the same time share the attempt. */
+  /** Opens the database on first use; concurrent callers share the attempt. */
   async #open(): Promise<PrimaryDatabase> {
     await this.#lease?.ensure()
     if (this.#primary) return this.#primary
@@ -288,8 +305,9 @@ export class Replicator {
     const uploader = new Uploader(primary, this.client, this.#observe, { leased: this.#lease !== undefined })
     this.#uploader = uploader
     if (primary.snapshotReason !== undefined) {
-      // Which TXID a snapshot gets depends on the replica. A store that does not answer is not waited for: commits are staged,
-      // and the snapshot made again if the replica turns out to be farther.
+      // The TXID of a snapshot depends on the replica. If the store does not respond, commits are
+      // staged without waiting, and the snapshot is made again if the replica turns out to have
+      // later TXIDs.
       const enough = new AbortController()
       const aligned = this.#uploads.exclusive(() => uploader.align()).catch(ignoredHere)
       const unlink = linkAbort(this.#life.signal, enough)
@@ -311,25 +329,30 @@ export class Replicator {
       await this.#syncOrEnd()
       this.#monitorErrors.worked()
     } catch (error) {
-      // No database yet is a state to wait in, as long as it lasts.
+      // A missing database is not an error; the replicator waits for it.
       const waits = isLitestreamError(error, 'NOT_FOUND') && error.file === this.path
       if (!this.#ended && !waits) {
         next = this.#monitorErrors.failed(asReplicationError(error, this.path))
       }
     }
-    // Also after an error: what was staged before it is not held back.
+    // Scheduled also after an error, so that files staged before it are uploaded.
     this.#uploads.schedule()
     this.#scheduleMonitor(next)
   }
 
-  /** Compares the replica with what was uploaded; a snapshot that it needs is uploaded soon. */
+  /**
+   * Compares the replica with the uploaded files; if it needs a snapshot, that is uploaded soon.
+   */
   async #checkReplica(): Promise<void> {
     await this.#lease?.ensure()
     await this.#uploads.exclusive(async () => this.#uploader?.check(this.#checkInterval))
     this.#uploads.schedule()
   }
 
-  /** A task of the compaction cannot go on with the files that are in the replica: the database follows as a snapshot. */
+  /**
+   * Compaction cannot continue with the files in the replica, so a snapshot of the database is
+   * uploaded.
+   */
   async #repairFor(error: LitestreamError): Promise<void> {
     if (!this.#running || monotonicMs() - this.#repairedAt < REPAIR_PAUSE_MS) return
     this.#repairedAt = monotonicMs()
@@ -342,7 +365,7 @@ export class Replicator {
     this.#startCompaction()
   }
 
-  /** Once the replica has everything for the first time. */
+  /** Called when the replica has every commit for the first time. */
   #startCompaction(): void {
     const { compaction } = this.#options
     if (this.#compaction || !this.#running || !compaction || !this.#primary) return
@@ -369,7 +392,10 @@ export class Replicator {
     }
   }
 
-  /** Another primary has the replica, or another SQLite the database: nothing is read, written or checkpointed any more. */
+  /**
+   * Another primary writes to the replica, or another copy of SQLite uses the database: stops
+   * reading, writing and checkpointing.
+   */
   async #stopForGood(error: LitestreamError): Promise<void> {
     if (this.#ended) return
     this.#ended = error
@@ -380,5 +406,5 @@ export class Replicator {
   }
 }
 
-/** The upload that follows meets the same error and reports it. */
+/** The next upload fails with the same error and reports it. */
 function ignoredHere(): void {}

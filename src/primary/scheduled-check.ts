@@ -4,12 +4,15 @@ import { startTimer, type Timer } from '../util/timers.js'
 import type { PrimaryObserver } from './events.js'
 import { databaseError } from './source/database-error.js'
 
-/** A check reads all of the database, and keeps checkpoints from emptying the WAL meanwhile: at most once a day. Milliseconds. */
+/**
+ * Minimum interval in milliseconds: a check reads the whole database, and meanwhile keeps
+ * checkpoints from emptying the WAL.
+ */
 const LEAST_INTERVAL = 24 * 3600 * 1000
 
 /**
- * SQLite's quick_check of the database, as scheduled by `validation.interval`: the warning that a restore of the replica would give
- * comes while the database still exists. In a worker thread; one at a time.
+ * SQLite's quick_check of the database at `validation.interval`: reports the warning of a restore
+ * while the database still exists. Runs in a worker thread, one check at a time.
  */
 export class ScheduledCheck {
   readonly #db: string
@@ -18,7 +21,7 @@ export class ScheduledCheck {
   #timer: Timer | undefined
   #running: Promise<void> = Promise.resolve()
 
-  /** `interval`: of the validation, milliseconds. The first check comes after it. */
+  /** `interval`: the validation interval in milliseconds. The first check runs after it. */
   constructor(db: string, interval: number, observe: PrimaryObserver) {
     this.#db = db
     this.#observe = observe
@@ -49,7 +52,7 @@ export class ScheduledCheck {
     }
   }
 
-  /** Interrupts a check that runs, and resolves when it has ended. */
+  /** Interrupts a running check, and resolves when it has ended. */
   async stop(): Promise<void> {
     this.#stop.abort()
     this.#timer?.stop()

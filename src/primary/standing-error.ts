@@ -2,7 +2,10 @@ import type { LitestreamError } from '../errors.js'
 import { GrowingInterval } from '../util/growing-interval.js'
 import type { PrimaryEvents, PrimaryObserver } from './events.js'
 
-/** A condition that does not stop the work but has to be seen as long as it lasts: reported at growing intervals, until it is over. */
+/**
+ * A condition that does not stop the work but must stay visible while it lasts: reported at growing
+ * intervals until it ends.
+ */
 export class StandingError {
   readonly #db: string
   readonly #operation: PrimaryEvents['error']['operation']
@@ -20,7 +23,7 @@ export class StandingError {
     return this.#failures > 0
   }
 
-  /** `retryMs`: when it is checked again, milliseconds from now. */
+  /** `retryMs`: time until the next check, in milliseconds. */
   raise(error: LitestreamError, retryMs: number): void {
     this.#failures++
     if (!this.#reports.due()) return

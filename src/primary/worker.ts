@@ -1,4 +1,4 @@
-// The worker thread of replicate(): one Replicator, asked and answered by messages.
+// The worker thread of replicate(): runs one Replicator and answers messages.
 import { parentPort, workerData } from 'node:worker_threads'
 import { serializeError } from '../errors.js'
 import { openReplicaClient } from '../storage/open.js'

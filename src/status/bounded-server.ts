@@ -1,17 +1,20 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type ErrorHandler, guarded } from '../util/timers.js'
 
-/** A client has this long for its headers, its whole request, and to take the answer. Milliseconds. */
+/**
+ * Time limits of a client for sending its headers, sending its whole request, and receiving the
+ * response. Milliseconds.
+ */
 const HEADERS_MS = 10_000
 const REQUEST_MS = 20_000
 const ANSWER_MS = 30_000
-/** How often Node looks for clients that are too slow, milliseconds. */
+/** Interval at which Node.js checks for slow clients, in milliseconds. */
 const CHECK_MS = 1000
 const MAX_CONNECTIONS = 200
 
 /**
- * An HTTP server that no client can hold up: slow ones are ended with status 408, and connections beyond 200 are refused. An error in
- * `answer` goes to `onError`, never to the process.
+ * An HTTP server that no client can block: slow clients are disconnected with status 408, and
+ * connections beyond 200 are refused. An error in `answer` goes to `onError`, never to the process.
  */
 export function createBoundedServer(
   answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
@@ -21,7 +24,7 @@ export function createBoundedServer(
   const server = createServer(
     limits,
     guarded(async (request: IncomingMessage, response: ServerResponse) => {
-      response.on('error', () => {}) // the client went away: nobody is left to answer
+      response.on('error', () => {}) // the client has disconnected
       await answer(request, response)
     }, onError),
   )
@@ -29,7 +32,7 @@ export function createBoundedServer(
   return server
 }
 
-/** Sends a whole answer, and ends the connection of a client that does not take it. */
+/** Sends a complete response, and disconnects a client that does not receive it in time. */
 export function sendAnswer(
   request: IncomingMessage,
   response: ServerResponse,
@@ -43,13 +46,13 @@ export function sendAnswer(
   response.end(request.method === 'HEAD' ? undefined : body)
 }
 
-/** The path and query of a request; undefined for one that is none. */
+/** The path and query of a request; undefined if it is invalid. */
 export function requestUrl({ url = '/' }: IncomingMessage): URL | undefined {
   const full = `http://localhost${url}`
   return url.startsWith('/') && URL.canParse(full) ? new URL(full) : undefined
 }
 
-/** Listens, with the system's error in the rejection. From then on an error of the server goes to `onFailed`. */
+/** Listens; rejects with the system's error. Later errors of the server go to `onFailed`. */
 export async function listen(
   server: Server,
   options: { readonly path: string } | { readonly host: string; readonly port: number },

@@ -1,93 +1,96 @@
 import type { ErrorCode } from '../errors.js'
 import type { PrimaryEvents } from '../primary/events.js'
 
-/** What the status page shows; TXIDs are numbers, times and durations milliseconds, sizes bytes. */
+/**
+ * The data of the status page; TXIDs are numbers, times and durations milliseconds, sizes bytes.
+ */
 export interface StatusDocument {
   readonly version: string
   readonly startedAt: number
   readonly now: number
-  /** The verdict on all of it, as /healthz gives it without `max-lag`. */
+  /** The overall verdict, as /healthz returns it without `max-lag`. */
   readonly health: Health['status']
   readonly databases: readonly DatabaseStatus[]
   readonly replicas: readonly ReplicaStatus[]
-  /** The parts beside the databases that do not work at the moment. */
+  /** Parts other than databases that are failing. */
   readonly parts: readonly PartFault[]
 }
 
 /**
- * `open`: waits for the database file to appear; `error`: the replica or the database cannot be opened, which is retried unless its
- * error says otherwise; `standby`: another primary has the lease; `fenced`: another primary writes to the replica.
+ * `open`: waits for the database file to appear; `error`: the replica or the database cannot be
+ * opened, which is retried unless its error says otherwise; `standby`: another primary holds the
+ * lease; `fenced`: another primary writes to the replica.
  */
 export type DatabaseState = 'replicating' | 'open' | 'error' | 'standby' | 'stopped' | 'fenced'
 
-/** What fails for one database at the moment. */
+/** The current fault of one database. */
 export interface DatabaseFault {
   readonly operation: 'open' | PrimaryEvents['error']['operation']
   readonly message: string
   readonly code: ErrorCode
   readonly hint: string | undefined
-  /** Milliseconds since the epoch, for a person; ages are measured with `ageMs`. */
+  /** Milliseconds since the epoch, for display; ages are measured with `ageMs`. */
   readonly since: number
   readonly ageMs: number
-  /** False: it stays until the process, or the database, is started again. */
+  /** False: there is no retry until the process or the database is restarted. */
   readonly retried: boolean
 }
 
-/** A part of the process beside its databases. */
+/** The kinds of parts of the process other than databases. */
 export type PartKind = 'mirror' | 'http' | 'control socket' | 'directory' | 'watch' | 'file' | 'heartbeat' | 'process'
 
-/** A part that does not work at the moment, and is tried again. */
+/** A part that is failing and is retried. */
 export interface PartFault {
   readonly part: PartKind
-  /** The address, path or folder that it is about. */
+  /** The address, path or folder of the part. */
   readonly name: string
-  /** Whether something is not replicated because of it. */
+  /** Whether something is not replicated because of this fault. */
   readonly replication: boolean
   readonly message: string
   readonly code: ErrorCode
   readonly hint: string | undefined
   /** Milliseconds since the epoch. */
   readonly since: number
-  /** How many times in a row. */
+  /** Number of consecutive failures. */
   readonly failures: number
 }
 
-/** A database that this process replicates, as far as it is known without asking the store. */
+/** A database that this process replicates, as far as known without a request to the store. */
 export interface DatabaseSummary {
   readonly path: string
   readonly state: DatabaseState
   readonly replicaType: string
-  /** Without credentials. */
+  /** URL without credentials. */
   readonly replica: string
   readonly txid: number
   readonly replicaTxid: number | undefined
-  /** When the replica last had everything, ms since the epoch. */
+  /** When the replica last had every commit, in ms since the epoch. */
   readonly lastSyncAt: number | undefined
-  /** How long the oldest commit that is not in the replica has been waiting, milliseconds. */
+  /** Age of the oldest commit that is not in the replica, in milliseconds. */
   readonly lagMs: number
-  /** Bytes; 0 while there is no file. */
+  /** In bytes; 0 while the file does not exist. */
   readonly databaseSize: number
   readonly walSize: number
-  /** How long there has been no database file, milliseconds; undefined while there is one. */
+  /** How long the database file has been missing, in milliseconds; undefined while it exists. */
   readonly missingMs: number | undefined
   readonly error: DatabaseFault | undefined
   readonly mirrors: readonly MirrorStatus[]
 }
 
-/** A copy of the replica in another store, see docs/mirror.md. */
+/** A mirror of the replica in another store, see docs/mirror.md. */
 export interface MirrorStatus {
-  /** Without credentials. */
+  /** URL without credentials. */
   readonly url: string
   /** The newest TXID to which it can be restored; undefined before the first pass. */
   readonly txid: number | undefined
-  /** How long it has been behind the replica, milliseconds; 0 if it is not. */
+  /** How long it has been behind the replica, in milliseconds; 0 if it is up to date. */
   readonly lagMs: number
 }
 
-/** The same with what the store and the last minutes say. */
+/** DatabaseSummary with the levels of the replica and the recent lag. */
 export interface DatabaseStatus extends DatabaseSummary {
   readonly ok: boolean
-  /** Why it is not ok. */
+  /** Why the database is not ok. */
   readonly reason: string | undefined
   /** `[time, lag]`. */
   readonly lagHistory: readonly (readonly [number, number])[]
@@ -107,7 +110,7 @@ export interface ReplicaStatus {
   readonly url: string
   readonly ok: boolean
   readonly txid: number
-  /** When that state was written on the primary. */
+  /** When the primary wrote that state. */
   readonly timestamp: number
   readonly lagMs: number
   readonly connections: number
@@ -126,20 +129,20 @@ export interface ReplicaStatus {
   readonly lagHistory: readonly (readonly [number, number])[]
 }
 
-/** Where an HTTP server gets from what it serves. */
+/** The data source of an HTTP server. */
 export interface StatusSource {
   readonly metricsType: string
   metrics(): Promise<string>
-  /** Throws INVALID_ARGUMENT for a `maxLag` that is no duration. */
+  /** Throws INVALID_ARGUMENT if `maxLag` is not a duration. */
   health(maxLag: string | null): Health
   status(): Promise<StatusDocument>
-  /** A request could not be answered. */
+  /** Called when a request could not be answered. */
   onError(url: string, error: Error): void
 }
 
 /**
- * `behind`: a replica is behind by more than the limit; `failing`: a database is not replicated for another reason; `degraded`: all
- * are replicated, and a listener or the heartbeat fails.
+ * `behind`: a replica is behind by more than the limit; `failing`: a database is not replicated for
+ * another reason; `degraded`: all are replicated, but a listener or the heartbeat fails.
  */
 export interface Health {
   readonly status: 'ok' | 'degraded' | 'behind' | 'failing'
@@ -155,7 +158,7 @@ export interface Health {
   readonly parts?: readonly {
     readonly part: string
     readonly name: string
-    /** Whether everything is replicated all the same. */
+    /** Whether everything is replicated nevertheless. */
     readonly ok: boolean
     readonly error: string
     readonly error_since: string

@@ -6,7 +6,10 @@ export function isLoopback(address: string | undefined): boolean {
   return address !== undefined && (/^(::ffff:)?127\./.test(address) || address === '::1')
 }
 
-/** The host of a `Host` header, in lower case, without port, brackets and final dot; undefined for a header that is malformed. */
+/**
+ * The host of a `Host` header in lower case, without port, brackets and final dot; undefined if the
+ * header is malformed.
+ */
 export function hostOf(header: string | undefined): string | undefined {
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]/@\s]+))(?::\d{1,5})?$/i.exec(header ?? '')
   const host = (match?.[1] ?? match?.[2])?.toLowerCase().replace(/\.$/, '')
@@ -14,9 +17,10 @@ export function hostOf(header: string | undefined): string | undefined {
 }
 
 /**
- * Whether a request's `Host` names this server. A browser that an attacker's page has led here by DNS (rebinding) sends the
- * attacker's name. Accepted are names and addresses of loopback, the host of the configured address, the name of the machine, and the
- * address that the connection came to: no name of an attacker is one of these.
+ * Whether a request's `Host` header names this server. After DNS rebinding, a browser sends the
+ * attacker's host name. Accepted are loopback names and addresses, the host of the configured
+ * address, the name of the machine, and the local address of the connection; an attacker's name is
+ * none of these.
  */
 export function isOwnHost(header: string | undefined, configured: string, localAddress: string | undefined): boolean {
   const host = hostOf(header)

@@ -18,10 +18,10 @@ const SECURITY_HEADERS = {
 
 const ROUTES = ['/', '/metrics', '/healthz', '/status.json']
 
-/** Where an address without a host listens: `:9090` is this machine's own. */
+/** The address for a configured address without a host: `:9090` listens only on this machine. */
 const LOOPBACK = '127.0.0.1'
 
-/** Where to listen for a configured address. */
+/** The address to listen on for a configured address. */
 export function listenAddress({ host, port }: { readonly host: string; readonly port: number }) {
   return { host: host || LOOPBACK, port }
 }
@@ -39,11 +39,14 @@ const text = (status: number, body: string): Answer => ({
   body: `${body}\n`,
 })
 
-/** Metrics, health and the status page. Read-only; for this machine only unless `addr` names another host. */
+/**
+ * Serves metrics, health and the status page. Read-only; only for this machine unless `addr` names
+ * another host.
+ */
 export class HttpServer {
   readonly #source: StatusSource
   readonly #server: Server
-  /** As configured; "" for an address without a host. */
+  /** As configured; "" if the address has no host. */
   readonly #host: string
 
   private constructor(source: StatusSource, host: string) {
@@ -56,8 +59,8 @@ export class HttpServer {
   }
 
   /**
-   * Throws INVALID_ARGUMENT for an address that cannot be, and UNAVAILABLE where it cannot listen. `onFailed`: it listened, and does
-   * not any more.
+   * Throws INVALID_ARGUMENT for an invalid address, and UNAVAILABLE if it cannot listen.
+   * `onFailed`: called when a listening server fails.
    */
   static async listen(source: StatusSource, addr: string, onFailed: ErrorHandler = () => {}): Promise<HttpServer> {
     const address = splitAddress(addr)
@@ -78,7 +81,7 @@ export class HttpServer {
     return server
   }
 
-  /** `http://host:port`, with the port that was given to it. */
+  /** `http://host:port`, with the actual port. */
   get address(): string {
     const { address, port } = this.#server.address() as AddressInfo
     const host =
@@ -86,7 +89,7 @@ export class HttpServer {
     return `http://${host}:${port}`
   }
 
-  /** From now on it does not keep the process alive. */
+  /** From now on the server does not keep the process alive. */
   unref(): void {
     this.#server.unref()
   }
@@ -130,7 +133,8 @@ export class HttpServer {
     if (url.pathname === '/metrics') {
       return { status: 200, type: this.#source.metricsType, body: await this.#source.metrics() }
     }
-    // An address without a host listens on loopback alone; this holds even where something forwards to it.
+    // An address without a host listens only on loopback; this check also refuses forwarded
+    // connections.
     if (this.#host === '' && !isLoopback(remoteAddress)) {
       return text(
         403,
@@ -141,7 +145,9 @@ export class HttpServer {
     return { status: 200, type: 'application/json', body: JSON.stringify(await this.#source.status()) }
   }
 
-  /** A load balancer sends a Host of its own: it gets the verdict, without paths and errors. */
+  /**
+   * A load balancer sends its own Host header: it gets only the verdict, without paths and errors.
+   */
   #health(maxLag: string | null, own: boolean): Answer {
     const result = this.#source.health(maxLag)
     const body = own ? result : { status: result.status }

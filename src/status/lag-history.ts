@@ -1,4 +1,4 @@
-/** How far the replica was behind, sampled at intervals: enough for a picture of the last half hour. */
+/** The lag of the replica, sampled at intervals, for a chart of the last half hour. */
 export class LagHistory {
   static readonly INTERVAL = 5000
   static readonly SAMPLES = 360

@@ -1,7 +1,7 @@
 import { script } from './script.js'
 import { style } from './style.js'
 
-/** The status page: one document that loads nothing but /status.json of its own server. */
+/** The status page: one document that loads only /status.json from its own server. */
 export function statusPage(): string {
   return `<!doctype html>
 <html lang="en">

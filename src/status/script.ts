@@ -1,4 +1,6 @@
-/** Runs in the browser. Text from the server only ever becomes text nodes and attributes, never markup. */
+/**
+ * Runs in the browser. Text from the server becomes only text nodes and attributes, never markup.
+ */
 export const script = `
 'use strict'
 const SVG = 'http://www.w3.org/2000/svg'

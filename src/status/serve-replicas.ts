@@ -12,9 +12,12 @@ import { registerReplicaMetrics } from './metrics/replica-metrics.js'
 import { databaseVerdict, health } from './verdict.js'
 
 export interface ServeReplicasOptions {
-  /** `host:port`; port 0 takes a free one. Without a host the page is for this machine only. */
+  /**
+   * `host:port`; port 0 selects a free one. Without a host, the page is available only on this
+   * machine.
+   */
   readonly addr: string
-  /** Also serve what else is in this registry. */
+  /** Also serve the other metrics of this registry. */
   readonly registry?: MetricsRegistry
 }
 
@@ -26,8 +29,9 @@ export interface StatusServer {
 }
 
 /**
- * Serves the status page, /metrics, /healthz and /status.json about replicas that a program reads. Does not keep the process alive.
- * Throws INVALID_ARGUMENT for an address that cannot be, and UNAVAILABLE where it cannot listen.
+ * Serves the status page, /metrics, /healthz and /status.json about replicas that a program reads.
+ * Does not keep the process alive. Throws INVALID_ARGUMENT for an invalid address, and UNAVAILABLE
+ * if it cannot listen.
  *
  * @example
  * const replica = await openReplica('s3://bucket/app.db')

@@ -2,29 +2,38 @@ import { type ErrorCode, LitestreamError } from '../errors.js'
 import { formatDuration, parseDuration } from '../util/duration.js'
 import type { DatabaseFault, Health, PartFault } from './document.js'
 
-/** How long a replica may be behind, a database file may be missing or a passing fault may last; the default of `max-lag`. Ms. */
+/**
+ * How long a replica may be behind, a database file may be missing or a temporary fault may last;
+ * the default of `max-lag`. Milliseconds.
+ */
 export const MAX_LAG_MS = 60_000
 
-/** Compaction that fails leaves the replica longer than it should be, not behind: such a fault may last longer. Milliseconds. */
+/**
+ * Failing compaction leaves the replica with more files than necessary, but not behind, so such a
+ * fault may last longer. Milliseconds.
+ */
 const COMPACTION_GRACE_MS = 15 * 60_000
 
-/** Faults that usually pass: they count once they have lasted for `max-lag`. Any other counts at once. */
+/**
+ * Usually temporary faults: they count when they have lasted for `max-lag`. Any other fault counts
+ * immediately.
+ */
 const PASSING: readonly ErrorCode[] = ['UNAVAILABLE', 'TIMEOUT', 'THROTTLED', 'DATABASE_BUSY', 'DATABASE_REPLACED']
 
-/** What the verdict on one database, or one replica that is read, follows from. */
+/** The inputs of the verdict on one database, or on one replica that is read. */
 export interface Condition {
   readonly path: string
   readonly state: string
-  /** How long the oldest commit that is not in the replica has been waiting, milliseconds. */
+  /** Age of the oldest commit that is not in the replica, in milliseconds. */
   readonly lagMs: number
-  /** How long there has been no database file, milliseconds; undefined while there is one. */
+  /** How long the database file has been missing, in milliseconds; undefined while it exists. */
   readonly missingMs?: number | undefined
   readonly error?: DatabaseFault | undefined
 }
 
 export interface Verdict {
   readonly ok: boolean
-  /** Why it is not, as a sentence for a person. */
+  /** Why it is not ok, as a sentence. */
   readonly reason?: string
   readonly kind?: 'behind' | 'failing'
 }
@@ -32,8 +41,9 @@ export interface Verdict {
 const failing = (reason: string): Verdict => ({ ok: false, reason, kind: 'failing' })
 
 /**
- * Whether a database is replicated. The one rule for /healthz, /status.json, the page, the metrics, the commands and the exit status.
- * A database that was stopped on purpose, or that another primary replicates while this one stands by, is in order.
+ * Whether a database is replicated. This one rule is used for /healthz, /status.json, the page, the
+ * metrics, the commands and the exit status. A database that was stopped on purpose, or that
+ * another primary replicates while this one is on standby, is ok.
  */
 export function databaseVerdict(condition: Condition, maxLagMs: number = MAX_LAG_MS): Verdict {
   const { state, lagMs, missingMs, error } = condition
@@ -50,15 +60,16 @@ export function databaseVerdict(condition: Condition, maxLagMs: number = MAX_LAG
   return { ok: true }
 }
 
-/** How long a fault may last before it counts, milliseconds; negative: not at all. */
+/** How long a fault may last before it counts, in milliseconds; negative: never counts. */
 export function graceOf({ code, operation }: DatabaseFault, maxLagMs: number): number {
   if (!PASSING.includes(code)) return -1
   return operation === 'compaction' ? Math.max(maxLagMs, COMPACTION_GRACE_MS) : maxLagMs
 }
 
 /**
- * The verdict when a process ends, after the last sync: a fault that was allowed to last no longer is, because no retry follows.
- * A database that never had a file keeps its grace, as there was nothing to replicate.
+ * The verdict when a process ends, after the last sync: temporary faults count too, because no
+ * retry follows. A database whose file never existed is still ok, because there was nothing to
+ * replicate.
  */
 export function finalVerdict(condition: Condition): Verdict {
   const { error } = condition
@@ -66,7 +77,10 @@ export function finalVerdict(condition: Condition): Verdict {
   return databaseVerdict({ ...condition, lagMs: 0 })
 }
 
-/** The answer of /healthz. `maxLag`: Go's duration as the request has it; throws INVALID_ARGUMENT for one that is none. */
+/**
+ * The response of /healthz. `maxLag`: a Go duration from the request; throws INVALID_ARGUMENT if it
+ * is invalid.
+ */
 export function health(conditions: readonly Condition[], parts: readonly PartFault[], maxLag: string | null): Health {
   const limit = maxLag === null ? MAX_LAG_MS : parseMaxLag(maxLag)
   const verdicts = conditions.map((condition) => ({ condition, verdict: databaseVerdict(condition, limit) }))
@@ -92,7 +106,10 @@ export function health(conditions: readonly Condition[], parts: readonly PartFau
   }
 }
 
-/** Whether everything that is to be replicated is: a listener or a heartbeat that fails costs no replication. */
+/**
+ * Whether everything is replicated that should be: a failing listener or heartbeat does not affect
+ * replication.
+ */
 export function isHealthy({ status }: Health): boolean {
   return status === 'ok' || status === 'degraded'
 }

@@ -8,8 +8,9 @@ import { parseWalIndex, WAL_INDEX_SIZE, type WalIndex } from '../../wal/wal-inde
 import { databaseError } from './database-error.js'
 
 /**
- * One of the primary's own connections to the database: it never checkpoints by itself, leaves the -wal where it is when it
- * closes, and reads the file and the wal-index through SQLite's handles (docs/invariants.md says why).
+ * One of the primary's own connections to the database. It never checkpoints automatically, keeps
+ * the -wal when it closes, and reads the file and the wal-index through SQLite's handles
+ * (docs/invariants.md says why).
  */
 export class SourceConnection {
   readonly path: string
@@ -17,7 +18,10 @@ export class SourceConnection {
   readonly #source: NativeSource
   readonly #indexBytes = new Uint8Array(WAL_INDEX_SIZE)
 
-  /** `busyTimeout` in milliseconds. Throws DATABASE_INVALID, DATABASE_BUSY, ACCESS_DENIED or DRIVER_MISSING. */
+  /**
+   * `busyTimeout` in milliseconds. Throws DATABASE_INVALID, DATABASE_BUSY, ACCESS_DENIED or
+   * DRIVER_MISSING.
+   */
   constructor(path: string, busyTimeout: number, driver?: DriverName) {
     this.path = path
     try {
@@ -26,7 +30,8 @@ export class SourceConnection {
       throw databaseError(error, path, 'opening it')
     }
     try {
-      // A first read opens the files, so that what is no database is told before anything is done to it.
+      // The first read opens the files, so that a file which is not a database is reported before
+      // anything is changed.
       this.sqlite.value('PRAGMA schema_version')
       this.#source = takeSource(this.sqlite)
       this.sqlite.exec('PRAGMA wal_autocheckpoint = 0')
@@ -36,9 +41,10 @@ export class SourceConnection {
     }
   }
 
-  /** Undefined while there is none, or a writer is in the middle of changing it. */
+  /** Undefined if it does not exist, or while a writer is changing it. */
   walIndex(): WalIndex | undefined {
-    // A writer needs some nanoseconds between the two copies of the header; 100 tries outlast it.
+    // A writer needs some nanoseconds between the two copies of the header; 100 attempts take
+    // longer than that.
     for (let i = 0; i < 100; i++) {
       if (!native.sourceWalIndex(this.#source, this.#indexBytes)) return undefined
       const index = parseWalIndex(this.#indexBytes)
@@ -47,7 +53,7 @@ export class SourceConnection {
     return undefined
   }
 
-  /** Fills `out` with the file's bytes from `offset` on, as they are without the WAL. */
+  /** Fills `out` with bytes of the file from `offset` on, without the WAL's changes. */
   readFile(offset: number, out: Uint8Array): void {
     const rc = native.sourceRead(this.#source, offset, out)
     if (rc === 0) return
@@ -62,7 +68,7 @@ export class SourceConnection {
     )
   }
 
-  /** Runs `statement`; errors become ours. */
+  /** Runs `statement`; converts errors to LitestreamErrors. */
   exec(statement: string, doing: string): void {
     try {
       this.sqlite.exec(statement)

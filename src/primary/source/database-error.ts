@@ -4,7 +4,10 @@ import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { fsError, isErrno } from '../../fs/fs-error.js'
 import { sqliteCode } from '../../sqlite/sqlite-error.js'
 
-/** Turns an error of SQLite about the database at `file` into one of ours; ours pass through. */
+/**
+ * Converts an SQLite error about the database at `file` to a LitestreamError; LitestreamErrors are
+ * returned unchanged.
+ */
 export function databaseError(error: unknown, file: string, doing: string): LitestreamError {
   if (isLitestreamError(error)) return error
   const code = sqliteCode(error) ?? String((error as { code?: unknown }).code ?? '')
@@ -45,8 +48,8 @@ export function databaseError(error: unknown, file: string, doing: string): Lite
 }
 
 /**
- * ACCESS_DENIED if the database is on a file system that is mounted read-only. SQLite reports that as a lock it cannot get or as a
- * file it cannot open, depending on which of its files exist.
+ * ACCESS_DENIED if the database is on a file system that is mounted read-only. SQLite reports that
+ * as a lock or a file that it cannot open, depending on which files exist.
  */
 export function readOnlyError(file: string, doing: string, cause?: unknown): LitestreamError | undefined {
   for (const place of [file, path.dirname(file)]) {
@@ -63,16 +66,16 @@ export function readOnlyError(file: string, doing: string, cause?: unknown): Lit
   return undefined
 }
 
-/** False also if the path cannot be followed to its end. */
+/** False also if the path cannot be resolved. */
 function isDirectory(file: string): boolean {
   try {
     return statSync(file).isDirectory()
   } catch {
-    return false // the error that is being explained says more
+    return false // the original error says more
   }
 }
 
-/** As databaseError, for what may go wrong anywhere between the database and its replica. */
+/** Like databaseError, for errors anywhere between the database and its replica. */
 export function asReplicationError(error: unknown, path: string): LitestreamError {
   return databaseError(error, path, 'replicating it')
 }

@@ -6,10 +6,10 @@ import { type FileIdentity, identifyFile, isSameFile, isUnchangedFile } from './
 import { otherCheckpoints, otherShmUser } from './shm-users.js'
 import { hasRemovedShm } from './sqlite-copies.js'
 
-/** SQLite maps the wal-index in pieces of so many bytes. */
+/** Size in bytes of the pieces in which SQLite maps the wal-index. */
 const SHM_REGION = 32_768
 
-/** What became of the files that were opened, at the paths of a database. */
+/** Whether the paths of a database still name the files that were opened. */
 export type Presence =
   | { readonly kind: 'same' }
   /** No file has the database's name. */
@@ -32,15 +32,15 @@ export type Presence =
 
 const SAME: Presence = { kind: 'same' }
 
-/** A database file and its wal-index at a moment without a checkpoint. */
+/** A database file and its wal-index at a moment without a running checkpoint. */
 interface Look {
   readonly file: FileIdentity
   readonly index: WalIndex
 }
 
 /**
- * The identity of a database file, its -wal and its -shm as they were opened, held against what their paths name now. By stat
- * alone, which touches no lock.
+ * The identities of an opened database file, its -wal and its -shm, compared with the files that
+ * their paths name now. Uses only stat, which affects no lock.
  */
 export class DatabaseFiles {
   readonly #path: string
@@ -50,11 +50,17 @@ export class DatabaseFiles {
   readonly #wal: FileIdentity | undefined
   readonly #shmPath: string
   readonly #shm: FileIdentity | undefined
-  /** Connections of this process keep a -shm that was removed: each new connection gets it, too. */
+  /**
+   * Whether connections of this process still use a removed -shm, which each new connection then
+   * gets too.
+   */
   readonly #sharesRemovedShm: boolean
   #look: Look | undefined
 
-  /** `path`: as it was given; `real`: without symbolic links, as SQLite names the other two after it. */
+  /**
+   * `path`: as the caller passed it; `real`: without symbolic links, as SQLite names the other two
+   * files.
+   */
   constructor(path: string, real: string, database: FileIdentity, wal: WalFile, pageSize: number) {
     this.#path = path
     this.#pageSize = pageSize
@@ -67,12 +73,15 @@ export class DatabaseFiles {
     this.#sharesRemovedShm = hasRemovedShm(real)
   }
 
-  /** The database file as it is now, or as it was opened if it is gone. */
+  /** The current database file, or the opened one if the path does not exist any more. */
   identify(): FileIdentity {
     return identifyFile(this.#path) ?? this.#database
   }
 
-  /** Five calls of stat. `walIndex` reads the wal-index; it is called only while the -shm can be read without danger. */
+  /**
+   * Five calls of stat. `walIndex` reads the wal-index; it is called only while reading the -shm is
+   * safe.
+   */
   presence(walIndex: () => WalIndex | undefined): Presence {
     const file = identifyFile(this.#path)
     if (!file) return { kind: 'deleted' }
@@ -85,14 +94,18 @@ export class DatabaseFiles {
     const index = walIndex()
     if (index && this.#isCut(index)) {
       const again = walIndex()
-      // A connection that has just truncated the -wal has changed the wal-index as well; the next sync decides.
+      // A connection that has just truncated the -wal has changed the wal-index too; the next sync
+      // decides.
       if (!again || !sameCommit(index, again) || !this.#isCut(again)) return SAME
       return { kind: 'replaced', what: `${this.#walPath}, which is shorter than the wal-index says,`, trusted: false }
     }
     return index && this.#isRewritten(file, index) ? { kind: 'rewritten' } : SAME
   }
 
-  /** Whether the -wal lacks frames of the wal-index, which SQLite writes only after them. */
+  /**
+   * Whether the -wal lacks frames that the wal-index lists; SQLite updates the wal-index after
+   * writing the frames.
+   */
   #isCut({ frames }: WalIndex): boolean {
     return frames > 0 && (identifyFile(this.#walPath)?.size ?? 0) < walSize(frames, this.#pageSize)
   }
@@ -101,7 +114,8 @@ export class DatabaseFiles {
     if (this.#sharesRemovedShm) return { kind: 'lost', what: this.#shmPath, pid: 0 }
     const sameWal = wal !== undefined && this.#wal !== undefined && isSameFile(wal, this.#wal)
     const sameShm = shm !== undefined && this.#shm !== undefined && isSameFile(shm, this.#shm)
-    // Reading memory beyond the end of the file would end the process (SIGBUS); SQLite makes a new wal-index when it is opened.
+    // Reading memory beyond the end of the file would end the process (SIGBUS); SQLite makes a new
+    // wal-index when the database is opened again.
     if (sameShm && shm.size < SHM_REGION) return { kind: 'replaced', what: this.#shmPath, trusted: false }
     if (sameWal && sameShm) return undefined
     const pid = this.#shm ? otherShmUser(this.#shm) : 0
@@ -110,15 +124,16 @@ export class DatabaseFiles {
     return { kind: 'replaced', what, trusted: sameShm, onlyHere: sameShm && (wal?.size ?? 0) === 0 }
   }
 
-  /** A checkpoint has just been made: the database file is what it left. */
+  /** Called after a checkpoint, which has changed the database file. */
   checkpointed(index: WalIndex | undefined): void {
     this.#look = undefined
     if (index) this.#isRewritten(this.identify(), index)
   }
 
   /**
-   * Whether the database file was written to although no checkpoint was made: only checkpoints write to it in WAL mode, and they note
-   * before and after in the wal-index how far they have come. Two looks are compared at which none was running.
+   * Whether the database file was written to although no checkpoint ran. In WAL mode only
+   * checkpoints write to it, and they record their progress in the wal-index before and after.
+   * Compares two moments without a running checkpoint.
    */
   #isRewritten(file: FileIdentity, index: WalIndex): boolean {
     const before = this.#look

@@ -9,10 +9,12 @@ import { type FileIdentity, identifyFile } from './file-identity.js'
 import { SourceDatabase } from './source-database.js'
 import { isShared, sharedDatabase } from './sqlite-copies.js'
 
-/** How often it is looked whether another copy of SQLite in this process has come to the database, milliseconds. */
+/**
+ * Interval in milliseconds at which the primary checks for another copy of SQLite in this process.
+ */
 const LOOK_EVERY = 1000
 
-/** A database and its -wal as they were when they were opened: what their paths name later may be other files. */
+/** A database and its -wal as they were opened; their paths may later name other files. */
 export class OpenedDatabase {
   readonly source: SourceDatabase
   readonly wal: WalFile
@@ -25,7 +27,7 @@ export class OpenedDatabase {
     this.source = new SourceDatabase(path, options.busyTimeout, options.driver)
     let wal: WalFile | undefined
     try {
-      // A first read makes SQLite create the -wal, if there is none.
+      // The first read makes SQLite create the -wal if it does not exist.
       this.source.pin()
       wal = new WalFile(`${this.source.path}-wal`)
       this.wal = wal
@@ -49,8 +51,8 @@ export class OpenedDatabase {
   }
 
   /**
-   * Throws DATABASE_SHARED when another copy of SQLite in this process uses the database, too; to be called whenever there was a
-   * commit. The connections are left open then (see SourceDatabase.leaveOpen).
+   * Throws DATABASE_SHARED if another copy of SQLite in this process uses the database, too. Call
+   * it whenever there was a commit. The connections then stay open (see SourceDatabase.leaveOpen).
    */
   ensureAlone(): void {
     const now = monotonicMs()
@@ -62,17 +64,20 @@ export class OpenedDatabase {
     this.#lookedAt = now
   }
 
-  /** Whether the paths still name the files that were opened, and only SQLite wrote to them. */
+  /** Whether the paths still name the opened files, and whether only SQLite wrote to them. */
   presence(): Presence {
     return this.#files.presence(() => this.source.walIndex())
   }
 
-  /** To be called after a checkpoint, which has changed the database file. */
+  /** Must be called after a checkpoint, which has changed the database file. */
   checkpointed(): void {
     this.#files.checkpointed(this.source.walIndex())
   }
 
-  /** Throws DATABASE_REPLACED if another program than SQLite has written to the database file since it was checked last. */
+  /**
+   * Throws DATABASE_REPLACED if a program other than SQLite has written to the database file since
+   * the last check.
+   */
   throwIfRewritten(): void {
     if (this.presence().kind !== 'rewritten') return
     const { path } = this.source
@@ -82,7 +87,7 @@ export class OpenedDatabase {
     })
   }
 
-  /** The database file as it is now. */
+  /** The identity of the current database file. */
   identifyFile(): FileIdentity {
     return this.#files.identify()
   }

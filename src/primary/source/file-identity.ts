@@ -1,18 +1,24 @@
 import { type BigIntStats, fstatSync, statSync } from 'node:fs'
 import { isErrno } from '../../fs/fs-error.js'
 
-/** Which file a path names, and when it was last written. Stringified integers, as they go beyond 2^53. */
+/**
+ * The identity of the file at a path, and its last modification. Integers as strings, because they
+ * may exceed 2^53.
+ */
 export interface FileIdentity {
   readonly inode: string
-  /** Nanoseconds since the epoch; an inode number is given again soon after a file is deleted, together with this it is not. */
+  /**
+   * Birth time in nanoseconds since the epoch. An inode number may be reused soon after a file is
+   * deleted, but not together with this time.
+   */
   readonly born: string
-  /** Nanoseconds since the epoch. */
+  /** Modification time in nanoseconds since the epoch. */
   readonly modified: string
   /** Bytes. */
   readonly size: number
 }
 
-/** By stat alone, which touches no lock. Undefined where there is no file. */
+/** Uses only stat, which affects no lock. Undefined if the file does not exist. */
 export function identifyFile(path: string): FileIdentity | undefined {
   let stats: BigIntStats
   try {
@@ -24,7 +30,7 @@ export function identifyFile(path: string): FileIdentity | undefined {
   return identityOf(stats)
 }
 
-/** The file that a descriptor stands for. */
+/** The identity of an open file. */
 export function identifyDescriptor(fd: number): FileIdentity {
   return identityOf(fstatSync(fd, { bigint: true }))
 }
@@ -42,7 +48,7 @@ export function isSameFile(a: FileIdentity, b: FileIdentity): boolean {
   return a.inode === b.inode && a.born === b.born
 }
 
-/** Whether neither was written to since the other. */
+/** Whether the two identities show the same file without a write in between. */
 export function isUnchangedFile(a: FileIdentity, b: FileIdentity): boolean {
   return isSameFile(a, b) && a.modified === b.modified && a.size === b.size
 }

@@ -3,9 +3,10 @@ import type { SourceConnection } from './connection.js'
 import { databaseError } from './database-error.js'
 
 /**
- * Litestream's two tables, which are in every replicated database. `_litestream_seq` row 1 counts the primary's own writes, each
- * of which makes the WAL restart after a checkpoint; row 2 is ours: a random number that tells copies of this database from
- * other databases. `_litestream_lock` stays empty.
+ * Litestream's two tables, which are in every replicated database. `_litestream_seq` row 1 counts
+ * the primary's own writes, each of which makes the WAL restart after a checkpoint. Row 2 is ours:
+ * a random number that distinguishes copies of this database from other databases.
+ * `_litestream_lock` stays empty.
  */
 const CREATE = `
   CREATE TABLE IF NOT EXISTS _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER);
@@ -14,13 +15,13 @@ const CREATE = `
 const LINEAGE_ROW = 2
 
 export interface DatabaseIdentity {
-  /** Positive; the same in all copies of one database. */
+  /** Positive; equal in all copies of one database. */
   readonly lineage: number
-  /** How often a primary has written to it by itself. */
+  /** Number of writes by primaries. */
   readonly sequence: number
 }
 
-/** Creates what is missing of them; writes nothing if they are complete. */
+/** Creates the missing parts; writes nothing if all exist. */
 export function ensureTables(connection: SourceConnection): void {
   if (hasTables(connection) && identityOf(connection).lineage !== 0) return
   const lineage = 1 + randomBytes(6).readUIntBE(0, 6)
@@ -47,14 +48,17 @@ function hasTables({ sqlite, path }: SourceConnection): boolean {
   }
 }
 
-/** As the connection's transaction sees it; zeros for what is missing. */
+/** The identity in the connection's transaction; zeros for missing rows. */
 export function identityOf({ sqlite }: SourceConnection): DatabaseIdentity {
   const rows = sqlite.rows('SELECT id, seq FROM _litestream_seq') as { id: number; seq: number }[]
   const value = (id: number) => rows.find((row) => row.id === id)?.seq ?? 0
   return { lineage: value(LINEAGE_ROW), sequence: value(1) }
 }
 
-/** A write of one page; where all of the WAL is in the database file and nobody reads it, it restarts the WAL. */
+/**
+ * Writes one page. If the whole WAL is in the database file and no reader uses it, this restarts
+ * the WAL.
+ */
 export function bumpSequence(connection: SourceConnection): void {
   const upsert = 'INSERT INTO _litestream_seq (id, seq) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET seq = seq + 1'
   connection.exec(upsert, 'writing to _litestream_seq')

@@ -4,8 +4,9 @@ import { openRegularSync } from '../../fs/open-regular.js'
 const SQLITE_MAGIC = 'SQLite format 3\0'
 
 /**
- * The database files that connections of this thread's primaries have open, by device and inode. Closing any descriptor of such a
- * file would drop SQLite's locks on it, so nobody here may open one by hand.
+ * The database files that primaries of this thread have open, by device and inode. Closing any
+ * other descriptor of such a file would drop SQLite's locks on it, so no code on this thread may
+ * open one directly.
  */
 const open = new Map<string, number>()
 
@@ -23,8 +24,8 @@ export function noteOpen(path: string): () => void {
 }
 
 /**
- * Whether the file begins as an SQLite database does; false for anything but a regular file. Throws the system's error for a file
- * that cannot be read.
+ * Whether the file begins like an SQLite database; false for anything but a regular file. Throws
+ * the system's error if the file cannot be read.
  */
 export function isDatabaseFile(file: string): boolean {
   const stats = statSync(file, { bigint: true })

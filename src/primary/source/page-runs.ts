@@ -2,10 +2,10 @@ import { lockPgno } from '../../ltx/format.js'
 import type { NewestPages } from '../../wal/frame-scanner.js'
 import type { WalFile } from '../../wal/wal-file.js'
 
-/** Where the pages of one state of the database are: those in the WAL there, all others in the database file. */
+/** The pages of one state of the database: some in the WAL, all others in the database file. */
 export interface DatabaseState {
   readonly pageSize: number
-  /** Pages. */
+  /** Size in pages. */
   readonly commit: number
   readonly inWal: NewestPages
   readonly wal: WalFile | undefined
@@ -15,7 +15,7 @@ export interface DatabaseState {
 
 export interface PageRun {
   readonly pgnos: Uint32Array
-  /** The pages one after another; the buffer is used again for the next run. */
+  /** The concatenated pages; the buffer is reused for the next run. */
   readonly pages: Uint8Array
 }
 
@@ -60,7 +60,7 @@ function overlay(
   }
 }
 
-/** The first position from `from` on whose value is at least `value`. */
+/** The first index from `from` on whose value is at least `value`. */
 function lowerBound(values: Uint32Array, value: number, from: number): number {
   let low = from
   let high = values.length
@@ -72,7 +72,7 @@ function lowerBound(values: Uint32Array, value: number, from: number): number {
   return low
 }
 
-/** Only the pages of the WAL, in ascending order. */
+/** Only the pages in the WAL, in ascending order. */
 export function* pagesInWal(inWal: NewestPages, wal: WalFile, pageSize: number): Generator<PageRun, void, undefined> {
   const perRun = Math.max(1, Math.floor(RUN_BYTES / pageSize))
   const buffer = new Uint8Array(Math.min(perRun, inWal.pgnos.length) * pageSize)

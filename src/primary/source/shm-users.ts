@@ -3,22 +3,25 @@ import { isErrno } from '../../fs/fs-error.js'
 import { native } from '../../native/addon.js'
 import { type FileIdentity, identifyDescriptor, isSameFile } from './file-identity.js'
 
-/** A checkpoint holds a lock on this byte of the -shm (WAL_CKPT_LOCK in SQLite's wal.c, from UNIX_SHM_BASE in os_unix.c on). */
+/**
+ * A checkpoint locks this byte of the -shm (WAL_CKPT_LOCK in SQLite's wal.c, relative to
+ * UNIX_SHM_BASE in os_unix.c).
+ */
 const CHECKPOINT_BYTE = 121
 /** Every connection holds a shared lock on this byte of its -shm (UNIX_SHM_DMS in os_unix.c). */
 const CONNECTED_BYTE = 128
 
 /**
- * The pid of another process that has the -shm `file` open, which its path may no longer name; -1 if that process is not visible
- * from here, 0 if there is none or the system does not tell (all but Linux). Asks by the descriptor that SQLite has of it, because
- * closing another one would drop SQLite's locks.
+ * The pid of another process that has the -shm `file` open, even if the path no longer names it; -1
+ * if that process is not visible from here, 0 if there is none or the system cannot report it (all
+ * but Linux). Uses SQLite's own descriptor, because closing another one would drop SQLite's locks.
  */
 export function otherShmUser(file: FileIdentity): number {
   const fd = descriptorOf(file)
   return fd === undefined ? 0 : native.lockHolder(fd, CONNECTED_BYTE)
 }
 
-/** Whether another process is running a checkpoint; false where the system does not tell. */
+/** Whether another process is running a checkpoint; false if the system cannot report it. */
 export function otherCheckpoints(file: FileIdentity): boolean {
   const fd = descriptorOf(file)
   return fd !== undefined && native.lockHolder(fd, CHECKPOINT_BYTE) !== 0
@@ -39,7 +42,7 @@ function isDescriptorOf(fd: number, file: FileIdentity): boolean {
   try {
     return isSameFile(identifyDescriptor(fd), file)
   } catch (error) {
-    // The descriptor by which the folder was read is closed by now.
+    // The descriptor with which the folder was read is closed by now.
     if (isErrno(error, 'EBADF')) return false
     throw error
   }

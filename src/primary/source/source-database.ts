@@ -10,15 +10,17 @@ import { bumpSequence, type DatabaseIdentity, ensureTables, identityOf } from '.
 import { noteOpen } from './open-registry.js'
 import { isShared, sharedDatabase } from './sqlite-copies.js'
 
-/** What may not be closed (see leaveOpen), and so must not be collected either. */
+/**
+ * Databases that must not be closed (see leaveOpen), and so must not be garbage collected either.
+ */
 const leftOpen: SourceDatabase[] = []
 
 /**
- * The database that is replicated: two connections, one that holds a read transaction for as long as it lives and by that keeps
- * every frame that was committed since (docs/invariants.md), and one for the few writes of the primary's own.
+ * The replicated database: two connections. One always holds a read transaction, which keeps every
+ * frame committed since (docs/invariants.md); the other makes the few writes of the primary.
  */
 export class SourceDatabase {
-  /** Without symbolic links, as SQLite names the -wal after it. */
+  /** Path without symbolic links, as SQLite uses it for the -wal. */
   readonly path: string
   readonly pageSize: number
   readonly #reader: SourceConnection
@@ -29,7 +31,10 @@ export class SourceDatabase {
   #lastIndex: WalIndex | undefined
   #leftOpen = false
 
-  /** Opens the database, turns it to WAL mode and creates Litestream's tables. Pins nothing yet. Throws DATABASE_SHARED. */
+  /**
+   * Opens the database, sets WAL mode and creates Litestream's tables. Begins no read transaction
+   * yet. Throws DATABASE_SHARED.
+   */
   constructor(path: string, busyTimeout: number, driver?: DriverName) {
     this.path = realpathSync(path)
     this.#busyTimeout = busyTimeout
@@ -40,7 +45,7 @@ export class SourceDatabase {
       this.#noLongerOpen()
       throw error
     }
-    // Before the first write: the locks of another copy of SQLite would not stop it.
+    // Checked before the first write: the locks of another copy of SQLite would not prevent it.
     if (isShared(this.path)) {
       this.leaveOpen()
       throw sharedDatabase(this.path)
@@ -57,21 +62,22 @@ export class SourceDatabase {
     }
   }
 
-  /** What the wal-index was when the read transaction began; undefined while there is none. */
+  /** The wal-index when the read transaction began; undefined without a read transaction. */
   get pinned(): WalIndex | undefined {
     return this.#pinned
   }
 
   /**
-   * Begins the read transaction, ending an older one, and returns the state of the WAL that it sees. Throws DATABASE_BUSY when
-   * writers never pause long enough to tell which state that is.
+   * Begins the read transaction, after ending an older one, and returns the state of the WAL that
+   * it sees. Throws DATABASE_BUSY if writers never pause long enough to determine that state.
    */
   pin(): WalIndex {
     this.unpin()
     for (let attempt = 0; attempt < 1000; attempt++) {
       const before = this.#reader.walIndex()
       this.#reader.exec('BEGIN; SELECT count(*) FROM _litestream_seq', 'beginning a read transaction')
-      // Equal before and after: the transaction began at this state, and `backfilled` can only have grown since.
+      // Equal before and after: the transaction began at this state; only `backfilled` can have
+      // grown since.
       const after = this.#reader.walIndex()
       if (before && after && sameCommit(before, after)) {
         this.#pinned = after
@@ -92,9 +98,10 @@ export class SourceDatabase {
   }
 
   /**
-   * Moves the read transaction on to what is committed now, without a moment in which none is there. A transaction that reads from
-   * the file alone holds up everybody's checkpoints, and each commit of an application that checkpoints by itself then sorts
-   * the whole WAL in vain; one that reads from the WAL costs it nothing.
+   * Moves the read transaction to the current state, without a moment in which none exists. A
+   * transaction that reads only from the file would block the checkpoints of all connections, and
+   * each commit of an application with automatic checkpoints would then sort the whole WAL in vain;
+   * a transaction that reads from the WAL costs the application nothing.
    */
   handOver(): WalIndex {
     this.#writer.exec('BEGIN; SELECT count(*) FROM _litestream_lock', 'beginning a read transaction')
@@ -110,28 +117,29 @@ export class SourceDatabase {
     if (this.#reader.inTransaction) this.#reader.exec('COMMIT', 'ending a read transaction')
   }
 
-  /** The state of the WAL now; undefined in the middle of a change. */
+  /** The current state of the WAL; undefined while a writer is changing it. */
   walIndex(): WalIndex | undefined {
     this.#lastIndex = this.#reader.walIndex()
     if (!this.#lastIndex) {
-      // A writer that died in the middle leaves the header torn; the next connection that begins to read repairs it.
+      // A writer that died during a change leaves the header torn; the next connection that begins
+      // to read repairs it.
       this.#writer.exec('SELECT count(*) FROM _litestream_lock', 'reading it')
       this.#lastIndex = this.#reader.walIndex()
     }
     return this.#lastIndex
   }
 
-  /** What walIndex returned last: for reports, which must not touch memory that may be gone. */
+  /** The last result of walIndex, for reports, which must not read memory that may be unmapped. */
   get lastIndex(): WalIndex | undefined {
     return this.#lastIndex
   }
 
-  /** As the pinned transaction sees them. */
+  /** The identity as the pinned transaction sees it. */
   identity(): DatabaseIdentity {
     return identityOf(this.#reader)
   }
 
-  /** Pages of the database as the pinned transaction sees it. */
+  /** Size of the database in pages, as the pinned transaction sees it. */
   pageCount(): number {
     return this.#reader.sqlite.value('PRAGMA page_count') as number
   }
@@ -141,7 +149,10 @@ export class SourceDatabase {
     this.#reader.readFile((pgno - 1) * this.pageSize, out)
   }
 
-  /** Runs `work` while no other connection can commit. Throws DATABASE_BUSY when the lock cannot be had in time. */
+  /**
+   * Runs `work` while no other connection can commit. Throws DATABASE_BUSY if the lock is not
+   * available in time.
+   */
   async withWritersBlocked<T>(work: () => Promise<T>): Promise<T> {
     await this.#patiently(() => this.#writer.exec('BEGIN IMMEDIATE', 'taking the write lock'))
     try {
@@ -151,7 +162,10 @@ export class SourceDatabase {
     }
   }
 
-  /** Tries every millisecond: SQLite's own waiting gets longer each time, and hardly ever meets a writer's short pauses. */
+  /**
+   * Retries every millisecond: SQLite's own busy handler waits longer each time and seldom meets a
+   * writer's short pauses.
+   */
   async #patiently(attempt: () => void): Promise<void> {
     const deadline = monotonicMs() + this.#busyTimeout
     for (;;) {
@@ -166,8 +180,8 @@ export class SourceDatabase {
   }
 
   /**
-   * Copies as much of the WAL into the database file as read transactions allow, waiting for none. False when another connection
-   * was at it already, and nothing was done.
+   * Copies as much of the WAL into the database file as read transactions allow, without waiting.
+   * False, without effect, if another connection is already checkpointing.
    */
   checkpointPassive(): boolean {
     const connection = this.#reader.inTransaction ? this.#writer : this.#reader
@@ -179,8 +193,8 @@ export class SourceDatabase {
   }
 
   /**
-   * Copies what it can of a -wal that was removed into the database file: commits that are nowhere else. Ends the read transaction,
-   * which would hold it up.
+   * Copies as much as possible of a removed -wal into the database file: its commits exist nowhere
+   * else. Ends the read transaction, which would block this.
    */
   rescueWal(): void {
     this.unpin()
@@ -188,8 +202,9 @@ export class SourceDatabase {
   }
 
   /**
-   * Commits a write of one page. Where the whole WAL is in the database file and no reader needs it, that restarts the WAL, and
-   * the file is then cut to `sizeLimit` bytes (negative: left as it is).
+   * Commits a write of one page. If the whole WAL is in the database file and no reader needs it,
+   * this restarts the WAL, and the file is then truncated to `sizeLimit` bytes (negative:
+   * unchanged).
    */
   async bump(sizeLimit: number): Promise<void> {
     this.#writer.sqlite.exec(`PRAGMA journal_size_limit = ${sizeLimit}`)
@@ -197,8 +212,8 @@ export class SourceDatabase {
   }
 
   /**
-   * Lets go of the database without closing a file, for good: a process that closes a file loses all its locks on it, also those that
-   * another copy of SQLite holds and relies on.
+   * Abandons the database without ever closing a file: a process that closes a file loses all its
+   * locks on it, including those of another copy of SQLite.
    */
   leaveOpen(): void {
     this.#leftOpen = true
@@ -207,7 +222,7 @@ export class SourceDatabase {
     this.#noLongerOpen()
   }
 
-  /** The -wal stays as it is. */
+  /** The -wal is kept. */
   close(): void {
     if (this.#leftOpen) return
     this.#pinned = undefined

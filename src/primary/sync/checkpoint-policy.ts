@@ -3,14 +3,17 @@ import type { CheckpointMode } from '../events.js'
 import type { PrimaryOptions } from '../sync-options.js'
 
 /**
- * When to checkpoint: Litestream's three tiers, decided on frames of the wal-index instead of the size of a file that SQLite
- * uses again and again. After a checkpoint that readers held up, the next waits until there is as much to do again.
+ * Decides when to checkpoint: Litestream's three tiers, based on frames of the wal-index instead of
+ * the size of a file that SQLite reuses. After a checkpoint that readers blocked, the next one
+ * waits until the same number of pages has accumulated again.
  */
 export class CheckpointPolicy {
   readonly #options: PrimaryOptions
   #lastAt: number
   #dirty = false
-  /** Pages not backfilled, or in the WAL, below which another try would meet the same readers. */
+  /**
+   * Pages not backfilled, or in the WAL, below which another attempt would meet the same readers.
+   */
   #notBelow = { PASSIVE: 0, TRUNCATE: 0 }
 
   constructor(options: PrimaryOptions, now: number) {
@@ -18,7 +21,7 @@ export class CheckpointPolicy {
     this.#lastAt = now
   }
 
-  /** To be called when frames of the application were found. */
+  /** Must be called when frames of the application were found. */
   committed(): void {
     this.#dirty = true
   }
@@ -32,7 +35,7 @@ export class CheckpointPolicy {
     return due && this.#dirty && pending > 0 ? 'PASSIVE' : undefined
   }
 
-  /** To be called after each try with the state of the WAL behind it. */
+  /** Must be called after each attempt, with the state of the WAL after it. */
   done(mode: CheckpointMode, index: WalIndex, now: number): void {
     const { truncatePages, minCheckpointPages } = this.#options
     const pending = index.frames - index.backfilled

@@ -22,7 +22,7 @@ export interface CheckpointerParts {
   readonly observe: PrimaryObserver
 }
 
-/** Owns the checkpoints of a database: when, and how without losing a frame. */
+/** Controls the checkpoints of a database: when they run, and how without losing a frame. */
 export class Checkpointer {
   readonly #parts: CheckpointerParts
   readonly #policy: CheckpointPolicy
@@ -35,14 +35,14 @@ export class Checkpointer {
     this.#errors = new Backoff(db, 'checkpoint', options.checkpointInterval, observe)
   }
 
-  /** Frames that no checkpoint has copied yet were found. */
+  /** Called when frames were found that no checkpoint has copied yet. */
   committed(): void {
     this.#policy.committed()
   }
 
   /**
-   * Checkpoints if it is time to. A checkpoint that fails is reported and tried again; it does not make the sync before it fail.
-   * Returns its error.
+   * Checkpoints if it is due. A failed checkpoint is reported and retried; it does not fail the
+   * preceding sync. Returns its error.
    */
   async runIfDue(opened: OpenedDatabase): Promise<LitestreamError | undefined> {
     const index = opened.source.walIndex()
@@ -62,8 +62,9 @@ export class Checkpointer {
   }
 
   /**
-   * Copies the WAL into the database file and lets it begin anew, without a moment in which a commit could get lost: while writers
-   * are blocked everything is synced, the read transaction ended, the WAL copied, the read transaction begun again.
+   * Copies the WAL into the database file and restarts it, so that no commit can be lost: blocks
+   * writers, syncs everything, ends the read transaction, copies the WAL, and begins the read
+   * transaction again.
    */
   async run(opened: OpenedDatabase, mode: CheckpointMode): Promise<PrimaryEvents['checkpoint']> {
     const started = monotonicMs()
@@ -72,7 +73,7 @@ export class Checkpointer {
     let copied = { frames: 0, backfilled: 0 }
     let busy = false
     try {
-      // Most of the work is done while writers go on: what was read up to here may be copied.
+      // Copies most frames while writers continue: everything read so far may be copied.
       sync.handOver(opened)
       source.checkpointPassive()
       await source.withWritersBlocked(async () => {
@@ -115,8 +116,8 @@ export class Checkpointer {
   }
 
   /**
-   * With TRUNCATE readers are waited for, as long as for a lock: what SQLite's own TRUNCATE does, which cannot be sealed. Another
-   * connection that is copying already is always waited for.
+   * With TRUNCATE, waits for readers as long as for a lock, as SQLite's own TRUNCATE does, which
+   * cannot run under our write lock. Always waits for another connection that is already copying.
    */
   async #copyWal({ source }: OpenedDatabase, mode: CheckpointMode): Promise<{ frames: number; backfilled: number }> {
     const deadline = monotonicMs() + this.#parts.options.busyTimeout

@@ -6,30 +6,35 @@ import { type FileIdentity, isSameFile } from '../source/file-identity.js'
 import type { DatabaseIdentity } from '../source/litestream-tables.js'
 import type { PrimaryState } from './state-file.js'
 
-/** What is there when the primary opens a database, to be held against what it remembers. */
+/** The files that the primary finds when it opens a database, to compare with its saved state. */
 export interface Evidence {
   readonly file: FileIdentity
   readonly identity: DatabaseIdentity
   readonly pageSize: number
-  /** The WAL as the read transaction just begun sees it. */
+  /** The WAL as the new read transaction sees it. */
   readonly index: WalIndex
   readonly wal: WalFile | undefined
   readonly header: WalHeader | undefined
 }
 
 export type Continuity =
-  /** Every frame committed since `position` is in the WAL behind it, or behind the start of the next generation. */
+  /**
+   * Every frame committed since `position` is in the WAL after it, or after the start of the next
+   * generation.
+   */
   | { readonly continuous: true; readonly position: WalPosition }
   | { readonly continuous: false; readonly reason: string }
 
 /**
- * Whether it is proved that no frame was missed since the state was saved. Anything that is not proved is a reason for a snapshot;
- * plausible is not enough. The proof has two forms:
+ * Whether it is proven that no frame was missed since the state was saved. Without proof, the
+ * primary takes a snapshot; plausibility is not enough. The proof has two forms:
  *
- * - The WAL is still in the generation where we stopped, and the frame before our position is the one we read (its checksum
- *   covers all frames before it). What follows is what was committed since.
- * - The WAL was restarted exactly once (salt 1 grows by one each time), our last frame is still there, the frame behind it
- *   is not of the old generation (so the old generation ended with us), and the new one has not come so far yet.
+ * - The WAL is still in the generation in which we stopped, and the frame before our position is
+ *   the one we read (its checksum covers all frames before it). The frames after it were committed
+ *   since.
+ * - The WAL was restarted exactly once (salt 1 grows by one each time), our last frame still
+ *   exists, the frame after it is not of the old generation (so the old generation ended with
+ *   ours), and the new generation has not overwritten our last frame.
  */
 export function proveContinuity(state: PrimaryState, evidence: Evidence): Continuity {
   const { file, identity, pageSize, index, wal, header } = evidence
@@ -38,7 +43,7 @@ export function proveContinuity(state: PrimaryState, evidence: Evidence): Contin
   if (pageSize !== state.pageSize) return no(`the page size changed from ${state.pageSize} to ${pageSize}`)
   if (identity.lineage !== state.lineage) return no('the database file has another identity')
   if (!isSameFile(file, state.file)) return no('the database file was replaced')
-  // The primary bumps the sequence at a checkpoint, right before it saves its state.
+  // The primary increments the sequence at a checkpoint, directly before it saves its state.
   if (identity.sequence !== state.sequence && identity.sequence !== state.sequence + 1) {
     return no(`the database was restored from a copy (its sequence is ${identity.sequence}, it was ${state.sequence})`)
   }
@@ -52,8 +57,8 @@ function sameGenerationProof(state: PrimaryState, evidence: Evidence, no: (reaso
   const { index, wal, header, file } = evidence
   const position = state.wal
   if (index.frames < position.frames) return no('the WAL ends before the last frame that was read')
-  // Within one generation only a checkpoint may write to the file, and ours save the state behind them. A copy put in its
-  // place by hand writes to it, too; they cannot be told apart.
+  // Within one generation only a checkpoint may write to the file, and ours save the state
+  // afterwards. A manually copied file also counts as a write; the two cannot be distinguished.
   if (!unchanged(file, state.file)) return no('the database file was written to although the WAL was not restarted')
   if (position.frames === 0) return { continuous: true, position }
   if (!header || !sameGeneration(header, position)) return no('the WAL header does not match the wal-index')
@@ -77,7 +82,7 @@ function restartProof(
   if (!last || !matches(last, position)) return no('the WAL was restarted, and the last frame that was read is gone')
   const behind = wal!.frameHeader(position.frames, state.pageSize)
   if (behind && sameGeneration(behind, position)) return no('frames were committed before the WAL was restarted')
-  // Until the first commit of the new generation the file still has the old header.
+  // Until the first commit of the new generation, the file still has the old header.
   if (index.frames === 0) return { continuous: true, position: { ...position, ...saltsOf(index), frames: 0 } }
   if (!sameGeneration(header, index)) return no('the WAL header does not match the wal-index')
   return { continuous: true, position: startOf(header) }

@@ -17,32 +17,35 @@ export interface DatabaseSyncParts {
   readonly staging: LtxStaging
   readonly progress: Progress
   readonly cursor: WalCursor
-  /** Bytes of WAL after which a file ends, at the next commit. */
+  /** Bytes of WAL after which an L0 file ends, at the next commit. */
   readonly maxBytes: number
   /** Called after each file. */
   readonly written: () => void
   readonly observe: PrimaryObserver
 }
 
-/** So often one sync begins anew because the WAL was changed under it. */
+/** Maximum number of restarts of one sync because the WAL changed during it. */
 const MAX_MOVES = 100
 
-/** A wall clock that is this far behind the newest file is reported, milliseconds. */
+/** A wall clock this far behind the newest file is reported, in milliseconds. */
 const CLOCK_BEHIND_MS = 60_000
 
-/** Makes files of level 0 of what was committed to an opened database, in order and without a gap. */
+/** Makes L0 files of the commits of an opened database, in order and without a gap. */
 export class DatabaseSync {
   readonly #parts: DatabaseSyncParts
   readonly #snapshots: Record<string, number> = {}
   readonly #clockBehind = new GrowingInterval()
-  /** The files were exchanged: nothing is to be written into a -wal of which nobody knows whose it will be. */
+  /**
+   * The files of the database were replaced: nothing must be written into the -wal until its
+   * database is known.
+   */
   reopened = false
 
   constructor(parts: DatabaseSyncParts) {
     this.#parts = parts
   }
 
-  /** Snapshots that were needed since the start, by reason. */
+  /** Number of snapshots needed since the start, by reason. */
   get snapshots(): Readonly<Record<string, number>> {
     return { ...this.#snapshots }
   }
@@ -51,7 +54,8 @@ export class DatabaseSync {
   async run(opened: OpenedDatabase): Promise<void> {
     const { db, cursor } = this.#parts
     const { source } = opened
-    // A checkpoint that failed may have left it so; whatever happened since is then judged without its protection.
+    // A failed checkpoint may have ended the read transaction; commits since then are checked
+    // without its protection.
     if (!source.pinned) cursor.cover(source.pin())
     if (cursor.isUnchanged(source.walIndex())) return
     opened.ensureAlone()
@@ -69,7 +73,7 @@ export class DatabaseSync {
     })
   }
 
-  /** Lets the read transaction follow the position, which is protected all the while. */
+  /** Moves the read transaction to the position, which is protected at every moment. */
   handOver({ source }: OpenedDatabase): void {
     const { cursor, progress } = this.#parts
     const index = source.handOver()
@@ -78,7 +82,10 @@ export class DatabaseSync {
     progress.sequence = Math.max(progress.sequence, source.identity().sequence)
   }
 
-  /** A read transaction on the file alone would hold up checkpoints, as soon as there is something in the WAL (see handOver). */
+  /**
+   * A read transaction on the file alone would block checkpoints as soon as the WAL has frames (see
+   * handOver).
+   */
   #followWal(opened: OpenedDatabase): void {
     const { pinned } = opened.source
     const { seen } = this.#parts.cursor
@@ -100,8 +107,9 @@ export class DatabaseSync {
     cursor.covered = false
     let index = source.pin()
     if (index.frames === 0 && !this.reopened) {
-      // A position needs a frame to stand behind: an empty WAL has no salts yet that could be known again. Not when somebody
-      // is exchanging the files just now: the frame would be replayed into the next database that gets this name.
+      // A position needs a preceding frame: an empty WAL has no salts to recognize. Not while the
+      // files are being replaced: SQLite would replay the frame into the next database of this
+      // name.
       await source.bump(-1)
       index = source.pin()
     }
@@ -110,7 +118,10 @@ export class DatabaseSync {
     return planned === 'moved' ? planned : this.#write(opened, planned, started)
   }
 
-  /** The label of the next file: never earlier than the file before, because restores to a point in time rely on it. */
+  /**
+   * The time for the next file: never earlier than that of the previous file, because restores to a
+   * point in time rely on it.
+   */
   #timestamp(): number {
     const { db, progress, observe } = this.#parts
     const now = Date.now()

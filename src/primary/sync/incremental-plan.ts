@@ -6,8 +6,9 @@ import { coversGrowth, type PlannedFile, sameHeader } from './planned-file.js'
 import type { WalCursor } from './wal-cursor.js'
 
 /**
- * The file of the frames behind the cursor, at most `maxBytes` of WAL. `end`: there are none; `moved`: look again, either the WAL
- * was changed just now or the cursor has a reason for a snapshot. `before`: size of the database in pages at the cursor.
+ * Plans the file for the frames after the cursor, at most `maxBytes` of WAL. `end`: no frames
+ * follow; `moved`: try again, because the WAL has just changed or the cursor has a reason for a
+ * snapshot. `before`: size of the database in pages at the cursor.
  */
 export function planIncrement(
   opened: OpenedDatabase,

@@ -8,26 +8,30 @@ import { identifyFile, isUnchangedFile } from '../source/file-identity.js'
 import { StandingError } from '../standing-error.js'
 import type { PrimaryOptions } from '../sync-options.js'
 
-/** A file that was replaced is opened once it has stayed unchanged for this long, milliseconds. */
+/** A replaced file is opened when it was unchanged for this long, in milliseconds. */
 const SETTLED_MS = 200
 
 export interface KeptDatabaseParts {
   readonly db: string
   readonly options: PrimaryOptions
   readonly observe: PrimaryObserver
-  /** A database was opened: finds out where replication of it stands. */
+  /** Called after a database was opened: determines its replication position. */
   readonly started: (opened: OpenedDatabase) => void
-  /** It was let go of. */
+  /** Called after the database was released. */
   readonly released: () => void
-  /** Makes L0 files of everything that is committed. */
+  /** Makes L0 files of everything committed. */
   readonly sync: (opened: OpenedDatabase) => Promise<void>
-  /** The files were exchanged. `rewritten`: another program wrote to the database file, so what is known of it is void. */
+  /**
+   * Called after files were replaced. `rewritten`: another program wrote to the database file, so
+   * its known state is invalid.
+   */
   readonly exchanged: (how: { readonly rewritten: boolean }) => void
 }
 
 /**
- * Keeps the database open that a path names. What was opened is compared with what the paths name now before each sync: files
- * that are other ones are opened again, and an error stays visible as long as that is not possible.
+ * Keeps the database at a path open. Before each sync, compares the opened files with the files
+ * that the paths name now: replaced files are opened again, and an error is reported while that is
+ * not possible.
  */
 export class KeptDatabase {
   readonly #parts: KeptDatabaseParts
@@ -37,7 +41,7 @@ export class KeptDatabase {
   #settling = false
   #missing = false
 
-  /** `opened`: a database just opened, for which `started` is called later, by `start`. */
+  /** `opened`: a database that was just opened; `start` calls `started` for it later. */
   constructor(parts: KeptDatabaseParts) {
     this.#parts = parts
     this.#lost = new StandingError(parts.db, 'files', parts.observe)
@@ -47,12 +51,15 @@ export class KeptDatabase {
     return this.#opened
   }
 
-  /** The database was not there when it was needed last. */
+  /** Whether the database did not exist when it was last needed. */
   get missing(): boolean {
     return this.#missing
   }
 
-  /** A -wal or -shm is lost: no checkpoint may be made, because others may not see its locks. */
+  /**
+   * Whether a -wal or -shm is lost: checkpoints are then not allowed, because other processes may
+   * not see their locks.
+   */
   get lost(): boolean {
     return this.#lost.stands
   }
@@ -73,7 +80,10 @@ export class KeptDatabase {
     this.#parts.released()
   }
 
-  /** Syncs, also when the paths name other files than those opened. Returns what is open then. */
+  /**
+   * Syncs, even if the paths name other files than those opened. Returns the database that is open
+   * afterwards.
+   */
   async sync(): Promise<OpenedDatabase> {
     const opened = await this.#ensureOpen()
     try {
@@ -85,8 +95,8 @@ export class KeptDatabase {
   }
 
   /**
-   * Lets go of the database after an error that is about what was opened, so that nothing of it is trusted: the next sync opens it
-   * again, and proves what it holds.
+   * Releases the database after an error about the opened files: the next sync opens it again and
+   * proves continuity.
    */
   failed(error: unknown): void {
     if (!this.#opened) return
@@ -118,7 +128,10 @@ export class KeptDatabase {
     this.#lost.raise(new LitestreamError('DATABASE_REPLACED', `${db}: ${message}`, { file: db, hint }), SETTLED_MS)
   }
 
-  /** Whether connections of this process still hold a removed -shm is only known by opening the database again. */
+  /**
+   * Whether connections of this process still hold a removed -shm is known only after opening the
+   * database again.
+   */
   #mayReopen({ pid }: Extract<Presence, { kind: 'lost' }>): boolean {
     return pid === 0 && this.#attempts.due()
   }
@@ -126,11 +139,12 @@ export class KeptDatabase {
   async #openAgain(opened: OpenedDatabase, presence: Exclude<Presence, { kind: 'same' }>): Promise<OpenedDatabase> {
     const { db, observe, exchanged, sync } = this.#parts
     exchanged({ rewritten: presence.kind === 'rewritten' })
-    // Whoever removes the -wal and -shm may be about to put another database in place: what would be written between the two
-    // would be replayed into that one.
+    // A program that removes the -wal and -shm may be about to replace the database: frames written
+    // in between would be replayed into the new one.
     this.#settling = presence.kind !== 'lost'
     try {
-      // The files opened still exist for those who hold them: what was committed to them last is not lost.
+      // The opened files still exist for processes that have them open: the last commits to them
+      // are not lost.
       if (presence.kind === 'deleted' || (presence.kind === 'replaced' && presence.trusted)) await sync(opened)
       if (presence.kind === 'replaced' && presence.onlyHere) opened.source.rescueWal()
     } finally {
@@ -151,7 +165,7 @@ export class KeptDatabase {
     return this.#ensureOpen()
   }
 
-  /** Opens what the path names now, if nothing is open. */
+  /** Opens the files that the paths name now, if none are open. */
   async #ensureOpen(): Promise<OpenedDatabase> {
     if (this.#opened) return this.#opened
     await this.#settle()
@@ -161,7 +175,7 @@ export class KeptDatabase {
     return opened
   }
 
-  /** Throws NOT_FOUND, and DATABASE_REPLACED while the file that has taken the place of another is still being written. */
+  /** Throws NOT_FOUND, and DATABASE_REPLACED while a replaced file is still being written. */
   async #settle(): Promise<void> {
     const { db } = this.#parts
     const before = identifyFile(db)
@@ -180,7 +194,10 @@ export class KeptDatabase {
   }
 }
 
-/** Whether an error is about what was opened: SQLite's own errors, and files that are not what SQLite says. */
+/**
+ * Whether an error concerns the opened files: SQLite's own errors, and files that contradict
+ * SQLite.
+ */
 function isSourceFault(error: unknown): boolean {
   if (!isLitestreamError(error, 'DATABASE_INVALID', 'WAL_CORRUPT', 'ACCESS_DENIED')) return false
   const { code } = (error.cause ?? {}) as { code?: unknown }

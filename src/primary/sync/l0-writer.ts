@@ -4,7 +4,7 @@ import type { PageRun } from '../source/page-runs.js'
 import type { LtxStaging } from './staging.js'
 
 export interface WrittenL0 {
-  /** Bytes. */
+  /** In bytes. */
   readonly size: number
   readonly pages: number
 }
@@ -12,8 +12,9 @@ export interface WrittenL0 {
 class Outdated extends Error {}
 
 /**
- * Writes one file of level 0. `stillThere` is asked after the last page was read and before the file gets its name: false means that
- * the WAL was restarted meanwhile, that pages read may be later ones, and that nothing is written (undefined is returned).
+ * Writes one L0 file. `stillThere` is called after the last page was read and before the file is
+ * renamed. If it returns false, the WAL was restarted meanwhile and the pages read may be later
+ * ones: nothing is written, and undefined is returned.
  */
 export async function writeL0(
   staging: LtxStaging,
@@ -26,7 +27,7 @@ export async function writeL0(
     yield encoder.start()
     let room: Uint8Array | undefined
     for (const run of runs) {
-      // A piece is written before the next one is asked for.
+      // A piece is written before the next one is requested.
       room ??= new Uint8Array(run.pgnos.length * maxFrameSize(header.pageSize))
       yield encoder.pages(run.pgnos, run.pages, room)
     }

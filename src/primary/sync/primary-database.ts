@@ -15,23 +15,24 @@ import { WalCursor } from './wal-cursor.js'
 
 export interface PrimaryStatus {
   readonly db: string
-  /** The last file of level 0 that was made; 0 before the first. */
+  /** TXID of the last L0 file; 0 before the first. */
   readonly txid: number
-  /** Bytes; 0 while the database is not open. */
+  /** Page size in bytes; 0 while the database is not open. */
   readonly pageSize: number
   /** Size of the database in pages at `txid`. */
   readonly commit: number
-  /** Committed frames in the WAL, and how many of them are in the database file. */
+  /** Committed frames in the WAL, and the number of them in the database file. */
   readonly walFrames: number
   readonly walBackfilled: number
-  /** Snapshots that were needed since the start, by reason. */
+  /** Number of snapshots needed since the start, by reason. */
   readonly snapshots: Readonly<Record<string, number>>
 }
 
 /**
- * Turns the commits of one database into files of level 0 in a local folder, in order and without a gap, and owns the
- * database's checkpoints. It knows nothing of replicas; `Replicator` brings the files there. All methods may be called at any
- * time; the work is done one after another. Belongs on one thread, and blocks it while pages are encoded.
+ * Makes L0 files of the commits of one database in a local folder, in order and without a gap, and
+ * controls the database's checkpoints. It does not access replicas; `Replicator` uploads the files.
+ * All methods may be called at any time and run one after another. Use it on one thread, which it
+ * blocks while it encodes pages.
  */
 export class PrimaryDatabase {
   readonly path: string
@@ -82,8 +83,9 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Opens the database at `path` and finds out where replication of it stands. Throws NOT_FOUND while there is none,
-   * DATABASE_INVALID when it is not an SQLite database, DATABASE_BUSY, ACCESS_DENIED, DISK_FULL.
+   * Opens the database at `path` and determines its replication position. Throws NOT_FOUND if it
+   * does not exist, DATABASE_INVALID if it is not an SQLite database, DATABASE_BUSY, ACCESS_DENIED,
+   * DISK_FULL.
    */
   static async open(
     path: string,
@@ -110,24 +112,24 @@ export class PrimaryDatabase {
     return this.#progress.txid
   }
 
-  /** There was no database when it was needed last. */
+  /** Whether the database did not exist when it was last needed. */
   get missing(): boolean {
     return this.#kept.missing
   }
 
-  /** Why the next file has to hold the whole database; undefined when it has not. */
+  /** Why the next file must hold the whole database; undefined if it need not. */
   get snapshotReason(): string | undefined {
     return this.#cursor.snapshotReason
   }
 
-  /** What was saved last; undefined before the first file. */
+  /** The last saved state; undefined before the first file. */
   get state(): PrimaryState | undefined {
     return this.#progress.saved
   }
 
   /**
-   * Makes files of everything that is committed now and checkpoints if it is time to. Resolves with the last TXID. Costs eight
-   * calls of stat and a look into shared memory when nothing was committed.
+   * Makes L0 files of everything committed now, and checkpoints if it is due. Resolves with the
+   * last TXID. Without new commits it costs eight calls of stat and a read of shared memory.
    */
   sync(options: { readonly checkpoint?: boolean } = {}): Promise<number> {
     return this.#run(async () => {
@@ -140,7 +142,7 @@ export class PrimaryDatabase {
     })
   }
 
-  /** Checkpoints now, whatever the thresholds say. */
+  /** Checkpoints now, regardless of the thresholds. */
   checkpoint(mode: CheckpointMode = 'PASSIVE'): Promise<PrimaryEvents['checkpoint']> {
     return this.#run(async () => {
       await this.#checkStateFolder()
@@ -148,7 +150,10 @@ export class PrimaryDatabase {
     })
   }
 
-  /** The next sync makes a file that holds the whole database; it follows `txid`, and staged files are discarded. */
+  /**
+   * Makes the next sync write a file with the whole database after `txid`, and discards staged
+   * files.
+   */
   startOver(txid: number, reason: string): Promise<void> {
     return this.#run(async () => {
       for (const file of this.staging.list()) this.staging.remove(file.txid)
@@ -157,17 +162,20 @@ export class PrimaryDatabase {
     })
   }
 
-  /** No file from here on is given an earlier time, milliseconds since the epoch: the replica has one of then. */
+  /**
+   * Sets a lower bound for the times of all later files, in milliseconds since the epoch: the
+   * replica has a file with this time.
+   */
   notBefore(timestamp: number): void {
     this.#progress.timestamp = Math.max(this.#progress.timestamp, timestamp)
   }
 
-  /** What the newest file in the replica is; goes to disk with the next state. */
+  /** Records the newest file in the replica; saved with the next state. */
   remember(uploaded: NonNullable<PrimaryState['uploaded']>): void {
     this.#progress.remember(uploaded)
   }
 
-  /** Notes for good that the replica belongs to another primary now. */
+  /** Records permanently that the replica belongs to another primary. */
   fence(reason: string): Promise<void> {
     return this.#run(async () => this.#progress.fence(reason))
   }
@@ -186,7 +194,7 @@ export class PrimaryDatabase {
     }
   }
 
-  /** Lets go of the database. What was committed since the last sync is found at the next start. */
+  /** Releases the database. Commits since the last sync are found at the next start. */
   async close(): Promise<void> {
     if (this.#closed) return
     await this.#work.add(async () => {
@@ -199,7 +207,7 @@ export class PrimaryDatabase {
     })
   }
 
-  /** What was removed of the state folder, or replaced, is made again from what is known. Two calls of stat. */
+  /** Restores removed or replaced parts of the state folder from memory. Two calls of stat. */
   async #checkStateFolder(): Promise<void> {
     const notice = (object: string, reason: string) =>
       this.#observe('notice', { db: this.path, object, reason, action: `made the ${object} again` })
@@ -216,7 +224,10 @@ export class PrimaryDatabase {
     }) as Promise<T>
   }
 
-  /** Takes over a database just opened: decides whether its WAL continues what was saved. */
+  /**
+   * Starts replication of a newly opened database: decides whether its WAL continues the saved
+   * state.
+   */
   #start(opened: OpenedDatabase): void {
     const { source } = opened
     const cursor = this.#cursor

@@ -9,8 +9,9 @@ import { allPages } from '../source/page-runs.js'
 import { coversGrowth, type PlannedFile, sameHeader } from './planned-file.js'
 
 /**
- * The file of the whole database as the read transaction, just begun at `index`, sees it. `moved`: the WAL was restarted meanwhile,
- * begin another one. Throws WAL_CORRUPT, and DATABASE_INVALID for a database file that was cut short.
+ * Plans the file of the whole database as the read transaction, which began at `index`, sees it.
+ * `moved`: the WAL was restarted meanwhile; begin another transaction. Throws WAL_CORRUPT, and
+ * DATABASE_INVALID for a truncated database file.
  */
 export function planWhole(opened: OpenedDatabase, index: WalIndex, reason: string | undefined): PlannedFile | 'moved' {
   const { source, wal } = opened
@@ -38,7 +39,10 @@ export function planWhole(opened: OpenedDatabase, index: WalIndex, reason: strin
   }
 }
 
-/** Pages behind the end of the database file have to be in the WAL, or they would be taken for zeros. */
+/**
+ * Pages beyond the end of the database file must be in the WAL; otherwise they would be read as
+ * zeros.
+ */
 function throwIfTruncated(opened: OpenedDatabase, inWal: NewestPages, commit: number): void {
   const { path, pageSize } = opened.source
   const inFile = Math.floor(opened.identifyFile().size / pageSize)
@@ -53,7 +57,7 @@ function throwIfTruncated(opened: OpenedDatabase, inWal: NewestPages, commit: nu
 
 const NONE: NewestPages = { pgnos: new Uint32Array(0), frames: new Uint32Array(0) }
 
-/** The pages that are in the WAL, which go before those of the database file. */
+/** The pages in the WAL, which take precedence over those in the database file. */
 function pagesBeforeFile(opened: OpenedDatabase, index: WalIndex): NewestPages | 'moved' {
   const { source, wal } = opened
   const header = opened.header()

@@ -10,35 +10,36 @@ import { formatFileName, parseFileName } from '../../ltx/file-name.js'
 import { databaseMissing } from '../source/database-handle.js'
 import { type FileIdentity, identifyFile, isSameFile } from '../source/file-identity.js'
 
-/** A staged file of level 0: `min` and `max` TXID are the same. */
+/** A staged L0 file: its min TXID and max TXID are equal. */
 export interface StagedFile {
   readonly txid: number
-  /** Bytes. */
+  /** In bytes. */
   readonly size: number
 }
 
-/** A file in the making: one of ours, or of the official program in the same folder. */
+/** Names of incomplete files, of this program or of official Litestream in the same folder. */
 const TEMPORARY = /^[0-9a-f]{16}-[0-9a-f]{16}\.ltx(?:\.[0-9a-f]{16})?\.tmp$/
 
 export function isTemporary(name: string): boolean {
   return TEMPORARY.test(name)
 }
 
-/** The folder `.<database>-litestream` beside a database, or where `metaPath` says. */
+/** The state folder: `.<database>-litestream` beside the database, or `metaPath`. */
 export function metaDirectory(database: string, metaPath?: string): string {
   return metaPath ?? path.join(path.dirname(database), `.${path.basename(database)}-litestream`)
 }
 
 /**
- * The files of level 0 that the primary has made, on local disk until they are in the replica: `<meta>/ltx/0`. A file appears under
- * its name whole and durable, or not at all. Owner and mode follow the database's. What counts is what this process found when it
- * opened the folder, and what it wrote since: a folder that takes the place of that one is not believed.
+ * The L0 files that the primary has made, kept on local disk until they are uploaded:
+ * `<meta>/ltx/0`. A file gets its name when it is complete and durable. Owner and mode follow the
+ * database's. Only files that this process found when it opened the folder, and that it wrote
+ * since, count: a folder that replaces it is not trusted.
  */
 export class LtxStaging {
   readonly directory: string
   readonly #database: string
   #folder: FileIdentity | undefined
-  /** Sizes by TXID, ascending. */
+  /** File sizes by TXID, ascending. */
   readonly #files = new Map<number, number>()
 
   private constructor(database: string, directory: string) {
@@ -46,7 +47,10 @@ export class LtxStaging {
     this.directory = directory
   }
 
-  /** Creates the folders and removes what a crash left half written. Throws ACCESS_DENIED, DISK_FULL. */
+  /**
+   * Creates the folders and removes incomplete files left by a crash. Throws ACCESS_DENIED,
+   * DISK_FULL.
+   */
   static async open(database: string, meta: string): Promise<LtxStaging> {
     const staging = new LtxStaging(database, path.join(meta, 'ltx', '0'))
     await staging.#prepare()
@@ -65,8 +69,8 @@ export class LtxStaging {
   }
 
   /**
-   * The folder is checked by one call of stat. If it is gone, or another one, it is made again, empty. Returns what had happened. Throws
-   * NOT_FOUND if the folder of the database is gone.
+   * Checks the folder with one call of stat. If it was removed or replaced, creates an empty one
+   * and returns what had happened. Throws NOT_FOUND if the folder of the database does not exist.
    */
   async makeAgainIfGone(): Promise<string | undefined> {
     let now: FileIdentity | undefined
@@ -78,14 +82,14 @@ export class LtxStaging {
       throw stateFolderError(error, this.directory, 'checking the folder')
     }
     if (now && this.#folder && isSameFile(now, this.#folder)) return undefined
-    // The database went together with its folder, which must not appear to be back.
+    // The database was removed together with its folder, which must not be created again.
     if (!home) throw databaseMissing(this.#database)
     await this.#prepare()
     this.#files.clear()
     return now ? 'another folder has its path' : 'it was removed'
   }
 
-  /** Files that are known and still exist, ascending by TXID. */
+  /** The known files that still exist, ascending by TXID. */
   list(): StagedFile[] {
     return this.#read().filter(({ txid, size }) => this.#files.get(txid) === size)
   }
@@ -106,7 +110,7 @@ export class LtxStaging {
     return path.join(this.directory, formatFileName(txid, txid))
   }
 
-  /** The path of a file that is known and still exists as it was; undefined otherwise. */
+  /** The path of a known file that still exists unchanged; undefined otherwise. */
   find(txid: number): string | undefined {
     const file = this.pathOf(txid)
     const size = this.#files.get(txid)
@@ -129,8 +133,9 @@ export class LtxStaging {
   }
 
   /**
-   * Writes the file of `txid` from its pieces, each valid until the next is asked for, and gives it the time `timestamp` (milliseconds
-   * since the epoch). Throws DISK_FULL, and leaves nothing behind, if it does not fit.
+   * Writes the file of `txid` from its pieces, each valid until the next one is requested, and sets
+   * its time to `timestamp` (milliseconds since the epoch). Throws DISK_FULL and leaves no file if
+   * the disk is full.
    */
   async write(txid: number, pieces: AsyncIterable<Uint8Array>, timestamp: number): Promise<StagedFile> {
     const file = this.pathOf(txid)
@@ -145,7 +150,7 @@ export class LtxStaging {
   }
 }
 
-/** None for a folder that was removed: it is made again before the next file is written. */
+/** Empty for a removed folder: it is created again before the next file is written. */
 function namesOf(directory: string): string[] {
   try {
     return readdirSync(directory)
@@ -159,7 +164,10 @@ function sizeOf(file: string): number {
   return statSync(file, { throwIfNoEntry: false })?.size ?? -1
 }
 
-/** An error of the state folder as one of ours; never NOT_FOUND, which says that there is no database. */
+/**
+ * Converts an error of the state folder; never to NOT_FOUND, which means that the database does not
+ * exist.
+ */
 export function stateFolderError(error: unknown, file: string, doing: string): LitestreamError {
   const ours = fsError(error, doing, file)
   if (ours.code !== 'NOT_FOUND') return ours

@@ -34,7 +34,7 @@ const wal = record({ salt1: u32, salt2: u32, frames: u32, checksum: pairOf(u32) 
 const identity = record({ inode: text, born: text, modified: text, size: count })
 const shape = record({
   version: literal(1),
-  /** Grows with each write; the slot with the greater one counts. */
+  /** Grows with each write; the slot with the larger one counts. */
   serial: count,
   txid: count,
   timestamp: number,
@@ -48,16 +48,16 @@ const shape = record({
   fenced: optional(text),
 })
 
-/** What is known to be true of the database, the WAL and the staged files at the last TXID. */
+/** The known state of the database, the WAL and the staged files at the last TXID. */
 export interface PrimaryState {
-  /** The last file of level 0 that was made. */
+  /** TXID of the last L0 file. */
   readonly txid: number
-  /** Milliseconds since the epoch, of that file. */
+  /** Time of that file, in milliseconds since the epoch. */
   readonly timestamp: number
   readonly pageSize: number
   /** Size of the database in pages after it. */
   readonly commit: number
-  /** Where in the WAL it ended. */
+  /** Position in the WAL at which it ended. */
   readonly wal: {
     readonly salt1: number
     readonly salt2: number
@@ -68,9 +68,9 @@ export interface PrimaryState {
   readonly file: { readonly inode: string; readonly born: string; readonly modified: string; readonly size: number }
   readonly lineage: number
   readonly sequence: number
-  /** The newest file known to be in the replica, and what it was. */
+  /** The newest file known to be in the replica, with its identity. */
   readonly uploaded?: { readonly txid: number; readonly timestamp: number; readonly checksum: string } | undefined
-  /** Another primary has taken the replica over; nothing is written to it until a reset. */
+  /** Another primary has taken over the replica; nothing is written to it until a reset. */
   readonly fenced?: string | undefined
 }
 
@@ -82,15 +82,16 @@ export type LoadedState =
 const SLOT_BYTES = 2048
 
 /**
- * The file `<meta>/primary-state`: two slots, written in turn and synced, each a line of its CRC-64 and JSON. A write that a crash
- * cuts short leaves the other slot as it was. It is written after the L0 file it speaks of is durable and before that is uploaded.
+ * The file `<meta>/primary-state`: two slots, written alternately and synced, each a line with a
+ * CRC-64 and JSON. A write that a crash interrupts leaves the other slot unchanged. It is written
+ * after its L0 file is durable and before that file is uploaded.
  */
 export class StateFile {
   readonly path: string
   readonly #database: string
   #fd: number | undefined
   #serial = 0
-  /** The file after the last write. */
+  /** The identity of the file after the last write. */
   #written: FileIdentity | undefined
 
   /** Owner and mode follow those of `database`. */
@@ -125,7 +126,7 @@ export class StateFile {
     }
   }
 
-  /** Returns once it is on disk. Throws DISK_FULL. */
+  /** Returns when the state is on disk. Throws DISK_FULL. */
   save(state: PrimaryState): void {
     const serial = this.#serial + 1
     const json = JSON.stringify({ version: 1, serial, ...state })
@@ -144,7 +145,10 @@ export class StateFile {
     this.#serial = serial
   }
 
-  /** What happened to the file since it was written last: one call of stat. Undefined if nothing did, or it was never written. */
+  /**
+   * How the file has changed since it was last written, with one call of stat. Undefined if it did
+   * not, or was never written.
+   */
   change(): string | undefined {
     if (!this.#written) return undefined
     let now: FileIdentity | undefined

@@ -3,7 +3,7 @@ import type { OpenedDatabase } from '../source/database-handle.js'
 import type { LtxStaging } from './staging.js'
 import { type PrimaryState, StateFile } from './state-file.js'
 
-/** What a file of level 0 has brought the primary to. */
+/** The state after an L0 file. */
 export interface Step {
   readonly txid: number
   /** Milliseconds since the epoch. */
@@ -12,15 +12,21 @@ export interface Step {
   readonly commit: number
 }
 
-/** Of what is noted about another primary, a path of a database among it, so much is kept: a slot of the state file has an end. */
+/**
+ * Maximum bytes of a note about another primary, which may contain a path: a slot of the state file
+ * has a limited size.
+ */
 const MAX_REASON_BYTES = 1000
 
-/** How far the primary has come with a database: what it knows of its last file, in memory and in the state file. */
+/**
+ * The primary's progress with a database: the state after its last file, in memory and in the state
+ * file.
+ */
 export class Progress {
   txid = 0
   commit = 0
   timestamp = 0
-  /** How often a primary has written to the database by itself. */
+  /** Number of writes by primaries to the database. */
   sequence = 0
   lineage = 0
   readonly #file: StateFile
@@ -31,12 +37,12 @@ export class Progress {
     this.#file = new StateFile(meta, database)
   }
 
-  /** What was saved last; undefined before the first file. */
+  /** The last saved state; undefined before the first file. */
   get saved(): PrimaryState | undefined {
     return this.#saved
   }
 
-  /** Reads what an earlier process knew. Returns why that is not enough to go on from, if it is not. */
+  /** Loads the state of an earlier process. Returns a reason if that is not enough to continue. */
   load(staging: LtxStaging): string | undefined {
     const loaded = this.#file.load()
     const staged = staging.list()
@@ -51,14 +57,14 @@ export class Progress {
     this.txid = state.txid
     this.commit = state.commit
     this.timestamp = state.timestamp
-    // Files behind the state were never offered to the replica: the state is saved before that.
+    // Files after the saved state were never uploaded, because the state is saved first.
     for (const file of staged) if (file.txid > state.txid) staging.remove(file.txid)
     return undefined
   }
 
   /**
-   * Counts a new file, which ends at `position`, once that is saved: the replica is never offered a file of which a restart would
-   * know nothing.
+   * Advances to a new file, which ends at `position`, after the state was saved: no file is
+   * uploaded that a restarted process would not know of.
    */
   advance(step: Step, opened: OpenedDatabase, position: WalPosition): void {
     this.#save(step, opened, position)
@@ -67,23 +73,23 @@ export class Progress {
     this.commit = step.commit
   }
 
-  /** What the newest file in the replica is; goes to disk with the next state. */
+  /** Records the newest file in the replica; saved with the next state. */
   remember(uploaded: NonNullable<PrimaryState['uploaded']>): void {
     this.#uploaded = uploaded
   }
 
-  /** Notes for good that the replica belongs to another primary now. */
+  /** Records permanently that the replica belongs to another primary. */
   fence(reason: string): void {
     const bounded = Buffer.from(reason).subarray(0, MAX_REASON_BYTES).toString()
     if (this.#saved) this.#write({ ...this.#saved, fenced: bounded })
   }
 
-  /** Writes the state file again if it is not what was written last. Returns what had happened to it. */
+  /** Writes the state file again if it was changed. Returns how it had changed. */
   saveAgainIfChanged(): string | undefined {
     const change = this.#file.change()
     if (change === undefined || !this.#saved) return undefined
     this.#file.close()
-    // Both slots: what another program wrote to either does not count.
+    // Writes both slots, so that another program's contents do not count.
     this.#write(this.#saved)
     this.#write(this.#saved)
     return change
@@ -108,7 +114,7 @@ export class Progress {
     })
   }
 
-  /** Saves what was uploaded since the last state. */
+  /** Saves the uploads since the last state. */
   close(): void {
     if (this.#saved && this.#uploaded?.txid !== this.#saved.uploaded?.txid) {
       this.#write({ ...this.#saved, uploaded: this.#uploaded })

@@ -3,18 +3,19 @@ import { sameCommit, type WalIndex } from '../../wal/wal-index.js'
 import { sameGeneration, startOf, type WalPosition } from '../../wal/wal-position.js'
 
 /**
- * Where in the WAL reading has come to, and whether what follows is known to be all that was committed since. What is not known
- * for certain becomes a reason for a snapshot.
+ * The read position in the WAL, and whether the frames after it are certainly all commits since.
+ * Any uncertainty becomes a reason for a snapshot.
  */
 export class WalCursor {
   /**
-   * Whether all that the read transaction sees has been read. From then on nothing can get lost while the transaction lives: as
-   * long as it reads from the WAL, nobody restarts the WAL; if it reads from the file alone, nobody copies frames to the file.
+   * Whether everything that the read transaction sees was read. From then on no frame can be lost
+   * while the transaction lives: if it reads from the WAL, no connection can restart the WAL; if it
+   * reads only from the file, no connection can copy frames into the file.
    */
   covered = false
-  /** The wal-index at the last look: as long as it stays so, there is nothing to do. */
+  /** The wal-index at the last check: while it is unchanged, there is nothing to do. */
   seen: WalIndex | undefined
-  /** Set: the next file has to hold the whole database. */
+  /** If set, the next file must hold the whole database. */
   snapshotReason: string | undefined
   #position: WalPosition | undefined
 
@@ -22,27 +23,29 @@ export class WalCursor {
     return this.#position
   }
 
-  /** The database is let go of: where its WAL ends is not known any more. */
+  /** The database was released: the end of its WAL is no longer known. */
   reset(): void {
     this.#position = undefined
     this.covered = false
     this.seen = undefined
   }
 
-  /** Everything up to `position` has been read. `pinned`: what the read transaction sees. */
+  /** Everything up to `position` was read. `pinned`: the state that the read transaction sees. */
   moveTo(position: WalPosition, pinned: WalIndex | undefined): void {
     this.#position = position
     this.cover(pinned)
   }
 
-  /** Looks whether the position has come to what the read transaction sees. */
+  /**
+   * Updates `covered`: whether the position has reached the state that the read transaction sees.
+   */
   cover(pinned: WalIndex | undefined): void {
     const position = this.#position
     if (!pinned || !position || !sameGeneration(pinned, position)) return
     if (position.frames >= pinned.frames) this.covered = true
   }
 
-  /** Whether nothing was committed since the last look. */
+  /** Whether nothing was committed since the last check. */
   isUnchanged(index: WalIndex | undefined): boolean {
     return (
       index !== undefined &&
@@ -57,7 +60,10 @@ export class WalCursor {
     return 'moved'
   }
 
-  /** From which position to read on in the WAL as `index` describes it. `header` reads the file's. */
+  /**
+   * The position from which to continue in the WAL that `index` describes. `header` reads the
+   * header of the file.
+   */
   next(
     index: WalIndex,
     readHeader: () => WalHeader | undefined,

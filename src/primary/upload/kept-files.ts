@@ -1,10 +1,15 @@
 import type { LtxStaging, StagedFile } from '../sync/staging.js'
 
-/** Of the staged files that are in the replica already so many bytes and files are kept: compaction need not fetch them. */
+/**
+ * Limits of uploaded files that stay staged, in bytes and number: compaction need not fetch them.
+ */
 const KEEP_BYTES = 64 * 1024 * 1024
 const KEEP_FILES = 512
 
-/** The staged files that are in the replica, ascending. The newest always stays: it proves at the next start that the replica is ours. */
+/**
+ * The staged files that are already in the replica, ascending. The newest is always kept: at the
+ * next start it proves that the replica is ours.
+ */
 export class KeptFiles {
   readonly #staging: LtxStaging
   #files: StagedFile[] = []

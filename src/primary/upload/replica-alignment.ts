@@ -5,9 +5,12 @@ import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js
 import type { PrimaryDatabase } from '../sync/primary-database.js'
 import { planFault } from './replica-verdict.js'
 
-/** `timestamp`: of the newest file in the replica, milliseconds since the epoch; 0 where there is none. */
+/**
+ * `timestamp`: time of the newest file in the replica, in milliseconds since the epoch; 0 if there
+ * is none.
+ */
 export type Alignment =
-  /** The replica ends at `txid`, and the files behind it are all staged. */
+  /** The replica ends at `txid`, and all files after it are staged. */
   | { readonly kind: 'continue'; readonly txid: number; readonly timestamp: number; readonly pageSize?: number }
   /** It ends at `txid` with something that the staged files do not continue: the whole database has to follow. */
   | {
@@ -18,7 +21,7 @@ export type Alignment =
       readonly publishSnapshot: boolean
     }
 
-/** Compares a primary with its replica, once, before anything is uploaded. */
+/** Compares a primary with its replica, once, before the first upload. */
 export async function alignWithReplica(primary: PrimaryDatabase, client: ReplicaClient): Promise<Alignment> {
   const files = await listTogether(client)
   const newest = newestFile(files)
@@ -36,7 +39,8 @@ export async function alignWithReplica(primary: PrimaryDatabase, client: Replica
   const { timestamp } = remote
   const pageSize = primary.status().pageSize
   if (remote.pageSize !== pageSize) {
-    // A TXID is left out, so that nothing merges files of both page sizes; the snapshot leads over the gap.
+    // Skips a TXID, so that files of both page sizes are never merged; the snapshot bridges the
+    // gap.
     return startOver(end + 1, timestamp, `the replica has pages of ${remote.pageSize} bytes`, true)
   }
   if (end > txid) {
@@ -54,7 +58,7 @@ export async function alignWithReplica(primary: PrimaryDatabase, client: Replica
   return { kind: 'continue', txid: end, timestamp, pageSize }
 }
 
-/** The file that reaches farthest; of those that end together the one of the lowest level. */
+/** The file that reaches farthest; of several with the same end, the one of the lowest level. */
 function newestFile(files: FilesByLevel): LtxFileInfo | undefined {
   let newest: LtxFileInfo | undefined
   for (const level of LEVELS) {
@@ -63,7 +67,10 @@ function newestFile(files: FilesByLevel): LtxFileInfo | undefined {
   return newest
 }
 
-/** A compacted file is made by whoever compacts; that it is made of our last file only its timestamp tells. */
+/**
+ * Any compacting process may have made a compacted file; only its timestamp shows that it contains
+ * our last file.
+ */
 function isOurs(
   file: LtxFileInfo,
   remote: LtxIdentity,

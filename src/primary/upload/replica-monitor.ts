@@ -5,14 +5,17 @@ import type { PrimaryObserver } from '../events.js'
 
 export interface ReplicaMonitorParts {
   readonly db: string
-  /** Time between two checks, milliseconds. */
+  /** Interval between two checks, in milliseconds. */
   readonly interval: number
   readonly observe: PrimaryObserver
-  /** Compares the replica with what was uploaded. */
+  /** Compares the replica with the uploaded files. */
   readonly check: () => Promise<void>
 }
 
-/** Checks at intervals that the files that were uploaded are still in the replica. An error stays visible until a check succeeds. */
+/**
+ * Checks at intervals that the uploaded files are still in the replica. An error is reported until
+ * a check succeeds.
+ */
 export class ReplicaMonitor {
   readonly #parts: ReplicaMonitorParts
   readonly #errors: Backoff
@@ -44,7 +47,7 @@ export class ReplicaMonitor {
       await check()
       this.#errors.worked()
     } catch (error) {
-      // A store that is away is asked again sooner than the next check is due.
+      // An unavailable store is checked again before the next regular check.
       if (!this.#stopped) next = Math.min(interval, this.#errors.failed(toLitestreamError(error)))
     }
     this.#wait(next)

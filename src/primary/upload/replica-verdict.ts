@@ -5,9 +5,12 @@ import { MIN_FILE_SIZE } from '../../ltx/tail.js'
 import { formatTxid } from '../../ltx/txid.js'
 import type { LtxFileInfo } from '../../storage/replica-client.js'
 
-/** What a listing says about a replica that a primary has written to. */
+/** The result of comparing a listing with a primary's uploads. */
 export type ReplicaVerdict =
-  /** A restore leads to the last TXID that was uploaded. `gone`: files that another program deleted, and no restore of that needs. */
+  /**
+   * A restore reaches the last uploaded TXID. `gone`: number of files that another program deleted
+   * and that this restore does not need.
+   */
   | { readonly kind: 'sound'; readonly gone: number }
   /** It does not: files are missing, which a listing that lags says as well, or were cut short. */
   | { readonly kind: 'broken'; readonly reason: string; readonly end: number; readonly isMissing: boolean }
@@ -17,8 +20,8 @@ export type ReplicaVerdict =
 const MISSING = 'files are missing in the replica'
 
 /**
- * `uploaded`: the last TXID that the primary has uploaded, greater than 0; `attempted`: the last that it has tried to. No file is
- * read.
+ * `uploaded`: the last TXID that the primary has uploaded, greater than 0; `attempted`: the last
+ * one that it has tried to upload. Reads no file.
  */
 export function judgeReplica(
   { levels, kept, gone, changed }: Relisting,
@@ -31,7 +34,7 @@ export function judgeReplica(
     return { kind: 'foreign', reason, end }
   }
   if (files.length === 0) return { kind: 'broken', reason: 'the replica was emptied', end, isMissing: true }
-  // Another replica, or an older copy of this one, has taken its place.
+  // Another replica, or an older copy of this one, has replaced it.
   if (kept === 0 && gone.length + changed.length > 0) {
     return { kind: 'foreign', reason: 'none of its files is unchanged', end }
   }
@@ -40,7 +43,10 @@ export function judgeReplica(
   return { kind: 'broken', reason: fault, end, isMissing: fault === MISSING }
 }
 
-/** Why a restore does not lead as far as TXID `end`, as far as the names and sizes of files tell; undefined if it does. */
+/**
+ * Why a restore does not reach TXID `end`, judged by the names and sizes of files; undefined if it
+ * does.
+ */
 export function planFault(levels: FilesByLevel, end: number, changed: readonly LtxFileInfo[] = []): string | undefined {
   let plan: LtxFileInfo[]
   try {

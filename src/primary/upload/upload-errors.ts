@@ -1,7 +1,10 @@
 import { LitestreamError } from '../../errors.js'
 import type { PrimaryDatabase } from '../sync/primary-database.js'
 
-/** Says which database is not replicated any more, where to, and what the other primary wrote. */
+/**
+ * The error for a database that is no longer replicated because another primary wrote to its
+ * replica.
+ */
 export function fencedError(database: string, url: string, reason: string, cause?: unknown): LitestreamError {
   return new LitestreamError('REPLICA_FENCED', `${database} is no longer replicated to ${url}: ${reason}`, {
     file: url,
@@ -12,7 +15,10 @@ export function fencedError(database: string, url: string, reason: string, cause
   })
 }
 
-/** The replica holds files that this primary did not write; it may be put back, so the next check decides. */
+/**
+ * The replica has files that this primary did not write. The change may be undone, so the next
+ * check decides.
+ */
 export function foreignFiles(url: string, reason: string): LitestreamError {
   return new LitestreamError('REPLICA_RESET', `${url} was changed by another program: ${reason}`, {
     file: url,
@@ -22,7 +28,7 @@ export function foreignFiles(url: string, reason: string): LitestreamError {
   })
 }
 
-/** Each snapshot that should have replaced missing staged files went missing, too. */
+/** Every snapshot that should have replaced missing staged files was deleted, too. */
 export function unsteadyStaging({ path, staging }: PrimaryDatabase): LitestreamError {
   return new LitestreamError('STORAGE_FAILED', `${path}: staged files disappear before the primary uploads them`, {
     file: staging.directory,

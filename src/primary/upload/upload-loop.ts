@@ -7,22 +7,25 @@ import { asReplicationError } from '../source/database-error.js'
 
 export interface UploadLoopParts {
   readonly db: string
-  /** Minimum time between two uploads, milliseconds. */
+  /** Minimum time between two uploads, in milliseconds. */
   readonly interval: number
   readonly observe: PrimaryObserver
-  /** Uploads one batch; returns whether that was all. */
+  /** Uploads one batch; returns whether nothing is left to upload. */
   readonly batch: () => Promise<boolean>
-  /** Whether the replica has everything that is staged. */
+  /** Whether the replica has every staged file. */
   readonly isUpToDate: () => boolean
   /** The replica has everything. */
   readonly onUpToDate: () => void
 }
 
-/** Says when uploads run: soon after there is something, not more often than wanted, and again after errors. */
+/**
+ * Schedules uploads: soon after files are staged, not more often than configured, and again after
+ * errors.
+ */
 export class UploadLoop {
   readonly errors: Backoff
   readonly #parts: UploadLoopParts
-  /** One at a time, or a second upload would meet its own file and look like another primary. */
+  /** One upload at a time: a second one would meet its own file and look like another primary. */
   readonly #uploads = new PQueue({ concurrency: 1 })
   #timer: Timer | undefined
   /** By the monotonic clock. */
@@ -35,7 +38,7 @@ export class UploadLoop {
     this.errors = new Backoff(parts.db, 'upload', parts.interval, parts.observe)
   }
 
-  /** When the replica last had everything, milliseconds since the epoch. */
+  /** When the replica last had every commit, in milliseconds since the epoch. */
   get lastSyncAt(): number | undefined {
     return this.#lastSyncAt
   }
@@ -44,14 +47,14 @@ export class UploadLoop {
     this.#running = true
   }
 
-  /** No upload begins by itself any more. */
+  /** No further upload is scheduled. */
   stop(): void {
     this.#running = false
     this.#timer?.stop()
     this.#timer = undefined
   }
 
-  /** Sees to it that an upload runs soon, if there is anything to upload. */
+  /** Schedules an upload soon, if there is anything to upload. */
   schedule(ms?: number): void {
     if (!this.#running || this.#timer) return
     if (this.#parts.isUpToDate()) {
@@ -73,7 +76,7 @@ export class UploadLoop {
     if (next !== undefined) this.schedule(next)
   }
 
-  /** Uploads all there is, in batches so that others may have their turn. */
+  /** Uploads everything, in batches so that other work can run in between. */
   async run(): Promise<void> {
     for (let all = false; !all; ) {
       this.#lastAt = monotonicMs()
@@ -84,7 +87,7 @@ export class UploadLoop {
     this.#parts.onUpToDate()
   }
 
-  /** Runs `work` while no upload does. */
+  /** Runs `work` while no upload is running. */
   exclusive<T>(work: () => Promise<T>): Promise<T> {
     return this.#uploads.add(work) as Promise<T>
   }

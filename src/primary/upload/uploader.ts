@@ -16,15 +16,19 @@ import { judgeReplica, type ReplicaVerdict } from './replica-verdict.js'
 import { fencedError, foreignFiles, unsteadyStaging } from './upload-errors.js'
 import { WriterRecord } from './writer-record.js'
 
-/** So many checks read the writer record once: it names this primary to others, and protects nothing. */
+/**
+ * The writer record is read at every this many checks: it names this primary to others, and
+ * protects nothing.
+ */
 const RECORD_EVERY = 10
 
-/** Snapshots within one run that turned out not to be usable before the run ends with an error. */
+/** Maximum number of unusable snapshots within one run before it fails. */
 const MAX_RESTARTS = 3
 
 /**
- * Uploads staged files, one after another, each under a name that must not exist yet. What the replica holds is listed at the first
- * run, and compared again by `check`: from then on only this primary changes it, or the database follows as a snapshot.
+ * Uploads staged files in order, each under a name that must not exist yet. Lists the replica at
+ * the first run, and again in `check`: if another program has changed it since, uploads a snapshot
+ * of the database.
  */
 export class Uploader {
   readonly #primary: PrimaryDatabase
@@ -34,23 +38,28 @@ export class Uploader {
   readonly #leased: boolean
   #txid: number | undefined
   #aligned = false
-  /** Page size of the newest file in the replica, bytes; undefined if that is not known or there is none. */
+  /**
+   * Page size in bytes of the newest file in the replica; undefined if unknown or if there is none.
+   */
   #pageSize: number | undefined
-  /** The next file has to be a snapshot that is not made yet. */
+  /** The next file must be a snapshot that is not made yet. */
   #startsOver = false
-  /** The file at this TXID holds the whole database, and the replica needs it as a snapshot, too. */
+  /** The TXID of a file with the whole database that must be uploaded as a snapshot, too. */
   #publishAt: number | undefined
   /** The file that this process has uploaded last. */
   #uploaded: NonNullable<PrimaryState['uploaded']> | undefined
-  /** Checks that found nothing wrong. */
+  /** Number of checks without a fault. */
   #checks = 0
-  /** Since when each check has found files of another primary, by the monotonic clock. */
+  /** When consecutive checks first found files of another primary, by the monotonic clock. */
   #foreignSince: number | undefined
   readonly #kept: KeptFiles
-  /** The highest TXID that may be in the replica: a request may have succeeded although it failed here. */
+  /**
+   * The highest TXID that may be in the replica: a request that failed here may have succeeded in
+   * the store.
+   */
   #attempted = 0
 
-  /** `leased`: it runs only while the lease in the replica is ours. */
+  /** `leased`: uploads run only while this primary holds the lease. */
   constructor(
     primary: PrimaryDatabase,
     client: KnownLevels,
@@ -65,14 +74,15 @@ export class Uploader {
     this.#kept = new KeptFiles(primary.staging)
   }
 
-  /** The last TXID in the replica; undefined before it was asked. */
+  /** The last TXID in the replica; undefined before the replica was listed. */
   get txid(): number | undefined {
     return this.#txid
   }
 
   /**
-   * Whether REPLICA_FENCED from a run is final: another primary has written a file that was to be ours, or runs since before us. A
-   * replica of a running primary that was put in the place of ours later may be taken away again.
+   * Whether a REPLICA_FENCED error of a run is permanent: another primary has written a file with
+   * one of our names, or was running before us. A replica that was replaced later, by that of a
+   * running primary, may be put back.
    */
   get isFenced(): boolean {
     return !this.#aligned || this.#primary.state?.fenced !== undefined
@@ -84,8 +94,9 @@ export class Uploader {
   }
 
   /**
-   * Uploads what is staged, up to `limit` files. Returns whether that was all. Throws REPLICA_FENCED when another primary has written
-   * a file that was to be ours, and the storage's errors; a run after an error continues where it stopped.
+   * Uploads staged files, at most `limit`. Returns whether nothing is left. Throws REPLICA_FENCED
+   * if another primary has written a file with one of our names, and errors of the store; a run
+   * after an error continues where it stopped.
    */
   async run(limit: number = Number.POSITIVE_INFINITY): Promise<boolean> {
     await this.align()
@@ -103,8 +114,8 @@ export class Uploader {
   }
 
   /**
-   * Finds out where the replica stands, if that is not known yet; the primary may have to start over with a snapshot. Not at the
-   * same time as a run.
+   * Determines the state of the replica, if it is not known yet; the primary may have to start over
+   * with a snapshot. Not during a run.
    */
   async align(): Promise<void> {
     if (this.#txid !== undefined) return
@@ -125,15 +136,16 @@ export class Uploader {
   }
 
   /**
-   * Compares the replica with what was uploaded, by one listing and the writer record. Where a restore of the newest state is not
-   * possible any more, the next run uploads a snapshot. Files of another primary are an error at first, as a replica that was put
-   * in the place of this one may be taken away again; if they are still there after `patience` milliseconds, the primary aligns
-   * with the replica as after a restart. Not at the same time as a run.
+   * Compares the replica with the uploads, with one listing and the writer record. If a restore of
+   * the newest state is not possible any more, the next run uploads a snapshot. Files of another
+   * primary are an error at first, because the change may be undone; if they still exist after
+   * `patience` milliseconds, the primary aligns with the replica as after a restart. Not during a
+   * run.
    */
   async check(patience: number): Promise<void> {
     if (this.#txid === undefined || this.#txid === 0 || this.#startsOver) return
     let verdict = await this.#judge()
-    // A listing that lags behind the store is not believed.
+    // Ignores a stale listing.
     if (verdict.kind === 'broken' && verdict.end < this.#txid && (await this.#hasLastUpload())) return
     if (verdict.kind === 'broken' && verdict.isMissing) verdict = await this.#judge()
     if (verdict.kind === 'foreign') {
@@ -149,19 +161,22 @@ export class Uploader {
     if (this.#checks++ % RECORD_EVERY === 0) await this.#keepRecord()
   }
 
-  /** The database follows as a snapshot, behind everything that is in the replica. Not at the same time as a run. */
+  /** Uploads a snapshot of the database after everything in the replica. Not during a run. */
   async repair(reason: string, end = 0): Promise<void> {
     if (this.#txid === undefined || this.#startsOver) return
     await this.#skipTo(Math.max(this.#txid, this.#attempted, end), reason)
   }
 
-  /** TXIDs up to `txid` may be taken or damaged: a snapshot in the replica leads over them. */
+  /**
+   * Skips TXIDs up to `txid`, which may be taken or damaged: a snapshot in the replica bridges
+   * them.
+   */
   async #skipTo(txid: number, reason: string): Promise<void> {
     await this.#startOver(txid, reason, true)
     this.#txid = txid
   }
 
-  /** Says in the replica that nobody writes to it any more. */
+  /** Removes the writer record from the replica. */
   close(): Promise<void> {
     return this.#writer.release()
   }
@@ -194,7 +209,7 @@ export class Uploader {
     this.#notice('writer record', `primary.json is ${change}`, 'wrote the writer record again')
   }
 
-  /** Whether the L0 file that was uploaded last is in the replica as it was written. Two small reads. */
+  /** Whether the L0 file that was uploaded last is unchanged in the replica. Two small reads. */
   async #hasLastUpload(): Promise<boolean> {
     const last = this.#uploaded
     if (!last) return false
@@ -209,7 +224,7 @@ export class Uploader {
     }
   }
 
-  /** Uploads the staged file of `txid`, or finds out that a snapshot has to follow instead. */
+  /** Uploads the staged file of `txid`, or finds that a snapshot must follow instead. */
   async #uploadNext(txid: number): Promise<void> {
     const path = this.#primary.staging.find(txid)
     const staged = path === undefined ? undefined : await ifSound(() => identifyStaged(path))
@@ -218,13 +233,14 @@ export class Uploader {
       if (this.#attempted >= txid) await this.#skipTo(this.#attempted, reason)
       else await this.#startOver(txid - 1, reason, false)
     } else if (this.#pageSize !== undefined && staged.pageSize !== this.#pageSize) {
-      // A TXID is left out, so that nothing merges files of both page sizes; the snapshot leads over the gap.
+      // Skips a TXID, so that files of both page sizes are never merged; the snapshot bridges the
+      // gap.
       await this.#skipTo(txid, `the page size changed from ${this.#pageSize} to ${staged.pageSize} bytes`)
       this.#pageSize = staged.pageSize
     } else if (await this.#upload(path, txid, staged)) this.#pageSize = staged.pageSize
   }
 
-  /** Returns false if a snapshot has to follow instead. */
+  /** Returns false if a snapshot must follow instead. */
   async #upload(path: string, txid: number, { timestamp, checksum, size }: LtxIdentity): Promise<boolean> {
     const started = performance.now()
     const file = { level: 0, minTxid: txid, maxTxid: txid }
@@ -245,8 +261,9 @@ export class Uploader {
   }
 
   /**
-   * Whether the file that has the name of ours is ours: a request may have succeeded although its reply was lost, here or before a
-   * crash. False for a damaged one, which the next file goes around. Throws REPLICA_FENCED for another primary's.
+   * Whether the existing file with our name is ours: a request may have succeeded although its
+   * response was lost, here or before a crash. False for a damaged file, which the next file skips.
+   * Throws REPLICA_FENCED for another primary's file.
    */
   async #isSameFile(file: LtxFileRef, checksum: string, size: number, cause: LitestreamError): Promise<boolean> {
     const { maxTxid: txid } = file
@@ -267,7 +284,7 @@ export class Uploader {
     throw this.#fenced(reason, cause)
   }
 
-  /** Writes the whole database of a staged file as a snapshot, from which restores begin whatever lies before. */
+  /** Uploads a staged file with the whole database as a snapshot, with which restores can begin. */
   async #publishSnapshot(path: string, txid: number, timestamp: number): Promise<void> {
     const client = this.#client
     const { size } = await identifyStaged(path)

@@ -9,25 +9,32 @@ import { number, optional, record, type Shaped, text, tryReadJson } from '../../
 const NAME = 'primary.json'
 
 const shape = record({
-  /** One replicator in one process. */
+  /** Identifies one replicator in one process. */
   instance: text,
   host: text,
   pid: number,
-  /** What pids are counted in: the boot of the machine and the container. Empty where the system does not tell. */
+  /**
+   * The scope of pids: the boot of the machine and the container. Empty if the system does not
+   * report it.
+   */
   pidSpace: text,
-  /** When the process started, in clock ticks since the boot: no step of a clock changes it. Absent in the records of older versions. */
+  /**
+   * Start time of the process in clock ticks since the boot, which does not depend on the wall
+   * clock. Absent in records of older versions.
+   */
   pidStart: optional(number),
   database: text,
   startedAt: text,
 })
 type Record = Shaped<typeof shape>
 
-/** Instances of this process that write to some replica; on the thread that made them. */
+/** Instances of this process that write to some replica; per thread. */
 const running = new Set<string>()
 
 /**
- * The object `primary.json` in a replica: who writes to it. It protects nothing, the names of the files do that; it tells a second
- * primary on the same machine at once that it is the second, and anybody else whom to look for.
+ * The object `primary.json` in a replica: which process writes to it. It protects nothing; the
+ * names of the files do that. It immediately tells a second primary on the same machine that
+ * another one is running, and tells users which process to look for.
  */
 export class WriterRecord {
   readonly #client: ReplicaClient
@@ -41,15 +48,16 @@ export class WriterRecord {
   }
 
   /**
-   * Puts our record in the place of another's, if it is not there already. Throws REPLICA_FENCED if the other primary is known to
-   * be running, unless `leased`: the owner of the lease takes over from a primary that runs but was too slow to renew it.
+   * Replaces another primary's record by ours, unless ours exists already. Throws REPLICA_FENCED if
+   * the other primary is known to be running, unless `leased`: the owner of the lease takes over
+   * from a running primary that was too slow to renew it.
    */
   async claim({ leased }: { readonly leased: boolean }): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       const there = await this.#client.getObject(NAME)
       const other = there && parse(there.data)
       if (other?.instance === this.#instance) {
-        // Claimed before, by a start that failed after it or by a request whose answer was lost.
+        // Claimed before, by a start that failed later or by a request whose response was lost.
         this.#tag = there!.tag
         running.add(this.#instance)
         return
@@ -60,13 +68,13 @@ export class WriterRecord {
         running.add(this.#instance)
         return
       } catch (error) {
-        // Somebody was faster: look who.
+        // Another primary was faster: read its record.
         if (!isLitestreamError(error, 'PRECONDITION_FAILED') || attempt === 10) throw error
       }
     }
   }
 
-  /** Who holds the replica, for a message; undefined if nobody says so or it is us. */
+  /** The holder of the replica, for a message; undefined if there is no record or it is ours. */
   async other(): Promise<string | undefined> {
     const there = await this.#client.getObject(NAME)
     const other = there && parse(there.data)
@@ -74,8 +82,8 @@ export class WriterRecord {
   }
 
   /**
-   * Reads the record and returns what is wrong with it: `gone` or `damaged`, or another primary's description if that has put its
-   * own record in the place of ours. Undefined if it is ours.
+   * Reads the record and returns its fault: `gone` or `damaged`, or the description of another
+   * primary that has replaced our record. Undefined if the record is ours.
    */
   async check(): Promise<'gone' | 'damaged' | { readonly other: string } | undefined> {
     const there = await this.#client.getObject(NAME)
@@ -88,7 +96,7 @@ export class WriterRecord {
     return undefined
   }
 
-  /** Takes the record away, if it is still ours. */
+  /** Removes the record if it is still ours. */
   async release(): Promise<void> {
     running.delete(this.#instance)
     if (this.#tag === undefined) return
@@ -130,7 +138,10 @@ function describe({ host, pid, database, startedAt }: Record): string {
   return `process ${pid} on ${host}, which has replicated ${database} since ${startedAt}`
 }
 
-/** Only what is certain counts: another machine, or a pid that may mean another process, is not known to be running. */
+/**
+ * Returns true only if certain: a process on another machine, or a pid that may belong to another
+ * process, is not known to be running.
+ */
 function isRunning(other: Record): boolean {
   if (other.pidSpace === '' || other.pidSpace !== pidSpace()) return false
   if (other.pid === process.pid) return running.has(other.instance)
@@ -149,12 +160,15 @@ function pidSpace(): string {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
     return `${boot} ${readlinkSync('/proc/self/ns/pid')}`
   } catch {
-    // Not Linux, or without /proc.
+    // Not Linux, or /proc is not available.
     return ''
   }
 }
 
-/** When the process started, in clock ticks since the boot; undefined if the system does not tell. */
+/**
+ * Start time of the process in clock ticks since the boot; undefined if the system does not report
+ * it.
+ */
 function startTicks(pid: number): number | undefined {
   try {
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
@@ -166,10 +180,13 @@ function startTicks(pid: number): number | undefined {
   }
 }
 
-/** False for a process that got its pid after the record was written: the pid was used again. By the wall clock. */
+/**
+ * False if the process started after the record was written, so its pid was reused. By the wall
+ * clock.
+ */
 function startedBefore(ticks: number | undefined, time: number): boolean {
   if (ticks === undefined) return false
   const uptime = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0])
-  // Clock ticks are 1/100 s on every Linux that Node runs on; half a second for rounding.
+  // A clock tick is 1/100 s on every Linux that Node.js supports; half a second for rounding.
   return Date.now() - uptime * 1000 + ticks * 10 <= time + 500
 }

@@ -10,7 +10,7 @@ const CHECKPOINT_MODES = ['PASSIVE', 'TRUNCATE'] as const
 const L0_STATUSES = ['eligible', 'not_compacted', 'too_recent'] as const
 const DURATION_BUCKETS = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60]
 
-/** What the gauges of one database are read from when somebody asks for the metrics. */
+/** The source of one database's gauges, read when the metrics are requested. */
 export interface DatabaseGauges {
   readonly path: string
   readonly databaseSize: number
@@ -25,8 +25,9 @@ export interface DatabaseGauges {
 }
 
 /**
- * The metrics of primaries, under Litestream's names and labels, so that its dashboards work, and what those lack. Counters follow
- * the primary's events; gauges are read when the metrics are asked for.
+ * The metrics of primaries, with Litestream's names and labels, so that its dashboards work, and
+ * additional ones. Counters follow the primary's events; gauges are read when the metrics are
+ * requested.
  */
 export class DatabaseMetrics {
   readonly #databaseSize: Gauge
@@ -62,7 +63,7 @@ export class DatabaseMetrics {
   readonly #mirrorLag: Gauge
   readonly #failingParts: Gauge
   readonly #clients = new Set<ReplicaClient>()
-  /** Requests and retries of clients that were closed, by type and operation. */
+  /** Requests and retries of closed clients, by type and operation. */
   readonly #closed = new Map<string, { readonly requests: number; readonly retries: number }>()
 
   constructor(registry: Registry) {
@@ -161,7 +162,10 @@ export class DatabaseMetrics {
     this.#restoreSeconds = histogram('litestream_restore_duration_seconds', 'Duration of restores', ['db'])
   }
 
-  /** Makes every series of a database exist, at 0, so that a rate over the first event is right. */
+  /**
+   * Creates every series of a database with the value 0, so that a rate over the first event is
+   * right.
+   */
   add(db: string): void {
     for (const metric of [
       this.#totalWalBytes,
@@ -180,7 +184,7 @@ export class DatabaseMetrics {
     this.#diskFull.set({ db }, 0)
   }
 
-  /** Takes every series of a database that is no longer replicated out. */
+  /** Removes every series of a database that is no longer replicated. */
   remove(db: string): void {
     const plain = [
       ...[
@@ -232,7 +236,10 @@ export class DatabaseMetrics {
     }
   }
 
-  /** A gap or an overlap that the look after a compaction found is counted as Litestream does; anything else is a failure. */
+  /**
+   * A gap or overlap found by the check after a compaction is counted as in Litestream; any other
+   * error is a failure.
+   */
   #verifyErrorOrFailure(db: string, error: LitestreamError): void {
     if (error.code === 'LTX_GAP') this.#verifyErrors.inc({ db })
     else this.#compactionErrors.inc({ db })
@@ -257,7 +264,7 @@ export class DatabaseMetrics {
     this.#clients.add(client)
   }
 
-  /** Takes a client that was closed out, and keeps what it has counted. */
+  /** Removes a closed client, and keeps its counts. */
   forgetClient(client: ReplicaClient): void {
     if (!this.#clients.delete(client)) return
     for (const [operation, { requests, retries }] of Object.entries(client.stats())) {
@@ -267,7 +274,7 @@ export class DatabaseMetrics {
     }
   }
 
-  /** Reads the gauges anew; to be called before the registry is printed. */
+  /** Reads the gauges; must be called before the registry is printed. */
   collect(
     databases: readonly DatabaseGauges[],
     parts: readonly { readonly part: string; readonly name: string }[],
@@ -305,7 +312,10 @@ export class DatabaseMetrics {
     }
   }
 
-  /** What a listing of the replica showed: files and bytes of each level, and what retention would say of level 0. */
+  /**
+   * Updates the gauges from a listing of the replica: files and bytes of each level, and the
+   * retention state of L0 files.
+   */
   setLevels(db: string, levels: readonly (readonly LtxFileInfo[])[], l0Retention: number): void {
     for (const [level, files] of levels.entries()) {
       this.#files.set({ db, level }, files.length)
@@ -321,7 +331,7 @@ export class DatabaseMetrics {
       else if (createdAt >= Date.now() - l0Retention) counts.too_recent++
       else counts.eligible++
     }
-    // Litestream labels this one gauge with the file's name alone.
+    // Litestream labels only this gauge with the file name alone.
     for (const [status, count] of Object.entries(counts))
       this.#l0Retention.set({ db: path.basename(db), status }, count)
   }

@@ -2,7 +2,10 @@ import type { Operation, ReplicaClient } from '../../storage/replica-client.js'
 import { wrapClient } from '../../storage/wrap-client.js'
 import type { DatabaseMetrics } from './database-metrics.js'
 
-/** The same client, with every operation counted and timed. An operation that is aborted by its caller counts as failed. */
+/**
+ * A client that counts and times every operation. An operation aborted by its caller counts as
+ * failed.
+ */
 export function instrumentClient(client: ReplicaClient, metrics: DatabaseMetrics): ReplicaClient {
   const begin = (operation: Operation) => {
     const started = performance.now()

@@ -1,6 +1,6 @@
 /**
- * A Registry of prom-client, of the copy and version that the application has: this package includes one of its own, and its types do
- * not refer to it.
+ * A Registry of prom-client, of the application's copy and version: this package includes its own
+ * copy, and the types here do not refer to it.
  */
 export interface MetricsRegistry {
   registerMetric(metric: never): void

@@ -4,8 +4,9 @@ import { asRegistry } from './included-registry.js'
 import type { MetricsRegistry } from './registry.js'
 
 /**
- * Adds the figures of an open replica to a prom-client registry, labelled with its URL; they are read when the registry is printed.
- * Returns a function that takes them out again. Several replicas may share one registry.
+ * Adds the metrics of an open replica to a prom-client registry, labelled with its URL; they are
+ * read when the registry is printed. Returns a function that removes them. Several replicas may
+ * share one registry.
  *
  * @example
  * const replica = await openReplica('s3://bucket/app.db')
