@@ -32,6 +32,8 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
   BUFFER_DAMAGED: 'Run `litestream-ts buffer show FILE`, export the readable commits, then discard the buffer.',
   COMMIT_UNKNOWN: 'Query the database to see whether the transaction was committed before you repeat it.',
   REPLICA_FENCED: 'Stop the other primary, or choose another replica URL for this one.',
+  REPLICA_DIVERGED:
+    'Restore the database from its replica, or run `litestream-ts acknowledge` to replicate the one that exists.',
   REPLICA_EMPTY: 'Check the replica URL, and check that the primary is running.',
   REPLICA_RESET: 'Open the replica again to read its new contents.',
   REPLICA_STALE: 'Check that this machine can reach the store; reads resume after the next successful poll.',

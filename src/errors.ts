@@ -27,6 +27,7 @@ export type ErrorCode =
   | 'DATABASE_SHARED' // the database is open through another copy of SQLite in the same process
   | 'WAL_CORRUPT'
   | 'REPLICA_FENCED' // another primary writes to the same replica
+  | 'REPLICA_DIVERGED' // the database does not continue the newest state of its replica
   // writing through the VFS
   | 'WRITE_DISABLED' // the replica, or this connection, was not opened for writing
   | 'WRITE_CONFLICT' // another writer committed first

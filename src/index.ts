@@ -1,6 +1,7 @@
 export type { CompactOptions } from './compaction/compact.js'
 export { type ErrorCode, type ErrorDetails, isLitestreamError, LitestreamError } from './errors.js'
 export type { IntegrityCheck, IntegrityOutcome, IntegrityReport } from './integrity/report.js'
+export type { DivergedState, Divergence } from './levels/divergence-record.js'
 export type { PlanOptions, PlanTarget } from './levels/plan.js'
 export type { ReplicaFault, ReplicaReport, VerifyReplicaOptions } from './levels/verify-replica.js'
 export type { LtxHeader } from './ltx/header.js'
@@ -14,6 +15,7 @@ export type { ReplicateOnceOptions } from './primary/replicate-once.js'
 export type { ReplicatorStatus, SyncOptions, SyncResult } from './primary/replicator-status.js'
 export { getLoadablePath, load } from './replica/handle/loadable.js'
 export {
+  type OpenReplicaOptions,
   openReplica,
   type Replica,
   type ReplicaDetails,

@@ -44,7 +44,7 @@ const compact: check.OptionChecks<Timed<CompactOptions>> = {
   reached: check.integerFrom(0),
   onDamaged: check.callback,
 }
-const ages = { ...waiting, now: check.time, createdAt: check.callback }
+const ages = { ...waiting, now: check.time, createdAt: check.callback, diverged: check.milliseconds }
 const enforceL0Retention: check.OptionChecks<Timed<L0RetentionOptions>> = { ...ages, l0Retention: check.milliseconds }
 const enforceSnapshotRetention: check.OptionChecks<Timed<SnapshotRetentionOptions>> = {
   ...ages,

@@ -1,8 +1,10 @@
+import stringWidth from 'string-width'
 import { withoutSecrets } from '../util/redact.js'
 import { oneLine, printable, printableJson } from '../util/terminal-text.js'
 import { formatTimestamp } from '../util/timestamp.js'
 
-const useColor = () => process.stdout.isTTY === true && !process.env.NO_COLOR
+/** NO_COLOR: https://no-color.org, any value that is not empty. */
+const useColor = (stream: NodeJS.WriteStream) => stream.isTTY === true && !process.env.NO_COLOR
 
 /** What the styles become on the way out: Unicode noncharacters, which no text holds, for the codes of a terminal. */
 const STYLES: Readonly<Record<string, string>> = {
@@ -11,14 +13,16 @@ const STYLES: Readonly<Record<string, string>> = {
   '\ufdd2': '\x1b[31m',
   '\ufdd3': '\x1b[32m',
   '\ufdd4': '\x1b[39m',
+  '\ufdd5': '\x1b[33m',
 }
 
 export const bold = (text: string): string => `\ufdd0${text}\ufdd1`
 export const red = (text: string): string => `\ufdd2${text}\ufdd4`
+export const yellow = (text: string): string => `\ufdd5${text}\ufdd4`
 export const green = (text: string): string => `\ufdd3${text}\ufdd4`
 
-function styled(text: string): string {
-  return text.replace(/[\ufdd0-\ufdd4]/g, (mark) => (useColor() ? STYLES[mark]! : ''))
+function styled(text: string, stream: NodeJS.WriteStream = process.stdout): string {
+  return text.replace(/[\ufdd0-\ufdd5]/g, (mark) => (useColor(stream) ? STYLES[mark]! : ''))
 }
 
 /** One line on stdout. Control characters, line feeds included, are escaped, secrets masked: names may come from anywhere. */
@@ -45,13 +49,20 @@ export function printJsonLine(value: unknown): void {
   process.stdout.write(`${printableJson(JSON.stringify(value))}\n`)
 }
 
+/** `text` with spaces behind it, so that it takes `width` columns of a terminal: a wide character takes two, an accent of its own none. */
+function padded(text: string, width: number): string {
+  return text + ' '.repeat(Math.max(0, width - stringWidth(text)))
+}
+
 /** Columns padded to their widest cell, two spaces between, no space at the end of a line; control characters escaped. */
 export function formatTable(headers: readonly string[], rows: readonly (readonly string[])[]): string {
   const [head = [], ...body] = [headers, ...rows].map((cells) => cells.map(oneLine))
-  const widths = head.map((header, i) => body.reduce((width, row) => Math.max(width, row[i]!.length), header.length))
+  const widths = head.map((header, i) =>
+    body.reduce((width, row) => Math.max(width, stringWidth(row[i]!)), stringWidth(header)),
+  )
   const line = (cells: readonly string[]) =>
     cells
-      .map((cell, i) => cell.padEnd(widths[i]!))
+      .map((cell, i) => padded(cell, widths[i]!))
       .join('  ')
       .trimEnd()
   return [bold(line(head)), ...body.map(line)].join('\n')
@@ -67,14 +78,15 @@ export function printBlock(fields: Readonly<Record<string, string | number>>): v
   for (const [key, value] of Object.entries(fields)) print(`${`${key}:`.padEnd(width)} ${value}`)
 }
 
-/** A line on stderr, control characters escaped. */
-export function printError(line: string): void {
-  process.stderr.write(`${oneLine(line)}\n`)
+/** A line on stderr, control characters escaped. `style`: of its first word, where stderr is a terminal. */
+export function printError(line: string, style: (text: string) => string = (text) => text): void {
+  const [, word = '', rest = ''] = /^(\S*)(.*)$/s.exec(oneLine(line)) ?? []
+  process.stderr.write(`${styled(style(word), process.stderr)}${rest}\n`)
 }
 
 /** A warning on stderr, so that output for programs stays as it is. */
 export function warn(text: string): void {
-  printError(`Warning: ${text}`)
+  printError(`Warning: ${text}`, yellow)
 }
 
 /** RFC 3339 in UTC to the second, as Go prints it. */

@@ -8,12 +8,20 @@ export interface Progress {
 
 const silent: Progress = { update() {}, stop() {} }
 
+/** Below this time a rate says nothing, milliseconds. */
+const MIN_RATE_MS = 500
+
+/** Bytes a second for a person; nothing before there was enough time to tell. */
+export function speedOf(bytes: number, ms: number): string {
+  return ms < MIN_RATE_MS ? '' : `  ${formatBytes(Math.round((bytes * 1000) / ms))}/s`
+}
+
 /** A bar on stderr if that is a terminal and a person is to look at it, and otherwise nothing at all. */
 export async function createProgress(title: string, wanted = true): Promise<Progress> {
   if (!wanted || !process.stderr.isTTY) return silent
   const { SingleBar } = await import('cli-progress')
   const bar = new SingleBar({
-    format: `${title} {bar} {percentage}%  {done} of {size}  {speed}/s`,
+    format: `${title} {bar} {percentage}%  {done} of {size}{speed}`,
     stream: process.stderr,
     hideCursor: true,
     clearOnComplete: false,
@@ -28,14 +36,13 @@ export async function createProgress(title: string, wanted = true): Promise<Prog
       const now = performance.now()
       if (!startedAt) {
         startedAt = now
-        bar.start(total, 0, { done: formatBytes(0), size: formatBytes(total), speed: formatBytes(0) })
+        bar.start(total, 0, { done: formatBytes(0), size: formatBytes(total), speed: '' })
       }
-      const seconds = Math.max(0.001, (now - startedAt) / 1000)
       bar.setTotal(total)
       bar.update(done, {
         done: formatBytes(done),
         size: formatBytes(total),
-        speed: formatBytes(Math.round(done / seconds)),
+        speed: speedOf(done, now - startedAt),
       })
     },
     stop() {

@@ -4,7 +4,7 @@ import { secretUrl } from '../storage/url.js'
 import { tryParseLogLevel } from '../util/log-level.js'
 import { withoutSecrets } from '../util/redact.js'
 import { printable } from '../util/terminal-text.js'
-import { printError } from './output.js'
+import { bold, printError, red } from './output.js'
 
 /** Has every message mask the secrets of URLs among the arguments, wherever a URL was put by mistake. */
 export function rememberArguments(argv: readonly string[]): void {
@@ -17,8 +17,8 @@ export function rememberArguments(argv: readonly string[]): void {
 /** Prints an error as `Error: …` and, with its next step, `Try: …`. A stack is printed at log level debug and trace only. */
 export function reportError(thrown: unknown): void {
   const error = toLitestreamError(thrown)
-  printError(`Error: ${error.message}`)
-  printError(`Try: ${error.hint}`)
+  printError(`Error: ${error.message}`, red)
+  printError(`Try: ${error.hint}`, bold)
   const level = tryParseLogLevel(process.env.LOG_LEVEL ?? '')
   if (level !== 'debug' && level !== 'trace') return
   process.stderr.write(`${printable(withoutSecrets(stacks(error)))}\n`)
@@ -32,6 +32,6 @@ function stacks(error: Error): string {
 
 /** Prints what is wrong with the command line. Commander adds a suggestion as a line of its own. */
 export function reportUsage(error: CommanderError, help: string): void {
-  for (const line of withoutSecrets(error.message.replace(/^error: /, 'Error: ')).split('\n')) printError(line)
-  printError(`Try: ${help}`)
+  for (const line of withoutSecrets(error.message.replace(/^error: /, 'Error: ')).split('\n')) printError(line, red)
+  printError(`Try: ${help}`, bold)
 }

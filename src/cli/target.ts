@@ -1,11 +1,13 @@
+import path from 'node:path'
 import { findDatabases } from '../config/directories.js'
 import { expandPath } from '../config/expand-path.js'
 import { clientOptions } from '../config/open-configured-replica.js'
 import type { Config, DatabaseConfig } from '../config/types.js'
-import { LitestreamError } from '../errors.js'
+import { isLitestreamError, LitestreamError } from '../errors.js'
 import { type OpenReplicaClientOptions, openReplicaClient } from '../storage/open.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
 import { isUrl, secretUrl } from '../storage/url.js'
+import { withoutSecrets } from '../util/redact.js'
 import type { Secret } from '../util/secret.js'
 import { type ConfigFlags, configOf } from './command.js'
 
@@ -42,13 +44,54 @@ export async function resolveTarget(argument: string, flags: ConfigFlags): Promi
     const url = secretUrl(argument)
     return { name: String(url), url, options: {} }
   }
-  const database = findDatabase(await configOf(flags), argument)
+  refuseNoUrl(argument)
+  const database = findDatabase(await configFor(argument, flags), argument)
   return {
     name: argument,
     url: database.replica.url,
     options: clientOptions(database.replica, database.path),
     database,
   }
+}
+
+/** `s3:/bucket/app.db` is no path that a person would give a database. Throws INVALID_URL. */
+function refuseNoUrl(argument: string): void {
+  const [, scheme] = /^([a-zA-Z][a-zA-Z0-9+.-]+):/.exec(argument) ?? []
+  if (scheme === undefined || /^sqlite3?$/i.test(scheme)) return
+  throw new LitestreamError('INVALID_URL', `${JSON.stringify(withoutSecrets(argument))} is not the URL of a replica`, {
+    hint: urlHint(argument),
+  })
+}
+
+/** The configuration that is to name a database. An argument that is no path may be meant as a URL. */
+async function configFor(argument: string, flags: ConfigFlags): Promise<Config> {
+  try {
+    return await configOf(flags)
+  } catch (error) {
+    const isDefault = flags.config === undefined && process.env.LITESTREAM_CONFIG === undefined
+    if (!isDefault || !isLitestreamError(error, 'NOT_FOUND', 'CONFIG_INVALID') || !isMissing(error)) throw error
+    throw new LitestreamError(
+      error.code,
+      `${JSON.stringify(argument)} is not the URL of a replica, and ${error.message}`,
+      {
+        hint: `${urlHint(argument)} Name the configuration of a database with -config.`,
+        cause: error,
+      },
+    )
+  }
+}
+
+function isMissing({ message }: LitestreamError): boolean {
+  return message.includes('not found')
+}
+
+/** The next step for text that is not the URL that it was to be. */
+export function urlHint(argument: string): string {
+  const [, scheme, rest] = /^([a-zA-Z][a-zA-Z0-9+.-]+):\/*(.*)$/s.exec(argument) ?? []
+  if (scheme !== undefined)
+    return `Write two slashes after the scheme: ${scheme.toLowerCase()}://${withoutSecrets(rest ?? '')}`
+  const isPath = argument.startsWith('/') || argument.startsWith('.')
+  return `Write a replica as a URL, such as s3://${isPath ? 'bucket/app.db' : argument} or file://${path.resolve(argument)}.`
 }
 
 /** Opens what the argument stands for, hands it to `use` and closes it afterwards. */

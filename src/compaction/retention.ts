@@ -1,3 +1,5 @@
+import { DIVERGED_RETENTION_MS, withoutHeld } from '../levels/divergence-record.js'
+import { listTogether } from '../levels/plan.js'
 import { MAX_COMPACTION_LEVEL, SNAPSHOT_LEVEL } from '../ltx/format.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { listLevel } from './compact.js'
@@ -9,6 +11,11 @@ export interface L0RetentionOptions {
   readonly now?: number
   /** Creation time of a file in milliseconds since the epoch; default: its `createdAt`. */
   readonly createdAt?: (file: LtxFileInfo) => number
+  /**
+   * How long the files stay that a restore to the moment before a divergence needs (`retention.diverged`), ms; default: 30 days. 0:
+   * no longer than others.
+   */
+  readonly diverged?: number
   readonly signal?: AbortSignal
 }
 
@@ -17,14 +24,20 @@ export interface SnapshotRetentionOptions {
   readonly retention: number
   readonly now?: number
   readonly createdAt?: (file: LtxFileInfo) => number
+  /**
+   * How long the files stay that a restore to the moment before a divergence needs (`retention.diverged`), ms; default: 30 days. 0:
+   * no longer than others.
+   */
+  readonly diverged?: number
   readonly signal?: AbortSignal
 }
 
 /**
  * Deletes L0 files that are old enough and whose transactions are in level 1, or in a snapshot
  * before level 1 begins. The L0 files of one L1 file are deleted together, when the youngest is old
- * enough, because a TXID among them needs all files before it. The newest file is kept. Returns the
- * deleted files.
+ * enough, because a TXID among them needs all files before it. The newest file is kept, and so is
+ * what a restore to the state before a divergence needs. Returns the deleted files. If the record of
+ * divergences is damaged, throws LTX_CORRUPT and deletes nothing.
  */
 export async function enforceL0Retention(client: ReplicaClient, options: L0RetentionOptions): Promise<LtxFileInfo[]> {
   const doomed = await oldL0Files(client, options)
@@ -62,14 +75,16 @@ export async function oldL0Files(client: ReplicaClient, options: L0RetentionOpti
     if (group.some((file) => young.has(file))) break
     doomed.push(...group)
   }
-  return doomed
+  return notHeld(client, doomed, options)
 }
 
 /**
  * Deletes snapshots that are too old, but never the newest, and files of levels 1 to 8 that end
  * before the last snapshot that is too old. One generation is kept for running restores and
  * readers, and the newest file of every level. Levels are deleted before snapshots, so that the
- * next run finds everything that an interrupted run left. Returns the deleted files.
+ * next run finds everything that an interrupted run left. What a restore to the state before a
+ * divergence needs is kept. Returns the deleted files. If the record of divergences is damaged, throws
+ * LTX_CORRUPT and deletes nothing.
  */
 export async function enforceSnapshotRetention(
   client: ReplicaClient,
@@ -95,7 +110,17 @@ export async function oldSnapshots(client: ReplicaClient, options: SnapshotReten
     const files = await listLevel(client, level, 0, signal)
     doomed.push(...files.slice(0, -1).filter(({ maxTxid }) => maxTxid < floor))
   }
-  return [...doomed, ...old]
+  return notHeld(client, [...doomed, ...old], options)
+}
+
+/** What of `doomed` may be deleted although databases have diverged: see levels/divergence-record.ts. Throws LTX_CORRUPT. */
+function notHeld(
+  client: ReplicaClient,
+  doomed: readonly LtxFileInfo[],
+  { now = Date.now(), diverged: keep = DIVERGED_RETENTION_MS, signal }: L0RetentionOptions | SnapshotRetentionOptions,
+): Promise<LtxFileInfo[]> {
+  const levels = () => listTogether(client, 0, signal ? { signal } : {})
+  return withoutHeld(client, doomed, { now, keep, levels, signal })
 }
 
 function timeOf(file: LtxFileInfo): number {

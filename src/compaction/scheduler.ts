@@ -2,7 +2,7 @@ import PQueue from 'p-queue'
 import { isLitestreamError, type LitestreamError } from '../errors.js'
 import { KnownLevels } from '../levels/known-levels.js'
 import { listLevels } from '../levels/plan.js'
-import { contiguityFaults } from '../levels/verify-replica.js'
+import { unexplainedFaults } from '../levels/verify-replica.js'
 import { SNAPSHOT_LEVEL } from '../ltx/format.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { type Clock, systemClock } from '../util/clock.js'
@@ -22,6 +22,8 @@ export interface CompactionSettings {
   readonly l0RetentionCheckInterval: number
   /** False: no file is ever deleted. */
   readonly retentionEnabled: boolean
+  /** How long the state before a divergence stays; default: 30 days. */
+  readonly divergedRetention?: number
   /** After each compaction, list the level and check for gaps. */
   readonly verifyCompaction?: boolean
   /** Interval at which all levels are checked for gaps and overlaps; undefined: never. */
@@ -313,7 +315,7 @@ export class CompactionScheduler {
       const snapshots = await listLevel(this.#client, SNAPSHOT_LEVEL, 0, signal)
       const listed = await listLevel(this.#client, level, 0, signal)
       this.#broken.delete(level)
-      this.#report([...Array.from({ length: level }, () => []), listed], snapshots)
+      await this.#report([...Array.from({ length: level }, () => []), listed], snapshots, signal)
     }
     return files
   }
@@ -333,22 +335,23 @@ export class CompactionScheduler {
    * been deleted by another program.
    */
   async #l0Retention(signal: AbortSignal): Promise<void> {
-    const { retentionEnabled, l0Retention } = this.#settings
+    const { retentionEnabled, l0Retention, divergedRetention: diverged } = this.#settings
     if (!retentionEnabled) return
     const now = this.#l0Ages.begin()
     const createdAt = (file: LtxFileInfo) => this.#l0Ages.createdAt(file, now)
-    const options = { l0Retention, now, createdAt, signal }
+    const options = { l0Retention, now, createdAt, signal, ...(diverged === undefined ? {} : { diverged }) }
     if ((await oldL0Files(this.#client, options)).length === 0) return
     this.#forget()
     this.#deleted(await enforceL0Retention(this.#client, options))
   }
 
   async #snapshotRetention(signal: AbortSignal): Promise<void> {
-    const { retentionEnabled, snapshot } = this.#settings
+    const { retentionEnabled, snapshot, divergedRetention: diverged } = this.#settings
     if (!retentionEnabled) return
     const now = this.#snapshotAges.begin()
     const createdAt = (file: LtxFileInfo) => this.#snapshotAges.createdAt(file, now)
-    const options = { retention: snapshot.retention, now, createdAt, signal }
+    const { retention } = snapshot
+    const options = { retention, now, createdAt, signal, ...(diverged === undefined ? {} : { diverged }) }
     if ((await oldSnapshots(this.#client, options)).length === 0) return
     this.#forget()
     this.#deleted(await enforceSnapshotRetention(this.#client, options))
@@ -364,11 +367,15 @@ export class CompactionScheduler {
     this.#forget()
     const levels = await listLevels(this.#client, signal)
     this.#broken.clear()
-    return this.#report(levels, levels[SNAPSHOT_LEVEL] ?? [])
+    return this.#report(levels, levels[SNAPSHOT_LEVEL] ?? [], signal)
   }
 
-  #report(levels: readonly (readonly LtxFileInfo[])[], snapshots: readonly LtxFileInfo[]): boolean {
-    const faults = contiguityFaults(this.#client, levels, snapshots)
+  async #report(
+    levels: readonly (readonly LtxFileInfo[])[],
+    snapshots: readonly LtxFileInfo[],
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const faults = await unexplainedFaults(this.#client, levels, { snapshots, signal })
     for (const { file, error } of faults) {
       this.#broken.add(file.level)
       this.#fault(file.level, error)

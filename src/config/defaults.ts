@@ -14,6 +14,7 @@ export const DEFAULTS = {
   snapshotInterval: 24 * HOUR,
   snapshotRetention: 24 * HOUR,
   l0Retention: 5 * MINUTE,
+  divergedRetention: 720 * HOUR,
   l0RetentionCheckInterval: 15 * SECOND,
   heartbeatInterval: 5 * MINUTE,
   minHeartbeatInterval: MINUTE,

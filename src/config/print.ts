@@ -29,6 +29,8 @@ function settings(config: DatabaseSettings) {
     'max-sync-wal-bytes': config.maxSyncWalBytes,
     lease: config.lease,
     'lease-ttl': formatDuration(config.leaseTtl),
+    'on-divergence': config.onDivergence,
+    'allow-missing': config.allowMissing,
   }
 }
 
@@ -47,7 +49,7 @@ export function effectiveConfig(config: Config): object {
     'l0-retention': formatDuration(config.l0Retention),
     'l0-retention-check-interval': formatDuration(config.l0RetentionCheckInterval),
     'verify-compaction': config.verifyCompaction,
-    retention: { enabled: config.retentionEnabled },
+    retention: { enabled: config.retentionEnabled, diverged: formatDuration(config.divergedRetention) },
     ...(heartbeat
       ? { 'heartbeat-url': String(heartbeat.url), 'heartbeat-interval': formatDuration(heartbeat.interval) }
       : {}),

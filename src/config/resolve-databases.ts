@@ -130,6 +130,8 @@ function databaseSettings(database: DatabaseFile, path: Path, fail: FailAt): Omi
     maxSyncWalBytes: database['max-sync-wal-bytes'] ?? DEFAULTS.maxSyncWalBytes,
     restoreIfDbNotExists: database['restore-if-db-not-exists'] ?? false,
     lease: database.lease ?? false,
+    allowMissing: database['allow-missing'] ?? false,
+    onDivergence: database['on-divergence'] ?? 'continue',
     leaseTtl,
   }
 }

@@ -88,6 +88,11 @@ export function resolveConfig(config: ParsedConfig): Config {
     ),
     verifyCompaction: values['verify-compaction'] ?? false,
     retentionEnabled: values.retention?.enabled ?? true,
+    divergedRetention: notNegative(
+      ['retention', 'diverged'],
+      'diverged retention',
+      values.retention?.diverged ?? DEFAULTS.divergedRetention,
+    ),
     ...(heartbeatUrl ? { heartbeat: { url: heartbeatUrl, interval: heartbeatInterval } } : {}),
     shutdownSyncTimeout: notNegative(
       ['shutdown-sync-timeout'],

@@ -1,3 +1,4 @@
+import { ON_DIVERGENCE } from '../primary/upload/on-divergence.js'
 import { concealCommand, concealHeartbeat } from './concealed.js'
 import { DEFAULTS, MAX_LEVELS } from './defaults.js'
 import {
@@ -75,6 +76,15 @@ const databaseSection = section({
     'Restore the database from its replica before replicating, if the file is missing.',
     false,
   ),
+  'allow-missing': boolean(
+    'Ours: the database file may be missing. Otherwise a missing file is reported, and `/healthz` is not ok after a minute.',
+    false,
+  ),
+  'on-divergence': choice(
+    ON_DIVERGENCE,
+    'Ours: what to do with a database that does not continue the newest state of its replica, such as an empty one after its volume was lost. `continue`: warn, keep the state before it for `retention.diverged`, and replicate; `refuse`: upload nothing until `litestream-ts acknowledge`; `restore`: replace the database by the newest state of the replica, and keep it beside that.',
+    'continue',
+  ),
   lease: boolean(
     'Ours: write only while a lease in the replica (`lock.json`) is held, and stand by while another primary holds it.',
     false,
@@ -129,7 +139,13 @@ export const configSchema = section(
     ),
     'verify-compaction': boolean('List the level after each compaction and check that it has no gap.', false),
     retention: section(
-      { enabled: boolean('Delete old files from the replica; off leaves that to the rules of the bucket.', true) },
+      {
+        enabled: boolean('Delete old files from the replica; off leaves that to the rules of the bucket.', true),
+        diverged: duration(
+          'Ours: how long the state of the replica stays that a database did not continue, as after its volume was lost; 0 keeps it no longer than others.',
+          DEFAULTS.divergedRetention,
+        ),
+      },
       {
         description: 'Deletion of old files.',
         expected: 'expected a section with `enabled` (a duration belongs in `snapshot.retention`)',

@@ -1,3 +1,4 @@
+import type { OnDivergence } from '../primary/upload/on-divergence.js'
 import type { LogLevel, LogType } from '../util/log-level.js'
 import type { Secret } from '../util/secret.js'
 import type { ReplicaSettings } from './replica-settings.js'
@@ -42,6 +43,10 @@ export interface DatabaseSettings {
   readonly lease: boolean
   readonly leaseTtl: number
   readonly mirrors: readonly MirrorConfig[]
+  /** A database file that does not exist is in order. */
+  readonly allowMissing: boolean
+  /** What to do with a database that does not continue the newest state of its replica. */
+  readonly onDivergence: OnDivergence
 }
 
 export interface DatabaseConfig extends DatabaseSettings {
@@ -89,6 +94,7 @@ export interface Config {
   readonly l0RetentionCheckInterval: number
   readonly verifyCompaction: boolean
   readonly retentionEnabled: boolean
+  readonly divergedRetention: number
   readonly heartbeat?: { readonly url: Secret; readonly interval: number }
   readonly shutdownSyncTimeout: number
   readonly shutdownSyncInterval: number

@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { isLitestreamError, LitestreamError } from '../errors.js'
 import type { ReplicaClient, TaggedObject } from '../storage/replica-client.js'
 import { type Clock, systemClock } from '../util/clock.js'
-import { record, type Shaped, text, tryReadJson, where, whole } from '../util/json-shape.js'
+import { dateTime, record, type Shaped, text, tryReadJson, whole } from '../util/json-shape.js'
 import { OtherLease } from './other-lease.js'
 
 export const LEASE_NAME = 'lock.json'
@@ -12,15 +12,11 @@ const shape = record({
   /** Grows by one with each owner. */
   generation: whole(0),
   /** RFC 3339. */
-  expires_at: where(text, isDateTime, 'a time of RFC 3339'),
+  expires_at: dateTime,
   /** `host:pid`, and a random part, since one process may run several primaries. */
   owner: text,
 })
 type Content = Shaped<typeof shape>
-
-function isDateTime(value: string): boolean {
-  return /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(value) && !Number.isNaN(Date.parse(value))
-}
 
 export interface LeaseOptions {
   /**

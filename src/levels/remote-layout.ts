@@ -2,10 +2,11 @@ import { HEADER_SIZE } from '../ltx/format.js'
 import { decodeHeader, type LtxHeader } from '../ltx/header.js'
 import { decodePageIndex, indexRules, type PageIndex } from '../ltx/page-index.js'
 import { parseTail } from '../ltx/tail.js'
-import type { LtxFileInfo, ReplicaClient, RequestOptions } from '../storage/replica-client.js'
+import type { LtxFileInfo, RequestOptions } from '../storage/replica-client.js'
 import { checkListed, checkNotCut, checkSize } from './file-check.js'
 import { fileLabel } from './file-label.js'
 import { denseFrom } from './plan-check.js'
+import type { FileReader } from './remote-index.js'
 
 /** Header and page index of a file in a replica. */
 export interface FileLayout {
@@ -34,7 +35,7 @@ const TAIL_SIZE = 256 * 1024
  * one. Throws LTX_CORRUPT.
  */
 export async function readLayout(
-  client: ReplicaClient,
+  client: FileReader,
   file: LtxFileInfo,
   options: RequestOptions = {},
 ): Promise<FileLayout> {

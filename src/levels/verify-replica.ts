@@ -4,9 +4,10 @@ import { formatTxid } from '../ltx/txid.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { throwIfAborted } from '../util/abort.js'
 import { runAll } from '../util/run-all.js'
+import { heldFiles, heldKey, readDivergences } from './divergence-record.js'
 import { decodeListed } from './file-check.js'
 import { fileLabel } from './file-label.js'
-import { type FilesByLevel, listLevels, selectPlan } from './plan.js'
+import { type FilesByLevel, listLevels, listTogether, selectPlan } from './plan.js'
 import { addIndexed, denseFrom, type IndexedFile, PlanCheck } from './plan-check.js'
 
 /** A fault of a replica. `error` describes it and names files by level and TXIDs. */
@@ -52,12 +53,14 @@ export interface VerifyReplicaOptions {
 /**
  * Gaps and overlaps within each level of a listing. Snapshots are skipped, because all of them
  * begin at TXID 1. A gap that ends where one of `snapshots` does is not a fault: the primary left
- * out TXIDs, which no commit ever had, and continued with that snapshot.
+ * out TXIDs, which no commit ever had, and continued with that snapshot. Nor is a gap behind a file
+ * of `held` (heldKey), which retention has left when it deleted the files that followed.
  */
 export function contiguityFaults(
   client: ReplicaClient,
   levels: readonly (readonly LtxFileInfo[])[],
   snapshots: readonly LtxFileInfo[] = levels[SNAPSHOT_LEVEL] ?? [],
+  held: ReadonlySet<string> = new Set(),
 ): ReplicaFault[] {
   const begins = new Set(snapshots.map(({ maxTxid }) => maxTxid))
   const faults: ReplicaFault[] = []
@@ -68,11 +71,38 @@ export function contiguityFaults(
       if (file.minTxid === end + 1) continue
       const kind = file.minTxid > end ? 'gap' : 'overlap'
       if (kind === 'gap' && begins.has(file.minTxid)) continue
+      if (kind === 'gap' && held.has(heldKey(files[i - 1]!))) continue
       const message = `${fileLabel(client, file)}: ${kind} after TXID ${formatTxid(end)}`
       faults.push({ kind, file, error: new LitestreamError('LTX_GAP', message, { file: fileLabel(client, file) }) })
     }
   }
   return faults
+}
+
+export interface UnexplainedOptions {
+  /** As in contiguityFaults. */
+  readonly snapshots?: readonly LtxFileInfo[]
+  readonly signal?: AbortSignal | undefined
+}
+
+/** contiguityFaults without the gaps that the record of divergences explains. Throws what the store throws. */
+export async function unexplainedFaults(
+  client: ReplicaClient,
+  levels: readonly (readonly LtxFileInfo[])[],
+  { snapshots = levels[SNAPSHOT_LEVEL] ?? [], signal }: UnexplainedOptions = {},
+): Promise<ReplicaFault[]> {
+  const faults = contiguityFaults(client, levels, snapshots)
+  if (faults.every(({ kind }) => kind !== 'gap')) return faults
+  const options = signal ? { signal } : {}
+  const points = await readDivergences(client, options).catch((error: unknown) => {
+    // Retention reports the damage; the gaps stay faults.
+    if (isLitestreamError(error, 'LTX_CORRUPT')) return []
+    throw error
+  })
+  if (points.length === 0) return faults
+  const all = await listTogether(client, 0, options)
+  const held = heldFiles(all, points, { now: Date.now(), keep: Number.POSITIVE_INFINITY })
+  return contiguityFaults(client, levels, snapshots, held)
 }
 
 /**
@@ -85,7 +115,7 @@ export async function verifyReplica(client: ReplicaClient, options: VerifyReplic
   const { signal } = options
   const levels = await listLevels(client, signal)
   const all = levels.flat()
-  const faults = contiguityFaults(client, levels)
+  const faults = await unexplainedFaults(client, levels, { signal })
   const { sound, damaged } = await readFiles(client, all, options)
   faults.push(...damaged, ...sequenceFaults(levels, sound))
   const newest = newestRestorable(levels, sound, faults)

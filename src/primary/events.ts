@@ -1,5 +1,6 @@
 import type { LitestreamError } from '../errors.js'
 import type { IntegrityOutcome } from '../integrity/report.js'
+import type { Divergence } from '../levels/divergence-record.js'
 
 export type CheckpointMode = 'PASSIVE' | 'TRUNCATE'
 
@@ -36,6 +37,8 @@ export interface PrimaryEvents {
     readonly backfilled: number
     readonly durationMs: number
   }
+  /** How far the upload of a large file is, some times a second; bytes. */
+  progress: { readonly db: string; readonly txid: number; readonly bytes: number; readonly totalBytes: number }
   /** A staged file was uploaded to the replica. */
   upload: { readonly db: string; readonly txid: number; readonly size: number; readonly durationMs: number }
   /** A file of level 1 to 9 was made in the replica from other files; level 9: a snapshot. */
@@ -60,8 +63,24 @@ export interface PrimaryEvents {
     readonly messages: readonly string[]
     readonly durationMs: number
   }
+  /**
+   * There is no database file, so nothing is backed up: when that is found, and again at growing intervals, unless the option
+   * `allowMissing` is set. `missingMs`: for how long.
+   */
+  missing: { readonly db: string; readonly missingMs: number; readonly hint: string }
   /** The replica or the state folder differs from its last known state. */
   rejoin: { readonly db: string; readonly txid: number; readonly reason: string }
+  /**
+   * The database does not continue the newest state of the replica, as after its volume was lost; `text` and `hint` say it to a user.
+   * `action`: what follows, as the option `onDivergence` says.
+   */
+  divergence: {
+    readonly db: string
+    readonly divergence: Divergence
+    readonly text: string
+    readonly hint: string
+    readonly action: 'continue' | 'refuse' | 'restore'
+  }
   /**
    * Another program changed a file of the primary, as `reason` describes. `action`: how the primary
    * reacted.

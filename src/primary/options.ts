@@ -5,6 +5,7 @@ import { DEFAULT_LEASE_TTL } from '../levels/lease-ttl.js'
 import { DRIVER_NAMES } from '../sqlite/connection.js'
 import { anything, checkOptions, flag, type OptionChecks, object, oneOf, text } from '../util/check-arguments.js'
 import { DEFAULT_PRIMARY_OPTIONS, type PrimaryOptions } from './sync-options.js'
+import { ON_DIVERGENCE, type OnDivergence } from './upload/on-divergence.js'
 
 /** The settings of one replication; the defaults are Litestream's. */
 export interface ReplicatorOptions extends PrimaryOptions {
@@ -30,6 +31,14 @@ export interface ReplicatorOptions extends PrimaryOptions {
    * often than every 30 seconds.
    */
   readonly replicaCheckInterval: number | undefined
+  /** A database file that does not exist yet is in order: it is not reported. */
+  readonly allowMissing: boolean
+  /**
+   * What to do with a database that does not continue the newest state of its replica. `continue`: report it, keep the state before
+   * it for `compaction.divergedRetention`, and replicate; `refuse`: upload nothing until it is acknowledged; `restore`: replace the
+   * database by the newest state of the replica, and keep it as a file beside it.
+   */
+  readonly onDivergence: OnDivergence
   /** Levels, snapshots and retention; false: only L0 files are written, and nothing is deleted. */
   readonly compaction: CompactionSettings | false
 }
@@ -44,6 +53,8 @@ export const DEFAULT_REPLICATOR_OPTIONS: Omit<ReplicatorOptions, 'metaPath'> = O
   lease: false,
   leaseTtl: DEFAULT_LEASE_TTL,
   replicaCheckInterval: undefined,
+  allowMissing: false,
+  onDivergence: 'continue',
   compaction: DEFAULT_COMPACTION_SETTINGS,
 })
 
@@ -72,9 +83,15 @@ const RANGES: Readonly<Partial<Record<keyof ReplicatorOptions, Range>>> = {
   maxSyncWalBytes: { least: 0, whole: true },
 }
 
+function isDriverChoice(value: unknown): boolean {
+  return (
+    DRIVER_NAMES.some((name) => name === value) || typeof (value as { module?: unknown } | null)?.module === 'string'
+  )
+}
+
 /** Checks of all options; RANGES has those of numbers. */
 const CHECKS: OptionChecks<ReplicatorOptions> = {
-  driver: oneOf(...DRIVER_NAMES),
+  driver: (value) => (isDriverChoice(value) ? undefined : `${DRIVER_NAMES.join(' or ')}, or the class of one of them`),
   metaPath: text,
   busyTimeout: anything,
   minCheckpointPages: anything,
@@ -89,6 +106,8 @@ const CHECKS: OptionChecks<ReplicatorOptions> = {
   lease: flag,
   leaseTtl: anything,
   replicaCheckInterval: anything,
+  allowMissing: flag,
+  onDivergence: oneOf(...ON_DIVERGENCE),
   compaction: (value) => (value === false ? undefined : object(value) && 'false or an object with the settings'),
 }
 

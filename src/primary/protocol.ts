@@ -1,4 +1,5 @@
 import type { SerializedError } from '../errors.js'
+import type { Divergence } from '../levels/divergence-record.js'
 import type { OpenReplicaClientOptions } from '../storage/open.js'
 import type { CheckpointMode, PrimaryEvents } from './events.js'
 import type { ReplicatorOptions } from './options.js'
@@ -17,6 +18,7 @@ export interface PrimaryCalls {
   sync(options: Pick<SyncOptions, 'wait'>): Promise<SyncResult>
   checkpoint(mode: CheckpointMode): Promise<PrimaryEvents['checkpoint']>
   status(): Promise<ReplicatorStatus>
+  acknowledge(): Promise<readonly Divergence[]>
   close(): Promise<void>
 }
 

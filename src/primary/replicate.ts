@@ -1,4 +1,6 @@
 import { resolve } from 'node:path'
+import type { DriverChoice } from '../sqlite/connection.js'
+import { type DriverClass, driverOfClass, isDriverClass } from '../sqlite/driver-class.js'
 import type { OpenReplicaClientOptions } from '../storage/open.js'
 import { parseReplicaUrl } from '../storage/url.js'
 import { checkArgument, text } from '../util/check-arguments.js'
@@ -10,9 +12,14 @@ import { driverFor } from './source/sqlite-copies.js'
 
 export type { Replication } from './replication.js'
 
-/** `signal` and `timeout` only end the opening of the replica. */
-export interface ReplicateOptions extends Partial<ReplicatorOptions>, WaitOptions {
-  /** Settings of the store; they must be plain data, because they are sent to a worker thread. */
+/** `signal` and `timeout` end the opening of the replica, and no more. */
+export interface ReplicateOptions extends Partial<Omit<ReplicatorOptions, 'driver'>>, WaitOptions {
+  /**
+   * The driver with which the application opens the database in this process: its name, or its class (`Database` of better-sqlite3,
+   * `DatabaseSync` of node:sqlite), which also says which copy of better-sqlite3. Default: see PrimaryOptions.
+   */
+  readonly driver?: DriverChoice | DriverClass
+  /** Settings of the store; they go to a worker thread and have to be plain data. */
   readonly storage?: Omit<OpenReplicaClientOptions, 'signal' | 'timeout'>
 }
 
@@ -31,15 +38,21 @@ export interface ReplicateOptions extends Partial<ReplicatorOptions>, WaitOption
  * await replication.close()
  */
 export async function replicate(path: string, url: string, options: ReplicateOptions = {}): Promise<Replication> {
-  const { storage, signal, timeout, ...rest } = options
+  const { storage, signal, timeout, driver: given, ...others } = options
+  const driver = isDriverClass(given) ? driverOfClass(given) : given
+  const rest = { ...others, ...(driver === undefined ? {} : { driver }) }
   parseReplicaUrl(url)
   checkArgument(path, 'path', text, 'replicate')
   checkReplicatorOptions(rest)
   const file = resolve(path)
   refuseOverlap(file, url, rest.metaPath)
-  const driver = rest.driver ?? driverFor(file)
   signal?.throwIfAborted()
-  const replication = new Replication({ path: file, url, storage, options: { ...rest, driver } })
+  const replication = new Replication({
+    path: file,
+    url,
+    storage,
+    options: { ...rest, driver: driver ?? driverFor(file) },
+  })
   try {
     await withDeadline(`opening the replica of ${file}`, { signal, timeout }, () => replication.ready, {
       abandon: true,

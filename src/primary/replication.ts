@@ -1,12 +1,14 @@
 import { EventEmitter } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { deserializeError, LitestreamError } from '../errors.js'
+import type { Divergence } from '../levels/divergence-record.js'
 import { threadUrl } from '../thread-url.js'
 import { orAborted } from '../util/abort.js'
 import { startTimer, type Timer } from '../util/timers.js'
 import { type WaitOptions, withDeadline } from '../util/wait.js'
 import { Backoff } from './backoff.js'
 import type { CheckpointMode, PrimaryEvents } from './events.js'
+import { ProcessWarnings } from './process-warnings.js'
 import { type PrimaryCalls, type PrimaryWorkerData, READY, type WorkerMessage } from './protocol.js'
 import type { ReplicatorStatus, SyncOptions, SyncResult } from './replicator-status.js'
 
@@ -26,7 +28,8 @@ const RELEASE_MS = 5_000
 
 /**
  * A running replication. It emits the events of PrimaryEvents, but `error` only if it has a
- * listener, because the replication continues. It does not keep the process alive: close it, so
+ * listener, because the replication continues. Without one, a database that is not backed up is a
+ * process warning (ProcessWarnings). It does not keep the process alive: close it, so
  * that the last commits are uploaded before the process ends.
  */
 export class Replication extends EventEmitter<EventMap> {
@@ -34,6 +37,7 @@ export class Replication extends EventEmitter<EventMap> {
   readonly #script: URL
   readonly #waiting = new Map<number, Waiting>()
   readonly #restarts: Backoff
+  readonly #warnings = new ProcessWarnings()
   #worker!: Worker
   #nextId = 1
   /** Why no worker is running at the moment. */
@@ -71,6 +75,14 @@ export class Replication extends EventEmitter<EventMap> {
 
   status(): Promise<ReplicatorStatus> {
     return this.#call('status', undefined, {}) as Promise<ReplicatorStatus>
+  }
+
+  /**
+   * Notes in the replica that you know that the database does not continue what the replica held (event `divergence`). Returns what had not
+   * been acknowledged before. With `onDivergence: 'refuse'` it is uploaded from then on.
+   */
+  acknowledge(waiting: WaitOptions = {}): Promise<readonly Divergence[]> {
+    return this.#call('acknowledge', undefined, waiting) as Promise<readonly Divergence[]>
   }
 
   /**
@@ -168,6 +180,7 @@ export class Replication extends EventEmitter<EventMap> {
     // An EventEmitter throws if `error` has no listener, but the replication continues after an
     // error.
     if (name !== 'error' || this.listenerCount('error') > 0) this.emit(name as keyof EventMap, event as never)
+    this.#warnings.observe(name, event, this.listenerCount('error') + this.listenerCount(name) > 0)
   }
 
   /** The worker has ended: rejects everything that waits for it, and starts another one. */

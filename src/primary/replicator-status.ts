@@ -1,3 +1,4 @@
+import type { Divergence } from '../levels/divergence-record.js'
 import type { WaitOptions } from '../util/wait.js'
 import type { PrimaryStatus } from './sync/primary-database.js'
 
@@ -25,4 +26,10 @@ export interface ReplicatorStatus extends PrimaryStatus {
   readonly replicaTxid: number | undefined
   /** When the replica last had every commit, in milliseconds since the epoch. */
   readonly lastSyncAt: number | undefined
+  /** Time since the replica was last known to have everything, milliseconds; undefined before that. */
+  readonly behindMs: number | undefined
+  /** Transactions that the primary itself has written to the database since it was opened: its tables, and one a checkpoint. */
+  readonly ownWrites: number
+  /** A divergence of the database from its replica that no user has acknowledged yet; see the option `onDivergence`. */
+  readonly divergence: Divergence | undefined
 }

@@ -1,15 +1,17 @@
 import type { CompactionScheduler } from '../compaction/scheduler.js'
 import { isLitestreamError, LitestreamError } from '../errors.js'
+import { DIVERGED_RETENTION_MS, type Divergence } from '../levels/divergence-record.js'
 import { KnownLevels } from '../levels/known-levels.js'
 import { LeaseKeeper } from '../levels/lease-keeper.js'
 import { clientUnderSignal } from '../storage/client-under-signal.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
 import { linkAbort } from '../util/abort.js'
 import { formatDuration } from '../util/duration.js'
+import { GrowingInterval } from '../util/growing-interval.js'
 import { monotonicMs } from '../util/monotonic.js'
 import { pause } from '../util/pause.js'
 import { startTimer, type Timer } from '../util/timers.js'
-import { withDeadline } from '../util/wait.js'
+import { type WaitOptions, withDeadline } from '../util/wait.js'
 import { Backoff } from './backoff.js'
 import { compactionOf } from './compaction-of.js'
 import type { CheckpointMode, PrimaryEvents, PrimaryObserver } from './events.js'
@@ -18,6 +20,7 @@ import type { ReplicatorStatus, SyncOptions, SyncResult } from './replicator-sta
 import { ScheduledCheck } from './scheduled-check.js'
 import { asReplicationError } from './source/database-error.js'
 import { PrimaryDatabase } from './sync/primary-database.js'
+import { replaceDatabase } from './upload/replace-database.js'
 import { ReplicaMonitor } from './upload/replica-monitor.js'
 import { UploadLoop } from './upload/upload-loop.js'
 import { Uploader } from './upload/uploader.js'
@@ -55,10 +58,15 @@ export class Replicator {
   #primary: PrimaryDatabase | undefined
   #opening: Promise<PrimaryDatabase> | undefined
   #uploader: Uploader | undefined
+  /** The database is being replaced by the newest state of the replica. */
+  #replacing: Promise<void> | undefined
   #lease: LeaseKeeper | undefined
   #compaction: CompactionScheduler | undefined
   #check: ScheduledCheck | undefined
   #monitorTimer: Timer | undefined
+  /** Since when there is no database file, by the monotonic clock. */
+  #missingSince: number | undefined
+  readonly #missingReports = new GrowingInterval()
   /** Why the replicator has stopped, although it was not closed. */
   #ended: LitestreamError | undefined
   #closed = false
@@ -79,6 +87,7 @@ export class Replicator {
       interval: this.#options.syncInterval,
       observe,
       batch: () => this.#uploadBatch(),
+      recover: (error) => this.#replaceIfDiverged(error),
       isUpToDate: () => this.#uploader?.isUpToDate === true,
       onUpToDate: () => this.#onUpToDate(),
     })
@@ -96,6 +105,11 @@ export class Replicator {
     const { replicaCheckInterval, compaction } = this.#options
     const levels = compaction ? compaction.levels.map(({ interval }) => interval) : []
     return replicaCheckInterval ?? Math.min(CHECK_INTERVAL_MS, 2 * Math.min(...levels))
+  }
+
+  get #keepDiverged(): number {
+    const { compaction } = this.#options
+    return compaction ? (compaction.divergedRetention ?? DIVERGED_RETENTION_MS) : DIVERGED_RETENTION_MS
   }
 
   #makeLease(): LeaseKeeper {
@@ -150,6 +164,9 @@ export class Replicator {
       state,
       replicaTxid: this.#uploader?.txid,
       lastSyncAt: this.#uploads.lastSyncAt,
+      divergence: this.#uploader?.divergence,
+      ownWrites: this.#primary?.ownWrites ?? 0,
+      behindMs: this.#uploads.behindMs,
     }
   }
 
@@ -171,6 +188,20 @@ export class Replicator {
   async checkpoint(mode: CheckpointMode = 'PASSIVE'): Promise<PrimaryEvents['checkpoint']> {
     this.#throwIfStopped()
     return (await this.#open()).checkpoint(mode)
+  }
+
+  /**
+   * Notes in the replica that a user knows that the database does not continue what the replica held, and uploads what was refused
+   * because of it. Returns the divergences that nobody had acknowledged before. Throws what the store throws.
+   */
+  acknowledge(waiting: WaitOptions = {}): Promise<readonly Divergence[]> {
+    return withDeadline(`acknowledging the divergence of ${this.path}`, waiting, async () => {
+      this.#throwIfStopped()
+      await this.#open()
+      const acknowledged = await this.#uploads.exclusive(async () => this.#uploader!.acknowledge())
+      this.#uploads.schedule()
+      return acknowledged
+    })
   }
 
   /**
@@ -289,6 +320,8 @@ export class Replicator {
 
   /** Opens the database on first use; concurrent callers share the attempt. */
   async #open(): Promise<PrimaryDatabase> {
+    // An upload reports why it failed.
+    await this.#replacing?.catch(ignoredHere)
     await this.#lease?.ensure()
     if (this.#primary) return this.#primary
     this.#opening ??= this.#openAndAlign()
@@ -302,7 +335,11 @@ export class Replicator {
 
   async #openAndAlign(): Promise<PrimaryDatabase> {
     const primary = await PrimaryDatabase.open(this.path, this.#options, this.#observe)
-    const uploader = new Uploader(primary, this.client, this.#observe, { leased: this.#lease !== undefined })
+    const uploader = new Uploader(primary, this.client, this.#observe, {
+      leased: this.#lease !== undefined,
+      onDivergence: this.#options.onDivergence,
+      keepDiverged: this.#keepDiverged,
+    })
     this.#uploader = uploader
     if (primary.snapshotReason !== undefined) {
       // The TXID of a snapshot depends on the replica. If the store does not respond, commits are
@@ -328,9 +365,11 @@ export class Replicator {
     try {
       await this.#syncOrEnd()
       this.#monitorErrors.worked()
+      this.#missingSince = undefined
     } catch (error) {
       // A missing database is not an error; the replicator waits for it.
       const waits = isLitestreamError(error, 'NOT_FOUND') && error.file === this.path
+      if (waits) this.#reportMissing(error)
       if (!this.#ended && !waits) {
         next = this.#monitorErrors.failed(asReplicationError(error, this.path))
       }
@@ -338,6 +377,15 @@ export class Replicator {
     // Scheduled also after an error, so that files staged before it are uploaded.
     this.#uploads.schedule()
     this.#scheduleMonitor(next)
+  }
+
+  /** Nothing is backed up while there is no database: a wrong path must not stay unseen. */
+  #reportMissing({ hint }: LitestreamError): void {
+    if (this.#options.allowMissing) return
+    if (this.#missingSince === undefined) this.#missingReports.reset()
+    this.#missingSince ??= monotonicMs()
+    if (!this.#missingReports.due()) return
+    this.#observe('missing', { db: this.path, missingMs: monotonicMs() - this.#missingSince, hint })
   }
 
   /**
@@ -390,6 +438,36 @@ export class Replicator {
       if (final && isLitestreamError(error, 'REPLICA_FENCED')) await this.#stopForGood(error)
       throw error
     }
+  }
+
+  /** With `onDivergence: 'restore'`: replaces a database that diverged. Returns false for any other error. */
+  async #replaceIfDiverged(error: unknown): Promise<boolean> {
+    if (this.#options.onDivergence !== 'restore' || !isLitestreamError(error, 'REPLICA_DIVERGED')) return false
+    this.#replacing ??= this.#uploads.exclusive(() => this.#replaceByReplica())
+    try {
+      await this.#replacing
+    } finally {
+      this.#replacing = undefined
+    }
+    await this.#syncOrEnd()
+    return true
+  }
+
+  async #replaceByReplica(): Promise<void> {
+    const [primary, uploader] = [this.#primary, this.#uploader]
+    const divergence = uploader?.divergence
+    if (!primary || !uploader || !divergence) return
+    await Promise.all([this.#compaction?.stop(), this.#check?.stop()])
+    this.#compaction = undefined
+    this.#check = undefined
+    await primary.close()
+    this.#primary = undefined
+    await uploader.close()
+    const copy = await replaceDatabase(primary, this.client, divergence, this.#life.signal)
+    await uploader.acknowledge()
+    const reason = 'it did not continue the newest state of its replica'
+    const action = `replaced the database by the newest state of the replica; it is kept as ${copy}`
+    this.#observe('notice', { db: this.path, object: 'database', reason, action })
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { DriverName } from '../sqlite/connection.js'
+import type { DriverChoice } from '../sqlite/connection.js'
 
 /** Replication settings; every default is Litestream's. */
 export interface PrimaryOptions {
@@ -8,12 +8,11 @@ export interface PrimaryOptions {
    */
   readonly metaPath?: string
   /**
-   * The SQLite driver of the primary's own connections; it must be the one with which the
-   * application opens the database in the same process. Default: node:sqlite if only node:sqlite
-   * has the database open, otherwise better-sqlite3 if it is installed, otherwise node:sqlite.
+   * The SQLite driver of the primary's own connections: the one that the application opens the database with in the same process.
+   * Default: the copy that has the database open, otherwise better-sqlite3 if it is installed, otherwise node:sqlite.
    */
-  readonly driver?: DriverName
-  /** How long the primary waits for a lock of the application, in milliseconds. */
+  readonly driver?: DriverChoice
+  /** How long the primary waits for a lock of the application, milliseconds. */
   readonly busyTimeout: number
   /** Checkpoint when this many pages of the WAL are not in the database file yet. */
   readonly minCheckpointPages: number

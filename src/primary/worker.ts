@@ -28,6 +28,7 @@ async function start(): Promise<void> {
     sync: (sync) => replicator.sync(sync),
     checkpoint: (mode) => replicator.checkpoint(mode),
     status: async () => replicator.status(),
+    acknowledge: () => replicator.acknowledge(),
     close: () => replicator.close(closing.signal),
   }
   port.on('message', async ({ id, call, argument }: CallMessage) => {

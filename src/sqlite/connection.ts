@@ -4,6 +4,15 @@ export type DriverName = 'better-sqlite3' | 'node:sqlite'
 /** In the order in which they are tried. */
 export const DRIVER_NAMES: readonly DriverName[] = ['better-sqlite3', 'node:sqlite']
 
+/** A copy of better-sqlite3 that the application has loaded from another place than this package would. Plain data. */
+export interface DriverModule {
+  /** Absolute path of its main file, without symbolic links. */
+  readonly module: string
+}
+
+/** A driver, and which copy of it. */
+export type DriverChoice = DriverName | DriverModule
+
 export interface OpenOptions {
   readonly readonly?: boolean
   /** How long a statement waits for a lock, in milliseconds; default 5000, as in better-sqlite3. */

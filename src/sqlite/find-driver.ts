@@ -1,8 +1,10 @@
 import { isBuiltin } from 'node:module'
+import path from 'node:path'
 import { LitestreamError } from '../errors.js'
 import { localRequire } from '../package-files.js'
 import { betterSqlite3 } from './better-sqlite3.js'
-import { DRIVER_NAMES, type Driver, type DriverName } from './connection.js'
+import { DRIVER_NAMES, type Driver, type DriverChoice, type DriverName } from './connection.js'
+import { requireBetterSqlite3 } from './driver-class.js'
 import { type NodeSqlite, nodeSqlite } from './node-sqlite.js'
 
 /**
@@ -16,22 +18,29 @@ interface Absent {
   readonly reason: string
 }
 
-function findBetterSqlite3(): Driver | Absent {
+/** `module`: its name, or the path of the main file of one copy. */
+function findBetterSqlite3(module: string): Driver | Absent {
   try {
-    const { version } = localRequire('better-sqlite3/package.json') as { version: string }
+    const { version } = localRequire(packageFileOf(module)) as { version: string }
     if (Number.parseInt(version, 10) >= NODE_API_10_MAJOR && Number(process.versions.napi) < 10) {
       return {
         reason: `better-sqlite3 ${version} needs Node.js 22.14 or later; better-sqlite3 12 supports this version`,
       }
     }
-    const driver = betterSqlite3(localRequire('better-sqlite3'))
-    // The first connection loads the binary, which may be missing or built for another Node.js.
+    const driver = betterSqlite3(requireBetterSqlite3(module) as Parameters<typeof betterSqlite3>[0])
+    // The binary is loaded by the first connection: it may not have been built, or for another Node.js.
     driver.open(':memory:').close()
     return driver
   } catch (error) {
     const [first] = (error as Error).message.split('\n')
     return { reason: `better-sqlite3: ${first}` }
   }
+}
+
+/** The package.json of better-sqlite3, whose main file is lib/index.js. */
+function packageFileOf(module: string): string {
+  if (!path.isAbsolute(module)) return `${module}/package.json`
+  return path.join(path.dirname(path.dirname(module)), 'package.json')
 }
 
 /** Loads node:sqlite without its ExperimentalWarning: the application may never use it. */
@@ -49,32 +58,34 @@ function findNodeSqlite(): Driver | Absent {
 }
 
 const FIND: Readonly<Record<DriverName, () => Driver | Absent>> = {
-  'better-sqlite3': findBetterSqlite3,
+  'better-sqlite3': () => findBetterSqlite3('better-sqlite3'),
   'node:sqlite': findNodeSqlite,
 }
 
-const found = new Map<DriverName, Driver | Absent>()
+/** By name, or by the path of a module. */
+const found = new Map<string, Driver | Absent>()
 
-function look(name: DriverName): Driver | Absent {
-  let driver = found.get(name)
+function look(choice: DriverChoice): Driver | Absent {
+  const key = typeof choice === 'string' ? choice : choice.module
+  let driver = found.get(key)
   if (!driver) {
-    driver = FIND[name]()
-    found.set(name, driver)
+    driver = typeof choice === 'string' ? FIND[choice]() : findBetterSqlite3(choice.module)
+    found.set(key, driver)
   }
   return driver
 }
 
 /** Every driver that this process can use. */
 export function allDrivers(): Driver[] {
-  return DRIVER_NAMES.map(look).filter((one): one is Driver => 'open' in one)
+  return DRIVER_NAMES.map((name) => look(name)).filter((one): one is Driver => 'open' in one)
 }
 
 /**
- * The driver with this name; without a name, better-sqlite3 if it is installed and built, otherwise
- * node:sqlite. Throws DRIVER_MISSING.
+ * The driver that was chosen, or without a choice better-sqlite3 if it is installed and built, and otherwise node:sqlite. Throws
+ * DRIVER_MISSING.
  */
-export function findDriver(name?: DriverName): Driver {
-  const names = name === undefined ? DRIVER_NAMES : [name]
+export function findDriver(choice?: DriverChoice): Driver {
+  const names = choice === undefined ? DRIVER_NAMES : [choice]
   const reasons: string[] = []
   for (const one of names) {
     const driver = look(one)

@@ -71,8 +71,18 @@ export interface DatabaseSummary {
   /** In bytes; 0 while the file does not exist. */
   readonly databaseSize: number
   readonly walSize: number
-  /** How long the database file has been missing, in milliseconds; undefined while it exists. */
+  /**
+   * How long the database file has been missing, in milliseconds; undefined while it exists
+   * or may be missing.
+   */
   readonly missingMs: number | undefined
+  /** Time since the replica was last known to have everything, milliseconds; undefined where nothing is replicated. */
+  readonly behindMs: number | undefined
+  /** The database does not continue what the replica held, and no user has acknowledged it: as a sentence, and the next step. */
+  readonly divergence: string | undefined
+  readonly divergenceHint: string | undefined
+  /** Transactions that the primary has written to the database itself since it was opened. */
+  readonly ownWrites: number
   readonly error: DatabaseFault | undefined
   readonly mirrors: readonly MirrorStatus[]
 }
@@ -92,6 +102,8 @@ export interface DatabaseStatus extends DatabaseSummary {
   readonly ok: boolean
   /** Why the database is not ok. */
   readonly reason: string | undefined
+  /** Its state in a word or two for a person; names what is wrong where something is. */
+  readonly label: string
   /** `[time, lag]`. */
   readonly lagHistory: readonly (readonly [number, number])[]
   readonly levels: readonly {

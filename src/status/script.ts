@@ -127,6 +127,12 @@ function figure(label, value) {
   return [element('dt', {}, label), element('dd', {}, value)]
 }
 
+// Only a database that is replicated, or stands by, is green.
+function stateClass(database) {
+  if (!database.ok) return 'bad'
+  return database.label === 'replicating' || database.label === 'standby' ? 'ok' : 'warn'
+}
+
 function card(database, now) {
   const figures = [
     ['Local TXID', hex(database.txid)],
@@ -139,10 +145,11 @@ function card(database, now) {
   return element('section', { 'data-db': database.path },
     element('div', { class: 'head' },
       element('h2', {}, database.path),
-      element('span', { class: 'state ' + (database.ok ? 'ok' : 'bad') }, database.state === 'open' ? 'waiting for the file' : database.state)),
+      element('span', { class: 'state ' + stateClass(database) }, database.label)),
     element('p', { class: 'replica' }, '→ ' + database.replica),
     database.error ? alertOf(database.error.operation + ': ' + database.error.message, database.error) : undefined,
-    !database.error && database.reason ? element('p', { class: 'error', role: 'alert' }, database.reason) : undefined,
+    !database.error && database.reason ? element('p', { class: 'error', role: 'alert' },
+      database.reason, database.divergenceHint ? element('span', { class: 'hint' }, ' ' + database.divergenceHint) : undefined) : undefined,
     element('dl', {}, ...figures.map(([label, value]) => element('div', {}, ...figure(label, value)))),
     element('div', { class: 'figures' },
       element('div', {}, element('h3', {}, 'Lag'), lagChart(database.lagHistory)),

@@ -1,6 +1,6 @@
 export const style = `
-:root { color-scheme: light dark; --bg: #f7f7f5; --card: #fff; --ink: #1c1c1a; --soft: #6b6b66; --line: #dededa; --ok: #1a7f37; --bad: #c62828; --bar: #3b6fb6; --bar2: #9bb8de; }
-@media (prefers-color-scheme: dark) { :root { --bg: #161615; --card: #1f1f1d; --ink: #ecece8; --soft: #9a9a93; --line: #383834; --ok: #4ac26b; --bad: #ff7b72; --bar: #6ea0e6; --bar2: #36506f; } }
+:root { color-scheme: light dark; --bg: #f7f7f5; --card: #fff; --ink: #1c1c1a; --soft: #6b6b66; --line: #dededa; --ok: #1a7f37; --bad: #c62828; --warn: #9a6700; --bar: #3b6fb6; --bar2: #9bb8de; }
+@media (prefers-color-scheme: dark) { :root { --bg: #161615; --card: #1f1f1d; --ink: #ecece8; --soft: #9a9a93; --line: #383834; --ok: #4ac26b; --bad: #ff7b72; --warn: #d29922; --bar: #6ea0e6; --bar2: #36506f; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--bg); color: var(--ink); font: 15px/1.45 system-ui, sans-serif; }
 header, main { max-width: 62rem; margin: 0 auto; padding: 1rem; }
@@ -13,6 +13,7 @@ h2 { font-size: 1.05rem; margin: 0; overflow-wrap: anywhere; }
 .head { display: flex; flex-wrap: wrap; gap: .3rem 1rem; align-items: baseline; }
 .state { font-weight: 600; }
 .state.ok::before { content: "● "; color: var(--ok); }
+.state.warn::before { content: "● "; color: var(--warn); }
 .state.bad::before { content: "● "; color: var(--bad); }
 .replica { color: var(--soft); margin: .1rem 0 .8rem; overflow-wrap: anywhere; }
 .error { color: var(--bad); margin: 0 0 .8rem; overflow-wrap: anywhere; }

@@ -14,6 +14,9 @@ export const MAX_LAG_MS = 60_000
  */
 const COMPACTION_GRACE_MS = 15 * 60_000
 
+/** The primary looks at the WAL at least this often with any sensible `monitor-interval`; milliseconds. */
+const LOOK_MARGIN_MS = 30_000
+
 /**
  * Usually temporary faults: they count when they have lasted for `max-lag`. Any other fault counts
  * immediately.
@@ -29,16 +32,23 @@ export interface Condition {
   /** How long the database file has been missing, in milliseconds; undefined while it exists. */
   readonly missingMs?: number | undefined
   readonly error?: DatabaseFault | undefined
+  /**
+   * Time since the replica was last known to have everything, milliseconds; undefined where nothing is replicated. The primary notes it
+   * at each of its looks at the WAL, also while nothing is committed.
+   */
+  readonly behindMs?: number | undefined
+  /** A divergence that no user has acknowledged, as a sentence. */
+  readonly divergence?: string | undefined
 }
 
 export interface Verdict {
   readonly ok: boolean
   /** Why it is not ok, as a sentence. */
   readonly reason?: string
-  readonly kind?: 'behind' | 'failing'
+  readonly kind?: 'behind' | 'failing' | 'missing' | 'diverged'
 }
 
-const failing = (reason: string): Verdict => ({ ok: false, reason, kind: 'failing' })
+const failing = (reason: string, kind: Verdict['kind'] = 'failing'): Verdict => ({ ok: false, reason, kind })
 
 /**
  * Whether a database is replicated. This one rule is used for /healthz, /status.json, the page, the
@@ -46,18 +56,36 @@ const failing = (reason: string): Verdict => ({ ok: false, reason, kind: 'failin
  * another primary replicates while this one is on standby, is ok.
  */
 export function databaseVerdict(condition: Condition, maxLagMs: number = MAX_LAG_MS): Verdict {
-  const { state, lagMs, missingMs, error } = condition
+  const { state, lagMs, missingMs, error, behindMs = 0, divergence } = condition
   if (state === 'stopped') return { ok: true }
   if (state === 'fenced') return failing(error?.message ?? 'another primary writes to the replica')
   if (error && !error.retried) return failing(error.message)
   if (error && error.ageMs > graceOf(error, maxLagMs)) return failing(error.message)
   if (missingMs !== undefined && missingMs > maxLagMs) {
-    return failing(`the database file has been missing for ${formatDuration(Math.round(missingMs))}`)
+    return failing(`the database file has been missing for ${formatDuration(Math.round(missingMs))}`, 'missing')
   }
+  if (divergence !== undefined) return failing(divergence, 'diverged')
   if (lagMs > maxLagMs) {
     return { ok: false, kind: 'behind', reason: `the replica is ${formatDuration(Math.round(lagMs))} behind` }
   }
+  if (missingMs === undefined && behindMs > maxLagMs + LOOK_MARGIN_MS) {
+    const since = formatDuration(Math.round(behindMs))
+    return {
+      ok: false,
+      kind: 'behind',
+      reason: `the last complete sync was ${since} ago: replication has stopped advancing`,
+    }
+  }
   return { ok: true }
+}
+
+/** The state of a database in a word or two for a person. A database that is not replicated is never called replicating. */
+export function stateLabel({ state, missingMs, error }: Condition, { ok, kind }: Verdict): string {
+  if (state === 'stopped' || state === 'fenced' || state === 'standby') return state
+  if (missingMs !== undefined) return 'no database file'
+  if (!ok) return kind === 'diverged' ? 'diverged' : kind === 'behind' ? 'behind' : 'failing'
+  if (error) return 'retrying'
+  return state === 'open' ? 'waiting for the file' : state
 }
 
 /** How long a fault may last before it counts, in milliseconds; negative: never counts. */
@@ -74,7 +102,7 @@ export function graceOf({ code, operation }: DatabaseFault, maxLagMs: number): n
 export function finalVerdict(condition: Condition): Verdict {
   const { error } = condition
   if (error && error.operation !== 'compaction' && condition.state !== 'stopped') return failing(error.message)
-  return databaseVerdict({ ...condition, lagMs: 0 })
+  return databaseVerdict({ ...condition, lagMs: 0, behindMs: 0 })
 }
 
 /**
@@ -84,7 +112,9 @@ export function finalVerdict(condition: Condition): Verdict {
 export function health(conditions: readonly Condition[], parts: readonly PartFault[], maxLag: string | null): Health {
   const limit = maxLag === null ? MAX_LAG_MS : parseMaxLag(maxLag)
   const verdicts = conditions.map((condition) => ({ condition, verdict: databaseVerdict(condition, limit) }))
-  const isFailing = verdicts.some(({ verdict }) => verdict.kind === 'failing') || parts.some((part) => part.replication)
+  const isFailing =
+    verdicts.some(({ verdict }) => verdict.kind !== undefined && verdict.kind !== 'behind') ||
+    parts.some((part) => part.replication)
   const isBehind = verdicts.some(({ verdict }) => !verdict.ok)
   return {
     status: isFailing ? 'failing' : isBehind ? 'behind' : parts.length > 0 ? 'degraded' : 'ok',

@@ -24,5 +24,6 @@ export class GrowingInterval {
   /** The condition has ended: the next one is reported immediately. */
   reset(): void {
     this.#wait = 0
+    this.#reportedAt = Number.NEGATIVE_INFINITY
   }
 }

@@ -36,6 +36,13 @@ export const where =
     return test(read) ? read : fail(key, expected)
   }
 
+/** A time of RFC 3339, as text. */
+export const dateTime: JsonShape<string> = where(text, isDateTime, 'a time of RFC 3339')
+
+function isDateTime(value: string): boolean {
+  return /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(value) && !Number.isNaN(Date.parse(value))
+}
+
 export const literal =
   <const T extends string | number>(only: T): JsonShape<T> =>
   (value, key = '') =>

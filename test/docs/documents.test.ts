@@ -13,8 +13,9 @@ import { replicateOnce } from '../../src/index.js'
 import { currentNode } from '../support/current-node.js'
 import { freePort } from '../support/servers/free-port.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
+import { fileOfTool, ifObtainable } from '../support/tool.js'
 import { until } from '../support/until.js'
-import { snippetsOf } from './snippets.js'
+import { type Snippet, snippetsOf } from './snippets.js'
 
 // The documents are run as they stand, from top to bottom, each in a directory of its own with a database `app.db`. What they
 // cannot have here is replaced: the bucket by a folder, /var by that directory, port 9090 by a free one, the one date by the present.
@@ -27,6 +28,20 @@ const written = [
     .filter((f) => f.endsWith('.md'))
     .map((f) => `docs/${f}`),
 ]
+
+/** Packages that snippets import and that are no dependency: npm fetches them once. */
+const TOOLS: Readonly<Record<string, string>> = { knex: '3.3.0', typeorm: '0.3.31', libsql: '0.5.29' }
+
+/** Links the packages of TOOLS that the snippets import into `modules`. Returns those that cannot be had. */
+function linkTools(t: TestContext, modules: string, snippets: readonly Snippet[]): string[] {
+  const wanted = Object.entries(TOOLS).filter(([name]) => snippets.some(({ text }) => text.includes(`from '${name}'`)))
+  return wanted.flatMap(([name, version]) => {
+    const file = ifObtainable(t, name, () => fileOfTool(name, version, 'package.json'))
+    if (file === undefined) return [name]
+    symlinkSync(path.dirname(file), path.join(modules, name))
+    return []
+  })
+}
 
 async function createSandbox(t: TestContext) {
   const dir = temporaryDirectory(t)
@@ -68,6 +83,7 @@ for (const name of written.filter((file) => !generated.includes(path.basename(fi
   const snippets = snippetsOf(path.join(root, name))
   test(`${name}: its ${snippets.length} snippets work`, async (t) => {
     const { dir, here, env } = await createSandbox(t)
+    const missing = linkTools(t, path.join(dir, 'node_modules'), snippets)
     const background: ChildProcess[] = []
     t.after(() => {
       for (const child of background) child.kill('SIGKILL')
@@ -79,6 +95,7 @@ for (const name of written.filter((file) => !generated.includes(path.basename(fi
     for (const snippet of snippets) {
       const text = here(snippet.text)
       const where = `${name}:${snippet.line}`
+      if (missing.some((tool) => text.includes(`from '${tool}'`))) continue
       try {
         if (snippet.language === 'yaml') assert.ok(configFromText(text, where).databases.length > 0)
         else if (snippet.language === 'sh' && snippet.mode === 'background') {

@@ -29,7 +29,7 @@ async function fixture(t: TestContext, options: Partial<PrimaryOptions> = {}) {
     if (name === 'sync') syncs.push(event as PrimaryEvents['sync'])
   })
   const client = new KnownLevels(await openReplicaClient(`file://${dir}/replica`))
-  const uploader = new Uploader(primary, client, () => {}, { leased: false })
+  const uploader = new Uploader(primary, client, () => {}, { leased: false, onDivergence: 'continue', keepDiverged: 0 })
   t.after(async () => {
     await primary.close()
     await client.close()

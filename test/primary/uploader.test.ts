@@ -28,7 +28,11 @@ async function fixture(t: TestContext) {
   const open = async () => {
     const primary = await PrimaryDatabase.open(file)
     cleanUp(t, () => primary.close())
-    const uploader = new Uploader(primary, client, () => {}, { leased: false })
+    const uploader = new Uploader(primary, client, () => {}, {
+      leased: false,
+      onDivergence: 'continue',
+      keepDiverged: 0,
+    })
     cleanUp(t, () => uploader.close())
     return { primary, uploader }
   }

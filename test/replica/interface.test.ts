@@ -24,7 +24,7 @@ test('a handle: what it has, what its events bring, and that all of it ends with
     await using replica = await openReplica(url, { hydrate: copy })
     replica.on('advance', (moment) => heard.push(moment))
     replica.on('hydrated', (done) => heard.push(done))
-    assert.match(replica.uri, /^file:replica\?vfs=litestream&replica_id=\d+$/)
+    assert.match(replica.uri, /^file:litestream-replica\/replica\?vfs=litestream&replica_id=\d+$/)
     assert.deepEqual([replica.txid, replica.timestamp], [1, new Date(history.time)])
     assert.ok(replica.lag >= 0 && replica.lag < 3600)
     await replica.hydrated

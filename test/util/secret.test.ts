@@ -207,5 +207,5 @@ test('the URI of a replica handle and the handle itself hold no secret', async (
   await replicateOnce(file, url)
   const replica = await openReplica(url)
   t.after(() => replica.close())
-  assert.match(replica.uri, /^file:replica\?vfs=litestream&replica_id=\d+$/)
+  assert.match(replica.uri, /^file:litestream-replica\/replica\?vfs=litestream&replica_id=\d+$/)
 })

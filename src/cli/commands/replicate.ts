@@ -6,6 +6,7 @@ import { isUrl } from '../../storage/url.js'
 import { LOG_LEVELS, type LogLevel, tryParseLogLevel } from '../../util/log-level.js'
 import { addConfigFlags, type ConfigFlags, configOf, createCommand } from '../command.js'
 import { ExitStatus } from '../exit-status.js'
+import { urlHint } from '../target.js'
 
 export interface ReplicateFlags extends ConfigFlags {
   readonly exec?: string
@@ -75,11 +76,7 @@ async function configFor(
         `must specify at least one replica URL for ${db}`,
         `litestream-ts replicate ${db} file:///var/backups/${db.replace(/^.*\//, '')}`,
       )
-    if (!isUrl(url))
-      throw wrong(
-        `not a replica URL: ${JSON.stringify(url)}`,
-        'Write a URL such as file:///var/backups/app.db or s3://bucket/app.db.',
-      )
+    if (!isUrl(url)) throw wrong(`not a replica URL: ${JSON.stringify(url)}`, urlHint(url))
     if (more.length > 0) {
       throw wrong(
         'multiple replicas on a single database are no longer supported',

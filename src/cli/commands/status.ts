@@ -5,6 +5,8 @@ import { findDatabases } from '../../config/directories.js'
 import { openConfiguredReplica } from '../../config/open-configured-replica.js'
 import type { DatabaseConfig } from '../../config/types.js'
 import { toLitestreamError } from '../../errors.js'
+import { pendingDivergence, readDivergences } from '../../levels/divergence-record.js'
+import { divergenceHint, divergenceText } from '../../levels/divergence-text.js'
 import { listLevels } from '../../levels/plan.js'
 import { parseFileName } from '../../ltx/file-name.js'
 import { formatTxid } from '../../ltx/txid.js'
@@ -38,6 +40,8 @@ interface Status {
   readonly lag_seconds?: number | null
   readonly levels?: readonly { readonly level: number; readonly files: number; readonly bytes: number }[]
   readonly error?: string
+  /** The database does not continue what the replica held, and no user has acknowledged that. */
+  readonly divergence?: string
 }
 
 export function statusCommand(): Command {
@@ -71,7 +75,8 @@ export function statusCommand(): Command {
       const show = flags.json ? printError : print
       for (const { path: at, error } of faults) show(`${at}: ${error.message}`)
       const isWell = showProcess(asked, db === undefined ? undefined : databases[0]!.path, show)
-      if (!isWell || faults.length > 0 || all.some((status) => !verdictOf(status).ok)) throw new ExitStatus(1)
+      if (!isWell || faults.length > 0 || all.some((status, i) => !verdictOf(status, databases[i]!).ok))
+        throw new ExitStatus(1)
     })
 }
 
@@ -91,15 +96,20 @@ function printStatus(all: readonly Status[]): void {
         .join(' ') || '-',
     ]),
   )
-  for (const { database, error } of all) {
-    if (!error) continue
-    print('')
-    print(`${database}: ${error}`)
+  for (const { database, error, divergence } of all) {
+    for (const line of [error && `${database}: ${error}`, divergence]) {
+      if (!line) continue
+      print('')
+      print(line)
+    }
   }
 }
 
 /** The verdict of /healthz on what the files and the listing show. */
-function verdictOf({ database, status, lag_seconds, error }: Status): Verdict {
+function verdictOf(
+  { database, status, lag_seconds, error, divergence }: Status,
+  { allowMissing }: Pick<DatabaseConfig, 'allowMissing'>,
+): Verdict {
   const fault: DatabaseFault | undefined = error
     ? { operation: 'open', message: error, code: 'STORAGE_FAILED', hint: undefined, since: 0, ageMs: 0, retried: false }
     : undefined
@@ -107,8 +117,9 @@ function verdictOf({ database, status, lag_seconds, error }: Status): Verdict {
     path: database,
     state: 'replicating',
     lagMs: (lag_seconds ?? 0) * 1000,
-    missingMs: status === 'no database' ? Number.POSITIVE_INFINITY : undefined,
+    missingMs: status === 'no database' && !allowMissing ? Number.POSITIVE_INFINITY : undefined,
     error: fault,
+    divergence,
   })
 }
 
@@ -174,19 +185,27 @@ function localStatus({ path: file, metaPath }: DatabaseConfig, files: readonly L
 
 async function remoteStatus(database: DatabaseConfig, files: readonly LocalFile[]): Promise<Partial<Status>> {
   const { path: file } = database
-  const levels = await withDeadline(`listing the replica of ${file}`, { timeout: LISTING_MS }, async (signal) => {
-    const client = await openConfiguredReplica(database, signal)
-    try {
-      return await listLevels(client, signal)
-    } finally {
-      await client.close()
-    }
-  })
+  const { levels, divergence } = await withDeadline(
+    `listing the replica of ${file}`,
+    { timeout: LISTING_MS },
+    async (signal) => {
+      const client = await openConfiguredReplica(database, signal)
+      try {
+        const [levels, points] = await Promise.all([listLevels(client, signal), readDivergences(client, { signal })])
+        const pending = pendingDivergence(points)
+        const sentence = pending && `${divergenceText(pending, client.url)}. ${divergenceHint(pending, client.url)}`
+        return { levels, divergence: sentence }
+      } finally {
+        await client.close()
+      }
+    },
+  )
   const remote = levels.flat().reduce((newest, { maxTxid }) => Math.max(newest, maxTxid), 0)
   const waiting = files.find(({ txid }) => txid > remote)
   const lag = waiting ? Math.round((Date.now() - waiting.modified) / 1000) : 0
   return {
     remote_txid: remote === 0 ? null : formatTxid(remote),
+    ...(divergence === undefined ? {} : { divergence }),
     lag_seconds: files.length === 0 ? null : Math.max(0, lag),
     levels: levels.map((all, level) => ({
       level,

@@ -15,6 +15,12 @@ const control = () => import('./control.js')
 
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    name: 'acknowledge',
+    usage: '[options] <db-or-url>',
+    summary: 'Say that a database may take the place of the one in its replica.',
+    load: async () => (await import('./acknowledge.js')).acknowledgeCommand(),
+  },
+  {
     name: 'buffer',
     usage: '',
     summary: 'Show, export or discard the write buffer of a replica.',

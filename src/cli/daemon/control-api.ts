@@ -3,6 +3,7 @@ import { expandPath } from '../../config/expand-path.js'
 import { configFromArguments } from '../../config/load.js'
 import { isLitestreamError } from '../../errors.js'
 import { fsError, isErrno } from '../../fs/fs-error.js'
+import { divergenceJson } from '../../levels/divergence-text.js'
 import { timeoutSignal } from '../../util/timers.js'
 import { version } from '../../version.js'
 import { bodies, ControlError, readBody, readPath } from './control-request.js'
@@ -25,6 +26,7 @@ export class ControlApi {
     '/sync': { method: 'POST', handle: ({ body }) => this.#sync(readBody(bodies.sync, body)) },
     '/register': { method: 'POST', handle: ({ body }) => this.#register(readBody(bodies.register, body)) },
     '/unregister': { method: 'POST', handle: ({ body }) => this.#unregister(readBody(bodies.unregister, body)) },
+    '/acknowledge': { method: 'POST', handle: ({ body }) => this.#acknowledge(readBody(bodies.acknowledge, body)) },
     '/txid': { method: 'GET', handle: ({ path }) => ({ txid: this.#find(readPath(path ?? ''), 404).summary().txid }) },
     '/list': { method: 'GET', handle: () => ({ databases: this.#daemon.summaries().map(listed) }) },
     '/info': { method: 'GET', handle: () => this.#info() },
@@ -110,6 +112,18 @@ export class ControlApi {
       txid,
       ...(replicaTxid === undefined ? {} : { replica_txid: replicaTxid }),
       duration_ms: Math.round(performance.now() - started),
+    }
+  }
+
+  async #acknowledge({ path, timeout: seconds }: Body<'acknowledge'>) {
+    const database = this.#find(path, 404)
+    if (!database.replicator)
+      throw new ControlError(409, `database is not open: ${path}`, { details: `Run \`litestream-ts start ${path}\`.` })
+    const acknowledged = await database.acknowledge({ timeout: seconds * 1000 })
+    return {
+      status: acknowledged.length > 0 ? 'acknowledged' : 'nothing_to_acknowledge',
+      db_path: database.path,
+      divergences: acknowledged.map(divergenceJson),
     }
   }
 

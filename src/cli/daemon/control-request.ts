@@ -90,6 +90,7 @@ export const bodies = {
   start: pathAndTimeout,
   stop: pathAndTimeout,
   unregister: pathAndTimeout,
+  acknowledge: pathAndTimeout,
   sync: (body: Fields) => ({ path: pathOf(body), wait: waitOf(body), timeout: timeoutOf(body) }),
   register: (body: Fields) => ({ path: pathOf(body), replica_url: textField(body, 'replica_url', urlFault) }),
 }

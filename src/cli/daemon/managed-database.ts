@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs'
 import type { Config, DatabaseConfig } from '../../config/types.js'
 import { LitestreamError } from '../../errors.js'
+import type { Divergence } from '../../levels/divergence-record.js'
+import { divergenceHint, divergenceText } from '../../levels/divergence-text.js'
 import { compactionOf } from '../../primary/compaction-of.js'
 import type { PrimaryEvents, PrimaryObserver } from '../../primary/events.js'
 import type { Replicator } from '../../primary/replicator.js'
@@ -9,13 +11,15 @@ import { asReplicationError } from '../../primary/source/database-error.js'
 import type { DatabaseFault, DatabaseState, DatabaseSummary } from '../../status/document.js'
 import { LagHistory } from '../../status/lag-history.js'
 import type { DatabaseMetrics } from '../../status/metrics/database-metrics.js'
-import type { Condition } from '../../status/verdict.js'
+import { type Condition, databaseVerdict } from '../../status/verdict.js'
 import type { LtxFileInfo } from '../../storage/replica-client.js'
 import { formatDuration } from '../../util/duration.js'
+import { GrowingInterval } from '../../util/growing-interval.js'
 import type { Logger } from '../../util/logger.js'
 import { pause } from '../../util/pause.js'
 import { retryDelay } from '../../util/retry-delay.js'
 import { guarded, startTimer, type Timer } from '../../util/timers.js'
+import type { WaitOptions } from '../../util/wait.js'
 import { DatabaseFaults } from './database-faults.js'
 import { DatabaseFile } from './database-file.js'
 import { DatabaseMirrors } from './mirrors.js'
@@ -69,6 +73,9 @@ export class ManagedDatabase {
   readonly #needsNoRestore: Promise<void>
   #noRestore = () => {}
   #isRestored = false
+  #isMonitored = false
+  readonly #reports = new GrowingInterval()
+  #unhealthy = false
 
   constructor(config: DatabaseConfig, options: ManagedDatabaseOptions) {
     this.config = config
@@ -159,6 +166,7 @@ export class ManagedDatabase {
       throw signal.reason
     }
     this.#opened = opened
+    this.#isMonitored = monitor
     this.#census = new ReplicaCensus(opened.client)
     if (monitor) this.#mirrors.start()
     this.#noRestore()
@@ -245,10 +253,7 @@ export class ManagedDatabase {
 
   async sync(options: SyncOptions): Promise<SyncResult> {
     if (this.replicator) return this.replicator.sync(options)
-    throw new LitestreamError('REPLICA_CLOSED', `database is not open: ${this.path}`, {
-      file: this.path,
-      hint: `Run \`litestream-ts start ${this.path}\`.`,
-    })
+    throw this.#notOpen()
   }
 
   #observe<Name extends keyof PrimaryEvents>(name: Name, event: PrimaryEvents[Name]): void {
@@ -268,25 +273,61 @@ export class ManagedDatabase {
 
   /** Notes how far behind the replica is; called at LagHistory's interval. */
   sample(): void {
-    this.lagHistory.add(Date.now(), this.summary().lagMs)
+    const summary = this.summary()
+    this.lagHistory.add(Date.now(), summary.lagMs)
+    this.#reportUnhealthy(summary)
+  }
+
+  /** A database that is not backed up is logged again and again, at growing intervals, also where each attempt only waits. */
+  #reportUnhealthy(summary: DatabaseSummary): void {
+    const { ok, reason } = databaseVerdict(summary)
+    if (ok) {
+      if (this.#unhealthy) this.#logger.info('the database is replicated again')
+      this.#unhealthy = false
+      this.#reports.reset()
+    } else if (this.#reports.due()) {
+      this.#unhealthy = true
+      const hint = summary.error?.hint ?? summary.divergenceHint
+      this.#logger.warn({ reason, ...(hint === undefined ? {} : { hint }) }, 'the database needs attention')
+    }
+  }
+
+  /**
+   * Notes in the replica that a user knows of the divergences. Returns those that nobody had acknowledged. Throws REPLICA_CLOSED while the
+   * replica is not open, and what the store throws.
+   */
+  async acknowledge(waiting: WaitOptions): Promise<readonly Divergence[]> {
+    if (this.replicator) return this.replicator.acknowledge(waiting)
+    throw this.#notOpen()
+  }
+
+  #notOpen(): LitestreamError {
+    return new LitestreamError('REPLICA_CLOSED', `database is not open: ${this.path}`, {
+      file: this.path,
+      hint: `Run \`litestream-ts start ${this.path}\`.`,
+    })
   }
 
   #condition(): Condition {
     const { missingMs } = this.#file.look()
     const lagMs = Math.max(this.#pending.ageMs, this.#faults.delayMs)
+    const { state } = this
+    const status = this.replicator?.status()
     return {
       path: this.path,
-      state: this.state,
+      state,
       lagMs,
-      missingMs: this.running ? missingMs : undefined,
+      missingMs: this.running && !this.config.allowMissing ? missingMs : undefined,
       error: this.#faults.worst(),
+      behindMs: this.#isMonitored && state === 'replicating' ? status?.behindMs : undefined,
+      divergence: status?.divergence && divergenceText(status.divergence, status.replica),
     }
   }
 
   /** Never throws. */
   summary(): DatabaseSummary {
     const status = this.replicator?.status()
-    const { state, lagMs, missingMs, error } = this.#condition()
+    const { state, lagMs, missingMs, error, behindMs, divergence } = this.#condition()
     const pageSize = status?.pageSize ?? 0
     return {
       path: this.path,
@@ -300,6 +341,10 @@ export class ManagedDatabase {
       databaseSize: this.#file.look().size,
       walSize: status?.walFrames ? 32 + status.walFrames * (24 + pageSize) : 0,
       missingMs,
+      behindMs,
+      divergence,
+      divergenceHint: status?.divergence && divergenceHint(status.divergence, status.replica),
+      ownWrites: status?.ownWrites ?? 0,
       error,
       mirrors: this.#mirrors.status(status?.replicaTxid ?? this.#last?.replicaTxid ?? 0),
     }

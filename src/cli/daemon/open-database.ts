@@ -63,6 +63,8 @@ function replicatorOptions(database: DatabaseConfig, { config, monitor }: OpenDa
     shutdownSyncInterval: config.shutdownSyncInterval,
     lease: database.lease,
     leaseTtl: database.leaseTtl,
+    onDivergence: database.onDivergence,
+    allowMissing: database.allowMissing,
     compaction: monitor ? config : (false as const),
   }
 }

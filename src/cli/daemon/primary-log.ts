@@ -3,6 +3,7 @@ import { formatTxid } from '../../ltx/txid.js'
 import type { PrimaryEvents } from '../../primary/events.js'
 import { formatDuration } from '../../util/duration.js'
 import type { Logger } from '../../util/logger.js'
+import { endProgress, showProgress } from './upload-progress.js'
 
 /** The least time between two lines about the same operation failing, milliseconds. */
 const ERROR_LOG_INTERVAL = 30_000
@@ -44,7 +45,9 @@ export function logPrimaryEvent<Name extends keyof PrimaryEvents>(
     },
     checkpoint: ({ mode, result, frames, backfilled }) =>
       logger.debug({ mode, result, frames, backfilled }, 'checkpoint'),
-    upload: ({ txid, size }) => {
+    progress: (progress) => showProgress(logger, progress),
+    upload: ({ db, txid, size }) => {
+      endProgress(db)
       const id = formatTxid(txid)
       logger.info({ ltxLevel: 0, minTXID: id, maxTXID: id, size }, 'ltx file uploaded')
     },
@@ -68,6 +71,13 @@ export function logPrimaryEvent<Name extends keyof PrimaryEvents>(
     },
     rejoin: ({ txid, reason }) =>
       logger.warn({ txid: formatTxid(txid), reason }, 'rejoining the replica with a full snapshot'),
+    divergence: ({ text, hint, action }) =>
+      logger.warn({ hint, 'on-divergence': action }, `the database has diverged: ${text}`),
+    missing: ({ missingMs, hint }) =>
+      logger.warn(
+        { missing: formatDuration(Math.round(missingMs)), hint },
+        'there is no database: nothing is backed up',
+      ),
     notice: ({ object, reason, action }) => logger.warn({ object, reason }, action),
     error: ({ operation, error, failures, retryMs }) => {
       if (!shallLog(logger, operation, failures)) return

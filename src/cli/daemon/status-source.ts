@@ -1,5 +1,5 @@
 import type { DatabaseStatus, StatusSource } from '../../status/document.js'
-import { databaseVerdict } from '../../status/verdict.js'
+import { databaseVerdict, stateLabel } from '../../status/verdict.js'
 import type { LtxFileInfo } from '../../storage/replica-client.js'
 import { version } from '../../version.js'
 import type { Daemon } from './daemon.js'
@@ -34,11 +34,13 @@ async function databaseStatus(database: ManagedDatabase): Promise<DatabaseStatus
   } catch (error) {
     levelsError = (error as Error).message
   }
-  const { ok, reason } = databaseVerdict(summary)
+  const verdict = databaseVerdict(summary)
+  const { ok, reason } = verdict
   return {
     ...summary,
     ok,
     reason,
+    label: stateLabel(summary, verdict),
     lagHistory: database.lagHistory.samples,
     levels: levels.map((files, level) => ({
       level,

@@ -41,26 +41,42 @@ function readPayload(pages: DatabasePages, page: Buffer, { payload }: Cell): Buf
 }
 
 /** Columns: type, name, tbl_name, rootpage, sql. Root 0 for views, triggers and virtual tables. */
-function parseRow(record: Buffer): SchemaRoot | undefined {
+export function parseRow(record: Buffer): SchemaRoot | undefined {
+  const columns = firstColumns(record, 4)
+  if (columns === undefined) return undefined
+  const [type, name, , root] = columns
+  return {
+    type: type!.bytes.toString() === 'index' ? 'index' : 'table',
+    name: name!.bytes.toString(),
+    root: asInteger(root!),
+  }
+}
+
+/** A value of a record: its serial type, and its bytes. */
+export interface Column {
+  readonly serial: number
+  readonly bytes: Buffer
+}
+
+/** The first `count` values of a record, which may be cut off behind them; undefined if they are not all in `record`. */
+export function firstColumns(record: Buffer, count: number): readonly Column[] | undefined {
   const header = readVarint(record, 0, record.length)
   if (!header || typeof header.value === 'bigint' || header.value > record.length) return undefined
   const serials: number[] = []
-  for (let at = header.end; at < header.value && serials.length < 4; ) {
+  for (let at = header.end; at < header.value && serials.length < count; ) {
     const serial = readVarint(record, at, header.value)
     if (!serial || typeof serial.value === 'bigint') return undefined
     serials.push(serial.value)
     at = serial.end
   }
-  if (serials.length < 4) return undefined
+  if (serials.length < count) return undefined
   let at = header.value
-  const values = serials.map((serial) => {
-    const value = record.subarray(at, at + serialSize(serial))
+  const columns = serials.map((serial) => {
+    const bytes = record.subarray(at, at + serialSize(serial))
     at += serialSize(serial)
-    return value
+    return { serial, bytes }
   })
-  if (at > record.length) return undefined
-  const root = asInteger(serials[3]!, values[3]!)
-  return { type: values[0]!.toString() === 'index' ? 'index' : 'table', name: values[1]!.toString(), root }
+  return at > record.length ? undefined : columns
 }
 
 function serialSize(serial: number): number {
@@ -68,7 +84,12 @@ function serialSize(serial: number): number {
   return [0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0][serial]!
 }
 
-function asInteger(serial: number, bytes: Buffer): number {
+/** An integer, exact up to 2^53 and not negative; 0 for any other value. */
+export function asInteger({ serial, bytes }: Column): number {
   if (serial === 9) return 1
+  if (serial === 6) {
+    const value = Number(bytes.readBigInt64BE())
+    return Number.isSafeInteger(value) && value > 0 ? value : 0
+  }
   return serial >= 1 && serial <= 5 ? bytes.readUIntBE(0, bytes.length) : 0
 }

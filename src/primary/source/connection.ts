@@ -1,7 +1,7 @@
 import { LitestreamError } from '../../errors.js'
 import { native } from '../../native/addon.js'
 import type { NativeSource } from '../../native/source-database.js'
-import type { Connection, DriverName } from '../../sqlite/connection.js'
+import type { Connection, DriverChoice } from '../../sqlite/connection.js'
 import { findDriver } from '../../sqlite/find-driver.js'
 import { takeSource } from '../../sqlite/take-source.js'
 import { parseWalIndex, WAL_INDEX_SIZE, type WalIndex } from '../../wal/wal-index.js'
@@ -18,11 +18,8 @@ export class SourceConnection {
   readonly #source: NativeSource
   readonly #indexBytes = new Uint8Array(WAL_INDEX_SIZE)
 
-  /**
-   * `busyTimeout` in milliseconds. Throws DATABASE_INVALID, DATABASE_BUSY, ACCESS_DENIED or
-   * DRIVER_MISSING.
-   */
-  constructor(path: string, busyTimeout: number, driver?: DriverName) {
+  /** `busyTimeout` in milliseconds. Throws DATABASE_INVALID, DATABASE_BUSY, ACCESS_DENIED or DRIVER_MISSING. */
+  constructor(path: string, busyTimeout: number, driver?: DriverChoice) {
     this.path = path
     try {
       this.sqlite = findDriver(driver).open(path, { busyTimeout })

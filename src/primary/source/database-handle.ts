@@ -105,6 +105,6 @@ export class OpenedDatabase {
 export function databaseMissing(path: string): LitestreamError {
   return new LitestreamError('NOT_FOUND', `${path}: the database does not exist yet`, {
     file: path,
-    hint: 'Check the path. Replication starts automatically when the application has created the database.',
+    hint: 'Check the path. Replication starts automatically when the application has created the database; set `allow-missing` (option `allowMissing`) if it may be missing.',
   })
 }

@@ -21,9 +21,9 @@ export interface DatabaseIdentity {
   readonly sequence: number
 }
 
-/** Creates the missing parts; writes nothing if all exist. */
-export function ensureTables(connection: SourceConnection): void {
-  if (hasTables(connection) && identityOf(connection).lineage !== 0) return
+/** Creates what is missing of them; writes nothing, and returns false, if they are complete. */
+export function ensureTables(connection: SourceConnection): boolean {
+  if (hasTables(connection) && identityOf(connection).lineage !== 0) return false
   const lineage = 1 + randomBytes(6).readUIntBE(0, 6)
   const { sqlite, path } = connection
   const insert = 'INSERT INTO _litestream_seq (id, seq) VALUES (?, ?) ON CONFLICT (id) DO NOTHING'
@@ -33,6 +33,7 @@ export function ensureTables(connection: SourceConnection): void {
     sqlite.run(insert, 1, 1)
     sqlite.run(insert, LINEAGE_ROW, lineage)
     sqlite.exec('COMMIT')
+    return true
   } catch (error) {
     if (connection.inTransaction) sqlite.exec('ROLLBACK')
     throw databaseError(error, path, 'creating the _litestream tables')

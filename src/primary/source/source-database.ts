@@ -1,6 +1,6 @@
 import { realpathSync } from 'node:fs'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
-import type { DriverName } from '../../sqlite/connection.js'
+import type { DriverChoice } from '../../sqlite/connection.js'
 import { monotonicMs } from '../../util/monotonic.js'
 import { pause } from '../../util/pause.js'
 import { sameCommit, type WalIndex } from '../../wal/wal-index.js'
@@ -23,6 +23,8 @@ export class SourceDatabase {
   /** Path without symbolic links, as SQLite uses it for the -wal. */
   readonly path: string
   readonly pageSize: number
+  /** The journal mode that the database had before it was turned to WAL mode here; undefined if it was in WAL mode. */
+  readonly turnedToWal: string | undefined
   readonly #reader: SourceConnection
   readonly #writer: SourceConnection
   readonly #busyTimeout: number
@@ -30,12 +32,10 @@ export class SourceDatabase {
   #pinned: WalIndex | undefined
   #lastIndex: WalIndex | undefined
   #leftOpen = false
+  #ownWrites = 0
 
-  /**
-   * Opens the database, sets WAL mode and creates Litestream's tables. Begins no read transaction
-   * yet. Throws DATABASE_SHARED.
-   */
-  constructor(path: string, busyTimeout: number, driver?: DriverName) {
+  /** Opens the database, turns it to WAL mode and creates Litestream's tables. Pins nothing yet. Throws DATABASE_SHARED. */
+  constructor(path: string, busyTimeout: number, driver?: DriverChoice) {
     this.path = realpathSync(path)
     this.#busyTimeout = busyTimeout
     this.#noLongerOpen = noteOpen(this.path)
@@ -51,8 +51,8 @@ export class SourceDatabase {
       throw sharedDatabase(this.path)
     }
     try {
-      enableWal(this.#writer)
-      ensureTables(this.#writer)
+      this.turnedToWal = enableWal(this.#writer)
+      if (ensureTables(this.#writer)) this.#ownWrites++
       this.#reader = new SourceConnection(this.path, busyTimeout, driver)
       this.pageSize = this.#reader.sqlite.value('PRAGMA page_size') as number
       this.#writer.sqlite.exec('PRAGMA busy_timeout = 0')
@@ -139,6 +139,11 @@ export class SourceDatabase {
     return identityOf(this.#reader)
   }
 
+  /** Transactions that were written to the database here. */
+  get ownWrites(): number {
+    return this.#ownWrites
+  }
+
   /** Size of the database in pages, as the pinned transaction sees it. */
   pageCount(): number {
     return this.#reader.sqlite.value('PRAGMA page_count') as number
@@ -209,6 +214,7 @@ export class SourceDatabase {
   async bump(sizeLimit: number): Promise<void> {
     this.#writer.sqlite.exec(`PRAGMA journal_size_limit = ${sizeLimit}`)
     await this.#patiently(() => bumpSequence(this.#writer))
+    this.#ownWrites++
   }
 
   /**
@@ -232,15 +238,18 @@ export class SourceDatabase {
   }
 }
 
-function enableWal(connection: SourceConnection): void {
+/** Returns the journal mode that it was in, if that was another. */
+function enableWal(connection: SourceConnection): string | undefined {
   const { sqlite, path } = connection
+  let before: unknown
   let mode: unknown
   try {
+    before = sqlite.value('PRAGMA journal_mode')
     mode = sqlite.value('PRAGMA journal_mode = wal')
   } catch (error) {
     throw databaseError(error, path, 'turning on WAL mode')
   }
-  if (mode === 'wal') return
+  if (mode === 'wal') return before === 'wal' ? undefined : String(before)
   throw new LitestreamError(
     'DATABASE_INVALID',
     `${path}: WAL mode cannot be turned on; the journal mode stays ${mode}`,

@@ -1,11 +1,10 @@
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import path from 'node:path'
 import { LitestreamError } from '../../errors.js'
 import { isErrno } from '../../fs/fs-error.js'
-import type { DriverName } from '../../sqlite/connection.js'
+import type { DriverChoice } from '../../sqlite/connection.js'
+import { choiceOf, loadedBetterSqlite3, ownBetterSqlite3 } from '../../sqlite/driver-class.js'
 import { allDrivers, findDriver } from '../../sqlite/find-driver.js'
-
-/** Paths from which better-sqlite3 12 and 13 are loaded. */
-const BETTER_SQLITE3 = /\/better_sqlite3\.node$|\/better-sqlite3\/.*\.node$/
 
 /**
  * Whether more than one copy of SQLite in this process has `file` (a path without symbolic links)
@@ -20,22 +19,26 @@ export function isShared(file: string): boolean {
 }
 
 /**
- * Whether this process has `file` open in WAL mode through a copy of SQLite other than
- * better-sqlite3's, before the primary opens it. False if that is uncertain.
+ * The driver for a database that the application may have open: the copy of better-sqlite3 that this thread has loaded, if there is one; where
+ * there are several, the one that this package would load; node:sqlite if the database is open and no better-sqlite3 was loaded. Throws
+ * DATABASE_SHARED if it is open and no copy can be named.
  */
-export function isOpenElsewhere(file: string): boolean {
+export function driverFor(file: string): DriverChoice {
   const maps = readMaps()
-  return copiesOf(file, maps) > 0 && !maps.some((line) => BETTER_SQLITE3.test(line))
-}
-
-/**
- * The driver for a database that the application may have open. Throws DATABASE_SHARED if no driver
- * uses the same copy of SQLite.
- */
-export function driverFor(file: string): DriverName {
-  if (!existsSync(file) || !isOpenElsewhere(realpathSync(file))) return findDriver().name
+  const isOpen = existsSync(file) && copiesOf(realpathSync(file), maps) > 0
+  const loaded = loadedBetterSqlite3().filter((module) => !isOpen || hasLibrary(module, maps))
+  const own = ownBetterSqlite3()
+  const [only] = loaded.length === 1 || own === undefined || !loaded.includes(own) ? loaded : [own]
+  if (only !== undefined) return choiceOf(only)
+  if (!isOpen) return findDriver().name
   if (allDrivers().some(({ name }) => name === 'node:sqlite')) return 'node:sqlite'
   throw sharedDatabase(file)
+}
+
+/** Whether this process has loaded the library of a copy of better-sqlite3, which the first connection does. `module`: its main file. */
+function hasLibrary(module: string, maps: readonly string[]): boolean {
+  const folder = Buffer.from(` ${path.dirname(path.dirname(module))}/`).toString('latin1')
+  return maps.some((line) => line.endsWith('.node') && line.includes(folder))
 }
 
 /**

@@ -34,6 +34,8 @@ const CLOCK_BEHIND_MS = 60_000
 export class DatabaseSync {
   readonly #parts: DatabaseSyncParts
   readonly #snapshots: Record<string, number> = {}
+  /** TXIDs of files that hold the whole database, since the start. */
+  readonly #wholes = new Set<number>()
   readonly #clockBehind = new GrowingInterval()
   /**
    * The files of the database were replaced: nothing must be written into the -wal until its
@@ -48,6 +50,11 @@ export class DatabaseSync {
   /** Number of snapshots needed since the start, by reason. */
   get snapshots(): Readonly<Record<string, number>> {
     return { ...this.#snapshots }
+  }
+
+  /** Whether the file of `txid` was made here because the whole database had to follow. */
+  isWhole(txid: number): boolean {
+    return this.#wholes.has(txid)
   }
 
   /** Makes files of everything that is committed. */
@@ -163,6 +170,8 @@ export class DatabaseSync {
     cursor.moveTo(end, opened.source.pinned)
     cursor.seen = file.whole ? file.index : undefined
     cursor.snapshotReason = undefined
+    if (file.reason !== undefined) this.#wholes.add(txid)
+    else this.#wholes.delete(txid)
     if (file.reason !== undefined) this.#snapshots[file.reason] = (this.#snapshots[file.reason] ?? 0) + 1
     this.#parts.written()
     observe('sync', {

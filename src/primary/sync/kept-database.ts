@@ -17,9 +17,9 @@ export interface KeptDatabaseParts {
   readonly observe: PrimaryObserver
   /** Called after a database was opened: determines its replication position. */
   readonly started: (opened: OpenedDatabase) => void
-  /** Called after the database was released. */
-  readonly released: () => void
-  /** Makes L0 files of everything committed. */
+  /** It was let go of; undefined if nothing was open. */
+  readonly released: (opened: OpenedDatabase | undefined) => void
+  /** Makes L0 files of everything that is committed. */
   readonly sync: (opened: OpenedDatabase) => Promise<void>
   /**
    * Called after files were replaced. `rewritten`: another program wrote to the database file, so
@@ -75,9 +75,10 @@ export class KeptDatabase {
   }
 
   release(): void {
-    this.#opened?.close()
+    const opened = this.#opened
+    opened?.close()
     this.#opened = undefined
-    this.#parts.released()
+    this.#parts.released(opened)
   }
 
   /**

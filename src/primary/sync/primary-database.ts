@@ -46,6 +46,11 @@ export class PrimaryDatabase {
   readonly #checkpointer: Checkpointer
   readonly #kept: KeptDatabase
   #closed = false
+  #isKnown = false
+  /** Of databases that were opened before the one that is open. */
+  #ownWrites = 0
+  /** The last file of an earlier process. */
+  #loadedTxid = 0
 
   private constructor(
     path: string,
@@ -73,7 +78,10 @@ export class PrimaryDatabase {
       options,
       observe,
       started: (opened) => this.#start(opened),
-      released: () => this.#cursor.reset(),
+      released: (opened) => {
+        this.#ownWrites += opened?.source.ownWrites ?? 0
+        this.#cursor.reset()
+      },
       sync: (opened) => this.#sync.run(opened),
       exchanged: ({ rewritten }) => {
         this.#sync.reopened = true
@@ -100,6 +108,7 @@ export class PrimaryDatabase {
       const meta = metaDirectory(path, all.metaPath)
       const database = new PrimaryDatabase(path, meta, await LtxStaging.open(path, meta), all, observe)
       database.#cursor.snapshotReason = database.#progress.load(database.staging)
+      database.#loadedTxid = database.#progress.txid
       database.#kept.start(opened)
       return database
     } catch (error) {
@@ -120,6 +129,21 @@ export class PrimaryDatabase {
   /** Why the next file must hold the whole database; undefined if it need not. */
   get snapshotReason(): string | undefined {
     return this.#cursor.snapshotReason
+  }
+
+  /** Transactions that the primary itself has written to the database. */
+  get ownWrites(): number {
+    return this.#ownWrites + (this.#kept.opened?.source.ownWrites ?? 0)
+  }
+
+  /** Whether the database that was opened last is the one that the state file speaks of. */
+  get isKnown(): boolean {
+    return this.#isKnown
+  }
+
+  /** Whether the file of `txid` may hold the whole database: it does, or an earlier process has made it. */
+  mayBeWhole(txid: number): boolean {
+    return txid <= this.#loadedTxid || this.#sync.isWhole(txid)
   }
 
   /** The last saved state; undefined before the first file. */
@@ -237,6 +261,7 @@ export class PrimaryDatabase {
     this.#progress.lineage = identity.lineage
     this.#progress.sequence = identity.sequence
     cursor.seen = undefined
+    this.#isKnown = state?.lineage === identity.lineage
     if (state) {
       const continuity = proveContinuity(state, {
         file: opened.identifyFile(),
@@ -248,6 +273,10 @@ export class PrimaryDatabase {
       })
       if (continuity.continuous) cursor.moveTo(continuity.position, index)
       else cursor.snapshotReason ??= continuity.reason
+    }
+    if (source.turnedToWal !== undefined) {
+      const reason = `its journal mode was ${source.turnedToWal}`
+      this.#observe('notice', { db: this.path, object: 'database', reason, action: 'turned the database to WAL mode' })
     }
     this.#observe('open', { db: this.path, txid: this.txid, pageSize: source.pageSize })
   }

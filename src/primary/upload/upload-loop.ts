@@ -12,6 +12,8 @@ export interface UploadLoopParts {
   readonly observe: PrimaryObserver
   /** Uploads one batch; returns whether nothing is left to upload. */
   readonly batch: () => Promise<boolean>
+  /** Called with an error of `batch`; returns true if it has removed the cause, so that the upload goes on. */
+  readonly recover: (error: unknown) => Promise<boolean>
   /** Whether the replica has every staged file. */
   readonly isUpToDate: () => boolean
   /** The replica has everything. */
@@ -31,6 +33,8 @@ export class UploadLoop {
   /** By the monotonic clock. */
   #lastAt = Number.NEGATIVE_INFINITY
   #lastSyncAt: number | undefined
+  /** The same by the monotonic clock. */
+  #completeAt: number | undefined
   #running = false
 
   constructor(parts: UploadLoopParts) {
@@ -41,6 +45,16 @@ export class UploadLoop {
   /** When the replica last had every commit, in milliseconds since the epoch. */
   get lastSyncAt(): number | undefined {
     return this.#lastSyncAt
+  }
+
+  /** Time since then, milliseconds; undefined before the replica had everything for the first time. */
+  get behindMs(): number | undefined {
+    return this.#completeAt === undefined ? undefined : monotonicMs() - this.#completeAt
+  }
+
+  #complete(): void {
+    this.#lastSyncAt = Date.now()
+    this.#completeAt = monotonicMs()
   }
 
   start(): void {
@@ -58,7 +72,7 @@ export class UploadLoop {
   schedule(ms?: number): void {
     if (!this.#running || this.#timer) return
     if (this.#parts.isUpToDate()) {
-      this.#lastSyncAt = Date.now()
+      this.#complete()
       return
     }
     const due = ms ?? Math.max(0, this.#lastAt + this.#parts.interval - monotonicMs())
@@ -80,10 +94,14 @@ export class UploadLoop {
   async run(): Promise<void> {
     for (let all = false; !all; ) {
       this.#lastAt = monotonicMs()
-      all = await this.exclusive(this.#parts.batch)
+      try {
+        all = await this.exclusive(this.#parts.batch)
+      } catch (error) {
+        if (!(await this.#parts.recover(error))) throw error
+      }
     }
     this.errors.worked()
-    this.#lastSyncAt = Date.now()
+    this.#complete()
     this.#parts.onUpToDate()
   }
 

@@ -1,5 +1,6 @@
 import { writeSnapshot } from '../../compaction/snapshot.js'
 import { isLitestreamError, type LitestreamError } from '../../errors.js'
+import type { Divergence } from '../../levels/divergence-record.js'
 import type { KnownLevels } from '../../levels/known-levels.js'
 import { identifyRemote, identifyStaged, ifSound, type LtxIdentity, stagedBody } from '../../levels/ltx-identity.js'
 import { decodeLtx } from '../../ltx/decoder.js'
@@ -10,7 +11,9 @@ import { formatTimestamp } from '../../util/timestamp.js'
 import type { PrimaryObserver } from '../events.js'
 import type { PrimaryDatabase } from '../sync/primary-database.js'
 import type { PrimaryState } from '../sync/state-file.js'
+import { DivergenceGuard } from './divergence-guard.js'
 import { KeptFiles } from './kept-files.js'
+import type { OnDivergence } from './on-divergence.js'
 import { alignWithReplica } from './replica-alignment.js'
 import { judgeReplica, type ReplicaVerdict } from './replica-verdict.js'
 import { fencedError, foreignFiles, unsteadyStaging } from './upload-errors.js'
@@ -21,6 +24,10 @@ import { WriterRecord } from './writer-record.js'
  * protects nothing.
  */
 const RECORD_EVERY = 10
+
+/** Bytes from which on the progress of an upload is reported, and the least time between two reports, milliseconds. */
+const LARGE_UPLOAD = 8 * 1024 * 1024
+const PROGRESS_MS = 200
 
 /** Maximum number of unusable snapshots within one run before it fails. */
 const MAX_RESTARTS = 3
@@ -53,20 +60,32 @@ export class Uploader {
   /** When consecutive checks first found files of another primary, by the monotonic clock. */
   #foreignSince: number | undefined
   readonly #kept: KeptFiles
+  readonly #guard: DivergenceGuard
   /**
    * The highest TXID that may be in the replica: a request that failed here may have succeeded in
    * the store.
    */
   #attempted = 0
 
-  /** `leased`: uploads run only while this primary holds the lease. */
+  /**
+   * `leased`: it runs only while the lease in the replica is ours; `keepDiverged`: how long the state before a divergence is kept, in
+   * milliseconds.
+   */
   constructor(
     primary: PrimaryDatabase,
     client: KnownLevels,
     observe: PrimaryObserver,
-    options: { readonly leased: boolean },
+    options: { readonly leased: boolean; readonly onDivergence: OnDivergence; readonly keepDiverged: number },
   ) {
     this.#leased = options.leased
+    this.#guard = new DivergenceGuard({
+      db: primary.path,
+      client,
+      mode: options.onDivergence,
+      keep: options.keepDiverged,
+      isKnown: () => primary.isKnown,
+      observe,
+    })
     this.#writer = new WriterRecord(client, primary.path)
     this.#primary = primary
     this.#client = client
@@ -125,6 +144,7 @@ export class Uploader {
     await this.#writer.claim({ leased: this.#leased })
     const alignment = await alignWithReplica(primary, this.#client)
     const { kind, txid, timestamp } = alignment
+    if (txid > 0) await this.#guard.load()
     primary.notBefore(timestamp)
     this.#pageSize = undefined
     this.#uploaded = undefined
@@ -156,6 +176,7 @@ export class Uploader {
     this.#foreignSince = undefined
     if (verdict.kind === 'broken') await this.repair(verdict.reason, verdict.end)
     if (verdict.kind !== 'sound') return
+    if (this.#guard.pending) await this.#guard.load()
     if (verdict.gone > 0)
       this.#notice('replica', `${verdict.gone} files were deleted by another program`, 'no file is needed')
     if (this.#checks++ % RECORD_EVERY === 0) await this.#keepRecord()
@@ -174,6 +195,16 @@ export class Uploader {
   async #skipTo(txid: number, reason: string): Promise<void> {
     await this.#startOver(txid, reason, true)
     this.#txid = txid
+  }
+
+  /** A divergence that no user has acknowledged yet. */
+  get divergence(): Divergence | undefined {
+    return this.#guard.pending
+  }
+
+  /** Notes in the replica that the divergences are known to a user. Returns those that were not. */
+  acknowledge(): Promise<readonly Divergence[]> {
+    return this.#guard.acknowledge()
   }
 
   /** Removes the writer record from the replica. */
@@ -206,7 +237,11 @@ export class Uploader {
     const change = await this.#writer.check()
     if (change !== 'gone' && change !== 'damaged') return
     await this.#writer.claim({ leased: this.#leased })
-    this.#notice('writer record', `primary.json is ${change}`, 'wrote the writer record again')
+    this.#notice(
+      'record of the primary in the replica',
+      change === 'gone' ? 'it was removed' : 'it is damaged',
+      'wrote it again',
+    )
   }
 
   /** Whether the L0 file that was uploaded last is unchanged in the replica. Two small reads. */
@@ -244,10 +279,15 @@ export class Uploader {
   async #upload(path: string, txid: number, { timestamp, checksum, size }: LtxIdentity): Promise<boolean> {
     const started = performance.now()
     const file = { level: 0, minTxid: txid, maxTxid: txid }
+    if (txid > 1 && this.#primary.mayBeWhole(txid)) await this.#guard.examine({ path, txid, size, timestamp })
     this.#attempted = Math.max(this.#attempted, txid)
     if (txid === this.#publishAt) await this.#publishSnapshot(path, txid, timestamp)
     try {
-      await this.#client.write(file, stagedBody(path, size), { timestamp, createOnly: true, localFile: path })
+      await this.#client.write(file, this.#reporting(stagedBody(path, size), txid, size), {
+        timestamp,
+        createOnly: true,
+        localFile: path,
+      })
     } catch (error) {
       if (!isLitestreamError(error, 'PRECONDITION_FAILED')) throw error
       if (!(await this.#isSameFile(file, checksum, size, error))) return false
@@ -258,6 +298,19 @@ export class Uploader {
     this.#observe('upload', { db: this.#primary.path, txid, size, durationMs: performance.now() - started })
     this.#kept.add({ txid, size })
     return true
+  }
+
+  /** The same body; what was read of a large one is reported as its progress. */
+  async *#reporting(body: AsyncIterable<Uint8Array>, txid: number, totalBytes: number): AsyncIterable<Uint8Array> {
+    let bytes = 0
+    let reportedAt = Number.NEGATIVE_INFINITY
+    for await (const chunk of body) {
+      yield chunk
+      bytes += chunk.byteLength
+      if (totalBytes < LARGE_UPLOAD || monotonicMs() - reportedAt < PROGRESS_MS) continue
+      reportedAt = monotonicMs()
+      this.#observe('progress', { db: this.#primary.path, txid, bytes, totalBytes })
+    }
   }
 
   /**

@@ -1,21 +1,79 @@
+import { LitestreamError } from '../../errors.js'
+import { addonPath } from '../../native/addon.js'
 import type { Connection } from '../../sqlite/connection.js'
+import {
+  type DriverClass,
+  type ExtensionLoader,
+  isDriverClass,
+  loadedBetterSqlite3,
+} from '../../sqlite/driver-class.js'
 import { allDrivers, findDriver } from '../../sqlite/find-driver.js'
 import { load } from './loadable.js'
 
-let registered = false
+/** A class of connections, or an open connection. */
+export type ReplicaDriver = DriverClass | ExtensionLoader
+
+/** Copies of SQLite that have the VFS: names of drivers, and paths of copies of better-sqlite3. */
+const registered = new Set<string>()
 
 /**
- * Registers the VFS with every driver available to this process: better-sqlite3, and node:sqlite if
- * this Node.js has it.
+ * Registers the VFS with every driver that this process can have: better-sqlite3, also copies of it that the program has loaded from
+ * elsewhere, and node:sqlite where this Node.js has it. A copy that takes no extension costs no other. Throws NATIVE_MISSING if none
+ * takes it.
  */
 export function registerDrivers(): void {
-  if (registered) return
-  for (const driver of allDrivers()) {
-    const connection = driver.open(':memory:')
-    load(connection)
-    connection.close()
+  const drivers = [
+    ...allDrivers().map((driver) => [driver.name, () => driver] as const),
+    ...loadedBetterSqlite3().map((module) => [module, () => findDriver({ module })] as const),
+  ]
+  let failure: unknown
+  for (const [name, driver] of drivers) {
+    if (registered.has(name)) continue
+    try {
+      const connection = driver().open(':memory:')
+      try {
+        load(connection)
+      } finally {
+        connection.close()
+      }
+      registered.add(name)
+    } catch (error) {
+      failure = error
+    }
   }
-  registered = true
+  if (registered.size === 0 && failure !== undefined) throw failure
+}
+
+/**
+ * Registers the VFS with the copy of SQLite behind a driver that the program names. Throws INVALID_ARGUMENT for what is no driver, and
+ * NATIVE_MISSING if its copy of SQLite takes no extension.
+ */
+export async function registerDriver(driver: ReplicaDriver): Promise<void> {
+  const own = isDriverClass(driver) ? new driver(':memory:', { allowExtension: true }) : undefined
+  try {
+    await loadInto(own ?? (driver as ExtensionLoader))
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new LitestreamError('NATIVE_MISSING', `the driver cannot load the extension ${addonPath()}: ${why}`, {
+      cause: error,
+      hint: 'Use a driver whose SQLite can load extensions, with that switched on: better-sqlite3, or DatabaseSync of node:sqlite with `allowExtension: true`.',
+    })
+  } finally {
+    await own?.close()
+  }
+}
+
+/** node-sqlite3 answers by a callback, other drivers when they return or by a promise. */
+async function loadInto(connection: ExtensionLoader): Promise<void> {
+  const callback = connection as unknown as {
+    readonly serialize?: unknown
+    loadExtension(path: string, done: (error: Error | null) => void): void
+  }
+  if (typeof callback.serialize === 'function' && !('pragma' in connection) && !('transaction' in connection)) {
+    await new Promise<void>((resolve, reject) => {
+      callback.loadExtension(addonPath(), (error) => (error ? reject(error) : resolve()))
+    })
+  } else await connection.loadExtension(addonPath())
 }
 
 /** Opens a replica's URI for reading with an available driver. Throws DRIVER_MISSING. */

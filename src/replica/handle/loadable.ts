@@ -1,13 +1,6 @@
 import { addonPath } from '../../native/addon.js'
+import type { ExtensionLoader } from '../../sqlite/driver-class.js'
 import { ensureWorker } from './worker-host.js'
-
-/**
- * The part of a connection that loads extensions; connections of better-sqlite3 and of node:sqlite
- * both match.
- */
-export interface ExtensionLoader {
-  loadExtension(path: string): unknown
-}
 
 /**
  * The path of the loadable SQLite extension, for programs that load extensions by path;

@@ -3,6 +3,7 @@ import { deserializeError, LitestreamError } from '../../errors.js'
 import { formatTxid } from '../../ltx/txid.js'
 import { native } from '../../native/addon.js'
 import type { ReadAheadStats } from '../../native/read-ahead.js'
+import { type ExtensionLoader, isDriverClass } from '../../sqlite/driver-class.js'
 import { secretUrl } from '../../storage/url.js'
 import {
   abortSignal,
@@ -25,7 +26,7 @@ import {
   withEnvironment,
 } from '../options.js'
 import type { SessionEvent } from '../worker/replica-session.js'
-import { registerDrivers } from './drivers.js'
+import { type ReplicaDriver, registerDriver, registerDrivers } from './drivers.js'
 import { type PrefetchOptions, prefetch } from './prefetch-queries.js'
 import { callWorker, ensureWorker, onSessionEvent } from './worker-host.js'
 
@@ -161,8 +162,9 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     this.#hydrates = hydrates
     this.url = String(secretUrl(url))
     // The URI has no credentials, because drivers print the name of a database; the key, which
-    // stays in this process, has them.
-    this.uri = `file:${encodeURIComponent(nameOf(this.url))}?vfs=litestream&replica_id=${id}`
+    // stays in this process, has them. A driver that reads no URIs, or whose SQLite has no such VFS,
+    // takes it for a path: the folder does not exist, so that no empty file is made of that name.
+    this.uri = `file:litestream-replica/${encodeURIComponent(nameOf(this.url))}?vfs=litestream&replica_id=${id}`
     this.#stop = onSessionEvent(id, (event) => this.#onEvent(event))
   }
 
@@ -398,6 +400,24 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 }
 
+/** `signal` and `timeout` end the opening, and no more. */
+export interface OpenReplicaOptions extends ReplicaOptions, WaitOptions {
+  /**
+   * The driver that reads the replica: its class (`Database` of better-sqlite3, `DatabaseSync` of node:sqlite) or a connection of it. Needed
+   * where a program uses another copy than this package finds: better-sqlite3 is looked for where this package is installed, and among the
+   * modules that this thread has loaded.
+   */
+  readonly driver?: ReplicaDriver
+}
+
+/** What the option `driver` takes. */
+function isDriver(value: unknown): string | undefined {
+  const loads = typeof (value as Partial<ExtensionLoader> | null)?.loadExtension === 'function'
+  return loads || isDriverClass(value)
+    ? undefined
+    : 'the class of a driver, or a connection of it, with the method loadExtension'
+}
+
 /** A target of `at` in the form for the worker. Throws INVALID_ARGUMENT. */
 function targetText(target: unknown): string {
   if (typeof target === 'string') return target
@@ -426,16 +446,21 @@ function nameOf(shown: string): string {
  * const replica = await openReplica('s3://bucket/app.db', { cacheSize: '64MiB' })
  * const db = new Database(replica.uri, { readonly: true })
  */
-export async function openReplica(url: string, options: ReplicaOptions & WaitOptions = {}): Promise<Replica> {
+export async function openReplica(url: string, options: OpenReplicaOptions = {}): Promise<Replica> {
   checkArgument(url, 'url', text, 'openReplica')
-  checkOptions(options, { ...REPLICA_OPTION_CHECKS, signal: abortSignal, timeout: positiveMilliseconds }, 'openReplica')
-  const { signal, timeout, ...rest } = options
+  checkOptions(
+    options,
+    { ...REPLICA_OPTION_CHECKS, signal: abortSignal, timeout: positiveMilliseconds, driver: isDriver },
+    'openReplica',
+  )
+  const { signal, timeout, driver, ...rest } = options
   signal?.throwIfAborted()
   const key = formatKey(withEnvironment(toParameters(url, rest), process.env))
   const { hydrate } = resolveOptions(key)
   // The worker starts while this thread loads the drivers.
   ensureWorker()
-  registerDrivers()
+  if (driver === undefined) registerDrivers()
+  else await registerDriver(driver)
   const id = native.acquireReplica(key)
   const replica = new Replica(id, key, url, hydrate !== undefined)
   try {

@@ -22,6 +22,9 @@ export interface DatabaseGauges {
   readonly mirrors: readonly MirrorStatus[]
   /** The verdict of verdict.ts. */
   readonly ok: boolean
+  readonly missingMs: number | undefined
+  readonly divergence: string | undefined
+  readonly ownWrites: number
 }
 
 /**
@@ -61,6 +64,9 @@ export class DatabaseMetrics {
   readonly #healthy: Gauge
   readonly #mirrorTxid: Gauge
   readonly #mirrorLag: Gauge
+  readonly #missing: Gauge
+  readonly #diverged: Gauge
+  readonly #ownWrites: Gauge
   readonly #failingParts: Gauge
   readonly #clients = new Set<ReplicaClient>()
   /** Requests and retries of closed clients, by type and operation. */
@@ -142,6 +148,15 @@ export class DatabaseMetrics {
       'mirror',
     ])
     this.#healthy = gauge('litestream_db_healthy', '1 if the database is replicated, by the rule of /healthz; 0 if not')
+    this.#missing = gauge('litestream_db_missing', '1 while there is no database file, so that nothing is backed up')
+    this.#diverged = gauge(
+      'litestream_db_diverged',
+      '1 while the database does not continue what its replica held, until that is acknowledged',
+    )
+    this.#ownWrites = gauge(
+      'litestream_db_own_writes',
+      'Transactions that replication itself has written to the database since it was opened: its tables, and one a checkpoint',
+    )
     this.#failingParts = gauge(
       'litestream_part_failing',
       '1 for each listener, directory, watch or heartbeat that fails',
@@ -196,6 +211,7 @@ export class DatabaseMetrics {
         this.#lag,
         this.#lastSuccess,
       ],
+      ...[this.#missing, this.#diverged, this.#ownWrites],
       ...[this.#healthy, this.#totalWalBytes, this.#syncCount, this.#syncErrors, this.#syncSeconds, this.#verifyErrors],
       ...[this.#compactionErrors, this.#restoreSeconds],
     ]
@@ -295,6 +311,9 @@ export class DatabaseMetrics {
         this.#mirrorTxid.set({ db, mirror: url }, txid ?? 0)
         this.#mirrorLag.set({ db, mirror: url }, lagMs / 1000)
       }
+      this.#missing.set({ db }, database.missingMs === undefined ? 0 : 1)
+      this.#diverged.set({ db }, database.divergence === undefined ? 0 : 1)
+      this.#ownWrites.set({ db }, database.ownWrites)
       if (database.lastSyncAt !== undefined) this.#lastSuccess.set({ db }, database.lastSyncAt / 1000)
     }
     this.#requests.reset()

@@ -64,7 +64,9 @@ export function s3Error(thrown: unknown, attempted: Attempted): LitestreamError 
   const where = network === undefined ? '' : ` (endpoint ${endpoint})`
   const converted = new LitestreamError(
     network?.code ?? codeOf(error, name, status),
-    `${doing} ${target} failed: ${messageOf(error, name)}${where}`,
+    name === 'NoSuchBucket'
+      ? `the bucket ${target.split('/')[2]} does not exist (endpoint ${endpoint})`
+      : `${doing} ${target} failed: ${messageOf(error, name)}${where}`,
     {
       cause: safeCause(thrown, name),
       file: target,

@@ -19,7 +19,7 @@ export class S3LegacyObjects implements LegacyObjects {
 
   async *list(prefix: string, { signal }: RequestOptions = {}): AsyncIterable<LegacyObject> {
     const key = this.#prefix + prefix
-    const subject = this.#subject('LIST', 'listing', key, signal)
+    const subject = this.#subject('LIST', 'listing', this.#prefix, signal)
     for await (const object of listObjects(this.#requests, subject, key)) {
       const { size, createdAt } = factsOf(object)
       checkFacts({ size, createdAt }, object.Key, `listing ${subject.target}`)

@@ -216,10 +216,10 @@ export class S3ReplicaClient implements ReplicaClient {
 
   async getObject(name: string, { signal }: RequestOptions = {}): Promise<TaggedObject | undefined> {
     const Key = `${this.#path}/${name}`
-    const subject = this.#subject('GET', 'reading', Key, signal)
+    const subject = this.#replicaSubject('GET', 'reading', signal)
     const range = { offset: 0, length: MAX_TAGGED_OBJECT }
     try {
-      const check = async ({ fileSize }: FoundObject) => checkTaggedSize(fileSize, subject.target)
+      const check = async ({ fileSize }: FoundObject) => checkTaggedSize(fileSize, this.#requests.target(Key))
       const { chunks, found } = download(this.#requests, subject, Key, range, check)
       const data = await gather(chunks, () => found().fileSize)
       return { data, tag: found().etag ?? '' }
@@ -253,7 +253,7 @@ export class S3ReplicaClient implements ReplicaClient {
   ): Promise<string> {
     const Key = `${this.#path}/${name}`
     const { bucket: Bucket, customerKey } = this.#requests
-    const subject = this.#subject('PUT', 'writing', Key, signal)
+    const subject = this.#replicaSubject('PUT', 'writing', signal)
     const condition = () => (ifTag === null ? { IfNoneMatch: '*' } : { IfMatch: this.#bareTags ? bare(ifTag) : ifTag })
     // One attempt: after a lost answer nobody knows whose object stands there, and a lease must not guess.
     const send = () =>
@@ -297,7 +297,7 @@ export class S3ReplicaClient implements ReplicaClient {
       )
     }
     await this.#requests.retried(
-      this.#subject('DELETE', 'deleting', Key, signal),
+      this.#replicaSubject('DELETE', 'writing', signal),
       () => (client, options) => client.send(new DeleteObjectCommand({ Bucket: this.#requests.bucket, Key }), options),
     )
   }
@@ -320,6 +320,11 @@ export class S3ReplicaClient implements ReplicaClient {
 
   #check(file: LtxFileRef, subject: Subject): (found: FoundObject) => Promise<void> {
     return ({ fileSize, etag }) => this.#tags.check(file, { size: fileSize, version: versionOf(etag) }, subject)
+  }
+
+  /** For the small objects beside the files, whose names mean nothing to a user. */
+  #replicaSubject(operation: Operation, doing: string, signal: AbortSignal | undefined): Subject {
+    return { operation, doing, target: this.url, signal }
   }
 
   #subject(operation: Operation, doing: string, key: string, signal: AbortSignal | undefined): Subject {

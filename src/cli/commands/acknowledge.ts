@@ -1,0 +1,53 @@
+import type { Command } from 'commander'
+import { isLitestreamError } from '../../errors.js'
+import { acknowledgeDivergences, DIVERGED_RETENTION_MS } from '../../levels/divergence-record.js'
+import { divergenceJson, divergenceText } from '../../levels/divergence-text.js'
+import { isUrl } from '../../storage/url.js'
+import { addConfigFlags, type ConfigFlags, configOf, createCommand } from '../command.js'
+import { callControl } from '../control-client.js'
+import { print, printJson } from '../output.js'
+import { findDatabase, withReplica } from '../target.js'
+
+/** How long a running process is waited for, milliseconds. */
+const ANSWER_MS = 10_000
+
+export function acknowledgeCommand(): Command {
+  const command = createCommand('acknowledge', {
+    summary: 'Say that a database may take the place of the one in its replica.',
+    description:
+      'A database that does not continue the newest state of its replica, such as an empty one after its volume was lost, is reported by the log, `status`, /healthz and the status page until this command is run; with `on-divergence: refuse` it is not uploaded before. The state before it stays in the replica for `retention.diverged`. A running process takes notice immediately if it has a control socket, otherwise within a minute.',
+    examples: [
+      ['acknowledge /var/lib/app.db', 'a database of /etc/litestream.yml'],
+      [
+        'acknowledge -json s3://bucket/app.db',
+        '{"status": "acknowledged" or "nothing_to_acknowledge", "replica", "divergences"}',
+      ],
+    ],
+  })
+  return addConfigFlags(command)
+    .argument('<db-or-url>', 'path of a configured database, or URL of a replica')
+    .option('--json', 'print JSON')
+    .action(async (target: string, flags: ConfigFlags & { readonly json?: boolean }) => {
+      await withReplica(target, flags, async (client) => {
+        const acknowledged = await acknowledgeDivergences(client, DIVERGED_RETENTION_MS)
+        const status = acknowledged.length > 0 ? 'acknowledged' : 'nothing_to_acknowledge'
+        if (flags.json) printJson({ status, replica: client.url, divergences: acknowledged.map(divergenceJson) })
+        else if (acknowledged.length === 0) print(`${client.url}: nothing to acknowledge`)
+        else for (const each of acknowledged) print(`acknowledged: ${divergenceText(each, client.url)}`)
+      })
+      if (!isUrl(target)) await tellProcess(target, flags)
+    })
+}
+
+/** Lets a running process read the record again, if there is one. */
+async function tellProcess(target: string, flags: ConfigFlags): Promise<void> {
+  const config = await configOf(flags)
+  if (!config.socket.enabled) return
+  const { path } = findDatabase(config, target)
+  try {
+    await callControl({ socket: config.socket.path, timeout: ANSWER_MS }, 'POST', '/acknowledge', { path })
+  } catch (error) {
+    // No process runs, or it reads the record with its next check.
+    if (!isLitestreamError(error)) throw error
+  }
+}

@@ -1,0 +1,45 @@
+import type { PrimaryEvents } from '../../primary/events.js'
+import { formatBytes } from '../../util/format-bytes.js'
+import type { Logger } from '../../util/logger.js'
+import { monotonicMs } from '../../util/monotonic.js'
+import { guarded } from '../../util/timers.js'
+import { createProgress, type Progress } from '../progress-bar.js'
+
+/** The least time between two lines of the log about one upload, milliseconds. */
+const LINE_MS = 10_000
+
+interface Shown {
+  /** Undefined until its code is loaded. */
+  bar: Progress | undefined
+  /** When the last line was logged, by the monotonic clock. */
+  loggedAt: number
+}
+
+/** The uploads that are shown, by the path of their database. */
+const shown = new Map<string, Shown>()
+
+/** Shows how far an upload is: as a bar if stderr is a terminal, otherwise as a line of the log every ten seconds. */
+export function showProgress(logger: Logger, { db, bytes, totalBytes }: PrimaryEvents['progress']): void {
+  const upload = shown.get(db) ?? begin(db)
+  upload.bar?.update(bytes, totalBytes)
+  if (process.stderr.isTTY || monotonicMs() - upload.loggedAt < LINE_MS) return
+  upload.loggedAt = monotonicMs()
+  const percent = Math.floor((bytes * 100) / totalBytes)
+  logger.info({ done: formatBytes(bytes), size: formatBytes(totalBytes), percent }, 'uploading')
+}
+
+function begin(db: string): Shown {
+  const upload: Shown = { bar: undefined, loggedAt: monotonicMs() }
+  shown.set(db, upload)
+  const ready = guarded((bar: Progress) => {
+    upload.bar = bar
+  })
+  void createProgress('upload').then(ready)
+  return upload
+}
+
+/** The upload of the database has ended. */
+export function endProgress(db: string): void {
+  shown.get(db)?.bar?.stop()
+  shown.delete(db)
+}

@@ -1,0 +1,68 @@
+import { type BtreePage, parsePage } from '../integrity/btree/parse-page.js'
+import { asInteger, firstColumns, parseRow } from '../integrity/btree/schema-roots.js'
+import type { PageSource } from './page-source.js'
+
+/** Pages of the schema that are read to find one table. */
+const MAX_SCHEMA_PAGES = 1000
+const SEQUENCE_ROW = 1
+const LINEAGE_ROW = 2
+
+/** Which database it is; zeros where it does not say. See primary/source/litestream-tables.ts, which writes it. */
+export interface StoredIdentity {
+  /** The same in all copies of one database. */
+  readonly lineage: number
+  /** How often a primary has written to it. */
+  readonly sequence: number
+}
+
+const NONE: StoredIdentity = { lineage: 0, sequence: 0 }
+
+/**
+ * Reads rows 1 and 2 of `_litestream_seq` out of the pages of a database, without SQLite. Zeros for a database without that table or
+ * with pages that are no b-tree pages: what cannot be read proves nothing. Throws what the source throws.
+ */
+export async function readIdentity(source: PageSource): Promise<StoredIdentity> {
+  // SQLite leaves at least 480 bytes of a page usable.
+  const usable = Math.max(480, source.pageSize - (await source.read(1))[20]!)
+  const readPage = async (pgno: number): Promise<BtreePage | undefined> => {
+    if (pgno < 1 || pgno > source.commit) return undefined
+    const page = parsePage(await source.read(pgno), pgno, 'table', usable)
+    return typeof page === 'string' ? undefined : page
+  }
+  const root = await rootOf(readPage, '_litestream_seq')
+  const page = root === undefined ? undefined : await readPage(root)
+  if (!page?.isLeaf) return NONE
+  const values = new Map<number, number>()
+  for (const { rowid, payload } of page.cells) {
+    const { from, local } = payload!
+    const [, value] = firstColumns(page.bytes.subarray(from, from + local), 2) ?? []
+    if (typeof rowid === 'number' && value) values.set(rowid, asInteger(value))
+  }
+  return { lineage: values.get(LINEAGE_ROW) ?? 0, sequence: values.get(SEQUENCE_ROW) ?? 0 }
+}
+
+/** The root page of a table, by a walk over sqlite_schema. */
+async function rootOf(
+  readPage: (pgno: number) => Promise<BtreePage | undefined>,
+  table: string,
+): Promise<number | undefined> {
+  const waiting = [1]
+  const seen = new Set(waiting)
+  for (let pgno = waiting.pop(); pgno !== undefined && seen.size <= MAX_SCHEMA_PAGES; pgno = waiting.pop()) {
+    const page = await readPage(pgno)
+    if (!page) continue
+    if (!page.isLeaf) {
+      for (const child of [...page.cells.map((cell) => cell.child!), page.rightChild]) {
+        if (seen.has(child)) continue
+        seen.add(child)
+        waiting.push(child)
+      }
+      continue
+    }
+    for (const { payload } of page.cells) {
+      const row = parseRow(page.bytes.subarray(payload!.from, payload!.from + payload!.local))
+      if (row?.name === table && row.type === 'table' && row.root > 0) return row.root
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,217 @@
+import { isLitestreamError, LitestreamError } from '../errors.js'
+import type { LtxFileInfo, LtxFileRef, ReplicaClient, RequestOptions, TaggedObject } from '../storage/replica-client.js'
+import { dateTime, type JsonShape, listOf, literal, optional, record, text, where, whole } from '../util/json-shape.js'
+import { type FilesByLevel, selectPlan } from './plan.js'
+
+/** The object beside the levels of a replica that says where other databases took the place of the replicated one. */
+export const DIVERGENCE_NAME = 'divergence.json'
+
+/** How long the state before a divergence is kept; the default of `retention.diverged`. Milliseconds. */
+export const DIVERGED_RETENTION_MS: number = 30 * 24 * 3_600_000
+
+/** Points in one record. A database that is made anew at every start would add one each time. */
+const MAX_POINTS = 32
+/** A record of MAX_POINTS with the longest path has less. Bytes. */
+const MAX_BYTES = 256 * 1024
+/** Of the path of the database, so much is kept; characters. */
+const MAX_PATH = 4096
+/** Other primaries that may change the record at the same time. */
+const MAX_ATTEMPTS = 10
+
+const REASONS = ['unrelated', 'smaller', 'older', 'unreadable'] as const
+const count = whole(0)
+const time: JsonShape<number> = (value, key) => Date.parse(dateTime(value, key))
+const state = {
+  txid: whole(1),
+  pages: count,
+  pageSize: whole(512, 65_536),
+}
+const point = record({
+  reason: where(
+    text,
+    (value) => REASONS.some((reason) => reason === value),
+    `one of ${REASONS.join(', ')}`,
+  ) as JsonShape<(typeof REASONS)[number]>,
+  at: time,
+  database: where(text, ({ length }) => length <= MAX_PATH, 'a path'),
+  replica: record({ ...state, timestamp: count, lineage: count, sequence: count }),
+  local: record(state),
+  acknowledgedAt: optional(time),
+})
+const shape = record({
+  version: literal(1),
+  points: where(listOf(point), ({ length }) => length <= MAX_POINTS, `a list of at most ${MAX_POINTS}`),
+})
+
+/** One state of a database. */
+export interface DivergedState {
+  readonly txid: number
+  readonly pages: number
+  /** Bytes. */
+  readonly pageSize: number
+}
+
+/** A moment at which a primary began to upload a database that does not continue what the replica held. Plain data. */
+export interface Divergence {
+  /**
+   * `unrelated`: another database; `smaller`: less than half as large; `older`: an earlier state of the same database; `unreadable`: the
+   * newest state of the replica could not be compared.
+   */
+  readonly reason: 'unrelated' | 'smaller' | 'older' | 'unreadable'
+  /** Milliseconds since the epoch, as the other times. */
+  readonly at: number
+  /** Path of the database on the primary. */
+  readonly database: string
+  /** The newest state of the replica before it. `lineage` and `sequence`: see database-identity.ts; 0: not known. */
+  readonly replica: DivergedState & { readonly timestamp: number; readonly lineage: number; readonly sequence: number }
+  readonly local: DivergedState
+  /** When a user said that this is intended. */
+  readonly acknowledgedAt?: number | undefined
+}
+
+/** The points of a replica, oldest first. Throws LTX_CORRUPT for a record that is damaged, and what the store throws. */
+export async function readDivergences(
+  client: ReplicaClient,
+  options: RequestOptions = {},
+): Promise<readonly Divergence[]> {
+  const found = await client.getObject(DIVERGENCE_NAME, options)
+  return found ? parse(client, found) : []
+}
+
+/**
+ * Changes the record by compare-and-set; points that retention needs no more are left out of what is written: those older than
+ * `keep` and DIVERGED_RETENTION_MS, milliseconds. Returns the points.
+ * Throws as readDivergences does.
+ */
+export async function updateDivergences(
+  client: ReplicaClient,
+  keep: number,
+  change: (points: readonly Divergence[]) => readonly Divergence[],
+): Promise<readonly Divergence[]> {
+  const longest = Math.max(keep, DIVERGED_RETENTION_MS)
+  for (let attempt = 1; ; attempt++) {
+    const found = await client.getObject(DIVERGENCE_NAME)
+    const before = found ? parse(client, found) : []
+    const after = change(before)
+    if (after === before) return before
+    const kept = bounded(after.filter((each) => isKept(each, Date.now(), longest)))
+    try {
+      await client.putObject(DIVERGENCE_NAME, serialize(kept), found?.tag ?? null)
+      return kept
+    } catch (error) {
+      if (!isLitestreamError(error, 'PRECONDITION_FAILED') || attempt === MAX_ATTEMPTS) throw error
+    }
+  }
+}
+
+/** Marks every point as known to the user. Returns those that were not. */
+export async function acknowledgeDivergences(client: ReplicaClient, keep: number): Promise<Divergence[]> {
+  let pending: Divergence[] = []
+  await updateDivergences(client, keep, (points) => {
+    pending = points.filter((each) => each.acknowledgedAt === undefined)
+    if (pending.length === 0) return points
+    const acknowledgedAt = Date.now()
+    return points.map((each) => ({ ...each, acknowledgedAt: each.acknowledgedAt ?? acknowledgedAt }))
+  })
+  return pending
+}
+
+/**
+ * Of the points that nobody has acknowledged, the one with the most to lose: where the replica had the largest database. Undefined if
+ * there is none.
+ */
+export function pendingDivergence(points: readonly Divergence[]): Divergence | undefined {
+  const pending = points.filter((each) => each.acknowledgedAt === undefined)
+  return pending.sort((a, b) => bytesOf(b.replica) - bytesOf(a.replica))[0]
+}
+
+/** Bytes of a database. */
+export function bytesOf({ pages, pageSize }: DivergedState): number {
+  return pages * pageSize
+}
+
+/**
+ * The files that restores to the points need and that retention must leave, as `heldKey` names them. `now`: milliseconds since the
+ * epoch; `keep`: how long after its time a point counts, milliseconds.
+ */
+export function heldFiles(
+  levels: FilesByLevel,
+  points: readonly Divergence[],
+  { now, keep }: { readonly now: number; readonly keep: number },
+): ReadonlySet<string> {
+  const held = new Set<string>()
+  const txids = new Set(points.filter((each) => isKept(each, now, keep)).map(({ replica }) => replica.txid))
+  for (const txid of txids) for (const file of selectPlan(levels, { txid })) held.add(heldKey(file))
+  return held
+}
+
+export function heldKey({ level, minTxid, maxTxid }: LtxFileRef): string {
+  return `${level} ${minTxid} ${maxTxid}`
+}
+
+/** The files of `doomed` that no point of the replica needs. Asks the store only if there are any. Throws as readDivergences does. */
+export async function withoutHeld(
+  client: ReplicaClient,
+  doomed: readonly LtxFileInfo[],
+  {
+    now,
+    keep,
+    levels,
+    signal,
+  }: {
+    readonly now: number
+    readonly keep: number
+    readonly levels: () => Promise<FilesByLevel>
+    readonly signal?: AbortSignal | undefined
+  },
+): Promise<LtxFileInfo[]> {
+  if (doomed.length === 0) return []
+  const points = await readDivergences(client, signal ? { signal } : {})
+  if (points.length === 0) return [...doomed]
+  const held = heldFiles(await levels(), points, { now, keep })
+  return doomed.filter((file) => !held.has(heldKey(file)))
+}
+
+/** A time in the future is that of a clock that was ahead, or forged: such a point counts for as long as it lies in the future. */
+function isKept({ at }: Divergence, now: number, keep: number): boolean {
+  return at + keep > now
+}
+
+/** At most MAX_POINTS: those with the smallest databases go first, and of these the newest. */
+function bounded(points: readonly Divergence[]): Divergence[] {
+  const kept = [...points]
+  while (kept.length > MAX_POINTS) {
+    const smallest = kept.reduce((a, b) => (bytesOf(b.replica) <= bytesOf(a.replica) ? b : a))
+    kept.splice(kept.indexOf(smallest), 1)
+  }
+  return kept
+}
+
+function serialize(points: readonly Divergence[]): Uint8Array {
+  const isoTime = (ms: number | undefined) => (ms === undefined ? undefined : new Date(ms).toISOString())
+  const rows = points.map((each) => ({
+    ...each,
+    at: isoTime(each.at),
+    acknowledgedAt: isoTime(each.acknowledgedAt),
+    database: each.database.slice(0, MAX_PATH),
+  }))
+  return Buffer.from(JSON.stringify({ version: 1, points: rows }))
+}
+
+function parse(client: ReplicaClient, { data }: TaggedObject): readonly Divergence[] {
+  const file = `${client.url} ${DIVERGENCE_NAME}`
+  const damaged = (why: string, cause?: unknown) =>
+    new LitestreamError('LTX_CORRUPT', `${file}: the record of diverged databases is damaged: ${why}`, {
+      file,
+      cause,
+      hint: `Nothing is deleted from the replica meanwhile. Check the replica with \`litestream-ts ltx -level all\`, then remove the object ${DIVERGENCE_NAME} from it.`,
+    })
+  if (data.byteLength > MAX_BYTES) throw damaged(`it has ${data.byteLength} bytes`)
+  try {
+    return shape(JSON.parse(Buffer.from(data).toString('utf8'))).points
+  } catch (error) {
+    if (error instanceof SyntaxError) throw damaged('it is not JSON', error)
+    if (error instanceof TypeError) throw damaged(error.message, error)
+    throw error
+  }
+}

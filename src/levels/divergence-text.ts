@@ -1,0 +1,46 @@
+import { formatTxid } from '../ltx/txid.js'
+import { formatBytes } from '../util/format-bytes.js'
+import { shellWord } from '../util/shell-word.js'
+import { bytesOf, type DivergedState, type Divergence } from './divergence-record.js'
+
+const REASONS: Readonly<Record<Divergence['reason'], string>> = {
+  unrelated: 'it is another database',
+  smaller: 'it is less than half as large',
+  older: 'it is an earlier state of the same database',
+  unreadable: 'it is new here, and the newest state of the replica cannot be read',
+}
+
+function stateText(state: DivergedState): string {
+  return `${formatBytes(bytesOf(state))} at TXID ${formatTxid(state.txid)}`
+}
+
+/** What has happened, as one sentence. `url`: of the replica, without credentials. */
+export function divergenceText({ database, reason, local, replica }: Divergence, url: string): string {
+  const sizes = `the database has ${stateText(local)}, the replica had ${stateText(replica)}`
+  return `${database} does not continue the newest state of ${url}: ${REASONS[reason]}; ${sizes}`
+}
+
+/** The command that writes the state before the divergence to the path of the database. */
+export function restoreCommand({ database, replica }: Divergence, url: string): string {
+  const txid = formatTxid(replica.txid)
+  return `litestream-ts restore -force -txid ${txid} -o ${shellWord(database)} ${shellWord(url)}`
+}
+
+/** A divergence in the form of the control socket and of `-json`: TXIDs in hex, times as text, sizes in bytes. */
+export function divergenceJson({ reason, at, replica, local }: Divergence): object {
+  return {
+    reason,
+    at: new Date(at).toISOString(),
+    replica_txid: formatTxid(replica.txid),
+    replica_bytes: bytesOf(replica),
+    local_txid: formatTxid(local.txid),
+    local_bytes: bytesOf(local),
+  }
+}
+
+/** The next step, as a hint. */
+export function divergenceHint(divergence: Divergence, url: string): string {
+  const restore = restoreCommand(divergence, url)
+  const keep = `litestream-ts acknowledge ${shellWord(url)}`
+  return `To bring the old database back, stop this process and the application, then run \`${restore}\`. To keep the new one, run \`${keep}\`.`
+}

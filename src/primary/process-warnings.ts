@@ -1,0 +1,40 @@
+import { GrowingInterval } from '../util/growing-interval.js'
+import type { PrimaryEvents } from './events.js'
+
+/** Operations without which no commit reaches the replica. */
+const NEEDED: readonly string[] = ['sync', 'upload', 'lease', 'worker', 'files']
+
+/**
+ * Tells a program that listens to no event that its database is not backed up, by process warnings of the type `LitestreamWarning`: at the
+ * first error of an operation and then at growing intervals. The warning has the code of the error, and the next step as `detail`.
+ */
+export class ProcessWarnings {
+  readonly #reports = new Map<string, GrowingInterval>()
+
+  /** `isHeard`: the program listens to the event, or to `error`. */
+  observe<Name extends keyof PrimaryEvents>(name: Name, event: PrimaryEvents[Name], isHeard: boolean): void {
+    if (name === 'recover') this.#reports.delete((event as PrimaryEvents['recover']).operation)
+    if (isHeard) return
+    if (name === 'error') {
+      const { db, operation, error } = event as PrimaryEvents['error']
+      if (!NEEDED.includes(operation) || !this.#isDue(operation)) return
+      warn(`${db} is not backed up: ${error.message}`, error.code, error.hint)
+    } else if (name === 'missing') {
+      const { db, hint } = event as PrimaryEvents['missing']
+      warn(`${db} is not backed up: there is no database`, 'NOT_FOUND', hint)
+    } else if (name === 'divergence') {
+      const { text, hint } = event as PrimaryEvents['divergence']
+      warn(text, 'REPLICA_DIVERGED', hint)
+    }
+  }
+
+  #isDue(operation: string): boolean {
+    const reports = this.#reports.get(operation) ?? new GrowingInterval()
+    this.#reports.set(operation, reports)
+    return reports.due()
+  }
+}
+
+function warn(message: string, code: string, detail: string): void {
+  process.emitWarning(message, { type: 'LitestreamWarning', code, detail })
+}

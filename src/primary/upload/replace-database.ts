@@ -1,0 +1,40 @@
+import { writeDurably } from '../../fs/durable.js'
+import { isErrno } from '../../fs/fs-error.js'
+import { ownershipLike } from '../../fs/owner.js'
+import type { Divergence } from '../../levels/divergence-record.js'
+import { openLocalPages, pagesInOrder } from '../../levels/page-source.js'
+import { restore } from '../../restore/restore.js'
+import type { ReplicaClient } from '../../storage/replica-client.js'
+import type { PrimaryDatabase } from '../sync/primary-database.js'
+
+/**
+ * Replaces a diverged database by the state of the replica that it does not continue. The database is kept beside it, as
+ * `<name>-diverged-<time>`, from the staged file that holds all of it. The primary must be closed. Returns the path of the copy. Throws
+ * OUTPUT_BUSY while an application has the database open, DISK_FULL, and what a restore throws.
+ */
+export async function replaceDatabase(
+  primary: Pick<PrimaryDatabase, 'path' | 'staging'>,
+  client: ReplicaClient,
+  { at, local, replica }: Divergence,
+  signal: AbortSignal,
+): Promise<string> {
+  const { path, staging } = primary
+  const { txid } = local
+  const copy = `${path}-diverged-${new Date(at).toISOString().replace(/[-:]|\.\d+/g, '')}`
+  const staged = staging.list().find((file) => file.txid === txid)
+  if (staged) {
+    const place = { level: 0, minTxid: txid, maxTxid: txid, size: staged.size, createdAt: at }
+    const ownership = await ownershipLike(path)
+    try {
+      const pages = pagesInOrder(await openLocalPages(staging.pathOf(txid), place))
+      await writeDurably(copy, pages, { createOnly: true, signal, ...(ownership ? { ownership } : {}) })
+    } catch (error) {
+      // An earlier attempt has written it.
+      if (!isErrno(error, 'EEXIST')) throw error
+    }
+  }
+  await restore(client, { output: path, force: true, txid: replica.txid, signal })
+  // What was staged of the other database must not follow.
+  for (const file of staging.list()) if (file.txid > replica.txid) staging.remove(file.txid)
+  return copy
+}

@@ -1,0 +1,72 @@
+import { realpathSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
+import { LitestreamError } from '../errors.js'
+import { localRequire } from '../package-files.js'
+import type { DriverChoice } from './connection.js'
+
+/** A driver's connection, as far as loading an extension goes. */
+export interface ExtensionLoader {
+  loadExtension(path: string): unknown
+}
+
+/** The class of a driver's connections: `Database` of better-sqlite3 or libsql, `DatabaseSync` of node:sqlite. */
+export type DriverClass = new (file: string, options: object) => ExtensionLoader & { close(): unknown }
+
+const BETTER_SQLITE3_MAIN = /[\\/]better-sqlite3[\\/]lib[\\/]index\.js$/
+
+/** Whether `value` can be a DriverClass. */
+export function isDriverClass(value: unknown): value is DriverClass {
+  return (
+    typeof value === 'function' && typeof (value.prototype as Partial<ExtensionLoader>)?.loadExtension === 'function'
+  )
+}
+
+/** Copies of better-sqlite3 that this package has loaded before the application did. */
+const loadedHere = new Set<string>()
+
+/** Loads a copy of better-sqlite3 for this package. `module`: its name, or the path of its main file. */
+export function requireBetterSqlite3(module: string): unknown {
+  const main = realpathSync(localRequire.resolve(module))
+  if (!copiesInCache().includes(main)) loadedHere.add(main)
+  return localRequire(module)
+}
+
+/** The copies of better-sqlite3 that the program has loaded on this thread: paths of their main files, without symbolic links. */
+export function loadedBetterSqlite3(): string[] {
+  return copiesInCache().filter((main) => !loadedHere.has(main))
+}
+
+function copiesInCache(): string[] {
+  const files = Object.keys(localRequire.cache).filter((file) => BETTER_SQLITE3_MAIN.test(file))
+  return [...new Set(files.map((file) => realpathSync(file)))]
+}
+
+/** The copy of better-sqlite3 that this package would load; undefined if none is installed. */
+export function ownBetterSqlite3(): string | undefined {
+  try {
+    return realpathSync(localRequire.resolve('better-sqlite3'))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND') return undefined
+    throw error
+  }
+}
+
+/** A copy of better-sqlite3 as a choice: by its name if it is the one that this package would load. */
+export function choiceOf(module: string): DriverChoice {
+  return module === ownBetterSqlite3() ? 'better-sqlite3' : { module }
+}
+
+/**
+ * The driver that a class belongs to, so that another thread can load the same copy of SQLite. Throws INVALID_ARGUMENT for a class of
+ * neither better-sqlite3 nor node:sqlite.
+ */
+export function driverOfClass(driver: DriverClass): DriverChoice {
+  if (isBuiltin('node:sqlite') && driver.name === 'DatabaseSync') return 'node:sqlite'
+  for (const [file, module] of Object.entries(localRequire.cache)) {
+    const exported: unknown = module?.exports
+    if (exported === driver && BETTER_SQLITE3_MAIN.test(file)) return choiceOf(realpathSync(file))
+  }
+  throw new LitestreamError('INVALID_ARGUMENT', 'driver is the class of neither better-sqlite3 nor node:sqlite', {
+    hint: 'Give Database of better-sqlite3, or DatabaseSync of node:sqlite. For another driver, replicate from a process of its own: `litestream-ts replicate`.',
+  })
+}
