@@ -1,5 +1,4 @@
-import { ObjectReplicaClient } from '../objects/object-client.js'
-import type { RequestPolicy } from '../request-policy.js'
+import { type ObjectClientOptions, ObjectReplicaClient } from '../objects/object-client.js'
 import { AbsStore } from './abs-store.js'
 import type { AbsLocation } from './location.js'
 import type { AbsSettings } from './settings.js'
@@ -11,7 +10,7 @@ import type { AbsSettings } from './settings.js'
 export function openAbsClient(
   location: AbsLocation,
   settings: AbsSettings = {},
-  policy: Partial<RequestPolicy> = {},
+  { policy, pageSize }: ObjectClientOptions = {},
 ): ObjectReplicaClient {
-  return new ObjectReplicaClient(new AbsStore(location, settings), location.path, policy)
+  return new ObjectReplicaClient(new AbsStore(location, settings, pageSize), location.path, policy)
 }

@@ -46,13 +46,15 @@ export class AbsStore implements ObjectStore {
   readonly suffixRanges = false
   readonly #container: ContainerClient
   readonly #endpoint: string
+  readonly #pageSize: number | undefined
 
   /** Throws PACKAGE_MISSING, and INVALID_URL for settings that are incomplete. Sends nothing. */
-  constructor(location: AbsLocation, given: AbsSettings = {}) {
+  constructor(location: AbsLocation, given: AbsSettings = {}, pageSize?: number) {
     const { client, url, endpoint } = openContainer(location, given)
     this.#container = client
     this.#endpoint = endpoint
     this.url = url
+    this.#pageSize = pageSize
   }
 
   /** `from` is left to the caller: only the newest versions of the service know it. */
@@ -62,7 +64,10 @@ export class AbsStore implements ObjectStore {
     abortSignal: AbortSignal,
   ): Promise<ObjectPage> {
     const pages = this.#container.listBlobsFlat({ prefix, includeMetadata: true, abortSignal })
-    const place = token === undefined ? {} : { continuationToken: token }
+    const place = {
+      ...(token !== undefined && { continuationToken: token }),
+      ...(this.#pageSize !== undefined && { maxPageSize: this.#pageSize }),
+    }
     const { value: page } = await pages.byPage(place).next()
     // Whatever answered with something else has not said that there is nothing.
     if (!Array.isArray(page?.segment?.blobItems)) throw unconfirmed('the listing', 'the reply is no listing')

@@ -43,7 +43,7 @@ const RIGHTS =
 const HINTS: Readonly<Record<string, string>> = {
   AuthenticationFailed:
     'Check that the key or SAS token belongs to the account and has not expired, and the clock of this machine.',
-  AuthorizationFailure: `Check the network rules of the storage account. ${RIGHTS}`,
+  AuthorizationFailure: `Check the key or SAS token, and the network rules of the storage account. ${RIGHTS}`,
   AuthorizationPermissionMismatch: RIGHTS,
   AuthorizationServiceMismatch: 'The SAS token must allow the service "Blob" (ss=b).',
   AuthorizationResourceTypeMismatch: 'The SAS token must allow the resource types container and object (srt=co).',

@@ -1,5 +1,4 @@
-import { ObjectReplicaClient } from '../objects/object-client.js'
-import type { RequestPolicy } from '../request-policy.js'
+import { type ObjectClientOptions, ObjectReplicaClient } from '../objects/object-client.js'
 import { GsStore } from './gs-store.js'
 import type { GsLocation } from './location.js'
 import type { GsSettings } from './settings.js'
@@ -11,7 +10,7 @@ import type { GsSettings } from './settings.js'
 export function openGsClient(
   location: GsLocation,
   settings: GsSettings = {},
-  policy: Partial<RequestPolicy> = {},
+  { policy, pageSize }: ObjectClientOptions = {},
 ): ObjectReplicaClient {
-  return new ObjectReplicaClient(new GsStore(location, settings), location.path, policy)
+  return new ObjectReplicaClient(new GsStore(location, settings, pageSize), location.path, policy)
 }

@@ -42,9 +42,11 @@ export class GsStore implements ObjectStore {
   readonly #endpoint: string
   readonly #bucket: string
   readonly #http: GsHttp
+  readonly #pageSize: number | undefined
 
   /** Throws PACKAGE_MISSING, and INVALID_URL for an endpoint that is none. Sends nothing. */
-  constructor({ bucket, settings }: GsLocation, given: GsSettings = {}) {
+  constructor({ bucket, settings }: GsLocation, given: GsSettings = {}, pageSize?: number) {
+    this.#pageSize = pageSize
     this.url = `gs://${bucket}`
     const { url, authorised } = gsEndpoint(reveal(given.endpoint ?? settings.endpoint), this.url)
     this.#endpoint = url
@@ -62,6 +64,7 @@ export class GsStore implements ObjectStore {
       fields: `kind,nextPageToken,items(${FIELDS})`,
       ...(from !== undefined && { startOffset: from }),
       ...(token !== undefined && { pageToken: token }),
+      ...(this.#pageSize !== undefined && { maxResults: String(this.#pageSize) }),
     }
     const reply = await this.#http.json({ method: 'GET', url: this.#objects(query), signal })
     const { kind, items = [], nextPageToken } = reply

@@ -32,7 +32,8 @@ export class GsHttp {
   constructor({ Storage, http }: GoogleLibrary, authorised: boolean) {
     this.#http = http
     if (!authorised) return
-    const { authClient } = new Storage({ retryOptions: { autoRetry: false, maxRetries: 0 } })
+    // Without a project the library asks another service of Google for it. No request about objects needs one.
+    const { authClient } = new Storage({ projectId: 'unused', retryOptions: { autoRetry: false } })
     this.#headers = async (url) => {
       try {
         // The library keeps a token until it expires.

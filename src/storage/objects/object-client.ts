@@ -33,6 +33,13 @@ import type { ObjectStore, StoredObject } from './object-store.js'
 import { Requests, type Subject } from './requests.js'
 import { upload } from './upload.js'
 
+/** How tests see more of the client than a store lets them. */
+export interface ObjectClientOptions {
+  readonly policy?: Partial<RequestPolicy>
+  /** Objects of one page of a listing; default: as many as the store gives. */
+  readonly pageSize?: number
+}
+
 /** Objects deleted at once: each is a request of its own. */
 const DELETE_CONCURRENCY = 16
 
