@@ -4,31 +4,37 @@ import { type Allowance, PacedBody } from './paced-body.js'
 import type { RequestPolicy } from './request-policy.js'
 import { isPassing, retrying } from './retry.js'
 
-/** Milliseconds that a body may take for each byte, beside the budget: 1 KiB/s. A transfer that is slower ends in TIMEOUT. */
+/**
+ * Milliseconds per byte that a body may take in addition to the budget: 1 KiB/s. A slower transfer
+ * fails with TIMEOUT.
+ */
 export const MS_PER_BYTE = 1000 / 1024
 
-/** Time that may be spent waiting for a body of so many bytes, over all requests that it takes. */
+/** Maximum time spent waiting for a body of this size, over all of its requests. */
 export function allowanceFor(bytes: number, { budget }: RequestPolicy): Allowance {
   return { limit: budget + bytes * MS_PER_BYTE, waited: 0 }
 }
 
-/** Bytes that a request must bring for the next one to be more than a repetition of it. */
+/** Minimum bytes of a request's body for it to count as progress. */
 const PROGRESS = 4096
 
-/** Milliseconds for the end of a body whose last byte has come. */
+/** Milliseconds to wait for the end of a body whose last byte has arrived. */
 const END_TIMEOUT = 1000
 
-/** A store's answer to a request for bytes of a file. All offsets are of the file. */
+/** A store's response to a request for bytes of a file. All offsets are offsets in the file. */
 export interface OpenedBody {
-  /** What the request was for, resolved: `start` of a suffix is known only from the answer. `end` is exclusive. */
+  /**
+   * The requested range, resolved: `start` of a suffix is known only from the response. `end` is
+   * exclusive.
+   */
   readonly wanted: { readonly start: number; readonly end: number }
-  /** What the answer says that it brings: it may begin before and end behind what is wanted, or end before that. */
+  /** The range that the response announces: it may be larger than requested, or end earlier. */
   readonly start: number
   readonly end: number
   readonly chunks: AsyncIterable<Uint8Array>
-  /** Ends a wait for the next chunk: `chunks` may reject with the error then, or never settle. */
+  /** Ends a wait for the next chunk: `chunks` may then reject with the error, or never settle. */
   cancel(error: LitestreamError): void
-  /** Lets go of what the answer holds, wherever it stands. Called once. */
+  /** Releases the response at any point. Called once. */
   close(): Promise<void>
 }
 
@@ -41,21 +47,23 @@ export interface BodyOptions {
   readonly closing?: AbortSignal | undefined
   readonly onRetry: () => void
   readonly onBytes: (count: number) => void
-  /** Turns what a body threw into a LitestreamError. */
+  /** Converts an error of a body to a LitestreamError. */
   readonly toError: (error: unknown) => LitestreamError
 }
 
 /**
- * The bytes that `open` asks for, through as many requests as it takes: a body that breaks off, or ends before it should, is continued
- * where it stopped. The one reader of bodies of all stores. It guarantees:
+ * Reads the bytes that `open` requests, with as many requests as necessary: a body that is
+ * interrupted, or ends early, is continued at the next missing byte. All stores read bodies with
+ * this function. It guarantees:
  *
- * - it yields exactly the wanted bytes, in order, or throws; an answer for another place, or a longer one than announced, is
- *   STORAGE_FAILED
- * - it ends: with TIMEOUT after silence (`idleTimeout`), after `budget` and 1 s for each KiB of waiting, or after as many requests
- *   as the policy has attempts that brought less than 4 KiB each
- * - it holds one chunk
+ * - it yields exactly the requested bytes, in order, or throws; a response for another range, or a
+ *   longer one than announced, is STORAGE_FAILED
+ * - it ends: with TIMEOUT after `idleTimeout` without a byte, after `budget` plus 1 s of waiting
+ *   per KiB, or after as many requests as the policy has attempts that brought less than 4 KiB each
+ * - it holds one chunk in memory
  *
- * `open` is called without an argument for the first bytes, and with the offset of the next missing byte after that.
+ * `open` is called without an argument for the first bytes, and then with the offset of the next
+ * missing byte.
  */
 export async function* readBody(
   open: (at?: number) => Promise<OpenedBody>,
@@ -71,7 +79,7 @@ export async function* readBody(
       if (read.isDone) return
       throw brokenOff(what, read)
     } catch (error) {
-      // What `begin` throws is final: it has tried as often as the policy lets it.
+      // An error of `begin` is final: it has made all attempts of the policy.
       if (!read.hasBegun || !isPassing(error) || read.isSpent) throw error
       idle = read.at! - (from ?? read.start) < PROGRESS ? idle + 1 : 0
       if (idle >= policy.attempts) throw error
@@ -79,7 +87,7 @@ export async function* readBody(
       await read.end()
     }
     options.onRetry()
-    // What a request brought may be little, but its successor is not sent at once for ever.
+    // Waits before the next request if this one brought little.
     if (idle > 0) await pause(Math.random() * Math.min(1000, 50 * 2 ** idle), options.signal, options.closing)
   }
 }
@@ -95,7 +103,7 @@ class BodyReading {
   #allowance: Allowance = { limit: Number.POSITIVE_INFINITY, waited: 0 }
   #lastProgress = performance.now()
   #body: PacedBody | undefined
-  /** Where the current answer is, and where it ends. */
+  /** The position in the current response, and its end. */
   #place = 0
   #placeEnd = 0
   #first: Uint8Array | undefined
@@ -131,7 +139,10 @@ class BodyReading {
     return this.#allowance.waited >= this.#allowance.limit
   }
 
-  /** Sends a request, again after passing faults. An answer of nothing but headers is such a fault, if bytes are missing. */
+  /**
+   * Sends a request, with retries. A response without a body counts as a temporary fault if bytes
+   * are missing.
+   */
   async begin(): Promise<void> {
     this.#begun = false
     this.#lastProgress = performance.now()
@@ -163,7 +174,7 @@ class BodyReading {
     if (start > this.#at || (end <= this.#at && !this.isDone)) throw elsewhere(what, this.#at, start, end)
   }
 
-  /** Undefined at the end of the answer, or when all wanted bytes were yielded. */
+  /** Undefined at the end of the response, or when all requested bytes were yielded. */
   async next(): Promise<Uint8Array | undefined> {
     const chunk = this.#first ?? (this.isDone ? undefined : await this.#nextChunk())
     this.#first = undefined
@@ -174,7 +185,7 @@ class BodyReading {
     return chunk
   }
 
-  /** The wanted part of the answer's next chunk. */
+  /** The requested part of the response's next chunk. */
   async #nextChunk(): Promise<Uint8Array | undefined> {
     for (;;) {
       const chunk = await this.#body!.next()
@@ -189,7 +200,7 @@ class BodyReading {
     }
   }
 
-  /** Waits for the end of an answer that has brought all it should, so that its connection can be used again. */
+  /** Waits for the end of a complete response, so that its connection can be reused. */
   async #finish(): Promise<void> {
     if (this.#place < this.#placeEnd) return
     const more = await this.#body!.within(END_TIMEOUT).catch(() => undefined)
@@ -203,7 +214,10 @@ class BodyReading {
   }
 }
 
-/** All chunks in one piece, in `into` if they fit in. `expected`: how many bytes there are, which is asked for once the first has come. */
+/**
+ * Concatenates all chunks, in `into` if they fit. `expected`: returns the total size; it is called
+ * after the first chunk.
+ */
 export async function gather(
   chunks: AsyncIterable<Uint8Array>,
   expected: () => number,
@@ -214,7 +228,7 @@ export async function gather(
   for await (const chunk of chunks) {
     const needed = length + chunk.byteLength
     if (data === undefined || needed > data.byteLength) {
-      // What is announced need not come: memory grows with what does.
+      // The announced size may be wrong: memory grows only with the bytes that arrive.
       const roomier = Buffer.allocUnsafe(Math.max(needed, Math.min(expected(), Math.max(FIRST_ROOM, 2 * needed))))
       if (data !== undefined) roomier.set(data.subarray(0, length))
       data = roomier
@@ -225,7 +239,7 @@ export async function gather(
   return data?.subarray(0, length) ?? new Uint8Array()
 }
 
-/** Bytes that are made room for before they come. */
+/** Maximum bytes allocated before they arrive. */
 const FIRST_ROOM = 4 * 1024 * 1024
 
 function brokenOff(what: string, { at, wantedEnd }: BodyReading): LitestreamError {

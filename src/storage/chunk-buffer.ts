@@ -1,9 +1,12 @@
-/** Collects the bytes of chunks, each of which may be used again by its owner at once, and hands them out in pieces of a wanted size. */
+/**
+ * Collects bytes of chunks, which the owner may reuse immediately, and returns them in pieces of a
+ * requested size.
+ */
 export class ChunkBuffer {
   #bytes: Uint8Array = new Uint8Array(0)
   #size = 0
 
-  /** Bytes held. */
+  /** Number of bytes held. */
   get size(): number {
     return this.#size
   }
@@ -14,11 +17,11 @@ export class ChunkBuffer {
     this.#size += chunk.byteLength
   }
 
-  /** The first `size` bytes, which it no longer holds then. */
+  /** Removes and returns the first `size` bytes. */
   take(size: number): Uint8Array {
     const taken = this.#bytes.subarray(0, size)
     const rest = this.#bytes.subarray(size, this.#size)
-    // What was taken is the caller's: the rest moves to a place of its own.
+    // The caller owns the returned bytes, so the rest is copied.
     this.#bytes = new Uint8Array(0)
     this.#size = 0
     this.push(rest)

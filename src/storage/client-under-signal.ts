@@ -3,8 +3,9 @@ import type { ReplicaClient, RequestOptions } from './replica-client.js'
 import { wrapClient } from './wrap-client.js'
 
 /**
- * The same client, whose every request also ends when `life` is aborted. The owner of a replica bounds its shutdown with this,
- * whatever requests are in flight. An operation throws what the client throws for an aborted signal.
+ * A client whose every request also ends when `life` aborts. The owner of a replica uses it to
+ * bound its shutdown while requests are running. Operations throw the client's error for an aborted
+ * signal.
  */
 export function clientUnderSignal(client: ReplicaClient, life: AbortSignal): ReplicaClient {
   return wrapClient(client, {
@@ -27,7 +28,10 @@ export function clientUnderSignal(client: ReplicaClient, life: AbortSignal): Rep
   })
 }
 
-/** `options` with a signal that also aborts when `life` does. A request without a signal of its own gets `life` itself. */
+/**
+ * `options` with a signal that also aborts when `life` does. A request without a signal gets `life`
+ * itself.
+ */
 function link<O extends RequestOptions>(options: O | undefined, life: AbortSignal) {
   const own = options?.signal
   if (own === undefined) return { options: { ...options, signal: life } as O, unlink: () => {} }

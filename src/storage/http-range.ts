@@ -1,21 +1,21 @@
 import { LitestreamError } from '../errors.js'
 import type { ByteRange } from './replica-client.js'
 
-/** Where an answer's bytes lie in an object, by its headers. `end` is exclusive. */
+/** The byte range of a response in its object, according to its headers. `end` is exclusive. */
 export interface Place {
   readonly start: number
   readonly end: number
   readonly fileSize: number
 }
 
-/** The part of an answer to a GET that says which bytes it has. */
+/** The parts of a GET response that describe its range. */
 export interface RangedReply {
   /** The header Content-Range. */
   readonly contentRange: string | undefined
   readonly contentLength: number | undefined
 }
 
-/** The header Range that asks for `range`. */
+/** The Range header for `range`. */
 export function rangeHeader(range: ByteRange): string {
   if ('suffix' in range) return `bytes=-${range.suffix}`
   return range.length === undefined
@@ -31,8 +31,8 @@ export function wantedOf(range: ByteRange, fileSize: number): { readonly start: 
 }
 
 /**
- * Compares an answer's headers with each other and with what was asked for. `what`: "reading s3://…", for messages. Throws
- * STORAGE_FAILED; undefined where the answer has neither a range nor a length.
+ * Compares a response's headers with each other and with the request. `what`: "reading s3://…", for
+ * messages. Throws STORAGE_FAILED; undefined if the response has neither a range nor a length.
  */
 export function placeOf(
   { contentRange, contentLength }: RangedReply,
@@ -40,7 +40,7 @@ export function placeOf(
   what: string,
 ): Place | undefined {
   if (contentRange === undefined) {
-    // The store has left the range out of account, as HTTP lets it: this is the whole object.
+    // The store has ignored the range, which HTTP allows: this is the whole object.
     if (!isSize(contentLength)) return undefined
     return { start: 0, end: contentLength, fileSize: contentLength }
   }

@@ -4,7 +4,7 @@ import { SNAPSHOT_LEVEL } from '../ltx/format.js'
 import { formatTxid } from '../ltx/txid.js'
 import type { LtxFileRef } from './replica-client.js'
 
-/** `ltx/<level>`: where file and NATS replicas keep a level, below their root or prefix. */
+/** `ltx/<level>`: the folder of a level in file and NATS replicas, below their root or prefix. */
 export function levelDirectory(level: number): string {
   return `ltx/${level}`
 }
@@ -15,16 +15,17 @@ export function relativeName(file: LtxFileRef): string {
 }
 
 /**
- * What stands before `ltx/` in the keys of gs and abs, from the path of a URL: cleaned, without a slash at either end; "" where the
- * replica is the bucket itself. Litestream joins the parts of those keys so.
+ * The part before `ltx/` in the keys of gs and abs, from the path of a URL: cleaned, without a
+ * slash at either end; "" if the replica is the bucket itself. Litestream joins these keys in the
+ * same way.
  */
 export function keyPrefix(urlPath: string): string {
   return path.posix.normalize(`/${urlPath}`).replace(/\/$/, '').replace(/^\//, '')
 }
 
 /**
- * `<path>/<level as 4 hex digits>/`. The path is taken as it is, never normalised: an empty one gives keys that begin with "/", and
- * "." (the path of `s3://bucket`) gives `./0000/…`. Litestream made its buckets that way.
+ * `<path>/<level as 4 hex digits>/`. The path is used unchanged: an empty one gives keys that begin
+ * with "/", and "." (the path of `s3://bucket`) gives `./0000/…`, as in Litestream's buckets.
  */
 export function s3LevelPrefix(path: string, level: number): string {
   return `${path}/${s3Level(level)}/`
@@ -38,7 +39,10 @@ export function s3Key(path: string, file: LtxFileRef): string {
   return s3LevelPrefix(path, file.level) + formatFileName(file.minTxid, file.maxTxid)
 }
 
-/** The file that a key names; undefined for no LTX file, 'beyond' for a key that sorts after every level. */
+/**
+ * The file with this key; undefined if it is not an LTX file, 'beyond' for a key that sorts after
+ * every level.
+ */
 export function parseS3Key(path: string, key: string): LtxFileRef | undefined | 'beyond' {
   const [level, name] = key.slice(path.length + 1).split('/')
   if (level > s3Level(SNAPSHOT_LEVEL)) return 'beyond'
@@ -46,7 +50,10 @@ export function parseS3Key(path: string, key: string): LtxFileRef | undefined | 
   return range && /^[0-9a-f]{4}$/.test(level) ? { level: Number.parseInt(level, 16), ...range } : undefined
 }
 
-/** Sorts before every file name whose min TXID is `fromTxid` or more and after all others: what a listing starts after. */
+/**
+ * A name that sorts before every file name with a min TXID of at least `fromTxid` and after all
+ * others, for the start of a listing.
+ */
 export function firstName(fromTxid: number): string {
   return formatTxid(fromTxid)
 }

@@ -3,7 +3,7 @@ import type { LegacyObject } from './replica-client.js'
 /** The folders of a generation. */
 const KINDS = ['snapshots', 'wal'] as const
 
-/** An entry of a folder of a store that has folders. */
+/** An entry of a folder in a store with folders. */
 export interface FolderEntry {
   readonly name: string
   readonly isFile: boolean
@@ -14,8 +14,9 @@ export interface FolderEntry {
 }
 
 /**
- * What Litestream 0.3 left in a folder: `generations/<16 hex digits>/{snapshots,wal}/<file>`, of which the names begin with `prefix`. No
- * other folder is entered. `entries` lists a folder by its name relative to the replica; one that does not exist has none.
+ * Files of Litestream 0.3 in a folder: `generations/<16 hex digits>/{snapshots,wal}/<file>` whose
+ * names begin with `prefix`. No other folder is read. `entries` lists a folder by its name relative
+ * to the replica; a missing folder has none.
  */
 export async function* legacyTree(
   prefix: string,
@@ -28,7 +29,7 @@ export async function* legacyTree(
   for (const generation of generations) {
     for (const kind of KINDS) {
       const folder = `generations/${generation}/${kind}`
-      // A folder that cannot hold such a name is not listed.
+      // Skips folders that cannot contain such a name.
       if (!`${folder}/`.startsWith(prefix) && !prefix.startsWith(`${folder}/`)) continue
       for await (const { name, isFile, size, createdAt, mode } of entries(folder)) {
         const object = `${folder}/${name}`

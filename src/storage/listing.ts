@@ -3,16 +3,22 @@ import { throwIfAborted } from '../util/abort.js'
 import { compareFiles } from './keys.js'
 import type { LtxFileInfo } from './replica-client.js'
 
-/** LTX files of one listing: 1,000 times what a replica with the default settings has. Some 200 MB of memory. */
+/**
+ * Maximum number of LTX files in one listing: 1,000 times that of a replica with default settings.
+ * About 200 MB of memory.
+ */
 export const MAX_LISTED_FILES = 1_000_000
 
-/** Milliseconds that a listing may wait for the store, over all its pages; the consumer's time does not count. */
+/**
+ * Maximum time in milliseconds that a listing waits for the store, over all its pages; the
+ * consumer's time does not count.
+ */
 export const LISTING_TIMEOUT = 10 * 60_000
 
-/** Milliseconds since the epoch that a Date can hold. */
+/** Maximum time of a Date, in milliseconds since the epoch. */
 const MAX_TIME = 8.64e15
 
-/** Characters of the longest version (entity tag, NUID) that is kept. */
+/** Maximum length of a version (entity tag, NUID) that is kept. */
 const MAX_VERSION = 256
 
 export interface ListedSource {
@@ -22,9 +28,9 @@ export interface ListedSource {
 }
 
 /**
- * The files of a listing, as every store has to give them: each later than the one before it by level and TXIDs, with a size and a time
- * that are numbers, and no more than a million. The one reader of listings of all stores: STORAGE_FAILED otherwise, because a listing
- * that is wrong in one place is not taken for true in others.
+ * Checks the files of a listing from any store: ascending by level and TXIDs, with valid sizes and
+ * times, at most a million. Throws STORAGE_FAILED otherwise, because a listing with one error
+ * cannot be trusted elsewhere. All stores return their listings through this function.
  */
 export async function* checkedListing(
   files: AsyncIterable<LtxFileInfo> | Iterable<LtxFileInfo>,
@@ -52,7 +58,10 @@ function isAfter(file: LtxFileInfo, last: LtxFileInfo): boolean {
   return file.level > last.level || (file.level === last.level && compareFiles(file, last) > 0)
 }
 
-/** Throws STORAGE_FAILED unless `facts` can be those of an object. `name`: of the object, for the message. */
+/**
+ * Throws STORAGE_FAILED unless `facts` can be those of an object. `name`: the object, for the
+ * message.
+ */
 export function checkFacts(
   facts: Pick<LtxFileInfo, 'size' | 'createdAt' | 'version'>,
   name: string,
@@ -70,7 +79,7 @@ function label({ level, minTxid, maxTxid }: LtxFileInfo): string {
   return `level ${level} TXIDs ${minTxid}-${maxTxid}`
 }
 
-/** For a listing that no store gives. */
+/** The error for a listing that is invalid. */
 export function wrongListing(what: string, why: string): LitestreamError {
   return new LitestreamError('STORAGE_FAILED', `${what} failed: ${why}`, {
     hint: 'Check the endpoint: the store, or a proxy before it, does not list its objects correctly.',

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../errors.js'
 
-/** What a failure of the network means, and the next step for it. */
+/** The meaning of a network failure, and the next step. */
 export interface NetworkFailure {
   readonly code: ErrorCode
   readonly hint: string
@@ -9,7 +9,7 @@ export interface NetworkFailure {
 const RESET = 'Check the network between this machine and the store, and any proxy between them.'
 const UNREACHABLE = 'There is no way to the host; check the endpoint, the network of this machine and any firewall.'
 
-/** Failures of a connection by the system's or Node's error code; a later attempt may succeed. */
+/** Connection failures by the error code of the system or Node.js; a later attempt may succeed. */
 const PASSING: Readonly<Record<string, string>> = {
   ENOTFOUND: 'The name of the host is not known; check the endpoint, and the name server of this machine.',
   EAI_AGAIN: 'The name server does not answer; check the network and the name server of this machine.',
@@ -33,12 +33,12 @@ const PASSING: Readonly<Record<string, string>> = {
 
 const NOT_HTTP = 'The server does not speak HTTP; check scheme (http or https), host and port of the endpoint.'
 
-/** Codes of OpenSSL and of Node's TLS for a certificate that is refused. */
+/** Codes of OpenSSL and of Node.js's TLS for a refused certificate. */
 const CERTIFICATE = /CERT|SELF_SIGNED|ALT_?NAME|UNABLE_TO_|CRL_|INVALID_CA|HOSTNAME_MISMATCH/
 
 /**
- * The meaning of `error`, if the network or TLS threw it; undefined for another one. `authorityHint`: how a user names the authority
- * that signed the server's certificate.
+ * The meaning of `error` if it is from the network or TLS; undefined otherwise. `authorityHint`:
+ * how a user can specify the authority that signed the server's certificate.
  */
 export function networkFailure(error: unknown, authorityHint: string): NetworkFailure | undefined {
   const proxy = proxyFault(error)
@@ -56,14 +56,20 @@ export function networkFailure(error: unknown, authorityHint: string): NetworkFa
   return undefined
 }
 
-/** A proxy that refused a connection or cannot be reached (http/proxy-fault.ts, which imports this module). */
+/**
+ * A proxy that refused a connection or cannot be reached (http/proxy-fault.ts, which imports this
+ * module).
+ */
 function proxyFault(error: unknown): NetworkFailure | undefined {
   if (!(error instanceof Error) || error.name !== 'ProxyFault') return undefined
   const { status, hint } = error as Error & { readonly status?: number; readonly hint: string }
   return { code: status === 407 || status === 403 ? 'ACCESS_DENIED' : 'UNAVAILABLE', hint }
 }
 
-/** The system's code of an error or of its causes. A connection to a host with several addresses fails with all of their errors. */
+/**
+ * The system's error code of an error or of its causes. A connection to a host with several
+ * addresses fails with an error for each.
+ */
 export function networkCode(error: unknown): string | undefined {
   for (let each = error, depth = 0; each instanceof Error && depth < 5; depth++) {
     const { code, errors } = each as NodeJS.ErrnoException & { readonly errors?: readonly unknown[] }

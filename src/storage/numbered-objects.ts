@@ -1,32 +1,42 @@
 import { LitestreamError } from '../errors.js'
 import type { TaggedObject } from './replica-client.js'
 
-/** Reads of one object while other writers replace it. */
+/** Maximum number of reads of one object while other writers replace it. */
 const MAX_READS = 100
 
-/** Every integer up to it is exact. A foreign file may have any number; a higher one is ignored. */
+/**
+ * All integers up to this are exact. A file of another program may have any number; a higher one is
+ * ignored.
+ */
 const MAX_VERSION = Number.MAX_SAFE_INTEGER
 
 /** A folder of a file system in which exactly one of many writers of a new name succeeds. */
 export interface NumberedFolder {
-  /** Path of a name, for messages. */
+  /** The path of a name, for messages. */
   label(name: string): string
-  /** The names that `wanted` accepts, in no order; none if there is no such folder. */
+  /** The names that `wanted` accepts, in no order; empty if the folder does not exist. */
   names(wanted: (name: string) => boolean): Promise<string[]>
-  /** False for a directory or a link, which no writer makes. A removed file counts: a newer version exists then. */
+  /**
+   * False for a directory or a link, which no writer creates. True for a removed file: a newer
+   * version exists then.
+   */
   isFile(name: string): Promise<boolean>
-  /** Undefined for a file that was removed. */
+  /** Undefined if the file was removed. */
   read(name: string): Promise<Uint8Array | undefined>
-  /** Makes the folder, if need be, and the file with all of its content at once. False if the name is taken. */
+  /**
+   * Creates the folder, if necessary, and the file with its complete content atomically. False if
+   * the name is taken.
+   */
   create(name: string, data: Uint8Array): Promise<boolean>
   remove(name: string): Promise<void>
 }
 
 /**
- * Small objects with compare-and-set on plain files, which have no such thing: version n of `lock.json` is the file
- * `lock.json.<n>`, made with link(2), of which exactly one of many writers of the same n succeeds. The highest version counts; an
- * empty one says "deleted" and keeps its number from being used again. Older versions are removed once a newer one stands.
- * Holds on local file systems, on NFS and over SFTP, across processes and hosts; a crash between any two steps leaves a valid state.
+ * Small objects with compare-and-set on plain files: version n of `lock.json` is the file
+ * `lock.json.<n>`, created with link(2), which succeeds for exactly one of several writers of the
+ * same n. The highest version counts; an empty one means "deleted" and reserves its number. Older
+ * versions are removed after a newer one exists. Works on local file systems, on NFS and over SFTP,
+ * across processes and hosts; a crash between any two steps leaves a valid state.
  */
 export class NumberedObjects {
   readonly #folder: NumberedFolder
@@ -41,7 +51,8 @@ export class NumberedObjects {
       if (version === undefined) return undefined
       const data = await this.#folder.read(fileName(name, version))
       if (data !== undefined) return data.byteLength === 0 ? undefined : { data, tag: String(version) }
-      // Another writer made a newer version and removed this one between the listing and the read.
+      // Another writer created a newer version and removed this one between the listing and the
+      // read.
     }
     const file = this.#folder.label(name)
     throw new LitestreamError('STORAGE_FAILED', `reading ${file} failed: it changed during ${MAX_READS} attempts`, {
@@ -50,18 +61,19 @@ export class NumberedObjects {
     })
   }
 
-  /** `data` empty deletes. Returns the new tag. */
+  /** Empty `data` deletes the object. Returns the new tag. */
   async put(name: string, data: Uint8Array, ifTag: string | null): Promise<string> {
     const before = await this.#versions(name)
     const newest = (await this.#newest(name, before)) ?? 0
     const exists = newest > 0 && (await this.get(name)) !== undefined
     if (ifTag === null ? exists : ifTag !== String(newest)) throw this.#lost(name)
 
-    // A directory or a link takes its number too: link(2) could not use the number.
+    // The number of a directory or a link counts too: link(2) could not use it.
     const version = (before.at(-1) ?? 0) + 1
     if (version > MAX_VERSION) throw this.#noNumber(name, version - 1)
     if (!(await this.#folder.create(fileName(name, version), data))) throw this.#lost(name)
-    // Other writers may have passed this number and removed it during the write: then this version is old.
+    // Other writers may have passed this number and removed it during the write: this version is
+    // then outdated.
     const after = await this.#versions(name)
     if (after.at(-1) !== version) {
       await this.#folder.remove(fileName(name, version))
@@ -106,7 +118,7 @@ export class NumberedObjects {
   }
 }
 
-/** Ten digits at least; a version after 9999999999 has more. */
+/** At least ten digits; versions after 9999999999 have more. */
 function fileName(name: string, version: number): string {
   return `${name}.${String(version).padStart(10, '0')}`
 }

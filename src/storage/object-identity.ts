@@ -1,15 +1,18 @@
 import { LitestreamError } from '../errors.js'
 import type { LtxFileInfo, LtxFileRef } from './replica-client.js'
 
-/** What a store tells about the file that it has. */
+/** The store's data about the file that it has now. */
 export type FoundFile = Pick<LtxFileInfo, 'size' | 'version'>
 
-/** Whether more than its name is known: a listing told of it. */
+/** Whether the file came from a listing, so that more than its name is known. */
 export function isListed(file: LtxFileRef): file is LtxFileInfo {
   return 'size' in file && 'createdAt' in file
 }
 
-/** Whether it may be the file that was listed: of the same size, and of the same version where both tell one. */
+/**
+ * Whether the found file can be the listed one: the same size, and the same version if both have
+ * one.
+ */
 export function isSameFile(file: LtxFileRef, found: FoundFile): boolean {
   if (!isListed(file)) return true
   return file.size === found.size && sameVersion(file, found)
@@ -19,7 +22,7 @@ function sameVersion(a: FoundFile, b: FoundFile): boolean {
   return a.version === undefined || b.version === undefined || a.version === b.version
 }
 
-/** Throws NOT_FOUND where what was found under the name is not the file that was listed; `name`: for the message. */
+/** Throws NOT_FOUND if the found file is not the listed one; `name`: for the message. */
 export function checkSameFile(file: LtxFileRef, found: FoundFile, name: string): void {
   if (!isSameFile(file, found)) throw replacedError(file as LtxFileInfo, found, name)
 }

@@ -11,7 +11,7 @@ import type { SftpSettings } from './sftp/settings.js'
 import { secretsOfUrl } from './shown-url.js'
 import { parseReplicaUrl, type ReplicaLocation } from './url.js'
 
-/** What a URL does not say or the caller knows better; each setting given here wins over the URL's. */
+/** Settings of the stores; each one takes precedence over the URL's. */
 export interface OpenReplicaClientOptions {
   readonly file?: FileSettings
   readonly s3?: S3Settings
@@ -19,9 +19,12 @@ export interface OpenReplicaClientOptions {
   readonly sftp?: SftpSettings
   readonly gs?: GsSettings
   readonly abs?: AbsSettings
-  /** Ends the opening, and no more: each request takes a signal of its own. */
+  /** Ends only the opening: each request takes its own signal. */
   readonly signal?: AbortSignal
-  /** Milliseconds after which the opening ends with TIMEOUT; default: that of the store's settings, 60 s for a folder. */
+  /**
+   * Milliseconds after which the opening fails with TIMEOUT; default: from the store's settings, 60
+   * s for a folder.
+   */
   readonly timeout?: number
 }
 
@@ -37,9 +40,9 @@ const CHECKS: OptionChecks<OpenReplicaClientOptions> = {
 }
 
 /**
- * Opens the replica that `url` names. The code of a backend, and the SDK under it, is loaded only when a URL of its scheme is
- * opened. Throws INVALID_URL for a URL that cannot be one, ACCESS_DENIED where what is there may not be read; that nothing is
- * there yet is no error.
+ * Opens the replica at `url`. The code of a store and its SDK are loaded only when a URL of its
+ * scheme is opened. Throws INVALID_URL for an invalid URL, ACCESS_DENIED if the replica cannot be
+ * read; an empty replica is no error.
  */
 export async function openReplicaClient(url: string, options: OpenReplicaClientOptions = {}): Promise<ReplicaClient> {
   const location = parseReplicaUrl(url)
@@ -83,8 +86,8 @@ async function open(location: ReplicaLocation, options: OpenReplicaClientOptions
 }
 
 /**
- * Throws what opening the replica would throw, as far as that is known without a connection: for a URL or settings that cannot be, and
- * for files they name that cannot be read.
+ * Throws the errors of opening the replica that are known without a connection: invalid URLs and
+ * settings, and unreadable files.
  */
 export async function checkReplicaClient(url: string, options: OpenReplicaClientOptions = {}): Promise<void> {
   const location = parseReplicaUrl(url)
@@ -97,11 +100,11 @@ export async function checkReplicaClient(url: string, options: OpenReplicaClient
     const { SftpReplicaClient } = await import('./sftp/sftp-client.js')
     return SftpReplicaClient.check(location, options.sftp)
   }
-  // The others look at local files and settings only when they are opened.
+  // The others check local files and settings only when they are opened.
   await (await open(location, options)).close()
 }
 
-/** A program gives its secrets as plain text: from now on they are masked as those of a URL are. */
+/** Secrets that a program passes as plain text are masked from now on, like those of a URL. */
 function rememberSettings({ s3, nats, sftp, gs, abs }: OpenReplicaClientOptions): void {
   const { endpoint, secretAccessKey, sessionToken, sseCustomerKey } = s3 ?? {}
   const { password, token, jwt, seed } = nats ?? {}

@@ -2,13 +2,13 @@ import type { Operation, OperationStats } from './replica-client.js'
 
 const OPERATIONS: readonly Operation[] = ['LIST', 'GET', 'PUT', 'DELETE', 'HEAD']
 
-/** What a client has asked of its store, by kind of request. */
+/** The requests of a client to its store, by kind. */
 export class OperationCounters {
   readonly #stats = Object.fromEntries(
     OPERATIONS.map((operation) => [operation, { requests: 0, errors: 0, retries: 0, bytes: 0, seconds: 0 }]),
   ) as Record<Operation, OperationStats>
 
-  /** A copy: the caller may keep it and subtract a later one. */
+  /** A copy, so that the caller can subtract a later one. */
   snapshot(): Record<Operation, OperationStats> {
     return structuredClone(this.#stats)
   }
@@ -21,7 +21,7 @@ export class OperationCounters {
     this.#stats[operation].retries += 1
   }
 
-  /** Counts one request and times it. A rejection counts as an error and is passed on. */
+  /** Counts and times one request. A rejection counts as an error and is passed on. */
   async track<T>(operation: Operation, request: () => Promise<T>): Promise<T> {
     const stats = this.#stats[operation]
     const start = performance.now()

@@ -1,20 +1,24 @@
 import { LitestreamError } from '../errors.js'
 import { localRequire } from '../package-files.js'
 
-/** The client library of one kind of store. It is a peer dependency: the application installs it only if it uses that store. */
+/**
+ * The client library of one kind of store. It is an optional peer dependency: an application
+ * installs it only if it uses that store.
+ */
 export interface OptionalPackage {
-  /** As npm calls it. */
+  /** The npm package name. */
   readonly name: string
-  /** What cannot be done without it, for messages: "a replica on gs://". */
+  /** The feature that needs it, for messages: "a replica on gs://". */
   readonly neededFor: string
-  /** Arguments of `npm install` that install it, with the versions that are known to work: "@google-cloud/storage@7". */
+  /** Arguments of `npm install` for versions that are known to work: "@google-cloud/storage@7". */
   readonly install: string
 }
 
 /**
- * The exports of an optional package. It is looked for where Node.js looks for a package that this code imports: beside this package,
- * or beside a bundle that holds this code. `localRequire` keeps bundlers from asking for it; it loads ES modules, too. Throws
- * PACKAGE_MISSING with the command that installs it, also where the package is there and cannot be loaded.
+ * The exports of an optional package. It is resolved as if this code imported it: beside this
+ * package, or beside a bundle with this code. `localRequire` keeps bundlers from including it; it
+ * also loads ES modules. Throws PACKAGE_MISSING with the command that installs it, also if the
+ * package exists but cannot be loaded.
  */
 export function loadOptionalPackage<Exports>({ name, neededFor, install }: OptionalPackage): Exports {
   try {
@@ -36,7 +40,7 @@ export function loadOptionalPackage<Exports>({ name, neededFor, install }: Optio
   }
 }
 
-/** Whether the package itself is not there, rather than something that it needs. */
+/** Whether the package itself is missing, instead of one of its dependencies. */
 function isMissing(error: unknown, name: string): boolean {
   const { code, message } = error as NodeJS.ErrnoException
   return code === 'MODULE_NOT_FOUND' && message.split('\n', 1)[0]!.includes(`'${name}'`)

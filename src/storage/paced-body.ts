@@ -2,16 +2,19 @@ import { LitestreamError } from '../errors.js'
 import { abortError, onAbort } from '../util/abort.js'
 import { startTimer, type Timer } from '../util/timers.js'
 
-/** Empty chunks in a row after which other work of the thread gets its turn, and with it the timer that ends a silent body. */
+/**
+ * Number of consecutive empty chunks after which the thread yields, so that the timer can end a
+ * silent body.
+ */
 const EMPTY_CHUNKS = 100
 
-/** Time that may be spent waiting for a body, over all requests that it takes. Milliseconds. */
+/** Maximum time spent waiting for a body, over all of its requests. Milliseconds. */
 export interface Allowance {
   readonly limit: number
   waited: number
 }
 
-/** The part of an answer (OpenedBody) that is used here. */
+/** The used part of a response (OpenedBody). */
 export interface PacedSource {
   readonly chunks: AsyncIterable<Uint8Array>
   cancel(error: LitestreamError): void
@@ -21,20 +24,21 @@ export interface PacedSource {
 export interface PacedBodyOptions {
   /** For messages: "reading s3://…". */
   readonly what: string
-  /** Milliseconds without a byte after which the body is given up. */
+  /** Milliseconds without a byte after which reading the body fails. */
   readonly idleTimeout: number
   readonly allowance: Allowance
   readonly signal: AbortSignal | undefined
   /** Fires, with a LitestreamError as reason, when the client is closed. */
   readonly closing: AbortSignal | undefined
-  /** Turns what `chunks` threw into a LitestreamError. */
+  /** Converts an error of `chunks` to a LitestreamError. */
   readonly toError: (error: unknown) => LitestreamError
 }
 
 /**
- * The chunks of one body, each of at least one byte, waited for no longer than the policy allows: TIMEOUT for silence and for a body
- * that takes longer than its allowance, ABORTED for the signal. Only time in which a chunk is waited for counts, not the consumer's.
- * One timer and one callback on the signal, however many chunks come. One `next` at a time.
+ * Reads the chunks of one body, each of at least one byte, and waits no longer than the policy
+ * allows: TIMEOUT for silence and for a body that takes longer than its allowance, ABORTED for the
+ * signal. Only the time spent waiting for a chunk counts, not the consumer's time. Uses one timer
+ * and one callback on the signal for all chunks. One `next` at a time.
  */
 export class PacedBody {
   readonly #body: PacedSource
@@ -43,7 +47,7 @@ export class PacedBody {
   readonly #forgets: readonly (() => void)[]
   #patience: number
   #timer: Timer | undefined
-  /** By `performance.now()`; undefined while nothing is waited for. */
+  /** By `performance.now()`; undefined while no chunk is awaited. */
   #waitingSince: number | undefined
   #reject: ((error: unknown) => void) | undefined
   #failure: LitestreamError | undefined
@@ -76,7 +80,7 @@ export class PacedBody {
     }
   }
 
-  /** As `next`, but waits for `ms` milliseconds at the most. */
+  /** Like `next`, but waits at most `ms` milliseconds. */
   within(ms: number): Promise<Uint8Array | undefined> {
     this.#patience = ms
     this.#timer?.stop()
@@ -84,12 +88,12 @@ export class PacedBody {
     return this.next()
   }
 
-  /** Ends the transfer, if it has not come to its end. Must be called. */
+  /** Ends the transfer if it is not complete. Must be called. */
   async close(): Promise<void> {
     for (const forget of this.#forgets) forget()
     this.#timer?.stop()
     const closed = this.#body.close()
-    // Where a chunk is waited for, that wait may never be over.
+    // If a chunk is being awaited, that wait may never end.
     if (this.#reject === undefined) await closed
     else closed.catch(() => undefined)
   }
@@ -119,7 +123,10 @@ export class PacedBody {
     return this.#waitingSince === undefined ? 0 : performance.now() - this.#waitingSince
   }
 
-  /** One timer at a time, not one for each chunk: a timer that was set for one chunk finds another one being waited for. */
+  /**
+   * One timer at a time instead of one per chunk: the timer may find that another chunk is now
+   * being awaited.
+   */
   #startCheck(): Timer {
     const { limit, waited } = this.#options.allowance
     const left = Math.min(this.#patience, limit - waited) - this.#waited
@@ -131,7 +138,7 @@ export class PacedBody {
     const since = this.#waitingSince
     if (since === undefined) return
     if (this.#expiry() === undefined) this.#timer = this.#startCheck()
-    // A thread that was busy finds the timer first, and what has come meanwhile after it.
+    // On a busy thread the timer runs before chunks that arrived meanwhile are delivered.
     else {
       setImmediate(() => {
         const error = this.#waitingSince === since ? this.#expiry() : undefined
@@ -140,7 +147,7 @@ export class PacedBody {
     }
   }
 
-  /** Why the wait is over; undefined while it is not. */
+  /** Why the wait must end; undefined if it may continue. */
   #expiry(): LitestreamError | undefined {
     const { allowance, what } = this.#options
     const { limit, waited } = allowance

@@ -1,7 +1,10 @@
 import { LitestreamError } from '../errors.js'
 import type { ByteRange } from './replica-client.js'
 
-/** Where a range lies in a file of `fileSize` bytes; INVALID_ARGUMENT for one that reaches beyond it. */
+/**
+ * Resolves a range in a file of `fileSize` bytes; throws INVALID_ARGUMENT for one that extends
+ * beyond it.
+ */
 export function resolveRange(range: ByteRange, fileSize: number, name: string): { offset: number; length: number } {
   if ('suffix' in range) {
     const length = Math.min(range.suffix, fileSize)

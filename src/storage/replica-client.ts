@@ -1,26 +1,30 @@
-/** One LTX file of a replica, as a listing or a stat tells it. */
+/** One LTX file of a replica, from a listing or a stat. */
 export interface LtxFileInfo {
-  /** 0 raw, 1..8 compacted, 9 snapshots. */
+  /** 0: L0 file, 1 to 8: compacted file, 9: snapshot. */
   readonly level: number
   readonly minTxid: number
   readonly maxTxid: number
-  /** Bytes. */
+  /** Size in bytes. */
   readonly size: number
   /**
-   * Milliseconds since the epoch. From `list` it is what the store tells for nothing (mtime, LastModified); from `stat` it is the
-   * timestamp of the LTX header as it travels in the object's metadata, if the object has any.
+   * Milliseconds since the epoch. From `list`: the time that the store returns without another
+   * request (mtime, LastModified). From `stat`: the timestamp of the LTX header in the object's
+   * metadata, if it has one.
    */
   readonly createdAt: number
   /**
-   * What the store tells contents under one name apart by, from `list` and `stat`: an entity tag, a NUID, the exact mtime. Absent where
-   * it tells nothing.
+   * The store's version of the object, from `list` and `stat` (entity tag, NUID or exact mtime);
+   * undefined if the store has none.
    */
   readonly version?: string | undefined
-  /** Permission bits, if the store has some: a database made from the file must not be open to more users. */
+  /**
+   * Permission bits, if the store has them: a database made from the file must not be readable by
+   * more users.
+   */
   readonly mode?: number | undefined
 }
 
-/** Names one file: level and TXID range are its whole identity. */
+/** Identifies one file by level and TXID range. */
 export type LtxFileRef = Pick<LtxFileInfo, 'level' | 'minTxid' | 'maxTxid'>
 
 export interface RequestOptions {
@@ -28,11 +32,11 @@ export interface RequestOptions {
 }
 
 export interface ReadOptions extends RequestOptions {
-  /** What was read before turned out to be damaged: no cache may answer. */
+  /** An earlier read returned damaged bytes: no cache may answer. */
   readonly fresh?: boolean
   /**
-   * Memory in which what is read may be returned, where there is room for it: a client may use it or leave it. After a rejection it must
-   * not be used again, because a call of the system that could not be ended may still write to it.
+   * A buffer for the result, if it is large enough; a client may ignore it. After a rejection it
+   * must not be reused, because a system call that could not be cancelled may still write to it.
    */
   readonly into?: Uint8Array | undefined
 }
@@ -42,42 +46,50 @@ export interface ListOptions extends RequestOptions {
   readonly fromTxid?: number
 }
 
-/** A piece of a file. Omitted length: to the end. `suffix`: the last so many bytes (all of a shorter file). */
+/**
+ * A byte range of a file. Without `length`: to the end. `suffix`: the last bytes (a shorter file
+ * completely).
+ */
 export type ByteRange = { readonly offset: number; readonly length?: number } | { readonly suffix: number }
 
 export interface ReadResult {
   readonly data: Uint8Array
-  /** Where `data` starts in the file. */
+  /** Offset of `data` in the file. */
   readonly offset: number
   /** The size of the whole file. */
   readonly fileSize: number
 }
 
 export interface WriteOptions extends RequestOptions {
-  /** The LTX header's timestamp, ms since the epoch; travels as metadata or mtime. */
+  /** The LTX header's timestamp in ms since the epoch; stored as metadata or mtime. */
   readonly timestamp: number
   /**
-   * A local file that has the same content, will never be changed and is durable: a store that keeps files beside it may give it a
-   * second name instead of copying it.
+   * A local, durable file with the same content that will never change: a store in the same file
+   * system may link it instead of copying it.
    */
   readonly localFile?: string
-  /** Fail with PRECONDITION_FAILED where the name is taken already (where the store can; all of ours can). */
+  /**
+   * Fail with PRECONDITION_FAILED if the name exists, if the store supports that (all of ours do).
+   */
   readonly createOnly?: boolean
 }
 
-/** What `stats()` counts for one kind of request since the client was made. */
+/** The counters of `stats()` for one kind of request since the client was created. */
 export interface OperationStats {
   requests: number
   errors: number
   retries: number
   bytes: number
-  /** Seconds spent, summed over requests. */
+  /** Total duration of the requests in seconds. */
   seconds: number
 }
 
 export type Operation = 'LIST' | 'GET' | 'PUT' | 'DELETE' | 'HEAD'
 
-/** A small named object beside the LTX files (the lease), with the store's version tag for compare-and-set. */
+/**
+ * A small named object beside the LTX files (the lease), with the store's version tag for
+ * compare-and-set.
+ */
 export interface TaggedObject {
   readonly data: Uint8Array
   readonly tag: string
@@ -87,13 +99,13 @@ export interface TaggedObject {
 export interface LegacyObject {
   readonly name: string
   readonly size: number
-  /** Milliseconds since the epoch, as the store tells. */
+  /** Milliseconds since the epoch, as reported by the store. */
   readonly createdAt: number
-  /** Permission bits, if the store has some. */
+  /** Permission bits, if the store has them. */
   readonly mode?: number
 }
 
-/** Read access to what Litestream 0.3 left at the place of a replica. */
+/** Read access to files of Litestream 0.3 at the URL of a replica. */
 export interface LegacyObjects {
   /** All objects whose names begin with `prefix`, in no particular order. */
   list(prefix: string, options?: RequestOptions): AsyncIterable<LegacyObject>
@@ -101,47 +113,63 @@ export interface LegacyObjects {
 }
 
 /**
- * A replica: the LTX files of one database in one place. The only seam between the product and the world's stores. All methods
- * throw LitestreamError with NOT_FOUND, ACCESS_DENIED, PRECONDITION_FAILED, THROTTLED, UNAVAILABLE, TIMEOUT, ABORTED, DISK_FULL
- * or STORAGE_FAILED (INVALID_ARGUMENT for a range outside the file). Passing faults are retried inside; what is thrown is final. A client may be used by many callers at once.
+ * A replica: the LTX files of one database in a store. The only interface between this package and
+ * stores. All methods throw LitestreamError with NOT_FOUND, ACCESS_DENIED, PRECONDITION_FAILED,
+ * THROTTLED, UNAVAILABLE, TIMEOUT, ABORTED, DISK_FULL or STORAGE_FAILED (INVALID_ARGUMENT for a
+ * range outside the file). Temporary faults are retried inside; thrown errors are final. Concurrent
+ * calls are allowed.
  */
 export interface ReplicaClient {
   readonly type: 'file' | 's3' | 'nats' | 'sftp' | 'gs' | 'abs'
-  /** The URL it was made from, without credentials. */
+  /** The URL from which it was created, without credentials. */
   readonly url: string
-  /** The files of one level in ascending (min, max) order; an error is an error and never an empty list. Lazily paged. */
+  /**
+   * The files of one level in ascending (min, max) order; pages are requested on demand. A failed
+   * listing throws and is never an empty list.
+   */
   list(level: number, options?: ListOptions): AsyncIterable<LtxFileInfo>
   /**
-   * The files of a level and of all above it, in (level, min, max) order, for the price of one level's; absent where each level has
-   * to be asked for. `fromTxid` is of the first level.
+   * The files of a level and of all levels above it, in (level, min, max) order, at the cost of one
+   * level; absent if the store must list each level separately. `fromTxid` applies to the first
+   * level.
    */
   listUpwards?(level: number, options?: ListOptions): AsyncIterable<LtxFileInfo>
   /**
-   * Reads a piece into memory; the piece must lie inside the file. Where `file` is what a listing told, of another size or version
-   * than that it is NOT_FOUND: the file of a replica that was begun anew is another one.
+   * Reads a byte range, which must lie inside the file, into memory. If `file` comes from a listing
+   * and the store's file has another size or version, throws NOT_FOUND: the replica was reset, and
+   * this is another file.
    */
   read(file: LtxFileRef, range: ByteRange, options?: ReadOptions): Promise<ReadResult>
-  /** The whole file, or all from `offset` on, as a stream; a broken body continues where it stopped. What is listed is compared, too. */
+  /**
+   * The whole file, or all bytes from `offset` on, as a stream; an interrupted body is continued.
+   * Compares with the listing as `read` does.
+   */
   stream(file: LtxFileRef, options?: RequestOptions & { readonly offset?: number }): AsyncIterable<Uint8Array>
   /**
-   * Writes a file: all of it appears under its name at once, or nothing does. A chunk of the body need not stay as it is once the
-   * next one has been asked for.
+   * Writes a file, which appears under its name atomically or not at all. The owner of the body may
+   * reuse a chunk when the next one is requested.
    */
   write(file: LtxFileRef, body: Uint8Array | AsyncIterable<Uint8Array>, options: WriteOptions): Promise<LtxFileInfo>
-  /** Deletes; a file that is not there counts as deleted. */
+  /** Deletes files; a missing file counts as deleted. */
   delete(files: readonly LtxFileRef[], options?: RequestOptions): Promise<void>
   stat(file: LtxFileRef, options?: RequestOptions): Promise<LtxFileInfo>
   /**
-   * Calls `onChange` soon after a file may have been added to level 0; absent where the store cannot tell: poll. The promise
-   * resolves when the watch stands. It stands until the signal aborts or the client closes: an interruption is bridged inside,
-   * and `onChange` called after it, for what may have been missed.
+   * Calls `onChange` soon after a file may have been added to level 0; absent if the store cannot
+   * report this: poll. The promise resolves when the watch is active. It ends when the signal
+   * aborts or the client closes. After an interruption the watch is renewed, and `onChange` is
+   * called because changes may have been missed.
    */
   watch?(onChange: () => void, options?: RequestOptions): Promise<void>
-  /** Absent where Litestream 0.3 could not be read from. */
+  /** Absent if the store never had replicas of Litestream 0.3. */
   readonly legacy?: LegacyObjects
-  /** Reads the small object `name` (`lock.json`) beside the levels; undefined where there is none. */
+  /**
+   * Reads the small object `name` (`lock.json`) beside the levels; undefined if it does not exist.
+   */
   getObject(name: string, options?: RequestOptions): Promise<TaggedObject | undefined>
-  /** Writes it if its tag is still `ifTag` (null: if there is none); PRECONDITION_FAILED otherwise. Returns the new tag. */
+  /**
+   * Writes the object if its tag is still `ifTag` (null: if it does not exist); PRECONDITION_FAILED
+   * otherwise. Returns the new tag.
+   */
   putObject(name: string, data: Uint8Array, ifTag: string | null, options?: RequestOptions): Promise<string>
   deleteObject(name: string, ifTag: string, options?: RequestOptions): Promise<void>
   stats(): Readonly<Record<Operation, OperationStats>>

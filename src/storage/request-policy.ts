@@ -1,12 +1,15 @@
-/** How long and how often a client tries before it gives an operation up. */
+/** Timeouts and number of attempts of a client's operations. */
 export interface RequestPolicy {
-  /** Attempts without any progress in between. */
+  /** Number of attempts without progress in between. */
   readonly attempts: number
-  /** Milliseconds from an operation's start, or its last progress, after which no new attempt is begun. */
+  /**
+   * Milliseconds after an operation's start, or its last progress, after which no new attempt
+   * begins.
+   */
   readonly budget: number
-  /** Milliseconds until the store must have begun to answer. */
+  /** Milliseconds until the store must begin to respond. */
   readonly firstByteTimeout: number
-  /** Milliseconds a connection may stand still in the middle of a transfer. */
+  /** Milliseconds that a connection may be silent during a transfer. */
   readonly idleTimeout: number
 }
 

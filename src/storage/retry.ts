@@ -5,22 +5,25 @@ import { pause } from '../util/pause.js'
 import { startTimer } from '../util/timers.js'
 import type { RequestPolicy } from './request-policy.js'
 
-/** Faults that may pass. Everything else would fail again, so it is thrown at once. */
+/** Faults that may be temporary. Any other error would occur again, so it is thrown immediately. */
 const PASSING: readonly ErrorCode[] = ['THROTTLED', 'UNAVAILABLE', 'TIMEOUT']
 
-/** Whether the same request may succeed the next time. */
+/** Whether the same request may succeed later. */
 export function isPassing(error: unknown): boolean {
   return error instanceof LitestreamError && PASSING.includes(error.code)
 }
 
-/** Milliseconds: the longest wait before attempt n+1 is BASE * 2^n up to CAP, the actual one any part of it ("full jitter"). */
+/**
+ * Back-off in milliseconds: the longest wait before attempt n+1 is BASE * 2^n up to CAP; the actual
+ * wait is a random part of it ("full jitter").
+ */
 const BASE = 50
 const CAP = 5_000
 
-/** A store under load is given more room. */
+/** A longer base for a store that throttles. */
 const THROTTLED_BASE = 500
 
-/** What the store itself asked for (Retry-After), in milliseconds, by the error that carried it. */
+/** The wait requested by the store (Retry-After), in milliseconds, by the error that carried it. */
 const retryAfter = new WeakMap<LitestreamError, number>()
 
 export function setRetryAfter(error: LitestreamError, milliseconds: number): void {
@@ -32,16 +35,20 @@ export interface RetryOptions {
   /** For the message of ABORTED: "reading s3://…". */
   readonly what: string
   readonly signal?: AbortSignal | undefined
-  /** Fires when the client is closed: no attempt is made after that. */
+  /** Aborts when the client is closed: no attempt is made after that. */
   readonly closing?: AbortSignal | undefined
   readonly onRetry: () => void
-  /** When the operation last moved, by `performance.now()`; its budget runs from there. Default: when this was called. */
+  /**
+   * Time of the operation's last progress, by `performance.now()`, from which its budget counts.
+   * Default: the time of this call.
+   */
   readonly lastProgress?: () => number
 }
 
 /**
- * Runs `attempt` until it succeeds, fails for good, or the policy's attempts or budget are used up; then throws the last error.
- * `attempt` must throw LitestreamErrors. It is told how many attempts went before.
+ * Runs `attempt` until it succeeds, fails permanently, or the policy's attempts or budget are
+ * exhausted; then throws the last error. `attempt` must throw LitestreamErrors. It receives the
+ * number of previous attempts.
  */
 export async function retrying<T>(attempt: (before: number) => Promise<T>, options: RetryOptions): Promise<T> {
   const { policy, what, signal, closing, onRetry } = options
@@ -68,7 +75,10 @@ export async function retrying<T>(attempt: (before: number) => Promise<T>, optio
   })
 }
 
-/** A signal that fires when one of `signals` does, or after `timeout` ms, unless `settle` is called before. */
+/**
+ * A signal that aborts when one of `signals` does, or after `timeout` ms, unless `settle` is called
+ * before.
+ */
 export function deadline(
   timeout: number,
   ...signals: readonly (AbortSignal | undefined)[]

@@ -1,6 +1,9 @@
 import { hasOddColon, MASK, maskUserinfo } from '../util/redact.js'
 
-/** The parameters of a replica URL whose values may be shown, canonical; any other one may hold a secret, also one that is misspelled. */
+/**
+ * The canonical names of URL parameters whose values may be shown; any other one may be secret,
+ * including a misspelled one.
+ */
 const SHOWN_PARAMETERS: ReadonlySet<string> = new Set([
   ...['endpoint', 'region', 'anonymous', 'forcepathstyle', 'skipverify', 'signpayload', 'requirecontentmd5'],
   ...['concurrency', 'partsize', 'storageclass', 'ssecustomeralgorithm', 'ssekmskeyid'],
@@ -8,22 +11,28 @@ const SHOWN_PARAMETERS: ReadonlySet<string> = new Set([
   ...['hostkey', 'insecurehostkey', 'concurrentwrites'],
 ])
 
-/** Parameters that name a file: not shown, as something else may stand there, but no secret that errors about the file must mask. */
+/**
+ * Parameters that name a file: not shown, because the value may be something else, but not masked
+ * in errors about the file.
+ */
 const FILE_PARAMETERS: ReadonlySet<string> = new Set([
   ...['creds', 'rootcas', 'clientcert', 'clientkey', 'ssecustomerkeypath', 'cafile'],
   ...['keypath', 'knownhosts', 'agent'],
 ])
 
-/** `forcePathStyle`, `force-path-style` and `force_path_style` are one name. */
+/** `forcePathStyle`, `force-path-style` and `force_path_style` are the same name. */
 export const canonicalParameter = (name: string): string => name.replace(/[-_]/g, '').toLowerCase()
 
 interface Analysis {
   readonly shown: string
-  /** What in the URL is secret: user and password together and each, and the values of parameters, as written and decoded. */
+  /**
+   * The secret parts of the URL: user and password together and separately, and the values of
+   * parameters, as written and decoded.
+   */
   readonly secrets: readonly string[]
   /**
-   * Whether the URL may be one whose password holds an unescaped "/", "?", "#" or "@": then what looks like its host, its path or its
-   * fragment is part of the password.
+   * Whether the URL's password may contain an unescaped "/", "?", "#" or "@": its apparent host,
+   * path or fragment may then be part of the password.
    */
   readonly doubtful: boolean
 }
@@ -41,11 +50,12 @@ function analyse(url: string): Analysis {
   const [base, query] = cut(beforeFragment, '?')
   const parameters = query === undefined ? [] : query.split('&').map(parameter)
   const userinfo = inAuthority < 0 ? '' : rest.slice(0, inAuthority)
-  // A user of these is a name, such as root; a user alone of the others is a token.
+  // For these schemes the user is a name, such as root; for the others a user without a password is
+  // a token.
   const isNamed = /^(sftp|webdavs?|abs):/i.test(scheme)
   const shownQuery = query === undefined ? '' : `?${parameters.map(({ shown }) => shown).join('&')}`
   return {
-    // No replica URL has a fragment: it is the rest of a secret that held a "#", or a slip.
+    // No replica URL has a fragment: it is the rest of a secret with a "#", or a mistake.
     shown: `${scheme}${inAuthority < 0 ? '' : `${MASK}@`}${base}${shownQuery}${fragment === undefined ? '' : `#${MASK}`}`,
     secrets: [...secretsOfUserinfo(userinfo, isNamed), ...parameters.flatMap(({ secrets }) => secrets), fragment ?? ''],
     doubtful,
@@ -75,7 +85,7 @@ function decoded(text: string): string {
 function parameter(text: string): { shown: string; secrets: readonly string[] } {
   const [name, value] = cut(text, '=')
   if (value === undefined || value === '') {
-    // What is no name of a parameter may be the rest of a secret that held an "&" or a "?".
+    // Text that is not a parameter name may be the rest of a secret with an "&" or a "?".
     const plain = text === '' || SHOWN_PARAMETERS.has(canonicalParameter(name))
     return plain ? { shown: text, secrets: [] } : { shown: MASK, secrets: [name] }
   }
@@ -89,14 +99,14 @@ function parameter(text: string): { shown: string; secrets: readonly string[] } 
   return { shown: `${name}=${maskEndpoint(plain)}`, secrets: analyse(endpoint).secrets }
 }
 
-/** The address of a service without its user and password. */
+/** The address of a service without user and password. */
 export function maskEndpoint(endpoint: string): string {
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(endpoint)) return maskUserinfo(endpoint)
   const at = endpoint.lastIndexOf('@')
   return at < 0 ? endpoint : `${MASK}${endpoint.slice(at)}`
 }
 
-/** Everything masked that could be part of a user or a password if the URL is not what it seems to be. */
+/** Masks everything that may be part of a user or password if the URL is misparsed. */
 function maskDoubtful(url: string, { shown, secrets, doubtful }: Analysis): Analysis {
   if (!doubtful) return { shown, secrets, doubtful }
   const begin = /^[a-zA-Z][a-zA-Z0-9+.-]*:(?:\/\/)?/.exec(url)?.[0] ?? ''
@@ -108,25 +118,29 @@ function maskDoubtful(url: string, { shown, secrets, doubtful }: Analysis): Anal
 }
 
 /**
- * `url` as a message shows it while it is not known to be valid: user, password and the values of parameters replaced by `***`, and
- * everything that may belong to a password that was not percent-encoded. Takes any text.
+ * `url` for messages while it is not known to be valid: replaces user, password and the values of
+ * parameters by `***`, and everything that may belong to a password that was not percent-encoded.
+ * Accepts any text.
  */
 export function redactUrl(url: string): string {
   return maskDoubtful(url, analyse(url)).shown
 }
 
-/** Whether part of `url` may be the part of a password, so that no part of it may be quoted. */
+/** Whether a part of `url` may belong to a password, so that no part of it may be quoted. */
 export function isDoubtfulUrl(url: string): boolean {
   return analyse(url).doubtful
 }
 
-/** Everything in `url` that is secret if it is valid, and with `invalid` everything that may be. */
+/** Everything secret in a valid `url`; with `invalid`, everything that may be secret. */
 export function secretsOfUrl(url: string, invalid = false): readonly string[] {
   const exact = analyse(url)
   return invalid ? maskDoubtful(url, exact).secrets : exact.secrets
 }
 
-/** `url`, valid, as a message shows it: without its user, its password and the values of parameters that may be secret. */
+/**
+ * A valid `url` for messages: without user, password and the values of parameters that may be
+ * secret.
+ */
 export function shownUrl(url: string): string {
   return analyse(url).shown
 }

@@ -1,6 +1,9 @@
 import { LitestreamError } from '../errors.js'
 
-/** Bytes of the largest object beside the LTX files (a lease, a writer's record) that is read. Ours have a few hundred. */
+/**
+ * Maximum size in bytes of an object beside the LTX files (a lease, a writer record). Ours have a
+ * few hundred bytes.
+ */
 export const MAX_TAGGED_OBJECT = 256 * 1024
 
 export function checkTaggedSize(size: number, name: string): void {

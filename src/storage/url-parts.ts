@@ -5,15 +5,17 @@ import { Secret } from '../util/secret.js'
 import { canonicalParameter } from './shown-url.js'
 
 export interface UrlParts {
-  /** The URL without secrets, to quote in messages. */
+  /** The URL without secrets, for messages. */
   readonly display: string
-  /** A part of the URL for a message, in quotation marks; masked where it may be part of a password. */
+  /**
+   * A part of the URL for a message, in quotation marks; masked if it may be part of a password.
+   */
   readonly quote: (part: string) => string
   /** Lower case. */
   readonly scheme: string
-  /** With port, without user; undefined when the URL has no "//". */
+  /** With port, without user; undefined if the URL has no "//". */
   readonly host: string | undefined
-  /** As written: still percent-encoded. */
+  /** As written, still percent-encoded. */
   readonly userinfo: string | undefined
   /** Percent-decoded, not normalised. */
   readonly path: string
@@ -40,8 +42,8 @@ export function splitUserinfo(
 }
 
 /**
- * The query of a replica URL. Each parameter is taken once by name; one that is not taken is an error, not silently ignored. Messages
- * quote the values of parameters that are not secret only.
+ * The query of a replica URL. Each parameter is taken once by name; a remaining one is an error
+ * instead of being ignored. Messages quote only values of parameters that are not secret.
  */
 export class UrlParams {
   readonly #url: Pick<UrlParts, 'display' | 'quote'>
@@ -92,7 +94,7 @@ export class UrlParams {
     return Number(value)
   }
 
-  /** Takes the text through `parse`, whose errors become INVALID_URL with the parameter's name. */
+  /** Converts the text with `parse`, whose errors become INVALID_URL with the parameter's name. */
   parsed<T>(name: string, parse: (value: string) => T): T | undefined {
     const value = this.string(name)
     if (value === undefined) return undefined
@@ -104,13 +106,13 @@ export class UrlParams {
     }
   }
 
-  /** Call after all parameters have been taken. */
+  /** Call this after all parameters have been taken. */
   rejectRest(): void {
     const [first] = this.#rest.values()
     if (first === undefined) return
     const meant = nearest(first.name, this.#known)
     const known = this.#known.length === 0 ? 'This scheme takes none.' : `It takes ${this.#known.join(', ')}.`
-    // Without a value it may be the rest of a secret that held an "&" or a "?".
+    // A parameter without a value may be the rest of a secret with an "&" or a "?".
     const name = first.value === '' ? `"${MASK}"` : this.#url.quote(first.name)
     throw this.#error(
       `${name} is not a parameter of this kind of replica`,

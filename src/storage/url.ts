@@ -12,19 +12,19 @@ import { UrlParams, type UrlParts } from './url-parts.js'
 
 export interface FileLocation {
   readonly type: 'file'
-  /** Absolute. */
+  /** Absolute path. */
   readonly path: string
 }
 
-/** Where a replica is, as its URL says: validated, decoded, every part in its own field. */
+/** The location of a replica from its URL: validated, decoded, every part in its own field. */
 export type ReplicaLocation = FileLocation | S3Location | NatsLocation | SftpLocation | GsLocation | AbsLocation
 
-/** The schemes `parseReplicaUrl` takes, as a message lists them. */
+/** The schemes that `parseReplicaUrl` accepts, for messages. */
 export const SCHEMES = ['file', 's3', 'nats', 'sftp', 'gs', 'abs'] as const
 
 const EXAMPLES = 'file:///var/backups/app.db, s3://bucket/app.db or nats://host:4222/bucket/app.db'
 
-/** Part of the next step where a "/", "?", "#" or "@" may belong to a password. */
+/** The part of the hint if a "/", "?", "#" or "@" may belong to a password. */
 const ENCODE_PASSWORD =
   'Percent-encode a user and a password: "/" as %2F, "?" as %3F, "#" as %23, "@" as %40, ":" as %3A, "%" as %25.'
 
@@ -103,10 +103,11 @@ function parseFileUrl(parts: UrlParts): FileLocation {
 }
 
 /**
- * Reads a replica URL: `file:///path`, `s3://bucket/path?endpoint=…`, `nats://host:port/bucket/prefix`, `gs://bucket/path`,
- * `abs://account@container/path`. Throws INVALID_URL with a
- * message that quotes the part that is wrong, unless that part may belong to a password. Percent escapes in the path are decoded, on
- * every scheme. Secrets in the URL are masked in every error and log line of this thread from now on.
+ * Parses a replica URL: `file:///path`, `s3://bucket/path?endpoint=…`,
+ * `nats://host:port/bucket/prefix`, `gs://bucket/path`, `abs://account@container/path`. Throws
+ * INVALID_URL, quoting the wrong part unless it may belong to a password. Percent escapes in the
+ * path are decoded for every scheme. Secrets in the URL are masked in every later error and log
+ * line of this thread.
  */
 export function parseReplicaUrl(url: string): ReplicaLocation {
   if (typeof url !== 'string' || url === '') {
@@ -145,18 +146,21 @@ function parseLocation(parts: UrlParts): ReplicaLocation {
   }
 }
 
-/** A replica URL as a configuration holds it: what is printed of it has no secret, also if it is not valid. */
+/** A replica URL of a configuration: its printed form has no secret, even if it is invalid. */
 export function secretUrl(url: string): Secret {
   try {
     parseReplicaUrl(url)
     return new Secret(url, shownUrl(url), secretsOfUrl(url))
   } catch {
-    // Whoever opens the URL reports the error.
+    // Opening the URL reports the error.
     return new Secret(url, redactUrl(url), secretsOfUrl(url, true))
   }
 }
 
-/** Whether `text` begins like a URL rather than a path: what the commands use to tell a replica from a database. */
+/**
+ * Whether `text` begins like a URL rather than a path; commands use this to distinguish a replica
+ * from a database.
+ */
 export function isUrl(text: string): boolean {
   return /^[a-zA-Z][a-zA-Z0-9+.-]*:\/\//.test(text) || /^file:\//.test(text)
 }

@@ -1,8 +1,8 @@
 import type { Operation, ReplicaClient, RequestOptions } from './replica-client.js'
 
-/** What a wrapper does around each operation of a client. */
+/** The actions of a wrapper around each operation of a client. */
 export interface ClientHooks {
-  /** `bytes`: the size of the result, for counters; 0 where none of it counts. */
+  /** `bytes`: the size of the result for counters; 0 if it does not count. */
   request<O extends RequestOptions, T>(
     operation: Operation,
     options: O | undefined,
@@ -18,7 +18,7 @@ export interface ClientHooks {
   ): AsyncIterable<T>
 }
 
-/** Hooks that do nothing: for a wrapper that replaces single methods. */
+/** Hooks without effect, for a wrapper that replaces single methods. */
 export const NO_HOOKS: ClientHooks = {
   request: (_operation, options, act) => act(options),
   stream: (_operation, options, act) => act(options),
@@ -27,7 +27,7 @@ export const NO_HOOKS: ClientHooks = {
 const none = () => 0
 const length = ({ byteLength }: { readonly byteLength: number }) => byteLength
 
-/** `client` with `hooks` around every operation. Optional methods exist exactly where the client has them. */
+/** A client with `hooks` around every operation. It has the same optional methods as `client`. */
 export function wrapClient(client: ReplicaClient, { request, stream }: ClientHooks): ReplicaClient {
   const { watch, listUpwards, legacy } = client
   return {
@@ -56,7 +56,7 @@ export function wrapClient(client: ReplicaClient, { request, stream }: ClientHoo
       ),
     delete: (files, options) => request('DELETE', options, (own) => client.delete(files, own), none),
     stat: (file, options) => request('HEAD', options, (own) => client.stat(file, own), none),
-    // A watch outlives its promise: it ends by its own signal, or when the client is closed.
+    // A watch outlives its promise: it ends with its own signal, or when the client is closed.
     ...(watch ? { watch: (onChange, options) => watch.call(client, onChange, options) } : {}),
     ...(legacy
       ? {

@@ -4,8 +4,8 @@ import type { AbsLocation } from './location.js'
 import type { AbsSettings } from './settings.js'
 
 /**
- * A replica in a container of Azure Blob Storage: `<path>/ltx/<level>/<min>-<max>.ltx`. Sends nothing. Throws PACKAGE_MISSING, and
- * INVALID_URL for settings that are incomplete.
+ * A replica in a container of Azure Blob Storage: `<path>/ltx/<level>/<min>-<max>.ltx`. Sends no
+ * request. Throws PACKAGE_MISSING, and INVALID_URL for incomplete settings.
  */
 export function openAbsClient(
   location: AbsLocation,

@@ -22,23 +22,27 @@ import { absError } from './errors.js'
 import type { AbsLocation } from './location.js'
 import type { AbsSettings } from './settings.js'
 
-/** Bytes of a block: 50,000 of them, the most that a blob can have, are 390 GiB. */
+/** Size of a block in bytes: a blob has at most 50,000 blocks, which makes 390 GiB. */
 const PIECE_SIZE = 8 * 2 ** 20
 
-/** The name of the timestamp in the metadata, which can have no "-" in Azure; Litestream's name. */
+/**
+ * The name of the timestamp in the metadata, as Litestream writes it; Azure allows no "-" in it.
+ */
 const TIMESTAMP_NAME = 'litestreamtimestamp'
 
-/** What Azurite answers to a range behind the end, where the service answers 416: "bytes 10-9/10". */
+/**
+ * Azurite's answer for a range beyond the end, for which the service answers 416: "bytes 10-9/10".
+ */
 const EMPTY_RANGE = /^bytes \d+-\d+\/(\d+)$/
 
-/** What a blob is created with, beside its content. */
+/** The attributes with which a blob is created, apart from its content. */
 export interface BlobAttributes {
   readonly metadata?: Record<string, string>
   readonly blobHTTPHeaders: { readonly blobContentType: string }
   readonly conditions: ModifiedAccessConditions
 }
 
-/** A container of Azure Blob Storage. Versions are entity tags, without their quotes. */
+/** A container of Azure Blob Storage. Versions are entity tags without quotes. */
 export class AbsStore implements ObjectStore {
   readonly type = 'abs'
   readonly url: string
@@ -48,7 +52,7 @@ export class AbsStore implements ObjectStore {
   readonly #endpoint: string
   readonly #pageSize: number | undefined
 
-  /** Throws PACKAGE_MISSING, and INVALID_URL for settings that are incomplete. Sends nothing. */
+  /** Throws PACKAGE_MISSING, and INVALID_URL for incomplete settings. Sends no request. */
   constructor(location: AbsLocation, given: AbsSettings = {}, pageSize?: number) {
     const { client, url, endpoint } = openContainer(location, given)
     this.#container = client
@@ -57,7 +61,9 @@ export class AbsStore implements ObjectStore {
     this.#pageSize = pageSize
   }
 
-  /** `from` is left to the caller: only the newest versions of the service know it. */
+  /**
+   * Ignores `from`; the caller filters, because only the newest versions of the service support it.
+   */
   async listPage(
     prefix: string,
     { token }: { readonly token?: string | undefined },
@@ -69,7 +75,7 @@ export class AbsStore implements ObjectStore {
       ...(this.#pageSize !== undefined && { maxPageSize: this.#pageSize }),
     }
     const { value: page } = await pages.byPage(place).next()
-    // Whatever answered with something else has not said that there is nothing.
+    // A response of another form does not prove that there are no blobs.
     if (!Array.isArray(page?.segment?.blobItems)) throw unconfirmed('the listing', 'the reply is no listing')
     const objects = (page as Page).segment.blobItems.map(({ name, properties, metadata }) => ({
       key: name,
@@ -80,12 +86,12 @@ export class AbsStore implements ObjectStore {
     return { objects, next: (page as Page).continuationToken || undefined }
   }
 
-  /** The service knows no suffix: INVALID_ARGUMENT. */
+  /** The service does not support suffix ranges: INVALID_ARGUMENT. */
   async get(key: string, range: ByteRange, version: string | undefined, abortSignal: AbortSignal): Promise<ObjectBody> {
     if ('suffix' in range) throw rangeError(range, undefined, `${this.url}/${key}`)
     const reply = await this.#blob(key).download(range.offset, range.length, {
       abortSignal,
-      // A body that breaks off is continued by the caller.
+      // The caller continues an interrupted body.
       maxRetryRequests: 0,
       conditions: conditionsOf(version),
     })
@@ -153,7 +159,7 @@ export class AbsStore implements ObjectStore {
   }
 }
 
-/** The part of a page of the library that is used here. */
+/** The used part of a page of the library. */
 interface Page {
   readonly continuationToken?: string
   readonly segment: {
@@ -188,7 +194,7 @@ function versionOf(etag: string | undefined): string | undefined {
   return etag?.replace(/^"|"$/g, '') || undefined
 }
 
-/** Names in metadata keep the case that their writer gave them. */
+/** Metadata names keep the case with which they were written. */
 function createdAt(metadata: Readonly<Record<string, string>> | undefined, otherwise: Date | undefined): number {
   const [, timestamp] = Object.entries(metadata ?? {}).find(([name]) => name.toLowerCase() === TIMESTAMP_NAME) ?? []
   return parseTimestamp(timestamp) ?? otherwise?.getTime() ?? Number.NaN

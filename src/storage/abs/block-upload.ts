@@ -7,7 +7,7 @@ import type { Requests, Subject } from '../objects/requests.js'
 import type { BlobAttributes } from './abs-store.js'
 import { isBlockListError } from './errors.js'
 
-/** Blocks that are sent at once; one more is in memory, being filled. */
+/** Blocks that are sent in parallel; one more is being filled in memory. */
 const CONCURRENCY = 3
 
 interface BlockUploadOptions {
@@ -15,13 +15,14 @@ interface BlockUploadOptions {
   readonly attributes: BlobAttributes
   /** Milliseconds since the epoch, in the blob's metadata. */
   readonly timestamp: number | undefined
-  /** Looks at the blob itself. */
+  /** Requests the properties of the blob itself. */
   readonly head: (signal: AbortSignal) => Promise<StoredObject>
 }
 
 /**
- * Writes a blob in blocks: staged blocks are invisible until the list of them is committed. The service removes blocks of an upload that
- * was given up after a week, or with the next commit under the name. Returns the size in bytes.
+ * Writes a blob in blocks: staged blocks are invisible until their list is committed. The service
+ * removes blocks of an abandoned upload after a week, or with the next commit under the name.
+ * Returns the size in bytes.
  */
 export async function putBlocks(
   requests: Requests,
@@ -30,7 +31,8 @@ export async function putBlocks(
   options: BlockUploadOptions,
 ): Promise<number> {
   const { blob, attributes } = options
-  // Blocks of another upload under the same name must not be taken for these; all ids of a blob have one length.
+  // Unique per upload, so that blocks of another upload under the same name are not used; all block
+  // ids of a blob must have the same length.
   const upload = randomUUID()
   const ids: string[] = []
   const queue = new PQueue({ concurrency: CONCURRENCY })
@@ -78,7 +80,10 @@ export async function putBlocks(
   }
 }
 
-/** The commit of another upload discards the blocks of this one: then the name is taken, which is what its writer has to know. */
+/**
+ * The commit of another upload discards the blocks of this one: then the name is taken, which must
+ * be reported to the caller.
+ */
 async function whereTaken(
   error: unknown,
   requests: Requests,

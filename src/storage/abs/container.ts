@@ -9,22 +9,26 @@ import type { AbsSettings } from './settings.js'
 
 export interface OpenedContainer {
   readonly client: ContainerClient
-  /** `abs://CONTAINER`: messages mask what stands before an "@". */
+  /** `abs://CONTAINER`: messages mask the part before an "@". */
   readonly url: string
-  /** Of the service, without credentials, for messages. */
+  /** Address of the service without credentials, for messages. */
   readonly endpoint: string
 }
 
-/** The library makes one attempt a call: retrying, which must span the reading of a body too, is this package's own. */
+/**
+ * The library makes one attempt per call: this package retries itself, because a retry must also
+ * cover reading the body.
+ */
 const PIPELINE: StoragePipelineOptions = {
   retryOptions: { maxTries: 1 },
   userAgentOptions: { userAgentPrefix: 'litestream-ts' },
 }
 
 /**
- * The library's client of a container. Credentials as in Litestream: a shared access signature, else the key of the account, else
- * Azure's default chain (AZURE_* variables, workload identity, managed identity, command line). Throws INVALID_URL for settings that are
- * incomplete, PACKAGE_MISSING without the library. Sends nothing.
+ * The library's client of a container. Credentials as in Litestream: a shared access signature,
+ * otherwise the key of the account, otherwise Azure's default chain (AZURE_* variables, workload
+ * identity, managed identity, command line). Throws INVALID_URL for incomplete settings,
+ * PACKAGE_MISSING without the library. Sends no request.
  */
 export function openContainer({ container, settings }: AbsLocation, given: AbsSettings = {}): OpenedContainer {
   const account = given.accountName || settings.accountName
@@ -58,7 +62,7 @@ export function openContainer({ container, settings }: AbsLocation, given: AbsSe
 
 type Invalid = (message: string, hint: string) => LitestreamError
 
-/** Without a slash at its end; an emulator has the account in its path. */
+/** Without a trailing slash; an emulator has the account in its path. */
 function serviceUrl(endpoint: string | undefined, account: string | undefined, invalid: Invalid): string {
   if (!endpoint) {
     if (account === undefined) {

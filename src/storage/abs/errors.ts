@@ -4,7 +4,7 @@ import { noBucketError } from '../objects/no-bucket.js'
 import type { Attempted } from '../objects/object-store.js'
 import { setRetryAfter } from '../retry.js'
 
-/** What the library throws: the service's answer, or whatever went wrong before there was one. */
+/** Errors of the library: the service's answer, or an error before there was one. */
 interface RestError extends Error {
   readonly code?: string
   readonly statusCode?: number
@@ -12,10 +12,13 @@ interface RestError extends Error {
   readonly response?: { readonly headers?: { get(name: string): string | undefined } }
 }
 
-/** Characters of the service's own words that a message shows. */
+/** Maximum length of the service's text in a message. */
 const MAX_MESSAGE = 500
 
-/** What a service's error code means here. Source: "Blob service error codes" and "Common REST API error codes". */
+/**
+ * Maps the service's error codes. Source: "Blob service error codes" and "Common REST API error
+ * codes".
+ */
 const CODES: Readonly<Record<string, ErrorCode>> = {
   BlobAlreadyExists: 'PRECONDITION_FAILED',
   ConditionNotMet: 'PRECONDITION_FAILED',
@@ -65,7 +68,7 @@ const HINTS: Readonly<Record<string, string>> = {
 const AUTHORITY =
   'Name a file with the authority that signed the certificate in NODE_EXTRA_CA_CERTS, or correct the host of the endpoint.'
 
-/** The LitestreamError for what a request to Azure Blob Storage threw. */
+/** The LitestreamError for an error of a request to Azure Blob Storage. */
 export function absError(thrown: unknown, { doing, target }: Attempted, endpoint: string): LitestreamError {
   if (thrown instanceof LitestreamError) return thrown
   const error = thrown as RestError
@@ -104,12 +107,12 @@ export function absError(thrown: unknown, { doing, target }: Attempted, endpoint
   return converted
 }
 
-/** Whether the service says that blocks are missing: another upload under the name discarded them. */
+/** Whether the service reports missing blocks: another upload under the name discarded them. */
 export function isBlockListError(error: LitestreamError): boolean {
   return error.cause instanceof Error && error.cause.name === 'InvalidBlockList'
 }
 
-/** An answer to HEAD has its code in a header alone. */
+/** A response to HEAD has its code only in a header. */
 function serviceCode({ code, details, response, statusCode }: RestError): string | undefined {
   return (
     code ??
@@ -119,14 +122,17 @@ function serviceCode({ code, details, response, statusCode }: RestError): string
   )
 }
 
-/** The code and the service's own words on one line of a bounded length; the lines after the first have ids and times. */
+/**
+ * The code and the service's text on one line of bounded length; the lines after the first contain
+ * ids and times.
+ */
 function messageOf({ message, name }: RestError, code: string | undefined): string {
   const said = message.split('\n', 1)[0]!.trim().slice(0, MAX_MESSAGE)
   if (code === undefined) return said || name
   return said === '' || said.startsWith('{') ? code : said.includes(code) ? said : `${code}: ${said}`
 }
 
-/** Errors of Azure's libraries of credentials. */
+/** Errors of Azure's credential libraries. */
 function isCredentialsError({ name }: RestError): boolean {
   return /^(CredentialUnavailableError|AuthenticationError|AggregateAuthenticationError|AuthenticationRequiredError)$/.test(
     name,
@@ -137,7 +143,7 @@ function codeOf({ message, name, statusCode }: RestError, code: string | undefin
   const known = code === undefined ? undefined : CODES[code]
   if (known !== undefined) return known
   if (statusCode !== undefined) return codeByStatus(statusCode)
-  // A body that breaks off comes without a code.
+  // An interrupted body has no error code.
   const broken = name === 'AbortError' || /aborted|premature|socket hang up|less data than required/i.test(message)
   return broken ? 'UNAVAILABLE' : 'STORAGE_FAILED'
 }
@@ -164,7 +170,10 @@ function hintByStatus(status: number | undefined): string | undefined {
   return undefined
 }
 
-/** The library's errors carry the whole request, headers included. What is shown keeps only name, message and stack. */
+/**
+ * The library's errors contain the whole request, including headers. Only name, message and stack
+ * are kept.
+ */
 function shortened({ message, name, stack }: RestError, code: string | undefined): Error {
   const cause = new Error(message.split('\n', 1)[0]!.slice(0, MAX_MESSAGE))
   cause.name = code ?? name

@@ -11,7 +11,10 @@ export function loadBlobLibrary(): typeof AzureBlob {
   })
 }
 
-/** Azure's library of credentials, for accounts without a key or a signature. Throws PACKAGE_MISSING. */
+/**
+ * Azure's library of credentials, for accounts without a key or a signature. Throws
+ * PACKAGE_MISSING.
+ */
 export function loadIdentityLibrary(): typeof AzureIdentity {
   return loadOptionalPackage({
     name: '@azure/identity',

@@ -7,7 +7,10 @@ import type { AbsSettings } from './settings.js'
 export interface AbsLocation {
   readonly type: 'abs'
   readonly container: string
-  /** Of the replica in the container, without a slash at either end; "" is the container itself. */
+  /**
+   * Path of the replica in the container, without a slash at either end; "" is the container
+   * itself.
+   */
   readonly path: string
   readonly settings: AbsSettings
 }

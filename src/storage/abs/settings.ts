@@ -1,12 +1,18 @@
 import type { Secret } from '../../util/secret.js'
 
-/** What can be said about a replica in Azure Blob Storage beside container and path. Names as in the configuration file, in camel case. */
+/**
+ * Settings of a replica in Azure Blob Storage, apart from container and path. Names as in the
+ * configuration file, in camel case.
+ */
 export interface AbsSettings {
   /** The storage account; default: the user of the URL. */
   readonly accountName?: string
   /** Key of the account, in base64; default: `LITESTREAM_AZURE_ACCOUNT_KEY`. */
   readonly accountKey?: string | Secret
-  /** A shared access signature, which goes before the key; default: `LITESTREAM_AZURE_SAS_TOKEN`. */
+  /**
+   * A shared access signature, which takes precedence over the key; default:
+   * `LITESTREAM_AZURE_SAS_TOKEN`.
+   */
   readonly sasToken?: string | Secret
   /** Address of the service; default: `https://ACCOUNT.blob.core.windows.net`. */
   readonly endpoint?: string | Secret

@@ -24,29 +24,30 @@ import { makeRoom } from './eviction.js'
 import { BLOCK_SIZE, SEGMENT_BLOCKS, Segment } from './segment.js'
 
 const OPEN_SEGMENTS = 64
-/** Room is looked for after so many bytes were written. */
+/** Bytes written between two checks of the size limit. */
 const CHECK_EVERY = 16 * 1024 * 1024
 
-/** Milliseconds that close() waits for the disk. */
+/** How long close() waits for the disk, in milliseconds. */
 const CLOSE_WAIT = 2_000
 
 export interface DiskCacheOptions {
   readonly directory: string
-  /** Bytes; all caches in one directory share it. */
+  /** Maximum bytes, shared by all caches in one directory. */
   readonly limit: number
 }
 
 export interface DiskCacheCounts {
-  /** Blocks served from disk, and those that had to be fetched. */
+  /** Blocks served from disk, and blocks that had to be fetched. */
   hits: number
   misses: number
-  /** Blocks that could not be kept: the disk was full, or the directory could not be written to. */
+  /** Blocks that could not be cached: the disk was full, or the directory was not writable. */
   failures: number
 }
 
 /**
- * A replica whose ranged reads are kept on disk between runs. LTX files are immutable, so a block never goes out of date; a file is
- * known by its name, size, time and version, so that of a replica begun anew is another. Several processes may use one directory.
+ * A replica whose ranged reads are cached on disk between runs. LTX files are immutable, so a block
+ * never becomes outdated. A file is identified by name, size, time and version, so files of a reset
+ * replica differ. Several processes may share one directory.
  */
 export class CachedReplicaClient implements ReplicaClient {
   readonly counts: DiskCacheCounts = { hits: 0, misses: 0, failures: 0 }
@@ -101,7 +102,8 @@ export class CachedReplicaClient implements ReplicaClient {
         this.counts.misses += to - from + 1
         const at = from * BLOCK_SIZE
         const wanted = Math.min((to + 1) * BLOCK_SIZE, fileSize) - at
-        // What is read stays in the cache: never in the caller's memory, which several of these would write to at once.
+        // Reads into the cache's own memory: several of these reads would otherwise write to the
+        // caller's memory at the same time.
         const got = await this.#inner.read(file, { offset: at, length: wanted }, { ...options, into: undefined })
         data.set(got.data, at - start)
         for (let i = from; i <= to; i++) this.#keep(file, i, block(i))
@@ -154,7 +156,10 @@ export class CachedReplicaClient implements ReplicaClient {
     return this.#inner.stats()
   }
 
-  /** Waits at most CLOSE_WAIT for a disk that does not answer; its writes and descriptors end when the disk answers. */
+  /**
+   * Waits at most CLOSE_WAIT for a disk that does not respond; its writes and descriptors end when
+   * the disk responds.
+   */
   async close(): Promise<void> {
     this.#ending.abort(new LitestreamError('ABORTED', `the client of ${this.url} was closed`))
     const patience = timeoutSignal(CLOSE_WAIT)
@@ -167,7 +172,7 @@ export class CachedReplicaClient implements ReplicaClient {
     await this.#inner.close()
   }
 
-  /** Calls of the disk cannot be ended: `work`, and the memory that it uses, are left to themselves. */
+  /** Disk calls cannot be cancelled: after a timeout, `work` continues with its own memory. */
   #unlessEnded<T>(work: Promise<T>, what: string, signal: AbortSignal | undefined): Promise<T> {
     return orAborted(work, [signal, this.#ending.signal], (each) =>
       each === signal ? abortError(each, what) : each.reason,
@@ -185,13 +190,13 @@ export class CachedReplicaClient implements ReplicaClient {
       const segment = await this.#segment(file, block)
       return segment.has(block % SEGMENT_BLOCKS) && (await segment.read(block % SEGMENT_BLOCKS, target))
     } catch {
-      // A cache that cannot be read is a cache that has nothing: the store has everything.
+      // An unreadable cache counts as empty: the store has everything.
       this.counts.failures++
       return false
     }
   }
 
-  /** Writes behind: nobody waits for the disk. */
+  /** Writes in the background: no read waits for the disk. */
   #keep(file: LtxFileInfo, block: number, bytes: Uint8Array): void {
     // A read that ends after close() must not open a segment again.
     if (this.#ending.signal.aborted) return
@@ -220,7 +225,7 @@ export class CachedReplicaClient implements ReplicaClient {
         await opened.touch()
         return opened
       })
-      // One that could not be opened is tried again with the next block.
+      // If opening a segment fails, the next block tries again.
       segment.catch(() => this.#segments.delete(name))
       this.#segments.set(name, segment)
     }
@@ -243,11 +248,11 @@ async function closeWhenIdle(segment: Promise<Segment>, writes: readonly Promise
   try {
     await (await segment).close()
   } catch {
-    // It was never opened, or its disk is gone: either way nothing is left to close.
+    // The segment was never opened, or its disk is gone: nothing is left to close.
   }
 }
 
-/** Stretches of consecutive numbers, as [first, last]. */
+/** Ranges of consecutive numbers, as [first, last]. */
 function runs(numbers: readonly number[]): [number, number][] {
   const result: [number, number][] = []
   for (const n of numbers) {

@@ -4,18 +4,21 @@ import { isErrno } from '../../fs/fs-error.js'
 import { namesIn } from '../../fs/names-in.js'
 import { removeFile } from '../../fs/remove.js'
 
-/** After dropping, this share of the limit is in use: not every write makes room anew. */
+/** Fraction of the limit in use after an eviction, so that not every write evicts. */
 const LOW_WATER = 0.9
 const SEGMENT_NAME = /^[0-9a-f]{32}-\d+$/
 
 interface Entry {
   readonly file: string
-  /** Bytes on disk, holes left out. */
+  /** Size on disk in bytes, without holes. */
   readonly bytes: number
   readonly usedAt: number
 }
 
-/** Drops the segments that were used longest ago until a directory holds less than `limit` bytes. Returns the bytes left. */
+/**
+ * Deletes the least recently used segments until a directory holds less than `limit` bytes. Returns
+ * the remaining bytes.
+ */
 export async function makeRoom(directory: string, limit: number): Promise<number> {
   const entries: Entry[] = []
   for (const name of await namesIn(directory, (entry) => SEGMENT_NAME.test(entry))) {
@@ -26,7 +29,7 @@ export async function makeRoom(directory: string, limit: number): Promise<number
       const { blocks, mtimeMs } = stats
       entries.push({ file, bytes: blocks * 512, usedAt: mtimeMs })
     } catch (error) {
-      if (!isErrno(error, 'ENOENT')) throw error // another process dropped it
+      if (!isErrno(error, 'ENOENT')) throw error // another process deleted it
     }
   }
   let total = entries.reduce((sum, { bytes }) => sum + bytes, 0)

@@ -3,16 +3,17 @@ import { setTime } from '../../fs/handle.js'
 import { openOwn } from '../../fs/open-for-writing.js'
 import { native } from '../../native/addon.js'
 
-/** Bytes of one block, the unit that is present or not. */
+/** Size of one block in bytes; a block is the unit that is present or absent. */
 export const BLOCK_SIZE = 16 * 1024
-/** Blocks of one segment: the unit that is dropped when room is needed (64 MiB). */
+/** Number of blocks per segment, the unit of eviction (64 MiB). */
 export const SEGMENT_BLOCKS = 4096
 const SUM_SIZE = 8
 
 /**
- * A stretch of one LTX file on disk: a sparse file of blocks at their places, and beside it a checksum a block. A block is present if
- * its checksum is there and right, so a write that a crash cut short, or that another process has in hand, is no more than a miss.
- * LTX files never change: whoever writes a block writes the same bytes.
+ * A part of one LTX file on disk: a sparse file with blocks at their offsets, and a file with one
+ * checksum per block. A block is present if its checksum exists and is right, so a write that a
+ * crash interrupted, or that another process is making, is only a miss. LTX files never change, so
+ * every process writes the same bytes.
  */
 export class Segment {
   readonly #blocks: FileHandle
@@ -38,7 +39,7 @@ export class Segment {
     }
   }
 
-  /** Whether a block seems to be there; `read` tells for certain. */
+  /** Whether a block is probably present; `read` is certain. */
   has(block: number): boolean {
     return this.#known[block] !== 0n
   }
@@ -62,7 +63,7 @@ export class Segment {
     )
   }
 
-  /** Says that it was used now, for those who choose what to drop. */
+  /** Sets the time of last use, which eviction reads. */
   async touch(): Promise<void> {
     await setTime(this.#blocks, Date.now())
   }
@@ -73,7 +74,7 @@ export class Segment {
   }
 }
 
-/** Never 0, which stands for an absent block. */
+/** Never 0, which marks an absent block. */
 function checksum(bytes: Uint8Array): bigint {
   const sum = native.crc64(0n, bytes)
   return sum === 0n ? 1n : sum

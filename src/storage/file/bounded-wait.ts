@@ -3,12 +3,16 @@ import { abortError, onAbort } from '../../util/abort.js'
 import { startTimer } from '../../util/timers.js'
 
 /**
- * Milliseconds for an operation on files that moves little data. A file system whose server is away answers no call, and no call can be
- * ended; a disk under load may take seconds.
+ * Timeout in milliseconds for file operations that move little data. A network file system whose
+ * server is unreachable answers no call, and calls cannot be cancelled; a disk under load may take
+ * seconds.
  */
 const TIMEOUT = 60_000
 
-/** Milliseconds that calls under way get to come to their end after an abort: those of a disk do. */
+/**
+ * How long running calls may take to finish after an abort, in milliseconds; those of a local disk
+ * do finish.
+ */
 const GRACE = 1_000
 
 export interface BoundedWait {
@@ -18,13 +22,13 @@ export interface BoundedWait {
   readonly signal: AbortSignal | undefined
   /** Fires, with a LitestreamError as reason, when the client is closed. */
   readonly closing: AbortSignal
-  /** Whether it may take as long as it takes, as the body of a write does. */
+  /** Whether there is no time limit, as for the body of a write. */
   readonly unlimited?: boolean
 }
 
 /**
- * The result of `work`, waited for until it takes too long (TIMEOUT) or a signal is aborted (ABORTED). The work itself goes on then: the
- * memory and the files that it uses are its own.
+ * The result of `work`; rejects when it takes too long (TIMEOUT) or a signal aborts (ABORTED). The
+ * work itself then continues, with its own memory and files.
  */
 export function boundedWait<T>(work: Promise<T>, options: BoundedWait): Promise<T> {
   const { what, file, signal, closing, unlimited = false } = options

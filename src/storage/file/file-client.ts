@@ -44,17 +44,21 @@ import { taggedObjects } from './tagged-objects.js'
 import { watchDirectory } from './watch-directory.js'
 
 export interface FileSettings {
-  /** A database whose owner and mode what is written gets; without it, those of the files of the replica, if it has any. */
+  /**
+   * A database whose owner and mode new files get; default: those of the replica's existing files.
+   */
   readonly ownerLike?: string
 }
 
-/** Files stat'ed at once while listing. */
+/** Number of parallel stat calls while listing. */
 const STAT_BATCH = 64
 
-/** Bytes of one chunk of a stream. */
+/** Size of a stream's chunks in bytes. */
 const STREAM_CHUNK = 256 * 1024
 
-/** A replica in a directory: `<path>/ltx/<level>/<min>-<max>.ltx`, mtime carrying the LTX timestamp. */
+/**
+ * A replica in a directory: `<path>/ltx/<level>/<min>-<max>.ltx`; the mtime is the LTX timestamp.
+ */
 export class FileReplicaClient implements ReplicaClient {
   readonly type = 'file'
   readonly url: string
@@ -76,8 +80,8 @@ export class FileReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Throws ACCESS_DENIED for a directory that may not be read, and TIMEOUT if the file system does not answer. A directory that does
-   * not exist is made by the first write.
+   * Throws ACCESS_DENIED for a directory that cannot be read, and TIMEOUT if the file system does
+   * not respond. The first write creates a missing directory.
    */
   static async open(
     location: { readonly path: string },
@@ -126,7 +130,7 @@ export class FileReplicaClient implements ReplicaClient {
     }
   }
 
-  /** Undefined for what is not a file, or was deleted after its directory was read. */
+  /** Undefined if it is not a file, or was deleted after its directory was read. */
   async #statIfThere(file: LtxFileRef): Promise<LtxFileInfo | undefined> {
     const name = this.#path(file)
     try {
@@ -242,7 +246,9 @@ export class FileReplicaClient implements ReplicaClient {
     return path.join(this.#root, relativeName(file))
   }
 
-  /** Makes a level's directory where there is none and, once, clears what dead writers left there. */
+  /**
+   * Creates a level's directory if it is missing and, once, removes files of dead writers there.
+   */
   async #ready(directory: string, ownership: Ownership | undefined): Promise<void> {
     await makeDirectory(directory, ownership)
     if (this.#swept.has(directory)) return
@@ -250,7 +256,9 @@ export class FileReplicaClient implements ReplicaClient {
     await sweepAbandoned(directory)
   }
 
-  /** One counted operation: checks the signals before, bounds the wait, types the error after. */
+  /**
+   * One counted operation: checks the signals before, bounds the wait, converts the error after.
+   */
   #run<T>(
     operation: Operation,
     doing: string,
@@ -272,7 +280,10 @@ export class FileReplicaClient implements ReplicaClient {
   }
 }
 
-/** A primary sets a file's mtime to the time of its state: to the millisecond, another primary's is another. */
+/**
+ * A primary sets a file's mtime to the time of its state: a file of another primary differs in the
+ * millisecond.
+ */
 function infoOf({ level, minTxid, maxTxid }: LtxFileRef, { size, mtimeMs, mode }: Stats): LtxFileInfo {
   const version = String(mtimeMs)
   return { level, minTxid, maxTxid, size, createdAt: Math.round(mtimeMs), version, mode: mode & 0o777 }
@@ -286,7 +297,7 @@ async function openBody(file: LtxFileRef, name: string, at: number): Promise<Ope
     const { offset: start } = resolveRange({ offset: at }, found.size, name)
     const end = found.size
     const chunks = chunksOf(handle, start, end, name)
-    // A call of the system cannot be ended; the handle is closed after it.
+    // A system call cannot be cancelled; the handle is closed after it.
     return { wanted: { start, end }, start, end, chunks, cancel: () => undefined, close: () => handle.close() }
   } catch (error) {
     await handle.close()

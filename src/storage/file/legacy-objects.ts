@@ -10,8 +10,9 @@ import type { LegacyObject, LegacyObjects, RequestOptions } from '../replica-cli
 const KINDS = ['snapshots', 'wal'] as const
 
 /**
- * What Litestream 0.3 left in the directory of a file replica: `generations/<16 hex digits>/{snapshots,wal}/<file>`. No other directory
- * is entered, so that neither a loop of symbolic links nor a directory of another program can lead astray.
+ * Files of Litestream 0.3 in the directory of a file replica: `generations/<16 hex
+ * digits>/{snapshots,wal}/<file>`. No other directory is read, so loops of symbolic links and
+ * directories of other programs are harmless.
  */
 export class FileLegacyObjects implements LegacyObjects {
   readonly #root: string
@@ -47,7 +48,7 @@ export class FileLegacyObjects implements LegacyObjects {
     }
   }
 
-  /** None where something else than a directory has the name: it is not a replica's. */
+  /** Empty if something other than a directory has this name: it does not belong to the replica. */
   async #names(directory: string, wanted: (name: string) => boolean, signal?: AbortSignal): Promise<string[]> {
     const absolute = path.join(this.#root, directory)
     try {
@@ -58,7 +59,7 @@ export class FileLegacyObjects implements LegacyObjects {
     }
   }
 
-  /** Undefined for what is not a file, or was deleted after its directory was read. */
+  /** Undefined if it is not a file, or was deleted after its directory was read. */
   async #regular(object: string, signal: AbortSignal | undefined): Promise<LegacyObject | undefined> {
     const file = path.join(this.#root, object)
     throwIfAborted(signal, `listing ${file}`)

@@ -6,13 +6,14 @@ import { LEVELS } from '../../ltx/format.js'
 import { levelDirectory } from '../keys.js'
 
 /**
- * Owner and mode of what is written to a replica in a folder: those of the database, or of a file that the replica has already. So a
- * replica is open to the users that can read the database, and what root writes does not lock its owner out.
+ * Owner and mode for new files of a replica in a folder: those of the database, or of an existing
+ * file of the replica. So the users that can read the database can read the replica, and files
+ * written by root do not lock out its owner.
  */
 export class ReplicaOwnership {
   readonly #root: string
   readonly #database: string | undefined
-  /** A file of the replica. */
+  /** An existing file of the replica. */
   #example: string | undefined
 
   /** `database`: path of the database that is replicated, if it is known. */
@@ -21,7 +22,7 @@ export class ReplicaOwnership {
     this.#database = database
   }
 
-  /** Undefined for a new replica of an unknown database: then the process decides. */
+  /** Undefined for a new replica of an unknown database: the process's defaults then apply. */
   async get(): Promise<Ownership | undefined> {
     const like = this.#database === undefined ? undefined : await ownershipLike(this.#database)
     return like ?? (await this.#likeExample())

@@ -9,7 +9,7 @@ import type { Ownership } from '../../fs/owner.js'
 import { removeFile } from '../../fs/remove.js'
 import { type NumberedFolder, NumberedObjects } from '../numbered-objects.js'
 
-/** The numbered objects of a folder of this machine. `ownership`: of what is written. */
+/** The numbered objects of a local folder. `ownership`: for new files. */
 export function taggedObjects(directory: string, ownership: () => Promise<Ownership | undefined>): NumberedObjects {
   return new NumberedObjects(new LocalFolder(directory, ownership))
 }

@@ -5,19 +5,22 @@ import { fsError, isErrno } from '../../fs/fs-error.js'
 import { guarded, startInterval, type Timer } from '../../util/timers.js'
 
 /**
- * How often the watch compares the directory under its name with the one it watches: the kernel does not report that a parent was
- * renamed, and nothing reports that a directory became readable. Milliseconds.
+ * Interval at which the watch checks that it still watches the directory with this name, in
+ * milliseconds: the kernel does not report that a parent was renamed, or that a directory became
+ * readable.
  */
 const CHECK_MS = 2000
 
 /**
- * Calls `onChange` after a name that `wanted` accepts appeared in `directory` (or went from it). The directory need not exist:
- * until it does, its nearest ancestor that exists is watched. Several appearances in one turn of the event loop are one call.
+ * Calls `onChange` after a name that `wanted` accepts appeared in `directory` or was removed. The
+ * directory need not exist: until it does, its nearest existing ancestor is watched. Several
+ * changes in one turn of the event loop cause one call.
  *
- * Throws if nothing can be watched at first. Later it throws nothing: a directory that was removed, replaced or made unreadable is
- * watched again once that is possible, and `onChange` is called for what may have been missed.
+ * Throws if nothing can be watched at the start. Later it does not throw: a directory that was
+ * removed, replaced or made unreadable is watched again when possible, and `onChange` is called
+ * because changes may have been missed.
  *
- * Returns the function that ends it. The watcher does not keep the process alive.
+ * Returns a function that ends the watch. The watcher does not keep the process alive.
  */
 export function watchDirectory(directory: string, wanted: (name: string) => boolean, onChange: () => void): () => void {
   const watcher = new DirectoryWatch(directory, wanted, onChange)
@@ -30,9 +33,9 @@ class DirectoryWatch {
   readonly #onChange: () => void
   readonly #timer: Timer
   #watcher: FSWatcher | undefined
-  /** What is watched: the directory, or its nearest ancestor. */
+  /** The watched path: the directory, or its nearest existing ancestor. */
   #watched = ''
-  /** Of the directory when it was last watched; undefined while it does not exist. */
+  /** Identity of the directory when it was last watched; undefined while it does not exist. */
   #identity: string | undefined
   #pending: NodeJS.Immediate | undefined
   #ended = false
@@ -79,25 +82,31 @@ class DirectoryWatch {
 
   #onEvent(watcher: FSWatcher, event: string, name: string | null): void {
     if (this.#ended || watcher !== this.#watcher || event !== 'rename') return
-    // A name that is the watched directory's own says that the directory itself was removed or moved away.
+    // The watched directory's own name means that the directory itself was removed or moved.
     const isOwn = name === null || name === path.basename(this.#watched)
     if (this.#watched === this.#directory) {
       if (name === path.basename(this.#directory)) this.#again(watcher)
       else if (name === null || this.#wanted(name)) this.#notify()
       return
     }
-    // Of an ancestor, such as /tmp, only the entry that leads to the directory counts.
+    // In an ancestor, such as /tmp, only the entry on the path to the directory counts.
     const [next] = path.relative(this.#watched, this.#directory).split(path.sep)
     if (isOwn || name === next) this.#again(watcher)
   }
 
-  /** The next check watches again: a watch that fails at once, each time, costs one attempt in CHECK_MS. */
+  /**
+   * The next check watches again: a watch that always fails immediately costs one attempt per
+   * CHECK_MS.
+   */
   #failed(watcher: FSWatcher): void {
     watcher.close()
     if (watcher === this.#watcher) this.#watcher = undefined
   }
 
-  /** `watcher`: the one that failed, or whose directory changed. If no watch can be set now, the next check tries again. */
+  /**
+   * `watcher`: the one that failed, or whose directory changed. If no watch can be set now, the
+   * next check tries again.
+   */
   #again(watcher: FSWatcher | undefined): void {
     if (this.#ended || watcher !== this.#watcher) return
     try {
@@ -124,7 +133,10 @@ class DirectoryWatch {
   }
 }
 
-/** Device, inode and permissions: another directory, or the same one made readable again, is watched afresh. */
+/**
+ * Device, inode and permissions: a new directory, or one that became readable again, must be
+ * watched anew by a new watcher.
+ */
 function identityOf(stats: Stats | undefined): string | undefined {
   return stats && `${stats.dev}/${stats.ino}/${stats.mode}`
 }

@@ -4,8 +4,9 @@ import { maskEndpoint } from '../shown-url.js'
 const GOOGLE = 'https://storage.googleapis.com'
 
 /**
- * The address of the service, without a slash at its end, and whether it gets credentials. `given`: the setting `endpoint`; without it
- * `STORAGE_EMULATOR_HOST` counts, as for every client of Google. Throws INVALID_URL; `display`: the replica, for the message.
+ * The address of the service, without a trailing slash, and whether it receives credentials.
+ * `given`: the setting `endpoint`; without it `STORAGE_EMULATOR_HOST` is used, as by every Google
+ * client. Throws INVALID_URL; `display`: the replica, for the message.
  */
 export function gsEndpoint(
   given: string | undefined,

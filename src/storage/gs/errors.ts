@@ -4,10 +4,10 @@ import { noBucketError } from '../objects/no-bucket.js'
 import type { Attempted } from '../objects/object-store.js'
 import { setRetryAfter } from '../retry.js'
 
-/** An answer of the service that is not what a request wants. */
+/** A response of the service with an unexpected status. */
 export class GsReplyError extends Error {
   readonly status: number
-  /** The service's word for it: "conditionNotMet". */
+  /** The service's reason, for example "conditionNotMet". */
   readonly reason: string | undefined
   readonly retryAfter: number | undefined
 
@@ -32,7 +32,7 @@ export class GsCredentialsError extends Error {
   }
 }
 
-/** Characters of the service's own words that a message shows. */
+/** Maximum length of the service's text in a message. */
 const MAX_MESSAGE = 500
 
 const AUTHORITY =
@@ -56,7 +56,7 @@ const HINTS: Readonly<Record<string, string>> = {
   objectUnderActiveHold: 'The object is under a hold; remove the hold.',
 }
 
-/** The LitestreamError for what a request to Google Cloud Storage threw. */
+/** The LitestreamError for an error of a request to Google Cloud Storage. */
 export function gsError(thrown: unknown, attempted: Attempted, endpoint: string): LitestreamError {
   if (thrown instanceof LitestreamError) return thrown
   const { doing, target } = attempted
@@ -72,7 +72,7 @@ export function gsError(thrown: unknown, attempted: Attempted, endpoint: string)
     )
   }
   const name = networkCode(error) ?? error.name
-  // An aborted or broken body comes without a code.
+  // An aborted or interrupted body has no error code.
   const broken = error.name === 'AbortError' || /premature|socket hang up|aborted/i.test(error.message)
   return new LitestreamError(
     network?.code ?? (broken ? 'UNAVAILABLE' : 'STORAGE_FAILED'),
@@ -118,14 +118,17 @@ function hintByStatus(status: number): string | undefined {
   return undefined
 }
 
-/** The token server's answer: a fault of its own may pass, a refusal does not. */
+/** The token server's answer: its own faults may be temporary, a refusal is permanent. */
 function credentialsCode(cause: unknown): ErrorCode {
   const status = (cause as { readonly response?: { readonly status?: number } }).response?.status
   if (status === 429) return 'THROTTLED'
   return status !== undefined && status >= 500 ? 'UNAVAILABLE' : 'ACCESS_DENIED'
 }
 
-/** The library's errors carry the whole request, headers included. What is shown keeps only name, message and stack. */
+/**
+ * The library's errors contain the whole request, including headers. Only name, message and stack
+ * are kept.
+ */
 function shortened({ name, message, stack }: Error): Error {
   const cause = new Error(message.split('\n', 1)[0]!.slice(0, MAX_MESSAGE))
   cause.name = name

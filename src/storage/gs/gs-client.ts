@@ -4,8 +4,8 @@ import type { GsLocation } from './location.js'
 import type { GsSettings } from './settings.js'
 
 /**
- * A replica in a bucket of Google Cloud Storage: `<path>/ltx/<level>/<min>-<max>.ltx`. Sends nothing. Throws PACKAGE_MISSING, and
- * INVALID_URL for an endpoint that is none.
+ * A replica in a bucket of Google Cloud Storage: `<path>/ltx/<level>/<min>-<max>.ltx`. Sends no
+ * request. Throws PACKAGE_MISSING, and INVALID_URL for an invalid endpoint.
  */
 export function openGsClient(
   location: GsLocation,

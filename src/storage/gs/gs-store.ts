@@ -24,15 +24,16 @@ import type { GsLocation } from './location.js'
 import { GsResumableUpload } from './resumable-upload.js'
 import type { GsSettings } from './settings.js'
 
-/** Bytes of a piece of a resumable upload: a multiple of 256 KiB, as the API requires. */
+/** Size of a piece of a resumable upload in bytes: a multiple of 256 KiB, as the API requires. */
 const PIECE_SIZE = 8 * 2 ** 20
 
-/** What is asked of an object's description. */
+/** The requested fields of an object's metadata. */
 const FIELDS = 'name,size,generation,timeCreated,metadata'
 
 /**
- * A bucket of Google Cloud Storage, through its JSON API. Versions are generations. Google's library provides the credentials and the
- * HTTP client; its own methods take no AbortSignal and retry on their own, so requests are made here.
+ * A bucket of Google Cloud Storage, through its JSON API. Versions are generations. Google's
+ * library provides the credentials and the HTTP client; its own methods take no AbortSignal and
+ * retry automatically, so requests are made here.
  */
 export class GsStore implements ObjectStore {
   readonly type = 'gs'
@@ -44,7 +45,7 @@ export class GsStore implements ObjectStore {
   readonly #http: GsHttp
   readonly #pageSize: number | undefined
 
-  /** Throws PACKAGE_MISSING, and INVALID_URL for an endpoint that is none. Sends nothing. */
+  /** Throws PACKAGE_MISSING, and INVALID_URL for an invalid endpoint. Sends no request. */
   constructor({ bucket, settings }: GsLocation, given: GsSettings = {}, pageSize?: number) {
     this.#pageSize = pageSize
     this.url = `gs://${bucket}`
@@ -68,14 +69,14 @@ export class GsStore implements ObjectStore {
     }
     const reply = await this.#http.json({ method: 'GET', url: this.#objects(query), signal })
     const { kind, items = [], nextPageToken } = reply
-    // Whatever answered with something else has not said that there is nothing.
+    // A response of another form does not prove that there are no objects.
     if (kind !== 'storage#objects' || !Array.isArray(items)) throw unconfirmed('the listing', 'the reply is no listing')
     return { objects: items.map(described), next: text(nextPageToken) }
   }
 
   async get(key: string, range: ByteRange, version: string | undefined, signal: AbortSignal): Promise<ObjectBody> {
     const query: Record<string, string> = { alt: 'media', ...(version !== undefined && { ifGenerationMatch: version }) }
-    // What is compressed on the way has no ranges.
+    // Ranges do not work with transfer compression.
     const headers = { range: rangeHeader(range), 'accept-encoding': 'identity' }
     const reply = await this.#http.send({ method: 'GET', url: this.#object(key, query), headers, signal })
     const length = reply.headers['content-length']
@@ -91,7 +92,7 @@ export class GsStore implements ObjectStore {
     return described(await this.#http.json({ method: 'GET', url: this.#object(key, { fields: FIELDS }), signal }))
   }
 
-  /** Description and content in one request. */
+  /** Metadata and content in one request. */
   async put(key: string, data: Uint8Array, options: PutOptions, signal: AbortSignal): Promise<string> {
     const boundary = randomUUID()
     const head =
@@ -129,7 +130,7 @@ export class GsStore implements ObjectStore {
     return gsError(error, attempted, this.#endpoint)
   }
 
-  /** The library keeps no connection for a client. */
+  /** The library has no connection per client. */
   close(): void {}
 
   #objects(query: Readonly<Record<string, string>>): string {
@@ -153,7 +154,7 @@ function description(name: string, { timestamp }: PutOptions): string {
   return JSON.stringify({ name, contentType: 'application/octet-stream', ...metadata })
 }
 
-/** What the API says of an object; int64 values come as text. */
+/** The API's description of an object; int64 values are text. */
 function described(resource: unknown): StoredObject {
   const { name, size, generation, timeCreated, metadata } = (resource ?? {}) as Record<string, unknown>
   const timestamp = (metadata as Record<string, unknown> | undefined)?.[TIMESTAMP_KEY]

@@ -4,9 +4,11 @@ import { unconfirmed } from '../objects/download.js'
 import { GsCredentialsError, GsReplyError } from './errors.js'
 import type { GoogleLibrary, HttpClient } from './library.js'
 
-/** Bytes of the longest reply that is not an object: a page of a listing has some 500 KB. */
+/**
+ * Maximum size in bytes of a response that is not an object: a page of a listing has about 500 KB.
+ */
 const MAX_REPLY = 16 * 2 ** 20
-/** Bytes of an error's body that are read. */
+/** Maximum bytes of an error's body that are read. */
 const MAX_ERROR = 64 * 2 ** 10
 
 export interface GsRequest {
@@ -23,12 +25,12 @@ export interface GsReply {
   readonly body: Readable
 }
 
-/** Sends requests of the JSON API with the credentials of Google's library. One attempt each. */
+/** Sends requests of the JSON API with the credentials of Google's library, one attempt each. */
 export class GsHttp {
   readonly #http: HttpClient
   readonly #headers: ((url: string) => Promise<Readonly<Record<string, string>>>) | undefined
 
-  /** `authorised`: whether requests carry credentials. An emulator gets none. */
+  /** `authorised`: whether requests carry credentials; an emulator gets none. */
   constructor({ Storage, http }: GoogleLibrary, authorised: boolean) {
     this.#http = http
     if (!authorised) return
@@ -36,7 +38,7 @@ export class GsHttp {
     const { authClient } = new Storage({ projectId: 'unused', retryOptions: { autoRetry: false } })
     this.#headers = async (url) => {
       try {
-        // The library keeps a token until it expires.
+        // The library caches a token until it expires.
         return { ...(await authClient.getRequestHeaders(url)) }
       } catch (error) {
         throw new GsCredentialsError(error)
@@ -44,7 +46,7 @@ export class GsHttp {
     }
   }
 
-  /** The answer, if its status is 2xx or one of `also`. Throws GsReplyError otherwise. */
+  /** Returns the response if its status is 2xx or one of `also`. Throws GsReplyError otherwise. */
   async send({ method, url, headers = {}, body, signal }: GsRequest, also: readonly number[] = []): Promise<GsReply> {
     const credentials = (await this.#headers?.(url)) ?? {}
     if (credentials.Authorization) rememberSecret(credentials.Authorization.replace(/^Bearer /, ''))
@@ -72,7 +74,7 @@ export class GsHttp {
     return parse(await bounded(body, MAX_REPLY))
   }
 
-  /** For an answer without content that matters. */
+  /** For responses whose content does not matter. */
   async done(request: GsRequest, also: readonly number[] = []): Promise<GsReply> {
     const reply = await this.send(request, also)
     await bounded(reply.body, MAX_REPLY)
@@ -80,7 +82,7 @@ export class GsHttp {
   }
 }
 
-/** Whatever answered with something else has not said anything. */
+/** A response of another form is not from the service. */
 export function parse(body: string): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(body)
@@ -91,7 +93,7 @@ export function parse(body: string): Readonly<Record<string, unknown>> {
   throw unconfirmed('the request', 'the reply is not JSON')
 }
 
-/** The whole body, which has to be shorter than `limit` bytes. */
+/** The whole body, which must be shorter than `limit` bytes. */
 export async function bounded(body: Readable, limit: number): Promise<string> {
   const chunks: Buffer[] = []
   let bytes = 0
@@ -114,7 +116,7 @@ async function replyError(
   try {
     said = await bounded(body, MAX_ERROR)
   } catch {
-    return new GsReplyError(status, retryAfter) // the status says enough
+    return new GsReplyError(status, retryAfter) // the status is sufficient
   }
   try {
     const { error } = JSON.parse(said) as {
@@ -125,7 +127,7 @@ async function replyError(
     const message = typeof error?.message === 'string' ? { message: `HTTP ${status}: ${error.message}` } : {}
     return new GsReplyError(status, { ...message, ...reason, ...retryAfter })
   } catch {
-    // Media requests are answered with a line of text.
+    // Errors of media requests are one line of text.
     const [line = ''] = said.trim().split('\n', 1)
     const isText = line !== '' && !line.startsWith('<')
     return new GsReplyError(status, { ...(isText && { message: `HTTP ${status}: ${line}` }), ...retryAfter })

@@ -9,7 +9,9 @@ const PACKAGE = {
   install: '@google-cloud/storage@7',
 } as const
 
-/** The library's own HTTP client, as far as it is used here. It honours HTTPS_PROXY, HTTP_PROXY and NO_PROXY. */
+/**
+ * The used part of the library's own HTTP client. It honours HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
+ */
 export interface HttpClient {
   request(options: {
     readonly url: string
@@ -22,7 +24,7 @@ export interface HttpClient {
     readonly signal: AbortSignal
   }): Promise<{
     readonly status: number
-    /** Names in lower case. */
+    /** Header names are in lower case. */
     readonly headers: Readonly<Record<string, string>>
     readonly data: NodeJS.ReadableStream
   }>
@@ -36,7 +38,7 @@ export interface GoogleLibrary {
 /** Loads Google's client library. Throws PACKAGE_MISSING. */
 export function loadGoogleLibrary(): GoogleLibrary {
   const { Storage: Class } = loadOptionalPackage<{ Storage: typeof Storage }>(PACKAGE)
-  // A dependency of the library: it can be found from there, not from here.
+  // A dependency of the library, so it is resolved from there.
   const requireOfLibrary = createRequire(localRequire.resolve(PACKAGE.name))
   const { Gaxios } = requireOfLibrary('gaxios') as { readonly Gaxios: new () => HttpClient }
   return { Storage: Class, http: new Gaxios() }

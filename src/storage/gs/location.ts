@@ -7,7 +7,7 @@ import type { GsSettings } from './settings.js'
 export interface GsLocation {
   readonly type: 'gs'
   readonly bucket: string
-  /** Of the replica in the bucket, without a slash at either end; "" is the bucket itself. */
+  /** Path of the replica in the bucket, without a slash at either end; "" is the bucket itself. */
   readonly path: string
   readonly settings: GsSettings
 }

@@ -6,23 +6,23 @@ import type { Requests, Subject } from '../objects/requests.js'
 import { isPassing } from '../retry.js'
 import type { GsHttp, GsReply } from './http.js'
 
-/** The status of a reply that says that more bytes are expected. */
+/** Status of a response that expects more bytes. */
 const RESUME_INCOMPLETE = 308
-/** The status of the reply to the end of an upload that its client gives up. */
+/** Status of the response when the client cancels an upload. */
 const CLIENT_CLOSED = 499
 
 interface ResumableOptions {
   readonly begin: { readonly url: string; readonly body: string }
-  /** Looks at the object itself. */
+  /** Requests the metadata of the object itself. */
   readonly head: (signal: AbortSignal) => Promise<StoredObject>
   /** Milliseconds since the epoch, in the object's metadata. */
   readonly timestamp: number | undefined
 }
 
 /**
- * A resumable upload: a session, and pieces that are sent to it one after another. Nothing is visible before the last piece. After a
- * passing fault the session is asked how far it has come, and the rest of the piece is sent. Source: "Resumable uploads" of the
- * documentation of Cloud Storage.
+ * A resumable upload: a session to which pieces are sent in order. The object becomes visible with
+ * the last piece. After a temporary fault, the session reports how many bytes it has, and the rest
+ * of the piece is sent. Source: "Resumable uploads" of the documentation of Cloud Storage.
  */
 export class GsResumableUpload {
   readonly #http: GsHttp
@@ -30,9 +30,9 @@ export class GsResumableUpload {
   readonly #subject: Subject
   readonly #options: ResumableOptions
   readonly #what: string
-  /** The address of the session, which is a credential for it. */
+  /** The address of the session, which is also its credential. */
   #session = ''
-  /** Bytes that the store has. */
+  /** Number of bytes that the store has. */
   #stored = 0
   #done = false
 
@@ -69,7 +69,9 @@ export class GsResumableUpload {
     }
   }
 
-  /** Sends one piece, which begins at `start`; `total`: the size of the object, with the last piece. */
+  /**
+   * Sends one piece, which begins at `start`; `total`: the size of the object, with the last piece.
+   */
   async #send(piece: Uint8Array, start: number, total: number | undefined): Promise<void> {
     const end = start + piece.byteLength
     let lost = 0
@@ -94,14 +96,15 @@ export class GsResumableUpload {
         this.#requests.firstByte(piece.byteLength),
       )
     } catch (error) {
-      // The answer to the last piece may be what was lost: the object is complete then, its name taken and the session gone.
+      // The lost response may have been that of the last piece: the object is then complete, its
+      // name taken and the session gone.
       const doubtful = isPassing(error) || (lost > 0 && isLitestreamError(error, 'PRECONDITION_FAILED', 'NOT_FOUND'))
       if (total === undefined || !doubtful || !(await this.#isOwn(total))) throw error
       this.#done = true
     }
   }
 
-  /** Asks the session how far it has come. */
+  /** Asks the session how many bytes it has. */
   async #resume(start: number, end: number, total: number | undefined, signal: AbortSignal): Promise<void> {
     this.#take(await this.#put(`bytes */${total ?? '*'}`, undefined, signal), end, total)
     if (!this.#done && this.#stored < start) {
@@ -123,7 +126,7 @@ export class GsResumableUpload {
       this.#done = true
       return
     }
-    // Without a range the session has nothing.
+    // Without a Range header the session has no bytes.
     const [, last] = /^bytes=0-(\d+)$/.exec(headers.range ?? '') ?? []
     this.#stored = last === undefined ? 0 : Number(last) + 1
     if (this.#stored > end) throw unconfirmed(this.#what, `the store has ${this.#stored} bytes, and ${end} were sent`)
@@ -137,12 +140,16 @@ export class GsResumableUpload {
       const found = await this.#requests.once(subject, this.#options.head)
       return found.size === size && found.createdAt === this.#options.timestamp
     } catch (failure) {
-      if (failure instanceof LitestreamError) return false // the upload's own error is the one to report
+      // the upload's own error is reported instead
+      if (failure instanceof LitestreamError) return false
       throw failure
     }
   }
 
-  /** Ends the session. The store ends it after a week in any case; the upload's own error is the one to report. */
+  /**
+   * Cancels the session. The store ends it after a week in any case; the upload's own error is
+   * reported.
+   */
   async #abandon(): Promise<void> {
     if (this.#done) return
     const signal = timeoutSignal(this.#subject.signal?.aborted ? 2_000 : 10_000)

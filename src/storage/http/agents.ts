@@ -6,11 +6,11 @@ import { authorities } from './authorities.js'
 import { type ProxyServer, proxyFor } from './proxy.js'
 
 export interface ConnectionSettings {
-  /** A PEM file with authorities that are trusted beside those of Node.js. */
+  /** A PEM file with certificate authorities that are trusted in addition to those of Node.js. */
   readonly caFile?: string | undefined
   /** Accept any certificate. */
   readonly skipVerify?: boolean | undefined
-  /** Connections to one host at once. */
+  /** Maximum number of connections to one host. */
   readonly maxSockets?: number
 }
 
@@ -22,16 +22,16 @@ export interface AgentSettings {
 
 /** How requests to one host are sent. */
 export interface Connections {
-  /** For the protocol of the target. */
+  /** Agent for the protocol of the target. */
   readonly agent: HttpAgent | HttpsAgent
   readonly proxy: ProxyServer | undefined
-  /** The file of authorities in force, as a message shows it; undefined for those of Node.js alone. */
+  /** The authorities in use as text for messages; undefined for those of Node.js alone. */
   readonly authorities: string | undefined
 }
 
 /**
- * An agent for requests to `target` that heeds proxies (see proxyFor), files of authorities (see authorities) and `skipVerify`. Throws
- * CONFIG_INVALID for variables and files that cannot be used.
+ * An agent for requests to `target` that supports proxies (see proxyFor), authority files (see
+ * authorities) and `skipVerify`. Throws CONFIG_INVALID for invalid variables and files.
  */
 export async function connectionsTo(target: URL, settings: ConnectionSettings = {}): Promise<Connections> {
   const { caFile, skipVerify = false, maxSockets = Number.POSITIVE_INFINITY } = settings
@@ -72,7 +72,7 @@ async function makeAgent(
   return agent
 }
 
-/** The next step where the certificate of a server is refused. */
+/** The next step if the certificate of a server is refused. */
 export function certificateHint({ authorities: shown }: Pick<Connections, 'authorities'>): string {
   const where =
     shown === undefined

@@ -4,19 +4,22 @@ import { LitestreamError } from '../../errors.js'
 import { readRegular } from '../../fs/open-regular.js'
 import { expandHome } from '../../util/home.js'
 
-/** The authorities of a file that are trusted beside those of Node.js. */
+/** The certificate authorities of a file, which are trusted in addition to those of Node.js. */
 export interface Authorities {
   readonly context: SecureContext
   /** `ca-file /path`, `AWS_CA_BUNDLE=/path`: for messages. */
   readonly shown: string
 }
 
-/** Environment variables that name a file with authorities, in the order of their precedence, after `ca-file`. */
+/**
+ * Environment variables that name a file with authorities, in order of precedence, after `ca-file`.
+ */
 const VARIABLES = ['AWS_CA_BUNDLE', 'SSL_CERT_FILE'] as const
 
 /**
- * The authorities of `ca-file`, else of AWS_CA_BUNDLE, else of SSL_CERT_FILE, each a PEM file; undefined where none of them is set.
- * Throws CONFIG_INVALID for a file that cannot be read or holds no certificate.
+ * The authorities of `ca-file`, otherwise of AWS_CA_BUNDLE, otherwise of SSL_CERT_FILE, each a PEM
+ * file; undefined if none is set. Throws CONFIG_INVALID for a file that cannot be read or contains
+ * no certificate.
  */
 export async function authorities(caFile: string | undefined): Promise<Authorities | undefined> {
   const variable = VARIABLES.find((name) => process.env[name])
@@ -33,7 +36,10 @@ export async function authorities(caFile: string | undefined): Promise<Authoriti
   return { context: latest.context, shown }
 }
 
-/** The last context that was made: parsing takes milliseconds, and a process has one file for all of its replicas. */
+/**
+ * The last context: parsing takes milliseconds, and a process uses one file for all of its
+ * replicas.
+ */
 let latest: { readonly text: string; readonly context: SecureContext } | undefined
 
 async function certificatesOf(file: string, setting: string): Promise<string[]> {
@@ -52,7 +58,7 @@ async function certificatesOf(file: string, setting: string): Promise<string[]> 
   const found = text.match(/-----BEGIN (TRUSTED )?CERTIFICATE-----[\s\S]+?-----END \1?CERTIFICATE-----/g) ?? []
   if (found.length === 0) throw invalid('holds no certificate')
   try {
-    // Only a check of the first: a bundle of a system has more than a hundred.
+    // Checks only the first certificate: a system's bundle has more than a hundred.
     new X509Certificate(found[0]!.replaceAll('TRUSTED ', ''))
   } catch (cause) {
     throw invalid(`holds a damaged certificate: ${(cause as Error).message}`, cause)
@@ -60,13 +66,16 @@ async function certificatesOf(file: string, setting: string): Promise<string[]> 
   return found
 }
 
-/** Those of NODE_EXTRA_CA_CERTS, which Node.js leaves out where authorities are given. */
+/**
+ * The authorities of NODE_EXTRA_CA_CERTS, which Node.js ignores if authorities are passed
+ * explicitly.
+ */
 async function extra(): Promise<string[]> {
   const file = process.env.NODE_EXTRA_CA_CERTS
   if (!file) return []
   try {
     return [String(await readRegular(file))]
   } catch {
-    return [] // Node.js has warned about it when the process started.
+    return [] // Node.js has warned about it at the start of the process
   }
 }

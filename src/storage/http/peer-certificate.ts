@@ -1,17 +1,17 @@
 import type { Socket } from 'node:net'
 import type { PeerCertificate, TLSSocket } from 'node:tls'
 
-/** Characters of a name in a certificate that a message shows. */
+/** Maximum length of a certificate's name in a message. */
 const MAX_NAME = 100
 
 /**
- * Adds to the error of a connection whose certificate is refused whose certificate that is: Node.js names it for a wrong host only. The
- * socket must not have finished its handshake.
+ * Adds the certificate's names to the error of a refused certificate: Node.js reports them only for
+ * a wrong host. The socket must not have finished its handshake.
  */
 export function nameRefusedCertificate(socket: Socket, host: string): void {
   let shown: string | undefined
   const tls = socket as TLSSocket
-  // Emitted before the certificate is verified; the certificate is gone when the error comes.
+  // Emitted before the certificate is verified; when the error is emitted, the certificate is gone.
   tls.prependOnceListener('secure' as 'secureConnect', () => {
     if (tls.authorizationError || !tls.authorized) shown = describe(tls.getPeerCertificate(), host)
   })

@@ -1,4 +1,4 @@
-// Loaded only where a proxy is used.
+// Loaded only if a proxy is used.
 import type { ClientRequest } from 'node:http'
 import type { Socket } from 'node:net'
 import { HttpProxyAgent } from 'http-proxy-agent'
@@ -18,7 +18,7 @@ export class TunnelAgent extends HttpsProxyAgent<string> {
   readonly #tls: AgentSettings['tls']
 
   constructor(proxy: ProxyServer, { tls, ...settings }: AgentSettings) {
-    // The same authorities count for a proxy that is reached by https.
+    // The same authorities apply to a proxy that is reached by https.
     super(proxy.url, { ...settings, ...tls })
     this.#proxy = proxy
     this.#tls = tls
@@ -45,7 +45,7 @@ export class TunnelAgent extends HttpsProxyAgent<string> {
   }
 }
 
-/** For http: the proxy gets the requests, with whole URLs. */
+/** For http: requests with absolute URLs are sent to the proxy. */
 export class ForwardAgent extends HttpProxyAgent<string> {
   readonly #proxy: ProxyServer
 

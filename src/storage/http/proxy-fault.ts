@@ -1,12 +1,12 @@
 import { networkCode } from '../network-errors.js'
 import type { ProxyServer } from './proxy.js'
 
-/** A connection that a proxy refused, or a proxy that cannot be reached. */
+/** A connection that a proxy refused, or a proxy that is unreachable. */
 export class ProxyFault extends Error {
   override readonly name = 'ProxyFault'
-  /** As the system has it, or PROXY_REFUSED. */
+  /** The system's error code, or PROXY_REFUSED. */
   readonly code: string
-  /** Of the answer to CONNECT; undefined where there was none. */
+  /** Status of the response to CONNECT; undefined without a response. */
   readonly status: number | undefined
   readonly hint: string
 
@@ -34,7 +34,7 @@ export class ProxyFault extends Error {
   }
 }
 
-/** The next step, by the status that a proxy answered with. */
+/** The next step for a proxy's response status. */
 export function hintOf(variable: string, status: number | undefined): string {
   if (status === 407)
     return `Put the user and the password of the proxy into ${variable}: http://USER:PASSWORD@HOST:PORT.`

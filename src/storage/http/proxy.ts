@@ -2,7 +2,7 @@ import { BlockList, isIP } from 'node:net'
 import { LitestreamError } from '../../errors.js'
 import { rememberSecret } from '../../util/redact.js'
 
-/** The proxy that a connection goes through. */
+/** The proxy for a connection. */
 export interface ProxyServer {
   /** With user and password, if the variable has them: only for the agent. */
   readonly url: URL
@@ -15,9 +15,10 @@ export interface ProxyServer {
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 }
 
 /**
- * The proxy for requests to `target`, by HTTP_PROXY, HTTPS_PROXY and NO_PROXY; the lower-case name of each goes first. Undefined for a
- * direct connection. The rules of NO_PROXY are those of curl and Go; unlike Go's, a proxy is used for the own machine, too, unless
- * NO_PROXY names it. Throws CONFIG_INVALID for a variable that names no proxy.
+ * The proxy for requests to `target`, from HTTP_PROXY, HTTPS_PROXY and NO_PROXY; the lower-case
+ * names take precedence. Undefined for a direct connection. The rules of NO_PROXY are those of curl
+ * and Go; unlike in Go, a proxy is used for this machine too, unless NO_PROXY lists it. Throws
+ * CONFIG_INVALID for an invalid proxy.
  */
 export function proxyFor(target: URL, env: NodeJS.ProcessEnv = process.env): ProxyServer | undefined {
   const name = target.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY'
@@ -30,7 +31,7 @@ export function proxyFor(target: URL, env: NodeJS.ProcessEnv = process.env): Pro
 
 function parseProxy(value: string, variable: string): URL {
   const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`
-  // The error of the URL class quotes its input, in which a password may be.
+  // The error of the URL class quotes its input, which may contain a password.
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url !== undefined && DEFAULT_PORTS[url.protocol] !== undefined && isDecodable(url)) return url
   const why = url === undefined ? 'is not the URL of a proxy' : `names a proxy of the kind "${url.protocol}//"`
@@ -48,7 +49,7 @@ function isDecodable({ username, password }: URL): boolean {
   }
 }
 
-/** Whether the list of hosts `exempt`, as NO_PROXY has it, names the host of `target`. */
+/** Whether `exempt`, the value of NO_PROXY, contains the host of `target`. */
 function isExempt(target: URL, exempt: string): boolean {
   const host = target.hostname
     .toLowerCase()
@@ -61,7 +62,10 @@ function isExempt(target: URL, exempt: string): boolean {
     .some((entry) => entry !== '' && names(entry, host, port))
 }
 
-/** One entry: `*`, an address, a network (`10.0.0.0/8`), a domain with all below it, any of these but the first two with `:port`. */
+/**
+ * One entry: `*`, an address, a network (`10.0.0.0/8`), or a domain with its subdomains; addresses
+ * and domains may have `:port`.
+ */
 function names(entry: string, host: string, port: number | undefined): boolean {
   if (entry === '*') return true
   const [, name = entry, onlyPort] = /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(entry) ?? []
@@ -70,7 +74,7 @@ function names(entry: string, host: string, port: number | undefined): boolean {
   if (isIP(host) !== 0) return isInNetwork(host, plain)
   const domain = plain.replace(/^\*?\./, '').replace(/\.$/, '')
   if (domain === '') return false
-  // ".example.com" and "*.example.com" leave out the domain itself.
+  // ".example.com" and "*.example.com" do not match the domain itself.
   return (host === domain && plain === domain) || host.endsWith(`.${domain}`)
 }
 

@@ -4,7 +4,7 @@ import { networkFailure } from '../network-errors.js'
 import { type Connections, certificateHint, connectionsTo } from './agents.js'
 import type { ProxyServer } from './proxy.js'
 
-/** Redirections that are followed. */
+/** Maximum number of redirections. */
 const MAX_REDIRECTIONS = 10
 
 export interface AnsweredStatus {
@@ -13,8 +13,9 @@ export interface AnsweredStatus {
 }
 
 /**
- * The status of the answer to a GET of `url`; the body is not read. Heeds proxies and files of authorities, and follows redirections.
- * Throws UNAVAILABLE, or ACCESS_DENIED for a certificate or a proxy that refuses.
+ * The status of the response to a GET of `url`; the body is not read. Supports proxies and
+ * authority files, and follows redirections. Throws UNAVAILABLE, or ACCESS_DENIED for a refused
+ * certificate or a refusing proxy.
  */
 export async function statusOf(url: URL, signal: AbortSignal): Promise<AnsweredStatus> {
   let target = url

@@ -4,12 +4,15 @@ import { parseMeta } from './object-meta.js'
 import type { NatsSession } from './session.js'
 import { infoWithSubjects } from './stream-subjects.js'
 
-/** Milliseconds after its last chunk at which a write that has not become visible belongs to a process that died. */
+/**
+ * Milliseconds after its last chunk at which an invisible write is assumed to belong to a dead
+ * process.
+ */
 export const ABANDONED_AFTER = 60 * 60_000
 
 /**
- * Removes chunks that no description leads to, which writers that died have left anywhere in the bucket. Returns how many objects'
- * chunks it removed.
+ * Removes chunks without a description, left by dead writers anywhere in the bucket. Returns the
+ * number of objects whose chunks it removed.
  */
 export async function sweepAbandonedChunks(
   session: NatsSession,
@@ -18,7 +21,8 @@ export async function sweepAbandonedChunks(
 ): Promise<number> {
   const { bucket, jsm, stream } = session
   const request = { operation: 'LIST', doing: 'sweeping', signal } as const
-  // First the chunks, then the descriptions: what becomes visible between is among the latter.
+  // Lists the chunks first, then the descriptions: objects that become visible in between are among
+  // the latter.
   const { state, subjects: written } = await infoWithSubjects(session, request, chunkSubject(bucket, '>'))
   if (written.length === 0) return 0
   const filter = allMetaSubjects(bucket)
@@ -27,12 +31,13 @@ export async function sweepAbandonedChunks(
   const delivered = new Set<string>()
   for (const { subject, data } of metas.messages) {
     const meta = parseMeta(data)
-    // The chunks of an object whose description is damaged cannot be told from abandoned ones.
+    // The chunks of an object with a damaged description cannot be distinguished from abandoned
+    // ones.
     if (meta === undefined || meta.fault !== undefined) return 0
     visible.add(chunkSubject(bucket, meta.nuid))
     delivered.add(subject)
   }
-  // A description that was left out, or was replaced meanwhile, may lead to any of them.
+  // A description that was left out, or was replaced meanwhile, may belong to any of them.
   const { subjects } = await infoWithSubjects(session, request, filter)
   if (subjects.some((subject) => !delivered.has(subject))) return 0
   let removed = 0

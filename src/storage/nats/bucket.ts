@@ -3,8 +3,9 @@ import { Objm, StorageType } from './library.js'
 import type { NatsSession } from './session.js'
 
 /**
- * Makes the bucket, if there is none. Of clients that make it at the same moment the server tells all but the first that its subjects
- * overlap with another stream's, or that its name is taken: that error is returned, and the bucket is there after all.
+ * Creates the bucket if it does not exist. If several clients create it at the same moment, the
+ * server reports to all but the first that its subjects overlap with another stream's, or that its
+ * name is taken; that error is returned, although the bucket exists.
  */
 async function makeBucket(session: NatsSession): Promise<unknown> {
   try {
@@ -15,7 +16,7 @@ async function makeBucket(session: NatsSession): Promise<unknown> {
   }
 }
 
-/** Looks whether the bucket is there, and makes it if that was asked for; else NOT_FOUND. */
+/** Checks that the bucket exists, and creates it if requested; otherwise throws NOT_FOUND. */
 export async function openBucket(
   session: NatsSession,
   create: boolean,
@@ -27,7 +28,7 @@ export async function openBucket(
     try {
       return (await session.jsm.streams.info(session.stream)).config
     } catch (error) {
-      // It is no bucket of this name that stood in the way.
+      // The conflict was not with a bucket of this name.
       throw lost !== undefined && isNoBucket(error) ? lost : error
     }
   })

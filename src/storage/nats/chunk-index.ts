@@ -5,26 +5,33 @@ import { chunkSubject } from './names.js'
 import type { ObjectMeta } from './object-meta.js'
 import type { NatsSession } from './session.js'
 
-/** Where the chunks of one put are in the stream. */
+/** Positions of the chunks of one put in the stream. */
 export interface ChunkIndex {
-  /** Ascending, but not without gaps: chunks of other puts and other messages may stand between. */
+  /** Ascending, possibly with gaps: chunks of other puts and other messages may be in between. */
   readonly sequences: Float64Array
-  /** Where each chunk ends in the object, exclusive. */
+  /** End offset of each chunk in the object, exclusive. */
   readonly ends: Float64Array
 }
 
-/** Chunks whose places are remembered; 16 bytes each. */
+/** Maximum number of chunks whose positions are cached; 16 bytes each. */
 const REMEMBERED = 4_000_000
 
-/** So often an object's chunks are asked for while the server leaves some out, or they are removed. */
+/**
+ * Maximum number of requests for an object's chunks while the server leaves some out, or they are
+ * removed.
+ */
 const MAX_LOOKS = 5
 
-/** The places of objects' chunks: asked for once, without the chunks themselves, and remembered. A put never changes: its NUID names it. */
+/**
+ * The positions of objects' chunks: requested once, without the chunks themselves, and cached. A
+ * put, which its NUID identifies, never changes.
+ */
 export class ChunkIndexes {
   readonly #session: NatsSession
   readonly #known = new LRUCache<string, ChunkIndex>({
     maxSize: REMEMBERED,
-    // The index of an object with more chunks takes all the room: without it, each read would ask for all of them again.
+    // The index of an object with more chunks uses the whole cache: without it, each read would
+    // request all of them again.
     sizeCalculation: (index) => Math.min(REMEMBERED, Math.max(1, index.sequences.length)),
   })
 
@@ -32,7 +39,7 @@ export class ChunkIndexes {
     this.#session = session
   }
 
-  /** What a put has learnt from the server's answers. */
+  /** Stores the positions that a put has learned from the server's answers. */
   remember(nuid: string, index: ChunkIndex): void {
     this.#known.set(nuid, index)
   }
@@ -41,7 +48,7 @@ export class ChunkIndexes {
     this.#known.delete(nuid)
   }
 
-  /** Undefined when the chunks are not, or no longer, what the description says: the object was deleted or replaced. */
+  /** Undefined if the chunks do not match the description: the object was deleted or replaced. */
   async of(meta: ObjectMeta, signal: AbortSignal | undefined): Promise<ChunkIndex | undefined> {
     const known = this.#known.get(meta.nuid)
     if (known !== undefined) return known
@@ -65,7 +72,7 @@ export class ChunkIndexes {
     return index
   }
 
-  /** Undefined when they are not there any more. */
+  /** Undefined if they no longer exist. */
   async #chunksOf(meta: ObjectMeta, signal: AbortSignal | undefined): Promise<readonly StreamMessage[] | undefined> {
     const { bucket, jsm, stream } = this.#session
     const subject = chunkSubject(bucket, meta.nuid)
@@ -74,7 +81,8 @@ export class ChunkIndexes {
       const options = { filter: subject, start: { sequence: 1 }, headersOnly: true, limit: meta.chunks }
       const { messages } = await readMessages(this.#session, request, options)
       if (messages.length === meta.chunks) return messages
-      // To ask for one tells whether they were removed or left out, and makes the server read the block that they are in.
+      // Requesting one shows whether the chunks were removed or left out, and makes the server read
+      // their block.
       const ask = () => jsm.streams.getMessage(stream, { last_by_subj: subject })
       if ((await this.#session.request(request, ask)) === null) return undefined
     }
@@ -95,7 +103,7 @@ export function buildIndex(sequences: readonly number[], sizes: readonly number[
   return { sequences: Float64Array.from(sequences), ends }
 }
 
-/** The number of the chunk that holds the byte at `offset`. */
+/** The number of the chunk that contains the byte at `offset`. */
 export function chunkAt({ ends }: ChunkIndex, offset: number): number {
   let low = 0
   let high = ends.length - 1

@@ -6,16 +6,19 @@ import { reveal } from '../../util/secret.js'
 import { credsAuthenticator, jwtAuthenticator, nkeyAuthenticator, nkeys } from './library.js'
 import type { NatsSettings } from './settings.js'
 
-/** Milliseconds. Litestream's defaults. */
+/** Milliseconds; Litestream's defaults. */
 const DEFAULT_TIMEOUT = 10_000
 const DEFAULT_RECONNECT_WAIT = 2_000
 
-/** Milliseconds until a connection attempt or a request is given up. */
+/** Timeout in milliseconds of a connection attempt or a request. */
 export function natsTimeout(settings: NatsSettings): number {
   return settings.timeout ?? DEFAULT_TIMEOUT
 }
 
-/** What the NATS client needs to connect; reads the files the settings name. Throws CONFIG_INVALID for settings that do not go together. */
+/**
+ * The options of the NATS client for a connection; reads the files in the settings. Throws
+ * CONFIG_INVALID for incompatible settings.
+ */
 export async function connectionOptions(server: string, settings: NatsSettings): Promise<ConnectionOptions> {
   const tls = await tlsOptions(settings)
   return {
@@ -24,7 +27,7 @@ export async function connectionOptions(server: string, settings: NatsSettings):
     timeout: natsTimeout(settings),
     maxReconnectAttempts: settings.maxReconnects ?? -1,
     reconnectTimeWait: settings.reconnectWait ?? DEFAULT_RECONNECT_WAIT,
-    // An expired password is not the end: it may be renewed, or the server be in the middle of a change of accounts.
+    // An expired password is not final: it may be renewed, or the server may be changing accounts.
     ignoreAuthErrorAbort: true,
     // A stack captured for each request would cost more than the request.
     noAsyncTraces: true,

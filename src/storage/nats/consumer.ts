@@ -15,11 +15,14 @@ export interface StreamMessage {
   /** Milliseconds since the epoch, by the server's clock. */
   readonly storedAt: number
   readonly data: Uint8Array
-  /** Bytes of its body: also of one that came without. */
+  /** Size of its body in bytes; set also without the body. */
   readonly size: number
 }
 
-/** What to deliver: the latest message of each subject, or all from a sequence on, without or with those stored later. */
+/**
+ * The messages to deliver: the latest of each subject, or all from a sequence on, with or without
+ * later ones.
+ */
 export type ConsumerStart = 'latest-of-each' | 'new' | { readonly sequence: number }
 
 export interface ConsumerOptions {
@@ -30,33 +33,39 @@ export interface ConsumerOptions {
 
 export interface ReadOptions extends ConsumerOptions {
   /**
-   * The stream's last sequence when reading begins, where others may write meanwhile: what is stored behind it is not waited for. To
-   * read until nothing is left never ends beside somebody who writes as fast as we read.
+   * The stream's last sequence when reading begins, if others may write meanwhile: later messages
+   * are not waited for. Otherwise reading would never end beside a writer of the same speed.
    */
   readonly upTo?: number
-  /** More messages than this are an error. */
+  /** Maximum number of messages; more are an error. */
   readonly limit?: number
 }
 
 export interface Messages {
-  /** In the order of their sequences; the last may be behind `upTo`. */
+  /** In the order of their sequences; the last may be after `upTo`. */
   readonly messages: readonly StreamMessage[]
-  /** Whether every message that was there at the beginning is among them; see ReadingEnd. */
+  /** Whether they include every message that existed at the beginning; see ReadingEnd. */
   readonly complete: boolean
 }
 
-/** Milliseconds between signs of life of an idle consumer. */
+/** Interval between heartbeats of an idle consumer, in milliseconds. */
 export const HEARTBEAT = 1_000
 
-/** Milliseconds after which the server forgets a consumer whose client went away. */
+/** Milliseconds after which the server deletes a consumer whose client is gone. */
 const INACTIVE = 10_000
 
-/** Milliseconds that each message of a delivery may take beside the budget, and each byte of its body; as slow as that is no progress. */
+/**
+ * Milliseconds that each message of a delivery, and each byte of its body, may take in addition to
+ * the budget; a slower delivery fails.
+ */
 const MS_PER_MESSAGE = 100
 
 const HEARTBEAT_STATUS = 100
 
-/** The configuration of a consumer that lives as long as somebody listens: in memory, never acknowledged. */
+/**
+ * The configuration of a consumer that exists while a client listens: in memory, without
+ * acknowledgements.
+ */
 export function consumerConfig(
   { filter, start, headersOnly }: ConsumerOptions,
   inbox: string,
@@ -79,8 +88,9 @@ export function consumerConfig(
 }
 
 /**
- * All messages that match, as they are at this moment: one request, however many come. Throws UNAVAILABLE, to be tried again as a
- * whole, when the delivery has a hole or ceases, and TIMEOUT when it is slower than 1 KiB/s after the policy's budget.
+ * Reads all messages that match now, with one request. Throws UNAVAILABLE, to be retried as a
+ * whole, if the delivery has a gap or stops, and TIMEOUT if it is slower than 1 KiB/s after the
+ * policy's budget.
  */
 export function readMessages(
   session: NatsSession,
@@ -95,7 +105,7 @@ export function readMessages(
     const finished = new Promise<void>((resolve, reject) => {
       finish = (error) => (error === undefined ? resolve() : reject(error))
     })
-    // It may fail before it is waited for.
+    // It may fail before it is awaited.
     finished.catch(() => undefined)
     const began = performance.now()
     let lastSign = began
@@ -166,17 +176,17 @@ function broken(session: NatsSession): LitestreamError {
 
 export interface Delivery {
   readonly message: StreamMessage
-  /** Counts the consumer's messages from 1. */
+  /** Counts the consumer's messages, beginning with 1. */
   readonly index: number
-  /** How many are still to come. */
+  /** Number of remaining messages. */
   readonly pending: number
 }
 
-/** Undefined for a message that is not the stream's but about the consumer. */
+/** Undefined for a message about the consumer instead of from the stream. */
 export function parseDelivery(message: Msg): Delivery | undefined {
   if (message.headers !== undefined && message.headers.code !== 0) return undefined
-  // $JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<index>.<time ns>.<pending>, with domain and account hash after ACK, and
-  // perhaps a token at the end, on servers that have them.
+  // $JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<index>.<time ns>.<pending>, with domain
+  // and account hash after ACK, and perhaps a token at the end, on servers that have them.
   const tokens = message.reply?.split('.') ?? []
   const at = tokens.length === 9 ? 4 : 6
   const [, seq, index, time, pending] = tokens.slice(at).map(Number)
@@ -186,7 +196,10 @@ export function parseDelivery(message: Msg): Delivery | undefined {
   return { message: { seq, subject, storedAt: time / 1e6, data, size }, index, pending }
 }
 
-/** Answers what the server wants answered (flow control). Returns how many messages it has sent, where it says so. */
+/**
+ * Answers flow control messages of the server. Returns the number of messages that the server has
+ * sent, if it says so.
+ */
 export function answerStatus(message: Msg): number | undefined {
   if (message.headers?.code !== HEARTBEAT_STATUS) return undefined
   if (message.reply) {

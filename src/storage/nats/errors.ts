@@ -1,7 +1,7 @@
 import { type ErrorCode, LitestreamError } from '../../errors.js'
 import { errors, JetStreamApiError } from './library.js'
 
-/** JetStream's error codes that mean something of their own here. Source: the server's `errors.json`. */
+/** JetStream's error codes with a specific meaning here. Source: the server's `errors.json`. */
 const JETSTREAM: Readonly<Record<number, ErrorCode>> = {
   10008: 'UNAVAILABLE', // JetStream is starting, or has no leader
   10009: 'UNAVAILABLE', // the peer is not available
@@ -24,7 +24,10 @@ const NETWORK = new Set([
   ...['ETIMEDOUT', 'ERR_SOCKET_CLOSED'],
 ])
 
-/** The LitestreamError for what the client threw while `doing` ("reading", …) something to `target`, which names server and bucket. */
+/**
+ * The LitestreamError for an error of the client while `doing` ("reading", …) something with
+ * `target`, which names server and bucket.
+ */
 export function natsError(thrown: unknown, doing: string, target: string): LitestreamError {
   if (thrown instanceof LitestreamError) return thrown
   const error = innermost(thrown)
@@ -33,7 +36,7 @@ export function natsError(thrown: unknown, doing: string, target: string): Lites
   return new LitestreamError(code, `${doing} ${target} failed: ${message}`, { cause: thrown, file: target, hint })
 }
 
-/** Whether nobody listens where a request went: the bucket is not there, or the server is about to start. */
+/** Whether a request had no responders: the bucket does not exist, or the server is starting. */
 export function isNoResponders(thrown: unknown): boolean {
   return innermost(thrown) instanceof errors.NoRespondersError
 }
@@ -42,12 +45,12 @@ export function isNoBucket(thrown: unknown): boolean {
   return thrown instanceof JetStreamApiError && thrown.code === NO_BUCKET
 }
 
-/** Whether a stream could not be made because one of its name, or with its subjects, is there. */
+/** Whether a stream could not be created because one with its name or subjects exists. */
 export function isStreamThere(thrown: unknown): boolean {
   return thrown instanceof JetStreamApiError && STREAM_THERE.has(thrown.code)
 }
 
-/** The client wraps what happened in a RequestError, and that in a JetStreamNotEnabled. */
+/** The client wraps the original error in a RequestError, and that in a JetStreamNotEnabled. */
 function innermost(thrown: unknown): unknown {
   let error = thrown
   while (error instanceof Error && error.cause instanceof Error && !('code' in error)) error = error.cause

@@ -1,5 +1,6 @@
-// The values of the NATS client that this package uses, in one module: the package ships it as a file of its own that every thread
-// loads (see scripts/bundle.mjs), only for NATS. Types are imported from the client's packages.
+// The parts of the NATS client that this package uses, in one module: the package contains it as a
+// separate file that every thread loads (see scripts/bundle.mjs), only for NATS. Types are imported
+// from the client's packages.
 export {
   AckPolicy,
   DeliverPolicy,

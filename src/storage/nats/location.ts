@@ -7,16 +7,16 @@ export interface NatsLocation {
   readonly type: 'nats'
   /** `host:port` */
   readonly server: string
-  /** Undefined when the URL leaves it to the settings. */
+  /** Undefined if the settings name it. */
   readonly bucket: string | undefined
-  /** Stands before `ltx/…` in object names, without slashes at its ends; "" as Litestream has it. */
+  /** Prefix of `ltx/…` in object names, without slashes at its ends; "" as in Litestream. */
   readonly prefix: string
   readonly settings: NatsSettings
 }
 
 const DEFAULT_SERVER = '127.0.0.1:4222'
 
-/** What a bucket may be called: NATS makes a stream's name of it. */
+/** Checks the name of a bucket, from which NATS derives a stream's name. */
 export function checkNatsBucket(bucket: string, where: string, quote: UrlParts['quote'] = JSON.stringify): void {
   if (/^[a-zA-Z0-9_-]{1,240}$/.test(bucket)) return
   throw new LitestreamError(

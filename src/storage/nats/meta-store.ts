@@ -10,44 +10,57 @@ import type { NatsSession, Request } from './session.js'
 import { infoWithSubjects, leavesOut } from './stream-subjects.js'
 
 /**
- * Milliseconds after which a listing asks for everything again. Between, it asks for what came since the last one, which tells of
- * every write and of every deletion by a client, but not of what an operator purged from the stream.
+ * Milliseconds after which a listing requests all descriptions again. In between, it requests the
+ * changes since the last one, which include every write and every deletion by a client, but not
+ * messages that an operator purged from the stream.
  */
 const WHOLE_EVERY = 10 * 60_000
 
-/** The same for a server that leaves messages out, of an object that is written again after it was deleted, too. */
+/**
+ * WHOLE_EVERY for a server that leaves messages out, also of an object that is written again after
+ * its deletion.
+ */
 const WHOLE_EVERY_LEAVING_OUT = 30_000
 
-/** Milliseconds for which the note that an object was deleted stays, for others to learn of it: more than WHOLE_EVERY. */
+/**
+ * How long the note about a deletion is kept for other clients, in milliseconds: longer than
+ * WHOLE_EVERY.
+ */
 const NOTE_KEPT = 60 * 60_000
 
-/** Objects that a listing asks for one by one at the same time, where the server has left them out. */
+/**
+ * Number of objects that a listing requests one by one in parallel, if the server has left them
+ * out.
+ */
 const MISSING_CONCURRENCY = 8
 
 interface Entry extends StoredMeta {
-  /** Undefined for an object that is no LTX file. */
+  /** Undefined for an object that is not an LTX file. */
   readonly file: LtxFileInfo | undefined
 }
 
-/** How far the memory has followed the stream. */
+/** The position up to which the cache has followed the stream. */
 interface Synced {
-  /** The stream's birth: another one's sequences mean nothing to us. */
+  /** Creation time of the stream: sequences of another stream are unrelated. */
   readonly created: string
   readonly lastSeq: number
   /** By `performance.now()`. */
   readonly wholeAt: number
 }
 
-/** The descriptions of one replica's objects: asked for one by one, or all of them, and remembered. */
+/** The cached descriptions of one replica's objects, requested one by one or all together. */
 export class MetaStore {
   readonly #session: NatsSession
   /** With a slash at its end, or empty. */
   readonly #prefix: string
   readonly #entries = new Map<string, Entry>()
-  /** Deleted objects whose note is still in the stream: when it was stored, by its sequence. */
+  /**
+   * Deleted objects whose note is still in the stream: the time at which it was stored, by its
+   * sequence.
+   */
   readonly #notes = new Map<number, number>()
   #synced: Synced | undefined
-  /** Objects that were deleted when they were last heard of, as far as a note of it may be in the stream. */
+  /** Objects whose last known state is "deleted" and whose note may still be in the stream. */
   readonly #gone = new Set<string>()
   #running: Promise<void> | undefined
   #queued: Promise<void> | undefined
@@ -57,7 +70,10 @@ export class MetaStore {
     this.#prefix = prefix
   }
 
-  /** The last known description of an object that existed then; undefined for a damaged one, which may have been replaced. */
+  /**
+   * The last known description of an object; undefined for a damaged one, which may have been
+   * replaced.
+   */
   remembered(name: string): StoredMeta | undefined {
     const entry = this.#entries.get(name)
     return entry?.meta.fault === undefined ? entry : undefined
@@ -78,7 +94,10 @@ export class MetaStore {
     this.#entries.delete(name)
   }
 
-  /** What the stream's leader says of an object, deleted or not; undefined if it says nothing. */
+  /**
+   * The description that the stream's leader has of an object, deleted or not; undefined if there
+   * is none.
+   */
   async fetch(request: Request & { readonly name: string }): Promise<StoredMeta | undefined> {
     const stored = await this.#session.request(request, () => this.ask(request.name))
     if (stored === undefined) this.forget(request.name)
@@ -94,7 +113,10 @@ export class MetaStore {
     return { seq: message.seq, meta: metaOf(name, message.data) }
   }
 
-  /** The files of one level as they are now, ascending. STORAGE_FAILED if the description of one is damaged. */
+  /**
+   * The current files of one level, ascending. Throws STORAGE_FAILED if the description of one is
+   * damaged.
+   */
   async list(level: number, fromTxid: number, signal: AbortSignal | undefined): Promise<LtxFileInfo[]> {
     await raced(this.#refresh(), `listing ${this.#session.label()}`, signal)
     const files: LtxFileInfo[] = []
@@ -106,7 +128,10 @@ export class MetaStore {
     return files.sort(compareFiles)
   }
 
-  /** Takes up to `limit` notes of deletions that nobody needs any more; the caller removes them from the stream. */
+  /**
+   * Removes up to `limit` old notes of deletions from the cache; the caller removes them from the
+   * stream.
+   */
   takeOldNotes(limit: number): number[] {
     const taken: number[] = []
     for (const [seq, storedAt] of this.#notes) {
@@ -117,7 +142,7 @@ export class MetaStore {
     return taken
   }
 
-  /** A look at the stream that begins after this call: those who call while one is under way share the next one. */
+  /** Reads the stream, beginning after this call: concurrent callers share the next read. */
   #refresh(): Promise<void> {
     if (this.#queued !== undefined) return this.#queued
     if (this.#running === undefined) return this.#begin()
@@ -168,7 +193,7 @@ export class MetaStore {
     this.#synced = { created, lastSeq: state.last_seq, wholeAt: whole ? performance.now() : last.wholeAt }
   }
 
-  /** Asks for those objects that are there and of which nothing was ever heard. */
+  /** Requests existing objects that were never seen before. */
   async #fetchMissing(subjects: readonly string[], request: Request): Promise<void> {
     const isKnown = (name: string) => this.#entries.has(name) || this.#gone.has(name)
     const missing = subjects
@@ -184,7 +209,10 @@ export class MetaStore {
     if (meta.deleted && meta.name.startsWith(this.#prefix)) this.#notes.set(seq, storedAt)
   }
 
-  /** What is remembered but not among the messages went without a note; what is newer than the look at the stream stays. */
+  /**
+   * Cached objects that are not among the messages were removed without a note; objects newer than
+   * this read of the stream stay.
+   */
   #forgetAllBut(messages: readonly StreamMessage[], lastSeq: number): void {
     const there = new Set(messages.map(({ seq }) => seq))
     for (const [name, { seq }] of this.#entries) if (seq <= lastSeq && !there.has(seq)) this.#entries.delete(name)

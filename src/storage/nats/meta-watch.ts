@@ -7,16 +7,19 @@ import { allMetaSubjects } from './names.js'
 import { isPresent, type ObjectMeta, parseMeta } from './object-meta.js'
 import type { NatsSession } from './session.js'
 
-/** Milliseconds without a sign of life after which the server is taken to have forgotten the consumer. */
+/**
+ * Milliseconds without a heartbeat after which the server is assumed to have deleted the consumer.
+ */
 const SILENCE = 3 * HEARTBEAT
 
-/** Milliseconds until a watch that could not be renewed is tried again. */
+/** Milliseconds until a failed renewal of a watch is retried. */
 const RENEW_WAIT = 1_000
 
 /**
- * Calls `onChange` when an object that `wanted` accepts has been written, as soon as the server says so. Resolves when the watch
- * stands. A lost connection or a consumer that the server forgot (it was restarted) is replaced, and `onChange` called then. Ends
- * when the signal fires or the session closes.
+ * Calls `onChange` when an object that `wanted` accepts was written, as soon as the server reports
+ * it. Resolves when the watch is active. After a lost connection, or if the server deleted the
+ * consumer (it was restarted), the watch is renewed and `onChange` is called. Ends when the signal
+ * fires or the session closes.
  */
 export async function watchMetas(
   session: NatsSession,
@@ -65,11 +68,11 @@ export async function watchMetas(
     begin().then(
       () => {
         renewing = false
-        // Whatever happened between the old watch and this one.
+        // Changes between the old watch and this one may have been missed.
         if (!ended) onChange()
       },
       () => {
-        // The server cannot be reached, or refuses: who reads from it is told by its own requests.
+        // The server is unreachable or refuses: the caller's own requests report that.
         renewing = false
         lastSign = performance.now() - SILENCE + RENEW_WAIT
       },
@@ -80,7 +83,7 @@ export async function watchMetas(
   const watchdog = startInterval(HEARTBEAT, () => {
     if (performance.now() - lastSign > SILENCE) renew()
   })
-  // A watch alone keeps no process alive; its connection does, until it is closed.
+  // A watch alone does not keep the process alive; its connection does until it is closed.
   watchdog.unref()
   const end = () => {
     ended = true

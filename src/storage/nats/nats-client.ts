@@ -30,7 +30,7 @@ import { ObjectWriter } from './object-writer.js'
 import { NatsSession } from './session.js'
 import type { NatsSettings } from './settings.js'
 
-/** Files deleted at once. */
+/** Number of files deleted in parallel. */
 const DELETE_CONCURRENCY = 8
 
 /** A replica in a bucket of a NATS object store: objects `<prefix>/ltx/<level>/<min>-<max>.ltx`. */
@@ -55,7 +55,7 @@ export class NatsReplicaClient implements ReplicaClient {
     this.#writer = new ObjectWriter(session, this.#metas, indexes)
   }
 
-  /** Connects, and looks for the bucket: NOT_FOUND where there is none and none is to be made. */
+  /** Connects, and checks the bucket: NOT_FOUND if it does not exist and is not to be created. */
   static async open(
     location: NatsLocation,
     given: NatsSettings & { readonly bucket?: string } = {},
@@ -74,7 +74,9 @@ export class NatsReplicaClient implements ReplicaClient {
     return new NatsReplicaClient(url, session, location.prefix === '' ? '' : `${location.prefix}/`)
   }
 
-  /** What `open` throws for settings that do not go together and files that cannot be read; connects to nothing. */
+  /**
+   * Throws the errors of `open` for incompatible settings and unreadable files; does not connect.
+   */
   static async check(location: NatsLocation, given: NatsSettings & { readonly bucket?: string } = {}): Promise<void> {
     await connectionOptions(location.server, bucketAndSettings(location, given).settings)
   }
@@ -107,7 +109,8 @@ export class NatsReplicaClient implements ReplicaClient {
   async delete(files: readonly LtxFileRef[], { signal }: RequestOptions = {}): Promise<void> {
     const deletions = files.map((file) => () => this.#writer.delete(this.#name(file), 'any', signal))
     await runAll(DELETE_CONCURRENCY, deletions)
-    // Each deletion leaves a note in the stream; to remove two old ones for each new one keeps them from piling up.
+    // Each deletion leaves a note in the stream; removing two old notes for each new one bounds
+    // their number.
     await this.#writer.removeNotes(this.#metas.takeOldNotes(2 * files.length), signal)
     if (performance.now() < this.#nextSweep) return
     this.#nextSweep = performance.now() + ABANDONED_AFTER
@@ -188,7 +191,10 @@ function bucketAndSettings(
   return { bucket, settings: merged(location.settings, given) }
 }
 
-/** What the caller says wins over the URL. Ways to prove who one is are not mixed: one from the caller replaces the URL's. */
+/**
+ * The caller's settings take precedence over the URL's. Credentials are not mixed: any of the
+ * caller's replaces all of the URL's.
+ */
 function merged(url: NatsSettings, given: NatsSettings): NatsSettings {
   const identity = ['username', 'password', 'token', 'jwt', 'seed', 'creds', 'nkey'] as const
   const base: Record<string, unknown> = { ...url }

@@ -1,10 +1,13 @@
 import { LitestreamError } from '../../errors.js'
 import type { LtxFileInfo } from '../replica-client.js'
 
-/** The header in which Litestream keeps the timestamp of the LTX header. */
+/** The header with the timestamp of the LTX header, as in Litestream. */
 const TIMESTAMP = 'Litestream-Timestamp'
 
-/** What a bucket says about one object: the body of the last message on the object's subject, in the form all NATS clients share. */
+/**
+ * The description of one object in a bucket: the body of the last message on the object's subject,
+ * in the form that all NATS clients share.
+ */
 export interface ObjectMeta {
   readonly name: string
   readonly bucket: string
@@ -16,7 +19,7 @@ export interface ObjectMeta {
   readonly deleted?: boolean
   readonly headers?: Readonly<Record<string, readonly string[]>>
   readonly options?: { readonly max_chunk_size?: number; readonly link?: unknown }
-  /** Why the object cannot be read, e.g. "a size of -1"; never part of the message. */
+  /** Why the object cannot be read, for example "a size of -1"; never part of the message. */
   readonly fault?: string | undefined
 }
 
@@ -29,12 +32,15 @@ export interface StoredMeta {
 /** Bytes. No NATS server accepts a longer message. */
 const LONGEST_MESSAGE = 64 * 1024 * 1024
 
-/** What a NUID may be: a token of a subject. A wildcard would name the chunks of all objects. */
+/**
+ * Valid NUIDs, which are a token of a subject: a wildcard would match the chunks of all objects.
+ */
 const NUID = /^[A-Za-z0-9_-]+$/
 
 /**
- * Undefined for a message that is not a description of an object. A description with impossible values gets a `fault`, and zeros in
- * their place: the object is listed and can be deleted, but `checkMeta` refuses to read it.
+ * Undefined if the message is not a description of an object. A description with impossible values
+ * gets a `fault`, and zeros instead of the values: the object is listed and can be deleted, but
+ * `checkMeta` refuses to read it.
  */
 export function parseMeta(data: Uint8Array): ObjectMeta | undefined {
   let value: unknown
@@ -102,22 +108,25 @@ export function newMeta(meta: ObjectMeta & { readonly digest: string }, timestam
   return headers === undefined ? meta : { ...meta, headers }
 }
 
-/** What stands on the subject of an object that was deleted. */
+/** The message on the subject of a deleted object. */
 export function deletedMeta(meta: ObjectMeta): ObjectMeta {
   return { ...meta, deleted: true, size: 0, chunks: 0, digest: '', mtime: new Date().toISOString(), fault: undefined }
 }
 
-/** Whether there is an object with bytes of its own: not deleted, and no link to another bucket's. */
+/** Whether the object exists with its own bytes: not deleted, and not a link to another bucket. */
 export function isPresent({ deleted, options }: Partial<ObjectMeta>): boolean {
   return deleted !== true && options?.link === undefined
 }
 
-/** What a listing tells of an object. Each time it is put, it gets a NUID of its own. */
+/** The listing fields of an object. Each put has its own NUID. */
 export function factsOf(meta: ObjectMeta): Pick<LtxFileInfo, 'size' | 'createdAt' | 'version'> {
   return { size: meta.size, createdAt: createdAt(meta), version: meta.nuid }
 }
 
-/** Milliseconds since the epoch: the LTX timestamp if the object has one, else when it was written. */
+/**
+ * Milliseconds since the epoch: the LTX timestamp if the object has one, otherwise its time of
+ * writing.
+ */
 function createdAt(meta: ObjectMeta): number {
   const timestamp = Object.entries(meta.headers ?? {}).find(([name]) => name.toLowerCase() === TIMESTAMP.toLowerCase())
   const written = Date.parse(String(timestamp?.[1]?.[0]))

@@ -13,30 +13,35 @@ import { chunkSubject } from './names.js'
 import { checkMeta, isPresent, type ObjectMeta } from './object-meta.js'
 import type { NatsSession } from './session.js'
 
-/** Chunks that are fetched one by one, at the same time. More are delivered by a consumer: a request for each would cost more. */
+/**
+ * Maximum number of chunks that are fetched one by one, in parallel. More are delivered by a
+ * consumer, because a request for each would cost more.
+ */
 const ONE_BY_ONE = 16
 
-/** Bytes that a stream fetches at once; the next ones are fetched while its consumer takes these. */
+/**
+ * Bytes that a stream fetches together; the next ones are fetched while the consumer uses these.
+ */
 const WINDOW = 4 * 1024 * 1024
 
-/** Bytes of one piece of a stream: what other clients cut objects into. */
+/** Size of a stream's pieces in bytes: the chunk size of other clients. */
 const PIECE = 128 * 1024
 
-/** Chunks of a window that the server left out of a delivery, fetched at the same time. */
+/** Number of chunks that the server left out of a delivery, fetched in parallel. */
 const LEFT_OUT_CONCURRENCY = 8
 
-/** How often a read begins anew because the object was replaced under it. */
+/** Maximum number of restarts of a read because the object was replaced. */
 const REPLACED_LIMIT = 5
 
 export interface ReadObjectOptions {
   readonly signal?: AbortSignal | undefined
-  /** Do not trust what is remembered. */
+  /** Do not use cached descriptions. */
   readonly fresh?: boolean
-  /** Throws where the object is not the one that is wanted. */
+  /** Throws if the object is not the requested one. */
   readonly check?: (meta: ObjectMeta) => void
 }
 
-/** Reads objects by the chunks that hold what is asked for, and no others. */
+/** Reads objects, fetching only the chunks that contain the requested bytes. */
 export class ObjectReader {
   readonly #session: NatsSession
   readonly #metas: MetaStore
@@ -69,7 +74,7 @@ export class ObjectReader {
     })
   }
 
-  /** The object with its version; undefined if there is none. Never from memory. */
+  /** The object with its version; undefined if it does not exist. Never from a cache. */
   async readWhole(name: string, signal: AbortSignal | undefined): Promise<TaggedObject | undefined> {
     for (let attempt = 0; attempt < REPLACED_LIMIT; attempt++) {
       const stored = await this.#metas.fetch({ operation: 'GET', doing: 'reading', name, signal })
@@ -97,8 +102,8 @@ export class ObjectReader {
   }
 
   /**
-   * The bytes that `read` yields, which end with TIMEOUT where waiting for them takes longer than the policy's budget and 1 s for each
-   * KiB, or where nothing comes although all attempts are used up.
+   * The bytes that `read` yields. Throws TIMEOUT if waiting for them takes longer than the policy's
+   * budget plus 1 s per KiB, or if all attempts bring no bytes.
    */
   async *#paced(
     { name }: ObjectMeta,
@@ -114,7 +119,7 @@ export class ObjectReader {
       { chunks, cancel: (error) => abort.abort(error), close: async () => void (await chunks.return()) },
       {
         what: `reading ${this.#session.label(name)}`,
-        // One request is given up after all its attempts.
+        // A single request fails after all its attempts.
         idleTimeout: policy.budget + 2 * policy.firstByteTimeout,
         allowance: allowanceFor(bytes, policy),
         signal,
@@ -130,7 +135,10 @@ export class ObjectReader {
     }
   }
 
-  /** The bytes of an object from `offset` on; the next window is fetched while the consumer takes one. */
+  /**
+   * The bytes of an object from `offset` on; the next window is fetched while the consumer uses
+   * one.
+   */
   async *#pieces(
     meta: ObjectMeta,
     index: ChunkIndex,
@@ -141,7 +149,7 @@ export class ObjectReader {
       if (first >= index.ends.length) return undefined
       const last = chunkAt(index, Math.min(meta.size, startOf(index, first) + WINDOW) - 1)
       const chunks = this.#chunks(meta, index, first, last, signal)
-      // It may fail before it is waited for, and is not waited for if the consumer stops.
+      // It may fail before it is awaited, and is not awaited if the consumer stops.
       chunks.catch(() => undefined)
       return { first, last, chunks }
     }
@@ -159,8 +167,8 @@ export class ObjectReader {
   }
 
   /**
-   * Runs `act`, which returns undefined when the object turned out to be no longer as described, with what is known of the object, and
-   * then with what the server says.
+   * Runs `act` with the cached description and, if it returns undefined because the object has
+   * changed, with the server's.
    */
   async #withMeta<T>(
     name: string,
@@ -182,13 +190,13 @@ export class ObjectReader {
     throw this.#damaged(name)
   }
 
-  /** Of an object of one chunk, the place needs not be known: its subject names it. */
+  /** The position of a single chunk is not needed: its subject identifies it. */
   async #index(meta: ObjectMeta, signal: AbortSignal | undefined): Promise<ChunkIndex | undefined> {
     if (meta.chunks === 1) return { sequences: Float64Array.of(0), ends: Float64Array.of(meta.size) }
     return this.#indexes.of(meta, signal)
   }
 
-  /** Chunks `first` to `last`, in order; undefined if one of them is not there. */
+  /** Chunks `first` to `last`, in order; undefined if one of them does not exist. */
   async #chunks(
     meta: ObjectMeta,
     index: ChunkIndex,
@@ -209,7 +217,10 @@ export class ObjectReader {
     return found.some((chunk) => chunk === undefined) ? undefined : (found as Uint8Array[])
   }
 
-  /** Fills in the chunks from `first` on that a consumer delivers, each checked against the index; those left out stay undefined. */
+  /**
+   * Fills in the chunks that a consumer delivers, beginning with `first`, each checked against the
+   * index; those left out stay undefined.
+   */
   async #deliver(
     meta: ObjectMeta,
     index: ChunkIndex,
@@ -233,7 +244,7 @@ export class ObjectReader {
     }
   }
 
-  /** Undefined if it is not there. What comes is what was asked for: subject and size are checked. */
+  /** Undefined if it does not exist. Subject and size of the response are checked. */
   #chunk(
     meta: ObjectMeta,
     index: ChunkIndex,
@@ -248,7 +259,7 @@ export class ObjectReader {
       const query = seq === 0 ? { last_by_subj: subject } : { seq }
       const found =
         (this.#session.direct ? await jsm.direct.getMessage(stream, query) : null) ??
-        // A replica of the stream may lag behind; its leader knows.
+        // A replica of the stream may be stale; its leader is not.
         (await jsm.streams.getMessage(stream, query))
       if (found === null || (seq !== 0 && found.seq !== seq)) return undefined
       const data = found.data

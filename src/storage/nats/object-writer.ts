@@ -11,22 +11,25 @@ import { deletedMeta, isPresent, newMeta, type ObjectMeta, type StoredMeta } fro
 import type { NatsSession, Request } from './session.js'
 import { WriteAttempts, WritersCollide } from './write-attempts.js'
 
-/** Bytes. What every NATS client cuts objects into. */
+/** Chunk size in bytes, equal to that of all NATS clients. */
 const CHUNK = 128 * 1024
 
-/** Bytes of a message that its headers may take. */
+/** Bytes of a message reserved for its headers. */
 const HEADROOM = 1024
 
-/** JetStream's code for a sequence at which there is no message. */
+/** JetStream's code for a sequence without a message. */
 const NO_MESSAGE = 10043
 
 /** Milliseconds. */
 const DISCARD_TIMEOUT = 5_000
 
-/** What must stand under the name for a write to take place: nothing, the version with this sequence, or whatever there is. */
+/** The condition of a write: no object with this name, the version with this sequence, or any. */
 export type Expected = 'absent' | 'any' | { readonly seq: number }
 
-/** Writes and deletes objects: chunks first, then, by one message that only one of several writers can place, all of it becomes visible. */
+/**
+ * Writes and deletes objects: first the chunks, then one conditional message, which only one of
+ * several writers can publish, makes the object visible.
+ */
 export class ObjectWriter {
   readonly #session: NatsSession
   readonly #metas: MetaStore
@@ -38,7 +41,7 @@ export class ObjectWriter {
     this.#indexes = indexes
   }
 
-  /** PRECONDITION_FAILED when the name is not as expected; what was written until then is gone again. */
+  /** Throws PRECONDITION_FAILED if the condition does not hold; the chunks are then removed. */
   async put(
     name: string,
     body: Uint8Array | AsyncIterable<Uint8Array>,
@@ -78,7 +81,7 @@ export class ObjectWriter {
         } as ObjectMeta & { digest: string },
         options.timestamp,
       )
-      // A process that stood still for so long may have been swept after.
+      // After a pause this long, a sweep may have removed the chunks.
       if (Date.now() - lastChunkAt > ABANDONED_AFTER / 2) throw this.#stalled(name)
       chunksOnly = false
       const { stored, replaced } = await this.#publishMeta(request, meta, options.expected)
@@ -86,7 +89,7 @@ export class ObjectWriter {
       if (replaced !== undefined) await this.#discard(name, replaced.meta.nuid)
       return stored
     } catch (error) {
-      // Where it is not known whether the object became visible, its chunks must stay.
+      // If it is unknown whether the object became visible, its chunks must stay.
       const refused = isLitestreamError(error, 'PRECONDITION_FAILED') || error instanceof WritersCollide
       const invisible = chunksOnly || refused
       if (invisible && sequences.length > 0) await this.#discard(name, id)
@@ -94,7 +97,7 @@ export class ObjectWriter {
     }
   }
 
-  /** One that is not there counts as deleted, unless a version was expected. */
+  /** A missing object counts as deleted, unless a version was expected. */
   async delete(name: string, expected: Exclude<Expected, 'absent'>, signal: AbortSignal | undefined): Promise<void> {
     const request = { operation: 'DELETE', doing: 'deleting', name, signal } as const
     const attempts = this.#attempts(request)
@@ -113,7 +116,10 @@ export class ObjectWriter {
     }
   }
 
-  /** What stands under the name; what is remembered of it, if that will do. PRECONDITION_FAILED if it is not what is expected. */
+  /**
+   * The current object under the name, from the cache if possible. Throws PRECONDITION_FAILED if
+   * the condition does not hold.
+   */
   async #current(
     request: Request & { readonly name: string },
     expected: 'any' | { readonly seq: number },
@@ -126,8 +132,8 @@ export class ObjectWriter {
   }
 
   /**
-   * Returns its sequence. Each chunk states the one before it, so that one whose acknowledgement was lost is never stored twice, and
-   * none overtakes another.
+   * Returns its sequence. Each chunk states the sequence of the previous one, so that a chunk whose
+   * acknowledgement was lost is never stored twice, and their order is kept.
    */
   #publishChunk(request: Request, subject: string, chunk: Uint8Array, previous: number): Promise<number> {
     const { js, jsm, stream } = this.#session
@@ -138,7 +144,8 @@ export class ObjectWriter {
         if (!isWrongSequence(error)) throw error
         const last = before === 0 ? null : await jsm.streams.getMessage(stream, { last_by_subj: subject })
         if (last !== null && last.seq > previous) return last.seq
-        // Nobody else writes to this subject: the server has lost chunks that it had acknowledged, as after a power cut.
+        // No other client writes to this subject: the server has lost acknowledged chunks, as after
+        // a power cut.
         throw new LitestreamError(
           'STORAGE_FAILED',
           `writing ${this.#session.label(request.name)} failed: the server lost chunks of it`,
@@ -169,14 +176,17 @@ export class ObjectWriter {
       }
       this.#metas.forget(meta.name)
       current = await this.#metas.fetch(request)
-      // An attempt of ours that was taken for lost has arrived after all.
+      // An attempt that seemed lost has succeeded.
       if (current?.meta.nuid === meta.nuid && !current.meta.deleted) return { stored: current, replaced: undefined }
       const taken = current !== undefined && !current.meta.deleted
       if (typeof expected === 'object' || (expected === 'absent' && taken)) throw this.#conflict(meta.name)
     }
   }
 
-  /** Publishes a description if the last message on its subject is `after` (0: if there is none); undefined if it is not. */
+  /**
+   * Publishes a description if the last message on its subject is `after` (0: none); undefined if
+   * it is not.
+   */
   #publishIf(request: Request, meta: ObjectMeta, after: number): Promise<number | undefined> {
     const { bucket, js } = this.#session
     return this.#session.request(request, async (before) => {
@@ -199,7 +209,7 @@ export class ObjectWriter {
     })
   }
 
-  /** Removes notes of deletions for good. One that is gone already is no error. */
+  /** Removes notes of deletions permanently. A missing one is no error. */
   async removeNotes(sequences: readonly number[], signal: AbortSignal | undefined): Promise<void> {
     const { jsm, stream } = this.#session
     for (const seq of sequences) {
@@ -221,7 +231,10 @@ export class ObjectWriter {
     await this.#session.request(request, () => jsm.streams.purge(stream, { filter: chunkSubject(bucket, id) }))
   }
 
-  /** Removes chunks that nothing leads to, if that can be done soon. If not, it is no failure of the write: the sweep finds them. */
+  /**
+   * Removes unreferenced chunks if that is possible soon. A failure does not fail the write: the
+   * sweep finds them.
+   */
   async #discard(name: string, id: string): Promise<void> {
     try {
       await this.#purge({ operation: 'DELETE', doing: 'clearing', name, signal: timeoutSignal(DISCARD_TIMEOUT) }, id)
@@ -254,7 +267,7 @@ function isWrongSequence(error: unknown): boolean {
   return error instanceof JetStreamApiError && (error.code === 10071 || error.code === 10164)
 }
 
-/** The bytes of `body` in pieces of `size`, the last one shorter. */
+/** The bytes of `body` in pieces of `size`; the last one is shorter. */
 async function* rechunked(
   body: Uint8Array | AsyncIterable<Uint8Array>,
   size: number,

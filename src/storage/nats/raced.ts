@@ -1,8 +1,8 @@
 import { abortError, orAborted } from '../../util/abort.js'
 
 /**
- * `promise`, or what ends the wait for it: ABORTED when `signal` fires, the reason of the first of `others` that does. The promise
- * itself goes on: NATS has no way to call a request back.
+ * `promise`, or a rejection that ends the wait: ABORTED when `signal` aborts, or the reason of the
+ * first of `others` that aborts. The request itself continues, because NATS cannot cancel one.
  */
 export function raced<T>(
   promise: Promise<T>,

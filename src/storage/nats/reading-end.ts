@@ -1,17 +1,18 @@
 /**
- * When a consumer has delivered all that was in the stream as reading began. The server's count of what is still to come does not
- * tell alone: NATS 2.9 leaves messages out of a delivery (see leavesOut), and counts them for as long as the consumer lives.
+ * Detects when a consumer has delivered every message that was in the stream when reading began.
+ * The server's count of remaining messages is not sufficient: NATS 2.9 leaves messages out of a
+ * delivery (see leavesOut), but keeps counting them.
  */
 export class ReadingEnd {
   readonly #upTo: number
-  /** How many there were when the consumer was made, once the server has said so. */
+  /** The number of messages when the consumer was created, once the server has reported it. */
   #expected = Number.POSITIVE_INFINITY
   #delivered = 0
-  /** Those of them that are not behind `upTo`. */
+  /** The number of delivered messages that are not after `upTo`. */
   #old = 0
   #reached = false
   #pending = Number.POSITIVE_INFINITY
-  /** Signs of life since the last message. */
+  /** Heartbeats since the last message. */
   #idle = 0
 
   /** `upTo`: the stream's last sequence when reading began. */
@@ -19,13 +20,13 @@ export class ReadingEnd {
     this.#upTo = upTo
   }
 
-  /** The consumer was made. */
+  /** The consumer was created. */
   begun(expected: number): void {
     this.#expected = expected
     if (expected === 0) this.#pending = 0
   }
 
-  /** A message came. */
+  /** A message was delivered. */
   delivered(sequence: number, pending: number): void {
     this.#delivered++
     this.#pending = pending
@@ -34,19 +35,20 @@ export class ReadingEnd {
     if (sequence >= this.#upTo) this.#reached = true
   }
 
-  /** A sign of life came; `sent`: how many messages the server has sent, where it says so. */
+  /** A heartbeat arrived; `sent`: number of messages that the server has sent, if it says so. */
   alive(sent: number | undefined): void {
     this.#idle = sent === this.#delivered ? this.#idle + 1 : 0
   }
 
   get isReached(): boolean {
-    // Two signs of life and nothing between them: whatever the server sends, it has sent.
+    // After two heartbeats without a message, the server has sent everything that it will send.
     return this.#reached || this.#idle >= 2 || this.#nothingLeft
   }
 
   /**
-   * Whether every message that was there has come, for all that the server says. Not so where one was replaced before it was delivered:
-   * it is gone then, and the new one may stand behind `upTo`.
+   * Whether every message that existed at the beginning was delivered, as far as the server
+   * reports. Not if one was replaced before its delivery: it is gone, and the new one may be after
+   * `upTo`.
    */
   get isComplete(): boolean {
     return this.#nothingLeft || this.#old === this.#expected

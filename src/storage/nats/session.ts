@@ -18,10 +18,10 @@ export interface SessionOptions {
   /** `host:port` */
   readonly server: string
   readonly bucket: string
-  /** What messages call the replica. */
+  /** The name of the replica in messages. */
   readonly url: string
   readonly settings: NatsSettings
-  /** What differs from DEFAULT_POLICY; `firstByteTimeout` is a setting. */
+  /** Overrides of DEFAULT_POLICY; `firstByteTimeout` is a setting. */
   readonly policy?: Partial<Omit<RequestPolicy, 'firstByteTimeout'>>
 }
 
@@ -29,14 +29,15 @@ export interface Request {
   readonly operation: Operation
   /** "reading", "writing", … */
   readonly doing: string
-  /** The object's name; the bucket, without it. */
+  /** The object's name; without it, the bucket. */
   readonly name?: string
   readonly signal?: AbortSignal | undefined
 }
 
 /**
- * The connection to a NATS server and everything that is the same for each request over it: it waits for the connection, is counted,
- * timed, given up with its signal, tried again after a passing fault, and throws LitestreamErrors.
+ * The connection to a NATS server and the handling that all its requests share: a request waits for
+ * the connection, is counted and timed, ends with its signal, is retried after a temporary fault,
+ * and throws LitestreamErrors.
  */
 export class NatsSession {
   readonly connection: NatsConnection
@@ -45,15 +46,18 @@ export class NatsSession {
   readonly js: JetStreamClient
   readonly jsm: JetStreamManager
   readonly counters: OperationCounters
-  /** Whether any server that has the bucket may answer a read, not only its leader; the bucket says so. */
+  /**
+   * Whether any server that has the bucket may answer a read, not only its leader; a property of
+   * the bucket.
+   */
   direct = false
   readonly #url: string
   readonly #policy: RequestPolicy
   readonly #closed = new AbortController()
   readonly #reconnectListeners = new Set<() => void>()
-  /** Fires when the connection is lost; a new one stands for each connection. */
+  /** Aborts when the connection is lost; each connection has a new one. */
   #lost = new AbortController()
-  /** Resolves when it is there again; undefined while it is. */
+  /** Resolves when the connection is restored; undefined while it exists. */
   #back: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
 
   private constructor(
@@ -74,7 +78,10 @@ export class NatsSession {
     void this.#follow()
   }
 
-  /** Connects. Throws ACCESS_DENIED, UNAVAILABLE, TIMEOUT, or CONFIG_INVALID for settings that do not go together. */
+  /**
+   * Connects. Throws ACCESS_DENIED, UNAVAILABLE, TIMEOUT, or CONFIG_INVALID for settings that do
+   * not go together.
+   */
   static async open(options: SessionOptions, signal?: AbortSignal): Promise<NatsSession> {
     const what = `connecting to ${options.url}`
     throwIfAborted(signal, what)
@@ -86,7 +93,8 @@ export class NatsSession {
         try {
           return await raced(connecting, what, signal)
         } catch (error) {
-          // Comes too late for whoever gave up: it must not stay open, and that it failed is no news.
+          // A connection that is established after the caller gave up must be closed; its failure
+          // is irrelevant.
           void connecting.then((late) => late.close()).catch(() => undefined)
           throw natsError(error, 'connecting to', options.url)
         }
@@ -103,12 +111,12 @@ export class NatsSession {
     return this.#closed.signal
   }
 
-  /** Milliseconds until a request is given up. */
+  /** Timeout of a request in milliseconds. */
   get timeout(): number {
     return this.#policy.firstByteTimeout
   }
 
-  /** How long and how often requests are tried. */
+  /** Timeouts and number of attempts of requests. */
   get policy(): RequestPolicy {
     return this.#policy
   }
@@ -117,13 +125,18 @@ export class NatsSession {
     return name === undefined ? this.#url : `${this.#url} ${name}`
   }
 
-  /** Is told after each time the connection was lost and is there again. Returns the function that ends it. */
+  /**
+   * Calls `listener` each time a lost connection was restored. Returns a function that removes it.
+   */
   onReconnect(listener: () => void): () => void {
     this.#reconnectListeners.add(listener)
     return () => this.#reconnectListeners.delete(listener)
   }
 
-  /** One request, repeated after passing faults. `send` is told how many attempts went before. */
+  /**
+   * Sends one request, with retries after temporary faults. `send` receives the number of previous
+   * attempts.
+   */
   request<T>(request: Request, send: (before: number) => Promise<T>): Promise<T> {
     const { operation, doing, name, signal } = request
     const target = this.label(name)
@@ -170,7 +183,9 @@ export class NatsSession {
     }
   }
 
-  /** A request for a bucket that is not there finds nobody who listens, as does one to a server that is just starting. */
+  /**
+   * A request for a missing bucket has no responders, as has one to a server that is just starting.
+   */
   async #checkBucket(doing: string, target: string): Promise<void> {
     try {
       await this.jsm.streams.info(this.stream)

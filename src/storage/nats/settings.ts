@@ -1,17 +1,20 @@
 import type { Secret } from '../../util/secret.js'
 
-/** What can be said about a NATS replica beside server, bucket and prefix. Names as in the configuration file, in camel case. */
+/**
+ * Settings of a NATS replica, apart from server, bucket and prefix. Names as in the configuration
+ * file, in camel case.
+ */
 export interface NatsSettings {
   readonly username?: string
   readonly password?: string | Secret
   readonly token?: string | Secret
-  /** A user's JWT; goes with `seed`. */
+  /** A user's JWT; requires `seed`. */
   readonly jwt?: string | Secret
   /** The seed of the NKey that signs for `jwt` or `nkey`. */
   readonly seed?: string | Secret
   /** A credentials file, as `nsc` writes it. */
   readonly creds?: string
-  /** A user's public NKey; goes with `seed`. */
+  /** A user's public NKey; requires `seed`. */
   readonly nkey?: string | Secret
   readonly tls?: boolean
   /** Files with CA certificates in PEM. */
@@ -19,12 +22,12 @@ export interface NatsSettings {
   readonly clientCert?: string
   readonly clientKey?: string
   readonly skipVerify?: boolean
-  /** -1: without end. */
+  /** -1: unlimited. */
   readonly maxReconnects?: number
   /** Milliseconds. */
   readonly reconnectWait?: number
-  /** Milliseconds until a connection attempt or a request is given up. */
+  /** Timeout in milliseconds of a connection attempt or a request. */
   readonly timeout?: number
-  /** Make the bucket if there is none. */
+  /** Create the bucket if it does not exist. */
   readonly createBucket?: boolean
 }

@@ -2,9 +2,10 @@ import type { StreamInfo } from '@nats-io/jetstream'
 import type { NatsSession, Request } from './session.js'
 
 /**
- * Whether deliveries of this server are to be checked against the subjects of the stream. A server before 2.10 leaves messages out of
- * what a consumer is to deliver, and of its counts: those that are older than its cache of the newest block, where somebody writes to
- * that block. Measured with 2.9.10: 1,661 of 1,761 listings beside three writers lacked files; with 2.10.27 none of 2,162 did.
+ * Whether deliveries of this server must be compared with the subjects of the stream. Servers
+ * before 2.10 leave messages out of a delivery, and of its counts, if they are older than the cache
+ * of the newest block while a client writes to that block. Measured with 2.9.10: 1,661 of 1,761
+ * listings beside three writers lacked files; with 2.10.27 none of 2,162 did.
  */
 export function leavesOut({ connection }: NatsSession): boolean {
   const [major, minor] = (connection.info?.version ?? '').split('.').map(Number)
@@ -16,8 +17,9 @@ export interface InfoWithSubjects extends Pick<StreamInfo, 'created' | 'state'> 
 }
 
 /**
- * The stream as it is, with the subjects that it has messages of and that match `filter`. The server has them in memory, or reads all
- * of a block to know them: they are complete also where deliveries are not.
+ * The current state of the stream, with the subjects that have messages and match `filter`. The
+ * server has them in memory, or reads a whole block for them, so they are complete even if
+ * deliveries are not.
  */
 export async function infoWithSubjects(
   session: NatsSession,

@@ -1,12 +1,17 @@
 import { LitestreamError } from '../../errors.js'
 
-/** Attempts at one conditional write. Each attempt that fails means that another writer's succeeded. */
+/**
+ * Attempts at one conditional write. Each attempt that fails means that another writer's succeeded.
+ */
 const MAX_ATTEMPTS = 100
 
-/** Milliseconds for all attempts. */
+/** Time limit for all attempts, in milliseconds. */
 const MAX_TIME = 60_000
 
-/** Counts the attempts of one write to an object that other writers change at the same time, and ends them. */
+/**
+ * Counts and limits the attempts of one write to an object that other writers change at the same
+ * time.
+ */
 export class WriteAttempts {
   readonly #what: string
   readonly #file: string

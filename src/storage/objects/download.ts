@@ -6,9 +6,9 @@ import type { ByteRange } from '../replica-client.js'
 import type { ObjectStore } from './object-store.js'
 import type { Requests, Subject } from './requests.js'
 
-/** What the store says of the object that it answers with. */
+/** The store's data about the object in its response. */
 export interface FoundObject {
-  /** Where the wanted bytes begin in it. */
+  /** Offset of the requested bytes in the object. */
   readonly offset: number
   readonly fileSize: number
   readonly version: string
@@ -16,13 +16,14 @@ export interface FoundObject {
 
 export interface Download {
   readonly chunks: AsyncIterable<Uint8Array>
-  /** Known once the first chunk, or the end, was read. */
+  /** Known after the first chunk, or the end, was read. */
   readonly found: () => FoundObject
 }
 
 /**
- * The bytes of an object that a range names, through as many GETs as it takes; all of them read the version that the first one found.
- * `check` sees what the store says of the object before any byte of it is read, and throws if it is not the right one.
+ * Downloads a range of an object with as many GETs as necessary; all of them read the version that
+ * the first one found. `check` receives the store's data about the object before any byte of it is
+ * read, and throws if it is the wrong one.
  */
 export function download(
   store: ObjectStore,
@@ -39,7 +40,7 @@ export function download(
     const asked: ByteRange = wanted === undefined || at === undefined ? range : { offset: at, length: wanted.end - at }
     const reply = await requests.once(subject, (signal) => store.get(key, asked, found?.version, signal))
     const { body, version } = reply
-    // A body that is not read yet may still fail, and nobody listens then.
+    // A body that is not being read yet may still emit an error without a listener.
     body.on('error', () => undefined)
     try {
       if (!version) throw unconfirmed(what, 'the reply names no version of the object')
@@ -75,7 +76,7 @@ export function download(
   return { chunks, found: () => found ?? { offset: 0, fileSize: 0, version: '' } }
 }
 
-/** For a reply that says it went well and does not look like one of the store. */
+/** The error for a successful response that does not look like one of the store. */
 export function unconfirmed(what: string, why: string): LitestreamError {
   return new LitestreamError('UNAVAILABLE', `${what} failed: ${why}`, {
     hint: 'Something else than the store answers there, or a proxy changes replies; check the endpoint and the network.',

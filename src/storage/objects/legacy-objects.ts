@@ -5,13 +5,13 @@ import { listObjects } from './listing.js'
 import type { ObjectStore } from './object-store.js'
 import type { Requests, Subject } from './requests.js'
 
-/** What Litestream 0.3 left at the place of a replica: `<path>/generations/…`. */
+/** Files of Litestream 0.3 at the URL of a replica: `<path>/generations/…`. */
 export class ObjectLegacyObjects implements LegacyObjects {
   readonly #store: ObjectStore
   readonly #requests: Requests
   readonly #prefix: string
 
-  /** `prefix`: of the replica's keys; "" or ends with a slash. */
+  /** `prefix`: of the replica's keys; "" or with a trailing slash. */
   constructor(store: ObjectStore, requests: Requests, prefix: string) {
     this.#store = store
     this.#requests = requests

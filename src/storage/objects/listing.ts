@@ -3,14 +3,17 @@ import { LISTING_TIMEOUT, wrongListing } from '../listing.js'
 import type { ObjectStore, StoredObject } from './object-store.js'
 import type { Requests, Subject } from './requests.js'
 
-/** Pages in a row without an object after which a listing that is to go on is given up. Azure sends such pages. */
+/**
+ * Maximum number of consecutive pages without an object in an unfinished listing. Azure sends such
+ * pages.
+ */
 const EMPTY_PAGES = 100
 
 /**
- * The objects whose keys begin with `prefix`, in the store's order, from the key `from` on; each page is asked for only when it is
- * wanted, and is all that is in memory. It ends, with STORAGE_FAILED or TIMEOUT if need be: each key must be later than the one before
- * it, a token may not come twice in a row, and there are limits for pages without an object and for the time that the store takes for
- * all pages (LISTING_TIMEOUT).
+ * Lists the objects whose keys begin with `prefix`, in the store's order, from the key `from` on.
+ * Each page is requested on demand, and only one is in memory. Ends in every case, possibly with
+ * STORAGE_FAILED or TIMEOUT: keys must ascend, a token must not repeat, and the number of pages
+ * without an object and the store's total time (LISTING_TIMEOUT) are limited.
  */
 export async function* listObjects(
   store: ObjectStore,
@@ -44,7 +47,10 @@ export async function* listObjects(
   } while (token !== undefined)
 }
 
-/** Stores compare bytes or UTF-16 units, which is the same up to U+D7FF; keys beyond that count as in order. */
+/**
+ * Stores compare bytes or UTF-16 units, which is the same up to U+D7FF; keys beyond that are
+ * accepted in any order.
+ */
 function isAfter(key: string, last: string): boolean {
   return key > last || /[\ud800-\uffff]/.test(key + last)
 }

@@ -2,7 +2,10 @@ import { type ErrorDetails, LitestreamError } from '../../errors.js'
 
 const noBuckets = new WeakSet<object>()
 
-/** NOT_FOUND for the bucket or container itself, which says nothing of the objects in it. */
+/**
+ * A NOT_FOUND error for the bucket or container itself, which does not mean that objects are
+ * missing.
+ */
 export function noBucketError(message: string, details: ErrorDetails): LitestreamError {
   const error = new LitestreamError('NOT_FOUND', message, details)
   noBuckets.add(error)

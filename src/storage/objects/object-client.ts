@@ -40,27 +40,29 @@ export interface ObjectClientOptions {
   readonly pageSize?: number
 }
 
-/** Objects deleted at once: each is a request of its own. */
+/** Number of objects deleted in parallel, each by its own request. */
 const DELETE_CONCURRENCY = 16
 
 /** A file of a level, by its key below `ltx/`. */
 const FILE_KEY = /^([0-9])\/([^/]*)$/
 
 /**
- * A replica in a store of objects: `<path>/ltx/<level>/<min>-<max>.ltx`. Everything that such stores have in common; the store itself is
- * an ObjectStore.
+ * A replica in an object store: `<path>/ltx/<level>/<min>-<max>.ltx`. Contains everything that
+ * these stores have in common; an ObjectStore represents the store itself.
  */
 export class ObjectReplicaClient implements ReplicaClient {
   readonly type: ObjectStore['type']
   readonly url: string
   readonly legacy: LegacyObjects
   readonly #store: ObjectStore
-  /** "" or ends with a slash. */
+  /** "" or with a trailing slash. */
   readonly #prefix: string
   readonly #counters = new OperationCounters()
   readonly #requests: Requests
 
-  /** `path`: of the replica in the store, without a slash at either end; "" is the store itself. */
+  /**
+   * `path`: the replica's path in the store, without a slash at either end; "" is the store itself.
+   */
   constructor(store: ObjectStore, path: string, policy: Partial<RequestPolicy> = {}) {
     this.type = store.type
     this.url = path === '' ? store.url : `${store.url}/${path}`
@@ -84,7 +86,7 @@ export class ObjectReplicaClient implements ReplicaClient {
     return this.#list(`${this.#prefix}ltx/`, { level, fromTxid }, signal)
   }
 
-  /** Levels have one digit, so that the order of keys is that of levels. */
+  /** Levels have one digit, so the order of keys is the order of levels. */
   async *#list(
     prefix: string,
     first: { readonly level: number; readonly fromTxid: number },
@@ -117,14 +119,14 @@ export class ObjectReplicaClient implements ReplicaClient {
     const room = into !== undefined && wanted !== undefined && wanted <= into.length ? into : undefined
     const data = await gather(chunks, () => wanted ?? found().fileSize - found().offset, room)
     const { offset, fileSize } = found()
-    // A range that reaches beyond the end is answered with what there is; here it is an error, as on every backend.
+    // Stores shorten a range beyond the end; here it is an error, as on every store.
     if (!('suffix' in range) && range.length !== undefined && data.length < range.length) {
       throw rangeError(range, fileSize, subject.target)
     }
     return { data, offset, fileSize }
   }
 
-  /** The size that a listing told is believed until the store says otherwise. */
+  /** Uses the listed size unless the store reports another one. */
   async #readSuffix(file: LtxFileRef, suffix: number, options: ReadOptions): Promise<ReadResult> {
     const { signal } = options
     const stat = async () => this.stat(file, signal ? { signal } : {})
@@ -133,14 +135,14 @@ export class ObjectReplicaClient implements ReplicaClient {
     try {
       return await this.read(known, { offset: known.size - length, length }, options)
     } catch (error) {
-      // Outside of the object: it is another one than the listed one.
+      // The range is outside of the object: the object differs from the listed one.
       if (!isLitestreamError(error, 'INVALID_ARGUMENT')) throw error
       checkSameFile(known, await stat(), this.#target(this.#key(file)))
       throw error
     }
   }
 
-  /** HTTP has no empty range. */
+  /** HTTP cannot express an empty range. */
   async #readNothing(file: LtxFileRef, range: ByteRange, signal: AbortSignal | undefined): Promise<ReadResult> {
     const { size } = await this.stat(file, signal ? { signal } : {})
     const offset = 'suffix' in range ? size : range.offset
@@ -157,7 +159,7 @@ export class ObjectReplicaClient implements ReplicaClient {
     try {
       yield* this.#download(subject, key, { offset }, this.#check(file, subject)).chunks
     } catch (error) {
-      // Nothing is left behind the last byte, and a store calls that a bad range.
+      // No bytes follow the last one, which a store reports as an invalid range.
       if (!isLitestreamError(error, 'INVALID_ARGUMENT')) throw error
       if ((await this.stat(file, signal ? { signal } : {})).size !== offset) throw error
     }
@@ -197,9 +199,9 @@ export class ObjectReplicaClient implements ReplicaClient {
       const data = await gather(chunks, () => found().fileSize)
       return { data, tag: found().version }
     } catch (error) {
-      // An object without bytes has no range.
+      // An object without bytes has no valid range.
       if (isLitestreamError(error, 'INVALID_ARGUMENT')) return this.#emptyObject(key, signal)
-      // A bucket that is not there is no answer about the object.
+      // A missing bucket does not tell whether the object exists.
       if (isLitestreamError(error, 'NOT_FOUND') && !isNoBucket(error)) return undefined
       throw error
     }
@@ -210,7 +212,10 @@ export class ObjectReplicaClient implements ReplicaClient {
     return { data: new Uint8Array(), tag: version }
   }
 
-  /** One attempt: after a lost answer nobody knows whose object stands there, and a lease must not guess. */
+  /**
+   * One attempt: after a lost response it is unknown whose object exists, and a lease must not
+   * guess.
+   */
   async putObject(
     name: string,
     data: Uint8Array,
@@ -240,7 +245,7 @@ export class ObjectReplicaClient implements ReplicaClient {
     return this.#requests.retried(subject, () => (limit) => this.#store.head(key, limit))
   }
 
-  /** An object that is not there counts as deleted; a bucket that is not there does not. */
+  /** A missing object counts as deleted; a missing bucket does not. */
   async #delete(key: string, ifVersion: string | undefined, signal: AbortSignal | undefined): Promise<void> {
     const subject = this.#subject('DELETE', 'deleting', key, signal)
     try {
@@ -275,7 +280,7 @@ function factsOf({ size, createdAt, version }: StoredObject): Pick<LtxFileInfo, 
   return { size, createdAt, version }
 }
 
-/** `0/0000000000000001-0000000000000001.ltx`; undefined for a key of something else. */
+/** `0/0000000000000001-0000000000000001.ltx`; undefined for any other key. */
 function fileOf(name: string): LtxFileRef | undefined {
   const match = FILE_KEY.exec(name)
   const range = match === null ? undefined : parseFileName(match[2]!)

@@ -6,7 +6,7 @@ import type { RequestPolicy } from '../request-policy.js'
 import { deadline, retrying } from '../retry.js'
 import type { Attempted } from './object-store.js'
 
-/** What a request is about, for counters and messages. */
+/** The subject of a request, for counters and messages. */
 export interface Subject extends Attempted {
   readonly operation: Operation
   readonly signal?: AbortSignal | undefined
@@ -23,10 +23,13 @@ export interface RequestsOptions {
   readonly toError: (error: unknown, attempted: Attempted) => LitestreamError
 }
 
-/** Milliseconds that a store may take to answer, per byte it is sent: 1 MiB/s is slow, but moves. */
+/** Milliseconds per sent byte in which a store must respond: 1 MiB/s is slow, but acceptable. */
 const MS_PER_BYTE = 1000 / 2 ** 20
 
-/** Sends the requests of one client: counts and times each, bounds the wait for the first byte, retries, types what went wrong. */
+/**
+ * Sends the requests of one client: counts and times each, limits the wait for the first byte,
+ * retries, and converts errors.
+ */
 export class Requests {
   readonly policy: RequestPolicy
   readonly counters: OperationCounters
@@ -41,24 +44,24 @@ export class Requests {
     this.#toError = toError
   }
 
-  /** Fires when the client is closed. */
+  /** Aborts when the client is closed. */
   get closing(): AbortSignal {
     return this.#closing.signal
   }
 
-  /** Milliseconds until the store must have begun to answer a request that sends it `bytes`. */
+  /** Milliseconds until the store must begin to respond to a request with `bytes` of data. */
   firstByte(bytes = 0): number {
     return this.policy.firstByteTimeout + bytes * MS_PER_BYTE
   }
 
-  /** One attempt. `firstByte`: milliseconds until the store must have begun to answer. */
+  /** One attempt. `firstByte`: milliseconds until the store must begin to respond. */
   once<Output>(subject: Subject, send: Send<Output>, firstByte = this.firstByte()): Promise<Output> {
     const { operation, doing, target, signal } = subject
     throwIfAborted(signal, `${doing} ${target}`)
     return this.counters.track(operation, async () => {
       const limit = deadline(firstByte, signal, this.#closing.signal)
       try {
-        // Not every wait in a library heeds the signal: credentials come from another server.
+        // Not every wait in a library obeys the signal: credentials come from another server.
         return await orAborted(send(limit.signal), limit.signal)
       } catch (error) {
         if (limit.passed()) throw noAnswer(subject, firstByte)
@@ -69,7 +72,10 @@ export class Requests {
     })
   }
 
-  /** Attempts until one succeeds, fails for good, or the policy is used up. `send` is told how many attempts went before. */
+  /**
+   * Retries until an attempt succeeds, fails permanently, or the policy is exhausted. `send`
+   * receives the number of previous attempts.
+   */
   retried<Output>(subject: Subject, send: (before: number) => Send<Output>, firstByte?: number): Promise<Output> {
     return retrying((before) => this.once(subject, send(before), firstByte), {
       policy: this.policy,
@@ -81,8 +87,9 @@ export class Requests {
   }
 
   /**
-   * Sends what makes an object appear. An attempt whose answer was lost may have been carried out: the next one finds the name taken.
-   * `isOwn` then tells whether the object is the one that was sent.
+   * Sends a request that makes an object appear. An attempt whose response was lost may have
+   * succeeded: the next one finds the name taken. `isOwn` then returns whether the object is the
+   * one that was sent.
    */
   async carriedOut<Output>(
     subject: Subject,
@@ -106,7 +113,7 @@ export class Requests {
     }
   }
 
-  /** Ends every request and body under way, with ABORTED, and refuses new ones. */
+  /** Ends all running requests and bodies with ABORTED, and refuses new ones. */
   close(): void {
     this.#closing.abort(new LitestreamError('ABORTED', `the client of ${this.#url} was closed`))
   }

@@ -11,8 +11,8 @@ export interface UploadOptions extends PutOptions {
 }
 
 /**
- * Writes an object: in one request up to the store's piece size, in pieces above. It holds the pieces that are being sent and one that
- * is being filled. Returns the size in bytes.
+ * Writes an object: in one request up to the store's piece size, otherwise in pieces. Holds the
+ * pieces being sent and one being filled in memory. Returns the size in bytes.
  */
 export async function upload(
   store: ObjectStore,
@@ -63,7 +63,10 @@ async function put(
   return size
 }
 
-/** Whether the object under `key` is the one that this upload sent: of its size and timestamp. */
+/**
+ * Whether the object under `key` is the one that this upload sent: it has the same size and
+ * timestamp.
+ */
 export async function isOwn(
   store: ObjectStore,
   requests: Requests,
@@ -80,7 +83,7 @@ export async function isOwn(
   }
 }
 
-/** A body in pieces of one size. */
+/** A body divided into pieces of one size. */
 class PieceSource {
   readonly #source: AsyncGenerator<Uint8Array>
   readonly #size: number
@@ -97,7 +100,7 @@ class PieceSource {
     return this.#sourceEnded && this.#buffer.size === 0
   }
 
-  /** Reads one byte further than the piece reaches: it tells whether the piece is the last one. */
+  /** Reads one byte beyond the piece, to find out whether the piece is the last one. */
   async next(): Promise<Uint8Array | undefined> {
     while (!this.#sourceEnded && this.#buffer.size <= this.#size) {
       const { value, done } = await this.#source.next()
@@ -112,7 +115,7 @@ class PieceSource {
   }
 }
 
-/** A body in one piece comes in several: no part of it is copied before its turn. */
+/** Divides a body in one buffer, so that no part is copied before it is needed. */
 async function* chunksOf(body: Uint8Array | AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   if (!(body instanceof Uint8Array)) yield* body
   else for (let at = 0; at < body.byteLength; at += CHUNK_SIZE) yield body.subarray(at, at + CHUNK_SIZE)

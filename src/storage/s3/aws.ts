@@ -1,6 +1,7 @@
-// The values of the AWS SDK that this package uses, in one module: the package ships it, with what it needs of the SDK in it, as
-// files of their own that are loaded only for S3 (see scripts/bundle.mjs). The tests run on those, too (package.json names them under
-// `imports`, for the condition "shipped"). Types are imported from the SDK itself.
+// The parts of the AWS SDK that this package uses, in one module: the package contains it, with its
+// dependencies, as separate files that are loaded only for S3 (see scripts/bundle.mjs). The tests
+// use those files, too (package.json lists them under `imports`, for the condition "shipped").
+// Types are imported from the SDK itself.
 export {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,

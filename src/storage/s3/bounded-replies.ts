@@ -2,13 +2,16 @@ import type { Readable } from 'node:stream'
 import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import { onAbort } from '../../util/abort.js'
 
-/** Bytes of a reply that the SDK parses: a page of 1,000 keys of 1,024 bytes each, most of them escaped. */
+/**
+ * Maximum bytes of a response that the SDK parses: a page of 1,000 keys of 1,024 bytes each, most
+ * of them escaped.
+ */
 const PARSED_LIMIT = 8 * 1024 * 1024
 
-/** Bytes of a reply that refuses a request; of a longer one nothing but its status is used. */
+/** Maximum bytes of an error response; of a longer one only the status is used. */
 const REFUSAL_LIMIT = 64 * 1024
 
-/** What sends requests for the SDK; tests give one of their own. */
+/** The SDK's request handler; tests replace it. */
 export type RequestHandler = NonNullable<S3ClientConfig['requestHandler']>
 
 interface Request {
@@ -26,12 +29,15 @@ interface Handler {
   handle(request: Request, options?: { readonly abortSignal?: AbortSignal }): Promise<{ readonly response: Response }>
 }
 
-/** A reply that no S3 store sends. */
+/** A response that no S3 store sends. */
 export class UnexpectedReply extends Error {
   override readonly name = 'UnexpectedReply'
-  /** Of HTTP. */
+  /** HTTP status. */
   readonly status: number
-  /** Whether another one may follow: one that was cut, or a gateway's whose store is down. */
+  /**
+   * Whether a retry may get another response: this one was truncated, or sent by a gateway whose
+   * store is down.
+   */
   readonly passing: boolean
 
   constructor(status: number, message: string, passing = status === 429 || status >= 500) {
@@ -42,9 +48,10 @@ export class UnexpectedReply extends Error {
 }
 
 /**
- * Bounds what the SDK reads into memory and parses. The content of an object passes as it comes, for the body reader to bound; any
- * other reply is collected here, up to a limit and for as long as the request's signal lets it. A page in HTML, or a document with a
- * DTD, which the SDK's parser takes quadratic time for, is an UnexpectedReply.
+ * Limits what the SDK reads into memory and parses. The content of an object is passed on as a
+ * stream, which the body reader limits; any other response is collected here, up to a limit and
+ * until the request's signal aborts. An HTML page, or a document with a DTD, which takes the SDK's
+ * parser quadratic time, is an UnexpectedReply.
  */
 export function boundReplies<H extends object>(handler: H): H {
   const inner = handler as unknown as Handler
@@ -78,7 +85,7 @@ async function handle(inner: Handler, ...args: Parameters<Handler['handle']>): R
   return reply
 }
 
-/** Whether a good reply is the content of an object. */
+/** Whether a successful response is the content of an object. */
 function isContent({ method, query = {} }: Request): boolean {
   return method === 'GET' && query['x-id'] === 'GetObject'
 }
@@ -93,7 +100,7 @@ function isHtml(contentType = ''): boolean {
   return /^(text\/html|application\/xhtml)/i.test(contentType)
 }
 
-/** Whether it has a document type, as pages in HTML do, or begins as one. */
+/** Whether it has a document type, as HTML pages do, or begins like an HTML page. */
 function isForeign(body: Buffer): boolean {
   return body.includes('<!D') || body.includes('<!d') || /^\s*<html/i.test(body.subarray(0, 100).toString('latin1'))
 }
@@ -104,7 +111,7 @@ function foreign({ statusCode }: Response, body: Buffer | undefined): Unexpected
   return new UnexpectedReply(statusCode, `HTTP ${statusCode}, and the reply is a page in HTML${shown}`)
 }
 
-/** Undefined where there is more. */
+/** Undefined if the body is longer. */
 async function collect(body: Readable, limit: number, signal: AbortSignal | undefined): Promise<Buffer | undefined> {
   const forget = onAbort(signal, () => body.destroy(new Error('the request was given up')))
   const parts: Buffer[] = []

@@ -1,9 +1,9 @@
-// Loaded only where LITESTREAM_S3_DEBUG is set.
+// Loaded only if LITESTREAM_S3_DEBUG is set.
 
 import type { S3Client } from '@aws-sdk/client-s3'
 import { withoutSecrets } from '../../util/redact.js'
 
-/** Bytes of a body that are shown. */
+/** Maximum bytes of a body that are printed. */
 const MAX_BODY = 4096
 
 interface Outgoing {
@@ -22,13 +22,14 @@ interface Incoming {
   readonly body?: unknown
 }
 
-/** Headers that hold a key or a signature. */
+/** Headers with a key or a signature. */
 const HIDDEN = /^(authorization|x-amz-security-token|.*customer-key)$/i
 
 /**
- * Writes what is sent and received to stderr, as Litestream does. `modes`: a list of `signing`, `request`, `request-with-body`,
- * `response`, `response-with-body`, `retries` and `all`, separated by commas; each attempt is one request, so `retries` shows requests,
- * too. Keys and signatures are masked, `signing` included.
+ * Prints requests and responses to stderr, as Litestream does. `modes`: a comma-separated list of
+ * `signing`, `request`, `request-with-body`, `response`, `response-with-body`, `retries` and `all`;
+ * each attempt is one request, so `retries` prints requests, too. Keys and signatures are masked,
+ * also with `signing`.
  */
 export function showRequests(client: S3Client, modes: string): void {
   const wanted = new Set(modes.toLowerCase().split(/[\s,]+/))
@@ -72,7 +73,7 @@ function headerLines(headers: Readonly<Record<string, string>>): string[] {
   return Object.entries(headers).map(([name, value]) => `  ${name}: ${HIDDEN.test(name) ? '***' : value}`)
 }
 
-/** Only a body that is in memory: a stream is for its reader. */
+/** Only bodies in memory: a stream belongs to its reader. */
 function bodyLines(body: unknown): string[] {
   if (typeof body !== 'string' && !(body instanceof Uint8Array)) return []
   const text = Buffer.from(body)

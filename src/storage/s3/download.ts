@@ -8,9 +8,9 @@ import { GetObjectCommand } from './aws.js'
 import { unconfirmed } from './errors.js'
 import type { S3Requests, Subject } from './requests.js'
 
-/** What the store says of the object that it answers with. */
+/** The store's data about the object in its response. */
 export interface FoundObject {
-  /** Where the wanted bytes begin in it. */
+  /** Offset of the requested bytes in the object. */
   readonly offset: number
   readonly fileSize: number
   readonly etag: string | undefined
@@ -18,13 +18,13 @@ export interface FoundObject {
 
 export interface Download {
   readonly chunks: AsyncIterable<Uint8Array>
-  /** Known once the first chunk, or the end, was read. */
+  /** Known after the first chunk, or the end, was read. */
   readonly found: () => FoundObject
 }
 
 /**
- * The bytes of an object that a range names, through as many GETs as it takes. `check` sees what the store says of the object before
- * any byte of it is read, and throws if it is not the right one.
+ * Downloads a range of an object with as many GETs as necessary. `check` receives the store's data
+ * about the object before any byte of it is read, and throws if it is the wrong one.
  */
 export function download(
   requests: S3Requests,
@@ -39,7 +39,7 @@ export function download(
     const asked: ByteRange = wanted === undefined || at === undefined ? range : { offset: at, length: wanted.end - at }
     const reply = await get(requests, subject, key, asked, found?.etag)
     const body = reply.Body as Readable
-    // A body that is not read yet may still fail, and nobody listens then.
+    // A body that is not being read yet may still emit an error without a listener.
     body.on('error', () => undefined)
     try {
       if (reply.ETag === undefined) throw unconfirmed(subject.doing, subject.target, 'the reply has no ETag')
@@ -80,7 +80,7 @@ export function download(
 
 function get(requests: S3Requests, subject: Subject, key: string, range: ByteRange, etag: string | undefined) {
   const { bucket: Bucket, customerKey } = requests
-  // A continued read must be of the object it began with.
+  // A continued read must be of the same object.
   const input = { Bucket, Key: key, Range: rangeHeader(range), ...customerKey, ...(etag ? { IfMatch: etag } : {}) }
   return requests.once(subject, (client, options) => client.send(new GetObjectCommand(input), options))
 }

@@ -1,6 +1,9 @@
 import type { ErrorCode } from '../../errors.js'
 
-/** What a service's error code means here. Source: the S3 API's list of error responses, and what RADOS Gateway sends. */
+/**
+ * Maps the service's error codes. Source: the S3 API's list of error responses, and those of RADOS
+ * Gateway.
+ */
 export const CODES: Readonly<Record<string, ErrorCode>> = {
   NoSuchKey: 'NOT_FOUND',
   NoSuchBucket: 'NOT_FOUND',

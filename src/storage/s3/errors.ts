@@ -6,11 +6,11 @@ import { setRetryAfter } from '../retry.js'
 import { UnexpectedReply } from './bounded-replies.js'
 import { CODES, codeByStatus, HINTS, hintByStatus } from './error-tables.js'
 
-/** What the SDK throws: a service's answer, or whatever went wrong before there was one. */
+/** Errors of the SDK: a service's answer, or an error before there was one. */
 interface SdkError {
   readonly name?: string
   readonly Code?: string
-  /** The region that a store names which asks for another one. */
+  /** The region in which the bucket is, if the store names it. */
   readonly Region?: string
   readonly code?: string
   readonly message?: string
@@ -22,22 +22,22 @@ interface SdkError {
   readonly $response?: { readonly headers?: Readonly<Record<string, string>> }
 }
 
-/** What a request was to do, and to what. */
+/** The action and the object of a request. */
 type Target = Pick<Attempted, 'doing' | 'target'>
 
-/** What a request was about. */
+/** The subject of a request. */
 export interface Attempted {
   /** "reading", "writing", … */
   readonly doing: string
   /** Bucket and key: `s3://bucket/key`. */
   readonly target: string
-  /** The server, for messages: without credentials. */
+  /** The server without credentials, for messages. */
   readonly endpoint: string
-  /** How it was asked. */
+  /** The connections that the request used. */
   readonly connections: Pick<Connections, 'proxy' | 'authorities'>
 }
 
-/** Names that the SDK and Node give errors whose code they do not know. */
+/** Names that the SDK and Node.js give to errors with an unknown code. */
 const NAMELESS: ReadonlySet<string | undefined> = new Set([
   undefined,
   'Error',
@@ -46,13 +46,13 @@ const NAMELESS: ReadonlySet<string | undefined> = new Set([
   'AggregateError',
 ])
 
-/** Characters of a store's own words that a message shows. */
+/** Maximum length of a store's text in a message. */
 const MAX_MESSAGE = 500
 
 const NO_STORE =
   'Something that is not an S3 store answers there, or a proxy changes replies; check the endpoint and the network.'
 
-/** The LitestreamError for what the SDK threw. */
+/** The LitestreamError for an error of the SDK. */
 export function s3Error(thrown: unknown, attempted: Attempted): LitestreamError {
   if (thrown instanceof LitestreamError) return thrown
   const { doing, target, endpoint, connections } = attempted
@@ -79,12 +79,12 @@ export function s3Error(thrown: unknown, attempted: Attempted): LitestreamError 
   return converted
 }
 
-/** Only a proxy answers so. */
+/** Only a proxy sends this status. */
 function proxyRefusal(status: number | undefined, { proxy }: Attempted['connections']): string | undefined {
   return status === 407 && proxy ? proxyHint(proxy.variable, status) : undefined
 }
 
-/** For a reply that says it went well and does not look like one of a store. */
+/** The error for a successful response that does not look like one of a store. */
 export function unconfirmed(doing: string, target: string, what: string): LitestreamError {
   return new LitestreamError('UNAVAILABLE', `${doing} ${target} failed: ${what}`, { file: target, hint: NO_STORE })
 }
@@ -92,7 +92,7 @@ export function unconfirmed(doing: string, target: string, what: string): Litest
 function unexpected(reply: UnexpectedReply, { doing, target, endpoint, connections }: Attempted): LitestreamError {
   const { status, passing, message } = reply
   const { proxy } = connections
-  // A proxy of http answers in the place of the store.
+  // An http proxy may answer instead of the store.
   const hint = proxy === undefined ? NO_STORE : proxyHint(proxy.variable, status)
   return new LitestreamError(
     status === 429 ? 'THROTTLED' : status === 407 ? 'ACCESS_DENIED' : passing ? 'UNAVAILABLE' : 'STORAGE_FAILED',
@@ -102,8 +102,8 @@ function unexpected(reply: UnexpectedReply, { doing, target, endpoint, connectio
 }
 
 /**
- * The error of a conditional write, which a store refused that knows no conditions: with what the store lacks, and why it is needed.
- * Any other error as it is.
+ * The error for a conditional write that a store without conditions refused: says what the store
+ * lacks and why it is needed. Returns any other error unchanged.
  */
 export function conditionError(
   error: unknown,
@@ -121,7 +121,7 @@ export function conditionError(
   })
 }
 
-/** Whether the bucket itself is not there, which says nothing of the objects in it. */
+/** Whether the bucket itself does not exist, which does not mean that objects are missing. */
 export function isNoBucket(error: LitestreamError): boolean {
   return error.code === 'NOT_FOUND' && error.cause instanceof Error && error.cause.name === 'NoSuchBucket'
 }
@@ -129,14 +129,14 @@ export function isNoBucket(error: LitestreamError): boolean {
 function serviceName(error: SdkError): string {
   const { name, Code, $metadata } = error
   const code = networkCode(error)
-  // The SDK calls a connection that was reset a TimeoutError.
+  // The SDK names a connection reset TimeoutError.
   if ($metadata?.httpStatusCode === undefined && code !== undefined) return code
   const known = Code ?? name
   if (!NAMELESS.has(known)) return known!
   return code ?? (Number($metadata?.httpStatusCode) > 0 ? `HTTP ${$metadata!.httpStatusCode}` : (known ?? 'Error'))
 }
 
-/** The service's code and its own words, if it has any, on one line of a bounded length. */
+/** The service's code and its text, if any, on one line of bounded length. */
 function messageOf({ message = '' }: SdkError, name: string): string {
   const said = message.split('\n', 1)[0]!.trim().slice(0, MAX_MESSAGE)
   if (NAMELESS.has(said) || said === '') return name
@@ -154,21 +154,24 @@ function hintOf({ Region, $response }: SdkError, name: string, status: number | 
 }
 
 function codeOf(error: SdkError, name: string, status: number | undefined): ErrorCode {
-  // The SDK has seen the server's clock and signs by it from now on: the next try is a different one.
+  // The SDK has read the server's clock and signs with its time from now on: the next attempt
+  // differs.
   if (error.$metadata?.clockSkewCorrected) return 'UNAVAILABLE'
   const named = CODES[name]
   if (named !== undefined) return named
   if (status !== undefined && status >= 400) return codeByStatus(status)
   if (name === 'AbortError') return 'UNAVAILABLE'
-  // A reply that stops in the middle of its headers or XML is a broken connection too, and comes without a code.
+  // A response that ends inside its headers or XML is a broken connection too, and has no error
+  // code.
   return /socket hang up|aborted|premature|deserialization|parse error/i.test(error.message ?? '')
     ? 'UNAVAILABLE'
     : 'STORAGE_FAILED'
 }
 
 /**
- * The SDK's errors carry the whole reply, in which some stores repeat what was signed and with which key, and the request, whose
- * headers may hold an encryption key. What is shown keeps only name, message and stack.
+ * The SDK's errors contain the whole response, in which some stores repeat the signed text and the
+ * key id, and the request, whose headers may contain an encryption key. Only name, message and
+ * stack are kept.
  */
 function safeCause(thrown: unknown, name: string): Error {
   const { message = String(thrown), stack } = thrown as Error

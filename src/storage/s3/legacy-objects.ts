@@ -5,12 +5,15 @@ import { factsOf } from './entity-tags.js'
 import { listObjects } from './list.js'
 import type { S3Requests, Subject } from './requests.js'
 
-/** What Litestream 0.3 left in a bucket: `<path>/generations/…`, the path cleaned, unlike that of today's keys. */
+/**
+ * Files of Litestream 0.3 in a bucket: `<path>/generations/…`; the path is cleaned, unlike in the
+ * current keys.
+ */
 export class S3LegacyObjects implements LegacyObjects {
   readonly #requests: S3Requests
   readonly #prefix: string
 
-  /** `path`: as it is in the replica's location; "" and "." both mean the bucket itself here. */
+  /** `path`: as in the replica's location; "" and "." both mean the bucket itself here. */
   constructor(requests: S3Requests, path: string) {
     this.#requests = requests
     const clean = path.replace(/^\.?\/*/, '').replace(/\/+$/, '')

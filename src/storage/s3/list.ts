@@ -5,16 +5,17 @@ import { ListObjectsV2Command } from './aws.js'
 import { unconfirmed } from './errors.js'
 import type { S3Requests, Subject } from './requests.js'
 
-/** Pages in a row without an object after which a listing that is to go on is given up. */
+/** Maximum number of consecutive pages without an object in an unfinished listing. */
 const EMPTY_PAGES = 100
 
 /** An object of a listing: its key begins with the prefix. */
 export type ListedObject = _Object & { readonly Key: string }
 
 /**
- * The objects whose keys begin with `prefix`, in the store's order; each page is asked for only when it is wanted, and is all that is in
- * memory. It ends, with STORAGE_FAILED or TIMEOUT if need be: each key must be later than the one before it, a token may not come twice
- * in a row, and there are limits for pages without an object and for the time that the store takes for all pages (LISTING_TIMEOUT).
+ * Lists the objects whose keys begin with `prefix`, in the store's order. Each page is requested on
+ * demand, and only one is in memory. Ends in every case, possibly with STORAGE_FAILED or TIMEOUT:
+ * keys must ascend, a token must not repeat, and the number of pages without an object and the
+ * store's total time (LISTING_TIMEOUT) are limited.
  */
 export async function* listObjects(
   requests: S3Requests,
@@ -62,7 +63,7 @@ function fetchPage(
         : { StartAfter: from.startAfter }
   return requests.retried(subject, () => async (client, options) => {
     const reply = await client.send(new ListObjectsV2Command({ Bucket: requests.bucket, Prefix, ...place }), options)
-    // Whatever answered with nothing, or with something else, has not said that there is nothing.
+    // An empty response, or one of another form, does not prove that there are no objects.
     if (reply.IsTruncated === undefined && reply.KeyCount === undefined) {
       throw unconfirmed(subject.doing, subject.target, 'the reply is no listing')
     }
@@ -79,7 +80,10 @@ function checkKey(object: _Object, prefix: string, what: string): ListedObject {
   )
 }
 
-/** Stores compare bytes or UTF-16 units, which is the same up to U+D7FF; keys beyond that count as in order. */
+/**
+ * Stores compare bytes or UTF-16 units, which is the same up to U+D7FF; keys beyond that are
+ * accepted in any order.
+ */
 function isAfter(key: string, last: string): boolean {
   return key > last || /[\ud800-\uffff]/.test(key + last)
 }

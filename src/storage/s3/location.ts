@@ -9,18 +9,21 @@ export interface S3Location {
   readonly type: 's3'
   /** A bucket's name, or the ARN of an access point. */
   readonly bucket: string
-  /** Goes into keys as it is: "" for `s3://bucket/`, "." for `s3://bucket` (see keys.ts). */
+  /** Used in keys unchanged: "" for `s3://bucket/`, "." for `s3://bucket` (see keys.ts). */
   readonly path: string
   readonly settings: S3Settings
 }
 
-/** As Litestream makes the key prefix from the path of a URL: cleaned, without the leading slash; "" becomes ".". */
+/**
+ * Litestream's key prefix for the path of a URL: cleaned, without the leading slash; "" becomes
+ * ".".
+ */
 function keyPath(urlPath: string): string {
   if (urlPath === '') return '.'
   return path.posix.normalize(urlPath).replace(/\/$/, '').replace(/^\//, '')
 }
 
-/** `arn:aws:s3:<region>:<account>:accesspoint/<name>[/<path>]`, where the name belongs to the bucket. */
+/** `arn:aws:s3:<region>:<account>:accesspoint/<name>[/<path>]`; the name is part of the bucket. */
 function splitArn(rest: string, { display, quote }: UrlParts): { bucket: string; path: string } {
   const match = /^(arn:[^:/]+:s3[^:/]*:[^:/]*:[^:/]*:accesspoint[/:][^/]+)(\/.*)?$/.exec(rest)
   if (match === null) {
@@ -31,7 +34,7 @@ function splitArn(rest: string, { display, quote }: UrlParts): { bucket: string;
   return { bucket: match[1]!, path: keyPath(match[2] ?? '') }
 }
 
-/** Hosts that name both bucket and service, and what they say about the endpoint. */
+/** Host patterns that contain bucket and service, with their endpoint settings. */
 const SERVICE_HOSTS: readonly { pattern: RegExp; settings: (match: RegExpExecArray) => S3Settings }[] = [
   {
     pattern: /^(?<bucket>.+)\.s3[.-](?<region>[a-z0-9-]+)\.amazonaws\.com$/,
@@ -54,7 +57,7 @@ const SERVICE_HOSTS: readonly { pattern: RegExp; settings: (match: RegExpExecArr
     pattern: /^(?<bucket>.+)\.(?<host>s3\.(?<region>[a-z0-9-]+)\.scw\.cloud)$/,
     settings: (m) => ({ endpoint: `https://${m.groups!.host}`, region: m.groups!.region, forcePathStyle: false }),
   },
-  // Any other host with a port is taken for a MinIO of one's own.
+  // Any other host with a port is assumed to be a MinIO server.
   {
     pattern: /^(?![0-9.]+:)(?<bucket>[^.:]+)\.(?<host>[^:]+:[0-9]+)$/,
     settings: (m) => ({ endpoint: `http://${m.groups!.host}`, forcePathStyle: true }),
@@ -92,7 +95,7 @@ function takeSettings(params: UrlParams): S3Settings {
   }
 }
 
-/** `overrides` over `base`; a field that is undefined overrides nothing. */
+/** Merges `overrides` into `base`; undefined fields override nothing. */
 export function mergeSettings<T extends object>(base: T, overrides: T): T {
   const given = Object.entries(overrides).filter(([, value]) => value !== undefined)
   return { ...base, ...(Object.fromEntries(given) as T) }

@@ -1,15 +1,16 @@
 import { LitestreamError } from '../../errors.js'
 
-/** The most parts one upload may have, on every store. */
+/** Maximum number of parts of an upload, on every store. */
 export const MAX_PARTS = 10_000
 
-/** The most one part may have. Bytes. */
+/** Maximum size of a part in bytes. */
 const MAX_PART_SIZE = 5 * 2 ** 30
 
 /**
- * Bytes of part `number` (from 1) of an upload whose end is not known: the first thousand have `partSize`, the next thousand twice
- * that, and so on, so that parts that begin with 5 MiB carry 4.8 TiB. `equal`: all the same, for stores that insist;
- * with 10,000 of them an upload ends in an error.
+ * Size in bytes of part `number` (from 1) of an upload of unknown length: the first thousand have
+ * `partSize`, the next thousand twice that, and so on, so that parts beginning with 5 MiB hold 4.8
+ * TiB. `equal`: all parts have the same size, for stores that require it; the upload then fails
+ * after 10,000 parts.
  */
 export function partSizeOf(number: number, partSize: number, equal: boolean): number {
   if (number > MAX_PARTS) {

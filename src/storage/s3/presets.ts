@@ -1,34 +1,40 @@
 import type { ConditionalWritesMode } from './settings.js'
 
-/** What a service wants differently from AWS, and how its region is known. */
+/** Settings in which a service differs from AWS, and its region. */
 export interface Preset {
-  /** Of the endpoint, without the bucket; a group `region` is the region that requests are signed for. */
+  /** Host of the endpoint without the bucket; the group `region` is the signing region. */
   readonly host: RegExp
-  /** The region where the host does not tell it. */
+  /** The region if the host does not contain it. */
   readonly region?: string
   readonly requireContentMd5?: boolean
   readonly concurrency?: number
   readonly equalParts?: boolean
   readonly headers?: Readonly<Record<string, string>>
   readonly unsignableHeaders?: readonly string[]
-  /** Only for services whose documentation promises If-None-Match and If-Match on PUT: others are probed. */
+  /**
+   * Set only if the service's documentation promises If-None-Match and If-Match on PUT; other
+   * services are probed.
+   */
   readonly conditionalWrites?: ConditionalWritesMode
 }
 
-/** By the documentation of each service, and by what its users report; docs/providers has a page for those with one. */
+/**
+ * From the documentation of each service, and from reports of users; docs/providers has pages for
+ * some.
+ */
 const PRESETS: readonly Preset[] = [
   {
     host: /^(?:.+\.)?s3[.-](?:dualstack\.|fips\.)?(?<region>[a-z]{2}(?:-[a-z]+)+-\d)(?:\.vpce)?\.amazonaws\.com(?:\.cn)?$/,
     conditionalWrites: 'always',
   },
   {
-    // Without the header a read may be answered from another region's copy, which lags.
+    // Without this header, a stale copy in another region may answer a read.
     host: /^(fly\.storage\.tigris\.dev|t3\.storage\.dev)$/,
     region: 'auto',
     requireContentMd5: false,
     headers: { 'X-Tigris-Consistent': 'true' },
   },
-  // Refuses more than a few parts at once, and parts of different sizes.
+  // Refuses more than a few parallel parts, and parts of different sizes.
   {
     host: /\.r2\.cloudflarestorage\.com$/,
     region: 'auto',
@@ -36,7 +42,7 @@ const PRESETS: readonly Preset[] = [
     equalParts: true,
     conditionalWrites: 'always',
   },
-  // Google's front end rewrites Accept-Encoding on the way, which would break the signature over it.
+  // Google's front end rewrites Accept-Encoding, which would break its signature.
   { host: /^storage[a-z0-9.-]*\.googleapis\.com$/, region: 'auto', unsignableHeaders: ['accept-encoding'] },
   { host: /^s3\.(?<region>[a-z0-9-]+)\.backblazeb2\.com$/ },
   { host: /^(?<region>[a-z0-9]+)\.digitaloceanspaces\.com$/ },
@@ -52,7 +58,9 @@ const PRESETS: readonly Preset[] = [
   { host: /^(?:s3\.)?oss-(?<region>[a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com$/ },
 ]
 
-/** The preset for an endpoint's host, with the region that the host tells; undefined for a host that is not known. */
+/**
+ * The preset for an endpoint's host, with the region from the host; undefined for an unknown host.
+ */
 export function presetOf(
   hostname: string,
 ): (Omit<Preset, 'host'> & { readonly region?: string | undefined }) | undefined {

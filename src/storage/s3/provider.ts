@@ -7,28 +7,28 @@ import { maskEndpoint } from '../shown-url.js'
 import { presetOf } from './presets.js'
 import type { ConditionalWritesMode, S3Settings } from './settings.js'
 
-/** The region that a store is asked for whose own region is not known, and in which AWS tells the region of a bucket. */
+/** The region for a store without a known region, in which AWS reports the region of a bucket. */
 export const DEFAULT_REGION = 'us-east-1'
 
-/** S3 parts below this are refused by every store, except as the last one. */
+/** Every store refuses smaller S3 parts, except as the last one. */
 export const MIN_PART_SIZE = 5 * 2 ** 20
 
-/** Settings with every default filled in that the provider asks for. */
+/** Settings with every default filled in, including those of the provider. */
 export interface ResolvedS3Settings extends Omit<S3Settings, 'endpoint' | 'region'> {
-  /** With scheme; undefined means AWS. */
+  /** With scheme; undefined: AWS. */
   readonly endpoint: string | undefined
-  /** Undefined where the bucket has to be asked: AWS without a region. */
+  /** Undefined: ask the bucket (AWS without a region). */
   readonly region: string | undefined
   readonly forcePathStyle: boolean
   readonly signPayload: boolean
   readonly requireContentMd5: boolean
   readonly partSize: number
   readonly concurrency: number
-  /** Parts of one upload must all have the same size. */
+  /** Whether all parts of an upload must have the same size. */
   readonly equalParts: boolean
-  /** Sent on every request, signed. */
+  /** Sent and signed with every request. */
   readonly headers: Readonly<Record<string, string>>
-  /** Taken off every request before it is signed. */
+  /** Removed from every request before it is signed. */
   readonly unsignableHeaders: readonly string[]
   readonly conditionalWrites: ConditionalWritesMode
   readonly sseCustomer: { readonly key: Secret; readonly md5: string } | undefined
@@ -37,13 +37,14 @@ export interface ResolvedS3Settings extends Omit<S3Settings, 'endpoint' | 'regio
 const LOCAL =
   /^(localhost|127\.[0-9.]+|\[::1\]|10\.[0-9.]+|192\.168\.[0-9.]+|172\.(1[6-9]|2[0-9]|3[01])\.[0-9.]+|.+\.local|.+\.localhost)$/
 
-/** `host:port` becomes a URL: http where it is this machine or a private network, https elsewhere. */
+/** Converts `host:port` to a URL: http for this machine and private networks, otherwise https. */
 function endpointUrl(endpoint: string, display: string): URL {
   const withScheme = /^https?:\/\//i.test(endpoint)
   try {
     const guess = new URL(withScheme ? endpoint : `https://${endpoint}`)
     const url = !withScheme && LOCAL.test(guess.hostname) ? new URL(`http://${endpoint}`) : guess
-    // Without effect, as the header that would hold them holds the signature; the SDK must not put them into its errors.
+    // They have no effect, because the signature uses their header; the SDK must not put them into
+    // its errors.
     url.username = ''
     url.password = ''
     return url
@@ -55,7 +56,7 @@ function endpointUrl(endpoint: string, display: string): URL {
   }
 }
 
-/** Fills in what the settings leave open. Throws INVALID_URL for what cannot go together. */
+/** Fills in defaults. Throws INVALID_URL for incompatible settings. */
 export function resolveS3Settings(settings: S3Settings, bucket: string, display: string): ResolvedS3Settings {
   const isArn = bucket.startsWith('arn:')
   const written = reveal(settings.endpoint) ?? (isArn ? undefined : process.env.LITESTREAM_S3_ENDPOINT || undefined)
@@ -83,7 +84,7 @@ export function resolveS3Settings(settings: S3Settings, bucket: string, display:
     equalParts: preset?.equalParts ?? false,
     headers: preset?.headers ?? {},
     unsignableHeaders: preset?.unsignableHeaders ?? [],
-    // AWS has both conditions since 2024.
+    // AWS supports both conditions since 2024.
     conditionalWrites: settings.conditionalWrites ?? preset?.conditionalWrites ?? (endpoint ? 'auto' : 'always'),
     sseCustomer: resolveSse(settings, endpoint, invalid),
   }

@@ -9,9 +9,10 @@ interface Refusal {
 }
 
 /**
- * The region of an AWS bucket, asked for by the first request and then kept. AWS says it in a header of any reply about the bucket,
- * even one that refuses the request; where it does not, AWS_REGION is used. A store that does not answer at all is no answer: the request fails, and the next one asks
- * again. `timeout`: milliseconds for the answer.
+ * The region of an AWS bucket, requested once and then cached. AWS reports it in a header of any
+ * response about the bucket, even of a refusal; otherwise AWS_REGION is used. If the store does not
+ * respond, the request fails, and the next one asks again. `timeout`: milliseconds for the
+ * response.
  */
 export function bucketRegion(config: S3ClientConfig, bucket: string, timeout: number): () => Promise<string> {
   let asked: Promise<string> | undefined
@@ -35,7 +36,8 @@ async function ask(config: S3ClientConfig, bucket: string, timeout: number): Pro
     const region = $response?.headers?.['x-amz-bucket-region']
     if (region !== undefined) return region
     const status = $metadata?.httpStatusCode ?? 0
-    // What else is wrong with the bucket, the request itself will be told, and with more words than the reply to a HEAD has.
+    // Any other problem with the bucket is reported by the request itself, with more detail than
+    // the response to a HEAD has.
     if (status >= 300 && status < 500) return regionOfEnvironment()
     throw error
   } finally {

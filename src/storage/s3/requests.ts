@@ -9,7 +9,7 @@ import { deadline, retrying } from '../retry.js'
 import { s3Error } from './errors.js'
 import type { ResolvedS3Settings } from './provider.js'
 
-/** What a request is about, for counters and messages. */
+/** The subject of a request, for counters and messages. */
 export interface Subject {
   readonly operation: Operation
   /** "reading", "writing" … */
@@ -19,10 +19,12 @@ export interface Subject {
   readonly signal?: AbortSignal | undefined
 }
 
-/** The part of the SDK's `send` that is used here: a command in, its output out. */
+/** The used part of the SDK's `send`: takes a command, returns its output. */
 export type Send<Output> = (client: S3Client, options: { readonly abortSignal: AbortSignal }) => Promise<Output>
 
-/** Sends requests: counts and times each, bounds the wait for the first byte, types what went wrong. */
+/**
+ * Sends requests: counts and times each, limits the wait for the first byte, and converts errors.
+ */
 export class S3Requests {
   readonly client: S3Client
   readonly bucket: string
@@ -53,7 +55,7 @@ export class S3Requests {
     return `s3://${this.bucket}/${key}`
   }
 
-  /** The server, for messages: without credentials. */
+  /** The server without credentials, for messages. */
   get endpoint(): string {
     const { endpoint, region } = this.settings
     const { proxy } = this.#connections
@@ -62,7 +64,7 @@ export class S3Requests {
     return proxy === undefined ? server : `${server}, through the proxy ${proxy.shown}`
   }
 
-  /** What every request about an object has to carry that was, or shall be, encrypted with a key of the customer's. */
+  /** Parameters for every request about an object that is encrypted with a customer key. */
   get customerKey(): { SSECustomerAlgorithm?: string; SSECustomerKey?: string; SSECustomerKeyMD5?: string } {
     const { sseCustomer } = this.settings
     if (sseCustomer === undefined) return {}
@@ -73,14 +75,15 @@ export class S3Requests {
     }
   }
 
-  /** One attempt. `firstByte`: milliseconds until the store must have begun to answer. */
+  /** One attempt. `firstByte`: milliseconds until the store must begin to respond. */
   once<Output>(subject: Subject, send: Send<Output>, firstByte = this.policy.firstByteTimeout): Promise<Output> {
     const { operation, doing, target, signal } = subject
     throwIfAborted(signal, `${doing} ${target}`)
     return this.counters.track(operation, async () => {
       const limit = deadline(firstByte, signal, this.#closing.signal)
       try {
-        // Not every wait in the SDK heeds the signal: credentials may come from another process, or from a server that never answers.
+        // Not every wait in the SDK obeys the signal: credentials may come from another process, or
+        // from a server that never responds.
         return await orAborted(send(this.client, { abortSignal: limit.signal }), limit.signal)
       } catch (error) {
         if (limit.passed()) throw noAnswer(subject, this.endpoint, firstByte)
@@ -91,19 +94,19 @@ export class S3Requests {
     })
   }
 
-  /** Ends every request and body under way, with ABORTED, and refuses new ones. */
+  /** Ends all running requests and bodies with ABORTED, and refuses new ones. */
   close(): void {
     this.#closing.abort(new LitestreamError('ABORTED', `the client of s3://${this.bucket} was closed`))
     this.client.destroy()
     this.#connections.agent.destroy()
   }
 
-  /** Fires when the client is closed. */
+  /** Aborts when the client is closed. */
   get closing(): AbortSignal {
     return this.#closing.signal
   }
 
-  /** Attempts until one succeeds, fails for good, or the policy is used up. */
+  /** Retries until an attempt succeeds, fails permanently, or the policy is exhausted. */
   retried<Output>(subject: Subject, send: (before: number) => Send<Output>, firstByte?: number): Promise<Output> {
     return retrying((before) => this.once(subject, send(before), firstByte), {
       policy: this.policy,

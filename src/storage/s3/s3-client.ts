@@ -39,14 +39,14 @@ import { makeSdkClient, s3Connections } from './sdk.js'
 import type { S3Settings } from './settings.js'
 import { upload } from './upload.js'
 
-/** Keys of one DeleteObjects; the API's limit. */
+/** Number of keys per DeleteObjects; the API's limit. */
 const DELETE_BATCH = 1000
-/** Failed keys that a message names. */
+/** Maximum number of failed keys in a message. */
 const NAMED_FAILURES = 5
 
 export interface S3ClientOptions {
   readonly policy?: Partial<RequestPolicy>
-  /** How tests see requests as they would go out. */
+  /** Lets tests intercept requests. */
   readonly requestHandler?: RequestHandler
 }
 
@@ -59,7 +59,7 @@ export class S3ReplicaClient implements ReplicaClient {
   readonly #counters: OperationCounters
   readonly #requests: S3Requests
   readonly #tags: EntityTags
-  /** Whether the store wants entity tags in If-Match without their quotes (Ceph does). */
+  /** Whether the store needs entity tags in If-Match without quotes (Ceph does). */
   #bareTags = false
 
   private constructor(location: S3Location, requests: S3Requests, counters: OperationCounters) {
@@ -71,7 +71,7 @@ export class S3ReplicaClient implements ReplicaClient {
     this.#counters = counters
   }
 
-  /** Throws INVALID_URL for settings that cannot go together. Sends nothing. */
+  /** Throws INVALID_URL for incompatible settings. Sends no request. */
   static async open(
     location: S3Location,
     settings: S3Settings = {},
@@ -116,7 +116,7 @@ export class S3ReplicaClient implements ReplicaClient {
     const files = async function* () {
       for await (const object of objects) {
         const file = parseS3Key(path, object.Key)
-        // Keys come in order: the levels, then whatever else lies there.
+        // Keys are ordered: the levels come first, then other objects.
         if (file === 'beyond') return
         if (!file || file.level < level || (file.level === level && file.minTxid < fromTxid)) continue
         yield { ...file, ...factsOf(object) }
@@ -134,14 +134,14 @@ export class S3ReplicaClient implements ReplicaClient {
     const room = into !== undefined && wanted !== undefined && wanted <= into.length ? into : undefined
     const data = await gather(chunks, () => wanted ?? found().fileSize - found().offset, room)
     const { offset, fileSize } = found()
-    // A range that reaches beyond the end is answered with what there is; here it is an error, as on every backend.
+    // Stores shorten a range beyond the end; here it is an error, as on every store.
     if (!('suffix' in range) && range.length !== undefined && data.length < range.length) {
       throw rangeError(range, fileSize, subject.target)
     }
     return { data, offset, fileSize }
   }
 
-  /** HTTP has no empty range. */
+  /** HTTP cannot express an empty range. */
   async #readNothing(file: LtxFileRef, range: ByteRange, signal: AbortSignal | undefined): Promise<ReadResult> {
     const { size } = await this.stat(file, signal ? { signal } : {})
     const offset = 'suffix' in range ? size : range.offset
@@ -158,7 +158,7 @@ export class S3ReplicaClient implements ReplicaClient {
     try {
       yield* download(this.#requests, subject, key, { offset }, this.#check(file, subject)).chunks
     } catch (error) {
-      // Nothing is left behind the last byte, and a store calls that a bad range.
+      // No bytes follow the last one, which a store reports as an invalid range.
       if (!isLitestreamError(error, 'INVALID_ARGUMENT') || offset === 0) throw error
       if ((await this.stat(file, signal ? { signal } : {})).size !== offset) throw error
     }
@@ -202,7 +202,8 @@ export class S3ReplicaClient implements ReplicaClient {
     const createdAt = parseTimestamp(head.Metadata?.[TIMESTAMP_KEY]) ?? head.LastModified?.getTime() ?? Number.NaN
     const found = { size: head.ContentLength ?? Number.NaN, version: versionOf(head.ETag) }
     checkFacts({ ...found, createdAt }, Key, `looking at ${this.#requests.target(Key)}`)
-    // A version is compared with listed ones: it must be one where the store's own tags tell nothing.
+    // Versions are compared with listed ones, so the listed one is used if the store's own tags
+    // differ from its listings.
     const same = isListed(file) && (await this.#tags.isSame(file, found, signal))
     return {
       level,
@@ -224,9 +225,9 @@ export class S3ReplicaClient implements ReplicaClient {
       const data = await gather(chunks, () => found().fileSize)
       return { data, tag: found().etag ?? '' }
     } catch (error) {
-      // An object without bytes has no range.
+      // An object without bytes has no valid range.
       if (isLitestreamError(error, 'INVALID_ARGUMENT')) return this.#emptyObject(Key, signal)
-      // A bucket that is not there is no answer about the object.
+      // A missing bucket does not tell whether the object exists.
       if (isLitestreamError(error, 'NOT_FOUND') && !isNoBucket(error)) return undefined
       throw error
     }
@@ -255,7 +256,8 @@ export class S3ReplicaClient implements ReplicaClient {
     const { bucket: Bucket, customerKey } = this.#requests
     const subject = this.#replicaSubject('PUT', 'writing', signal)
     const condition = () => (ifTag === null ? { IfNoneMatch: '*' } : { IfMatch: this.#bareTags ? bare(ifTag) : ifTag })
-    // One attempt: after a lost answer nobody knows whose object stands there, and a lease must not guess.
+    // One attempt: after a lost response it is unknown whose object exists, and a lease must not
+    // guess.
     const send = () =>
       this.#requests.once(subject, (client, options) =>
         client.send(
@@ -284,7 +286,7 @@ export class S3ReplicaClient implements ReplicaClient {
 
   async deleteObject(name: string, ifTag: string, { signal }: RequestOptions = {}): Promise<void> {
     const Key = `${this.#path}/${name}`
-    // Not every store looks at If-Match on a delete: the tag is looked at here first.
+    // Not every store checks If-Match for a delete, so the tag is compared here first.
     const there = await this.getObject(name, signal ? { signal } : {})
     if (there === undefined) return
     if (there.tag !== ifTag) {
@@ -336,7 +338,7 @@ function bare(tag: string): string {
   return tag.replace(/^"|"$/g, '')
 }
 
-/** Settings that were left out must not hide those of the URL. */
+/** Omitted settings must not hide those of the URL. */
 function defined<T extends object>(settings: T): Partial<T> {
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as Partial<T>
 }

@@ -11,7 +11,7 @@ import { boundReplies, type RequestHandler } from './bounded-replies.js'
 import { DEFAULT_REGION, type ResolvedS3Settings } from './provider.js'
 import { bucketRegion } from './region.js'
 
-/** What a request looks like to a middleware, as far as it matters here. */
+/** The used part of a request in a middleware. */
 interface OutgoingRequest {
   readonly method: string
   readonly query: Readonly<Record<string, unknown>>
@@ -20,15 +20,19 @@ interface OutgoingRequest {
 }
 
 /**
- * Connections to one store. Far more than a reader or an upload has in flight, but an opening asks for the indexes of all files at
- * once, and one that waits for a connection waits for a round trip.
+ * Maximum connections to one store. Readers and uploads use far fewer, but an opening reads the
+ * indexes of all files in parallel, and a request that waits for a connection waits for a round
+ * trip.
  */
 const MAX_CONNECTIONS = 128
 
-/** Environment variables that hold a secret of the credentials. */
+/** Environment variables with secret credentials. */
 const SECRET_VARIABLES = ['AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'LITESTREAM_SECRET_ACCESS_KEY'] as const
 
-/** How the requests of a client are sent. Throws CONFIG_INVALID for a proxy or a file of authorities that cannot be used. */
+/**
+ * The connections for a client's requests. Throws CONFIG_INVALID for an invalid proxy or authority
+ * file.
+ */
 export function s3Connections(settings: ResolvedS3Settings, bucket: string): Promise<Connections> {
   return connectionsTo(hostOf(settings, bucket), {
     caFile: settings.caFile,
@@ -37,7 +41,7 @@ export function s3Connections(settings: ResolvedS3Settings, bucket: string): Pro
   })
 }
 
-/** The host that is asked; of AWS, before the region is known, one with the same domain. */
+/** The host of the requests; for AWS without a known region, one with the same domain. */
 function hostOf({ endpoint, region, forcePathStyle }: ResolvedS3Settings, bucket: string): URL {
   const url = new URL(endpoint ?? `https://s3.${region ?? DEFAULT_REGION}.amazonaws.com`)
   if (!forcePathStyle && !bucket.startsWith('arn:')) url.hostname = `${bucket}.${url.hostname}`
@@ -45,8 +49,8 @@ function hostOf({ endpoint, region, forcePathStyle }: ResolvedS3Settings, bucket
 }
 
 /**
- * The SDK's client for these settings. It makes one attempt a call: retrying, which must span the reading of a body too, is this
- * package's own (see retry.ts).
+ * Creates the SDK's client for these settings. It makes one attempt per call: this package retries
+ * itself, because a retry must also cover reading the body (see retry.ts).
  */
 export function makeSdkClient(
   settings: ResolvedS3Settings,
@@ -60,7 +64,7 @@ export function makeSdkClient(
     maxAttempts: 1,
     forcePathStyle: settings.forcePathStyle,
     customUserAgent: 'litestream-ts',
-    // A custom endpoint gets no checksum it is not known to understand, and so never an aws-chunked body.
+    // A custom endpoint may not support checksums, so it gets none, and never an aws-chunked body.
     requestChecksumCalculation: custom ? 'WHEN_REQUIRED' : 'WHEN_SUPPORTED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: requestHandler ?? {
@@ -97,7 +101,7 @@ function credentialsOf(settings: ResolvedS3Settings): Partial<S3ClientConfig> {
       },
     }
   }
-  // Litestream copies its own variables to those of AWS, where these are not set.
+  // As in Litestream, its own variables are used if those of AWS are not set.
   const env = process.env
   const id = env.AWS_ACCESS_KEY_ID || env.LITESTREAM_ACCESS_KEY_ID
   const secret = env.AWS_SECRET_ACCESS_KEY || env.LITESTREAM_SECRET_ACCESS_KEY
@@ -106,7 +110,8 @@ function credentialsOf(settings: ResolvedS3Settings): Partial<S3ClientConfig> {
     const token = env.AWS_SESSION_TOKEN
     return { credentials: { accessKeyId: id, secretAccessKey: secret, ...(token && { sessionToken: token }) } }
   }
-  return {} // the SDK's whole chain: environment, profiles, SSO, web identity, container, instance
+  // the SDK's default chain: environment, profiles, SSO, web identity, container, instance
+  return {}
 }
 
 function prepare(client: S3Client, settings: ResolvedS3Settings): S3Client {
@@ -131,7 +136,7 @@ function isBatchDelete(request: OutgoingRequest): boolean {
   return request.method === 'POST' && 'delete' in request.query
 }
 
-/** The SDK sends a CRC32 there, which older stores do not take for the MD5 that they require. */
+/** The SDK sends a CRC32 there, which older stores do not accept instead of the required MD5. */
 function addContentMd5(request: OutgoingRequest): void {
   if (typeof request.body !== 'string' && !(request.body instanceof Uint8Array)) return
   request.headers['content-md5'] = createHash('md5').update(request.body).digest('base64')

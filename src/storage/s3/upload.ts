@@ -22,7 +22,7 @@ export interface UploadOptions {
   readonly createOnly: boolean
 }
 
-/** Milliseconds that a store may take to answer, per byte it is sent: 1 MiB/s is slow, but moves. */
+/** Milliseconds per sent byte in which a store must respond: 1 MiB/s is slow, but acceptable. */
 const MS_PER_BYTE = 1000 / 2 ** 20
 
 function attributes({ settings, bucket, customerKey }: S3Requests, key: string, { timestamp }: UploadOptions) {
@@ -38,7 +38,9 @@ function attributes({ settings, bucket, customerKey }: S3Requests, key: string, 
 
 const CHUNK_SIZE = 1024 * 1024
 
-/** Writes an object: in one PUT below the part size, in parts above. Returns its size in bytes. */
+/**
+ * Writes an object: in one PUT below the part size, otherwise in parts. Returns its size in bytes.
+ */
 export async function upload(
   requests: S3Requests,
   subject: Subject,
@@ -51,7 +53,7 @@ export async function upload(
   const buffer = new ChunkBuffer()
   const source = chunksOf(body)[Symbol.asyncIterator]()
   let ended = false
-  /** Reads on until `size` bytes are there, or all. */
+  /** Reads until `size` bytes, or all, are available. */
   const fill = async (size: number) => {
     while (!ended && buffer.size < size) {
       const { value, done } = await source.next()
@@ -72,7 +74,7 @@ export async function upload(
   }
 }
 
-/** A body in one piece comes in several: no part of it is copied before its turn. */
+/** Divides a body in one buffer, so that no part is copied before it is needed. */
 async function* chunksOf(body: Uint8Array | AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   if (!(body instanceof Uint8Array)) yield* body
   else for (let at = 0; at < body.byteLength; at += CHUNK_SIZE) yield body.subarray(at, at + CHUNK_SIZE)
@@ -109,7 +111,7 @@ interface Written {
   readonly options: UploadOptions
 }
 
-/** The part of a reply that says that bytes have been stored. */
+/** The part of a response that confirms stored bytes. */
 interface Tagged {
   readonly ETag?: string | undefined
 }
@@ -123,8 +125,9 @@ function tagged(subject: Subject, send: Send<Tagged>): Send<string> {
 }
 
 /**
- * Sends what makes the object appear. An attempt whose answer was lost may have been carried out: the next one finds the name taken,
- * or the upload gone, and it is this client's own object that stands there.
+ * Sends a request that makes the object appear. An attempt whose response was lost may have
+ * succeeded: the next one finds the name taken, or the upload gone, and the object is this client's
+ * own.
  */
 async function carriedOut(
   requests: S3Requests,
@@ -156,7 +159,7 @@ async function isOwn(requests: S3Requests, subject: Subject, { key, size, option
   return head?.ContentLength === size && head.Metadata?.[TIMESTAMP_KEY] === formatTimestamp(options.timestamp)
 }
 
-/** Undefined where there is no such object. */
+/** Undefined if the object does not exist. */
 async function headOf(
   requests: S3Requests,
   subject: Subject,
@@ -216,7 +219,7 @@ async function putParts(
           failures.push(error)
         }
       })
-      // No more parts in memory than are being sent, and one that waits.
+      // At most the parts being sent, and one that waits, are in memory.
       await queue.onSizeLessThan(2)
     }
     await queue.onIdle()
@@ -248,7 +251,10 @@ async function putParts(
   }
 }
 
-/** Not every store looks at If-None-Match when an upload is completed; this narrows the gap to the moment between the two. */
+/**
+ * Not every store checks If-None-Match when an upload is completed; this check leaves only a short
+ * gap.
+ */
 async function refuseTaken(requests: S3Requests, subject: Subject, key: string): Promise<void> {
   if ((await headOf(requests, subject, key)) === undefined) return
   throw new LitestreamError('PRECONDITION_FAILED', `${subject.doing} ${subject.target} failed: it exists already`, {
@@ -256,7 +262,7 @@ async function refuseTaken(requests: S3Requests, subject: Subject, key: string):
   })
 }
 
-/** Parts that are not put together cost money until someone deletes them. The upload's own error is the one to be told. */
+/** Incomplete parts cost money until they are deleted. The upload's own error is reported. */
 async function abandon(
   requests: S3Requests,
   subject: Subject,
@@ -265,13 +271,15 @@ async function abandon(
 ): Promise<void> {
   const { bucket: Bucket } = requests
   try {
-    // Not with the caller's signal: the parts of a cancelled upload are removed, too, if that can be done soon.
+    // Without the caller's signal: the parts of a cancelled upload are removed too, if that is
+    // possible soon.
     await requests.retried(
       { ...subject, operation: 'DELETE', signal: timeoutSignal(subject.signal?.aborted ? 2_000 : 20_000) },
       () => (client, sending) => client.send(new AbortMultipartUploadCommand({ Bucket, Key: key, UploadId }), sending),
     )
   } catch (error) {
     if (!(error instanceof LitestreamError)) throw error
-    // The store is gone, or refuses: a lifecycle rule for incomplete uploads clears what is left.
+    // The store is unreachable or refuses: a lifecycle rule for incomplete uploads removes the
+    // parts.
   }
 }

@@ -8,8 +8,8 @@ import type { Ssh2 } from './library.js'
 import type { SftpSettings } from './settings.js'
 
 /**
- * The ways to prove who the user is, in the order in which they are tried: the key, the agent, the password. Reads the key file. Throws
- * CONFIG_INVALID for settings without any of them and for a key that cannot be used.
+ * The authentication methods in order: key, agent, password. Reads the key file. Throws
+ * CONFIG_INVALID if the settings have none of them, and for an unusable key.
  */
 export async function authentication(library: Ssh2, settings: SftpSettings): Promise<AnyAuthMethod[]> {
   const { user, keyPath } = settings
@@ -25,7 +25,7 @@ export async function authentication(library: Ssh2, settings: SftpSettings): Pro
   if (agent !== undefined) methods.push({ type: 'agent', username: user, agent: expandHome(agent) })
   if (password) {
     methods.push({ type: 'password', username: user, password })
-    // Servers that ask through PAM ask for the same password in another way.
+    // Servers that use PAM request the same password by another method.
     methods.push({
       type: 'keyboard-interactive',
       username: user,
@@ -55,7 +55,7 @@ async function privateKey(library: Ssh2, settings: SftpSettings): Promise<Parsed
   }
   const key = library.utils.parseKey(bytes, reveal(settings.passphrase))
   if (key instanceof Error) {
-    // The library's reason says nothing of the content.
+    // The library's reason does not quote the content.
     const encrypted = /passphrase|encrypted|decrypt/i.test(key.message)
     const hint = encrypted
       ? 'Set `passphrase` to the passphrase of the key, or use an SSH agent.'

@@ -6,11 +6,14 @@ import { sftpError } from './errors.js'
 import { checkHostKey, type HostKeys, preferredAlgorithms } from './host-keys.js'
 import type { Ssh2 } from './library.js'
 
-/** Milliseconds between two keep-alives of an idle connection, and how many may go without an answer. */
+/**
+ * Interval between keep-alives of an idle connection in milliseconds, and the number that may be
+ * unanswered.
+ */
 const KEEP_ALIVE_INTERVAL = 10_000
 const KEEP_ALIVE_COUNT = 3
 
-/** Signatures of host keys that are accepted, the strongest first. */
+/** Accepted host key signatures, strongest first. */
 const HOST_KEY_ALGORITHMS = [
   ...['ssh-ed25519', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521'],
   ...['rsa-sha2-512', 'rsa-sha2-256', 'ssh-rsa'],
@@ -22,7 +25,7 @@ export interface ConnectionOptions {
   readonly methods: readonly AnyAuthMethod[]
   /** Undefined: any key is accepted. */
   readonly hostKeys: HostKeys | undefined
-  /** Milliseconds until connection, login and the start of the subsystem are given up. */
+  /** Time limit in milliseconds for connection, login and start of the subsystem. */
   readonly timeout: number
   /** `sftp://host/path`, for messages. */
   readonly url: string
@@ -30,7 +33,7 @@ export interface ConnectionOptions {
 
 type Done<T> = (error: Error | null | undefined, value?: T) => void
 
-/** One SSH connection with one channel of SFTP. Once it is lost it stays lost. */
+/** One SSH connection with one SFTP channel. A lost connection is never restored. */
 export class SftpConnection {
   readonly #client: Client
   readonly #sftp: SFTPWrapper
@@ -50,8 +53,9 @@ export class SftpConnection {
   }
 
   /**
-   * Connects, compares the server's key before anything secret is sent, logs in and starts the subsystem. Throws ACCESS_DENIED,
-   * UNAVAILABLE, TIMEOUT or STORAGE_FAILED; `signal` ends it with its reason.
+   * Connects, verifies the server's key before any secret is sent, logs in and starts the
+   * subsystem. Throws ACCESS_DENIED, UNAVAILABLE, TIMEOUT or STORAGE_FAILED; `signal` ends it with
+   * its reason.
    */
   static open(library: Ssh2, options: ConnectionOptions, signal: AbortSignal): Promise<SftpConnection> {
     const { url, timeout } = options
@@ -70,9 +74,9 @@ export class SftpConnection {
         timer.stop()
         forget()
       }
-      // Stays: an error of a connection that is given up must not end the process.
+      // Never removed: an error of an abandoned connection must not end the process.
       client.on('error', (error) => {
-        // The next way to log in is tried after that.
+        // The next authentication method is tried after that.
         if (error.level === 'agent') agentFailure = error.message
         else fail(error)
       })
@@ -100,14 +104,14 @@ export class SftpConnection {
     })
   }
 
-  /** Fires, with UNAVAILABLE as reason, when the connection is lost. */
+  /** Aborts with UNAVAILABLE when the connection is lost. */
   get lost(): AbortSignal {
     return this.#lost.signal
   }
 
   /**
-   * One request. Rejects with what the library throws, or with the reason of `lost`. `send` calls a method of the library with `done` as
-   * its callback.
+   * One request. Rejects with the library's error, or with the reason of `lost`. `send` calls a
+   * method of the library with `done` as its callback.
    */
   call<T = void>(send: (sftp: SFTPWrapper, done: Done<T>) => void): Promise<T> {
     return new Promise<T>((resolve, reject) => {
@@ -121,20 +125,20 @@ export class SftpConnection {
           else resolve(value as T)
         })
       } catch (error) {
-        // An extension that the server has not announced.
+        // The server has not announced this extension.
         forget()
         reject(error)
       }
     })
   }
 
-  /** Gives the connection up: whatever it waits for rejects. */
+  /** Drops the connection: all pending requests reject. */
   drop(why: string): void {
     this.#lose(why)
     this.#client.destroy()
   }
 
-  /** Says goodbye. */
+  /** Closes the connection properly. */
   close(): void {
     this.#lose('the connection was closed')
     this.#client.end()
@@ -177,7 +181,7 @@ function connectConfig(options: ConnectionOptions, refuse: (error: LitestreamErr
   }
 }
 
-/** An agent that could not be asked is part of why a login failed. */
+/** Adds to a failed login that the agent could not be used. */
 function withAgentFailure(error: unknown, failure: string | undefined): unknown {
   if (failure === undefined || !(error instanceof Error) || error instanceof LitestreamError) return error
   error.message += ` (SSH agent: ${failure})`

@@ -12,7 +12,7 @@ export const STATUS = {
   unsupported: 8,
 } as const
 
-/** What the library throws: a status of SFTP as `code`, or where in SSH it happened as `level`. */
+/** Errors of the library: an SFTP status as `code`, or the part of SSH that failed as `level`. */
 interface SshError extends Error {
   readonly code?: number | string
   readonly level?: string
@@ -33,12 +33,14 @@ const CODES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   [STATUS.unsupported]: ['STORAGE_FAILED', 'The server cannot do this: use another SFTP server, such as OpenSSH.'],
 }
 
-/** Whether the library threw it for an answer of the server with this status. */
+/** Whether the error is the server's answer with one of these statuses. */
 export function isStatus(error: unknown, ...statuses: readonly number[]): boolean {
   return error instanceof Error && statuses.includes((error as SshError).code as number)
 }
 
-/** Whether the server does not know the request: it has not announced the extension, or says so. */
+/**
+ * Whether the server does not support the request: it has not announced the extension, or says so.
+ */
 export function isUnsupported(error: unknown): boolean {
   return (
     isStatus(error, STATUS.unsupported) ||
@@ -46,7 +48,10 @@ export function isUnsupported(error: unknown): boolean {
   )
 }
 
-/** The LitestreamError for what failed while `doing` ("reading") something to `target` (`sftp://host/path`). */
+/**
+ * The LitestreamError for a failure while `doing` ("reading") something with `target`
+ * (`sftp://host/path`).
+ */
 export function sftpError(thrown: unknown, doing: string, target: string): LitestreamError {
   if (thrown instanceof LitestreamError) return thrown
   const error = thrown as SshError

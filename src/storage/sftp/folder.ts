@@ -4,10 +4,13 @@ import { LISTING_TIMEOUT } from '../listing.js'
 import { isStatus, STATUS } from './errors.js'
 import type { RemoteEntry, RemoteFiles } from './remote-files.js'
 
-/** Entries of one directory, those of other programs included, after which its listing is given up. */
+/** Maximum number of entries of one directory, including those of other programs, in a listing. */
 const MAX_ENTRIES = 4_000_000
 
-/** The entries of a directory that `wanted` accepts, in no order; none if there is no such directory. Bounded in number and time. */
+/**
+ * The entries of a directory that `wanted` accepts, in no order; empty if the directory does not
+ * exist. Limited in number and time.
+ */
 export async function entriesOf(
   files: RemoteFiles,
   directory: string,
@@ -44,7 +47,7 @@ function tooLong(label: string, count: number): LitestreamError {
   })
 }
 
-/** Makes a directory and those above it, as far as they are missing. */
+/** Creates a directory and its missing parents. */
 export async function makeDirectories(files: RemoteFiles, directory: string): Promise<void> {
   try {
     await files.makeDirectory(directory)
@@ -53,19 +56,20 @@ export async function makeDirectories(files: RemoteFiles, directory: string): Pr
       await makeDirectories(files, parentOf(directory))
       return makeDirectories(files, directory)
     }
-    // Servers tell by no status of its own that it exists, and some say so only of a directory that the user could not make.
+    // Servers have no status for "exists", and some report it only for directories that the user
+    // could not create.
     const there = await files.statIfThere(directory)
     if (!there?.isDirectory) throw error
   }
 }
 
-/** "." of a name without a slash: what it is relative to exists. */
+/** "." for a name without a slash: the directory to which it is relative exists. */
 export function parentOf(path: string): string {
   const slash = path.lastIndexOf('/')
   return slash < 0 ? '.' : slash === 0 ? '/' : path.slice(0, slash)
 }
 
-/** Removes what writers that died more than an hour ago left in a directory. */
+/** Removes files in a directory whose writers died more than an hour ago. */
 export async function sweep(files: RemoteFiles, directory: string, label: string): Promise<void> {
   const abandoned = await entriesOf(files, directory, ({ name, isFile }) => isFile && isAbandoned(name), label)
   for (const { name } of abandoned) await files.remove(`${directory}/${name}`)

@@ -5,18 +5,18 @@ import { LitestreamError } from '../../errors.js'
 import { fsError, isErrno } from '../../fs/fs-error.js'
 import { readRegular } from '../../fs/open-regular.js'
 
-/** A host key that is accepted or, revoked, never accepted. */
+/** An accepted host key or, if revoked, one that is never accepted. */
 interface KnownKey {
-  /** As in the first field of a key: `ssh-ed25519`; undefined for a fingerprint, which names none. */
+  /** The first field of a key: `ssh-ed25519`; undefined for a fingerprint. */
   readonly algorithm: string | undefined
   readonly matches: (key: Buffer) => boolean
   readonly revoked: boolean
 }
 
-/** What a server's key is compared with. */
+/** The known keys of a server. */
 export interface HostKeys {
   readonly keys: readonly KnownKey[]
-  /** For messages: where the keys are from. */
+  /** Where the keys come from, for messages. */
   readonly source: string
 }
 
@@ -25,7 +25,10 @@ export type Refusal = { readonly message: string; readonly hint: string } | unde
 
 const ALGORITHM = /^(ssh|ecdsa|sk)-[a-z0-9@.-]+$/
 
-/** The keys of the setting `host-key`, one a line. Throws CONFIG_INVALID, with the line, for text that is no key. */
+/**
+ * Parses the setting `host-key`, one key per line. Throws CONFIG_INVALID, with the line, for an
+ * invalid key.
+ */
 export function parseHostKeys(text: string): HostKeys {
   const keys = text
     .split(/\r?\n/)
@@ -64,8 +67,8 @@ function keyOf(algorithm: string | undefined, base64: string | undefined, revoke
 }
 
 /**
- * The keys that files of known_hosts have for a host. A file that does not exist has none, unless the setting names it. Certificates are
- * not used. Throws CONFIG_INVALID for a file that cannot be read.
+ * The keys of a host in known_hosts files. A missing file has none, unless the setting names it.
+ * Certificates are not supported. Throws CONFIG_INVALID for an unreadable file.
  */
 export async function readKnownHosts(host: string, port: number, file: string | undefined): Promise<HostKeys> {
   const files = file === undefined ? defaultFiles() : [file]
@@ -90,7 +93,10 @@ function defaultFiles(): string[] {
   return [path.join(os.homedir(), '.ssh/known_hosts'), '/etc/ssh/ssh_known_hosts']
 }
 
-/** The lines of `text`, in the format of known_hosts (sshd(8)), that are about the host. Other lines are passed over, as ssh does. */
+/**
+ * The lines of `text`, in the format of known_hosts (sshd(8)), for the host. Other lines are
+ * ignored, as ssh does.
+ */
 export function knownKeys(text: string, host: string, port: number): KnownKey[] {
   const name = port === 22 ? host.toLowerCase() : `[${host.toLowerCase()}]:${port}`
   const keys: KnownKey[] = []
@@ -118,7 +124,7 @@ function isFor(hosts: string, name: string): boolean {
   return plain.some((pattern) => fits(pattern, name)) && !negated.some((pattern) => fits(pattern, name))
 }
 
-/** `*` and `?` as in a shell. Linear in the length of both: it goes back to the last star only. */
+/** `*` and `?` as in a shell. Linear in the lengths: backtracks only to the last star. */
 function fits(pattern: string, name: string): boolean {
   let p = 0
   let star = -1
@@ -139,7 +145,7 @@ function fits(pattern: string, name: string): boolean {
   return p === pattern.length
 }
 
-/** Whether a server's `key` is one of the known ones. `where`: host and port, for messages. */
+/** Checks whether a server's `key` is a known one. `where`: host and port, for messages. */
 export function checkHostKey({ keys, source }: HostKeys, key: Buffer, where: string): Refusal {
   const found = `${algorithmOf(key)} ${fingerprint(key)}`
   if (keys.some(({ revoked, matches }) => revoked && matches(key))) {
@@ -163,7 +169,10 @@ export function checkHostKey({ keys, source }: HostKeys, key: Buffer, where: str
   }
 }
 
-/** Algorithms in the order to offer them: those of known keys first, because a server has one key for each. */
+/**
+ * The order in which algorithms are offered: those of known keys first, because a server has one
+ * key per algorithm.
+ */
 export function preferredAlgorithms({ keys }: HostKeys, supported: readonly string[]): string[] {
   const signatures = (algorithm: string) =>
     algorithm === 'ssh-rsa' ? ['rsa-sha2-512', 'rsa-sha2-256', 'ssh-rsa'] : [algorithm]

@@ -7,14 +7,17 @@ export interface SftpLocation {
   readonly type: 'sftp'
   readonly host: string
   readonly port: number
-  /** Absolute, or relative to the directory that the server logs the user into; without a slash at its end. */
+  /** Absolute, or relative to the user's login directory; without a trailing slash. */
   readonly path: string
   readonly settings: SftpSettings
 }
 
 const DEFAULT_PORT = 22
 
-/** `sftp://[user[:password]@]host[:port]/path`; `/~/path`, or no path, is relative to the login directory. */
+/**
+ * `sftp://[user[:password]@]host[:port]/path`; `/~/path`, or no path, is relative to the login
+ * directory.
+ */
 export function parseSftpUrl(parts: UrlParts): SftpLocation {
   const { display, params } = parts
   const settings: SftpSettings = {

@@ -7,7 +7,10 @@ const CLAIM_TIMEOUT = 60_000
 
 /** How a server gives a finished file a name that must be free, found out with the first file. */
 export type NamingMethod =
-  /** hardlink@openssh.com: of many writers exactly one succeeds, and all of the file appears at once. */
+  /**
+   * hardlink@openssh.com: of many writers exactly one succeeds, and all of the file appears at
+   * once.
+   */
   | 'link'
   /** An empty file, made with the flag for exclusive creation, is the claim; posix-rename@openssh.com puts the content in its place. */
   | 'claim'
@@ -15,8 +18,9 @@ export type NamingMethod =
   | 'rename'
 
 /**
- * Gives the finished file `temporary` the name `target`, which must be free: PRECONDITION_FAILED if it is not. Returns the method that
- * worked, for the next file. The temporary file is gone afterwards, unless it throws.
+ * Gives the finished file `temporary` the name `target`, which must be free: PRECONDITION_FAILED if
+ * it is not. Returns the method that worked, for the next file. The temporary file is gone
+ * afterwards, unless it throws.
  */
 export async function nameOnce(
   files: RemoteFiles,

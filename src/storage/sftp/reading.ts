@@ -4,7 +4,10 @@ import { BLOCK, type Handle, type RemoteFiles } from './remote-files.js'
 /** Reads in flight for one file: 16 blocks, some 500 KB. */
 const WINDOW = 16
 
-/** Fills `data` with the bytes of an open file from `offset` on, several reads at once. Throws STORAGE_FAILED where it ends before. */
+/**
+ * Fills `data` with the bytes of an open file from `offset` on, several reads at once. Throws
+ * STORAGE_FAILED where it ends before.
+ */
 export async function readInto(
   files: RemoteFiles,
   handle: Handle,
@@ -27,7 +30,10 @@ export interface ReadPlace {
   readonly name: string
 }
 
-/** The bytes of an open file from `start` to `end`, in order; reads ahead of its reader by WINDOW blocks. */
+/**
+ * The bytes of an open file from `start` to `end`, in order; reads ahead of its reader by WINDOW
+ * blocks.
+ */
 export async function* chunksOf(
   files: RemoteFiles,
   handle: Handle,

@@ -3,8 +3,8 @@ import type { SftpConnection } from './connection.js'
 import { isStatus, STATUS } from './errors.js'
 
 /**
- * Bytes of one read or write: with its head it fits into the packet of 34,000 bytes that every server must take (section 3 of
- * draft-ietf-secsh-filexfer-02).
+ * Bytes of one read or write: with its head it fits into the packet of 34,000 bytes that every
+ * server must take (section 3 of draft-ietf-secsh-filexfer-02).
  */
 export const BLOCK = 31 * 1024
 
@@ -29,8 +29,8 @@ export type Handle = Buffer
 type Bounded = <T>(work: Promise<T>, what: string) => Promise<T>
 
 /**
- * The requests of SFTP as promises, over one connection. Each rejects with what the library throws (a status of SFTP as `code`), or with
- * a LitestreamError if it is given up.
+ * The requests of SFTP as promises, over one connection. Each rejects with what the library throws
+ * (a status of SFTP as `code`), or with a LitestreamError if it is given up.
  */
 export class RemoteFiles {
   readonly connection: SftpConnection
@@ -184,7 +184,10 @@ export class RemoteFiles {
     )
   }
 
-  /** Free bytes for users on the file system of an open file; undefined where the server does not tell (fstatvfs@openssh.com). */
+  /**
+   * Free bytes for users on the file system of an open file; undefined where the server does not
+   * tell (fstatvfs@openssh.com).
+   */
   async freeBytes(handle: Handle): Promise<number | undefined> {
     try {
       const found = await this.#bounded(

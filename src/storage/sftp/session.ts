@@ -14,10 +14,10 @@ import { type SftpLocation, sftpUrl } from './location.js'
 import { RemoteFiles } from './remote-files.js'
 import type { SftpSettings } from './settings.js'
 
-/** Milliseconds for a connection attempt, with the login. */
+/** Milliseconds for a connection attempt, including the login. */
 const CONNECT_TIMEOUT = 20_000
 
-/** What a request is about, for counters and messages. */
+/** The subject of a request, for counters and messages. */
 export interface Subject {
   readonly operation: Operation
   /** "reading", "writing", … */
@@ -28,9 +28,10 @@ export interface Subject {
 }
 
 /**
- * The connection to an SFTP server, made again whenever it is lost, and everything that is the same for each operation over it: it is
- * counted, timed, given up with its signal, tried again after a passing fault, and throws LitestreamErrors. All operations of a client
- * share one connection; a request that is not answered in time ends it, because the server answers in order.
+ * The connection to an SFTP server, which is made again when it is lost, and the handling that all
+ * its operations share: an operation is counted and timed, ends with its signal, is retried after a
+ * temporary fault, and throws LitestreamErrors. All operations of a client share one connection; a
+ * request that is not answered in time ends it, because the server answers in order.
  */
 export class SftpSession {
   readonly counters = new OperationCounters()
@@ -49,7 +50,7 @@ export class SftpSession {
     this.url = options.url
   }
 
-  /** Reads the files that the settings name; connects to nothing. Throws CONFIG_INVALID. */
+  /** Reads the files in the settings; does not connect. Throws CONFIG_INVALID. */
   static async prepare(
     location: SftpLocation,
     settings: SftpSettings,
@@ -69,7 +70,7 @@ export class SftpSession {
     return new SftpSession(library, options, { ...DEFAULT_POLICY, ...policy })
   }
 
-  /** Fires when the client is closed. */
+  /** Aborts when the client is closed. */
   get closing(): AbortSignal {
     return this.#closing.signal
   }
@@ -79,12 +80,15 @@ export class SftpSession {
     return sftpUrl({ type: 'sftp', host: this.#options.host, port: this.#options.port, path: remote, settings: {} })
   }
 
-  /** Attempts until one succeeds, fails for good, or the policy is used up. Each attempt counts as one request. */
+  /**
+   * Retries until an attempt succeeds, fails permanently, or the policy is exhausted. Each attempt
+   * counts as one request.
+   */
   retried<T>(subject: Subject, act: (files: RemoteFiles) => Promise<T>): Promise<T> {
     return this.#retrying(subject, () => this.once(subject, act))
   }
 
-  /** As `retried`, for a part of an operation that is counted as a whole. */
+  /** Like `retried`, for a part of an operation that is counted as a whole. */
   attempts<T>(subject: Subject, act: (files: RemoteFiles) => Promise<T>): Promise<T> {
     return this.#retrying(subject, () => this.typed(subject, () => this.#run(subject, act)))
   }
@@ -105,7 +109,7 @@ export class SftpSession {
     return this.counters.track(subject.operation, () => this.typed(subject, () => this.#run(subject, act)))
   }
 
-  /** What `work` resolves to; what it throws as a LitestreamError about the subject. */
+  /** The result of `work`; converts its error to a LitestreamError about the subject. */
   async typed<T>(subject: Subject, work: () => Promise<T>): Promise<T> {
     const { doing, path, signal } = subject
     try {
@@ -117,7 +121,10 @@ export class SftpSession {
     }
   }
 
-  /** The connection there is, or a new one. Not ended by `signal`: others may wait for it. */
+  /**
+   * The existing connection, or a new one. Not ended by `signal`, because other operations may wait
+   * for it.
+   */
   async files(subject: Subject): Promise<RemoteFiles> {
     const { doing, path, signal } = subject
     const connection = await orAborted(this.#connect(), [signal, this.closing], (each) =>
@@ -130,7 +137,7 @@ export class SftpSession {
     return act(await this.files(subject))
   }
 
-  /** `work`, a request on `connection`, for as long as the policy and the signals let it. */
+  /** Runs `work`, a request on `connection`, within the limits of the policy and the signals. */
   #bounded<T>(
     connection: SftpConnection,
     { doing, path, signal }: Subject,
@@ -189,7 +196,7 @@ export class SftpSession {
     return connection
   }
 
-  /** Ends every operation under way, with ABORTED, and refuses new ones. */
+  /** Ends all running operations with ABORTED, and refuses new ones. */
   close(): void {
     if (this.closing.aborted) return
     this.#closing.abort(new LitestreamError('ABORTED', `the client of ${this.url} was closed`))

@@ -38,10 +38,13 @@ import { SftpSession, type Subject } from './session.js'
 import type { SftpSettings } from './settings.js'
 import { uploadTo } from './upload.js'
 
-/** Files deleted at once. */
+/** Number of files deleted in parallel. */
 const DELETE_CONCURRENCY = 8
 
-/** A replica in a directory of an SFTP server: `<path>/ltx/<level>/<min>-<max>.ltx`, mtime carrying the LTX timestamp in seconds. */
+/**
+ * A replica in a directory of an SFTP server: `<path>/ltx/<level>/<min>-<max>.ltx`; the mtime is
+ * the LTX timestamp in seconds.
+ */
 export class SftpReplicaClient implements ReplicaClient {
   readonly type = 'sftp'
   readonly url: string
@@ -64,8 +67,9 @@ export class SftpReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Connects. Throws CONFIG_INVALID for settings and files that cannot be used, PACKAGE_MISSING, ACCESS_DENIED for a wrong host key or
-   * login and for a directory that may not be read. A directory that does not exist is made by the first write.
+   * Connects. Throws CONFIG_INVALID for unusable settings and files, PACKAGE_MISSING, ACCESS_DENIED
+   * for a wrong host key or login and for an unreadable directory. The first write creates a
+   * missing directory.
    */
   static async open(
     location: SftpLocation,
@@ -85,7 +89,9 @@ export class SftpReplicaClient implements ReplicaClient {
     return client
   }
 
-  /** What `open` throws for settings that do not go together and files that cannot be read; connects to nothing. */
+  /**
+   * Throws the errors of `open` for incompatible settings and unreadable files; does not connect.
+   */
   static async check(location: SftpLocation, given: SftpSettings = {}): Promise<void> {
     const session = await SftpSession.prepare(location, merged(location.settings, given))
     session.close()
@@ -132,7 +138,10 @@ export class SftpReplicaClient implements ReplicaClient {
     )
   }
 
-  /** Runs `act` with an open file, which is a regular one and, if `file` was listed, the one that was. */
+  /**
+   * Runs `act` with an open file, which must be a regular file and, if `file` was listed, the
+   * listed one.
+   */
   async #opened<T>(
     files: RemoteFiles,
     path: string,
@@ -182,7 +191,7 @@ export class SftpReplicaClient implements ReplicaClient {
         const handle = await files.openToRead(path)
         try {
           const stats = await this.#checked(files, handle, path, file)
-          // A body that is continued must be of the file it began with.
+          // A continued body must be of the same file.
           if (first !== undefined) checkUnchanged(first, stats, name)
           first ??= stats
           const { offset: start } = resolveRange({ offset: at }, stats.size, name)
@@ -221,7 +230,7 @@ export class SftpReplicaClient implements ReplicaClient {
     return { level: file.level, minTxid: file.minTxid, maxTxid: file.maxTxid, size, createdAt: timestamp }
   }
 
-  /** Under a temporary name first: what is cut off in the middle never has the name of a file. */
+  /** Written with a temporary name first, so that an interrupted write never has a file's name. */
   #write(
     path: string,
     body: Uint8Array | AsyncIterable<Uint8Array>,
@@ -253,7 +262,7 @@ export class SftpReplicaClient implements ReplicaClient {
     )
   }
 
-  /** Makes a directory where there is none and, once, clears what dead writers left there. */
+  /** Creates a missing directory and, once, removes files of dead writers there. */
   async #prepare(files: RemoteFiles, directory: string): Promise<void> {
     if (this.#ready.has(directory)) return
     await makeDirectories(files, directory)
@@ -261,7 +270,7 @@ export class SftpReplicaClient implements ReplicaClient {
     this.#ready.add(directory)
   }
 
-  /** What cannot be removed now is removed by the first write of a later process. */
+  /** If the file cannot be removed now, the first write of a later process removes it. */
   async #removeTemporary(temporary: string): Promise<void> {
     const { closing } = this.#session
     if (closing.aborted) return
@@ -279,7 +288,7 @@ export class SftpReplicaClient implements ReplicaClient {
     await runAll(DELETE_CONCURRENCY, deletions)
   }
 
-  /** The time is that of the LTX header: the server keeps whole seconds. */
+  /** The time is that of the LTX header, because the server stores whole seconds. */
   stat(file: LtxFileRef, { signal }: RequestOptions = {}): Promise<LtxFileInfo> {
     const path = this.#file(file)
     const name = this.#session.target(path)
@@ -304,7 +313,10 @@ export class SftpReplicaClient implements ReplicaClient {
     )
   }
 
-  /** One attempt: after a lost answer nobody knows whose object stands there, and a lease must not guess. */
+  /**
+   * One attempt: after a lost response it is unknown whose object exists, and a lease must not
+   * guess.
+   */
   putObject(name: string, data: Uint8Array, ifTag: string | null, { signal }: RequestOptions = {}): Promise<string> {
     return this.#session.once(this.#subject('PUT', 'writing', this.#path(name), signal), (files) =>
       new NumberedObjects(this.#numbered(files, signal)).put(name, data, ifTag),
@@ -399,7 +411,10 @@ export class SftpReplicaClient implements ReplicaClient {
   }
 }
 
-/** An LTX file has a header: an empty one is the name that a writer has claimed, or what another program left. */
+/**
+ * An LTX file has a header: an empty file is a name claimed by a writer, or was left by another
+ * program.
+ */
 function isClaim({ size }: { readonly size: number }): boolean {
   return size === 0
 }
@@ -408,7 +423,10 @@ function infoOf({ level, minTxid, maxTxid }: LtxFileRef, stats: RemoteStats): Lt
   return { level, minTxid, maxTxid, createdAt: stats.mtime * 1000, ...versionOf(stats), mode: stats.mode }
 }
 
-/** A primary sets a file's time to the second of its state: another primary's is another one in most cases. */
+/**
+ * A primary sets a file's time to the second of its state: a file of another primary usually
+ * differs.
+ */
 function versionOf({ size, mtime }: RemoteStats): FoundFile {
   return { size, version: String(mtime) }
 }
@@ -430,7 +448,10 @@ function noLeases(label: string): LitestreamError {
   )
 }
 
-/** What the caller says wins over the URL. Ways to prove who one is are not mixed: one from the caller replaces the URL's. */
+/**
+ * The caller's settings take precedence over the URL's. Credentials are not mixed: any of the
+ * caller's replaces all of the URL's.
+ */
 function merged(url: SftpSettings, given: SftpSettings): SftpSettings {
   const identity = ['password', 'keyPath', 'passphrase', 'agent'] as const
   const base: Record<string, unknown> = { ...url }

@@ -5,7 +5,7 @@ import { isUnsupported, sftpError } from './errors.js'
 import { BLOCK, type Handle, type RemoteFiles } from './remote-files.js'
 import type { SftpSession, Subject } from './session.js'
 
-/** Writes in flight for one file: 64 blocks, some 2 MB, as Litestream. */
+/** Number of pending writes for one file: 64 blocks, about 2 MB, as in Litestream. */
 const WINDOW = 64
 
 interface Block {
@@ -15,16 +15,17 @@ interface Block {
 }
 
 export interface UploadOptions {
-  /** Milliseconds since the epoch; becomes the file's time, in whole seconds. */
+  /** Milliseconds since the epoch; becomes the file's mtime, in whole seconds. */
   readonly timestamp: number
   /** False: one block at a time. */
   readonly concurrent: boolean
 }
 
 /**
- * Writes a body to the new file `path`, a temporary name, and makes it durable where the server can (fsync@openssh.com). Blocks that
- * have no answer yet are kept, so that a lost connection is bridged: the file is opened again and they are sent once more. Returns the
- * size. What it throws is a LitestreamError, or what the body throws.
+ * Writes a body to the new file `path`, a temporary name, and makes it durable if the server can
+ * (fsync@openssh.com). Unanswered blocks are kept, so that after a lost connection the file is
+ * opened again and they are sent again. Returns the size. Throws LitestreamErrors, or errors of the
+ * body.
  */
 export async function uploadTo(
   session: SftpSession,
@@ -69,7 +70,7 @@ class Upload {
     this.#open = { files, handle: await files.create(this.#path) }
   }
 
-  /** Sends a block once fewer than `window` are in flight. */
+  /** Sends a block when fewer than `window` are pending. */
   async write(data: Buffer, window: number): Promise<void> {
     while (this.#inFlight.length >= window) await this.#settleFirst()
     const block: Block = { position: this.size, data, sent: Promise.resolve() }
@@ -81,7 +82,7 @@ class Upload {
   #send(block: Block): void {
     const { files, handle } = this.#open!
     block.sent = files.write(handle, block.data, block.position)
-    block.sent.catch(() => undefined) // waited for in its turn
+    block.sent.catch(() => undefined) // awaited later, in order
   }
 
   async #settleFirst(): Promise<void> {
@@ -112,7 +113,9 @@ class Upload {
     }
   }
 
-  /** A failure that a new connection does not heal is thrown. Otherwise everything without an answer is sent again. */
+  /**
+   * Throws errors that a new connection does not fix. Otherwise sends all unanswered blocks again.
+   */
   async #recover(failure: LitestreamError): Promise<void> {
     let last: LitestreamError | undefined = failure
     const { doing, path, operation, signal } = this.#subject
@@ -145,7 +148,7 @@ class Upload {
     )
   }
 
-  /** OpenSSH has one status for all failures; that the disk is full is asked for. */
+  /** OpenSSH has one status for all failures, so free space is checked separately. */
   async #explained(thrown: unknown): Promise<LitestreamError> {
     const { doing, path } = this.#subject
     const target = this.#session.target(path)
@@ -173,7 +176,9 @@ async function unlessUnsupported(request: Promise<void>): Promise<void> {
   }
 }
 
-/** The body in blocks of their own memory: all of BLOCK bytes, but for the last one. */
+/**
+ * Divides the body into blocks with their own memory: each has BLOCK bytes, except the last one.
+ */
 async function* blocksOf(body: Uint8Array | AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   let block = Buffer.allocUnsafe(BLOCK)
   let length = 0
