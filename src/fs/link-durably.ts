@@ -7,6 +7,12 @@ import type { Ownership } from './owner.js'
 /** Errors that mean that these two paths cannot be linked, or not any more. */
 const NO_LINK = ['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EACCES', 'ENOENT'] as const
 
+/** Owner and mode of what is made in a directory. */
+async function madeIn(directory: string): Promise<{ uid: number; gid: number; mode: number }> {
+  const { uid, gid, mode } = await stat(directory)
+  return { uid, gid, mode: mode & 0o666 }
+}
+
 /**
  * Gives `existing` the second name `file`, or fails with EEXIST if that name exists. Only if a copy
  * would be identical: with the modification time `mtime` (milliseconds since the epoch), and the
@@ -21,9 +27,8 @@ export async function linkDurably(
 ): Promise<number | false> {
   const directory = path.dirname(file)
   try {
-    const [there, around] = await Promise.all([stat(existing), stat(directory)])
-    const { uid, gid } = ownership ?? around
-    const mode = ownership?.fileMode ?? around.mode & 0o666
+    const there = await stat(existing)
+    const { uid, gid, mode } = ownership ? { ...ownership, mode: ownership.fileMode } : await madeIn(directory)
     const alike = there.uid === uid && there.gid === gid && (there.mode & 0o777) === mode
     if (!alike || Math.round(there.mtimeMs) !== mtime) return false
     await link(existing, file)

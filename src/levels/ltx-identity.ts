@@ -1,5 +1,6 @@
+import { closeSync, fstatSync, readSync } from 'node:fs'
 import { isLitestreamError } from '../errors.js'
-import { openRegular, readRegular, streamRegular } from '../fs/open-regular.js'
+import { openRegularSync, readRegular, streamRegular } from '../fs/open-regular.js'
 import { corrupt } from '../ltx/corrupt.js'
 import { HEADER_SIZE, INDEX_LENGTH_SIZE, TRAILER_SIZE } from '../ltx/format.js'
 import { decodeHeader } from '../ltx/header.js'
@@ -20,19 +21,19 @@ export interface LtxIdentity {
 
 const TAIL = INDEX_LENGTH_SIZE + TRAILER_SIZE
 
-/** The identity of a staged file. Throws LTX_CORRUPT. */
-export async function identifyStaged(path: string): Promise<LtxIdentity> {
-  const { handle, stats } = await openRegular(path)
+/** Reads both ends of a file on the disk of the database. Throws LTX_CORRUPT. */
+export function identifyStaged(path: string): LtxIdentity {
+  const fd = openRegularSync(path)
   try {
-    const { size } = stats
+    const { size } = fstatSync(fd)
     if (size < MIN_FILE_SIZE) throw corrupt(`the file has only ${size} bytes`, path, size)
     const head = Buffer.alloc(HEADER_SIZE)
     const tail = Buffer.alloc(TAIL)
-    await handle.read(head, 0, HEADER_SIZE, 0)
-    await handle.read(tail, 0, TAIL, Math.max(0, size - TAIL))
+    readSync(fd, head, 0, HEADER_SIZE, 0)
+    readSync(fd, tail, 0, TAIL, Math.max(0, size - TAIL))
     return identity(head, tail, size, path)
   } finally {
-    await handle.close()
+    closeSync(fd)
   }
 }
 
@@ -65,7 +66,7 @@ function identity(head: Uint8Array, tail: Uint8Array, size: number, file: string
 }
 
 /** Undefined for a damaged file. */
-export async function ifSound(identify: () => Promise<LtxIdentity>): Promise<LtxIdentity | undefined> {
+export async function ifSound(identify: () => LtxIdentity | Promise<LtxIdentity>): Promise<LtxIdentity | undefined> {
   try {
     return await identify()
   } catch (error) {

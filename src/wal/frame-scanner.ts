@@ -32,15 +32,25 @@ export interface ScanLimits {
 const READ_BYTES = 1024 * 1024
 
 /**
- * Reads committed frames from `start` on and verifies the salts and checksum of each. An
- * uncommitted tail, frames of an older generation and damaged frames end the span and are never
- * part of it. Memory: 8 bytes per frame and one buffer.
+ * What scanWal reads into: one buffer for the thread, since a scan ends before anything else runs. A new one for each scan would be
+ * most of the garbage of a primary, and its pages would have to be cleared by the system each time.
+ */
+let readBuffer = new Uint8Array(0)
+
+function bufferOf(size: number): Uint8Array<ArrayBuffer> {
+  if (readBuffer.length < size) readBuffer = new Uint8Array(Math.min(2 * size, Math.max(size, READ_BYTES)))
+  return readBuffer.subarray(0, size)
+}
+
+/**
+ * Reads committed frames from `start` on and verifies salts and checksums of every one. An uncommitted tail, frames of an older
+ * generation and damaged frames end the span; they are never part of it. Memory: 8 bytes a frame and one buffer of the thread's.
  */
 export function scanWal(wal: WalFile, header: WalHeader, start: WalPosition, limits: ScanLimits): FrameSpan {
   const { pageSize, bigEndian } = header
   const frameSize = FRAME_HEADER_SIZE + pageSize
-  const perRead = Math.max(1, Math.floor(READ_BYTES / frameSize))
-  const buffer = new Uint8Array(perRead * frameSize)
+  const perRead = Math.max(1, Math.min(Math.floor(READ_BYTES / frameSize), limits.frames - start.frames))
+  const buffer = bufferOf(perRead * frameSize)
   const pgnos = new Uint32Array(perRead)
   const commits = new Uint32Array(perRead)
   const sum = Uint32Array.from(start.checksum)

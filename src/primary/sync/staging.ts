@@ -4,8 +4,9 @@ import { LitestreamError } from '../../errors.js'
 import { makeDirectory } from '../../fs/directory.js'
 import { writeDurably } from '../../fs/durable.js'
 import { fsError, isErrno } from '../../fs/fs-error.js'
-import { ownershipLike } from '../../fs/owner.js'
+import { ownershipLike, ownershipLikeSync } from '../../fs/owner.js'
 import { removeFileSync } from '../../fs/remove.js'
+import { writeOwnDurably } from '../../fs/write-own.js'
 import { formatFileName, parseFileName } from '../../ltx/file-name.js'
 import { databaseMissing } from '../source/database-handle.js'
 import { type FileIdentity, identifyFile, isSameFile } from '../source/file-identity.js'
@@ -140,8 +141,10 @@ export class LtxStaging {
   async write(txid: number, pieces: AsyncIterable<Uint8Array>, timestamp: number): Promise<StagedFile> {
     const file = this.pathOf(txid)
     try {
-      const ownership = await ownershipLike(this.#database)
-      const size = await writeDurably(file, pieces, { mtime: timestamp, ...(ownership ? { ownership } : {}) })
+      const ownership = ownershipLikeSync(this.#database)
+      const size = ownership
+        ? await writeOwnDurably(file, pieces, { mtime: timestamp, ownership })
+        : await writeDurably(file, pieces, { mtime: timestamp })
       this.#files.set(txid, size)
       return { txid, size }
     } catch (error) {

@@ -340,7 +340,7 @@ export class Uploader {
   /** Uploads a staged file with the whole database as a snapshot, with which restores can begin. */
   async #publishSnapshot(path: string, txid: number, timestamp: number): Promise<void> {
     const client = this.#client
-    const { size } = await identifyStaged(path)
+    const { size } = identifyStaged(path)
     const ltx = await decodeLtx(stagedBody(path, size), path)
     const { pageSize, commit } = ltx.header
     try {

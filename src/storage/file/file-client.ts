@@ -186,9 +186,14 @@ export class FileReplicaClient implements ReplicaClient {
     const name = this.#path(file)
     return this.#run('PUT', 'writing', name, signal, async () => {
       const ownership = await this.#ownership.get()
-      await this.#ready(path.dirname(name), ownership)
-      const linked = localFile !== undefined && createOnly && (await linkDurably(localFile, name, timestamp, ownership))
-      const size = linked || (await writeDurably(name, body, { mtime: timestamp, createOnly, ownership, signal }))
+      const directory = path.dirname(name)
+      // Of a folder that is gone the link fails, too; the copy that follows makes it again.
+      if (!this.#swept.has(directory)) await this.#ready(directory, ownership)
+      let size = localFile !== undefined && createOnly && (await linkDurably(localFile, name, timestamp, ownership))
+      if (size === false) {
+        await this.#ready(directory, ownership)
+        size = await writeDurably(name, body, { mtime: timestamp, createOnly, ownership, signal })
+      }
       this.#counters.bytes('PUT', size)
       return { level: file.level, minTxid: file.minTxid, maxTxid: file.maxTxid, size, createdAt: timestamp }
     })

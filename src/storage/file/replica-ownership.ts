@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { namesIn } from '../../fs/names-in.js'
-import { type Ownership, ownershipLike } from '../../fs/owner.js'
+import { type Ownership, ownershipLike, ownershipLikeSync } from '../../fs/owner.js'
 import { parseFileName } from '../../ltx/file-name.js'
 import { LEVELS } from '../../ltx/format.js'
 import { levelDirectory } from '../keys.js'
@@ -24,7 +24,8 @@ export class ReplicaOwnership {
 
   /** Undefined for a new replica of an unknown database: the process's defaults then apply. */
   async get(): Promise<Ownership | undefined> {
-    const like = this.#database === undefined ? undefined : await ownershipLike(this.#database)
+    // The primary has just looked at the database, which is on this machine: no thread has to wait for the answer.
+    const like = this.#database === undefined ? undefined : ownershipLikeSync(this.#database)
     return like ?? (await this.#likeExample())
   }
 
