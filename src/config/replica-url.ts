@@ -1,4 +1,5 @@
 import path from 'node:path'
+import { fileUrl } from '../storage/file/location.js'
 import { isUrl, secretUrl } from '../storage/url.js'
 import { reveal, type Secret } from '../util/secret.js'
 import { expandPath } from './expand-path.js'
@@ -81,11 +82,11 @@ function urlText(replica: ReplicaFile, fail: Fail): string {
       )
     }
     if (bare && replica.bucket) return `${url.replace(/\/$/, '')}/${encodeURIComponent(replica.bucket)}`
-    return type === 'file' ? fileUrl(url, fail) : url
+    return url
   }
   switch (type) {
     case 'file':
-      return `file://${keyPath(expandPath(required(replica, 'path', type, fail)))}`
+      return fileUrl(expandPath(required(replica, 'path', type, fail)))
     case 'nats':
       return `nats://${replica.host ?? '127.0.0.1:4222'}/${encodeURIComponent(required(replica, 'bucket', type, fail))}`
     case 'sftp': {
@@ -103,12 +104,4 @@ function urlText(replica: ReplicaFile, fail: Fail): string {
     default:
       return `${type}://${required(replica, 'bucket', type, fail)}${keyPath(replica.path)}`
   }
-}
-
-/** Litestream takes `file://relative` and `file:///~/x` too; both become absolute here. */
-function fileUrl(url: string, fail: Fail): string {
-  const written = url.replace(/^file:(\/\/)?/i, '')
-  if (written === '') throw fail('url', 'file replica path required', 'Write file:///absolute/path.')
-  const absolute = expandPath(written.replace(/^\/~/, '~'))
-  return `file://${absolute}`
 }

@@ -17,6 +17,8 @@ export interface UrlParts {
   readonly host: string | undefined
   /** As written, still percent-encoded. */
   readonly userinfo: string | undefined
+  /** As written. */
+  readonly rawPath: string
   /** Percent-decoded, not normalised. */
   readonly path: string
   readonly params: UrlParams

@@ -1,8 +1,8 @@
-import path from 'node:path'
 import { LitestreamError, toLitestreamError } from '../errors.js'
 import { MASK, rememberSecret } from '../util/redact.js'
 import { Secret } from '../util/secret.js'
 import { type AbsLocation, parseAbsUrl } from './abs/location.js'
+import { type FileLocation, parseFileUrl } from './file/location.js'
 import { type GsLocation, parseGsUrl } from './gs/location.js'
 import { type NatsLocation, parseNatsUrl } from './nats/location.js'
 import { parseS3Url, type S3Location } from './s3/location.js'
@@ -10,11 +10,7 @@ import { parseSftpUrl, type SftpLocation } from './sftp/location.js'
 import { isDoubtfulUrl, redactUrl, secretsOfUrl, shownUrl } from './shown-url.js'
 import { UrlParams, type UrlParts } from './url-parts.js'
 
-export interface FileLocation {
-  readonly type: 'file'
-  /** Absolute path. */
-  readonly path: string
-}
+export type { FileLocation }
 
 /** The location of a replica from its URL: validated, decoded, every part in its own field. */
 export type ReplicaLocation = FileLocation | S3Location | NatsLocation | SftpLocation | GsLocation | AbsLocation
@@ -51,7 +47,9 @@ function splitUrl(url: string): UrlParts {
     scheme: scheme.toLowerCase(),
     host: authority === undefined ? undefined : authority.slice(at + 1),
     userinfo: at < 0 ? undefined : authority?.slice(0, at),
-    path: decodePath(rawPath, display, quote),
+    rawPath,
+    // A folder's name is what is written: see file/location.ts.
+    path: scheme.toLowerCase() === 'file' ? rawPath : decodePath(rawPath, display, quote),
     params: new UrlParams(query, { display, quote }),
   }
 }
@@ -74,39 +72,11 @@ function decodePath(text: string, display: string, quote: UrlParts['quote']): st
   return path
 }
 
-function parseFileUrl(parts: UrlParts): FileLocation {
-  if (parts.host !== undefined && parts.host !== '' && parts.host !== 'localhost') {
-    throw new LitestreamError(
-      'INVALID_URL',
-      `${parts.display}: ${parts.quote(parts.host)} is read as a host, and a file has none`,
-      {
-        hint: 'Write an absolute path with three slashes, such as file:///var/backups/app.db.',
-      },
-    )
-  }
-  if (parts.userinfo !== undefined) {
-    throw new LitestreamError('INVALID_URL', `${parts.display}: a file URL takes no user or password`, {
-      hint: 'Write an absolute path with three slashes, such as file:///var/backups/app.db.',
-    })
-  }
-  if (!parts.path.startsWith('/') || path.posix.normalize(parts.path) === '/') {
-    throw new LitestreamError(
-      'INVALID_URL',
-      `${parts.display}: ${parts.quote(parts.path)} is not the absolute path of a directory`,
-      {
-        hint: 'Write the path in full, such as file:///var/backups/app.db.',
-      },
-    )
-  }
-  parts.params.rejectRest()
-  return { type: 'file', path: path.posix.resolve(parts.path) }
-}
-
 /**
  * Parses a replica URL: `file:///path`, `s3://bucket/path?endpoint=…`,
  * `nats://host:port/bucket/prefix`, `gs://bucket/path`, `abs://account@container/path`. Throws
  * INVALID_URL, quoting the wrong part unless it may belong to a password. Percent escapes in the
- * path are decoded for every scheme. Secrets in the URL are masked in every later error and log
+ * path are decoded, except for `file:` (see `parseFileUrl`). Secrets in the URL are masked in every later error and log
  * line of this thread.
  */
 export function parseReplicaUrl(url: string): ReplicaLocation {

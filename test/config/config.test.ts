@@ -120,9 +120,11 @@ test('the whole file is defaults when it is empty', () => {
 test('every form of a replica becomes one URL', () => {
   const urlOf = (replica: string) => read(`dbs: [{ path: /a, replica: ${replica} }]`).databases[0]!.replica.url.reveal()
   assert.equal(urlOf('{ path: /var/r }'), 'file:///var/r')
-  assert.equal(urlOf('{ type: file, path: "/var/my r" }'), 'file:///var/my%20r')
+  assert.equal(urlOf('{ type: file, path: "/var/my r" }'), 'file:///var/my r')
   assert.equal(urlOf('{ url: "file:///var/r" }'), 'file:///var/r')
-  assert.equal(urlOf('{ url: "file://~/r" }'), `file://${os.homedir()}/r`)
+  assert.equal(urlOf('{ path: "~/r" }'), `file://${os.homedir()}/r`)
+  assert.equal(urlOf('{ path: "/var/a?b#c%3F" }'), 'file:///var/a%3Fb%23c%253F')
+  assert.equal(urlOf('{ url: "file://x/y" }'), 'file://x/y')
   assert.equal(urlOf('{ type: s3, bucket: b, path: /x/../y }'), 's3://b/y')
   assert.equal(urlOf('{ type: s3, bucket: b }'), 's3://b/')
   assert.equal(urlOf('{ type: nats, bucket: b }'), 'nats://127.0.0.1:4222/b')

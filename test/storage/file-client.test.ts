@@ -25,12 +25,12 @@ const body = new TextEncoder().encode('0123456789')
 
 test('a file lies where Litestream puts it, its mtime carrying the timestamp', async (t) => {
   const root = path.join(temporaryDirectory(t), 'a b', '%20ü')
-  const client = await openReplicaClient(pathToFileURL(root).href)
+  const client = await openReplicaClient(`file://${root}`)
   await client.write(FILE, body, { timestamp: 1_700_000_000_123 })
   const name = path.join(root, 'ltx/0/0000000000000001-0000000000000001.ltx')
   assert.equal(Math.round(statSync(name).mtimeMs), 1_700_000_000_123)
   assert.deepEqual(readdirSync(path.dirname(name)), [path.basename(name)])
-  assert.equal(client.url, pathToFileURL(root).href)
+  assert.equal(client.url, `file://${root}`)
 })
 
 test('the mtime of a file is its timestamp to the nanosecond, whatever the millisecond', async (t) => {
@@ -42,6 +42,23 @@ test('the mtime of a file is its timestamp to the nanosecond, whatever the milli
     const name = path.join(root, 'ltx/0', formatFileName(1, 1))
     assert.equal(statSync(name, { bigint: true }).mtimeNs, BigInt(timestamp) * 1_000_000n)
   }
+})
+
+test('a replica under another reading of the URL is reported, and no second one begun', async (t) => {
+  const directory = temporaryDirectory(t)
+  const [decoded, written] = [path.join(directory, 'a b'), path.join(directory, 'a%20b')]
+  mkdirSync(path.join(decoded, 'ltx'), { recursive: true })
+  await assert.rejects(openReplicaClient(`file://${written}`), {
+    code: 'INVALID_URL',
+    message: new RegExp(`a%20b, which does not exist; a replica is in ${decoded}$`),
+  })
+  await (await openReplicaClient(`file://${decoded}`)).close()
+  // Two replicas are two replicas.
+  mkdirSync(written)
+  await (await openReplicaClient(`file://${written}`)).close()
+  // What Litestream makes of a URL with a space.
+  mkdirSync(path.join(directory, 'c%20d', 'ltx'), { recursive: true })
+  await assert.rejects(openReplicaClient(`file://${directory}/c d`), { code: 'INVALID_URL', message: /c%20d$/ })
 })
 
 test('files are owned like the database, directories like its directory', async (t) => {

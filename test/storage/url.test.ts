@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isLitestreamError } from '../../src/errors.js'
+import { type FileLocation, fileUrl } from '../../src/storage/file/location.js'
 import type { NatsLocation } from '../../src/storage/nats/location.js'
 import { redactUrl } from '../../src/storage/shown-url.js'
 import { parseReplicaUrl } from '../../src/storage/url.js'
@@ -13,15 +14,33 @@ const given = (settings: object) =>
       .map(([name, value]) => [name, value instanceof Secret ? value.reveal() : value]),
   )
 
-test('file URLs are absolute paths, percent escapes decoded', () => {
+test('a file URL is the path from the root that is written, as Litestream reads it', () => {
   const paths: Record<string, string> = {
     'file:///var/backups/app.db': '/var/backups/app.db',
     'file:/var/backups/app.db': '/var/backups/app.db',
-    'file://localhost/var/x': '/var/x',
-    'file:///a%20b/%C3%BC%2525/./c/../d/': '/a b/ü%25/d',
+    'FILE:///var/x': '/var/x',
+    'file:///a%20b/%C3%BC%2525/./c/../d/': '/a%20b/%C3%BC%2525/d',
     'file:///a b/ü': '/a b/ü',
+    'file:///~/x': '/~/x',
+    'file://~/x': '/~/x',
+    'file://x/y': '/x/y',
+    'file://relative': '/relative',
+    'file://./x': '/x',
+    'file://../x': '/x',
+    'file://localhost/x': '/localhost/x',
+    'file://user@x/y': '/user@x/y',
+    'file:///a%zz': '/a%zz',
   }
-  for (const [url, path] of Object.entries(paths)) assert.deepEqual(parseReplicaUrl(url), { type: 'file', path })
+  for (const [url, path] of Object.entries(paths)) {
+    const location = parseReplicaUrl(url)
+    assert.deepEqual([location.type, (location as FileLocation).path], ['file', path], url)
+  }
+})
+
+test('every directory has a file URL that names it', () => {
+  for (const name of ['a b', 'a?b', 'a#b', '%3F', '%23', '%253f', '%25253F?', 'ü%20', 'a&b=c', '%']) {
+    assert.equal((parseReplicaUrl(fileUrl(`/d/${name}/e`)) as FileLocation).path, `/d/${name}/e`, name)
+  }
 })
 
 test('s3 URLs keep the key prefixes that Litestream makes', () => {
@@ -102,12 +121,12 @@ test('what is wrong with a URL is quoted', () => {
   const wrong: Record<string, RegExp> = {
     '/var/backups': /no scheme/,
     'gopher://x/y': /"gopher" is not a scheme/,
-    'file://var/backups': /"var" is read as a host/,
     'file:relative': /"relative" is not the absolute path/,
     'file:///': /"\/" is not the absolute path/,
     'file:///a?b=1': /"b" is not a parameter/,
     'file:///a#b': /a "#" begins a fragment/,
-    'file:///a%zz': /"%zz" is not a valid percent escape/,
+    's3://b2/a%zz': /"%zz" is not a valid percent escape/,
+    'file://': /is not the absolute path/,
     's3://127.0.0.1:9000/bucket': /"127.0.0.1:9000" cannot be/,
     's3:///path': /the bucket is missing/,
     's3://bad_%/x': /"bad_%" cannot be the name of a bucket/,

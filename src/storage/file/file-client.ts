@@ -1,7 +1,6 @@
 import { constants, type Stats } from 'node:fs'
 import { access, type FileHandle, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { LitestreamError } from '../../errors.js'
 import { makeDirectory } from '../../fs/directory.js'
 import { writeDurably } from '../../fs/durable.js'
@@ -39,6 +38,8 @@ import type {
 import { DEFAULT_POLICY } from '../request-policy.js'
 import { type BoundedWait, boundedWait } from './bounded-wait.js'
 import { FileLegacyObjects } from './legacy-objects.js'
+import { type FileLocation, fileUrl } from './location.js'
+import { refuseOtherSpelling } from './other-spelling.js'
 import { ReplicaOwnership } from './replica-ownership.js'
 import { taggedObjects } from './tagged-objects.js'
 import { watchDirectory } from './watch-directory.js'
@@ -76,26 +77,33 @@ export class FileReplicaClient implements ReplicaClient {
     this.#ownership = new ReplicaOwnership(root, settings.ownerLike)
     this.legacy = new FileLegacyObjects(root)
     this.#objects = taggedObjects(root, () => this.#ownership.get())
-    this.url = pathToFileURL(root).href
+    this.url = fileUrl(root)
   }
 
   /**
-   * Throws ACCESS_DENIED for a directory that cannot be read, and TIMEOUT if the file system does
-   * not respond. The first write creates a missing directory.
+   * Throws ACCESS_DENIED for a directory that cannot be read, INVALID_URL if it does not exist and
+   * another reading of the URL names a replica, and TIMEOUT if the file system does not respond.
+   * The first write creates a missing directory.
    */
   static async open(
-    location: { readonly path: string },
+    location: Pick<FileLocation, 'path' | 'alternatives'>,
     settings: FileSettings = {},
     signal?: AbortSignal,
   ): Promise<FileReplicaClient> {
     const client = new FileReplicaClient(location.path, settings)
     const what = `opening the replica ${client.#root}`
     throwIfAborted(signal, what)
-    await boundedWait(client.#checkRoot(), { what, file: client.#root, signal, closing: client.#closing.signal })
+    await boundedWait(client.#checkRoot(location.alternatives ?? []), {
+      what,
+      file: client.#root,
+      signal,
+      closing: client.#closing.signal,
+    })
     return client
   }
 
-  async #checkRoot(): Promise<void> {
+  async #checkRoot(alternatives: readonly string[]): Promise<void> {
+    await refuseOtherSpelling(this.#root, alternatives)
     for (const directory of [this.#root, path.join(this.#root, 'ltx')]) {
       try {
         if (!(await stat(directory)).isDirectory()) {

@@ -1,0 +1,79 @@
+import os from 'node:os'
+import path from 'node:path'
+import { LitestreamError } from '../../errors.js'
+import type { UrlParts } from '../url-parts.js'
+
+export interface FileLocation {
+  readonly type: 'file'
+  /** Absolute. */
+  readonly path: string
+  /** Directories that another reading of the URL names, absolute: where a replica may be that was written under that reading. */
+  readonly alternatives?: readonly string[]
+}
+
+const EXAMPLE = 'Write the path in full, such as file:///var/backups/app.db.'
+
+/**
+ * The directory of a `file:` URL, as Litestream reads it: everything after `file://` from the root, each character for itself.
+ * So `%20` and `~` are parts of a name, and `file://x/y` is `/x/y`. Only a "?" and a "#", which would end the path, are
+ * written %3F and %23. Throws INVALID_URL.
+ */
+export function parseFileUrl(parts: UrlParts): FileLocation {
+  const { display, quote, host, userinfo, rawPath } = parts
+  const authority = [userinfo, host].filter((part) => part !== undefined).join('@')
+  const written = `${authority}${rawPath}`
+  const found = path.posix.normalize(`/${unescapeDelimiters(written)}`)
+  const isRelative = host === undefined && !rawPath.startsWith('/')
+  if (isRelative || found === '/' || found.includes('\0')) {
+    throw new LitestreamError('INVALID_URL', `${display}: ${quote(written)} is not the absolute path of a directory`, {
+      hint: EXAMPLE,
+    })
+  }
+  parts.params.rejectRest()
+  const directory = path.posix.resolve(found)
+  const alternatives = otherReadings(authority, rawPath).filter((other) => other !== directory && other !== '/')
+  return alternatives.length === 0
+    ? { type: 'file', path: directory }
+    : { type: 'file', path: directory, alternatives: [...new Set(alternatives)] }
+}
+
+/** The URL of the directory `directory`, an absolute path. */
+export function fileUrl(directory: string): string {
+  return `file://${escapeDelimiters(directory)}`
+}
+
+/** One name of a path, for a `file:` URL. */
+export function escapeDelimiters(text: string): string {
+  // An escape that is part of a name gets one "25" more, and loses it when it is read.
+  return text
+    .replaceAll(/%((?:25)*(?:3F|23))/gi, '%25$1')
+    .replaceAll('?', '%3F')
+    .replaceAll('#', '%23')
+}
+
+function unescapeDelimiters(text: string): string {
+  return text
+    .replaceAll(/%3F/gi, '?')
+    .replaceAll('%23', '#')
+    .replaceAll(/%25((?:25)*(?:3F|23))/gi, '%$1')
+}
+
+function otherReadings(authority: string, rawPath: string): string[] {
+  const written = `${authority}${rawPath}`
+  const texts = [rawPath.startsWith('/') && authority === 'localhost' ? rawPath : undefined, `/${written}`]
+  const readings = texts.flatMap((text) => (text === undefined ? [] : [text, decoded(text), encodeURI(text)]))
+  const home = /^\/?~(?=\/|$)/.exec(written)
+  if (home) readings.push(path.posix.join(os.homedir(), written.slice(home[0].length)))
+  else if (authority !== '') readings.push(path.posix.resolve(written))
+  return readings.filter((text) => text !== undefined).map((text) => path.posix.resolve(text))
+}
+
+/** Undefined for text with a "%" that begins no escape. */
+function decoded(text: string): string | undefined {
+  try {
+    const path = decodeURIComponent(text)
+    return path.includes('\0') ? undefined : path
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,35 @@
+import { stat } from 'node:fs/promises'
+import path from 'node:path'
+import { LitestreamError } from '../../errors.js'
+import { isErrno } from '../../fs/fs-error.js'
+import { fileUrl } from './location.js'
+
+/**
+ * Throws INVALID_URL if the directory `root` has no replica and one of `alternatives` has: versions and programs read unusual
+ * `file:` URLs in several ways, and a second replica must not begin beside the one that the user means.
+ */
+export async function refuseOtherSpelling(root: string, alternatives: readonly string[]): Promise<void> {
+  if (alternatives.length === 0 || (await exists(root))) return
+  for (const other of alternatives) {
+    if (!(await exists(path.join(other, 'ltx'))) && !(await exists(path.join(other, 'generations')))) continue
+    throw new LitestreamError(
+      'INVALID_URL',
+      `${fileUrl(root)} is ${root}, which does not exist; a replica is in ${other}`,
+      {
+        file: root,
+        hint: `Write ${fileUrl(other)} to use that replica, or make the directory ${root} to begin a new one.`,
+      },
+    )
+  }
+}
+
+async function exists(name: string): Promise<boolean> {
+  try {
+    await stat(name)
+    return true
+  } catch (error) {
+    // What cannot be looked at is no replica of this process.
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'ENAMETOOLONG')) return false
+    throw error
+  }
+}
