@@ -50,6 +50,7 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
   INVALID_ARGUMENT: 'Correct the argument; run the command with -h to see its syntax.',
   NATIVE_MISSING: 'Reinstall litestream-ts, or compile the addon with `litestream-ts build-addon`.',
   DRIVER_MISSING: 'Use Node.js 22.13 or later, or install better-sqlite3.',
+  DECRYPTION_FAILED: 'Set `encryption.identities` or LITESTREAM_AGE_IDENTITIES to the identity of a recipient.',
   PACKAGE_MISSING: 'Install the package that the message names beside litestream-ts.',
   INTERNAL: 'This is a bug in litestream-ts. Run the command again with LOG_LEVEL=debug and report the output.',
 }

@@ -53,6 +53,7 @@ export type ErrorCode =
   | 'NATIVE_MISSING'
   | 'INTERNAL' // a bug in this package
   | 'DRIVER_MISSING' // neither better-sqlite3 nor node:sqlite is available
+  | 'DECRYPTION_FAILED' // no identity opens an encrypted file, or a file is not encrypted
   | 'PACKAGE_MISSING' // the client library of a store is not installed
 
 export interface ErrorDetails {

@@ -73,6 +73,12 @@ function pick(settings: ReplicaSettings, keys: readonly (keyof ReplicaSettings)[
  * is replicated to it.
  */
 export function clientOptions(replica: ReplicaConfig, database?: string): OpenReplicaClientOptions {
+  const { recipients, identities, passphrase } = replica.encryption ?? {}
+  const encryption = replica.encryption && { recipients, identities, passphrase: passphrase?.reveal() }
+  return { ...storeOptions(replica, database), ...(encryption ? { encryption } : {}) }
+}
+
+function storeOptions(replica: ReplicaConfig, database?: string): OpenReplicaClientOptions {
   if (replica.type === 'file') return database === undefined ? {} : { file: { ownerLike: database } }
   if (replica.type === 's3') return { s3: pick(replica.settings, S3_KEYS) }
   if (replica.type === 'nats') return { nats: pick(replica.settings, NATS_KEYS) }

@@ -117,6 +117,12 @@ export const legacyReplicaKeys = {
   'snapshot-interval': duration('Litestream 0.3; now `snapshot.interval` at the top.', undefined),
 }
 
+const encryptionFields = {
+  recipients: texts({ description: 'Who can decrypt new files: `age1…`, or files with recipients.' }),
+  identities: texts({ description: 'Files with the identities (`AGE-SECRET-KEY-1…`) that decrypt.' }),
+  passphrase: secretText('Passphrase of the identity files.'),
+}
+
 export const replicaFields = {
   type: text(
     '`file`, `s3`, `nats`, `gs`, `abs`, `oss`, `sftp` or `webdav`; taken from `url` when there is one.',
@@ -126,6 +132,9 @@ export const replicaFields = {
   path: text('Path in the bucket or file system, when there is no `url`.'),
   name: text('Has no effect since 0.5.', undefined, unused),
   ...inheritedReplicaKeys,
+  encryption: section(encryptionFields, {
+    description: 'Ours: encryption of the files with age; see docs/encryption.md.',
+  }),
   age: ageKey,
   ...legacyReplicaKeys,
 }

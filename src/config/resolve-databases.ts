@@ -45,6 +45,7 @@ function resolveReplica(root: ConfigFile, own: ReplicaFile, path: Path, fail: Fa
     type: replicaType(own),
     url,
     settings,
+    ...(own.encryption ? { encryption: own.encryption } : {}),
     syncInterval,
     maxSyncLtxFiles: merged['max-sync-ltx-files'] ?? DEFAULTS.maxSyncLtxFiles,
     autoRecover: merged['auto-recover'] ?? false,

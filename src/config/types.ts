@@ -3,6 +3,13 @@ import type { LogLevel, LogType } from '../util/log-level.js'
 import type { Secret } from '../util/secret.js'
 import type { ReplicaSettings } from './replica-settings.js'
 
+/** See EncryptionSettings. */
+export interface EncryptionConfig {
+  readonly recipients?: readonly string[] | undefined
+  readonly identities?: readonly string[] | undefined
+  readonly passphrase?: Secret | undefined
+}
+
 /**
  * One replica of one database with all of its settings. Durations are in milliseconds, sizes in
  * bytes.
@@ -12,6 +19,7 @@ export interface ReplicaConfig {
   readonly url: Secret
   /** Settings that are not in the URL: credentials, and options of the provider. */
   readonly settings: ReplicaSettings
+  readonly encryption?: EncryptionConfig
   readonly syncInterval: number
   readonly maxSyncLtxFiles: number
   readonly autoRecover: boolean

@@ -24,6 +24,8 @@ export interface LtxHeader {
 }
 
 const MAGIC = 0x4c545831 // "LTX1"
+/** "age-": an age file, as the replica of a primary with encryption has them. */
+const AGE_MAGIC = 0x6167652d
 const RESERVED_OFFSET = 80
 /** The latest time that a Date can hold, milliseconds since the epoch. */
 const MAX_TIMESTAMP = 8.64e15
@@ -88,13 +90,19 @@ export function encodeHeader(h: LtxHeader): Uint8Array {
   return bytes
 }
 
-/** Reads and checks the first 100 bytes of `file`. Throws LTX_CORRUPT. */
+/** Reads and checks the first 100 bytes of `file`. Throws LTX_CORRUPT, and DECRYPTION_FAILED for an encrypted file. */
 export function decodeHeader(bytes: Uint8Array, file: string): LtxHeader {
   if (bytes.length < HEADER_SIZE) {
     throw corrupt(`the file ends inside its header, after ${bytes.length} of ${HEADER_SIZE} bytes`, file, bytes.length)
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_SIZE)
   const magic = view.getUint32(0)
+  if (magic === AGE_MAGIC) {
+    throw new LitestreamError('DECRYPTION_FAILED', `${file}: the file is encrypted with age`, {
+      file,
+      hint: 'Set `encryption.identities` or LITESTREAM_AGE_IDENTITIES to the identity of one of its recipients.',
+    })
+  }
   if (magic !== MAGIC) throw corrupt(`not an LTX file: its magic is 0x${magic.toString(16).padStart(8, '0')}`, file, 0)
   const safe = (offset: number, field: string) => {
     const value = view.getBigUint64(offset)

@@ -2,6 +2,7 @@ import { LitestreamError, toLitestreamError } from '../errors.js'
 import { DEFAULT_LEASE_TTL } from '../levels/lease-ttl.js'
 import { MAX_COMPACTION_LEVEL } from '../ltx/format.js'
 import { READ_AHEAD_KINDS, type ReadAheadKind } from '../native/read-ahead.js'
+import { type EncryptionSettings, listOf } from '../storage/encrypted/settings.js'
 import { parseByteSize } from '../util/byte-size.js'
 import * as check from '../util/check-arguments.js'
 import { parseDuration } from '../util/duration.js'
@@ -44,6 +45,8 @@ export interface ReplicaOptions {
    * counts. Default true.
    */
   readonly hedge?: boolean
+  /** Encryption of the replica; see docs/encryption.md. Default: that of the environment. */
+  readonly encryption?: EncryptionSettings
   /** Lets connections write: their commits become the next files of the replica. Default false. */
   readonly write?: boolean | WriteOptions
 }
@@ -68,6 +71,7 @@ export const REPLICA_OPTION_CHECKS: check.OptionChecks<ReplicaOptions> = {
   concurrency: check.numberOrText,
   readAhead: check.text,
   hedge: check.flag,
+  encryption: check.object,
   write: (value) => (typeof value === 'boolean' ? undefined : check.object(value) && 'true, false or an object'),
 }
 
@@ -139,6 +143,8 @@ export interface ResolvedReplicaOptions {
   readonly concurrency: number
   readonly readAhead: ReadonlySet<ReadAheadKind>
   readonly hedge: boolean
+  /** Undefined: that of the environment, if any. */
+  readonly encryption: EncryptionSettings | undefined
   /** Undefined: connections are read-only. */
   readonly write: ResolvedWriteOptions | undefined
 }
@@ -174,7 +180,12 @@ export const PARAMETERS = [
   'buffer_path',
   'lease',
   'compaction',
+  'age_identities',
+  'age_recipients',
+  'age_passphrase',
 ] as const
+/** Opening the store reads the environment for these (src/storage/encrypted/settings.ts). */
+const ENCRYPTION_PARAMETERS: readonly string[] = ['age_identities', 'age_recipients', 'age_passphrase']
 /**
  * Parameters that have no effect without `write_enabled` (native/vfs/replica_uri.cc has the same
  * list).
@@ -205,11 +216,14 @@ export function toParameters(url: string, options: ReplicaOptions): ReplicaParam
     concurrency: options.concurrency,
     read_ahead: options.readAhead,
     hedge: options.hedge === undefined ? undefined : String(options.hedge),
+    age_identities: options.encryption && listOf(options.encryption.identities).join(','),
+    age_recipients: options.encryption && listOf(options.encryption.recipients).join(','),
+    age_passphrase: options.encryption?.passphrase,
     ...writeParameters(options.write),
   }
   return Object.fromEntries(
     Object.entries(all)
-      .filter(([, value]) => value !== undefined)
+      .filter(([name, value]) => value !== undefined && !(value === '' && ENCRYPTION_PARAMETERS.includes(name)))
       .map(([name, value]) => [name, String(value)]),
   )
 }
@@ -274,7 +288,8 @@ export function withEnvironment(parameters: ReplicaParameters, env: NodeJS.Proce
     // hydration_path in the environment has no effect unless hydration is enabled.
     if (name === 'hydration_path' && !parameters.hydration_path && !all.hydration_enabled) continue
     if (WRITE_PARAMETERS.includes(name) && !all.write_enabled && !parameters.write_enabled) continue
-    const value = parameters[name] ?? env[`LITESTREAM_${name.toUpperCase()}`]
+    const variable = ENCRYPTION_PARAMETERS.includes(name) ? undefined : env[`LITESTREAM_${name.toUpperCase()}`]
+    const value = parameters[name] ?? variable
     if (value !== undefined && value !== '') all[name] = value
   }
   return all
@@ -343,8 +358,15 @@ export function resolveOptions(key: string): ResolvedReplicaOptions {
     concurrency: read('concurrency', parseCount, 16),
     readAhead: read('read_ahead', parseReadAhead, new Set(READ_AHEAD_KINDS)),
     hedge: read('hedge', parseBoolean, true),
+    encryption: resolveEncryption(value),
     write: read('write_enabled', parseBoolean, false) ? resolveWrite(value, read) : undefined,
   }
+}
+
+function resolveEncryption(value: (name: Parameter) => string | undefined): EncryptionSettings | undefined {
+  const [identities, recipients] = [value('age_identities'), value('age_recipients')]
+  if (!identities && !recipients) return undefined
+  return { identities, recipients, passphrase: value('age_passphrase') }
 }
 
 type Read = <T>(name: Parameter, parse: (text: string) => T, fallback: T) => T

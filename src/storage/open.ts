@@ -2,6 +2,7 @@ import { abortSignal, checkOptions, type OptionChecks, object, positiveMilliseco
 import { rememberSecret } from '../util/redact.js'
 import { withDeadline } from '../util/wait.js'
 import type { AbsSettings } from './abs/settings.js'
+import { type EncryptionSettings, encryptionFromEnvironment } from './encrypted/settings.js'
 import type { FileSettings } from './file/file-client.js'
 import type { GsSettings } from './gs/settings.js'
 import type { NatsSettings } from './nats/settings.js'
@@ -19,6 +20,12 @@ export interface OpenReplicaClientOptions {
   readonly sftp?: SftpSettings
   readonly gs?: GsSettings
   readonly abs?: AbsSettings
+  /**
+   * Encryption of the files with age; default: that of the environment (LITESTREAM_AGE_IDENTITIES,
+   * LITESTREAM_AGE_RECIPIENTS, LITESTREAM_AGE_PASSPHRASE). `false`: no encryption. Needs the
+   * package age-encryption.
+   */
+  readonly encryption?: EncryptionSettings | false | undefined
   /** Ends only the opening: each request takes its own signal. */
   readonly signal?: AbortSignal
   /**
@@ -35,6 +42,7 @@ const CHECKS: OptionChecks<OpenReplicaClientOptions> = {
   sftp: object,
   gs: object,
   abs: object,
+  encryption: (value) => (value === false ? undefined : object(value) && 'false or an object'),
   signal: abortSignal,
   timeout: positiveMilliseconds,
 }
@@ -50,10 +58,24 @@ export async function openReplicaClient(url: string, options: OpenReplicaClientO
   rememberSettings(options)
   const { signal, timeout } = options
   signal?.throwIfAborted()
-  if (timeout === undefined) return open(location, options)
+  if (timeout === undefined) return openEncrypted(location, options)
   return withDeadline('opening a replica', { signal, timeout }, (linked) =>
-    open(location, { ...options, signal: linked! }),
+    openEncrypted(location, { ...options, signal: linked! }),
   )
+}
+
+async function openEncrypted(location: ReplicaLocation, options: OpenReplicaClientOptions): Promise<ReplicaClient> {
+  const { encryption = encryptionFromEnvironment() } = options
+  if (!encryption) return open(location, options)
+  const headers = await headersFor(encryption)
+  const { encryptedClient } = await import('./encrypted/encrypted-client.js')
+  return encryptedClient(await open(location, options), headers)
+}
+
+async function headersFor(encryption: EncryptionSettings) {
+  const { readEncryptionKeys } = await import('./encrypted/keys.js')
+  const { AgeHeaders } = await import('./encrypted/header.js')
+  return new AgeHeaders(await readEncryptionKeys(encryption))
 }
 
 async function open(location: ReplicaLocation, options: OpenReplicaClientOptions): Promise<ReplicaClient> {
@@ -92,6 +114,8 @@ async function open(location: ReplicaLocation, options: OpenReplicaClientOptions
 export async function checkReplicaClient(url: string, options: OpenReplicaClientOptions = {}): Promise<void> {
   const location = parseReplicaUrl(url)
   rememberSettings(options)
+  const { encryption = encryptionFromEnvironment() } = options
+  if (encryption) await headersFor(encryption)
   if (location.type === 'nats') {
     const { NatsReplicaClient } = await import('./nats/nats-client.js')
     return NatsReplicaClient.check(location, options.nats)

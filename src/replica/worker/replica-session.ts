@@ -130,7 +130,8 @@ export class ReplicaSession {
   async #open(): Promise<void> {
     const { url, cacheSize, concurrency, hydrate } = this.#options
     const signal = this.#abort.signal
-    const store = await openReplicaClient(url, { signal })
+    const { encryption } = this.#options
+    const store = await openReplicaClient(url, { signal, ...(encryption ? { encryption } : {}) })
     this.#client = store
     const client = await this.#throughDiskCache(store)
     this.#client = client

@@ -4,7 +4,7 @@ import type { ReplicaClient } from '../../../src/storage/replica-client.js'
 /** A kind of store, as the suite needs it. */
 export interface Backend {
   /** As `docs/storage.md` heads its column: file, s3, nats. */
-  readonly name: ReplicaClient['type']
+  readonly name: ReplicaClient['type'] | 'encrypted file'
   /** How exactly `stat` tells the time of content that is no LTX file, milliseconds; default 1. Infinity: not at all. */
   readonly timePrecision?: number
   /** A place of the test's own, gone when the test ends. */

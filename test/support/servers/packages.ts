@@ -16,6 +16,7 @@ const PACKAGES = {
   chromium: 'chromium',
   'clang++': 'clang',
   'libclang-rt-dev': 'libclang-rt-dev',
+  age: 'age',
   openssl: 'openssl',
   tinyproxy: 'tinyproxy-bin',
   sshd: 'openssh-server',

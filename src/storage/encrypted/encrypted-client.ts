@@ -1,0 +1,274 @@
+import { LRUCache } from 'lru-cache'
+import { LitestreamError } from '../../errors.js'
+import { corrupt } from '../../ltx/corrupt.js'
+import { relativeName } from '../keys.js'
+import type {
+  ByteRange,
+  ListOptions,
+  LtxFileInfo,
+  LtxFileRef,
+  ReadOptions,
+  ReadResult,
+  ReplicaClient,
+  RequestOptions,
+  WriteOptions,
+} from '../replica-client.js'
+import { NO_HOOKS, wrapClient } from '../wrap-client.js'
+import { type AgeHeaders, PREAMBLE } from './header.js'
+import { CHUNK, openChunk, openedSize, SEALED_CHUNK, sealChunk, sealedSize } from './payload.js'
+
+/** Keys of files that are remembered; some 200 bytes each. */
+const MAX_KEYS = 20_000
+
+/**
+ * The same replica, whose files are encrypted in the store. Names, sizes of listings and ranges are those of the content: nothing else
+ * notices. Every chunk that is read is authenticated: LTX_CORRUPT for one that is damaged, DECRYPTION_FAILED for a file that no identity
+ * opens. The lease and the writer record are not encrypted.
+ */
+export function encryptedClient(client: ReplicaClient, headers: AgeHeaders): ReplicaClient {
+  const files = new EncryptedFiles(client, headers)
+  const { listUpwards } = client
+  return {
+    ...wrapClient(client, NO_HOOKS),
+    list: (level, options) => plainInfos(client.list(level, options)),
+    ...(listUpwards
+      ? { listUpwards: (level: number, options?: ListOptions) => plainInfos(listUpwards.call(client, level, options)) }
+      : {}),
+    stat: async (file, options) => plainInfo(await client.stat(storedRef(file), options)),
+    read: (file, range, options) => files.read(file, range, options),
+    stream: (file, options) => files.stream(file, options),
+    write: (file, body, options) => files.write(file, body, options),
+    delete: (doomed, options) => client.delete(doomed.map(storedRef), options),
+  }
+}
+
+function plainInfo(info: LtxFileInfo): LtxFileInfo {
+  // A size that no encrypted file has is that of a damaged one: 0 is too short for an LTX file, too.
+  return { ...info, size: openedSize(info.size - PREAMBLE) ?? 0 }
+}
+
+async function* plainInfos(infos: AsyncIterable<LtxFileInfo>): AsyncGenerator<LtxFileInfo, void, undefined> {
+  for await (const info of infos) yield plainInfo(info)
+}
+
+/** The reference that the store knows: with a size, if any, of the file as it is stored. */
+function storedRef(file: LtxFileRef): LtxFileRef {
+  const size = sizeOf(file)
+  if (size === undefined) return file
+  const stored: Partial<LtxFileInfo> & LtxFileRef = { ...file, size: PREAMBLE + sealedSize(size) }
+  return stored
+}
+
+function sizeOf(file: LtxFileRef): number | undefined {
+  return (file as Partial<LtxFileInfo>).size
+}
+
+/** `first` to `last` are the numbers of chunks. */
+interface ChunkRange {
+  readonly first: number
+  readonly last: number
+}
+
+class EncryptedFiles {
+  readonly #client: ReplicaClient
+  readonly #headers: AgeHeaders
+  readonly #keys = new LRUCache<string, Promise<Uint8Array>>({ max: MAX_KEYS })
+
+  constructor(client: ReplicaClient, headers: AgeHeaders) {
+    this.#client = client
+    this.#headers = headers
+  }
+
+  async read(file: LtxFileRef, range: ByteRange, options: ReadOptions = {}): Promise<ReadResult> {
+    const { into: _, ...request } = options
+    const known = sizeOf(file) ?? plainInfo(await this.#client.stat(file, request)).size
+    const { start, end } = within(range, known, this.#label(file))
+    if (start === end) return { data: new Uint8Array(0), offset: start, fileSize: known }
+    const chunks = { first: Math.floor(start / CHUNK), last: Math.floor((end - 1) / CHUNK) }
+    // The header comes with the first chunk; for others it is a small request beside theirs, once a file.
+    const fromStart = chunks.first === 0 && !this.#keys.has(keyName(file))
+    const [key, sealed] = await Promise.all([
+      fromStart ? undefined : this.#key(file, request),
+      this.#readSealed(file, chunks, known, fromStart, request),
+    ])
+    const preamble = fromStart ? sealed.subarray(0, PREAMBLE) : undefined
+    const opened = key ?? (await this.#remember(file, this.#headers.open(preamble!, this.#label(file))))
+    const plain = this.#open(file, opened, fromStart ? sealed.subarray(PREAMBLE) : sealed, chunks, known)
+    const offset = chunks.first * CHUNK
+    return { data: plain.subarray(start - offset, end - offset), offset: start, fileSize: known }
+  }
+
+  async #readSealed(
+    file: LtxFileRef,
+    { first, last }: ChunkRange,
+    plainSize: number,
+    fromStart: boolean,
+    options: ReadOptions,
+  ): Promise<Uint8Array> {
+    const stored = PREAMBLE + sealedSize(plainSize)
+    const offset = fromStart ? 0 : PREAMBLE + first * SEALED_CHUNK
+    const end = Math.min(stored, PREAMBLE + (last + 1) * SEALED_CHUNK)
+    const { data, fileSize } = await this.#client.read(storedRef(file), { offset, length: end - offset }, options)
+    if (fileSize !== stored) throw corrupt(`the file has ${fileSize} bytes, not ${stored}`, this.#label(file), fileSize)
+    return data
+  }
+
+  #open(file: LtxFileRef, key: Uint8Array, sealed: Uint8Array, { first, last }: ChunkRange, size: number): Uint8Array {
+    const final = Math.max(0, Math.ceil(size / CHUNK) - 1)
+    const parts: Uint8Array[] = []
+    for (let chunk = first, at = 0; chunk <= last; chunk++, at += SEALED_CHUNK) {
+      parts.push(this.#openOne(file, key, chunk, chunk === final, sealed.subarray(at, at + SEALED_CHUNK)))
+    }
+    return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
+  }
+
+  #openOne(file: LtxFileRef, key: Uint8Array, chunk: number, last: boolean, sealed: Uint8Array): Uint8Array {
+    const plain = openChunk(key, chunk, last, sealed)
+    if (plain) return plain
+    // The key is remembered for one content: the file may have been replaced.
+    this.#keys.delete(keyName(file))
+    const at = PREAMBLE + chunk * SEALED_CHUNK
+    throw corrupt(`encrypted chunk ${chunk} is damaged or belongs to another file`, this.#label(file), at)
+  }
+
+  async *stream(
+    file: LtxFileRef,
+    options: RequestOptions & { readonly offset?: number } = {},
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const { offset = 0, ...request } = options
+    const first = Math.floor(offset / CHUNK)
+    const key = first === 0 ? undefined : await this.#key(file, request)
+    const from = first === 0 ? {} : { offset: PREAMBLE + first * SEALED_CHUNK }
+    const source = new Pieces(this.#client.stream(storedRef(file), { ...request, ...from }))
+    try {
+      const opened = key ?? (await this.#headers.open(await source.take(PREAMBLE), this.#label(file)))
+      for (let chunk = first; ; chunk++) {
+        const sealed = await source.take(SEALED_CHUNK)
+        const last = await source.ended()
+        const plain = this.#openOne(file, opened, chunk, last, sealed)
+        yield chunk === first ? plain.subarray(offset - first * CHUNK) : plain
+        if (last) return
+      }
+    } finally {
+      await source.close()
+    }
+  }
+
+  async write(
+    file: LtxFileRef,
+    body: Uint8Array | AsyncIterable<Uint8Array>,
+    // The local file is not encrypted.
+    { localFile: _, ...options }: WriteOptions,
+  ): Promise<LtxFileInfo> {
+    const { preamble, key } = await this.#headers.make(this.#client.url)
+    const whole = body instanceof Uint8Array
+    const sealed = sealedBody(preamble, key, whole ? [body] : body)
+    return plainInfo(await this.#client.write(file, whole ? await joined(sealed) : sealed, options))
+  }
+
+  #key(file: LtxFileRef, request: RequestOptions): Promise<Uint8Array> {
+    const known = this.#keys.get(keyName(file))
+    return known ?? this.#remember(file, this.#readKey(file, request))
+  }
+
+  async #readKey(file: LtxFileRef, request: RequestOptions): Promise<Uint8Array> {
+    const { data } = await this.#client.read(storedRef(file), { offset: 0, length: PREAMBLE }, request)
+    return this.#headers.open(data, this.#label(file))
+  }
+
+  #remember(file: LtxFileRef, key: Promise<Uint8Array>): Promise<Uint8Array> {
+    const name = keyName(file)
+    // Without a version the file may be replaced at any time by one with another key.
+    if ((file as Partial<LtxFileInfo>).version === undefined) return key
+    this.#keys.set(name, key)
+    key.catch(() => {
+      if (this.#keys.peek(name) === key) this.#keys.delete(name)
+    })
+    return key
+  }
+
+  #label(file: LtxFileRef): string {
+    return `${this.#client.url} ${relativeName(file)}`
+  }
+}
+
+/** Tells one content of a file from another one under the same name, as far as the listing does. */
+function keyName(file: LtxFileRef): string {
+  const { size, version } = file as Partial<LtxFileInfo>
+  return `${relativeName(file)} ${size ?? ''} ${version ?? ''}`
+}
+
+/** The bytes that a range stands for. Throws INVALID_ARGUMENT for one that does not lie inside the file. */
+function within(range: ByteRange, size: number, label: string): { readonly start: number; readonly end: number } {
+  if ('suffix' in range) return { start: Math.max(0, size - range.suffix), end: size }
+  const { offset, length = size - offset } = range
+  const end = offset + length
+  if (offset >= 0 && length >= 0 && end <= size) return { start: offset, end }
+  throw new LitestreamError('INVALID_ARGUMENT', `${label}: bytes ${offset} to ${end} of a file of ${size} bytes`, {
+    file: label,
+  })
+}
+
+/** An age file: its preamble, then the chunks of `body`. */
+async function* sealedBody(
+  preamble: Uint8Array,
+  key: Uint8Array,
+  body: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  yield preamble
+  const source = new Pieces(body)
+  try {
+    for (let chunk = 0; ; chunk++) {
+      const plain = await source.take(CHUNK)
+      const last = await source.ended()
+      yield sealChunk(key, chunk, last, plain)
+      if (last) return
+    }
+  } finally {
+    await source.close()
+  }
+}
+
+async function joined(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  for await (const chunk of chunks) parts.push(chunk)
+  return Buffer.concat(parts)
+}
+
+/** A stream of buffers in pieces of the sizes that are asked for. Holds one buffer of the stream beside the piece. */
+class Pieces {
+  readonly #source: AsyncIterator<Uint8Array> | Iterator<Uint8Array>
+  #rest: Uint8Array = new Uint8Array(0)
+  #done = false
+
+  constructor(source: Iterable<Uint8Array> | AsyncIterable<Uint8Array>) {
+    this.#source = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
+  }
+
+  /** The next `size` bytes, or all that are left. The memory is the caller's. */
+  async take(size: number): Promise<Uint8Array> {
+    const piece = Buffer.allocUnsafe(size)
+    let filled = 0
+    while (filled < size && !(await this.ended())) {
+      const part = this.#rest.subarray(0, size - filled)
+      piece.set(part, filled)
+      filled += part.byteLength
+      this.#rest = this.#rest.subarray(part.byteLength)
+    }
+    return piece.subarray(0, filled)
+  }
+
+  /** Whether no byte is left. */
+  async ended(): Promise<boolean> {
+    while (this.#rest.byteLength === 0 && !this.#done) {
+      const { done, value } = await this.#source.next()
+      if (done) this.#done = true
+      else this.#rest = value
+    }
+    return this.#rest.byteLength === 0
+  }
+
+  async close(): Promise<void> {
+    if (!this.#done) await this.#source.return?.()
+  }
+}

@@ -1,0 +1,112 @@
+import { hkdfSync, randomBytes } from 'node:crypto'
+import { LitestreamError } from '../../errors.js'
+import type { EncryptionKeys } from './keys.js'
+import { type AgeLibrary, loadAge } from './library.js'
+
+/** An age file begins with this line. */
+const INTRO = 'age-encryption.org/v1\n'
+/** Bytes of a header that this package writes: a stanza without meaning fills it up, so that a listing tells the size of the content. */
+const HEADER = 1024
+/** Bytes of the nonce behind the header, from which the key of the payload follows. */
+const NONCE = 16
+/** Bytes before the payload. */
+export const PREAMBLE = HEADER + NONCE
+
+/** `-> X25519 <43>\n<43>\n`, `--- <43>\n` and the shortest `-> <type> A\n\n`, bytes. */
+const RECIPIENT_STANZA = 98
+const MAC_LINE = 48
+const PADDING_TYPE = 'litestream-ts/padding'
+const PADDING_FRAME = `-> ${PADDING_TYPE} \n\n`.length
+const MAX_RECIPIENTS = Math.floor((HEADER - INTRO.length - MAC_LINE - PADDING_FRAME - 1) / RECIPIENT_STANZA)
+
+/** Bytes of an empty payload: one tag. */
+const EMPTY_PAYLOAD = 16
+
+/** Makes and opens the headers of the files of one replica. */
+export class AgeHeaders {
+  readonly #keys: EncryptionKeys
+  readonly #age: AgeLibrary
+
+  /** Throws PACKAGE_MISSING, and CONFIG_INVALID for too many recipients. */
+  constructor(keys: EncryptionKeys) {
+    const { length } = keys.recipients
+    if (length > MAX_RECIPIENTS) {
+      throw new LitestreamError('CONFIG_INVALID', `encryption: ${length} recipients, at most ${MAX_RECIPIENTS}`, {
+        hint: 'Remove recipients.',
+      })
+    }
+    this.#keys = keys
+    this.#age = loadAge()
+  }
+
+  /** What a new file begins with, and the key of its payload. Throws CONFIG_INVALID without recipients. */
+  async make(url: string): Promise<{ readonly preamble: Uint8Array; readonly key: Uint8Array }> {
+    const { recipients } = this.#keys
+    if (recipients.length === 0) {
+      throw new LitestreamError('CONFIG_INVALID', `${url}: encryption has no recipients, so nothing can be written`, {
+        file: url,
+        hint: 'Set `encryption.recipients`.',
+      })
+    }
+    const { Encrypter, Stanza } = this.#age
+    const encrypter = new Encrypter()
+    for (const recipient of recipients) encrypter.addRecipient(recipient)
+    let fileKey: Uint8Array | undefined
+    const used = INTRO.length + recipients.length * RECIPIENT_STANZA + MAC_LINE + PADDING_FRAME
+    encrypter.addRecipient({
+      wrapFileKey: (key) => {
+        fileKey = Uint8Array.from(key)
+        return [new Stanza([PADDING_TYPE, 'A'.repeat(HEADER - used)], new Uint8Array(0))]
+      },
+    })
+    // The payload of this file is thrown away: only its header is used.
+    const file = await encrypter.encrypt(new Uint8Array(0))
+    if (file.byteLength !== HEADER + NONCE + EMPTY_PAYLOAD || fileKey === undefined) {
+      throw new LitestreamError('INTERNAL', `an age header of ${file.byteLength} bytes was not expected`)
+    }
+    const nonce = randomBytes(NONCE)
+    return { preamble: Buffer.concat([file.subarray(0, HEADER), nonce]), key: payloadKey(fileKey, nonce) }
+  }
+
+  /** The key of the payload behind `preamble`. Throws DECRYPTION_FAILED. */
+  async open(preamble: Uint8Array, label: string): Promise<Uint8Array> {
+    const failed = (message: string, hint: string, cause?: unknown) =>
+      new LitestreamError('DECRYPTION_FAILED', `${label}: ${message}`, { file: label, hint, cause })
+    if (!startsWith(preamble, INTRO)) {
+      throw failed(
+        startsWith(preamble, 'LTX') ? 'the file is not encrypted' : 'the file is not an age file',
+        'Encrypt into an empty replica: mirror this one to another URL with `encryption`, or remove `encryption` to read it as it is.',
+      )
+    }
+    const end = Buffer.from(preamble.buffer, preamble.byteOffset, preamble.byteLength).indexOf('\n--- ') + 1 + MAC_LINE
+    if (preamble.byteLength < PREAMBLE || end !== HEADER) {
+      throw failed('the header does not have the form that litestream-ts writes', 'Decrypt the file with `age -d`.')
+    }
+    if (this.#keys.identities.length === 0) {
+      throw failed('no identity is given to decrypt it', 'Set `encryption.identities` or LITESTREAM_AGE_IDENTITIES.')
+    }
+    const decrypter = new this.#age.Decrypter()
+    for (const identity of this.#keys.identities) decrypter.addIdentity(identity)
+    let fileKey: Uint8Array
+    try {
+      fileKey = await decrypter.decryptHeader(preamble.slice(0, HEADER))
+    } catch (cause) {
+      throw failed(
+        'none of the given identities decrypts it',
+        'Add the identity of one of its recipients to `encryption.identities`. After a key rotation keep the old identity as long as old files exist.',
+        cause,
+      )
+    }
+    return payloadKey(fileKey, preamble.subarray(HEADER, PREAMBLE))
+  }
+}
+
+function payloadKey(fileKey: Uint8Array, nonce: Uint8Array): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', fileKey, nonce, 'payload', 32))
+}
+
+function startsWith(bytes: Uint8Array, text: string): boolean {
+  return (
+    Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(text.length, bytes.byteLength)).toString('latin1') === text
+  )
+}

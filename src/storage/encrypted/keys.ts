@@ -1,0 +1,108 @@
+import { homedir } from 'node:os'
+import path from 'node:path'
+import { LitestreamError } from '../../errors.js'
+import { readRegular } from '../../fs/open-regular.js'
+import { rememberSecret } from '../../util/redact.js'
+import { loadAge } from './library.js'
+import { type EncryptionSettings, listOf, VARIABLES } from './settings.js'
+
+/** Keys that were read from EncryptionSettings. */
+export interface EncryptionKeys {
+  /** `age1…`; empty: files can only be read. */
+  readonly recipients: readonly string[]
+  /** `AGE-SECRET-KEY-1…`; empty: files can only be written. */
+  readonly identities: readonly string[]
+}
+
+/** The most bytes that a file with keys may have. */
+const MAX_KEY_FILE = 64 * 1024
+/** X25519 recipients and identities: a human-readable part, `1`, and 58 characters of Bech32. */
+const RECIPIENT = /^age1[02-9ac-hj-np-z]{58}$/
+const IDENTITY = /^AGE-SECRET-KEY-1[02-9AC-HJ-NP-Z]{58}$/
+const AGE_FILE = /^(age-encryption\.org\/v1\n|-----BEGIN AGE ENCRYPTED FILE-----)/
+
+/** Reads keys and the files that the settings name. Throws CONFIG_INVALID, NOT_FOUND and other errors of a file. */
+export async function readEncryptionKeys(settings: EncryptionSettings): Promise<EncryptionKeys> {
+  const { passphrase } = settings
+  if (passphrase) rememberSecret(passphrase)
+  const identities: string[] = []
+  for (const value of listOf(settings.identities)) {
+    const keys = IDENTITY.test(value) ? [value] : await identitiesIn(value, passphrase)
+    for (const key of keys) rememberSecret(key)
+    identities.push(...keys)
+  }
+  const recipients: string[] = []
+  for (const value of listOf(settings.recipients)) {
+    recipients.push(...(RECIPIENT.test(value) ? [value] : await keysIn(value, RECIPIENT, 'recipients', 'age1…')))
+  }
+  if (recipients.length + identities.length === 0) {
+    throw new LitestreamError('CONFIG_INVALID', 'encryption: neither recipients nor identities are given', {
+      hint: 'Set `encryption.recipients` to write files and `encryption.identities` to read them.',
+    })
+  }
+  if (recipients.length === 0) {
+    const { identityToRecipient } = loadAge()
+    for (const identity of identities) recipients.push(await identityToRecipient(identity))
+  }
+  return { recipients: [...new Set(recipients)], identities: [...new Set(identities)] }
+}
+
+/** An identity file, as age-keygen writes it, perhaps encrypted with a passphrase. */
+async function identitiesIn(file: string, passphrase: string | undefined): Promise<string[]> {
+  const full = keyFile(file, 'identities', 'AGE-SECRET-KEY-1…')
+  const bytes = await readRegular(full, MAX_KEY_FILE)
+  const text = bytes.toString('latin1')
+  if (!AGE_FILE.test(text)) return linesOf(text, full, IDENTITY, 'identities')
+  if (!passphrase) {
+    throw new LitestreamError('CONFIG_INVALID', `${full}: the identity file is encrypted with a passphrase`, {
+      file: full,
+      hint: `Set \`encryption.passphrase\` or ${VARIABLES.passphrase}.`,
+    })
+  }
+  if (text.startsWith('-----')) {
+    throw new LitestreamError('CONFIG_INVALID', `${full}: the identity file is ASCII-armored`, {
+      file: full,
+      hint: 'Write it without armor: `age -p -o key.age key.txt`.',
+    })
+  }
+  const decrypter = new (loadAge().Decrypter)()
+  decrypter.addPassphrase(passphrase)
+  let plain: string
+  try {
+    plain = await decrypter.decrypt(bytes, 'text')
+  } catch (cause) {
+    throw new LitestreamError('DECRYPTION_FAILED', `${full}: the passphrase does not open the identity file`, {
+      cause,
+      file: full,
+      hint: `Correct \`encryption.passphrase\` or ${VARIABLES.passphrase}.`,
+    })
+  }
+  return linesOf(plain, full, IDENTITY, 'identities')
+}
+
+async function keysIn(file: string, form: RegExp, key: string, example: string): Promise<string[]> {
+  const full = keyFile(file, key, example)
+  return linesOf((await readRegular(full, MAX_KEY_FILE)).toString('latin1'), full, form, key)
+}
+
+/** A misspelled key must not be taken for the name of a file, which a message would show. */
+function keyFile(value: string, key: string, example: string): string {
+  if (/^(age1|AGE-)/i.test(value)) {
+    throw new LitestreamError('CONFIG_INVALID', `encryption.${key}: a key is not a valid X25519 key`, {
+      hint: `Write ${example} as age-keygen prints it, or the path of a file.`,
+    })
+  }
+  return path.resolve(value.replace(/^~(?=\/|$)/, homedir()))
+}
+
+function linesOf(text: string, file: string, form: RegExp, key: string): string[] {
+  const lines = text.split(/\r?\n/).map((line) => line.trim())
+  const keys = lines.filter((line) => line !== '' && !line.startsWith('#'))
+  const wrong = keys.findIndex((line) => !form.test(line))
+  if (keys.length > 0 && wrong < 0) return keys
+  const what = keys.length === 0 ? `holds no ${key}` : `key ${wrong + 1} is not a valid X25519 key`
+  throw new LitestreamError('CONFIG_INVALID', `${file}: ${what}`, {
+    file,
+    hint: 'Make a key with `age-keygen -o key.txt`; only X25519 keys are supported.',
+  })
+}

@@ -1,0 +1,19 @@
+import type { Decrypter, Encrypter, Stanza } from 'age-encryption'
+import { loadOptionalPackage } from '../optional-package.js'
+
+/** The part of the package age-encryption that is used: it writes and opens the headers of age files. */
+export interface AgeLibrary {
+  readonly Encrypter: new () => Encrypter
+  readonly Decrypter: new () => Decrypter
+  readonly Stanza: new (args: string[], body: Uint8Array) => Stanza
+  readonly identityToRecipient: (identity: string) => Promise<string>
+}
+
+/** Throws PACKAGE_MISSING. */
+export function loadAge(): AgeLibrary {
+  return loadOptionalPackage<AgeLibrary>({
+    name: 'age-encryption',
+    neededFor: 'an encrypted replica',
+    install: 'age-encryption@0.3',
+  })
+}

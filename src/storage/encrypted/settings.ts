@@ -1,0 +1,29 @@
+/** Encryption of a replica with age (https://age-encryption.org/v1). Each file of the replica is an ordinary age file. */
+export interface EncryptionSettings {
+  /** Who can decrypt new files: `age1…`, or paths of files with one of these per line. Default: the recipients of `identities`. */
+  readonly recipients?: string | readonly string[] | undefined
+  /** What decrypts files: `AGE-SECRET-KEY-1…`, or paths of identity files, which may be encrypted with `passphrase`. */
+  readonly identities?: string | readonly string[] | undefined
+  /** The passphrase of encrypted identity files. */
+  readonly passphrase?: string | undefined
+}
+
+/** The variables that stand in for EncryptionSettings. Lists are separated by commas. */
+export const VARIABLES = {
+  recipients: 'LITESTREAM_AGE_RECIPIENTS',
+  identities: 'LITESTREAM_AGE_IDENTITIES',
+  passphrase: 'LITESTREAM_AGE_PASSPHRASE',
+} as const
+
+/** Undefined if no variable asks for encryption. */
+export function encryptionFromEnvironment(env: NodeJS.ProcessEnv = process.env): EncryptionSettings | undefined {
+  const [recipients, identities] = [listOf(env[VARIABLES.recipients]), listOf(env[VARIABLES.identities])]
+  if (recipients.length + identities.length === 0) return undefined
+  return { recipients, identities, passphrase: env[VARIABLES.passphrase] }
+}
+
+/** A list as it is, or a text with commas. */
+export function listOf(value: string | readonly string[] | undefined): string[] {
+  const parts = typeof value === 'string' ? value.split(',') : (value ?? [])
+  return parts.map((part) => part.trim()).filter((part) => part !== '')
+}
