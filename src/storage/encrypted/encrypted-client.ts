@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { LitestreamError } from '../../errors.js'
+import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { corrupt } from '../../ltx/corrupt.js'
 import { relativeName } from '../keys.js'
 import type {
@@ -43,8 +43,8 @@ export function encryptedClient(client: ReplicaClient, headers: AgeHeaders): Rep
 }
 
 function plainInfo(info: LtxFileInfo): LtxFileInfo {
-  // A size that no encrypted file has is that of a damaged one: 0 is too short for an LTX file, too.
-  return { ...info, size: openedSize(info.size - PREAMBLE) ?? 0 }
+  // A size that no encrypted file has stays as it is: reading the file explains why.
+  return { ...info, size: openedSize(info.size - PREAMBLE) ?? info.size }
 }
 
 async function* plainInfos(infos: AsyncIterable<LtxFileInfo>): AsyncGenerator<LtxFileInfo, void, undefined> {
@@ -108,7 +108,8 @@ class EncryptedFiles {
     const stored = PREAMBLE + sealedSize(plainSize)
     const offset = fromStart ? 0 : PREAMBLE + first * SEALED_CHUNK
     const end = Math.min(stored, PREAMBLE + (last + 1) * SEALED_CHUNK)
-    const { data, fileSize } = await this.#client.read(storedRef(file), { offset, length: end - offset }, options)
+    const read = () => this.#client.read(storedRef(file), { offset, length: end - offset }, options)
+    const { data, fileSize } = await this.#explaining(file, options, read)
     if (fileSize !== stored) throw corrupt(`the file has ${fileSize} bytes, not ${stored}`, this.#label(file), fileSize)
     return data
   }
@@ -141,7 +142,9 @@ class EncryptedFiles {
     const from = first === 0 ? {} : { offset: PREAMBLE + first * SEALED_CHUNK }
     const source = new Pieces(this.#client.stream(storedRef(file), { ...request, ...from }))
     try {
-      const opened = key ?? (await this.#headers.open(await source.take(PREAMBLE), this.#label(file)))
+      const takePreamble = () => source.take(PREAMBLE)
+      const preamble = key ? undefined : await this.#explaining(file, request, takePreamble)
+      const opened = key ?? (await this.#headers.open(preamble!, this.#label(file)))
       for (let chunk = first; ; chunk++) {
         const sealed = await source.take(SEALED_CHUNK)
         const last = await source.ended()
@@ -166,13 +169,29 @@ class EncryptedFiles {
     return plainInfo(await this.#client.write(file, whole ? await joined(sealed) : sealed, options))
   }
 
+  /** A file that is not encrypted has another size than the listing led to expect: the error says that it is not encrypted. */
+  async #explaining<T>(file: LtxFileRef, request: RequestOptions, act: () => Promise<T>): Promise<T> {
+    try {
+      return await act()
+    } catch (error) {
+      if (!isLitestreamError(error, 'NOT_FOUND', 'INVALID_ARGUMENT')) throw error
+      const { level, minTxid, maxTxid } = file
+      const name = { level, minTxid, maxTxid }
+      const { size } = await this.#client.stat(name, request)
+      const head = await this.#client.read(name, { offset: 0, length: Math.min(size, PREAMBLE) }, request)
+      await this.#headers.open(head.data, this.#label(file))
+      throw error
+    }
+  }
+
   #key(file: LtxFileRef, request: RequestOptions): Promise<Uint8Array> {
     const known = this.#keys.get(keyName(file))
     return known ?? this.#remember(file, this.#readKey(file, request))
   }
 
   async #readKey(file: LtxFileRef, request: RequestOptions): Promise<Uint8Array> {
-    const { data } = await this.#client.read(storedRef(file), { offset: 0, length: PREAMBLE }, request)
+    const read = () => this.#client.read(storedRef(file), { offset: 0, length: PREAMBLE }, request)
+    const { data } = await this.#explaining(file, request, read)
     return this.#headers.open(data, this.#label(file))
   }
 

@@ -119,10 +119,13 @@ test('a wrong identity, none, and a file without encryption are errors that name
   const plain = await open(t, plainUrl, false)
   await mirror(client, plain)
   const asEncrypted = await open(t, plainUrl, { identities: key.identity })
-  await assert.rejects(
-    asEncrypted.read((await listLevels(plain))[0]![0]!, { offset: 0, length: 4 }),
-    (error) => failsToDecrypt(error) && /is not encrypted/.test((error as Error).message),
-  )
+  const isPlain = (error: unknown) => failsToDecrypt(error) && /is not encrypted/.test((error as Error).message)
+  for (const file of (await listLevels(asEncrypted)).flat()) {
+    await assert.rejects(asEncrypted.read(file, { offset: 0, length: 4 }), isPlain)
+    await assert.rejects(asEncrypted.read(file, { suffix: 16 }), isPlain)
+    await assert.rejects(collect(asEncrypted.stream(file)), isPlain)
+  }
+  await assert.rejects(verifyReplica(asEncrypted), isPlain)
 })
 
 test('keys are rotated for new files; old files need the old identity, and several recipients can read', async (t) => {
