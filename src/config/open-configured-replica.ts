@@ -83,8 +83,19 @@ function storeOptions(replica: ReplicaConfig, database?: string): OpenReplicaCli
   if (replica.type === 's3') return { s3: pick(replica.settings, S3_KEYS) }
   if (replica.type === 'nats') return { nats: pick(replica.settings, NATS_KEYS) }
   if (replica.type === 'sftp') return { sftp: pick(replica.settings, SFTP_KEYS) }
+  if (replica.type === 'webdav') return { webdav: webdavSettings(replica.settings) }
   if (replica.type === 'abs') return { abs: pick(replica.settings, ABS_KEYS) }
   return {}
+}
+
+function webdavSettings(settings: ReplicaSettings): object {
+  const username = settings['webdav-username']
+  const password = settings['webdav-password']
+  return {
+    ...pick(settings, ['skip-verify', 'ca-file']),
+    ...(username ? { username } : {}),
+    ...(password ? { password } : {}),
+  }
 }
 
 export function openConfiguredReplica(

@@ -100,6 +100,7 @@ function placeOf(replica: ReplicaConfig): string | undefined {
     const user = location.path.startsWith('/') ? '' : (settings.user ?? location.settings.user ?? '')
     return `sftp ${user}@${location.host}:${location.port} ${location.path}`
   }
+  if (location.type === 'webdav') return `webdav ${location.origin} ${location.path}`
   if (location.type === 'abs') {
     const account = settings['account-name'] ?? location.settings.accountName ?? ''
     const address = reveal(settings.endpoint ?? location.settings.endpoint ?? '')

@@ -44,9 +44,9 @@ export const inheritedReplicaKeys = {
   'force-path-style': boolean('S3: put the bucket in the path; on when an endpoint is given.'),
   'sign-payload': boolean('S3: sign request bodies.', true),
   'require-content-md5': boolean('S3: send Content-MD5 where the protocol asks for it.', true),
-  'skip-verify': boolean('S3, OSS and NATS: accept any TLS certificate. For tests.', false),
+  'skip-verify': boolean('S3, OSS, WebDAV and NATS: accept any TLS certificate. For tests.', false),
   'ca-file': text(
-    'S3 and OSS: PEM file with authorities that are trusted beside those of Node.js. Otherwise `AWS_CA_BUNDLE` or `SSL_CERT_FILE` is used.',
+    'S3, OSS and WebDAV: PEM file with authorities that are trusted beside those of Node.js. Otherwise `AWS_CA_BUNDLE` or `SSL_CERT_FILE` is used.',
   ),
   'conditional-writes': choice(
     CONDITIONAL_WRITES,

@@ -15,10 +15,9 @@ const PARTS_OF_URL: Readonly<Record<string, readonly (keyof ReplicaFile)[]>> = {
   nats: ['path', 'bucket'],
   sftp: ['path', 'host'],
   webdav: ['path', 'webdav-url'],
-  webdavs: ['path', 'webdav-url'],
 }
 
-export const REPLICA_TYPES = Object.keys(PARTS_OF_URL).filter((type) => type !== 'webdavs')
+export const REPLICA_TYPES = Object.keys(PARTS_OF_URL)
 
 /** Creates the error for a fault; the caller adds the position. */
 export type Fail = (key: keyof ReplicaFile | undefined, message: string, hint?: string) => Error
@@ -26,7 +25,10 @@ export type Fail = (key: keyof ReplicaFile | undefined, message: string, hint?: 
 /** Litestream's replica type: the URL's scheme, otherwise `type`, otherwise a file. */
 export function replicaType(replica: ReplicaFile): string {
   if (replica.url !== undefined)
-    return /^([a-z][a-z0-9+.-]*):/i.exec(replica.url.reveal())?.[1]?.toLowerCase() ?? 'file'
+    return (/^([a-z][a-z0-9+.-]*):/i.exec(replica.url.reveal())?.[1]?.toLowerCase() ?? 'file').replace(
+      /^webdavs$/,
+      'webdav',
+    )
   return replica.type ?? 'file'
 }
 

@@ -28,6 +28,7 @@ const PARAMETERS: Readonly<Record<string, Partial<Record<keyof ReplicaSettings, 
     'known-hosts': 'knownHosts',
     'insecure-host-key': 'insecureHostKey',
   },
+  webdav: { 'ca-file': 'caFile', 'skip-verify': 'skipVerify' },
   abs: { endpoint: 'endpoint', 'sas-token': 'sasToken' },
   nats: {
     tls: 'tls',
@@ -40,7 +41,7 @@ const PARAMETERS: Readonly<Record<string, Partial<Record<keyof ReplicaSettings, 
 }
 
 function userinfo({ type, url, settings }: ReplicaConfig): string | undefined {
-  if (type === 'sftp') return sftpUser(url, settings)
+  if (type === 'sftp' || type === 'webdav') return namedUser(url, settings)
   if (type === 'abs') return accountOf(url, settings)
   const [user, password] =
     type === 's3' ? [settings['access-key-id'], settings['secret-access-key']] : [settings.username, settings.password]
@@ -49,11 +50,14 @@ function userinfo({ type, url, settings }: ReplicaConfig): string | undefined {
 }
 
 /** The URL or the settings may name a user; the settings take precedence. */
-function sftpUser(url: Secret, settings: ReplicaSettings): string | undefined {
+function namedUser(url: Secret, settings: ReplicaSettings): string | undefined {
   const location = parseReplicaUrl(url.reveal())
-  const named = location.type === 'sftp' ? location.settings : {}
-  const user = settings.user || named.user
-  const password = reveal(settings.password) || reveal(named.password)
+  const isWebdav = location.type === 'webdav'
+  const named = isWebdav || location.type === 'sftp' ? location.settings : {}
+  const user = isWebdav
+    ? settings['webdav-username'] || location.settings.username
+    : settings.user || ('user' in named ? named.user : undefined)
+  const password = reveal(settings[isWebdav ? 'webdav-password' : 'password']) || reveal(named.password)
   if (!user) return undefined
   return encodeURIComponent(user) + (password ? `:${encodeURIComponent(password)}` : '')
 }

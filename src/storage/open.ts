@@ -11,6 +11,7 @@ import type { S3Settings } from './s3/settings.js'
 import type { SftpSettings } from './sftp/settings.js'
 import { secretsOfUrl } from './shown-url.js'
 import { parseReplicaUrl, type ReplicaLocation } from './url.js'
+import type { WebdavSettings } from './webdav/settings.js'
 
 /** Settings of the stores; each one takes precedence over the URL's. */
 export interface OpenReplicaClientOptions {
@@ -18,6 +19,7 @@ export interface OpenReplicaClientOptions {
   readonly s3?: S3Settings
   readonly nats?: NatsSettings & { readonly bucket?: string }
   readonly sftp?: SftpSettings
+  readonly webdav?: WebdavSettings
   readonly gs?: GsSettings
   readonly abs?: AbsSettings
   /**
@@ -40,6 +42,7 @@ const CHECKS: OptionChecks<OpenReplicaClientOptions> = {
   s3: object,
   nats: object,
   sftp: object,
+  webdav: object,
   gs: object,
   abs: object,
   encryption: (value) => (value === false ? undefined : object(value) && 'false or an object'),
@@ -96,6 +99,10 @@ async function open(location: ReplicaLocation, options: OpenReplicaClientOptions
       const { SftpReplicaClient } = await import('./sftp/sftp-client.js')
       return SftpReplicaClient.open(location, options.sftp, options.signal)
     }
+    case 'webdav': {
+      const { WebdavReplicaClient } = await import('./webdav/webdav-client.js')
+      return WebdavReplicaClient.open(location, options.webdav, options.signal)
+    }
     case 'gs': {
       const { openGsClient } = await import('./gs/gs-client.js')
       return openGsClient(location, options.gs)
@@ -124,15 +131,19 @@ export async function checkReplicaClient(url: string, options: OpenReplicaClient
     const { SftpReplicaClient } = await import('./sftp/sftp-client.js')
     return SftpReplicaClient.check(location, options.sftp)
   }
+  if (location.type === 'webdav') {
+    const { WebdavReplicaClient } = await import('./webdav/webdav-client.js')
+    return WebdavReplicaClient.check(location, options.webdav)
+  }
   // The others check local files and settings only when they are opened.
   await (await open(location, options)).close()
 }
 
 /** Secrets that a program passes as plain text are masked from now on, like those of a URL. */
-function rememberSettings({ s3, nats, sftp, gs, abs }: OpenReplicaClientOptions): void {
+function rememberSettings({ s3, nats, sftp, webdav, gs, abs }: OpenReplicaClientOptions): void {
   const { endpoint, secretAccessKey, sessionToken, sseCustomerKey } = s3 ?? {}
   const { password, token, jwt, seed } = nats ?? {}
-  const ofServers = [password, token, jwt, seed, sftp?.password, sftp?.passphrase]
+  const ofServers = [password, token, jwt, seed, sftp?.password, sftp?.passphrase, webdav?.password]
   const ofAzure = [abs?.accountKey, abs?.sasToken]
   for (const secret of [secretAccessKey, sessionToken, sseCustomerKey, ...ofServers, ...ofAzure]) {
     if (typeof secret === 'string') rememberSecret(secret)

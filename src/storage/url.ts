@@ -9,14 +9,22 @@ import { parseS3Url, type S3Location } from './s3/location.js'
 import { parseSftpUrl, type SftpLocation } from './sftp/location.js'
 import { isDoubtfulUrl, redactUrl, secretsOfUrl, shownUrl } from './shown-url.js'
 import { UrlParams, type UrlParts } from './url-parts.js'
+import { parseWebdavUrl, type WebdavLocation } from './webdav/location.js'
 
 export type { FileLocation }
 
 /** The location of a replica from its URL: validated, decoded, every part in its own field. */
-export type ReplicaLocation = FileLocation | S3Location | NatsLocation | SftpLocation | GsLocation | AbsLocation
+export type ReplicaLocation =
+  | FileLocation
+  | S3Location
+  | NatsLocation
+  | SftpLocation
+  | WebdavLocation
+  | GsLocation
+  | AbsLocation
 
 /** The schemes that `parseReplicaUrl` accepts, for messages. */
-export const SCHEMES = ['file', 's3', 'nats', 'sftp', 'gs', 'abs'] as const
+export const SCHEMES = ['file', 's3', 'nats', 'sftp', 'webdav', 'webdavs', 'gs', 'abs'] as const
 
 const EXAMPLES = 'file:///var/backups/app.db, s3://bucket/app.db or nats://host:4222/bucket/app.db'
 
@@ -105,6 +113,9 @@ function parseLocation(parts: UrlParts): ReplicaLocation {
       return parseNatsUrl(parts)
     case 'sftp':
       return parseSftpUrl(parts)
+    case 'webdav':
+    case 'webdavs':
+      return parseWebdavUrl(parts)
     case 'gs':
       return parseGsUrl(parts)
     case 'abs':

@@ -1,0 +1,103 @@
+import { type ErrorCode, LitestreamError } from '../../errors.js'
+import { networkFailure } from '../network-errors.js'
+import { setRetryAfter } from '../retry.js'
+import type { Reply } from './requests.js'
+
+/** Characters of a server's own words that a message shows. */
+const MAX_MESSAGE = 200
+
+const NO_STORE = 'Check the URL: something that is no WebDAV server answers there, or a proxy changes replies.'
+
+const STATUS: Readonly<Record<number, readonly [ErrorCode, string]>> = {
+  400: ['STORAGE_FAILED', 'The server does not understand the request; its log may say more.'],
+  401: ['ACCESS_DENIED', 'Check `webdav-username` and `webdav-password`, or user and password of the URL.'],
+  403: ['ACCESS_DENIED', 'Give the WebDAV user permission to read, write and delete below the path of the replica.'],
+  404: ['NOT_FOUND', 'Check the path of the replica.'],
+  405: ['STORAGE_FAILED', 'Check the path: it does not lead to a folder that the server serves with WebDAV.'],
+  407: ['ACCESS_DENIED', 'Give the proxy a user and a password in HTTP_PROXY or HTTPS_PROXY.'],
+  408: ['TIMEOUT', 'Check the network between this machine and the server.'],
+  409: ['NOT_FOUND', 'A folder above the replica does not exist, and the server does not make it; create it.'],
+  410: ['NOT_FOUND', 'Check the path of the replica.'],
+  411: ['STORAGE_FAILED', NO_STORE],
+  412: ['PRECONDITION_FAILED', 'Make sure that only one primary writes to the replica.'],
+  413: ['STORAGE_FAILED', 'Raise the largest request body that the server and proxies before it accept.'],
+  423: ['UNAVAILABLE', 'Another client has a lock; it expires within a minute.'],
+  425: ['UNAVAILABLE', 'Try again.'],
+  429: ['THROTTLED', 'Wait and try again, or raise the limits of the server.'],
+  501: [
+    'STORAGE_FAILED',
+    'The server does not know a method of WebDAV; use another server or enable WebDAV for the path.',
+  ],
+  507: ['DISK_FULL', 'Free space on the server, or raise the quota of the user.'],
+}
+
+export interface Attempted {
+  /** "reading", "writing", … */
+  readonly doing: string
+  /** `webdavs://host/path` */
+  readonly target: string
+}
+
+/** The error of a reply that refuses a request. `said`: the beginning of its body. */
+export function statusError(
+  { doing, target }: Attempted,
+  reply: Pick<Reply, 'status' | 'headers'>,
+  said = '',
+): LitestreamError {
+  const { status, headers } = reply
+  const [code, hint] = classify(status, headers.location)
+  const words = titleOf(said)
+  const message = `${doing} ${target} failed: HTTP ${status}${words === undefined ? '' : `, "${words}"`}`
+  const error = new LitestreamError(code, message, { file: target, hint })
+  const wait = Number(headers['retry-after'])
+  if (wait > 0) setRetryAfter(error, Math.min(wait, 3600) * 1000)
+  return error
+}
+
+function classify(status: number, location: string | undefined): readonly [ErrorCode, string] {
+  const known = STATUS[status]
+  if (known !== undefined) return known
+  if (status >= 300 && status < 400) {
+    const to = location === undefined ? '' : ` to ${originOf(location)}`
+    return [
+      'STORAGE_FAILED',
+      `The server redirects${to}, which is not followed; set the URL of the replica to that place.`,
+    ]
+  }
+  if (status >= 500) return ['UNAVAILABLE', 'Check the server, and any proxy before it; try again.']
+  return ['STORAGE_FAILED', NO_STORE]
+}
+
+/** Only the place: a query may hold a token. */
+function originOf(location: string): string {
+  if (!URL.canParse(location)) return 'another place'
+  const { protocol, host, pathname } = new URL(location)
+  return `${protocol}//${host}${pathname}`
+}
+
+/** What a page or an error body calls itself, in printable characters. */
+function titleOf(body: string): string | undefined {
+  const found = /<(?:title|(?:[a-z]+:)?message)[^>]*>\s*([^<]{1,200}?)\s*</i.exec(body)?.[1]
+  return found?.replace(/[^\x20-\x7e]/g, '?').slice(0, MAX_MESSAGE)
+}
+
+/** The LitestreamError for what the network, TLS or Node threw. */
+export function webdavError(thrown: unknown, { doing, target }: Attempted, authorityHint: string): LitestreamError {
+  if (thrown instanceof LitestreamError) return thrown
+  const failure = networkFailure(thrown, authorityHint)
+  const message = thrown instanceof Error ? thrown.message.split('\n', 1)[0]! : String(thrown)
+  return new LitestreamError(failure?.code ?? unknownCode(message), `${doing} ${target} failed: ${message}`, {
+    cause: thrown,
+    file: target,
+    hint: failure?.hint ?? NO_STORE,
+  })
+}
+
+function unknownCode(message: string): ErrorCode {
+  return /socket hang up|aborted|premature|parse error/i.test(message) ? 'UNAVAILABLE' : 'STORAGE_FAILED'
+}
+
+/** For a reply that says it went well and does not look like one of a WebDAV server. */
+export function unconfirmed({ doing, target }: Attempted, what: string): LitestreamError {
+  return new LitestreamError('UNAVAILABLE', `${doing} ${target} failed: ${what}`, { file: target, hint: NO_STORE })
+}

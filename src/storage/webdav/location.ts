@@ -1,0 +1,47 @@
+import path from 'node:path'
+import { LitestreamError } from '../../errors.js'
+import { splitUserinfo, type UrlParts } from '../url-parts.js'
+import type { WebdavSettings } from './settings.js'
+
+export interface WebdavLocation {
+  readonly type: 'webdav'
+  /** `https://host:port` */
+  readonly origin: string
+  /** Decoded; begins with a slash and has none at its end: "" is the root of the server. */
+  readonly path: string
+  readonly settings: WebdavSettings
+}
+
+/** `webdav://[user:password@]host[:port]/path` for HTTP, `webdavs://` for HTTPS. */
+export function parseWebdavUrl(parts: UrlParts): WebdavLocation {
+  const { display, params, host } = parts
+  const { user, password } = parts.userinfo === undefined ? {} : splitUserinfo(parts.userinfo, display)
+  const settings: WebdavSettings = {
+    ...(user ? { username: user } : {}),
+    ...(password === undefined ? {} : { password }),
+    caFile: params.string('caFile'),
+    skipVerify: params.boolean('skipVerify'),
+  }
+  params.rejectRest()
+  const origin = `${parts.scheme === 'webdavs' ? 'https' : 'http'}://${host ?? ''}`
+  if (!host || !URL.canParse(origin) || new URL(origin).host === '' || /[\s\\]/.test(host)) {
+    throw new LitestreamError('INVALID_URL', `${display}: ${parts.quote(host ?? '')} is not a host`, {
+      hint: 'Write webdavs://HOST/PATH, or webdav://HOST/PATH for a server without TLS.',
+    })
+  }
+  const clean = path.posix.normalize(`/${parts.path}`).replace(/\/+$/, '')
+  return { type: 'webdav', origin: new URL(origin).origin, path: clean, settings }
+}
+
+/** A path as it is sent: each segment percent-encoded. */
+export function encodePath(decoded: string): string {
+  return decoded
+    .split('/')
+    .map((segment) => encodeURIComponent(segment))
+    .join('/')
+}
+
+/** `webdavs://host/path` without user and password. */
+export function webdavUrl({ origin, path: decoded }: Pick<WebdavLocation, 'origin' | 'path'>): string {
+  return origin.replace(/^http/, 'webdav') + encodePath(decoded)
+}

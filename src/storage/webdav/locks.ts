@@ -1,0 +1,166 @@
+import { LitestreamError } from '../../errors.js'
+import { pause } from '../../util/pause.js'
+import type { Subject, WebdavRequests } from './requests.js'
+
+/** Name of the file beside the levels that is locked; its content has no meaning. */
+const MUTEX = 'writer.lock'
+
+/** Seconds after which the server drops the lock of a client that died. */
+const LOCK_SECONDS = 20
+
+/** Milliseconds from the request for a lock after which no change is begun under it. */
+const TRUSTED_FOR = 10_000
+
+/** Milliseconds to wait for another client's lock. */
+const LOCK_PATIENCE = 60_000
+
+/** Milliseconds: the longest pause between two attempts. Another writer has the lock for three requests. */
+const LOCK_PAUSE = 250
+
+const LOCK_BODY = Buffer.from(
+  '<?xml version="1.0" encoding="utf-8"?><lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope>' +
+    '<locktype><write/></locktype><owner>litestream-ts</owner></lockinfo>',
+)
+
+/** A lock that this client holds. */
+export interface HeldLock {
+  /** Throws UNAVAILABLE once the lock may be about to expire: call it before each change. */
+  check(): void
+  release(): Promise<void>
+}
+
+/**
+ * The exclusive write lock of WebDAV (class 2) on one file of the replica, under which exactly one of many writers changes a name. The
+ * file exists before it is locked: Apache forgets locks of names that do not, or keeps them, while others list the folder. The first
+ * lock is tried twice: a server that grants the second one too (some make up locks for clients that insist on them) has none.
+ */
+export class WebdavLocks {
+  readonly #requests: WebdavRequests
+  readonly #path: string
+  #state: 'unknown' | 'announced' | 'proved' | 'none' = 'unknown'
+  #reason: string | undefined
+
+  /** `root`: decoded path of the replica, which exists before the first lock. */
+  constructor(requests: WebdavRequests, root: string) {
+    this.#requests = requests
+    this.#path = `${root}/${MUTEX}`
+  }
+
+  /** Takes what OPTIONS says: `1, 2` in the header DAV. */
+  announce(davHeader: string): void {
+    if (this.#state !== 'unknown') return
+    const hasLocks = davHeader.split(',').some((each) => each.trim() === '2')
+    this.#state = hasLocks ? 'announced' : 'none'
+    if (!hasLocks) this.#reason = 'the WebDAV server has no locks (class 2)'
+  }
+
+  /** Why there are no locks; undefined where there are, and while that is not known. */
+  get reason(): string | undefined {
+    return this.#reason
+  }
+
+  get isProved(): boolean {
+    return this.#state === 'proved'
+  }
+
+  /** Undefined where the server has no locks. Waits for another client's lock. */
+  async lock(change: Subject): Promise<HeldLock | undefined> {
+    if (this.#state === 'none') return undefined
+    const subject = { ...change, path: this.#path }
+    if (this.#state !== 'proved') await this.#makeFile(subject)
+    const began = performance.now()
+    for (let attempt = 0; ; attempt++) {
+      const held = await this.#tryLock(subject)
+      if (held === 'none') return undefined
+      if (held !== 'locked') return this.#state === 'proved' ? held : this.#prove(subject, held)
+      if (performance.now() - began > LOCK_PATIENCE) throw stillLocked(subject, this.#requests.target(subject.path))
+      const wait = Math.random() * Math.min(LOCK_PAUSE, 20 * 2 ** attempt)
+      await pause(wait, subject.signal, this.#requests.closing)
+    }
+  }
+
+  /** A file that is there, and may be locked, stays. */
+  async #makeFile(subject: Subject): Promise<void> {
+    await this.#requests.retried(subject, async () => {
+      const { status } = await this.#requests.send(subject, { method: 'HEAD', accept: [200, 204, 404] })
+      if (status !== 404) return
+      const content = Buffer.from('locked by writers\n')
+      await this.#requests.send(subject, {
+        method: 'PUT',
+        headers: { 'content-type': 'text/plain' },
+        body: { size: content.length, open: () => [content] },
+        accept: [200, 201, 204, 423],
+      })
+    })
+  }
+
+  async #prove(subject: Subject, held: HeldLock): Promise<HeldLock | undefined> {
+    const second = await this.#tryLock(subject)
+    if (second === 'locked') {
+      this.#state = 'proved'
+      return held
+    }
+    this.#none('the WebDAV server grants the same exclusive lock twice')
+    if (second !== 'none') await second.release()
+    await held.release()
+    return undefined
+  }
+
+  #none(reason: string): void {
+    this.#state = 'none'
+    this.#reason = reason
+  }
+
+  async #tryLock(subject: Subject): Promise<HeldLock | 'locked' | 'none'> {
+    const asked = performance.now()
+    const { status, headers } = await this.#requests.send(subject, {
+      method: 'LOCK',
+      headers: {
+        'content-type': 'application/xml; charset=utf-8',
+        depth: '0',
+        timeout: `Second-${LOCK_SECONDS}`,
+      },
+      body: { size: LOCK_BODY.length, open: () => [LOCK_BODY] },
+      accept: [200, 201, 423, 405, 501],
+    })
+    if (status === 423) return 'locked'
+    const token = /<([^<>\s]{1,500})>/.exec(String(headers['lock-token'] ?? ''))?.[1]
+    if (status >= 400 || token === undefined) {
+      this.#none('the WebDAV server refuses LOCK')
+      return 'none'
+    }
+    return {
+      check: () => {
+        if (performance.now() - asked > TRUSTED_FOR) throw this.#tooLate(subject)
+      },
+      release: () => this.#unlock(subject, token),
+    }
+  }
+
+  #tooLate({ doing, path }: Subject): LitestreamError {
+    const target = this.#requests.target(path)
+    return new LitestreamError('UNAVAILABLE', `${doing} ${target} failed: the lock is about to expire`, {
+      file: target,
+      hint: 'Check the network between this machine and the server; try again.',
+    })
+  }
+
+  /** A lock that is not there any more is what was wanted. */
+  async #unlock({ operation, path }: Subject, token: string): Promise<void> {
+    if (this.#requests.closing.aborted) return
+    const subject = { operation, doing: 'unlocking', path }
+    const headers = { 'lock-token': `<${token}>` }
+    const accept = [200, 204, 400, 403, 404, 409, 412, 423]
+    await this.#requests
+      .retried(subject, () => this.#requests.send(subject, { method: 'UNLOCK', headers, accept }))
+      // It expires without that.
+      .catch(() => undefined)
+  }
+}
+
+function stillLocked({ doing }: Subject, target: string): LitestreamError {
+  return new LitestreamError('UNAVAILABLE', `${doing} ${target} failed: another client has it locked`, {
+    file: target,
+    hint: 'End the client that holds the lock, or remove the lock on the server.',
+  })
+}

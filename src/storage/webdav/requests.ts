@@ -1,0 +1,286 @@
+import { type ClientRequest, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import { LitestreamError } from '../../errors.js'
+import { abortError, onAbort, throwIfAborted } from '../../util/abort.js'
+import { startTimer } from '../../util/timers.js'
+import { type Connections, certificateHint, connectionsTo } from '../http/agents.js'
+import { OperationCounters } from '../operation-counters.js'
+import type { Operation } from '../replica-client.js'
+import { DEFAULT_POLICY, type RequestPolicy } from '../request-policy.js'
+import { retrying } from '../retry.js'
+import { Authorization } from './authorization.js'
+import { statusError, webdavError } from './errors.js'
+import { encodePath, type WebdavLocation, webdavUrl } from './location.js'
+import type { WebdavSettings } from './settings.js'
+
+/** Connections to one server. */
+const MAX_CONNECTIONS = 64
+
+/** Bytes of a reply that refuses or confirms a request; of a longer one the rest is not read. */
+const SMALL_REPLY = 64 * 1024
+
+/** Challenges that one request answers: one for its first, one for a nonce that has expired. */
+const MAX_CHALLENGES = 2
+
+/** Milliseconds for the answer to a change, which a server may sync to its disk first. Litestream's limit for a request. */
+const CHANGE_TIMEOUT = 30_000
+
+/** What a request is about, for counters and messages. */
+export interface Subject {
+  readonly operation: Operation
+  /** "reading", "writing", … */
+  readonly doing: string
+  /** Decoded path on the server. */
+  readonly path: string
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface Outgoing {
+  readonly method: string
+  /** Decoded; default: that of the subject. */
+  readonly path?: string
+  readonly headers?: Readonly<Record<string, string>>
+  /** Called again where the request is sent again. `size`: bytes. */
+  readonly body?: { readonly size: number; open(): AsyncIterable<Uint8Array> | Iterable<Uint8Array> }
+  /** Statuses that are answers and no errors. */
+  readonly accept: readonly number[]
+}
+
+export interface Reply {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly body: IncomingMessage
+  /** Ends a request whose body the server did not wait for. */
+  readonly abandon: () => void
+}
+
+/**
+ * Sends requests to a WebDAV server: authorizes, counts and times each, bounds every wait, types what went wrong. Redirections are never
+ * followed, so credentials stay at the origin.
+ */
+export class WebdavRequests {
+  readonly counters = new OperationCounters()
+  readonly policy: RequestPolicy
+  readonly origin: string
+  readonly #connections: Connections
+  readonly #authorization: Authorization
+  readonly #closing = new AbortController()
+
+  private constructor(origin: string, connections: Connections, authorization: Authorization, policy: RequestPolicy) {
+    this.origin = origin
+    this.policy = policy
+    this.#connections = connections
+    this.#authorization = authorization
+  }
+
+  /** Reads the file of authorities; connects to nothing. Throws CONFIG_INVALID. */
+  static async prepare(
+    location: WebdavLocation,
+    settings: WebdavSettings,
+    policy: Partial<RequestPolicy> = {},
+  ): Promise<WebdavRequests> {
+    const { caFile, skipVerify } = settings
+    const connections = await connectionsTo(new URL(location.origin), {
+      caFile,
+      skipVerify,
+      maxSockets: MAX_CONNECTIONS,
+    })
+    const inForce = { ...DEFAULT_POLICY, ...policy }
+    return new WebdavRequests(location.origin, connections, new Authorization(settings), inForce)
+  }
+
+  /** Fires when the client is closed. */
+  get closing(): AbortSignal {
+    return this.#closing.signal
+  }
+
+  /** `webdavs://host/path`, for messages. */
+  target(path: string): string {
+    return webdavUrl({ origin: this.origin, path })
+  }
+
+  /** Ends every request and body under way, with ABORTED, and refuses new ones. */
+  close(): void {
+    if (this.closing.aborted) return
+    this.#closing.abort(new LitestreamError('ABORTED', `the client of ${this.target('')} was closed`))
+    this.#connections.agent.destroy()
+  }
+
+  /** Attempts until one succeeds, fails for good, or the policy is used up. */
+  retried<T>(subject: Subject, attempt: () => Promise<T>): Promise<T> {
+    return retrying(attempt, {
+      policy: this.policy,
+      what: `${subject.doing} ${this.target(subject.path)}`,
+      signal: subject.signal,
+      closing: this.closing,
+      onRetry: () => this.counters.retry(subject.operation),
+    })
+  }
+
+  /** One request whose reply has no content of interest: it is read, up to a limit, so that the connection can be used again. */
+  async send(subject: Subject, outgoing: Outgoing): Promise<Pick<Reply, 'status' | 'headers'>> {
+    const reply = await this.open(subject, outgoing)
+    await this.#drain(reply, subject.signal)
+    return reply
+  }
+
+  /** One request; the caller reads or destroys the body of the reply. */
+  async open(subject: Subject, outgoing: Outgoing): Promise<Reply> {
+    throwIfAborted(subject.signal, `${subject.doing} ${this.target(subject.path)}`)
+    return this.counters.track(subject.operation, async () => {
+      try {
+        return await this.#authorized(subject, outgoing)
+      } catch (error) {
+        throw this.typed(error, subject)
+      }
+    })
+  }
+
+  typed(error: unknown, { doing, path, signal }: Subject): LitestreamError {
+    const target = this.target(path)
+    if (signal?.aborted) return abortError(signal, `${doing} ${target}`)
+    if (this.closing.aborted) return this.closing.reason
+    return webdavError(error, { doing, target }, certificateHint(this.#connections))
+  }
+
+  async #authorized(subject: Subject, outgoing: Outgoing): Promise<Reply> {
+    const uri = encodePath(outgoing.path ?? subject.path) || '/'
+    for (let challenges = 0; ; challenges++) {
+      const authorization = this.#authorization.header(outgoing.method, uri)
+      const reply = await this.#exchange(subject, outgoing, uri, authorization)
+      if (outgoing.accept.includes(reply.status)) return reply
+      const said = await this.#drain(reply, subject.signal)
+      reply.abandon()
+      const challenge = reply.headers['www-authenticate']
+      const again = reply.status === 401 && this.#authorization.accept(challenge, authorization)
+      if (again && challenges < MAX_CHALLENGES) continue
+      throw statusError({ doing: subject.doing, target: this.target(subject.path) }, reply, said)
+    }
+  }
+
+  /** Sends once. Resolves with the head of the reply; every wait on the way is bounded. */
+  #exchange(subject: Subject, outgoing: Outgoing, uri: string, authorization: string | undefined): Promise<Reply> {
+    const { method, headers, body } = outgoing
+    const { protocol, hostname, port } = new URL(this.origin)
+    const start = protocol === 'https:' ? httpsRequest : httpRequest
+    const sent = start({
+      method,
+      host: hostname.replace(/^\[|\]$/g, ''),
+      port: port || (protocol === 'https:' ? 443 : 80),
+      path: uri,
+      agent: this.#connections.agent,
+      headers: {
+        'user-agent': 'litestream-ts',
+        'accept-encoding': 'identity',
+        ...headers,
+        ...(authorization === undefined ? {} : { authorization }),
+        ...(body === undefined ? {} : { 'content-length': body.size }),
+      },
+    })
+    return new Promise<Reply>((resolve, reject) => {
+      const limit = body === undefined && subject.operation !== 'PUT' ? this.policy.firstByteTimeout : CHANGE_TIMEOUT
+      const wait = startWait(limit, () => fail(this.#noAnswer(subject, limit)))
+      const fail = (error: unknown) => {
+        settle()
+        sent.destroy()
+        reject(error)
+      }
+      const forgets = [
+        onAbort(subject.signal, () => fail(new Error('cancelled'))),
+        onAbort(this.closing, () => fail(this.closing.reason)),
+      ]
+      const settle = () => {
+        wait.stop()
+        for (const forget of forgets) forget()
+      }
+      sent.on('error', fail)
+      sent.once('response', (reply: IncomingMessage) => {
+        settle()
+        // A body that is not read yet may still fail, and nobody listens then.
+        reply.on('error', () => undefined)
+        const abandon = () => void (sent.writableFinished || sent.destroy())
+        resolve({ status: reply.statusCode ?? 0, headers: reply.headers, body: reply, abandon })
+      })
+      if (body === undefined) sent.end()
+      else {
+        writeBody(sent, body.open(), (count) => {
+          if (subject.operation === 'PUT') this.counters.bytes('PUT', count)
+          wait.restart()
+        }).catch(fail)
+      }
+    })
+  }
+
+  /** The beginning of a small body as text. */
+  async #drain({ body }: Reply, signal: AbortSignal | undefined): Promise<string> {
+    const forget = onAbort(signal, () => body.destroy())
+    const timer = startTimer(this.policy.idleTimeout, () => body.destroy())
+    const parts: Buffer[] = []
+    let length = 0
+    try {
+      for await (const chunk of body as AsyncIterable<Buffer>) {
+        length += chunk.length
+        if (length > SMALL_REPLY) break
+        parts.push(chunk)
+      }
+    } catch {
+      // The status was the answer.
+    } finally {
+      forget()
+      timer.stop()
+      body.destroy()
+    }
+    return Buffer.concat(parts).toString('utf8')
+  }
+
+  #noAnswer({ doing, path }: Subject, milliseconds: number): LitestreamError {
+    const target = this.target(path)
+    return new LitestreamError('TIMEOUT', `${doing} ${target} failed: no answer within ${milliseconds} ms`, {
+      file: target,
+      hint: 'The server is overloaded, or a firewall drops the requests; check the URL and the network.',
+    })
+  }
+}
+
+/** A timer for progress that is set again without making a new one each time. */
+function startWait(limit: number, expired: () => void): { restart(): void; stop(): void } {
+  let last = performance.now()
+  let timer = startTimer(limit, check)
+  function check() {
+    const left = last + limit - performance.now()
+    if (left <= 0) expired()
+    else timer = startTimer(left, check)
+  }
+  return {
+    restart: () => {
+      last = performance.now()
+    },
+    stop: () => timer.stop(),
+  }
+}
+
+async function writeBody(
+  sent: ClientRequest,
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  onBytes: (count: number) => void,
+): Promise<void> {
+  for await (const chunk of chunks) {
+    if (sent.destroyed || sent.writableEnded) return
+    if (!sent.write(chunk)) await drained(sent)
+    onBytes(chunk.byteLength)
+  }
+  sent.end()
+}
+
+/** Also at the end of the connection, which is an error that is reported elsewhere. */
+function drained(sent: ClientRequest): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      sent.off('drain', done)
+      sent.off('close', done)
+      resolve()
+    }
+    sent.once('drain', done)
+    sent.once('close', done)
+  })
+}

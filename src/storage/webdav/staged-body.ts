@@ -1,0 +1,109 @@
+import type { FileHandle } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { fsError } from '../../fs/fs-error.js'
+import { streamRegular } from '../../fs/open-regular.js'
+import { removeFile } from '../../fs/remove.js'
+import { createTemporary } from '../../fs/temporary.js'
+import { throwIfAborted } from '../../util/abort.js'
+
+/** Bytes of a body that are kept in memory; a longer one goes to a file in the system's folder for temporary files. */
+const IN_MEMORY = 4 * 1024 * 1024
+
+/** Bytes of one chunk that is read from a file. */
+const CHUNK = 256 * 1024
+
+/** A body of known length that can be sent more than once. */
+export interface StagedBody {
+  readonly size: number
+  open(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>
+  remove(): Promise<void>
+}
+
+/**
+ * WebDAV needs the length of a body first: many servers refuse chunked bodies, or store nothing. `localFile` has the same content.
+ * Throws what the body throws, and DISK_FULL where there is no room for a large one.
+ */
+export async function stageBody(
+  body: Uint8Array | AsyncIterable<Uint8Array>,
+  { localFile, signal, what }: { readonly localFile?: string; readonly signal?: AbortSignal; readonly what: string },
+): Promise<StagedBody> {
+  if (body instanceof Uint8Array) return { size: body.byteLength, open: () => [body], remove: async () => undefined }
+  if (localFile !== undefined) {
+    const { size } = await stat(localFile).catch((error) => Promise.reject(fsError(error, 'reading', localFile)))
+    return { size, open: () => streamRegular(localFile, CHUNK), remove: async () => undefined }
+  }
+  const parts: Uint8Array[] = []
+  let size = 0
+  let file: StagedFile | undefined
+  try {
+    for await (const chunk of body) {
+      throwIfAborted(signal, what)
+      size += chunk.byteLength
+      if (file === undefined && size > IN_MEMORY) {
+        file = await StagedFile.create()
+        for (const part of parts.splice(0)) await file.append(part)
+      }
+      // A chunk need not stay as it is once the next one has been asked for.
+      if (file === undefined) parts.push(Uint8Array.from(chunk))
+      else await file.append(chunk)
+    }
+  } catch (error) {
+    await file?.remove()
+    throw error
+  }
+  if (file === undefined) return { size, open: () => parts, remove: async () => undefined }
+  const staged = file
+  return { size, open: () => staged.chunks(), remove: () => staged.remove() }
+}
+
+/** A file without a name, where the system lets an open file be removed: nothing is left if the process is killed. */
+class StagedFile {
+  readonly #path: string
+  readonly #handle: FileHandle
+  #size = 0
+
+  private constructor(file: string, handle: FileHandle) {
+    this.#path = file
+    this.#handle = handle
+  }
+
+  static async create(): Promise<StagedFile> {
+    const target = path.join(os.tmpdir(), 'litestream-ts-upload')
+    try {
+      const { path: file, handle } = await createTemporary(target)
+      if (process.platform !== 'win32') await removeFile(file)
+      return new StagedFile(file, handle)
+    } catch (error) {
+      throw fsError(error, 'writing', target)
+    }
+  }
+
+  async append(chunk: Uint8Array): Promise<void> {
+    try {
+      for (let at = 0; at < chunk.byteLength; ) {
+        const { bytesWritten } = await this.#handle.write(chunk, at, chunk.byteLength - at, this.#size)
+        at += bytesWritten
+        this.#size += bytesWritten
+      }
+    } catch (error) {
+      throw fsError(error, 'writing', this.#path)
+    }
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < this.#size; ) {
+      const chunk = new Uint8Array(Math.min(CHUNK, this.#size - at))
+      const { bytesRead } = await this.#handle.read(chunk, 0, chunk.byteLength, at)
+      if (bytesRead === 0) throw fsError(new Error('it became shorter'), 'reading', this.#path)
+      at += bytesRead
+      yield chunk.subarray(0, bytesRead)
+    }
+  }
+
+  async remove(): Promise<void> {
+    await this.#handle.close()
+    if (process.platform === 'win32') await removeFile(this.#path)
+  }
+}

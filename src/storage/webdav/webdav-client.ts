@@ -1,0 +1,483 @@
+import { createHash } from 'node:crypto'
+import { isLitestreamError, LitestreamError } from '../../errors.js'
+import { isAbandoned, temporaryPath } from '../../fs/temporary.js'
+import { parseFileName } from '../../ltx/file-name.js'
+import { throwIfAborted } from '../../util/abort.js'
+import { runAll } from '../../util/run-all.js'
+import { gather } from '../body-reader.js'
+import { HEADER_BYTES, headerTime } from '../header-time.js'
+import { compareFiles, levelDirectory, relativeName } from '../keys.js'
+import { type FolderEntry, legacyTree } from '../legacy-tree.js'
+import { checkedListing, checkFacts } from '../listing.js'
+import { rangeError } from '../range.js'
+import type {
+  ByteRange,
+  LegacyObjects,
+  ListOptions,
+  LtxFileInfo,
+  LtxFileRef,
+  Operation,
+  OperationStats,
+  ReadOptions,
+  ReadResult,
+  ReplicaClient,
+  RequestOptions,
+  TaggedObject,
+  WriteOptions,
+} from '../replica-client.js'
+import type { RequestPolicy } from '../request-policy.js'
+import { isPassing } from '../retry.js'
+import { EntityTags, versionOf } from '../s3/entity-tags.js'
+import { checkTaggedSize, MAX_TAGGED_OBJECT } from '../tagged-size.js'
+import { download, type FoundResource } from './download.js'
+import { statusError, unconfirmed } from './errors.js'
+import { entriesOf, makeFolders } from './folder.js'
+import { encodePath, type WebdavLocation, webdavUrl } from './location.js'
+import { type HeldLock, WebdavLocks } from './locks.js'
+import { type Subject, WebdavRequests } from './requests.js'
+import type { WebdavSettings } from './settings.js'
+import { type StagedBody, stageBody } from './staged-body.js'
+
+/** Files deleted at once. */
+const DELETE_CONCURRENCY = 8
+
+/** Milliseconds for which a server that has shown itself as one of WebDAV is believed that a folder does not exist. */
+const CONFIRMED_FOR = 5_000
+
+/** A replica in a folder of a WebDAV server: `<path>/ltx/<level>/<min>-<max>.ltx`. */
+export class WebdavReplicaClient implements ReplicaClient {
+  readonly type = 'webdav'
+  readonly url: string
+  readonly legacy: LegacyObjects
+  readonly #root: string
+  readonly #requests: WebdavRequests
+  readonly #locks: WebdavLocks
+  readonly #tags: EntityTags
+  readonly #ready = new Set<string>()
+  /** Whether MOVE names its destination by the path alone. */
+  #pathOnly = false
+  /** By `performance.now()`: when the server last showed that it is one of WebDAV. */
+  #confirmedAt = Number.NEGATIVE_INFINITY
+
+  private constructor(location: WebdavLocation, requests: WebdavRequests) {
+    this.url = webdavUrl(location)
+    this.#root = location.path
+    this.#requests = requests
+    this.#locks = new WebdavLocks(requests, location.path)
+    this.#tags = new EntityTags((file, signal) => this.#listed(file, signal))
+    this.legacy = {
+      list: (prefix, options) => legacyTree(prefix, (folder) => this.#folder(folder, options)),
+      stream: (name, { signal } = {}) =>
+        download(requests, this.#subject('GET', 'reading', this.#path(name), signal), { offset: 0 }).chunks,
+    }
+  }
+
+  /**
+   * Asks the server what it can. Throws CONFIG_INVALID for a file of authorities that cannot be used, ACCESS_DENIED for a wrong login or
+   * certificate, UNAVAILABLE for a server that does not speak WebDAV. A folder that does not exist is made by the first write.
+   */
+  static async open(
+    location: WebdavLocation,
+    given: WebdavSettings = {},
+    signal?: AbortSignal,
+    policy: Partial<RequestPolicy> = {},
+  ): Promise<WebdavReplicaClient> {
+    const requests = await WebdavRequests.prepare(location, merged(location.settings, given), policy)
+    const client = new WebdavReplicaClient(location, requests)
+    try {
+      await client.#confirm(signal)
+      await client.#checkRoot(signal)
+    } catch (error) {
+      requests.close()
+      throw error
+    }
+    return client
+  }
+
+  /** What `open` throws for settings and files that cannot be used; connects to nothing. */
+  static async check(location: WebdavLocation, given: WebdavSettings = {}): Promise<void> {
+    const requests = await WebdavRequests.prepare(location, merged(location.settings, given))
+    requests.close()
+  }
+
+  /** Throws unless the server says that it speaks WebDAV: a gateway's "404" must not be taken for an empty replica. */
+  async #confirm(signal: AbortSignal | undefined): Promise<void> {
+    if (performance.now() - this.#confirmedAt < CONFIRMED_FOR) return
+    const subject = this.#subject('HEAD', 'opening', this.#root, signal)
+    await this.#requests.retried(subject, async () => {
+      for (const path of new Set([`${this.#root}/`, '/'])) {
+        const { headers } = await this.#requests.send(subject, {
+          method: 'OPTIONS',
+          path,
+          accept: [200, 204, 404, 405],
+        })
+        const dav = headers.dav
+        if (dav === undefined) continue
+        this.#locks.announce(String(dav))
+        this.#confirmedAt = performance.now()
+        return
+      }
+      const target = this.#requests.target(this.#root)
+      throw unconfirmed({ doing: 'opening', target }, 'the server does not say that it speaks WebDAV (no header DAV)')
+    })
+  }
+
+  /** Not every server asks for a login before OPTIONS. */
+  async #checkRoot(signal: AbortSignal | undefined): Promise<void> {
+    const subject = this.#subject('HEAD', 'opening', this.#root, signal)
+    await this.#requests.retried(subject, () =>
+      this.#requests.send(subject, {
+        method: 'PROPFIND',
+        path: `${this.#root}/`,
+        headers: { depth: '0' },
+        accept: [207, 404],
+      }),
+    )
+  }
+
+  async *list(level: number, { fromTxid = 0, signal }: ListOptions = {}): AsyncIterable<LtxFileInfo> {
+    const path = this.#path(levelDirectory(level))
+    const subject = this.#subject('LIST', 'listing', path, signal)
+    const wanted = (name: string) => (parseFileName(name)?.minTxid ?? -1) >= fromTxid
+    // An LTX file has a header: an empty one is what a server made of an upload that broke off.
+    const found = await entriesOf(
+      this.#requests,
+      subject,
+      ({ name, isCollection, size }) => !isCollection && size !== 0 && !Number.isNaN(size) && wanted(name),
+    )
+    if (found === undefined) return this.#confirm(signal)
+    const infos = found
+      .map(({ name, size, modifiedAt, etag }) => ({
+        level,
+        ...parseFileName(name)!,
+        size,
+        createdAt: modifiedAt,
+        version: versionOf(etag),
+      }))
+      .sort(compareFiles)
+    yield* checkedListing(infos, { what: `listing ${this.#requests.target(path)}`, signal })
+  }
+
+  async #listed({ level, minTxid, maxTxid }: LtxFileRef, signal: AbortSignal | undefined) {
+    for await (const file of this.list(level, { fromTxid: minTxid, ...(signal && { signal }) })) {
+      if (file.minTxid === minTxid && file.maxTxid === maxTxid) return file
+    }
+    return undefined
+  }
+
+  async read(file: LtxFileRef, range: ByteRange, { signal, into }: ReadOptions = {}): Promise<ReadResult> {
+    const subject = this.#subject('GET', 'reading', this.#file(file), signal)
+    const wanted = 'suffix' in range ? range.suffix : range.length
+    if (wanted === 0) return this.#readNothing(file, range, signal)
+    const { chunks, found } = download(this.#requests, subject, range, this.#check(file, subject))
+    const room = into !== undefined && wanted !== undefined && wanted <= into.length ? into : undefined
+    const data = await gather(chunks, () => wanted ?? found().fileSize - found().offset, room)
+    const { offset, fileSize } = found()
+    // A range that reaches beyond the end is answered with what there is; here it is an error, as on every backend.
+    if (!('suffix' in range) && range.length !== undefined && data.length < range.length) {
+      throw rangeError(range, fileSize, this.#requests.target(subject.path))
+    }
+    return { data, offset, fileSize }
+  }
+
+  /** HTTP has no empty range. */
+  async #readNothing(file: LtxFileRef, range: ByteRange, signal: AbortSignal | undefined): Promise<ReadResult> {
+    const { size } = await this.stat(file, signal ? { signal } : {})
+    const offset = 'suffix' in range ? size : range.offset
+    if (offset > size) throw rangeError(range, size, this.#requests.target(this.#file(file)))
+    return { data: new Uint8Array(), offset, fileSize: size }
+  }
+
+  async *stream(
+    file: LtxFileRef,
+    { offset = 0, signal }: RequestOptions & { readonly offset?: number } = {},
+  ): AsyncIterable<Uint8Array> {
+    const subject = this.#subject('GET', 'reading', this.#file(file), signal)
+    try {
+      yield* download(this.#requests, subject, { offset }, this.#check(file, subject)).chunks
+    } catch (error) {
+      // Nothing is left behind the last byte, and a server calls that a bad range.
+      if (!isLitestreamError(error, 'INVALID_ARGUMENT') || offset === 0) throw error
+      if ((await this.stat(file, signal ? { signal } : {})).size !== offset) throw error
+    }
+  }
+
+  #check(file: LtxFileRef, subject: Subject): (found: FoundResource) => Promise<void> {
+    const target = this.#requests.target(subject.path)
+    return async ({ fileSize, version }) => {
+      if (fileSize === 0) throw unfinished(target)
+      await this.#tags.check(file, { size: fileSize, version }, { ...subject, target })
+    }
+  }
+
+  async write(
+    file: LtxFileRef,
+    body: Uint8Array | AsyncIterable<Uint8Array>,
+    { timestamp, createOnly = false, localFile, signal }: WriteOptions,
+  ): Promise<LtxFileInfo> {
+    const path = this.#file(file)
+    const subject = this.#subject('PUT', 'writing', path, signal)
+    const what = `writing ${this.#requests.target(path)}`
+    throwIfAborted(signal, what)
+    const staged = await stageBody(body, { what, ...(localFile ? { localFile } : {}), ...(signal ? { signal } : {}) })
+    try {
+      await this.#prepare(path.slice(0, path.lastIndexOf('/')), subject)
+      await this.#publish(subject, staged, timestamp, createOnly)
+    } finally {
+      await staged.remove()
+    }
+    return { level: file.level, minTxid: file.minTxid, maxTxid: file.maxTxid, size: staged.size, createdAt: timestamp }
+  }
+
+  /** Makes a folder where there is none and, once, clears what dead writers left there. */
+  async #prepare(folder: string, subject: Subject): Promise<void> {
+    if (this.#ready.has(folder)) return
+    const at = { ...subject, path: folder }
+    const abandoned = await entriesOf(
+      this.#requests,
+      at,
+      ({ name, isCollection }) => !isCollection && isAbandoned(name),
+    )
+    if (abandoned === undefined) await makeFolders(this.#requests, at, folder)
+    for (const { name } of abandoned ?? []) await this.#delete(`${folder}/${name}`, subject)
+    this.#ready.add(folder)
+  }
+
+  /** Under a temporary name first: what is cut off in the middle never has the name of a file, on no server. */
+  async #publish(subject: Subject, staged: StagedBody, timestamp: number, createOnly: boolean): Promise<void> {
+    const { path, signal } = subject
+    const temporary = `${path.slice(0, path.lastIndexOf('/'))}/${temporaryPath(path).slice(path.lastIndexOf('/') + 1)}`
+    try {
+      await this.#requests.retried(subject, () =>
+        this.#requests.send(subject, {
+          method: 'PUT',
+          path: temporary,
+          // Nextcloud, ownCloud and rclone take the time of the file from it.
+          headers: {
+            'content-type': 'application/octet-stream',
+            'x-oc-mtime': String(Math.max(0, Math.floor(timestamp / 1000))),
+          },
+          body: staged,
+          accept: [200, 201, 204],
+        }),
+      )
+      if (createOnly) await this.#nameOnce(subject, temporary)
+      else await this.#move(subject, temporary, true)
+    } catch (error) {
+      if (!this.#requests.closing.aborted) {
+        // What cannot be removed now is removed by a later writer.
+        await this.#delete(temporary, { ...subject, signal: undefined }).catch(() => undefined)
+      }
+      throwIfAborted(signal, `writing ${this.#requests.target(path)}`)
+      throw error
+    }
+  }
+
+  /**
+   * Gives the finished file its name, which must be free: under the lock, where the server has locks. Without, another writer may come
+   * between the look and the change. Not every server heeds `Overwrite: F`.
+   */
+  #nameOnce(subject: Subject, temporary: string): Promise<void> {
+    return this.#requests.retried(subject, () =>
+      this.#locked(subject, async (lock) => {
+        if (await this.#exists(subject)) throw this.#taken(subject)
+        lock?.check()
+        if (!(await this.#move(subject, temporary, false))) throw this.#taken(subject)
+      }),
+    )
+  }
+
+  async #locked<T>(subject: Subject, act: (lock: HeldLock | undefined) => Promise<T>): Promise<T> {
+    await this.#prepare(this.#root, subject)
+    const lock = await this.#locks.lock(subject)
+    try {
+      return await act(lock)
+    } finally {
+      await lock?.release()
+    }
+  }
+
+  /** False where the name is taken and stays so. */
+  #move(subject: Subject, from: string, overwrite: boolean): Promise<boolean> {
+    const destination = encodePath(subject.path)
+    return this.#requests.retried(subject, async () => {
+      try {
+        const { status } = await this.#requests.send(subject, {
+          method: 'MOVE',
+          path: from,
+          headers: {
+            destination: this.#pathOnly ? destination : this.#requests.origin + destination,
+            overwrite: overwrite ? 'T' : 'F',
+          },
+          accept: [200, 201, 204, 412, 502],
+        })
+        // A server behind a proxy that ends TLS takes the URL for one of another server.
+        if (status === 502) {
+          this.#pathOnly = !this.#pathOnly
+          throw statusError(this.#attempted(subject), { status, headers: {} })
+        }
+        return status !== 412
+      } catch (error) {
+        // After a lost answer: nobody else knows the temporary name, so that it was moved if it is gone.
+        if (!isPassing(error) && !isLitestreamError(error, 'NOT_FOUND')) throw error
+        if (await this.#exists({ ...subject, path: from })) throw error
+        if (await this.#exists(subject)) return true
+        throw error
+      }
+    })
+  }
+
+  #attempted({ doing, path }: Subject) {
+    return { doing, target: this.#requests.target(path) }
+  }
+
+  /** Whether a file has the name, and is not empty. */
+  #exists(subject: Subject): Promise<boolean> {
+    return this.#requests.retried(subject, async () => {
+      const { status, headers } = await this.#requests.send(subject, { method: 'HEAD', accept: [200, 204, 404, 410] })
+      return status < 300 && headers['content-length'] !== '0'
+    })
+  }
+
+  #taken(subject: Subject): LitestreamError {
+    const target = this.#requests.target(subject.path)
+    return new LitestreamError('PRECONDITION_FAILED', `writing ${target} failed: the file exists`, { file: target })
+  }
+
+  async delete(files: readonly LtxFileRef[], { signal }: RequestOptions = {}): Promise<void> {
+    const deletions = files.map((file) => () => {
+      const path = this.#file(file)
+      return this.#delete(path, this.#subject('DELETE', 'deleting', path, signal))
+    })
+    await runAll(DELETE_CONCURRENCY, deletions)
+  }
+
+  async #delete(path: string, { signal }: Subject): Promise<void> {
+    const subject = this.#subject('DELETE', 'deleting', path, signal)
+    await this.#requests.retried(subject, () =>
+      this.#requests.send(subject, { method: 'DELETE', accept: [200, 204, 404, 410] }),
+    )
+  }
+
+  /** The time is that of the LTX header: WebDAV keeps none that a client could set. */
+  async stat(file: LtxFileRef, { signal }: RequestOptions = {}): Promise<LtxFileInfo> {
+    const subject = this.#subject('HEAD', 'looking at', this.#file(file), signal)
+    const target = this.#requests.target(subject.path)
+    const { chunks, found } = download(this.#requests, subject, { offset: 0, length: HEADER_BYTES }, async (first) => {
+      if (first.fileSize === 0) throw unfinished(target)
+    })
+    const header = await gather(chunks, () => HEADER_BYTES)
+    const { fileSize: size, version, modifiedAt } = found()
+    const createdAt = headerTime(header) ?? modifiedAt
+    checkFacts({ size, createdAt, version }, target, `looking at ${target}`)
+    // A version is compared with listed ones: it must be one where the server's own tags tell nothing.
+    const listed = 'size' in file ? (file as LtxFileInfo) : undefined
+    const same = listed !== undefined && (await this.#tags.isSame(file, { size, version }, signal))
+    const { level, minTxid, maxTxid } = file
+    return { level, minTxid, maxTxid, size, createdAt, version: same ? (listed.version ?? version) : version }
+  }
+
+  async getObject(name: string, { signal }: RequestOptions = {}): Promise<TaggedObject | undefined> {
+    const subject = this.#subject('GET', 'reading', this.#path(name), signal)
+    const target = this.#requests.target(subject.path)
+    try {
+      const range = { offset: 0, length: MAX_TAGGED_OBJECT }
+      const { chunks, found } = download(this.#requests, subject, range, async ({ fileSize }) => {
+        checkTaggedSize(fileSize, target)
+      })
+      const data = await gather(chunks, () => found().fileSize)
+      return data.byteLength === 0 ? undefined : { data, tag: tagOf(data) }
+    } catch (error) {
+      if (isLitestreamError(error, 'NOT_FOUND', 'INVALID_ARGUMENT')) return undefined
+      throw error
+    }
+  }
+
+  /** Under a lock where the server has locks; without, another writer may come between the look and the change. */
+  async putObject(
+    name: string,
+    data: Uint8Array,
+    ifTag: string | null,
+    { signal }: RequestOptions = {},
+  ): Promise<string> {
+    const subject = this.#subject('PUT', 'writing', this.#path(name), signal)
+    await this.#change(name, subject, ifTag, async () => {
+      await this.#requests.send(subject, {
+        method: 'PUT',
+        headers: { 'content-type': 'application/octet-stream' },
+        body: { size: data.byteLength, open: () => [data] },
+        accept: [200, 201, 204],
+      })
+    })
+    return tagOf(data)
+  }
+
+  async deleteObject(name: string, ifTag: string, { signal }: RequestOptions = {}): Promise<void> {
+    const subject = this.#subject('DELETE', 'deleting', this.#path(name), signal)
+    await this.#change(name, subject, ifTag, async () => {
+      await this.#requests.send(subject, { method: 'DELETE', accept: [200, 204, 404] })
+    })
+  }
+
+  /** Runs `act` if the object has the tag. */
+  async #change(name: string, subject: Subject, ifTag: string | null, act: () => Promise<void>): Promise<void> {
+    throwIfAborted(subject.signal, `${subject.doing} ${this.#requests.target(subject.path)}`)
+    await this.#locked(subject, async (lock) => {
+      const there = await this.getObject(name, subject.signal ? { signal: subject.signal } : {})
+      if ((there?.tag ?? null) !== ifTag) throw this.#wasChanged(subject)
+      lock?.check()
+      await act()
+    })
+  }
+
+  #wasChanged({ doing, path }: Subject): LitestreamError {
+    const target = this.#requests.target(path)
+    return new LitestreamError('PRECONDITION_FAILED', `${doing} ${target} failed: it was changed`, { file: target })
+  }
+
+  async *#folder(folder: string, { signal }: RequestOptions = {}): AsyncGenerator<FolderEntry> {
+    const subject = this.#subject('LIST', 'listing', this.#path(folder), signal)
+    const found = await entriesOf(this.#requests, subject, () => true)
+    if (found === undefined) return this.#confirm(signal)
+    for (const { name, isCollection, size, modifiedAt } of found) {
+      yield { name, isFile: !isCollection, size, createdAt: modifiedAt }
+    }
+  }
+
+  stats(): Readonly<Record<Operation, OperationStats>> {
+    return this.#requests.counters.snapshot()
+  }
+
+  async close(): Promise<void> {
+    this.#requests.close()
+  }
+
+  #subject(operation: Operation, doing: string, path: string, signal: AbortSignal | undefined): Subject {
+    return { operation, doing, path, signal }
+  }
+
+  #path(name: string): string {
+    return `${this.#root}/${name}`
+  }
+
+  #file(file: LtxFileRef): string {
+    return this.#path(relativeName(file))
+  }
+}
+
+/** Entity tags of servers may be made of a time in whole seconds: the content itself tells two versions apart. */
+function tagOf(data: Uint8Array): string {
+  return createHash('sha256').update(data).digest('hex')
+}
+
+function unfinished(target: string): LitestreamError {
+  return new LitestreamError('NOT_FOUND', `${target} is empty: its writer has not finished it`, { file: target })
+}
+
+/** What the caller says wins over the URL; a user of the caller's does not get the password of the URL. */
+function merged(url: WebdavSettings, given: WebdavSettings): WebdavSettings {
+  const base: Record<string, unknown> = { ...url }
+  if (given.username !== undefined) delete base.password
+  for (const [key, value] of Object.entries(given)) if (value !== undefined) base[key] = value
+  return base
+}
