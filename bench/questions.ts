@@ -10,6 +10,7 @@ import { hedge } from './hedge.js'
 import { hydrate } from './hydrate.js'
 import { idle } from './idle.js'
 import { memory } from './memory.js'
+import { natsPieces } from './nats-pieces.js'
 import { open } from './open.js'
 import { restore } from './restore.js'
 import { size } from './size.js'
@@ -47,6 +48,7 @@ export const QUESTIONS: readonly Question[] = [
   sync,
   compaction,
   restore,
+  natsPieces,
 ]
 
 /** The questions that are asked of a large database, too, or (`only`) of nothing less. */

@@ -73,7 +73,7 @@ export async function soakFaults(t: Scope, options: FaultSoakOptions): Promise<F
 function troubles({ log }: SoakWorld): string {
   const lines = readFileSync(log, 'utf8').split('\n')
   return lines
-    .filter((line) => !/level=INFO msg="(ltx|compaction|snapshot|retention)/.test(line))
+    .filter((line) => !/level=INFO msg="?(ltx|compaction complete|snapshot|retention|l0 retention|sync)/.test(line))
     .slice(-25)
     .join('\n')
 }

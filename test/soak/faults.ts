@@ -152,7 +152,24 @@ function fault(subject: string, label: string, ms: number, { begin, end }: Steps
 }
 
 function remove(name: string): Steps {
-  return { begin: () => rmSync(name, { recursive: true, force: true }), end: () => {} }
+  return { begin: () => removeAtOnce(name), end: () => {} }
+}
+
+let removed = 0
+
+/** Removes a file or a folder with all that it holds, in one moment, and puts `by` in its place: the daemon goes on writing to it. */
+function removeAtOnce(name: string, by?: string): void {
+  const gone = path.join(path.dirname(path.dirname(name)), `removed-${++removed}`)
+  if (existsSync(name)) renameSync(name, gone)
+  if (by !== undefined) renameSync(by, name)
+  for (let tries = 0; existsSync(gone); tries++) {
+    try {
+      rmSync(gone, { recursive: true, force: true })
+    } catch (error) {
+      // A file that was being made under the old name.
+      if (tries === 100) throw error
+    }
+  }
 }
 
 /** Takes the rights away and gives them back; a name that nobody has is left alone. */
@@ -188,10 +205,7 @@ function replaceFolder(name: string, random: Random): Steps {
     end: () => {
       if (!isAway) return
       // The daemon may have made the folder again, and may be writing to it.
-      const other = path.join(path.dirname(path.dirname(name)), `${path.basename(name)}.${Date.now()}.other`)
-      if (existsSync(name)) renameSync(name, other)
-      renameSync(away, name)
-      rmSync(other, { recursive: true, force: true })
+      removeAtOnce(name, away)
     },
   }
 }

@@ -89,6 +89,11 @@ class ReleasedProgram implements Released {
 
 const checked = new Map<ReleasedVersion, string | Error>()
 
+/** As `released`, without a test: the path of the program. Throws if it cannot be had. */
+export function releasedBinary(version: ReleasedVersion): string {
+  return checkedBinary(version)
+}
+
 /** Path of the program; throws if it cannot be fetched, or is not the file that it was when this test was written. */
 function checkedBinary(version: ReleasedVersion): string {
   const known = checked.get(version)

@@ -184,16 +184,39 @@ export interface Delivery {
 
 /** Undefined for a message about the consumer instead of from the stream. */
 export function parseDelivery(message: Msg): Delivery | undefined {
-  if (message.headers !== undefined && message.headers.code !== 0) return undefined
-  // $JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<index>.<time ns>.<pending>, with domain
-  // and account hash after ACK, and perhaps a token at the end, on servers that have them.
-  const tokens = message.reply?.split('.') ?? []
-  const at = tokens.length === 9 ? 4 : 6
-  const [, seq, index, time, pending] = tokens.slice(at).map(Number)
-  if (seq === undefined || index === undefined || time === undefined || pending === undefined) return undefined
+  const { headers, reply } = message
+  if ((headers !== undefined && headers.code !== 0) || reply === undefined) return undefined
+  const fields = numbersOf(reply)
+  if (fields === undefined) return undefined
+  const [seq, index, time, pending] = fields
   const { subject, data } = message
-  const size = Number(message.headers?.get('Nats-Msg-Size') || data.byteLength)
+  const size = headers === undefined ? data.byteLength : Number(headers.get('Nats-Msg-Size') || data.byteLength)
   return { message: { seq, subject, storedAt: time / 1e6, data, size }, index, pending }
+}
+
+const DOT = 46
+const ZERO = 48
+
+/**
+ * The numbers that an acknowledgement's subject ends with: sequence in the stream, index of the delivery, time in nanoseconds, and how
+ * many are still to come. $JS.ACK.<stream>.<consumer>.<deliveries> stands before them; a server that has domains adds domain and
+ * account hash after ACK, and perhaps a token at the end. Read digit by digit, as there is one for each chunk of 900 bytes.
+ */
+function numbersOf(reply: string): [seq: number, index: number, time: number, pending: number] | undefined {
+  let tokens = 1
+  for (let i = 0; i < reply.length; i++) if (reply.charCodeAt(i) === DOT) tokens++
+  const first = tokens === 9 ? 5 : 7
+  if (tokens < first + 4) return undefined
+  const numbers: [number, number, number, number] = [0, 0, 0, 0]
+  let token = 0
+  for (let i = 0; i < reply.length && token < first + 4; i++) {
+    const digit = reply.charCodeAt(i) - ZERO
+    if (digit === DOT - ZERO) token++
+    else if (token < first) continue
+    else if (digit < 0 || digit > 9) return undefined
+    else numbers[token - first] = numbers[token - first]! * 10 + digit
+  }
+  return numbers
 }
 
 /**
