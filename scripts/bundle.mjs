@@ -40,9 +40,11 @@ const REQUIRE = "const require=process.getBuiltinModule('node:module').createReq
 const librariesOutside = (folder, ending) => ({
   name: 'libraries-outside',
   setup({ onResolve }) {
-    onResolve({ filter: /\/(aws|library)\.js$/ }, ({ path: file }) => {
-      const library = file.endsWith('/aws.js') ? AWS : NATS
-      return { path: `${folder}${library}${ending}`, external: true }
+    onResolve({ filter: /\/(aws|library)\.js$/ }, ({ path: file, resolveDir }) => {
+      const imported = path.relative(path.join(root, 'src'), path.resolve(resolveDir, file)).replace(/\.js$/, '')
+      const library = [AWS, NATS].find((one) => one === imported.replaceAll(path.sep, '/'))
+      // Other stores have files of the same names.
+      return library === undefined ? undefined : { path: `${folder}${library}${ending}`, external: true }
     })
   },
 })

@@ -16,8 +16,9 @@ function litestream(...args: string[]) {
 for (const [url, library, version] of [
   ['gs://bucket/app.db', '@google-cloud/storage', '7'],
   ['abs://account:a2V5@container/app.db', '@azure/storage-blob', '12'],
+  ['sftp://user@127.0.0.1:1/app.db', 'ssh2', '1'],
 ] as const) {
-  test(`without its library ${url.slice(0, 5)} is an error with the command that installs it`, () => {
+  test(`without its library ${url.split('/', 1)[0]} is an error with the command that installs it`, () => {
     const { status, stderr } = litestream('ltx', url)
     assert.equal(status, 1, stderr)
     assert.match(stderr, new RegExp(`PACKAGE_MISSING|needs the package ${library}, which is not installed`))

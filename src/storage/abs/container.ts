@@ -3,7 +3,7 @@ import { LitestreamError } from '../../errors.js'
 import { rememberSecret } from '../../util/redact.js'
 import { reveal } from '../../util/secret.js'
 import { maskEndpoint } from '../shown-url.js'
-import { loadBlobLibrary, loadIdentityLibrary } from './library.js'
+import { loadBlobLibrary, loadIdentityLibrary } from './azure-library.js'
 import type { AbsLocation } from './location.js'
 import type { AbsSettings } from './settings.js'
 

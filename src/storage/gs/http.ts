@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import { rememberSecret } from '../../util/redact.js'
 import { unconfirmed } from '../objects/download.js'
 import { GsCredentialsError, GsReplyError } from './errors.js'
-import type { GoogleLibrary, HttpClient } from './library.js'
+import type { GoogleLibrary, HttpClient } from './google-library.js'
 
 /**
  * Maximum size in bytes of a response that is not an object: a page of a listing has about 500 KB.
