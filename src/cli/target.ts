@@ -88,10 +88,14 @@ function isMissing({ message }: LitestreamError): boolean {
 /** The next step for text that is not the URL that it was to be. */
 export function urlHint(argument: string): string {
   const [, scheme, rest] = /^([a-zA-Z][a-zA-Z0-9+.-]+):\/*(.*)$/s.exec(argument) ?? []
+  if (/^https?$/i.test(scheme ?? '')) {
+    return `Write a bucket as s3://BUCKET/PATH?endpoint=${scheme}://HOST; leave the endpoint out for AWS.`
+  }
   if (scheme !== undefined)
     return `Write two slashes after the scheme: ${scheme.toLowerCase()}://${withoutSecrets(rest ?? '')}`
   const isPath = argument.startsWith('/') || argument.startsWith('.')
-  return `Write a replica as a URL, such as s3://${isPath ? 'bucket/app.db' : argument} or file://${path.resolve(argument)}.`
+  const inBucket = isPath ? 'bucket/app.db' : argument.includes('/') ? argument : `bucket/${argument}`
+  return `Write a replica as a URL, such as s3://${inBucket} or file://${path.resolve(argument)}.`
 }
 
 /** Opens what the argument stands for, hands it to `use` and closes it afterwards. */

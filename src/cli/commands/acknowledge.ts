@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { isLitestreamError } from '../../errors.js'
 import { acknowledgeDivergences, DIVERGED_RETENTION_MS } from '../../levels/divergence-record.js'
 import { divergenceJson, divergenceText } from '../../levels/divergence-text.js'
+import { planRestore } from '../../levels/plan.js'
 import { isUrl } from '../../storage/url.js'
 import { addConfigFlags, type ConfigFlags, configOf, createCommand } from '../command.js'
 import { callControl } from '../control-client.js'
@@ -30,6 +31,8 @@ export function acknowledgeCommand(): Command {
     .action(async (target: string, flags: ConfigFlags & { readonly json?: boolean }) => {
       await withReplica(target, flags, async (client) => {
         const acknowledged = await acknowledgeDivergences(client, DIVERGED_RETENTION_MS)
+        // A misspelled URL must not look as if all were well.
+        if (acknowledged.length === 0) await planRestore(client)
         const status = acknowledged.length > 0 ? 'acknowledged' : 'nothing_to_acknowledge'
         if (flags.json) printJson({ status, replica: client.url, divergences: acknowledged.map(divergenceJson) })
         else if (acknowledged.length === 0) print(`${client.url}: nothing to acknowledge`)

@@ -76,7 +76,7 @@ async function configFor(
         `must specify at least one replica URL for ${db}`,
         `litestream-ts replicate ${db} file:///var/backups/${db.replace(/^.*\//, '')}`,
       )
-    if (!isUrl(url)) throw wrong(`not a replica URL: ${JSON.stringify(url)}`, urlHint(url))
+    if (!isUrl(url) || /^https?:/i.test(url)) throw wrong(`not a replica URL: ${JSON.stringify(url)}`, urlHint(url))
     if (more.length > 0) {
       throw wrong(
         'multiple replicas on a single database are no longer supported',

@@ -66,10 +66,10 @@ export async function registerDriver(driver: ReplicaDriver): Promise<void> {
 /** node-sqlite3 answers by a callback, other drivers when they return or by a promise. */
 async function loadInto(connection: ExtensionLoader): Promise<void> {
   const callback = connection as unknown as {
-    readonly serialize?: unknown
+    readonly configure?: unknown
     loadExtension(path: string, done: (error: Error | null) => void): void
   }
-  if (typeof callback.serialize === 'function' && !('pragma' in connection) && !('transaction' in connection)) {
+  if (typeof callback.configure === 'function') {
     await new Promise<void>((resolve, reject) => {
       callback.loadExtension(addonPath(), (error) => (error ? reject(error) : resolve()))
     })

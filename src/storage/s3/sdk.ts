@@ -80,7 +80,25 @@ export function makeSdkClient(
     ...credentialsOf(settings),
   }
   const region = settings.region ?? bucketRegion(config, bucket, policy.firstByteTimeout)
-  return prepare(new S3Client({ ...config, region }), settings)
+  return prepare(
+    quietly(() => new S3Client({ ...config, region })),
+    settings,
+  )
+}
+
+/** Switches off the SDK's warning about versions of Node.js that later SDKs need. */
+const NO_NODE_WARNING = 'AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'
+
+/** This package contains the version of the SDK that it needs: a user cannot act on what the SDK says of its next ones. */
+function quietly<T>(make: () => T): T {
+  const before = process.env[NO_NODE_WARNING]
+  process.env[NO_NODE_WARNING] = 'true'
+  try {
+    return make()
+  } finally {
+    if (before === undefined) delete process.env[NO_NODE_WARNING]
+    else process.env[NO_NODE_WARNING] = before
+  }
 }
 
 function credentialsOf(settings: ResolvedS3Settings): Partial<S3ClientConfig> {
