@@ -37,6 +37,15 @@ function settings(config: DatabaseSettings) {
 /**
  * The effective configuration in the form of the file, with every default and with secrets masked.
  */
+function validation({ validationInterval, restoreProof }: Config): object {
+  const settings = {
+    ...(validationInterval ? { interval: formatDuration(validationInterval) } : {}),
+    ...(restoreProof ? { 'restore-interval': formatDuration(restoreProof.interval) } : {}),
+    ...(restoreProof?.directory ? { 'restore-dir': restoreProof.directory } : {}),
+  }
+  return Object.keys(settings).length > 0 ? { validation: settings } : {}
+}
+
 export function effectiveConfig(config: Config): object {
   const { snapshot, socket, heartbeat } = config
   return {
@@ -45,7 +54,7 @@ export function effectiveConfig(config: Config): object {
     socket: { enabled: socket.enabled, path: socket.path, permissions: `0${socket.permissions.toString(8)}` },
     levels: config.levels.map(({ interval }) => ({ interval: formatDuration(interval) })),
     snapshot: { interval: formatDuration(snapshot.interval), retention: formatDuration(snapshot.retention) },
-    ...(config.validationInterval ? { validation: { interval: formatDuration(config.validationInterval) } } : {}),
+    ...validation(config),
     'l0-retention': formatDuration(config.l0Retention),
     'l0-retention-check-interval': formatDuration(config.l0RetentionCheckInterval),
     'verify-compaction': config.verifyCompaction,

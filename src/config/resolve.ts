@@ -2,6 +2,7 @@ import { splitAddress } from '../util/address.js'
 import { formatDuration } from '../util/duration.js'
 import { tryParseLogLevel } from '../util/log-level.js'
 import { DEFAULTS } from './defaults.js'
+import { expandPath } from './expand-path.js'
 import { ageError, type FailAt, failer } from './fail.js'
 import { legacySnapshot, legacyWarnings } from './legacy.js'
 import { formatKeyPath, type ParsedConfig } from './parse.js'
@@ -80,6 +81,7 @@ export function resolveConfig(config: ParsedConfig): Config {
       : {
           validationInterval: positive(['validation', 'interval'], 'validation interval', values.validation.interval),
         }),
+    ...restoreProofOf(values.validation, positive),
     l0Retention: notNegative(['l0-retention'], 'l0 retention', values['l0-retention'] ?? DEFAULTS.l0Retention),
     l0RetentionCheckInterval: positive(
       ['l0-retention-check-interval'],
@@ -113,6 +115,21 @@ export function resolveConfig(config: ParsedConfig): Config {
     databases,
     directories,
     warnings,
+  }
+}
+
+function restoreProofOf(
+  validation: ParsedConfig['values']['validation'],
+  positive: (path: readonly PropertyKey[], what: string, value: number) => number,
+): Pick<Config, 'restoreProof'> {
+  const interval = validation?.['restore-interval']
+  if (interval === undefined) return {}
+  const directory = validation?.['restore-dir']
+  return {
+    restoreProof: {
+      interval: positive(['validation', 'restore-interval'], 'restore interval', interval),
+      ...(directory ? { directory: expandPath(directory) } : {}),
+    },
   }
 }
 

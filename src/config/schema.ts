@@ -126,6 +126,13 @@ export const configSchema = section(
           'How often all levels are checked for gaps and overlaps, and the database by `PRAGMA quick_check`, this at most once a day.',
           undefined,
         ),
+        'restore-interval': duration(
+          'Ours: how often each replica is restored to a scratch file and checked, one database at a time.',
+        ),
+        'restore-dir': text(
+          'Ours: directory for the scratch files of `restore-interval`.',
+          'the state folder of each database',
+        ),
       },
       { description: 'Checks of the replica while it runs.' },
     ),

@@ -98,6 +98,8 @@ export interface Config {
   readonly snapshot: { readonly interval: number; readonly retention: number }
   /** Undefined: no validation. */
   readonly validationInterval?: number
+  /** Undefined: no scheduled restores. */
+  readonly restoreProof?: { readonly interval: number; readonly directory?: string }
   readonly l0Retention: number
   readonly l0RetentionCheckInterval: number
   readonly verifyCompaction: boolean

@@ -25,7 +25,7 @@ export type DatabaseState = 'replicating' | 'open' | 'error' | 'standby' | 'stop
 
 /** The current fault of one database. */
 export interface DatabaseFault {
-  readonly operation: 'open' | PrimaryEvents['error']['operation']
+  readonly operation: 'open' | 'proof' | PrimaryEvents['error']['operation']
   readonly message: string
   readonly code: ErrorCode
   readonly hint: string | undefined
@@ -85,6 +85,16 @@ export interface DatabaseSummary {
   readonly ownWrites: number
   readonly error: DatabaseFault | undefined
   readonly mirrors: readonly MirrorStatus[]
+  /** The last scheduled restore that succeeded (`validation.restore-interval`). */
+  readonly proof: ProofStatus | undefined
+}
+
+/** A restore to a scratch file that proved the replica. */
+export interface ProofStatus {
+  readonly txid: number
+  /** Milliseconds since the epoch. */
+  readonly at: number
+  readonly durationMs: number
 }
 
 /** A mirror of the replica in another store, see docs/mirror.md. */

@@ -8,7 +8,7 @@ import type { PrimaryEvents, PrimaryObserver } from '../../primary/events.js'
 import type { Replicator } from '../../primary/replicator.js'
 import type { ReplicatorStatus, SyncOptions, SyncResult } from '../../primary/replicator-status.js'
 import { asReplicationError } from '../../primary/source/database-error.js'
-import type { DatabaseFault, DatabaseState, DatabaseSummary } from '../../status/document.js'
+import type { DatabaseFault, DatabaseState, DatabaseSummary, ProofStatus } from '../../status/document.js'
 import { LagHistory } from '../../status/lag-history.js'
 import type { DatabaseMetrics } from '../../status/metrics/database-metrics.js'
 import { type Condition, databaseVerdict } from '../../status/verdict.js'
@@ -61,6 +61,7 @@ export class ManagedDatabase {
   readonly #pending = new PendingCommits()
   readonly #file: DatabaseFile
   readonly #mirrors: DatabaseMirrors
+  #proof: ProofStatus | undefined
   #opened: OpenedDatabase | undefined
   #census: ReplicaCensus | undefined
   /** Set from start to stop; aborted by stop. */
@@ -346,8 +347,22 @@ export class ManagedDatabase {
       divergenceHint: status?.divergence && divergenceHint(status.divergence, status.replica),
       ownWrites: status?.ownWrites ?? 0,
       error,
+      proof: this.#proof,
       mirrors: this.#mirrors.status(status?.replicaTxid ?? this.#last?.replicaTxid ?? 0),
     }
+  }
+
+  /** A scheduled restore succeeded. */
+  proved(proof: ProofStatus): void {
+    this.#proof = proof
+    this.#faults.recovered('proof')
+    this.#options.metrics?.proved(this.path, proof)
+  }
+
+  /** A scheduled restore failed: the database is not healthy until the next one succeeds. */
+  notProved(error: LitestreamError): void {
+    this.#faults.failed('proof', error, true)
+    this.#options.metrics?.proved(this.path, error)
   }
 
   /** One pass of every mirror. Throws the first error after all have had their turn. */

@@ -1,7 +1,6 @@
 import { openConfiguredReplica } from '../../config/open-configured-replica.js'
 import type { DatabaseConfig, MirrorConfig } from '../../config/types.js'
 import { formatTxid } from '../../ltx/txid.js'
-import { followMirror, mirror } from '../../mirror/mirror.js'
 import type { MirrorResult } from '../../mirror/options.js'
 import type { MirrorStatus } from '../../status/document.js'
 import type { ReplicaClient } from '../../storage/replica-client.js'
@@ -91,6 +90,7 @@ class DatabaseMirror {
   }
 
   async once(signal: AbortSignal): Promise<void> {
+    const { mirror } = await import('../../mirror/mirror.js')
     const { source, destination } = await this.#open(signal)
     try {
       this.#passed(await mirror(source, destination, { ...this.#options(), signal }))
@@ -108,6 +108,7 @@ class DatabaseMirror {
   async #follow(signal: AbortSignal, onFailed: (error: unknown) => void): Promise<Running> {
     const ending = new AbortController()
     const unlink = linkAbort(signal, ending)
+    const { followMirror } = await import('../../mirror/mirror.js')
     const { source, destination } = await this.#open(ending.signal)
     let ended: Promise<void> = Promise.resolve()
     const close = async () => {

@@ -74,6 +74,10 @@ async function start(daemon: Daemon, parts: Part[], stopped: Promise<undefined>)
   parts.push(...listeners)
   // The listeners come first: it can be asked how it is while it opens replicas that are away.
   await Promise.all(listeners.map((listener) => listener.start()))
+  if (config.restoreProof) {
+    const { RestoreProofs } = await import('./restore-proofs.js')
+    parts.push(new RestoreProofs(daemon, config.restoreProof))
+  }
   if (heartbeat) {
     const { Heartbeat } = await import('./heartbeat.js')
     parts.push(new Heartbeat(daemon, heartbeat))

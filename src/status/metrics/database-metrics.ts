@@ -4,10 +4,12 @@ import { isLitestreamError, type LitestreamError } from '../../errors.js'
 import { LEVELS } from '../../ltx/format.js'
 import type { PrimaryEvents } from '../../primary/events.js'
 import type { LtxFileInfo, Operation, OperationStats, ReplicaClient } from '../../storage/replica-client.js'
-import type { MirrorStatus } from '../document.js'
+import type { MirrorStatus, ProofStatus } from '../document.js'
 
 const CHECKPOINT_MODES = ['PASSIVE', 'TRUNCATE'] as const
 const L0_STATUSES = ['eligible', 'not_compacted', 'too_recent'] as const
+/** The label `level` of a scheduled restore, which reads all levels. */
+const PROOF_LEVEL = 'restore'
 const DURATION_BUCKETS = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60]
 
 /** The source of one database's gauges, read when the metrics are requested. */
@@ -62,6 +64,9 @@ export class DatabaseMetrics {
   readonly #compactionErrors: Counter
   readonly #restoreSeconds: Histogram
   readonly #healthy: Gauge
+  readonly #validations: Counter
+  readonly #validationSuccess: Gauge
+  readonly #validationSeconds: Gauge
   readonly #mirrorTxid: Gauge
   readonly #mirrorLag: Gauge
   readonly #missing: Gauge
@@ -147,6 +152,21 @@ export class DatabaseMetrics {
       'db',
       'mirror',
     ])
+    this.#validations = counter('litestream_validation_total', 'Scheduled restores to a scratch file, by result', [
+      'db',
+      'level',
+      'result',
+    ])
+    this.#validationSuccess = gauge(
+      'litestream_validation_last_success_timestamp_seconds',
+      'When the replica was last restored to a scratch file',
+      ['db', 'level'],
+    )
+    this.#validationSeconds = gauge(
+      'litestream_validation_duration_seconds',
+      'Duration of the last scheduled restore',
+      ['db', 'level'],
+    )
     this.#healthy = gauge('litestream_db_healthy', '1 if the database is replicated, by the rule of /healthz; 0 if not')
     this.#missing = gauge('litestream_db_missing', '1 while there is no database file, so that nothing is backed up')
     this.#diverged = gauge(
@@ -224,6 +244,8 @@ export class DatabaseMetrics {
       for (const metric of [this.#files, this.#bytes, this.#compactions, this.#compactionSeconds])
         metric.remove({ db, level: String(level) })
     }
+    for (const metric of [this.#validationSuccess, this.#validationSeconds]) metric.remove({ db, level: PROOF_LEVEL })
+    for (const result of ['ok', 'error']) this.#validations.remove({ db, level: PROOF_LEVEL, result })
     for (const status of L0_STATUSES) this.#l0Retention.remove({ db: path.basename(db), status })
   }
 
@@ -259,6 +281,16 @@ export class DatabaseMetrics {
   #verifyErrorOrFailure(db: string, error: LitestreamError): void {
     if (error.code === 'LTX_GAP') this.#verifyErrors.inc({ db })
     else this.#compactionErrors.inc({ db })
+  }
+
+  /** A scheduled restore succeeded, or failed with an error. */
+  proved(db: string, result: ProofStatus | LitestreamError): void {
+    const labels = { db, level: PROOF_LEVEL }
+    const ok = !(result instanceof Error)
+    this.#validations.inc({ ...labels, result: ok ? 'ok' : 'error' })
+    if (!ok) return
+    this.#validationSuccess.set(labels, result.at / 1000)
+    this.#validationSeconds.set(labels, result.durationMs / 1000)
   }
 
   restored(db: string, seconds: number): void {

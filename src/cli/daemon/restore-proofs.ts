@@ -1,0 +1,96 @@
+import { toLitestreamError } from '../../errors.js'
+import { formatTxid } from '../../ltx/txid.js'
+import { monotonicMs } from '../../util/monotonic.js'
+import { startInterval, type Timer } from '../../util/timers.js'
+import type { Daemon } from './daemon.js'
+import type { ManagedDatabase } from './managed-database.js'
+import { proveRestore } from './restore-proof.js'
+
+export interface RestoreProofSchedule {
+  /** Milliseconds between two proofs of one database. */
+  readonly interval: number
+  /** Directory for scratch files; undefined: the state folder of each database. */
+  readonly directory?: string | undefined
+}
+
+/** The longest time between two looks for databases that are due, milliseconds. */
+const MAX_CHECK_MS = 60_000
+const MIN_CHECK_MS = 100
+
+/**
+ * Proves on a schedule that each database can be restored: restores its replica to a scratch file and
+ * checks the result. One database at a time, so that disk, memory and processor are bounded.
+ */
+export class RestoreProofs {
+  readonly #daemon: Daemon
+  readonly #schedule: RestoreProofSchedule
+  readonly #timer: Timer
+  readonly #stop = new AbortController()
+  /** When each database was proved or tried last, by the monotonic clock; a new one is due after an interval. */
+  readonly #triedAt = new Map<string, number>()
+  #running: Promise<void> | undefined
+
+  constructor(daemon: Daemon, schedule: RestoreProofSchedule) {
+    this.#daemon = daemon
+    this.#schedule = schedule
+    const check = Math.min(MAX_CHECK_MS, Math.max(MIN_CHECK_MS, schedule.interval / 10))
+    this.#timer = startInterval(check, () => {
+      this.#running ??= this.#runDue().finally(() => {
+        this.#running = undefined
+      })
+    })
+  }
+
+  /** Interrupts a running proof, and resolves when its scratch file is deleted. */
+  async close(): Promise<void> {
+    this.#timer.stop()
+    this.#stop.abort()
+    await this.#running
+  }
+
+  async #runDue(): Promise<void> {
+    const { databases } = this.#daemon
+    const known = new Set(databases.map(({ path }) => path))
+    for (const path of this.#triedAt.keys()) if (!known.has(path)) this.#triedAt.delete(path)
+    for (const database of databases) {
+      if (this.#stop.signal.aborted) return
+      if (this.#isDue(database)) await this.#prove(database)
+    }
+  }
+
+  #isDue({ path, state }: ManagedDatabase): boolean {
+    const now = monotonicMs()
+    const triedAt = this.#triedAt.get(path)
+    if (triedAt === undefined) this.#triedAt.set(path, now)
+    return state === 'replicating' && triedAt !== undefined && now - triedAt >= this.#schedule.interval
+  }
+
+  async #prove(database: ManagedDatabase): Promise<void> {
+    const { signal } = this.#stop
+    const { path, config } = database
+    const { replicaTxid = 0, databaseSize } = database.summary()
+    if (replicaTxid === 0) return
+    const logger = this.#daemon.logger.child({ db: path })
+    try {
+      const { directory } = this.#schedule
+      const proof = await proveRestore(config, { directory, replicaTxid, size: databaseSize, signal })
+      database.proved({ txid: proof.txid, at: Date.now(), durationMs: proof.durationMs })
+      const { txid, size, durationMs, integrity } = proof
+      const fields = { txid: formatTxid(txid), bytes: size, durationMs: Math.round(durationMs) }
+      logger.info(fields, 'restore proved')
+      if (integrity && integrity.outcome !== 'ok') {
+        logger.warn(
+          { integrity: integrity.outcome, messages: integrity.messages.slice(0, 3) },
+          'restore proved with a warning',
+        )
+      }
+    } catch (cause) {
+      if (signal.aborted) return
+      const error = toLitestreamError(cause)
+      database.notProved(error)
+      logger.error({ error: error.message, code: error.code, hint: error.hint }, 'the replica cannot be restored')
+    } finally {
+      this.#triedAt.set(path, monotonicMs())
+    }
+  }
+}
