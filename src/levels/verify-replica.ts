@@ -9,6 +9,7 @@ import { decodeListed } from './file-check.js'
 import { fileLabel } from './file-label.js'
 import { type FilesByLevel, listLevels, listTogether, selectPlan } from './plan.js'
 import { addIndexed, denseFrom, type IndexedFile, PlanCheck } from './plan-check.js'
+import { comparePlanChecksum } from './plan-checksum.js'
 
 /** A fault of a replica. `error` describes it and names files by level and TXIDs. */
 export interface ReplicaFault {
@@ -118,7 +119,9 @@ export async function verifyReplica(client: ReplicaClient, options: VerifyReplic
   const faults = await unexplainedFaults(client, levels, { signal })
   const { sound, damaged } = await readFiles(client, all, options)
   faults.push(...damaged, ...sequenceFaults(levels, sound))
-  const newest = newestRestorable(levels, sound, faults)
+  const newest = await newestRestorable(levels, sound, faults, (plan) => {
+    return comparePlanChecksum(client, plan, sound.get(plan.at(-1)!)!, signal)
+  })
   return {
     levels: levels.map((files, level) => ({
       level,
@@ -208,14 +211,34 @@ function sequenceFaults(levels: FilesByLevel, sound: SoundFiles): ReplicaFault[]
  * The newest file of the plan that reaches farthest; files that do not fit are added to the faults,
  * and the plan avoids them.
  */
-function newestRestorable(levels: FilesByLevel, sound: SoundFiles, faults: ReplicaFault[]): IndexedFile | undefined {
+async function newestRestorable(
+  levels: FilesByLevel,
+  sound: SoundFiles,
+  faults: ReplicaFault[],
+  compare: (plan: readonly LtxFileInfo[]) => Promise<void>,
+): Promise<IndexedFile | undefined> {
   const unfit = new Set<LtxFileInfo>()
   for (;;) {
     const usable = levels.map((files) => files.filter((file) => sound.has(file) && !unfit.has(file)))
     // A time as target, because gaps are then no error.
     const plan = selectPlan(usable, { timestamp: Number.POSITIVE_INFINITY })
     const check = new PlanCheck()
-    const bad = plan.find((file) => !collect(faults, file, () => addIndexed(check, sound.get(file)!)))
+    let files: LtxFileInfo[] = []
+    const add = (file: LtxFileInfo) => {
+      if (addIndexed(check, sound.get(file)!).begins) files = []
+      files.push(file)
+    }
+    let bad = plan.find((file) => !collect(faults, file, () => add(file)))
+    if (bad === undefined && files.length > 0) {
+      const failed = await compare(files).then(
+        () => undefined,
+        (error: unknown) => ({ error }),
+      )
+      const isOk = collect(faults, files.at(-1)!, () => {
+        if (failed) throw failed.error
+      })
+      if (!isOk) bad = files.at(-1)
+    }
     if (bad === undefined) return check.last as IndexedFile | undefined
     unfit.add(bad)
   }
