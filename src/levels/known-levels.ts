@@ -59,6 +59,7 @@ export class KnownLevels implements ReplicaClient {
   readonly type: ReplicaClient['type']
   readonly url: string
   readonly legacy?: LegacyObjects
+  readonly guarantees?: ReplicaClient['guarantees']
   readonly #client: ReplicaClient
   readonly #most: number
   readonly #now: () => number
@@ -73,6 +74,7 @@ export class KnownLevels implements ReplicaClient {
     this.type = client.type
     this.url = client.url
     if (client.legacy) this.legacy = client.legacy
+    this.guarantees = client.guarantees
     if (client.watch) this.watch = client.watch.bind(client)
     if (client.listUpwards) this.listUpwards = this.#listUpwards
   }

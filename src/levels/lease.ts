@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { isLitestreamError, LitestreamError } from '../errors.js'
 import type { ReplicaClient, TaggedObject } from '../storage/replica-client.js'
+import { requireGuarantees } from '../storage/write-guarantees.js'
 import { type Clock, systemClock } from '../util/clock.js'
 import { dateTime, record, type Shaped, text, tryReadJson, whole } from '../util/json-shape.js'
 import { OtherLease } from './other-lease.js'
@@ -63,9 +64,10 @@ export class Lease {
 
   /**
    * Takes the lease. Returns the primary that holds it instead, or undefined if this one holds it
-   * now.
+   * now. Throws STORAGE_FAILED if the store does not enforce conditional writes.
    */
   async acquire(): Promise<LeaseOwner | undefined> {
+    await requireGuarantees(this.#client, 'a lease', ['createOnly', 'compareAndSet'])
     const there = await this.#client.getObject(LEASE_NAME)
     const current = there && parse(there)
     if (there && current?.owner !== this.owner) {

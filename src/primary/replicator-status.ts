@@ -32,4 +32,6 @@ export interface ReplicatorStatus extends PrimaryStatus {
   readonly ownWrites: number
   /** A divergence of the database from its replica that no user has acknowledged yet; see the option `onDivergence`. */
   readonly divergence: Divergence | undefined
+  /** Why a second primary is detected only after it has written; undefined where the store itself keeps it away. */
+  readonly weakFencing: string | undefined
 }

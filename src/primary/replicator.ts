@@ -5,6 +5,7 @@ import { KnownLevels } from '../levels/known-levels.js'
 import { LeaseKeeper } from '../levels/lease-keeper.js'
 import { clientUnderSignal } from '../storage/client-under-signal.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
+import { weakFencing } from '../storage/write-guarantees.js'
 import { linkAbort } from '../util/abort.js'
 import { formatDuration } from '../util/duration.js'
 import { GrowingInterval } from '../util/growing-interval.js'
@@ -167,6 +168,7 @@ export class Replicator {
       divergence: this.#uploader?.divergence,
       ownWrites: this.#primary?.ownWrites ?? 0,
       behindMs: this.#uploads.behindMs,
+      weakFencing: weakFencing(this.client),
     }
   }
 

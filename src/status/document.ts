@@ -84,6 +84,8 @@ export interface DatabaseSummary {
   /** Transactions that the primary has written to the database itself since it was opened. */
   readonly ownWrites: number
   readonly error: DatabaseFault | undefined
+  /** Why a second primary is detected only after it has written: the store has no conditional writes. Undefined where it has. */
+  readonly weakFencing: string | undefined
   readonly mirrors: readonly MirrorStatus[]
   /** The last scheduled restore that succeeded (`validation.restore-interval`). */
   readonly proof: ProofStatus | undefined
@@ -176,6 +178,8 @@ export interface Health {
     /** Why it is not ok. */
     readonly reason?: string
     readonly error?: string
+    /** The store has no conditional writes: why a second primary is detected only after it has written. */
+    readonly weak_fencing?: string
   }[]
   readonly parts?: readonly {
     readonly part: string

@@ -39,6 +39,7 @@ export interface Condition {
   readonly behindMs?: number | undefined
   /** A divergence that no user has acknowledged, as a sentence. */
   readonly divergence?: string | undefined
+  readonly weakFencing?: string | undefined
 }
 
 export interface Verdict {
@@ -118,13 +119,14 @@ export function health(conditions: readonly Condition[], parts: readonly PartFau
   const isBehind = verdicts.some(({ verdict }) => !verdict.ok)
   return {
     status: isFailing ? 'failing' : isBehind ? 'behind' : parts.length > 0 ? 'degraded' : 'ok',
-    databases: verdicts.map(({ condition: { path, state, lagMs, error }, verdict }) => ({
+    databases: verdicts.map(({ condition: { path, state, lagMs, error, weakFencing }, verdict }) => ({
       path,
       ok: verdict.ok,
       state,
       lag_seconds: lagMs / 1000,
       ...(verdict.reason ? { reason: verdict.reason } : {}),
       ...(error ? { error: error.message } : {}),
+      ...(weakFencing ? { weak_fencing: weakFencing } : {}),
     })),
     ...(parts.length > 0
       ? {

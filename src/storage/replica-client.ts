@@ -1,3 +1,5 @@
+import type { AskedGuarantees } from './write-guarantees.js'
+
 /** One LTX file of a replica, from a listing or a stat. */
 export interface LtxFileInfo {
   /** 0: L0 file, 1 to 8: compacted file, 9: snapshot. */
@@ -68,9 +70,7 @@ export interface WriteOptions extends RequestOptions {
    * system may link it instead of copying it.
    */
   readonly localFile?: string
-  /**
-   * Fail with PRECONDITION_FAILED if the name exists, if the store supports that (all of ours do).
-   */
+  /** Fail with PRECONDITION_FAILED if the name exists; `guarantees` says how reliably. */
   readonly createOnly?: boolean
 }
 
@@ -160,6 +160,8 @@ export interface ReplicaClient {
    * called because changes may have been missed.
    */
   watch?(onChange: () => void, options?: RequestOptions): Promise<void>
+  /** What the store guarantees to several writers; absent if it enforces every condition. */
+  readonly guarantees?: AskedGuarantees | undefined
   /** Absent if the store never had replicas of Litestream 0.3. */
   readonly legacy?: LegacyObjects
   /**

@@ -29,10 +29,11 @@ const length = ({ byteLength }: { readonly byteLength: number }) => byteLength
 
 /** A client with `hooks` around every operation. It has the same optional methods as `client`. */
 export function wrapClient(client: ReplicaClient, { request, stream }: ClientHooks): ReplicaClient {
-  const { watch, listUpwards, legacy } = client
+  const { watch, listUpwards, legacy, guarantees } = client
   return {
     type: client.type,
     url: client.url,
+    ...(guarantees ? { guarantees } : {}),
     list: (level, options) => stream('LIST', options, (own) => client.list(level, own), none),
     ...(listUpwards
       ? {

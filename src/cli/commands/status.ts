@@ -132,6 +132,9 @@ function showProcess(
   for (const line of silent) show(line)
   const databases = health?.databases.filter(({ path: at, ok }) => !ok && (only === undefined || at === only)) ?? []
   for (const { path: at, state, reason } of databases) show(`${at} [${state}]: ${reason}`)
+  for (const { path: at, weak_fencing: weak } of health?.databases ?? []) {
+    if (weak && (only === undefined || at === only)) show(`${at}: weaker fencing: ${weak}`)
+  }
   const parts = only === undefined ? (health?.parts ?? []) : []
   for (const { part, name, error } of parts) show(`${part} ${name}: ${error}`)
   return databases.length === 0 && parts.every(({ ok }) => ok)

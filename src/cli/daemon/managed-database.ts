@@ -322,6 +322,7 @@ export class ManagedDatabase {
       error: this.#faults.worst(),
       behindMs: this.#isMonitored && state === 'replicating' ? status?.behindMs : undefined,
       divergence: status?.divergence && divergenceText(status.divergence, status.replica),
+      weakFencing: this.replicator?.status().weakFencing,
     }
   }
 
@@ -348,6 +349,7 @@ export class ManagedDatabase {
       ownWrites: status?.ownWrites ?? 0,
       error,
       proof: this.#proof,
+      weakFencing: status?.weakFencing,
       mirrors: this.#mirrors.status(status?.replicaTxid ?? this.#last?.replicaTxid ?? 0),
     }
   }

@@ -6,6 +6,7 @@ import { identifyRemote, identifyStaged, ifSound, type LtxIdentity, stagedBody }
 import { decodeLtx } from '../../ltx/decoder.js'
 import { formatTxid } from '../../ltx/txid.js'
 import type { LtxFileRef } from '../../storage/replica-client.js'
+import { weakFencing } from '../../storage/write-guarantees.js'
 import { monotonicMs } from '../../util/monotonic.js'
 import { formatTimestamp } from '../../util/timestamp.js'
 import type { PrimaryObserver } from '../events.js'
@@ -42,6 +43,7 @@ export class Uploader {
   readonly #client: KnownLevels
   readonly #observe: PrimaryObserver
   readonly #writer: WriterRecord
+  #isWeakFencingNoticed = false
   readonly #leased: boolean
   #txid: number | undefined
   #aligned = false
@@ -142,6 +144,7 @@ export class Uploader {
     const fenced = primary.state?.fenced
     if (fenced !== undefined) throw this.#fenced(fenced)
     await this.#writer.claim({ leased: this.#leased })
+    this.#noticeWeakFencing()
     const alignment = await alignWithReplica(primary, this.#client)
     const { kind, txid, timestamp } = alignment
     if (txid > 0) await this.#guard.load()
@@ -227,6 +230,14 @@ export class Uploader {
 
   #notice(object: string, reason: string, action: string): void {
     this.#observe('notice', { db: this.#primary.path, object, reason, action })
+  }
+
+  #noticeWeakFencing(): void {
+    const reason = weakFencing(this.#client)
+    if (reason === undefined || this.#isWeakFencingNoticed) return
+    this.#isWeakFencingNoticed = true
+    const action = 'replicating with weaker fencing: a second primary is detected only after it has written'
+    this.#notice('fencing', reason, action)
   }
 
   async #judge(): Promise<ReplicaVerdict> {

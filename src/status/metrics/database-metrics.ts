@@ -27,6 +27,7 @@ export interface DatabaseGauges {
   readonly missingMs: number | undefined
   readonly divergence: string | undefined
   readonly ownWrites: number
+  readonly weakFencing: string | undefined
 }
 
 /**
@@ -67,6 +68,7 @@ export class DatabaseMetrics {
   readonly #validations: Counter
   readonly #validationSuccess: Gauge
   readonly #validationSeconds: Gauge
+  readonly #weakFencing: Gauge
   readonly #mirrorTxid: Gauge
   readonly #mirrorLag: Gauge
   readonly #missing: Gauge
@@ -167,6 +169,10 @@ export class DatabaseMetrics {
       'Duration of the last scheduled restore',
       ['db', 'level'],
     )
+    this.#weakFencing = gauge(
+      'litestream_weak_fencing',
+      '1 if the store has no conditional writes, so that a second primary is detected only after it has written',
+    )
     this.#healthy = gauge('litestream_db_healthy', '1 if the database is replicated, by the rule of /healthz; 0 if not')
     this.#missing = gauge('litestream_db_missing', '1 while there is no database file, so that nothing is backed up')
     this.#diverged = gauge(
@@ -231,7 +237,7 @@ export class DatabaseMetrics {
         this.#lag,
         this.#lastSuccess,
       ],
-      ...[this.#missing, this.#diverged, this.#ownWrites],
+      ...[this.#missing, this.#diverged, this.#ownWrites, this.#weakFencing],
       ...[this.#healthy, this.#totalWalBytes, this.#syncCount, this.#syncErrors, this.#syncSeconds, this.#verifyErrors],
       ...[this.#compactionErrors, this.#restoreSeconds],
     ]
@@ -339,6 +345,7 @@ export class DatabaseMetrics {
       this.#replicaTxid.set({ db }, database.replicaTxid ?? 0)
       this.#lag.set({ db }, database.lagMs / 1000)
       this.#healthy.set({ db }, database.ok ? 1 : 0)
+      this.#weakFencing.set({ db }, database.weakFencing === undefined ? 0 : 1)
       for (const { url, txid, lagMs } of database.mirrors) {
         this.#mirrorTxid.set({ db, mirror: url }, txid ?? 0)
         this.#mirrorLag.set({ db, mirror: url }, lagMs / 1000)

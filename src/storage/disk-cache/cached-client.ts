@@ -78,6 +78,10 @@ export class CachedReplicaClient implements ReplicaClient {
     return this.#inner.type
   }
 
+  get guarantees(): ReplicaClient['guarantees'] {
+    return this.#inner.guarantees
+  }
+
   get url(): string {
     return this.#inner.url
   }

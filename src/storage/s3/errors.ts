@@ -110,15 +110,27 @@ export function conditionError(
   header: 'If-None-Match' | 'If-Match',
   { doing, target }: Target,
 ): unknown {
-  if (!(error instanceof LitestreamError) || !(error.cause instanceof Error)) return error
-  if (!/^(NotImplemented|HTTP 501)$/.test(error.cause.name)) return error
+  if (!(error instanceof LitestreamError) || !isNotImplemented(error)) return error
   const message = `${doing} ${target} failed: the store does not support conditional writes (${header})`
   return new LitestreamError('STORAGE_FAILED', message, {
     cause: error.cause,
     file: target,
     requestId: error.requestId,
-    hint: 'Use a store, or a newer version of it, that supports PUT with If-None-Match: without it, two primaries could overwrite each other.',
+    hint: 'Set `conditional-writes: auto`, or use a store that supports PUT with If-None-Match: without it, two primaries could overwrite each other.',
   })
+}
+
+function isNotImplemented({ cause }: LitestreamError): boolean {
+  return cause instanceof Error && /^(NotImplemented|HTTP 501)$/.test(cause.name)
+}
+
+/**
+ * Whether `error` may be a store's refusal of a header or a request that it does not support: 501,
+ * or a 4xx that is neither about permissions nor about the object.
+ */
+export function isConditionRefused(error: unknown): boolean {
+  if (!(error instanceof LitestreamError)) return false
+  return isNotImplemented(error) || error.code === 'STORAGE_FAILED'
 }
 
 /** Whether the bucket itself does not exist, which does not mean that objects are missing. */

@@ -5,7 +5,7 @@ import { expandHome } from '../../util/home.js'
 import { reveal, Secret } from '../../util/secret.js'
 import { maskEndpoint } from '../shown-url.js'
 import { presetOf } from './presets.js'
-import type { ConditionalWritesMode, S3Settings } from './settings.js'
+import type { ConditionalWritesMode, S3Dialect, S3Settings } from './settings.js'
 
 /** The region for a store without a known region, in which AWS reports the region of a bucket. */
 export const DEFAULT_REGION = 'us-east-1'
@@ -31,6 +31,7 @@ export interface ResolvedS3Settings extends Omit<S3Settings, 'endpoint' | 'regio
   /** Removed from every request before it is signed. */
   readonly unsignableHeaders: readonly string[]
   readonly conditionalWrites: ConditionalWritesMode
+  readonly dialect: S3Dialect
   readonly sseCustomer: { readonly key: Secret; readonly md5: string } | undefined
 }
 
@@ -57,7 +58,12 @@ function endpointUrl(endpoint: string, display: string): URL {
 }
 
 /** Fills in defaults. Throws INVALID_URL for incompatible settings. */
-export function resolveS3Settings(settings: S3Settings, bucket: string, display: string): ResolvedS3Settings {
+export function resolveS3Settings(
+  settings: S3Settings,
+  bucket: string,
+  display: string,
+  dialect: S3Dialect = 's3',
+): ResolvedS3Settings {
   const isArn = bucket.startsWith('arn:')
   const written = reveal(settings.endpoint) ?? (isArn ? undefined : process.env.LITESTREAM_S3_ENDPOINT || undefined)
   const endpoint = written === undefined ? undefined : endpointUrl(written, display)
@@ -86,6 +92,7 @@ export function resolveS3Settings(settings: S3Settings, bucket: string, display:
     unsignableHeaders: preset?.unsignableHeaders ?? [],
     // AWS supports both conditions since 2024.
     conditionalWrites: settings.conditionalWrites ?? preset?.conditionalWrites ?? (endpoint ? 'auto' : 'always'),
+    dialect,
     sseCustomer: resolveSse(settings, endpoint, invalid),
   }
 }

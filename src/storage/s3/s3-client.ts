@@ -25,8 +25,11 @@ import type {
 import { DEFAULT_POLICY, type RequestPolicy } from '../request-policy.js'
 import { checkTaggedSize, MAX_TAGGED_OBJECT } from '../tagged-size.js'
 import { parseTimestamp, TIMESTAMP_KEY } from '../timestamp-metadata.js'
-import { DeleteObjectCommand, DeleteObjectsCommand, HeadObjectCommand, PutObjectCommand } from './aws.js'
+import type { AskedGuarantees } from '../write-guarantees.js'
+import { DeleteObjectCommand, HeadObjectCommand, PutObjectCommand } from './aws.js'
 import type { RequestHandler } from './bounded-replies.js'
+import { ConditionalWrites } from './conditional-writes.js'
+import { ObjectDeletion } from './delete.js'
 import { download, type FoundObject } from './download.js'
 import { EntityTags, factsOf, versionOf } from './entity-tags.js'
 import { conditionError, isNoBucket } from './errors.js'
@@ -39,11 +42,6 @@ import { makeSdkClient, s3Connections } from './sdk.js'
 import type { S3Settings } from './settings.js'
 import { upload } from './upload.js'
 
-/** Number of keys per DeleteObjects; the API's limit. */
-const DELETE_BATCH = 1000
-/** Maximum number of failed keys in a message. */
-const NAMED_FAILURES = 5
-
 export interface S3ClientOptions {
   readonly policy?: Partial<RequestPolicy>
   /** Lets tests intercept requests. */
@@ -55,18 +53,22 @@ export class S3ReplicaClient implements ReplicaClient {
   readonly type = 's3'
   readonly url: string
   readonly legacy: LegacyObjects
+  readonly guarantees: AskedGuarantees
   readonly #path: string
   readonly #counters: OperationCounters
   readonly #requests: S3Requests
   readonly #tags: EntityTags
+  readonly #deletion: ObjectDeletion
   /** Whether the store needs entity tags in If-Match without quotes (Ceph does). */
   #bareTags = false
 
   private constructor(location: S3Location, requests: S3Requests, counters: OperationCounters) {
     this.url = location.path === '.' ? `s3://${location.bucket}` : `s3://${location.bucket}/${location.path}`
     this.legacy = new S3LegacyObjects(requests, location.path)
+    this.guarantees = new ConditionalWrites(requests, location.path)
     this.#path = location.path
     this.#requests = requests
+    this.#deletion = new ObjectDeletion(requests)
     this.#tags = new EntityTags((file, signal) => this.#listed(file, signal))
     this.#counters = counters
   }
@@ -171,28 +173,14 @@ export class S3ReplicaClient implements ReplicaClient {
   ): Promise<LtxFileInfo> {
     const key = s3Key(this.#path, file)
     const subject = this.#subject('PUT', 'writing', key, signal)
-    const size = await upload(this.#requests, subject, key, body, { timestamp, createOnly })
+    const { guarantees } = this
+    const size = await upload(this.#requests, subject, key, body, { timestamp, createOnly, guarantees })
     return { level: file.level, minTxid: file.minTxid, maxTxid: file.maxTxid, size, createdAt: timestamp }
   }
 
-  async delete(files: readonly LtxFileRef[], { signal }: RequestOptions = {}): Promise<void> {
-    for (let i = 0; i < files.length; i += DELETE_BATCH) {
-      const Objects = files.slice(i, i + DELETE_BATCH).map((file) => ({ Key: s3Key(this.#path, file) }))
-      const subject = this.#subject('DELETE', 'deleting', Objects.length === 1 ? Objects[0].Key : this.#path, signal)
-      const { Errors = [] } = await this.#requests.retried(
-        subject,
-        () => (client, options) =>
-          client.send(new DeleteObjectsCommand({ Bucket: this.#requests.bucket, Delete: { Objects } }), options),
-      )
-      const failed = Errors.filter(({ Code }) => Code !== 'NoSuchKey')
-      if (failed.length === 0) continue
-      const named = failed.slice(0, NAMED_FAILURES).map(({ Key, Code, Message }) => `${Key} (${Message ?? Code})`)
-      throw new LitestreamError(
-        failed.some(({ Code }) => Code === 'AccessDenied') ? 'ACCESS_DENIED' : 'STORAGE_FAILED',
-        `deleting ${failed.length} of ${Objects.length} objects from s3://${this.#requests.bucket} failed: ${named.join(', ')}`,
-        { file: failed[0].Key, hint: 'The credentials need s3:DeleteObject on this bucket.' },
-      )
-    }
+  delete(files: readonly LtxFileRef[], { signal }: RequestOptions = {}): Promise<void> {
+    const keys = files.map((file) => s3Key(this.#path, file))
+    return this.#deletion.delete(keys, this.#path, signal)
   }
 
   async stat(file: LtxFileRef, { signal }: RequestOptions = {}): Promise<LtxFileInfo> {
@@ -246,42 +234,53 @@ export class S3ReplicaClient implements ReplicaClient {
     )
   }
 
-  async putObject(
-    name: string,
-    data: Uint8Array,
-    ifTag: string | null,
-    { signal }: RequestOptions = {},
-  ): Promise<string> {
+  async putObject(name: string, data: Uint8Array, ifTag: string | null, options: RequestOptions = {}): Promise<string> {
     const Key = `${this.#path}/${name}`
-    const { bucket: Bucket, customerKey } = this.#requests
-    const subject = this.#replicaSubject('PUT', 'writing', signal)
+    const subject = this.#replicaSubject('PUT', 'writing', options.signal)
+    const { createOnly, compareAndSet } = await this.guarantees.ask(options)
+    if (!(ifTag === null ? createOnly : compareAndSet)) return this.#putUnconditionally(name, data, ifTag, options)
     const condition = () => (ifTag === null ? { IfNoneMatch: '*' } : { IfMatch: this.#bareTags ? bare(ifTag) : ifTag })
-    // One attempt: after a lost response it is unknown whose object exists, and a lease must not
-    // guess.
-    const send = () =>
-      this.#requests.once(subject, (client, options) =>
-        client.send(
-          new PutObjectCommand({
-            Bucket,
-            Key,
-            Body: data,
-            ContentLength: data.byteLength,
-            ...customerKey,
-            ...condition(),
-          }),
-          options,
-        ),
-      )
     try {
-      return (await send()).ETag ?? ''
+      return await this.#put(Key, data, condition(), subject)
     } catch (error) {
       if (ifTag === null || this.#bareTags || !isLitestreamError(error, 'PRECONDITION_FAILED')) {
         throw conditionError(error, ifTag === null ? 'If-None-Match' : 'If-Match', subject)
       }
-      if ((await this.getObject(name, signal ? { signal } : {}))?.tag !== ifTag) throw error
+      if ((await this.getObject(name, options))?.tag !== ifTag) throw error
       this.#bareTags = true
-      return (await send()).ETag ?? ''
+      return this.#put(Key, data, condition(), subject)
     }
+  }
+
+  /** The same where the store has no such condition: another writer may come between two of these requests. */
+  async #putUnconditionally(
+    name: string,
+    data: Uint8Array,
+    ifTag: string | null,
+    options: RequestOptions,
+  ): Promise<string> {
+    const Key = `${this.#path}/${name}`
+    const subject = this.#replicaSubject('PUT', 'writing', options.signal)
+    if (versionOf((await this.getObject(name, options))?.tag) !== versionOf(ifTag ?? undefined))
+      throw wasChanged(subject)
+    const tag = await this.#put(Key, data, {}, subject)
+    if (versionOf((await this.getObject(name, options))?.tag) !== versionOf(tag)) throw wasChanged(subject)
+    return tag
+  }
+
+  /** One attempt: after a lost answer nobody knows whose object stands there, and a lease must not guess. */
+  async #put(
+    Key: string,
+    Body: Uint8Array,
+    condition: { readonly IfNoneMatch?: string; readonly IfMatch?: string },
+    subject: Subject,
+  ): Promise<string> {
+    const { bucket: Bucket, customerKey } = this.#requests
+    const input = { Bucket, Key, Body, ContentLength: Body.byteLength, ...customerKey, ...condition }
+    const { ETag = '' } = await this.#requests.once(subject, (client, sending) =>
+      client.send(new PutObjectCommand(input), sending),
+    )
+    return ETag
   }
 
   async deleteObject(name: string, ifTag: string, { signal }: RequestOptions = {}): Promise<void> {
@@ -289,15 +288,7 @@ export class S3ReplicaClient implements ReplicaClient {
     // Not every store checks If-Match for a delete, so the tag is compared here first.
     const there = await this.getObject(name, signal ? { signal } : {})
     if (there === undefined) return
-    if (there.tag !== ifTag) {
-      throw new LitestreamError(
-        'PRECONDITION_FAILED',
-        `deleting ${this.#requests.target(Key)} failed: it was changed`,
-        {
-          file: Key,
-        },
-      )
-    }
+    if (there.tag !== ifTag) throw wasChanged(this.#replicaSubject('DELETE', 'writing', signal))
     await this.#requests.retried(
       this.#replicaSubject('DELETE', 'writing', signal),
       () => (client, options) => client.send(new DeleteObjectCommand({ Bucket: this.#requests.bucket, Key }), options),
@@ -332,6 +323,10 @@ export class S3ReplicaClient implements ReplicaClient {
   #subject(operation: Operation, doing: string, key: string, signal: AbortSignal | undefined): Subject {
     return { operation, doing, target: this.#requests.target(key), signal }
   }
+}
+
+function wasChanged({ doing, target }: Subject): LitestreamError {
+  return new LitestreamError('PRECONDITION_FAILED', `${doing} ${target} failed: it was changed`, { file: target })
 }
 
 function bare(tag: string): string {

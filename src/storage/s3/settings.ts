@@ -1,5 +1,8 @@
 import type { Secret } from '../../util/secret.js'
 
+/** `oss`: Alibaba's, whose create-only PUT has a header of its own. */
+export type S3Dialect = 's3' | 'oss'
+
 /**
  * `auto`: a probe before the first write shows whether the store enforces If-None-Match and
  * If-Match; `always`: they are sent, and relied on; `never`: they are not sent.

@@ -4,6 +4,7 @@ import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { timeoutSignal } from '../../util/timers.js'
 import { ChunkBuffer } from '../chunk-buffer.js'
 import { formatTimestamp, TIMESTAMP_KEY } from '../timestamp-metadata.js'
+import type { AskedGuarantees } from '../write-guarantees.js'
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -12,6 +13,7 @@ import {
   PutObjectCommand,
   UploadPartCommand,
 } from './aws.js'
+import { versionOf } from './entity-tags.js'
 import { conditionError, unconfirmed } from './errors.js'
 import { partSizeOf } from './part-sizes.js'
 import type { S3Requests, Send, Subject } from './requests.js'
@@ -20,6 +22,8 @@ export interface UploadOptions {
   /** Ms since the epoch. */
   readonly timestamp: number
   readonly createOnly: boolean
+  /** Asked before a create-only write. */
+  readonly guarantees: AskedGuarantees
 }
 
 /** Milliseconds per sent byte in which a store must respond: 1 MiB/s is slow, but acceptable. */
@@ -88,19 +92,22 @@ async function put(
   options: UploadOptions,
 ): Promise<number> {
   const size = body.byteLength
+  const isSure = await isCreateOnlySure(subject, options)
+  if (options.createOnly && !isSure) await refuseTaken(requests, subject, key)
   const input = {
     ...attributes(requests, key, options),
     Body: body,
     ContentLength: size,
-    ...(options.createOnly ? { IfNoneMatch: '*' } : {}),
+    ...(options.createOnly && isSure ? { IfNoneMatch: '*' } : {}),
   }
-  await carriedOut(
+  const tag = await carriedOut(
     requests,
     subject,
     { key, size, options },
     (client, sending) => client.send(new PutObjectCommand(input), sending),
     requests.policy.firstByteTimeout + size * MS_PER_BYTE,
   )
+  if (options.createOnly && !isSure) await refuseOverwritten(requests, subject, key, tag)
   requests.counters.bytes('PUT', size)
   return size
 }
@@ -127,7 +134,7 @@ function tagged(subject: Subject, send: Send<Tagged>): Send<string> {
 /**
  * Sends a request that makes the object appear. An attempt whose response was lost may have
  * succeeded: the next one finds the name taken, or the upload gone, and the object is this client's
- * own.
+ * own. Returns its tag; undefined if no response had it.
  */
 async function carriedOut(
   requests: S3Requests,
@@ -135,10 +142,10 @@ async function carriedOut(
   written: Written,
   send: Send<Tagged>,
   firstByte: number,
-): Promise<void> {
+): Promise<string | undefined> {
   let lost = 0
   try {
-    await requests.retried(
+    return await requests.retried(
       subject,
       (before) => {
         lost = before
@@ -151,6 +158,7 @@ async function carriedOut(
     if (!mine || !(await isOwn(requests, subject, written))) {
       throw written.options.createOnly ? conditionError(error, 'If-None-Match', subject) : error
     }
+    return undefined
   }
 }
 
@@ -224,8 +232,9 @@ async function putParts(
     }
     await queue.onIdle()
     if (failures.length > 0) throw failures[0]
+    const isSure = await isCreateOnlySure(subject, options)
     if (options.createOnly) await refuseTaken(requests, subject, key)
-    await carriedOut(
+    const tag = await carriedOut(
       requests,
       subject,
       { key, size, options },
@@ -237,18 +246,38 @@ async function putParts(
             UploadId,
             MultipartUpload: { Parts: parts.sort((a, b) => a.PartNumber - b.PartNumber) },
             ...customerKey,
-            ...(options.createOnly ? { IfNoneMatch: '*' } : {}),
+            ...(options.createOnly && isSure ? { IfNoneMatch: '*' } : {}),
           }),
           sending,
         ),
       policy.firstByteTimeout * 3, // the store puts the parts together before it answers
     )
+    if (options.createOnly && !isSure) await refuseOverwritten(requests, subject, key, tag)
     return size
   } catch (error) {
     await queue.onIdle()
     await abandon(requests, subject, key, UploadId)
     throw error
   }
+}
+
+/** Whether the store itself refuses a name that exists. */
+async function isCreateOnlySure({ signal }: Subject, { createOnly, guarantees }: UploadOptions): Promise<boolean> {
+  return createOnly && (await guarantees.ask(signal ? { signal } : {})).createOnly
+}
+
+/** Detects another writer of the same name afterwards, where the store has no condition for it. */
+async function refuseOverwritten(
+  requests: S3Requests,
+  subject: Subject,
+  key: string,
+  tag: string | undefined,
+): Promise<void> {
+  const head = await headOf(requests, subject, key)
+  if (tag === undefined || head === undefined || versionOf(head.ETag) === versionOf(tag)) return
+  throw new LitestreamError('PRECONDITION_FAILED', `${subject.doing} ${subject.target} failed: it was overwritten`, {
+    file: subject.target,
+  })
 }
 
 /**

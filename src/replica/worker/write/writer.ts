@@ -2,6 +2,7 @@ import { isLitestreamError, LitestreamError, type SerializedError, serializeErro
 import { native } from '../../../native/addon.js'
 import { type BridgeRequest, DURABILITY_STORE, type TakenCommit } from '../../../native/replica.js'
 import type { ReplicaClient } from '../../../storage/replica-client.js'
+import { requireGuarantees } from '../../../storage/write-guarantees.js'
 import { startTimer } from '../../../util/timers.js'
 import type { ResolvedWriteOptions } from '../../options.js'
 import { failRequest } from '../fail-request.js'
@@ -143,6 +144,9 @@ export class ReplicaWriter {
     try {
       // The outcome of the last commit must be known before the next one.
       await this.#underWay
+      await requireGuarantees(this.#parts.client, 'writing through the VFS', ['createOnly'], {
+        signal: this.#abort.signal,
+      })
       await this.#local?.ready()
       // The previous owner of the lease may have written files that are not known yet.
       if (await this.#right?.ensure()) await this.#parts.refresh()

@@ -1,0 +1,120 @@
+import { randomUUID } from 'node:crypto'
+import { isLitestreamError, LitestreamError } from '../../errors.js'
+import { orAborted } from '../../util/abort.js'
+import type { RequestOptions } from '../replica-client.js'
+import type { AskedGuarantees, WriteGuarantees } from '../write-guarantees.js'
+import { DeleteObjectCommand, PutObjectCommand } from './aws.js'
+import { isConditionRefused } from './errors.js'
+import type { S3Requests, Subject } from './requests.js'
+
+const BODY = Buffer.from('{}')
+/** A tag that no object has. */
+const NO_TAG = '"00000000000000000000000000000000"'
+
+/** What was found out by this thread, by endpoint and bucket: a process with a thousand databases in a bucket probes once. */
+const found = new Map<string, WriteGuarantees>()
+
+/**
+ * Whether a store enforces conditional writes: by `conditional-writes`, else by a probe before the first write. The probe creates an
+ * object `probe-<uuid>` beside the levels, tries to create it again and to replace it by a wrong tag, and deletes it: 4 requests.
+ */
+export class ConditionalWrites implements AskedGuarantees {
+  readonly #requests: S3Requests
+  readonly #path: string
+  readonly #place: string
+  #probing: Promise<WriteGuarantees> | undefined
+
+  /** `path`: of the replica in the bucket. */
+  constructor(requests: S3Requests, path: string) {
+    this.#requests = requests
+    this.#path = path
+    this.#place = `${requests.settings.endpoint} ${requests.bucket} ${requests.settings.dialect}`
+  }
+
+  get known(): WriteGuarantees | undefined {
+    const { conditionalWrites } = this.#requests.settings
+    if (conditionalWrites === 'always') return { createOnly: true, compareAndSet: true, reason: undefined }
+    if (conditionalWrites === 'auto') return found.get(this.#place)
+    return { createOnly: false, compareAndSet: false, reason: '`conditional-writes: never` is set' }
+  }
+
+  async ask({ signal }: RequestOptions = {}): Promise<WriteGuarantees> {
+    const { known } = this
+    if (known !== undefined) return known
+    this.#probing ??= this.#probe().finally(() => {
+      this.#probing = undefined
+    })
+    // It belongs to all callers: the signal of one does not end it.
+    return signal === undefined ? this.#probing : orAborted(this.#probing, signal)
+  }
+
+  async #probe(): Promise<WriteGuarantees> {
+    const key = `${this.#path}/probe-${randomUUID()}`
+    const lacks = await this.#createTwice(key)
+    try {
+      const refuses = await this.#replaceByWrongTag(key)
+      const reasons = [lacks, refuses].filter((one) => one !== undefined)
+      const reason = reasons.length === 0 ? undefined : `the store ${reasons.join(' and ')}`
+      const guarantees = { createOnly: lacks === undefined, compareAndSet: refuses === undefined, reason }
+      found.set(this.#place, guarantees)
+      return guarantees
+    } finally {
+      await this.#delete(key)
+    }
+  }
+
+  /** What the store does instead of refusing the second one; undefined where it refuses it. */
+  async #createTwice(key: string): Promise<string | undefined> {
+    const header = this.#requests.settings.dialect === 'oss' ? 'x-oss-forbid-overwrite' : 'If-None-Match'
+    for (let attempt = 1; attempt <= 2; attempt++) {
+      try {
+        await this.#put(key, { IfNoneMatch: '*' })
+      } catch (error) {
+        // Also at the first attempt: after a lost answer it is the second one for the store.
+        if (isLitestreamError(error, 'PRECONDITION_FAILED')) return undefined
+        if (!isConditionRefused(error)) throw error
+        // The refusal may have another cause, which the plain request has, too.
+        await this.#put(key, {})
+        return `does not support ${header}`
+      }
+    }
+    return `ignores ${header}`
+  }
+
+  async #replaceByWrongTag(key: string): Promise<string | undefined> {
+    try {
+      await this.#put(key, { IfMatch: NO_TAG })
+      return 'ignores If-Match'
+    } catch (error) {
+      if (isLitestreamError(error, 'PRECONDITION_FAILED')) return undefined
+      if (isConditionRefused(error) || isLitestreamError(error, 'NOT_FOUND')) return 'does not support If-Match'
+      throw error
+    }
+  }
+
+  async #put(key: string, condition: { readonly IfNoneMatch?: string; readonly IfMatch?: string }): Promise<void> {
+    const { bucket: Bucket, customerKey } = this.#requests
+    const input = { Bucket, Key: key, Body: BODY, ContentLength: BODY.byteLength, ...customerKey, ...condition }
+    await this.#requests.retried(
+      this.#subject('PUT', 'writing', key),
+      () => (client, options) => client.send(new PutObjectCommand(input), options),
+    )
+  }
+
+  async #delete(key: string): Promise<void> {
+    const { bucket: Bucket } = this.#requests
+    try {
+      await this.#requests.retried(
+        this.#subject('DELETE', 'deleting', key),
+        () => (client, options) => client.send(new DeleteObjectCommand({ Bucket, Key: key }), options),
+      )
+    } catch (error) {
+      // Without the right to delete, it stays: two bytes.
+      if (!(error instanceof LitestreamError)) throw error
+    }
+  }
+
+  #subject(operation: 'PUT' | 'DELETE', doing: string, key: string): Subject {
+    return { operation, doing, target: this.#requests.target(key) }
+  }
+}

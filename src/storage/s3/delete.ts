@@ -1,0 +1,109 @@
+import PQueue from 'p-queue'
+import { type ErrorCode, isLitestreamError, LitestreamError } from '../../errors.js'
+import { DeleteObjectCommand, DeleteObjectsCommand } from './aws.js'
+import { isConditionRefused } from './errors.js'
+import type { S3Requests, Subject } from './requests.js'
+
+/** Keys of one DeleteObjects; the API's limit. */
+const BATCH = 1000
+/** Single deletes at once. */
+const PARALLEL = 16
+/** Failed keys that a message names. */
+const NAMED_FAILURES = 5
+
+interface Failure {
+  readonly key: string
+  readonly code: ErrorCode
+  readonly message: string
+  readonly hint: string
+}
+
+const RIGHTS = 'The credentials need s3:DeleteObject on this bucket.'
+
+/**
+ * Deletes objects: by DeleteObjects, a thousand with one request, or one by one where the store does not have that (Google's S3
+ * interface), which is found out with the first deletion. An object that does not exist counts as deleted.
+ */
+export class ObjectDeletion {
+  readonly #requests: S3Requests
+  #isBatchKnown: boolean | undefined
+
+  constructor(requests: S3Requests) {
+    this.#requests = requests
+  }
+
+  /** Throws ACCESS_DENIED or STORAGE_FAILED, naming keys that were not deleted, after all others were tried. */
+  async delete(keys: readonly string[], path: string, signal: AbortSignal | undefined): Promise<void> {
+    for (let i = 0; i < keys.length; i += BATCH) {
+      const batch = keys.slice(i, i + BATCH)
+      const target = this.#requests.target(batch.length === 1 ? batch[0]! : path)
+      const failures = await this.#batch(batch, { operation: 'DELETE', doing: 'deleting', target, signal })
+      if (failures.length > 0) throw this.#error(batch.length, failures)
+    }
+  }
+
+  async #batch(keys: readonly string[], subject: Subject): Promise<readonly Failure[]> {
+    if (this.#isBatchKnown === false) return this.#oneByOne(keys, subject)
+    try {
+      const failures = await this.#together(keys, subject)
+      this.#isBatchKnown = true
+      return failures
+    } catch (error) {
+      // Google answers 400 and words about buckets; others 501, 405 or 400.
+      if (this.#isBatchKnown || !isConditionRefused(error)) throw error
+      const failures = await this.#oneByOne(keys, subject)
+      if (failures.length < keys.length) this.#isBatchKnown = false
+      return failures
+    }
+  }
+
+  async #together(keys: readonly string[], subject: Subject): Promise<readonly Failure[]> {
+    const { bucket: Bucket } = this.#requests
+    const Objects = keys.map((Key) => ({ Key }))
+    const { Errors = [] } = await this.#requests.retried(
+      subject,
+      () => (client, options) => client.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects } }), options),
+    )
+    return Errors.filter(({ Code }) => Code !== 'NoSuchKey').map(({ Key = '', Code, Message }) => ({
+      key: Key,
+      code: Code === 'AccessDenied' ? 'ACCESS_DENIED' : 'STORAGE_FAILED',
+      message: Message ?? String(Code),
+      hint: RIGHTS,
+    }))
+  }
+
+  async #oneByOne(keys: readonly string[], { signal }: Subject): Promise<readonly Failure[]> {
+    const { bucket: Bucket } = this.#requests
+    const failures: Failure[] = []
+    const queue = new PQueue({ concurrency: PARALLEL })
+    const deleteOne = async (Key: string) => {
+      const subject: Subject = { operation: 'DELETE', doing: 'deleting', target: this.#requests.target(Key), signal }
+      try {
+        await this.#requests.retried(
+          subject,
+          () => (client, options) => client.send(new DeleteObjectCommand({ Bucket, Key }), options),
+        )
+      } catch (error) {
+        if (isLitestreamError(error, 'NOT_FOUND')) return
+        if (!isLitestreamError(error, 'ACCESS_DENIED', 'STORAGE_FAILED')) throw error
+        failures.push({ key: Key, code: error.code, message: error.message, hint: error.hint })
+      }
+    }
+    try {
+      await Promise.all(keys.map((key) => queue.add(() => deleteOne(key))))
+    } finally {
+      // A store that is away, or an aborted signal, ends what has not begun.
+      queue.clear()
+    }
+    return failures
+  }
+
+  #error(count: number, failures: readonly Failure[]): LitestreamError {
+    const named = failures.slice(0, NAMED_FAILURES).map(({ key, message }) => `${key} (${message})`)
+    return new LitestreamError(
+      failures.find(({ code }) => code === 'ACCESS_DENIED')?.code ?? 'STORAGE_FAILED',
+      `deleting ${failures.length} of ${count} objects from s3://${this.#requests.bucket} failed: ${named.join(', ')}`,
+      { file: failures[0]!.key, hint: failures[0]!.hint },
+    )
+  }
+}

@@ -1,0 +1,47 @@
+import { LitestreamError } from '../errors.js'
+import type { ReplicaClient, RequestOptions } from './replica-client.js'
+
+/** What a store guarantees to several writers of one name. */
+export interface WriteGuarantees {
+  /** Of several create-only writes of one name exactly one succeeds. */
+  readonly createOnly: boolean
+  /** `putObject` replaces exactly the version that the writer knows. */
+  readonly compareAndSet: boolean
+  /** Why one of the two is missing, such as `the store ignores If-None-Match`; undefined where both are there. */
+  readonly reason: string | undefined
+}
+
+/** How a client answers for its store. */
+export interface AskedGuarantees {
+  /** Undefined before the first conditional write, and before `ask`. */
+  readonly known: WriteGuarantees | undefined
+  /** Finds them out, once, with requests to the store if need be. */
+  ask(options?: RequestOptions): Promise<WriteGuarantees>
+}
+
+/**
+ * Throws STORAGE_FAILED, with the reason, if the store of `client` lacks a guarantee that `what` needs. A client that says nothing about
+ * its store has all of them.
+ */
+export async function requireGuarantees(
+  client: Pick<ReplicaClient, 'guarantees' | 'url'>,
+  what: string,
+  needed: readonly ('createOnly' | 'compareAndSet')[],
+  options: RequestOptions = {},
+): Promise<void> {
+  const found = await client.guarantees?.ask(options)
+  if (found === undefined || needed.every((one) => found[one])) return
+  throw new LitestreamError('STORAGE_FAILED', `${client.url}: ${what} needs conditional writes, and ${found.reason}`, {
+    file: client.url,
+    hint: 'Use a store that enforces If-None-Match and If-Match on PUT (docs/storage.md lists them), or do without this feature.',
+  })
+}
+
+/**
+ * Why another primary could overwrite the files of `client`, so that it is detected only after the fact; undefined where it could not,
+ * and where that is not known yet.
+ */
+export function weakFencing(client: Pick<ReplicaClient, 'guarantees'>): string | undefined {
+  const known = client.guarantees?.known
+  return known && !known.createOnly ? known.reason : undefined
+}
