@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
-import { orAborted } from '../../util/abort.js'
+import { abortError, orAborted, throwIfAborted } from '../../util/abort.js'
 import type { RequestOptions } from '../replica-client.js'
 import type { AskedGuarantees, WriteGuarantees } from '../write-guarantees.js'
 import { DeleteObjectCommand, PutObjectCommand } from './aws.js'
@@ -39,13 +39,14 @@ export class ConditionalWrites implements AskedGuarantees {
   }
 
   async ask({ signal }: RequestOptions = {}): Promise<WriteGuarantees> {
+    throwIfAborted(signal, `writing to s3://${this.#requests.bucket}`)
     const { known } = this
     if (known !== undefined) return known
     this.#probing ??= this.#probe().finally(() => {
       this.#probing = undefined
     })
     // It belongs to all callers: the signal of one does not end it.
-    return signal === undefined ? this.#probing : orAborted(this.#probing, signal)
+    return orAborted(this.#probing, signal, (each) => abortError(each, `writing to s3://${this.#requests.bucket}`))
   }
 
   async #probe(): Promise<WriteGuarantees> {

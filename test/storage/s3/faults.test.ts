@@ -183,6 +183,8 @@ test('a create-only write whose answer was lost knows its own object, and anothe
   jitter(t, 0)
   const { client, proxy } = await faultyS3(t)
   const create = (txid: number, timestamp: number) => client.write(file(txid), body, { timestamp, createOnly: true })
+  await client.guarantees.ask()
+  proxy.reset()
   proxy.fault({ type: 'loseReply' })
   await create(1, 1)
   assert.equal(proxy.counts().kinds.PUT, 2)
