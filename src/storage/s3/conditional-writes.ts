@@ -13,6 +13,7 @@ const NO_TAG = '"00000000000000000000000000000000"'
 
 /** What was found out by this thread, by endpoint and bucket: a process with a thousand databases in a bucket probes once. */
 const found = new Map<string, WriteGuarantees>()
+const probing = new Map<string, Promise<WriteGuarantees>>()
 
 /**
  * Whether a store enforces conditional writes: by `conditional-writes`, else by a probe before the first write. The probe creates an
@@ -22,7 +23,6 @@ export class ConditionalWrites implements AskedGuarantees {
   readonly #requests: S3Requests
   readonly #path: string
   readonly #place: string
-  #probing: Promise<WriteGuarantees> | undefined
 
   /** `path`: of the replica in the bucket. */
   constructor(requests: S3Requests, path: string) {
@@ -39,20 +39,37 @@ export class ConditionalWrites implements AskedGuarantees {
   }
 
   async ask({ signal }: RequestOptions = {}): Promise<WriteGuarantees> {
-    throwIfAborted(signal, `writing to s3://${this.#requests.bucket}`)
-    const { known } = this
-    if (known !== undefined) return known
-    this.#probing ??= this.#probe().finally(() => {
-      this.#probing = undefined
-    })
-    // It belongs to all callers: the signal of one does not end it.
-    return orAborted(this.#probing, signal, (each) => abortError(each, `writing to s3://${this.#requests.bucket}`))
+    const what = `writing to s3://${this.#requests.bucket}`
+    for (;;) {
+      throwIfAborted(signal, what)
+      const { known } = this
+      if (known !== undefined) return known
+      const other = probing.get(this.#place)
+      // It belongs to all callers: the signal of one does not end it.
+      const probe = orAborted(other ?? this.#startProbe(), signal, (each) => abortError(each, what))
+      if (other === undefined) return probe
+      try {
+        return await probe
+      } catch (error) {
+        // The client that probed was closed: that says nothing about the store.
+        if (!isLitestreamError(error, 'ABORTED')) throw error
+      }
+    }
+  }
+
+  #startProbe(): Promise<WriteGuarantees> {
+    const probe = this.#probe().finally(() => probing.delete(this.#place))
+    probing.set(this.#place, probe)
+    return probe
   }
 
   async #probe(): Promise<WriteGuarantees> {
     const key = `${this.#path}/probe-${randomUUID()}`
-    const lacks = await this.#createTwice(key)
+    let isCreated = false
     try {
+      const lacks = await this.#createTwice(key, () => {
+        isCreated = true
+      })
       const refuses = await this.#replaceByWrongTag(key)
       const reasons = [lacks, refuses].filter((one) => one !== undefined)
       const reason = reasons.length === 0 ? undefined : `the store ${reasons.join(' and ')}`
@@ -60,22 +77,27 @@ export class ConditionalWrites implements AskedGuarantees {
       found.set(this.#place, guarantees)
       return guarantees
     } finally {
-      await this.#delete(key)
+      if (isCreated) await this.#delete(key)
     }
   }
 
   /** What the store does instead of refusing the second one; undefined where it refuses it. */
-  async #createTwice(key: string): Promise<string | undefined> {
+  async #createTwice(key: string, onCreated: () => void): Promise<string | undefined> {
     const header = this.#requests.settings.dialect === 'oss' ? 'x-oss-forbid-overwrite' : 'If-None-Match'
     for (let attempt = 1; attempt <= 2; attempt++) {
       try {
         await this.#put(key, { IfNoneMatch: '*' })
+        onCreated()
       } catch (error) {
         // Also at the first attempt: after a lost answer it is the second one for the store.
-        if (isLitestreamError(error, 'PRECONDITION_FAILED')) return undefined
+        if (isLitestreamError(error, 'PRECONDITION_FAILED')) {
+          onCreated()
+          return undefined
+        }
         if (!isConditionRefused(error)) throw error
         // The refusal may have another cause, which the plain request has, too.
         await this.#put(key, {})
+        onCreated()
         return `does not support ${header}`
       }
     }
