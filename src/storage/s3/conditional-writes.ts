@@ -119,7 +119,7 @@ export class ConditionalWrites implements AskedGuarantees {
     const { bucket: Bucket, customerKey } = this.#requests
     const input = { Bucket, Key: key, Body: BODY, ContentLength: BODY.byteLength, ...customerKey, ...condition }
     await this.#requests.retried(
-      this.#subject('PUT', 'writing', key),
+      this.#subject('PUT'),
       () => (client, options) => client.send(new PutObjectCommand(input), options),
     )
   }
@@ -128,7 +128,7 @@ export class ConditionalWrites implements AskedGuarantees {
     const { bucket: Bucket } = this.#requests
     try {
       await this.#requests.retried(
-        this.#subject('DELETE', 'deleting', key),
+        this.#subject('DELETE'),
         () => (client, options) => client.send(new DeleteObjectCommand({ Bucket, Key: key }), options),
       )
     } catch (error) {
@@ -137,7 +137,8 @@ export class ConditionalWrites implements AskedGuarantees {
     }
   }
 
-  #subject(operation: 'PUT' | 'DELETE', doing: string, key: string): Subject {
-    return { operation, doing, target: this.#requests.target(key) }
+  /** Errors name the replica: the name of the probe tells a user nothing. */
+  #subject(operation: 'PUT' | 'DELETE'): Subject {
+    return { operation, doing: 'writing', target: this.#requests.target(this.#path) }
   }
 }
