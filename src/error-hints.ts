@@ -15,6 +15,7 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
   ACCESS_DENIED: 'Check the credentials of the store, and the permissions of the file or bucket.',
   PRECONDITION_FAILED: 'Make sure that only one primary writes to the replica.',
   THROTTLED: 'Wait and try again, or raise the request limit of the store.',
+  DESCRIPTOR_LIMIT: 'Raise the limit of open files: `ulimit -n`, or LimitNOFILE= in the systemd unit.',
   UNAVAILABLE: 'Check that the server runs and that this machine can reach it, then try again.',
   TIMEOUT: 'Check that the server runs and that this machine can reach it, then try again.',
   ABORTED: 'The caller, a signal or a shutdown cancelled the operation; start it again if you still need its result.',

@@ -20,6 +20,7 @@ export type ErrorCode =
   | 'ABORTED'
   | 'STORAGE_FAILED' // the store answered with an error that fits no other code
   | 'DISK_FULL'
+  | 'DESCRIPTOR_LIMIT' // the limit of open files of the process
   // the primary
   | 'DATABASE_INVALID' // not an SQLite database, or one that cannot be replicated
   | 'DATABASE_BUSY'

@@ -365,7 +365,7 @@ export class Replicator {
   async #monitor(): Promise<void> {
     let next = this.#options.monitorInterval
     try {
-      await this.#syncOrEnd()
+      if (!this.#isQuiet) await this.#syncOrEnd()
       this.#monitorErrors.worked()
       this.#missingSince = undefined
     } catch (error) {
@@ -379,6 +379,11 @@ export class Replicator {
     // Scheduled also after an error, so that files staged before it are uploaded.
     this.#uploads.schedule()
     this.#scheduleMonitor(next)
+  }
+
+  /** Whether there is nothing to sync; with a lease, each sync makes certain first that it is held. */
+  get #isQuiet(): boolean {
+    return !this.#lease && !this.#replacing && !this.#ended && this.#primary?.isQuiet === true
   }
 
   /** Nothing is backed up while there is no database: a wrong path must not stay unseen. */

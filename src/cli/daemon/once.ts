@@ -1,6 +1,7 @@
 import type { Config } from '../../config/types.js'
 import { toLitestreamError } from '../../errors.js'
 import { formatTxid } from '../../ltx/txid.js'
+import { noOtherCode } from '../../primary/source/sqlite-copies.js'
 import { orAborted } from '../../util/abort.js'
 import type { Logger } from '../../util/logger.js'
 import { timeoutSignal } from '../../util/timers.js'
@@ -22,6 +23,7 @@ const RELEASE_MS = 5_000
  * may hold one, could not be; the log names each. A signal ends it.
  */
 export function replicateOnceAll(config: Config, logger: Logger, flags: OnceFlags): Promise<number> {
+  noOtherCode()
   const daemon = new Daemon(config, logger)
   return abortOnSignals(async (signal) => {
     const run = new OnceRun(daemon, flags, signal)

@@ -1,4 +1,5 @@
 import type { Config } from '../../config/types.js'
+import { noOtherCode } from '../../primary/source/sqlite-copies.js'
 import type { HttpServer } from '../../status/http-server.js'
 import { onAbort } from '../../util/abort.js'
 import { formatDuration } from '../../util/duration.js'
@@ -24,6 +25,7 @@ interface Part {
  * Throws CONFIG_INVALID for paths that overlap, and INVALID_ARGUMENT where the child cannot be started.
  */
 export async function runDaemon(config: Config, logger: Logger): Promise<number> {
+  noOtherCode()
   const daemon = new Daemon(config, logger, config.addr ? await loadMetrics() : undefined)
   let child: Child | undefined
   const onSecond = (signal: NodeJS.Signals) => {

@@ -31,7 +31,8 @@ export class SourceConnection {
       // anything is changed.
       this.sqlite.value('PRAGMA schema_version')
       this.#source = takeSource(this.sqlite)
-      this.sqlite.exec('PRAGMA wal_autocheckpoint = 0')
+      // It reads few pages: without this, SQLite sets aside memory for 20 when the first one is read.
+      this.sqlite.exec('PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = 4; PRAGMA shrink_memory')
     } catch (error) {
       this.sqlite.close()
       throw databaseError(error, path, 'opening it')

@@ -5,6 +5,7 @@ import type { WalHeader } from '../../wal/wal-header.js'
 import type { PrimaryOptions } from '../sync-options.js'
 import { databaseError } from './database-error.js'
 import { DatabaseFiles, type Presence } from './database-files.js'
+import { takeDescriptors } from './descriptor-budget.js'
 import { type FileIdentity, identifyFile } from './file-identity.js'
 import { SourceDatabase } from './source-database.js'
 import { isShared, sharedDatabase } from './sqlite-copies.js'
@@ -19,12 +20,19 @@ export class OpenedDatabase {
   readonly source: SourceDatabase
   readonly wal: WalFile
   readonly #files: DatabaseFiles
+  readonly #releaseDescriptors: () => void
   #lookedAt = Number.NEGATIVE_INFINITY
 
   constructor(path: string, options: PrimaryOptions) {
     const file = identifyFile(path)
     if (!file) throw databaseMissing(path)
-    this.source = new SourceDatabase(path, options.busyTimeout, options.driver)
+    this.#releaseDescriptors = takeDescriptors(path)
+    try {
+      this.source = new SourceDatabase(path, options.busyTimeout, options.driver)
+    } catch (error) {
+      this.#releaseDescriptors()
+      throw error
+    }
     let wal: WalFile | undefined
     try {
       // The first read makes SQLite create the -wal if it does not exist.
@@ -36,6 +44,7 @@ export class OpenedDatabase {
     } catch (error) {
       wal?.close()
       this.source.close()
+      this.#releaseDescriptors()
       throw databaseError(error, path, 'opening its WAL')
     }
   }
@@ -99,6 +108,7 @@ export class OpenedDatabase {
   close(): void {
     this.wal.close()
     this.source.close()
+    this.#releaseDescriptors()
   }
 }
 

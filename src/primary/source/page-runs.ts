@@ -25,7 +25,7 @@ const RUN_BYTES = 1024 * 1024
 export function* allPages(state: DatabaseState): Generator<PageRun, void, undefined> {
   const { pageSize, commit } = state
   const lock = lockPgno(pageSize)
-  const perRun = Math.max(1, Math.floor(RUN_BYTES / pageSize))
+  const perRun = Math.max(1, Math.min(Math.floor(RUN_BYTES / pageSize), commit))
   const buffer = new Uint8Array(perRun * pageSize)
   let walNext = 0
   for (let first = 1; first <= commit; ) {

@@ -6,6 +6,16 @@ import type { DriverChoice } from '../../sqlite/connection.js'
 import { choiceOf, loadedBetterSqlite3, ownBetterSqlite3 } from '../../sqlite/driver-class.js'
 import { allDrivers, findDriver } from '../../sqlite/find-driver.js'
 
+let alone = false
+
+/**
+ * Says that no code but this package's runs in the process, so that no other copy of SQLite can open a database, and no connection of
+ * an application exists. The memory map, whose length grows with the number of databases, is then not read.
+ */
+export function noOtherCode(): void {
+  alone = true
+}
+
 /**
  * Whether more than one copy of SQLite in this process has `file` (a path without symbolic links)
  * open in WAL mode. Every copy maps the beginning of the -shm once, however many connections it
@@ -15,6 +25,7 @@ import { allDrivers, findDriver } from '../../sqlite/find-driver.js'
  * copy sees the locks of the other, and when one copy closes a file, both lose their locks on it.
  */
 export function isShared(file: string): boolean {
+  if (alone) return false
   return copiesOf(file, readMaps()) > 1
 }
 
@@ -47,6 +58,7 @@ function hasLibrary(module: string, maps: readonly string[]): boolean {
  * system cannot report it.
  */
 export function hasRemovedShm(file: string): boolean {
+  if (alone) return false
   const maps = readMaps()
   return copiesOf(file, maps) === 0 && copiesOf(file, maps, ' (deleted)') > 0
 }

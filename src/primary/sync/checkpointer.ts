@@ -2,6 +2,7 @@ import { isLitestreamError, type LitestreamError } from '../../errors.js'
 import { monotonicMs } from '../../util/monotonic.js'
 import { pause } from '../../util/pause.js'
 import { walSize } from '../../wal/wal-header.js'
+import type { WalIndex } from '../../wal/wal-index.js'
 import { sameGeneration } from '../../wal/wal-position.js'
 import { Backoff } from '../backoff.js'
 import type { CheckpointMode, PrimaryEvents, PrimaryObserver } from '../events.js'
@@ -38,6 +39,11 @@ export class Checkpointer {
   /** Called when frames were found that no checkpoint has copied yet. */
   committed(): void {
     this.#policy.committed()
+  }
+
+  /** Whether `runIfDue` would checkpoint. */
+  isDue(index: WalIndex): boolean {
+    return this.#policy.decide(index, monotonicMs()) !== undefined
   }
 
   /**

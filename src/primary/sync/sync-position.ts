@@ -37,6 +37,11 @@ export class Progress {
     this.#file = new StateFile(meta, database)
   }
 
+  /** The state file. */
+  get path(): string {
+    return this.#file.path
+  }
+
   /** The last saved state; undefined before the first file. */
   get saved(): PrimaryState | undefined {
     return this.#saved

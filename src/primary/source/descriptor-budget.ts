@@ -1,0 +1,56 @@
+import { readFileSync } from 'node:fs'
+import { LitestreamError } from '../../errors.js'
+import { isErrno } from '../../fs/fs-error.js'
+
+/**
+ * Descriptors of an opened database: two connections with the database file and its -wal each, the -shm, the -wal once more to read
+ * it, and the state file.
+ */
+export const DESCRIPTORS_PER_DATABASE = 7
+
+/** Descriptors that databases leave to the rest of the process: uploads, connections to stores, listeners, restores, Node.js. */
+export const DESCRIPTOR_RESERVE = 96
+
+let databases = 0
+let limit: number | undefined
+
+/** RLIMIT_NOFILE of this process; infinite where the system does not tell (all but Linux). Node.js raises it to the hard limit. */
+function descriptorLimit(): number {
+  limit ??= readLimit()
+  return limit
+}
+
+function readLimit(): number {
+  try {
+    const soft = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1]
+    return soft === undefined ? Number.POSITIVE_INFINITY : Number(soft)
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return Number.POSITIVE_INFINITY
+    throw error
+  }
+}
+
+/**
+ * Counts the descriptors of a database that is about to be opened. Returns a function that gives them back. Throws DESCRIPTOR_LIMIT if
+ * they would be taken from the reserve: without it, uploads and health checks of all databases would fail.
+ */
+export function takeDescriptors(file: string): () => void {
+  const most = descriptorLimit()
+  const needed = (databases + 1) * DESCRIPTORS_PER_DATABASE + DESCRIPTOR_RESERVE
+  if (needed > most) {
+    throw new LitestreamError(
+      'DESCRIPTOR_LIMIT',
+      `${file} needs ${DESCRIPTORS_PER_DATABASE} file descriptors, but ${databases} open databases of this process use ${databases * DESCRIPTORS_PER_DATABASE}, ${DESCRIPTOR_RESERVE} are reserved, and the limit is ${most}`,
+      {
+        file,
+        hint: `Raise the limit of open files to ${needed} or more: \`ulimit -n\`, or LimitNOFILE= in the systemd unit.`,
+      },
+    )
+  }
+  databases++
+  let taken = true
+  return () => {
+    if (taken) databases--
+    taken = false
+  }
+}
