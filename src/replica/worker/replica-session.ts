@@ -146,7 +146,8 @@ export class ReplicaSession {
       signal,
       concurrency,
       // A second request for a local file would wait behind the first.
-      hedge: this.#options.hedge && store.type !== 'file',
+      // A second request on the same connection to an SFTP server would only wait behind the first.
+      hedge: this.#options.hedge && store.type !== 'file' && store.type !== 'sftp',
       reresolve: (view, cause, lost) => this.#lost.replace(view, cause, lost),
       onInterior: (view, pgno, slot, wanted) => this.#onInterior(view, pgno, slot, wanted),
       onRows: (view, pgnos) => this.#onRows(view, pgnos),

@@ -28,6 +28,7 @@ import type {
 } from '../replica-client.js'
 import type { RequestPolicy } from '../request-policy.js'
 import { checkTaggedSize } from '../tagged-size.js'
+import type { AskedGuarantees, WriteGuarantees } from '../write-guarantees.js'
 import { isStatus, STATUS, sftpError } from './errors.js'
 import { entriesOf, makeDirectories, parentOf, sweep } from './folder.js'
 import { type SftpLocation, sftpUrl } from './location.js'
@@ -49,17 +50,27 @@ export class SftpReplicaClient implements ReplicaClient {
   readonly type = 'sftp'
   readonly url: string
   readonly legacy: LegacyObjects
+  readonly guarantees: AskedGuarantees
   readonly #root: string
   readonly #session: SftpSession
   readonly #concurrent: boolean
   readonly #ready = new Set<string>()
   #naming: NamingMethod = 'link'
+  /** Whether a file has been named, so that `#naming` is what the server can do. */
+  #isNamingKnown = false
 
   private constructor(location: SftpLocation, session: SftpSession, settings: SftpSettings) {
     this.url = sftpUrl(location)
     this.#root = location.path
     this.#session = session
     this.#concurrent = settings.concurrentWrites ?? true
+    const known = () => this.#guarantees
+    this.guarantees = {
+      get known() {
+        return known()
+      },
+      ask: (options) => this.#askGuarantees(options),
+    }
     this.legacy = {
       list: (prefix, options) => legacyTree(prefix, (folder) => this.#folder(folder, options)),
       stream: (name, options) => this.#stream(this.#path(name), undefined, 0, options),
@@ -249,7 +260,7 @@ export class SftpReplicaClient implements ReplicaClient {
         try {
           const size = await uploadTo(session, subject, temporary, body, { timestamp, concurrent: this.#concurrent })
           await session.attempts(subject, async (files) => {
-            if (createOnly) this.#naming = await nameOnce(files, temporary, path, label, this.#naming)
+            if (createOnly) await this.#nameOnce(files, temporary, path, label)
             else await replaceWith(files, temporary, path)
           })
           session.counters.bytes('PUT', size)
@@ -260,6 +271,42 @@ export class SftpReplicaClient implements ReplicaClient {
         }
       }),
     )
+  }
+
+  async #nameOnce(files: RemoteFiles, temporary: string, path: string, label: string): Promise<void> {
+    this.#naming = await nameOnce(files, temporary, path, label, this.#naming)
+    this.#isNamingKnown = true
+  }
+
+  /** Undefined before the first file was named. */
+  get #guarantees(): WriteGuarantees | undefined {
+    if (!this.#isNamingKnown) return undefined
+    const method = this.#naming
+    const reason = method === 'link' ? undefined : 'the SFTP server has no hard links (hardlink@openssh.com)'
+    return { createOnly: method !== 'rename', compareAndSet: method === 'link', reason }
+  }
+
+  /** Names a file of its own, and removes it. */
+  async #askGuarantees({ signal }: RequestOptions = {}): Promise<WriteGuarantees> {
+    if (this.#guarantees === undefined) {
+      const subject = this.#subject('PUT', 'probing', this.#root, signal)
+      await this.#session.retried(subject, async (files) => {
+        await this.#prepare(files, this.#root)
+        const [from, to] = [this.#temporary('probe'), this.#temporary('probe')]
+        try {
+          await files.close(await files.create(from))
+          await this.#nameOnce(files, from, to, this.#session.target(to))
+        } finally {
+          for (const each of [from, to]) await files.remove(each)
+        }
+      })
+    }
+    return this.#guarantees!
+  }
+
+  #temporary(name: string): string {
+    const path = this.#path(name)
+    return `${parentOf(path)}/${temporaryPath(path).slice(path.lastIndexOf('/') + 1)}`
   }
 
   /** Creates a missing directory and, once, removes files of dead writers there. */
@@ -369,8 +416,7 @@ export class SftpReplicaClient implements ReplicaClient {
     const temporary = `${this.#root}/${temporaryPath(path).slice(path.lastIndexOf('/') + 1)}`
     try {
       await uploadTo(this.#session, subject, temporary, data, { timestamp: Date.now(), concurrent: false })
-      if (this.#naming === 'link') this.#naming = await nameOnce(files, temporary, path, label, 'link')
-      if (this.#naming !== 'link') throw noLeases(label)
+      await this.#nameOnce(files, temporary, path, label)
       return true
     } catch (error) {
       await this.#removeTemporary(temporary)
@@ -438,14 +484,6 @@ function checkUnchanged(first: RemoteStats, now: RemoteStats, name: string): voi
 
 function notFound(name: string): LitestreamError {
   return new LitestreamError('NOT_FOUND', `${name} is empty: its writer has not finished it`, { file: name })
-}
-
-function noLeases(label: string): LitestreamError {
-  return new LitestreamError(
-    'STORAGE_FAILED',
-    `writing ${label} failed: the SFTP server has no hard links (hardlink@openssh.com), and a lease needs them`,
-    { file: label, hint: 'Use OpenSSH as the server, or remove `lease` and write access.' },
-  )
 }
 
 /**

@@ -29,6 +29,7 @@ import type { RequestPolicy } from '../request-policy.js'
 import { isPassing } from '../retry.js'
 import { EntityTags, versionOf } from '../s3/entity-tags.js'
 import { checkTaggedSize, MAX_TAGGED_OBJECT } from '../tagged-size.js'
+import type { AskedGuarantees, WriteGuarantees } from '../write-guarantees.js'
 import { download, type FoundResource } from './download.js'
 import { statusError, unconfirmed } from './errors.js'
 import { entriesOf, makeFolders } from './folder.js'
@@ -49,6 +50,8 @@ export class WebdavReplicaClient implements ReplicaClient {
   readonly type = 'webdav'
   readonly url: string
   readonly legacy: LegacyObjects
+  /** Both hold under the lock of the server, and neither does without. */
+  readonly guarantees: AskedGuarantees
   readonly #root: string
   readonly #requests: WebdavRequests
   readonly #locks: WebdavLocks
@@ -65,6 +68,13 @@ export class WebdavReplicaClient implements ReplicaClient {
     this.#requests = requests
     this.#locks = new WebdavLocks(requests, location.path)
     this.#tags = new EntityTags((file, signal) => this.#listed(file, signal))
+    const known = () => this.#guarantees
+    this.guarantees = {
+      get known() {
+        return known()
+      },
+      ask: (options) => this.#askGuarantees(options),
+    }
     this.legacy = {
       list: (prefix, options) => legacyTree(prefix, (folder) => this.#folder(folder, options)),
       stream: (name, { signal } = {}) =>
@@ -120,6 +130,20 @@ export class WebdavReplicaClient implements ReplicaClient {
       const target = this.#requests.target(this.#root)
       throw unconfirmed({ doing: 'opening', target }, 'the server does not say that it speaks WebDAV (no header DAV)')
     })
+  }
+
+  /** Undefined before the first lock. */
+  get #guarantees(): WriteGuarantees | undefined {
+    const { reason, isProved } = this.#locks
+    if (reason === undefined && !isProved) return undefined
+    return { createOnly: isProved, compareAndSet: isProved, reason }
+  }
+
+  async #askGuarantees({ signal }: RequestOptions = {}): Promise<WriteGuarantees> {
+    if (this.#guarantees === undefined) {
+      await this.#locked(this.#subject('PUT', 'locking', this.#root, signal), async () => undefined)
+    }
+    return this.#guarantees!
   }
 
   /** Not every server asks for a login before OPTIONS. */

@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, wri
 import path from 'node:path'
 import { after, test } from 'node:test'
 import { isLitestreamError } from '../../../src/errors.js'
+import { Lease } from '../../../src/levels/lease.js'
 import { openReplicaClient } from '../../../src/storage/open.js'
 import type { SftpLocation } from '../../../src/storage/sftp/location.js'
 import { SftpReplicaClient } from '../../../src/storage/sftp/sftp-client.js'
@@ -173,11 +174,17 @@ test('a server without extensions: create-only writes, without leases where ther
     await one.write(file(1), testBytes(7), { timestamp: 1 })
     assert.equal((await one.stat(file(1))).size, 7)
     assert.equal(readdirSync(level).length, 4, 'nothing else is left')
+    const { reason, ...guarantees } = await one.guarantees!.ask()
+    assert.deepEqual(guarantees, { createOnly: refused === 'hardlink', compareAndSet: false })
+    assert.match(reason!, /hard links/)
     await assert.rejects(
-      one.putObject('lock.json', testBytes(5), null),
+      new Lease(one, { ttl: 30_000 }).acquire(),
       (error) => isLitestreamError(error, 'STORAGE_FAILED') && /hard links/.test(error.message),
     )
-    assert.equal(await one.getObject('lock.json'), undefined)
+    // The record of the writer is kept all the same.
+    const tag = await one.putObject('primary.json', testBytes(5), null)
+    assert.equal((await other.getObject('primary.json'))?.tag, tag)
+    await one.deleteObject('primary.json', tag)
   }
 })
 

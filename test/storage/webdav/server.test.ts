@@ -257,5 +257,8 @@ test('a server whose locks are none, or that has none, still refuses a name that
     await write()
     assert.ok(isLitestreamError(await failure(write()), 'PRECONDITION_FAILED'))
     assert.equal(locks > 0, grants)
+    const { reason, ...guarantees } = await client.guarantees!.ask()
+    assert.deepEqual(guarantees, { createOnly: false, compareAndSet: false })
+    assert.match(reason!, grants ? /grants the same exclusive lock twice/ : /has no locks/)
   }
 })
