@@ -122,11 +122,12 @@ export function listings(backend: Backend): void {
     const open = await clientsAt(t, backend)
     const writers = await Promise.all(Array.from({ length: 3 }, () => open()))
     const readers = await Promise.all(Array.from({ length: 4 }, () => open()))
+    const { files = 300 } = backend
     const there = new Set<number>()
     let next = 1
     const bytes = testBytes(100_000)
     const write = async (writer: ReplicaClient) => {
-      for (let txid = next++; txid <= 300; txid = next++) {
+      for (let txid = next++; txid <= files; txid = next++) {
         await writer.write(file(txid), bytes, { timestamp: 1, createOnly: true })
         there.add(txid)
         if (there.size <= 40) continue
@@ -137,7 +138,7 @@ export function listings(backend: Backend): void {
     }
     let listings = 0
     const read = async (reader: ReplicaClient) => {
-      for (; next <= 300; listings++) {
+      for (; next <= files; listings++) {
         const before = [...there]
         const found = new Set((await collect(reader.list(0))).map(({ minTxid }) => minTxid))
         assert.deepEqual(

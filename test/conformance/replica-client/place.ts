@@ -11,6 +11,8 @@ export interface Backend {
   makePlace(t: TestContext): Promise<Place>
   /** Whether the store of the test deletes an object whatever version the request names: a fault of the emulator. */
   readonly ignoresVersionOfDelete?: boolean
+  /** Files that are written while others list; default 300. */
+  readonly files?: number
   /** Objects of the test of a crowded level. */
   readonly crowd: number
 }
