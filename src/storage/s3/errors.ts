@@ -65,7 +65,7 @@ export function s3Error(thrown: unknown, attempted: Attempted): LitestreamError 
   const converted = new LitestreamError(
     network?.code ?? codeOf(error, name, status),
     name === 'NoSuchBucket'
-      ? `the bucket ${target.split('/')[2]} does not exist (NoSuchBucket, endpoint ${endpoint})`
+      ? `${doing} ${target} failed: NoSuchBucket: the bucket ${target.split('/')[2]} does not exist (endpoint ${endpoint})`
       : `${doing} ${target} failed: ${messageOf(error, name)}${where}`,
     {
       cause: safeCause(thrown, name),
