@@ -20,13 +20,16 @@ export interface ControlFlags {
 /** A socket, and how long it is waited for, milliseconds. */
 type Asked = Required<Pick<ControlFlags, 'socket' | 'timeout'>>
 
-export function addControlFlags(command: Command, seconds = 30): Command {
+/** `zero`: what a timeout of 0 stands for, milliseconds; without it 0 is refused. */
+export function addControlFlags(command: Command, seconds = 30, zero?: number): Command {
+  const timeout = (text: string) => (zero !== undefined && text === '0' ? zero : timeoutFlag(text))
+
   return command
     .option(
       '--socket <path>',
       `control socket of the running process (default: \`socket.path\` of the configuration file, or ${DEFAULTS.socketPath})`,
     )
-    .option('--timeout <seconds>', 'how long to wait', timeoutFlag, seconds * 1000)
+    .option('--timeout <seconds>', 'how long to wait', timeout, seconds * 1000)
     .option('--json', 'print JSON')
 }
 

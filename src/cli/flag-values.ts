@@ -21,7 +21,7 @@ export function txidFlag(text: string): number {
     return parseTxid(text)
   } catch {
     throw new InvalidArgumentError(
-      'A TXID is 16 lowercase hex digits, as `litestream-ts ltx` prints them, from 0000000000000001 to 001fffffffffffff.',
+      'A TXID is 16 hex digits, as `litestream-ts ltx` prints them, from 0000000000000001 to 001fffffffffffff.',
     )
   }
 }

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { LitestreamError } from '../errors.js'
 import { COMMANDS, type CommandEntry } from './commands/table.js'
 import { ExitStatus } from './exit-status.js'
 import { textFlag } from './flag-values.js'
@@ -47,9 +48,35 @@ function eachCommand(command: Command, act: (command: Command) => void): void {
   for (const child of command.commands) eachCommand(child, act)
 }
 
+/** Commands of other versions of Litestream, and what does their work here. */
+const MOVED: Readonly<Record<string, string>> = {
+  generations:
+    'Generations are of Litestream 0.3. Run `litestream-ts ltx -level all DB_OR_URL` to see the files of a replica.',
+  snapshots: 'Run `litestream-ts ltx -level 9 DB_OR_URL` to see the snapshots of a replica.',
+  mcp: 'There is no MCP server. Programs can run the commands with -json, or use the control socket: docs/compatibility.md.',
+}
+
+/** The command line that `help COMMAND`, `--version` and `-v` stand for. */
+function plainCommand([first, ...rest]: readonly string[]): readonly string[] | undefined {
+  if (first === 'help' && rest.length > 0) return [...rest, '-h']
+  if (first !== undefined && /^(-v|--?version)$/.test(first)) return ['version', ...rest]
+  return undefined
+}
+
 /** Runs one command line and returns its exit status: 0 done, 1 any error, or what the command or its child asks for. */
 export async function run(argv: readonly string[]): Promise<number> {
   rememberArguments(argv)
+  const moved = argv[0] !== undefined && Object.hasOwn(MOVED, argv[0]) ? MOVED[argv[0]] : undefined
+  if (moved !== undefined) {
+    reportError(new LitestreamError('INVALID_ARGUMENT', `unknown command '${argv[0]}'`, { hint: moved }))
+    return 1
+  }
+  const plain = plainCommand(argv)
+  if (plain !== undefined) return run(plain)
+  if (argv[0] === 'help' && argv.length === 1) {
+    process.stdout.write((await createProgram(() => false)).helpInformation())
+    return 0
+  }
   const called = argv.find((argument) => COMMANDS.some(({ name }) => name === argument))
   const program = await createProgram((name) => name === called)
   if (argv.length === 0) {

@@ -83,6 +83,8 @@ export function editorSchema(): object {
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     ...schemaOf(configSchema, false),
+    // For YAML anchors; see parseConfig.
+    patternProperties: { '^x-': {} },
     title: 'litestream.yml',
   }
 }

@@ -70,6 +70,12 @@ function unknownKey(places: Places, path: readonly PropertyKey[], key: string): 
   return invalid(places.key(path, key), `unknown key \`${key}\` ${section}`, hint)
 }
 
+/** `x-…` keys at the top hold YAML anchors, as in other programs' files; the aliases are resolved already. */
+function withoutExtensions(values: unknown): unknown {
+  if (typeof values !== 'object' || values === null || Array.isArray(values)) return values
+  return Object.fromEntries(Object.entries(values).filter(([key]) => !key.startsWith('x-')))
+}
+
 /**
  * Parses YAML and checks it against the schema. Throws CONFIG_INVALID with file, line, column and a
  * correction.
@@ -78,7 +84,7 @@ export function parseConfig(text: string, file: string): ParsedConfig {
   const { document, values, lines } = parseYaml(text, file)
   const places = new Places(file, document, lines)
   try {
-    return { file, values: configSchema.read(values, []) ?? {}, place: (path) => places.value(path) }
+    return { file, values: configSchema.read(withoutExtensions(values), []) ?? {}, place: (path) => places.value(path) }
   } catch (error) {
     if (!(error instanceof ShapeFault)) throw error
     const { at, unknownKey: unknown, message } = error

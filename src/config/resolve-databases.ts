@@ -108,10 +108,7 @@ function databaseSettings(database: DatabaseFile, path: Path, fail: FailAt): Omi
     )
   const notNegative = (key: 'monitor-interval' | 'checkpoint-interval' | 'busy-timeout', fallback: number) => {
     const value = database[key] ?? fallback
-    if (value < 0 || (value === 0 && key === 'monitor-interval')) {
-      const rule = key === 'monitor-interval' ? 'greater than 0' : '0 or more'
-      throw fail([...path, key], `${key} must be ${rule} (got ${formatDuration(value)})`)
-    }
+    if (value < 0) throw fail([...path, key], `${key} must be 0 or more (got ${formatDuration(value)})`)
     return value
   }
   // SQLite counts whole milliseconds with 31 bits.

@@ -71,12 +71,12 @@ export function resolveConfig(config: ParsedConfig): Config {
       path: values.socket?.path ?? DEFAULTS.socketPath,
       permissions: values.socket?.permissions ?? DEFAULTS.socketPermissions,
     },
-    levels: (intervals?.length ? intervals : DEFAULTS.levels).map((interval, i) => ({ level: i + 1, interval })),
+    levels: (intervals ?? DEFAULTS.levels).map((interval, i) => ({ level: i + 1, interval })),
     snapshot: {
       interval: positive(['snapshot', 'interval'], 'snapshot interval', snapshot.interval),
       retention: positive(['snapshot', 'retention'], 'snapshot retention', snapshot.retention),
     },
-    ...(values.validation?.interval === undefined
+    ...(!values.validation?.interval // 0 is off, as in Litestream
       ? {}
       : {
           validationInterval: positive(['validation', 'interval'], 'validation interval', values.validation.interval),
@@ -111,7 +111,11 @@ export function resolveConfig(config: ParsedConfig): Config {
       'exec stop timeout',
       values['exec-stop-timeout'] ?? DEFAULTS.execStopTimeout,
     ),
-    logging: { level: tryParseLogLevel(values.logging?.level ?? '') ?? 'info', type: values.logging?.type ?? 'text' },
+    logging: {
+      level: tryParseLogLevel(values.logging?.level ?? '') ?? 'info',
+      type: values.logging?.type ?? 'text',
+      stderr: values.logging?.stderr ?? true,
+    },
     databases,
     directories,
     warnings,

@@ -53,7 +53,10 @@ const databaseSection = section({
   watch: boolean('With `dir`: take up databases that appear later, let go of those that vanish.', false),
   'meta-path': text("Where the database's local LTX files are kept.", '.<name>-litestream beside it'),
   'meta-dir': text('With `dir`: a directory for the local LTX files of all of them.'),
-  'monitor-interval': duration('How often the WAL is looked at.', DEFAULTS.monitorInterval),
+  'monitor-interval': duration(
+    'How often the WAL is looked at; 0: only when `sync` asks for it.',
+    DEFAULTS.monitorInterval,
+  ),
   'checkpoint-interval': duration(
     'A passive checkpoint at least this often after writes; 0 turns it off.',
     DEFAULTS.checkpointInterval,
@@ -180,9 +183,10 @@ export const configSchema = section(
           'info',
         ),
         type: choice(['text', 'json', 'pretty'], '`text`, `json` or `pretty`.', 'text'),
-        stderr: boolean('Has no effect: logs always go to stderr here, so that stdout stays clean.', true, {
-          unused: true,
-        }),
+        stderr: boolean(
+          'Where logs go: `true` to stderr, `false` to stdout, which is the default of Litestream.',
+          true,
+        ),
         source: boolean('Has no effect.', false, { unused: true }),
       },
       { description: 'Logs.' },

@@ -82,6 +82,8 @@ export interface DirectoryConfig extends DatabaseSettings {
 export interface LoggingConfig {
   readonly level: LogLevel
   readonly type: LogType
+  /** False: logs go to stdout. */
+  readonly stderr: boolean
 }
 
 /** The effective configuration, after inheritance and defaults. */

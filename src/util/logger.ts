@@ -12,7 +12,7 @@ type Severity = LogLevel | 'fatal'
 type LogMethod = (...args: [fields: LogFields, message: string] | [message: string]) => void
 
 /**
- * Writes lines to stderr, so that a command's output on stdout stays clean. Each line is written
+ * Writes lines to stderr, so that a command's output on stdout stays clean, or to stdout. Each line is written
  * before the call returns, with every secret masked.
  */
 export type Logger = { readonly [Level in Severity]: LogMethod } & {
@@ -27,9 +27,10 @@ interface Format {
   line(level: Severity, fields: LogFields, message: string): string
 }
 
+/** The keys, their order and the levels of Go's slog, which Litestream logs with. */
 const JSON_LINES: Format = {
   escaped: false,
-  line: (level, fields, msg) => `${JSON.stringify({ level, time: now(), ...fields, msg })}\n`,
+  line: (level, fields, msg) => `${JSON.stringify({ time: now(), level: level.toUpperCase(), msg, ...fields })}\n`,
 }
 
 /** `time=… level=INFO msg="…" key=value`, the format of Go's slog. */
@@ -103,13 +104,16 @@ function safeValue(value: unknown, escaped: boolean): unknown {
 
 function ignored(): void {}
 
-function loggerWith(least: number, format: Format, bound: LogFields): Logger {
+/** Where lines go. */
+type LogStream = 'stderr' | 'stdout'
+
+function loggerWith(least: number, format: Format, bound: LogFields, stream: LogStream): Logger {
   const method = (level: Severity): LogMethod => {
     if (level !== 'fatal' && LOG_LEVELS.indexOf(level) < least) return ignored
     return (...args) => {
       const [fields, message] = args.length === 1 ? [{}, args[0]] : args
       const all = { ...bound, ...safeFields(fields, format.escaped) }
-      process.stderr.write(format.line(level, all, String(safeValue(message, format.escaped))))
+      process[stream].write(format.line(level, all, String(safeValue(message, format.escaped))))
     }
   }
   return {
@@ -119,14 +123,20 @@ function loggerWith(least: number, format: Format, bound: LogFields): Logger {
     warn: method('warn'),
     error: method('error'),
     fatal: method('fatal'),
-    child: (fields) => loggerWith(least, format, { ...bound, ...safeFields(fields, format.escaped) }),
+    child: (fields) => loggerWith(least, format, { ...bound, ...safeFields(fields, format.escaped) }, stream),
   }
 }
 
 /** A logger of lines at `level` and above. */
-export function createLogger(options: { readonly level: LogLevel; readonly type: LogType }): Logger {
-  return loggerWith(LOG_LEVELS.indexOf(options.level), FORMATS[options.type], {})
+export function createLogger(options: {
+  readonly level: LogLevel
+  readonly type: LogType
+  /** False: to stdout. */
+  readonly stderr?: boolean
+}): Logger {
+  const stream = options.stderr === false ? 'stdout' : 'stderr'
+  return loggerWith(LOG_LEVELS.indexOf(options.level), FORMATS[options.type], {}, stream)
 }
 
 /** Writes nothing but fatal errors. */
-export const silentLogger: Logger = loggerWith(Number.POSITIVE_INFINITY, TEXT_LINES, {})
+export const silentLogger: Logger = loggerWith(Number.POSITIVE_INFINITY, TEXT_LINES, {}, 'stderr')

@@ -89,7 +89,7 @@ test('status shows both ends of every configured database', async (t) => {
   const [before] = await status()
   assert.deepEqual(
     [before.database, before.status, before.local_txid, before.remote_txid],
-    [file, 'not initialized', null, null],
+    [file, 'not initialized', '-', null],
   )
   await sync()
   db.exec("INSERT INTO t VALUES (4, 'd', 4)")
@@ -100,11 +100,11 @@ test('status shows both ends of every configured database', async (t) => {
     ['ok', '0000000000000002', '0000000000000002', 0, 2],
   )
   const [local] = await status('-local', file)
-  assert.deepEqual(Object.keys(local), ['database', 'status', 'local_txid', 'wal_size'])
+  assert.deepEqual(Object.keys(local), ['database', 'status', 'local_txid', 'wal_size', 'wal_bytes'])
   const table = await run(['status', '-config', config])
   assert.match(
     table.stdout,
-    /^database +status +local txid +replica txid +lag +wal size +files per level\n.*app\.db +ok +0{15}2 +0{15}2 +0s .* L0:2\n$/,
+    /^database +status +local txid +wal size +replica txid +lag +files per level\n.*app\.db +ok +0{15}2 .* +0{15}2 +0s +L0:2\n$/,
   )
   writeFileSync(
     config,

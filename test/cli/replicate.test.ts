@@ -83,7 +83,7 @@ test('replicate follows commits and ends after a last sync, with status 0', asyn
     .split('\n')
     .map((line) => JSON.parse(line))
   assert.equal(lines.at(-1).msg, 'litestream shut down')
-  assert.equal(lines.at(-1).level, 'info')
+  assert.equal(lines.at(-1).level, 'INFO')
   assert.deepEqual(await restored(), ['a', 'b', 'c', 'd'])
 })
 

@@ -96,7 +96,7 @@ const CASES: readonly (readonly [text: string, place: string, message: string, h
     'dbs[0].replica.sync-interval: sync interval must be greater than 0 (got 0s)',
   ],
   [`${DB}    min-checkpoint-page-count: 0`, '4:32', 'min-checkpoint-page-count must be greater than 0 (got 0)'],
-  [`${DB}    monitor-interval: 0s`, '4:23', 'monitor-interval must be greater than 0 (got 0s)'],
+  [`${DB}    monitor-interval: -1s`, '4:23', 'monitor-interval must be 0 or more (got -1s)'],
   [REPLICA('url: file:///r\nage: { recipients: [x] }'), '5:12', 'age encryption is not currently supported', /age/],
   [
     REPLICA('path: s3://b/p'),

@@ -1,14 +1,18 @@
 import type { Command } from 'commander'
 import { expandPath } from '../../config/expand-path.js'
+import { MAX_DELAY_MS } from '../../util/timers.js'
 import { createCommand } from '../command.js'
 import { addControlFlags, type ControlFlags, callControl, socketOf } from '../control-client.js'
 import { print, printBlock, printJson } from '../output.js'
 
 type Answer = Readonly<Record<string, string | number>>
 
-function show(answer: Answer, json: boolean | undefined): void {
-  if (json) printJson(answer)
-  else printBlock(answer)
+/** The socket has some fields under two names; Litestream's commands print the one, its socket the other. */
+function show({ path: _path, replicated_txid: _replicated, ...answer }: Answer, json: boolean | undefined): void {
+  const { txid, ...rest } = answer
+  const printed = answer.final_txid === undefined ? answer : rest
+  if (json) printJson(printed)
+  else printBlock(printed)
 }
 
 // The commands that talk to a running process. All of them are idempotent: a state that is there already is named, with status 0.
@@ -21,7 +25,7 @@ export function startCommand(): Command {
       ['start /var/lib/app.db', '{"status": "started" or "already_running", "db_path", "state", "txid", "socket"}'],
     ],
   })
-  return addControlFlags(command.argument('<db>', 'path of the database')).action(
+  return addControlFlags(command.argument('<db>', 'path of the database'), 30, MAX_DELAY_MS - 2000).action(
     async (db: string, flags: ControlFlags) => {
       show(await callControl(flags, 'POST', '/start', { path: expandPath(db) }), flags.json)
     },
@@ -40,7 +44,7 @@ export function stopCommand(): Command {
       ],
     ],
   })
-  return addControlFlags(command.argument('<db>', 'path of the database')).action(
+  return addControlFlags(command.argument('<db>', 'path of the database'), 30, 30_000).action(
     async (db: string, flags: ControlFlags) => {
       show(await callControl(flags, 'POST', '/stop', { path: expandPath(db) }), flags.json)
     },

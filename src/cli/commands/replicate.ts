@@ -44,7 +44,7 @@ export function replicateCommand(): Command {
     .action(async (db: string | undefined, url: string | undefined, more: string[], flags: ReplicateFlags) => {
       const config = await configFor(db, url, more, flags)
       const { createLogger } = await import('../../util/logger.js')
-      const logger = createLogger({ level: logLevel(config, flags), type: config.logging.type })
+      const logger = createLogger({ ...config.logging, level: logLevel(config, flags) })
       const status = flags.once
         ? await (await import('../daemon/once.js')).replicateOnceAll(config, logger, flags)
         : await (await import('../daemon/run.js')).runDaemon(config, logger)

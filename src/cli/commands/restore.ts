@@ -102,7 +102,7 @@ export function restoreCommand(): Command {
 
 /** Keeps a database up with its replica; a signal is the way to end it, with status 0. */
 async function followReplica(argument: string, flags: RestoreFlags): Promise<void> {
-  for (const name of ['txid', 'timestamp', 'dryRun', 'ifDbNotExists'] as const) {
+  for (const name of ['txid', 'timestamp', 'dryRun'] as const) {
     if (flags[name] === undefined) continue
     const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
     throw new LitestreamError('INVALID_ARGUMENT', `cannot use -f with -${flag}`, {
@@ -111,6 +111,8 @@ async function followReplica(argument: string, flags: RestoreFlags): Promise<voi
   }
   await withReplica(argument, flags, async (client, target) => {
     const output = outputOf(target, flags.o)
+    const { outputExists } = await import('../../restore/output.js')
+    if (flags.ifDbNotExists && (await outputExists(output))) return reportExisting(output, client.type, flags.json)
     const progress = await createProgress('restore', !flags.json)
     const say = (event: string, fields: object, text: string) =>
       flags.json ? printJsonLine({ event, db_path: output, ...fields }) : print(text)
@@ -150,11 +152,15 @@ export function outputOf({ database }: Target, flag: string | undefined): string
   throw new LitestreamError('INVALID_ARGUMENT', 'output path required', { hint: 'Name the file to write with -o.' })
 }
 
+function reportExisting(dbPath: string, type: string, json = false): void {
+  if (json) printJson({ db_path: dbPath, replica: type, status: 'output-exists' })
+  else print(`database already exists, nothing restored: ${dbPath}`)
+}
+
 function report(result: RestoreResult, type: string, url: string, source: string, json: boolean): void {
   const { status, dbPath, plan, txid, durationMs, integrityCheck } = result
   if (status === 'output-exists') {
-    if (json) printJson({ db_path: dbPath, replica: type, status })
-    else print(`database already exists, nothing restored: ${dbPath}`)
+    reportExisting(dbPath, type, json)
   } else if (status === 'no-replica') {
     if (json) printJson({ db_path: dbPath, replica: type, status })
     else print(`no replica at ${url}, nothing restored`)

@@ -14,7 +14,7 @@ import { metaDirectory } from '../../primary/sync/staging.js'
 import { StateFile } from '../../primary/sync/state-file.js'
 import type { DatabaseFault } from '../../status/document.js'
 import { databaseVerdict, type Verdict } from '../../status/verdict.js'
-import { formatBytes } from '../../util/format-bytes.js'
+import { formatDecimalBytes } from '../../util/format-bytes.js'
 import { withDeadline } from '../../util/wait.js'
 import { addConfigFlags, type ConfigFlags, configOf, createCommand } from '../command.js'
 import { ExitStatus } from '../exit-status.js'
@@ -34,8 +34,11 @@ interface Status {
   readonly database: string
   /** Litestream's words: ok, not initialized, no database, error. */
   readonly status: string
-  readonly local_txid: string | null
-  readonly wal_size: number
+  readonly local_txid: string
+  /** For people, as Litestream writes it: `16 kB`. */
+  readonly wal_size: string
+  /** Bytes. */
+  readonly wal_bytes: number
   readonly remote_txid?: string | null
   readonly lag_seconds?: number | null
   readonly levels?: readonly { readonly level: number; readonly files: number; readonly bytes: number }[]
@@ -54,7 +57,7 @@ export function statusCommand(): Command {
       ['status -local -config litestream.yml', 'without asking the replicas'],
       [
         'status -json /var/lib/app.db',
-        '[{"database", "status", "local_txid", "wal_size", "remote_txid", "lag_seconds", "levels"}]',
+        '[{"database", "status", "local_txid", "wal_size", "wal_bytes", "remote_txid", "lag_seconds", "levels"}]',
       ],
     ],
   })
@@ -80,16 +83,23 @@ export function statusCommand(): Command {
     })
 }
 
+/** Instead of a TXID where there is none; Litestream's commands print it, too. */
+const NO_TXID = '-'
+
+function walSize(bytes: number): Pick<Status, 'wal_size' | 'wal_bytes'> {
+  return { wal_size: formatDecimalBytes(bytes), wal_bytes: bytes }
+}
+
 function printStatus(all: readonly Status[]): void {
   printTable(
-    ['database', 'status', 'local txid', 'replica txid', 'lag', 'wal size', 'files per level'],
+    ['database', 'status', 'local txid', 'wal size', 'replica txid', 'lag', 'files per level'],
     all.map((status) => [
       status.database,
       status.status,
-      status.local_txid ?? '-',
+      status.local_txid,
+      status.wal_size,
       status.remote_txid ?? '-',
       status.lag_seconds === undefined || status.lag_seconds === null ? '-' : `${status.lag_seconds}s`,
-      formatBytes(status.wal_size),
       status.levels
         ?.filter(({ files }) => files > 0)
         .map(({ level, files }) => `L${level}:${files}`)
@@ -161,7 +171,7 @@ function localFiles(database: DatabaseConfig): LocalFile[] {
 
 /** What the files say; an error among them if one cannot be read. */
 async function statusOf(database: DatabaseConfig, local: boolean): Promise<Status> {
-  let known: Status = { database: database.path, status: 'error', local_txid: null, wal_size: 0 }
+  let known: Status = { database: database.path, status: 'error', local_txid: NO_TXID, ...walSize(0) }
   try {
     const files = localFiles(database)
     known = localStatus(database, files)
@@ -180,8 +190,8 @@ function localStatus({ path: file, metaPath }: DatabaseConfig, files: readonly L
   return {
     database: file,
     status: !exists ? 'no database' : fenced !== undefined ? 'error' : txid === undefined ? 'not initialized' : 'ok',
-    local_txid: txid === undefined ? null : formatTxid(txid),
-    wal_size: statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0,
+    local_txid: txid === undefined ? NO_TXID : formatTxid(txid),
+    ...walSize(statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0),
     ...(fenced === undefined ? {} : { error: `another primary writes to the replica: ${fenced}` }),
   }
 }

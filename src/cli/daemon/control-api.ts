@@ -87,7 +87,8 @@ export class ControlApi {
   }
 
   #state(status: string, database: ManagedDatabase) {
-    return { status, db_path: database.path, state: database.state, txid: database.lastTxid, socket: this.#socket }
+    const { path, state, lastTxid: txid } = database
+    return { status, ...named(path), state, txid, socket: this.#socket }
   }
 
   async #sync({ path, wait, timeout: seconds }: Body<'sync'>) {
@@ -108,9 +109,9 @@ export class ControlApi {
     const nothing = txid === before.txid && replicaTxid === before.replicaTxid
     return {
       status: nothing ? 'no_change' : wait ? 'synced' : 'synced_local',
-      db_path: database.path,
+      ...named(database.path),
       txid,
-      ...(replicaTxid === undefined ? {} : { replica_txid: replicaTxid }),
+      ...(replicaTxid === undefined ? {} : { replica_txid: replicaTxid, replicated_txid: replicaTxid }),
       duration_ms: Math.round(performance.now() - started),
     }
   }
@@ -133,7 +134,7 @@ export class ControlApi {
     const added = await this.#daemon.add(config!, { throws: (error) => !mayPass(error) })
     const database = this.#daemon.get(config!.path)
     const status = added ? 'registered' : 'already_registered'
-    return { status, db_path: database.path, replica: database.summary().replica, socket: this.#socket }
+    return { status, ...named(database.path), replica: database.summary().replica, socket: this.#socket }
   }
 
   async #unregister({ path, timeout: seconds }: Body<'unregister'>) {
@@ -141,8 +142,8 @@ export class ControlApi {
     const txid = await this.#daemon.remove(file, timeoutSignal(seconds * 1000))
     return {
       status: txid === undefined ? 'already_unregistered' : 'unregistered',
-      db_path: file,
-      ...(txid === undefined ? {} : { final_txid: txid }),
+      ...named(file),
+      ...(txid === undefined ? {} : { final_txid: txid, txid }),
       socket: this.#socket,
     }
   }
@@ -157,6 +158,11 @@ export class ControlApi {
       database_count: databases.length,
     }
   }
+}
+
+/** The path under the name that Litestream's socket gives it, and under that of its commands' JSON. */
+function named(path: string) {
+  return { path, db_path: path }
 }
 
 function listed(summary: ReturnType<ManagedDatabase['summary']>) {

@@ -72,10 +72,13 @@ function textField(body: Fields, field: string, fault: (text: string) => string 
   return value
 }
 
-/** Seconds; 30 where the body does not say. */
-function timeoutOf({ timeout = 30 }: Fields): number {
+/** Seconds where the body does not say, or says 0, as in Litestream. */
+const DEFAULT_SECONDS = 30
+
+function timeoutOf({ timeout = 0 }: Fields): number {
+  if (timeout === 0) return DEFAULT_SECONDS
   if (typeof timeout === 'number' && timeout > 0 && timeout <= MOST_SECONDS) return timeout
-  throw fieldError('timeout', timeout, `must be a number of seconds above 0 and up to ${MOST_SECONDS}`)
+  throw fieldError('timeout', timeout, `must be a number of seconds from 0 to ${MOST_SECONDS}`)
 }
 
 function waitOf({ wait = false }: Fields): boolean {

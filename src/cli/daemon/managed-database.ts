@@ -209,7 +209,8 @@ export class ManagedDatabase {
 
   /** The last TXID this process knows of; kept when it is stopped. */
   get lastTxid(): number {
-    return this.replicator?.status().txid ?? this.#last?.txid ?? 0
+    // A replicator that has not opened the database yet knows none.
+    return this.replicator?.status().txid || this.#last?.txid || 0
   }
 
   /**

@@ -8,6 +8,7 @@ import { instrumentClient } from '../../status/metrics/instrumented-client.js'
 import type { ReplicaClient } from '../../storage/replica-client.js'
 import type { Logger } from '../../util/logger.js'
 import { monotonicMs } from '../../util/monotonic.js'
+import { MAX_DELAY_MS } from '../../util/timers.js'
 
 export interface OpenDatabaseOptions {
   readonly config: Config
@@ -52,7 +53,8 @@ function replicatorOptions(database: DatabaseConfig, { config, monitor }: OpenDa
   return {
     metaPath: database.metaPath,
     busyTimeout: database.busyTimeout,
-    monitorInterval: database.monitorInterval,
+    // 0: the WAL is read on demand only, as in Litestream.
+    monitorInterval: database.monitorInterval || MAX_DELAY_MS,
     checkpointInterval: database.checkpointInterval,
     minCheckpointPages: database.minCheckpointPageCount,
     truncatePages: Math.max(0, database.truncatePageN),
