@@ -21,7 +21,7 @@ export function txidFlag(text: string): number {
     return parseTxid(text)
   } catch {
     throw new InvalidArgumentError(
-      'A TXID is 16 hex digits, as `litestream-ts ltx` prints them, from 0000000000000001 to 001fffffffffffff.',
+      'Write a TXID as 16 hexadecimal digits, as `litestream-ts ltx` prints them, from 0000000000000001 to 001fffffffffffff.',
     )
   }
 }

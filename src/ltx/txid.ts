@@ -10,7 +10,7 @@ export function parseTxid(text: string): number {
   const txid = /^[0-9a-f]{16}$/i.test(text) ? Number.parseInt(text, 16) : Number.NaN
   if (!Number.isSafeInteger(txid) || txid < 1) {
     throw new LitestreamError('INVALID_ARGUMENT', `invalid TXID ${JSON.stringify(text)}`, {
-      hint: 'Write a TXID as 16 lowercase hexadecimal digits, at least 0000000000000001.',
+      hint: 'Write a TXID as 16 hexadecimal digits, at least 0000000000000001.',
     })
   }
   return txid
