@@ -1,6 +1,10 @@
 import type { Command } from 'commander'
+import { isLitestreamError } from '../../errors.js'
 import { verifyReplica } from '../../levels/verify-replica.js'
 import { formatTxid } from '../../ltx/txid.js'
+import { chooseSource } from '../../restore/source.js'
+import type { V3AssemblyOptions } from '../../restore/v3/assemble.js'
+import { verifyV3 } from '../../restore/v3/verify-v3.js'
 import type { ReplicaClient } from '../../storage/replica-client.js'
 import { formatBytes } from '../../util/format-bytes.js'
 import { addConfigFlags, type ConfigFlags, createCommand } from '../command.js'
@@ -25,7 +29,7 @@ export function verifyCommand(): Command {
   const command = createCommand('verify', {
     summary: 'Check a replica: that it can be restored, and that its files are whole.',
     description:
-      'Reads every file of every level and checks every byte: structure, page indexes, checksums; that no TXID is missing or twice in a level; and that the newest state can be restored. Writes nothing. Exit status 1 if anything is wrong.',
+      'Reads every file of every level and checks every byte: structure, page indexes, checksums; that no TXID is missing or twice in a level; and that the newest state can be restored. Of a replica of Litestream 0.3, reads what a restore would read: TXID 0 is reported then. Writes nothing. Exit status 1 if anything is wrong.',
     examples: [
       ['verify s3://bucket/app.db', 'read and check all of it'],
       [
@@ -53,13 +57,16 @@ export function verifyCommand(): Command {
 async function check(client: ReplicaClient, { parallelism, json }: VerifyFlags) {
   const progress = await createProgress('verify', !json)
   try {
-    const report = await abortOnSignals((signal) =>
-      verifyReplica(client, {
+    const { report, legacy } = await abortOnSignals(async (signal) => {
+      const report = await verifyReplica(client, {
         parallelism,
         signal,
         onProgress: ({ bytes, totalBytes }) => progress.update(bytes, totalBytes),
-      }),
-    )
+      })
+      const onProgress = (done: number, total: number) => progress.update(done, total)
+      return { report, legacy: report.maxTxid === 0 ? await checkLegacy(client, { signal, onProgress }) : undefined }
+    })
+    if (legacy) return legacy
     const { levels, faults, restorable, maxTxid } = report
     const problems: Problem[] = faults.map(({ kind, error }) => ({ kind, error: error.message }))
     if (!restorable) problems.push({ kind: 'gap', error: 'no files that a restore could begin with' })
@@ -80,5 +87,24 @@ async function check(client: ReplicaClient, { parallelism, json }: VerifyFlags) 
     }
   } finally {
     progress.stop()
+  }
+}
+
+/** The outcome for a replica that only Litestream 0.3 has written to; undefined for any other. */
+async function checkLegacy(client: ReplicaClient, options: V3AssemblyOptions) {
+  const outcome = (files: number, bytes: number, problems: readonly Problem[]) => {
+    return { replica: client.url, ok: problems.length === 0, txid: formatTxid(0), files, bytes, problems }
+  }
+  let files = 0
+  try {
+    const source = await chooseSource(client, { signal: options.signal })
+    if (source.format !== 'v0.3') return undefined
+    const { objects, plan } = source
+    files = 1 + plan.segments.length
+    return outcome(files, await verifyV3(objects, plan, options), [])
+  } catch (error) {
+    if (isLitestreamError(error, 'REPLICA_EMPTY')) return undefined
+    if (!isLitestreamError(error, 'LTX_CORRUPT', 'LTX_GAP')) throw error
+    return outcome(files, 0, [{ kind: error.code === 'LTX_GAP' ? 'gap' : 'damaged', error: error.message }])
   }
 }

@@ -6,7 +6,7 @@ import { findDriver } from '../../sqlite/find-driver.js'
 import type { LegacyObjects } from '../../storage/replica-client.js'
 import { throwIfAborted } from '../../util/abort.js'
 import { decodeLz4Frames } from './lz4-frames.js'
-import { gap, type V3Plan, type V3Segment } from './objects.js'
+import { checkContinues, type V3Plan, type V3Segment } from './objects.js'
 
 export interface V3AssemblyOptions {
   readonly signal: AbortSignal
@@ -42,13 +42,7 @@ export async function assembleV3(
     await using(createFile(`${path}-wal`), async (wal) => {
       for (let end = 0; plan.segments[i]?.index === index; i++) {
         const segment: V3Segment = plan.segments[i]!
-        if (segment.offset !== end) {
-          const name = index.toString(16).padStart(8, '0')
-          throw gap(
-            `missing WAL segment: index ${name} continues at offset ${segment.offset} instead of ${end}`,
-            segment.name,
-          )
-        }
+        checkContinues(segment, end)
         end = await append(segment.name, wal)
       }
     })
