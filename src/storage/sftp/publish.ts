@@ -32,13 +32,24 @@ export async function nameOnce(
   switch (method) {
     case 'link':
       if (await linkOnce(files, temporary, target, label)) return 'link'
-      return nameOnce(files, temporary, target, label, 'claim')
+      return nameOnce(files, temporary, target, label, (await hasPosixRename(files, temporary)) ? 'claim' : 'rename')
     case 'claim':
       if (await claimOnce(files, temporary, target, label)) return 'claim'
       return nameOnce(files, temporary, target, label, 'rename')
     case 'rename':
       await renameOnce(files, temporary, target, label)
       return 'rename'
+  }
+}
+
+/** Asked before a claim is made: one that is given up again would be taken for the file of another writer. */
+async function hasPosixRename(files: RemoteFiles, temporary: string): Promise<boolean> {
+  try {
+    await files.posixRename(temporary, temporary)
+    return true
+  } catch (error) {
+    if (isUnsupported(error)) return false
+    throw error
   }
 }
 
@@ -79,6 +90,7 @@ async function claim(files: RemoteFiles, target: string, label: string): Promise
     } catch (error) {
       if (!isStatus(error, STATUS.failure, STATUS.permissionDenied)) throw error
       const there = await files.statIfThere(target)
+      if (there === undefined && attempt === 0) continue // another writer gave its claim up
       if (there === undefined) throw error
       const age = Date.now() - there.mtime * 1000
       if (attempt > 0 || there.size > 0 || age < CLAIM_TIMEOUT) throw taken(label, error)
