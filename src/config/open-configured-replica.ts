@@ -80,7 +80,7 @@ export function clientOptions(replica: ReplicaConfig, database?: string): OpenRe
 
 function storeOptions(replica: ReplicaConfig, database?: string): OpenReplicaClientOptions {
   if (replica.type === 'file') return database === undefined ? {} : { file: { ownerLike: database } }
-  if (replica.type === 's3') return { s3: pick(replica.settings, S3_KEYS) }
+  if (replica.type === 's3' || replica.type === 'oss') return { s3: pick(replica.settings, S3_KEYS) }
   if (replica.type === 'nats') return { nats: pick(replica.settings, NATS_KEYS) }
   if (replica.type === 'sftp') return { sftp: pick(replica.settings, SFTP_KEYS) }
   if (replica.type === 'webdav') return { webdav: webdavSettings(replica.settings) }

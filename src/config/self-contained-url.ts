@@ -44,7 +44,9 @@ function userinfo({ type, url, settings }: ReplicaConfig): string | undefined {
   if (type === 'sftp' || type === 'webdav') return namedUser(url, settings)
   if (type === 'abs') return accountOf(url, settings)
   const [user, password] =
-    type === 's3' ? [settings['access-key-id'], settings['secret-access-key']] : [settings.username, settings.password]
+    type === 's3' || type === 'oss'
+      ? [settings['access-key-id'], settings['secret-access-key']]
+      : [settings.username, settings.password]
   if (user && password) return `${encodeURIComponent(user)}:${encodeURIComponent(password.reveal())}`
   return type === 'nats' && settings.token ? encodeURIComponent(settings.token.reveal()) : undefined
 }
@@ -88,7 +90,7 @@ export function selfContainedUrl(replica: ReplicaConfig): Secret {
   }
   const [base = '', query] = url.reveal().split('?', 2)
   const parameters = new URLSearchParams(query)
-  for (const [key, name] of Object.entries(PARAMETERS[type] ?? {})) {
+  for (const [key, name] of Object.entries(PARAMETERS[type === 'oss' ? 's3' : type] ?? {})) {
     const value = settings[key as keyof ReplicaSettings]
     if (value !== undefined) parameters.set(name, value instanceof Secret ? value.reveal() : String(value))
   }

@@ -87,7 +87,8 @@ async function open(location: ReplicaLocation, options: OpenReplicaClientOptions
       const { FileReplicaClient } = await import('./file/file-client.js')
       return FileReplicaClient.open(location, options.file, options.signal)
     }
-    case 's3': {
+    case 's3':
+    case 'oss': {
       const { S3ReplicaClient } = await import('./s3/s3-client.js')
       return S3ReplicaClient.open(location, options.s3)
     }

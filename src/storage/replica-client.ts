@@ -120,7 +120,7 @@ export interface LegacyObjects {
  * calls are allowed.
  */
 export interface ReplicaClient {
-  readonly type: 'file' | 's3' | 'nats' | 'sftp' | 'webdav' | 'gs' | 'abs'
+  readonly type: 'file' | 's3' | 'nats' | 'sftp' | 'webdav' | 'gs' | 'abs' | 'oss'
   /** The URL from which it was created, without credentials. */
   readonly url: string
   /**

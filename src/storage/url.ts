@@ -5,6 +5,7 @@ import { type AbsLocation, parseAbsUrl } from './abs/location.js'
 import { type FileLocation, parseFileUrl } from './file/location.js'
 import { type GsLocation, parseGsUrl } from './gs/location.js'
 import { type NatsLocation, parseNatsUrl } from './nats/location.js'
+import { type OssLocation, parseOssUrl } from './oss/location.js'
 import { parseS3Url, type S3Location } from './s3/location.js'
 import { parseSftpUrl, type SftpLocation } from './sftp/location.js'
 import { isDoubtfulUrl, redactUrl, secretsOfUrl, shownUrl } from './shown-url.js'
@@ -17,6 +18,7 @@ export type { FileLocation }
 export type ReplicaLocation =
   | FileLocation
   | S3Location
+  | OssLocation
   | NatsLocation
   | SftpLocation
   | WebdavLocation
@@ -24,7 +26,7 @@ export type ReplicaLocation =
   | AbsLocation
 
 /** The schemes that `parseReplicaUrl` accepts, for messages. */
-export const SCHEMES = ['file', 's3', 'nats', 'sftp', 'webdav', 'webdavs', 'gs', 'abs'] as const
+export const SCHEMES = ['file', 's3', 'nats', 'sftp', 'webdav', 'webdavs', 'gs', 'abs', 'oss'] as const
 
 const EXAMPLES = 'file:///var/backups/app.db, s3://bucket/app.db or nats://host:4222/bucket/app.db'
 
@@ -109,6 +111,8 @@ function parseLocation(parts: UrlParts): ReplicaLocation {
       return parseFileUrl(parts)
     case 's3':
       return parseS3Url(parts)
+    case 'oss':
+      return parseOssUrl(parts)
     case 'nats':
       return parseNatsUrl(parts)
     case 'sftp':

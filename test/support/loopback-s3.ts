@@ -90,7 +90,9 @@ async function parse(req: IncomingMessage): Promise<LoopbackRequest> {
   const searchParams = new URLSearchParams(query)
   const method = req.method as 'GET' | 'HEAD' | 'PUT' | 'DELETE' | 'POST'
   const kind = method === 'GET' && searchParams.has('list-type') ? 'LIST' : method
-  const key = decodeURIComponent(pathname).split('/').slice(2).join('/')
+  // The bucket is in the path, or before the host.
+  const segments = decodeURIComponent(pathname).split('/').slice(1)
+  const key = (req.headers.host?.startsWith('b.') ? segments : segments.slice(1)).join('/')
   return { kind, key, query: searchParams, headers: req.headers, body: await buffer(req) }
 }
 

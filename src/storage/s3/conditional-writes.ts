@@ -39,7 +39,7 @@ export class ConditionalWrites implements AskedGuarantees {
   }
 
   async ask({ signal }: RequestOptions = {}): Promise<WriteGuarantees> {
-    const what = `writing to s3://${this.#requests.bucket}`
+    const what = `writing to ${this.#requests.settings.dialect}://${this.#requests.bucket}`
     for (;;) {
       throwIfAborted(signal, what)
       const { known } = this

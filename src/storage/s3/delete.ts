@@ -102,7 +102,7 @@ export class ObjectDeletion {
     const named = failures.slice(0, NAMED_FAILURES).map(({ key, message }) => `${key} (${message})`)
     return new LitestreamError(
       failures.find(({ code }) => code === 'ACCESS_DENIED')?.code ?? 'STORAGE_FAILED',
-      `deleting ${failures.length} of ${count} objects from s3://${this.#requests.bucket} failed: ${named.join(', ')}`,
+      `deleting ${failures.length} of ${count} objects from ${this.#requests.settings.dialect}://${this.#requests.bucket} failed: ${named.join(', ')}`,
       { file: failures[0]!.key, hint: failures[0]!.hint },
     )
   }

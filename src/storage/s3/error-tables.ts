@@ -12,6 +12,7 @@ export const CODES: Readonly<Record<string, ErrorCode>> = {
   ExpiredToken: 'ACCESS_DENIED',
   InvalidToken: 'ACCESS_DENIED',
   PreconditionFailed: 'PRECONDITION_FAILED',
+  FileAlreadyExists: 'PRECONDITION_FAILED', // OSS, to x-oss-forbid-overwrite
   ConditionalRequestConflict: 'UNAVAILABLE', // two writers at the same instant: the store asks to try again
   SlowDown: 'THROTTLED',
   Throttling: 'THROTTLED',
@@ -46,6 +47,7 @@ export const HINTS: Readonly<Record<string, string>> = {
   InvalidBucketName: 'Correct the name of the bucket in the replica URL.',
   InvalidObjectState: 'The object is archived; restore it from the archive first.',
   EntityTooLarge: 'Set `part-size` below the largest object that the store takes.',
+  SecondLevelDomainForbidden: 'Remove `force-path-style`: the service wants the bucket in the host name.',
   MethodNotAllowed: 'Check the endpoint: the store does not take this kind of request there.',
   QuotaExceeded: 'Free space in the bucket, or raise its quota.',
   KMSNotFoundException: 'Check sse-kms-key-id: the store does not find this key.',

@@ -3,10 +3,11 @@ import { LitestreamError } from '../../errors.js'
 import { parseByteSize } from '../../util/byte-size.js'
 import { secretEndpoint } from '../secret-endpoint.js'
 import { splitUserinfo, type UrlParams, type UrlParts } from '../url-parts.js'
-import { CONDITIONAL_WRITES, type S3Settings } from './settings.js'
+import { CONDITIONAL_WRITES, type S3Dialect, type S3Settings } from './settings.js'
 
-export interface S3Location {
-  readonly type: 's3'
+/** A replica in a bucket of a service that the S3 client can talk to. */
+export interface BucketLocation<Type extends S3Dialect> {
+  readonly type: Type
   /** A bucket's name, or the ARN of an access point. */
   readonly bucket: string
   /** Used in keys unchanged: "" for `s3://bucket/`, "." for `s3://bucket` (see keys.ts). */
@@ -14,11 +15,13 @@ export interface S3Location {
   readonly settings: S3Settings
 }
 
+export type S3Location = BucketLocation<'s3'>
+
 /**
  * Litestream's key prefix for the path of a URL: cleaned, without the leading slash; "" becomes
  * ".".
  */
-function keyPath(urlPath: string): string {
+export function keyPath(urlPath: string): string {
   if (urlPath === '') return '.'
   return path.posix.normalize(urlPath).replace(/\/$/, '').replace(/^\//, '')
 }
@@ -72,7 +75,7 @@ function splitHost(host: string): { bucket: string; settings: S3Settings } {
   return { bucket: host, settings: {} }
 }
 
-function takeSettings(params: UrlParams): S3Settings {
+export function takeSettings(params: UrlParams): S3Settings {
   return {
     endpoint: params.parsed('endpoint', secretEndpoint),
     region: params.string('region'),
@@ -127,11 +130,17 @@ export function parseS3Url(parts: UrlParts): S3Location {
   }
 }
 
-function keysOf(userinfo: string, display: string): S3Settings {
+const KEY_VARIABLES: Readonly<Record<S3Dialect, string>> = {
+  s3: 'AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
+  oss: 'OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET',
+}
+
+/** `KEY:SECRET` of a URL. */
+export function keysOf(userinfo: string, display: string, scheme: S3Dialect = 's3'): S3Settings {
   const { user, password } = splitUserinfo(userinfo, display)
   if (user === '' || password === undefined || password.reveal() === '') {
     throw new LitestreamError('INVALID_URL', `${display}: the part before the "@" is not KEY:SECRET`, {
-      hint: 'Write s3://KEY:SECRET@BUCKET/PATH with both percent-encoded, or better set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.',
+      hint: `Write ${scheme}://KEY:SECRET@BUCKET/PATH with both percent-encoded, or better set ${KEY_VARIABLES[scheme]}.`,
     })
   }
   return { accessKeyId: user, secretAccessKey: password }

@@ -52,7 +52,7 @@ export class S3Requests {
 
   /** `s3://bucket/key`, for messages. */
   target(key: string): string {
-    return `s3://${this.bucket}/${key}`
+    return `${this.settings.dialect}://${this.bucket}/${key}`
   }
 
   /** The server without credentials, for messages. */
@@ -96,7 +96,9 @@ export class S3Requests {
 
   /** Ends all running requests and bodies with ABORTED, and refuses new ones. */
   close(): void {
-    this.#closing.abort(new LitestreamError('ABORTED', `the client of s3://${this.bucket} was closed`))
+    this.#closing.abort(
+      new LitestreamError('ABORTED', `the client of ${this.settings.dialect}://${this.bucket} was closed`),
+    )
     this.client.destroy()
     this.#connections.agent.destroy()
   }

@@ -6,6 +6,7 @@ import { firstName, parseS3Key, s3Key, s3LevelPrefix } from '../keys.js'
 import { checkedListing, checkFacts } from '../listing.js'
 import { isListed } from '../object-identity.js'
 import { OperationCounters } from '../operation-counters.js'
+import { type OssLocation, ossSettings } from '../oss/location.js'
 import { rangeError } from '../range.js'
 import type {
   ByteRange,
@@ -50,7 +51,7 @@ export interface S3ClientOptions {
 
 /** A replica in an S3 bucket: `<path>/<level as 4 hex digits>/<min>-<max>.ltx`. */
 export class S3ReplicaClient implements ReplicaClient {
-  readonly type = 's3'
+  readonly type: 's3' | 'oss'
   readonly url: string
   readonly legacy: LegacyObjects
   readonly guarantees: AskedGuarantees
@@ -62,8 +63,10 @@ export class S3ReplicaClient implements ReplicaClient {
   /** Whether the store needs entity tags in If-Match without quotes (Ceph does). */
   #bareTags = false
 
-  private constructor(location: S3Location, requests: S3Requests, counters: OperationCounters) {
-    this.url = location.path === '.' ? `s3://${location.bucket}` : `s3://${location.bucket}/${location.path}`
+  private constructor(location: S3Location | OssLocation, requests: S3Requests, counters: OperationCounters) {
+    this.type = location.type
+    const bucket = `${location.type}://${location.bucket}`
+    this.url = location.path === '.' ? bucket : `${bucket}/${location.path}`
     this.legacy = new S3LegacyObjects(requests, location.path)
     this.guarantees = new ConditionalWrites(requests, location.path)
     this.#path = location.path
@@ -75,12 +78,15 @@ export class S3ReplicaClient implements ReplicaClient {
 
   /** Throws INVALID_URL for incompatible settings. Sends no request. */
   static async open(
-    location: S3Location,
+    location: S3Location | OssLocation,
     settings: S3Settings = {},
     { policy, requestHandler }: S3ClientOptions = {},
   ): Promise<S3ReplicaClient> {
-    const { bucket } = location
-    const resolved = resolveS3Settings({ ...location.settings, ...defined(settings) }, bucket, `s3://${bucket}`)
+    const { bucket, type } = location
+    const display = `${type}://${bucket}`
+    const given = { ...location.settings, ...defined(settings) }
+    const completed = type === 'oss' ? ossSettings(given, display) : given
+    const resolved = resolveS3Settings(completed, bucket, display, type)
     const inForce = { ...DEFAULT_POLICY, ...policy }
     const connections = await s3Connections(resolved, bucket)
     const sdk = makeSdkClient(resolved, bucket, inForce, connections, requestHandler)

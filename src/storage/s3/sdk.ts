@@ -141,6 +141,10 @@ function prepare(client: S3Client, settings: ResolvedS3Settings): S3Client {
       for (const name of Object.keys(request.headers)) {
         if (settings.unsignableHeaders.includes(name.toLowerCase())) delete request.headers[name]
       }
+      if (settings.dialect === 'oss' && request.headers['if-none-match'] === '*') {
+        delete request.headers['if-none-match']
+        request.headers['x-oss-forbid-overwrite'] = 'true'
+      }
       if (!settings.signPayload) request.headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD'
       if (settings.requireContentMd5 && isBatchDelete(request)) addContentMd5(request)
       return next(args)
