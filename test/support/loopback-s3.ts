@@ -92,7 +92,7 @@ async function parse(req: IncomingMessage): Promise<LoopbackRequest> {
   const kind = method === 'GET' && searchParams.has('list-type') ? 'LIST' : method
   // The bucket is in the path, or before the host.
   const segments = decodeURIComponent(pathname).split('/').slice(1)
-  const key = (req.headers.host?.startsWith('b.') ? segments : segments.slice(1)).join('/')
+  const key = (req.headers.host?.startsWith('bucket.') ? segments : segments.slice(1)).join('/')
   return { kind, key, query: searchParams, headers: req.headers, body: await buffer(req) }
 }
 

@@ -14,7 +14,7 @@ import { type LoopbackRequest, type LoopbackS3, loopbackS3, sendError } from '..
 
 interface Dialect {
   readonly url: string
-  /** The host of every request: with the bucket "b" in it, or without. */
+  /** The host of every request: with the bucket in it, or without. */
   readonly host: string
   readonly region: string
   /** Status and code of a refusal; undefined for what the service takes. */
@@ -46,14 +46,14 @@ const first =
 
 const DIALECTS: Readonly<Record<string, Dialect>> = {
   r2: {
-    url: 's3://b/app?endpoint=http://account.r2.cloudflarestorage.com',
+    url: 's3://bucket/app?endpoint=http://account.r2.cloudflarestorage.com',
     host: 'account.r2.cloudflarestorage.com',
     region: 'auto',
     createOnly: true,
     compareAndSet: true,
   },
   b2: {
-    url: 's3://b/app?endpoint=http://s3.us-west-004.backblazeb2.com',
+    url: 's3://bucket/app?endpoint=http://s3.us-west-004.backblazeb2.com',
     host: 's3.us-west-004.backblazeb2.com',
     region: 'us-west-004',
     refuse: first(conditions, checksums),
@@ -61,7 +61,7 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
     compareAndSet: false,
   },
   tigris: {
-    url: 's3://b/app?endpoint=http://t3.storage.dev',
+    url: 's3://bucket/app?endpoint=http://t3.storage.dev',
     host: 't3.storage.dev',
     region: 'auto',
     refuse: ({ kind, headers }) => {
@@ -72,7 +72,7 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
     compareAndSet: true,
   },
   minio: {
-    url: 's3://b/app?endpoint=http://minio.example.com:9000',
+    url: 's3://bucket/app?endpoint=http://minio.example.com:9000',
     host: 'minio.example.com:9000',
     region: 'us-east-1',
     refuse: batchWithoutMd5,
@@ -80,8 +80,8 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
     compareAndSet: true,
   },
   digitalocean: {
-    url: 's3://b/app?endpoint=http://nyc3.digitaloceanspaces.com&forcePathStyle=false',
-    host: 'b.nyc3.digitaloceanspaces.com',
+    url: 's3://bucket/app?endpoint=http://nyc3.digitaloceanspaces.com&forcePathStyle=false',
+    host: 'bucket.nyc3.digitaloceanspaces.com',
     region: 'nyc3',
     refuse: first(batchWithoutMd5, checksums),
     ignoresConditions: true,
@@ -89,7 +89,7 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
     compareAndSet: false,
   },
   wasabi: {
-    url: 's3://b/app?endpoint=http://s3.eu-central-2.wasabisys.com',
+    url: 's3://bucket/app?endpoint=http://s3.eu-central-2.wasabisys.com',
     host: 's3.eu-central-2.wasabisys.com',
     region: 'eu-central-2',
     refuse: batchWithoutMd5,
@@ -98,8 +98,8 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
     compareAndSet: false,
   },
   scaleway: {
-    url: 's3://b/app?endpoint=http://s3.fr-par.scw.cloud&forcePathStyle=false',
-    host: 'b.s3.fr-par.scw.cloud',
+    url: 's3://bucket/app?endpoint=http://s3.fr-par.scw.cloud&forcePathStyle=false',
+    host: 'bucket.s3.fr-par.scw.cloud',
     region: 'fr-par',
     refuse: ({ kind, headers }) =>
       kind === 'PUT' && headers['content-length'] === undefined ? [411, 'MissingContentLength'] : undefined,
@@ -107,7 +107,7 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
     compareAndSet: true,
   },
   hetzner: {
-    url: 's3://b/app?endpoint=http://fsn1.your-objectstorage.com',
+    url: 's3://bucket/app?endpoint=http://fsn1.your-objectstorage.com',
     host: 'fsn1.your-objectstorage.com',
     region: 'fsn1',
     refuse: first(batchWithoutMd5, ({ headers }) =>
@@ -117,7 +117,7 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
     compareAndSet: true,
   },
   ovh: {
-    url: 's3://b/app?endpoint=http://s3.gra.io.cloud.ovh.net',
+    url: 's3://bucket/app?endpoint=http://s3.gra.io.cloud.ovh.net',
     host: 's3.gra.io.cloud.ovh.net',
     region: 'gra',
     refuse: first(conditions, batchWithoutMd5),
@@ -125,7 +125,7 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
     compareAndSet: false,
   },
   google: {
-    url: 's3://b/app?endpoint=http://storage.googleapis.com',
+    url: 's3://bucket/app?endpoint=http://storage.googleapis.com',
     host: 'storage.googleapis.com',
     region: 'auto',
     refuse: ({ kind, headers }) => {
@@ -137,8 +137,8 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
     compareAndSet: false,
   },
   oss: {
-    url: 'oss://b/app?endpoint=http://oss-eu-central-1-internal.aliyuncs.com',
-    host: 'b.s3.oss-eu-central-1-internal.aliyuncs.com',
+    url: 'oss://bucket/app?endpoint=http://oss-eu-central-1-internal.aliyuncs.com',
+    host: 'bucket.s3.oss-eu-central-1-internal.aliyuncs.com',
     region: 'eu-central-1',
     refuse: first(conditions, checksums, batchWithoutMd5, ({ kind, key, headers }, { objects }) =>
       kind === 'PUT' && headers['x-oss-forbid-overwrite'] === 'true' && objects.has(key)
