@@ -29,7 +29,7 @@ export interface ConfigFlags {
 export function addConfigFlags(command: Command): Command {
   return command
     .option('--config <file>', 'configuration file (default: $LITESTREAM_CONFIG or /etc/litestream.yml)')
-    .option('--no-expand-env', 'leave $NAME in the configuration file as it is')
+    .option('--no-expand-env', 'do not expand $NAME in the configuration file')
 }
 
 /**

@@ -64,6 +64,6 @@ export async function compactReplica(
 function lapsed(client: ReplicaClient): LitestreamError {
   return new LitestreamError('ABORTED', `${client.url}: compaction ended, the lease has expired`, {
     file: client.url,
-    hint: 'Run it again once the store answers.',
+    hint: 'Run the command again when the store responds.',
   })
 }

@@ -29,22 +29,29 @@ export function addControlFlags(command: Command, seconds = 30, zero?: number): 
       '--socket <path>',
       `control socket of the running process (default: \`socket.path\` of the configuration file, or ${DEFAULTS.socketPath})`,
     )
-    .option('--timeout <seconds>', 'how long to wait', timeout, seconds * 1000)
+    .option('--timeout <seconds>', 'maximum time to wait', timeout, seconds * 1000)
     .option('--json', 'print JSON')
 }
 
-/** The socket of `-socket`, else that of the configuration file, if there is one that can be read, else the default. */
+/**
+ * The socket of `-socket`, else that of the configuration file, if there is one that can be read,
+ * else the default.
+ */
 export async function socketOf({ socket }: Pick<ControlFlags, 'socket'>): Promise<string> {
   if (socket !== undefined) return socket
   const { loadConfig } = await import('../config/load.js')
   try {
     return loadConfig().socket.path
   } catch {
-    return DEFAULTS.socketPath // a user who may ask the process need not be one who may read its configuration
+    // a user who may ask the process need not be one who may read its configuration
+    return DEFAULTS.socketPath
   }
 }
 
-/** Asks the process behind a control socket. Throws NOT_FOUND if no process listens, and the error that the process answers with. */
+/**
+ * Asks the process behind a control socket. Throws NOT_FOUND if no process listens, and the error
+ * that the process answers with.
+ */
 export async function callControl<T>(
   flags: ControlFlags,
   method: 'GET' | 'POST',
@@ -68,7 +75,7 @@ export async function callControl<T>(
   if (status === 200) return answer
   const code = status === 404 ? 'NOT_FOUND' : status < 500 ? 'INVALID_ARGUMENT' : 'STORAGE_FAILED'
   throw new LitestreamError(code, answer.error ?? `${socket} answered with status ${status}`, {
-    hint: answer.details ?? 'Read the log of the running process.',
+    hint: answer.details ?? 'Read the log of the running process for the reason.',
   })
 }
 

@@ -5,14 +5,16 @@ import { parseByteSize } from '../util/byte-size.js'
 import { tryParseDuration } from '../util/duration.js'
 import { parseTimestamp } from '../util/timestamp.js'
 
-/** Readers for flags whose text must become a value; commander adds the flag's name to the message. */
+/**
+ * Readers for flags whose text must become a value; commander adds the flag's name to the message.
+ */
 
 /** Requests, files or pages at the same time: more than this helps no store and costs memory. */
 const MAX_COUNT = 1000
 
 /** Any text but none: an empty value is a variable of a script that was not set. */
 export function textFlag(text: string): string {
-  if (text === '') throw new InvalidArgumentError('It is empty.')
+  if (text === '') throw new InvalidArgumentError('Give a value: this one is empty.')
   return text
 }
 
@@ -28,7 +30,7 @@ export function txidFlag(text: string): number {
 
 /** RFC 3339 in milliseconds since the epoch. */
 export function timestampFlag(text: string): number {
-  const hint = 'Write a time as RFC 3339 has it, such as 2026-01-31T15:04:05Z.'
+  const hint = 'Write the time in RFC 3339 format, such as 2026-01-31T15:04:05Z.'
   // A day alone, or a time without a zone, could mean two things in a restore.
   if (!/^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/.test(text))
     throw new InvalidArgumentError(hint)
@@ -49,7 +51,10 @@ export function durationFlag(text: string): number {
   return ms
 }
 
-/** Litestream's socket commands take their timeout as whole seconds; durations are taken too. In milliseconds. */
+/**
+ * Litestream's socket commands take their timeout as whole seconds; durations are taken too. In
+ * milliseconds.
+ */
 export function timeoutFlag(text: string): number {
   return durationFlag(/^\d+$/.test(text) ? `${text}s` : text)
 }

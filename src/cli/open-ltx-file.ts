@@ -7,7 +7,7 @@ function fileError(path: string, cause: unknown): LitestreamError {
   const { code, message } = cause as NodeJS.ErrnoException
   // Not a regular file.
   if (isLitestreamError(cause)) {
-    const hint = 'Name the LTX files in it.'
+    const hint = 'Name the LTX files in this directory.'
     return new LitestreamError('INVALID_ARGUMENT', message, { cause, file: path, hint })
   }
   if (code === 'ENOENT')

@@ -11,7 +11,7 @@ export async function createProgram(only?: (name: string) => boolean): Promise<C
   const program = new Command('litestream-ts')
     .description('Streams SQLite databases to object storage, and reads them back from anywhere.')
     .usage('COMMAND [flags] [arguments]')
-    .addHelpText('after', '\nEvery command explains itself: litestream-ts COMMAND -h')
+    .addHelpText('after', '\nRun litestream-ts COMMAND -h for the help of a command.')
   for (const entry of COMMANDS) {
     const command = only === undefined || only(entry.name) ? await entry.load() : listed(entry)
     program.addCommand(command, { hidden: entry.hidden === true })

@@ -30,7 +30,9 @@ export function findDatabase(config: Config, written: string): DatabaseConfig {
   const known = databases.map((database) => database.path)
   throw new LitestreamError('NOT_FOUND', `database not found in config: ${file}`, {
     file: config.file,
-    hint: known.length ? `Configured are: ${known.join(', ')}.` : 'The configuration has no databases.',
+    hint: known.length
+      ? `Name a configured database: ${known.join(', ')}.`
+      : 'Add the database to the configuration file, which has none.',
   })
 }
 
@@ -38,7 +40,7 @@ export async function resolveTarget(argument: string, flags: ConfigFlags): Promi
   if (isUrl(argument)) {
     if (flags.config) {
       throw new LitestreamError('INVALID_ARGUMENT', 'cannot use -config with a replica URL', {
-        hint: `Give the path of a configured database, or leave -config away.`,
+        hint: `Give the path of a configured database, or remove -config.`,
       })
     }
     const url = secretUrl(argument)
@@ -63,7 +65,9 @@ function refuseNoUrl(argument: string): void {
   })
 }
 
-/** The configuration that is to name a database. An argument that is no path may be meant as a URL. */
+/**
+ * The configuration that is to name a database. An argument that is no path may be meant as a URL.
+ */
 async function configFor(argument: string, flags: ConfigFlags): Promise<Config> {
   try {
     return await configOf(flags)
@@ -74,7 +78,7 @@ async function configFor(argument: string, flags: ConfigFlags): Promise<Config> 
       error.code,
       `${JSON.stringify(argument)} is not the URL of a replica, and ${error.message}`,
       {
-        hint: `${urlHint(argument)} Name the configuration of a database with -config.`,
+        hint: `${urlHint(argument)} To name a database instead, give its configuration file with -config.`,
         cause: error,
       },
     )

@@ -55,7 +55,7 @@ function checkDatabase({ path: file, metaPath }: DatabaseConfig): void {
   if (stats && !stats.isFile()) {
     throw new LitestreamError('DATABASE_INVALID', `${file} is ${stats.isDirectory() ? 'a directory' : 'no file'}`, {
       file,
-      hint: 'Name a database file; all databases of a directory are replicated with `dir`.',
+      hint: 'Name a database file. To replicate all databases of a directory, set `dir`.',
     })
   }
   if (stats) {
@@ -64,7 +64,7 @@ function checkDatabase({ path: file, metaPath }: DatabaseConfig): void {
     if (stats.size > 0 && !isDatabaseFile(file)) {
       throw new LitestreamError('DATABASE_INVALID', `${file}: not an SQLite database`, {
         file,
-        hint: 'Name the database file itself; an encrypted database cannot be replicated.',
+        hint: 'Name an SQLite database file; an encrypted database cannot be replicated.',
       })
     }
   }
@@ -72,7 +72,7 @@ function checkDatabase({ path: file, metaPath }: DatabaseConfig): void {
   if (meta && !meta.isDirectory()) {
     throw new LitestreamError('CONFIG_INVALID', `meta-path ${metaPath} is no directory`, {
       file: metaPath,
-      hint: 'Name a directory, or one that does not exist yet.',
+      hint: 'Set `meta-path` to a directory, or to a path that does not exist yet.',
     })
   }
 }
@@ -101,7 +101,7 @@ function access(file: string, mode: number): void {
  */
 function checkCommand(line: string): void {
   const [program] = splitCommand(line)
-  const hint = 'The program is started without a shell: write `sh -c "…"` for pipes and variables.'
+  const hint = 'Write `sh -c "…"` for pipes and variables: the program is started without a shell.'
   if (program === undefined || program === '') {
     throw new LitestreamError('INVALID_ARGUMENT', 'the command of exec is empty', { hint })
   }

@@ -11,7 +11,7 @@ export function expandPath(written: string): string {
   if (plain.startsWith('~')) {
     throw new LitestreamError(
       'INVALID_ARGUMENT',
-      `cannot expand ${JSON.stringify(written)}: only your own home (~/) is known`,
+      `cannot expand ${JSON.stringify(written)}: only the user's own home directory (~/) is supported`,
       {
         hint: 'Write the absolute path.',
       },

@@ -37,10 +37,10 @@ export function configFromText(text: string, file: string, options: LoadConfigOp
 }
 
 function unsetWarning(file: string, { name, line }: UnsetVariable): string {
-  const place = `${file}:${line}: environment variable ${name} is not set, so $${name} is replaced by nothing`
+  const place = `${file}:${line}: environment variable ${name} is not set, so $${name} is replaced by an empty text`
   if (/^[A-Za-z_]\w*$/.test(name)) return place
   if (name.includes(':')) return `${place}; the form \${NAME:-default} is not supported`
-  return `${place}; a "$" that belongs to a value needs -no-expand-env`
+  return `${place}; use -no-expand-env if a "$" is part of a value`
 }
 
 /** Reads the configuration file. Throws NOT_FOUND, ACCESS_DENIED or CONFIG_INVALID. */
@@ -55,11 +55,11 @@ export function loadConfig(options: LoadConfigOptions = {}): Config {
       throw new LitestreamError('NOT_FOUND', `config file not found: ${path}`, {
         file: path,
         cause,
-        hint: `The path comes from ${from}. Name another with -config or LITESTREAM_CONFIG, or give a database and a replica URL as arguments.`,
+        hint: `Name the file with -config or LITESTREAM_CONFIG, or give a database and a replica URL as arguments. The path comes from ${from}.`,
       })
     }
     if (code === 'EISDIR') {
-      const hint = 'Name the configuration file in it.'
+      const hint = 'Name the configuration file in this directory.'
       throw new LitestreamError('CONFIG_INVALID', `${path} is a directory`, { file: path, cause, hint })
     }
     const { hint } = toLitestreamError(cause)

@@ -66,7 +66,7 @@ export class ClaimedPlaces {
   }
 
   #error(message: string, path: string): LitestreamError {
-    const hint = /have the same replica/.test(message) ? 'Give each database a replica of its own.' : OVERLAP_HINT
+    const hint = /have the same replica/.test(message) ? 'Give each database its own replica.' : OVERLAP_HINT
     return new LitestreamError('CONFIG_INVALID', message, { file: this.#file ?? path, hint })
   }
 }

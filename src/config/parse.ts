@@ -95,7 +95,7 @@ export function parseConfig(text: string, file: string): ParsedConfig {
       where ? `${where}: ${message}` : message,
       where
         ? 'Correct the value; docs/configuration.md lists what each key takes.'
-        : 'Begin with `dbs:` or another key.',
+        : 'Write a section that begins with `dbs:` or another key.',
     )
   }
 }

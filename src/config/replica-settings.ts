@@ -12,17 +12,15 @@ const unused = { unused: true }
  */
 export const inheritedReplicaKeys = {
   'sync-interval': duration(
-    'How often new LTX files are sent to the replica, at most; must be greater than 0.',
+    'Minimum time between two uploads of new LTX files; must be greater than 0.',
     DEFAULTS.syncInterval,
   ),
   'validation-interval': duration('Has no effect, as in Litestream; see `validation.interval`.', undefined, unused),
-  'max-sync-ltx-files': integer(
-    'How many LTX files one upload run sends at most; 0 sends all.',
-    DEFAULTS.maxSyncLtxFiles,
-    { min: 0 },
-  ),
+  'max-sync-ltx-files': integer('Maximum number of LTX files per upload run; 0: no limit.', DEFAULTS.maxSyncLtxFiles, {
+    min: 0,
+  }),
   'auto-recover': boolean(
-    'Has no effect: local files that are missing or damaged are always made up for by a full copy.',
+    'Has no effect: missing or damaged local files are always replaced by a snapshot.',
     undefined,
     unused,
   ),
@@ -34,23 +32,23 @@ export const inheritedReplicaKeys = {
   'secret-access-key': secretText('S3 and OSS: secret key.'),
   'session-token': secretText('S3 and OSS: session token of temporary credentials.'),
   region: text(
-    'S3 and OSS: region. When absent: that of the bucket (AWS is asked), else the one in the name of the endpoint, else `us-east-1`.',
+    'S3 and OSS: region. Default: that of the bucket (AWS is asked), otherwise the one in the name of the endpoint, otherwise `us-east-1`.',
   ),
-  bucket: text('S3, GCS, ABS, OSS and NATS: bucket, when there is no `url`.'),
+  bucket: text('S3, GCS, ABS, OSS and NATS: bucket, if there is no `url`.'),
   endpoint: concealedText(
     'S3, ABS and OSS: address of the service; http is assumed for local and private hosts, otherwise https.',
     secretEndpoint,
   ),
-  'force-path-style': boolean('S3: put the bucket in the path; on when an endpoint is given.'),
+  'force-path-style': boolean('S3: put the bucket in the path; on if an endpoint is set.'),
   'sign-payload': boolean('S3: sign request bodies.', true),
-  'require-content-md5': boolean('S3: send Content-MD5 where the protocol asks for it.', true),
+  'require-content-md5': boolean('S3: send Content-MD5 in requests that require it.', true),
   'skip-verify': boolean('S3, OSS, WebDAV and NATS: accept any TLS certificate. For tests.', false),
   'ca-file': text(
     'S3, OSS and WebDAV: PEM file with authorities that are trusted beside those of Node.js. Otherwise `AWS_CA_BUNDLE` or `SSL_CERT_FILE` is used.',
   ),
   'conditional-writes': choice(
     CONDITIONAL_WRITES,
-    'S3 and OSS: whether the store lets only one of several writers create a name. `auto`: a probe before the first write shows it. `never`: a HEAD before each write instead, which is weaker (docs/storage.md).',
+    'S3 and OSS: whether the store lets only one of several writers create a name. `auto`: a probe before the first write finds out. `never`: a HEAD before each write instead, which is weaker (docs/storage.md).',
     'auto',
   ),
   'storage-class': text('S3: storage class of new objects.'),
@@ -58,63 +56,68 @@ export const inheritedReplicaKeys = {
     min: 5 * 2 ** 20,
     max: 5 * 2 ** 30,
   }),
-  concurrency: integer('S3 and OSS: parts uploaded at the same time.', 5, { min: 1, max: 1000 }),
+  concurrency: integer('S3 and OSS: number of parts uploaded in parallel.', 5, { min: 1, max: 1000 }),
   'sse-customer-algorithm': text('S3: algorithm of encryption with your own key, `AES256`.'),
-  'sse-customer-key': secretText('S3: your own key, 32 bytes in base64.'),
-  'sse-customer-key-path': text('S3: file with that key.'),
+  'sse-customer-key': secretText('S3: your encryption key, 32 bytes in base64.'),
+  'sse-customer-key-path': text('S3: file with your encryption key.'),
   'sse-kms-key-id': text('S3: id of the KMS key to encrypt with.'),
 
   'account-name': text('ABS: storage account; otherwise the user of the URL.'),
   'account-key': secretText(
     'ABS: key of the account. Otherwise `LITESTREAM_AZURE_ACCOUNT_KEY` or the default chain of Azure is used.',
   ),
-  'sas-token': secretText('ABS: shared access signature, used before the key. Otherwise `LITESTREAM_AZURE_SAS_TOKEN`.'),
+  'sas-token': secretText(
+    'ABS: shared access signature; takes precedence over the key. Default: `LITESTREAM_AZURE_SAS_TOKEN`.',
+  ),
 
-  host: text('SFTP: `host:port`, when there is no `url`.'),
+  host: text('SFTP: `host:port`, if there is no `url`.'),
   user: text('SFTP: user.'),
   password: secretText('SFTP and NATS: password.'),
   'key-path': text('SFTP: private key file; `~` is the home directory.'),
   passphrase: secretText('SFTP: passphrase of the private key. Not in Litestream.'),
   agent: text('SFTP: socket of an SSH agent. Otherwise `SSH_AUTH_SOCK`. Not in Litestream.'),
-  'concurrent-writes': boolean('SFTP: write several blocks at once.', true),
-  'host-key': text("SFTP: the server's public host keys, one a line, or their fingerprints."),
+  'concurrent-writes': boolean('SFTP: write several blocks in parallel.', true),
+  'host-key': text("SFTP: the server's public host keys or their fingerprints, one per line."),
   'known-hosts': text('SFTP: file with known host keys. Otherwise those of OpenSSH. Not in Litestream.'),
   'insecure-host-key': boolean(
     'SFTP: accept any host key, as Litestream does without `host-key`. Not in Litestream.',
     false,
   ),
 
-  'webdav-url': concealedText('WebDAV: URL of the collection, when there is no `url`.', secretEndpoint),
+  'webdav-url': concealedText('WebDAV: URL of the collection, if there is no `url`.', secretEndpoint),
   'webdav-username': text('WebDAV: user.'),
   'webdav-password': secretText('WebDAV: password.'),
 
   jwt: secretText('NATS: user JWT.'),
   seed: secretText('NATS: seed that signs for the JWT or NKey.'),
   creds: text('NATS: credentials file.'),
-  nkey: secretText('NATS: public NKey; goes with `seed`.'),
+  nkey: secretText('NATS: public NKey; requires `seed`.'),
   username: text('NATS: user.'),
   token: secretText('NATS: token.'),
   tls: boolean('NATS: use TLS.', false),
   'root-cas': texts({ description: 'NATS: files with the certificates of accepted authorities.' }),
-  'client-cert': text('NATS: client certificate file; goes with `client-key`.'),
+  'client-cert': text('NATS: client certificate file; requires `client-key`.'),
   'client-key': text('NATS: client key file.'),
-  'create-bucket': boolean('NATS: make the bucket if there is none. Not in Litestream.', false),
-  'max-reconnects': integer('NATS: attempts to reconnect; -1 for ever.', -1, { min: -1 }),
-  'reconnect-wait': duration('NATS: pause between them.', 2000, { min: 0 }),
-  timeout: duration('NATS and SFTP: how long to wait for a connection.', 10_000, { min: 1 }),
+  'create-bucket': boolean('NATS: create the bucket if it does not exist. Not in Litestream.', false),
+  'max-reconnects': integer('NATS: number of reconnection attempts; -1: unlimited.', -1, { min: -1 }),
+  'reconnect-wait': duration('NATS: interval between reconnection attempts.', 2000, { min: 0 }),
+  timeout: duration('NATS and SFTP: maximum time to wait for a connection.', 10_000, { min: 1 }),
 }
 
-const ageKey = anything({ description: 'Encryption of Litestream 0.3; refused, as in 0.5.', unused: true })
+const ageKey = anything({
+  description: 'Keys of Litestream 0.3, which are still read, with a warning that shows the current form.',
+  unused: true,
+})
 
 /** Keys of Litestream 0.3, which are still read, with a warning that shows the current form. */
 export const legacyReplicaKeys = {
-  retention: duration('Litestream 0.3; now `snapshot.retention` at the top.', undefined),
+  retention: duration('Litestream 0.3; now `snapshot.retention` at the top of the file.', undefined),
   'retention-check-interval': duration(
-    'Litestream 0.3; now `l0-retention-check-interval` at the top.',
+    'Litestream 0.3; now `l0-retention-check-interval` at the top of the file.',
     undefined,
     unused,
   ),
-  'snapshot-interval': duration('Litestream 0.3; now `snapshot.interval` at the top.', undefined),
+  'snapshot-interval': duration('Litestream 0.3; now `snapshot.interval` at the top of the file.', undefined),
 }
 
 const encryptionFields = {
@@ -125,11 +128,11 @@ const encryptionFields = {
 
 export const replicaFields = {
   type: text(
-    '`file`, `s3`, `nats`, `gs`, `abs`, `oss`, `sftp` or `webdav`; taken from `url` when there is one.',
+    '`file`, `s3`, `nats`, `gs`, `abs`, `oss`, `sftp` or `webdav`; derived from `url` if there is one.',
     'file',
   ),
-  url: concealedText('Where the replica lives: `s3://bucket/path`, `file:///path`, `nats://host/bucket`, …', secretUrl),
-  path: text('Path in the bucket or file system, when there is no `url`.'),
+  url: concealedText('URL of the replica: `s3://bucket/path`, `file:///path`, `nats://host/bucket`, …', secretUrl),
+  path: text('Path in the bucket or file system, if there is no `url`.'),
   name: text('Has no effect since 0.5.', undefined, unused),
   ...inheritedReplicaKeys,
   encryption: section(encryptionFields, {

@@ -80,7 +80,7 @@ function urlText(replica: ReplicaFile, fail: Fail): string {
       throw fail(
         key,
         `cannot specify url & ${key} for ${type} replica`,
-        `The URL says where the replica is: delete \`${key}\`, or use it instead of \`url\`.`,
+        `Delete \`${key}\`, which the URL replaces, or use it instead of \`url\`.`,
       )
     }
     if (bare && replica.bucket) return `${url.replace(/\/$/, '')}/${encodeURIComponent(replica.bucket)}`

@@ -42,7 +42,7 @@ export function resolveConfig(config: ParsedConfig): Config {
   const snapshot = resolveSnapshot(config, fail)
   const warnings = legacyWarnings(config)
   if (values['mcp-addr'])
-    warnings.push(`${config.place(['mcp-addr'])}: mcp-addr has no effect: there is no MCP server here`)
+    warnings.push(`${config.place(['mcp-addr'])}: mcp-addr has no effect: litestream-ts has no MCP server`)
   if (!values.dbs?.length) warnings.push(`${config.file}: no databases specified in configuration`)
 
   const { databases, directories } = resolveDatabases(config, fail)
@@ -157,7 +157,7 @@ function resolveSnapshot({ values }: ParsedConfig, fail: FailAt) {
         throw fail(
           ['dbs', i, 'snapshot', key],
           `conflicting database snapshot.${key} values: ${formatDuration(chosen)} and ${formatDuration(value)}`,
-          `There is one schedule for all databases: write \`snapshot.${key}\` once, at the top of the file.`,
+          `Write \`snapshot.${key}\` once, at the top of the file: all databases share one schedule.`,
         )
       }
       chosen = value

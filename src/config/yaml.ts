@@ -26,7 +26,7 @@ export function parseYaml(text: string, file: string): YamlFile {
   const lines = new LineCounter()
   const fail = (place: string, message: string, hint: string) =>
     new LitestreamError('CONFIG_INVALID', `${file}${place}: ${message}`, { file, hint })
-  if (text.includes('\0')) throw fail('', 'the file holds NUL characters', 'Save it as text in UTF-8.')
+  if (text.includes('\0')) throw fail('', 'the file contains NUL characters', 'Save the file as UTF-8 text.')
   try {
     const document = parseDocument(text, { schema: 'failsafe', merge: true, lineCounter: lines, prettyErrors: false })
     const error = document.errors[0] ?? document.warnings.find((warning) => isUnknownTag(warning, text))
@@ -38,7 +38,11 @@ export function parseYaml(text: string, file: string): YamlFile {
   } catch (error) {
     if (error instanceof LitestreamError) throw error
     if (error instanceof ReferenceError) {
-      throw fail('', 'the aliases (*name) stand for too many values', `Use an alias at most ${MAX_ALIAS_COUNT} times.`)
+      throw fail(
+        '',
+        'the aliases (*name) expand to too many values',
+        `Use at most ${MAX_ALIAS_COUNT} references to an alias.`,
+      )
     }
     if (error instanceof RangeError) throw fail('', 'the text is nested too deeply', 'Remove superfluous brackets.')
     throw error

@@ -249,7 +249,8 @@ function brokenOff(what: string, { at, wantedEnd }: BodyReading): LitestreamErro
   })
 }
 
-const WRONG_ANSWER = 'Check the endpoint: the store, or a proxy before it, does not answer ranged requests correctly.'
+const WRONG_ANSWER =
+  'Check the endpoint: the store, or a proxy in front of it, does not answer ranged requests correctly.'
 
 function elsewhere(what: string, at: number, start: number, end: number): LitestreamError {
   const message = `${what} failed: bytes from ${at} on were requested, and the reply has bytes ${start} to ${end}`
@@ -257,6 +258,6 @@ function elsewhere(what: string, at: number, start: number, end: number): Litest
 }
 
 function tooLong(what: string, expected: number, got: number): LitestreamError {
-  const message = `${what} failed: the reply is longer than it says: ${expected} bytes were left, and ${got} came`
+  const message = `${what} failed: the reply is longer than it says: ${expected} bytes were left, but ${got} came`
   return new LitestreamError('STORAGE_FAILED', message, { hint: WRONG_ANSWER })
 }

@@ -48,7 +48,7 @@ export function placeOf(
   const [start, last, fileSize] = (match?.slice(1) ?? []).map(Number)
   const wrong = (why: string) =>
     new LitestreamError('STORAGE_FAILED', `${what} failed: the reply's Content-Range is "${contentRange}"${why}`, {
-      hint: 'Check the endpoint: the store, or a proxy before it, does not answer ranged requests correctly.',
+      hint: 'Check the endpoint: the store, or a proxy in front of it, does not answer ranged requests correctly.',
     })
   if (!isSize(start) || !isSize(last) || !isSize(fileSize) || start > last || last >= fileSize) throw wrong('')
   const end = last + 1

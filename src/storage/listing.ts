@@ -46,7 +46,7 @@ export async function* checkedListing(
     }
     if (++count > MAX_LISTED_FILES) {
       throw new LitestreamError('STORAGE_FAILED', `${what} failed: more than ${MAX_LISTED_FILES} LTX files`, {
-        hint: 'Let retention and compaction run, or replicate to a new path.',
+        hint: 'Enable retention and compaction, or replicate to a new path.',
       })
     }
     yield file
@@ -82,6 +82,6 @@ function label({ level, minTxid, maxTxid }: LtxFileInfo): string {
 /** The error for a listing that is invalid. */
 export function wrongListing(what: string, why: string): LitestreamError {
   return new LitestreamError('STORAGE_FAILED', `${what} failed: ${why}`, {
-    hint: 'Check the endpoint: the store, or a proxy before it, does not list its objects correctly.',
+    hint: 'Check the endpoint: the store, or a proxy in front of it, does not list its objects correctly.',
   })
 }

@@ -7,13 +7,13 @@ export interface NetworkFailure {
 }
 
 const RESET = 'Check the network between this machine and the store, and any proxy between them.'
-const UNREACHABLE = 'There is no way to the host; check the endpoint, the network of this machine and any firewall.'
+const UNREACHABLE = 'Check the endpoint, the network of this machine and any firewall: the host is unreachable.'
 
 /** Connection failures by the error code of the system or Node.js; a later attempt may succeed. */
 const PASSING: Readonly<Record<string, string>> = {
-  ENOTFOUND: 'The name of the host is not known; check the endpoint, and the name server of this machine.',
-  EAI_AGAIN: 'The name server does not answer; check the network and the name server of this machine.',
-  ECONNREFUSED: 'No server listens there; check host and port of the endpoint, and that the store runs.',
+  ENOTFOUND: 'Check the host of the endpoint, and the name server of this machine: the host name is unknown.',
+  EAI_AGAIN: 'Check the network and the name server of this machine: the name server does not respond.',
+  ECONNREFUSED: 'Check host and port of the endpoint, and check that the store runs: no server listens there.',
   ECONNRESET: RESET,
   ECONNABORTED: RESET,
   EPIPE: RESET,
@@ -31,7 +31,7 @@ const PASSING: Readonly<Record<string, string>> = {
   ABORT_ERR: RESET,
 }
 
-const NOT_HTTP = 'The server does not speak HTTP; check scheme (http or https), host and port of the endpoint.'
+const NOT_HTTP = 'Check scheme (http or https), host and port of the endpoint: the server does not speak HTTP.'
 
 /** Codes of OpenSSL and of Node.js's TLS for a refused certificate. */
 const CERTIFICATE = /CERT|SELF_SIGNED|ALT_?NAME|UNABLE_TO_|CRL_|INVALID_CA|HOSTNAME_MISMATCH/
@@ -50,7 +50,7 @@ export function networkFailure(error: unknown, authorityHint: string): NetworkFa
   if (code.startsWith('HPE_')) return { code: 'UNAVAILABLE', hint: NOT_HTTP }
   if (CERTIFICATE.test(code)) return { code: 'ACCESS_DENIED', hint: authorityHint }
   if (/^(EPROTO$|ERR_SSL|ERR_TLS)/.test(code)) {
-    const hint = 'TLS could not be agreed on; check scheme (http or https), host and port of the endpoint.'
+    const hint = 'Check scheme (http or https), host and port of the endpoint: TLS negotiation failed.'
     return { code: 'UNAVAILABLE', hint }
   }
   return undefined

@@ -87,10 +87,14 @@ export class NumberedObjects {
 
   #noNumber(name: string, newest: number): LitestreamError {
     const file = this.#folder.label(fileName(name, newest))
-    return new LitestreamError('STORAGE_FAILED', `${file} has the highest version number, no version can follow it`, {
-      file,
-      hint: 'Stop all primaries of the replica, then remove the file.',
-    })
+    return new LitestreamError(
+      'STORAGE_FAILED',
+      `${file} has the highest possible version number, so no version can follow it`,
+      {
+        file,
+        hint: 'Stop all primaries of the replica, then remove the file.',
+      },
+    )
   }
 
   #lost(name: string): LitestreamError {

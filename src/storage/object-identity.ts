@@ -34,6 +34,6 @@ export function replacedError(listed: LtxFileInfo, found: FoundFile, name: strin
       : [`had ${listed.size} bytes`, `has ${found.size}`]
   return new LitestreamError('NOT_FOUND', `${name} was replaced: it ${was} when it was listed and ${is} now`, {
     file: name,
-    hint: 'The replica was begun anew, or another primary writes to it.',
+    hint: 'List the replica again: it was reset, or another primary writes to it.',
   })
 }

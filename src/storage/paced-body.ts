@@ -169,6 +169,6 @@ function seconds(ms: number): string {
 
 function timeout(message: string): LitestreamError {
   return new LitestreamError('TIMEOUT', message, {
-    hint: 'Check the network between this machine and the store, and that the store is not overloaded.',
+    hint: 'Check the network between this machine and the store, and check that the store is not overloaded.',
   })
 }

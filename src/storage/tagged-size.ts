@@ -8,12 +8,8 @@ export const MAX_TAGGED_OBJECT = 256 * 1024
 
 export function checkTaggedSize(size: number, name: string): void {
   if (size <= MAX_TAGGED_OBJECT) return
-  throw new LitestreamError(
-    'STORAGE_FAILED',
-    `${name} has ${size} bytes, and ${MAX_TAGGED_OBJECT} is the most it may have`,
-    {
-      file: name,
-      hint: 'It is not an object of Litestream. Check the path of the replica, or delete the object.',
-    },
-  )
+  throw new LitestreamError('STORAGE_FAILED', `${name} has ${size} bytes; the limit is ${MAX_TAGGED_OBJECT} bytes`, {
+    file: name,
+    hint: 'Check the path of the replica, or delete the object: it does not belong to Litestream.',
+  })
 }

@@ -37,9 +37,13 @@ export function splitUserinfo(
       password: new Secret(decodeURIComponent(userinfo.slice(colon + 1))),
     }
   } catch {
-    throw new LitestreamError('INVALID_URL', `${display}: the user or the password has a "%" that begins no escape`, {
-      hint: 'Write a "%" of the user or the password as %25.',
-    })
+    throw new LitestreamError(
+      'INVALID_URL',
+      `${display}: the user or the password has a "%" that is not a percent escape`,
+      {
+        hint: 'Write a "%" of the user or the password as %25.',
+      },
+    )
   }
 }
 
@@ -70,7 +74,7 @@ export class UrlParams {
     const entry = this.#rest.get(canonicalParameter(name))
     this.#rest.delete(canonicalParameter(name))
     if (entry?.value === '') throw this.#error(`the parameter "${entry.name}" is empty`)
-    if (entry?.value.includes('\0')) throw this.#error(`the parameter "${entry.name}" holds a NUL character (%00)`)
+    if (entry?.value.includes('\0')) throw this.#error(`the parameter "${entry.name}" contains a NUL character (%00)`)
     return entry?.value
   }
 
@@ -79,20 +83,20 @@ export class UrlParams {
     if (value === undefined) return undefined
     if (/^(true|1|t|yes|y|on)$/i.test(value)) return true
     if (/^(false|0|f|no|n|off)$/i.test(value)) return false
-    throw this.#wrongValue(name, value, 'it is true or false')
+    throw this.#wrongValue(name, value, 'write true or false')
   }
 
   choice<const T extends string>(name: string, values: readonly T[]): T | undefined {
     const value = this.string(name)
     const chosen = values.find((one) => one === value?.toLowerCase())
-    if (value !== undefined && chosen === undefined) throw this.#wrongValue(name, value, `it is ${values.join(', ')}`)
+    if (value !== undefined && chosen === undefined) throw this.#wrongValue(name, value, `write ${values.join(', ')}`)
     return chosen
   }
 
   positiveInteger(name: string): number | undefined {
     const value = this.string(name)
     if (value === undefined) return undefined
-    if (!/^[1-9][0-9]{0,8}$/.test(value)) throw this.#wrongValue(name, value, 'it is a whole number from 1')
+    if (!/^[1-9][0-9]{0,8}$/.test(value)) throw this.#wrongValue(name, value, 'write a whole number from 1')
     return Number(value)
   }
 
@@ -113,7 +117,10 @@ export class UrlParams {
     const [first] = this.#rest.values()
     if (first === undefined) return
     const meant = nearest(first.name, this.#known)
-    const known = this.#known.length === 0 ? 'This scheme takes none.' : `It takes ${this.#known.join(', ')}.`
+    const known =
+      this.#known.length === 0
+        ? 'Remove it: this scheme has no parameters.'
+        : `The parameters are ${this.#known.join(', ')}.`
     // A parameter without a value may be the rest of a secret with an "&" or a "?".
     const name = first.value === '' ? `"${MASK}"` : this.#url.quote(first.name)
     throw this.#error(

@@ -75,7 +75,7 @@ function decodePath(text: string, display: string, quote: UrlParts['quote']): st
     })
   }
   if (path.includes('\0')) {
-    throw new LitestreamError('INVALID_URL', `${display}: a path cannot hold a NUL character (%00)`, {
+    throw new LitestreamError('INVALID_URL', `${display}: a path cannot contain a NUL character (%00)`, {
       hint: 'Remove the %00.',
     })
   }
@@ -86,8 +86,8 @@ function decodePath(text: string, display: string, quote: UrlParts['quote']): st
  * Parses a replica URL: `file:///path`, `s3://bucket/path?endpoint=…`,
  * `nats://host:port/bucket/prefix`, `gs://bucket/path`, `abs://account@container/path`. Throws
  * INVALID_URL, quoting the wrong part unless it may belong to a password. Percent escapes in the
- * path are decoded, except for `file:` (see `parseFileUrl`). Secrets in the URL are masked in every later error and log
- * line of this thread.
+ * path are decoded, except for `file:` (see `parseFileUrl`). Secrets in the URL are masked in every
+ * later error and log line of this thread.
  */
 export function parseReplicaUrl(url: string): ReplicaLocation {
   if (typeof url !== 'string' || url === '') {

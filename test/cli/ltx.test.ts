@@ -57,7 +57,7 @@ test('ltx lists one level or all of them', async (t) => {
   assert.deepEqual(JSON.parse(byPath.stdout).length, 1, byPath.stderr)
   const unknown = await run(['ltx', '-config', configured, `${dir}/b.db`])
   assert.equal(unknown.status, 1)
-  assert.match(unknown.stderr, /Error: database not found in config: .*b\.db\nTry: Configured are: .*a\.db/)
+  assert.match(unknown.stderr, /Error: database not found in config: .*b\.db\nTry: Name a configured database: .*a\.db/)
 })
 
 test('ltx refuses what it cannot list', async () => {
@@ -105,7 +105,7 @@ test('ltx verify says which file is damaged, and where, with status 1', async (t
   assert.match(lines[2]!, /^damaged {2}.*no such file/)
   const directory = await run(['ltx', 'info', dir])
   assert.equal(directory.status, 1)
-  assert.match(directory.stderr, /is a directory, not a regular file\n.*Name the LTX files in it/)
+  assert.match(directory.stderr, /is a directory, not a regular file\n.*Name the LTX files in this directory/)
   const [verdict] = JSON.parse((await run(['ltx', 'verify', '-json', bad])).stdout)
   assert.equal(verdict.ok, false)
   assert.equal(typeof verdict.offset, 'number')

@@ -164,7 +164,7 @@ test('with -exec, the program starts although a replica fails, but not before it
 
   rmSync(started)
   const restoring = startDaemonWith(t, config([entry(', restore-if-db-not-exists: true', `${dir}/new.db`)], exec))
-  await until('it waits', () => restoring.stderr().includes('the exec command starts once the database is restored'))
+  await until('it waits', () => restoring.stderr().includes('the exec command starts when the database is restored'))
   assert.ok(!existsSync(started))
   rmSync(path.join(dir, 'plain'))
   await until('the program runs', () => existsSync(started), 60_000)

@@ -50,7 +50,7 @@ test('query refuses what cannot be answered', async (t) => {
   assert.match(typo.stderr, /^Error: near "SELEC": syntax error, in: SELEC 1\n/)
   const write = await run(['query', url, 'DELETE FROM t'])
   assert.equal(write.status, 1)
-  assert.match(write.stderr, /^Error: the statement returns no rows\nTry: A replica can only be read/)
+  assert.match(write.stderr, /^Error: the statement returns no rows\nTry: Use SELECT: a replica can only be read/)
 })
 
 test('query says why a page could not be read, and nothing of where in the program', async (t) => {

@@ -33,7 +33,7 @@ const CASES: readonly (readonly [what: string, text: (dir: string, db: string) =
   [
     'an account key that is not base64',
     (_, db) => entry(db, 'url: "abs://acc@con/p", account-key: "not base64!"'),
-    /the key of the account is not base64/,
+    /the account key is not base64/,
   ],
   [
     'a shared access signature without its signature',
@@ -75,7 +75,7 @@ const CASES: readonly (readonly [what: string, text: (dir: string, db: string) =
   [
     'a certificate without its key',
     (_, db) => entry(db, 'url: "nats://127.0.0.1:1/b", client-cert: /c.pem'),
-    /go together/,
+    /require each other/,
   ],
   [
     'a replica folder that is a file',

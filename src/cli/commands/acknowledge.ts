@@ -14,7 +14,7 @@ const ANSWER_MS = 10_000
 
 export function acknowledgeCommand(): Command {
   const command = createCommand('acknowledge', {
-    summary: 'Say that a database may take the place of the one in its replica.',
+    summary: 'Accept that a database replaces the state in its replica.',
     description:
       'A database that does not continue the newest state of its replica, such as an empty one after its volume was lost, is reported by the log, `status`, /healthz and the status page until this command is run; with `on-divergence: refuse` it is not uploaded before. The state before it stays in the replica for `retention.diverged`. A running process takes notice immediately if it has a control socket, otherwise within a minute.',
     examples: [

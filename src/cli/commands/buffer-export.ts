@@ -21,10 +21,10 @@ export function bufferExportCommand(): Command {
   return createCommand('export', {
     summary: 'Write the commits of a write buffer to one LTX file.',
     description:
-      'Merges all commits of a write buffer into one LTX file that follows the base TXID of the buffer. The buffer stays as it is. An existing file is not replaced. Of a damaged buffer, -partial exports the commits before the damage.',
+      'Merges all commits of a write buffer into one LTX file that follows the base TXID of the buffer. The buffer is not changed. An existing file is not replaced. From a damaged buffer, -partial exports the commits before the damage.',
     examples: [
       ['buffer export -o lost.ltx app.buffer', 'all commits'],
-      ['buffer export -partial -o lost.ltx app.buffer', 'those before the damage'],
+      ['buffer export -partial -o lost.ltx app.buffer', 'the commits before the damage'],
       [
         'buffer export -json -o lost.ltx app.buffer',
         '{"file", "output", "base_txid", "txid", "commits", "size", "partial"}',
@@ -84,7 +84,7 @@ async function writeMerged({ content: { commits } }: KeptBuffer, txid: number, o
     if (!isErrno(error, 'EEXIST')) throw fsError(error, 'writing', output)
     throw new LitestreamError('OUTPUT_EXISTS', `cannot export, output path already exists: ${output}`, {
       file: output,
-      hint: 'Name another file.',
+      hint: 'Choose an output path that does not exist.',
       cause: error,
     })
   }

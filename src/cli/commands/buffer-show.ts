@@ -9,9 +9,9 @@ import { printBlock, printJson } from '../output.js'
 
 export function bufferShowCommand(): Command {
   return createCommand('show', {
-    summary: 'Show what a write buffer holds.',
+    summary: 'Show the contents of a write buffer.',
     description:
-      'Shows the replica of a write buffer, the TXID that its first commit follows, its commits, the last upload that its writer began, and where it is damaged. It changes nothing, and works while a process has the buffer. Exit status 1 if the buffer is damaged.',
+      'Shows the replica of a write buffer, the TXID that its first commit follows, its commits, the last upload that its writer began, and the position of damage. It changes nothing, and works while a process has the buffer open. Exit status 1 if the buffer is damaged.',
     examples: [
       ['buffer show app.buffer', 'as text'],
       [

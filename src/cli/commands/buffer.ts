@@ -8,11 +8,11 @@ export function bufferCommand(): Command {
   return createCommand('buffer', {
     summary: 'Show, export or discard the write buffer of a replica.',
     description:
-      'Works on the file that `buffer_path` names: commits that a writer acknowledged and that the store may not have yet. Opening the replica with the same buffer uploads them. These commands are for a buffer that does not continue its replica any more (`WRITE_CONFLICT`) or is damaged (`BUFFER_DAMAGED`).',
+      'Works on the file that `buffer_path` names: commits that a writer acknowledged and that the store may not have yet. Opening the replica with the same buffer uploads them. These commands are for a buffer that no longer continues its replica (`WRITE_CONFLICT`) or is damaged (`BUFFER_DAMAGED`).',
     examples: [
-      ['buffer show app.buffer', 'what it holds, and for which replica'],
-      ['buffer export -o lost.ltx app.buffer', 'keep its commits as one LTX file'],
-      ['buffer discard app.buffer', 'delete it, with its commits'],
+      ['buffer show app.buffer', 'its commits, and the replica that they belong to'],
+      ['buffer export -o lost.ltx app.buffer', 'save its commits as one LTX file'],
+      ['buffer discard app.buffer', 'delete it with its commits'],
     ],
   })
     .addCommand(bufferShowCommand())

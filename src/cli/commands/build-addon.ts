@@ -10,7 +10,7 @@ export function buildAddonCommand(): Command {
   return createCommand('build-addon', {
     summary: 'Compile the addon for a platform without a prebuilt one.',
     description:
-      'Compiles the native addon inside the installed package, for platforms whose addon the package does not contain. Needs python3, make, a C++17 compiler and node-gyp; the one inside npm is used if none is installed.',
+      "Compiles the native addon inside the installed package, for platforms whose addon the package does not contain. Needs python3, make, a C++17 compiler and node-gyp; npm's own node-gyp is used if none is installed.",
     examples: [['build-addon', 'once, after installing']],
   }).action(() => {
     process.stderr.write(`Compiling the addon for ${platformName()}…\n`)

@@ -17,9 +17,9 @@ export function compactCommand(): Command {
   const command = createCommand('compact', {
     summary: 'Compact a replica once.',
     description:
-      'Brings levels 1 to 3 of a replica up to date, writes a snapshot if the last one is older than a day, deletes what the snapshot replaces, and ends. It is for replicas that are written through the VFS by processes too short-lived to compact: run it from a timer. A primary compacts its replica itself. It takes the lease, and refuses a replica whose lease another process has. L0 files stay, unless -l0-retention says otherwise.',
+      'Brings levels 1 to 3 of a replica up to date, writes a snapshot if the last one is older than a day, deletes the files that the snapshot replaces, and ends. It is for replicas that short-lived processes write through the VFS: run it from a timer. A primary compacts its replica itself. The command takes the lease, and refuses a replica whose lease another process holds. L0 files are kept unless -l0-retention is given.',
     examples: [
-      ['compact s3://bucket/app.db', 'what is due now'],
+      ['compact s3://bucket/app.db', 'run all compactions that are due'],
       ['compact -l0-retention 24h s3://bucket/app.db', 'also delete L0 files that are in level 1 and older than a day'],
       ['compact -json s3://bucket/app.db', '{"replica", "written", "deleted"}'],
     ],
@@ -28,7 +28,7 @@ export function compactCommand(): Command {
     .argument('<db-or-url>', 'path of a configured database, or replica URL')
     .option(
       '--l0-retention <duration>',
-      'delete older L0 files that are in level 1; longer than any writer is suspended in the middle of a commit',
+      'delete L0 files in level 1 that are older than this; choose a time longer than any pause of a writer during a commit',
       durationFlag,
     )
     .option('--json', 'print JSON')

@@ -11,9 +11,9 @@ export function configCommand(): Command {
     examples: [],
   })
   const check = createCommand('check', {
-    summary: 'Check the configuration and print what is in force.',
+    summary: 'Check the configuration and print the effective settings.',
     description:
-      'Reads the configuration file and prints what is in force: every default spelled out, inheritance applied, secrets masked. Opens no database and no replica. Warns about what will not work as it is: a directory or a file in it that cannot be read, an address that is in use, a control socket that cannot be made. Exit status 1 if the file is wrong, if paths of it overlap (databases with their -wal and -shm files, meta-path, replica folders, the control socket; symbolic links are resolved), or if its control socket can never be made.',
+      'Reads the configuration file and prints the effective settings: with every default, inheritance applied, secrets masked. Opens no database and no replica. Warns about parts that will fail: a directory or file that cannot be read, an address that is in use, a control socket that cannot be created. Exit status 1 if the file is invalid, if paths overlap (databases with their -wal and -shm files, meta-path, replica folders, the control socket; symbolic links are resolved), or if its control socket can never be created.',
     examples: [
       ['config check', 'check /etc/litestream.yml'],
       ['config check -config litestream.yml -json', 'the same as JSON'],

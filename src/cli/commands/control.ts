@@ -19,7 +19,7 @@ function show({ path: _path, replicated_txid: _replicated, ...answer }: Answer, 
 
 export function startCommand(): Command {
   const command = createCommand('start', {
-    summary: 'Begin to replicate a database again, in a running process.',
+    summary: 'Start replicating a stopped database, in a running process.',
     description: 'Starts the replication of a database that the running process knows and that was stopped.',
     examples: [
       ['start /var/lib/app.db', '{"status": "started" or "already_running", "db_path", "state", "txid", "socket"}'],
@@ -34,9 +34,9 @@ export function startCommand(): Command {
 
 export function stopCommand(): Command {
   const command = createCommand('stop', {
-    summary: 'Stop to replicate a database, in a running process.',
+    summary: 'Stop replicating a database, in a running process.',
     description:
-      'Syncs a database a last time and stops its replication until `start`; the process goes on with the others.',
+      'Syncs a database once more and stops its replication until `start`; the process continues with the other databases.',
     examples: [
       [
         'stop -timeout 60 /var/lib/app.db',
@@ -54,7 +54,7 @@ export function stopCommand(): Command {
 export function syncCommand(): Command {
   const command = createCommand('sync', {
     summary: 'Sync a database now, in a running process.',
-    description: 'Takes up what is committed now; with -wait it returns when that is in the replica.',
+    description: 'Makes L0 files of all current commits; with -wait it returns when they are in the replica.',
     examples: [
       [
         'sync -wait /var/lib/app.db',
@@ -63,7 +63,7 @@ export function syncCommand(): Command {
     ],
   })
   return addControlFlags(command.argument('<db>', 'path of the database'))
-    .option('--wait', 'return when the replica has it')
+    .option('--wait', 'return when the commits are in the replica')
     .action(async (db: string, flags: ControlFlags & { readonly wait?: boolean }) => {
       show(await callControl(flags, 'POST', '/sync', { path: expandPath(db), wait: flags.wait === true }), flags.json)
     })
@@ -73,7 +73,7 @@ export function registerCommand(): Command {
   const command = createCommand('register', {
     summary: 'Add a database to a running process.',
     description:
-      'Begins to replicate a database with default settings, until the process ends or `unregister`. The configuration file is not changed.',
+      'Starts replicating a database with default settings, until the process ends or `unregister`. The configuration file is not changed.',
     examples: [
       [
         'register -replica s3://bucket/new.db /var/lib/new.db',
@@ -91,14 +91,14 @@ export function registerCommand(): Command {
 
 export function unregisterCommand(): Command {
   const command = createCommand('unregister', {
-    summary: 'Take a database out of a running process.',
-    description: 'Syncs a database a last time and forgets it. Its replica stays as it is.',
+    summary: 'Remove a database from a running process.',
+    description: 'Syncs a database once more and removes it from the process. Its replica is not changed.',
     examples: [
       [
         'unregister /var/lib/app.db',
         '{"status": "unregistered" or "already_unregistered", "db_path", "final_txid", "socket"}',
       ],
-      ['unregister -dry-run /var/lib/app.db', 'only say whether it is there'],
+      ['unregister -dry-run /var/lib/app.db', 'only report whether the database is registered'],
     ],
   })
   return addControlFlags(command.argument('<db>', 'path of the database'))
@@ -136,7 +136,7 @@ export function listCommand(): Command {
 export function infoCommand(): Command {
   const command = createCommand('info', {
     summary: 'Show version, process id and uptime of a running process.',
-    description: 'Shows what a running process says about itself.',
+    description: 'Shows information about a running process.',
     examples: [['info -json', '{"version", "pid", "uptime_seconds", "started_at", "database_count"}']],
   })
   return addControlFlags(command, 10).action(async (flags: ControlFlags) => {

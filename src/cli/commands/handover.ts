@@ -15,9 +15,9 @@ interface HandoverFlags extends ConfigFlags {
 
 export function handoverCommand(): Command {
   const command = createCommand('handover', {
-    summary: 'Prepare a database for the Litestream program to go on with it.',
+    summary: 'Prepare a database so that Litestream can continue its replication.',
     description:
-      'Uploads what the replica lacks and empties the WAL, so that Litestream 0.5 can go on with the same database and the same replica. Stop litestream-ts before; start Litestream directly afterwards. Litestream builds a broken replica when commits and a checkpoint happened between the end of one program and the start of the other: best stop the application, too. Exit status 1 if the database is in use, or not everything could be uploaded; the replica stays as it was then.',
+      'Uploads all commits and empties the WAL, so that Litestream 0.5 can continue with the same database and the same replica. Stop litestream-ts before, and start Litestream directly afterwards. Litestream builds a broken replica if commits and a checkpoint happen between the end of one program and the start of the other, so it is safest to stop the application, too. Exit status 1 if the database is in use, or if not everything could be uploaded; the replica is then still valid.',
     examples: [
       ['handover -config litestream.yml /var/lib/app.db', 'a configured database'],
       ['handover app.db s3://bucket/app.db', 'a database and its replica'],
@@ -54,7 +54,7 @@ async function targetOf(db: string, url: string | undefined, flags: HandoverFlag
   }
   if (flags.config) {
     throw new LitestreamError('INVALID_ARGUMENT', 'cannot use -config with a replica URL', {
-      hint: 'Give the path of a configured database, or leave -config away.',
+      hint: 'Give the path of a configured database, or remove -config.',
     })
   }
   if (!isUrl(url)) {

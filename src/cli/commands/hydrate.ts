@@ -22,7 +22,7 @@ export function hydrateCommand(): Command {
   const command = createCommand('hydrate', {
     summary: 'Fetch a full local copy of a replica.',
     description:
-      "Fetches every page of a replica's newest state in large parallel reads: the same bytes as `restore`, without SQLite's check at the end. Every file that is read whole is verified by its checksum.",
+      "Fetches every page of a replica's newest state in large parallel reads: the same bytes as `restore`, without SQLite's check at the end. Every file that is read completely is verified by its checksum.",
     examples: [
       ['hydrate -o copy.db s3://bucket/app.db', 'a copy to read from'],
       ['hydrate -json -o copy.db s3://bucket/app.db', '{"db_path", "replica", "txid", "bytes", "duration_ms"}'],
@@ -32,7 +32,7 @@ export function hydrateCommand(): Command {
     .argument('<db-or-url>', 'path of a configured database, or replica URL')
     .option('-o <file>', 'output; default: the path of the configured database')
     .option('--force', 'replace an existing file, and delete a -wal or -journal beside it')
-    .option('--parallelism <n>', 'requests at the same time', countFlag, 8)
+    .option('--parallelism <n>', 'number of parallel requests', countFlag, 8)
     .option('--json', 'print JSON')
     .action(async (argument: string, flags: HydrateFlags) => {
       await withReplica(argument, flags, async (client, target) => {

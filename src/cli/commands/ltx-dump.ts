@@ -15,7 +15,7 @@ export function ltxDumpCommand(): Command {
   return createCommand('dump', {
     summary: 'List the pages of an LTX file, or print one of them.',
     description:
-      'Lists the pages an LTX file holds with the offset and size of each frame, or prints the bytes of one page.',
+      'Lists the pages in an LTX file with the offset and size of each frame, or prints the bytes of one page.',
     examples: [
       ['ltx dump a.ltx', 'table of pages'],
       ['ltx dump -page 1 a.ltx', 'the bytes of page 1'],

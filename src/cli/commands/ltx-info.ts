@@ -13,10 +13,10 @@ export function ltxInfoCommand(): Command {
   return createCommand('info', {
     summary: 'Show the header, sizes and trailer of LTX files.',
     description:
-      'Shows what an LTX file says about itself. Reads its header, page index and trailer, not its pages: `ltx verify` checks those.',
+      'Shows the header, sizes and trailer of LTX files. Reads header, page index and trailer, but does not check the pages: use `ltx verify`.',
     examples: [
       ['ltx info 0000000000000001-0000000000000001.ltx', 'one file'],
-      ['ltx info -json *.ltx', 'several, as a JSON list'],
+      ['ltx info -json *.ltx', 'several files, as a JSON list'],
     ],
   })
     .argument('<file...>', 'local LTX files')

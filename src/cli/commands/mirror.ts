@@ -31,7 +31,7 @@ export function mirrorCommand(): Command {
       'Copies every LTX file that the destination lacks, checks each byte on the way, and deletes files that the source has deleted. The destination is a complete replica at every moment: restore from it, open it, or replicate to it after the source is lost. The two replicas may be in different stores. An interrupted mirror continues where it stopped. A mirror refuses a destination that a primary replicates to, or that is not a copy of this source. Exit status 1 if a file of the source is damaged or a store fails.',
     examples: [
       ['mirror s3://bucket/app.db file:///mnt/backup/app.db', 'one pass'],
-      ['mirror -follow s3://bucket/app.db s3://other/app.db', 'until a signal comes'],
+      ['mirror -follow s3://bucket/app.db s3://other/app.db', 'until a signal arrives'],
       ['mirror -follow -retention 720h -limit 10MB /var/lib/app.db file:///mnt/backup/app.db', 'keep 30 days, 10 MB/s'],
       [
         'mirror -json s3://bucket/app.db file:///mnt/backup/app.db',
@@ -42,15 +42,15 @@ export function mirrorCommand(): Command {
   return addConfigFlags(command)
     .argument('<source>', 'path of a configured database, or replica URL')
     .argument('<destination>', 'replica URL')
-    .option('--follow', 'mirror again and again until SIGINT or SIGTERM')
-    .option('--interval <duration>', 'with -follow: time between two passes', durationFlag, DEFAULT_MIRROR_INTERVAL)
+    .option('--follow', 'mirror repeatedly until SIGINT or SIGTERM')
+    .option('--interval <duration>', 'with -follow: interval between two passes', durationFlag, DEFAULT_MIRROR_INTERVAL)
     .option(
       '--retention <duration>',
       'keep snapshots and levels 1 to 8 in the destination for this long after the source has deleted them (default: delete them with the source)',
       durationFlag,
     )
-    .option('--limit <size>', 'most bytes per second, such as 10MB', sizeFlag)
-    .option('--parallelism <n>', 'files copied at the same time', countFlag, 4)
+    .option('--limit <size>', 'maximum bytes per second, such as 10MB', sizeFlag)
+    .option('--parallelism <n>', 'number of files copied in parallel', countFlag, 4)
     .option('--json', 'print JSON, with -follow one line per pass')
     .action(async (from: string, to: string, flags: MirrorFlags) => {
       await withReplica(from, flags, (source) =>

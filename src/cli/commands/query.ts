@@ -19,21 +19,21 @@ export function queryCommand(): Command {
   const command = createCommand('query', {
     summary: 'Run one SQL statement on a replica.',
     description:
-      'Opens a replica through the VFS, fetches the pages the statement needs, and prints its rows. Nothing is written anywhere. The table shows control characters of the data escaped (\\n, \\x1b). -json prints a list of objects: BLOBs in hex, integers beyond 2^53 and infinite numbers as text. -csv prints the data as it is, and escaped on a terminal.',
+      'Opens a replica through the VFS, fetches the pages that the statement needs, and prints its rows. Writes nothing. The table shows control characters of the data escaped (\\n, \\x1b). -json prints a list of objects: BLOBs in hex, integers beyond 2^53 and infinite numbers as text. -csv prints the data unchanged, and escaped on a terminal.',
     examples: [
       ["query s3://bucket/app.db 'SELECT count(*) FROM users'", 'as a table'],
       ["query -csv s3://bucket/app.db 'SELECT * FROM users' > users.csv", 'as CSV'],
-      ["query -timestamp 2026-01-31T15:04:05Z s3://bucket/app.db 'SELECT * FROM users'", 'as it was at a time'],
+      ["query -timestamp 2026-01-31T15:04:05Z s3://bucket/app.db 'SELECT * FROM users'", 'the state at a time'],
     ],
   })
   return addConfigFlags(command)
     .argument('<db-or-url>', 'path of a configured database, or replica URL')
-    .argument('<sql>', 'one statement that reads')
+    .argument('<sql>', 'one SELECT statement')
     .addOption(
-      new Option('--format <format>', 'how rows are printed').choices(['table', 'json', 'csv']).default('table'),
+      new Option('--format <format>', 'output format of the rows').choices(['table', 'json', 'csv']).default('table'),
     )
-    .option('--json', 'short for -format json')
-    .option('--csv', 'short for -format csv')
+    .option('--json', 'the same as -format json')
+    .option('--csv', 'the same as -format csv')
     .option('--timestamp <time>', 'read the last state before this time (RFC 3339)', timestampFlag)
     .action(async (argument: string, sql: string, flags: QueryFlags) => {
       const target = await resolveTarget(argument, flags)
@@ -61,7 +61,7 @@ function printRows(db: Connection, sql: string, format: 'table' | 'json' | 'csv'
   const { columns, rows: read } = db.query(sql)
   if (columns.length === 0) {
     throw new LitestreamError('INVALID_ARGUMENT', 'the statement returns no rows', {
-      hint: 'A replica can only be read: use SELECT.',
+      hint: 'Use SELECT: a replica can only be read.',
     })
   }
   const rows = read()
@@ -104,7 +104,10 @@ function explained(db: Connection, sql: string, error: unknown): unknown {
   const reason = String(db.value('SELECT litestream_error()'))
   const [, code, message] = /^([A-Z_]+): (.*)$/s.exec(reason) ?? [undefined, 'STORAGE_FAILED', reason]
   return new LitestreamError(code as ErrorCode, message, {
-    hint: code === 'LTX_CORRUPT' ? 'Run `litestream-ts verify` on the replica; a new snapshot repairs it.' : undefined,
+    hint:
+      code === 'LTX_CORRUPT'
+        ? 'Run `litestream-ts verify` on the replica, then write a new snapshot (`litestream-ts replicate -once -force-snapshot DB URL`).'
+        : undefined,
     cause: error,
   })
 }

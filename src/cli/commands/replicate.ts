@@ -20,27 +20,27 @@ export interface ReplicateFlags extends ConfigFlags {
 
 export function replicateCommand(): Command {
   const command = createCommand('replicate', {
-    summary: 'Replicate databases as they are written.',
+    summary: 'Replicate databases continuously.',
     description:
-      'Replicates the databases of the configuration file, or the one given as an argument, until it is stopped. A replica, directory or listener that fails is retried and costs no other database. SIGINT and SIGTERM end the process at any moment, after a last sync, which is retried for up to shutdown-sync-timeout; a second signal ends it at once. Exit status: 0 if every database is replicated; 1 if one is not (its last sync failed, its replica was never opened, another primary has taken it over, a file in a directory cannot be read), or any other error; with -exec the status of the program if that is not 0. With -once: 1 if any database was not replicated; the log names it.',
+      'Replicates the databases of the configuration file, or the one given as an argument, until it is stopped. A replica, directory or listener that fails is retried and does not affect other databases. SIGINT and SIGTERM end the process at any moment, after a last sync, which is retried for up to shutdown-sync-timeout; a second signal ends it immediately. Exit status: 0 if every database is replicated; 1 if one is not (its last sync failed, its replica was never opened, another primary has taken it over, a file in a directory cannot be read), or for any other error; with -exec the status of the program if that is not 0. With -once: 1 if any database was not replicated; the log names it.',
     examples: [
-      ['replicate', 'what /etc/litestream.yml says'],
+      ['replicate', 'the databases of /etc/litestream.yml'],
       ['replicate app.db s3://bucket/app.db', 'one database'],
-      ['replicate -exec "node server.js" app.db s3://bucket/app.db', 'for as long as a program runs'],
-      ['replicate -once app.db file:///var/backups/app.db', 'bring the replica up to date and end'],
+      ['replicate -exec "node server.js" app.db s3://bucket/app.db', 'while a program runs'],
+      ['replicate -once app.db file:///var/backups/app.db', 'upload all commits and end'],
     ],
   })
   return addConfigFlags(command)
     .argument('[db]', 'path of a database')
     .argument('[url]', 'replica URL')
     .argument('[more...]')
-    .option('--exec <command>', 'run a program; replication ends when it does')
-    .option('--log-level <level>', `${LOG_LEVELS.join(', ')}; goes before LOG_LEVEL and the file`)
-    .option('--lease', 'write only while the lease in the replica is held, and stand by while another primary holds it')
-    .option('--restore-if-db-not-exists', 'restore databases that are not there before replicating')
-    .option('--once', 'sync once, wait for the replica, and end')
-    .option('--force-snapshot', 'with -once: write a snapshot too')
-    .option('--enforce-retention', 'with -once: delete what retention allows')
+    .option('--exec <command>', 'run a program; replication ends when the program ends')
+    .option('--log-level <level>', `${LOG_LEVELS.join(', ')}; overrides LOG_LEVEL and the file`)
+    .option('--lease', 'write only while holding the lease of the replica, and stand by while another primary holds it')
+    .option('--restore-if-db-not-exists', 'restore missing databases before replicating')
+    .option('--once', 'sync once, wait for the upload, and end')
+    .option('--force-snapshot', 'with -once: also write a snapshot')
+    .option('--enforce-retention', 'with -once: delete files that retention allows to delete')
     .action(async (db: string | undefined, url: string | undefined, more: string[], flags: ReplicateFlags) => {
       const config = await configFor(db, url, more, flags)
       const { createLogger } = await import('../../util/logger.js')
@@ -63,24 +63,24 @@ async function configFor(
     [flags.forceSnapshot, '-force-snapshot'],
     [flags.enforceRetention, '-enforce-retention'],
   ] as const) {
-    if (flag && !flags.once) throw wrong(`${name} requires -once`, `Add -once, or leave ${name} away.`)
+    if (flag && !flags.once) throw wrong(`${name} requires -once`, `Add -once, or remove ${name}.`)
   }
-  if (flags.once && flags.exec) throw wrong('cannot use -once with -exec', 'Leave one of them away.')
+  if (flags.once && flags.exec) throw wrong('cannot use -once with -exec', 'Remove -once or -exec.')
   let config: Config
   if (db === undefined) config = await configOf(flags)
   else {
     if (flags.config)
-      throw wrong('cannot specify a replica URL and a config file', 'Give either -config or a database and a URL.')
+      throw wrong('cannot specify a replica URL and a config file', 'Give either -config, or a database and a URL.')
     if (url === undefined)
       throw wrong(
         `must specify at least one replica URL for ${db}`,
-        `litestream-ts replicate ${db} file:///var/backups/${db.replace(/^.*\//, '')}`,
+        `Run litestream-ts replicate ${db} file:///var/backups/${db.replace(/^.*\//, '')}, or name another replica URL.`,
       )
     if (!isUrl(url) || /^https?:/i.test(url)) throw wrong(`not a replica URL: ${JSON.stringify(url)}`, urlHint(url))
     if (more.length > 0) {
       throw wrong(
         'multiple replicas on a single database are no longer supported',
-        'Give one URL; replicate from a second process, or let the bucket copy itself.',
+        'Give one URL. For a second copy, use `litestream-ts mirror` or replicate from a second process.',
       )
     }
     const { configFromArguments } = await import('../../config/load.js')

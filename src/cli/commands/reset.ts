@@ -24,9 +24,9 @@ export function resetCommand(): Command {
   const command = createCommand('reset', {
     summary: 'Delete the local replication state of a database.',
     description:
-      'Deletes the LTX files and the state that replication keeps beside a database; the database and its replica are not touched. The next replication begins with a full copy at the next TXID of the replica. Stop replication first.',
+      'Deletes the state folder of a database, with its staged LTX files and replication state; the database and its replica are not changed. The next replication begins with a snapshot at the next TXID of the replica. Stop replication first.',
     examples: [
-      ['reset -dry-run /var/lib/app.db', 'say what would be deleted'],
+      ['reset -dry-run /var/lib/app.db', 'only list the files that would be deleted'],
       ['reset -config litestream.yml /var/lib/app.db', 'a database whose meta-path is configured'],
     ],
   })

@@ -36,12 +36,12 @@ export function restoreCommand(): Command {
   const command = createCommand('restore', {
     summary: 'Restore a database from its replica.',
     description:
-      'Restores a database to its newest state, to a TXID or to a time. The file appears under its name when it is whole, checked and on disk; on failure nothing is left. An existing database is never replaced without -force; one that is replaced passes its owner and mode on. Every checksum of the replica is an error if it does not match. What the check of SQLite finds beyond that is a warning, unless -integrity-check is given: then it is an error, and the database is kept beside the output.',
+      "Restores a database to its newest state, to a TXID or to a time. The file is renamed to its final name when it is complete, checked and on disk; after a failure no file is left. An existing database is replaced only with -force, and passes on its owner and mode. A checksum of the replica that does not match is always an error. Faults that SQLite's check finds beyond that are a warning; with -integrity-check they are an error, and the database is kept beside the output.",
     examples: [
       ['restore -o app.db s3://bucket/app.db', 'the newest state of a replica'],
-      ['restore /var/lib/app.db', 'a configured database, to its own place'],
+      ['restore /var/lib/app.db', 'a configured database, to its own path'],
       ['restore -timestamp 2026-01-31T15:04:05Z -o old.db s3://bucket/app.db', 'the state at a time'],
-      ['restore -dry-run -o app.db s3://bucket/app.db', 'only say what would be read'],
+      ['restore -dry-run -o app.db s3://bucket/app.db', 'only print the files that would be read'],
       ['restore -f -o copy.db s3://bucket/app.db', 'a local copy that stays up to date'],
     ],
   })
@@ -50,19 +50,22 @@ export function restoreCommand(): Command {
     .option('-o <file>', 'output; default: the path of the configured database')
     .option('--txid <txid>', 'restore to this TXID, 16 hex digits', txidFlag)
     .option('--timestamp <time>', 'restore to the last state before this time (RFC 3339)', timestampFlag)
-    .option('--if-db-not-exists', 'do nothing, with status 0, if the output exists; wait for another restore to it')
-    .option('--if-replica-exists', 'do nothing, with status 0, if there is no replica')
-    .option('--dry-run', 'print the plan, write nothing')
+    .option(
+      '--if-db-not-exists',
+      'exit with status 0 and do nothing if the output exists; wait for another restore to it',
+    )
+    .option('--if-replica-exists', 'exit with status 0 and do nothing if the replica has no files')
+    .option('--dry-run', 'print the plan and write nothing')
     .option('--force', 'replace an existing database, and delete a -wal or -journal beside it')
-    .option('--parallelism <n>', 'requests at the same time', countFlag, 8)
+    .option('--parallelism <n>', 'number of parallel requests', countFlag, 8)
     .addOption(
       new Option(
         '--integrity-check <mode>',
-        "SQLite's check of the result, whose findings are an error (default: quick, whose findings are a warning)",
+        "run SQLite's check of the result; its findings are an error (default: quick, whose findings are a warning)",
       ).choices(['none', 'quick', 'full']),
     )
-    .option('-f', 'follow: restore, then keep the database up with the replica until a signal comes')
-    .option('--follow-interval <duration>', 'with -f: between two looks at the replica', durationFlag, 1000)
+    .option('-f', 'follow: restore, then keep the database up to date with the replica until a signal arrives')
+    .option('--follow-interval <duration>', 'with -f: interval between two polls of the replica', durationFlag, 1000)
     .option('--json', 'print JSON')
     .action(async (argument: string, flags: RestoreFlags) => {
       if (flags.f) return followReplica(argument, flags)
@@ -106,7 +109,7 @@ async function followReplica(argument: string, flags: RestoreFlags): Promise<voi
     if (flags[name] === undefined) continue
     const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
     throw new LitestreamError('INVALID_ARGUMENT', `cannot use -f with -${flag}`, {
-      hint: 'Following leads to the newest state.',
+      hint: 'Remove the flag: -f always follows the newest state.',
     })
   }
   await withReplica(argument, flags, async (client, target) => {

@@ -49,12 +49,12 @@ interface Status {
 
 export function statusCommand(): Command {
   const command = createCommand('status', {
-    summary: 'Show how far each database is replicated.',
+    summary: 'Show the replication status of each database.',
     description:
-      'Shows the state of the configured databases: the last TXID here and in the replica, how long the oldest commit that is not in the replica has been waiting, the size of the WAL and the files of each level. Looks at files and lists the replica; needs no running process. Status is ok, not initialized (never replicated from here), no database, or error. If a process runs with this configuration and has a control socket or an HTTP address, what it reports as failing follows: databases, listeners, directories, files that it cannot read. Exit status: 0 if every database is in order by the rule of /healthz, otherwise 1.',
+      'Shows the status of the configured databases: the last local TXID and the last one in the replica, the age of the oldest commit that is not in the replica, the size of the WAL and the number of files of each level. Reads local files and lists the replica; needs no running process. Status is ok, not initialized (never replicated from this machine), no database, or error. If a process runs with this configuration and has a control socket or an HTTP address, the faults that it reports follow: databases, listeners, directories, unreadable files. Exit status: 0 if every database is ok by the rule of /healthz, otherwise 1.',
     examples: [
       ['status', 'all databases of /etc/litestream.yml'],
-      ['status -local -config litestream.yml', 'without asking the replicas'],
+      ['status -local -config litestream.yml', 'without listing the replicas'],
       [
         'status -json /var/lib/app.db',
         '[{"database", "status", "local_txid", "wal_size", "wal_bytes", "remote_txid", "lag_seconds", "levels"}]',
@@ -63,7 +63,7 @@ export function statusCommand(): Command {
   })
   return addConfigFlags(command)
     .argument('[db]', 'path of a configured database; default: all')
-    .option('--local', 'do not ask the replicas')
+    .option('--local', 'do not list the replicas')
     .option('--json', 'print JSON')
     .action(async (db: string | undefined, flags: StatusFlags) => {
       const config = await configOf(flags)

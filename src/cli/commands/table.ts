@@ -17,7 +17,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'acknowledge',
     usage: '[options] <db-or-url>',
-    summary: 'Say that a database may take the place of the one in its replica.',
+    summary: 'Accept that a database replaces the state in its replica.',
     load: async () => (await import('./acknowledge.js')).acknowledgeCommand(),
   },
   {
@@ -53,7 +53,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'handover',
     usage: '[options] <db> [url]',
-    summary: 'Prepare a database for the Litestream program to go on with it.',
+    summary: 'Prepare a database so that Litestream can continue its replication.',
     load: async () => (await import('./handover.js')).handoverCommand(),
   },
   {
@@ -83,7 +83,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'replicate',
     usage: '[options] [db] [url] [more...]',
-    summary: 'Replicate databases as they are written.',
+    summary: 'Replicate databases continuously.',
     load: async () => (await import('./replicate.js')).replicateCommand(),
   },
   {
@@ -101,13 +101,13 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'status',
     usage: '[options] [db]',
-    summary: 'Show how far each database is replicated.',
+    summary: 'Show the replication status of each database.',
     load: async () => (await import('./status.js')).statusCommand(),
   },
   {
     name: 'verify',
     usage: '[options] <db-or-url>',
-    summary: 'Check a replica: that it can be restored, and that its files are whole.',
+    summary: 'Check that a replica can be restored and that its files are undamaged.',
     load: async () => (await import('./verify.js')).verifyCommand(),
   },
   {
@@ -119,13 +119,13 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'start',
     usage: '[options] <db>',
-    summary: 'Begin to replicate a database again, in a running process.',
+    summary: 'Start replicating a stopped database, in a running process.',
     load: async () => (await control()).startCommand(),
   },
   {
     name: 'stop',
     usage: '[options] <db>',
-    summary: 'Stop to replicate a database, in a running process.',
+    summary: 'Stop replicating a database, in a running process.',
     load: async () => (await control()).stopCommand(),
   },
   {
@@ -143,7 +143,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'unregister',
     usage: '[options] <db>',
-    summary: 'Take a database out of a running process.',
+    summary: 'Remove a database from a running process.',
     load: async () => (await control()).unregisterCommand(),
   },
   {

@@ -27,11 +27,11 @@ interface Problem {
 
 export function verifyCommand(): Command {
   const command = createCommand('verify', {
-    summary: 'Check a replica: that it can be restored, and that its files are whole.',
+    summary: 'Check that a replica can be restored and that its files are undamaged.',
     description:
       'Reads every file of every level and checks every byte: structure, page indexes, checksums; that no TXID is missing or twice in a level; and that the newest state can be restored. Of a replica of Litestream 0.3, reads what a restore would read: TXID 0 is reported then. Writes nothing. Exit status 1 if anything is wrong.',
     examples: [
-      ['verify s3://bucket/app.db', 'read and check all of it'],
+      ['verify s3://bucket/app.db', 'read and check all files'],
       [
         'verify -json s3://bucket/app.db',
         '{"replica", "ok", "txid", "files", "bytes", "problems": [{"kind", "error"}]}',
@@ -40,7 +40,7 @@ export function verifyCommand(): Command {
   })
   return addConfigFlags(command)
     .argument('<db-or-url>', 'path of a configured database, or replica URL')
-    .option('--parallelism <n>', 'files at the same time', countFlag, 4)
+    .option('--parallelism <n>', 'number of files read in parallel', countFlag, 4)
     .option('--json', 'print JSON')
     .action(async (argument: string, flags: VerifyFlags) => {
       const outcome = await withReplica(argument, flags, (client) => check(client, flags))

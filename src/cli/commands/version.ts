@@ -13,8 +13,8 @@ interface VersionFlags {
 export function versionCommand(): Command {
   return createCommand('version', {
     summary: 'Print the version.',
-    description: 'Prints the version of litestream-ts, and with -verbose of what it runs on.',
-    examples: [['version -verbose', 'all versions that matter in a bug report']],
+    description: 'Prints the version of litestream-ts; with -verbose also those of Node.js, SQLite and the platform.',
+    examples: [['version -verbose', 'all versions for a bug report']],
   })
     .option('--verbose', 'print the versions of Node, SQLite and the platform too')
     .option('--json', 'print JSON')

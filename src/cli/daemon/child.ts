@@ -53,7 +53,7 @@ export class Child {
       // Without its cause, which holds the whole command line.
       const { code = 'it failed' } = error as NodeJS.ErrnoException
       throw new LitestreamError('INVALID_ARGUMENT', `cannot start exec command ${concealCommand(line)}: ${code}`, {
-        hint: 'It is started without a shell: write `sh -c "…"` for pipes and variables.',
+        hint: 'Write `sh -c "…"` for pipes and variables: the program is started without a shell.',
       })
     }
   }

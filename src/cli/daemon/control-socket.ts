@@ -66,7 +66,7 @@ export class ControlSocket {
       throw new LitestreamError('UNAVAILABLE', `cannot listen on ${path}: ${(cause as Error).message}`, {
         cause,
         file: path,
-        hint: 'Set `socket.path` to a path in a directory that exists and that this user may write to.',
+        hint: 'Set `socket.path` to a path in an existing directory to which this user can write.',
       })
     } finally {
       process.umask(umask)
@@ -217,7 +217,7 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
     return text === '' ? {} : JSON.parse(text)
   } catch {
     throw new ControlError(400, 'invalid request body', {
-      details: 'It must be JSON.',
+      details: 'Send a JSON object as the request body.',
       field: 'body',
     })
   }

@@ -200,7 +200,7 @@ export class ManagedDatabase {
     )
     try {
       if (tasks.snapshot && !(await compaction.snapshot()))
-        this.#logger.info('the newest snapshot is of this state already')
+        this.#logger.info('the newest snapshot already has this state')
       if (tasks.retention) await compaction.enforceRetention()
     } finally {
       await compaction.stop()
@@ -382,6 +382,6 @@ export class ManagedDatabase {
 /** The fault of a database that was stopped before its replica was open: its commits did not reach the replica. */
 function interrupted(path: string): DatabaseFault {
   const message = `${path}: stopped before the replica was opened`
-  const hint = 'Start replication again.'
+  const hint = 'Start the replication again: `litestream-ts start`.'
   return { operation: 'open', message, code: 'ABORTED', hint, since: Date.now(), ageMs: 0, retried: false }
 }

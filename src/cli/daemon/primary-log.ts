@@ -24,9 +24,9 @@ const CHECKED = {
   damaged: 'the database is damaged',
 } as const
 const ADVICE = {
-  incomplete: 'Check the database with its own application.',
+  incomplete: 'Check the database with the application that uses it.',
   findings: 'Run PRAGMA integrity_check on the database.',
-  damaged: 'Run PRAGMA integrity_check on the database; an earlier state can be restored with -timestamp.',
+  damaged: 'Run PRAGMA integrity_check on the database; restore an earlier state with -timestamp if it is damaged.',
 } as const
 
 /** One line of the log for an event of a primary, with Litestream's words where it has some. */
@@ -65,18 +65,18 @@ export function logPrimaryEvent<Name extends keyof PrimaryEvents>(
       const elapsed = formatDuration(Math.round(durationMs))
       if (outcome === 'ok') logger.info({ elapsed }, 'database check ok')
       else {
-        const hint = `A restore of the replica would warn of the same. ${ADVICE[outcome]}`
+        const hint = `A restore of the replica would give the same warning. ${ADVICE[outcome]}`
         logger.warn({ outcome, messages: messages.join('; '), elapsed, hint }, CHECKED[outcome])
       }
     },
     rejoin: ({ txid, reason }) =>
-      logger.warn({ txid: formatTxid(txid), reason }, 'rejoining the replica with a full snapshot'),
+      logger.warn({ txid: formatTxid(txid), reason }, 'replication continues with a full snapshot'),
     divergence: ({ text, hint, action }) =>
       logger.warn({ hint, 'on-divergence': action }, `the database has diverged: ${text}`),
     missing: ({ missingMs, hint }) =>
       logger.warn(
         { missing: formatDuration(Math.round(missingMs)), hint },
-        'there is no database: nothing is backed up',
+        'the database does not exist: nothing is replicated',
       ),
     notice: ({ object, reason, action }) => logger.warn({ object, reason }, action),
     error: ({ operation, error, failures, retryMs }) => {

@@ -118,7 +118,7 @@ async function startChild(daemon: Daemon, command: string, stopped: Promise<unde
   const waiting = daemon.databases.filter((database) => !database.isRestored)
   if (waiting.length > 0) {
     const paths = waiting.map(({ path }) => path).join(', ')
-    daemon.logger.warn({ db: paths }, 'the exec command starts once the database is restored')
+    daemon.logger.warn({ db: paths }, 'the exec command starts when the database is restored')
   }
   const restored = Promise.all(waiting.map((database) => database.restored)).then(() => 'restored' as const)
   if ((await Promise.race([restored, stopped])) !== 'restored') return undefined

@@ -49,13 +49,13 @@ export function openContainer({ container, settings }: AbsLocation, given: AbsSe
   }
   rememberSecret(key)
   if (account === undefined) {
-    throw invalid('a key of an account without its name', 'Set `account-name`, or write abs://ACCOUNT@CONTAINER/PATH.')
+    throw invalid(
+      'an account key without the account name',
+      'Set `account-name`, or write abs://ACCOUNT@CONTAINER/PATH.',
+    )
   }
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(key)) {
-    throw invalid(
-      'the key of the account is not base64',
-      'Copy `account-key` from "Access keys" of the storage account.',
-    )
+    throw invalid('the account key is not base64', 'Copy `account-key` from "Access keys" of the storage account.')
   }
   return opened(new Client(address, new StorageSharedKeyCredential(account, key), PIPELINE))
 }
@@ -71,7 +71,7 @@ function serviceUrl(endpoint: string | undefined, account: string | undefined, i
     if (!/^[a-z0-9-]{3,63}$/.test(account)) {
       throw invalid(
         `${JSON.stringify(account)} cannot be the name of a storage account`,
-        'Write abs://ACCOUNT@CONTAINER/PATH; an account has 3 to 24 lower-case letters and digits.',
+        'Write abs://ACCOUNT@CONTAINER/PATH; an account name has 3 to 24 lower-case letters and digits.',
       )
     }
     return `https://${account}.blob.core.windows.net`

@@ -40,33 +40,33 @@ const CREDENTIALS =
   'Set `sas-token` or `account-key` (LITESTREAM_AZURE_SAS_TOKEN, LITESTREAM_AZURE_ACCOUNT_KEY), the AZURE_* variables of a service principal, or run `az login`.'
 
 const RIGHTS =
-  'The identity needs the role "Storage Blob Data Contributor" on the container; a SAS token needs the permissions rwdlc (read, write, delete, list, create).'
+  'Give the identity the role "Storage Blob Data Contributor" on the container; a SAS token needs the permissions rwdlc (read, write, delete, list, create).'
 
 /** The next step, by the service's code. */
 const HINTS: Readonly<Record<string, string>> = {
   AuthenticationFailed:
-    'Check that the key or SAS token belongs to the account and has not expired, and the clock of this machine.',
+    'Check that the key or SAS token belongs to the account and has not expired, and check the clock of this machine.',
   AuthorizationFailure: `Check the key or SAS token, and the network rules of the storage account. ${RIGHTS}`,
   AuthorizationPermissionMismatch: RIGHTS,
-  AuthorizationServiceMismatch: 'The SAS token must allow the service "Blob" (ss=b).',
-  AuthorizationResourceTypeMismatch: 'The SAS token must allow the resource types container and object (srt=co).',
+  AuthorizationServiceMismatch: 'Create a SAS token that allows the service "Blob" (ss=b).',
+  AuthorizationResourceTypeMismatch: 'Create a SAS token that allows the resource types container and object (srt=co).',
   InsufficientAccountPermissions: RIGHTS,
   InvalidAuthenticationInfo: CREDENTIALS,
   NoAuthenticationInformation: CREDENTIALS,
   PublicAccessNotPermitted: CREDENTIALS,
   KeyBasedAuthenticationNotPermitted:
-    'The account allows no keys: remove `account-key` and use an identity (`az login`, AZURE_* variables), or allow shared keys.',
-  AccountIsDisabled: 'The storage account is disabled; check its subscription.',
-  LeaseIdMissing: 'Another program holds a lease on the blob; break the lease.',
-  BlobImmutableDueToPolicy: 'The container has an immutability policy; set `retention.enabled: false`, or remove it.',
-  SnapshotsPresent: 'The blob has snapshots, which retention does not delete; delete them, and turn snapshots off.',
-  BlobArchived: 'The blob is archived; rehydrate it first, and exclude the replica from the lifecycle rule.',
+    'Remove `account-key` and use an identity (`az login`, AZURE_* variables), or allow shared keys for the account.',
+  AccountIsDisabled: 'Check the subscription: the storage account is disabled.',
+  LeaseIdMissing: 'Break the lease of the blob, which another program holds.',
+  BlobImmutableDueToPolicy: 'Set `retention.enabled: false`, or remove the immutability policy of the container.',
+  SnapshotsPresent: 'Delete the snapshots of the blob, which retention does not delete, and turn snapshots off.',
+  BlobArchived: 'Rehydrate the archived blob, and exclude the replica from the lifecycle rule.',
   UnsupportedHeader: 'Check the endpoint: the service is older than the client library needs.',
   InvalidHeaderValue: 'Check the endpoint: the service is older than the client library needs.',
 }
 
 const AUTHORITY =
-  'Name a file with the authority that signed the certificate in NODE_EXTRA_CA_CERTS, or correct the host of the endpoint.'
+  'Set NODE_EXTRA_CA_CERTS to a file with the authority that signed the certificate, or correct the host of the endpoint.'
 
 /** The LitestreamError for an error of a request to Azure Blob Storage. */
 export function absError(thrown: unknown, { doing, target }: Attempted, endpoint: string): LitestreamError {
@@ -162,11 +162,12 @@ function hintByStatus(status: number | undefined): string | undefined {
   if (status === 401) return CREDENTIALS
   if (status === 403) return RIGHTS
   if (status === 404) return 'Check the container and the path of the replica URL, and the endpoint.'
-  if (status === 409 || status === 412) return 'Another process wrote the blob first; run one primary for a replica.'
+  if (status === 409 || status === 412)
+    return 'Check that only one primary replicates to this URL: another process wrote the blob first.'
   if (status === 429 || status === 503)
-    return 'The service asks for fewer requests; run fewer databases or longer intervals.'
+    return 'Replicate fewer databases or use longer intervals: the service throttles requests.'
   if (status !== undefined && status >= 500)
-    return 'The service has a fault of its own; look at the status page of Azure.'
+    return 'Check the status page of Azure: the service reports an error of its own.'
   return undefined
 }
 

@@ -31,7 +31,7 @@ export function parseAbsUrl(parts: UrlParts): AbsLocation {
   }
   if (!/^(\$root|[a-z0-9](?:-?[a-z0-9]){2,62})$/.test(container)) {
     throw new LitestreamError('INVALID_URL', `${display}: ${quote(container)} cannot be the name of a container`, {
-      hint: 'Write abs://ACCOUNT@CONTAINER/PATH; a container has 3 to 63 lower-case letters, digits and single "-".',
+      hint: 'Write abs://ACCOUNT@CONTAINER/PATH; a container name has 3 to 63 lower-case letters, digits and single "-".',
     })
   }
   const settings = userinfo === undefined ? fromParams : { ...fromParams, ...accountOf(userinfo, display) }

@@ -36,13 +36,13 @@ export class GsCredentialsError extends Error {
 const MAX_MESSAGE = 500
 
 const AUTHORITY =
-  'Name a file with the authority that signed the certificate in NODE_EXTRA_CA_CERTS, or correct the host of the endpoint.'
+  'Set NODE_EXTRA_CA_CERTS to a file with the authority that signed the certificate, or correct the host of the endpoint.'
 
 const CREDENTIALS =
   'Set GOOGLE_APPLICATION_CREDENTIALS to the key file of a service account, run `gcloud auth application-default login`, or run on a machine of Google Cloud with a service account.'
 
 const RIGHTS =
-  'The account needs storage.objects.create, get, list and delete on the bucket: the role "Storage Object User" has them.'
+  'Give the account storage.objects.create, get, list and delete on the bucket: the role "Storage Object User" has them.'
 
 /** The next step, by the service's reason. Source: the JSON API's "HTTP status and error codes". */
 const HINTS: Readonly<Record<string, string>> = {
@@ -50,10 +50,10 @@ const HINTS: Readonly<Record<string, string>> = {
   required: CREDENTIALS,
   forbidden: RIGHTS,
   insufficientPermissions: RIGHTS,
-  accountDisabled: 'The account of the project is disabled; check its billing.',
-  userProjectMissing: 'The bucket is "requester pays", which is not supported; use another bucket.',
-  retentionPolicyNotMet: 'The bucket has a retention policy; set `retention.enabled: false`, or remove the policy.',
-  objectUnderActiveHold: 'The object is under a hold; remove the hold.',
+  accountDisabled: 'Check the billing of the project, whose account is disabled.',
+  userProjectMissing: 'Use another bucket: "requester pays" buckets are not supported.',
+  retentionPolicyNotMet: 'Set `retention.enabled: false`, or remove the retention policy of the bucket.',
+  objectUnderActiveHold: 'Remove the hold on the object.',
 }
 
 /** The LitestreamError for an error of a request to Google Cloud Storage. */
@@ -112,9 +112,10 @@ function hintByStatus(status: number): string | undefined {
   if (status === 401) return CREDENTIALS
   if (status === 403) return RIGHTS
   if (status === 404) return 'Check the bucket and the path of the replica URL.'
-  if (status === 412) return 'Another process wrote the object first; run one primary for a replica.'
-  if (status === 429) return 'The service asks for fewer requests; run fewer databases or longer intervals.'
-  if (status >= 500) return 'The service has a fault of its own; look at the status page of Google Cloud.'
+  if (status === 412)
+    return 'Check that only one primary replicates to this URL: another process wrote the object first.'
+  if (status === 429) return 'Replicate fewer databases or use longer intervals: the service throttles requests.'
+  if (status >= 500) return 'Check the status page of Google Cloud: the service reports an error of its own.'
   return undefined
 }
 

@@ -28,7 +28,7 @@ export function parseGsUrl(parts: UrlParts): GsLocation {
   }
   if (!/^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$/.test(bucket)) {
     throw new LitestreamError('INVALID_URL', `${display}: ${quote(bucket)} cannot be the name of a bucket`, {
-      hint: 'Write gs://BUCKET/PATH; a bucket has lower-case letters, digits, "-", "_" and ".".',
+      hint: 'Write gs://BUCKET/PATH; a bucket name has lower-case letters, digits, "-", "_" and ".".',
     })
   }
   return { type: 'gs', bucket, path: keyPrefix(parts.path), settings }

@@ -109,7 +109,7 @@ export class GsResumableUpload {
     this.#take(await this.#put(`bytes */${total ?? '*'}`, undefined, signal), end, total)
     if (!this.#done && this.#stored < start) {
       throw new LitestreamError('STORAGE_FAILED', `${this.#what} failed: the store lost bytes that it had confirmed`, {
-        hint: 'Retried automatically with the next upload; if it repeats, look at the status page of Google Cloud.',
+        hint: 'Wait: the next upload retries automatically. If this error repeats, check the status page of Google Cloud.',
       })
     }
   }

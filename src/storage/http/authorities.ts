@@ -56,12 +56,12 @@ async function certificatesOf(file: string, setting: string): Promise<string[]> 
     throw invalid(`cannot be read: ${(cause as Error).message}`, cause)
   }
   const found = text.match(/-----BEGIN (TRUSTED )?CERTIFICATE-----[\s\S]+?-----END \1?CERTIFICATE-----/g) ?? []
-  if (found.length === 0) throw invalid('holds no certificate')
+  if (found.length === 0) throw invalid('contains no certificate')
   try {
     // Checks only the first certificate: a system's bundle has more than a hundred.
     new X509Certificate(found[0]!.replaceAll('TRUSTED ', ''))
   } catch (cause) {
-    throw invalid(`holds a damaged certificate: ${(cause as Error).message}`, cause)
+    throw invalid(`contains a damaged certificate: ${(cause as Error).message}`, cause)
   }
   return found
 }

@@ -38,7 +38,7 @@ export class ProxyFault extends Error {
 export function hintOf(variable: string, status: number | undefined): string {
   if (status === 407)
     return `Put the user and the password of the proxy into ${variable}: http://USER:PASSWORD@HOST:PORT.`
-  if (status === 403) return `Let the proxy connect to this host and port, or add the host to NO_PROXY.`
-  if (status !== undefined) return `Check that the proxy reaches the host, or add the host to NO_PROXY.`
+  if (status === 403) return `Allow connections to this host and port in the proxy, or add the host to NO_PROXY.`
+  if (status !== undefined) return `Check that the proxy can reach the host, or add the host to NO_PROXY.`
   return `Correct ${variable}, or add the host of the endpoint to NO_PROXY to connect without the proxy.`
 }

@@ -61,7 +61,7 @@ export class ChunkIndexes {
     if ((index.ends.at(-1) ?? 0) !== meta.size) {
       throw new LitestreamError(
         'STORAGE_FAILED',
-        `${this.#session.label(meta.name)} is damaged: its chunks have not ${meta.size} bytes`,
+        `${this.#session.label(meta.name)} is damaged: its chunks do not have ${meta.size} bytes`,
         {
           file: this.#session.label(meta.name),
           offset: index.ends.at(-1),
@@ -89,7 +89,7 @@ export class ChunkIndexes {
     const file = this.#session.label(meta.name)
     throw new LitestreamError('UNAVAILABLE', `the NATS server does not deliver all chunks of ${file}`, {
       file,
-      hint: 'It is asked again. Servers before 2.10 leave messages out while others write: use a newer one.',
+      hint: 'Wait: the request is retried automatically. NATS servers before 2.10 omit messages while others write; use a newer server.',
     })
   }
 }

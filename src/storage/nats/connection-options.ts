@@ -82,7 +82,7 @@ function credentials(bytes: Uint8Array, file: string): Authenticator {
 async function tlsOptions(settings: NatsSettings): Promise<(TlsOptions & Record<string, unknown>) | undefined> {
   const { tls, rootCas, clientCert, clientKey, skipVerify } = settings
   if ((clientCert === undefined) !== (clientKey === undefined)) {
-    throw invalid('NATS `client-cert` and `client-key` go together, and one of them is missing')
+    throw invalid('NATS `client-cert` and `client-key` require each other, and one of them is missing')
   }
   const any = tls || rootCas !== undefined || clientCert !== undefined || skipVerify
   if (!any) return undefined

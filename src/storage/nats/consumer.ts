@@ -153,21 +153,21 @@ function unsubscribe(subscription: Subscription): void {
 }
 
 function tooSlow(session: NatsSession, ms: number, count: number): LitestreamError {
-  return new LitestreamError('TIMEOUT', `${session.label()}: ${count} messages came in ${Math.round(ms / 1000)} s`, {
-    file: session.label(),
-    hint: 'Check the network between this machine and the NATS server, and that the server is not overloaded.',
-  })
+  return new LitestreamError(
+    'TIMEOUT',
+    `${session.label()}: only ${count} messages came in ${Math.round(ms / 1000)} s`,
+    {
+      file: session.label(),
+      hint: 'Check the network between this machine and the NATS server, and check that the server is not overloaded.',
+    },
+  )
 }
 
 function tooMany(session: NatsSession, limit: number): LitestreamError {
-  return new LitestreamError(
-    'STORAGE_FAILED',
-    `${session.label()} has more than the ${limit} messages that were to come`,
-    {
-      file: session.label(),
-      hint: 'Verify the replica with `litestream-ts verify`; another program may write to its bucket.',
-    },
-  )
+  return new LitestreamError('STORAGE_FAILED', `${session.label()} has more than the expected ${limit} messages`, {
+    file: session.label(),
+    hint: 'Run `litestream-ts verify` on the replica; another program may write to its bucket.',
+  })
 }
 
 function broken(session: NatsSession): LitestreamError {

@@ -67,7 +67,7 @@ function classify(error: unknown): { code: ErrorCode; hint?: string } {
       }
     }
     if (error.code === 10039) return { code, hint: 'Enable JetStream for the account in the NATS server.' }
-    if (code === 'DISK_FULL') return { code, hint: 'Raise the limit of the bucket or account, or free space.' }
+    if (code === 'DISK_FULL') return { code, hint: 'Raise the limit of the bucket or the account, or free space.' }
     return { code }
   }
   if (error instanceof errors.AuthorizationError || error instanceof errors.UserAuthenticationExpiredError) {
@@ -86,7 +86,7 @@ function fromTransport(error: NodeJS.ErrnoException | undefined): { code: ErrorC
   const code = error?.code ?? ''
   if (NETWORK.has(code)) return { code: 'UNAVAILABLE', hint: 'Check the address, and that the NATS server runs there.' }
   if (/CERT|ERR_TLS|ERR_SSL|SELF_SIGNED|ALT_?NAME|UNABLE_TO_VERIFY/.test(code)) {
-    return { code: 'ACCESS_DENIED', hint: 'Name the authority that signed the certificate with `root-cas`.' }
+    return { code: 'ACCESS_DENIED', hint: 'Set `root-cas` to a file with the authority that signed the certificate.' }
   }
   if (error instanceof errors.InvalidArgumentError) return { code: 'INVALID_ARGUMENT' }
   return {

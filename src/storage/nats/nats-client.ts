@@ -185,7 +185,7 @@ function bucketAndSettings(
     throw new LitestreamError(
       'INVALID_URL',
       `nats://${location.server}: the bucket is "${bucket}" in the URL and "${given.bucket}" in the settings`,
-      { hint: 'Remove one of the two.' },
+      { hint: 'Remove the bucket from the URL or from the settings.' },
     )
   }
   return { bucket, settings: merged(location.settings, given) }

@@ -250,14 +250,14 @@ export class ObjectWriter {
 
   #stalled(name: string): LitestreamError {
     const target = this.#session.label(name)
-    return new LitestreamError('STORAGE_FAILED', `writing ${target} failed: its source came to an end too slowly`, {
+    return new LitestreamError('STORAGE_FAILED', `writing ${target} failed: its source was too slow`, {
       file: target,
-      hint: 'Write the file again.',
+      hint: 'Retry the upload; check what slows down its source if the error repeats.',
     })
   }
 
   #conflict(name: string): LitestreamError {
-    return new LitestreamError('PRECONDITION_FAILED', `${this.#session.label(name)} was written by someone else`, {
+    return new LitestreamError('PRECONDITION_FAILED', `${this.#session.label(name)} was written by another process`, {
       file: this.#session.label(name),
     })
   }

@@ -197,7 +197,7 @@ export class NatsSession {
   #unavailable(what: string): LitestreamError {
     return new LitestreamError('UNAVAILABLE', `${what} failed: the connection to the NATS server was lost`, {
       file: this.#url,
-      hint: 'Check that the NATS server runs and can be reached.',
+      hint: 'Check that the NATS server runs and that this machine can reach it.',
     })
   }
 

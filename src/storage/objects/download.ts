@@ -79,13 +79,13 @@ export function download(
 /** The error for a successful response that does not look like one of the store. */
 export function unconfirmed(what: string, why: string): LitestreamError {
   return new LitestreamError('UNAVAILABLE', `${what} failed: ${why}`, {
-    hint: 'Something else than the store answers there, or a proxy changes replies; check the endpoint and the network.',
+    hint: 'Check the endpoint and the network: another server answers there, or a proxy changes replies.',
   })
 }
 
 function changed(what: string, file: string): LitestreamError {
-  return new LitestreamError('STORAGE_FAILED', `${what} failed: the object was replaced in the middle of it`, {
+  return new LitestreamError('STORAGE_FAILED', `${what} failed: the object was replaced while it was read`, {
     file,
-    hint: 'Repeat the command. If that does not help, check that no other process writes to the replica.',
+    hint: 'Repeat the command. If it fails again, check that no other process writes to the replica.',
   })
 }

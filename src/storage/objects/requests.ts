@@ -128,6 +128,6 @@ export class Requests {
 function noAnswer({ doing, target }: Subject, milliseconds: number): LitestreamError {
   return new LitestreamError('TIMEOUT', `${doing} ${target} failed: no answer within ${Math.round(milliseconds)} ms`, {
     file: target,
-    hint: 'The store is overloaded, or a firewall drops the requests; check the endpoint, the proxy and the network.',
+    hint: 'Check the endpoint, the proxy and the network: the store is overloaded, or a firewall drops the requests.',
   })
 }

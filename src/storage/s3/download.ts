@@ -86,8 +86,8 @@ function get(requests: S3Requests, subject: Subject, key: string, range: ByteRan
 }
 
 function changed({ doing, target }: Subject, was: number, is: number): LitestreamError {
-  return new LitestreamError('STORAGE_FAILED', `${doing} ${target} failed: it had ${was} bytes, and has ${is} now`, {
+  return new LitestreamError('STORAGE_FAILED', `${doing} ${target} failed: it had ${was} bytes, and now it has ${is}`, {
     file: target,
-    hint: 'Repeat the command. If that does not help, check that no other process writes to the replica.',
+    hint: 'Repeat the command. If it fails again, check that no other process writes to the replica.',
   })
 }

@@ -24,33 +24,34 @@ export const CODES: Readonly<Record<string, ErrorCode>> = {
   InvalidRange: 'INVALID_ARGUMENT',
 }
 
-const OTHER_REGION = 'The bucket is in another region; set its region with `region` (`?region=…` in the replica URL).'
+const OTHER_REGION =
+  'Set the region of the bucket with `region` (`?region=…` in the replica URL): the bucket is in another region.'
 
 const RIGHTS =
-  'The credentials need s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject on this bucket; check its policy and their own.'
+  'Give the credentials s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject on this bucket; check its policy and theirs.'
 
 /** The next step, by a service's error code. */
 export const HINTS: Readonly<Record<string, string>> = {
   NoSuchBucket: 'Create the bucket, or correct its name in the replica URL.',
-  SignatureDoesNotMatch: 'The secret access key does not belong to the access key id; check both.',
-  InvalidAccessKeyId: 'The store does not know this access key id; check it, and that the endpoint is the right one.',
-  RequestTimeTooSkewed: 'The clock of this machine is wrong; set it.',
-  ExpiredToken: 'The temporary credentials have expired; renew them.',
-  InvalidToken: 'The session token does not belong to the credentials; renew them together.',
+  SignatureDoesNotMatch: 'Check the access key id and the secret access key: they do not belong together.',
+  InvalidAccessKeyId: 'Check the access key id and the endpoint: the store does not know this access key id.',
+  RequestTimeTooSkewed: 'Set the clock of this machine: it is wrong.',
+  ExpiredToken: 'Renew the temporary credentials: they have expired.',
+  InvalidToken: 'Renew the credentials and the session token together: they do not belong together.',
   AccessDenied: RIGHTS,
-  CredentialsProviderError: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or any other source the AWS SDK knows.',
+  CredentialsProviderError: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use any other source of the AWS SDK.',
   PermanentRedirect: OTHER_REGION,
   TemporaryRedirect: OTHER_REGION,
   AuthorizationHeaderMalformed: OTHER_REGION,
   IllegalLocationConstraintException: OTHER_REGION,
-  TimeoutError: 'Check the network between this machine and the store, and that the store is not overloaded.',
+  TimeoutError: 'Check the network between this machine and the store, and check that the store is not overloaded.',
   InvalidBucketName: 'Correct the name of the bucket in the replica URL.',
-  InvalidObjectState: 'The object is archived; restore it from the archive first.',
-  EntityTooLarge: 'Set `part-size` below the largest object that the store takes.',
+  InvalidObjectState: 'Restore the object from the archive.',
+  EntityTooLarge: 'Set `part-size` below the largest object size of the store.',
   SecondLevelDomainForbidden: 'Remove `force-path-style`: the service wants the bucket in the host name.',
-  MethodNotAllowed: 'Check the endpoint: the store does not take this kind of request there.',
+  MethodNotAllowed: 'Check the endpoint: it does not accept this kind of request.',
   QuotaExceeded: 'Free space in the bucket, or raise its quota.',
-  KMSNotFoundException: 'Check sse-kms-key-id: the store does not find this key.',
+  KMSNotFoundException: 'Check sse-kms-key-id: the store does not have this key.',
 }
 
 /** The next step, by HTTP status, for errors whose code is not in HINTS. */
@@ -58,13 +59,13 @@ export function hintByStatus(status: number): string | undefined {
   if (status >= 300 && status < 400) return OTHER_REGION
   if (status === 401 || status === 403) return RIGHTS
   if (status === 404) return 'Check the bucket and the path of the replica URL, and the endpoint.'
-  if (status === 412) return 'Another process wrote the object first; run one primary for a replica.'
-  if (status === 416)
-    return 'Repeat the command; if that does not help, verify the replica with `litestream-ts verify`.'
+  if (status === 412)
+    return 'Check that only one primary replicates to this URL: another process wrote the object first.'
+  if (status === 416) return 'Repeat the command; if it fails again, run `litestream-ts verify` on the replica.'
   if (status === 408 || status === 429)
-    return 'The store asks for fewer requests; run fewer databases or longer intervals.'
-  if (status === 501) return 'The store does not implement this request; use another store, or a newer version of it.'
-  if (status >= 500) return 'The store has a fault of its own; look at its log or status page.'
+    return 'Replicate fewer databases or use longer intervals: the store throttles requests.'
+  if (status === 501) return 'Use another store, or a newer version of it: this one does not implement the request.'
+  if (status >= 500) return 'Check the log or the status page of the store: it reports an error of its own.'
   return undefined
 }
 

@@ -50,7 +50,7 @@ const NAMELESS: ReadonlySet<string | undefined> = new Set([
 const MAX_MESSAGE = 500
 
 const NO_STORE =
-  'Something that is not an S3 store answers there, or a proxy changes replies; check the endpoint and the network.'
+  'Check the endpoint and the network: a server that is not an S3 store answers there, or a proxy changes replies.'
 
 /** The LitestreamError for an error of the SDK. */
 export function s3Error(thrown: unknown, attempted: Attempted): LitestreamError {
@@ -159,7 +159,7 @@ function hintOf({ Region, $response }: SdkError, name: string, status: number | 
   const region = $response?.headers?.['x-amz-bucket-region'] ?? Region
   const elsewhere = (status !== undefined && status >= 300 && status < 400) || name === 'AuthorizationHeaderMalformed'
   if (elsewhere && region !== undefined && /^[a-z0-9-]{1,40}$/.test(region)) {
-    return `The bucket is in the region ${region}; set \`region\` to it (\`?region=${region}\` in the replica URL).`
+    return `Set \`region\` to ${region} (\`?region=${region}\` in the replica URL): the bucket is in that region.`
   }
   const known = HINTS[name] ?? (status === undefined ? undefined : hintByStatus(status))
   return known ?? 'Check endpoint, bucket and credentials; the documentation of the store explains its error codes.'

@@ -94,6 +94,6 @@ function show(key: string): string {
 
 function tooSlow(what: string): LitestreamError {
   return new LitestreamError('TIMEOUT', `${what} failed: it takes longer than ${LISTING_TIMEOUT / 60_000} minutes`, {
-    hint: 'Move objects that are not of this replica to another prefix, or replicate to a new path.',
+    hint: 'Move objects that do not belong to this replica to another prefix, or replicate to a new path.',
   })
 }

@@ -118,7 +118,7 @@ export function parseS3Url(parts: UrlParts): S3Location {
   const { bucket, settings } = splitHost(parts.host)
   if (!/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}$/.test(bucket)) {
     throw new LitestreamError('INVALID_URL', `${display}: ${parts.quote(bucket)} cannot be the name of a bucket`, {
-      hint: 'Write s3://BUCKET/PATH, and another service than AWS as s3://BUCKET/PATH?endpoint=https://HOST.',
+      hint: 'Write s3://BUCKET/PATH; for a service other than AWS, s3://BUCKET/PATH?endpoint=https://HOST.',
     })
   }
   const credentials = parts.userinfo === undefined ? {} : keysOf(parts.userinfo, display)

@@ -108,20 +108,23 @@ function resolveSse(
 ): ResolvedS3Settings['sseCustomer'] {
   const { sseCustomerAlgorithm, sseCustomerKey, sseCustomerKeyPath, sseKmsKeyId } = settings
   if (sseCustomerAlgorithm !== undefined && sseCustomerAlgorithm !== 'AES256') {
-    throw invalid(`"${sseCustomerAlgorithm}" is not an algorithm for SSE-C`, 'AES256 is the only one.')
+    throw invalid(
+      `"${sseCustomerAlgorithm}" is not an algorithm for SSE-C`,
+      'Use AES256, the only supported algorithm.',
+    )
   }
   if (sseCustomerKey === undefined && sseCustomerKeyPath === undefined) {
     if (sseCustomerAlgorithm !== undefined)
       throw invalid('SSE-C has no key', 'Set sse-customer-key or sse-customer-key-path.')
     return undefined
   }
-  if (sseKmsKeyId !== undefined) throw invalid('SSE-C and SSE-KMS exclude each other', 'Remove one of the two keys.')
+  if (sseKmsKeyId !== undefined) throw invalid('SSE-C and SSE-KMS cannot be combined', 'Remove one of the two keys.')
   if (endpoint?.protocol === 'http:' && !LOCAL.test(endpoint.hostname)) {
     throw invalid('SSE-C would send its key over plain http', 'Use an https endpoint.')
   }
   const key = Buffer.from((reveal(sseCustomerKey) ?? readKeyFile(sseCustomerKeyPath!, invalid)).trim(), 'base64')
   if (key.byteLength !== 32) {
-    throw invalid(`the SSE-C key has ${key.byteLength} bytes, not 32`, 'Make one with `openssl rand -base64 32`.')
+    throw invalid(`the SSE-C key has ${key.byteLength} bytes, not 32`, 'Create a key with `openssl rand -base64 32`.')
   }
   const md5 = createHash('md5').update(key).digest('base64')
   if (settings.sseCustomerKeyMd5 !== undefined && settings.sseCustomerKeyMd5 !== md5) {

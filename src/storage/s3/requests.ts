@@ -131,6 +131,6 @@ function noAnswer({ doing, target }: Subject, endpoint: string, milliseconds: nu
   const waited = `no answer within ${Math.round(milliseconds)} ms`
   return new LitestreamError('TIMEOUT', `${doing} ${target} failed: ${waited} (endpoint ${endpoint})`, {
     file: target,
-    hint: 'The store is overloaded, or a firewall drops the requests; check the endpoint and the network.',
+    hint: 'Check the endpoint and the network: the store is overloaded, or a firewall drops the requests.',
   })
 }

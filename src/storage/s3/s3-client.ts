@@ -258,7 +258,10 @@ export class S3ReplicaClient implements ReplicaClient {
     }
   }
 
-  /** The same where the store has no such condition: another writer may come between two of these requests. */
+  /**
+   * The same where the store has no such condition: another writer may come between two of these
+   * requests.
+   */
   async #putUnconditionally(
     name: string,
     data: Uint8Array,
@@ -274,7 +277,10 @@ export class S3ReplicaClient implements ReplicaClient {
     return tag
   }
 
-  /** One attempt: after a lost answer nobody knows whose object stands there, and a lease must not guess. */
+  /**
+   * One attempt: after a lost answer nobody knows whose object stands there, and a lease must not
+   * guess.
+   */
   async #put(
     Key: string,
     Body: Uint8Array,

@@ -59,7 +59,7 @@ async function privateKey(library: Ssh2, settings: SftpSettings): Promise<Parsed
     const encrypted = /passphrase|encrypted|decrypt/i.test(key.message)
     const hint = encrypted
       ? 'Set `passphrase` to the passphrase of the key, or use an SSH agent.'
-      : 'Use a private key in the format of OpenSSH or PEM, as ssh-keygen makes it.'
+      : 'Use a private key in OpenSSH or PEM format, as ssh-keygen creates it.'
     throw new LitestreamError('CONFIG_INVALID', `the SFTP key ${file} cannot be used: ${key.message}`, { file, hint })
   }
   if (!key.isPrivateKey()) {

@@ -149,7 +149,7 @@ export class SftpConnection {
     this.#lost.abort(
       new LitestreamError('UNAVAILABLE', `${this.#url}: ${why}`, {
         file: this.#url,
-        hint: 'Check that the SFTP server runs, and the network between this machine and it.',
+        hint: 'Check that the SFTP server runs, and check the network between this machine and it.',
       }),
     )
   }

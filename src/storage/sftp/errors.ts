@@ -26,11 +26,14 @@ const CODES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   ],
   [STATUS.failure]: [
     'STORAGE_FAILED',
-    'The server does not say why: check its log, and the disk and the permissions of the directory there.',
+    'Check the log of the server, and the disk and the permissions of the directory there: the server gives no reason.',
   ],
   [STATUS.noConnection]: ['UNAVAILABLE', 'Check the network between this machine and the SFTP server.'],
   [STATUS.connectionLost]: ['UNAVAILABLE', 'Check the network between this machine and the SFTP server.'],
-  [STATUS.unsupported]: ['STORAGE_FAILED', 'The server cannot do this: use another SFTP server, such as OpenSSH.'],
+  [STATUS.unsupported]: [
+    'STORAGE_FAILED',
+    'Use another SFTP server, such as OpenSSH: this one does not support the request.',
+  ],
 }
 
 /** Whether the error is the server's answer with one of these statuses. */
@@ -69,7 +72,10 @@ function said({ message = '' }: SshError): string {
 
 function classify(error: SshError): { readonly code: ErrorCode; readonly hint?: string } {
   if (typeof error.code === 'number') {
-    const [code, hint] = CODES[error.code] ?? ['STORAGE_FAILED', 'The log of the SFTP server may say more.']
+    const [code, hint] = CODES[error.code] ?? [
+      'STORAGE_FAILED',
+      'Check the log of the SFTP server, which may have more details.',
+    ]
     return { code, hint }
   }
   const network = networkFailure(error, '')
@@ -85,7 +91,7 @@ function classify(error: SshError): { readonly code: ErrorCode; readonly hint?: 
     return { code: 'TIMEOUT', hint: 'Check host and port, and that no firewall drops the packets.' }
   }
   if (/no matching/i.test(message)) {
-    return { code: 'STORAGE_FAILED', hint: 'Server and client have no algorithm in common: update the SSH server.' }
+    return { code: 'STORAGE_FAILED', hint: 'Update the SSH server: server and client have no algorithm in common.' }
   }
   if (/subsystem|unable to exec|channel open failure/i.test(message)) {
     return {
@@ -98,7 +104,10 @@ function classify(error: SshError): { readonly code: ErrorCode; readonly hint?: 
     level === 'handshake' ||
     /Connection lost|No response from server|Not connected/i.test(message)
   ) {
-    return { code: 'UNAVAILABLE', hint: 'Check that an SSH server listens at host and port, and the network to it.' }
+    return {
+      code: 'UNAVAILABLE',
+      hint: 'Check that an SSH server listens at host and port, and check the network to it.',
+    }
   }
   return { code: 'STORAGE_FAILED' }
 }

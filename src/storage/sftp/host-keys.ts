@@ -151,7 +151,7 @@ export function checkHostKey({ keys, source }: HostKeys, key: Buffer, where: str
   if (keys.some(({ revoked, matches }) => revoked && matches(key))) {
     return {
       message: `the host key of ${where}, ${found}, is revoked in ${source}`,
-      hint: 'Do not connect: somebody may have taken the key. Ask the administrator of the server for its new key.',
+      hint: 'Do not connect: the key may be stolen. Ask the administrator of the server for its new key.',
     }
   }
   const valid = keys.filter(({ revoked }) => !revoked)
@@ -159,13 +159,13 @@ export function checkHostKey({ keys, source }: HostKeys, key: Buffer, where: str
   const line = `${algorithmOf(key)} ${key.toString('base64')}`
   if (valid.length === 0) {
     return {
-      message: `the host key of ${where} is not known: it is ${found}, and ${source} has none for this host`,
+      message: `the host key of ${where} is not known: it is ${found}, but ${source} has none for this host`,
       hint: `Compare the fingerprint with that of the server (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then set \`host-key: ${line}\` or add the host to known_hosts with ssh-keyscan. \`insecure-host-key: true\` accepts any key, as Litestream does.`,
     }
   }
   return {
     message: `the host key of ${where} is ${found}, which is not the one in ${source}`,
-    hint: `Another machine answers, or the server has a new key. If it has, set \`host-key: ${line}\`, or correct ${source}.`,
+    hint: `Find out whether the server has a new key, or another machine answers. If the key is new, set \`host-key: ${line}\`, or correct ${source}.`,
   }
 }
 

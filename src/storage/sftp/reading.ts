@@ -73,7 +73,7 @@ async function readBlock(
       throw new LitestreamError('STORAGE_FAILED', `${name} became shorter while it was read`, {
         file: name,
         offset: position + at,
-        hint: 'Repeat the command. If that does not help, check that no other process writes to the replica.',
+        hint: 'Repeat the command. If it fails again, check that no other process writes to the replica.',
       })
     }
     at += count

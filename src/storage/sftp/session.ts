@@ -173,7 +173,7 @@ export class SftpSession {
     const target = this.target(path)
     return new LitestreamError('TIMEOUT', `${doing} ${target} failed: no answer to ${what} within ${milliseconds} ms`, {
       file: target,
-      hint: 'Check that the SFTP server and its disk are not overloaded, and the network to it.',
+      hint: 'Check that the SFTP server and its disk are not overloaded, and check the network to it.',
     })
   }
 

@@ -150,8 +150,8 @@ test('a file of authorities that cannot be used is an error that names it', asyn
   writeFileSync(damaged, '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n')
   for (const [bundle, why] of [
     ['/nonexistent/ca.pem', /cannot be read/],
-    [empty, /holds no certificate/],
-    [damaged, /holds a damaged certificate/],
+    [empty, /contains no certificate/],
+    [damaged, /contains a damaged certificate/],
   ] as const) {
     process.env.AWS_CA_BUNDLE = bundle
     await assert.rejects(openReplicaClient(store.url()), (error: LitestreamError) => {

@@ -97,7 +97,7 @@ test('settings that cannot go together, or would show the key, are refused befor
   const short = path.join(temporaryDirectory(t), 'short')
   writeFileSync(short, 'c2hvcnQ=')
   for (const [settings, message] of [
-    [{ sseCustomerKey: key, sseKmsKeyId: 'kms' }, /exclude each other/],
+    [{ sseCustomerKey: key, sseKmsKeyId: 'kms' }, /cannot be combined/],
     [{ sseCustomerKey: 'c2hvcnQ=' }, /5 bytes, not 32/],
     [{ sseCustomerKeyPath: short }, /5 bytes, not 32/],
     [{ sseCustomerKeyPath: `${short}-not` }, /short-not cannot be read/],

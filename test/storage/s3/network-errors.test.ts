@@ -55,7 +55,7 @@ test('a name without an address, a port without a server, a server that is none:
   checked(await failure(t, urlAt(`http://127.0.0.1:${port}`)), 'UNAVAILABLE', /endpoint http/, /does not speak HTTP/)
   checked(await failure(t, urlAt(`https://127.0.0.1:${port}`)), 'UNAVAILABLE', /endpoint https/, /http or https/)
   await new Promise((done) => server.close(done))
-  checked(await failure(t, urlAt(`http://127.0.0.1:${port}`)), 'UNAVAILABLE', /ECONNREFUSED/, /No server listens/)
+  checked(await failure(t, urlAt(`http://127.0.0.1:${port}`)), 'UNAVAILABLE', /ECONNREFUSED/, /no server listens/)
 })
 
 test('a certificate that no known authority signed is named as that, at once', async (t) => {
@@ -80,8 +80,8 @@ test('refusals with and without a body: the code, the bucket’s region, and wha
     [403, 'SomethingElse', 'ACCESS_DENIED', /s3:ListBucket/],
     [404, 'NoSuchBucket', 'NOT_FOUND', /Create the bucket/],
     [501, 'NotImplemented', 'STORAGE_FAILED', /does not implement/],
-    [500, 'InternalError', 'UNAVAILABLE', /fault of its own/],
-    [503, 'SlowDown', 'THROTTLED', /fewer|fault of its own/],
+    [500, 'InternalError', 'UNAVAILABLE', /an error of its own/],
+    [503, 'SlowDown', 'THROTTLED', /fewer|error of its own/],
   ]
   for (const [status, name, code, hint] of cases) {
     for (const region of [undefined, 'eu-west-7']) {

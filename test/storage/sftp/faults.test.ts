@@ -226,6 +226,6 @@ test('a path that is a file, and a port where nobody listens', async (t) => {
   const settings = { keyPath: server.keyPath, hostKey: server.hostKey }
   await assert.rejects(
     SftpReplicaClient.open(location, settings, undefined, { attempts: 1 }),
-    (error) => isLitestreamError(error, 'UNAVAILABLE') && /No server listens/.test(error.hint),
+    (error) => isLitestreamError(error, 'UNAVAILABLE') && /no server listens/.test(error.hint),
   )
 })
