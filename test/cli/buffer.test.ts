@@ -94,7 +94,10 @@ test('buffer export writes every commit to one file, which continues the replica
   const exported = readFileSync(output)
   const again = await run(['buffer', 'export', '-o', output, buffer])
   assert.equal(again.status, 1)
-  assert.match(again.stderr, /^Error: cannot export, output path already exists: .*\nTry: Choose an output path that does not exist\.\n$/)
+  assert.match(
+    again.stderr,
+    /^Error: cannot export, output path already exists: .*\nTry: Choose an output path that does not exist\.\n$/,
+  )
   assert.deepEqual(readFileSync(output), exported)
 })
 
