@@ -58,7 +58,7 @@ test('no code throws an error that has no code and no next step', () => {
   assert.deepEqual(found.sort(), allowed)
 })
 
-test('errors of others become LitestreamErrors by their code, and faults of this package are told apart', () => {
+test('foreign errors become LitestreamErrors by their code, and bugs of this package become INTERNAL', () => {
   const errno = (code: string) => Object.assign(new Error(`${code}: said, open '/x'`), { code })
   const codes: Record<string, string> = {
     ENOENT: 'NOT_FOUND',
@@ -95,7 +95,7 @@ test('errors of others become LitestreamErrors by their code, and faults of this
   assert.equal(toLitestreamError(new DOMException('late', 'TimeoutError')).code, 'TIMEOUT')
 })
 
-test('every code has a next step of its own', () => {
+test('every code has its own next step', () => {
   const hints = Object.values(HINTS)
   for (const hint of hints) assert.match(hint, /^[A-Z].{8,}\.$/)
 })

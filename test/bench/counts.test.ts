@@ -60,7 +60,7 @@ const COLD: Readonly<Record<string, { readonly gets: number; readonly rounds: nu
 /** The interior pages, which come in the background after an opening, are not of it: on a busy machine their first request is counted. */
 const OPENING_ALONE: ReplicaOptions = { readAhead: 'scan,leaves,rows,changes' }
 
-test('open: one round trip for the listing, one for the indexes, and the first row is there', async () => {
+test('open: the first row takes one round trip for the listing and one for the indexes', async () => {
   // The first requests of a process leave slowly; none of them shall wait for another's answer because of that.
   await stage.proxy.latency(200)
   const { traffic } = await stage.traffic(() => newReader(OPENING_ALONE).open())
@@ -113,7 +113,7 @@ for (const query of QUERIES) {
   })
 }
 
-test('a scan fetches little more than the bytes of its table', async () => {
+test('a scan fetches only slightly more bytes than its table has', async () => {
   const reader = newReader()
   await reader.open()
   const { traffic } = await stage.traffic(() => reader.run('SELECT sum(length(content)) FROM posts', [[]]))
@@ -121,7 +121,7 @@ test('a scan fetches little more than the bytes of its table', async () => {
   assert.ok(traffic.bytes < 5e6, `${traffic.bytes} bytes`)
 })
 
-test('what was read ahead is told by kind: pages that readers came to, and pages given up unread', async () => {
+test('prefetch is counted by kind: pages that readers read, and pages evicted unread', async () => {
   const reader = newReader({ cacheSize: '2MiB' })
   await reader.open()
   await reader.settled()
@@ -145,7 +145,7 @@ test('what was read ahead is told by kind: pages that readers came to, and pages
   assert.ok(after.wasted > 0 && after.used + after.wasted <= after.brought, JSON.stringify(after))
 })
 
-test('after an opening the interior pages come: a look-up then costs its leaf', async () => {
+test('after an opening the interior pages are prefetched, so a look-up costs one leaf', async () => {
   const reader = newReader()
   await reader.open()
   await reader.settled()
@@ -179,7 +179,7 @@ async function following(t: TestContext, path: string, options: ReplicaOptions) 
   return { reader, sum, write }
 }
 
-test('a poll brings the changed pages of those in memory with it: one LIST, one GET, no crossing', async (t) => {
+test('a poll fetches the changed resident pages: one LIST, one GET, no call of JavaScript', async (t) => {
   const { reader, sum, write } = await following(t, 'changes.db', {})
   for (let i = 0; i < 3; i++) {
     const expected = await write(1 + i * 100, 100)
@@ -193,7 +193,7 @@ test('a poll brings the changed pages of those in memory with it: one LIST, one 
   assert.ok(changes.used >= 300, JSON.stringify(changes))
 })
 
-test('more changes than are read whole: still no page is a request of its own', async (t) => {
+test('more changes than are read whole: no changed page is fetched by a separate request', async (t) => {
   const { reader, sum, write } = await following(t, 'many-changes.db', {})
   const expected = await write(1, 800)
   const { traffic } = await stage.traffic(async () => {
@@ -218,7 +218,7 @@ test('a local copy follows a primary that writes 400 pages at once with one LIST
   }
 })
 
-test('a restart with a disk cache asks for the listing and nothing else', async (t) => {
+test('a restart with a disk cache only lists the replica', async (t) => {
   const diskCache = temporaryDirectory(t)
   for (const first of [true, false]) {
     const reader = newReader({ diskCache })
@@ -233,7 +233,7 @@ test('a restart with a disk cache asks for the listing and nothing else', async 
   }
 })
 
-test('read-ahead can be turned off: then a page is a GET', async () => {
+test('without read-ahead, every page is one GET', async () => {
   const reader = newReader({ readAhead: 'none' })
   await reader.open()
   const before = (await reader.replica.details()).fetch
@@ -244,7 +244,7 @@ test('read-ahead can be turned off: then a page is a GET', async () => {
   assert.ok(traffic.gets > 50, `${traffic.gets} GETs`)
 })
 
-test('warm: no request to the store and no crossing into JavaScript', async () => {
+test('warm reads send no request to the store and do not call JavaScript', async () => {
   const reader = newReader()
   await reader.open()
   const random = new Random(4)
@@ -264,7 +264,7 @@ test('warm: no request to the store and no crossing into JavaScript', async () =
   db.close()
 })
 
-test('idle: one LIST a poll, from where the reader is, however many connections there are', async () => {
+test("idle: one LIST per poll, from the reader's position, for any number of connections", async () => {
   const reader = newReader({ pollInterval: 100 })
   await reader.open()
   const others = Array.from({ length: 8 }, () => new Database(reader.replica.uri, { readonly: true }))

@@ -51,7 +51,7 @@ function flip(file: string, at: number, mask: number): void {
   writeFileSync(file, bytes)
 }
 
-test('buffer show prints the replica, the commits and the last upload, also while a writer has the buffer', async (t) => {
+test('buffer show prints the replica, the commits and the last upload, also while a writer has the buffer open', async (t) => {
   const { url, busy, buffer } = await makeBuffer(t)
   const upload = { txid: 2, count: 2, timestamp: 1_700_000_000_000, checksum: '00000000000000ab', size: 99 }
   appendFileSync(buffer, encodeUploadRecord(upload))
@@ -75,7 +75,7 @@ test('buffer show prints the replica, the commits and the last upload, also whil
   })
 })
 
-test('buffer export writes every commit to one file, which continues the replica; nothing is replaced', async (t) => {
+test('buffer export writes every commit to one file, which continues the replica; no existing file is replaced', async (t) => {
   const { files, buffer, output } = await makeBuffer(t, 20)
   const before = readFileSync(buffer)
   // The process died while it wrote one more commit.
@@ -101,7 +101,7 @@ test('buffer export writes every commit to one file, which continues the replica
   assert.deepEqual(readFileSync(output), exported)
 })
 
-test('a damaged buffer is shown with the offset, and exported up to the damage if the user says so', async (t) => {
+test('a damaged buffer is shown with the offset, and is exported up to the damage only with -partial', async (t) => {
   const { files, buffer, output } = await makeBuffer(t)
   const second = recordsOf(readFileSync(buffer))[2]!
   flip(buffer, second + 40, 1)
@@ -124,7 +124,7 @@ test('a damaged buffer is shown with the offset, and exported up to the damage i
   assert.deepEqual([discarded.status, existsSync(buffer)], [0, false])
 })
 
-test('a wrong length in the middle is damage, and does not end the buffer as a torn record does', async (t) => {
+test('a wrong length in the middle is damage, and is not treated as a torn record at the end', async (t) => {
   const { buffer } = await makeBuffer(t)
   const content = readFileSync(buffer)
   const second = recordsOf(content)[2]!
@@ -135,7 +135,7 @@ test('a wrong length in the middle is damage, and does not end the buffer as a t
   }
 })
 
-test('buffer discard refuses a buffer that a writer has, by any name, and removes one that no process has', async (t) => {
+test('buffer discard refuses a buffer that a writer has open, by any path, and removes an unused one', async (t) => {
   const { directory, busy, buffer, url } = await makeBuffer(t)
   const link = path.join(directory, 'link.buffer')
   symlinkSync(busy, link)
@@ -150,7 +150,7 @@ test('buffer discard refuses a buffer that a writer has, by any name, and remove
   assert.ok(!existsSync(buffer))
 })
 
-test('the commands refuse what is not a write buffer, and leave it as it is', async (t) => {
+test('the buffer commands refuse a file that is not a write buffer, and leave it unchanged', async (t) => {
   const directory = temporaryDirectory(t)
   const text = path.join(directory, 'notes.txt')
   const empty = path.join(directory, 'empty')

@@ -28,7 +28,7 @@ async function leaseOf(url: string): Promise<unknown> {
 
 const levelOf = (files: string, level: number) => readdirSync(path.join(files, 'ltx', String(level))).length
 
-test('compact makes the levels and a snapshot of a replica once, keeps L0, and gives the lease back', async (t) => {
+test('compact writes the levels and a snapshot once, keeps L0 files, and releases the lease', async (t) => {
   const { files, url, db, replica } = await makeL0Replica(t, 200)
   const first = await run(['compact', '-json', url])
   assert.equal(first.status, 0, first.stderr)
@@ -49,7 +49,7 @@ test('compact makes the levels and a snapshot of a replica once, keeps L0, and g
   }
 })
 
-test('compact deletes L0 files that are in level 1 only if the user says how old', async (t) => {
+test('compact deletes L0 files that are in level 1 only with -l0-retention', async (t) => {
   const { files, url } = await makeL0Replica(t, 20)
   await run(['compact', url])
   const { status, stdout, stderr } = await run(['compact', '-l0-retention', '1ms', url])
@@ -60,7 +60,7 @@ test('compact deletes L0 files that are in level 1 only if the user says how old
   assert.equal(restored.prepare('SELECT count(*) FROM t').pluck().get(), 20)
 })
 
-test('compact refuses a replica whose lease another process has, and one without files', async (t) => {
+test('compact refuses a replica whose lease another process holds, and one without files', async (t) => {
   const { files, url } = emptyReplicaUrl(t)
   const { db } = await openForWriting(t, url, { write: true })
   db.exec('CREATE TABLE t (x)')
@@ -75,7 +75,7 @@ test('compact refuses a replica whose lease another process has, and one without
   assert.ok(!existsSync(missing))
 })
 
-test('compact reports a damaged file with status 1, and gives the lease back', async (t) => {
+test('compact reports a damaged file with status 1, and releases the lease', async (t) => {
   const { files, url } = await makeL0Replica(t, 5)
   truncateSync(path.join(files, 'ltx/0/0000000000000003-0000000000000003.ltx'), 120)
   const { status, stderr } = await run(['compact', url])

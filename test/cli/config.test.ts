@@ -6,7 +6,7 @@ import { version } from '../../src/version.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { run } from './run.js'
 
-test('config check prints what is in force, or what is wrong and where', async (t) => {
+test('config check prints the effective configuration, or each fault with its place', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'litestream.yml')
   writeFileSync(file, 'secret-access-key: hush\ndbs:\n  - path: $DB\n    replicas:\n      - url: s3://b/p\n')
@@ -26,13 +26,13 @@ test('config check prints what is in force, or what is wrong and where', async (
   assert.equal(bad.stderr, `Error: ${file}:2:5: unknown key \`pth\` in dbs[0]\nTry: Did you mean \`path\`?\n`)
 })
 
-test('config schema prints the schema an editor wants', async () => {
+test('config schema prints the JSON Schema for editors', async () => {
   const schema = JSON.parse((await run(['config', 'schema'])).stdout)
   assert.equal(schema.additionalProperties, false)
   assert.ok(schema.properties.dbs.items.properties.replica.properties.url)
 })
 
-test('databases lists what is configured', async (t) => {
+test('databases lists the configured databases', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'litestream.yml')
   writeFileSync(file, 'dbs: [{ path: /a.db, replica: { url: s3://b/p } }, { path: /b.db, replica: { path: /r } }]')

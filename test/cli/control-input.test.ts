@@ -25,7 +25,7 @@ function call(socket: string, method: string, route: string, body?: string): Pro
   })
 }
 
-test('a request that cannot be granted is a 4xx that names field and value, and changes nothing', async (t) => {
+test('an invalid request gets a 4xx status that names field and value, and changes nothing', async (t) => {
   const { dir, good, config } = fixture(t)
   const socket = path.join(dir, 'control.sock')
   const daemon = startDaemonWith(t, config([], `addr: 127.0.0.1:0\nsocket: { enabled: true, path: ${socket} }`))
@@ -113,7 +113,7 @@ test('a request that cannot be granted is a 4xx that names field and value, and 
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('register refuses what leads to no database, overlaps or cannot be opened, and keeps nothing of it', async (t) => {
+test('register refuses a path that is no database, overlaps or cannot be opened, and keeps no trace of it', async (t) => {
   const { dir, good, config } = fixture(t)
   const socket = path.join(dir, 'control.sock')
   const daemon = startDaemonWith(t, config([], `addr: 127.0.0.1:0\nsocket: { enabled: true, path: ${socket} }`))
@@ -150,7 +150,7 @@ test('register refuses what leads to no database, overlaps or cannot be opened, 
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('the commands refuse a timeout that no timer takes', async (t) => {
+test('the commands refuse a timeout outside the range of timers', async (t) => {
   const { dir, good, config } = fixture(t)
   const socket = path.join(dir, 'control.sock')
   const daemon = startDaemonWith(t, config([], `socket: { enabled: true, path: ${socket} }`))

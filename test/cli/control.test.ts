@@ -9,7 +9,7 @@ import { until } from '../support/until.js'
 import { startDaemon } from './daemon-fixture.js'
 import { run, start } from './run.js'
 
-test('a running process is asked and told over its socket', async (t) => {
+test('the commands control a running process over its socket', async (t) => {
   const { dir, file, db, socket, daemon, stop } = await startDaemon(t)
   assert.equal(statSync(socket).mode & 0o777, 0o600)
   const ask = async (...args: string[]) => {
@@ -98,7 +98,7 @@ test('without a process on the control socket, the error says how to enable it',
   assert.match(missing.stderr, /^Error: required option '--replica <url>' not specified/)
 })
 
-test('a socket that a killed process left is replaced', async (t) => {
+test('the socket file of a killed process is replaced', async (t) => {
   const { config, socket, daemon } = await startDaemon(t)
   daemon.child.kill('SIGKILL')
   await daemon.finished

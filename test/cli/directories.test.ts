@@ -20,7 +20,7 @@ function directories(t: TestContext, more = '') {
   return { ...base, many, entry, urlOf: (name: string) => `file://${base.dir}/reps/${name}` }
 }
 
-test('a database or a folder of a directory that may not be read is named; the others are replicated', async (t) => {
+test('an unreadable database or folder of a directory is reported; the others are replicated', async (t) => {
   const { dir, many, entry, config, urlOf, replica } = directories(t, ', recursive: true')
   for (const name of ['a.db', 'b.db', 'shut/c.db', 'open/d.db']) createDatabase(path.join(many, name), 'delete')
   const name = config([entry], ADDR)
@@ -61,7 +61,7 @@ test('a database or a folder of a directory that may not be read is named; the o
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('loops, FIFOs, broken links and odd names in a directory cost no other database', async (t) => {
+test('loops, FIFOs, broken links and odd names in a directory affect no other database', async (t) => {
   const { many, entry, config, urlOf } = directories(t, ', recursive: true')
   createDatabase(path.join(many, 'a.db'))
   createDatabase(path.join(many, '..odd.db'))
@@ -81,7 +81,7 @@ test('loops, FIFOs, broken links and odd names in a directory cost no other data
   assert.equal(await rowsOf(t, urlOf('..odd.db')), 1)
 })
 
-test('a directory that is missing, goes and comes back is a fault of its own each time', async (t) => {
+test('a directory that is missing, disappears and returns is reported as a fault each time', async (t) => {
   const { many, entry, config, urlOf, replica } = directories(t, ', watch: true')
   rmSync(many, { recursive: true })
   const daemon = startDaemonWith(t, config([entry], ADDR))
@@ -101,7 +101,7 @@ test('a directory that is missing, goes and comes back is a fault of its own eac
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('databases in new folders are taken up, and let go when they vanish', async (t) => {
+test('databases in new folders are replicated, and released when they are deleted', async (t) => {
   const { many, entry, config, urlOf } = directories(t, ', watch: true, recursive: true')
   const daemon = startDaemonWith(t, config([entry], ADDR))
   await until('it runs', () => daemon.stderr().includes('ltx file uploaded'))

@@ -16,7 +16,7 @@ function commandsOf(command: Command, words: readonly string[] = []): (readonly 
 
 const program = await createProgram()
 
-test('every command explains itself, with examples and every flag', () => {
+test('the help of every command has examples and every flag', () => {
   for (const [words, command] of commandsOf(program)) {
     if (words === 'wal') continue
     let text = ''
@@ -29,7 +29,7 @@ test('every command explains itself, with examples and every flag', () => {
   }
 })
 
-test('help is asked for in four spellings, with status 0', async () => {
+test('help can be requested in four spellings, with status 0', async () => {
   for (const flag of ['-h', '-help', '--help', '--h']) {
     const { status, stdout, stderr } = await run(['ltx', 'list', flag])
     assert.deepEqual([status, stderr], [0, ''])
@@ -82,7 +82,7 @@ test('without a command the usage is printed and the status is 1', async () => {
   assert.match(stderr, /^Usage: litestream-ts COMMAND/)
 })
 
-test('slips get a suggestion', async () => {
+test('misspelled commands and flags get a suggestion', async () => {
   const command = await run(['databses'])
   assert.equal(command.status, 1)
   assert.match(
@@ -97,13 +97,13 @@ test('slips get a suggestion', async () => {
   assert.match(argument.stderr, /^Error: missing required argument 'file'/)
 })
 
-test('wal answers that the command is now ltx', async () => {
+test('the wal command answers that it is now called ltx', async () => {
   const { status, stderr } = await run(['wal', '-config', '/nowhere', '/var/lib/app.db'])
   assert.equal(status, 1)
   assert.match(stderr, /^Error: the command is now `ltx`\nTry: litestream-ts ltx/)
 })
 
-test('the flags of Go are read in all their spellings', () => {
+test('flags are accepted in all spellings of Go', () => {
   const normal = (...argv: string[]) => normalizeFlags(program, argv)
   assert.deepEqual(normal('ltx', '-level', 'all', 'URL'), ['ltx', '--level', 'all', 'URL'])
   assert.deepEqual(normal('ltx', 'list', '--level=all', 'URL'), ['ltx', 'list', '--level', 'all', 'URL'])

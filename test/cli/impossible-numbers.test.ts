@@ -55,7 +55,7 @@ const IMPOSSIBLE: Record<string, readonly [change: Change, named: RegExp]> = {
 }
 
 for (const [name, [change, named]] of Object.entries(IMPOSSIBLE)) {
-  test(`restore, verify and query answer ${name} with the file, the value and what to do`, async (t) => {
+  test(`restore, verify and query report ${name} with the file, the value and a next step`, async (t) => {
     const pages = databasePages(t)
     const directory = temporaryDirectory(t)
     const folder = path.join(directory, 'replica')
@@ -81,7 +81,7 @@ for (const [name, [change, named]] of Object.entries(IMPOSSIBLE)) {
   })
 }
 
-test('a file whose name has a TXID of 2^53 or more is no LTX file for any command', async (t) => {
+test('no command treats a file with a TXID of 2^53 or more in its name as an LTX file', async (t) => {
   const pages = databasePages(t)
   const directory = temporaryDirectory(t)
   const folder = path.join(directory, 'replica')

@@ -8,7 +8,7 @@ import { openReplicaClient } from '../../src/storage/open.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { until } from '../support/until.js'
 
-test('replicate -lease holds the lease while it runs, and gives it back', async (t) => {
+test('replicate -lease holds the lease while it runs, and releases it', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'app.db')
   new Database(file).exec('CREATE TABLE t (v)').close()

@@ -11,7 +11,7 @@ import { run } from './run.js'
 
 // A listener that cannot be opened costs no replication, is shown, and is opened once that is possible.
 
-test('a control socket that cannot be made is a fault that costs no replication', async (t) => {
+test('a control socket that cannot be created is a fault, and replication continues', async (t) => {
   const { dir, replica, config } = fixture(t)
   const blocked = path.join(dir, 'blocked.sock')
   const folder = path.join(dir, 'folder')
@@ -49,7 +49,7 @@ test('a control socket that cannot be made is a fault that costs no replication'
   }
 })
 
-test('the socket of a running daemon is left to it, and taken over when that has ended', async (t) => {
+test('a second daemon leaves the socket of a running one alone, and takes it over afterwards', async (t) => {
   const first = fixture(t)
   const second = fixture(t)
   const socket = path.join(first.dir, 'control.sock')
@@ -75,7 +75,7 @@ test('the socket of a running daemon is left to it, and taken over when that has
   assert.equal(await two.stop(), 0, two.stderr())
 })
 
-test('a socket file that is removed is made again', async (t) => {
+test('a removed socket file is created again', async (t) => {
   const { dir, config } = fixture(t)
   const socket = path.join(dir, 'control.sock')
   const daemon = startDaemonWith(t, config([], `socket: { enabled: true, path: ${socket} }`))
@@ -86,7 +86,7 @@ test('a socket file that is removed is made again', async (t) => {
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('an address that is in use is a fault that costs no replication, and is listened on once it is free', async (t) => {
+test('an address in use is a fault, replication continues, and the daemon listens once the address is free', async (t) => {
   const { dir, replica, config } = fixture(t)
   const other = createServer((_, response) => response.end('other'))
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
@@ -111,7 +111,7 @@ test('an address that is in use is a fault that costs no replication, and is lis
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('an address without a host is for this machine alone', async (t) => {
+test('an address without a host listens only on this machine', async (t) => {
   const { config } = fixture(t)
   const port = await freePort()
   const name = config([], `addr: ":${port}"`)
@@ -131,7 +131,7 @@ test('an address without a host is for this machine alone', async (t) => {
   assert.equal(await daemon.stop(), 0)
 })
 
-test('a client that sends nothing, half a request or too much holds nothing up', async (t) => {
+test('a client that sends nothing, half a request or too much blocks no other client', async (t) => {
   const { dir, config } = fixture(t)
   const socket = path.join(dir, 'control.sock')
   const daemon = startDaemonWith(t, config([], `addr: 127.0.0.1:0\nsocket: { enabled: true, path: ${socket} }`))
@@ -164,7 +164,7 @@ test('a client that sends nothing, half a request or too much holds nothing up',
   assert.equal(await daemon.stop(), 0)
 })
 
-test('many idle connections leave room for the one that asks', async (t) => {
+test('many idle connections do not prevent a further request', async (t) => {
   const { config } = fixture(t)
   const daemon = startDaemonWith(t, config([], 'addr: 127.0.0.1:0'))
   const { port } = new URL(await daemon.http())

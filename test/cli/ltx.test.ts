@@ -60,7 +60,7 @@ test('ltx lists one level or all of them', async (t) => {
   assert.match(unknown.stderr, /Error: database not found in config: .*b\.db\nTry: Name a configured database: .*a\.db/)
 })
 
-test('ltx refuses what it cannot list', async () => {
+test('ltx refuses a target that cannot be listed', async () => {
   const level = await run(['ltx', '-level', '10', 'file:///tmp/x'])
   assert.deepEqual(
     [level.status, level.stderr],
@@ -86,7 +86,7 @@ test('ltx info prints header, sizes and trailer', async (t) => {
   )
 })
 
-test('ltx verify says which file is damaged, and where, with status 1', async (t) => {
+test('ltx verify names the damaged file and the offset, with status 1', async (t) => {
   const { file, dir } = await replica(t)
   const good = file(0, 1, 1)
   const bad = path.join(dir, 'bad.ltx')
@@ -111,7 +111,7 @@ test('ltx verify says which file is damaged, and where, with status 1', async (t
   assert.equal(typeof verdict.offset, 'number')
 })
 
-test('ltx dump lists pages and prints one', async (t) => {
+test('ltx dump lists the pages, or prints one of them', async (t) => {
   const { file } = await replica(t)
   const rows = JSON.parse((await run(['ltx', 'dump', '-json', file(0, 1, 1)])).stdout)
   assert.deepEqual(

@@ -46,7 +46,7 @@ test('a mirror of a damaged source ends with status 1 and names the file', async
   assert.match(stdout, /TXID 0000000000000002, copied 2 files/)
 })
 
-test('a mirror with wrong flags says how they are written', async () => {
+test('a mirror with wrong flags prints the correct usage', async () => {
   const size = await run(['mirror', '-limit', '0', 'file:///a', 'file:///b'])
   assert.equal(size.status, 1)
   assert.match(size.stderr, /Write a size greater than 0, such as 512KiB/)

@@ -23,7 +23,7 @@ function makeDatabase(dir: string): Database.Database {
 const configOf = (dir: string, mirrors: string) =>
   `dbs: [{ path: ${dir}/app.db, monitor-interval: 20ms, replica: { url: "file://${dir}/replica", sync-interval: 20ms }, mirrors: ${mirrors} }]`
 
-test('a configured mirror follows the replica; one that fails costs neither the database nor the other', async (t) => {
+test('a configured mirror follows the replica; a failing mirror affects neither the database nor the other mirror', async (t) => {
   const dir = temporaryDirectory(t)
   const db = makeDatabase(dir)
   t.after(() => db.close())
@@ -63,7 +63,7 @@ test('a configured mirror follows the replica; one that fails costs neither the 
   restored.close()
 })
 
-test('replicate -once also brings the mirrors up to date, and fails if one cannot be', async (t) => {
+test('replicate -once also updates the mirrors, and fails if one cannot be updated', async (t) => {
   const dir = temporaryDirectory(t)
   makeDatabase(dir).close()
   const good = configFromText(configOf(dir, `[{ url: "file://${dir}/mirror" }]`), 'litestream.yml')

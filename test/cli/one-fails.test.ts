@@ -13,7 +13,7 @@ import { run } from './run.js'
 
 const ADDR = 'addr: 127.0.0.1:0\nshutdown-sync-timeout: 0s'
 
-test('a replica that cannot be opened is an error of its database, and is opened once that is possible', async (t) => {
+test('a replica that cannot be opened is an error only of its database, and is opened when possible', async (t) => {
   const { dir, good, replica, config } = fixture(t)
   const bad = path.join(dir, 'bad.db')
   createDatabase(bad)
@@ -41,7 +41,7 @@ test('a replica that cannot be opened is an error of its database, and is opened
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('a store that does not resolve, refuses or lacks the bucket fails alone, and the exit status says so', async (t) => {
+test('a store that does not resolve, refuses or lacks the bucket affects only its database, and the exit status is 1', async (t) => {
   const { dir, replica, config } = fixture(t)
   const port = await freePort()
   const urls = [
@@ -70,7 +70,7 @@ test('a store that does not resolve, refuses or lacks the bucket fails alone, an
   assert.doesNotMatch(daemon.stderr(), /not everything is replicated.*good\.db/)
 })
 
-test('paths that cannot be followed are errors of their databases', async (t) => {
+test('paths that cannot be resolved are errors only of their databases', async (t) => {
   const { dir, replica, config } = fixture(t)
   symlinkSync(path.join(dir, 'loop.db'), path.join(dir, 'loop.db'))
   writeFileSync(path.join(dir, 'file'), '')
@@ -91,7 +91,7 @@ test('paths that cannot be followed are errors of their databases', async (t) =>
   assert.equal(await daemon.stop(), 1, daemon.stderr())
 })
 
-test('a folder that may not be searched any more fails alone, and recovers', async (t) => {
+test('a folder that becomes unreadable affects only its databases, and recovers', async (t) => {
   const { dir, good, replica, config } = fixture(t)
   const shut = path.join(dir, 'shut')
   const bad = path.join(shut, 'bad.db')
@@ -116,7 +116,7 @@ test('a folder that may not be searched any more fails alone, and recovers', asy
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('a database that has no file is in order for max-lag, and not for longer', async (t) => {
+test('a database without a file is ok for max-lag, and not for longer', async (t) => {
   const { dir, config } = fixture(t)
   const late = path.join(dir, 'late.db')
   const daemon = startDaemonWith(t, config([`{ path: ${late}, replica: { path: ${dir}/late } }`], ADDR))
@@ -135,7 +135,7 @@ test('a database that has no file is in order for max-lag, and not for longer', 
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('-once replicates the others, names what it could not replicate, and exits with status 1', async (t) => {
+test('-once replicates the other databases, names the failed ones, and exits with status 1', async (t) => {
   const { dir, replica, config } = fixture(t)
   createDatabase(path.join(dir, 'bad.db'))
   writeFileSync(path.join(dir, 'plain'), '')
@@ -171,7 +171,7 @@ test('with -exec, the program starts although a replica fails, but not before it
   await restoring.stop()
 })
 
-test('a store that never answers holds up neither the page nor the metrics of the others', {
+test('a store that never responds delays neither the page nor the metrics of other databases', {
   timeout: 60_000,
 }, async (t) => {
   const { dir, config } = fixture(t)

@@ -12,7 +12,7 @@ const HOSTILE = 'a\x1b[2J\x1b]0;x\x07\x9b31m\x7f\u202eb\nc\td\r\0é "z"'
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these must not be there
 const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/
 
-test('control characters are shown, not sent', () => {
+test('control characters are escaped in output', () => {
   assert.equal(oneLine(HOSTILE), 'a\\x1b[2J\\x1b]0;x\\x07\\x9b31m\\x7f\\u202eb\\nc\\td\\r\\x00é "z"')
   assert.equal(printable('a\nb\x1b'), 'a\nb\\x1b')
   assert.equal(JSON.parse(printableJson(JSON.stringify([HOSTILE], null, 2)))[0], HOSTILE)
@@ -43,7 +43,7 @@ test('query sends no control character of the data to a terminal, and the data i
   assert.ok(!CONTROL.test(error.stderr), JSON.stringify(error.stderr))
 })
 
-test('names with control characters reach neither the terminal nor the log as they are', async (t) => {
+test('names with control characters are escaped on the terminal and in the log', async (t) => {
   const dir = temporaryDirectory(t)
   const name = path.join(dir, 'a\x1b[2Jb\nc')
   for (const args of [

@@ -17,7 +17,7 @@ import { temporaryDirectory } from '../support/temporary-directory.js'
 import { until } from '../support/until.js'
 import { createDatabase } from './daemon-of-two.js'
 
-test('a watch that cannot be made is a fault until it can', (t) => {
+test('a failed watch is a fault until it succeeds', (t) => {
   const dir = temporaryDirectory(t)
   const faults = new PartFaults(silentLogger)
   const watches = new FolderWatches(dir, faults, () => {})
@@ -32,7 +32,7 @@ test('a watch that cannot be made is a fault until it can', (t) => {
   assert.equal(watches.update([dir, missing]), false)
 })
 
-test('a change in a watched folder is reported with its name, and a removed folder ends no process', async (t) => {
+test('a change in a watched folder is reported with its name, and removing the folder does not end the process', async (t) => {
   const dir = temporaryDirectory(t)
   const below = path.join(dir, 'below')
   mkdirSync(below)
@@ -49,7 +49,7 @@ test('a change in a watched folder is reported with its name, and a removed fold
   await until('so is the end', () => changes.at(-1) !== 'below/a.db')
 })
 
-test('a part that fails is started again, and one that was closed is not', async () => {
+test('a failed part is started again, but a closed one is not', async () => {
   const faults = new PartFaults(silentLogger)
   const part = { part: 'http', name: ':1', replication: false } as const
   let starts = 0
@@ -77,7 +77,7 @@ test('a part that fails is started again, and one that was closed is not', async
   assert.deepEqual([starts, closed, faults.list()], [3, 2, []])
 })
 
-test('a heartbeat that is refused or cannot be sent is a fault, and is none of replication', async (t) => {
+test('a refused or unsendable heartbeat is a fault, but not a fault of replication', async (t) => {
   const dir = temporaryDirectory(t)
   createDatabase(path.join(dir, 'a.db'))
   const text = `dbs: [{ path: ${dir}/a.db, monitor-interval: 20ms, replica: { path: ${dir}/r, sync-interval: 20ms } }]`
@@ -112,7 +112,7 @@ test('a heartbeat that is refused or cannot be sent is a fault, and is none of r
   assert.match(daemon.faults.list()[0]!.message, /cannot be reached.*ECONNREFUSED/)
 })
 
-test('commits do not wait for TXIDs that a start over made void', () => {
+test('commits do not wait for TXIDs that a start over has replaced', () => {
   const pending = new PendingCommits()
   for (let txid = 10; txid <= 15; txid++) pending.add(txid)
   pending.uploaded(11)
@@ -123,7 +123,7 @@ test('commits do not wait for TXIDs that a start over made void', () => {
   assert.equal(pending.ageMs, 0)
 })
 
-test('commits that wait for a day cost no memory for each, and the oldest keeps its time', () => {
+test('a day of waiting commits takes bounded memory, and the oldest keeps its time', () => {
   const pending = new PendingCommits()
   assert.equal(pending.ageMs, 0)
   for (let txid = 1; txid <= 100_000; txid++) pending.add(txid)

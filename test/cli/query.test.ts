@@ -39,7 +39,7 @@ test('query prints rows of a replica as a table, JSON or CSV', async (t) => {
   assert.equal(csv.stdout, 'id,name,data\n1,"a,""b""",00ff\n2,,9007199254740993\n3,plain,1.5\n')
 })
 
-test('query refuses what cannot be answered', async (t) => {
+test('query refuses a statement that it cannot run', async (t) => {
   const { url, sync } = await fixture(t)
   const empty = await run(['query', url, 'SELECT 1'])
   assert.equal(empty.status, 1)
@@ -53,7 +53,7 @@ test('query refuses what cannot be answered', async (t) => {
   assert.match(write.stderr, /^Error: the statement returns no rows\nTry: Use SELECT: a replica can only be read/)
 })
 
-test('query says why a page could not be read, and nothing of where in the program', async (t) => {
+test('query reports why a page could not be read, without a stack trace', async (t) => {
   const { dir, url, db, sync } = await fixture(t)
   db.exec(
     'INSERT INTO t SELECT NULL, hex(randomblob(2000)), 1 FROM (VALUES (1), (2), (3), (4)), (VALUES (1), (2), (3), (4))',
@@ -79,7 +79,7 @@ test('query says why a page could not be read, and nothing of where in the progr
   )
 })
 
-test('status shows both ends of every configured database', async (t) => {
+test('status shows the local and the remote TXID of every configured database', async (t) => {
   const { dir, file, config, db, sync } = await fixture(t)
   const status = async (...flags: string[]) => {
     const { stdout, status, stderr } = await run(['status', '-config', config, '-json', ...flags])
@@ -113,7 +113,7 @@ test('status shows both ends of every configured database', async (t) => {
   assert.equal((await run(['status', '-config', config])).status, 1)
 })
 
-test('reset deletes the local state and nothing else, and replication goes on', async (t) => {
+test('reset deletes only the state folder, and replication continues', async (t) => {
   const { dir, file, url, db, config, sync } = await fixture(t)
   await sync()
   const meta = path.join(dir, '.app.db-litestream')

@@ -36,7 +36,7 @@ function fixture(t: TestContext) {
   return { dir, file, url, db, restored, config }
 }
 
-test('replicate -once brings the replica up to date, with a snapshot and retention if asked', async (t) => {
+test('replicate -once uploads all commits, with a snapshot and retention on request', async (t) => {
   const { file, url, db, restored } = fixture(t)
   const first = await run(['replicate', '-once', file, url])
   assert.equal(first.status, 0, first.stderr)
@@ -63,7 +63,7 @@ test('replicate -once brings the replica up to date, with a snapshot and retenti
   )
 })
 
-test('replicate follows commits and ends after a last sync, with status 0', async (t) => {
+test('replicate uploads commits continuously and ends after a last sync, with status 0', async (t) => {
   const { file, db, url, restored, config } = fixture(t)
   const name = config(
     `logging: { type: json, level: debug }\ndbs: [{ path: ${file}, monitor-interval: 20ms, replica: { url: "${url}", sync-interval: 20ms } }]`,
@@ -102,7 +102,7 @@ test('a daemon started before the database waits for it', async (t) => {
   assert.deepEqual(await restored(), ['late'])
 })
 
-test('-exec runs a program, replicates its last commit and passes its status on', async (t) => {
+test('-exec runs a program, replicates its last commit and returns its exit status', async (t) => {
   const { dir, file, url, restored } = fixture(t)
   const program = path.join(dir, 'program.mjs')
   const sqlite = import.meta.resolve('better-sqlite3')
@@ -124,7 +124,7 @@ test('-exec runs a program, replicates its last commit and passes its status on'
   assert.match(missing.stderr, /Error: cannot start exec command \/nowhere\/program: .*ENOENT\nTry: .*sh -c/)
 })
 
-test('a signal goes to the program first; its ending by it is no failure', async (t) => {
+test('a signal is sent to the program first; that the program ends by it is no failure', async (t) => {
   const { file, url } = fixture(t)
   const daemon = start(['replicate', '-exec', 'sh -c "echo started; exec sleep 60"', file, url])
   t.after(() => daemon.child.kill('SIGKILL'))
@@ -133,7 +133,7 @@ test('a signal goes to the program first; its ending by it is no failure', async
   assert.equal((await daemon.finished).status, 0, daemon.stderr())
 })
 
-test('a last sync that fails is an exit status of 1, and a second signal ends the attempts', async (t) => {
+test('a failed last sync is exit status 1, and a second signal ends the attempts', async (t) => {
   const { dir, file, db, config } = fixture(t)
   const replica = path.join(dir, 'replica')
   const name = config(
@@ -166,7 +166,7 @@ test('a last sync that fails is an exit status of 1, and a second signal ends th
   assert.equal((await daemon.finished).status, 143)
 })
 
-test('-restore-if-db-not-exists restores what is missing before replicating', async (t) => {
+test('-restore-if-db-not-exists restores a missing database before replicating', async (t) => {
   const { dir, file, url, db } = fixture(t)
   assert.equal((await run(['replicate', '-once', file, url])).status, 0)
   db.close()
@@ -204,7 +204,7 @@ test('a directory is replicated, and watched', async (t) => {
   assert.equal((await run(['verify', `file://${dir}/replicas/two.db`])).status, 0)
 })
 
-test('replicate refuses with status 1 and a way out', async (t) => {
+test('replicate refuses wrong arguments with status 1 and a next step', async (t) => {
   const { dir, file, url, config } = fixture(t)
   const fails = async (args: readonly string[], message: RegExp) => {
     const { status, stderr } = await run(['replicate', ...args])

@@ -28,7 +28,7 @@ async function fixture(t: TestContext) {
 
 const last = '0000000000000003'
 
-test('restore writes the newest state, a TXID or a time, and says what it did', async (t) => {
+test('restore writes the newest state, a TXID or a time, and reports it', async (t) => {
   const { url, history, output, dir } = await fixture(t)
   const newest = await run(['restore', '-o', output, url])
   assert.equal(newest.status, 0, newest.stderr)
@@ -63,7 +63,7 @@ test('restore writes the newest state, a TXID or a time, and says what it did', 
   )
 })
 
-test('restore of a configured database goes to its own place', async (t) => {
+test('restore of a configured database writes to its configured path', async (t) => {
   const { dir, history } = await fixture(t)
   const config = path.join(dir, 'litestream.yml')
   writeFileSync(config, `dbs: [{ path: ${dir}/own.db, replica: { path: ${dir}/replica } }]`)
@@ -90,7 +90,7 @@ test('restore -dry-run prints the plan and writes nothing', async (t) => {
   assert.ok(!existsSync(output))
 })
 
-test('restore refuses with status 1 and a way out', async (t) => {
+test('restore refuses wrong arguments with status 1 and a next step', async (t) => {
   const { dir, url, output, file } = await fixture(t)
   const fails = async (args: readonly string[], message: RegExp) => {
     const { status, stderr, stdout } = await run(['restore', ...args])
@@ -139,7 +139,7 @@ test('restore refuses with status 1 and a way out', async (t) => {
   )
 })
 
-test('restore does nothing, with status 0, where it was told so', async (t) => {
+test('restore does nothing, with status 0, under -if-db-not-exists and -if-replica-exists', async (t) => {
   const { dir, url, output } = await fixture(t)
   writeFileSync(output, 'precious')
   const exists = await run(['restore', '-if-db-not-exists', '-o', output, url])
@@ -160,7 +160,7 @@ test('hydrate fetches the same bytes as restore', async (t) => {
   assert.deepEqual([json.db_path, json.replica, json.txid, json.bytes], [output, 'file', last, history.bytes.length])
 })
 
-test('verify says whether a replica can be restored and names what is damaged', async (t) => {
+test('verify reports whether a replica can be restored and names damaged files', async (t) => {
   const { url, file } = await fixture(t)
   const good = await run(['verify', url])
   assert.equal(good.status, 0)
@@ -187,7 +187,7 @@ test('verify says whether a replica can be restored and names what is damaged', 
   assert.deepEqual([none.status, /no files that a restore could begin with/.test(none.stdout)], [1, true])
 })
 
-test('restore -f keeps a database up with its replica until a signal comes', async (t) => {
+test('restore -f keeps a database up to date with its replica until a signal arrives', async (t) => {
   const { url, history, output } = await fixture(t)
   const follower = start(['restore', '-f', '-follow-interval', '10ms', '-o', output, url])
   t.after(() => follower.child.kill('SIGKILL'))

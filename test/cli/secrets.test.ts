@@ -83,7 +83,7 @@ function commandLines(dir: string, db: string, url: string): string[][] {
   ]
 }
 
-test('no command shows the secret of a URL, wherever the URL was put', async (t) => {
+test('no command shows the secret of a URL, in any argument', async (t) => {
   const dir = temporaryDirectory(t)
   const db = database(dir, 'app.db')
   const lines = commandLines(dir, db, URLS[0]!).map((_, i) => commandLines(dir, db, URLS[i % URLS.length]!)[i]!)
@@ -155,7 +155,7 @@ async function askEverything(dir: string, http: string): Promise<void> {
 }
 
 for (const type of ['text', 'json', 'pretty']) {
-  test(`no secret is in the log (${type}), the answers and the pages of a daemon whose stores are away`, async (t) => {
+  test(`no secret is in the log (${type}), the answers or the pages of a daemon whose stores are unavailable`, async (t) => {
     const dir = temporaryDirectory(t)
     const config = path.join(dir, 'litestream.yml')
     writeFileSync(config, `logging: { level: trace, type: ${type} }\n${everySecret(dir)}`)

@@ -19,7 +19,7 @@ function started(t: TestContext, args: readonly string[]): Running {
   return running
 }
 
-test('the first signal ends a restore that waits for a store', GUARD, async (t) => {
+test('the first signal ends a restore that is waiting for a store', GUARD, async (t) => {
   const dir = temporaryDirectory(t)
   for (const [command, output] of [
     [['replicate', '-restore-if-db-not-exists'], 'a.db'],
@@ -37,7 +37,7 @@ test('the first signal ends a restore that waits for a store', GUARD, async (t) 
   }
 })
 
-test('the first signal ends an upload that waits for a store, after shutdown-sync-timeout', GUARD, async (t) => {
+test('the first signal ends an upload that is waiting for a store, after shutdown-sync-timeout', GUARD, async (t) => {
   const dir = temporaryDirectory(t)
   createDatabase(path.join(dir, 'app.db'))
   const { url, requests } = await startSilentStore(t)
@@ -71,19 +71,23 @@ test('the second signal ends the process at once, with its own status', GUARD, a
   }
 })
 
-test('a signal during -once ends the sync, and names what is not replicated', GUARD, async (t) => {
-  const dir = temporaryDirectory(t)
-  createDatabase(path.join(dir, 'app.db'))
-  const { url, requests } = await startSilentStore(t)
-  const running = started(t, ['replicate', '-once', path.join(dir, 'app.db'), url])
-  await until('a request is in flight', () => requests() > 0)
-  running.child.kill('SIGTERM')
-  const { status, stderr } = await running.finished
-  assert.equal(status, 1, stderr)
-  assert.match(stderr, /not everything was replicated.*app\.db/)
-})
+test(
+  'a signal during -once ends the sync, and the log names the databases that are not replicated',
+  GUARD,
+  async (t) => {
+    const dir = temporaryDirectory(t)
+    createDatabase(path.join(dir, 'app.db'))
+    const { url, requests } = await startSilentStore(t)
+    const running = started(t, ['replicate', '-once', path.join(dir, 'app.db'), url])
+    await until('a request is in flight', () => requests() > 0)
+    running.child.kill('SIGTERM')
+    const { status, stderr } = await running.finished
+    assert.equal(status, 1, stderr)
+    assert.match(stderr, /not everything was replicated.*app\.db/)
+  },
+)
 
-test('a program of -exec that a signal ends is reported with the signal, and 128 plus its number is the status', async (t) => {
+test('if a signal ends the program of -exec, the log names it and the status is 128 plus its number', async (t) => {
   const { dir, replica, config } = fixture(t)
   for (const [signal, status] of [
     ['KILL', 137],

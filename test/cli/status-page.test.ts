@@ -45,7 +45,7 @@ test('the status page shows databases, lag and levels in a browser', async (t) =
   assert.equal(await stop(), 0)
 })
 
-test('the status page says what is wrong, as text', async (t) => {
+test('the status page shows the error of a failing database as text, without markup', async (t) => {
   const { dir, db, daemon, http, stop } = await startDaemon(t, 'shutdown-sync-timeout: 0s')
   breakReplica(path.join(dir, 'replica'))
   db.exec("INSERT INTO t (v) VALUES ('stuck')")

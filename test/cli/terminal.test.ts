@@ -18,7 +18,7 @@ async function inTerminal(args: readonly string[], env: NodeJS.ProcessEnv = {}):
   return stdout
 }
 
-test('on a terminal there is a progress bar, and colour unless NO_COLOR is set', async (t) => {
+test('a terminal gets a progress bar, and colours unless NO_COLOR is set', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const history = new History(path.join(dir, 'app.db'), await openReplicaClient(url), 4096)

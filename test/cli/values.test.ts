@@ -20,7 +20,7 @@ const refused = (read: (text: string) => unknown, ...texts: string[]) => {
     assert.throws(() => read(text), { code: 'commander.invalidArgument' }, `${read.name} ${text}`)
 }
 
-test('a time is one of the calendar and of the clock', () => {
+test('an invalid date or time of day is refused', () => {
   const times: Record<string, number> = {
     '2026-01-31T15:04:05Z': Date.UTC(2026, 0, 31, 15, 4, 5),
     '2026-01-31t15:04:05z': Date.UTC(2026, 0, 31, 15, 4, 5),
@@ -50,7 +50,7 @@ test('a time is one of the calendar and of the clock', () => {
   )
 })
 
-test('a time that a file claims is shown, whatever it is', () => {
+test('an impossible time in a file is shown, not thrown', () => {
   assert.equal(formatTimestamp(0), '1970-01-01T00:00:00.000Z')
   for (const ms of [9e15, -9e15, Number.NaN, Number.POSITIVE_INFINITY]) {
     assert.equal(formatTimestamp(ms), `invalid time ${ms}`)
@@ -107,7 +107,7 @@ const FLAGS: readonly (readonly string[])[] = [
   ['hydrate', '-parallelism', '-1', '-o', 'x', 'file:///none'],
 ]
 
-test('a value that cannot be ends every command with what is wrong and the next step, in two or three lines', async () => {
+test('every command reports an invalid value with the fault and the next step, in two or three lines', async () => {
   for (const args of FLAGS) {
     const { status, stdout, stderr } = await run(args)
     assert.deepEqual([status, stdout], [1, ''], `${args.join(' ')}: ${stderr}`)
@@ -115,7 +115,7 @@ test('a value that cannot be ends every command with what is wrong and the next 
   }
 })
 
-test('a path that cannot be used is an error with a next step in every command', async (t) => {
+test('every command reports an unusable path with a next step', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'file')
   writeFileSync(file, 'text')

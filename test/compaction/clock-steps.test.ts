@@ -54,7 +54,7 @@ async function fixture(t: TestContext) {
   return { time, pass, commit, turn, at, history, scheduler }
 }
 
-test('a clock that is set an hour back delays no task', async (t) => {
+test('setting the clock back by an hour delays no task', async (t) => {
   const { time, pass, commit, turn } = await fixture(t)
   await commit()
   assert.deepEqual(await turn(), ['L9 1-1', 'L1 2-2', 'L2 2-2', 'L3 2-2'])
@@ -66,7 +66,7 @@ test('a clock that is set an hour back delays no task', async (t) => {
   assert.ok((await turn()).includes('L2 3-3'))
 })
 
-test('a clock that is a day ahead for a while delays no task afterwards, and deletes nothing', async (t) => {
+test('a clock that is a day ahead for a while delays no later task, and deletes nothing', async (t) => {
   const { time, pass, commit, turn, at } = await fixture(t)
   await commit()
   await turn()
@@ -93,7 +93,7 @@ test('a clock that is a day ahead for a while delays no task afterwards, and del
   assert.ok((await at(0)).length < before)
 })
 
-test('a clock that is set a day ahead and stays there deletes snapshots only after their retention', async (t) => {
+test('after the clock was set a day ahead permanently, snapshots are deleted only after their retention', async (t) => {
   const { time, pass, commit, turn, at } = await fixture(t)
   await commit()
   await turn()

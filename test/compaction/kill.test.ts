@@ -27,7 +27,7 @@ async function kill(process: ChildProcess): Promise<void> {
   await gone
 }
 
-test('killed at any moment, compaction and retention leave a replica that restores and goes on', async (t) => {
+test('killed at any moment, compaction and retention leave a replica that can be restored and continued', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const client = await openReplicaClient(url)
@@ -59,7 +59,7 @@ test('killed at any moment, compaction and retention leave a replica that restor
   for (const level of [1, 2, 3, 9]) assert.equal(report.levels[level]!.maxTxid, history.txid)
 })
 
-test('killed at any moment, a restore leaves no database, or all of it, and nothing that stops the next', async (t) => {
+test('killed at any moment, a restore leaves either no database or a complete one, and does not block the next restore', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const client = await openReplicaClient(url)

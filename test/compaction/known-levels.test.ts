@@ -21,7 +21,7 @@ async function fixture(t: TestContext, most?: number) {
   return { client, put, list, nameOf, lists: () => client.stats().LIST.requests }
 }
 
-test('a level is listed once; what is written and deleted after that is known', async (t) => {
+test('a level is listed once; later writes and deletions are tracked', async (t) => {
   const { client, put, list, lists } = await fixture(t)
   await put(0, 1)
   assert.deepEqual(await list(0), [1])
@@ -42,7 +42,7 @@ test('a level is listed once; what is written and deleted after that is known', 
   )
 })
 
-test('a file that turns out to be gone, an error, and forget(): the store is asked again', async (t) => {
+test('after a missing file, an error or forget(), the store is listed again', async (t) => {
   const { client, put, list, nameOf, lists } = await fixture(t)
   for (let i = 1; i <= 3; i++) await put(0, i)
   assert.deepEqual(await list(0), [1, 2, 3])
@@ -65,7 +65,7 @@ test('a file that turns out to be gone, an error, and forget(): the store is ask
   assert.deepEqual(await list(1), [1])
 })
 
-test('a file written while the level is being listed is not lost', async (t) => {
+test('a file written during the listing of its level is not lost', async (t) => {
   const { client, put, list } = await fixture(t)
   await put(0, 1)
   const listing = client.list(0)[Symbol.asyncIterator]()
@@ -75,7 +75,7 @@ test('a file written while the level is being listed is not lost', async (t) => 
   assert.deepEqual(await list(0), [1, 2])
 })
 
-test('of a long level only the newest files are remembered, and never a part taken for the whole', async (t) => {
+test('of a long level only the newest files are remembered, and they are not mistaken for the whole level', async (t) => {
   const { put, list, lists } = await fixture(t, 4)
   assert.deepEqual(await list(0), [])
   for (let i = 1; i <= 5; i++) await put(0, i)
@@ -88,7 +88,7 @@ test('of a long level only the newest files are remembered, and never a part tak
   assert.equal(lists(), 2)
 })
 
-test('S3: all levels are listed at once and known from then on, but for what is written meanwhile', async (t) => {
+test('S3: all levels are listed with one LIST and then tracked, except for changes during the listing', async (t) => {
   const bucket = await s3Bucket(t)
   const store = await openReplicaClient(s3Url(bucket))
   t.after(() => store.close())

@@ -25,7 +25,7 @@ async function mergeAll(files: readonly Uint8Array[], cuts: readonly number[] = 
   return Buffer.concat(parts)
 }
 
-test('the newest version of every page, whatever the inputs and their chunks', async () => {
+test('the merge has the newest version of every page, for any inputs and chunks', async () => {
   const input = fc.record({
     pgnos: fc.uniqueArray(fc.integer({ min: 1, max: 40 }), { maxLength: 20 }),
     commit: fc.integer({ min: 1, max: 40 }),
@@ -67,7 +67,7 @@ test('one input is copied byte for byte', async () => {
   assert.equal(Buffer.compare(await mergeAll([file], [100, 777, 5000]), file), 0)
 })
 
-test('a snapshot that grew, shrank and grew again has every page', async () => {
+test('a snapshot of a database that grew, shrank and grew again has every page', async () => {
   const step = (txid: number, commit: number, pgnos: number[]) =>
     makeLtx(
       { pageSize: 512, commit, minTxid: txid, maxTxid: txid },
@@ -112,7 +112,7 @@ test('damage in any input stops the output before its end', async () => {
   }
 })
 
-test('inputs that do not follow one another, or with other pages, are refused', async () => {
+test('inputs that are not contiguous, or have another page size, are refused', async () => {
   const file = (minTxid: number, maxTxid: number, pageSize = 512) =>
     makeLtx({ pageSize, commit: 3, minTxid, maxTxid }, new Map())
   await assert.rejects(mergeAll([file(2, 3), file(5, 5)]), { code: 'LTX_GAP', file: 'input 1' })

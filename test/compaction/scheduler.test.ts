@@ -53,7 +53,7 @@ test('windows are multiples of the interval in UTC', () => {
   assert.equal(nextWindow(Date.UTC(2026, 1, 4), 24 * 3600_000), Date.UTC(2026, 1, 5))
 })
 
-test('started, it works at once, level by level, and again in every window in which something came', async (t) => {
+test('the scheduler runs every level at its start, and again in every window with new files', async (t) => {
   const levels = [
     { level: 2, interval: 400 },
     { level: 1, interval: 100 },
@@ -80,7 +80,7 @@ test('started, it works at once, level by level, and again in every window in wh
   assert.ok(!log.some((line) => line.startsWith('fault')))
 })
 
-test('a level that got a file in this window waits for the next', async (t) => {
+test('a level that already got a file in this window waits for the next window', async (t) => {
   let now = Date.UTC(2026, 0, 1, 0, 0, 5)
   const { client, history, scheduler, log } = await fixture(t, { levels: [{ level: 1, interval: 30_000 }] }, () => now)
   history.time = now - 1000
@@ -120,7 +120,7 @@ test('a level that got a file in this window waits for the next', async (t) => {
   )
 })
 
-test('a gap is a fault until it is gone, and none where the primary began again with a snapshot', async (t) => {
+test('a gap is a fault until it is gone, and no fault if the primary started over with a snapshot', async (t) => {
   let now = Date.UTC(2026, 0, 1)
   const settings = { levels: [], validationInterval: 1000, retentionEnabled: false }
   const { history, scheduler, log, file } = await fixture(t, settings, () => now)
@@ -148,7 +148,7 @@ test('a gap is a fault until it is gone, and none where the primary began again 
   assert.deepEqual(await turn(), [])
 })
 
-test('an empty replica is no error; damage is one, again and again until it is mended', async (t) => {
+test('an empty replica is no error; damage is reported repeatedly until it is repaired', async (t) => {
   const { history, scheduler, log, errors, file } = await fixture(t, { levels: [{ level: 1, interval: 20 }] })
   scheduler.start()
   await scheduler.validate()
@@ -187,7 +187,7 @@ test('an empty replica is no error; damage is one, again and again until it is m
   assert.ok(file(0, 1).endsWith('.ltx'))
 })
 
-test('retention that is off deletes nothing', async (t) => {
+test('disabled retention deletes nothing', async (t) => {
   const { client, history, scheduler, log } = await fixture(t, { retentionEnabled: false })
   await history.commit('CREATE TABLE t (v)')
   for (let i = 0; i < 5; i++) await history.commit('INSERT INTO t VALUES (1)', 48 * 3600_000)
@@ -199,7 +199,7 @@ test('retention that is off deletes nothing', async (t) => {
   assert.ok(!log.some((line) => line.startsWith('delete')))
 })
 
-test('an idle database costs no request, whatever is due', async (t) => {
+test('an idle database causes no request, whichever tasks are due', async (t) => {
   const { client, history, scheduler, log } = await fixture(t, {
     levels: [1, 2, 3].map((level) => ({ level, interval: 20 })),
     snapshot: { interval: 20, retention: 3600_000 },
@@ -229,7 +229,7 @@ test('an idle database costs no request, whatever is due', async (t) => {
   await until('it goes on', () => log.includes('L3 3-3'))
 })
 
-test('nothing is deleted because of what is only known: the snapshot that others rely on was deleted by somebody', async (t) => {
+test('retention lists the store before it deletes: another program may have deleted the snapshot that it relies on', async (t) => {
   const snapshot = { interval: 20, retention: 1 }
   const settings = { levels: [{ level: 1, interval: 3600_000 }], snapshot, l0RetentionCheckInterval: 3600_000 }
   const { client, history, scheduler, log, errors, file } = await fixture(t, settings)

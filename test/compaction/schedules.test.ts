@@ -167,7 +167,7 @@ class Model {
   }
 }
 
-test('after every change of random schedules, crashes included, what should be reachable is, and is right', async () => {
+test('after every change of random schedules, including crashes, every expected TXID can be restored correctly', async () => {
   // Memory, where there is such a directory: every file is synced, and the disk is not what is tested.
   const root = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
   await fc.assert(

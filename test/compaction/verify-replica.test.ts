@@ -11,7 +11,7 @@ import { collect } from '../support/collect.js'
 import { History } from '../support/history.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 
-test('a whole replica is verified: damage, gaps, and how far it can be restored', async (t) => {
+test('verify reports damage, gaps, and the newest TXID that can be restored', async (t) => {
   const dir = temporaryDirectory(t)
   const client = await openReplicaClient(`file://${dir}/replica`)
   const file = (level: number, min: number, max = min) =>
@@ -67,7 +67,7 @@ test('a whole replica is verified: damage, gaps, and how far it can be restored'
   assert.match(misnamed!.error.message, /its header has the TXIDs/)
 })
 
-test('damage and gaps stop a compaction and a snapshot where they are', async (t) => {
+test('damage and gaps stop a compaction and a snapshot at that file', async (t) => {
   const dir = temporaryDirectory(t)
   const client = await openReplicaClient(`file://${dir}/replica`)
   const history = new History(path.join(dir, 'app.db'), client)

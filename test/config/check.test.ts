@@ -101,7 +101,7 @@ const CASES: readonly (readonly [what: string, text: (dir: string, db: string) =
 ]
 
 for (const [what, text, words] of CASES) {
-  test(`config check reports ${what}, as a start does`, async (t) => {
+  test(`config check and a start both report ${what}`, async (t) => {
     const db = database(t)
     const dir = path.dirname(db)
     writeFileSync(path.join(dir, 'text'), 'not a database')
@@ -114,7 +114,7 @@ for (const [what, text, words] of CASES) {
   })
 }
 
-test('a configuration without faults has none, and nothing is written', async (t) => {
+test('a correct configuration has no faults, and nothing is written', async (t) => {
   const db = database(t)
   const dir = path.dirname(db)
   const faults = await configFaults(configFromText(`exec: node -v\n${entry(db, `url: "file://${dir}/r"`)}`, 'f'))
@@ -122,7 +122,7 @@ test('a configuration without faults has none, and nothing is written', async (t
   assert.throws(() => mkdirSync(path.join(dir, 'r', 'x')), { code: 'ENOENT' })
 })
 
-test('config check prints every fault with a next step, and nothing on stdout', async (t) => {
+test('config check prints every fault with a next step to stderr, and nothing to stdout', async (t) => {
   const db = database(t)
   const file = path.join(path.dirname(db), 'litestream.yml')
   writeFileSync(file, `exec: no-such-program\n${entry(db, 'url: "gopher://x"').replace('gopher', 'gs')}`)

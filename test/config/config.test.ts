@@ -16,7 +16,7 @@ import { reveal } from '../../src/util/secret.js'
 const read = (text: string) => configFromText(text, 'litestream.yml')
 const root = path.resolve(import.meta.dirname, '../../..')
 
-test('a file of the Go tool works unchanged', () => {
+test('a configuration file of Litestream works unchanged', () => {
   process.env.TEST_CONFIG_SECRET = 'hush: "#1"'
   const config = read(`
 # AWS credentials
@@ -81,7 +81,7 @@ dbs:
   )
 })
 
-test('the keys of 0.3 are taken over, with the lines to write instead', () => {
+test('the keys of 0.3 are accepted, with a warning that shows the current lines', () => {
   const config = read(`
 dbs:
   - path: /a
@@ -107,7 +107,7 @@ dbs:
   assert.match(text, /litestream\.yml:7:20: retention belongs to the whole process/)
 })
 
-test('the whole file is defaults when it is empty', () => {
+test('an empty file gives the defaults', () => {
   const config = read('')
   assert.deepEqual(config.warnings, ['litestream.yml: no databases specified in configuration'])
   assert.deepEqual(
@@ -117,7 +117,7 @@ test('the whole file is defaults when it is empty', () => {
   assert.deepEqual(effectiveConfig(config), effectiveConfig(read('socket:\nlevels:\ndbs: ~\n')))
 })
 
-test('every form of a replica becomes one URL', () => {
+test('every form of a replica is converted to one URL', () => {
   const urlOf = (replica: string) => read(`dbs: [{ path: /a, replica: ${replica} }]`).databases[0]!.replica.url.reveal()
   assert.equal(urlOf('{ path: /var/r }'), 'file:///var/r')
   assert.equal(urlOf('{ type: file, path: "/var/my r" }'), 'file:///var/my r')
@@ -140,7 +140,7 @@ test('every form of a replica becomes one URL', () => {
   )
 })
 
-test('what is printed has every default and no secret', () => {
+test('the printed configuration has every default and no secret', () => {
   const yaml = effectiveYaml(
     read(
       'secret-access-key: hush\ndbs: [{ path: /a, replica: { url: "s3://id:hush@b/p", password: hush, sse-customer-key: hush } }]',
@@ -154,23 +154,23 @@ test('what is printed has every default and no secret', () => {
   assert.deepEqual(effectiveConfig(read(effectiveYaml(plain))), effectiveConfig(plain))
 })
 
-test('values are text until their key says otherwise', () => {
+test('values stay text until the type of their key is known', () => {
   const { settings } = read('dbs: [{ path: /a, replica: { url: s3://b/p, password: 0123, user: yes } }]').databases[0]!
     .replica
   assert.deepEqual([settings.password!.reveal(), settings.user], ['0123', 'yes'])
 })
 
-test('an unset environment variable is worth a warning', () => {
+test('an unset environment variable causes a warning', () => {
   assert.match(read('exec: $NOT_SET_ANYWHERE').warnings[0]!, /NOT_SET_ANYWHERE is not set/)
 })
 
-test('arguments make a configuration of their own', () => {
+test('a configuration can be made from arguments', () => {
   const config = configFromArguments('/a: "b".db', 'file:///r?x=$HOME')
   assert.equal(config.databases[0]!.path, '/a: "b".db')
   assert.equal(config.databases[0]!.replica.url.reveal(), 'file:///r?x=$HOME')
 })
 
-test('a directory stands for the databases in it', (t) => {
+test('a directory is replaced by the databases in it', (t) => {
   const dir = mkdtempSync(path.join(os.tmpdir(), 'ls-config-'))
   t.after(() => rmSync(dir, { recursive: true }))
   const magic = Buffer.concat([Buffer.from('SQLite format 3\0'), Buffer.alloc(84)])

@@ -138,7 +138,7 @@ for (const [text, place, message, hint] of CASES) {
   })
 }
 
-test('a missing or unreadable file says where its path came from', async () => {
+test('the error for a missing or unreadable file says where its path came from', async () => {
   const { loadConfig } = await import('../../src/config/load.js')
   assert.throws(() => loadConfig({ path: '/nowhere/litestream.yml' }), {
     code: 'NOT_FOUND',

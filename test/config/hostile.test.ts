@@ -19,12 +19,12 @@ const DB = 'dbs:\n  - path: /a.db\n    replica: { url: "file:///r" }\n'
 const bomb = (levels: number) =>
   `a0: &a0 [x, x, x, x, x, x, x, x, x]\n${Array.from({ length: levels }, (_, i) => `a${i + 1}: &a${i + 1} [${`*a${i}, `.repeat(9)}]`).join('\n')}\n`
 
-test('aliases that stand for billions of values are refused, whatever they stand in', () => {
+test('aliases that expand to billions of values are refused, in any position', () => {
   assert.match(faultOf(bomb(12)).message, /aliases \(\*name\) expand to too many values/)
   assert.match(faultOf(`${bomb(12)}dbs: *a12\n`).message, /too many values/)
 })
 
-test('an alias that holds itself ends with an error', () => {
+test('an alias that contains itself ends with an error', () => {
   faultOf('dbs: &a [*a]')
   faultOf('dbs:\n  - &d\n    path: /a.db\n    replica: *d\n')
 })
@@ -40,7 +40,7 @@ test('a thousand databases may share settings by one alias', () => {
   assert.equal(configFromText(shared + merged.join(''), 'f').databases.at(-1)?.replica.syncInterval, 6000)
 })
 
-test('text that is no configuration is refused with a place or a reason', () => {
+test('text that is not a configuration is refused with a position or a reason', () => {
   for (const text of [
     `dbs: ${'['.repeat(20_000)}`,
     `dbs: ${'[{a: '.repeat(20_000)}`,
@@ -81,7 +81,7 @@ test('numbers, sizes and durations have a range, and one spelling', () => {
 
 const HUSH = 'huSh7'
 
-test('an error quotes no text around it, in which a secret may stand', () => {
+test('an error does not quote the text near it, which may contain a secret', () => {
   for (const line of [
     `secret-access-key: *${HUSH}`,
     `secret-access-key: @${HUSH}`,
@@ -103,7 +103,7 @@ test('an error quotes no text around it, in which a secret may stand', () => {
   }
 })
 
-test('a value that an environment variable filled in is not quoted if its name says that it is secret', () => {
+test('a value from an environment variable with a secret name is not quoted', () => {
   process.env.TEST_DB_PASSWORD = HUSH
   try {
     for (const key of ['sync-interval', 'part-size', 'verify-compaction', 'addr', 'heartbeat-url']) {
@@ -115,7 +115,7 @@ test('a value that an environment variable filled in is not quoted if its name s
   }
 })
 
-test('an unset variable is a warning with its line, and named by the error about a value that is missing', () => {
+test('an unset variable causes a warning with its line, and the error about the missing value names it', () => {
   const { warnings } = configFromText(
     `# $NOT_SET_A\n${DB}secret-access-key: $NOT_SET_B\nexec: \${NOT_SET_C:-x}\n`,
     'f.yml',
@@ -134,7 +134,7 @@ test('an unset variable is a warning with its line, and named by the error about
   }
 })
 
-test('an empty value is no value, as in Go', () => {
+test('an empty value counts as absent, as in Go', () => {
   const config = configFromText(
     `exec: ""\nheartbeat-url: ""\naddr: ""\n${DB}access-key-id: ""\nsecret-access-key: ""\nendpoint: ""\n`,
     'f',

@@ -24,7 +24,7 @@ function overlapOf(text: string): string | undefined {
 
 const dbs = (...entries: string[]) => `dbs:\n${entries.map((entry) => `  - ${entry}`).join('\n')}`
 
-test('every pair of paths that overlap is refused, in either order', () => {
+test('every pair of overlapping paths is refused, in either order', () => {
   const a = '{ path: /d/a.db, replica: { path: /r/a } }'
   const pairs: [string, string, RegExp][] = [
     [
@@ -83,14 +83,14 @@ test('a database may not overlap with its own replica, local files or the contro
   assert.equal(overlapOf(socket('/d/control.sock')), undefined)
 })
 
-test('a directory entry may not keep replicas and local files in one place', () => {
+test('a directory entry must not keep replicas and local files in one folder', () => {
   const entry = (meta: string) => dbs(`{ dir: /d, pattern: "*.db", ${meta}, replica: { path: /r } }`)
   for (const meta of ['meta-dir: /r', 'meta-dir: /r/meta', 'meta-path: /r', 'meta-path: /'])
     assert.match(overlapOf(entry(meta))!, /the replicas of \/d|meta-/, meta)
   assert.equal(overlapOf(entry('meta-dir: /m')), undefined)
 })
 
-test('what only looks alike does not overlap', () => {
+test('paths that only look alike do not overlap', () => {
   assert.equal(
     overlapOf(
       dbs(
@@ -107,7 +107,7 @@ test('what only looks alike does not overlap', () => {
   )
 })
 
-test('symbolic links are resolved, also of paths that do not exist yet', (t) => {
+test('symbolic links are resolved, also in paths that do not exist yet', (t) => {
   const dir = temporaryDirectory(t)
   mkdirSync(path.join(dir, 'real/sub'), { recursive: true })
   symlinkSync('real', path.join(dir, 'link'))
@@ -130,7 +130,7 @@ test('symbolic links are resolved, also of paths that do not exist yet', (t) => 
     assert.match(overlapOf(dbs(first, second)) ?? 'no overlap', /overlap|the same path/, second)
 })
 
-test('config check, a start and the functions of the package refuse paths that overlap', async (t) => {
+test('config check, a start and the functions of the package refuse overlapping paths', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'litestream.yml')
   writeFileSync(file, dbs(`{ path: ${dir}/a.db, meta-path: ${dir}/r, replica: { path: ${dir}/r } }`))

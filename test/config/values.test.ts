@@ -12,7 +12,7 @@ import { formatBytes } from '../../src/util/format-bytes.js'
 import { globToRegExp } from '../../src/util/glob.js'
 import { nearest } from '../../src/util/nearest.js'
 
-test('durations are those of Go', () => {
+test('durations are parsed as in Go', () => {
   const table: Record<string, number> = {
     '0': 0,
     '300ms': 300,
@@ -36,7 +36,7 @@ test('durations are those of Go', () => {
   })
 })
 
-test('a duration that was written is read back', () => {
+test('a formatted duration parses to the same value', () => {
   fc.assert(
     fc.property(fc.integer({ min: -1e10, max: 1e10 }), (ms) => {
       assert.equal(parseDuration(formatDuration(ms)), ms)
@@ -52,7 +52,7 @@ test('a duration that was written is read back', () => {
   ])
 })
 
-test('environment variables are expanded as by Go', () => {
+test('environment variables are expanded as in Go', () => {
   const env = { A: 'x', B_2: 'y' }
   const expand = (text: string) => expandEnv(text, env)
   assert.deepEqual(expand(`$A-$\{B_2}-$PID`), { text: `x-y-${process.pid}`, unset: [] })
@@ -76,7 +76,7 @@ test('addresses need a port', () => {
     assert.equal(splitAddress(wrong), undefined, wrong)
 })
 
-test('globs are those of filepath.Match', () => {
+test('globs match as in filepath.Match', () => {
   const matches = (glob: string, name: string) => globToRegExp(glob).test(name)
   assert.ok(
     matches('*.db', 'a.db') && matches('?[a-c].db', 'xb.db') && matches('[^x]*', 'abc') && matches('a\\*b', 'a*b'),
@@ -86,7 +86,7 @@ test('globs are those of filepath.Match', () => {
   )
 })
 
-test('the nearest key is found, and nothing far-fetched', () => {
+test('a misspelled key gets the nearest key as a suggestion, and no far-fetched one', () => {
   const keys = ['access-key-id', 'secret-access-key', 'sync-interval', 'path']
   assert.equal(nearest('acces-key-id', keys), 'access-key-id')
   assert.equal(nearest('access_key_id', keys), 'access-key-id')
@@ -95,7 +95,7 @@ test('the nearest key is found, and nothing far-fetched', () => {
   assert.equal(nearest('compression', keys), undefined)
 })
 
-test('sizes for the eye', () => {
+test('sizes are formatted for users', () => {
   assert.deepEqual([0, 1023, 1536, 10 * 2 ** 20, 3.21 * 2 ** 30].map(formatBytes), [
     '0 B',
     '1023 B',
@@ -105,7 +105,7 @@ test('sizes for the eye', () => {
   ])
 })
 
-test('busy-timeout is what SQLite counts: whole milliseconds, at most 2^31-1', () => {
+test('busy-timeout is a whole number of milliseconds, at most 2^31-1', () => {
   const read = (value: string) =>
     configFromText(`dbs: [{ path: /a.db, busy-timeout: ${value}, replica: { path: /r } }]`, 'litestream.yml')
       .databases[0]!.busyTimeout

@@ -65,7 +65,7 @@ test('every test that docs/conformance.md names exists', () => {
   }
 })
 
-test('every fault and every item of the VFS is there once, in order', () => {
+test('docs/conformance.md has every fault and every item of the VFS once, in order', () => {
   const faults = rows.filter(({ first }) => /^B\d+$/.test(first)).map(({ first }) => first)
   assert.deepEqual(
     faults,
@@ -78,7 +78,7 @@ test('every fault and every item of the VFS is there once, in order', () => {
   )
 })
 
-test('a test that says which item it is for is named there', () => {
+test('docs/conformance.md has every test whose title names an item', () => {
   for (const [file, names] of tests) {
     for (const name of names) {
       const said = /\(items? ([\d, ]+)/.exec(name)?.[1]

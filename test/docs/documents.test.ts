@@ -131,7 +131,7 @@ for (const name of written.filter((file) => !generated.includes(path.basename(fi
   })
 }
 
-test('every command line in the documents is one that parses', async () => {
+test('every command line in the documents parses', async () => {
   for (const name of written) {
     for (const { language, text, line } of snippetsOf(path.join(root, name))) {
       if (language !== 'sh') continue
@@ -158,7 +158,7 @@ async function parses(line: string, where: string): Promise<void> {
   )
 }
 
-test('every link in the documents leads somewhere', () => {
+test('every link in the documents has a target', () => {
   for (const name of written) {
     const text = readFileSync(path.join(root, name), 'utf8')
     for (const [, target] of text.matchAll(/\]\(([^)]+)\)/g)) {
@@ -178,7 +178,7 @@ test('every link in the documents leads somewhere', () => {
   }
 })
 
-test('the unit and the image name what there is', async () => {
+test('the systemd unit and the container image use existing names', async () => {
   const unit = readFileSync(path.join(root, 'docs/examples/litestream-ts.service'), 'utf8')
   const exec = /^ExecStart=\S*\/litestream-ts (.*)$/m.exec(unit)![1]!
   await parses(exec, 'litestream-ts.service')

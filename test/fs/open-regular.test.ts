@@ -39,7 +39,7 @@ test('a FIFO, a socket and a link to either are refused without waiting, for rea
   }
 })
 
-test('a directory is refused; errors of the system are thrown as they are', async (t) => {
+test('a directory is refused; errors of the system are thrown unchanged', async (t) => {
   const dir = temporaryDirectory(t)
   await assert.rejects(openRegular(dir), refused('a directory'))
   assert.throws(() => openRegularSync(dir), refused('a directory'))
@@ -49,7 +49,7 @@ test('a directory is refused; errors of the system are thrown as they are', asyn
   assert.throws(() => openRegularSync(loop), { code: 'ELOOP' })
 })
 
-test('a regular file is read whole, also behind a link, up to the limit', async (t) => {
+test('a regular file is read whole, also through a link, up to the limit', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'file')
   const link = path.join(dir, 'link')

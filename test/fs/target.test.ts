@@ -33,7 +33,7 @@ test('only a regular file can be a target: a directory, FIFO, socket or device i
   await refused(path.join(dir, 'socket'), /is a socket/)
 })
 
-test('a link that leads nowhere, in a circle, or to a descriptor of a process is refused', async (t) => {
+test('a dangling link, a loop of links, and a link to a descriptor of a process are refused', async (t) => {
   const dir = temporaryDirectory(t)
   symlinkSync('absent', path.join(dir, 'dangling'))
   await refused(path.join(dir, 'dangling'), /symbolic link to .*absent, which does not exist/)
@@ -45,7 +45,7 @@ test('a link that leads nowhere, in a circle, or to a descriptor of a process is
   await refused('/proc/self/fd/1', /open file of a process/)
 })
 
-test('the real file behind links is the target, also through a linked folder and `..`', async (t) => {
+test('the target is the real file behind links, also through a linked folder and `..`', async (t) => {
   const dir = realpathSync(temporaryDirectory(t))
   mkdirSync(path.join(dir, 'deep/folder'), { recursive: true })
   writeFileSync(path.join(dir, 'deep/real'), 'old')

@@ -21,7 +21,7 @@ test('an aborted check is interrupted within a statement of SQLite', async (t) =
   await assert.rejects(checkIntegrity(file, 'quick', { signal: stop.signal }), { code: 'ABORTED' })
 })
 
-test('a live database is checked through SQLite alone, which keeps the locks of this process', async (t) => {
+test('a live database is checked only through SQLite, which keeps the locks of this process', async (t) => {
   const file = path.join(temporaryDirectory(t), 'app.db')
   const db = new Database(file)
   t.after(() => db.close())

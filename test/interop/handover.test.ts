@@ -23,7 +23,7 @@ function fixture(t: TestContext) {
   return { directory, file, url, db, insert }
 }
 
-test('after a handover 0.5.17 goes on, whatever was committed and checkpointed since ours stopped', async (t) => {
+test('after a handover Litestream 0.5.17 continues, whatever was committed and checkpointed since our end', async (t) => {
   const official = released(t, '0.5.17')
   if (!official) return
   const { directory, file, url, db, insert } = fixture(t)
@@ -44,7 +44,7 @@ test('after a handover 0.5.17 goes on, whatever was committed and checkpointed s
   assert.deepEqual(contentHashes(output), contentHashes(file))
 })
 
-test('a handover uploads what the replica lacks and says its TXID', async (t) => {
+test('a handover uploads all commits and reports the TXID', async (t) => {
   const { directory, file, url, insert } = fixture(t)
   insert(1)
   const { status, stdout, stderr } = await run(['handover', '-json', file, url])

@@ -27,7 +27,7 @@ async function hydrated(t: TestContext, source: Source, copy: string, times = 1)
   return official
 }
 
-test('B5: a transaction on the hydrated official VFS sees what is committed meanwhile', async (t) => {
+test('B5: a transaction on the hydrated official VFS sees later commits', async (t) => {
   const source = await makeSource(t)
   const { history, directory, url } = source
   await history.commit(SEED)
@@ -47,7 +47,7 @@ test('B5: a transaction on the hydrated official VFS sees what is committed mean
   assert.equal(value(connect(t, replica.uri), SUM), 2000)
 })
 
-test('B6: a copy of the official VFS that is resumed lacks what was compacted meanwhile', async (t) => {
+test('B6: a resumed local copy of the official VFS lacks the files compacted meanwhile', async (t) => {
   const source = await makeSource(t)
   const { history, directory, url, client } = source
   await history.commit(SEED)
@@ -68,7 +68,7 @@ test('B6: a copy of the official VFS that is resumed lacks what was compacted me
   assert.equal(value(connect(t, second.uri), SUM), 30)
 })
 
-test('B7: two connections of one process with a local copy end the process with the official VFS', async (t) => {
+test('B7: two connections of one process with a local copy crash the process with the official VFS', async (t) => {
   const { history, directory, url } = await makeSource(t)
   await history.commit(SEED)
   const official = await runOfficialInPython(

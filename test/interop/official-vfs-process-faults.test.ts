@@ -64,7 +64,7 @@ except sqlite3.Error as error:
   plain.close()
 })
 
-test('B12: an opening that fails closes another connection of the official VFS', async (t) => {
+test('B12: a failed opening closes another connection of the official VFS', async (t) => {
   const { history, directory, url } = await makeSource(t)
   await history.commit(SEED)
   const official = await runOfficialInPython(
@@ -92,7 +92,7 @@ for attempt in ('opening', 'reading'):
   assert.equal(value(ours, 'SELECT count(v) FROM t'), 2000)
 })
 
-test('B12: a failed loading of the official VFS ends the process; one of ours is an error', async (t) => {
+test('B12: a failed load of the official VFS crashes the process; a failed load of ours is an error', async (t) => {
   const { history, directory, url } = await makeSource(t)
   await history.commit(SEED)
   const script = `
@@ -129,7 +129,7 @@ time.sleep(1)
   assert.match(child.output(), /: another VFS is registered as "litestream" already; load only one of the two\n1\n$/)
 })
 
-test('a PRAGMA that sets makes Python run out of memory with the official VFS; ours answers with a text (item 68)', async (t) => {
+test('setting a PRAGMA makes Python run out of memory with the official VFS; ours returns a text (item 68)', async (t) => {
   const { history, directory, url } = await makeSource(t)
   await history.commit(SEED)
   const official = await runOfficialInPython(

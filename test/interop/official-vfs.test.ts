@@ -37,7 +37,7 @@ const PLACES: Record<string, (t: TestContext, directory: string) => Promise<Plac
 }
 
 for (const [name, place] of Object.entries(PLACES)) {
-  test(`proj.db through ${name}: the official VFS, ours, restore and hydrate all give the original`, async (t) => {
+  test(`proj.db through ${name}: the official VFS, ours, restore and hydrate all return the original`, async (t) => {
     const directory = temporaryDirectory(t)
     const at = (file: string) => path.join(directory, file)
     const { url, official, env } = await place(t, directory)
@@ -67,7 +67,7 @@ for (const [name, place] of Object.entries(PLACES)) {
     assert.deepEqual(contentHashes(replica.uri), contentHashes(at('proj.db')))
   })
 
-  test(`what the official VFS writes through ${name} is read by ours and restored`, async (t) => {
+  test(`ours reads and restores the files that the official VFS writes through ${name}`, async (t) => {
     const directory = temporaryDirectory(t)
     const at = (file: string) => path.join(directory, file)
     const { url, official, env } = await place(t, directory)

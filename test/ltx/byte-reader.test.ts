@@ -13,7 +13,7 @@ async function* counting(sizes: readonly number[]): AsyncGenerator<Uint8Array> {
   }
 }
 
-test('whatever the chunks and whatever is wanted, the bytes are those of the stream, in order', async () => {
+test('the reader returns the bytes of the stream in order, for any chunks and any requests', async () => {
   const size = fc.oneof(fc.nat(100), fc.nat(70_000))
   await fc.assert(
     fc.asyncProperty(fc.array(size, { maxLength: 12 }), fc.array(size, { maxLength: 30 }), async (chunks, wanted) => {
@@ -32,7 +32,7 @@ test('whatever the chunks and whatever is wanted, the bytes are those of the str
   )
 })
 
-test('of a chunk that begins in the middle of something, only the beginning is copied', async () => {
+test('of a chunk that begins inside a frame, only the beginning is copied', async () => {
   const chunks = [new Uint8Array(10), new Uint8Array(1024 * 1024)]
   async function* source() {
     yield* chunks

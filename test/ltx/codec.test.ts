@@ -22,7 +22,7 @@ async function readAll(file: Uint8Array, cuts: readonly number[] = [], batchByte
   return { header: ltx.header, trailer: ltx.trailer!, pages }
 }
 
-test('CRC-64/GO-ISO: check value, and the two ways agree', () => {
+test('CRC-64/GO-ISO: the check value is right, and both implementations agree', () => {
   const check = Buffer.from('123456789')
   assert.equal(native.crc64(0n, check), 0xb90956c775a41001n)
   fc.assert(
@@ -40,7 +40,7 @@ test('CRC-64/GO-ISO: check value, and the two ways agree', () => {
   )
 })
 
-test('random page sets survive the round trip, whatever the page size, batches and chunks', async () => {
+test('random page sets survive the round trip, for any page size, batches and chunks', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.constantFrom(...PAGE_SIZES),
@@ -66,7 +66,7 @@ test('random page sets survive the round trip, whatever the page size, batches a
   )
 })
 
-test('pages that LZ4 cannot shrink, and pages of zeros', async () => {
+test('pages that LZ4 cannot compress, and pages of zeros, survive the round trip', async () => {
   for (const pageSize of PAGE_SIZES) {
     const noise = crypto.getRandomValues(new Uint8Array(pageSize))
     const pages = new Map([
@@ -88,7 +88,7 @@ test('an empty page set, a database of one page, one byte at a time', async () =
   assert.equal((await readAll(one, everywhere)).pages.size, 1)
 })
 
-test('the lock page is never stored and a snapshot steps over it', async () => {
+test('the lock page is never stored, and a snapshot skips it', async () => {
   const pageSize = 65536
   const lock = lockPgno(pageSize)
   assert.equal(lock, 16385)
@@ -110,7 +110,7 @@ test('the lock page is never stored and a snapshot steps over it', async () => {
   }
 })
 
-test('what would not be a valid file is refused', () => {
+test('the encoder refuses input that would make an invalid file', () => {
   const page = new Uint8Array(512)
   const begin = (init = {}) => {
     const encoder = new LtxEncoder({ pageSize: 512, commit: 3, minTxid: 2, maxTxid: 2, ...init })
@@ -138,7 +138,7 @@ test('database checksums of a snapshot are checked', async () => {
   await assert.rejects(readAll(makeLtx(init, pages, 1, sum ^ 1n)), { code: 'LTX_CORRUPT' })
 })
 
-test('inspect and verify tell the same, with a large index too', async () => {
+test('inspect and verify return the same summary, also for a large index', async () => {
   const pages = new Map(Array.from({ length: 9000 }, (_, i) => [i + 1, makePage(512, i)]))
   for (const file of [makeSnapshot(512, 3), makeLtx({ pageSize: 512, commit: 9000, minTxid: 2, maxTxid: 2 }, pages)]) {
     const reads: number[] = []

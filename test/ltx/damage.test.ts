@@ -40,7 +40,7 @@ async function contentOf(bytes: Uint8Array) {
 
 // Harmless is only what the checksum cannot see because it covers the pages, not their compressed form: bits of an LZ4 block
 // that the decoder has no use for (the match length of a block's last sequence, which has no match). The pages are the same then.
-test('every single-byte corruption is detected, or inside a payload and without any effect', async () => {
+test('every single-byte corruption is detected, unless it is inside a payload and has no effect', async () => {
   for (const file of Object.values(FILES)) {
     const { header, pages, index } = await contentOf(file)
     const payload = (at: number) => {
@@ -79,14 +79,14 @@ test('bytes after the trailer are detected', async () => {
   }
 })
 
-test('a damaged page is named', async () => {
+test('the error for a damaged page names the page', async () => {
   const bad = Buffer.from(FILES.increment)
   bad.writeUInt32BE(0xffffff, 106)
   const fault = await faultOf(bad)
   assert.deepEqual([fault?.pgno, fault?.offset], [7, 100])
 })
 
-test('garbage never crashes', async () => {
+test('random bytes never crash the decoder', async () => {
   for (let i = 0; i < 2000; i++) {
     const bad = Buffer.from(FILES.snapshot)
     for (let n = 0; n < 1 + (i % 20); n++)

@@ -75,7 +75,7 @@ function mapped(pieces: readonly Uint8Array[], at: number, rules: IndexRules, he
 
 const bytesOf = (index: PageIndex) => encodePageIndex(index).subarray(0, -8)
 
-test('an index comes back as it was written, in pieces of any size, as arrays and in a page map', () => {
+test('an index survives the round trip in pieces of any size, into arrays and into a page map', () => {
   fc.assert(
     fc.property(anIndex, fc.array(fc.nat(), { maxLength: 6 }), ({ index, at }, places) => {
       const bytes = bytesOf(index)
@@ -91,7 +91,7 @@ test('an index comes back as it was written, in pieces of any size, as arrays an
   )
 })
 
-test('frames that came along are told apart, and a chunk is asked for once', () => {
+test('frames inside the pieces are reported separately, and each chunk is requested once', () => {
   const { index, at } = indexOf(Array.from({ length: 3000 }, () => ({ pgno: 1, size: 20 })))
   const end = at - PAGE_HEADER_SIZE
   const map = mapped([bytesOf(index)], at, rulesOf(index), [0, 160, end - 45, end])
@@ -187,14 +187,14 @@ test('pages that only this file can have must all be in its index', () => {
   }
 })
 
-test('a frame of the largest page that LZ4 makes larger is accepted', () => {
+test('the frame of the largest page that LZ4 expands is accepted', () => {
   const size = maxFrameSize(65536)
   const bytes = encoded([[1, 100, size]])
   const rules: IndexRules = { pageSize: 65536, commit: 1, completeFrom: 0 }
   assert.deepEqual(mapped([bytes], 106 + size, rules).place(1), { offset: 100, size, file: 5 })
 })
 
-test('what asking for a chunk throws is thrown', () => {
+test('an error thrown while requesting a chunk is passed on', () => {
   const { index, at } = indexOf([{ pgno: 1, size: 20 }])
   const reader = new PageIndexReader('f', at, rulesOf(index))
   const own = () => {

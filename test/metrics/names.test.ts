@@ -37,7 +37,7 @@ const OURS: typeof LITESTREAM = {
   litestream_compaction_duration_seconds: ['histogram', 'db', 'level'],
 }
 
-test("the metrics have Litestream's names and labels, and ours beside them", async (t) => {
+test("the metrics have Litestream's names and labels, and additional ones", async (t) => {
   const { db, file, http, stop } = await startDaemon(t)
   db.exec("INSERT INTO t (v) VALUES ('c')")
   const metrics = async () => (await fetch(`${http}/metrics`)).text()
@@ -91,7 +91,7 @@ test('/healthz fails while the replica is behind', async (t) => {
   assert.equal(await stop(), 1, daemon.stderr())
 })
 
-test('the server only shows, and only what there is', async (t) => {
+test('the server is read-only and serves only its own paths', async (t) => {
   const { http, file, stop } = await startDaemon(t)
   assert.equal((await fetch(`${http}/metrics`, { method: 'POST' })).status, 405)
   assert.equal((await fetch(`${http}/nothing`)).status, 404)

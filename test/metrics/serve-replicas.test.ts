@@ -8,7 +8,7 @@ import { openReplicaClient } from '../../src/storage/open.js'
 import { History } from '../support/history.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 
-test('a program that reads replicas serves their figures', async (t) => {
+test('a program that reads replicas can serve their metrics', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const history = new History(path.join(dir, 'app.db'), await openReplicaClient(url), 4096)

@@ -127,7 +127,7 @@ test('a mirror whose destination fails in the middle of a file continues where i
   await assertSameStates(t, source, to, [1, 12])
 })
 
-test('files that the source has deleted are deleted, or kept for the retention of the mirror, but for L0 files', async (t) => {
+test('files deleted in the source are deleted in the mirror after its retention, L0 files immediately', async (t) => {
   const source = await makeHistory(t)
   const [follows, keeps] = [await open(t, emptyFolder(t)), await open(t, emptyFolder(t))]
   for (const to of [follows, keeps]) await mirror(source.client, to)
@@ -157,7 +157,7 @@ test('files that the source has deleted are deleted, or kept for the retention o
   await assertSameStates(t, source, keeps, [12])
 })
 
-test('a source that lost all its files takes nothing from the mirror', async (t) => {
+test('a source that lost all its files deletes nothing in the mirror', async (t) => {
   const source = await makeHistory(t)
   const to = await open(t, emptyFolder(t))
   await mirror(source.client, to)
@@ -167,7 +167,7 @@ test('a source that lost all its files takes nothing from the mirror', async (t)
   assert.deepEqual(await names(to), before)
 })
 
-test('a source that lost what leads to its newest state takes nothing from the mirror that it needs', async (t) => {
+test('a source without the files for its newest state deletes nothing that the mirror needs', async (t) => {
   const source = await makeHistory(t)
   const to = await open(t, emptyFolder(t))
   await mirror(source.client, to)
@@ -205,7 +205,7 @@ test('a destination that a primary replicates to is refused, and so is the sourc
   await assert.rejects(mirror(source.client, source.client), (error) => isLitestreamError(error, 'INVALID_ARGUMENT'))
 })
 
-test('a damaged file of the source is not copied; another way to the newest state is', async (t) => {
+test('a damaged file of the source is not copied; other files for the newest state are', async (t) => {
   const source = await makeHistory(t)
   const levels = await listLevels(source.client)
   await damageFrame(source, levels[9]![0]!, 2)
@@ -220,7 +220,7 @@ test('a damaged file of the source is not copied; another way to the newest stat
   await assertSameStates(t, source, to, [5, 12])
 })
 
-test('a mirror that follows copies each new state, and ends with its signal', async (t) => {
+test('a following mirror copies each new state, and ends with its signal', async (t) => {
   const source = await makeHistory(t)
   const to = await open(t, emptyFolder(t))
   const controller = new AbortController()

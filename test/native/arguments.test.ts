@@ -8,7 +8,7 @@ import { addonPath, native } from '../../src/native/addon.js'
 import { localRequire, packageRoot } from '../../src/package-files.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 
-test('native code reads no argument but through napi/arguments.h', () => {
+test('native code reads arguments only through napi/arguments.h', () => {
   const folder = path.join(packageRoot(), 'native')
   const unchecked = /\.As<|Uint32Value|Int32Value|Int64Value|Uint64Value|DoubleValue|napi_get_value|\bassert\(/
   const sources = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => /\.(cc|h)$/.test(file))
@@ -21,7 +21,7 @@ test('native code reads no argument but through napi/arguments.h', () => {
   }
 })
 
-test('every function of the addon refuses arguments that do not fit, with a TypeError or RangeError', (t) => {
+test('every function of the addon refuses wrong arguments with a TypeError or RangeError', (t) => {
   const child = fileURLToPath(new URL('./hostile-arguments-child.js', import.meta.url))
   const options = { cwd: temporaryDirectory(t), encoding: 'utf8', timeout: 300_000 } as const
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, [child], options)

@@ -69,7 +69,7 @@ for (const [name, types] of Object.entries(HOSTILE)) {
   })
 }
 
-test('sizes of a cell and of its record header beyond the page yield nothing', () => {
+test('a cell size or record header size beyond the page gives no entries', () => {
   for (const size of [PAGE_SIZE, 2 ** 31, 2 ** 53]) {
     const cell = [...varint9(BigInt(size)), 7, ...varint9(BigInt(size)), 1, 1, 1]
     const table = inCache(pageWithCell(TABLE_LEAF, cell))
@@ -97,7 +97,7 @@ function interiorPage(children: readonly number[]): Uint8Array {
   return page
 }
 
-test('an interior page has children only if all are pages of the database, and different', () => {
+test('an interior page has children only if all are different pages of the database', () => {
   const childrenOf = (children: readonly number[]) => [
     ...native.btreeChildren(inCache(interiorPage(children)), 0, PGNO, 100),
   ]
@@ -114,7 +114,7 @@ test('an interior page has children only if all are pages of the database, and d
   }
 })
 
-test('a page with more cells than fit is no b-tree page', () => {
+test('a page with more cells than fit is not a b-tree page', () => {
   const page = interiorPage([3, 4])
   // 2 bytes a cell would fit: (512 - 12) / 2 = 250.
   new DataView(page.buffer).setUint16(3, 200)

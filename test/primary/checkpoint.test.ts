@@ -79,7 +79,7 @@ test('the interval: one checkpoint after a commit, none while idle', async (t) =
   await verify()
 })
 
-test('the truncate threshold cuts the -wal without a snapshot', async (t) => {
+test('the truncate threshold truncates the -wal without a snapshot', async (t) => {
   const { file, primary, checkpoints, write, verify } = await fixture(t, {
     minCheckpointPages: 1e9,
     truncatePages: 500,
@@ -96,7 +96,7 @@ test('the truncate threshold cuts the -wal without a snapshot', async (t) => {
   await verify()
 })
 
-test('a long reader: what it needs stays, checkpoints are not repeated in vain, and all follows when it ends', async (t) => {
+test('a long reader: its frames stay, checkpoints are not repeated in vain, and complete when it ends', async (t) => {
   const { file, primary, checkpoints, write, verify } = await fixture(t, { minCheckpointPages: 50, busyTimeout: 50 })
   await primary.sync()
   write(10)
@@ -116,7 +116,7 @@ test('a long reader: what it needs stays, checkpoints are not repeated in vain, 
   await verify()
 })
 
-test('a writer that holds the lock: the checkpoint is busy, the sync is not disturbed', async (t) => {
+test('a writer that holds the lock: the checkpoint is busy, and the sync is not affected', async (t) => {
   const { app, primary, write, verify } = await fixture(t, { busyTimeout: 20 })
   await primary.sync()
   write(10)
@@ -127,7 +127,7 @@ test('a writer that holds the lock: the checkpoint is busy, the sync is not dist
   await verify()
 })
 
-test('an application that checkpoints by itself, in every way: nothing is lost, no snapshot', async (t) => {
+test('an application with its own checkpoints of every mode: no commit is lost, and no snapshot is needed', async (t) => {
   const { app, primary, write, verify } = await fixture(t, { minCheckpointPages: 40, busyTimeout: 20 })
   app.pragma('busy_timeout = 5')
   await primary.sync()
@@ -156,7 +156,7 @@ test('the WAL stays bounded under a writer that never pauses', async (t) => {
   await assertReplicaEquals(`file://${dir}/replica`, app.file)
 })
 
-test('chunks end at commits, and a chunk leads on from the one before', async (t) => {
+test('chunks end at commits, and each chunk continues the one before', async (t) => {
   const { primary, app, verify } = await fixture(t, { maxSyncWalBytes: 30_000, minCheckpointPages: 1e9 })
   await primary.sync()
   const txid = primary.txid
@@ -165,7 +165,7 @@ test('chunks end at commits, and a chunk leads on from the one before', async (t
   await verify()
 })
 
-test('what is not an SQLite database is refused, and not touched', async (t) => {
+test('a file that is not an SQLite database is refused and not changed', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'notes.txt')
   writeFileSync(file, 'not a database, only a text that is long enough to be read as the header of one'.repeat(20))

@@ -69,7 +69,7 @@ async function resume(
   return reasons[0]
 }
 
-test('nothing happened: nothing is written', async (t) => {
+test('nothing happened: no file is written', async (t) => {
   assert.equal(await resume(t, () => {}), undefined)
 })
 
@@ -77,7 +77,7 @@ test('commits in the same generation of the WAL: incremental', async (t) => {
   assert.equal(await resume(t, ({ write }) => write('PRAGMA wal_autocheckpoint = 0', ...ONE_EACH)), undefined)
 })
 
-test('one restart of the WAL with frames behind our position, before it comes so far again: snapshot', async (t) => {
+test('one restart of the WAL with frames after our position, which it does not overwrite: snapshot', async (t) => {
   // Litestream takes this for an undisturbed WAL and loses the frames.
   const reason = await resume(t, ({ write }) =>
     write('PRAGMA wal_autocheckpoint = 0', ...ONE_EACH.slice(0, 5), 'PRAGMA wal_checkpoint(PASSIVE)', rows(1)),
@@ -85,7 +85,7 @@ test('one restart of the WAL with frames behind our position, before it comes so
   assert.equal(reason, 'frames were committed before the WAL was restarted')
 })
 
-test('one restart of the WAL at our position: proved, incremental', async (t) => {
+test('one restart of the WAL at our position: continuity is proven, incremental', async (t) => {
   const reason = await resume(t, ({ write }) =>
     write('PRAGMA wal_autocheckpoint = 0', 'PRAGMA wal_checkpoint(PASSIVE)', rows(1)),
   )
@@ -105,7 +105,7 @@ test('several restarts of the WAL: snapshot', async (t) => {
   assert.equal(reason, 'the WAL was restarted more than once, or deleted and created again')
 })
 
-test('the WAL was copied into the database file and not restarted: snapshot, as a copy put in its place looks the same', async (t) => {
+test('the WAL was copied into the database file and not restarted: snapshot, because a replaced file looks the same', async (t) => {
   const reason = await resume(t, ({ write }) => write('PRAGMA wal_checkpoint(RESTART)'))
   assert.equal(reason, 'the database file was written to although the WAL was not restarted')
 })
@@ -129,7 +129,7 @@ test('VACUUM is a large transaction: incremental, also when the database shrinks
 })
 
 for (const autoCheckpoint of [1, 5, 100_000]) {
-  test(`wal_autocheckpoint = ${autoCheckpoint}: the replica is equal, by snapshot if need be`, async (t) => {
+  test(`wal_autocheckpoint = ${autoCheckpoint}: the replica is equal, by a snapshot if necessary`, async (t) => {
     const statements = [`PRAGMA wal_autocheckpoint = ${autoCheckpoint}`, ...ONE_EACH, ...ONE_EACH]
     const reason = await resume(t, ({ write }) => write(...statements))
     assert.equal(reason === undefined, autoCheckpoint === 100_000)
@@ -140,7 +140,7 @@ test('the last connection closes and deletes the -wal: snapshot', async (t) => {
   assert.notEqual(await resume(t, ({ writeAndClose }) => writeAndClose(rows(5))), undefined)
 })
 
-test('the -wal is deleted by hand: snapshot of what SQLite then sees', async (t) => {
+test('the -wal is deleted by hand: snapshot of the state that SQLite then sees', async (t) => {
   const reason = await resume(t, ({ file, write }) => {
     write('PRAGMA wal_checkpoint(PASSIVE)')
     rmSync(`${file}-wal`)
@@ -149,7 +149,7 @@ test('the -wal is deleted by hand: snapshot of what SQLite then sees', async (t)
   assert.equal(reason, 'the WAL was removed or truncated by another process')
 })
 
-test('an older copy is put in place: snapshot', async (t) => {
+test('an older copy replaces the database: snapshot', async (t) => {
   const copyThenWrite = ({ file, dir, write, writeAndClose }: Downtime) => {
     writeAndClose('PRAGMA wal_checkpoint(TRUNCATE)')
     copyFileSync(file, path.join(dir, 'copy.db'))
@@ -221,7 +221,7 @@ test('the state file is deleted, damaged, or of another database: snapshot', asy
     })
     assert.match(reason!, /^the state file is damaged/)
   })
-  await t.test('one slot damaged: the other one is older, and the WAL proves it', async (t) => {
+  await t.test('one slot damaged: the other one is older, and the WAL proves continuity', async (t) => {
     const reason = await resume(t, ({ meta }) => {
       const state = path.join(meta, 'primary-state')
       const bytes = readFileSync(state)
@@ -246,7 +246,7 @@ test('the state file is deleted, damaged, or of another database: snapshot', asy
   })
 })
 
-test('staged files and state deleted together: snapshot behind what the replica has', async (t) => {
+test('staged files and state deleted together: snapshot after the TXIDs in the replica', async (t) => {
   const reason = await resume(t, ({ meta }) => rmSync(meta, { recursive: true }))
   assert.equal(reason, 'first sync')
 })

@@ -66,7 +66,7 @@ test('the -shm is removed while no application is connected: commits are replica
   assert.equal(await primary.stop(), 0)
 })
 
-test('the -shm is replaced by an empty file, and cut to nothing', async (t) => {
+test('the -shm is replaced by an empty file, and truncated to zero bytes', async (t) => {
   const { file, primary, follows } = await fixture(t)
   rmSync(`${file}-shm`)
   writeFileSync(`${file}-shm`, '')
@@ -139,7 +139,7 @@ test('the -shm is removed under an application in the same process: its commits 
   }
 })
 
-test('the -wal is removed while no application is connected: its commits are saved from the file that is still open', async (t) => {
+test('the -wal is removed while no application is connected: its commits are saved from the open file', async (t) => {
   const { file, primary, follows, url, notice } = await fixture(t)
   sql(file, 'CREATE TABLE kept AS SELECT 1 AS n')
   await primary.sync()
@@ -184,7 +184,7 @@ test('-wal and -shm are removed together', async (t) => {
   assert.equal(await primary.stop(), 0)
 })
 
-test('the -wal is cut to nothing', async (t) => {
+test('the -wal is truncated to zero bytes', async (t) => {
   const { file, primary, follows, notice } = await fixture(t, { minCheckpointPages: 1 })
   await primary.waitFor('checkpoint')
   truncateSync(`${file}-wal`, 0)
@@ -193,7 +193,7 @@ test('the -wal is cut to nothing', async (t) => {
   assert.equal(await primary.stop(), 0)
 })
 
-test('another database is renamed over it', async (t) => {
+test('another database is renamed over the database', async (t) => {
   const { file, dir, primary, follows, notice, reasons } = await fixture(t)
   const other = path.join(dir, 'new.db')
   sql(other, 'CREATE TABLE t (v BLOB)', 'INSERT INTO t VALUES (1)')
@@ -225,7 +225,7 @@ async function copyThenCommit({ file, dir, primary }: Awaited<ReturnType<typeof 
   return other
 }
 
-test('a copy is written over it: snapshot, also if the copy keeps its old time', async (t) => {
+test('a copy is written over the database: snapshot, also if the copy keeps its old time', async (t) => {
   for (const keepsTime of [false, true]) {
     await t.test(keepsTime ? 'with its old time' : 'with a new time', async (t) => {
       const running = await fixture(t, { minCheckpointPages: 1 })
@@ -241,7 +241,7 @@ test('a copy is written over it: snapshot, also if the copy keeps its old time',
   }
 })
 
-test('the database file is cut short: an error until it is restored, and no snapshot of zeros', async (t) => {
+test('the database file is truncated: an error until it is restored, and no snapshot of zeros', async (t) => {
   const { file, primary, follows, codes, copy } = await fixture(t, { minCheckpointPages: 1 })
   const other = copy()
   await primary.waitFor('checkpoint')
@@ -256,7 +256,7 @@ test('the database file is cut short: an error until it is restored, and no snap
   assert.equal(await primary.stop(), 0)
 })
 
-test('the database file is overwritten with something else: an error until it is restored', async (t) => {
+test('the database file is overwritten with other data: an error until it is restored', async (t) => {
   const { file, primary, follows, codes, copy } = await fixture(t, { minCheckpointPages: 1 })
   const other = copy()
   await primary.waitFor('checkpoint')
@@ -269,7 +269,7 @@ test('the database file is overwritten with something else: an error until it is
   assert.equal(await primary.stop(), 0)
 })
 
-test('moved away and back: no snapshot', async (t) => {
+test('the database is moved away and back: no snapshot', async (t) => {
   const { file, primary, follows, codes, reasons } = await fixture(t)
   for (const suffix of ['', '-wal', '-shm']) renameSync(file + suffix, `${file}.away${suffix}`)
   await until('it says so', () => codes('sync').includes('DATABASE_REPLACED'))
@@ -280,7 +280,7 @@ test('moved away and back: no snapshot', async (t) => {
   assert.equal(await primary.stop(), 0)
 })
 
-test('the application drops the tables of Litestream: they are made again', async (t) => {
+test('the application drops the tables of Litestream: they are created again', async (t) => {
   const { file, primary, follows } = await fixture(t, { minCheckpointPages: 1 })
   sql(file, 'DROP TABLE _litestream_seq', 'DROP TABLE _litestream_lock', 'INSERT INTO t VALUES (1)')
   await primary.waitFor('open', 1)
@@ -288,7 +288,7 @@ test('the application drops the tables of Litestream: they are made again', asyn
   assert.equal(await primary.stop(), 0)
 })
 
-test('another process checkpoints with TRUNCATE again and again: nothing is lost', async (t) => {
+test('another process checkpoints with TRUNCATE repeatedly: no commit is lost', async (t) => {
   const { file, primary, follows, codes } = await fixture(t)
   for (let i = 0; i < 5; i++) {
     sql(

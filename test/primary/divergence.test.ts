@@ -142,7 +142,7 @@ async function untilDeleted(app: Database.Database, { replicator, deleted }: Run
 }
 
 for (const [store, makeUrl] of Object.entries(STORES)) {
-  test(`${store}: an empty database in place of a lost one leaves what a restore of that needs`, async (t) => {
+  test(`${store}: an empty database in place of a lost one does not delete the files for restoring the lost one`, async (t) => {
     const lost = await lostDatabase(t, makeUrl)
     const app = open(lost.file)
     cleanUp(t, () => app.close())
@@ -221,7 +221,7 @@ test('an earlier state of the database is a divergence', async (t) => {
   assert.deepEqual([divergence.reason, divergence.replica.txid], ['older', olderTxid - 1])
 })
 
-test('a database that is exchanged while it is replicated is a divergence, which ends when it is brought back', async (t) => {
+test('replacing a database during replication is a divergence, which ends when the original returns', async (t) => {
   const dir = temporaryDirectory(t)
   const [file, url] = [path.join(dir, 'app.db'), `file://${dir}/replica`]
   const app = open(file)

@@ -20,7 +20,7 @@ const KILLS = 8
 const ROUNDS = 12
 const random = (below: number) => Math.floor(Math.random() * below)
 
-test(`killed at random moments under load for ${SECONDS} s: every TXID is a committed state, nothing is missing`, async (t) => {
+test(`killed at random moments under load for ${SECONDS} s: every TXID is a committed state, and no commit is lost`, async (t) => {
   const dir = temporaryDirectory(t)
   const end = Date.now() + SECONDS * 1000
   const reasons: Record<string, number> = {}

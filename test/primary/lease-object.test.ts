@@ -65,7 +65,7 @@ test('a damaged lock.json whose owner is gone is taken over after one TTL', asyn
   assert.equal(lease.held, true)
 })
 
-test('a lease whose reply was lost is not another primary', async (t) => {
+test('a lost response to a lease request is not mistaken for another primary', async (t) => {
   const { machine, client } = await fixture(t)
   const { lease } = machine()
   await lease.acquire()
@@ -74,7 +74,7 @@ test('a lease whose reply was lost is not another primary', async (t) => {
   assert.equal(await lease.renew(), undefined)
 })
 
-test('after its own lease has expired, a removed lock.json is another primary’s', async (t) => {
+test('after its own lease has expired, a removed lock.json counts as another primary’s', async (t) => {
   const { machine, object, time } = await fixture(t)
   const { lease } = machine()
   await lease.acquire()
@@ -83,7 +83,7 @@ test('after its own lease has expired, a removed lock.json is another primary’
   await assert.rejects(lease.renew(), { code: 'REPLICA_FENCED' })
 })
 
-test('the owner’s wall clock steps: it keeps its lease', async (t) => {
+test('a step of the owner’s wall clock does not lose the lease', async (t) => {
   const { machine, time } = await fixture(t)
   const { lease, wall } = machine()
   await lease.acquire()

@@ -44,7 +44,7 @@ function database(t: TestContext, file: string): { readonly file: string; write(
 }
 
 // Most of it is waiting: all stores at once.
-test('renewed while its owner lives, lost with a word by a slow one, taken over from a dead one', {
+test('a lease is renewed while its owner lives, lost with a reason by a slow owner, taken over from a dead one', {
   concurrency: true,
 }, async (t) => {
   await Promise.all(Object.entries(stores).map(([store, urlOf]) => t.test(store, (inner) => passesOn(inner, urlOf))))

@@ -16,7 +16,7 @@ import { assertReplicaEquals } from './restored.js'
 const snapshots = (primary: PrimaryChild) =>
   primary.of('sync').flatMap((event) => (event.snapshotReason === undefined ? [] : [event.snapshotReason]))
 
-test('the store is down: commits are staged, the WAL stays bounded, and all of it follows in order', async (t) => {
+test('the store is down: commits are staged, the WAL stays bounded, and all files are uploaded later in order', async (t) => {
   const dir = temporaryDirectory(t)
   const replica = path.join(dir, 'replica')
   const url = `file://${replica}`
@@ -49,7 +49,7 @@ test('the store is down: commits are staged, the WAL stays bounded, and all of i
   await assertReplicaEquals(url, app.file)
 })
 
-test('the primary is paused: the application goes on, nothing is missed, no snapshot is needed', async (t) => {
+test('the primary is paused: the application continues, no commit is missed, no snapshot is needed', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const app = new App(t, path.join(dir, 'app.db'))
@@ -68,7 +68,7 @@ test('the primary is paused: the application goes on, nothing is missed, no snap
   await assertReplicaEquals(url, app.file)
 })
 
-test('the disk is full: told as such, the application is not disturbed, and it goes on once there is room', async (t) => {
+test('a full disk is reported as such, does not affect the application, and replication continues once space is free', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const meta = path.join(dir, 'meta')
@@ -129,7 +129,7 @@ test('the database is deleted while it is replicated: the replica keeps the last
   assert.deepEqual(snapshots(primary), ['first sync', 'the database file has another identity'])
 })
 
-test('replaced by rename while it is replicated: snapshot of the new one', async (t) => {
+test('the database is replaced by rename during replication: snapshot of the new one', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const app = new App(t, path.join(dir, 'app.db'))

@@ -34,7 +34,7 @@ function readOnlyDisk(t: TestContext, dir: string, fill: (disk: string) => void)
 }
 
 for (const state of STATES) {
-  test(`a database on a read-only file system is reported as that (${state})`, async (t) => {
+  test(`a database on a read-only file system is reported as such (${state})`, async (t) => {
     const dir = temporaryDirectory(t)
     const disk = readOnlyDisk(t, dir, (place) => make(path.join(place, 'app.db'), state))
     await assert.rejects(replicateOnce(path.join(disk, 'app.db'), `file://${dir}/replica`), {
@@ -45,7 +45,7 @@ for (const state of STATES) {
   })
 }
 
-test('a replica and an output on a read-only file system are reported as that', async (t) => {
+test('a replica and an output on a read-only file system are reported as such', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'app.db')
   make(file, 'wal')

@@ -95,7 +95,7 @@ async function fixture(t: TestContext, options: Partial<ReplicatorOptions> = {},
   }
 }
 
-test('emptied, or removed with its folder, while nothing is committed: a snapshot follows by itself', async (t) => {
+test('the replica is emptied, or removed with its folder, without new commits: a snapshot is uploaded automatically', async (t) => {
   const { replica, primary, between, restorable, follows, rejoined } = await fixture(t)
   between(() => rmSync(path.join(replica, 'ltx'), { recursive: true }))
   await restorable()
@@ -107,14 +107,14 @@ test('emptied, or removed with its folder, while nothing is committed: a snapsho
   assert.equal(await primary.stop(), 0)
 })
 
-test('emptied right before the end: the last sync uploads a snapshot', async (t) => {
+test('the replica is emptied right before the end: the last sync uploads a snapshot', async (t) => {
   const { replica, url, file, primary, between } = await fixture(t, { replicaCheckInterval: 3600 * SECOND })
   between(() => rmSync(replica, { recursive: true }))
   assert.equal(await primary.stop(), 0)
   await assertReplicaEquals(url, file)
 })
 
-test('one level is removed, or a file of it: a snapshot follows if restores need it, else only a notice', async (t) => {
+test('a level or a file of it is removed: a snapshot is uploaded if restores need the file, otherwise only a notice', async (t) => {
   const { level, newest, files, primary, between, restorable, follows, rejoined } = await fixture(t)
   await until('there is a snapshot', () => primary.of('compaction').some((event) => event.level === 9))
   // The one that leads on from the snapshot.
@@ -138,7 +138,7 @@ test('one level is removed, or a file of it: a snapshot follows if restores need
   assert.equal(await primary.stop(), 0)
 })
 
-test('the newest file, or the snapshot that restores begin with, is cut short: a snapshot follows', async (t) => {
+test('the newest file, or the snapshot of restores, is truncated: a snapshot is uploaded', async (t) => {
   const { newest, primary, between, restorable, follows, rejoined } = await fixture(t)
   await until('there is a snapshot', () => primary.of('compaction').some((event) => event.level === 9))
   for (const [i, damage] of [
@@ -155,7 +155,7 @@ test('the newest file, or the snapshot that restores begin with, is cut short: a
   assert.equal(await primary.stop(), 0)
 })
 
-test('the newest file is damaged while no primary runs: a snapshot follows at the start', async (t) => {
+test('the newest file is damaged while no primary runs: a snapshot is uploaded at the start', async (t) => {
   const { newest, primary, url, file, write } = await fixture(t)
   assert.equal(await primary.stop(), 0)
   for (const damage of [
@@ -170,7 +170,7 @@ test('the newest file is damaged while no primary runs: a snapshot follows at th
   }
 })
 
-test('a damaged file has the name of the next upload: it is led around', async (t) => {
+test('a damaged file has the name of the next upload: its TXID is skipped', async (t) => {
   const { level, files, primary, between, write, follows, rejoined, url, file } = await fixture(t, {
     replicaCheckInterval: 3600 * SECOND,
   })
@@ -189,7 +189,7 @@ test('a damaged file has the name of the next upload: it is led around', async (
   assert.equal(await primary.stop(), 0)
 })
 
-test('a file of a higher TXID appears: an error first, then a snapshot behind it', async (t) => {
+test('a file of a higher TXID appears: first an error, then a snapshot after it', async (t) => {
   const { level, newest, primary, between, follows, rejoined, codes, restorable } = await fixture(t)
   between(() => copyFileSync(newest(0), path.join(level(0), formatFileName(100, 100))))
   await until('it is an error', () => codes('replica').includes('REPLICA_RESET'))
@@ -199,7 +199,7 @@ test('a file of a higher TXID appears: an error first, then a snapshot behind it
   assert.equal(await primary.stop(), 0)
 })
 
-test('another replica is put in its place for a while: an error as long, nothing is written to it', async (t) => {
+test('the replica is temporarily replaced by another one: an error meanwhile, and nothing is written to it', async (t) => {
   const other = await fixture(t)
   for (let i = 0; i < 5; i++) await other.follows()
   assert.equal(await other.primary.stop(), 0)
@@ -226,7 +226,7 @@ test('another replica is put in its place for a while: an error as long, nothing
   assert.equal(await primary.stop(), 0)
 })
 
-test('another replica is put in its place for good: a snapshot follows', async (t) => {
+test('the replica is permanently replaced by another one: a snapshot is uploaded', async (t) => {
   const other = await fixture(t)
   for (let i = 0; i < 5; i++) await other.follows()
   assert.equal(await other.primary.stop(), 0)
@@ -240,7 +240,7 @@ test('another replica is put in its place for good: a snapshot follows', async (
   assert.equal(await primary.stop(), 0)
 })
 
-test('an older copy of it is put in its place: a snapshot follows', async (t) => {
+test('the replica is replaced by an older copy of it: a snapshot is uploaded', async (t) => {
   const { replica, dir, primary, between, follows, restorable } = await fixture(t)
   const copy = path.join(dir, 'copy')
   between(() => cpSync(replica, copy, { recursive: true, preserveTimestamps: true }))
@@ -286,7 +286,7 @@ test('a database with another page size takes the place of the one that is repli
   assert.equal(await primary.stop(), 0)
 })
 
-test('a file that compaction needs is damaged: a snapshot follows, and compaction goes on behind it', async (t) => {
+test('a file that compaction needs is damaged: a snapshot is uploaded, and compaction continues after it', async (t) => {
   const { file, url, level, files, primary, write, follows } = await fixture(t)
   assert.equal(await primary.stop(), 0)
   // Of the same size, so that no listing tells, and in the replica only.
@@ -322,7 +322,7 @@ test('a file that compaction needs is damaged: a snapshot follows, and compactio
   assert.ok(follows)
 })
 
-test('a restore to an earlier TXID works as before where nothing of it was lost', async (t) => {
+test('a restore to an earlier TXID still works if none of its files was lost', async (t) => {
   const { dir, url, newest, primary, between, restorable } = await fixture(t)
   between(() => truncateSync(newest(0), 0))
   await restorable()

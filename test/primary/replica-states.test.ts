@@ -50,7 +50,7 @@ async function restarted(t: TestContext, change: (place: { dir: string; level0: 
 
 const files = (directory: string) => readdirSync(directory).sort()
 
-test('as it was left: goes on', async (t) => {
+test('replica unchanged: replication continues', async (t) => {
   const { txid, rejoined, snapshots, dir } = await restarted(t, () => {})
   assert.deepEqual([txid, rejoined, snapshots], [4, [], [undefined]])
   // A replica in the same file system costs no second copy.
@@ -58,14 +58,14 @@ test('as it was left: goes on', async (t) => {
   assert.equal(inode('replica/ltx/0'), inode('.app.db-litestream/ltx/0'))
 })
 
-test('behind, and the files are still staged: they are sent', async (t) => {
+test('replica behind, files still staged: they are uploaded', async (t) => {
   const { txid, rejoined, snapshots, faults } = await restarted(t, ({ level0 }) => {
     for (const name of files(level0).slice(1)) rmSync(path.join(level0, name))
   })
   assert.deepEqual([txid, rejoined, snapshots, faults], [4, [], [undefined], []])
 })
 
-test('behind, and the files are gone: snapshot after what is there', async (t) => {
+test('replica behind, staged files gone: snapshot after its newest TXID', async (t) => {
   const { txid, rejoined, faults } = await restarted(t, ({ level0, meta }) => {
     for (const name of files(level0).slice(1)) rmSync(path.join(level0, name))
     for (const name of files(path.join(meta, 'ltx', '0')).slice(1)) rmSync(path.join(meta, 'ltx', '0', name))
@@ -73,7 +73,7 @@ test('behind, and the files are gone: snapshot after what is there', async (t) =
   assert.deepEqual([txid, rejoined, faults], [2, ['staged files are missing'], []])
 })
 
-test('empty, all files staged: they are sent again; not all staged: begins anew', async (t) => {
+test('replica empty: staged files are uploaded again if complete, otherwise a snapshot', async (t) => {
   await t.test('staged', async (t) => {
     const { txid, rejoined } = await restarted(t, ({ dir }) => rmSync(path.join(dir, 'replica'), { recursive: true }))
     assert.deepEqual([txid, rejoined], [4, []])
@@ -87,7 +87,7 @@ test('empty, all files staged: they are sent again; not all staged: begins anew'
   })
 })
 
-test('ahead, as after the database was taken back: snapshot after what is there', async (t) => {
+test('replica ahead, as after restoring the database: snapshot after its newest TXID', async (t) => {
   const { txid, rejoined, faults } = await restarted(t, ({ meta, level0 }) => {
     rmSync(meta, { recursive: true })
     mkdirSync(meta)
@@ -96,7 +96,7 @@ test('ahead, as after the database was taken back: snapshot after what is there'
   assert.deepEqual([txid, rejoined, faults], [4, ['the files in the replica were written before the state file'], []])
 })
 
-test('of another history: snapshot after what is there', async (t) => {
+test('replica of another history: snapshot after its newest TXID', async (t) => {
   const other = await restarted(t, () => {})
   const { txid, rejoined, faults } = await restarted(t, ({ dir }) => {
     rmSync(path.join(dir, 'replica'), { recursive: true })
@@ -106,7 +106,7 @@ test('of another history: snapshot after what is there', async (t) => {
   assert.deepEqual([txid, rejoined, faults], [4, ['the replica has files of another history'], []])
 })
 
-test('a file is missing in the middle: a snapshot in the replica leads over the gap', async (t) => {
+test('a file is missing in the middle: a snapshot in the replica bridges the gap', async (t) => {
   const { txid, rejoined, url } = await restarted(t, ({ level0 }) => rmSync(path.join(level0, files(level0)[1]!)))
   assert.deepEqual([txid, rejoined], [4, ['files are missing in the replica']])
   const client = await openReplicaClient(url)
@@ -114,7 +114,7 @@ test('a file is missing in the middle: a snapshot in the replica leads over the 
   await client.close()
 })
 
-test('restored, then replicated again to the same place: what is new is in the replica', async (t) => {
+test('restored, then replicated again to the same URL: new commits are in the replica', async (t) => {
   const { dir, url, file } = await restarted(t, () => {})
   const output = path.join(dir, 'elsewhere', 'app.db')
   const client = await openReplicaClient(url)

@@ -61,7 +61,7 @@ async function inAllLevels(replicator: Replicator, txid: number): Promise<void> 
   })
 }
 
-test('S3: replies that get lost, errors and a slow server: each file is there once, in order', async (t) => {
+test('S3: lost responses, errors and a slow server: each file is uploaded once, in order', async (t) => {
   const { proxy, file, write, replicator, url } = await fixture(t)
   await replicator.sync({ wait: true })
   const put = { match: (request: { method: string }) => request.method === 'PUT' }
@@ -80,7 +80,7 @@ test('S3: replies that get lost, errors and a slow server: each file is there on
   assert.equal(await assertReplicaEquals(url, file), 4)
 })
 
-test('S3: who has said that it writes and then cannot look at the replica is not fenced by its own word', async (t) => {
+test('S3: a primary that wrote its record and then failed to list the replica is not fenced by its own record', async (t) => {
   const { proxy, file, write, replicator, url } = await fixture(t)
   write()
   const refused = proxy.fault({ type: 'status', status: 403, code: 'AccessDenied' }, { match: isList, times: 2 })
@@ -92,7 +92,7 @@ test('S3: who has said that it writes and then cannot look at the replica is not
   assert.equal(proxy.seen().filter(({ method, url }) => method === 'PUT' && url.includes('primary.json')).length, 1)
 })
 
-test('S3: the server is down for a while: commits are staged, and follow', async (t) => {
+test('S3: the server is down for a while: commits are staged and uploaded later', async (t) => {
   const { proxy, file, write, replicator, url } = await fixture(t)
   replicator.start()
   await until('the first file is there', () => replicator.status().replicaTxid === 1)
@@ -107,7 +107,7 @@ test('S3: the server is down for a while: commits are staged, and follow', async
   assert.equal(await assertReplicaEquals(url, file), 6)
 })
 
-test('S3: idle means no request at all', async (t) => {
+test('S3: an idle primary sends no request', async (t) => {
   const { proxy, write, replicator } = await fixture(t)
   write()
   await replicator.sync({ wait: true })
@@ -116,7 +116,7 @@ test('S3: idle means no request at all', async (t) => {
   assert.equal(proxy.counts().requests, 0)
 })
 
-test('S3: idle means no request at all, with compaction and retention, which list nothing while they have nothing to delete', async (t) => {
+test('S3: an idle primary with compaction and retention sends no request, because no task is due', async (t) => {
   const { proxy, file, write, replicator, url } = await fixture(t, {
     compaction: EVERY_WINDOW,
     replicaCheckInterval: 3_600_000,
@@ -150,7 +150,7 @@ test('S3: a check of the replica costs one listing, and every tenth reads the wr
   assert.equal(gets[1]! - gets[0]!, 11)
 })
 
-test('S3: one checkpoint follows the last commit, which is one more TXID and one more file a level; after that no request at all', async (t) => {
+test('S3: one checkpoint follows the last commit, as one more TXID and one more file per level; then no more requests', async (t) => {
   const { proxy, file, write, replicator, url } = await fixture(t, {
     compaction: EVERY_WINDOW,
     checkpointInterval: 2 * WINDOW,
@@ -172,7 +172,7 @@ test('S3: one checkpoint follows the last commit, which is one more TXID and one
   assert.equal(await assertReplicaEquals(url, file), 4)
 })
 
-test('S3: a database costs four requests until its first file is there: who writes, one listing, the file; a bucket one probe', async (t) => {
+test('S3: a database needs four requests until its first file is uploaded: the writer record, one listing, the file', async (t) => {
   const bucket = await s3Bucket(t)
   const proxy = await startFaultProxy({ target: s3Server().endpoint })
   cleanUp(t, () => proxy.close())
@@ -196,7 +196,7 @@ test('S3: a database costs four requests until its first file is there: who writ
   assert.deepEqual(proxy.counts().kinds, { GET: count, LIST: count, PUT: 2 * count + 3, DELETE: 1 })
 })
 
-test('S3: a lease is had by one of many that try at once, and passes on by compare-and-set', async (t) => {
+test('S3: of many primaries that request a lease one gets it, and it passes on by compare-and-set', async (t) => {
   const bucket = await s3Bucket(t)
   const client = await openReplicaClient(s3Url(bucket))
   t.after(() => client.close())

@@ -45,7 +45,9 @@ function assertStillLocked(db: Database.Database, file: string): void {
 }
 
 // First in this file: better-sqlite3's own library is not loaded yet.
-test('the application uses another copy: refused before the database is opened', { skip: !linux }, async (t) => {
+test('the application uses another copy of SQLite: refused before the database is opened', {
+  skip: !linux,
+}, async (t) => {
   const { file, url, openCopy } = fixture(t)
   const app = openCopy()
   app.exec('BEGIN IMMEDIATE; INSERT INTO t VALUES (1)')
@@ -55,7 +57,7 @@ test('the application uses another copy: refused before the database is opened',
 })
 
 // Whose mapping it is that is there already can only be told by opening, which costs a transaction under way its lock.
-test('both copies are loaded: refused before anything is written', { skip: !linux }, async (t) => {
+test('both copies of SQLite are loaded: refused before anything is written', { skip: !linux }, async (t) => {
   const { file, url, openCopy } = fixture(t)
   new Database(':memory:').close()
   const app = openCopy()
@@ -70,7 +72,7 @@ test('both copies are loaded: refused before anything is written', { skip: !linu
   assert.equal(app.pragma('integrity_check', { simple: true }), 'ok')
 })
 
-test('another copy comes later: replication ends, and says why', { skip: !linux }, async (t) => {
+test('another copy of SQLite is loaded later: replication ends with the reason', { skip: !linux }, async (t) => {
   const { file, url, openCopy } = fixture(t)
   assert.equal(sql(file, 'PRAGMA journal_mode = wal', 'CREATE TABLE t (v)'), '')
   const replication = await replicate(file, url, { monitorInterval: 20, syncInterval: 20 })

@@ -84,7 +84,7 @@ async function fixture(t: TestContext, name = 'app.db') {
   }
 }
 
-test('removed: it is made again, and after a restart nothing is missing', async (t) => {
+test('the state folder is removed: it is created again, and after a restart no commit is missing', async (t) => {
   const { file, url, meta, primary, between, follows, notices, reasons } = await fixture(t)
   between(() => rmSync(meta, { recursive: true }))
   await follows()
@@ -97,7 +97,7 @@ test('removed: it is made again, and after a restart nothing is missing', async 
   assert.equal(await again.stop(), 0)
 })
 
-test('emptied, its state file removed, or another program writes to it: made again', async (t) => {
+test('the state folder is emptied, its state file removed or overwritten: created again', async (t) => {
   const { meta, primary, between, follows, reasons } = await fixture(t)
   const changes: (() => void)[] = [
     () => {
@@ -116,7 +116,7 @@ test('emptied, its state file removed, or another program writes to it: made aga
   assert.equal(await primary.stop(), 0)
 })
 
-test('replaced by a file: an error until that is gone', async (t) => {
+test('the state folder is replaced by a file: an error until the file is removed', async (t) => {
   const { meta, primary, between, follows, failed, recovered, write } = await fixture(t)
   between(() => {
     rmSync(meta, { recursive: true })
@@ -130,7 +130,7 @@ test('replaced by a file: an error until that is gone', async (t) => {
   assert.equal(await primary.stop(), 0)
 })
 
-test('replaced by that of another database: nothing of it is believed', async (t) => {
+test('the state folder is replaced by that of another database: its contents are not used', async (t) => {
   const other = await fixture(t, 'other.db')
   for (let i = 0; i < 5; i++) await other.follows()
   await other.primary.stop()
@@ -146,7 +146,7 @@ test('replaced by that of another database: nothing of it is believed', async (t
   assert.equal(await primary.stop(), 0)
 })
 
-test('removed before its files were uploaded: a snapshot follows', async (t) => {
+test('the state folder is removed before its files were uploaded: a snapshot follows', async (t) => {
   const { meta, primary, between, follows, withoutStore, reasons } = await fixture(t)
   const back = await withoutStore()
   between(() => rmSync(meta, { recursive: true }))
@@ -157,7 +157,7 @@ test('removed before its files were uploaded: a snapshot follows', async (t) => 
   assert.equal(await primary.stop(), 0)
 })
 
-test('staged files are removed or cut short before they were uploaded: a snapshot follows', async (t) => {
+test('staged files are removed or truncated before their upload: a snapshot follows', async (t) => {
   for (const [what, damage] of [
     ['removed', rmSync],
     ['cut short', (file: string) => truncateSync(file, 150)],
@@ -175,7 +175,7 @@ test('staged files are removed or cut short before they were uploaded: a snapsho
   }
 })
 
-test('staged files that are in the replica already are removed or damaged: compaction reads the replica', async (t) => {
+test('uploaded staged files are removed or damaged: compaction reads the replica instead', async (t) => {
   const { dir, file, url, app, staged, primary, write } = await fixture(t)
   await primary.kill()
   const compaction = {
@@ -211,7 +211,7 @@ test('staged files that are in the replica already are removed or damaged: compa
 /** Runs the test's body as a user without rights over everything, where the tests run as root. */
 const unprivileged = process.getuid?.() === 0 && existsSync('/usr/bin/setpriv')
 
-test('no rights for a while: an error as long, and the modes of then are not kept', {
+test('permissions are missing for a while: an error meanwhile, and the temporary modes are not copied', {
   skip: process.getuid?.() === 0 && !unprivileged,
 }, async (t) => {
   const dir = temporaryDirectory(t)

@@ -16,7 +16,7 @@ import { contentHashes } from '../support/content.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { assertReplicaEquals } from './restored.js'
 
-test('many syncs at once are one after another: each commit is in one file, none in two', async (t) => {
+test('concurrent syncs run one after another: each commit is in exactly one file', async (t) => {
   const directory = temporaryDirectory(t)
   const [file, url] = [path.join(directory, 'app.db'), pathToFileURL(path.join(directory, 'replica')).href]
   const app = new Database(file)
@@ -42,7 +42,7 @@ test('many syncs at once are one after another: each commit is in one file, none
   await assertReplicaEquals(url, file)
 })
 
-test('frames of a transaction that is not committed are in no file, snapshots included', async (t) => {
+test('uncommitted WAL frames are never written to an LTX file, nor to a snapshot', async (t) => {
   const directory = temporaryDirectory(t)
   const [file, url] = [path.join(directory, 'app.db'), pathToFileURL(path.join(directory, 'replica')).href]
   const app = new Database(file)

@@ -53,7 +53,7 @@ async function writtenBefore(t: TestContext, url: string): Promise<void> {
   other.close()
 }
 
-test('a file of which the state was not saved is not offered to the replica', async (t) => {
+test('a file is not uploaded before its state was saved', async (t) => {
   const { file, url, open, level0 } = await fixture(t)
   const { primary, uploader } = await open()
   const state = path.join(primary.meta, 'primary-state')
@@ -69,7 +69,7 @@ test('a file of which the state was not saved is not offered to the replica', as
   assert.equal(await assertReplicaEquals(url, file), 1)
 })
 
-test('a replica that turns out to be ahead after commits were staged: all uploaded means that they are there', async (t) => {
+test('a replica that turns out to be ahead after commits were staged: up to date means that the replica has them', async (t) => {
   const { file, url, open, level0, write } = await fixture(t)
   await writtenBefore(t, url)
   const { primary, uploader } = await open()
@@ -83,7 +83,7 @@ test('a replica that turns out to be ahead after commits were staged: all upload
   assert.equal(await assertReplicaEquals(url, file), 4)
 })
 
-test('no file is older than the newest in the replica, whoever wrote that', async (t) => {
+test('no file is older than the newest in the replica, whichever primary wrote that', async (t) => {
   const { url, client, open, write } = await fixture(t)
   t.mock.timers.enable({ apis: ['Date'], now: 1_900_000_000_000 })
   await writtenBefore(t, url)
@@ -99,7 +99,7 @@ test('no file is older than the newest in the replica, whoever wrote that', asyn
   }
 })
 
-test('a reason to be fenced that is very long is kept all the same', async (t) => {
+test('a very long fencing reason is saved in shortened form', async (t) => {
   const { open } = await fixture(t)
   const { primary } = await open()
   await primary.sync()

@@ -25,7 +25,7 @@ function fixture(t: TestContext) {
   return { dir, file, db, url: `file://${dir}/replica` }
 }
 
-test('a closing ends although the store never answers, with TIMEOUT', GUARD, async (t) => {
+test('close() ends with TIMEOUT although the store never responds', GUARD, async (t) => {
   const { file } = fixture(t)
   const { url, storage, requests } = await startSilentStore(t)
   const replication = await replicate(file, url, { storage, shutdownSyncTimeout: 100, monitorInterval: 20 })
@@ -37,7 +37,7 @@ test('a closing ends although the store never answers, with TIMEOUT', GUARD, asy
   })
 })
 
-test('a signal or a deadline ends a closing before its time', GUARD, async (t) => {
+test('a signal or a deadline ends close() earlier', GUARD, async (t) => {
   const { file } = fixture(t)
   const { url, storage, requests } = await startSilentStore(t)
   const open = async () => {
@@ -114,7 +114,7 @@ test('an option outside its range is refused, with its name', async (t) => {
   }
 })
 
-test('a worker that ends is reported and started again, and the replication continues', GUARD, async (t) => {
+test('a worker that ends is reported and restarted, and replication continues', GUARD, async (t) => {
   const { dir, file, db, url } = fixture(t)
   const dying = path.join(dir, 'ends')
   // The real worker, which also ends when the file appears.

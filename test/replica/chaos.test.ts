@@ -30,7 +30,7 @@ const SEED = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 32
 
 for (let run = 0; run < RUNS; run++) {
   const random = new Random(SEED + run)
-  test(`seed ${random.seed}: no row is wrong, whatever happens to the store and to the worker`, async (t) => {
+  test(`seed ${random.seed}: no row is wrong under random faults of the store and the worker`, async (t) => {
     const storm = await Storm.begin(t, random)
     await storm.run()
   })

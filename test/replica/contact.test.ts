@@ -5,7 +5,7 @@ import { StoreContact } from '../../src/replica/worker/contact.js'
 /** No replica has it: what native code is told goes nowhere. */
 const NOBODY = 0
 
-test('a stale replica is reported once, even if the timer fires before the time is over', (t) => {
+test('a stale replica is reported once, even if the timer fires too early', (t) => {
   let now = 1_700_000
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const told: string[] = []
@@ -34,7 +34,7 @@ test('a stale replica is reported once, even if the timer fires before the time 
   contact.stop()
 })
 
-test('a step of the wall clock neither makes a replica stale nor keeps it from becoming stale', (t) => {
+test('a step of the wall clock neither makes a replica stale nor prevents it from becoming stale', (t) => {
   let [now, wall] = [5000, 1_700_000_000_000]
   t.mock.method(Date, 'now', () => wall)
   t.mock.timers.enable({ apis: ['setTimeout'] })

@@ -26,7 +26,7 @@ for (const [what, level, minTxid, kind] of [
   ['a compacted file', 1, 2n, 'advance'],
   ['a snapshot', 9, 1n, 'gap'],
 ] as const) {
-  test(`a damaged file stops a reader, with a report, until ${what} leads around it`, async (t) => {
+  test(`a damaged file stops a reader, with a report, until ${what} replaces it`, async (t) => {
     const states = makeThreeStates(t)
     const { first, second, third, changed, commit, counts } = states
     const { folder, replica, errors, count } = await readerAt(t, states)
@@ -55,7 +55,7 @@ for (const [what, level, minTxid, kind] of [
   })
 }
 
-test('a reader that opens over a damaged file reads others, and warns', async (t) => {
+test('a reader that opens a replica with a damaged file reads other files, and logs a warning', async (t) => {
   const states = makeThreeStates(t)
   const { first, second, third, changed, commit, counts } = states
   const folder = path.join(temporaryDirectory(t), 'replica')
@@ -75,7 +75,7 @@ test('a reader that opens over a damaged file reads others, and warns', async (t
   )
 })
 
-test('a commit that no page stands for does not keep the replicas beside it waiting', async (t) => {
+test('an impossible commit in a file does not delay other replicas of the process', async (t) => {
   const states = makeThreeStates(t)
   const { first, second, commit, counts } = states
   const beside = await readerAt(t, states)
@@ -124,7 +124,7 @@ function largeLie(t: TestContext): { readonly folder: string; readonly rows: num
 
 const SUM = 'SELECT sum(n) FROM t'
 
-test('an index that a frame shows to be wrong: nothing that was made by it is read any more', async (t) => {
+test('after a frame contradicts its page index, no page found through that index is read any more', async (t) => {
   const { folder, rows } = largeLie(t)
   const replica = await openTestReplica(t, pathToFileURL(folder).href)
   const errors: LitestreamError[] = []
@@ -141,7 +141,7 @@ test('an index that a frame shows to be wrong: nothing that was made by it is re
   })
 })
 
-test('a local copy finds a wrong index, also of pages that no reader wants', async (t) => {
+test('a local copy detects a wrong index, also of pages that no reader needs', async (t) => {
   const { folder, rows } = largeLie(t)
   const copy = path.join(temporaryDirectory(t), 'copy.db')
   const replica = await openTestReplica(t, pathToFileURL(folder).href, { hydrate: copy })

@@ -20,7 +20,7 @@ async function fixture(t: TestContext) {
   return source
 }
 
-test('B9: a store that denies: lag grows, the event comes, reads end in an error once max_stale is passed, and begin again', async (t) => {
+test('B9: with a store that denies requests, lag grows, the stale event is emitted, reads fail after max_stale, and later resume', async (t) => {
   const { history, proxy, url } = await fixture(t)
   const replica = await openTestReplica(t, url, { maxStale: 3000 })
   const events: string[] = []
@@ -45,7 +45,7 @@ test('B9: a store that denies: lag grows, the event comes, reads end in an error
   assert.equal(await db.value('SELECT sum(n) FROM t'), 3000)
 })
 
-test('a store that does not answer at all is as stale as one that denies', async (t) => {
+test('a store that does not respond makes a replica stale like one that denies', async (t) => {
   const { proxy, url } = await fixture(t)
   const replica = await openTestReplica(t, url, { maxStale: 3000 })
   const db = await ReaderThread.open(t, replica.uri)
@@ -74,7 +74,7 @@ async function blackholedRead(t: TestContext, proxy: FaultProxy, uri: string) {
   return { reader, answer }
 }
 
-test('the worker is killed while a read waits: the read fails at once, the process lives, and the next one works', async (t) => {
+test('the worker is killed during a read: the read fails immediately, the process survives, and the next read works', async (t) => {
   const { proxy, url } = await fixture(t)
   const replica = await openTestReplica(t, url, { readTimeout: 600_000 })
   const { reader, answer } = await blackholedRead(t, proxy, replica.uri)
@@ -88,7 +88,7 @@ test('the worker is killed while a read waits: the read fails at once, the proce
   assert.equal(await reader.value('SELECT count(v) FROM t'), 3000)
 })
 
-test('a page that does not arrive within read_timeout is an error that says so', async (t) => {
+test('a page that does not arrive within read_timeout is a PAGE_TIMEOUT error', async (t) => {
   const { proxy, url } = await fixture(t)
   const replica = await openTestReplica(t, url, { readTimeout: 200 })
   const failed = await (await blackholedRead(t, proxy, replica.uri)).answer
@@ -96,7 +96,7 @@ test('a page that does not arrive within read_timeout is an error that says so',
   assert.match(failed.why, /^PAGE_TIMEOUT: page \d+ did not arrive in time/)
 })
 
-test('a damaged reply is asked for once more, a reply of the wrong length too; the file stays good (item 17)', async (t) => {
+test('a damaged response, or one of the wrong length, is requested again; the file counts as good (item 17)', async (t) => {
   const { proxy, url } = await fixture(t)
   const replica = await openTestReplica(t, url)
   const pages = (request: { kind: string }) => request.kind === 'GET'
@@ -109,7 +109,7 @@ test('a damaged reply is asked for once more, a reply of the wrong length too; t
   assert.equal(cut.hits, 1)
 })
 
-test('the store is killed and comes back, under open connections', async (t) => {
+test('the store is killed and restarted under open connections', async (t) => {
   const { history, proxy, url } = await fixture(t)
   const replica = await openTestReplica(t, url, { readTimeout: 5000 })
   const db = await ReaderThread.open(t, replica.uri)
@@ -123,7 +123,7 @@ test('the store is killed and comes back, under open connections', async (t) => 
   assert.equal(await db.value('PRAGMA integrity_check'), 'ok')
 })
 
-test('5 % of the replies fail and 5 % are cut: every answer is right, or an error (item 41)', async (t) => {
+test('with 5 % failed and 5 % truncated responses every query result is right or an error (item 41)', async (t) => {
   const { history, proxy, url } = await fixture(t)
   const seed = Number(process.env.FAULT_SEED ?? Math.floor(Math.random() * 2 ** 32))
   t.diagnostic(`FAULT_SEED=${seed}`)

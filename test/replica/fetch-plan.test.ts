@@ -4,7 +4,7 @@ import { MAX_GAP, MAX_RANGE, planFetch } from '../../src/replica/worker/pages/fe
 
 const page = (pgno: number, file: number, offset: number, size = 1000) => ({ pgno, file, offset, size })
 
-test('neighbours in a file become one request, whatever order they are wanted in', () => {
+test('pages adjacent in a file become one request, in any order', () => {
   const ranges = planFetch([page(3, 1, 2100), page(1, 1, 100), page(2, 1, 1100)])
   assert.equal(ranges.length, 1)
   assert.deepEqual([ranges[0].offset, ranges[0].length], [100, 3000])
@@ -14,7 +14,7 @@ test('neighbours in a file become one request, whatever order they are wanted in
   )
 })
 
-test('a gap of 64 KiB is read over, a larger one and another file are not', () => {
+test('a gap of 64 KiB is read too, but a larger one and another file are not', () => {
   assert.equal(planFetch([page(1, 1, 0), page(2, 1, 1000 + MAX_GAP)]).length, 1)
   assert.equal(planFetch([page(1, 1, 0), page(2, 1, 1001 + MAX_GAP)]).length, 2)
   assert.equal(planFetch([page(1, 1, 0), page(2, 2, 1000)]).length, 2)

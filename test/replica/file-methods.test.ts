@@ -32,7 +32,7 @@ function connectProbe(t: TestContext, uri: string): Database.Database {
 const read = (db: Database.Database, offset: number, size: number) =>
   value(db, 'SELECT probe_read(?, ?)', offset, size) as Buffer | number
 
-test('locks: no more than SHARED, no way down by a lock, unlocked to SHARED or none (item 28)', async (t) => {
+test('locks: SHARED is the maximum, and only unlock lowers a lock to SHARED or none (item 28)', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -51,7 +51,7 @@ test('locks: no more than SHARED, no way down by a lock, unlocked to SHARED or n
   assert.equal(value(db, "SELECT count(*) FROM t WHERE v = 'new'"), 500)
 })
 
-test('the header is that of a rollback database of this view; the counter stands for the TXID (items 37, 63)', async (t) => {
+test('the header is that of a rollback-journal database in this view; the change counter represents the TXID (items 37, 63)', async (t) => {
   const directory = temporaryDirectory(t)
   const [file, url] = [path.join(directory, 'app.db'), pathToFileURL(path.join(directory, 'replica')).href]
   const app = new Database(file)
@@ -96,7 +96,7 @@ test('bytes that the primary reserves at the end of its pages are kept (item 63)
   assert.equal(integrity(db), 'ok')
 })
 
-test('the size is the page count of the view, asked of nobody (items 54, 61)', async (t) => {
+test('the size is the page count of the view, without a request to the worker (items 54, 61)', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -133,7 +133,7 @@ async function* grownTo(commit: number, from: number, pageSize: number, pages: U
 }
 
 for (const pageSize of [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536]) {
-  test(`the lock page of a database with pages of ${pageSize} bytes reads as zeros, its neighbours as they are (item 38)`, async (t) => {
+  test(`the lock page of a database with pages of ${pageSize} bytes reads as zeros, its neighbours as stored (item 38)`, async (t) => {
     const { url, history, client } = await makeSource(t, { pageSize })
     await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY)')
     // A second file makes the database end behind its lock page; what lies between are zeros.
@@ -153,7 +153,7 @@ for (const pageSize of [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536]) {
   })
 }
 
-test("every PRAGMA answers with a named column and a text, as Python's driver needs it (item 68)", async (t) => {
+test("every PRAGMA returns a named text column, as Python's driver requires (item 68)", async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const db = connectProbe(t, (await openTestReplica(t, url)).uri)

@@ -5,7 +5,7 @@ import { connect, makeSource, openTestReplica, value } from '../support/replica.
 
 const file = (txid: number) => ({ level: 0, minTxid: txid, maxTxid: txid, size: 1000 + txid, createdAt: txid })
 
-test('a file that nothing referred to twice gives its ordinal to another; one that is asked for meanwhile stays', () => {
+test('the ordinal of a file that was unreferenced at two reclaims is reused; a file used meanwhile keeps it', () => {
   const table = new FileTable()
   for (let txid = 1; txid <= 5; txid++) assert.equal(table.ordinal(file(txid)), txid)
   assert.deepEqual([...table.reclaim(new Set([5]))], [])
@@ -23,7 +23,7 @@ test('a file that nothing referred to twice gives its ordinal to another; one th
   )
 })
 
-test('memory stays bounded while a primary writes file after file, and every page is still the right one', async (t) => {
+test('memory stays bounded while a primary writes many files, and every page is still right', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v BLOB)')
   await history.commit(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)

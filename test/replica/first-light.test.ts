@@ -13,7 +13,7 @@ const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, k INTEGER, v TEXT);
     INSERT INTO t SELECT i, i * 7919 % 2003, hex(randomblob(40)) FROM n;
   CREATE INDEX k ON t (k);`
 
-test('openReplica: what the primary wrote is read through the driver', async (t) => {
+test('openReplica: the driver reads the rows that the primary wrote', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -25,7 +25,7 @@ test('openReplica: what the primary wrote is read through the driver', async (t)
   assert.equal(replica.timestamp.getTime(), history.time)
 })
 
-test('a plain URI as a file name is a replica once the extension is loaded', async (t) => {
+test('a plain URI as a file name opens a replica once the extension is loaded', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   load(new Database(':memory:'))
@@ -33,7 +33,7 @@ test('a plain URI as a file name is a replica once the extension is loaded', asy
   assert.equal(value(db, 'SELECT sum(k) FROM t'), value(history.db, 'SELECT sum(k) FROM t'))
 })
 
-test('a URI without replica_url reads the one that LITESTREAM_REPLICA_URL names', async (t) => {
+test('a URI without replica_url uses LITESTREAM_REPLICA_URL', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   load(new Database(':memory:'))
@@ -43,7 +43,7 @@ test('a URI without replica_url reads the one that LITESTREAM_REPLICA_URL names'
   assert.equal(value(db, 'SELECT count(*) FROM t'), 2000)
 })
 
-test('the second run of a query crosses into JavaScript not once', async (t) => {
+test('the second run of a query does not call JavaScript', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -63,7 +63,7 @@ test('the second run of a query crosses into JavaScript not once', async (t) => 
   assert.equal(replica.stats().readers, 2)
 })
 
-test('a new TXID is seen by open connections', async (t) => {
+test('open connections see a new TXID', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -90,7 +90,7 @@ test('a write is refused', async (t) => {
   }
 })
 
-test('other databases of the process are left alone, byte for byte', async (t) => {
+test('other databases of the process stay unchanged, byte for byte', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const hash = (file: string) => createHash('sha256').update(readFileSync(file)).digest('hex')

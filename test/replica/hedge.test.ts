@@ -31,7 +31,7 @@ async function sent(store: Store, count: number): Promise<void> {
   while (store.sent.length < count) await turn()
 }
 
-test('a read that is slow is sent again, and the first answer counts', async () => {
+test('a slow read is sent again, and the first response counts', async () => {
   const reads = await warmed()
   const store = new Store()
   const result = reads.read(store.send, () => true)
@@ -42,7 +42,7 @@ test('a read that is slow is sent again, and the first answer counts', async () 
   assert.deepEqual(reads.counts, { hedged: 1, hedgesWon: 1 })
 })
 
-test('the first may still win; it fails only when both have', async () => {
+test('the first request may still win; the read fails only if both fail', async () => {
   const reads = await warmed()
   const store = new Store()
   const won = reads.read(store.send, () => true)
@@ -53,7 +53,7 @@ test('the first may still win; it fails only when both have', async () => {
   assert.deepEqual(reads.counts, { hedged: 1, hedgesWon: 0 })
 })
 
-test('a fault before that is no reason to ask again: the client has tried itself', async () => {
+test('an earlier fault causes no second request: the client has retried itself', async () => {
   const reads = await warmed()
   const store = new Store()
   const failed = reads.read(store.send, () => true)
@@ -62,7 +62,7 @@ test('a fault before that is no reason to ask again: the client has tried itself
   assert.equal(reads.counts.hedged, 0)
 })
 
-test('nobody waits: nothing is sent again; and few of many are', async () => {
+test('without a waiting reader no request is sent again; and only few of many are', async () => {
   const reads = await warmed()
   const store = new Store()
   const alone = reads.read(store.send, () => false)
@@ -88,7 +88,7 @@ test('nobody waits: nothing is sent again; and few of many are', async () => {
 
 for (const hedge of [true, false]) {
   // Second requests are earned by 25 others; a busy machine makes some of them go out for nothing.
-  test(`one GET in 40 held back: ${hedge ? 'no reader waits for it' : 'without hedge, nothing is sent twice'}`, async (t) => {
+  test(`one GET in 40 is delayed: ${hedge ? 'no reader waits for it' : 'without hedge, no request is sent twice'}`, async (t) => {
     const { proxy, bucket } = await faultyS3(t)
     const { history } = await makeSource(t, { url: s3Url(bucket, 'hedge.db') })
     await history.commit(`CREATE TABLE t (id INTEGER PRIMARY KEY, a);

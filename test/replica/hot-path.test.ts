@@ -14,7 +14,7 @@ interface Told {
   readonly crossings: number
 }
 
-test('a warm read: no lock, no allocation, no system call, no crossing', {
+test('a warm read takes no lock, allocates nothing, makes no system call and does not call JavaScript', {
   skip: process.platform !== 'linux',
 }, async (t) => {
   const { url, history } = await makeSource(t)

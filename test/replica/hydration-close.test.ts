@@ -13,7 +13,7 @@ const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);
   WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
     INSERT INTO t SELECT i, 0, hex(randomblob(200)) FROM n;`
 
-test('closed after each request of an opening and a filling: all ends, nothing is left, the copy is gone on with', async (t) => {
+test('closed after each request of an opening and a filling: everything ends, nothing leaks, the local copy is continued later', async (t) => {
   const source = await makeProxiedSource(t)
   const { url, history, directory, proxy } = source
   await history.commit(SEED)
@@ -57,7 +57,7 @@ test('closed after each request of an opening and a filling: all ends, nothing i
   assert.ok(readFileSync(copy).subarray(0, history.bytes.length).equals(history.bytes))
 })
 
-test('a copy that is removed while it is in use is made again, with what was committed meanwhile', async (t) => {
+test('a local copy that is removed while in use is made again, with the commits made meanwhile', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')
@@ -74,7 +74,7 @@ test('a copy that is removed while it is in use is made again, with what was com
   assert.ok(readFileSync(copy).subarray(0, history.bytes.length).equals(history.bytes))
 })
 
-test('a copy that was cut short while nobody had it open is begun anew', async (t) => {
+test('a local copy that was truncated while closed is filled from the beginning', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')

@@ -33,7 +33,7 @@ async function assertLaggingStoreIsBelieved(t: TestContext, { url, files }: Sour
   return { replica, showAgain: () => renameSync(`${name}.hidden`, name) }
 }
 
-test('a copy that had gone on when its process was killed is not taken for the older state that a lagging store shows', async (t) => {
+test('a local copy that was newer when its process was killed is not used for the older state of a stale listing', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)
@@ -52,7 +52,7 @@ test('a copy that had gone on when its process was killed is not taken for the o
   assert.equal(value(connect(t, replica.uri), 'SELECT sum(n) FROM t'), 2000)
 })
 
-test('a copy that was closed at a newer TXID is not taken for the older state that a lagging store shows', async (t) => {
+test('a local copy that was closed at a newer TXID is not used for the older state of a stale listing', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)
@@ -64,7 +64,7 @@ test('a copy that was closed at a newer TXID is not taken for the older state th
   await assertLaggingStoreIsBelieved(t, source, copy)
 })
 
-test('the meta file of one replica never speaks of the copy of another', async (t) => {
+test('the meta file of one replica is never used for the local copy of another', async (t) => {
   const one = await makeSource(t)
   const other = await makeSource(t)
   await one.history.commit(SEED)
@@ -102,7 +102,7 @@ process.on('worker', (started) => {
   worker = started
 })
 
-test('a worker that takes over a copy leaves alone what a transaction reads beyond the end of a database that has shrunk', async (t) => {
+test('a worker that takes over a local copy keeps the pages beyond the end of a shrunken database that a transaction reads', async (t) => {
   const { url, history, directory } = await makeSource(t, { autoVacuum: 'full' })
   await history.commit(SEED)
   const replica = await openTestReplica(t, url, { hydrate: `${directory}/copy.db`, cacheSize: 64 * 4096 })

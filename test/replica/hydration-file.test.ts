@@ -31,7 +31,7 @@ async function fixture(t: TestContext) {
   return { url, history, folder, hydrate }
 }
 
-test('a file that is no local copy is not replaced', async (t) => {
+test('a file that is not a local copy is not replaced', async (t) => {
   const { url, folder } = await fixture(t)
   const file = path.join(folder, 'notes.txt')
   writeFileSync(file, 'precious')
@@ -43,7 +43,7 @@ test('a file that is no local copy is not replaced', async (t) => {
   assert.deepEqual(readdirSync(folder).sort(), ['fifo', 'notes.txt'])
 })
 
-test('files of the user beside a copy stay; what a killed process left goes', async (t) => {
+test("the user's files beside a local copy stay; files left by a killed process are removed", async (t) => {
   const { folder, hydrate } = await fixture(t)
   const users = ['copy.db.tmp', 'copy.db.meta.tmp', 'copy.db.0123456789abcdef']
   for (const name of users) writeFileSync(path.join(folder, name), 'precious')
@@ -54,7 +54,7 @@ test('files of the user beside a copy stay; what a killed process left goes', as
   for (const name of users) assert.equal(readFileSync(path.join(folder, name), 'utf8'), 'precious')
 })
 
-test('behind a symbolic link the real file is the copy, with its meta file beside it', async (t) => {
+test("for a symbolic link, the local copy and its meta file are at the link's target", async (t) => {
   const { folder, hydrate } = await fixture(t)
   writeFileSync(path.join(folder, 'real.db'), '')
   symlinkSync('real.db', path.join(folder, 'link.db'))
@@ -64,7 +64,7 @@ test('behind a symbolic link the real file is the copy, with its meta file besid
   assert.ok(statSync(path.join(folder, 'real.db')).size > 0)
 })
 
-test('a copy is for its owner alone: who owns the folder, if root makes it; an existing one keeps owner and mode', async (t) => {
+test("a local copy is private to its owner (the folder's owner if root creates it); an existing one keeps owner and mode", async (t) => {
   const { folder, hydrate, history } = await fixture(t)
   chownSync(folder, NOBODY, NOBODY)
   await hydrate('copy.db')

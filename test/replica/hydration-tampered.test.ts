@@ -68,7 +68,7 @@ for (const [what, tamper] of [
   })
 }
 
-test('another file in the place of a local copy is left as it is, and not read', async (t) => {
+test('a file that replaced a local copy is neither changed nor read', async (t) => {
   const { open, copy, directory } = await hydrated(t)
   const { errors, count, replica } = await open()
   const other = path.join(directory, 'other')
@@ -83,7 +83,7 @@ test('another file in the place of a local copy is left as it is, and not read',
   assert.equal(readFileSync(copy, 'utf8'), 'precious')
 })
 
-test('a local copy that was changed while it was closed is filled again', async (t) => {
+test('a local copy that was changed while closed is filled again', async (t) => {
   const { open, copy, content } = await hydrated(t)
   const first = await open()
   await first.close()

@@ -30,7 +30,7 @@ const START = `
   }
 `
 
-test('copies are written by one thread of lower priority, which ends with the worker', async (t) => {
+test('one low-priority thread writes local copies, and ends with the worker', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const script = `${START}
@@ -45,7 +45,7 @@ test('copies are written by one thread of lower priority, which ends with the wo
   assert.deepEqual([await child.ended, child.output()], [0, '[[10],1,0]\n'], child.errors())
 })
 
-test('the worker is ended, and at last the process, while a copy is written: nothing crashes, the next goes on', async (t) => {
+test('ending the worker, and finally the process, during a write to a local copy crashes nothing, and the next worker continues', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')
@@ -68,7 +68,7 @@ test('the worker is ended, and at last the process, while a copy is written: not
   assert.ok(readFileSync(copy).subarray(0, history.bytes.length).equals(history.bytes))
 })
 
-test('a promise that native work would keep is not made for a worker that is being ended', async (t) => {
+test('native code creates no promise for a worker that is being terminated', async (t) => {
   const script = `
     import { openSync } from 'node:fs'
     import { Worker } from 'node:worker_threads'

@@ -37,7 +37,7 @@ function assertCopy(source: Source, copy: string): void {
   assert.ok(readFileSync(copy).subarray(0, bytes.length).equals(bytes), 'the local copy differs from the primary')
 }
 
-test('a local copy is filled in while reads go on, and then serves every page (items 45)', async (t) => {
+test('a local copy is filled during reads, and then serves every page (items 45)', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)
@@ -55,7 +55,7 @@ test('a local copy is filled in while reads go on, and then serves every page (i
   assert.equal(statSync(copy).mode & 0o777, 0o600)
 })
 
-test('B5, B6: transactions keep their view while the copy is filled and brought up to date; what is published meanwhile is not lost', async (t) => {
+test('B5, B6: transactions keep their view while the copy is filled and updated; commits made meanwhile are not lost', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)
@@ -79,7 +79,7 @@ test('B5, B6: transactions keep their view while the copy is filled and brought 
   assertCopy(source, copy)
 })
 
-test('a copy is resumed: what has not changed is not fetched again, what was missed is (item 46, B6)', async (t) => {
+test('a resumed local copy fetches only the pages that have changed (item 46, B6)', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)
@@ -97,7 +97,7 @@ test('a copy is resumed: what has not changed is not fetched again, what was mis
   assert.ok(fetch.bytes < 100_000, `${fetch.bytes} bytes were fetched`)
 })
 
-test('a copy of another replica, or with a broken meta file, is begun anew', async (t) => {
+test('a local copy of another replica, or with a broken meta file, is filled from the beginning', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)
@@ -121,7 +121,7 @@ test('a copy of another replica, or with a broken meta file, is begun anew', asy
   assertCopy(source, copy)
 })
 
-test('a copy that was removed, its meta file left behind, is begun anew', async (t) => {
+test('a removed local copy whose meta file remained is filled from the beginning', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)
@@ -160,7 +160,7 @@ test('B7: two replicas, and two processes, on one path: the second is refused', 
   await next.hydrated
 })
 
-test('killed while it hydrates, at any moment: the next run ends up right', async (t) => {
+test('a process is killed during hydration at any moment: the next run completes correctly', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)
@@ -184,7 +184,7 @@ test('killed while it hydrates, at any moment: the next run ends up right', asyn
   assert.deepEqual(contentHashes(replica.uri), contentHashes(path.join(directory, 'primary.db')))
 })
 
-test('a replica that is begun anew and one whose page size changes: the copy follows', async (t) => {
+test('after a reset and after a change of the page size, the local copy follows the replica', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory, client } = source
   await history.commit(SEED)
@@ -215,7 +215,7 @@ test('a replica that is begun anew and one whose page size changes: the copy fol
   assert.equal(value(reader, 'SELECT count(v) FROM t'), 3000)
 })
 
-test('files that retention removes while the copy is filled are found in what replaced them', async (t) => {
+test('files that retention removes during the filling are replaced by their successors', async (t) => {
   const { url, history, directory, client } = await makeSource(t)
   await history.commit(SEED)
   await history.snapshot()
@@ -231,7 +231,7 @@ test('files that retention removes while the copy is filled are found in what re
   assert.equal(value(connect(t, replica.uri), 'SELECT sum(n) FROM t'), 3000)
 })
 
-test('a page that is damaged in the store keeps the copy from being complete, and says so', async (t) => {
+test('a page that is damaged in the store keeps the local copy incomplete, and is reported', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await damageFrame(source, await history.commit(SEED), 100)
@@ -242,7 +242,7 @@ test('a page that is damaged in the store keeps the copy from being complete, an
   assert.ok(replica.stats().hydration < 1)
 })
 
-test('a copy that cannot be opened: the error names the file and what failed', async (t) => {
+test('if a local copy cannot be opened, the error names the file and the failed operation', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const folder = path.join(directory, 'folder')
@@ -259,7 +259,7 @@ test('a copy that cannot be opened: the error names the file and what failed', a
   })
 })
 
-test('a full disk is reported; reads go on from the store, and so does the filling once there is room', async (t) => {
+test('a full disk is reported; reads continue from the store, and filling continues once space is free', async (t) => {
   const source = await makeSource(t)
   const { history, directory } = source
   await history.commit(SEED)
@@ -285,7 +285,7 @@ async function fillSmallDisk(t: TestContext, source: Source, copy: string, makeR
   await replica.close()
 }
 
-test('damage that no ranged read can see: the file checksum tells, and another file has the pages', async (t) => {
+test('damage that ranged reads cannot detect: the file checksum detects it, and another file has the pages', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)
@@ -298,7 +298,7 @@ test('damage that no ranged read can see: the file checksum tells, and another f
   assertCopy(source, copy)
 })
 
-test('closing does not wait for ranges that were never begun', { timeout: 60_000 }, async (t) => {
+test('close() does not wait for ranges that were never requested', { timeout: 60_000 }, async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)
@@ -311,7 +311,7 @@ test('closing does not wait for ranges that were never begun', { timeout: 60_000
   }
 })
 
-test('hydrated resolves for whoever asks once the copy has been complete', { timeout: 60_000 }, async (t) => {
+test('`hydrated` resolves for every caller after the local copy was complete', { timeout: 60_000 }, async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)

@@ -38,7 +38,7 @@ async function firstExecution(replica: Replica, history: History, sql: string, k
   return { wanted: after.pagesWanted - before.pagesWanted, ahead: after.pagesAhead - before.pagesAhead }
 }
 
-test('rows that an index leads to are fetched together', async (t) => {
+test('the rows that an index leads to are fetched together', async (t) => {
   const { history, url } = await published(t, SETUP)
   const sql = 'SELECT id, k, pad FROM t WHERE k = ? ORDER BY k'
   for (const key of [3, 'key 4', Buffer.alloc(6)]) {
@@ -67,7 +67,7 @@ const JOINED = `
   CREATE INDEX orders_day ON orders (day, total);
   CREATE INDEX orders_week ON orders (week, total);`
 
-test('the first row of a key brings the others of the key with it, and what they are joined with comes at once', async (t) => {
+test('the first row of a key brings the other rows of the key, and the rows joined with them', async (t) => {
   const { history, url } = await published(t, JOINED)
   for (const order of ['ASC', 'DESC']) {
     const own = `SELECT * FROM orders WHERE day = ? ORDER BY total ${order}`
@@ -84,7 +84,7 @@ test('the first row of a key brings the others of the key with it, and what they
   history.close()
 })
 
-test('of many rows of one key ten come at first: a query with a limit asks for little more', async (t) => {
+test('of many rows of one key ten are fetched first, so a query with a LIMIT fetches few pages', async (t) => {
   const { history, url } = await published(t, JOINED)
   await using replica = await openReplica(url)
   const sql = 'SELECT * FROM orders WHERE week = ? ORDER BY total LIMIT 10'

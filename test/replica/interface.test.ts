@@ -15,7 +15,7 @@ import { until } from '../support/until.js'
 
 const SEED = 'CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO t (n) VALUES (1), (2), (3);'
 
-test('a handle: what it has, what its events bring, and that all of it ends with it', async (t) => {
+test("a handle's properties and events are correct, and all of its resources are released at close", async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')
@@ -97,7 +97,7 @@ test('a signal ends each wait for the store: openReplica, sync, at', async (t) =
   await until('it is asked again', async () => (await replica.sync().catch(() => 0)) === 1)
 })
 
-test('getLoadablePath is all that whoever loads by path needs', async (t) => {
+test('getLoadablePath is sufficient for programs that load the extension by path', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   assert.equal(path.basename(getLoadablePath()), 'litestream.node')
@@ -113,7 +113,7 @@ test('getLoadablePath is all that whoever loads by path needs', async (t) => {
   assert.deepEqual([await child.ended, child.output(), child.errors()], [0, '6\n', ''])
 })
 
-test('the parameters of the official VFS mean the same here', () => {
+test('the parameters of the official VFS have the same meaning', () => {
   const resolve = (parameters: Record<string, string>) =>
     resolveOptions(formatKey({ replica_url: 'file:///x', ...parameters }))
   assert.equal(resolve({ poll_interval: '1m30s' }).pollInterval, 90_000)
@@ -132,7 +132,7 @@ test('the parameters of the official VFS mean the same here', () => {
   assert.equal(buffered?.bufferPath, '/b')
 })
 
-test('a handle and a plain URI with the same parameters, from the environment too, are one replica', async (t) => {
+test('a handle and a plain URI with equal parameters share one replica, even if a parameter of one comes from the environment', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   process.env.LITESTREAM_CACHE_SIZE = '7MiB'
@@ -146,7 +146,7 @@ test('a handle and a plain URI with the same parameters, from the environment to
   await replica.close()
 })
 
-test('the documents name every option and every parameter', () => {
+test('the documents describe every option and every parameter', () => {
   const read = (...names: string[]) => readFileSync(path.join(packageRoot(), ...names), 'utf8')
   const documents = read('docs', 'replicas.md')
   const [, options] = /export interface ReplicaOptions \{([^}]*)\}/.exec(read('src', 'replica', 'options.ts'))!

@@ -22,7 +22,7 @@ function lagging(client: ReplicaClient, hidden: (file: LtxFileInfo) => boolean):
   })
 }
 
-test('a listing that lags behind is told of as such: not a reset, not a way back, not a contact (item 19)', async (t) => {
+test('a stale listing is reported as such: not a reset, not a rollback, not a successful poll (item 19)', async (t) => {
   const { client, history } = await makeSource(t)
   for (let n = 1; n <= 5; n++) await history.commit(`CREATE TABLE t${n} (x)`)
   let shown = 5
@@ -67,7 +67,7 @@ test('a listing that lags behind is told of as such: not a reset, not a way back
   assert.equal(outcome.state.txid, 4)
 })
 
-test('a replica that is begun anew behind a compacted file and has come farther is no continuation', async (t) => {
+test('a replica that was reset behind a compacted file and has reached later TXIDs is not taken for a continuation', async (t) => {
   const source = await makeSource(t)
   for (let n = 1; n <= 3; n++) await source.history.commit(`CREATE TABLE t${n} (x)`)
   const compacted = await compactRange(source, 1, 1, 3)
@@ -79,7 +79,7 @@ test('a replica that is begun anew behind a compacted file and has come farther 
   assert.ok(outcome.kind === 'rebuilt' && outcome.reason === 'reset', JSON.stringify(outcome.kind))
 })
 
-test('a replica that is begun anew while its levels are listed is no continuation', async (t) => {
+test('a replica that is reset while its levels are listed is not taken for a continuation', async (t) => {
   const source = await makeSource(t)
   for (let n = 1; n <= 3; n++) await source.history.commit(`CREATE TABLE t${n} (x)`)
   const snapshot = await source.history.snapshot()
@@ -107,7 +107,7 @@ test('a replica that is begun anew while its levels are listed is no continuatio
   assert.equal(outcome.kind, 'failed')
 })
 
-test('a replica all of whose known files were replaced meanwhile is not reported as begun anew', async (t) => {
+test('a replica whose known files were all replaced meanwhile is not reported as reset', async (t) => {
   const source = await makeSource(t)
   const { client, history } = source
   for (let n = 1; n <= 3; n++) await history.commit(`CREATE TABLE t${n} (x)`)
@@ -121,7 +121,7 @@ test('a replica all of whose known files were replaced meanwhile is not reported
   assert.equal(outcome.state.txid, 6)
 })
 
-test('a listing that does not show yet what the newest file was compacted to is no way back', async (t) => {
+test('a stale listing without the newest compacted file is not taken for a rollback', async (t) => {
   const source = await makeSource(t)
   const { client, history } = source
   for (let n = 1; n <= 3; n++) await history.commit(`CREATE TABLE t${n} (x)`)

@@ -45,7 +45,7 @@ function levels(last: number, steps: readonly number[], snapshot: number): LtxFi
   return all
 }
 
-test('a day of files is listed in two round trips, and the plan is that of the whole listing', async () => {
+test('one day of files is listed in two round trips, and gives the plan of the complete listing', async () => {
   const all = levels(86_400, [30, 300, 3600], 1200)
   assert.ok(all[1].length > 2000)
   const listing = new Listing(all)
@@ -55,7 +55,7 @@ test('a day of files is listed in two round trips, and the plan is that of the w
   assert.equal(listing.requests, 11, 'one LIST a level, one more for the level of 30-second files')
 })
 
-test('where the store can list several levels at once, a day of files is four LISTs', async () => {
+test('if the store can list several levels together, one day of files takes four LISTs', async () => {
   const all = levels(86_400, [30, 300, 3600], 1200)
   const listing = new UpwardListing(all)
   const files = await listForLatest(listing as unknown as ReplicaClient, new AbortController().signal)
@@ -63,7 +63,7 @@ test('where the store can list several levels at once, a day of files is four LI
   assert.equal(listing.requests, 4, 'two dense levels, all above, the rest of the level of 30-second files')
 })
 
-test('the plan leads as far as that of the whole listing, whatever the levels', async () => {
+test('the plan reaches as far as that of the complete listing, for any levels', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.integer({ min: 1, max: 6000 }),

@@ -6,7 +6,7 @@ import { openTestReplica } from '../support/replica.js'
 
 const ROWS = 150
 
-test('many files go at once: one search finds what took their place, for this view and for those that follow (B8)', async (t) => {
+test('many files are deleted together: one search finds their replacements, for this view and for later ones (B8)', async (t) => {
   const { history, client, proxy, url } = await makeProxiedSource(t)
   // A row a page, so that each commit leaves a page of its own in a file of its own.
   await history.commit(`CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);

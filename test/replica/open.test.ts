@@ -14,7 +14,7 @@ const rows = (n: number) => `CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);
   WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${n})
     INSERT INTO t SELECT i, hex(randomblob(200)) FROM n;`
 
-test('a replica without files: waits for open_timeout, then says so', async (t) => {
+test('a replica without files: openReplica waits for open_timeout, then fails', async (t) => {
   const { url } = await makeSource(t)
   await assert.rejects(openReplica(url, { openTimeout: 100, pollInterval: 20 }), {
     code: 'REPLICA_EMPTY',
@@ -23,7 +23,7 @@ test('a replica without files: waits for open_timeout, then says so', async (t) 
   })
 })
 
-test('a replica whose first file comes while the opening waits', async (t) => {
+test('the first file of a replica arrives while openReplica waits', async (t) => {
   const { url, history } = await makeSource(t)
   const opening = openTestReplica(t, url)
   await history.commit(rows(10))
@@ -31,7 +31,7 @@ test('a replica whose first file comes while the opening waits', async (t) => {
   assert.equal(value(db, 'SELECT count(*) FROM t'), 10)
 })
 
-test('the wait of an opening ends with its signal', async (t) => {
+test('a signal ends the wait of openReplica', async (t) => {
   const { url } = await makeSource(t)
   const controller = new AbortController()
   const opening = openReplica(url, { openTimeout: 600_000, signal: controller.signal })
@@ -39,7 +39,7 @@ test('the wait of an opening ends with its signal', async (t) => {
   await assert.rejects(opening, { message: 'enough' })
 })
 
-test('a plain connection waits in xOpen, and names the reason when it fails', async (t) => {
+test('a plain connection waits in xOpen, and the warning names the reason when it fails', async (t) => {
   const { url } = await makeSource(t)
   const { load } = await import('../../src/replica/handle/loadable.js')
   load(new Database(':memory:'))
@@ -52,19 +52,19 @@ test('a plain connection waits in xOpen, and names the reason when it fails', as
   assert.match((await until('a warning', () => warning)).message, /no backup files found \(waited \d+ ms\)/)
 })
 
-test('what is no replica URL', async () => {
+test('an invalid replica URL is refused', async () => {
   await assert.rejects(openReplica('ftp://host/app.db'), { code: 'INVALID_URL', message: /ftp/ })
   await assert.rejects(openReplica('app.db'), { code: 'INVALID_URL' })
 })
 
-test('options that cannot be', async (t) => {
+test('invalid options are refused', async (t) => {
   const { url } = await makeSource(t)
   await assert.rejects(openReplica(url, { cacheSize: '12 parsecs' }), { code: 'CONFIG_INVALID', message: /cache_size/ })
   await assert.rejects(openReplica(url, { pollInterval: 0 }), { code: 'CONFIG_INVALID', message: /poll_interval/ })
   await assert.rejects(openReplica(url, { concurrency: -1 }), { code: 'CONFIG_INVALID', message: /concurrency/ })
 })
 
-test('an LTX file cut short is LTX_CORRUPT, naming file and place; the next opening of a good one works', async (t) => {
+test('a truncated LTX file is LTX_CORRUPT, with file and offset; a later opening of a good one works', async (t) => {
   const { url, files, history } = await makeSource(t)
   const info = await history.commit(rows(3000))
   const name = path.join(files, 'ltx', '0', formatFileName(1, 1))
@@ -82,7 +82,7 @@ test('an LTX file cut short is LTX_CORRUPT, naming file and place; the next open
   assert.equal(value(db, 'SELECT count(*) FROM t'), 3000)
 })
 
-test('a damaged page fails the read that needs it, with its reason, and no other read', async (t) => {
+test('a damaged page fails only the read that needs it, with the reason', async (t) => {
   const source = await makeSource(t)
   const { url, history } = source
   await damageFrame(source, await history.commit(rows(3000)), 100)
@@ -96,7 +96,7 @@ test('a damaged page fails the read that needs it, with its reason, and no other
   assert.equal(value(db, 'SELECT id FROM t WHERE id = 1'), 1)
 })
 
-test('a plain URI takes every parameter from the environment that openReplica does', () => {
+test('a plain URI takes the same parameters from the environment as openReplica', () => {
   const native = readFileSync(path.join(packageRoot(), 'native', 'vfs', 'replica_uri.cc'), 'utf8')
   for (const name of PARAMETERS) assert.ok(native.includes(`"${name}"`), `${name} is not in native/vfs/replica_uri.cc`)
 })

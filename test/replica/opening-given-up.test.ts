@@ -29,7 +29,7 @@ function watches(): number {
     .reduce((sum, count) => sum + count, 0)
 }
 
-test('a signal ends the wait of one opening; another of the same replica goes on', async (t) => {
+test('a signal ends the wait of one opening; another opening of the same replica continues', async (t) => {
   const { url, history } = await makeSource(t)
   const goesOn = openTestReplica(t, url, { openTimeout: 10_000 })
   const controller = new AbortController()
@@ -40,7 +40,7 @@ test('a signal ends the wait of one opening; another of the same replica goes on
   assert.equal(value(connect(t, (await goesOn).uri), 'SELECT count(*) FROM t'), 1)
 })
 
-test('an opening that is given up while another replica is being closed is not begun after all', async (t) => {
+test('an opening cancelled while another replica is being closed does not start later', async (t) => {
   const first = await makeSource(t)
   const second = await makeSource(t)
   for (const { history } of [first, second]) await history.commit(TABLE)
@@ -61,7 +61,7 @@ test('an opening that is given up while another replica is being closed is not b
   assert.equal(watches(), before)
 })
 
-test('an opening that fails closes its connection to the store', async (t) => {
+test('a failed opening closes its connection to the store', async (t) => {
   const { url, history } = await makeSource(t, { url: natsUrl() })
   await history.commit(TABLE)
   const diskCache = path.join(temporaryDirectory(t), 'a-file')

@@ -23,7 +23,7 @@ function enter(builder: PageMapBuilder, file: number, commit: number, frames: re
 
 const frameOf = (pgno: number): Frame => ({ pgno, offset: pgno * 4000, size: (pgno % 4000) + 1 })
 
-test('a map is what its files say, whatever came before, and older maps stay as they were', () => {
+test('a map matches its files, whatever came before, and older maps stay unchanged', () => {
   const step = fc.record({
     commit: fc.integer({ min: 1, max: 3000 }),
     pgnos: fc.uniqueArray(fc.integer({ min: 1, max: 3500 }), { maxLength: 60 }),
@@ -59,7 +59,7 @@ test('a map is what its files say, whatever came before, and older maps stay as 
   )
 })
 
-test('a new map costs the pages that changed, not those there are', () => {
+test('the cost of a new map depends on the changed pages, not on the existing ones', () => {
   const pages = 1_000_000
   const map = mapOf(pages, (pgno) => ({ file: 1, offset: pgno * 10, size: 9 }))
   const builder = new PageMapBuilder(map)
@@ -71,7 +71,7 @@ test('a new map costs the pages that changed, not those there are', () => {
   assert.ok(map.byteLength <= 16 * (pages + 1024), `${map.byteLength / pages} bytes a page`)
 })
 
-test('pages that moved are where their new files have them, in shared chunks at no cost', async () => {
+test('moved pages have the positions in their new files, and shared chunks cost nothing', async () => {
   const before = mapOf(5000, (pgno) => ({ file: pgno > 4000 ? 2 : 1, offset: pgno * 10, size: 9 }))
   const current = new PageMapBuilder(before)
   enter(current, 3, 5000, [frameOf(4500)])
@@ -86,7 +86,7 @@ test('pages that moved are where their new files have them, in shared chunks at 
   assert.equal(map.chunk(0), before.chunk(0))
 })
 
-test('lists of pages become one, each page once, whether they are few or many', () => {
+test('lists of pages are merged, each page once, for few and for many pages', () => {
   const pages = fc.uniqueArray(fc.integer({ min: 1, max: 3000 }), { maxLength: 400 })
   const list = pages.map((pgnos) => Uint32Array.from(pgnos).sort())
   fc.assert(
@@ -99,7 +99,7 @@ test('lists of pages become one, each page once, whether they are few or many', 
   )
 })
 
-test('a page set keeps its count, finds what is missing and survives encoding', () => {
+test('a page set counts its pages, finds missing ones and survives encoding', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 400 })), fc.integer({ min: 1, max: 400 }), (pgnos, commit) => {
       const set = new PageSet()
@@ -136,7 +136,7 @@ test('a page set keeps its count, finds what is missing and survives encoding', 
   )
 })
 
-test('an offset beyond 4 GiB and a frame of the largest page come back as they went in', () => {
+test('an offset beyond 4 GiB and a frame of the largest page survive the round trip', () => {
   for (const [offset, size] of [
     [2 ** 46 - 1, 2 ** 18 - 1],
     [2 ** 32, 65_819],

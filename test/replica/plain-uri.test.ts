@@ -32,7 +32,7 @@ const HYDRATE = `const db = open('file:app.db?vfs=litestream')
   while (file !== '' && value(db, 'PRAGMA litestream_hydration_progress') !== '100.0') await pause()
   console.log(file, value(db, 'SELECT count(v) FROM t'), value(db, 'PRAGMA litestream_hydration_progress'))`
 
-test('a local copy by LITESTREAM_HYDRATION_ENABLED and LITESTREAM_HYDRATION_PATH; none without (item 47)', async (t) => {
+test('LITESTREAM_HYDRATION_ENABLED and LITESTREAM_HYDRATION_PATH together give a local copy; one alone does not (item 47)', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')
@@ -45,7 +45,7 @@ test('a local copy by LITESTREAM_HYDRATION_ENABLED and LITESTREAM_HYDRATION_PATH
   assert.equal(existsSync(copy), true)
 })
 
-test('several replicas of one process, each with a local copy of its own, by URI (items 47, 66)', async (t) => {
+test('several replicas of one process, each with its own local copy, by URI (items 47, 66)', async (t) => {
   const one = await makeSource(t)
   const two = await makeSource(t)
   await one.history.commit(SEED)
@@ -68,7 +68,7 @@ test('several replicas of one process, each with a local copy of its own, by URI
   assert.deepEqual(lines, [`${copy}1 2000`, `${copy}2 1500`, '2'])
 })
 
-test('temporary files of many connections do not meet, and none is left (items 11, 12, 40)', async (t) => {
+test('temporary files of many connections do not collide, and none is left (items 11, 12, 40)', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const temporary = path.join(directory, 'tmp')

@@ -21,7 +21,7 @@ async function compactAway(source: Source, from: number, to: number): Promise<Lt
   return compacted
 }
 
-test('a commit while a state is looked for in other files does not become part of it', async (t) => {
+test('a commit while a state is searched in other files does not become part of it', async (t) => {
   const source = await makeSource(t)
   await commitTables(source, 1, 1)
   await source.history.snapshot()
@@ -40,7 +40,7 @@ test('a commit while a state is looked for in other files does not become part o
   assert.deepEqual([outcome.state.txid, outcome.state.anchor.level], [3, 1])
 })
 
-test('files that a time traveller has met do not prove that the replica is still the same', async (t) => {
+test('files that a time-travelling connection has read do not prove that the replica was not reset', async (t) => {
   const source = await makeSource(t)
   await commitTables(source, 1, 3)
   const { chain, poll } = await pollerAt(source.client)
@@ -54,7 +54,7 @@ test('files that a time traveller has met do not prove that the replica is still
   assert.ok(outcome.kind === 'rebuilt' && outcome.reason === 'reset', outcome.kind)
 })
 
-test('files that were written, compacted and removed while nobody looked are followed, behind a compacted file too', async (t) => {
+test('files that were written, compacted and removed between two polls are followed, also after a compacted file', async (t) => {
   const source = await makeSource(t)
   await commitTables(source, 1, 3)
   await compactAway(source, 1, 3)
@@ -67,7 +67,7 @@ test('files that were written, compacted and removed while nobody looked are fol
   assert.equal(outcome.extension.state.txid, 6)
 })
 
-test('a gap stays one when the file that told of it is compacted away before the next look', async (t) => {
+test('a gap remains reported when the file that showed it is compacted before the next poll', async (t) => {
   const source = await makeSource(t)
   await commitTables(source, 1, 3)
   await compactAway(source, 1, 3)
@@ -79,7 +79,7 @@ test('a gap stays one when the file that told of it is compacted away before the
   assert.equal((await poll()).kind, 'gap')
 })
 
-test('a replica that is begun anew with fewer TXIDs behind a compacted file is noticed', async (t) => {
+test('a reset to fewer TXIDs behind a compacted file is detected', async (t) => {
   const source = await makeSource(t)
   await commitTables(source, 1, 3)
   const compacted = await compactAway(source, 1, 3)
@@ -90,7 +90,7 @@ test('a replica that is begun anew with fewer TXIDs behind a compacted file is n
   assert.ok(outcome.kind === 'rebuilt' && outcome.reason === 'reset', outcome.kind)
 })
 
-test('a connection that travels to a TXID of a replica begun anew does not get the old state of that TXID', async (t) => {
+test('a connection that travels to a TXID of a reset replica does not get the old state of that TXID', async (t) => {
   // A store that tells nobody of new files: no poll comes.
   const source = await makeSource(t, { url: s3Url(await s3Bucket(t)) })
   const { url, history, client } = source

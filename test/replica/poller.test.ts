@@ -8,12 +8,12 @@ import { s3Bucket, s3Url } from '../support/s3.js'
 
 const options = (text: string) => resolveOptions(`replica_url=file:///replica\n${text}`)
 
-test('polls come as often as asked for, also while nothing changes, unless a longer interval is allowed', () => {
+test('the poll interval stays as configured while nothing changes, unless a longer idle interval is set', () => {
   const { pollInterval: interval, idlePollInterval: idleInterval } = options('poll_interval=200ms')
   for (const idle of [0, 10, 1000]) assert.equal(pollInterval({ interval, idleInterval }, idle), 200)
 })
 
-test('where it is, they come later and later after ten in vain, never later than that', () => {
+test('with an idle interval, polls become less frequent after ten without new files, up to that interval', () => {
   const { pollInterval: interval, idlePollInterval: idleInterval } = options('idle_poll_interval=30s')
   const intervals = Array.from({ length: 40 }, (_, idle) => pollInterval({ interval, idleInterval }, idle))
   assert.deepEqual([...new Set(intervals.slice(0, 11))], [1000])
@@ -21,12 +21,12 @@ test('where it is, they come later and later after ten in vain, never later than
   assert.equal(intervals.at(-1), 30_000)
 })
 
-test('a replica that is looked at seldom is not stale by that', () => {
+test('a replica that is polled seldom does not become stale by that', () => {
   assert.equal(options('idle_poll_interval=10s\nmax_stale=4s').idlePollInterval, 2000)
   assert.equal(options('idle_poll_interval=10ms').idlePollInterval, 1000, 'never more often than otherwise')
 })
 
-test('whoever asks for a poll waits for two at the most, however many ask after', async (t) => {
+test('a caller that requests a poll waits for at most two polls, however many requests follow', async (t) => {
   const { history, url } = await makeSource(t)
   await history.commit('CREATE TABLE t (n)')
   const replica = await openTestReplica(t, url)
@@ -40,7 +40,7 @@ test('whoever asks for a poll waits for two at the most, however many ask after'
   await Promise.all([first, ...others])
 })
 
-test('who asks is told of what was written, also when its raw files are gone already', async (t) => {
+test('a requested poll sees every file written before, even if its L0 file was already deleted', async (t) => {
   // A store that tells nobody of new files.
   const { history, client, url } = await makeSource(t, { url: s3Url(await s3Bucket(t)) })
   const hide = async () => {

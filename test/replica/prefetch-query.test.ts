@@ -8,7 +8,7 @@ const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, k INTEGER, v TEXT);
     INSERT INTO t SELECT i, i % 17, hex(randomblob(200)) FROM n;
   CREATE INDEX k ON t (k);`
 
-test('prefetch(sql) brings what a query reads, so that it crosses into JavaScript not once', async (t) => {
+test('prefetch(sql) fetches the pages of a query, so that the query does not call JavaScript', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -23,7 +23,7 @@ test('prefetch(sql) brings what a query reads, so that it crosses into JavaScrip
   assert.equal(after.readers, before.readers + 1)
 })
 
-test('prefetch(sql) leaves the event loop free: the store is behind a proxy on this very thread', async (t) => {
+test("prefetch(sql) does not block the event loop: the store's proxy runs on this thread", async (t) => {
   const { url, history, proxy } = await makeProxiedSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url, { pollInterval: 3_600_000 })
@@ -32,7 +32,7 @@ test('prefetch(sql) leaves the event loop free: the store is behind a proxy on t
   assert.equal(value(connect(t, replica.uri), 'SELECT sum(length(v)) FROM t'), 5000 * 400)
 })
 
-test('what is no query, and a signal', async (t) => {
+test('prefetch refuses SQL that is no query, and ends with its signal', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)

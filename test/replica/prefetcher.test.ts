@@ -25,7 +25,7 @@ function shape(): TreeShape {
   return tree
 }
 
-test('the shape of a tree leads from page to page on one level, to a parent that is not known yet', () => {
+test('the tree shape gives the next pages of a level, or the parent whose children are unknown', () => {
   const tree = shape()
   assert.deepEqual(tree.following(1098, 1, 3), [1099, 2000, 2001])
   assert.deepEqual(tree.following(2001, -1, 3), [2000, 1099, 1098])
@@ -33,7 +33,7 @@ test('the shape of a tree leads from page to page on one level, to a parent that
   assert.ok(tree.isOutermost(1000, -1) && !tree.isOutermost(2000, -1))
 })
 
-test('a look-up in the middle of a tree fetches nothing ahead, a second one beside it does', () => {
+test('a look-up in the middle of a tree prefetches nothing, but a second one beside it does', () => {
   const prefetcher = new Prefetcher(shape())
   assert.deepEqual(prefetcher.onMiss(1, view, 1050).pages, [])
   assert.deepEqual(prefetcher.onMiss(1, view, 2010).pages, [], 'another subtree')
@@ -43,18 +43,18 @@ test('a look-up in the middle of a tree fetches nothing ahead, a second one besi
   assert.ok(prefetcher.onTrigger(1, view, trigger).pages.length > pages.length, 'windows grow')
 })
 
-test('against key order the window goes back', () => {
+test('a scan against key order prefetches in that direction', () => {
   const prefetcher = new Prefetcher(shape())
   prefetcher.onMiss(1, view, 1050)
   assert.deepEqual(prefetcher.onMiss(1, view, 1049).pages.slice(0, 2), [1048, 1047])
 })
 
-test('a scan is recognised at the edge of a tree, by its first miss or by a read of a resident page', () => {
+test('a scan is recognized at the edge of a tree, by its first miss or by a read of a resident page', () => {
   assert.equal(new Prefetcher(shape()).onMiss(1, view, 1000).pages[0], 1001)
   assert.equal(new Prefetcher(shape()).onTrigger(1, view, 1000).pages[0], 1001)
 })
 
-test('a second miss a few leaves from the first brings those that follow, as far as they lie together', () => {
+test('a second miss a few leaves from the first prefetches the following ones, if they are close together in the file', () => {
   const up = new Prefetcher(shape())
   assert.deepEqual(up.onMiss(1, view, 1020).pages, [])
   const { pages, kind } = up.onMiss(1, view, 1023)
@@ -72,13 +72,13 @@ test('a second miss a few leaves from the first brings those that follow, as far
   assert.deepEqual(off.onMiss(1, view, 1023).pages, [])
 })
 
-test('many look-ups under one interior page bring the rest of its children', () => {
+test('many look-ups under one interior page prefetch the rest of its children', () => {
   const prefetcher = new Prefetcher(shape())
   const counts = [0, 20, 40, 60, 80, 10, 30, 50].map((i) => prefetcher.onMiss(1, view, 1005 + i).pages.length)
   assert.deepEqual(counts, [0, 0, 0, 0, 0, 0, 0, 100])
 })
 
-test('pages of no known tree are followed by number, and a jump ends that', () => {
+test('pages of an unknown tree are followed by number, until a jump', () => {
   const prefetcher = new Prefetcher(new TreeShape())
   assert.deepEqual(prefetcher.onMiss(1, view, 500).pages, [])
   assert.equal(prefetcher.onMiss(1, view, 501).pages[0], 502)
@@ -86,7 +86,7 @@ test('pages of no known tree are followed by number, and a jump ends that', () =
   assert.deepEqual(prefetcher.onMiss(2, view, 502).pages, [], 'another connection has runs of its own')
 })
 
-test('interior pages are followed only once look-ups prove to go all over the tree', () => {
+test('interior pages are prefetched only after look-ups are spread over the whole tree', () => {
   const tree = shape()
   tree.learn(
     3,

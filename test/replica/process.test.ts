@@ -5,7 +5,7 @@ import { makeSource } from '../support/replica.js'
 
 const SEED = 'CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t (v) VALUES (1), (2), (3);'
 
-test('a process with an open replica, an open connection and an open statement ends by itself', async (t) => {
+test('a process with an open replica, an open connection and an open statement exits', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const child = runScript(
@@ -22,7 +22,7 @@ test('a process with an open replica, an open connection and an open statement e
   assert.deepEqual([await child.ended, child.output(), child.errors()], [0, 'read\n', ''])
 })
 
-test('process.exit in the middle of things', async (t) => {
+test('process.exit during operations works', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const child = runScript(
@@ -39,7 +39,7 @@ test('process.exit in the middle of things', async (t) => {
   assert.deepEqual([await child.ended, child.errors()], [7, ''])
 })
 
-test('a plain connection, never closed, in a process that was told of the replica by its environment', async (t) => {
+test('a plain connection that is never closed, with the replica from the environment, does not keep the process alive', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const child = runScript(
@@ -54,7 +54,7 @@ test('a plain connection, never closed, in a process that was told of the replic
   assert.deepEqual([await child.ended, child.output(), child.errors()], [0, '3\n', ''])
 })
 
-test('a read or an opening on the thread of the replica worker itself is refused, not waited for', async (t) => {
+test("a read or an opening on the replica worker's own thread is refused immediately", async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const child = runScript(

@@ -51,7 +51,7 @@ for (const [what, below] of [
   ['its folder of levels', 'ltx'],
   ['level 0', 'ltx/0'],
 ] as const) {
-  test(`a reader goes on after a file took the place of a folder: ${what}`, async (t) => {
+  test(`a reader continues after a folder was replaced by a file: ${what}`, async (t) => {
     const reader = await watched(t)
     const { source, errors, count } = reader
     const folder = path.join(source.files, below)
@@ -64,7 +64,7 @@ for (const [what, below] of [
     await goesOn(reader)
   })
 
-  test(`a reader goes on after a folder was removed and copied back: ${what}`, async (t) => {
+  test(`a reader continues after a folder was removed and copied back: ${what}`, async (t) => {
     const reader = await watched(t)
     const { source, replica, count } = reader
     const gaps: string[] = []
@@ -79,7 +79,7 @@ for (const [what, below] of [
   })
 }
 
-test('a reader goes on in a folder that was made in the place of one that was moved away', async (t) => {
+test('a reader continues in a folder that was created in place of a moved one', async (t) => {
   const reader = await watched(t)
   const { source } = reader
   renameSync(source.files, `${source.files}-old`)
@@ -90,7 +90,7 @@ test('a reader goes on in a folder that was made in the place of one that was mo
   await goesOn(reader)
 })
 
-test('a reader whose permission is revoked and given back goes on', async (t) => {
+test('a reader continues after its permission was revoked and restored', async (t) => {
   const { files, url, history } = await makeSource(t)
   await history.commit('CREATE TABLE t (n)')
   // Permissions do not bind root: the reader is another user.
@@ -118,7 +118,7 @@ test('a reader whose permission is revoked and given back goes on', async (t) =>
   child.process.stdin!.end()
 })
 
-test('a worker that ends while the replica is away takes it over once it is back', async (t) => {
+test('a worker that exits while the replica is unavailable: the next worker takes over once it is available', async (t) => {
   const reader = await watched(t)
   const { source, replica, errors, count } = reader
   renameSync(source.files, `${source.files}-away`)

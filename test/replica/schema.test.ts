@@ -21,7 +21,7 @@ async function readerOfOne(t: TestContext) {
   return { ...source, replica, db, read }
 }
 
-test('a replica that is begun anew has another schema of the same cookie: no old one is used', async (t) => {
+test('a reset replica may have another schema with the same cookie: the old schema is not used', async (t) => {
   const { history, client, directory, replica, db, read } = await readerOfOne(t)
   const events: string[] = []
   replica.on('reset', ({ code }) => events.push(code))
@@ -36,7 +36,7 @@ test('a replica that is begun anew has another schema of the same cookie: no old
   assert.equal(integrity(db), 'ok')
 })
 
-test('a database that took the place of another under the same TXIDs, now and when travelled to', async (t) => {
+test('a database that replaced another one under the same TXIDs is read correctly, now and by time travel', async (t) => {
   const { history, client, directory, replica, db, read } = await readerOfOne(t)
   // The primary finds another file in the place of its database and goes on with a whole copy of it.
   const other = new History(path.join(directory, 'other.db'), client)
@@ -58,7 +58,7 @@ test('a database that took the place of another under the same TXIDs, now and wh
   assert.deepEqual(read.get(), [3, 4])
 })
 
-test('a database that took the place of another where the way to it is lost has another schema', async (t) => {
+test('a database that replaced another one after a gap is read with its own schema', async (t) => {
   const { history, client, directory, replica, read } = await readerOfOne(t)
   const other = new History(path.join(directory, 'other.db'), client)
   t.after(() => other.close())

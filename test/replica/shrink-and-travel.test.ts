@@ -11,7 +11,7 @@ const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);
   WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
     INSERT INTO t SELECT i, 1, hex(randomblob(200)) FROM n;`
 
-test('a database shrinks and grows again under a transaction, which keeps its size and its pages (items 35, 54)', async (t) => {
+test('a database shrinks and grows during a transaction, which keeps its size and its pages (items 35, 54)', async (t) => {
   const { url, history } = await makeSource(t, { autoVacuum: 'incremental' })
   await history.commit(SEED)
   const before = history.db.prepare('SELECT * FROM t').all()
@@ -41,7 +41,7 @@ test('a database shrinks and grows again under a transaction, which keeps its si
   assert.equal(integrity(held), 'ok')
 })
 
-test('a connection travels while the local copy is there, which then serves it again (item 60)', async (t) => {
+test('a connection travels in time beside a local copy, which serves it again afterwards (item 60)', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   for (let n = 2; n <= 4; n++) await history.commit(`UPDATE t SET n = ${n}`)
@@ -84,7 +84,7 @@ test('times are relative to now (item 50)', async (t) => {
   assert.throws(() => value(db, "SELECT litestream_set_time('1 hour ago')"), { message: /no matching backup files/ })
 })
 
-test('a local copy that has everything is not written again (item 46)', async (t) => {
+test('a complete local copy is not written again (item 46)', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')

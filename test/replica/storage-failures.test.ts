@@ -27,7 +27,7 @@ const FAULTS: Record<string, Fault> = {
   'damaged replies': { type: 'corrupt', at: 3 },
 }
 for (const [name, fault] of Object.entries(FAULTS)) {
-  test(`${name}: the query fails and says why, the next one works (item 17)`, async (t) => {
+  test(`${name}: the query fails with the reason, the next one works (item 17)`, async (t) => {
     const { history, proxy, url } = await makeProxiedSource(t)
     await history.commit(SEED)
     const replica = await openTestReplica(t, url, { readTimeout: '1s', readAhead: 'none' })
@@ -46,7 +46,7 @@ for (const [name, fault] of Object.entries(FAULTS)) {
   })
 }
 
-test('a connection keeps the reason of its failed read, whatever the replica is told meanwhile', async (t) => {
+test("a connection keeps the reason of its failed read, whatever the replica's state becomes", async (t) => {
   const source = await makeSource(t)
   const { url, history } = source
   await damageFrame(source, await history.commit(SEED), 100)
@@ -62,7 +62,7 @@ test('a connection keeps the reason of its failed read, whatever the replica is 
   assert.equal(value(connect(t, replica.uri), 'SELECT litestream_error()'), value(db, 'SELECT litestream_error()'))
 })
 
-test('a file that is there in part only is not read until it is whole (item 18)', async (t) => {
+test('a partly written file is not read until it is complete (item 18)', async (t) => {
   const { url, files, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -84,7 +84,7 @@ test('a file that is there in part only is not read until it is whole (item 18)'
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 3000)
 })
 
-test('a page index that cannot be is refused without reading it, and the next opening works (items 22, 23, 27)', async (t) => {
+test('an impossible page index is refused without reading it, and the next opening works (items 22, 23, 27)', async (t) => {
   const { url, files, history } = await makeSource(t)
   await history.commit(SEED)
   const name = path.join(files, 'ltx', '0', formatFileName(1, 1))
@@ -114,7 +114,7 @@ test('a page index that cannot be is refused without reading it, and the next op
   }
 })
 
-test('a gap fails an opening; under an open replica it is told, and nothing moves until it is closed (items 24, 32)', async (t) => {
+test('a gap fails an opening; under an open replica it is reported, and the view stays until it is closed (items 24, 32)', async (t) => {
   const source = await makeSource(t)
   const { url, history } = source
   await history.commit(SEED)
@@ -140,7 +140,7 @@ test('a gap fails an opening; under an open replica it is told, and nothing move
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 9000)
 })
 
-test('away for longer than anything is kept: on from the snapshot that is left (item 53)', async (t) => {
+test('away for longer than the retention: the reader continues from the remaining snapshot (item 53)', async (t) => {
   const { url, history, client } = await makeProxiedSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url, { pollInterval: '1h' })
@@ -155,7 +155,7 @@ test('away for longer than anything is kept: on from the snapshot that is left (
   assert.deepEqual('rows' in all ? all.rows : all, history.db.prepare('SELECT * FROM t').raw().all())
 })
 
-test('listings that fail for a while: lag grows, then it goes on (items 25, 59)', async (t) => {
+test('listings fail for a while: lag grows, then the reader continues (items 25, 59)', async (t) => {
   const { history, proxy, url } = await makeProxiedSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -169,7 +169,7 @@ test('listings that fail for a while: lag grows, then it goes on (items 25, 59)'
   assert.equal(await db.value('SELECT sum(n) FROM t'), 3000)
 })
 
-test('one LIST at a time, however short the interval; none more often than it says (item 26)', async (t) => {
+test('one LIST at a time, and none more often than the interval (item 26)', async (t) => {
   const { history, proxy, url } = await makeProxiedSource(t)
   await history.commit(SEED)
   proxy.latency(10)
@@ -189,7 +189,7 @@ test('one LIST at a time, however short the interval; none more often than it sa
   assert.ok(polls <= 1 + (performance.now() - from) / 180, `${polls} polls`)
 })
 
-test('requests at once are bounded, and none is left when the replica is closed (items 20, 21, 31)', async (t) => {
+test('concurrent requests are bounded, and none is left after the replica is closed (items 20, 21, 31)', async (t) => {
   const { history, proxy, url } = await makeProxiedSource(t)
   await history.commit(SEED)
   for (let n = 0; n < 40; n++) await history.commit(`UPDATE t SET n = 1 WHERE id BETWEEN ${n * 70} AND ${n * 70 + 5}`)
@@ -208,7 +208,7 @@ test('requests at once are bounded, and none is left when the replica is closed 
   assert.deepEqual(proxy.counts().kinds, { LIST: 10 })
 })
 
-test('closing does not wait for a listing that is never answered (item 39)', { timeout: 60_000 }, async (t) => {
+test('close() does not wait for a listing that is never answered (item 39)', { timeout: 60_000 }, async (t) => {
   const { history, proxy, url } = await makeProxiedSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)

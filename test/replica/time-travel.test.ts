@@ -22,7 +22,7 @@ async function tenStates(t: TestContext, options: SourceOptions = {}) {
   return source
 }
 
-test('a connection goes to a TXID, to a time and back; a boundary instant leads to the state before it (items 48, 60)', async (t) => {
+test('a connection travels to a TXID, to a time and back; the exact time of a commit leads to the state before it (items 48, 60)', async (t) => {
   const { url, history } = await tenStates(t)
   const replica = await openTestReplica(t, url)
   const db = connect(t, replica.uri)
@@ -61,7 +61,7 @@ test('a connection goes to a TXID, to a time and back; a boundary instant leads 
   }
 })
 
-test('the PRAGMA of the same name, whatever its case, answers a set with text', async (t) => {
+test('the PRAGMA of the same name, in any case, returns a text when it sets the time', async (t) => {
   const { url, history } = await tenStates(t)
   const db = connect(t, (await openTestReplica(t, url)).uri)
   const time = iso(history.times.get(3) as number)
@@ -71,7 +71,7 @@ test('the PRAGMA of the same name, whatever its case, answers a set with text', 
   assert.equal(db.pragma('litestream_time=latest', { simple: true }), iso(history.time))
 })
 
-test('what cannot be travelled to, and when, says why and changes nothing', async (t) => {
+test('an invalid travel target, or travel inside a transaction, is refused with the reason and changes nothing', async (t) => {
   const { url, history } = await tenStates(t)
   const db = connect(t, (await openTestReplica(t, url)).uri)
   const go = (target: unknown) => value(db, 'SELECT litestream_set_time(?)', target)
@@ -97,7 +97,7 @@ test('what cannot be travelled to, and when, says why and changes nothing', asyn
   assert.throws(() => db.exec('DELETE FROM t'), { message: 'attempt to write a readonly database' })
 })
 
-test('at(): connections to a moment, any number, also while a local copy is there', async (t) => {
+test('at(): any number of connections to a moment, also beside a local copy', async (t) => {
   const { url, history, directory } = await tenStates(t)
   const replica = await openTestReplica(t, url, { hydrate: `${directory}/copy.db` })
   await replica.hydrated
@@ -120,7 +120,7 @@ test('at(): connections to a moment, any number, also while a local copy is ther
   await assert.rejects(replica.at('soon'), { code: 'INVALID_ARGUMENT' })
 })
 
-test('a moment whose files compaction took: its view reads on from what is left, a new one is refused', async (t) => {
+test('a moment whose files were compacted: an open view continues with the remaining files, a new one is refused', async (t) => {
   const source = await tenStates(t)
   const { url, client } = source
   const replica = await openTestReplica(t, url)

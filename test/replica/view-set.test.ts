@@ -17,7 +17,7 @@ function state(txid: number, file: number): ChainState {
   return { txid, timestamp: txid, pageSize: 512, commit: 3, peak: 3, map, anchor, newest }
 }
 
-test('pages that two views have in no file any more are not taken for one another when one of them finds its file', () => {
+test('pages that two views have in no file are not confused when one view finds its file', () => {
   const views = new ViewSet(NO_REPLICA)
   const store = new PageStore(512, 0)
   const [older, newer] = [state(50, 1), state(58, 2)].map((one) => views.add(one, store, null))
@@ -30,7 +30,7 @@ test('pages that two views have in no file any more are not taken for one anothe
   assert.equal(store.slotOf(pageKey(1, 3)), slot)
 })
 
-test('a page that is resident stays so when its view finds it in another file', () => {
+test('a resident page stays resident when its view finds it in another file', () => {
   const views = new ViewSet(NO_REPLICA)
   const store = new PageStore(512, 0)
   const view = views.add(state(50, 1), store, null)

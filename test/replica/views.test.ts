@@ -13,7 +13,7 @@ const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);
     INSERT INTO t SELECT i, 0, hex(randomblob(200)) FROM n;`
 const sum = (db: Database.Database) => value(db, 'SELECT sum(n) FROM t')
 
-test('a transaction sees one TXID, another connection sees the new one (items 3, 4, 29)', async (t) => {
+test('a transaction sees one TXID while another connection sees the new one (items 3, 4, 29)', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -30,7 +30,7 @@ test('a transaction sees one TXID, another connection sees the new one (items 3,
   assert.equal(sum(reader), 10_000)
 })
 
-test('B1: a compacted file that is older than what was applied takes nothing back', async (t) => {
+test('B1: a compacted file that is older than the applied state does not move it back', async (t) => {
   const source = await makeSource(t)
   const { url, history } = source
   await history.commit(SEED)
@@ -46,7 +46,7 @@ test('B1: a compacted file that is older than what was applied takes nothing bac
   assert.equal(replica.txid, 5)
 })
 
-test('B2: opened before level 1 was begun; straddling, late and only-compacted files are all followed', async (t) => {
+test('B2: a replica opened before level 1 exists follows straddling, late and only-compacted files', async (t) => {
   const source = await makeSource(t)
   const { url, history, client } = source
   await history.commit(SEED)
@@ -128,7 +128,7 @@ test('B8: the snapshot and every file that a replica was opened on are replaced,
   assert.equal(integrity(db), 'ok')
 })
 
-test('retention that takes every file of a transaction at once is no reset', async (t) => {
+test('retention that deletes every file of a transaction at once is not taken for a reset', async (t) => {
   // Not a folder, whose changes are seen at once.
   const { url, history, client } = await makeSource(t, { url: s3Url(await s3Bucket(t), 'retention.db') })
   await history.commit(SEED)
@@ -155,7 +155,7 @@ test('retention that takes every file of a transaction at once is no reset', asy
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 6000)
 })
 
-test('pages that no file across the TXID changed are served when the TXID itself cannot be built any more', async (t) => {
+test('pages that no file across the TXID changed are served even if the TXID itself cannot be built any more', async (t) => {
   const source = await makeSource(t)
   const { url, history, client } = source
   await history.commit(SEED)
@@ -176,7 +176,7 @@ test('pages that no file across the TXID changed are served when the TXID itself
   assert.equal(value(db, 'SELECT n FROM t WHERE id = 1'), 2)
 })
 
-test('a damaged page is taken from another file, if one has it', async (t) => {
+test('a damaged page is read from another file, if one has it', async (t) => {
   const source = await makeSource(t)
   const { url, history } = source
   const first = await history.commit(SEED)
@@ -232,7 +232,7 @@ test('B13: litestream_time() moves with the view', async (t) => {
   assert.equal(time(), history.times.get(3))
 })
 
-test('B10: a replica that is begun anew is reported and read from its new start; an open transaction never mixes', async (t) => {
+test('B10: a reset replica is reported and read from its new start; an open transaction never mixes states', async (t) => {
   const source = await makeSource(t)
   const { url, history, files } = source
   await history.commit(SEED)

@@ -38,7 +38,7 @@ function readerThread(uri: string): Worker {
   return new Worker(source, { eval: true, workerData: { uri, src: new URL('../../src', import.meta.url).href } })
 }
 
-test('the worker is killed: a transaction reads on as far as it can, everything works again after it is started anew', async (t) => {
+test('the worker is killed: a transaction reads resident pages, and everything works after the restart', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url, { cacheSize: 64 * 4096 })
@@ -111,7 +111,7 @@ test('many threads read one replica: one index, one cache', async (t) => {
   await Promise.all(threads.map((thread) => thread.terminate()))
 })
 
-test('a thread that opens and reads a replica by itself, from within a thread', async (t) => {
+test('a separate thread can open and read a replica', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   reader = readerThread(`file:x?vfs=litestream&replica_url=${encodeURIComponent(url)}`)
@@ -122,7 +122,7 @@ test('a thread that opens and reads a replica by itself, from within a thread', 
   await reader.terminate()
 })
 
-test('a poll that changes a page copies the chunk of the page table that it is in, and no other', async (t) => {
+test('a poll that changes a page copies only the chunk of its page table entry', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(`CREATE TABLE t (id INTEGER PRIMARY KEY, a BLOB);
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000) INSERT INTO t SELECT i, zeroblob(3500) FROM n`)
@@ -139,7 +139,7 @@ test('a poll that changes a page copies the chunk of the page table that it is i
   db.exec('COMMIT')
 })
 
-test('nothing is left when everything is closed', async (t) => {
+test('no native object is left after everything is closed', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const before = native.liveObjects()

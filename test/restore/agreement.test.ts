@@ -107,7 +107,7 @@ const refuses = (message: RegExp) => (error: unknown) => {
 }
 
 for (const { what, file, message, unseenByRanges } of LIES) {
-  test(`a newest file that lies is refused by verify, restore and the reader: ${what}`, async (t) => {
+  test(`verify, restore and the reader refuse a newest file with a wrong header or index: ${what}`, async (t) => {
     const states = makeThreeStates(t)
     const directory = temporaryDirectory(t)
     const replica = path.join(directory, 'replica')
@@ -126,7 +126,7 @@ for (const { what, file, message, unseenByRanges } of LIES) {
     await assert.rejects(openReplica(client.url, { openTimeout: '2s' }), refuses(message))
   })
 
-  test(`a compacted file that lies is planned around by restore and the reader: ${what}`, async (t) => {
+  test(`restore and the reader avoid a compacted file with a wrong header or index: ${what}`, async (t) => {
     const states = makeThreeStates(t)
     const directory = temporaryDirectory(t)
     const replica = path.join(directory, 'replica')
@@ -158,7 +158,7 @@ for (const { what, file, message, unseenByRanges } of LIES) {
   })
 }
 
-test('a file of the snapshot level that begins later is no snapshot', async (t) => {
+test('a file of the snapshot level that begins after TXID 1 is not a snapshot', async (t) => {
   const { first, second } = makeThreeStates(t)
   const directory = temporaryDirectory(t)
   const replica = path.join(directory, 'replica')
@@ -172,7 +172,7 @@ test('a file of the snapshot level that begins later is no snapshot', async (t) 
   assert.equal(txid, 1)
 })
 
-test('pages that a level lacks are a fault of it, also where another level has them', async (t) => {
+test('pages that a level lacks are its fault, even if another level has them', async (t) => {
   const { first } = makeThreeStates(t)
   const replica = path.join(temporaryDirectory(t), 'replica')
   const page = first[0]![1]

@@ -75,7 +75,7 @@ function withoutHeader(bytes: Buffer): Buffer {
 const same = (a: Buffer, b: Buffer) => Buffer.compare(withoutHeader(a), withoutHeader(b)) === 0
 
 for (const pageSize of [512, 4096, 65536]) {
-  test(`a follower keeps up, page for page, pages of ${pageSize}`, async (t) => {
+  test(`a follower equals the primary page for page, pages of ${pageSize}`, async (t) => {
     const { client, history, change, output } = await fixture(t, pageSize)
     const { state, stop } = following(t, client, output)
     for (let i = 0; i < 6; i++) {
@@ -97,7 +97,7 @@ for (const pageSize of [512, 4096, 65536]) {
   })
 }
 
-test('readers in another process never see a torn state and never go back', async (t) => {
+test('readers in another process never see a torn or an older state', async (t) => {
   const { client, history, change, output } = await fixture(t)
   const { state, stop } = following(t, client, output)
   await until('the first state', () => state.txid === history.txid)
@@ -118,7 +118,7 @@ test('readers in another process never see a torn state and never go back', asyn
   assert.deepEqual(state.errors, [])
 })
 
-test('killed at any moment, a follower leaves a whole state and goes on from it', async (t) => {
+test('killed at any moment, a follower leaves a complete state and continues from it', async (t) => {
   const { client, history, change, output, url } = await fixture(t)
   const states = new Map([[2, withoutHeader(history.bytes)]])
   for (let round = 0; round < 12; round++) {
@@ -152,7 +152,7 @@ test('killed at any moment, a follower leaves a whole state and goes on from it'
   await stop()
 })
 
-test('a way that was cut off leads over compacted files or a snapshot, a gap is reported until it is closed', async (t) => {
+test('after missing files a follower continues through compacted files or a snapshot; a gap is reported until it is closed', async (t) => {
   const { client, history, change, output } = await fixture(t)
   const first = following(t, client, output)
   await until('the first state', () => first.state.txid === 2)
@@ -191,7 +191,7 @@ test('a way that was cut off leads over compacted files or a snapshot, a gap is 
   assert.ok(same(readFileSync(output), history.bytes))
 })
 
-test('a database of unknown TXID, one that was written to, and a replica started anew are refused', async (t) => {
+test('a database of unknown TXID, a modified one, and a replica that was reset are refused', async (t) => {
   const { client, history, change, output, dir } = await fixture(t)
   const first = following(t, client, output)
   await until('the first state', () => first.state.txid === history.txid)
@@ -233,7 +233,7 @@ test('a database of unknown TXID, one that was written to, and a replica started
   await assert.rejects(following(t, client, output).done, { code: 'REPLICA_RESET' })
 })
 
-test('a damaged file is planned around while another level has its TXIDs, and reported', async (t) => {
+test('a damaged file is avoided while another level has its TXIDs, and reported', async (t) => {
   const { dir, client, history, change, output } = await fixture(t)
   const { state, stop } = following(t, client, output)
   await until('it follows', () => state.txid === 2)
@@ -276,7 +276,7 @@ for (const [what, isRunning] of [
   ['while it is followed', true],
   ['while nobody follows', false],
 ] as const) {
-  test(`files of a replica that was reset are not applied, although they go farther: ${what}`, async (t) => {
+  test(`files of a replica that was reset are not applied, although they have later TXIDs: ${what}`, async (t) => {
     const { dir, client, history, output } = await fixture(t)
     const { state, stop, done } = following(t, client, output)
     const reset = (ended: Promise<void>) => assert.rejects(ended, { code: 'REPLICA_RESET' })
@@ -294,7 +294,7 @@ for (const [what, isRunning] of [
   })
 }
 
-test('a store that stands still ends the first restore after its time, and later looks are given up and repeated', async (t) => {
+test('a store that stops responding ends the first restore after its timeout, and later polls fail and are retried', async (t) => {
   const { client, change, output, history } = await fixture(t)
   let standsStill = true
   let abandoned = 0

@@ -10,7 +10,7 @@ import { temporaryDirectory } from '../support/temporary-directory.js'
 
 for (const pageSize of [512, 1024, 4096, 65536]) {
   for (const change of ['overwritten', 'grown', 'cut short'] as const) {
-    test(`SQLite puts back a database of ${pageSize}-byte pages that was ${change} when the power went`, async (t) => {
+    test(`SQLite rolls back a database of ${pageSize}-byte pages that was ${change} during a power cut`, async (t) => {
       const file = path.join(temporaryDirectory(t), 'a.db')
       const db = new Database(file)
       db.pragma(`page_size=${pageSize}`)

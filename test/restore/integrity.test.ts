@@ -63,7 +63,7 @@ for (const schema of ODD_SCHEMAS) {
   })
 }
 
-test('a follower of such a database starts with a warning', async (t) => {
+test('following such a database starts with a warning', async (t) => {
   const { client, output } = await replicated(t, ODD_SCHEMAS[0]!)
   const stop = new AbortController()
   const warnings: string[] = []
@@ -83,7 +83,7 @@ test('a follower of such a database starts with a warning', async (t) => {
   await assert.rejects(refusing, { code: 'INTEGRITY_CHECK_FAILED' })
 })
 
-test('tables that SQLite can check are checked although it cannot check another', async (t) => {
+test('tables that SQLite can check are checked although another table cannot be checked', async (t) => {
   const { client, output } = await replicated(t, {
     ...ODD_SCHEMAS[0]!,
     make(db) {

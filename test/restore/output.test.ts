@@ -43,7 +43,7 @@ async function fixture(t: TestContext) {
 
 const modeOf = (file: string) => statSync(file).mode & 0o777
 
-test('a database that is replaced passes its owner and mode on', async (t) => {
+test('a replaced database keeps its owner and mode', async (t) => {
   const { client, output, hash } = await fixture(t)
   for (const mode of [0o600, 0o640, 0o666, 0o444]) {
     writeFileSync(output, 'old')
@@ -64,7 +64,7 @@ test('a new database that root restores belongs to the owner of the folder, as n
   for (let made = output; made !== out; made = path.dirname(made)) assert.equal(statSync(made).uid, NOBODY, made)
 })
 
-test('a new database is open to no user who cannot read all files of a replica in a folder', async (t) => {
+test('only users who can read all files of a file replica can read a new database made from it', async (t) => {
   const { client, history, output, dir } = await fixture(t)
   await history.commit('INSERT INTO t VALUES (1)')
   const level0 = path.join(dir, 'replica/ltx/0')
@@ -80,7 +80,7 @@ test('a new database is open to no user who cannot read all files of a replica i
   assert.equal(modeOf(`${output}3`), 0o600)
 })
 
-test('behind a symbolic link the real file is written, with its sidecars in view', async (t) => {
+test('for a symbolic link the target is written, and its sidecar files are checked', async (t) => {
   const { client, output, dir, out, hash } = await fixture(t)
   mkdirSync(path.join(dir, 'shared'))
   const real = path.join(dir, 'shared/real.db')
@@ -117,7 +117,7 @@ test('a FIFO, device, socket, directory or dangling link is refused, whatever th
   assert.ok(lstatSync(path.join(out, 'app.db-wal')).isFIFO())
 })
 
-test('files of the user beside the output stay; what killed restores of this output left goes', async (t) => {
+test("the user's files beside the output stay; files of killed restores of this output are removed", async (t) => {
   const { client, output, out } = await fixture(t)
   const users = [
     'restored.db.tmp',
@@ -139,7 +139,7 @@ test('files of the user beside the output stay; what killed restores of this out
   for (const name of users) assert.equal(readFileSync(path.join(out, name), 'utf8'), 'precious')
 })
 
-test('of two restores to one output, the second is refused, or waits if an existing database is what it wants', async (t) => {
+test('of two restores to one output, the second is refused, or waits with -if-db-not-exists', async (t) => {
   const { client, output, hash } = await fixture(t)
   const { signal } = new AbortController()
   const lock = await TargetLock.acquire(output, { wait: false, signal })
@@ -202,7 +202,7 @@ test('a transaction on a database with a rollback journal keeps it from being re
   assert.equal(hashFile(output), hash)
 })
 
-test('a follower keeps its output to itself', async (t) => {
+test('a follower prevents other writers of its output', async (t) => {
   const { client, history, output, out } = await fixture(t)
   chownSync(out, NOBODY, NOBODY)
   const stop = new AbortController()

@@ -60,7 +60,7 @@ test('plan: a gap before the newest state is an error that names both ends', () 
   assert.throws(() => selectPlan(levels('0:2')), { code: 'LTX_GAP' })
 })
 
-test('following: on from where one is, over a snapshot where there is no other way', () => {
+test('selectFollowing continues from a TXID, over a snapshot if no other files lead on', () => {
   const following = (after: number, ...files: string[]) => names(selectFollowing(levels(...files), after))
   assert.deepEqual(following(3, '9:1-2', '0:1', '0:2', '0:3'), [])
   assert.deepEqual(following(3, '0:3', '0:4', '0:5'), ['0:4-4', '0:5-5'])

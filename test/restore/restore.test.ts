@@ -33,7 +33,7 @@ const STEPS = [
 ]
 
 for (const pageSize of [512, 4096, 65536]) {
-  test(`every TXID and every moment is restored as it was, pages of ${pageSize}`, async (t) => {
+  test(`every TXID and every time is restored exactly, pages of ${pageSize}`, async (t) => {
     const { client, history, output } = await fixture(t, pageSize)
     for (const [i, sql] of STEPS.entries()) {
       await history.commit(sql)
@@ -58,7 +58,7 @@ for (const pageSize of [512, 4096, 65536]) {
   })
 }
 
-test('a file that is superseded is read to its end, too: what its index leaves out, only its frames show', async (t) => {
+test('a superseded file is also read completely, because only its frames show pages that its index omits', async (t) => {
   const { client, history, output, file } = await fixture(t)
   await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)')
   await history.commit(
@@ -110,7 +110,7 @@ test('an existing database, a directory and stale sidecars are refused, and repl
   }
 })
 
-test('an empty replica, a TXID and a time that are not there', async (t) => {
+test('an empty replica, a missing TXID and a time before the first file are errors', async (t) => {
   const { client, history, output } = await fixture(t)
   await assert.rejects(restore(client, { output }), { code: 'REPLICA_EMPTY' })
   assert.equal((await restore(client, { output, ifReplicaExists: true })).status, 'no-replica')
@@ -120,7 +120,7 @@ test('an empty replica, a TXID and a time that are not there', async (t) => {
   await assert.rejects(restore(client, { output, txid: 1, timestamp: 1 }), { code: 'INVALID_ARGUMENT' })
 })
 
-test('gap, damage, truncation and another page size are named, and leave nothing behind', async (t) => {
+test('gap, damage, truncation and another page size are reported by name, and leave no files', async (t) => {
   const { client, history, output, file, dir } = await fixture(t)
   for (const sql of STEPS) await history.commit(sql)
   const victim = file(0, 2)
@@ -153,7 +153,7 @@ test('gap, damage, truncation and another page size are named, and leave nothing
   gone()
 })
 
-test('damage of the primary itself is a warning; with an explicit check an error, and the database is kept', async (t) => {
+test("damage in the primary's own data is a warning; with an explicit check an error, and the database is kept", async (t) => {
   const { client, history, output, dir } = await fixture(t)
   for (const sql of STEPS.slice(0, 2)) await history.commit(sql)
   const bytes = Buffer.from(history.bytes)
@@ -187,7 +187,7 @@ test('damage of the primary itself is a warning; with an explicit check an error
   db.close()
 })
 
-test('files that vanish during a restore are replaced by what took their place', async (t) => {
+test('files deleted during a restore are replaced by their successors', async (t) => {
   const { client, history, output, file } = await fixture(t)
   for (const sql of STEPS) await history.commit(sql)
   // What compaction and retention do, at the worst moment: after the plan, before the first read.
@@ -240,7 +240,7 @@ test('a small file costs one request, a large one a few', async (t) => {
   assert.equal(after.HEAD.requests - before.HEAD.requests, 0)
 })
 
-test('a full disk: told as such, with the file, and nothing is left', async (t) => {
+test('a full disk is reported as such, with the file, and leaves no files', async (t) => {
   const { dir, client, history } = await fixture(t)
   await history.commit('CREATE TABLE t (v BLOB)')
   await history.commit('INSERT INTO t VALUES (randomblob(1000000))')

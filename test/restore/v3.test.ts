@@ -110,7 +110,7 @@ test('xxHash32 has its check values', () => {
   assert.equal(native.xxh32(state, Buffer.from('abc')), 0x32d153ff)
 })
 
-test('LZ4 frames: as they are, in a row, and damaged', async () => {
+test('LZ4 frames are decoded alone and in sequence, and damaged ones are refused', async () => {
   const data = Buffer.concat(Array.from({ length: 30_000 }, (_, i) => Buffer.from(`row ${i * 7} `)))
   const frame = lz4Frame(data)
   assert.ok(frame.length < data.length)
@@ -127,7 +127,7 @@ test('LZ4 frames: as they are, in a row, and damaged', async () => {
   }
 })
 
-test('a snapshot and the WAL of several indexes, to the end and to any moment', async (t) => {
+test('a snapshot and the WAL of several indexes are restored to the end and to any time', async (t) => {
   const { client, writer, output } = await fixture(t)
   writer.commit()
   writer.checkpoint()
@@ -155,7 +155,7 @@ test('a snapshot and the WAL of several indexes, to the end and to any moment', 
   assert.equal((await restore(client, { output: `${output}2`, dryRun: true })).status, 'planned')
 })
 
-test('the newest snapshot of any generation counts; what is missing is named', async (t) => {
+test('the newest snapshot of any generation is used; missing files are named', async (t) => {
   const { client, writer, output } = await fixture(t)
   writer.snapshot()
   writer.commit()
@@ -215,7 +215,8 @@ test('verify reads what a restore would, and names what is missing or damaged', 
     const [found, ...more] = await verify()
     assert.match(found ?? 'nothing', problem)
     assert.deepEqual(more, [])
-    // A snapshot of zeros is no database, but the WAL may hold all pages: SQLite's check after a restore decides.
+    // A snapshot of zeros is no database, but the WAL may hold all pages: SQLite's check after a
+    // restore decides.
     if (file !== snapshot) await assert.rejects(restore(client, { output, force: true }), { code: /LTX_(GAP|CORRUPT)/ })
     writeFileSync(file, kept)
     utimesSync(file, mtime, mtime)
@@ -223,7 +224,7 @@ test('verify reads what a restore would, and names what is missing or damaged', 
   assert.deepEqual(await verify(), [])
 })
 
-test('both formats in one place: the newer wins, a time finds its own', async (t) => {
+test('v3 and LTX backups at one URL: restore uses the format with the newest data, or the one that covers the timestamp', async (t) => {
   const { dir, client, writer, output } = await fixture(t)
   writer.snapshot()
   writer.commit()

@@ -30,7 +30,7 @@ test('the host of a header is read without port, brackets and final dot', () => 
     assert.equal(hostOf(header), undefined, header)
 })
 
-test('only names and addresses of this server are its own', () => {
+test('only names and addresses of this server are accepted', () => {
   const own = (host: string, configured = '', local = '127.0.0.1') => isOwnHost(host, configured, local)
   for (const host of [
     'localhost',
@@ -84,7 +84,7 @@ async function server(t: TestContext) {
     })
 }
 
-test('a request whose Host is not this server gets neither page nor metrics, and of the health the verdict alone', async (t) => {
+test('a request with a foreign Host header gets neither page nor metrics, and only the verdict of /healthz', async (t) => {
   const get = await server(t)
   for (const route of ['/', '/status.json', '/metrics', '/healthz']) {
     assert.equal((await get(route, 'localhost')).status, 200, route)
@@ -95,7 +95,7 @@ test('a request whose Host is not this server gets neither page nor metrics, and
   assert.match((await get('/healthz', '127.0.0.1')).text, /secret\.db/)
 })
 
-test('a method that changes something, and a path that is none, are refused', async (t) => {
+test('a method that changes something, and an unknown path, are refused', async (t) => {
   const get = await server(t)
   for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']) {
     const { status, allow } = await get('/metrics', 'localhost', method)

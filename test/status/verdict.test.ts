@@ -31,12 +31,12 @@ const part = (more: Partial<PartFault> = {}): PartFault => ({
   ...more,
 })
 
-test('a database is in order while it is replicated, stopped on purpose or stands by', () => {
+test('a database is ok while it is replicated, stopped on purpose or on standby', () => {
   for (const state of ['replicating', 'standby', 'open']) assert.ok(databaseVerdict(condition({ state })).ok, state)
   assert.ok(databaseVerdict(condition({ state: 'stopped', lagMs: 1e9, error: fault({ retried: false }) })).ok)
 })
 
-test('what a database is not in order for has a reason', () => {
+test('a database that is not ok has a reason', () => {
   for (const [more, reason] of [
     [{ state: 'fenced' }, /another primary/],
     [{ lagMs: 61_000 }, /the replica is 1m1s behind/],
@@ -53,7 +53,7 @@ test('what a database is not in order for has a reason', () => {
   }
 })
 
-test('a fault that may pass, a missing file and a delay may last for max-lag', () => {
+test('a temporary fault, a missing file and a delay are allowed for max-lag', () => {
   for (const more of [
     { lagMs: 59_000 },
     { missingMs: 59_000 },
@@ -66,7 +66,7 @@ test('a fault that may pass, a missing file and a delay may last for max-lag', (
   }
 })
 
-test('at the end no retry follows, so that a fault that may pass counts', () => {
+test('at the end a temporary fault counts, because no retry follows', () => {
   assert.ok(!finalVerdict(condition({ error: fault() })).ok)
   assert.ok(!finalVerdict(condition({ state: 'fenced' })).ok)
   assert.ok(finalVerdict(condition({ lagMs: 1e9 })).ok, 'the last sync has uploaded it')

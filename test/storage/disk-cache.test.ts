@@ -27,7 +27,7 @@ function gets(client: { stats(): { GET: { requests: number } } }): number {
   return client.stats().GET.requests
 }
 
-test('what was read once is not asked for again, by this run or the next', async (t) => {
+test('cached blocks are not requested again, in this run or the next', async (t) => {
   const { body, file, open } = await setUp(t, 300_000)
   for (const run of [1, 2]) {
     const client = await open()
@@ -49,7 +49,7 @@ test('what was read once is not asked for again, by this run or the next', async
   }
 })
 
-test('a gap in what is there is one request, rounded out to blocks', async (t) => {
+test('a missing range is one request, rounded to blocks', async (t) => {
   const { body, file, open } = await setUp(t, 20 * BLOCK_SIZE)
   const before = await open()
   await before.read(file, { offset: 0, length: 2 * BLOCK_SIZE })
@@ -63,7 +63,7 @@ test('a gap in what is there is one request, rounded out to blocks', async (t) =
   await client.close()
 })
 
-test('a damaged block is fetched again, and a read that must be fresh is', async (t) => {
+test('a damaged block is fetched again, and so is a read that must be fresh', async (t) => {
   const { body, file, cache, open } = await setUp(t, 100_000)
   const first = await open()
   await first.read(file, { offset: 0 })
@@ -83,7 +83,7 @@ test('a damaged block is fetched again, and a read that must be fresh is', async
   await client.close()
 })
 
-test('a file of the same name from another history is another file', async (t) => {
+test('a file of the same name from another history is a different file', async (t) => {
   const { store, file, open } = await setUp(t, 50_000)
   const client = await open()
   await client.read(file, { offset: 0 })
@@ -131,7 +131,7 @@ test('a replica opened again with a disk cache reads its pages without a GET', a
   history.close()
 })
 
-test('a cache is for its owner alone, and a link in it leads nowhere', async (t) => {
+test('a cache is private to its owner, and a link in it is not followed', async (t) => {
   const { body, file, cache, open } = await setUp(t, 30_000)
   const client = await open()
   await client.read(file, { offset: 0 })

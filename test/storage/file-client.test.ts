@@ -23,7 +23,7 @@ import { until } from '../support/until.js'
 const FILE = { level: 0, minTxid: 1, maxTxid: 1 }
 const body = new TextEncoder().encode('0123456789')
 
-test('a file lies where Litestream puts it, its mtime carrying the timestamp', async (t) => {
+test("a file has Litestream's path, and its mtime is the timestamp", async (t) => {
   const root = path.join(temporaryDirectory(t), 'a b', '%20ü')
   const client = await openReplicaClient(`file://${root}`)
   await client.write(FILE, body, { timestamp: 1_700_000_000_123 })
@@ -33,7 +33,7 @@ test('a file lies where Litestream puts it, its mtime carrying the timestamp', a
   assert.equal(client.url, `file://${root}`)
 })
 
-test('the mtime of a file is its timestamp to the nanosecond, whatever the millisecond', async (t) => {
+test('the mtime of a file is exactly its timestamp in nanoseconds, for any millisecond', async (t) => {
   const root = temporaryDirectory(t)
   const client = await openReplicaClient(pathToFileURL(root).href)
   for (let ms = 0; ms < 60; ms++) {
@@ -44,7 +44,7 @@ test('the mtime of a file is its timestamp to the nanosecond, whatever the milli
   }
 })
 
-test('a replica under another reading of the URL is reported, and no second one begun', async (t) => {
+test('a replica at another interpretation of the URL is reported, and no second one is created', async (t) => {
   const directory = temporaryDirectory(t)
   const [decoded, written] = [path.join(directory, 'a b'), path.join(directory, 'a%20b')]
   mkdirSync(path.join(decoded, 'ltx'), { recursive: true })
@@ -61,7 +61,7 @@ test('a replica under another reading of the URL is reported, and no second one 
   await assert.rejects(openReplicaClient(`file://${directory}/c d`), { code: 'INVALID_URL', message: /c%20d$/ })
 })
 
-test('files are owned like the database, directories like its directory', async (t) => {
+test('new files get the owner of the database, new folders that of its folder', async (t) => {
   const directory = temporaryDirectory(t)
   const database = path.join(directory, 'home', 'app.db')
   mkdirSync(path.dirname(database))
@@ -75,7 +75,7 @@ test('files are owned like the database, directories like its directory', async 
   assert.equal(statSync(path.join(root, 'ltx')).mode & 0o777, 0o750)
 })
 
-test('a writer that dies leaves nothing that counts, and the next one sweeps it', async (t) => {
+test('a writer that dies leaves no visible file, and the next one removes its temporary files', async (t) => {
   const root = temporaryDirectory(t)
   const client = await openReplicaClient(`file://${root}`)
   async function* failing() {
@@ -95,7 +95,7 @@ test('a writer that dies leaves nothing that counts, and the next one sweeps it'
   assert.ok(!existsSync(abandoned))
 })
 
-test('a directory that is a file, or that may not be read, is an error and no empty replica', async (t) => {
+test('a file instead of a directory, and an unreadable directory, are errors and not an empty replica', async (t) => {
   const root = temporaryDirectory(t)
   writeFileSync(path.join(root, 'file'), '')
   await assert.rejects(openReplicaClient(`file://${root}/file`), (error) => isLitestreamError(error, 'STORAGE_FAILED'))
@@ -107,7 +107,7 @@ test('a directory that is a file, or that may not be read, is an error and no em
   await assert.rejects(collect(client.list(0)), (error) => isLitestreamError(error, 'STORAGE_FAILED'))
 })
 
-test('a watch tells of new files, from before the directory is there to after it was removed', async (t) => {
+test('a watch reports new files, also before the directory exists and after it was removed', async (t) => {
   const root = path.join(temporaryDirectory(t), 'replica')
   const client = await openReplicaClient(`file://${root}`)
   let changes = 0
@@ -120,7 +120,7 @@ test('a watch tells of new files, from before the directory is there to after it
   await client.close()
 })
 
-test('a local file that would look the same gets a second name, and is not read; any other is copied', async (t) => {
+test('an identical local file is linked instead of read; any other is copied', async (t) => {
   const directory = temporaryDirectory(t)
   const root = path.join(directory, 'replica')
   const local = path.join(directory, 'staged')
@@ -156,7 +156,7 @@ test('a local file that would look the same gets a second name, and is not read;
   assert.deepEqual(readFileSync(local), Buffer.from(body))
 })
 
-test('a long file is flushed while it is written, and whole in the end', async (t) => {
+test('a long file is flushed while it is written, and is complete', async (t) => {
   const root = temporaryDirectory(t)
   const client = await openReplicaClient(`file://${root}`)
   const chunk = new Uint8Array(1024 * 1024)
@@ -170,7 +170,7 @@ test('a long file is flushed while it is written, and whole in the end', async (
   for (let i = 0; i < 20; i++) assert.equal(data[i * chunk.length + 17], i)
 })
 
-test('an object is changed by one of many', async (t) => {
+test('of several changes of one object one succeeds', async (t) => {
   const root = temporaryDirectory(t)
   const clients = await Promise.all(Array.from({ length: 4 }, () => openReplicaClient(`file://${root}`)))
   const data = (text: string) => new TextEncoder().encode(text)

@@ -105,7 +105,7 @@ test('TLS with an authority and a client certificate', async (t) => {
   await refused('CONFIG_INVALID', `nats://${address}/a`, { rootCas: [`${ca}.missing`] })
 })
 
-test('a user who may only read says so when it writes', async (t) => {
+test('a user with read-only permissions gets ACCESS_DENIED on a write', async (t) => {
   const readOnly = `publish: { deny: ["$O.>"] }`
   const users = [`{ user: admin, password: a }`, `{ user: reader, password: r, permissions: { ${readOnly} } }`]
   const { address } = await server(t, `authorization { users: [${users.join(', ')}] }`)
@@ -119,7 +119,7 @@ test('a user who may only read says so when it writes', async (t) => {
   )
 })
 
-test('a server without JetStream, a server that is none, and no server', async (t) => {
+test('a server without JetStream, a server that is not NATS, and no server are reported', async (t) => {
   const { address } = await server(t, 'no_auth_user: plain\naccounts { A { users: [{ user: plain, password: p }] } }')
   await assert.rejects(works(`nats://${address}/a`, { timeout: 1000 }), (error) =>
     isLitestreamError(error, 'ACCESS_DENIED'),

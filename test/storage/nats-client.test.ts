@@ -34,7 +34,7 @@ function bytes(size: number): Uint8Array {
   return Uint8Array.from({ length: size }, (_, i) => (i * 31 + (i >>> 8)) & 0xff)
 }
 
-test("objects are the official client's, both ways", async (t) => {
+test('our objects are readable by the official client, and vice versa', async (t) => {
   const bucket = `test-${randomUUID()}`
   const client = await open(t, natsUrl('', bucket))
   const { store } = await official(t, bucket)
@@ -67,7 +67,7 @@ test("objects are the official client's, both ways", async (t) => {
   assert.equal((await store.info('ltx/1/0000000000000001-0000000000000002.ltx'))?.deleted, true)
 })
 
-test('clients that make one bucket at the same moment all have it', async (t) => {
+test('clients that create one bucket at the same moment all succeed', async (t) => {
   for (let round = 0; round < 5; round++) {
     const url = natsUrl()
     const clients = await Promise.all(Array.from({ length: 8 }, () => open(t, url)))
@@ -104,7 +104,7 @@ test('server and bucket come from the URL or the settings, in every combination'
   })
 })
 
-test('a ranged read fetches the chunks that cover it, also of files that were written at the same time', async (t) => {
+test('a ranged read fetches only the chunks that cover it, also of files written concurrently', async (t) => {
   const url = natsUrl()
   const writers = await Promise.all([open(t, url), open(t, url), open(t, url)])
   const body = bytes(10 * 131_072)
@@ -132,7 +132,7 @@ test('a ranged read fetches the chunks that cover it, also of files that were wr
   }
 })
 
-test('what a lost race, a broken source, an overwrite or a deletion leaves behind is nothing', async (t) => {
+test('a lost race, a broken source, an overwrite and a deletion leave no chunks behind', async (t) => {
   const bucket = `test-${randomUUID()}`
   const client = await open(t, natsUrl('', bucket))
   const { jsm } = await official(t, bucket)
@@ -155,7 +155,7 @@ test('what a lost race, a broken source, an overwrite or a deletion leaves behin
   assert.equal(await chunks(), 0)
 })
 
-test('a bucket that was deleted and made anew is seen as it is', async (t) => {
+test('a bucket that was deleted and created again is seen as it is', async (t) => {
   const bucket = `test-${randomUUID()}`
   const client = await open(t, natsUrl('', bucket))
   await Promise.all(
@@ -176,7 +176,7 @@ test('a bucket that was deleted and made anew is seen as it is', async (t) => {
   )
 })
 
-test('chunks that a dead writer left are removed once they are old, and no others', async (t) => {
+test('old chunks of dead writers are removed, and no others', async (t) => {
   const bucket = `test-${randomUUID()}`
   const url = natsUrl('', bucket)
   const client = await open(t, url)
@@ -202,7 +202,7 @@ test('chunks that a dead writer left are removed once they are old, and no other
   assert.equal((await beside.read(FILE, { offset: 0 })).fileSize, 100)
 })
 
-test('places in a file of 5 GiB', () => {
+test('offsets in a file of 5 GiB are right', () => {
   const count = 5 * 8192
   const index = buildIndex(
     Array.from({ length: count }, (_, i) => 2 * i + 7),

@@ -55,7 +55,7 @@ const collides = (error: unknown) =>
   error.file?.endsWith(NAME) === true &&
   error.hint !== undefined
 
-test('a write that loses against other writers each time ends with an error, and leaves no chunks', async (t) => {
+test('a write that loses against other writers every time ends with an error, and leaves no chunks', async (t) => {
   const { other, metas, writer, puts } = await openWriter(t)
   await other.write(FILE, body, { timestamp: 1 })
   metas.overtake = () => other.write(FILE, body, { timestamp: 2 })
@@ -64,7 +64,7 @@ test('a write that loses against other writers each time ends with an error, and
   assert.equal(await puts(), 1)
 })
 
-test('a deletion that loses against other writers each time ends with an error, and the object stays', async (t) => {
+test('a deletion that loses against other writers every time ends with an error, and the object stays', async (t) => {
   const { other, metas, writer } = await openWriter(t)
   await other.write(FILE, body, { timestamp: 1 })
   metas.overtake = () => other.write(FILE, body, { timestamp: 2 })

@@ -91,7 +91,7 @@ for (const [what, json] of Object.entries(DAMAGED)) {
   })
 }
 
-test('a damaged description of a lock is an error, one of another replica in the bucket is ignored', async (t) => {
+test('a damaged description of a lock is an error; one of another replica in the bucket is ignored', async (t) => {
   const { client, describe } = await openBucket(t)
   await describe('other/ltx/0/0000000000000001-0000000000000001.ltx', '?')
   assert.equal((await collect(client.list(0))).length, 1)

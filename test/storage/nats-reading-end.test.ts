@@ -16,17 +16,17 @@ function reading(expected: number | undefined, ...said: (readonly [number, numbe
 const COMPLETE = { reached: true, complete: true }
 const IN_DOUBT = { reached: true, complete: false }
 
-test('nothing is there, or all that was has come', () => {
+test('a read is complete when the consumer starts with nothing pending, or when every pending message was delivered', () => {
   assert.deepEqual(reading(0), COMPLETE)
   assert.equal(reading(2, [3, 1]).reached, false)
   assert.deepEqual(reading(2, [3, 1], [7, 0]), COMPLETE, 'other subjects may have the sequences behind')
 })
 
-test('messages that come before the answer to the request that made the consumer are not its end', () => {
+test('messages that arrive before the response that created the consumer do not end the read', () => {
   assert.equal(reading(undefined, [3, 0]).reached, false)
 })
 
-test('what is left out or was replaced meanwhile leaves a doubt; what is written meanwhile is not waited for', () => {
+test('omitted or replaced messages make a read incomplete; later messages are not waited for', () => {
   assert.deepEqual(reading(2, [3, 8], [10, 7]), COMPLETE)
   assert.deepEqual(reading(1, [3, 8], [12, 7]), COMPLETE)
   assert.deepEqual(reading(2, [3, 8], [12, 7]), IN_DOUBT)
@@ -34,7 +34,7 @@ test('what is left out or was replaced meanwhile leaves a doubt; what is written
   assert.deepEqual(reading(3, [3, 0], [4, 0], [9, 0]), COMPLETE)
 })
 
-test('two signs of life with nothing between them are an end, but a doubtful one where messages are outstanding', () => {
+test('two heartbeats without a message between them end a read, incompletely if messages are outstanding', () => {
   assert.equal(reading(4, [3, 3], { sent: 1 }).reached, false)
   assert.equal(reading(4, [3, 3], { sent: 1 }, { sent: 2 }).reached, false)
   assert.equal(reading(4, [3, 3], { sent: 1 }, [4, 2], { sent: 2 }).reached, false)

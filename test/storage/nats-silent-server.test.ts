@@ -64,7 +64,7 @@ test('an abort ends the opening of a NATS replica whose server never answers', {
   await promptly('the abort', refused)
 })
 
-test('a stream from a NATS server ends with TIMEOUT after the time for all of it, however long one request may take', {
+test('a stream from a NATS server ends with TIMEOUT after the total time limit, whatever the limit of one request', {
   timeout: 60_000,
 }, async (t) => {
   const proxy = await startSilentProxy(t, new URL(natsServerUrl()).host)

@@ -75,7 +75,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
     })
   }
 
-  test(`${name}: two writers through the VFS take turns under a lease`, async (t) => {
+  test(`${name}: two writers through the VFS alternate under a lease`, async (t) => {
     const store = await makeStore(t)
     if (!store) return
     const url = store.url('written.db')

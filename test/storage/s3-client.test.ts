@@ -11,7 +11,7 @@ import { s3Bucket, s3Sdk, s3Server, s3Url } from '../support/s3.js'
 
 const file = (minTxid: number, maxTxid = minTxid, level = 0) => ({ level, minTxid, maxTxid })
 
-test('files go to the keys that Litestream uses and come back by range, suffix and stream', async (t) => {
+test("files have Litestream's keys and are read by range, suffix and stream", async (t) => {
   const bucket = await s3Bucket(t)
   const client = await openReplicaClient(s3Url(bucket, 'some dir/app ü.db'))
   const body = randomBytes(100_000)
@@ -36,7 +36,7 @@ test('files go to the keys that Litestream uses and come back by range, suffix a
   await client.close()
 })
 
-test('every form of an S3 URL makes the keys that Litestream makes', async (t) => {
+test("every form of an S3 URL gives Litestream's keys", async (t) => {
   const bucket = await s3Bucket(t)
   for (const [form, key] of [
     ['', './0000/'],
@@ -58,7 +58,7 @@ test('every form of an S3 URL makes the keys that Litestream makes', async (t) =
   }
 })
 
-test('a listing begins at a TXID, is paged lazily, and an error is no empty list', async (t) => {
+test('a listing begins at a TXID, requests pages on demand, and an error is not an empty list', async (t) => {
   const bucket = await s3Bucket(t)
   const proxy = await startFaultProxy({ target: s3Server().endpoint })
   t.after(() => proxy.close())
@@ -89,7 +89,7 @@ test('a listing begins at a TXID, is paged lazily, and an error is no empty list
   await absent.close()
 })
 
-test('of writers that create one name exactly one wins', async (t) => {
+test('of several writers that create one name exactly one succeeds', async (t) => {
   const client = await openReplicaClient(s3Url(await s3Bucket(t)))
   const results = await Promise.allSettled(
     Array.from({ length: 12 }, (_, i) =>
@@ -102,7 +102,7 @@ test('of writers that create one name exactly one wins', async (t) => {
   await client.close()
 })
 
-test('above the part size a file goes in parts, of a stream too, and nothing stays behind when it breaks', async (t) => {
+test('above the part size a file is uploaded in parts, also from a stream, and a failed upload leaves nothing', async (t) => {
   const bucket = await s3Bucket(t)
   const client = await openReplicaClient(s3Url(bucket))
   const body = randomBytes(12 * 2 ** 20 + 1234)
@@ -127,7 +127,7 @@ test('above the part size a file goes in parts, of a stream too, and nothing sta
   await client.close()
 })
 
-test('passing faults are retried, a cut body goes on where it stopped, refusals are told at once', async (t) => {
+test('temporary faults are retried, an interrupted body is continued, refusals are thrown immediately', async (t) => {
   const bucket = await s3Bucket(t)
   const proxy = await startFaultProxy({ target: s3Server().endpoint })
   t.after(() => proxy.close())
@@ -155,7 +155,7 @@ test('passing faults are retried, a cut body goes on where it stopped, refusals 
   await client.close()
 })
 
-test('a small object is compared and set', async (t) => {
+test('a small object supports compare-and-set', async (t) => {
   const client = await openReplicaClient(s3Url(await s3Bucket(t)))
   const [a, b, c] = ['a', 'b', 'c'].map((text) => Buffer.from(text))
   const fenced = (error: unknown) => isLitestreamError(error, 'PRECONDITION_FAILED')

@@ -14,7 +14,7 @@ const given = (settings: object) =>
       .map(([name, value]) => [name, value instanceof Secret ? value.reveal() : value]),
   )
 
-test('a file URL is the path from the root that is written, as Litestream reads it', () => {
+test('a file URL is an absolute path, as in Litestream', () => {
   const paths: Record<string, string> = {
     'file:///var/backups/app.db': '/var/backups/app.db',
     'file:/var/backups/app.db': '/var/backups/app.db',
@@ -43,7 +43,7 @@ test('every directory has a file URL that names it', () => {
   }
 })
 
-test('s3 URLs keep the key prefixes that Litestream makes', () => {
+test("s3 URLs give Litestream's key prefixes", () => {
   const cases: Record<string, [string, string]> = {
     's3://bucket': ['bucket', '.'],
     's3://bucket/': ['bucket', ''],
@@ -62,7 +62,7 @@ test('s3 URLs keep the key prefixes that Litestream makes', () => {
   }
 })
 
-test('s3 settings come from the query in either spelling, and from hosts that name a service', () => {
+test('s3 settings come from the query in either spelling, and from hosts of known services', () => {
   const settings = (url: string) => given((parseReplicaUrl(url) as { settings: object }).settings)
   assert.deepEqual(
     settings(
@@ -117,7 +117,7 @@ test('nats URLs name server, bucket, prefix and user', () => {
   assert.equal(parse('nats://host?bucket=b').bucket, 'b')
 })
 
-test('what is wrong with a URL is quoted', () => {
+test('the error for an invalid URL quotes the wrong part', () => {
   const wrong: Record<string, RegExp> = {
     '/var/backups': /no scheme/,
     'gopher://x/y': /"gopher" is not a scheme/,
@@ -170,7 +170,7 @@ test('a shown URL has no secrets', () => {
   )
 })
 
-test('booleans are written as Litestream takes them', () => {
+test('booleans have the same spellings as in Litestream', () => {
   for (const [text, expected] of [
     ...['true', 'T', '1', 'yes', 'Y', 'on'].map((one) => [one, true] as const),
     ...['false', 'F', '0', 'no', 'N', 'off'].map((one) => [one, false] as const),

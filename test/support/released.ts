@@ -49,7 +49,7 @@ export function released(t: TestContext, version: ReleasedVersion): Released | u
   const what = `litestream ${version}`
   const binary = ifObtainable(t, what, () => checkedBinary(version))
   if (binary === undefined) {
-    t.skip(`${what} cannot be had on this machine`)
+    t.skip(`${what} is not available on this machine`)
     return undefined
   }
   return new ReleasedProgram(t, version, binary)

@@ -8,7 +8,7 @@ import { pause } from '../../src/util/pause.js'
 
 const listeners = (signal: AbortSignal) => getEventListeners(signal, 'abort').length
 
-test('however many callbacks wait for a signal, it has one listener, and none once they are all removed', () => {
+test('a signal has one listener for any number of callbacks, and none after all are removed', () => {
   const { signal } = new AbortController()
   const forgets = Array.from({ length: 1000 }, () => onAbort(signal, () => assert.fail('it was removed')))
   assert.equal(listeners(signal), 1)
@@ -19,7 +19,7 @@ test('however many callbacks wait for a signal, it has one listener, and none on
   assert.equal(listeners(signal), 0)
 })
 
-test('an abort calls each callback once, but none that another one has removed, and leaves no listener', () => {
+test('an abort calls each callback once, except removed ones, and leaves no listener', () => {
   const controller = new AbortController()
   const calls: string[] = []
   const same = () => void calls.push('same')
@@ -35,7 +35,7 @@ test('an abort calls each callback once, but none that another one has removed, 
   assert.equal(listeners(controller.signal), 0)
 })
 
-test('what waits for a promise or a signal leaves nothing in the signal, whichever comes first', async () => {
+test('waiting for a promise or a signal leaves no listener in the signal, whichever comes first', async () => {
   const [a, b] = [new AbortController(), new AbortController()]
   const reason = new Error('enough')
   assert.equal(await orAborted(Promise.resolve(1), [a.signal, undefined, b.signal]), 1)
@@ -50,7 +50,7 @@ test('what waits for a promise or a signal leaves nothing in the signal, whichev
   await assert.rejects(orAborted(Promise.reject(new Error('unheard')), b.signal), reason)
 })
 
-test('a linked controller aborts with the reason, until the link is ended', () => {
+test('a linked controller aborts with the reason, until it is unlinked', () => {
   const [one, other] = [new AbortController(), new AbortController()]
   linkAbort(one.signal, other)
   const unlinked = new AbortController()

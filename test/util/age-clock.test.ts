@@ -15,13 +15,13 @@ function clocks() {
   return { time, clock, pass }
 }
 
-test('while the wall clock is not set, it is the present', () => {
+test('without steps of the wall clock, its time is used', () => {
   const { clock, pass } = clocks()
   pass(30 * HOUR)
   assert.equal(clock.now(), START + 30 * HOUR)
 })
 
-test('a step forward does not count until it has lasted for the given time', () => {
+test('a step forward counts only after it has lasted for the given time', () => {
   const { time, clock, pass } = clocks()
   time.wall += 24 * HOUR
   pass(1000)
@@ -32,7 +32,7 @@ test('a step forward does not count until it has lasted for the given time', () 
   assert.equal(clock.now(), time.wall)
 })
 
-test('a step forward and back again leaves no trace', () => {
+test('a step forward and back has no effect', () => {
   const { time, clock, pass } = clocks()
   time.wall += 24 * HOUR
   clock.now()
@@ -45,7 +45,7 @@ test('a step forward and back again leaves no trace', () => {
   assert.equal(clock.now(), START + 1.5 * HOUR)
 })
 
-test('a step back counts immediately, and its correction like any step forward', () => {
+test('a step back counts immediately, and its correction counts like any step forward', () => {
   const { time, clock, pass } = clocks()
   time.wall -= 5 * HOUR
   assert.equal(clock.now(), START - 5 * HOUR)

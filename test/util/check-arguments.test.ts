@@ -49,7 +49,7 @@ test('a wrong argument of a public function is INVALID_ARGUMENT, with its name a
   }
 })
 
-test('the options of operations are checked one by one', async () => {
+test('each option of the operations is checked', async () => {
   const client = { list: () => {} }
   for (const [name, options, words] of [
     ['restore', {}, /output must be text/],

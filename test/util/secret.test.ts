@@ -28,7 +28,7 @@ function structuredCloned(value: unknown): unknown {
   return value === undefined ? undefined : structuredClone(value)
 }
 
-test('a secret is masked in every way of printing it, and revealed by a call only', () => {
+test('every way of printing a secret masks it, and only reveal() returns it', () => {
   const secret = new Secret('hunter2-one')
   const held = { password: secret, list: [secret], map: new Map([['a', secret]]) }
   assert.ok(!shown(secret).includes('hunter2'), shown(secret))
@@ -37,7 +37,7 @@ test('a secret is masked in every way of printing it, and revealed by a call onl
   assert.equal(secret.reveal(), 'hunter2-one')
 })
 
-test('an error masks a known secret in each spelling, in message, hint, file and cause', () => {
+test('an error masks every spelling of a known secret, in message, hint, file and cause', () => {
   const value = 'p/ä "q+&=1'
   new Secret(value)
   const spellings = [
@@ -64,14 +64,14 @@ test('an error masks a known secret in each spelling, in message, hint, file and
   }
 })
 
-test('a short secret is masked as a word, never inside of one', () => {
+test('a short secret is masked as a word, never inside a word', () => {
   new Secret('data')
   assert.equal(withoutSecrets('password data of the database'), 'password *** of the database')
   new Secret('abc')
   assert.equal(withoutSecrets('abc'), 'abc')
 })
 
-test('text of others is searched for secrets that are not known', () => {
+test('unknown secrets are masked in text of other packages', () => {
   const token = `eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJodXNoIn0.c2lnbmF0dXJl`
   const seed = `SUA${'QWERTYUIOPASDFGHJKLZXCVBNM234567'.repeat(2).slice(0, 55)}`
   const cases: Record<string, string> = {
@@ -139,7 +139,7 @@ const URLS: readonly string[] = [
   `webdav://bob:${HUSH}@host/b?sas-token=${HUSH}`,
 ]
 
-test('a URL shows no secret, valid or not, and neither does the error about it', () => {
+test('neither a URL nor an error about it shows a secret, valid or not', () => {
   for (const url of URLS) {
     const all: unknown[] = [redactUrl(url), secretUrl(url), { url: secretUrl(url) }]
     try {
@@ -163,13 +163,13 @@ test('a valid URL is shown in full, apart from its secrets', () => {
   for (const [url, safe] of Object.entries(cases)) assert.equal(String(secretUrl(url)), safe)
 })
 
-test('how to write a password that needs encoding is in the hint', () => {
+test('the hint says how to encode a password', () => {
   for (const url of ['s3://AKIA:ab/cd@bucket/b', 'nats://bob:a?b@host/b', 's3://AKIA:ab#cd@bucket/b']) {
     assert.throws(() => parseReplicaUrl(url), { code: 'INVALID_URL', hint: /"\/" as %2F/ })
   }
 })
 
-test('masking takes time that does not grow with the square of the text, and cuts what no person reads', () => {
+test('masking takes linear time, and truncates long text', () => {
   const began = performance.now()
   for (const part of [
     'x',
@@ -191,7 +191,7 @@ test('masking takes time that does not grow with the square of the text, and cut
   assert.match(withoutSecrets('y'.repeat(20_000)), /… \(3616 more characters\)$/)
 })
 
-test('the URI of a replica handle and the handle itself hold no secret', async (t) => {
+test('the URI of a replica handle and the handle itself contain no secret', async (t) => {
   const dir = temporaryDirectory(t)
   for (const url of [`s3://AKIA:${HUSH}@bucket`, `s3://AKIA:ab/${HUSH}@bucket/p`, `nats://${HUSH}@127.0.0.1:99999/b`]) {
     await assert.rejects(openReplica(url, { openTimeout: 0, diskCache: dir, timeout: 100 }), (error) => {

@@ -8,7 +8,7 @@ import { until } from '../support/until.js'
 
 const source = path.resolve(import.meta.dirname, '../../../src')
 
-test('a delay beyond 2^31-1 ms does not fire at once, as Node’s own timers do', async () => {
+test('a delay above 2^31-1 ms does not fire immediately, as Node’s own timers do', async () => {
   const fired: string[] = []
   const timers = [2 ** 31, 2 ** 32 + 5, 2 ** 53, Number.POSITIVE_INFINITY].map((ms) =>
     startTimer(ms, () => fired.push(String(ms))),
@@ -25,7 +25,7 @@ test('a delay beyond 2^31-1 ms does not fire at once, as Node’s own timers do'
   for (const timer of [...timers, interval]) timer.stop()
 })
 
-test('a delay that is negative or no number fires as soon as possible', async () => {
+test('a delay that is negative or not a number fires as soon as possible', async () => {
   const fired: number[] = []
   for (const ms of [-1, Number.NaN, Number.NEGATIVE_INFINITY, 0]) startTimer(ms, () => fired.push(ms))
   await until('all fired', () => fired.length === 4)
@@ -60,7 +60,7 @@ test('an error in a timer or in an event handler goes to its error handler, and 
   interval.stop()
 })
 
-test('an interval does not run twice at a time, and a stopped one does not run again', async () => {
+test('runs of an interval do not overlap, and a stopped interval does not run again', async () => {
   let running = 0
   let most = 0
   let runs = 0
@@ -76,7 +76,7 @@ test('an interval does not run twice at a time, and a stopped one does not run a
   assert.deepEqual([runs, most], [3, 1])
 })
 
-test('an error that no handler takes is a warning of the process', async () => {
+test('an error without a handler is a process warning', async () => {
   const warnings: string[] = []
   const listen = (warning: Error) => warnings.push(`${warning.name} ${warning.message}`)
   process.on('warning', listen)
@@ -94,7 +94,7 @@ test('an error that no handler takes is a warning of the process', async () => {
   assert.match(warnings[0]!, /^LitestreamWarning unexpected error: Error: second/)
 })
 
-test('no source file has a timer of its own', () => {
+test('no source file uses Node’s own timers', () => {
   // `response.setTimeout` is the limit of a socket, and no timer.
   const own = /AbortSignal\.timeout\(|(?<!\.)\bset(?:Timeout|Interval)\(|globalThis\.set|node:timers/
   // The status page runs in a browser.

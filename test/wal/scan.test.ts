@@ -42,7 +42,7 @@ function scan(t: TestContext, file: string, limits = ALL) {
   return header ? { wal, header, span: scanWal(wal, header, startOf(header), limits) } : undefined
 }
 
-test('all frames of a real WAL are valid, and end with the checksum of the last', (t) => {
+test('all frames of a real WAL are valid, and the scan ends with the last checksum', (t) => {
   const { file, commits } = realWal(t)
   const { wal, span } = scan(t, file)!
   assert.equal(span.end.frames, commits.at(-1))

@@ -6,7 +6,7 @@ import { file, testBytes } from './bytes.js'
 import { type Backend, clientsAt, opener } from './place.js'
 
 export function listings(backend: Backend): void {
-  test(`${backend.name}: levels are listed apart, ascending, from a TXID on`, async (t) => {
+  test(`${backend.name}: each level is listed separately, ascending, from a TXID on`, async (t) => {
     const open = await clientsAt(t, backend)
     const client = await open()
     const refs = [
@@ -46,7 +46,7 @@ export function listings(backend: Backend): void {
     }
   })
 
-  test(`${backend.name}: replicas whose paths begin alike do not see each other`, async (t) => {
+  test(`${backend.name}: replicas with a common path prefix do not see each other's files`, async (t) => {
     const open = await clientsAt(t, backend)
     for (const [i, path] of ['app', 'app.db', 'app/ltx', 'app/nested'].entries()) {
       await (await open(path)).write(file(i + 1), testBytes(1), { timestamp: 1 })
@@ -79,7 +79,7 @@ export function listings(backend: Backend): void {
     )
   })
 
-  test(`${backend.name}: listings while objects appear and vanish end, and miss none that was there throughout`, async (t) => {
+  test(`${backend.name}: listings during writes and deletions end, and include every file that existed throughout`, async (t) => {
     const open = await clientsAt(t, backend)
     const writers = await Promise.all(Array.from({ length: 4 }, () => open()))
     const readers = await Promise.all(Array.from({ length: 4 }, () => open()))
@@ -118,7 +118,7 @@ export function listings(backend: Backend): void {
     }
   })
 
-  test(`${backend.name}: a listing has every file that was there when it began, whatever is written meanwhile`, async (t) => {
+  test(`${backend.name}: a listing has every file that existed at its start, whatever is written meanwhile`, async (t) => {
     const open = await clientsAt(t, backend)
     const writers = await Promise.all(Array.from({ length: 3 }, () => open()))
     const readers = await Promise.all(Array.from({ length: 4 }, () => open()))

@@ -8,7 +8,7 @@ import { type Backend, clientsAt } from './place.js'
 const aborted = (error: unknown) => isLitestreamError(error, 'ABORTED')
 
 export function raceTests(backend: Backend): void {
-  test(`${backend.name}: of many create-only writes of a name exactly one wins`, async (t) => {
+  test(`${backend.name}: of many create-only writes of a name exactly one succeeds`, async (t) => {
     const open = await clientsAt(t, backend)
     const clients = await Promise.all(Array.from({ length: 6 }, () => open()))
     for (let round = 1; round <= 8; round++) {
@@ -32,7 +32,7 @@ export function raceTests(backend: Backend): void {
     assert.equal((await collect(clients[0]!.list(0))).length, 8)
   })
 
-  test(`${backend.name}: a file is not there until all of it is, and not at all if its source breaks`, async (t) => {
+  test(`${backend.name}: a file appears only when it is complete, and not at all if its source fails`, async (t) => {
     const open = await clientsAt(t, backend)
     const [writer, reader] = [await open(), await open()]
     let reached = 0
@@ -53,7 +53,7 @@ export function raceTests(backend: Backend): void {
     )
   })
 
-  test(`${backend.name}: every call ends with its signal, before it or in the middle`, async (t) => {
+  test(`${backend.name}: every call ends with its signal, before it or during it`, async (t) => {
     const client = await (await clientsAt(t, backend))()
     const bytes = testBytes(8 * 1024 * 1024)
     await client.write(file(1), bytes, { timestamp: 1 })
@@ -88,7 +88,7 @@ export function raceTests(backend: Backend): void {
     assert.equal(sha256(await concatenated(client.stream(file(1)))), sha256(bytes))
   })
 
-  test(`${backend.name}: a stream that its reader leaves is closed, and the client goes on`, async (t) => {
+  test(`${backend.name}: a stream that its reader abandons is closed, and the client still works`, async (t) => {
     const client = await (await clientsAt(t, backend))()
     const bytes = testBytes(4 * 1024 * 1024)
     await client.write(file(1), bytes, { timestamp: 1 })
@@ -103,7 +103,7 @@ export function raceTests(backend: Backend): void {
     }
   })
 
-  test(`${backend.name}: reads are right while others write and delete`, async (t) => {
+  test(`${backend.name}: reads are correct during writes and deletions`, async (t) => {
     const open = await clientsAt(t, backend)
     const clients = await Promise.all([open(), open(), open()])
     const bytes = Array.from({ length: 12 }, (_, i) => testBytes(200_000 + i * 61_000, i))

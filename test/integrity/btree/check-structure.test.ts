@@ -33,7 +33,7 @@ function database(t: TestContext, pageSize: number, autoVacuum: string): string 
 
 for (const pageSize of [512, 1024, 4096, 65536]) {
   for (const autoVacuum of ['none', 'incremental']) {
-    test(`a sound database has no faults, pages of ${pageSize}, auto_vacuum ${autoVacuum}`, (t) => {
+    test(`an intact database has no faults, pages of ${pageSize}, auto_vacuum ${autoVacuum}`, (t) => {
       const file = database(t, pageSize, autoVacuum)
       const db = new Database(file)
       assert.equal(db.pragma('integrity_check', { simple: true }), 'ok')
@@ -44,7 +44,7 @@ for (const pageSize of [512, 1024, 4096, 65536]) {
   }
 }
 
-test('an empty file has no faults; one that is no database, or cut, has', (t) => {
+test('an empty file has no faults; a truncated file and a file that is no database have', (t) => {
   const file = path.join(temporaryDirectory(t), 'app.db')
   writeFileSync(file, '')
   assert.deepEqual(checkStructure(file), [])
@@ -57,7 +57,7 @@ test('an empty file has no faults; one that is no database, or cut, has', (t) =>
   assert.notDeepEqual(checkStructure(file), [])
 })
 
-test('what SQLite finds wrong with a b-tree is found, whichever byte of a b-tree page header or pointer is wrong', (t) => {
+test('every b-tree fault that SQLite reports is found, for each byte of a b-tree page header or pointer', (t) => {
   const file = database(t, 1024, 'none')
   const sound = readFileSync(file)
   const copy = `${file}-copy`

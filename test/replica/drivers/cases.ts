@@ -34,7 +34,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
   ]
 
   for (const { pageSize, url, file } of fixture.databases) {
-    test(`pages of ${pageSize} bytes: every answer is that of the file (items 1, 14)`, async () => {
+    test(`pages of ${pageSize} bytes: every query result equals that of the file (items 1, 14)`, async () => {
       await using replica = await openReplica(url, { openTimeout: 1000 })
       const local = open(file, true)
       const remote = open(replica.uri, true)
@@ -117,7 +117,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     remote.close()
   })
 
-  test('a transaction keeps its view, a new one sees what was written (items 2, 3)', async () => {
+  test('a transaction keeps its view, a new one sees new commits (items 2, 3)', async () => {
     await using replica = await openReplica(fixture.live, { pollInterval: 20 })
     const reader = open(replica.uri, true)
     const other = open(replica.uri, true)
@@ -140,7 +140,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
 
   const one = (connection: Connection, sql: string) => connection.rows(sql)[0]?.[0]
 
-  test('the SQL functions: names, types, what they refuse (items 48, 49, 68)', async () => {
+  test('the SQL functions: names, types and refused arguments (items 48, 49, 68)', async () => {
     await using replica = await openReplica(fixture.live)
     const remote = open(replica.uri, true)
     const types = (call: string) => one(remote, `SELECT typeof(${call})`)
@@ -171,7 +171,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     remote.close()
   })
 
-  test('the PRAGMAs: one named column with a text, sets included; what cannot be set says so (items 13, 48, 49, 68)', async () => {
+  test('the PRAGMAs return one named text column, also when they set a value; an impossible value is an error (items 13, 48, 49, 68)', async () => {
     await using replica = await openReplica(fixture.live)
     const remote = open(replica.uri, true)
     for (const name of ['txid', 'time', 'lag', 'stats', 'error', 'hydration_progress', 'hydration_file']) {
@@ -228,7 +228,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     for (const each of [remote, other]) each.close()
   })
 
-  test('an error has the code of SQLite, and its reason can be asked for', async () => {
+  test("an error has SQLite's code, and litestream_error() returns the reason", async () => {
     await using replica = await openReplica(fixture.damaged)
     const remote = open(replica.uri, true)
     assert.throws(() => remote.rows('SELECT sum(length(v)) FROM a'), /disk I\/O error/)
@@ -243,7 +243,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     )
   })
 
-  test('beside ordinary databases, WAL ones too, which notice nothing (item 58)', async () => {
+  test('ordinary databases beside a replica, also in WAL mode, are not affected (item 58)', async () => {
     const plain = path.join(fixture.directory, `plain-${process.pid}.db`)
     const before = open(plain)
     before.exec('PRAGMA journal_mode=wal; CREATE TABLE x (y); INSERT INTO x VALUES (1)')
@@ -271,7 +271,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     for (const each of [remote, after, before]) each.close()
   })
 
-  test('an attached replica answers by its schema, travels, and is given up (item 66)', async () => {
+  test('an attached replica answers by its schema, travels in time, and can be detached (item 66)', async () => {
     await using live = await openReplica(fixture.live)
     await using still = await openReplica(url)
     const local = open(':memory:')

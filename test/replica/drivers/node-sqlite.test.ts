@@ -8,7 +8,7 @@ import { currentNode } from '../../support/current-node.js'
 import { makeSource } from '../../support/replica.js'
 import { makeFixture } from './fixture.js'
 
-test('the same cases on node:sqlite, under a current Node', async (t) => {
+test('the same cases pass on node:sqlite, under a current Node.js', async (t) => {
   const { fixture, live, remove } = await makeFixture()
   try {
     const child = fork(fileURLToPath(new URL('./node-sqlite-child.js', import.meta.url)), {
@@ -36,7 +36,7 @@ test('the same cases on node:sqlite, under a current Node', async (t) => {
   }
 })
 
-test('a current Node ends by itself, with a replica, a connection and a statement of node:sqlite open', async (t) => {
+test('a current Node.js exits with a replica, a connection and a statement of node:sqlite open', async (t) => {
   const source = await makeSource(t)
   await source.history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2), (3)')
   const script = `const { openReplica } = await import(src + '/index.js')

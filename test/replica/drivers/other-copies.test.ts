@@ -24,7 +24,7 @@ function anotherCopy(t: TestContext): new (file: string, options?: BetterSqlite3
   return createRequire(path.join(modules, 'app.js'))('better-sqlite3')
 }
 
-test('replicate and openReplica use the copy of the application, found or named', async (t) => {
+test("replicate and openReplica use the application's copy of SQLite, detected or configured", async (t) => {
   const dir = temporaryDirectory(t)
   const Database = anotherCopy(t)
   const file = path.join(dir, 'app.db')
@@ -45,7 +45,7 @@ test('replicate and openReplica use the copy of the application, found or named'
   assert.equal(app.pragma('integrity_check', { simple: true }), 'ok')
 })
 
-test('a copy without the VFS refuses a URI, and no file of its name appears', async (t) => {
+test('a copy of SQLite without the VFS refuses a URI, and creates no file of its name', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'app.db')
   const First = anotherCopy(t)
@@ -67,7 +67,7 @@ test('a copy without the VFS refuses a URI, and no file of its name appears', as
   assert.deepEqual(readdirSync('.'), before)
 })
 
-test('what is no driver is refused with the next step', async (t) => {
+test('an object that is not a driver is refused with the next step', async (t) => {
   const url = `file://${temporaryDirectory(t)}`
   const isInvalid = (error: unknown) => isLitestreamError(error, 'INVALID_ARGUMENT') && error.hint !== ''
   class Fake {

@@ -22,7 +22,7 @@ function levelOf(files: string, level: number): string[] {
   return readdirSync(folder).filter((name) => parseFileName(name) !== undefined)
 }
 
-test('a writer makes levels and a snapshot; a reader sees every state in order, and every TXID can be restored', async (t) => {
+test('a writer compacts levels and writes a snapshot; a reader sees every state in order, and every TXID can be restored', async (t) => {
   const { files, url } = emptyReplicaUrl(t)
   const { replica, db } = await openForWriting(t, url, { write: { compaction: SHORT } })
   const errors: Error[] = []
@@ -56,7 +56,7 @@ test('a writer makes levels and a snapshot; a reader sees every state in order, 
   assert.deepEqual(errors, [])
 })
 
-test('commits that are only local, a flush and a compaction do not disturb one another', async (t) => {
+test('local commits, a flush and a compaction do not disturb one another', async (t) => {
   const { files, url } = emptyReplicaUrl(t)
   const write = { compaction: SHORT, durability: 'local', syncInterval: '15ms' } as const
   const { replica, db } = await openForWriting(t, url, { pollInterval: '10ms', write })
@@ -75,7 +75,7 @@ test('commits that are only local, a flush and a compaction do not disturb one a
   assert.deepEqual(errors, [])
 })
 
-test('S3: a writer compacts while it commits; closing it ends a compaction under way and gives the lease back', async (t) => {
+test('S3: a writer compacts while it commits; close() cancels a running compaction and releases the lease', async (t) => {
   const url = s3Url(await s3Bucket({ after: (step: unknown) => cleanUp(t, step as () => unknown) } as TestContext))
   const client = await openReplicaClient(url)
   cleanUp(t, () => client.close())
@@ -97,7 +97,7 @@ test('S3: a writer compacts while it commits; closing it ends a compaction under
   assert.deepEqual(errors, [])
 })
 
-test('a writer that loses its lease stops to compact; the one that has it goes on alone', async (t) => {
+test('a writer that loses its lease stops compacting; the new owner continues alone', async (t) => {
   const { files, url } = emptyReplicaUrl(t)
   const { replica, db } = await openForWriting(t, url, { write: { compaction: SHORT, lease: '300ms' } })
   db.exec('CREATE TABLE t (x); INSERT INTO t VALUES (1)')
@@ -140,7 +140,7 @@ test('a writer that loses its lease stops to compact; the one that has it goes o
   assert.deepEqual(errors, [])
 })
 
-test('after a stop nothing more is asked of the store, until the next start', async (t) => {
+test('after stop() no request is sent to the store until the next start', async (t) => {
   const { url, files } = emptyReplicaUrl(t)
   const { db } = await openForWriting(t, url)
   db.exec('CREATE TABLE t (x)')
@@ -174,7 +174,7 @@ test('after a stop nothing more is asked of the store, until the next start', as
   assert.equal(JSON.stringify(clients[0]!.stats()), after)
 })
 
-test('a compaction whose lease has expired writes nothing, before anything else notices', async (t) => {
+test('a compaction whose lease has expired writes nothing, before the keeper notices', async (t) => {
   const { files, url } = emptyReplicaUrl(t)
   const { db } = await openForWriting(t, url)
   db.exec('CREATE TABLE t (x)')
@@ -189,7 +189,7 @@ test('a compaction whose lease has expired writes nothing, before anything else 
   assert.deepEqual(readdirSync(path.join(files, 'ltx')), ['0'])
 })
 
-test('a compaction that fails is an error event; commits go on', async (t) => {
+test('a failed compaction is an error event; commits continue', async (t) => {
   const { files, url } = emptyReplicaUrl(t)
   const write = { lease: false, compaction: SHORT } as const
   const { replica, db } = await openForWriting(t, url, { write, pollInterval: '1h' })
@@ -206,7 +206,7 @@ test('a compaction that fails is an error event; commits go on', async (t) => {
   assert.equal(db.prepare('SELECT count(*) FROM t').pluck().get(), rows)
 })
 
-test('a writer that lives for a moment, has no lease or is asked not to, writes L0 files only', async (t) => {
+test('a short-lived writer, one without a lease and one with compaction disabled write only L0 files', async (t) => {
   for (const write of [true, { lease: false }, { compaction: false }] as const) {
     const { files, url } = emptyReplicaUrl(t)
     const { replica, db } = await openForWriting(t, url, { write })

@@ -40,7 +40,7 @@ const local = (buffer: string | undefined, options: WriteOptions = {}): ReplicaO
   },
 })
 
-test('commits are visible at once, reach the store as one file, and leave no buffer behind', async (t) => {
+test('commits are visible immediately, reach the store as one file, and leave no buffer behind', async (t) => {
   const { url, buffer } = await makeTable(t)
   const { replica, db } = await openForWriting(t, url, local(buffer))
   for (let i = 0; i < 50; i++) {
@@ -65,7 +65,7 @@ test('commits are visible at once, reach the store as one file, and leave no buf
   assert.equal(rowsOf(await restoredDatabase(t, url)), '0')
 })
 
-test('without a call the interval brings commits to the store', async (t) => {
+test('the sync interval uploads commits without a call', async (t) => {
   const { url, buffer } = await makeTable(t)
   const { replica, db } = await openForWriting(t, url, local(buffer, { syncInterval: '20ms' }))
   db.exec('INSERT INTO t VALUES (1)')
@@ -73,7 +73,7 @@ test('without a call the interval brings commits to the store', async (t) => {
   assert.equal(rowsOf(await restoredDatabase(t, url)), '1')
 })
 
-test('PRAGMA synchronous = FULL waits for the store, and what was only local goes first', async (t) => {
+test('PRAGMA synchronous = FULL waits for the store, after earlier local commits', async (t) => {
   const { url, buffer } = await makeTable(t)
   const { replica, db } = await openForWriting(t, url, local(buffer))
   db.exec('INSERT INTO t VALUES (1); INSERT INTO t VALUES (2)')
@@ -127,7 +127,7 @@ test('a process is killed: the next one with its buffer has every acknowledged c
   assert.deepEqual(restored.prepare('SELECT x FROM t ORDER BY x').pluck().all(), [...acknowledged, 100])
 })
 
-test('a process is killed after an upload and before its buffer says so: nothing is committed twice', async (t) => {
+test('a process is killed after an upload and before its buffer records it: no commit is applied twice', async (t) => {
   const { url, buffer } = await makeTable(t)
   await killedWriter(url, local(buffer), 3)
   const commits = readFileSync(buffer)
@@ -147,7 +147,7 @@ test('a process is killed after an upload and before its buffer says so: nothing
   assert.equal(rowsOf(await restoredDatabase(t, url)), '0,1,2,100')
 })
 
-test('a buffer that does not continue the replica is refused by name; it stays as it is', async (t) => {
+test('a buffer that does not continue the replica is refused with its name, and stays unchanged', async (t) => {
   const { url, buffer } = await makeTable(t)
   await killedWriter(url, local(buffer), 3)
   const { db } = await openForWriting(t, url)
@@ -163,7 +163,7 @@ test('a buffer that does not continue the replica is refused by name; it stays a
   assert.deepEqual(readFileSync(buffer), content)
 })
 
-test('a damaged buffer is refused with the place of the damage', async (t) => {
+test('a damaged buffer is refused with the offset of the damage', async (t) => {
   const { url, buffer } = await makeTable(t)
   await killedWriter(url, local(buffer), 3)
   const content = readFileSync(buffer)
@@ -177,7 +177,7 @@ test('a damaged buffer is refused with the place of the damage', async (t) => {
   await assert.rejects(openReplica(url, local(buffer)), { code: 'BUFFER_DAMAGED' })
 })
 
-test('a buffer that is cut anywhere gives the commits before the cut', async (t) => {
+test('a buffer truncated at any byte gives the commits before that byte', async (t) => {
   const { url, buffer } = await makeTable(t)
   await killedWriter(url, local(buffer), 5)
   const content = readFileSync(buffer)
@@ -190,7 +190,7 @@ test('a buffer that is cut anywhere gives the commits before the cut', async (t)
   assert.ok(counts.has(5) && counts.has(1))
 })
 
-test('one process has a buffer at a time', async (t) => {
+test('only one process can have a buffer open', async (t) => {
   const { url, buffer } = await makeTable(t)
   await openForWriting(t, url, local(buffer))
   await assert.rejects(openReplica(url, { ...local(buffer), cacheSize: '3MiB' }), {
@@ -199,7 +199,7 @@ test('one process has a buffer at a time', async (t) => {
   })
 })
 
-test('another writer commits while commits are local: they stay readable and in the buffer, and writing is refused', async (t) => {
+test('another writer commits during local commits: they stay readable and in the buffer, and further writes are refused', async (t) => {
   const { url, buffer } = await makeTable(t)
   const { replica, db } = await openForWriting(t, url, local(buffer))
   db.exec('INSERT INTO t VALUES (1)')
@@ -220,7 +220,7 @@ test('another writer commits while commits are local: they stay readable and in 
   assert.ok(existsSync(buffer))
 })
 
-test('the store is away: commits go on, and reach it when it is back', async (t) => {
+test('the store is unavailable: commits continue, and are uploaded when it returns', async (t) => {
   const bucket = await s3Bucket({ after: (step: unknown) => cleanUp(t, step as () => unknown) } as TestContext)
   const proxy = await startProxyProcess(s3Server().endpoint)
   cleanUp(t, () => proxy.close())

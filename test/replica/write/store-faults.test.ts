@@ -34,7 +34,7 @@ const reasonOf = (db: Database.Database) => db.prepare('SELECT litestream_error(
 const rowsOf = (db: Database.Database) =>
   db.prepare('SELECT group_concat(x) FROM (SELECT x FROM t ORDER BY x)').pluck().get()
 
-test('S3: the loser of a TXID gets SQLITE_BUSY_SNAPSHOT, sees the other commit, and its repetition succeeds', async (t) => {
+test('S3: the writer that loses a TXID gets SQLITE_BUSY_SNAPSHOT, sees the other commit, and its retry succeeds', async (t) => {
   const { open, url } = await onS3(t)
   const first = await open()
   first.db.exec('CREATE TABLE t (x)')
@@ -57,7 +57,7 @@ test('S3: the loser of a TXID gets SQLITE_BUSY_SNAPSHOT, sees the other commit, 
   assert.equal(rowsOf(await restoredDatabase(t, url)), Array.from({ length: 20 }, (_, i) => i).join())
 })
 
-test('a commit costs one request, and what was committed is read without any', async (t) => {
+test('a commit costs one request, and reading it costs none', async (t) => {
   const { open, proxy } = await onS3(t)
   const { replica, db } = await open()
   db.exec('CREATE TABLE t (x)')
@@ -78,7 +78,7 @@ const AMBIGUOUS: readonly [what: string, fault: Fault][] = [
   ['503', { type: 'status', status: 503, code: 'SlowDown' }],
 ]
 for (const [what, fault] of AMBIGUOUS) {
-  test(`S3: ${what}: the commit is resolved to yes, and exists once`, async (t) => {
+  test(`S3: ${what}: the commit is found to have succeeded, and exists once`, async (t) => {
     const { open, proxy, url } = await onS3(t)
     const { db } = await open()
     db.exec('CREATE TABLE t (x)')
@@ -109,7 +109,7 @@ test('S3: a refused commit is rolled back with the reason, and the next one succ
   assert.equal(rowsOf(db), '2')
 })
 
-test('S3: a commit that the store does not answer is reported as unknown; the next transaction begins by resolving it', async (t) => {
+test('S3: a commit without a response is reported as unknown; the next transaction first resolves it', async (t) => {
   const { open, proxy, url } = await onS3(t)
   const { db, replica } = await open({ readTimeout: '1s' })
   db.exec('CREATE TABLE t (x)')
@@ -136,7 +136,7 @@ test('S3: a commit that the store does not answer is reported as unknown; the ne
   assert.equal(rowsOf(await restoredDatabase(t, url)), '1,3')
 })
 
-test('NATS: two writers, one winner for each TXID', async (t) => {
+test('NATS: of two writers one wins each TXID', async (t) => {
   const url = natsUrl()
   const first = await openForWriting(t, url, { pollInterval: '10m' })
   first.db.exec('CREATE TABLE t (x)')

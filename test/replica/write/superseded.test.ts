@@ -10,7 +10,7 @@ import { makeWritten, restoredDatabase } from '../../support/written-replica.js'
 
 const signal = new AbortController().signal
 
-test('a commit whose name was free only because its file was compacted and deleted is taken back', async (t) => {
+test('a commit whose name was free only because the file with that name was compacted and deleted is rolled back', async (t) => {
   const { db, files, url } = await makeWritten(t)
   db.exec('CREATE TABLE t (x)')
   for (let i = 0; i < 4; i++) db.exec(`INSERT INTO t VALUES (${i})`)

@@ -29,7 +29,7 @@ test('the first commit creates the replica, with the page size of its PRAGMA', a
   assert.equal(restored.pragma('journal_mode', { simple: true }), 'wal')
 })
 
-test('two writers race for one hundred commits: one winner for each TXID, and every acknowledged row exists once', async (t) => {
+test('two writers race for one hundred commits: one winner per TXID, and every acknowledged row exists once', async (t) => {
   const { url, db, files } = await makeWritten(t)
   db.exec('CREATE TABLE t (x)')
   const others = await Promise.all(
@@ -101,7 +101,7 @@ async function expectReadOnly(t: TestContext, uri: string, options: Database.Opt
   )
 }
 
-test('what must not write cannot: a reader, a read-only handle, query_only, an earlier state, a closed switch', async (t) => {
+test('read-only connections cannot write: a reader, a read-only handle, query_only, an earlier state, writing switched off', async (t) => {
   const { replica, db, url } = await makeWritten(t)
   db.exec('CREATE TABLE t (x); INSERT INTO t VALUES (1)')
   const reader = await openReplica(url)

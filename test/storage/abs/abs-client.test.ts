@@ -78,7 +78,7 @@ azureTest('a writer killed in the middle of an upload leaves no blob, and the na
   assert.equal((await client.stat(file(1))).size, 20_000_000)
 })
 
-azureTest('a signature goes before the key, and settings before the environment', async (t, container) => {
+azureTest('a SAS token takes precedence over the key, and settings over the environment', async (t, container) => {
   const good = sasToken(container, 'racwdl')
   const reading = sasToken(container, 'rl')
   const url = `abs://${AZURE_ACCOUNT}@${container}/app.db?${endpointParameter()}`
@@ -111,7 +111,7 @@ azureTest('a signature goes before the key, and settings before the environment'
 })
 
 azureTest(
-  'objects beside the replica and other names in its levels are left out of a listing',
+  'objects beside the replica and foreign names in its levels are omitted from a listing',
   async (t, container) => {
     const client = await openReplicaClient(azureUrl(container))
     cleanUp(t, () => client.close())
@@ -128,7 +128,7 @@ azureTest(
   },
 )
 
-azureTest('a listing of several pages has every file, and asks for no page that nobody wants', async (t, container) => {
+azureTest('a listing of several pages has every file, and requests no unneeded page', async (t, container) => {
   const location = parseReplicaUrl(azureUrl(container)) as AbsLocation
   const client = openAbsClient(location, {}, { pageSize: 4 })
   cleanUp(t, () => client.close())
@@ -154,7 +154,7 @@ azureTest('a suffix of a file that was replaced since the listing is NOT_FOUND',
   }
 })
 
-azureTest('a container that is missing is named, and is no empty replica', async (t) => {
+azureTest('a missing container is named, and is not taken for an empty replica', async (t) => {
   const client = await openReplicaClient(azureUrl('not-there-at-all'))
   cleanUp(t, () => client.close())
   const missing = (error: unknown) => {

@@ -84,33 +84,36 @@ function azureTest(name: string, run: (t: TestContext, container: string) => Pro
   })
 }
 
-azureTest('a write whose answer was lost is known as its own; one of another client is not', async (t, container) => {
-  const { client, behave } = await faulty(t, container)
-  for (const [txid, size] of [1000, 9 * MiB].entries()) {
-    let lost = 0
-    behave(async ({ method, url }, response, forward) => {
-      const last = size > 8 * MiB ? url!.includes('comp=blocklist') : true
-      if (method !== 'PUT' || !last || ++lost > 1) return false
-      await forward()
-      response.destroy()
-      return true
-    })
-    const before = client.stats().PUT.retries
-    await client.write(file(txid + 1), testBytes(size), { timestamp: 7, createOnly: true })
-    assert.equal(client.stats().PUT.retries - before, 1)
-    assert.equal((await client.stat(file(txid + 1))).size, size)
-    behave(() => false)
-    for (const [other, timestamp] of [
-      [size, 7],
-      [size + 1, 7],
-    ] as const) {
-      const taken = client.write(file(txid + 1), testBytes(other, 5), { timestamp, createOnly: true })
-      await assert.rejects(taken, (error) => isLitestreamError(error, 'PRECONDITION_FAILED'))
+azureTest(
+  'a write whose response was lost is recognized as its own; a write of another client is not',
+  async (t, container) => {
+    const { client, behave } = await faulty(t, container)
+    for (const [txid, size] of [1000, 9 * MiB].entries()) {
+      let lost = 0
+      behave(async ({ method, url }, response, forward) => {
+        const last = size > 8 * MiB ? url!.includes('comp=blocklist') : true
+        if (method !== 'PUT' || !last || ++lost > 1) return false
+        await forward()
+        response.destroy()
+        return true
+      })
+      const before = client.stats().PUT.retries
+      await client.write(file(txid + 1), testBytes(size), { timestamp: 7, createOnly: true })
+      assert.equal(client.stats().PUT.retries - before, 1)
+      assert.equal((await client.stat(file(txid + 1))).size, size)
+      behave(() => false)
+      for (const [other, timestamp] of [
+        [size, 7],
+        [size + 1, 7],
+      ] as const) {
+        const taken = client.write(file(txid + 1), testBytes(other, 5), { timestamp, createOnly: true })
+        await assert.rejects(taken, (error) => isLitestreamError(error, 'PRECONDITION_FAILED'))
+      }
     }
-  }
-})
+  },
+)
 
-azureTest('a block that broke off is sent again, and no other', async (t, container) => {
+azureTest('an interrupted block is sent again, and no other', async (t, container) => {
   const { client, behave, seen } = await faulty(t, container)
   const bytes = testBytes(20 * MiB)
   let blocks = 0
@@ -126,7 +129,7 @@ azureTest('a block that broke off is sent again, and no other', async (t, contai
 })
 
 azureTest(
-  'a body that breaks off goes on with the same ETag, and fails if the blob was replaced',
+  'an interrupted body is continued with the same ETag, and fails if the blob was replaced',
   async (t, container) => {
     const { client, behave } = await faulty(t, container)
     const bytes = testBytes(3 * MiB)
@@ -154,7 +157,7 @@ azureTest(
   },
 )
 
-azureTest('faults that pass are retried, and pages of proxies are not taken for answers', async (t, container) => {
+azureTest('temporary faults are retried, and pages of proxies are not taken for responses', async (t, container) => {
   const { client, behave, seen } = await faulty(t, container, { attempts: 3, firstByteTimeout: 5_000 })
   await client.write(file(1), testBytes(10), { timestamp: 1 })
   const respond = (status: number, code: string, body = '') => {

@@ -103,7 +103,7 @@ test('a damaged byte inside a page is found by a ranged read', async (t) => {
   await assert.rejects(client.read(cut!, { suffix: 10 }), damaged)
 })
 
-test('a wrong identity, none, and a file without encryption are errors that name what to set', async (t) => {
+test('a wrong identity, none, and an unencrypted file are errors that name the setting', async (t) => {
   const [key, other] = [ageKey(t), ageKey(t)]
   const { url, client } = await makeEncrypted(t, { identities: key.identity })
   const info = (await listLevels(client))[0]![0]!

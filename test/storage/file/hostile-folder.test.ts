@@ -64,7 +64,7 @@ test('a listing of many foreign names ends with its signal', async (t) => {
   await assert.rejects(listing, { code: 'ABORTED' })
 })
 
-test('a FIFO in place of the lock, or of a part of a generation, is refused or left out', async (t) => {
+test("a FIFO in place of the lock or of a generation's file is refused or skipped", async (t) => {
   const { root, client } = await replica(t)
   execFileSync('mkfifo', [path.join(root, 'lock.json.0000000001')])
   await assert.rejects(client.getObject('lock.json'), refused)
@@ -78,7 +78,7 @@ test('a FIFO in place of the lock, or of a part of a generation, is refused or l
   )
 })
 
-test('loops of symbolic links and foreign directories among the generations of 0.3 are not entered', async (t) => {
+test('loops of symbolic links and foreign directories among the generations of 0.3 are not followed', async (t) => {
   const { root, client } = await replica(t)
   const generations = path.join(root, 'generations')
   const snapshots = path.join(generations, '0123456789abcdef/snapshots')
@@ -103,7 +103,7 @@ test('loops of symbolic links and foreign directories among the generations of 0
   )
 })
 
-test('a directory with the name of an abandoned write is left where it is', async (t) => {
+test('a directory with the name of an abandoned write is kept', async (t) => {
   const { client, level } = await replica(t)
   const directory = path.join(level, `${name(1)}.00112233aabbccdd.tmp`)
   mkdirSync(directory)

@@ -112,7 +112,7 @@ test('credentials of workload identity are obtained once, sent with each request
   })
 })
 
-test('a file of credentials that is missing or no JSON is ACCESS_DENIED, with what to set', async (t) => {
+test('a missing or invalid credentials file is ACCESS_DENIED, with the setting', async (t) => {
   const { store } = await strict(t)
   for (const content of [undefined, 'no JSON', '{"type":"service_account"}']) {
     credentialsFor(t, store, content)
@@ -128,7 +128,7 @@ test('a file of credentials that is missing or no JSON is ACCESS_DENIED, with wh
   assert.deepEqual(kinds(store), [])
 })
 
-test('a small object is changed and deleted only by who knows its generation', async (t) => {
+test('a small object changes only for a caller with its current generation', async (t) => {
   const { store, client } = await strict(t)
   const bytes = (text: string) => new TextEncoder().encode(text)
   const lost = (error: unknown) => isLitestreamError(error, 'PRECONDITION_FAILED')
@@ -147,7 +147,7 @@ test('a small object is changed and deleted only by who knows its generation', a
   assert.equal(store.objects.size, 1)
 })
 
-test('a listing begins at the TXID that is asked for, and takes pages as they are wanted', async (t) => {
+test('a listing begins at the requested TXID, and requests pages on demand', async (t) => {
   const { store, client } = await strict(t, {}, 4)
   for (let txid = 1; txid <= 10; txid++) await client.write(file(txid), testBytes(10), { timestamp: 5_000 })
   assert.deepEqual(store.objects.get(KEY)!.metadata, { 'litestream-timestamp': '1970-01-01T00:00:05Z' })
@@ -163,7 +163,7 @@ test('a listing begins at the TXID that is asked for, and takes pages as they ar
   assert.equal(client.stats().LIST.requests, 3)
 })
 
-test('a write whose answer was lost is known as its own; one that another client made is not', async (t) => {
+test('a write whose response was lost is recognized as its own; a write of another client is not', async (t) => {
   for (const size of [1000, 9 * MiB]) {
     const { store, client } = await strict(t)
     const last = size > 8 * MiB ? 'PIECE' : 'MULTIPART'
@@ -179,7 +179,7 @@ test('a write whose answer was lost is known as its own; one that another client
   }
 })
 
-test('a piece that broke off goes on where the store says', async (t) => {
+test('an interrupted piece continues where the store reports', async (t) => {
   const { store, client } = await strict(t)
   const bytes = testBytes(20 * MiB)
   let pieces = 0
@@ -219,7 +219,7 @@ test('an upload that fails or is cancelled ends its session', async (t) => {
   assert.equal(kinds(store).filter((kind) => kind === 'ABANDON').length, 2)
 })
 
-test('a body that breaks off goes on in the same generation, and fails if the object was replaced', async (t) => {
+test('an interrupted body continues in the same generation, and fails if the object was replaced', async (t) => {
   const { store, client } = await strict(t)
   const bytes = testBytes(3 * MiB)
   await client.write(file(1), bytes, { timestamp: 1 })
@@ -244,7 +244,7 @@ test('a body that breaks off goes on in the same generation, and fails if the ob
   await assert.rejects(concatenated(client.stream(file(1))), (error) => isLitestreamError(error, 'PRECONDITION_FAILED'))
 })
 
-test('faults that pass are retried, others and pages of proxies are not taken for answers', async (t) => {
+test('temporary faults are retried; other faults and pages of proxies are not taken for responses', async (t) => {
   const { store, client } = await strict(t, { attempts: 3, firstByteTimeout: 2_000 })
   await client.write(file(1), testBytes(10), { timestamp: 1 })
   const respond = (status: number, body: string, headers: Record<string, string> = {}) => {

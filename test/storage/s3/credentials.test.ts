@@ -35,7 +35,7 @@ async function listed(settings: S3Settings = {}, url = URL_): Promise<CapturedRe
   return sent.at(-1)!
 }
 
-test('keys of settings, URL, AWS and Litestream environment: each is used, and no session token of another source with them', async () => {
+test('keys from settings, URL, AWS and Litestream variables are used, without a session token of another source', async () => {
   Object.assign(process.env, { LITESTREAM_ACCESS_KEY_ID: 'LITE', LITESTREAM_SECRET_ACCESS_KEY: 'x' })
   assert.equal(signedScope(await listed()).key, 'LITE')
   Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'AWSENV', AWS_SECRET_ACCESS_KEY: 'x', AWS_SESSION_TOKEN: 'token' })
@@ -59,7 +59,7 @@ test('keys of settings, URL, AWS and Litestream environment: each is used, and n
   assert.equal(inUrl.headers['x-amz-security-token'], 'url+token')
 })
 
-test('the region is that of the settings, the bucket, the endpoint, and only then that of the environment', async () => {
+test('the region comes from the settings, the bucket, the endpoint, and only then from the environment', async () => {
   const keys = { accessKeyId: 'K', secretAccessKey: 'x' }
   Object.assign(process.env, { AWS_REGION: 'eu-west-3', AWS_DEFAULT_REGION: 'eu-west-2' })
   for (const [endpoint, region] of [
@@ -111,7 +111,7 @@ test('LITESTREAM_S3_DEBUG shows requests and replies without keys and signatures
   }
 })
 
-test('LITESTREAM_S3_ENDPOINT is the endpoint where nothing else names one', async () => {
+test('LITESTREAM_S3_ENDPOINT is used if neither URL nor settings have an endpoint', async () => {
   process.env.LITESTREAM_S3_ENDPOINT = 'http://store.test:9000'
   const keys = { accessKeyId: 'K', secretAccessKey: 'x' }
   const request = await listed(keys, 's3://bucket/p')
@@ -119,7 +119,7 @@ test('LITESTREAM_S3_ENDPOINT is the endpoint where nothing else names one', asyn
   assert.equal((await listed(keys)).hostname, 'host')
 })
 
-test('a profile of the shared files is used, the one that is named', async (t) => {
+test('the selected profile of the shared files is used', async (t) => {
   const shared = path.join(temporaryDirectory(t), 'credentials')
   writeFileSync(
     shared,
@@ -133,7 +133,7 @@ test('a profile of the shared files is used, the one that is named', async (t) =
   assert.equal(other.headers['x-amz-security-token'], 't')
 })
 
-test('without any credentials a person is told which there could be; anonymous needs none', async () => {
+test('without credentials the error lists the sources; anonymous needs none', async () => {
   await assert.rejects(
     listed(),
     (error) => isLitestreamError(error, 'ACCESS_DENIED') && /AWS_ACCESS_KEY_ID/.test(error.hint ?? ''),
@@ -146,7 +146,7 @@ test('without any credentials a person is told which there could be; anonymous n
   assert.equal((await listed({}, `${URL_}&anonymous=true`)).headers.authorization, undefined)
 })
 
-test('the region of an AWS bucket is asked for once, by the first request, whatever the answer is', async () => {
+test('the region of an AWS bucket is requested once, by the first request, whatever the answer', async () => {
   const answers: [CapturedReply, string][] = [
     [{ statusCode: 200, headers: { 'x-amz-bucket-region': 'eu-north-1' } }, 'eu-north-1'],
     [{ statusCode: 301, headers: { 'x-amz-bucket-region': 'eu-north-1' } }, 'eu-north-1'],
@@ -185,7 +185,7 @@ test('the region of an AWS bucket is asked for once, by the first request, whate
   }
 })
 
-test('a store that is away when the region is asked for is asked again, no region is made up', async () => {
+test('if the store is unavailable when the region is requested, the next request asks again, and no region is guessed', async () => {
   let away = 2
   const { client, sent } = await capturedClient(
     's3://bucket/p',
@@ -206,7 +206,7 @@ test('a store that is away when the region is asked for is asked again, no regio
   assert.equal(client.stats().LIST.retries, 2)
 })
 
-test('the server knows the keys of the environment; wrong ones, an unknown bucket and a private one are told apart, at once', async (t) => {
+test('the server knows the keys of the environment; wrong keys, an unknown bucket and a private one get different errors, immediately', async (t) => {
   const { endpoint, accessKeyId, secretAccessKey } = s3Server()
   const bucket = await s3Bucket(t)
   const url = (name: string) => `s3://${name}/app.db?endpoint=${encodeURIComponent(endpoint)}`
@@ -273,7 +273,7 @@ test('a public bucket is read without credentials', async (t) => {
   await client.close()
 })
 
-test('a clock that is wrong by hours: the server’s is taken from its refusal; what cannot be helped says what to do', async (t) => {
+test('with a clock that is wrong by hours, the server’s time from its refusal is used; otherwise the error says what to do', async (t) => {
   const bucket = await s3Bucket(t)
   const now = Date.now
   t.after(() => {

@@ -20,7 +20,7 @@ function jitter(t: { after(step: () => void): void }, part: number): void {
   t.after(() => random.mock.restore())
 }
 
-test('a store that never answers is given up at the deadline of the first byte, by every operation', async (t) => {
+test('every operation on a store that never responds ends at the first-byte deadline', async (t) => {
   jitter(t, 0)
   const { client, proxy } = await faultyS3(t, { attempts: 2, firstByteTimeout: 500 })
   const operations: [string, () => Promise<unknown>][] = [
@@ -44,7 +44,7 @@ test('a store that never answers is given up at the deadline of the first byte, 
   assert.deepEqual(Buffer.from((await client.read(file(1), { offset: 0 })).data), body)
 })
 
-test('a connection that stands still in the middle is given up, and the rest comes through another', async (t) => {
+test('a stalled connection is abandoned, and the rest is read through another one', async (t) => {
   const { client, proxy } = await faultyS3(t, { idleTimeout: 200 })
   await write(client)
   proxy.reset()
@@ -55,7 +55,7 @@ test('a connection that stands still in the middle is given up, and the rest com
   assert.match(String(ranges[1]), /^bytes=[1-9][0-9]*-999999$/)
 })
 
-test('a slow store is waited for as long as bytes come', async (t) => {
+test('a slow store is waited for as long as bytes arrive', async (t) => {
   const { client, proxy } = await faultyS3(t, { firstByteTimeout: 400, idleTimeout: 400, budget: 400 })
   await write(client)
   proxy.reset()
@@ -64,7 +64,7 @@ test('a slow store is waited for as long as bytes come', async (t) => {
   assert.equal(proxy.counts().requests, 1)
 })
 
-test('replies that break off, or are well-formed but short, are gone on with, and never taken for the whole', async (t) => {
+test('responses that break off, or are well-formed but short, are continued, and never taken for the whole', async (t) => {
   jitter(t, 0)
   const { client, proxy } = await faultyS3(t)
   await write(client)
@@ -98,7 +98,7 @@ test('replies that break off, or are well-formed but short, are gone on with, an
   }
 })
 
-test('an object that was replaced in the middle of a read is not mixed with its successor', async (t) => {
+test('an object that is replaced during a read is not mixed with its successor', async (t) => {
   const { client, proxy } = await faultyS3(t)
   await write(client)
   const stream = client.stream(file(1))[Symbol.asyncIterator]()
@@ -110,7 +110,7 @@ test('an object that was replaced in the middle of a read is not mixed with its 
   }, code('PRECONDITION_FAILED'))
 })
 
-test('a storm of refusals: full jitter, attempts and budget bound it, and what it was is told', async (t) => {
+test('many refusals: full jitter, attempts and budget limit the retries, and the last error is thrown', async (t) => {
   const { client, proxy } = await faultyS3(t, { attempts: 7, budget: 1200 })
   await write(client)
   const storm = proxy.fault(SLOW_DOWN, always)
@@ -142,7 +142,7 @@ test('a storm of refusals: full jitter, attempts and budget bound it, and what i
   assert.equal(client.stats().PUT.retries, 2)
 })
 
-test('a signal ends a wait for an answer, for the next attempt, and a body in the middle; nothing is retried after it', async (t) => {
+test('an AbortSignal aborts a request while it waits for the response, waits to retry or streams the body; it is not retried', async (t) => {
   const { client, proxy } = await faultyS3(t)
   await write(client)
   const aborted = async (what: string, operation: (signal: AbortSignal) => Promise<unknown>, begun: () => boolean) => {
@@ -179,7 +179,7 @@ test('a signal ends a wait for an answer, for the next attempt, and a body in th
   )
 })
 
-test('a create-only write whose answer was lost knows its own object, and another’s', async (t) => {
+test('a create-only write whose response was lost distinguishes its own object from another’s', async (t) => {
   jitter(t, 0)
   const { client, proxy } = await faultyS3(t)
   const create = (txid: number, timestamp: number) => client.write(file(txid), body, { timestamp, createOnly: true })

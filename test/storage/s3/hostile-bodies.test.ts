@@ -53,7 +53,7 @@ function asked({ headers }: LoopbackRequest): [number, number] {
   return [Number(from), to === '' ? SIZE - 1 : Number(to)]
 }
 
-test('a body without end is given up once it is longer than it says, and is not kept', async (t) => {
+test('an endless body is refused once it is longer than announced, and is not kept in memory', async (t) => {
   const sent: Promise<number>[] = []
   const { client, count } = await hostile(t, (response, request) => {
     const [first, last] = asked(request)
@@ -67,7 +67,7 @@ test('a body without end is given up once it is longer than it says, and is not 
   for (const bytes of await Promise.all(sent)) assert.ok(bytes < 64 * 2 ** 20, `${bytes} bytes were taken`)
 })
 
-test('an answer for another place than the wanted one is refused', async (t) => {
+test('a response with another range than requested is refused', async (t) => {
   const wrong = [
     `0-1999/${SIZE}`, // another offset
     `1000-3999/${SIZE}`, // longer than asked
@@ -87,7 +87,7 @@ test('an answer for another place than the wanted one is refused', async (t) => 
   }
 })
 
-test('a store that answers a range with the whole object is read from, to the last wanted byte', async (t) => {
+test('a store that answers a range with the whole object is read up to the last requested byte', async (t) => {
   const { client } = await hostile(t, (response) => {
     response.writeHead(200, { ...objectHeaders(object), 'content-length': SIZE }).end(object.body)
   })
@@ -104,14 +104,14 @@ test('a store that answers a range with the whole object is read from, to the la
   await assert.rejects(client.read(file, { offset: SIZE + 1 }), code('INVALID_ARGUMENT'))
 })
 
-test('a whole object whose length is not said is refused, because its end cannot be told from a broken connection', async (t) => {
+test('a whole object of unknown length is refused, because its end looks like a broken connection', async (t) => {
   const { client } = await hostile(t, (response) => {
     response.writeHead(200, objectHeaders(object)).end(object.body)
   })
   await assert.rejects(client.read(file, { offset: 0 }), code('UNAVAILABLE'))
 })
 
-test('answers of one byte each, or of none, end after as many attempts as the policy has', async (t) => {
+test('responses of one byte or none end after as many attempts as the policy has', async (t) => {
   for (const bytes of [0, 1]) {
     const { client, count } = await hostile(t, (response, request) => {
       const [first, last] = asked(request)
@@ -124,7 +124,7 @@ test('answers of one byte each, or of none, end after as many attempts as the po
   }
 })
 
-test('an answer that is well-formed but cut behind its last byte is continued, and ends if nothing follows', async (t) => {
+test('a well-formed response that is truncated is continued, and ends if no more bytes follow', async (t) => {
   const { client, count } = await hostile(t, (response, request) => {
     const [first, last] = asked(request)
     if (first >= SIZE - 100) return void response.writeHead(416, { 'content-length': 0 }).end()
@@ -135,7 +135,7 @@ test('an answer that is well-formed but cut behind its last byte is continued, a
   assert.equal(count(), 2)
 })
 
-test('an object that changes its size between two answers is not put together', async (t) => {
+test('an object that changes its size between two responses is not assembled', async (t) => {
   const { client } = await hostile(t, (response, request, count) => {
     const [first, last] = asked(request)
     const size = SIZE + (count > 1 ? 1 : 0)
@@ -146,7 +146,7 @@ test('an object that changes its size between two answers is not put together', 
   await assert.rejects(collect(client.stream(file)), code('STORAGE_FAILED'))
 })
 
-test('a body that falls silent, trickles for ever, or never ends its chunks is bounded in time', async (t) => {
+test('a body that becomes silent, arrives very slowly, or never ends its chunks is limited in time', async (t) => {
   const range = { offset: 0, length: 1000 }
   const silent = await hostile(
     t,
@@ -182,7 +182,7 @@ test('a body that falls silent, trickles for ever, or never ends its chunks is b
   assert.ok(object.body.subarray(0, 1000).equals(data), 'all bytes came, and the end of the chunks is not waited for')
 })
 
-test('a small object beside the files is bounded, too', async (t) => {
+test('a small object beside the files is limited, too', async (t) => {
   const store = await loopbackS3(t)
   const client = await s3ClientAt(store.url(), {})
   cleanUp(t, () => client.close())

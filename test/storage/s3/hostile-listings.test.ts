@@ -48,7 +48,7 @@ async function bothRefused(t: TestContext, what: string, list: (...args: Paramet
   return store
 }
 
-test('a listing without end is given up, and is not kept', async (t) => {
+test('an endless listing is refused, and is not kept in memory', async (t) => {
   const sent: Promise<number>[] = []
   const { client } = await hostile(t, (_, response) => {
     response.writeHead(200, { 'content-type': 'application/xml' })
@@ -60,7 +60,7 @@ test('a listing without end is given up, and is not kept', async (t) => {
   assert.ok((await sent[0]!) < 64 * 2 ** 20)
 })
 
-test('a token that is missing, is repeated, or leads in a circle ends the listing', async (t) => {
+test('a missing, repeated or circular continuation token ends the listing', async (t) => {
   const pages: [
     string,
     (request: LoopbackRequest) => { entries: ListedEntry[]; token?: string; truncated?: boolean },
@@ -91,7 +91,7 @@ test('a token that is missing, is repeated, or leads in a circle ends the listin
   assert.ok(store.seen.length < 300, `${store.seen.length} requests for pages without an object`)
 })
 
-test('entries out of order, twice, outside the prefix, or without a possible size or time are refused', async (t) => {
+test('entries out of order, duplicate, outside the prefix, or without a possible size or time are refused', async (t) => {
   const listings: [string, ListedEntry[]][] = [
     ['out of order', [entry(2), entry(1)]],
     ['twice', [entry(1), entry(1)]],
@@ -115,7 +115,7 @@ test('entries out of order, twice, outside the prefix, or without a possible siz
   }
 })
 
-test('foreign keys of any length between the files are left out', async (t) => {
+test('foreign keys of any length between the files are skipped', async (t) => {
   const { client } = await hostile(t, (_, response) =>
     sendListing(response, {
       entries: [
@@ -133,7 +133,7 @@ test('foreign keys of any length between the files are left out', async (t) => {
   )
 })
 
-test('a document with entities, one that nests without end, and one of another kind are refused soon', async (t) => {
+test('a document with entities, one with endless nesting, and one of another kind are refused quickly', async (t) => {
   const bodies = [
     '<!DOCTYPE a [<!ENTITY x "xxxxxxxxxx">]><ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>',
     `${'<!DOCTYPE a>'.repeat(100_000)}<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>`,

@@ -45,7 +45,7 @@ async function restartGateway(): Promise<void> {
 
 const partsSeen = () => proxy.seen().filter(({ url }) => url.includes('partNumber=')).length
 
-test('killed in the middle of a body and of a put: both go on where they were', async () => {
+test('the server is killed during a download and a PUT: both continue where they stopped', async () => {
   const client = await s3ClientAt(await place('bodies'), { attempts: 1000, budget: 120_000 })
   const file = (txid: number) => ({ level: 0, minTxid: txid, maxTxid: txid })
   const body = randomBytes(40 * MiB)
@@ -65,7 +65,7 @@ test('killed in the middle of a body and of a put: both go on where they were', 
   await client.close()
 })
 
-test('killed in the middle of a replicate and of a hydrate: both recover by themselves and end equal', async (t) => {
+test('the server is killed during replicate and hydrate: both recover automatically, and the results are equal', async (t) => {
   const url = await place('databases')
   const dir = temporaryDirectory(t)
   const [file, copy] = [path.join(dir, 'app.db'), path.join(dir, 'copy.db')]

@@ -36,7 +36,7 @@ function noWaits(t: { after(step: () => void): void }): void {
   t.after(() => random.mock.restore())
 }
 
-test('a part that fails for good, or a signal, leaves neither object nor upload behind', async (t) => {
+test('a permanently failing part, or a signal, leaves neither an object nor an upload', async (t) => {
   noWaits(t)
   const { bucket, client, proxy } = await faultyS3(t, { attempts: 2 })
   const failures: [Fault, (request: SeenRequest) => boolean, string][] = [
@@ -65,7 +65,7 @@ test('a part that fails for good, or a signal, leaves neither object nor upload 
   assert.deepEqual(await collect(client.list(0)), [])
 })
 
-test('parts that fail once are sent again, alone', async (t) => {
+test('only parts that failed are sent again', async (t) => {
   noWaits(t)
   const { client, proxy } = await faultyS3(t)
   proxy.fault(INTERNAL_ERROR, { match: part(2) })
@@ -77,7 +77,7 @@ test('parts that fail once are sent again, alone', async (t) => {
   assert.deepEqual(Buffer.concat(await collect(client.stream(file(1)))), body)
 })
 
-test('an upload that was completed although nobody heard of it is recognised', async (t) => {
+test('a completed upload whose response was lost is recognized', async (t) => {
   noWaits(t)
   const { bucket, client, proxy } = await faultyS3(t)
   for (const createOnly of [false, true]) {
@@ -93,7 +93,7 @@ test('an upload that was completed although nobody heard of it is recognised', a
   assert.equal(await uploads(bucket), 0)
 })
 
-test('a server that goes away in the middle of an upload finds the rest of it when it is back', async (t) => {
+test('an upload during a server restart continues when the server is back', async (t) => {
   const { bucket, client, proxy } = await faultyS3(t, { attempts: 1000 })
   let died: Promise<void> | undefined
   const writing = client.write(
@@ -111,7 +111,7 @@ test('a server that goes away in the middle of an upload finds the rest of it wh
   assert.equal(await uploads(bucket), 0)
 })
 
-test('parts carry 4.8 TiB, and 5 GiB with room to spare; equal ones end at ten thousand', () => {
+test('parts can hold 4.8 TiB, and files of 5 GiB need few; equal parts end at ten thousand', () => {
   const total = (size: number, equal: boolean) => {
     let parts = 0
     for (let sent = 0; sent < size; ) sent += partSizeOf(++parts, 5 * MiB, equal)

@@ -41,7 +41,7 @@ function checked(error: LitestreamError, code: ErrorCode, message: RegExp, hint:
 const urlAt = (endpoint: string) =>
   `s3://loopback:loopback@b/app?endpoint=${encodeURIComponent(endpoint)}&region=us-east-1`
 
-test('a name without an address, a port without a server, a server that is none: message, endpoint and next step', async (t) => {
+test('an unknown host, a port without a server, and a server that is not HTTP: message, endpoint and next step', async (t) => {
   const unknown = await failure(t, urlAt('http://no-such-host.invalid:9000'))
   checked(
     unknown,
@@ -58,7 +58,7 @@ test('a name without an address, a port without a server, a server that is none:
   checked(await failure(t, urlAt(`http://127.0.0.1:${port}`)), 'UNAVAILABLE', /ECONNREFUSED/, /no server listens/)
 })
 
-test('a certificate that no known authority signed is named as that, at once', async (t) => {
+test('a certificate of an unknown authority is reported as such, immediately', async (t) => {
   for (const name of ['AWS_CA_BUNDLE', 'SSL_CERT_FILE']) delete process.env[name]
   const { serverCert, serverKey } = makeCertificates(temporaryDirectory(t))
   const tls = { cert: readFileSync(serverCert), key: readFileSync(serverKey) }
@@ -69,7 +69,7 @@ test('a certificate that no known authority signed is named as that, at once', a
   checked(await failure(t, urlAt(`https://127.0.0.1:${port}`)), 'ACCESS_DENIED', /certificate/, /NODE_EXTRA_CA_CERTS/)
 })
 
-test('refusals with and without a body: the code, the bucket’s region, and what to do', async (t) => {
+test('refusals with and without a body: the code, the bucket’s region, and a next step', async (t) => {
   const store = await loopbackS3(t)
   const cases: [number, string, ErrorCode, RegExp][] = [
     [301, 'PermanentRedirect', 'STORAGE_FAILED', /region/],
@@ -106,7 +106,7 @@ test('refusals with and without a body: the code, the bucket’s region, and wha
 
 const PORTAL = '<!DOCTYPE html><html><head><title>Welcome to Hotel Wi-Fi</title></head><body>Log in</body></html>'
 
-test('the page of a captive portal or a proxy is never taken for a store’s answer', async (t) => {
+test('the page of a captive portal or a proxy is never taken for a store’s response', async (t) => {
   const store = await loopbackS3(t)
   const answers: [string, number, Record<string, string>, string][] = [
     ['a page', 200, { 'content-type': 'text/html' }, PORTAL],
@@ -150,7 +150,7 @@ test('the page of a captive portal or a proxy is never taken for a store’s ans
   assert.ok(error.message.length < 500)
 })
 
-test('close ends what is under way, and nothing is sent after it', async (t) => {
+test('close() ends running requests, and none is sent after it', async (t) => {
   const waiting: LoopbackRequest[] = []
   const store = await loopbackS3(t, (request) => waiting.push(request) > 0)
   const client = await openReplicaClient(store.url())

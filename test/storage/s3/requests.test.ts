@@ -29,7 +29,7 @@ function place(request: CapturedRequest): [string, string] {
   return [`${request.protocol}//${request.hostname}${port}${path}`, signedScope(request).region]
 }
 
-test('every form of a host, and every endpoint, leads to the right place, in the right style, signed for the right region', async () => {
+test('every form of a host, and every endpoint, gives the right address and style, signed for the right region', async () => {
   const places: Record<string, [string, string]> = {
     's3://bucket/p?region=eu-west-1': ['https://bucket.s3.eu-west-1.amazonaws.com', 'eu-west-1'],
     's3://my.bucket/p?region=eu-west-1': ['https://s3.eu-west-1.amazonaws.com/my.bucket', 'eu-west-1'],
@@ -81,7 +81,7 @@ test('every form of a host, and every endpoint, leads to the right place, in the
   }
 })
 
-test('an access point has no path style, and an endpoint must be one', async () => {
+test('an access point has no path style, and an invalid endpoint is refused', async () => {
   const arn = 's3://arn:aws:s3:eu-central-1:123456789012:accesspoint/name/p'
   for (const [url, settings] of [
     [`${arn}?force-path-style=true`, {}],
@@ -99,7 +99,7 @@ test('an access point has no path style, and an endpoint must be one', async () 
   }
 })
 
-test('a setting of the configuration wins over the one of the URL, one that is left out does not', async () => {
+test("a setting of the configuration takes precedence over the URL's; an omitted one does not", async () => {
   const url = 's3://URLKEY:x@bucket/p?region=eu-1&endpoint=localhost:1&forcePathStyle=false'
   const own = (settings: S3Settings) => capturedClient(url, settings)
   const first = await own({ region: undefined })
@@ -112,7 +112,7 @@ test('a setting of the configuration wins over the one of the URL, one that is l
   assert.equal(signedScope(second.sent[0]!).key, 'AKID')
 })
 
-test('a body goes to an endpoint of one’s own as it is: with its length, signed, never in chunks', async () => {
+test('a body is sent to a custom endpoint unchanged: with its length, signed, never in chunks', async () => {
   const body = Buffer.from('some bytes')
   for (const [url, hash] of [
     ['s3://bucket/p?endpoint=https://host', sha256(body)],
@@ -147,7 +147,7 @@ test('a body goes to an endpoint of one’s own as it is: with its length, signe
   }
 })
 
-test('a batch delete has the MD5 of what is sent, in the order given, whatever the keys are', async () => {
+test('a batch delete has the MD5 of its body, in the given order, for any keys', async () => {
   const files = [file(9), file(3), file(5, 7, 1)]
   for (const path of ['p', 'Größe/日本 &<"', '😀']) {
     const { client, sent } = await capturedClient(`s3://bucket/${encodeURIComponent(path)}?endpoint=https://host`, KEYS)
@@ -179,7 +179,7 @@ test('a batch delete has the MD5 of what is sent, in the order given, whatever t
   )
 })
 
-test('Tigris is asked for a consistent answer by every request, signed, and gets no MD5', async () => {
+test('Tigris is asked for a consistent response by every request, signed, and gets no MD5', async () => {
   for (const host of ['fly.storage.tigris.dev', 't3.storage.dev']) {
     const { client, sent } = await capturedClient(`s3://bucket/p?endpoint=https://${host}&region=auto`, KEYS)
     await collect(client.list(0))
@@ -201,7 +201,7 @@ test('Tigris is asked for a consistent answer by every request, signed, and gets
   )
 })
 
-test('Google gets no Accept-Encoding, neither signed nor at all', async () => {
+test('Google gets no Accept-Encoding header, neither signed nor unsigned', async () => {
   for (const host of ['storage.googleapis.com', 'storage.europe-west1.rep.googleapis.com']) {
     const request = await listing(`s3://bucket/p?endpoint=https://${host}`)
     assert.ok(!Object.keys(request.headers).some((name) => name.toLowerCase() === 'accept-encoding'))
@@ -209,7 +209,7 @@ test('Google gets no Accept-Encoding, neither signed nor at all', async () => {
   }
 })
 
-test('a reply that says it went well, and is not one of a store, is no success and no empty list', async () => {
+test('a successful response that is not from a store is neither a success nor an empty list', async () => {
   const url = 's3://bucket/p?endpoint=https://host'
   const { client, sent } = await capturedClient(url, KEYS, () => ({ statusCode: 200, body: '' }))
   const unavailable = (error: unknown) => isLitestreamError(error, 'UNAVAILABLE') && /endpoint/.test(error.hint ?? '')
@@ -223,7 +223,7 @@ async function* bytes(count: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < count; at += piece.length) yield piece.subarray(0, Math.min(piece.length, count - at))
 }
 
-test('R2 gets two parts at a time, of one size; others five, or as many as they are told to get', async () => {
+test('R2 gets two parts in parallel, of one size; other stores five, or the configured number', async () => {
   const MiB = 2 ** 20
   for (const [url, most] of [
     ['s3://bucket/p?endpoint=https://account.r2.cloudflarestorage.com', 2],

@@ -41,7 +41,7 @@ test('a database is replicated, read through the VFS and restored', async (t) =>
   await roundTrip(t, wholeSftpUrl(server, newFolder()))
 })
 
-test('a server killed in the middle of a write and of a read: both go on when it is back', async (t) => {
+test('a server is killed during a write and a read: both continue when it is back', async (t) => {
   const own = await startSshd()
   cleanUp(t, own.stop)
   const { client: writer, level } = await client(t, own)
@@ -76,7 +76,7 @@ test('a server killed in the middle of a write and of a read: both go on when it
   assert.equal(sha256(Buffer.concat(parts)), sha256(bytes))
 })
 
-test('a body that is continued notices that the file was replaced', async (t) => {
+test('a continued body detects that the file was replaced', async (t) => {
   const own = await startSshd()
   cleanUp(t, own.stop)
   const { client: reader, level } = await client(t, own)
@@ -99,7 +99,7 @@ test('a body that is continued notices that the file was replaced', async (t) =>
   )
 })
 
-test('a writer killed in the middle of an upload leaves no file with a name of LTX', async (t) => {
+test('a writer killed during an upload leaves no file with the name of an LTX file', async (t) => {
   const folder = newFolder()
   const child = runScript(
     t,
@@ -124,7 +124,7 @@ test('a writer killed in the middle of an upload leaves no file with a name of L
   assert.equal((await collect(other.list(0))).length, 1)
 })
 
-test('what dead writers left more than an hour ago is removed, and nothing else', async (t) => {
+test('files of writers that died more than an hour ago are removed, and no others', async (t) => {
   const folder = newFolder()
   const level = path.join(folder, 'ltx/0')
   mkdirSync(level, { recursive: true })
@@ -138,7 +138,7 @@ test('what dead writers left more than an hour ago is removed, and nothing else'
   assert.deepEqual(left.sort(), [...kept].sort())
 })
 
-test('a server that falls silent: a request ends by its deadline and by its signal, and the next one connects anew', async (t) => {
+test('a server becomes silent: a request ends at its deadline and with its signal, and the next one reconnects', async (t) => {
   const proxy = await startSilentProxy(t, `127.0.0.1:${server.port}`)
   const folder = newFolder()
   const url = wholeSftpUrl({ ...server, port: Number(proxy.address.split(':')[1]) }, folder)
@@ -154,7 +154,7 @@ test('a server that falls silent: a request ends by its deadline and by its sign
   await assert.rejects(waiting, (error) => isLitestreamError(error, 'ABORTED'))
 })
 
-test('a server without extensions: create-only writes, without leases where there are no hard links', async (t) => {
+test('a server without extensions supports create-only writes, but without hard links no leases', async (t) => {
   for (const refused of ['hardlink', 'hardlink,posix-rename,fsync,statvfs,fstatvfs']) {
     const own = await startSshd({ sftp: `-P ${refused}` })
     cleanUp(t, own.stop)
@@ -188,7 +188,7 @@ test('a server without extensions: create-only writes, without leases where ther
   }
 })
 
-test('an empty file, the claim of a writer, is no file of the replica, and can be taken over after a minute', async (t) => {
+test("an empty file, a writer's claim, is not listed, and its name can be taken after one minute", async (t) => {
   const own = await startSshd({ sftp: '-P hardlink' })
   cleanUp(t, own.stop)
   const { client: writer, level } = await client(t, own)
@@ -205,7 +205,7 @@ test('an empty file, the claim of a writer, is no file of the replica, and can b
   assert.equal(statSync(claim).size, 10)
 })
 
-test('a full disk is DISK_FULL, and nothing of the file is left', async (t) => {
+test('a full disk is DISK_FULL, and no part of the file is left', async (t) => {
   const folder = newFolder()
   if (smallFileSystem(t, folder, '1m') === undefined) return notRun(t, 'a small disk', 'mount is not permitted')
   const { client: writer, level } = await client(t, server, folder)
@@ -216,7 +216,7 @@ test('a full disk is DISK_FULL, and nothing of the file is left', async (t) => {
   assert.deepEqual(readdirSync(level), [])
 })
 
-test('a path that is a file, and a port where nobody listens', async (t) => {
+test('a path that is a file, and a port without a server, are reported', async (t) => {
   const folder = newFolder()
   writeFileSync(folder, 'x')
   await assert.rejects(client(t, server, folder), (error) => isLitestreamError(error, 'STORAGE_FAILED'))

@@ -31,7 +31,7 @@ async function connects(settings: SftpSettings): Promise<boolean | LitestreamErr
   }
 }
 
-test('a host key that is pinned, as a key or as a fingerprint, is accepted', async () => {
+test('a pinned host key, as a key or as a fingerprint, is accepted', async () => {
   assert.equal(await connects({ hostKey: server.hostKey }), true)
   assert.equal(await connects({ hostKey: `${server.hostKey} root@example\n${OTHER}\n` }), true)
   assert.equal(await connects({ hostKey: fingerprint(Buffer.from(base64, 'base64')) }), true)
@@ -46,7 +46,7 @@ test('another host key is refused before the login, and the error shows the key 
   assert.doesNotMatch(server.log().slice(before.length), /Accepted|Failed (password|publickey)/)
 })
 
-test('a host that is in no known_hosts is refused unless any key is accepted', async (t) => {
+test('a host that no known_hosts file lists is refused unless any key is accepted', async (t) => {
   const file = path.join(temporaryDirectory(t), 'known_hosts')
   writeFileSync(file, `# nothing\nexample.com ${server.hostKey}\n127.0.0.1 ${server.hostKey}\n`)
   const error = await connects({ knownHosts: file })
@@ -77,7 +77,7 @@ test('known_hosts: names, patterns, hashed names, negation, revoked keys', async
   assert.ok(isLitestreamError(missing, 'CONFIG_INVALID'))
 })
 
-test('text that is no host key is refused with the text', () => {
+test('an invalid host key in the settings is refused, with its text', () => {
   const wrong = ['', 'ssh-ed25519', `ssh-rsa ${base64}`, 'ssh-ed25519 !!!!', 'MD5:00:11', `${algorithm} AAAA`]
   for (const text of wrong) {
     assert.throws(

@@ -55,7 +55,7 @@ test('a key that the server does not know and a wrong password are ACCESS_DENIED
   assert.ok(!denied.includes('not the password'))
 })
 
-test('no way to log in, and no user, are refused without a connection', async () => {
+test('settings without a login method or without a user are refused before connecting', async () => {
   assert.match(await opened({}), /^CONFIG_INVALID: an SFTP replica needs a password, a key or an SSH agent/)
   assert.match(await opened({ keyPath }, `sftp://127.0.0.1:${server.port}/x`), /^CONFIG_INVALID: .*needs a user/)
 })
@@ -78,7 +78,7 @@ test('an SSH agent signs for the login', async (t) => {
   assert.match(await opened({ agent: `${socket}.none` }), /^ACCESS_DENIED: /)
 })
 
-test('a password logs in, also where the server asks for it through prompts', async (t) => {
+test('a password logs in, also if the server requests it by prompts', async (t) => {
   for (const method of ['password', 'keyboard-interactive'] as const) {
     const other = new ssh2.Server({ hostKeys: [readFileSync(path.join(server.directory, 'host'))] }, (client) => {
       client.on('authentication', (context) => {

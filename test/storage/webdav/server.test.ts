@@ -77,7 +77,7 @@ for (const location of ['basic', 'digest'] as const) {
   })
 }
 
-test('a login is sent only to a server that asks for it', async (t) => {
+test('credentials are sent only to a server that requests them', async (t) => {
   const seen: (string | undefined)[] = []
   const url = await strange(t, (request, response) => {
     seen.push(request.headers.authorization)
@@ -87,7 +87,7 @@ test('a login is sent only to a server that asks for it', async (t) => {
   assert.deepEqual(seen, [undefined, undefined])
 })
 
-test('a redirection to another place is not followed, and the error names the place without its query', async (t) => {
+test('a redirection to another host is not followed, and the error names it without its query', async (t) => {
   let asked = 0
   const elsewhere = await strange(t, (_, response) => {
     asked++
@@ -101,7 +101,7 @@ test('a redirection to another place is not followed, and the error names the pl
   assert.equal(asked, 0)
 })
 
-test('a gateway that answers for a server that is down is not taken for an empty replica', async (t) => {
+test('the response of a gateway whose server is down is not taken for an empty replica', async (t) => {
   const plain = await strange(t, (_, response) =>
     response.writeHead(404, { 'content-type': 'text/html' }).end('<html>'),
   )
@@ -117,7 +117,7 @@ test('a gateway that answers for a server that is down is not taken for an empty
   assert.equal((await failure(collect(client.list(0)))).code, 'UNAVAILABLE')
 })
 
-test('a listing that is no listing, is hostile or is cut is an error', async (t) => {
+test('an invalid, hostile or truncated listing is an error', async (t) => {
   let body = ''
   const url = await strange(t, (request, response) => {
     if (request.method === 'OPTIONS') response.writeHead(200, { dav: '1' }).end()
@@ -137,7 +137,7 @@ test('a listing that is no listing, is hostile or is cut is an error', async (t)
   assert.match((await failure(collect(client.list(0)))).message, /no valid time/)
 })
 
-test('a server killed in the middle of a write: it goes on when the server is back, and no other file is left', async (t) => {
+test('a server is killed during a write: the write continues when it is back, and leaves no other file', async (t) => {
   const own = await startApache()
   cleanUp(t, own.stop)
   const client = await opened(t, webdavUrl(own, 'app'))
@@ -153,7 +153,7 @@ test('a server killed in the middle of a write: it goes on when the server is ba
   assert.equal(sha256(readFileSync(path.join(level, names[1]!))), sha256(bytes))
 })
 
-test('connections that are cut: an upload is sent again, a body goes on where it stopped, a lost answer is found out', async (t) => {
+test('interrupted connections: an upload is sent again, a body is continued, the outcome of a lost response is checked', async (t) => {
   const proxy = await startFaultProxy({ target: server.origin })
   cleanUp(t, proxy.close)
   const folder = newFolder()
@@ -175,7 +175,7 @@ test('connections that are cut: an upload is sent again, a body goes on where it
   assert.equal((await failure(silent.read(file(1), { offset: 0, length: 1 }))).code, 'TIMEOUT')
 })
 
-test('a body that is continued notices that the file was replaced', async (t) => {
+test('a continued body detects that the file was replaced', async (t) => {
   const proxy = await startFaultProxy({ target: server.origin })
   cleanUp(t, proxy.close)
   const folder = newFolder()
@@ -197,7 +197,7 @@ test('a body that is continued notices that the file was replaced', async (t) =>
   assert.equal(error.code, 'NOT_FOUND')
 })
 
-test('a writer killed in the middle of an upload leaves no file with a name of LTX', async (t) => {
+test('a writer killed during an upload leaves no file with the name of an LTX file', async (t) => {
   const folder = newFolder()
   const child = runScript(
     t,
@@ -222,7 +222,7 @@ test('a writer killed in the middle of an upload leaves no file with a name of L
   assert.equal((await collect(client.list(0))).length, 1)
 })
 
-test('a server whose locks are none, or that has none, still refuses a name that is taken', async (t) => {
+test('a server with useless locks, or without any, still refuses a name that is taken', async (t) => {
   for (const [dav, grants] of [
     ['1', false],
     ['1,2', true],
