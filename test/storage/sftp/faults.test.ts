@@ -12,6 +12,7 @@ import { concatenated, file, inPieces, sha256, testBytes } from '../../conforman
 import { runScript } from '../../support/child.js'
 import { cleanUp } from '../../support/clean-up.js'
 import { collect } from '../../support/collect.js'
+import { checkLegacyObjects } from '../../support/legacy-tree.js'
 import { notRun } from '../../support/not-run.js'
 import { type SshServer, startSshd } from '../../support/servers/sshd.js'
 import { sftpSettings, sftpUrl, wholeSftpUrl } from '../../support/sftp.js'
@@ -203,6 +204,12 @@ test("an empty file, a writer's claim, is not listed, and its name can be taken 
   utimesSync(claim, before, before)
   await write()
   assert.equal(statSync(claim).size, 10)
+})
+
+test('the files of a replica of Litestream 0.3 are listed and read', async (t) => {
+  const { client: reader, folder } = await client(t)
+  assert.deepEqual(await collect(reader.legacy!.list('generations/')), [])
+  await checkLegacyObjects(reader, folder)
 })
 
 test('a full disk is DISK_FULL, and no part of the file is left', async (t) => {

@@ -14,6 +14,7 @@ import { runScript } from '../../support/child.js'
 import { cleanUp } from '../../support/clean-up.js'
 import { collect } from '../../support/collect.js'
 import { startFaultProxy } from '../../support/fault-proxy.js'
+import { checkLegacyObjects } from '../../support/legacy-tree.js'
 import { startApache } from '../../support/servers/apache.js'
 import { roundTrip } from '../../support/store-round-trip.js'
 import { webdavUrl } from '../../support/webdav.js'
@@ -195,6 +196,13 @@ test('a continued body detects that the file was replaced', async (t) => {
     })(),
   )
   assert.equal(error.code, 'NOT_FOUND')
+})
+
+test('the files of a replica of Litestream 0.3 are listed and read', async (t) => {
+  const folder = newFolder()
+  const client = await opened(t, webdavUrl(server, folder))
+  assert.deepEqual(await collect(client.legacy.list('generations/')), [])
+  await checkLegacyObjects(client, path.join(server.data, folder))
 })
 
 test('a writer killed during an upload leaves no file with the name of an LTX file', async (t) => {
