@@ -52,9 +52,9 @@ const CASES: readonly (readonly [text: string, place: string, message: string, h
     'snapshot.retention: snapshot retention must be greater than 0 (got -1h)',
   ],
   [
-    `${DB}validation: { interval: 0s }`,
+    `${DB}validation: { interval: -1s }`,
     '4:25',
-    'validation.interval: validation interval must be greater than 0 (got 0s)',
+    'validation.interval: validation interval must be greater than 0 (got -1s)',
   ],
   [`${DB}l0-retention: -1s`, '4:15', 'l0-retention: l0 retention must not be negative (got -1s)'],
   [
