@@ -12,6 +12,7 @@ import { idle } from './idle.js'
 import { memory } from './memory.js'
 import { natsPieces } from './nats-pieces.js'
 import { open } from './open.js'
+import { primary } from './primary.js'
 import { restore } from './restore.js'
 import { size } from './size.js'
 import { soak } from './soak.js'
@@ -43,6 +44,7 @@ export const QUESTIONS: readonly Question[] = [
   visible,
   idle,
   soak,
+  primary,
   databases,
   application,
   sync,

@@ -23,7 +23,13 @@ export function middle(cell: Cell | undefined): number {
 }
 
 const of = (key: string) => (row: Row) => middle(row[key])
+const megabytes = (key: string) => (row: Row) => middle(row[key]) / 1e6
 const share = (a: string, b: string) => (row: Row) => middle(row[a]) / middle(row[b])
+const NODE_MEMORY =
+  'An empty Node.js process has two thirds of it, most of that pages of its executable, which all processes share; a primary runs code of it that an empty process does not touch: the compiler, OpenSSL, timers and sockets.'
+const SMALL_SYNCS =
+  'Each second a sync reads the frames, encodes them, and brings four small writes to the disk; the calls of the system are most of it.'
+const NODE_START = 'Most of it is the start of Node.js, twice as long where other processes want the same cores.'
 const JOINS = ['post + user', 'profile', 'who liked', 'mutual friends']
 
 const THREADS =
@@ -185,6 +191,21 @@ export const GOALS: readonly Goal[] = [
     text: 'Requests an hour of an idle primary whose tasks run every second',
     ...{ result: 'idle', table: 'idle', bound: 0, value: of('requests') },
     where: (row) => row.subject === 'primary, every task each second',
+  },
+  {
+    text: 'Memory of a primary of one idle database, MB',
+    ...{ result: 'primary', table: 'process', bound: 55, value: megabytes('memory'), why: NODE_MEMORY },
+    where: (row) => row.program === 'litestream-ts' && row.work === 'one idle database',
+  },
+  {
+    text: 'Processor of a primary at 200 transactions per second, ms per s',
+    ...{ result: 'primary', table: 'process', bound: 6, value: of('cpu'), why: SMALL_SYNCS },
+    where: (row) => row.program === 'litestream-ts' && row.work === '200 transactions per second',
+  },
+  {
+    text: '`version`, from start to end, ms',
+    ...{ result: 'primary', table: 'commands', bound: 60, value: of('ours'), why: NODE_START },
+    where: (row) => row.command === 'version',
   },
   {
     text: '400 idle databases of one primary, % of a core, the worst store',

@@ -95,7 +95,7 @@ export function releasedBinary(version: ReleasedVersion): string {
 }
 
 /** Path of the program; throws if it cannot be fetched, or is not the file that it was when this test was written. */
-function checkedBinary(version: ReleasedVersion): string {
+export function checkedBinary(version: ReleasedVersion): string {
   const known = checked.get(version)
   if (known instanceof Error) throw known
   if (known !== undefined) return known

@@ -1,0 +1,70 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
+import path from 'node:path'
+import { packageRoot } from '../../src/package-files.js'
+import { checkedBinary } from '../../test/support/released.js'
+import { cpuOf, memoryOf } from './machine.js'
+
+/** A program with Litestream's command line. */
+export interface CommandLine {
+  readonly name: string
+  readonly file: string
+  readonly before: readonly string[]
+}
+
+/** This package as it is published, and the released Litestream (LITESTREAM_BIN names another file). */
+export function commandLines(): readonly [ours: CommandLine, peer: CommandLine] {
+  const main = path.join(packageRoot(), 'dist/cli/main.js')
+  const binary = process.env.LITESTREAM_BIN ?? checkedBinary('0.5.17')
+  return [
+    { name: 'litestream-ts', file: process.execPath, before: [main] },
+    { name: 'Litestream', file: binary, before: [] },
+  ]
+}
+
+/** Runs a command to its end. Returns milliseconds. Throws if it fails. */
+export async function timeCommand({ file, before }: CommandLine, args: readonly string[]): Promise<number> {
+  const started = performance.now()
+  const child = spawn(file, [...before, ...args], { stdio: 'ignore' })
+  const [code] = (await once(child, 'exit')) as [number | null]
+  if (code !== 0) throw new Error(`${file} ${args.join(' ')} ended with ${code}`)
+  return performance.now() - started
+}
+
+/** A primary that runs. */
+export class RunningPrimary {
+  readonly #child: ChildProcess
+
+  private constructor(child: ChildProcess) {
+    this.#child = child
+  }
+
+  static async start({ file, before }: CommandLine, args: readonly string[]): Promise<RunningPrimary> {
+    const child = spawn(file, [...before, 'replicate', ...args], { stdio: 'ignore' })
+    await once(child, 'spawn')
+    return new RunningPrimary(child)
+  }
+
+  /** Processor time used so far, milliseconds. */
+  get cpu(): number {
+    return cpuOf(this.#child.pid!)
+  }
+
+  /** Bytes resident now. */
+  get memory(): number {
+    return memoryOf(this.#child.pid!).resident
+  }
+
+  /** Open files. */
+  get descriptors(): number {
+    return readdirSync(`/proc/${this.#child.pid}/fd`).length
+  }
+
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null) return
+    const exited = once(this.#child, 'exit')
+    this.#child.kill('SIGTERM')
+    await exited
+  }
+}
