@@ -72,9 +72,8 @@ class Bridge {
   // The process has one bridge; workers attach to it and detach.
   static Bridge& Get();
 
-  // --- any thread ---
-  // Waits for the answer, at most `timeout_ms`. `interrupted`, if given, is called several times per
-  // second; true ends the wait.
+  // --- any thread --- Waits for the answer, at most `timeout_ms`. `interrupted`, if given, is
+  // called several times per second; true ends the wait.
   Outcome Ask(const std::shared_ptr<Request>& request, int64_t timeout_ms, const std::function<bool()>& interrupted = nullptr);
   // Queues a request without waiting; drops it if no worker exists and none is being started.
   void Tell(const std::shared_ptr<Request>& request);

@@ -66,10 +66,9 @@ class PageCache {
     return ahead.load(std::memory_order_relaxed) == 0 ? 0 : ahead.exchange(0, std::memory_order_relaxed);
   }
 
-  // --- worker thread ---
-  // Makes every entry that names this slot stale; `slot` is less than slots(). The caller then waits
-  // for readers (Replica::AwaitReaders) before it writes. Returns the kind of prefetch that brought
-  // the old page if no reader read it, otherwise 0.
+  // --- worker thread --- Makes every entry that names this slot stale; `slot` is less than
+  // slots(). The caller then waits for readers (Replica::AwaitReaders) before it writes. Returns
+  // the kind of prefetch that brought the old page if no reader read it, otherwise 0.
   uint8_t Invalidate(uint32_t slot);
   void SetAhead(uint32_t slot, uint8_t kind) { meta(slot).ahead.store(kind, std::memory_order_relaxed); }
   uint8_t* Writable(uint32_t slot) { return data(slot); }

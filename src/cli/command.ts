@@ -6,13 +6,13 @@ import { printable } from '../util/terminal-text.js'
 export interface CommandText {
   /** One line, for the list of commands. */
   readonly summary: string
-  /** What it does, what it prints, what its exit status means. */
+  /** Its behaviour, its output, and the meaning of its exit status. */
   readonly description: string
-  /** Whole command lines without the program's name, and what each does. */
+  /** Command lines without the program's name, each with a description. */
   readonly examples: readonly (readonly [string, string])[]
 }
 
-/** A command whose `-h` ends in examples. */
+/** Creates a command whose `-h` output ends with examples. */
 export function createCommand(name: string, { summary, description, examples }: CommandText): Command {
   const width = Math.max(0, ...examples.map(([line]) => line.length))
   const lines = examples.map(([line, meaning]) => `  litestream-ts ${line.padEnd(width)}  # ${meaning}`)
@@ -33,8 +33,8 @@ export function addConfigFlags(command: Command): Command {
 }
 
 /**
- * The configuration of a command's flags; its warnings go to stderr. The code that reads it is loaded only now: most commands are given
- * a URL and shall not wait for it.
+ * The configuration for a command's flags; warnings go to stderr. The code that reads it is loaded
+ * on demand: most commands get a URL and do not need it.
  */
 export async function configOf(flags: ConfigFlags): Promise<Config> {
   const { loadConfig } = await import('../config/load.js')

@@ -13,15 +13,16 @@ export interface CompactedReplica {
 }
 
 /**
- * Does every task of compaction once that is due, while this process has the lease. Throws REPLICA_EMPTY before it takes the lease,
- * LEASE_HELD, and the first error of a task after the other tasks have had their turn.
+ * Runs every compaction task that is due once, while this process holds the lease. Throws
+ * REPLICA_EMPTY before it takes the lease, LEASE_HELD, and the first error of a task after the
+ * other tasks have run.
  */
 export async function compactReplica(
   client: ReplicaClient,
   settings: CompactionSettings,
   signal: AbortSignal,
 ): Promise<CompactedReplica> {
-  // A misspelled URL gets no lock file.
+  // Checked first, so that a misspelled URL gets no lock file.
   await planRestore(client, { signal })
   const written: LtxFileInfo[] = []
   const deleted: LtxFileInfo[] = []

@@ -6,7 +6,7 @@ import { LitestreamError, toLitestreamError } from '../errors.js'
 import { timeoutSignal } from '../util/timers.js'
 import { timeoutFlag } from './flag-values.js'
 
-/** Characters of an answer; 10,000 databases need less than a tenth. */
+/** Maximum length of a response; 10,000 databases need less than a tenth. */
 const MAX_ANSWER = 64 * 2 ** 20
 
 export interface ControlFlags {
@@ -17,10 +17,10 @@ export interface ControlFlags {
   readonly json?: boolean
 }
 
-/** A socket, and how long it is waited for, milliseconds. */
+/** A socket, and the time limit for a response in milliseconds. */
 type Asked = Required<Pick<ControlFlags, 'socket' | 'timeout'>>
 
-/** `zero`: what a timeout of 0 stands for, milliseconds; without it 0 is refused. */
+/** `zero`: the meaning of a timeout of 0, in milliseconds; without it 0 is refused. */
 export function addControlFlags(command: Command, seconds = 30, zero?: number): Command {
   const timeout = (text: string) => (zero !== undefined && text === '0' ? zero : timeoutFlag(text))
 
@@ -34,8 +34,7 @@ export function addControlFlags(command: Command, seconds = 30, zero?: number): 
 }
 
 /**
- * The socket of `-socket`, else that of the configuration file, if there is one that can be read,
- * else the default.
+ * The socket of `-socket`, otherwise that of a readable configuration file, otherwise the default.
  */
 export async function socketOf({ socket }: Pick<ControlFlags, 'socket'>): Promise<string> {
   if (socket !== undefined) return socket
@@ -43,14 +42,14 @@ export async function socketOf({ socket }: Pick<ControlFlags, 'socket'>): Promis
   try {
     return loadConfig().socket.path
   } catch {
-    // a user who may ask the process need not be one who may read its configuration
+    // a user with access to the socket may lack access to the configuration
     return DEFAULTS.socketPath
   }
 }
 
 /**
- * Asks the process behind a control socket. Throws NOT_FOUND if no process listens, and the error
- * that the process answers with.
+ * Sends a request to the process behind a control socket. Throws NOT_FOUND if no process listens,
+ * and the error in the process's response.
  */
 export async function callControl<T>(
   flags: ControlFlags,
@@ -59,9 +58,10 @@ export async function callControl<T>(
   body?: object,
 ): Promise<T> {
   const socket = await socketOf(flags)
-  // The process has the same time, in seconds; a little more here, so that its own answer arrives.
+  // The process has the same time limit, in seconds; this one is longer, so that its response
+  // arrives.
   const signal = timeoutSignal(flags.timeout + 2000)
-  // Loaded when a process is asked: most commands ask none.
+  // Loaded on demand: most commands contact no process.
   const { request } = await import('node:http')
   const outgoing = request({
     socketPath: socket,
@@ -99,7 +99,7 @@ function parseAnswer(text: string, socket: string): object {
     const answer: unknown = JSON.parse(text)
     if (typeof answer === 'object' && answer !== null) return answer
   } catch {
-    // As any other answer that is not ours.
+    // Treated like any other invalid response.
   }
   throw notOurs(socket)
 }

@@ -1,4 +1,6 @@
-/** Thrown by a command that did its work and printed the outcome itself, and wants another exit status than 0. */
+/**
+ * Thrown by a command that has printed its outcome itself and needs an exit status other than 0.
+ */
 export class ExitStatus extends Error {
   readonly status: number
 

@@ -5,14 +5,12 @@ import { parseByteSize } from '../util/byte-size.js'
 import { tryParseDuration } from '../util/duration.js'
 import { parseTimestamp } from '../util/timestamp.js'
 
-/**
- * Readers for flags whose text must become a value; commander adds the flag's name to the message.
- */
+/** Parsers of flag values; commander adds the flag's name to the message. */
 
-/** Requests, files or pages at the same time: more than this helps no store and costs memory. */
+/** Maximum number of parallel requests, files or pages: more helps no store and costs memory. */
 const MAX_COUNT = 1000
 
-/** Any text but none: an empty value is a variable of a script that was not set. */
+/** Any non-empty text: an empty value usually comes from an unset variable of a script. */
 export function textFlag(text: string): string {
   if (text === '') throw new InvalidArgumentError('Give a value: this one is empty.')
   return text
@@ -31,7 +29,7 @@ export function txidFlag(text: string): number {
 /** RFC 3339 in milliseconds since the epoch. */
 export function timestampFlag(text: string): number {
   const hint = 'Write the time in RFC 3339 format, such as 2026-01-31T15:04:05Z.'
-  // A day alone, or a time without a zone, could mean two things in a restore.
+  // A date alone, or a time without a zone, would be ambiguous in a restore.
   if (!/^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/.test(text))
     throw new InvalidArgumentError(hint)
   try {
@@ -42,7 +40,7 @@ export function timestampFlag(text: string): number {
   }
 }
 
-/** Go's duration, in milliseconds. */
+/** A Go duration, in milliseconds. */
 export function durationFlag(text: string): number {
   const ms = tryParseDuration(text)
   if (ms === undefined || ms <= 0) {
@@ -51,10 +49,7 @@ export function durationFlag(text: string): number {
   return ms
 }
 
-/**
- * Litestream's socket commands take their timeout as whole seconds; durations are taken too. In
- * milliseconds.
- */
+/** A timeout: whole seconds, as in Litestream's socket commands, or a duration. In milliseconds. */
 export function timeoutFlag(text: string): number {
   return durationFlag(/^\d+$/.test(text) ? `${text}s` : text)
 }
@@ -65,7 +60,7 @@ export function sizeFlag(text: string): number {
   try {
     bytes = parseByteSize(text)
   } catch {
-    // The message below says how to write one.
+    // The message below shows the correct form.
   }
   if (bytes <= 0) throw new InvalidArgumentError('Write a size greater than 0, such as 512KiB, 10MB or 1000000.')
   return bytes
@@ -79,7 +74,7 @@ export function countFlag(text: string): number {
   return count
 }
 
-/** The number of a page of SQLite. */
+/** A page number of SQLite. */
 export function pageFlag(text: string): number {
   const pgno = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
   if (!(pgno >= 1 && pgno < 2 ** 32)) throw new InvalidArgumentError(`Write a page number from 1 to ${2 ** 32 - 1}.`)

@@ -9,22 +9,22 @@ function takesValue(option: Option): boolean {
   return option.required || option.optional
 }
 
-/** The subcommand that `args` go to, and how many of them name it. */
+/** The subcommand that `args` select, and the number of arguments that name it. */
 function descend(command: Command, args: readonly string[]): { readonly command: Command; readonly used: number } {
   const named = command.commands.find((c) => c.name() === args[0] || c.aliases().includes(args[0] ?? ''))
   if (named) return { command: named, used: 1 }
   return { command, used: 0 }
 }
 
-/** The command whose flags stand unnamed after `command`: `ltx URL` is `ltx list URL`. */
+/** The default subcommand of `command`: `ltx URL` means `ltx list URL`. */
 function defaultCommand(command: Command): Command | undefined {
   const name = (command as unknown as { _defaultCommandName: string | null })._defaultCommandName
   return command.commands.find((c) => c.name() === name)
 }
 
 /**
- * Rewrites Go's flags (`-flag`, `--flag`, `-flag=value`, `-bool=false`) to those commander knows. A flag's value is left as it is,
- * and so is everything after `--`.
+ * Converts Go's flags (`-flag`, `--flag`, `-flag=value`, `-bool=false`) to commander's. A flag's
+ * value, and everything after `--`, stays unchanged.
  */
 export function normalizeFlags(program: Command, argv: readonly string[]): string[] {
   const out: string[] = []
@@ -56,7 +56,7 @@ export function normalizeFlags(program: Command, argv: readonly string[]): strin
     }
     const option = findOption(flagsOf, name!)
     if (!option) {
-      // Commander's own message for an unknown flag, with what it thinks was meant.
+      // Commander reports an unknown flag, with a suggestion.
       out.push(`--${name}`)
       continue
     }
@@ -67,7 +67,7 @@ export function normalizeFlags(program: Command, argv: readonly string[]): strin
     } else if (value === undefined || /^(1|t|true)$/i.test(value)) {
       out.push(flag)
     } else if (!/^(0|f|false)$/i.test(value)) {
-      out.push(`${flag}=${value}`) // refused by commander: the flag takes no value
+      out.push(`${flag}=${value}`) // commander refuses it: the flag takes no value
     }
   }
   return out

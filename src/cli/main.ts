@@ -3,21 +3,21 @@ import { startTimer } from '../util/timers.js'
 import { run } from './program.js'
 import { reportError } from './report.js'
 
-/** How long connections get to close after the command has ended, milliseconds. */
+/** How long connections may take to close after the command has ended, in milliseconds. */
 const LINGER_MS = 1000
 
-// A reader that has seen enough (`litestream-ts ltx URL | head`) is no failure.
+// A reader that stops early (`litestream-ts ltx URL | head`) is not a failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0)
   reportError(error)
   process.exit(1)
 })
-// A terminal or log collector that is gone must not end a replication.
+// A closed terminal or log collector must not end a replication.
 process.stderr.on('error', () => {})
 process.on('uncaughtException', (error) => {
   reportError(error)
   process.exit(1)
 })
 process.exitCode = await run(process.argv.slice(2))
-// The command is done: a connection that does not close must not keep the process.
+// The command is done: an open connection must not keep the process alive.
 startTimer(LINGER_MS, () => process.exit()).unref()

@@ -5,7 +5,7 @@ import { inspectLtx, type LtxSummary } from '../ltx/inspect.js'
 
 function fileError(path: string, cause: unknown): LitestreamError {
   const { code, message } = cause as NodeJS.ErrnoException
-  // Not a regular file.
+  // The path does not name a regular file.
   if (isLitestreamError(cause)) {
     const hint = 'Name the LTX files in this directory.'
     return new LitestreamError('INVALID_ARGUMENT', message, { cause, file: path, hint })
@@ -48,7 +48,7 @@ async function withFile<T>(path: string, use: (handle: FileHandle) => Promise<T>
   }
 }
 
-/** What a local LTX file says about itself. Throws LTX_CORRUPT, NOT_FOUND, ACCESS_DENIED. */
+/** A summary of a local LTX file. Throws LTX_CORRUPT, NOT_FOUND, ACCESS_DENIED. */
 export function inspectFile(path: string): Promise<LtxSummary> {
   return withFile(path, async (handle) => {
     const { size } = await handle.stat()
@@ -56,7 +56,7 @@ export function inspectFile(path: string): Promise<LtxSummary> {
   })
 }
 
-/** The bytes of a local file; what cannot be opened or read is a LitestreamError. */
+/** The bytes of a local file; errors of opening and reading are LitestreamErrors. */
 export async function* readFileBytes(path: string): AsyncGenerator<Uint8Array, void, undefined> {
   const handle = await openFile(path)
   try {

@@ -3,10 +3,13 @@ import { withoutSecrets } from '../util/redact.js'
 import { oneLine, printable, printableJson } from '../util/terminal-text.js'
 import { formatTimestamp } from '../util/timestamp.js'
 
-/** NO_COLOR: https://no-color.org, any value that is not empty. */
+/** NO_COLOR: https://no-color.org; any non-empty value. */
 const useColor = (stream: NodeJS.WriteStream) => stream.isTTY === true && !process.env.NO_COLOR
 
-/** What the styles become on the way out: Unicode noncharacters, which no text holds, for the codes of a terminal. */
+/**
+ * Placeholders for styles in the output: Unicode noncharacters, which no text contains, are
+ * replaced by terminal codes.
+ */
 const STYLES: Readonly<Record<string, string>> = {
   '\ufdd0': '\x1b[1m',
   '\ufdd1': '\x1b[22m',
@@ -25,17 +28,20 @@ function styled(text: string, stream: NodeJS.WriteStream = process.stdout): stri
   return text.replace(/[\ufdd0-\ufdd5]/g, (mark) => (useColor(stream) ? STYLES[mark]! : ''))
 }
 
-/** One line on stdout. Control characters, line feeds included, are escaped, secrets masked: names may come from anywhere. */
+/**
+ * Prints one line to stdout. Control characters, including line feeds, are escaped and secrets
+ * masked, because names may come from any source.
+ */
 export function print(line: string): void {
   process.stdout.write(`${styled(oneLine(withoutSecrets(line)))}\n`)
 }
 
-/** Lines on stdout whose parts were made with oneLine. */
+/** Prints lines to stdout whose parts were made with oneLine. */
 export function printLines(text: string): void {
   process.stdout.write(`${styled(printable(text))}\n`)
 }
 
-/** Data as it is, for another program to read; escaped where stdout is a terminal. */
+/** Prints data unchanged, for another program; escaped if stdout is a terminal. */
 export function printData(line: string): void {
   process.stdout.write(`${process.stdout.isTTY ? oneLine(line) : line}\n`)
 }
@@ -44,17 +50,23 @@ export function printJson(value: unknown): void {
   process.stdout.write(`${printableJson(JSON.stringify(value, null, 2))}\n`)
 }
 
-/** One JSON value on one line. */
+/** Prints one JSON value on one line. */
 export function printJsonLine(value: unknown): void {
   process.stdout.write(`${printableJson(JSON.stringify(value))}\n`)
 }
 
-/** `text` with spaces behind it, so that it takes `width` columns of a terminal: a wide character takes two, an accent of its own none. */
+/**
+ * Pads `text` with spaces to `width` terminal columns: a wide character takes two, a combining
+ * accent none.
+ */
 function padded(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - stringWidth(text)))
 }
 
-/** Columns padded to their widest cell, two spaces between, no space at the end of a line; control characters escaped. */
+/**
+ * Columns padded to their widest cell, two spaces between, no space at the end of a line; control
+ * characters escaped.
+ */
 export function formatTable(headers: readonly string[], rows: readonly (readonly string[])[]): string {
   const [head = [], ...body] = [headers, ...rows].map((cells) => cells.map(oneLine))
   const widths = head.map((header, i) =>
@@ -72,19 +84,22 @@ export function printTable(headers: readonly string[], rows: readonly (readonly 
   printLines(formatTable(headers, rows))
 }
 
-/** `key: value` lines, the values under one another. */
+/** Prints `key: value` lines with aligned values. */
 export function printBlock(fields: Readonly<Record<string, string | number>>): void {
   const width = Math.max(...Object.keys(fields).map((key) => key.length)) + 1
   for (const [key, value] of Object.entries(fields)) print(`${`${key}:`.padEnd(width)} ${value}`)
 }
 
-/** A line on stderr, control characters escaped. `style`: of its first word, where stderr is a terminal. */
+/**
+ * Prints a line to stderr with control characters escaped. `style`: style of its first word on a
+ * terminal.
+ */
 export function printError(line: string, style: (text: string) => string = (text) => text): void {
   const [, word = '', rest = ''] = /^(\S*)(.*)$/s.exec(oneLine(line)) ?? []
   process.stderr.write(`${styled(style(word), process.stderr)}${rest}\n`)
 }
 
-/** A warning on stderr, so that output for programs stays as it is. */
+/** Prints a warning to stderr, so that stdout contains only output. */
 export function warn(text: string): void {
   printError(`Warning: ${text}`, yellow)
 }

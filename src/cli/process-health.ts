@@ -16,7 +16,10 @@ export interface ProcessHealth {
   readonly silent: readonly string[]
 }
 
-/** Asks the process that runs this configuration, on its control socket or its HTTP address. Never throws. */
+/**
+ * Asks the process that runs this configuration, on its control socket or its HTTP address. Never
+ * throws.
+ */
 export async function askProcess(config: Config): Promise<ProcessHealth> {
   const asked = await Promise.all([askSocket(config), askHttp(config)])
   const found = asked.find((answer): answer is Health => answer !== undefined && !(answer instanceof Error))

@@ -6,7 +6,10 @@ import { textFlag } from './flag-values.js'
 import { normalizeFlags } from './go-flags.js'
 import { rememberArguments, reportError, reportUsage } from './report.js'
 
-/** The program with its commands. `only`: the code of no other command is loaded; the others are in the list alone. */
+/**
+ * The program with its commands. `only`: the code of no other command is loaded; the others are in
+ * the list alone.
+ */
 export async function createProgram(only?: (name: string) => boolean): Promise<Command> {
   const program = new Command('litestream-ts')
     .description('Streams SQLite databases to object storage, and reads them back from anywhere.')
@@ -63,7 +66,10 @@ function plainCommand([first, ...rest]: readonly string[]): readonly string[] | 
   return undefined
 }
 
-/** Runs one command line and returns its exit status: 0 done, 1 any error, or what the command or its child asks for. */
+/**
+ * Runs one command line and returns its exit status: 0 done, 1 any error, or what the command or
+ * its child asks for.
+ */
 export async function run(argv: readonly string[]): Promise<number> {
   rememberArguments(argv)
   const moved = argv[0] !== undefined && Object.hasOwn(MOVED, argv[0]) ? MOVED[argv[0]] : undefined

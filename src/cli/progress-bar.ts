@@ -16,7 +16,10 @@ export function speedOf(bytes: number, ms: number): string {
   return ms < MIN_RATE_MS ? '' : `  ${formatBytes(Math.round((bytes * 1000) / ms))}/s`
 }
 
-/** A bar on stderr if that is a terminal and a person is to look at it, and otherwise nothing at all. */
+/**
+ * A bar on stderr if that is a terminal and a person is to look at it, and otherwise nothing at
+ * all.
+ */
 export async function createProgress(title: string, wanted = true): Promise<Progress> {
   if (!wanted || !process.stderr.isTTY) return silent
   const { SingleBar } = await import('cli-progress')

@@ -6,7 +6,10 @@ import { withoutSecrets } from '../util/redact.js'
 import { printable } from '../util/terminal-text.js'
 import { bold, printError, red } from './output.js'
 
-/** Has every message mask the secrets of URLs among the arguments, wherever a URL was put by mistake. */
+/**
+ * Has every message mask the secrets of URLs among the arguments, wherever a URL was put by
+ * mistake.
+ */
 export function rememberArguments(argv: readonly string[]): void {
   for (const argument of argv) {
     const url = /[a-z][a-z0-9+.-]+:\/.*$/is.exec(argument)
@@ -14,7 +17,10 @@ export function rememberArguments(argv: readonly string[]): void {
   }
 }
 
-/** Prints an error as `Error: …` and, with its next step, `Try: …`. A stack is printed at log level debug and trace only. */
+/**
+ * Prints an error as `Error: …` and, with its next step, `Try: …`. A stack is printed at log level
+ * debug and trace only.
+ */
 export function reportError(thrown: unknown): void {
   const error = toLitestreamError(thrown)
   printError(`Error: ${error.message}`, red)

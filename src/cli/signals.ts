@@ -1,6 +1,9 @@
 import { constants } from 'node:os'
 
-/** 128 plus the number of the signal: the exit status that a shell reports for a process ended by a signal. */
+/**
+ * 128 plus the number of the signal: the exit status that a shell reports for a process ended by a
+ * signal.
+ */
 export function signalStatus(signal: NodeJS.Signals): number {
   return 128 + constants.signals[signal]
 }
@@ -19,8 +22,8 @@ export class Interrupted extends Error {
 const ENDING = ['SIGINT', 'SIGTERM'] as const
 
 /**
- * Runs `work` with a signal that the first SIGINT or SIGTERM aborts, so that it can clean up. The second one ends the process at
- * once, with the status of that signal, after `onSecond`.
+ * Runs `work` with a signal that the first SIGINT or SIGTERM aborts, so that it can clean up. The
+ * second one ends the process at once, with the status of that signal, after `onSecond`.
  */
 export async function abortOnSignals<T>(
   work: (signal: AbortSignal) => Promise<T>,

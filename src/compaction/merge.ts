@@ -40,7 +40,10 @@ export interface Merge {
    * requested. Throws before the end if any input is damaged.
    */
   readonly bytes: AsyncIterable<Uint8Array>
-  /** Closes the inputs. Required where `bytes` may not be consumed at all, as by a store that refuses the name first. */
+  /**
+   * Closes the inputs. Required where `bytes` may not be consumed at all, as by a store that
+   * refuses the name first.
+   */
   cancel(): Promise<void>
 }
 

@@ -12,8 +12,8 @@ export interface L0RetentionOptions {
   /** Creation time of a file in milliseconds since the epoch; default: its `createdAt`. */
   readonly createdAt?: (file: LtxFileInfo) => number
   /**
-   * How long the files stay that a restore to the moment before a divergence needs (`retention.diverged`), ms; default: 30 days. 0:
-   * no longer than others.
+   * How long the files stay that a restore to the moment before a divergence needs
+   * (`retention.diverged`), ms; default: 30 days. 0: no longer than others.
    */
   readonly diverged?: number
   readonly signal?: AbortSignal
@@ -25,8 +25,8 @@ export interface SnapshotRetentionOptions {
   readonly now?: number
   readonly createdAt?: (file: LtxFileInfo) => number
   /**
-   * How long the files stay that a restore to the moment before a divergence needs (`retention.diverged`), ms; default: 30 days. 0:
-   * no longer than others.
+   * How long the files stay that a restore to the moment before a divergence needs
+   * (`retention.diverged`), ms; default: 30 days. 0: no longer than others.
    */
   readonly diverged?: number
   readonly signal?: AbortSignal
@@ -36,8 +36,8 @@ export interface SnapshotRetentionOptions {
  * Deletes L0 files that are old enough and whose transactions are in level 1, or in a snapshot
  * before level 1 begins. The L0 files of one L1 file are deleted together, when the youngest is old
  * enough, because a TXID among them needs all files before it. The newest file is kept, and so is
- * what a restore to the state before a divergence needs. Returns the deleted files. If the record of
- * divergences is damaged, throws LTX_CORRUPT and deletes nothing.
+ * what a restore to the state before a divergence needs. Returns the deleted files. If the record
+ * of divergences is damaged, throws LTX_CORRUPT and deletes nothing.
  */
 export async function enforceL0Retention(client: ReplicaClient, options: L0RetentionOptions): Promise<LtxFileInfo[]> {
   const doomed = await oldL0Files(client, options)
@@ -83,8 +83,8 @@ export async function oldL0Files(client: ReplicaClient, options: L0RetentionOpti
  * before the last snapshot that is too old. One generation is kept for running restores and
  * readers, and the newest file of every level. Levels are deleted before snapshots, so that the
  * next run finds everything that an interrupted run left. What a restore to the state before a
- * divergence needs is kept. Returns the deleted files. If the record of divergences is damaged, throws
- * LTX_CORRUPT and deletes nothing.
+ * divergence needs is kept. Returns the deleted files. If the record of divergences is damaged,
+ * throws LTX_CORRUPT and deletes nothing.
  */
 export async function enforceSnapshotRetention(
   client: ReplicaClient,
@@ -113,7 +113,10 @@ export async function oldSnapshots(client: ReplicaClient, options: SnapshotReten
   return notHeld(client, [...doomed, ...old], options)
 }
 
-/** What of `doomed` may be deleted although databases have diverged: see levels/divergence-record.ts. Throws LTX_CORRUPT. */
+/**
+ * What of `doomed` may be deleted although databases have diverged: see
+ * levels/divergence-record.ts. Throws LTX_CORRUPT.
+ */
 function notHeld(
   client: ReplicaClient,
   doomed: readonly LtxFileInfo[],

@@ -70,7 +70,10 @@ function unknownKey(places: Places, path: readonly PropertyKey[], key: string): 
   return invalid(places.key(path, key), `unknown key \`${key}\` ${section}`, hint)
 }
 
-/** `x-…` keys at the top hold YAML anchors, as in other programs' files; the aliases are resolved already. */
+/**
+ * `x-…` keys at the top hold YAML anchors, as in other programs' files; the aliases are resolved
+ * already.
+ */
 function withoutExtensions(values: unknown): unknown {
   if (typeof values !== 'object' || values === null || Array.isArray(values)) return values
   return Object.fromEntries(Object.entries(values).filter(([key]) => !key.startsWith('x-')))

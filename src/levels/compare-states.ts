@@ -6,9 +6,14 @@ import type { PageSource } from './page-source.js'
 const SAMPLES = 32
 /** Of the pages compared, at least this part has to have content in common. */
 const COMMON_PART = 0.2
-/** Bytes other than zero that a page must have for its content to say anything: an empty b-tree page has five. */
+/**
+ * Bytes other than zero that a page must have for its content to say anything: an empty b-tree page
+ * has five.
+ */
 const MIN_CONTENT = 16
-/** The primary writes to the database at checkpoints; a power cut can cost the last of these writes. */
+/**
+ * The primary writes to the database at checkpoints; a power cut can cost the last of these writes.
+ */
 const LOST_WRITES = 1
 
 export interface Comparison {
@@ -19,8 +24,9 @@ export interface Comparison {
 }
 
 /**
- * Whether a database continues the newest state of its replica. Both say so themselves where litestream-ts replicated them before (see
- * database-identity.ts); otherwise sizes and some pages decide. Throws LTX_CORRUPT and what the sources throw.
+ * Whether a database continues the newest state of its replica. Both say so themselves where
+ * litestream-ts replicated them before (see database-identity.ts); otherwise sizes and some pages
+ * decide. Throws LTX_CORRUPT and what the sources throw.
  */
 export async function compareStates(local: PageSource, replica: PageSource): Promise<Comparison> {
   const identities = { local: await readIdentity(local), replica: await readIdentity(replica) }
@@ -52,7 +58,10 @@ async function compareContent(local: PageSource, replica: PageSource): Promise<C
   return compared > 0 && common < compared * COMMON_PART ? 'unrelated' : undefined
 }
 
-/** Page numbers from 2 on, evenly spread. Page 1 has the schema, which two databases of one application share. */
+/**
+ * Page numbers from 2 on, evenly spread. Page 1 has the schema, which two databases of one
+ * application share.
+ */
 function samplePages(commit: number): number[] {
   const last = commit - 1
   const samples = Math.min(SAMPLES, last)

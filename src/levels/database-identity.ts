@@ -7,7 +7,10 @@ const MAX_SCHEMA_PAGES = 1000
 const SEQUENCE_ROW = 1
 const LINEAGE_ROW = 2
 
-/** Which database it is; zeros where it does not say. See primary/source/litestream-tables.ts, which writes it. */
+/**
+ * Which database it is; zeros where it does not say. See primary/source/litestream-tables.ts, which
+ * writes it.
+ */
 export interface StoredIdentity {
   /** The same in all copies of one database. */
   readonly lineage: number
@@ -18,8 +21,9 @@ export interface StoredIdentity {
 const NONE: StoredIdentity = { lineage: 0, sequence: 0 }
 
 /**
- * Reads rows 1 and 2 of `_litestream_seq` out of the pages of a database, without SQLite. Zeros for a database without that table or
- * with pages that are no b-tree pages: what cannot be read proves nothing. Throws what the source throws.
+ * Reads rows 1 and 2 of `_litestream_seq` out of the pages of a database, without SQLite. Zeros for
+ * a database without that table or with pages that are no b-tree pages: what cannot be read proves
+ * nothing. Throws what the source throws.
  */
 export async function readIdentity(source: PageSource): Promise<StoredIdentity> {
   // SQLite leaves at least 480 bytes of a page usable.

@@ -3,10 +3,16 @@ import type { LtxFileInfo, LtxFileRef, ReplicaClient, RequestOptions, TaggedObje
 import { dateTime, type JsonShape, listOf, literal, optional, record, text, where, whole } from '../util/json-shape.js'
 import { type FilesByLevel, selectPlan } from './plan.js'
 
-/** The object beside the levels of a replica that says where other databases took the place of the replicated one. */
+/**
+ * The object beside the levels of a replica that says where other databases took the place of the
+ * replicated one.
+ */
 export const DIVERGENCE_NAME = 'divergence.json'
 
-/** How long the state before a divergence is kept; the default of `retention.diverged`. Milliseconds. */
+/**
+ * How long the state before a divergence is kept; the default of `retention.diverged`.
+ * Milliseconds.
+ */
 export const DIVERGED_RETENTION_MS: number = 30 * 24 * 3_600_000
 
 /** Points in one record. A database that is made anew at every start would add one each time. */
@@ -51,25 +57,34 @@ export interface DivergedState {
   readonly pageSize: number
 }
 
-/** A moment at which a primary began to upload a database that does not continue what the replica held. Plain data. */
+/**
+ * A moment at which a primary began to upload a database that does not continue what the replica
+ * held. Plain data.
+ */
 export interface Divergence {
   /**
-   * `unrelated`: another database; `smaller`: less than half as large; `older`: an earlier state of the same database; `unreadable`: the
-   * newest state of the replica could not be compared.
+   * `unrelated`: another database; `smaller`: less than half as large; `older`: an earlier state of
+   * the same database; `unreadable`: the newest state of the replica could not be compared.
    */
   readonly reason: 'unrelated' | 'smaller' | 'older' | 'unreadable'
   /** Milliseconds since the epoch, as the other times. */
   readonly at: number
   /** Path of the database on the primary. */
   readonly database: string
-  /** The newest state of the replica before it. `lineage` and `sequence`: see database-identity.ts; 0: not known. */
+  /**
+   * The newest state of the replica before it. `lineage` and `sequence`: see database-identity.ts;
+   * 0: not known.
+   */
   readonly replica: DivergedState & { readonly timestamp: number; readonly lineage: number; readonly sequence: number }
   readonly local: DivergedState
   /** When a user said that this is intended. */
   readonly acknowledgedAt?: number | undefined
 }
 
-/** The points of a replica, oldest first. Throws LTX_CORRUPT for a record that is damaged, and what the store throws. */
+/**
+ * The points of a replica, oldest first. Throws LTX_CORRUPT for a record that is damaged, and what
+ * the store throws.
+ */
 export async function readDivergences(
   client: ReplicaClient,
   options: RequestOptions = {},
@@ -79,8 +94,8 @@ export async function readDivergences(
 }
 
 /**
- * Changes the record by compare-and-set; points that retention needs no more are left out of what is written: those older than
- * `keep` and DIVERGED_RETENTION_MS, milliseconds. Returns the points.
+ * Changes the record by compare-and-set; points that retention needs no more are left out of what
+ * is written: those older than `keep` and DIVERGED_RETENTION_MS, milliseconds. Returns the points.
  * Throws as readDivergences does.
  */
 export async function updateDivergences(
@@ -117,8 +132,8 @@ export async function acknowledgeDivergences(client: ReplicaClient, keep: number
 }
 
 /**
- * Of the points that nobody has acknowledged, the one with the most to lose: where the replica had the largest database. Undefined if
- * there is none.
+ * Of the points that nobody has acknowledged, the one with the most to lose: where the replica had
+ * the largest database. Undefined if there is none.
  */
 export function pendingDivergence(points: readonly Divergence[]): Divergence | undefined {
   const pending = points.filter((each) => each.acknowledgedAt === undefined)
@@ -131,8 +146,9 @@ export function bytesOf({ pages, pageSize }: DivergedState): number {
 }
 
 /**
- * The files that restores to the points need and that retention must leave, as `heldKey` names them. `now`: milliseconds since the
- * epoch; `keep`: how long after its time a point counts, milliseconds.
+ * The files that restores to the points need and that retention must leave, as `heldKey` names
+ * them. `now`: milliseconds since the epoch; `keep`: how long after its time a point counts,
+ * milliseconds.
  */
 export function heldFiles(
   levels: FilesByLevel,
@@ -149,7 +165,10 @@ export function heldKey({ level, minTxid, maxTxid }: LtxFileRef): string {
   return `${level} ${minTxid} ${maxTxid}`
 }
 
-/** The files of `doomed` that no point of the replica needs. Asks the store only if there are any. Throws as readDivergences does. */
+/**
+ * The files of `doomed` that no point of the replica needs. Asks the store only if there are any.
+ * Throws as readDivergences does.
+ */
 export async function withoutHeld(
   client: ReplicaClient,
   doomed: readonly LtxFileInfo[],
@@ -172,7 +191,10 @@ export async function withoutHeld(
   return doomed.filter((file) => !held.has(heldKey(file)))
 }
 
-/** A time in the future is that of a clock that was ahead, or forged: such a point counts for as long as it lies in the future. */
+/**
+ * A time in the future is that of a clock that was ahead, or forged: such a point counts for as
+ * long as it lies in the future.
+ */
 function isKept({ at }: Divergence, now: number, keep: number): boolean {
   return at + keep > now
 }

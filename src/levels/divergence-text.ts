@@ -26,7 +26,10 @@ export function restoreCommand({ database, replica }: Divergence, url: string): 
   return `litestream-ts restore -force -txid ${txid} -o ${shellWord(database)} ${shellWord(url)}`
 }
 
-/** A divergence in the form of the control socket and of `-json`: TXIDs in hex, times as text, sizes in bytes. */
+/**
+ * A divergence in the form of the control socket and of `-json`: TXIDs in hex, times as text, sizes
+ * in bytes.
+ */
 export function divergenceJson({ reason, at, replica, local }: Divergence): object {
   return {
     reason,

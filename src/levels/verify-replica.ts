@@ -86,7 +86,10 @@ export interface UnexplainedOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** contiguityFaults without the gaps that the record of divergences explains. Throws what the store throws. */
+/**
+ * contiguityFaults without the gaps that the record of divergences explains. Throws what the store
+ * throws.
+ */
 export async function unexplainedFaults(
   client: ReplicaClient,
   levels: readonly (readonly LtxFileInfo[])[],

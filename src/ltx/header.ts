@@ -90,7 +90,10 @@ export function encodeHeader(h: LtxHeader): Uint8Array {
   return bytes
 }
 
-/** Reads and checks the first 100 bytes of `file`. Throws LTX_CORRUPT, and DECRYPTION_FAILED for an encrypted file. */
+/**
+ * Reads and checks the first 100 bytes of `file`. Throws LTX_CORRUPT, and DECRYPTION_FAILED for an
+ * encrypted file.
+ */
 export function decodeHeader(bytes: Uint8Array, file: string): LtxHeader {
   if (bytes.length < HEADER_SIZE) {
     throw corrupt(`the file ends inside its header, after ${bytes.length} of ${HEADER_SIZE} bytes`, file, bytes.length)

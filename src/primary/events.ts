@@ -64,15 +64,15 @@ export interface PrimaryEvents {
     readonly durationMs: number
   }
   /**
-   * There is no database file, so nothing is backed up: when that is found, and again at growing intervals, unless the option
-   * `allowMissing` is set. `missingMs`: for how long.
+   * There is no database file, so nothing is backed up: when that is found, and again at growing
+   * intervals, unless the option `allowMissing` is set. `missingMs`: for how long.
    */
   missing: { readonly db: string; readonly missingMs: number; readonly hint: string }
   /** The replica or the state folder differs from its last known state. */
   rejoin: { readonly db: string; readonly txid: number; readonly reason: string }
   /**
-   * The database does not continue the newest state of the replica, as after its volume was lost; `text` and `hint` say it to a user.
-   * `action`: what follows, as the option `onDivergence` says.
+   * The database does not continue the newest state of the replica, as after its volume was lost;
+   * `text` and `hint` say it to a user. `action`: what follows, as the option `onDivergence` says.
    */
   divergence: {
     readonly db: string

@@ -34,9 +34,10 @@ export interface ReplicatorOptions extends PrimaryOptions {
   /** A database file that does not exist yet is in order: it is not reported. */
   readonly allowMissing: boolean
   /**
-   * What to do with a database that does not continue the newest state of its replica. `continue`: report it, keep the state before
-   * it for `compaction.divergedRetention`, and replicate; `refuse`: upload nothing until it is acknowledged; `restore`: replace the
-   * database by the newest state of the replica, and keep it as a file beside it.
+   * What to do with a database that does not continue the newest state of its replica. `continue`:
+   * report it, keep the state before it for `compaction.divergedRetention`, and replicate;
+   * `refuse`: upload nothing until it is acknowledged; `restore`: replace the database by the
+   * newest state of the replica, and keep it as a file beside it.
    */
   readonly onDivergence: OnDivergence
   /** Levels, snapshots and retention; false: only L0 files are written, and nothing is deleted. */

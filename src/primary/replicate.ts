@@ -15,8 +15,9 @@ export type { Replication } from './replication.js'
 /** `signal` and `timeout` end the opening of the replica, and no more. */
 export interface ReplicateOptions extends Partial<Omit<ReplicatorOptions, 'driver'>>, WaitOptions {
   /**
-   * The driver with which the application opens the database in this process: its name, or its class (`Database` of better-sqlite3,
-   * `DatabaseSync` of node:sqlite), which also says which copy of better-sqlite3. Default: see PrimaryOptions.
+   * The driver with which the application opens the database in this process: its name, or its
+   * class (`Database` of better-sqlite3, `DatabaseSync` of node:sqlite), which also says which copy
+   * of better-sqlite3. Default: see PrimaryOptions.
    */
   readonly driver?: DriverChoice | DriverClass
   /** Settings of the store; they go to a worker thread and have to be plain data. */

@@ -26,12 +26,23 @@ export interface ReplicatorStatus extends PrimaryStatus {
   readonly replicaTxid: number | undefined
   /** When the replica last had every commit, in milliseconds since the epoch. */
   readonly lastSyncAt: number | undefined
-  /** Time since the replica was last known to have everything, milliseconds; undefined before that. */
+  /**
+   * Time since the replica was last known to have everything, milliseconds; undefined before that.
+   */
   readonly behindMs: number | undefined
-  /** Transactions that the primary itself has written to the database since it was opened: its tables, and one a checkpoint. */
+  /**
+   * Transactions that the primary itself has written to the database since it was opened: its
+   * tables, and one a checkpoint.
+   */
   readonly ownWrites: number
-  /** A divergence of the database from its replica that no user has acknowledged yet; see the option `onDivergence`. */
+  /**
+   * A divergence of the database from its replica that no user has acknowledged yet; see the option
+   * `onDivergence`.
+   */
   readonly divergence: Divergence | undefined
-  /** Why a second primary is detected only after it has written; undefined where the store itself keeps it away. */
+  /**
+   * Why a second primary is detected only after it has written; undefined where the store itself
+   * keeps it away.
+   */
   readonly weakFencing: string | undefined
 }

@@ -193,8 +193,9 @@ export class Replicator {
   }
 
   /**
-   * Notes in the replica that a user knows that the database does not continue what the replica held, and uploads what was refused
-   * because of it. Returns the divergences that nobody had acknowledged before. Throws what the store throws.
+   * Notes in the replica that a user knows that the database does not continue what the replica
+   * held, and uploads what was refused because of it. Returns the divergences that nobody had
+   * acknowledged before. Throws what the store throws.
    */
   acknowledge(waiting: WaitOptions = {}): Promise<readonly Divergence[]> {
     return withDeadline(`acknowledging the divergence of ${this.path}`, waiting, async () => {
@@ -381,7 +382,9 @@ export class Replicator {
     this.#scheduleMonitor(next)
   }
 
-  /** Whether there is nothing to sync; with a lease, each sync makes certain first that it is held. */
+  /**
+   * Whether there is nothing to sync; with a lease, each sync makes certain first that it is held.
+   */
   get #isQuiet(): boolean {
     return !this.#lease && !this.#replacing && !this.#ended && this.#primary?.isQuiet === true
   }
@@ -447,7 +450,10 @@ export class Replicator {
     }
   }
 
-  /** With `onDivergence: 'restore'`: replaces a database that diverged. Returns false for any other error. */
+  /**
+   * With `onDivergence: 'restore'`: replaces a database that diverged. Returns false for any other
+   * error.
+   */
   async #replaceIfDiverged(error: unknown): Promise<boolean> {
     if (this.#options.onDivergence !== 'restore' || !isLitestreamError(error, 'REPLICA_DIVERGED')) return false
     this.#replacing ??= this.#uploads.exclusive(() => this.#replaceByReplica())

@@ -8,8 +8,9 @@ export interface PrimaryOptions {
    */
   readonly metaPath?: string
   /**
-   * The SQLite driver of the primary's own connections: the one that the application opens the database with in the same process.
-   * Default: the copy that has the database open, otherwise better-sqlite3 if it is installed, otherwise node:sqlite.
+   * The SQLite driver of the primary's own connections: the one that the application opens the
+   * database with in the same process. Default: the copy that has the database open, otherwise
+   * better-sqlite3 if it is installed, otherwise node:sqlite.
    */
   readonly driver?: DriverChoice
   /** How long the primary waits for a lock of the application, milliseconds. */

@@ -16,12 +16,9 @@ export interface Position {
   readonly timestamp: number
 }
 
-/** A position that a file says. */
+/** A saved position. */
 export interface SavedPosition extends Position {
-  /**
-   * Another program than this one saved it, the follower of Litestream itself: its database's
-   * header says nothing about it.
-   */
+  /** Litestream's own follower saved it, which records nothing in the database's header. */
   readonly isForeign: boolean
 }
 

@@ -37,9 +37,9 @@ export interface FollowOptions
   /** Ends the following; its promise then resolves. */
   readonly signal: AbortSignal
   /**
-   * Milliseconds that the first restore may take, which fails with TIMEOUT after that, and each
-   * look at the replica with all that it applies, which is given up with TIMEOUT, reported to
-   * `onError` and repeated; default: as long as the store's own deadlines let it.
+   * Time limit in milliseconds: the first restore fails with TIMEOUT after it; a later poll,
+   * including what it applies, is cancelled, reported to `onError` and retried. Default: only the
+   * store's own deadlines.
    */
   readonly timeout?: number
 }
@@ -97,7 +97,7 @@ export class Follower {
     }
   }
 
-  /** The watch stands until the signal aborts; only its beginning is waited for. */
+  /** The watch lasts until the signal aborts; only its start is awaited. */
   async #watch(): Promise<void> {
     const { signal, timeout } = this.#options
     const watch = async () => this.#client.watch?.(() => this.#wake?.(), { signal })

@@ -4,7 +4,10 @@ export type DriverName = 'better-sqlite3' | 'node:sqlite'
 /** In the order in which they are tried. */
 export const DRIVER_NAMES: readonly DriverName[] = ['better-sqlite3', 'node:sqlite']
 
-/** A copy of better-sqlite3 that the application has loaded from another place than this package would. Plain data. */
+/**
+ * A copy of better-sqlite3 that the application has loaded from another place than this package
+ * would. Plain data.
+ */
 export interface DriverModule {
   /** Absolute path of its main file, without symbolic links. */
   readonly module: string

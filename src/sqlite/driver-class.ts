@@ -9,7 +9,10 @@ export interface ExtensionLoader {
   loadExtension(path: string): unknown
 }
 
-/** The class of a driver's connections: `Database` of better-sqlite3 or libsql, `DatabaseSync` of node:sqlite. */
+/**
+ * The class of a driver's connections: `Database` of better-sqlite3 or libsql, `DatabaseSync` of
+ * node:sqlite.
+ */
 export type DriverClass = new (file: string, options: object) => ExtensionLoader & { close(): unknown }
 
 const BETTER_SQLITE3_MAIN = /[\\/]better-sqlite3[\\/]lib[\\/]index\.js$/
@@ -24,14 +27,20 @@ export function isDriverClass(value: unknown): value is DriverClass {
 /** Copies of better-sqlite3 that this package has loaded before the application did. */
 const loadedHere = new Set<string>()
 
-/** Loads a copy of better-sqlite3 for this package. `module`: its name, or the path of its main file. */
+/**
+ * Loads a copy of better-sqlite3 for this package. `module`: its name, or the path of its main
+ * file.
+ */
 export function requireBetterSqlite3(module: string): unknown {
   const main = realpathSync(localRequire.resolve(module))
   if (!copiesInCache().includes(main)) loadedHere.add(main)
   return localRequire(module)
 }
 
-/** The copies of better-sqlite3 that the program has loaded on this thread: paths of their main files, without symbolic links. */
+/**
+ * The copies of better-sqlite3 that the program has loaded on this thread: paths of their main
+ * files, without symbolic links.
+ */
 export function loadedBetterSqlite3(): string[] {
   return copiesInCache().filter((main) => !loadedHere.has(main))
 }
@@ -51,14 +60,16 @@ export function ownBetterSqlite3(): string | undefined {
   }
 }
 
-/** A copy of better-sqlite3 as a choice: by its name if it is the one that this package would load. */
+/**
+ * A copy of better-sqlite3 as a choice: by its name if it is the one that this package would load.
+ */
 export function choiceOf(module: string): DriverChoice {
   return module === ownBetterSqlite3() ? 'better-sqlite3' : { module }
 }
 
 /**
- * The driver that a class belongs to, so that another thread can load the same copy of SQLite. Throws INVALID_ARGUMENT for a class of
- * neither better-sqlite3 nor node:sqlite.
+ * The driver that a class belongs to, so that another thread can load the same copy of SQLite.
+ * Throws INVALID_ARGUMENT for a class of neither better-sqlite3 nor node:sqlite.
  */
 export function driverOfClass(driver: DriverClass): DriverChoice {
   if (isBuiltin('node:sqlite') && driver.name === 'DatabaseSync') return 'node:sqlite'

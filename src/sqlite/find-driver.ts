@@ -28,7 +28,8 @@ function findBetterSqlite3(module: string): Driver | Absent {
       }
     }
     const driver = betterSqlite3(requireBetterSqlite3(module) as Parameters<typeof betterSqlite3>[0])
-    // The binary is loaded by the first connection: it may not have been built, or for another Node.js.
+    // The binary is loaded by the first connection: it may not have been built, or for another
+    // Node.js.
     driver.open(':memory:').close()
     return driver
   } catch (error) {
@@ -81,8 +82,8 @@ export function allDrivers(): Driver[] {
 }
 
 /**
- * The driver that was chosen, or without a choice better-sqlite3 if it is installed and built, and otherwise node:sqlite. Throws
- * DRIVER_MISSING.
+ * The driver that was chosen, or without a choice better-sqlite3 if it is installed and built, and
+ * otherwise node:sqlite. Throws DRIVER_MISSING.
  */
 export function findDriver(choice?: DriverChoice): Driver {
   const names = choice === undefined ? DRIVER_NAMES : [choice]

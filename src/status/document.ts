@@ -76,15 +76,24 @@ export interface DatabaseSummary {
    * or may be missing.
    */
   readonly missingMs: number | undefined
-  /** Time since the replica was last known to have everything, milliseconds; undefined where nothing is replicated. */
+  /**
+   * Time since the replica was last known to have everything, milliseconds; undefined where nothing
+   * is replicated.
+   */
   readonly behindMs: number | undefined
-  /** The database does not continue what the replica held, and no user has acknowledged it: as a sentence, and the next step. */
+  /**
+   * The database does not continue what the replica held, and no user has acknowledged it: as a
+   * sentence, and the next step.
+   */
   readonly divergence: string | undefined
   readonly divergenceHint: string | undefined
   /** Transactions that the primary has written to the database itself since it was opened. */
   readonly ownWrites: number
   readonly error: DatabaseFault | undefined
-  /** Why a second primary is detected only after it has written: the store has no conditional writes. Undefined where it has. */
+  /**
+   * Why a second primary is detected only after it has written: the store has no conditional
+   * writes. Undefined where it has.
+   */
   readonly weakFencing: string | undefined
   readonly mirrors: readonly MirrorStatus[]
   /** The last scheduled restore that succeeded (`validation.restore-interval`). */
@@ -178,7 +187,10 @@ export interface Health {
     /** Why it is not ok. */
     readonly reason?: string
     readonly error?: string
-    /** The store has no conditional writes: why a second primary is detected only after it has written. */
+    /**
+     * The store has no conditional writes: why a second primary is detected only after it has
+     * written.
+     */
     readonly weak_fencing?: string
   }[]
   readonly parts?: readonly {

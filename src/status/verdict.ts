@@ -14,7 +14,10 @@ export const MAX_LAG_MS = 60_000
  */
 const COMPACTION_GRACE_MS = 15 * 60_000
 
-/** The primary looks at the WAL at least this often with any sensible `monitor-interval`; milliseconds. */
+/**
+ * Longest interval between two checks of the WAL with a sensible `monitor-interval`, in
+ * milliseconds.
+ */
 const LOOK_MARGIN_MS = 30_000
 
 /**
@@ -33,8 +36,9 @@ export interface Condition {
   readonly missingMs?: number | undefined
   readonly error?: DatabaseFault | undefined
   /**
-   * Time since the replica was last known to have everything, milliseconds; undefined where nothing is replicated. The primary notes it
-   * at each of its looks at the WAL, also while nothing is committed.
+   * Time since the replica was last known to have every commit, in milliseconds; undefined if
+   * nothing is replicated. The primary updates it at each check of the WAL, also without new
+   * commits.
    */
   readonly behindMs?: number | undefined
   /** A divergence that no user has acknowledged, as a sentence. */
@@ -80,7 +84,10 @@ export function databaseVerdict(condition: Condition, maxLagMs: number = MAX_LAG
   return { ok: true }
 }
 
-/** The state of a database in a word or two for a person. A database that is not replicated is never called replicating. */
+/**
+ * The state of a database in a word or two for a person. A database that is not replicated is never
+ * called replicating.
+ */
 export function stateLabel({ state, missingMs, error }: Condition, { ok, kind }: Verdict): string {
   if (state === 'stopped' || state === 'fenced' || state === 'standby') return state
   if (missingMs !== undefined) return 'no database file'

@@ -7,7 +7,10 @@ export interface WriteGuarantees {
   readonly createOnly: boolean
   /** `putObject` replaces exactly the version that the writer knows. */
   readonly compareAndSet: boolean
-  /** Why one of the two is missing, such as `the store ignores If-None-Match`; undefined where both are there. */
+  /**
+   * Why one of the two is missing, such as `the store ignores If-None-Match`; undefined where both
+   * are there.
+   */
   readonly reason: string | undefined
 }
 
@@ -20,8 +23,8 @@ export interface AskedGuarantees {
 }
 
 /**
- * Throws STORAGE_FAILED, with the reason, if the store of `client` lacks a guarantee that `what` needs. A client that says nothing about
- * its store has all of them.
+ * Throws STORAGE_FAILED, with the reason, if the store of `client` lacks a guarantee that `what`
+ * needs. A client that says nothing about its store has all of them.
  */
 export async function requireGuarantees(
   client: Pick<ReplicaClient, 'guarantees' | 'url'>,
@@ -38,8 +41,8 @@ export async function requireGuarantees(
 }
 
 /**
- * Why another primary could overwrite the files of `client`, so that it is detected only after the fact; undefined where it could not,
- * and where that is not known yet.
+ * Why another primary could overwrite the files of `client`, so that it is detected only after the
+ * fact; undefined where it could not, and where that is not known yet.
  */
 export function weakFencing(client: Pick<ReplicaClient, 'guarantees'>): string | undefined {
   const known = client.guarantees?.known

@@ -12,8 +12,8 @@ type Severity = LogLevel | 'fatal'
 type LogMethod = (...args: [fields: LogFields, message: string] | [message: string]) => void
 
 /**
- * Writes lines to stderr, so that a command's output on stdout stays clean, or to stdout. Each line is written
- * before the call returns, with every secret masked.
+ * Writes lines to stderr, so that a command's output on stdout stays clean, or to stdout. Each line
+ * is written before the call returns, with every secret masked.
  */
 export type Logger = { readonly [Level in Severity]: LogMethod } & {
   /** A logger whose lines have these fields, too. */

@@ -32,8 +32,9 @@ export interface ScanLimits {
 const READ_BYTES = 1024 * 1024
 
 /**
- * What scanWal reads into: one buffer for the thread, since a scan ends before anything else runs. A new one for each scan would be
- * most of the garbage of a primary, and its pages would have to be cleared by the system each time.
+ * What scanWal reads into: one buffer for the thread, since a scan ends before anything else runs.
+ * A new one for each scan would be most of the garbage of a primary, and its pages would have to be
+ * cleared by the system each time.
  */
 let readBuffer = new Uint8Array(0)
 
@@ -43,8 +44,9 @@ function bufferOf(size: number): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Reads committed frames from `start` on and verifies salts and checksums of every one. An uncommitted tail, frames of an older
- * generation and damaged frames end the span; they are never part of it. Memory: 8 bytes a frame and one buffer of the thread's.
+ * Reads committed frames from `start` on and verifies salts and checksums of every one. An
+ * uncommitted tail, frames of an older generation and damaged frames end the span; they are never
+ * part of it. Memory: 8 bytes a frame and one buffer of the thread's.
  */
 export function scanWal(wal: WalFile, header: WalHeader, start: WalPosition, limits: ScanLimits): FrameSpan {
   const { pageSize, bigEndian } = header

@@ -9,7 +9,7 @@ import { callControl } from '../control-client.js'
 import { print, printJson } from '../output.js'
 import { findDatabase, withReplica } from '../target.js'
 
-/** How long a running process is waited for, milliseconds. */
+/** How long to wait for a running process, in milliseconds. */
 const ANSWER_MS = 10_000
 
 export function acknowledgeCommand(): Command {
@@ -31,7 +31,7 @@ export function acknowledgeCommand(): Command {
     .action(async (target: string, flags: ConfigFlags & { readonly json?: boolean }) => {
       await withReplica(target, flags, async (client) => {
         const acknowledged = await acknowledgeDivergences(client, DIVERGED_RETENTION_MS)
-        // A misspelled URL must not look as if all were well.
+        // A misspelled URL must be an error, not a success.
         if (acknowledged.length === 0) await planRestore(client)
         const status = acknowledged.length > 0 ? 'acknowledged' : 'nothing_to_acknowledge'
         if (flags.json) printJson({ status, replica: client.url, divergences: acknowledged.map(divergenceJson) })
@@ -42,7 +42,7 @@ export function acknowledgeCommand(): Command {
     })
 }
 
-/** Lets a running process read the record again, if there is one. */
+/** Makes a running process, if there is one, read the record again. */
 async function tellProcess(target: string, flags: ConfigFlags): Promise<void> {
   const config = await configOf(flags)
   if (!config.socket.enabled) return
@@ -50,7 +50,7 @@ async function tellProcess(target: string, flags: ConfigFlags): Promise<void> {
   try {
     await callControl({ socket: config.socket.path, timeout: ANSWER_MS }, 'POST', '/acknowledge', { path })
   } catch (error) {
-    // No process runs, or it reads the record with its next check.
+    // No process runs, or it will read the record at its next check.
     if (!isLitestreamError(error)) throw error
   }
 }

@@ -31,7 +31,7 @@ export function bufferShowCommand(): Command {
     })
 }
 
-/** The shape of a buffer in every command's JSON. */
+/** The JSON form of a buffer, shared by all commands. */
 export function bufferJson({ file, size, content, damage }: KeptBuffer) {
   const { header, commits, upload, length } = content
   return {

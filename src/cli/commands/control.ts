@@ -7,7 +7,10 @@ import { print, printBlock, printJson } from '../output.js'
 
 type Answer = Readonly<Record<string, string | number>>
 
-/** The socket has some fields under two names; Litestream's commands print the one, its socket the other. */
+/**
+ * The socket returns some fields under two names; Litestream's commands print one of them, its
+ * socket the other.
+ */
 function show({ path: _path, replicated_txid: _replicated, ...answer }: Answer, json: boolean | undefined): void {
   const { txid, ...rest } = answer
   const printed = answer.final_txid === undefined ? answer : rest
@@ -15,7 +18,8 @@ function show({ path: _path, replicated_txid: _replicated, ...answer }: Answer, 
   else printBlock(printed)
 }
 
-// The commands that talk to a running process. All of them are idempotent: a state that is there already is named, with status 0.
+// The commands that talk to a running process. All of them are idempotent: if the state exists
+// already, they report it with status 0.
 
 export function startCommand(): Command {
   const command = createCommand('start', {

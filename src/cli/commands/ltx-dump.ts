@@ -57,7 +57,7 @@ async function dumpPage(file: string, wanted: number, json: boolean): Promise<vo
   }
 }
 
-/** Sixteen bytes a line: offset, hex, text. */
+/** Sixteen bytes per line: offset, hex, text. */
 function hexDump(bytes: Uint8Array): string {
   const lines: string[] = []
   for (let at = 0; at < bytes.length; at += 16) {

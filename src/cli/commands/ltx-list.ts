@@ -49,7 +49,7 @@ export function ltxListCommand(): Command {
     })
 }
 
-/** The shape of a file in every command's JSON. */
+/** The JSON form of a file, shared by all commands. */
 export function fileJson(file: LtxFileInfo) {
   return {
     level: file.level,

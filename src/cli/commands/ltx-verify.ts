@@ -46,7 +46,7 @@ export function ltxVerifyCommand(): Command {
 }
 
 async function verify(path: string): Promise<Verdict> {
-  const file = withoutSecrets(path) // a URL, by mistake
+  const file = withoutSecrets(path) // a URL passed by mistake
   try {
     const { header, pageCount } = await verifyLtx(readFileBytes(path), path)
     const { minTxid, maxTxid } = header

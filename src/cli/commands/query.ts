@@ -79,7 +79,9 @@ function printRows(db: Connection, sql: string, format: 'table' | 'json' | 'csv'
   }
 }
 
-/** The names of the columns, a second `name` as `name:2`: an object has each key once. */
+/**
+ * The names of the columns; a second `name` becomes `name:2`, because an object has each key once.
+ */
 function distinct(columns: readonly string[]): string[] {
   const seen = new Set(columns)
   const used = new Set<string>()
@@ -91,7 +93,10 @@ function distinct(columns: readonly string[]): string[] {
   })
 }
 
-/** What SQLite said, with the statement; where a page could not be read, which SQLite has one message for, the reason of that. */
+/**
+ * SQLite's error with the statement; if a page could not be read, for which SQLite has only one
+ * message, the reason.
+ */
 function explained(db: Connection, sql: string, error: unknown): unknown {
   const result = sqliteCode(error)
   if (!result) return error

@@ -35,7 +35,8 @@ export function resetCommand(): Command {
     .option('--dry-run', 'delete nothing')
     .option('--json', 'print JSON')
     .action(async (db: string, flags: ResetFlags) => {
-      // Without a configuration file the usual place is meant; one that is named must know the database.
+      // Without a configuration file, the default state folder is used; a given file must contain
+      // the database.
       const metaPath = flags.config ? findDatabase(await configOf(flags), db).metaPath : undefined
       const database = expandPath(db)
       const meta = metaDirectory(database, metaPath)
@@ -58,7 +59,10 @@ export function resetCommand(): Command {
     })
 }
 
-/** Deletes the state file and the LTX files; other files below `meta` stay. Returns what is deleted, and its size in bytes. */
+/**
+ * Deletes the state file and the LTX files; other files below `meta` stay. Returns the deleted
+ * files and their total size in bytes.
+ */
 async function resetState(meta: string, dryRun: boolean): Promise<{ doomed: string[]; bytes: number }> {
   const ltx = path.join(meta, LTX)
   const isLtx = (name: string) => parseFileName(name) !== undefined || isTemporary(name)

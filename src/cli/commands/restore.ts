@@ -103,7 +103,7 @@ export function restoreCommand(): Command {
     })
 }
 
-/** Keeps a database up with its replica; a signal is the way to end it, with status 0. */
+/** Keeps a database up to date with its replica until a signal ends it, with status 0. */
 async function followReplica(argument: string, flags: RestoreFlags): Promise<void> {
   for (const name of ['txid', 'timestamp', 'dryRun'] as const) {
     if (flags[name] === undefined) continue
@@ -148,7 +148,7 @@ async function followReplica(argument: string, flags: RestoreFlags): Promise<voi
   })
 }
 
-/** Where the restored database goes. */
+/** The path of the restored database. */
 export function outputOf({ database }: Target, flag: string | undefined): string {
   if (flag !== undefined) return expandPath(flag)
   if (database) return database.path
@@ -218,7 +218,7 @@ function checkJson({ integrityCheck, integrity, warnings }: RestoreResult) {
   return { integrity_check: integrityCheck, integrity: integrity?.outcome ?? null, warnings }
 }
 
-/** Litestream 0.3 had generations and WAL indexes where there are TXIDs now. */
+/** For Litestream 0.3: generation and WAL index instead of a TXID. */
 function reportLegacy(result: RestoreResult, type: string, json: boolean): void {
   const { status, dbPath, legacy, durationMs } = result
   const { generation, index } = legacy!

@@ -22,7 +22,7 @@ import { print, printError, printJson, printTable } from '../output.js'
 import { askProcess, type ProcessHealth } from '../process-health.js'
 import { findDatabase } from '../target.js'
 
-/** A replica has this long to be listed, milliseconds. */
+/** Time limit for listing a replica, in milliseconds. */
 const LISTING_MS = 30_000
 
 interface StatusFlags extends ConfigFlags {
@@ -32,10 +32,10 @@ interface StatusFlags extends ConfigFlags {
 
 interface Status {
   readonly database: string
-  /** Litestream's words: ok, not initialized, no database, error. */
+  /** One of Litestream's terms: ok, not initialized, no database, error. */
   readonly status: string
   readonly local_txid: string
-  /** For people, as Litestream writes it: `16 kB`. */
+  /** Text for users, as in Litestream: `16 kB`. */
   readonly wal_size: string
   /** Bytes. */
   readonly wal_bytes: number
@@ -43,7 +43,9 @@ interface Status {
   readonly lag_seconds?: number | null
   readonly levels?: readonly { readonly level: number; readonly files: number; readonly bytes: number }[]
   readonly error?: string
-  /** The database does not continue what the replica held, and no user has acknowledged that. */
+  /**
+   * The database does not continue the replica's previous state, and no user has acknowledged that.
+   */
   readonly divergence?: string
 }
 
@@ -83,7 +85,7 @@ export function statusCommand(): Command {
     })
 }
 
-/** Instead of a TXID where there is none; Litestream's commands print it, too. */
+/** Printed instead of a missing TXID, as in Litestream. */
 const NO_TXID = '-'
 
 function walSize(bytes: number): Pick<Status, 'wal_size' | 'wal_bytes'> {
@@ -115,7 +117,7 @@ function printStatus(all: readonly Status[]): void {
   }
 }
 
-/** The verdict of /healthz on what the files and the listing show. */
+/** The verdict of /healthz, based on the local files and the listing. */
 function verdictOf(
   { database, status, lag_seconds, error, divergence }: Status,
   { allowMissing }: Pick<DatabaseConfig, 'allowMissing'>,
@@ -133,7 +135,10 @@ function verdictOf(
   })
 }
 
-/** Shows what the running process says is wrong, of one database or of all. Returns whether all is well as far as it says. */
+/**
+ * Prints the faults that the running process reports, of one database or of all. Returns whether it
+ * reports none.
+ */
 function showProcess(
   { health, silent }: ProcessHealth,
   only: string | undefined,
@@ -150,13 +155,13 @@ function showProcess(
   return databases.length === 0 && parts.every(({ ok }) => ok)
 }
 
-/** A staged L0 file, and when it was written, milliseconds since the epoch. */
+/** A staged L0 file with its time of writing, in milliseconds since the epoch. */
 interface LocalFile {
   readonly txid: number
   readonly modified: number
 }
 
-/** The L0 files beside the database, ascending; none if there never was one. */
+/** The staged L0 files of the database, ascending; empty if none was ever made. */
 function localFiles(database: DatabaseConfig): LocalFile[] {
   const dir = path.join(metaDirectory(database.path, database.metaPath), 'ltx', '0')
   if (statSync(dir, { throwIfNoEntry: false }) === undefined) return []
@@ -169,7 +174,7 @@ function localFiles(database: DatabaseConfig): LocalFile[] {
     .sort((a, b) => a.txid - b.txid)
 }
 
-/** What the files say; an error among them if one cannot be read. */
+/** The status from the local files; an error if one cannot be read. */
 async function statusOf(database: DatabaseConfig, local: boolean): Promise<Status> {
   let known: Status = { database: database.path, status: 'error', local_txid: NO_TXID, ...walSize(0) }
   try {

@@ -1,12 +1,15 @@
 import type { Command } from 'commander'
 
-/** A command as the list of commands shows it. Its code is loaded only when it is called: most of it is of no use to the others. */
+/**
+ * A command's entry in the list of commands. Its code is loaded only when it is called, because
+ * most of it is not needed by other commands.
+ */
 export interface CommandEntry {
   readonly name: string
-  /** What follows the name in the list: `[options] <db>`. */
+  /** The text after the name in the list: `[options] <db>`. */
   readonly usage: string
   readonly summary: string
-  /** Not in the list. */
+  /** Hidden in the list. */
   readonly hidden?: boolean
   load(): Promise<Command>
 }

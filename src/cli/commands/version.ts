@@ -37,7 +37,7 @@ export function versionCommand(): Command {
     })
 }
 
-/** Which SQLite the commands use, with the driver that brings it. */
+/** The SQLite version that the commands use, with its driver. */
 function sqliteVersion(driver: Driver): string {
   const db = driver.open(':memory:')
   try {
@@ -47,7 +47,7 @@ function sqliteVersion(driver: Driver): string {
   }
 }
 
-/** A part of the installation that is missing is what a bug report must say, and no reason to fail. */
+/** A missing part of the installation is information for a bug report, not a failure. */
 function orReason(find: () => string): string {
   try {
     return find()

@@ -10,15 +10,18 @@ import { listenAddress } from '../../status/http-server.js'
 import { splitAddress } from '../../util/address.js'
 import { socketFault } from './control-socket.js'
 
-/** What a start with this configuration will meet. */
+/** Problems that a start with this configuration will have. */
 export interface StartCheck {
-  /** What does not work as things are now, and may later. */
+  /** Problems that may disappear later. */
   readonly warnings: readonly string[]
-  /** What can never work. */
+  /** A problem that is permanent. */
   readonly error: LitestreamError | undefined
 }
 
-/** Checks a configuration against this machine, without opening a database or a replica and without changing anything. */
+/**
+ * Checks a configuration against this machine, without opening a database or a replica and without
+ * changing anything.
+ */
 export async function checkStart(config: Config): Promise<StartCheck> {
   const warnings: string[] = []
   let error = overlapOf(config, warnings)
@@ -30,7 +33,10 @@ export async function checkStart(config: Config): Promise<StartCheck> {
   return { warnings, error }
 }
 
-/** The first overlap of configured databases; those that a directory holds now are warnings, as only they are left out. */
+/**
+ * The first overlap of configured databases; overlaps in a directory are warnings, because only
+ * those databases are skipped.
+ */
 function overlapOf(config: Config, warnings: string[]): LitestreamError | undefined {
   const { databases, faults } = findDatabases(config)
   for (const { path: at, error } of faults) warnings.push(`${at}: ${error.message}`)
@@ -53,7 +59,10 @@ function overlapOf(config: Config, warnings: string[]): LitestreamError | undefi
   return first
 }
 
-/** The directory may be made at the start, by systemd for one, and this user may be another than the one that replicates. */
+/**
+ * The directory may be created at the start, for example by systemd, and another user than this one
+ * may run the process.
+ */
 function folderWarnings(socket: string): string[] {
   const folder = path.dirname(socket)
   try {
@@ -68,7 +77,7 @@ function folderWarnings(socket: string): string[] {
 
 async function addressWarnings(addr: string): Promise<string[]> {
   const address = splitAddress(addr)
-  if (!address) return [] // the configuration was refused for it
+  if (!address) return [] // the configuration was already refused for it
   const warnings =
     address.host === '' ? [`addr ${addr}: listens on 127.0.0.1 only; write 0.0.0.0${addr} for every interface`] : []
   const server = createServer()

@@ -7,21 +7,24 @@ import { splitCommand } from '../../util/split-command.js'
 import { guarded } from '../../util/timers.js'
 import { signalStatus } from '../signals.js'
 
-/** How long a killed program is waited for: one that hangs in the kernel, or whose user was changed, goes on. Milliseconds. */
+/**
+ * How long to wait for a killed program: one that hangs in the kernel, or that changed its user,
+ * continues. Milliseconds.
+ */
 const KILL_MS = 1000
 
-/** How a program ended. */
+/** The way in which a program ended. */
 export interface ChildEnd {
-  /** As a shell would report it. */
+  /** Exit status as a shell reports it. */
   readonly status: number
-  /** The signal that ended it, if one did. */
+  /** The signal that ended it, if any. */
   readonly signal?: NodeJS.Signals
 }
 
-/** The program that `exec` names: it runs for as long as replication does, and the other way round. */
+/** The program of `exec`: replication ends when the program ends, and vice versa. */
 export class Child {
   readonly #process: ChildProcess
-  /** Resolves when it has ended. */
+  /** Resolves when the program has ended. */
   readonly ended: Promise<ChildEnd>
 
   private constructor(child: ChildProcess) {
@@ -31,14 +34,18 @@ export class Child {
         resolve(signal === null ? { status: status ?? 1 } : { status: signalStatus(signal), signal }),
       )
     })
-    // A signal that could not be sent, because the program has changed its user, for one: that it runs on is all there is to say.
+    // A signal could not be sent, for example because the program has changed its user; it
+    // continues to run.
     child.on(
       'error',
       guarded(() => {}),
     )
   }
 
-  /** Starts it with the environment, output and errors of this process. Throws INVALID_ARGUMENT where it cannot be started. */
+  /**
+   * Starts it with the environment, output and errors of this process. Throws INVALID_ARGUMENT if
+   * it cannot be started.
+   */
   static async start(line: string): Promise<Child> {
     const [command, ...args] = splitCommand(line)
     if (command === undefined)
@@ -50,7 +57,7 @@ export class Child {
       await once(child, 'spawn')
       return new Child(child)
     } catch (error) {
-      // Without its cause, which holds the whole command line.
+      // Without the cause, which contains the whole command line.
       const { code = 'it failed' } = error as NodeJS.ErrnoException
       throw new LitestreamError('INVALID_ARGUMENT', `cannot start exec command ${concealCommand(line)}: ${code}`, {
         hint: 'Write `sh -c "…"` for pipes and variables: the program is started without a shell.',
@@ -62,7 +69,10 @@ export class Child {
     this.#process.kill(signal)
   }
 
-  /** Sends the signal, and SIGKILL if the program runs on for `patience` milliseconds. Resolves when it has ended, or cannot be ended. */
+  /**
+   * Sends the signal, and SIGKILL if the program still runs after `patience` milliseconds. Resolves
+   * when it has ended, or cannot be ended.
+   */
   async stop(signal: NodeJS.Signals, patience: number, onKill: () => void): Promise<void> {
     this.kill(signal)
     if (await this.#endsWithin(patience)) return

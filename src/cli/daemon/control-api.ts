@@ -14,8 +14,9 @@ type Body<Name extends keyof typeof bodies> = ReturnType<(typeof bodies)[Name]>
 type Handler = (request: { readonly body: unknown; readonly path: string | null }) => unknown
 
 /**
- * The routes of the control socket. Every handler is idempotent: a state that exists already is a success and is named. A handler
- * throws ControlError for a request that cannot be granted, and what the database throws.
+ * The routes of the control socket. Every handler is idempotent: if the state exists already, it
+ * succeeds and reports it. A handler throws ControlError for an invalid request, and errors of the
+ * database.
  */
 export class ControlApi {
   readonly #daemon: Daemon
@@ -160,7 +161,7 @@ export class ControlApi {
   }
 }
 
-/** The path under the name that Litestream's socket gives it, and under that of its commands' JSON. */
+/** The path under both names: that of Litestream's socket, and that of its commands' JSON. */
 function named(path: string) {
   return { path, db_path: path }
 }
@@ -187,7 +188,10 @@ function diagnosis(database: ManagedDatabase) {
   }
 }
 
-/** A path may lead to a database or to nothing yet. Throws ControlError 400 where it leads to anything else, or to no end. */
+/**
+ * The path must name a database or nothing. Throws ControlError 400 for anything else, and for an
+ * unresolvable path.
+ */
 function refuseNoDatabase(file: string): void {
   const refused = (message: string, details: string) =>
     new ControlError(400, message, { details, field: 'path', value: file })

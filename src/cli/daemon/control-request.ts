@@ -3,11 +3,11 @@ import { redactUrl } from '../../storage/shown-url.js'
 import { parseReplicaUrl } from '../../storage/url.js'
 import { MAX_DELAY_MS } from '../../util/timers.js'
 
-/** An answer other than 200. */
+/** A response with a status other than 200. */
 export class ControlError extends Error {
   readonly status: number
   readonly details: string | undefined
-  /** The field of the request that is wrong, and its value as it came. */
+  /** The invalid field of the request, and its value. */
   readonly field: string | undefined
   readonly value: unknown
   readonly headers: Readonly<Record<string, string>>
@@ -32,10 +32,10 @@ const MOST_NAME = 255
 const MOST_URL = 8192
 /** The longest delay of a timer, in whole seconds. */
 const MOST_SECONDS = Math.floor(MAX_DELAY_MS / 1000)
-/** Of a wrong value, so much is sent back; characters. */
+/** Maximum number of characters of an invalid value in the response. */
 const SHOWN_VALUE = 200
 
-/** What is wrong with the path of a file, as the end of a sentence; undefined for a path that can be. */
+/** The fault of a file path, as the end of a sentence; undefined if it is valid. */
 export function pathFault(file: string): string | undefined {
   if (file === '') return 'required'
   if (file.includes('\0')) return 'must not hold a NUL byte'
@@ -72,7 +72,7 @@ function textField(body: Fields, field: string, fault: (text: string) => string 
   return value
 }
 
-/** Seconds where the body does not say, or says 0, as in Litestream. */
+/** Timeout in seconds if the body has none or 0, as in Litestream. */
 const DEFAULT_SECONDS = 30
 
 function timeoutOf({ timeout = 0 }: Fields): number {
@@ -88,7 +88,7 @@ function waitOf({ wait = false }: Fields): boolean {
 
 const pathAndTimeout = (body: Fields) => ({ path: pathOf(body), timeout: timeoutOf(body) })
 
-/** The bodies of the requests of the control socket: each reads the fields that it knows. */
+/** The bodies of the socket's requests: each reads the fields that it knows. */
 export const bodies = {
   start: pathAndTimeout,
   stop: pathAndTimeout,
@@ -98,7 +98,10 @@ export const bodies = {
   register: (body: Fields) => ({ path: pathOf(body), replica_url: textField(body, 'replica_url', urlFault) }),
 }
 
-/** A request's body as `read` has it. Throws ControlError 400, which names the field and the value. */
+/**
+ * Parses a request's body with `read`. Throws ControlError 400, which names the field and the
+ * value.
+ */
 export function readBody<T>(read: (body: Fields) => T, body: unknown): T {
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) return read(body as Fields)
   throw fieldError('body', body, 'must be a JSON object')
@@ -116,7 +119,7 @@ function fieldError(field: string, value: unknown, fault: string): ControlError 
     typeof value === 'string'
       ? redactUrl(value).slice(0, SHOWN_VALUE)
       : typeof value === 'object' && value !== null
-        ? undefined // may hold anything, a password for one
+        ? undefined // may contain anything, for example a password
         : value
   return new ControlError(400, `${field} ${fault}`, { field, value: shown })
 }

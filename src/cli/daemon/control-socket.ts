@@ -15,11 +15,14 @@ import type { Daemon } from './daemon.js'
 
 const MAX_BODY = 64 * 1024
 
-/** The longest path of a socket, bytes: Linux has 108 with the NUL at its end. */
+/** The maximum length of a socket path in bytes: Linux allows 108 including the final NUL. */
 export const MOST_SOCKET_PATH = 107
-/** How long a process that may listen on the socket gets to accept, milliseconds. */
+/** Time limit in milliseconds for a process on the socket to accept a connection. */
 const PROBE_MS = 1000
-/** How often the socket file is checked: a cleaner of temporary files, or a person, may remove it. Milliseconds. */
+/**
+ * Interval at which the socket file is checked: a cleaner of temporary files, or a user, may remove
+ * it. Milliseconds.
+ */
 const CHECK_MS = 5000
 
 export interface SocketOptions {
@@ -48,15 +51,16 @@ export class ControlSocket {
   }
 
   /**
-   * Throws INVALID_ARGUMENT for a path that cannot be one of a socket, and UNAVAILABLE where it cannot listen. A socket on which no
-   * process listens any more is replaced; that of a running process never is. `onFailed`: it listened, and does not any more.
+   * Throws INVALID_ARGUMENT for an invalid socket path, and UNAVAILABLE if it cannot listen. A
+   * socket without a listening process is replaced; that of a running process never is. `onFailed`:
+   * called when the listening socket fails.
    */
   static async listen(daemon: Daemon, options: SocketOptions, onFailed: ErrorHandler): Promise<ControlSocket> {
     const { path, permissions } = options
     const fault = await socketFault(path)
     if (fault) throw fault
     const socket = new ControlSocket(daemon, path)
-    // The umask keeps all but the owner out until chmod has run.
+    // The umask excludes all users but the owner until chmod has run.
     const umask = process.umask(0o177)
     try {
       await listen(socket.#server, { path }, onFailed)
@@ -83,7 +87,7 @@ export class ControlSocket {
   async close(): Promise<void> {
     this.#check?.stop()
     this.#server.closeAllConnections()
-    // Closing removes the file at the path, and that may be another process's by now.
+    // Closing removes the file at the path, which may be another process's by now.
     if (this.#inode === undefined || this.#isOurs()) this.#server.close()
     else this.#server.unref()
   }
@@ -103,7 +107,7 @@ export class ControlSocket {
         response,
         status,
         { ...headers, 'Content-Type': 'application/json' },
-        // What is wrong with a request may be a URL that stands in another field by mistake.
+        // The invalid value may be a URL in the wrong field.
         `${JSON.stringify(value, status < 400 ? undefined : masked)}\n`,
       )
     try {
@@ -115,7 +119,7 @@ export class ControlSocket {
         const { status, message, details, field, value, headers } = error
         return send(status, { error: message, details, field, value }, headers)
       }
-      if (request.errored) return // the client is gone
+      if (request.errored) return // the client has disconnected
       const { message, hint } = this.#log(request.url ?? '', error)
       send(statusOf(error), { error: message, details: hint })
     }
@@ -129,14 +133,14 @@ export class ControlSocket {
   }
 }
 
-/** A request that cannot be granted is the caller's fault; anything else is an error of the process. */
+/** An invalid request is the caller's fault; any other error is the process's. */
 function statusOf(error: unknown): number {
   return isLitestreamError(error, 'INVALID_ARGUMENT', 'INVALID_URL', 'CONFIG_INVALID') ? 400 : 500
 }
 
 /**
- * Why no socket can be made at `path`, if it is certain; a socket that a process left behind when it died is removed. `keep`: only
- * report, remove nothing.
+ * Why no socket can be created at `path`, if that is certain; removes the socket of a dead process.
+ * `keep`: only report, remove nothing.
  */
 export async function socketFault(
   path: string,
@@ -182,7 +186,10 @@ function lookAt(path: string): { readonly isSocket: boolean; readonly inode: num
   }
 }
 
-/** Whether a process listens on the socket. One that may not be asked, or does not accept in time, counts as alive. */
+/**
+ * Whether a process listens on the socket. A socket that cannot be accessed, or does not accept in
+ * time, counts as alive.
+ */
 async function isAlive(path: string): Promise<boolean> {
   const enough = new AbortController()
   const client = connect(path)
@@ -194,7 +201,7 @@ async function isAlive(path: string): Promise<boolean> {
     return await Promise.race([answer, pause(PROBE_MS, enough.signal).then(() => true)])
   } finally {
     enough.abort()
-    client.on('error', () => {}) // it was answered
+    client.on('error', () => {}) // it has responded
     client.destroy()
   }
 }
@@ -223,7 +230,7 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   }
 }
 
-/** A value of an answer without the secrets in it. */
+/** A value of a response with its secrets masked. */
 function masked(_: string, value: unknown): unknown {
   return typeof value === 'string' ? withoutSecrets(value) : value
 }

@@ -4,8 +4,8 @@ import { databaseVerdict } from '../../status/verdict.js'
 import type { Daemon } from './daemon.js'
 
 /**
- * The metrics of a daemon, and of its process. Made only where they are served: prom-client takes five megabytes, and its watch of the
- * event loop wakes the process a hundred times a second.
+ * The metrics of a daemon and of its process. Created only if they are served: prom-client takes
+ * five megabytes, and its event loop monitor wakes the process a hundred times per second.
  */
 export class DaemonMetrics {
   readonly databases: DatabaseMetrics
@@ -20,7 +20,7 @@ export class DaemonMetrics {
     return this.#registry.contentType
   }
 
-  /** The metrics as text, gauges read anew. */
+  /** The metrics as text, with current gauges. */
   async text(daemon: Daemon): Promise<string> {
     await Promise.all(
       daemon.databases.map(async (database) => {

@@ -12,20 +12,26 @@ import type { DaemonMetrics } from './daemon-metrics.js'
 import { ManagedDatabase, type StartOptions } from './managed-database.js'
 import { PartFaults } from './part-faults.js'
 
-/** Databases that are opened at the same time. */
+/** Number of databases that are opened in parallel. */
 const OPEN_CONCURRENCY = 50
 
-/** A database that does not end within shutdown-sync-timeout and this much more is left as it is. Milliseconds. */
+/**
+ * A database that does not close within shutdown-sync-timeout plus this time is abandoned.
+ * Milliseconds.
+ */
 export const CLOSE_MARGIN_MS = 10_000
 
-/** All databases that one process replicates: opened, watched over and closed together, each with errors of its own. */
+/**
+ * All databases that one process replicates: opened, monitored and closed together, each with its
+ * own errors.
+ */
 export class Daemon {
   readonly config: Config
   readonly logger: Logger
   readonly startedAt = Date.now()
-  /** The parts beside the databases that do not work. */
+  /** Failing parts other than databases. */
   readonly faults: PartFaults
-  /** Undefined where none are served. */
+  /** Undefined if no metrics are served. */
   readonly metrics: DaemonMetrics | undefined
   readonly #places: ClaimedPlaces
   readonly #databases = new Map<string, ManagedDatabase>()
@@ -51,8 +57,9 @@ export class Daemon {
   }
 
   /**
-   * Starts every database that the configuration names, and resolves when each has had its first attempt. One that cannot be opened
-   * is retried, with an error of its own. Returns the errors that `options` wants thrown, by the path of the database.
+   * Starts every configured database, and resolves after the first attempt of each. A database that
+   * cannot be opened is retried, with its own error. Returns the errors that `options` wants
+   * thrown, by the path of the database.
    */
   async open(options: StartOptions = {}): Promise<ReadonlyMap<string, unknown>> {
     const errors = new Map<string, unknown>()
@@ -68,7 +75,10 @@ export class Daemon {
     return errors
   }
 
-  /** Starts a database in its turn: 50 are opened at the same time. Resolves after its first attempt; see ManagedDatabase.start. */
+  /**
+   * Starts a database; at most OPEN_CONCURRENCY are opened in parallel. Resolves after its first
+   * attempt; see ManagedDatabase.start.
+   */
   async begin(database: ManagedDatabase, options: StartOptions = {}): Promise<void> {
     await this.#openings.add(async () => {
       if (!this.#closing) await database.start(options)
@@ -90,8 +100,8 @@ export class Daemon {
   }
 
   /**
-   * Takes up a database, which is to be started with `begin`; undefined if it is replicated already, or the process ends. Throws
-   * CONFIG_INVALID if its paths overlap with others, and keeps nothing of it then.
+   * Registers a database, which `begin` must start; undefined if it is registered already, or the
+   * process is ending. Throws CONFIG_INVALID, and keeps nothing, if its paths overlap with others.
    */
   take(config: DatabaseConfig): ManagedDatabase | undefined {
     if (this.#closing || this.#databases.has(config.path)) return undefined
@@ -100,8 +110,9 @@ export class Daemon {
   }
 
   /**
-   * Takes up a database and starts it at once. Returns false if it is replicated already. Throws CONFIG_INVALID if its paths overlap with others, and the
-   * errors that `options.throws` asks for; nothing is kept then.
+   * Registers a database and starts it immediately. Returns false if it is registered already.
+   * Throws CONFIG_INVALID if its paths overlap with others, and the errors selected by
+   * `options.throws`; nothing is kept then.
    */
   async add(config: DatabaseConfig, options: StartOptions = {}): Promise<boolean> {
     const database = this.take(config)
@@ -135,7 +146,9 @@ export class Daemon {
     })
   }
 
-  /** Syncs a last time and forgets the database. Returns its last TXID, undefined if it is not known. */
+  /**
+   * Syncs once more and removes the database. Returns its last TXID, undefined if it is unknown.
+   */
   async remove(path: string, signal?: AbortSignal): Promise<number | undefined> {
     const database = this.#databases.get(path)
     if (!database) return undefined
@@ -151,14 +164,14 @@ export class Daemon {
     return this.databases.map((database) => database.summary())
   }
 
-  /** Throws INVALID_ARGUMENT for a `maxLag` that is no duration. */
+  /** Throws INVALID_ARGUMENT if `maxLag` is not a duration. */
   health(maxLag: string | null): Health {
     return health(this.summaries(), this.faults.list(), maxLag)
   }
 
   /**
-   * Closes all databases, each with a last sync. Resolves when all are closed, or have had their time, with the paths of those that
-   * are not replicated; each of these has been logged.
+   * Closes all databases, each with a last sync. Resolves when all are closed or have reached their
+   * time limit, with the paths of those that are not replicated; each of these was logged.
    */
   async close(signal?: AbortSignal): Promise<string[]> {
     this.#closing = true
@@ -187,7 +200,7 @@ export class Daemon {
   }
 }
 
-/** Whether an error to open a replica may pass without anyone's doing. */
+/** Whether an error of opening a replica may be temporary. */
 export function mayPass(error: LitestreamError): boolean {
   return isLitestreamError(error, 'UNAVAILABLE', 'TIMEOUT', 'THROTTLED')
 }

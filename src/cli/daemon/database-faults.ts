@@ -8,11 +8,11 @@ type Operation = DatabaseFault['operation']
 /** The operations without which no commit reaches the replica. */
 const DELAYING: readonly Operation[] = ['open', 'sync', 'upload', 'lease', 'worker']
 
-/** What fails for one database at the moment, by operation. */
+/** The current faults of one database, by operation. */
 export class DatabaseFaults {
   readonly #faults = new Map<Operation, Omit<DatabaseFault, 'ageMs'> & { readonly from: number }>()
 
-  /** `retried`: whether it will be tried again without a restart. */
+  /** `retried`: whether it is retried without a restart. */
   failed(operation: Operation, error: LitestreamError, retried: boolean): void {
     const { message, code, hint } = error
     const { since = Date.now(), from = monotonicMs() } = this.#faults.get(operation) ?? {}
@@ -27,7 +27,7 @@ export class DatabaseFaults {
     this.#faults.clear()
   }
 
-  /** The fault that counts most: the one that may last least, and of these the oldest. */
+  /** The most important fault: the one with the shortest grace period, then the oldest. */
   worst(): DatabaseFault | undefined {
     const now = monotonicMs()
     return [...this.#faults.values()]
@@ -35,7 +35,9 @@ export class DatabaseFaults {
       .sort((a, b) => graceOf(a, 0) - graceOf(b, 0) || b.ageMs - a.ageMs)[0]
   }
 
-  /** How long commits may have been kept from the replica by a fault, milliseconds; 0 without one. */
+  /**
+   * How long a fault may have kept commits from the replica, in milliseconds; 0 without a fault.
+   */
   get delayMs(): number {
     const now = monotonicMs()
     const ages = [...this.#faults.values()]

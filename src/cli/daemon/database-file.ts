@@ -2,10 +2,10 @@ import { statSync } from 'node:fs'
 import { isErrno } from '../../fs/fs-error.js'
 import { monotonicMs } from '../../util/monotonic.js'
 
-/** The size of a database file, and since when there has been none. By stat alone; never throws. */
+/** The size of a database file, and how long it has been missing. Uses only stat; never throws. */
 export class DatabaseFile {
   readonly #path: string
-  /** `monotonicMs`; undefined while there is a file, or it cannot be told. */
+  /** `monotonicMs`; undefined while the file exists, or if that is unknown. */
   #missingSince: number | undefined
 
   constructor(path: string) {
@@ -18,7 +18,7 @@ export class DatabaseFile {
       this.#missingSince = undefined
       return { size, missingMs: undefined }
     } catch (error) {
-      // A path that cannot be followed is an error of the replication, which reports it.
+      // An unresolvable path is an error of the replication, which reports it.
       if (!isErrno(error, 'ENOENT', 'ENOTDIR')) return { size: 0, missingMs: undefined }
       this.#missingSince ??= monotonicMs()
       return { size: 0, missingMs: monotonicMs() - this.#missingSince }

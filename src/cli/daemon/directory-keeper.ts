@@ -10,19 +10,23 @@ import { FolderWatches } from './folder-watches.js'
 import type { ManagedDatabase, StartOptions } from './managed-database.js'
 import type { Part } from './part-faults.js'
 
-/** A burst of changes is one scan, this long after its last change. Milliseconds. */
+/** Delay after the last change of a burst before one scan runs. Milliseconds. */
 const DEBOUNCE_MS = 250
-/** A scan that had a fault is repeated, first after this long and then less often. Milliseconds. */
+/** First and longest interval before a scan with faults is repeated. Milliseconds. */
 const RETRY_FIRST_MS = 1000
 const RETRY_MOST_MS = 30_000
-/** A watched directory is also scanned this often: a watch may miss a change, on network file systems every one. Milliseconds. */
+/**
+ * Interval at which a watched directory is also scanned, because a watch may miss changes, on
+ * network file systems all of them. Milliseconds.
+ */
 const RESCAN_MS = 60_000
 
 const SIDE_FILE = /-(wal|shm|journal)$/
 
 /**
- * Replicates the databases of one directory entry. Each file or folder that cannot be read is a fault of its own, shown and scanned
- * again, and costs no other database. With `watch`, databases that appear are taken up, and those that vanish are let go.
+ * Replicates the databases of one directory entry. Each file or folder that cannot be read is a
+ * separate fault, is shown and scanned again, and affects no other database. With `watch`, new
+ * databases are added, and deleted ones are removed.
  */
 export class DirectoryKeeper {
   readonly #daemon: Daemon
@@ -56,7 +60,7 @@ export class DirectoryKeeper {
     await this.#started
   }
 
-  /** Ends the scans. One that waits for a replica to open ends with the databases. */
+  /** Stops scanning. A scan that waits for a replica to open ends with the databases. */
   async close(): Promise<void> {
     this.#closed = true
     this.#timer?.stop()
@@ -65,7 +69,8 @@ export class DirectoryKeeper {
 
   #noticed(folder: string, name: string | null): void {
     if (name !== null && (SIDE_FILE.test(name) || isMetaDirectory(name))) return
-    // A database that is replicated changes all the time; that it was removed or replaced its own replication notices, too.
+    // A replicated database changes all the time; its own replication detects that it was removed
+    // or replaced.
     const known = name !== null && this.#daemon.find(path.join(folder, name)) !== undefined
     if (known && exists(path.join(folder, name))) return
     this.#changed = true
@@ -93,7 +98,7 @@ export class DirectoryKeeper {
   async #scanOnce(): Promise<void> {
     const directory = this.#directory
     const scan = scanDirectory(directory)
-    // What appears between the scan and a new watch is found by the scan after it.
+    // The next scan finds files that appear between this scan and a new watch.
     if (this.#watches?.update(scan.folders)) this.#changed = true
     const faults = new Map<string, unknown>()
     for (const { path: at, error } of [...scan.faults, ...emptyFaults(directory, scan)]) faults.set(at, error)
@@ -101,13 +106,16 @@ export class DirectoryKeeper {
     this.#report(faults)
     this.#scanned = true
     if (directory.watch) await this.#removeVanished(scan)
-    // With a monitor, the first attempts to open replicas hold up no scan.
+    // With a monitor, the first attempts to open replicas do not delay scans.
     const ready = Promise.all(started)
     if (this.#options.monitor === false) await ready
     else this.#started ??= ready
   }
 
-  /** Resolves after the first attempt to open its replica. Without a monitor an error in it is a fault of the file. */
+  /**
+   * Resolves after the first attempt to open its replica. Without a monitor an error in it is a
+   * fault of the file.
+   */
   async #add(config: DatabaseConfig, faults: Map<string, unknown>): Promise<void> {
     const { path: file } = config
     if (this.#closed) return
@@ -128,7 +136,10 @@ export class DirectoryKeeper {
     }
   }
 
-  /** A database below a folder that could not be read has not vanished, nor has one of a directory that is missing as a whole. */
+  /**
+   * A database below an unreadable folder, or in a directory that is missing as a whole, does not
+   * count as deleted.
+   */
   async #removeVanished(scan: DirectoryScan): Promise<void> {
     const { dir } = this.#directory
     if (!scan.folders.includes(dir)) return
@@ -160,7 +171,7 @@ export class DirectoryKeeper {
   }
 }
 
-/** False only if it is certain that there is no such file: a folder that may not be searched hides its files. */
+/** False only if the file certainly does not exist: an unreadable folder hides its files. */
 function exists(file: string): boolean {
   try {
     statSync(file)

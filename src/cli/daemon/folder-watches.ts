@@ -3,14 +3,16 @@ import { fsError } from '../../fs/fs-error.js'
 import { guarded } from '../../util/timers.js'
 import type { Part, PartFaults } from './part-faults.js'
 
-/** Called for a change in a watched folder; the name is null where the system does not tell it. */
+/** Called for a change in a watched folder; the name is null if the system does not report it. */
 export type OnChange = (folder: string, name: string | null) => void
 
 /**
- * One watch for each folder of a directory, kept in step with the folders that a scan has found. A watch that cannot be made, as where
- * the limits of inotify are reached, is a fault; the scans at intervals find what it would have reported, and make it again.
+ * One watch per folder of a directory, updated with the folders that a scan found. A watch that
+ * cannot be created, for example because of inotify limits, is a fault; periodic scans find its
+ * changes, and create it again.
  *
- * Node's own recursive watch is not used: it reads folders in handlers of its own, and an error in one ends the process.
+ * Node.js's own recursive watch is not used: it reads folders in its own handlers, and an error in
+ * one ends the process.
  */
 export class FolderWatches {
   readonly #part: Part
@@ -19,13 +21,13 @@ export class FolderWatches {
   readonly #watchers = new Map<string, FSWatcher>()
 
   constructor(directory: string, faults: PartFaults, onChange: OnChange) {
-    // A database that appears is found by the next scan: nothing stays without replication.
+    // The next scan finds a new database, so no database stays without replication.
     this.#part = { part: 'watch', name: directory, replication: false }
     this.#faults = faults
     this.#onChange = onChange
   }
 
-  /** Watches exactly these folders. Returns whether there is one that was not watched before. */
+  /** Watches exactly these folders. Returns whether one of them is new. */
   update(folders: readonly string[]): boolean {
     const wanted = new Set(folders)
     for (const [folder, watcher] of this.#watchers) {
@@ -66,7 +68,7 @@ export class FolderWatches {
     watcher.on(
       'error',
       guarded((error: Error) => {
-        // The next scan makes it again.
+        // The next scan creates it again.
         watcher.close()
         if (this.#watchers.get(folder) === watcher) this.#watchers.delete(folder)
         this.#faults.failed(this.#part, fsError(error, 'watching', folder))

@@ -11,7 +11,7 @@ import type { Part } from './part-faults.js'
 const CHECK_INTERVAL = 15_000
 const REQUEST_TIMEOUT = 30_000
 
-/** Reports to a monitoring service that all is well: a GET at intervals, left out while any database is not replicated. */
+/** Sends a GET to a monitoring service at intervals, as long as every database is replicated. */
 export class Heartbeat {
   readonly #daemon: Daemon
   readonly #url: Secret
@@ -40,7 +40,8 @@ export class Heartbeat {
 
   async #check(): Promise<void> {
     if (monotonicMs() - this.#lastAttempt < this.#interval || !this.#allIsWell()) return
-    // An attempt counts even if it fails, so that a service in trouble is not asked every few seconds.
+    // A failed attempt counts too, so that an overloaded service is not contacted every few
+    // seconds.
     this.#lastAttempt = monotonicMs()
     try {
       await this.#beat()
@@ -51,7 +52,7 @@ export class Heartbeat {
     }
   }
 
-  /** The verdict of /healthz, and every database that is to be replicated was complete within the interval. */
+  /** Whether /healthz is ok, and every database was completely replicated within the interval. */
   #allIsWell(): boolean {
     if (!isHealthy(this.#daemon.health(null))) return false
     const since = Date.now() - this.#interval

@@ -3,9 +3,10 @@ import type { Logger } from '../../util/logger.js'
 import { startTimer } from '../../util/timers.js'
 
 /**
- * Runs `work` with a signal that an error nobody has caught aborts, rather than ending the process in the middle of its work: it is
- * logged with its code, and after a shutdown, which may take `limitMs`, the process ends with status 1. Such an error is a fault of
- * this program: every timer and handler has an error handler of its own.
+ * Runs `work` with a signal that aborts on an uncaught error, instead of ending the process
+ * immediately: the error is logged with its code, and after a shutdown of at most `limitMs` the
+ * process ends with status 1. Such an error is a bug in this program: every timer and handler has
+ * its own error handler.
  */
 export async function withLastResort<T>(
   logger: Logger,

@@ -32,26 +32,31 @@ import { ReplicaCensus } from './replica-census.js'
 export interface ManagedDatabaseOptions {
   readonly config: Config
   readonly logger: Logger
-  /** Undefined where none are served. */
+  /** Undefined if no metrics are served. */
   readonly metrics: DatabaseMetrics | undefined
   readonly faults: PartFaults
 }
 
 export interface StartOptions {
-  /** False: it is synced on demand only, an error to open it is thrown, and nothing is tried again. Default true. */
+  /**
+   * False: the database is synced only on demand, errors of opening it are thrown, and nothing is
+   * retried. Default true.
+   */
   readonly monitor?: boolean
-  /** Which errors to open the replica are thrown rather than retried; default: none. */
+  /**
+   * Selects the errors of opening the replica that are thrown instead of retried; default: none.
+   */
   readonly throws?: (error: LitestreamError) => boolean
 }
 
-/** Between two attempts to open a replica, milliseconds. */
+/** First and longest interval between two attempts to open a replica, in milliseconds. */
 const RETRY_FIRST_MS = 1000
 const RETRY_MOST_MS = 60_000
 
-/** How long a stop waits for an opening that it has aborted, milliseconds. */
+/** How long stop() waits for an opening that it has aborted, in milliseconds. */
 const OPENING_ENDS_MS = 5_000
 
-/** One database of a daemon: its replication, started and stopped on demand, and everything that is known about it. */
+/** One database of a daemon: its replication, started and stopped on demand, and its state. */
 export class ManagedDatabase {
   readonly config: DatabaseConfig
   readonly lagHistory = new LagHistory()
@@ -64,7 +69,7 @@ export class ManagedDatabase {
   #proof: ProofStatus | undefined
   #opened: OpenedDatabase | undefined
   #census: ReplicaCensus | undefined
-  /** Set from start to stop; aborted by stop. */
+  /** Set from start to stop; stop aborts it. */
   #life: AbortController | undefined
   #opening: Promise<void> | undefined
   #retry: Timer | undefined
@@ -101,7 +106,7 @@ export class ManagedDatabase {
     return this.#opened?.replicator
   }
 
-  /** Whether it is to be replicated, also while its replica cannot be opened. */
+  /** Whether it should be replicated, also while its replica cannot be opened. */
   get running(): boolean {
     return this.#life !== undefined
   }
@@ -111,7 +116,10 @@ export class ManagedDatabase {
     return this.#isRestored
   }
 
-  /** Resolves once the database needs no restore any more: it exists, was restored, or has no replica to restore from. */
+  /**
+   * Resolves when the database needs no restore any more: it exists, was restored, or has no
+   * replica to restore from.
+   */
   get restored(): Promise<void> {
     return this.#needsNoRestore
   }
@@ -128,8 +136,8 @@ export class ManagedDatabase {
   }
 
   /**
-   * Opens the replica and begins to replicate; a database that does not exist yet is waited for. A replica that cannot be opened is
-   * an error of this database, logged and retried.
+   * Opens the replica and starts replicating; waits for a database that does not exist yet. If the
+   * replica cannot be opened, the error is logged and the opening retried.
    */
   async start(options: StartOptions = {}): Promise<void> {
     if (this.running) return
@@ -156,7 +164,7 @@ export class ManagedDatabase {
 
   async #open({ monitor = true }: StartOptions, signal: AbortSignal): Promise<void> {
     const { config, metrics } = this.#options
-    // An observer that throws must not stop the work that it observes.
+    // An observer that throws must not stop the observed work.
     const observe: PrimaryObserver = guarded((name, event) => this.#observe(name, event as never))
     const logger = this.#logger
     const opened = await openDatabase(this.config, { config, metrics, logger, monitor, signal, observe })
@@ -191,7 +199,10 @@ export class ManagedDatabase {
     })
   }
 
-  /** Writes a snapshot unless the newest is of this state already, and deletes what retention allows; for a synced database. */
+  /**
+   * For a synced database: writes a snapshot unless the newest one has this state already, and
+   * deletes files according to retention.
+   */
   async maintain(tasks: { readonly snapshot?: boolean; readonly retention?: boolean }): Promise<void> {
     const primary = this.replicator?.primary
     if (!primary || !this.#opened) return
@@ -207,15 +218,16 @@ export class ManagedDatabase {
     }
   }
 
-  /** The last TXID this process knows of; kept when it is stopped. */
+  /** The last known TXID; kept after a stop. */
   get lastTxid(): number {
-    // A replicator that has not opened the database yet knows none.
+    // A replicator that has not opened the database yet knows no TXID.
     return this.replicator?.status().txid || this.#last?.txid || 0
   }
 
   /**
-   * Ends an opening under way, syncs a last time, and releases database and replica. Returns what the verdict on the end follows from
-   * (finalVerdict). Throws, after the release, if the last sync failed. `sync: false`: there is no last sync.
+   * Cancels a running opening, syncs once more, and releases database and replica. Returns the
+   * condition for the final verdict (finalVerdict). Throws, after the release, if the last sync
+   * failed. `sync: false`: without a last sync.
    */
   async stop(signal?: AbortSignal, { sync = true }: { readonly sync?: boolean } = {}): Promise<Condition> {
     const before = this.#condition()
@@ -231,7 +243,7 @@ export class ManagedDatabase {
     this.#census = undefined
     try {
       if (!opened) return wasRunning && !before.error ? { ...before, error: interrupted(this.path) } : before
-      // A standby has nothing of its own to upload.
+      // A standby has nothing to upload.
       if (!sync || before.state === 'standby') await opened.replicator.abandon(signal)
       else await opened.replicator.close(signal)
       const { state } = before
@@ -246,7 +258,10 @@ export class ManagedDatabase {
     }
   }
 
-  /** An opening that does not end soon after it was aborted is left alone: what it opens in the end, it closes again. */
+  /**
+   * An opening that does not end soon after its abort is abandoned: it closes whatever it opens
+   * later.
+   */
   async #openingEnded(): Promise<void> {
     const enough = new AbortController()
     await Promise.race([this.#opening, pause(OPENING_ENDS_MS, enough.signal)])
@@ -273,14 +288,17 @@ export class ManagedDatabase {
     if (name === 'recover') this.#faults.recovered((event as PrimaryEvents['recover']).operation)
   }
 
-  /** Notes how far behind the replica is; called at LagHistory's interval. */
+  /** Records the lag of the replica; called at LagHistory's interval. */
   sample(): void {
     const summary = this.summary()
     this.lagHistory.add(Date.now(), summary.lagMs)
     this.#reportUnhealthy(summary)
   }
 
-  /** A database that is not backed up is logged again and again, at growing intervals, also where each attempt only waits. */
+  /**
+   * A database that is not replicated is logged at growing intervals, also if each attempt only
+   * waits.
+   */
   #reportUnhealthy(summary: DatabaseSummary): void {
     const { ok, reason } = databaseVerdict(summary)
     if (ok) {
@@ -295,8 +313,9 @@ export class ManagedDatabase {
   }
 
   /**
-   * Notes in the replica that a user knows of the divergences. Returns those that nobody had acknowledged. Throws REPLICA_CLOSED while the
-   * replica is not open, and what the store throws.
+   * Records in the replica that a user has acknowledged its divergences. Returns those that were
+   * not acknowledged before. Throws REPLICA_CLOSED while the replica is not open, and errors of the
+   * store.
    */
   async acknowledge(waiting: WaitOptions): Promise<readonly Divergence[]> {
     if (this.replicator) return this.replicator.acknowledge(waiting)
@@ -368,18 +387,21 @@ export class ManagedDatabase {
     this.#options.metrics?.proved(this.path, error)
   }
 
-  /** One pass of every mirror. Throws the first error after all have had their turn. */
+  /** One pass of every mirror. Throws the first error after all passes. */
   async mirrorOnce(signal: AbortSignal): Promise<void> {
     await this.#mirrors.once(signal)
   }
 
-  /** The files of the replica by level, not older than a minute. Throws what the store throws. */
+  /** The files of the replica by level, at most one minute old. Throws errors of the store. */
   async levels(): Promise<readonly (readonly LtxFileInfo[])[]> {
     return this.#census ? this.#census.levels() : []
   }
 }
 
-/** The fault of a database that was stopped before its replica was open: its commits did not reach the replica. */
+/**
+ * The fault of a database that was stopped before its replica was open: its commits are not in the
+ * replica.
+ */
 function interrupted(path: string): DatabaseFault {
   const message = `${path}: stopped before the replica was opened`
   const hint = 'Start the replication again: `litestream-ts start`.'

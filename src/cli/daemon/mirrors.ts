@@ -11,10 +11,15 @@ import { monotonicMs } from '../../util/monotonic.js'
 import type { PartFaults } from './part-faults.js'
 import { type Running, Supervised } from './supervised.js'
 
-/** A pass without any change that this process knows of finds what another program has changed. Milliseconds. */
+/**
+ * Interval of passes without a known change, which find changes by other programs. Milliseconds.
+ */
 const QUIET_INTERVAL_MS = 5 * 60_000
 
-/** The mirrors of one database in a daemon. A mirror that fails never stops the database or another mirror. */
+/**
+ * The mirrors of one database in a daemon. A failing mirror stops neither the database nor another
+ * mirror.
+ */
 export class DatabaseMirrors {
   readonly #mirrors: readonly DatabaseMirror[]
 
@@ -27,7 +32,7 @@ export class DatabaseMirrors {
     for (const mirror of this.#mirrors) mirror.start()
   }
 
-  /** The replica has files that it did not have before. */
+  /** The replica has new files. */
   changed(): void {
     for (const mirror of this.#mirrors) mirror.changed()
   }
@@ -36,7 +41,7 @@ export class DatabaseMirrors {
     await Promise.all(this.#mirrors.map((mirror) => mirror.stop()))
   }
 
-  /** One pass of each. Throws the first error after all have had their turn. */
+  /** One pass of each mirror. Throws the first error after all passes. */
   async once(signal: AbortSignal): Promise<void> {
     const passes = await Promise.allSettled(this.#mirrors.map((mirror) => mirror.once(signal)))
     for (const pass of passes) if (pass.status === 'rejected') throw pass.reason
@@ -59,7 +64,7 @@ class DatabaseMirror {
   #life = new AbortController()
   #onChange: () => void = () => {}
   #txid: number | undefined
-  /** By the monotonic clock, when the mirror had all that the replica had. */
+  /** By the monotonic clock, when the mirror last had every file of the replica. */
   #completeAt = monotonicMs()
 
   constructor(database: DatabaseConfig, config: MirrorConfig, faults: PartFaults, logger: Logger) {
@@ -104,7 +109,7 @@ class DatabaseMirror {
     return { url: this.#url, txid: this.#txid, lagMs: behind ? Math.round(monotonicMs() - this.#completeAt) : 0 }
   }
 
-  /** Resolves after the first pass that worked, or when `signal` is aborted. */
+  /** Resolves after the first successful pass, or when `signal` aborts. */
   async #follow(signal: AbortSignal, onFailed: (error: unknown) => void): Promise<Running> {
     const ending = new AbortController()
     const unlink = linkAbort(signal, ending)
@@ -146,7 +151,9 @@ class DatabaseMirror {
     return { close }
   }
 
-  /** The same replica, whose changes this process reports: the store is not polled for them. */
+  /**
+   * The replica with changes reported by this process, so that the store is not polled for them.
+   */
   #withChanges(source: ReplicaClient): ReplicaClient {
     const watch = async (onChange: () => void) => {
       this.#onChange = onChange

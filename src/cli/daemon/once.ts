@@ -15,12 +15,12 @@ export interface OnceFlags {
   readonly enforceRetention?: boolean
 }
 
-/** How long a database that could not be synced gets to release its replica, milliseconds. */
+/** Time limit in milliseconds for a database that could not be synced to release its replica. */
 const RELEASE_MS = 5_000
 
 /**
- * Brings every database's replica up to date, one after another. Returns the exit status: 1 if any of them, or a file or folder that
- * may hold one, could not be; the log names each. A signal ends it.
+ * Syncs and uploads every database, one after another. Returns the exit status: 1 if any of them,
+ * or a file or folder that may contain one, failed; the log names each. A signal ends it.
  */
 export function replicateOnceAll(config: Config, logger: Logger, flags: OnceFlags): Promise<number> {
   noOtherCode()
@@ -46,7 +46,7 @@ class OnceRun {
     this.#signal = signal
   }
 
-  /** Returns what was not replicated. */
+  /** Returns the databases that were not replicated. */
   async run(): Promise<string[]> {
     const daemon = this.#daemon
     const { databases, directories } = daemon.config
@@ -91,7 +91,7 @@ class OnceRun {
     }
   }
 
-  /** A database that could not be synced just now is not tried again for half a minute by its closing. */
+  /** A database that could not be synced is closed without another attempt of half a minute. */
   async #fail(database: ManagedDatabase, error: unknown): Promise<void> {
     const { path } = database
     const { message, code, hint } = toLitestreamError(error)

@@ -14,9 +14,9 @@ export interface OpenDatabaseOptions {
   readonly config: Config
   readonly logger: Logger
   readonly metrics: DatabaseMetrics | undefined
-  /** False: it is synced on demand only, and nothing is compacted. */
+  /** False: it is synced only on demand, and nothing is compacted. */
   readonly monitor: boolean
-  /** Ends the opening, a restore included. */
+  /** Aborts the opening, including a restore. */
   readonly signal: AbortSignal
   readonly observe: PrimaryObserver
 }
@@ -27,8 +27,8 @@ export interface OpenedDatabase {
 }
 
 /**
- * Opens the replica of a database, restores the database if that is asked for and there is none, and begins to replicate it. On an
- * error everything that was opened is closed again.
+ * Opens the replica of a database, restores the database if configured and missing, and starts
+ * replicating it. After an error everything that was opened is closed again.
  */
 export async function openDatabase(database: DatabaseConfig, options: OpenDatabaseOptions): Promise<OpenedDatabase> {
   const { metrics, logger, signal, monitor, observe } = options
@@ -53,7 +53,7 @@ function replicatorOptions(database: DatabaseConfig, { config, monitor }: OpenDa
   return {
     metaPath: database.metaPath,
     busyTimeout: database.busyTimeout,
-    // 0: the WAL is read on demand only, as in Litestream.
+    // 0: the WAL is read only on demand, as in Litestream.
     monitorInterval: database.monitorInterval || MAX_DELAY_MS,
     checkpointInterval: database.checkpointInterval,
     minCheckpointPages: database.minCheckpointPageCount,

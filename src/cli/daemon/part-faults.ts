@@ -5,13 +5,13 @@ import type { Logger } from '../../util/logger.js'
 
 export interface Part {
   readonly part: PartKind
-  /** The address, path or folder that it is about. */
+  /** The address, path or folder of the part. */
   readonly name: string
   /** Whether something is not replicated while it fails. */
   readonly replication: boolean
 }
 
-/** The parts of a process that do not work at the moment. Each fault and each recovery is a line in the log. */
+/** The failing parts of a process. Each fault and each recovery is logged. */
 export class PartFaults {
   readonly #logger: Logger
   readonly #faults = new Map<string, PartFault>()
@@ -20,7 +20,7 @@ export class PartFaults {
     this.#logger = logger
   }
 
-  /** Notes that a part failed, again perhaps. `retryMs`: when it is tried again; undefined: at the next occasion. */
+  /** Records a failure of a part. `retryMs`: time until the retry; undefined: unknown. */
   failed(part: Part, error: unknown, retryMs?: number): void {
     const { message, code, hint } = toLitestreamError(error)
     const key = keyOf(part)
@@ -29,18 +29,18 @@ export class PartFaults {
     this.#faults.set(key, { ...part, message, code, hint, since, failures: failures + 1 })
     const retry = retryMs === undefined ? undefined : formatDuration(Math.round(retryMs))
     const fields = { part: part.part, name: part.name, error: message, code, hint, failures: failures + 1, retry }
-    // The same fault again is no news.
+    // A repeated fault is logged only at level debug.
     if (before?.message === message) this.#logger.debug(fields, `${part.part} still fails`)
     else this.#logger.error(fields, `${part.part} failed`)
   }
 
-  /** Notes that a part works. */
+  /** Records that a part works. */
   works(part: Part): void {
     if (this.#faults.delete(keyOf(part)))
       this.#logger.info({ part: part.part, name: part.name }, `${part.part} recovered`)
   }
 
-  /** Forgets a part that is no longer wanted. */
+  /** Removes a part that is no longer needed. */
   forget(part: Part): void {
     this.#faults.delete(keyOf(part))
   }

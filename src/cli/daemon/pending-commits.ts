@@ -1,20 +1,23 @@
 import { monotonicMs } from '../../util/monotonic.js'
 
-/** Entries that are kept: a store that is away for a day must not cost memory for each sync of that day. */
+/**
+ * Maximum number of entries: a store that is unavailable for a day must not cost memory for each
+ * sync.
+ */
 const MOST = 1024
 
 interface Pending {
-  /** The last TXID that the entry stands for. */
+  /** The last TXID of the entry. */
   upTo: number
-  /** When the first of them was made, `monotonicMs`. */
+  /** When its first TXID was made, `monotonicMs`. */
   readonly at: number
 }
 
-/** How long the commits that are not in the replica yet have been waiting. */
+/** The age of the commits that are not in the replica yet. */
 export class PendingCommits {
   #entries: Pending[] = []
 
-  /** A file was made of the commits up to `txid`. */
+  /** A file was made from the commits up to `txid`. */
   add(txid: number): void {
     this.#entries.push({ upTo: txid, at: monotonicMs() })
     if (this.#entries.length > MOST) this.#halve()
@@ -25,7 +28,10 @@ export class PendingCommits {
     this.#entries = this.#entries.filter(({ upTo }) => upTo > txid)
   }
 
-  /** The numbering continues after `txid`: the next file holds every commit that waits for a later one. */
+  /**
+   * The numbering continues after `txid`: the next file contains every commit that waits for a
+   * later TXID.
+   */
   continueAfter(txid: number): void {
     for (const entry of this.#entries) entry.upTo = Math.min(entry.upTo, txid + 1)
   }
@@ -34,13 +40,16 @@ export class PendingCommits {
     this.#entries = []
   }
 
-  /** Milliseconds that the oldest has been waiting; 0 if nothing waits. */
+  /** Age of the oldest commit in milliseconds; 0 if none waits. */
   get ageMs(): number {
     const [oldest] = this.#entries
     return oldest === undefined ? 0 : monotonicMs() - oldest.at
   }
 
-  /** Joins neighbours, each pair with the time of its older one: the age is never made smaller by it. */
+  /**
+   * Merges adjacent entries in pairs, each with the older time, so that the age never becomes
+   * smaller.
+   */
   #halve(): void {
     const joined: Pending[] = []
     for (const [i, entry] of this.#entries.entries()) {

@@ -5,7 +5,7 @@ import { formatDuration } from '../../util/duration.js'
 import type { Logger } from '../../util/logger.js'
 import { endProgress, showProgress } from './upload-progress.js'
 
-/** The least time between two lines about the same operation failing, milliseconds. */
+/** Minimum interval between two log lines about failures of the same operation, in milliseconds. */
 const ERROR_LOG_INTERVAL = 30_000
 const lastErrorLog = new WeakMap<Logger, Map<string, number>>()
 
@@ -29,7 +29,7 @@ const ADVICE = {
   damaged: 'Run PRAGMA integrity_check on the database; restore an earlier state with -timestamp if it is damaged.',
 } as const
 
-/** One line of the log for an event of a primary, with Litestream's words where it has some. */
+/** Logs an event of a primary, with Litestream's wording where it has one. */
 export function logPrimaryEvent<Name extends keyof PrimaryEvents>(
   logger: Logger,
   name: Name,

@@ -3,9 +3,9 @@ import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js
 import { monotonicMs } from '../../util/monotonic.js'
 import { withDeadline } from '../../util/wait.js'
 
-/** A listing costs a request for each level: it is asked for at most this often. Milliseconds. */
+/** Maximum age of a listing, which costs one request per level. Milliseconds. */
 const MOST_AGE_MS = 60_000
-/** A page or the metrics wait this long for a listing, milliseconds. */
+/** How long a page or the metrics wait for a listing, in milliseconds. */
 const WAIT_MS = 2000
 
 /** The files of a replica by level, for the status page and the metrics. */
@@ -19,8 +19,9 @@ export class ReplicaCensus {
   }
 
   /**
-   * Not older than a minute where the store answers; throws what it throws, and TIMEOUT after 2 seconds, as a page and the metrics of
-   * other databases must not wait for it. A listing that comes later is the answer to the next call.
+   * At most one minute old if the store responds; otherwise throws its error, or TIMEOUT after 2
+   * seconds, because the page and the metrics of other databases must not wait. A late listing is
+   * used for the next call.
    */
   async levels(): Promise<readonly (readonly LtxFileInfo[])[]> {
     if (this.#known && monotonicMs() - this.#known.at < MOST_AGE_MS) return this.#known.levels

@@ -36,8 +36,8 @@ const SCRATCH = 'proof.db'
 const MARGIN = 0.1
 
 /**
- * Restores the replica of a database to a scratch file as `restore` does, checks it, and deletes it.
- * Throws what a restore throws; DISK_FULL before it starts if the file would not fit;
+ * Restores the replica of a database to a scratch file as `restore` does, checks it, and deletes
+ * it. Throws what a restore throws; DISK_FULL before it starts if the file would not fit;
  * INTEGRITY_CHECK_FAILED if the structure of the database is damaged; LTX_GAP if the newest state
  * is missing.
  */
@@ -63,14 +63,14 @@ export async function proveRestore(database: DatabaseConfig, options: RestorePro
   }
 }
 
-/** A folder of its own for each database, also where several share `directory`. */
+/** A separate folder for each database, also if several share `directory`. */
 function scratchFolder(database: DatabaseConfig, directory: string | undefined): string {
   if (directory === undefined) return path.join(metaDirectory(database.path, database.metaPath), 'proof')
   const name = createHash('sha256').update(database.path).digest('hex').slice(0, 16)
   return path.join(directory, `litestream-proof-${name}`)
 }
 
-/** Removes the scratch file, what SQLite and a restore keep beside it, and the folder. */
+/** Removes the scratch file, the files of SQLite and of the restore beside it, and the folder. */
 async function removeScratch(folder: string): Promise<void> {
   const isOwn = (name: string) => name.startsWith(SCRATCH) || name.startsWith(`.${SCRATCH}`)
   const files = await filesBelow(folder, isOwn, 0)

@@ -13,20 +13,23 @@ export interface RestoreProofSchedule {
   readonly directory?: string | undefined
 }
 
-/** The longest time between two looks for databases that are due, milliseconds. */
+/** Longest interval between two checks for databases that are due, in milliseconds. */
 const MAX_CHECK_MS = 60_000
 const MIN_CHECK_MS = 100
 
 /**
- * Proves on a schedule that each database can be restored: restores its replica to a scratch file and
- * checks the result. One database at a time, so that disk, memory and processor are bounded.
+ * Proves on a schedule that each database can be restored: restores its replica to a scratch file
+ * and checks the result. One database at a time, so that disk, memory and processor are bounded.
  */
 export class RestoreProofs {
   readonly #daemon: Daemon
   readonly #schedule: RestoreProofSchedule
   readonly #timer: Timer
   readonly #stop = new AbortController()
-  /** When each database was proved or tried last, by the monotonic clock; a new one is due after an interval. */
+  /**
+   * When each database was last proved or tried, by the monotonic clock; a new one is due after an
+   * interval.
+   */
   readonly #triedAt = new Map<string, number>()
   #running: Promise<void> | undefined
 

@@ -20,9 +20,10 @@ interface Part {
 }
 
 /**
- * Runs a configuration until a signal comes or its child ends. Returns the exit status: that of the child if it is not 0, otherwise 1
- * if a database is not replicated at the end. The first signal begins the shutdown at any moment; the second ends the process at once.
- * Throws CONFIG_INVALID for paths that overlap, and INVALID_ARGUMENT where the child cannot be started.
+ * Runs a configuration until a signal arrives or its child ends. Returns the exit status: that of
+ * the child if it is not 0, otherwise 1 if a database is not replicated at the end. The first
+ * signal starts the shutdown at any moment; the second ends the process immediately. Throws
+ * CONFIG_INVALID for overlapping paths, and INVALID_ARGUMENT if the child cannot be started.
  */
 export async function runDaemon(config: Config, logger: Logger): Promise<number> {
   noOtherCode()
@@ -53,7 +54,9 @@ export async function runDaemon(config: Config, logger: Logger): Promise<number>
   )
 }
 
-/** Starts everything, and resolves when each part has had its first attempt, or the process stops. */
+/**
+ * Starts everything, and resolves after the first attempt of each part, or when the process stops.
+ */
 async function start(daemon: Daemon, parts: Part[], stopped: Promise<undefined>): Promise<void> {
   const { config, logger, faults } = daemon
   logger.info({ version, pid: process.pid, config: config.file }, 'litestream')
@@ -74,7 +77,8 @@ async function start(daemon: Daemon, parts: Part[], stopped: Promise<undefined>)
     listeners.push(new Supervised(part, faults, (onFailed) => listenForControl(daemon, onFailed)))
   }
   parts.push(...listeners)
-  // The listeners come first: it can be asked how it is while it opens replicas that are away.
+  // The listeners start first, so that health is available while unavailable replicas are being
+  // opened.
   await Promise.all(listeners.map((listener) => listener.start()))
   if (config.restoreProof) {
     const { RestoreProofs } = await import('./restore-proofs.js')
@@ -89,7 +93,10 @@ async function start(daemon: Daemon, parts: Part[], stopped: Promise<undefined>)
   await Promise.race([stopped, Promise.all([daemon.open(), ...directories.map((directory) => directory.start())])])
 }
 
-/** Code that only some configurations need is loaded by those alone: it would take memory for as long as the process lives. */
+/**
+ * Code for optional features is loaded on demand: it would take memory for the whole lifetime of
+ * the process.
+ */
 async function loadMetrics(): Promise<DaemonMetrics> {
   const { DaemonMetrics } = await import('./daemon-metrics.js')
   return new DaemonMetrics()
@@ -113,7 +120,7 @@ async function listenForControl(daemon: Daemon, onFailed: (error: unknown) => vo
   return ControlSocket.listen(daemon, daemon.config.socket, onFailed)
 }
 
-/** A program that would create its database must not start before a database that is to be restored has been. */
+/** A program that would create its database must not start before the database was restored. */
 async function startChild(daemon: Daemon, command: string, stopped: Promise<undefined>): Promise<Child | undefined> {
   const waiting = daemon.databases.filter((database) => !database.isRestored)
   if (waiting.length > 0) {
@@ -126,7 +133,7 @@ async function startChild(daemon: Daemon, command: string, stopped: Promise<unde
   return Child.start(command)
 }
 
-/** `end`: how the child ended; undefined if a signal or an error ends the process. */
+/** `end`: the end of the child; undefined if a signal or an error ends the process. */
 async function finish(
   daemon: Daemon,
   parts: readonly Part[],
@@ -141,7 +148,7 @@ async function finish(
     const signal = reason instanceof Interrupted ? reason.signal : 'SIGTERM'
     if (reason instanceof Interrupted) logger.info({ signal }, 'signal received, litestream shutting down')
     const patience = daemon.config.execStopTimeout
-    // What the program does with the signal is its own affair; that we ended it is no failure of ours.
+    // Any exit status is accepted after our signal: ending the program ourselves is not a failure.
     await child?.stop(signal, patience, () => {
       logger.warn({ signal, after: formatDuration(patience) }, 'the exec command did not end, killing it')
     })

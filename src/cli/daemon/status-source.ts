@@ -6,10 +6,10 @@ import type { Daemon } from './daemon.js'
 import type { DaemonMetrics } from './daemon-metrics.js'
 import type { ManagedDatabase } from './managed-database.js'
 
-/** A level of which there are more files than this is shown by its newest ones. */
+/** Maximum number of files shown per level; of more, the newest. */
 const MAX_FILES = 500
 
-/** What a daemon has to show. */
+/** The data of a daemon for the status server. */
 export function daemonSource(daemon: Daemon, metrics: DaemonMetrics): StatusSource {
   return {
     metricsType: metrics.contentType,

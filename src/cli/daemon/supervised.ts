@@ -7,14 +7,17 @@ export interface Running {
   close(): Promise<void>
 }
 
-/** Starts a part. `onFailed` is to be called once if the part, after it was started, stops working. */
+/** Starts a part. `onFailed` must be called once if the part stops working after its start. */
 export type StartPart = (onFailed: (error: unknown) => void) => Promise<Running>
 
-/** Between two attempts to start a part, milliseconds. */
+/** First and longest interval between two attempts to start a part, in milliseconds. */
 const RETRY_FIRST_MS = 1000
 const RETRY_MOST_MS = 60_000
 
-/** Keeps one part of the process running: starts it, starts it again after a failure, and reports both. Never throws. */
+/**
+ * Keeps one part of the process running: starts it, restarts it after a failure, and reports both.
+ * Never throws.
+ */
 export class Supervised {
   readonly #part: Part
   readonly #faults: PartFaults

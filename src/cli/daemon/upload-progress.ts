@@ -5,7 +5,7 @@ import { monotonicMs } from '../../util/monotonic.js'
 import { guarded } from '../../util/timers.js'
 import { createProgress, type Progress } from '../progress-bar.js'
 
-/** The least time between two lines of the log about one upload, milliseconds. */
+/** Minimum interval between two log lines about one upload, in milliseconds. */
 const LINE_MS = 10_000
 
 interface Shown {
@@ -15,10 +15,13 @@ interface Shown {
   loggedAt: number
 }
 
-/** The uploads that are shown, by the path of their database. */
+/** The displayed uploads, by the path of their database. */
 const shown = new Map<string, Shown>()
 
-/** Shows how far an upload is: as a bar if stderr is a terminal, otherwise as a line of the log every ten seconds. */
+/**
+ * Shows the progress of an upload: as a bar if stderr is a terminal, otherwise as a log line every
+ * ten seconds.
+ */
 export function showProgress(logger: Logger, { db, bytes, totalBytes }: PrimaryEvents['progress']): void {
   const upload = shown.get(db) ?? begin(db)
   upload.bar?.update(bytes, totalBytes)

@@ -58,7 +58,10 @@ export interface Column {
   readonly bytes: Buffer
 }
 
-/** The first `count` values of a record, which may be cut off behind them; undefined if they are not all in `record`. */
+/**
+ * The first `count` values of a record, which may be cut off behind them; undefined if they are not
+ * all in `record`.
+ */
 export function firstColumns(record: Buffer, count: number): readonly Column[] | undefined {
   const header = readVarint(record, 0, record.length)
   if (!header || typeof header.value === 'bigint' || header.value > record.length) return undefined

@@ -18,7 +18,10 @@ export class SourceConnection {
   readonly #source: NativeSource
   readonly #indexBytes = new Uint8Array(WAL_INDEX_SIZE)
 
-  /** `busyTimeout` in milliseconds. Throws DATABASE_INVALID, DATABASE_BUSY, ACCESS_DENIED or DRIVER_MISSING. */
+  /**
+   * `busyTimeout` in milliseconds. Throws DATABASE_INVALID, DATABASE_BUSY, ACCESS_DENIED or
+   * DRIVER_MISSING.
+   */
   constructor(path: string, busyTimeout: number, driver?: DriverChoice) {
     this.path = path
     try {
@@ -31,7 +34,8 @@ export class SourceConnection {
       // anything is changed.
       this.sqlite.value('PRAGMA schema_version')
       this.#source = takeSource(this.sqlite)
-      // It reads few pages: without this, SQLite sets aside memory for 20 when the first one is read.
+      // It reads few pages: without this, SQLite sets aside memory for 20 when the first one is
+      // read.
       this.sqlite.exec('PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = 4; PRAGMA shrink_memory')
     } catch (error) {
       this.sqlite.close()

@@ -3,18 +3,24 @@ import { LitestreamError } from '../../errors.js'
 import { isErrno } from '../../fs/fs-error.js'
 
 /**
- * Descriptors of an opened database: two connections with the database file and its -wal each, the -shm, the -wal once more to read
- * it, and the state file.
+ * Descriptors of an opened database: two connections with the database file and its -wal each, the
+ * -shm, the -wal once more to read it, and the state file.
  */
 export const DESCRIPTORS_PER_DATABASE = 7
 
-/** Descriptors that databases leave to the rest of the process: uploads, connections to stores, listeners, restores, Node.js. */
+/**
+ * Descriptors that databases leave to the rest of the process: uploads, connections to stores,
+ * listeners, restores, Node.js.
+ */
 export const DESCRIPTOR_RESERVE = 96
 
 let databases = 0
 let limit: number | undefined
 
-/** RLIMIT_NOFILE of this process; infinite where the system does not tell (all but Linux). Node.js raises it to the hard limit. */
+/**
+ * RLIMIT_NOFILE of this process; infinite where the system does not tell (all but Linux). Node.js
+ * raises it to the hard limit.
+ */
 function descriptorLimit(): number {
   limit ??= readLimit()
   return limit
@@ -31,8 +37,9 @@ function readLimit(): number {
 }
 
 /**
- * Counts the descriptors of a database that is about to be opened. Returns a function that gives them back. Throws DESCRIPTOR_LIMIT if
- * they would be taken from the reserve: without it, uploads and health checks of all databases would fail.
+ * Counts the descriptors of a database that is about to be opened. Returns a function that gives
+ * them back. Throws DESCRIPTOR_LIMIT if they would be taken from the reserve: without it, uploads
+ * and health checks of all databases would fail.
  */
 export function takeDescriptors(file: string): () => void {
   const most = descriptorLimit()

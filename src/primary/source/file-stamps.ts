@@ -10,7 +10,8 @@ export function stampFiles(paths: readonly string[]): FileStamps | undefined {
     for (const path of paths) {
       const stats = statSync(path, { throwIfNoEntry: false })
       if (!stats) return undefined
-      // A file that takes the place of another, and any write, rename, link or change of rights, gives another ctime or inode.
+      // A file that takes the place of another, and any write, rename, link or change of rights,
+      // gives another ctime or inode.
       stamps.push(stats.dev, stats.ino, stats.size, stats.mtimeMs, stats.ctimeMs)
     }
   } catch {

@@ -23,7 +23,10 @@ export class SourceDatabase {
   /** Path without symbolic links, as SQLite uses it for the -wal. */
   readonly path: string
   readonly pageSize: number
-  /** The journal mode that the database had before it was turned to WAL mode here; undefined if it was in WAL mode. */
+  /**
+   * The journal mode that the database had before it was turned to WAL mode here; undefined if it
+   * was in WAL mode.
+   */
   readonly turnedToWal: string | undefined
   readonly #reader: SourceConnection
   readonly #writer: SourceConnection
@@ -34,7 +37,10 @@ export class SourceDatabase {
   #leftOpen = false
   #ownWrites = 0
 
-  /** Opens the database, turns it to WAL mode and creates Litestream's tables. Pins nothing yet. Throws DATABASE_SHARED. */
+  /**
+   * Opens the database, turns it to WAL mode and creates Litestream's tables. Pins nothing yet.
+   * Throws DATABASE_SHARED.
+   */
   constructor(path: string, busyTimeout: number, driver?: DriverChoice) {
     this.path = realpathSync(path)
     this.#busyTimeout = busyTimeout

@@ -9,8 +9,9 @@ import { allDrivers, findDriver } from '../../sqlite/find-driver.js'
 let alone = false
 
 /**
- * Says that no code but this package's runs in the process, so that no other copy of SQLite can open a database, and no connection of
- * an application exists. The memory map, whose length grows with the number of databases, is then not read.
+ * Says that no code but this package's runs in the process, so that no other copy of SQLite can
+ * open a database, and no connection of an application exists. The memory map, whose length grows
+ * with the number of databases, is then not read.
  */
 export function noOtherCode(): void {
   alone = true
@@ -30,8 +31,9 @@ export function isShared(file: string): boolean {
 }
 
 /**
- * The driver for a database that the application may have open: the copy of better-sqlite3 that this thread has loaded, if there is one; where
- * there are several, the one that this package would load; node:sqlite if the database is open and no better-sqlite3 was loaded. Throws
+ * The driver for a database that the application may have open: the copy of better-sqlite3 that
+ * this thread has loaded, if there is one; where there are several, the one that this package would
+ * load; node:sqlite if the database is open and no better-sqlite3 was loaded. Throws
  * DATABASE_SHARED if it is open and no copy can be named.
  */
 export function driverFor(file: string): DriverChoice {
@@ -46,7 +48,10 @@ export function driverFor(file: string): DriverChoice {
   throw sharedDatabase(file)
 }
 
-/** Whether this process has loaded the library of a copy of better-sqlite3, which the first connection does. `module`: its main file. */
+/**
+ * Whether this process has loaded the library of a copy of better-sqlite3, which the first
+ * connection does. `module`: its main file.
+ */
 function hasLibrary(module: string, maps: readonly string[]): boolean {
   const folder = Buffer.from(` ${path.dirname(path.dirname(module))}/`).toString('latin1')
   return maps.some((line) => line.endsWith('.node') && line.includes(folder))

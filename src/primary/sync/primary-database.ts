@@ -144,7 +144,10 @@ export class PrimaryDatabase {
     return this.#isKnown
   }
 
-  /** Whether the file of `txid` may hold the whole database: it does, or an earlier process has made it. */
+  /**
+   * Whether the file of `txid` may hold the whole database: it does, or an earlier process has made
+   * it.
+   */
   mayBeWhole(txid: number): boolean {
     return txid <= this.#loadedTxid || this.#sync.isWhole(txid)
   }
@@ -174,14 +177,16 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Whether a sync would find nothing to do: no file that it checks has changed since the last one, nothing was committed, and no
-   * checkpoint is due. Five calls of stat and a read of shared memory, a tenth of the processor time of a sync.
+   * Whether a sync would find nothing to do: no file that it checks has changed since the last one,
+   * nothing was committed, and no checkpoint is due. Five calls of stat and a read of shared
+   * memory, a tenth of the processor time of a sync.
    */
   get isQuiet(): boolean {
     const source = this.#kept.opened?.source
     if (!this.#quiet || !source?.pinned || this.#closed || this.#work.size + this.#work.pending > 0) return false
     const stamps = this.#stamp()
-    // Only a -shm that is as it was can be read: memory beyond the end of a file that was cut short ends the process.
+    // Only a -shm that is as it was can be read: memory beyond the end of a file that was cut short
+    // ends the process.
     if (!stamps || !sameStamps(stamps, this.#quiet)) return false
     const index = source.walIndex()
     return index !== undefined && this.#cursor.isUnchanged(index) && !this.#checkpointer.isDue(index)

@@ -39,8 +39,9 @@ export interface StagedWhole {
 const MAX_TRIES = 64
 
 /**
- * Compares every whole database with the newest state of the replica before it is uploaded. One that does not continue that state is
- * recorded in the replica first, so that retention leaves what a restore to that state needs. See levels/divergence-record.ts.
+ * Compares every whole database with the newest state of the replica before it is uploaded. One
+ * that does not continue that state is recorded in the replica first, so that retention leaves what
+ * a restore to that state needs. See levels/divergence-record.ts.
  */
 export class DivergenceGuard {
   readonly #parts: DivergenceGuardParts
@@ -59,7 +60,10 @@ export class DivergenceGuard {
     return this.#pending
   }
 
-  /** Reads the record again. One that is damaged, or too large to be one, is reported by retention, which needs it. */
+  /**
+   * Reads the record again. One that is damaged, or too large to be one, is reported by retention,
+   * which needs it.
+   */
   async load(): Promise<void> {
     try {
       this.#note(await readDivergences(this.#parts.client))
@@ -76,8 +80,8 @@ export class DivergenceGuard {
   }
 
   /**
-   * Returns once the file may be uploaded. Throws REPLICA_DIVERGED if it may not, LTX_CORRUPT if the record is damaged, and what the
-   * store throws.
+   * Returns once the file may be uploaded. Throws REPLICA_DIVERGED if it may not, LTX_CORRUPT if
+   * the record is damaged, and what the store throws.
    */
   async examine(file: StagedWhole): Promise<void> {
     if (this.#passed.has(file.txid)) return
@@ -112,7 +116,10 @@ export class DivergenceGuard {
     }
   }
 
-  /** The state before a recorded divergence was brought back: no user has to be asked about what it takes the place of. */
+  /**
+   * The state before a recorded divergence was brought back: no user has to be asked about what it
+   * takes the place of.
+   */
   #acknowledgedIfBack(divergence: Divergence, { lineage }: StoredIdentity): Divergence {
     const isBack = lineage !== 0 && this.#pending?.replica.lineage === lineage
     return isBack ? { ...divergence, acknowledgedAt: divergence.at } : divergence

@@ -1,3 +1,6 @@
-/** What can be done with a database that does not continue the newest state of its replica; see ReplicatorOptions. */
+/**
+ * What can be done with a database that does not continue the newest state of its replica; see
+ * ReplicatorOptions.
+ */
 export const ON_DIVERGENCE = ['continue', 'refuse', 'restore'] as const
 export type OnDivergence = (typeof ON_DIVERGENCE)[number]

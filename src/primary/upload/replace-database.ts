@@ -8,9 +8,10 @@ import type { ReplicaClient } from '../../storage/replica-client.js'
 import type { PrimaryDatabase } from '../sync/primary-database.js'
 
 /**
- * Replaces a diverged database by the state of the replica that it does not continue. The database is kept beside it, as
- * `<name>-diverged-<time>`, from the staged file that holds all of it. The primary must be closed. Returns the path of the copy. Throws
- * OUTPUT_BUSY while an application has the database open, DISK_FULL, and what a restore throws.
+ * Replaces a diverged database by the state of the replica that it does not continue. The database
+ * is kept beside it, as `<name>-diverged-<time>`, from the staged file that holds all of it. The
+ * primary must be closed. Returns the path of the copy. Throws OUTPUT_BUSY while an application has
+ * the database open, DISK_FULL, and what a restore throws.
  */
 export async function replaceDatabase(
   primary: Pick<PrimaryDatabase, 'path' | 'staging'>,

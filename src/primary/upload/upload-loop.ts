@@ -12,7 +12,10 @@ export interface UploadLoopParts {
   readonly observe: PrimaryObserver
   /** Uploads one batch; returns whether nothing is left to upload. */
   readonly batch: () => Promise<boolean>
-  /** Called with an error of `batch`; returns true if it has removed the cause, so that the upload goes on. */
+  /**
+   * Called with an error of `batch`; returns true if it has removed the cause, so that the upload
+   * goes on.
+   */
   readonly recover: (error: unknown) => Promise<boolean>
   /** Whether the replica has every staged file. */
   readonly isUpToDate: () => boolean
@@ -47,7 +50,9 @@ export class UploadLoop {
     return this.#lastSyncAt
   }
 
-  /** Time since then, milliseconds; undefined before the replica had everything for the first time. */
+  /**
+   * Time since then, milliseconds; undefined before the replica had everything for the first time.
+   */
   get behindMs(): number | undefined {
     return this.#completeAt === undefined ? undefined : monotonicMs() - this.#completeAt
   }

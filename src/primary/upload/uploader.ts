@@ -26,7 +26,10 @@ import { WriterRecord } from './writer-record.js'
  */
 const RECORD_EVERY = 10
 
-/** Bytes from which on the progress of an upload is reported, and the least time between two reports, milliseconds. */
+/**
+ * Bytes from which on the progress of an upload is reported, and the least time between two
+ * reports, milliseconds.
+ */
 const LARGE_UPLOAD = 8 * 1024 * 1024
 const PROGRESS_MS = 200
 
@@ -70,8 +73,8 @@ export class Uploader {
   #attempted = 0
 
   /**
-   * `leased`: it runs only while the lease in the replica is ours; `keepDiverged`: how long the state before a divergence is kept, in
-   * milliseconds.
+   * `leased`: it runs only while the lease in the replica is ours; `keepDiverged`: how long the
+   * state before a divergence is kept, in milliseconds.
    */
   constructor(
     primary: PrimaryDatabase,
@@ -357,7 +360,7 @@ export class Uploader {
     try {
       await writeSnapshot(client, { pageSize, commit, maxTxid: txid, timestamp }, ltx.batches)
     } finally {
-      // A store that fails before it asks for the body leaves the file open.
+      // A store that fails before it requests the body leaves the file open.
       await ltx.cancel()
     }
     this.#publishAt = undefined

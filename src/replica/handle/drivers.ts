@@ -17,9 +17,9 @@ export type ReplicaDriver = DriverClass | ExtensionLoader
 const registered = new Set<string>()
 
 /**
- * Registers the VFS with every driver that this process can have: better-sqlite3, also copies of it that the program has loaded from
- * elsewhere, and node:sqlite where this Node.js has it. A copy that takes no extension costs no other. Throws NATIVE_MISSING if none
- * takes it.
+ * Registers the VFS with every driver that this process can have: better-sqlite3, also copies of it
+ * that the program has loaded from elsewhere, and node:sqlite where this Node.js has it. A copy
+ * that takes no extension costs no other. Throws NATIVE_MISSING if none takes it.
  */
 export function registerDrivers(): void {
   const drivers = [
@@ -45,8 +45,9 @@ export function registerDrivers(): void {
 }
 
 /**
- * Registers the VFS with the copy of SQLite behind a driver that the program names. Throws INVALID_ARGUMENT for what is no driver, and
- * NATIVE_MISSING if its copy of SQLite takes no extension.
+ * Registers the VFS with the copy of SQLite behind a driver that the program names. Throws
+ * INVALID_ARGUMENT for what is no driver, and NATIVE_MISSING if its copy of SQLite takes no
+ * extension.
  */
 export async function registerDriver(driver: ReplicaDriver): Promise<void> {
   const own = isDriverClass(driver) ? new driver(':memory:', { allowExtension: true }) : undefined

@@ -162,8 +162,9 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     this.#hydrates = hydrates
     this.url = String(secretUrl(url))
     // The URI has no credentials, because drivers print the name of a database; the key, which
-    // stays in this process, has them. A driver that reads no URIs, or whose SQLite has no such VFS,
-    // takes it for a path: the folder does not exist, so that no empty file is made of that name.
+    // stays in this process, has them. A driver that reads no URIs, or whose SQLite has no such
+    // VFS, takes it for a path: the folder does not exist, so that no empty file is made of that
+    // name.
     this.uri = `file:litestream-replica/${encodeURIComponent(nameOf(this.url))}?vfs=litestream&replica_id=${id}`
     this.#stop = onSessionEvent(id, (event) => this.#onEvent(event))
   }
@@ -403,9 +404,10 @@ export class Replica extends EventEmitter<ReplicaEvents> {
 /** `signal` and `timeout` end the opening, and no more. */
 export interface OpenReplicaOptions extends ReplicaOptions, WaitOptions {
   /**
-   * The driver that reads the replica: its class (`Database` of better-sqlite3, `DatabaseSync` of node:sqlite) or a connection of it. Needed
-   * where a program uses another copy than this package finds: better-sqlite3 is looked for where this package is installed, and among the
-   * modules that this thread has loaded.
+   * The driver that reads the replica: its class (`Database` of better-sqlite3, `DatabaseSync` of
+   * node:sqlite) or a connection of it. Needed where a program uses another copy than this package
+   * finds: better-sqlite3 is looked for where this package is installed, and among the modules that
+   * this thread has loaded.
    */
   readonly driver?: ReplicaDriver
 }

@@ -98,7 +98,10 @@ export function newestTime({ snapshots, segments }: V3Listing): number {
   return [...snapshots, ...segments].reduce((newest, { createdAt }) => Math.max(newest, createdAt), 0)
 }
 
-/** Throws LTX_GAP for a segment that does not begin where the one before it in the WAL ended: at byte `end`. */
+/**
+ * Throws LTX_GAP for a segment that does not begin where the one before it in the WAL ended: at
+ * byte `end`.
+ */
 export function checkContinues({ index, offset, name }: V3Segment, end: number): void {
   if (offset === end) return
   const wal = index.toString(16).padStart(8, '0')

@@ -8,9 +8,10 @@ import { checkContinues, type V3Plan } from './objects.js'
 const MAGIC = Buffer.from('SQLite format 3\0')
 
 /**
- * Reads everything that a restore from Litestream 0.3's format would read, without writing: the snapshot and the WAL segments are
- * decoded with their checksums, the snapshot must be a database, and each WAL must be without a hole. Returns the bytes of the
- * database and of the WALs. Throws LTX_CORRUPT, LTX_GAP, and what the store throws.
+ * Reads everything that a restore from Litestream 0.3's format would read, without writing: the
+ * snapshot and the WAL segments are decoded with their checksums, the snapshot must be a database,
+ * and each WAL must be without a hole. Returns the bytes of the database and of the WALs. Throws
+ * LTX_CORRUPT, LTX_GAP, and what the store throws.
  */
 export async function verifyV3(objects: LegacyObjects, plan: V3Plan, options: V3AssemblyOptions): Promise<number> {
   const { signal, onProgress } = options

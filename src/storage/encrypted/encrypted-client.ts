@@ -21,9 +21,10 @@ import { CHUNK, openChunk, openedSize, SEALED_CHUNK, sealChunk, sealedSize } fro
 const MAX_KEYS = 20_000
 
 /**
- * The same replica, whose files are encrypted in the store. Names, sizes of listings and ranges are those of the content: nothing else
- * notices. Every chunk that is read is authenticated: LTX_CORRUPT for one that is damaged, DECRYPTION_FAILED for a file that no identity
- * opens. The lease and the writer record are not encrypted.
+ * The same replica, whose files are encrypted in the store. Names, sizes of listings and ranges are
+ * those of the content: nothing else notices. Every chunk that is read is authenticated:
+ * LTX_CORRUPT for one that is damaged, DECRYPTION_FAILED for a file that no identity opens. The
+ * lease and the writer record are not encrypted.
  */
 export function encryptedClient(client: ReplicaClient, headers: AgeHeaders): ReplicaClient {
   const files = new EncryptedFiles(client, headers)
@@ -85,7 +86,8 @@ class EncryptedFiles {
     const { start, end } = within(range, known, this.#label(file))
     if (start === end) return { data: new Uint8Array(0), offset: start, fileSize: known }
     const chunks = { first: Math.floor(start / CHUNK), last: Math.floor((end - 1) / CHUNK) }
-    // The header comes with the first chunk; for others it is a small request beside theirs, once a file.
+    // The header arrives with the first chunk; other reads need one small request per file in
+    // addition.
     const fromStart = chunks.first === 0 && !this.#keys.has(keyName(file))
     const [key, sealed] = await Promise.all([
       fromStart ? undefined : this.#key(file, request),
@@ -169,7 +171,10 @@ class EncryptedFiles {
     return plainInfo(await this.#client.write(file, whole ? await joined(sealed) : sealed, options))
   }
 
-  /** A file that is not encrypted has another size than the listing led to expect: the error says that it is not encrypted. */
+  /**
+   * A file that is not encrypted has another size than listed: the error says that it is not
+   * encrypted.
+   */
   async #explaining<T>(file: LtxFileRef, request: RequestOptions, act: () => Promise<T>): Promise<T> {
     try {
       return await act()
@@ -211,13 +216,13 @@ class EncryptedFiles {
   }
 }
 
-/** Tells one content of a file from another one under the same name, as far as the listing does. */
+/** Distinguishes different contents of one file name, as far as the listing can. */
 function keyName(file: LtxFileRef): string {
   const { size, version } = file as Partial<LtxFileInfo>
   return `${relativeName(file)} ${size ?? ''} ${version ?? ''}`
 }
 
-/** The bytes that a range stands for. Throws INVALID_ARGUMENT for one that does not lie inside the file. */
+/** Resolves a byte range. Throws INVALID_ARGUMENT for one that is not inside the file. */
 function within(range: ByteRange, size: number, label: string): { readonly start: number; readonly end: number } {
   if ('suffix' in range) return { start: Math.max(0, size - range.suffix), end: size }
   const { offset, length = size - offset } = range
@@ -254,7 +259,10 @@ async function joined(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   return Buffer.concat(parts)
 }
 
-/** A stream of buffers in pieces of the sizes that are asked for. Holds one buffer of the stream beside the piece. */
+/**
+ * A stream divided into pieces of the requested sizes. Holds one buffer of the stream in addition
+ * to the piece.
+ */
 class Pieces {
   readonly #source: AsyncIterator<Uint8Array> | Iterator<Uint8Array>
   #rest: Uint8Array = new Uint8Array(0)

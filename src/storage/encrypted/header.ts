@@ -5,7 +5,10 @@ import { type AgeLibrary, loadAge } from './library.js'
 
 /** An age file begins with this line. */
 const INTRO = 'age-encryption.org/v1\n'
-/** Bytes of a header that this package writes: a stanza without meaning fills it up, so that a listing tells the size of the content. */
+/**
+ * Size in bytes of a header written by this package: a stanza without meaning pads it, so that a
+ * listing shows the size of the content.
+ */
 const HEADER = 1024
 /** Bytes of the nonce behind the header, from which the key of the payload follows. */
 const NONCE = 16
@@ -39,7 +42,10 @@ export class AgeHeaders {
     this.#age = loadAge()
   }
 
-  /** What a new file begins with, and the key of its payload. Throws CONFIG_INVALID without recipients. */
+  /**
+   * What a new file begins with, and the key of its payload. Throws CONFIG_INVALID without
+   * recipients.
+   */
   async make(url: string): Promise<{ readonly preamble: Uint8Array; readonly key: Uint8Array }> {
     const { recipients } = this.#keys
     if (recipients.length === 0) {

@@ -21,7 +21,10 @@ const RECIPIENT = /^age1[02-9ac-hj-np-z]{58}$/
 const IDENTITY = /^AGE-SECRET-KEY-1[02-9AC-HJ-NP-Z]{58}$/
 const AGE_FILE = /^(age-encryption\.org\/v1\n|-----BEGIN AGE ENCRYPTED FILE-----)/
 
-/** Reads keys and the files that the settings name. Throws CONFIG_INVALID, NOT_FOUND and other errors of a file. */
+/**
+ * Reads keys and the files that the settings name. Throws CONFIG_INVALID, NOT_FOUND and other
+ * errors of a file.
+ */
 export async function readEncryptionKeys(settings: EncryptionSettings): Promise<EncryptionKeys> {
   const { passphrase } = settings
   if (passphrase) rememberSecret(passphrase)

@@ -1,7 +1,10 @@
 import type { Decrypter, Encrypter, Stanza } from 'age-encryption'
 import { loadOptionalPackage } from '../optional-package.js'
 
-/** The part of the package age-encryption that is used: it writes and opens the headers of age files. */
+/**
+ * The part of the package age-encryption that is used: it writes and opens the headers of age
+ * files.
+ */
 export interface AgeLibrary {
   readonly Encrypter: new () => Encrypter
   readonly Decrypter: new () => Decrypter

@@ -1,7 +1,8 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto'
 
-// The payload of an age file (https://age-encryption.org/v1, "Payload"): chunks of 64 KiB, each sealed with ChaCha20-Poly1305. The nonce is
-// a counter of 11 bytes and a byte that is 1 for the last chunk, so that no chunk can be moved, left out or added.
+// The payload of an age file (https://age-encryption.org/v1, "Payload"): chunks of 64 KiB, each
+// sealed with ChaCha20-Poly1305. The nonce is a counter of 11 bytes and a byte that is 1 for the
+// last chunk, so that no chunk can be moved, left out or added.
 
 /** Bytes of plain text in each chunk but the last. */
 export const CHUNK = 64 * 1024
@@ -9,7 +10,7 @@ const TAG = 16
 /** Bytes of a whole chunk in the file. */
 export const SEALED_CHUNK = CHUNK + TAG
 
-/** Bytes of the payload for so many bytes of plain text. */
+/** Size of the payload for a number of bytes of plain text. */
 export function sealedSize(plain: number): number {
   return plain + TAG * Math.max(1, Math.ceil(plain / CHUNK))
 }

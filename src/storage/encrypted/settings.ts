@@ -1,21 +1,30 @@
-/** Encryption of a replica with age (https://age-encryption.org/v1). Each file of the replica is an ordinary age file. */
+/**
+ * Encryption of a replica with age (https://age-encryption.org/v1). Each file of the replica is an
+ * ordinary age file.
+ */
 export interface EncryptionSettings {
-  /** Who can decrypt new files: `age1…`, or paths of files with one of these per line. Default: the recipients of `identities`. */
+  /**
+   * Recipients of new files: `age1…`, or paths of files with one recipient per line. Default: the
+   * recipients of `identities`.
+   */
   readonly recipients?: string | readonly string[] | undefined
-  /** What decrypts files: `AGE-SECRET-KEY-1…`, or paths of identity files, which may be encrypted with `passphrase`. */
+  /**
+   * What decrypts files: `AGE-SECRET-KEY-1…`, or paths of identity files, which may be encrypted
+   * with `passphrase`.
+   */
   readonly identities?: string | readonly string[] | undefined
   /** The passphrase of encrypted identity files. */
   readonly passphrase?: string | undefined
 }
 
-/** The variables that stand in for EncryptionSettings. Lists are separated by commas. */
+/** The environment variables for EncryptionSettings. Lists are separated by commas. */
 export const VARIABLES = {
   recipients: 'LITESTREAM_AGE_RECIPIENTS',
   identities: 'LITESTREAM_AGE_IDENTITIES',
   passphrase: 'LITESTREAM_AGE_PASSPHRASE',
 } as const
 
-/** Undefined if no variable asks for encryption. */
+/** Undefined if no variable enables encryption. */
 export function encryptionFromEnvironment(env: NodeJS.ProcessEnv = process.env): EncryptionSettings | undefined {
   const [recipients, identities] = [listOf(env[VARIABLES.recipients]), listOf(env[VARIABLES.identities])]
   if (recipients.length + identities.length === 0) return undefined

@@ -7,16 +7,19 @@ export interface FileLocation {
   readonly type: 'file'
   /** Absolute. */
   readonly path: string
-  /** Directories that another reading of the URL names, absolute: where a replica may be that was written under that reading. */
+  /**
+   * Directories that another reading of the URL names, absolute: where a replica may be that was
+   * written under that reading.
+   */
   readonly alternatives?: readonly string[]
 }
 
 const EXAMPLE = 'Write the path in full, such as file:///var/backups/app.db.'
 
 /**
- * The directory of a `file:` URL, as Litestream reads it: everything after `file://` from the root, each character for itself.
- * So `%20` and `~` are parts of a name, and `file://x/y` is `/x/y`. Only a "?" and a "#", which would end the path, are
- * written %3F and %23. Throws INVALID_URL.
+ * The directory of a `file:` URL, as Litestream reads it: everything after `file://` from the root,
+ * each character for itself. So `%20` and `~` are parts of a name, and `file://x/y` is `/x/y`. Only
+ * a "?" and a "#", which would end the path, are written %3F and %23. Throws INVALID_URL.
  */
 export function parseFileUrl(parts: UrlParts): FileLocation {
   const { display, quote, host, userinfo, rawPath } = parts

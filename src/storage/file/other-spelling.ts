@@ -5,8 +5,9 @@ import { isErrno } from '../../fs/fs-error.js'
 import { fileUrl } from './location.js'
 
 /**
- * Throws INVALID_URL if the directory `root` has no replica and one of `alternatives` has: versions and programs read unusual
- * `file:` URLs in several ways, and a second replica must not begin beside the one that the user means.
+ * Throws INVALID_URL if the directory `root` has no replica and one of `alternatives` has: versions
+ * and programs read unusual `file:` URLs in several ways, and a second replica must not begin
+ * beside the one that the user means.
  */
 export async function refuseOtherSpelling(root: string, alternatives: readonly string[]): Promise<void> {
   if (alternatives.length === 0 || (await exists(root))) return
@@ -28,7 +29,7 @@ async function exists(name: string): Promise<boolean> {
     await stat(name)
     return true
   } catch (error) {
-    // What cannot be looked at is no replica of this process.
+    // An inaccessible folder does not count as a replica.
     if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'ENAMETOOLONG')) return false
     throw error
   }

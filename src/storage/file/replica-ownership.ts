@@ -24,7 +24,8 @@ export class ReplicaOwnership {
 
   /** Undefined for a new replica of an unknown database: the process's defaults then apply. */
   async get(): Promise<Ownership | undefined> {
-    // The primary has just looked at the database, which is on this machine: no thread has to wait for the answer.
+    // The primary has just accessed the database, which is on a local disk, so this call does not
+    // block.
     const like = this.#database === undefined ? undefined : ownershipLikeSync(this.#database)
     return like ?? (await this.#likeExample())
   }

@@ -134,8 +134,8 @@ class DirectoryWatch {
 }
 
 /**
- * Device, inode and permissions: a new directory, or one that became readable again, must be
- * watched anew by a new watcher.
+ * Device, inode and permissions: a new directory, or one that became readable again, needs a new
+ * watcher.
  */
 function identityOf(stats: Stats | undefined): string | undefined {
   return stats && `${stats.dev}/${stats.ino}/${stats.mode}`

@@ -34,7 +34,8 @@ export class GsHttp {
   constructor({ Storage, http }: GoogleLibrary, authorised: boolean) {
     this.#http = http
     if (!authorised) return
-    // Without a project the library asks another service of Google for it. No request about objects needs one.
+    // Without a project, the library requests it from another Google service. Requests about
+    // objects need none.
     const { authClient } = new Storage({ projectId: 'unused', retryOptions: { autoRetry: false } })
     this.#headers = async (url) => {
       try {

@@ -17,7 +17,10 @@ const HOST =
 /** OSS's own endpoint for a region, which has no S3 interface. */
 const NATIVE_ENDPOINT = /^((?:https?:\/\/)?)(oss-[a-z0-9-]+\.aliyuncs\.com)\/?$/i
 
-/** Reads `oss://BUCKET/PATH` or `oss://BUCKET.oss-REGION[-internal].aliyuncs.com/PATH`. Throws INVALID_URL. */
+/**
+ * Reads `oss://BUCKET/PATH` or `oss://BUCKET.oss-REGION[-internal].aliyuncs.com/PATH`. Throws
+ * INVALID_URL.
+ */
 export function parseOssUrl(parts: UrlParts): OssLocation {
   const { display, params, host = '', userinfo } = parts
   const fromParams = takeSettings(params)
@@ -45,8 +48,9 @@ function endpointOf(region: string, internal: string): string {
 }
 
 /**
- * Fills in what OSS needs: region, endpoint of its S3 interface, the bucket in the host name, and the keys of OSS_ACCESS_KEY_ID,
- * OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN. Throws ACCESS_DENIED without keys.
+ * Fills in what OSS needs: region, endpoint of its S3 interface, the bucket in the host name, and
+ * the keys of OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN. Throws ACCESS_DENIED
+ * without keys.
  */
 export function ossSettings(settings: S3Settings, display: string): S3Settings {
   const region = settings.region ?? regionOfEndpoint(settings.endpoint) ?? DEFAULT_REGION

@@ -11,13 +11,17 @@ const BODY = Buffer.from('{}')
 /** A tag that no object has. */
 const NO_TAG = '"00000000000000000000000000000000"'
 
-/** What was found out by this thread, by endpoint and bucket: a process with a thousand databases in a bucket probes once. */
+/**
+ * What was found out by this thread, by endpoint and bucket: a process with a thousand databases in
+ * a bucket probes once.
+ */
 const found = new Map<string, WriteGuarantees>()
 const probing = new Map<string, Promise<WriteGuarantees>>()
 
 /**
- * Whether a store enforces conditional writes: by `conditional-writes`, else by a probe before the first write. The probe creates an
- * object `probe-<uuid>` beside the levels, tries to create it again and to replace it by a wrong tag, and deletes it: 4 requests.
+ * Whether a store enforces conditional writes: by `conditional-writes`, else by a probe before the
+ * first write. The probe creates an object `probe-<uuid>` beside the levels, tries to create it
+ * again and to replace it by a wrong tag, and deletes it: 4 requests.
  */
 export class ConditionalWrites implements AskedGuarantees {
   readonly #requests: S3Requests

@@ -21,8 +21,9 @@ interface Failure {
 const RIGHTS = 'The credentials need s3:DeleteObject on this bucket.'
 
 /**
- * Deletes objects: by DeleteObjects, a thousand with one request, or one by one where the store does not have that (Google's S3
- * interface), which is found out with the first deletion. An object that does not exist counts as deleted.
+ * Deletes objects: by DeleteObjects, a thousand with one request, or one by one where the store
+ * does not have that (Google's S3 interface), which is found out with the first deletion. An object
+ * that does not exist counts as deleted.
  */
 export class ObjectDeletion {
   readonly #requests: S3Requests
@@ -32,7 +33,10 @@ export class ObjectDeletion {
     this.#requests = requests
   }
 
-  /** Throws ACCESS_DENIED or STORAGE_FAILED, naming keys that were not deleted, after all others were tried. */
+  /**
+   * Throws ACCESS_DENIED or STORAGE_FAILED, naming keys that were not deleted, after all others
+   * were tried.
+   */
   async delete(keys: readonly string[], path: string, signal: AbortSignal | undefined): Promise<void> {
     for (let i = 0; i < keys.length; i += BATCH) {
       const batch = keys.slice(i, i + BATCH)

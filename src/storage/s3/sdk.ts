@@ -89,7 +89,10 @@ export function makeSdkClient(
 /** Switches off the SDK's warning about versions of Node.js that later SDKs need. */
 const NO_NODE_WARNING = 'AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'
 
-/** This package contains the version of the SDK that it needs: a user cannot act on what the SDK says of its next ones. */
+/**
+ * This package contains the version of the SDK that it needs: a user cannot act on what the SDK
+ * says of its next ones.
+ */
 function quietly<T>(make: () => T): T {
   const before = process.env[NO_NODE_WARNING]
   process.env[NO_NODE_WARNING] = 'true'

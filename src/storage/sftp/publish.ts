@@ -42,7 +42,10 @@ export async function nameOnce(
   }
 }
 
-/** Asked before a claim is made: one that is given up again would be taken for the file of another writer. */
+/**
+ * Asked before a claim is made: one that is given up again would be taken for the file of another
+ * writer.
+ */
 async function hasPosixRename(files: RemoteFiles, temporary: string): Promise<boolean> {
   try {
     await files.posixRename(temporary, temporary)

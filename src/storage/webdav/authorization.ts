@@ -20,8 +20,8 @@ interface DigestChallenge {
 }
 
 /**
- * Answers a server's challenges: Digest (RFC 7616, MD5 and SHA-2, with and without `qop=auth`) if it offers that, else Basic (RFC 7617).
- * Nothing is sent before the server has asked for it.
+ * Answers a server's challenges: Digest (RFC 7616, MD5 and SHA-2, with and without `qop=auth`) if
+ * it offers that, else Basic (RFC 7617). Nothing is sent before the server has asked for it.
  */
 export class Authorization {
   readonly #username: string | undefined
@@ -39,7 +39,10 @@ export class Authorization {
     return this.#username !== undefined
   }
 
-  /** The header for a request; undefined while the server has not asked. `uri`: path and query as sent. */
+  /**
+   * The header for a request; undefined while the server has not asked. `uri`: path and query as
+   * sent.
+   */
   header(method: string, uri: string): string | undefined {
     if (this.#username === undefined || this.#scheme === undefined) return undefined
     if (this.#scheme === 'basic') {
@@ -49,8 +52,9 @@ export class Authorization {
   }
 
   /**
-   * Takes the WWW-Authenticate of a 401. Whether the request should be sent again: not if the same credentials were refused under a
-   * fresh challenge. `sent`: the header that the refused request had.
+   * Takes the WWW-Authenticate of a 401. Whether the request should be sent again: not if the same
+   * credentials were refused under a fresh challenge. `sent`: the header that the refused request
+   * had.
    */
   accept(challenges: string | undefined, sent: string | undefined): boolean {
     if (this.#username === undefined || challenges === undefined) return false

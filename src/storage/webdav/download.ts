@@ -24,8 +24,8 @@ export interface Download {
 }
 
 /**
- * The bytes of a file that a range names, through as many GETs as it takes. `check` sees what the server says of the file before any
- * byte of it is read, and throws if it is not the right one.
+ * The bytes of a file that a range names, through as many GETs as it takes. `check` sees what the
+ * server says of the file before any byte of it is read, and throws if it is not the right one.
  */
 export function download(
   requests: WebdavRequests,

@@ -19,8 +19,8 @@ export interface FolderResource extends DavResource {
 }
 
 /**
- * What `wanted` accepts in a folder, in no order; undefined if the server says that there is no such folder. Only what is wanted is
- * kept in memory.
+ * What `wanted` accepts in a folder, in no order; undefined if the server says that there is no
+ * such folder. Only what is wanted is kept in memory.
  */
 export function entriesOf(
   requests: WebdavRequests,
@@ -90,7 +90,9 @@ async function* chunksOf(paced: PacedBody): AsyncGenerator<Uint8Array> {
   for (let chunk = await paced.next(); chunk !== undefined; chunk = await paced.next()) yield chunk
 }
 
-/** The last segment; a server behind a proxy may know other ones before it. Undefined for the root. */
+/**
+ * The last segment; a server behind a proxy may know other ones before it. Undefined for the root.
+ */
 function nameOf(href: string): string | undefined {
   const path = href.replace(/^[a-zA-Z][a-zA-Z0-9+.-]*:\/\/[^/]*/, '').replace(/\/+$/, '')
   const last = path.slice(path.lastIndexOf('/') + 1)

@@ -14,7 +14,10 @@ const TRUSTED_FOR = 10_000
 /** Milliseconds to wait for another client's lock. */
 const LOCK_PATIENCE = 60_000
 
-/** Milliseconds: the longest pause between two attempts. Another writer has the lock for three requests. */
+/**
+ * Milliseconds: the longest pause between two attempts. Another writer has the lock for three
+ * requests.
+ */
 const LOCK_PAUSE = 250
 
 const LOCK_BODY = Buffer.from(
@@ -30,9 +33,11 @@ export interface HeldLock {
 }
 
 /**
- * The exclusive write lock of WebDAV (class 2) on one file of the replica, under which exactly one of many writers changes a name. The
- * file exists before it is locked: Apache forgets locks of names that do not, or keeps them, while others list the folder. The first
- * lock is tried twice: a server that grants the second one too (some make up locks for clients that insist on them) has none.
+ * The exclusive write lock of WebDAV (class 2) on one file of the replica, under which exactly one
+ * of many writers changes a name. The file exists before it is locked: Apache forgets locks of
+ * names that do not, or keeps them, while others list the folder. The first lock is tried twice: a
+ * server that grants the second one too (some make up locks for clients that insist on them) has
+ * none.
  */
 export class WebdavLocks {
   readonly #requests: WebdavRequests

@@ -36,10 +36,12 @@ type Token =
   | { readonly type: 'text'; readonly text: string }
 
 /**
- * The resources of a multistatus (RFC 4918, section 13), each as soon as its end has come: neither the reply nor its tree is kept in
- * memory. The subset of XML that such replies use: elements, attributes, namespaces, text, CDATA, comments, the XML declaration and the
- * five entities. A document type, any other entity, another encoding than UTF-8, and a tag or a text of more than 64 Ki characters are
- * a MultistatusFault, as is a reply that ends too early or that reports that resources are missing from it.
+ * The resources of a multistatus (RFC 4918, section 13), each as soon as its end has come: neither
+ * the reply nor its tree is kept in memory. The subset of XML that such replies use: elements,
+ * attributes, namespaces, text, CDATA, comments, the XML declaration and the five entities. A
+ * document type, any other entity, another encoding than UTF-8, and a tag or a text of more than 64
+ * Ki characters are a MultistatusFault, as is a reply that ends too early or that reports that
+ * resources are missing from it.
  */
 export async function* parseMultistatus(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<DavResource, void> {
   const tokenizer = new Tokenizer()
@@ -151,7 +153,10 @@ function withoutEntities(text: string): string {
 interface Element {
   /** As written, to compare with the closing tag. */
   readonly tag: string
-  /** Local names of the open elements below the root, joined; an element of another namespace than DAV is "?". */
+  /**
+   * Local names of the open elements below the root, joined; an element of another namespace than
+   * DAV is "?".
+   */
   readonly path: string
   readonly scope: ReadonlyMap<string, string>
 }
@@ -261,7 +266,10 @@ class MultistatusReader {
     return undefined
   }
 
-  /** A resource that was deleted during the listing has the status 404; any other error means that something is missing. */
+  /**
+   * A resource that was deleted during the listing has the status 404; any other error means that
+   * something is missing.
+   */
   #resource(): DavResource | undefined {
     if (this.#status === 404 || this.#status === 410) return undefined
     if (this.#status !== undefined && this.#status >= 300) {

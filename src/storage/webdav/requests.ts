@@ -22,7 +22,10 @@ const SMALL_REPLY = 64 * 1024
 /** Challenges that one request answers: one for its first, one for a nonce that has expired. */
 const MAX_CHALLENGES = 2
 
-/** Milliseconds for the answer to a change, which a server may sync to its disk first. Litestream's limit for a request. */
+/**
+ * Milliseconds for the answer to a change, which a server may sync to its disk first. Litestream's
+ * limit for a request.
+ */
 const CHANGE_TIMEOUT = 30_000
 
 /** What a request is about, for counters and messages. */
@@ -55,8 +58,8 @@ export interface Reply {
 }
 
 /**
- * Sends requests to a WebDAV server: authorizes, counts and times each, bounds every wait, types what went wrong. Redirections are never
- * followed, so credentials stay at the origin.
+ * Sends requests to a WebDAV server: authorizes, counts and times each, bounds every wait, types
+ * what went wrong. Redirections are never followed, so credentials stay at the origin.
  */
 export class WebdavRequests {
   readonly counters = new OperationCounters()
@@ -117,7 +120,10 @@ export class WebdavRequests {
     })
   }
 
-  /** One request whose reply has no content of interest: it is read, up to a limit, so that the connection can be used again. */
+  /**
+   * One request whose reply has no content of interest: it is read, up to a limit, so that the
+   * connection can be used again.
+   */
   async send(subject: Subject, outgoing: Outgoing): Promise<Pick<Reply, 'status' | 'headers'>> {
     const reply = await this.open(subject, outgoing)
     await this.#drain(reply, subject.signal)

@@ -8,7 +8,10 @@ import { removeFile } from '../../fs/remove.js'
 import { createTemporary } from '../../fs/temporary.js'
 import { throwIfAborted } from '../../util/abort.js'
 
-/** Bytes of a body that are kept in memory; a longer one goes to a file in the system's folder for temporary files. */
+/**
+ * Bytes of a body that are kept in memory; a longer one goes to a file in the system's folder for
+ * temporary files.
+ */
 const IN_MEMORY = 4 * 1024 * 1024
 
 /** Bytes of one chunk that is read from a file. */
@@ -22,8 +25,9 @@ export interface StagedBody {
 }
 
 /**
- * WebDAV needs the length of a body first: many servers refuse chunked bodies, or store nothing. `localFile` has the same content.
- * Throws what the body throws, and DISK_FULL where there is no room for a large one.
+ * WebDAV needs the length of a body first: many servers refuse chunked bodies, or store nothing.
+ * `localFile` has the same content. Throws what the body throws, and DISK_FULL where there is no
+ * room for a large one.
  */
 export async function stageBody(
   body: Uint8Array | AsyncIterable<Uint8Array>,
@@ -58,7 +62,10 @@ export async function stageBody(
   return { size, open: () => staged.chunks(), remove: () => staged.remove() }
 }
 
-/** A file without a name, where the system lets an open file be removed: nothing is left if the process is killed. */
+/**
+ * A file without a name, where the system lets an open file be removed: nothing is left if the
+ * process is killed.
+ */
 class StagedFile {
   readonly #path: string
   readonly #handle: FileHandle

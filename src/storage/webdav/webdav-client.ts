@@ -42,7 +42,10 @@ import { type StagedBody, stageBody } from './staged-body.js'
 /** Files deleted at once. */
 const DELETE_CONCURRENCY = 8
 
-/** Milliseconds for which a server that has shown itself as one of WebDAV is believed that a folder does not exist. */
+/**
+ * Milliseconds for which a server that has shown itself as one of WebDAV is believed that a folder
+ * does not exist.
+ */
 const CONFIRMED_FOR = 5_000
 
 /** A replica in a folder of a WebDAV server: `<path>/ltx/<level>/<min>-<max>.ltx`. */
@@ -83,8 +86,9 @@ export class WebdavReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Asks the server what it can. Throws CONFIG_INVALID for a file of authorities that cannot be used, ACCESS_DENIED for a wrong login or
-   * certificate, UNAVAILABLE for a server that does not speak WebDAV. A folder that does not exist is made by the first write.
+   * Asks the server what it can. Throws CONFIG_INVALID for a file of authorities that cannot be
+   * used, ACCESS_DENIED for a wrong login or certificate, UNAVAILABLE for a server that does not
+   * speak WebDAV. A folder that does not exist is made by the first write.
    */
   static async open(
     location: WebdavLocation,
@@ -110,7 +114,10 @@ export class WebdavReplicaClient implements ReplicaClient {
     requests.close()
   }
 
-  /** Throws unless the server says that it speaks WebDAV: a gateway's "404" must not be taken for an empty replica. */
+  /**
+   * Throws unless the server says that it speaks WebDAV: a gateway's "404" must not be taken for an
+   * empty replica.
+   */
   async #confirm(signal: AbortSignal | undefined): Promise<void> {
     if (performance.now() - this.#confirmedAt < CONFIRMED_FOR) return
     const subject = this.#subject('HEAD', 'opening', this.#root, signal)
@@ -197,7 +204,8 @@ export class WebdavReplicaClient implements ReplicaClient {
     const room = into !== undefined && wanted !== undefined && wanted <= into.length ? into : undefined
     const data = await gather(chunks, () => wanted ?? found().fileSize - found().offset, room)
     const { offset, fileSize } = found()
-    // A range that reaches beyond the end is answered with what there is; here it is an error, as on every backend.
+    // A range that reaches beyond the end is answered with what there is; here it is an error, as
+    // on every backend.
     if (!('suffix' in range) && range.length !== undefined && data.length < range.length) {
       throw rangeError(range, fileSize, this.#requests.target(subject.path))
     }
@@ -267,7 +275,10 @@ export class WebdavReplicaClient implements ReplicaClient {
     this.#ready.add(folder)
   }
 
-  /** Under a temporary name first: what is cut off in the middle never has the name of a file, on no server. */
+  /**
+   * Under a temporary name first: what is cut off in the middle never has the name of a file, on no
+   * server.
+   */
   async #publish(subject: Subject, staged: StagedBody, timestamp: number, createOnly: boolean): Promise<void> {
     const { path, signal } = subject
     const temporary = `${path.slice(0, path.lastIndexOf('/'))}/${temporaryPath(path).slice(path.lastIndexOf('/') + 1)}`
@@ -298,8 +309,9 @@ export class WebdavReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Gives the finished file its name, which must be free: under the lock, where the server has locks. Without, another writer may come
-   * between the look and the change. Not every server heeds `Overwrite: F`.
+   * Gives the finished file its name, which must be free: under the lock, where the server has
+   * locks. Without, another writer may come between the look and the change. Not every server heeds
+   * `Overwrite: F`.
    */
   #nameOnce(subject: Subject, temporary: string): Promise<void> {
     return this.#requests.retried(subject, () =>
@@ -342,7 +354,8 @@ export class WebdavReplicaClient implements ReplicaClient {
         }
         return status !== 412
       } catch (error) {
-        // After a lost answer: nobody else knows the temporary name, so that it was moved if it is gone.
+        // After a lost answer: nobody else knows the temporary name, so that it was moved if it is
+        // gone.
         if (!isPassing(error) && !isLitestreamError(error, 'NOT_FOUND')) throw error
         if (await this.#exists({ ...subject, path: from })) throw error
         if (await this.#exists(subject)) return true
@@ -394,7 +407,8 @@ export class WebdavReplicaClient implements ReplicaClient {
     const { fileSize: size, version, modifiedAt } = found()
     const createdAt = headerTime(header) ?? modifiedAt
     checkFacts({ size, createdAt, version }, target, `looking at ${target}`)
-    // A version is compared with listed ones: it must be one where the server's own tags tell nothing.
+    // A version is compared with listed ones: it must be one where the server's own tags tell
+    // nothing.
     const listed = 'size' in file ? (file as LtxFileInfo) : undefined
     const same = listed !== undefined && (await this.#tags.isSame(file, { size, version }, signal))
     const { level, minTxid, maxTxid } = file
@@ -417,7 +431,10 @@ export class WebdavReplicaClient implements ReplicaClient {
     }
   }
 
-  /** Under a lock where the server has locks; without, another writer may come between the look and the change. */
+  /**
+   * Under a lock where the server has locks; without, another writer may come between the look and
+   * the change.
+   */
   async putObject(
     name: string,
     data: Uint8Array,
@@ -489,7 +506,10 @@ export class WebdavReplicaClient implements ReplicaClient {
   }
 }
 
-/** Entity tags of servers may be made of a time in whole seconds: the content itself tells two versions apart. */
+/**
+ * Entity tags of servers may be made of a time in whole seconds: the content itself tells two
+ * versions apart.
+ */
 function tagOf(data: Uint8Array): string {
   return createHash('sha256').update(data).digest('hex')
 }
@@ -498,7 +518,10 @@ function unfinished(target: string): LitestreamError {
   return new LitestreamError('NOT_FOUND', `${target} is empty: its writer has not finished it`, { file: target })
 }
 
-/** What the caller says wins over the URL; a user of the caller's does not get the password of the URL. */
+/**
+ * What the caller says wins over the URL; a user of the caller's does not get the password of the
+ * URL.
+ */
 function merged(url: WebdavSettings, given: WebdavSettings): WebdavSettings {
   const base: Record<string, unknown> = { ...url }
   if (given.username !== undefined) delete base.password

@@ -139,7 +139,7 @@ export class ReplicaWriter {
     return { ...this.#counts, pending: this.#local?.count ?? 0 }
   }
 
-  /** A connection wants the RESERVED lock. */
+  /** A connection requests the RESERVED lock. */
   async onBegin(request: BridgeRequest): Promise<void> {
     try {
       // The outcome of the last commit must be known before the next one.
