@@ -83,7 +83,7 @@ dbs:
 ${lines(database, '    ', (key) => ['path', 'replica', 'replicas', 'mirrors'].includes(key)).join('\n')}
     # ${database.mirrors!.description}
     #mirrors:
-    #  - url: file:///mnt/backup/app.db
+    #  - url: file:///var/backups/app.db
 ${lines(mirror, '    #    ', (key) => !MIRROR_KEYS.includes(key))
   .map(uncommented)
   .join('\n')}
