@@ -20,7 +20,8 @@ for (const store of ['file', 's3'] as const) {
     const random = new Random(seed)
     const replica = await writeV3Replica(t, official, directory, { store, random, generations: 3 })
     const { client, config, file, times, hashes } = replica
-    assert.equal(replica.generations, 3)
+    // It may begin one more of its own accord.
+    assert.ok(replica.generations >= 3, `${replica.generations} generations`)
 
     const ours = async (target: { readonly timestamp?: number } = {}) => {
       await restore(client, { output: at('ours.db'), force: true, integrityCheck: 'full', ...target })

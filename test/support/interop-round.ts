@@ -70,7 +70,7 @@ export interface RoundOptions {
 /**
  * One database, one state folder and one replica, which ours and the released program write in turns. After each turn both restore
  * the state that was committed; at the end both restore every earlier state by TXID and by time, list the same files, and their
- * followers and the official VFS have the last state.
+ * followers have the last state, and so has the official VFS in folders and S3.
  */
 export async function playRound(t: TestContext, options: RoundOptions): Promise<void> {
   const round = new Round(t, options)
@@ -234,6 +234,8 @@ class Round {
     this.#stopFollowing.abort()
     await this.#following
     await this.#takeOverFollower()
+    // In NATS it reads each page from the beginning of its object, and its shell printed nothing for this database.
+    if (this.#options.store === 'nats') return
     const { theirs, env } = this.#place
     const sum = await askOfficialVfs(theirs, '.sha3sum', this.#at('vfs.log'), env)
     assert.equal(sum, await contentSum(this.#file), 'the official VFS')
