@@ -15,7 +15,10 @@ export const LATENCIES = [0, 4, 20, 50] as const
 /** From here on nobody waits for the official VFS to scan a table. Bytes. */
 const LARGE = 500e6
 
-/** Where the official VFS may scan: thousands of requests one after another, whose number does not depend on the latency. */
+/**
+ * Where the official VFS may scan: thousands of requests one after another, whose number does not
+ * depend on the latency.
+ */
 const PATIENT = new Map<Query, readonly number[]>([
   [QUERIES.at(-1)!, [0]],
   [USERS_SCAN, [0, 20]],

@@ -97,7 +97,10 @@ function sampleFile(content: Uint8Array, pages: number, txid: number, step: numb
   return Buffer.concat([...parts, encoder.finish()])
 }
 
-/** What no verified merge can do without: LZ4 and the CRC of every page, all bytes at hand, nothing else. */
+/**
+ * What no verified merge can do without: LZ4 and the CRC of every page, all bytes at hand, nothing
+ * else.
+ */
 function decodeAlone(file: Uint8Array): void {
   const batch = 256
   const pages = new Uint8Array(batch * PAGE_SIZE)

@@ -1,4 +1,5 @@
-// npm run bench:docs: writes docs/performance.md from bench/performance.template.md and bench/results/*.json.
+// npm run bench:docs: writes docs/performance.md from bench/performance.template.md and
+// bench/results/*.json.
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { packageRoot } from '../src/package-files.js'

@@ -59,7 +59,10 @@ export const natsPieces: Question = {
   },
 }
 
-/** Litestream 0.5.17: `LITESTREAM_BIN`, or fetched; undefined, and a line that says why, if it cannot be had. */
+/**
+ * Litestream 0.5.17: `LITESTREAM_BIN`, or fetched; undefined, and a line that says why, if it
+ * cannot be had.
+ */
 function peer(bench: Bench): string | undefined {
   try {
     return process.env.LITESTREAM_BIN ?? releasedBinary('0.5.17')

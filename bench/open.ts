@@ -91,7 +91,8 @@ async function measure(bench: Bench, stage: Stage, files: number) {
       const first = new ReplicaReader(stage.url('app.db'))
       const again = new ReplicaReader(stage.url('app.db'))
       ours!.push(await opened(stage, first))
-      // What the first one brings in the background is not asked for by the second, and would be counted as if it were.
+      // What the first one brings in the background is not asked for by the second, and would be
+      // counted as if it were.
       await first.settled()
       second!.push(await opened(stage, again))
       await again.close()

@@ -17,7 +17,9 @@ import { startWriter } from './support/writer.js'
 
 const RATE = 100
 const CONNECTIONS = 8
-/** Seconds between two looks at memory and lag; a whole state is checked at every CHECK_EVERY-th. */
+/**
+ * Seconds between two looks at memory and lag; a whole state is checked at every CHECK_EVERY-th.
+ */
 const TICK = 1
 const CHECK_EVERY = 5
 
@@ -38,7 +40,10 @@ const MEMORY_COLUMNS: readonly Column[] = [
   { key: 'lag', label: 'lag, at most', unit: 's' },
 ]
 
-/** So fast that files go from under the readers all the time, and no faster than a state can be restored at its TXID. */
+/**
+ * So fast that files go from under the readers all the time, and no faster than a state can be
+ * restored at its TXID.
+ */
 const COMPACTION: CompactionSettings = {
   ...DEFAULT_COMPACTION_SETTINGS,
   levels: [
@@ -129,7 +134,10 @@ async function watch(bench: Bench, stage: Stage, reader: HeldProcess, minutes: n
   ]
 }
 
-/** The median of the last third over that of the third before it: what a process takes at its start is neither. */
+/**
+ * The median of the last third over that of the third before it: what a process takes at its start
+ * is neither.
+ */
 function growth(values: readonly number[]): number {
   const third = Math.floor(values.length / 3)
   const median = (part: readonly number[]) => spread(part).median
@@ -142,7 +150,10 @@ function thinned<T>(rows: readonly T[], count: number): T[] {
   return Array.from({ length: Math.min(count, rows.length) }, (_, i) => rows[Math.ceil((i + 1) * step) - 1]!)
 }
 
-/** The hashes of the database as a restore makes it, which shares nothing with the replica's reading but the files. */
+/**
+ * The hashes of the database as a restore makes it, which shares nothing with the replica's reading
+ * but the files.
+ */
 async function restored(bench: Bench, stage: Stage, txid: number): Promise<Record<string, string>> {
   const client = await stage.client('app.db')
   const output = path.join(bench.directory, 'restored.db')

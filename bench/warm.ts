@@ -9,13 +9,21 @@ import type { Reader } from './support/reader.js'
 import type { Column, ResultTable } from './support/result.js'
 import { ratios, spread } from './support/stats.js'
 
-/** Different parameters that a query is run with: few enough that what they touch fits any cache. */
+/**
+ * Different parameters that a query is run with: few enough that what they touch fits any cache.
+ */
 const KEYS = 50
-/** So many that what they touch fits the VFS's cache and not SQLite's own: each execution reads through the VFS. */
+/**
+ * So many that what they touch fits the VFS's cache and not SQLite's own: each execution reads
+ * through the VFS.
+ */
 const MANY_KEYS = 10_000
 const EXECUTIONS = 200
 
-/** From here on the official VFS, which takes 64 KiB of memory for a page of any size, cannot hold the database. Bytes. */
+/**
+ * From here on the official VFS, which takes 64 KiB of memory for a page of any size, cannot hold
+ * the database. Bytes.
+ */
 const LARGE = 500e6
 const OFFICIAL_CACHE = 64 * 1024 * 1024
 

@@ -1,8 +1,8 @@
-// Compiles the addon for this machine with node-gyp and puts it into build/Release. For checkouts, and for platforms without a
-// prebuilt binary. Needs python3, make and a C++17 compiler.
+// Compiles the addon for this machine with node-gyp and puts it into build/Release. For checkouts,
+// and for platforms without a prebuilt binary. Needs python3, make and a C++17 compiler.
 //
-// Node's own headers are used if they are installed beside it (Debian, nvm, the official tarballs), so that nothing is downloaded;
-// otherwise node-gyp finds or fetches them.
+// Node's own headers are used if they are installed beside it (Debian, nvm, the official tarballs),
+// so that nothing is downloaded; otherwise node-gyp finds or fetches them.
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -14,7 +14,10 @@ const prefix = path.resolve(path.dirname(process.execPath), process.platform ===
 const env = { ...process.env }
 if (!env.npm_config_nodedir && existsSync(path.join(prefix, 'include/node/node_api.h'))) env.npm_config_nodedir = prefix
 
-/** node-gyp as [command, ...arguments]: npm's while npm runs this, an installed one, the one on PATH, the one inside npm. */
+/**
+ * node-gyp as [command, ...arguments]: npm's while npm runs this, an installed one, the one on
+ * PATH, the one inside npm.
+ */
 function nodeGyp() {
   if (env.npm_config_node_gyp) return [process.execPath, env.npm_config_node_gyp]
   const inside = ['lib/node_modules/npm', 'node_modules/npm', 'share/nodejs/npm', 'share/npm'].map((npm) =>
@@ -37,7 +40,8 @@ function nodeGyp() {
 
 const [command, ...first] = nodeGyp()
 const configured = existsSync(path.join(native, 'build/Makefile')) && !process.argv.includes('--clean')
-// A configured tree is only brought up to date; `configure` is repeated because it is cheap and notices a changed binding.gyp.
+// A configured tree is only brought up to date; `configure` is repeated because it is cheap and
+// notices a changed binding.gyp.
 for (const step of configured ? ['configure', 'build'] : ['rebuild']) {
   const args = [...first, step, '--directory', native, '-j', 'max']
   const run = spawnSync(command, args, { cwd: native, env, stdio: 'inherit', shell: command.endsWith('.cmd') })

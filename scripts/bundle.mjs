@@ -1,21 +1,24 @@
 // Bundles the JavaScript of dist/ (tsc writes its types) into a few files: a process that opens its
-// first replica spends most of that time on loading modules. Names are kept, so that stack traces are
-// readable without the source maps.
+// first replica spends most of that time on loading modules. Names are kept, so that stack traces
+// are readable without the source maps.
 //
 // Bundles:
-// - the entry points of package.json, together, so that all of them share one copy of each class, with
+// - the entry points of package.json, together, so that all of them share one copy of each class,
+//   with
 //   chunks for modules that are imported on demand;
 // - the commands, each a chunk that is loaded when it is called;
-// - the module of each thread alone: threads share no classes, and an opening waits for the worker's;
-// - the parts of the AWS SDK and of the NATS client that src/storage/s3/aws.ts and src/storage/nats/library.ts
+// - the module of each thread alone: threads share no classes, and an opening waits for the
+//   worker's;
+// - the parts of the AWS SDK and of the NATS client that src/storage/s3/aws.ts and
+//   src/storage/nats/library.ts
 //   export, loaded only for S3 and NATS.
 // The latter are CommonJS, because the loader of ES modules takes some 10 ms to start in a thread.
 //
-// No compiled form of them (V8's code cache) is shipped or written at install: V8 accepts the cache of
-// another patch level of Node.js, and the process crashes.
+// No compiled form of them (V8's code cache) is shipped or written at install: V8 accepts the cache
+// of another patch level of Node.js, and the process crashes.
 //
-// The code of all packages is included: they are development dependencies, so that an installation is one
-// package, and their licences are collected in dist/THIRD_PARTY_LICENSES.txt.
+// The code of all packages is included: they are development dependencies, so that an installation
+// is one package, and their licences are collected in dist/THIRD_PARTY_LICENSES.txt.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
@@ -36,7 +39,10 @@ if (dependencies) throw new Error(`bundle: ${Object.keys(dependencies)} would be
 /** CommonJS packages call `require` for modules of Node.js, which an ES module does not have. */
 const REQUIRE = "const require=process.getBuiltinModule('node:module').createRequire(import.meta.url??__filename);"
 
-/** Libraries that are bundles of their own, shared by all others; `folder`: where they are from; `ending`: of their file. */
+/**
+ * Libraries that are bundles of their own, shared by all others; `folder`: where they are from;
+ * `ending`: of their file.
+ */
 const librariesOutside = (folder, ending) => ({
   name: 'libraries-outside',
   setup({ onResolve }) {
@@ -50,8 +56,9 @@ const librariesOutside = (folder, ending) => ({
 })
 
 /**
- * Code that several files of a bundle need goes into chunks, one for each set of files that need it, which makes many of them. Where
- * every file of a bundle imports the first one, all that the first one needs comes into one chunk.
+ * Code that several files of a bundle need goes into chunks, one for each set of files that need
+ * it, which makes many of them. Where every file of a bundle imports the first one, all that the
+ * first one needs comes into one chunk.
  */
 function oneCore(core, files) {
   return {
@@ -59,7 +66,8 @@ function oneCore(core, files) {
     setup({ onLoad }) {
       onLoad({ filter: /\.[mc]?[jt]s$/ }, ({ path: file }) => {
         if (!files.has(file)) return undefined
-        // On the last line, so that source maps stay true; imports are evaluated first wherever they stand.
+        // On the last line, so that source maps stay true; imports are evaluated first wherever
+        // they stand.
         const contents = `${readFileSync(file, 'utf8')}\nimport ${JSON.stringify(core)}`
         return { contents, loader: file.endsWith('ts') ? 'ts' : 'js' }
       })
@@ -68,9 +76,10 @@ function oneCore(core, files) {
 }
 
 /**
- * The SDK describes every shape and operation of S3 in arrays of one module. Those with computed keys count as code that may have
- * effects, so that a bundler keeps them all, and a thread that opens a replica makes them. As pure calls they are kept only where an
- * operation that is used refers to them.
+ * The SDK describes every shape and operation of S3 in arrays of one module. Those with computed
+ * keys count as code that may have effects, so that a bundler keeps them all, and a thread that
+ * opens a replica makes them. As pure calls they are kept only where an operation that is used
+ * refers to them.
  */
 const describedOnDemand = {
   name: 'described-on-demand',
@@ -86,7 +95,8 @@ const describedOnDemand = {
 }
 
 /**
- * Commander loads node:child_process, two megabytes with what it needs, for commands that are programs of their own; there are none.
+ * Commander loads node:child_process, two megabytes with what it needs, for commands that are
+ * programs of their own; there are none.
  */
 function withoutChildProcess(file, text) {
   if (!/[/\\]commander[/\\]lib[/\\]command\.js$/.test(file)) return text
@@ -95,7 +105,10 @@ function withoutChildProcess(file, text) {
   return text.replace(line, 'const childProcess = {};')
 }
 
-/** Code of packages goes in without its comments, and without source maps, which would be larger than the code. */
+/**
+ * Code of packages goes in without its comments, and without source maps, which would be larger
+ * than the code.
+ */
 const compactPackages = {
   name: 'compact-packages',
   setup({ onLoad }) {
@@ -123,7 +136,10 @@ const common = {
   logLevel: 'warning',
 }
 
-/** Bundles `entries` of src as ES modules. `core`: the first module of oneCore, by default the first entry. */
+/**
+ * Bundles `entries` of src as ES modules. `core`: the first module of oneCore, by default the first
+ * entry.
+ */
 async function modules(entries, { plugins = [], core = entries[0], ...options }) {
   const esm = {
     ...common,
@@ -134,7 +150,8 @@ async function modules(entries, { plugins = [], core = entries[0], ...options })
     format: 'esm',
     ...options,
   }
-  // Once to learn which modules are imported late: those have files of their own, as the entries have.
+  // Once to learn which modules are imported late: those have files of their own, as the entries
+  // have.
   const all = [...plugins, compactPackages]
   const { inputs, outputs } = (await build({ ...esm, plugins: all, write: false })).metafile
   const first = `src/${core}.ts`
@@ -158,7 +175,8 @@ async function asCommonJs(file, text) {
     sourcemap: text.includes(INLINE_MAP) ? 'external' : false,
     minifyWhitespace: !text.includes(INLINE_MAP),
   })
-  // V8 keeps two bytes per character of a source with a character beyond Latin-1, also in a comment.
+  // V8 keeps two bytes per character of a source with a character beyond Latin-1, also in a
+  // comment.
   const ascii = code.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, (comment) => comment.replace(/[^\0-\x7f]/gu, '?'))
   const line = ascii.split('\n').find((one) => /[^\0-\x7f]/.test(one))
   if (line) throw new Error(`bundle: ${file} has characters that are not ASCII: ${line}`)
@@ -166,8 +184,8 @@ async function asCommonJs(file, text) {
 }
 
 /**
- * Bundles one module of src as CommonJS, with further files for the modules that it imports on demand.
- * Returns the inputs of each file.
+ * Bundles one module of src as CommonJS, with further files for the modules that it imports on
+ * demand. Returns the inputs of each file.
  */
 async function commonJs(entry, options) {
   const { metafile, outputFiles } = await modules([entry], {
@@ -204,7 +222,10 @@ function requireAtRoot(outputs) {
   }
 }
 
-/** Gives `require` to the file of a bundle through which CommonJS packages call it; on the first line, so that source maps stay true. */
+/**
+ * Gives `require` to the file of a bundle through which CommonJS packages call it; on the first
+ * line, so that source maps stay true.
+ */
 function provideRequire(outputs) {
   for (const name of Object.keys(outputs).filter((file) => file.endsWith('.js'))) {
     const file = path.join(root, name)
@@ -270,7 +291,8 @@ const aws = await commonJs(AWS, {
   mainFields: ['module', 'main'],
   minifyWhitespace: true,
   minifySyntax: true,
-  // Which Node.js later versions of the SDK will want is told to us, who ship this one, not in the logs of whoever runs it.
+  // Which Node.js later versions of the SDK will want is told to us, who ship this one, not in the
+  // logs of whoever runs it.
   define: { ...common.define, 'process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED': '"true"' },
 })
 importable(AWS)

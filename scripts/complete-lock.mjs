@@ -1,6 +1,7 @@
-// Adds to package-lock.json the optional platform packages that npm left out. npm drops an optional dependency that it cannot
-// fetch for another platform while it writes the lock file, and `npm ci` then refuses that lock file. Run it after `npm install`
-// has changed the lock file: `node scripts/complete-lock.mjs`.
+// Adds to package-lock.json the optional platform packages that npm left out. npm drops an optional
+// dependency that it cannot fetch for another platform while it writes the lock file, and `npm ci`
+// then refuses that lock file. Run it after `npm install` has changed the lock file: `node
+// scripts/complete-lock.mjs`.
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 

@@ -1,5 +1,6 @@
-// `npm run demo`: a database that is being written, its replica in a folder, and a second process that reads the replica page by
-// page through the VFS. Ends with a comparison of every table; the exit status is 0 only if all agreed.
+// `npm run demo`: a database that is being written, its replica in a folder, and a second process
+// that reads the replica page by page through the VFS. Ends with a comparison of every table; the
+// exit status is 0 only if all agreed.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'

@@ -1,6 +1,7 @@
-// Fuzzes the native parsers: every source in test/fuzz/targets is a libFuzzer target, which is built with
-// AddressSanitizer and UndefinedBehaviorSanitizer (unsigned numbers that wrap included) and run one after
-// another on one core. A crash, a wrong answer, an input that takes longer than 10 s or 1 GB is a finding.
+// Fuzzes the native parsers: every source in test/fuzz/targets is a libFuzzer target, which is
+// built with AddressSanitizer and UndefinedBehaviorSanitizer (unsigned numbers that wrap included)
+// and run one after another on one core. A crash, a wrong answer, an input that takes longer than
+// 10 s or 1 GB is a finding.
 //
 // usage: node scripts/fuzz.mjs [--seconds N | --runs N] [--seed N] [--built] [TARGET...]
 //   --seconds N  time for each target; default 60
@@ -9,16 +10,17 @@
 //   --seed N     of libFuzzer's random numbers; default: another one each time, which is printed
 //   --built      the tests are compiled already
 //   TARGET       names of targets; default: all
-// Exit status: 0 without a finding, 1 with one, 3 if clang is not installed and cannot be installed.
+// Exit status: 0 without a finding, 1 with one, 3 if clang is not installed and cannot be
+// installed.
 //
-// Needs clang and its runtime libraries (Debian: clang, libclang-rt-dev), which it installs where it can. The
-// inputs to begin with are made from a real database by test/fuzz/seeds.ts. Everything is in .cache/fuzz:
-// build/HASH, seeds, corpus/TARGET (inputs that reach new code; kept for later runs), findings/TARGET-HASH.
-// To run one input again: .cache/fuzz/build/HASH/TARGET FILE. A finding becomes a test of the project, in
-// test/native, before it is fixed.
+// Needs clang and its runtime libraries (Debian: clang, libclang-rt-dev), which it installs where
+// it can. The inputs to begin with are made from a real database by test/fuzz/seeds.ts. Everything
+// is in .cache/fuzz: build/HASH, seeds, corpus/TARGET (inputs that reach new code; kept for later
+// runs), findings/TARGET-HASH. To run one input again: .cache/fuzz/build/HASH/TARGET FILE. A
+// finding becomes a test of the project, in test/native, before it is fixed.
 //
-// A new parser: make it a function without N-API, add test/fuzz/targets/NAME.cc with the promises that it keeps
-// (EXPECT), its sources to SOURCES below, and seeds to test/fuzz/seeds.ts.
+// A new parser: make it a function without N-API, add test/fuzz/targets/NAME.cc with the promises
+// that it keeps (EXPECT), its sources to SOURCES below, and seeds to test/fuzz/seeds.ts.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'

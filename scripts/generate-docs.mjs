@@ -1,4 +1,5 @@
-// Writes what docs/ has from the code: the references of commands and configuration, the example file, the JSON Schema. `--check` only says whether they are current.
+// Writes what docs/ has from the code: the references of commands and configuration, the example
+// file, the JSON Schema. `--check` only says whether they are current.
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 

@@ -1,5 +1,6 @@
-// Interoperation with the released Litestream programs, longer than in the gate: rounds with random stores, page sizes, changes,
-// writers and orders, until the time is over. A round that fails names its seed.
+// Interoperation with the released Litestream programs, longer than in the gate: rounds with random
+// stores, page sizes, changes, writers and orders, until the time is over. A round that fails names
+// its seed.
 //
 // usage: npm run interop -- [--seconds N] [--seed S]
 //   --seconds N  for the rounds; default 300

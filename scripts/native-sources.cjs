@@ -1,8 +1,9 @@
-// The addon's sources, and where those of other projects are that it is compiled with. None of them is in the repository: the
-// npm packages that carry them are development dependencies, and `npm pack` puts a copy into the package (scripts/vendor.mjs).
+// The addon's sources, and where those of other projects are that it is compiled with. None of them
+// is in the repository: the npm packages that carry them are development dependencies, and `npm
+// pack` puts a copy into the package (scripts/vendor.mjs).
 //
-// `node native-sources.cjs units` prints the addon's compilation units, relative to native/, for binding.gyp;
-// `node native-sources.cjs lz4|sqlite|node-addon-api` prints a folder to include from.
+// `node native-sources.cjs units` prints the addon's compilation units, relative to native/, for
+// binding.gyp; `node native-sources.cjs lz4|sqlite|node-addon-api` prints a folder to include from.
 const { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } = require('node:fs')
 const path = require('node:path')
 
@@ -10,14 +11,20 @@ const native = path.join(__dirname, '../native')
 /** Copies in the published package. */
 const vendor = path.join(native, 'vendor')
 
-/** LZ4 1.10.0 and xxHash (BSD-2); sqlite3ext.h (public domain); node-addon-api (MIT): folders below node_modules. */
+/**
+ * LZ4 1.10.0 and xxHash (BSD-2); sqlite3ext.h (public domain); node-addon-api (MIT): folders below
+ * node_modules.
+ */
 const ORIGINS = {
   lz4: 'lmdb/dependencies/lz4/lib',
   sqlite: 'better-sqlite3/deps/sqlite3',
   'node-addon-api': 'node-addon-api',
 }
 
-/** The folder of one of ORIGINS. Packages do not export their files, so Node's look-up is repeated here. */
+/**
+ * The folder of one of ORIGINS. Packages do not export their files, so Node's look-up is repeated
+ * here.
+ */
 function folderOf(name) {
   const candidates = [path.join(vendor, name), ...module.paths.map((dir) => path.join(dir, ORIGINS[name]))]
   const found = candidates.find((dir) => existsSync(dir))
@@ -39,8 +46,9 @@ function sources() {
 }
 
 /**
- * What is compiled, relative to native/: the C++ files of a folder in one unit, native/units/FOLDER.cc, because most of the time goes
- * into the headers that all of them include. Writes these files if they changed.
+ * What is compiled, relative to native/: the C++ files of a folder in one unit,
+ * native/units/FOLDER.cc, because most of the time goes into the headers that all of them include.
+ * Writes these files if they changed.
  */
 function units() {
   const folders = new Map()

@@ -1,6 +1,7 @@
-// `npm run prebuild [TARGET…]` compiles the addon for every platform of scripts/prebuild/targets.mjs into prebuilds/, with
-// prebuilds/SHA256SUMS. Runs on Linux and macOS; needs python3 and PyPI once, for the compiler. The same sources give the same
-// bytes on every machine: `--twice` compiles each target a second time, elsewhere, and compares.
+// `npm run prebuild [TARGET…]` compiles the addon for every platform of
+// scripts/prebuild/targets.mjs into prebuilds/, with prebuilds/SHA256SUMS. Runs on Linux and macOS;
+// needs python3 and PyPI once, for the compiler. The same sources give the same bytes on every
+// machine: `--twice` compiles each target a second time, elsewhere, and compares.
 import { createHash } from 'node:crypto'
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
@@ -16,7 +17,9 @@ const cache = path.join(root, '.cache')
 const prebuilds = path.join(root, 'prebuilds')
 const hash = (file) => createHash('sha256').update(readFileSync(file)).digest('hex')
 
-/** Compiles one target and puts it into prebuilds/, unless the binary there is of the same sources. */
+/**
+ * Compiles one target and puts it into prebuilds/, unless the binary there is of the same sources.
+ */
 function prebuild(zig, target, twice) {
   const stamp = path.join(cache, 'prebuild', `${target.name}.stamp`)
   const file = path.join(prebuilds, `${target.name}.node`)

@@ -1,5 +1,6 @@
-// `npm pack` and `npm publish` run this first: the package contains a compiled addon for every platform, and what it takes to
-// compile one for another. `npm pack` continues with the targets that could be compiled and names the others; `npm publish` fails.
+// `npm pack` and `npm publish` run this first: the package contains a compiled addon for every
+// platform, and what it takes to compile one for another. `npm pack` continues with the targets
+// that could be compiled and names the others; `npm publish` fails.
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import path from 'node:path'

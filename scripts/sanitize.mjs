@@ -1,8 +1,8 @@
-// Builds the addon with a sanitizer, into .cache/sanitize/NAME, and runs the tests that go through native code with it.
-// usage: node scripts/sanitize.mjs address|undefined|thread [PATTERN…]
+// Builds the addon with a sanitizer, into .cache/sanitize/NAME, and runs the tests that go through
+// native code with it. usage: node scripts/sanitize.mjs address|undefined|thread [PATTERN…]
 //
-// Node itself is not instrumented: the sanitizer's runtime is preloaded, and what only its own code does is left out below, each
-// time with the reason.
+// Node itself is not instrumented: the sanitizer's runtime is preloaded, and what only its own code
+// does is left out below, each time with the reason.
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -16,7 +16,8 @@ if (!(sanitizer in RUNTIMES)) {
   process.exit(2)
 }
 const wanted = patterns.length > 0 ? patterns : ['ltx/', 'replica/', 'compaction/merge', 'primary/replicate']
-// Counts the calls of the ordinary build, by a library that is loaded in the place of the sanitizer's.
+// Counts the calls of the ordinary build, by a library that is loaded in the place of the
+// sanitizer's.
 const LEFT_OUT = 'replica/hot-path.test.js'
 
 // A tree of its own: the ordinary build stays as it is.
@@ -58,8 +59,8 @@ writeFileSync(
 )
 const env = {
   LD_PRELOAD: runtime,
-  // Node frees nothing at exit, so leaks are counted by the tests (liveObjects) and not here; V8's stacks confuse the
-  // use-after-return check.
+  // Node frees nothing at exit, so leaks are counted by the tests (liveObjects) and not here; V8's
+  // stacks confuse the use-after-return check.
   ASAN_OPTIONS: 'detect_leaks=0:detect_stack_use_after_return=0:halt_on_error=1',
   UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1',
   TSAN_OPTIONS: `ignore_noninstrumented_modules=1:halt_on_error=1:second_deadlock_stack=1:suppressions=${suppressions}`,

@@ -1,14 +1,17 @@
-// Random faults around a daemon that replicates databases to a folder, S3 and NATS: steps of the wall clock, removed and replaced
-// folders, revoked rights, stores that are dead, silent or refuse, no descriptor left, a stopped process. After each round of faults
-// every database must become replicated again without a restart; test/soak says how that is told.
+// Random faults around a daemon that replicates databases to a folder, S3 and NATS: steps of the
+// wall clock, removed and replaced folders, revoked rights, stores that are dead, silent or refuse,
+// no descriptor left, a stopped process. After each round of faults every database must become
+// replicated again without a restart; test/soak says how that is told.
 //
 // usage: npm run soak:faults -- [--seconds N] [--seed N]
 //   --seconds N  new rounds begin for this long; default 600
 //   --seed N     of the random faults; default: another one each time, which is printed
-// Exit status: 0 all was replicated again, 1 it was not: the files and the daemon's log are kept, and their folder is printed.
+// Exit status: 0 all was replicated again, 1 it was not: the files and the daemon's log are kept,
+// and their folder is printed.
 //
-// Needs Linux, a C compiler and prlimit; run as root, it runs the daemon and the application as the user `nobody`. The servers are
-// those of `npm test`: installed and started here, or named by TEST_S3_ENDPOINT and TEST_NATS_URL.
+// Needs Linux, a C compiler and prlimit; run as root, it runs the daemon and the application as the
+// user `nobody`. The servers are those of `npm test`: installed and started here, or named by
+// TEST_S3_ENDPOINT and TEST_NATS_URL.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'

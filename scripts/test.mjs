@@ -1,8 +1,10 @@
-// The one test command: formatter, linter and type check, then every test file, two at a time, each in a process of its own.
-// `npm test -- PATTERN…` runs only the files whose path contains one of the patterns.
+// The one test command: formatter, linter and type check, then every test file, two at a time, each
+// in a process of its own. `npm test -- PATTERN…` runs only the files whose path contains one of
+// the patterns.
 //
-// Tests talk to real servers. Those that the selected files need are installed (Debian, root) and started here, once for the run,
-// on 127.0.0.1 and free ports; TEST_S3_ENDPOINT with TEST_S3_ACCESS_KEY and TEST_S3_SECRET_KEY, TEST_NATS_URL, TEST_AZURE_ENDPOINT and
+// Tests talk to real servers. Those that the selected files need are installed (Debian, root) and
+// started here, once for the run, on 127.0.0.1 and free ports; TEST_S3_ENDPOINT with
+// TEST_S3_ACCESS_KEY and TEST_S3_SECRET_KEY, TEST_NATS_URL, TEST_AZURE_ENDPOINT and
 // TEST_GCS_ENDPOINT name running ones instead.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -52,7 +54,8 @@ if (files.length === 0) {
 }
 
 const imports = importsOf(files)
-// Tests run what tsc made, but for the AWS SDK, of which the bundle has less, and for these, which run what is published.
+// Tests run what tsc made, but for the AWS SDK, of which the bundle has less, and for these, which
+// run what is published.
 if (
   imports.has(path.join(root, '.out/src/storage/s3/aws.js')) ||
   files.some((file) => file.endsWith('/demo.test.js')) ||
@@ -75,12 +78,14 @@ try {
   process.exit(1)
 }
 
-// A test that hangs fails the run. Those that run as long as they are told to by hand get that time on top.
+// A test that hangs fails the run. Those that run as long as they are told to by hand get that time
+// on top.
 const long = ['LITESTREAM_KILL_SECONDS', 'LITESTREAM_SOAK_SECONDS', 'LITESTREAM_INTEROP_SECONDS']
 const seconds = long.map((name) => Number(process.env[name] ?? 0))
 const timeout = (600 + Math.max(...seconds)) * 1000
 
-// Tests write a line to this file for each thing that they cannot test on this machine: test/support/not-run.ts.
+// Tests write a line to this file for each thing that they cannot test on this machine:
+// test/support/not-run.ts.
 const notRunDirectory = mkdtempSync(path.join(tmpdir(), 'litestream-not-run-'))
 const notRunFile = path.join(notRunDirectory, 'list')
 writeFileSync(notRunFile, '')

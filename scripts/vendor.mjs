@@ -1,5 +1,6 @@
-// Copies the sources of other projects that the addon is compiled with into native/vendor, with their licences, so that the
-// published package can be compiled without them (`litestream-ts build-addon`). Part of `npm pack`; never committed.
+// Copies the sources of other projects that the addon is compiled with into native/vendor, with
+// their licences, so that the published package can be compiled without them (`litestream-ts
+// build-addon`). Part of `npm pack`; never committed.
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'

@@ -3,7 +3,10 @@ import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 
-/** The folders of src/, from the ones that everything may use to the ones that use everything; see docs/contributors/architecture.md. */
+/**
+ * The folders of src/, from the ones that everything may use to the ones that use everything; see
+ * docs/contributors/architecture.md.
+ */
 const ROOMS = [
   'native',
   'util',

@@ -29,7 +29,10 @@ interface Measured {
   readonly reads: Traffic
 }
 
-/** What reads cost whose pages were here until the primary changed them, with and without read-ahead of changes. */
+/**
+ * What reads cost whose pages were here until the primary changed them, with and without read-ahead
+ * of changes.
+ */
 export async function afterCommits(
   bench: Bench,
   latency: number,

@@ -21,7 +21,9 @@ const BUDGET = 60
 
 export const usualPosts = (quick: boolean): number => (quick ? SIZES['10 MB'] : SIZES['160 MB'])
 
-/** As results and pictures are called: another database than the usual one has a name of its own. */
+/**
+ * As results and pictures are called: another database than the usual one has a name of its own.
+ */
 export function nameOf({ question, quick, posts }: Run): string {
   return posts === usualPosts(quick) ? question.name : `${question.name}-${posts}`
 }

@@ -6,7 +6,10 @@ import Database from 'better-sqlite3'
 import { type Replication, replicate } from '../../src/index.js'
 import { smallTransaction } from './live-primary.js'
 
-/** An application that writes as fast as it can for a while, with or without somebody who replicates it. */
+/**
+ * An application that writes as fast as it can for a while, with or without somebody who replicates
+ * it.
+ */
 export class ApplicationRun {
   readonly #db: Database.Database
   readonly #directory: string

@@ -13,7 +13,9 @@ export interface CommandLine {
   readonly before: readonly string[]
 }
 
-/** This package as it is published, and the released Litestream (LITESTREAM_BIN names another file). */
+/**
+ * This package as it is published, and the released Litestream (LITESTREAM_BIN names another file).
+ */
 export function commandLines(): readonly [ours: CommandLine, peer: CommandLine] {
   const main = path.join(packageRoot(), 'dist/cli/main.js')
   const binary = process.env.LITESTREAM_BIN ?? checkedBinary('0.5.17')

@@ -4,7 +4,10 @@ import path from 'node:path'
 import Database from 'better-sqlite3'
 import { Random } from './random.js'
 
-/** A social network as turbolite's benchmark has it: a user wrote ten posts, a post has five likes, a user has forty friends. */
+/**
+ * A social network as turbolite's benchmark has it: a user wrote ten posts, a post has five likes,
+ * a user has forty friends.
+ */
 export interface Dataset {
   /** The SQLite file; not to be written to. */
   readonly file: string

@@ -5,9 +5,10 @@ import { GOALS, type Goal, judge } from './goals.js'
 import { type Cell, type Column, type Result, readResult, resultsDirectory } from './result.js'
 
 /**
- * docs/performance.md from its template and the results. `{{machine}}`, `{{goals}}`, `{{tables NAME}}` (all tables and pictures of a
- * result) and, inside a sentence, `{{NAME.TABLE COLUMN key=value, key=value}}` (one cell of the one row that fits). So no figure in
- * the document is typed in. Throws for a placeholder that fits nothing.
+ * docs/performance.md from its template and the results. `{{machine}}`, `{{goals}}`, `{{tables
+ * NAME}}` (all tables and pictures of a result) and, inside a sentence, `{{NAME.TABLE COLUMN
+ * key=value, key=value}}` (one cell of the one row that fits). So no figure in the document is
+ * typed in. Throws for a placeholder that fits nothing.
  */
 export function renderDocument(template: string): string {
   return template.replace(/\{\{([^}]+)\}\}/g, (_, text: string) => {

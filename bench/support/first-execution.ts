@@ -3,7 +3,10 @@ import type { Query } from './queries.js'
 import type { Reader } from './reader.js'
 import type { Stage, Traffic } from './stage.js'
 
-/** What the first query of a reader cost that had just been opened; the opening, and what it brings in the background, is not in it. */
+/**
+ * What the first query of a reader cost that had just been opened; the opening, and what it brings
+ * in the background, is not in it.
+ */
 export interface FirstExecution {
   readonly ms: number
   readonly traffic: Traffic

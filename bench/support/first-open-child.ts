@@ -1,5 +1,6 @@
-// A fresh process: imports the package as it is published, from the file of its first argument, opens the replica of the second one,
-// reads a row, opens it again by the URL of the third one, tells how long each took.
+// A fresh process: imports the package as it is published, from the file of its first argument,
+// opens the replica of the second one, reads a row, opens it again by the URL of the third one,
+// tells how long each took.
 const start = performance.now()
 const spent = process.cpuUsage()
 const { openReplica } = (await import(process.argv[2]!)) as typeof import('../../src/index.js')

@@ -12,7 +12,9 @@ export interface Fresh<T> {
   readonly cpu: number
 }
 
-/** What a process of its own tells that runs `script`, a file beside this one, when it has ended. */
+/**
+ * What a process of its own tells that runs `script`, a file beside this one, when it has ended.
+ */
 export async function answerOf<T extends object>(
   script: string,
   args: string[],
@@ -26,7 +28,9 @@ export async function answerOf<T extends object>(
   throw new Error(`${script} ${args.join(' ')}: the process ended (${answer}) and told nothing`)
 }
 
-/** Runs an exported function of a module in a process of its own. Arguments and result pass as JSON. */
+/**
+ * Runs an exported function of a module in a process of its own. Arguments and result pass as JSON.
+ */
 export function inFreshProcess<T>(module: string, name: string, ...args: unknown[]): Promise<Fresh<T>> {
   return answerOf('fresh-process-child.js', [module, name, JSON.stringify(args)])
 }

@@ -3,7 +3,10 @@ import { isSpread } from './stats.js'
 
 type Row = Readonly<Record<string, Cell>>
 
-/** A figure that the project set out to reach. Which result shows it, and what of each fitting row is compared with the bound. */
+/**
+ * A figure that the project set out to reach. Which result shows it, and what of each fitting row
+ * is compared with the bound.
+ */
 export interface Goal {
   readonly text: string
   readonly result: string
@@ -50,7 +53,10 @@ const RESTORING =
   'The processor: reading, LZ4, two checksums, and the system writing pages in pieces; a copy by the system alone, brought to the disk, stands beside it. Where the host of a virtual machine hands out memory at its first use, both wait for the page cache to grow, the more the larger the database.'
 const CORES = 'The application and its replication share two cores.'
 
-/** In the order of the document. Each is named in one of the issues on the replica, the primary or compaction and restore. */
+/**
+ * In the order of the document. Each is named in one of the issues on the replica, the primary or
+ * compaction and restore.
+ */
 export const GOALS: readonly Goal[] = [
   {
     text: 'Warm lookup, autocommit: replica / local file',

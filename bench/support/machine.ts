@@ -10,7 +10,10 @@ export interface Machine {
   readonly system: string
   readonly node: string
   readonly sqlite: string
-  /** Processes that wanted to run, averaged over the minute before: more than a few mean that others worked on the machine too. */
+  /**
+   * Processes that wanted to run, averaged over the minute before: more than a few mean that others
+   * worked on the machine too.
+   */
   readonly load: number
 }
 

@@ -1,7 +1,10 @@
 import { LtxEncoder } from '../../src/ltx/encoder.js'
 import { openReplicaClient } from '../../src/storage/open.js'
 
-/** Pages that look to LZ4 like those of a table: rows of words and numbers, compressible to about half; the same every time. */
+/**
+ * Pages that look to LZ4 like those of a table: rows of words and numbers, compressible to about
+ * half; the same every time.
+ */
 export function samplePages(pageSize: number, count: number, seed = 1): Uint8Array {
   const words = Array.from({ length: 997 }, (_, i) =>
     Buffer.from(`${(i * 7919 + 13).toString(36)}e${(i * 31).toString(26)} `),
@@ -19,7 +22,10 @@ export function samplePages(pageSize: number, count: number, seed = 1): Uint8Arr
   return pages
 }
 
-/** A whole database of `commit` pages as the stream of one LTX file: 4 MiB of sample pages again and again, each page numbered. */
+/**
+ * A whole database of `commit` pages as the stream of one LTX file: 4 MiB of sample pages again and
+ * again, each page numbered.
+ */
 export async function* sampleSnapshot(pageSize: number, commit: number, maxTxid = 1): AsyncGenerator<Uint8Array> {
   const batch = (4 * 1024 * 1024) / pageSize
   const pages = samplePages(pageSize, batch)

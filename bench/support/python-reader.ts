@@ -26,8 +26,8 @@ export class PythonReader implements Reader {
   }
 
   /**
-   * The official VFS. `env` is the child's real environment: the extension's Go runtime sees no later change of it. `parameters`
-   * go into the SQLite URI.
+   * The official VFS. `env` is the child's real environment: the extension's Go runtime sees no
+   * later change of it. `parameters` go into the SQLite URI.
    */
   static official(url: string, env: NodeJS.ProcessEnv = {}, parameters: Record<string, string> = {}): PythonReader {
     const query = new URLSearchParams({ vfs: 'litestream', mode: 'ro', ...parameters })

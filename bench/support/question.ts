@@ -4,9 +4,15 @@ import type { Stage } from './stage.js'
 
 /** What a question may use while it is answered. */
 export interface Bench {
-  /** Small data and few rounds: shows that everything runs, and counts exactly; its times say little. */
+  /**
+   * Small data and few rounds: shows that everything runs, and counts exactly; its times say
+   * little.
+   */
   readonly quick: boolean
-  /** How often to measure: `full` times, or `few` (1) when quick, and when the question has used its time up. */
+  /**
+   * How often to measure: `full` times, or `few` (1) when quick, and when the question has used its
+   * time up.
+   */
   rounds(full: number, few?: number): number
   /** A size or a duration: `full`, or `little` when quick. */
   size(full: number, little: number): number

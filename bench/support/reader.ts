@@ -2,7 +2,9 @@
 export interface Reader {
   /** Opens and reads the first row. */
   open(): Promise<number>
-  /** Runs a query with each of the parameters; `transaction`: all of them in one read transaction. */
+  /**
+   * Runs a query with each of the parameters; `transaction`: all of them in one read transaction.
+   */
   run(sql: string, parameters: readonly (readonly number[])[], options?: RunOptions): Promise<Run>
   close(): Promise<void>
 }

@@ -6,7 +6,9 @@ import type { Spread } from './stats.js'
 
 export type Cell = string | number | Spread | null
 
-/** How a column's figures are to be read: `us`, `ms` and `s` are times, `x` a ratio, `count` exact. */
+/**
+ * How a column's figures are to be read: `us`, `ms` and `s` are times, `x` a ratio, `count` exact.
+ */
 export type Unit = 'text' | 'us' | 'ms' | 's' | 'x' | 'count' | 'bytes' | 'MB/s' | 'per s' | '%'
 
 export interface Column {
@@ -15,7 +17,10 @@ export interface Column {
   readonly unit: Unit
 }
 
-/** A picture of a table: `x` is one of its columns, each of `y` becomes a line (or one line a value of `by`). */
+/**
+ * A picture of a table: `x` is one of its columns, each of `y` becomes a line (or one line a value
+ * of `by`).
+ */
 export interface Plot {
   readonly title: string
   readonly x: string

@@ -23,8 +23,9 @@ export interface SampleWork {
 }
 
 /**
- * Makes a replica of so many MiB, a snapshot and ten small files, and lets an exported function of a module do something with it,
- * which returns the seconds it took: (url, directory) => seconds. `anew`: each time on a fresh replica. `between` runs after each.
+ * Makes a replica of so many MiB, a snapshot and ten small files, and lets an exported function of
+ * a module do something with it, which returns the seconds it took: (url, directory) => seconds.
+ * `anew`: each time on a fresh replica. `between` runs after each.
  */
 export async function workOnSample(
   bench: Bench,

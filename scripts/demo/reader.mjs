@@ -1,4 +1,5 @@
-// The reading process of the demo: it has the URI of a replica and stock better-sqlite3, and answers its parent's questions.
+// The reading process of the demo: it has the URI of a replica and stock better-sqlite3, and
+// answers its parent's questions.
 import { setTimeout as sleep } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import { load } from '../../dist/index.js'

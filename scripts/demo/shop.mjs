@@ -1,4 +1,7 @@
-/** A small shop: customers, products, orders and their items, with the indexes such a database has. Returns the number of rows. */
+/**
+ * A small shop: customers, products, orders and their items, with the indexes such a database has.
+ * Returns the number of rows.
+ */
 export function createShop(db) {
   db.pragma('journal_mode = wal')
   db.exec(`

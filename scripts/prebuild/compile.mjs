@@ -22,7 +22,10 @@ const LINK = {
   pe: ['-Wl,--gc-sections'],
 }
 
-/** Compiles into the empty folder `work` and returns the path of the binary. The compiler keeps its libraries in `cache`. */
+/**
+ * Compiles into the empty folder `work` and returns the path of the binary. The compiler keeps its
+ * libraries in `cache`.
+ */
 export function compile(zig, target, work, cache) {
   rmSync(work, { recursive: true, force: true })
   mkdirSync(work, { recursive: true })

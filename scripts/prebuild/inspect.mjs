@@ -1,5 +1,5 @@
-// Checks a prebuilt binary without running it: the platform it is for, what it exports, and that it needs nothing that a machine
-// of that platform may lack.
+// Checks a prebuilt binary without running it: the platform it is for, what it exports, and that it
+// needs nothing that a machine of that platform may lack.
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { readElf } from './elf.mjs'
@@ -13,7 +13,9 @@ const READ = { elf: readElf, macho: readMachO, pe: readPe }
 /** For Node.js and for SQLite. */
 const EXPORTS = ['napi_register_module_v1', 'sqlite3_extension_init']
 
-/** Libraries that every machine has. Of Windows: the system's own and the C library of Windows 10. */
+/**
+ * Libraries that every machine has. Of Windows: the system's own and the C library of Windows 10.
+ */
 const LIBRARIES = {
   linux: /^(libc|libm|libpthread|libdl|ld-linux-[\w-]+)\.so\.\d+$/,
   linuxmusl: /^libc\.(so|musl-\w+\.so\.1)$/,

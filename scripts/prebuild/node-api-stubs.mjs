@@ -1,6 +1,7 @@
-// On Windows the functions of Node-API are in the program that loads the addon. An import library would bind them to `node.exe`,
-// and the addon would fail in every program of another name (Electron, a single executable). So each function is a jump through
-// a table that is filled from the running program when the addon is loaded.
+// On Windows the functions of Node-API are in the program that loads the addon. An import library
+// would bind them to `node.exe`, and the addon would fail in every program of another name
+// (Electron, a single executable). So each function is a jump through a table that is filled from
+// the running program when the addon is loaded.
 import { createRequire } from 'node:module'
 
 /** The version of Node-API that the addon is compiled for. */

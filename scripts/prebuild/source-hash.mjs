@@ -1,4 +1,5 @@
-// What a prebuilt binary is made of, as one hash: our sources, those of others, the compiler and how it is called.
+// What a prebuilt binary is made of, as one hash: our sources, those of others, the compiler and
+// how it is called.
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'

@@ -1,9 +1,11 @@
 // The platforms with a prebuilt addon. src/native/platform.ts derives the same names at run time.
 
 /**
- * `name`: of prebuilds/NAME.node; `zig`: the target as zig names it; `format` and `machine`: what the file must be.
+ * `name`: of prebuilds/NAME.node; `zig`: the target as zig names it; `format` and `machine`: what
+ * the file must be.
  *
- * glibc 2.28 is that of Debian 10, RHEL 8 and Ubuntu 20.04's predecessor, and the oldest that Node.js 20 itself runs on.
+ * glibc 2.28 is that of Debian 10, RHEL 8 and Ubuntu 20.04's predecessor, and the oldest that
+ * Node.js 20 itself runs on.
  */
 export const TARGETS = [
   { name: 'linux-x64', zig: 'x86_64-linux-gnu.2.28', format: 'elf', machine: 'x64' },

@@ -1,4 +1,5 @@
-// zig, which compiles C++ for every platform and brings their headers and C libraries along. It comes from PyPI.
+// zig, which compiles C++ for every platform and brings their headers and C libraries along. It
+// comes from PyPI.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync } from 'node:fs'
 import path from 'node:path'
@@ -12,8 +13,9 @@ function versionOf([command, ...args]) {
 }
 
 /**
- * zig as [command, ...arguments]: ZIG from the environment, or the one in the folder `cache`, where it is installed if it is
- * missing (python3 with venv, PyPI). Throws with what to do if it cannot be had.
+ * zig as [command, ...arguments]: ZIG from the environment, or the one in the folder `cache`, where
+ * it is installed if it is missing (python3 with venv, PyPI). Throws with what to do if it cannot
+ * be had.
  */
 export function findZig(cache) {
   const named = process.env.ZIG

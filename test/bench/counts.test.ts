@@ -1,5 +1,6 @@
-// What the benchmarks count, asserted: requests, round trips and bytes, never times. The store is the real S3 server behind the
-// counting proxy, which runs in a process of its own and adds some latency, so that what is sent at once is seen to be.
+// Asserts the counts of the benchmarks: requests, round trips and bytes, never times. The store is
+// the real S3 server behind the counting proxy, which runs in a separate process and adds some
+// latency, so that concurrent requests are recognizable.
 import assert from 'node:assert/strict'
 import path from 'node:path'
 import { after, afterEach, before, type TestContext, test } from 'node:test'
@@ -14,7 +15,7 @@ import { makeSource } from '../support/replica.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { until } from '../support/until.js'
 
-/** Milliseconds: enough that answers come in the order of the round trips. */
+/** Milliseconds: enough that responses arrive in the order of the round trips. */
 const LATENCY = 20
 
 const data = dataset(SIZES['10 MB'])
@@ -22,8 +23,8 @@ let stage: Stage
 const readers: ReplicaReader[] = []
 
 /**
- * By default it does not poll while a test lasts: what is counted is the test's. It is closed after the test, whatever becomes of
- * that: the next one shall find nothing resident.
+ * By default it does not poll during a test, so that only the test's requests are counted. It is
+ * closed after the test, in success and failure, so that the next test finds no resident pages.
  */
 function newReader(options: ReplicaOptions = {}, path = 'app.db'): ReplicaReader {
   const reader = new ReplicaReader(stage.url(path), { pollInterval: '1h', hedge: false, ...options })
@@ -44,8 +45,9 @@ afterEach(closeReaders)
 after(() => stage?.close())
 
 /**
- * The most GETs, bytes and round trips that the first execution of a query may cost. Where several entries of an index lead to one
- * page of so small a table, which one a query is at shows later, and costs who liked some round trips more than its three.
+ * The most GETs, bytes and round trips that the first execution of a query may cost. If several
+ * index entries lead to one page of a small table, the query's current entry is known only later,
+ * and the query may cost a few more round trips than three.
  */
 const COLD: Readonly<Record<string, { readonly gets: number; readonly rounds: number; readonly bytes: number }>> = {
   'post + user': { gets: 2, rounds: 2, bytes: 8e3 },
@@ -57,11 +59,15 @@ const COLD: Readonly<Record<string, { readonly gets: number; readonly rounds: nu
   'full scan': { gets: 10, rounds: 5, bytes: 5e6 },
 }
 
-/** The interior pages, which come in the background after an opening, are not of it: on a busy machine their first request is counted. */
+/**
+ * The interior pages, which are prefetched in the background after an opening, are excluded: on a
+ * busy machine their first request would be counted.
+ */
 const OPENING_ALONE: ReplicaOptions = { readAhead: 'scan,leaves,rows,changes' }
 
 test('open: the first row takes one round trip for the listing and one for the indexes', async () => {
-  // The first requests of a process leave slowly; none of them shall wait for another's answer because of that.
+  // The first requests of a process are sent slowly; none of them should count as waiting for
+  // another's response.
   await stage.proxy.latency(200)
   const { traffic } = await stage.traffic(() => newReader(OPENING_ALONE).open())
   await stage.proxy.latency(LATENCY)
@@ -81,7 +87,8 @@ test('open: a hundred files cost no more round trips than one', async (t) => {
   const { history } = await makeSource(t, { url: stage.directUrl('many.db') })
   await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY, a)')
   for (let i = 2; i <= 100; i++) await history.commit(`INSERT INTO t (a) VALUES ('${'x'.repeat(i)}')`)
-  // A hundred requests leave one after another; none of them shall wait so long that another is answered.
+  // A hundred requests are sent one after another; none of them should wait until another is
+  // answered.
   await stage.proxy.latency(400)
   const reader = newReader(OPENING_ALONE, 'many.db')
   const { traffic } = await stage.traffic(() => reader.open())
@@ -135,7 +142,7 @@ test('prefetch is counted by kind: pages that readers read, and pages evicted un
 
   const index = newReader({ cacheSize: '2MiB' })
   await index.open()
-  // Look-ups here and there bring the leaves around them, most of which nobody reads before a scan pushes them out.
+  // Scattered look-ups prefetch the leaves around them, most of which a scan evicts unread.
   for (let i = 1; i < 12; i++) await index.run('SELECT content FROM posts WHERE id = ?', [[i * 200]])
   await index.settled()
   const { leaves } = index.replica.stats().readAhead
@@ -162,7 +169,7 @@ test('after an opening the interior pages are prefetched, so a look-up costs one
   assert.equal((await without.replica.details()).underWay, 0)
 })
 
-/** A table of a thousand pages that do not compress, and a reader that has read it. */
+/** A table of a thousand incompressible pages, and a reader that has read it. */
 async function following(t: TestContext, path: string, options: ReplicaOptions) {
   const { history } = await makeSource(t, { url: stage.directUrl(path) })
   await history.commit(`CREATE TABLE t (id INTEGER PRIMARY KEY, a BLOB);

@@ -32,7 +32,7 @@ dbs:
   const health = await fetch(`${http}/healthz?max-lag=1ms`)
   assert.equal(health.status, 503)
   daemon.child.kill('SIGTERM')
-  // Its commits are in no replica.
+  // No replica has its commits.
   assert.equal((await daemon.finished).status, 1, daemon.stderr())
   assert.match(daemon.stderr(), /not everything is replicated.*away\.db/)
 })

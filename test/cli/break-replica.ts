@@ -3,8 +3,8 @@ import { renameSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 
 /**
- * Makes a folder replica one that nothing can be written to any more, not even by root: a file where the directory of the levels
- * was. A process may be writing to it all the while, and may make the directory anew just then.
+ * Makes a file replica unwritable, even for root: a file replaces the directory of the levels. A
+ * running process may write to it meanwhile, and may create the directory again at that moment.
  */
 export function breakReplica(replica: string): void {
   const levels = path.join(replica, 'ltx')

@@ -10,8 +10,8 @@ import { emptyReplicaUrl, openForWriting, restoredDatabase } from '../support/wr
 import { run } from './run.js'
 
 /**
- * A replica at TXID 1 with an empty table `t (x)`. `busy` is the buffer of a writer that is open, with one commit for each number of
- * 1 to `rows`; `buffer` is what it would be had the writer been killed.
+ * A replica at TXID 1 with an empty table `t (x)`. `busy` is the buffer of an open writer, with one
+ * commit for each number from 1 to `rows`; `buffer` is its copy, as after the writer was killed.
  */
 async function makeBuffer(t: TestContext, rows = 3) {
   const { directory, files, url } = emptyReplicaUrl(t)
@@ -28,7 +28,7 @@ async function makeBuffer(t: TestContext, rows = 3) {
   return { directory, files, url, busy, buffer, output: path.join(directory, 'lost.ltx') }
 }
 
-/** Rows of the replica as it would be with an exported file, which is restored with all checks. */
+/** Rows of the replica with an added exported file, restored with all checks. */
 async function rowsWith(t: TestContext, files: string, exported: string): Promise<unknown[]> {
   const copy = path.join(temporaryDirectory(t), 'copy')
   cpSync(files, copy, { recursive: true })

@@ -8,7 +8,10 @@ import { temporaryDirectory } from '../support/temporary-directory.js'
 import { emptyReplicaUrl, openForWriting, restoredDatabase } from '../support/written-replica.js'
 import { run } from './run.js'
 
-/** A replica that a process without a lease has written through the VFS: `t (x)` with a row for each TXID from 2 on. */
+/**
+ * A replica that a process without a lease has written through the VFS: `t (x)` with a row for each
+ * TXID from 2 on.
+ */
 async function makeL0Replica(t: TestContext, rows: number) {
   const { files, url } = emptyReplicaUrl(t)
   const { replica, db } = await openForWriting(t, url)
@@ -40,7 +43,7 @@ test('compact writes the levels and a snapshot once, keeps L0 files, and release
   const text = await run(['compact', url])
   assert.deepEqual([text.status, text.stderr], [0, ''])
   assert.match(text.stdout, /: wrote \d+ files, deleted 0\n$/)
-  // The writer that was open all the time continues.
+  // The writer that stayed open continues.
   db.exec('INSERT INTO t VALUES (1000)')
   assert.equal(replica.txid, 202)
   for (const txid of [2, 100, 202]) {

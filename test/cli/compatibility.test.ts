@@ -10,8 +10,8 @@ import { temporaryDirectory } from '../support/temporary-directory.js'
 import { startDaemon } from './daemon-fixture.js'
 import { run } from './run.js'
 
-// What scripts and files written for Litestream 0.5 rely on: docs/compatibility.md. The comparison with the program itself is in
-// test/interop.
+// What scripts and files written for Litestream 0.5 rely on: docs/compatibility.md. The comparison
+// with the program itself is in test/interop.
 
 function ask(socket: string, method: string, route: string, body?: object) {
   return new Promise<{ status: number; answer: Record<string, unknown> }>((resolve, reject) => {

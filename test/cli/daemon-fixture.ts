@@ -6,7 +6,10 @@ import { temporaryDirectory } from '../support/temporary-directory.js'
 import { until } from '../support/until.js'
 import { type Running, start } from './run.js'
 
-/** A running daemon that replicates one database, with its HTTP server on a free port and a control socket. */
+/**
+ * A running daemon that replicates one database, with its HTTP server on a free port and a control
+ * socket.
+ */
 export interface DaemonFixture {
   readonly dir: string
   readonly file: string

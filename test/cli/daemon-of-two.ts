@@ -17,14 +17,14 @@ export function createDatabase(file: string, mode: 'wal' | 'delete' = 'wal'): vo
   db.close()
 }
 
-/** Adds a row, with a connection of its own. */
+/** Adds a row through a separate connection. */
 export function insertRow(file: string): void {
   const db = new Database(file)
   db.exec("INSERT INTO t VALUES ('more')")
   db.close()
 }
 
-/** Gives a folder and everything in it to the ordinary user, as far as this process may. */
+/** Gives a folder and its contents to the ordinary user, if this process is allowed to. */
 export function giveAway(folder: string): void {
   const { uid, gid } = ordinaryUser
   if (uid === undefined || gid === undefined) return
@@ -35,14 +35,17 @@ export function giveAway(folder: string): void {
 
 export interface Fixture {
   readonly dir: string
-  /** The database that is in order, and its replica. */
+  /** The healthy database, and its replica. */
   readonly good: string
   readonly replica: string
-  /** Writes litestream.yml: `more` before `dbs`, `entries` after the entry of `good`. Returns its path. */
+  /**
+   * Writes litestream.yml: `more` before `dbs`, `entries` after the entry of `good`. Returns its
+   * path.
+   */
   config(entries: readonly string[], more?: string): string
 }
 
-/** A folder with one database that is in order. */
+/** A folder with one healthy database. */
 export function fixture(t: TestContext): Fixture {
   const dir = temporaryDirectory(t)
   const good = path.join(dir, 'good/good.db')

@@ -10,7 +10,7 @@ import { run } from './run.js'
 
 const ADDR = 'addr: 127.0.0.1:0\nshutdown-sync-timeout: 0s'
 
-/** A directory entry beside a database that is in order. */
+/** A directory entry beside a healthy database. */
 function directories(t: TestContext, more = '') {
   const base = fixture(t)
   const many = path.join(base.dir, 'many')
@@ -73,7 +73,7 @@ test('loops, FIFOs, broken links and odd names in a directory affect no other da
   execFileSync('sh', ['-c', 'cp "$0/a.db" "$0/$(printf "bad\\377.db")"', many])
   const { status, stderr } = await run(['replicate', '-once', '-config', config([entry])])
   assert.equal(status, 1)
-  // A link that leads nowhere yet, a FIFO and a folder are no databases.
+  // A dangling link, a FIFO and a folder are not databases.
   const [, failed = ''] = /not everything was replicated.*databases="?\[(.*)\]/.exec(stderr) ?? []
   assert.match(failed, /loop\.db.*|bad.*/)
   assert.equal(failed.split(',').length, 2, failed)

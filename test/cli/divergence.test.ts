@@ -9,7 +9,7 @@ import { run } from './run.js'
 
 const SOCKET = (dir: string) => `addr: 127.0.0.1:0\nsocket: { enabled: true, path: ${dir}/control.sock }`
 
-/** A database with its first rows, in place of one that was there before and its state folder. */
+/** A database with its first rows, which replaces a lost one and its state folder. */
 function createAnew(file: string, rows: number): void {
   for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, { force: true })
   rmSync(path.join(path.dirname(file), `.${path.basename(file)}-litestream`), { recursive: true, force: true })
@@ -20,7 +20,7 @@ function createAnew(file: string, rows: number): void {
   db.close()
 }
 
-/** A configuration with a database that was lost after it had been replicated. */
+/** A configuration with a database that was replicated and then lost. */
 async function lost(t: TestContext, more = '') {
   const { dir, config } = fixture(t)
   const file = path.join(dir, 'lost.db')

@@ -6,7 +6,7 @@ import { normalizeFlags } from '../../src/cli/go-flags.js'
 import { createProgram } from '../../src/cli/program.js'
 import { run } from './run.js'
 
-/** Every command by its words, as `ltx list`. */
+/** Every command by its name, such as `ltx list`. */
 function commandsOf(command: Command, words: readonly string[] = []): (readonly [string, Command])[] {
   return command.commands.flatMap((child) => {
     const path = [...words, child.name()]

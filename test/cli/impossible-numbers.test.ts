@@ -1,4 +1,5 @@
-// A replica whose newest file has a number that no file can have: every command that reads it gives one answer.
+// A replica whose newest file has an impossible number: every command that reads it reports the
+// same error.
 import assert from 'node:assert/strict'
 import { copyFileSync, readFileSync } from 'node:fs'
 import path from 'node:path'
@@ -23,7 +24,7 @@ function databasePages(t: TestContext): [number, Uint8Array][] {
 
 type Change = Partial<Omit<Forged, 'pages'>>
 
-/** What is wrong with the file, and what the message names. */
+/** The fault of the file, and the text that the message must contain. */
 const IMPOSSIBLE: Record<string, readonly [change: Change, named: RegExp]> = {
   'page size 0': [{ pageSize: 0 }, /page size 0/],
   'page size 256': [{ pageSize: 256 }, /page size 256/],

@@ -9,7 +9,8 @@ import { until } from '../support/until.js'
 import { fixture, rowsOf, startDaemonWith } from './daemon-of-two.js'
 import { run } from './run.js'
 
-// A listener that cannot be opened costs no replication, is shown, and is opened once that is possible.
+// A listener that cannot be opened does not affect replication, is reported, and is opened when
+// possible.
 
 test('a control socket that cannot be created is a fault, and replication continues', async (t) => {
   const { dir, replica, config } = fixture(t)

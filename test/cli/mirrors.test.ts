@@ -44,7 +44,7 @@ test('a configured mirror follows the replica; a failing mirror affects neither 
   assert.match(fault!.name, /app\.db file:.*blocked$/)
   assert.equal(health(daemon.summaries(), daemon.faults.list(), null).status, 'degraded')
   assert.deepEqual([status()[1]!.txid, status()[0]!.lagMs], [undefined, 0])
-  // It recovers by itself.
+  // It recovers automatically.
   renameSync(path.join(dir, 'blocked'), path.join(dir, 'away'))
   db.exec('INSERT INTO t VALUES (2)')
   const next = await database.sync({ wait: true, timeout: 5000 })

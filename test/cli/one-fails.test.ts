@@ -9,7 +9,7 @@ import { until } from '../support/until.js'
 import { createDatabase, fixture, giveAway, insertRow, rowsOf, startDaemonWith } from './daemon-of-two.js'
 import { run } from './run.js'
 
-// One database, replica or folder fails; the database beside it is replicated all the same.
+// One database, replica or folder fails; the other database is still replicated.
 
 const ADDR = 'addr: 127.0.0.1:0\nshutdown-sync-timeout: 0s'
 

@@ -91,7 +91,8 @@ test('a refused or unsendable heartbeat is a fault, but not a fault of replicati
   })
   await new Promise<void>((resolve) => service.listen(0, '127.0.0.1', resolve))
   const { port } = service.address() as AddressInfo
-  // The interval of a configuration is a minute or more; what is sent within it does not depend on it.
+  // The interval of a configuration is a minute or more; what is sent within it does not depend on
+  // it.
   const beat = (url: string) => new Heartbeat(daemon, { url: new Secret(url, url), interval: 3_600_000 }, 5)
   const url = `http://127.0.0.1:${port}/`
   const first = beat(url)

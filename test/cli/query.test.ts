@@ -72,7 +72,7 @@ test('query reports why a page could not be read, without a stack trace', async 
   await client.close()
   const damaged = await run(['query', url, 'SELECT max(name) FROM t'])
   assert.equal(damaged.status, 1)
-  // A warning of the opening may stand before it.
+  // A warning of the opening may precede it.
   assert.match(
     damaged.stderr,
     /(^|\n)Error: file:\/\/\S+ level 0 \S+\.ltx: [^\n]+\(offset \d+, page \d+\)\nTry: [^\n]+\n$/,
@@ -129,7 +129,7 @@ test('reset deletes only the state folder, and replication continues', async (t)
   assert.equal(again.status, 0, again.stderr)
   assert.match((await run(['query', url, 'SELECT max(id) FROM t'])).stdout, /\n5\n/)
   assert.equal((await run(['verify', url])).status, 0)
-  // What is not ours stays, also in our folders.
+  // Files of other programs are kept, also in our folders.
   mkdirSync(path.join(meta, 'ltx/0/notes'), { recursive: true })
   for (const name of ['ltx/0/notes.txt', 'ltx/0/notes/x', 'own.tmp']) writeFileSync(path.join(meta, name), 'precious')
   writeFileSync(path.join(meta, 'ltx/0/0000000000000001-0000000000000001.ltx.tmp'), 'left')

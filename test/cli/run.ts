@@ -18,7 +18,7 @@ export interface Running {
   stderr(): string
 }
 
-/** The environment of a user who has set nothing of ours. */
+/** The environment of a user without any settings of this program. */
 function environment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const own = /^(LITESTREAM_|LOG_LEVEL$|NO_COLOR$|NODE_V8_COVERAGE$|NODE_TEST_CONTEXT$)/
   const inherited = Object.entries(process.env).filter(([name]) => !own.test(name))
@@ -32,11 +32,11 @@ export interface RunOptions {
   readonly ordinary?: boolean
 }
 
-/** The user `nobody` where the tests run as root, otherwise the user that runs them. */
+/** The user `nobody` if the tests run as root, otherwise the user that runs them. */
 export const ordinaryUser: { readonly uid?: number; readonly gid?: number } =
   process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
 
-/** Starts the command as a process of its own. */
+/** Starts the command as a separate process. */
 export function start(args: readonly string[], options: RunOptions = {}): Running {
   const child = spawn(process.execPath, [main, ...args], {
     cwd: options.cwd,

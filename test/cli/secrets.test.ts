@@ -10,7 +10,7 @@ import { temporaryDirectory } from '../support/temporary-directory.js'
 import { until } from '../support/until.js'
 import { run, start } from './run.js'
 
-/** In every secret that is planted here, and nowhere else. */
+/** Part of every secret planted here, and of no other text. */
 const HUSH = 'huSh9'
 
 function assertNoSecret(shown: string, what: string): void {
@@ -37,7 +37,7 @@ const URLS = [
   `s3:/AKIA:${HUSH}@bucket/p`,
 ]
 
-/** Every command with a URL in each place where one can be put, also by mistake. */
+/** Every command with a URL in every position that accepts an argument, including wrong ones. */
 function commandLines(dir: string, db: string, url: string): string[][] {
   const out = path.join(dir, 'out.db')
   return [

@@ -9,7 +9,7 @@ import { until } from '../support/until.js'
 import { createDatabase, fixture, insertRow, rowsOf, startDaemonWith } from './daemon-of-two.js'
 import { type Running, start } from './run.js'
 
-// The limits are guards against a hang: without a bound each of these took minutes, or never ended.
+// These limits only detect a hang: without a bound each of these took minutes, or never ended.
 const GUARD = { timeout: 60_000 }
 const env = { AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'key' }
 

@@ -11,7 +11,9 @@ import { startDaemon } from './daemon-fixture.js'
 
 before(() => ensureInstalled(['chromium'], 'put a chromium into the PATH'))
 
-/** The page as a browser shows it after its scripts have run, and what they wrote to the console. */
+/**
+ * The page as a browser shows it after its scripts have run, and what they wrote to the console.
+ */
 async function render(dir: string, url: string, ...more: string[]) {
   const flags = [
     '--headless',

@@ -8,7 +8,7 @@ import { run } from './run.js'
 
 const ADDR = 'addr: 127.0.0.1:0\nshutdown-sync-timeout: 0s'
 
-/** What every place says about one database: whether it is in order. */
+/** The verdict of every command and page about one database. */
 async function answers(daemon: Daemon, file: string) {
   const { status, body } = await daemon.health()
   const document = await daemon.status()
@@ -22,7 +22,7 @@ async function answers(daemon: Daemon, file: string) {
   }
 }
 
-/** A database that another primary has taken the replica from. */
+/** A database whose replica another primary has taken over. */
 async function fenced(t: TestContext) {
   const { dir, good, config } = fixture(t)
   const file = path.join(dir, 'fenced.db')

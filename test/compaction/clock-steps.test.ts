@@ -1,4 +1,5 @@
-// The scheduler while the wall clock is set. Its monotonic clock is the test's, so that hours pass in an instant.
+// The scheduler while the wall clock is set. The test controls the monotonic clock, so that hours
+// pass instantly.
 import assert from 'node:assert/strict'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -35,7 +36,7 @@ async function fixture(t: TestContext) {
   cleanUp(t, () => scheduler.stop())
   history.time = START
   await history.commit('CREATE TABLE t (v)', 0)
-  /** A commit with the label that a primary gives it: never earlier than the one before. */
+  /** A commit with the time that a primary gives it: never earlier than the previous one. */
   const commit = async () => {
     history.time = Math.max(history.time, time.wall)
     await history.commit('INSERT INTO t VALUES (1)', 0)
@@ -44,7 +45,7 @@ async function fixture(t: TestContext) {
     time.wall += ms
     time.monotonic += ms
   }
-  /** What the scheduler does now, of the tasks that are due. */
+  /** Runs the scheduler's tasks that are due. */
   const turn = async () => {
     log.length = 0
     await scheduler.runDue()
@@ -86,7 +87,8 @@ test('a clock that is a day ahead for a while delays no later task, and deletes 
   await commit()
   pass(30 * SECOND)
   assert.ok((await turn()).some((line) => line.startsWith('L1')))
-  // The labels of these files stay a day ahead: their retention counts from when they were first seen.
+  // The times of these files stay a day ahead: their retention counts from when they were first
+  // seen.
   const before = (await at(0)).length
   pass(600 * SECOND)
   await turn()

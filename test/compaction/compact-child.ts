@@ -1,4 +1,5 @@
-// Compacts, snapshots and cleans up the replica at a URL (first argument) without pause, as if days went by, until it is killed.
+// Compacts, snapshots and cleans up the replica at a URL (first argument) continuously, as if days
+// went by, until it is killed.
 import { compact } from '../../src/compaction/compact.js'
 import { enforceL0Retention, enforceSnapshotRetention } from '../../src/compaction/retention.js'
 import { createSnapshot } from '../../src/compaction/snapshot.js'

@@ -51,7 +51,7 @@ test('killed at any moment, compaction and retention leave a replica that can be
     await restore(client, { output, force: true, integrityCheck: 'none' })
     assert.equal(hashFile(output), history.hashes.get(history.txid))
   }
-  // What is left undone is done by whoever comes next.
+  // The next process completes unfinished work.
   for (const level of [1, 2, 3]) await compact(client, { level })
   await createSnapshot(client)
   const report = await verifyReplica(client)

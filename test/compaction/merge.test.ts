@@ -73,11 +73,12 @@ test('a snapshot of a database that grew, shrank and grew again has every page',
       { pageSize: 512, commit, minTxid: txid, maxTxid: txid },
       new Map(pgnos.map((p) => [p, makePage(512, txid * 100 + p)])),
     )
-  // Page 4 was cut off by TXID 2 and never written again: SQLite does not care what it holds, but it must be there.
+  // TXID 2 truncated page 4, which was never written again: its content does not matter to SQLite,
+  // but the page must exist.
   const merged = await pagesOf(await mergeAll([makeSnapshot(512, 4), step(2, 2, [1]), step(3, 5, [3, 5])]))
   assert.deepEqual([...merged.pages.keys()], [1, 2, 3, 4, 5])
   assert.deepEqual(merged.pages.get(1), makePage(512, 201))
-  // But a page that the database never lost must be somewhere.
+  // A page that was never truncated must be in some file.
   await assert.rejects(mergeAll([makeSnapshot(512, 3), step(2, 5, [5])]), { code: 'LTX_CORRUPT', pgno: 4 })
 })
 

@@ -25,7 +25,7 @@ type Step =
   | { readonly op: 'write'; readonly commit: number; readonly pgnos: readonly number[]; readonly wait: number }
   | { readonly op: 'compact'; readonly level: number }
   | { readonly op: 'snapshot' | 'l0-retention' | 'snapshot-retention' }
-/** After so many changes of the replica the process that makes them dies. */
+/** The process that makes the changes dies after this many of them. */
 type Crash = number | undefined
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -49,7 +49,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 class Died extends Error {}
 
-/** A replica whose database is known at every TXID, and a client that tells after each change of it. */
+/**
+ * A replica whose database is known at every TXID, and a client that calls back after each change.
+ */
 class Model {
   readonly client: ReplicaClient
   readonly states: (readonly Uint8Array[])[] = [[]]
@@ -116,7 +118,10 @@ class Model {
     else await enforceSnapshotRetention(client, { retention: SNAPSHOT_RETENTION, now })
   }
 
-  /** Every state that can be planned is the state that was; every state that must be reachable can be planned. */
+  /**
+   * Every state that can be planned equals the original state; every state that must be reachable
+   * can be planned.
+   */
   async check(): Promise<void> {
     if (this.txid === 0) return
     const levels = await listLevels(this.#raw)
@@ -168,7 +173,7 @@ class Model {
 }
 
 test('after every change of random schedules, including crashes, every expected TXID can be restored correctly', async () => {
-  // Memory, where there is such a directory: every file is synced, and the disk is not what is tested.
+  // In memory if such a directory exists: every file is synced, and the disk is not under test.
   const root = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
   await fc.assert(
     fc.asyncProperty(

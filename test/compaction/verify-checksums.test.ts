@@ -1,4 +1,5 @@
-// Files of other programs have database checksums; ours have none. A restore compares the one of the newest file of its plan.
+// Files of other programs have database checksums; ours have none. A restore compares the one of
+// the newest file of its plan.
 import assert from 'node:assert/strict'
 import path from 'node:path'
 import { test } from 'node:test'

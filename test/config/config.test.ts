@@ -234,7 +234,7 @@ test('the example file is valid and names every key', () => {
   const config = read(text)
   assert.deepEqual(config.warnings, [])
   assert.equal(config.databases.length, 1)
-  // Each commented line is one that could be made to count: with all of them counting, nothing in it is unknown.
+  // Every commented key is valid: with all comment signs removed, no key is unknown.
   const uncommented = text
     .split('\n')
     .map((line) => line.replace(/^(\s*)#(?! )/, '$1'))

@@ -3,11 +3,15 @@ import { test } from 'node:test'
 import { configFromText } from '../../src/config/load.js'
 import { isLitestreamError } from '../../src/errors.js'
 
-/** A database entry with everything it needs, on two lines, so that a third begins what a case adds. */
+/**
+ * A database entry with everything it needs, on two lines, so that a third begins what a case adds.
+ */
 const DB = 'dbs:\n  - path: /a.db\n    replica: { url: "file:///r" }\n'
 const REPLICA = (rest: string) => `dbs:\n  - path: /a.db\n    replica:\n${rest.replace(/^/gm, '      ')}`
 
-/** What is wrong in the file, the place it is reported at, its message, and what the hint must say. */
+/**
+ * What is wrong in the file, the place it is reported at, its message, and what the hint must say.
+ */
 const CASES: readonly (readonly [text: string, place: string, message: string, hint?: RegExp])[] = [
   // the shape
   ['dbs:\n  - pth: /a.db', '2:5', 'unknown key `pth` in dbs[0]', /Did you mean `path`/],

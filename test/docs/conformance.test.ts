@@ -1,4 +1,5 @@
-// docs/conformance.md and the tests: what the one names is in the others, and the other way round where a test says its item.
+// Compares docs/conformance.md with the tests: every test named there exists, and every test whose
+// title names an item is listed.
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
@@ -25,7 +26,7 @@ const tests = new Map(
 
 interface Row {
   readonly first: string
-  /** The cells after what the item is. */
+  /** The cells after the description of the item. */
   readonly held: readonly string[]
   readonly line: number
 }
@@ -40,7 +41,7 @@ for (const [i, line] of readFileSync(path.join(root, 'docs/conformance.md'), 'ut
   rows.push({ first: cells[0]!, held: cells.slice(cells.length > 2 ? 2 : 1), line: i + 1 })
 }
 
-/** What a row refers to, as [file, name]. */
+/** The references of a row, as [file, name]. */
 function references({ held }: Row): [file: string, name: string][] {
   return held
     .flatMap((cell) => cell.split('<br>'))

@@ -17,8 +17,9 @@ import { fileOfTool, ifObtainable } from '../support/tool.js'
 import { until } from '../support/until.js'
 import { type Snippet, snippetsOf } from './snippets.js'
 
-// The documents are run as they stand, from top to bottom, each in a directory of its own with a database `app.db`. What they
-// cannot have here is replaced: the bucket by a folder, /var by that directory, port 9090 by a free one, the one date by the present.
+// The documents are executed from top to bottom, each in its own directory with a database
+// `app.db`. Unavailable parts are replaced: the bucket by a folder, /var by that directory, port
+// 9090 by a free one, the fixed date by the current time.
 
 const root = path.resolve(import.meta.dirname, '../../..')
 const generated = ['commands.md', 'configuration.md']
@@ -32,7 +33,10 @@ const written = [
 /** Packages that snippets import and that are no dependency: npm fetches them once. */
 const TOOLS: Readonly<Record<string, string>> = { knex: '3.3.0', typeorm: '0.3.31', libsql: '0.5.29' }
 
-/** Links the packages of TOOLS that the snippets import into `modules`. Returns those that cannot be had. */
+/**
+ * Links the packages of TOOLS that the snippets import into `modules`. Returns those that cannot be
+ * had.
+ */
 function linkTools(t: TestContext, modules: string, snippets: readonly Snippet[]): string[] {
   const wanted = Object.entries(TOOLS).filter(([name]) => snippets.some(({ text }) => text.includes(`from '${name}'`)))
   return wanted.flatMap(([name, version]) => {

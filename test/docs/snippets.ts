@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs'
 
 export interface Snippet {
   readonly language: string
-  /** `run`; `background`: started, and ended with the document; `norun`: read, but needs something that a test does not have. */
+  /**
+   * `run`; `background`: started, and ended with the document; `norun`: read, but needs something
+   * that a test does not have.
+   */
   readonly mode: 'run' | 'background' | 'norun'
   readonly text: string
   /** Where it begins in the document. */

@@ -1,4 +1,5 @@
-// Takes the lock of the target that is the first argument, says so, and keeps it until the process is killed.
+// Takes the lock of the target that is the first argument, says so, and keeps it until the process
+// is killed.
 import { TargetLock } from '../../src/fs/target-lock.js'
 
 await TargetLock.acquire(process.argv[2]!, { wait: false, signal: new AbortController().signal })

@@ -50,7 +50,7 @@ test('the target is the real file behind links, also through a linked folder and
   mkdirSync(path.join(dir, 'deep/folder'), { recursive: true })
   writeFileSync(path.join(dir, 'deep/real'), 'old')
   symlinkSync('deep/folder', path.join(dir, 'folder'))
-  // Behind the link, `folder/..` is `deep`.
+  // After resolving the link, `folder/..` is `deep`.
   symlinkSync('folder/../real', path.join(dir, 'one'))
   symlinkSync('one', path.join(dir, 'two'))
   const { path: real, stats } = await resolveTarget(path.join(dir, 'two'))

@@ -1,5 +1,5 @@
-// Writes the inputs that the fuzzers begin with, made from a real database, its WAL and its replica.
-// usage: seeds.js FOLDER
+// Writes the inputs that the fuzzers begin with, made from a real database, its WAL and its
+// replica. usage: seeds.js FOLDER
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -12,7 +12,10 @@ import { makeLtx } from '../ltx/make.js'
 import { lz4Frame } from '../support/lz4-frame.js'
 
 const PAGE_SIZES = [512, 4096, 65536]
-/** Pages of a database that become seeds, from its beginning; the b-trees of the schema below have their roots there. */
+/**
+ * Pages of a database that become seeds, from its beginning; the b-trees of the schema below have
+ * their roots there.
+ */
 const SEED_PAGES = 24
 
 const SCHEMA = `

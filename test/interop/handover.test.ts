@@ -29,7 +29,8 @@ test('after a handover Litestream 0.5.17 continues, whatever was committed and c
   const { directory, file, url, db, insert } = fixture(t)
   insert(20)
   await replicateOnce(file, url)
-  // What breaks its replica without a handover: commits, a checkpoint, and commits in the WAL that begins anew.
+  // The sequence that breaks its replica without a handover: commits, a checkpoint, and commits in
+  // the restarted WAL.
   insert(20)
   db.pragma('wal_checkpoint(RESTART)')
   insert(3)

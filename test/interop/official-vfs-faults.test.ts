@@ -1,5 +1,5 @@
-// What the official VFS gets wrong on a replica that ours reads right: the faults that test/replica/views.test.ts tests ours for.
-// Should a release of it be right one day, the test of that fault fails here, and goes.
+// Faults of the official VFS on a replica that ours reads correctly; test/replica/views.test.ts
+// tests ours for them. If a later release fixes a fault, its test here fails and must be removed.
 import assert from 'node:assert/strict'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -49,10 +49,10 @@ test('B2: the official VFS stops advancing once a compacted file spans the TXID 
   await history.commit('UPDATE t SET n = 7 WHERE id = 1')
   const sql = 'SELECT n FROM t WHERE id = 1'
   await until('ours has followed', () => value(ours, sql) === 7)
-  // Every poll ends so; the lag that it tells grows, the answer is old, and no statement fails.
+  // Every poll ends like this; the reported lag grows, the result is old, and no statement fails.
   await official.logs('non-contiguous', 3)
   assert.notEqual(await official.ask(sql), '7')
-  // Whoever opens it now sees all.
+  // A new connection sees all commits.
   assert.equal(await askOfficialVfs(source.url, sql, path.join(directory, 'second.log')), '7')
 })
 
@@ -66,7 +66,7 @@ test('B3: the official VFS loses every page that a shrinking file does not have'
   await history.commit('PRAGMA incremental_vacuum(20)')
   const sql = 'SELECT count(v) FROM t'
   await until('it has followed', async () => (await official.ask('PRAGMA litestream_txid')) === '0000000000000003')
-  // Pages that it has in its cache it still finds.
+  // It still finds pages that are in its cache.
   assert.match(await official.ask(sql), /error/i)
   await until('ours has followed', () => value(ours, 'SELECT litestream_txid()') === '0000000000000003')
   assert.equal(value(ours, sql), 1000)

@@ -1,4 +1,5 @@
-// What the official VFS gets wrong with a local copy; test/replica/hydration.test.ts tests ours for the same faults.
+// Faults of the official VFS with a local copy; test/replica/hydration.test.ts tests ours for the
+// same faults.
 import assert from 'node:assert/strict'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -22,7 +23,7 @@ async function hydrated(t: TestContext, source: Source, copy: string, times = 1)
   })
   cleanUp(t, () => official.close())
   assert.equal(await official.ask('SELECT count(*) FROM t'), '2000')
-  // The progress that it tells stays 0.0 for a copy that is resumed.
+  // The reported progress stays 0.0 for a resumed copy.
   await official.logs('hydration complete', times)
   return official
 }
@@ -35,7 +36,7 @@ test('B5: a transaction on the hydrated official VFS sees later commits', async 
   const replica = await openTestReplica(t, url, { hydrate: path.join(directory, 'ours.db') })
   const ours = connect(t, replica.uri)
   await replica.hydrated
-  // SQLite itself keeps few pages, so that the file is asked again.
+  // SQLite itself caches few pages, so that the file is read again.
   await official.ask('PRAGMA cache_size = 5; BEGIN')
   ours.exec('PRAGMA cache_size = 5; BEGIN')
   assert.equal(await official.ask(SUM), '0')

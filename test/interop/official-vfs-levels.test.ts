@@ -40,7 +40,8 @@ test('the official VFS and restore read every stage of two days of levels, snaps
       const sql = [
         'INSERT INTO t (v) SELECT hex(randomblob(300)) FROM (WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i+1 FROM n WHERE i<50) SELECT * FROM n)',
         "UPDATE t SET v = 'x' || v WHERE id % 11 = abs(random()) % 11",
-        // Without a vacuum: the official VFS takes the largest page of its index, not the commit, for a shrunken database's size.
+        // Without a vacuum: the official VFS takes the largest page of its index, not the commit,
+        // for a shrunken database's size.
         'DELETE FROM t WHERE id % 5 = abs(random()) % 5',
       ][i % 3]!
       await history.commit(sql, advance)

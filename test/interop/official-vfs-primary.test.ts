@@ -12,7 +12,10 @@ import { askOfficialVfs } from '../support/official-vfs.js'
 import { copyRealDatabase } from '../support/real-database.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 
-/** One row for each table: its name, rows, and a sum over the lengths of everything in it; asked of the same shell both times. */
+/**
+ * One row for each table: its name, rows, and a sum over the lengths of everything in it; asked of
+ * the same shell both times.
+ */
 function question(file: string): { sql: string; answer: string } {
   const db = new Database(file, { readonly: true })
   const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1").pluck().all() as string[]

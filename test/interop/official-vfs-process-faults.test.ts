@@ -1,4 +1,5 @@
-// What the official VFS does to the process that it is loaded into, and what it says of a store that denies.
+// Effects of the official VFS on the process that loads it, and its reports about a store that
+// denies requests.
 import assert from 'node:assert/strict'
 import path from 'node:path'
 import { test } from 'node:test'
@@ -102,7 +103,7 @@ except sqlite3.Error as error:
     print(error)
 time.sleep(1)
 `
-  // Not every time: the library is unloaded under threads of its own.
+  // Not every time: the library is unloaded while its own threads run.
   let crashed = false
   for (let attempt = 0; attempt < 10 && !crashed; attempt++) {
     const { status } = await runOfficialInPython(url, path.join(directory, 'nowhere', 'log'), script)

@@ -28,7 +28,10 @@ for (const store of ['file', 's3'] as const) {
       return userHashes(at('ours.db'))
     }
     let count = 0
-    /** Undefined for a time of which it says that it has no backup: between two generations, and before a first snapshot. */
+    /**
+     * Undefined for a time of which it says that it has no backup: between two generations, and
+     * before a first snapshot.
+     */
     const theirs = async (...args: string[]) => {
       const output = at(`theirs-${count++}.db`)
       const ended = await official.run(['restore', '-config', config, ...args, '-o', output, file])

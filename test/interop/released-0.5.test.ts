@@ -3,7 +3,8 @@ import { PAGE_SIZES, playRound, STORES } from '../support/interop-round.js'
 import { Random } from '../support/random.js'
 import { released } from '../support/released.js'
 
-// `npm run interop -- --seconds N --seed S` plays more rounds; each has a seed, which its title and its errors name.
+// `npm run interop -- --seconds N --seed S` plays more rounds; each has a seed, which its title and
+// its errors name.
 const seconds = Number(process.env.LITESTREAM_INTEROP_SECONDS ?? 0)
 const seed = Number(process.env.LITESTREAM_INTEROP_SEED ?? 20_261_130)
 

@@ -3,7 +3,10 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { ByteReader } from '../../src/ltx/byte-reader.js'
 
-/** Chunks of these sizes, each byte counting on from the one before; a chunk is gone when the next one is asked for. */
+/**
+ * Chunks of these sizes, each byte counting on from the one before; a chunk is gone when the next
+ * one is asked for.
+ */
 async function* counting(sizes: readonly number[]): AsyncGenerator<Uint8Array> {
   let at = 0
   for (const size of sizes) {

@@ -38,8 +38,9 @@ async function contentOf(bytes: Uint8Array) {
   return { header: ltx.header, pages: Buffer.concat(pages), index: ltx.trailer!.index }
 }
 
-// Harmless is only what the checksum cannot see because it covers the pages, not their compressed form: bits of an LZ4 block
-// that the decoder has no use for (the match length of a block's last sequence, which has no match). The pages are the same then.
+// Undetectable changes are only those that the checksum cannot see because it covers the pages, not
+// their compressed form: bits of an LZ4 block that the decoder does not use (the match length of a
+// block's last sequence, which has no match). The pages are then identical.
 test('every single-byte corruption is detected, unless it is inside a payload and has no effect', async () => {
   for (const file of Object.values(FILES)) {
     const { header, pages, index } = await contentOf(file)

@@ -22,7 +22,10 @@ function u32le(n: number): Buffer {
   return bytes
 }
 
-/** LZ4 frames of one page in the forms that writers made: headers with their well-known header checksums. */
+/**
+ * LZ4 frames of one page in the forms that writers made: headers with their well-known header
+ * checksums.
+ */
 const frames: Record<string, (page: Uint8Array) => Buffer> = {
   'one compressed block': (page) => {
     const block = lz4Block(page)
@@ -93,7 +96,8 @@ for (const [name, frameOf] of Object.entries(frames)) {
         assert.equal((error as { code: string }).code, 'LTX_CORRUPT')
       }
     }
-    // The LZ4 frame's own checksums, and flags that change nothing about one page, are all that may differ unnoticed.
+    // The LZ4 frame's own checksums, and flags that change nothing about one page, are all that may
+    // differ unnoticed.
     assert.ok(undetected.length <= 8, String(undetected))
   })
 }

@@ -11,7 +11,7 @@ export async function* pieces(bytes: Uint8Array, cuts: readonly number[] = []): 
   yield bytes.slice(at)
 }
 
-/** A page that LZ4 can shrink a little, the same for the same seed. */
+/** A page that LZ4 can compress a little, equal for equal seeds. */
 export function makePage(pageSize: number, seed: number): Uint8Array {
   const page = new Uint8Array(pageSize)
   let x = (seed * 2654435761) >>> 0 || 1

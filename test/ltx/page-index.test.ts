@@ -18,7 +18,9 @@ const CHUNK_PAGES = 1024
 /** Pages of this size have no lock page below 2^22. */
 const PAGE_SIZE = 512
 
-/** An index whose pages have these distances and frames of these sizes, and where the index begins. */
+/**
+ * An index whose pages have these distances and frames of these sizes, and where the index begins.
+ */
 function indexOf(steps: readonly { pgno: number; size: number }[]): { index: PageIndex; at: number } {
   let [pgno, end] = [0, HEADER_SIZE]
   const entries = steps.map((step) => {
@@ -105,7 +107,9 @@ type Entries = readonly (readonly [pgno: number, offset: number, size: number])[
 const encoded = (entries: Entries) =>
   bytesOf(pageIndexOf(entries.map(([pgno, offset, size]) => ({ pgno, offset, size }))))
 
-/** What is wrong, at which byte of the file, by both ways to read an index, also in small pieces. */
+/**
+ * The fault and its offset in the file, from both ways of reading an index, also in small pieces.
+ */
 function refused(bytes: Uint8Array, at: number, rules: IndexRules, message: RegExp, offset: number): void {
   const expected = (error: unknown) => {
     assert.ok(isLitestreamError(error, 'LTX_CORRUPT'), String(error))

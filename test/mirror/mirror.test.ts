@@ -34,7 +34,10 @@ async function s3Url(t: TestContext): Promise<string> {
   return `s3://${credentials}${await s3Bucket(t)}/app.db?endpoint=${encodeURIComponent(endpoint)}&region=us-east-1&forcePathStyle=true`
 }
 
-/** Twelve states: a snapshot of the eighth, files of level 1 for the first ten, all twelve in level 0. */
+/**
+ * Twelve states: a snapshot of the eighth, files of level 1 for the first ten, all twelve in level
+ * 0.
+ */
 async function makeHistory(t: TestContext): Promise<Source> {
   const source = await makeSource(t)
   await source.history.commit('CREATE TABLE t (x); INSERT INTO t VALUES (1)')

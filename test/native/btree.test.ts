@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { maxFrameSize } from '../../src/ltx/format.js'
 import { native } from '../../src/native/addon.js'
 
-// The numbers of a b-tree page come from a replica: none of them may lead outside of the page.
+// The numbers of a b-tree page come from a replica: none of them may lead outside the page.
 
 const PAGE_SIZE = 512
 const TABLE_INTERIOR = 5
@@ -49,7 +49,10 @@ function inCache(page: Uint8Array) {
 }
 
 const ALL_ONES = 2n ** 64n - 1n
-/** Serial types of one record: the sizes of the columns do not fit, and their sum may wrap to a small number. */
+/**
+ * Serial types of one record: the sizes of the columns do not fit, and their sum may wrap to a
+ * small number.
+ */
 const HOSTILE: Record<string, readonly bigint[]> = {
   'one column of nearly 2^63 bytes': [ALL_ONES],
   'two columns whose sizes wrap to 0': [2n ** 63n + 12n, 2n ** 63n + 12n, 2n ** 63n + 12n, 2n ** 63n + 12n],
@@ -80,7 +83,10 @@ test('a cell size or record header size beyond the page gives no entries', () =>
   }
 })
 
-/** An interior page of a table whose cells lead to these children, the last one by the pointer in its header. */
+/**
+ * An interior page of a table whose cells lead to these children, the last one by the pointer in
+ * its header.
+ */
 function interiorPage(children: readonly number[]): Uint8Array {
   const page = new Uint8Array(PAGE_SIZE)
   const view = new DataView(page.buffer)

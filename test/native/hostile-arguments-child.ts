@@ -1,5 +1,6 @@
-// Calls every function of the addon with valid arguments, then with each argument replaced by a value that does
-// not fit. Prints the functions that it called. A crash ends the process by a signal.
+// Calls every function of the addon with valid arguments, then with each argument replaced by a
+// value that does not fit. Prints the functions that it called. A crash ends the process by a
+// signal.
 import { openSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { maxFrameSize } from '../../src/ltx/format.js'

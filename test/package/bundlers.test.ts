@@ -11,7 +11,8 @@ import { makeSource } from '../support/replica.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { fileOfTool, ifObtainable } from '../support/tool.js'
 
-// Bundles of an application run where the package is installed beside them, and name the setting where it is not.
+// Bundles of an application run where the package is installed beside them, and name the setting
+// where it is not.
 
 const PROGRAM = `
 import { openReplica } from 'litestream-ts'

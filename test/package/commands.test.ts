@@ -21,7 +21,10 @@ interface Loaded {
   readonly builtins: ReadonlySet<string>
 }
 
-/** Starts a command that tells, when it ends, which files and which modules of Node.js it has loaded. */
+/**
+ * Starts a command that tells, when it ends, which files and which modules of Node.js it has
+ * loaded.
+ */
 function start(t: TestContext, args: readonly string[]): { child: ChildProcess; loaded: () => Promise<Loaded> } {
   const coverage = path.join(temporaryDirectory(t), 'coverage')
   const tell = 'data:text/javascript,process.on("exit",()=>console.log("\\n"+JSON.stringify(process.moduleLoadList)))'

@@ -22,7 +22,10 @@ const SCRIPT = `
 
 const app = installPacked({ after: after as TestContext['after'] })
 
-/** Names in the code of packages that opening a replica has no use for: NATS, commander, prom-client and yaml. */
+/**
+ * Names in the code of packages that opening a replica has no use for: NATS, commander, prom-client
+ * and yaml.
+ */
 const NEVER = /JetStreamApiError|CommanderError|collectDefaultMetrics|YAMLParseError/
 const AWS = /\/aws[.-]|@aws-sdk|@smithy/
 /** The driver and what it consists of. */

@@ -11,8 +11,8 @@ import { s3Bucket, s3Server, s3Url } from '../support/s3.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { fileOfTool, ifObtainable } from '../support/tool.js'
 
-// Installs the packed tarball into an empty folder with each package manager, under a current Node.js and with nothing on PATH but
-// that Node.js and a shell: no compiler, no python3, no make.
+// Installs the packed tarball into an empty folder with each package manager, under a current
+// Node.js and with nothing on PATH but that Node.js and a shell: no compiler, no python3, no make.
 
 const MAX_PACKAGES = 40
 const MAX_BYTES = 15 * 1024 * 1024
@@ -68,7 +68,10 @@ function program({ name, tool }: Manager, node: string): readonly string[] {
   return [file]
 }
 
-/** Size in bytes and number of packages of what was installed. A file with several names counts once. */
+/**
+ * Size in bytes and number of packages of what was installed. A file with several names counts
+ * once.
+ */
 function measure(app: string): { readonly bytes: number; readonly packages: number } {
   const sizes = new Map<number, number>()
   const packages = new Set<string>()

@@ -26,7 +26,10 @@ test('installing the package runs nothing: it has no install script, nor a file 
 })
 
 const [major] = process.versions.node.split('.')
-/** Of the same major version, for which better-sqlite3 is compiled; 20.19.0 is the oldest supported release. */
+/**
+ * Of the same major version, for which better-sqlite3 is compiled; 20.19.0 is the oldest supported
+ * release.
+ */
 const OTHERS = major === '20' ? ['20.19.6', '20.19.0'] : [`${major}.2.0`]
 
 const OPEN = `

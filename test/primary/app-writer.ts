@@ -1,5 +1,6 @@
-// An application in a process of its own: `node app-writer.js FILE ACKNOWLEDGED SETTINGS`. It commits until SIGTERM, and notes the
-// number of each commit once SQLite has acknowledged it. Every state it commits can be told from any other: see assertAppState.
+// An application in a separate process: `node app-writer.js FILE ACKNOWLEDGED SETTINGS`. It commits
+// until SIGTERM, and records the number of each commit after SQLite has acknowledged it. Every
+// committed state differs from all others: see assertAppState.
 import { openSync, writeSync } from 'node:fs'
 import Database from 'better-sqlite3'
 
@@ -9,9 +10,9 @@ export interface AppSettings {
   readonly autoCheckpoint: number
   /** Longest pause between commits, milliseconds. */
   readonly pause: number
-  /** Commit so many transactions and end; 0: until SIGTERM. */
+  /** Number of transactions to commit before ending; 0: until SIGTERM. */
   readonly commits: number
-  /** Now and then VACUUM, and checkpoints of all kinds by the application. */
+  /** Occasionally runs VACUUM, and checkpoints of all modes. */
   readonly rough: boolean
 }
 
@@ -61,7 +62,7 @@ function main(file: string, acknowledged: string, settings: AppSettings): void {
   step(settings.commits || Number.POSITIVE_INFINITY)
 }
 
-/** What applications do to their own WAL. A checkpoint that finds no lock is none. */
+/** Operations of applications on their own WAL. A checkpoint that gets no lock has no effect. */
 function disturb(db: Database.Database, random: (below: number) => number): void {
   const modes = ['PASSIVE', 'FULL', 'RESTART', 'TRUNCATE']
   const chance = random(200)

@@ -8,7 +8,7 @@ import type { AppSettings } from './app-writer.js'
 
 export const APP_DEFAULTS: AppSettings = { pageSize: 4096, autoCheckpoint: -1, pause: 0, commits: 0, rough: false }
 
-/** The application of app-writer.ts, running in a process of its own. */
+/** The application of app-writer.ts in a separate process. */
 export class App {
   readonly file: string
   readonly acknowledged: string
@@ -26,7 +26,7 @@ export class App {
     this.#child = spawn(process.execPath, [script, this.file, this.acknowledged, argument], { stdio: ['ignore', 2, 2] })
   }
 
-  /** Runs it for so many commits and waits for its end. */
+  /** Runs it for a number of commits and waits for its end. */
   async run(commits: number, settings: Partial<AppSettings> = {}): Promise<void> {
     this.start({ ...settings, commits })
     const [code, signal] = await once(this.#child!, 'exit')
@@ -51,7 +51,10 @@ export class App {
   }
 }
 
-/** Asserts that a database is one of the states that the application committed, and returns the number of the commit. */
+/**
+ * Asserts that a database is one of the states that the application committed, and returns the
+ * number of the commit.
+ */
 export function assertAppState(file: string): number {
   const db = new Database(file, { readonly: true })
   try {

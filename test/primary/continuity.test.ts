@@ -9,12 +9,12 @@ import type { PrimaryOptions } from '../../src/primary/sync-options.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { assertReplicaEquals } from './restored.js'
 
-/** What a scenario may do while the primary is down. Every write is made by another process. */
+/** Actions of a scenario while the primary is down. Another process makes every write. */
 interface Downtime {
   readonly file: string
   readonly dir: string
   readonly meta: string
-  /** Commits, then leaves like a connection that is not the last: the -wal stays as it is. */
+  /** Commits, then exits like a connection that is not the last: the -wal is kept. */
   write(...sql: string[]): void
   /** Commits, then closes as the last connection: checkpoint, and the -wal is deleted. */
   writeAndClose(...sql: string[]): void
@@ -33,7 +33,10 @@ function sql(file: string, statements: string[], die: boolean): void {
   assert.deepEqual([run.status, run.signal], die ? [null, 'SIGKILL'] : [0, null], run.stderr)
 }
 
-/** Replicates, lets `downtime` happen, replicates again: the replica must be equal. Returns the reason of a snapshot, if any. */
+/**
+ * Replicates, runs `downtime`, replicates again: the replica must be equal. Returns the reason of a
+ * snapshot, if any.
+ */
 async function resume(
   t: TestContext,
   downtime: (down: Downtime) => void,
@@ -60,7 +63,7 @@ async function resume(
   await replicateOnce(file, url, { ...options, observe })
   await assertReplicaEquals(url, file)
   assert.ok(reasons.slice(1).every((reason) => reason === undefined))
-  // And it goes on from there.
+  // Replication continues from there.
   sql(file, [rows(3)], true)
   const before = reasons.length
   await replicateOnce(file, url, { ...options, observe })

@@ -1,5 +1,6 @@
-// The files of a database are removed, replaced or written to by other programs while a primary replicates it. After each of these
-// the replica is equal to the database without a restart, and the primary has said what happened.
+// Other programs remove, replace or overwrite the files of a database during replication. After
+// each of these the replica equals the database without a restart, and the primary has reported the
+// event.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, renameSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
@@ -41,7 +42,7 @@ async function fixture(t: TestContext, options: Partial<PrimaryOptions> = {}) {
       .flatMap((event) => (event.operation === operation ? [(event.error as { code: string }).code] : []))
   const reasons = () =>
     primary.of('sync').flatMap(({ snapshotReason }) => (snapshotReason === undefined ? [] : [snapshotReason]))
-  /** One more commit by a process of its own, and the replica has it. */
+  /** Makes one more commit in a separate process, and waits until the replica has it. */
   const follows = async () => {
     sql(file, 'INSERT INTO t VALUES (randomblob(300))')
     await primary.sync()
@@ -49,7 +50,7 @@ async function fixture(t: TestContext, options: Partial<PrimaryOptions> = {}) {
   }
   const notice = (pattern: RegExp) =>
     until('it says so', () => primary.of('notice').find(({ reason }) => pattern.test(reason as string)))
-  /** A copy of the database as it was, to be put in its place. */
+  /** A copy of the database, which later replaces it. */
   const copy = () => {
     const other = path.join(dir, 'copy.db')
     sql(file, `VACUUM INTO '${other}'`)
@@ -205,11 +206,15 @@ test('another database is renamed over the database', async (t) => {
   assert.equal(await primary.stop(), 0)
 })
 
-/** A copy of the file while all of the WAL is in it, and then a commit that the copy does not have, checkpointed as well. */
+/**
+ * A copy of the file while all of the WAL is in it, and then a commit that the copy does not have,
+ * checkpointed as well.
+ */
 async function copyThenCommit({ file, dir, primary }: Awaited<ReturnType<typeof fixture>>): Promise<string> {
   const checkpoint = async () => {
     const before = primary.of('checkpoint').length
-    // Of the same size: the frame that restarts the WAL after a checkpoint stays in it, and says how large the database is.
+    // Of the same size: the frame that restarts the WAL after a checkpoint stays in it, and says
+    // how large the database is.
     sql(file, 'UPDATE t SET v = randomblob(20000)')
     await until('all of the WAL is in the file', () =>
       primary

@@ -67,7 +67,10 @@ function open(file: string): Database.Database {
   return app
 }
 
-/** A replicated database that was lost together with its state folder. `pages`: about so many it had. */
+/**
+ * A replicated database that was lost together with its state folder. `pages`: about so many it
+ * had.
+ */
 async function lostDatabase(t: TestContext, makeUrl = STORES.file!, pages = 40): Promise<Lost> {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'app.db')
@@ -361,7 +364,8 @@ test('a damaged or forged record deletes nothing that it should not, and is an e
     )
   }
   await assertGood(lost, { txid: lost.txid })
-  // Well-formed, about a TXID that no file has, and of the year 9999: it holds nothing, and ends nothing.
+  // Well-formed, about a TXID that no file has, and of the year 9999: it holds nothing, and ends
+  // nothing.
   const isoTime = { at: '9999-01-01T00:00:00Z', acknowledgedAt: undefined }
   await replace(forged({ ...isoTime, replica: { ...points[0]!.replica, txid: 2 ** 50 } }))
   assert.ok((await enforceL0Retention(client, old)).length > 0)

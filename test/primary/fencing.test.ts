@@ -50,7 +50,7 @@ test('a second primary on the same machine is refused at its start, with the nam
   one.write()
   await first.sync()
   await assertReplicaEquals(url, one.file)
-  // Killed, it is known not to run any more; the other one may take over.
+  // After it is killed, it is known not to run; the other one may take over.
   await first.kill()
   const third = await primary(t, two.file, url)
   await third.sync({ wait: true })
@@ -64,7 +64,7 @@ test('two primaries that do not see each other: the slower one reports who wrote
   const two = database(t, path.join(dir, 'two.db'))
   const first = await primary(t, one.file, url)
   await first.sync({ wait: true })
-  // As if the second one ran on another machine: what the first has said about itself is not there.
+  // As if the second one ran on another machine: the writer record of the first is missing.
   const client = await openReplicaClient(url)
   const record = await client.getObject('primary.json')
   await client.deleteObject('primary.json', record!.tag)

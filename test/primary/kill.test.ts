@@ -12,9 +12,11 @@ import { temporaryDirectory } from '../support/temporary-directory.js'
 import { App, assertAppState } from './app.js'
 import { PrimaryChild } from './primary-child.js'
 
-/** How long the harness runs; ten minutes: `LITESTREAM_KILL_SECONDS=600 npm test -- primary/kill`. */
+/**
+ * How long the harness runs; ten minutes: `LITESTREAM_KILL_SECONDS=600 npm test -- primary/kill`.
+ */
 const SECONDS = Number(process.env.LITESTREAM_KILL_SECONDS ?? 20)
-/** At least so many, however busy the machine is. */
+/** Minimum number of kills, however busy the machine is. */
 const KILLS = 8
 /** Rounds with one database, before the next begins with another page size. */
 const ROUNDS = 12
@@ -59,7 +61,7 @@ test(`killed at random moments under load for ${SECONDS} s: every TXID is a comm
         if (reason !== undefined) reasons[reason] = (reasons[reason] ?? 0) + 1
       }
       if (random(3) === 0) {
-        // The application comes to an end, too, in one way or another, and may go on alone for a while.
+        // The application also ends in some way, and may continue alone for a while.
         await app.stop(random(2) === 0 ? 'SIGTERM' : 'SIGKILL')
         if (random(2) === 0) await app.run(1 + random(50), settings())
         app.start(settings())
@@ -71,7 +73,8 @@ test(`killed at random moments under load for ${SECONDS} s: every TXID is a comm
     await primary.sync()
     assert.equal(await primary.stop(), 0)
     states += await check()
-    // An application that is killed between a commit and its note of it leaves one commit more than it acknowledged.
+    // An application that is killed between a commit and recording it leaves one commit more than
+    // it acknowledged.
     const committed = lastCommit(app.file)
     assert.ok(
       committed === app.last || committed === app.last + 1,
@@ -85,7 +88,10 @@ test(`killed at random moments under load for ${SECONDS} s: every TXID is a comm
   assert.ok(kills >= KILLS && states > 0)
 })
 
-/** Returns a function that restores to TXIDs that are new since its last call, checks each state, and says how many it did. */
+/**
+ * Returns a function that restores to TXIDs that are new since its last call, checks each state,
+ * and says how many it did.
+ */
 async function checker(client: ReplicaClient, app: App, output: string) {
   let checked = 0
   let lastCommit = 0

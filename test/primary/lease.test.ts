@@ -1,5 +1,6 @@
-// The lease between processes, on every kind of store: one primary writes, the other waits; one that is too slow is told that it has
-// lost; one that dies is replaced once its time has run out.
+// The lease between processes, on every kind of store: one primary writes while the other waits;
+// one that is too slow is told that it lost the lease; a dead one is replaced after its lease has
+// expired.
 import assert from 'node:assert/strict'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -43,7 +44,7 @@ function database(t: TestContext, file: string): { readonly file: string; write(
   return { file, write: () => db.exec('INSERT INTO t VALUES (randomblob(1000))') }
 }
 
-// Most of it is waiting: all stores at once.
+// Most of the test is waiting, so all stores run in parallel.
 test('a lease is renewed while its owner lives, lost with a reason by a slow owner, taken over from a dead one', {
   concurrency: true,
 }, async (t) => {
@@ -76,7 +77,7 @@ async function passesOn(t: TestContext, urlOf: (t: TestContext, dir: string) => 
   )
   assert.deepEqual(second.events, [], 'the second one waits, and has not touched its database')
 
-  // Too slow: another one has it meanwhile.
+  // Too slow: another primary holds the lease meanwhile.
   first.signal('SIGSTOP')
   await second.waitFor('upload')
   await ownedBy(second)
@@ -96,7 +97,7 @@ async function passesOn(t: TestContext, urlOf: (t: TestContext, dir: string) => 
   await assertReplicaEquals(url, two!.file)
   await first.stop()
 
-  // Dead: it has not given the lease back.
+  // Dead: it has not released the lease.
   await second.kill()
   const left = await lockOf(client)
   assert.match(left!.owner, new RegExp(`:${second.pid}:`))

@@ -1,4 +1,4 @@
-// replicateOnce() in a process of its own: `node once-process.js FILE URL`.
+// replicateOnce() in a separate process: `node once-process.js FILE URL`.
 import { replicateOnce } from '../../src/primary/replicate-once.js'
 
 const [file, url] = process.argv.slice(2)

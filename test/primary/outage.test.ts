@@ -24,7 +24,7 @@ test('the store is down: commits are staged, the WAL stays bounded, and all file
   await app.run(5)
   let primary = new PrimaryChild(t, app.file, url, { minCheckpointPages: 50 })
   await primary.sync()
-  // A file where the level's directory was: nothing can be written there, by whomever.
+  // A file replaces the level's directory: no user can write there.
   const level0 = path.join(replica, 'ltx', '0')
   const kept = `${level0}.kept`
   execFileSync('mv', [level0, kept])
@@ -34,13 +34,14 @@ test('the store is down: commits are staged, the WAL stays bounded, and all file
   const before = primary.of('checkpoint').length
   await until('it goes on to checkpoint', () => primary.of('checkpoint').length > before + 5)
   assert.ok(statSync(`${app.file}-wal`).size < 20 * 1024 * 1024)
-  // Killed in the middle of it: what was staged is not lost.
+  // Killed during the outage: staged files are not lost.
   await primary.kill()
-  // The pauses between tries double: the outage that this one sees shall be short on a busy machine, too.
+  // The retry interval doubles, so the outage that this primary sees must be short, also on a busy
+  // machine.
   await app.stop()
   primary = new PrimaryChild(t, app.file, url, { minCheckpointPages: 50 })
   await primary.waitFor('open')
-  // In one step: a level that is missing for a moment is another replica to a primary that looks just then.
+  // In one step: a primary that lists while a level is missing would see another replica.
   symlinkSync(kept, `${level0}.back`)
   renameSync(`${level0}.back`, level0)
   await primary.waitFor('upload')

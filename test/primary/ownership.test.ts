@@ -70,7 +70,8 @@ test('root replicates first, then the user that the database belongs to', async 
     assert.ok(txid > 1)
     assert.equal(replicaTxid, txid)
   })
-  // And root again: its state file keeps the owner, also where an earlier version of this program left it to root.
+  // And root again: its state file keeps the owner, also where an earlier version of this program
+  // left it to root.
   chownSync(path.join(home, '.app.db-litestream/primary-state'), 0, 0)
   const db = new Database(file)
   db.exec('INSERT INTO t VALUES (3)')

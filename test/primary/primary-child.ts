@@ -46,7 +46,10 @@ export class PrimaryChild {
     return until(`there is an event ${name}`, () => this.of(name)[after], DEADLINE)
   }
 
-  /** Resolves once everything is in the replica. A long WAL in small files takes its time: it may, as long as files appear. */
+  /**
+   * Resolves once everything is in the replica. A long WAL in small files takes its time: it may,
+   * as long as files appear.
+   */
   async sync(): Promise<void> {
     const before = this.#synced
     this.#child.stdin!.write('sync\n')

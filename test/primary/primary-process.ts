@@ -1,5 +1,6 @@
-// A primary in a process of its own, to be killed: `node primary-process.js FILE URL OPTIONS`. Prints each event as a line of JSON,
-// and `synced N` once everything is in the replica after each line of input. SIGTERM: final sync, and the exit status tells.
+// A primary in a separate process that tests kill: `node primary-process.js FILE URL OPTIONS`.
+// Prints each event as a line of JSON, and `synced N` after each line of input when everything is
+// in the replica. SIGTERM: final sync, reported by the exit status.
 import { createInterface } from 'node:readline'
 import { Replicator } from '../../src/primary/replicator.js'
 import { openReplicaClient } from '../../src/storage/open.js'

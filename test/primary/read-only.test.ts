@@ -1,4 +1,5 @@
-// A database, a replica or an output on a file system that is mounted read-only: the error says so, whatever SQLite makes of it.
+// A database, a replica or an output on a file system that is mounted read-only: the error says so,
+// whatever SQLite makes of it.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
@@ -9,7 +10,10 @@ import { run } from '../cli/run.js'
 import { smallFileSystem } from '../support/small-file-system.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 
-/** A database in each state in which a process can have left it. `-killed`: with its -wal and -shm files. */
+/**
+ * A database in each state in which a process can have left it. `-killed`: with its -wal and -shm
+ * files.
+ */
 const STATES = ['wal', 'delete', 'wal-killed'] as const
 
 function make(file: string, state: (typeof STATES)[number]): void {

@@ -1,5 +1,6 @@
-// Files of a replica are removed, cut short or replaced while a primary writes to it. It notices by a listing, without a restart, and a
-// snapshot follows where a restore of the newest state would not be possible.
+// Files of a replica are removed, truncated or replaced while a primary writes to it. The primary
+// detects this by a listing, without a restart, and uploads a snapshot if the newest state could
+// not be restored.
 import assert from 'node:assert/strict'
 import { copyFileSync, cpSync, readdirSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -70,7 +71,7 @@ async function fixture(t: TestContext, options: Partial<ReplicatorOptions> = {},
   const level = (n: number) => path.join(replica, 'ltx', `${n}`)
   const files = (n: number) => readdirSync(level(n)).sort()
   const newest = (n: number) => path.join(level(n), files(n).at(-1)!)
-  /** Changes files while the primary stands still. */
+  /** Changes files while the primary is paused. */
   const between = (change: () => void) => {
     primary.signal('SIGSTOP')
     change()
@@ -125,7 +126,8 @@ test('a level or a file of it is removed: a snapshot is uploaded if restores nee
   between(() => rmSync(level(0), { recursive: true }))
   await restorable()
   await follows()
-  // Level 0 reaches as far as the snapshot, from its first file on: restores need neither the other snapshots nor this one.
+  // Level 0 reaches as far as the snapshot, from its first file on: restores need neither the other
+  // snapshots nor this one.
   const before = rejoined().length
   between(() => {
     for (const name of files(9).slice(0, -1)) rmSync(path.join(level(9), name))

@@ -12,7 +12,10 @@ import { openReplicaClient } from '../../src/storage/open.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { assertReplicaEquals } from './restored.js'
 
-/** A database with three files in its replica, then what the scenario does to the replica, then a commit and another run. */
+/**
+ * A database with three files in its replica, then what the scenario does to the replica, then a
+ * commit and another run.
+ */
 async function restarted(t: TestContext, change: (place: { dir: string; level0: string; meta: string }) => void) {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'app.db')

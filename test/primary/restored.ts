@@ -7,7 +7,10 @@ import { restore } from '../../src/restore/restore.js'
 import { openReplicaClient } from '../../src/storage/open.js'
 import { contentHashes } from '../support/content.js'
 
-/** Restores the replica, full integrity check, and asserts that every table is what it is in `database`. Returns the TXID. */
+/**
+ * Restores the replica, full integrity check, and asserts that every table is what it is in
+ * `database`. Returns the TXID.
+ */
 export async function assertReplicaEquals(url: string, database: string): Promise<number> {
   const output = path.join(tmpdir(), `restored-${randomUUID()}.db`)
   const client = await openReplicaClient(url)

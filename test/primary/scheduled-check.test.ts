@@ -11,7 +11,10 @@ import { openReplicaClient } from '../../src/storage/open.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { until } from '../support/until.js'
 
-/** Replicates until the scheduled check has ended; returns its event, and the outcome of the check of a restore. */
+/**
+ * Replicates until the scheduled check has ended; returns its event, and the outcome of the check
+ * of a restore.
+ */
 async function checked(t: TestContext, make: (db: Database.Database, file: string) => void) {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'app.db')

@@ -1,5 +1,6 @@
-// Two copies of SQLite in one process, as an application on node:sqlite and a primary on better-sqlite3 are. The second copy here is
-// better-sqlite3's library under another name, which the loader takes for another one, with all its state.
+// Two copies of SQLite in one process, as an application on node:sqlite and a primary on
+// better-sqlite3 are. The second copy here is better-sqlite3's library under another name, which
+// the loader takes for another one, with all its state.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { copyFileSync } from 'node:fs'
@@ -56,7 +57,8 @@ test('the application uses another copy of SQLite: refused before the database i
   app.exec('COMMIT')
 })
 
-// Whose mapping it is that is there already can only be told by opening, which costs a transaction under way its lock.
+// Whose mapping it is that is there already can only be told by opening, which costs a transaction
+// under way its lock.
 test('both copies of SQLite are loaded: refused before anything is written', { skip: !linux }, async (t) => {
   const { file, url, openCopy } = fixture(t)
   new Database(':memory:').close()

@@ -1,5 +1,6 @@
-// A busy writer, checkpointed and compacted as in earnest but faster, and restored from every few moments. In the gate some seconds;
-// longer: `LITESTREAM_SOAK_SECONDS=600 npm test -- primary/soak`.
+// A busy writer, checkpointed and compacted as in earnest but faster, and restored from every few
+// moments. In the gate some seconds; longer: `LITESTREAM_SOAK_SECONDS=600 npm test --
+// primary/soak`.
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'

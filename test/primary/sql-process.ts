@@ -1,5 +1,6 @@
-// Runs SQL on a database in a process of its own: `node sql-process.js FILE SQL…`, a transaction each; then closes it as the last
-// connection does, or with `--die` as its first argument ends without closing.
+// Runs SQL on a database in a process of its own: `node sql-process.js FILE SQL…`, a transaction
+// each; then closes it as the last connection does, or with `--die` as its first argument ends
+// without closing.
 import Database from 'better-sqlite3'
 
 const [first, ...rest] = process.argv.slice(2)

@@ -1,5 +1,6 @@
-// The state folder beside the database is removed, emptied, replaced or made unreadable while a primary works. It is made again from
-// what the primary knows; files that were not uploaded yet and are lost are replaced by a snapshot.
+// The state folder beside the database is removed, emptied, replaced or made unreadable while a
+// primary works. It is created again from the primary's memory; lost files that were not uploaded
+// are replaced by a snapshot.
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
 import {
@@ -59,7 +60,7 @@ async function fixture(t: TestContext, name = 'app.db') {
       renameSync(`${level}.kept`, level)
     }
   }
-  /** Changes files while the primary stands still. */
+  /** Changes files while the primary is paused. */
   const between = (change: () => void) => {
     primary.signal('SIGSTOP')
     change()
@@ -208,7 +209,7 @@ test('uploaded staged files are removed or damaged: compaction reads the replica
   await assertReplicaEquals(url, file)
 })
 
-/** Runs the test's body as a user without rights over everything, where the tests run as root. */
+/** Runs the test's body as an ordinary user if the tests run as root. */
 const unprivileged = process.getuid?.() === 0 && existsSync('/usr/bin/setpriv')
 
 test('permissions are missing for a while: an error meanwhile, and the temporary modes are not copied', {

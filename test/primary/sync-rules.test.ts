@@ -23,7 +23,7 @@ test('concurrent syncs run one after another: each commit is in exactly one file
   cleanUp(t, () => app.close())
   app.pragma('journal_mode=wal')
   app.exec('CREATE TABLE t (n INTEGER)')
-  // It does nothing by itself while the test lasts.
+  // It does nothing in the background during the test.
   const replication = await replicate(file, url, { monitorInterval: 3_600_000, syncInterval: 3_600_000 })
   cleanUp(t, () => replication.close())
   await replication.sync({ wait: true })

@@ -1,4 +1,4 @@
-// What an uploader may offer to a replica, and when: each test stops a primary in one of the moments between two steps.
+// Which files an uploader may upload, and when: each test stops a primary between two steps.
 import assert from 'node:assert/strict'
 import { mkdirSync, rmdirSync } from 'node:fs'
 import path from 'node:path'
@@ -40,7 +40,7 @@ async function fixture(t: TestContext) {
   return { file, url, app, client, open, level0, write: () => app.exec('INSERT INTO t (v) VALUES (randomblob(500))') }
 }
 
-/** A replica that has come to TXID 3 with another database. */
+/** A replica that has reached TXID 3 with another database. */
 async function writtenBefore(t: TestContext, url: string): Promise<void> {
   const file = path.join(temporaryDirectory(t), 'other.db')
   const other = new Database(file)
@@ -75,7 +75,8 @@ test('a replica that turns out to be ahead after commits were staged: up to date
   const { primary, uploader } = await open()
   await primary.sync()
   write()
-  // The store answers late: what the commit was staged as is void then, and nobody has synced since.
+  // The store responds late: the staged TXID of the commit is then invalid, and no sync has run
+  // since.
   assert.equal(await primary.sync(), 2)
   await uploader.align()
   assert.equal(await uploader.run(), true)

@@ -11,8 +11,8 @@ import { startSilentStore } from '../support/silent-store.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { until } from '../support/until.js'
 
-// Bounds here are guards against a hang, an order of magnitude above what is expected and below what these calls took without a
-// deadline (two minutes).
+// Bounds here are guards against a hang, an order of magnitude above what is expected and below
+// what these calls took without a deadline (two minutes).
 const GUARD = { timeout: 45_000 }
 
 function fixture(t: TestContext) {

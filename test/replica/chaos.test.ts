@@ -20,10 +20,11 @@ import { makeSource, openTestReplica, type Source } from '../support/replica.js'
 import { s3Bucket, s3Server, s3Url } from '../support/s3.js'
 import { until } from '../support/until.js'
 
-// The differential test in a storm: S3 whose replies fail, are cut, come late or lag behind, a primary that vacuums, compacts, drops
-// files and is begun anew now and then, and a replica worker that is killed at random. A read may be refused; a row is never wrong.
-// CHAOS_SEED repeats what is random here (not the moments at which threads meet), CHAOS_STEPS and CHAOS_RUNS make it long:
-// CHAOS_RUNS=100 CHAOS_STEPS=300 npm test -- replica/chaos
+// The differential test under faults: S3 with failed, truncated, late and stale responses, a
+// primary that vacuums, compacts, deletes files and is reset occasionally, and a replica worker
+// that is killed at random. A read may fail; a row is never wrong. CHAOS_SEED repeats the random
+// choices (not the timing of threads), CHAOS_STEPS and CHAOS_RUNS make it longer: CHAOS_RUNS=100
+// CHAOS_STEPS=300 npm test -- replica/chaos
 const STEPS = Number(process.env.CHAOS_STEPS ?? 10)
 const RUNS = Number(process.env.CHAOS_RUNS ?? 1)
 const SEED = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 32))
@@ -42,7 +43,10 @@ process.on('worker', (worker) => {
   if (!isReaderThread(worker)) replicaWorker = worker
 })
 
-/** An opening in a storm sends many requests, each of which may fail; on a machine that does other things, too. */
+/**
+ * An opening in a storm sends many requests, each of which may fail; on a machine that does other
+ * things, too.
+ */
 const OPENING_MS = 60_000
 
 class Storm {
@@ -91,7 +95,8 @@ class Storm {
     try {
       await Promise.race([Promise.all(readers), surroundings])
     } finally {
-      // No thread is ended within a query: better-sqlite3 would take the process with it, and what failed would not be seen.
+      // No thread is terminated during a query: better-sqlite3 would abort the process, and the
+      // failure would not be seen.
       done.abort()
       this.#stopped = true
       await Promise.allSettled([...readers, surroundings])
@@ -156,7 +161,7 @@ class Storm {
     }
   }
 
-  /** 5 to 15 % of all replies are spoilt, in one way or another. */
+  /** 5 to 15 % of all responses fail in some way. */
   #faults(): void {
     const random = this.#random
     const share = random.integer(5, 15) / 100 / 6
@@ -191,7 +196,7 @@ class Storm {
 
   #calm = () => {}
 
-  /** The primary, its housekeeping and the murders, until told to stop. */
+  /** Runs the primary, its housekeeping and the kills until stopped. */
   async #surround(signal: AbortSignal): Promise<void> {
     const random = this.#random
     while (!signal.aborted) {
@@ -218,7 +223,7 @@ class Storm {
     const { pageSize } = this.#source.history
     this.#source.history.close()
     const history = new History(path.join(directory, `primary-${life}.db`), client, pageSize)
-    // Time goes on, in another primary too.
+    // The clock continues, also for another primary.
     history.time = this.#source.history.time
     cleanUp(this.#t, () => history.close())
     this.#source.history = history
@@ -232,7 +237,7 @@ class Storm {
     for (const thread of this.#threads) thread.killReplicaWorker()
   }
 
-  /** In quiet weather every replica comes to the newest state, and every page of it is right. */
+  /** Without faults every replica reaches the newest state, and every page of it is right. */
   async #settle(): Promise<void> {
     for (const replica of this.#replicas) {
       let last: unknown
@@ -248,8 +253,9 @@ class Storm {
     for (const reader of this.#readers) {
       await reader.settle()
       await until('it is answered', () => reader.compare('SELECT count(*), sum(k), sum(length(v)) FROM a'))
-      // FTS5's part of the check goes by what it has in memory of its index, and only a query looks whether that is still so: after
-      // another connection's commit the check alone finds damage in a sound local file, too (SQLite 3.53).
+      // FTS5's part of the check uses its cached index, and only a query detects that the index has
+      // changed: after another connection's commit the check alone reports damage in an intact
+      // local file, too (SQLite 3.53).
       assert.ok(await reader.compare("SELECT count(*) FROM f WHERE f MATCH 'nothing'"))
       assert.ok(await reader.compare('SELECT integrity_check FROM pragma_integrity_check'))
     }

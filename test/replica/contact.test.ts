@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { StoreContact } from '../../src/replica/worker/contact.js'
 
-/** No replica has it: what native code is told goes nowhere. */
+/** No replica has this id: calls of native code have no effect. */
 const NOBODY = 0
 
 test('a stale replica is reported once, even if the timer fires too early', (t) => {
@@ -26,7 +26,7 @@ test('a stale replica is reported once, even if the timer fires too early', (t) 
   contact.missed('UNAVAILABLE', 'no answer')
   t.mock.timers.tick(5000)
   assert.equal(told.length, 1)
-  // Seen again, and lost again.
+  // Contact again, then lost again.
   contact.seen(now)
   now += 2000
   contact.missed('UNAVAILABLE', 'no answer')

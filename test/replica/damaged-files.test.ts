@@ -95,8 +95,8 @@ test('an impossible commit in a file does not delay other replicas of the proces
 })
 
 /**
- * A large compacted file whose index has one page under the number of the next: too large to be compared with its frames when its index
- * is read. The raw file with the same TXID is right.
+ * A large compacted file whose index has one page under the number of the next: too large to be
+ * compared with its frames when its index is read. The raw file with the same TXID is right.
  */
 function largeLie(t: TestContext): { readonly folder: string; readonly rows: number } {
   const rows = 600

@@ -12,14 +12,15 @@ import { randomChange, schemaOf } from '../support/random-writer.js'
 import { connect, integrity, makeSource, openTestReplica, type Source, value } from '../support/replica.js'
 import { until } from '../support/until.js'
 
-// A random writer, compaction and retention on one side, random readers and time travellers on the other; every answer is compared
-// with the primary's at that TXID. DIFFERENTIAL_SEED repeats a run, DIFFERENTIAL_STEPS makes it longer, DIFFERENTIAL_RUNS more.
-// Its noisy sister, over S3 with faults, is chaos.test.ts.
+// A random writer with compaction and retention, and random readers and time travellers; every
+// result is compared with the primary's at that TXID. DIFFERENTIAL_SEED repeats a run,
+// DIFFERENTIAL_STEPS makes it longer, DIFFERENTIAL_RUNS repeats it. chaos.test.ts is the same over
+// S3 with faults.
 const STEPS = Number(process.env.DIFFERENTIAL_STEPS ?? 120)
 const RUNS = Number(process.env.DIFFERENTIAL_RUNS ?? 4)
 const SEED = Number(process.env.DIFFERENTIAL_SEED ?? Math.floor(Math.random() * 2 ** 32))
 
-/** Only what retention took away may be refused. */
+/** Only reads of files deleted by retention may fail. */
 const TAKEN_AWAY = /^((PAGE_UNAVAILABLE|TXID_NOT_AVAILABLE): .*)?$/s
 
 interface Reader {
@@ -59,7 +60,8 @@ async function compare(t: TestContext, source: Source, random: Random): Promise<
   for (const { compared } of readers) await compared.settle()
   for (const { replica, compared } of readers) {
     await until('it has caught up', async () => (await replica.sync()) === history.txid)
-    // On a connection of its own: FTS5's check believes what the connection has cached of its index, also on ordinary files.
+    // On a separate connection: FTS5's check uses the connection's cached index, also on ordinary
+    // files.
     const db = connect(t, replica.uri)
     assert.equal(value(db, 'SELECT litestream_txid()'), formatTxid(history.txid))
     assert.equal(integrity(db), 'ok')

@@ -1,4 +1,5 @@
-// The VFS as SQLite itself calls it, through a C extension: locks, the size, the header, the lock page.
+// The VFS as SQLite itself calls it, through a C extension: locks, the size, the header, the lock
+// page.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -38,7 +39,8 @@ test('locks: SHARED is the maximum, and only unlock lowers a lock to SHARED or n
   const replica = await openTestReplica(t, url)
   const db = connectProbe(t, replica.uri)
   const locks = (script: string) => value(db, 'SELECT probe_locks(?)', script)
-  // SHARED, SHARED again, "NONE" (which gives nothing up), RESERVED, PENDING, EXCLUSIVE; back to SHARED, to none, and once more.
+  // SHARED, SHARED again, "NONE" (which releases nothing), RESERVED, PENDING, EXCLUSIVE; back to
+  // SHARED, to none, and again.
   assert.equal(locks('l1 l1 l0 l2 l3 l4'), [OK, OK, OK, READONLY, READONLY, READONLY].join(' '))
   const reader = connect(t, replica.uri)
   await history.commit("UPDATE t SET v = 'new'")
@@ -117,7 +119,10 @@ test('the size is the page count of the view, without a request to the worker (i
   assert.ok(history.bytes.length < before)
 })
 
-/** A file that adds pages to a database of `from` pages: zeros, and before and behind the lock page, the last two, `pages`. */
+/**
+ * A file that adds pages to a database of `from` pages: zeros, and before and behind the lock page,
+ * the last two, `pages`.
+ */
 async function* grownTo(commit: number, from: number, pageSize: number, pages: Uint8Array): AsyncGenerator<Uint8Array> {
   const encoder = new LtxEncoder({ pageSize, commit, minTxid: 2, maxTxid: 2 })
   yield encoder.start()

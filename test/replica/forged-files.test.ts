@@ -21,7 +21,9 @@ function database(t: TestContext): Buffer {
   return readFileSync(file)
 }
 
-/** A replica of two files: the whole database, and page 1 in a file whose header has this commit. */
+/**
+ * A replica of two files: the whole database, and page 1 in a file whose header has this commit.
+ */
 function replicaWithCommit(t: TestContext, commit: number): string {
   const folder = path.join(temporaryDirectory(t), 'replica')
   const pages = pagesOf(database(t))

@@ -1,4 +1,4 @@
-// Reads that someone waits for, behind a proxy that holds back one GET in so many: counted, never timed.
+// Reads with a waiting reader, behind a proxy that delays one GET in every N: counted, never timed.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -7,7 +7,7 @@ import { faultyS3 } from '../support/faulty-s3.js'
 import { makeSource, openTestReplica } from '../support/replica.js'
 import { s3Url } from '../support/s3.js'
 
-/** Sends that answer when told to. */
+/** Requests that are answered on command. */
 class Store {
   readonly sent: { answer(value: string): void; fail(error: Error): void }[] = []
   readonly send = () =>
@@ -16,7 +16,7 @@ class Store {
     })
 }
 
-/** Reads enough to know what is slow. */
+/** Enough reads to determine which are slow. */
 async function warmed(): Promise<HedgedReads> {
   const reads = new HedgedReads()
   for (let i = 0; i < 40; i++)

@@ -1,4 +1,5 @@
-// A reader that is warm: what its reads cost, told to the parent as JSON. Arguments: replica, the call counter's library.
+// A warm reader: reports the cost of its reads to the parent as JSON. Arguments: replica, the call
+// counter's library.
 import Database from 'better-sqlite3'
 import { openReplica } from '../../src/index.js'
 

@@ -1,5 +1,6 @@
-// A read of a page that is in memory, or in the local copy, takes no lock, no memory, no system call and no step into JavaScript:
-// every call of the addon that could is counted, by a library that is loaded before all others.
+// A read of a resident page, in memory or in the local copy, takes no lock, allocates nothing,
+// makes no system call and does not call JavaScript. A library that is loaded before all others
+// counts every relevant call of the addon.
 import assert from 'node:assert/strict'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -28,7 +29,7 @@ test('a warm read takes no lock, allocates nothing, makes no system call and doe
   const exited = once(child, 'exit')
   const [told] = (await Promise.race([once(child, 'message'), exited])) as [Told]
   assert.deepEqual(await exited, [0, null])
-  // That the counting works: a page that is not here is asked for, with a request and a lock.
+  // Checks the counter itself: a non-resident page costs a request and a lock.
   assert.ok(told.cold.locks! > 0 && told.cold.allocations! > 0 && told.cold.waits! > 0, JSON.stringify(told))
   assert.ok(told.hits > 2500, `${told.hits} pages read`)
   assert.equal(told.crossings, 0)

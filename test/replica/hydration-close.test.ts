@@ -1,4 +1,4 @@
-// A replica is closed, or its copy is meddled with, while the copy is filled.
+// A replica is closed, or its local copy is changed, while the copy is being filled.
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, rmSync, truncateSync } from 'node:fs'
 import path from 'node:path'

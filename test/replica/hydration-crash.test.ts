@@ -20,7 +20,10 @@ const HYDRATE = `const { openReplica } = await import(src + '/index.js')
   console.log('hydrated')
   setInterval(() => replica.stats().hydration === 1 && console.log('complete at ' + replica.txid), 5)`
 
-/** Opens a copy of TXID 2 again, at TXID 1, because the store does not show the file of TXID 2 until `showAgain`: none of its pages is read. */
+/**
+ * Opens a copy of TXID 2 again, at TXID 1, because the store does not show the file of TXID 2 until
+ * `showAgain`: none of its pages is read.
+ */
 async function assertLaggingStoreIsBelieved(t: TestContext, { url, files }: Source, copy: string) {
   const name = path.join(files, 'ltx', '0', '0000000000000002-0000000000000002.ltx')
   renameSync(name, `${name}.hidden`)
@@ -78,7 +81,8 @@ test('the meta file of one replica is never used for the local copy of another',
   await second.hydrated
   assert.ok(!readFileSync(`${copy}.meta`).equals(readFileSync(`${copy}.kept`)))
   await second.close()
-  // Killed at once when it had begun to fill the other's copy: no meta file is left that claims it for the first.
+  // Killed at once when it had begun to fill the other's copy: no meta file is left that claims it
+  // for the first.
   const child = runScript(
     t,
     `${HYDRATE.split('await replica.hydrated')[0]} console.log('open'); setInterval(() => {}, 1000)`,

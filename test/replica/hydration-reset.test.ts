@@ -1,4 +1,4 @@
-// A local copy while its replica is begun anew.
+// A local copy during a reset of its replica.
 import assert from 'node:assert/strict'
 import { mkdirSync, rmdirSync, rmSync } from 'node:fs'
 import path from 'node:path'

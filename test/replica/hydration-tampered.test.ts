@@ -15,7 +15,8 @@ import type { LitestreamError } from '../../src/errors.js'
 import { connect, makeSource, openTestReplica, value } from '../support/replica.js'
 import { until } from '../support/until.js'
 
-// Another program changes the file of a local copy. No reader may see that in its rows, nor end with it.
+// Another program changes the file of a local copy. No reader may see that in its rows, nor end
+// with it.
 
 const ROWS = 2000
 const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); WITH RECURSIVE n(i) AS

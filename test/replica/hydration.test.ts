@@ -31,7 +31,7 @@ function firstError(replica: Replica): Promise<LitestreamError> {
   return until('an error is told', () => first)
 }
 
-/** What the local copy is: the pages of the state, header as the primary has it. */
+/** The expected local copy: the pages of the state, with the primary's header. */
 function assertCopy(source: Source, copy: string): void {
   const bytes = source.history.bytes
   assert.ok(readFileSync(copy).subarray(0, bytes.length).equals(bytes), 'the local copy differs from the primary')

@@ -10,7 +10,9 @@ import { temporaryDirectory } from '../support/temporary-directory.js'
 const ROWS = 20_000
 const KEYS = 500
 
-/** 40 rows a key, far from each other in the table; every third key is NULL, a blob or a long text. */
+/**
+ * 40 rows a key, far from each other in the table; every third key is NULL, a blob or a long text.
+ */
 const SETUP = `
   CREATE TABLE t (id INTEGER PRIMARY KEY, k, pad TEXT);
   WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${ROWS})
@@ -27,7 +29,10 @@ async function published(t: TestContext, setup: string): Promise<{ history: Hist
   return { history, url: `file://${directory}/replica` }
 }
 
-/** Runs a query on a replica whose interior pages are here; returns how many pages were asked for one by one, and fetched ahead. */
+/**
+ * Runs a query on a replica whose interior pages are here; returns how many pages were asked for
+ * one by one, and fetched ahead.
+ */
 async function firstExecution(replica: Replica, history: History, sql: string, key: unknown) {
   while ((await replica.details()).underWay > 0) await new Promise((resolve) => setTimeout(resolve, 1))
   const before = (await replica.details()).fetch
@@ -47,7 +52,8 @@ test('the rows that an index leads to are fetched together', async (t) => {
     const rows = db.prepare(sql).all(key)
     assert.equal(rows.length, ROWS / KEYS)
     assert.deepEqual(rows, history.db.prepare(sql).all(key))
-    // The way down the index, the first row, and the eleventh, and a few waits for what is under way: not one or two a row.
+    // The way down the index, the first row, and the eleventh, and a few waits for what is under
+    // way: not one or two a row.
     const { pagesWanted } = (await replica.details()).fetch
     assert.ok(pagesWanted <= 12, `${pagesWanted} pages were asked for one by one`)
     assert.ok(replica.stats().crossings <= rows.length / 2, `${replica.stats().crossings} waits`)

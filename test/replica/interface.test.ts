@@ -1,4 +1,5 @@
-// The interface of a replica, name by name, against the source, the documents and the official VFS.
+// Checks every name of a replica's interface against the source, the documents and the official
+// VFS.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'

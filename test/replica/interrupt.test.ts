@@ -1,4 +1,5 @@
-// sqlite3_interrupt, which no driver exposes: a C extension calls it while a read waits for the store.
+// sqlite3_interrupt, which no driver exposes: a C extension calls it while a read waits for the
+// store.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import Database from 'better-sqlite3'

@@ -7,7 +7,10 @@ import { compactRange } from '../support/compact.js'
 import { beginAnew, pollerAt } from '../support/poller-at.js'
 import { makeSource } from '../support/replica.js'
 
-/** A real replica whose listing does not show some of its files yet, as that of an eventually consistent store. */
+/**
+ * A real replica whose listing does not show some of its files yet, as that of an eventually
+ * consistent store.
+ */
 function lagging(client: ReplicaClient, hidden: (file: LtxFileInfo) => boolean): ReplicaClient {
   return new Proxy(client, {
     get(target, name) {

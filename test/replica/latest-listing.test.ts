@@ -5,7 +5,10 @@ import { listForLatest } from '../../src/levels/latest-listing.js'
 import { selectPlan } from '../../src/levels/plan.js'
 import type { LtxFileInfo, ReplicaClient } from '../../src/storage/replica-client.js'
 
-/** A listing of made-up files that counts the LISTs of 1,000 names which a store would have answered. */
+/**
+ * A listing of made-up files that counts the LISTs of 1,000 names which a store would have
+ * answered.
+ */
 class Listing {
   requests = 0
   constructor(readonly levels: readonly LtxFileInfo[][]) {}

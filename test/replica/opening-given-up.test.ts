@@ -1,4 +1,5 @@
-// An opening that fails or is given up leaves nothing behind, whatever else is opened or closed at that moment.
+// A failed or cancelled opening leaves nothing behind, whatever else is opened or closed at that
+// moment.
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'

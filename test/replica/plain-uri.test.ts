@@ -10,7 +10,10 @@ const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);
   WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
     INSERT INTO t SELECT i, hex(randomblob(200)) FROM n;`
 
-/** What a script prints in a process of its own, `open(uri)` being better-sqlite3 with the VFS loaded; it writes to no stderr. */
+/**
+ * The output of a script in a separate process, with `open(uri)` of better-sqlite3 and the VFS
+ * loaded; it must write nothing to stderr.
+ */
 async function printed(t: TestContext, script: string, env: NodeJS.ProcessEnv): Promise<string[]> {
   const child = runScript(
     t,

@@ -1,4 +1,5 @@
-// What happens to a replica between two looks at it, and between the listings of one look: nothing may be taken for what it is not.
+// Changes of a replica between two polls, and between the listings of one poll, must not be
+// misinterpreted.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { formatTxid } from '../../src/ltx/txid.js'
@@ -91,7 +92,7 @@ test('a reset to fewer TXIDs behind a compacted file is detected', async (t) => 
 })
 
 test('a connection that travels to a TXID of a reset replica does not get the old state of that TXID', async (t) => {
-  // A store that tells nobody of new files: no poll comes.
+  // A store without a watch: no poll is triggered.
   const source = await makeSource(t, { url: s3Url(await s3Bucket(t)) })
   const { url, history, client } = source
   await commitTables(source, 1, 2)

@@ -41,7 +41,7 @@ test('a caller that requests a poll waits for at most two polls, however many re
 })
 
 test('a requested poll sees every file written before, even if its L0 file was already deleted', async (t) => {
-  // A store that tells nobody of new files.
+  // A store without a watch.
   const { history, client, url } = await makeSource(t, { url: s3Url(await s3Bucket(t)) })
   const hide = async () => {
     await history.snapshot()

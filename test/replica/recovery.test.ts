@@ -9,8 +9,8 @@ import { isReaderThread } from '../support/reader-thread.js'
 import { connect, makeSource, openTestReplica, type Source, value } from '../support/replica.js'
 import { until } from '../support/until.js'
 
-// What takes a replica away for a while, and gives it back. The reader keeps its state and reports why it stands still; afterwards it
-// goes on without being asked.
+// Ways to make a replica unavailable for a while. The reader keeps its state and reports the
+// reason; afterwards it continues automatically.
 
 /** Every replica worker of this process, the newest last. */
 const workers: Worker[] = []

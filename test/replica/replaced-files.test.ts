@@ -7,7 +7,7 @@ import { natsUrl } from '../support/nats.js'
 import { connect, makeSource, openTestReplica, value } from '../support/replica.js'
 import { s3Bucket, s3Url } from '../support/s3.js'
 
-// What a replica that is begun anew can be mistaken for most easily: the same TXID, every file and every frame of the same size.
+// A reset that is hardest to detect: the same TXIDs, and every file and frame has the same size.
 const ROWS = 20_000
 const database = (n: number) => `CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v BLOB);
   WITH RECURSIVE i(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM i WHERE i < ${ROWS})
@@ -24,7 +24,7 @@ for (const [store, place] of Object.entries(STORES)) {
     const url = await place(t)
     const { history, client, directory, ...source } = await makeSource(t, url === undefined ? {} : { url })
     const before = await history.commit(database(2))
-    // Nothing looks at the store by itself, and next to nothing is kept.
+    // No poll runs automatically, and almost nothing is cached.
     const replica = await openTestReplica(t, source.url, { cacheSize: 1, readAhead: 'none', pollInterval: 3_600_000 })
     const [reader, other] = [connect(t, replica.uri), connect(t, replica.uri)]
     for (const db of [reader, other]) db.pragma('cache_size=5')

@@ -6,7 +6,8 @@ import { History } from '../support/history.js'
 import { connect, integrity, makeSource, openTestReplica, value } from '../support/replica.js'
 import { until } from '../support/until.js'
 
-// SQLite keeps a parsed schema for as long as the schema cookie is the same. Two databases may have the same one.
+// SQLite keeps a parsed schema for as long as the schema cookie is the same. Two databases may have
+// the same one.
 const ONE = 'CREATE TABLE a (x); CREATE TABLE b (x); INSERT INTO a VALUES (1); INSERT INTO b VALUES (2)'
 const OTHER = 'CREATE TABLE b (x); CREATE TABLE a (x); INSERT INTO a VALUES (3); INSERT INTO b VALUES (4)'
 
@@ -38,7 +39,8 @@ test('a reset replica may have another schema with the same cookie: the old sche
 
 test('a database that replaced another one under the same TXIDs is read correctly, now and by time travel', async (t) => {
   const { history, client, directory, replica, db, read } = await readerOfOne(t)
-  // The primary finds another file in the place of its database and goes on with a whole copy of it.
+  // The primary finds that another file has replaced its database and continues with a snapshot of
+  // it.
   const other = new History(path.join(directory, 'other.db'), client)
   t.after(() => other.close())
   other.txid = history.txid
@@ -64,7 +66,7 @@ test('a database that replaced another one after a gap is read with its own sche
   t.after(() => other.close())
   other.txid = history.txid + 1
   other.time = history.time
-  // TXID 2 is missing: TXID 3 is known by its snapshot alone.
+  // TXID 2 is missing: only the snapshot of TXID 3 exists.
   await other.commit(OTHER)
   await other.snapshot()
   await until('TXID 3 is seen', async () => (await replica.sync()) === 3)

@@ -1,4 +1,5 @@
-// Where features meet: a shrink under an open transaction, time travel with a local copy, times relative to now.
+// Where features meet: a shrink under an open transaction, time travel with a local copy, times
+// relative to now.
 import assert from 'node:assert/strict'
 import { statSync } from 'node:fs'
 import path from 'node:path'

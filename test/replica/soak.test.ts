@@ -9,9 +9,9 @@ import { makeSource, openTestReplica } from '../support/replica.js'
 import { s3Bucket, s3Server, s3Url } from '../support/s3.js'
 import { until } from '../support/until.js'
 
-// A reader in a long life: a primary writes a hundred times a second, compaction and retention go on, threads read whole states at
-// their TXID, and memory and requests stay flat. In the gate a second of it; by hand:
-// REPLICA_SOAK_MINUTES=8 npm test -- replica/soak
+// A long-running reader: a primary writes a hundred times per second with compaction and retention,
+// threads read whole states at their TXID, and memory and requests stay constant. One second in the
+// gate; longer: REPLICA_SOAK_MINUTES=8 npm test -- replica/soak
 const SECONDS = Number(process.env.REPLICA_SOAK_MINUTES ?? 0) * 60 || 3
 const ROWS = 2000
 
@@ -63,7 +63,8 @@ test(`${SECONDS} s of a hundred writes per second: states are complete; memory a
     else await history.commit(`UPDATE t SET n = n + 1 WHERE id = ${history.txid % ROWS}`, 10)
     if (history.txid % 500 === 0) {
       await history.snapshot()
-      // The last two snapshots stay, and what leads on from them: no view that a reader has is out of reach.
+      // The last two snapshots stay, and what leads on from them: no view that a reader has is out
+      // of reach.
       const old = Array.from({ length: 500 }, (_, i) => history.txid - 1500 + i).filter((txid) => txid > 0)
       await client.delete(old.map((txid) => ({ level: 0, minTxid: txid, maxTxid: txid })))
       if (history.txid > 1000) await client.delete([{ level: 9, minTxid: 1, maxTxid: history.txid - 1000 }])
@@ -81,7 +82,7 @@ test(`${SECONDS} s of a hundred writes per second: states are complete; memory a
   for (const thread of threads) await check(thread)
   t.diagnostic(JSON.stringify({ states, txid: history.txid, lists, seconds: Math.round(seconds()), memory }))
   assert.ok(states >= threads.length)
-  // Each of the two looks once a second; a look at every level, when files have gone, is ten more.
+  // Each of the two polls once per second; re-lists after deleted files add up to ten.
   assert.ok(lists < (SECONDS + 10) * replicas.length * 3, `${lists} LISTs in ${SECONDS} s`)
   const half = Math.floor(memory.length / 2)
   if (memory.length >= 8) {

@@ -21,7 +21,8 @@ test('a TXID whose file was compacted together with a shrink: truncated pages ar
   await compactRange(source, 1, 2, 3)
   await client.delete([2, 3].map((txid) => ({ level: 0, minTxid: txid, maxTxid: txid })))
   await until('TXID 3 is seen', async () => (await replica.sync()) === 3)
-  // What TXID 2 changed beyond the new end is in no file any more: refused, never answered with TXID 1.
+  // What TXID 2 changed beyond the new end is in no file any more: refused, never answered with
+  // TXID 1.
   assert.throws(() => held.prepare('SELECT DISTINCT n FROM t').pluck().all(), { code: 'SQLITE_IOERR_READ' })
   assert.match(String(value(held, 'SELECT litestream_error()')), /^PAGE_UNAVAILABLE/)
   assert.equal(value(held, 'SELECT count(*) FROM t'), 20)

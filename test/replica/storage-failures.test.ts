@@ -1,4 +1,5 @@
-// Single faults of a store under an open replica: the query that meets one fails with its reason, or waits; the next one works.
+// Single faults of a store under an open replica: the query that meets one fails with its reason,
+// or waits; the next one works.
 import assert from 'node:assert/strict'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -69,7 +70,8 @@ test('a partly written file is not read until it is complete (item 18)', async (
   const errors: string[] = []
   replica.on('error', ({ code }) => errors.push(code))
   const db = connect(t, replica.uri)
-  // Where it is written and not seen yet; then its first half in its place, as a store without atomic writes would show it.
+  // Where it is written and not seen yet; then its first half in its place, as a store without
+  // atomic writes would show it.
   const name = path.join(files, 'ltx', '0', formatFileName(2, 2))
   const other = await makeSource(t)
   await other.history.commit(SEED)

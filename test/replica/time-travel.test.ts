@@ -8,7 +8,9 @@ import { until } from '../support/until.js'
 
 const iso = (ms: number) => new Date(ms).toISOString()
 
-/** TXIDs 1..10; at TXID n, every row has n, and half of the rows went at TXID 6 with their pages. */
+/**
+ * TXIDs 1..10; at TXID n, every row has n, and half of the rows went at TXID 6 with their pages.
+ */
 async function tenStates(t: TestContext, options: SourceOptions = {}) {
   const source = await makeSource(t, { autoVacuum: 'full', ...options })
   const { history } = source

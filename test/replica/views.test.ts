@@ -54,7 +54,8 @@ test('B2: a replica opened before level 1 exists follows straddling, late and on
   const replica = await openTestReplica(t, url)
   const db = connect(t, replica.uri)
   for (let n = 2; n <= 9; n++) await history.commit(`UPDATE t SET n = ${n} WHERE id = ${n}`)
-  // One file reaches across the TXID that the replica was opened at; level 0 is gone but for its end.
+  // One file reaches across the TXID that the replica was opened at; level 0 is gone but for its
+  // end.
   await compactRange(source, 1, 1, 6)
   await client.delete(range(1, 6))
   await until('it has caught up', async () => (await replica.sync()) === 10)
@@ -122,7 +123,7 @@ test('B8: the snapshot and every file that a replica was opened on are replaced,
   assert.equal(value(other, 'SELECT sum(n) FROM t'), 3000)
   assert.throws(() => value(db, 'SELECT sum(length(v)) FROM t'), { code: 'SQLITE_IOERR_READ' })
   assert.match(String(value(other, 'SELECT litestream_error()')), /^PAGE_UNAVAILABLE: /)
-  // SQLite itself ends a transaction that cannot be read on.
+  // SQLite itself ends a transaction that cannot be continued.
   assert.equal(db.inTransaction, false)
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 3000)
   assert.equal(integrity(db), 'ok')
@@ -144,7 +145,7 @@ test('retention that deletes every file of a transaction at once is not taken fo
   await history.snapshot()
   await client.delete(range(1, 3))
   await history.commit('UPDATE t SET n = 3')
-  // The replica is at TXID 2 still, and nothing that it knows of is there any more.
+  // The replica is still at TXID 2, and none of its known files exists any more.
   assert.equal(await replica.sync(), 4)
   const other = connect(t, replica.uri)
   assert.throws(() => value(db, 'SELECT sum(length(v)) FROM t'), { code: 'SQLITE_IOERR_READ' })
@@ -255,7 +256,7 @@ test('B10: a reset replica is reported and read from its new start; an open tran
   assert.throws(() => sum(reader), { code: 'SQLITE_IOERR_READ' })
   assert.match(String(value(db, 'SELECT litestream_error()')), /^REPLICA_RESET: /)
   assert.equal(sum(reader), 100_000)
-  // TXIDs that the first life had already are other contents now.
+  // TXIDs of the first incarnation now have other contents.
   for (let i = 1; i <= 5; i++) {
     await history.commit(`UPDATE t SET n = ${50 + i}`)
     await until('it is seen', async () => (await replica.sync()) === history.txid)

@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import { runScript } from '../support/child.js'
 import { makeSource } from '../support/replica.js'
 
-// The worker is ended at many moments, in a process of its own: a crash would take the test with it.
+// The worker is ended at many moments, in a process of its own: a crash would take the test with
+// it.
 
 const START = `
   import { threadId, Worker } from 'node:worker_threads'
@@ -45,7 +46,8 @@ test('the worker is terminated inside native code, many times: no crash, and all
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)
       INSERT INTO t SELECT i, 1, hex(randomblob(100)) FROM n; CREATE INDEX t_v ON t (v)`)
   for (let i = 0; i < 20; i++) await history.commit(`UPDATE t SET n = 1 WHERE id % 20 = ${i}`)
-  // A thread reads without an end, so that the worker is busy with pages, views and a local copy whenever it is ended.
+  // A thread reads without an end, so that the worker is busy with pages, views and a local copy
+  // whenever it is ended.
   const script = `${START}
     const replica = await openReplica(process.env.URL, { cacheSize: 1, hydrate: process.env.COPY, pollInterval: 1 })
     const reader = new Worker(\`

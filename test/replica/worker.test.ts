@@ -134,7 +134,8 @@ test('a poll that changes a page copies only the chunk of its page table entry',
   assert.ok(chunks >= 4, `${chunks} chunks`)
   await history.commit('UPDATE t SET a = zeroblob(3501) WHERE id = 2500')
   await replica.sync()
-  // The transaction still has the old view: what the two do not share is counted twice. (Page 1 changes with every commit.)
+  // The transaction still has the old view: what the two do not share is counted twice. (Page 1
+  // changes with every commit.)
   assert.ok(native.liveObjects().chunks - chunks <= 2, `${native.liveObjects().chunks - chunks} chunks copied`)
   db.exec('COMMIT')
 })

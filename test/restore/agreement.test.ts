@@ -12,8 +12,9 @@ import { type Forged, forgedLtx, putLtx } from '../support/forged-ltx.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { COUNT_NEW, makeThreeStates } from '../support/three-states.js'
 
-// One lie a file: verify, restore and the reader must agree on what a replica is good for. A file that lies is refused by all three, or,
-// where other files have the same TXIDs, planned around by all three. None of them gives rows of another transaction.
+// One fault per file: verify, restore and the reader must agree on the use of a replica. All three
+// refuse a faulty file or, if other files have the same TXIDs, all three avoid it. None of them
+// returns rows of another transaction.
 
 interface Lie {
   readonly what: string
@@ -21,7 +22,7 @@ interface Lie {
   readonly file: (honest: Forged) => Uint8Array
   /** What every message about it says. */
   readonly message: RegExp
-  /** Only who reads all of the file can see it. The reader has pages of the file all the same. */
+  /** Detectable only by reading the whole file. The reader uses pages of the file nevertheless. */
   readonly unseenByRanges?: boolean
 }
 

@@ -1,4 +1,5 @@
-// Follows a replica (first argument) into a file (second) until it is killed; prints every TXID it reaches.
+// Follows a replica (first argument) into a file (second) until it is killed; prints every TXID it
+// reaches.
 import { follow } from '../../src/restore/follow.js'
 import { openReplicaClient } from '../../src/storage/open.js'
 

@@ -27,7 +27,10 @@ async function fixture(t: TestContext, pageSize = 4096) {
   t.after(() => history.close())
   let n = 1
   await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY, n, total, filler)')
-  /** Every change touches every row, so that a mixture of two states shows; the database grows and shrinks. */
+  /**
+   * Every change touches every row, so that a mixture of two states shows; the database grows and
+   * shrinks.
+   */
   const change = async () => {
     n++
     const rows = 20 + ((n * 37) % 300)
@@ -60,7 +63,10 @@ function following(t: TestContext, client: ReplicaClient, output: string) {
   return { state, done, stop: end }
 }
 
-/** The header's fields that a following database has of its own: format version, change counter, page count, valid-for. */
+/**
+ * The header's fields that a following database has of its own: format version, change counter,
+ * page count, valid-for.
+ */
 function withoutHeader(bytes: Buffer): Buffer {
   const copy = Buffer.from(bytes)
   for (const [from, to] of [

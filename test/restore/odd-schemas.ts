@@ -16,7 +16,10 @@ function fill(db: Database.Database, insert: string): void {
   for (let i = 0; i < ROWS; i++) statement.run(`row ${i}`)
 }
 
-/** Edits the schema as it is stored, since better-sqlite3 cannot define collations, tokenizers and modules by name. */
+/**
+ * Edits the schema as it is stored, since better-sqlite3 cannot define collations, tokenizers and
+ * modules by name.
+ */
 export function rename(db: Database.Database, from: string, to: string): void {
   db.unsafeMode(true)
   db.pragma('writable_schema = on')

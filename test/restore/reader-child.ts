@@ -1,5 +1,6 @@
-// Reads a following database (first argument) again and again, with its own SQLite in its own process, until told to stop; exits with
-// 1 and says so when what it sees is not one transaction's state: every row carries the number of the last change, and their count.
+// Reads a following database (first argument) repeatedly, with its own SQLite in its own process,
+// until stopped. Exits with 1 and a message if it sees anything but one transaction's state: every
+// row has the number of the last change, and their count.
 import Database from 'better-sqlite3'
 
 const file = process.argv[2]!

@@ -37,7 +37,8 @@ test('levels, restores to any TXID and time, and following, on S3', async (t) =>
   for (const [txid, hash] of history.hashes) {
     await restore(client, { output, txid, force: true, integrityCheck: 'none' })
     assert.equal(hashFile(output), hash, `TXID ${txid}`)
-    // The store says when a file was uploaded: today. The times of these states are in its metadata.
+    // The store says when a file was uploaded: today. The times of these states are in its
+    // metadata.
     const then = await restore(client, {
       output,
       timestamp: history.times.get(txid)! + 1,

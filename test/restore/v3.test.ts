@@ -239,7 +239,7 @@ test('v3 and LTX backups at one URL: restore uses the format with the newest dat
   assert.equal(old.legacy?.index, 0)
   assert.equal(rowsOf(output), 50)
   assert.equal((await restore(client, { output, force: true, timestamp: history.time + 1 })).txid, 1)
-  // Somebody went back to 0.3.
+  // The user went back to 0.3.
   writer.time = history.time + HOUR
   writer.commit()
   await restore(client, { output, force: true })

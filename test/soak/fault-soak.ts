@@ -16,7 +16,10 @@ export interface FaultSoakOptions {
   readonly longest: number
   /** Fewest and most faults of one round. */
   readonly faults: readonly [number, number]
-  /** How long after the last fault of a round every database may take to be replicated again, milliseconds. */
+  /**
+   * How long after the last fault of a round every database may take to be replicated again,
+   * milliseconds.
+   */
   readonly deadline: number
   readonly say: (line: string) => void
 }
@@ -29,9 +32,10 @@ export interface FaultSoakResult {
 }
 
 /**
- * Rounds of random faults around a daemon that is never restarted. After each round, each database gets one more commit, and must
- * become replicated: a restore equals it, `verify` finds no fault, and the health of the daemon is in order. Throws an error with
- * the seed, the round, its faults and the end of the daemon's log where that does not happen.
+ * Rounds of random faults around a daemon that is never restarted. After each round, each database
+ * gets one more commit, and must become replicated: a restore equals it, `verify` finds no fault,
+ * and the health of the daemon is in order. Throws an error with the seed, the round, its faults
+ * and the end of the daemon's log where that does not happen.
  */
 export async function soakFaults(t: Scope, options: FaultSoakOptions): Promise<FaultSoakResult> {
   const { seconds, seed, longest, deadline, say } = options
@@ -78,7 +82,9 @@ function troubles({ log }: SoakWorld): string {
     .join('\n')
 }
 
-/** Milliseconds until every database is replicated; throws if that takes longer than the deadline. */
+/**
+ * Milliseconds until every database is replicated; throws if that takes longer than the deadline.
+ */
 async function recovered(world: SoakWorld, deadline: number): Promise<number> {
   const start = performance.now()
   const isOver = () => performance.now() - start > deadline

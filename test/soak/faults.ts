@@ -1,4 +1,5 @@
-// What a fault soak does to the daemon's surroundings. Each fault lasts for a while and takes back what it did.
+// The faults that a fault soak applies to the daemon's environment. Each fault lasts for a while
+// and is then undone.
 import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
@@ -157,7 +158,10 @@ function remove(name: string): Steps {
 
 let removed = 0
 
-/** Removes a file or a folder with all that it holds, in one moment, and puts `by` in its place: the daemon goes on writing to it. */
+/**
+ * Removes a file or a folder with all that it holds, in one moment, and puts `by` in its place: the
+ * daemon goes on writing to it.
+ */
 function removeAtOnce(name: string, by?: string): void {
   const gone = path.join(path.dirname(path.dirname(name)), `removed-${++removed}`)
   if (existsSync(name)) renameSync(name, gone)
@@ -210,7 +214,10 @@ function replaceFolder(name: string, random: Random): Steps {
   }
 }
 
-/** The application is stopped for the moments in which its files change: with them open, it would damage its database itself. */
+/**
+ * The application is stopped for the moments in which its files change: with them open, it would
+ * damage its database itself.
+ */
 function paused(world: SoakWorld, database: SoakDatabase, { begin, end }: Steps): Steps {
   const during = async (step: () => void | Promise<void>) => {
     await world.tell('pause', database)

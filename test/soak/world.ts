@@ -23,7 +23,10 @@ import type { WriterCommand } from './writer-process.js'
 
 export type Scope = Pick<TestContext, 'after'>
 
-/** One database of the soak. Its folder holds nothing else but the database's own files and the state folder. */
+/**
+ * One database of the soak. Its folder holds nothing else but the database's own files and the
+ * state folder.
+ */
 export interface SoakDatabase {
   readonly name: string
   readonly store: 'file' | 's3' | 'nats'
@@ -47,7 +50,10 @@ l0-retention-check-interval: 1s
 validation: { interval: 5s }
 shutdown-sync-timeout: 10s`
 
-/** A daemon with databases in every kind of store, the application that writes to them, and the proxies before the stores. */
+/**
+ * A daemon with databases in every kind of store, the application that writes to them, and the
+ * proxies before the stores.
+ */
 export class SoakWorld {
   readonly dir: string
   readonly databases: readonly SoakDatabase[]
@@ -172,7 +178,10 @@ export class SoakWorld {
     writeFileSync(this.#clock, new Uint8Array(bytes.buffer), { flag: 'r+' })
   }
 
-  /** The application closes its connection, or opens it again; `commit`: resolves after its next commit. */
+  /**
+   * The application closes its connection, or opens it again; `commit`: resolves after its next
+   * commit.
+   */
   async tell(what: WriterCommand['do'], { file }: SoakDatabase): Promise<void> {
     const id = ++this.#lastId
     const answered = new Promise<void>((resolve) => this.#answers.set(id, resolve))

@@ -1,6 +1,7 @@
-// The application of a fault soak, in a process of its own: it commits to the databases named in its arguments, in turn. Messages:
-// `{ id, do: 'pause', file }` closes the connection and answers, `{ id, do: 'commit', file }` answers once one more commit succeeded.
-// A failed statement costs the connection: the next turn opens another one, as an application does that is restarted.
+// The application of a fault soak, in a process of its own: it commits to the databases named in
+// its arguments, in turn. Messages: `{ id, do: 'pause', file }` closes the connection and answers,
+// `{ id, do: 'commit', file }` answers once one more commit succeeded. A failed statement costs the
+// connection: the next turn opens another one, as an application does that is restarted.
 import Database from 'better-sqlite3'
 
 export interface WriterCommand {

@@ -15,7 +15,10 @@ const FILE = { level: 0, minTxid: 1, maxTxid: 1 }
 const NAME = 'ltx/0/0000000000000001-0000000000000001.ltx'
 const body = new Uint8Array(1000)
 
-/** Another client writes the object after each read of its description, so that the description is old when it is used. */
+/**
+ * Another client writes the object after each read of its description, so that the description is
+ * old when it is used.
+ */
 class Overtaken extends MetaStore {
   fetches = 0
   overtake: () => Promise<unknown> = async () => undefined

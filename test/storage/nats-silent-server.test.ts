@@ -14,7 +14,10 @@ import { startSilentProxy } from '../support/silent-proxy.js'
 import { until } from '../support/until.js'
 
 const FILE = { level: 0, minTxid: 1, maxTxid: 1 }
-/** Milliseconds. Less than any deadline of a request: only `close()` or the abort can have ended the calls. */
+/**
+ * Milliseconds. Less than any deadline of a request: only `close()` or the abort can have ended the
+ * calls.
+ */
 const PROMPT = 5_000
 const isAborted = (error: unknown) => isLitestreamError(error, 'ABORTED')
 

@@ -10,7 +10,10 @@ import { cleanUp } from '../support/clean-up.js'
 import { loopbackGcs } from '../support/loopback-gcs.js'
 import { notRun } from '../support/not-run.js'
 
-/** A proxy on 127.0.0.1 for plain requests and tunnels; HTTP_PROXY names it until the test ends. Returns what it was asked for. */
+/**
+ * A proxy on 127.0.0.1 for plain requests and tunnels; HTTP_PROXY names it until the test ends.
+ * Returns what it was asked for.
+ */
 async function useProxy(t: TestContext): Promise<string[]> {
   const seen: string[] = []
   const server = createServer((req, res) => {

@@ -1,6 +1,9 @@
 export const NOBODY = 65534
 
-/** Runs `act` with the rights of the user and group `nobody`, of all threads of this process. Needs root. */
+/**
+ * Runs `act` with the rights of the user and group `nobody`, for all threads of this process.
+ * Requires root.
+ */
 export async function asNobody<T>(act: () => Promise<T>): Promise<T> {
   process.setegid!(NOBODY)
   process.seteuid!(NOBODY)

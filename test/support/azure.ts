@@ -3,7 +3,8 @@ import type { TestContext } from 'node:test'
 import { ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob'
 import { AZURITE_ACCOUNT } from './servers/azurite.js'
 
-// A test file that imports this one, directly or not, makes `npm test` start Azurite (or take TEST_AZURE_ENDPOINT).
+// A test file that imports this one, directly or not, makes `npm test` start Azurite (or take
+// TEST_AZURE_ENDPOINT).
 
 /** The key of Azurite's account, which everybody knows. */
 export const AZURE_KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=='

@@ -34,8 +34,9 @@ interface Outgoing extends Omit<CapturedRequest, 'body'> {
 }
 
 /**
- * A client for `url` whose requests are signed, and then kept here instead of being sent: hosts that no test can reach are reached by
- * nobody. `reply` answers a request; by default it is what a store says that has one empty object under every name.
+ * A client for `url` whose requests are signed and then captured instead of sent, for hosts that
+ * tests cannot reach. `reply` answers a request; default: the answers of a store with one empty
+ * object under every name.
  */
 export async function capturedClient(
   url: string,

@@ -11,7 +11,10 @@ export interface Child {
   readonly ended: Promise<number | NodeJS.Signals>
 }
 
-/** Runs JavaScript, with the compiled `src` at `src`, in a Node of its own; killed with the test if it still runs. */
+/**
+ * Runs JavaScript, with the compiled `src` at `src`, in a Node of its own; killed with the test if
+ * it still runs.
+ */
 export function runScript(
   t: TestContext,
   script: string,
@@ -30,7 +33,10 @@ export function runScript(
   )
 }
 
-/** Runs a program that is not ours; killed with the test if it still runs. `env`: added to the environment of the test. */
+/**
+ * Runs a program that is not ours; killed with the test if it still runs. `env`: added to the
+ * environment of the test.
+ */
 export function runCommand(t: TestContext, file: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Child {
   return watched(t, spawn(file, args, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] }))
 }

@@ -2,7 +2,10 @@ import type { TestContext } from 'node:test'
 
 const steps = new WeakMap<object, (() => unknown)[]>()
 
-/** Runs `step` when the test ends: the last one first, each after the one before has ended. Node's own `after` goes the other way. */
+/**
+ * Runs `step` when the test ends: the last one first, each after the one before has ended. Node's
+ * own `after` goes the other way.
+ */
 export function cleanUp(t: Pick<TestContext, 'after'>, step: () => unknown): void {
   let own = steps.get(t)
   if (!own) {

@@ -28,7 +28,7 @@ export interface ComparedReaderOptions {
   readonly oracle: Oracle
   readonly counts: ComparedCounts
   readonly connect: () => Asker | Promise<Asker>
-  /** What a read may be refused with: the message that litestream_error() gives. */
+  /** Messages of litestream_error() with which a read may fail. */
   readonly allowed: RegExp
   /** Whether a TXID must never be followed by an older one, but by travelling. */
   readonly onwards?: boolean
@@ -41,8 +41,9 @@ const REMEMBERED = 8
 const LIFE = 'SELECT litestream_txid(), (SELECT n FROM life)'
 
 /**
- * A reader that opens and ends transactions, travels in time and asks at random, and compares every answer with the primary's at that
- * TXID. A read may be refused; an answer is never wrong, and a transaction never sees two states.
+ * A reader that begins and ends transactions, travels in time and queries at random, and compares
+ * every result with the primary's at that TXID. A read may fail; a result is never wrong, and a
+ * transaction never sees two states.
  */
 export class ComparedReader {
   readonly #options: ComparedReaderOptions
@@ -66,7 +67,7 @@ export class ComparedReader {
     return new ComparedReader(options, await options.connect())
   }
 
-  /** Perhaps changes its transaction or its place in time, then asks a few times. */
+  /** May change its transaction or its position in time, then queries a few times. */
   async step(random: Random, newest: number): Promise<void> {
     if (this.#inTransaction) {
       if (random.chance(0.4)) await this.#run('COMMIT')
@@ -94,7 +95,7 @@ export class ComparedReader {
     this.#travelled = undefined
   }
 
-  /** Asks within one transaction, its own if none is open; true if it was answered. */
+  /** Queries within one transaction, a new one if none is open; true if it succeeded. */
   async compare(sql: string): Promise<boolean> {
     const { oracle, counts } = this.#options
     const own = !this.#inTransaction
@@ -148,7 +149,7 @@ export class ComparedReader {
     }
   }
 
-  /** Rows, or undefined where it was refused as it may be. */
+  /** Rows, or undefined if the read failed in a permitted way. */
   async #run(sql: string): Promise<unknown[][] | undefined> {
     const answer = await this.#asker.ask(sql)
     this.#inTransaction = answer.inTransaction

@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto'
 import Database from 'better-sqlite3'
 
-/** A hash for the schema and one for each table of a database, rows in the order of all their columns; virtual tables' shadows too. */
+/**
+ * A hash for the schema and one for each table of a database, rows in the order of all their
+ * columns; virtual tables' shadows too.
+ */
 export function contentHashes(file: string): Record<string, string> {
   const db = new Database(file, { readonly: true })
   try {
@@ -28,7 +31,8 @@ function digest(rows: Iterable<unknown>): string {
   const hash = createHash('sha256')
   for (const row of rows as Iterable<readonly unknown[]>) {
     for (const value of row) {
-      // With type and length: no two rows look alike. Blobs as they are: as JSON they take seconds for some megabytes.
+      // With type and length: no two rows look alike. Blobs as they are: as JSON they take seconds
+      // for some megabytes.
       if (Buffer.isBuffer(value)) hash.update(`blob ${value.length} `).update(value)
       else hash.update(`${typeof value} ${String(value).length} ${value}`)
     }

@@ -27,9 +27,15 @@ export interface ProxyCounts {
   readonly connections: number
   /** The most requests that were in flight at one moment. */
   readonly maxConcurrent: number
-  /** Round trips: the longest chain of requests each of which began after another one's answer had ended. */
+  /**
+   * Round trips: the longest chain of requests each of which began after the response to the
+   * previous one had ended.
+   */
   readonly rounds: number
-  /** Milliseconds of that chain: of each round trip, the request that took longest, from its arrival to the end of its answer. */
+  /**
+   * Milliseconds of that chain: of each round trip, the request that took longest, from its arrival
+   * to the end of its answer.
+   */
   readonly roundTime: number
 }
 
@@ -41,9 +47,12 @@ export interface FaultProxy {
   seen(): readonly SeenRequest[]
   /** Counts and `seen` back to nothing; faults and latency stay. */
   reset(): void
-  /** Every request is held back so long before it goes to the server. Milliseconds. */
+  /** Delay of every request before it is sent to the server. Milliseconds. */
   latency(ms: number): void
-  /** The next `times` requests that match get the fault. Returns the rule: `hits` counts, `remove()` ends it. */
+  /**
+   * The next `times` requests that match get the fault. Returns the rule: `hits` counts, `remove()`
+   * ends it.
+   */
   fault(fault: Fault, options?: { match?: (request: SeenRequest) => boolean; times?: number }): FaultRule
   /** As if the server died: every connection is reset, new ones are refused, until `up`. */
   down(): Promise<void>
@@ -60,8 +69,9 @@ export interface FaultProxyOptions {
 }
 
 /**
- * An HTTP proxy of our own in front of a real S3 server, on 127.0.0.1: counts what passes, and does on command what no server does
- * on command. The Host header passes unchanged, because the client has signed it and the server verifies the signature over it.
+ * An HTTP proxy in front of a real S3 server, on 127.0.0.1: counts requests, and injects faults on
+ * command. The Host header is passed unchanged, because the client has signed it and the server
+ * verifies the signature.
  */
 export async function startFaultProxy({ target, tls }: FaultProxyOptions): Promise<FaultProxy> {
   const { hostname, port: targetPort } = new URL(target)
@@ -72,7 +82,10 @@ export async function startFaultProxy({ target, tls }: FaultProxyOptions): Promi
   let active = 0
   let seen: SeenRequest[] = []
   let totals = { bytesToClient: 0, bytesToServer: 0, connections: 0, maxConcurrent: 0, rounds: 0 }
-  /** The longest chain that has ended: of each of its round trips, milliseconds of the longest request. */
+  /**
+   * The longest chain that has ended: of each of its round trips, milliseconds of the longest
+   * request.
+   */
   let endedRounds: number[] = []
 
   const takeFault = (request: SeenRequest): Fault | undefined => {
@@ -98,7 +111,8 @@ export async function startFaultProxy({ target, tls }: FaultProxyOptions): Promi
         req.resume()
         return
       case 'status': {
-        // A server that sheds load does so before it has the body, but it must take the body all the same.
+        // A server that sheds load does so before it has the body, but it must take the body all
+        // the same.
         req.resume()
         await once(req, 'end')
         const body = `<?xml version="1.0"?><Error><Code>${fault.code}</Code><Message>injected</Message><RequestId>proxy-${seen.length}</RequestId></Error>`
@@ -184,7 +198,8 @@ export async function startFaultProxy({ target, tls }: FaultProxyOptions): Promi
       // One that was under way at a reset is in no chain that began after it.
       if (since === totals) endedRounds[round] = Math.max(endedRounds[round] ?? 0, performance.now() - arrived)
     })
-    // A cut on either side is what this proxy is for: whoever waits is told by a reset connection.
+    // Broken connections on either side are the purpose of this proxy: the other side sees a reset
+    // connection.
     handle(req, res).catch(() => res.destroy())
   }
   const server = tls === undefined ? createServer(onRequest) : createTlsServer(tls, onRequest)

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** What the fault proxy can do to a request. Bytes are bytes of the body. */
+/** The faults that the fault proxy can inject into a request. Bytes are bytes of the body. */
 export type Fault =
-  /** Answered by the proxy, the server never hears of it: 503 SlowDown, 500 InternalError, 403 … */
+  /** Answered by the proxy without contacting the server: 503 SlowDown, 500 InternalError, 403 … */
   | {
       readonly type: 'status'
       readonly status: number

@@ -31,7 +31,10 @@ export interface Forged extends ForgedHeader {
   readonly indexLength?: bigint
 }
 
-/** An LTX file with correct checksums whose other numbers need not be true: what no encoder of this project writes. */
+/**
+ * An LTX file with correct checksums whose other numbers need not be true: what no encoder of this
+ * project writes.
+ */
 export function forgedLtx(forged: Forged): Buffer {
   const { pages, minTxid = 1n, maxTxid = minTxid } = forged
   const pageSize = pages[0]?.[1].length ?? 4096

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { TestContext } from 'node:test'
 
-// A test file that imports this one, directly or not, makes `npm test` start fake-gcs-server (or take TEST_GCS_ENDPOINT).
+// A test file that imports this one, directly or not, makes `npm test` start fake-gcs-server (or
+// take TEST_GCS_ENDPOINT).
 
 /** Why there is no fake-gcs-server on this machine; undefined where there is one. */
 export const gcsMissing: string | undefined = process.env.TEST_GCS_MISSING
@@ -15,7 +16,9 @@ export function gcsEndpoint(): string {
   return endpoint
 }
 
-/** Has the clients of this process talk to the emulator, without credentials, until the test ends. */
+/**
+ * Has the clients of this process talk to the emulator, without credentials, until the test ends.
+ */
 export function useEmulator(t: Pick<TestContext, 'after'>, endpoint = gcsEndpoint()): void {
   const before = process.env.STORAGE_EMULATOR_HOST
   process.env.STORAGE_EMULATOR_HOST = endpoint

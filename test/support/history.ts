@@ -10,8 +10,9 @@ export function hashFile(file: string): string {
 }
 
 /**
- * A real SQLite database whose every state is written to a replica as one LTX file of level 0, the way a primary does: the first
- * one holds all pages, the others those that differ. A rollback journal keeps the file itself the state.
+ * A real SQLite database whose every state is written to a replica as one LTX file of level 0, the
+ * way a primary does: the first one holds all pages, the others those that differ. A rollback
+ * journal keeps the file itself the state.
  */
 export class History {
   readonly db: Database.Database
@@ -44,8 +45,8 @@ export class History {
   }
 
   /**
-   * Runs SQL, and writes the state that it leaves to level 0; `advance`: how much later than the last one, in ms; `onState`: is told of
-   * the state before anyone can read it.
+   * Runs SQL, and writes the state that it leaves to level 0; `advance`: how much later than the
+   * last one, in ms; `onState`: is told of the state before anyone can read it.
    */
   async commit(sql: string, advance = 1000, onState?: (bytes: Buffer, txid: number) => void): Promise<LtxFileInfo> {
     this.db.exec(sql)
@@ -70,7 +71,7 @@ export class History {
     return this.#write(0, this.txid, this.txid, changed)
   }
 
-  /** Begins the replica anew, as if it had been deleted: the next state is TXID 1 and holds everything. */
+  /** Resets the replica, as if it had been deleted: the next state is TXID 1 and has all pages. */
   restart(sql: string): Promise<LtxFileInfo> {
     this.txid = 0
     this.#previous = Buffer.alloc(0)

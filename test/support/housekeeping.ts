@@ -5,7 +5,10 @@ import type { Source } from './replica.js'
 
 const COMPACTED = [1, 2, 3]
 
-/** Compacts, makes a snapshot, or drops files that others have taken the place of. Returns how many files it touched. */
+/**
+ * Compacts, makes a snapshot, or deletes files that others have replaced. Returns the number of
+ * affected files.
+ */
 export async function housekeep(source: Source, random: Random): Promise<number> {
   switch (random.integer(0, 3)) {
     case 0:
@@ -29,7 +32,10 @@ async function compactSome({ client }: Source, random: Random): Promise<number> 
   return inputs.length
 }
 
-/** Retention in a hurry: what a snapshot or a compacted file covers may go at once. */
+/**
+ * Retention without a waiting time: files covered by a snapshot or a compacted file may be deleted
+ * immediately.
+ */
 async function dropSome({ client }: Source, random: Random): Promise<number> {
   const compacted = (await listLevel(client, 1, 0, undefined)).at(-1)?.maxTxid ?? 0
   const snapshots = await listLevel(client, 9, 0, undefined)

@@ -1,6 +1,7 @@
 /**
- * A program of an application that has installed this package: it writes a database through the driver, replicates it to a URL, and
- * reads it back through a replica. Arguments: the driver, the URL. Prints the rows.
+ * A program of an application that has installed this package: it writes a database through the
+ * driver, replicates it to a URL, and reads it back through a replica. Arguments: the driver, the
+ * URL. Prints the rows.
  */
 export const APPLICATION = `
 import { openReplica, replicate } from 'litestream-ts'

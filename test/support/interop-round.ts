@@ -52,7 +52,10 @@ async function placeIn(store: StoreName, t: TestContext, directory: string): Pro
 interface Stage {
   readonly writer: string
   readonly txid: number
-  /** Later than every file of the stage and earlier than those of the next, milliseconds since the epoch. */
+  /**
+   * Later than every file of the stage and earlier than those of the next, milliseconds since the
+   * epoch.
+   */
   readonly time: number
   readonly hashes: Record<string, string>
 }
@@ -68,9 +71,10 @@ export interface RoundOptions {
 }
 
 /**
- * One database, one state folder and one replica, which ours and the released program write in turns. After each turn both restore
- * the state that was committed; at the end both restore every earlier state by TXID and by time, list the same files, and their
- * followers have the last state, and so has the official VFS in folders and S3.
+ * One database, one state folder and one replica, which ours and the released program write in
+ * turns. After each turn both restore the state that was committed; at the end both restore every
+ * earlier state by TXID and by time, list the same files, and their followers have the last state,
+ * and so has the official VFS in folders and S3.
  */
 export async function playRound(t: TestContext, options: RoundOptions): Promise<void> {
   const round = new Round(t, options)
@@ -114,7 +118,8 @@ class Round {
     db.pragma(`page_size = ${pageSize}`)
     db.pragma('auto_vacuum = incremental')
     db.pragma('journal_mode = wal')
-    // The released program loses its read transaction now and then; a checkpoint of the application would then break its replica.
+    // The released program loses its read transaction now and then; a checkpoint of the application
+    // would then break its replica.
     db.pragma('wal_autocheckpoint = 0')
     db.exec(schemaOf(1, random))
     this.#client = await openReplicaClient(this.#place.ours)
@@ -178,7 +183,10 @@ class Round {
     }
   }
 
-  /** Without it the released program can miss what was committed while it did not run: docs/moving-from-litestream.md. */
+  /**
+   * Without it the released program can miss what was committed while it did not run:
+   * docs/moving-from-litestream.md.
+   */
   #checkpoint(): void {
     const [{ busy }] = this.#db.pragma('wal_checkpoint(TRUNCATE)') as [{ busy: number }]
     assert.equal(busy, 0)
@@ -192,7 +200,9 @@ class Round {
     return newest
   }
 
-  /** Restores with both programs. `args` and `target` name the same state, as each of them is told. */
+  /**
+   * Restores with both programs. `args` and `target` name the same state, as each of them is told.
+   */
   async #compare(
     what: string,
     args: readonly string[],
@@ -234,7 +244,8 @@ class Round {
     this.#stopFollowing.abort()
     await this.#following
     await this.#takeOverFollower()
-    // In NATS it reads each page from the beginning of its object, and its shell printed nothing for this database.
+    // In NATS it reads each page from the beginning of its object, and its shell printed nothing
+    // for this database.
     if (this.#options.store === 'nats') return
     const { theirs, env } = this.#place
     const sum = await askOfficialVfs(theirs, '.sha3sum', this.#at('vfs.log'), env)

@@ -6,7 +6,10 @@ import { collect } from './collect.js'
 
 const GENERATION = 'generations/0123456789abcdef'
 
-/** Writes the files of a replica of Litestream 0.3 to the folder `root`, and checks that `client` reads them there. */
+/**
+ * Writes the files of a replica of Litestream 0.3 to the folder `root`, and checks that `client`
+ * reads them there.
+ */
 export async function checkLegacyObjects(client: ReplicaClient, root: string): Promise<void> {
   const files: Readonly<Record<string, string>> = {
     [`${GENERATION}/snapshots/00000000.snapshot.lz4`]: 'snapshot',

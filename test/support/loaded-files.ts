@@ -9,8 +9,8 @@ export interface LoadedFiles {
 }
 
 /**
- * What a process that opened a replica loaded. It ran with NODE_V8_COVERAGE=`directory`, into which V8 writes the scripts of each of
- * its threads, however these were loaded.
+ * What a process that opened a replica loaded. It ran with NODE_V8_COVERAGE=`directory`, into which
+ * V8 writes the scripts of each of its threads, however these were loaded.
  */
 export function loadedFiles(directory: string): LoadedFiles {
   const threads = readdirSync(directory).map((name) => {

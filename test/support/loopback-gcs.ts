@@ -27,7 +27,10 @@ interface Session {
   stored: Buffer
 }
 
-/** Answers a request itself, and returns true, or leaves it to the store. `carryOut` does what the store would do, unanswered. */
+/**
+ * Answers a request itself, and returns true, or leaves it to the store. `carryOut` does what the
+ * store would do, unanswered.
+ */
 export type GcsBehaviour = (request: GcsRequest, response: ServerResponse, carryOut: () => void) => boolean
 
 export interface LoopbackGcs {
@@ -52,8 +55,9 @@ interface Answer {
 }
 
 /**
- * A bucket of Google Cloud Storage in memory, on 127.0.0.1, with all preconditions, resumable uploads and bearer tokens, which can be told
- * to misbehave. It knows what clients of this project send to the JSON API. `/token` is a token server of workload identity.
+ * A bucket of Google Cloud Storage in memory, on 127.0.0.1, with all preconditions, resumable
+ * uploads and bearer tokens, which can be told to misbehave. It knows what clients of this project
+ * send to the JSON API. `/token` is a token server of workload identity.
  */
 export async function loopbackGcs(t: Pick<TestContext, 'after'>): Promise<LoopbackGcs> {
   let behaviour: GcsBehaviour = () => false

@@ -39,8 +39,10 @@ export interface LoopbackS3 {
 export const LOOPBACK_KEYS = { AWS_ACCESS_KEY_ID: 'loopback', AWS_SECRET_ACCESS_KEY: 'loopback' }
 
 /**
- * An S3 store in memory, of one bucket, on 127.0.0.1, which can be told to misbehave as no real server does on command. It knows what
- * clients of this project send: objects, ranges, ListObjectsV2, If-None-Match, If-Match and DeleteObjects. It verifies no signature. `tls`: it speaks https.
+ * An S3 store in memory, of one bucket, on 127.0.0.1, which can be told to misbehave as no real
+ * server does on command. It knows what clients of this project send: objects, ranges,
+ * ListObjectsV2, If-None-Match, If-Match and DeleteObjects. It verifies no signature. `tls`: it
+ * speaks https.
  */
 export async function loopbackS3(
   t: Pick<TestContext, 'after'>,
@@ -85,7 +87,8 @@ export async function loopbackS3(
 }
 
 async function parse(req: IncomingMessage): Promise<LoopbackRequest> {
-  // As a proxy gets it, the whole URL; not through a URL object, which would remove "." from the path.
+  // As a proxy gets it, the whole URL; not through a URL object, which would remove "." from the
+  // path.
   const [pathname = '/', query = ''] = (req.url ?? '/').replace(/^https?:\/\/[^/]+/, '').split('?', 2)
   const searchParams = new URLSearchParams(query)
   const method = req.method as 'GET' | 'HEAD' | 'PUT' | 'DELETE' | 'POST'

@@ -7,8 +7,8 @@ import { natsServerUrl } from './nats.js'
 const NAME = 'ltx/9/0000000000000001-0000000000000001.ltx'
 
 /**
- * Writes a snapshot of TXID 1 into a new bucket as Litestream 0.5.17 does: in chunks as small as the pieces that its encoder hands on, of
- * different sizes. Returns the number of chunks.
+ * Writes a snapshot of TXID 1 into a new bucket as Litestream 0.5.17 does: in chunks as small as
+ * the pieces that its encoder hands on, of different sizes. Returns the number of chunks.
  */
 export async function putInPieces(bucket: string, body: Buffer, sizes: readonly number[]): Promise<number> {
   const connection = await connect({ servers: natsServerUrl().replace('nats://', '') })

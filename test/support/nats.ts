@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 
-// A test file that imports this one, directly or not, makes `npm test` start a NATS server (or take TEST_NATS_URL).
+// A test file that imports this one, directly or not, makes `npm test` start a NATS server (or take
+// TEST_NATS_URL).
 
 /** The NATS server of this run, `nats://host:port`, perhaps with a user. */
 export function natsServerUrl(): string {

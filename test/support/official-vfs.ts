@@ -7,7 +7,10 @@ import { promisify } from 'node:util'
 import { formatTxid } from '../../src/ltx/txid.js'
 import { until } from './until.js'
 
-/** Debian's shell: unlike better-sqlite3 it opens URIs and loads extensions by their file name alone. */
+/**
+ * Debian's shell: unlike better-sqlite3 it opens URIs and loads extensions by their file name
+ * alone.
+ */
 const SQLITE3 = '/usr/bin/sqlite3'
 
 /** Debian's Python: its sqlite3 loads extensions, too. */
@@ -22,8 +25,8 @@ export function extension(): string {
 }
 
 /**
- * What the official VFS answers to `sql`, or to a command of the shell, on the replica at `url`, one row a line. `env`: more for its
- * environment, credentials or LITESTREAM_WRITE_ENABLED.
+ * What the official VFS answers to `sql`, or to a command of the shell, on the replica at `url`,
+ * one row a line. `env`: more for its environment, credentials or LITESTREAM_WRITE_ENABLED.
  */
 export async function askOfficialVfs(
   url: string,
@@ -50,7 +53,10 @@ export class OfficialConnection {
   #output = ''
   #asked = 0
 
-  /** `log`: where the extension logs. `env`: more for its environment, credentials or LITESTREAM_HYDRATION_ENABLED. */
+  /**
+   * `log`: where the extension logs. `env`: more for its environment, credentials or
+   * LITESTREAM_HYDRATION_ENABLED.
+   */
   constructor(url: string, log: string, env: Readonly<Record<string, string>> = {}) {
     const { AWS_CA_BUNDLE: _, ...environment } = process.env
     const own = { LITESTREAM_REPLICA_URL: url, LITESTREAM_LOG_FILE: log }
@@ -78,7 +84,10 @@ export class OfficialConnection {
     return this.#output.replace(end, '').trim()
   }
 
-  /** Waits for the TXID that it says it is at: what it has polled, which need not be what a transaction sees. */
+  /**
+   * Waits for the TXID that it says it is at: what it has polled, which need not be what a
+   * transaction sees.
+   */
   async reaches(txid: number): Promise<void> {
     const text = formatTxid(txid)
     await until(`the official VFS is at ${text}`, async () => (await this.ask('PRAGMA litestream_txid')) === text)
@@ -108,7 +117,9 @@ export interface PythonResult {
   readonly errors: string
 }
 
-/** The official VFS in Python: `load(connection)` loads it, and `sqlite3` is Python's own driver. */
+/**
+ * The official VFS in Python: `load(connection)` loads it, and `sqlite3` is Python's own driver.
+ */
 export async function runOfficialInPython(
   url: string,
   log: string,
@@ -136,7 +147,10 @@ def load(connection):
   return { status: signal ?? code, output, errors }
 }
 
-/** The shell's hash over the whole content of a local database; `askOfficialVfs(url, '.sha3sum', …)` gives that of a replica. */
+/**
+ * The shell's hash over the whole content of a local database; `askOfficialVfs(url, '.sha3sum', …)`
+ * gives that of a replica.
+ */
 export async function contentSum(file: string): Promise<string> {
   return (await promisify(execFile)(SQLITE3, ['-batch', file, '.sha3sum'])).stdout.trim()
 }

@@ -9,12 +9,14 @@ const HEADER_OF_ITS_OWN = [
   [92, 100],
 ] as const
 
-/** States of the primary, by life and TXID: what every answer of a replica is compared with. */
+/**
+ * States of the primary, by incarnation and TXID, with which every result of a replica is compared.
+ */
 export class Oracle {
   readonly #states = new Map<string, Buffer>()
   #open: { key: string; db: Database.Database } | undefined
 
-  /** `life` counts how often the replica was begun anew. */
+  /** `life` counts the resets of the replica. */
   keep(life: number, txid: number, bytes: Buffer): void {
     this.#states.set(`${life}/${txid}`, bytes)
   }
@@ -30,14 +32,17 @@ export class Oracle {
     return this.#open.db.prepare(sql).raw().all()
   }
 
-  /** Which pages of a reader's database are not those of this state, and of which state they are. */
+  /**
+   * The pages of a reader's database that differ from this state, and the states that they belong
+   * to.
+   */
   explain(life: number, txid: number, bytes: Buffer): string {
     const own = this.#states.get(`${life}/${txid}`)
     if (!own) return `TXID ${txid} of life ${life} was never written`
     const pageSize = own.readUInt16BE(16) === 1 ? 65_536 : own.readUInt16BE(16)
     const page = (from: Buffer, i: number) => {
       const one = Buffer.from(from.subarray(i * pageSize, (i + 1) * pageSize))
-      // What a replica shows in its own way: journal mode, change counters, the schema cookie.
+      // Parts that a replica shows differently: journal mode, change counters, the schema cookie.
       if (i === 0) for (const [first, end] of HEADER_OF_ITS_OWN) one.fill(0, first, end)
       return one
     }

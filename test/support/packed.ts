@@ -7,7 +7,10 @@ import { platformName } from '../../src/native/platform.js'
 import { packageRoot } from '../../src/package-files.js'
 import { temporaryDirectory } from './temporary-directory.js'
 
-/** Copies into `folder` exactly the files that `npm pack` takes, with the addon of this checkout as this platform's prebuilt one. */
+/**
+ * Copies into `folder` exactly the files that `npm pack` takes, with the addon of this checkout as
+ * this platform's prebuilt one.
+ */
 function copyPackage(folder: string): void {
   const root = packageRoot()
   const packed = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
@@ -19,7 +22,10 @@ function copyPackage(folder: string): void {
   cpSync(addonPath(), path.join(folder, 'prebuilds', `${platformName()}.node`))
 }
 
-/** A folder of an application that has installed this package, and beside it better-sqlite3 with its dependencies. */
+/**
+ * A folder of an application that has installed this package, and beside it better-sqlite3 with its
+ * dependencies.
+ */
 export function installPacked(t: Pick<TestContext, 'after'>): string {
   const root = packageRoot()
   const app = temporaryDirectory(t)

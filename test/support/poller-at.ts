@@ -11,7 +11,10 @@ export interface StandingPoller {
   poll(): Promise<PollOutcome>
 }
 
-/** A poller whose state is that of the source now, and stays. `lookInterval`: of compacted levels, ms. */
+/**
+ * A poller whose state is that of the source now, and stays. `lookInterval`: of compacted levels,
+ * ms.
+ */
 export async function pollerAt(client: ReplicaClient, lookInterval = 0): Promise<StandingPoller> {
   const { signal } = new AbortController()
   const chain = new Chain(client, signal)
@@ -36,7 +39,7 @@ export async function pollerAt(client: ReplicaClient, lookInterval = 0): Promise
   }
 }
 
-/** The replica is emptied, and a younger one with as many TXIDs and one more takes its place. */
+/** Replaces the replica by a younger one with one more TXID. */
 export async function beginAnew(
   t: TestContext,
   { client, directory, history }: Source,

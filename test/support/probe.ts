@@ -6,14 +6,18 @@ import path from 'node:path'
 import { packageRoot } from '../../src/package-files.js'
 
 /**
- * Compiles probe.c against the header of the SQLite that better-sqlite3 carries; the path is for `loadExtension`, as long as this
- * process lives. Its functions: probe_remember, probe_interrupt, probe_read, probe_file_size, probe_locks, probe_reserve, probe_row.
+ * Compiles probe.c against the header of the SQLite that better-sqlite3 carries; the path is for
+ * `loadExtension`, as long as this process lives. Its functions: probe_remember, probe_interrupt,
+ * probe_read, probe_file_size, probe_locks, probe_reserve, probe_row.
  */
 export function compileProbe(): string {
   return compile('probe.c')
 }
 
-/** The same for call-counter.c, whose function is call_counts; it counts where it is preloaded, too (LD_PRELOAD). */
+/**
+ * The same for call-counter.c, whose function is call_counts; it counts where it is preloaded, too
+ * (LD_PRELOAD).
+ */
 export function compileCallCounter(): string {
   return compile('call-counter.c')
 }

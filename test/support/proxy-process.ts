@@ -30,8 +30,8 @@ export interface RemoteFault {
 type Unnumbered<T> = T extends unknown ? Omit<T, 'id'> : never
 
 /**
- * A read through SQLite holds up the thread that it runs on until the store has answered, so a proxy on the same thread would never
- * answer; and its work would be timed as the reader's.
+ * A read through SQLite holds up the thread that it runs on until the store has answered, so a
+ * proxy on the same thread would never answer; and its work would be timed as the reader's.
  */
 export async function startProxyProcess(target: string): Promise<ProxyProcess> {
   const child = fork(new URL('./proxy-child.js', import.meta.url), [target], { execArgv: [] })

@@ -9,8 +9,8 @@ export const RANDOM_SQL_SCHEMA = `
   CREATE VIRTUAL TABLE f USING fts5 (body);`
 
 /**
- * One random statement that gives the same result on every copy of a database: data, schema, transactions, savepoints, constraint
- * failures, spills of the page cache, vacuums.
+ * One random statement that gives the same result on every copy of a database: data, schema,
+ * transactions, savepoints, constraint failures, spills of the page cache, vacuums.
  */
 export function randomStatement(random: Random): string {
   const n = random.integer(1, 100_000)

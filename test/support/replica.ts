@@ -46,7 +46,9 @@ export async function makeSource(t: TestContext, options: SourceOptions = {}): P
   return { directory, files, url, client, history }
 }
 
-/** Opens the replica, and closes it when the test ends. Polls fast, so that a test need not wait. */
+/**
+ * Opens the replica, and closes it when the test ends. Polls fast, so that a test need not wait.
+ */
 export async function openTestReplica(t: TestContext, url: string, options: ReplicaOptions = {}): Promise<Replica> {
   const replica = await openReplica(url, { pollInterval: 50, openTimeout: 5000, ...options })
   cleanUp(t, () => replica.close())
@@ -68,7 +70,10 @@ export function value(db: Database.Database, sql: string, ...parameters: unknown
     .get(...parameters)
 }
 
-/** Overwrites the frame of page `pgno` in a file of a `file://` replica, as a failing disk would; its time and size stay. */
+/**
+ * Overwrites the frame of page `pgno` in a file of a `file://` replica, as a failing disk would;
+ * its time and size stay.
+ */
 export async function damageFrame(
   source: Pick<Source, 'client' | 'files'>,
   info: LtxFileInfo,
@@ -86,7 +91,10 @@ export async function damageFrame(
   utimesSync(name, info.createdAt / 1000, info.createdAt / 1000)
 }
 
-/** Changes one letter of a text that stands uncompressed in a file of a `file://` replica: the file decodes as before. */
+/**
+ * Changes one letter of a text that stands uncompressed in a file of a `file://` replica: the file
+ * decodes as before.
+ */
 export async function changeLiteral(source: Source, info: LtxFileInfo, text: string): Promise<void> {
   const name = path.join(source.files, 'ltx', String(info.level), formatFileName(info.minTxid, info.maxTxid))
   const bytes = readFileSync(name)

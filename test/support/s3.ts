@@ -8,7 +8,8 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3'
 
-// A test file that imports this one, directly or not, makes `npm test` start an S3 server (or take TEST_S3_ENDPOINT).
+// A test file that imports this one, directly or not, makes `npm test` start an S3 server (or take
+// TEST_S3_ENDPOINT).
 
 export interface S3Server {
   readonly endpoint: string
@@ -68,7 +69,10 @@ export async function removeBucket(bucket: string, server: S3Server = s3Server()
   sdk.destroy()
 }
 
-/** The replica URL for a path in a bucket, credentials and endpoint in it. `endpoint`: a proxy in front of the server. */
+/**
+ * The replica URL for a path in a bucket, credentials and endpoint in it. `endpoint`: a proxy in
+ * front of the server.
+ */
 export function s3Url(bucket: string, path = 'app.db', endpoint = s3Server().endpoint): string {
   const { accessKeyId, secretAccessKey } = s3Server()
   const user = `${encodeURIComponent(accessKeyId)}:${encodeURIComponent(secretAccessKey)}`

@@ -7,7 +7,9 @@ export function sftpUrl(server: Pick<SshServer, 'user' | 'port'>, folder: string
   return `sftp://${encodeURIComponent(server.user)}@127.0.0.1:${server.port}${path}`
 }
 
-/** As `sftpUrl`, with the key to log in with and the server's key: everything that a client needs. */
+/**
+ * As `sftpUrl`, with the key to log in with and the server's key: everything that a client needs.
+ */
 export function wholeSftpUrl(server: SshServer, folder: string): string {
   const query = new URLSearchParams({ keyPath: server.keyPath, hostKey: server.hostKey })
   return `${sftpUrl(server, folder)}?${query}`

@@ -6,17 +6,25 @@ import { cleanUp } from './clean-up.js'
 export interface SilentProxy {
   /** `127.0.0.1:<port>` */
   readonly address: string
-  /** From now on the proxy accepts connections and requests, and passes nothing on, in neither direction. */
+  /**
+   * From now on the proxy accepts connections and requests, and passes nothing on, in neither
+   * direction.
+   */
   silence(): void
   /** From now on every connection is reset, the ones that exist included. */
   refuse(): void
-  /** Passes everything on again. Connections from before are reset, as what was swallowed is lost. */
+  /**
+   * Passes everything on again. Connections from before are reset, as what was swallowed is lost.
+   */
   resume(): void
   /** Bytes that clients have sent to the silent proxy. */
   swallowed(): number
 }
 
-/** A TCP proxy to `target` (`host:port`) that can fall silent, as a server does whose disk or whose network hangs, or refuse. */
+/**
+ * A TCP proxy to `target` (`host:port`) that can fall silent, as a server does whose disk or whose
+ * network hangs, or refuse.
+ */
 export async function startSilentProxy(t: Pick<TestContext, 'after'>, target: string): Promise<SilentProxy> {
   let [silent, refusing] = [false, false]
   let swallowed = 0

@@ -10,7 +10,10 @@ export interface SmallFileSystem {
   makeReadOnly(): void
 }
 
-/** Mounts a file system of its own on `place` until the test ends, where this machine lets us (root); undefined where not. */
+/**
+ * Mounts a file system of its own on `place` until the test ends, where this machine lets us
+ * (root); undefined where not.
+ */
 export function smallFileSystem(t: TestContext, place: string, size: string): SmallFileSystem | undefined {
   mkdirSync(place)
   const mount = (...args: string[]) => execFileSync('mount', args, { stdio: 'pipe' })

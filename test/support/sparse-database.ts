@@ -3,8 +3,8 @@ import Database from 'better-sqlite3'
 import { lockPgno } from '../../src/ltx/format.js'
 
 /**
- * A valid database of `pages` pages of which nearly all are free, so that the file is sparse and takes no room. New rows go to the
- * pages at its end: the first trunk of the free list names those.
+ * A valid database of `pages` pages of which nearly all are free, so that the file is sparse and
+ * takes no room. New rows go to the pages at its end: the first trunk of the free list names those.
  */
 export function makeSparseDatabase(file: string, pageSize: number, pages: number): Database.Database {
   const small = new Database(file)
@@ -18,7 +18,8 @@ export function makeSparseDatabase(file: string, pageSize: number, pages: number
   const lock = lockPgno(pageSize)
   const free = []
   for (let pgno = used + 1; pgno <= pages; pgno++) if (pgno !== lock) free.push(pgno)
-  // A trunk holds the numbers of as many leaves as SQLite itself writes to one; SQLite takes leaves from the first trunk first.
+  // A trunk holds the numbers of as many leaves as SQLite itself writes to one; SQLite takes leaves
+  // from the first trunk first.
   const leavesPerTrunk = pageSize / 4 - 8
   const trunks: { pgno: number; leaves: number[] }[] = []
   let at = 0

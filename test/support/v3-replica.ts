@@ -21,7 +21,9 @@ export interface V3Replica {
   readonly url: string
   readonly db: Database.Database
   readonly client: ReplicaClient
-  /** A time after each change, milliseconds since the epoch; the first is after the first snapshot. */
+  /**
+   * A time after each change, milliseconds since the epoch; the first is after the first snapshot.
+   */
   readonly times: readonly number[]
   /** The content at the end. */
   readonly hashes: Record<string, string>
@@ -31,9 +33,9 @@ export interface V3Replica {
 }
 
 /**
- * Lets the released program replicate random changes in `generations` runs. Between two runs the application commits and starts
- * the WAL anew, so that each run begins a generation. It checkpoints after every change, so that WALs are many and short, and a
- * snapshot is due every second.
+ * Lets the released program replicate random changes in `generations` runs. Between two runs the
+ * application commits and starts the WAL anew, so that each run begins a generation. It checkpoints
+ * after every change, so that WALs are many and short, and a snapshot is due every second.
  */
 export async function writeV3Replica(
   t: TestContext,

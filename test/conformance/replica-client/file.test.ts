@@ -13,7 +13,8 @@ conformance({
     const root = temporaryDirectory(t)
     return {
       open: (name) => {
-        // Without its folder, one that another reading of the URL names would be taken for the one that is meant.
+        // Without its folder, one that another reading of the URL names would be taken for the one
+        // that is meant.
         mkdirSync(path.join(root, name), { recursive: true })
         return openReplicaClient(fileUrl(path.join(root, name)))
       },

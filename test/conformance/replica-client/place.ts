@@ -5,11 +5,17 @@ import type { ReplicaClient } from '../../../src/storage/replica-client.js'
 export interface Backend {
   /** As `docs/storage.md` heads its column: file, s3, nats. */
   readonly name: ReplicaClient['type'] | 'encrypted file'
-  /** How exactly `stat` tells the time of content that is no LTX file, milliseconds; default 1. Infinity: not at all. */
+  /**
+   * Precision in milliseconds of the time that `stat` reports for content that is not an LTX file;
+   * default 1. Infinity: none.
+   */
   readonly timePrecision?: number
-  /** A place of the test's own, gone when the test ends. */
+  /** A location used only by the test, removed when the test ends. */
   makePlace(t: TestContext): Promise<Place>
-  /** Whether the store of the test deletes an object whatever version the request names: a fault of the emulator. */
+  /**
+   * Whether the store of the test deletes an object whatever version the request names: a fault of
+   * the emulator.
+   */
   readonly ignoresVersionOfDelete?: boolean
   /** Files that are written while others list; default 300. */
   readonly files?: number
@@ -18,13 +24,19 @@ export interface Backend {
 }
 
 export interface Place {
-  /** A client of its own for the replica at `path`, whose segments may hold any character but a slash. */
+  /**
+   * A separate client for the replica at `path`, whose segments may contain any character except a
+   * slash.
+   */
   open(path: string): Promise<ReplicaClient>
-  /** Writes so many level 0 files of 64 bytes, from TXID 1 on, where a client would take too long: behind its back. */
+  /**
+   * Writes so many level 0 files of 64 bytes, from TXID 1 on, where a client would take too long:
+   * behind its back.
+   */
   fill?(path: string, count: number): void
 }
 
-/** Opens clients at a place and closes them when the test ends. */
+/** Opens clients at a location and closes them when the test ends. */
 export async function clientsAt(t: TestContext, backend: Backend): Promise<(path?: string) => Promise<ReplicaClient>> {
   return opener(t, await backend.makePlace(t))
 }

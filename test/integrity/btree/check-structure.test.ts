@@ -6,7 +6,10 @@ import Database from 'better-sqlite3'
 import { checkStructure } from '../../../src/integrity/btree/check-structure.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 
-/** Tables and indexes of several levels, overflow chains, a WITHOUT ROWID table, 64-bit rowids, and free pages. */
+/**
+ * Tables and indexes of several levels, overflow chains, a WITHOUT ROWID table, 64-bit rowids, and
+ * free pages.
+ */
 const STEPS = `
   CREATE TABLE t (id INTEGER PRIMARY KEY, a, b);
   CREATE INDEX i ON t (a);

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { openReplica } from '../../../src/replica/handle/open-replica.js'
 import type { Fixture } from './fixture.js'
 
-/** A connection, whichever driver is under it. */
+/** A connection of any driver. */
 export interface Connection {
   /** Rows as arrays. */
   rows(sql: string): unknown[][]
@@ -17,7 +17,7 @@ export interface Connection {
 /** Opens a file or a URI. */
 export type Open = (file: string, readonly?: boolean) => Connection
 
-/** What every driver must be able to do with a replica; the same for all. `commit` changes the primary. */
+/** The operations that every driver must support on a replica. `commit` changes the primary. */
 export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) => Promise<void>): void {
   const queries = [
     'SELECT * FROM a ORDER BY id',
@@ -163,7 +163,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     ] as const) {
       assert.throws(() => remote.rows(`SELECT ${call}`), { message }, call)
     }
-    // A view that a stranger may have put into the database cannot move the reader in time.
+    // A view that an attacker may have put into the database cannot make the reader travel.
     assert.throws(() => remote.rows('SELECT * FROM moved'), /unsafe use of litestream_set_time\(\)/)
     assert.deepEqual(remote.rows('SELECT max(n) FROM t'), [[0]])
     one(remote, "SELECT litestream_set_time('latest')")

@@ -3,7 +3,9 @@ import path from 'node:path'
 import type { TestContext } from 'node:test'
 import { damageFrame, makeSource, type Source, value } from '../../support/replica.js'
 
-/** Replicas and the files they were made from; plain data, because another process may be given it. */
+/**
+ * Replicas and the files they were made from; plain data, because another process may be given it.
+ */
 export interface Fixture {
   readonly directory: string
   readonly rows: number

@@ -1,4 +1,5 @@
-// Runs under a current Node, started by node-sqlite.test.ts: the cases on node:sqlite, while the parent keeps the primary.
+// Runs under a current Node, started by node-sqlite.test.ts: the cases on node:sqlite, while the
+// parent keeps the primary.
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { after } from 'node:test'

@@ -1,4 +1,5 @@
-// An application whose better-sqlite3 is another copy than the one beside this package, as a linked checkout or another version is.
+// An application whose better-sqlite3 is another copy than the one beside this package, as a linked
+// checkout or another version is.
 import assert from 'node:assert/strict'
 import { cpSync, readdirSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'

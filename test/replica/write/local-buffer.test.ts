@@ -89,7 +89,10 @@ test('PRAGMA synchronous = FULL waits for the store, after earlier local commits
   assert.equal(rowsOf(await restoredDatabase(t, url)), '1,2,3,4')
 })
 
-/** Commits rows in a process of its own until it is killed; resolves with the rows that were acknowledged. */
+/**
+ * Commits rows in a process of its own until it is killed; resolves with the rows that were
+ * acknowledged.
+ */
 async function killedWriter(url: string, options: ReplicaOptions, rows: number): Promise<number[]> {
   const source = `
     import Database from 'better-sqlite3'

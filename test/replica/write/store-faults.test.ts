@@ -17,7 +17,10 @@ interface OnS3 {
   open(options?: ReplicaOptions): Promise<{ readonly replica: Replica; readonly db: Database.Database }>
 }
 
-/** A bucket, and a proxy between it and those who write. Nothing is polled: what a writer knows comes from its own requests. */
+/**
+ * A bucket, and a proxy between it and those who write. Nothing is polled: what a writer knows
+ * comes from its own requests.
+ */
 async function onS3(t: TestContext): Promise<OnS3> {
   const bucket = await s3Bucket({ after: (step: unknown) => cleanUp(t, step as () => unknown) } as TestContext)
   const proxy = await startProxyProcess(s3Server().endpoint)

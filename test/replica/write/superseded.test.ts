@@ -18,7 +18,7 @@ test('a commit whose name was free only because the file with that name was comp
   cleanUp(t, () => client.close())
   const stale = { level: 0, minTxid: 3, maxTxid: 3 }
   const own = await client.stat(stale)
-  // Newest: nothing is beyond it.
+  // The newest TXID: no other is beyond it.
   await refuseSuperseded(client, await client.stat({ level: 0, minTxid: 5, maxTxid: 5 }), signal)
   await assert.rejects(refuseSuperseded(client, own, signal), {
     code: 'REPLICA_FENCED',

@@ -24,7 +24,10 @@ interface Answer {
   readonly body: Buffer
 }
 
-/** Answers a request itself and returns true, or leaves it to Azurite. `forward` has Azurite carry it out. */
+/**
+ * Answers a request itself and returns true, or leaves it to Azurite. `forward` has Azurite carry
+ * it out.
+ */
 type Behaviour = (
   request: IncomingMessage,
   response: ServerResponse,

@@ -97,7 +97,8 @@ test('a damaged byte inside a page is found by a ranged read', async (t) => {
   await assert.rejects(client.read(changed!, { offset: at, length: 1 }), damaged)
   // Other chunks can still be read.
   assert.equal((await client.read(changed!, { offset: 0, length: 4 })).data[0], 'L'.charCodeAt(0))
-  // A file that was cut at a chunk is damaged, too: its last chunk does not say that it is the last one.
+  // A file that was cut at a chunk is damaged, too: its last chunk does not say that it is the last
+  // one.
   writeFileSync(file, readFileSync(file).subarray(0, 1040 + 65552))
   const [cut] = (await listLevels(client))[9]!
   await assert.rejects(client.read(cut!, { suffix: 10 }), damaged)

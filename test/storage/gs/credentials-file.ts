@@ -4,7 +4,9 @@ import type { TestContext } from 'node:test'
 import type { LoopbackGcs } from '../../support/loopback-gcs.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 
-/** Workload identity: the token server of `store` changes the token of a file to one of the store. */
+/**
+ * Workload identity: the token server of `store` changes the token of a file to one of the store.
+ */
 function workloadIdentity({ endpoint }: LoopbackGcs, directory: string): string {
   const subject = path.join(directory, 'subject-token')
   writeFileSync(subject, 'workload-1')
@@ -18,8 +20,8 @@ function workloadIdentity({ endpoint }: LoopbackGcs, directory: string): string 
 }
 
 /**
- * Has GOOGLE_APPLICATION_CREDENTIALS name a file until the test ends: of workload identity at the token server of `store`, or with the
- * `content` given, where undefined is no file.
+ * Has GOOGLE_APPLICATION_CREDENTIALS name a file until the test ends: of workload identity at the
+ * token server of `store`, or with the `content` given, where undefined is no file.
  */
 export function credentialsFor(t: TestContext, store: LoopbackGcs, ...content: [(string | undefined)?]): void {
   const directory = temporaryDirectory(t)

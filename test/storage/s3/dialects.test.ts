@@ -10,7 +10,8 @@ import { cleanUp } from '../../support/clean-up.js'
 import { collect } from '../../support/collect.js'
 import { type LoopbackRequest, type LoopbackS3, loopbackS3, sendError } from '../../support/loopback-s3.js'
 
-// Each service with what it refuses, at its real host name: the store is the proxy through which every request goes.
+// Each service with what it refuses, at its real host name: the store is the proxy through which
+// every request goes.
 
 interface Dialect {
   readonly url: string

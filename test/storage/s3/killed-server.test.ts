@@ -16,7 +16,8 @@ import { type RgwServer, startRgw } from '../../support/servers/rgw.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 import { until } from '../../support/until.js'
 
-// The gateway of a cluster of this file's own is killed. A proxy stands before it to know when; it does nothing else.
+// The gateway of a cluster of this file's own is killed. A proxy stands before it to know when; it
+// does nothing else.
 
 const MiB = 2 ** 20
 let server: RgwServer

@@ -58,7 +58,9 @@ async function strange(
   return `webdav://127.0.0.1:${(other.address() as AddressInfo).port}/replica`
 }
 
-/** Files of a level on the disk of the server, without the folder in which Apache keeps properties. */
+/**
+ * Files of a level on the disk of the server, without the folder in which Apache keeps properties.
+ */
 const filesOf = (folder: string) =>
   readdirSync(path.join(server.data, folder, 'ltx/0')).filter((name) => !name.startsWith('.'))
 

@@ -18,7 +18,7 @@ export interface ApacheServer {
   readonly data: string
   /** What the server has logged of requests: method, path and status of each. */
   requests(): string[]
-  /** Kills it in the middle of whatever it does; the data stays. */
+  /** Kills it at any moment; the data is kept. */
   kill(): Promise<void>
   start(): Promise<void>
   stop(): Promise<void>
@@ -31,8 +31,9 @@ const LOADED = [
 ]
 
 /**
- * An Apache with mod_dav_fs on 127.0.0.1 and a free port. `config`: lines of its configuration; in it `<Location /dav>` and the two with
- * logins exist already. As root it runs as www-data, as it must.
+ * An Apache with mod_dav_fs on 127.0.0.1 and a free port. `config`: lines of its configuration; in
+ * it `<Location /dav>` and the two with logins exist already. As root it runs as www-data, as it
+ * must.
  */
 export async function startApache(config = ''): Promise<ApacheServer> {
   ensureInstalled(['apache2'], 'run them as root')

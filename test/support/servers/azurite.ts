@@ -19,7 +19,10 @@ export const AZURITE_ACCOUNT = 'devstoreaccount1'
 /** Milliseconds: it loads some 10,000 files, which takes long on a busy machine. */
 const START_TIMEOUT = 120_000
 
-/** Azurite, Microsoft's emulator of Azure Blob Storage, on 127.0.0.1 and a free port. npm fetches it once; it is no dependency. */
+/**
+ * Azurite, Microsoft's emulator of Azure Blob Storage, on 127.0.0.1 and a free port. npm fetches it
+ * once; it is no dependency.
+ */
 export async function startAzurite(): Promise<AzuriteServer> {
   const program = fileOfTool('azurite', '3.35.0', 'dist/src/blob/main.js')
   const directory = mkdtempSync(path.join(tmpdir(), 'litestream-azurite-'))

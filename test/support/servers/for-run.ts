@@ -18,8 +18,9 @@ export interface NeededServers {
 }
 
 /**
- * The servers that all test files of one run share, of those kinds that are needed and that no TEST_… variable names already. The
- * emulators of Azure and Google are not to be had everywhere: a variable TEST_…_MISSING tells the test files why.
+ * The servers that all test files of one run share, of those kinds that are needed and that no
+ * TEST_… variable names already. The emulators of Azure and Google are not to be had everywhere: a
+ * variable TEST_…_MISSING tells the test files why.
  */
 export async function startRunServers(needed: NeededServers): Promise<RunServers> {
   const env: Record<string, string> = {}

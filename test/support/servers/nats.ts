@@ -9,7 +9,7 @@ import { ServerProcess } from './server-process.js'
 export interface NatsServer {
   /** `nats://127.0.0.1:<port>` */
   readonly url: string
-  /** Kills it in the middle of whatever it does; the data stays. */
+  /** Kills it at any moment; the data is kept. */
   kill(): Promise<void>
   /** Starts it again, on the same port. */
   start(): Promise<void>
@@ -17,7 +17,10 @@ export interface NatsServer {
   stop(): Promise<void>
 }
 
-/** A nats-server with JetStream on 127.0.0.1 and a free port; `config` is appended to its configuration file. */
+/**
+ * A nats-server with JetStream on 127.0.0.1 and a free port; `config` is appended to its
+ * configuration file.
+ */
 export async function startNats(config = ''): Promise<NatsServer> {
   ensureInstalled(['nats-server'], 'start one with JetStream and set TEST_NATS_URL')
   const directory = mkdtempSync(path.join(tmpdir(), 'litestream-nats-'))

@@ -6,7 +6,10 @@ function installed(command: string): boolean {
   return (process.env.PATH ?? '').split(':').some((directory) => existsSync(`${directory}/${command}`))
 }
 
-/** Debian's package for each command that the tests need; a name that is no command is a package of data. */
+/**
+ * Debian's package for each command that the tests need; a name that is no command is a package of
+ * data.
+ */
 const PACKAGES = {
   'proj-data': 'proj-data',
   radosgw: 'radosgw',
@@ -28,8 +31,8 @@ const PACKAGES = {
 export type ServerCommand = keyof typeof PACKAGES
 
 /**
- * Installs what is missing of `commands` with apt-get. Only root on a Debian can; anybody else gets an error that says what to do
- * instead, with `otherwise` (which variable names a running server).
+ * Installs what is missing of `commands` with apt-get. Only root on a Debian can; anybody else gets
+ * an error that says what to do instead, with `otherwise` (which variable names a running server).
  */
 export function ensureInstalled(commands: readonly ServerCommand[], otherwise: string): void {
   const missing = commands.filter((command) => !installed(command)).map((command) => PACKAGES[command])
@@ -51,8 +54,8 @@ const LOCK_TIMEOUT = 600
 const LOCK_RETRY = 2000
 
 /**
- * Runs apt-get once no other apt or dpkg runs. With the option it waits for the lock of dpkg; for that of the package lists, which
- * `update` takes, it has no option.
+ * Runs apt-get once no other apt or dpkg runs. With the option it waits for the lock of dpkg; for
+ * that of the package lists, which `update` takes, it has no option.
  */
 function aptGet(...args: string[]): void {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' }

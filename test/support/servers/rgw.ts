@@ -86,10 +86,16 @@ rgw crypt s3 kms encryption keys = ${RGW_KMS_KEY}=MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMT
 `
 }
 
-/** On a machine that runs several at once one now and then meets another's port; a new one, on new ports, comes up. */
+/**
+ * On a machine that runs several at once one now and then meets another's port; a new one, on new
+ * ports, comes up.
+ */
 const ATTEMPTS = 4
 
-/** One Ceph cluster of one monitor, one in-memory OSD and one RADOS Gateway, all on 127.0.0.1 and on ports of its own. */
+/**
+ * One Ceph cluster of one monitor, one in-memory OSD and one RADOS Gateway, all on 127.0.0.1 and on
+ * ports of its own.
+ */
 export async function startRgw(): Promise<RgwServer> {
   for (let attempt = 1; ; attempt++) {
     try {

@@ -4,7 +4,10 @@ import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
 
 const SETPRIV = '/usr/bin/setpriv'
 
-/** A server that dies with the process that started it, however that dies, where the system can arrange it (Linux). */
+/**
+ * A server that dies with the process that started it, however that dies, where the system can
+ * arrange it (Linux).
+ */
 export class ServerProcess {
   readonly #child: ChildProcess
   readonly #log: string

@@ -46,7 +46,9 @@ export interface SshOptions {
   readonly config?: string
 }
 
-/** An OpenSSH server of the test's own on 127.0.0.1 and a free port, for the user of this process. */
+/**
+ * An OpenSSH server of the test's own on 127.0.0.1 and a free port, for the user of this process.
+ */
 export async function startSshd({ sftp = '', config = '' }: SshOptions = {}): Promise<SshServer> {
   ensureInstalled(['sshd', 'ssh-keygen'], 'run them as root')
   const directory = mkdtempSync(path.join(tmpdir(), 'litestream-sshd-'))
