@@ -144,9 +144,7 @@ export class ReplicaWriter {
     try {
       // The outcome of the last commit must be known before the next one.
       await this.#underWay
-      await requireGuarantees(this.#parts.client, 'writing through the VFS', ['createOnly'], {
-        signal: this.#abort.signal,
-      })
+      await this.#requireCreateOnly()
       await this.#local?.ready()
       // The previous owner of the lease may have written files that are not known yet.
       if (await this.#right?.ensure()) await this.#parts.refresh()
@@ -154,6 +152,21 @@ export class ReplicaWriter {
     } catch (error) {
       this.#refuse(request, error)
     }
+  }
+
+  /**
+   * Refuses to write where the store would let two writers take one name. Local commits do not wait for the store: there the answer
+   * counts from when it is known.
+   */
+  async #requireCreateOnly(): Promise<void> {
+    const { client } = this.#parts
+    const options = { signal: this.#abort.signal }
+    if (this.#local && client.guarantees?.known === undefined) {
+      // An error of the store is reported by the upload.
+      void client.guarantees?.ask(options).catch(() => undefined)
+      return
+    }
+    await requireGuarantees(client, 'writing through the VFS', ['createOnly'], options)
   }
 
   async onCommit(request: BridgeRequest): Promise<void> {
