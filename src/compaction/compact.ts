@@ -1,4 +1,4 @@
-import { isLitestreamError, LitestreamError } from '../errors.js'
+import { isLitestreamError, LitestreamError, toLitestreamError } from '../errors.js'
 import { checkNotCut } from '../levels/file-check.js'
 import { fileContent, fileLabel } from '../levels/file-label.js'
 import { MAX_COMPACTION_LEVEL, SNAPSHOT_LEVEL } from '../ltx/format.js'
@@ -50,7 +50,9 @@ export async function mergeFiles(
   try {
     return await mergeOnce(client, files, level, options)
   } catch (error) {
-    if (!options.local || !isLitestreamError(error, 'LTX_CORRUPT', 'NOT_FOUND', 'STORAGE_FAILED')) throw error
+    // A staged file may vanish between the decision to read it and its opening: an error of the file system.
+    const known = toLitestreamError(error)
+    if (!options.local || !isLitestreamError(known, 'LTX_CORRUPT', 'NOT_FOUND', 'STORAGE_FAILED')) throw error
     const { local: _, ...remote } = options
     return mergeOnce(client, files, level, remote)
   }
