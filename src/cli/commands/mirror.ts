@@ -32,7 +32,10 @@ export function mirrorCommand(): Command {
     examples: [
       ['mirror s3://bucket/app.db file:///mnt/backup/app.db', 'one pass'],
       ['mirror -follow s3://bucket/app.db s3://other/app.db', 'until a signal arrives'],
-      ['mirror -follow -retention 720h -limit 10MB /var/lib/app.db file:///mnt/backup/app.db', 'keep 30 days, limit the rate'],
+      [
+        'mirror -follow -retention 720h -limit 10MB /var/lib/app.db file:///mnt/backup/app.db',
+        'keep 30 days, limit the rate',
+      ],
       [
         'mirror -json s3://bucket/app.db file:///mnt/backup/app.db',
         '{"source", "destination", "txid", "source_txid", "timestamp", "copied", "deleted", "damaged", "bytes"}',
