@@ -8,7 +8,7 @@ import { callControl } from './control-client.js'
 /** A running process has this long to answer, milliseconds. */
 const ANSWER_MS = 3000
 
-/** What the process that runs a configuration says about itself. */
+/** The health that the running process with this configuration reports. */
 export interface ProcessHealth {
   /** Undefined if no process answers, or the configuration has no listener to ask. */
   readonly health: Health | undefined

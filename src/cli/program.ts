@@ -36,7 +36,7 @@ function listed({ name, summary }: CommandEntry): Command {
   return new Command(name).summary(summary)
 }
 
-/** A flag or argument that has no reader of its own takes any text but none. */
+/** A flag or argument without its own parser accepts any non-empty text. */
 function refuseEmptyValues(command: Command): void {
   for (const option of command.options) {
     if ((option.required || option.optional) && !option.parseArg) option.argParser(textFlag)

@@ -36,7 +36,7 @@ function stacks(error: Error): string {
   return cause instanceof Error ? `${stack}\ncaused by ${stacks(cause)}` : stack
 }
 
-/** Prints what is wrong with the command line. Commander adds a suggestion as a line of its own. */
+/** Prints the fault of the command line. Commander prints its suggestion on a separate line. */
 export function reportUsage(error: CommanderError, help: string): void {
   for (const line of withoutSecrets(error.message.replace(/^error: /, 'Error: ')).split('\n')) printError(line, red)
   printError(`Try: ${help}`, bold)

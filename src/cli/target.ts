@@ -11,7 +11,7 @@ import { withoutSecrets } from '../util/redact.js'
 import type { Secret } from '../util/secret.js'
 import { type ConfigFlags, configOf } from './command.js'
 
-/** What a command's argument `DB_PATH or URL` stands for. */
+/** The target of a command's argument `DB_PATH or URL`. */
 export interface Target {
   /** The argument, without the secrets of a URL. */
   readonly name: string
@@ -102,7 +102,7 @@ export function urlHint(argument: string): string {
   return `Write a replica as a URL, such as s3://${inBucket} or file://${path.resolve(argument)}.`
 }
 
-/** Opens what the argument stands for, hands it to `use` and closes it afterwards. */
+/** Opens the target of the argument, passes it to `use` and closes it afterwards. */
 export async function withReplica<T>(
   argument: string,
   flags: ConfigFlags,

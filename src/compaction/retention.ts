@@ -114,7 +114,7 @@ export async function oldSnapshots(client: ReplicaClient, options: SnapshotReten
 }
 
 /**
- * What of `doomed` may be deleted although databases have diverged: see
+ * The files of `doomed` that may be deleted although databases have diverged: see
  * levels/divergence-record.ts. Throws LTX_CORRUPT.
  */
 function notHeld(

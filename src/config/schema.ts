@@ -57,7 +57,7 @@ const databaseSection = section({
   'meta-path': text("The state folder, for the database's local LTX files.", '.<name>-litestream beside it'),
   'meta-dir': text('With `dir`: a directory for the state folders of all databases.'),
   'monitor-interval': duration(
-    'How often the WAL is looked at; 0: only when `sync` asks for it.',
+    'Interval at which the WAL is checked; 0: only when `sync` is called.',
     DEFAULTS.monitorInterval,
   ),
   'checkpoint-interval': duration(

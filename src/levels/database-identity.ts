@@ -8,8 +8,8 @@ const SEQUENCE_ROW = 1
 const LINEAGE_ROW = 2
 
 /**
- * Which database it is; zeros where it does not say. See primary/source/litestream-tables.ts, which
- * writes it.
+ * The identity of the database; zeros if it has none. Written by
+ * primary/source/litestream-tables.ts.
  */
 export interface StoredIdentity {
   /** The same in all copies of one database. */

@@ -4,7 +4,7 @@ import { dateTime, type JsonShape, listOf, literal, optional, record, text, wher
 import { type FilesByLevel, selectPlan } from './plan.js'
 
 /**
- * The object beside the levels of a replica that says where other databases took the place of the
+ * The object beside the levels of a replica that records where other databases replaced the
  * replicated one.
  */
 export const DIVERGENCE_NAME = 'divergence.json'
@@ -15,11 +15,14 @@ export const DIVERGENCE_NAME = 'divergence.json'
  */
 export const DIVERGED_RETENTION_MS: number = 30 * 24 * 3_600_000
 
-/** Points in one record. A database that is made anew at every start would add one each time. */
+/**
+ * Maximum number of points in one record: a database that is created again at every start would add
+ * one each time.
+ */
 const MAX_POINTS = 32
 /** A record of MAX_POINTS with the longest path has less. Bytes. */
 const MAX_BYTES = 256 * 1024
-/** Of the path of the database, so much is kept; characters. */
+/** Maximum number of characters kept of the database's path. */
 const MAX_PATH = 4096
 /** Other primaries that may change the record at the same time. */
 const MAX_ATTEMPTS = 10
@@ -132,8 +135,8 @@ export async function acknowledgeDivergences(client: ReplicaClient, keep: number
 }
 
 /**
- * Of the points that nobody has acknowledged, the one with the most to lose: where the replica had
- * the largest database. Undefined if there is none.
+ * Of the points that no user has acknowledged, the one with the largest database in the replica.
+ * Undefined if there is none.
  */
 export function pendingDivergence(points: readonly Divergence[]): Divergence | undefined {
   const pending = points.filter((each) => each.acknowledgedAt === undefined)

@@ -14,7 +14,7 @@ function stateText(state: DivergedState): string {
   return `${formatBytes(bytesOf(state))} at TXID ${formatTxid(state.txid)}`
 }
 
-/** What has happened, as one sentence. `url`: of the replica, without credentials. */
+/** Describes the divergence in one sentence. `url`: of the replica, without credentials. */
 export function divergenceText({ database, reason, local, replica }: Divergence, url: string): string {
   const sizes = `the database has ${stateText(local)}, the replica had ${stateText(replica)}`
   return `${database} does not continue the newest state of ${url}: ${REASONS[reason]}; ${sizes}`

@@ -21,9 +21,9 @@ export interface PageSource {
 }
 
 /**
- * The database that a plan leads to, read page by page. The page indexes are read from the newest
- * file on, and only as far back as the pages asked for require: for some pages of a database, not
- * for all of them. Throws LTX_CORRUPT, and what the client throws.
+ * The database that a plan describes, read page by page. Page indexes are read from the newest file
+ * backwards, only as far as the requested pages need: for some pages of a database, not for all of
+ * them. Throws LTX_CORRUPT, and errors of the client.
  */
 export class PlannedPages implements PageSource {
   readonly pageSize: number

@@ -193,9 +193,9 @@ export class Replicator {
   }
 
   /**
-   * Notes in the replica that a user knows that the database does not continue what the replica
-   * held, and uploads what was refused because of it. Returns the divergences that nobody had
-   * acknowledged before. Throws what the store throws.
+   * Records in the replica that a user has acknowledged its divergences, and uploads the files that
+   * were refused because of them. Returns the divergences that were not acknowledged before. Throws
+   * errors of the store.
    */
   acknowledge(waiting: WaitOptions = {}): Promise<readonly Divergence[]> {
     return withDeadline(`acknowledging the divergence of ${this.path}`, waiting, async () => {

@@ -243,7 +243,7 @@ function writeParameters(write: boolean | WriteOptions | undefined): Record<stri
 }
 
 function duration(value: number | string | undefined): string | undefined {
-  // Infinity means never, which is the default where it is allowed
+  // Infinity means never, which is the default if it is allowed
   if (value === Number.POSITIVE_INFINITY) return undefined
   return typeof value === 'number' ? `${value}ms` : value
 }

@@ -12,13 +12,12 @@ import { restoreAnd } from './restore.js'
 export type { FollowOptions } from './follower.js'
 
 /**
- * Restores a database and then keeps it up with the replica until the signal ends it. Any SQLite
- * may read the file at any moment and sees whole transactions only; it must not be written to.
- * `<output>-txid` says where it is; with both files there, following goes on from there, also from
- * files that Litestream's own follower made. Nothing else may restore to the output meanwhile.
- * Throws what restore throws, OUTPUT_EXISTS for a database without that file, TIMEOUT where the
- * restore takes longer than `timeout`, REPLICA_RESET if the replica was reset, HYDRATION_CONFLICT
- * if another program wrote to the database.
+ * Restores a database and then applies new files of the replica until the signal aborts. Any SQLite
+ * may read the file at any time and sees only whole transactions; no program may write to it.
+ * `<output>-txid` holds its TXID; if both files exist, following continues from there, also from
+ * files of Litestream's own follower. No other process may restore to the output meanwhile. Throws
+ * errors of restore, OUTPUT_EXISTS for a database without the -txid file, REPLICA_RESET if the
+ * replica was reset, HYDRATION_CONFLICT if another program wrote to the database.
  */
 export async function follow(client: ReplicaClient, options: FollowOptions): Promise<void> {
   const { output, signal } = options

@@ -4,7 +4,7 @@ import { LitestreamError } from '../errors.js'
 import { localRequire } from '../package-files.js'
 import type { DriverChoice } from './connection.js'
 
-/** A driver's connection, as far as loading an extension goes. */
+/** The part of a driver's connection that loads extensions. */
 export interface ExtensionLoader {
   loadExtension(path: string): unknown
 }

@@ -1,7 +1,7 @@
 import { LitestreamError } from '../errors.js'
 import type { ReplicaClient, RequestOptions } from './replica-client.js'
 
-/** What a store guarantees to several writers of one name. */
+/** The guarantees of a store for several writers of one name. */
 export interface WriteGuarantees {
   /** Of several create-only writes of one name exactly one succeeds. */
   readonly createOnly: boolean
@@ -41,8 +41,8 @@ export async function requireGuarantees(
 }
 
 /**
- * Why another primary could overwrite the files of `client`, so that it is detected only after the
- * fact; undefined where it could not, and where that is not known yet.
+ * Why another primary could overwrite the files of `client`, so that it is detected only
+ * afterwards; undefined if it cannot, and while that is unknown.
  */
 export function weakFencing(client: Pick<ReplicaClient, 'guarantees'>): string | undefined {
   const known = client.guarantees?.known

@@ -3,7 +3,7 @@ import { withoutSecrets } from './redact.js'
 import { Secret } from './secret.js'
 import { oneLine, printableJson } from './terminal-text.js'
 
-/** What belongs to a line beside its message. Undefined values are left out. */
+/** The fields of a line besides its message. Undefined values are omitted. */
 export type LogFields = Readonly<Record<string, unknown>>
 
 /** `fatal`: always written. */

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs'
 /** When the files at some paths were last changed, as far as one call of stat for each says it. */
 export type FileStamps = readonly number[]
 
-/** Undefined if one of the files does not exist, or cannot be looked at. */
+/** Undefined if one of the files does not exist or is inaccessible. */
 export function stampFiles(paths: readonly string[]): FileStamps | undefined {
   const stamps: number[] = []
   try {

@@ -1,5 +1,5 @@
 /**
- * What can be done with a database that does not continue the newest state of its replica; see
+ * The actions for a database that does not continue the newest state of its replica; see
  * ReplicatorOptions.
  */
 export const ON_DIVERGENCE = ['continue', 'refuse', 'restore'] as const

@@ -35,7 +35,7 @@ export async function replaceDatabase(
     }
   }
   await restore(client, { output: path, force: true, txid: replica.txid, signal })
-  // What was staged of the other database must not follow.
+  // Files staged from the other database must not be uploaded.
   for (const file of staging.list()) if (file.txid > replica.txid) staging.remove(file.txid)
   return copy
 }

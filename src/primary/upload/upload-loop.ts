@@ -14,7 +14,7 @@ export interface UploadLoopParts {
   readonly batch: () => Promise<boolean>
   /**
    * Called with an error of `batch`; returns true if it has removed the cause, so that the upload
-   * goes on.
+   * continues.
    */
   readonly recover: (error: unknown) => Promise<boolean>
   /** Whether the replica has every staged file. */

@@ -412,7 +412,7 @@ export interface OpenReplicaOptions extends ReplicaOptions, WaitOptions {
   readonly driver?: ReplicaDriver
 }
 
-/** What the option `driver` takes. */
+/** The accepted values of the option `driver`. */
 function isDriver(value: unknown): string | undefined {
   const loads = typeof (value as Partial<ExtensionLoader> | null)?.loadExtension === 'function'
   return loads || isDriverClass(value)

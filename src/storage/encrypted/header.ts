@@ -43,7 +43,7 @@ export class AgeHeaders {
   }
 
   /**
-   * What a new file begins with, and the key of its payload. Throws CONFIG_INVALID without
+   * Creates the header of a new file, and the key of its payload. Throws CONFIG_INVALID without
    * recipients.
    */
   async make(url: string): Promise<{ readonly preamble: Uint8Array; readonly key: Uint8Array }> {

@@ -9,8 +9,8 @@ export interface EncryptionSettings {
    */
   readonly recipients?: string | readonly string[] | undefined
   /**
-   * What decrypts files: `AGE-SECRET-KEY-1…`, or paths of identity files, which may be encrypted
-   * with `passphrase`.
+   * Identities that decrypt files: `AGE-SECRET-KEY-1…`, or paths of identity files, which may be
+   * encrypted with `passphrase`.
    */
   readonly identities?: string | readonly string[] | undefined
   /** The passphrase of encrypted identity files. */

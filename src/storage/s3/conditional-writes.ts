@@ -85,7 +85,9 @@ export class ConditionalWrites implements AskedGuarantees {
     }
   }
 
-  /** What the store does instead of refusing the second one; undefined where it refuses it. */
+  /**
+   * The store's reaction to the second write, if it does not refuse it; undefined if it refuses it.
+   */
   async #createTwice(key: string, onCreated: () => void): Promise<string | undefined> {
     const header = this.#requests.settings.dialect === 'oss' ? 'x-oss-forbid-overwrite' : 'If-None-Match'
     for (let attempt = 1; attempt <= 2; attempt++) {

@@ -96,7 +96,7 @@ export class ObjectDeletion {
     try {
       await Promise.all(keys.map((key) => queue.add(() => deleteOne(key))))
     } finally {
-      // A store that is away, or an aborted signal, ends what has not begun.
+      // An unavailable store or an aborted signal prevents deletions that have not begun.
       queue.clear()
     }
     return failures

@@ -278,7 +278,7 @@ export class S3ReplicaClient implements ReplicaClient {
   }
 
   /**
-   * One attempt: after a lost answer nobody knows whose object stands there, and a lease must not
+   * One attempt: after a lost response it is unknown whose object exists, and a lease must not
    * guess.
    */
   async #put(

@@ -63,7 +63,7 @@ async function linkOnce(files: RemoteFiles, temporary: string, target: string, l
   } catch (error) {
     if (isUnsupported(error)) return false
     if (!isStatus(error, STATUS.failure, STATUS.permissionDenied)) throw error
-    // One status stands for all causes.
+    // One status covers all causes.
     if ((await files.statIfThere(target)) !== undefined) throw taken(label, error)
     return false
   }

@@ -5,8 +5,8 @@ import { BLOCK, type Handle, type RemoteFiles } from './remote-files.js'
 const WINDOW = 16
 
 /**
- * Fills `data` with the bytes of an open file from `offset` on, several reads at once. Throws
- * STORAGE_FAILED where it ends before.
+ * Fills `data` with bytes of an open file from `offset` on, with several parallel reads. Throws
+ * STORAGE_FAILED if the file ends before.
  */
 export async function readInto(
   files: RemoteFiles,
@@ -58,7 +58,7 @@ export async function* chunksOf(
   }
 }
 
-/** A server may bring less than was asked for. */
+/** A server may return fewer bytes than requested. */
 async function readBlock(
   files: RemoteFiles,
   handle: Handle,

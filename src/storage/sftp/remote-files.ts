@@ -8,7 +8,7 @@ import { isStatus, STATUS } from './errors.js'
  */
 export const BLOCK = 31 * 1024
 
-/** What an SFTP server tells of a file. */
+/** The attributes of a file that an SFTP server reports. */
 export interface RemoteStats {
   readonly size: number
   /** Seconds since the epoch. */
@@ -165,7 +165,7 @@ export class RemoteFiles {
     )
   }
 
-  /** What is not there counts as removed. */
+  /** A missing file counts as removed. */
   async remove(path: string): Promise<void> {
     try {
       await this.#bounded(

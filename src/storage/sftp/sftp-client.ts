@@ -286,7 +286,7 @@ export class SftpReplicaClient implements ReplicaClient {
     return { createOnly: method !== 'rename', compareAndSet: method === 'link', reason }
   }
 
-  /** Names a file of its own, and removes it. */
+  /** Creates a file with a unique name, and removes it. */
   async #askGuarantees({ signal }: RequestOptions = {}): Promise<WriteGuarantees> {
     if (this.#guarantees === undefined) {
       const subject = this.#subject('PUT', 'probing', this.#root, signal)

@@ -21,7 +21,7 @@ interface DigestChallenge {
 
 /**
  * Answers a server's challenges: Digest (RFC 7616, MD5 and SHA-2, with and without `qop=auth`) if
- * it offers that, else Basic (RFC 7617). Nothing is sent before the server has asked for it.
+ * offered, otherwise Basic (RFC 7617). Sends no credentials before the server requests them.
  */
 export class Authorization {
   readonly #username: string | undefined
@@ -60,7 +60,7 @@ export class Authorization {
     if (this.#username === undefined || challenges === undefined) return false
     const offered = parseChallenges(challenges.slice(0, MAX_CHALLENGE))
     const digests = offered.flatMap(({ scheme, parameters }) => (scheme === 'digest' ? digestOf(parameters) : []))
-    // The strongest algorithm goes first.
+    // The strongest algorithm is preferred.
     const digest = digests.find(({ hash }) => hash !== 'md5') ?? digests[0]
     if (digest !== undefined) {
       const stale = offered.some(({ parameters }) => /^true$/i.test(parameters.get('stale') ?? ''))

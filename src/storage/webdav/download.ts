@@ -7,7 +7,7 @@ import { versionOf } from '../s3/entity-tags.js'
 import { unconfirmed } from './errors.js'
 import type { Reply, Subject, WebdavRequests } from './requests.js'
 
-/** What the server says of the file that it answers with. */
+/** The server's data about the file in its response. */
 export interface FoundResource {
   /** Where the wanted bytes begin in it. */
   readonly offset: number
@@ -107,6 +107,6 @@ function refuseForeign({ headers }: Reply, attempted: { readonly doing: string; 
 function changed({ doing, target }: { readonly doing: string; readonly target: string }): LitestreamError {
   return new LitestreamError('NOT_FOUND', `${doing} ${target} failed: the file was replaced while it was read`, {
     file: target,
-    hint: 'The replica was begun anew, or another primary writes to it.',
+    hint: 'List the replica again: it was reset, or another primary writes to it.',
   })
 }

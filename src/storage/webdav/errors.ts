@@ -6,27 +6,27 @@ import type { Reply } from './requests.js'
 /** Characters of a server's own words that a message shows. */
 const MAX_MESSAGE = 200
 
-const NO_STORE = 'Check the URL: something that is no WebDAV server answers there, or a proxy changes replies.'
+const NO_STORE = 'Check the URL: a server that is not WebDAV answers there, or a proxy changes replies.'
 
 const STATUS: Readonly<Record<number, readonly [ErrorCode, string]>> = {
-  400: ['STORAGE_FAILED', 'The server does not understand the request; its log may say more.'],
+  400: ['STORAGE_FAILED', 'Check the log of the server: it does not understand the request.'],
   401: ['ACCESS_DENIED', 'Check `webdav-username` and `webdav-password`, or user and password of the URL.'],
   403: ['ACCESS_DENIED', 'Give the WebDAV user permission to read, write and delete below the path of the replica.'],
   404: ['NOT_FOUND', 'Check the path of the replica.'],
-  405: ['STORAGE_FAILED', 'Check the path: it does not lead to a folder that the server serves with WebDAV.'],
-  407: ['ACCESS_DENIED', 'Give the proxy a user and a password in HTTP_PROXY or HTTPS_PROXY.'],
+  405: ['STORAGE_FAILED', 'Check the path: it does not name a folder that the server serves with WebDAV.'],
+  407: ['ACCESS_DENIED', 'Set the user and the password of the proxy in HTTP_PROXY or HTTPS_PROXY.'],
   408: ['TIMEOUT', 'Check the network between this machine and the server.'],
-  409: ['NOT_FOUND', 'A folder above the replica does not exist, and the server does not make it; create it.'],
+  409: ['NOT_FOUND', 'Create the folder above the replica: it does not exist, and the server does not create it.'],
   410: ['NOT_FOUND', 'Check the path of the replica.'],
   411: ['STORAGE_FAILED', NO_STORE],
   412: ['PRECONDITION_FAILED', 'Make sure that only one primary writes to the replica.'],
-  413: ['STORAGE_FAILED', 'Raise the largest request body that the server and proxies before it accept.'],
-  423: ['UNAVAILABLE', 'Another client has a lock; it expires within a minute.'],
+  413: ['STORAGE_FAILED', 'Raise the largest request body that the server and proxies in front of it accept.'],
+  423: ['UNAVAILABLE', 'Wait one minute: the lock of another client expires.'],
   425: ['UNAVAILABLE', 'Try again.'],
-  429: ['THROTTLED', 'Wait and try again, or raise the limits of the server.'],
+  429: ['THROTTLED', 'Wait and try again, or raise the request limit of the server.'],
   501: [
     'STORAGE_FAILED',
-    'The server does not know a method of WebDAV; use another server or enable WebDAV for the path.',
+    'Use another server, or enable WebDAV for the path: the server does not support a WebDAV method.',
   ],
   507: ['DISK_FULL', 'Free space on the server, or raise the quota of the user.'],
 }
@@ -61,10 +61,10 @@ function classify(status: number, location: string | undefined): readonly [Error
     const to = location === undefined ? '' : ` to ${originOf(location)}`
     return [
       'STORAGE_FAILED',
-      `The server redirects${to}, which is not followed; set the URL of the replica to that place.`,
+      `Set the replica URL to the target: the server redirects${to}, and redirections are not followed.`,
     ]
   }
-  if (status >= 500) return ['UNAVAILABLE', 'Check the server, and any proxy before it; try again.']
+  if (status >= 500) return ['UNAVAILABLE', 'Check the server, and any proxy in front of it, then try again.']
   return ['STORAGE_FAILED', NO_STORE]
 }
 
@@ -75,7 +75,7 @@ function originOf(location: string): string {
   return `${protocol}//${host}${pathname}`
 }
 
-/** What a page or an error body calls itself, in printable characters. */
+/** The title of a page or an error body, in printable characters. */
 function titleOf(body: string): string | undefined {
   const found = /<(?:title|(?:[a-z]+:)?message)[^>]*>\s*([^<]{1,200}?)\s*</i.exec(body)?.[1]
   return found?.replace(/[^\x20-\x7e]/g, '?').slice(0, MAX_MESSAGE)

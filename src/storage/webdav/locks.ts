@@ -8,7 +8,7 @@ const MUTEX = 'writer.lock'
 /** Seconds after which the server drops the lock of a client that died. */
 const LOCK_SECONDS = 20
 
-/** Milliseconds from the request for a lock after which no change is begun under it. */
+/** Milliseconds after requesting a lock, after which no change begins under it. */
 const TRUSTED_FOR = 10_000
 
 /** Milliseconds to wait for another client's lock. */
@@ -59,7 +59,7 @@ export class WebdavLocks {
     if (!hasLocks) this.#reason = 'the WebDAV server has no locks (class 2)'
   }
 
-  /** Why there are no locks; undefined where there are, and while that is not known. */
+  /** Why the server has no locks; undefined if it has, and while that is unknown. */
   get reason(): string | undefined {
     return this.#reason
   }
@@ -150,7 +150,7 @@ export class WebdavLocks {
     })
   }
 
-  /** A lock that is not there any more is what was wanted. */
+  /** A missing lock counts as released. */
   async #unlock({ operation, path }: Subject, token: string): Promise<void> {
     if (this.#requests.closing.aborted) return
     const subject = { operation, doing: 'unlocking', path }

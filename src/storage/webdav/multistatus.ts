@@ -29,7 +29,7 @@ const MAX_DEPTH = 32
 const DAV = 'DAV:'
 const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
 
-/** What the tokenizer finds. */
+/** The tokens of the tokenizer. */
 type Token =
   | { readonly type: 'open'; readonly text: string; readonly closed: boolean }
   | { readonly type: 'close'; readonly text: string }

@@ -28,7 +28,7 @@ const MAX_CHALLENGES = 2
  */
 const CHANGE_TIMEOUT = 30_000
 
-/** What a request is about, for counters and messages. */
+/** The subject of a request, for counters and messages. */
 export interface Subject {
   readonly operation: Operation
   /** "reading", "writing", … */
@@ -202,7 +202,7 @@ export class WebdavRequests {
       sent.on('error', fail)
       sent.once('response', (reply: IncomingMessage) => {
         settle()
-        // A body that is not read yet may still fail, and nobody listens then.
+        // A body that is not being read yet may still emit an error without a listener.
         reply.on('error', () => undefined)
         const abandon = () => void (sent.writableFinished || sent.destroy())
         resolve({ status: reply.statusCode ?? 0, headers: reply.headers, body: reply, abandon })
@@ -243,7 +243,7 @@ export class WebdavRequests {
     const target = this.target(path)
     return new LitestreamError('TIMEOUT', `${doing} ${target} failed: no answer within ${milliseconds} ms`, {
       file: target,
-      hint: 'The server is overloaded, or a firewall drops the requests; check the URL and the network.',
+      hint: 'Check the URL and the network: the server is overloaded, or a firewall drops the requests.',
     })
   }
 }

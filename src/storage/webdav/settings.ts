@@ -1,6 +1,6 @@
 import type { Secret } from '../../util/secret.js'
 
-/** What can be said about a WebDAV replica beside its URL. */
+/** Settings of a WebDAV replica, apart from its URL. */
 export interface WebdavSettings {
   readonly username?: string
   readonly password?: string | Secret

@@ -9,8 +9,8 @@ import { createTemporary } from '../../fs/temporary.js'
 import { throwIfAborted } from '../../util/abort.js'
 
 /**
- * Bytes of a body that are kept in memory; a longer one goes to a file in the system's folder for
- * temporary files.
+ * Maximum bytes of a body that are kept in memory; a longer one is written to a file in the
+ * system's folder of temporary files.
  */
 const IN_MEMORY = 4 * 1024 * 1024
 
@@ -25,9 +25,9 @@ export interface StagedBody {
 }
 
 /**
- * WebDAV needs the length of a body first: many servers refuse chunked bodies, or store nothing.
- * `localFile` has the same content. Throws what the body throws, and DISK_FULL where there is no
- * room for a large one.
+ * WebDAV needs the length of a body in advance: many servers refuse chunked bodies, or store
+ * nothing. `localFile` has the same content. Throws errors of the body, and DISK_FULL if a large
+ * body does not fit.
  */
 export async function stageBody(
   body: Uint8Array | AsyncIterable<Uint8Array>,
@@ -49,7 +49,7 @@ export async function stageBody(
         file = await StagedFile.create()
         for (const part of parts.splice(0)) await file.append(part)
       }
-      // A chunk need not stay as it is once the next one has been asked for.
+      // The owner may reuse a chunk when the next one is requested.
       if (file === undefined) parts.push(Uint8Array.from(chunk))
       else await file.append(chunk)
     }

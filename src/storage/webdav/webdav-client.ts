@@ -261,7 +261,7 @@ export class WebdavReplicaClient implements ReplicaClient {
     return { level: file.level, minTxid: file.minTxid, maxTxid: file.maxTxid, size: staged.size, createdAt: timestamp }
   }
 
-  /** Makes a folder where there is none and, once, clears what dead writers left there. */
+  /** Creates a missing folder and, once, removes files of dead writers there. */
   async #prepare(folder: string, subject: Subject): Promise<void> {
     if (this.#ready.has(folder)) return
     const at = { ...subject, path: folder }
@@ -300,7 +300,7 @@ export class WebdavReplicaClient implements ReplicaClient {
       else await this.#move(subject, temporary, true)
     } catch (error) {
       if (!this.#requests.closing.aborted) {
-        // What cannot be removed now is removed by a later writer.
+        // If the file cannot be removed now, a later writer removes it.
         await this.#delete(temporary, { ...subject, signal: undefined }).catch(() => undefined)
       }
       throwIfAborted(signal, `writing ${this.#requests.target(path)}`)
@@ -354,8 +354,8 @@ export class WebdavReplicaClient implements ReplicaClient {
         }
         return status !== 412
       } catch (error) {
-        // After a lost answer: nobody else knows the temporary name, so that it was moved if it is
-        // gone.
+        // After a lost response: only this client knows the temporary name, so if that file is
+        // gone, it was moved.
         if (!isPassing(error) && !isLitestreamError(error, 'NOT_FOUND')) throw error
         if (await this.#exists({ ...subject, path: from })) throw error
         if (await this.#exists(subject)) return true
@@ -519,8 +519,8 @@ function unfinished(target: string): LitestreamError {
 }
 
 /**
- * What the caller says wins over the URL; a user of the caller's does not get the password of the
- * URL.
+ * The caller's settings take precedence over the URL's; a user from the caller does not get the
+ * password of the URL.
  */
 function merged(url: WebdavSettings, given: WebdavSettings): WebdavSettings {
   const base: Record<string, unknown> = { ...url }
