@@ -19,7 +19,7 @@ const COLUMNS: readonly Column[] = [
   { key: 'bytes', label: 'bytes', unit: 'bytes' },
 ]
 
-/** Hundreds of rows from all over a table, one after another. */
+/** Hundreds of rows scattered over a table, one after another. */
 const LOOKUPS: Query = { ...LOOKUP, name: '300 lookups' }
 
 export const ahead: Question = {

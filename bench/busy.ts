@@ -50,7 +50,7 @@ export const busy: Question = {
           for (const [i, reader] of readers.entries()) {
             times[i]!.push(((await reader.run(query.sql, parameters)).ms * 1000) / EXECUTIONS)
           }
-          // The rounds shall meet some polls, not fall between two.
+          // The rounds must overlap with some polls, not fall between two.
           await new Promise((resolve) => setTimeout(resolve, 50))
         }
         const [local, ours, official] = times

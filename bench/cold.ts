@@ -12,11 +12,14 @@ import { ratios, spread, spreadOf } from './support/stats.js'
 /** Milliseconds that the proxy adds to every request. */
 export const LATENCIES = [0, 4, 20, 50] as const
 
-/** From here on nobody waits for the official VFS to scan a table. Bytes. */
+/**
+ * Databases above this size are not measured with scans through the official VFS, which take too
+ * long. Bytes.
+ */
 const LARGE = 500e6
 
 /**
- * Where the official VFS may scan: thousands of requests one after another, whose number does not
+ * Tables that the official VFS may scan: thousands of requests in sequence, whose number does not
  * depend on the latency.
  */
 const PATIENT = new Map<Query, readonly number[]>([
@@ -120,7 +123,7 @@ async function measure(stage: Stage, query: Query, keys: readonly number[][], of
   }
 }
 
-/** Milliseconds of one GET of so many bytes of the replica's file. */
+/** Milliseconds of one GET of this many bytes of the replica's file. */
 async function plainGet(stage: Stage, length: number): Promise<number> {
   const client = await openReplicaClient(stage.url('app.db'))
   const start = performance.now()

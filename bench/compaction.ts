@@ -65,7 +65,7 @@ export const compaction: Question = {
 async function measureMerge(bench: Bench, count: number) {
   const pages = bench.quick ? 4000 : 40_000
   const content = samplePages(PAGE_SIZE, pages)
-  // No two steps alike.
+  // Every step has different pages.
   const files = Array.from({ length: count }, (_, i) => sampleFile(content, pages, 2 + i, 1 + (i % 4)))
   const [merges, decodes]: number[][] = [[], []]
   for (let round = bench.rounds(5, 2); round > 0; round--) {
@@ -98,8 +98,7 @@ function sampleFile(content: Uint8Array, pages: number, txid: number, step: numb
 }
 
 /**
- * What no verified merge can do without: LZ4 and the CRC of every page, all bytes at hand, nothing
- * else.
+ * The minimum work of a verified merge: LZ4 and the CRC of every page, with all bytes in memory.
  */
 function decodeAlone(file: Uint8Array): void {
   const batch = 256
@@ -117,7 +116,7 @@ async function* chunks(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += 256 * 1024) yield bytes.subarray(at, at + 256 * 1024)
 }
 
-/** Seconds. Runs in a process of its own. */
+/** Seconds. Runs in a separate process. */
 export async function snapshotOnce(url: string): Promise<number> {
   const client = await openReplicaClient(url)
   const start = performance.now()

@@ -107,7 +107,7 @@ export async function holdConnections(url: string, count: number, threads: numbe
   }
 }
 
-/** Opens so many connections, and reads the same rows on each. */
+/** Opens this many connections, and reads the same rows on each. */
 export function openConnections({ uri, count, keys }: { uri: string; count: number; keys: readonly number[][] }) {
   return Array.from({ length: count }, () => {
     const db = new Database(uri, { readonly: true })

@@ -66,7 +66,7 @@ async function measure(
   const daemon = await DaemonProcess.start(config)
   try {
     await until('every database has its first file', () => daemon.replicated() >= count, 300_000)
-    // What a start still has to do, the first compaction after 30 s among it, is not idleness.
+    // Work that follows a start, such as the first compaction after 30 s, does not count as idle.
     await delay(bench.size(store === 'file' ? 5000 : 35_000, 1000))
     await stage.proxy.reset()
     const cpu = daemon.cpu

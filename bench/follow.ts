@@ -12,7 +12,7 @@ import { Random } from './support/random.js'
 import type { Column, ResultTable } from './support/result.js'
 import { startWriter } from './support/writer.js'
 
-/** Small transactions a second: together some 400 pages. */
+/** Small transactions per second: together about 400 pages. */
 const RATE = 150
 
 const COLUMNS: readonly Column[] = [
@@ -34,7 +34,7 @@ export const follow: Question = {
     const data = bench.dataset(SIZES['10 MB'])
     const stage = await bench.stage()
     bench.progress('starting the primary')
-    // Past the proxy: what that counts is the follower's.
+    // Without the proxy, which counts only the follower's requests.
     const primary = await stage.client('app.db')
     const writer = await startWriter(data.file, bench.directory, stage.directUrl('app.db'), RATE)
     const rows: ResultTable['rows'][number][] = []
@@ -98,7 +98,7 @@ async function changedPages(client: ReplicaClient, after: number, upTo: number):
   return pages
 }
 
-/** A replica with one connection that reads rows from all over so many times a second. */
+/** A replica with one connection that reads scattered rows this many times per second. */
 export async function holdFollower(url: string, hydrate: string | null, reads: number, data: Dataset) {
   const replica = await openReplica(url, hydrate === null ? {} : { hydrate })
   await replica.hydrated

@@ -9,7 +9,7 @@ import type { Stage } from './support/stage.js'
 import { quantile } from './support/stats.js'
 
 const LATENCY = 20
-/** One GET in so many is held back for so long. */
+/** One GET in this many is delayed by this time. */
 const [EVERY, HELD_BACK] = [50, 400]
 
 const COLUMNS: readonly Column[] = [
@@ -29,7 +29,7 @@ export const hedge: Question = {
     const { stage, data } = await bench.published()
     await stage.proxy.latency(LATENCY)
     const random = new Random(19)
-    // One after another and each a page somewhere else: nothing is read ahead.
+    // One after another, each on a distant page, so that nothing is prefetched.
     const keys = Array.from({ length: bench.size(250, 60) }, () => LOOKUP.parameters(random, data))
     const rows: ResultTable['rows'][number][] = []
     const replica = (hedge: boolean) => () => new ReplicaReader(stage.url('app.db'), { readAhead: 'none', hedge })

@@ -76,7 +76,7 @@ export const hydrate: Question = {
   },
 }
 
-/** MB/s of the replica's one file, fetched through the proxy by nothing but GETs. */
+/** MB/s of the replica's one file, fetched through the proxy with plain GETs. */
 async function plainGets(stage: Stage): Promise<{ rate: number }> {
   const { openReplicaClient } = await import('../src/storage/open.js')
   const client = await openReplicaClient(stage.url('app.db'))
@@ -98,7 +98,7 @@ async function hydrateOnce(bench: Bench, stage: Stage, data: { users: number; po
   const query = QUERIES[0]!
   const random = new Random(9)
   const keys = Array.from({ length: 50 }, () => query.parameters(random, data))
-  /** p99 in µs while `going` says so, from when everything that the lookups need is resident. */
+  /** p99 in µs while `going` returns true, after everything that the lookups need is resident. */
   const measured = async (reader: ReplicaReader, going: (since: number) => boolean) => {
     const times: number[] = []
     for (const key of keys) runOn(reader.db, query.sql, [key])
@@ -118,7 +118,8 @@ async function hydrateOnce(bench: Bench, stage: Stage, data: { users: number; po
     )
   }
   const plain = new ReplicaReader(stage.url('app.db'))
-  // The copy begins to fill in during the opening: what an opening takes without one is taken off.
+  // The copy begins to fill during the opening, so the time of an opening without a copy is
+  // subtracted.
   const opening = await plain.open()
   const duration = bench.size(1000, 300)
   const before = await measured(plain, (since) => performance.now() - since < duration)

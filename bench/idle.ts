@@ -20,20 +20,20 @@ const COLUMNS: readonly Column[] = [
 
 interface IdleProcess {
   readonly subject: string
-  /** An exported function of this module, and what it is called with. */
+  /** An exported function of this module, and its arguments. */
   readonly hold: string
   readonly args: readonly unknown[]
   /** Milliseconds before the first window. */
   readonly settle?: number
   readonly windows?: number
-  /** Of a window. */
+  /** Length of a window in milliseconds. */
   readonly seconds: number
 }
 
 const BUSY_TASKS = 'primary, every task each second'
 const EVERY_SECOND: ReplicateOptions = {
   checkpointInterval: 1000,
-  // One LIST a minute by default, which a window of half a minute would count as none or as two.
+  // By default one LIST per minute, which a window of half a minute would count as none or as two.
   replicaCheckInterval: 3600_000,
   compaction: {
     levels: [1, 2, 3].map((level) => ({ level, interval: 1000 })),
@@ -55,11 +55,11 @@ export const idle: Question = {
     const copy = path.join(bench.directory, 'primary.db')
     copyFileSync(data.file, copy)
     const rows: ResultTable['rows'][number][] = []
-    // Windows one after another: who backs off sends less in the later ones.
+    // Consecutive windows: a reader that backs off sends fewer requests in the later ones.
     const watch = async (subject: string, cpu: () => number, settle: number, windows: number, length: number) => {
       const seconds = bench.size(length, 2)
       bench.progress(`${subject}, ${windows * seconds} s`)
-      // What an opening still has to do is not idleness.
+      // Work that follows an opening does not count as idle.
       await delay(settle)
       for (let i = 0; i < windows; i++) {
         await stage.proxy.reset()
@@ -83,7 +83,7 @@ export const idle: Question = {
         ...{ subject: 'replica, idlePollInterval 10s', hold: 'holdReplica', windows: 3, seconds: 15 },
         args: [stage.url('app.db'), { idlePollInterval: '10s' }],
       },
-      // As it is by default, after its first compaction.
+      // With default settings, after its first compaction.
       {
         ...{ subject: 'primary', hold: 'holdPrimary', settle: bench.size(35_000, 2000), seconds: 15 },
         args: [stage.url('primary'), copy],

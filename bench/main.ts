@@ -35,7 +35,7 @@ exit status is 1 then, and a table at the end says how long each took.
 BENCH_DIR names the folder for databases and replicas (default: a folder of the system's temporary one); LITESTREAM_BIN names a
 Litestream binary, which becomes a peer of the application then.`
 
-/** What a command line asks for, in order. */
+/** The selected questions and options of a command line, in order. */
 function runsOf(names: readonly string[], options: Options): Run[] {
   const { quick, minutes } = options
   const usual = usualPosts(quick)
@@ -61,7 +61,7 @@ function listQuestions(): void {
   }
 }
 
-/** One line a run: name, seconds, and the error of one that failed. */
+/** One line per run: name, seconds, and the error of a failed run. */
 type Outcome = readonly [name: string, seconds: number, error: string | undefined]
 
 async function runOne(run: Run, options: Options): Promise<Outcome> {

@@ -8,7 +8,9 @@ import { publishSample } from './support/pages.js'
 import type { Question } from './support/question.js'
 import type { Column } from './support/result.js'
 
-/** Small pages make a database of many of them quickly; the index does not care. */
+/**
+ * Small pages make a database of many pages quickly; the index does not depend on the page size.
+ */
 const PAGE_SIZE = 512
 
 const COLUMNS: readonly Column[] = [
@@ -54,7 +56,7 @@ export const memory: Question = {
   },
 }
 
-/** Runs in a process of its own. */
+/** Runs in a separate process. */
 export async function openOnce(url: string): Promise<{ index: number; resident: number }> {
   const replica = await openReplica(url)
   const { indexBytes } = await replica.details()
@@ -63,7 +65,7 @@ export async function openOnce(url: string): Promise<{ index: number; resident: 
   return { index: indexBytes, resident }
 }
 
-/** Runs in a process of its own. */
+/** Runs in a separate process. */
 export async function fillOnce(url: string, copy: string): Promise<void> {
   const replica = await openReplica(url, { hydrate: copy })
   await replica.hydrated

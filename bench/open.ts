@@ -44,7 +44,7 @@ export const open: Question = {
     const data = bench.dataset()
     const stage = await bench.stage()
     const primary = await LivePrimary.start(data.file, bench.directory, stage.directUrl('app.db'), {
-      // The files shall stay as many as were written.
+      // No compaction: the number of files must stay as written.
       compaction: false,
     })
     const [rows, restarts]: ResultTable['rows'][number][][] = [[], []]
@@ -91,8 +91,8 @@ async function measure(bench: Bench, stage: Stage, files: number) {
       const first = new ReplicaReader(stage.url('app.db'))
       const again = new ReplicaReader(stage.url('app.db'))
       ours!.push(await opened(stage, first))
-      // What the first one brings in the background is not asked for by the second, and would be
-      // counted as if it were.
+      // Pages that the first opening prefetches in the background are not requested by the second,
+      // and would be counted wrongly.
       await first.settled()
       second!.push(await opened(stage, again))
       await again.close()
@@ -129,7 +129,7 @@ async function measureRestart(bench: Bench, stage: Stage, files: number) {
   for (let round = bench.rounds(5, 2); round >= 0; round--) {
     const one = reader()
     again.push(await opened(stage, one))
-    // What comes in the background goes into the cache, too.
+    // Pages fetched in the background are also cached.
     await one.settled()
     await one.close()
   }

@@ -116,13 +116,13 @@ function makeDatabases(folder: string, count: number): void {
   for (let i = 1; i < count; i++) copyFileSync(first, path.join(folder, `${i}.db`))
 }
 
-/** How many databases have a first file in their replica. */
+/** Number of databases with a first file in their replica. */
 function replicated(replica: string): number {
   const files = readdirSync(path.dirname(replica)).includes('replica') ? readdirSync(replica, { recursive: true }) : []
   return files.filter((file) => String(file).endsWith('ltx/0/0000000000000001-0000000000000001.ltx')).length
 }
 
-/** Writes small transactions from this thread until the function returned is called. */
+/** Writes small transactions from this thread until the returned function is called. */
 function write(file: string, rate: number): () => void {
   const db = new Database(file)
   db.pragma('synchronous = normal')

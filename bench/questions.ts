@@ -53,7 +53,7 @@ export const QUESTIONS: readonly Question[] = [
   natsPieces,
 ]
 
-/** The questions that are asked of a large database, too, or (`only`) of nothing less. */
+/** The questions that are also measured with a large database, or (`only`) only with one. */
 export const LARGE: readonly { readonly question: Question; readonly posts: number; readonly only?: true }[] = [
   { question: cold, posts: SIZES['1.5 GB'] },
   { question: warm, posts: SIZES['1.5 GB'] },

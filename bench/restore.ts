@@ -62,7 +62,7 @@ export const restore: Question = {
   },
 }
 
-/** Seconds. Runs in a process of its own. */
+/** Seconds. Runs in a separate process. */
 export async function restoreOnce(url: string, directory: string): Promise<number> {
   const client = await openReplicaClient(url)
   const start = performance.now()

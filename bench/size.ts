@@ -14,7 +14,7 @@ import { ratios, spread, spreadOf } from './support/stats.js'
 const LATENCY = 20
 const EXECUTIONS = 100
 
-/** A scan of posts reads most of a database: it tells of bytes, not of growth. */
+/** A scan of posts reads most of a database: it measures bytes, not growth. */
 const COLD = [...QUERIES.slice(0, 5), USERS_SCAN]
 const WARM = [LOOKUP, ...QUERIES.slice(0, 5)]
 
@@ -127,7 +127,7 @@ async function measureOpening(bench: Bench, stage: Stage, data: Dataset): Promis
   }
 }
 
-/** An opening with what it brings in the background. */
+/** An opening including its background prefetch. */
 async function settledAfter(stage: Stage): Promise<{ ms: number; traffic: Traffic }> {
   const reader = new ReplicaReader(stage.url('app.db'))
   const start = performance.now()
@@ -163,7 +163,7 @@ async function measureCold(bench: Bench, stage: Stage, data: Dataset, query: Que
   }
 }
 
-/** Only what the queries touch becomes resident. */
+/** Only pages that the queries read become resident. */
 async function measureWarm(bench: Bench, data: Dataset): Promise<Row[]> {
   const url = await fileReplica(bench.directory, data.file, `replica-${data.posts}`)
   const readers: Reader[] = [new LocalReader(data.file), new ReplicaReader(url)]

@@ -18,7 +18,7 @@ import { startWriter } from './support/writer.js'
 const RATE = 100
 const CONNECTIONS = 8
 /**
- * Seconds between two looks at memory and lag; a whole state is checked at every CHECK_EVERY-th.
+ * Seconds between two samples of memory and lag; a whole state is checked at every CHECK_EVERY-th.
  */
 const TICK = 1
 const CHECK_EVERY = 5
@@ -41,8 +41,8 @@ const MEMORY_COLUMNS: readonly Column[] = [
 ]
 
 /**
- * So fast that files go from under the readers all the time, and no faster than a state can be
- * restored at its TXID.
+ * Fast enough that files are deleted under the readers all the time, and slow enough that each TXID
+ * can still be restored.
  */
 const COMPACTION: CompactionSettings = {
   ...DEFAULT_COMPACTION_SETTINGS,
@@ -54,7 +54,7 @@ const COMPACTION: CompactionSettings = {
   l0RetentionCheckInterval: 2000,
 }
 
-/** What the reading process tells of the time since it was asked last. */
+/** The reading process's report about the time since the last request. */
 interface Told {
   readonly reads: number
   readonly p99: number
@@ -135,8 +135,8 @@ async function watch(bench: Bench, stage: Stage, reader: HeldProcess, minutes: n
 }
 
 /**
- * The median of the last third over that of the third before it: what a process takes at its start
- * is neither.
+ * The median of the last third divided by that of the third before it, which excludes the start of
+ * the process.
  */
 function growth(values: readonly number[]): number {
   const third = Math.floor(values.length / 3)
@@ -144,15 +144,14 @@ function growth(values: readonly number[]): number {
   return median(values.slice(-third)) / median(values.slice(-2 * third, -third))
 }
 
-/** So many rows, evenly spaced, the last among them. */
+/** This many rows, evenly spaced, including the last. */
 function thinned<T>(rows: readonly T[], count: number): T[] {
   const step = Math.max(1, rows.length / count)
   return Array.from({ length: Math.min(count, rows.length) }, (_, i) => rows[Math.ceil((i + 1) * step) - 1]!)
 }
 
 /**
- * The hashes of the database as a restore makes it, which shares nothing with the replica's reading
- * but the files.
+ * The hashes of the restored database; a restore shares only the files with the replica's reading.
  */
 async function restored(bench: Bench, stage: Stage, txid: number): Promise<Record<string, string>> {
   const client = await stage.client('app.db')
@@ -175,7 +174,7 @@ export async function holdReaders(url: string, data: { users: number; posts: num
     try {
       statements[turn % CONNECTIONS]![turn % 5]!.all(...QUERIES[turn % 5]!.parameters(random, data))
     } catch (cause) {
-      // SQLite says no more than that a read failed.
+      // SQLite reports only that a read failed.
       const why = connections[turn % CONNECTIONS]!.prepare('SELECT litestream_error()').pluck().get()
       throw new Error(`a read failed: ${why}`, { cause })
     }

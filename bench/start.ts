@@ -25,7 +25,7 @@ const COLUMNS: readonly Column[] = [
   { key: 'worker', label: 'files loaded, worker', unit: 'count' },
 ]
 
-/** What is published, not what the tests run: the difference is what is measured here. */
+/** The published package, not the code that the tests run: the difference is measured here. */
 const PACKAGE = pathToFileURL(path.join(packageRoot(), 'dist/index.js')).href
 
 /** What the process measures, milliseconds. */
@@ -36,12 +36,12 @@ interface Measured {
   readonly all: number
   /** Of all threads. */
   readonly cpu: number
-  /** The same opening when the process has done it before. */
+  /** A second opening in the same process. */
   readonly again: number
 }
 
 interface Times extends Measured {
-  /** What the round trips to the store took, and what is left of `all` without them. */
+  /** The time of the round trips to the store, and the rest of `all` without them. */
   readonly roundTime: number
   readonly rest: number
 }
@@ -81,7 +81,7 @@ export const start: Question = {
   },
 }
 
-/** `direct`: past the proxy, for the second opening, of which the round trips are not asked for. */
+/** `direct`: without the proxy, for the second opening, whose round trips are not measured. */
 async function firstOpen(stage: Stage, url: string, direct: string): Promise<Times> {
   const args = [PACKAGE, url, direct]
   const { result, traffic } = await stage.traffic(() => answerOf<Measured>('first-open-child.js', args))

@@ -43,7 +43,7 @@ export const visible: Question = {
         bench.progress(`${store}, ${settings}`)
         const name = `${store}-${pollInterval}`
         mkdirSync(path.join(bench.directory, name))
-        // It can poll every second only.
+        // It can poll at most every second.
         const peer = hasOfficialVfs() && settings === 'default' ? official?.(name) : undefined
         const measured = await measure(bench, name, url(name), options, pollInterval, peer)
         const { stored, seen } = measured
@@ -113,7 +113,7 @@ async function measure(
 
 const NEWEST = 'SELECT max(id) FROM likes'
 
-/** Resolves when the official VFS, asked again and again, reads the row. */
+/** Resolves when the official VFS, queried repeatedly, returns the row. */
 async function peerSees(peer: PythonReader, id: number): Promise<void> {
   for (;;) {
     const { rows } = await peer.run(NEWEST, [[]], { rows: true })

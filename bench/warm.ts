@@ -9,13 +9,11 @@ import type { Reader } from './support/reader.js'
 import type { Column, ResultTable } from './support/result.js'
 import { ratios, spread } from './support/stats.js'
 
-/**
- * Different parameters that a query is run with: few enough that what they touch fits any cache.
- */
+/** Number of different parameters of a query: few enough that their pages fit any cache. */
 const KEYS = 50
 /**
- * So many that what they touch fits the VFS's cache and not SQLite's own: each execution reads
- * through the VFS.
+ * So many that their pages fit the VFS's cache but not SQLite's own: each execution reads through
+ * the VFS.
  */
 const MANY_KEYS = 10_000
 const EXECUTIONS = 200

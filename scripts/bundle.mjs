@@ -4,14 +4,12 @@
 //
 // Bundles:
 // - the entry points of package.json, together, so that all of them share one copy of each class,
-//   with
-//   chunks for modules that are imported on demand;
+//   with chunks for modules that are imported on demand;
 // - the commands, each a chunk that is loaded when it is called;
 // - the module of each thread alone: threads share no classes, and an opening waits for the
 //   worker's;
 // - the parts of the AWS SDK and of the NATS client that src/storage/s3/aws.ts and
-//   src/storage/nats/library.ts
-//   export, loaded only for S3 and NATS.
+//   src/storage/nats/library.ts export, loaded only for S3 and NATS.
 // The latter are CommonJS, because the loader of ES modules takes some 10 ms to start in a thread.
 //
 // No compiled form of them (V8's code cache) is shipped or written at install: V8 accepts the cache

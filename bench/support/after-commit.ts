@@ -10,7 +10,7 @@ import type { Traffic } from './stage.js'
 import { spreadOf } from './stats.js'
 
 const HOT_POSTS = 20
-/** Of the kinds of read-ahead that are compared elsewhere, those that differ here. */
+/** The kinds of prefetch compared elsewhere that differ here. */
 const COMPARED: ReadonlySet<string> = new Set(['all', 'without changes'])
 
 const COLUMNS: readonly Column[] = [
@@ -30,8 +30,8 @@ interface Measured {
 }
 
 /**
- * What reads cost whose pages were here until the primary changed them, with and without read-ahead
- * of changes.
+ * The cost of reads of pages that were resident until the primary changed them, with and without
+ * prefetch of changes.
  */
 export async function afterCommits(
   bench: Bench,

@@ -12,7 +12,7 @@ export interface Run {
   readonly question: Question
   readonly quick: boolean
   readonly posts: number
-  /** Minutes that a question which lasts as long as one likes shall take. */
+  /** Minutes for a question without an end of its own. */
   readonly minutes: number | undefined
 }
 
@@ -21,14 +21,12 @@ const BUDGET = 60
 
 export const usualPosts = (quick: boolean): number => (quick ? SIZES['10 MB'] : SIZES['160 MB'])
 
-/**
- * As results and pictures are called: another database than the usual one has a name of its own.
- */
+/** The name of results and pictures: a database of another size than usual has its own name. */
 export function nameOf({ question, quick, posts }: Run): string {
   return posts === usualPosts(quick) ? question.name : `${question.name}-${posts}`
 }
 
-/** Answers it in a directory, and with stages, of its own. `progress` is told what is going on. */
+/** Answers it in a separate directory, with separate stages. `progress` receives the progress. */
 export async function answer(run: Run, progress: (text: string) => void): Promise<Result> {
   const { question, quick, posts, minutes } = run
   const stages: Stage[] = []
@@ -67,7 +65,7 @@ export async function answer(run: Run, progress: (text: string) => void): Promis
   }
 }
 
-/** Draws a result's pictures anew; older ones of it go. */
+/** Draws a result's pictures again and deletes older ones of it. */
 export function drawPlots({ name, tables }: Result): void {
   const directory = resultsDirectory()
   for (const file of readdirSync(directory)) {

@@ -6,10 +6,7 @@ import Database from 'better-sqlite3'
 import { type Replication, replicate } from '../../src/index.js'
 import { smallTransaction } from './live-primary.js'
 
-/**
- * An application that writes as fast as it can for a while, with or without somebody who replicates
- * it.
- */
+/** An application that writes as fast as possible for a while, with or without replication. */
 export class ApplicationRun {
   readonly #db: Database.Database
   readonly #directory: string
@@ -42,7 +39,7 @@ export class ApplicationRun {
     const start = performance.now()
     while (performance.now() - start < duration) {
       write()
-      // An application has other things to do between its writes; so has its event loop.
+      // An application does other work between its writes, and so does its event loop.
       if (++writes % 100 === 0) await new Promise((resolve) => setImmediate(resolve))
     }
     const seconds = (performance.now() - start) / 1000

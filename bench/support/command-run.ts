@@ -34,7 +34,7 @@ export async function timeCommand({ file, before }: CommandLine, args: readonly 
   return performance.now() - started
 }
 
-/** A primary that runs. */
+/** A running primary. */
 export class RunningPrimary {
   readonly #child: ChildProcess
 

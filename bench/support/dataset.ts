@@ -9,7 +9,7 @@ import { Random } from './random.js'
  * a user has forty friends.
  */
 export interface Dataset {
-  /** The SQLite file; not to be written to. */
+  /** The SQLite file, which must not be changed. */
   readonly file: string
   readonly posts: number
   readonly users: number
@@ -17,10 +17,10 @@ export interface Dataset {
   readonly size: number
 }
 
-/** Posts of a database of about this size. */
+/** Number of posts for a database of about this size. */
 export const SIZES = { '10 MB': 12_500, '160 MB': 200_000, '1.5 GB': 1_900_000 } as const
 
-/** Changes with what is written below, so that an old file is not taken for a new one. */
+/** Changes with the content below, so that an old file is not mistaken for a new one. */
 const VERSION = 1
 
 const SCHEMA = `
@@ -42,7 +42,7 @@ export function benchDirectory(): string {
   return directory
 }
 
-/** The dataset with so many posts: the same bytes of content at every run, made once. */
+/** The dataset with this many posts: identical content in every run, created once. */
 export function dataset(posts: number): Dataset {
   const file = path.join(benchDirectory(), `social-${VERSION}-${posts}.db`)
   if (!existsSync(file)) build(file, posts)
@@ -88,7 +88,7 @@ function fill(db: Database.Database, posts: number): void {
   const friend = db.prepare('INSERT OR IGNORE INTO friendships VALUES (?, ?, ?)')
   for (let a = 1; a <= users; a++) {
     for (let i = 0; i < 20; i++) {
-      // Most friends live close by, so that two users do have some in common.
+      // Most friends have close ids, so that two users do have some in common.
       const b = 1 + ((a + random.below(200)) % users)
       if (a === b) continue
       friend.run(a, b, start + i)

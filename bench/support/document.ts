@@ -7,8 +7,8 @@ import { type Cell, type Column, type Result, readResult, resultsDirectory } fro
 /**
  * docs/performance.md from its template and the results. `{{machine}}`, `{{goals}}`, `{{tables
  * NAME}}` (all tables and pictures of a result) and, inside a sentence, `{{NAME.TABLE COLUMN
- * key=value, key=value}}` (one cell of the one row that fits). So no figure in the document is
- * typed in. Throws for a placeholder that fits nothing.
+ * key=value, key=value}}` (one cell of the one matching row). So no figure in the document is
+ * written by hand. Throws for a placeholder without a match.
  */
 export function renderDocument(template: string): string {
   return template.replace(/\{\{([^}]+)\}\}/g, (_, text: string) => {
@@ -20,13 +20,15 @@ export function renderDocument(template: string): string {
   })
 }
 
-/** Figures with a unit in a template: they would be typed in. */
+/** Figures with a unit in a template, which would be written by hand. */
 export function typedFigures(template: string): string[] {
   const prose = template.replace(/\{\{[^}]+\}\}/g, '').replace(/`[^`]*`/g, '')
   return prose.match(/\d[\d.,]*\s?(?:µs|us|ms|s|MB|MiB|GB|KiB|%|×|x|times)(?![a-z])/g) ?? []
 }
 
-/** Figures in a document that only a measurement gives: times of microseconds, rates, ratios. */
+/**
+ * Figures in a document that must come from a measurement: times in microseconds, rates, ratios.
+ */
 export function measuredFigures(document: string): string[] {
   return document.match(/\d[\d.,]*\s?(?:µs|[MG]B\/s|MiB\/s|×)/g) ?? []
 }

@@ -49,7 +49,7 @@ export class LocalReader implements Reader {
   }
 }
 
-/** A replica of ours, in this process. Closing it gives its cache up: the next one is cold. */
+/** A replica of ours, in this process. Closing it drops its cache: the next one is cold. */
 export class ReplicaReader implements Reader {
   readonly #url: string
   readonly #options: ReplicaOptions
@@ -79,7 +79,7 @@ export class ReplicaReader implements Reader {
     return performance.now() - start
   }
 
-  /** Resolves when what is fetched after an opening is here. */
+  /** Resolves when the background prefetch after an opening has finished. */
   async settled(): Promise<void> {
     while ((await this.replica.details()).underWay > 0) await new Promise((resolve) => setTimeout(resolve, 2))
   }

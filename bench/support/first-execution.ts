@@ -4,8 +4,8 @@ import type { Reader } from './reader.js'
 import type { Stage, Traffic } from './stage.js'
 
 /**
- * What the first query of a reader cost that had just been opened; the opening, and what it brings
- * in the background, is not in it.
+ * The cost of the first query of a newly opened reader, without the opening and its background
+ * prefetch.
  */
 export interface FirstExecution {
   readonly ms: number
@@ -31,7 +31,7 @@ export async function firstExecution(
   }
 }
 
-/** Throws unless two readers gave the same rows. */
+/** Throws unless two readers returned the same rows. */
 export function sameRows(query: Query, ours: FirstExecution, theirs: FirstExecution): void {
   const [a, b] = [ours, theirs].map(({ rows }) => JSON.stringify(rows))
   if (a !== b) throw new Error(`${query.name}: the replica answered ${a}, the official VFS ${b}`)

@@ -2,7 +2,7 @@ import { formatBytes } from '../../src/util/format-bytes.js'
 import type { Cell, Column, ResultTable, Unit } from './result.js'
 import { isSpread } from './stats.js'
 
-/** A number in so few digits as say something. */
+/** A number with its significant digits only. */
 export function formatNumber(value: number, unit: Unit): string {
   if (unit === 'bytes') return value < 0 ? `-${formatBytes(-value)}` : formatBytes(value)
   if (unit === 'count') return Number.isInteger(value) ? value.toLocaleString('en') : value.toFixed(1)
@@ -28,7 +28,7 @@ export function heading({ label, unit }: Column): string {
 
 const isText = (column: Column) => column.unit === 'text'
 
-/** The table as a person reads it in a terminal. */
+/** The table as text for a terminal. */
 export function formatText({ title, columns, rows, notes = [] }: ResultTable): string {
   const lines = [columns.map(heading), ...rows.map((row) => columns.map(({ key, unit }) => formatCell(row[key], unit)))]
   const widths = columns.map((_, i) => Math.max(...lines.map((line) => line[i]!.length)))

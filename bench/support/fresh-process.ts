@@ -2,7 +2,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { cpuOf, memoryOf } from './machine.js'
 
-/** What a task in a fresh process returned, and what it cost there. */
+/** The result of a task in a fresh process, and its cost there. */
 export interface Fresh<T> {
   readonly result: T
   /** Bytes resident before the task, and the most at any time until its end. */
@@ -13,7 +13,7 @@ export interface Fresh<T> {
 }
 
 /**
- * What a process of its own tells that runs `script`, a file beside this one, when it has ended.
+ * The report of a separate process that runs `script`, a file beside this one, after it has ended.
  */
 export async function answerOf<T extends object>(
   script: string,
@@ -29,7 +29,8 @@ export async function answerOf<T extends object>(
 }
 
 /**
- * Runs an exported function of a module in a process of its own. Arguments and result pass as JSON.
+ * Runs an exported function of a module in a separate process. Arguments and result are passed as
+ * JSON.
  */
 export function inFreshProcess<T>(module: string, name: string, ...args: unknown[]): Promise<Fresh<T>> {
   return answerOf('fresh-process-child.js', [module, name, JSON.stringify(args)])

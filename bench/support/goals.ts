@@ -4,8 +4,8 @@ import { isSpread } from './stats.js'
 type Row = Readonly<Record<string, Cell>>
 
 /**
- * A figure that the project set out to reach. Which result shows it, and what of each fitting row
- * is compared with the bound.
+ * A goal of the project: the result that shows it, and the figure of each matching row that is
+ * compared with the bound.
  */
 export interface Goal {
   readonly text: string
@@ -16,7 +16,7 @@ export interface Goal {
   /** At most, unless `atLeast`. Of several rows the worst one counts. */
   readonly bound: number
   readonly atLeast?: boolean
-  /** Why it may be missed: the document says so only when it is. */
+  /** Why it may be missed; the document prints it only if the goal is missed. */
   readonly why?: string
 }
 

@@ -2,13 +2,13 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { cpuOf, memoryOf } from './machine.js'
 
-/** How to end what goes on in a held process, and what it can be asked meanwhile. */
+/** The functions of a held process: ending its work, and answering requests. */
 export type End = (() => Promise<void>) & { readonly answers?: Readonly<Record<string, () => unknown>> }
 
-/** What a module does in a held process: begins, and returns how to end it. */
+/** A module's work in a held process: starts it, and returns how to end it. */
 export type Hold = (...args: never[]) => Promise<End>
 
-/** A process of its own in which something goes on until it is told to stop. */
+/** A separate process whose work continues until it is stopped. */
 export class HeldProcess {
   readonly #child: ChildProcess
 
@@ -34,7 +34,7 @@ export class HeldProcess {
     return memoryOf(this.#child.pid!).resident
   }
 
-  /** One of its answers; one question at a time. Throws when the process has ended. */
+  /** One of its answers; one request at a time. Throws if the process has ended. */
   async ask<T>(question: string): Promise<T> {
     if (this.#child.exitCode !== null) throw new Error(`the process ended with ${this.#child.exitCode}`)
     this.#child.send(question)

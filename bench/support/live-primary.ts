@@ -34,7 +34,7 @@ export class LivePrimary {
     return new LivePrimary(db, replication)
   }
 
-  /** So many transactions, each a file of level 0 of its own. */
+  /** This many transactions, each with its own L0 file. */
   async writeFiles(count: number): Promise<void> {
     for (let i = 0; i < count; i++) {
       this.write()
@@ -48,7 +48,7 @@ export class LivePrimary {
   }
 }
 
-/** A transaction as a web application has them, a like: two indexes and a row somewhere change. */
+/** A typical transaction of a web application, a like: changes two indexes and a row. */
 export function smallTransaction(db: Database.Database): () => void {
   const random = new Random(11)
   const like = db.prepare('INSERT INTO likes (user_id, post_id, created_at) VALUES (?, ?, ?)')

@@ -2,8 +2,8 @@ import { LtxEncoder } from '../../src/ltx/encoder.js'
 import { openReplicaClient } from '../../src/storage/open.js'
 
 /**
- * Pages that look to LZ4 like those of a table: rows of words and numbers, compressible to about
- * half; the same every time.
+ * Pages with the compressibility of table pages: rows of words and numbers, compressible to about
+ * half; equal in every run.
  */
 export function samplePages(pageSize: number, count: number, seed = 1): Uint8Array {
   const words = Array.from({ length: 997 }, (_, i) =>

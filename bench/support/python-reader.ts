@@ -36,13 +36,13 @@ export class PythonReader implements Reader {
       // With it set, its S3 client refuses to start.
       AWS_CA_BUNDLE: undefined,
       LITESTREAM_REPLICA_URL: url,
-      // By default it logs to the standard output of whoever loads it.
+      // By default it logs to the standard output of the process that loads it.
       LITESTREAM_LOG_FILE: '/dev/null',
       ...env,
     })
   }
 
-  /** A local file through the same driver, to tell Python's part from the VFS's. */
+  /** A local file through the same driver, to separate Python's part from the VFS's. */
   static local(file: string): PythonReader {
     return new PythonReader('', `file:${file}?mode=ro`, process.env)
   }

@@ -5,8 +5,8 @@ import type { Stage } from './stage.js'
 /** What a question may use while it is answered. */
 export interface Bench {
   /**
-   * Small data and few rounds: shows that everything runs, and counts exactly; its times say
-   * little.
+   * Small data and few rounds: checks that everything runs, and counts exactly; the times are not
+   * meaningful.
    */
   readonly quick: boolean
   /**
@@ -26,7 +26,7 @@ export interface Bench {
   published(posts?: number): Promise<{ readonly stage: Stage; readonly data: Dataset }>
   /** A directory of this question's own; removed after it. */
   readonly directory: string
-  /** Tells a person who waits what is going on. */
+  /** Reports progress to the user. */
   progress(text: string): void
 }
 
@@ -34,7 +34,7 @@ export interface Question {
   /** As given on the command line, and as the results file is called. */
   readonly name: string
   readonly question: string
-  /** What bounds the figures, in a sentence. */
+  /** The limiting factor of the figures, in a sentence. */
   readonly limit: string
   /** Seconds of measuring at full length, by default 60. */
   readonly budget?: number

@@ -14,8 +14,8 @@ interface ThreadData {
 const [READY, GO, DONE] = [0, 1, 2]
 
 /**
- * Runs a query on so many threads, each with a connection of its own, for so long, all at once;
- * returns executions a second of all together. What they read was read once before by each.
+ * Runs a query on this many threads, each with its own connection, for a given time; returns the
+ * total executions per second. Each thread has read the data once before.
  */
 export async function runThreads(threads: number, data: Omit<ThreadData, 'shared'>): Promise<number> {
   const shared = new Int32Array(new SharedArrayBuffer(12))

@@ -38,7 +38,7 @@ export interface ResultTable {
   readonly title: string
   readonly columns: readonly Column[]
   readonly rows: readonly Readonly<Record<string, Cell>>[]
-  /** What a reader of the figures must know. */
+  /** Information that a reader of the figures needs. */
   readonly notes?: readonly string[]
   readonly plots?: readonly Plot[]
 }
@@ -46,7 +46,7 @@ export interface ResultTable {
 export interface Result {
   readonly name: string
   readonly question: string
-  /** What bounds the figures, in a sentence. */
+  /** The limiting factor of the figures, in a sentence. */
   readonly limit: string
   readonly machine: Machine
   /** ISO 8601. */

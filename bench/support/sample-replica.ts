@@ -12,7 +12,7 @@ const MIB = 1024 * 1024
 /** Databases of growing size. MiB. */
 export const sampleSizes = (bench: Bench): readonly number[] => (bench.quick ? [64] : [64, 512, 2048])
 
-/** What work on a whole replica took, in a process of its own each time. */
+/** The cost of work on a whole replica, each time in a separate process. */
 export interface SampleWork {
   /** Bytes of the database. */
   readonly size: number
@@ -23,9 +23,9 @@ export interface SampleWork {
 }
 
 /**
- * Makes a replica of so many MiB, a snapshot and ten small files, and lets an exported function of
- * a module do something with it, which returns the seconds it took: (url, directory) => seconds.
- * `anew`: each time on a fresh replica. `between` runs after each.
+ * Makes a replica of this many MiB, a snapshot and ten small files, and runs an exported function
+ * of a module on it, which returns its duration in seconds: (url, directory) => seconds. `anew`:
+ * each time on a new replica. `between` runs after each.
  */
 export async function workOnSample(
   bench: Bench,

@@ -1,4 +1,4 @@
-/** What many measurements of one thing say: the middle one, and the quarter below and above it. */
+/** Statistics of repeated measurements: the median and the quartiles. */
 export interface Spread {
   readonly median: number
   readonly low: number
@@ -29,7 +29,7 @@ export function spreadOf<T>(measured: readonly T[], pick: (one: T) => number): S
   return measured.length === 0 ? null : spread(measured.map(pick))
 }
 
-/** Spread of a / b, round by round: what disturbed a round disturbed both. */
+/** Spread of a / b, round by round, because a disturbance of a round affects both. */
 export function ratios(a: readonly number[], b: readonly number[]): Spread {
   return spread(a.map((value, i) => value / b[i]!))
 }

@@ -1,4 +1,4 @@
-// A fresh process that starts a thread which does nothing, and tells how long that took.
+// A fresh process that starts an idle thread and reports how long that took.
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 

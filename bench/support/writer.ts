@@ -3,7 +3,7 @@ import type { ReplicateOptions } from '../../src/index.js'
 import { HeldProcess } from './held-process.js'
 import { LivePrimary } from './live-primary.js'
 
-/** A primary in a process of its own that writes all the time. */
+/** A primary in a separate process that writes continuously. */
 export interface Writer {
   /** The database that is written to. */
   readonly file: string
