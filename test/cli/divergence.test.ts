@@ -92,7 +92,7 @@ test('a database path that does not exist is reported at once, and /healthz is n
   const entry = (file: string, more = '') =>
     `{ path: ${dir}/${file}, monitor-interval: 20ms, ${more} replica: { path: ${dir}/${file}.backup } }`
   const daemon = startDaemonWith(t, config([entry('typo.db'), entry('later.db', 'allow-missing: true,')], SOCKET(dir)))
-  await until('it is reported', () => daemon.stderr().includes('there is no database'))
+  await until('it is reported', () => daemon.stderr().includes('the database does not exist'))
   assert.match(daemon.stderr(), /level=WARN.*the database does not exist: nothing is replicated.*typo\.db/)
   assert.doesNotMatch(daemon.stderr(), /the database does not exist: nothing is replicated.*later\.db/)
   assert.deepEqual(await labels(daemon, path.join(dir, 'typo.db')), ['no database file', true])
