@@ -174,7 +174,10 @@ export class DatabaseMetrics {
       '1 if the store has no conditional writes, so that a second primary is detected only after it has written',
     )
     this.#healthy = gauge('litestream_db_healthy', '1 if the database is replicated, by the rule of /healthz; 0 if not')
-    this.#missing = gauge('litestream_db_missing', '1 while the database file is missing, so that nothing is replicated')
+    this.#missing = gauge(
+      'litestream_db_missing',
+      '1 while the database file is missing, so that nothing is replicated',
+    )
     this.#diverged = gauge(
       'litestream_db_diverged',
       '1 while the database does not continue what its replica held, until that is acknowledged',
