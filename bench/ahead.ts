@@ -24,8 +24,8 @@ const LOOKUPS: Query = { ...LOOKUP, name: '300 lookups' }
 
 export const ahead: Question = {
   name: 'ahead',
-  question: 'Does each kind of read-ahead pay?',
-  limit: 'Without any, every page is a round trip of its own.',
+  question: 'Which effect does each kind of read-ahead have?',
+  limit: 'Without read-ahead, every page costs a separate round trip.',
   needs: { s3: true },
   async run(bench) {
     const { stage, data } = await bench.published()

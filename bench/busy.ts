@@ -23,8 +23,8 @@ const COLUMNS: readonly Column[] = [
 
 export const busy: Question = {
   name: 'busy',
-  question: 'What do the warm queries cost while the primary writes 100 times a second?',
-  limit: "Every new TXID empties SQLite's own cache; changed pages come with the poll.",
+  question: 'How long do warm queries take while the primary commits 100 times a second?',
+  limit: 'Every new TXID empties the page cache of SQLite; the poll downloads the changed pages.',
   needs: { s3: true },
   async run(bench) {
     const data = bench.dataset()

@@ -44,14 +44,14 @@ const COLUMNS: readonly Column[] = [
 ]
 
 const NOTES = [
-  'The official VFS scans posts without added latency only, and users at two latencies: thousands of requests one after another. On a large database it scans nothing.',
-  'Each execution is the first query of a reader that has just been opened and has brought the interior pages of its trees; neither is in it. Both readers get the same parameters and their rows are compared.',
+  'For the official VFS, the scan of posts is measured only without added latency, and the scan of users at two latencies, because it sends thousands of requests one after another. On the large database, its scans are not measured.',
+  'Each execution is the first query of a reader that was just opened and has fetched the interior pages of its b-trees; the time for these two steps is not included. Both readers run with the same parameters, and their rows are compared.',
 ]
 
 export const cold: Question = {
   name: 'cold',
-  question: 'What does a query cost whose pages are all in the store, beside the official VFS?',
-  limit: 'Latency times the pages that depend on one another: one round trip a level of a b-tree.',
+  question: 'How long does a query take if all its pages are in the store, compared with the official VFS?',
+  limit: 'Latency multiplied by the number of pages that depend on one another: one round trip per level of a b-tree.',
   budget: 200,
   needs: { s3: true },
   async run(bench) {

@@ -26,8 +26,8 @@ const SNAPSHOT_COLUMNS: readonly Column[] = [
 
 export const compaction: Question = {
   name: 'compaction',
-  question: 'How fast are LTX files merged, and does the memory for it grow with the database?',
-  limit: 'Decompressing every page once and summing it: what a verified merge cannot do without.',
+  question: 'How fast are LTX files merged, and does the memory of a merge grow with the database?',
+  limit: 'Every page must be decompressed and added to a checksum once, because the merge verifies its inputs.',
   budget: 120,
   async run(bench) {
     const rows = []
@@ -44,7 +44,7 @@ export const compaction: Question = {
         title: 'Merging files in memory, MB of pages a second of processor time',
         columns: MERGE_COLUMNS,
         rows,
-        notes: ['Files of 160 MB of pages each; some pages are in several of them, most in one.'],
+        notes: ['Each file contains 160 MB of pages; most pages are in one file, some in several.'],
         plots: [{ title: 'Merging, MB/s a core', x: 'files', y: ['merge', 'decode'] }],
       },
       {

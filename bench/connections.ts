@@ -22,8 +22,8 @@ const COLUMNS: readonly Column[] = [
 
 export const connections: Question = {
   name: 'connections',
-  question: 'What do many connections and threads of one process cost?',
-  limit: "SQLite's own memory for a connection; index, cache and polling are the process's, once.",
+  question: 'How many requests and how much memory do many connections and threads of one process need?',
+  limit: 'The memory of SQLite for each connection; the process has one page index, one page cache and one poll loop.',
   budget: 100,
   needs: { s3: true },
   async run(bench) {

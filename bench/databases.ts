@@ -20,8 +20,8 @@ const COLUMNS: readonly Column[] = [
 
 export const databases: Question = {
   name: 'databases',
-  question: 'What do many idle databases cost that one process replicates?',
-  limit: 'A look at every WAL header each second.',
+  question: 'How much processor time and memory do many idle databases in one process need?',
+  limit: 'The primary reads every WAL header once a second.',
   needs: { s3: true },
   async run(bench) {
     const stage = await bench.stage()
@@ -31,7 +31,7 @@ export const databases: Question = {
         rows.push(await measure(bench, stage, store, count, rows))
       }
     }
-    const notes = ['Processor: share of one core, of the whole process, with the default intervals.']
+    const notes = ['Processor: use of one core by the whole process, with the default intervals.']
     const plots = [
       { title: 'Processor share of idle databases, %', x: 'databases', y: ['cpu'], by: 'store' },
       { title: 'Memory of idle databases', x: 'databases', y: ['memory'], by: 'store' },

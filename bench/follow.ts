@@ -27,8 +27,8 @@ const COLUMNS: readonly Column[] = [
 
 export const follow: Question = {
   name: 'follow',
-  question: `What does it cost to follow a primary that writes ${RATE} times a second?`,
-  limit: 'A LIST for each poll, and the changed pages once.',
+  question: `How many requests and how much processor time does a reader need to follow a primary that commits ${RATE} times a second?`,
+  limit: 'One LIST per poll, and one download of each changed page.',
   needs: { s3: true },
   async run(bench) {
     const data = bench.dataset(SIZES['10 MB'])
@@ -73,7 +73,7 @@ export const follow: Question = {
       await primary.close()
     }
     const notes = [
-      'In the steady state, on S3, polling every second; the copy is complete. Processor: share of one core.',
+      'Measured in the steady state, on S3, with one poll per second and a complete local copy. Processor: use of one core.',
     ]
     return [{ id: 'follow', title: 'Following a busy primary', columns: COLUMNS, rows, notes }]
   },

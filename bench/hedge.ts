@@ -22,8 +22,8 @@ const COLUMNS: readonly Column[] = [
 
 export const hedge: Question = {
   name: 'hedge',
-  question: 'What do readers feel of a store that now and then takes long for an answer?',
-  limit: `A slow answer waited for takes ${HELD_BACK} ms; a second request goes out only once an answer is late.`,
+  question: 'How long do reads take if the store sometimes responds slowly?',
+  limit: `A slow response takes ${HELD_BACK} ms; a second request is sent only after the response is late.`,
   needs: { s3: true },
   async run(bench) {
     const { stage, data } = await bench.published()

@@ -28,8 +28,8 @@ const COLUMNS: readonly Column[] = [
 
 export const hydrate: Question = {
   name: 'hydrate',
-  question: 'How fast does a full local copy fill in, and what do readers feel meanwhile?',
-  limit: `The same bytes by plain GETs of ${RANGE >> 20} MiB, ${PARALLEL} at a time; the disk; decompression.`,
+  question: 'How fast is a local copy filled, and how long do reads take meanwhile?',
+  limit: `The time for the same bytes with plain GETs of ${RANGE >> 20} MiB, ${PARALLEL} at a time; the disk; decompression.`,
   budget: 100,
   needs: { s3: true },
   async run(bench) {
@@ -66,7 +66,7 @@ export const hydrate: Question = {
       })
     }
     const notes = [
-      'p99 of a warm post + user lookup on the connection thread, without hydration and while the copy fills in.',
+      'p99: the slowest percent of warm `post + user` lookups on the thread of the connection, before hydration and while the local copy is filled.',
     ]
     const plots = [
       { title: 'Hydration, MB/s', x: 'latency', y: ['stored', 'plain'] },

@@ -46,8 +46,8 @@ const EVERY_SECOND: ReplicateOptions = {
 
 export const idle: Question = {
   name: 'idle',
-  question: 'What do a primary and a replica cost while nothing happens?',
-  limit: 'A replica looks at the store every poll interval; a primary needs to look at nothing but the WAL.',
+  question: 'How many requests and how much processor time do a primary and a reader need while nothing is committed?',
+  limit: 'A reader polls the store once per poll interval; a primary only needs to read the WAL header.',
   budget: 180,
   needs: { s3: true },
   async run(bench) {
@@ -106,8 +106,8 @@ export const idle: Question = {
       await official.close()
     }
     const notes = [
-      'Idle for so long when the window begins, and so long is the window. Processor: share of one core, of the whole process.',
-      'A replica waits 0.9 to 1 poll intervals, one LIST each, and looks at the compacted levels every 25 s. After the last commit a primary makes one checkpoint, 60 s later by default, and what that wrote goes through the levels; then one LIST a minute is left, the check that the replica still has its files (not in the row of every task each second).',
+      '`idle for` is the time without commits before the measurement starts, and `window` is the duration of the measurement. Processor: use of one core by the whole process.',
+      'A reader waits 0.9 to 1 poll intervals between two polls of one LIST each, and lists the compacted levels every 25 s. By default, 60 s after the last commit, a primary runs one checkpoint, and compaction merges the L0 file of that checkpoint into each level. After that, it sends only one LIST a minute, which checks that the replica still has its files (not in the row of every task each second).',
     ]
     const plots = [{ title: 'Requests an hour of an idle process', x: 'since', y: ['requests'], by: 'subject' }]
     return [{ id: 'idle', title: 'An idle process, one database', columns: COLUMNS, rows, notes, plots }]

@@ -24,8 +24,8 @@ const COLUMNS: readonly Column[] = [
 
 export const memory: Question = {
   name: 'memory',
-  question: 'How does the memory of an open replica grow with the pages of the database?',
-  limit: 'The page index: where each page lies in which file.',
+  question: 'How does the memory of an open replica grow with the number of pages of the database?',
+  limit: 'The page index, which stores the file, offset and size of each page.',
   async run(bench) {
     const rows = []
     for (const pages of bench.quick ? [10_000] : [10_000, 100_000, 1_000_000]) {
@@ -50,7 +50,9 @@ export const memory: Question = {
       rmSync(directory, { recursive: true })
       rmSync(`${directory}.db`)
     }
-    const notes = ['Nobody reads, so the page cache is empty; its budget comes on top.']
+    const notes = [
+      'No connection reads during this measurement, so the page cache is empty; a full cache needs its configured size in addition.',
+    ]
     const plots = [{ title: 'Memory of an open replica', x: 'pages', y: ['index', 'memory'] }]
     return [{ id: 'open', title: 'An open replica', columns: COLUMNS, rows, notes, plots }]
   },

@@ -30,8 +30,9 @@ const COLUMNS: readonly Column[] = [
 export const natsPieces: Question = {
   name: 'nats-pieces',
   question:
-    'How long does a restore from NATS take if the official program wrote the replica, in chunks of some 900 bytes?',
-  limit: 'The messages that one connection delivers; both are whole processes, from their start to their end.',
+    'How long does a restore from NATS take if the official program wrote the replica, in chunks of about 900 bytes?',
+  limit:
+    'The number of messages that one connection delivers per second. Both times are those of a whole process, from its start to its exit.',
   budget: 60,
   needs: { nats: true },
   async run(bench) {

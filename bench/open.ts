@@ -36,8 +36,9 @@ const RESTART_COLUMNS: readonly Column[] = [
 
 export const open: Question = {
   name: 'open',
-  question: 'How long until a replica gives its first row, and how does that grow with files and latency?',
-  limit: 'Latency times round trips: list the files, read their indexes, read the first page.',
+  question:
+    'How long does it take to open a replica and read the first row, and how does that time grow with the number of files and the latency?',
+  limit: 'Latency multiplied by the round trips: list the files, read their indexes, read the first page.',
   budget: 80,
   needs: { s3: true },
   async run(bench) {
@@ -66,8 +67,8 @@ export const open: Question = {
       { title: 'Open to first row at 20 ms', x: 'files', y: ['ours', 'official'], where: { latency: 20 }, log: true },
     ]
     const notes = [
-      'The second connection is another one of the same process, while the first is open.',
-      'Round trips: the longest chain of requests each of which began after the answer to another one had come.',
+      'The second connection is opened by the same process while the first one is open.',
+      'Round trips: the length of the longest chain of requests in which each request was sent after the response to the previous one.',
     ]
     return [
       { id: 'first-row', title: 'Open to first row', columns: COLUMNS, rows: rows!, notes, plots },

@@ -12,9 +12,9 @@ import { ratios, spread } from './support/stats.js'
 const PROCESS: readonly Column[] = [
   { key: 'work', label: 'work', unit: 'text' },
   { key: 'program', label: 'program', unit: 'text' },
-  { key: 'start', label: 'until all are replicated', unit: 'ms' },
-  { key: 'startCpu', label: 'processor until then', unit: 'ms' },
-  { key: 'cpu', label: 'processor per s after that', unit: 'ms' },
+  { key: 'start', label: 'time until all are replicated', unit: 'ms' },
+  { key: 'startCpu', label: 'processor time until then', unit: 'ms' },
+  { key: 'cpu', label: 'processor time per s after that', unit: 'ms' },
   { key: 'memory', label: 'memory', unit: 'bytes' },
   { key: 'descriptors', label: 'open files', unit: 'count' },
 ]
@@ -35,7 +35,7 @@ interface Work {
 
 export const primary: Question = {
   name: 'primary',
-  question: 'What do a primary and short commands cost, beside the released Litestream?',
+  question: 'How much time and memory do a primary and short commands need, compared with the released Litestream?',
   limit: 'The start of Node.js, its memory, and the code that a command loads.',
   budget: 180,
   async run(bench) {
@@ -60,7 +60,9 @@ export const primary: Question = {
         rows.push({ work: label, program: name, ...times, memory: of('memory'), descriptors: of('descriptors') })
       }
     }
-    const notes = ['Replicas in a folder, default intervals. Memory: resident, the pages of the executable included.']
+    const notes = [
+      'Replicas in a folder, with default intervals. Memory: resident memory, including the pages of the executable.',
+    ]
     const title = 'A process that replicates'
     return [{ id: 'process', title, columns: PROCESS, rows, notes }, await commands(bench)]
   },

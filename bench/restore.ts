@@ -11,17 +11,17 @@ const COLUMNS: readonly Column[] = [
   { key: 'size', label: 'database', unit: 'bytes' },
   { key: 'rate', label: 'restore', unit: 'MB/s' },
   { key: 'copy', label: 'cp of the database', unit: 'MB/s' },
-  { key: 'durable', label: 'cp, brought to the disk', unit: 'MB/s' },
+  { key: 'durable', label: 'cp with fsync', unit: 'MB/s' },
   { key: 'ratio', label: 'restore / cp', unit: 'x' },
-  { key: 'durableRatio', label: 'restore / cp to the disk', unit: 'x' },
+  { key: 'durableRatio', label: 'restore / cp with fsync', unit: 'x' },
   { key: 'memory', label: 'memory over the start', unit: 'bytes' },
 ]
 
 export const restore: Question = {
   name: 'restore',
-  question: 'How fast is a database restored from file://, with how much memory?',
+  question: 'How fast is a database restored from file://, and how much memory does that need?',
   limit:
-    'Decompression and checksums on the cores, and the disk, which a restored database has reached: a plain copy with an fsync.',
+    'Decompression and checksums on the processor cores, and the disk: the restored database is synced to the disk, so a plain copy with an fsync is the comparison.',
   budget: 90,
   async run(bench) {
     const rows = []
@@ -57,7 +57,7 @@ export const restore: Question = {
       { title: 'Restore', x: 'size', y: ['rate', 'durable'] },
       { title: 'Memory of a restore', x: 'size', y: ['memory'] },
     ]
-    const notes = ['A snapshot and ten files of 1,000 scattered pages each; without the integrity check at the end.']
+    const notes = ['A snapshot and ten files with 1,000 scattered pages each, without the integrity check at the end.']
     return [{ id: 'restore', title: 'Restore from file://', columns: COLUMNS, rows, notes, plots }]
   },
 }

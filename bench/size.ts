@@ -26,7 +26,7 @@ const OPEN_COLUMNS: readonly Column[] = [
   { key: 'officialRounds', label: 'round trips, official', unit: 'count' },
   { key: 'bytes', label: 'bytes', unit: 'bytes' },
   { key: 'officialBytes', label: 'bytes, official', unit: 'bytes' },
-  { key: 'settled', label: 'interior pages here after', unit: 'ms' },
+  { key: 'settled', label: 'interior pages resident after', unit: 'ms' },
   { key: 'settledGets', label: 'GETs until then', unit: 'count' },
   { key: 'settledBytes', label: 'bytes until then', unit: 'bytes' },
 ]
@@ -55,8 +55,8 @@ type Row = ResultTable['rows'][number]
 
 export const size: Question = {
   name: 'size',
-  question: 'How does the cost of opening and of the queries grow with the size of the database?',
-  limit: 'A b-tree of a hundred times the pages is one level deeper; the page index is read whole.',
+  question: 'How do the times of an opening and of queries grow with the size of the database?',
+  limit: 'A b-tree with a hundred times as many pages is one level deeper; the whole page index is read.',
   budget: 120,
   needs: { s3: true },
   async run(bench) {

@@ -29,7 +29,7 @@ const COLUMNS: readonly Column[] = [
   { key: 'slowest', label: 'reads, p99', unit: 'ms' },
   { key: 'states', label: 'whole states checked', unit: 'count' },
   { key: 'wrong', label: 'wrong', unit: 'count' },
-  { key: 'growth', label: 'memory, last third / the one before', unit: 'x' },
+  { key: 'growth', label: 'memory, last third / second third', unit: 'x' },
   { key: 'requests', label: 'requests, per s', unit: 'per s' },
   { key: 'lists', label: 'LISTs, per s', unit: 'per s' },
 ]
@@ -63,8 +63,8 @@ interface Told {
 
 export const soak: Question = {
   name: 'soak',
-  question: `Does a reader stay right and small while the primary writes ${RATE} times a second, levels are compacted and old files go?`,
-  limit: 'Nothing should grow once the caches are full; `--minutes` says how long it lasts.',
+  question: `Are the results of a reader correct, and does its memory stay bounded, while the primary commits ${RATE} times a second, levels are compacted and old files are deleted?`,
+  limit: 'Nothing should grow once the caches are full; `--minutes` sets the duration.',
   budget: 600,
   needs: { s3: true },
   async run(bench) {
@@ -123,7 +123,7 @@ async function watch(bench: Bench, stage: Stage, reader: HeldProcess, minutes: n
     lists: lists / seconds,
   }
   const notes = [
-    'A whole state is every row of every table, read in one transaction of a replica, beside a database restored at the same TXID.',
+    'A whole state is every row of every table, read in one transaction of a reader and compared with a database that was restored to the same TXID.',
   ]
   return [
     { id: 'soak', title: `${CONNECTIONS} connections under mixed load`, columns: COLUMNS, rows: [row], notes },

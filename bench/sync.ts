@@ -13,15 +13,16 @@ import { ratios, spread } from './support/stats.js'
 const COLUMNS: readonly Column[] = [
   { key: 'store', label: 'store', unit: 'text' },
   { key: 'rate', label: 'sync', unit: 'MB/s' },
-  { key: 'encode', label: 'the pages encoded alone', unit: 'MB/s' },
+  { key: 'encode', label: 'encoding the pages only', unit: 'MB/s' },
   { key: 'plain', label: 'plain write of the same pages', unit: 'MB/s' },
   { key: 'ratio', label: 'sync / plain', unit: 'x' },
 ]
 
 export const sync: Question = {
   name: 'sync',
-  question: 'How many MB of changed pages does a primary bring to the store a second?',
-  limit: 'One core that reads, checks and compresses; then the store: one plain write of the same pages.',
+  question: 'How many MB of changed pages does a primary upload to the store per second?',
+  limit:
+    'First the processor core that reads, verifies and compresses; then the store: one plain write of the same pages is the comparison.',
   needs: { s3: true },
   async run(bench) {
     const stage = await bench.stage()
@@ -51,7 +52,7 @@ export const sync: Question = {
       const alone = { encode: spread(encodes!), plain: spread(plains!) }
       rows.push({ store, rate: spread(rates!), ...alone, ratio: ratios(rates!, plains!) })
     }
-    return [{ id: 'sync', title: 'One sync of many changed pages, to the end of the upload', columns: COLUMNS, rows }]
+    return [{ id: 'sync', title: 'One sync of many changed pages, until the upload ends', columns: COLUMNS, rows }]
   },
 }
 

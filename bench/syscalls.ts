@@ -22,7 +22,7 @@ const COLUMNS: readonly Column[] = [
 export const syscalls: Question = {
   name: 'syscalls',
   question: 'How many system calls does a warm query make?',
-  limit: 'None is needed for what is in memory; the local file is locked and read through the system.',
+  limit: 'A read of resident pages needs no system call; a local file is locked and read with system calls.',
   async run(bench) {
     if (!existsSync(STRACE)) throw new Error('strace is not installed (Debian: apt-get install strace)')
     const { file, users, posts } = bench.dataset(12_500)
@@ -45,7 +45,7 @@ export const syscalls: Question = {
       }
     }
     const notes = [
-      "On the thread that runs the queries, its JavaScript's own (garbage collection) among them; a fraction is those.",
+      'Counted on the thread that runs the queries, including the system calls of JavaScript itself (garbage collection), which cause the fractions.',
     ]
     return [{ id: 'calls', title: 'System calls of one execution', columns: COLUMNS, rows, notes }]
   },

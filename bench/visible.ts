@@ -23,9 +23,9 @@ const FAST: ReplicateOptions = { monitorInterval: 10, syncInterval: 10 }
 
 export const visible: Question = {
   name: 'visible',
-  question: 'How long after a commit on the primary can a replica read it?',
+  question: 'How long after a commit on the primary can a reader see it?',
   limit:
-    "The primary's sync interval and the replica's poll interval, both 1 s by default; file:// and NATS tell of a new file at once.",
+    "The primary's sync interval and the replica's poll interval, both 1 s by default; file:// and NATS notify readers of a new file immediately.",
   needs: { s3: true, nats: true },
   async run(bench) {
     const stage = await bench.stage()
@@ -58,7 +58,7 @@ export const visible: Question = {
         })
       }
     }
-    const notes = ['From the return of COMMIT; the writes come at random moments, one at a time.']
+    const notes = ['The time starts when COMMIT returns; the commits happen at random moments, one at a time.']
     return [{ id: 'latency', title: 'Commit to visible', columns: COLUMNS, rows, notes }]
   },
 }

@@ -42,9 +42,9 @@ const COLUMNS: readonly Column[] = [
 
 export const warm: Question = {
   name: 'warm',
-  question: 'What does a query cost when its pages are here, beside the local file with the same driver?',
+  question: 'How long does a query take if its pages are resident, compared with the local file and the same driver?',
   limit:
-    'SQLite itself: the same statements on the local file. What the VFS adds is a copy of each page that SQLite has not in its own cache.',
+    'SQLite itself, measured with the same statements on the local file. The VFS adds one copy of each page that is not in the cache of SQLite.',
   async run(bench) {
     const rows = await measure(bench, bench.dataset())
     return [{ id: 'warm', title: 'Warm queries, one execution', columns: COLUMNS, rows, notes: NOTES }]
@@ -52,8 +52,8 @@ export const warm: Question = {
 }
 
 const NOTES = [
-  'The replica is on file:// and is polled while it is measured; all pages are resident. Ratios are of the same round; crossings are requests into JavaScript over all rounds.',
-  'The official VFS runs in python3, so beside it stands the local file in python3. Its cache was given room for the whole database where that is possible: it takes 64 KiB of memory for a page of any size.',
+  'The replica is in a folder and is polled during the measurement; all pages are resident. A ratio compares times of the same round. Crossings are the requests to JavaScript in all rounds.',
+  'The official VFS runs in python3, so it is compared with the local file in python3. Its cache was configured to hold the whole database if the memory allows it: the cache needs 64 KiB of memory per page, whatever the page size.',
 ]
 
 async function measure(bench: Bench, data: Dataset): Promise<ResultTable['rows']> {

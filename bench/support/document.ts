@@ -67,7 +67,7 @@ function goalsTable(): string {
     return `| ${goal.text} | ${bound} | ${formatNumber(judged.measured, 'us')} | ${judged.met ? 'yes' : '**no**'} |`
   })
   const table = ['| goal | bound | measured | met |', '| --- | ---: | ---: | --- |', ...rows].join('\n')
-  return missed.length === 0 ? table : `${table}\n\nWhy some are not met:\n\n${reasons(missed)}`
+  return missed.length === 0 ? table : `${table}\n\nReasons for the goals that are not met:\n\n${reasons(missed)}`
 }
 
 /** Each reason once, with the goals that it explains. */
@@ -85,7 +85,7 @@ function tablesOf(name: string): string {
   if (!existsSync(path.join(resultsDirectory(), `${name}.json`)))
     return `Not measured yet: \`npm run bench -- ${name.replace(/-(\d+)$/, ' --posts $1')}\`.`
   const { question, limit, tables } = readResult(name)
-  const parts = [`${question} What limits it: ${limit.charAt(0).toLowerCase()}${limit.slice(1)}`]
+  const parts = [`${question} _The limit:_ ${limit}`]
   for (const table of tables) {
     parts.push(`**${table.title}**`, formatMarkdown(table))
     table.plots?.forEach((plot, i) => {

@@ -29,28 +29,29 @@ const of = (key: string) => (row: Row) => middle(row[key])
 const megabytes = (key: string) => (row: Row) => middle(row[key]) / 1e6
 const share = (a: string, b: string) => (row: Row) => middle(row[a]) / middle(row[b])
 const NODE_MEMORY =
-  'An empty Node.js process has two thirds of it, most of that pages of its executable, which all processes share; a primary runs code of it that an empty process does not touch: the compiler, OpenSSL, timers and sockets.'
+  'An empty Node.js process already uses two thirds of this memory. Most of that is pages of the executable, which all processes share. A primary uses parts of the executable that an empty process does not use: the compiler, OpenSSL, timers and sockets.'
 const SMALL_SYNCS =
-  'Each second a sync reads the frames, encodes them, and brings four small writes to the disk; the calls of the system are most of it.'
-const NODE_START = 'Most of it is the start of Node.js, twice as long where other processes want the same cores.'
+  'Once a second, a sync reads and encodes the frames and syncs four small writes to the disk. Most of the time is spent in these system calls.'
+const NODE_START =
+  'Most of this time is the start of Node.js, which takes twice as long if other processes use the same cores.'
 const JOINS = ['post + user', 'profile', 'who liked', 'mutual friends']
 
 const THREADS =
-  "Two readers, the readers' own worker and whatever else runs share the cores; the local file in the same table shows what the machine gives."
+  'Two readers, their worker and the other processes of the machine share the cores. The local file in the same table shows the highest ratio that the machine allows.'
 const POINT =
-  'A point query of a few pages has few requests to spare, and rows that an index leads to lie all over a table: there are as many GETs as pages, however they are fetched. They are sent at the same time, which shows in the round trips and in the time.'
+  'A point query reads only a few pages, and the rows that an index refers to are scattered over the table, so every page costs one GET. The GETs are sent in parallel, which reduces the round trips and the time, but not the number of GETs.'
 const FRESH =
-  'A good part is the start of a thread, which Node 20 boots without a snapshot: an empty one, measured in the same rounds, stands beside it. For S3 the part of the AWS SDK that is used is loaded and run for the first time: some 430 KB of JavaScript, compiled beforehand, but run by the interpreter.'
+  'A large part of this time is the start of a thread, which Node 20 boots without a snapshot; the table contains the start of an empty thread, measured in the same rounds. For S3, the process also loads and runs the used part of the AWS SDK for the first time: about 430 KB of JavaScript.'
 const SCAN =
-  'A scan begins with the root, an interior page and a first leaf, one after another, before it can read ahead; for a small table these round trips are most of the time.'
+  'A scan reads the root, an interior page and the first leaf one after another before it can read ahead. For a small table, these round trips are most of the time.'
 const MILLION =
-  "The worker thread and the store's client are part of the figure and do not grow; what grows is the index, and for a moment what it is made from."
+  'The figure includes the worker thread and the client of the store, which do not grow. The page index grows, and so do the buffers from which it is built.'
 const CROWDED =
-  'Without latency the store, the proxy and the filling in want both cores of the machine at the same time as the reader; the rows with latency, as fast or faster, show what the filling in itself costs a reader.'
+  'Without latency, the store, the proxy and the hydration compete with the reader for both cores of the machine. The rows with latency, in which hydration is as fast or faster, show the cost of hydration itself for a reader.'
 const ENCODING =
-  "The processor: LZ4 takes most of the time, on the one thread that replicates; what a core encodes without the rest stands beside it, and so does a plain write, which is the disk's."
+  'The processor is the limit: LZ4 takes most of the time, on the one thread that replicates. The table also contains the speed of encoding only, on one core, and of a plain write, which is the limit of the disk.'
 const RESTORING =
-  'The processor: reading, LZ4, two checksums, and the system writing pages in pieces; a copy by the system alone, brought to the disk, stands beside it. Where the host of a virtual machine hands out memory at its first use, both wait for the page cache to grow, the more the larger the database.'
+  'The processor is the limit: it reads, decompresses (LZ4), computes two checksums, and writes pages in pieces. The table also contains a plain copy with an fsync. If the host of a virtual machine allocates memory only at its first use, both operations wait while the page cache grows; the larger the database, the longer they wait.'
 const CORES = 'The application and its replication share two cores.'
 
 /**
@@ -79,7 +80,7 @@ export const GOALS: readonly Goal[] = [
     where: () => true,
   },
   {
-    text: "System calls of a warm query, without the garbage collector's",
+    text: 'System calls of a warm query, without those of the garbage collector',
     ...{ result: 'syscalls', table: 'calls', bound: 0, value: (row: Row) => Math.floor(middle(row.replica)) },
     where: () => true,
   },
@@ -94,7 +95,7 @@ export const GOALS: readonly Goal[] = [
     where: (row) => row.subject === 'replica',
   },
   {
-    text: 'Round trips to the first row, the first page being the last of them',
+    text: 'Round trips to the first row, including the one for the first page',
     ...{ result: 'open', table: 'first-row', bound: 4, value: of('rounds') },
     where: (row) => Number(row.latency) >= 20,
   },
@@ -114,7 +115,7 @@ export const GOALS: readonly Goal[] = [
     where: (row) => row.store === 'file',
   },
   {
-    text: 'Import and first open in a fresh process, S3, less the round trips, ms',
+    text: 'Import and first open in a fresh process, S3, without the round trips, ms',
     ...{ result: 'start', table: 'start', bound: 150, value: of('rest'), why: FRESH },
     where: (row) => row.store === 's3',
   },
@@ -129,17 +130,17 @@ export const GOALS: readonly Goal[] = [
     where: (row) => row.query === 'users scan' && row.latency === 20,
   },
   {
-    text: "Cold queries: GETs / the official VFS's, 20 ms, the worst",
+    text: 'Cold queries: GETs / GETs of the official VFS, 20 ms, the worst',
     ...{ result: 'cold', table: 'queries', bound: 0.5, value: share('gets', 'officialGets'), why: POINT },
     where: (row) => row.latency === 20 && row.officialGets !== null,
   },
   {
-    text: "Cold joins: GETs / the official VFS's, 20 ms, the worst",
+    text: 'Cold joins: GETs / GETs of the official VFS, 20 ms, the worst',
     ...{ result: 'cold', table: 'queries', bound: 0.1, value: share('gets', 'officialGets'), why: POINT },
     where: (row) => row.latency === 20 && JOINS.includes(String(row.query)),
   },
   {
-    text: "Cold scans: GETs / the official VFS's, the worst",
+    text: 'Cold scans: GETs / GETs of the official VFS, the worst',
     ...{ result: 'cold', table: 'queries', bound: 0.1, value: share('gets', 'officialGets') },
     where: (row) => String(row.query).includes('scan') && row.officialGets !== null,
   },
@@ -149,12 +150,12 @@ export const GOALS: readonly Goal[] = [
     where: () => true,
   },
   {
-    text: "Readers' p99 while the copy fills in / before",
+    text: 'p99 of readers while the local copy is filled / before',
     ...{ result: 'hydrate', table: 'hydrate', bound: 3, value: of('slower'), why: CROWDED },
     where: () => true,
   },
   {
-    text: 'Requests a second of a full copy that follows 400 pages a second',
+    text: 'Requests a second of a complete local copy that follows 400 changed pages a second',
     ...{ result: 'follow', table: 'follow', bound: 5, value: of('requests') },
     where: (row) => String(row.subject).startsWith('full local copy'),
   },
@@ -164,17 +165,17 @@ export const GOALS: readonly Goal[] = [
     where: (row) => row.subject === 'replica' && row.connections === 32,
   },
   {
-    text: 'Requests an hour of an idle replica that polls after 0.9 to 1 s: one a poll',
+    text: 'Requests an hour of an idle reader that polls after 0.9 to 1 s: one per poll',
     ...{ result: 'idle', table: 'idle', bound: 4000, value: of('requests') },
     where: (row) => row.subject === 'replica',
   },
   {
-    text: 'Index bytes a page',
+    text: 'Bytes of the page index per page',
     ...{ result: 'memory', table: 'open', bound: 16, value: of('each') },
     where: () => true,
   },
   {
-    text: 'Memory of a replica of a million pages over an unopened process, MB',
+    text: 'Memory of a process with an open replica of a million pages, in addition to a process without one, MB',
     ...{ result: 'memory', table: 'open', bound: 40, value: (row: Row) => middle(row.memory) / 1e6, why: MILLION },
     where: (row) => row.pages === 1_000_000,
   },
@@ -189,7 +190,7 @@ export const GOALS: readonly Goal[] = [
     where: () => true,
   },
   {
-    text: 'Memory of that reader: the last third of the time / the third before',
+    text: 'Memory of that reader: last third of the time / second third',
     ...{ result: 'soak', table: 'soak', bound: 1.1, value: of('growth') },
     where: () => true,
   },
@@ -204,17 +205,17 @@ export const GOALS: readonly Goal[] = [
     where: (row) => row.program === 'litestream-ts' && row.work === 'one idle database',
   },
   {
-    text: 'Processor of a primary at 200 transactions per second, ms per s',
+    text: 'Processor time of a primary at 200 transactions per second, ms per s',
     ...{ result: 'primary', table: 'process', bound: 6, value: of('cpu'), why: SMALL_SYNCS },
     where: (row) => row.program === 'litestream-ts' && row.work === '200 transactions per second',
   },
   {
-    text: '`version`, from start to end, ms',
+    text: '`version`, from start to exit, ms',
     ...{ result: 'primary', table: 'commands', bound: 60, value: of('ours'), why: NODE_START },
     where: (row) => row.command === 'version',
   },
   {
-    text: '400 idle databases of one primary, % of a core, the worst store',
+    text: 'Processor use of 400 idle databases in one primary, % of a core, the worst store',
     ...{ result: 'databases', table: 'idle', bound: 5, value: of('cpu') },
     where: (row) => row.databases === 400,
   },
@@ -224,7 +225,7 @@ export const GOALS: readonly Goal[] = [
     where: (row) => row.store === 'file',
   },
   {
-    text: 'Throughput of an application that is replicated / alone, the worst store',
+    text: 'Throughput of an application with replication / without, the worst store',
     ...{ result: 'application', table: 'throughput', bound: 0.9, atLeast: true, value: of('ratio'), why: CORES },
     where: (row) => String(row.subject).startsWith('litestream-ts'),
   },
