@@ -26,13 +26,15 @@ export async function commandsMarkdown(): Promise<string> {
 
 # Commands
 
-* Flags are written as Go writes them, \`-flag\`, or as \`--flag\`; a value follows after a space or \`=\`. They may stand before or after the arguments.
-* Output goes to stdout, logs and errors to stderr. \`-json\` prints JSON of the shape that the examples name; TXIDs in it are 16 hex digits,
-  except in the commands that talk to a running process (\`start\`, \`stop\`, \`sync\`, \`unregister\`), where they are numbers, as in Litestream.
-* A progress bar and colours appear on a terminal only, and not where \`NO_COLOR\` is set.
-* Exit status: 0 done (also where there was nothing to do); 1 any error, damage found by \`verify\`, or a database that is not replicated;
-  \`replicate -exec\` passes the status of the program on (128 plus the number of a signal that ended it); 130 or 143 after a second SIGINT or SIGTERM.
-* An error is \`Error: …\` on stderr, with \`Try: …\` below it where a next step is known.
+* Write a flag as \`-flag\`, as in Go, or as \`--flag\`. Write its value after a space or after \`=\`. Flags can be placed before or after the arguments.
+* Output is written to stdout; logs and errors are written to stderr. \`-json\` prints JSON with the keys that the examples show. A TXID in it
+  has 16 hex digits, except in the output of commands that connect to a running process (\`start\`, \`stop\`, \`sync\`, \`unregister\`), where it
+  is a number, as in Litestream.
+* The progress bar and colours are printed only on a terminal, and only if \`NO_COLOR\` is not set.
+* Exit status 0: success, also if there was nothing to do. Exit status 1: an error, damage that \`verify\` found, or a database that is not
+  replicated. \`replicate -exec\` exits with the status of the program (or 128 plus the number of the signal that ended it). After a second
+  SIGINT or SIGTERM, the status is 130 or 143.
+* An error is printed as \`Error: …\` on stderr. If there is a next step, the following line is \`Try: …\`.
 
 ${commands.map((command) => section(command, command.name(), 2)).join('\n')}`
 }

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { ClientRequest, IncomingMessage } from 'node:http'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { DEFAULTS } from '../config/defaults.js'
 import { LitestreamError, toLitestreamError } from '../errors.js'
 import { timeoutSignal } from '../util/timers.js'
@@ -29,7 +29,11 @@ export function addControlFlags(command: Command, seconds = 30, zero?: number): 
       '--socket <path>',
       `control socket of the running process (default: \`socket.path\` of the configuration file, or ${DEFAULTS.socketPath})`,
     )
-    .option('--timeout <seconds>', 'maximum time to wait', timeout, seconds * 1000)
+    .addOption(
+      new Option('--timeout <seconds>', 'maximum time to wait')
+        .argParser(timeout)
+        .default(seconds * 1000, String(seconds)),
+    )
     .option('--json', 'print JSON')
 }
 

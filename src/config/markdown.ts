@@ -43,8 +43,8 @@ export function configurationMarkdown(): string {
 
 # Configuration
 
-\`litestream-ts\` reads the \`litestream.yml\` of Litestream 0.5. It is looked for where \`-config\` says, else where \`LITESTREAM_CONFIG\`
-says, else at \`/etc/litestream.yml\`.
+\`litestream-ts\` reads the \`litestream.yml\` of Litestream 0.5. The path is that of
+\`-config\`; without this flag, the value of \`LITESTREAM_CONFIG\`; if neither is set, \`/etc/litestream.yml\`.
 
 \`\`\`yaml
 addr: 127.0.0.1:9090
@@ -55,16 +55,16 @@ dbs:
       region: eu-central-1
 \`\`\`
 
-* \`$NAME\` and \`\${NAME}\` stand for environment variables, everywhere in the file, unless \`-no-expand-env\` is given.
-* Durations are written as \`500ms\`, \`10s\`, \`5m\`, \`1h30m\`; a bare number is nanoseconds, as in Go. Sizes are bytes, or \`5MB\` (10⁶), \`5MiB\` (2²⁰).
-* A variable that is not set is replaced by nothing, as in Go, with a warning that names it and its line; it is an error if a value that must be there is missing then.
-* Passwords, keys, tokens, URLs with credentials, the heartbeat URL and the arguments of \`exec\` are shown as \`***\` in every output, log line and answer.
-* A key that is not known is an error that names line, column and the key you probably meant.
-* \`litestream-ts config check\` reports everything that a start would refuse, or prints what is in force with secrets masked.
-* For completion in an editor, put this line on top of the file, with the path of the schema in your copy of the package:
+* \`$NAME\` and \`\${NAME}\` are replaced by environment variables everywhere in the file, unless \`-no-expand-env\` is set.
+* Durations are written as \`500ms\`, \`10s\`, \`5m\`, \`1h30m\`; a bare number is nanoseconds, as in Go. Sizes are numbers of bytes, or have a unit: \`5MB\` (10⁶ bytes), \`5MiB\` (2²⁰ bytes).
+* A variable that is not set is replaced by an empty string, as in Go, and a warning names the variable and its line. If a required value is then missing, that is an error.
+* Passwords, keys, tokens, URLs with credentials, the heartbeat URL and the arguments of \`exec\` are printed as \`***\` in every output, log line and response.
+* An unknown key is an error that names the line, the column and the key that was probably meant.
+* \`litestream-ts config check\` reports every setting that a start would refuse. If there is none, it prints the effective settings, with secrets masked.
+* For completion in an editor, add this line at the top of the file, with the path of the schema in your installation of the package:
   \`# yaml-language-server: $schema=./node_modules/litestream-ts/docs/litestream.schema.json\`
 
-A file with every key is in [examples/litestream.yml](examples/litestream.yml).
+[examples/litestream.yml](examples/litestream.yml) contains every key.
 
 ## The process
 
@@ -76,22 +76,22 @@ ${table(flatten('', database))}
 
 ## A replica (\`dbs[].replica\`)
 
-Everything here except \`url\`, \`type\`, \`path\` and \`name\` may also stand at the top of the file, as the default for all replicas.
+All keys of this table except \`url\`, \`type\`, \`path\` and \`name\` can also be set at the top of the file, as defaults for all replicas.
 
 ${table(Object.entries(replica.properties!))}
 
-## Beside the file
+## Environment variables
 
 | environment variable | meaning |
 |---|---|
 | \`LITESTREAM_CONFIG\` | path of the configuration file |
-| \`LOG_LEVEL\` | log level; goes before the file's, after \`-log-level\` |
-| \`LITESTREAM_ACCESS_KEY_ID\`, \`LITESTREAM_SECRET_ACCESS_KEY\` | S3 credentials, used where the AWS ones are not set |
-| \`AWS_ACCESS_KEY_ID\`, \`AWS_SECRET_ACCESS_KEY\`, \`AWS_SESSION_TOKEN\`, \`AWS_PROFILE\` … | S3 credentials: the whole chain of the AWS SDK |
-| \`AWS_REGION\` | S3: the region of a bucket on AWS that does not tell its own |
-| \`LITESTREAM_S3_ENDPOINT\` | S3: the endpoint where neither the URL nor the file names one |
-| \`LITESTREAM_S3_DEBUG\` | S3: what is shown on stderr: \`request\`, \`response\`, \`request-with-body\`, \`all\` …, separated by commas; keys and signatures are masked |
-| \`HTTP_PROXY\`, \`HTTPS_PROXY\`, \`NO_PROXY\` | proxies for S3 and the heartbeat; the lower-case names go first. \`NO_PROXY\` takes hosts, domains, addresses, networks (\`10.0.0.0/8\`), ports and \`*\`; a proxy is used for \`localhost\`, too, unless \`NO_PROXY\` names it |
-| \`AWS_CA_BUNDLE\`, \`SSL_CERT_FILE\` | PEM file with authorities that are trusted beside those of Node.js, for S3 and the heartbeat; \`ca-file\` goes first |
+| \`LOG_LEVEL\` | log level; overrides the configuration file, and is overridden by \`-log-level\` |
+| \`LITESTREAM_ACCESS_KEY_ID\`, \`LITESTREAM_SECRET_ACCESS_KEY\` | S3 credentials, used if the AWS variables are not set |
+| \`AWS_ACCESS_KEY_ID\`, \`AWS_SECRET_ACCESS_KEY\`, \`AWS_SESSION_TOKEN\`, \`AWS_PROFILE\` … | S3 credentials: the complete credential chain of the AWS SDK is supported |
+| \`AWS_REGION\` | S3: the region of a bucket on AWS whose region AWS does not report |
+| \`LITESTREAM_S3_ENDPOINT\` | S3: the endpoint, if neither the URL nor the configuration file names one |
+| \`LITESTREAM_S3_DEBUG\` | S3: prints requests or responses on stderr: \`request\`, \`response\`, \`request-with-body\`, \`all\` …, separated by commas; keys and signatures are masked |
+| \`HTTP_PROXY\`, \`HTTPS_PROXY\`, \`NO_PROXY\` | proxies for S3 and the heartbeat; the lower-case names take precedence. \`NO_PROXY\` contains hosts, domains, addresses, networks (\`10.0.0.0/8\`), ports or \`*\`; the proxy is also used for \`localhost\` unless \`NO_PROXY\` contains it |
+| \`AWS_CA_BUNDLE\`, \`SSL_CERT_FILE\` | PEM file with certificate authorities that are trusted in addition to those of Node.js, for S3 and the heartbeat; \`ca-file\` takes precedence |
 `
 }

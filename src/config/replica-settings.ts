@@ -105,7 +105,7 @@ export const inheritedReplicaKeys = {
 }
 
 const ageKey = anything({
-  description: 'Keys of Litestream 0.3, which are still read, with a warning that shows the current form.',
+  description: 'Litestream 0.3: an error; `encryption` replaces it.',
   unused: true,
 })
 
@@ -121,8 +121,12 @@ export const legacyReplicaKeys = {
 }
 
 const encryptionFields = {
-  recipients: texts({ description: 'Who can decrypt new files: `age1…`, or files with recipients.' }),
-  identities: texts({ description: 'Files with the identities (`AGE-SECRET-KEY-1…`) that decrypt.' }),
+  recipients: texts({
+    description: 'Public keys that can decrypt new files: `age1…`, or paths of files that contain such keys.',
+  }),
+  identities: texts({
+    description: 'Files with the private keys (`AGE-SECRET-KEY-1…`) that decrypt files of the replica.',
+  }),
   passphrase: secretText('Passphrase of the identity files.'),
 }
 
@@ -136,7 +140,7 @@ export const replicaFields = {
   name: text('Has no effect since 0.5.', undefined, unused),
   ...inheritedReplicaKeys,
   encryption: section(encryptionFields, {
-    description: 'Ours: encryption of the files with age; see docs/encryption.md.',
+    description: 'Not in Litestream: encrypts the files with age; see docs/encryption.md.',
   }),
   age: ageKey,
   ...legacyReplicaKeys,

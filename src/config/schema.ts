@@ -133,10 +133,10 @@ export const configSchema = section(
           undefined,
         ),
         'restore-interval': duration(
-          'Ours: how often each replica is restored to a scratch file and checked, one database at a time.',
+          'Not in Litestream: interval at which each replica is restored to a scratch file and checked, one database at a time.',
         ),
         'restore-dir': text(
-          'Ours: directory for the scratch files of `restore-interval`.',
+          'Not in Litestream: directory for the scratch files of `restore-interval`.',
           'the state folder of each database',
         ),
       },

@@ -1,9 +1,10 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { fileLabel } from '../../levels/file-label.js'
 import { formatTxid } from '../../ltx/txid.js'
 import { DEFAULT_MIRROR_INTERVAL, followMirror, mirror } from '../../mirror/mirror.js'
 import type { MirrorOptions, MirrorResult } from '../../mirror/options.js'
 import type { ReplicaClient } from '../../storage/replica-client.js'
+import { formatDuration } from '../../util/duration.js'
 import { formatBytes } from '../../util/format-bytes.js'
 import { formatTimestamp } from '../../util/timestamp.js'
 import { addConfigFlags, type ConfigFlags, createCommand } from '../command.js'
@@ -46,7 +47,11 @@ export function mirrorCommand(): Command {
     .argument('<source>', 'path of a configured database, or replica URL')
     .argument('<destination>', 'replica URL')
     .option('--follow', 'mirror repeatedly until SIGINT or SIGTERM')
-    .option('--interval <duration>', 'with -follow: interval between two passes', durationFlag, DEFAULT_MIRROR_INTERVAL)
+    .addOption(
+      new Option('--interval <duration>', 'with -follow: interval between two passes')
+        .argParser(durationFlag)
+        .default(DEFAULT_MIRROR_INTERVAL, formatDuration(DEFAULT_MIRROR_INTERVAL)),
+    )
     .option(
       '--retention <duration>',
       'keep snapshots and levels 1 to 8 in the destination for this long after the source has deleted them (default: delete them with the source)',

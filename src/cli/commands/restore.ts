@@ -65,7 +65,11 @@ export function restoreCommand(): Command {
       ).choices(['none', 'quick', 'full']),
     )
     .option('-f', 'follow: restore, then keep the database up to date with the replica until a signal arrives')
-    .option('--follow-interval <duration>', 'with -f: interval between two polls of the replica', durationFlag, 1000)
+    .addOption(
+      new Option('--follow-interval <duration>', 'with -f: interval between two polls of the replica')
+        .argParser(durationFlag)
+        .default(1000, '1s'),
+    )
     .option('--json', 'print JSON')
     .action(async (argument: string, flags: RestoreFlags) => {
       if (flags.f) return followReplica(argument, flags)
