@@ -289,8 +289,8 @@ const aws = await commonJs(AWS, {
   mainFields: ['module', 'main'],
   minifyWhitespace: true,
   minifySyntax: true,
-  // Which Node.js later versions of the SDK will want is told to us, who ship this one, not in the
-  // logs of whoever runs it.
+  // Disables the SDK's warning about the Node.js version that its later releases require: users
+  // of this package cannot act on that warning.
   define: { ...common.define, 'process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED': '"true"' },
 })
 importable(AWS)

@@ -46,7 +46,7 @@ function sources() {
 }
 
 /**
- * What is compiled, relative to native/: the C++ files of a folder in one unit,
+ * Returns the files to compile, relative to native/: the C++ files of a folder form one unit,
  * native/units/FOLDER.cc, because most of the time goes into the headers that all of them include.
  * Writes these files if they changed.
  */

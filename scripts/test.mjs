@@ -28,7 +28,7 @@ function fail(title, status, signal) {
   process.exit(status ?? 1)
 }
 
-/** Every module of ours, those of bench/ included, that `files` import, directly or not. */
+/** Returns every module of this repository that `files` import, directly or indirectly. */
 function importsOf(files) {
   const seen = new Set(files)
   for (const file of seen) {
@@ -78,8 +78,8 @@ try {
   process.exit(1)
 }
 
-// A test that hangs fails the run. Those that run as long as they are told to by hand get that time
-// on top.
+// A test that hangs fails the run. Tests whose duration is set by an environment variable get that
+// duration in addition.
 const long = ['LITESTREAM_KILL_SECONDS', 'LITESTREAM_SOAK_SECONDS', 'LITESTREAM_INTEROP_SECONDS']
 const seconds = long.map((name) => Number(process.env[name] ?? 0))
 const timeout = (600 + Math.max(...seconds)) * 1000

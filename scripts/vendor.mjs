@@ -13,7 +13,7 @@ const FILES = {
   'node-addon-api': ['napi.h', 'napi-inl.h', 'napi-inl.deprecated.h', 'LICENSE.md'],
 }
 
-/** Writes native/vendor anew from node_modules. */
+/** Replaces native/vendor with the files of node_modules. */
 export function writeVendor() {
   rmSync(vendor, { recursive: true, force: true })
   for (const name of Object.keys(ORIGINS)) {

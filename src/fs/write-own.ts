@@ -21,8 +21,8 @@ export interface OwnWriteOptions {
 
 /**
  * `writeDurably` for a file in a folder of the program's own, on the disk of the database: a short
- * one is written by calls that return at once, except the two that wait for the disk. To hand a
- * call over to a thread of libuv and back takes ten times the processor time of the call. Each
+ * file is written by synchronous calls, except the two that wait for the disk. Passing a call to a
+ * libuv thread and back takes ten times the processor time of the call. Each
  * piece is valid until the next is asked for. Returns the size.
  */
 export async function writeOwnDurably(

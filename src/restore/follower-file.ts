@@ -78,9 +78,10 @@ export class FollowerFile {
 
   /**
    * Opens a database that this class made, that `prepare` was applied to, or that Litestream's own
-   * follower made; SQLite puts back what a crash left undone. `saved`: what the file beside it
-   * says. Throws HYDRATION_CONFLICT for a database that another program wrote to, and DATABASE_BUSY
-   * if another program's follower left it in WAL mode and it is open elsewhere.
+   * follower made; SQLite rolls back a write that a crash interrupted. `saved`: the content of the
+   * state file next to the database. Throws HYDRATION_CONFLICT for a database that another program
+   * wrote to, and DATABASE_BUSY if another program's follower left it in WAL mode and it is open
+   * elsewhere.
    */
   static async open(
     file: string,

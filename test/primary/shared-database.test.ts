@@ -57,8 +57,8 @@ test('the application uses another copy of SQLite: refused before the database i
   app.exec('COMMIT')
 })
 
-// Whose mapping it is that is there already can only be told by opening, which costs a transaction
-// under way its lock.
+// Only opening the database shows which copy of SQLite made an existing mapping, and that open
+// takes away the lock of a running transaction.
 test('both copies of SQLite are loaded: refused before anything is written', { skip: !linux }, async (t) => {
   const { file, url, openCopy } = fixture(t)
   new Database(':memory:').close()
@@ -82,7 +82,7 @@ test('another copy of SQLite is loaded later: replication ends with the reason',
   replication.on('error', ({ error }) => errors.push(error))
   await replication.sync({ wait: true })
   const app = openCopy()
-  // It is looked for once a second, while there are commits.
+  // Replication checks for a second copy once per second while the application commits.
   await until('it is noticed', () => {
     app.exec('INSERT INTO t VALUES (1)')
     return errors.some(isShared)

@@ -30,8 +30,8 @@ async function published(t: TestContext, setup: string): Promise<{ history: Hist
 }
 
 /**
- * Runs a query on a replica whose interior pages are here; returns how many pages were asked for
- * one by one, and fetched ahead.
+ * Runs a query on a replica that has cached the interior pages; returns how many pages SQLite
+ * requested one by one, and how many were prefetched.
  */
 async function firstExecution(replica: Replica, history: History, sql: string, key: unknown) {
   while ((await replica.details()).underWay > 0) await new Promise((resolve) => setTimeout(resolve, 1))

@@ -35,7 +35,7 @@ for (const sql of ['SELECT count(v) FROM t', "SELECT litestream_set_time('000000
     assert.ok('code' in failed, JSON.stringify(failed))
     assert.equal(failed.code, 'SQLITE_INTERRUPT')
     rule.remove()
-    // What was never answered is asked for anew.
+    // The replica repeats a request that the store never answered.
     await proxy.down()
     await proxy.up()
     assert.ok('rows' in (await reader.ask(sql)))

@@ -405,9 +405,9 @@ export class Replica extends EventEmitter<ReplicaEvents> {
 export interface OpenReplicaOptions extends ReplicaOptions, WaitOptions {
   /**
    * The driver that reads the replica: its class (`Database` of better-sqlite3, `DatabaseSync` of
-   * node:sqlite) or a connection of it. Needed where a program uses another copy than this package
-   * finds: better-sqlite3 is looked for where this package is installed, and among the modules that
-   * this thread has loaded.
+   * node:sqlite) or one of its connections. Required if the program uses a copy that this package
+   * does not find: the package searches for better-sqlite3 in its own installation folder and among
+   * the modules that this thread has loaded.
    */
   readonly driver?: ReplicaDriver
 }

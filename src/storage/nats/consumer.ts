@@ -199,7 +199,7 @@ const ZERO = 48
 
 /**
  * The numbers that an acknowledgement's subject ends with: sequence in the stream, index of the
- * delivery, time in nanoseconds, and how many are still to come.
+ * delivery, time in nanoseconds, and number of pending messages.
  * $JS.ACK.<stream>.<consumer>.<deliveries> stands before them; a server that has domains adds
  * domain and account hash after ACK, and perhaps a token at the end. Read digit by digit, as there
  * is one for each chunk of 900 bytes.

@@ -12,8 +12,8 @@ const BODY = Buffer.from('{}')
 const NO_TAG = '"00000000000000000000000000000000"'
 
 /**
- * What was found out by this thread, by endpoint and bucket: a process with a thousand databases in
- * a bucket probes once.
+ * The results of this thread's probes, by endpoint and bucket: a process with a thousand databases
+ * in one bucket probes once.
  */
 const found = new Map<string, WriteGuarantees>()
 const probing = new Map<string, Promise<WriteGuarantees>>()
@@ -143,7 +143,7 @@ export class ConditionalWrites implements AskedGuarantees {
     }
   }
 
-  /** Errors name the replica: the name of the probe tells a user nothing. */
+  /** Errors name the replica, because the key of the probe object means nothing to a user. */
   #subject(operation: 'PUT' | 'DELETE'): Subject {
     return { operation, doing: 'writing', target: this.#requests.target(this.#path) }
   }

@@ -36,12 +36,12 @@ type Token =
   | { readonly type: 'text'; readonly text: string }
 
 /**
- * The resources of a multistatus (RFC 4918, section 13), each as soon as its end has come: neither
- * the reply nor its tree is kept in memory. The subset of XML that such replies use: elements,
- * attributes, namespaces, text, CDATA, comments, the XML declaration and the five entities. A
- * document type, any other entity, another encoding than UTF-8, and a tag or a text of more than 64
- * Ki characters are a MultistatusFault, as is a reply that ends too early or that reports that
- * resources are missing from it.
+ * The resources of a multistatus (RFC 4918, section 13), each as soon as its end tag is read:
+ * neither the response nor its tree is kept in memory. Accepts the subset of XML that such
+ * responses use: elements, attributes, namespaces, text, CDATA, comments, the XML declaration and
+ * the five entities. A document type, any other entity, another encoding than UTF-8, and a tag or a
+ * text of more than 64 Ki characters are a MultistatusFault, as is a reply that ends too early or
+ * that reports that resources are missing from it.
  */
 export async function* parseMultistatus(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<DavResource, void> {
   const tokenizer = new Tokenizer()

@@ -507,8 +507,8 @@ export class WebdavReplicaClient implements ReplicaClient {
 }
 
 /**
- * Entity tags of servers may be made of a time in whole seconds: the content itself tells two
- * versions apart.
+ * Some servers derive entity tags from a time in whole seconds. A hash of the content therefore
+ * distinguishes two versions.
  */
 function tagOf(data: Uint8Array): string {
   return createHash('sha256').update(data).digest('hex')
