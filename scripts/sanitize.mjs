@@ -20,7 +20,7 @@ const wanted = patterns.length > 0 ? patterns : ['ltx/', 'replica/', 'compaction
 // sanitizer's.
 const LEFT_OUT = 'replica/hot-path.test.js'
 
-// A tree of its own: the ordinary build stays as it is.
+// A separate build tree, so that the normal build stays unchanged.
 const tree = path.join(root, '.cache', 'sanitize', sanitizer)
 rmSync(tree, { recursive: true, force: true })
 mkdirSync(tree, { recursive: true })

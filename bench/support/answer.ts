@@ -12,7 +12,7 @@ export interface Run {
   readonly question: Question
   readonly quick: boolean
   readonly posts: number
-  /** Minutes for a question without an end of its own. */
+  /** Duration in minutes of a question that has no natural end. */
   readonly minutes: number | undefined
 }
 

@@ -16,7 +16,7 @@ export interface Bench {
   rounds(full: number, few?: number): number
   /** A size or a duration: `full`, or `little` when quick. */
   size(full: number, little: number): number
-  /** `--minutes`, for a question without an end of its own. */
+  /** `--minutes`: the duration of a question that has no natural end. */
   readonly minutes: number | undefined
   /** The dataset, by default of the size that `--posts` names. */
   dataset(posts?: number): Dataset

@@ -20,7 +20,7 @@ for (const store of ['file', 's3'] as const) {
     const random = new Random(seed)
     const replica = await writeV3Replica(t, official, directory, { store, random, generations: 3 })
     const { client, config, file, times, hashes } = replica
-    // It may begin one more of its own accord.
+    // Litestream 0.3 may start one more generation.
     assert.ok(replica.generations >= 3, `${replica.generations} generations`)
 
     const ours = async (target: { readonly timestamp?: number } = {}) => {
@@ -53,7 +53,7 @@ for (const store of ['file', 's3'] as const) {
       restored.push(timestamp)
       states.add(JSON.stringify(wanted))
     }
-    // S3 keeps whole seconds, and the test takes some: few states can be told apart there.
+    // S3 stores whole seconds, and the test takes only some seconds: few states have distinct times.
     assert.ok(states.size >= (store === 'file' ? 8 : 2), `${states.size} states at ${POINTS} points`)
 
     // In place: the same database, the same replica, the state folder of 0.3 beside it.

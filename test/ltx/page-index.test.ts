@@ -49,7 +49,7 @@ function cut(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
   return at.slice(1).map((end, i) => bytes.subarray(at[i], end))
 }
 
-/** Enters an index into chunks of its own. */
+/** Decodes an index into chunks that this function allocates. */
 function mapped(pieces: readonly Uint8Array[], at: number, rules: IndexRules, here: readonly number[] = []) {
   const chunks = new Map<number, ArrayBuffer>()
   const own = (chunk: number) => {

@@ -1,4 +1,4 @@
-// Rules of a sync that no scenario of the other files asks for by itself.
+// Rules of a sync that no scenario of the other test files covers.
 import assert from 'node:assert/strict'
 import { statSync } from 'node:fs'
 import path from 'node:path'

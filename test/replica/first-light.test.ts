@@ -56,7 +56,7 @@ test('the second run of a query does not call JavaScript', async (t) => {
   const before = replica.stats().crossings
   run()
   assert.equal(replica.stats().crossings, before)
-  // A connection of its own has nothing in SQLite's cache: its pages come from native memory.
+  // A new connection has no page in SQLite's cache: its pages come from native memory.
   const other = connect(t, replica.uri)
   value(other, 'SELECT count(*) FROM t WHERE v > ?', 'A')
   assert.equal(replica.stats().crossings, before)

@@ -101,7 +101,7 @@ for (const hedge of [true, false]) {
       { type: 'slowStart', ms: hedge ? 10_000 : 500 },
       { match: ({ kind }) => kind === 'GET' && ++gets % 40 === 0 && gets > 50, times: hedge ? 1000 : 1 },
     )
-    // Each row lies in a leaf of its own.
+    // Each row lies in a separate leaf page.
     await replica.prefetch(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${hedge ? 200 : 120})
       SELECT sum(length(a)) FROM n JOIN t ON t.id = (n.i * 331) % 900 + 1`)
     const { fetch } = await replica.details()

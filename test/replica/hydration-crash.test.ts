@@ -12,7 +12,7 @@ const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);
   WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
     INSERT INTO t SELECT i, 0, hex(randomblob(200)) FROM n;`
 
-/** A process of its own with a replica and its local copy, which says what it does. */
+/** A child process with a replica and its local copy, which reports its progress. */
 const HYDRATE = `const { openReplica } = await import(src + '/index.js')
   const replica = await openReplica(process.env.URL, { hydrate: process.env.COPY, pollInterval: 5 })
   replica.on('advance', ({ txid }) => console.log('at ' + txid))

@@ -8,7 +8,7 @@ const ROWS = 150
 
 test('many files are deleted together: one search finds their replacements, for this view and for later ones (B8)', async (t) => {
   const { history, client, proxy, url } = await makeProxiedSource(t)
-  // A row a page, so that each commit leaves a page of its own in a file of its own.
+  // One row per page, so that each commit writes a different page to a different file.
   await history.commit(`CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${ROWS})
       INSERT INTO t SELECT i, 0, hex(randomblob(1800)) FROM n`)

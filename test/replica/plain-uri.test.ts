@@ -1,4 +1,4 @@
-// What a process is told by its environment and by URIs alone.
+// Replicas configured only by environment variables and URIs.
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import path from 'node:path'

@@ -169,7 +169,7 @@ test('pages that no file across the TXID changed are served even if the TXID its
   await history.commit('UPDATE t SET n = 2 WHERE id = 1')
   await compactRange(source, 1, 2, 3)
   await client.delete(range(2, 3))
-  // Level 0 begins anew with a compacted copy of the first file.
+  // Level 0 starts again with a compacted copy of the first file.
   await compactRange(source, 1, 1, 1)
   await client.delete(range(1, 1))
   assert.equal(value(db, 'SELECT sum(length(v)) FROM t WHERE id > 200'), 1800 * 400)

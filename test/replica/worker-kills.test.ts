@@ -67,7 +67,7 @@ test('the worker is terminated inside native code, many times: no crash, and all
         }
         const db = open()
         db.pragma('cache_size=5')
-        // The thread that notices first starts the worker anew.
+        // The first thread that notices the exit restarts the worker.
         let worker
         process.on('worker', (started) => { worker = started })
         // It ends between two reads: better-sqlite3 ends the process when its thread is terminated while it throws.

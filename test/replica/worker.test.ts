@@ -18,7 +18,7 @@ process.on('worker', (started) => {
 })
 let reader: Worker | undefined
 
-/** A thread of its own that answers queries on a URI. */
+/** A worker thread that runs queries on a URI. */
 function readerThread(uri: string): Worker {
   const source = `
     const { parentPort, workerData } = require('node:worker_threads')

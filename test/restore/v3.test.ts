@@ -70,7 +70,7 @@ class V3Writer {
     return name
   }
 
-  /** The WAL begins anew: the next index. */
+  /** The WAL restarts: the next index. */
   checkpoint(): void {
     this.db.pragma('wal_checkpoint(TRUNCATE)')
     this.#index++

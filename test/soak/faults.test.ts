@@ -1,4 +1,4 @@
-// One round of the soak that `npm run soak:faults` runs for as long as it is told to.
+// One round of the soak that `npm run soak:faults` repeats for a given time.
 import { test } from 'node:test'
 import { cleanUp } from '../support/clean-up.js'
 import { soakFaults } from './fault-soak.js'

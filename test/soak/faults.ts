@@ -176,7 +176,7 @@ function removeAtOnce(name: string, by?: string): void {
   }
 }
 
-/** Takes the rights away and gives them back; a name that nobody has is left alone. */
+/** Removes the access rights and restores them; ignores a file that does not exist. */
 function revoke(name: string, random: Random): Steps {
   const rights = random.pick([0o000, 0o000, 0o400, 0o500])
   let mode: number | undefined

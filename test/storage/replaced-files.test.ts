@@ -13,7 +13,7 @@ import { natsUrl } from '../support/nats.js'
 import { s3Bucket, s3Url } from '../support/s3.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 
-// A replica that is begun anew has files of the same names; now and then one of the same size.
+// A replica that starts again has files with the same names, and sometimes with the same size.
 const FILE = { level: 0, minTxid: 1, maxTxid: 1 }
 const SIZE = 10_000
 

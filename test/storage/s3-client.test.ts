@@ -136,7 +136,7 @@ test('temporary faults are retried, an interrupted body is continued, refusals a
   const body = randomBytes(400_000)
   proxy.fault(SLOW_DOWN, { times: 1 })
   await client.write(file(1), body, { timestamp: 1, createOnly: true })
-  // What was carried out although nobody heard of it is this client's own, and no lost race.
+  // A write that succeeded although its response was lost is this client's own, not a lost race.
   proxy.fault({ type: 'loseReply' }, { times: 1 })
   await client.write(file(2), body, { timestamp: 2, createOnly: true })
   proxy.fault({ type: 'cut', bytes: 150_000 }, { times: 1 })

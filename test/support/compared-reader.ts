@@ -10,7 +10,7 @@ export type Answer = {
   readonly inTransaction: boolean
 } & ({ readonly rows: unknown[][] } | { readonly code: string; readonly message: string; readonly why: string })
 
-/** A connection to a replica, on this thread or on one of its own. */
+/** A connection to a replica, on this thread or on a separate one. */
 export interface Asker {
   ask(sql: string): Answer | Promise<Answer>
   /** The whole database as it sees it, where it can tell. */
@@ -34,7 +34,7 @@ export interface ComparedReaderOptions {
   readonly onwards?: boolean
 }
 
-/** Statements that an unexpected error is told with. */
+/** Statements that the message of an unexpected error includes. */
 const REMEMBERED = 8
 
 /** The life that the newest answer was of is told by the database itself: a table of one row. */

@@ -138,7 +138,7 @@ class Round {
   }
 
   async stage(number: number): Promise<void> {
-    // Every writer has its turn, in an order of its own each time.
+    // Every writer runs once before any runs again, in a random order.
     if (this.#writers.length === 0) this.#writers = [...WRITERS]
     const [writer] = this.#writers.splice(this.#options.random.integer(0, this.#writers.length - 1), 1)
     await this.#write(writer!)
@@ -313,7 +313,7 @@ function tryHashes(file: string): Record<string, string> | undefined {
   }
 }
 
-/** A time later than `ms`, once it has come: files that are written from now on are later still. */
+/** Waits until the clock is past a time later than `ms`, and returns that time. */
 async function laterThan(ms: number): Promise<number> {
   await until('the clock has gone on', () => Date.now() > ms + 2)
   return ms + 2

@@ -99,7 +99,7 @@ export class OfficialConnection {
     await until(`its log says ${text}`, () => lines().filter((line) => line.includes(text)).length >= count)
   }
 
-  /** Closes it as an application would: a hydrated file that has a path of its own is kept. */
+  /** Closes the replica as an application would; keeps a hydrated file with a configured path. */
   async exit(): Promise<void> {
     this.#shell.stdin.end('.exit\n')
     await this.#ended

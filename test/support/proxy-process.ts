@@ -4,7 +4,7 @@ import type { ProxyCounts, SeenRequest } from './fault-proxy.js'
 import type { Fault } from './faults.js'
 import type { FaultMatch, ProxyCommand } from './proxy-child.js'
 
-/** A fault proxy in a process of its own. */
+/** A fault proxy in a child process. */
 export interface ProxyProcess {
   readonly url: string
   counts(): Promise<ProxyCounts>

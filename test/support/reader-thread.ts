@@ -36,7 +36,7 @@ export class ReaderThread {
         const db = new Database(workerData.uri, { readonly: true })
         for (const file of workerData.extensions) db.loadExtension(file)
         for (const sql of workerData.setup) db.exec(sql)
-        // The thread that notices first starts the replica worker anew.
+        // The first thread that notices the exit restarts the replica worker.
         let started
         process.on('worker', (worker) => {
           started = worker

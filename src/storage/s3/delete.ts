@@ -96,7 +96,7 @@ export class ObjectDeletion {
     try {
       await Promise.all(keys.map((key) => queue.add(() => deleteOne(key))))
     } finally {
-      // An unavailable store or an aborted signal prevents deletions that have not begun.
+      // An unavailable store or an aborted signal prevents deletions that have not started.
       queue.clear()
     }
     return failures

@@ -1,6 +1,6 @@
 import type { Secret } from '../../util/secret.js'
 
-/** `oss`: Alibaba's, whose create-only PUT has a header of its own. */
+/** `oss`: Alibaba Cloud OSS, whose create-only PUT has a provider-specific header. */
 export type S3Dialect = 's3' | 'oss'
 
 /**

@@ -50,7 +50,7 @@ export function requestTable(backend: Backend): void {
     await writer.putObject('other.json', testBytes(2), tag)
     const found: Record<string, string> = {}
     for (const { row, act } of STEPS) {
-      // A reader of its own, which does not know what the writer has just written.
+      // A separate reader, which has not cached the file that the writer has just written.
       const client = /^(list|read|stream|stat)/.test(row) ? reader : writer
       const before = client.stats()
       const result = await act(client)

@@ -13,7 +13,7 @@ driverCases(
     return {
       rows: (sql) => {
         const statement = db.prepare(sql)
-        // A PRAGMA that nobody knows returns no data.
+        // An unknown PRAGMA returns no data.
         return statement.reader ? (statement.raw().all() as unknown[][]) : []
       },
       columns: (sql) =>

@@ -13,7 +13,7 @@ import { openReplica } from '../../../src/replica/handle/open-replica.js'
 import { cleanUp } from '../../support/clean-up.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 
-/** better-sqlite3 as an application in a folder of its own has it. */
+/** Loads a second copy of better-sqlite3 from a temporary folder. */
 function anotherCopy(t: TestContext): new (file: string, options?: BetterSqlite3.Options) => BetterSqlite3.Database {
   const modules = path.join(temporaryDirectory(t), 'node_modules')
   for (const name of ['better-sqlite3', 'bindings', 'file-uri-to-path']) {

@@ -41,7 +41,7 @@ test('S3: the writer that loses a TXID gets SQLITE_BUSY_SNAPSHOT, sees the other
   const { open, url } = await onS3(t)
   const first = await open()
   first.db.exec('CREATE TABLE t (x)')
-  // Another cache size is another replica of the process, with a writer of its own.
+  // Another cache size makes a second replica in the process, with a separate writer.
   const second = await open({ cacheSize: '3MiB' })
   const writers = [first.db, second.db]
   for (let i = 0; i < 10; i++) {

@@ -34,7 +34,7 @@ type Behaviour = (
   forward: () => Promise<Answer>,
 ) => boolean | Promise<boolean>
 
-/** A proxy in front of Azurite that can be told to misbehave, and a client that goes through it. */
+/** A proxy in front of Azurite that can inject faults, and a client that connects through it. */
 async function faulty(t: TestContext, container: string, policy: Partial<RequestPolicy> = {}) {
   let behaviour: Behaviour = () => false
   const seen: string[] = []

@@ -25,7 +25,7 @@ const server = await startSshd()
 after(() => server.stop())
 let folders = 0
 
-/** A client for a folder of its own. */
+/** A client for a new folder. */
 async function client(t: Parameters<typeof cleanUp>[0], of: SshServer = server, folder = newFolder(of)) {
   const opened = await openReplicaClient(sftpUrl(of, folder), { sftp: sftpSettings(of) })
   cleanUp(t, () => opened.close())

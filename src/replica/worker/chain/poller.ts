@@ -17,7 +17,10 @@ export type PollOutcome = { readonly startedAt: number } & (
   | { readonly kind: 'advanced'; readonly extension: Extension }
   /** The same TXID, made of other files than before. */
   | { readonly kind: 'moved'; readonly state: ChainState }
-  /** There was no way on from what was known (a gap), or the replica was begun anew (a reset): this is its state now. */
+  /**
+   * Files between the known state and the new one are missing (a gap), or the replica was started
+   * again from a new snapshot (a reset): this is its state now.
+   */
   | {
       readonly kind: 'rebuilt'
       readonly state: ChainState
