@@ -53,7 +53,7 @@ for (const store of ['file', 's3'] as const) {
       restored.push(timestamp)
       states.add(JSON.stringify(wanted))
     }
-    // S3 stores whole seconds, and the test takes only some seconds: few states have distinct times.
+    // S3 stores whole seconds, and the test takes only seconds: few states have distinct times.
     assert.ok(states.size >= (store === 'file' ? 8 : 2), `${states.size} states at ${POINTS} points`)
 
     // In place: the same database, the same replica, the state folder of 0.3 beside it.
