@@ -44,7 +44,7 @@ export const inheritedReplicaKeys = {
   'require-content-md5': boolean('S3: send Content-MD5 in requests that require it.', true),
   'skip-verify': boolean('S3, OSS, WebDAV and NATS: accept any TLS certificate. For tests.', false),
   'ca-file': text(
-    'S3, OSS and WebDAV: PEM file with authorities that are trusted beside those of Node.js. Otherwise `AWS_CA_BUNDLE` or `SSL_CERT_FILE` is used.',
+    'S3, OSS and WebDAV: PEM file with certificate authorities that are trusted in addition to those of Node.js. Otherwise `AWS_CA_BUNDLE` or `SSL_CERT_FILE` is used.',
   ),
   'conditional-writes': choice(
     CONDITIONAL_WRITES,

@@ -8,7 +8,7 @@ export function bufferCommand(): Command {
   return createCommand('buffer', {
     summary: 'Show, export or discard the write buffer of a replica.',
     description:
-      'Works on the file that `buffer_path` names: commits that a writer acknowledged and that the store may not have yet. Opening the replica with the same buffer uploads them. These commands are for a buffer that no longer continues its replica (`WRITE_CONFLICT`) or is damaged (`BUFFER_DAMAGED`).',
+      'Contains the commands for the file that `buffer_path` names. The file stores commits that a writer acknowledged and that the store may not have yet. Opening the replica with the same buffer uploads them. These commands are for a buffer that no longer continues its replica (`WRITE_CONFLICT`) or is damaged (`BUFFER_DAMAGED`).',
     examples: [
       ['buffer show app.buffer', 'its commits, and the replica that they belong to'],
       ['buffer export -o lost.ltx app.buffer', 'save its commits as one LTX file'],

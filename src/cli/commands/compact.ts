@@ -17,7 +17,7 @@ export function compactCommand(): Command {
   const command = createCommand('compact', {
     summary: 'Compact a replica once.',
     description:
-      'Brings levels 1 to 3 of a replica up to date, writes a snapshot if the last one is older than a day, deletes the files that the snapshot replaces, and ends. It is for replicas that short-lived processes write through the VFS: run it from a timer. A primary compacts its replica itself. The command takes the lease, and refuses a replica whose lease another process holds. L0 files are kept unless -l0-retention is given.',
+      'Brings levels 1 to 3 of a replica up to date, writes a snapshot if the last one is older than a day, deletes the files that the snapshot replaces, and exits. It is for replicas that short-lived processes write through the VFS: run it from a timer. A primary compacts its replica itself. The command takes the lease, and refuses a replica whose lease another process holds. L0 files are kept unless -l0-retention is given.',
     examples: [
       ['compact s3://bucket/app.db', 'run all compactions that are due'],
       ['compact -l0-retention 24h s3://bucket/app.db', 'also delete L0 files that are in level 1 and older than a day'],

@@ -58,7 +58,7 @@ export function stopCommand(): Command {
 export function syncCommand(): Command {
   const command = createCommand('sync', {
     summary: 'Sync a database now, in a running process.',
-    description: 'Makes L0 files of all current commits; with -wait it returns when they are in the replica.',
+    description: 'Writes all current commits to L0 files; with -wait, returns when they are in the replica.',
     examples: [
       [
         'sync -wait /var/lib/app.db',

@@ -8,7 +8,8 @@ import { ltxVerifyCommand } from './ltx-verify.js'
 export function ltxCommand(): Command {
   return createCommand('ltx', {
     summary: 'List, show, check and dump LTX files.',
-    description: 'Works on LTX files. `litestream-ts ltx URL` is short for `litestream-ts ltx list URL`.',
+    description:
+      'Contains the commands for LTX files. `litestream-ts ltx URL` is short for `litestream-ts ltx list URL`.',
     examples: [
       ['ltx file:///var/backups/app.db', 'the level 0 files of a replica'],
       ['ltx -level all s3://bucket/app.db', 'the files of all levels'],

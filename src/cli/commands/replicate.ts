@@ -38,7 +38,7 @@ export function replicateCommand(): Command {
     .option('--log-level <level>', `${LOG_LEVELS.join(', ')}; overrides LOG_LEVEL and the file`)
     .option('--lease', 'write only while holding the lease of the replica, and stand by while another primary holds it')
     .option('--restore-if-db-not-exists', 'restore missing databases before replicating')
-    .option('--once', 'sync once, wait for the upload, and end')
+    .option('--once', 'sync once, wait for the upload, and exit')
     .option('--force-snapshot', 'with -once: also write a snapshot')
     .option('--enforce-retention', 'with -once: delete files that retention allows to delete')
     .action(async (db: string | undefined, url: string | undefined, more: string[], flags: ReplicateFlags) => {

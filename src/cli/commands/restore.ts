@@ -36,7 +36,7 @@ export function restoreCommand(): Command {
   const command = createCommand('restore', {
     summary: 'Restore a database from its replica.',
     description:
-      "Restores a database to its newest state, to a TXID or to a time. The file is renamed to its final name when it is complete, checked and on disk; after a failure no file is left. An existing database is replaced only with -force, and passes on its owner and mode. A checksum of the replica that does not match is always an error. Faults that SQLite's check finds beyond that are a warning; with -integrity-check they are an error, and the database is kept beside the output.",
+      "Restores a database to its newest state, to a TXID or to a time. The file is renamed to its final name when it is complete, checked and on disk; after a failure, no file remains. An existing database is replaced only with -force; the restored database gets its owner and mode. A checksum of the replica that does not match is always an error. Faults that SQLite's check finds beyond that are a warning; with -integrity-check they are an error, and the database is kept beside the output.",
     examples: [
       ['restore -o app.db s3://bucket/app.db', 'the newest state of a replica'],
       ['restore /var/lib/app.db', 'a configured database, to its own path'],

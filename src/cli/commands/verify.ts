@@ -29,7 +29,7 @@ export function verifyCommand(): Command {
   const command = createCommand('verify', {
     summary: 'Check that a replica can be restored and that its files are undamaged.',
     description:
-      'Reads every file of every level and checks every byte: structure, page indexes, checksums; that no TXID is missing or twice in a level; and that the newest state can be restored. Of a replica of Litestream 0.3, reads what a restore would read: TXID 0 is reported then. Writes nothing. Exit status 1 if anything is wrong.',
+      'Reads every file of every level and checks every byte: structure, page indexes, checksums; that no TXID is missing from a level or contained in it twice; and that the newest state can be restored. If the replica was written by Litestream 0.3, reads the files that a restore would read, and reports TXID 0. Writes nothing. Exit status 1 if anything is wrong.',
     examples: [
       ['verify s3://bucket/app.db', 'read and check all files'],
       [
