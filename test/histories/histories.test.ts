@@ -1,0 +1,30 @@
+// Short histories of those that `npm run histories` runs for as long as it is told to.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { cleanUp } from '../support/clean-up.js'
+import { checkedBinary } from '../support/released.js'
+import { ifObtainable } from '../support/tool.js'
+import { runHistory } from './history.js'
+import { STORES } from './places.js'
+
+for (const [i, store] of STORES.entries()) {
+  test(`${store}: writers that are killed, stopped and cut off lose no commit, and every state is one of theirs`, async (t) => {
+    const scope = { after: (step: unknown) => cleanUp(t, step as () => unknown) } as typeof t
+    const official = ifObtainable(t, 'litestream 0.5.17', () => checkedBinary('0.5.17'))
+    const { faults, ...counts } = await runHistory(scope, {
+      ...{
+        store,
+        seed: i + 1,
+        seconds: 1,
+        writers: 2,
+        readers: store === 'file' ? 1 : 0,
+        longest: 300,
+        sample: 1,
+        official,
+      },
+      say: (line) => t.diagnostic(line),
+    })
+    t.diagnostic(JSON.stringify({ ...counts, faults: Object.fromEntries(faults) }))
+    assert.ok(counts.commits > 0)
+  })
+}
