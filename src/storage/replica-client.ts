@@ -160,6 +160,11 @@ export interface ReplicaClient {
    * called because changes may have been missed.
    */
   watch?(onChange: () => void, options?: RequestOptions): Promise<void>
+  /**
+   * The replicas at and below the URL, by their paths relative to it ("" for the URL itself),
+   * without decoding or checks: names come from the store. Absent if the store cannot list them.
+   */
+  replicas?(options?: RequestOptions): AsyncIterable<string>
   /** What the store guarantees to several writers; absent if it enforces every condition. */
   readonly guarantees?: AskedGuarantees | undefined
   /** Absent if the store never had replicas of Litestream 0.3. */

@@ -29,7 +29,7 @@ const length = ({ byteLength }: { readonly byteLength: number }) => byteLength
 
 /** A client with `hooks` around every operation. It has the same optional methods as `client`. */
 export function wrapClient(client: ReplicaClient, { request, stream }: ClientHooks): ReplicaClient {
-  const { watch, listUpwards, legacy, guarantees } = client
+  const { watch, listUpwards, legacy, guarantees, replicas } = client
   return {
     type: client.type,
     url: client.url,
@@ -67,6 +67,7 @@ export function wrapClient(client: ReplicaClient, { request, stream }: ClientHoo
           },
         }
       : {}),
+    ...(replicas ? { replicas: (options) => stream('LIST', options, (own) => replicas.call(client, own), none) } : {}),
     getObject: (name, options) => request('GET', options, (own) => client.getObject(name, own), none),
     putObject: (name, data, ifTag, options) =>
       request('PUT', options, (own) => client.putObject(name, data, ifTag, own), none),

@@ -30,24 +30,28 @@ interface RestoreFlags extends ConfigFlags {
   readonly integrityCheck?: IntegrityCheck
   readonly f?: boolean
   readonly followInterval: number
+  readonly all?: boolean
 }
 
 export function restoreCommand(): Command {
   const command = createCommand('restore', {
     summary: 'Restore a database from its replica.',
     description:
-      "Restores a database to its newest state, to a TXID or to a time. The file is renamed to its final name when it is complete, checked and on disk; after a failure, no file remains. An existing database is replaced only with -force; the restored database gets its owner and mode. A checksum of the replica that does not match is always an error. Faults that SQLite's check finds beyond that are a warning; with -integrity-check they are an error, and the database is kept beside the output.",
+      "Restores a database to its newest state, to a TXID or to a time. The file is renamed to its final name when it is complete, checked and on disk; after a failure, no file remains. An existing database is replaced only with -force; the restored database gets its owner and mode. A checksum of the replica that does not match is always an error. Faults that SQLite's check finds beyond that are a warning; with -integrity-check they are an error, and the database is kept beside the output. With -all, every database of the configuration whose file is missing is restored, also those of a `dir:` entry, whose replicas are listed in the store (file, S3, OSS and NATS); with -o and a URL, every replica below the URL, under its relative path. The exit status is 1 if one of them failed; the others are restored.",
     examples: [
       ['restore -o app.db s3://bucket/app.db', 'the newest state of a replica'],
       ['restore /var/lib/app.db', 'a configured database, to its own path'],
       ['restore -timestamp 2026-01-31T15:04:05Z -o old.db s3://bucket/app.db', 'the state at a time'],
       ['restore -dry-run -o app.db s3://bucket/app.db', 'only print the files that would be read'],
+      ['restore -all', 'every missing database of the configuration'],
+      ['restore -all -o restored s3://bucket/backups', 'every replica below a prefix'],
       ['restore -f -o copy.db s3://bucket/app.db', 'a local copy that stays up to date'],
     ],
   })
   return addConfigFlags(command)
-    .argument('<db-or-url>', 'path of a configured database, or replica URL')
-    .option('-o <file>', 'output; default: the path of the configured database')
+    .argument('[db-or-url]', 'path of a configured database, or replica URL; required without -all')
+    .option('-o <file>', 'output; default: the path of the configured database; with -all: the folder')
+    .option('--all', 'restore every database that is missing; with -force also existing ones')
     .option('--txid <txid>', 'restore to this TXID, 16 hex digits', txidFlag)
     .option('--timestamp <time>', 'restore to the last state before this time (RFC 3339)', timestampFlag)
     .option(
@@ -57,7 +61,7 @@ export function restoreCommand(): Command {
     .option('--if-replica-exists', 'exit with status 0 and do nothing if the replica has no files')
     .option('--dry-run', 'print the plan and write nothing')
     .option('--force', 'replace an existing database, and delete a -wal or -journal beside it')
-    .option('--parallelism <n>', 'number of parallel requests', countFlag, 8)
+    .option('--parallelism <n>', 'number of parallel requests; with -all: of databases', countFlag, 8)
     .addOption(
       new Option(
         '--integrity-check <mode>',
@@ -71,7 +75,9 @@ export function restoreCommand(): Command {
         .default(1000, '1s'),
     )
     .option('--json', 'print JSON')
-    .action(async (argument: string, flags: RestoreFlags) => {
+    .action(async (given: string | undefined, flags: RestoreFlags) => {
+      if (flags.all) return (await import('../restore-all/run.js')).runRestoreAll(given, flags)
+      const argument = required(given)
       if (flags.f) return followReplica(argument, flags)
       await withReplica(argument, flags, async (client, target) => {
         const output = outputOf(target, flags.o)
@@ -105,6 +111,13 @@ export function restoreCommand(): Command {
         }
       })
     })
+}
+
+function required(argument: string | undefined): string {
+  if (argument !== undefined) return argument
+  throw new LitestreamError('INVALID_ARGUMENT', "missing required argument 'db-or-url'", {
+    hint: 'Name a configured database or a replica URL, or restore every missing database with -all.',
+  })
 }
 
 /** Keeps a database up to date with its replica until a signal ends it, with status 0. */

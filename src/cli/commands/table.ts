@@ -97,7 +97,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'restore',
-    usage: '[options] <db-or-url>',
+    usage: '[options] [db-or-url]',
     summary: 'Restore a database from its replica.',
     load: async () => (await import('./restore.js')).restoreCommand(),
   },

@@ -36,10 +36,12 @@ import type {
   WriteOptions,
 } from '../replica-client.js'
 import { DEFAULT_POLICY } from '../request-policy.js'
+import { walkReplicas } from '../walk-folders.js'
 import { type BoundedWait, boundedWait } from './bounded-wait.js'
 import { FileLegacyObjects } from './legacy-objects.js'
 import { type FileLocation, fileUrl } from './location.js'
 import { refuseOtherSpelling } from './other-spelling.js'
+import { readStoreFolder } from './replica-folders.js'
 import { ReplicaOwnership } from './replica-ownership.js'
 import { taggedObjects } from './tagged-objects.js'
 import { watchDirectory } from './watch-directory.js'
@@ -148,6 +150,14 @@ export class FileReplicaClient implements ReplicaClient {
       if (isErrno(error, 'ENOENT', 'ELOOP')) return undefined
       throw fsError(error, 'listing', name)
     }
+  }
+
+  async *replicas({ signal }: RequestOptions = {}): AsyncIterable<string> {
+    const list = (relative: string) => {
+      const folder = path.join(this.#root, relative)
+      return this.#run('LIST', 'listing', folder, signal, () => readStoreFolder(folder))
+    }
+    yield* walkReplicas(list, { what: `listing the replicas below ${this.#root}`, signal })
   }
 
   read(file: LtxFileRef, range: ByteRange, { signal, into }: ReadOptions = {}): Promise<ReadResult> {

@@ -113,6 +113,12 @@ export class MetaStore {
     return { seq: message.seq, meta: metaOf(name, message.data) }
   }
 
+  /** The names of all present objects, with the prefix, in no order. */
+  async names(signal: AbortSignal | undefined): Promise<readonly string[]> {
+    await raced(this.#refresh(), `listing ${this.#session.label()}`, signal)
+    return [...this.#entries.keys()]
+  }
+
   /**
    * The current files of one level, ascending. Throws STORAGE_FAILED if the description of one is
    * damaged.

@@ -85,6 +85,15 @@ export class NatsReplicaClient implements ReplicaClient {
     yield* checkedListing(await this.#metas.list(level, fromTxid, signal), { what: `listing ${this.url}`, signal })
   }
 
+  async *replicas({ signal }: RequestOptions = {}): AsyncIterable<string> {
+    const found = new Set<string>()
+    for (const name of await this.#metas.names(signal)) {
+      const match = /^(?:(.*)\/)?ltx\/[0-9]\/[^/]+\.ltx$/s.exec(name.slice(this.#prefix.length))
+      if (match) found.add(match[1] ?? '')
+    }
+    yield* [...found].sort()
+  }
+
   read(file: LtxFileRef, range: ByteRange, options: ReadOptions = {}): Promise<ReadResult> {
     return this.#reader.read(this.#name(file), range, { ...options, check: this.#check(file) })
   }

@@ -26,6 +26,7 @@ import type {
 import { DEFAULT_POLICY, type RequestPolicy } from '../request-policy.js'
 import { checkTaggedSize, MAX_TAGGED_OBJECT } from '../tagged-size.js'
 import { parseTimestamp, TIMESTAMP_KEY } from '../timestamp-metadata.js'
+import { walkReplicas } from '../walk-folders.js'
 import type { AskedGuarantees } from '../write-guarantees.js'
 import { DeleteObjectCommand, HeadObjectCommand, PutObjectCommand } from './aws.js'
 import type { RequestHandler } from './bounded-replies.js'
@@ -36,6 +37,7 @@ import { EntityTags, factsOf, versionOf } from './entity-tags.js'
 import { conditionError, isNoBucket } from './errors.js'
 import { S3LegacyObjects } from './legacy-objects.js'
 import { listObjects } from './list.js'
+import { asStoreFolder, listFolders } from './list-folders.js'
 import type { S3Location } from './location.js'
 import { resolveS3Settings } from './provider.js'
 import { S3Requests, type Subject } from './requests.js'
@@ -113,6 +115,21 @@ export class S3ReplicaClient implements ReplicaClient {
       }
     }
     yield* checkedListing(files(), { what: `listing ${subject.target}`, signal })
+  }
+
+  async *replicas({ signal }: RequestOptions = {}): AsyncIterable<string> {
+    // The keys of a replica at the root of a bucket begin with "./" or "/".
+    const atRoot = this.#path === '.' || this.#path === ''
+    const base = atRoot ? '' : `${this.#path}/`
+    const foldersOf = async (prefix: string) =>
+      asStoreFolder(await listFolders(this.#requests, this.#subject('LIST', 'listing', prefix, signal), prefix))
+    const list = async (relative: string) => {
+      const folder = await foldersOf(relative === '' ? base : `${base}${relative}/`)
+      if (relative !== '' || !atRoot || !folder.folders.includes(this.#path)) return folder
+      const { isReplica } = await foldersOf(`${this.#path}/`)
+      return { isReplica, folders: folder.folders.filter((name) => name !== this.#path) }
+    }
+    yield* walkReplicas(list, { what: `listing the replicas below ${this.url}`, signal })
   }
 
   async *listUpwards(level: number, { fromTxid = 0, signal }: ListOptions = {}): AsyncIterable<LtxFileInfo> {

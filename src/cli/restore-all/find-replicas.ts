@@ -1,0 +1,166 @@
+import { lstat } from 'node:fs/promises'
+import path from 'node:path'
+import { appendToUrl, databaseInDirectory, findDatabases, matchesDirectory } from '../../config/directories.js'
+import { expandPath } from '../../config/expand-path.js'
+import { clientOptions } from '../../config/open-configured-replica.js'
+import type { Config, DatabaseConfig, DirectoryConfig } from '../../config/types.js'
+import { isLitestreamError, LitestreamError, toLitestreamError } from '../../errors.js'
+import { fsError, isErrno } from '../../fs/fs-error.js'
+import type { OpenReplicaClientOptions } from '../../storage/open.js'
+import { nameFault, replicasBelow } from '../../storage/replicas-below.js'
+import { parseReplicaUrl, secretUrl } from '../../storage/url.js'
+import type { Secret } from '../../util/secret.js'
+
+/** A replica, and the file that it is restored to. */
+export interface RestoreTask {
+  readonly url: Secret
+  readonly options: OpenReplicaClientOptions
+  readonly output: string
+}
+
+/** A replica or a prefix that cannot be restored. `source`: its URL without secrets. */
+export interface RestoreFault {
+  readonly source: string
+  readonly output: string | undefined
+  readonly error: LitestreamError
+}
+
+export interface FoundReplicas {
+  readonly tasks: readonly RestoreTask[]
+  readonly faults: readonly RestoreFault[]
+}
+
+/**
+ * The replicas of a configuration: those of its databases, of the databases that exist in its
+ * directories, and of the databases whose replicas the store lists below the URL of a directory
+ * entry. A directory whose store cannot be listed is a fault.
+ */
+export async function replicasOfConfig(config: Config, signal: AbortSignal): Promise<FoundReplicas> {
+  const { databases, faults: scanFaults } = findDatabases(config)
+  const tasks = new Map(databases.map((database) => [database.path, taskOf(database)]))
+  const faults: RestoreFault[] = scanFaults
+    // A directory that is missing or empty is what a restore is for.
+    .filter(({ error }) => !isLitestreamError(error, 'NOT_FOUND'))
+    .map(({ path: file, error }) => ({ source: file, output: file, error }))
+  for (const directory of config.directories) {
+    const found = await replicasOfDirectory(directory, signal)
+    faults.push(...found.faults)
+    for (const task of found.tasks) if (!tasks.has(task.output)) tasks.set(task.output, task)
+  }
+  return { tasks: [...tasks.values()], faults }
+}
+
+function taskOf({ path: file, replica }: DatabaseConfig): RestoreTask {
+  return { url: replica.url, options: clientOptions(replica, file), output: file }
+}
+
+async function replicasOfDirectory(directory: DirectoryConfig, signal: AbortSignal): Promise<FoundReplicas> {
+  const { url } = directory.replica
+  return sortOut(
+    String(url),
+    directory.dir,
+    () => replicasBelow(url.reveal(), { ...clientOptions(directory.replica), signal }),
+    (relative) => {
+      const file = path.join(directory.dir, relative)
+      return relative !== '' && matchesDirectory(directory, file)
+        ? taskOf(databaseInDirectory(directory, file))
+        : undefined
+    },
+  )
+}
+
+/** Every replica at and below a URL, for files below `folder` under the same relative paths. */
+export async function replicasOfPrefix(text: string, folder: string, signal: AbortSignal): Promise<FoundReplicas> {
+  const root = expandPath(folder)
+  const url = secretUrl(text)
+  const found = await sortOut(
+    String(url),
+    root,
+    () => replicasBelow(text, { signal }),
+    (relative) => {
+      if (relative !== '') {
+        return { url: secretUrl(appendToUrl(text, relative)), options: {}, output: path.join(root, relative) }
+      }
+      return { url, options: {}, output: path.join(root, lastName(text)) }
+    },
+  )
+  const [only] = found.faults
+  if (only?.source === String(url) && found.tasks.length === 0) throw only.error
+  if (found.tasks.length + found.faults.length > 0) return found
+  throw new LitestreamError('REPLICA_EMPTY', `no replica below ${url}`, {
+    hint: 'Check the URL: it names the folder that contains the replicas.',
+  })
+}
+
+/** The name of the database whose replica is the URL itself. Throws INVALID_ARGUMENT. */
+function lastName(url: string): string {
+  const location = parseReplicaUrl(url)
+  const whole =
+    location.type === 'nats'
+      ? location.prefix || (location.bucket ?? '')
+      : 'bucket' in location && (location.path === '.' || location.path === '')
+        ? location.bucket
+        : 'path' in location
+          ? location.path
+          : ''
+  const name = path.posix.basename(whole)
+  const fault = nameFault(name)
+  if (fault === undefined) return name
+  throw refused(name, fault)
+}
+
+async function sortOut(
+  source: string,
+  root: string,
+  list: () => Promise<readonly string[]>,
+  toTask: (relative: string) => RestoreTask | undefined,
+): Promise<FoundReplicas> {
+  const tasks: RestoreTask[] = []
+  const faults: RestoreFault[] = []
+  let found: readonly string[]
+  try {
+    found = await list()
+  } catch (error) {
+    return { tasks, faults: [{ source, output: root, error: toLitestreamError(error) }] }
+  }
+  for (const relative of found) {
+    try {
+      const fault = relative === '' ? undefined : nameFault(relative)
+      if (fault) throw refused(relative, fault)
+      const task = toTask(relative)
+      if (!task) continue
+      await refuseLinkedFolder(root, task.output)
+      tasks.push(task)
+    } catch (error) {
+      const shown = relative === '' ? source : `${source} ${JSON.stringify(relative.slice(0, 200))}`
+      faults.push({ source: shown, output: undefined, error: toLitestreamError(error) })
+    }
+  }
+  return { tasks, faults }
+}
+
+function refused(relative: string, fault: string): LitestreamError {
+  return new LitestreamError(
+    'INVALID_ARGUMENT',
+    `the store names a replica ${JSON.stringify(relative.slice(0, 200))}, which ${fault}`,
+    { hint: 'Restore this replica by itself, to a path of your choice: `litestream-ts restore -o FILE URL`.' },
+  )
+}
+
+/** A name of the store must not lead through a symbolic link to another folder. */
+async function refuseLinkedFolder(root: string, output: string): Promise<void> {
+  const names = path.relative(root, path.dirname(output)).split(path.sep).filter(Boolean)
+  for (let i = 1; i <= names.length; i++) {
+    const folder = path.join(root, ...names.slice(0, i))
+    try {
+      if (!(await lstat(folder)).isSymbolicLink()) continue
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return
+      throw fsError(error, 'restoring below', folder)
+    }
+    throw new LitestreamError('INVALID_ARGUMENT', `${folder} is a symbolic link: nothing is restored through it`, {
+      file: folder,
+      hint: 'Restore this replica by itself, to a path of your choice: `litestream-ts restore -o FILE URL`.',
+    })
+  }
+}

@@ -1,0 +1,56 @@
+import { type LitestreamError, toLitestreamError } from '../../errors.js'
+import { outputExists } from '../../restore/output.js'
+import { restore } from '../../restore/restore.js'
+import type { RestoreOptions, RestoreResult } from '../../restore/restore-options.js'
+import { openReplicaClient } from '../../storage/open.js'
+import { runAll } from '../../util/run-all.js'
+import type { RestoreTask } from './find-replicas.js'
+
+/** What became of one replica. */
+export interface RestoreOutcome {
+  readonly source: string
+  readonly output: string
+  readonly status: RestoreResult['status'] | 'failed'
+  readonly result?: RestoreResult
+  readonly error?: LitestreamError
+}
+
+/** Parallel requests of each restore: several run at once. */
+const REQUESTS_EACH = 2
+
+export type RestoreAllOptions = Pick<
+  RestoreOptions,
+  'timestamp' | 'force' | 'ifReplicaExists' | 'integrityCheck' | 'dryRun'
+> & {
+  /** Number of databases that are restored in parallel. */
+  readonly parallelism: number
+  readonly signal: AbortSignal
+}
+
+/** Restores each replica; a failure affects no other. Existing files stay, except with `force`. */
+export function restoreAll(tasks: readonly RestoreTask[], options: RestoreAllOptions): Promise<RestoreOutcome[]> {
+  return runAll(
+    options.parallelism,
+    tasks.map((task) => () => restoreOne(task, options)),
+  )
+}
+
+async function restoreOne(task: RestoreTask, all: RestoreAllOptions): Promise<RestoreOutcome> {
+  const { output } = task
+  const named = { source: String(task.url), output }
+  const { signal, force = false } = all
+  try {
+    signal.throwIfAborted()
+    // The replica of an existing database is not even opened.
+    if (!force && (await outputExists(output))) return { ...named, status: 'output-exists' }
+    const client = await openReplicaClient(task.url.reveal(), { ...task.options, signal })
+    try {
+      const result = await restore(client, { ...all, output, parallelism: REQUESTS_EACH, ifDbNotExists: !force })
+      return { ...named, status: result.status, result }
+    } finally {
+      await client.close()
+    }
+  } catch (error) {
+    return { ...named, status: 'failed', error: toLitestreamError(error) }
+  }
+}

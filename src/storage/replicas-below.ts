@@ -1,0 +1,61 @@
+import path from 'node:path'
+import { LitestreamError } from '../errors.js'
+import { type OpenReplicaClientOptions, openReplicaClient } from './open.js'
+import { redactUrl } from './shown-url.js'
+
+/** Maximum number of replicas below a prefix. */
+const MAX_REPLICAS = 10_000
+/** Linux's limits, bytes. */
+const MAX_NAME = 255
+const MAX_PATH = 4000
+
+/**
+ * The replicas at and below `url`, by their paths relative to it, unchecked (see `nameFault`).
+ * Throws INVALID_ARGUMENT if the store cannot list them, STORAGE_FAILED above 10,000 replicas, and
+ * errors of the store.
+ */
+export async function replicasBelow(url: string, options: OpenReplicaClientOptions = {}): Promise<string[]> {
+  // Listing folders needs no keys.
+  const client = await openReplicaClient(url, { ...options, encryption: false })
+  try {
+    if (!client.replicas) {
+      throw new LitestreamError('INVALID_ARGUMENT', `a ${client.type} store cannot list the replicas below a URL`, {
+        file: client.url,
+        hint: 'Restore each replica by itself: `litestream-ts restore -o FILE URL`.',
+      })
+    }
+    const found: string[] = []
+    for await (const relative of client.replicas(options.signal ? { signal: options.signal } : {})) {
+      found.push(relative)
+      if (found.length > MAX_REPLICAS) {
+        throw new LitestreamError(
+          'STORAGE_FAILED',
+          `${redactUrl(url)} has more than ${MAX_REPLICAS} replicas below it`,
+          {
+            hint: 'Name a longer prefix, nearer to the replicas.',
+          },
+        )
+      }
+    }
+    return found.sort()
+  } finally {
+    await client.close()
+  }
+}
+
+/**
+ * Why a relative path that a store reported cannot be the path of a database below a folder, as the
+ * end of a sentence; undefined if it can. Refused are paths that lead out of the folder, and names
+ * of files that SQLite or this package reads beside a database.
+ */
+export function nameFault(relative: string): string | undefined {
+  if (relative.includes('\0') || relative.includes('\ufffd')) return 'has a character that no file name can have'
+  if (path.sep !== '/' && relative.includes(path.sep)) return `contains ${path.sep}`
+  if (Buffer.byteLength(relative) > MAX_PATH) return `is longer than ${MAX_PATH} bytes`
+  const names = relative.split('/')
+  if (names.some((name) => name === '' || name === '.' || name === '..')) return 'leads out of the folder'
+  if (names.some((name) => Buffer.byteLength(name) > MAX_NAME)) return `has a name of more than ${MAX_NAME} bytes`
+  if (/-(?:wal|shm|journal)$/.test(relative)) return 'is the name of a file that SQLite keeps beside a database'
+  if (names.some((name) => name.endsWith('-litestream'))) return 'has the name of a state folder'
+  return undefined
+}

@@ -1,0 +1,60 @@
+import { LitestreamError } from '../errors.js'
+import { throwIfAborted } from '../util/abort.js'
+import { runAll } from '../util/run-all.js'
+
+/** One folder of a store below a prefix. */
+export interface StoreFolder {
+  /** Whether the folder itself has the files of a replica. */
+  readonly isReplica: boolean
+  /** Names of the folders in it that do not belong to this replica, as the store reports them. */
+  readonly folders: readonly string[]
+}
+
+/** Number of folders that are listed in parallel. */
+const CONCURRENCY = 16
+/** Limits of one walk: a store may have any number of other folders below the prefix. */
+const MAX_FOLDERS = 100_000
+const MAX_DEPTH = 64
+
+/**
+ * The replicas below a prefix, by their paths relative to it, breadth first; "" is the prefix
+ * itself. `list` reads one folder. The paths are unchecked: a store may report names such as "..".
+ * Throws STORAGE_FAILED above 100,000 folders, and for more than 64 folders inside each other.
+ */
+export async function* walkReplicas(
+  list: (relative: string) => Promise<StoreFolder>,
+  { what, signal }: { readonly what: string; readonly signal: AbortSignal | undefined },
+): AsyncGenerator<string> {
+  let level = ['']
+  let visited = 0
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > MAX_DEPTH) throw tooMany(what, `more than ${MAX_DEPTH} folders inside each other`)
+    const next: string[] = []
+    for (let i = 0; i < level.length; i += CONCURRENCY) {
+      throwIfAborted(signal, what)
+      const batch = level.slice(i, i + CONCURRENCY)
+      const found = new Map<string, StoreFolder>()
+      await runAll(
+        CONCURRENCY,
+        batch.map((relative) => async () => {
+          found.set(relative, await list(relative))
+        }),
+      )
+      for (const relative of batch) {
+        const { isReplica, folders } = found.get(relative)!
+        if (isReplica) yield relative
+        visited += folders.length
+        if (visited > MAX_FOLDERS) throw tooMany(what, `more than ${MAX_FOLDERS} folders`)
+        // No URL names a folder without a name.
+        for (const name of folders.filter((name) => name !== '')) next.push(depth === 0 ? name : `${relative}/${name}`)
+      }
+    }
+    level = next
+  }
+}
+
+function tooMany(what: string, count: string): LitestreamError {
+  return new LitestreamError('STORAGE_FAILED', `${what} failed: the store has ${count} below it`, {
+    hint: 'Name a longer prefix, nearer to the replicas.',
+  })
+}
