@@ -21,6 +21,7 @@ export {
   type ReplicaDetails,
   type ReplicaMoment,
   type ReplicaStats,
+  type ReplicaTarget,
 } from './replica/handle/open-replica.js'
 export type { PrefetchOptions } from './replica/handle/prefetch-queries.js'
 export type { ReplicaOptions } from './replica/options.js'

@@ -14,7 +14,7 @@ const waiting = { signal: check.abortSignal, timeout: check.positiveMilliseconds
 type Timed<Options> = Options & { readonly timeout?: number }
 
 const integrityCheck = check.oneOf('none', 'quick', 'full')
-const target = { txid: check.txid, timestamp: check.time }
+const target = { txid: check.txid, timestamp: check.instant }
 const output = { output: check.text, force: check.flag, parallelism, onProgress: check.callback }
 
 const restore: check.OptionChecks<Timed<RestoreOptions>> = {

@@ -1,4 +1,5 @@
 import { type CheckedOperation, checkMirror, checkOperation } from './operation-checks.js'
+import { parseTimestamp } from './util/timestamp.js'
 import { type WaitOptions, withDeadline } from './util/wait.js'
 
 /**
@@ -11,9 +12,14 @@ function whenCalled<A extends unknown[], R>(
   return async (...args) => (await load())(...args)
 }
 
+/** Options of an operation whose target may be a time: a Date or an RFC 3339 string. */
+type WithTime<Options> = Options extends { readonly timestamp?: number }
+  ? Omit<Options, 'timestamp'> & { readonly timestamp?: Date | string }
+  : Options
+
 /** Arguments of an operation: options with a `signal` may also have a `timeout` in milliseconds. */
 type Timed<A extends unknown[]> = {
-  [K in keyof A]: 'signal' extends keyof NonNullable<A[K]> ? A[K] & Pick<WaitOptions, 'timeout'> : A[K]
+  [K in keyof A]: 'signal' extends keyof NonNullable<A[K]> ? WithTime<A[K]> & Pick<WaitOptions, 'timeout'> : A[K]
 }
 
 /**
@@ -28,13 +34,20 @@ function untilDeadline<A extends unknown[], R>(
   return async (...args) => {
     checkOperation(name, args)
     const operation = await load()
-    const last = args.at(-1) as (WaitOptions & object) | undefined
-    if (last?.timeout === undefined) return operation(...(args as A))
-    const { timeout, signal, ...options } = last
+    const last = args.at(-1) as (WaitOptions & { readonly timestamp?: Date | string }) | undefined
+    if (last?.timeout === undefined && last?.timestamp === undefined) return operation(...(args as unknown as A))
+    const { timeout, signal, timestamp, ...options } = last
+    const time = timestamp === undefined ? {} : { timestamp: milliseconds(timestamp) }
     return withDeadline(what, { timeout, signal }, (linked) => {
-      return operation(...([...args.slice(0, -1), { ...options, signal: linked }] as A))
+      const given = { ...options, ...time, ...(linked ? { signal: linked } : {}) }
+      return operation(...([...args.slice(0, -1), given] as unknown as A))
     })
   }
+}
+
+/** Milliseconds since the epoch. Throws INVALID_ARGUMENT for a text that is not RFC 3339. */
+function milliseconds(timestamp: Date | string): number {
+  return typeof timestamp === 'string' ? parseTimestamp(timestamp) : timestamp.getTime()
 }
 
 /** Restores a database to a file. See docs/restore.md. */

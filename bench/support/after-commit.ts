@@ -70,7 +70,7 @@ export async function afterCommits(
       await primary.replication.sync({ wait: true })
       for (const { reader, measured } of variants) {
         const { traffic: poll } = await stage.traffic(async () => {
-          await reader.replica.sync()
+          await reader.replica.refresh()
           await reader.settled()
         })
         const { result, traffic: reads } = await stage.traffic(() => reader.run(query.sql, keys))

@@ -42,6 +42,11 @@ export const time = is(
   'a time in milliseconds since the epoch',
   (value) => typeof value === 'number' && Math.abs(value) <= 8.64e15,
 )
+/** A Date, or a time as text. */
+export const instant = is(
+  'a Date or a time such as 2026-01-31T15:04:05Z',
+  (value) => typeof value === 'string' || (value instanceof Date && !Number.isNaN(value.getTime())),
+)
 export const oneOf = (...values: readonly unknown[]): Check =>
   is(`one of ${values.map((value) => JSON.stringify(value)).join(', ')}`, (value) => values.includes(value))
 export const numberOrText = is('a number or text', (value) => typeof value === 'number' || typeof value === 'string')

@@ -190,7 +190,7 @@ test('a poll fetches the changed resident pages: one LIST, one GET, no call of J
   const { reader, sum, write } = await following(t, 'changes.db', {})
   for (let i = 0; i < 3; i++) {
     const expected = await write(1 + i * 100, 100)
-    const { traffic } = await stage.traffic(() => reader.replica.sync())
+    const { traffic } = await stage.traffic(() => reader.replica.refresh())
     assert.deepEqual([traffic.lists, traffic.gets], [1, 1])
     const { crossings } = reader.replica.stats()
     assert.deepEqual(await sum(), expected)
@@ -204,7 +204,7 @@ test('more changes than are read whole: no changed page is fetched by a separate
   const { reader, sum, write } = await following(t, 'many-changes.db', {})
   const expected = await write(1, 800)
   const { traffic } = await stage.traffic(async () => {
-    await reader.replica.sync()
+    await reader.replica.refresh()
     assert.deepEqual(await sum(), expected)
   })
   assert.ok(traffic.gets <= 4, `${traffic.gets} GETs`)
@@ -217,7 +217,7 @@ test('a local copy follows a primary that writes 400 pages at once with one LIST
   for (let i = 0; i < 2; i++) {
     const expected = await write(1 + i * 400, 400)
     const { traffic } = await stage.traffic(async () => {
-      await reader.replica.sync()
+      await reader.replica.refresh()
       await until('the copy is whole', () => reader.replica.stats().hydration === 1)
       assert.deepEqual(await sum(), expected)
     })

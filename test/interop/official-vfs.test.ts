@@ -63,7 +63,7 @@ for (const [name, place] of Object.entries(PLACES)) {
     db.close()
     await replicateOnce(at('proj.db'), url)
     assert.equal(await askOfficialVfs(official, '.sha3sum', at('log'), env), await contentSum(at('proj.db')))
-    await replica.sync()
+    await replica.refresh()
     assert.deepEqual(contentHashes(replica.uri), contentHashes(at('proj.db')))
   })
 

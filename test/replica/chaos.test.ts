@@ -243,7 +243,7 @@ class Storm {
       let last: unknown
       const caughtUp = async () => {
         const { txid } = this.#source.history
-        last = await replica.sync().catch((error: unknown) => error)
+        last = await replica.refresh().catch((error: unknown) => error)
         return last === txid && replica.txid === txid
       }
       await until('it has caught up', caughtUp).catch((error: unknown) => {

@@ -54,12 +54,12 @@ async function compare(t: TestContext, source: Source, random: Random): Promise<
   for (let step = 0; step < STEPS; step++) {
     if (random.chance(0.5)) await commit(randomChange(random, history))
     if (random.chance(0.25)) counts.files += await housekeep(source, random)
-    if (random.chance(0.3)) await random.pick(readers).replica.sync()
+    if (random.chance(0.3)) await random.pick(readers).replica.refresh()
     await random.pick(readers).compared.step(random, history.txid)
   }
   for (const { compared } of readers) await compared.settle()
   for (const { replica, compared } of readers) {
-    await until('it has caught up', async () => (await replica.sync()) === history.txid)
+    await until('it has caught up', async () => (await replica.refresh()) === history.txid)
     // On a separate connection: FTS5's check uses the connection's cached index, also on ordinary
     // files.
     const db = connect(t, replica.uri)

@@ -84,7 +84,7 @@ test('the worker is killed during a read: the read fails immediately, the proces
   assert.ok('code' in failed && failed.code === 'SQLITE_IOERR_READ')
   assert.match(failed.why, /^WORKER_EXITED: /)
   await until('there is another worker', () => native.workerAlive() && replicaWorker !== killed)
-  await until('it answers', async () => (await replica.sync()) === 1)
+  await until('it answers', async () => (await replica.refresh()) === 1)
   assert.equal(await reader.value('SELECT count(v) FROM t'), 3000)
 })
 
@@ -136,7 +136,7 @@ test('with 5 % failed and 5 % truncated responses every query result is right or
   let answers = 0
   for (let n = 1; n <= 15; n++) {
     await history.commit(`UPDATE t SET n = ${n} WHERE id % ${(n % 7) + 1} = 0`)
-    await replica.sync()
+    await replica.refresh()
     const sums = history.db.prepare('SELECT sum(n) FROM t').pluck().get()
     const answer = await db.ask('SELECT count(v), sum(n), litestream_txid() FROM t')
     if ('code' in answer) {

@@ -81,7 +81,7 @@ test('the header is that of a rollback-journal database in this view; the change
   assert.deepEqual(read(connectProbe(t, replica.uri), 0, 4096), first)
   app.exec("UPDATE t SET v = 'new'")
   await replicateOnce(file, url)
-  assert.equal(await replica.sync(), 2)
+  assert.equal(await replica.refresh(), 2)
   assert.ok(page().readUInt32BE(24) > first.readUInt32BE(24))
   assert.deepEqual(page().subarray(24, 28), page().subarray(92, 96))
 })
@@ -112,7 +112,7 @@ test('the size is the page count of the view, without a request to the worker (i
   value(db, 'SELECT count(*) FROM t')
   const before = history.bytes.length
   await history.commit('DELETE FROM t WHERE id > 50; VACUUM')
-  await until('TXID 2 is seen', async () => (await replica.sync()) === 2)
+  await until('TXID 2 is seen', async () => (await replica.refresh()) === 2)
   assert.equal(size(), before)
   db.exec('COMMIT')
   assert.equal(size(), history.bytes.length)

@@ -33,7 +33,7 @@ test('memory stays bounded while a primary writes many files, and every page is 
   for (let n = 1; n <= 1400; n++) {
     await history.commit(`UPDATE t SET n = ${n} WHERE id = ${(n % 200) + 1}`)
     if (n % 40 !== 0) continue
-    await replica.sync()
+    await replica.refresh()
     assert.equal(value(db, 'SELECT sum(n) FROM t'), value(history.db, 'SELECT sum(n) FROM t'))
   }
   assert.ok((await replica.details()).files < 1250)

@@ -65,7 +65,7 @@ test('a local copy that is removed while in use is made again, with the commits 
   await replica.hydrated
   rmSync(copy)
   await history.commit('UPDATE t SET n = 1')
-  const isWhole = async () => existsSync(copy) && (await replica.sync()) === 2 && replica.stats().hydration === 1
+  const isWhole = async () => existsSync(copy) && (await replica.refresh()) === 2 && replica.stats().hydration === 1
   await until('the new copy is complete', isWhole)
   const db = connect(t, replica.uri)
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 3000)

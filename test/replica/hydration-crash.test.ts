@@ -51,7 +51,7 @@ test('a local copy that was newer when its process was killed is not used for th
   await child.ended
   const { replica, showAgain } = await assertLaggingStoreIsBelieved(t, source, copy)
   showAgain()
-  await until('TXID 2 is seen', async () => (await replica.sync()) === newest.maxTxid)
+  await until('TXID 2 is seen', async () => (await replica.refresh()) === newest.maxTxid)
   assert.equal(value(connect(t, replica.uri), 'SELECT sum(n) FROM t'), 2000)
 })
 
@@ -117,15 +117,15 @@ test('a worker that takes over a local copy keeps the pages beyond the end of a 
   const before = value(held, 'SELECT sum(n) FROM t WHERE id < 5')
   assert.equal(before, 0)
   await history.commit('DELETE FROM t WHERE id > 20')
-  await until('the shrink is seen', async () => (await replica.sync()) === 2)
+  await until('the shrink is seen', async () => (await replica.refresh()) === 2)
   const killed = worker
   await killed?.terminate()
   await until('there is another worker', () => native.workerAlive() && worker !== killed)
-  await until('it has caught up', async () => (await replica.sync()) === 2)
+  await until('it has caught up', async () => (await replica.refresh()) === 2)
   // Grown again, with other content where the old pages were.
   await history.commit(`WITH RECURSIVE n(i) AS (SELECT 21 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
     INSERT INTO t SELECT i, 7, hex(randomblob(200)) FROM n`)
-  await until('the growth is seen', async () => (await replica.sync()) === 3)
+  await until('the growth is seen', async () => (await replica.refresh()) === 3)
   const fresh = connect(t, replica.uri)
   assert.equal(value(fresh, 'SELECT sum(n) FROM t'), 7 * 1980)
   const { pageSize, commit } = replica.stats()

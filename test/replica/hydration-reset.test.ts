@@ -32,16 +32,19 @@ test('a reset while no new local copy can be made: the old one is not read any m
   const errors: string[] = []
   replica.on('error', ({ message }) => errors.push(message))
   await beginAnew(source, 'UPDATE t SET n = 2')
-  await until('the reset is seen', async () => (await replica.sync()) === 1)
+  await until('the reset is seen', async () => (await replica.refresh()) === 1)
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 6000)
   assert.equal(integrity(db), 'ok')
   assert.match(errors.join('\n'), /^opening .*copy\.db failed: EISDIR/m)
   assert.equal(replica.stats().hydration, 0)
   await history.commit('UPDATE t SET n = 3 WHERE id = 1')
-  await until('a commit is seen', async () => (await replica.sync()) === 2)
+  await until('a commit is seen', async () => (await replica.refresh()) === 2)
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 6001)
   rmdirSync(copy)
-  await until('the new copy is complete', async () => (await replica.sync()) === 2 && replica.stats().hydration === 1)
+  await until(
+    'the new copy is complete',
+    async () => (await replica.refresh()) === 2 && replica.stats().hydration === 1,
+  )
   const { crossings } = replica.stats()
   assert.equal(value(connect(t, replica.uri), 'SELECT sum(n) FROM t'), 6001)
   assert.equal(integrity(db), 'ok')

@@ -68,7 +68,7 @@ test('B5, B6: transactions keep their view while the copy is filled and updated;
     reader.exec('BEGIN')
     assert.equal(value(reader, 'SELECT sum(n) FROM t'), (n - 1) * 3000)
     await history.commit(`UPDATE t SET n = ${n}`)
-    await until('the TXID is seen', async () => (await replica.sync()) === history.txid)
+    await until('the TXID is seen', async () => (await replica.refresh()) === history.txid)
     assert.equal(value(reader, 'SELECT sum(n) FROM t'), (n - 1) * 3000)
     assert.equal(value(reader, 'SELECT count(v) FROM t'), 3000)
     reader.exec('COMMIT')
@@ -196,7 +196,7 @@ test('after a reset and after a change of the page size, the local copy follows 
   reader.exec('BEGIN')
   assert.equal(value(reader, 'SELECT sum(n) FROM t'), 0)
   await history.commit('PRAGMA page_size=8192; UPDATE t SET n = 1; VACUUM')
-  await until('the new page size is seen', async () => (await replica.sync()) === 2)
+  await until('the new page size is seen', async () => (await replica.refresh()) === 2)
   await until('the copy is complete', () => replica.stats().hydration === 1)
   assert.equal(value(reader, 'SELECT sum(n) FROM t'), 0)
   assertCopy(source, copy)
@@ -206,7 +206,7 @@ test('after a reset and after a change of the page size, the local copy follows 
     { level: 0, minTxid: 2, maxTxid: 2 },
   ])
   await history.restart('UPDATE t SET n = 2')
-  await until('the reset is seen', async () => (await replica.sync()) === 1)
+  await until('the reset is seen', async () => (await replica.refresh()) === 1)
   await until('the copy is complete', () => replica.stats().hydration === 1)
   assertCopy(source, copy)
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 6000)
@@ -227,7 +227,7 @@ test('files that retention removes during the filling are replaced by their succ
   await history.snapshot()
   await client.delete([{ level: 9, minTxid: 1, maxTxid: 1 }])
   await replica.hydrated
-  await until('the copy is complete', async () => (await replica.sync()) === 2 && replica.stats().hydration === 1)
+  await until('the copy is complete', async () => (await replica.refresh()) === 2 && replica.stats().hydration === 1)
   assert.equal(value(connect(t, replica.uri), 'SELECT sum(n) FROM t'), 3000)
 })
 

@@ -30,12 +30,12 @@ test("a handle's properties and events are correct, and all of its resources are
     assert.ok(replica.lag >= 0 && replica.lag < 3600)
     await replica.hydrated
     await history.commit('INSERT INTO t (n) VALUES (4)')
-    await until('the commit is there', async () => (await replica.sync()) === 2)
+    await until('the commit is there', async () => (await replica.refresh()) === 2)
     await until('the event came', () => heard.length > 0 && JSON.stringify(heard).includes('"txid":2'))
     assert.ok(
       heard.some((event) => (event as { txid?: number; timestamp?: Date }).timestamp?.getTime() === history.time),
     )
-    const moment = await replica.at(1)
+    const moment = await replica.at({ txid: 1 })
     assert.deepEqual(
       [moment.txid, moment.timestamp],
       [1, history.times.get(1) && new Date(history.times.get(1) as number)],
@@ -60,8 +60,8 @@ test("a handle's properties and events are correct, and all of its resources are
     assert.throws(use, { code: 'REPLICA_CLOSED' })
   }
   for (const use of [
-    () => closed.sync(),
-    () => closed.at(1),
+    () => closed.refresh(),
+    () => closed.at({ txid: 1 }),
     () => closed.prefetch('SELECT 1'),
     () => closed.details(),
   ]) {
@@ -78,8 +78,8 @@ test('a signal ends each wait for the store: openReplica, sync, at', async (t) =
   const replica = await openTestReplica(t, url, { pollInterval: '1h' })
   const rule = proxy.fault({ type: 'blackhole' }, { times: Number.POSITIVE_INFINITY })
   for (const wait of [
-    (signal: AbortSignal) => replica.sync({ signal }),
-    (signal: AbortSignal) => replica.at(1, { signal }),
+    (signal: AbortSignal) => replica.refresh({ signal }),
+    (signal: AbortSignal) => replica.at({ txid: 1 }, { signal }),
     (signal: AbortSignal) => openReplica(url, { cacheSize: '1MiB', signal }),
   ]) {
     const hits = rule.hits
@@ -95,7 +95,7 @@ test('a signal ends each wait for the store: openReplica, sync, at', async (t) =
   rule.remove()
   await proxy.down()
   await proxy.up()
-  await until('it is asked again', async () => (await replica.sync().catch(() => 0)) === 1)
+  await until('it is asked again', async () => (await replica.refresh().catch(() => 0)) === 1)
 })
 
 test('getLoadablePath is sufficient for programs that load the extension by path', async (t) => {

@@ -24,7 +24,7 @@ test('many files are deleted together: one search finds their replacements, for 
   await history.snapshot()
   const gone = Array.from({ length: history.txid }, (_, i) => ({ level: 0, minTxid: i + 1, maxTxid: i + 1 }))
   await history.commit('UPDATE t SET n = 2 WHERE id = 1')
-  await replica.sync()
+  await replica.refresh()
   await client.delete(gone)
   proxy.reset()
   const rows = await Promise.all(threads.map((thread, i) => thread.value(`SELECT n FROM t WHERE id = ${20 + i * 20}`)))

@@ -31,11 +31,11 @@ test('a caller that requests a poll waits for at most two polls, however many re
   await history.commit('CREATE TABLE t (n)')
   const replica = await openTestReplica(t, url)
   let answered = false
-  const first = replica.sync().then(() => {
+  const first = replica.refresh().then(() => {
     answered = true
   })
   const others = []
-  for (; !answered && others.length < 5000; await turn()) others.push(replica.sync())
+  for (; !answered && others.length < 5000; await turn()) others.push(replica.refresh())
   assert.ok(answered, 'the first is answered while others still ask')
   await Promise.all([first, ...others])
 })
@@ -53,6 +53,6 @@ test('a requested poll sees every file written before, even if its L0 file was a
   for (let i = 0; i < 3; i++) {
     await history.commit(`INSERT INTO t VALUES (${i})`)
     await hide()
-    assert.equal(await replica.sync(), history.txid)
+    assert.equal(await replica.refresh(), history.txid)
   }
 })

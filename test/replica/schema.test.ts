@@ -32,7 +32,7 @@ test('a reset replica may have another schema with the same cookie: the old sche
   anew.time = history.time
   await anew.commit(OTHER)
   assert.equal(value(anew.db, 'PRAGMA schema_version'), value(history.db, 'PRAGMA schema_version'))
-  await until('the reset is seen', async () => (await replica.sync()) === 1 && events.length === 1)
+  await until('the reset is seen', async () => (await replica.refresh()) === 1 && events.length === 1)
   assert.deepEqual(read.get(), [3, 4])
   assert.equal(integrity(db), 'ok')
 })
@@ -45,7 +45,7 @@ test('a database that replaced another one under the same TXIDs is read correctl
   t.after(() => other.close())
   other.txid = history.txid
   await other.commit(OTHER)
-  await until('TXID 2 is seen', async () => (await replica.sync()) === 2)
+  await until('TXID 2 is seen', async () => (await replica.refresh()) === 2)
   assert.deepEqual(read.get(), [3, 4])
   for (const [txid, row] of [
     [1, [1, 2]],
@@ -69,6 +69,6 @@ test('a database that replaced another one after a gap is read with its own sche
   // TXID 2 is missing: only the snapshot of TXID 3 exists.
   await other.commit(OTHER)
   await other.snapshot()
-  await until('TXID 3 is seen', async () => (await replica.sync()) === 3)
+  await until('TXID 3 is seen', async () => (await replica.refresh()) === 3)
   assert.deepEqual(read.get(), [3, 4])
 })

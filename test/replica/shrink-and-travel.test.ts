@@ -31,7 +31,7 @@ test('a database shrinks and grows during a transaction, which keeps its size an
     "INSERT INTO t SELECT id + 500, 2, 'y' || v FROM t",
   ]) {
     await history.commit(sql)
-    await until('the step is there', async () => (await replica.sync()) === history.txid)
+    await until('the step is there', async () => (await replica.refresh()) === history.txid)
     assert.equal(held.pragma('page_count', { simple: true }), pages)
     assert.deepEqual(held.prepare('SELECT * FROM t').all(), before)
     assert.equal(integrity(held), 'ok')
@@ -56,7 +56,7 @@ test('a connection travels in time beside a local copy, which serves it again af
     assert.deepEqual(db.prepare('SELECT min(n), max(n), count(v) FROM t').raw().get(), [txid, txid, 2000])
     assert.equal(db.pragma('litestream_hydration_progress', { simple: true }), '100.0')
     await history.commit(`UPDATE t SET n = ${history.txid + 1}`)
-    await until('the commit is seen', async () => (await replica.sync()) === history.txid)
+    await until('the commit is seen', async () => (await replica.refresh()) === history.txid)
     assert.equal(value(db, 'SELECT max(n) FROM t'), txid)
   }
   await until('the copy is complete', () => replica.stats().hydration === 1)

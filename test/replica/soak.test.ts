@@ -78,7 +78,8 @@ test(`${SECONDS} s of a hundred writes per second: states are complete; memory a
   }
   await reading
   lists += proxy.counts().kinds.LIST ?? 0
-  for (const replica of replicas) await until('it has caught up', async () => (await replica.sync()) === history.txid)
+  for (const replica of replicas)
+    await until('it has caught up', async () => (await replica.refresh()) === history.txid)
   for (const thread of threads) await check(thread)
   t.diagnostic(JSON.stringify({ states, txid: history.txid, lists, seconds: Math.round(seconds()), memory }))
   assert.ok(states >= threads.length)

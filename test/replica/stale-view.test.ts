@@ -20,7 +20,7 @@ test('a TXID whose file was compacted together with a shrink: truncated pages ar
   await history.commit('DELETE FROM t WHERE id > 20')
   await compactRange(source, 1, 2, 3)
   await client.delete([2, 3].map((txid) => ({ level: 0, minTxid: txid, maxTxid: txid })))
-  await until('TXID 3 is seen', async () => (await replica.sync()) === 3)
+  await until('TXID 3 is seen', async () => (await replica.refresh()) === 3)
   // What TXID 2 changed beyond the new end is in no file any more: refused, never answered with
   // TXID 1.
   assert.throws(() => held.prepare('SELECT DISTINCT n FROM t').pluck().all(), { code: 'SQLITE_IOERR_READ' })

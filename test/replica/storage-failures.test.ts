@@ -56,8 +56,8 @@ test("a connection keeps the reason of its failed read, whatever the replica's s
   assert.throws(() => value(db, 'SELECT count(v) FROM t'), { code: 'SQLITE_IOERR_READ' })
   // A poll that goes well clears what is known of the replica.
   await history.commit('CREATE TABLE other (x)')
-  await until('TXID 2 is there', async () => (await replica.sync()) === 2)
-  for (let i = 0; i < 3; i++) await replica.sync()
+  await until('TXID 2 is there', async () => (await replica.refresh()) === 2)
+  for (let i = 0; i < 3; i++) await replica.refresh()
   assert.match(String(value(db, 'SELECT litestream_error()')), /^LTX_CORRUPT: /)
   assert.equal(value(db, 'SELECT id FROM t WHERE id = 1'), 1)
   assert.equal(value(connect(t, replica.uri), 'SELECT litestream_error()'), value(db, 'SELECT litestream_error()'))
@@ -82,7 +82,7 @@ test('a partly written file is not read until it is complete (item 18)', async (
   assert.equal(replica.txid, 1)
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 0)
   await history.commit('UPDATE t SET n = 1')
-  await until('it is read', async () => (await replica.sync()) === 2)
+  await until('it is read', async () => (await replica.refresh()) === 2)
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 3000)
 })
 
@@ -138,7 +138,7 @@ test('a gap fails an opening; under an open replica it is reported, and the view
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 0)
   await assert.rejects(openReplica(url, { cacheSize: '1MiB' }), { code: 'LTX_GAP' })
   writeFileSync(middle, bytes[0]!)
-  await until('it goes on', async () => (await replica.sync()) === 4)
+  await until('it goes on', async () => (await replica.refresh()) === 4)
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 9000)
 })
 
@@ -152,7 +152,7 @@ test('away for longer than the retention: the reader continues from the remainin
   await history.snapshot()
   await client.delete([1, 2, 3, 4, 5, 6].map((txid) => ({ level: 0, minTxid: txid, maxTxid: txid })))
   await history.commit('UPDATE t SET n = 9 WHERE id = 1')
-  assert.equal(await replica.sync(), 7)
+  assert.equal(await replica.refresh(), 7)
   const all = await db.ask('SELECT * FROM t')
   assert.deepEqual('rows' in all ? all.rows : all, history.db.prepare('SELECT * FROM t').raw().all())
 })
@@ -206,7 +206,7 @@ test('concurrent requests are bounded, and none is left after the replica is clo
   await replica.close()
   const next = await openTestReplica(t, url, { pollInterval: '1h' })
   proxy.reset()
-  for (let i = 0; i < 10; i++) await next.sync()
+  for (let i = 0; i < 10; i++) await next.refresh()
   assert.deepEqual(proxy.counts().kinds, { LIST: 10 })
 })
 

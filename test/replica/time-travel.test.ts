@@ -55,7 +55,7 @@ test('a connection travels to a TXID, to a time and back; the exact time of a co
   }
   go(formatTxid(2))
   await history.commit('UPDATE t SET n = 11')
-  await until('TXID 11 is seen', async () => (await replica.sync()) === 11)
+  await until('TXID 11 is seen', async () => (await replica.refresh()) === 11)
   assert.equal(n(), 2)
   for (const latest of ['latest', 'LATEST', 'Latest']) {
     go(latest)
@@ -103,36 +103,36 @@ test('at(): any number of connections to a moment, also beside a local copy', as
   const { url, history, directory } = await tenStates(t)
   const replica = await openTestReplica(t, url, { hydrate: `${directory}/copy.db` })
   await replica.hydrated
-  const moment = await replica.at(5)
+  const moment = await replica.at({ txid: 5 })
   assert.equal(moment.txid, 5)
   assert.equal(moment.timestamp.getTime(), history.times.get(5))
   const connections = [connect(t, moment.uri), connect(t, moment.uri)]
   const { views } = await replica.details()
   assert.equal(views, 2)
   await history.commit('UPDATE t SET n = 12')
-  await until('TXID 11 is seen', async () => (await replica.sync()) === 11)
+  await until('TXID 11 is seen', async () => (await replica.refresh()) === 11)
   for (const db of connections) {
     assert.deepEqual(db.prepare('SELECT count(*), min(n), max(n) FROM t').raw().get(), [1000, 5, 5])
     assert.equal(integrity(db), 'ok')
   }
   assert.equal(value(connect(t, replica.uri), 'SELECT max(n) FROM t'), 12)
-  assert.equal((await replica.at(new Date(history.times.get(4) as number))).txid, 3)
-  assert.equal((await replica.at('1 hour ago')).txid, 11)
-  await assert.rejects(replica.at(99), { code: 'TXID_NOT_AVAILABLE', hint: /nearest/ })
-  await assert.rejects(replica.at('soon'), { code: 'INVALID_ARGUMENT' })
+  assert.equal((await replica.at({ timestamp: new Date(history.times.get(4) as number) })).txid, 3)
+  assert.equal((await replica.at({ timestamp: '1 hour ago' })).txid, 11)
+  await assert.rejects(replica.at({ txid: 99 }), { code: 'TXID_NOT_AVAILABLE', hint: /nearest/ })
+  await assert.rejects(replica.at({ timestamp: 'soon' }), { code: 'INVALID_ARGUMENT' })
 })
 
 test('a moment whose files were compacted: an open view continues with the remaining files, a new one is refused', async (t) => {
   const source = await tenStates(t)
   const { url, client } = source
   const replica = await openTestReplica(t, url)
-  const moment = await replica.at(3)
+  const moment = await replica.at({ txid: 3 })
   const db = connect(t, moment.uri)
   assert.equal(value(db, 'SELECT max(n) FROM t'), 3)
   await compactRange(source, 1, 1, 5)
   await client.delete([1, 2, 3, 4, 5].map((txid) => ({ level: 0, minTxid: txid, maxTxid: txid })))
   assert.equal(value(db, 'SELECT max(n) FROM t'), 3)
   assert.throws(() => new Database(moment.uri), { code: 'SQLITE_CANTOPEN' })
-  await assert.rejects(replica.at(3), { code: 'TXID_NOT_AVAILABLE' })
-  assert.equal((await replica.at(5)).txid, 5)
+  await assert.rejects(replica.at({ txid: 3 }), { code: 'TXID_NOT_AVAILABLE' })
+  assert.equal((await replica.at({ txid: 5 })).txid, 5)
 })

@@ -13,7 +13,7 @@ export async function usage(replica: Replica): Promise<void> {
   holds<Equal<typeof replica.lag, number>>()
   holds<Equal<typeof replica.hydrated, Promise<void>>>()
   holds<Equal<ReturnType<typeof replica.stats>, ReplicaStats>>()
-  holds<Equal<ReturnType<typeof replica.sync>, Promise<number>>>()
+  holds<Equal<ReturnType<typeof replica.refresh>, Promise<number>>>()
   holds<Equal<ReturnType<typeof replica.at>, Promise<ReplicaMoment>>>()
   replica.on('advance', ({ txid, timestamp }) => {
     holds<Equal<typeof txid, number>>()
@@ -23,10 +23,10 @@ export async function usage(replica: Replica): Promise<void> {
     replica.on(event, (error) => holds<Equal<typeof error, LitestreamError>>())
   }
   replica.on('hydrated', ({ path }) => holds<Equal<typeof path, string>>())
-  await replica.at(7)
-  await replica.at(new Date())
-  await replica.at('5 minutes ago', { signal: AbortSignal.timeout(1) })
-  await replica.sync({ signal: AbortSignal.timeout(1) })
+  await replica.at({ txid: 7 })
+  await replica.at({ timestamp: new Date() })
+  await replica.at({ timestamp: '5 minutes ago' }, { signal: AbortSignal.timeout(1) })
+  await replica.refresh({ signal: AbortSignal.timeout(1) })
   holds<Equal<ReturnType<typeof replica.close>, Promise<void>>>()
   holds<Equal<ReturnType<(typeof replica)[typeof Symbol.asyncDispose]>, Promise<void>>>()
   holds<Equal<ReturnType<typeof getLoadablePath>, string>>()

@@ -38,9 +38,9 @@ test('B1: a compacted file that is older than the applied state does not move it
   const replica = await openTestReplica(t, url)
   const db = connect(t, replica.uri)
   await compactRange(source, 1, 2, 3)
-  await replica.sync()
+  await replica.refresh()
   await compactRange(source, 2, 2, 3)
-  await replica.sync()
+  await replica.refresh()
   assert.equal(value(db, 'SELECT n FROM t WHERE id = 1'), 4)
   assert.equal(value(connect(t, replica.uri), 'SELECT n FROM t WHERE id = 1'), 4)
   assert.equal(replica.txid, 5)
@@ -58,11 +58,11 @@ test('B2: a replica opened before level 1 exists follows straddling, late and on
   // end.
   await compactRange(source, 1, 1, 6)
   await client.delete(range(1, 6))
-  await until('it has caught up', async () => (await replica.sync()) === 10)
+  await until('it has caught up', async () => (await replica.refresh()) === 10)
   await history.commit('UPDATE t SET n = 100 WHERE id = 100')
   await compactRange(source, 1, 7, 11)
   await client.delete(range(7, 11))
-  await until('it has caught up', async () => (await replica.sync()) === 11)
+  await until('it has caught up', async () => (await replica.refresh()) === 11)
   assert.equal(sum(db), sum(history.db))
   assert.equal(integrity(db), 'ok')
 })
@@ -89,7 +89,7 @@ for (const mode of ['incremental', 'full'] as const) {
     ]
     for (const sql of steps) {
       await history.commit(sql)
-      await until('the step is there', async () => (await replica.sync()) === history.txid)
+      await until('the step is there', async () => (await replica.refresh()) === history.txid)
       const fresh = await openTestReplica(t, url, { pollInterval: 3_600_000 })
       for (const connection of [db, connect(t, fresh.uri)]) {
         assert.equal(pages(connection), pages(history.db), sql)
@@ -117,7 +117,7 @@ test('B8: the snapshot and every file that a replica was opened on are replaced,
   await history.snapshot()
   await compactRange(source, 1, 3, 3)
   await client.delete([{ level: 9, minTxid: 1, maxTxid: 2 }, ...range(3, 3)])
-  await until('TXID 3 is seen', async () => (await replica.sync()) === 3)
+  await until('TXID 3 is seen', async () => (await replica.refresh()) === 3)
   // TXID 2 cannot be built any more; pages that TXID 3 did not change are certain all the same.
   const other = connect(t, replica.uri)
   assert.equal(value(other, 'SELECT sum(n) FROM t'), 3000)
@@ -146,7 +146,7 @@ test('retention that deletes every file of a transaction at once is not taken fo
   await client.delete(range(1, 3))
   await history.commit('UPDATE t SET n = 3')
   // The replica is still at TXID 2, and none of its known files exists any more.
-  assert.equal(await replica.sync(), 4)
+  assert.equal(await replica.refresh(), 4)
   const other = connect(t, replica.uri)
   assert.throws(() => value(db, 'SELECT sum(length(v)) FROM t'), { code: 'SQLITE_IOERR_READ' })
   assert.match(
@@ -204,7 +204,7 @@ test('the page size of the primary changes under an open replica, and for a fres
   assert.equal(value(reader, 'SELECT count(v) FROM t'), 2000)
   reader.exec('COMMIT')
   await history.commit('UPDATE t SET n = 2')
-  await replica.sync()
+  await replica.refresh()
   const fresh = await openTestReplica(t, url, { pollInterval: 3_600_000 })
   for (const connection of [db, reader, connect(t, fresh.uri)]) {
     assert.equal(sum(connection), 4000)
@@ -221,12 +221,12 @@ test('B13: litestream_time() moves with the view', async (t) => {
   const time = () => Date.parse(String(value(db, 'SELECT litestream_time()')))
   assert.equal(time(), history.times.get(1))
   await history.commit('UPDATE t SET n = 1')
-  await until('TXID 2 is seen', async () => (await replica.sync()) === 2)
+  await until('TXID 2 is seen', async () => (await replica.refresh()) === 2)
   assert.equal(time(), history.times.get(2))
   db.exec('BEGIN')
   sum(db)
   await history.commit('UPDATE t SET n = 2')
-  await until('TXID 3 is seen', async () => (await replica.sync()) === 3)
+  await until('TXID 3 is seen', async () => (await replica.refresh()) === 3)
   assert.equal(time(), history.times.get(2))
   assert.equal(db.pragma('litestream_txid', { simple: true }), '0000000000000002')
   db.exec('COMMIT')
@@ -259,7 +259,7 @@ test('B10: a reset replica is reported and read from its new start; an open tran
   // TXIDs of the first incarnation now have other contents.
   for (let i = 1; i <= 5; i++) {
     await history.commit(`UPDATE t SET n = ${50 + i}`)
-    await until('it is seen', async () => (await replica.sync()) === history.txid)
+    await until('it is seen', async () => (await replica.refresh()) === history.txid)
     assert.equal(sum(db), (50 + i) * 2000)
     assert.equal(sum(reader), (50 + i) * 2000)
   }

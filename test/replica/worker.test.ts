@@ -52,7 +52,7 @@ test('the worker is killed: a transaction reads resident pages, and everything w
     await killed?.terminate()
     await history.commit(`UPDATE t SET n = ${n}`)
     await until('there is another worker', () => native.workerAlive() && worker !== killed)
-    await until('it has caught up', async () => (await replica.sync()) === history.txid)
+    await until('it has caught up', async () => (await replica.refresh()) === history.txid)
     assert.equal(value(db, 'SELECT sum(n) FROM t'), n * 3000)
     // The view of the transaction was made by the first worker; its pages are found again.
     assert.equal(value(held, 'SELECT count(v), sum(n) FROM t'), 3000)
@@ -75,7 +75,7 @@ test('the worker is killed while it fills a local copy, with a transaction that 
   await killed?.terminate()
   await history.commit('UPDATE t SET n = 1')
   await until('there is another worker', () => native.workerAlive() && worker !== killed)
-  await until('it has caught up', async () => (await replica.sync()) === 2)
+  await until('it has caught up', async () => (await replica.refresh()) === 2)
   assert.equal(value(held, 'SELECT sum(n) FROM t'), 0)
   assert.equal(value(held, 'SELECT count(v) FROM t'), 3000)
   held.exec('COMMIT')
@@ -102,7 +102,7 @@ test('many threads read one replica: one index, one cache', async (t) => {
   await ask('SELECT count(*), count(v) FROM t')
   assert.equal(replica.stats().crossings, crossings)
   await history.commit('UPDATE t SET n = 1')
-  await until('it has caught up', async () => (await replica.sync()) === 2)
+  await until('it has caught up', async () => (await replica.refresh()) === 2)
   for (const { rows } of await ask('SELECT sum(n) FROM t')) assert.deepEqual(rows, [[3000]])
   // A thread that ends with an open connection takes nothing with it.
   await threads[0].terminate()
@@ -133,7 +133,7 @@ test('a poll that changes a page copies only the chunk of its page table entry',
   const { chunks } = native.liveObjects()
   assert.ok(chunks >= 4, `${chunks} chunks`)
   await history.commit('UPDATE t SET a = zeroblob(3501) WHERE id = 2500')
-  await replica.sync()
+  await replica.refresh()
   // The transaction still has the old view: what the two do not share is counted twice. (Page 1
   // changes with every commit.)
   assert.ok(native.liveObjects().chunks - chunks <= 2, `${native.liveObjects().chunks - chunks} chunks copied`)
@@ -149,7 +149,7 @@ test('no native object is left after everything is closed', async (t) => {
     const databases = Array.from({ length: 8 }, () => new Database(replica.uri, { readonly: true }))
     for (const db of databases) value(db, 'SELECT count(v) FROM t')
     await history.commit(`UPDATE t SET n = ${round}`)
-    await replica.sync()
+    await replica.refresh()
     databases[0].prepare('SELECT litestream_set_time(?)').get('0000000000000001')
     for (const db of databases) value(db, 'SELECT count(v) FROM t')
     // In any order: the handle may go before its connections.

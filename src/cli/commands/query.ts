@@ -42,7 +42,8 @@ export function queryCommand(): Command {
       const { openConnection } = await import('../../replica/handle/drivers.js')
       const replica = await openReplica(url.reveal(), { openTimeout: 0 })
       try {
-        const { uri } = flags.timestamp === undefined ? replica : await replica.at(new Date(flags.timestamp))
+        const { uri } =
+          flags.timestamp === undefined ? replica : await replica.at({ timestamp: new Date(flags.timestamp) })
         const db = openConnection(uri)
         try {
           printRows(db, sql, flags.json ? 'json' : flags.csv ? 'csv' : flags.format!)

@@ -97,6 +97,13 @@ export interface ReplicaDetails {
   readonly files: number
 }
 
+/** An earlier state of a replica. */
+export type ReplicaTarget =
+  /** The state after this transaction. */
+  | { readonly txid: number }
+  /** The last state before this time: a Date, an RFC 3339 string, or a text such as "5 minutes ago". */
+  | { readonly timestamp: Date | string }
+
 /** A state of a replica, at which connections can be opened. */
 export interface ReplicaMoment {
   readonly txid: number
@@ -224,18 +231,18 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 
   /**
-   * An earlier state of the replica: at a TXID, or the last state before a time (a Date, an RFC
-   * 3339 string, "5 minutes ago"). Pass the `uri` to a driver any number of times: its connections
+   * An earlier state of the replica: `{ txid }`, or the last state before `{ timestamp }` (a Date, an
+   * RFC 3339 string, "5 minutes ago"). Pass the `uri` to a driver any number of times: its connections
    * stay at that state, while connections of this handle continue with new states.
    *
    * Throws TXID_NOT_AVAILABLE if retention has removed the necessary files, INVALID_ARGUMENT for an
    * invalid time, and the signal's reason if the signal aborts.
    *
    * @example
-   * const { uri } = await replica.at('5 minutes ago')
+   * const { uri } = await replica.at({ timestamp: '5 minutes ago' })
    * const before = new Database(uri, { readonly: true })
    */
-  async at(target: number | Date | string, waiting: WaitOptions = {}): Promise<ReplicaMoment> {
+  async at(target: ReplicaTarget, waiting: WaitOptions = {}): Promise<ReplicaMoment> {
     this.#info()
     const moment = targetText(target)
     const call = { method: 'resolve', target: moment } as const
@@ -270,7 +277,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
    * Polls the store immediately; resolves with the TXID that is then current. If the signal aborts,
    * rejects with its reason.
    */
-  async sync(waiting: WaitOptions = {}): Promise<number> {
+  async refresh(waiting: WaitOptions = {}): Promise<number> {
     this.#info()
     return (await this.#wait('polling', waiting, { method: 'refresh' })) as number
   }
@@ -422,13 +429,23 @@ function isDriver(value: unknown): string | undefined {
 
 /** A target of `at` in the form for the worker. Throws INVALID_ARGUMENT. */
 function targetText(target: unknown): string {
-  if (typeof target === 'string') return target
-  if (target instanceof Date) {
-    checkArgument(target.getTime(), 'the Date', time, 'Replica.at')
-    return target.toISOString()
+  const given = typeof target === 'object' && target !== null ? (target as Record<string, unknown>) : {}
+  const { txid: id, timestamp } = given
+  if (Object.keys(given).length !== 1 || (id === undefined && timestamp === undefined)) {
+    throw new LitestreamError('INVALID_ARGUMENT', 'Replica.at: target must be { txid } or { timestamp }', {
+      hint: "Write at({ txid: 42 }), at({ timestamp: new Date() }) or at({ timestamp: '5 minutes ago' }).",
+    })
   }
-  checkArgument(target, 'target', txid, 'Replica.at')
-  return formatTxid(target as number)
+  if (id !== undefined) {
+    checkArgument(id, 'txid', txid, 'Replica.at')
+    return formatTxid(id as number)
+  }
+  if (timestamp instanceof Date) {
+    checkArgument(timestamp.getTime(), 'timestamp', time, 'Replica.at')
+    return timestamp.toISOString()
+  }
+  checkArgument(timestamp, 'timestamp', text, 'Replica.at')
+  return timestamp as string
 }
 
 /** The last part of the path of a URL without credentials. */

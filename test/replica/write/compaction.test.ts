@@ -122,7 +122,7 @@ test('a writer that loses its lease stops compacting; the new owner continues al
   const before = new Set(levelOf(files, 1))
   for (let i = 2; i < 6; i++) other.db.exec(`INSERT INTO t VALUES (${i})`)
   await until('the loser to see them', async () => {
-    await replica.sync()
+    await replica.refresh()
     return replica.txid === 6
   })
   const errors: Error[] = []

@@ -108,7 +108,7 @@ test('read-only connections cannot write: a reader, a read-only handle, query_on
   cleanUp(t, () => reader.close())
   await expectReadOnly(t, reader.uri)
   await expectReadOnly(t, replica.uri, { readonly: true })
-  await expectReadOnly(t, (await replica.at(1)).uri)
+  await expectReadOnly(t, (await replica.at({ txid: 1 })).uri)
   const travelling = new Database(replica.uri)
   cleanUp(t, () => travelling.close())
   travelling.prepare("SELECT litestream_set_time('0000000000000001')").get()
