@@ -10,26 +10,26 @@ const call = (name: keyof typeof api) => functions[name] as Loose
 const URL_ = 'file:///nowhere/replica'
 
 const CASES: readonly (readonly [name: keyof typeof api, args: readonly unknown[], words: RegExp])[] = [
-  ['openReplica', [undefined], /url must be text/],
-  ['openReplica', [5], /url must be text/],
-  ['openReplica', [''], /url must be text/],
+  ['openReplica', [undefined], /url must be non-empty text/],
+  ['openReplica', [5], /url must be non-empty text/],
+  ['openReplica', [''], /url must be non-empty text/],
   ['openReplica', ['file:///a\0b'], /NUL/],
   ['openReplica', [URL_, null], /options must be an object/],
   ['openReplica', [URL_, { cacheSzie: 1 }], /unknown option "cacheSzie"/],
-  ['openReplica', [URL_, { hydrate: '' }], /hydrate must be text/],
-  ['openReplica', [URL_, { hydrate: 'a\0b' }], /hydrate must be text/],
+  ['openReplica', [URL_, { hydrate: '' }], /hydrate must be non-empty text/],
+  ['openReplica', [URL_, { hydrate: 'a\0b' }], /hydrate must be non-empty text/],
   ['openReplica', [URL_, { hedge: 'yes' }], /hedge must be true or false/],
   ['openReplica', [URL_, { signal: {} }], /signal must be an AbortSignal/],
   ['openReplica', [URL_, { timeout: Number.NaN }], /timeout must be/],
   ['openReplica', [URL_, { cacheSize: {} }], /cacheSize must be a number or text, not an object/],
   ['openReplicaClient', [undefined], /a replica URL is text/],
   ['openReplicaClient', [URL_, { s3: 'x' }], /s3 must be an object/],
-  ['replicate', [undefined, URL_], /path must be text/],
-  ['replicate', ['a\0b', URL_], /path must be text/],
+  ['replicate', [undefined, URL_], /path must be non-empty text/],
+  ['replicate', ['a\0b', URL_], /path must be non-empty text/],
   ['replicate', ['/nowhere/a.db', URL_, { leese: true }], /unknown option "leese"/],
   ['replicate', ['/nowhere/a.db', URL_, { lease: 'yes' }], /lease must be true or false/],
   ['replicate', ['/nowhere/a.db', URL_, { monitorInterval: -1 }], /monitorInterval/],
-  ['replicateOnce', [{}, URL_], /path must be text/],
+  ['replicateOnce', [{}, URL_], /path must be non-empty text/],
   ['restore', [undefined, { output: 'x' }], /client must be what openReplicaClient/],
   ['restore', [URL_, { output: 'x' }], /client must be what openReplicaClient/],
   ['verifyReplica', [{}], /client must be/],
@@ -52,7 +52,7 @@ test('a wrong argument of a public function is INVALID_ARGUMENT, with its name a
 test('each option of the operations is checked', async () => {
   const client = { list: () => {} }
   for (const [name, options, words] of [
-    ['restore', {}, /output must be text/],
+    ['restore', {}, /output must be non-empty text/],
     ['restore', { output: 'x', txid: 2 ** 53 }, /txid must be a whole number of at least 1/],
     ['restore', { output: 'x', txid: 0 }, /txid/],
     ['restore', { output: 'x', timestamp: 9e15 }, /timestamp must be a Date or a time/],
