@@ -115,7 +115,9 @@ const compactPackages = {
         minifyWhitespace: true,
         legalComments: 'none',
       })
-      return { contents: `${code}\n${EMPTY_MAP}`, loader: 'js' }
+      // esbuild escapes the characters of strings, but not those of regular expressions.
+      const ascii = code.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      return { contents: `${ascii}\n${EMPTY_MAP}`, loader: 'js' }
     })
   },
 }

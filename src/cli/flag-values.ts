@@ -3,6 +3,7 @@ import { toLitestreamError } from '../errors.js'
 import { parseTxid } from '../ltx/txid.js'
 import { parseByteSize } from '../util/byte-size.js'
 import { tryParseDuration } from '../util/duration.js'
+import { FREE_TIME_HINT, parseFreeTime } from '../util/free-time.js'
 import { parseTimestamp } from '../util/timestamp.js'
 
 /** Parsers of flag values; commander adds the flag's name to the message. */
@@ -26,18 +27,31 @@ export function txidFlag(text: string): number {
   }
 }
 
-/** RFC 3339 in milliseconds since the epoch. */
-export function timestampFlag(text: string): number {
-  const hint = 'Write the time in RFC 3339 format, such as 2026-01-31T15:04:05Z.'
+/**
+ * A time in RFC 3339 format, in milliseconds since the epoch, or the text of a time in words: see
+ * `timeOf()`.
+ */
+export function timestampFlag(text: string): number | string {
+  if (/[a-z]{2}/i.test(text) && !/\d{4}-\d\d-/.test(text)) return text
   // A date alone, or a time without a zone, would be ambiguous in a restore.
   if (!/^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/.test(text))
-    throw new InvalidArgumentError(hint)
+    throw new InvalidArgumentError(FREE_TIME_HINT)
   try {
     return parseTimestamp(text)
   } catch (error) {
     const why = toLitestreamError(error).message.replace(/^invalid time .*?: /, '')
-    throw new InvalidArgumentError(`${why.charAt(0).toUpperCase()}${why.slice(1)}. ${hint}`)
+    throw new InvalidArgumentError(`${why.charAt(0).toUpperCase()}${why.slice(1)}. ${FREE_TIME_HINT}`)
   }
+}
+
+/**
+ * The time that a flag read by `timestampFlag()` means, in milliseconds since the epoch. Throws
+ * INVALID_ARGUMENT for words without a clear meaning.
+ */
+export async function timeOf(flag: number | string): Promise<number>
+export async function timeOf(flag: number | string | undefined): Promise<number | undefined>
+export async function timeOf(flag: number | string | undefined): Promise<number | undefined> {
+  return typeof flag === 'string' ? parseFreeTime(flag, Date.now()) : flag
 }
 
 /** A Go duration, in milliseconds. */

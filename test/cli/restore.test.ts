@@ -106,8 +106,12 @@ test('restore refuses wrong arguments with status 1 and a next step', async (t) 
     /^Error: option '--txid <txid>' argument '3' is invalid\. Write a TXID as 16/,
   )
   await fails(
-    ['-timestamp', 'noon', '-o', output, url],
-    /argument 'noon' is invalid\. Write the time in RFC 3339 format/,
+    ['-timestamp', '12:00', '-o', output, url],
+    /argument '12:00' is invalid\. Write the time in RFC 3339 format/,
+  )
+  await fails(
+    ['-timestamp', 'last night', '-o', output, url],
+    /^Error: invalid time "last night": "night" names no exact time\nTry: Write the time in RFC 3339 .*in words/,
   )
   await fails(
     ['-integrity-check', 'deep', '-o', output, url],

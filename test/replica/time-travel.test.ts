@@ -49,6 +49,8 @@ test('a connection travels to a TXID, to a time and back; the exact time of a co
     [iso(history.time + 3_600_000), 10],
     ['now', 10],
     ['5 minutes ago', 10],
+    ['half an hour ago', 10],
+    ['yesterday', 10],
   ] as const) {
     go(time)
     assert.equal(n(), txid, String(time))
@@ -80,7 +82,8 @@ test('an invalid travel target, or travel inside a transaction, is refused with 
   go(formatTxid(4))
   assert.throws(() => go(null), { message: 'timestamp required' })
   assert.throws(() => go('yesterday-ish'), {
-    message: /^invalid timestamp \(expected RFC 3339, .*\): yesterday-ish\. Write the time in /,
+    message:
+      /^invalid timestamp \(expected RFC 3339, .*\): yesterday-ish: only "yesterday" in it is a time\. Write the time in /,
   })
   assert.throws(() => go(iso(history.times.get(1) as number)), { message: /no matching backup files available/ })
   assert.throws(() => go(formatTxid(4711)), { message: /no matching backup files available for TXID 0000000000001267/ })

@@ -4,7 +4,7 @@ import { type ErrorCode, LitestreamError } from '../../errors.js'
 import type { Connection } from '../../sqlite/connection.js'
 import { sqliteCode } from '../../sqlite/sqlite-error.js'
 import { addConfigFlags, type ConfigFlags, createCommand } from '../command.js'
-import { timestampFlag } from '../flag-values.js'
+import { timeOf, timestampFlag } from '../flag-values.js'
 import { printData, printJson, printTable } from '../output.js'
 import { resolveTarget } from '../target.js'
 
@@ -12,7 +12,7 @@ interface QueryFlags extends ConfigFlags {
   readonly format?: 'table' | 'json' | 'csv'
   readonly json?: boolean
   readonly csv?: boolean
-  readonly timestamp?: number
+  readonly timestamp?: number | string
 }
 
 export function queryCommand(): Command {
@@ -34,16 +34,20 @@ export function queryCommand(): Command {
     )
     .option('--json', 'the same as -format json')
     .option('--csv', 'the same as -format csv')
-    .option('--timestamp <time>', 'read the last state before this time (RFC 3339)', timestampFlag)
+    .option(
+      '--timestamp <time>',
+      'read the last state before this time (RFC 3339, or words such as "5 minutes ago")',
+      timestampFlag,
+    )
     .action(async (argument: string, sql: string, flags: QueryFlags) => {
       const target = await resolveTarget(argument, flags)
+      const timestamp = await timeOf(flags.timestamp)
       const url = target.database ? selfContainedUrl(target.database.replica) : target.url
       const { openReplica } = await import('../../replica/handle/open-replica.js')
       const { openConnection } = await import('../../replica/handle/drivers.js')
       const replica = await openReplica(url.reveal(), { openTimeout: 0 })
       try {
-        const { uri } =
-          flags.timestamp === undefined ? replica : await replica.at({ timestamp: new Date(flags.timestamp) })
+        const { uri } = timestamp === undefined ? replica : await replica.at({ timestamp: new Date(timestamp) })
         const db = openConnection(uri)
         try {
           printRows(db, sql, flags.json ? 'json' : flags.csv ? 'csv' : flags.format!)

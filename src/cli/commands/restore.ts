@@ -10,7 +10,7 @@ import type { RestoreProgress, RestoreResult } from '../../restore/restore-optio
 import { formatDuration } from '../../util/duration.js'
 import { formatBytes } from '../../util/format-bytes.js'
 import { addConfigFlags, type ConfigFlags, createCommand } from '../command.js'
-import { countFlag, durationFlag, timestampFlag, txidFlag } from '../flag-values.js'
+import { countFlag, durationFlag, timeOf, timestampFlag, txidFlag } from '../flag-values.js'
 import { print, printBlock, printError, printJson, printJsonLine, printTable, warn } from '../output.js'
 import { createProgress } from '../progress-bar.js'
 import { abortOnSignals } from '../signals.js'
@@ -20,7 +20,7 @@ import { fileJson, fileRow } from './ltx-list.js'
 interface RestoreFlags extends ConfigFlags {
   readonly o?: string
   readonly txid?: number
-  readonly timestamp?: number
+  readonly timestamp?: number | string
   readonly ifDbNotExists?: boolean
   readonly ifReplicaExists?: boolean
   readonly dryRun?: boolean
@@ -53,7 +53,11 @@ export function restoreCommand(): Command {
     .option('-o <file>', 'output; default: the path of the configured database; with -all: the folder')
     .option('--all', 'restore every database that is missing; with -force also existing ones')
     .option('--txid <txid>', 'restore to this TXID, 16 hex digits', txidFlag)
-    .option('--timestamp <time>', 'restore to the last state before this time (RFC 3339)', timestampFlag)
+    .option(
+      '--timestamp <time>',
+      'restore to the last state before this time (RFC 3339, or words such as "5 minutes ago")',
+      timestampFlag,
+    )
     .option(
       '--if-db-not-exists',
       'exit with status 0 and do nothing if the output exists; wait for another restore to it',
@@ -79,6 +83,7 @@ export function restoreCommand(): Command {
       if (flags.all) return (await import('../restore-all/run.js')).runRestoreAll(given, flags)
       const argument = required(given)
       if (flags.f) return followReplica(argument, flags)
+      const timestamp = await timeOf(flags.timestamp)
       await withReplica(argument, flags, async (client, target) => {
         const output = outputOf(target, flags.o)
         const progress = await createProgress('restore', !flags.json)
@@ -87,7 +92,7 @@ export function restoreCommand(): Command {
           if (step.phase === 'wait') warn(`another process restores to ${output}: waiting until it has ended`)
         }
         try {
-          const { txid, timestamp, ifDbNotExists, ifReplicaExists, dryRun, force, parallelism, integrityCheck } = flags
+          const { txid, ifDbNotExists, ifReplicaExists, dryRun, force, parallelism, integrityCheck } = flags
           const result = await abortOnSignals((signal) =>
             restore(client, {
               output,

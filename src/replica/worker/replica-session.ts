@@ -363,7 +363,7 @@ export class ReplicaSession {
 
   async onTravel(request: BridgeRequest): Promise<void> {
     try {
-      const target = parseTravelTarget(request.text, Date.now())
+      const target = await parseTravelTarget(request.text, Date.now())
       const state = await this.#chain.load(target)
       // Connections that travel to the same TXID share its view.
       const there = this.#views.at(state)
@@ -384,7 +384,7 @@ export class ReplicaSession {
 
   /** The state at a travel target. */
   async resolveTarget(target: string): Promise<{ txid: number; timestamp: number }> {
-    const { txid, timestamp } = await this.#chain.load(parseTravelTarget(target, Date.now()))
+    const { txid, timestamp } = await this.#chain.load(await parseTravelTarget(target, Date.now()))
     return { txid, timestamp }
   }
 

@@ -1,7 +1,8 @@
-import { LitestreamError } from '../../../errors.js'
+import { LitestreamError, toLitestreamError } from '../../../errors.js'
 import type { PlanTarget } from '../../../levels/plan.js'
 import { parseTxid } from '../../../ltx/txid.js'
-import { parseTimestamp, TIMESTAMP_HINT } from '../../../util/timestamp.js'
+import { FREE_TIME_HINT, parseFreeTime } from '../../../util/free-time.js'
+import { parseTimestamp } from '../../../util/timestamp.js'
 
 const UNIT_MS: Readonly<Record<string, number>> = {
   second: 1000,
@@ -12,10 +13,11 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 }
 
 /**
- * Parses a travel target: an RFC 3339 time, "5 minutes ago", "now", or a TXID (16 hex digits). A
- * time selects the last state *before* it, as in a restore. Throws INVALID_ARGUMENT.
+ * Parses a travel target: an RFC 3339 time, a time in words ("5 minutes ago", "yesterday at
+ * 17:30"), "now", or a TXID (16 hex digits). A time selects the last state *before* it, as in a
+ * restore. Throws INVALID_ARGUMENT.
  */
-export function parseTravelTarget(text: string, now: number): PlanTarget {
+export async function parseTravelTarget(text: string, now: number): Promise<PlanTarget> {
   const trimmed = text.trim()
   if (/^[0-9a-f]{16,}$/.test(trimmed)) return { txid: parseTxid(trimmed) }
   const ago = /^(\d+)\s+(second|minute|hour|day|week)s?\s+ago$/i.exec(trimmed)
@@ -23,9 +25,14 @@ export function parseTravelTarget(text: string, now: number): PlanTarget {
   if (trimmed.toLowerCase() === 'now') return { timestamp: now }
   // A time without a zone is UTC, as everywhere in a replica.
   if (/^\d{4}-\d\d-\d\d/.test(trimmed)) return { timestamp: parseTimestamp(trimmed) }
-  throw new LitestreamError(
-    'INVALID_ARGUMENT',
-    `invalid timestamp (expected RFC 3339, a relative time like '5 minutes ago', a TXID, or LATEST): ${text}`,
-    { hint: TIMESTAMP_HINT },
-  )
+  try {
+    return { timestamp: await parseFreeTime(trimmed, now) }
+  } catch (cause) {
+    const reason = toLitestreamError(cause).message.replace(/^invalid time ".*?": /, '')
+    throw new LitestreamError(
+      'INVALID_ARGUMENT',
+      `invalid timestamp (expected RFC 3339, a relative time like '5 minutes ago', a TXID, or LATEST): ${text}: ${reason}`,
+      { hint: FREE_TIME_HINT, cause },
+    )
+  }
 }

@@ -1,0 +1,79 @@
+import { LitestreamError } from '../errors.js'
+
+/** The hint of errors about a time that may be written in words. */
+export const FREE_TIME_HINT =
+  'Write the time in RFC 3339 format, such as 2026-01-31T15:04:05Z, or in words (UTC): "5 minutes ago", "yesterday", "yesterday at 17:30", "last monday at 9am", "march 5 at 10:00".'
+
+/** Longest text that is parsed, in characters. */
+const MAX_LENGTH = 100
+
+/** Words that name a period, or an amount that nobody could check. */
+const VAGUE =
+  /\b(few|couple|several|some|about|around|morning|afternoon|evening|night|tonight|midnight|week-?ends?)\b|\b(last|past|previous|this|next)\s+(second|minute|hour|week|month|quarter|year)s?\b/i
+
+/**
+ * Parses a time in English words, such as "yesterday at 17:30", into milliseconds since the epoch.
+ * `now`: the time that it is relative to, in milliseconds.
+ *
+ * A time without a zone is UTC. Distances ("2 days ago", "yesterday") keep the time of day of
+ * `now`; a date or weekday without a time of day is its first instant. Throws INVALID_ARGUMENT with
+ * the reason for a text that has no meaning, more than one, or a meaning after `now`.
+ */
+export async function parseFreeTime(text: string, now: number): Promise<number> {
+  const refuse = (reason: string) =>
+    new LitestreamError('INVALID_ARGUMENT', `invalid time ${JSON.stringify(shortened(text))}: ${reason}`, {
+      hint: FREE_TIME_HINT,
+    })
+  const trimmed = text.trim().replace(/\s+/g, ' ')
+  if (trimmed.length > MAX_LENGTH) throw refuse(`it has more than ${MAX_LENGTH} characters`)
+  if (/\d\s*\/\s*\d|\d\.\d+\.\d/.test(trimmed)) throw refuse('the order of day and month is ambiguous')
+  const vague = VAGUE.exec(trimmed)
+  if (vague) throw refuse(`"${vague[0]}" names no exact time`)
+
+  const { casual } = await import('./chrono.js')
+  const [result, ...more] = casual.parse(trimmed, { instant: new Date(now), timezone: 'UTC' })
+  if (result === undefined) throw refuse('it names no time')
+  if (more.length > 0 || result.end) throw refuse('it names more than one time')
+  if (result.text.length !== trimmed.length) throw refuse(`only "${result.text}" in it is a time`)
+
+  const { start } = result
+  const tags = result.tags()
+  const exact = tags.has('result/relativeDateAndTime') || tags.has('casualReference/now')
+  const distance = exact || ['result/relativeDate', ...DAYS].some((tag) => tags.has(tag))
+  const day = start.isCertain('day') || start.isCertain('weekday')
+  const timeOfDay = start.isCertain('hour')
+  if (!day && !timeOfDay && !distance) throw refuse('it names no day')
+  if (!exact) {
+    const noon = tags.has('casualReference/noon')
+    if (timeOfDay && !noon && start.get('hour')! <= 12 && !/\d:\d\d|\d\s*[ap]\.?m\b/i.test(trimmed)) {
+      throw refuse('the hour may be before or after noon')
+    }
+    if (start.isCertain('timezoneOffset') && !/(\d\s*z|utc|gmt|[+-]\d\d:?\d\d)$/i.test(trimmed)) {
+      throw refuse('zones are written UTC, GMT or as an offset such as +02:00')
+    }
+    if (contradicts(start)) throw refuse('the weekday is not that of the date')
+  }
+  let ms = result.date().getTime()
+  if (!distance && !timeOfDay) ms = new Date(ms).setUTCHours(0, 0, 0, 0)
+  if (!Number.isFinite(ms)) throw refuse('it is out of range')
+  if (ms > now) throw refuse(`it means ${new Date(ms).toISOString()}, which is in the future`)
+  return ms
+}
+
+/** chrono's tags of days that are distances from now. */
+const DAYS = ['casualReference/today', 'casualReference/yesterday', 'casualReference/tomorrow']
+
+interface Components {
+  isCertain(part: 'day' | 'weekday'): boolean
+  get(part: 'year' | 'month' | 'day' | 'weekday'): number | null
+}
+
+function contradicts(start: Components): boolean {
+  if (!start.isCertain('day') || !start.isCertain('weekday')) return false
+  const date = new Date(Date.UTC(start.get('year')!, start.get('month')! - 1, start.get('day')!))
+  return date.getUTCDay() !== start.get('weekday')
+}
+
+function shortened(text: string): string {
+  return text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH)}…` : text
+}
