@@ -80,7 +80,10 @@ export function restoreCommand(): Command {
     )
     .option('--json', 'print JSON')
     .action(async (given: string | undefined, flags: RestoreFlags) => {
-      if (flags.all) return (await import('../restore-all/run.js')).runRestoreAll(given, flags)
+      if (flags.all) {
+        const { runRestoreAll } = await import('../restore-all/run.js')
+        return runRestoreAll(given, { ...flags, timestamp: await timeOf(flags.timestamp) })
+      }
       const argument = required(given)
       if (flags.f) return followReplica(argument, flags)
       const timestamp = await timeOf(flags.timestamp)
