@@ -2,6 +2,7 @@ import { ahead } from './ahead.js'
 import { application } from './application.js'
 import { busy } from './busy.js'
 import { cold } from './cold.js'
+import { commits } from './commits.js'
 import { compaction } from './compaction.js'
 import { connections } from './connections.js'
 import { databases } from './databases.js'
@@ -52,6 +53,9 @@ export const QUESTIONS: readonly Question[] = [
   restore,
   natsPieces,
 ]
+
+/** Questions that run by name, and get a section of the document with their first saved result. */
+export const UNPUBLISHED: readonly Question[] = [commits]
 
 /** The questions that are also measured with a large database, or (`only`) only with one. */
 export const LARGE: readonly { readonly question: Question; readonly posts: number; readonly only?: true }[] = [
