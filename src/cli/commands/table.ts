@@ -68,7 +68,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'ltx',
     usage: '',
-    summary: 'List, show, check and dump LTX files.',
+    summary: 'List, show, check, dump, apply and create LTX files.',
     load: async () => (await import('./ltx.js')).ltxCommand(),
   },
   {

@@ -1,0 +1,113 @@
+import type { FileHandle } from 'node:fs/promises'
+import { LitestreamError } from '../errors.js'
+import { databaseChecksum, readDatabaseShape } from '../ltx/database-file.js'
+import { decodeLtx } from '../ltx/decoder.js'
+import { FLAG_NO_CHECKSUM } from '../ltx/format.js'
+import type { LtxHeader } from '../ltx/header.js'
+import { formatTxid } from '../ltx/txid.js'
+import { PageFile } from '../restore/page-file.js'
+import { readFileBytes } from './open-ltx-file.js'
+
+/** Writes LTX files to a database file that no other program uses, one after the other. */
+export class LtxApplier {
+  readonly #handle: FileHandle
+  readonly #path: string
+  readonly #exists: boolean
+  #last: LtxHeader | undefined
+  #pages: PageFile | undefined
+
+  /** `exists`: the file already holds a database. The caller closes `handle`. */
+  constructor(handle: FileHandle, path: string, exists: boolean) {
+    this.#handle = handle
+    this.#path = path
+    this.#exists = exists
+  }
+
+  /**
+   * Applies one file. Throws INVALID_ARGUMENT if it does not fit the database, LTX_CORRUPT if it is
+   * damaged; the database is then useless.
+   */
+  async apply(file: string): Promise<void> {
+    const ltx = await decodeLtx(readFileBytes(file), file)
+    const { header } = ltx
+    const checked = (header.flags & FLAG_NO_CHECKSUM) === 0
+    const { pageSize, commit } = header
+    const shape = { pageSize, commit }
+    try {
+      await this.#throwUnlessNext(header, file)
+      if (checked && header.minTxid > 1) await this.#compare('pre-apply', file, header.preApplyChecksum)
+    } catch (error) {
+      await ltx.cancel()
+      throw error
+    }
+    this.#pages ??= new PageFile(this.#handle, this.#path, pageSize)
+    for await (const batch of ltx.batches) await this.#pages.write(batch)
+    await this.#pages.resize(commit)
+    if (checked) {
+      const sum = await databaseChecksum(this.#handle, this.#path, shape)
+      if (sum !== ltx.trailer!.postApplyChecksum)
+        throw mismatch('post-apply', file, sum, ltx.trailer!.postApplyChecksum)
+    }
+    this.#last = header
+  }
+
+  async sync(): Promise<void> {
+    await this.#pages!.sync()
+  }
+
+  /** After at least one file: the fields of the command's JSON output. */
+  state(): { readonly page_size: number; readonly pages: number; readonly max_txid: string } {
+    const { pageSize, commit, maxTxid } = this.#last!
+    return { page_size: pageSize, pages: commit, max_txid: formatTxid(maxTxid) }
+  }
+
+  async #throwUnlessNext(header: LtxHeader, file: string): Promise<void> {
+    const refuse = (why: string, hint: string) =>
+      new LitestreamError('INVALID_ARGUMENT', `cannot apply ${file}: ${why}`, { file, hint })
+    const { pageSize, minTxid } = header
+    const last = this.#last
+    if (!last && !this.#exists && minTxid > 1) {
+      throw refuse(
+        `it begins at TXID ${formatTxid(minTxid)}, and the database does not exist`,
+        'Name a snapshot first: a file that begins at TXID 1.',
+      )
+    }
+    if (last && minTxid > last.maxTxid + 1) {
+      throw refuse(
+        `it begins at TXID ${formatTxid(minTxid)}, and the file before it ends at ${formatTxid(last.maxTxid)}`,
+        'Name the files in the order of their TXIDs, without gaps.',
+      )
+    }
+    if (last && header.maxTxid <= last.maxTxid) {
+      throw refuse(
+        `it ends at TXID ${formatTxid(header.maxTxid)}, which the file before it reaches`,
+        'Name the files in the order of their TXIDs; leave out files whose TXIDs another one contains.',
+      )
+    }
+    const present = last ?? (this.#exists ? await readDatabaseShape(this.#handle, this.#path) : undefined)
+    if (present && present.pageSize !== pageSize) {
+      throw refuse(
+        `it has pages of ${pageSize} bytes, the database of ${present.pageSize}`,
+        'Name files of this database, or another database with -db.',
+      )
+    }
+  }
+
+  async #compare(which: string, file: string, stored: bigint): Promise<void> {
+    const shape = await readDatabaseShape(this.#handle, this.#path)
+    const sum = await databaseChecksum(this.#handle, this.#path, shape)
+    if (sum !== stored) throw mismatch(which, file, sum, stored)
+  }
+}
+
+function mismatch(which: string, file: string, sum: bigint, stored: bigint): LitestreamError {
+  const [own, theirs] = [sum.toString(16), stored.toString(16)]
+  return new LitestreamError(
+    'INVALID_ARGUMENT',
+    `cannot apply ${file}: its ${which} checksum is ${theirs}, but the database has ${own}`,
+    {
+      file,
+      hint: 'Name the files that follow the state of this database; `litestream-ts ltx info` shows their TXIDs.',
+    },
+  )
+}

@@ -1,0 +1,84 @@
+import type { FileHandle } from 'node:fs/promises'
+import { LitestreamError } from '../errors.js'
+import { native } from '../native/addon.js'
+import { CHECKSUM_FLAG, isCommit, isPageSize, lockPgno } from './format.js'
+
+/** Bytes of pages per batch. */
+const BATCH_SIZE = 1024 * 1024
+
+/** The part of a database file before its first page's b-tree. */
+const HEADER_LENGTH = 100
+
+const MAGIC = 'SQLite format 3\0'
+
+/** Size of a database by its file: page size in bytes, number of pages. */
+export interface DatabaseShape {
+  readonly pageSize: number
+  readonly commit: number
+}
+
+/** Pages of a database file; see LtxEncoder.pages. */
+export interface DatabasePages {
+  readonly pgnos: Uint32Array
+  readonly pages: Uint8Array
+}
+
+/**
+ * Reads page size and page count of a database file (https://www.sqlite.org/fileformat.html, "The
+ * Database Header"). The count is that of the file's size, which is right where the header's is
+ * stale. Throws INVALID_ARGUMENT if the file is not a database.
+ */
+export async function readDatabaseShape(handle: FileHandle, file: string): Promise<DatabaseShape> {
+  const header = Buffer.alloc(HEADER_LENGTH)
+  const { bytesRead } = await handle.read(header, 0, HEADER_LENGTH, 0)
+  const raw = header.readUInt16BE(16)
+  const pageSize = raw === 1 ? 65536 : raw
+  if (bytesRead < HEADER_LENGTH || header.toString('latin1', 0, MAGIC.length) !== MAGIC || !isPageSize(pageSize)) {
+    throw notDatabase(file, 'it has no header of SQLite')
+  }
+  const { size } = await handle.stat()
+  const commit = size / pageSize
+  if (!isCommit(commit)) throw notDatabase(file, `its size of ${size} bytes is not a number of ${pageSize}-byte pages`)
+  return { pageSize, commit }
+}
+
+/**
+ * The pages of a database file in ascending order, without the lock page. The buffers are new for
+ * each batch. Throws INVALID_ARGUMENT if the file ends early.
+ */
+export async function* readDatabasePages(
+  handle: FileHandle,
+  file: string,
+  { pageSize, commit }: DatabaseShape,
+): AsyncGenerator<DatabasePages, void, undefined> {
+  const lock = lockPgno(pageSize)
+  const most = Math.max(1, Math.floor(BATCH_SIZE / pageSize))
+  for (let first = 1; first <= commit; ) {
+    const end = Math.min(first <= lock && lock < first + most ? lock : first + most, commit + 1)
+    const pgnos = Uint32Array.from({ length: end - first }, (_, i) => first + i)
+    const pages = new Uint8Array(pgnos.length * pageSize)
+    for (let at = 0; at < pages.length; ) {
+      const { bytesRead } = await handle.read(pages, at, pages.length - at, (first - 1) * pageSize + at)
+      if (bytesRead === 0) throw notDatabase(file, 'it became shorter while it was read')
+      at += bytesRead
+    }
+    if (pgnos.length > 0) yield { pgnos, pages }
+    first = end === lock ? lock + 1 : end
+  }
+}
+
+/** The database checksum of the LTX format: all pages except the lock page. */
+export async function databaseChecksum(handle: FileHandle, file: string, shape: DatabaseShape): Promise<bigint> {
+  let sum = 0n
+  for await (const { pgnos, pages } of readDatabasePages(handle, file, shape)) {
+    sum ^= native.sumPages(shape.pageSize, pgnos, pages)
+  }
+  return sum | CHECKSUM_FLAG
+}
+
+function notDatabase(file: string, why: string): LitestreamError {
+  return new LitestreamError('INVALID_ARGUMENT', `${file} is not a database file: ${why}`, {
+    file,
+    hint: 'Name the main file of an SQLite database.',
+  })
+}
