@@ -108,14 +108,16 @@ function parseAnswer(text: string, socket: string): object {
   throw notOurs(socket)
 }
 
-function notOurs(socket: string): LitestreamError {
+/** The error of a socket on which another program answers. */
+export function notOurs(socket: string): LitestreamError {
   return new LitestreamError('INVALID_ARGUMENT', `the process that listens on ${socket} is not litestream-ts`, {
     file: socket,
     hint: 'Set -socket to the `socket.path` of the running process.',
   })
 }
 
-function connectionError({ socket, timeout }: Asked, cause: unknown): LitestreamError {
+/** The error of a connection to the socket; its cause names the fault. */
+export function connectionError({ socket, timeout }: Asked, cause: unknown): LitestreamError {
   if (cause instanceof LitestreamError) return cause
   const { code, name } = cause as NodeJS.ErrnoException
   if (name === 'AbortError' || name === 'TimeoutError') {

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../errors.js'
 import type { PrimaryEvents } from '../primary/events.js'
+import type { EventStreams } from './event-streams.js'
 
 /**
  * The data of the status page; TXIDs are numbers, times and durations milliseconds, sizes bytes.
@@ -164,6 +165,8 @@ export interface ReplicaStatus {
 
 /** The data source of an HTTP server. */
 export interface StatusSource {
+  /** Absent if the process has no events. */
+  readonly events?: EventStreams
   readonly metricsType: string
   metrics(): Promise<string>
   /** Throws INVALID_ARGUMENT if `maxLag` is not a duration. */

@@ -16,7 +16,7 @@ const SECURITY_HEADERS = {
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'",
 }
 
-const ROUTES = ['/', '/metrics', '/healthz', '/status.json']
+const ROUTES = ['/', '/metrics', '/healthz', '/status.json', '/events']
 
 /** The address for a configured address without a host: `:9090` listens only on this machine. */
 const LOOPBACK = '127.0.0.1'
@@ -100,9 +100,10 @@ export class HttpServer {
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    let answer: Answer
+    let answer: Answer | undefined
     try {
-      answer = await this.#answer(request)
+      answer = await this.#answer(request, response)
+      if (!answer) return
     } catch (error) {
       const { message } = toLitestreamError(error)
       const status = isLitestreamError(error, 'INVALID_ARGUMENT') ? 400 : 500
@@ -113,7 +114,8 @@ export class HttpServer {
     sendAnswer(request, response, status, { ...SECURITY_HEADERS, ...headers, 'Content-Type': type }, body)
   }
 
-  async #answer(request: IncomingMessage): Promise<Answer> {
+  /** Undefined: the response is a stream, which has begun. */
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<Answer | undefined> {
     const url = requestUrl(request)
     if (!url) return text(400, 'Correct the path of the request.')
     if (!ROUTES.includes(url.pathname)) return text(404, `The paths are ${ROUTES.join(', ')}.`)
@@ -141,8 +143,17 @@ export class HttpServer {
         'The status page answers only requests from this machine: put a host into `addr` to open it to others.',
       )
     }
+    if (url.pathname === '/events') return this.#events(request, response, url)
     if (url.pathname === '/') return { status: 200, type: 'text/html; charset=utf-8', body: statusPage() }
     return { status: 200, type: 'application/json', body: JSON.stringify(await this.#source.status()) }
+  }
+
+  #events(request: IncomingMessage, response: ServerResponse, url: URL): Answer | undefined {
+    const { events } = this.#source
+    if (!events) return text(404, 'This process has no events.')
+    const filter = url.searchParams.get('path') ?? undefined
+    if (events.serve(request, response, filter, SECURITY_HEADERS)) return undefined
+    return text(503, 'Too many clients follow the events: disconnect one of them.')
   }
 
   /**

@@ -78,6 +78,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./mirror.js')).mirrorCommand(),
   },
   {
+    name: 'monitor',
+    usage: '[options] [db]',
+    summary: 'Print the events of a running process.',
+    load: async () => (await import('./monitor.js')).monitorCommand(),
+  },
+  {
     name: 'query',
     usage: '[options] <db-or-url> <sql>',
     summary: 'Run one SQL statement on a replica.',

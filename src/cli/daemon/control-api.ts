@@ -47,8 +47,15 @@ export class ControlApi {
 
   async handle(method: string, url: URL, body: unknown): Promise<unknown> {
     const route = Object.hasOwn(this.#routes, url.pathname) ? this.#routes[url.pathname] : undefined
+    if (!route && url.pathname === '/events') {
+      throw new ControlError(405, `${url.pathname} does not take ${method}`, {
+        details: 'Use GET.',
+        headers: { Allow: 'GET' },
+      })
+    }
     if (!route) {
       const known = Object.entries(this.#routes).map(([path, { method }]) => `${method} ${path}`)
+      known.push('GET /events')
       throw new ControlError(404, 'not found', { details: `Routes: ${known.join(', ')}.` })
     }
     if (method !== route.method) {

@@ -1,6 +1,7 @@
 import { lstatSync } from 'node:fs'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
+import { expandPath } from '../../config/expand-path.js'
 import { isLitestreamError, LitestreamError, toLitestreamError } from '../../errors.js'
 import { fsError, isErrno } from '../../fs/fs-error.js'
 import { removeFileSync } from '../../fs/remove.js'
@@ -10,7 +11,7 @@ import { pause } from '../../util/pause.js'
 import { withoutSecrets } from '../../util/redact.js'
 import { type ErrorHandler, startInterval, type Timer } from '../../util/timers.js'
 import { ControlApi } from './control-api.js'
-import { ControlError } from './control-request.js'
+import { ControlError, readPath } from './control-request.js'
 import type { Daemon } from './daemon.js'
 
 const MAX_BODY = 64 * 1024
@@ -113,6 +114,7 @@ export class ControlSocket {
     try {
       const url = requestUrl(request)
       if (!url) throw new ControlError(400, 'invalid request path', { field: 'path', value: request.url })
+      if (url.pathname === '/events' && request.method === 'GET') return this.#serveEvents(request, response, url)
       send(200, await this.#api.handle(request.method ?? 'GET', url, await readJson(request)))
     } catch (error) {
       if (error instanceof ControlError) {
@@ -123,6 +125,14 @@ export class ControlSocket {
       const { message, hint } = this.#log(request.url ?? '', error)
       send(statusOf(error), { error: message, details: hint })
     }
+  }
+
+  /** Throws ControlError. */
+  #serveEvents(request: IncomingMessage, response: ServerResponse, url: URL): void {
+    const path = url.searchParams.get('path')
+    const filter = path === null ? undefined : expandPath(readPath(path))
+    if (this.#daemon.events.serve(request, response, filter)) return
+    throw new ControlError(503, 'too many clients follow the events', { details: 'Disconnect one of them.' })
   }
 
   #log(url: string, error: unknown): LitestreamError {

@@ -3,6 +3,7 @@ import { ClaimedPlaces } from '../../config/overlaps.js'
 import type { Config, DatabaseConfig } from '../../config/types.js'
 import { isLitestreamError, LitestreamError, toLitestreamError } from '../../errors.js'
 import type { DatabaseSummary, Health } from '../../status/document.js'
+import { EventStreams } from '../../status/event-streams.js'
 import { LagHistory } from '../../status/lag-history.js'
 import { finalVerdict, health } from '../../status/verdict.js'
 import type { Logger } from '../../util/logger.js'
@@ -31,6 +32,8 @@ export class Daemon {
   readonly startedAt = Date.now()
   /** Failing parts other than databases. */
   readonly faults: PartFaults
+  /** The clients that follow the events of the process. */
+  readonly events = new EventStreams()
   /** Undefined if no metrics are served. */
   readonly metrics: DaemonMetrics | undefined
   readonly #places: ClaimedPlaces
@@ -44,7 +47,7 @@ export class Daemon {
     this.config = config
     this.logger = logger
     this.metrics = metrics
-    this.faults = new PartFaults(logger)
+    this.faults = new PartFaults(logger, (event) => this.events.publish(event))
     this.#places = new ClaimedPlaces(config)
     for (const database of config.databases) this.#places.add(database)
     this.#sampler = startInterval(LagHistory.INTERVAL, () => {
@@ -94,6 +97,7 @@ export class Daemon {
       logger,
       metrics,
       faults: this.faults,
+      publish: (event) => this.events.publish(event),
     })
     this.#databases.set(config.path, database)
     return database

@@ -3,12 +3,14 @@ import type { Config, DatabaseConfig } from '../../config/types.js'
 import { LitestreamError } from '../../errors.js'
 import type { Divergence } from '../../levels/divergence-record.js'
 import { divergenceHint, divergenceText } from '../../levels/divergence-text.js'
+import { formatTxid } from '../../ltx/txid.js'
 import { compactionOf } from '../../primary/compaction-of.js'
 import type { PrimaryEvents, PrimaryObserver } from '../../primary/events.js'
 import type { Replicator } from '../../primary/replicator.js'
 import type { ReplicatorStatus, SyncOptions, SyncResult } from '../../primary/replicator-status.js'
 import { asReplicationError } from '../../primary/source/database-error.js'
 import type { DatabaseFault, DatabaseState, DatabaseSummary, ProofStatus } from '../../status/document.js'
+import type { ProcessEvent } from '../../status/event-streams.js'
 import { LagHistory } from '../../status/lag-history.js'
 import type { DatabaseMetrics } from '../../status/metrics/database-metrics.js'
 import { type Condition, databaseVerdict } from '../../status/verdict.js'
@@ -22,6 +24,7 @@ import { guarded, startTimer, type Timer } from '../../util/timers.js'
 import type { WaitOptions } from '../../util/wait.js'
 import { DatabaseFaults } from './database-faults.js'
 import { DatabaseFile } from './database-file.js'
+import { errorFields, eventOf } from './event-of.js'
 import { DatabaseMirrors } from './mirrors.js'
 import { type OpenedDatabase, openDatabase } from './open-database.js'
 import type { PartFaults } from './part-faults.js'
@@ -35,6 +38,8 @@ export interface ManagedDatabaseOptions {
   /** Undefined if no metrics are served. */
   readonly metrics: DatabaseMetrics | undefined
   readonly faults: PartFaults
+  /** Receives what happens to the database. Must not throw. */
+  readonly publish: (event: ProcessEvent) => void
 }
 
 export interface StartOptions {
@@ -82,13 +87,14 @@ export class ManagedDatabase {
   #isMonitored = false
   readonly #reports = new GrowingInterval()
   #unhealthy = false
+  #publishedState: DatabaseState = 'stopped'
 
   constructor(config: DatabaseConfig, options: ManagedDatabaseOptions) {
     this.config = config
     this.#options = options
     this.#logger = options.logger.child({ db: config.path })
     this.#file = new DatabaseFile(config.path)
-    this.#mirrors = new DatabaseMirrors(config, options.faults, this.#logger)
+    this.#mirrors = new DatabaseMirrors(config, options.faults, this.#logger, options.publish)
     this.#needsNoRestore = new Promise((resolve) => {
       this.#noRestore = () => {
         this.#isRestored = true
@@ -143,7 +149,9 @@ export class ManagedDatabase {
     if (this.running) return
     this.#life = new AbortController()
     this.#attempts = 0
+    this.#publishState()
     await this.#attempt(options, this.#life.signal)
+    this.#publishState()
   }
 
   async #attempt(options: StartOptions, signal: AbortSignal): Promise<void> {
@@ -152,7 +160,10 @@ export class ManagedDatabase {
     try {
       await opening
       this.#faults.recovered('open')
-      if (this.#attempts > 0) this.#logger.info('replica opened')
+      if (this.#attempts > 0) {
+        this.#logger.info('replica opened')
+        this.#options.publish({ event: 'recover', path: this.path, operation: 'open' })
+      }
       this.#attempts = 0
     } catch (error) {
       if (signal.aborted) return
@@ -193,6 +204,14 @@ export class ManagedDatabase {
     const { message, code, hint } = error
     const fields = { error: message, code, hint, failures: this.#attempts, retry: formatDuration(wait) }
     this.#logger.error(fields, 'cannot open the replica')
+    this.#options.publish({
+      event: 'error',
+      path: this.path,
+      operation: 'open',
+      ...errorFields(error),
+      failures: this.#attempts,
+      retry_ms: Math.round(wait),
+    })
     this.#retry = startTimer(wait, () => {
       this.#retry = undefined
       return this.#attempt(options, signal)
@@ -255,6 +274,7 @@ export class ManagedDatabase {
       }
       this.#pending.clear()
       this.#faults.clear()
+      this.#publishState()
     }
   }
 
@@ -276,6 +296,8 @@ export class ManagedDatabase {
   #observe<Name extends keyof PrimaryEvents>(name: Name, event: PrimaryEvents[Name]): void {
     this.#options.metrics?.observe(name, event)
     logPrimaryEvent(this.#logger, name, event, String(this.config.replica.url))
+    const published = eventOf(this.path, name, event)
+    if (published) this.#options.publish(published)
     const any = event as PrimaryEvents[keyof PrimaryEvents] & { txid?: number }
     if (name === 'sync') this.#pending.add(any.txid!)
     if (name === 'upload') this.#pending.uploaded(any.txid!)
@@ -286,12 +308,22 @@ export class ManagedDatabase {
       this.#faults.failed(operation, error, retryMs !== undefined)
     }
     if (name === 'recover') this.#faults.recovered((event as PrimaryEvents['recover']).operation)
+    this.#publishState()
+  }
+
+  /** Publishes the state if it has changed. */
+  #publishState(): void {
+    const { state } = this
+    if (state === this.#publishedState) return
+    this.#options.publish({ event: 'state', path: this.path, state, previous: this.#publishedState })
+    this.#publishedState = state
   }
 
   /** Records the lag of the replica; called at LagHistory's interval. */
   sample(): void {
     const summary = this.summary()
     this.lagHistory.add(Date.now(), summary.lagMs)
+    this.#publishState()
     this.#reportUnhealthy(summary)
   }
 
@@ -378,12 +410,21 @@ export class ManagedDatabase {
   proved(proof: ProofStatus): void {
     this.#proof = proof
     this.#faults.recovered('proof')
+    const { txid, durationMs } = proof
+    this.#options.publish({
+      event: 'proof',
+      path: this.path,
+      ok: true,
+      txid: formatTxid(txid),
+      duration_ms: Math.round(durationMs),
+    })
     this.#options.metrics?.proved(this.path, proof)
   }
 
   /** A scheduled restore failed: the database is not healthy until the next one succeeds. */
   notProved(error: LitestreamError): void {
     this.#faults.failed('proof', error, true)
+    this.#options.publish({ event: 'proof', path: this.path, ok: false, ...errorFields(error) })
     this.#options.metrics?.proved(this.path, error)
   }
 

@@ -3,6 +3,7 @@ import type { DatabaseConfig, MirrorConfig } from '../../config/types.js'
 import { formatTxid } from '../../ltx/txid.js'
 import type { MirrorResult } from '../../mirror/options.js'
 import type { MirrorStatus } from '../../status/document.js'
+import type { ProcessEvent } from '../../status/event-streams.js'
 import type { ReplicaClient } from '../../storage/replica-client.js'
 import { NO_HOOKS, wrapClient } from '../../storage/wrap-client.js'
 import { linkAbort } from '../../util/abort.js'
@@ -23,8 +24,8 @@ const QUIET_INTERVAL_MS = 5 * 60_000
 export class DatabaseMirrors {
   readonly #mirrors: readonly DatabaseMirror[]
 
-  constructor(database: DatabaseConfig, faults: PartFaults, logger: Logger) {
-    this.#mirrors = database.mirrors.map((config) => new DatabaseMirror(database, config, faults, logger))
+  constructor(database: DatabaseConfig, faults: PartFaults, logger: Logger, publish: (event: ProcessEvent) => void) {
+    this.#mirrors = database.mirrors.map((config) => new DatabaseMirror(database, config, faults, logger, publish))
   }
 
   /** Mirrors until `stop`. */
@@ -59,6 +60,7 @@ class DatabaseMirror {
   readonly #faults: PartFaults
   readonly #logger: Logger
   readonly #url: string
+  readonly #publish: (event: ProcessEvent) => void
   #supervised: Supervised | undefined
   /** Aborted by `stop`. */
   #life = new AbortController()
@@ -67,10 +69,17 @@ class DatabaseMirror {
   /** By the monotonic clock, when the mirror last had every file of the replica. */
   #completeAt = monotonicMs()
 
-  constructor(database: DatabaseConfig, config: MirrorConfig, faults: PartFaults, logger: Logger) {
+  constructor(
+    database: DatabaseConfig,
+    config: MirrorConfig,
+    faults: PartFaults,
+    logger: Logger,
+    publish: (event: ProcessEvent) => void,
+  ) {
     this.#database = database
     this.#config = config
     this.#faults = faults
+    this.#publish = publish
     this.#url = String(config.replica.url)
     this.#logger = logger.child({ mirror: this.#url })
   }
@@ -182,6 +191,17 @@ class DatabaseMirror {
     if (txid === sourceTxid) this.#completeAt = monotonicMs()
     const fields = { txid: formatTxid(txid), copied: copied.length, deleted: deleted.length, bytes }
     this.#logger.info(fields, 'replica mirrored')
+    this.#publish({
+      event: 'mirror',
+      path: this.#database.path,
+      mirror: this.#url,
+      txid: formatTxid(txid),
+      source_txid: formatTxid(sourceTxid),
+      copied: copied.length,
+      deleted: deleted.length,
+      damaged: damaged.length,
+      bytes,
+    })
     for (const { error } of damaged) {
       this.#logger.warn({ error: error.message, hint: error.hint }, 'damaged file not mirrored')
     }

@@ -1,5 +1,6 @@
 import { toLitestreamError } from '../../errors.js'
 import type { PartFault, PartKind } from '../../status/document.js'
+import type { ProcessEvent } from '../../status/event-streams.js'
 import { formatDuration } from '../../util/duration.js'
 import type { Logger } from '../../util/logger.js'
 
@@ -14,9 +15,12 @@ export interface Part {
 /** The failing parts of a process. Each fault and each recovery is logged. */
 export class PartFaults {
   readonly #logger: Logger
+  readonly #publish: (event: ProcessEvent) => void
   readonly #faults = new Map<string, PartFault>()
 
-  constructor(logger: Logger) {
+  /** `publish` receives each fault and each recovery. */
+  constructor(logger: Logger, publish: (event: ProcessEvent) => void = () => {}) {
+    this.#publish = publish
     this.#logger = logger
   }
 
@@ -27,6 +31,16 @@ export class PartFaults {
     const before = this.#faults.get(key)
     const { since = Date.now(), failures = 0 } = before ?? {}
     this.#faults.set(key, { ...part, message, code, hint, since, failures: failures + 1 })
+    this.#publish({
+      event: 'error',
+      part: part.part,
+      name: part.name,
+      code,
+      error: message,
+      hint,
+      failures: failures + 1,
+      retry_ms: retryMs === undefined ? null : Math.round(retryMs),
+    })
     const retry = retryMs === undefined ? undefined : formatDuration(Math.round(retryMs))
     const fields = { part: part.part, name: part.name, error: message, code, hint, failures: failures + 1, retry }
     // A repeated fault is logged only at level debug.
@@ -36,8 +50,9 @@ export class PartFaults {
 
   /** Records that a part works. */
   works(part: Part): void {
-    if (this.#faults.delete(keyOf(part)))
-      this.#logger.info({ part: part.part, name: part.name }, `${part.part} recovered`)
+    if (!this.#faults.delete(keyOf(part))) return
+    this.#logger.info({ part: part.part, name: part.name }, `${part.part} recovered`)
+    this.#publish({ event: 'recover', part: part.part, name: part.name })
   }
 
   /** Removes a part that is no longer needed. */

@@ -13,6 +13,7 @@ const MAX_FILES = 500
 export function daemonSource(daemon: Daemon, metrics: DaemonMetrics): StatusSource {
   return {
     metricsType: metrics.contentType,
+    events: daemon.events,
     metrics: () => metrics.text(daemon),
     health: (maxLag) => daemon.health(maxLag),
     async status() {
