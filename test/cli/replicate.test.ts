@@ -213,7 +213,7 @@ test('replicate refuses wrong arguments with status 1 and a next step', async (t
   }
   await fails(
     [file],
-    /^Error: must specify at least one replica URL for .*app\.db\nTry: litestream-ts replicate .* file:\/\/\//,
+    /^Error: must specify at least one replica URL for .*app\.db\nTry: Run litestream-ts replicate .* file:\/\/\//,
   )
   await fails([file, 'replica'], /^Error: not a replica URL: "replica"\nTry: /)
   await fails([file, url, url], /^Error: multiple replicas on a single database are no longer supported/)
