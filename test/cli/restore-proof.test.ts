@@ -67,20 +67,30 @@ for (const [name, urlOf] of Object.entries(stores)) {
 
 test('a damaged replica is found within an interval, alarms, and the next proof succeeds', async (t) => {
   const { dir, daemon, database, metrics } = await startDaemon(t, (folder) => `file://${folder}/replica`)
-  const level = path.join(dir, 'replica/ltx/0')
-  const [first] = readdirSync(level).map((file) => path.join(level, file))
-  const bytes = readFileSync(first!)
-  const damaged = Buffer.from(bytes)
-  damaged[bytes.length >>> 1]! ^= 1
-  writeFileSync(first!, damaged)
+  // Every file, also those that the primary writes in the meantime: no other way leads to the state.
+  const sound = new Map<string, Buffer>()
+  const damageAll = () => {
+    for (const name of readdirSync(path.join(dir, 'replica'), { recursive: true, encoding: 'utf8' })) {
+      const file = path.join(dir, 'replica', name)
+      if (!file.endsWith('.ltx') || sound.has(file)) continue
+      const bytes = readFileSync(file)
+      sound.set(file, bytes)
+      const damaged = Buffer.from(bytes)
+      damaged[bytes.length >>> 1]! ^= 1
+      writeFileSync(file, damaged)
+    }
+  }
   const proofs = new RestoreProofs(daemon, { interval: 100, directory: undefined })
   t.after(() => proofs.close())
   const result = /litestream_validation_total\{db=".*app\.db",level="restore",result="error"\} [1-9]/
-  await until('it is found', async () => result.test(await metrics.text(daemon)))
+  await until('it is found', async () => {
+    damageAll()
+    return result.test(await metrics.text(daemon))
+  })
   assert.equal(database.summary().error?.code, 'LTX_CORRUPT')
   assert.ok(!isHealthy(daemon.health(null)))
   assert.equal(database.summary().proof, undefined)
-  writeFileSync(first!, bytes)
+  for (const [file, bytes] of sound) writeFileSync(file, bytes)
   await until('it is over', () => database.summary().proof)
   await proofs.close()
   assert.ok(!existsSync(path.join(dir, '.app.db-litestream/proof')))
