@@ -1,5 +1,6 @@
+import { mkdirSync } from 'node:fs'
 import path from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileUrl } from '../../../src/storage/file/location.js'
 import { openReplicaClient } from '../../../src/storage/open.js'
 import { ageKey } from '../../support/age.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
@@ -17,8 +18,10 @@ const backend: Backend = {
     const root = temporaryDirectory(t)
     const { identity } = ageKey(t)
     return {
-      open: (name) =>
-        openReplicaClient(pathToFileURL(path.join(root, name)).href, { encryption: { identities: identity } }),
+      open: (name) => {
+        mkdirSync(path.join(root, name), { recursive: true })
+        return openReplicaClient(fileUrl(path.join(root, name)), { encryption: { identities: identity } })
+      },
     }
   },
 }
