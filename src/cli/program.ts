@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { LitestreamError } from '../errors.js'
-import { COMMANDS, type CommandEntry } from './commands/table.js'
+import { COMMANDS, type CommandEntry, GROUPS } from './commands/table.js'
 import { ExitStatus } from './exit-status.js'
 import { textFlag } from './flag-values.js'
 import { normalizeFlags } from './go-flags.js'
@@ -15,9 +15,11 @@ export async function createProgram(only?: (name: string) => boolean): Promise<C
     .description('Streams SQLite databases to object storage, and reads them back from anywhere.')
     .usage('COMMAND [flags] [arguments]')
     .addHelpText('after', '\nRun litestream-ts COMMAND -h for the help of a command.')
-  for (const entry of COMMANDS) {
+  // The help shows the groups in the order in which they first occur.
+  const ordered = GROUPS.flatMap((group) => COMMANDS.filter((entry) => entry.group === group))
+  for (const entry of ordered) {
     const command = only === undefined || only(entry.name) ? await entry.load() : listed(entry)
-    program.addCommand(command, { hidden: entry.hidden === true })
+    program.addCommand(command.helpGroup(`${entry.group}:`), { hidden: entry.hidden === true })
   }
   eachCommand(program, (command) => {
     command.helpCommand(false).exitOverride().configureHelp({ sortOptions: true, showGlobalOptions: false })

@@ -1,0 +1,23 @@
+import { Argument, type Command } from 'commander'
+import { createCommand } from '../command.js'
+import { printData } from '../output.js'
+import { SHELLS, type ShellName } from '../shells.js'
+
+export function completionCommand(): Command {
+  return createCommand('completion', {
+    summary: 'Print the completion script of a shell.',
+    description:
+      'Prints a script with which a shell completes commands, flags and the values of flags. Write it where the shell reads such scripts, again after each update of litestream-ts.',
+    examples: [
+      ['completion bash > ~/.local/share/bash-completion/completions/litestream-ts', 'for bash'],
+      ['completion zsh > ~/.zfunc/_litestream-ts', 'for zsh, with ~/.zfunc in $fpath'],
+      ['completion fish > ~/.config/fish/completions/litestream-ts.fish', 'for fish'],
+    ],
+  })
+    .addArgument(new Argument('<shell>', 'the shell').choices(SHELLS))
+    .action(async (shell: ShellName) => {
+      const { createProgram } = await import('../program.js')
+      const { completionScript } = await import('../completion.js')
+      printData(completionScript(shell, await createProgram()).trimEnd())
+    })
+}
