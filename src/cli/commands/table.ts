@@ -102,6 +102,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'monitor',
+    group: 'Control a running process',
     usage: '[options] [db]',
     summary: 'Print the events of a running process.',
     load: async () => (await import('./monitor.js')).monitorCommand(),
