@@ -19,10 +19,10 @@ struct ReplicaFile {
   std::string* error;  // why the last read failed; cleared when a transaction begins
   sqlite3* db;
   View* view;  // pinned while lock >= SHARED
-  int lock;
   // Writing (write_path.h); unset on a connection that only reads.
   WriteTransaction* overlay;                // pages written but not committed; null: none
   std::shared_ptr<WriteTransaction>* write;  // owns the overlay, together with a commit in progress
+  int lock;
   bool writable;                            // opened for writing
   bool reserved;                            // holds the RESERVED lock
   bool committed;                           // has committed since it took that lock

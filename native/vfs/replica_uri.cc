@@ -103,6 +103,23 @@ bool IsReplicaUri(const char* name) {
   return false;
 }
 
+NameKind KindOfName(const char* name) {
+  if (name == nullptr) return NameKind::kFile;
+  if (IsReplicaUri(name)) return NameKind::kReplica;
+  if (StartsWith(name, "file:")) {
+    const UriParameters parameters = ParseReplicaUri(name);
+    for (const char* key : {"replica_url", "replica_id"}) {
+      auto found = parameters.find(key);
+      if (found != parameters.end() && !found->second.empty()) return NameKind::kWithoutVfs;
+    }
+    return NameKind::kFile;
+  }
+  for (const char* p = strstr(name, "file:"); p != nullptr; p = strstr(p + 1, "file:")) {
+    if ((p[-1] == '/' || p[-1] == '\\') && IsReplicaUri(p)) return NameKind::kPath;
+  }
+  return NameKind::kFile;
+}
+
 bool ReplicaIdOf(const std::string& key, uint32_t* id) {
   if (key.rfind(kById, 0) != 0) return false;
   *id = 0;

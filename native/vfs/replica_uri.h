@@ -13,6 +13,15 @@ using UriParameters = std::map<std::string, std::string>;
 // one, which only appends to it).
 bool IsReplicaUri(const char* name);
 
+// What a plain name of a main database is, in a copy of SQLite that reads no URIs.
+enum class NameKind {
+  kFile,        // an ordinary file
+  kReplica,     // a replica's URI
+  kWithoutVfs,  // a URI with replica_url or replica_id, but without vfs=litestream
+  kPath,        // a path that ends in a replica's URI: a program has taken the URI for a file name
+};
+NameKind KindOfName(const char* name);
+
 // Parses the parameters of a URI that SQLite passed as a plain file name.
 UriParameters ParseReplicaUri(const char* uri);
 

@@ -11,6 +11,7 @@ namespace litestream {
 struct SqliteCopy {
   const sqlite3_api_routines* api;
   sqlite3_vfs* original;  // the VFS that was the default before ours
+  sqlite3_vfs before;     // its routines and sizes before the first registration
   sqlite3_vfs by_uri;     // "litestream": for file:app.db?vfs=litestream if SQLite parses URIs
   // the default VFS: passes everything on, but also accepts such a URI as a plain name
   sqlite3_vfs by_name;

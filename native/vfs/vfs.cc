@@ -1,6 +1,8 @@
-// The two VFS objects of a copy of SQLite. Both pass everything that is not a replica to the
-// previous default VFS, with unchanged arguments.
+// The two VFS objects of a copy of SQLite, and the routines that the previous default VFS gets. All
+// pass everything that is not a replica to the routines of the previous default VFS, with unchanged
+// arguments.
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <mutex>
 
@@ -21,6 +23,31 @@ sqlite3_vfs* Original(sqlite3_vfs* vfs) { return CopyOf(vfs)->original; }
 
 bool StartsWith(const char* text, const char* prefix) { return strncmp(text, prefix, strlen(prefix)) == 0; }
 
+int OpenBefore(const SqliteCopy* copy, const char* name, sqlite3_file* file, int flags, int* out_flags) {
+  return copy->before.xOpen(copy->original, name, file, flags, out_flags);
+}
+int FullPathnameBefore(const SqliteCopy* copy, const char* name, int size, char* out) {
+  return copy->before.xFullPathname(copy->original, name, size, out);
+}
+int AccessBefore(const SqliteCopy* copy, const char* name, int flags, int* result) {
+  return copy->before.xAccess(copy->original, name, flags, result);
+}
+int DeleteBefore(const SqliteCopy* copy, const char* name, int sync_directory) {
+  return copy->before.xDelete(copy->original, name, sync_directory);
+}
+
+// Refuses an open. The driver's error can only be "unable to open database file", so the reason is
+// logged by SQLite, and the worker turns `parameter` (name=value; see resolveOptions in
+// src/replica/options.ts) into a warning with the next step.
+int Refuse(const SqliteCopy* copy, const std::string& parameter, const std::string& why) {
+  LS_API(copy, log)(SQLITE_CANTOPEN, "litestream: %s", why.c_str());
+  auto request = std::make_shared<Request>();
+  request->kind = RequestKind::kOpen;
+  request->text = parameter;
+  Bridge::Get().Tell(request);
+  return SQLITE_CANTOPEN;
+}
+
 // SQLite takes no locks on a file opened with immutable or nolock, so a read would not keep one
 // view. Returns true if the URI has such a parameter; the worker then logs a warning with the
 // reason.
@@ -30,11 +57,7 @@ bool RefuseUnlocked(const SqliteCopy* copy, const UriParameters& parameters) {
     if (found == parameters.end()) continue;
     const std::string& value = found->second;
     if (value.empty() || value == "0" || value == "no" || value == "off" || value == "false") continue;
-    LS_API(copy, log)(SQLITE_CANTOPEN, "litestream: %s=%s is not for replicas", name, value.c_str());
-    auto request = std::make_shared<Request>();
-    request->kind = RequestKind::kOpen;
-    request->text = name + ("=" + value);
-    Bridge::Get().Tell(request);
+    Refuse(copy, name + ("=" + value), name + ("=" + value) + " is not for replicas");
     return true;
   }
   return false;
@@ -52,9 +75,7 @@ bool HasReplicaParameters(sqlite3_vfs* vfs, const char* name) {
 }
 
 int OpenByUri(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
-  if (name == nullptr || !StartsWith(name, kMark)) {
-    return Original(vfs)->xOpen(Original(vfs), name, file, flags, out_flags);
-  }
+  if (name == nullptr || !StartsWith(name, kMark)) return OpenBefore(CopyOf(vfs), name, file, flags, out_flags);
   if (!(flags & SQLITE_OPEN_MAIN_DB)) return OpenJournalFile(CopyOf(vfs), file, flags, out_flags);
   UriParameters parameters;
   for (int i = 0;; i++) {
@@ -68,7 +89,7 @@ int OpenByUri(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags,
 }
 
 int FullPathnameByUri(sqlite3_vfs* vfs, const char* name, int size, char* out) {
-  if (!HasReplicaParameters(vfs, name)) return Original(vfs)->xFullPathname(Original(vfs), name, size, out);
+  if (!HasReplicaParameters(vfs, name)) return FullPathnameBefore(CopyOf(vfs), name, size, out);
   if (strlen(kMark) + strlen(name) + 1 > size_t(size)) return SQLITE_CANTOPEN;
   strcpy(out, kMark);
   strcat(out, name);
@@ -81,43 +102,129 @@ int AccessByUri(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
     *result = 0;
     return SQLITE_OK;
   }
-  return Original(vfs)->xAccess(Original(vfs), name, flags, result);
+  return AccessBefore(CopyOf(vfs), name, flags, result);
 }
 
 int DeleteByUri(sqlite3_vfs* vfs, const char* name, int sync_directory) {
   // a journal disappears when it is closed
   if (name != nullptr && StartsWith(name, kMark)) return SQLITE_OK;
-  return Original(vfs)->xDelete(Original(vfs), name, sync_directory);
+  return DeleteBefore(CopyOf(vfs), name, sync_directory);
+}
+
+// --- by_name and in place: SQLite passes the whole URI as a plain name ---
+
+// SQLite appends up to 8 bytes to a name ("-journal").
+constexpr size_t kSuffixBytes = 8;
+
+struct Reason {
+  const char* parameter;  // see Refuse
+  const char* text;
+};
+constexpr Reason kWithoutVfs = {"without_vfs=1", "the URI names a replica, but has no vfs=litestream"};
+constexpr Reason kUriAsPath = {"uri_as_path=1", "the URI of a replica was used as a path"};
+constexpr Reason kOldConnection = {"old_connection=1", "the connection was opened before the VFS was registered"};
+
+// Why a main database must not be opened as an ordinary file, which SQLite would create empty with
+// the URI as its name. Null: no reason.
+const Reason* WhyNotAFile(const SqliteCopy* copy, const char* name, int flags) {
+  if (name == nullptr || !(flags & SQLITE_OPEN_MAIN_DB)) return nullptr;
+  const NameKind kind = KindOfName(name);
+  if (kind == NameKind::kWithoutVfs) return &kWithoutVfs;
+  if (kind == NameKind::kPath) return &kUriAsPath;
+  if (kind == NameKind::kReplica || !(flags & SQLITE_OPEN_URI)) return nullptr;
+  // SQLite has parsed the URI, which selects no VFS.
+  for (const char* key : {"replica_url", "replica_id"}) {
+    const char* value = LS_API(copy, uri_parameter)(name, key);
+    if (value != nullptr && *value != 0) return &kWithoutVfs;
+  }
+  return nullptr;
+}
+
+// `room`: the size in bytes of the memory that SQLite has reserved for `file`.
+int OpenPlain(const SqliteCopy* copy, int room, const char* name, sqlite3_file* file, int flags, int* out_flags) {
+  const bool replica = IsReplicaUri(name);
+  const Reason* reason = WhyNotAFile(copy, name, flags);
+  if (replica && room < int(std::max(sizeof(ReplicaFile), size_t(JournalFileSize())))) reason = &kOldConnection;
+  if (reason != nullptr) {
+    file->pMethods = nullptr;  // SQLite must not close the file
+    return Refuse(copy, reason->parameter, reason->text);
+  }
+  if (!replica) return OpenBefore(copy, name, file, flags, out_flags);
+  if (!(flags & SQLITE_OPEN_MAIN_DB)) return OpenJournalFile(copy, file, flags, out_flags);
+  auto parameters = ParseReplicaUri(name);
+  if (RefuseUnlocked(copy, parameters)) return SQLITE_CANTOPEN;
+  return OpenReplicaFile(copy, ReplicaKey(parameters), AtParameter(parameters), file, flags, out_flags);
+}
+
+int FullPathnamePlain(const SqliteCopy* copy, const char* name, int size, char* out) {
+  const NameKind kind = KindOfName(name);
+  // A URI that xOpen refuses stays a URI too, or xOpen would see an ordinary path.
+  if (kind != NameKind::kReplica && kind != NameKind::kWithoutVfs) return FullPathnameBefore(copy, name, size, out);
+  if (strlen(name) + kSuffixBytes + 1 > size_t(size)) {
+    return Refuse(copy, "name_bytes=" + std::to_string(size_t(size) - kSuffixBytes - 1), "the URI is too long for this connection");
+  }
+  strcpy(out, name);
+  return SQLITE_OK;
+}
+
+int AccessPlain(const SqliteCopy* copy, const char* name, int flags, int* result) {
+  if (!IsReplicaUri(name)) return AccessBefore(copy, name, flags, result);
+  *result = 0;
+  return SQLITE_OK;
+}
+
+int DeletePlain(const SqliteCopy* copy, const char* name, int sync_directory) {
+  return IsReplicaUri(name) ? SQLITE_OK : DeleteBefore(copy, name, sync_directory);
 }
 
 // --- by_name: the default VFS ---
 
 int OpenByName(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
-  if (!IsReplicaUri(name)) return Original(vfs)->xOpen(Original(vfs), name, file, flags, out_flags);
-  if (!(flags & SQLITE_OPEN_MAIN_DB)) return OpenJournalFile(CopyOf(vfs), file, flags, out_flags);
-  auto parameters = ParseReplicaUri(name);
-  if (RefuseUnlocked(CopyOf(vfs), parameters)) return SQLITE_CANTOPEN;
-  return OpenReplicaFile(CopyOf(vfs), ReplicaKey(parameters), AtParameter(parameters), file, flags, out_flags);
+  return OpenPlain(CopyOf(vfs), vfs->szOsFile, name, file, flags, out_flags);
 }
-
 int FullPathnameByName(sqlite3_vfs* vfs, const char* name, int size, char* out) {
-  if (!IsReplicaUri(name)) return Original(vfs)->xFullPathname(Original(vfs), name, size, out);
-  if (strlen(name) + 1 > size_t(size)) return SQLITE_CANTOPEN;
-  strcpy(out, name);
-  return SQLITE_OK;
+  return FullPathnamePlain(CopyOf(vfs), name, size, out);
 }
-
 int AccessByName(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
-  if (IsReplicaUri(name)) {
-    *result = 0;
-    return SQLITE_OK;
-  }
-  return Original(vfs)->xAccess(Original(vfs), name, flags, result);
+  return AccessPlain(CopyOf(vfs), name, flags, result);
+}
+int DeleteByName(sqlite3_vfs* vfs, const char* name, int sync_directory) { return DeletePlain(CopyOf(vfs), name, sync_directory); }
+
+// --- in place: the previous default VFS ---
+//
+// A connection finds the VFS of an ATTACH by the name of the VFS that it was opened with. So one
+// that was opened before the registration never gets by_name, and would create an empty file for a
+// replica's URI. Four routines of the previous default VFS are therefore replaced, in the struct that
+// SQLite has. The sizes in it stay: SQLite's own routines use them for buffers of fixed size.
+
+const SqliteCopy* CopyOfOriginal(const sqlite3_vfs* vfs) {
+  const SqliteCopy* const* copy = SqliteCopies();
+  while ((*copy)->original != vfs) copy++;
+  return *copy;
 }
 
-int DeleteByName(sqlite3_vfs* vfs, const char* name, int sync_directory) {
-  if (IsReplicaUri(name)) return SQLITE_OK;
-  return Original(vfs)->xDelete(Original(vfs), name, sync_directory);
+int OpenInPlace(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
+  return OpenPlain(CopyOfOriginal(vfs), vfs->szOsFile, name, file, flags, out_flags);
+}
+int FullPathnameInPlace(sqlite3_vfs* vfs, const char* name, int size, char* out) {
+  return FullPathnamePlain(CopyOfOriginal(vfs), name, size, out);
+}
+int AccessInPlace(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
+  return AccessPlain(CopyOfOriginal(vfs), name, flags, result);
+}
+int DeleteInPlace(sqlite3_vfs* vfs, const char* name, int sync_directory) {
+  return DeletePlain(CopyOfOriginal(vfs), name, sync_directory);
+}
+
+// Other threads may open files meanwhile. xFullPathname is the last: SQLite calls it first, and a
+// name that it has passed on unchanged must meet the other three.
+void ReplaceInPlace(sqlite3_vfs* original) {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  original->xAccess = AccessInPlace;
+  original->xDelete = DeleteInPlace;
+  original->xOpen = OpenInPlace;
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  original->xFullPathname = FullPathnameInPlace;
 }
 
 // --- both: passed on unchanged ---
@@ -195,6 +302,7 @@ int RegisterVfs(const sqlite3_api_routines* api, std::string* error) {
   SqliteCopy* copy = new SqliteCopy();  // lives as long as the process, as the registration does
   copy->api = api;
   copy->original = api->vfs_find(nullptr);
+  copy->before = *copy->original;
   Fill(&copy->by_uri, copy, "litestream");
   copy->by_uri.xOpen = OpenByUri;
   copy->by_uri.xFullPathname = FullPathnameByUri;
@@ -208,8 +316,12 @@ int RegisterVfs(const sqlite3_api_routines* api, std::string* error) {
   g_copies[count] = copy;
   int rc = api->vfs_register(&copy->by_uri, 0);
   if (rc == SQLITE_OK) rc = api->vfs_register(&copy->by_name, 1);
-  if (rc != SQLITE_OK) *error = "SQLite refused to register the VFS";
-  return rc;
+  if (rc != SQLITE_OK) {
+    *error = "SQLite refused to register the VFS";
+    return rc;
+  }
+  ReplaceInPlace(copy->original);
+  return SQLITE_OK;
 }
 
 }  // namespace litestream

@@ -196,6 +196,40 @@ const WRITE_PARAMETERS: readonly string[] = ['durability', 'sync_interval', 'buf
  * message).
  */
 const UNLOCKED: readonly string[] = ['immutable', 'nolock']
+/**
+ * What native/vfs/vfs.cc passes on, for the error message, about a name that it refused to open. By
+ * parameter; its value is the argument.
+ */
+const REFUSED_NAMES: ReadonlyMap<string, (value: string) => { message: string; hint: string }> = new Map([
+  [
+    'without_vfs',
+    () => ({
+      message: 'the URI names a replica, but has no vfs=litestream',
+      hint: 'Add vfs=litestream to the URI. Without it, SQLite would open an ordinary file.',
+    }),
+  ],
+  [
+    'uri_as_path',
+    () => ({
+      message: 'the URI of a replica was used as a path',
+      hint: 'Pass the URI to the driver unchanged: do not join it to a folder or resolve it.',
+    }),
+  ],
+  [
+    'name_bytes',
+    (most: string) => ({
+      message: `the URI of the replica is longer than ${most} bytes, too long for a connection opened before the VFS was loaded`,
+      hint: 'Open the connection after openReplica() or load(), or shorten the URI.',
+    }),
+  ],
+  [
+    'old_connection',
+    () => ({
+      message: 'the connection was opened before the VFS was loaded',
+      hint: 'Open the connection after openReplica() or load().',
+    }),
+  ],
+])
 type Parameter = (typeof PARAMETERS)[number]
 export type ReplicaParameters = Partial<Record<Parameter, string>>
 
@@ -307,6 +341,11 @@ export function resolveOptions(key: string): ResolvedReplicaOptions {
       throw new LitestreamError('CONFIG_INVALID', `${name}=${given[name]} cannot be used with a replica`, {
         hint: 'Remove the parameter: with it, SQLite takes no locks, so a read would mix TXIDs. A replica is read-only anyway.',
       })
+    }
+    const refused = REFUSED_NAMES.get(name)
+    if (refused) {
+      const { message, hint } = refused(given[name] ?? '')
+      throw new LitestreamError('CONFIG_INVALID', message, { hint })
     }
     if (!(PARAMETERS as readonly string[]).includes(name)) {
       throw new LitestreamError('CONFIG_INVALID', `unknown replica parameter "${name}"`, {
