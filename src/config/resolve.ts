@@ -115,6 +115,7 @@ export function resolveConfig(config: ParsedConfig): Config {
       level: tryParseLogLevel(values.logging?.level ?? '') ?? 'info',
       type: values.logging?.type ?? 'text',
       stderr: values.logging?.stderr ?? true,
+      source: values.logging?.source ?? false,
     },
     databases,
     directories,

@@ -190,7 +190,7 @@ export const configSchema = section(
           'Where logs go: `true` to stderr, `false` to stdout, which is the default of Litestream.',
           true,
         ),
-        source: boolean('Has no effect.', false, { unused: true }),
+        source: boolean('Whether each line names the file and line of the code that logged it.', false),
       },
       { description: 'Logs.' },
     ),

@@ -84,6 +84,8 @@ export interface LoggingConfig {
   readonly type: LogType
   /** False: logs go to stdout. */
   readonly stderr: boolean
+  /** Whether each line names the place in the code that logged it. */
+  readonly source: boolean
 }
 
 /** The effective configuration, after inheritance and defaults. */

@@ -1,3 +1,4 @@
+import { type CallSite, callSiteOf } from './call-site.js'
 import { LOG_LEVELS, type LogLevel, type LogType } from './log-level.js'
 import { withoutSecrets } from './redact.js'
 import { Secret } from './secret.js'
@@ -24,21 +25,30 @@ export type Logger = { readonly [Level in Severity]: LogMethod } & {
 interface Format {
   /** Whether control characters are escaped in every text: for lines that are not JSON. */
   readonly escaped: boolean
-  line(level: Severity, fields: LogFields, message: string): string
+  line(level: Severity, fields: LogFields, message: string, source: CallSite | undefined): string
 }
 
 /** The keys, their order and the levels of Go's slog, which Litestream logs with. */
 const JSON_LINES: Format = {
   escaped: false,
-  line: (level, fields, msg) => `${JSON.stringify({ time: now(), level: level.toUpperCase(), msg, ...fields })}\n`,
+  line: (level, fields, msg, source) =>
+    `${JSON.stringify({ time: now(), level: level.toUpperCase(), source, msg, ...fields })}\n`,
 }
 
 /** `time=… level=INFO msg="…" key=value`, the format of Go's slog. */
 const TEXT_LINES: Format = {
   escaped: false,
-  line: (level, fields, msg) => {
+  line: (level, fields, msg, place) => {
     const { err, ...rest } = fields
-    const all = { time: now(), level: level.toUpperCase(), msg, ...rest, ...(err === undefined ? {} : { error: err }) }
+    const source = place && `${place.file}:${place.line}`
+    const all = {
+      time: now(),
+      level: level.toUpperCase(),
+      source,
+      msg,
+      ...rest,
+      ...(err === undefined ? {} : { error: err }),
+    }
     return `${Object.entries(all)
       .filter(([, value]) => value !== undefined)
       .map(([key, value]) => `${key}=${quote(value)}`)
@@ -59,7 +69,8 @@ const COLOURS: { readonly [Level in Severity]: number } = {
 /** `[12:34:56.789] INFO: message`, and a line for each field. */
 const PRETTY_LINES: Format = {
   escaped: true,
-  line: (level, fields, msg) => {
+  line: (level, own, msg, source) => {
+    const fields = source === undefined ? own : { ...own, source: `${source.file}:${source.line}` }
     const colour = (code: number, text: string) => (process.stderr.isTTY ? `\x1b[${code}m${text}\x1b[39m` : text)
     const date = new Date()
     const [hours, minutes, seconds] = [date.getHours(), date.getMinutes(), date.getSeconds()].map(twoDigits)
@@ -107,14 +118,23 @@ function ignored(): void {}
 /** Where lines go. */
 type LogStream = 'stderr' | 'stdout'
 
-function loggerWith(least: number, format: Format, bound: LogFields, stream: LogStream): Logger {
+/** `stream`, and whether a line names the place in the code that logged it. */
+interface Destination {
+  readonly stream: LogStream
+  readonly source: boolean
+}
+
+function loggerWith(least: number, format: Format, bound: LogFields, destination: Destination): Logger {
+  const { stream, source } = destination
   const method = (level: Severity): LogMethod => {
     if (level !== 'fatal' && LOG_LEVELS.indexOf(level) < least) return ignored
-    return (...args) => {
+    const write: LogMethod = (...args) => {
       const [fields, message] = args.length === 1 ? [{}, args[0]] : args
       const all = { ...bound, ...safeFields(fields, format.escaped) }
-      process[stream].write(format.line(level, all, String(safeValue(message, format.escaped))))
+      const place = source ? callSiteOf(write) : undefined
+      process[stream].write(format.line(level, all, String(safeValue(message, format.escaped)), place))
     }
+    return write
   }
   return {
     trace: method('trace'),
@@ -123,7 +143,7 @@ function loggerWith(least: number, format: Format, bound: LogFields, stream: Log
     warn: method('warn'),
     error: method('error'),
     fatal: method('fatal'),
-    child: (fields) => loggerWith(least, format, { ...bound, ...safeFields(fields, format.escaped) }, stream),
+    child: (fields) => loggerWith(least, format, { ...bound, ...safeFields(fields, format.escaped) }, destination),
   }
 }
 
@@ -133,10 +153,25 @@ export function createLogger(options: {
   readonly type: LogType
   /** False: to stdout. */
   readonly stderr?: boolean
+  /** True: each line names the place in the code that logged it, as Go's slog does. */
+  readonly source?: boolean
 }): Logger {
   const stream = options.stderr === false ? 'stdout' : 'stderr'
-  return loggerWith(LOG_LEVELS.indexOf(options.level), FORMATS[options.type], {}, stream)
+  return loggerWith(
+    LOG_LEVELS.indexOf(options.level),
+    FORMATS[options.type],
+    {},
+    {
+      stream,
+      source: options.source === true,
+    },
+  )
 }
 
 /** Writes nothing but fatal errors. */
-export const silentLogger: Logger = loggerWith(Number.POSITIVE_INFINITY, TEXT_LINES, {}, 'stderr')
+export const silentLogger: Logger = loggerWith(
+  Number.POSITIVE_INFINITY,
+  TEXT_LINES,
+  {},
+  { stream: 'stderr', source: false },
+)
