@@ -28,7 +28,10 @@ export interface ConfigFlags {
 
 export function addConfigFlags(command: Command): Command {
   return command
-    .option('--config <file>', 'configuration file (default: $LITESTREAM_CONFIG or /etc/litestream.yml)')
+    .option(
+      '--config <file>',
+      'configuration file, - for standard input (default: $LITESTREAM_CONFIG or /etc/litestream.yml)',
+    )
     .option('--no-expand-env', 'do not expand $NAME in the configuration file')
 }
 

@@ -8,7 +8,7 @@ import { resolveConfig } from './resolve.js'
 import type { Config } from './types.js'
 
 export interface LoadConfigOptions {
-  /** Path of the file. Default: `LITESTREAM_CONFIG`, or /etc/litestream.yml if that is not set. */
+  /** Path of the file; `-` for standard input. Default: `LITESTREAM_CONFIG`, or /etc/litestream.yml if that is not set. */
   readonly path?: string
   /** Replace `$NAME` in the text by environment variables; default true. */
   readonly expandEnv?: boolean
@@ -43,8 +43,21 @@ function unsetWarning(file: string, { name, line }: UnsetVariable): string {
   return `${place}; use -no-expand-env if a "$" is part of a value`
 }
 
+/** Throws CONFIG_INVALID. */
+function readStandardInput(): string {
+  try {
+    return readFileSync(0, 'utf8')
+  } catch (cause) {
+    throw new LitestreamError('CONFIG_INVALID', `cannot read standard input: ${(cause as Error).message}`, {
+      cause,
+      hint: 'Pipe the configuration into the command, as in `litestream-ts replicate -config - < litestream.yml`.',
+    })
+  }
+}
+
 /** Reads the configuration file. Throws NOT_FOUND, ACCESS_DENIED or CONFIG_INVALID. */
 export function loadConfig(options: LoadConfigOptions = {}): Config {
+  if (options.path === '-') return configFromText(readStandardInput(), 'standard input', options)
   const { path, from } = configPath(options.path)
   let text: string
   try {

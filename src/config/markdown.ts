@@ -45,6 +45,7 @@ export function configurationMarkdown(): string {
 
 \`litestream-ts\` reads the \`litestream.yml\` of Litestream 0.5. The path is that of
 \`-config\`; without this flag, the value of \`LITESTREAM_CONFIG\`; if neither is set, \`/etc/litestream.yml\`.
+\`-config -\` reads standard input.
 
 \`\`\`yaml
 addr: 127.0.0.1:9090

@@ -3,7 +3,8 @@ import { expandPath } from '../../config/expand-path.js'
 import { MAX_DELAY_MS } from '../../util/timers.js'
 import { createCommand } from '../command.js'
 import { addControlFlags, type ControlFlags, callControl, socketOf } from '../control-client.js'
-import { print, printBlock, printJson } from '../output.js'
+import { ExitStatus } from '../exit-status.js'
+import { print, printBlock, printError, printJson } from '../output.js'
 
 type Answer = Readonly<Record<string, string | number>>
 
@@ -145,5 +146,41 @@ export function infoCommand(): Command {
   })
   return addControlFlags(command, 10).action(async (flags: ControlFlags) => {
     show(await callControl(flags, 'GET', '/info'), flags.json)
+  })
+}
+
+interface Reloaded {
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
+  readonly changed: readonly string[]
+  readonly unchanged: readonly string[]
+  readonly needs_restart: readonly string[]
+  readonly errors: readonly { readonly path: string; readonly error: string; readonly hint: string }[]
+}
+
+export function reloadCommand(): Command {
+  const command = createCommand('reload', {
+    summary: 'Apply the changed configuration file, in a running process.',
+    description:
+      'The running process reads its configuration file again. It starts added databases, removes deleted ones after a last sync, and restarts changed ones; it does not touch the others. A changed setting that applies to every database (levels, snapshot, retention) restarts all of them. The settings listed as needs_restart keep their old value until the process is restarted. An invalid file changes nothing. Exit status 1 if the file is invalid, or a database failed.',
+    examples: [
+      ['reload -json', '{"added", "removed", "changed", "unchanged", "needs_restart", "errors"}'],
+      ['reload -socket /run/app/control.sock', 'the process that listens on this socket'],
+    ],
+  })
+  return addControlFlags(command, 120).action(async (flags: ControlFlags) => {
+    const result = await callControl<Reloaded>(flags, 'POST', '/reload', {})
+    if (flags.json) printJson(result)
+    else {
+      const { added, removed, changed, unchanged, needs_restart } = result
+      const lists = { added, removed, changed, needs_restart }
+      const shown = Object.entries(lists).map(([key, names]) => [key, names.join(', ') || 'none'])
+      printBlock({ ...Object.fromEntries(shown), unchanged: unchanged.length })
+      for (const { path, error, hint } of result.errors) {
+        printError(`Error: ${path}: ${error}`)
+        printError(`Try: ${hint}`)
+      }
+    }
+    if (result.errors.length > 0) throw new ExitStatus(1)
   })
 }

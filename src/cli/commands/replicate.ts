@@ -22,7 +22,7 @@ export function replicateCommand(): Command {
   const command = createCommand('replicate', {
     summary: 'Replicate databases continuously.',
     description:
-      'Replicates the databases of the configuration file, or the one given as an argument, until it is stopped. A replica, directory or listener that fails is retried and does not affect other databases. SIGINT and SIGTERM end the process at any moment, after a last sync, which is retried for up to shutdown-sync-timeout; a second signal ends it immediately. Exit status: 0 if every database is replicated; 1 if one is not (its last sync failed, its replica was never opened, another primary has taken it over, a file in a directory cannot be read), or for any other error; with -exec the status of the program if that is not 0. With -once: 1 if any database was not replicated; the log names it.',
+      'Replicates the databases of the configuration file, or the one given as an argument, until it is stopped. A replica, directory or listener that fails is retried and does not affect other databases. SIGINT and SIGTERM end the process at any moment, after a last sync, which is retried for up to shutdown-sync-timeout; a second signal ends it immediately. SIGHUP reads the configuration file again, as the command reload does. Exit status: 0 if every database is replicated; 1 if one is not (its last sync failed, its replica was never opened, another primary has taken it over, a file in a directory cannot be read), or for any other error; with -exec the status of the program if that is not 0. With -once: 1 if any database was not replicated; the log names it.',
     examples: [
       ['replicate', 'the databases of /etc/litestream.yml'],
       ['replicate app.db s3://bucket/app.db', 'one database'],
@@ -47,7 +47,7 @@ export function replicateCommand(): Command {
       const logger = createLogger({ ...config.logging, level: logLevel(config, flags) })
       const status = flags.once
         ? await (await import('../daemon/once.js')).replicateOnceAll(config, logger, flags)
-        : await (await import('../daemon/run.js')).runDaemon(config, logger)
+        : await (await import('../daemon/run.js')).runDaemon(config, logger, await rereadFor(config, flags))
       if (status !== 0) throw new ExitStatus(status)
     })
 }
@@ -86,6 +86,12 @@ async function configFor(
     const { configFromArguments } = await import('../../config/load.js')
     config = configFromArguments(db, url)
   }
+  return withFlags(config, flags)
+}
+
+/** The flags take precedence over the file. */
+function withFlags(given: Config, flags: ReplicateFlags): Config {
+  let config = given
   if (flags.exec) config = { ...config, exec: concealCommand(flags.exec) }
   if (flags.lease) {
     config = { ...config, databases: config.databases.map((database) => ({ ...database, lease: true })) }
@@ -94,6 +100,13 @@ async function configFor(
     config = { ...config, databases: config.databases.map((database) => ({ ...database, restoreIfDbNotExists: true })) }
   }
   return config
+}
+
+/** Reads the configuration file again; undefined if there is none, or it was read from a pipe. */
+async function rereadFor({ file }: Config, flags: ReplicateFlags): Promise<(() => Config) | undefined> {
+  if (file === undefined || flags.config === '-') return undefined
+  const { loadConfig } = await import('../../config/load.js')
+  return () => withFlags(loadConfig({ path: file, expandEnv: flags.expandEnv }), flags)
 }
 
 function logLevel(config: Config, flags: ReplicateFlags): LogLevel {

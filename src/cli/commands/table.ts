@@ -192,6 +192,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await control()).unregisterCommand(),
   },
   {
+    name: 'reload',
+    group: 'Control a running process',
+    usage: '[options]',
+    summary: 'Apply the changed configuration file, in a running process.',
+    load: async () => (await control()).reloadCommand(),
+  },
+  {
     name: 'list',
     group: 'Control a running process',
     usage: '[options]',

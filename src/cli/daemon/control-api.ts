@@ -28,6 +28,7 @@ export class ControlApi {
     '/register': { method: 'POST', handle: ({ body }) => this.#register(readBody(bodies.register, body)) },
     '/unregister': { method: 'POST', handle: ({ body }) => this.#unregister(readBody(bodies.unregister, body)) },
     '/acknowledge': { method: 'POST', handle: ({ body }) => this.#acknowledge(readBody(bodies.acknowledge, body)) },
+    '/reload': { method: 'POST', handle: () => this.#daemon.reload() },
     '/txid': { method: 'GET', handle: ({ path }) => ({ txid: this.#find(readPath(path ?? ''), 404).summary().txid }) },
     '/list': { method: 'GET', handle: () => ({ databases: this.#daemon.summaries().map(listed) }) },
     '/info': { method: 'GET', handle: () => this.#info() },

@@ -27,7 +27,6 @@ export const CLOSE_MARGIN_MS = 10_000
  * own errors.
  */
 export class Daemon {
-  readonly config: Config
   readonly logger: Logger
   readonly startedAt = Date.now()
   /** Failing parts other than databases. */
@@ -36,7 +35,9 @@ export class Daemon {
   readonly events = new EventStreams()
   /** Undefined if no metrics are served. */
   readonly metrics: DaemonMetrics | undefined
-  readonly #places: ClaimedPlaces
+  #config: Config
+  #places: ClaimedPlaces
+  #reload: (() => Promise<object>) | undefined
   readonly #databases = new Map<string, ManagedDatabase>()
   readonly #sampler: Timer
   readonly #openings = new PQueue({ concurrency: OPEN_CONCURRENCY })
@@ -44,7 +45,7 @@ export class Daemon {
 
   /** Throws CONFIG_INVALID if the configured paths overlap. */
   constructor(config: Config, logger: Logger, metrics?: DaemonMetrics) {
-    this.config = config
+    this.#config = config
     this.logger = logger
     this.metrics = metrics
     this.faults = new PartFaults(logger, (event) => this.events.publish(event))
@@ -53,6 +54,41 @@ export class Daemon {
     this.#sampler = startInterval(LagHistory.INTERVAL, () => {
       for (const database of this.#databases.values()) database.sample()
     }).unref()
+  }
+
+  get config(): Config {
+    return this.#config
+  }
+
+  /**
+   * Replaces the configuration: databases that are started from now on use it. Those that run keep
+   * theirs.
+   */
+  configure(config: Config): void {
+    this.#config = config
+    this.#places = new ClaimedPlaces(config)
+    for (const database of this.#databases.values()) this.#places.add(database.config)
+  }
+
+  /** `reload` handles requests to read the configuration again. */
+  reloadWith(reload: () => Promise<object>): void {
+    this.#reload = reload
+  }
+
+  /** Reads the configuration again. Throws if it is invalid, or cannot be read again. */
+  async reload(): Promise<object> {
+    if (!this.#reload) throw new LitestreamError('ABORTED', 'the process is starting: it cannot reload yet')
+    try {
+      const result = await this.#reload()
+      this.logger.info({ ...result }, 'configuration reloaded')
+      this.events.publish({ event: 'reload', ...result })
+      return result
+    } catch (error) {
+      const { message, code, hint } = toLitestreamError(error)
+      this.logger.error({ error: message, code, hint }, 'the configuration was not reloaded: nothing has changed')
+      this.events.publish({ event: 'error', operation: 'reload', code, error: message, hint })
+      throw error
+    }
   }
 
   get databases(): readonly ManagedDatabase[] {

@@ -44,14 +44,22 @@ export class DirectoryKeeper {
   #scanned = false
   #started: Promise<unknown> | undefined
   #closed = false
+  #retired = false
 
-  constructor(daemon: Daemon, directory: DirectoryConfig, options: StartOptions = {}) {
+  /** `adopted`: databases of the entry that the daemon replicates already. */
+  constructor(daemon: Daemon, directory: DirectoryConfig, options: StartOptions = {}, adopted: Iterable<string> = []) {
+    for (const path of adopted) this.#own.add(path)
     this.#daemon = daemon
     this.#directory = directory
     this.#options = options
     if (directory.watch && options.monitor !== false) {
       this.#watches = new FolderWatches(directory.dir, daemon.faults, (folder, name) => this.#noticed(folder, name))
     }
+  }
+
+  /** The paths of the databases that this entry has added. */
+  get databases(): readonly string[] {
+    return [...this.#own]
   }
 
   /** Resolves after the first scan and the first attempt to open each replica. Never throws. */
@@ -65,6 +73,13 @@ export class DirectoryKeeper {
     this.#closed = true
     this.#timer?.stop()
     this.#watches?.close()
+  }
+
+  /** Closes an entry that is no longer in the configuration, whose faults no longer count. */
+  async retire(): Promise<void> {
+    this.#retired = true
+    await this.close()
+    for (const part of this.#faulty.values()) this.#daemon.faults.forget(part)
   }
 
   #noticed(folder: string, name: string | null): void {
@@ -159,6 +174,7 @@ export class DirectoryKeeper {
   }
 
   #report(faults: ReadonlyMap<string, unknown>): void {
+    if (this.#retired) return
     this.#failures = faults.size > 0 ? this.#failures + 1 : 0
     const now = new Map<string, Part>()
     for (const [at, error] of faults) {

@@ -11,7 +11,6 @@ import type { Child, ChildEnd } from './child.js'
 import type { ControlSocket } from './control-socket.js'
 import { CLOSE_MARGIN_MS, Daemon } from './daemon.js'
 import type { DaemonMetrics } from './daemon-metrics.js'
-import type { DirectoryKeeper } from './directory-keeper.js'
 import { withLastResort } from './last-resort.js'
 import { Supervised } from './supervised.js'
 
@@ -23,9 +22,10 @@ interface Part {
  * Runs a configuration until a signal arrives or its child ends. Returns the exit status: that of
  * the child if it is not 0, otherwise 1 if a database is not replicated at the end. The first
  * signal starts the shutdown at any moment; the second ends the process immediately. Throws
+ * `read` reads the configuration again, for SIGHUP and `POST /reload`. Throws
  * CONFIG_INVALID for overlapping paths, and INVALID_ARGUMENT if the child cannot be started.
  */
-export async function runDaemon(config: Config, logger: Logger): Promise<number> {
+export async function runDaemon(config: Config, logger: Logger, read?: () => Config): Promise<number> {
   noOtherCode()
   const daemon = new Daemon(config, logger, config.addr ? await loadMetrics() : undefined)
   let child: Child | undefined
@@ -41,7 +41,7 @@ export async function runDaemon(config: Config, logger: Logger): Promise<number>
         const stopped = aborted(stopping)
         const parts: Part[] = []
         try {
-          await start(daemon, parts, stopped)
+          await start(daemon, parts, stopped, read)
           if (config.exec && !stopping.aborted) child = await startChild(daemon, config.exec.reveal(), stopped)
           const end = await Promise.race([stopped, ...(child ? [child.ended] : [])])
           return await finish(daemon, parts, child, end, stopping)
@@ -57,7 +57,12 @@ export async function runDaemon(config: Config, logger: Logger): Promise<number>
 /**
  * Starts everything, and resolves after the first attempt of each part, or when the process stops.
  */
-async function start(daemon: Daemon, parts: Part[], stopped: Promise<undefined>): Promise<void> {
+async function start(
+  daemon: Daemon,
+  parts: Part[],
+  stopped: Promise<undefined>,
+  read: (() => Config) | undefined,
+): Promise<void> {
   const { config, logger, faults } = daemon
   logger.info({ version, pid: process.pid, config: config.file }, 'litestream')
   for (const warning of config.warnings) logger.warn(warning)
@@ -88,9 +93,12 @@ async function start(daemon: Daemon, parts: Part[], stopped: Promise<undefined>)
     const { Heartbeat } = await import('./heartbeat.js')
     parts.push(new Heartbeat(daemon, heartbeat))
   }
-  const directories = config.directories.length > 0 ? await keepersOf(daemon) : []
-  parts.push(...directories)
-  await Promise.race([stopped, Promise.all([daemon.open(), ...directories.map((directory) => directory.start())])])
+  const { Reloader } = await import('./reloader.js')
+  const reloader = new Reloader(daemon, read)
+  daemon.reloadWith(() => reloader.reload())
+  parts.push(reloader)
+  if (reloader.canReload) parts.push(reloadOnHangup(daemon))
+  await Promise.race([stopped, Promise.all([daemon.open(), reloader.start()])])
 }
 
 /**
@@ -102,9 +110,12 @@ async function loadMetrics(): Promise<DaemonMetrics> {
   return new DaemonMetrics()
 }
 
-async function keepersOf(daemon: Daemon): Promise<DirectoryKeeper[]> {
-  const { DirectoryKeeper } = await import('./directory-keeper.js')
-  return daemon.config.directories.map((directory) => new DirectoryKeeper(daemon, directory))
+/** Without a configuration to read, SIGHUP keeps its default: it ends the process. */
+function reloadOnHangup(daemon: Daemon): Part {
+  // daemon.reload() logs its error.
+  const reload = () => void daemon.reload().catch(() => undefined)
+  process.on('SIGHUP', reload)
+  return { close: async () => void process.off('SIGHUP', reload) }
 }
 
 async function serve(daemon: Daemon, addr: string, onFailed: (error: unknown) => void): Promise<HttpServer> {

@@ -1,0 +1,205 @@
+import { scanDirectory } from '../../config/directories.js'
+import { fingerprint } from '../../config/fingerprint.js'
+import { refuseOverlaps } from '../../config/overlaps.js'
+import type { Config, DatabaseConfig, DirectoryConfig } from '../../config/types.js'
+import { LitestreamError, toLitestreamError } from '../../errors.js'
+import { guarded, timeoutSignal } from '../../util/timers.js'
+import { CLOSE_MARGIN_MS, type Daemon } from './daemon.js'
+import { DirectoryKeeper } from './directory-keeper.js'
+
+/** Settings of the process that every database uses: a change restarts each of them. */
+const OF_DATABASES = [
+  'levels',
+  'snapshot',
+  'validationInterval',
+  'l0Retention',
+  'l0RetentionCheckInterval',
+  'verifyCompaction',
+  'retentionEnabled',
+  'divergedRetention',
+  'shutdownSyncTimeout',
+  'shutdownSyncInterval',
+] as const satisfies readonly (keyof Config)[]
+
+/** Settings that only a restart of the process applies, by their key in the file. */
+const OF_PROCESS = {
+  addr: 'addr',
+  exec: 'exec',
+  socket: 'socket',
+  restoreProof: 'validation.restore-interval',
+  heartbeat: 'heartbeat',
+  execStopTimeout: 'exec-stop-timeout',
+  logging: 'logging',
+} as const satisfies { readonly [K in keyof Config]?: string }
+
+/** What a reload did: paths of databases, and keys of the file that need a restart. */
+export interface ReloadResult {
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
+  readonly changed: readonly string[]
+  readonly unchanged: readonly string[]
+  readonly needs_restart: readonly string[]
+  /** Databases whose last sync failed, or that could not be started. */
+  readonly errors: readonly {
+    readonly path: string
+    readonly code: string
+    readonly error: string
+    readonly hint: string
+  }[]
+}
+
+/**
+ * The directory entries of a process, and the changes of its configuration while it runs. Databases
+ * whose settings are the same are not touched.
+ */
+export class Reloader {
+  readonly #daemon: Daemon
+  readonly #read: (() => Config) | undefined
+  #keepers = new Map<string, DirectoryKeeper>()
+  #last: Promise<unknown> = Promise.resolve()
+  #closed = false
+
+  /** `read`: reads the configuration again; undefined if that is impossible. */
+  constructor(daemon: Daemon, read: (() => Config) | undefined) {
+    this.#daemon = daemon
+    this.#read = read
+    for (const directory of daemon.config.directories) this.#keep(directory)
+  }
+
+  get canReload(): boolean {
+    return this.#read !== undefined
+  }
+
+  /** Starts the directory entries. Resolves after the first attempts. */
+  async start(): Promise<void> {
+    await Promise.all([...this.#keepers.values()].map((keeper) => keeper.start()))
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.all([...this.#keepers.values()].map((keeper) => keeper.close()))
+  }
+
+  /**
+   * Reads the configuration and applies it; one reload runs at a time. A changed database is stopped
+   * with a last sync, and started with its new settings. Throws, and changes nothing, if the
+   * configuration cannot be read or is invalid.
+   */
+  reload(): Promise<ReloadResult> {
+    const next = this.#last.then(() => this.#reload())
+    this.#last = next.catch(() => undefined)
+    return next
+  }
+
+  #keep(directory: DirectoryConfig, adopted: Iterable<string> = []): DirectoryKeeper {
+    const keeper = new DirectoryKeeper(this.#daemon, directory, {}, adopted)
+    this.#keepers.set(fingerprint(directory), keeper)
+    return keeper
+  }
+
+  async #reload(): Promise<ReloadResult> {
+    const daemon = this.#daemon
+    const next = this.#readAgain()
+    const before = daemon.config
+    const needs_restart = Object.entries(OF_PROCESS)
+      .filter(([key]) => differs(before, next, key as keyof Config))
+      .map(([, name]) => name)
+    const everyChanges = OF_DATABASES.some((key) => differs(before, next, key))
+
+    const { gone, fresh } = this.#directories(next)
+    // Databases that the configuration has ruled until now; registered ones are not among them.
+    const ruled = new Set([...before.databases.map(({ path }) => path), ...gone.flatMap((keeper) => keeper.databases)])
+    const inFresh = fresh.flatMap((directory) => scanDirectory(directory).databases)
+    const wanted = new Map<string, DatabaseConfig>()
+    for (const database of [...inFresh, ...next.databases]) wanted.set(database.path, database)
+
+    const [removed, changed, unchanged]: [string[], string[], string[]] = [[], [], []]
+    for (const { path, config } of daemon.databases) {
+      const target = wanted.get(path) ?? (ruled.has(path) ? undefined : config)
+      if (!target) removed.push(path)
+      else if (everyChanges || fingerprint(target) !== fingerprint(config)) changed.push(path)
+      else unchanged.push(path)
+    }
+    const known = new Map(daemon.databases.map((database) => [database.path, database] as const))
+    const stopped = new Set(changed.filter((path) => !known.get(path)!.running))
+    const errors = new Map<string, LitestreamError>()
+
+    await Promise.all(gone.map((keeper) => keeper.retire()))
+    // Two databases may exchange their replicas, so all are stopped before the first is started.
+    await Promise.all([...removed, ...changed].map((path) => this.#remove(path, errors)))
+    daemon.configure({ ...next, ...onlyOf(before, Object.keys(OF_PROCESS) as (keyof Config)[]) })
+    const started = next.databases.filter(({ path }) => !known.has(path)).map(({ path }) => path)
+    for (const path of [...started, ...changed]) {
+      this.#add(wanted.get(path) ?? known.get(path)!.config, stopped.has(path), errors)
+    }
+    for (const directory of fresh) {
+      const own = scanDirectory(directory).databases.map(({ path }) => path)
+      const keeper = this.#keep(
+        directory,
+        own.filter((path) => known.has(path)),
+      )
+      started.push(...own.filter((path) => !known.has(path)))
+      guarded(() => keeper.start())()
+    }
+    return {
+      added: started.filter((path) => !errors.has(path)),
+      removed,
+      changed,
+      unchanged,
+      needs_restart,
+      errors: [...errors].map(([path, { code, message, hint }]) => ({ path, code, error: message, hint })),
+    }
+  }
+
+  #readAgain(): Config {
+    if (!this.#read) {
+      throw new LitestreamError(
+        'INVALID_ARGUMENT',
+        'the configuration did not come from a file, so it cannot be read again',
+        {
+          hint: 'Start the process with -config FILE, or restart it.',
+        },
+      )
+    }
+    if (this.#closed) throw new LitestreamError('ABORTED', 'the process is ending: nothing is reloaded')
+    const next = this.#read()
+    refuseOverlaps(next)
+    return next
+  }
+
+  /** Takes keepers whose entry is gone or has changed out, and returns the new entries. */
+  #directories(next: Config): { readonly gone: DirectoryKeeper[]; readonly fresh: DirectoryConfig[] } {
+    const wanted = new Set(next.directories.map(fingerprint))
+    const gone = [...this.#keepers].filter(([key]) => !wanted.has(key))
+    for (const [key] of gone) this.#keepers.delete(key)
+    const fresh = next.directories.filter((directory) => !this.#keepers.has(fingerprint(directory)))
+    return { gone: gone.map(([, keeper]) => keeper), fresh }
+  }
+
+  async #remove(path: string, errors: Map<string, LitestreamError>): Promise<void> {
+    try {
+      const limit = this.#daemon.config.shutdownSyncTimeout + CLOSE_MARGIN_MS
+      await this.#daemon.remove(path, timeoutSignal(limit))
+    } catch (error) {
+      errors.set(path, toLitestreamError(error))
+    }
+  }
+
+  /** Does not wait for the first attempt to open the replica, which is repeated after a failure. */
+  #add(config: DatabaseConfig, isStopped: boolean, errors: Map<string, LitestreamError>): void {
+    try {
+      const database = this.#daemon.take(config)
+      if (database && !isStopped) guarded(() => this.#daemon.begin(database))()
+    } catch (error) {
+      errors.set(config.path, toLitestreamError(error))
+    }
+  }
+}
+
+function differs(a: Config, b: Config, key: keyof Config): boolean {
+  return fingerprint(a[key]) !== fingerprint(b[key])
+}
+
+function onlyOf<K extends keyof Config>(config: Config, keys: readonly K[]): Pick<Config, K> {
+  return Object.fromEntries(keys.map((key) => [key, config[key]])) as Pick<Config, K>
+}
