@@ -9,6 +9,7 @@ import { version } from '../../version.js'
 import { bodies, ControlError, readBody, readPath } from './control-request.js'
 import { type Daemon, mayPass } from './daemon.js'
 import type { ManagedDatabase } from './managed-database.js'
+import { PROFILE_ROUTES } from './profiles.js'
 
 type Body<Name extends keyof typeof bodies> = ReturnType<(typeof bodies)[Name]>
 type Handler = (request: { readonly body: unknown; readonly path: string | null }) => unknown
@@ -54,9 +55,15 @@ export class ControlApi {
         headers: { Allow: 'GET' },
       })
     }
+    if (!route && PROFILE_ROUTES.has(url.pathname)) {
+      throw new ControlError(405, `${url.pathname} does not take ${method}`, {
+        details: 'Use POST.',
+        headers: { Allow: 'POST' },
+      })
+    }
     if (!route) {
       const known = Object.entries(this.#routes).map(([path, { method }]) => `${method} ${path}`)
-      known.push('GET /events')
+      known.push('GET /events', ...[...PROFILE_ROUTES.keys()].map((path) => `POST ${path}`))
       throw new ControlError(404, 'not found', { details: `Routes: ${known.join(', ')}.` })
     }
     if (method !== route.method) {

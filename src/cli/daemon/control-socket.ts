@@ -13,6 +13,7 @@ import { type ErrorHandler, startInterval, type Timer } from '../../util/timers.
 import { ControlApi } from './control-api.js'
 import { ControlError, readPath } from './control-request.js'
 import type { Daemon } from './daemon.js'
+import { PROFILE_ROUTES, Profiles } from './profiles.js'
 
 const MAX_BODY = 64 * 1024
 
@@ -35,6 +36,7 @@ export interface SocketOptions {
 export class ControlSocket {
   readonly #daemon: Daemon
   readonly #api: ControlApi
+  readonly #profiles = new Profiles()
   readonly #server: Server
   readonly #path: string
   #check: Timer | undefined
@@ -115,6 +117,9 @@ export class ControlSocket {
       const url = requestUrl(request)
       if (!url) throw new ControlError(400, 'invalid request path', { field: 'path', value: request.url })
       if (url.pathname === '/events' && request.method === 'GET') return this.#serveEvents(request, response, url)
+      if (PROFILE_ROUTES.has(url.pathname) && request.method === 'POST') {
+        return await this.#profiles.serve(request, response, url)
+      }
       send(200, await this.#api.handle(request.method ?? 'GET', url, await readJson(request)))
     } catch (error) {
       if (error instanceof ControlError) {

@@ -1,0 +1,86 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { pipeline } from 'node:stream/promises'
+import { pause } from '../../util/pause.js'
+import { ControlError } from './control-request.js'
+
+/** Length of a CPU profile in seconds: without `seconds`, and at most. */
+const DEFAULT_SECONDS = 10
+const MAX_SECONDS = 60
+
+/** A client that receives nothing for this long is disconnected. Milliseconds. */
+const STALL_MS = 30_000
+
+/** The routes, with the name of the file that a browser would save. */
+export const PROFILE_ROUTES: ReadonlyMap<string, string> = new Map([
+  ['/debug/cpu-profile', 'litestream-ts.cpuprofile'],
+  ['/debug/heap-snapshot', 'litestream-ts.heapsnapshot'],
+])
+
+/**
+ * CPU profiles and heap snapshots of the main thread, one at a time: both cost time, and a snapshot
+ * as much memory as the heap.
+ */
+export class Profiles {
+  #busy = false
+
+  /**
+   * Answers a request of one of PROFILE_ROUTES. Ends early when the client disconnects. Throws
+   * ControlError for an invalid length, or while another profile is being taken.
+   */
+  async serve(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
+    const seconds = readSeconds(url.searchParams.get('seconds'))
+    if (this.#busy) {
+      throw new ControlError(409, 'another profile is being taken', { details: 'Wait until it has ended.' })
+    }
+    this.#busy = true
+    const gone = new AbortController()
+    response.once('close', () => gone.abort())
+    response.setTimeout(MAX_SECONDS * 1000 + STALL_MS, () => response.destroy())
+    request.resume()
+    try {
+      const headers = {
+        'Content-Type': 'application/json',
+        'Content-Disposition': `attachment; filename="${PROFILE_ROUTES.get(url.pathname)}"`,
+      }
+      if (url.pathname === '/debug/heap-snapshot') {
+        response.writeHead(200, headers)
+        const { getHeapSnapshot } = await import('node:v8')
+        await pipeline(getHeapSnapshot(), response)
+      } else {
+        const profile = await takeCpuProfile(seconds, gone.signal)
+        response.writeHead(200, headers)
+        response.end(profile)
+      }
+    } catch (error) {
+      // The client has disconnected: nobody waits for the answer.
+      if (!gone.signal.aborted) throw error
+    } finally {
+      this.#busy = false
+    }
+  }
+}
+
+async function takeCpuProfile(seconds: number, signal: AbortSignal): Promise<string> {
+  const { Session } = await import('node:inspector/promises')
+  const session = new Session()
+  session.connect()
+  try {
+    await session.post('Profiler.enable')
+    await session.post('Profiler.start')
+    await pause(seconds * 1000, signal)
+    const { profile } = await session.post('Profiler.stop')
+    return JSON.stringify(profile)
+  } finally {
+    session.disconnect()
+  }
+}
+
+function readSeconds(text: string | null): number {
+  if (text === null) return DEFAULT_SECONDS
+  const seconds = /^\d{1,2}(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN
+  if (seconds > 0 && seconds <= MAX_SECONDS) return seconds
+  throw new ControlError(400, `seconds must be a number above 0 and at most ${MAX_SECONDS}`, {
+    field: 'seconds',
+    value: text,
+  })
+}
