@@ -6,6 +6,7 @@ import { movedMap } from '../../src/replica/worker/chain/moved-map.js'
 import { includesPage, mergePages } from '../../src/replica/worker/chain/page-lists.js'
 import type { PageMap } from '../../src/replica/worker/chain/page-map.js'
 import { PageMapBuilder } from '../../src/replica/worker/chain/page-map-builder.js'
+import { lackingFiles } from '../../src/replica/worker/hydration/fill-plan.js'
 import { PageSet } from '../../src/replica/worker/pages/page-set.js'
 import type { Frame } from '../support/page-index.js'
 import { mapOf } from '../support/page-map.js'
@@ -118,7 +119,7 @@ test('a page set counts its pages, finds missing ones and survives encoding', ()
       assert.equal(set.size, model.size)
       assert.equal(set.missing(commit, commit + 1), commit - model.size)
       const back = PageSet.decode(set.encode(commit))
-      const both = new PageSet(new Uint32Array(1))
+      const both = new PageSet()
       both.add(3)
       both.addAll(set)
       assert.equal(both.size, new Set([3, ...model]).size)
@@ -147,4 +148,31 @@ test('an offset beyond 4 GiB and a frame of the largest page survive the round t
     enter(builder, 3, 10, [{ pgno: 7, offset, size }])
     assert.deepEqual(builder.build().find(7), { file: 3, offset, size })
   }
+})
+
+test('a few pages near the largest page number take memory and work only for those pages', async () => {
+  const last = 0xfffffffe
+  const set = new PageSet()
+  for (const pgno of [1, 5000, last, last - 1, 2 ** 31]) set.add(pgno)
+  assert.equal(set.byteLength, 4 * 128)
+  assert.deepEqual([...set.toArray(0xffffffff)], [1, 5000, 2 ** 31, last - 1, last])
+  assert.deepEqual([set.has(last), set.has(last - 2), set.firstMissing(last - 1), set.size], [true, false, last + 1, 5])
+  const other = new PageSet()
+  other.addAll(set)
+  other.truncate(5000)
+  assert.deepEqual([other.size, other.byteLength, set.size], [2, 2 * 128, 5])
+  assert.equal(PageSet.decode(other.encode(0xffffffff)).size, 2)
+  set.delete(last)
+  assert.deepEqual([set.has(last), set.size], [false, 4])
+
+  const builder = new PageMapBuilder()
+  enter(builder, 1, last, [frameOf(1), frameOf(5000), frameOf(last)])
+  const map = builder.build()
+  const present = new PageSet()
+  present.add(5000)
+  const lacking = await lackingFiles(map, present, () => true)
+  assert.deepEqual(
+    lacking.map(({ file, pgnos }) => [file, ...pgnos]),
+    [[1, 1, last]],
+  )
 })

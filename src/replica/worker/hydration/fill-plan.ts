@@ -4,6 +4,7 @@ import type { LtxFileInfo } from '../../../storage/replica-client.js'
 import { Breather } from '../../../util/breather.js'
 import { runAll } from '../../../util/run-all.js'
 import type { FileTable } from '../chain/file-ordinals.js'
+import { CHUNK_PAGES } from '../chain/map-chunk.js'
 import type { PageMap } from '../chain/page-map.js'
 import { MAX_GAP } from '../pages/fetch-plan.js'
 import type { PageSet } from '../pages/page-set.js'
@@ -85,8 +86,16 @@ export async function lackingFiles(
   const breather = new Breather()
   const files = new Map<number, Lacking>()
   let looked = 0
-  for (let pgno = present.firstMissing(1); pgno <= map.commit; pgno = present.firstMissing(pgno + 1)) {
+  let next = 1
+  for (;;) {
+    const pgno = present.firstMissing(next)
+    if (pgno > map.commit) break
     if (++looked % PAGES_AT_ONCE === 0) await breather.rest()
+    const at = Math.floor((pgno - 1) / CHUNK_PAGES)
+    if (at >= map.length) break
+    const isEmpty = map.chunk(at) === undefined
+    next = isEmpty ? (at + 1) * CHUNK_PAGES + 1 : pgno + 1
+    if (isEmpty) continue
     const file = map.fileOf(pgno)
     if (file === 0 || !wanted(pgno)) continue
     let lacking = files.get(file)

@@ -1,70 +1,75 @@
-/** A set of page numbers, one bit each. */
+/** Pages of a block: each block that has a page takes 128 bytes. */
+const BLOCK_PAGES = 1024
+const BLOCK_WORDS = BLOCK_PAGES / 32
+
+/**
+ * A set of page numbers, one bit each, in blocks. Page numbers come from a replica, so an array up to
+ * the highest one could take half a gigabyte for a few pages.
+ */
 export class PageSet {
-  #words: Uint32Array
+  /** By `pgno / BLOCK_PAGES`. */
+  readonly #blocks = new Map<number, Uint32Array>()
   #size = 0
-
-  constructor(words = new Uint32Array(64)) {
-    this.#words = words
-    this.#recount()
-  }
-
-  #recount(): void {
-    this.#size = 0
-    for (const word of this.#words) this.#size += popcount(word)
-  }
 
   /** Number of pages in the set. */
   get size(): number {
     return this.#size
   }
 
+  /** Memory for pages, in bytes. */
+  get byteLength(): number {
+    return this.#blocks.size * BLOCK_WORDS * 4
+  }
+
   has(pgno: number): boolean {
-    return ((this.#words[pgno >>> 5] ?? 0) & (1 << (pgno & 31))) !== 0
+    return (this.#word(pgno) & (1 << (pgno & 31))) !== 0
   }
 
   add(pgno: number): void {
-    const at = pgno >>> 5
-    if (at >= this.#words.length) {
-      const grown = new Uint32Array(Math.max(at + 1, this.#words.length * 2))
-      grown.set(this.#words)
-      this.#words = grown
-    }
-    if (this.has(pgno)) return
-    this.#words[at] |= 1 << (pgno & 31)
+    const words = this.#own(Math.floor(pgno / BLOCK_PAGES))
+    const at = (pgno >>> 5) % BLOCK_WORDS
+    const bit = 1 << (pgno & 31)
+    if ((words[at] & bit) !== 0) return
+    words[at] |= bit
     this.#size++
   }
 
   addAll(other: PageSet): void {
-    const words = new Uint32Array(Math.max(this.#words.length, other.#words.length))
-    words.set(this.#words)
-    for (const [i, word] of other.#words.entries()) words[i] |= word
-    this.#words = words
-    this.#recount()
+    for (const [block, words] of other.#blocks) {
+      const own = this.#own(block)
+      for (let at = 0; at < BLOCK_WORDS; at++) {
+        this.#size += popcount(words[at] & ~own[at])
+        own[at] |= words[at]
+      }
+    }
   }
 
   delete(pgno: number): void {
-    if (!this.has(pgno)) return
-    this.#words[pgno >>> 5] &= ~(1 << (pgno & 31))
+    const words = this.#blocks.get(Math.floor(pgno / BLOCK_PAGES))
+    if (!words || !this.has(pgno)) return
+    words[(pgno >>> 5) % BLOCK_WORDS] &= ~(1 << (pgno & 31))
     this.#size--
   }
 
   /** Removes every page above `commit`. */
   truncate(commit: number): void {
-    const keep = (commit + 1) & 31
-    const at = (commit + 1) >>> 5
-    if (at >= this.#words.length) return
-    if (keep !== 0) this.#words[at] &= (1 << keep) - 1
-    this.#words.fill(0, keep === 0 ? at : at + 1)
-    this.#recount()
+    const last = Math.floor(commit / BLOCK_PAGES)
+    for (const [block, words] of this.#blocks) {
+      if (block > last) {
+        for (const word of words) this.#size -= popcount(word)
+        this.#blocks.delete(block)
+      }
+    }
+    const end = (last + 1) * BLOCK_PAGES
+    if (this.#blocks.has(last)) for (let pgno = commit + 1; pgno < end; pgno++) this.delete(pgno)
   }
 
   /** The first page number from `pgno` on that is not in the set. */
   firstMissing(pgno: number): number {
     for (let p = pgno; ; ) {
-      const word = this.#words[p >>> 5]
-      if (word === undefined) return p
-      if (word === 0xffffffff) {
-        p = (p | 31) + 1
+      const word = this.#word(p)
+      if (word >>> 0 === 0xffffffff) {
+        p = p - (p % 32) + 32
         continue
       }
       if ((word & (1 << (p & 31))) === 0) return p
@@ -80,28 +85,35 @@ export class PageSet {
     return commit - (lock <= commit ? 1 : 0) - this.#size
   }
 
+  /** The pages in 1..commit, ascending. */
   toArray(commit: number): Uint32Array {
     const pages = new Uint32Array(this.#size)
     let count = 0
-    const words = Math.min(this.#words.length, (commit >>> 5) + 1)
-    for (let at = 0; at < words; at++) {
-      for (let word = this.#words[at]; word !== 0; word &= word - 1) {
-        const pgno = at * 32 + 31 - Math.clz32(word & -word)
-        if (pgno >= 1 && pgno <= commit) pages[count++] = pgno
+    for (const [block, words] of [...this.#blocks].sort(([a], [b]) => a - b)) {
+      for (let at = 0; at < BLOCK_WORDS; at++) {
+        for (let word = words[at]; word !== 0; word &= word - 1) {
+          const pgno = block * BLOCK_PAGES + at * 32 + 31 - Math.clz32(word & -word)
+          if (pgno >= 1 && pgno <= commit) pages[count++] = pgno
+        }
       }
     }
     return pages.subarray(0, count)
   }
 
-  /** Base64 of the bits of 0..commit. */
+  /** Base64 of the bits of 0 up to the last page in the set that is not above `commit`. */
   encode(commit: number): string {
-    const words = this.#words.slice(0, (commit >>> 5) + 1)
+    const pages = this.toArray(commit)
+    if (pages.length === 0) return ''
+    const words = new Uint32Array((pages[pages.length - 1] >>> 5) + 1)
+    for (const pgno of pages) words[pgno >>> 5] |= 1 << (pgno & 31)
     return Buffer.from(words.buffer).toString('base64')
   }
 
   /** Pages 1..commit. */
   static all(commit: number): PageSet {
-    const set = new PageSet(new Uint32Array((commit >>> 5) + 1).fill(0xffffffff))
+    const set = new PageSet()
+    for (let block = 0; block * BLOCK_PAGES <= commit; block++) set.#own(block).fill(0xffffffff)
+    set.#size = set.#blocks.size * BLOCK_PAGES
     set.delete(0)
     set.truncate(commit)
     return set
@@ -111,7 +123,26 @@ export class PageSet {
     const bytes = Buffer.from(text, 'base64')
     const words = new Uint32Array(Math.ceil(bytes.length / 4))
     new Uint8Array(words.buffer).set(bytes)
-    return new PageSet(words)
+    const set = new PageSet()
+    for (let at = 0; at < words.length; at++) {
+      if (words[at] === 0) continue
+      set.#own(Math.floor(at / BLOCK_WORDS))[at % BLOCK_WORDS] = words[at]
+      set.#size += popcount(words[at])
+    }
+    return set
+  }
+
+  #word(pgno: number): number {
+    return this.#blocks.get(Math.floor(pgno / BLOCK_PAGES))?.[(pgno >>> 5) % BLOCK_WORDS] ?? 0
+  }
+
+  #own(block: number): Uint32Array {
+    let words = this.#blocks.get(block)
+    if (!words) {
+      words = new Uint32Array(BLOCK_WORDS)
+      this.#blocks.set(block, words)
+    }
+    return words
   }
 }
 
