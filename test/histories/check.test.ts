@@ -152,6 +152,22 @@ const FORGED: readonly [what: string, forge: (history: Forged) => void, violatio
     (h) => h.logs.push([{ type: 'fatal', error: 'SQLITE_CORRUPT' }]),
     /a process failed: SQLITE_CORRUPT/,
   ],
+  [
+    'with a buffer: one TXID has two states',
+    (h) => {
+      Object.assign(h, { isBuffered: true })
+      reads(h, 2, 1, { ...state(2), txid: 3 })
+    },
+    /TXID 3 has the counters 2 and 1/,
+  ],
+  [
+    'with a buffer: a commit is lost',
+    (h) => {
+      Object.assign(h, { isBuffered: true })
+      setFinal(h, 'a', 'd')
+    },
+    /b was acknowledged with seq 2, and is lost/,
+  ],
 ]
 for (const [what, forge, violation] of FORGED) {
   test(`a forged log is detected: ${what}`, () => {

@@ -18,6 +18,11 @@ export interface RecordedHistory {
   /** The newest state, and a sample of earlier ones. */
   readonly final: RestoredState
   readonly sample: readonly RestoredState[]
+  /**
+   * Commits went to a local buffer, so one TXID has several of them, and the process that committed
+   * reads states that have no TXID yet.
+   */
+  readonly isBuffered?: boolean
 }
 
 export interface HistoryCounts {
@@ -83,6 +88,7 @@ class HistoryCheck {
     this.#checkOrder()
     this.#checkReads()
     for (const state of this.#history.sample) this.#checkRestored(state)
+    this.#checkTxids()
     return this.#violations
   }
 
@@ -104,7 +110,7 @@ class HistoryCheck {
     this.#violations.push(what)
   }
 
-  /** One winner per TXID: the L0 files are 1, 2, …, and each one after the first added one row. */
+  /** One winner per TXID: the L0 files are 1, 2, …; without a buffer, each one after the first added one row. */
   #checkFinal(): void {
     const { final, txids } = this.#history
     this.#checkSeen(final.seen, `the final state (${final.by})`)
@@ -180,15 +186,29 @@ class HistoryCheck {
 
   /** A state belongs to one TXID. */
   #checkSeen({ txid, counter, rows, last, sum }: Seen, what: string): void {
-    if (counter !== txid - 1 || rows !== counter || last !== counter)
+    const isOther = !this.#history.isBuffered && counter !== txid - 1
+    if (isOther || rows !== counter || last !== counter)
       this.#wrong(`${what} mixes states: TXID ${txid}, counter ${counter}, ${rows} rows, greatest seq ${last}`)
     if (sum !== TOTAL) this.#wrong(`${what} has the sum ${sum}, not ${TOTAL} (TXID ${txid})`)
   }
 
   #checkRestored({ by, seen, ops }: RestoredState): void {
     this.#checkSeen(seen, `TXID ${seen.txid}, restored by ${by},`)
-    const expected = this.#history.final.ops.slice(0, seen.txid - 1)
+    const expected = this.#history.final.ops.slice(0, seen.counter)
     const isPrefix = ops.length === expected.length && ops.every(([id], i) => id === expected[i]![0])
     if (!isPrefix) this.#wrong(`TXID ${seen.txid}, restored by ${by}, is no prefix of the final state`)
+  }
+
+  /** A TXID is the same state for every reader and every restore. */
+  #checkTxids(): void {
+    const { logs, final, sample } = this.#history
+    const readers = logs.filter((log) => log.every(({ type }) => type === 'read')).flat()
+    const seen = readers.flatMap((entry) => (entry.type === 'read' ? [entry.state] : []))
+    const counters = new Map([[final.seen.txid, final.seen.counter]])
+    for (const { txid, counter } of [...sample.map((state) => state.seen), ...seen]) {
+      const known = counters.get(txid)
+      if (known !== undefined && known !== counter) this.#wrong(`TXID ${txid} has the counters ${known} and ${counter}`)
+      counters.set(txid, counter)
+    }
   }
 }

@@ -30,6 +30,8 @@ export interface HistoryOptions {
   readonly commits?: number
   readonly writers: number
   readonly readers: number
+  /** Commits go to a local buffer; one writer only. */
+  readonly isBuffered?: boolean
   /** The longest fault, milliseconds; 0: no faults. */
   readonly longest: number
   /** How many TXIDs are restored, besides the newest. */
@@ -77,6 +79,8 @@ class History {
   readonly #directory: string
   readonly #random: Random
   readonly #faults = new Map<string, number>()
+  /** Uploads what the buffer of a writer still has. */
+  #drain: () => Promise<void> = async () => {}
 
   constructor(scope: Scope, options: HistoryOptions, directory: string) {
     this.#scope = scope
@@ -95,9 +99,11 @@ class History {
     end.abort()
     await Promise.all(faults)
     const stopped = await Promise.allSettled(clients.map((client) => client.stop()))
+    await this.#drain()
     const logs = clients.flatMap((client) => client.logs.map(readEntries))
     const { txids, final, sample } = await this.#restoreAll(place)
-    const { violations, counts } = checkHistory({ logs, txids, final, sample })
+    const isBuffered = this.#options.isBuffered ?? false
+    const { violations, counts } = checkHistory({ logs, txids, final, sample, isBuffered })
     const failures = stopped.flatMap((each) => (each.status === 'rejected' ? [String(each.reason)] : []))
     const wrong = [...violations, ...failures]
     if (wrong.length > 0) throw new Error(`${wrong.length} violations:\n${wrong.slice(0, 20).join('\n')}`)
@@ -114,10 +120,16 @@ class History {
   }
 
   async #startClients(place: Place): Promise<Client[]> {
-    const { writers, readers, longest } = this.#options
+    const { writers, readers, longest, isBuffered } = this.#options
     // All writers of a replica use leases, or none; without faults they race.
-    const hasLease = longest > 0 && this.#random.chance(0.5)
-    const write: ReplicaOptions['write'] = hasLease ? { lease: LEASE, compaction: '1s,3s' } : { lease: false }
+    const hasLease = longest > 0 && !isBuffered && this.#random.chance(0.5)
+    const buffer = {
+      durability: 'local',
+      bufferPath: path.join(this.#directory, 'app.buffer'),
+      syncInterval: '200ms',
+    } as const
+    const stored = hasLease ? { lease: LEASE, compaction: '1s,3s' } : { lease: false as const }
+    const write: ReplicaOptions['write'] = isBuffered ? { ...buffer, lease: false } : stored
     const common = { pollInterval: '50ms', readTimeout: READ_TIMEOUT }
     const kinds = [
       ...Array.from({ length: writers }, (_, i) => ({
@@ -130,6 +142,8 @@ class History {
     const clients: Client[] = []
     for (const { kind, options, writes } of kinds) {
       const way = await place.way()
+      // A buffer belongs to the URL with which it was made.
+      if (isBuffered && writes > 0) this.#drain = () => flushBuffer(way.url, { write })
       const settings = (name: string): ClientSettings => ({
         ...{ name, url: way.url, options, writes },
         log: path.join(this.#directory, `${name}.log`),
@@ -206,6 +220,15 @@ class History {
     const state = stateOf(output, 'Litestream', txid)
     rmSync(output)
     return state
+  }
+}
+
+async function flushBuffer(url: string, options: ReplicaOptions): Promise<void> {
+  const replica = await openReplica(url, options)
+  try {
+    await replica.flush()
+  } finally {
+    await replica.close()
   }
 }
 

@@ -64,7 +64,13 @@ try {
         readers: random.integer(1, 2),
         longest: random.pick([500, 2000, 4000]),
       }
-      add(await run({ store, seed: random.integer(1, 2 ** 31 - 1), seconds: left, ...sizes, sample: 6 }))
+      const isBuffered = store === 'file' && random.chance(0.25)
+      add(
+        await run({
+          ...{ store, seed: random.integer(1, 2 ** 31 - 1), seconds: left, ...sizes, sample: 6 },
+          ...(isBuffered ? { isBuffered, writers: 1 } : {}),
+        }),
+      )
     }
   } while (performance.now() < end)
   console.log(
