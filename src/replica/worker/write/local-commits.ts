@@ -77,7 +77,10 @@ export class LocalCommits {
     if (!buffer) return
     const { url } = client
     const base = adoption.stored
-    const rest = buffer.found ? await this.#restOf(buffer.found) : []
+    const kept = buffer.found ? await this.#restOf(buffer.found) : []
+    // A commit made during an upload has the TXID of that upload in its header; it now follows it.
+    const header = { txid: base.txid + 1, timestamp: base.timestamp }
+    const rest = await Promise.all(kept.map((bytes) => mergeCommits([bytes], header)))
     await buffer.restart(url, base.txid, rest)
     for (const bytes of rest) await this.#adopt(bytes, base.timestamp)
     if (rest.length > 0) this.#schedule(0)
