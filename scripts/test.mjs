@@ -104,7 +104,7 @@ function reportNotRun() {
 }
 
 console.log('\n== tests')
-const tests = spawn(process.execPath, ['--test', '--test-concurrency=2', `--test-timeout=${timeout}`, ...files], {
+const tests = spawn(process.execPath, ['--test', '--test-concurrency=4', `--test-timeout=${timeout}`, ...files], {
   cwd: root,
   stdio: 'inherit',
   // Threads and child processes have the condition too: see src/storage/s3/aws.ts.

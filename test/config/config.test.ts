@@ -62,7 +62,7 @@ dbs:
   assert.deepEqual(config.snapshot, { interval: 3_600_000, retention: 259_200_000 })
   assert.deepEqual([config.l0Retention, config.l0RetentionCheckInterval], [0, 15_000])
   assert.deepEqual([config.heartbeat!.url.reveal(), config.heartbeat!.interval], ['https://example.com/ping', 300_000])
-  assert.deepEqual(config.logging, { level: 'warn', type: 'json', stderr: true })
+  assert.deepEqual(config.logging, { level: 'warn', type: 'json', stderr: true, source: false })
   const [one, two] = config.databases
   assert.equal(one!.path, '/var/lib/db1')
   assert.deepEqual([one!.monitorInterval, one!.truncatePageN, one!.maxSyncWalBytes], [500, 121_359, 1_000_000])

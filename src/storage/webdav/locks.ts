@@ -1,8 +1,13 @@
 import { LitestreamError } from '../../errors.js'
 import { pause } from '../../util/pause.js'
+import { makeFolders } from './folder.js'
 import type { Subject, WebdavRequests } from './requests.js'
 
-/** Name of the file beside the levels that is locked; its content has no meaning. */
+/**
+ * Name of the folder beside the levels that is locked. A folder, because MKCOL creates it atomically
+ * and nothing replaces it: Apache keeps a lock of a file by its inode, and a PUT that began before the
+ * lock puts another inode in its place.
+ */
 const MUTEX = 'writer.lock'
 
 /** Seconds after which the server drops the lock of a client that died. */
@@ -33,9 +38,9 @@ export interface HeldLock {
 }
 
 /**
- * The exclusive write lock of WebDAV (class 2) on one file of the replica, under which exactly one
- * of many writers changes a name. The file exists before it is locked: Apache forgets locks of
- * names that do not, or keeps them, while others list the folder. The first lock is tried twice: a
+ * The exclusive write lock of WebDAV (class 2) on one folder of the replica, under which exactly one
+ * of many writers changes a name. The folder exists before it is locked: Apache forgets locks of
+ * names that do not, or keeps them, while others list the folder above. The first lock is tried twice: a
  * server that grants the second one too (some make up locks for clients that insist on them) has
  * none.
  */
@@ -48,7 +53,7 @@ export class WebdavLocks {
   /** `root`: decoded path of the replica, which exists before the first lock. */
   constructor(requests: WebdavRequests, root: string) {
     this.#requests = requests
-    this.#path = `${root}/${MUTEX}`
+    this.#path = `${root}/${MUTEX}/`
   }
 
   /** Takes what OPTIONS says: `1, 2` in the header DAV. */
@@ -72,7 +77,7 @@ export class WebdavLocks {
   async lock(change: Subject): Promise<HeldLock | undefined> {
     if (this.#state === 'none') return undefined
     const subject = { ...change, path: this.#path }
-    if (this.#state !== 'proved') await this.#makeFile(subject)
+    if (this.#state !== 'proved') await makeFolders(this.#requests, change, this.#path.slice(0, -1))
     const began = performance.now()
     for (let attempt = 0; ; attempt++) {
       const held = await this.#tryLock(subject)
@@ -82,21 +87,6 @@ export class WebdavLocks {
       const wait = Math.random() * Math.min(LOCK_PAUSE, 20 * 2 ** attempt)
       await pause(wait, subject.signal, this.#requests.closing)
     }
-  }
-
-  /** A file that is there, and may be locked, stays. */
-  async #makeFile(subject: Subject): Promise<void> {
-    await this.#requests.retried(subject, async () => {
-      const { status } = await this.#requests.send(subject, { method: 'HEAD', accept: [200, 204, 404] })
-      if (status !== 404) return
-      const content = Buffer.from('locked by writers\n')
-      await this.#requests.send(subject, {
-        method: 'PUT',
-        headers: { 'content-type': 'text/plain' },
-        body: { size: content.length, open: () => [content] },
-        accept: [200, 201, 204, 423],
-      })
-    })
   }
 
   async #prove(subject: Subject, held: HeldLock): Promise<HeldLock | undefined> {

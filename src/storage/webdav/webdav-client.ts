@@ -39,6 +39,12 @@ import { type Subject, WebdavRequests } from './requests.js'
 import type { WebdavSettings } from './settings.js'
 import { type StagedBody, stageBody } from './staged-body.js'
 
+/**
+ * Apache checks for a lock and adds its own in two steps: of two LOCK requests within a few
+ * milliseconds both may succeed.
+ */
+const RACING_LOCKS = 'a WebDAV server may grant a lock to two clients that request it at the same moment'
+
 /** Files deleted at once. */
 const DELETE_CONCURRENCY = 8
 
@@ -53,7 +59,7 @@ export class WebdavReplicaClient implements ReplicaClient {
   readonly type = 'webdav'
   readonly url: string
   readonly legacy: LegacyObjects
-  /** Both hold under the lock of the server, and neither does without. */
+  /** Neither holds: the lock of the server makes a second winner rare, not impossible. */
   readonly guarantees: AskedGuarantees
   readonly #root: string
   readonly #requests: WebdavRequests
@@ -143,7 +149,7 @@ export class WebdavReplicaClient implements ReplicaClient {
   get #guarantees(): WriteGuarantees | undefined {
     const { reason, isProved } = this.#locks
     if (reason === undefined && !isProved) return undefined
-    return { createOnly: isProved, compareAndSet: isProved, reason }
+    return { createOnly: false, compareAndSet: false, reason: reason ?? RACING_LOCKS }
   }
 
   async #askGuarantees({ signal }: RequestOptions = {}): Promise<WriteGuarantees> {

@@ -48,3 +48,8 @@ export function opener(t: TestContext, place: Place): (path?: string) => Promise
     return client
   }
 }
+
+/** Whether the store guarantees a condition of several writers. */
+export async function isSure(client: ReplicaClient, guarantee: 'createOnly' | 'compareAndSet'): Promise<boolean> {
+  return client.guarantees === undefined || (await client.guarantees.ask())[guarantee]
+}

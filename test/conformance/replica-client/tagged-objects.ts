@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isLitestreamError } from '../../../src/errors.js'
 import { collect } from '../../support/collect.js'
-import { type Backend, clientsAt } from './place.js'
+import { type Backend, clientsAt, isSure } from './place.js'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 const lost = (error: unknown) => isLitestreamError(error, 'PRECONDITION_FAILED')
@@ -36,14 +36,16 @@ export function taggedObjects(backend: Backend): void {
         clients.map((c, i) => c.putObject('lock.json', bytes(`${round} ${i}`), tag)),
       )
       const winners = puts.flatMap(({ status }, i) => (status === 'fulfilled' ? [i] : []))
-      assert.equal(winners.length, 1)
+      // Without the guarantee a second winner is possible.
+      if (await isSure(clients[0]!, 'compareAndSet')) assert.equal(winners.length, 1)
+      else assert.ok(winners.length >= 1)
       for (const put of puts) {
         // A store may leave a loser in doubt: Ceph answers some of them with a server error.
         const known = put.status === 'fulfilled' || isLitestreamError(put.reason, 'PRECONDITION_FAILED', 'UNAVAILABLE')
         assert.ok(known, put.status === 'rejected' ? String(put.reason) : '')
       }
       const object = await clients[round % 4]!.getObject('lock.json')
-      assert.equal(new TextDecoder().decode(object?.data), `${round} ${winners[0]}`)
+      assert.ok(winners.some((winner) => new TextDecoder().decode(object?.data) === `${round} ${winner}`))
       tag = object!.tag
     }
   })
