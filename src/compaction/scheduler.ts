@@ -117,12 +117,8 @@ export class CompactionScheduler {
   readonly #l0Ages: FileAges
   readonly #snapshotAges: FileAges
   readonly #jobs: Job[]
-  /**
-   * Levels with a gap or an overlap, and levels in which a damaged file was met since the last
-   * snapshot.
-   */
+  /** Levels with a gap or an overlap. */
   readonly #broken = new Set<number>()
-  readonly #damaged = new Set<number>()
   /** Whether an error or a fault was reported that `recovered` did not follow. */
   #isReported = false
   #timer: Timer | undefined
@@ -266,7 +262,7 @@ export class CompactionScheduler {
 
   #succeeded(job: Job): void {
     job.failures = 0
-    if (!this.#isReported || this.#broken.size + this.#damaged.size > 0) return
+    if (!this.#isReported || this.#broken.size > 0) return
     if (this.#jobs.some(({ failures }) => failures > 0)) return
     this.#isReported = false
     this.#options.observer?.recovered?.()
@@ -292,8 +288,6 @@ export class CompactionScheduler {
   }
 
   #written(file: LtxFileInfo, started: number): void {
-    // Restores of the newest state begin behind the damage.
-    if (file.level === SNAPSHOT_LEVEL) this.#damaged.clear()
     this.#options.observer?.written?.({ level: file.level, file, durationMs: performance.now() - started })
   }
 
@@ -304,10 +298,8 @@ export class CompactionScheduler {
       level,
       signal,
       ...(local ? { local } : {}),
-      onDamaged: (error) => {
-        this.#damaged.add(level)
-        this.#fault(level, error)
-      },
+      // Reported, not kept: a snapshot contains its transactions, so the newest state can be restored.
+      onDamaged: (error) => this.#fault(level, error),
     })
     for (const file of files) this.#written(file, started)
     if (files.length > 0 && this.#settings.verifyCompaction) {
