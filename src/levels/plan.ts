@@ -144,6 +144,8 @@ export interface PlanOptions extends PlanTarget {
  */
 const CLOCK_MARGIN_MS = 10 * 60_000
 const STATS_IN_PARALLEL = 50
+/** Times that a plan lists the replica again because a file was deleted while it was made. */
+const MAX_RELISTS = 5
 
 /** Lists every level of a replica in parallel. */
 export async function listLevels(client: ReplicaClient, signal?: AbortSignal): Promise<LtxFileInfo[][]> {
@@ -197,7 +199,16 @@ export async function planRestore(client: ReplicaClient, options: PlanOptions = 
       hint: 'Check the replica URL, and check that a primary has replicated to it at least once.',
     })
   }
-  if (timestamp !== undefined) files = await withTimestamps(client, files, timestamp, signal)
+  for (let relists = 0; timestamp !== undefined; relists++) {
+    try {
+      files = await withTimestamps(client, files, timestamp, signal)
+      break
+    } catch (error) {
+      // Retention deleted a file after it was listed: the next listing has what replaced it.
+      if (!isLitestreamError(error, 'NOT_FOUND') || relists === MAX_RELISTS) throw error
+      files = await list()
+    }
+  }
   const target = { ...(txid === undefined ? {} : { txid }), ...(timestamp === undefined ? {} : { timestamp }) }
   let plan: LtxFileInfo[]
   try {
