@@ -98,5 +98,7 @@ test('a damaged page fails only the read that needs it, with the reason', async 
 
 test('a plain URI takes the same parameters from the environment as openReplica', () => {
   const native = readFileSync(path.join(packageRoot(), 'native', 'vfs', 'replica_uri.cc'), 'utf8')
-  for (const name of PARAMETERS) assert.ok(native.includes(`"${name}"`), `${name} is not in native/vfs/replica_uri.cc`)
+  // The opening of the store reads the environment for the keys of an encrypted replica.
+  for (const name of PARAMETERS.filter((parameter) => !parameter.startsWith('age_')))
+    assert.ok(native.includes(`"${name}"`), `${name} is not in native/vfs/replica_uri.cc`)
 })

@@ -120,7 +120,7 @@ test('connections that are dropped and never closed are closed by garbage collec
      for (let i = 0; i < 200; i++) {
        use(i)
        if (i % 10 === 0) gc()
-       if (i % 50 === 0) await replica.sync()
+       if (i % 50 === 0) await replica.refresh()
      }
      for (let i = 0; replica.stats().readers > 0 && i < 200; i++) { gc(); await pause() }
      console.log(replica.stats().readers)

@@ -32,7 +32,7 @@ test('process.exit during operations works', async (t) => {
      const replica = await openReplica(process.env.URL, { hydrate: process.env.COPY, pollInterval: 5 })
      const db = new Database(replica.uri, { readonly: true })
      db.prepare('SELECT * FROM t').all()
-     void replica.sync()
+     void replica.refresh()
      process.exit(7)`,
     { URL: url, COPY: `${url.slice(7)}.copy` },
   )

@@ -23,6 +23,10 @@ const EXAMPLE = 'Write the path in full, such as file:///var/backups/app.db.'
  */
 export function parseFileUrl(parts: UrlParts): FileLocation {
   const { display, quote, host, userinfo, rawPath } = parts
+  if (userinfo?.includes(':')) {
+    // It would be a path, and shown as one.
+    throw new LitestreamError('INVALID_URL', `${display}: a folder has no user and no password`, { hint: EXAMPLE })
+  }
   const authority = [userinfo, host].filter((part) => part !== undefined).join('@')
   const written = `${authority}${rawPath}`
   const found = path.posix.normalize(`/${unescapeDelimiters(written)}`)

@@ -153,7 +153,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     assert.equal(one(remote, 'SELECT litestream_txid()'), '0000000000000001')
     assert.deepEqual(remote.rows('SELECT max(n) FROM t'), [[0]])
     for (const [call, message] of [
-      ["litestream_set_time('x')", /^invalid timestamp \(expected RFC 3339, .*\): x\. Write the time in /],
+      ["litestream_set_time('x')", /^invalid time.*x/],
       ['litestream_set_time(NULL)', /^timestamp required$/],
       ["litestream_set_time('1999-12-31T00:00:00Z')", /no matching backup files available/],
       ["litestream_set_time('00000000000ffff0')", /no matching backup files available for TXID 00000000000ffff0/],
