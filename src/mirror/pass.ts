@@ -8,7 +8,7 @@ import { runAll } from '../util/run-all.js'
 import { checkHistory, missingIn, newestTxid, refuseWriter } from './check-destination.js'
 import { copyFile, type MirrorPair } from './copy-file.js'
 import type { DamagedFile, MirrorOptions, MirrorResult } from './options.js'
-import { endedFiles, restorableTxid } from './retention.js'
+import { endedFiles, newestRestorable, restorableTxid } from './retention.js'
 import type { Throttle } from './throttle.js'
 
 const PARALLELISM = 4
@@ -68,7 +68,7 @@ export class MirrorPass {
     await this.#copyOthers(source, copies)
     const ended = await endedFiles(this.#pair, source, copies, retention, signal)
     if (ended.length > 0) await destination.delete(ended, signal ? { signal } : {})
-    const newest = selectPlan(copies, { timestamp: Number.MAX_VALUE }).at(-1)
+    const newest = newestRestorable(copies)
     return {
       copied: this.#copied,
       deleted: ended,
@@ -101,6 +101,7 @@ export class MirrorPass {
         damage = !(await this.#copy(file, copies))
         if (damage) break
       }
+      sortLevels(copies)
       if (!damage) return
     }
   }
@@ -122,13 +123,14 @@ export class MirrorPass {
       parallelism,
       todo.map((file) => () => this.#copy(file, copies)),
     )
+    sortLevels(copies)
   }
 
   #expect(files: readonly LtxFileInfo[]): void {
     this.#total = this.#bytes + files.reduce((sum, { size }) => sum + size, 0)
   }
 
-  /** False if the file is damaged in the source. */
+  /** Adds the file at the end of its level. False if it is damaged in the source. */
   async #copy(file: LtxFileInfo, copies: LtxFileInfo[][]): Promise<boolean> {
     const { signal, onProgress } = this.#options
     throwIfAborted(signal, `mirroring ${this.#pair.source.url}`)
@@ -149,9 +151,7 @@ export class MirrorPass {
       return false
     }
     this.#copied.push(file)
-    const level = copies[file.level]!
-    level.push(file)
-    level.sort(compareFiles)
+    copies[file.level]!.push(file)
     return true
   }
 
@@ -162,4 +162,9 @@ export class MirrorPass {
       hint: 'Check the URL of the source. If its files were lost, promote the mirror: restore from it, or replicate to it.',
     })
   }
+}
+
+/** Restores the order of listings once files were added at their ends. */
+function sortLevels(levels: LtxFileInfo[][]): void {
+  for (const files of levels) files.sort(compareFiles)
 }

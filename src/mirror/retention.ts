@@ -1,6 +1,6 @@
 import { oldSnapshots } from '../compaction/retention.js'
-import { isLitestreamError } from '../errors.js'
 import { type FilesByLevel, selectPlan } from '../levels/plan.js'
+import { relativeName } from '../storage/keys.js'
 import type { LtxFileInfo } from '../storage/replica-client.js'
 import { missingIn } from './check-destination.js'
 import type { MirrorPair } from './copy-file.js'
@@ -20,8 +20,8 @@ export async function endedFiles(
   const gone = new Set(missingIn(copies, source))
   if (retention !== undefined) {
     const old = await oldSnapshots(destination, { retention, ...(signal ? { signal } : {}) })
-    const ended = new Set(old.map(nameOf))
-    for (const file of gone) if (file.level !== 0 && !ended.has(nameOf(file))) gone.delete(file)
+    const ended = new Set(old.map(relativeName))
+    for (const file of gone) if (file.level !== 0 && !ended.has(relativeName(file))) gone.delete(file)
   }
   return gone.size > 0 && leadsAsFar(copies, gone) ? [...gone] : []
 }
@@ -32,24 +32,15 @@ function leadsAsFar(copies: FilesByLevel, gone: ReadonlySet<LtxFileInfo>): boole
   return restorableTxid(left) >= restorableTxid(copies)
 }
 
-/** The newest TXID that the files of a listing reach; 0 if they reach none. */
-export function restorableTxid(levels: FilesByLevel): number {
-  try {
-    return selectPlan(levels).at(-1)?.maxTxid ?? 0
-  } catch (error) {
-    if (!isLitestreamError(error, 'LTX_GAP')) throw error
-    return restorableBeforeGap(levels)
-  }
-}
-
 /**
- * Like selectPlan, for a listing with unreachable files: a time as target does not require all
- * files.
+ * The last file of a restore to the newest state; undefined if the files lead to none. A time as
+ * target, unlike none, does not require that every file can be reached.
  */
-function restorableBeforeGap(levels: FilesByLevel): number {
-  return selectPlan(levels, { timestamp: Number.MAX_VALUE }).at(-1)?.maxTxid ?? 0
+export function newestRestorable(levels: FilesByLevel): LtxFileInfo | undefined {
+  return selectPlan(levels, { timestamp: Number.MAX_VALUE }).at(-1)
 }
 
-function nameOf({ level, minTxid, maxTxid }: LtxFileInfo): string {
-  return `${level}/${minTxid}-${maxTxid}`
+/** The newest TXID to which the files of a listing lead; 0 if they lead to none. */
+export function restorableTxid(levels: FilesByLevel): number {
+  return newestRestorable(levels)?.maxTxid ?? 0
 }
