@@ -124,7 +124,7 @@ export interface DatabaseStatus extends DatabaseSummary {
   readonly ok: boolean
   /** Why the database is not ok. */
   readonly reason: string | undefined
-  /** Its state in a word or two for a person; names what is wrong where something is. */
+  /** The state for display, in one or two words; names the fault if there is one. */
   readonly label: string
   /** `[time, lag]`. */
   readonly lagHistory: readonly (readonly [number, number])[]

@@ -58,7 +58,7 @@ function splitUrl(url: string): UrlParts {
     host: authority === undefined ? undefined : authority.slice(at + 1),
     userinfo: at < 0 ? undefined : authority?.slice(0, at),
     rawPath,
-    // A folder's name is what is written: see file/location.ts.
+    // The path of a file URL is not percent-decoded: see file/location.ts.
     path: scheme.toLowerCase() === 'file' ? rawPath : decodePath(rawPath, display, quote),
     params: new UrlParams(query, { display, quote }),
   }

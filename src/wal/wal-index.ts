@@ -17,7 +17,7 @@ export interface WalIndex {
   /** Number of frames that were copied into the database file. */
   readonly backfilled: number
   /**
-   * Number of frames that a checkpoint has begun to copy; greater than `backfilled` while one runs,
+   * Number of frames that a checkpoint has started to copy; greater than `backfilled` during a checkpoint,
    * and after one that did not finish.
    */
   readonly attempted: number

@@ -12,8 +12,8 @@ export function isReaderThread(worker: Worker): boolean {
 }
 
 /**
- * A connection on a thread of its own: what it reads may come through a proxy on the test's thread,
- * which must not be blocked, and a read may wait while the test goes on.
+ * A connection on a separate thread. A read blocks its thread; the test's own thread must stay free,
+ * because it may run the proxy that the read waits for.
  */
 export class ReaderThread {
   readonly worker: Worker

@@ -34,7 +34,7 @@ export interface V3Replica {
 
 /**
  * Lets the released program replicate random changes in `generations` runs. Between two runs the
- * application commits and starts the WAL anew, so that each run begins a generation. It checkpoints
+ * application commits and restarts the WAL, so that each run starts a new generation. It checkpoints
  * after every change, so that WALs are many and short, and a snapshot is due every second.
  */
 export async function writeV3Replica(

@@ -21,7 +21,7 @@ export interface DatabaseIdentity {
   readonly sequence: number
 }
 
-/** Creates what is missing of them; writes nothing, and returns false, if they are complete. */
+/** Creates missing tables and the lineage number. Returns false, without a write, if they exist. */
 export function ensureTables(connection: SourceConnection): boolean {
   if (hasTables(connection) && identityOf(connection).lineage !== 0) return false
   const lineage = 1 + randomBytes(6).readUIntBE(0, 6)

@@ -31,7 +31,7 @@ export function encryptionFromEnvironment(env: NodeJS.ProcessEnv = process.env):
   return { recipients, identities, passphrase: env[VARIABLES.passphrase] }
 }
 
-/** A list as it is, or a text with commas. */
+/** The entries of a list, or of a string separated by commas; empty entries are omitted. */
 export function listOf(value: string | readonly string[] | undefined): string[] {
   const parts = typeof value === 'string' ? value.split(',') : (value ?? [])
   return parts.map((part) => part.trim()).filter((part) => part !== '')

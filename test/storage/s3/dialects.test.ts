@@ -218,7 +218,7 @@ for (const [name, dialect] of Object.entries(DIALECTS)) {
   })
 }
 
-test('oss: URL forms, keys of the environment, and what is wrong', async () => {
+test('oss: every URL form opens with keys of the environment; a wrong bucket and missing keys are errors', async () => {
   Object.assign(process.env, { OSS_ACCESS_KEY_ID: 'K', OSS_ACCESS_KEY_SECRET: 'secret-of-the-test' })
   try {
     for (const url of [

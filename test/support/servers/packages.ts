@@ -31,8 +31,8 @@ const PACKAGES = {
 export type ServerCommand = keyof typeof PACKAGES
 
 /**
- * Installs what is missing of `commands` with apt-get. Only root on a Debian can; anybody else gets
- * an error that says what to do instead, with `otherwise` (which variable names a running server).
+ * Installs the packages of missing `commands` with apt-get, which needs root on Debian. Otherwise
+ * throws an error with the alternative `otherwise`: the variable that names a running server.
  */
 export function ensureInstalled(commands: readonly ServerCommand[], otherwise: string): void {
   const missing = commands.filter((command) => !installed(command)).map((command) => PACKAGES[command])
