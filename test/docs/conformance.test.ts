@@ -1,4 +1,4 @@
-// Compares docs/conformance.md with the tests: every test named there exists, and every test whose
+// Compares docs/contributors/conformance.md with the tests: every test named there exists, and every test whose
 // title names an item is listed.
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -32,7 +32,7 @@ interface Row {
 }
 
 const rows: Row[] = []
-for (const [i, line] of readFileSync(path.join(root, 'docs/conformance.md'), 'utf8').split('\n').entries()) {
+for (const [i, line] of readFileSync(path.join(root, 'docs/contributors/conformance.md'), 'utf8').split('\n').entries()) {
   if (!line.startsWith('|') || /^\| (---|-+ |Fault|Item|What)/.test(line)) continue
   const cells = line
     .slice(1, -1)
@@ -51,22 +51,22 @@ function references({ held }: Row): [file: string, name: string][] {
     })
 }
 
-test('every test that docs/conformance.md names exists', () => {
+test('every test that docs/contributors/conformance.md names exists', () => {
   assert.ok(rows.length > 150)
   for (const row of rows) {
     for (const cell of row.held) {
       const reasoned = /^(not by a test|excepted): ./.test(cell)
       for (const part of reasoned ? [] : cell.split('<br>')) {
-        assert.match(part.trim(), /^`[^`]+\.ts`: ./, `docs/conformance.md:${row.line}`)
+        assert.match(part.trim(), /^`[^`]+\.ts`: ./, `docs/contributors/conformance.md:${row.line}`)
       }
     }
     for (const [file, name] of references(row)) {
-      assert.ok(tests.get(file)?.includes(name), `docs/conformance.md:${row.line}: test/${file} has no test "${name}"`)
+      assert.ok(tests.get(file)?.includes(name), `docs/contributors/conformance.md:${row.line}: test/${file} has no test "${name}"`)
     }
   }
 })
 
-test('docs/conformance.md has every fault and every item of the VFS once, in order', () => {
+test('docs/contributors/conformance.md has every fault and every item of the VFS once, in order', () => {
   const faults = rows.filter(({ first }) => /^B\d+$/.test(first)).map(({ first }) => first)
   assert.deepEqual(
     faults,
@@ -79,7 +79,7 @@ test('docs/conformance.md has every fault and every item of the VFS once, in ord
   )
 })
 
-test('docs/conformance.md has every test whose title names an item', () => {
+test('docs/contributors/conformance.md has every test whose title names an item', () => {
   for (const [file, names] of tests) {
     for (const name of names) {
       const said = /\(items? ([\d, ]+)/.exec(name)?.[1]

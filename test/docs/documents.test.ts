@@ -29,6 +29,15 @@ const written = [
     .filter((f) => f.endsWith('.md'))
     .map((f) => `docs/${f}`),
 ]
+/** The pages whose snippets are executed, and the pages of the subfolders of docs/. */
+const linked = [
+  ...written,
+  'CONTRIBUTING.md',
+  'llms.txt',
+  ...readdirSync(path.join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((f) => f.endsWith('.md') && f.includes('/'))
+    .map((f) => `docs/${f}`),
+]
 
 /** Packages that snippets import and that are no dependency: npm fetches them once. */
 const TOOLS: Readonly<Record<string, string>> = { knex: '3.3.0', typeorm: '0.3.31', libsql: '0.5.29' }
@@ -163,7 +172,7 @@ async function parses(line: string, where: string): Promise<void> {
 }
 
 test('every link in the documents has a target', () => {
-  for (const name of written) {
+  for (const name of linked) {
     const text = readFileSync(path.join(root, name), 'utf8')
     for (const [, target] of text.matchAll(/\]\(([^)]+)\)/g)) {
       if (/^https?:/.test(target!)) continue

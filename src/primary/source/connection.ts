@@ -10,7 +10,7 @@ import { databaseError } from './database-error.js'
 /**
  * One of the primary's own connections to the database. It never checkpoints automatically, keeps
  * the -wal when it closes, and reads the file and the wal-index through SQLite's handles
- * (docs/invariants.md says why).
+ * (docs/contributors/invariants.md says why).
  */
 export class SourceConnection {
   readonly path: string

@@ -17,7 +17,7 @@ const leftOpen: SourceDatabase[] = []
 
 /**
  * The replicated database: two connections. One always holds a read transaction, which keeps every
- * frame committed since (docs/invariants.md); the other makes the few writes of the primary.
+ * frame committed since (docs/contributors/invariants.md); the other makes the few writes of the primary.
  */
 export class SourceDatabase {
   /** Path without symbolic links, as SQLite uses it for the -wal. */
