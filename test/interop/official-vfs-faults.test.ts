@@ -1,4 +1,4 @@
-// Faults of the official VFS on a replica that ours reads correctly; test/replica/views.test.ts
+// Faults of the official VFS on a replica that ours reads correctly; test/replica/worker/pages/views.test.ts
 // tests ours for them. If a later release fixes a fault, its test here fails and must be removed.
 import assert from 'node:assert/strict'
 import path from 'node:path'

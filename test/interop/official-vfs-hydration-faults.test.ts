@@ -1,4 +1,4 @@
-// Faults of the official VFS with a local copy; test/replica/hydration.test.ts tests ours for the
+// Faults of the official VFS with a local copy; test/replica/worker/hydration/hydration.test.ts tests ours for the
 // same faults.
 import assert from 'node:assert/strict'
 import path from 'node:path'

@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { type TestContext, test } from 'node:test'
+import Database from 'better-sqlite3'
+import { startSilentStore } from '../../support/silent-store.js'
+import { temporaryDirectory } from '../../support/temporary-directory.js'
+import { until } from '../../support/until.js'
+import { type Running, start } from '../run.js'
+import { createDatabase, fixture, insertRow, rowsOf, startDaemonWith } from './daemon-of-two.js'
+
+// These limits only detect a hang: without a bound each of these took minutes, or never ended.
+const GUARD = { timeout: 60_000 }
+const env = { AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'key' }
+
+function started(t: TestContext, args: readonly string[]): Running {
+  const running = start(args, { env })
+  t.after(() => running.child.kill('SIGKILL'))
+  return running
+}
+
+test('the first signal ends a restore that is waiting for a store', GUARD, async (t) => {
+  const dir = temporaryDirectory(t)
+  for (const [command, output] of [
+    [['replicate', '-restore-if-db-not-exists'], 'a.db'],
+    [['replicate', '-once', '-restore-if-db-not-exists'], 'b.db'],
+  ] as const) {
+    const { url, requests } = await startSilentStore(t)
+    const file = path.join(dir, output)
+    const running = started(t, [...command, file, url])
+    await until('a request is in flight', () => requests() > 0)
+    running.child.kill('SIGTERM')
+    const { status, stderr } = await running.finished
+    assert.equal(status, 1, stderr)
+    assert.match(stderr, new RegExp(`not everything (is|was) replicated.*${output}`))
+    assert.ok(!existsSync(file))
+  }
+})
+
+test('the first signal ends an upload that is waiting for a store, after shutdown-sync-timeout', GUARD, async (t) => {
+  const dir = temporaryDirectory(t)
+  createDatabase(path.join(dir, 'app.db'))
+  const { url, requests } = await startSilentStore(t)
+  const config = path.join(dir, 'litestream.yml')
+  writeFileSync(config, `shutdown-sync-timeout: 100ms\ndbs: [{ path: ${dir}/app.db, replica: { url: "${url}" } }]`)
+  const running = started(t, ['replicate', '-config', config])
+  await until('a request is in flight', () => requests() > 0)
+  running.child.kill('SIGINT')
+  const { status, stderr } = await running.finished
+  assert.equal(status, 1, stderr)
+  assert.match(stderr, /the last sync failed: the replica is behind.*app\.db|app\.db.*the last sync failed/)
+})
+
+test('the second signal ends the process at once, with its own status', GUARD, async (t) => {
+  const dir = temporaryDirectory(t)
+  createDatabase(path.join(dir, 'app.db'))
+  const { url, requests } = await startSilentStore(t)
+  const config = path.join(dir, 'litestream.yml')
+  writeFileSync(config, `shutdown-sync-timeout: 1h\ndbs: [{ path: ${dir}/app.db, replica: { url: "${url}" } }]`)
+  for (const [second, expected] of [
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+  ] as const) {
+    const before = requests()
+    const running = started(t, ['replicate', '-config', config])
+    await until('a request is in flight', () => requests() > before)
+    running.child.kill('SIGTERM')
+    await until('it shuts down', () => running.stderr().includes('shutting down'))
+    running.child.kill(second)
+    assert.equal((await running.finished).status, expected)
+  }
+})
+
+test(
+  'a signal during -once ends the sync, and the log names the databases that are not replicated',
+  GUARD,
+  async (t) => {
+    const dir = temporaryDirectory(t)
+    createDatabase(path.join(dir, 'app.db'))
+    const { url, requests } = await startSilentStore(t)
+    const running = started(t, ['replicate', '-once', path.join(dir, 'app.db'), url])
+    await until('a request is in flight', () => requests() > 0)
+    running.child.kill('SIGTERM')
+    const { status, stderr } = await running.finished
+    assert.equal(status, 1, stderr)
+    assert.match(stderr, /not everything was replicated.*app\.db/)
+  },
+)
+
+test('if a signal ends the program of -exec, the log names it and the status is 128 plus its number', async (t) => {
+  const { dir, replica, config } = fixture(t)
+  for (const [signal, status] of [
+    ['KILL', 137],
+    ['SEGV', 139],
+    ['USR1', 138],
+  ] as const) {
+    const program = path.join(dir, 'program.sh')
+    writeFileSync(program, `kill -${signal} $$`)
+    const daemon = startDaemonWith(t, config([], `exec: "sh ${program}"`))
+    const end = await daemon.finished
+    assert.equal(end.status, status, end.stderr)
+    assert.match(end.stderr, new RegExp(`exec command ended.* status=${status} signal=SIG${signal}`))
+  }
+  assert.equal(await rowsOf(t, replica), 1)
+  const daemon = startDaemonWith(t, config([], `exec: "${dir}"`))
+  const { status, stderr } = await daemon.finished
+  assert.equal(status, 1)
+  assert.match(stderr, /Error: cannot start exec command .*EACCES/)
+})
+
+test(
+  'a program that ignores the first signal is killed after exec-stop-timeout, and the last commits are uploaded',
+  GUARD,
+  async (t) => {
+    const { dir, good, replica, config } = fixture(t)
+    const pid = path.join(dir, 'pid')
+    const program = path.join(dir, 'program.sh')
+    writeFileSync(program, `trap "" TERM; echo $$ > ${pid}; while :; do sleep 0.1; done`)
+    const daemon = startDaemonWith(t, config([], `exec: "sh ${program}"\nexec-stop-timeout: 300ms`))
+    await until('the program runs', () => existsSync(pid))
+    insertRow(good)
+    assert.equal(await daemon.stop(), 0)
+    assert.match(
+      daemon.stderr(),
+      /level=WARN msg="the exec command did not end, killing it" signal=SIGTERM after=300ms/,
+    )
+    assert.throws(() => process.kill(Number(readFileSync(pid, 'utf8')), 0), { code: 'ESRCH' })
+    assert.equal(await rowsOf(t, replica), 2)
+  },
+)
+
+test('the second signal also ends a program that ignores the first', GUARD, async (t) => {
+  const { dir, config } = fixture(t)
+  const pid = path.join(dir, 'pid')
+  const program = path.join(dir, 'program.sh')
+  writeFileSync(program, `trap "" TERM; echo $$ > ${pid}; while :; do sleep 1; done`)
+  const daemon = startDaemonWith(t, config([], `exec: "sh ${program}"`))
+  await until('the program runs', () => existsSync(pid))
+  daemon.child.kill('SIGTERM')
+  await until('it shuts down', () => daemon.stderr().includes('shutting down'))
+  assert.equal(await daemon.stop(), 143)
+  const running = Number(readFileSync(pid, 'utf8'))
+  await until('the program is gone', () => {
+    try {
+      process.kill(running, 0)
+      return false
+    } catch {
+      return true
+    }
+  })
+})
+
+test(
+  'an error that nothing catches is logged with its code, and the process ends with status 1 after a last sync',
+  GUARD,
+  async (t) => {
+    const { dir, good, replica, config } = fixture(t)
+    // A module of the test throws in a timer and rejects a promise, as no code of the program does.
+    const boom = path.join(dir, 'boom.mjs')
+    writeFileSync(
+      boom,
+      `process.on('SIGUSR2', () => {
+       setTimeout(() => { throw new Error('thrown by the test') })
+       void Promise.reject(Object.assign(new Error('rejected by the test'), { code: 'EACCES' }))
+     })`,
+    )
+    const daemon = startDaemonWith(t, config([]), { env: { NODE_OPTIONS: `--import=${boom}` } })
+    await until('it replicates', () => daemon.stderr().includes('ltx file uploaded'))
+    const db = new Database(good)
+    db.exec("INSERT INTO t VALUES ('last')")
+    daemon.child.kill('SIGUSR2')
+    const { status, stderr } = await daemon.finished
+    db.close()
+    assert.equal(status, 1, stderr)
+    assert.match(stderr, /level=FATAL msg="unexpected error.* code=INTERNAL/)
+    assert.match(stderr, /level=FATAL msg="unexpected error.* code=ACCESS_DENIED/)
+    assert.match(stderr, /litestream shut down/)
+    assert.equal(await rowsOf(t, replica), 2)
+  },
+)

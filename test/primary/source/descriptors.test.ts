@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { copyFileSync, mkdirSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import Database from 'better-sqlite3'
+import { PrimaryDatabase } from '../../../src/primary/sync/primary-database.js'
+import { temporaryDirectory } from '../../support/temporary-directory.js'
+
+const main = path.resolve(import.meta.dirname, '../../../src/cli/main.js')
+
+function makeDatabase(file: string): void {
+  const db = new Database(file)
+  db.pragma('journal_mode = wal')
+  db.exec('CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)')
+  db.close()
+}
+
+test('an open database has seven descriptors, and none is left when it is closed', async (t) => {
+  const dir = temporaryDirectory(t)
+  const file = path.join(dir, 'app.db')
+  makeDatabase(file)
+  const descriptors = () =>
+    readdirSync('/proc/self/fd').filter((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`).startsWith(dir)
+      } catch {
+        return false // that of the folder just read
+      }
+    }).length
+  const primary = await PrimaryDatabase.open(file)
+  await primary.sync()
+  assert.equal(descriptors(), 7)
+  await primary.close()
+  assert.equal(descriptors(), 0)
+})
+
+test('databases beyond the limit of open files have an error that names it; the others are replicated', async (t) => {
+  const dir = temporaryDirectory(t)
+  const data = path.join(dir, 'data')
+  mkdirSync(data)
+  makeDatabase(path.join(data, '0.db'))
+  for (let i = 1; i < 12; i++) copyFileSync(path.join(data, '0.db'), path.join(data, `${i}.db`))
+  const config = path.join(dir, 'litestream.yml')
+  // JSON is YAML.
+  const replica = { url: `file://${dir}/replica` }
+  writeFileSync(
+    config,
+    JSON.stringify({ 'shutdown-sync-timeout': '0s', dbs: [{ dir: data, pattern: '*.db', replica }] }),
+  )
+  const limit = 96 + 8 * 7
+  const command = `ulimit -n ${limit}; exec "$0" "$1" replicate -once -config "$2"`
+  const failed = await promisify(execFile)('sh', ['-c', command, process.execPath, main, config]).then(
+    () => assert.fail('some databases cannot be opened'),
+    (error: { code: number; stderr: string }) => error,
+  )
+  assert.equal(failed.code, 1)
+  const refused = failed.stderr.match(/code=DESCRIPTOR_LIMIT/g) ?? []
+  assert.ok(refused.length >= 4, failed.stderr)
+  assert.match(
+    failed.stderr,
+    new RegExp(`8 open databases of this process use 56, 96 are reserved, and the limit is ${limit}`),
+  )
+  assert.match(failed.stderr, /hint="Raise the limit of open files to 159 or more: `ulimit -n`, or LimitNOFILE=/)
+  assert.equal(readdirSync(path.join(dir, 'replica')).length, 8)
+})
+
+test('an idle database is quiet, and any change of its files or its WAL ends that', async (t) => {
+  const dir = temporaryDirectory(t)
+  const file = path.join(dir, 'app.db')
+  makeDatabase(file)
+  const primary = await PrimaryDatabase.open(file)
+  t.after(() => primary.close())
+  await primary.sync()
+  await primary.sync()
+  assert.equal(primary.isQuiet, true)
+  const db = new Database(file)
+  t.after(() => db.close())
+  db.exec('INSERT INTO t VALUES (2)')
+  assert.equal(primary.isQuiet, false)
+  const txid = await primary.sync()
+  await primary.sync()
+  assert.equal(primary.isQuiet, true)
+  assert.equal(primary.txid, txid)
+  writeFileSync(path.join(primary.meta, 'primary-state'), 'x')
+  assert.equal(primary.isQuiet, false)
+  await primary.sync()
+  await primary.sync()
+  assert.equal(primary.isQuiet, true)
+  await primary.checkpoint()
+  await primary.sync()
+  await primary.sync()
+  assert.equal(primary.isQuiet, true)
+})

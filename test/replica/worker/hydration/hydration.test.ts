@@ -1,0 +1,325 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { type TestContext, test } from 'node:test'
+import type { LitestreamError } from '../../../../src/errors.js'
+import { openReplica, type Replica } from '../../../../src/replica/handle/open-replica.js'
+import { runScript } from '../../../support/child.js'
+import { contentHashes } from '../../../support/content.js'
+import {
+  changeLiteral,
+  connect,
+  damageFrame,
+  integrity,
+  makeSource,
+  openTestReplica,
+  type Source,
+  value,
+} from '../../../support/replica.js'
+import { smallFileSystem } from '../../../support/small-file-system.js'
+import { until } from '../../../support/until.js'
+
+const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);
+  WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
+    INSERT INTO t SELECT i, 0, hex(randomblob(200)) FROM n;`
+
+function firstError(replica: Replica): Promise<LitestreamError> {
+  let first: LitestreamError | undefined
+  replica.once('error', (error) => {
+    first = error
+  })
+  return until('an error is told', () => first)
+}
+
+/** The expected local copy: the pages of the state, with the primary's header. */
+function assertCopy(source: Source, copy: string): void {
+  const bytes = source.history.bytes
+  assert.ok(readFileSync(copy).subarray(0, bytes.length).equals(bytes), 'the local copy differs from the primary')
+}
+
+test('a local copy is filled during reads, and then serves every page (items 45)', async (t) => {
+  const source = await makeSource(t)
+  const { url, history, directory } = source
+  await history.commit(SEED)
+  const copy = path.join(directory, 'new', 'copy.db')
+  const replica = await openTestReplica(t, url, { hydrate: copy })
+  const db = connect(t, replica.uri)
+  assert.equal(value(db, 'SELECT count(*) FROM t'), 3000)
+  await replica.hydrated
+  assert.equal(db.pragma('litestream_hydration_progress', { simple: true }), '100.0')
+  assert.equal(db.pragma('litestream_hydration_file', { simple: true }), copy)
+  assertCopy(source, copy)
+  const before = replica.stats().crossings
+  assert.equal(integrity(connect(t, replica.uri)), 'ok')
+  assert.equal(replica.stats().crossings, before)
+  assert.equal(statSync(copy).mode & 0o777, 0o600)
+})
+
+test('B5, B6: transactions keep their view while the copy is filled and updated; commits made meanwhile are not lost', async (t) => {
+  const source = await makeSource(t)
+  const { url, history, directory } = source
+  await history.commit(SEED)
+  const copy = path.join(directory, 'copy.db')
+  const replica = await openTestReplica(t, url, { hydrate: copy, cacheSize: 64 * 4096 })
+  const reader = connect(t, replica.uri)
+  reader.pragma('cache_size=10')
+  await replica.hydrated
+  for (let n = 1; n <= 5; n++) {
+    reader.exec('BEGIN')
+    assert.equal(value(reader, 'SELECT sum(n) FROM t'), (n - 1) * 3000)
+    await history.commit(`UPDATE t SET n = ${n}`)
+    await until('the TXID is seen', async () => (await replica.refresh()) === history.txid)
+    assert.equal(value(reader, 'SELECT sum(n) FROM t'), (n - 1) * 3000)
+    assert.equal(value(reader, 'SELECT count(v) FROM t'), 3000)
+    reader.exec('COMMIT')
+    await until('the copy is complete', () => replica.stats().hydration === 1)
+  }
+  assert.equal(value(reader, 'SELECT sum(n) FROM t'), 15_000)
+  assert.equal(integrity(reader), 'ok')
+  assertCopy(source, copy)
+})
+
+test('a resumed local copy fetches only the pages that have changed (item 46, B6)', async (t) => {
+  const source = await makeSource(t)
+  const { url, history, directory } = source
+  await history.commit(SEED)
+  const copy = path.join(directory, 'copy.db')
+  const first = await openTestReplica(t, url, { hydrate: copy })
+  await first.hydrated
+  await first.close()
+  await history.commit('UPDATE t SET n = 1 WHERE id = 7')
+  await history.commit("INSERT INTO t (n, v) VALUES (5, 'x')")
+  const second = await openTestReplica(t, url, { hydrate: copy })
+  await second.hydrated
+  const { fetch } = await second.details()
+  assert.equal(value(connect(t, second.uri), 'SELECT sum(n) FROM t'), 6)
+  assertCopy(source, copy)
+  assert.ok(fetch.bytes < 100_000, `${fetch.bytes} bytes were fetched`)
+})
+
+test('a local copy of another replica, or with a broken meta file, is filled from the beginning', async (t) => {
+  const source = await makeSource(t)
+  const { url, history, directory } = source
+  await history.commit(SEED)
+  const copy = path.join(directory, 'copy.db')
+  const first = await openTestReplica(t, url, { hydrate: copy })
+  await first.hydrated
+  await first.close()
+  await until('the copy is given up', () => existsSync(`${copy}.meta`))
+  const other = await makeSource(t)
+  await other.history.commit(`${SEED} UPDATE t SET n = 9`)
+  const second = await openTestReplica(t, other.url, { hydrate: copy })
+  await second.hydrated
+  const db = connect(t, second.uri)
+  assert.equal(value(db, 'SELECT sum(n) FROM t'), 27_000)
+  assertCopy(other, copy)
+  db.close()
+  await second.close()
+  writeFileSync(`${copy}.meta`, '{"version":1,')
+  const third = await openTestReplica(t, url, { hydrate: copy })
+  await third.hydrated
+  assertCopy(source, copy)
+})
+
+test('a removed local copy whose meta file remained is filled from the beginning', async (t) => {
+  const source = await makeSource(t)
+  const { url, history, directory } = source
+  await history.commit(SEED)
+  const copy = path.join(directory, 'copy.db')
+  const first = await openTestReplica(t, url, { hydrate: copy })
+  await first.hydrated
+  await first.close()
+  await until('the meta file stands', () => existsSync(`${copy}.meta`))
+  rmSync(copy)
+  const second = await openTestReplica(t, url, { hydrate: copy })
+  assert.equal(integrity(connect(t, second.uri)), 'ok')
+  await second.hydrated
+  assertCopy(source, copy)
+})
+
+test('B7: two replicas, and two processes, on one path: the second is refused', async (t) => {
+  const { url, history, directory } = await makeSource(t)
+  await history.commit(SEED)
+  const copy = path.join(directory, 'copy.db')
+  const replica = await openTestReplica(t, url, { hydrate: copy })
+  await assert.rejects(openTestReplica(t, url, { hydrate: copy, cacheSize: '1MiB' }), {
+    code: 'HYDRATION_CONFLICT',
+    file: copy,
+    hint: /hydration_path/,
+  })
+  const script = `const { openReplica } = await import(src + '/index.js')
+    await openReplica(process.env.URL, { hydrate: process.env.COPY }).catch((error) => console.log(error.code))`
+  const child = runScript(t, script, { URL: url, COPY: copy })
+  assert.deepEqual([await child.ended, child.output()], [0, 'HYDRATION_CONFLICT\n'])
+  // The same replica opened twice in one process is one replica.
+  const again = await openTestReplica(t, url, { hydrate: copy })
+  await Promise.all([replica.hydrated, again.hydrated])
+  await replica.close()
+  await again.close()
+  const next = await openTestReplica(t, url, { hydrate: copy, cacheSize: '1MiB' })
+  await next.hydrated
+})
+
+test('a process is killed during hydration at any moment: the next run completes correctly', async (t) => {
+  const source = await makeSource(t)
+  const { url, history, directory } = source
+  await history.commit(SEED)
+  const copy = path.join(directory, 'copy.db')
+  const script = `const { openReplica } = await import(src + '/index.js')
+    const replica = await openReplica(process.env.URL, { hydrate: process.env.COPY, pollInterval: 5 })
+    console.log('open')
+    replica.on('advance', () => console.log('advance'))
+    process.stdin.resume()`
+  for (let round = 0; round < 4; round++) {
+    const child = runScript(t, script, { URL: url, COPY: copy })
+    await until('it is open', () => child.output().includes('open'))
+    for (let i = 0; i < round; i++) await history.commit(`UPDATE t SET n = n + 1 WHERE id % 7 = ${i}`)
+    child.process.kill('SIGKILL')
+    assert.equal(await child.ended, 'SIGKILL')
+    await history.commit('UPDATE t SET n = n + 1 WHERE id < 50')
+  }
+  const replica = await openTestReplica(t, url, { hydrate: copy })
+  await replica.hydrated
+  assertCopy(source, copy)
+  assert.deepEqual(contentHashes(replica.uri), contentHashes(path.join(directory, 'primary.db')))
+})
+
+test('after a reset and after a change of the page size, the local copy follows the replica', async (t) => {
+  const source = await makeSource(t)
+  const { url, history, directory, client } = source
+  await history.commit(SEED)
+  const copy = path.join(directory, 'copy.db')
+  const replica = await openTestReplica(t, url, { hydrate: copy })
+  const db = connect(t, replica.uri)
+  const reader = connect(t, replica.uri)
+  await replica.hydrated
+  reader.exec('BEGIN')
+  assert.equal(value(reader, 'SELECT sum(n) FROM t'), 0)
+  await history.commit('PRAGMA page_size=8192; UPDATE t SET n = 1; VACUUM')
+  await until('the new page size is seen', async () => (await replica.refresh()) === 2)
+  await until('the copy is complete', () => replica.stats().hydration === 1)
+  assert.equal(value(reader, 'SELECT sum(n) FROM t'), 0)
+  assertCopy(source, copy)
+  assert.equal(value(db, 'SELECT sum(n) FROM t'), 3000)
+  await client.delete([
+    { level: 0, minTxid: 1, maxTxid: 1 },
+    { level: 0, minTxid: 2, maxTxid: 2 },
+  ])
+  await history.restart('UPDATE t SET n = 2')
+  await until('the reset is seen', async () => (await replica.refresh()) === 1)
+  await until('the copy is complete', () => replica.stats().hydration === 1)
+  assertCopy(source, copy)
+  assert.equal(value(db, 'SELECT sum(n) FROM t'), 6000)
+  // Every page of it is in the copy that its view was opened with.
+  assert.equal(value(reader, 'SELECT sum(n) FROM t'), 0)
+  assert.equal(value(reader, 'SELECT count(v) FROM t'), 3000)
+})
+
+test('files that retention removes during the filling are replaced by their successors', async (t) => {
+  const { url, history, directory, client } = await makeSource(t)
+  await history.commit(SEED)
+  await history.snapshot()
+  const copy = path.join(directory, 'copy.db')
+  const replica = await openTestReplica(t, url, { hydrate: copy })
+  const errors: string[] = []
+  replica.on('error', (error) => errors.push(error.code))
+  await history.commit('UPDATE t SET n = 1')
+  await history.snapshot()
+  await client.delete([{ level: 9, minTxid: 1, maxTxid: 1 }])
+  await replica.hydrated
+  await until('the copy is complete', async () => (await replica.refresh()) === 2 && replica.stats().hydration === 1)
+  assert.equal(value(connect(t, replica.uri), 'SELECT sum(n) FROM t'), 3000)
+})
+
+test('a page that is damaged in the store keeps the local copy incomplete, and is reported', async (t) => {
+  const source = await makeSource(t)
+  const { url, history, directory } = source
+  await damageFrame(source, await history.commit(SEED), 100)
+  const replica = await openTestReplica(t, url, { hydrate: path.join(directory, 'copy.db') })
+  const error = await firstError(replica)
+  assert.equal(error.code, 'LTX_CORRUPT')
+  assert.match(error.message, /page 100/)
+  assert.ok(replica.stats().hydration < 1)
+})
+
+test('if a local copy cannot be opened, the error names the file and the failed operation', async (t) => {
+  const { url, history, directory } = await makeSource(t)
+  await history.commit(SEED)
+  const folder = path.join(directory, 'folder')
+  mkdirSync(folder)
+  await assert.rejects(openReplica(url, { hydrate: folder }), {
+    code: 'OUTPUT_EXISTS',
+    message: new RegExp(`${folder} is a directory`),
+  })
+  const file = path.join(directory, 'file')
+  writeFileSync(file, '')
+  await assert.rejects(openReplica(url, { hydrate: path.join(file, 'copy.db') }), {
+    code: 'STORAGE_FAILED',
+    message: new RegExp(`preparing ${file}/copy.db failed: ENOTDIR`),
+  })
+})
+
+test('a full disk is reported; reads continue from the store, and filling continues once space is free', async (t) => {
+  const source = await makeSource(t)
+  const { history, directory } = source
+  await history.commit(SEED)
+  const disk = path.join(directory, 'disk')
+  const small = smallFileSystem(t, disk, '256k')
+  assert.ok(small, 'a disk of our own needs root, as the servers of the tests do')
+  await fillSmallDisk(t, source, path.join(disk, 'copy.db'), () => small.grow('16m'))
+})
+
+async function fillSmallDisk(t: TestContext, source: Source, copy: string, makeRoom: () => void): Promise<void> {
+  const { url } = source
+  const replica = await openTestReplica(t, url, { hydrate: copy })
+  const error = await firstError(replica)
+  assert.equal(error.code, 'DISK_FULL')
+  assert.ok(error.message.startsWith(`writing ${copy} failed: ENOSPC`), error.message)
+  const db = connect(t, replica.uri)
+  assert.equal(value(db, 'SELECT count(*) FROM t'), 3000)
+  assert.ok(replica.stats().hydration < 1)
+  makeRoom()
+  await replica.hydrated
+  assertCopy(source, copy)
+  db.close()
+  await replica.close()
+}
+
+test('damage that ranged reads cannot detect: the file checksum detects it, and another file has the pages', async (t) => {
+  const source = await makeSource(t)
+  const { url, history, directory } = source
+  await history.commit(SEED)
+  const snapshot = await history.snapshot()
+  // A literal of the LZ4 payload: it still decodes to a page.
+  await changeLiteral(source, snapshot, 'PRIMARY KEY')
+  const copy = path.join(directory, 'copy.db')
+  const replica = await openTestReplica(t, url, { hydrate: copy })
+  await replica.hydrated
+  assertCopy(source, copy)
+})
+
+test('close() does not wait for ranges that were never requested', { timeout: 60_000 }, async (t) => {
+  const source = await makeSource(t)
+  const { url, history, directory } = source
+  await history.commit(SEED)
+  // Many files with some pages each: more ranges than are fetched at once.
+  for (let i = 0; i < 20; i++)
+    await history.commit(`UPDATE t SET n = 1 WHERE id BETWEEN ${i * 150} AND ${i * 150 + 20}`)
+  for (let i = 0; i < 5; i++) {
+    const replica = await openTestReplica(t, url, { hydrate: path.join(directory, `copy-${i}.db`) })
+    await replica.close()
+  }
+})
+
+test('`hydrated` resolves for every caller after the local copy was complete', { timeout: 60_000 }, async (t) => {
+  const source = await makeSource(t)
+  const { url, history, directory } = source
+  await history.commit(SEED)
+  const options = { hydrate: path.join(directory, 'copy.db') }
+  const first = await openTestReplica(t, url, options)
+  await first.hydrated
+  await history.commit('UPDATE t SET n = 1')
+  const second = await openTestReplica(t, url, options)
+  await second.hydrated
+  await first.hydrated
+})

@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { TreeShape } from '../../../../src/replica/worker/pages/tree-shape.js'
+
+test("interior pages that are each other's parents do not cause an endless loop", () => {
+  const tree = new TreeShape()
+  tree.learn(2, Uint32Array.of(3))
+  tree.learn(3, Uint32Array.of(2))
+  assert.equal(tree.neighbour(2, 1), 0)
+  assert.equal(tree.isOutermost(2, -1), false)
+  assert.ok(tree.rootOf(2) === 2 || tree.rootOf(2) === 3)
+  assert.ok(tree.following(2, 1, 10).length <= 10)
+})
+
+test('a walk up a chain of parents deeper than any b-tree ends', () => {
+  const tree = new TreeShape()
+  for (let pgno = 2; pgno < 100_000; pgno++) tree.learn(pgno, Uint32Array.of(pgno + 1))
+  assert.equal(tree.neighbour(100_000, 1), 0)
+  assert.equal(tree.isOutermost(100_000, 1), false)
+})
+
+test('parents of pages near the largest page number take memory only for those pages', () => {
+  const tree = new TreeShape()
+  const last = 0xfffffffe
+  tree.learn(7, Uint32Array.of(2, last))
+  assert.equal(tree.parentOf(last), 7)
+  assert.equal(tree.parentOf(last - 1), 0)
+  assert.deepEqual(tree.following(2, 1, 5), [last])
+})

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync } from 'node:fs'
+import path from 'node:path'
+import { type TestContext, test } from 'node:test'
+import Database from 'better-sqlite3'
+import { openReplica } from '../../../../src/replica/handle/open-replica.js'
+import { cleanUp } from '../../../support/clean-up.js'
+import {
+  codeOf,
+  emptyReplicaUrl,
+  makeWritten,
+  openForWriting,
+  restoredDatabase,
+} from '../../../support/written-replica.js'
+
+const reasonOf = (db: Database.Database) => db.prepare('SELECT litestream_error()').pluck().get() as string
+const rowsOf = (db: Database.Database) =>
+  db.prepare('SELECT group_concat(x) FROM (SELECT x FROM t ORDER BY x)').pluck().get()
+
+test('the first commit creates the replica, with the page size of its PRAGMA', async (t) => {
+  const { db, files, replica, url } = await makeWritten(t)
+  assert.equal(replica.txid, 0)
+  assert.ok(!existsSync(path.join(files, 'ltx')))
+  db.exec('PRAGMA page_size = 8192; CREATE TABLE t (x); INSERT INTO t VALUES (1)')
+  assert.equal(replica.txid, 2)
+  assert.equal(replica.stats().pageSize, 8192)
+  const restored = await restoredDatabase(t, url)
+  assert.equal(rowsOf(restored), '1')
+  assert.equal(restored.pragma('journal_mode', { simple: true }), 'wal')
+})
+
+test('two writers race for one hundred commits: one winner per TXID, and every acknowledged row exists once', async (t) => {
+  const { url, db, files } = await makeWritten(t)
+  db.exec('CREATE TABLE t (x)')
+  const others = await Promise.all(
+    ['3MiB', '5MiB', '7MiB'].map((cacheSize) => openForWriting(t, url, { write: { lease: false }, cacheSize })),
+  )
+  const acknowledged: number[] = []
+  let refused = 0
+  for (let i = 0; acknowledged.length < 100; i++) {
+    const writer = others[(i * 7) % others.length]!
+    const code = codeOf(() => writer.db.exec(`INSERT INTO t VALUES (${i})`))
+    if (code === undefined) acknowledged.push(i)
+    else {
+      assert.equal(code, 'SQLITE_BUSY_SNAPSHOT')
+      refused++
+    }
+  }
+  assert.ok(refused > 0)
+  const names = readdirSync(path.join(files, 'ltx/0'))
+  assert.equal(names.length, 101)
+  const restored = await restoredDatabase(t, url)
+  assert.equal(rowsOf(restored), acknowledged.sort((a, b) => a - b).join())
+})
+
+test('the lease keeps a second writer out until the first one closes; the error names the owner', async (t) => {
+  const { url } = emptyReplicaUrl(t)
+  const first = await openForWriting(t, url, { write: true })
+  first.db.exec('CREATE TABLE t (x)')
+  const second = await openForWriting(t, url, { write: true, cacheSize: '3MiB' })
+  second.db.pragma('busy_timeout = 0')
+  const insert = () => second.db.exec('INSERT INTO t VALUES (1)')
+  assert.equal(codeOf(insert), 'SQLITE_BUSY')
+  assert.match(reasonOf(second.db), new RegExp(`^LEASE_HELD: .*:${process.pid}:.* has the lease until`))
+  assert.equal(second.db.prepare('SELECT count(*) FROM t').pluck().get(), 0)
+  first.db.close()
+  await first.replica.close()
+  second.db.pragma('busy_timeout = 5000')
+  assert.equal(codeOf(insert), undefined)
+})
+
+test('in one process a second connection waits for the first one as with a local file', async (t) => {
+  const { replica, db } = await makeWritten(t)
+  db.exec('CREATE TABLE t (x)')
+  const other = new Database(replica.uri, { timeout: 0 })
+  cleanUp(t, () => other.close())
+  db.exec('BEGIN IMMEDIATE; INSERT INTO t VALUES (1)')
+  assert.equal(
+    codeOf(() => other.exec('BEGIN IMMEDIATE')),
+    'SQLITE_BUSY',
+  )
+  // A reader sees the state before, and keeps it.
+  other.exec('BEGIN')
+  assert.equal(rowsOf(other), null)
+  db.exec('COMMIT')
+  assert.equal(rowsOf(other), null)
+  assert.equal(
+    codeOf(() => other.exec('INSERT INTO t VALUES (2)')),
+    'SQLITE_BUSY_SNAPSHOT',
+  )
+  other.exec('ROLLBACK; BEGIN IMMEDIATE; INSERT INTO t VALUES (2); COMMIT')
+  assert.equal(rowsOf(db), '1,2')
+})
+
+async function expectReadOnly(t: TestContext, uri: string, options: Database.Options = {}): Promise<void> {
+  const db = new Database(uri, options)
+  cleanUp(t, () => db.close())
+  assert.equal(
+    codeOf(() => db.exec('INSERT INTO t VALUES (9)')),
+    'SQLITE_READONLY',
+  )
+}
+
+test('read-only connections cannot write: a reader, a read-only handle, query_only, an earlier state, writing switched off', async (t) => {
+  const { replica, db, url } = await makeWritten(t)
+  db.exec('CREATE TABLE t (x); INSERT INTO t VALUES (1)')
+  const reader = await openReplica(url)
+  cleanUp(t, () => reader.close())
+  await expectReadOnly(t, reader.uri)
+  await expectReadOnly(t, replica.uri, { readonly: true })
+  await expectReadOnly(t, (await replica.at({ txid: 1 })).uri)
+  const travelling = new Database(replica.uri)
+  cleanUp(t, () => travelling.close())
+  travelling.prepare("SELECT litestream_set_time('0000000000000001')").get()
+  assert.equal(
+    codeOf(() => travelling.exec('INSERT INTO t VALUES (9)')),
+    'SQLITE_READONLY',
+  )
+  assert.match(reasonOf(travelling), /^WRITE_DISABLED: .*earlier state/)
+  assert.deepEqual(db.pragma('litestream_write_enabled', { simple: true }), '1')
+  assert.deepEqual(db.pragma('litestream_write_enabled = off', { simple: true }), '0')
+  assert.equal(
+    codeOf(() => db.exec('INSERT INTO t VALUES (9)')),
+    'SQLITE_READONLY',
+  )
+  db.pragma('litestream_write_enabled = on')
+  db.pragma('query_only = on')
+  assert.equal(
+    codeOf(() => db.exec('INSERT INTO t VALUES (9)')),
+    'SQLITE_READONLY',
+  )
+  db.pragma('query_only = off')
+  db.exec('INSERT INTO t VALUES (2)')
+  assert.equal(rowsOf(db), '1,2')
+})
+
+test('exclusive locking and another page size are refused with the reason, and nothing is committed', async (t) => {
+  const { replica, db } = await makeWritten(t)
+  db.exec('CREATE TABLE t (x); INSERT INTO t VALUES (1)')
+  assert.throws(() => db.pragma('locking_mode = exclusive'), /not supported for a replica/)
+  db.pragma('page_size = 8192')
+  assert.equal(
+    codeOf(() => db.exec('VACUUM')),
+    'SQLITE_READONLY',
+  )
+  assert.match(reasonOf(db), /^PAGE_SIZE_MISMATCH/)
+  assert.equal(replica.txid, 2)
+  db.exec('INSERT INTO t VALUES (2)')
+  assert.equal(rowsOf(db), '1,2')
+})
+
+test('a transaction over an attached local file and a replica commits both, whichever is the main database', async (t) => {
+  const { replica, db, directory } = await makeWritten(t)
+  db.exec('CREATE TABLE t (x)')
+  const file = path.join(directory, 'local.db')
+  const local = new Database(file)
+  cleanUp(t, () => local.close())
+  local.exec('CREATE TABLE l (x)')
+  local.exec(`ATTACH '${replica.uri}' AS r`)
+  local.exec('BEGIN; INSERT INTO l VALUES (1); INSERT INTO r.t VALUES (1); COMMIT; DETACH r')
+  db.exec(`ATTACH '${file}' AS f`)
+  db.exec('BEGIN; INSERT INTO f.l VALUES (2); INSERT INTO t VALUES (2); COMMIT')
+  db.exec('BEGIN; INSERT INTO f.l VALUES (3); INSERT INTO t VALUES (3); ROLLBACK')
+  assert.equal(rowsOf(db), '1,2')
+  assert.equal(local.prepare('SELECT group_concat(x) FROM l').pluck().get(), '1,2')
+  assert.deepEqual(readdirSync(directory).sort(), ['local.db', 'replica'])
+  assert.deepEqual(
+    readdirSync(process.cwd()).filter((name) => /-(mj|journal)/.test(name)),
+    [],
+  )
+})
+
+test('a large transaction spills to a temporary file and is one L0 file', async (t) => {
+  const { replica, db, url } = await makeWritten(t)
+  db.pragma('cache_size = 20')
+  db.exec('CREATE TABLE t (x, v BLOB)')
+  db.exec(
+    'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO t SELECT i, randomblob(4000) FROM n',
+  )
+  assert.equal(replica.txid, 2)
+  db.exec('BEGIN; UPDATE t SET v = zeroblob(4000); ROLLBACK')
+  assert.equal(replica.txid, 2)
+  const restored = await restoredDatabase(t, url)
+  const sum = 'SELECT count(*), sum(x), sum(unicode(hex(v))) FROM t'
+  assert.deepEqual(restored.prepare(sum).raw().get(), db.prepare(sum).raw().get())
+})
