@@ -32,7 +32,9 @@ interface Row {
 }
 
 const rows: Row[] = []
-for (const [i, line] of readFileSync(path.join(root, 'docs/contributors/conformance.md'), 'utf8').split('\n').entries()) {
+for (const [i, line] of readFileSync(path.join(root, 'docs/contributors/conformance.md'), 'utf8')
+  .split('\n')
+  .entries()) {
   if (!line.startsWith('|') || /^\| (---|-+ |Fault|Item|What)/.test(line)) continue
   const cells = line
     .slice(1, -1)
@@ -61,7 +63,10 @@ test('every test that docs/contributors/conformance.md names exists', () => {
       }
     }
     for (const [file, name] of references(row)) {
-      assert.ok(tests.get(file)?.includes(name), `docs/contributors/conformance.md:${row.line}: test/${file} has no test "${name}"`)
+      assert.ok(
+        tests.get(file)?.includes(name),
+        `docs/contributors/conformance.md:${row.line}: test/${file} has no test "${name}"`,
+      )
     }
   }
 })
