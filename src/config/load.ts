@@ -84,13 +84,3 @@ export function loadConfig(options: LoadConfigOptions = {}): Config {
   }
   return configFromText(text, path, options)
 }
-
-/**
- * A configuration for one database from command line arguments, with defaults for everything else.
- */
-export function configFromArguments(dbPath: string, replicaUrl: string): Config {
-  // JSON is valid YAML, and JSON quoting gives no character of an argument a special meaning.
-  const text = JSON.stringify({ dbs: [{ path: expandPath(dbPath), replica: { url: replicaUrl } }] })
-  const { file: _, ...config } = configFromText(text, 'arguments', { expandEnv: false })
-  return config
-}

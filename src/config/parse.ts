@@ -3,7 +3,7 @@ import { LitestreamError } from '../errors.js'
 import { nearest } from '../util/nearest.js'
 import { schemaAt } from './json-schema.js'
 import { type ConfigFile, configSchema } from './schema.js'
-import { ShapeFault } from './shape.js'
+import { formatKeyPath, ShapeFault } from './shape.js'
 import { parseYaml } from './yaml.js'
 
 /**
@@ -15,11 +15,6 @@ export interface ParsedConfig {
   readonly values: ConfigFile
   /** `file:line:column` of the value, or of its nearest enclosing section. */
   place(path: readonly PropertyKey[]): string
-}
-
-/** Formats a key path for users: `dbs[0].replica.sync-interval`. */
-export function formatKeyPath(path: readonly PropertyKey[]): string {
-  return path.map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i ? '.' : ''}${String(key)}`)).join('')
 }
 
 class Places {

@@ -5,8 +5,9 @@ import { DEFAULTS } from './defaults.js'
 import { expandPath } from './expand-path.js'
 import { ageError, type FailAt, failer } from './fail.js'
 import { legacySnapshot, legacyWarnings } from './legacy.js'
-import { formatKeyPath, type ParsedConfig } from './parse.js'
+import type { ParsedConfig } from './parse.js'
 import { resolveDatabases } from './resolve-databases.js'
+import { formatKeyPath } from './shape.js'
 import type { Config } from './types.js'
 
 /**

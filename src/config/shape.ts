@@ -19,6 +19,11 @@ export type ScalarKind = 'text' | 'boolean' | 'integer' | 'duration' | 'size' | 
 
 export type KeyPath = readonly PropertyKey[]
 
+/** Formats a key path for users: `dbs[0].replica.sync-interval`. */
+export function formatKeyPath(path: readonly PropertyKey[]): string {
+  return path.map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i ? '.' : ''}${String(key)}`)).join('')
+}
+
 /** The structure of a shape, for its JSON Schema. */
 export type Parts =
   | { readonly type: 'scalar' }

@@ -57,7 +57,7 @@ async function firstOpen(t: TestContext, url: string): Promise<LoadedFiles> {
 
 test('the package as it is published opens a file:// replica with a handful of files, none of them of a store', async (t) => {
   const { worker } = await firstOpen(t, pathToFileURL(path.join(temporaryDirectory(t), 'replica')).href)
-  assert.ok(worker.length <= 10, `the worker loaded ${worker.join(', ')}`)
+  assert.ok(worker.length <= 8, `the worker loaded ${worker.join(', ')}`)
   assert.deepEqual(
     worker.filter((file) => AWS.test(file)),
     [],
@@ -66,6 +66,6 @@ test('the package as it is published opens a file:// replica with a handful of f
 
 test('the package as it is published opens an S3 replica: the AWS SDK is in the package, and in the worker only', async (t) => {
   const { worker } = await firstOpen(t, s3Url(await s3Bucket(t)))
-  assert.ok(worker.length <= 13, `the worker loaded ${worker.join(', ')}`)
+  assert.ok(worker.length <= 10, `the worker loaded ${worker.join(', ')}`)
   assert.ok(worker.some((file) => AWS.test(file)))
 })

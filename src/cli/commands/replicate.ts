@@ -83,7 +83,7 @@ async function configFor(
         'Give one URL. For a second copy, use `litestream-ts mirror` or replicate from a second process.',
       )
     }
-    const { configFromArguments } = await import('../../config/load.js')
+    const { configFromArguments } = await import('../../config/from-arguments.js')
     config = configFromArguments(db, url)
   }
   return withFlags(config, flags)

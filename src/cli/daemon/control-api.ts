@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import { expandPath } from '../../config/expand-path.js'
-import { configFromArguments } from '../../config/load.js'
+import { configFromArguments } from '../../config/from-arguments.js'
 import { isLitestreamError } from '../../errors.js'
 import { fsError, isErrno } from '../../fs/fs-error.js'
 import { divergenceJson } from '../../levels/divergence-text.js'
