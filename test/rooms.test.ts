@@ -36,11 +36,14 @@ const EXCEPTIONS = ['native/platform.ts > fs/open-regular.ts']
 
 const root = path.join(import.meta.dirname, '../../src')
 
-function* imports(): Generator<readonly [from: string, to: string]> {
+/** Every import of one file of src/ by another; with `values`, without those of types alone. */
+function* imports(kind: 'all' | 'values' = 'all'): Generator<readonly [from: string, to: string]> {
+  const pattern =
+    kind === 'all' ? /(?:from|import)\s*\(?\s*'(\.[^']+)'/g : /^(?:import|export) (?!type )[^'"]*?from '(\.[^']+)'/gm
   for (const file of readdirSync(root, { recursive: true, encoding: 'utf8' })) {
     if (!file.endsWith('.ts')) continue
     const text = readFileSync(path.join(root, file), 'utf8')
-    for (const [, specifier] of text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)) {
+    for (const [, specifier] of text.matchAll(pattern)) {
       yield [file, path.join(path.dirname(file), specifier!).replace(/\.js$/, '.ts')]
     }
   }
@@ -66,4 +69,33 @@ test('no folder of src/ imports from a folder that builds on it', () => {
     if (upwards) wrong.push(`${from} > ${to}`)
   }
   assert.deepEqual(wrong, EXCEPTIONS)
+})
+
+test('no two folders beside each other import each other', () => {
+  const edges = new Set<string>()
+  for (const [from, to] of imports()) {
+    const [a, b] = [from.split('/'), to.split('/')]
+    let depth = 0
+    while (a[depth] === b[depth]) depth++
+    // Files of the common folder may import from its subfolders and the reverse.
+    if (a.length <= depth + 1 || b.length <= depth + 1) continue
+    const at = a.slice(0, depth)
+    edges.add(`${[...at, a[depth]].join('/')} > ${[...at, b[depth]].join('/')}`)
+  }
+  const mutual = [...edges].filter((edge) => edges.has(edge.split(' > ').reverse().join(' > ')))
+  // The exception of the order makes `native` and `fs` import each other.
+  assert.deepEqual(mutual.sort(), ['fs > native', 'native > fs'])
+})
+
+test('no modules import each other in a circle', () => {
+  const graph = new Map<string, string[]>()
+  for (const [from, to] of imports('values')) graph.set(from, [...(graph.get(from) ?? []), to])
+  const done = new Set<string>()
+  const visit = (file: string, way: readonly string[]): void => {
+    assert.ok(!way.includes(file), [...way, file].join(' > '))
+    if (done.has(file)) return
+    for (const next of graph.get(file) ?? []) visit(next, [...way, file])
+    done.add(file)
+  }
+  for (const file of graph.keys()) visit(file, [])
 })

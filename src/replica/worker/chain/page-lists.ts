@@ -1,4 +1,4 @@
-import { PageSet } from '../pages/page-set.js'
+import { PageSet } from './page-set.js'
 
 /**
  * The union of page number lists, ascending. The lists must ascend; `most` is their largest number.

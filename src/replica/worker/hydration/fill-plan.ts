@@ -6,8 +6,8 @@ import { runAll } from '../../../util/run-all.js'
 import type { FileTable } from '../chain/file-ordinals.js'
 import { CHUNK_PAGES } from '../chain/map-chunk.js'
 import type { PageMap } from '../chain/page-map.js'
+import type { PageSet } from '../chain/page-set.js'
 import { MAX_GAP } from '../pages/fetch-plan.js'
-import type { PageSet } from '../pages/page-set.js'
 import { WholeFile } from './checksummed-file.js'
 
 /** Pages examined before the loop yields to other work. */

@@ -3,7 +3,7 @@ import { Breather } from '../../../util/breather.js'
 import { monotonicMs } from '../../../util/monotonic.js'
 import type { ChainState } from '../chain/chain.js'
 import type { FileTable } from '../chain/file-ordinals.js'
-import { PageSet } from '../pages/page-set.js'
+import { PageSet } from '../chain/page-set.js'
 import { type HydrationMeta, readMeta, writeMeta } from './meta-format.js'
 
 /** Pages examined before the loop yields to other work. */

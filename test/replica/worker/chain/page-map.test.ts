@@ -7,7 +7,7 @@ import { includesPage, mergePages } from '../../../../src/replica/worker/chain/p
 import type { PageMap } from '../../../../src/replica/worker/chain/page-map.js'
 import { PageMapBuilder } from '../../../../src/replica/worker/chain/page-map-builder.js'
 import { lackingFiles } from '../../../../src/replica/worker/hydration/fill-plan.js'
-import { PageSet } from '../../../../src/replica/worker/pages/page-set.js'
+import { PageSet } from '../../../../src/replica/worker/chain/page-set.js'
 import type { Frame } from '../../../support/page-index.js'
 import { mapOf } from '../../../support/page-map.js'
 

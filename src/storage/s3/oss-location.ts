@@ -1,9 +1,9 @@
 import { LitestreamError } from '../../errors.js'
 import { rememberSecret } from '../../util/redact.js'
 import { reveal } from '../../util/secret.js'
-import { type BucketLocation, keyPath, keysOf, mergeSettings, takeSettings } from '../s3/location.js'
-import type { S3Settings } from '../s3/settings.js'
 import type { UrlParts } from '../url-parts.js'
+import { type BucketLocation, keyPath, keysOf, mergeSettings, takeSettings } from './location.js'
+import type { S3Settings } from './settings.js'
 
 /** A replica in Alibaba Cloud OSS, which the S3 client reads and writes. */
 export type OssLocation = BucketLocation<'oss'>
