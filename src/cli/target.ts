@@ -102,14 +102,18 @@ export function urlHint(argument: string): string {
   return `Write a replica as a URL, such as s3://${inBucket} or file://${path.resolve(argument)}.`
 }
 
-/** Opens the target of the argument, passes it to `use` and closes it afterwards. */
+/**
+ * Opens the target of the argument, passes it to `use` and closes it afterwards. `overrides` take
+ * precedence over the configuration.
+ */
 export async function withReplica<T>(
   argument: string,
   flags: ConfigFlags,
   use: (client: ReplicaClient, target: Target) => Promise<T>,
+  overrides: OpenReplicaClientOptions = {},
 ): Promise<T> {
   const target = await resolveTarget(argument, flags)
-  const client = await openReplicaClient(target.url.reveal(), target.options)
+  const client = await openReplicaClient(target.url.reveal(), { ...target.options, ...overrides })
   try {
     return await use(client, target)
   } finally {

@@ -71,6 +71,12 @@ export interface CompactionSchedulerOptions {
   /** Makes a snapshot from the live database instead of the replica's files. */
   readonly snapshot?: (signal: AbortSignal) => Promise<LtxFileInfo | undefined>
   /**
+   * Called if a scheduled snapshot has nothing new: makes a new TXID, so that the next one does. A
+   * store whose rules delete files by age would otherwise delete the only snapshot of an idle
+   * database.
+   */
+  readonly renew?: () => Promise<void>
+  /**
    * Called if files that a task needs are damaged or missing in the replica: only a new snapshot of
    * the database helps.
    */
@@ -284,7 +290,8 @@ export class CompactionScheduler {
   }
 
   async #snapshotInWindow(interval: number, signal: AbortSignal): Promise<void> {
-    if (!(await this.#tooEarly(SNAPSHOT_LEVEL, interval, signal))) await this.#snapshot(signal)
+    if (await this.#tooEarly(SNAPSHOT_LEVEL, interval, signal)) return
+    if (!(await this.#snapshot(signal))) await this.#options.renew?.()
   }
 
   #written(file: LtxFileInfo, started: number): void {

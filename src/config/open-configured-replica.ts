@@ -75,7 +75,11 @@ function pick(settings: ReplicaSettings, keys: readonly (keyof ReplicaSettings)[
 export function clientOptions(replica: ReplicaConfig, database?: string): OpenReplicaClientOptions {
   const { recipients, identities, passphrase } = replica.encryption ?? {}
   const encryption = replica.encryption && { recipients, identities, passphrase: passphrase?.reveal() }
-  return { ...storeOptions(replica, database), ...(encryption ? { encryption } : {}) }
+  return {
+    ...storeOptions(replica, database),
+    ...(encryption ? { encryption } : {}),
+    ...(replica.settings['write-once'] ? { writeOnce: true } : {}),
+  }
 }
 
 function storeOptions(replica: ReplicaConfig, database?: string): OpenReplicaClientOptions {

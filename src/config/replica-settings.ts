@@ -51,6 +51,10 @@ export const inheritedReplicaKeys = {
     'S3 and OSS: whether the store lets only one of several writers create a name. `auto`: a probe before the first write finds out. `never`: a HEAD before each write instead, which is weaker (docs/storage.md).',
     'auto',
   ),
+  'write-once': boolean(
+    'Not in Litestream: only create objects, for buckets with Object Lock and credentials that can neither overwrite nor delete. Lifecycle rules of the store delete old files; see docs/write-once.md.',
+    false,
+  ),
   'storage-class': text('S3: storage class of new objects.'),
   'part-size': size('S3 and OSS: size of one part of a multipart upload, at least 5MiB.', '5MiB', {
     min: 5 * 2 ** 20,

@@ -90,8 +90,16 @@ function resolveMirrors(root: ConfigFile, database: DatabaseFile, path: Path, fa
       if (value !== undefined && value <= 0)
         throw fail([...at, key], `mirror ${key} must be greater than 0 (got ${formatDuration(value)})`)
     }
+    const resolved = resolveReplica(root, replica, at, fail)
+    if (resolved.settings['write-once'] && retention !== undefined) {
+      throw fail(
+        [...at, 'retention'],
+        'a mirror with `write-once` deletes no files, so `retention` has no effect',
+        'Delete `retention`, and let a lifecycle rule of the store delete old files.',
+      )
+    }
     return {
-      replica: resolveReplica(root, replica, at, fail),
+      replica: resolved,
       interval,
       ...(retention === undefined ? {} : { retention }),
       ...(limit === undefined ? {} : { limit }),
@@ -156,6 +164,13 @@ export function resolveDatabases(config: ParsedConfig, failAt: FailAt) {
     const replica = resolveReplica(config.values, chosen.replica, chosen.path, fail)
     const mirrors = resolveMirrors(config.values, entry, path, fail)
     const settings = { ...databaseSettings(entry, path, fail), mirrors }
+    if (settings.lease && replica.settings['write-once']) {
+      throw fail(
+        [...path, 'lease'],
+        'a lease is renewed by replacing the object lock.json, which `write-once` rules out',
+        'Delete `lease` or `write-once`. A second primary is detected in both cases, because the names of its files are taken.',
+      )
+    }
     const metaPath = entry['meta-path'] ? { metaPath: expandPath(entry['meta-path']) } : {}
     if (entry.dir) {
       directories.push({

@@ -47,6 +47,14 @@ export function resolveConfig(config: ParsedConfig): Config {
   if (!values.dbs?.length) warnings.push(`${config.file}: no databases specified in configuration`)
 
   const { databases, directories } = resolveDatabases(config, fail)
+  if ([...databases, ...directories].some(({ replica }) => replica.settings['write-once'])) {
+    for (const path of RETENTION_KEYS) {
+      if (!isSet(values, path)) continue
+      warnings.push(
+        `${config.place(path)}: ${path.join('.')} has no effect on replicas with write-once: lifecycle rules of the store delete their files`,
+      )
+    }
+  }
   const heartbeatUrl = values['heartbeat-url']
   if (heartbeatUrl && !isHttpUrl(heartbeatUrl.reveal())) {
     throw fail(
@@ -122,6 +130,20 @@ export function resolveConfig(config: ParsedConfig): Config {
     directories,
     warnings,
   }
+}
+
+/** Keys of the settings that delete files of replicas. */
+const RETENTION_KEYS = [
+  ['l0-retention'],
+  ['snapshot', 'retention'],
+  ['retention', 'enabled'],
+  ['retention', 'diverged'],
+] as const
+
+function isSet(values: ParsedConfig['values'], [section, key]: readonly string[]): boolean {
+  const value = (values as Readonly<Record<string, unknown>>)[section!]
+  const found = key === undefined ? value : (value as Readonly<Record<string, unknown>> | undefined)?.[key]
+  return found !== undefined && found !== false
 }
 
 function restoreProofOf(

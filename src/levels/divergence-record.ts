@@ -24,6 +24,8 @@ const MAX_POINTS = 32
 const MAX_BYTES = 256 * 1024
 /** Maximum number of characters kept of the database's path. */
 const MAX_PATH = 4096
+/** Maximum number of records of a write-once replica. */
+const MAX_RECORDS = 2 ** 20
 /** Other primaries that may change the record at the same time. */
 const MAX_ATTEMPTS = 10
 
@@ -92,12 +94,45 @@ export async function readDivergences(
   client: ReplicaClient,
   options: RequestOptions = {},
 ): Promise<readonly Divergence[]> {
-  const found = await client.getObject(DIVERGENCE_NAME, options)
-  return found ? parse(client, found) : []
+  return (await newestRecord(client, options)).points
+}
+
+/** The name of the record after `changes` changes; in a write-once replica each is a new object. */
+function recordName(changes: number): string {
+  return changes === 1 ? DIVERGENCE_NAME : DIVERGENCE_NAME.replace('.', `-${changes}.`)
+}
+
+interface NewestRecord {
+  readonly points: readonly Divergence[]
+  /** 0: there is none. */
+  readonly changes: number
+  readonly tag: string | undefined
 }
 
 /**
- * Changes the record by compare-and-set; points that retention needs no more are left out of what
+ * A replica that is not write-once has one record. The newest of several, which contain all points
+ * each, is found with a number of requests that grows with the logarithm of theirs.
+ */
+async function newestRecord(client: ReplicaClient, options: RequestOptions): Promise<NewestRecord> {
+  const read = (changes: number) => client.getObject(recordName(changes), options)
+  let newest = await read(1)
+  if (!newest) return { points: [], changes: 0, tag: undefined }
+  let exists = 1
+  let missing = 2
+  for (let found = await read(missing); found && missing < MAX_RECORDS; found = await read(missing)) {
+    ;[newest, exists, missing] = [found, missing, missing * 2]
+  }
+  while (missing - exists > 1) {
+    const middle = Math.floor((exists + missing) / 2)
+    const found = await read(middle)
+    if (found) [newest, exists] = [found, middle]
+    else missing = middle
+  }
+  return { points: parse(client, newest, recordName(exists)), changes: exists, tag: newest.tag }
+}
+
+/**
+ * Changes the record by compare-and-set, or adds one to a write-once replica; points that retention needs no more are left out of what
  * is written: those older than `keep` and DIVERGED_RETENTION_MS, milliseconds. Returns the points.
  * Throws as readDivergences does.
  */
@@ -108,13 +143,13 @@ export async function updateDivergences(
 ): Promise<readonly Divergence[]> {
   const longest = Math.max(keep, DIVERGED_RETENTION_MS)
   for (let attempt = 1; ; attempt++) {
-    const found = await client.getObject(DIVERGENCE_NAME)
-    const before = found ? parse(client, found) : []
+    const { points: before, changes, tag = null } = await newestRecord(client, {})
     const after = change(before)
     if (after === before) return before
     const kept = bounded(after.filter((each) => isKept(each, Date.now(), longest)))
     try {
-      await client.putObject(DIVERGENCE_NAME, serialize(kept), found?.tag ?? null)
+      if (client.writeOnce) await client.putObject(recordName(changes + 1), serialize(kept), null)
+      else await client.putObject(recordName(Math.max(1, changes)), serialize(kept), tag)
       return kept
     } catch (error) {
       if (!isLitestreamError(error, 'PRECONDITION_FAILED') || attempt === MAX_ATTEMPTS) throw error
@@ -223,13 +258,13 @@ function serialize(points: readonly Divergence[]): Uint8Array {
   return Buffer.from(JSON.stringify({ version: 1, points: rows }))
 }
 
-function parse(client: ReplicaClient, { data }: TaggedObject): readonly Divergence[] {
-  const file = `${client.url} ${DIVERGENCE_NAME}`
+function parse(client: ReplicaClient, { data }: TaggedObject, name: string): readonly Divergence[] {
+  const file = `${client.url} ${name}`
   const damaged = (why: string, cause?: unknown) =>
     new LitestreamError('LTX_CORRUPT', `${file}: the record of diverged databases is damaged: ${why}`, {
       file,
       cause,
-      hint: `Nothing is deleted from the replica meanwhile. Check the replica with \`litestream-ts ltx -level all\`, then remove the object ${DIVERGENCE_NAME} from it.`,
+      hint: `Nothing is deleted from the replica meanwhile. Check the replica with \`litestream-ts ltx -level all\`, then remove the object ${name} from it.`,
     })
   if (data.byteLength > MAX_BYTES) throw damaged(`it has ${data.byteLength} bytes`)
   try {

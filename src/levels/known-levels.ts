@@ -60,6 +60,7 @@ export class KnownLevels implements ReplicaClient {
   readonly url: string
   readonly legacy?: LegacyObjects
   readonly guarantees?: ReplicaClient['guarantees']
+  readonly writeOnce?: boolean | undefined
   readonly #client: ReplicaClient
   readonly #most: number
   readonly #now: () => number
@@ -75,6 +76,7 @@ export class KnownLevels implements ReplicaClient {
     this.url = client.url
     if (client.legacy) this.legacy = client.legacy
     this.guarantees = client.guarantees
+    this.writeOnce = client.writeOnce
     if (client.watch) this.watch = client.watch.bind(client)
     if (client.listUpwards) this.listUpwards = this.#listUpwards
   }

@@ -66,7 +66,7 @@ export class MirrorPass {
     const copies = before.map((files) => [...files])
     await this.#copyNewest(source, copies)
     await this.#copyOthers(source, copies)
-    const ended = await endedFiles(this.#pair, source, copies, retention, signal)
+    const ended = destination.writeOnce ? [] : await endedFiles(this.#pair, source, copies, retention, signal)
     if (ended.length > 0) await destination.delete(ended, signal ? { signal } : {})
     const newest = newestRestorable(copies)
     return {

@@ -9,7 +9,8 @@ import type { PrimaryDatabase } from './sync/primary-database.js'
 
 /**
  * The compaction of a primary's replica: reads files that are still staged from local disk, and
- * reports as events. `onDamage`: as in CompactionSchedulerOptions.
+ * reports as events. Deletes nothing from a write-once replica, and renews the snapshots of an idle
+ * database there. `onDamage`: as in CompactionSchedulerOptions.
  */
 export function compactionOf(
   primary: PrimaryDatabase,
@@ -19,26 +20,38 @@ export function compactionOf(
   onDamage: (error: LitestreamError) => Promise<void> = async () => {},
 ): CompactionScheduler {
   const db = primary.path
-  return new CompactionScheduler(client, settings, {
-    local: ({ level, maxTxid }) => {
-      const path = level === 0 ? primary.staging.find(maxTxid) : undefined
-      return path === undefined ? undefined : streamRegular(path, 256 * 1024)
+  const retentionEnabled = settings.retentionEnabled && !client.writeOnce
+  const touch = client.writeOnce ? { renew: () => primary.touch() } : {}
+  return new CompactionScheduler(
+    client,
+    { ...settings, retentionEnabled },
+    {
+      ...touch,
+      local: ({ level, maxTxid }) => {
+        const path = level === 0 ? primary.staging.find(maxTxid) : undefined
+        return path === undefined ? undefined : streamRegular(path, 256 * 1024)
+      },
+      onDamage: guarded(onDamage),
+      observer: {
+        written: ({ level, file, durationMs }) => {
+          const { minTxid, maxTxid, size } = file
+          observe('compaction', { db, level, minTxid, maxTxid, size, durationMs })
+        },
+        deleted: ({ level, files }) => {
+          observe('retention', {
+            db,
+            level,
+            files: files.length,
+            bytes: files.reduce((sum, { size }) => sum + size, 0),
+          })
+        },
+        fault: ({ error }) => observe('error', { db, operation: 'compaction', error, failures: 1, retryMs: undefined }),
+        recovered: () => observe('recover', { db, operation: 'compaction' }),
+        error: ({ error, failures }) => {
+          const ours = isLitestreamError(error) ? error : databaseError(error, db, 'compacting its replica')
+          observe('error', { db, operation: 'compaction', error: ours, failures, retryMs: 1000 * 2 ** (failures - 1) })
+        },
+      },
     },
-    onDamage: guarded(onDamage),
-    observer: {
-      written: ({ level, file, durationMs }) => {
-        const { minTxid, maxTxid, size } = file
-        observe('compaction', { db, level, minTxid, maxTxid, size, durationMs })
-      },
-      deleted: ({ level, files }) => {
-        observe('retention', { db, level, files: files.length, bytes: files.reduce((sum, { size }) => sum + size, 0) })
-      },
-      fault: ({ error }) => observe('error', { db, operation: 'compaction', error, failures: 1, retryMs: undefined }),
-      recovered: () => observe('recover', { db, operation: 'compaction' }),
-      error: ({ error, failures }) => {
-        const ours = isLitestreamError(error) ? error : databaseError(error, db, 'compacting its replica')
-        observe('error', { db, operation: 'compaction', error: ours, failures, retryMs: 1000 * 2 ** (failures - 1) })
-      },
-    },
-  })
+  )
 }

@@ -6,6 +6,7 @@ import { LeaseKeeper } from '../levels/lease-keeper.js'
 import { clientUnderSignal } from '../storage/client-under-signal.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
 import { weakFencing } from '../storage/write-guarantees.js'
+import { refuseWriteOnce } from '../storage/write-once.js'
 import { linkAbort } from '../util/abort.js'
 import { formatDuration } from '../util/duration.js'
 import { GrowingInterval } from '../util/growing-interval.js'
@@ -37,6 +38,8 @@ export const CLOSE_GRACE_MS = 5_000
 
 /** Longest interval between two checks that the replica has the uploaded files, in milliseconds. */
 const CHECK_INTERVAL_MS = 60_000
+/** The same for a write-once replica, whose levels are long, and which only its store shortens. */
+const WRITE_ONCE_CHECK_MS = 3_600_000
 
 /**
  * Minimum time between two snapshots requested by compaction, in milliseconds: each contains the
@@ -99,13 +102,17 @@ export class Replicator {
       check: () => this.#checkReplica(),
     })
     this.#monitorErrors = new Backoff(path, 'sync', this.#options.monitorInterval, observe)
-    if (this.#options.lease) this.#lease = this.#makeLease()
+    if (this.#options.lease) {
+      refuseWriteOnce(client, 'a lease')
+      this.#lease = this.#makeLease()
+    }
   }
 
   get #checkInterval(): number {
     const { replicaCheckInterval, compaction } = this.#options
     const levels = compaction ? compaction.levels.map(({ interval }) => interval) : []
-    return replicaCheckInterval ?? Math.min(CHECK_INTERVAL_MS, 2 * Math.min(...levels))
+    if (replicaCheckInterval !== undefined) return replicaCheckInterval
+    return this.client.writeOnce ? WRITE_ONCE_CHECK_MS : Math.min(CHECK_INTERVAL_MS, 2 * Math.min(...levels))
   }
 
   get #keepDiverged(): number {

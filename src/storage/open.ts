@@ -1,4 +1,11 @@
-import { abortSignal, checkOptions, type OptionChecks, object, positiveMilliseconds } from '../util/check-arguments.js'
+import {
+  abortSignal,
+  checkOptions,
+  flag,
+  type OptionChecks,
+  object,
+  positiveMilliseconds,
+} from '../util/check-arguments.js'
 import { rememberSecret } from '../util/redact.js'
 import { withDeadline } from '../util/wait.js'
 import type { AbsSettings } from './abs/settings.js'
@@ -28,6 +35,11 @@ export interface OpenReplicaClientOptions {
    * package age-encryption.
    */
   readonly encryption?: EncryptionSettings | false | undefined
+  /**
+   * Only create objects, for stores that refuse to overwrite and to delete; see docs/write-once.md.
+   * Default: false.
+   */
+  readonly writeOnce?: boolean | undefined
   /** Ends only the opening: each request takes its own signal. */
   readonly signal?: AbortSignal
   /**
@@ -46,6 +58,7 @@ const CHECKS: OptionChecks<OpenReplicaClientOptions> = {
   gs: object,
   abs: object,
   encryption: (value) => (value === false ? undefined : object(value) && 'false or an object'),
+  writeOnce: flag,
   signal: abortSignal,
   timeout: positiveMilliseconds,
 }
@@ -69,10 +82,16 @@ export async function openReplicaClient(url: string, options: OpenReplicaClientO
 
 async function openEncrypted(location: ReplicaLocation, options: OpenReplicaClientOptions): Promise<ReplicaClient> {
   const { encryption = encryptionFromEnvironment() } = options
-  if (!encryption) return open(location, options)
+  if (!encryption) return openWriteOnce(location, options)
   const headers = await headersFor(encryption)
   const { encryptedClient } = await import('./encrypted/encrypted-client.js')
-  return encryptedClient(await open(location, options), headers)
+  return encryptedClient(await openWriteOnce(location, options), headers)
+}
+
+async function openWriteOnce(location: ReplicaLocation, options: OpenReplicaClientOptions): Promise<ReplicaClient> {
+  if (!options.writeOnce) return open(location, options)
+  const { writeOnceClient } = await import('./write-once.js')
+  return writeOnceClient(await open(location, options))
 }
 
 async function headersFor(encryption: EncryptionSettings) {
@@ -90,11 +109,13 @@ async function open(location: ReplicaLocation, options: OpenReplicaClientOptions
     case 's3':
     case 'oss': {
       const { S3ReplicaClient } = await import('./s3/s3-client.js')
-      return S3ReplicaClient.open(location, options.s3)
+      const { writeOnce = false } = options
+      return S3ReplicaClient.open(location, { ...options.s3, writeOnce })
     }
     case 'nats': {
       const { NatsReplicaClient } = await import('./nats/nats-client.js')
-      return NatsReplicaClient.open(location, options.nats, options.signal)
+      const { nats, writeOnce = false, signal } = options
+      return NatsReplicaClient.open(location, { ...nats, writeOnce }, signal)
     }
     case 'sftp': {
       const { SftpReplicaClient } = await import('./sftp/sftp-client.js')

@@ -167,6 +167,8 @@ export interface ReplicaClient {
   replicas?(options?: RequestOptions): AsyncIterable<string>
   /** What the store guarantees to several writers; absent if it enforces every condition. */
   readonly guarantees?: AskedGuarantees | undefined
+  /** Whether objects are only created, never replaced or deleted; see write-once.ts. */
+  readonly writeOnce?: boolean | undefined
   /** Absent if the store never had replicas of Litestream 0.3. */
   readonly legacy?: LegacyObjects
   /**

@@ -29,11 +29,12 @@ const length = ({ byteLength }: { readonly byteLength: number }) => byteLength
 
 /** A client with `hooks` around every operation. It has the same optional methods as `client`. */
 export function wrapClient(client: ReplicaClient, { request, stream }: ClientHooks): ReplicaClient {
-  const { watch, listUpwards, legacy, guarantees, replicas } = client
+  const { watch, listUpwards, legacy, guarantees, replicas, writeOnce } = client
   return {
     type: client.type,
     url: client.url,
     ...(guarantees ? { guarantees } : {}),
+    ...(writeOnce ? { writeOnce } : {}),
     list: (level, options) => stream('LIST', options, (own) => client.list(level, own), none),
     ...(listUpwards
       ? {

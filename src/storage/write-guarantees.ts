@@ -27,7 +27,7 @@ export interface AskedGuarantees {
  * needs. A client that says nothing about its store has all of them.
  */
 export async function requireGuarantees(
-  client: Pick<ReplicaClient, 'guarantees' | 'url'>,
+  client: Pick<ReplicaClient, 'guarantees' | 'url' | 'writeOnce'>,
   what: string,
   needed: readonly ('createOnly' | 'compareAndSet')[],
   options: RequestOptions = {},
@@ -36,7 +36,9 @@ export async function requireGuarantees(
   if (found === undefined || needed.every((one) => found[one])) return
   throw new LitestreamError('STORAGE_FAILED', `${client.url}: ${what} needs conditional writes, and ${found.reason}`, {
     file: client.url,
-    hint: 'Use a store that enforces If-None-Match and If-Match on PUT (docs/storage.md lists them), or do without this feature.',
+    hint: client.writeOnce
+      ? 'Do without this feature, or remove `write-once` from the replica.'
+      : 'Use a store that enforces If-None-Match and If-Match on PUT (docs/storage.md lists them), or do without this feature.',
   })
 }
 

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { LitestreamError } from '../../errors.js'
 import { fileLabel } from '../../levels/file-label.js'
 import { formatTxid } from '../../ltx/txid.js'
 import { DEFAULT_MIRROR_INTERVAL, followMirror, mirror } from '../../mirror/mirror.js'
@@ -22,6 +23,7 @@ interface MirrorFlags extends ConfigFlags {
   readonly retention?: number
   readonly limit?: number
   readonly parallelism: number
+  readonly writeOnce?: boolean
   readonly json?: boolean
 }
 
@@ -57,12 +59,23 @@ export function mirrorCommand(): Command {
       'keep snapshots and levels 1 to 8 in the destination for this long after the source has deleted them (default: delete them with the source)',
       durationFlag,
     )
+    .option('--write-once', 'only create objects in the destination: for stores that refuse to overwrite and to delete')
     .option('--limit <size>', 'maximum bytes per second, such as 10MB', sizeFlag)
     .option('--parallelism <n>', 'number of files copied in parallel', countFlag, 4)
     .option('--json', 'print JSON, with -follow one line per pass')
     .action(async (from: string, to: string, flags: MirrorFlags) => {
+      if (flags.writeOnce && flags.retention !== undefined) {
+        throw new LitestreamError('INVALID_ARGUMENT', 'cannot use -retention with -write-once', {
+          hint: 'Remove -retention, and let a lifecycle rule of the store delete old files.',
+        })
+      }
       await withReplica(from, flags, (source) =>
-        withReplica(to, flags, (destination) => run(source, destination, flags)),
+        withReplica(
+          to,
+          flags,
+          (destination) => run(source, destination, flags),
+          flags.writeOnce ? { writeOnce: true } : {},
+        ),
       )
     })
 }

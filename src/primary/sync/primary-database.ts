@@ -206,6 +206,15 @@ export class PrimaryDatabase {
     })
   }
 
+  /** Commits a write of one page, so that the next sync makes a file. */
+  touch(): Promise<void> {
+    return this.#run(async () => {
+      const { source } = await this.#kept.sync()
+      await source.bump(-1)
+      this.#progress.sequence++
+    })
+  }
+
   /**
    * Makes the next sync write a file with the whole database after `txid`, and discards staged
    * files.

@@ -45,7 +45,8 @@ export class Uploader {
   readonly #primary: PrimaryDatabase
   readonly #client: KnownLevels
   readonly #observe: PrimaryObserver
-  readonly #writer: WriterRecord
+  /** Undefined for a write-once replica, in which no record can be replaced. */
+  readonly #writer: WriterRecord | undefined
   #isWeakFencingNoticed = false
   readonly #leased: boolean
   #txid: number | undefined
@@ -91,7 +92,7 @@ export class Uploader {
       isKnown: () => primary.isKnown,
       observe,
     })
-    this.#writer = new WriterRecord(client, primary.path)
+    this.#writer = client.writeOnce ? undefined : new WriterRecord(client, primary.path)
     this.#primary = primary
     this.#client = client
     this.#observe = observe
@@ -146,7 +147,7 @@ export class Uploader {
     const primary = this.#primary
     const fenced = primary.state?.fenced
     if (fenced !== undefined) throw this.#fenced(fenced)
-    await this.#writer.claim({ leased: this.#leased })
+    await this.#writer?.claim({ leased: this.#leased })
     this.#noticeWeakFencing()
     const alignment = await alignWithReplica(primary, this.#client)
     const { kind, txid, timestamp } = alignment
@@ -214,8 +215,8 @@ export class Uploader {
   }
 
   /** Removes the writer record from the replica. */
-  close(): Promise<void> {
-    return this.#writer.release()
+  async close(): Promise<void> {
+    await this.#writer?.release()
   }
 
   async #startOver(txid: number, reason: string, publishSnapshot: boolean): Promise<void> {
@@ -248,9 +249,9 @@ export class Uploader {
   }
 
   async #keepRecord(): Promise<void> {
-    const change = await this.#writer.check()
+    const change = await this.#writer?.check()
     if (change !== 'gone' && change !== 'damaged') return
-    await this.#writer.claim({ leased: this.#leased })
+    await this.#writer?.claim({ leased: this.#leased })
     this.#notice(
       'record of the primary in the replica',
       change === 'gone' ? 'it was removed' : 'it is damaged',
@@ -345,7 +346,7 @@ export class Uploader {
       throw foreignFiles(this.#client.url, reason)
     }
     const when = formatTimestamp(there.timestamp)
-    const who = (await this.#writer.other()) ?? 'another primary'
+    const who = (await this.#writer?.other()) ?? 'another primary'
     const reason = `${who} wrote TXID ${formatTxid(txid)} at ${when}`
     await this.#primary.fence(reason)
     throw this.#fenced(reason, cause)

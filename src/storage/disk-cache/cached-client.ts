@@ -82,6 +82,10 @@ export class CachedReplicaClient implements ReplicaClient {
     return this.#inner.guarantees
   }
 
+  get writeOnce(): ReplicaClient['writeOnce'] {
+    return this.#inner.writeOnce
+  }
+
   get url(): string {
     return this.#inner.url
   }

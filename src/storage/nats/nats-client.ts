@@ -45,14 +45,14 @@ export class NatsReplicaClient implements ReplicaClient {
   /** By `performance.now()`. */
   #nextSweep = 0
 
-  private constructor(url: string, session: NatsSession, prefix: string) {
+  private constructor(url: string, session: NatsSession, prefix: string, keepsChunks: boolean) {
     const indexes = new ChunkIndexes(session)
     this.url = url
     this.#session = session
     this.#prefix = prefix
     this.#metas = new MetaStore(session, prefix)
     this.#reader = new ObjectReader(session, this.#metas, indexes)
-    this.#writer = new ObjectWriter(session, this.#metas, indexes)
+    this.#writer = new ObjectWriter(session, this.#metas, indexes, keepsChunks)
   }
 
   /** Connects, and checks the bucket: NOT_FOUND if it does not exist and is not to be created. */
@@ -71,7 +71,8 @@ export class NatsReplicaClient implements ReplicaClient {
       await session.close()
       throw error
     }
-    return new NatsReplicaClient(url, session, location.prefix === '' ? '' : `${location.prefix}/`)
+    const prefix = location.prefix === '' ? '' : `${location.prefix}/`
+    return new NatsReplicaClient(url, session, prefix, settings.writeOnce === true)
   }
 
   /**

@@ -34,8 +34,11 @@ export class ObjectWriter {
   readonly #session: NatsSession
   readonly #metas: MetaStore
   readonly #indexes: ChunkIndexes
+  /** Chunks of a failed upload stay, because the user may have no right to delete. */
+  readonly #keepsChunks: boolean
 
-  constructor(session: NatsSession, metas: MetaStore, indexes: ChunkIndexes) {
+  constructor(session: NatsSession, metas: MetaStore, indexes: ChunkIndexes, keepsChunks: boolean) {
+    this.#keepsChunks = keepsChunks
     this.#session = session
     this.#metas = metas
     this.#indexes = indexes
@@ -236,6 +239,7 @@ export class ObjectWriter {
    * sweep finds them.
    */
   async #discard(name: string, id: string): Promise<void> {
+    if (this.#keepsChunks) return
     try {
       await this.#purge({ operation: 'DELETE', doing: 'clearing', name, signal: timeoutSignal(DISCARD_TIMEOUT) }, id)
     } catch (error) {

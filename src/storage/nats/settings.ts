@@ -30,4 +30,6 @@ export interface NatsSettings {
   readonly timeout?: number
   /** Create the bucket if it does not exist. */
   readonly createBucket?: boolean
+  /** Set by `openReplicaClient`: nothing is deleted, not even chunks of a failed upload. */
+  readonly writeOnce?: boolean
 }

@@ -8,6 +8,8 @@ import { isConditionRefused } from './errors.js'
 import type { S3Requests, Subject } from './requests.js'
 
 const BODY = Buffer.from('{}')
+/** The object with which a write-once replica is probed; it stays. */
+const WRITE_ONCE_PROBE = 'write-once-probe'
 /** A tag that no object has. */
 const NO_TAG = '"00000000000000000000000000000000"'
 
@@ -21,7 +23,9 @@ const probing = new Map<string, Promise<WriteGuarantees>>()
 /**
  * Whether a store enforces conditional writes: by `conditional-writes`, else by a probe before the
  * first write. The probe creates an object `probe-<uuid>` beside the levels, tries to create it
- * again and to replace it by a wrong tag, and deletes it: 4 requests.
+ * again and to replace it by a wrong tag, and deletes it: 4 requests. In a write-once replica the
+ * probe creates one object of a fixed name, which stays, and only tries to create it again: 2
+ * requests, 1 if the object exists.
  */
 export class ConditionalWrites implements AskedGuarantees {
   readonly #requests: S3Requests
@@ -32,7 +36,8 @@ export class ConditionalWrites implements AskedGuarantees {
   constructor(requests: S3Requests, path: string) {
     this.#requests = requests
     this.#path = path
-    this.#place = `${requests.settings.endpoint} ${requests.bucket} ${requests.settings.dialect}`
+    const { endpoint, dialect, writeOnce } = requests.settings
+    this.#place = `${endpoint} ${requests.bucket} ${dialect}${writeOnce ? ' write-once' : ''}`
   }
 
   get known(): WriteGuarantees | undefined {
@@ -68,6 +73,7 @@ export class ConditionalWrites implements AskedGuarantees {
   }
 
   async #probe(): Promise<WriteGuarantees> {
+    if (this.#requests.settings.writeOnce) return this.#probeWriteOnce()
     const key = `${this.#path}/probe-${randomUUID()}`
     let isCreated = false
     try {
@@ -83,6 +89,14 @@ export class ConditionalWrites implements AskedGuarantees {
     } finally {
       if (isCreated) await this.#delete(key)
     }
+  }
+
+  async #probeWriteOnce(): Promise<WriteGuarantees> {
+    const lacks = await this.#createTwice(`${this.#path}/${WRITE_ONCE_PROBE}`, () => {})
+    const reason = lacks === undefined ? undefined : `the store ${lacks}`
+    const guarantees = { createOnly: lacks === undefined, compareAndSet: false, reason }
+    found.set(this.#place, guarantees)
+    return guarantees
   }
 
   /**
@@ -102,8 +116,10 @@ export class ConditionalWrites implements AskedGuarantees {
         }
         if (!isConditionRefused(error)) throw error
         // The refusal may have another cause, which the plain request has, too.
-        await this.#put(key, {})
-        onCreated()
+        if (!this.#requests.settings.writeOnce) {
+          await this.#put(key, {})
+          onCreated()
+        }
         return `does not support ${header}`
       }
     }

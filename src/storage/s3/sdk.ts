@@ -149,7 +149,9 @@ function prepare(client: S3Client, settings: ResolvedS3Settings): S3Client {
         request.headers['x-oss-forbid-overwrite'] = 'true'
       }
       if (!settings.signPayload) request.headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD'
-      if (settings.requireContentMd5 && isBatchDelete(request)) addContentMd5(request)
+      const needsMd5 = settings.requireContentMd5 && isBatchDelete(request)
+      // Buckets with Object Lock refuse bodies without a checksum.
+      if (needsMd5 || (settings.writeOnce && request.method === 'PUT')) addContentMd5(request)
       return next(args)
     },
     { step: 'build', name: 'litestreamHeaders', priority: 'low' },

@@ -47,6 +47,8 @@ export interface S3Settings {
   /** The MD5 of `sseCustomerKey` in base64, for verification. */
   readonly sseCustomerKeyMd5?: string
   readonly sseKmsKeyId?: string
+  /** Set by `openReplicaClient`: nothing may be overwritten or deleted, not even by a probe. */
+  readonly writeOnce?: boolean
   /** Whether the client relies on conditional writes; default: `auto`. */
   readonly conditionalWrites?: ConditionalWritesMode
 }

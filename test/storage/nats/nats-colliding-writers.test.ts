@@ -44,7 +44,7 @@ async function openWriter(t: TestContext) {
   const session = await NatsSession.open({ server, bucket, url, settings: {} })
   cleanUp(t, () => session.close())
   const metas = new Overtaken(session, '')
-  const writer = new ObjectWriter(session, metas, new ChunkIndexes(session))
+  const writer = new ObjectWriter(session, metas, new ChunkIndexes(session), false)
   const puts = async () => {
     const info = await session.jsm.streams.info(session.stream, { subjects_filter: chunkSubject(bucket, '>') })
     return Object.keys(info.state.subjects ?? {}).length

@@ -3,6 +3,7 @@ import { native } from '../../../native/addon.js'
 import { type BridgeRequest, DURABILITY_STORE, type TakenCommit } from '../../../native/replica.js'
 import type { ReplicaClient } from '../../../storage/replica-client.js'
 import { requireGuarantees } from '../../../storage/write-guarantees.js'
+import { refuseWriteOnce } from '../../../storage/write-once.js'
 import { startTimer } from '../../../util/timers.js'
 import type { ResolvedWriteOptions } from '../../options.js'
 import { failRequest } from '../fail-request.js'
@@ -160,6 +161,7 @@ export class ReplicaWriter {
    */
   async #requireCreateOnly(): Promise<void> {
     const { client } = this.#parts
+    refuseWriteOnce(client, 'writing through the VFS')
     const options = { signal: this.#abort.signal }
     if (this.#local && client.guarantees?.known === undefined) {
       // An error of the store is reported by the upload.

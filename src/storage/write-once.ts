@@ -1,0 +1,102 @@
+import { isLitestreamError, LitestreamError } from '../errors.js'
+import type { LtxFileRef, ReplicaClient, WriteOptions } from './replica-client.js'
+import { NO_HOOKS, wrapClient } from './wrap-client.js'
+import type { AskedGuarantees, WriteGuarantees } from './write-guarantees.js'
+
+const REASON = '`write-once` is set, so no object is replaced'
+
+/**
+ * The same replica, in which objects are only created: for buckets with Object Lock, and for
+ * credentials that can neither overwrite nor delete. Every write is create-only; a deletion or a
+ * replacement is refused before a request is sent.
+ */
+export function writeOnceClient(client: ReplicaClient): ReplicaClient {
+  const refused = async (what: string): Promise<never> => {
+    throw refusal(client, what)
+  }
+  return {
+    ...wrapClient(client, NO_HOOKS),
+    writeOnce: true,
+    guarantees: withoutReplacing(client.guarantees),
+    write: (file, body, options) => createOnly(client, file, body, options),
+    delete: (files) => (files.length === 0 ? Promise.resolve() : refused('deleting files')),
+    putObject: (name, data, ifTag, options) =>
+      ifTag === null ? client.putObject(name, data, null, options) : refused(`replacing ${name}`),
+    deleteObject: (name) => refused(`deleting ${name}`),
+  }
+}
+
+/** Throws INVALID_ARGUMENT for a write-once replica: `what` needs to replace or delete objects. */
+export function refuseWriteOnce(client: Pick<ReplicaClient, 'writeOnce' | 'url'>, what: string): void {
+  if (client.writeOnce) throw refusal(client, what)
+}
+
+function refusal({ url }: Pick<ReplicaClient, 'url'>, what: string): LitestreamError {
+  return new LitestreamError('INVALID_ARGUMENT', `${url}: ${what} is not possible, because ${REASON}`, {
+    file: url,
+    hint: 'Do without this feature, or remove `write-once` from the replica. Lifecycle rules of the store delete old files (docs/write-once.md).',
+  })
+}
+
+/**
+ * A writer that would replace its own file after a lost answer has written it already if the
+ * existing file has the same size; another size is PRECONDITION_FAILED.
+ */
+async function createOnly(
+  client: ReplicaClient,
+  file: LtxFileRef,
+  body: Uint8Array | AsyncIterable<Uint8Array>,
+  options: WriteOptions,
+) {
+  if (options.createOnly) return client.write(file, body, options)
+  const counted = new Counted(body)
+  try {
+    return await client.write(file, counted.body, { ...options, createOnly: true })
+  } catch (error) {
+    if (!isLitestreamError(error, 'PRECONDITION_FAILED')) throw error
+    const { level, minTxid, maxTxid } = file
+    const found = await client.stat({ level, minTxid, maxTxid }, options.signal ? { signal: options.signal } : {})
+    if (found.size !== (await counted.total())) throw error
+    return found
+  }
+}
+
+/** Counts the bytes of a body; what was not read before is read at the end. */
+class Counted {
+  readonly #chunks: AsyncIterator<Uint8Array> | Iterator<Uint8Array>
+  #bytes = 0
+
+  constructor(body: Uint8Array | AsyncIterable<Uint8Array>) {
+    const source = body instanceof Uint8Array ? [body] : body
+    this.#chunks = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
+  }
+
+  readonly body: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => this.#counting() }
+
+  async *#counting(): AsyncGenerator<Uint8Array, void, undefined> {
+    for (let next = await this.#chunks.next(); !next.done; next = await this.#chunks.next()) {
+      this.#bytes += next.value.byteLength
+      yield next.value
+    }
+  }
+
+  async total(): Promise<number> {
+    for await (const _ of this.#counting());
+    return this.#bytes
+  }
+}
+
+function withoutReplacing(asked: AskedGuarantees | undefined): AskedGuarantees {
+  const own = (found: WriteGuarantees | undefined): WriteGuarantees => ({
+    createOnly: found?.createOnly ?? true,
+    compareAndSet: false,
+    reason: found?.createOnly === false ? found.reason : REASON,
+  })
+  return {
+    get known() {
+      if (!asked) return own(undefined)
+      return asked.known && own(asked.known)
+    },
+    ask: async (options) => own(await asked?.ask(options)),
+  }
+}
