@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import type { TestContext } from 'node:test'
 import Database from 'better-sqlite3'
+import { cleanUp } from '../support/clean-up.js'
 import type { AppSettings } from './app-writer.js'
 
 export const APP_DEFAULTS: AppSettings = { pageSize: 4096, autoCheckpoint: -1, pause: 0, commits: 0, rough: false }
@@ -15,7 +16,7 @@ export class App {
   #child: ChildProcess | undefined
 
   constructor(t: TestContext, file: string) {
-    t.after(() => this.stop('SIGKILL'))
+    cleanUp(t, () => this.stop('SIGKILL'))
     this.file = file
     this.acknowledged = `${file}.acknowledged`
   }

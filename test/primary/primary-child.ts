@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
 import type { ReplicatorOptions } from '../../src/primary/options.js'
+import { cleanUp } from '../support/clean-up.js'
 import { until } from '../support/until.js'
 
 export type ChildEvent = { readonly name: string; readonly [key: string]: unknown }
@@ -29,7 +30,7 @@ export class PrimaryChild {
     const fast = { monitorInterval: 5, syncInterval: 5, shutdownSyncTimeout: 5000, ...options }
     const [command, ...args] = [...wrapper, process.execPath, script, file, url, JSON.stringify(fast)]
     this.#child = spawn(command!, args, { stdio: ['pipe', 'pipe', 2] })
-    t.after(() => this.#child.kill('SIGKILL'))
+    cleanUp(t, () => this.kill())
     this.#exited = once(this.#child, 'exit')
     createInterface(this.#child.stdout!).on('line', (line) => {
       if (line.startsWith('synced')) this.#synced++

@@ -4,7 +4,8 @@ const steps = new WeakMap<object, (() => unknown)[]>()
 
 /**
  * Runs `step` when the test ends: the last one first, each after the one before has ended. Node's
- * own `after` goes the other way.
+ * own `after` goes the other way. A step that fails does not prevent the others: a process that is
+ * left running would keep the test file from ending.
  */
 export function cleanUp(t: Pick<TestContext, 'after'>, step: () => unknown): void {
   let own = steps.get(t)
@@ -13,7 +14,15 @@ export function cleanUp(t: Pick<TestContext, 'after'>, step: () => unknown): voi
     steps.set(t, own)
     const all = own
     t.after(async () => {
-      for (const each of all.reverse()) await each()
+      const errors: unknown[] = []
+      for (const each of all.reverse()) {
+        try {
+          await each()
+        } catch (error) {
+          errors.push(error)
+        }
+      }
+      if (errors.length > 0) throw errors[0]
     })
   }
   own.push(step)
