@@ -3,6 +3,7 @@ import path from 'node:path'
 import { LRUCache } from 'lru-cache'
 import { LitestreamError } from '../../errors.js'
 import { makeDirectory } from '../../fs/directory.js'
+import { isErrno } from '../../fs/fs-error.js'
 import { abortError, orAborted } from '../../util/abort.js'
 import { timeoutSignal } from '../../util/timers.js'
 import { relativeName } from '../keys.js'
@@ -69,7 +70,7 @@ export class CachedReplicaClient implements ReplicaClient {
   }
 
   static async open(inner: ReplicaClient, options: DiskCacheOptions): Promise<CachedReplicaClient> {
-    await makeDirectory(options.directory, undefined, 0o700)
+    await makeFolder(options.directory)
     await makeRoom(options.directory, options.limit)
     return new CachedReplicaClient(inner, options)
   }
@@ -217,6 +218,7 @@ export class CachedReplicaClient implements ReplicaClient {
         this.#unchecked = 0
         await segment.touch()
         await makeRoom(this.#options.directory, this.#options.limit)
+        await this.#letGoOfRemoved()
       } catch {
         this.counts.failures++
       }
@@ -229,15 +231,24 @@ export class CachedReplicaClient implements ReplicaClient {
     const name = `${this.#hash(file)}-${number}`
     let segment = this.#segments.get(name)
     if (!segment) {
-      segment = Segment.open(path.join(this.#options.directory, name)).then(async (opened) => {
-        await opened.touch()
-        return opened
-      })
+      segment = openSegment(this.#options.directory, name)
       // If opening a segment fails, the next block tries again.
       segment.catch(() => this.#segments.delete(name))
       this.#segments.set(name, segment)
     }
     return segment
+  }
+
+  /**
+   * Closes segments whose files an eviction, of this process or another, or another program has
+   * removed: open files would keep their disk space, and blocks would be added to them in vain.
+   */
+  async #letGoOfRemoved(): Promise<void> {
+    for (const [name, opening] of [...this.#segments]) {
+      const segment = await opening.catch(() => undefined)
+      if (!(await segment?.isRemoved())) continue
+      if (this.#segments.peek(name) === opening) this.#segments.delete(name)
+    }
   }
 
   #hash(file: LtxFileInfo): string {
@@ -249,6 +260,23 @@ export class CachedReplicaClient implements ReplicaClient {
     set.add(work)
     void work.finally(() => set.delete(work))
   }
+}
+
+/** Readable to its owner only: pages of the database are in it. */
+function makeFolder(directory: string): Promise<void> {
+  return makeDirectory(directory, undefined, 0o700)
+}
+
+/** Makes the folder again if it was removed. */
+async function openSegment(directory: string, name: string): Promise<Segment> {
+  const file = path.join(directory, name)
+  const segment = await Segment.open(file).catch(async (error) => {
+    if (!isErrno(error, 'ENOENT')) throw error
+    await makeFolder(directory)
+    return Segment.open(file)
+  })
+  await segment.touch()
+  return segment
 }
 
 async function closeWhenIdle(segment: Promise<Segment>, writes: readonly Promise<void>[]): Promise<void> {

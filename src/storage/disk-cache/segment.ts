@@ -68,6 +68,12 @@ export class Segment {
     await setTime(this.#blocks, Date.now())
   }
 
+  /** Whether a file was removed: nothing that is written from then on is found again. */
+  async isRemoved(): Promise<boolean> {
+    const stats = await Promise.all([this.#blocks.stat(), this.#sums.stat()])
+    return stats.some(({ nlink }) => nlink === 0)
+  }
+
   async close(): Promise<void> {
     await this.#blocks.close()
     await this.#sums.close()

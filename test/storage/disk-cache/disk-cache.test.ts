@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, readlink, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
@@ -10,6 +10,7 @@ import { BLOCK_SIZE } from '../../../src/storage/disk-cache/segment.js'
 import { FileReplicaClient } from '../../../src/storage/file/file-client.js'
 import { History } from '../../support/history.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
+import { until } from '../../support/until.js'
 
 async function setUp(t: TestContext, bytes: number) {
   const directory = temporaryDirectory(t)
@@ -155,4 +156,61 @@ test('a cache is private to its owner, and a link in it is not followed', async 
   await again.close()
   assert.ok(again.counts.failures > 0)
   assert.equal(await readFile(precious, 'utf8'), 'precious')
+})
+
+for (const [what, change] of [
+  ['removed', (cache: string) => rm(cache, { recursive: true })],
+  ['moved away', (cache: string) => rename(cache, `${cache}.away`)],
+  ['replaced by an empty folder', (cache: string) => rm(cache, { recursive: true }).then(() => mkdir(cache))],
+  ['emptied', (cache: string) => eachFile(cache, (file) => rm(file))],
+  ['truncated file by file', (cache: string) => eachFile(cache, (file) => truncate(file, 100))],
+  ['overwritten in place', (cache: string) => eachFile(cache, (file) => writeFile(file, Buffer.alloc(90_000, 7)))],
+] as const) {
+  test(`a cache that is ${what} while it is in use costs requests, never wrong bytes`, async (t) => {
+    const { store, body, file, cache, open } = await setUp(t, 90_000)
+    const other = randomBytes(90_000)
+    const later = await store.write({ level: 0, minTxid: 2, maxTxid: 2 }, other, { timestamp: 2000 })
+    const client = await open()
+    await client.read(file, { offset: 0 })
+    await until('the blocks are on disk', async () => (await readdir(cache)).length === 2)
+    await change(cache)
+    for (const [each, expected] of [
+      [file, body],
+      [later, other],
+    ] as const) {
+      for (let i = 0; i < 2; i++) assert.deepEqual(Buffer.from((await client.read(each, { offset: 0 })).data), expected)
+    }
+    await client.close()
+    assert.equal(client.counts.failures, 0)
+    const again = await open()
+    assert.deepEqual(Buffer.from((await again.read(later, { offset: 0 })).data), other)
+    assert.equal(gets(again), 0, 'what was read afterwards is cached again')
+    await again.close()
+  })
+}
+
+async function eachFile(directory: string, change: (file: string) => Promise<void>): Promise<void> {
+  for (const name of await readdir(directory)) await change(path.join(directory, name))
+}
+
+test('an evicted segment is closed: the limit holds for the disk space of a process that goes on', {
+  skip: process.platform !== 'linux',
+}, async (t) => {
+  const { store, cache, open } = await setUp(t, 1000)
+  const limit = 20 * 2 ** 20
+  const client = await open(limit)
+  for (let txid = 2; txid <= 5; txid++) {
+    const file = await store.write({ level: 0, minTxid: txid, maxTxid: txid }, randomBytes(17 * 2 ** 20), {
+      timestamp: txid,
+    })
+    await client.read(file, { offset: 0 })
+  }
+  const held = async () => {
+    const links = await Promise.all(
+      (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')),
+    )
+    return links.filter((link) => link.startsWith(cache) && link.endsWith('(deleted)') && !link.includes('.sums'))
+  }
+  await until('all but the newest are closed', async () => (await held()).length === 0)
+  await client.close()
 })
