@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import { LitestreamError } from '../errors.js'
+import { checkGrowth } from '../levels/plan-check.js'
 import { databaseChecksum, readDatabaseShape } from '../ltx/database-file.js'
 import { decodeLtx } from '../ltx/decoder.js'
 import { FLAG_NO_CHECKSUM } from '../ltx/format.js'
@@ -15,6 +16,8 @@ export class LtxApplier {
   readonly #exists: boolean
   #last: LtxHeader | undefined
   #pages: PageFile | undefined
+  /** The largest size of the database so far, pages. */
+  #peak = 0
 
   /** `exists`: the file already holds a database. The caller closes `handle`. */
   constructor(handle: FileHandle, path: string, exists: boolean) {
@@ -34,7 +37,7 @@ export class LtxApplier {
     const { pageSize, commit } = header
     const shape = { pageSize, commit }
     try {
-      await this.#throwUnlessNext(header, file)
+      this.#peak = Math.max(this.#peak, await this.#throwUnlessNext(header, file))
       if (checked && header.minTxid > 1) await this.#compare('pre-apply', file, header.preApplyChecksum)
     } catch (error) {
       await ltx.cancel()
@@ -42,6 +45,8 @@ export class LtxApplier {
     }
     this.#pages ??= new PageFile(this.#handle, this.#path, pageSize)
     for await (const batch of ltx.batches) await this.#pages.write(batch)
+    // Only now is the page index known. A commit is believed as far as there are pages.
+    checkGrowth(header, ltx.trailer!.index, header.minTxid === 1 ? 0 : this.#peak, file)
     await this.#pages.resize(commit)
     if (checked) {
       const sum = await databaseChecksum(this.#handle, this.#path, shape)
@@ -61,7 +66,8 @@ export class LtxApplier {
     return { page_size: pageSize, pages: commit, max_txid: formatTxid(maxTxid) }
   }
 
-  async #throwUnlessNext(header: LtxHeader, file: string): Promise<void> {
+  /** Returns the size of the database before the file, pages. */
+  async #throwUnlessNext(header: LtxHeader, file: string): Promise<number> {
     const refuse = (why: string, hint: string) =>
       new LitestreamError('INVALID_ARGUMENT', `cannot apply ${file}: ${why}`, { file, hint })
     const { pageSize, minTxid } = header
@@ -91,6 +97,7 @@ export class LtxApplier {
         'Name files of this database, or another database with -db.',
       )
     }
+    return present?.commit ?? 0
   }
 
   async #compare(which: string, file: string, stored: bigint): Promise<void> {

@@ -115,6 +115,15 @@ export function denseFrom(
   return from
 }
 
+/**
+ * Checks that a file has every page by which it makes the database larger than `peak` pages. Throws
+ * LTX_CORRUPT.
+ */
+export function checkGrowth(header: LtxHeader, index: PageIndex, peak: number, label: string): void {
+  const from = denseFrom(header, index)
+  if (from > peak) throw missingPage(label, from, { commit: header.commit, completeFrom: peak }, 12)
+}
+
 /** The error for a file whose page size differs from that of the files before it. */
 export function otherPageSize(before: PlannedFile, { label, header }: PlannedFile): LitestreamError {
   const reached = formatTxid(before.header.maxTxid)

@@ -6,11 +6,9 @@ import { isErrno } from '../fs/fs-error.js'
 import { syncHandle } from '../fs/handle.js'
 import { openForUpdate } from '../fs/open-for-writing.js'
 import { removeFile } from '../fs/remove.js'
-import { denseFrom } from '../levels/plan-check.js'
+import { checkGrowth } from '../levels/plan-check.js'
 import { decodeLtx } from '../ltx/decoder.js'
 import { isPageSize, lockPgno } from '../ltx/format.js'
-import type { LtxHeader } from '../ltx/header.js'
-import { missingPage, type PageIndex } from '../ltx/page-index.js'
 import type { Connection } from '../sqlite/connection.js'
 import { findDriver } from '../sqlite/find-driver.js'
 import { sqliteCode } from '../sqlite/sqlite-error.js'
@@ -281,13 +279,6 @@ function doomedPages(pgnos: Uint32Array, oldCommit: number, newCommit: number, p
   for (const pgno of pgnos) if (pgno <= oldCommit && pgno <= newCommit) doomed[count++] = pgno
   for (let pgno = newCommit + 1; pgno <= oldCommit; pgno++) if (pgno !== lock) doomed[count++] = pgno
   return doomed.subarray(0, count)
-}
-
-/** Checks that the file has every page by which the database grows. Throws LTX_CORRUPT. */
-function checkGrowth(header: LtxHeader, index: PageIndex, oldCommit: number, label: string): void {
-  const from = denseFrom(header, index)
-  if (from <= oldCommit) return
-  throw missingPage(label, from, { commit: header.commit, completeFrom: oldCommit }, 12)
 }
 
 function conflict(file: string): LitestreamError {

@@ -49,10 +49,11 @@ test('ltx apply refuses files that do not fit, and leaves the database unchanged
     pages: number[],
     pageSize = 512,
     checksums?: [bigint, bigint],
+    commit = 2,
   ) => {
     const encoder = new LtxEncoder({
       pageSize,
-      commit: 2,
+      commit,
       minTxid: min,
       maxTxid: max,
       ...(checksums ? { flags: 0, preApplyChecksum: checksums[0] } : {}),
@@ -79,6 +80,8 @@ test('ltx apply refuses files that do not fit, and leaves the database unchanged
     [[ltx('large', 2, 2, [2], 1024)], /pages of 1024 bytes, the database of 512/],
     [[ltx('sum', 2, 2, [2], 512, sums)], /pre-apply checksum is 8000000000000000, but the database has/],
     [[damaged], /damaged/],
+    [[ltx('grown', 2, 2, [2], 512, undefined, 0xfffffffe)], /page 4294967294 is missing: .* at most 2 pages before/],
+    [[next, ltx('hole', 3, 3, [2, 4], 512, undefined, 4)], /page 3 is missing/],
     [[next, file('none')], /no such file/],
   ]
   for (const [files, message] of cases) {

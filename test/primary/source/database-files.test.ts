@@ -194,6 +194,16 @@ test('the -wal is truncated to zero bytes', async (t) => {
   assert.equal(await primary.stop(), 0)
 })
 
+test('the -wal is cut in the middle: the frames before the cut and all later commits are replicated', async (t) => {
+  const { file, primary, follows, notice } = await fixture(t)
+  sql(file, 'CREATE TABLE kept AS SELECT 1 AS n', 'INSERT INTO t VALUES (randomblob(30000))')
+  await primary.sync()
+  truncateSync(`${file}-wal`, Math.floor(statSync(`${file}-wal`).size / 2))
+  await notice(/shorter than the wal-index says/)
+  await follows()
+  assert.equal(await primary.stop(), 0)
+})
+
 test('another database is renamed over the database', async (t) => {
   const { file, dir, primary, follows, notice, reasons } = await fixture(t)
   const other = path.join(dir, 'new.db')
