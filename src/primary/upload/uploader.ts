@@ -221,10 +221,11 @@ export class Uploader {
 
   async #startOver(txid: number, reason: string, publishSnapshot: boolean): Promise<void> {
     const primary = this.#primary
+    // First, because it may fail: nothing has changed here then, and the caller tries again.
+    await primary.startOver(txid, reason)
     this.#startsOver = true
     this.#publishAt = publishSnapshot ? txid + 1 : undefined
     this.#kept.clear()
-    await primary.startOver(txid, reason)
     this.#observe('rejoin', { db: primary.path, txid, reason })
   }
 
@@ -281,7 +282,7 @@ export class Uploader {
     if (path === undefined || !staged) {
       const reason = path === undefined ? 'staged files are missing' : 'a staged file is damaged'
       if (this.#attempted >= txid) await this.#skipTo(this.#attempted, reason)
-      else await this.#startOver(txid - 1, reason, false)
+      else await this.#startOver(txid - 1, reason, this.#publishAt === txid)
     } else if (this.#pageSize !== undefined && staged.pageSize !== this.#pageSize) {
       // Skips a TXID, so that files of both page sizes are never merged; the snapshot bridges the
       // gap.

@@ -1,6 +1,6 @@
 // Which files an uploader may upload, and when: each test stops a primary between two steps.
 import assert from 'node:assert/strict'
-import { mkdirSync, rmdirSync } from 'node:fs'
+import { mkdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
@@ -109,4 +109,57 @@ test('a very long fencing reason is saved in shortened form', async (t) => {
   const again = await open()
   assert.match(again.primary.state?.fenced ?? '', /^TXID 2 was written by x+$/)
   await assert.rejects(again.uploader.run(), { code: 'REPLICA_FENCED' })
+})
+
+/** The folder with the staged files cannot be read until the function that it returns is called. */
+function withoutStaging({ staging }: PrimaryDatabase): () => void {
+  const { directory } = staging
+  renameSync(directory, `${directory}.kept`)
+  writeFileSync(directory, '')
+  return () => {
+    rmSync(directory)
+    renameSync(`${directory}.kept`, directory)
+  }
+}
+
+test('a repair that fails while the state folder cannot be read is made later, and no upload is stuck', async (t) => {
+  const { file, url, client, open, write } = await fixture(t)
+  const { primary, uploader } = await open()
+  await primary.sync()
+  await uploader.run()
+  for (let i = 0; i < 3; i++) {
+    write()
+    await primary.sync()
+  }
+  await uploader.run(1)
+  const back = withoutStaging(primary)
+  await assert.rejects(uploader.repair('files are missing in the replica'), { file: primary.staging.directory })
+  back()
+  await uploader.run()
+  assert.equal(await assertReplicaEquals(url, file), 4)
+  await uploader.repair('files are missing in the replica')
+  await uploader.run()
+  assert.equal(await assertReplicaEquals(url, file), 5)
+  assert.deepEqual(
+    (await collect(client.list(9))).map(({ maxTxid }) => maxTxid),
+    [5],
+  )
+})
+
+test('the file of a repair is lost before its upload: the snapshot is published all the same', async (t) => {
+  const { file, url, client, open, write } = await fixture(t)
+  const { primary, uploader } = await open()
+  await primary.sync()
+  await uploader.run()
+  await uploader.repair('files are missing in the replica')
+  await primary.sync()
+  primary.staging.remove(2)
+  write()
+  await primary.sync()
+  await uploader.run()
+  assert.equal(await assertReplicaEquals(url, file), 2)
+  assert.deepEqual(
+    (await collect(client.list(9))).map(({ maxTxid }) => maxTxid),
+    [2],
+  )
 })
