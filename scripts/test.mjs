@@ -1,5 +1,5 @@
-// The one test command: formatter, linter and type check, then every test file, two at a time, each
-// in a process of its own. `npm test -- PATTERN…` runs only the files whose path contains one of
+// The one test command: formatter, linter and type check, then every test file, four at a time,
+// each in a process of its own. `npm test -- PATTERN…` runs only the files whose path contains one of
 // the patterns.
 //
 // Tests talk to real servers. Those that the selected files need are installed (Debian, root) and
@@ -54,10 +54,11 @@ if (files.length === 0) {
 }
 
 const imports = importsOf(files)
-// Tests run what tsc made, but for the AWS SDK, of which the bundle has less, and for these, which
-// run what is published.
+// Tests run what tsc made, but for the AWS SDK, of which the bundle has less, and for the commands,
+// the documents and the packages, which are run as they are published.
 if (
   imports.has(path.join(root, '.out/src/storage/s3/aws.js')) ||
+  imports.has(path.join(out, 'cli/run.js')) ||
   files.some((file) => file.endsWith('/demo.test.js')) ||
   imports.has(path.join(out, 'support/packed.js'))
 ) {

@@ -22,8 +22,9 @@ export function speedOf(bytes: number, ms: number): string {
  */
 export async function createProgress(title: string, wanted = true): Promise<Progress> {
   if (!wanted || !process.stderr.isTTY) return silent
-  const { SingleBar } = await import('cli-progress')
-  const bar = new SingleBar({
+  // In the bundle, a CommonJS module that is imported on demand has only its default export.
+  const { default: cliProgress } = await import('cli-progress')
+  const bar = new cliProgress.SingleBar({
     format: `${title} {bar} {percentage}%  {done} of {size}{speed}`,
     stream: process.stderr,
     hideCursor: true,

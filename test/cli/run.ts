@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import path from 'node:path'
 
-const main = path.resolve(import.meta.dirname, '../../src/cli/main.js')
+/** The command as it is published: the bundle, which `npm test` makes before tests that need it. */
+export const main = path.resolve(import.meta.dirname, '../../../dist/cli/main.js')
 
 export interface Finished {
   readonly status: number | null

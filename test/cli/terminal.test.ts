@@ -6,8 +6,7 @@ import { promisify } from 'node:util'
 import { openReplicaClient } from '../../src/storage/open.js'
 import { History, hashFile } from '../support/history.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
-
-const main = path.resolve(import.meta.dirname, '../../src/cli/main.js')
+import { main } from './run.js'
 
 /** Runs a command line with a terminal as its output, as util-linux's `script` makes one. */
 async function inTerminal(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {

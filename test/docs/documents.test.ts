@@ -10,6 +10,7 @@ import { normalizeFlags } from '../../src/cli/go-flags.js'
 import { createProgram } from '../../src/cli/program.js'
 import { configFromText } from '../../src/config/load.js'
 import { replicateOnce } from '../../src/index.js'
+import { main } from '../cli/run.js'
 import { currentNode } from '../support/current-node.js'
 import { freePort } from '../support/servers/free-port.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
@@ -66,14 +67,13 @@ async function createSandbox(t: TestContext) {
     symlinkSync(path.join(root, 'node_modules', name), path.join(modules, name))
   const exports = { '.': './index.js', './metrics': './metrics.js' }
   writeFileSync(path.join(own, 'package.json'), JSON.stringify({ name: 'litestream-ts', type: 'module', exports }))
-  writeFileSync(path.join(own, 'index.js'), `export * from ${JSON.stringify(path.join(root, '.out/src/index.js'))}\n`)
+  writeFileSync(path.join(own, 'index.js'), `export * from ${JSON.stringify(path.join(root, 'dist/index.js'))}\n`)
   writeFileSync(
     path.join(own, 'metrics.js'),
-    `export * from ${JSON.stringify(path.join(root, '.out/src/status/index.js'))}\n`,
+    `export * from ${JSON.stringify(path.join(root, 'dist/status/index.js'))}\n`,
   )
   const bin = path.join(dir, 'bin')
   mkdirSync(bin)
-  const main = path.join(root, '.out/src/cli/main.js')
   writeFileSync(path.join(bin, 'litestream-ts'), `#!/bin/sh\nexec ${process.execPath} ${main} "$@"\n`, { mode: 0o755 })
   const db = new Database(path.join(dir, 'app.db'))
   db.exec("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO users (name) VALUES ('Ada'), ('Grace')")

@@ -7,13 +7,13 @@ import Database from 'better-sqlite3'
 import { openReplicaClient } from '../../../src/storage/open.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 import { until } from '../../support/until.js'
+import { main } from '../run.js'
 
 test('replicate -lease holds the lease while it runs, and releases it', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'app.db')
   new Database(file).exec('CREATE TABLE t (v)').close()
   const url = `file://${dir}/replica`
-  const main = new URL('../../../src/cli/main.js', import.meta.url).pathname
   const child = spawn(process.execPath, [main, 'replicate', '-lease', file, url], { stdio: 'ignore' })
   t.after(() => child.kill('SIGKILL'))
   const client = await openReplicaClient(url)

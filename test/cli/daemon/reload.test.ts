@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { openReplicaClient } from '../../../src/storage/open.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 import { until } from '../../support/until.js'
-import { run, start } from '../run.js'
+import { main, run, start } from '../run.js'
 import { createDatabase, insertRow, rowsOf } from './daemon-of-two.js'
 
 interface Reloaded {
@@ -98,7 +98,6 @@ test('a reload adds, removes and changes databases, touches no other, and refuse
 test('-config - reads standard input', (t) => {
   const dir = temporaryDirectory(t)
   createDatabase(path.join(dir, 'app.db'))
-  const main = path.resolve(import.meta.dirname, '../../../src/cli/main.js')
   const input = `dbs: [{ path: ${dir}/app.db, replica: { path: ${dir}/replica } }]`
   const once = spawnSync(process.execPath, [main, 'replicate', '-once', '-config', '-'], { input, encoding: 'utf8' })
   assert.equal(once.status, 0, once.stderr)

@@ -6,9 +6,8 @@ import { test } from 'node:test'
 import { promisify } from 'node:util'
 import Database from 'better-sqlite3'
 import { PrimaryDatabase } from '../../../src/primary/sync/primary-database.js'
+import { main } from '../../cli/run.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
-
-const main = path.resolve(import.meta.dirname, '../../../src/cli/main.js')
 
 function makeDatabase(file: string): void {
   const db = new Database(file)
