@@ -31,12 +31,12 @@ export const ahead: Question = {
     const { stage, data } = await bench.published()
     await stage.proxy.latency(LATENCY)
     const variants = [
-      { name: 'all', kinds: 'all' },
+      { name: 'all', kinds: 'all' as const },
       ...READ_AHEAD_KINDS.map((without) => ({
         name: `without ${without}`,
-        kinds: READ_AHEAD_KINDS.filter((kind) => kind !== without).join(','),
+        kinds: READ_AHEAD_KINDS.filter((kind) => kind !== without),
       })),
-      { name: 'none', kinds: 'none' },
+      { name: 'none', kinds: 'none' as const },
     ]
     const rows: ResultTable['rows'][number][] = []
     for (const query of [...QUERIES.slice(0, 4), LOOKUPS, USERS_SCAN]) {

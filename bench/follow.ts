@@ -101,7 +101,7 @@ async function changedPages(client: ReplicaClient, after: number, upTo: number):
 /** A replica with one connection that reads scattered rows this many times per second. */
 export async function holdFollower(url: string, hydrate: string | null, reads: number, data: Dataset) {
   const replica = await openReplica(url, hydrate === null ? {} : { hydrate })
-  await replica.hydrated
+  await replica.whenHydrated()
   const db = new Database(replica.uri, { readonly: true })
   const { sql, parameters } = QUERIES[0]!
   const statement = db.prepare(sql)

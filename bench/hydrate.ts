@@ -131,7 +131,7 @@ async function hydrateOnce(bench: Bench, stage: Stage, data: { users: number; po
   const start = performance.now()
   await reader.open()
   let seconds = 0
-  const hydrated = reader.replica.hydrated.then(() => {
+  const hydrated = reader.replica.whenHydrated().then(() => {
     seconds = Math.max(1, performance.now() - start - opening) / 1000
   })
   const during = await measured(reader, () => seconds === 0)

@@ -61,7 +61,7 @@ export const memory: Question = {
 /** Runs in a separate process. */
 export async function openOnce(url: string): Promise<{ index: number; resident: number }> {
   const replica = await openReplica(url)
-  const { indexBytes } = await replica.details()
+  const { indexBytes } = await replica.workerStats()
   const { resident } = memoryOf()
   await replica.close()
   return { index: indexBytes, resident }
@@ -70,6 +70,6 @@ export async function openOnce(url: string): Promise<{ index: number; resident: 
 /** Runs in a separate process. */
 export async function fillOnce(url: string, copy: string): Promise<void> {
   const replica = await openReplica(url, { hydrate: copy })
-  await replica.hydrated
+  await replica.whenHydrated()
   await replica.close()
 }

@@ -182,7 +182,7 @@ export async function holdReaders(url: string, data: { users: number; posts: num
     turn++
   }
   const timer = setInterval(() => {
-    lag = Math.max(lag, replica.lag)
+    lag = Math.max(lag, replica.lagMs / 1000)
     for (let i = 0; i < 5; i++) read()
   }, 10)
   const answers = {

@@ -26,7 +26,7 @@ const root = path.dirname(import.meta.dirname)
 const dist = path.join(root, 'dist')
 const AWS = 'storage/s3/aws'
 const NATS = 'storage/nats/library'
-const ENTRIES = ['index', 'primary/index', 'status/index']
+const ENTRIES = ['index', 'status/index']
 const PROGRAM = 'cli/main'
 const THREADS = ['replica/worker/worker', 'primary/worker', 'replica/handle/prefetch-thread', 'integrity/worker']
 const INLINE_MAP = '//# sourceMappingURL=data:'

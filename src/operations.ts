@@ -1,127 +1,337 @@
-import { type CheckedOperation, checkMirror, checkOperation } from './operation-checks.js'
-import { parseTimestamp } from './util/timestamp.js'
-import { type WaitOptions, withDeadline } from './util/wait.js'
+import type { CompactOptions, MergeFilesOptions } from './compaction/compact.js'
+import type { L0RetentionOptions, SnapshotRetentionOptions } from './compaction/retention.js'
+import { fileLabel } from './levels/file-label.js'
+import type { PlanOptions } from './levels/plan.js'
+import type { ReplicaReport, VerifyReplicaOptions } from './levels/verify-replica.js'
+import type { LtxSummary } from './ltx/inspect.js'
+import type { FollowMirrorOptions, MirrorOptions, MirrorResult } from './mirror/options.js'
+import { checkReplica, type Operation, type OperationOptions, readOperation } from './operation-options.js'
+import type { ReplicateOnceOptions } from './primary/replicate-once.js'
+import type { SyncResult } from './primary/replicator-status.js'
+import type { FollowOptions } from './restore/follow.js'
+import type { HydrateOptions } from './restore/restore.js'
+import type { RestoreOptions, RestoreResult } from './restore/restore-options.js'
+import { openReplicaClient, type StoreOptions } from './storage/open.js'
+import type { LtxFileInfo, LtxFileRef, ReplicaClient } from './storage/replica-client.js'
+import type { Resolved } from './util/check-arguments.js'
+import { withDeadline } from './util/wait.js'
 
-/**
- * Operations that take seconds or more. Their code is loaded at the first call, so that a program
- * which opens a replica does not wait for the code of a restore.
- */
-function whenCalled<A extends unknown[], R>(
-  load: () => Promise<(...args: A) => Promise<R>>,
-): (...args: A) => Promise<R> {
-  return async (...args) => (await load())(...args)
+// Operations that take seconds or more. Their code is loaded at the first call, so that a program
+// which opens a replica does not wait for the code of a restore.
+
+/** Runs `work` with a client of the replica; a client opened for a URL is closed afterwards. */
+async function withClient<T>(
+  replica: string | ReplicaClient,
+  options: { readonly storage?: StoreOptions | undefined; readonly signal?: AbortSignal | undefined },
+  work: (client: ReplicaClient) => Promise<T>,
+): Promise<T> {
+  if (typeof replica !== 'string') return work(replica)
+  const { storage, signal } = options
+  const client = await openReplicaClient(replica, { ...storage, ...(signal ? { signal } : {}) })
+  try {
+    return await work(client)
+  } finally {
+    await client.close()
+  }
 }
 
-/** Options of an operation whose target may be a time: a Date or an RFC 3339 string. */
-type WithTime<Options> = Options extends { readonly timestamp?: number }
-  ? Omit<Options, 'timestamp'> & { readonly timestamp?: Date | string }
-  : Options
-
-/** Arguments of an operation: options with a `signal` may also have a `timeout` in milliseconds. */
-type Timed<A extends unknown[]> = {
-  [K in keyof A]: 'signal' extends keyof NonNullable<A[K]> ? WithTime<A[K]> & Pick<WaitOptions, 'timeout'> : A[K]
-}
-
 /**
- * Like whenCalled, for an operation that waits for a store: the option `timeout` ends it with
- * TIMEOUT.
+ * Checks the arguments of an operation and runs it with a client and the options in milliseconds,
+ * bytes and milliseconds since the epoch. `timeout` ends it with TIMEOUT, which names `what`.
  */
-function untilDeadline<A extends unknown[], R>(
-  name: CheckedOperation,
+async function onReplica<Options extends OperationOptions, T>(
+  name: Operation,
   what: string,
-  load: () => Promise<(...args: A) => Promise<R>>,
-): (...args: Timed<A>) => Promise<R> {
-  return async (...args) => {
-    checkOperation(name, args)
-    const operation = await load()
-    const last = args.at(-1) as (WaitOptions & { readonly timestamp?: Date | string }) | undefined
-    if (last?.timeout === undefined && last?.timestamp === undefined) return operation(...(args as unknown as A))
-    const { timeout, signal, timestamp, ...options } = last
-    const time = timestamp === undefined ? {} : { timestamp: milliseconds(timestamp) }
-    return withDeadline(what, { timeout, signal }, (linked) => {
-      const given = { ...options, ...time, ...(linked ? { signal: linked } : {}) }
-      return operation(...([...args.slice(0, -1), given] as unknown as A))
-    })
-  }
+  replica: string | ReplicaClient,
+  options: Options,
+  run: (client: ReplicaClient, options: Resolved<Options>) => Promise<T>,
+): Promise<T> {
+  checkReplica(replica, 'replica', name)
+  const { signal, timeout, storage, ...given } = readOperation<OperationOptions>(name, options)
+  return withDeadline(what, { signal, timeout }, (linked) =>
+    withClient(replica, { storage, signal: linked }, (client) =>
+      run(client, { ...given, ...(linked ? { signal: linked } : {}) } as Resolved<Options>),
+    ),
+  )
 }
 
-/** Milliseconds since the epoch. Throws INVALID_ARGUMENT for a text that is not RFC 3339. */
-function milliseconds(timestamp: Date | string): number {
-  return typeof timestamp === 'string' ? parseTimestamp(timestamp) : timestamp.getTime()
+/**
+ * Restores a database from a replica: to the newest state, or to a TXID or a time. The database is
+ * written beside the output with a random name, checked, and renamed when it is complete and on
+ * disk. After a failure no file is left, except a database that an explicit `integrityCheck`
+ * refused. A replaced database passes on its owner and mode.
+ *
+ * @throws OUTPUT_EXISTS, OUTPUT_BUSY, REPLICA_EMPTY, TXID_NOT_AVAILABLE, LTX_GAP, LTX_CORRUPT,
+ * PAGE_SIZE_MISMATCH, INTEGRITY_CHECK_FAILED, INVALID_ARGUMENT, ABORTED, TIMEOUT, and errors of the
+ * store.
+ *
+ * @example
+ * const { txid } = await restore('s3://bucket/app.db', { output: 'restored.db' })
+ */
+export function restore(
+  replica: string | ReplicaClient,
+  options: RestoreOptions & OperationOptions,
+): Promise<RestoreResult> {
+  return onReplica('restore', 'restoring a database', replica, options, async (client, given) =>
+    (await import('./restore/restore.js')).restore(client, given),
+  )
 }
 
-/** Restores a database to a file. See docs/restore.md. */
-export const restore = untilDeadline(
-  'restore',
-  'restoring a database',
-  async () => (await import('./restore/restore.js')).restore,
-)
-/** Fetches a full copy of the database. */
-export const hydrateFile = untilDeadline(
-  'hydrateFile',
-  'fetching a local copy',
-  async () => (await import('./restore/restore.js')).hydrateFile,
-)
-/** Keeps a local file up to date with a replica until its signal is aborted. */
-export const follow = whenCalled(async () => {
+/**
+ * Fetches a full copy of the newest state of a replica: a restore without SQLite's check.
+ *
+ * @throws As `restore`.
+ *
+ * @example
+ * await hydrateFile('s3://bucket/app.db', { output: 'copy.db', force: true })
+ */
+export function hydrateFile(
+  replica: string | ReplicaClient,
+  options: HydrateOptions & OperationOptions,
+): Promise<RestoreResult> {
+  return onReplica('hydrateFile', 'fetching a local copy', replica, options, async (client, given) =>
+    (await import('./restore/restore.js')).hydrateFile(client, given),
+  )
+}
+
+/**
+ * Restores a database and then applies new files of the replica until the signal aborts; the
+ * promise then resolves. Any SQLite may read the file at any time and sees only whole transactions;
+ * no program may write to it. `<output>-txid` holds its TXID; if both files exist, following
+ * continues from there, also from files of Litestream's own follower.
+ *
+ * @throws Errors of `restore`, OUTPUT_EXISTS for a database without the -txid file, REPLICA_RESET
+ * if the replica was reset, HYDRATION_CONFLICT if another program wrote to the database.
+ *
+ * @example
+ * await follow('s3://bucket/app.db', { output: 'copy.db', signal: AbortSignal.timeout(2000) })
+ */
+export async function follow(
+  replica: string | ReplicaClient,
+  options: FollowOptions & OperationOptions,
+): Promise<void> {
+  checkReplica(replica, 'replica', 'follow')
+  const { storage, ...given } = readOperation('follow', options)
   const { follow } = await import('./restore/follow.js')
-  return async (...args: Parameters<typeof follow>) => {
-    checkOperation('follow', args)
-    return follow(...args)
-  }
-})
-/** Lists a replica and chooses the files of a restore. */
-export const planRestore = untilDeadline(
-  'planRestore',
-  'planning a restore',
-  async () => (await import('./levels/plan.js')).planRestore,
-)
-/** Uploads everything committed to a replica, once. */
-export const replicateOnce = whenCalled(async () => (await import('./primary/replicate-once.js')).replicateOnce)
-/** Merges the files of a level into the next. */
-export const compact = untilDeadline(
-  'compact',
-  'compacting a level',
-  async () => (await import('./compaction/compact.js')).compact,
-)
-export const createSnapshot = untilDeadline(
-  'createSnapshot',
-  'writing a snapshot',
-  async () => (await import('./compaction/snapshot.js')).createSnapshot,
-)
-export const enforceL0Retention = untilDeadline(
-  'enforceL0Retention',
-  'deleting old L0 files',
-  async () => (await import('./compaction/retention.js')).enforceL0Retention,
-)
-export const enforceSnapshotRetention = untilDeadline(
-  'enforceSnapshotRetention',
-  'deleting old snapshots',
-  async () => (await import('./compaction/retention.js')).enforceSnapshotRetention,
-)
-/** Reads a whole replica and reports its faults. */
-export const verifyReplica = untilDeadline(
-  'verifyReplica',
-  'verifying a replica',
-  async () => (await import('./levels/verify-replica.js')).verifyReplica,
-)
-/** Copies a replica to another store. */
-export const mirror = whenCalled(async () => {
+  await withClient(replica, { storage, signal: given.signal }, (client) => follow(client, given))
+}
+
+/**
+ * Lists a replica and chooses the files of a restore, in the order in which they are applied.
+ *
+ * @throws REPLICA_EMPTY if the replica has no files, TXID_NOT_AVAILABLE if no files reach the
+ * target, LTX_GAP if newer files exist but cannot be reached.
+ *
+ * @example
+ * const files = await planRestore('s3://bucket/app.db')
+ */
+export function planRestore(
+  replica: string | ReplicaClient,
+  options: PlanOptions & OperationOptions = {},
+): Promise<LtxFileInfo[]> {
+  return onReplica('planRestore', 'planning a restore', replica, options, async (client, given) =>
+    (await import('./levels/plan.js')).planRestore(client, given),
+  )
+}
+
+/**
+ * Uploads everything committed in the database at `path` to the replica at `url`, once, and
+ * releases both. Runs on the calling thread.
+ *
+ * @throws NOT_FOUND if the database does not exist, INVALID_ARGUMENT, TIMEOUT, and the error that
+ * prevented the upload of the last commit.
+ *
+ * @example
+ * const { replicaTxid } = await replicateOnce('app.db', 's3://bucket/app.db')
+ */
+export async function replicateOnce(
+  path: string,
+  url: string,
+  options: ReplicateOnceOptions = {},
+): Promise<SyncResult> {
+  return (await import('./primary/replicate-once.js')).replicateOnce(path, url, options)
+}
+
+/**
+ * Brings a level of a replica up to date with the level below it. Returns the written files, none
+ * if there was nothing to do. For a replica whose primary does not compact (`compaction: false`).
+ *
+ * @throws LTX_GAP, LTX_CORRUPT, PAGE_SIZE_MISMATCH, INVALID_ARGUMENT, and errors of the store.
+ *
+ * @example
+ * const written = await compact('s3://bucket/app.db', { level: 1 })
+ */
+export function compact(
+  replica: string | ReplicaClient,
+  options: CompactOptions & OperationOptions,
+): Promise<LtxFileInfo[]> {
+  return onReplica('compact', 'compacting a level', replica, options, async (client, given) =>
+    (await import('./compaction/compact.js')).compact(client, given),
+  )
+}
+
+/**
+ * Writes a snapshot of the newest state, made from the files of the replica. Returns undefined if
+ * the newest snapshot is already that state.
+ *
+ * @throws As `planRestore` and `compact`.
+ *
+ * @example
+ * const snapshot = await createSnapshot('s3://bucket/app.db')
+ */
+export function createSnapshot(
+  replica: string | ReplicaClient,
+  options: MergeFilesOptions & OperationOptions = {},
+): Promise<LtxFileInfo | undefined> {
+  return onReplica('createSnapshot', 'writing a snapshot', replica, options, async (client, given) =>
+    (await import('./compaction/snapshot.js')).createSnapshot(client, given),
+  )
+}
+
+/**
+ * Deletes L0 files that are older than `l0Retention` and whose transactions are in level 1 or in a
+ * snapshot. The newest file is kept. Returns the deleted files.
+ *
+ * @throws LTX_CORRUPT if the record of divergences is damaged, and errors of the store.
+ *
+ * @example
+ * const deleted = await enforceL0Retention('s3://bucket/app.db', { l0Retention: '5m' })
+ */
+export function enforceL0Retention(
+  replica: string | ReplicaClient,
+  options: L0RetentionOptions & OperationOptions,
+): Promise<LtxFileInfo[]> {
+  return onReplica('enforceL0Retention', 'deleting old L0 files', replica, options, async (client, given) =>
+    (await import('./compaction/retention.js')).enforceL0Retention(client, given),
+  )
+}
+
+/**
+ * Deletes snapshots that are older than `retention`, but never the newest, and the files of levels
+ * 1 to 8 that only a deleted snapshot needs. Returns the deleted files.
+ *
+ * @throws LTX_CORRUPT if the record of divergences is damaged, and errors of the store.
+ *
+ * @example
+ * const deleted = await enforceSnapshotRetention('s3://bucket/app.db', { retention: '24h' })
+ */
+export function enforceSnapshotRetention(
+  replica: string | ReplicaClient,
+  options: SnapshotRetentionOptions & OperationOptions,
+): Promise<LtxFileInfo[]> {
+  return onReplica('enforceSnapshotRetention', 'deleting old snapshots', replica, options, async (client, given) =>
+    (await import('./compaction/retention.js')).enforceSnapshotRetention(client, given),
+  )
+}
+
+/**
+ * Does everything that a restore would do, except writing: reads every file of a replica completely
+ * and checks it, checks that the files of each level are contiguous, and checks that the undamaged
+ * files lead to the newest state. Faults of the replica are reported, not thrown.
+ *
+ * @throws Errors of the store.
+ *
+ * @example
+ * const { faults, restorable } = await verifyReplica('s3://bucket/app.db')
+ */
+export function verifyReplica(
+  replica: string | ReplicaClient,
+  options: VerifyReplicaOptions & OperationOptions = {},
+): Promise<ReplicaReport> {
+  return onReplica('verifyReplica', 'verifying a replica', replica, options, async (client, given) =>
+    (await import('./levels/verify-replica.js')).verifyReplica(client, given),
+  )
+}
+
+/**
+ * Copies a replica to another store, once. Each file is checked before it is copied, and the
+ * destination can be restored at every moment. See docs/mirror.md.
+ *
+ * @throws LTX_GAP, REPLICA_RESET, REPLICA_FENCED, INVALID_ARGUMENT, TIMEOUT, and errors of both
+ * stores.
+ *
+ * @example
+ * const { txid, copied } = await mirror('s3://bucket/app.db', 's3://bucket/mirrored')
+ */
+export async function mirror(
+  source: string | ReplicaClient,
+  destination: string | ReplicaClient,
+  options: MirrorOptions & OperationOptions = {},
+): Promise<MirrorResult> {
+  checkReplica(source, 'source', 'mirror')
+  checkReplica(destination, 'destination', 'mirror')
+  const { signal, timeout, storage, ...given } = readOperation('mirror', options)
   const { mirror } = await import('./mirror/mirror.js')
-  return async (...args: Parameters<typeof mirror>) => {
-    checkMirror('mirror', args)
-    return mirror(...args)
-  }
-})
-/** Keeps a copy of a replica in another store up to date until its signal is aborted. */
-export const followMirror = whenCalled(async () => {
+  return withDeadline('mirroring a replica', { signal, timeout }, (linked) =>
+    withClient(source, { storage, signal: linked }, (from) =>
+      withClient(destination, { storage, signal: linked }, (to) => mirror(from, to, { ...given, signal: linked })),
+    ),
+  )
+}
+
+/**
+ * Keeps a copy of a replica in another store up to date until the signal aborts; the promise then
+ * resolves. Errors of a pass are reported to `onError`, and the pass is repeated.
+ *
+ * @throws Errors that a repetition cannot fix, and errors of opening the stores.
+ *
+ * @example
+ * const signal = AbortSignal.timeout(2000)
+ * await followMirror('s3://bucket/app.db', 's3://bucket/mirrored', { signal, interval: '1s' })
+ */
+export async function followMirror(
+  source: string | ReplicaClient,
+  destination: string | ReplicaClient,
+  options: FollowMirrorOptions & Pick<OperationOptions, 'storage'>,
+): Promise<void> {
+  checkReplica(source, 'source', 'followMirror')
+  checkReplica(destination, 'destination', 'followMirror')
+  const { storage, ...given } = readOperation('followMirror', options)
   const { followMirror } = await import('./mirror/mirror.js')
-  return async (...args: Parameters<typeof followMirror>) => {
-    checkMirror('followMirror', args)
-    return followMirror(...args)
-  }
-})
-/** Header, page count, sizes and trailer of one LTX file. */
-export const inspectLtx = whenCalled(async () => (await import('./ltx/inspect.js')).inspectLtx)
-/** Checks every byte of one LTX file. */
-export const verifyLtx = whenCalled(async () => (await import('./ltx/verify.js')).verifyLtx)
+  const { signal } = given
+  await withClient(source, { storage, signal }, (from) =>
+    withClient(destination, { storage, signal }, (to) => followMirror(from, to, given)),
+  )
+}
+
+/**
+ * Reads header, page index and trailer of one LTX file of a replica, but not its pages.
+ *
+ * @throws LTX_CORRUPT, NOT_FOUND, and errors of the store.
+ *
+ * @example
+ * const [file] = await planRestore('s3://bucket/app.db')
+ * const { header, pageCount } = await inspectLtx('s3://bucket/app.db', file)
+ */
+export function inspectLtx(
+  replica: string | ReplicaClient,
+  file: LtxFileRef,
+  options: OperationOptions = {},
+): Promise<LtxSummary> {
+  return onReplica('inspectLtx', 'inspecting an LTX file', replica, options, async (client, request) => {
+    const { inspectLtx } = await import('./ltx/inspect.js')
+    const { size } = await client.stat(file, request)
+    const read = async (offset: number, length: number) => (await client.read(file, { offset, length }, request)).data
+    return inspectLtx(read, size, fileLabel(client, file))
+  })
+}
+
+/**
+ * Reads one LTX file of a replica and checks every byte of it.
+ *
+ * @throws LTX_CORRUPT for the first fault, NOT_FOUND, and errors of the store.
+ *
+ * @example
+ * const [file] = await planRestore('s3://bucket/app.db')
+ * const { pageCount } = await verifyLtx('s3://bucket/app.db', file)
+ */
+export function verifyLtx(
+  replica: string | ReplicaClient,
+  file: LtxFileRef,
+  options: OperationOptions = {},
+): Promise<LtxSummary> {
+  return onReplica('verifyLtx', 'verifying an LTX file', replica, options, async (client, request) => {
+    const { verifyLtx } = await import('./ltx/verify.js')
+    return verifyLtx(client.stream(file, request), fileLabel(client, file))
+  })
+}

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
+import type { ReplicaOptions } from '../../src/replica/options.js'
 import { ReplicaReader } from './driver-reader.js'
 import { LivePrimary } from './live-primary.js'
 import { QUERIES } from './queries.js'
@@ -36,7 +37,7 @@ interface Measured {
 export async function afterCommits(
   bench: Bench,
   latency: number,
-  readAheads: readonly { readonly name: string; readonly kinds: string }[],
+  readAheads: readonly { readonly name: string; readonly kinds: NonNullable<ReplicaOptions['readAhead']> }[],
 ): Promise<ResultTable> {
   const data = bench.dataset(12_500)
   const stage = await bench.stage()

@@ -81,7 +81,7 @@ export class ReplicaReader implements Reader {
 
   /** Resolves when the background prefetch after an opening has finished. */
   async settled(): Promise<void> {
-    while ((await this.replica.details()).underWay > 0) await new Promise((resolve) => setTimeout(resolve, 2))
+    while ((await this.replica.workerStats()).underWay > 0) await new Promise((resolve) => setTimeout(resolve, 2))
   }
 
   async run(sql: string, parameters: readonly (readonly number[])[], options?: RunOptions): Promise<Run> {

@@ -2,33 +2,37 @@ import { DIVERGED_RETENTION_MS, withoutHeld } from '../levels/divergence-record.
 import { listTogether } from '../levels/plan.js'
 import { MAX_COMPACTION_LEVEL, SNAPSHOT_LEVEL } from '../ltx/format.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
+import type { Resolved } from '../util/check-arguments.js'
+import type { Duration } from '../util/duration.js'
+import type { Instant } from '../util/timestamp.js'
 import { listLevel } from './compact.js'
 
 export interface L0RetentionOptions {
-  /** How long an L0 file is kept after it was compacted, in ms; 0: forever. */
-  readonly l0Retention: number
-  /** Current time in milliseconds since the epoch; default: now. */
-  readonly now?: number
+  /** How long an L0 file is kept after it was compacted; 0: forever. */
+  readonly l0Retention: Duration
+  /** The current time; default: now. */
+  readonly now?: Instant
   /** Creation time of a file in milliseconds since the epoch; default: its `createdAt`. */
   readonly createdAt?: (file: LtxFileInfo) => number
   /**
    * How long the files stay that a restore to the moment before a divergence needs
-   * (`retention.diverged`), ms; default: 30 days. 0: no longer than others.
+   * (`retention.diverged`); default: 30 days. 0: no longer than others.
    */
-  readonly diverged?: number
+  readonly diverged?: Duration
   readonly signal?: AbortSignal
 }
 
 export interface SnapshotRetentionOptions {
-  /** How long snapshots, and the files between them, are kept, in ms. */
-  readonly retention: number
-  readonly now?: number
+  /** How long snapshots, and the files between them, are kept. */
+  readonly retention: Duration
+  /** The current time; default: now. */
+  readonly now?: Instant
   readonly createdAt?: (file: LtxFileInfo) => number
   /**
    * How long the files stay that a restore to the moment before a divergence needs
-   * (`retention.diverged`), ms; default: 30 days. 0: no longer than others.
+   * (`retention.diverged`); default: 30 days. 0: no longer than others.
    */
-  readonly diverged?: number
+  readonly diverged?: Duration
   readonly signal?: AbortSignal
 }
 
@@ -39,14 +43,17 @@ export interface SnapshotRetentionOptions {
  * what a restore to the state before a divergence needs. Returns the deleted files. If the record
  * of divergences is damaged, throws LTX_CORRUPT and deletes nothing.
  */
-export async function enforceL0Retention(client: ReplicaClient, options: L0RetentionOptions): Promise<LtxFileInfo[]> {
+export async function enforceL0Retention(
+  client: ReplicaClient,
+  options: Resolved<L0RetentionOptions>,
+): Promise<LtxFileInfo[]> {
   const doomed = await oldL0Files(client, options)
   await client.delete(doomed, options.signal ? { signal: options.signal } : {})
   return doomed
 }
 
 /** The files that enforceL0Retention would delete. */
-export async function oldL0Files(client: ReplicaClient, options: L0RetentionOptions): Promise<LtxFileInfo[]> {
+export async function oldL0Files(client: ReplicaClient, options: Resolved<L0RetentionOptions>): Promise<LtxFileInfo[]> {
   const { l0Retention, now = Date.now(), createdAt = timeOf, signal } = options
   if (l0Retention <= 0) return []
   const compacted = await listLevel(client, 1, 0, signal)
@@ -88,7 +95,7 @@ export async function oldL0Files(client: ReplicaClient, options: L0RetentionOpti
  */
 export async function enforceSnapshotRetention(
   client: ReplicaClient,
-  options: SnapshotRetentionOptions,
+  options: Resolved<SnapshotRetentionOptions>,
 ): Promise<LtxFileInfo[]> {
   const doomed = await oldSnapshots(client, options)
   for (const level of new Set(doomed.map((file) => file.level))) {
@@ -99,7 +106,10 @@ export async function enforceSnapshotRetention(
 }
 
 /** The files that enforceSnapshotRetention would delete, level by level, snapshots last. */
-export async function oldSnapshots(client: ReplicaClient, options: SnapshotRetentionOptions): Promise<LtxFileInfo[]> {
+export async function oldSnapshots(
+  client: ReplicaClient,
+  options: Resolved<SnapshotRetentionOptions>,
+): Promise<LtxFileInfo[]> {
   const { retention, now = Date.now(), createdAt = timeOf, signal } = options
   const snapshots = await listLevel(client, SNAPSHOT_LEVEL, 0, signal)
   const old = snapshots.slice(0, -1).filter((file) => createdAt(file) < now - retention)
@@ -120,7 +130,11 @@ export async function oldSnapshots(client: ReplicaClient, options: SnapshotReten
 function notHeld(
   client: ReplicaClient,
   doomed: readonly LtxFileInfo[],
-  { now = Date.now(), diverged: keep = DIVERGED_RETENTION_MS, signal }: L0RetentionOptions | SnapshotRetentionOptions,
+  {
+    now = Date.now(),
+    diverged: keep = DIVERGED_RETENTION_MS,
+    signal,
+  }: Resolved<L0RetentionOptions> | Resolved<SnapshotRetentionOptions>,
 ): Promise<LtxFileInfo[]> {
   const levels = () => listTogether(client, 0, signal ? { signal } : {})
   return withoutHeld(client, doomed, { now, keep, levels, signal })

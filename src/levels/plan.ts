@@ -2,8 +2,9 @@ import { isLitestreamError, LitestreamError } from '../errors.js'
 import { LEVELS, MAX_COMPACTION_LEVEL, SNAPSHOT_LEVEL } from '../ltx/format.js'
 import { formatTxid } from '../ltx/txid.js'
 import type { ListOptions, LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
+import type { Resolved } from '../util/check-arguments.js'
 import { runAll } from '../util/run-all.js'
-import { formatTimestamp } from '../util/timestamp.js'
+import { formatTimestamp, type Instant } from '../util/timestamp.js'
 import { fileContent } from './file-label.js'
 
 /** The target of a plan; without a field, the newest state. At most one field. */
@@ -132,7 +133,12 @@ function gap(reached: number, beyond: LtxFileInfo): LitestreamError {
   )
 }
 
-export interface PlanOptions extends PlanTarget {
+/** `txid` or `timestamp`, not both; without them, the plan leads to the newest state. */
+export interface PlanOptions {
+  /** Exactly this TXID. */
+  readonly txid?: number
+  /** The last state before this time. */
+  readonly timestamp?: Instant
   /** Damaged files (`fileContent`) that the plan must not contain. */
   readonly without?: ReadonlySet<string>
   readonly signal?: AbortSignal
@@ -184,7 +190,7 @@ export async function listTogether(
  * Lists a replica and plans a restore. Throws REPLICA_EMPTY if it has no files, TXID_NOT_AVAILABLE
  * if no files reach the target, LTX_GAP as selectPlan does.
  */
-export async function planRestore(client: ReplicaClient, options: PlanOptions = {}): Promise<LtxFileInfo[]> {
+export async function planRestore(client: ReplicaClient, options: Resolved<PlanOptions> = {}): Promise<LtxFileInfo[]> {
   const { txid, timestamp, signal, without } = options
   if (txid !== undefined && timestamp !== undefined) {
     throw new LitestreamError('INVALID_ARGUMENT', 'a restore takes a TXID or a timestamp, not both', {
@@ -219,7 +225,7 @@ export async function planRestore(client: ReplicaClient, options: PlanOptions = 
     if (!isLitestreamError(error, 'LTX_GAP')) throw error
     plan = planOf(client, await list(), target)
   }
-  if (plan.length === 0) throw notAvailable(client, files, options)
+  if (plan.length === 0) throw notAvailable(client, files, target)
   return plan
 }
 

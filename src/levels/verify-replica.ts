@@ -31,7 +31,7 @@ export interface ReplicaReport {
   readonly levels: readonly LevelReport[]
   readonly faults: readonly ReplicaFault[]
   /** The newest state that can be restored from undamaged files; undefined if none can. */
-  readonly restorable: { readonly txid: number; readonly timestamp: number } | undefined
+  readonly restorable: { readonly txid: number; readonly timestamp: Date } | undefined
   /**
    * The newest TXID of any file. The replica is healthy if it is restorable up to here and has no
    * faults.
@@ -134,7 +134,7 @@ export async function verifyReplica(client: ReplicaClient, options: VerifyReplic
       maxTxid: files.reduce((max, { maxTxid }) => Math.max(max, maxTxid), 0),
     })),
     faults,
-    restorable: newest && { txid: newest.header.maxTxid, timestamp: newest.header.timestamp },
+    restorable: newest && { txid: newest.header.maxTxid, timestamp: new Date(newest.header.timestamp) },
     maxTxid: all.reduce((max, { maxTxid }) => Math.max(max, maxTxid), 0),
   }
 }

@@ -1,6 +1,7 @@
 import { isLitestreamError, LitestreamError, toLitestreamError } from '../errors.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
 import { linkAbort } from '../util/abort.js'
+import type { Resolved } from '../util/check-arguments.js'
 import { Doubling } from '../util/doubling.js'
 import { pause } from '../util/pause.js'
 import type { FollowMirrorOptions, MirrorOptions, MirrorResult } from './options.js'
@@ -23,7 +24,7 @@ const RETRY_MS = [1000, 60_000] as const
 export async function mirror(
   source: ReplicaClient,
   destination: ReplicaClient,
-  options: MirrorOptions = {},
+  options: Resolved<MirrorOptions> = {},
 ): Promise<MirrorResult> {
   refuseSame(source, destination)
   return new MirrorPass({ source, destination }, options, new Throttle(options.bytesPerSecond)).run()
@@ -36,7 +37,7 @@ export async function mirror(
 export async function followMirror(
   source: ReplicaClient,
   destination: ReplicaClient,
-  options: FollowMirrorOptions,
+  options: Resolved<FollowMirrorOptions>,
 ): Promise<void> {
   refuseSame(source, destination)
   const { signal, interval = DEFAULT_MIRROR_INTERVAL, minInterval = MIN_INTERVAL_MS, onPass, onError } = options

@@ -1,15 +1,17 @@
 import type { LitestreamError } from '../errors.js'
 import type { LtxFileInfo } from '../storage/replica-client.js'
+import type { ByteSize } from '../util/byte-size.js'
+import type { Duration } from '../util/duration.js'
 
 export interface MirrorOptions {
   /**
    * How long snapshots and the files of levels 1 to 8 are kept in the destination after the source
-   * has deleted them, in milliseconds. Default: they are deleted as soon as the source has deleted
-   * them and the destination can be restored without them.
+   * has deleted them. Default: they are deleted as soon as the source has deleted them and the
+   * destination can be restored without them.
    */
-  readonly retention?: number | undefined
+  readonly retention?: Duration | undefined
   /** Maximum bytes per second; default: no limit. */
-  readonly bytesPerSecond?: number | undefined
+  readonly bytesPerSecond?: ByteSize | undefined
   /**
    * Number of files copied in parallel; default 4. Files that lead to a newer state are copied one
    * after another.
@@ -22,15 +24,14 @@ export interface MirrorOptions {
 
 export interface FollowMirrorOptions extends MirrorOptions {
   /**
-   * Milliseconds between two passes; default 10 s. A store that reports new files starts a pass
-   * earlier.
+   * Interval between two passes; default 10 s. A store that reports new files starts a pass earlier.
    */
-  readonly interval?: number | undefined
+  readonly interval?: Duration | undefined
   /**
-   * Milliseconds between the end of a pass and the next one, however many changes the source
+   * Minimum time between the end of a pass and the next one, however many changes the source
    * reports; default 1 s.
    */
-  readonly minInterval?: number | undefined
+  readonly minInterval?: Duration | undefined
   /** Called after each pass that copied or deleted a file, and after the first one. */
   readonly onPass?: ((result: MirrorResult) => void) | undefined
   /** A pass failed and is repeated after a growing delay of at most one minute. */
@@ -55,6 +56,6 @@ export interface MirrorResult {
   readonly txid: number
   /** The newest TXID of the source when it was listed. */
   readonly sourceTxid: number
-  /** When the newest state in the destination was written, milliseconds since the epoch. */
-  readonly timestamp: number
+  /** When the newest state in the destination was written; the epoch if it has none. */
+  readonly timestamp: Date
 }

@@ -4,6 +4,7 @@ import { type FilesByLevel, listTogether, selectFollowing, selectPlan, withoutFi
 import { compareFiles } from '../storage/keys.js'
 import type { LtxFileInfo } from '../storage/replica-client.js'
 import { throwIfAborted } from '../util/abort.js'
+import type { Resolved } from '../util/check-arguments.js'
 import { runAll } from '../util/run-all.js'
 import { checkHistory, missingIn, newestTxid, refuseWriter } from './check-destination.js'
 import { copyFile, type MirrorPair } from './copy-file.js'
@@ -29,14 +30,19 @@ export type DamagedFiles = Map<string, DamagedFile>
  */
 export class MirrorPass {
   readonly #pair: MirrorPair
-  readonly #options: MirrorOptions
+  readonly #options: Resolved<MirrorOptions>
   readonly #throttle: Throttle
   readonly #damaged: DamagedFiles
   #copied: LtxFileInfo[] = []
   #bytes = 0
   #total = 0
 
-  constructor(pair: MirrorPair, options: MirrorOptions, throttle: Throttle, damaged: DamagedFiles = new Map()) {
+  constructor(
+    pair: MirrorPair,
+    options: Resolved<MirrorOptions>,
+    throttle: Throttle,
+    damaged: DamagedFiles = new Map(),
+  ) {
     this.#pair = pair
     this.#options = options
     this.#throttle = throttle
@@ -76,7 +82,7 @@ export class MirrorPass {
       bytes: this.#bytes,
       txid: newest?.maxTxid ?? 0,
       sourceTxid: newestTxid(source),
-      timestamp: newest?.createdAt ?? 0,
+      timestamp: new Date(newest?.createdAt ?? 0),
     }
   }
 

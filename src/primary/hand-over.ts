@@ -3,8 +3,10 @@ import { LitestreamError } from '../errors.js'
 import type { Connection } from '../sqlite/connection.js'
 import { findDriver } from '../sqlite/find-driver.js'
 import { sqliteCode } from '../sqlite/sqlite-error.js'
+import { readReplicationSettings } from './options.js'
 import { type ReplicateOnceOptions, replicateOnce } from './replicate-once.js'
 import type { SyncResult } from './replicator-status.js'
+import { DEFAULT_PRIMARY_OPTIONS } from './sync-options.js'
 
 /** Maximum number of syncs for a database that is written to continuously. */
 const ATTEMPTS = 5
@@ -23,7 +25,11 @@ const ATTEMPTS = 5
 export async function handOver(path: string, url: string, options: ReplicateOnceOptions = {}): Promise<SyncResult> {
   const file = resolve(path)
   await replicateOnce(file, url, options)
-  const db = findDriver(options.driver).open(file, { busyTimeout: options.busyTimeout ?? 1000 })
+  const { busyTimeout = DEFAULT_PRIMARY_OPTIONS.busyTimeout } = readReplicationSettings(
+    { busyTimeout: options.busyTimeout },
+    'handOver',
+  )
+  const db = findDriver(options.driver).open(file, { busyTimeout })
   try {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       // A commit of another connection changes the version, and so do this package's own writes of

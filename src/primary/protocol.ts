@@ -1,6 +1,6 @@
 import type { SerializedError } from '../errors.js'
 import type { Divergence } from '../levels/divergence-record.js'
-import type { OpenReplicaClientOptions } from '../storage/open.js'
+import type { StoreOptions } from '../storage/open.js'
 import type { CheckpointMode, PrimaryEvents } from './events.js'
 import type { ReplicatorOptions } from './options.js'
 import type { ReplicatorStatus, SyncOptions, SyncResult } from './replicator-status.js'
@@ -9,7 +9,7 @@ import type { ReplicatorStatus, SyncOptions, SyncResult } from './replicator-sta
 export interface PrimaryWorkerData {
   readonly path: string
   readonly url: string
-  readonly storage: Omit<OpenReplicaClientOptions, 'signal' | 'timeout'> | undefined
+  readonly storage: StoreOptions | undefined
   readonly options: Partial<ReplicatorOptions>
 }
 

@@ -1,17 +1,22 @@
 import { resolve } from 'node:path'
+import type { DriverChoice } from '../sqlite/connection.js'
 import { clientUnderSignal } from '../storage/client-under-signal.js'
-import { type OpenReplicaClientOptions, openReplicaClient } from '../storage/open.js'
+import { openReplicaClient, type StoreOptions } from '../storage/open.js'
 import { checkArgument, text } from '../util/check-arguments.js'
 import { type WaitOptions, withDeadline } from '../util/wait.js'
 import { refuseOverlap } from './claimed-paths.js'
 import type { PrimaryObserver } from './events.js'
-import { checkReplicatorOptions, type ReplicatorOptions } from './options.js'
+import { type ReplicationSettings, readReplicationSettings } from './options.js'
 import { ownedStorage } from './owned-storage.js'
 import { Replicator } from './replicator.js'
 import type { SyncResult } from './replicator-status.js'
 
-export interface ReplicateOnceOptions extends Partial<ReplicatorOptions>, WaitOptions {
-  readonly storage?: Omit<OpenReplicaClientOptions, 'signal' | 'timeout'>
+export interface ReplicateOnceOptions extends ReplicationSettings, WaitOptions {
+  /** The driver that reads the database; default: see `replicate`. */
+  readonly driver?: DriverChoice
+  /** Settings of the store. */
+  readonly storage?: StoreOptions
+  /** Receives the events of the primary; see PrimaryEvents. */
   readonly observe?: PrimaryObserver
 }
 
@@ -31,14 +36,14 @@ export async function replicateOnce(
 ): Promise<SyncResult> {
   const { storage, observe = () => {}, signal, timeout, ...rest } = options
   checkArgument(path, 'path', text, 'replicateOnce')
-  checkReplicatorOptions(rest)
+  const settings = readReplicationSettings(rest, 'replicateOnce')
   refuseOverlap(resolve(path), url, rest.metaPath)
   return withDeadline(`replicating ${path} once`, { signal, timeout }, async (linked) => {
     const client = await openReplicaClient(url, {
       ...ownedStorage(path, storage),
       ...(linked ? { signal: linked } : {}),
     })
-    const replicator = new Replicator(path, linked ? clientUnderSignal(client, linked) : client, rest, observe)
+    const replicator = new Replicator(path, linked ? clientUnderSignal(client, linked) : client, settings, observe)
     try {
       return await replicator.sync({ wait: true })
     } finally {

@@ -1,27 +1,28 @@
 import { resolve } from 'node:path'
 import type { DriverChoice } from '../sqlite/connection.js'
 import { type DriverClass, driverOfClass, isDriverClass } from '../sqlite/driver-class.js'
-import type { OpenReplicaClientOptions } from '../storage/open.js'
+import type { StoreOptions } from '../storage/open.js'
 import { parseReplicaUrl } from '../storage/url.js'
 import { checkArgument, text } from '../util/check-arguments.js'
 import { type WaitOptions, withDeadline } from '../util/wait.js'
 import { refuseOverlap } from './claimed-paths.js'
-import { checkReplicatorOptions, type ReplicatorOptions } from './options.js'
+import { type ReplicationSettings, readReplicationSettings } from './options.js'
 import { Replication } from './replication.js'
 import { driverFor } from './source/sqlite-copies.js'
 
 export type { Replication } from './replication.js'
 
 /** `signal` and `timeout` end the opening of the replica, and no more. */
-export interface ReplicateOptions extends Partial<Omit<ReplicatorOptions, 'driver'>>, WaitOptions {
+export interface ReplicateOptions extends ReplicationSettings, WaitOptions {
   /**
    * The driver with which the application opens the database in this process: its name, or its
    * class (`Database` of better-sqlite3, `DatabaseSync` of node:sqlite), which also says which copy
-   * of better-sqlite3. Default: see PrimaryOptions.
+   * of better-sqlite3. Default: the copy that has the database open, otherwise better-sqlite3 if it
+   * is installed, otherwise node:sqlite.
    */
   readonly driver?: DriverChoice | DriverClass
   /** Settings of the store; they go to a worker thread and have to be plain data. */
-  readonly storage?: Omit<OpenReplicaClientOptions, 'signal' | 'timeout'>
+  readonly storage?: StoreOptions
 }
 
 /**
@@ -44,7 +45,7 @@ export async function replicate(path: string, url: string, options: ReplicateOpt
   const rest = { ...others, ...(driver === undefined ? {} : { driver }) }
   parseReplicaUrl(url)
   checkArgument(path, 'path', text, 'replicate')
-  checkReplicatorOptions(rest)
+  const settings = readReplicationSettings(rest, 'replicate')
   const file = resolve(path)
   refuseOverlap(file, url, rest.metaPath)
   signal?.throwIfAborted()
@@ -52,7 +53,7 @@ export async function replicate(path: string, url: string, options: ReplicateOpt
     path: file,
     url,
     storage,
-    options: { ...rest, driver: driver ?? driverFor(file) },
+    options: { ...settings, driver: driver ?? driverFor(file) },
   })
   try {
     await withDeadline(`opening the replica of ${file}`, { signal, timeout }, () => replication.ready, {

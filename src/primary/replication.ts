@@ -69,12 +69,17 @@ export class Replication extends EventEmitter<EventMap> {
     return this.#call('sync', { wait }, waiting) as Promise<SyncResult>
   }
 
+  /**
+   * Runs a checkpoint of the database: `PASSIVE` waits for no connection, `TRUNCATE` waits for
+   * readers and empties the -wal.
+   */
   checkpoint(mode: CheckpointMode = 'PASSIVE', waiting: WaitOptions = {}): Promise<PrimaryEvents['checkpoint']> {
     return this.#call('checkpoint', mode, waiting) as Promise<PrimaryEvents['checkpoint']>
   }
 
-  status(): Promise<ReplicatorStatus> {
-    return this.#call('status', undefined, {}) as Promise<ReplicatorStatus>
+  /** The state of the replication at this moment. */
+  status(waiting: WaitOptions = {}): Promise<ReplicatorStatus> {
+    return this.#call('status', undefined, waiting) as Promise<ReplicatorStatus>
   }
 
   /**

@@ -3,43 +3,38 @@ import { DEFAULT_LEASE_TTL } from '../levels/lease-ttl.js'
 import { MAX_COMPACTION_LEVEL } from '../ltx/format.js'
 import { READ_AHEAD_KINDS, type ReadAheadKind } from '../native/read-ahead.js'
 import { type EncryptionSettings, listOf } from '../storage/encrypted/settings.js'
-import { parseByteSize } from '../util/byte-size.js'
+import { type ByteSize, parseByteSize } from '../util/byte-size.js'
 import * as check from '../util/check-arguments.js'
-import { parseDuration } from '../util/duration.js'
+import { type Duration, parseDuration } from '../util/duration.js'
 import { nearest } from '../util/nearest.js'
 
-/**
- * How a replica is opened. Sizes take bytes or "64MiB", times take milliseconds or a Go duration
- * ("1s", "5m").
- */
+/** How a replica is opened. */
 export interface ReplicaOptions {
   /** Longest interval between two polls of the store. Default 1 s. */
-  readonly pollInterval?: number | string
+  readonly pollInterval?: Duration
   /**
    * Longest poll interval while idle: grows to this after ten polls without new files; any new file
    * resets it. Default: as `pollInterval`; at most half of `maxStale`.
    */
-  readonly idlePollInterval?: number | string
-  /** Bytes of decoded pages kept in memory, shared by all connections. Default 64 MiB. */
-  readonly cacheSize?: number | string
+  readonly idlePollInterval?: Duration
+  /** Size of the decoded pages in memory, shared by all connections. Default 64 MiB. */
+  readonly cacheSize?: ByteSize
   /** Path of a full local copy that is filled while the replica serves reads; kept between runs. */
   readonly hydrate?: string
   /** Directory that caches fetched bytes between runs; several processes may share it. */
   readonly diskCache?: string
-  /** Maximum size of the disk cache in bytes. Default 1 GiB. */
-  readonly diskCacheSize?: number | string
+  /** Maximum size of the disk cache. Default 1 GiB. */
+  readonly diskCacheSize?: ByteSize
   /** How long to wait for a replica that has no files yet. Default 30 s. */
-  readonly openTimeout?: number | string
+  readonly openTimeout?: Duration
   /** Maximum time for one page before the read fails. Default 30 s. */
-  readonly readTimeout?: number | string
+  readonly readTimeout?: Duration
   /** Reads fail if no poll has succeeded for this long. Default: never; `lag` reports the time. */
-  readonly maxStale?: number | string
+  readonly maxStale?: Duration
   /** Maximum number of concurrent requests to the store. Default 16. */
   readonly concurrency?: number
-  /**
-   * Kinds of prefetch: "all" (default), "none", or some of the kinds below, separated by commas.
-   */
-  readonly readAhead?: string
+  /** Kinds of prefetch: all of them (default), none, or some; see docs/replicas.md. */
+  readonly readAhead?: 'all' | 'none' | readonly ReadAheadKind[]
   /**
    * Whether a request that takes much longer than others is sent a second time; the first response
    * counts. Default true.
@@ -59,17 +54,17 @@ const MAX_CONCURRENCY = 1000
 
 /** Checks of the options of `openReplica`; resolveOptions parses text values. */
 export const REPLICA_OPTION_CHECKS: check.OptionChecks<ReplicaOptions> = {
-  pollInterval: check.numberOrText,
-  idlePollInterval: check.numberOrText,
-  cacheSize: check.numberOrText,
+  pollInterval: check.duration(1),
+  idlePollInterval: check.duration(1),
+  cacheSize: check.byteSize(),
   hydrate: check.text,
   diskCache: check.text,
-  diskCacheSize: check.numberOrText,
-  openTimeout: check.numberOrText,
-  readTimeout: check.numberOrText,
-  maxStale: check.numberOrText,
-  concurrency: check.numberOrText,
-  readAhead: check.text,
+  diskCacheSize: check.byteSize(),
+  openTimeout: check.duration(),
+  readTimeout: check.duration(1),
+  maxStale: check.duration(1),
+  concurrency: check.integerFrom(1, MAX_CONCURRENCY),
+  readAhead: (value) => (isReadAhead(value) ? undefined : `'all', 'none' or a list of ${READ_AHEAD_KINDS.join(', ')}`),
   hedge: check.flag,
   encryption: check.object,
   write: (value) => (typeof value === 'boolean' ? undefined : check.object(value) && 'true, false or an object'),
@@ -77,10 +72,20 @@ export const REPLICA_OPTION_CHECKS: check.OptionChecks<ReplicaOptions> = {
 
 const WRITE_OPTION_CHECKS: check.OptionChecks<WriteOptions> = {
   durability: check.oneOf('store', 'local'),
-  syncInterval: check.numberOrText,
+  syncInterval: check.duration(),
   bufferPath: check.text,
-  lease: (value) => (value === false ? undefined : check.numberOrText(value) && 'false, a number or text'),
-  compaction: (value) => (typeof value === 'boolean' ? undefined : check.text(value) && 'true, false or text'),
+  lease: check.either(false, check.duration()),
+  compaction: (value) => (isCompaction(value) ? undefined : 'true, false or a list of durations'),
+}
+
+function isReadAhead(value: unknown): boolean {
+  if (!Array.isArray(value)) return value === 'all' || value === 'none'
+  return value.length > 0 && value.every((kind) => READ_AHEAD_KINDS.includes(kind))
+}
+
+function isCompaction(value: unknown): boolean {
+  if (!Array.isArray(value)) return typeof value === 'boolean'
+  return value.length > 0 && value.every((interval) => check.finiteDuration(1)(interval) === undefined)
 }
 
 /** How connections write. See docs/writing.md. */
@@ -90,24 +95,23 @@ export interface WriteOptions {
    * the local buffer; commits are merged and uploaded every `syncInterval`.
    */
   readonly durability?: 'store' | 'local'
-  /** With `local`: interval between two uploads. Milliseconds or a Go duration. Default 1 s. */
-  readonly syncInterval?: number | string
+  /** With `local`: interval between two uploads. Default 1 s. */
+  readonly syncInterval?: Duration
   /**
    * With `local`: path of the file that holds commits until they are uploaded. Default: memory
    * only, which a crash loses.
    */
   readonly bufferPath?: string
   /**
-   * How long the lease is valid without renewal; false: no lease. Milliseconds or a Go duration.
-   * Default 30 s.
+   * How long the lease is valid without renewal; false: no lease. Default 30 s.
    */
-  readonly lease?: number | string | false
+  readonly lease?: Duration | false
   /**
    * Whether this process compacts the replica while it holds the lease: true, false, or the
-   * intervals of levels 1, 2, …, as in "30s,5m,1h" (default). Without a lease the default is false,
+   * intervals of levels 1, 2, … (default: 30 s, 5 m and 1 h). Without a lease the default is false,
    * because two processes must not compact one replica.
    */
-  readonly compaction?: boolean | string
+  readonly compaction?: boolean | readonly Duration[]
 }
 
 export interface ResolvedWriteOptions {
@@ -248,7 +252,7 @@ export function toParameters(url: string, options: ReplicaOptions): ReplicaParam
     read_timeout: duration(options.readTimeout),
     max_stale: duration(options.maxStale),
     concurrency: options.concurrency,
-    read_ahead: options.readAhead,
+    read_ahead: options.readAhead && [options.readAhead].flat().join(','),
     hedge: options.hedge === undefined ? undefined : String(options.hedge),
     age_identities: options.encryption && listOf(options.encryption.identities).join(','),
     age_recipients: options.encryption && listOf(options.encryption.recipients).join(','),
@@ -272,7 +276,7 @@ function writeParameters(write: boolean | WriteOptions | undefined): Record<stri
     sync_interval: duration(syncInterval),
     buffer_path: bufferPath,
     lease: lease === false ? 'false' : duration(lease),
-    compaction: compaction === undefined ? undefined : String(compaction),
+    compaction: Array.isArray(compaction) ? compaction.map(duration).join(',') : compaction?.toString(),
   }
 }
 

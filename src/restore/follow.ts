@@ -2,6 +2,7 @@ import { LitestreamError } from '../errors.js'
 import { ownershipLike } from '../fs/owner.js'
 import { removeFile } from '../fs/remove.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
+import type { Resolved } from '../util/check-arguments.js'
 import { withDeadline } from '../util/wait.js'
 import { type Position, reconcile, resume, savedPosition, savePosition } from './follow-position.js'
 import { Follower, type FollowOptions } from './follower.js'
@@ -19,7 +20,7 @@ export type { FollowOptions } from './follower.js'
  * errors of restore, OUTPUT_EXISTS for a database without the -txid file, REPLICA_RESET if the
  * replica was reset, HYDRATION_CONFLICT if another program wrote to the database.
  */
-export async function follow(client: ReplicaClient, options: FollowOptions): Promise<void> {
+export async function follow(client: ReplicaClient, options: Resolved<FollowOptions>): Promise<void> {
   const { output, signal } = options
   if (signal.aborted) return
   const claim = await OutputClaim.take(output, { wait: false, signal })
@@ -30,7 +31,11 @@ export async function follow(client: ReplicaClient, options: FollowOptions): Pro
   }
 }
 
-async function followClaimed(client: ReplicaClient, options: FollowOptions, claim: OutputClaim): Promise<void> {
+async function followClaimed(
+  client: ReplicaClient,
+  options: Resolved<FollowOptions>,
+  claim: OutputClaim,
+): Promise<void> {
   const { output, signal, timeout } = options
   const saved = await resume(output, options.force ?? false)
   try {
@@ -56,7 +61,7 @@ async function followClaimed(client: ReplicaClient, options: FollowOptions, clai
   }
 }
 
-async function start(client: ReplicaClient, options: FollowOptions, claim: OutputClaim): Promise<void> {
+async function start(client: ReplicaClient, options: Resolved<FollowOptions>, claim: OutputClaim): Promise<void> {
   const { output, onWarning } = options
   const finish = async (temporary: string, { txid, timestamp }: Position) => {
     if (txid === 0) {

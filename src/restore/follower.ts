@@ -11,7 +11,9 @@ import { decodeHeader } from '../ltx/header.js'
 import { formatTxid } from '../ltx/txid.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { linkAbort, throwIfAborted } from '../util/abort.js'
+import type { Resolved } from '../util/check-arguments.js'
 import { Doubling } from '../util/doubling.js'
+import type { Duration } from '../util/duration.js'
 import { pause } from '../util/pause.js'
 import { withDeadline } from '../util/wait.js'
 import { type Position, savePosition } from './follow-position.js'
@@ -21,10 +23,10 @@ import type { RestoreOptions } from './restore-options.js'
 export interface FollowOptions
   extends Pick<RestoreOptions, 'output' | 'integrityCheck' | 'parallelism' | 'onProgress' | 'force'> {
   /**
-   * Interval between two polls of the replica, in ms; default 1000. Stores that can report changes
-   * also trigger a poll.
+   * Interval between two polls of the replica; default 1 s. Stores that can report changes also
+   * trigger a poll.
    */
-  readonly interval?: number
+  readonly interval?: Duration
   /**
    * The database is now at this TXID, after `files` more files of the replica; also called at the
    * start.
@@ -37,11 +39,11 @@ export interface FollowOptions
   /** Ends the following; its promise then resolves. */
   readonly signal: AbortSignal
   /**
-   * Time limit in milliseconds: the first restore fails with TIMEOUT after it; a later poll,
-   * including what it applies, is cancelled, reported to `onError` and retried. Default: only the
-   * store's own deadlines.
+   * Time limit: the first restore fails with TIMEOUT after it; a later poll, including what it
+   * applies, is cancelled, reported to `onError` and retried. Default: only the store's own
+   * deadlines.
    */
-  readonly timeout?: number
+  readonly timeout?: Duration
 }
 
 /** Every this many polls, all levels are listed, not only level 0. */
@@ -57,13 +59,13 @@ const FATAL = ['REPLICA_RESET', 'HYDRATION_CONFLICT', 'PAGE_SIZE_MISMATCH', 'INV
 export class Follower {
   readonly #client: ReplicaClient
   readonly #file: FollowerFile
-  readonly #options: FollowOptions
+  readonly #options: Resolved<FollowOptions>
   #at: Position
   /** A file that ends at this position: while it is listed, the replica was not reset. */
   #newest: LtxFileInfo | undefined
   #wake: (() => void) | undefined
 
-  constructor(client: ReplicaClient, file: FollowerFile, at: Position, options: FollowOptions) {
+  constructor(client: ReplicaClient, file: FollowerFile, at: Position, options: Resolved<FollowOptions>) {
     this.#client = client
     this.#file = file
     this.#at = at

@@ -3,12 +3,16 @@ import { newFileMode } from '../fs/owner.js'
 import { planRestore } from '../levels/plan.js'
 import { planAround } from '../levels/plan-around.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
+import type { Resolved } from '../util/check-arguments.js'
 import { Assembly } from './assembly.js'
 import type { RestoreOptions, RestoreResult } from './restore-options.js'
 import type { RestoreSource } from './source.js'
 import { assembleV3 } from './v3/assemble.js'
 
-export type Restored = Pick<RestoreResult, 'txid' | 'timestamp' | 'bytes' | 'plan' | 'legacy' | 'warnings'>
+export type Restored = Pick<RestoreResult, 'txid' | 'bytes' | 'plan' | 'legacy' | 'warnings'> & {
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number
+}
 
 /** The part of a restore that depends on the format of the replica. */
 export interface RestoreJob {
@@ -26,7 +30,7 @@ export interface RestoreJob {
 export function restoreJob(
   client: ReplicaClient,
   source: RestoreSource,
-  options: RestoreOptions & { readonly signal: AbortSignal },
+  options: Resolved<RestoreOptions> & { readonly signal: AbortSignal },
 ): RestoreJob {
   return source.format === 'ltx' ? new LtxJob(client, source, options) : v3Job(source, options)
 }
@@ -34,13 +38,13 @@ export function restoreJob(
 class LtxJob implements RestoreJob {
   readonly planned: Restored
   readonly #client: ReplicaClient
-  readonly #options: RestoreOptions & { readonly signal: AbortSignal }
+  readonly #options: Resolved<RestoreOptions> & { readonly signal: AbortSignal }
   #plan: LtxFileInfo[]
 
   constructor(
     client: ReplicaClient,
     { plan }: Extract<RestoreSource, { format: 'ltx' }>,
-    options: RestoreOptions & { readonly signal: AbortSignal },
+    options: Resolved<RestoreOptions> & { readonly signal: AbortSignal },
   ) {
     this.#client = client
     this.#plan = plan
@@ -85,7 +89,7 @@ class LtxJob implements RestoreJob {
 
 function v3Job(
   { objects, plan }: Extract<RestoreSource, { format: 'v0.3' }>,
-  { onProgress, signal }: RestoreOptions & { readonly signal: AbortSignal },
+  { onProgress, signal }: Resolved<RestoreOptions> & { readonly signal: AbortSignal },
 ): RestoreJob {
   const { snapshot, segments } = plan
   const last = segments.at(-1) ?? snapshot

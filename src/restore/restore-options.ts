@@ -1,10 +1,16 @@
 import { LitestreamError } from '../errors.js'
 import type { IntegrityCheck, IntegrityReport } from '../integrity/report.js'
-import type { PlanTarget } from '../levels/plan.js'
 import type { LtxFileInfo } from '../storage/replica-client.js'
+import type { Resolved } from '../util/check-arguments.js'
+import type { Instant } from '../util/timestamp.js'
 import type { AssemblyProgress } from './assembly.js'
 
-export interface RestoreOptions extends PlanTarget {
+/** `txid` or `timestamp`, not both; without them, the newest state is restored. */
+export interface RestoreOptions {
+  /** Exactly this TXID. */
+  readonly txid?: number
+  /** The last state before this time. */
+  readonly timestamp?: Instant
   /**
    * Path of the database; its folder is created if needed. For a symbolic link, its target is
    * written.
@@ -50,10 +56,10 @@ export interface RestoreResult {
    */
   readonly txid: number
   /**
-   * The time of that state, in milliseconds since the epoch: from the LTX header if restored, from
-   * the listing if planned.
+   * The time of that state: from the LTX header if restored, from the listing if planned. The epoch
+   * if nothing was done.
    */
-  readonly timestamp: number
+  readonly timestamp: Date
   /** Size of the database in bytes. */
   readonly bytes: number
   readonly durationMs: number
@@ -73,7 +79,7 @@ export interface RestoreResult {
 }
 
 /** Throws INVALID_ARGUMENT. */
-export function validateRestore({ txid, timestamp, parallelism = 8 }: RestoreOptions): void {
+export function validateRestore({ txid, timestamp, parallelism = 8 }: Resolved<RestoreOptions>): void {
   const fault =
     txid !== undefined && timestamp !== undefined
       ? 'a restore takes a TXID or a timestamp, not both'

@@ -2,6 +2,7 @@ import { isLitestreamError } from '../errors.js'
 import { checkIntegrity } from '../integrity/check-integrity.js'
 import { type IntegrityCheck, type IntegrityReport, integrityError, warningOf } from '../integrity/report.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
+import type { Resolved } from '../util/check-arguments.js'
 import { guardOutput, OutputClaim, outputExists } from './output.js'
 import { publish } from './publish.js'
 import { type Restored, restoreJob } from './restore-job.js'
@@ -20,7 +21,7 @@ import { chooseSource, type RestoreSource } from './source.js'
  * const client = await openReplicaClient('s3://bucket/app.db')
  * const { txid } = await restore(client, { output: 'app.db' })
  */
-export function restore(client: ReplicaClient, options: RestoreOptions): Promise<RestoreResult> {
+export function restore(client: ReplicaClient, options: Resolved<RestoreOptions>): Promise<RestoreResult> {
   return restoreAnd(client, options, {})
 }
 
@@ -33,7 +34,7 @@ export interface RestoreHooks {
 
 export async function restoreAnd(
   client: ReplicaClient,
-  options: RestoreOptions,
+  options: Resolved<RestoreOptions>,
   hooks: RestoreHooks,
 ): Promise<RestoreResult> {
   const started = performance.now()
@@ -46,6 +47,7 @@ export async function restoreAnd(
       status,
       dbPath: output,
       ...restored,
+      timestamp: new Date(restored.timestamp),
       durationMs: Math.round(performance.now() - started),
       ...checked,
       warnings,
@@ -96,14 +98,14 @@ type Checked = Pick<RestoreResult, 'integrityCheck' | 'warnings'> & { readonly i
 const NOTHING: Restored = { txid: 0, timestamp: 0, bytes: 0, plan: [], warnings: [] }
 const UNCHECKED: Checked = { integrityCheck: 'none', warnings: [] }
 
-function checkOf({ integrityCheck = 'quick' }: RestoreOptions): IntegrityCheck {
+function checkOf({ integrityCheck = 'quick' }: Resolved<RestoreOptions>): IntegrityCheck {
   return integrityCheck
 }
 
 /**
  * Runs the check. Its findings exist on the primary too: the checksums of all files were verified.
  */
-async function check(temporary: string, options: RestoreOptions, signal: AbortSignal): Promise<Checked> {
+async function check(temporary: string, options: Resolved<RestoreOptions>, signal: AbortSignal): Promise<Checked> {
   const integrityCheck = checkOf(options)
   if (integrityCheck === 'none') return UNCHECKED
   options.onProgress?.({ phase: 'check', check: integrityCheck })

@@ -1,6 +1,7 @@
 import { isLitestreamError } from '../errors.js'
 import { type PlanOptions, planRestore } from '../levels/plan.js'
 import type { LegacyObjects, LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
+import type { Resolved } from '../util/check-arguments.js'
 import { listV3, newestTime, selectV3, type V3Plan } from './v3/objects.js'
 
 /**
@@ -15,7 +16,7 @@ export type RestoreSource =
  * usable files, if nothing newer was written in the other, or, with a timestamp, if its last
  * snapshot before that time is later. A TXID selects LTX. Throws as planRestore.
  */
-export async function chooseSource(client: ReplicaClient, options: PlanOptions): Promise<RestoreSource> {
+export async function chooseSource(client: ReplicaClient, options: Resolved<PlanOptions>): Promise<RestoreSource> {
   const { txid, timestamp, signal } = options
   const { legacy } = client
   const listing = legacy && txid === undefined ? await listV3(legacy, signal) : undefined

@@ -60,7 +60,7 @@ export async function serveReplicas(
     )
   const statusOf = async (replica: Replica): Promise<ReplicaStatus> => {
     const { hits, misses, crossings, readers, cacheBytes, commit, pageSize, hydration } = replica.stats()
-    const { fetch } = await replica.details()
+    const { fetch } = await replica.workerStats()
     const lagMs = lagOf(replica)
     return {
       url: replica.url,
@@ -115,5 +115,5 @@ export async function serveReplicas(
 }
 
 function lagOf(replica: Replica): number {
-  return replica.lag * 1000
+  return replica.lagMs
 }

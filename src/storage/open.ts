@@ -1,13 +1,6 @@
-import {
-  abortSignal,
-  checkOptions,
-  flag,
-  type OptionChecks,
-  object,
-  positiveMilliseconds,
-} from '../util/check-arguments.js'
+import { checkOptions, flag, type OptionChecks, object, waitChecks } from '../util/check-arguments.js'
 import { rememberSecret } from '../util/redact.js'
-import { withDeadline } from '../util/wait.js'
+import { type WaitOptions, withDeadline } from '../util/wait.js'
 import type { AbsSettings } from './abs/settings.js'
 import { type EncryptionSettings, encryptionFromEnvironment } from './encrypted/settings.js'
 import type { FileSettings } from './file/file-client.js'
@@ -21,7 +14,7 @@ import { parseReplicaUrl, type ReplicaLocation } from './url.js'
 import type { WebdavSettings } from './webdav/settings.js'
 
 /** Settings of the stores; each one takes precedence over the URL's. */
-export interface OpenReplicaClientOptions {
+export interface StoreOptions {
   readonly file?: FileSettings
   readonly s3?: S3Settings
   readonly nats?: NatsSettings & { readonly bucket?: string }
@@ -40,14 +33,13 @@ export interface OpenReplicaClientOptions {
    * Default: false.
    */
   readonly writeOnce?: boolean | undefined
-  /** Ends only the opening: each request takes its own signal. */
-  readonly signal?: AbortSignal
-  /**
-   * Milliseconds after which the opening fails with TIMEOUT; default: from the store's settings, 60
-   * s for a folder.
-   */
-  readonly timeout?: number
 }
+
+/**
+ * `signal` and `timeout` end only the opening: each request takes its own signal. Default of
+ * `timeout`: from the store's settings, 60 s for a folder.
+ */
+export interface OpenReplicaClientOptions extends StoreOptions, WaitOptions {}
 
 const CHECKS: OptionChecks<OpenReplicaClientOptions> = {
   file: object,
@@ -59,8 +51,7 @@ const CHECKS: OptionChecks<OpenReplicaClientOptions> = {
   abs: object,
   encryption: (value) => (value === false ? undefined : object(value) && 'false or an object'),
   writeOnce: flag,
-  signal: abortSignal,
-  timeout: positiveMilliseconds,
+  ...waitChecks,
 }
 
 /**

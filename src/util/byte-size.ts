@@ -1,5 +1,8 @@
 import { LitestreamError } from '../errors.js'
 
+/** Bytes, or text of a number with a unit: "5MB" (10^6), "64MiB" (2^20). */
+export type ByteSize = number | string
+
 const UNITS: Readonly<Record<string, number>> = {
   '': 1,
   b: 1,
@@ -17,20 +20,25 @@ const UNITS: Readonly<Record<string, number>> = {
   tib: 2 ** 40,
 }
 
+/** Bytes of a text such as "5MB", "5MiB", "5M" or "512"; undefined for other text. May be unsafe. */
+export function tryParseByteSize(text: string): number | undefined {
+  const match = /^\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z]*)\s*$/.exec(text)
+  const unit = match === null ? undefined : UNITS[match[2]!.toLowerCase()]
+  return match === null || unit === undefined ? undefined : Math.floor(Number(match[1]) * unit)
+}
+
 /**
  * Parses "5MB" (10^6), "5MiB" (2^20), "5M", "512" and so on into bytes; throws INVALID_ARGUMENT.
  */
 export function parseByteSize(text: string): number {
-  const match = /^\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z]*)\s*$/.exec(text)
-  const unit = match === null ? undefined : UNITS[match[2]!.toLowerCase()]
-  if (match === null || unit === undefined) {
+  const bytes = tryParseByteSize(text)
+  if (bytes === undefined) {
     throw new LitestreamError(
       'INVALID_ARGUMENT',
       `${JSON.stringify(text)} is not a size: write bytes or a number with KB, KiB, MB, MiB, GB or GiB`,
       { hint: 'Write the size as 64MiB, 5MB or a number of bytes.' },
     )
   }
-  const bytes = Math.floor(Number(match[1]) * unit)
   if (!Number.isSafeInteger(bytes)) {
     throw new LitestreamError('INVALID_ARGUMENT', `"${text}" is more than ${Number.MAX_SAFE_INTEGER} bytes`, {
       hint: 'Write a smaller size.',

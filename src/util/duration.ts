@@ -1,5 +1,8 @@
 import { LitestreamError } from '../errors.js'
 
+/** Milliseconds, or text of numbers with units: "500ms", "10s", "1h30m". */
+export type Duration = number | string
+
 const UNIT_MS: Readonly<Record<string, number>> = {
   ns: 1e-6,
   us: 1e-3,

@@ -1,5 +1,8 @@
 import { LitestreamError } from '../errors.js'
 
+/** A Date, or a time in RFC 3339 format; time of day, seconds and zone are optional (midnight, UTC). */
+export type Instant = Date | string
+
 const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?\s?([Zz]|[+-]\d\d:?\d\d)?)?$/
 
 /** The hint of errors about a time. */

@@ -1,20 +1,23 @@
 import { LitestreamError } from '../errors.js'
 import { linkAbort, orAborted } from './abort.js'
+import { type Duration, tryParseDuration } from './duration.js'
 import { startTimer } from './timers.js'
 
 /** How long a caller waits for a promise that depends on a store. */
 export interface WaitOptions {
   /** Aborts the operation; its promise then rejects. */
   readonly signal?: AbortSignal | undefined
-  /** Milliseconds after which the operation fails with TIMEOUT; default: no deadline. */
-  readonly timeout?: number | undefined
+  /** Time after which the operation fails with TIMEOUT; default: no deadline. */
+  readonly timeout?: Duration | undefined
 }
 
-/** `timeout` if it is a number of milliseconds. Throws INVALID_ARGUMENT. */
-function checkTimeout(timeout: unknown): void {
-  if (timeout === undefined || (typeof timeout === 'number' && timeout > 0)) return
-  throw new LitestreamError('INVALID_ARGUMENT', `timeout must be a number of milliseconds above 0, not ${timeout}`, {
-    hint: 'Pass a number such as 30_000, or omit `timeout` to wait without a deadline.',
+/** `timeout` in milliseconds. Throws INVALID_ARGUMENT. */
+function readTimeout(timeout: unknown): number | undefined {
+  if (timeout === undefined) return undefined
+  const ms = typeof timeout === 'string' ? tryParseDuration(timeout) : timeout
+  if (typeof ms === 'number' && ms > 0) return ms
+  throw new LitestreamError('INVALID_ARGUMENT', 'timeout must be a duration above 0', {
+    hint: 'Pass milliseconds or text, such as 30_000 or "30s", or omit `timeout` to wait without a deadline.',
   })
 }
 
@@ -26,11 +29,11 @@ function checkTimeout(timeout: unknown): void {
  */
 export async function withDeadline<T>(
   what: string,
-  { signal, timeout }: WaitOptions,
+  { signal, timeout: given }: WaitOptions,
   work: (signal: AbortSignal | undefined) => Promise<T>,
   options: { readonly abandon?: boolean } = {},
 ): Promise<T> {
-  checkTimeout(timeout)
+  const timeout = readTimeout(given)
   const { abandon = false } = options
   if (timeout === undefined) return abandon ? orAborted(work(signal), signal) : work(signal)
   const deadline = new AbortController()

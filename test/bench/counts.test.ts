@@ -63,7 +63,7 @@ const COLD: Readonly<Record<string, { readonly gets: number; readonly rounds: nu
  * The interior pages, which are prefetched in the background after an opening, are excluded: on a
  * busy machine their first request would be counted.
  */
-const OPENING_ALONE: ReplicaOptions = { readAhead: 'scan,leaves,rows,changes' }
+const OPENING_ALONE: ReplicaOptions = { readAhead: ['scan', 'leaves', 'rows', 'changes'] }
 
 test('open: the first row takes one round trip for the listing and one for the indexes', async () => {
   // The first requests of a process are sent slowly; none of them should count as waiting for
@@ -164,9 +164,9 @@ test('after an opening the interior pages are prefetched, so a look-up costs one
   assert.equal(result.rows!.length, 1)
   assert.equal(traffic.gets, 1)
 
-  const without = newReader({ readAhead: 'scan,leaves,rows,changes' })
+  const without = newReader({ readAhead: ['scan', 'leaves', 'rows', 'changes'] })
   await without.open()
-  assert.equal((await without.replica.details()).underWay, 0)
+  assert.equal((await without.replica.workerStats()).underWay, 0)
 })
 
 /** A table of a thousand incompressible pages, and a reader that has read it. */
@@ -213,7 +213,7 @@ test('more changes than are read whole: no changed page is fetched by a separate
 test('a local copy follows a primary that writes 400 pages at once with one LIST and one GET', async (t) => {
   const hydrate = path.join(temporaryDirectory(t), 'copy.db')
   const { reader, sum, write } = await following(t, 'followed.db', { hydrate })
-  await reader.replica.hydrated
+  await reader.replica.whenHydrated()
   for (let i = 0; i < 2; i++) {
     const expected = await write(1 + i * 400, 400)
     const { traffic } = await stage.traffic(async () => {
@@ -243,9 +243,9 @@ test('a restart with a disk cache only lists the replica', async (t) => {
 test('without read-ahead, every page is one GET', async () => {
   const reader = newReader({ readAhead: 'none' })
   await reader.open()
-  const before = (await reader.replica.details()).fetch
+  const before = (await reader.replica.workerStats()).fetch
   const { traffic } = await stage.traffic(() => reader.run('SELECT sum(length(about)) FROM users', [[]]))
-  const after = (await reader.replica.details()).fetch
+  const after = (await reader.replica.workerStats()).fetch
   assert.equal(traffic.gets, after.pagesWanted - before.pagesWanted)
   assert.equal(after.pagesAhead, before.pagesAhead)
   assert.ok(traffic.gets > 50, `${traffic.gets} GETs`)

@@ -26,7 +26,7 @@ test('verify reports damage, gaps, and the newest TXID that can be restored', as
   for (let i = 0; i < 4; i++) await history.commit(`INSERT INTO t (v) VALUES (randomblob(3000))`)
   const sound = await verifyReplica(client)
   assert.deepEqual(sound.faults, [])
-  assert.deepEqual(sound.restorable, { txid: 10, timestamp: history.time })
+  assert.deepEqual(sound.restorable, { txid: 10, timestamp: new Date(history.time) })
   const levels = sound.levels
     .filter(({ files }) => files > 0)
     .map(({ level, files, minTxid, maxTxid }) => [level, files, minTxid, maxTxid])

@@ -128,7 +128,7 @@ class History {
       bufferPath: path.join(this.#directory, 'app.buffer'),
       syncInterval: '200ms',
     } as const
-    const stored = hasLease ? { lease: LEASE, compaction: '1s,3s' } : { lease: false as const }
+    const stored = hasLease ? { lease: LEASE, compaction: ['1s', '3s'] } : { lease: false as const }
     const write: ReplicaOptions['write'] = isBuffered ? { ...buffer, lease: false } : stored
     const common = { pollInterval: '50ms', readTimeout: READ_TIMEOUT }
     const kinds = [

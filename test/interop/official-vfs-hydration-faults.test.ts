@@ -35,7 +35,7 @@ test('B5: a transaction on the hydrated official VFS sees later commits', async 
   const official = await hydrated(t, source, path.join(directory, 'official.db'))
   const replica = await openTestReplica(t, url, { hydrate: path.join(directory, 'ours.db') })
   const ours = connect(t, replica.uri)
-  await replica.hydrated
+  await replica.whenHydrated()
   // SQLite itself caches few pages, so that the file is read again.
   await official.ask('PRAGMA cache_size = 5; BEGIN')
   ours.exec('PRAGMA cache_size = 5; BEGIN')
@@ -55,7 +55,7 @@ test('B6: a resumed local copy of the official VFS lacks the files compacted mea
   const copies = { official: path.join(directory, 'official.db'), ours: path.join(directory, 'ours.db') }
   await (await hydrated(t, source, copies.official)).exit()
   const first = await openTestReplica(t, url, { hydrate: copies.ours })
-  await first.hydrated
+  await first.whenHydrated()
   await first.close()
   for (let n = 2; n <= 4; n++) await history.commit(`UPDATE t SET n = 1 WHERE id BETWEEN ${n * 100} AND ${n * 100 + 9}`)
   await compactRange(source, 1, 1, 3)
@@ -65,7 +65,7 @@ test('B6: a resumed local copy of the official VFS lacks the files compacted mea
   assert.equal(await official.ask('PRAGMA integrity_check'), 'ok')
   assert.notEqual(await official.ask(SUM), '30')
   const second = await openTestReplica(t, url, { hydrate: copies.ours })
-  await second.hydrated
+  await second.whenHydrated()
   assert.equal(value(connect(t, second.uri), SUM), 30)
 })
 
@@ -93,7 +93,7 @@ for _ in range(20):
   const options = { hydrate: path.join(directory, 'ours.db') }
   const replicas = [await openTestReplica(t, url, options), await openTestReplica(t, url, options)]
   for (const replica of replicas) {
-    await replica.hydrated
+    await replica.whenHydrated()
     assert.equal(value(connect(t, replica.uri), 'SELECT count(v) FROM t'), 2000)
   }
 })

@@ -14,7 +14,7 @@ const scan = db.prepare('SELECT sum(length(a)) FROM t').pluck()
 // Nothing of SQLite's own cache helps: it has room for a few pages.
 db.pragma('cache_size = 5')
 
-while ((await replica.details()).underWay > 0);
+while ((await replica.workerStats()).underWay > 0);
 counts()
 scan.get()
 const cold = counts()

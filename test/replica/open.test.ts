@@ -59,9 +59,12 @@ test('an invalid replica URL is refused', async () => {
 
 test('invalid options are refused', async (t) => {
   const { url } = await makeSource(t)
-  await assert.rejects(openReplica(url, { cacheSize: '12 parsecs' }), { code: 'CONFIG_INVALID', message: /cache_size/ })
-  await assert.rejects(openReplica(url, { pollInterval: 0 }), { code: 'CONFIG_INVALID', message: /poll_interval/ })
-  await assert.rejects(openReplica(url, { concurrency: -1 }), { code: 'CONFIG_INVALID', message: /concurrency/ })
+  await assert.rejects(openReplica(url, { cacheSize: '12 parsecs' }), {
+    code: 'INVALID_ARGUMENT',
+    message: /cacheSize/,
+  })
+  await assert.rejects(openReplica(url, { pollInterval: 0 }), { code: 'INVALID_ARGUMENT', message: /pollInterval/ })
+  await assert.rejects(openReplica(url, { concurrency: -1 }), { code: 'INVALID_ARGUMENT', message: /concurrency/ })
 })
 
 test('a truncated LTX file is LTX_CORRUPT, with file and offset; a later opening of a good one works', async (t) => {

@@ -47,7 +47,7 @@ test('a connection travels in time beside a local copy, which serves it again af
   await history.commit(SEED)
   for (let n = 2; n <= 4; n++) await history.commit(`UPDATE t SET n = ${n}`)
   const replica = await openTestReplica(t, url, { hydrate: path.join(directory, 'copy.db') })
-  await replica.hydrated
+  await replica.whenHydrated()
   const db = connect(t, replica.uri)
   const go = (target: string) => value(db, 'SELECT litestream_set_time(?)', target)
   for (const txid of [2, 1, 3]) {
@@ -91,11 +91,11 @@ test('a complete local copy is not written again (item 46)', async (t) => {
   const copy = path.join(directory, 'copy.db')
   const open = () => openTestReplica(t, url, { hydrate: copy })
   const first = await open()
-  await first.hydrated
+  await first.whenHydrated()
   await first.close()
   const { mtimeMs, ino } = statSync(copy)
   const second = await open()
-  await second.hydrated
+  await second.whenHydrated()
   assert.equal(value(connect(t, second.uri), 'SELECT count(v) FROM t'), 2000)
   assert.deepEqual([statSync(copy).mtimeMs, statSync(copy).ino], [mtimeMs, ino])
 })

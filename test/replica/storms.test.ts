@@ -118,11 +118,11 @@ test('32 connections share one index, one cache and one poller, and send no more
   const sql = 'SELECT count(v) FROM t'
   const first = connect(t, replica.uri)
   assert.equal(value(first, sql), 2000)
-  const { fetch, indexBytes, views } = await replica.details()
+  const { fetch, indexBytes, views } = await replica.workerStats()
   const { cacheBytes, crossings } = replica.stats()
   const others = Array.from({ length: 31 }, () => connect(t, replica.uri))
   for (const db of others) assert.equal(value(db, sql), 2000)
-  const now = await replica.details()
+  const now = await replica.workerStats()
   assert.equal(replica.stats().readers, 32)
   assert.deepEqual(
     [now.fetch.requests, now.indexBytes, now.views, replica.stats().cacheBytes, replica.stats().crossings],

@@ -105,12 +105,12 @@ test('an invalid travel target, or travel inside a transaction, is refused with 
 test('at(): any number of connections to a moment, also beside a local copy', async (t) => {
   const { url, history, directory } = await tenStates(t)
   const replica = await openTestReplica(t, url, { hydrate: `${directory}/copy.db` })
-  await replica.hydrated
+  await replica.whenHydrated()
   const moment = await replica.at({ txid: 5 })
   assert.equal(moment.txid, 5)
   assert.equal(moment.timestamp.getTime(), history.times.get(5))
   const connections = [connect(t, moment.uri), connect(t, moment.uri)]
-  const { views } = await replica.details()
+  const { views } = await replica.workerStats()
   assert.equal(views, 2)
   await history.commit('UPDATE t SET n = 12')
   await until('TXID 11 is seen', async () => (await replica.refresh()) === 11)

@@ -42,7 +42,10 @@ for (const pageSize of [512, 4096, 65536]) {
     for (const [txid, hash] of history.hashes) {
       const result = await restore(client, { output, txid, force: true })
       assert.equal(hashFile(output), hash, `TXID ${txid}`)
-      assert.deepEqual([result.status, result.txid, result.timestamp], ['restored', txid, history.times.get(txid)])
+      assert.deepEqual(
+        [result.status, result.txid, result.timestamp.getTime()],
+        ['restored', txid, history.times.get(txid)],
+      )
       // A time is met by what was there strictly before it.
       await restore(client, { output, timestamp: history.times.get(txid)! + 1, force: true })
       assert.equal(hashFile(output), hash)

@@ -21,7 +21,7 @@ const CASES: readonly (readonly [name: keyof typeof api, args: readonly unknown[
   ['openReplica', [URL_, { hedge: 'yes' }], /hedge must be true or false/],
   ['openReplica', [URL_, { signal: {} }], /signal must be an AbortSignal/],
   ['openReplica', [URL_, { timeout: Number.NaN }], /timeout must be/],
-  ['openReplica', [URL_, { cacheSize: {} }], /cacheSize must be a number or text, not an object/],
+  ['openReplica', [URL_, { cacheSize: {} }], /cacheSize must be a size of at least 0 bytes.*, not an object/],
   ['openReplicaClient', [undefined], /a replica URL is text/],
   ['openReplicaClient', [URL_, { s3: 'x' }], /s3 must be an object/],
   ['replicate', [undefined, URL_], /path must be non-empty text/],
@@ -30,9 +30,12 @@ const CASES: readonly (readonly [name: keyof typeof api, args: readonly unknown[
   ['replicate', ['/nowhere/a.db', URL_, { lease: 'yes' }], /lease must be true or false/],
   ['replicate', ['/nowhere/a.db', URL_, { monitorInterval: -1 }], /monitorInterval/],
   ['replicateOnce', [{}, URL_], /path must be non-empty text/],
-  ['restore', [undefined, { output: 'x' }], /client must be what openReplicaClient/],
-  ['restore', [URL_, { output: 'x' }], /client must be what openReplicaClient/],
-  ['verifyReplica', [{}], /client must be/],
+  ['restore', [undefined, { output: 'x' }], /replica must be the URL of a replica, or what openReplicaClient/],
+  ['restore', ['', { output: 'x' }], /replica must be the URL/],
+  ['restore', ['ftp://host/app.db', { output: 'x' }], /ftp/],
+  ['mirror', [URL_, 7], /destination must be the URL/],
+  ['verifyReplica', [{}], /replica must be/],
+  ['inspectLtx', [{}, {}], /replica must be/],
 ]
 
 test('a wrong argument of a public function is INVALID_ARGUMENT, with its name and a next step', async () => {
@@ -62,6 +65,13 @@ test('each option of the operations is checked', async () => {
     ['restore', { output: 'x', ouput: 'y' }, /unknown option "ouput"/],
     ['follow', { output: 'x' }, /signal must be an AbortSignal/],
     ['follow', { output: 'x', signal: AbortSignal.abort(), interval: -5 }, /interval/],
+    [
+      'follow',
+      { output: 'x', signal: AbortSignal.abort(), interval: 'soon' },
+      /interval must be a duration of 1ms or more/,
+    ],
+    ['verifyReplica', { timeout: '5 parsecs' }, /timeout must be a duration/],
+    ['verifyReplica', { storage: 'x' }, /storage must be an object/],
     ['compact', { level: 9 }, /level must be a whole number from 1 to 8/],
     ['compact', { level: 1.5 }, /level/],
     ['enforceL0Retention', { l0Retention: Number.NaN }, /l0Retention/],

@@ -5,6 +5,7 @@ import { formatTxid } from '../../ltx/txid.js'
 import { DEFAULT_MIRROR_INTERVAL, followMirror, mirror } from '../../mirror/mirror.js'
 import type { MirrorOptions, MirrorResult } from '../../mirror/options.js'
 import type { ReplicaClient } from '../../storage/replica-client.js'
+import type { Resolved } from '../../util/check-arguments.js'
 import { formatDuration } from '../../util/duration.js'
 import { formatBytes } from '../../util/format-bytes.js'
 import { formatTimestamp } from '../../util/timestamp.js'
@@ -82,7 +83,7 @@ export function mirrorCommand(): Command {
 
 async function run(source: ReplicaClient, destination: ReplicaClient, flags: MirrorFlags): Promise<void> {
   const progress = await createProgress('mirror', !flags.json)
-  const options: MirrorOptions = {
+  const options: Resolved<MirrorOptions> = {
     retention: flags.retention,
     bytesPerSecond: flags.limit,
     parallelism: flags.parallelism,
@@ -129,7 +130,7 @@ function resultJson(source: ReplicaClient, destination: ReplicaClient, result: M
     destination: destination.url,
     txid: formatTxid(result.txid),
     source_txid: formatTxid(result.sourceTxid),
-    timestamp: formatTimestamp(result.timestamp),
+    timestamp: formatTimestamp(result.timestamp.getTime()),
     copied: result.copied.map(fileJson),
     deleted: result.deleted.map(fileJson),
     damaged: result.damaged.map(({ file, error }) => ({ file: fileLabel(source, file), error: error.message })),

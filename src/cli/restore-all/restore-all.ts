@@ -3,6 +3,7 @@ import { outputExists } from '../../restore/output.js'
 import { restore } from '../../restore/restore.js'
 import type { RestoreOptions, RestoreResult } from '../../restore/restore-options.js'
 import { openReplicaClient } from '../../storage/open.js'
+import type { Resolved } from '../../util/check-arguments.js'
 import { runAll } from '../../util/run-all.js'
 import type { RestoreTask } from './find-replicas.js'
 
@@ -19,7 +20,7 @@ export interface RestoreOutcome {
 const REQUESTS_EACH = 2
 
 export type RestoreAllOptions = Pick<
-  RestoreOptions,
+  Resolved<RestoreOptions>,
   'timestamp' | 'force' | 'ifReplicaExists' | 'integrityCheck' | 'dryRun'
 > & {
   /** Number of databases that are restored in parallel. */

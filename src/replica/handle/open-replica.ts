@@ -5,15 +5,7 @@ import { native } from '../../native/addon.js'
 import type { ReadAheadStats } from '../../native/read-ahead.js'
 import { type ExtensionLoader, isDriverClass } from '../../sqlite/driver-class.js'
 import { secretUrl } from '../../storage/url.js'
-import {
-  abortSignal,
-  checkArgument,
-  checkOptions,
-  positiveMilliseconds,
-  text,
-  time,
-  txid,
-} from '../../util/check-arguments.js'
+import { checkArgument, checkOptions, text, time, txid, waitChecks } from '../../util/check-arguments.js'
 import { monotonicMs } from '../../util/monotonic.js'
 import { MAX_DELAY_MS, startInterval } from '../../util/timers.js'
 import { type WaitOptions, withDeadline } from '../../util/wait.js'
@@ -51,11 +43,8 @@ export interface ReplicaStats {
   readonly readAhead: ReadAheadStats
 }
 
-/**
- * Statistics of the worker beyond ReplicaStats: requests to the store, prefetched pages, views,
- * bytes of the page index.
- */
-export interface ReplicaDetails {
+/** Counters of the replica worker: requests to the store, prefetched pages, views, writes. */
+export interface WorkerStats {
   readonly fetch: {
     readonly requests: number
     readonly bytes: number
@@ -187,14 +176,15 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 
   /**
-   * Seconds since the last successful poll began: the maximum time by which reads are behind the
-   * primary. Infinity before the first poll.
+   * Milliseconds since the last successful poll began: the maximum time by which reads are behind
+   * the primary. Infinity before the first poll.
    */
-  get lag(): number {
+  get lagMs(): number {
     const { contact } = this.#info()
-    return contact === 0 ? Number.POSITIVE_INFINITY : Math.max(0, (monotonicMs() - contact) / 1000)
+    return contact === 0 ? Number.POSITIVE_INFINITY : Math.max(0, monotonicMs() - contact)
   }
 
+  /** Counters of the connections of this process; returned without waiting. */
   stats(): ReplicaStats {
     const info = this.#info()
     return {
@@ -215,19 +205,21 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     this.#wasHydrated = true
   }
 
-  /** Statistics of the replica worker. */
-  async details(): Promise<ReplicaDetails> {
+  /** Counters of the replica worker: requests, prefetched pages, views, writes. */
+  async workerStats(waiting: WaitOptions = {}): Promise<WorkerStats> {
     this.#info()
-    return (await callWorker(this.#id, this.#key, { method: 'stats' })) as ReplicaDetails
+    return (await this.#wait('reading the statistics', waiting, { method: 'stats' })) as WorkerStats
   }
 
   /**
    * Resolves when the local copy is complete; immediately without hydration. Rejects with
-   * REPLICA_CLOSED if the replica is closed before.
+   * REPLICA_CLOSED if the replica is closed before, and with the signal's reason if the signal
+   * aborts.
    */
-  get hydrated(): Promise<void> {
+  async whenHydrated(waiting: WaitOptions = {}): Promise<void> {
     this.#hydrated ??= this.#awaitHydration()
-    return this.#hydrated
+    const hydrated = this.#hydrated
+    await withDeadline(`filling the local copy of ${this.url}`, waiting, () => hydrated, { abandon: true })
   }
 
   /**
@@ -299,11 +291,13 @@ export class Replica extends EventEmitter<ReplicaEvents> {
 
   /**
    * Closes this handle. Open connections keep the replica until they are closed. If none is open,
-   * resolves when the replica's requests have ended and its local copy is durable.
+   * resolves when the replica's requests have ended and its local copy is durable. A signal or
+   * `timeout` ends only the wait.
    */
-  close(): Promise<void> {
+  async close(waiting: WaitOptions = {}): Promise<void> {
     this.#closing ??= this.#close()
-    return this.#closing
+    const closing = this.#closing
+    await withDeadline(`closing ${this.url}`, waiting, () => closing, { abandon: true })
   }
 
   async #close(): Promise<void> {
@@ -467,11 +461,7 @@ function nameOf(shown: string): string {
  */
 export async function openReplica(url: string, options: OpenReplicaOptions = {}): Promise<Replica> {
   checkArgument(url, 'url', text, 'openReplica')
-  checkOptions(
-    options,
-    { ...REPLICA_OPTION_CHECKS, signal: abortSignal, timeout: positiveMilliseconds, driver: isDriver },
-    'openReplica',
-  )
+  checkOptions(options, { ...REPLICA_OPTION_CHECKS, ...waitChecks, driver: isDriver }, 'openReplica')
   const { signal, timeout, driver, ...rest } = options
   signal?.throwIfAborted()
   const key = formatKey(withEnvironment(toParameters(url, rest), process.env))

@@ -74,7 +74,11 @@ function defineMetrics(registry: Registry, { replicas, metrics }: Watched): void
     )
   }
   gauge('txid', 'TXID of the newest state that can be read', (replica) => replica.txid)
-  gauge('lag_seconds', 'Seconds since the last poll that saw everything in the store', (replica) => replica.lag)
+  gauge(
+    'lag_seconds',
+    'Seconds since the last poll that saw everything in the store',
+    (replica) => replica.lagMs / 1000,
+  )
   gauge('connections', 'Open connections', (replica) => replica.stats().readers)
   gauge('cache_bytes', 'Bytes of pages in memory', (replica) => replica.stats().cacheBytes)
   gauge('database_bytes', 'Size of the database', (replica) => replica.stats().commit * replica.stats().pageSize)
@@ -89,17 +93,17 @@ function defineMetrics(registry: Registry, { replicas, metrics }: Watched): void
   counter(
     'requests_total',
     'Requests for pages to the store',
-    async (replica) => (await replica.details()).fetch.requests,
+    async (replica) => (await replica.workerStats()).fetch.requests,
   )
-  counter('fetched_bytes_total', 'Bytes of pages fetched', async (replica) => (await replica.details()).fetch.bytes)
+  counter('fetched_bytes_total', 'Bytes of pages fetched', async (replica) => (await replica.workerStats()).fetch.bytes)
   counter(
     'pages_wanted_total',
     'Pages fetched because a read waited for them',
-    async (replica) => (await replica.details()).fetch.pagesWanted,
+    async (replica) => (await replica.workerStats()).fetch.pagesWanted,
   )
   counter(
     'pages_ahead_total',
     'Pages prefetched before a read needed them',
-    async (replica) => (await replica.details()).fetch.pagesAhead,
+    async (replica) => (await replica.workerStats()).fetch.pagesAhead,
   )
 }

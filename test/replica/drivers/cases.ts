@@ -219,7 +219,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     const remote = open(replica.uri, true)
     assert.equal(one(remote, 'PRAGMA litestream_hydration_file'), copy)
     assert.match(String(one(remote, 'PRAGMA litestream_hydration_progress')), /^\d+\.\d$/)
-    await replica.hydrated
+    await replica.whenHydrated()
     assert.equal(one(remote, 'PRAGMA litestream_hydration_progress'), '100.0')
     const { crossings } = replica.stats()
     const other = open(replica.uri, true)

@@ -27,8 +27,8 @@ test("a handle's properties and events are correct, and all of its resources are
     replica.on('hydrated', (done) => heard.push(done))
     assert.match(replica.uri, /^file:litestream-replica\/replica\?vfs=litestream&replica_id=\d+$/)
     assert.deepEqual([replica.txid, replica.timestamp], [1, new Date(history.time)])
-    assert.ok(replica.lag >= 0 && replica.lag < 3600)
-    await replica.hydrated
+    assert.ok(replica.lagMs >= 0 && replica.lagMs < 3_600_000)
+    await replica.whenHydrated()
     await history.commit('INSERT INTO t (n) VALUES (4)')
     await until('the commit is there', async () => (await replica.refresh()) === 2)
     await until('the event came', () => heard.length > 0 && JSON.stringify(heard).includes('"txid":2'))
@@ -56,19 +56,19 @@ test("a handle's properties and events are correct, and all of its resources are
     db.close()
     return replica
   })()
-  for (const use of [() => closed.txid, () => closed.timestamp, () => closed.lag, () => closed.stats()]) {
+  for (const use of [() => closed.txid, () => closed.timestamp, () => closed.lagMs, () => closed.stats()]) {
     assert.throws(use, { code: 'REPLICA_CLOSED' })
   }
   for (const use of [
     () => closed.refresh(),
     () => closed.at({ txid: 1 }),
     () => closed.prefetch('SELECT 1'),
-    () => closed.details(),
+    () => closed.workerStats(),
   ]) {
     await assert.rejects(use, { code: 'REPLICA_CLOSED' })
   }
   // Asked for before the end: it was complete.
-  await closed.hydrated
+  await closed.whenHydrated()
   await closed.close()
 })
 

@@ -48,7 +48,7 @@ test('an opening cancelled while another replica is being closed does not start 
   const before = watches()
   const hydrate = path.join(temporaryDirectory(t), 'copy.db')
   const replica = await openReplica(first.url, { hydrate })
-  await replica.hydrated
+  await replica.whenHydrated()
   const controller = new AbortController()
   const closing = replica.close()
   const opening = openReplica(second.url, { signal: controller.signal })

@@ -66,7 +66,7 @@ test('the worker is killed while it fills a local copy, with a transaction that 
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url, { hydrate: `${directory}/copy.db`, cacheSize: 64 * 4096 })
-  await replica.hydrated
+  await replica.whenHydrated()
   const held = connect(t, replica.uri)
   held.pragma('cache_size=10')
   held.exec('BEGIN')

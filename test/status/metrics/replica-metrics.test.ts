@@ -36,7 +36,7 @@ test('open replicas have metrics', async (t) => {
     [hits, misses, crossings],
   )
   assert.ok((await value('hits_total'))! + (await value('misses_total'))! > 0)
-  assert.equal(await value('fetched_bytes_total'), (await replica.details()).fetch.bytes)
+  assert.equal(await value('fetched_bytes_total'), (await replica.workerStats()).fetch.bytes)
   db.close()
   await replica.close()
   assert.equal(await value('txid'), undefined)

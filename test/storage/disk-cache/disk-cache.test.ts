@@ -124,7 +124,7 @@ test('a replica opened again with a disk cache reads its pages without a GET', a
     const db = new Database(opened.uri, { readonly: true })
     const sql = 'SELECT count(*), sum(id), max(x) FROM t'
     assert.deepEqual(db.prepare(sql).get(), history.db.prepare(sql).get())
-    requests.push((await opened.details()).storage.GET.requests)
+    requests.push((await opened.workerStats()).storage.GET.requests)
     db.close()
   }
   assert.ok(requests[0] > 3)

@@ -95,7 +95,7 @@ test('the server is killed during replicate and hydrate: both recover automatica
   await server.startGateway()
   const { txid } = await replication.sync()
   await until('all is replicated', async () => (await replication.status()).replicaTxid === txid, 60_000)
-  await replica.hydrated
+  await replica.whenHydrated()
   await until('the reader sees it', async () => (await replica.refresh()) === txid, 60_000)
   await until('the copy is complete', () => replica.stats().hydration === 1, 60_000)
   const db = connect(t, replica.uri)

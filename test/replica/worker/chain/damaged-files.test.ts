@@ -145,7 +145,7 @@ test('a local copy detects a wrong index, also of pages that no reader needs', a
   const { folder, rows } = largeLie(t)
   const copy = path.join(temporaryDirectory(t), 'copy.db')
   const replica = await openTestReplica(t, pathToFileURL(folder).href, { hydrate: copy })
-  await replica.hydrated
+  await replica.whenHydrated()
   assert.equal(value(connect(t, replica.uri), SUM), rows * 1.5)
   await replica.close()
 })

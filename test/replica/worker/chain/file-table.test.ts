@@ -36,6 +36,6 @@ test('memory stays bounded while a primary writes many files, and every page is 
     await replica.refresh()
     assert.equal(value(db, 'SELECT sum(n) FROM t'), value(history.db, 'SELECT sum(n) FROM t'))
   }
-  assert.ok((await replica.details()).files < 1250)
+  assert.ok((await replica.workerStats()).files < 1250)
   assert.deepEqual(db.prepare('SELECT * FROM t').all(), history.db.prepare('SELECT * FROM t').all())
 })

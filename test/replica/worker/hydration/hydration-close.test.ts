@@ -29,7 +29,7 @@ test('closed after each request of an opening and a filling: everything ends, no
     let complete = false
     const closed = opening.then(
       async (replica) => {
-        void replica.hydrated.then(
+        void replica.whenHydrated().then(
           () => {
             complete = true
           },
@@ -52,7 +52,7 @@ test('closed after each request of an opening and a filling: everything ends, no
     return Object.entries(before).every(([name, count]) => now[name as keyof typeof now] <= count)
   })
   const replica = await openReplica(url, { hydrate: copy })
-  await replica.hydrated
+  await replica.whenHydrated()
   await replica.close()
   assert.ok(readFileSync(copy).subarray(0, history.bytes.length).equals(history.bytes))
 })
@@ -62,7 +62,7 @@ test('a local copy that is removed while in use is made again, with the commits 
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')
   const replica = await openTestReplica(t, url, { hydrate: copy })
-  await replica.hydrated
+  await replica.whenHydrated()
   rmSync(copy)
   await history.commit('UPDATE t SET n = 1')
   const isWhole = async () => existsSync(copy) && (await replica.refresh()) === 2 && replica.stats().hydration === 1
@@ -79,11 +79,11 @@ test('a local copy that was truncated while closed is filled from the beginning'
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')
   const first = await openTestReplica(t, url, { hydrate: copy })
-  await first.hydrated
+  await first.whenHydrated()
   await first.close()
   truncateSync(copy, 100 * 4096)
   const replica = await openTestReplica(t, url, { hydrate: copy })
-  await replica.hydrated
+  await replica.whenHydrated()
   assert.ok(readFileSync(copy).subarray(0, history.bytes.length).equals(history.bytes))
   assert.equal(value(connect(t, replica.uri), 'SELECT count(v) FROM t'), 3000)
 })

@@ -16,7 +16,7 @@ const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);
 const HYDRATE = `const { openReplica } = await import(src + '/index.js')
   const replica = await openReplica(process.env.URL, { hydrate: process.env.COPY, pollInterval: 5 })
   replica.on('advance', ({ txid }) => console.log('at ' + txid))
-  await replica.hydrated
+  await replica.whenHydrated()
   console.log('hydrated')
   setInterval(() => replica.stats().hydration === 1 && console.log('complete at ' + replica.txid), 5)`
 
@@ -31,7 +31,7 @@ async function assertLaggingStoreIsBelieved(t: TestContext, { url, files }: Sour
   const db = connect(t, replica.uri)
   assert.equal(replica.txid, 1)
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 0)
-  await replica.hydrated
+  await replica.whenHydrated()
   assert.equal(value(connect(t, replica.uri), 'SELECT sum(n) FROM t'), 0)
   return { replica, showAgain: () => renameSync(`${name}.hidden`, name) }
 }
@@ -62,7 +62,7 @@ test('a local copy that was closed at a newer TXID is not used for the older sta
   await history.commit('UPDATE t SET n = 1 WHERE id <= 1000')
   const copy = path.join(directory, 'copy.db')
   const first = await openTestReplica(t, url, { hydrate: copy })
-  await first.hydrated
+  await first.whenHydrated()
   await first.close()
   await assertLaggingStoreIsBelieved(t, source, copy)
 })
@@ -74,18 +74,18 @@ test('the meta file of one replica is never used for the local copy of another',
   await other.history.commit(`${SEED} UPDATE t SET n = 5`)
   const copy = path.join(one.directory, 'copy.db')
   const first = await openTestReplica(t, one.url, { hydrate: copy })
-  await first.hydrated
+  await first.whenHydrated()
   await first.close()
   copyFileSync(`${copy}.meta`, `${copy}.kept`)
   const second = await openTestReplica(t, other.url, { hydrate: copy })
-  await second.hydrated
+  await second.whenHydrated()
   assert.ok(!readFileSync(`${copy}.meta`).equals(readFileSync(`${copy}.kept`)))
   await second.close()
   // Killed at once when it had begun to fill the other's copy: no meta file is left that claims it
   // for the first.
   const child = runScript(
     t,
-    `${HYDRATE.split('await replica.hydrated')[0]} console.log('open'); setInterval(() => {}, 1000)`,
+    `${HYDRATE.split('await replica.whenHydrated()')[0]} console.log('open'); setInterval(() => {}, 1000)`,
     {
       URL: one.url,
       COPY: copy,
@@ -97,7 +97,7 @@ test('the meta file of one replica is never used for the local copy of another',
   const again = await openTestReplica(t, other.url, { hydrate: copy })
   const db = connect(t, again.uri)
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 10_000)
-  await again.hydrated
+  await again.whenHydrated()
   assert.equal(integrity(connect(t, again.uri)), 'ok')
 })
 
@@ -110,7 +110,7 @@ test('a worker that takes over a local copy keeps the pages beyond the end of a 
   const { url, history, directory } = await makeSource(t, { autoVacuum: 'full' })
   await history.commit(SEED)
   const replica = await openTestReplica(t, url, { hydrate: `${directory}/copy.db`, cacheSize: 64 * 4096 })
-  await replica.hydrated
+  await replica.whenHydrated()
   const held = connect(t, replica.uri)
   held.pragma('cache_size=5')
   held.exec('BEGIN')

@@ -25,7 +25,7 @@ async function fixture(t: TestContext) {
   mkdirSync(folder)
   const hydrate = async (name: string) => {
     const replica = await openTestReplica(t, url, { hydrate: path.join(folder, name) })
-    await replica.hydrated
+    await replica.whenHydrated()
     await replica.close()
   }
   return { url, history, folder, hydrate }

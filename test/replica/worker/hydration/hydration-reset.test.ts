@@ -24,7 +24,7 @@ test('a reset while no new local copy can be made: the old one is not read any m
   const copy = path.join(directory, 'copy.db')
   const replica = await openTestReplica(t, url, { hydrate: copy })
   const db = connect(t, replica.uri)
-  await replica.hydrated
+  await replica.whenHydrated()
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 3000)
   // What is no regular file is not replaced.
   rmSync(copy)

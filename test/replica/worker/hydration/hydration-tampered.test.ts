@@ -31,7 +31,7 @@ async function hydrated(t: TestContext) {
     const replica = await openTestReplica(t, url, { hydrate: copy, cacheSize: 1 })
     const errors: LitestreamError[] = []
     replica.on('error', (error) => errors.push(error))
-    await replica.hydrated
+    await replica.whenHydrated()
     const db = connect(t, replica.uri)
     assert.equal(value(db, CHECK), ROWS)
     const close = async () => {

@@ -36,7 +36,7 @@ test('one low-priority thread writes local copies, and ends with the worker', as
   const script = `${START}
     const first = await openReplica(url, { hydrate: COPY })
     const second = await openReplica(url, { hydrate: COPY + '-2', cacheSize: 2 ** 20 })
-    await Promise.all([first.hydrated, second.hydrated])
+    await Promise.all([first.whenHydrated(), second.whenHydrated()])
     const { background, others } = priorities()
     await started[0].terminate()
     console.log(JSON.stringify([background.map((nice) => nice - others[0]), others.length, priorities().background.length]))
@@ -52,7 +52,7 @@ test('ending the worker, and finally the process, during a write to a local copy
   const script = `${START}
     for (let round = 0; round < 6; round++) {
       const replica = await openReplica(url, { hydrate: COPY + round, cacheSize: 2 ** 20 + round })
-      replica.hydrated.catch(() => {})
+      replica.whenHydrated().catch(() => {})
       while (replica.stats().hydration < round / 6) await new Promise(setImmediate)
       await started.at(-1).terminate()
       if (priorities().background.length > 0) throw new Error('a thread was left')
@@ -64,7 +64,7 @@ test('ending the worker, and finally the process, during a write to a local copy
   const child = runScript(t, script, { URL: url, COPY: copy })
   assert.deepEqual([await child.ended, child.output()], [0, ''], child.errors())
   const replica = await openTestReplica(t, url, { hydrate: copy })
-  await replica.hydrated
+  await replica.whenHydrated()
   assert.ok(readFileSync(copy).subarray(0, history.bytes.length).equals(history.bytes))
 })
 

@@ -45,7 +45,7 @@ test('a local copy is filled during reads, and then serves every page (items 45)
   const replica = await openTestReplica(t, url, { hydrate: copy })
   const db = connect(t, replica.uri)
   assert.equal(value(db, 'SELECT count(*) FROM t'), 3000)
-  await replica.hydrated
+  await replica.whenHydrated()
   assert.equal(db.pragma('litestream_hydration_progress', { simple: true }), '100.0')
   assert.equal(db.pragma('litestream_hydration_file', { simple: true }), copy)
   assertCopy(source, copy)
@@ -63,7 +63,7 @@ test('B5, B6: transactions keep their view while the copy is filled and updated;
   const replica = await openTestReplica(t, url, { hydrate: copy, cacheSize: 64 * 4096 })
   const reader = connect(t, replica.uri)
   reader.pragma('cache_size=10')
-  await replica.hydrated
+  await replica.whenHydrated()
   for (let n = 1; n <= 5; n++) {
     reader.exec('BEGIN')
     assert.equal(value(reader, 'SELECT sum(n) FROM t'), (n - 1) * 3000)
@@ -85,13 +85,13 @@ test('a resumed local copy fetches only the pages that have changed (item 46, B6
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')
   const first = await openTestReplica(t, url, { hydrate: copy })
-  await first.hydrated
+  await first.whenHydrated()
   await first.close()
   await history.commit('UPDATE t SET n = 1 WHERE id = 7')
   await history.commit("INSERT INTO t (n, v) VALUES (5, 'x')")
   const second = await openTestReplica(t, url, { hydrate: copy })
-  await second.hydrated
-  const { fetch } = await second.details()
+  await second.whenHydrated()
+  const { fetch } = await second.workerStats()
   assert.equal(value(connect(t, second.uri), 'SELECT sum(n) FROM t'), 6)
   assertCopy(source, copy)
   assert.ok(fetch.bytes < 100_000, `${fetch.bytes} bytes were fetched`)
@@ -103,13 +103,13 @@ test('a local copy of another replica, or with a broken meta file, is filled fro
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')
   const first = await openTestReplica(t, url, { hydrate: copy })
-  await first.hydrated
+  await first.whenHydrated()
   await first.close()
   await until('the copy is given up', () => existsSync(`${copy}.meta`))
   const other = await makeSource(t)
   await other.history.commit(`${SEED} UPDATE t SET n = 9`)
   const second = await openTestReplica(t, other.url, { hydrate: copy })
-  await second.hydrated
+  await second.whenHydrated()
   const db = connect(t, second.uri)
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 27_000)
   assertCopy(other, copy)
@@ -117,7 +117,7 @@ test('a local copy of another replica, or with a broken meta file, is filled fro
   await second.close()
   writeFileSync(`${copy}.meta`, '{"version":1,')
   const third = await openTestReplica(t, url, { hydrate: copy })
-  await third.hydrated
+  await third.whenHydrated()
   assertCopy(source, copy)
 })
 
@@ -127,13 +127,13 @@ test('a removed local copy whose meta file remained is filled from the beginning
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')
   const first = await openTestReplica(t, url, { hydrate: copy })
-  await first.hydrated
+  await first.whenHydrated()
   await first.close()
   await until('the meta file stands', () => existsSync(`${copy}.meta`))
   rmSync(copy)
   const second = await openTestReplica(t, url, { hydrate: copy })
   assert.equal(integrity(connect(t, second.uri)), 'ok')
-  await second.hydrated
+  await second.whenHydrated()
   assertCopy(source, copy)
 })
 
@@ -153,11 +153,11 @@ test('B7: two replicas, and two processes, on one path: the second is refused', 
   assert.deepEqual([await child.ended, child.output()], [0, 'HYDRATION_CONFLICT\n'])
   // The same replica opened twice in one process is one replica.
   const again = await openTestReplica(t, url, { hydrate: copy })
-  await Promise.all([replica.hydrated, again.hydrated])
+  await Promise.all([replica.whenHydrated(), again.whenHydrated()])
   await replica.close()
   await again.close()
   const next = await openTestReplica(t, url, { hydrate: copy, cacheSize: '1MiB' })
-  await next.hydrated
+  await next.whenHydrated()
 })
 
 test('a process is killed during hydration at any moment: the next run completes correctly', async (t) => {
@@ -179,7 +179,7 @@ test('a process is killed during hydration at any moment: the next run completes
     await history.commit('UPDATE t SET n = n + 1 WHERE id < 50')
   }
   const replica = await openTestReplica(t, url, { hydrate: copy })
-  await replica.hydrated
+  await replica.whenHydrated()
   assertCopy(source, copy)
   assert.deepEqual(contentHashes(replica.uri), contentHashes(path.join(directory, 'primary.db')))
 })
@@ -192,7 +192,7 @@ test('after a reset and after a change of the page size, the local copy follows 
   const replica = await openTestReplica(t, url, { hydrate: copy })
   const db = connect(t, replica.uri)
   const reader = connect(t, replica.uri)
-  await replica.hydrated
+  await replica.whenHydrated()
   reader.exec('BEGIN')
   assert.equal(value(reader, 'SELECT sum(n) FROM t'), 0)
   await history.commit('PRAGMA page_size=8192; UPDATE t SET n = 1; VACUUM')
@@ -226,7 +226,7 @@ test('files that retention removes during the filling are replaced by their succ
   await history.commit('UPDATE t SET n = 1')
   await history.snapshot()
   await client.delete([{ level: 9, minTxid: 1, maxTxid: 1 }])
-  await replica.hydrated
+  await replica.whenHydrated()
   await until('the copy is complete', async () => (await replica.refresh()) === 2 && replica.stats().hydration === 1)
   assert.equal(value(connect(t, replica.uri), 'SELECT sum(n) FROM t'), 3000)
 })
@@ -279,7 +279,7 @@ async function fillSmallDisk(t: TestContext, source: Source, copy: string, makeR
   assert.equal(value(db, 'SELECT count(*) FROM t'), 3000)
   assert.ok(replica.stats().hydration < 1)
   makeRoom()
-  await replica.hydrated
+  await replica.whenHydrated()
   assertCopy(source, copy)
   db.close()
   await replica.close()
@@ -294,7 +294,7 @@ test('damage that ranged reads cannot detect: the file checksum detects it, and 
   await changeLiteral(source, snapshot, 'PRIMARY KEY')
   const copy = path.join(directory, 'copy.db')
   const replica = await openTestReplica(t, url, { hydrate: copy })
-  await replica.hydrated
+  await replica.whenHydrated()
   assertCopy(source, copy)
 })
 
@@ -317,9 +317,9 @@ test('`hydrated` resolves for every caller after the local copy was complete', {
   await history.commit(SEED)
   const options = { hydrate: path.join(directory, 'copy.db') }
   const first = await openTestReplica(t, url, options)
-  await first.hydrated
+  await first.whenHydrated()
   await history.commit('UPDATE t SET n = 1')
   const second = await openTestReplica(t, url, options)
-  await second.hydrated
-  await first.hydrated
+  await second.whenHydrated()
+  await first.whenHydrated()
 })

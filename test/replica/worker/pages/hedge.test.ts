@@ -94,7 +94,7 @@ for (const hedge of [true, false]) {
     await history.commit(`CREATE TABLE t (id INTEGER PRIMARY KEY, a);
       WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900)
       INSERT INTO t SELECT i, hex(randomblob(1000)) FROM n`)
-    const options = { readAhead: 'none', pollInterval: '1h', hedge }
+    const options = { readAhead: 'none', pollInterval: '1h', hedge } as const
     const replica = await openTestReplica(t, s3Url(bucket, 'hedge.db', proxy.url), options)
     let gets = 0
     const slow = proxy.fault(
@@ -104,7 +104,7 @@ for (const hedge of [true, false]) {
     // Each row lies in a separate leaf page.
     await replica.prefetch(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${hedge ? 200 : 120})
       SELECT sum(length(a)) FROM n JOIN t ON t.id = (n.i * 331) % 900 + 1`)
-    const { fetch } = await replica.details()
+    const { fetch } = await replica.workerStats()
     assert.ok(slow.hits > 0)
     if (!hedge) return assert.equal(fetch.hedged, 0)
     assert.ok(fetch.hedgesWon >= slow.hits - 1, `${fetch.hedgesWon} of ${slow.hits} slow ones overtaken`)

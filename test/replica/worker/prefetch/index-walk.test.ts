@@ -34,12 +34,12 @@ async function published(t: TestContext, setup: string): Promise<{ history: Hist
  * requested one by one, and how many were prefetched.
  */
 async function firstExecution(replica: Replica, history: History, sql: string, key: unknown) {
-  while ((await replica.details()).underWay > 0) await new Promise((resolve) => setTimeout(resolve, 1))
-  const before = (await replica.details()).fetch
+  while ((await replica.workerStats()).underWay > 0) await new Promise((resolve) => setTimeout(resolve, 1))
+  const before = (await replica.workerStats()).fetch
   const db = new Database(replica.uri, { readonly: true })
   assert.deepEqual(db.prepare(sql).all(key), history.db.prepare(sql).all(key))
   db.close()
-  const after = (await replica.details()).fetch
+  const after = (await replica.workerStats()).fetch
   return { wanted: after.pagesWanted - before.pagesWanted, ahead: after.pagesAhead - before.pagesAhead }
 }
 
@@ -54,7 +54,7 @@ test('the rows that an index leads to are fetched together', async (t) => {
     assert.deepEqual(rows, history.db.prepare(sql).all(key))
     // The way down the index, the first row, and the eleventh, and a few waits for what is under
     // way: not one or two a row.
-    const { pagesWanted } = (await replica.details()).fetch
+    const { pagesWanted } = (await replica.workerStats()).fetch
     assert.ok(pagesWanted <= 12, `${pagesWanted} pages were asked for one by one`)
     assert.ok(replica.stats().crossings <= rows.length / 2, `${replica.stats().crossings} waits`)
     db.close()

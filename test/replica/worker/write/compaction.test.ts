@@ -13,7 +13,7 @@ import { s3Bucket, s3Url } from '../../../support/s3.js'
 import { until } from '../../../support/until.js'
 import { emptyReplicaUrl, openForWriting, restoredDatabase } from '../../../support/written-replica.js'
 
-const SHORT = '40ms,80ms'
+const SHORT = ['40ms', '80ms'] as const
 
 /** Names of the files of a level; none if it has no folder. */
 function levelOf(files: string, level: number): string[] {
@@ -118,7 +118,7 @@ test('a writer that loses its lease stops compacting; the new owner continues al
     )
   })
   await until('the loss', () => fenced > 0)
-  const other = await openForWriting(t, url, { write: { lease: false, compaction: '1h' }, cacheSize: '3MiB' })
+  const other = await openForWriting(t, url, { write: { lease: false, compaction: ['1h'] }, cacheSize: '3MiB' })
   const before = new Set(levelOf(files, 1))
   for (let i = 2; i < 6; i++) other.db.exec(`INSERT INTO t VALUES (${i})`)
   await until('the loser to see them', async () => {

@@ -48,12 +48,12 @@ test('commits are visible immediately, reach the store as one file, and leave no
     assert.equal(db.prepare('SELECT count(*) FROM t').pluck().get(), i + 1)
   }
   db.exec('BEGIN; INSERT INTO t VALUES (99); ROLLBACK')
-  assert.equal((await replica.details()).writes!.pending, 50)
+  assert.equal((await replica.workerStats()).writes!.pending, 50)
   const before = await restoredDatabase(t, url)
   assert.equal(rowsOf(before), null)
   await replica.flush()
   assert.equal(replica.txid, 2)
-  const { uploads, pending } = (await replica.details()).writes!
+  const { uploads, pending } = (await replica.workerStats()).writes!
   assert.deepEqual({ uploads, pending }, { uploads: 1, pending: 0 })
   const expected = Array.from({ length: 50 }, (_, i) => i).join()
   for (const one of [db, await restoredDatabase(t, url)])
@@ -69,7 +69,7 @@ test('the sync interval uploads commits without a call', async (t) => {
   const { url, buffer } = await makeTable(t)
   const { replica, db } = await openForWriting(t, url, local(buffer, { syncInterval: '20ms' }))
   db.exec('INSERT INTO t VALUES (1)')
-  await until('the upload', async () => (await replica.details()).writes!.pending === 0)
+  await until('the upload', async () => (await replica.workerStats()).writes!.pending === 0)
   assert.equal(rowsOf(await restoredDatabase(t, url)), '1')
 })
 
@@ -84,7 +84,7 @@ test('PRAGMA synchronous = FULL waits for the store, after earlier local commits
   assert.equal(rowsOf(await restoredDatabase(t, url, 3)), '1,2,3')
   db.pragma('synchronous = normal')
   db.exec('INSERT INTO t VALUES (4)')
-  assert.equal((await replica.details()).writes!.pending, 1)
+  assert.equal((await replica.workerStats()).writes!.pending, 1)
   assert.equal(db.pragma('litestream_sync', { simple: true }), '0000000000000004')
   assert.equal(rowsOf(await restoredDatabase(t, url)), '1,2,3,4')
 })
@@ -144,7 +144,7 @@ test('a process is killed after an upload and before its buffer records it: no c
   const { timestamp, checksum, size } = uploaded
   writeFileSync(buffer, Buffer.concat([commits, encodeUploadRecord({ txid: 2, count: 3, timestamp, checksum, size })]))
   const again = await openForWriting(t, url, local(buffer))
-  assert.equal((await again.replica.details()).writes!.pending, 0)
+  assert.equal((await again.replica.workerStats()).writes!.pending, 0)
   again.db.exec('INSERT INTO t VALUES (100)')
   await again.replica.flush()
   assert.equal(rowsOf(await restoredDatabase(t, url)), '0,1,2,100')

@@ -52,7 +52,7 @@ test('S3: the writer that loses a TXID gets SQLITE_BUSY_SNAPSHOT, sees the other
     assert.match(reasonOf(loser!), /^REPLICA_FENCED: .*another writer committed TXID/)
     assert.equal(codeOf(insert), undefined)
   }
-  const writes = await Promise.all([first, second].map(async ({ replica }) => (await replica.details()).writes!))
+  const writes = await Promise.all([first, second].map(async ({ replica }) => (await replica.workerStats()).writes!))
   assert.deepEqual(
     writes.map(({ conflicts }) => conflicts),
     [5, 5],
