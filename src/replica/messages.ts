@@ -1,4 +1,4 @@
-import type { SerializedError } from '../errors.js'
+import type { ErrorCode, SerializedError } from '../errors.js'
 import type { SessionEvent } from './worker/replica-session.js'
 
 /** The BroadcastChannel between the worker and the handles of every thread. */
@@ -12,7 +12,7 @@ export type WorkerMessage =
 
 /** Sent by the worker to the thread that started it, which logs the warning. */
 export interface WorkerWarning {
-  readonly code: string
+  readonly code: ErrorCode
   readonly message: string
 }
 

@@ -46,3 +46,8 @@ export function parseByteSize(text: string): number {
   }
   return bytes
 }
+
+/** A ByteSize in bytes. Throws INVALID_ARGUMENT. */
+export function bytes(size: ByteSize): number {
+  return typeof size === 'string' ? parseByteSize(size) : size
+}

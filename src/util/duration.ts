@@ -50,6 +50,11 @@ export function parseDuration(text: string, what = 'duration'): number {
   return ms
 }
 
+/** A Duration in milliseconds. Throws INVALID_ARGUMENT naming `what`. */
+export function milliseconds(duration: Duration, what?: string): number {
+  return typeof duration === 'string' ? parseDuration(duration, what) : duration
+}
+
 /** Formats milliseconds for users: `1h30m`, `1m`, `1.5s`, `500ms`, `0s`. */
 export function formatDuration(ms: number): string {
   if (ms < 0) return `-${formatDuration(-ms)}`

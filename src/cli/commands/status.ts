@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { findDatabases } from '../../config/directories.js'
 import { openConfiguredReplica } from '../../config/open-configured-replica.js'
 import type { DatabaseConfig } from '../../config/types.js'
-import { toLitestreamError } from '../../errors.js'
+import { type ErrorCode, toLitestreamError } from '../../errors.js'
 import { pendingDivergence, readDivergences } from '../../levels/divergence-record.js'
 import { divergenceHint, divergenceText } from '../../levels/divergence-text.js'
 import { listLevels } from '../../levels/plan.js'
@@ -43,6 +43,7 @@ interface Status {
   readonly lag_seconds?: number | null
   readonly levels?: readonly { readonly level: number; readonly files: number; readonly bytes: number }[]
   readonly error?: string
+  readonly error_code?: ErrorCode
   /**
    * The database does not continue the replica's previous state, and no user has acknowledged that.
    */
@@ -119,11 +120,11 @@ function printStatus(all: readonly Status[]): void {
 
 /** The verdict of /healthz, based on the local files and the listing. */
 function verdictOf(
-  { database, status, lag_seconds, error, divergence }: Status,
+  { database, status, lag_seconds, error, error_code: code = 'INTERNAL', divergence }: Status,
   { allowMissing }: Pick<DatabaseConfig, 'allowMissing'>,
 ): Verdict {
   const fault: DatabaseFault | undefined = error
-    ? { operation: 'open', message: error, code: 'STORAGE_FAILED', hint: undefined, since: 0, ageMs: 0, retried: false }
+    ? { operation: 'open', message: error, code, hint: undefined, since: 0, ageMs: 0, retried: false }
     : undefined
   return databaseVerdict({
     path: database,
@@ -183,7 +184,8 @@ async function statusOf(database: DatabaseConfig, local: boolean): Promise<Statu
     return local ? known : { ...known, ...(await remoteStatus(database, files)) }
   } catch (error) {
     const remote = local ? {} : { remote_txid: null, lag_seconds: null }
-    return { ...known, status: 'error', ...remote, error: toLitestreamError(error).message }
+    const { code, message } = toLitestreamError(error)
+    return { ...known, status: 'error', ...remote, error: message, error_code: code }
   }
 }
 
@@ -197,7 +199,9 @@ function localStatus({ path: file, metaPath }: DatabaseConfig, files: readonly L
     status: !exists ? 'no database' : fenced !== undefined ? 'error' : txid === undefined ? 'not initialized' : 'ok',
     local_txid: txid === undefined ? NO_TXID : formatTxid(txid),
     ...walSize(statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0),
-    ...(fenced === undefined ? {} : { error: `another primary writes to the replica: ${fenced}` }),
+    ...(fenced === undefined
+      ? {}
+      : { error: `another primary writes to the replica: ${fenced}`, error_code: 'REPLICA_FENCED' as const }),
   }
 }
 

@@ -393,7 +393,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
         break
       case 'conflict':
       case 'fenced':
-        this.emit(event.type, new LitestreamError(event.code as never, this.#about(event.message)))
+        this.emit(event.type, new LitestreamError(event.code, this.#about(event.message)))
         break
       case 'error':
         this.#onError(deserializeError(event.error))

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../../errors.js'
 import { native } from '../../native/addon.js'
 import { STATE_LIVE, STATE_STALE } from '../../native/replica.js'
 import { monotonicMs } from '../../util/monotonic.js'
@@ -52,7 +53,7 @@ export class StoreContact {
   }
 
   /** A poll failed. `state`: the state of the replica unless it is stale. */
-  missed(code: string, message: string, state = STATE_LIVE): void {
+  missed(code: ErrorCode, message: string, state = STATE_LIVE): void {
     // A stale replica keeps its own reason.
     if (!this.#stale) native.setState(this.#replica, state, code, message)
     this.#check()

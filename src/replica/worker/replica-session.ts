@@ -1,4 +1,10 @@
-import { isLitestreamError, LitestreamError, type SerializedError, serializeError } from '../../errors.js'
+import {
+  type ErrorCode,
+  isLitestreamError,
+  LitestreamError,
+  type SerializedError,
+  serializeError,
+} from '../../errors.js'
 import { native } from '../../native/addon.js'
 import {
   type BridgeRequest,
@@ -113,7 +119,7 @@ export class ReplicaSession {
    * Taking over the replica from an earlier worker failed: readers keep the view of that worker
    * until it is stale.
    */
-  failedToOpen(code: string, message: string): void {
+  failedToOpen(code: ErrorCode, message: string): void {
     this.#contact.missed(code, message, STATE_ORPHANED)
   }
 

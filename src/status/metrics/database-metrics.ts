@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
-import { isLitestreamError, type LitestreamError } from '../../errors.js'
+import { type LitestreamError, toLitestreamError } from '../../errors.js'
 import { LEVELS } from '../../ltx/format.js'
 import type { PrimaryEvents } from '../../primary/events.js'
 import type { LtxFileInfo, Operation, OperationStats, ReplicaClient } from '../../storage/replica-client.js'
@@ -312,8 +312,7 @@ export class DatabaseMetrics {
     this.#operationSeconds.observe(labels, seconds)
     if (bytes > 0) this.#operationBytes.inc(labels, bytes)
     if (error !== undefined) {
-      const code = isLitestreamError(error) ? error.code : 'STORAGE_FAILED'
-      this.#operationErrors.inc({ ...labels, code })
+      this.#operationErrors.inc({ ...labels, code: toLitestreamError(error).code })
     }
   }
 

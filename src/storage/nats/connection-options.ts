@@ -2,6 +2,7 @@ import { rootCertificates } from 'node:tls'
 import type { Authenticator, ConnectionOptions, TlsOptions } from '@nats-io/transport-node'
 import { LitestreamError } from '../../errors.js'
 import { readRegular } from '../../fs/open-regular.js'
+import { milliseconds } from '../../util/duration.js'
 import { reveal } from '../../util/secret.js'
 import { credsAuthenticator, jwtAuthenticator, nkeyAuthenticator, nkeys } from './library.js'
 import type { NatsSettings } from './settings.js'
@@ -12,7 +13,7 @@ const DEFAULT_RECONNECT_WAIT = 2_000
 
 /** Timeout in milliseconds of a connection attempt or a request. */
 export function natsTimeout(settings: NatsSettings): number {
-  return settings.timeout ?? DEFAULT_TIMEOUT
+  return milliseconds(settings.timeout ?? DEFAULT_TIMEOUT, 'timeout')
 }
 
 /**
@@ -26,7 +27,7 @@ export async function connectionOptions(server: string, settings: NatsSettings):
     name: 'litestream-ts',
     timeout: natsTimeout(settings),
     maxReconnectAttempts: settings.maxReconnects ?? -1,
-    reconnectTimeWait: settings.reconnectWait ?? DEFAULT_RECONNECT_WAIT,
+    reconnectTimeWait: milliseconds(settings.reconnectWait ?? DEFAULT_RECONNECT_WAIT, 'reconnectWait'),
     // An expired password is not final: it may be renewed, or the server may be changing accounts.
     ignoreAuthErrorAbort: true,
     // A stack captured for each request would cost more than the request.

@@ -1,3 +1,4 @@
+import type { Duration } from '../../util/duration.js'
 import type { Secret } from '../../util/secret.js'
 
 /**
@@ -24,10 +25,10 @@ export interface NatsSettings {
   readonly skipVerify?: boolean
   /** -1: unlimited. */
   readonly maxReconnects?: number
-  /** Milliseconds. */
-  readonly reconnectWait?: number
-  /** Timeout in milliseconds of a connection attempt or a request. */
-  readonly timeout?: number
+  /** Time between two attempts to connect again. */
+  readonly reconnectWait?: Duration
+  /** Timeout of a connection attempt or a request. */
+  readonly timeout?: Duration
   /** Create the bucket if it does not exist. */
   readonly createBucket?: boolean
   /** Set by `openReplicaClient`: nothing is deleted, not even chunks of a failed upload. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { LitestreamError } from '../../errors.js'
 import { readRegularSync } from '../../fs/open-regular.js'
+import { bytes } from '../../util/byte-size.js'
 import { expandHome } from '../../util/home.js'
 import { reveal, Secret } from '../../util/secret.js'
 import { maskEndpoint } from '../shown-url.js'
@@ -74,7 +75,7 @@ export function resolveS3Settings(
   if (isArn && settings.forcePathStyle) {
     throw invalid('an access point cannot be addressed with path style', 'Remove forcePathStyle.')
   }
-  const partSize = settings.partSize ?? MIN_PART_SIZE
+  const partSize = bytes(settings.partSize ?? MIN_PART_SIZE)
   if (partSize < MIN_PART_SIZE || partSize > 5 * 2 ** 30) {
     throw invalid(`a part size of ${partSize} bytes is not between 5 MiB and 5 GiB`, 'Set part-size to 5MiB or more.')
   }

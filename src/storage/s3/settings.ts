@@ -1,3 +1,4 @@
+import type { ByteSize } from '../../util/byte-size.js'
 import type { Secret } from '../../util/secret.js'
 
 /** `oss`: Alibaba Cloud OSS, whose create-only PUT has a provider-specific header. */
@@ -34,8 +35,8 @@ export interface S3Settings {
   /** A PEM file with certificate authorities that are trusted in addition to those of Node.js. */
   readonly caFile?: string
   readonly storageClass?: string
-  /** Part size of a multipart upload in bytes; smaller files are one PUT. */
-  readonly partSize?: number
+  /** Part size of a multipart upload; smaller files are one PUT. */
+  readonly partSize?: ByteSize
   /** Number of parts sent in parallel. */
   readonly concurrency?: number
   /** AES256, the only supported value. */

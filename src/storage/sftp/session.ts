@@ -1,5 +1,6 @@
 import { LitestreamError } from '../../errors.js'
 import { abortError, onAbort, orAborted, throwIfAborted } from '../../util/abort.js'
+import { milliseconds } from '../../util/duration.js'
 import { startTimer } from '../../util/timers.js'
 import { OperationCounters } from '../operation-counters.js'
 import type { Operation } from '../replica-client.js'
@@ -65,7 +66,7 @@ export class SftpSession {
         : settings.insecureHostKey
           ? undefined
           : await readKnownHosts(host, port, settings.knownHosts && expandHome(settings.knownHosts))
-    const timeout = settings.timeout ?? CONNECT_TIMEOUT
+    const timeout = milliseconds(settings.timeout ?? CONNECT_TIMEOUT, 'timeout')
     const options = { host, port, methods, hostKeys, timeout, url: sftpUrl(location) }
     return new SftpSession(library, options, { ...DEFAULT_POLICY, ...policy })
   }

@@ -1,3 +1,4 @@
+import type { Duration } from '../../util/duration.js'
 import type { Secret } from '../../util/secret.js'
 
 /**
@@ -29,6 +30,6 @@ export interface SftpSettings {
   readonly insecureHostKey?: boolean
   /** False: write one block of a file at a time. */
   readonly concurrentWrites?: boolean
-  /** Time limit of a connection attempt in milliseconds; default 20,000. */
-  readonly timeout?: number
+  /** Time limit of a connection attempt; default 20 s. */
+  readonly timeout?: Duration
 }

@@ -1,5 +1,5 @@
 import PQueue from 'p-queue'
-import { isLitestreamError, LitestreamError } from '../../../errors.js'
+import { isLitestreamError, LitestreamError, toLitestreamError } from '../../../errors.js'
 import { sweepTemporary } from '../../../fs/temporary.js'
 import { fileIdentity, fileLabel } from '../../../levels/file-label.js'
 import type { FileReader } from '../../../levels/remote-index.js'
@@ -246,11 +246,7 @@ export class Hydrator {
     this.#working = this.#fill()
       .catch((error) => {
         if (this.#options.signal.aborted || this.#closed) return
-        this.#options.onError(
-          error instanceof LitestreamError
-            ? error
-            : new LitestreamError('STORAGE_FAILED', String(error), { cause: error }),
-        )
+        this.#options.onError(toLitestreamError(error))
         startTimer(this.#retryMs, () => this.#work()).unref()
         this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS)
       })

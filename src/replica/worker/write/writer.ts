@@ -1,4 +1,10 @@
-import { isLitestreamError, LitestreamError, type SerializedError, serializeError } from '../../../errors.js'
+import {
+  type ErrorCode,
+  isLitestreamError,
+  LitestreamError,
+  type SerializedError,
+  serializeError,
+} from '../../../errors.js'
 import { native } from '../../../native/addon.js'
 import { type BridgeRequest, DURABILITY_STORE, type TakenCommit } from '../../../native/replica.js'
 import type { ReplicaClient } from '../../../storage/replica-client.js'
@@ -24,8 +30,8 @@ export type WriteEvent =
   /** The store has a file with this many commits. */
   | { readonly type: 'commit'; readonly txid: number; readonly commits: number; readonly bytes: number }
   | { readonly type: 'error'; readonly error: SerializedError }
-  | { readonly type: 'conflict'; readonly code: string; readonly message: string }
-  | { readonly type: 'fenced'; readonly code: string; readonly message: string }
+  | { readonly type: 'conflict'; readonly code: ErrorCode; readonly message: string }
+  | { readonly type: 'fenced'; readonly code: ErrorCode; readonly message: string }
 
 export interface WriterParts {
   readonly replica: number
