@@ -1,5 +1,7 @@
 import { isLitestreamError, LitestreamError, toLitestreamError } from '../errors.js'
+import { PathClaims } from '../fs/path-claims.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
+import { replicaFolder } from '../storage/replica-folder.js'
 import { linkAbort } from '../util/abort.js'
 import type { Resolved } from '../util/check-arguments.js'
 import { Doubling } from '../util/doubling.js'
@@ -85,9 +87,16 @@ class Changes {
   }
 }
 
+/** Throws INVALID_ARGUMENT if the two are one replica, or one's folder contains the other's. */
 function refuseSame(source: ReplicaClient, destination: ReplicaClient): void {
-  if (source.url !== destination.url) return
-  throw new LitestreamError('INVALID_ARGUMENT', `${source.url}: source and destination are the same replica`, {
+  const claims = new PathClaims()
+  const folders = [source, destination].flatMap((client) => replicaFolder(client) ?? [])
+  const overlap = claims.add('', folders)
+  if (source.url !== destination.url && !overlap) return
+  const what = overlap
+    ? `the folders ${overlap.other.path} and ${overlap.claim.path} overlap`
+    : 'source and destination are the same replica'
+  throw new LitestreamError('INVALID_ARGUMENT', `${source.url}: ${what}`, {
     file: source.url,
     hint: 'Give the URL of another bucket, prefix or folder as the destination.',
   })

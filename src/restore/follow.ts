@@ -7,7 +7,7 @@ import { withDeadline } from '../util/wait.js'
 import { type Position, reconcile, resume, savedPosition, savePosition } from './follow-position.js'
 import { Follower, type FollowOptions } from './follower.js'
 import { FollowerFile } from './follower-file.js'
-import { OutputClaim } from './output.js'
+import { OutputClaim, refuseInsideReplica } from './output.js'
 import { restoreAnd } from './restore.js'
 
 export type { FollowOptions } from './follower.js'
@@ -23,6 +23,7 @@ export type { FollowOptions } from './follower.js'
 export async function follow(client: ReplicaClient, options: Resolved<FollowOptions>): Promise<void> {
   const { output, signal } = options
   if (signal.aborted) return
+  refuseInsideReplica(output, client)
   const claim = await OutputClaim.take(output, { wait: false, signal })
   try {
     await followClaimed(client, { ...options, output: claim.path }, claim)

@@ -5,10 +5,13 @@ import { LitestreamError } from '../errors.js'
 import { makeDirectory } from '../fs/directory.js'
 import { fsError, isErrno } from '../fs/fs-error.js'
 import { kindOf } from '../fs/kind.js'
+import { PathClaims } from '../fs/path-claims.js'
 import { removeFile } from '../fs/remove.js'
 import { resolveTarget } from '../fs/target.js'
 import { TargetLock, type TargetLockOptions } from '../fs/target-lock.js'
 import { sweepTemporary } from '../fs/temporary.js'
+import type { ReplicaClient } from '../storage/replica-client.js'
+import { replicaFolder } from '../storage/replica-folder.js'
 
 const SIDECARS = ['-wal', '-shm', '-journal']
 
@@ -47,6 +50,21 @@ export async function guardOutput(output: string, force: boolean): Promise<void>
       hint: `SQLite would apply it to the restored database: ${remedy}.`,
     })
   }
+}
+
+/** Folders of a replica in which only the files of a replica may be: Litestream 0.5's and 0.3's. */
+const OWN_FOLDERS = ['ltx', 'generations']
+
+/** Throws INVALID_ARGUMENT if the output is in a folder of the replica that holds its files. */
+export function refuseInsideReplica(output: string, client: ReplicaClient): void {
+  const folder = replicaFolder(client)
+  if (!folder) return
+  const own = OWN_FOLDERS.map((name) => ({ ...folder, path: path.join(folder.path, name) }))
+  if (!new PathClaims().add(output, [...own, { path: output, tree: false, what: 'the output' }])) return
+  throw new LitestreamError('INVALID_ARGUMENT', `the output ${output} is inside the replica ${client.url}`, {
+    file: output,
+    hint: 'Restore to a path outside of the folder of the replica.',
+  })
 }
 
 async function statIfThere(file: string): Promise<Stats | undefined> {

@@ -3,7 +3,7 @@ import { checkIntegrity } from '../integrity/check-integrity.js'
 import { type IntegrityCheck, type IntegrityReport, integrityError, warningOf } from '../integrity/report.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
 import type { Resolved } from '../util/check-arguments.js'
-import { guardOutput, OutputClaim, outputExists } from './output.js'
+import { guardOutput, OutputClaim, outputExists, refuseInsideReplica } from './output.js'
 import { publish } from './publish.js'
 import { type Restored, restoreJob } from './restore-job.js'
 import { type RestoreOptions, type RestoreResult, validateRestore } from './restore-options.js'
@@ -41,6 +41,7 @@ export async function restoreAnd(
   const { output, force = false, ifDbNotExists = false, onProgress } = options
   const signal = options.signal ?? new AbortController().signal
   validateRestore(options)
+  refuseInsideReplica(output, client)
   const result = (status: RestoreResult['status'], restored: Restored, checked: Checked): RestoreResult => {
     const warnings = [...restored.warnings, ...checked.warnings]
     return {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { rmSync } from 'node:fs'
+import { readdirSync, rmSync, symlinkSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { isLitestreamError } from '../../src/errors.js'
 import { listLevels } from '../../src/levels/plan.js'
 import { verifyReplica } from '../../src/levels/verify-replica.js'
@@ -206,6 +206,19 @@ test('a destination that a primary replicates to is refused, and so is the sourc
   await assert.rejects(mirror(source.client, to), (error) => isLitestreamError(error, 'REPLICA_FENCED'))
   await assert.rejects(followMirror(source.client, to, {}), (error) => isLitestreamError(error, 'REPLICA_FENCED'))
   await assert.rejects(mirror(source.client, source.client), (error) => isLitestreamError(error, 'INVALID_ARGUMENT'))
+})
+
+test('a destination inside the folder of the source, around it or behind a link to it is refused', async (t) => {
+  const source = await makeHistory(t)
+  const folder = fileURLToPath(source.client.url)
+  const link = `${folder}-link`
+  symlinkSync(folder, link)
+  const before = readdirSync(folder, { recursive: true })
+  for (const other of [`${folder}/ltx`, `${folder}/below/it`, path.dirname(folder), link, `${link}/ltx/9`]) {
+    const to = await open(t, pathToFileURL(other).href)
+    await assert.rejects(mirror(source.client, to), { code: 'INVALID_ARGUMENT', message: /overlap/ })
+  }
+  assert.deepEqual(readdirSync(folder, { recursive: true }), before)
 })
 
 test('a damaged file of the source is not copied; other files for the newest state are', async (t) => {

@@ -117,6 +117,22 @@ test('a FIFO, device, socket, directory or dangling link is refused, whatever th
   assert.ok(lstatSync(path.join(out, 'app.db-wal')).isFIFO())
 })
 
+test('an output among the files of the replica is refused', async (t) => {
+  const { client, dir, out } = await fixture(t)
+  symlinkSync(path.join(dir, 'replica/ltx'), path.join(out, 'link'))
+  const outputs = [
+    path.join(dir, 'replica/ltx/0/x.db'),
+    path.join(out, 'link/x.db'),
+    path.join(dir, 'replica/ltx/x/y.db'),
+  ]
+  for (const output of outputs) {
+    const refused = { code: 'INVALID_ARGUMENT', message: /is inside the replica/ }
+    await assert.rejects(restore(client, { output, force: true }), refused)
+    await assert.rejects(follow(client, { output, signal: new AbortController().signal }), refused)
+  }
+  assert.deepEqual(readdirSync(path.join(dir, 'replica/ltx')), ['0'])
+})
+
 test("the user's files beside the output stay; files of killed restores of this output are removed", async (t) => {
   const { client, output, out } = await fixture(t)
   const users = [

@@ -2,6 +2,7 @@ import { accessSync, constants, statSync } from 'node:fs'
 import path from 'node:path'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { fsError, isErrno } from '../../fs/fs-error.js'
+import { kindOf } from '../../fs/kind.js'
 import { sqliteCode } from '../../sqlite/sqlite-error.js'
 
 /**
@@ -35,10 +36,8 @@ export function databaseError(error: unknown, file: string, doing: string): Lite
     const hint = 'Run the process as the user that owns the database and its directory: replication writes to both.'
     return new LitestreamError('ACCESS_DENIED', message, { ...details, hint })
   }
-  if (code.startsWith('SQLITE_CANTOPEN') && isDirectory(file)) {
-    const hint = 'Name a database file. To replicate all databases of a directory, set `dir` in the configuration.'
-    return new LitestreamError('DATABASE_INVALID', `${file} is a directory`, { ...details, hint })
-  }
+  const special = code.startsWith('SQLITE_CANTOPEN') ? specialFileError(file) : undefined
+  if (special) return special
   if (code === 'ELOOP' || code === 'ENAMETOOLONG' || code === 'ENOTDIR') {
     const { hint } = fsError(error, doing, file)
     return new LitestreamError('DATABASE_INVALID', message, { ...details, ...(hint ? { hint } : {}) })
@@ -66,13 +65,19 @@ export function readOnlyError(file: string, doing: string, cause?: unknown): Lit
   return undefined
 }
 
-/** False also if the path cannot be resolved. */
-function isDirectory(file: string): boolean {
-  try {
-    return statSync(file).isDirectory()
-  } catch {
-    return false // the original error says more
+/**
+ * DATABASE_INVALID if the path names a directory, a device, a FIFO or a socket. SQLite would open a
+ * device and write to it.
+ */
+export function specialFileError(file: string): LitestreamError | undefined {
+  const stats = statSync(file, { throwIfNoEntry: false })
+  if (!stats || stats.isFile()) return undefined
+  if (!stats.isDirectory()) {
+    const hint = 'Name a database file.'
+    return new LitestreamError('DATABASE_INVALID', `${file} is ${kindOf(stats)}, not a regular file`, { file, hint })
   }
+  const hint = 'Name a database file. To replicate all databases of a directory, set `dir` in the configuration.'
+  return new LitestreamError('DATABASE_INVALID', `${file} is a directory`, { file, hint })
 }
 
 /** Like databaseError, for errors anywhere between the database and its replica. */

@@ -3,7 +3,7 @@ import { monotonicMs } from '../../util/monotonic.js'
 import { WalFile } from '../../wal/wal-file.js'
 import type { WalHeader } from '../../wal/wal-header.js'
 import type { PrimaryOptions } from '../sync-options.js'
-import { databaseError } from './database-error.js'
+import { databaseError, specialFileError } from './database-error.js'
 import { DatabaseFiles, type Presence } from './database-files.js'
 import { takeDescriptors } from './descriptor-budget.js'
 import { type FileIdentity, identifyFile } from './file-identity.js'
@@ -26,6 +26,8 @@ export class OpenedDatabase {
   constructor(path: string, options: PrimaryOptions) {
     const file = identifyFile(path)
     if (!file) throw databaseMissing(path)
+    const special = specialFileError(path)
+    if (special) throw special
     this.#releaseDescriptors = takeDescriptors(path)
     try {
       this.source = new SourceDatabase(path, options.busyTimeout, options.driver)
