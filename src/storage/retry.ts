@@ -30,6 +30,17 @@ export function setRetryAfter(error: LitestreamError, milliseconds: number): voi
   retryAfter.set(error, milliseconds)
 }
 
+/** Final errors of requests that were sent more than once. */
+const repeated = new WeakSet<LitestreamError>()
+
+/**
+ * Whether a request that failed with this error was sent before without a response: the store may
+ * have carried out that attempt, although it refused the last one.
+ */
+export function mayHaveSucceeded(error: LitestreamError): boolean {
+  return isPassing(error) || repeated.has(error)
+}
+
 export interface RetryOptions {
   readonly policy: RequestPolicy
   /** For the message of ABORTED: "reading s3://…". */
@@ -48,7 +59,7 @@ export interface RetryOptions {
 /**
  * Runs `attempt` until it succeeds, fails permanently, or the policy's attempts or budget are
  * exhausted; then throws the last error. `attempt` must throw LitestreamErrors. It receives the
- * number of previous attempts.
+ * number of previous attempts. See mayHaveSucceeded.
  */
 export async function retrying<T>(attempt: (before: number) => Promise<T>, options: RetryOptions): Promise<T> {
   const { policy, what, signal, closing, onRetry } = options
@@ -63,6 +74,7 @@ export async function retrying<T>(attempt: (before: number) => Promise<T>, optio
     minTimeout: 0,
     onFailedAttempt: async ({ error, attemptNumber, retriesLeft }) => {
       throwIfEnded()
+      if (attemptNumber > 1) repeated.add(error as LitestreamError)
       if (!isPassing(error) || retriesLeft === 0) throw error
       const base = (error as LitestreamError).code === 'THROTTLED' ? THROTTLED_BASE : BASE
       const wait =

@@ -2,6 +2,12 @@
 export const TIMESTAMP_KEY = 'litestream-timestamp'
 
 /**
+ * The metadata key of a random ID of the upload: after a lost response, the object that exists is
+ * this upload's or another's.
+ */
+export const UPLOAD_KEY = 'litestream-upload'
+
+/**
  * RFC 3339 in UTC as Go formats it: the fraction has no trailing zeros, and is omitted if it is
  * zero.
  */

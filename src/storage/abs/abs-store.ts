@@ -29,6 +29,8 @@ const PIECE_SIZE = 8 * 2 ** 20
  * The name of the timestamp in the metadata, as Litestream writes it; Azure allows no "-" in it.
  */
 const TIMESTAMP_NAME = 'litestreamtimestamp'
+/** See UPLOAD_KEY. */
+const UPLOAD_NAME = 'litestreamupload'
 
 /**
  * Azurite's answer for a range beyond the end, for which the service answers 416: "bytes 10-9/10".
@@ -118,6 +120,7 @@ export class AbsStore implements ObjectStore {
       size: contentLength ?? Number.NaN,
       createdAt: createdAt(metadata, createdOn ?? lastModified),
       version: versionOf(etag),
+      uploadId: metadataValue(metadata, UPLOAD_NAME),
     }
   }
 
@@ -134,7 +137,7 @@ export class AbsStore implements ObjectStore {
     return putBlocks(requests, subject, pieces, {
       blob,
       attributes: attributesOf(options),
-      timestamp: options.timestamp,
+      uploadId: options.uploadId,
       head: (signal) => this.head(key, signal),
     })
   }
@@ -176,11 +179,14 @@ interface Page {
   }
 }
 
-function attributesOf({ ifVersion, timestamp }: PutOptions): BlobAttributes {
+function attributesOf({ ifVersion, timestamp, uploadId }: PutOptions): BlobAttributes {
   return {
     blobHTTPHeaders: { blobContentType: 'application/octet-stream' },
     conditions: conditionsOf(ifVersion),
-    ...(timestamp !== undefined && { metadata: { [TIMESTAMP_NAME]: formatTimestamp(timestamp) } }),
+    metadata: {
+      ...(timestamp !== undefined && { [TIMESTAMP_NAME]: formatTimestamp(timestamp) }),
+      ...(uploadId !== undefined && { [UPLOAD_NAME]: uploadId }),
+    },
   }
 }
 
@@ -194,8 +200,13 @@ function versionOf(etag: string | undefined): string | undefined {
   return etag?.replace(/^"|"$/g, '') || undefined
 }
 
+type Metadata = Readonly<Record<string, string>> | undefined
+
 /** Metadata names keep the case with which they were written. */
-function createdAt(metadata: Readonly<Record<string, string>> | undefined, otherwise: Date | undefined): number {
-  const [, timestamp] = Object.entries(metadata ?? {}).find(([name]) => name.toLowerCase() === TIMESTAMP_NAME) ?? []
-  return parseTimestamp(timestamp) ?? otherwise?.getTime() ?? Number.NaN
+function metadataValue(metadata: Metadata, wanted: string): string | undefined {
+  return Object.entries(metadata ?? {}).find(([name]) => name.toLowerCase() === wanted)?.[1]
+}
+
+function createdAt(metadata: Metadata, otherwise: Date | undefined): number {
+  return parseTimestamp(metadataValue(metadata, TIMESTAMP_NAME)) ?? otherwise?.getTime() ?? Number.NaN
 }

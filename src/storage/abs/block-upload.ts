@@ -13,8 +13,8 @@ const CONCURRENCY = 3
 interface BlockUploadOptions {
   readonly blob: BlockBlobClient
   readonly attributes: BlobAttributes
-  /** Milliseconds since the epoch, in the blob's metadata. */
-  readonly timestamp: number | undefined
+  /** In the blob's metadata. */
+  readonly uploadId: string | undefined
   /** Requests the properties of the blob itself. */
   readonly head: (signal: AbortSignal) => Promise<StoredObject>
 }
@@ -67,7 +67,7 @@ export async function putBlocks(
   if (failures.length > 0) throw failures[0]
   const isOwn = async () => {
     const found = await headOf(requests, subject, options)
-    return found?.size === size && found.createdAt === options.timestamp
+    return found?.size === size && found.uploadId === options.uploadId
   }
   try {
     await requests.carriedOut(subject, (abortSignal) => blob.commitBlockList(ids, { ...attributes, abortSignal }), {

@@ -15,7 +15,7 @@ import type {
 } from '../objects/object-store.js'
 import type { Requests, Subject } from '../objects/requests.js'
 import type { ByteRange } from '../replica-client.js'
-import { formatTimestamp, parseTimestamp, TIMESTAMP_KEY } from '../timestamp-metadata.js'
+import { formatTimestamp, parseTimestamp, TIMESTAMP_KEY, UPLOAD_KEY } from '../timestamp-metadata.js'
 import { gsEndpoint } from './endpoint.js'
 import { gsError } from './errors.js'
 import { loadGoogleLibrary } from './google-library.js'
@@ -116,7 +116,7 @@ export class GsStore implements ObjectStore {
     const upload = new GsResumableUpload(this.#http, requests, subject, {
       begin: { url: this.#upload('resumable', options.ifVersion), body: description(key, options) },
       head: async (signal) => this.head(key, signal),
-      timestamp: options.timestamp,
+      uploadId: options.uploadId,
     })
     return upload.run(pieces)
   }
@@ -149,20 +149,25 @@ export class GsStore implements ObjectStore {
   }
 }
 
-function description(name: string, { timestamp }: PutOptions): string {
-  const metadata = timestamp === undefined ? {} : { metadata: { [TIMESTAMP_KEY]: formatTimestamp(timestamp) } }
-  return JSON.stringify({ name, contentType: 'application/octet-stream', ...metadata })
+function description(name: string, { timestamp, uploadId }: PutOptions): string {
+  const metadata = {
+    ...(timestamp !== undefined && { [TIMESTAMP_KEY]: formatTimestamp(timestamp) }),
+    ...(uploadId !== undefined && { [UPLOAD_KEY]: uploadId }),
+  }
+  const isEmpty = Object.keys(metadata).length === 0
+  return JSON.stringify({ name, contentType: 'application/octet-stream', ...(!isEmpty && { metadata }) })
 }
 
 /** The API's description of an object; int64 values are text. */
 function described(resource: unknown): StoredObject {
   const { name, size, generation, timeCreated, metadata } = (resource ?? {}) as Record<string, unknown>
-  const timestamp = (metadata as Record<string, unknown> | undefined)?.[TIMESTAMP_KEY]
+  const { [TIMESTAMP_KEY]: timestamp, [UPLOAD_KEY]: uploadId } = (metadata ?? {}) as Record<string, unknown>
   return {
     key: text(name) ?? '',
     size: typeof size === 'string' && /^\d{1,16}$/.test(size) ? Number(size) : Number.NaN,
     createdAt: parseTimestamp(text(timestamp)) ?? parseTimestamp(text(timeCreated)) ?? Number.NaN,
     version: text(generation),
+    uploadId: text(uploadId),
   }
 }
 

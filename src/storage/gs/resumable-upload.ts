@@ -15,8 +15,8 @@ interface ResumableOptions {
   readonly begin: { readonly url: string; readonly body: string }
   /** Requests the metadata of the object itself. */
   readonly head: (signal: AbortSignal) => Promise<StoredObject>
-  /** Milliseconds since the epoch, in the object's metadata. */
-  readonly timestamp: number | undefined
+  /** In the object's metadata. */
+  readonly uploadId: string | undefined
 }
 
 /**
@@ -138,7 +138,7 @@ export class GsResumableUpload {
     try {
       const subject = { ...this.#subject, operation: 'HEAD' } as const
       const found = await this.#requests.once(subject, this.#options.head)
-      return found.size === size && found.createdAt === this.#options.timestamp
+      return found.size === size && found.uploadId === this.#options.uploadId
     } catch (failure) {
       // the upload's own error is reported instead
       if (failure instanceof LitestreamError) return false

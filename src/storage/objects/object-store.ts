@@ -15,6 +15,8 @@ export interface StoredObject {
   readonly createdAt: number
   /** Changes when other content is written under the key: a generation, or an entity tag. */
   readonly version: string | undefined
+  /** The ID of the upload in its metadata (`PutOptions.uploadId`). */
+  readonly uploadId?: string | undefined
 }
 
 /** One page of a listing, in the order of keys. */
@@ -43,6 +45,8 @@ export interface PutOptions {
   readonly ifVersion?: IfVersion
   /** Milliseconds since the epoch, for the metadata. */
   readonly timestamp?: number | undefined
+  /** A random ID for the metadata: after a lost response it tells whose object exists. */
+  readonly uploadId?: string | undefined
 }
 
 /** The pieces of a body of unknown length. */

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { isLitestreamError } from '../../errors.js'
 import { ChunkBuffer } from '../chunk-buffer.js'
 import type { ObjectStore, Pieces, PutOptions } from './object-store.js'
@@ -10,6 +11,10 @@ export interface UploadOptions extends PutOptions {
   readonly timestamp: number
 }
 
+interface IdentifiedUpload extends UploadOptions {
+  readonly uploadId: string
+}
+
 /**
  * Writes an object: in one request up to the store's piece size, otherwise in pieces. Holds the
  * pieces being sent and one being filled in memory. Returns the size in bytes.
@@ -20,8 +25,9 @@ export async function upload(
   subject: Subject,
   key: string,
   body: Uint8Array | AsyncIterable<Uint8Array>,
-  options: UploadOptions,
+  given: UploadOptions,
 ): Promise<number> {
+  const options = { ...given, uploadId: randomUUID() }
   if (body instanceof Uint8Array && body.byteLength <= store.pieceSize) {
     return put(store, requests, subject, key, body, options)
   }
@@ -52,31 +58,31 @@ async function put(
   subject: Subject,
   key: string,
   body: Uint8Array,
-  options: UploadOptions,
+  options: IdentifiedUpload,
 ): Promise<number> {
   const size = body.byteLength
   await requests.carriedOut(subject, (signal) => store.put(key, body, options, signal), {
     firstByte: requests.firstByte(size),
-    isOwn: () => isOwn(store, requests, subject, key, { size, timestamp: options.timestamp }),
+    isOwn: () => isOwn(store, requests, subject, key, { size, uploadId: options.uploadId }),
   })
   requests.counters.bytes('PUT', size)
   return size
 }
 
 /**
- * Whether the object under `key` is the one that this upload sent: it has the same size and
- * timestamp.
+ * Whether the object under `key` is the one that this upload sent. Size and timestamp alone do not
+ * tell: another writer's object may have the same.
  */
 export async function isOwn(
   store: ObjectStore,
   requests: Requests,
   subject: Subject,
   key: string,
-  { size, timestamp }: { readonly size: number; readonly timestamp: number | undefined },
+  { size, uploadId }: { readonly size: number; readonly uploadId: string },
 ): Promise<boolean> {
   try {
     const head = await requests.retried({ ...subject, operation: 'HEAD' }, () => (signal) => store.head(key, signal))
-    return head.size === size && head.createdAt === timestamp
+    return head.size === size && head.uploadId === uploadId
   } catch (error) {
     if (isLitestreamError(error, 'NOT_FOUND')) return false
     throw error

@@ -1,9 +1,10 @@
+import { randomUUID } from 'node:crypto'
 import type { HeadObjectCommandOutput, StorageClass } from '@aws-sdk/client-s3'
 import PQueue from 'p-queue'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { timeoutSignal } from '../../util/timers.js'
 import { ChunkBuffer } from '../chunk-buffer.js'
-import { formatTimestamp, TIMESTAMP_KEY } from '../timestamp-metadata.js'
+import { formatTimestamp, TIMESTAMP_KEY, UPLOAD_KEY } from '../timestamp-metadata.js'
 import type { AskedGuarantees } from '../write-guarantees.js'
 import {
   AbortMultipartUploadCommand,
@@ -26,14 +27,19 @@ export interface UploadOptions {
   readonly guarantees: AskedGuarantees
 }
 
+/** An upload with a random ID, which the metadata of its object has. */
+interface IdentifiedUpload extends UploadOptions {
+  readonly id: string
+}
+
 /** Milliseconds per sent byte in which a store must respond: 1 MiB/s is slow, but acceptable. */
 const MS_PER_BYTE = 1000 / 2 ** 20
 
-function attributes({ settings, bucket, customerKey }: S3Requests, key: string, { timestamp }: UploadOptions) {
+function attributes({ settings, bucket, customerKey }: S3Requests, key: string, { timestamp, id }: IdentifiedUpload) {
   return {
     Bucket: bucket,
     Key: key,
-    Metadata: { [TIMESTAMP_KEY]: formatTimestamp(timestamp) },
+    Metadata: { [TIMESTAMP_KEY]: formatTimestamp(timestamp), [UPLOAD_KEY]: id },
     ...customerKey,
     ...(settings.storageClass ? { StorageClass: settings.storageClass as StorageClass } : {}),
     ...(settings.sseKmsKeyId ? { ServerSideEncryption: 'aws:kms' as const, SSEKMSKeyId: settings.sseKmsKeyId } : {}),
@@ -50,9 +56,10 @@ export async function upload(
   subject: Subject,
   key: string,
   body: Uint8Array | AsyncIterable<Uint8Array>,
-  options: UploadOptions,
+  given: UploadOptions,
 ): Promise<number> {
   const { partSize } = requests.settings
+  const options = { ...given, id: randomUUID() }
   if (body instanceof Uint8Array && body.byteLength < partSize) return put(requests, subject, key, body, options)
   const buffer = new ChunkBuffer()
   const source = chunksOf(body)[Symbol.asyncIterator]()
@@ -89,7 +96,7 @@ async function put(
   subject: Subject,
   key: string,
   body: Uint8Array,
-  options: UploadOptions,
+  options: IdentifiedUpload,
 ): Promise<number> {
   const size = body.byteLength
   const isSure = await isCreateOnlySure(subject, options)
@@ -115,7 +122,7 @@ async function put(
 interface Written {
   readonly key: string
   readonly size: number
-  readonly options: UploadOptions
+  readonly options: IdentifiedUpload
 }
 
 /** The part of a response that confirms stored bytes. */
@@ -164,7 +171,8 @@ async function carriedOut(
 
 async function isOwn(requests: S3Requests, subject: Subject, { key, size, options }: Written): Promise<boolean> {
   const head = await headOf(requests, subject, key)
-  return head?.ContentLength === size && head.Metadata?.[TIMESTAMP_KEY] === formatTimestamp(options.timestamp)
+  // Another writer's object may have the same size and time.
+  return head?.ContentLength === size && head.Metadata?.[UPLOAD_KEY] === options.id
 }
 
 /** Undefined if the object does not exist. */
@@ -189,7 +197,7 @@ async function putParts(
   requests: S3Requests,
   subject: Subject,
   key: string,
-  options: UploadOptions,
+  options: IdentifiedUpload,
   nextPart: (number: number) => Promise<Uint8Array | undefined>,
 ): Promise<number> {
   const { bucket: Bucket, customerKey, policy, settings } = requests

@@ -124,7 +124,9 @@ azureTest(
     )
     assert.equal((await collect(client.listUpwards!(0))).length, 1)
     const blob = azureContainer(container).getBlobClient('app.db/ltx/0/0000000000000001-0000000000000001.ltx')
-    assert.deepEqual((await blob.getProperties()).metadata, { litestreamtimestamp: '1970-01-01T00:00:05Z' })
+    const { litestreamupload, ...metadata } = (await blob.getProperties()).metadata!
+    assert.match(litestreamupload!, /^[0-9a-f-]{36}$/)
+    assert.deepEqual(metadata, { litestreamtimestamp: '1970-01-01T00:00:05Z' })
   },
 )
 

@@ -150,7 +150,9 @@ test('a small object changes only for a caller with its current generation', asy
 test('a listing begins at the requested TXID, and requests pages on demand', async (t) => {
   const { store, client } = await strict(t, {}, 4)
   for (let txid = 1; txid <= 10; txid++) await client.write(file(txid), testBytes(10), { timestamp: 5_000 })
-  assert.deepEqual(store.objects.get(KEY)!.metadata, { 'litestream-timestamp': '1970-01-01T00:00:05Z' })
+  const { 'litestream-upload': upload, ...metadata } = store.objects.get(KEY)!.metadata as Record<string, string>
+  assert.match(upload!, /^[0-9a-f-]{36}$/)
+  assert.deepEqual(metadata, { 'litestream-timestamp': '1970-01-01T00:00:05Z' })
   const listed = await collect(client.list(0, { fromTxid: 6 }))
   assert.deepEqual(
     listed.map(({ minTxid, createdAt }) => [minTxid, createdAt]),

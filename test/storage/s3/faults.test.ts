@@ -44,6 +44,17 @@ test('every operation on a store that never responds ends at the first-byte dead
   assert.deepEqual(Buffer.from((await client.read(file(1), { offset: 0 })).data), body)
 })
 
+test('another writer has created a file of the same size and time: a repeated write is not mistaken for its own', async (t) => {
+  jitter(t, 0)
+  const { client, proxy } = await faultyS3(t)
+  await client.write(file(1), Buffer.from('theirs'), { timestamp: 5_000, createOnly: true })
+  proxy.fault({ type: 'refuse' }, { match: ({ method }) => method === 'PUT' })
+  const write = client.write(file(1), Buffer.from('ours 1'), { timestamp: 5_000, createOnly: true })
+  await assert.rejects(write, code('PRECONDITION_FAILED'))
+  proxy.fault({ type: 'loseReply' }, { match: ({ method }) => method === 'PUT' })
+  await client.write(file(2), Buffer.from('ours 2'), { timestamp: 5_000, createOnly: true })
+})
+
 test('a stalled connection is abandoned, and the rest is read through another one', async (t) => {
   const { client, proxy } = await faultyS3(t, { idleTimeout: 200 })
   await write(client)
