@@ -47,7 +47,8 @@ async function open(): Promise<Opened | undefined> {
       const db = new Database(replica.uri, { timeout: 200 })
       return { replica, db, connection: `${settings.name}/${++connections}` }
     } catch (error) {
-      if (!isLitestreamError(error)) throw error
+      // A buffer of this history's one writer always continues the replica.
+      if (!isLitestreamError(error) || isLitestreamError(error, 'WRITE_CONFLICT', 'BUFFER_DAMAGED')) throw error
       await delay(OPEN_PAUSE)
     }
   }

@@ -29,13 +29,15 @@ for (const [i, store] of STORES.entries()) {
   })
 }
 
-test('file: a writer with a local buffer that is killed again and again loses no acknowledged commit', async (t) => {
-  const scope = { after: (step: unknown) => cleanUp(t, step as () => unknown) } as typeof t
-  const { commits, faults } = await runHistory(scope, {
-    ...{ store: 'file', seed: 4, seconds: 1, writers: 1, readers: 0, longest: 300, sample: 1, isBuffered: true },
-    official: undefined,
-    say: (line) => t.diagnostic(line),
+for (const [i, store] of STORES.entries()) {
+  test(`${store}: a writer with a local buffer that is killed and cut off loses no acknowledged commit`, async (t) => {
+    const scope = { after: (step: unknown) => cleanUp(t, step as () => unknown) } as typeof t
+    const { commits, faults } = await runHistory(scope, {
+      ...{ store, seed: i + 4, seconds: 1, writers: 1, readers: 0, longest: 300, sample: 1, isBuffered: true },
+      official: undefined,
+      say: (line) => t.diagnostic(line),
+    })
+    t.diagnostic(`${commits} commits, ${JSON.stringify(Object.fromEntries(faults))}`)
+    assert.ok(commits > 0)
   })
-  t.diagnostic(`${commits} commits, ${JSON.stringify(Object.fromEntries(faults))}`)
-  assert.ok(commits > 0)
-})
+}

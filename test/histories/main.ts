@@ -64,7 +64,7 @@ try {
         readers: random.integer(1, 2),
         longest: random.pick([500, 2000, 4000]),
       }
-      const isBuffered = store === 'file' && random.chance(0.25)
+      const isBuffered = random.chance(0.3)
       add(
         await run({
           ...{ store, seed: random.integer(1, 2 ** 31 - 1), seconds: left, ...sizes, sample: 6 },

@@ -52,6 +52,7 @@ const S3_FAULTS: readonly Fault[] = [
   { type: 'cutUpload', bytes: 100 },
   { type: 'cut', bytes: 50 },
   { type: 'slowStart', ms: 700 },
+  { type: 'late', ms: 400 },
   { type: 'status', status: 500, code: 'InternalError' },
   { type: 'status', status: 503, code: 'SlowDown' },
   { type: 'status', status: 403, code: 'AccessDenied' },

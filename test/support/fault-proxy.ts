@@ -124,6 +124,16 @@ export async function startFaultProxy({ target, tls }: FaultProxyOptions): Promi
         res.end(method === 'HEAD' ? '' : body)
         return
       }
+      case 'late': {
+        const body = Buffer.concat(await req.toArray())
+        req.socket.destroy()
+        await delay(fault.ms)
+        const late = request({ hostname, port: targetPort, method, path: url, headers: rawHeaders(req) })
+        late.on('response', (reply) => reply.resume())
+        late.on('error', () => late.destroy())
+        late.end(body)
+        return
+      }
       case 'slowStart':
         await delay(fault.ms)
     }

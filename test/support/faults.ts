@@ -29,6 +29,8 @@ export type Fault =
   | { readonly type: 'lag'; readonly keys: number }
   /** The server does what was asked, and the answer is lost. */
   | { readonly type: 'loseReply' }
+  /** The connection is reset at once, and the server gets the request so long after that. */
+  | { readonly type: 'late'; readonly ms: number }
 
 export interface FaultRule {
   readonly fault: Fault

@@ -474,7 +474,7 @@ export class ReplicaSession {
     if (outcome.kind === 'unchanged' || outcome.kind === 'failed') return false
     this.#contact.seen(outcome.startedAt)
     if (outcome.kind === 'moved') adoption.moved(outcome.state)
-    else this.#writer?.onForeignFiles()
+    else this.#writer?.onForeignFiles(outcome.kind === 'advanced')
     return true
   }
 

@@ -31,6 +31,7 @@ export interface LocalCommit {
 export class CommitAdoption {
   readonly #parts: AdoptionParts
   #base: ChainState | undefined
+  #isHeld = false
 
   constructor(parts: AdoptionParts) {
     this.#parts = parts
@@ -41,13 +42,24 @@ export class CommitAdoption {
     return this.#base ?? this.#parts.views.current.state
   }
 
+  /** Whether the current view has, or is about to have, commits that the store lacks. */
   get hasLocal(): boolean {
-    return this.#base !== undefined
+    return this.#base !== undefined || this.#isHeld
+  }
+
+  /** Keeps the current view until the returned function is called, except for local commits. */
+  hold(): () => void {
+    this.#isHeld = true
+    return () => {
+      this.#isHeld = false
+    }
   }
 
   /** Compaction moved the pages of the stored state to other files. */
   moved(state: ChainState): void {
-    this.#base = state
+    const { views } = this.#parts
+    if (this.#base === undefined) views.repoint(views.current, state)
+    else this.#base = state
   }
 
   /** The store has the next file, which this process wrote. No local commits exist. */
@@ -75,7 +87,9 @@ export class CommitAdoption {
     const from = { ...views.current.state, txid: base.txid, newest: base.newest }
     const extension = await chain.append(from, info, files, bytes.length)
     this.#base = base
-    advance({ ...extension, state: { ...extension.state, txid: base.txid + 1 + ahead } }, { counter: true })
+    // Never less than before: an upload that was refused leaves commits that were ahead of it.
+    const txid = Math.max(views.current.state.txid, base.txid + 1 + ahead)
+    advance({ ...extension, state: { ...extension.state, txid } }, { counter: true })
     return { info, bytes }
   }
 

@@ -1,6 +1,16 @@
 import { isLitestreamError, LitestreamError } from '../../../errors.js'
 import { native } from '../../../native/addon.js'
-import { type JsonShape, literal, number, record, type Shaped, text, where, whole } from '../../../util/json-shape.js'
+import {
+  type JsonShape,
+  literal,
+  number,
+  optional,
+  record,
+  type Shaped,
+  text,
+  where,
+  whole,
+} from '../../../util/json-shape.js'
 
 /*
  * The buffer file is a sequence of records. A record is 1 byte kind, 3 zero bytes, 4 bytes length,
@@ -22,8 +32,15 @@ const header = record({
   url: text,
   /** The TXID that the first commit follows. */
   txid: whole(0),
+  /**
+   * Time in the header of the newest file at that TXID, in milliseconds since the epoch: in a
+   * replica that was reset, the same TXID has another time. Absent in buffers of early versions.
+   */
+  timestamp: optional(number),
 })
 export type BufferHeader = Shaped<typeof header>
+
+const hex64 = where(text, (value) => /^[0-9a-f]{16}$/.test(value), '16 hexadecimal digits')
 
 const upload = record({
   txid: whole(1),
@@ -32,8 +49,10 @@ const upload = record({
   /** Number of commits in the file. */
   count: whole(1),
   /** File checksum, 16 hexadecimal digits. */
-  checksum: where(text, (value) => /^[0-9a-f]{16}$/.test(value), '16 hexadecimal digits'),
+  checksum: hex64,
   size: whole(1),
+  /** The node ID of the file (commit-file.ts), 16 hexadecimal digits. Absent: 0. */
+  nodeId: optional(hex64),
 })
 export type BufferUpload = Shaped<typeof upload>
 

@@ -1,13 +1,14 @@
 import type { FileHandle } from 'node:fs/promises'
-import { LitestreamError } from '../../../errors.js'
+import { LitestreamError, toLitestreamError } from '../../../errors.js'
 import { writeDurably } from '../../../fs/durable.js'
-import { fsError, isErrno } from '../../../fs/fs-error.js'
+import { fsError } from '../../../fs/fs-error.js'
 import { datasyncHandle } from '../../../fs/handle.js'
 import { openForUpdate, openOwn } from '../../../fs/open-for-writing.js'
 import { removeFile } from '../../../fs/remove.js'
 import type { TargetLock } from '../../../fs/target-lock.js'
 import {
   type BufferContent,
+  type BufferHeader,
   type BufferUpload,
   decodeBuffer,
   encodeHeaderRecord,
@@ -17,16 +18,20 @@ import {
 } from './buffer-format.js'
 import { checkBufferSize, lockBuffer } from './kept-buffer.js'
 
+/** The state that the commits of a buffer follow. */
+export type BufferBase = Omit<BufferHeader, 'format'>
+
 /**
  * The file that holds acknowledged commits until the store has them. Only one process can open it
  * at a time. An append is durable when it resolves; after an error the file ends at the last
- * durable record.
+ * durable record. One call at a time.
  */
 export class CommitBuffer {
   readonly path: string
   readonly #lock: TargetLock
   #handle: FileHandle
   #length: number
+  #base: BufferBase | undefined
   /** Content of the file when it was opened; undefined: it was empty. */
   readonly found: BufferContent | undefined
 
@@ -62,16 +67,28 @@ export class CommitBuffer {
     }
   }
 
+  /** Whether the commits in the file follow this state. */
+  follows({ url, txid, timestamp }: BufferBase): boolean {
+    const base = this.#base
+    return base?.url === url && base.txid === txid && base.timestamp === timestamp
+  }
+
   /**
-   * Begins again with commits that follow `txid`, and keeps those in `commits`. Replaces the file
-   * atomically.
+   * Begins again with `commits`, which follow `base`. `upload`: an upload of the first of them whose
+   * outcome is unknown. Replaces the file atomically.
    */
-  async restart(url: string, txid: number, commits: readonly Uint8Array[]): Promise<void> {
-    const records = [encodeHeaderRecord({ url, txid }), ...commits.map((one) => encodeRecord(RECORD_COMMIT, one))]
+  async restart(base: BufferBase, commits: readonly Uint8Array[], upload?: BufferUpload): Promise<void> {
+    const records = [encodeHeaderRecord(base), ...commits.map((one) => encodeRecord(RECORD_COMMIT, one))]
+    if (upload) records.push(encodeUploadRecord(upload))
+    // Until it has succeeded, the file follows no known state.
+    this.#base = undefined
     try {
-      this.#length = await writeDurably(this.path, Buffer.concat(records), {})
+      const length = await writeDurably(this.path, Buffer.concat(records), {})
+      const handle = await openForUpdate(this.path)
       await this.#handle.close()
-      this.#handle = await openForUpdate(this.path)
+      this.#handle = handle
+      this.#length = length
+      this.#base = base
     } catch (error) {
       throw fsError(error, 'writing the write buffer', this.path)
     }
@@ -104,11 +121,27 @@ export class CommitBuffer {
       await datasyncHandle(this.#handle)
       this.#length += record.length
     } catch (error) {
-      // The partial record must not look like a commit to the next process.
-      await this.#handle.truncate(this.#length).catch((second: unknown) => {
-        if (!isErrno(second, 'ENOSPC', 'EIO')) throw second
-      })
+      await this.#dropTail(fsError(error, 'writing the write buffer', this.path))
       throw fsError(error, 'writing the write buffer', this.path)
+    }
+  }
+
+  /**
+   * Removes a record that was written in part: the next process must not take it for a commit. If
+   * that fails, it may, and the outcome of the commit is unknown.
+   */
+  async #dropTail(cause: LitestreamError): Promise<void> {
+    try {
+      await this.#handle.truncate(this.#length)
+      await datasyncHandle(this.#handle)
+    } catch (error) {
+      // The next append first writes the file again.
+      this.#base = undefined
+      throw new LitestreamError(
+        'COMMIT_UNKNOWN',
+        `${cause.message}, and the incomplete record could not be removed: ${toLitestreamError(error).message}`,
+        { file: this.path, cause, hint: 'Check the disk. The next commit, or the next process, decides the outcome.' },
+      )
     }
   }
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { LitestreamError } from '../../../errors.js'
 import { LtxEncoder } from '../../../ltx/encoder.js'
 import { native } from '../../../native/addon.js'
@@ -7,6 +8,15 @@ import type { TakenCommit } from '../../../native/replica.js'
 const BATCH_BYTES = 1024 * 1024
 /** A commit of at most this many bytes of pages is encoded once and kept in memory. */
 const MEMORY_BYTES = 64 * 1024 * 1024
+
+/**
+ * A random node ID for the header of a file. Two writers may commit the same change to the same
+ * state in the same millisecond: without it their files would be equal, and both would take the one
+ * in the store for their own.
+ */
+export function newNodeId(): bigint {
+  return randomBytes(8).readBigUInt64BE()
+}
 
 /** Whether a commit's file is encoded once and kept in memory. */
 export function fitsInMemory({ pgnos, pageSize }: TakenCommit): boolean {
@@ -24,7 +34,15 @@ export interface UploadableCommit extends CommitHeader {
   /** Returns the same bytes at each call. */
   body(): Uint8Array | AsyncIterable<Uint8Array>
   /** File checksum, 16 hexadecimal digits, and size in bytes. */
-  identity(): { readonly checksum: string; readonly size: number }
+  identity(): CommitIdentity
+  /** Another form in which an earlier attempt may have written this commit. */
+  readonly earlier?: CommitIdentity
+}
+
+/** File checksum, 16 hexadecimal digits, and size in bytes. */
+export interface CommitIdentity {
+  readonly checksum: string
+  readonly size: number
 }
 
 /**
@@ -37,6 +55,7 @@ export class CommitFile implements UploadableCommit {
   /** The whole file; undefined if the commit is too large to be kept in memory. */
   readonly bytes: Uint8Array | undefined
   readonly #taken: TakenCommit
+  readonly #nodeId = newNodeId()
 
   constructor(taken: TakenCommit, { txid, timestamp }: CommitHeader) {
     this.txid = txid
@@ -55,7 +74,7 @@ export class CommitFile implements UploadableCommit {
   }
 
   /** File checksum, 16 hexadecimal digits, and size in bytes. Encodes a large commit again. */
-  identity(): { readonly checksum: string; readonly size: number } {
+  identity(): CommitIdentity {
     let tail: Uint8Array = this.bytes ?? new Uint8Array()
     let size = tail.length
     if (!this.bytes) {
@@ -75,6 +94,7 @@ export class CommitFile implements UploadableCommit {
       minTxid: this.txid,
       maxTxid: this.txid,
       timestamp: this.timestamp,
+      nodeId: this.#nodeId,
     })
     yield encoder.start()
     const batch = Math.max(1, Math.floor(BATCH_BYTES / pageSize))

@@ -4,13 +4,16 @@ import { identifyRemote } from '../../../levels/ltx-identity.js'
 import { formatTxid } from '../../../ltx/txid.js'
 import type { ReplicaClient } from '../../../storage/replica-client.js'
 import { startTimer, type Timer } from '../../../util/timers.js'
+import { formatTimestamp } from '../../../util/timestamp.js'
 import type { ReplicaView } from '../pages/view-set.js'
 import type { CommitAdoption, LocalCommit } from './adoption.js'
-import type { BufferContent } from './buffer-format.js'
-import type { CommitBuffer } from './commit-buffer.js'
-import { checksumOf } from './commit-file.js'
+import type { BufferContent, BufferUpload } from './buffer-format.js'
+import type { BufferBase, CommitBuffer } from './commit-buffer.js'
+import { checksumOf, newNodeId, type UploadableCommit } from './commit-file.js'
+import type { CommittedFile } from './committed-file.js'
 import { mergeCommits } from './merge-commits.js'
 import { putCommit } from './put-commit.js'
+import { reached } from './steps.js'
 
 /**
  * Limits of local commits, in bytes of LTX files and number: beyond them a writer waits for an
@@ -32,8 +35,8 @@ export interface LocalCommitsParts {
   /** Milliseconds. */
   readonly interval: number
   readonly current: () => ReplicaView
-  /** When the stored state was last known to be the newest (`monotonicMs`). */
-  readonly knownAt: () => number
+  /** Polls if necessary; returns when the stored state was last known to be the newest (`monotonicMs`). */
+  readonly refreshed: () => Promise<number>
   readonly onUploaded: (event: { readonly txid: number; readonly commits: number; readonly bytes: number }) => void
   readonly onAmbiguous: () => void
   /** Another writer has written to the replica: local commits cannot be uploaded any more. */
@@ -42,18 +45,35 @@ export interface LocalCommitsParts {
   readonly signal: AbortSignal
 }
 
+/** What a buffer has that is not in the store. */
+interface Rest {
+  readonly commits: readonly Uint8Array[]
+  /** An upload of the first of them whose outcome is unknown. */
+  readonly upload: BufferUpload | undefined
+}
+
+const NOTHING: Rest = { commits: [], upload: undefined }
+
+interface LocalUpload extends UploadableCommit {
+  body(): Uint8Array
+}
+
 /**
  * Commits that are acknowledged when they are in the buffer, and are uploaded together at an
  * interval. Worker thread.
  */
 export class LocalCommits {
   readonly #parts: LocalCommitsParts
-  /** Serializes changes of the current view. */
+  /** Serializes changes of the buffer and of the current view. */
   readonly #changes = new PQueue({ concurrency: 1 })
   #pending: LocalCommit[] = []
   #bytes = 0
-  /** How many of `#pending` the running upload contains. */
+  /** How many of `#pending` are in the running upload, or in `#attempt`. */
   #taken = 0
+  /** An upload that the store may have: the running one, or one whose outcome is unknown. */
+  #attempt: BufferUpload | undefined
+  /** A poll during the running upload found a replica that does not continue the stored state. */
+  #isDoubtful = false
   #uploading: Promise<void> | undefined
   #timer: Timer | undefined
   #failures = 0
@@ -73,41 +93,61 @@ export class LocalCommits {
    * not continue the replica.
    */
   async recover(): Promise<void> {
-    const { buffer, client, adoption } = this.#parts
+    const { buffer, adoption } = this.#parts
     if (!buffer) return
-    const { url } = client
     const base = adoption.stored
-    const kept = buffer.found ? await this.#restOf(buffer.found) : []
+    reached('recover')
+    const { commits, upload } = buffer.found ? await this.#restOf(buffer.found) : NOTHING
     // A commit made during an upload has the TXID of that upload in its header; it now follows it.
     const header = { txid: base.txid + 1, timestamp: base.timestamp }
-    const rest = await Promise.all(kept.map((bytes) => mergeCommits([bytes], header)))
-    await buffer.restart(url, base.txid, rest)
+    const rest = await Promise.all(commits.map((bytes) => mergeCommits([bytes], header)))
+    await buffer.restart(this.#base(), rest, upload)
+    reached('recovered')
+    this.#attempt = upload
+    this.#taken = upload?.count ?? 0
     for (const bytes of rest) await this.#adopt(bytes, base.timestamp)
     if (rest.length > 0) this.#schedule(0)
   }
 
-  /** The commits of a buffer that are not in the store. */
-  async #restOf({ header, commits, upload }: BufferContent): Promise<readonly Uint8Array[]> {
+  /**
+   * The commits of a buffer that are not in the store, and an upload of the first of them that may
+   * still reach it: the store had received the request when the process died.
+   */
+  async #restOf({ header, commits, upload }: BufferContent): Promise<Rest> {
     const { client, adoption } = this.#parts
-    const { txid } = adoption.stored
-    if (commits.length === 0) return []
+    const { txid, timestamp } = adoption.stored
+    if (commits.length === 0) return NOTHING
     if (header.url !== client.url) throw this.#foreignBuffer(`it belongs to ${header.url}`)
-    let rest = commits
-    let follows = header.txid
-    if (upload && txid >= upload.txid) {
-      const file = { level: 0, minTxid: upload.txid, maxTxid: upload.txid }
-      const found = await identifyRemote(client, file, { signal: this.#parts.signal }).catch((error: unknown) => {
-        if (isLitestreamError(error, 'NOT_FOUND')) return undefined
-        throw error
-      })
-      if (found?.checksum === upload.checksum && found.size === upload.size) {
-        rest = commits.slice(upload.count)
-        follows = upload.txid
-      }
+    if (upload && txid >= upload.txid && (await this.#isStored(upload))) {
+      const rest = commits.slice(upload.count)
+      if (rest.length > 0 && txid !== upload.txid) throw this.#foreignEnd(rest.length, upload.txid, txid)
+      return { commits: rest, upload: undefined }
     }
-    if (rest.length === 0 || follows === txid) return rest
-    throw this.#foreignBuffer(
-      `its ${rest.length} commits follow TXID ${formatTxid(follows)}, but the replica is at ${formatTxid(txid)}`,
+    if (header.txid !== txid) throw this.#foreignEnd(commits.length, header.txid, txid)
+    if (header.timestamp !== undefined && header.timestamp !== timestamp) {
+      const was = formatTimestamp(header.timestamp)
+      const is = formatTimestamp(timestamp)
+      throw this.#foreignBuffer(
+        `its commits follow TXID ${formatTxid(txid)} of ${was}, but the replica has that TXID from ${is}: it was reset`,
+      )
+    }
+    return { commits, upload: upload?.txid === txid + 1 ? upload : undefined }
+  }
+
+  async #isStored({ txid, checksum, size }: BufferUpload): Promise<boolean> {
+    const { client, signal } = this.#parts
+    try {
+      const found = await identifyRemote(client, { level: 0, minTxid: txid, maxTxid: txid }, { signal })
+      return found.checksum === checksum && found.size === size
+    } catch (error) {
+      if (isLitestreamError(error, 'NOT_FOUND')) return false
+      throw error
+    }
+  }
+
+  #foreignEnd(count: number, follows: number, txid: number): LitestreamError {
+    return this.#foreignBuffer(
+      `its ${count} commits follow TXID ${formatTxid(follows)}, but the replica is at ${formatTxid(txid)}`,
     )
   }
 
@@ -135,20 +175,63 @@ export class LocalCommits {
     }
   }
 
-  /** Makes a commit durable in the buffer, and visible. */
-  async add(bytes: Uint8Array, timestamp: number): Promise<ReplicaView> {
-    await this.#parts.buffer?.append(bytes)
-    await this.#adopt(bytes, timestamp)
-    this.#schedule(this.#parts.interval)
-    return this.#parts.current()
+  /**
+   * Makes a commit durable in the buffer, and visible. `encode` makes its file for a TXID. `check`
+   * is called immediately before, and throws if the state that the commit is based on is not the
+   * newest one any more.
+   */
+  async add(encode: (txid: number) => Uint8Array, timestamp: number, check: () => void): Promise<ReplicaView> {
+    const { adoption, buffer, current, interval } = this.#parts
+    await this.#changes.add(async () => {
+      check()
+      const bytes = encode(adoption.stored.txid + 1)
+      // From now on, a poll adopts no files of other writers: the commit is made for this state.
+      const release = adoption.hold()
+      try {
+        await this.#align()
+        reached('append')
+        await buffer?.append(bytes)
+        reached('appended')
+        await this.#takeIn(bytes, timestamp)
+        reached('visible')
+      } finally {
+        release()
+      }
+    })
+    this.#schedule(interval)
+    return current()
   }
 
-  async #adopt(bytes: Uint8Array, timestamp: number): Promise<void> {
-    await this.#changes.add(async () => {
-      const commit = await this.#parts.adoption.local(bytes, timestamp, this.#taken > 0 ? 1 : 0)
-      this.#pending.push(commit)
-      this.#bytes += bytes.length
-    })
+  #adopt(bytes: Uint8Array, timestamp: number): Promise<void> {
+    return this.#changes.add(() => this.#takeIn(bytes, timestamp))
+  }
+
+  async #takeIn(bytes: Uint8Array, timestamp: number): Promise<void> {
+    const isBeyond = this.#taken > 0 && this.#pending.length >= this.#taken
+    this.#pending.push(await this.#parts.adoption.local(bytes, timestamp, isBeyond ? 1 : 0))
+    this.#bytes += bytes.length
+  }
+
+  /** The state that the commits in the buffer follow. */
+  #base(): BufferBase {
+    const { client, adoption } = this.#parts
+    const { txid, timestamp } = adoption.stored
+    return { url: client.url, txid, timestamp }
+  }
+
+  /**
+   * Makes the buffer follow the newest state in the store, which commits to the store and other
+   * writers move on. Also after a failure to write the buffer.
+   */
+  async #align(): Promise<void> {
+    const { buffer } = this.#parts
+    if (!buffer || buffer.follows(this.#base())) return
+    await buffer.restart(
+      this.#base(),
+      this.#pending.map(({ bytes }) => bytes),
+      this.#attempt,
+    )
+    reached('buffer restarted')
   }
 
   #schedule(ms: number): void {
@@ -174,7 +257,6 @@ export class LocalCommits {
     this.#timer = undefined
     this.#uploading ??= this.#uploadPending().finally(() => {
       this.#uploading = undefined
-      this.#taken = 0
       if (this.#pending.length > 0)
         this.#schedule(Math.min(RETRY_MOST, this.#parts.interval * 2 ** Math.min(this.#failures, 16)))
     })
@@ -182,50 +264,97 @@ export class LocalCommits {
   }
 
   async #uploadPending(): Promise<void> {
-    const { client, adoption, buffer, signal, onUploaded, onAmbiguous } = this.#parts
-    const batch = [...this.#pending]
-    this.#taken = batch.length
-    const base = adoption.stored
-    const knownAt = this.#parts.knownAt()
-    const txid = base.txid + 1
-    const timestamp = Math.max(base.timestamp, ...batch.slice(-1).map(({ info }) => info.createdAt))
+    const { client, signal, onUploaded, onAmbiguous, refreshed } = this.#parts
+    const isRepeated = this.#attempt !== undefined
     try {
-      const bytes = await mergeCommits(
-        batch.map((commit) => commit.bytes),
-        { txid, timestamp },
-      )
-      const identity = { checksum: checksumOf(bytes), size: bytes.length }
-      await buffer?.noteUpload({ txid, timestamp, count: batch.length, ...identity })
-      const commit = { txid, timestamp, body: () => bytes, identity: () => identity }
-      const info = await putCommit(client, commit, { signal, onAmbiguous, knownAt })
-      await this.#changes.add(async () => {
-        const rest = this.#pending.slice(batch.length)
-        await adoption.uploaded({ info, bytes }, rest)
-        this.#pending = rest
-        this.#bytes = rest.reduce((sum, one) => sum + one.bytes.length, 0)
-        await buffer?.restart(
-          client.url,
-          txid,
-          rest.map((one) => one.bytes),
-        )
+      const knownAt = await refreshed()
+      if (this.#conflict) throw this.#conflict
+      this.#isDoubtful = false
+      const { commit, count } = await this.#announced()
+      const info = await putCommit(client, commit, {
+        signal,
+        onAmbiguous,
+        knownAt,
+        isDoubtful: () => this.#isDoubtful,
       })
+      // An attempt of an earlier version of this program may have other bytes.
+      const bytes = commit.earlier && commit.earlier.checksum !== commit.identity().checksum ? undefined : commit.body()
+      await this.#changes.add(() => this.#uploaded({ info, bytes }, count))
       this.#failures = 0
-      onUploaded({ txid, commits: batch.length, bytes: bytes.length })
+      onUploaded({ txid: commit.txid, commits: count, bytes: info.size })
     } catch (error) {
       const known = toLitestreamError(error)
       this.#failures++
       if (known.code === 'REPLICA_FENCED') this.#stop(known.message)
-      else this.#parts.onError(known)
+      else if (known !== this.#conflict) this.#parts.onError(known)
+      // The store has refused it: the next upload may contain more commits. Unless an earlier process
+      // sent it, too: that request may still be under way.
+      if (known.code !== 'COMMIT_UNKNOWN' && !isRepeated) this.#attempt = undefined
+      if (!this.#attempt) this.#taken = 0
       throw this.#conflict ?? known
     }
   }
 
   /**
-   * A poll found files that are not ours. During an upload they may be our own; the upload itself
-   * finds out.
+   * The file to upload. Its description is in the buffer before the upload begins. An upload with an
+   * unknown outcome is repeated with the same commits: the store may have it.
    */
-  onForeignFiles(): void {
-    if (!this.#uploading) this.#stop('another writer has written to the replica')
+  async #announced(): Promise<{ readonly commit: LocalUpload; readonly count: number }> {
+    const repeated = this.#attempt
+    const base = this.#parts.adoption.stored
+    const batch = this.#pending.slice(0, repeated?.count)
+    const last = Math.max(base.timestamp, ...batch.slice(-1).map(({ info }) => info.createdAt))
+    const nodeId = repeated ? BigInt(`0x${repeated.nodeId ?? '0'}`) : newNodeId()
+    const { txid, timestamp } = repeated ?? { txid: base.txid + 1, timestamp: last }
+    const count = batch.length
+    this.#taken = count
+    reached('merge')
+    const files = batch.map(({ bytes }) => bytes)
+    const bytes = await mergeCommits(files, { txid, timestamp, nodeId })
+    const identity = { checksum: checksumOf(bytes), size: bytes.length }
+    const commit = {
+      txid,
+      timestamp,
+      body: () => bytes,
+      identity: () => identity,
+      ...(repeated ? { earlier: repeated } : {}),
+    }
+    if (repeated) return { commit, count }
+    const upload = { txid, timestamp, count, ...identity, nodeId: nodeId.toString(16).padStart(16, '0') }
+    await this.#changes.add(async () => {
+      await this.#align()
+      await this.#parts.buffer?.noteUpload(upload)
+    })
+    this.#attempt = upload
+    reached('announced')
+    return { commit, count }
+  }
+
+  /** The store has a file with the first `count` commits. */
+  async #uploaded(file: CommittedFile, count: number): Promise<void> {
+    const rest = this.#pending.slice(count)
+    await this.#parts.adoption.uploaded(file, rest)
+    reached('uploaded')
+    this.#attempt = undefined
+    this.#taken = 0
+    this.#pending = rest
+    this.#bytes = rest.reduce((sum, one) => sum + one.bytes.length, 0)
+    // If it fails, the next commit tries again; until then the buffer says what was uploaded.
+    await this.#align().catch((error: unknown) => this.#parts.onError(toLitestreamError(error)))
+  }
+
+  /**
+   * A poll found files that are not known. During an upload they may be our own, and after one with
+   * an unknown outcome: the upload itself finds out.
+   */
+  onForeignFiles(isContinuation: boolean): void {
+    // Between the check of a commit and its record: the next poll finds the files again.
+    if (this.#pending.length === 0) return
+    if (!isContinuation) this.#isDoubtful = true
+    if (this.#uploading) return
+    if (this.#attempt)
+      void this.#upload().catch(() => undefined) // reported by #upload
+    else this.#stop('another writer has written to the replica')
   }
 
   /** Stops uploads; local commits stay readable, and stay in the buffer. */

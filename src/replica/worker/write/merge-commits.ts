@@ -5,6 +5,8 @@ export interface MergedHeader {
   readonly txid: number
   /** Milliseconds since the epoch. */
   readonly timestamp: number
+  /** See commit-file.ts. Default 0. */
+  readonly nodeId?: bigint
 }
 
 /**
@@ -14,7 +16,7 @@ export interface MergedHeader {
  */
 export async function mergeCommits(
   commits: readonly Uint8Array[],
-  { txid, timestamp }: MergedHeader,
+  { txid, timestamp, nodeId = 0n }: MergedHeader,
 ): Promise<Uint8Array> {
   const newest = new Map<number, Uint8Array>()
   let pageSize = 0
@@ -29,7 +31,7 @@ export async function mergeCommits(
       for (let i = 0; i < count; i++) newest.set(pgnos[i]!, pages.slice(i * pageSize, (i + 1) * pageSize))
     }
   }
-  const encoder = new LtxEncoder({ pageSize, commit, minTxid: txid, maxTxid: txid, timestamp })
+  const encoder = new LtxEncoder({ pageSize, commit, minTxid: txid, maxTxid: txid, timestamp, nodeId })
   const pgnos = Uint32Array.from(newest.keys()).sort()
   const parts = [encoder.start()]
   for (const pgno of pgnos) parts.push(encoder.pages(Uint32Array.of(pgno), newest.get(pgno)!))

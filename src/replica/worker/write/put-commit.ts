@@ -1,12 +1,15 @@
 import { isLitestreamError, LitestreamError } from '../../../errors.js'
 import { identifyRemote } from '../../../levels/ltx-identity.js'
-import { listLevels } from '../../../levels/plan.js'
+import { listLevels, selectPlan } from '../../../levels/plan.js'
 import { formatTxid } from '../../../ltx/txid.js'
 import type { LtxFileInfo, LtxFileRef, ReplicaClient } from '../../../storage/replica-client.js'
+import { mayHaveSucceeded } from '../../../storage/retry.js'
 import { abortError } from '../../../util/abort.js'
 import { monotonicMs } from '../../../util/monotonic.js'
 import { pause } from '../../../util/pause.js'
+import { formatTimestamp } from '../../../util/timestamp.js'
 import type { UploadableCommit } from './commit-file.js'
+import { reached } from './steps.js'
 
 /**
  * First and longest interval, in milliseconds, before an upload with an unknown outcome is retried;
@@ -19,7 +22,8 @@ const RETRY_MOST = 5_000
  * Errors after which the store may have the file: the request was sent and its response did not
  * arrive.
  */
-const AMBIGUOUS = ['TIMEOUT', 'UNAVAILABLE', 'THROTTLED', 'ABORTED'] as const
+const isAmbiguous = (error: LitestreamError) =>
+  isLitestreamError(error, 'ABORTED') || (mayHaveSucceeded(error) && !isLitestreamError(error, 'PRECONDITION_FAILED'))
 
 export interface PutOptions {
   readonly signal: AbortSignal
@@ -27,14 +31,16 @@ export interface PutOptions {
   readonly onAmbiguous: (error: LitestreamError) => void
   /** When the state before the commit was last known to be the newest (`monotonicMs`). */
   readonly knownAt: number
+  /** Whether a poll during the upload found a state that this commit does not continue. */
+  readonly isDoubtful?: () => boolean
 }
 
 /**
  * A primary deletes L0 files that are old enough and compacted, which frees their names. A commit
- * that took longer than this since the last poll must prove that its TXID is the newest.
- * Milliseconds, far below any sensible `l0-retention`.
+ * that took longer than this since the last poll must prove that its name was free because no other
+ * writer had used it. Milliseconds, far below any sensible `l0-retention`.
  */
-const KNOWN_MS = 60_000
+export const KNOWN_MS = 60_000
 
 /**
  * Writes a commit under a name that only one writer can create, and returns only when the store
@@ -50,7 +56,8 @@ export async function putCommit(
   options: PutOptions,
 ): Promise<LtxFileInfo> {
   const info = await putUntilKnown(client, commit, options)
-  if (monotonicMs() - options.knownAt > KNOWN_MS) await refuseSuperseded(client, info, options.signal)
+  const { knownAt, isDoubtful, signal } = options
+  if (monotonicMs() - knownAt > KNOWN_MS || isDoubtful?.()) await refuseSuperseded(client, info, signal)
   return info
 }
 
@@ -63,14 +70,20 @@ async function putUntilKnown(
   let ambiguous = false
   for (let wait = RETRY_FIRST; ; wait = Math.min(RETRY_MOST, wait * 2)) {
     try {
-      return await client.write(file, commit.body(), { timestamp: commit.timestamp, createOnly: true, signal })
+      reached('put')
+      const info = await client.write(file, commit.body(), { timestamp: commit.timestamp, createOnly: true, signal })
+      reached('stored')
+      return info
     } catch (error) {
       if (!isLitestreamError(error)) throw error
-      const isAmbiguous = isLitestreamError(error, ...AMBIGUOUS)
-      // The refusal may answer a retry inside the client whose first request had succeeded.
-      const found = isAmbiguous ? undefined : await resolveTaken(client, file, commit, signal)
-      if (found) return found
-      if (!ambiguous && !isAmbiguous && !isLitestreamError(error, 'PRECONDITION_FAILED')) throw error
+      if (!isAmbiguous(error)) {
+        const found = await resolveRefused(client, file, commit, {
+          signal,
+          error,
+          ambiguous: ambiguous || mayHaveSucceeded(error),
+        })
+        if (found) return found
+      }
       ambiguous = true
       onAmbiguous(error)
     }
@@ -79,64 +92,93 @@ async function putUntilKnown(
   }
 }
 
+interface Refusal {
+  readonly signal: AbortSignal
+  /** The store's refusal. */
+  readonly error: LitestreamError
+  /** Whether the outcome of an earlier attempt is unknown. */
+  readonly ambiguous: boolean
+}
+
 /**
- * Whether the existing file of this name is this commit. Undefined if no file has the name, or if
- * the store does not respond. Throws REPLICA_FENCED.
+ * After a refusal: this commit, if the store has it. Undefined if that is unknown. Throws
+ * REPLICA_FENCED if another file has the name, and the refusal if it is certain that no attempt
+ * succeeded.
  */
-async function resolveTaken(
+async function resolveRefused(
   client: ReplicaClient,
   file: LtxFileRef,
   commit: UploadableCommit,
-  signal: AbortSignal,
+  { signal, error, ambiguous }: Refusal,
 ): Promise<LtxFileInfo | undefined> {
-  const { checksum, size } = commit.identity()
+  const isTaken = isLitestreamError(error, 'PRECONDITION_FAILED')
+  if (!isTaken && !ambiguous) throw error
   try {
     const found = await identifyRemote(client, file, { signal })
-    if (found.checksum === checksum && found.size === size) return { ...file, size, createdAt: commit.timestamp }
-    const when = new Date(found.timestamp).toISOString()
-    throw new LitestreamError(
-      'REPLICA_FENCED',
-      `${client.url}: another writer committed TXID ${formatTxid(commit.txid)} at ${when}`,
-      {
-        file: client.url,
-        hint: 'Repeat the transaction: it was rolled back, and the next attempt sees the other commit.',
-      },
+    const isOwn = [commit.identity(), commit.earlier].some(
+      (one) => one && found.checksum === one.checksum && found.size === one.size,
     )
-  } catch (error) {
-    if (isLitestreamError(error, ...AMBIGUOUS, 'NOT_FOUND')) return undefined
-    throw error
+    if (isOwn) return { ...file, size: found.size, createdAt: commit.timestamp }
+    throw fenced(
+      client,
+      `another writer committed TXID ${formatTxid(commit.txid)} at ${formatTimestamp(found.timestamp)}`,
+    )
+  } catch (failure) {
+    if (isLitestreamError(failure, 'REPLICA_FENCED')) throw failure
+    if (ambiguous) return undefined
+    // No attempt of this commit can have taken the name.
+    if (isLitestreamError(failure))
+      throw fenced(client, `another file took the name of TXID ${formatTxid(commit.txid)}`, failure)
+    throw failure
   }
 }
 
 /**
- * Deletes a commit whose name was free only because the file that had it was compacted and deleted:
- * other writers have reached later TXIDs. Then throws REPLICA_FENCED.
+ * Takes a commit back whose name was free for another reason than that it is the next one: the
+ * replica was reset, or other writers used the TXID and compaction deleted their file.
+ *
+ * Throws REPLICA_FENCED if no restore could reach the commit, and COMMIT_UNKNOWN if a compacted file
+ * has its TXID: that file may contain this commit or another writer's. In both cases the L0 file is
+ * deleted; the replica does not need it. Later L0 files alone are no reason: their writers may have
+ * seen this commit before this writer had its answer.
  */
 export async function refuseSuperseded(client: ReplicaClient, file: LtxFileInfo, signal: AbortSignal): Promise<void> {
-  const listed = (await listLevels(client, signal)).flat()
-  const isBeyond = ({ level, maxTxid }: LtxFileInfo) =>
-    maxTxid > file.maxTxid || (level > 0 && maxTxid === file.maxTxid)
-  const [beyond] = listed.filter(isBeyond).sort((a, b) => b.maxTxid - a.maxTxid)
-  if (!beyond) return
-  const why = `${client.url}: other writers reached TXID ${formatTxid(beyond.maxTxid)} while this writer was paused`
+  const files = await listLevels(client, signal)
+  const txid = formatTxid(file.maxTxid)
+  const covers = ({ level, minTxid, maxTxid }: LtxFileInfo) =>
+    level > 0 && minTxid <= file.maxTxid && maxTxid >= file.maxTxid
+  if (files.flat().some(covers)) {
+    await takeBack(client, file, signal)
+    const why = `${client.url}: while this writer was paused, TXID ${txid} was compacted, and it is unknown whether with this commit`
+    throw new LitestreamError('COMMIT_UNKNOWN', why, { file: client.url, hint: UNKNOWN_HINT })
+  }
+  if (selectPlan(files, { txid: file.maxTxid }).length > 0) return
+  await takeBack(client, file, signal)
+  throw fenced(client, `the replica was reset while this writer was paused, so TXID ${txid} does not continue it`)
+}
+
+async function takeBack(client: ReplicaClient, file: LtxFileInfo, signal: AbortSignal): Promise<void> {
   try {
     await client.delete([file], { signal })
   } catch (cause) {
+    const txid = formatTxid(file.maxTxid)
     throw new LitestreamError(
-      'REPLICA_FENCED',
-      `${why}, and its file for TXID ${formatTxid(file.maxTxid)} could not be deleted`,
-      {
-        file: client.url,
-        hint: 'Delete the L0 file of this TXID by hand: it does not belong to the replica.',
-        cause,
-      },
+      'COMMIT_UNKNOWN',
+      `${client.url}: the file of TXID ${txid} does not continue the replica, and could not be deleted`,
+      { file: client.url, hint: 'Delete the L0 file of this TXID by hand.', cause },
     )
   }
-  throw new LitestreamError('REPLICA_FENCED', why, {
+}
+
+function fenced(client: ReplicaClient, why: string, cause?: unknown): LitestreamError {
+  return new LitestreamError('REPLICA_FENCED', `${client.url}: ${why}`, {
     file: client.url,
-    hint: 'Repeat the transaction: it was rolled back, and the next attempt sees the other commits.',
+    hint: 'Repeat the transaction: it was rolled back, and the next attempt sees the newest state.',
+    ...(cause === undefined ? {} : { cause }),
   })
 }
+
+const UNKNOWN_HINT = 'Open the replica again, and check whether the transaction was committed before you repeat it.'
 
 function unknown(client: ReplicaClient, commit: UploadableCommit, cause: LitestreamError): LitestreamError {
   return new LitestreamError(
@@ -145,7 +187,7 @@ function unknown(client: ReplicaClient, commit: UploadableCommit, cause: Litestr
     {
       file: client.url,
       cause,
-      hint: 'Open the replica again, and check whether the transaction was committed before you repeat it.',
+      hint: UNKNOWN_HINT,
     },
   )
 }

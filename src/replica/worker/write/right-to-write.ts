@@ -2,6 +2,7 @@ import { isLitestreamError, LitestreamError } from '../../../errors.js'
 import type { LeaseKeeper } from '../../../levels/lease-keeper.js'
 import type { ReplicaClient } from '../../../storage/replica-client.js'
 import { monotonicMs } from '../../../util/monotonic.js'
+import { reached } from './steps.js'
 
 /**
  * How long a refusal is cached, in milliseconds: a busy handler retries many times per second, but
@@ -76,7 +77,10 @@ export class RightToWrite {
       this.#client,
       { ttl: this.#ttl },
       {
-        held: () => this.#events.held(),
+        held: () => {
+          reached('lease renewed')
+          this.#events.held()
+        },
         lost: (error) => {
           if (this.#keeper === keeper) this.#keeper = undefined
           this.#events.lapsed()

@@ -3,6 +3,7 @@ import { isLitestreamError, type LitestreamError, toLitestreamError } from '../.
 import { clientWhile } from '../../../storage/client-while.js'
 import type { ReplicaClient } from '../../../storage/replica-client.js'
 import { startTimer, type Timer } from '../../../util/timers.js'
+import { reached } from './steps.js'
 
 export interface WriterCompactionParts {
   /**
@@ -66,7 +67,11 @@ export class WriterCompaction {
       },
       fault: ({ error }: { readonly error: LitestreamError }) => onError(error),
     }
-    return new CompactionScheduler(clientWhile(allowed, client), settings, { observer })
+    const mayContinue = () => {
+      reached('compaction request')
+      return allowed()
+    }
+    return new CompactionScheduler(clientWhile(mayContinue, client), settings, { observer })
   }
 
   /** Resolves when no compaction is running. `start` may be called again. */

@@ -10,6 +10,7 @@ import { type BridgeRequest, DURABILITY_STORE, type TakenCommit } from '../../..
 import type { ReplicaClient } from '../../../storage/replica-client.js'
 import { requireGuarantees } from '../../../storage/write-guarantees.js'
 import { refuseWriteOnce } from '../../../storage/write-once.js'
+import { monotonicMs } from '../../../util/monotonic.js'
 import { startTimer } from '../../../util/timers.js'
 import type { ResolvedWriteOptions } from '../../options.js'
 import { failRequest } from '../fail-request.js'
@@ -18,8 +19,9 @@ import type { CommitAdoption } from './adoption.js'
 import type { CommitBuffer } from './commit-buffer.js'
 import { CommitFile, fitsInMemory } from './commit-file.js'
 import { LocalCommits } from './local-commits.js'
-import { putCommit } from './put-commit.js'
+import { KNOWN_MS, putCommit } from './put-commit.js'
 import { RightToWrite } from './right-to-write.js'
+import { reached } from './steps.js'
 import { WriterCompaction } from './writer-compaction.js'
 
 /** How long close() waits for a commit with an unknown outcome, in milliseconds. */
@@ -117,11 +119,11 @@ export class ReplicaWriter {
   }
 
   #makeLocal(buffer: CommitBuffer | undefined): LocalCommits {
-    const { client, adoption, current, options, emit, knownAt } = this.#parts
+    const { client, adoption, current, options, emit } = this.#parts
     return new LocalCommits({
       client,
       adoption,
-      knownAt,
+      refreshed: () => this.#refreshed(),
       buffer,
       interval: options.syncInterval,
       current,
@@ -148,13 +150,18 @@ export class ReplicaWriter {
 
   /** A connection requests the RESERVED lock. */
   async onBegin(request: BridgeRequest): Promise<void> {
+    reached('begin')
     try {
       // The outcome of the last commit must be known before the next one.
       await this.#underWay
       await this.#requireCreateOnly()
       await this.#local?.ready()
       // The previous owner of the lease may have written files that are not known yet.
-      if (await this.#right?.ensure()) await this.#parts.refresh()
+      if (await this.#right?.ensure()) {
+        reached('lease taken')
+        await this.#parts.refresh()
+      }
+      reached('may write')
       native.completeRequest(request.id)
     } catch (error) {
       this.#refuse(request, error)
@@ -208,17 +215,24 @@ export class ReplicaWriter {
     await this.#local?.flush()
   }
 
-  /** A poll found files beyond the stored state while commits of this process are only local. */
-  onForeignFiles(): void {
-    this.#local?.onForeignFiles()
+  /**
+   * A poll found other files than the stored state has, while commits of this process are only
+   * local. `isContinuation`: the files continue that state.
+   */
+  onForeignFiles(isContinuation: boolean): void {
+    this.#local?.onForeignFiles(isContinuation)
   }
 
   async #commit(request: BridgeRequest): Promise<ReplicaView> {
     const { client, current } = this.#parts
+    reached('commit')
     const taken = native.takeCommit(request.id)
     const base = this.#parts.viewOf(request.view)
     if (!taken || !base) throw conflict(client, 'the state that the transaction read is gone')
-    if (base !== current()) throw conflict(client, 'another writer committed in the meantime')
+    const check = () => {
+      if (base !== current()) throw conflict(client, 'another writer committed in the meantime')
+    }
+    check()
     // Never earlier than the previous file, even if the clock is set back: restores to a point in
     // time rely on it.
     const timestamp = Math.max(Date.now(), base.state.timestamp)
@@ -226,19 +240,32 @@ export class ReplicaWriter {
     const { txid } = this.#parts.adoption.stored
     const view =
       local && txid > 0 && fitsInMemory(taken)
-        ? await local.add(new CommitFile(taken, { txid: txid + 1, timestamp }).bytes!, timestamp)
-        : await this.#commitToStore(taken, timestamp)
+        ? await local.add((next) => new CommitFile(taken, { txid: next, timestamp }).bytes!, timestamp, check)
+        : await this.#commitToStore(taken, timestamp, check)
     this.#counts.commits++
     this.#counts.pages += taken.pgnos.length
     return view
   }
 
-  /** Local commits are uploaded first: the store receives the commits in order. */
-  async #commitToStore(taken: TakenCommit, timestamp: number): Promise<ReplicaView> {
+  /** Polls if the last poll was long ago; returns when the stored state was last the newest one. */
+  async #refreshed(): Promise<number> {
+    const { knownAt, refresh } = this.#parts
+    if (monotonicMs() - knownAt() > KNOWN_MS / 2) await refresh()
+    return knownAt()
+  }
+
+  /**
+   * Local commits are uploaded first: the store receives the commits in order. `check` throws if the
+   * commit is not based on the newest state any more.
+   */
+  async #commitToStore(taken: TakenCommit, timestamp: number, check: () => void): Promise<ReplicaView> {
     const { client, current, adoption, emit, refresh } = this.#parts
     await this.#local?.flush()
-    const knownAt = this.#parts.knownAt()
+    const knownAt = await this.#refreshed()
+    check()
+    const base = current()
     const commit = new CommitFile(taken, { txid: adoption.stored.txid + 1, timestamp })
+    reached('encoded')
     try {
       const info = await putCommit(client, commit, {
         signal: this.#abort.signal,
@@ -246,8 +273,10 @@ export class ReplicaWriter {
         onAmbiguous: () => {
           this.#counts.ambiguous++
         },
+        isDoubtful: () => current() !== base && adoption.stored.txid < commit.txid,
       })
       await adoption.inStore({ info, bytes: commit.bytes })
+      reached('published')
       this.#counts.uploads++
       this.#counts.bytes += info.size
       emit({ type: 'commit', txid: commit.txid, commits: 1, bytes: info.size })
@@ -274,6 +303,7 @@ export class ReplicaWriter {
   /** Waits for the running commit, for a bounded time, and releases the lease. */
   async close(): Promise<void> {
     native.setWritable(this.#parts.replica, false, this.#parts.options.timeout)
+    reached('close')
     const timer = startTimer(CLOSE_MS, () => this.#abort.abort())
     try {
       await this.#underWay
@@ -282,6 +312,7 @@ export class ReplicaWriter {
       timer.stop()
       await this.#compaction?.close()
       await this.#right?.release()
+      reached('released')
     }
   }
 }

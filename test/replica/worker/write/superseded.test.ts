@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { refuseSuperseded } from '../../../../src/replica/worker/write/put-commit.js'
 import { openReplicaClient } from '../../../../src/storage/open.js'
 import { cleanUp } from '../../../support/clean-up.js'
@@ -10,31 +10,45 @@ import { makeWritten, restoredDatabase } from '../../../support/written-replica.
 
 const signal = new AbortController().signal
 
-test('a commit whose name was free only because the file with that name was compacted and deleted is rolled back', async (t) => {
+/** Rows 0 to 3 in the L0 files of TXIDs 2 to 5. */
+async function fiveFiles(t: TestContext) {
   const { db, files, url } = await makeWritten(t)
   db.exec('CREATE TABLE t (x)')
   for (let i = 0; i < 4; i++) db.exec(`INSERT INTO t VALUES (${i})`)
   const client = await openReplicaClient(url)
   cleanUp(t, () => client.close())
-  const stale = { level: 0, minTxid: 3, maxTxid: 3 }
-  const own = await client.stat(stale)
-  // The newest TXID: no other is beyond it.
-  await refuseSuperseded(client, await client.stat({ level: 0, minTxid: 5, maxTxid: 5 }), signal)
-  await assert.rejects(refuseSuperseded(client, own, signal), {
-    code: 'REPLICA_FENCED',
-    message: /other writers reached TXID 0000000000000005/,
+  const l0 = (txid: number) => client.stat({ level: 0, minTxid: txid, maxTxid: txid })
+  return { client, url, l0, names: () => readdirSync(path.join(files, 'ltx/0')) }
+}
+
+const NAME_3 = '0000000000000003-0000000000000003.ltx'
+
+test('a commit under a name that was free only because its file was compacted and deleted is taken back', async (t) => {
+  const { client, l0, names, url } = await fiveFiles(t)
+  await compactRange({ client }, 1, 1, 5)
+  const stale = await l0(3)
+  await assert.rejects(refuseSuperseded(client, stale, signal), {
+    code: 'COMMIT_UNKNOWN',
+    message: /TXID 0000000000000003 was compacted/,
   })
-  assert.ok(!readdirSync(path.join(files, 'ltx/0')).includes('0000000000000003-0000000000000003.ltx'))
+  assert.ok(!names().includes(NAME_3))
+  const restored = await restoredDatabase(t, url)
+  assert.equal(restored.prepare('SELECT count(*) FROM t').pluck().get(), 4)
 })
 
-test('the newest TXID in a compacted file supersedes an L0 file of the same TXID', async (t) => {
-  const { db, url } = await makeWritten(t)
-  db.exec('CREATE TABLE t (x); INSERT INTO t VALUES (1)')
-  const client = await openReplicaClient(url)
-  cleanUp(t, () => client.close())
-  await compactRange({ client }, 1, 1, 2)
-  const own = await client.stat({ level: 0, minTxid: 2, maxTxid: 2 })
-  await assert.rejects(refuseSuperseded(client, own, signal), { code: 'REPLICA_FENCED' })
+test('a commit on which other writers have built while its answer was lost stays', async (t) => {
+  const { client, l0, names, url } = await fiveFiles(t)
+  await refuseSuperseded(client, await l0(3), signal)
+  await refuseSuperseded(client, await l0(5), signal)
+  assert.ok(names().includes(NAME_3))
   const restored = await restoredDatabase(t, url)
-  assert.equal(restored.prepare('SELECT x FROM t').pluck().get(), 1)
+  assert.equal(restored.prepare('SELECT count(*) FROM t').pluck().get(), 4)
+})
+
+test('a commit to a replica that was reset meanwhile is taken back', async (t) => {
+  const { client, l0, names } = await fiveFiles(t)
+  const own = await l0(5)
+  await client.delete([await l0(3), await l0(4)])
+  await assert.rejects(refuseSuperseded(client, own, signal), { code: 'REPLICA_FENCED', message: /was reset/ })
+  assert.deepEqual(names().length, 2)
 })

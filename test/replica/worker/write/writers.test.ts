@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
 import { openReplica } from '../../../../src/replica/handle/open-replica.js'
+import { mergeCommits } from '../../../../src/replica/worker/write/merge-commits.js'
 import { cleanUp } from '../../../support/clean-up.js'
 import {
   codeOf,
@@ -51,6 +52,28 @@ test('two writers race for one hundred commits: one winner per TXID, and every a
   assert.equal(names.length, 101)
   const restored = await restoredDatabase(t, url)
   assert.equal(rowsOf(restored), acknowledged.sort((a, b) => a - b).join())
+})
+
+test('two writers commit the same change in the same millisecond: one wins', async (t) => {
+  const { url, db, files, replica } = await makeWritten(t)
+  db.exec('CREATE TABLE c (n); INSERT INTO c VALUES (0)')
+  db.close()
+  await replica.close()
+  // A file of the future: no later file has an earlier time, so all have exactly this one.
+  const newest = path.join(files, 'ltx/0', `${'2'.padStart(16, '0')}-${'2'.padStart(16, '0')}.ltx`)
+  const timestamp = Date.now() + 3_600_000
+  writeFileSync(newest, await mergeCommits([readFileSync(newest)], { txid: 2, timestamp }))
+  const writers = await Promise.all(
+    ['3MiB', '5MiB'].map((cacheSize) => openForWriting(t, url, { write: { lease: false }, cacheSize })),
+  )
+  let acknowledged = 0
+  for (let i = 0; i < 10; i++) {
+    for (const each of writers) {
+      if (codeOf(() => each.db.exec('UPDATE c SET n = n + 1')) === undefined) acknowledged++
+    }
+  }
+  const restored = await restoredDatabase(t, url)
+  assert.equal(restored.prepare('SELECT n FROM c').pluck().get(), acknowledged)
 })
 
 test('the lease keeps a second writer out until the first one closes; the error names the owner', async (t) => {
