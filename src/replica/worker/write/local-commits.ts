@@ -351,7 +351,7 @@ export class LocalCommits {
     // Between the check of a commit and its record: the next poll finds the files again.
     if (this.#pending.length === 0) return
     if (!isContinuation) this.#isDoubtful = true
-    if (this.#uploading) return
+    if (this.#uploading !== undefined) return
     if (this.#attempt)
       void this.#upload().catch(() => undefined) // reported by #upload
     else this.#stop('another writer has written to the replica')

@@ -103,7 +103,7 @@ const RECOVERY: readonly (readonly [Kill, Kill])[] = [
 const ON_S3: readonly Kill[] = TO_STORE.filter(({ step }) => ['put', 'stored', 'published'].includes(step))
 const BUFFER_ON_S3: readonly Kill[] = TO_BUFFER.filter(({ step }) => ['put', 'stored', 'uploaded'].includes(step))
 
-const STORED: WriteOptions = { lease: '300ms', compaction: '20ms' }
+const STORED: WriteOptions = { lease: '300ms', compaction: ['20ms'] }
 
 /** A replica and, for local commits, a buffer, that processes write one after another. */
 class Killed {
