@@ -80,6 +80,11 @@ export function formatTable(headers: readonly string[], rows: readonly (readonly
   return [bold(line(head)), ...body.map(line)].join('\n')
 }
 
+/** `formatTable` without styles, for text that is not printed. */
+export function plainTable(headers: readonly string[], rows: readonly (readonly string[])[]): string {
+  return formatTable(headers, rows).replace(/[\ufdd0-\ufdd5]/g, '')
+}
+
 export function printTable(headers: readonly string[], rows: readonly (readonly string[])[]): void {
   printLines(formatTable(headers, rows))
 }

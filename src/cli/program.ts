@@ -58,7 +58,7 @@ const MOVED: Readonly<Record<string, string>> = {
   generations:
     'Generations are of Litestream 0.3. Run `litestream-ts ltx -level all DB_OR_URL` to see the files of a replica.',
   snapshots: 'Run `litestream-ts ltx -level 9 DB_OR_URL` to see the snapshots of a replica.',
-  mcp: 'There is no MCP server. Programs can run the commands with -json, or use the control socket: docs/compatibility.md.',
+  mcp: 'The MCP server is part of `litestream-ts replicate`: set `mcp-addr: 127.0.0.1:3001` in the configuration file (docs/mcp.md).',
 }
 
 /** The command line that `help COMMAND`, `--version` and `-v` stand for. */

@@ -43,21 +43,25 @@ export async function resolveTarget(argument: string, flags: ConfigFlags): Promi
         hint: `Give the path of a configured database, or remove -config.`,
       })
     }
-    const url = secretUrl(argument)
-    return { name: String(url), url, options: {} }
+    return targetOfUrl(argument)
   }
   refuseNoUrl(argument)
-  const database = findDatabase(await configFor(argument, flags), argument)
-  return {
-    name: argument,
-    url: database.replica.url,
-    options: clientOptions(database.replica, database.path),
-    database,
-  }
+  return targetOfDatabase(argument, findDatabase(await configFor(argument, flags), argument))
+}
+
+export function targetOfUrl(argument: string): Target {
+  const url = secretUrl(argument)
+  return { name: String(url), url, options: {} }
+}
+
+/** `name`: the argument that names the database. */
+export function targetOfDatabase(name: string, database: DatabaseConfig): Target {
+  const { replica, path } = database
+  return { name, url: replica.url, options: clientOptions(replica, path), database }
 }
 
 /** `s3:/bucket/app.db` is no path that a person would give a database. Throws INVALID_URL. */
-function refuseNoUrl(argument: string): void {
+export function refuseNoUrl(argument: string): void {
   const [, scheme] = /^([a-zA-Z][a-zA-Z0-9+.-]+):/.exec(argument) ?? []
   if (scheme === undefined || /^sqlite3?$/i.test(scheme)) return
   throw new LitestreamError('INVALID_URL', `${JSON.stringify(withoutSecrets(argument))} is not the URL of a replica`, {
@@ -113,9 +117,18 @@ export async function withReplica<T>(
   overrides: OpenReplicaClientOptions = {},
 ): Promise<T> {
   const target = await resolveTarget(argument, flags)
+  return withTarget(target, (client) => use(client, target), overrides)
+}
+
+/** Opens the replica, passes it to `use` and closes it afterwards. For `overrides` see withReplica. */
+export async function withTarget<T>(
+  target: Target,
+  use: (client: ReplicaClient) => Promise<T>,
+  overrides: OpenReplicaClientOptions = {},
+): Promise<T> {
   const client = await openReplicaClient(target.url.reveal(), { ...target.options, ...overrides })
   try {
-    return await use(client, target)
+    return await use(client)
   } finally {
     await client.close()
   }

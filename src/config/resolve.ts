@@ -26,10 +26,12 @@ export function resolveConfig(config: ParsedConfig): Config {
     throw fail(path, `${formatKeyPath(path)}: ${what} must not be negative (got ${formatDuration(value)})`)
   }
 
-  if (values.addr && !splitAddress(values.addr)) {
+  for (const key of ['addr', 'mcp-addr'] as const) {
+    const address = values[key]
+    if (!address || splitAddress(address)) continue
     throw fail(
-      ['addr'],
-      `must specify port for bind address: ${JSON.stringify(values.addr)}`,
+      [key],
+      `must specify port for bind address: ${JSON.stringify(address)}`,
       'Write host:port, as in 127.0.0.1:9090.',
     )
   }
@@ -42,8 +44,6 @@ export function resolveConfig(config: ParsedConfig): Config {
   })
   const snapshot = resolveSnapshot(config, fail)
   const warnings = legacyWarnings(config)
-  if (values['mcp-addr'])
-    warnings.push(`${config.place(['mcp-addr'])}: mcp-addr has no effect: litestream-ts has no MCP server`)
   if (!values.dbs?.length) warnings.push(`${config.file}: no databases specified in configuration`)
 
   const { databases, directories } = resolveDatabases(config, fail)
@@ -74,6 +74,7 @@ export function resolveConfig(config: ParsedConfig): Config {
   return {
     file: config.file,
     ...(values.addr ? { addr: values.addr } : {}),
+    ...(values['mcp-addr'] ? { mcpAddr: values['mcp-addr'] } : {}),
     ...(values.exec ? { exec: values.exec } : {}),
     socket: {
       enabled: values.socket?.enabled ?? false,

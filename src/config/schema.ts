@@ -114,7 +114,10 @@ export const configSchema = section(
       'Address of the metrics, health and status page, such as `127.0.0.1:9090`. A port alone listens only on 127.0.0.1; write `0.0.0.0:9090` for every interface.',
       'off',
     ),
-    'mcp-addr': text('Has no effect: litestream-ts has no MCP server.', 'off', { unused: true }),
+    'mcp-addr': text(
+      'Address of the MCP server, through which AI agents can list, inspect and restore databases, such as `127.0.0.1:3001`. A port alone listens only on 127.0.0.1. The server has no authentication. Requires the package `@modelcontextprotocol/sdk`.',
+      'off',
+    ),
     exec: concealedText('A command to run; replication ends when the command ends.', concealCommand),
     socket: section(
       {

@@ -94,7 +94,10 @@ export interface Config {
    * The configuration file; undefined if the configuration was made from command line arguments.
    */
   readonly file?: string
+  /** The address of metrics, health and status page. */
   readonly addr?: string
+  /** The address of the MCP server. */
+  readonly mcpAddr?: string
   readonly exec?: Secret
   readonly socket: { readonly enabled: boolean; readonly path: string; readonly permissions: number }
   /** Index 0 is level 1. */

@@ -67,3 +67,19 @@ export async function listen(
     })
   })
 }
+
+/**
+ * The whole body of a request as text; undefined, without reading further, if it has more than
+ * `limit` bytes.
+ */
+export async function readBody(request: IncomingMessage, limit: number): Promise<string | undefined> {
+  let text = ''
+  let bytes = 0
+  request.setEncoding('utf8')
+  for await (const chunk of request) {
+    bytes += Buffer.byteLength(chunk as string)
+    if (bytes > limit) return undefined
+    text += chunk
+  }
+  return text
+}

@@ -38,7 +38,16 @@ export interface DatabaseFault {
 }
 
 /** The kinds of parts of the process other than databases. */
-export type PartKind = 'mirror' | 'http' | 'control socket' | 'directory' | 'watch' | 'file' | 'heartbeat' | 'process'
+export type PartKind =
+  | 'mirror'
+  | 'http'
+  | 'mcp'
+  | 'control socket'
+  | 'directory'
+  | 'watch'
+  | 'file'
+  | 'heartbeat'
+  | 'process'
 
 /** A part that is failing and is retried. */
 export interface PartFault {

@@ -1,11 +1,9 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { isLitestreamError, LitestreamError, toLitestreamError } from '../errors.js'
-import { splitAddress } from '../util/address.js'
+import { isLitestreamError, toLitestreamError } from '../errors.js'
 import type { ErrorHandler } from '../util/timers.js'
-import { createBoundedServer, listen, requestUrl, sendAnswer } from './bounded-server.js'
+import { createBoundedServer, requestUrl, sendAnswer } from './bounded-server.js'
 import type { StatusSource } from './document.js'
-import { isLoopback, isOwnHost } from './host-check.js'
+import { foreignHost, isForwarded, listenOn, namesServer, serverUrl } from './listen-address.js'
 import { statusPage } from './page.js'
 import { isHealthy } from './verdict.js'
 
@@ -17,14 +15,6 @@ const SECURITY_HEADERS = {
 }
 
 const ROUTES = ['/', '/metrics', '/healthz', '/status.json', '/events']
-
-/** The address for a configured address without a host: `:9090` listens only on this machine. */
-const LOOPBACK = '127.0.0.1'
-
-/** The address to listen on for a configured address. */
-export function listenAddress({ host, port }: { readonly host: string; readonly port: number }) {
-  return { host: host || LOOPBACK, port }
-}
 
 interface Answer {
   readonly status: number
@@ -47,11 +37,10 @@ export class HttpServer {
   readonly #source: StatusSource
   readonly #server: Server
   /** As configured; "" if the address has no host. */
-  readonly #host: string
+  #host = ''
 
-  private constructor(source: StatusSource, host: string) {
+  private constructor(source: StatusSource) {
     this.#source = source
-    this.#host = host
     this.#server = createBoundedServer(
       (request, response) => this.#handle(request, response),
       (error) => source.onError('', toLitestreamError(error)),
@@ -63,30 +52,14 @@ export class HttpServer {
    * `onFailed`: called when a listening server fails.
    */
   static async listen(source: StatusSource, addr: string, onFailed: ErrorHandler = () => {}): Promise<HttpServer> {
-    const address = splitAddress(addr)
-    if (!address) {
-      throw new LitestreamError('INVALID_ARGUMENT', `must specify port for bind address: ${JSON.stringify(addr)}`, {
-        hint: 'Write host:port, as in 127.0.0.1:9090.',
-      })
-    }
-    const server = new HttpServer(source, address.host)
-    try {
-      await listen(server.#server, listenAddress(address), onFailed)
-    } catch (cause) {
-      throw new LitestreamError('UNAVAILABLE', `cannot listen on ${addr}: ${(cause as Error).message}`, {
-        cause,
-        hint: 'Choose another `addr`, or stop the process that listens there.',
-      })
-    }
+    const server = new HttpServer(source)
+    server.#host = await listenOn(server.#server, 'addr', addr, onFailed)
     return server
   }
 
   /** `http://host:port`, with the actual port. */
   get address(): string {
-    const { address, port } = this.#server.address() as AddressInfo
-    const host =
-      address === '::' || address === '0.0.0.0' ? 'localhost' : address.includes(':') ? `[${address}]` : address
-    return `http://${host}:${port}`
+    return serverUrl(this.#server)
   }
 
   /** From now on the server does not keep the process alive. */
@@ -122,22 +95,13 @@ export class HttpServer {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return { ...text(405, 'read-only: use GET'), headers: { Allow: 'GET, HEAD' } }
     }
-    const { localAddress, remoteAddress } = request.socket
-    const own = isOwnHost(request.headers.host, this.#host, localAddress)
+    const own = namesServer(request, this.#host)
     if (url.pathname === '/healthz') return this.#health(url.searchParams.get('max-lag'), own)
-    if (!own) {
-      const { host = '' } = request.headers
-      return text(
-        403,
-        `The Host header ${JSON.stringify(host)} does not name this server: use an IP address, or add the name to \`addr\`.`,
-      )
-    }
+    if (!own) return text(403, foreignHost(request, 'addr'))
     if (url.pathname === '/metrics') {
       return { status: 200, type: this.#source.metricsType, body: await this.#source.metrics() }
     }
-    // An address without a host listens only on loopback; this check also refuses forwarded
-    // connections.
-    if (this.#host === '' && !isLoopback(remoteAddress)) {
+    if (isForwarded(request, this.#host)) {
       return text(
         403,
         'The status page answers only requests from this machine: put a host into `addr` to open it to others.',

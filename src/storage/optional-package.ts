@@ -2,12 +2,14 @@ import { LitestreamError } from '../errors.js'
 import { localRequire } from '../package-files.js'
 
 /**
- * The client library of one kind of store. It is an optional peer dependency: an application
- * installs it only if it uses that store.
+ * The library of one feature, such as one kind of store. It is an optional peer dependency: an
+ * application installs it only if it uses that feature.
  */
 export interface OptionalPackage {
   /** The npm package name. */
   readonly name: string
+  /** The module of the package to load, such as "server/index.js"; default: its main module. */
+  readonly module?: string
   /** The feature that needs it, for messages: "a replica on gs://". */
   readonly neededFor: string
   /** Arguments of `npm install` for versions that are known to work: "@google-cloud/storage@7". */
@@ -20,9 +22,9 @@ export interface OptionalPackage {
  * also loads ES modules. Throws PACKAGE_MISSING with the command that installs it, also if the
  * package exists but cannot be loaded.
  */
-export function loadOptionalPackage<Exports>({ name, neededFor, install }: OptionalPackage): Exports {
+export function loadOptionalPackage<Exports>({ name, module, neededFor, install }: OptionalPackage): Exports {
   try {
-    return localRequire(name) as Exports
+    return localRequire(module === undefined ? name : `${name}/${module}`) as Exports
   } catch (cause) {
     const [reason] = (cause as Error).message.split('\n', 1)
     const missing = isMissing(cause, name)
@@ -40,8 +42,8 @@ export function loadOptionalPackage<Exports>({ name, neededFor, install }: Optio
   }
 }
 
-/** Whether the package itself is missing, instead of one of its dependencies. */
+/** Whether the package itself is missing, instead of one of its dependencies or modules. */
 function isMissing(error: unknown, name: string): boolean {
   const { code, message } = error as NodeJS.ErrnoException
-  return code === 'MODULE_NOT_FOUND' && message.split('\n', 1)[0]!.includes(`'${name}'`)
+  return code === 'MODULE_NOT_FOUND' && /'([^']+)'/.exec(message.split('\n', 1)[0]!)?.[1]?.startsWith(name) === true
 }

@@ -33,3 +33,15 @@ test('config check names the library that a database lacks', () => {
   assert.equal(status, 1, stdout + stderr)
   assert.match(stdout + stderr, /a replica on gs:\/\/ needs the package @google-cloud\/storage, which is not installed/)
 })
+
+test('config check warns that the MCP server lacks its library', () => {
+  const config = path.join(app, 'mcp.yml')
+  writeFileSync(
+    config,
+    `mcp-addr: 127.0.0.1:0\ndbs: [{ path: ${app}/app.db, replica: { url: 'file://${app}/replica' } }]\n`,
+  )
+  const { status, stderr } = litestream('config', 'check', '-config', config)
+  assert.equal(status, 0, stderr)
+  assert.match(stderr, /Warning: mcp-addr .* needs the package @modelcontextprotocol\/sdk, which is not installed/)
+  assert.ok(stderr.includes('npm install @modelcontextprotocol/sdk@1'), stderr)
+})

@@ -3,10 +3,10 @@ import { DEFAULT_COMPACTION_SETTINGS } from '../../compaction/scheduler.js'
 import { addConfigFlags, type ConfigFlags, createCommand } from '../command.js'
 import { compactReplica } from '../compact-replica.js'
 import { durationFlag } from '../flag-values.js'
+import { FILE_COLUMNS, fileJson, fileRow } from '../ltx-listing.js'
 import { print, printJson, printTable } from '../output.js'
 import { abortOnSignals } from '../signals.js'
 import { withReplica } from '../target.js'
-import { fileJson, fileRow } from './ltx-list.js'
 
 interface CompactFlags extends ConfigFlags {
   readonly l0Retention?: number
@@ -40,7 +40,7 @@ export function compactCommand(): Command {
           printJson({ replica: client.url, written: written.map(fileJson), deleted: deleted.map(fileJson) })
           return
         }
-        if (written.length > 0) printTable(['level', 'min_txid', 'max_txid', 'size', 'created'], written.map(fileRow))
+        if (written.length > 0) printTable(FILE_COLUMNS, written.map(fileRow))
         print(`${client.url}: wrote ${written.length} files, deleted ${deleted.length}`)
       })
     })

@@ -1,11 +1,10 @@
 import type { Command } from 'commander'
 import { LitestreamError } from '../../errors.js'
 import { LEVELS } from '../../ltx/format.js'
-import { formatTxid } from '../../ltx/txid.js'
 import type { LtxFileInfo } from '../../storage/replica-client.js'
-import { formatTimestamp } from '../../util/timestamp.js'
 import { addConfigFlags, type ConfigFlags, createCommand } from '../command.js'
-import { formatTime, printJson, printTable } from '../output.js'
+import { FILE_COLUMNS, fileJson, fileRow } from '../ltx-listing.js'
+import { printJson, printTable } from '../output.js'
 import { withReplica } from '../target.js'
 
 interface ListFlags extends ConfigFlags {
@@ -45,22 +44,6 @@ export function ltxListCommand(): Command {
         for (const level of levels) for await (const file of client.list(level)) files.push(file)
       })
       if (flags.json) printJson(files.map(fileJson))
-      else printTable(['level', 'min_txid', 'max_txid', 'size', 'created'], files.map(fileRow))
+      else printTable(FILE_COLUMNS, files.map(fileRow))
     })
-}
-
-/** The JSON form of a file, shared by all commands. */
-export function fileJson(file: LtxFileInfo) {
-  return {
-    level: file.level,
-    min_txid: formatTxid(file.minTxid),
-    max_txid: formatTxid(file.maxTxid),
-    size: file.size,
-    timestamp: formatTimestamp(file.createdAt),
-  }
-}
-
-export function fileRow(file: LtxFileInfo): string[] {
-  const { level, minTxid, maxTxid, size, createdAt } = file
-  return [String(level), formatTxid(minTxid), formatTxid(maxTxid), String(size), formatTime(createdAt)]
 }

@@ -12,11 +12,11 @@ import { formatTimestamp } from '../../util/timestamp.js'
 import { addConfigFlags, type ConfigFlags, createCommand } from '../command.js'
 import { ExitStatus } from '../exit-status.js'
 import { countFlag, durationFlag, sizeFlag } from '../flag-values.js'
+import { fileJson } from '../ltx-listing.js'
 import { print, printError, printJson, printJsonLine, warn } from '../output.js'
 import { createProgress } from '../progress-bar.js'
 import { abortOnSignals } from '../signals.js'
 import { withReplica } from '../target.js'
-import { fileJson } from './ltx-list.js'
 
 interface MirrorFlags extends ConfigFlags {
   readonly follow?: boolean

@@ -1,19 +1,10 @@
-import { existsSync } from 'node:fs'
-import path from 'node:path'
 import type { Command } from 'commander'
 import { expandPath } from '../../config/expand-path.js'
-import { LitestreamError } from '../../errors.js'
-import { filesBelow, removeBelow } from '../../fs/remove-tree.js'
-import { parseFileName } from '../../ltx/file-name.js'
-import { isTemporary, metaDirectory } from '../../primary/sync/staging.js'
 import { formatBytes } from '../../util/format-bytes.js'
 import { addConfigFlags, type ConfigFlags, configOf, createCommand } from '../command.js'
+import { deleteLocalState } from '../local-state.js'
 import { print, printJson } from '../output.js'
 import { findDatabase } from '../target.js'
-
-/** Files and folders that a primary keeps beside a database. */
-const STATE = 'primary-state'
-const LTX = 'ltx'
 
 interface ResetFlags extends ConfigFlags {
   readonly dryRun?: boolean
@@ -39,14 +30,7 @@ export function resetCommand(): Command {
       // the database.
       const metaPath = flags.config ? findDatabase(await configOf(flags), db).metaPath : undefined
       const database = expandPath(db)
-      const meta = metaDirectory(database, metaPath)
-      if (!existsSync(database) && !existsSync(meta)) {
-        throw new LitestreamError('NOT_FOUND', `database does not exist: ${database}`, {
-          file: database,
-          hint: 'Check the path.',
-        })
-      }
-      const { doomed, bytes } = await resetState(meta, flags.dryRun ?? false)
+      const { doomed, bytes } = await deleteLocalState(database, { metaPath, dryRun: flags.dryRun })
       if (flags.json) {
         printJson({ db_path: database, deleted: doomed, bytes, dry_run: flags.dryRun === true })
       } else if (doomed.length === 0) {
@@ -57,23 +41,4 @@ export function resetCommand(): Command {
         if (!flags.dryRun) print('the next replication begins with a full copy of the database')
       }
     })
-}
-
-/**
- * Deletes the state file and the LTX files; other files below `meta` stay. Returns the deleted
- * files and their total size in bytes.
- */
-async function resetState(meta: string, dryRun: boolean): Promise<{ doomed: string[]; bytes: number }> {
-  const ltx = path.join(meta, LTX)
-  const isLtx = (name: string) => parseFileName(name) !== undefined || isTemporary(name)
-  const files = [...(await filesBelow(ltx, isLtx, 1)), ...(await filesBelow(meta, (name) => name === STATE, 0))]
-  const doomed = [ltx, path.join(meta, STATE)].filter((name) => existsSync(name))
-  const bytes = files.reduce((sum, { size }) => sum + size, 0)
-  if (!dryRun) {
-    await removeBelow(
-      ltx,
-      files.map(({ file }) => file),
-    )
-  }
-  return { doomed, bytes }
 }

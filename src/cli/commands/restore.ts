@@ -1,21 +1,19 @@
-import path from 'node:path'
 import { type Command, Option } from 'commander'
 import { expandPath } from '../../config/expand-path.js'
 import { LitestreamError, toLitestreamError } from '../../errors.js'
 import type { IntegrityCheck } from '../../integrity/report.js'
-import { formatFileName } from '../../ltx/file-name.js'
 import { formatTxid } from '../../ltx/txid.js'
 import { restore } from '../../restore/restore.js'
 import type { RestoreProgress, RestoreResult } from '../../restore/restore-options.js'
-import { formatDuration } from '../../util/duration.js'
 import { formatBytes } from '../../util/format-bytes.js'
 import { addConfigFlags, type ConfigFlags, createCommand } from '../command.js'
 import { countFlag, durationFlag, timeOf, timestampFlag, txidFlag } from '../flag-values.js'
+import { FILE_COLUMNS, fileRow } from '../ltx-listing.js'
 import { print, printBlock, printError, printJson, printJsonLine, printTable, warn } from '../output.js'
 import { createProgress } from '../progress-bar.js'
+import { existingJson, existingText, type RestoredReplica, restoreJson, restoreText } from '../restore-report.js'
 import { abortOnSignals } from '../signals.js'
 import { type Target, withReplica } from '../target.js'
-import { fileJson, fileRow } from './ltx-list.js'
 
 interface RestoreFlags extends ConfigFlags {
   readonly o?: string
@@ -113,7 +111,7 @@ export function restoreCommand(): Command {
           )
           progress.stop()
           for (const warning of result.warnings) warn(warning)
-          report(result, client.type, client.url, target.name, flags.json === true)
+          printResult(result, { replica: client.type, url: client.url, source: target.name }, flags.json === true)
         } finally {
           progress.stop()
         }
@@ -140,7 +138,9 @@ async function followReplica(argument: string, flags: RestoreFlags): Promise<voi
   await withReplica(argument, flags, async (client, target) => {
     const output = outputOf(target, flags.o)
     const { outputExists } = await import('../../restore/output.js')
-    if (flags.ifDbNotExists && (await outputExists(output))) return reportExisting(output, client.type, flags.json)
+    if (flags.ifDbNotExists && (await outputExists(output))) {
+      return printExisting(output, client.type, flags.json)
+    }
     const progress = await createProgress('restore', !flags.json)
     const say = (event: string, fields: object, text: string) =>
       flags.json ? printJsonLine({ event, db_path: output, ...fields }) : print(text)
@@ -180,89 +180,24 @@ export function outputOf({ database }: Target, flag: string | undefined): string
   throw new LitestreamError('INVALID_ARGUMENT', 'output path required', { hint: 'Name the file to write with -o.' })
 }
 
-function reportExisting(dbPath: string, type: string, json = false): void {
-  if (json) printJson({ db_path: dbPath, replica: type, status: 'output-exists' })
-  else print(`database already exists, nothing restored: ${dbPath}`)
+function printExisting(output: string, type: string, json = false): void {
+  if (json) printJson(existingJson(output, type))
+  else print(existingText(output))
 }
 
-function report(result: RestoreResult, type: string, url: string, source: string, json: boolean): void {
-  const { status, dbPath, plan, txid, durationMs, integrityCheck } = result
-  if (status === 'output-exists') {
-    reportExisting(dbPath, type, json)
-  } else if (status === 'no-replica') {
-    if (json) printJson({ db_path: dbPath, replica: type, status })
-    else print(`no replica at ${url}, nothing restored`)
-  } else if (result.legacy) {
-    reportLegacy(result, type, json)
-  } else if (status === 'planned') {
-    const [first, last] = [plan[0]!, plan.at(-1)!]
-    if (json) {
-      printJson({
-        source,
-        target_path: dbPath,
-        replica: type,
-        min_txid: formatTxid(first.minTxid),
-        max_txid: formatTxid(last.maxTxid),
-        files: plan.map((file) => {
-          const { level, ...rest } = fileJson(file)
-          return { level, name: formatFileName(file.minTxid, file.maxTxid), ...rest }
-        }),
-      })
-    } else {
-      printBlock({
-        source,
-        target: dbPath,
-        txid: formatTxid(last.maxTxid),
-        read: formatBytes(plan.reduce((sum, f) => sum + f.size, 0)),
-      })
-      print('')
-      printTable(['level', 'min_txid', 'max_txid', 'size', 'created'], plan.map(fileRow))
-    }
-  } else if (json) {
-    printJson({
-      db_path: dbPath,
-      replica: type,
-      txid: formatTxid(txid),
-      duration_ms: durationMs,
-      ...checkJson(result),
-    })
-  } else {
-    const check =
-      integrityCheck === 'none'
-        ? 'not checked'
-        : result.integrity?.outcome === 'ok'
-          ? `${integrityCheck} check ok`
-          : `${integrityCheck} check with a warning`
-    print(
-      `restored ${path.relative('.', dbPath) || dbPath}: ${formatBytes(result.bytes)}, TXID ${formatTxid(txid)}, ${check}, in ${formatDuration(durationMs)}`,
-    )
-  }
+function printResult(result: RestoreResult, of: RestoredReplica, json: boolean): void {
+  if (json) printJson(restoreJson(result, of))
+  else if (result.status === 'planned' && !result.legacy) printPlan(result, of.source)
+  else print(restoreText(result, of.url))
 }
 
-function checkJson({ integrityCheck, integrity, warnings }: RestoreResult) {
-  return { integrity_check: integrityCheck, integrity: integrity?.outcome ?? null, warnings }
-}
-
-/** For Litestream 0.3: generation and WAL index instead of a TXID. */
-function reportLegacy(result: RestoreResult, type: string, json: boolean): void {
-  const { status, dbPath, legacy, durationMs } = result
-  const { generation, index } = legacy!
-  if (json) {
-    printJson({
-      db_path: dbPath,
-      replica: type,
-      status,
-      generation,
-      index,
-      duration_ms: durationMs,
-      ...checkJson(result),
-    })
-  } else {
-    const what = `generation ${generation}, WAL index ${index}, in the format of Litestream 0.3`
-    print(
-      status === 'planned'
-        ? `would restore ${dbPath}: ${what}`
-        : `restored ${dbPath}: ${what}, in ${formatDuration(durationMs)}`,
-    )
-  }
+function printPlan({ dbPath, plan }: RestoreResult, source: string): void {
+  printBlock({
+    source,
+    target: dbPath,
+    txid: formatTxid(plan.at(-1)!.maxTxid),
+    read: formatBytes(plan.reduce((sum, f) => sum + f.size, 0)),
+  })
+  print('')
+  printTable(FILE_COLUMNS, plan.map(fileRow))
 }

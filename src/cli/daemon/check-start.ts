@@ -6,7 +6,7 @@ import { ClaimedPlaces } from '../../config/overlaps.js'
 import type { Config } from '../../config/types.js'
 import { isLitestreamError, type LitestreamError, toLitestreamError } from '../../errors.js'
 import { listen } from '../../status/bounded-server.js'
-import { listenAddress } from '../../status/http-server.js'
+import { type AddressKey, listenAddress } from '../../status/listen-address.js'
 import { splitAddress } from '../../util/address.js'
 import { socketFault } from './control-socket.js'
 
@@ -29,7 +29,8 @@ export async function checkStart(config: Config): Promise<StartCheck> {
   if (socket?.code === 'INVALID_ARGUMENT') error ??= socket
   else if (socket) warnings.push(socket.message)
   if (config.socket.enabled && !socket) warnings.push(...folderWarnings(config.socket.path))
-  if (config.addr) warnings.push(...(await addressWarnings(config.addr)))
+  if (config.addr) warnings.push(...(await addressWarnings('addr', config.addr)))
+  if (config.mcpAddr) warnings.push(...(await mcpWarnings(config.mcpAddr)))
   return { warnings, error }
 }
 
@@ -75,16 +76,29 @@ function folderWarnings(socket: string): string[] {
   }
 }
 
-async function addressWarnings(addr: string): Promise<string[]> {
+/** Replication continues without the MCP server, so that a missing library is only a warning. */
+async function mcpWarnings(addr: string): Promise<string[]> {
+  const { loadMcpLibrary } = await import('../mcp/library.js')
+  const warnings = await addressWarnings('mcp-addr', addr)
+  try {
+    loadMcpLibrary()
+  } catch (error) {
+    const { message, hint } = toLitestreamError(error)
+    warnings.push(`mcp-addr ${addr}: ${message}. ${hint}`)
+  }
+  return warnings
+}
+
+async function addressWarnings(key: AddressKey, addr: string): Promise<string[]> {
   const address = splitAddress(addr)
   if (!address) return [] // the configuration was already refused for it
   const warnings =
-    address.host === '' ? [`addr ${addr}: listens on 127.0.0.1 only; write 0.0.0.0${addr} for every interface`] : []
+    address.host === '' ? [`${key} ${addr}: listens on 127.0.0.1 only; write 0.0.0.0${addr} for every interface`] : []
   const server = createServer()
   try {
     await listen(server, listenAddress(address), () => {})
   } catch (error) {
-    warnings.push(`addr ${addr}: cannot be listened on: ${(error as Error).message}`)
+    warnings.push(`${key} ${addr}: cannot be listened on: ${(error as Error).message}`)
   } finally {
     server.close()
   }

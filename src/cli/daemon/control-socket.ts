@@ -6,7 +6,7 @@ import { isLitestreamError, LitestreamError, toLitestreamError } from '../../err
 import { fsError, isErrno } from '../../fs/fs-error.js'
 import { removeFileSync } from '../../fs/remove.js'
 import { setSocketMode } from '../../fs/socket-file.js'
-import { createBoundedServer, listen, requestUrl, sendAnswer } from '../../status/bounded-server.js'
+import { createBoundedServer, listen, readBody, requestUrl, sendAnswer } from '../../status/bounded-server.js'
 import { pause } from '../../util/pause.js'
 import { withoutSecrets } from '../../util/redact.js'
 import { type ErrorHandler, startInterval, type Timer } from '../../util/timers.js'
@@ -223,18 +223,12 @@ async function isAlive(path: string): Promise<boolean> {
 
 async function readJson(request: IncomingMessage): Promise<unknown> {
   if (request.method !== 'POST') return undefined
-  let text = ''
-  let bytes = 0
-  request.setEncoding('utf8')
-  for await (const chunk of request) {
-    bytes += Buffer.byteLength(chunk as string)
-    if (bytes > MAX_BODY)
-      throw new ControlError(413, `request body must have at most ${MAX_BODY} bytes`, {
-        field: 'body',
-        headers: { Connection: 'close' },
-      })
-    text += chunk
-  }
+  const text = await readBody(request, MAX_BODY)
+  if (text === undefined)
+    throw new ControlError(413, `request body must have at most ${MAX_BODY} bytes`, {
+      field: 'body',
+      headers: { Connection: 'close' },
+    })
   try {
     return text === '' ? {} : JSON.parse(text)
   } catch {

@@ -24,6 +24,7 @@ const OF_DATABASES = [
 /** Settings that only a restart of the process applies, by their key in the file. */
 const OF_PROCESS = {
   addr: 'addr',
+  mcpAddr: 'mcp-addr',
   exec: 'exec',
   socket: 'socket',
   restoreProof: 'validation.restore-interval',

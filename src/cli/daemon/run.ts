@@ -6,6 +6,7 @@ import { formatDuration } from '../../util/duration.js'
 import type { Logger } from '../../util/logger.js'
 import { MAX_DELAY_MS, startInterval } from '../../util/timers.js'
 import { version } from '../../version.js'
+import type { McpServer } from '../mcp/mcp-server.js'
 import { abortOnSignals, Interrupted } from '../signals.js'
 import type { Child, ChildEnd } from './child.js'
 import type { ControlSocket } from './control-socket.js'
@@ -71,11 +72,15 @@ async function start(
   const alive = startInterval(MAX_DELAY_MS, () => {})
   parts.push({ close: async () => alive.stop() })
 
-  const { addr, socket, heartbeat } = config
+  const { addr, mcpAddr, socket, heartbeat } = config
   const listeners: Supervised[] = []
   if (addr) {
     const part = { part: 'http', name: addr, replication: false } as const
     listeners.push(new Supervised(part, faults, (onFailed) => serve(daemon, addr, onFailed)))
+  }
+  if (mcpAddr) {
+    const part = { part: 'mcp', name: mcpAddr, replication: false } as const
+    listeners.push(new Supervised(part, faults, (onFailed) => serveMcp(daemon, mcpAddr, onFailed)))
   }
   if (socket.enabled) {
     const part = { part: 'control socket', name: socket.path, replication: false } as const
@@ -124,6 +129,11 @@ async function serve(daemon: Daemon, addr: string, onFailed: (error: unknown) =>
   const server = await HttpServer.listen(daemonSource(daemon, daemon.metrics!), addr, onFailed)
   daemon.logger.info({ addr: server.address }, 'serving metrics and status')
   return server
+}
+
+async function serveMcp(daemon: Daemon, addr: string, onFailed: (error: unknown) => void): Promise<McpServer> {
+  const { McpServer } = await import('../mcp/mcp-server.js')
+  return McpServer.listen(daemon, addr, onFailed)
 }
 
 async function listenForControl(daemon: Daemon, onFailed: (error: unknown) => void): Promise<ControlSocket> {

@@ -1,0 +1,27 @@
+import type * as server from '@modelcontextprotocol/sdk/server/index.js'
+import type * as http from '@modelcontextprotocol/sdk/server/streamableHttp.js'
+import type * as types from '@modelcontextprotocol/sdk/types.js'
+import { loadOptionalPackage } from '../../storage/optional-package.js'
+
+const PACKAGE = {
+  name: '@modelcontextprotocol/sdk',
+  neededFor: 'an MCP server (`mcp-addr`)',
+  install: '@modelcontextprotocol/sdk@1',
+} as const
+
+/** The used part of the official SDK of the Model Context Protocol. */
+export interface McpLibrary {
+  readonly Server: typeof server.Server
+  readonly Transport: typeof http.StreamableHTTPServerTransport
+  readonly types: Pick<typeof types, 'CallToolRequestSchema' | 'ListToolsRequestSchema' | 'McpError' | 'ErrorCode'>
+}
+
+/** Loads the SDK, which is installed only if `mcp-addr` is used. Throws PACKAGE_MISSING. */
+export function loadMcpLibrary(): McpLibrary {
+  return {
+    Server: loadOptionalPackage<typeof server>({ ...PACKAGE, module: 'server/index.js' }).Server,
+    Transport: loadOptionalPackage<typeof http>({ ...PACKAGE, module: 'server/streamableHttp.js' })
+      .StreamableHTTPServerTransport,
+    types: loadOptionalPackage<typeof types>({ ...PACKAGE, module: 'types.js' }),
+  }
+}

@@ -1,0 +1,24 @@
+import { resetTool, restoreTool } from './changing-tools.js'
+import { databasesTool, infoTool, ltxTool, statusTool, versionTool } from './inspecting-tools.js'
+import type { Tool } from './tool.js'
+
+/** The tools of the MCP server, with the names and parameters of Litestream. */
+export const TOOLS: readonly Tool[] = [
+  databasesTool,
+  infoTool,
+  ltxTool,
+  resetTool,
+  restoreTool,
+  statusTool,
+  versionTool,
+]
+
+/** The list of tools in the form of the protocol. */
+export function describeTools() {
+  return TOOLS.map(({ name, description, parameters, required, annotations }) => ({
+    name,
+    description,
+    inputSchema: { type: 'object' as const, properties: parameters, required: [...required] },
+    annotations,
+  }))
+}

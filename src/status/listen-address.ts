@@ -1,0 +1,68 @@
+import type { IncomingMessage, Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { LitestreamError } from '../errors.js'
+import { splitAddress } from '../util/address.js'
+import type { ErrorHandler } from '../util/timers.js'
+import { listen } from './bounded-server.js'
+import { isLoopback, isOwnHost } from './host-check.js'
+
+/** The address for a configured address without a host: `:9090` listens only on this machine. */
+const LOOPBACK = '127.0.0.1'
+
+/** A key of the configuration that contains an address. */
+export type AddressKey = 'addr' | 'mcp-addr'
+
+/** The address to listen on for a configured address. */
+export function listenAddress({ host, port }: { readonly host: string; readonly port: number }) {
+  return { host: host || LOOPBACK, port }
+}
+
+/**
+ * Listens on `addr`, the value of `key`. Returns its host as configured, "" if it has none. Throws
+ * INVALID_ARGUMENT for an invalid address, and UNAVAILABLE if it cannot listen. `onFailed`: called
+ * when the listening server fails.
+ */
+export async function listenOn(server: Server, key: AddressKey, addr: string, onFailed: ErrorHandler): Promise<string> {
+  const address = splitAddress(addr)
+  if (!address) {
+    throw new LitestreamError('INVALID_ARGUMENT', `must specify port for bind address: ${JSON.stringify(addr)}`, {
+      hint: 'Write host:port, as in 127.0.0.1:9090.',
+    })
+  }
+  try {
+    await listen(server, listenAddress(address), onFailed)
+  } catch (cause) {
+    throw new LitestreamError('UNAVAILABLE', `cannot listen on ${addr}: ${(cause as Error).message}`, {
+      cause,
+      hint: `Choose another \`${key}\`, or stop the process that listens there.`,
+    })
+  }
+  return address.host
+}
+
+/** `http://host:port` of a listening server, with the actual port. */
+export function serverUrl(server: Server): string {
+  const { address, port } = server.address() as AddressInfo
+  const host =
+    address === '::' || address === '0.0.0.0' ? 'localhost' : address.includes(':') ? `[${address}]` : address
+  return `http://${host}:${port}`
+}
+
+/** Whether the `Host` header of the request names this server. `host`: see listenOn. */
+export function namesServer(request: IncomingMessage, host: string): boolean {
+  return isOwnHost(request.headers.host, host, request.socket.localAddress)
+}
+
+/** What to answer to a request whose `Host` header does not name this server. */
+export function foreignHost(request: IncomingMessage, key: AddressKey): string {
+  const { host = '' } = request.headers
+  return `The Host header ${JSON.stringify(host)} does not name this server: use an IP address, or add the name to \`${key}\`.`
+}
+
+/**
+ * Whether the request comes from another machine although `host` is empty: such an address listens
+ * only on loopback, so something forwards the connection.
+ */
+export function isForwarded(request: IncomingMessage, host: string): boolean {
+  return host === '' && !isLoopback(request.socket.remoteAddress)
+}
