@@ -1,15 +1,18 @@
-// Writes what docs/ has from the code: the references of commands and configuration, the example
-// file, the JSON Schema. `--check` only says whether they are current.
+// Writes the generated files of docs/: the references of the API, the commands and the configuration,
+// the example file and the JSON Schema. `--check` only reports files that are not current.
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { apiPage } from './api-docs.mjs'
 
 const root = path.dirname(import.meta.dirname)
 const { configurationMarkdown } = await import(path.join(root, '.out/src/config/markdown.js'))
 const { commandsMarkdown } = await import(path.join(root, '.out/src/cli/commands-markdown.js'))
 const { exampleConfig } = await import(path.join(root, '.out/src/config/example.js'))
+const { HINTS } = await import(path.join(root, '.out/src/error-hints.js'))
 const { editorSchema } = await import(path.join(root, '.out/src/config/json-schema.js'))
 
 const files = {
+  'docs/api.md': apiPage(path.join(root, '.out/src'), HINTS).text,
   'docs/commands.md': await commandsMarkdown(),
   'docs/configuration.md': configurationMarkdown(),
   'docs/examples/litestream.yml': exampleConfig(),

@@ -5,66 +5,114 @@ import { withoutSecrets } from './util/redact.js'
 /** The codes of all errors of this package. Stable: programs may test for them. */
 export type ErrorCode =
   // the format
-  | 'LTX_CORRUPT' // a file's bytes are not a valid LTX file, or a checksum does not match
-  | 'LTX_GAP' // the files of a replica are not contiguous
-  | 'TXID_NOT_AVAILABLE' // no set of files ends at the requested TXID or time
+  /** A file's bytes are not a valid LTX file, or a checksum does not match. */
+  | 'LTX_CORRUPT'
+  /** The files of a replica are not contiguous. */
+  | 'LTX_GAP'
+  /** No set of files ends at the requested TXID or time. */
+  | 'TXID_NOT_AVAILABLE'
+  /** Files with different page sizes cannot be applied or merged together. */
   | 'PAGE_SIZE_MISMATCH'
   // storage
+  /** Not a valid replica URL. */
   | 'INVALID_URL'
+  /** A file, folder, object or bucket does not exist. */
   | 'NOT_FOUND'
+  /** The store or the operating system refused access. */
   | 'ACCESS_DENIED'
+  /** An object exists already, or is not the version that was expected. */
   | 'PRECONDITION_FAILED'
+  /** The store limits the rate of requests, also after retries. */
   | 'THROTTLED'
+  /** The server cannot be reached or is not ready, also after retries. */
   | 'UNAVAILABLE'
+  /** An operation or a server did not answer in time. */
   | 'TIMEOUT'
+  /** A signal or a shutdown cancelled the operation. */
   | 'ABORTED'
-  | 'STORAGE_FAILED' // the store answered with an error that fits no other code
+  /** The store answered with an error that fits no other code. */
+  | 'STORAGE_FAILED'
+  /** The disk or a quota is full. */
   | 'DISK_FULL'
-  | 'DESCRIPTOR_LIMIT' // the limit of open files of the process
+  /** The limit of open files of the process. */
+  | 'DESCRIPTOR_LIMIT'
   // the primary
-  | 'DATABASE_INVALID' // not an SQLite database, or one that cannot be replicated
+  /** Not an SQLite database, or one that cannot be replicated. */
+  | 'DATABASE_INVALID'
+  /** Another connection holds a lock of the database. */
   | 'DATABASE_BUSY'
+  /** The database file was replaced or removed while it was replicated. */
   | 'DATABASE_REPLACED'
-  | 'DATABASE_SHARED' // the database is open through another copy of SQLite in the same process
+  /** The database is open through another copy of SQLite in the same process. */
+  | 'DATABASE_SHARED'
+  /** The -wal has frames that its checksums contradict. */
   | 'WAL_CORRUPT'
-  | 'REPLICA_FENCED' // another primary writes to the same replica
-  | 'REPLICA_DIVERGED' // the database does not continue the newest state of its replica
+  /** Another primary writes to the same replica. */
+  | 'REPLICA_FENCED'
+  /** The database does not continue the newest state of its replica. */
+  | 'REPLICA_DIVERGED'
   // writing through the VFS
-  | 'WRITE_DISABLED' // the replica, or this connection, was not opened for writing
-  | 'WRITE_CONFLICT' // another writer committed first
-  | 'LEASE_HELD' // another writer holds the lease
-  | 'BUFFER_DAMAGED' // the file that holds commits until they are uploaded is damaged
-  | 'COMMIT_UNKNOWN' // it is unknown whether the store has the commit
+  /** The replica, or this connection, was not opened for writing. */
+  | 'WRITE_DISABLED'
+  /** Another writer committed first. */
+  | 'WRITE_CONFLICT'
+  /** Another writer holds the lease. */
+  | 'LEASE_HELD'
+  /** The file that holds commits until they are uploaded is damaged. */
+  | 'BUFFER_DAMAGED'
+  /** It is unknown whether the store has the commit. */
+  | 'COMMIT_UNKNOWN'
   // readers
-  | 'REPLICA_EMPTY' // the URL has no files yet
-  | 'REPLICA_RESET' // the replica was reset: its TXIDs went back
-  | 'REPLICA_STALE' // no poll has succeeded for longer than max-stale
+  /** The URL has no files yet. */
+  | 'REPLICA_EMPTY'
+  /** The replica was reset: its TXIDs went back. */
+  | 'REPLICA_RESET'
+  /** No poll has succeeded for longer than max-stale. */
+  | 'REPLICA_STALE'
+  /** The handle of the replica was closed. */
   | 'REPLICA_CLOSED'
+  /** A page was not read within `readTimeout`. */
   | 'PAGE_TIMEOUT'
+  /** No file of the replica has the page of this transaction any more. */
   | 'PAGE_UNAVAILABLE'
+  /** The worker thread ended. */
   | 'WORKER_EXITED'
-  | 'WORKER_THREAD_READ' // a read on the replica worker's own thread, which would wait for itself
+  /** A read on the replica worker's own thread, which would wait for itself. */
+  | 'WORKER_THREAD_READ'
+  /** The local copy is used by another process, belongs to another replica, or was changed. */
   | 'HYDRATION_CONFLICT'
   // restore and the rest
+  /** The output of a restore exists already. */
   | 'OUTPUT_EXISTS'
-  | 'OUTPUT_BUSY' // another process restores to the output, or has the output open
+  /** Another process restores to the output, or has the output open. */
+  | 'OUTPUT_BUSY'
+  /** SQLite's check found faults in a restored database. */
   | 'INTEGRITY_CHECK_FAILED'
+  /** The configuration, or a parameter of a URI, is invalid. */
   | 'CONFIG_INVALID'
+  /** An argument or an option is invalid. */
   | 'INVALID_ARGUMENT'
+  /** The compiled addon does not exist or cannot be loaded. */
   | 'NATIVE_MISSING'
-  | 'INTERNAL' // a bug in this package
-  | 'DRIVER_MISSING' // neither better-sqlite3 nor node:sqlite is available
-  | 'DECRYPTION_FAILED' // no identity opens an encrypted file, or a file is not encrypted
-  | 'PACKAGE_MISSING' // the client library of a store is not installed
+  /** A bug in this package. */
+  | 'INTERNAL'
+  /** Neither better-sqlite3 nor node:sqlite is available. */
+  | 'DRIVER_MISSING'
+  /** No identity opens an encrypted file, or a file is not encrypted. */
+  | 'DECRYPTION_FAILED'
+  /** The client library of a store is not installed. */
+  | 'PACKAGE_MISSING'
 
 export interface ErrorDetails {
   /** The user's next step, as one sentence; default: the hint of the code (error-hints.ts). */
   readonly hint?: string
+  /** The error that caused this one. */
   readonly cause?: unknown
   /** The file, key or URL that the error is about; never with credentials. */
   readonly file?: string
   /** Byte offset in `file`. */
   readonly offset?: number
+  /** The page that the error is about. */
   readonly pgno?: number
   /** The store's request id of the failed request. */
   readonly requestId?: string
@@ -77,11 +125,17 @@ export interface ErrorDetails {
  */
 export class LitestreamError extends Error {
   override readonly name = 'LitestreamError'
+  /** Identifies the error. */
   readonly code: ErrorCode
+  /** The user's next step, as a sentence. */
   readonly hint: string
+  /** The file, key or URL that the error is about; never with credentials. */
   readonly file?: string
+  /** Byte offset in `file`. */
   readonly offset?: number
+  /** The page that the error is about. */
   readonly pgno?: number
+  /** The store's request id of the failed request. */
   readonly requestId?: string
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -119,7 +173,17 @@ function safeCause(cause: unknown): unknown {
   return code === undefined ? copy : Object.assign(copy, { code })
 }
 
-/** Whether `error` is a LitestreamError, with one of the given codes if there are any. */
+/**
+ * Whether `error` is a LitestreamError, with one of the given codes if there are any.
+ *
+ * @example
+ * try {
+ *   await restore('file:///nowhere/app.db', { output: 'x.db' })
+ * } catch (error) {
+ *   if (!isLitestreamError(error, 'REPLICA_EMPTY', 'NOT_FOUND')) throw error
+ *   console.log(error.hint)
+ * }
+ */
 export function isLitestreamError(error: unknown, ...codes: ErrorCode[]): error is LitestreamError {
   return error instanceof LitestreamError && (codes.length === 0 || codes.includes(error.code))
 }

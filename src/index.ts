@@ -26,7 +26,7 @@ export {
   type WorkerStats,
 } from './replica/handle/open-replica.js'
 export type { PrefetchOptions } from './replica/handle/prefetch-queries.js'
-export type { ReplicaOptions } from './replica/options.js'
+export type { ReplicaOptions, ReplicaWriteOptions } from './replica/options.js'
 export type { FollowOptions } from './restore/follow.js'
 export type { HydrateOptions } from './restore/restore.js'
 export type { RestoreOptions, RestoreProgress, RestoreResult } from './restore/restore-options.js'

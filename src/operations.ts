@@ -104,7 +104,7 @@ export function hydrateFile(
  * if the replica was reset, HYDRATION_CONFLICT if another program wrote to the database.
  *
  * @example
- * await follow('s3://bucket/app.db', { output: 'copy.db', signal: AbortSignal.timeout(2000) })
+ * await follow('s3://bucket/app.db', { output: 'followed.db', signal: AbortSignal.timeout(500) })
  */
 export async function follow(
   replica: string | ReplicaClient,
@@ -276,7 +276,7 @@ export async function mirror(
  * @throws Errors that a repetition cannot fix, and errors of opening the stores.
  *
  * @example
- * const signal = AbortSignal.timeout(2000)
+ * const signal = AbortSignal.timeout(500)
  * await followMirror('s3://bucket/app.db', 's3://bucket/mirrored', { signal, interval: '1s' })
  */
 export async function followMirror(

@@ -9,6 +9,7 @@ import { mergeLtx } from './merge.js'
 import type { MergeSource } from './merge-input.js'
 
 export interface MergeFilesOptions {
+  /** Aborts the work; a file is then written completely or not at all. */
   readonly signal?: AbortSignal
   /**
    * The bytes of a file that the primary still has locally; undefined: read it from the replica.

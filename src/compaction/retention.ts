@@ -19,6 +19,7 @@ export interface L0RetentionOptions {
    * (`retention.diverged`); default: 30 days. 0: no longer than others.
    */
   readonly diverged?: Duration
+  /** Aborts the work; the files deleted so far stay deleted. */
   readonly signal?: AbortSignal
 }
 
@@ -27,12 +28,14 @@ export interface SnapshotRetentionOptions {
   readonly retention: Duration
   /** The current time; default: now. */
   readonly now?: Instant
+  /** Creation time of a file in milliseconds since the epoch; default: its `createdAt`. */
   readonly createdAt?: (file: LtxFileInfo) => number
   /**
    * How long the files stay that a restore to the moment before a divergence needs
    * (`retention.diverged`); default: 30 days. 0: no longer than others.
    */
   readonly diverged?: Duration
+  /** Aborts the work; the files deleted so far stay deleted. */
   readonly signal?: AbortSignal
 }
 

@@ -15,7 +15,9 @@ export type IntegrityCheck = 'none' | 'quick' | 'full'
 export type IntegrityOutcome = 'ok' | 'incomplete' | 'findings' | 'damaged'
 
 export interface IntegrityReport {
+  /** The check that was run. */
   readonly check: 'quick' | 'full'
+  /** The result of the check. */
   readonly outcome: IntegrityOutcome
   /** The messages of SQLite and of the check of the b-trees; none for `ok`. */
   readonly messages: readonly string[]

@@ -56,7 +56,9 @@ const shape = record({
 
 /** One state of a database. */
 export interface DivergedState {
+  /** TXID of the state. */
   readonly txid: number
+  /** Size of the database in pages. */
   readonly pages: number
   /** Bytes. */
   readonly pageSize: number
@@ -81,6 +83,7 @@ export interface Divergence {
    * 0: not known.
    */
   readonly replica: DivergedState & { readonly timestamp: number; readonly lineage: number; readonly sequence: number }
+  /** The state of the database. */
   readonly local: DivergedState
   /** When a user said that this is intended. */
   readonly acknowledgedAt?: number | undefined

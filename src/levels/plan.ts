@@ -141,6 +141,7 @@ export interface PlanOptions {
   readonly timestamp?: Instant
   /** Damaged files (`fileContent`) that the plan must not contain. */
   readonly without?: ReadonlySet<string>
+  /** Aborts the listing; its promise then rejects. */
   readonly signal?: AbortSignal
 }
 

@@ -13,22 +13,31 @@ import { comparePlanChecksum } from './plan-checksum.js'
 
 /** A fault of a replica. `error` describes it and names files by level and TXIDs. */
 export interface ReplicaFault {
+  /** Whether the file is damaged, or TXIDs before it are missing or are in two files. */
   readonly kind: 'damaged' | 'gap' | 'overlap'
+  /** The file, or the one after the gap. */
   readonly file: LtxFileInfo
+  /** Describes the fault. */
   readonly error: LitestreamError
 }
 
 export interface LevelReport {
+  /** 0 to 9. */
   readonly level: number
+  /** Number of files. */
   readonly files: number
+  /** Total size of the files. */
   readonly bytes: number
   /** 0 in an empty level. */
   readonly minTxid: number
+  /** 0 in an empty level. */
   readonly maxTxid: number
 }
 
 export interface ReplicaReport {
+  /** Files, sizes and TXIDs of each level. */
   readonly levels: readonly LevelReport[]
+  /** The faults of the replica. */
   readonly faults: readonly ReplicaFault[]
   /** The newest state that can be restored from undamaged files; undefined if none can. */
   readonly restorable: { readonly txid: number; readonly timestamp: Date } | undefined
@@ -42,12 +51,14 @@ export interface ReplicaReport {
 export interface VerifyReplicaOptions {
   /** Number of files read in parallel; default 2. */
   readonly parallelism?: number
+  /** Called after each file, with the files and bytes that were read, and all of them. */
   readonly onProgress?: (done: {
     readonly files: number
     readonly totalFiles: number
     readonly bytes: number
     readonly totalBytes: number
   }) => void
+  /** Aborts the verification; its promise then rejects. */
   readonly signal?: AbortSignal
 }
 

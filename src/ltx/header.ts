@@ -4,12 +4,15 @@ import { CHECKSUM_FLAG, FLAG_NO_CHECKSUM, HEADER_SIZE, isCommit, isPageSize, MAX
 
 /** The first 100 bytes of a file. */
 export interface LtxHeader {
+  /** Bit 1: the file has no checksum of the database. */
   readonly flags: number
   /** In bytes. */
   readonly pageSize: number
   /** Size of the database in pages after this file is applied. */
   readonly commit: number
+  /** First TXID of the file. */
   readonly minTxid: number
+  /** Last TXID of the file. */
   readonly maxTxid: number
   /** Milliseconds since the epoch. */
   readonly timestamp: number
@@ -17,9 +20,13 @@ export interface LtxHeader {
   readonly preApplyChecksum: bigint
   /** Offset in the WAL that the frames came from, in bytes; 0 if they are not from a WAL. */
   readonly walOffset: number
+  /** Size of these frames in bytes. */
   readonly walSize: number
+  /** First salt of the WAL. */
   readonly walSalt1: number
+  /** Second salt of the WAL. */
   readonly walSalt2: number
+  /** Identifies the writer; 0 if unknown. */
   readonly nodeId: bigint
 }
 

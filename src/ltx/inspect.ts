@@ -5,14 +5,19 @@ import { type LtxChecksums, MIN_FILE_SIZE, parseTail } from './tail.js'
 
 /** Contents of an LTX file. Sizes in bytes. */
 export interface LtxSummary extends LtxChecksums {
+  /** The header of the file. */
   readonly header: LtxHeader
+  /** Size of the file. */
   readonly fileSize: number
+  /** Number of pages in the file. */
   readonly pageCount: number
   /** Total size of the decompressed pages. */
   readonly pageBytes: number
   /** Total size of the stored frames, including their headers. */
   readonly frameBytes: number
+  /** Size of the page index. */
   readonly indexSize: number
+  /** The page index: number, offset and size of each page. */
   readonly index: PageIndex
 }
 

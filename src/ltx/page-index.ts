@@ -6,7 +6,9 @@ import type { LtxHeader } from './header.js'
 
 /** The positions of a file's frames, in ascending page number. */
 export interface PageIndex {
+  /** Number of pages. */
   readonly count: number
+  /** Page numbers, ascending. */
   readonly pgnos: Uint32Array
   /** Absolute offset of the frame in the file, bytes. */
   readonly offsets: Float64Array

@@ -12,7 +12,9 @@ import { decodePageIndex, indexRules, type PageIndex } from './page-index.js'
 
 /** The two checksums at the end of a file. */
 export interface LtxChecksums {
+  /** Checksum of the database after the file was applied; 0 if the file has none. */
   readonly postApplyChecksum: bigint
+  /** Checksum of the file. */
   readonly fileChecksum: bigint
 }
 

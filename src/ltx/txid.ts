@@ -1,11 +1,21 @@
 import { LitestreamError } from '../errors.js'
 
-/** The text form of a TXID in names and messages: 16 lowercase hex digits. */
+/**
+ * The text form of a TXID in names and messages: 16 lowercase hex digits.
+ *
+ * @example
+ * console.log(formatTxid(42)) // 000000000000002a
+ */
 export function formatTxid(txid: number): string {
   return txid.toString(16).padStart(16, '0')
 }
 
-/** Takes upper-case digits too, as Litestream does. Throws INVALID_ARGUMENT. */
+/**
+ * The TXID of such a text; it may have upper-case digits. Throws INVALID_ARGUMENT.
+ *
+ * @example
+ * const txid = parseTxid('000000000000002a')
+ */
 export function parseTxid(text: string): number {
   const txid = /^[0-9a-f]{16}$/i.test(text) ? Number.parseInt(text, 16) : Number.NaN
   if (!Number.isSafeInteger(txid) || txid < 1) {

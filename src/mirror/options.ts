@@ -19,6 +19,7 @@ export interface MirrorOptions {
   readonly parallelism?: number | undefined
   /** Progress in bytes; `total`: the bytes that the pass will copy. */
   readonly onProgress?: ((step: { readonly copied: number; readonly total: number }) => void) | undefined
+  /** Aborts the mirroring; the files copied so far stay. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -40,13 +41,17 @@ export interface FollowMirrorOptions extends MirrorOptions {
 
 /** A file of the source that was not copied. */
 export interface DamagedFile {
+  /** The file of the source. */
   readonly file: LtxFileInfo
+  /** What is wrong with it. */
   readonly error: LitestreamError
 }
 
 /** One pass of a mirror. */
 export interface MirrorResult {
+  /** Files that were copied. */
   readonly copied: readonly LtxFileInfo[]
+  /** Files that were deleted in the destination. */
   readonly deleted: readonly LtxFileInfo[]
   /** Damaged files of the source; the newest state was reached without them. */
   readonly damaged: readonly DamagedFile[]

@@ -18,6 +18,7 @@ export type ReadAheadKind = (typeof READ_AHEAD_KINDS)[number]
  * are neither used nor wasted.
  */
 export interface ReadAheadCounts {
+  /** Fetched before a connection read them. */
   readonly brought: number
   /** Read, or waited for while they were being fetched. */
   readonly used: number

@@ -25,6 +25,7 @@ export interface PrimaryEvents {
     /** Why the file holds the whole database; undefined for an incremental one. */
     readonly snapshotReason: string | undefined
   }
+  /** The primary has run a checkpoint, or tried to. */
   checkpoint: {
     readonly db: string
     readonly mode: CheckpointMode
@@ -86,6 +87,7 @@ export interface PrimaryEvents {
    * reacted.
    */
   notice: { readonly db: string; readonly object: string; readonly reason: string; readonly action: string }
+  /** An operation failed; the replication continues unless `retryMs` is undefined. */
   error: {
     readonly db: string
     /**

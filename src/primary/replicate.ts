@@ -35,7 +35,7 @@ export interface ReplicateOptions extends ReplicationSettings, WaitOptions {
  * Linux this is detected, also if it happens later: replication then ends with DATABASE_SHARED.
  *
  * @example
- * const replication = await replicate('app.db', 's3://bucket/app')
+ * const replication = await replicate('app.db', 's3://bucket/app.db')
  * await replication.sync({ wait: true })
  * await replication.close()
  */

@@ -16,6 +16,7 @@ export interface SyncResult {
 }
 
 export interface ReplicatorStatus extends PrimaryStatus {
+  /** URL of the replica, without credentials. */
   readonly replica: string
   /**
    * `waiting`: the database does not exist yet; `standby`: another primary holds the lease;
@@ -23,6 +24,7 @@ export interface ReplicatorStatus extends PrimaryStatus {
    * process must not replicate the database (DATABASE_SHARED), and has stopped.
    */
   readonly state: 'waiting' | 'standby' | 'replicating' | 'fenced' | 'refused' | 'closed'
+  /** TXID of the newest file in the replica; undefined until the replica was read. */
   readonly replicaTxid: number | undefined
   /** When the replica last had every commit, in milliseconds since the epoch. */
   readonly lastSyncAt: number | undefined

@@ -43,7 +43,7 @@ export interface ReplicaOptions {
   /** Encryption of the replica; see docs/encryption.md. Default: that of the environment. */
   readonly encryption?: EncryptionSettings
   /** Lets connections write: their commits become the next files of the replica. Default false. */
-  readonly write?: boolean | WriteOptions
+  readonly write?: boolean | ReplicaWriteOptions
 }
 
 /** Intervals of levels 1, 2 and 3, milliseconds: those of a primary. */
@@ -70,7 +70,7 @@ export const REPLICA_OPTION_CHECKS: check.OptionChecks<ReplicaOptions> = {
   write: (value) => (typeof value === 'boolean' ? undefined : check.object(value) && 'true, false or an object'),
 }
 
-const WRITE_OPTION_CHECKS: check.OptionChecks<WriteOptions> = {
+const WRITE_OPTION_CHECKS: check.OptionChecks<ReplicaWriteOptions> = {
   durability: check.oneOf('store', 'local'),
   syncInterval: check.duration(),
   bufferPath: check.text,
@@ -89,7 +89,7 @@ function isCompaction(value: unknown): boolean {
 }
 
 /** How connections write. See docs/writing.md. */
-export interface WriteOptions {
+export interface ReplicaWriteOptions {
   /**
    * When COMMIT returns. `store` (default): when the commit is in the store. `local`: when it is in
    * the local buffer; commits are merged and uploaded every `syncInterval`.
@@ -266,7 +266,9 @@ export function toParameters(url: string, options: ReplicaOptions): ReplicaParam
   )
 }
 
-function writeParameters(write: boolean | WriteOptions | undefined): Record<string, string | number | undefined> {
+function writeParameters(
+  write: boolean | ReplicaWriteOptions | undefined,
+): Record<string, string | number | undefined> {
   if (write === undefined || write === false) return {}
   if (write !== true) check.checkOptions(write, WRITE_OPTION_CHECKS, 'openReplica, write')
   const { durability, syncInterval, bufferPath, lease, compaction } = write === true ? {} : write

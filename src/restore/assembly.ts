@@ -35,6 +35,7 @@ const UNCERTAIN = 0xffffffff
 export interface AssemblyProgress {
   /** Bytes of the database written so far, and in total. */
   readonly written: number
+  /** Number of pages of the database. */
   readonly total: number
   /** Bytes read from the replica so far. */
   readonly fetched: number

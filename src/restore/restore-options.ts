@@ -31,7 +31,9 @@ export interface RestoreOptions {
   readonly parallelism?: number
   /** Only plan; write nothing. */
   readonly dryRun?: boolean
+  /** Called with the progress; see RestoreProgress. */
   readonly onProgress?: (progress: RestoreProgress) => void
+  /** Aborts the restore; its promise then rejects. */
   readonly signal?: AbortSignal
 }
 
@@ -49,6 +51,7 @@ export interface RestoreResult {
    * empty.
    */
   readonly status: 'restored' | 'planned' | 'output-exists' | 'no-replica'
+  /** Path of the database. */
   readonly dbPath: string
   /**
    * The TXID of the restored state; 0 if nothing was done, and for Litestream 0.3, which had no
@@ -62,6 +65,7 @@ export interface RestoreResult {
   readonly timestamp: Date
   /** Size of the database in bytes. */
   readonly bytes: number
+  /** Duration of the restore. */
   readonly durationMs: number
   /** The files, oldest state first; empty if it was restored from Litestream 0.3's format. */
   readonly plan: readonly LtxFileInfo[]

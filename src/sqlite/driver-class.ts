@@ -6,6 +6,7 @@ import type { DriverChoice } from './connection.js'
 
 /** The part of a driver's connection that loads extensions. */
 export interface ExtensionLoader {
+  /** Loads a loadable SQLite extension into the connection. */
   loadExtension(path: string): unknown
 }
 

@@ -25,6 +25,7 @@ export interface ServeReplicasOptions {
 export interface StatusServer {
   /** `http://host:port` */
   readonly address: string
+  /** Stops the server and closes its connections. */
   close(): Promise<void>
 }
 
@@ -36,6 +37,8 @@ export interface StatusServer {
  * @example
  * const replica = await openReplica('s3://bucket/app.db')
  * const server = await serveReplicas([replica], { addr: '127.0.0.1:9090' })
+ * await server.close()
+ * await replica.close()
  */
 export async function serveReplicas(
   replicas: readonly Replica[],

@@ -15,12 +15,19 @@ import type { WebdavSettings } from './webdav/settings.js'
 
 /** Settings of the stores; each one takes precedence over the URL's. */
 export interface StoreOptions {
+  /** Settings of a folder. */
   readonly file?: FileSettings
+  /** Settings of S3 and OSS. */
   readonly s3?: S3Settings
+  /** Settings of NATS JetStream. */
   readonly nats?: NatsSettings & { readonly bucket?: string }
+  /** Settings of SFTP. */
   readonly sftp?: SftpSettings
+  /** Settings of WebDAV. */
   readonly webdav?: WebdavSettings
+  /** Settings of Google Cloud Storage. */
   readonly gs?: GsSettings
+  /** Settings of Azure Blob Storage. */
   readonly abs?: AbsSettings
   /**
    * Encryption of the files with age; default: that of the environment (LITESTREAM_AGE_IDENTITIES,
@@ -58,6 +65,11 @@ const CHECKS: OptionChecks<OpenReplicaClientOptions> = {
  * Opens the replica at `url`. The code of a store and its SDK are loaded only when a URL of its
  * scheme is opened. Throws INVALID_URL for an invalid URL, ACCESS_DENIED if the replica cannot be
  * read; an empty replica is no error.
+ *
+ * @example
+ * const client = await openReplicaClient('s3://bucket/app.db')
+ * for await (const file of client.list(0)) console.log(file.maxTxid, file.size)
+ * await client.close()
  */
 export async function openReplicaClient(url: string, options: OpenReplicaClientOptions = {}): Promise<ReplicaClient> {
   const location = parseReplicaUrl(url)

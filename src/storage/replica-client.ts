@@ -4,7 +4,9 @@ import type { AskedGuarantees } from './write-guarantees.js'
 export interface LtxFileInfo {
   /** 0: L0 file, 1 to 8: compacted file, 9: snapshot. */
   readonly level: number
+  /** First TXID of the file. */
   readonly minTxid: number
+  /** Last TXID of the file. */
   readonly maxTxid: number
   /** Size in bytes. */
   readonly size: number
@@ -30,6 +32,7 @@ export interface LtxFileInfo {
 export type LtxFileRef = Pick<LtxFileInfo, 'level' | 'minTxid' | 'maxTxid'>
 
 export interface RequestOptions {
+  /** Aborts the request; its promise then rejects. */
   readonly signal?: AbortSignal
 }
 
@@ -55,6 +58,7 @@ export interface ListOptions extends RequestOptions {
 export type ByteRange = { readonly offset: number; readonly length?: number } | { readonly suffix: number }
 
 export interface ReadResult {
+  /** The bytes. */
   readonly data: Uint8Array
   /** Offset of `data` in the file. */
   readonly offset: number
@@ -76,9 +80,13 @@ export interface WriteOptions extends RequestOptions {
 
 /** The counters of `stats()` for one kind of request since the client was created. */
 export interface OperationStats {
+  /** Number of requests, without retries. */
   requests: number
+  /** Number of requests that failed. */
   errors: number
+  /** Number of repeated attempts. */
   retries: number
+  /** Bytes that were sent or received. */
   bytes: number
   /** Total duration of the requests in seconds. */
   seconds: number
@@ -91,13 +99,17 @@ export type Operation = 'LIST' | 'GET' | 'PUT' | 'DELETE' | 'HEAD'
  * compare-and-set.
  */
 export interface TaggedObject {
+  /** The content. */
   readonly data: Uint8Array
+  /** The store's version of the object. */
   readonly tag: string
 }
 
 /** An object of a replica in Litestream 0.3's format; its name is relative to the replica. */
 export interface LegacyObject {
+  /** Path of the object relative to the replica. */
   readonly name: string
+  /** Size in bytes. */
   readonly size: number
   /** Milliseconds since the epoch, as reported by the store. */
   readonly createdAt: number
@@ -109,6 +121,7 @@ export interface LegacyObject {
 export interface LegacyObjects {
   /** All objects whose names begin with `prefix`, in no particular order. */
   list(prefix: string, options?: RequestOptions): AsyncIterable<LegacyObject>
+  /** The content of an object. */
   stream(name: string, options?: RequestOptions): AsyncIterable<Uint8Array>
 }
 
@@ -120,6 +133,7 @@ export interface LegacyObjects {
  * calls are allowed.
  */
 export interface ReplicaClient {
+  /** The kind of store. */
   readonly type: 'file' | 's3' | 'nats' | 'sftp' | 'webdav' | 'gs' | 'abs' | 'oss'
   /** The URL from which it was created, without credentials. */
   readonly url: string
@@ -152,6 +166,7 @@ export interface ReplicaClient {
   write(file: LtxFileRef, body: Uint8Array | AsyncIterable<Uint8Array>, options: WriteOptions): Promise<LtxFileInfo>
   /** Deletes files; a missing file counts as deleted. */
   delete(files: readonly LtxFileRef[], options?: RequestOptions): Promise<void>
+  /** Size, time and version of a file. Throws NOT_FOUND. */
   stat(file: LtxFileRef, options?: RequestOptions): Promise<LtxFileInfo>
   /**
    * Calls `onChange` soon after a file may have been added to level 0; absent if the store cannot
@@ -180,7 +195,10 @@ export interface ReplicaClient {
    * otherwise. Returns the new tag.
    */
   putObject(name: string, data: Uint8Array, ifTag: string | null, options?: RequestOptions): Promise<string>
+  /** Deletes the object if its tag is still `ifTag`; PRECONDITION_FAILED otherwise. */
   deleteObject(name: string, ifTag: string, options?: RequestOptions): Promise<void>
+  /** Counters of the requests by kind, since the client was created. */
   stats(): Readonly<Record<Operation, OperationStats>>
+  /** Ends the connections; requests in flight are aborted. */
   close(): Promise<void>
 }

@@ -1,21 +1,18 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
-import { commandsMarkdown } from '../../src/cli/commands-markdown.js'
 import { findDatabases } from '../../src/config/directories.js'
 import { exampleConfig } from '../../src/config/example.js'
 import { configFromArguments } from '../../src/config/from-arguments.js'
-import { describedSchema, editorSchema, type JsonSchema } from '../../src/config/json-schema.js'
+import { describedSchema, type JsonSchema } from '../../src/config/json-schema.js'
 import { configFromText } from '../../src/config/load.js'
-import { configurationMarkdown } from '../../src/config/markdown.js'
 import { clientOptions } from '../../src/config/open-configured-replica.js'
 import { effectiveConfig, effectiveYaml } from '../../src/config/print.js'
 import { reveal } from '../../src/util/secret.js'
 
 const read = (text: string) => configFromText(text, 'litestream.yml')
-const root = path.resolve(import.meta.dirname, '../../..')
 
 test('a configuration file of Litestream works unchanged', () => {
   process.env.TEST_CONFIG_SECRET = 'hush: "#1"'
@@ -206,22 +203,6 @@ test('a directory is replaced by the databases in it', (t) => {
     [[dir, 'NOT_FOUND']],
   )
   assert.match(faults[0]!.error.message, /no SQLite databases found in directory/)
-})
-
-test('the generated documents are current', async () => {
-  const generated = { 'commands.md': await commandsMarkdown(), 'examples/litestream.yml': exampleConfig() }
-  for (const [file, text] of Object.entries(generated)) {
-    assert.equal(readFileSync(path.join(root, 'docs', file), 'utf8'), text, 'run `npm run docs`')
-  }
-  assert.equal(
-    readFileSync(path.join(root, 'docs/configuration.md'), 'utf8'),
-    configurationMarkdown(),
-    'run `npm run docs`',
-  )
-  assert.deepEqual(
-    JSON.parse(readFileSync(path.join(root, 'docs/litestream.schema.json'), 'utf8')),
-    JSON.parse(JSON.stringify(editorSchema())),
-  )
 })
 
 test('the example file is valid and names every key', () => {

@@ -1,21 +1,18 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
-import Database from 'better-sqlite3'
 import { normalizeFlags } from '../../src/cli/go-flags.js'
 import { createProgram } from '../../src/cli/program.js'
 import { configFromText } from '../../src/config/load.js'
 import { replicateOnce } from '../../src/index.js'
-import { main } from '../cli/run.js'
 import { currentNode } from '../support/current-node.js'
-import { freePort } from '../support/servers/free-port.js'
-import { temporaryDirectory } from '../support/temporary-directory.js'
 import { fileOfTool, ifObtainable } from '../support/tool.js'
 import { until } from '../support/until.js'
+import { createSandbox } from './sandbox.js'
 import { type Snippet, snippetsOf } from './snippets.js'
 
 // The documents are executed from top to bottom, each in its own directory with a database
@@ -23,7 +20,7 @@ import { type Snippet, snippetsOf } from './snippets.js'
 // 9090 by a free one, the fixed date by the current time.
 
 const root = path.resolve(import.meta.dirname, '../../..')
-const generated = ['commands.md', 'configuration.md']
+const generated = ['api.md', 'commands.md', 'configuration.md']
 const written = [
   'README.md',
   ...readdirSync(path.join(root, 'docs'))
@@ -55,41 +52,6 @@ function linkTools(t: TestContext, modules: string, snippets: readonly Snippet[]
     symlinkSync(path.dirname(file), path.join(modules, name))
     return []
   })
-}
-
-async function createSandbox(t: TestContext) {
-  const dir = temporaryDirectory(t)
-  const port = await freePort()
-  const modules = path.join(dir, 'node_modules')
-  const own = path.join(modules, 'litestream-ts')
-  mkdirSync(own, { recursive: true })
-  for (const name of ['better-sqlite3', 'drizzle-orm', 'kysely', 'prom-client'])
-    symlinkSync(path.join(root, 'node_modules', name), path.join(modules, name))
-  const exports = { '.': './index.js', './metrics': './metrics.js' }
-  writeFileSync(path.join(own, 'package.json'), JSON.stringify({ name: 'litestream-ts', type: 'module', exports }))
-  writeFileSync(path.join(own, 'index.js'), `export * from ${JSON.stringify(path.join(root, 'dist/index.js'))}\n`)
-  writeFileSync(
-    path.join(own, 'metrics.js'),
-    `export * from ${JSON.stringify(path.join(root, 'dist/status/index.js'))}\n`,
-  )
-  const bin = path.join(dir, 'bin')
-  mkdirSync(bin)
-  writeFileSync(path.join(bin, 'litestream-ts'), `#!/bin/sh\nexec ${process.execPath} ${main} "$@"\n`, { mode: 0o755 })
-  const db = new Database(path.join(dir, 'app.db'))
-  db.exec("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO users (name) VALUES ('Ada'), ('Grace')")
-  db.close()
-  mkdirSync(path.join(dir, 'lib/app'), { recursive: true })
-  mkdirSync(path.join(dir, 'cache'))
-  const here = (text: string) =>
-    text
-      .replaceAll('s3://bucket', `file://${dir}/bucket`)
-      .replaceAll('/var/', `${dir}/`)
-      .replaceAll('127.0.0.1:9090', `127.0.0.1:${port}`)
-      .replaceAll('2026-01-31T15:04:05Z', new Date(Date.now() + 1000).toISOString())
-  const config = here('addr: 127.0.0.1:9090\ndbs: [{ path: app.db, replica: { url: s3://bucket/app.db } }]')
-  writeFileSync(path.join(dir, 'litestream.yml'), config.replace('app.db,', `${dir}/app.db,`))
-  const env = { ...process.env, PATH: `${bin}:${path.dirname(process.execPath)}:${process.env.PATH}` }
-  return { dir, here, env }
 }
 
 for (const name of written.filter((file) => !generated.includes(path.basename(file)))) {

@@ -15,6 +15,7 @@ import { Progress } from './sync-position.js'
 import { WalCursor } from './wal-cursor.js'
 
 export interface PrimaryStatus {
+  /** Path of the database. */
   readonly db: string
   /** TXID of the last L0 file; 0 before the first. */
   readonly txid: number
@@ -24,6 +25,7 @@ export interface PrimaryStatus {
   readonly commit: number
   /** Committed frames in the WAL, and the number of them in the database file. */
   readonly walFrames: number
+  /** Frames of the WAL that a checkpoint has copied to the database. */
   readonly walBackfilled: number
   /** Number of snapshots needed since the start, by reason. */
   readonly snapshots: Readonly<Record<string, number>>

@@ -6,6 +6,10 @@ import { ensureWorker } from './worker-host.js'
  * The path of the loadable SQLite extension, for programs that load extensions by path;
  * `sqlite3_load_extension` finds the entry point itself. Starts the worker that serves replicas, as
  * `load` does: the extension works only in this process.
+ *
+ * @example
+ * const db = new Database(':memory:')
+ * db.loadExtension(getLoadablePath())
  */
 export function getLoadablePath(): string {
   ensureWorker()
@@ -19,8 +23,9 @@ export function getLoadablePath(): string {
  *
  * @example
  * load(new Database(':memory:'))
- * const db = new Database('file:app.db?vfs=litestream&replica_url=s3://bucket/app', { readonly:
- * true })
+ * const uri = 'file:users?vfs=litestream&replica_url=s3://bucket/app.db'
+ * const db = new Database(uri, { readonly: true })
+ * db.close()
  */
 export function load(connection: ExtensionLoader): void {
   connection.loadExtension(addonPath())

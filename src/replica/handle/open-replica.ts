@@ -27,6 +27,7 @@ export interface ReplicaStats {
    * Pages served from memory or from the local copy, and pages requested from the replica worker.
    */
   readonly hits: number
+  /** Pages requested from the replica worker. */
   readonly misses: number
   /** Requests to the replica worker, which runs JavaScript; grows only on a miss. */
   readonly crossings: number
@@ -34,6 +35,7 @@ export interface ReplicaStats {
   readonly readers: number
   /** Size of the page cache in bytes. */
   readonly cacheBytes: number
+  /** Page size of the database in bytes; 0 before the first state. */
   readonly pageSize: number
   /** Size of the database in pages. */
   readonly commit: number
@@ -60,6 +62,7 @@ export interface WorkerStats {
   }
   /** Pages that are being fetched. */
   readonly underWay: number
+  /** Requests to the store by kind: LIST, GET, PUT, DELETE, HEAD. */
   readonly storage: Record<
     string,
     { requests: number; errors: number; retries: number; bytes: number; seconds: number }
@@ -79,8 +82,11 @@ export interface WorkerStats {
     /** Size of the LTX files in bytes. */
     readonly bytes: number
   }
+  /** Number of views that are in memory. */
   readonly views: number
+  /** Number of pages in the page cache. */
   readonly pagesCached: number
+  /** Memory of the page map. */
   readonly indexBytes: number
   /** Number of LTX files that the reader tracks. */
   readonly files: number
@@ -95,6 +101,7 @@ export type ReplicaTarget =
 
 /** A state of a replica, at which connections can be opened. */
 export interface ReplicaMoment {
+  /** TXID of the state. */
   readonly txid: number
   /** The time at which the primary wrote it. */
   readonly timestamp: Date
@@ -111,6 +118,7 @@ interface ReplicaEvents {
   gap: [LitestreamError]
   /** The replica was reset; reads continue with its new contents. */
   reset: [LitestreamError]
+  /** The local copy is complete. */
   hydrated: [{ path: string }]
   /** The store has a file with this many commits of this process. */
   commit: [{ txid: number; commits: number; bytes: number }]
@@ -120,6 +128,7 @@ interface ReplicaEvents {
   fenced: [LitestreamError]
   /** A temporary fault; reads continue as far as possible. */
   error: [LitestreamError]
+  /** The handle was closed. */
   closed: []
 }
 
@@ -231,8 +240,11 @@ export class Replica extends EventEmitter<ReplicaEvents> {
    * invalid time, and the signal's reason if the signal aborts.
    *
    * @example
-   * const { uri } = await replica.at({ timestamp: '5 minutes ago' })
+   * const replica = await openReplica('s3://bucket/app.db')
+   * const { uri, timestamp } = await replica.at({ txid: 1 })
    * const before = new Database(uri, { readonly: true })
+   * before.close()
+   * await replica.close()
    */
   async at(target: ReplicaTarget, waiting: WaitOptions = {}): Promise<ReplicaMoment> {
     this.#info()
@@ -458,6 +470,9 @@ function nameOf(shown: string): string {
  * @example
  * const replica = await openReplica('s3://bucket/app.db', { cacheSize: '64MiB' })
  * const db = new Database(replica.uri, { readonly: true })
+ * const count = db.prepare('SELECT count(*) FROM users').pluck().get()
+ * db.close()
+ * await replica.close()
  */
 export async function openReplica(url: string, options: OpenReplicaOptions = {}): Promise<Replica> {
   checkArgument(url, 'url', text, 'openReplica')

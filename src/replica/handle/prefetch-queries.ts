@@ -6,6 +6,7 @@ import { onAbort } from '../../util/abort.js'
 export interface PrefetchOptions {
   /** Values for the parameters of the query: an array, or an object for named ones. */
   readonly parameters?: readonly unknown[] | Readonly<Record<string, unknown>>
+  /** Ends the query; the promise then rejects. */
   readonly signal?: AbortSignal
 }
 

@@ -10,7 +10,11 @@ import type { MetricsRegistry } from './registry.js'
  *
  * @example
  * const replica = await openReplica('s3://bucket/app.db')
- * registerReplicaMetrics(registry, replica)
+ * const registry = new Registry()
+ * const remove = registerReplicaMetrics(registry, replica)
+ * const text = await registry.metrics()
+ * remove()
+ * await replica.close()
  */
 export function registerReplicaMetrics(metrics: MetricsRegistry, replica: Replica): () => void {
   const registry = asRegistry(metrics)

@@ -6,8 +6,11 @@ import type { Secret } from '../../util/secret.js'
  * file, in camel case.
  */
 export interface NatsSettings {
+  /** User name of a login with a password. */
   readonly username?: string
+  /** Password of the user. */
   readonly password?: string | Secret
+  /** Token, instead of a user. */
   readonly token?: string | Secret
   /** A user's JWT; requires `seed`. */
   readonly jwt?: string | Secret
@@ -17,11 +20,15 @@ export interface NatsSettings {
   readonly creds?: string
   /** A user's public NKey; requires `seed`. */
   readonly nkey?: string | Secret
+  /** Require TLS. */
   readonly tls?: boolean
   /** Files with CA certificates in PEM. */
   readonly rootCas?: readonly string[]
+  /** Path of the client certificate, PEM. */
   readonly clientCert?: string
+  /** Path of its private key, PEM. */
   readonly clientKey?: string
+  /** Accept any TLS certificate. */
   readonly skipVerify?: boolean
   /** -1: unlimited. */
   readonly maxReconnects?: number

@@ -17,14 +17,19 @@ export const CONDITIONAL_WRITES = ['auto', 'always', 'never'] as const satisfies
  * camel case.
  */
 export interface S3Settings {
+  /** URL of an S3 service other than Amazon's. */
   readonly endpoint?: string | Secret
+  /** Region of the bucket. */
   readonly region?: string
+  /** ID of the access key. */
   readonly accessKeyId?: string
+  /** Secret of the access key. */
   readonly secretAccessKey?: string | Secret
   /** Only for temporary credentials. */
   readonly sessionToken?: string | Secret
   /** Send no credentials: a public bucket. */
   readonly anonymous?: boolean
+  /** Put the bucket into the path instead of the host name. */
   readonly forcePathStyle?: boolean
   /** False sends UNSIGNED-PAYLOAD. */
   readonly signPayload?: boolean
@@ -34,6 +39,7 @@ export interface S3Settings {
   readonly skipVerify?: boolean
   /** A PEM file with certificate authorities that are trusted in addition to those of Node.js. */
   readonly caFile?: string
+  /** Storage class of new objects. */
   readonly storageClass?: string
   /** Part size of a multipart upload; smaller files are one PUT. */
   readonly partSize?: ByteSize
@@ -47,6 +53,7 @@ export interface S3Settings {
   readonly sseCustomerKeyPath?: string
   /** The MD5 of `sseCustomerKey` in base64, for verification. */
   readonly sseCustomerKeyMd5?: string
+  /** ID of the KMS key for server-side encryption. */
   readonly sseKmsKeyId?: string
   /** Set by `openReplicaClient`: nothing may be overwritten or deleted, not even by a probe. */
   readonly writeOnce?: boolean

@@ -6,7 +6,9 @@ import type { Secret } from '../../util/secret.js'
  * camel case.
  */
 export interface SftpSettings {
+  /** User name of the login. */
   readonly user?: string
+  /** Password of the user. */
   readonly password?: string | Secret
   /** File with the private key, in the format of OpenSSH or PEM; `~` is the home directory. */
   readonly keyPath?: string

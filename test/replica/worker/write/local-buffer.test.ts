@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test'
 import type Database from 'better-sqlite3'
 import { identifyRemote } from '../../../../src/levels/ltx-identity.js'
 import { openReplica } from '../../../../src/replica/handle/open-replica.js'
-import type { ReplicaOptions, WriteOptions } from '../../../../src/replica/options.js'
+import type { ReplicaOptions, ReplicaWriteOptions } from '../../../../src/replica/options.js'
 import { decodeBuffer, encodeUploadRecord } from '../../../../src/replica/worker/write/buffer-format.js'
 import { openReplicaClient } from '../../../../src/storage/open.js'
 import { cleanUp } from '../../../support/clean-up.js'
@@ -30,7 +30,7 @@ async function makeTable(t: TestContext): Promise<{ readonly url: string; readon
   return { url, buffer: path.join(directory, 'app.buffer') }
 }
 
-const local = (buffer: string | undefined, options: WriteOptions = {}): ReplicaOptions => ({
+const local = (buffer: string | undefined, options: ReplicaWriteOptions = {}): ReplicaOptions => ({
   write: {
     durability: 'local',
     lease: false,
