@@ -108,7 +108,15 @@ export async function holdConnections(url: string, count: number, threads: numbe
 }
 
 /** Opens this many connections, and reads the same rows on each. */
-export function openConnections({ uri, count, keys }: { uri: string; count: number; keys: readonly number[][] }): { close(): void }[] {
+export function openConnections({
+  uri,
+  count,
+  keys,
+}: {
+  uri: string
+  count: number
+  keys: readonly number[][]
+}): { close(): void }[] {
   return Array.from({ length: count }, () => {
     const db = new Database(uri, { readonly: true })
     const statement = db.prepare(QUERIES[0]!.sql)

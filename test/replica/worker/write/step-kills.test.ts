@@ -6,7 +6,7 @@ import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
 import { openReplica } from '../../../../src/replica/handle/open-replica.js'
-import type { ReplicaOptions, WriteOptions } from '../../../../src/replica/options.js'
+import type { ReplicaOptions, ReplicaWriteOptions } from '../../../../src/replica/options.js'
 import { WRITE_STEPS, type WriteStep } from '../../../../src/replica/worker/write/steps.js'
 import { runScript } from '../../../support/child.js'
 import { cleanUp } from '../../../support/clean-up.js'
@@ -103,7 +103,7 @@ const RECOVERY: readonly (readonly [Kill, Kill])[] = [
 const ON_S3: readonly Kill[] = TO_STORE.filter(({ step }) => ['put', 'stored', 'published'].includes(step))
 const BUFFER_ON_S3: readonly Kill[] = TO_BUFFER.filter(({ step }) => ['put', 'stored', 'uploaded'].includes(step))
 
-const STORED: WriteOptions = { lease: '300ms', compaction: ['20ms'] }
+const STORED: ReplicaWriteOptions = { lease: '300ms', compaction: ['20ms'] }
 
 /** A replica and, for local commits, a buffer, that processes write one after another. */
 class Killed {
@@ -127,7 +127,7 @@ class Killed {
     return new Killed(t, url, buffer)
   }
 
-  get #local(): WriteOptions {
+  get #local(): ReplicaWriteOptions {
     return { lease: false, durability: 'local', syncInterval: '1h', bufferPath: this.#buffer! }
   }
 
