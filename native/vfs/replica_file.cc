@@ -7,6 +7,7 @@
 #include "ltx/ltx_codec.h"
 #include "replica/btree.h"
 #include "vfs/database_header.h"
+#include "vfs/refused_file.h"
 #include "vfs/replica_uri.h"
 #include "vfs/write_path.h"
 #include "vfs/write_transaction.h"
@@ -239,14 +240,13 @@ int ReadStored(ReplicaFile* file, const View* view, uint32_t pgno, uint32_t offs
 int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, const std::string& at, sqlite3_file* base, int flags,
                     int* out_flags) {
   ReplicaFile* file = Self(base);
-  memset(file, 0, sizeof *file);  // pMethods stays null on failure, so that SQLite closes nothing
+  memset(file, 0, sizeof *file);
   std::shared_ptr<Replica> replica;
   uint32_t id = 0;
   if (ReplicaIdOf(key, &id)) {
     replica = Registry::Get().Reference(id);
     if (!replica) {
-      LS_API(copy, log)(SQLITE_CANTOPEN, "litestream: no open replica has %s", key.c_str());
-      return SQLITE_CANTOPEN;
+      return RefuseOpen(copy, "the replica of this URI is closed. Open it with openReplica().", base, flags, out_flags);
     }
   } else {
     bool created;
@@ -259,12 +259,12 @@ int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, const std::s
     request->text = replica->key;
     Outcome outcome = Bridge::Get().Ask(request, kOpenTimeoutMs);
     if (outcome != Outcome::kOk || replica->current.load() == nullptr) {
-      const char* why = outcome == Outcome::kWorkerThread ? "a replica cannot be opened on the replica worker's own thread"
-                        : outcome == Outcome::kFailed     ? request->message.c_str()
-                                                          : "the replica worker is not running (was the package loaded?)";
-      LS_API(copy, log)(SQLITE_CANTOPEN, "litestream: %s", why);
+      const std::string why =
+          outcome == Outcome::kWorkerThread ? "a replica cannot be opened on the replica worker's own thread"
+          : outcome == Outcome::kFailed     ? request->code + ": " + request->message
+                                            : "the replica worker is not running (was the package loaded?)";
       Registry::Get().Release(replica);
-      return SQLITE_CANTOPEN;
+      return RefuseOpen(copy, why, base, flags, out_flags);
     }
   }
   file->copy = copy;
@@ -277,10 +277,9 @@ int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, const std::s
   file->base.pMethods = &kMethods;
   std::string error;
   if (!at.empty() && Travel(file, at, &error) != SQLITE_OK) {
-    LS_API(copy, log)(SQLITE_CANTOPEN, "litestream: %s", error.c_str());
     ReplicaOf(file).SetError("TXID_NOT_AVAILABLE", error);
     Close(base);
-    return SQLITE_CANTOPEN;
+    return RefuseOpen(copy, error, base, flags, out_flags);
   }
   if (out_flags != nullptr) *out_flags = (file->writable ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) | SQLITE_OPEN_MAIN_DB;
   return SQLITE_OK;

@@ -15,6 +15,7 @@ struct SqliteCopy {
   sqlite3_vfs by_uri;     // "litestream": for file:app.db?vfs=litestream if SQLite parses URIs
   // the default VFS: passes everything on, but also accepts such a URI as a plain name
   sqlite3_vfs by_name;
+  bool reports_refusals;  // see refused_file.h
 };
 
 // Calls a routine of a copy without the macros of sqlite3ext.h, which need one global table.

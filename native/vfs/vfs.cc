@@ -5,8 +5,10 @@
 #include <atomic>
 #include <cstring>
 #include <mutex>
+#include <optional>
 
 #include "vfs/journal_file.h"
+#include "vfs/refused_file.h"
 #include "vfs/replica_file.h"
 #include "vfs/replica_uri.h"
 
@@ -36,31 +38,41 @@ int DeleteBefore(const SqliteCopy* copy, const char* name, int sync_directory) {
   return copy->before.xDelete(copy->original, name, sync_directory);
 }
 
-// Refuses an open. The driver's error can only be "unable to open database file", so the reason is
-// logged by SQLite, and the worker turns `parameter` (name=value; see resolveOptions in
-// src/replica/options.ts) into a warning with the next step.
-int Refuse(const SqliteCopy* copy, const std::string& parameter, const std::string& why) {
-  LS_API(copy, log)(SQLITE_CANTOPEN, "litestream: %s", why.c_str());
+// Has the worker turn `parameter` (name=value; see resolveOptions in src/replica/options.ts) into a
+// warning with the next step.
+void Warn(const std::string& parameter) {
   auto request = std::make_shared<Request>();
   request->kind = RequestKind::kOpen;
   request->text = parameter;
   Bridge::Get().Tell(request);
-  return SQLITE_CANTOPEN;
 }
 
+// Why an open is refused.
+struct Reason {
+  std::string parameter;  // see Warn
+  std::string text;
+};
+
 // SQLite takes no locks on a file opened with immutable or nolock, so a read would not keep one
-// view. Returns true if the URI has such a parameter; the worker then logs a warning with the
-// reason.
-bool RefuseUnlocked(const SqliteCopy* copy, const UriParameters& parameters) {
+// view. Returns the reason if the URI has such a parameter.
+std::optional<Reason> WhyUnlocked(const UriParameters& parameters) {
   for (const char* name : {"immutable", "nolock"}) {
     auto found = parameters.find(name);
     if (found == parameters.end()) continue;
     const std::string& value = found->second;
     if (value.empty() || value == "0" || value == "no" || value == "off" || value == "false") continue;
-    Refuse(copy, name + ("=" + value), name + ("=" + value) + " is not for replicas");
-    return true;
+    const std::string parameter = name + ("=" + value);
+    return Reason{parameter, parameter + " cannot be used with a replica, because SQLite would take no locks. Remove the parameter."};
   }
-  return false;
+  return std::nullopt;
+}
+
+int OpenWithParameters(const SqliteCopy* copy, const UriParameters& parameters, sqlite3_file* file, int flags, int* out_flags) {
+  if (std::optional<Reason> reason = WhyUnlocked(parameters)) {
+    Warn(reason->parameter);
+    return RefuseOpen(copy, reason->text, file, flags, out_flags);
+  }
+  return OpenReplicaFile(copy, ReplicaKey(parameters), AtParameter(parameters), file, flags, out_flags);
 }
 
 // --- by_uri: SQLite has parsed the URI and passes its parameters ---
@@ -84,8 +96,7 @@ int OpenByUri(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags,
     const char* value = LS_API(CopyOf(vfs), uri_parameter)(name, key);
     parameters[key] = value == nullptr ? "" : value;
   }
-  if (RefuseUnlocked(CopyOf(vfs), parameters)) return SQLITE_CANTOPEN;
-  return OpenReplicaFile(CopyOf(vfs), ReplicaKey(parameters), AtParameter(parameters), file, flags, out_flags);
+  return OpenWithParameters(CopyOf(vfs), parameters, file, flags, out_flags);
 }
 
 int FullPathnameByUri(sqlite3_vfs* vfs, const char* name, int size, char* out) {
@@ -116,17 +127,17 @@ int DeleteByUri(sqlite3_vfs* vfs, const char* name, int sync_directory) {
 // SQLite appends up to 8 bytes to a name ("-journal").
 constexpr size_t kSuffixBytes = 8;
 
-struct Reason {
-  const char* parameter;  // see Refuse
+struct FixedReason {
+  const char* parameter;  // as in Reason
   const char* text;
 };
-constexpr Reason kWithoutVfs = {"without_vfs=1", "the URI names a replica, but has no vfs=litestream"};
-constexpr Reason kUriAsPath = {"uri_as_path=1", "the URI of a replica was used as a path"};
-constexpr Reason kOldConnection = {"old_connection=1", "the connection was opened before the VFS was registered"};
+constexpr FixedReason kWithoutVfs = {"without_vfs=1", "the URI names a replica, but has no vfs=litestream. Add vfs=litestream to the URI."};
+constexpr FixedReason kUriAsPath = {"uri_as_path=1", "the URI of a replica was used as a path. Pass the URI to the driver unchanged."};
+constexpr FixedReason kOldConnection = {"old_connection=1", "the connection was opened before the VFS was registered"};
 
 // Why a main database must not be opened as an ordinary file, which SQLite would create empty with
 // the URI as its name. Null: no reason.
-const Reason* WhyNotAFile(const SqliteCopy* copy, const char* name, int flags) {
+const FixedReason* WhyNotAFile(const SqliteCopy* copy, const char* name, int flags) {
   if (name == nullptr || !(flags & SQLITE_OPEN_MAIN_DB)) return nullptr;
   const NameKind kind = KindOfName(name);
   if (kind == NameKind::kWithoutVfs) return &kWithoutVfs;
@@ -143,17 +154,15 @@ const Reason* WhyNotAFile(const SqliteCopy* copy, const char* name, int flags) {
 // `room`: the size in bytes of the memory that SQLite has reserved for `file`.
 int OpenPlain(const SqliteCopy* copy, int room, const char* name, sqlite3_file* file, int flags, int* out_flags) {
   const bool replica = IsReplicaUri(name);
-  const Reason* reason = WhyNotAFile(copy, name, flags);
+  const FixedReason* reason = WhyNotAFile(copy, name, flags);
   if (replica && room < int(std::max(sizeof(ReplicaFile), size_t(JournalFileSize())))) reason = &kOldConnection;
   if (reason != nullptr) {
-    file->pMethods = nullptr;  // SQLite must not close the file
-    return Refuse(copy, reason->parameter, reason->text);
+    Warn(reason->parameter);
+    return RefuseOpen(copy, reason->text, file, flags, out_flags);
   }
   if (!replica) return OpenBefore(copy, name, file, flags, out_flags);
   if (!(flags & SQLITE_OPEN_MAIN_DB)) return OpenJournalFile(copy, file, flags, out_flags);
-  auto parameters = ParseReplicaUri(name);
-  if (RefuseUnlocked(copy, parameters)) return SQLITE_CANTOPEN;
-  return OpenReplicaFile(copy, ReplicaKey(parameters), AtParameter(parameters), file, flags, out_flags);
+  return OpenWithParameters(copy, ParseReplicaUri(name), file, flags, out_flags);
 }
 
 int FullPathnamePlain(const SqliteCopy* copy, const char* name, int size, char* out) {
@@ -161,7 +170,8 @@ int FullPathnamePlain(const SqliteCopy* copy, const char* name, int size, char* 
   // A URI that xOpen refuses stays a URI too, or xOpen would see an ordinary path.
   if (kind != NameKind::kReplica && kind != NameKind::kWithoutVfs) return FullPathnameBefore(copy, name, size, out);
   if (strlen(name) + kSuffixBytes + 1 > size_t(size)) {
-    return Refuse(copy, "name_bytes=" + std::to_string(size_t(size) - kSuffixBytes - 1), "the URI is too long for this connection");
+    Warn("name_bytes=" + std::to_string(size_t(size) - kSuffixBytes - 1));
+    return SQLITE_CANTOPEN;
   }
   strcpy(out, name);
   return SQLITE_OK;
@@ -320,6 +330,7 @@ int RegisterVfs(const sqlite3_api_routines* api, std::string* error) {
     *error = "SQLite refused to register the VFS";
     return rc;
   }
+  copy->reports_refusals = RegisterRefusals(api);
   ReplaceInPlace(copy->original);
   return SQLITE_OK;
 }

@@ -19,8 +19,11 @@ export interface ReplicaOptions {
   readonly idlePollInterval?: Duration
   /** Size of the decoded pages in memory, shared by all connections. Default 64 MiB. */
   readonly cacheSize?: ByteSize
-  /** Path of a full local copy that is filled while the replica serves reads; kept between runs. */
-  readonly hydrate?: string
+  /**
+   * Path of a full local copy that is filled while the replica serves reads; kept between runs.
+   * True: a temporary file, which is removed when the replica is closed.
+   */
+  readonly hydrate?: string | true
   /** Directory that caches fetched bytes between runs; several processes may share it. */
   readonly diskCache?: string
   /** Maximum size of the disk cache. Default 1 GiB. */
@@ -57,7 +60,7 @@ export const REPLICA_OPTION_CHECKS: check.OptionChecks<ReplicaOptions> = {
   pollInterval: check.duration(1),
   idlePollInterval: check.duration(1),
   cacheSize: check.byteSize(),
-  hydrate: check.text,
+  hydrate: (value) => (value === true ? undefined : check.text(value) && 'a path or true'),
   diskCache: check.text,
   diskCacheSize: check.byteSize(),
   openTimeout: check.duration(),
@@ -135,7 +138,8 @@ export interface ResolvedReplicaOptions {
   readonly idlePollInterval: number
   /** Bytes. */
   readonly cacheSize: number
-  readonly hydrate: string | undefined
+  /** The path of a local copy; true: a temporary file; undefined: none. */
+  readonly hydrate: string | true | undefined
   readonly diskCache: string | undefined
   /** Bytes. */
   readonly diskCacheSize: number
@@ -245,7 +249,7 @@ export function toParameters(url: string, options: ReplicaOptions): ReplicaParam
     idle_poll_interval: duration(options.idlePollInterval),
     cache_size: options.cacheSize,
     hydration_enabled: options.hydrate === undefined ? undefined : 'true',
-    hydration_path: options.hydrate,
+    hydration_path: options.hydrate === true ? undefined : options.hydrate,
     disk_cache: options.diskCache,
     disk_cache_size: options.diskCacheSize,
     open_timeout: duration(options.openTimeout),
@@ -379,12 +383,7 @@ export function resolveOptions(key: string): ResolvedReplicaOptions {
     })
   }
   const hydrate = read('hydration_enabled', parseBoolean, given.hydration_path !== undefined)
-  const path = value('hydration_path')
-  if (hydrate && !path) {
-    throw new LitestreamError('CONFIG_INVALID', 'hydration_enabled needs a hydration_path', {
-      hint: 'Name the file for the local copy, for example hydration_path=/var/cache/app.db.',
-    })
-  }
+  const path = value('hydration_path') || undefined
   const pollInterval = read('poll_interval', positive(parseDuration), 1000)
   const maxStale = read('max_stale', positive(parseDuration), Number.POSITIVE_INFINITY)
   const idlePollInterval = read('idle_poll_interval', positive(parseDuration), pollInterval)
@@ -394,7 +393,7 @@ export function resolveOptions(key: string): ResolvedReplicaOptions {
     // An idle interval above half of maxStale would make the replica stale between two polls.
     idlePollInterval: Math.max(pollInterval, Math.min(idlePollInterval, maxStale / 2)),
     cacheSize: read('cache_size', positive(parseByteSize), 64 * 2 ** 20),
-    hydrate: hydrate ? path : undefined,
+    hydrate: hydrate ? (path ?? true) : undefined,
     diskCache: value('disk_cache') || undefined,
     diskCacheSize: read('disk_cache_size', positive(parseByteSize), 2 ** 30),
     openTimeout: read('open_timeout', notNegative(parseDuration), 30_000),
@@ -404,7 +403,7 @@ export function resolveOptions(key: string): ResolvedReplicaOptions {
     readAhead: read('read_ahead', parseReadAhead, new Set(READ_AHEAD_KINDS)),
     hedge: read('hedge', parseBoolean, true),
     encryption: resolveEncryption(value),
-    write: read('write_enabled', parseBoolean, false) ? resolveWrite(value, read) : undefined,
+    write: read('write_enabled', parseBoolean, false) ? resolveWrite(value, read, hydrate) : undefined,
   }
 }
 
@@ -420,7 +419,11 @@ type Read = <T>(name: Parameter, parse: (text: string) => T, fallback: T) => T
  * buffer_path or sync_interval alone selects local durability, to which they belong, as in the
  * official extension.
  */
-function resolveWrite(value: (name: Parameter) => string | undefined, read: Read): ResolvedWriteOptions {
+function resolveWrite(
+  value: (name: Parameter) => string | undefined,
+  read: Read,
+  hydrates: boolean,
+): ResolvedWriteOptions {
   const bufferPath = value('buffer_path') || undefined
   const buffered = bufferPath !== undefined || Boolean(value('sync_interval'))
   const lease = read('lease', parseLease, DEFAULT_LEASE_TTL)
@@ -432,9 +435,9 @@ function resolveWrite(value: (name: Parameter) => string | undefined, read: Read
     compaction: read('compaction', parseLevels, lease === undefined ? undefined : DEFAULT_LEVELS),
     timeout: read('read_timeout', positive(parseDuration), 30_000),
   }
-  if (write.durability === 'local' && value('hydration_path')) {
+  if (write.durability === 'local' && hydrates) {
     throw new LitestreamError('CONFIG_INVALID', 'a local copy cannot be combined with durability=local', {
-      hint: 'Remove hydration_path, or set durability=store.',
+      hint: 'Turn hydration off, or set durability=store.',
     })
   }
   if (write.durability === 'store' && buffered) {

@@ -115,24 +115,24 @@ function safeValue(value: unknown, escaped: boolean): unknown {
 
 function ignored(): void {}
 
-/** Where lines go. */
-type LogStream = 'stderr' | 'stdout'
-
-/** `stream`, and whether a line names the place in the code that logged it. */
+/** Where lines go, and whether a line names the place in the code that logged it. */
 interface Destination {
-  readonly stream: LogStream
+  readonly write: (line: string) => void
   readonly source: boolean
 }
 
+const toStderr = (line: string) => void process.stderr.write(line)
+const toStdout = (line: string) => void process.stdout.write(line)
+
 function loggerWith(least: number, format: Format, bound: LogFields, destination: Destination): Logger {
-  const { stream, source } = destination
+  const { source } = destination
   const method = (level: Severity): LogMethod => {
     if (level !== 'fatal' && LOG_LEVELS.indexOf(level) < least) return ignored
     const write: LogMethod = (...args) => {
       const [fields, message] = args.length === 1 ? [{}, args[0]] : args
       const all = { ...bound, ...safeFields(fields, format.escaped) }
       const place = source ? callSiteOf(write) : undefined
-      process[stream].write(format.line(level, all, String(safeValue(message, format.escaped)), place))
+      destination.write(format.line(level, all, String(safeValue(message, format.escaped)), place))
     }
     return write
   }
@@ -155,14 +155,16 @@ export function createLogger(options: {
   readonly stderr?: boolean
   /** True: each line names the place in the code that logged it, as Go's slog does. */
   readonly source?: boolean
+  /** Writes a line; instead of a stream. */
+  readonly write?: (line: string) => void
 }): Logger {
-  const stream = options.stderr === false ? 'stdout' : 'stderr'
+  const write = options.write ?? (options.stderr === false ? toStdout : toStderr)
   return loggerWith(
     LOG_LEVELS.indexOf(options.level),
     FORMATS[options.type],
     {},
     {
-      stream,
+      write,
       source: options.source === true,
     },
   )
@@ -173,5 +175,5 @@ export const silentLogger: Logger = loggerWith(
   Number.POSITIVE_INFINITY,
   TEXT_LINES,
   {},
-  { stream: 'stderr', source: false },
+  { write: toStderr, source: false },
 )

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import {
   type ErrorCode,
   isLitestreamError,
@@ -5,6 +6,7 @@ import {
   type SerializedError,
   serializeError,
 } from '../../errors.js'
+import type { TemporaryFolder } from '../../fs/temporary-folder.js'
 import { native } from '../../native/addon.js'
 import {
   type BridgeRequest,
@@ -77,6 +79,8 @@ export class ReplicaSession {
   #poller!: Poller
   #lost!: LostFiles
   #hydrator: Hydrator | undefined
+  /** Contains the local copy if it has no path of its own. */
+  #folder: TemporaryFolder | undefined
   #writer: ReplicaWriter | undefined
   #adoption: CommitAdoption | undefined
   #opening: Promise<void> | undefined
@@ -97,6 +101,11 @@ export class ReplicaSession {
     if (before) this.#contact.resume(before)
     native.setReadTimeout(id, options.readTimeout)
     if (Number.isFinite(options.maxStale)) native.setMaxStale(id, options.maxStale)
+  }
+
+  /** The URL, with its secrets. */
+  get url(): string {
+    return this.#options.url
   }
 
   /**
@@ -159,14 +168,15 @@ export class ReplicaSession {
       onRows: (view, pgnos) => this.#onRows(view, pgnos),
     })
     let recent: RecentFiles | undefined
-    if (hydrate !== undefined) {
+    const path = hydrate === true ? await this.#temporaryCopy() : hydrate
+    if (path !== undefined) {
       const { Hydrator } = await import('./hydration/hydrator.js')
       const { RecentFiles } = await import('./hydration/recent-files.js')
       // bytes for the local copy need not go into the disk cache too
       recent = new RecentFiles(store)
       this.#hydrator = await Hydrator.open({
         replica: this.id,
-        path: hydrate,
+        path,
         url: client.url,
         state,
         planned: files.map(({ info }) => info),
@@ -175,7 +185,7 @@ export class ReplicaSession {
         signal,
         reresolve: (view, cause, lost) => this.#lost.replace(view, cause, lost),
         onReopened: () => this.#publishAnew(this.#views.current.state),
-        onHydrated: () => this.#emit({ type: 'hydrated', path: hydrate }),
+        onHydrated: () => this.#emit({ type: 'hydrated', path }),
         onError: (error) => this.#report(error),
       })
     }
@@ -211,6 +221,13 @@ export class ReplicaSession {
       this.#preloading--
     })
     this.#emit({ type: 'open' })
+  }
+
+  /** The path of a local copy that ends with the session. */
+  async #temporaryCopy(): Promise<string> {
+    const { TemporaryFolder } = await import('../../fs/temporary-folder.js')
+    this.#folder ??= await TemporaryFolder.create('litestream-ts-copy-')
+    return join(this.#folder.path, 'copy.db')
   }
 
   /** A local copy fetches every page soon anyway. */
@@ -418,6 +435,7 @@ export class ReplicaSession {
     await this.#poller?.stopped()
     await this.#fetcher?.idle()
     await this.#hydrator?.close()
+    await this.#folder?.remove()
     await this.#client?.close()
   }
 

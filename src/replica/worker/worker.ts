@@ -20,7 +20,7 @@ import { pause } from '../../util/pause.js'
 import { CHANNEL, type HandleCall, type WorkerMessage, type WorkerWarning } from '../messages.js'
 import { resolveOptions } from '../options.js'
 import { failRequest } from './fail-request.js'
-import { ReplicaSession } from './replica-session.js'
+import { ReplicaSession, type SessionEvent } from './replica-session.js'
 
 /** Intervals between attempts to open a replica that an earlier worker left open. Milliseconds. */
 const ADOPT_FIRST_MS = 500
@@ -35,19 +35,35 @@ function post(message: WorkerMessage): void {
   channel.postMessage(message)
 }
 
+/** Logs the events of replicas, if the environment asks for that. */
+let log: ((url: string, event: SessionEvent) => void) | undefined
+
+/** Throws if the log cannot be opened. */
+async function openLog(): Promise<void> {
+  const { LITESTREAM_LOG_LEVEL: level, LITESTREAM_LOG_FILE: file } = process.env
+  if (log !== undefined || !(level || file)) return
+  const { logSessionEvent, sessionLog } = await import('./session-log.js')
+  const logger = sessionLog(process.env)
+  log ??= (url, event) => logSessionEvent(logger, url, event)
+}
+
 async function openSession(replica: number, key: string): Promise<ReplicaSession> {
   let session = sessions.get(replica)
   if (!session) {
     // Checked first: a URI with `immutable` has no replica, and the error about it must be
     // reported.
     const options = resolveOptions(key)
+    await openLog()
     // A replica that is being closed may still have the local copy that this one needs.
     if (closing.size > 0) await Promise.all(closing)
     session = sessions.get(replica)
     // The replica may have been released meanwhile; then no one would close it.
     if (!native.replicaInfo(replica)) throw new LitestreamError('REPLICA_CLOSED', 'the replica was closed')
     if (!session) {
-      session = new ReplicaSession(replica, options, (event) => post({ from: 'worker', replica, event }))
+      session = new ReplicaSession(replica, options, (event) => {
+        log?.(options.url, event)
+        post({ from: 'worker', replica, event })
+      })
       sessions.set(replica, session)
     }
   }
@@ -62,8 +78,8 @@ async function onOpen(request: BridgeRequest): Promise<void> {
   } catch (error) {
     const { code, message } = serializeError(error)
     failRequest(request.id, error)
-    // A plain connection can only report "unable to open database file", so the reason is logged as
-    // a warning.
+    // The driver's error of an ATTACH can only be "unable to open database", so that the reason is
+    // also a warning.
     parentPort?.postMessage({ code, message } satisfies WorkerWarning)
   }
 }
@@ -107,6 +123,7 @@ async function onClose(request: BridgeRequest): Promise<void> {
     post({ from: 'worker', replica: request.replica, event: { type: 'error', error: serializeError(error) } })
   } finally {
     native.completeRequest(request.id)
+    if (session) log?.(session.url, { type: 'closed' })
     post({ from: 'worker', replica: request.replica, event: { type: 'closed' } })
   }
 }

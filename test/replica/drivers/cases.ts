@@ -236,11 +236,24 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     assert.equal(one(remote, 'PRAGMA litestream_error'), one(remote, 'SELECT litestream_error()'))
     assert.deepEqual(remote.rows('SELECT id FROM a WHERE id = 1'), [[1]])
     remote.close()
-    assert.throws(() => open('file:app.db?vfs=litestream&replica_id=4711', true), /unable to open database file/)
-    assert.throws(
-      () => open(`file:app.db?vfs=litestream&replica_url=${encodeURIComponent(url)}&cache_sise=1`, true),
-      /unable to open database file/,
-    )
+    assert.throws(() => open('file:app.db?vfs=litestream&replica_id=4711', true), /the replica of this URI is closed/)
+  })
+
+  test("the driver's error names the parameter that is wrong, for a database to read and to write", () => {
+    for (const [parameters, message] of [
+      ['cache_sise=1', /unknown replica parameter "cache_sise"\. Did you mean cache_size\?/],
+      ['write_enabled=maybe', /write_enabled: "maybe" is not/],
+      ['write_enabled=true&durability=sometimes', /durability: "sometimes" is not "store" or "local"/],
+      ['write_enabled=true&sync_interval=fast', /sync_interval: .*"fast"/],
+      ['nolock=1', /nolock=1 cannot be used with a replica/],
+      // Where SQLite parses the URI, it fails before it calls an extension.
+      ['immutable=1', /immutable=1 cannot be used|unable to open database file/],
+      ['at=0000000000000099', /99/],
+    ] as const) {
+      const uri = `file:app.db?vfs=litestream&replica_url=${encodeURIComponent(url)}&${parameters}`
+      for (const readonly of [true, false]) assert.throws(() => open(uri, readonly), message)
+    }
+    assert.throws(() => open(`file:app.db?replica_url=${encodeURIComponent(url)}`), /has no vfs=litestream/)
   })
 
   test('ordinary databases beside a replica, also in WAL mode, are not affected (item 58)', async () => {
@@ -257,7 +270,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
       assert.throws(() => each.rows('SELECT litestream_txid()'), /no such function/)
       assert.deepEqual(each.rows('PRAGMA litestream_txid'), [])
     }
-    assert.throws(() => open('file:x?vfs=litestream&replica_url=none%3A%2F%2Fx', true), /unable to open database file/)
+    assert.throws(() => open('file:x?vfs=litestream&replica_url=none%3A%2F%2Fx', true), /INVALID_URL: /)
     assert.deepEqual(remote.rows('SELECT count(*) FROM a'), [[fixture.rows]])
     // In one transaction with it: what is read there, what is written here.
     after.exec(`ATTACH '${replica.uri}' AS replica`)
@@ -307,6 +320,6 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     }
     await closing
     assert.throws(() => replica.stats(), { code: 'REPLICA_CLOSED' })
-    assert.throws(() => open(replica.uri, true), /unable to open database file/)
+    assert.throws(() => open(replica.uri, true), /the replica of this URI is closed/)
   })
 }

@@ -123,7 +123,7 @@ test('the parameters of the official VFS have the same meaning', () => {
     assert.equal(resolve({ hydration_enabled: on, hydration_path: '/x.db' }).hydrate, '/x.db')
   }
   assert.equal(resolve({ hydration_enabled: 'false', hydration_path: '/x.db' }).hydrate, undefined)
-  assert.throws(() => resolve({ hydration_enabled: 'true' }), { code: 'CONFIG_INVALID', hint: /hydration_path/ })
+  assert.equal(resolve({ hydration_enabled: 'true' }).hydrate, true)
   assert.equal(resolve({}).write, undefined)
   assert.equal(resolve({ write_enabled: '0', sync_interval: '2s' }).write, undefined)
   assert.equal(resolve({ write_enabled: 'true' }).write?.durability, 'store')

@@ -1,6 +1,6 @@
 // Replicas configured only by environment variables and URIs.
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { runScript } from '../../support/child.js'
@@ -46,6 +46,61 @@ test('LITESTREAM_HYDRATION_ENABLED and LITESTREAM_HYDRATION_PATH together give a
   assert.equal(existsSync(copy), false)
   assert.deepEqual(await printed(t, HYDRATE, { ...env, LITESTREAM_HYDRATION_ENABLED: 'true' }), [`${copy} 2000 100.0`])
   assert.equal(existsSync(copy), true)
+})
+
+test('a local copy without a path is a temporary file that ends with the replica, or is removed after a kill', async (t) => {
+  const { url, history, directory } = await makeSource(t)
+  await history.commit(SEED)
+  const temporary = path.join(directory, 'tmp')
+  mkdirSync(temporary)
+  const env = { LITESTREAM_REPLICA_URL: url, TMPDIR: temporary }
+  const on = { ...env, LITESTREAM_HYDRATION_ENABLED: 'true' }
+  const [killed] = await printed(t, HYDRATE, on)
+  assert.match(killed!, /\/tmp\/litestream-ts-copy-\w+\/copy\.db 2000 100\.0$/)
+  assert.equal(readdirSync(temporary).length, 1, 'the process ended without closing the replica')
+  const lines = await printed(
+    t,
+    `const { openReplica } = await import(src + '/index.js')
+     const { readdirSync } = await import('node:fs')
+     const replica = await openReplica(process.env.LITESTREAM_REPLICA_URL, { hydrate: true })
+     await replica.hydrated
+     const db = open(replica.uri)
+     console.log(value(db, 'SELECT count(v) FROM t'), readdirSync(process.env.TMPDIR).length)
+     db.close()
+     await replica.close()
+     console.log(readdirSync(process.env.TMPDIR).length)`,
+    env,
+  )
+  assert.deepEqual(lines, ['2000 1', '0'])
+})
+
+test('LITESTREAM_LOG_FILE gets the events of replicas, without secrets; stdout gets none', async (t) => {
+  const { url, history, directory } = await makeSource(t)
+  await history.commit(SEED)
+  const log = path.join(directory, 'replica.log')
+  const script = `const { openReplica } = await import(src + '/index.js')
+     const replica = await openReplica(process.env.LITESTREAM_REPLICA_URL)
+     await replica.close()
+     console.log('done')`
+  const env = { LITESTREAM_REPLICA_URL: url, LITESTREAM_LOG_FILE: log }
+  for (const level of [undefined, 'DEBUG']) {
+    assert.deepEqual(await printed(t, script, { ...env, LITESTREAM_LOG_LEVEL: level }), ['done'])
+  }
+  const lines = readFileSync(log, 'utf8').trim().split('\n')
+  assert.equal(lines.length, 4)
+  assert.match(lines[0]!, /^time=\S+ level=INFO msg="replica opened" replica=file:\/\/\S+$/)
+  assert.match(lines[3]!, /msg="replica closed"/)
+  const failing = (more: NodeJS.ProcessEnv) =>
+    printed(t, `try { open('file:app.db?vfs=litestream') } catch (error) { console.log(error.code, error.message) }`, {
+      ...env,
+      NODE_NO_WARNINGS: '1',
+      ...more,
+    })
+  assert.match((await failing({ LITESTREAM_LOG_LEVEL: 'loud' }))[0]!, /^SQLITE_CANTOPEN .*unknown log level "loud"/)
+  assert.match(
+    (await failing({ LITESTREAM_LOG_FILE: `${directory}/none/x` }))[0]!,
+    /^SQLITE_CANTOPEN .*opening the log/,
+  )
 })
 
 test('several replicas of one process, each with its own local copy, by URI (items 47, 66)', async (t) => {
