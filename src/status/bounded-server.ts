@@ -11,6 +11,8 @@ const ANSWER_MS = 30_000
 /** Interval at which Node.js checks for slow clients, in milliseconds. */
 const CHECK_MS = 1000
 const MAX_CONNECTIONS = 200
+/** Bytes of a body that are read at most; beyond that the connection is closed. */
+const MOST_DISCARDED = 8 * 1024 * 1024
 
 /**
  * An HTTP server that no client can block: slow clients are disconnected with status 408, and
@@ -69,17 +71,18 @@ export async function listen(
 }
 
 /**
- * The whole body of a request as text; undefined, without reading further, if it has more than
- * `limit` bytes.
+ * The whole body of a request as text; undefined if it has more than `limit` bytes. A client that is
+ * still sending would lose the response, so the rest is read and discarded, up to MOST_DISCARDED.
  */
 export async function readBody(request: IncomingMessage, limit: number): Promise<string | undefined> {
+  if (Number(request.headers['content-length'] ?? 0) > MOST_DISCARDED) return undefined
   let text = ''
   let bytes = 0
   request.setEncoding('utf8')
   for await (const chunk of request) {
     bytes += Buffer.byteLength(chunk as string)
-    if (bytes > limit) return undefined
-    text += chunk
+    if (bytes <= limit) text += chunk
+    else if (bytes > MOST_DISCARDED) break
   }
-  return text
+  return bytes <= limit ? text : undefined
 }

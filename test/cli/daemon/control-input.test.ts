@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
+import { connect } from 'node:net'
 import path from 'node:path'
 import { test } from 'node:test'
+import { collect } from '../../support/collect.js'
 import { until } from '../../support/until.js'
 import { run } from '../run.js'
 import { createDatabase, fixture, startDaemonWith } from './daemon-of-two.js'
@@ -88,10 +90,16 @@ test('an invalid request gets a 4xx status that names field and value, and chang
     ['null', 400],
     ['{', 400],
     [`{"path":"${'x'.repeat(70_000)}"}`, 413],
+    [`{"path":"${'x'.repeat(5_000_000)}"}`, 413],
+    ['['.repeat(200_000), 413],
   ] as const) {
     const answer = await call(socket, 'POST', '/register', text)
     assert.deepEqual([answer.status, answer.body.field], [status, 'body'], text.slice(0, 20))
   }
+  // The response does not wait for a body of this length.
+  const claimed = connect(socket)
+  claimed.write('POST /register HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000000000\r\n\r\n{')
+  assert.match(Buffer.concat(await collect(claimed)).toString(), /^HTTP\/1.1 413 .*"field":"body"/s)
   for (const [method, route, allow] of [
     ['GET', '/register', 'POST'],
     ['DELETE', '/stop', 'POST'],
