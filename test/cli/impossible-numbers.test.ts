@@ -102,3 +102,35 @@ test('no command treats a file with a TXID of 2^53 or more in its name as an LTX
     assert.doesNotMatch(stdout + stderr, /0020000000000000|ffffffffffffffff/, args[0])
   }
 })
+
+test('a replica that ends at the largest TXID is restored, and a primary refuses to continue it', async (t) => {
+  const directory = temporaryDirectory(t)
+  const folder = path.join(directory, 'replica')
+  const max = Number.MAX_SAFE_INTEGER
+  putLtx(folder, 9, 1, max, forgedLtx({ pages: databasePages(t), maxTxid: BigInt(max) }))
+  const url = pathToFileURL(folder).href
+  const output = path.join(directory, 'restored.db')
+  assert.equal((await run(['restore', '-o', output, url])).status, 0)
+  const { status, stdout, stderr } = await run(['replicate', '-once', output, url])
+  assert.equal(status, 1)
+  assert.match(
+    stdout + stderr,
+    /its replica ends at TXID 001fffffffffffff, the largest" code=LTX_CORRUPT hint="Replicate/,
+  )
+})
+
+test('pages of another size than the header says: restore, verify and query name the file and a page', async (t) => {
+  const directory = temporaryDirectory(t)
+  const folder = path.join(directory, 'replica')
+  putLtx(folder, 0, 1, 1, forgedLtx({ pages: databasePages(t), pageSize: 65536 }))
+  const url = pathToFileURL(folder).href
+  for (const args of [
+    ['restore', '-o', path.join(directory, 'restored.db'), url],
+    ['verify', url],
+    ['query', url, 'SELECT count(*) FROM t'],
+  ]) {
+    const { status, stdout, stderr } = await run(args)
+    assert.equal(status, 1)
+    assert.match(stdout + stderr, /0000000000000001-0000000000000001\.ltx: [^\n]+ page 1\)/, args[0])
+  }
+})

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import { selfContainedUrl } from '../../config/self-contained-url.js'
 import { type ErrorCode, LitestreamError } from '../../errors.js'
+import type { Replica } from '../../replica/handle/open-replica.js'
 import type { Connection } from '../../sqlite/connection.js'
 import { sqliteCode } from '../../sqlite/sqlite-error.js'
 import { addConfigFlags, type ConfigFlags, createCommand } from '../command.js'
@@ -48,7 +49,7 @@ export function queryCommand(): Command {
       const replica = await openReplica(url.reveal(), { openTimeout: 0 })
       try {
         const { uri } = timestamp === undefined ? replica : await replica.at({ timestamp: new Date(timestamp) })
-        const db = openConnection(uri)
+        const db = opened(() => openConnection(uri), replica)
         try {
           printRows(db, sql, flags.json ? 'json' : flags.csv ? 'csv' : flags.format!)
         } catch (error) {
@@ -111,7 +112,21 @@ function explained(db: Connection, sql: string, error: unknown): unknown {
       hint: 'Correct the SQL statement; `SELECT sql FROM sqlite_schema` shows the tables.',
     })
   }
-  const reason = String(db.value('SELECT litestream_error()'))
+  return unreadable(String(db.value('SELECT litestream_error()')), error)
+}
+
+/** Opening a connection reads the first page. */
+function opened(open: () => Connection, replica: Replica): Connection {
+  try {
+    return open()
+  } catch (error) {
+    if (!sqliteCode(error)?.startsWith('SQLITE_IOERR')) throw error
+    throw unreadable(replica.lastError, error)
+  }
+}
+
+/** `reason`: as `litestream_error()` returns it. */
+function unreadable(reason: string, error: unknown): LitestreamError {
   const [, code, message] = /^([A-Z_]+): (.*)$/s.exec(reason) ?? [undefined, 'STORAGE_FAILED', reason]
   return new LitestreamError(code as ErrorCode, message, {
     hint:

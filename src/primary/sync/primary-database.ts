@@ -1,5 +1,6 @@
 import PQueue from 'p-queue'
 import { LitestreamError } from '../../errors.js'
+import { formatTxid } from '../../ltx/txid.js'
 import type { CheckpointMode, PrimaryEvents, PrimaryObserver } from '../events.js'
 import { databaseMissing, OpenedDatabase } from '../source/database-handle.js'
 import { identifyFile } from '../source/file-identity.js'
@@ -219,10 +220,11 @@ export class PrimaryDatabase {
 
   /**
    * Makes the next sync write a file with the whole database after `txid`, and discards staged
-   * files.
+   * files. Throws LTX_CORRUPT if no TXID can follow.
    */
   startOver(txid: number, reason: string): Promise<void> {
     return this.#run(async () => {
+      if (!Number.isSafeInteger(txid + 1)) throw lastTxid(this.path, txid)
       this.#quiet = undefined
       for (const file of this.staging.list()) this.staging.remove(file.txid)
       this.#progress.txid = txid
@@ -324,4 +326,12 @@ export class PrimaryDatabase {
     }
     this.#observe('open', { db: this.path, txid: this.txid, pageSize: source.pageSize })
   }
+}
+
+/** No primary reaches this TXID: the file that has it is damaged, or another program's. */
+function lastTxid(file: string, txid: number): LitestreamError {
+  return new LitestreamError('LTX_CORRUPT', `${file}: its replica ends at TXID ${formatTxid(txid)}, the largest`, {
+    file,
+    hint: 'Replicate to an empty replica, such as another path, and keep the old one until you no longer need it.',
+  })
 }

@@ -185,6 +185,15 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 
   /**
+   * The last error of this replica as `CODE: message`; empty if there was none.
+   *
+   * @internal
+   */
+  get lastError(): string {
+    return this.#info().error
+  }
+
+  /**
    * Milliseconds since the last successful poll began: the maximum time by which reads are behind
    * the primary. Infinity before the first poll.
    */
