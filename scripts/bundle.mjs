@@ -9,7 +9,8 @@
 // - the module of each thread alone: threads share no classes, and an opening waits for the
 //   worker's;
 // - the parts of the AWS SDK and of the NATS client that src/storage/s3/aws.ts and
-//   src/storage/nats/library.ts export, loaded only for S3 and NATS.
+//   src/storage/nats/library.ts export, loaded only for S3 and NATS;
+// - the code and the style of the status page, for browsers (bundle-page.mjs).
 // The latter are CommonJS, because the loader of ES modules takes some 10 ms to start in a thread.
 //
 // No compiled form of them (V8's code cache) is shipped or written at install: V8 accepts the cache
@@ -21,6 +22,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { build, transform } from 'esbuild'
+import { bundlePage } from './bundle-page.mjs'
 
 const root = path.dirname(import.meta.dirname)
 const dist = path.join(root, 'dist')
@@ -318,7 +320,8 @@ const aws = await commonJs(AWS, {
 importable(AWS)
 const nats = await commonJs(NATS, { minifyWhitespace: true })
 importable(NATS)
+const page = await bundlePage()
 writeFileSync(
   path.join(dist, 'THIRD_PARTY_LICENSES.txt'),
-  notices(packagesOf(Object.assign({}, outputs, ...threads, aws, nats))),
+  notices(packagesOf(Object.assign({}, outputs, ...threads, aws, nats, page))),
 )

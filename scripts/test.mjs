@@ -45,6 +45,7 @@ if (patterns.length === 0) {
   rmSync(path.join(root, '.out'), { recursive: true, force: true })
 }
 step('types', bin('tsc'), ['-p', 'tsconfig.test.json'])
+if (patterns.length === 0) step('types of the page', bin('tsc'), ['-p', 'src/status/browser'])
 
 const files = readdirSync(out, { recursive: true })
   .filter((file) => file.endsWith('.test.js') && (patterns.length === 0 || patterns.some((p) => file.includes(p))))
@@ -67,6 +68,10 @@ if (
   imports.has(path.join(out, 'support/packed.js'))
 ) {
   step('bundle', process.execPath, ['scripts/bundle.mjs'])
+}
+// The status page is code for browsers, which tsc does not make.
+else if (imports.has(path.join(root, '.out/src/status/page.js'))) {
+  step('page', process.execPath, ['scripts/bundle-page.mjs'])
 }
 const needed = {
   s3: imports.has(path.join(out, 'support/s3.js')),

@@ -1,6 +1,9 @@
 import type { ErrorCode } from '../errors.js'
 import type { PrimaryEvents } from '../primary/events.js'
+import type { Operation } from '../storage/replica-client.js'
+import type { ActivitySample } from './activity-history.js'
 import type { EventStreams } from './event-streams.js'
+import type { MonthlyRequests } from './request-cost.js'
 
 /**
  * The data of the status page; TXIDs are numbers, times and durations milliseconds, sizes bytes.
@@ -110,12 +113,60 @@ export interface DatabaseSummary {
   readonly proof: ProofStatus | undefined
 }
 
+/** A different error of the recent past. */
+export interface RecentError {
+  readonly operation: DatabaseFault['operation']
+  readonly code: ErrorCode
+  readonly message: string
+  readonly hint: string
+  /** Milliseconds since the epoch. */
+  readonly firstAt: number
+  readonly lastAt: number
+  readonly count: number
+}
+
+/** What was written and uploaded since the process started. */
+export interface ActivityStatus {
+  /** L0 files made from the WAL, and bytes of WAL that were read for them. */
+  readonly syncs: number
+  readonly walBytes: number
+  readonly uploads: number
+  readonly uploadedBytes: number
+  /** Durations of the last 100 uploads in milliseconds; undefined before the first. */
+  readonly uploadMs: { readonly p50: number | undefined; readonly p95: number | undefined }
+  readonly lastUpload: { readonly txid: number; readonly at: number } | undefined
+}
+
+/** Requests to the store since the replica was opened. */
+export interface RequestStatus {
+  readonly counts: Readonly<Record<Operation, number>>
+  readonly sinceMs: number
+  /** The rate of the last half hour in 30 days; undefined in the first minute. */
+  readonly month: MonthlyRequests | undefined
+}
+
+/** A state of the replica that can be restored. */
+export interface RestorableState {
+  readonly txid: number
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number
+}
+
+/** The snapshots of a replica. */
+export interface SnapshotStatus {
+  readonly last: { readonly txid: number; readonly at: number; readonly bytes: number } | undefined
+  /** When the next one is due; it is written if anything was committed. Undefined if none is. */
+  readonly nextAt: number | undefined
+}
+
 /** A restore to a scratch file that proved the replica. */
 export interface ProofStatus {
   readonly txid: number
   /** Milliseconds since the epoch. */
   readonly at: number
   readonly durationMs: number
+  /** Whether every page was compared with the primary's at this TXID. */
+  readonly compared: boolean
 }
 
 /** A mirror of the replica in another store, see docs/mirror.md. */
@@ -133,15 +184,39 @@ export interface DatabaseStatus extends DatabaseSummary {
   readonly ok: boolean
   /** Why the database is not ok. */
   readonly reason: string | undefined
+  /** The next step for `reason` or the error. */
+  readonly hint: string | undefined
   /** The state for display, in one or two words; names the fault if there is one. */
   readonly label: string
-  /** `[time, lag]`. */
+  /** `[time, lag]`; empty unless details were requested. */
   readonly lagHistory: readonly (readonly [number, number])[]
+  /**
+   * `[time, lag, uploads, bytes, upload time]`, the last three since the sample before; empty unless
+   * details were requested.
+   */
+  readonly samples: readonly ActivitySample[]
+  readonly activity: ActivityStatus
+  /** Undefined while the replica is not open. */
+  readonly requests: RequestStatus | undefined
+  /** Undefined where nothing can be restored, and while the replica cannot be listed. */
+  readonly restorable: { readonly from: RestorableState; readonly to: RestorableState } | undefined
+  /** A command line that restores the newest state to another file. */
+  readonly restoreCommand: string
+  readonly snapshots: SnapshotStatus
+  /** Interval of scheduled restores in milliseconds; undefined: none. */
+  readonly proofInterval: number | undefined
+  /** Newest first. */
+  readonly recentErrors: readonly RecentError[]
   readonly levels: readonly {
     readonly level: number
     readonly files: number
     readonly bytes: number
-    /** `[min TXID, max TXID, bytes, time]` of the newest files, oldest first. */
+    /** The lowest and the highest TXID, and the times of the oldest and the newest file; 0 for none. */
+    readonly minTxid: number
+    readonly maxTxid: number
+    readonly oldest: number
+    readonly latest: number
+    /** `[min TXID, max TXID, bytes, time]` of the newest files, oldest first; as `samples`. */
     readonly newest: readonly (readonly [number, number, number, number])[]
   }[]
   /** Why the replica could not be listed. */
@@ -180,7 +255,8 @@ export interface StatusSource {
   metrics(): Promise<string>
   /** Throws INVALID_ARGUMENT if `maxLag` is not a duration. */
   health(maxLag: string | null): Health
-  status(): Promise<StatusDocument>
+  /** `details`: paths of the databases whose histories are wanted; undefined: of all. */
+  status(details?: readonly string[]): Promise<StatusDocument>
   /** Called when a request could not be answered. */
   onError(url: string, error: Error): void
 }

@@ -10,8 +10,8 @@ import { isHealthy } from './verdict.js'
 const SECURITY_HEADERS = {
   'Cache-Control': 'no-store',
   'X-Content-Type-Options': 'nosniff',
-  'Content-Security-Policy':
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'",
+  'Content-Security-Policy': "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+  'Referrer-Policy': 'no-referrer',
 }
 
 const ROUTES = ['/', '/metrics', '/healthz', '/status.json', '/events']
@@ -21,6 +21,11 @@ interface Answer {
   readonly type: string
   readonly body: string
   readonly headers?: Readonly<Record<string, string>>
+}
+
+/** `?details=PATH`, which may be repeated; `?details=` for none. */
+function detailsOf({ searchParams }: URL): string[] | undefined {
+  return searchParams.has('details') ? searchParams.getAll('details') : undefined
 }
 
 const text = (status: number, body: string): Answer => ({
@@ -108,8 +113,12 @@ export class HttpServer {
       )
     }
     if (url.pathname === '/events') return this.#events(request, response, url)
-    if (url.pathname === '/') return { status: 200, type: 'text/html; charset=utf-8', body: statusPage() }
-    return { status: 200, type: 'application/json', body: JSON.stringify(await this.#source.status()) }
+    if (url.pathname === '/') {
+      const { html, policy } = statusPage()
+      const headers = { 'Content-Security-Policy': policy }
+      return { status: 200, type: 'text/html; charset=utf-8', body: html, headers }
+    }
+    return { status: 200, type: 'application/json', body: JSON.stringify(await this.#source.status(detailsOf(url))) }
   }
 
   #events(request: IncomingMessage, response: ServerResponse, url: URL): Answer | undefined {

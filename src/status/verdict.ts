@@ -50,6 +50,8 @@ export interface Verdict {
   readonly ok: boolean
   /** Why it is not ok, as a sentence. */
   readonly reason?: string
+  /** The next step, where no error has one. */
+  readonly hint?: string
   readonly kind?: 'behind' | 'failing' | 'missing' | 'diverged'
 }
 
@@ -67,21 +69,28 @@ export function databaseVerdict(condition: Condition, maxLagMs: number = MAX_LAG
   if (error && !error.retried) return failing(error.message)
   if (error && error.ageMs > graceOf(error, maxLagMs)) return failing(error.message)
   if (missingMs !== undefined && missingMs > maxLagMs) {
-    return failing(`the database file has been missing for ${formatDuration(Math.round(missingMs))}`, 'missing')
+    const hint = 'Check the path in the configuration; set `allow-missing: true` if the file may be missing.'
+    return { ...failing(`the database file has been missing for ${inSeconds(missingMs)}`, 'missing'), hint }
   }
   if (divergence !== undefined) return failing(divergence, 'diverged')
   if (lagMs > maxLagMs) {
-    return { ok: false, kind: 'behind', reason: `the replica is ${formatDuration(Math.round(lagMs))} behind` }
+    const hint = 'Check the log for errors of the store, and whether its connection is fast enough for the commits.'
+    return { ok: false, kind: 'behind', reason: `the replica is ${inSeconds(lagMs)} behind`, hint }
   }
   if (missingMs === undefined && behindMs > maxLagMs + LOOK_MARGIN_MS) {
-    const since = formatDuration(Math.round(behindMs))
     return {
       ok: false,
       kind: 'behind',
-      reason: `the last complete sync was ${since} ago: replication has stopped advancing`,
+      reason: `the last complete sync was ${inSeconds(behindMs)} ago: replication has stopped advancing`,
+      hint: 'Check `monitor-interval`, the load of the machine and the log, then restart the process.',
     }
   }
   return { ok: true }
+}
+
+/** A duration of a minute or more, whose milliseconds say nothing. */
+function inSeconds(ms: number): string {
+  return formatDuration(Math.round(ms / 1000) * 1000)
 }
 
 /**

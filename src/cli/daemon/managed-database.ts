@@ -9,19 +9,27 @@ import type { PrimaryEvents, PrimaryObserver } from '../../primary/events.js'
 import type { Replicator } from '../../primary/replicator.js'
 import type { ReplicatorStatus, SyncOptions, SyncResult } from '../../primary/replicator-status.js'
 import { asReplicationError } from '../../primary/source/database-error.js'
-import type { DatabaseFault, DatabaseState, DatabaseSummary, ProofStatus } from '../../status/document.js'
+import type { DatabaseImage } from '../../primary/sync/database-image.js'
+import type {
+  DatabaseFault,
+  DatabaseState,
+  DatabaseSummary,
+  ProofStatus,
+  RequestStatus,
+} from '../../status/document.js'
 import type { ProcessEvent } from '../../status/event-streams.js'
-import { LagHistory } from '../../status/lag-history.js'
 import type { DatabaseMetrics } from '../../status/metrics/database-metrics.js'
 import { type Condition, databaseVerdict } from '../../status/verdict.js'
 import type { LtxFileInfo } from '../../storage/replica-client.js'
 import { formatDuration } from '../../util/duration.js'
 import { GrowingInterval } from '../../util/growing-interval.js'
 import type { Logger } from '../../util/logger.js'
+import { monotonicMs } from '../../util/monotonic.js'
 import { pause } from '../../util/pause.js'
 import { retryDelay } from '../../util/retry-delay.js'
 import { guarded, startTimer, type Timer } from '../../util/timers.js'
 import type { WaitOptions } from '../../util/wait.js'
+import { DatabaseActivity } from './database-activity.js'
 import { DatabaseFaults } from './database-faults.js'
 import { DatabaseFile } from './database-file.js'
 import { errorFields, eventOf } from './event-of.js'
@@ -64,7 +72,8 @@ const OPENING_ENDS_MS = 5_000
 /** One database of a daemon: its replication, started and stopped on demand, and its state. */
 export class ManagedDatabase {
   readonly config: DatabaseConfig
-  readonly lagHistory = new LagHistory()
+  /** Undefined if no status is served. */
+  readonly activity: DatabaseActivity | undefined
   readonly #options: ManagedDatabaseOptions
   readonly #logger: Logger
   readonly #faults = new DatabaseFaults()
@@ -73,6 +82,8 @@ export class ManagedDatabase {
   readonly #mirrors: DatabaseMirrors
   #proof: ProofStatus | undefined
   #opened: OpenedDatabase | undefined
+  /** By the monotonic clock. */
+  #openedAt = 0
   #census: ReplicaCensus | undefined
   /** Set from start to stop; stop aborts it. */
   #life: AbortController | undefined
@@ -93,6 +104,7 @@ export class ManagedDatabase {
     this.config = config
     this.#options = options
     this.#logger = options.logger.child({ db: config.path })
+    this.activity = options.metrics && new DatabaseActivity()
     this.#file = new DatabaseFile(config.path)
     this.#mirrors = new DatabaseMirrors(config, options.faults, this.#logger, options.publish)
     this.#needsNoRestore = new Promise((resolve) => {
@@ -187,7 +199,9 @@ export class ManagedDatabase {
     }
     this.#opened = opened
     this.#isMonitored = monitor
-    this.#census = new ReplicaCensus(opened.client)
+    this.#openedAt = monotonicMs()
+    // The client of the primary remembers the levels, so that most listings cost no request.
+    this.#census = new ReplicaCensus(opened.replicator.client)
     if (monitor) this.#mirrors.start()
     this.#noRestore()
   }
@@ -201,6 +215,7 @@ export class ManagedDatabase {
     }
     const wait = retryDelay(++this.#attempts, RETRY_FIRST_MS, RETRY_MOST_MS)
     this.#faults.failed('open', error, true)
+    this.activity?.errors.add('open', error)
     const { message, code, hint } = error
     const fields = { error: message, code, hint, failures: this.#attempts, retry: formatDuration(wait) }
     this.#logger.error(fields, 'cannot open the replica')
@@ -295,6 +310,7 @@ export class ManagedDatabase {
 
   #observe<Name extends keyof PrimaryEvents>(name: Name, event: PrimaryEvents[Name]): void {
     this.#options.metrics?.observe(name, event)
+    this.activity?.observe(name, event)
     logPrimaryEvent(this.#logger, name, event, String(this.config.replica.url))
     const published = eventOf(this.path, name, event)
     if (published) this.#options.publish(published)
@@ -319,10 +335,10 @@ export class ManagedDatabase {
     this.#publishedState = state
   }
 
-  /** Records the lag of the replica; called at LagHistory's interval. */
+  /** Records lag and activity; called at LagHistory's interval. */
   sample(): void {
     const summary = this.summary()
-    this.lagHistory.add(Date.now(), summary.lagMs)
+    this.activity?.sample(summary.lagMs, this.#opened?.client)
     this.#publishState()
     this.#reportUnhealthy(summary)
   }
@@ -406,6 +422,11 @@ export class ManagedDatabase {
     }
   }
 
+  /** Checksums of the pages at one TXID; see PrimaryDatabase.image. */
+  async image(maxBytes: number): Promise<DatabaseImage | undefined> {
+    return this.replicator?.primary?.image(maxBytes)
+  }
+
   /** A scheduled restore succeeded. */
   proved(proof: ProofStatus): void {
     this.#proof = proof
@@ -424,6 +445,7 @@ export class ManagedDatabase {
   /** A scheduled restore failed: the database is not healthy until the next one succeeds. */
   notProved(error: LitestreamError): void {
     this.#faults.failed('proof', error, true)
+    this.activity?.errors.add('proof', error)
     this.#options.publish({ event: 'proof', path: this.path, ok: false, ...errorFields(error) })
     this.#options.metrics?.proved(this.path, error)
   }
@@ -436,6 +458,11 @@ export class ManagedDatabase {
   /** The files of the replica by level, at most one minute old. Throws errors of the store. */
   async levels(): Promise<readonly (readonly LtxFileInfo[])[]> {
     return this.#census ? this.#census.levels() : []
+  }
+
+  /** Undefined while the replica is not open, or if no status is served. */
+  requests(): RequestStatus | undefined {
+    return this.#opened && this.activity?.requests(this.#opened.client, this.#openedAt)
   }
 }
 

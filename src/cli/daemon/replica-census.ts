@@ -7,12 +7,16 @@ import { withDeadline } from '../../util/wait.js'
 const MOST_AGE_MS = 60_000
 /** How long a page or the metrics wait for a listing, in milliseconds. */
 const WAIT_MS = 2000
+/** Time after a failed listing in which the next callers get its error. Milliseconds. */
+const RETRY_MS = 15_000
 
 /** The files of a replica by level, for the status page and the metrics. */
 export class ReplicaCensus {
   readonly #client: ReplicaClient
   #known: { readonly at: number; readonly levels: LtxFileInfo[][] } | undefined
   #listing: Promise<LtxFileInfo[][]> | undefined
+  /** Why there is no listing: the last one failed, or one that still runs takes too long. */
+  #failed: { readonly at: number; readonly error: unknown } | undefined
 
   constructor(client: ReplicaClient) {
     this.#client = client
@@ -25,16 +29,27 @@ export class ReplicaCensus {
    */
   async levels(): Promise<readonly (readonly LtxFileInfo[])[]> {
     if (this.#known && monotonicMs() - this.#known.at < MOST_AGE_MS) return this.#known.levels
+    // A page that is open asks every two seconds: a store that fails is not asked as often.
+    if (this.#failed && (this.#listing || monotonicMs() - this.#failed.at < RETRY_MS)) throw this.#failed.error
     this.#listing ??= this.#list()
     const listing = this.#listing
-    return withDeadline(`listing ${this.#client.url}`, { timeout: WAIT_MS }, () => listing, { abandon: true })
+    try {
+      return await withDeadline(`listing ${this.#client.url}`, { timeout: WAIT_MS }, () => listing, { abandon: true })
+    } catch (error) {
+      this.#failed = { at: monotonicMs(), error }
+      throw error
+    }
   }
 
   async #list(): Promise<LtxFileInfo[][]> {
     try {
       const levels = await listLevels(this.#client)
       this.#known = { at: monotonicMs(), levels }
+      this.#failed = undefined
       return levels
+    } catch (error) {
+      this.#failed = { at: monotonicMs(), error }
+      throw error
     } finally {
       this.#listing = undefined
     }

@@ -1,15 +1,21 @@
 import { createHash } from 'node:crypto'
 import { statfsSync } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { openConfiguredReplica } from '../../config/open-configured-replica.js'
 import type { DatabaseConfig } from '../../config/types.js'
-import { LitestreamError } from '../../errors.js'
+import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { makeDirectory } from '../../fs/directory.js'
+import { openRegular } from '../../fs/open-regular.js'
 import { filesBelow, removeBelow } from '../../fs/remove-tree.js'
 import type { IntegrityReport } from '../../integrity/report.js'
+import { lockPgno } from '../../ltx/format.js'
 import { formatTxid } from '../../ltx/txid.js'
+import type { PageRun } from '../../primary/source/page-runs.js'
+import { type DatabaseImage, imageDifference, pageSums } from '../../primary/sync/database-image.js'
 import { metaDirectory } from '../../primary/sync/staging.js'
 import { restore } from '../../restore/restore.js'
+import type { ReplicaClient } from '../../storage/replica-client.js'
 import { formatBytes } from '../../util/format-bytes.js'
 
 export interface RestoreProofOptions {
@@ -19,6 +25,8 @@ export interface RestoreProofOptions {
   readonly replicaTxid: number
   /** Expected size of the database in bytes. */
   readonly size: number
+  /** The primary's state at a TXID that is in the replica, to compare with. */
+  readonly image?: DatabaseImage | undefined
   readonly signal: AbortSignal
 }
 
@@ -29,20 +37,24 @@ export interface RestoreProof {
   readonly size: number
   readonly durationMs: number
   readonly integrity: IntegrityReport | undefined
+  /** Whether every page was compared with the primary's at this TXID. */
+  readonly compared: boolean
 }
 
 const SCRATCH = 'proof.db'
+/** Bytes of the pages that are read at once. */
+const RUN_BYTES = 1024 * 1024
 /** Free space that must remain beside the scratch file, as a share of its size. */
 const MARGIN = 0.1
 
 /**
  * Restores the replica of a database to a scratch file as `restore` does, checks it, and deletes
  * it. Throws what a restore throws; DISK_FULL before it starts if the file would not fit;
- * INTEGRITY_CHECK_FAILED if the structure of the database is damaged; LTX_GAP if the newest state
- * is missing.
+ * INTEGRITY_CHECK_FAILED if the structure of the database is damaged, or if it differs from
+ * `image`; LTX_GAP if the newest state is missing.
  */
 export async function proveRestore(database: DatabaseConfig, options: RestoreProofOptions): Promise<RestoreProof> {
-  const { replicaTxid, size, signal } = options
+  const { replicaTxid, size, image, signal } = options
   const folder = scratchFolder(database, options.directory)
   await makeDirectory(folder, undefined, 0o700)
   refuseFullDisk(folder, size)
@@ -51,15 +63,70 @@ export async function proveRestore(database: DatabaseConfig, options: RestorePro
     const client = await openConfiguredReplica(database, signal)
     try {
       const output = path.join(folder, SCRATCH)
-      const { txid, bytes, durationMs, integrity } = await restore(client, { output, parallelism: 2, signal })
-      if (txid < replicaTxid) throw tooOld(client.url, txid, replicaTxid)
+      const restored = await restoreTo(client, output, image?.txid, signal)
+      const { txid, bytes, durationMs, integrity } = restored
+      // At the TXID of the image the database is compared; newer commits are proved the next time.
+      if (txid < (image?.txid ?? replicaTxid)) throw tooOld(client.url, txid, replicaTxid)
       if (integrity?.outcome === 'damaged') throw damaged(client.url, integrity)
-      return { txid, size: bytes, durationMs, integrity }
+      const compared = image?.txid === txid
+      if (compared) await compareWith(image, output, client.url)
+      return { txid, size: bytes, durationMs, integrity, compared }
     } finally {
       await client.close()
     }
   } finally {
     await removeScratch(folder)
+  }
+}
+
+/**
+ * Restores a TXID. Compaction and retention may have removed it meanwhile: then the newest state,
+ * which cannot be compared.
+ */
+async function restoreTo(client: ReplicaClient, output: string, txid: number | undefined, signal: AbortSignal) {
+  const options = { output, parallelism: 2, signal }
+  if (txid === undefined) return restore(client, options)
+  try {
+    return await restore(client, { ...options, txid })
+  } catch (error) {
+    if (!isLitestreamError(error, 'TXID_NOT_AVAILABLE')) throw error
+    return restore(client, options)
+  }
+}
+
+/** Throws INTEGRITY_CHECK_FAILED if a page of the restored file differs from the primary's. */
+async function compareWith(image: DatabaseImage, output: string, url: string): Promise<void> {
+  const { pageSize, txid } = image
+  const { handle, stats } = await openRegular(output)
+  try {
+    const commit = stats.size / pageSize
+    const sums = Number.isInteger(commit)
+      ? await pageSums(pagesOf(handle, pageSize, commit), { commit, pageSize })
+      : NONE
+    const difference = imageDifference(image, { txid, pageSize, commit, sums })
+    if (difference !== undefined) throw different(url, txid, difference)
+  } finally {
+    await handle.close()
+  }
+}
+
+const NONE = new BigUint64Array(0)
+
+/** The pages of a database file without the lock page. */
+async function* pagesOf(handle: FileHandle, pageSize: number, commit: number): AsyncGenerator<PageRun> {
+  const lock = lockPgno(pageSize)
+  const most = Math.max(1, Math.floor(RUN_BYTES / pageSize))
+  const buffer = new Uint8Array(most * pageSize)
+  for (let first = 1; first <= commit; ) {
+    if (first === lock) {
+      first++
+      continue
+    }
+    const count = Math.min(most, (first < lock ? Math.min(lock, commit + 1) : commit + 1) - first)
+    const pages = buffer.subarray(0, count * pageSize)
+    await handle.read(pages, 0, pages.byteLength, (first - 1) * pageSize)
+    yield { pgnos: Uint32Array.from({ length: count }, (_, i) => first + i), pages }
+    first += count
   }
 }
 
@@ -98,6 +165,17 @@ function tooOld(url: string, txid: number, replicaTxid: number): LitestreamError
     {
       file: url,
       hint: 'Run `litestream-ts verify` on the replica, then `litestream-ts replicate -once -force-snapshot`.',
+    },
+  )
+}
+
+function different(url: string, txid: number, difference: string): LitestreamError {
+  return new LitestreamError(
+    'INTEGRITY_CHECK_FAILED',
+    `${url}: the database restored at TXID ${formatTxid(txid)} is not the primary's: ${difference}`,
+    {
+      file: url,
+      hint: 'Run `litestream-ts replicate -once -force-snapshot` for the database, and report this error: the replica has valid files of another content.',
     },
   )
 }

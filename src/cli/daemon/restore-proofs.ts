@@ -1,5 +1,6 @@
 import { toLitestreamError } from '../../errors.js'
 import { formatTxid } from '../../ltx/txid.js'
+import type { DatabaseImage } from '../../primary/sync/database-image.js'
 import { monotonicMs } from '../../util/monotonic.js'
 import { startInterval, type Timer } from '../../util/timers.js'
 import type { Daemon } from './daemon.js'
@@ -16,6 +17,10 @@ export interface RestoreProofSchedule {
 /** Longest interval between two checks for databases that are due, in milliseconds. */
 const MAX_CHECK_MS = 60_000
 const MIN_CHECK_MS = 100
+/** Larger databases are not compared with the primary, whose syncs wait meanwhile. Bytes. */
+const MAX_COMPARED = 2 ** 30
+/** Longest wait for the upload of the state that was compared. Milliseconds. */
+const UPLOAD_MS = 60_000
 
 /**
  * Proves on a schedule that each database can be restored: restores its replica to a scratch file
@@ -68,18 +73,29 @@ export class RestoreProofs {
     return state === 'replicating' && triedAt !== undefined && now - triedAt >= this.#schedule.interval
   }
 
+  /**
+   * The primary's own state at a TXID that the replica has then, too. Undefined where it cannot be
+   * determined: the restore alone is proved then.
+   */
+  async #imageOf(database: ManagedDatabase): Promise<DatabaseImage | undefined> {
+    const image = await database.image(MAX_COMPARED)
+    if (image) await database.sync({ wait: true, timeout: UPLOAD_MS, signal: this.#stop.signal })
+    return image
+  }
+
   async #prove(database: ManagedDatabase): Promise<void> {
     const { signal } = this.#stop
     const { path, config } = database
-    const { replicaTxid = 0, databaseSize } = database.summary()
-    if (replicaTxid === 0) return
+    if ((database.summary().replicaTxid ?? 0) === 0) return
     const logger = this.#daemon.logger.child({ db: path })
     try {
       const { directory } = this.#schedule
-      const proof = await proveRestore(config, { directory, replicaTxid, size: databaseSize, signal })
-      database.proved({ txid: proof.txid, at: Date.now(), durationMs: proof.durationMs })
-      const { txid, size, durationMs, integrity } = proof
-      const fields = { txid: formatTxid(txid), bytes: size, durationMs: Math.round(durationMs) }
+      const image = await this.#imageOf(database)
+      const { replicaTxid = 0, databaseSize } = database.summary()
+      const proof = await proveRestore(config, { directory, replicaTxid, size: databaseSize, image, signal })
+      const { txid, size, durationMs, integrity, compared } = proof
+      database.proved({ txid, at: Date.now(), durationMs, compared })
+      const fields = { txid: formatTxid(txid), bytes: size, durationMs: Math.round(durationMs), compared }
       logger.info(fields, 'restore proved')
       if (integrity && integrity.outcome !== 'ok') {
         logger.warn(

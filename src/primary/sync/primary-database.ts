@@ -8,12 +8,17 @@ import { type FileStamps, sameStamps, stampFiles } from '../source/file-stamps.j
 import { DEFAULT_PRIMARY_OPTIONS, type PrimaryOptions } from '../sync-options.js'
 import { Checkpointer } from './checkpointer.js'
 import { proveContinuity } from './continuity.js'
+import { type DatabaseImage, pageSums } from './database-image.js'
 import { DatabaseSync } from './database-sync.js'
 import { KeptDatabase } from './kept-database.js'
+import { planWhole } from './snapshot-plan.js'
 import { LtxStaging, metaDirectory } from './staging.js'
 import type { PrimaryState } from './state-file.js'
 import { Progress } from './sync-position.js'
 import { WalCursor } from './wal-cursor.js'
+
+/** Attempts to find a moment without a commit between a sync and a read transaction. */
+const IMAGE_ATTEMPTS = 10
 
 export interface PrimaryStatus {
   /** Path of the database. */
@@ -206,6 +211,30 @@ export class PrimaryDatabase {
     return this.#run(async () => {
       await this.#checkStateFolder()
       return this.#checkpointer.run(await this.#kept.sync(), mode)
+    })
+  }
+
+  /**
+   * Checksums of every page at the current TXID, to which the database is synced first. Reads the
+   * whole database, during which syncs wait. Undefined for one of more than `maxBytes`, and if
+   * commits come faster than the state can be determined.
+   */
+  image(maxBytes: number): Promise<DatabaseImage | undefined> {
+    return this.#run(async () => {
+      for (let attempt = 0; attempt < IMAGE_ATTEMPTS; attempt++) {
+        const opened = await this.#kept.sync()
+        const { source } = opened
+        if (this.#progress.commit * source.pageSize > maxBytes) return undefined
+        this.#sync.handOver(opened)
+        const index = source.pinned
+        if (!index || !this.#cursor.isUnchanged(index)) continue
+        const planned = planWhole(opened, index, undefined)
+        if (planned === 'moved') continue
+        const [{ commit }, { pageSize }, { txid }] = [planned, source, this]
+        const sums = await pageSums(planned.runs, { commit, pageSize })
+        if (planned.stillThere()) return { txid, pageSize, commit, sums }
+      }
+      return undefined
     })
   }
 

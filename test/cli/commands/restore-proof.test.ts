@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
@@ -9,8 +9,13 @@ import { proveRestore } from '../../../src/cli/daemon/restore-proof.js'
 import { RestoreProofs } from '../../../src/cli/daemon/restore-proofs.js'
 import { configFromText } from '../../../src/config/load.js'
 import { isLitestreamError } from '../../../src/errors.js'
+import { listLevels } from '../../../src/levels/plan.js'
+import type { DatabaseImage } from '../../../src/primary/sync/database-image.js'
 import { isHealthy } from '../../../src/status/verdict.js'
+import { openReplicaClient } from '../../../src/storage/open.js'
+import type { LtxFileInfo } from '../../../src/storage/replica-client.js'
 import { silentLogger } from '../../../src/util/logger.js'
+import { cleanUp } from '../../support/clean-up.js'
 import { natsUrl } from '../../support/nats.js'
 import { s3Bucket, s3Server } from '../../support/s3.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
@@ -50,50 +55,77 @@ const stores: Readonly<Record<string, (t: TestContext) => Promise<(dir: string) 
 }
 
 for (const [name, urlOf] of Object.entries(stores)) {
-  test(`${name}: a scheduled restore proves the replica and leaves no file`, async (t) => {
+  test(`${name}: a scheduled restore proves the replica, and finds one that is damaged within an interval`, async (t) => {
     const { dir, daemon, database, txid, metrics } = await startDaemon(t, await urlOf(t))
-    const proofs = new RestoreProofs(daemon, { interval: 100, directory: path.join(dir, 'scratch') })
+    const scratch = path.join(dir, 'scratch')
+    const proofs = new RestoreProofs(daemon, { interval: 100, directory: scratch })
     t.after(() => proofs.close())
     const proof = await until('it is proved', () => database.summary().proof)
-    assert.equal(proof.txid, txid)
+    assert.deepEqual([proof.txid, proof.compared], [txid, true])
+    const results = async (result: string) => {
+      const found = new RegExp(
+        `litestream_validation_total\\{db=".*app\\.db",level="restore",result="${result}"\\} (\\d+)`,
+      )
+      return Number(found.exec(await metrics.text(daemon))?.[1] ?? 0)
+    }
+    assert.ok((await results('ok')) > 0)
+
+    // Every file, also those that the primary writes meanwhile: no other way leads to the state.
+    const client = await openReplicaClient(database.config.replica.url.reveal())
+    cleanUp(t, () => client.close())
+    const sound = new Map<LtxFileInfo, Uint8Array>()
+    const damageAll = async () => {
+      const known = new Set([...sound.keys()].map((file) => `${file.level} ${file.maxTxid}`))
+      for (const file of (await listLevels(client)).flat()) {
+        if (known.has(`${file.level} ${file.maxTxid}`)) continue
+        const { data } = await client.read(file, { offset: 0 })
+        sound.set(file, Uint8Array.from(data))
+        const damaged = Uint8Array.from(data)
+        damaged[data.length >>> 1]! ^= 1
+        await client.write(plainRef(file), damaged, { timestamp: file.createdAt })
+      }
+    }
+    await until('it is found', async () => {
+      await damageAll()
+      return (await results('error')) > 0
+    })
+    const { error } = database.summary()
+    assert.deepEqual([error?.operation, error?.code], ['proof', 'LTX_CORRUPT'])
+    assert.ok(!isHealthy(daemon.health(null)))
+    for (const [file, data] of sound) await client.write(plainRef(file), data, { timestamp: file.createdAt })
+    const failedAt = database.summary().proof!.at
+    await until('it is over', () => database.summary().proof!.at > failedAt && database.summary().error === undefined)
     await proofs.close()
-    assert.deepEqual(readdirSync(path.join(dir, 'scratch')), [])
-    assert.match(
-      await metrics.text(daemon),
-      /litestream_validation_total\{db=".*app\.db",level="restore",result="ok"\} \d/,
-    )
+    assert.deepEqual(readdirSync(scratch), [])
   })
 }
 
-test('a damaged replica is found within an interval, alarms, and the next proof succeeds', async (t) => {
-  const { dir, daemon, database, metrics } = await startDaemon(t, (folder) => `file://${folder}/replica`)
-  // Every file, also those that the primary writes in the meantime: no other way leads to the state.
-  const sound = new Map<string, Buffer>()
-  const damageAll = () => {
-    for (const name of readdirSync(path.join(dir, 'replica'), { recursive: true, encoding: 'utf8' })) {
-      const file = path.join(dir, 'replica', name)
-      if (!file.endsWith('.ltx') || sound.has(file)) continue
-      const bytes = readFileSync(file)
-      sound.set(file, bytes)
-      const damaged = Buffer.from(bytes)
-      damaged[bytes.length >>> 1]! ^= 1
-      writeFileSync(file, damaged)
-    }
+const plainRef = ({ level, minTxid, maxTxid }: LtxFileInfo) => ({ level, minTxid, maxTxid })
+
+test('a scheduled restore compares every page with the primary, also while it commits', async (t) => {
+  const { dir, db, database } = await startDaemon(t, (folder) => `file://${folder}/replica`)
+  const { signal } = new AbortController()
+  const prove = (image: DatabaseImage) =>
+    proveRestore(database.config, { directory: path.join(dir, 'scratch'), signal, size: 0, replicaTxid: 1, image })
+  // In the file only, in the WAL only, and in both.
+  for (const change of ['PRAGMA wal_checkpoint(TRUNCATE)', 'INSERT INTO t VALUES (randomblob(9000))', 'VACUUM']) {
+    db.exec(change)
+    const image = (await database.image(2 ** 30))!
+    db.exec('INSERT INTO t VALUES (1)')
+    await database.sync({ wait: true, timeout: 10_000 })
+    assert.deepEqual([(await prove(image)).compared, (await prove(image)).txid], [true, image.txid], change)
+    const forged = { ...image, sums: image.sums.map((sum, i) => (i === 2 ? sum + 1n : sum)) }
+    await assert.rejects(
+      prove(forged),
+      (error) => isLitestreamError(error, 'INTEGRITY_CHECK_FAILED') && error.message.includes('page 3 of '),
+    )
+    await assert.rejects(prove({ ...image, commit: image.commit + 1 }), /pages/)
   }
-  const proofs = new RestoreProofs(daemon, { interval: 100, directory: undefined })
-  t.after(() => proofs.close())
-  const result = /litestream_validation_total\{db=".*app\.db",level="restore",result="error"\} [1-9]/
-  await until('it is found', async () => {
-    damageAll()
-    return result.test(await metrics.text(daemon))
-  })
-  assert.equal(database.summary().error?.code, 'LTX_CORRUPT')
-  assert.ok(!isHealthy(daemon.health(null)))
-  assert.equal(database.summary().proof, undefined)
-  for (const [file, bytes] of sound) writeFileSync(file, bytes)
-  await until('it is over', () => database.summary().proof)
-  await proofs.close()
-  assert.ok(!existsSync(path.join(dir, '.app.db-litestream/proof')))
+  assert.equal(await database.image(1000), undefined)
+  assert.equal(
+    await prove({ ...(await database.image(2 ** 30))!, txid: 2 ** 40 }).catch((error) => error.code),
+    'LTX_GAP',
+  )
 })
 
 test('a scheduled restore refuses a full disk, an older state, and keeps files that are not its own', async (t) => {

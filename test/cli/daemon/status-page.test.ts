@@ -1,59 +1,47 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { before, test } from 'node:test'
-import { promisify } from 'node:util'
-import { ensureInstalled } from '../../support/servers/packages.js'
+import { test } from 'node:test'
+import { startBrowser } from '../../support/browser.js'
 import { until } from '../../support/until.js'
 import { breakReplica } from '../break-replica.js'
 import { startDaemon } from './daemon-fixture.js'
 
-before(() => ensureInstalled(['chromium'], 'put a chromium into the PATH'))
-
-/**
- * The page as a browser shows it after its scripts have run, and what they wrote to the console.
- */
-async function render(dir: string, url: string, ...more: string[]) {
-  const flags = [
-    '--headless',
-    '--no-sandbox',
-    '--disable-gpu',
-    '--enable-logging=stderr',
-    '--v=0',
-    '--virtual-time-budget=2500',
-  ]
-  const profile = `--user-data-dir=${path.join(dir, 'profile')}`
-  const { stdout, stderr } = await promisify(execFile)('chromium', [...flags, profile, ...more, url], {
-    timeout: 60_000,
-  })
-  return { dom: stdout, console: stderr.split('\n').filter((line) => line.includes('CONSOLE')) }
-}
-
-test('the status page shows databases, lag and levels in a browser', async (t) => {
-  const { dir, file, db, daemon, http, stop } = await startDaemon(t)
+test('the page of a running process shows what it does, and then why it fails', async (t) => {
+  const { dir, file, db, daemon, http, stop } = await startDaemon(t, 'shutdown-sync-timeout: 0s')
   db.exec("INSERT INTO t (v) VALUES ('<b>c</b>')")
   await until('a compaction', () => daemon.stderr().includes('compaction complete'))
-  const { dom, console } = await render(dir, `${http}/`, '--dump-dom')
-  assert.deepEqual(console, [])
-  assert.ok(dom.includes(`<h2>${file}</h2>`), dom)
-  assert.match(dom, /class="state ok">replicating</)
-  assert.match(dom, /Replica TXID<\/dt><dd>0{15}2</)
-  assert.match(dom, /aria-label="Files of each level; restorable from /)
-  assert.ok((dom.match(/class="file"/g)?.length ?? 0) >= 2, 'a bar for each file')
-  const screenshot = path.join(dir, 'page.png')
-  await render(dir, `${http}/`, `--screenshot=${screenshot}`, '--window-size=1000,900')
-  assert.ok(readFileSync(screenshot).length > 10_000, 'not an empty picture')
-  assert.equal(await stop(), 0)
-})
+  const browser = await startBrowser(t)
+  const text = async () => String(await browser.evaluate('document.body.innerText'))
+  await browser.open(http, 1000)
+  await until('the levels are shown', async () => /Level 1\s+1\s/.test(await text()))
+  const healthy = await text()
+  for (const expected of [
+    /^The database is replicated\n/,
+    /app\.db\n.*\nreplicating\n/,
+    /You can restore .*\n/,
+    /Uploads\n[23] files\n/,
+    /Requests\n\d+\n\d+ PUT, \d+ LIST, \d+ GET, \d+ DELETE\n/,
+    /0{15}2\nthe replica has it\n/,
+  ])
+    assert.match(healthy, expected)
+  assert.ok(
+    healthy.includes(`litestream-ts restore -config ${path.join(dir, 'litestream.yml')} -o ${file}.restored ${file}`),
+  )
+  const canvases = () => browser.evaluate("document.querySelectorAll('canvas').length")
+  await until('the charts are shown', async () => (await canvases()) === 3)
 
-test('the status page shows the error of a failing database as text, without markup', async (t) => {
-  const { dir, db, daemon, http, stop } = await startDaemon(t, 'shutdown-sync-timeout: 0s')
   breakReplica(path.join(dir, 'replica'))
   db.exec("INSERT INTO t (v) VALUES ('stuck')")
   await until('it fails', () => daemon.stderr().includes('upload error'))
-  const { dom, console } = await render(dir, `${http}/`, '--dump-dom')
-  assert.deepEqual(console, [])
-  assert.match(dom, /class="error" role="alert">[^<]*replica/)
+  await until('the page says so', async () => /^The database needs attention\n/.test(await text()))
+  const [alert] = (await browser.evaluate(
+    "[...document.querySelectorAll('.card .alert')].map((e) => e.innerText)",
+  )) as string[]
+  assert.match(alert!, /^upload .*replica[\s\S]*\nCorrect the path[\s\S]*retried automatically/)
+  assert.match(await text(), /RECENT ERRORS[\s\S]*upload writing /)
+  assert.deepEqual(
+    browser.reports.filter((report) => !report.includes('favicon')),
+    [],
+  )
   assert.equal(await stop(), 1)
 })

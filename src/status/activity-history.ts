@@ -1,0 +1,69 @@
+/** One sample: `[time, lag, uploads, bytes, upload time]`, see `add`. */
+export type ActivitySample = readonly [number, number, number, number, number]
+
+const COLUMNS = 7
+
+/** Numbers of one moment. Times and durations are milliseconds. */
+export interface Activity {
+  readonly at: number
+  readonly lagMs: number
+  /** Uploads since the last sample, their bytes, and the longest of them. */
+  readonly uploads: number
+  readonly bytes: number
+  readonly uploadMs: number
+  /** Requests to the store since it was opened: those that write or list, and those that read. */
+  readonly writeRequests: number
+  readonly readRequests: number
+}
+
+/** What a database did in the last half hour, in 20 KiB. */
+export class ActivityHistory {
+  static readonly SAMPLES = 360
+  readonly #values = new Float64Array(ActivityHistory.SAMPLES * COLUMNS)
+  #count = 0
+
+  add(sample: Activity): void {
+    const { at, lagMs, uploads, bytes, uploadMs, writeRequests, readRequests } = sample
+    const start = (this.#count++ % ActivityHistory.SAMPLES) * COLUMNS
+    this.#values.set([at, lagMs, uploads, bytes, uploadMs, writeRequests, readRequests], start)
+  }
+
+  /** Oldest first. */
+  get samples(): ActivitySample[] {
+    return this.#rows((row) => [row[0]!, row[1]!, row[2]!, row[3]!, row[4]!])
+  }
+
+  /** `[time, lag]`, oldest first. */
+  get lags(): (readonly [number, number])[] {
+    return this.#rows((row) => [row[0]!, row[1]!])
+  }
+
+  /**
+   * Requests per millisecond between the oldest and the newest sample; undefined if they are less
+   * than `span` milliseconds apart, or if the replica was opened again between them.
+   */
+  requestRate(span: number): { readonly writes: number; readonly reads: number } | undefined {
+    const [oldest, newest] = this.#ends()
+    if (!oldest || !newest) return undefined
+    const ms = newest[0]! - oldest[0]!
+    const [writes, reads] = [newest[5]! - oldest[5]!, newest[6]! - oldest[6]!]
+    if (ms < span || writes < 0 || reads < 0) return undefined
+    return { writes: writes / ms, reads: reads / ms }
+  }
+
+  #ends(): [Float64Array | undefined, Float64Array | undefined] {
+    const first = Math.max(0, this.#count - ActivityHistory.SAMPLES)
+    return this.#count < 2 ? [undefined, undefined] : [this.#row(first), this.#row(this.#count - 1)]
+  }
+
+  #row(number: number): Float64Array {
+    const start = (number % ActivityHistory.SAMPLES) * COLUMNS
+    return this.#values.subarray(start, start + COLUMNS)
+  }
+
+  #rows<T>(of: (row: Float64Array) => T): T[] {
+    const rows: T[] = []
+    for (let i = Math.max(0, this.#count - ActivityHistory.SAMPLES); i < this.#count; i++) rows.push(of(this.#row(i)))
+    return rows
+  }
+}
