@@ -2,11 +2,14 @@ import type { FileHandle } from 'node:fs/promises'
 import { LitestreamError } from '../../errors.js'
 import { createFile, openForUpdate } from '../../fs/open-for-writing.js'
 import { removeFile } from '../../fs/remove.js'
+import { corrupt } from '../../ltx/corrupt.js'
 import { findDriver } from '../../sqlite/find-driver.js'
 import type { LegacyObjects } from '../../storage/replica-client.js'
 import { throwIfAborted } from '../../util/abort.js'
+import { DATABASE_HEADER_SIZE, isDatabase } from './database-header.js'
 import { decodeLz4Frames } from './lz4-frames.js'
 import { checkContinues, type V3Plan, type V3Segment } from './objects.js'
+import { V3WalCheck } from './wal-check.js'
 
 export interface V3AssemblyOptions {
   readonly signal: AbortSignal
@@ -28,26 +31,37 @@ export async function assembleV3(
   const { signal, onProgress } = options
   const total = 1 + plan.segments.length
   let done = 0
-  const append = async (name: string, handle: FileHandle): Promise<number> => {
+  const append = async (name: string, handle: FileHandle, check?: V3WalCheck): Promise<number> => {
     throwIfAborted(signal, `restoring ${path}`)
-    for await (const bytes of decodeLz4Frames(objects.stream(name, { signal }), name)) await handle.writeFile(bytes)
+    for await (const bytes of decodeLz4Frames(objects.stream(name, { signal }), name)) {
+      check?.add(bytes)
+      await handle.writeFile(bytes)
+    }
     onProgress?.(++done, total)
     return (await handle.stat()).size
   }
-  await using(openForUpdate(path), (database) => append(plan.snapshot.name, database))
+  let size = await using(openForUpdate(path), (database) => append(plan.snapshot.name, database))
   for (let i = 0; i < plan.segments.length; ) {
-    const { index } = plan.segments[i]!
+    const { index, name } = plan.segments[i]!
+    const check = new V3WalCheck(name)
     // SQLite has emptied or removed the WAL of the previous index.
     await removeFile(`${path}-wal`)
     await using(createFile(`${path}-wal`), async (wal) => {
       for (let end = 0; plan.segments[i]?.index === index; i++) {
         const segment: V3Segment = plan.segments[i]!
         checkContinues(segment, end)
-        end = await append(segment.name, wal)
+        end = await append(segment.name, wal, check)
       }
     })
+    size = check.end(size)
     applyWal(path)
   }
+  await using(openForUpdate(path), async (database) => {
+    const head = Buffer.alloc(DATABASE_HEADER_SIZE)
+    await database.read(head, 0, head.length, 0)
+    if (isDatabase(head, (await database.stat()).size)) return
+    throw corrupt('the snapshot and its WAL do not make an SQLite database', plan.snapshot.name, 0)
+  })
 }
 
 async function using<T>(opened: Promise<FileHandle>, act: (handle: FileHandle) => Promise<T>): Promise<T> {

@@ -22,7 +22,7 @@ const START = Date.UTC(2024, 0, 1)
 /** A real database in WAL mode whose states are written the way Litestream 0.3 wrote them. */
 class V3Writer {
   readonly #root: string
-  readonly #file: string
+  readonly file: string
   readonly db: Database.Database
   generation = '00000000000000aa'
   #index = 0
@@ -33,8 +33,8 @@ class V3Writer {
 
   constructor(dir: string, t: TestContext) {
     this.#root = path.join(dir, 'replica')
-    this.#file = path.join(dir, 'app.db')
-    this.db = new Database(this.#file)
+    this.file = path.join(dir, 'app.db')
+    this.db = new Database(this.file)
     this.db.pragma('journal_mode=wal')
     this.db.pragma('wal_autocheckpoint=0')
     this.db.exec('CREATE TABLE t (id INTEGER PRIMARY KEY, v)')
@@ -55,7 +55,7 @@ class V3Writer {
   }
 
   snapshot(): void {
-    this.#put(this.name('snapshots', `${hex(this.#index)}.snapshot.lz4`), readFileSync(this.#file))
+    this.#put(this.name('snapshots', `${hex(this.#index)}.snapshot.lz4`), readFileSync(this.file))
   }
 
   /** Commits some rows and writes what the WAL got, as one segment. */
@@ -63,7 +63,7 @@ class V3Writer {
     this.db.exec(
       `INSERT INTO t (v) WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i+1 FROM n WHERE i<${rows}) SELECT hex(randomblob(150)) FROM n`,
     )
-    const wal = readFileSync(`${this.#file}-wal`)
+    const wal = readFileSync(`${this.file}-wal`)
     const name = this.name('wal', `${hex(this.#index)}_${hex(this.#offset)}.wal.lz4`)
     this.#put(name, wal.subarray(this.#offset))
     this.#offset = wal.length
@@ -222,6 +222,51 @@ test('verify reads what a restore would, and names what is missing or damaged', 
     utimesSync(file, mtime, mtime)
   }
   assert.deepEqual(await verify(), [])
+})
+
+/** A WAL of one frame with correct checksums: page 1 of `database`, and a commit of `pages` pages. */
+function forgedWal(database: Uint8Array, pages: number): Buffer {
+  const wal = Buffer.alloc(32 + 24 + 4096)
+  const put = (offset: number, ...words: number[]) => {
+    for (const [i, word] of words.entries()) wal.writeUInt32BE(word, offset + 4 * i)
+  }
+  put(0, 0x377f0682, 3007000, 4096, 0, 7, 9)
+  const sum = new Uint32Array(2)
+  native.walChecksum(false, wal.subarray(0, 24), sum)
+  put(24, ...sum)
+  put(32, 1, pages, 7, 9)
+  wal.set(database.subarray(0, 4096), 56)
+  native.walChecksum(false, wal.subarray(32, 40), sum)
+  native.walChecksum(false, wal.subarray(56), sum)
+  put(48, ...sum)
+  return wal
+}
+
+test('verify and restore refuse a WAL that commits pages which do not exist, and an empty snapshot', async (t) => {
+  const { client, writer, output } = await fixture(t)
+  writer.snapshot()
+  const segment = writer.commit()
+  const snapshot = writer.name('snapshots', '00000000.snapshot.lz4')
+  const database = readFileSync(writer.file)
+  for (const pages of [2 ** 30, 0xfffffffe, 0xffffffff]) {
+    writeFileSync(segment, lz4Frame(forgedWal(database, pages)))
+    const { status, stdout } = await run(['verify', client.url])
+    assert.equal(status, 1)
+    assert.match(stdout, new RegExp(`wal\\.lz4: its WAL commits a database of ${pages} pages, but it has 1 frames`))
+    await assert.rejects(restore(client, { output }), { code: 'LTX_CORRUPT', file: /wal\.lz4$/ })
+  }
+  // SQLite ignores a -wal without a valid header.
+  const header = forgedWal(database, 2)
+  header[20]! ^= 1
+  for (const wal of [Buffer.alloc(5000, 7), header]) {
+    writeFileSync(segment, lz4Frame(wal))
+    assert.match((await run(['verify', client.url])).stdout, /does not begin with the header of a WAL/)
+    await assert.rejects(restore(client, { output }), { code: 'LTX_CORRUPT', file: /wal\.lz4$/ })
+  }
+  rmSync(segment)
+  writeFileSync(snapshot, lz4Frame(Buffer.alloc(0)))
+  assert.equal((await run(['verify', client.url])).status, 1)
+  await assert.rejects(restore(client, { output }), { code: 'LTX_CORRUPT', message: /do not make an SQLite database/ })
 })
 
 test('v3 and LTX backups at one URL: restore uses the format with the newest data, or the one that covers the timestamp', async (t) => {
