@@ -1,21 +1,22 @@
 import path from 'node:path'
 import Database from 'better-sqlite3'
-import { openReplica, type Replica } from '../src/replica/handle/open-replica.js'
-import type { ReplicaOptions } from '../src/replica/options.js'
 import { openReplicaClient } from '../src/storage/open.js'
 import { collect } from '../test/support/collect.js'
+import { CommitThread } from './support/commit-thread.js'
+import { answerOf } from './support/fresh-process.js'
+import { PACKAGE } from './support/published-package.js'
+import { hasOfficialVfs, type PythonReader } from './support/python-reader.js'
 import type { Bench, Question } from './support/question.js'
 import { Random } from './support/random.js'
 import type { Column, ResultTable } from './support/result.js'
 import type { Stage } from './support/stage.js'
-import { ratios, spread } from './support/stats.js'
+import { quantile, ratios, spread } from './support/stats.js'
+import { fill, openWritten, ROWS, UPDATE, Updates } from './support/written.js'
 
 /** Milliseconds that the proxy adds to each response. */
 const LATENCIES = [0, 5, 20]
 /** Pages that a transaction changes, besides the first page of the database. */
 const GROUPS = [1, 10, 100]
-/** Rows of the table, each on a page of its own. */
-const ROWS = 1000
 
 const STORE_COLUMNS: readonly Column[] = [
   { key: 'latency', label: 'store latency', unit: 'text' },
@@ -28,70 +29,47 @@ const STORE_COLUMNS: readonly Column[] = [
 
 const LOCAL_COLUMNS: readonly Column[] = [
   { key: 'pages', label: 'pages', unit: 'count' },
-  { key: 'local', label: 'commits to the buffer', unit: 'per s' },
-  { key: 'wal', label: 'commits to a local WAL database', unit: 'per s' },
+  { key: 'local', label: 'buffer', unit: 'per s' },
+  { key: 'wal', label: 'local WAL database', unit: 'per s' },
   { key: 'ratio', label: 'buffer / WAL', unit: 'x' },
+  { key: 'memory', label: 'without a buffer file', unit: 'per s' },
+  { key: 'official', label: 'official VFS, python', unit: 'per s' },
+]
+
+const READER_COLUMNS: readonly Column[] = [
+  { key: 'writer', label: 'another thread', unit: 'text' },
+  { key: 'commits', label: 'its commits', unit: 'per s' },
+  { key: 'median', label: 'lookup, median', unit: 'us' },
+  { key: 'p99', label: 'lookup, p99', unit: 'us' },
+  { key: 'crossings', label: 'crossings per lookup', unit: 'count' },
+]
+
+const FIRST_COLUMNS: readonly Column[] = [
+  { key: 'latency', label: 'store latency', unit: 'text' },
+  { key: 'import', label: 'import', unit: 'ms' },
+  { key: 'open', label: 'openReplica', unit: 'ms' },
+  { key: 'commit', label: 'first commit', unit: 'ms' },
+  { key: 'all', label: 'together', unit: 'ms' },
+  { key: 'rounds', label: 'round trips', unit: 'count' },
+  { key: 'rest', label: 'without round trips', unit: 'ms' },
+  { key: 'cpu', label: 'processor time', unit: 'ms' },
 ]
 
 export const commits: Question = {
   name: 'commits',
   question: 'How long does a commit through the VFS take, and how many are made per second?',
   limit: 'One PUT of the same bytes to the store; with a local buffer, one fsync of the disk.',
-  budget: 120,
+  budget: 240,
   needs: { s3: true },
   async run(bench) {
     const stage = await bench.stage()
-    return [await commitsToStore(bench, stage), await commitsToBuffer(bench, stage)]
+    return [
+      await commitsToStore(bench, stage),
+      await commitsToBuffer(bench, stage),
+      await readersBeside(bench, stage),
+      await firstCommits(bench, stage),
+    ]
   },
-}
-
-/** A table whose rows each fill a page. */
-function fill(db: Database.Database): void {
-  db.exec('CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)')
-  const random = new Random(1)
-  const insert = db.prepare('INSERT INTO t VALUES (?, ?)')
-  db.transaction(() => {
-    for (let id = 1; id <= ROWS; id++) insert.run(id, random.text(600).padEnd(3500).slice(0, 3500))
-  })()
-}
-
-/** Makes commits that each change a group of pages. */
-class Updates {
-  readonly #db: Database.Database
-  readonly #random = new Random(2)
-
-  constructor(db: Database.Database) {
-    this.#db = db
-  }
-
-  /** One commit. Returns its milliseconds, from the COMMIT statement on. */
-  commit(pages: number): number {
-    const first = 1 + this.#random.below(ROWS - pages)
-    const words = this.#random.text(8).padEnd(20).slice(0, 20)
-    this.#db.exec('BEGIN IMMEDIATE')
-    this.#db
-      .prepare('UPDATE t SET v = ? || substr(v, 21) WHERE id BETWEEN ? AND ?')
-      .run(words, first, first + pages - 1)
-    const start = performance.now()
-    this.#db.exec('COMMIT')
-    return performance.now() - start
-  }
-
-  /** Commits per second. */
-  rate(pages: number, count: number): number {
-    const start = performance.now()
-    for (let i = 0; i < count; i++) this.commit(pages)
-    return (count * 1000) / (performance.now() - start)
-  }
-}
-
-async function openWritten(
-  url: string,
-  write: ReplicaOptions['write'],
-): Promise<{ readonly replica: Replica; readonly db: Database.Database }> {
-  const replica = await openReplica(url, { write, pollInterval: '10m' })
-  const db = new Database(replica.uri)
-  return { replica, db }
 }
 
 /** Each commit, and then one PUT of the file that it wrote, over the same way to the store. */
@@ -132,33 +110,166 @@ async function commitsToStore(bench: Bench, stage: Stage): Promise<ResultTable> 
   }
 }
 
-/** Both sync the disk for each commit; the buffer is uploaded every second meanwhile. */
+/** Commits per second of the official VFS, whose transactions run in Python. */
+class OfficialCommits {
+  readonly #vfs: PythonReader
+  readonly #random = new Random(2)
+
+  private constructor(vfs: PythonReader) {
+    this.#vfs = vfs
+  }
+
+  /** On a replica of its own, which `fill` has filled. Undefined if it cannot be run here. */
+  static async open(stage: Stage): Promise<OfficialCommits | undefined> {
+    if (!hasOfficialVfs()) return undefined
+    const { replica, db } = await openWritten(stage.url('official.db'), { compaction: false })
+    fill(db)
+    db.close()
+    await replica.close()
+    const vfs = stage.official('official.db', { mode: 'rw', write_enabled: 'true' })
+    await vfs.open()
+    return new OfficialCommits(vfs)
+  }
+
+  async rate(pages: number, count: number): Promise<number> {
+    let ms = 0
+    for (let i = 0; i < count; i++) {
+      const parameters = [Updates.parameters(this.#random, pages)]
+      ms += (await this.#vfs.run(UPDATE, parameters, { transaction: true })).ms
+    }
+    return (count * 1000) / ms
+  }
+
+  close(): Promise<void> {
+    return this.#vfs.close()
+  }
+}
+
+/** The buffer and the WAL database sync the disk for each commit; uploads run every second meanwhile. */
 async function commitsToBuffer(bench: Bench, stage: Stage): Promise<ResultTable> {
   const bufferPath = path.join(bench.directory, 'commits.buffer')
-  const { replica, db } = await openWritten(stage.url('local.db'), { bufferPath, compaction: false })
+  const buffered = await openWritten(stage.url('local.db'), { bufferPath, compaction: false })
+  const memory = await openWritten(stage.url('memory.db'), { durability: 'local', compaction: false })
   const wal = new Database(path.join(bench.directory, 'wal.db'))
+  const official = await OfficialCommits.open(stage)
   try {
     wal.pragma('journal_mode = wal')
     wal.pragma('synchronous = full')
-    fill(db)
-    fill(wal)
-    const [buffered, local] = [new Updates(db), new Updates(wal)]
+    const databases = [buffered.db, wal, memory.db]
+    for (const db of databases) fill(db)
+    const updates = databases.map((db) => new Updates(db))
     const rows = []
     for (const pages of GROUPS) {
       bench.progress(`buffer, ${pages} pages`)
       const count = Math.max(5, Math.floor(bench.size(500, 50) / pages))
-      const [rates, wals]: number[][] = [[], []]
+      const rates: number[][] = [[], [], [], []]
       for (let round = bench.rounds(5, 1); round > 0; round--) {
-        rates!.push(buffered.rate(pages, count))
-        wals!.push(local.rate(pages, count))
-        await replica.flush()
+        for (const [i, one] of updates.entries()) rates[i]!.push(one.rate(pages, count))
+        if (official) rates[3]!.push(await official.rate(pages, count))
+        await Promise.all([buffered.replica.flush(), memory.replica.flush()])
       }
-      rows.push({ pages, local: spread(rates!), wal: spread(wals!), ratio: ratios(rates!, wals!) })
+      const [local, local2, inMemory, theirs] = rates
+      rows.push({
+        pages,
+        local: spread(local!),
+        wal: spread(local2!),
+        ratio: ratios(local!, local2!),
+        memory: spread(inMemory!),
+        official: theirs!.length === 0 ? null : spread(theirs!),
+      })
     }
-    return { id: 'local', title: 'Commits to a local buffer', columns: LOCAL_COLUMNS, rows }
+    const notes = [
+      'After a kill, the buffer and the WAL database have every commit. Without a buffer file, the commits of the last second are lost.',
+      'The COMMIT of the official VFS returns when the pages are in a temporary file. A crash loses the commits of the last second, and of two writers one overwrites the commits of the other.',
+    ]
+    return { id: 'local', title: 'Commits that reach the store later', columns: LOCAL_COLUMNS, rows, notes }
   } finally {
+    await official?.close()
+    for (const db of [buffered.db, wal, memory.db]) db.close()
+    await Promise.all([buffered.replica.close(), memory.replica.close()])
+  }
+}
+
+/** Lookups of resident rows in one thread while another thread of the process commits. */
+async function readersBeside(bench: Bench, stage: Stage): Promise<ResultTable> {
+  const rows = []
+  for (const { writer, pages, write } of [
+    { writer: 'idle', pages: 0, write: { compaction: false } },
+    { writer: 'commits 1 page to the store', pages: 1, write: { compaction: false } },
+    { writer: 'commits 100 pages to the store', pages: 100, write: { compaction: false } },
+    { writer: 'commits 1 page to memory', pages: 1, write: { durability: 'local', compaction: false } },
+  ] as const) {
+    bench.progress(`readers, ${writer}`)
+    const { replica, db } = await openWritten(stage.url(`readers-${rows.length}.db`), write)
+    fill(db)
+    const lookup = db.prepare('SELECT length(v) FROM t WHERE id = ?').pluck()
+    for (let id = 1; id <= ROWS; id++) lookup.get(id)
+    const thread = pages === 0 ? undefined : new CommitThread(replica.uri, pages)
+    // Its first commit comes after the start of the thread.
+    while (thread?.count === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+    const random = new Random(3)
+    const times: number[] = []
+    const [before, first] = [replica.stats().crossings, thread?.count ?? 0]
+    const start = performance.now()
+    const end = start + bench.size(4000, 300)
+    while (performance.now() < end) {
+      for (let i = 0; i < 50; i++) {
+        const id = 1 + random.below(ROWS)
+        const began = performance.now()
+        lookup.get(id)
+        times.push((performance.now() - began) * 1000)
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+    const commits = (thread?.count ?? 0) - first
+    const perSecond = (commits * 1000) / (performance.now() - start)
+    const crossings = replica.stats().crossings - before
+    await thread?.stop()
+    times.sort((a, b) => a - b)
+    rows.push({
+      writer,
+      commits: perSecond,
+      median: quantile(times, 0.5),
+      p99: quantile(times, 0.99),
+      // A commit crosses twice: for the RESERVED lock and for the commit itself.
+      crossings: Math.max(0, crossings - 2 * commits) / times.length,
+    })
     db.close()
-    wal.close()
     await replica.close()
   }
+  return { id: 'readers', title: 'Readers beside a writer in the same process', columns: READER_COLUMNS, rows }
+}
+
+interface First {
+  readonly import: number
+  readonly open: number
+  readonly commit: number
+  readonly all: number
+  readonly cpu: number
+}
+
+async function firstCommits(bench: Bench, stage: Stage): Promise<ResultTable> {
+  const { replica, db } = await openWritten(stage.url('first.db'), { compaction: false })
+  fill(db)
+  db.close()
+  await replica.close()
+  const rows = []
+  for (const latency of LATENCIES) {
+    bench.progress(`first commit, ${latency} ms`)
+    await stage.proxy.latency(latency)
+    const measured: (First & { readonly rounds: number; readonly rest: number })[] = []
+    for (let round = bench.rounds(9, 2); round > 0; round--) {
+      const child = () => answerOf<First>('first-commit-child.js', [PACKAGE, stage.url('first.db')])
+      const { result, traffic } = await stage.traffic(child)
+      measured.push({ ...result, rounds: traffic.rounds, rest: result.all - traffic.roundTime })
+    }
+    const of = (key: keyof First | 'rest') => spread(measured.map((one) => one[key]))
+    const ms = { import: of('import'), open: of('open'), commit: of('commit'), all: of('all') }
+    rows.push({ latency: `${latency} ms`, ...ms, rounds: measured.at(-1)!.rounds, rest: of('rest'), cpu: of('cpu') })
+  }
+  await stage.proxy.latency(0)
+  const notes = [
+    'The round trips include the lease, which `close()` releases, and on the first write of a process the probe for create-only PUTs.',
+  ]
+  return { id: 'first', title: 'A fresh process up to its first commit', columns: FIRST_COLUMNS, rows, notes }
 }

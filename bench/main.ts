@@ -1,7 +1,7 @@
 // npm run bench [-- NAME…] [--all] [--quick] [--plot] …; see --help
 import { Command } from 'commander'
 import { startRunServers } from '../test/support/servers/for-run.js'
-import { LARGE, QUESTIONS, UNPUBLISHED } from './questions.js'
+import { LARGE, QUESTIONS } from './questions.js'
 import { answer, drawPlots, nameOf, type Run, usualPosts } from './support/answer.js'
 import { SIZES } from './support/dataset.js'
 import { formatText } from './support/format.js'
@@ -48,14 +48,13 @@ function runsOf(names: readonly string[], options: Options): Run[] {
 }
 
 function find(name: string): Question {
-  const all = [...QUESTIONS, ...UNPUBLISHED]
-  const found = all.find((question) => question.name === name)
+  const found = QUESTIONS.find((question) => question.name === name)
   if (found) return found
-  return program.error(`bench: no benchmark is called "${name}"; there are ${all.map((one) => one.name).join(', ')}`)
+  return program.error(`bench: no benchmark is called "${name}"; there are ${QUESTIONS.map((one) => one.name).join(', ')}`)
 }
 
 function listQuestions(): void {
-  for (const { name, question, budget = 60 } of [...QUESTIONS, ...UNPUBLISHED]) {
+  for (const { name, question, budget = 60 } of QUESTIONS) {
     console.log(`${name.padEnd(16)} ${String(budget).padStart(4)} s  ${question}`)
   }
 }

@@ -45,6 +45,7 @@ export const QUESTIONS: readonly Question[] = [
   visible,
   idle,
   soak,
+  commits,
   primary,
   databases,
   application,
@@ -53,9 +54,6 @@ export const QUESTIONS: readonly Question[] = [
   restore,
   natsPieces,
 ]
-
-/** Questions that run by name, and get a section of the document with their first saved result. */
-export const UNPUBLISHED: readonly Question[] = [commits]
 
 /** The questions that are also measured with a large database, or (`only`) only with one. */
 export const LARGE: readonly { readonly question: Question; readonly posts: number; readonly only?: true }[] = [

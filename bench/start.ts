@@ -1,10 +1,9 @@
 import { rmSync } from 'node:fs'
 import path from 'node:path'
-import { pathToFileURL } from 'node:url'
-import { packageRoot } from '../src/package-files.js'
 import { loadedFiles } from '../test/support/loaded-files.js'
 import { fileReplica } from './support/file-replica.js'
 import { answerOf } from './support/fresh-process.js'
+import { PACKAGE } from './support/published-package.js'
 import type { Question } from './support/question.js'
 import type { Column } from './support/result.js'
 import type { Stage } from './support/stage.js'
@@ -24,9 +23,6 @@ const COLUMNS: readonly Column[] = [
   { key: 'main', label: 'files loaded', unit: 'count' },
   { key: 'worker', label: 'files loaded, worker', unit: 'count' },
 ]
-
-/** The published package, not the code that the tests run: the difference is measured here. */
-const PACKAGE = pathToFileURL(path.join(packageRoot(), 'dist/index.js')).href
 
 /** What the process measures, milliseconds. */
 interface Measured {

@@ -61,14 +61,12 @@ export class Stage {
     await client.close()
   }
 
-  /** The official VFS on the same replica, through the proxy. */
-  official(path: string): PythonReader {
+  /** The official VFS on the same replica, through the proxy. `parameters` go into its URI. */
+  official(path: string, parameters: Record<string, string> = {}): PythonReader {
     const { accessKeyId, secretAccessKey } = s3Server()
     const query = new URLSearchParams({ endpoint: this.proxy.url, 'force-path-style': 'true', region: 'us-east-1' })
-    return PythonReader.official(`s3://${this.bucket}/${path}?${query}`, {
-      AWS_ACCESS_KEY_ID: accessKeyId,
-      AWS_SECRET_ACCESS_KEY: secretAccessKey,
-    })
+    const env = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey }
+    return PythonReader.official(`s3://${this.bucket}/${path}?${query}`, env, parameters)
   }
 
   /** What passes the proxy while `action` runs. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import path from 'node:path'
 import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { openReplica } from '../../../src/replica/handle/open-replica.js'
 import type { Fixture } from './fixture.js'
 
@@ -304,6 +305,25 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     assert.throws(() => local.rows('SELECT litestream_txid()'), /no replica is open on this connection/)
     assert.deepEqual(local.rows('SELECT count(*) FROM own'), [[fixture.rows]])
     local.close()
+  })
+
+  test('a replica is written: created, changed, rolled back, and read by a connection that was open before', async () => {
+    const written = pathToFileURL(path.join(fixture.directory, `written-${process.pid}`)).href
+    await using replica = await openReplica(written, { write: true })
+    const [writer, reader] = [open(replica.uri), open(replica.uri)]
+    writer.exec('PRAGMA page_size = 1024; CREATE TABLE t (x INTEGER PRIMARY KEY, v BLOB)')
+    writer.exec("BEGIN IMMEDIATE; INSERT INTO t VALUES (1, randomblob(3000)), (2, 'two'); SAVEPOINT s; DELETE FROM t")
+    assert.deepEqual(reader.rows('SELECT count(*) FROM t'), [[0]])
+    writer.exec('ROLLBACK TO s; COMMIT')
+    assert.deepEqual(reader.rows('SELECT x, length(v) FROM t'), writer.rows('SELECT x, length(v) FROM t'))
+    writer.exec('BEGIN; DELETE FROM t; ROLLBACK')
+    assert.throws(() => writer.exec('INSERT INTO t VALUES (1, 1)'), /UNIQUE/)
+    assert.deepEqual(writer.rows('INSERT INTO t VALUES (3, 3) RETURNING x'), [[3]])
+    assert.deepEqual(reader.rows('SELECT litestream_txid()'), [['0000000000000003']])
+    writer.exec('DELETE FROM t WHERE x = 1; VACUUM')
+    assert.deepEqual(reader.rows('PRAGMA integrity_check'), [['ok']])
+    assert.deepEqual(reader.rows('SELECT group_concat(x) FROM t'), [['2,3']])
+    for (const each of [writer, reader]) each.close()
   })
 
   test('32 connections, closed in any order, before and after their handle (item 9)', async () => {
