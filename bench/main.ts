@@ -50,7 +50,9 @@ function runsOf(names: readonly string[], options: Options): Run[] {
 function find(name: string): Question {
   const found = QUESTIONS.find((question) => question.name === name)
   if (found) return found
-  return program.error(`bench: no benchmark is called "${name}"; there are ${QUESTIONS.map((one) => one.name).join(', ')}`)
+  return program.error(
+    `bench: no benchmark is called "${name}"; there are ${QUESTIONS.map((one) => one.name).join(', ')}`,
+  )
 }
 
 function listQuestions(): void {

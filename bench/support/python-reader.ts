@@ -60,7 +60,11 @@ export class PythonReader implements Reader {
     return (await this.#ask({ do: 'open', sql: FIRST_ROW })).ms as number
   }
 
-  async run(sql: string, parameters: readonly (readonly (number | string)[])[], options: RunOptions = {}): Promise<Run> {
+  async run(
+    sql: string,
+    parameters: readonly (readonly (number | string)[])[],
+    options: RunOptions = {},
+  ): Promise<Run> {
     const { transaction = false, rows = false } = options
     return (await this.#ask({ do: 'run', sql, parameters, transaction, rows })) as unknown as Run
   }

@@ -9,7 +9,8 @@ import { type Generated, Kysely, SqliteDialect } from 'kysely'
 import { cleanUp } from '../../support/clean-up.js'
 import { makeWritten, restoredDatabase } from '../../support/written-replica.js'
 
-const CREATE = 'CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, visits INTEGER NOT NULL DEFAULT 0)'
+const CREATE =
+  'CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, visits INTEGER NOT NULL DEFAULT 0)'
 const ROWS = 'SELECT name, visits FROM users ORDER BY id'
 
 async function expectRestored(t: TestContext, url: string, expected: readonly unknown[][]): Promise<void> {
@@ -69,9 +70,7 @@ test('Kysely writes to a replica with a local buffer: inserts, upserts, transact
     await tx
       .insertInto('users')
       .values({ name: 'Ada' })
-      .onConflict((conflict) =>
-        conflict.column('name').doUpdateSet((eb) => ({ visits: eb('users.visits', '+', 1) })),
-      )
+      .onConflict((conflict) => conflict.column('name').doUpdateSet((eb) => ({ visits: eb('users.visits', '+', 1) })))
       .execute()
     await tx.insertInto('users').values({ name: 'Grace' }).execute()
   })
