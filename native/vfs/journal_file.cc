@@ -1,7 +1,9 @@
 #include "vfs/journal_file.h"
 
+#include <cstring>
 #include <new>
 
+#include "vfs/replica_uri.h"
 #include "vfs/spill_file.h"
 
 namespace litestream {
@@ -11,7 +13,16 @@ namespace {
 struct JournalFile {
   sqlite3_file base;  // must be first: SQLite sees only this
   SpillFile* bytes;
+  bool is_super;
+  void (*on_mixed)();
 };
+
+// Ends the record of the super-journal's name, and begins each header of a journal
+// (https://www.sqlite.org/fileformat2.html#the_rollback_journal). SQLite writes these 8 bytes alone
+// only for the former.
+constexpr uint8_t kMagic[8] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
+
+JournalFile* Self(sqlite3_file* file) { return reinterpret_cast<JournalFile*>(file); }
 
 SpillFile& Bytes(sqlite3_file* file) { return *reinterpret_cast<JournalFile*>(file)->bytes; }
 
@@ -24,6 +35,13 @@ int Read(sqlite3_file* file, void* to, int size, sqlite3_int64 offset) {
   return Bytes(file).Read(to, uint32_t(size), uint64_t(offset));
 }
 int Write(sqlite3_file* file, const void* from, int size, sqlite3_int64 offset) {
+  // A super-journal gets the names of the journals, one per write, each with its zero byte.
+  if (Self(file)->is_super && !IsReplicaName(static_cast<const char*>(from))) {
+    Self(file)->on_mixed();
+    return SQLITE_READONLY;
+  }
+  static const uint8_t kNoMagic[sizeof kMagic] = {};
+  if (size == int(sizeof kMagic) && memcmp(from, kMagic, sizeof kMagic) == 0) from = kNoMagic;
   return Bytes(file).Write(from, uint32_t(size), uint64_t(offset));
 }
 int Truncate(sqlite3_file* file, sqlite3_int64 size) { return Bytes(file).Truncate(uint64_t(size)); }
@@ -49,11 +67,13 @@ const sqlite3_io_methods kMethods = {
 
 }  // namespace
 
-int OpenJournalFile(const SqliteCopy* copy, sqlite3_file* base, int flags, int* out_flags) {
+int OpenJournalFile(const SqliteCopy* copy, sqlite3_file* base, int flags, int* out_flags, void (*on_mixed)()) {
   auto* file = reinterpret_cast<JournalFile*>(base);
   file->base.pMethods = nullptr;
   file->bytes = new (std::nothrow) SpillFile(copy);
   if (file->bytes == nullptr) return SQLITE_NOMEM;
+  file->is_super = (flags & SQLITE_OPEN_SUPER_JOURNAL) != 0;
+  file->on_mixed = on_mixed;
   file->base.pMethods = &kMethods;
   if (out_flags != nullptr) *out_flags = flags;
   return SQLITE_OK;

@@ -1,13 +1,20 @@
 // The rollback journal of a replica, and a super-journal named after one, as sqlite3_files. They
 // are stored in a SpillFile and end with the connection: after a crash nothing must be rolled back,
 // because no page of the transaction has left the process.
+//
+// A transaction over several databases: SQLite writes the name of the super-journal to the end of
+// each journal, and skips the rollback of a journal whose super-journal does not exist. The journal
+// of a replica therefore drops the end mark (the magic number) of that name, so a rollback always
+// restores SQLite's page cache. An ordinary file needs a super-journal that outlives a crash, so a
+// super-journal named after a replica refuses a transaction that writes to one.
 #pragma once
 #include "vfs/sqlite_copy.h"
 
 namespace litestream {
 
-// Opens an empty journal. Returns SQLITE_NOMEM if out of memory.
-int OpenJournalFile(const SqliteCopy* copy, sqlite3_file* file, int flags, int* out_flags);
+// Opens an empty journal. `on_mixed`: called when a super-journal is refused. Returns SQLITE_NOMEM if
+// out of memory.
+int OpenJournalFile(const SqliteCopy* copy, sqlite3_file* file, int flags, int* out_flags, void (*on_mixed)());
 // The size in bytes of the sqlite3_file that OpenJournalFile needs.
 int JournalFileSize();
 

@@ -95,6 +95,10 @@ UriParameters ParseReplicaUri(const char* uri) {
   return parameters;
 }
 
+bool IsReplicaName(const char* name) {
+  return strncmp(name, kReplicaMark, sizeof kReplicaMark - 1) == 0 || IsReplicaUri(name);
+}
+
 bool IsReplicaUri(const char* name) {
   if (name == nullptr || !StartsWith(name, "file:")) return false;
   for (const char* p = strchr(name, '?'); p != nullptr; p = strchr(p + 1, '&')) {

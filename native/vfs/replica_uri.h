@@ -13,6 +13,12 @@ using UriParameters = std::map<std::string, std::string>;
 // one, which only appends to it).
 bool IsReplicaUri(const char* name);
 
+// Prefix that xFullPathname adds to the name of a replica whose URI SQLite has parsed, so that its
+// journals differ from real files.
+constexpr char kReplicaMark[] = "litestream:";
+// Whether the name of a database, a journal or a super-journal belongs to a replica.
+bool IsReplicaName(const char* name);
+
 // What a plain name of a main database is, in a copy of SQLite that reads no URIs.
 enum class NameKind {
   kFile,        // an ordinary file

@@ -16,10 +16,6 @@ namespace litestream {
 
 namespace {
 
-// Prefix that xFullPathname adds to the name of a replica, so that its journals differ from real
-// files.
-const char kMark[] = "litestream:";
-
 SqliteCopy* CopyOf(sqlite3_vfs* vfs) { return static_cast<SqliteCopy*>(vfs->pAppData); }
 sqlite3_vfs* Original(sqlite3_vfs* vfs) { return CopyOf(vfs)->original; }
 
@@ -46,6 +42,8 @@ void Warn(const std::string& parameter) {
   request->text = parameter;
   Bridge::Get().Tell(request);
 }
+
+void WarnOfMixed() { Warn("mixed_transaction=1"); }
 
 // Why an open is refused.
 struct Reason {
@@ -87,8 +85,8 @@ bool HasReplicaParameters(sqlite3_vfs* vfs, const char* name) {
 }
 
 int OpenByUri(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
-  if (name == nullptr || !StartsWith(name, kMark)) return OpenBefore(CopyOf(vfs), name, file, flags, out_flags);
-  if (!(flags & SQLITE_OPEN_MAIN_DB)) return OpenJournalFile(CopyOf(vfs), file, flags, out_flags);
+  if (name == nullptr || !StartsWith(name, kReplicaMark)) return OpenBefore(CopyOf(vfs), name, file, flags, out_flags);
+  if (!(flags & SQLITE_OPEN_MAIN_DB)) return OpenJournalFile(CopyOf(vfs), file, flags, out_flags, WarnOfMixed);
   UriParameters parameters;
   for (int i = 0;; i++) {
     const char* key = LS_API(CopyOf(vfs), uri_key)(name, i);
@@ -101,14 +99,14 @@ int OpenByUri(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags,
 
 int FullPathnameByUri(sqlite3_vfs* vfs, const char* name, int size, char* out) {
   if (!HasReplicaParameters(vfs, name)) return FullPathnameBefore(CopyOf(vfs), name, size, out);
-  if (strlen(kMark) + strlen(name) + 1 > size_t(size)) return SQLITE_CANTOPEN;
-  strcpy(out, kMark);
+  if (strlen(kReplicaMark) + strlen(name) + 1 > size_t(size)) return SQLITE_CANTOPEN;
+  strcpy(out, kReplicaMark);
   strcat(out, name);
   return SQLITE_OK;
 }
 
 int AccessByUri(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
-  if (name != nullptr && StartsWith(name, kMark)) {
+  if (name != nullptr && StartsWith(name, kReplicaMark)) {
     // never a hot journal and no WAL: a journal ends with the connection that created it
     *result = 0;
     return SQLITE_OK;
@@ -118,7 +116,7 @@ int AccessByUri(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
 
 int DeleteByUri(sqlite3_vfs* vfs, const char* name, int sync_directory) {
   // a journal disappears when it is closed
-  if (name != nullptr && StartsWith(name, kMark)) return SQLITE_OK;
+  if (name != nullptr && StartsWith(name, kReplicaMark)) return SQLITE_OK;
   return DeleteBefore(CopyOf(vfs), name, sync_directory);
 }
 
@@ -161,7 +159,7 @@ int OpenPlain(const SqliteCopy* copy, int room, const char* name, sqlite3_file* 
     return RefuseOpen(copy, reason->text, file, flags, out_flags);
   }
   if (!replica) return OpenBefore(copy, name, file, flags, out_flags);
-  if (!(flags & SQLITE_OPEN_MAIN_DB)) return OpenJournalFile(copy, file, flags, out_flags);
+  if (!(flags & SQLITE_OPEN_MAIN_DB)) return OpenJournalFile(copy, file, flags, out_flags, WarnOfMixed);
   return OpenWithParameters(copy, ParseReplicaUri(name), file, flags, out_flags);
 }
 

@@ -237,6 +237,13 @@ const REFUSED_NAMES: ReadonlyMap<string, (value: string) => { message: string; h
       hint: 'Open the connection after openReplica() or load().',
     }),
   ],
+  [
+    'mixed_transaction',
+    () => ({
+      message: 'one transaction wrote to a replica and to an attached file that is not in WAL mode; it was rolled back',
+      hint: 'Open the file as the main database and attach the replica, or set `PRAGMA journal_mode = WAL` on the file.',
+    }),
+  ],
 ])
 type Parameter = (typeof PARAMETERS)[number]
 export type ReplicaParameters = Partial<Record<Parameter, string>>

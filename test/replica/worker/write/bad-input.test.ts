@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test'
 import type Database from 'better-sqlite3'
 import { isLitestreamError } from '../../../../src/errors.js'
 import { openReplica } from '../../../../src/replica/handle/open-replica.js'
-import type { ReplicaOptions, WriteOptions } from '../../../../src/replica/options.js'
+import type { ReplicaOptions, ReplicaWriteOptions } from '../../../../src/replica/options.js'
 import { ageKey } from '../../../support/age.js'
 import { asNobody } from '../../../support/as-nobody.js'
 import { runScript } from '../../../support/child.js'
@@ -40,7 +40,7 @@ async function withTable(t: TestContext, url: string, options: ReplicaOptions = 
   await replica.close()
 }
 
-const local = (bufferPath?: string): WriteOptions => ({
+const local = (bufferPath?: string): ReplicaWriteOptions => ({
   ...{ durability: 'local', lease: false, syncInterval: '1h' },
   ...(bufferPath === undefined ? {} : { bufferPath }),
 })

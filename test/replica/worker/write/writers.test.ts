@@ -6,6 +6,7 @@ import Database from 'better-sqlite3'
 import { openReplica } from '../../../../src/replica/handle/open-replica.js'
 import { mergeCommits } from '../../../../src/replica/worker/write/merge-commits.js'
 import { cleanUp } from '../../../support/clean-up.js'
+import { until } from '../../../support/until.js'
 import {
   codeOf,
   emptyReplicaUrl,
@@ -172,7 +173,7 @@ test('exclusive locking and another page size are refused with the reason, and n
   assert.equal(rowsOf(db), '1,2')
 })
 
-test('a transaction over an attached local file and a replica commits both, whichever is the main database', async (t) => {
+test('a transaction over a replica and an attached file commits both if the file can be rolled back after a crash', async (t) => {
   const { replica, db, directory } = await makeWritten(t)
   db.exec('CREATE TABLE t (x)')
   const file = path.join(directory, 'local.db')
@@ -182,15 +183,61 @@ test('a transaction over an attached local file and a replica commits both, whic
   local.exec(`ATTACH '${replica.uri}' AS r`)
   local.exec('BEGIN; INSERT INTO l VALUES (1); INSERT INTO r.t VALUES (1); COMMIT; DETACH r')
   db.exec(`ATTACH '${file}' AS f`)
-  db.exec('BEGIN; INSERT INTO f.l VALUES (2); INSERT INTO t VALUES (2); COMMIT')
+  // After a crash nothing would roll a journal back whose super-journal is in memory.
+  const both = 'BEGIN; INSERT INTO f.l VALUES (2); INSERT INTO t VALUES (2); COMMIT'
+  const warnings: string[] = []
+  const onWarning = (warning: Error) => void warnings.push(warning.message)
+  process.on('warning', onWarning)
+  cleanUp(t, () => process.off('warning', onWarning))
+  assert.equal(
+    codeOf(() => db.exec(both)),
+    'SQLITE_READONLY',
+  )
+  await until('the warning', () => warnings.some((text) => /an attached file that is not in WAL mode/.test(text)))
+  assert.equal(rowsOf(db), '1')
+  db.pragma('f.journal_mode = wal')
+  db.exec(both)
   db.exec('BEGIN; INSERT INTO f.l VALUES (3); INSERT INTO t VALUES (3); ROLLBACK')
   assert.equal(rowsOf(db), '1,2')
   assert.equal(local.prepare('SELECT group_concat(x) FROM l').pluck().get(), '1,2')
-  assert.deepEqual(readdirSync(directory).sort(), ['local.db', 'replica'])
+  assert.deepEqual(readdirSync(directory).sort(), ['local.db', 'local.db-shm', 'local.db-wal', 'replica'])
   assert.deepEqual(
     readdirSync(process.cwd()).filter((name) => /-(mj|journal)/.test(name)),
     [],
   )
+})
+
+test('of a transaction over two replicas one loses a race: both are as before, and the connection sees the winner', async (t) => {
+  const first = await makeWritten(t)
+  const second = await makeWritten(t)
+  const other = await openForWriting(t, second.url, { cacheSize: '3MiB' })
+  first.db.exec('CREATE TABLE t (x); INSERT INTO t VALUES (0)')
+  second.db.exec('CREATE TABLE u (x); INSERT INTO u VALUES (0)')
+  const { db } = first
+  db.exec(`ATTACH '${second.replica.uri}' AS b`)
+  const all = () => ['t', 'b.u'].map((table) => db.prepare(`SELECT group_concat(x) FROM ${table}`).pluck().get())
+  for (const [x, expected] of [
+    [1, ['0', '0,51']],
+    [2, ['0', '0,51,52']],
+  ] as const) {
+    await other.replica.refresh()
+    db.exec(`BEGIN; INSERT INTO t VALUES (${x}); INSERT INTO b.u VALUES (${x})`)
+    other.db.exec(`INSERT INTO u VALUES (${50 + x})`)
+    assert.equal(
+      codeOf(() => db.exec('COMMIT')),
+      'SQLITE_BUSY_SNAPSHOT',
+    )
+    assert.deepEqual(all(), expected)
+  }
+  db.exec('BEGIN; INSERT INTO t VALUES (9); INSERT INTO b.u VALUES (9); COMMIT')
+  assert.deepEqual(all(), ['0,9', '0,51,52,9'])
+  for (const [url, table, rows] of [
+    [first.url, 't', '0,9'],
+    [second.url, 'u', '0,51,52,9'],
+  ] as const) {
+    const restored = await restoredDatabase(t, url)
+    assert.equal(restored.prepare(`SELECT group_concat(x) FROM ${table}`).pluck().get(), rows)
+  }
 })
 
 test('a large transaction spills to a temporary file and is one L0 file', async (t) => {
