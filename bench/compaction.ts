@@ -3,7 +3,6 @@ import { createSnapshot } from '../src/compaction/snapshot.js'
 import { LtxEncoder } from '../src/ltx/encoder.js'
 import { HEADER_SIZE } from '../src/ltx/format.js'
 import { native } from '../src/native/addon.js'
-import { DECODE_END, DECODE_MORE } from '../src/native/ltx-codec.js'
 import { openReplicaClient } from '../src/storage/open.js'
 import { samplePages } from './support/pages.js'
 import type { Bench, Question } from './support/question.js'
@@ -107,8 +106,8 @@ function decodeAlone(file: Uint8Array): void {
   const [state, result] = [new BigUint64Array(2), new Float64Array(2)]
   for (let at = HEADER_SIZE; ; at += result[1]!) {
     const status = native.decodeFrames(state, PAGE_SIZE, file.subarray(at), pgnos, sizes, pages, false, result)
-    if (status === DECODE_END) return
-    if (status !== DECODE_MORE || result[0] === 0) throw new Error(`the sample is damaged at ${at}`)
+    if (status === native.constants.decode.end) return
+    if (status !== native.constants.decode.more || result[0] === 0) throw new Error(`the sample is damaged at ${at}`)
   }
 }
 

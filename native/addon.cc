@@ -3,6 +3,7 @@
 #include "napi/exports.h"
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  litestream::ExportConstants(env, exports);
   litestream::ExportClock(env, exports);
   litestream::ExportLtxCodec(env, exports);
   litestream::ExportPageIndex(env, exports);

@@ -4,6 +4,7 @@
 #include <napi.h>
 
 namespace litestream {
+void ExportConstants(Napi::Env env, Napi::Object exports);
 void ExportClock(Napi::Env env, Napi::Object exports);
 void ExportLtxCodec(Napi::Env env, Napi::Object exports);
 void ExportPageIndex(Napi::Env env, Napi::Object exports);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "ltx/page_index.h"
+#include "napi/constants.h"
 #include "napi/exports.h"
 #include "napi/worker_napi.h"
 #include "replica/replica.h"
@@ -11,16 +12,9 @@
 namespace litestream {
 namespace {
 
-// Elements of the state array that TypeScript keeps between calls; src/ltx/page-index.ts names the
-// ones that it reads.
-enum Slot {
-  kFault, kAt, kEntry, kValue, kPgno, kOffset, kEnded, kCount, kFileOffset, kShift, kField, kEnd, kPageSize, kCommit,
-  kCompleteFrom, kSlots
-};
-
 // Reads the state array. Every number is checked, because JavaScript can write any number into it.
 IndexState Load(Arguments& args, const Span<double>& slots) {
-  const auto whole = [&](Slot slot, double min, double max) {
+  const auto whole = [&](IndexSlot slot, double min, double max) {
     const double number = slots.size < kSlots ? NAN : slots[slot];
     const bool fits = number >= min && number <= max && std::trunc(number) == number;
     args.Require(fits, "the state is none of a page index");
@@ -86,7 +80,6 @@ Napi::Value DecodePageIndex(const Napi::CallbackInfo& info) {
 // The layout of src/replica/worker/chain/page-map.ts: a chunk has the low halves of the offsets,
 // then the high bits of the offsets together with the sizes, then the file ordinals.
 constexpr size_t kChunkBytes = 3 * kChunkPages * sizeof(uint32_t);
-constexpr uint32_t kSizeBits = 18;
 constexpr uint64_t kMaxFrameSize = (1u << kSizeBits) - 1, kMaxFrameOffset = (uint64_t(1) << (64 - kSizeBits)) - 1;
 
 // Writes the pages of one file into a page map.

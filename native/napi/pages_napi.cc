@@ -2,8 +2,10 @@
 // b-tree pages. Worker thread only.
 #include "ltx/limits.h"
 #include "ltx/ltx_codec.h"
+#include "napi/constants.h"
 #include "napi/exports.h"
 #include "napi/worker_napi.h"
+#include "replica/bridge.h"
 #include "replica/btree.h"
 
 namespace litestream {
@@ -23,9 +25,6 @@ Napi::Value CreateCache(const Napi::CallbackInfo& info) {
 // prefetch that requested the page, plus kJoined if a reader waits for it by now; 0 if it was not
 // prefetched. Returns the number of decoded frames; if that is less than all, the next frame is
 // damaged.
-constexpr uint32_t kFrameFields = 5;
-constexpr uint32_t kJoined = 0x80;
-
 // fillSlots(replica, view, cache, source, frames)
 Napi::Value FillSlots(const Napi::CallbackInfo& info) {
   Arguments args(info, "fillSlots");
@@ -66,23 +65,23 @@ Napi::Value FillSlots(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), double(count));
 }
 
-// linkPages(replica, view, cache, pairs): adds resident pages to another view that has the same
-// content for them, before a reader receives that view. pairs: [pgno, slot].
-Napi::Value LinkPages(const Napi::CallbackInfo& info) {
-  Arguments args(info, "linkPages");
-  const auto replica = ReplicaArgument(args, args[0]);
-  View* view = ViewArgument(args, replica, args[1]);
-  const auto cache = args.Open<PageCache>(args[2], "cache");
-  const Span<uint32_t> pairs = args.U32s(args[3], "pairs");
+// answerPage(request, replica, view, pgno, cache, slot): adds a resident page to the view of the
+// waiting reader, which has the same content for it, and wakes the reader.
+Napi::Value AnswerPage(const Napi::CallbackInfo& info) {
+  Arguments args(info, "answerPage");
+  const uint32_t request = args.U32(args[0], "request");
+  const auto replica = ReplicaArgument(args, args[1]);
+  View* view = ViewArgument(args, replica, args[2]);
+  const uint32_t pgno = args.U32(args[3], "pgno");
+  const auto cache = args.Open<PageCache>(args[4], "cache");
+  const uint32_t slot = SlotArgument(args, cache, args[5]);
   args.Require(view == nullptr || view->cache == cache, "the view has another cache");
-  for (size_t i = 0; args.ok() && i + 1 < pairs.size; i += 2) {
-    args.Require(cache->Filled(pairs[i + 1]), "there is no page in this slot");
+  if (!args.ok()) return {};
+  if (view != nullptr) {
+    view->Set(pgno, cache->Entry(slot));
+    replica->CountAhead(cache->TakeAhead(slot), &AheadCounts::used);
   }
-  if (!args.ok() || view == nullptr) return {};
-  for (size_t i = 0; i + 1 < pairs.size; i += 2) {
-    view->Set(pairs[i], cache->Entry(pairs[i + 1]));
-    replica->CountAhead(cache->TakeAhead(pairs[i + 1]), &AheadCounts::used);
-  }
+  args.Require(Bridge::Get().CompletePage(request, cache->Data(slot), cache->page_size()), "the page is too short");
   return {};
 }
 
@@ -170,7 +169,7 @@ Napi::Value ChildOfTable(const Napi::CallbackInfo& info) {
 void ExportPages(Napi::Env env, Napi::Object exports) {
   exports["createCache"] = Napi::Function::New(env, CreateCache);
   exports["fillSlots"] = Napi::Function::New(env, FillSlots);
-  exports["linkPages"] = Napi::Function::New(env, LinkPages);
+  exports["answerPage"] = Napi::Function::New(env, AnswerPage);
   exports["schemaRoots"] = Napi::Function::New(env, Roots);
   exports["touched"] = Napi::Function::New(env, Touched);
   exports["setTrigger"] = Napi::Function::New(env, SetTrigger);

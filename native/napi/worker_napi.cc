@@ -55,21 +55,6 @@ Napi::Value FailRequest(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// completePage(id, cache, slot) or completePage(id, page)
-Napi::Value CompletePage(const Napi::CallbackInfo& info) {
-  Arguments args(info, "completePage");
-  const uint32_t id = args.U32(args[0], "id");
-  if (args[1].IsExternal()) {
-    const auto cache = args.Open<PageCache>(args[1], "cache");
-    const uint32_t slot = SlotArgument(args, cache, args[2]);
-    if (args.ok()) args.Require(Bridge::Get().CompletePage(id, cache->Data(slot), cache->page_size()), "the page is too short");
-  } else {
-    const Span<uint8_t> page = args.Bytes(args[1], "page");
-    if (args.ok()) args.Require(Bridge::Get().CompletePage(id, page.data, page.size), "the page is too short");
-  }
-  return {};
-}
-
 // completeTravel(id, view): moves the requesting connection to a view of its own; the view lives
 // until the connection leaves it.
 Napi::Value CompleteTravel(const Napi::CallbackInfo& info) {
@@ -105,28 +90,28 @@ Napi::Value SetState(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// setContact(replica, ms), setReadTimeout(replica, ms), setMaxStale(replica, ms)
-Napi::Value SetContact(const Napi::CallbackInfo& info) {
-  Arguments args(info, "setContact");
+// setLive(replica, contact): a poll that began at `contact` succeeded, so the replica has no error.
+Napi::Value SetLive(const Napi::CallbackInfo& info) {
+  Arguments args(info, "setLive");
   const auto replica = ReplicaArgument(args, args[0]);
-  const int64_t ms = args.Milliseconds(args[1], "ms");
-  if (args.ok() && replica) replica->contact.store(ms);
+  const int64_t contact = args.Milliseconds(args[1], "contact");
+  if (!args.ok() || !replica) return {};
+  replica->contact.store(contact);
+  replica->SetError("", "");
+  replica->state.store(ReplicaState::kLive);
   return {};
 }
 
-Napi::Value SetReadTimeout(const Napi::CallbackInfo& info) {
-  Arguments args(info, "setReadTimeout");
+// setLimits(replica, readTimeout, maxStale)
+Napi::Value SetLimits(const Napi::CallbackInfo& info) {
+  Arguments args(info, "setLimits");
   const auto replica = ReplicaArgument(args, args[0]);
-  const int64_t ms = args.Milliseconds(args[1], "ms");
-  if (args.ok() && replica) replica->read_timeout.store(ms);
-  return {};
-}
-
-Napi::Value SetMaxStale(const Napi::CallbackInfo& info) {
-  Arguments args(info, "setMaxStale");
-  const auto replica = ReplicaArgument(args, args[0]);
-  const int64_t ms = args.Milliseconds(args[1], "ms");
-  if (args.ok() && replica) replica->max_stale.store(ms);
+  const int64_t read_timeout = args.Milliseconds(args[1], "readTimeout");
+  const bool never_stale = args[2].IsUndefined();
+  const int64_t max_stale = never_stale ? 0 : args.Milliseconds(args[2], "maxStale");
+  if (!args.ok() || !replica) return {};
+  replica->read_timeout.store(read_timeout);
+  if (!never_stale) replica->max_stale.store(max_stale);
   return {};
 }
 
@@ -158,13 +143,11 @@ void ExportWorker(Napi::Env env, Napi::Object exports) {
   exports["takeRequests"] = Napi::Function::New(env, TakeRequests);
   exports["completeRequest"] = Napi::Function::New(env, CompleteRequest);
   exports["failRequest"] = Napi::Function::New(env, FailRequest);
-  exports["completePage"] = Napi::Function::New(env, CompletePage);
   exports["completeTravel"] = Napi::Function::New(env, CompleteTravel);
   exports["allReplicas"] = Napi::Function::New(env, AllReplicas);
   exports["setState"] = Napi::Function::New(env, SetState);
-  exports["setContact"] = Napi::Function::New(env, SetContact);
-  exports["setReadTimeout"] = Napi::Function::New(env, SetReadTimeout);
-  exports["setMaxStale"] = Napi::Function::New(env, SetMaxStale);
+  exports["setLive"] = Napi::Function::New(env, SetLive);
+  exports["setLimits"] = Napi::Function::New(env, SetLimits);
   exports["nextIncarnation"] = Napi::Function::New(env, NextIncarnation);
   exports["setHydration"] = Napi::Function::New(env, SetHydration);
 }

@@ -20,27 +20,16 @@ bool IsOurParameter(const std::string& name) {
   return !name.empty();
 }
 
-// Parameters that have no effect without write_enabled.
-bool IsWriteParameter(const std::string& name) {
-  return name == "sync_interval" || name == "buffer_path" || name == "durability" || name == "lease" ||
-         name == "compaction";
-}
-
-// Adds the environment's value for each parameter that the URI omits: LITESTREAM_ and its name in
-// capitals. The same rule as in src/replica/options.ts, so that a handle and a plain URI of one
-// replica have the same key.
+// Adds the environment's value for each parameter that the URI omits, so that a handle and a plain
+// URI of one replica have the same key (src/replica/options.ts).
 void AddEnvironment(UriParameters* parameters) {
-  for (const char* name : {"replica_url", "poll_interval", "cache_size", "hydration_enabled", "hydration_path", "open_timeout",
-                           "read_timeout", "max_stale", "concurrency", "read_ahead", "disk_cache",
-                           "disk_cache_size", "hedge", "idle_poll_interval", "write_enabled", "sync_interval",
-                           "buffer_path", "durability", "lease", "compaction"}) {
-    if (parameters->count(name)) continue;
-    if (strcmp(name, "hydration_path") == 0 && !parameters->count("hydration_enabled")) continue;
-    if (IsWriteParameter(name) && !parameters->count("write_enabled")) continue;
+  for (const ReaderParameter& parameter : kReaderParameters) {
+    if (parameters->count(parameter.name)) continue;
+    if (parameter.needs != nullptr && !parameters->count(parameter.needs)) continue;
     std::string variable = "LITESTREAM_";
-    for (const char* c = name; *c != 0; c++) variable += char(*c == '_' ? '_' : *c - 'a' + 'A');
+    for (const char* c = parameter.name; *c != 0; c++) variable += char(*c == '_' ? '_' : *c - 'a' + 'A');
     const char* value = getenv(variable.c_str());
-    if (value != nullptr && *value != 0) (*parameters)[name] = value;
+    if (value != nullptr && *value != 0) (*parameters)[parameter.name] = value;
   }
 }
 

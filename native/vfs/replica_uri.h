@@ -28,6 +28,35 @@ enum class NameKind {
 };
 NameKind KindOfName(const char* name);
 
+// A parameter that the environment can set too, as LITESTREAM_ and its name in capitals.
+struct ReaderParameter {
+  const char* name;
+  // The environment sets it only together with this parameter; null: always.
+  const char* needs;
+};
+inline constexpr ReaderParameter kReaderParameters[] = {
+    {"replica_url", nullptr},
+    {"poll_interval", nullptr},
+    {"cache_size", nullptr},
+    {"hydration_enabled", nullptr},
+    {"hydration_path", "hydration_enabled"},
+    {"disk_cache", nullptr},
+    {"disk_cache_size", nullptr},
+    {"open_timeout", nullptr},
+    {"read_timeout", nullptr},
+    {"max_stale", nullptr},
+    {"concurrency", nullptr},
+    {"read_ahead", nullptr},
+    {"hedge", nullptr},
+    {"idle_poll_interval", nullptr},
+    {"write_enabled", nullptr},
+    {"durability", "write_enabled"},
+    {"sync_interval", "write_enabled"},
+    {"buffer_path", "write_enabled"},
+    {"lease", "write_enabled"},
+    {"compaction", "write_enabled"},
+};
+
 // Parses the parameters of a URI that SQLite passed as a plain file name.
 UriParameters ParseReplicaUri(const char* uri);
 

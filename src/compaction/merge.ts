@@ -12,14 +12,7 @@ import {
 import { encodeHeader, type LtxHeader } from '../ltx/header.js'
 import { formatTxid } from '../ltx/txid.js'
 import { native } from '../native/addon.js'
-import {
-  type FrameMerger,
-  MERGE_DONE,
-  MERGE_FAULT,
-  MERGE_FAULTS,
-  MERGE_INCOMPLETE,
-  MERGE_NEED_INPUT,
-} from '../native/frame-merger.js'
+import type { FrameMerger } from '../native/frame-merger.js'
 import { MergeInput, type MergeSource } from './merge-input.js'
 
 /**
@@ -152,6 +145,7 @@ async function* mergeFrames(
   const bytes = inputs.map(({ reader }) => reader.available)
   let out = new Uint8Array(size)
   let filled = 0
+  const { merge, mergeFaults } = native.constants
   for (;;) {
     const status = merger.step(bytes, out.subarray(filled), result)
     filled += result[0]!
@@ -161,7 +155,7 @@ async function* mergeFrames(
       reader.take(used)
       bytes[i] = reader.available
     }
-    if (status === MERGE_NEED_INPUT) {
+    if (status === merge.needInput) {
       const i = result[1]!
       const { reader, label } = inputs[i]!
       if (!(await reader.more())) {
@@ -170,15 +164,15 @@ async function* mergeFrames(
       bytes[i] = reader.available
       continue
     }
-    if (status === MERGE_FAULT) {
+    if (status === merge.fault) {
       const i = result[1]!
       const { offset, pgno } = merger.input(i)
-      const what = MERGE_FAULTS[result[2]!] ?? 'the page frame is damaged'
+      const what = mergeFaults[result[2]!] ?? 'the page frame is damaged'
       throw corrupt(what, inputs[i]!.label, offset, pgno === 0 ? undefined : pgno)
     }
-    if (status === MERGE_INCOMPLETE) throw incomplete(inputs, result[3]!)
+    if (status === merge.incomplete) throw incomplete(inputs, result[3]!)
     if (filled > 0) yield out.subarray(0, filled)
-    if (status === MERGE_DONE) return
+    if (status === merge.done) return
     filled = 0
     if (size >= OUTPUT_SIZE) continue
     size = Math.min(OUTPUT_SIZE, size * 4)

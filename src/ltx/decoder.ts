@@ -1,5 +1,4 @@
 import { native } from '../native/addon.js'
-import { DECODE_END, DECODE_MORE, FRAME_FAULTS } from '../native/ltx-codec.js'
 import { ByteReader } from './byte-reader.js'
 import { corrupt } from './corrupt.js'
 import {
@@ -135,6 +134,7 @@ class Decoder implements LtxDecoding {
     let pgnos: Uint32Array = new Uint32Array(capacity)
     let pages: Uint8Array = new Uint8Array(capacity * pageSize)
     const result = new Float64Array(2)
+    const { decode } = native.constants
     const sumPages = minTxid === 1 && (flags & FLAG_NO_CHECKSUM) === 0
     for (;;) {
       const input = this.#reader.available
@@ -155,8 +155,8 @@ class Decoder implements LtxDecoding {
           pages = fits ? free!.pages : new Uint8Array(capacity * pageSize)
         }
       }
-      if (status === DECODE_END) return
-      if (status !== DECODE_MORE) throw this.#frameFault(status)
+      if (status === decode.end) return
+      if (status !== decode.more) throw this.#frameFault(status)
       if (count < capacity) {
         if (!(await this.#reader.more())) throw this.#truncated('inside the page block')
       } else if (capacity < most) {
@@ -170,7 +170,7 @@ class Decoder implements LtxDecoding {
   #frameFault(status: number): Error {
     const bytes = this.#reader.available
     const pgno = new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(0)
-    return corrupt(FRAME_FAULTS[status] ?? 'bad page frame', this.#file, this.#offset, pgno)
+    return corrupt(native.constants.frameFaults[status] ?? 'bad page frame', this.#file, this.#offset, pgno)
   }
 
   /** Checks the order of a batch's pages against the file's rules. */

@@ -50,41 +50,6 @@ export function encodePageIndex(index: PageIndex): Uint8Array {
   return bytes
 }
 
-/**
- * Elements of the state that the addon keeps between the pieces of an index; see
- * native/napi/page_index_napi.cc.
- */
-const FAULT = 0
-const AT = 1
-const ENTRY = 2
-const VALUE = 3
-const PGNO = 4
-const OFFSET = 5
-const COUNT = 7
-const FILE_OFFSET = 8
-const END = 11
-const PAGE_SIZE = 12
-const COMMIT = 13
-const COMPLETE_FROM = 14
-const SLOTS = 15
-
-/**
- * IndexFault of native/ltx/page_index.h; the last one is a frame whose position a page map cannot
- * represent.
- */
-const NONE = 0
-const ENDS_EARLY = 1
-const NUMBER_TOO_LARGE = 2
-const PAGE_ORDER = 3
-const OUTSIDE_BLOCK = 4
-const NOT_CONTIGUOUS = 5
-const FRAME_SIZE = 6
-const BEYOND_COMMIT = 7
-const LOCK_PAGE = 8
-const MISSING = 9
-const UNLISTED = 10
-const ENDS_BEFORE = 11
-
 /** Limits of the page index, from the header of the file and from the files before it. */
 export interface IndexRules {
   readonly pageSize: number
@@ -138,17 +103,18 @@ export class PageIndexReader {
   constructor(file: string, fileOffset: number, rules: IndexRules) {
     this.#file = file
     this.#rules = rules
-    this.#state = new Float64Array(SLOTS)
-    this.#state[FILE_OFFSET] = fileOffset
-    this.#state[END] = HEADER_SIZE
-    this.#state[PAGE_SIZE] = rules.pageSize
-    this.#state[COMMIT] = rules.commit
-    this.#state[COMPLETE_FROM] = rules.completeFrom
+    const { index } = native.constants
+    this.#state = new Float64Array(index.slots)
+    this.#state[index.fileOffset] = fileOffset
+    this.#state[index.end] = HEADER_SIZE
+    this.#state[index.pageSize] = rules.pageSize
+    this.#state[index.commit] = rules.commit
+    this.#state[index.completeFrom] = rules.completeFrom
   }
 
   /** Entries read so far. */
   get count(): number {
-    return this.#state[COUNT]!
+    return this.#state[native.constants.index.count]!
   }
 
   /**
@@ -180,42 +146,49 @@ export class PageIndexReader {
   }
 
   #check(): void {
+    const { index, indexFault } = native.constants
     const state = this.#state
-    const fault = state[FAULT]
-    if (fault === NONE) return
-    const [at, entry, value, pgno, offset] = [state[AT]!, state[ENTRY]!, state[VALUE]!, state[PGNO]!, state[OFFSET]!]
+    const fault = state[index.fault]
+    if (fault === indexFault.none) return
+    const read = (slot: number) => state[slot]!
+    const [at, entry, value] = [read(index.at), read(index.entry), read(index.value)]
+    const [pgno, offset] = [read(index.pgno), read(index.offset)]
     const frame = `a frame of ${value} bytes at ${offset}`
     switch (fault) {
-      case ENDS_EARLY:
+      case indexFault.endsEarly:
         throw this.#corrupt('the page index is shorter than its length field says', at)
-      case NUMBER_TOO_LARGE:
+      case indexFault.numberTooLarge:
         throw this.#corrupt('a number in the page index is too large', at)
-      case PAGE_ORDER:
+      case indexFault.pageOrder:
         throw this.#corrupt(`page ${value} follows page ${pgno} in the page index`, entry)
-      case OUTSIDE_BLOCK:
+      case indexFault.outsideBlock:
         throw this.#corrupt(`the page index has ${frame}, outside the page block`, entry, pgno)
-      case NOT_CONTIGUOUS:
-        throw this.#corrupt(`the page index has ${frame}, but the frame before it ends at ${state[END]}`, entry, pgno)
-      case FRAME_SIZE:
+      case indexFault.notContiguous:
+        throw this.#corrupt(
+          `the page index has ${frame}, but the frame before it ends at ${read(index.end)}`,
+          entry,
+          pgno,
+        )
+      case indexFault.frameSize:
         throw this.#corrupt(
           `the page index has ${frame}, which is impossible with pages of ${this.#rules.pageSize} bytes`,
           entry,
           pgno,
         )
-      case BEYOND_COMMIT:
+      case indexFault.beyondCommit:
         throw this.#corrupt(`the page index has a page beyond the database of ${this.#rules.commit} pages`, entry, pgno)
-      case LOCK_PAGE:
+      case indexFault.lockPage:
         throw this.#corrupt('the page index has the lock page', entry, pgno)
-      case MISSING:
-        throw missingPage(this.#file, value, this.#rules, state[FILE_OFFSET]! + entry)
-      case UNLISTED: {
-        const end = state[FILE_OFFSET]! - PAGE_HEADER_SIZE
+      case indexFault.missing:
+        throw missingPage(this.#file, value, this.#rules, read(index.fileOffset) + entry)
+      case indexFault.unlisted: {
+        const end = read(index.fileOffset) - PAGE_HEADER_SIZE
         throw this.#corrupt(
           `the last frame of the page index ends before ${value}, but the page block ends at ${end}`,
           at,
         )
       }
-      case ENDS_BEFORE:
+      case indexFault.endsBefore:
         throw this.#corrupt('the page index ends inside an entry', at)
       default:
         throw this.#corrupt(`the page index has ${frame}, whose offset is too large`, entry, pgno)
@@ -223,7 +196,7 @@ export class PageIndexReader {
   }
 
   #corrupt(what: string, at: number, pgno?: number) {
-    return corrupt(what, this.#file, this.#state[FILE_OFFSET]! + at, pgno)
+    return corrupt(what, this.#file, this.#state[native.constants.index.fileOffset]! + at, pgno)
   }
 }
 

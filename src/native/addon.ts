@@ -3,6 +3,7 @@ import path from 'node:path'
 import { LitestreamError } from '../errors.js'
 import { KEEP_OUTSIDE, localRequire, packageRoot } from '../package-files.js'
 import type { ClockNative } from './clock.js'
+import type { ConstantsNative } from './constants.js'
 import type { FileLockNative } from './file-lock.js'
 import type { FrameMergerNative } from './frame-merger.js'
 import type { LtxCodecNative } from './ltx-codec.js'
@@ -20,7 +21,8 @@ import type { WalScanNative } from './wal-scan.js'
  * (native/napi/arguments.h).
  */
 export interface Native
-  extends ClockNative,
+  extends ConstantsNative,
+    ClockNative,
     LtxCodecNative,
     PageIndexNative,
     FrameMergerNative,

@@ -3,7 +3,7 @@ export interface FrameMerger {
   /**
    * Merges until it needs input or output space. `bytes` has the unread bytes of each input. Sets
    * `result` to [bytes written to out, input concerned, fault, missing page, then the bytes
-   * consumed of each input]. Returns a MERGE_* code.
+   * consumed of each input]. Returns one of `constants.merge`.
    */
   step(bytes: readonly Uint8Array[], out: Uint8Array, result: Float64Array): number
   /**
@@ -33,19 +33,4 @@ export interface FrameMergerNative {
     offset: number,
     inputs: readonly { commit: number; snapshot: boolean; crc: bigint; offset: number }[],
   ) => FrameMerger
-}
-
-export const MERGE_DONE = 0
-export const MERGE_OUTPUT_FULL = 1
-export const MERGE_NEED_INPUT = 2
-export const MERGE_FAULT = 3
-export const MERGE_INCOMPLETE = 4
-
-export const MERGE_FAULTS: Readonly<Record<number, string>> = {
-  2: 'bad page header',
-  3: 'the page does not decompress to one page',
-  10: 'page numbers do not ascend',
-  11: 'it contains the lock page',
-  12: 'a page beyond the end of the database',
-  13: 'a page of a snapshot is missing',
 }

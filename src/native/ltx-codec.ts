@@ -26,7 +26,7 @@ export interface LtxCodecNative {
   /**
    * Decodes whole frames from `input` until it ends, `pgnos` is full, or the next frame is the end
    * marker or bad. Updates `state[0]` as in encoding; with `sumPages`, xors the page checksums into
-   * `state[1]`. Sets `result` to [frames decoded, bytes consumed]. Returns a DECODE_* code.
+   * `state[1]`. Sets `result` to [frames decoded, bytes consumed]. Returns one of `constants.decode`, or a fault.
    */
   decodeFrames(
     state: BigUint64Array,
@@ -44,18 +44,4 @@ export interface LtxCodecNative {
    * with bit 63 set.
    */
   sumPages(pageSize: number, pgnos: Uint32Array, pages: Uint8Array): bigint
-}
-
-/** All frames so far were valid; the input ended inside a frame, or the output is full. */
-export const DECODE_MORE = 0
-/** The next bytes are the 6 zero bytes that end the page block; they are not consumed. */
-export const DECODE_END = 1
-
-/**
- * The fault of the frame at the first unconsumed byte, for the other codes that decodeFrames
- * returns.
- */
-export const FRAME_FAULTS: Readonly<Record<number, string>> = {
-  3: 'bad page header',
-  4: 'the page does not decompress to one page',
 }

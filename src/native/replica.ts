@@ -15,11 +15,6 @@ export interface NativeCommitPages {
   readonly [nativePages]: never
 }
 
-/** Durability of native/replica/bridge.h: what a connection's commit waits for. */
-export const DURABILITY_DEFAULT = 0
-export const DURABILITY_STORE = 1
-export const DURABILITY_LOCAL = 2
-
 /** The pages of a connection's commit. */
 export interface TakenCommit {
   readonly pages: NativeCommitPages
@@ -40,7 +35,7 @@ export interface ReplicaWriteNative {
    */
   setWritable(replica: number, writable: boolean, timeout: number): void
   /**
-   * The transaction of the connection behind a REQUEST_COMMIT; undefined if the connection has
+   * The transaction of the connection behind a request of the kind `commit`; undefined if the connection has
    * stopped waiting.
    */
   takeCommit(request: number): TakenCommit | undefined
@@ -49,26 +44,9 @@ export interface ReplicaWriteNative {
    * be read.
    */
   readCommit(pages: NativeCommitPages, from: number, count: number, out: Uint8Array): boolean
-  /** Answers a REQUEST_COMMIT: from now on the connection reads `view`. */
+  /** Answers such a request: from now on the connection reads `view`. */
   completeCommit(request: number, view: number): void
 }
-
-/** See `fillSlots`. */
-export const AHEAD_JOINED = 0x80
-
-/** Kinds of requests of native/replica/bridge.h. */
-export const REQUEST_OPEN = 0
-export const REQUEST_PAGE = 1
-export const REQUEST_TRAVEL = 2
-export const REQUEST_CLOSE = 3
-export const REQUEST_CALL = 4
-/** A reader reached a page that was marked by `setTrigger`; no thread waits for the answer. */
-export const REQUEST_AHEAD = 5
-/** A connection requests the RESERVED lock. */
-export const REQUEST_BEGIN = 6
-export const REQUEST_COMMIT = 7
-/** Requests that every commit of this process is uploaded. */
-export const REQUEST_FLUSH = 8
 
 export interface BridgeRequest {
   readonly id: number
@@ -82,13 +60,6 @@ export interface BridgeRequest {
   readonly indexLeaf: number
   readonly text: string
 }
-
-/** ReplicaState of native/replica/replica.h. */
-export const STATE_OPENING = 0
-export const STATE_LIVE = 1
-export const STATE_STALE = 2
-export const STATE_ORPHANED = 3
-export const STATE_CLOSED = 5
 
 /** Information about a replica, available at any time on any thread without asking the worker. */
 export interface NativeReplicaInfo {
@@ -164,18 +135,20 @@ export interface ReplicaWorkerNative {
   takeRequests(): BridgeRequest[]
   completeRequest(id: number): void
   failRequest(id: number, code: string, message: string): void
-  /** Answers a page request from a slot, or from the bytes of a page. */
-  completePage(id: number, cache: NativePageCache, slot: number): void
-  completePage(id: number, page: Uint8Array): void
   /** Moves the requesting connection to a view of its own. */
   completeTravel(id: number, view: number): void
   allReplicas(): { id: number; key: string; orphaned: boolean }[]
   setState(replica: number, state: number, code: string, message: string): void
-  /** When the last successful poll began, on the clock of `monotonicMs`. */
-  setContact(replica: number, ms: number): void
-  setReadTimeout(replica: number, ms: number): void
-  /** Transactions are refused when the last successful poll is older than this; ms. */
-  setMaxStale(replica: number, ms: number): void
+  /**
+   * A poll succeeded: the replica is live and has no error. `contact`: when the poll began, on the
+   * clock of `monotonicMs`.
+   */
+  setLive(replica: number, contact: number): void
+  /**
+   * How long a read waits for a page; transactions are refused if the last successful poll is older
+   * than `maxStale` (undefined: never). Milliseconds.
+   */
+  setLimits(replica: number, readTimeout: number, maxStale: number | undefined): void
   /**
    * A number that no view of the replica has had, for views whose TXIDs or schema cookies may have
    * another meaning. Begins with 0.
@@ -202,16 +175,16 @@ export interface ReplicaWorkerNative {
   /**
    * Decodes frames into slots and adds them to the view (0: to none). `frames`: [offset in source,
    * size, pgno, slot, ahead] each; `ahead`: number of the kind of prefetch that requested the page,
-   * plus AHEAD_JOINED if a reader waits for it; 0: none. Returns the number of valid frames; if
+   * plus `constants.joined` if a reader waits for it; 0: none. Returns the number of valid frames; if
    * less than all, the next one is damaged. For each valid frame, replaces the offset by its page's
    * b-tree type (2, 5: interior; 10, 13: leaf; 0: none).
    */
   fillSlots(replica: number, view: number, cache: NativePageCache, source: Uint8Array, frames: Uint32Array): number
-  /** Adds pages that are already in slots to a view: [pgno, slot] each. */
-  linkPages(replica: number, view: number, cache: NativePageCache, pairs: Uint32Array): void
+  /** Adds a page that is in a slot to the view of a waiting reader, and answers its request. */
+  answerPage(request: number, replica: number, view: number, pgno: number, cache: NativePageCache, slot: number): void
   /** Whether the slot was read since the last call. */
   touched(cache: NativePageCache, slot: number): boolean
-  /** The next read of the slot sends REQUEST_AHEAD once. */
+  /** The next read of the slot sends a request of the kind `ahead` once. */
   setTrigger(cache: NativePageCache, slot: number): void
   /**
    * The entries of the index leaf in a slot, in key order: [rowid or NaN, fingerprint of the first

@@ -195,8 +195,8 @@ export const PARAMETERS = [
 /** Opening the store reads the environment for these (src/storage/encrypted/settings.ts). */
 const ENCRYPTION_PARAMETERS: readonly string[] = ['age_identities', 'age_recipients', 'age_passphrase']
 /**
- * Parameters that have no effect without `write_enabled` (native/vfs/replica_uri.cc has the same
- * list).
+ * Parameters that have no effect without `write_enabled` (also kReaderParameters of
+ * native/vfs/replica_uri.h; a test compares both).
  */
 const WRITE_PARAMETERS: readonly string[] = ['durability', 'sync_interval', 'buffer_path', 'lease', 'compaction']
 /**

@@ -4,9 +4,10 @@ import path from 'node:path'
 import { test } from 'node:test'
 import Database from 'better-sqlite3'
 import { formatFileName } from '../../src/ltx/file-name.js'
-import { packageRoot } from '../../src/package-files.js'
+import { native } from '../../src/native/addon.js'
+import { READ_AHEAD_KINDS } from '../../src/native/read-ahead.js'
 import { openReplica } from '../../src/replica/handle/open-replica.js'
-import { PARAMETERS } from '../../src/replica/options.js'
+import { PARAMETERS, withEnvironment } from '../../src/replica/options.js'
 import { connect, damageFrame, makeSource, openTestReplica, value } from '../support/replica.js'
 import { until } from '../support/until.js'
 
@@ -100,8 +101,16 @@ test('a damaged page fails only the read that needs it, with the reason', async 
 })
 
 test('a plain URI takes the same parameters from the environment as openReplica', () => {
-  const native = readFileSync(path.join(packageRoot(), 'native', 'vfs', 'replica_uri.cc'), 'utf8')
   // The opening of the store reads the environment for the keys of an encrypted replica.
-  for (const name of PARAMETERS.filter((parameter) => !parameter.startsWith('age_')))
-    assert.ok(native.includes(`"${name}"`), `${name} is not in native/vfs/replica_uri.cc`)
+  const ours = PARAMETERS.filter((parameter) => !parameter.startsWith('age_'))
+  const { readerParameters, aheadKinds } = native.constants
+  assert.deepEqual(
+    readerParameters.map(({ name }) => name),
+    ours,
+  )
+  for (const { name, needs } of readerParameters) {
+    const set = withEnvironment({}, { [`LITESTREAM_${name.toUpperCase()}`]: 'x' })
+    assert.deepEqual(set, needs === undefined ? { [name]: 'x' } : {}, name)
+  }
+  assert.deepEqual(aheadKinds, READ_AHEAD_KINDS)
 })

@@ -1,7 +1,6 @@
 import { BroadcastChannel, SHARE_ENV, Worker } from 'node:worker_threads'
 import { deserializeError, LitestreamError, serializeError } from '../../errors.js'
 import { native } from '../../native/addon.js'
-import { REQUEST_CALL } from '../../native/replica.js'
 import { threadUrl } from '../../thread-url.js'
 import { monotonicMs } from '../../util/monotonic.js'
 import { startInterval } from '../../util/timers.js'
@@ -138,7 +137,7 @@ export function callWorker(replica: number, key: string, message: Unsent<HandleC
   return new Promise((resolve, reject) => {
     calls.set(call, { resolve, reject, epoch: native.workerEpoch() })
     channel?.ref()
-    native.tellWorker(REQUEST_CALL, replica, `${JSON.stringify({ ...message, call })}\n${key}`)
+    native.tellWorker(native.constants.request.call, replica, `${JSON.stringify({ ...message, call })}\n${key}`)
   })
 }
 

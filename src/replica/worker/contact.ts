@@ -1,6 +1,5 @@
 import type { ErrorCode } from '../../errors.js'
 import { native } from '../../native/addon.js'
-import { STATE_LIVE, STATE_STALE } from '../../native/replica.js'
 import { monotonicMs } from '../../util/monotonic.js'
 import { startTimer, type Timer } from '../../util/timers.js'
 
@@ -38,8 +37,7 @@ export class StoreContact {
   seen(at: number): void {
     this.#seenAt = at
     this.#stale = false
-    native.setContact(this.#replica, at)
-    native.setState(this.#replica, STATE_LIVE, '', '')
+    native.setLive(this.#replica, at)
     this.#await()
   }
 
@@ -53,7 +51,7 @@ export class StoreContact {
   }
 
   /** A poll failed. `state`: the state of the replica unless it is stale. */
-  missed(code: ErrorCode, message: string, state = STATE_LIVE): void {
+  missed(code: ErrorCode, message: string, state = native.constants.state.live): void {
     // A stale replica keeps its own reason.
     if (!this.#stale) native.setState(this.#replica, state, code, message)
     this.#check()
@@ -80,7 +78,7 @@ export class StoreContact {
     }
     this.#stale = true
     const message = `the last successful poll began ${age} ms ago; max_stale is ${this.#maxStale} ms`
-    native.setState(this.#replica, STATE_STALE, 'REPLICA_STALE', message)
+    native.setState(this.#replica, native.constants.state.stale, 'REPLICA_STALE', message)
     this.#onStale(message)
   }
 }

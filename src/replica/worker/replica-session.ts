@@ -8,13 +8,7 @@ import {
 } from '../../errors.js'
 import type { TemporaryFolder } from '../../fs/temporary-folder.js'
 import { native } from '../../native/addon.js'
-import {
-  type BridgeRequest,
-  REQUEST_BEGIN,
-  REQUEST_COMMIT,
-  STATE_CLOSED,
-  STATE_ORPHANED,
-} from '../../native/replica.js'
+import type { BridgeRequest } from '../../native/replica.js'
 import { openReplicaClient } from '../../storage/open.js'
 import type { ReplicaClient } from '../../storage/replica-client.js'
 import { monotonicMs } from '../../util/monotonic.js'
@@ -99,8 +93,8 @@ export class ReplicaSession {
     this.#contact = new StoreContact(id, options.maxStale, (message) => emit({ type: 'stale', message }))
     const before = native.replicaInfo(id)?.contact
     if (before) this.#contact.resume(before)
-    native.setReadTimeout(id, options.readTimeout)
-    if (Number.isFinite(options.maxStale)) native.setMaxStale(id, options.maxStale)
+    const { readTimeout, maxStale } = options
+    native.setLimits(id, readTimeout, Number.isFinite(maxStale) ? maxStale : undefined)
   }
 
   /** The URL, with its secrets. */
@@ -129,7 +123,7 @@ export class ReplicaSession {
    * until it is stale.
    */
   failedToOpen(code: ErrorCode, message: string): void {
-    this.#contact.missed(code, message, STATE_ORPHANED)
+    this.#contact.missed(code, message, native.constants.state.orphaned)
   }
 
   /** Whether requests can be answered immediately. */
@@ -297,8 +291,8 @@ export class ReplicaSession {
     const writer = this.#writer
     if (!writer) {
       this.#refuse(request, new LitestreamError('WRITE_DISABLED', 'the replica was not opened for writing'))
-    } else if (request.kind === REQUEST_BEGIN) void writer.onBegin(request)
-    else if (request.kind === REQUEST_COMMIT) void writer.onCommit(request)
+    } else if (request.kind === native.constants.request.begin) void writer.onBegin(request)
+    else if (request.kind === native.constants.request.commit) void writer.onCommit(request)
     else void writer.onFlush(request)
   }
 
@@ -430,7 +424,7 @@ export class ReplicaSession {
     this.#abort.abort(new LitestreamError('REPLICA_CLOSED', 'the replica was closed'))
     this.#contact.stop()
     this.#collecting?.stop()
-    native.setState(this.id, STATE_CLOSED, 'REPLICA_CLOSED', 'the replica was closed')
+    native.setState(this.id, native.constants.state.closed, 'REPLICA_CLOSED', 'the replica was closed')
     await this.#opening?.catch(() => undefined) // the caller of open() receives the error
     await this.#poller?.stopped()
     await this.#fetcher?.idle()

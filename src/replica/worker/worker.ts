@@ -3,18 +3,7 @@
 import { BroadcastChannel, parentPort } from 'node:worker_threads'
 import { LitestreamError, serializeError } from '../../errors.js'
 import { native } from '../../native/addon.js'
-import {
-  type BridgeRequest,
-  REQUEST_AHEAD,
-  REQUEST_BEGIN,
-  REQUEST_CALL,
-  REQUEST_CLOSE,
-  REQUEST_COMMIT,
-  REQUEST_FLUSH,
-  REQUEST_OPEN,
-  REQUEST_PAGE,
-  REQUEST_TRAVEL,
-} from '../../native/replica.js'
+import type { BridgeRequest } from '../../native/replica.js'
 import { Doubling } from '../../util/doubling.js'
 import { pause } from '../../util/pause.js'
 import { CHANNEL, type HandleCall, type WorkerMessage, type WorkerWarning } from '../messages.js'
@@ -138,35 +127,36 @@ function notOpen(): LitestreamError {
 
 function onRequests(): void {
   const pages = new Map<number, BridgeRequest[]>()
+  const kinds = native.constants.request
   for (const request of native.takeRequests()) {
     const session = sessions.get(request.replica)
     switch (request.kind) {
-      case REQUEST_PAGE: {
+      case kinds.page: {
         const batch = pages.get(request.replica)
         if (batch) batch.push(request)
         else pages.set(request.replica, [request])
         break
       }
-      case REQUEST_OPEN:
+      case kinds.open:
         void onOpen(request)
         break
-      case REQUEST_AHEAD:
+      case kinds.ahead:
         if (session) session.onAhead(request)
         else native.completeRequest(request.id)
         break
-      case REQUEST_CALL:
+      case kinds.call:
         void onCall(request)
         break
-      case REQUEST_CLOSE:
+      case kinds.close:
         void onClose(request)
         break
-      case REQUEST_BEGIN:
-      case REQUEST_COMMIT:
-      case REQUEST_FLUSH:
+      case kinds.begin:
+      case kinds.commit:
+      case kinds.flush:
         if (session) void session.open().then(() => session.onWrite(request), refuse(request))
         else failRequest(request.id, notOpen())
         break
-      case REQUEST_TRAVEL:
+      case kinds.travel:
         if (session) void session.open().then(() => session.onTravel(request), refuse(request))
         else failRequest(request.id, notOpen())
         break

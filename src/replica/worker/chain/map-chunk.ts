@@ -1,8 +1,7 @@
-/**
- * Pages per chunk of a page map, as in native/replica/replica.h. The addon writes chunks too
- * (native/napi/page_index_napi.cc).
- */
-export const CHUNK_PAGES = 1024
+import { native } from '../../../native/addon.js'
+
+/** Pages per chunk of a page map. The addon writes chunks too (native/napi/page_index_napi.cc). */
+export const CHUNK_PAGES = native.constants.chunkPages
 
 /** The position of one page's frame. */
 export interface FramePlace {
@@ -17,7 +16,7 @@ export interface FramePlace {
 export const NOWHERE: FramePlace = { file: 0, offset: 0, size: 0 }
 
 /** Number of bits for a frame's size; the largest incompressible page needs 17. */
-const SIZE_BITS = 18
+const SIZE_BITS = native.constants.sizeBits
 const SIZE_MASK = 2 ** SIZE_BITS - 1
 
 /**

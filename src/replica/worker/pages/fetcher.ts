@@ -5,7 +5,6 @@ import type { FileReader } from '../../../levels/remote-index.js'
 import { frameFault } from '../../../ltx/frame-fault.js'
 import { native } from '../../../native/addon.js'
 import { type ReadAheadKind, readAheadNumber } from '../../../native/read-ahead.js'
-import { AHEAD_JOINED } from '../../../native/replica.js'
 import type { LtxFileInfo, ReadResult } from '../../../storage/replica-client.js'
 import { pageLabel } from '../chain/chain.js'
 import type { FileTable } from '../chain/file-ordinals.js'
@@ -55,8 +54,6 @@ const JOINT_BYTES = 256 * 1024
 /** Number of parallel requests into which a large batch of prefetched pages is split. */
 const AHEAD_PARTS = 4
 const MIN_AHEAD_RANGE = 1024 * 1024
-/** Number of fields per frame in the array for native code. */
-const FRAME_FIELDS = 5
 
 export interface FetchCounts {
   /** Ranged reads sent to the store for pages. */
@@ -359,14 +356,15 @@ export class Fetcher {
     const turn = Math.max(1, Math.floor(store.slots / 4))
     for (let first = 0; first < pages.length; first += turn) {
       const part = pages.slice(first, first + turn)
-      const frames = new Uint32Array(part.length * FRAME_FIELDS)
+      const { frameFields } = native.constants
+      const frames = new Uint32Array(part.length * frameFields)
       const slots = store.allocate(part.map((page) => pageKey(page.file, page.pgno)))
       part.forEach((page, i) => {
         const flight = this.#flights.get(pageKey(page.file, page.pgno))
         const ahead = flight ? flight.ahead : kind
         const joined = flight !== undefined && flight.waiters.length > 0
-        const number = ahead ? readAheadNumber(ahead) + (joined ? AHEAD_JOINED : 0) : 0
-        frames.set([page.offset - base, page.size, page.pgno, slots[i], number], i * FRAME_FIELDS)
+        const number = ahead ? readAheadNumber(ahead) + (joined ? native.constants.joined : 0) : 0
+        frames.set([page.offset - base, page.size, page.pgno, slots[i], number], i * frameFields)
       })
       const good = native.fillSlots(this.#replica, view.id, store.cache, bytes, frames)
       // Triggers are set before readers are answered: an awakened reader reads the resident pages
@@ -384,7 +382,7 @@ export class Fetcher {
         this.#flights.delete(key)
         if (ahead === 'rows') rows.push(page.pgno)
         for (const waiter of waiters) this.#answer(waiter, store, slot)
-        if (!isInterior(frames[i * FRAME_FIELDS])) return
+        if (!isInterior(frames[i * frameFields])) return
         store.keepLonger(key)
         this.#onInterior(view, page.pgno, slot, waiters.length > 0)
       })
@@ -395,8 +393,7 @@ export class Fetcher {
   }
 
   #answer(waiter: Waiter, store: PageStore, slot: number): void {
-    native.linkPages(this.#replica, waiter.view.id, store.cache, Uint32Array.of(waiter.pgno, slot))
-    native.completePage(waiter.request, store.cache, slot)
+    native.answerPage(waiter.request, this.#replica, waiter.view.id, waiter.pgno, store.cache, slot)
   }
 
   #fail(pages: readonly WantedPage[], error: LitestreamError): void {

@@ -5,9 +5,6 @@ import type { NativePageCache } from '../../../native/replica.js'
 /** Minimum number of slots of a cache: one fetched range must fit. */
 const MIN_SLOTS = 64
 
-/** Equal to kMaxSlots of native/replica/page_cache.h. */
-const MAX_SLOTS = 2 ** 31
-
 /** One version of one page: the file that holds it, never 0, and its number. */
 export function pageKey(file: number, pgno: number): number {
   return file * 2 ** 32 + pgno
@@ -33,7 +30,7 @@ export class PageStore {
     readonly pageSize: number,
     budget: number,
   ) {
-    this.slots = Math.min(MAX_SLOTS, Math.max(MIN_SLOTS, Math.floor(budget / pageSize)))
+    this.slots = Math.min(native.constants.maxSlots, Math.max(MIN_SLOTS, Math.floor(budget / pageSize)))
     this.cache = native.createCache(pageSize, this.slots)
     // Eviction happens in this class; with `max`, each cache would allocate memory for all slots in
     // advance.

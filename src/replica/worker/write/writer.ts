@@ -6,7 +6,7 @@ import {
   serializeError,
 } from '../../../errors.js'
 import { native } from '../../../native/addon.js'
-import { type BridgeRequest, DURABILITY_STORE, type TakenCommit } from '../../../native/replica.js'
+import type { BridgeRequest, TakenCommit } from '../../../native/replica.js'
 import type { ReplicaClient } from '../../../storage/replica-client.js'
 import { requireGuarantees } from '../../../storage/write-guarantees.js'
 import { refuseWriteOnce } from '../../../storage/write-once.js'
@@ -236,7 +236,7 @@ export class ReplicaWriter {
     // Never earlier than the previous file, even if the clock is set back: restores to a point in
     // time rely on it.
     const timestamp = Math.max(Date.now(), base.state.timestamp)
-    const local = taken.durability === DURABILITY_STORE ? undefined : this.#local
+    const local = taken.durability === native.constants.durability.store ? undefined : this.#local
     const { txid } = this.#parts.adoption.stored
     const view =
       local && txid > 0 && fitsInMemory(taken)
