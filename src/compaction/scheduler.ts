@@ -91,17 +91,23 @@ const DAMAGE = ['LTX_GAP', 'LTX_CORRUPT', 'PAGE_SIZE_MISMATCH', 'TXID_NOT_AVAILA
  */
 const RETRY_FIRST = 1000
 const RETRY_MOST = 60_000
-/** Longest wait of one timer in milliseconds: Node.js fires timers above 2^31 ms immediately. */
-const TIMER_MOST = 60_000
+/**
+ * Longest interval in milliseconds at which a task runs that has nothing to do until the replica
+ * changes.
+ */
+const IDLE_MOST = 3_600_000
 
 interface Job {
   readonly task: CompactionTask
   readonly level: number | undefined
   readonly interval: number
-  readonly run: (signal: AbortSignal) => Promise<void>
+  /** Resolves with the time in milliseconds after which it may have work although nothing changed. */
+  readonly run: (signal: AbortSignal) => Promise<number>
   /** By the monotonic clock, so that setting the wall clock neither repeats nor delays a task. */
   due: number
   failures: number
+  /** Whether it waits longer than its interval, because the replica does not change. */
+  isPutOff: boolean
 }
 
 /**
@@ -109,7 +115,7 @@ interface Job {
  * the start and then at multiples of its interval in UTC, lower levels before higher ones. Tasks
  * run one at a time. If the wall clock is set, a task still runs after at most its interval. With a
  * KnownLevels client, through which all uploads go, it sends no request to the store while the
- * database is idle.
+ * database is idle, and a task that has nothing to do runs again when the replica has changed.
  *
  * The methods other than start and stop run one task now, and throw its errors.
  */
@@ -129,6 +135,9 @@ export class CompactionScheduler {
   #isReported = false
   #timer: Timer | undefined
   #started: Promise<void> | undefined
+  /** Number of changes of the replica through a KnownLevels client. */
+  #changes = 0
+  #turning = false
 
   constructor(client: ReplicaClient, settings: CompactionSettings, options: CompactionSchedulerOptions = {}) {
     this.#client = client
@@ -138,6 +147,7 @@ export class CompactionScheduler {
     this.#l0Ages = new FileAges(settings.l0Retention, this.#clock)
     this.#snapshotAges = new FileAges(settings.snapshot.retention, this.#clock)
     this.#jobs = this.#makeJobs()
+    if (client instanceof KnownLevels) client.onChange = () => this.#changed()
   }
 
   start(): void {
@@ -199,7 +209,7 @@ export class CompactionScheduler {
   #makeJobs(): Job[] {
     const { levels, snapshot, validationInterval, l0RetentionCheckInterval, retentionEnabled } = this.#settings
     const job = (task: CompactionTask, interval: number, run: Job['run'], level?: number): Job => {
-      return { task, level, interval, run, due: Number.NEGATIVE_INFINITY, failures: 0 }
+      return { task, level, interval, run, due: Number.NEGATIVE_INFINITY, failures: 0, isPutOff: false }
     }
     const jobs = [...levels]
       .sort((a, b) => a.level - b.level)
@@ -219,6 +229,7 @@ export class CompactionScheduler {
       jobs.push(
         job('validate', validationInterval, async (signal) => {
           await this.#validate(signal)
+          return 0
         }),
       )
     }
@@ -228,13 +239,33 @@ export class CompactionScheduler {
   #schedule(): void {
     if (this.#stop.signal.aborted) return
     const due = Math.min(...this.#jobs.map((job) => job.due))
-    const wait = Math.min(Math.max(0, due - this.#clock.monotonic()), TIMER_MOST)
-    this.#timer = startTimer(wait, () => this.#turn())
+    this.#timer = startTimer(Math.max(0, due - this.#clock.monotonic()), () => this.#turn())
   }
 
   async #turn(): Promise<void> {
+    this.#turning = true
     await this.runDue()
+    this.#turning = false
     this.#schedule()
+  }
+
+  /** Tasks that were put off have work again. */
+  #changed(): void {
+    this.#changes++
+    const putOff = this.#jobs.filter(({ isPutOff }) => isPutOff)
+    if (putOff.length === 0) return
+    for (const job of putOff) {
+      job.isPutOff = false
+      job.due = Math.min(job.due, this.#clock.monotonic() + this.#untilWindow(job))
+    }
+    if (this.#turning || !this.#timer) return
+    this.#timer.stop()
+    this.#schedule()
+  }
+
+  #untilWindow({ interval }: Job): number {
+    const now = this.#clock.now()
+    return nextWindow(now, interval) - now
   }
 
   /** Runs every task that is due, and reports those that fail. */
@@ -248,11 +279,14 @@ export class CompactionScheduler {
 
   async #runJob(job: Job): Promise<void> {
     const { task, level } = job
+    const changes = this.#changes
+    job.isPutOff = false
     try {
-      await job.run(this.#stop.signal)
+      const idle = Math.min(await job.run(this.#stop.signal), IDLE_MOST)
       this.#succeeded(job)
-      const now = this.#clock.now()
-      job.due = this.#clock.monotonic() + (nextWindow(now, job.interval) - now)
+      const wait = this.#untilWindow(job)
+      job.isPutOff = idle > wait && changes === this.#changes && this.#client instanceof KnownLevels
+      job.due = this.#clock.monotonic() + (job.isPutOff ? idle : wait)
     } catch (error) {
       if (this.#stop.signal.aborted) return
       this.#forget()
@@ -285,13 +319,17 @@ export class CompactionScheduler {
     return newest !== undefined && newest.createdAt >= start && newest.createdAt < start + interval
   }
 
-  async #compactInWindow(level: number, interval: number, signal: AbortSignal): Promise<void> {
-    if (!(await this.#tooEarly(level, interval, signal))) await this.#compact(level, signal)
+  async #compactInWindow(level: number, interval: number, signal: AbortSignal): Promise<number> {
+    if (await this.#tooEarly(level, interval, signal)) return 0
+    await this.#compact(level, signal)
+    return Number.POSITIVE_INFINITY
   }
 
-  async #snapshotInWindow(interval: number, signal: AbortSignal): Promise<void> {
-    if (await this.#tooEarly(SNAPSHOT_LEVEL, interval, signal)) return
+  async #snapshotInWindow(interval: number, signal: AbortSignal): Promise<number> {
+    if (await this.#tooEarly(SNAPSHOT_LEVEL, interval, signal)) return 0
     if (!(await this.#snapshot(signal))) await this.#options.renew?.()
+    // What `renew` keeps must be renewed at every interval.
+    return 0
   }
 
   #written(file: LtxFileInfo, started: number): void {
@@ -333,27 +371,34 @@ export class CompactionScheduler {
    * Asks the store before deleting: the newest compacted file in the remembered levels may have
    * been deleted by another program.
    */
-  async #l0Retention(signal: AbortSignal): Promise<void> {
+  async #l0Retention(signal: AbortSignal): Promise<number> {
     const { retentionEnabled, l0Retention, divergedRetention: diverged } = this.#settings
-    if (!retentionEnabled) return
+    if (!retentionEnabled) return Number.POSITIVE_INFINITY
     const now = this.#l0Ages.begin()
-    const createdAt = (file: LtxFileInfo) => this.#l0Ages.createdAt(file, now)
+    let nextOld = Number.POSITIVE_INFINITY
+    const createdAt = (file: LtxFileInfo) => {
+      const at = this.#l0Ages.createdAt(file, now)
+      if (at >= now - l0Retention) nextOld = Math.min(nextOld, at + l0Retention - now + 1)
+      return at
+    }
     const options = { l0Retention, now, createdAt, signal, ...(diverged === undefined ? {} : { diverged }) }
-    if ((await oldL0Files(this.#client, options)).length === 0) return
+    if ((await oldL0Files(this.#client, options)).length === 0) return nextOld
     this.#forget()
     this.#deleted(await enforceL0Retention(this.#client, options))
+    return nextOld
   }
 
-  async #snapshotRetention(signal: AbortSignal): Promise<void> {
+  async #snapshotRetention(signal: AbortSignal): Promise<number> {
     const { retentionEnabled, snapshot, divergedRetention: diverged } = this.#settings
-    if (!retentionEnabled) return
+    if (!retentionEnabled) return Number.POSITIVE_INFINITY
     const now = this.#snapshotAges.begin()
     const createdAt = (file: LtxFileInfo) => this.#snapshotAges.createdAt(file, now)
     const { retention } = snapshot
     const options = { retention, now, createdAt, signal, ...(diverged === undefined ? {} : { diverged }) }
-    if ((await oldSnapshots(this.#client, options)).length === 0) return
+    if ((await oldSnapshots(this.#client, options)).length === 0) return 0
     this.#forget()
     this.#deleted(await enforceSnapshotRetention(this.#client, options))
+    return 0
   }
 
   #deleted(files: readonly LtxFileInfo[]): void {

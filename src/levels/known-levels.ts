@@ -85,6 +85,9 @@ export class KnownLevels implements ReplicaClient {
   /** Lists from the store, and remembers every level in the listing. */
   readonly listUpwards?: (level: number, options?: ListOptions) => AsyncIterable<LtxFileInfo>
 
+  /** Called after each change of the replica through this client, and when a level was forgotten. */
+  onChange: (() => void) | undefined
+
   /** Makes the next listing of every level ask the store. */
   forget(): void {
     for (const level of this.#levels.keys()) this.#forgetLevel(level)
@@ -235,6 +238,7 @@ export class KnownLevels implements ReplicaClient {
 
   #changed(level: number): void {
     this.#changes.set(level, (this.#changes.get(level) ?? 0) + 1)
+    this.onChange?.()
   }
 
   #forgetLevel(level: number): void {

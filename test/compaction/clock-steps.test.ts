@@ -16,11 +16,20 @@ const HOUR = 3600 * SECOND
 const DAY = 24 * HOUR
 const START = Date.UTC(2026, 0, 10, 12, 0, 5)
 
+class CountedLevels extends KnownLevels {
+  lists = 0
+
+  override async *list(...args: Parameters<KnownLevels['list']>): ReturnType<KnownLevels['list']> {
+    this.lists++
+    yield* super.list(...args)
+  }
+}
+
 async function fixture(t: TestContext) {
   const dir = temporaryDirectory(t)
   const time = { wall: START, monotonic: 0 }
   const clock = { now: () => time.wall, monotonic: () => time.monotonic }
-  const client = new KnownLevels(await openReplicaClient(`file://${dir}/replica`), { now: clock.now })
+  const client = new CountedLevels(await openReplicaClient(`file://${dir}/replica`), { now: clock.now })
   cleanUp(t, () => client.close())
   const history = new History(path.join(dir, 'app.db'), client)
   cleanUp(t, () => history.close())
@@ -52,7 +61,7 @@ async function fixture(t: TestContext) {
     return [...log]
   }
   const at = async (level: number) => (await collect(client.list(level))).map(({ maxTxid }) => maxTxid)
-  return { time, pass, commit, turn, at, history, scheduler }
+  return { time, pass, commit, turn, at, history, scheduler, client }
 }
 
 test('setting the clock back by an hour delays no task', async (t) => {
@@ -112,4 +121,30 @@ test('after the clock was set a day ahead permanently, snapshots are deleted onl
     await turn()
   }
   assert.ok((await at(9))[0]! > 1)
+})
+
+test('tasks of an idle replica run once an hour, and retention runs when a file becomes old', async (t) => {
+  const { pass, commit, turn, client } = await fixture(t)
+  await commit()
+  await turn()
+  await commit()
+  const done: string[] = []
+  const hour = async (seconds: number) => {
+    const lists = client.lists
+    for (let i = 0; i < 3600; i += seconds) {
+      pass(seconds * SECOND)
+      for (const what of await turn()) done.push(`${i + seconds} s: ${what}`)
+    }
+    return client.lists - lists
+  }
+  await hour(5)
+  // Windows are multiples of the interval in UTC; the clock starts five seconds after one.
+  assert.deepEqual(done.splice(0), ['25 s: L1 3-3', '295 s: L2 3-3', '305 s: delete L0 1,2', '3595 s: L3 3-3'])
+  await hour(60)
+  assert.deepEqual(done, [])
+  const idle = await hour(5)
+  assert.ok(idle <= 40, `${idle} look-ups of a level in an hour without a change`)
+  await commit()
+  await hour(5)
+  assert.deepEqual(done.slice(0, 2), ['10 s: delete L0 3', '25 s: L1 4-4'])
 })
