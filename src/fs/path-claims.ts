@@ -21,13 +21,24 @@ interface Held extends Claim {
   readonly owner: string
 }
 
+/** The folders above a path, the nearest first. */
+function* foldersOf(real: string): Generator<string> {
+  for (let at = real; at !== path.dirname(at); ) {
+    at = path.dirname(at)
+    yield at
+  }
+}
+
 /**
  * The paths to which the parts of a process write. No two of them may overlap, because the parts
- * would overwrite or delete each other's files. A look-up takes one step per folder in the path,
+ * would overwrite or delete each other's files. Each operation takes one step per folder in a path,
  * however many claims are held.
  */
 export class PathClaims {
   readonly #held = new Map<string, Held>()
+  /** Number of claims below each folder. */
+  readonly #below = new Map<string, number>()
+  readonly #owned = new Map<string, string[]>()
 
   /**
    * Adds the claims of `owner`. Returns the first overlap, also among these claims; in that case it
@@ -39,29 +50,40 @@ export class PathClaims {
       const real = realPathOf(claim.path)
       const other = this.#overlapping(real, claim.tree)
       if (other) {
-        for (const each of added) this.#held.delete(each)
+        for (const each of added) this.#remove(each)
         return { claim, other }
       }
       this.#held.set(real, { ...claim, owner })
+      for (const folder of foldersOf(real)) this.#below.set(folder, (this.#below.get(folder) ?? 0) + 1)
       added.push(real)
     }
+    this.#owned.set(owner, [...(this.#owned.get(owner) ?? []), ...added])
     return undefined
   }
 
   /** Removes every claim of `owner`. */
   release(owner: string): void {
-    for (const [real, held] of this.#held) if (held.owner === owner) this.#held.delete(real)
+    for (const real of this.#owned.get(owner) ?? []) this.#remove(real)
+    this.#owned.delete(owner)
+  }
+
+  #remove(real: string): void {
+    if (!this.#held.delete(real)) return
+    for (const folder of foldersOf(real)) {
+      const left = this.#below.get(folder)! - 1
+      if (left === 0) this.#below.delete(folder)
+      else this.#below.set(folder, left)
+    }
   }
 
   #overlapping(real: string, tree: boolean): Claim | undefined {
     const same = this.#held.get(real)
     if (same) return same
-    for (let folder = path.dirname(real); ; folder = path.dirname(folder)) {
+    for (const folder of foldersOf(real)) {
       const held = this.#held.get(folder)
       if (held?.tree) return held
-      if (folder === path.dirname(folder)) break
     }
-    if (!tree) return undefined
+    if (!tree || !this.#below.has(real)) return undefined
     const inside = real.endsWith(path.sep) ? real : real + path.sep
     for (const [other, held] of this.#held) if (other.startsWith(inside)) return held
     return undefined
