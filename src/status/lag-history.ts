@@ -1,16 +1,48 @@
-/** The lag of the replica, sampled at intervals, for a chart of the last half hour. */
+/** Consecutive samples of one lag, at equal intervals. */
+interface Run {
+  /** Milliseconds since the epoch. */
+  from: number
+  to: number
+  count: number
+  readonly lagMs: number
+}
+
+/**
+ * The lag of the replica, sampled at intervals, for a chart of the last half hour. Equal samples
+ * take no memory: most databases of many are idle.
+ */
 export class LagHistory {
   static readonly INTERVAL = 5000
   static readonly SAMPLES = 360
-  readonly #samples: [at: number, lagMs: number][] = []
+  readonly #runs: Run[] = []
+  #count = 0
 
   add(at: number, lagMs: number): void {
-    this.#samples.push([at, lagMs])
-    if (this.#samples.length > LagHistory.SAMPLES) this.#samples.shift()
+    const last = this.#runs.at(-1)
+    if (last?.lagMs === lagMs) {
+      last.to = at
+      last.count++
+    } else this.#runs.push({ from: at, to: at, count: 1, lagMs })
+    if (++this.#count > LagHistory.SAMPLES) this.#forgetOldest()
+  }
+
+  #forgetOldest(): void {
+    const [oldest] = this.#runs
+    if (oldest!.count === 1) this.#runs.shift()
+    else {
+      oldest!.from += (oldest!.to - oldest!.from) / (oldest!.count - 1)
+      oldest!.count--
+    }
+    this.#count--
   }
 
   /** Milliseconds since the epoch and lag in milliseconds, oldest first. */
   get samples(): readonly (readonly [number, number])[] {
-    return this.#samples
+    return this.#runs.flatMap(({ from, to, count, lagMs }) =>
+      Array.from({ length: count }, (_, i) => {
+        const at = count === 1 ? to : Math.round(from + ((to - from) * i) / (count - 1))
+        return [at, lagMs] as const
+      }),
+    )
   }
 }
