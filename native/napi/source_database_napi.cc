@@ -19,6 +19,7 @@
 #include <mutex>
 
 #include "napi/arguments.h"
+#include "napi/deferred.h"
 #include "napi/exports.h"
 #include "napi/source_database.h"
 
@@ -27,11 +28,12 @@ namespace {
 
 constexpr int kShmRegionSize = 32768;  // size of the regions in which SQLite maps the wal-index
 
-// Used only on the connection's thread, except by Interrupt. `db` is null after the connection was
-// closed.
+// Used only on the connection's thread, except by Interrupt and while a checkpoint runs on the
+// thread pool. `db` is null after the connection was closed.
 struct Source {
   const sqlite3_api_routines* api;
   sqlite3* db;
+  bool checkpointing = false;
 };
 using SourceRef = std::shared_ptr<Source>;
 
@@ -49,7 +51,7 @@ thread_local SourceRef loaded;
 
 sqlite3_file* MainFile(const Source& source) {
   sqlite3_file* file = nullptr;
-  if (source.db != nullptr) source.api->file_control(source.db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  if (source.db != nullptr && !source.checkpointing) source.api->file_control(source.db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
   return file != nullptr && file->pMethods != nullptr ? file : nullptr;
 }
 
@@ -140,6 +142,46 @@ Napi::Value Read(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), rc == SQLITE_IOERR_SHORT_READ ? SQLITE_OK : rc);
 }
 
+class CheckpointWork : public Napi::AsyncWorker {
+ public:
+  CheckpointWork(Napi::Env env, SourceRef source)
+      : Napi::AsyncWorker(env), deferred_(env), source_(std::move(source)) {
+    source_->checkpointing = true;
+  }
+  Napi::Value promise() const { return deferred_.promise(); }
+  void Execute() override {
+    rc_ = source_->api->wal_checkpoint_v2(source_->db, "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  }
+  void OnOK() override {
+    source_->checkpointing = false;
+    deferred_.Resolve(Napi::Number::New(Env(), rc_));
+  }
+  void OnError(const Napi::Error& error) override {
+    source_->checkpointing = false;
+    deferred_.Reject(error.Value());
+  }
+
+ private:
+  Deferred deferred_;
+  const SourceRef source_;
+  int rc_ = SQLITE_OK;
+};
+
+// sourceCheckpoint(source): a passive checkpoint on the thread pool, because it waits for the disk
+// twice. The connection must not be used or closed before the promise is settled: SQLite allows any
+// thread to use a connection, but only one at a time. The promise of an SQLite result code.
+Napi::Value Checkpoint(const Napi::CallbackInfo& info) {
+  Arguments args(info, "sourceCheckpoint");
+  const SourceRef source = args.Open<Source>(args[0], "source");
+  args.Require(source == nullptr || (source->db != nullptr && !source->checkpointing),
+               "source is closed, or runs a checkpoint already");
+  if (!args.ok()) return {};
+  auto* work = new CheckpointWork(info.Env(), source);
+  auto promise = work->promise();
+  work->Queue();
+  return promise;
+}
+
 // sourceLock(source): takes SQLite's exclusive lock of the database file. It fails while any other
 // connection, of this or another process, holds a lock; in WAL mode every open connection holds
 // one. Returns an SQLite result code.
@@ -209,7 +251,7 @@ int InitSource(sqlite3* db, const sqlite3_api_routines* api) {
   int rc = api->file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
   if (rc == SQLITE_OK) rc = api->db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   if (rc != SQLITE_OK) return rc;
-  loaded = std::make_shared<Source>(Source{api, db});
+  loaded = std::make_shared<Source>(Source{api, db, false});
   // The function exists only for its destructor, which runs when the connection closes.
   return api->create_function_v2(db, "litestream_source", 0, SQLITE_UTF8, new SourceRef(loaded), Nothing, nullptr, nullptr,
                                  Closed);
@@ -225,6 +267,7 @@ void ExportSourceDatabase(Napi::Env env, Napi::Object exports) {
   exports.Set("sourceAutocommit", Napi::Function::New(env, Autocommit));
   exports.Set("takeSource", Napi::Function::New(env, TakeSource));
   exports.Set("sourceWalIndex", Napi::Function::New(env, WalIndex));
+  exports.Set("sourceCheckpoint", Napi::Function::New(env, Checkpoint));
   exports.Set("sourceRead", Napi::Function::New(env, Read));
 }
 

@@ -57,6 +57,21 @@ struct FileState {
 };
 int StateOf(File file, FileState* out);
 
+// When the file at a path was last changed, by its metadata: any write, truncation, rename or
+// replacement gives another stamp. All zeros if no file has the path or it cannot be examined.
+struct FileStamp {
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  uint64_t size = 0;
+  int64_t modified = 0;  // nanoseconds since an epoch of the system
+  int64_t changed = 0;   // the same; of the metadata, or the creation where the system has no such time
+  bool operator==(const FileStamp& o) const {
+    return device == o.device && inode == o.inode && size == o.size && modified == o.modified && changed == o.changed;
+  }
+};
+// Opens nothing, so it affects no lock. Any thread.
+FileStamp StampOf(const char* path);
+
 // Extends the file to `size` bytes; never truncates it.
 int Extend(File file, uint64_t size);
 // Returns after the data is on disk.

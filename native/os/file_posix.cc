@@ -139,6 +139,19 @@ int StateOf(File file, FileState* out) {
   return 0;
 }
 
+FileStamp StampOf(const char* path) {
+  struct stat stats;
+  if (stat(path, &stats) != 0) return {};
+#ifdef __APPLE__
+  const timespec modified = stats.st_mtimespec, changed = stats.st_ctimespec;
+#else
+  const timespec modified = stats.st_mtim, changed = stats.st_ctim;
+#endif
+  const auto nanoseconds = [](const timespec& time) { return int64_t(time.tv_sec) * 1000000000 + time.tv_nsec; };
+  return {uint64_t(stats.st_dev), uint64_t(stats.st_ino), uint64_t(stats.st_size), nanoseconds(modified),
+          nanoseconds(changed)};
+}
+
 int Extend(File file, uint64_t size) {
   const off_t now = lseek(file, 0, SEEK_END);
   if (now < 0) return errno;

@@ -170,6 +170,17 @@ int StateOf(File file, FileState* out) {
   return 0;
 }
 
+FileStamp StampOf(const char* path) {
+  WIN32_FILE_ATTRIBUTE_DATA data;
+  if (!GetFileAttributesExW(Wide(path).c_str(), GetFileExInfoStandard, &data)) return {};
+  const auto joined = [](DWORD high, DWORD low) { return (uint64_t(high) << 32) | low; };
+  const auto nanoseconds = [&](const FILETIME& time) {
+    return int64_t(joined(time.dwHighDateTime, time.dwLowDateTime)) * 100;
+  };
+  return {0, 0, joined(data.nFileSizeHigh, data.nFileSizeLow), nanoseconds(data.ftLastWriteTime),
+          nanoseconds(data.ftCreationTime)};
+}
+
 // On Windows a map cannot extend beyond the file, so every extension of the file needs another map.
 int MapFile(File file, size_t size, Map* out) {
   const HANDLE mapping = CreateFileMappingW(file, nullptr, PAGE_READONLY, DWORD(uint64_t(size) >> 32), DWORD(size), nullptr);

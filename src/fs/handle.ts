@@ -14,6 +14,11 @@ export function syncHandle(handle: FileHandle): Promise<void> {
   return fsyncOf(handle.fd)
 }
 
+/** `datasyncHandle` for a descriptor. */
+export function datasyncDescriptor(fd: number): Promise<void> {
+  return fdatasyncOf(fd)
+}
+
 /** Returns after the data, and the metadata that reading it needs, are on disk. */
 export function datasyncHandle(handle: FileHandle): Promise<void> {
   return fdatasyncOf(handle.fd)

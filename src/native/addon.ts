@@ -5,6 +5,7 @@ import { KEEP_OUTSIDE, localRequire, packageRoot } from '../package-files.js'
 import type { ClockNative } from './clock.js'
 import type { ConstantsNative } from './constants.js'
 import type { FileLockNative } from './file-lock.js'
+import type { FileStampsNative } from './file-stamps.js'
 import type { FrameMergerNative } from './frame-merger.js'
 import type { LtxCodecNative } from './ltx-codec.js'
 import type { Lz4FrameNative } from './lz4-frame.js'
@@ -29,6 +30,7 @@ export interface Native
     Lz4FrameNative,
     PageWriterNative,
     FileLockNative,
+    FileStampsNative,
     WalScanNative,
     SourceDatabaseNative,
     ReplicaHandleNative,

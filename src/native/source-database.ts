@@ -33,6 +33,11 @@ export interface SourceDatabaseNative {
    */
   sourceRead(source: NativeSource, offset: number, out: Uint8Array): number
   /**
+   * A passive checkpoint on the thread pool. The connection must not be used or closed before the
+   * promise is settled. Resolves with an SQLite result code; never rejects.
+   */
+  sourceCheckpoint(source: NativeSource): Promise<number>
+  /**
    * Takes SQLite's exclusive lock of the database file. Returns an SQLite result code: SQLITE_BUSY
    * while another connection, in this or another process, holds a lock. The connection must not
    * read anything meanwhile.

@@ -1,3 +1,4 @@
+import PQueue from 'p-queue'
 import type { CompactionScheduler } from '../compaction/scheduler.js'
 import { isLitestreamError, LitestreamError } from '../errors.js'
 import { DIVERGED_RETENTION_MS, type Divergence } from '../levels/divergence-record.js'
@@ -12,7 +13,7 @@ import { formatDuration } from '../util/duration.js'
 import { GrowingInterval } from '../util/growing-interval.js'
 import { monotonicMs } from '../util/monotonic.js'
 import { pause } from '../util/pause.js'
-import { startTimer, type Timer } from '../util/timers.js'
+import { MAX_DELAY_MS, startTimer, type Timer, warnUnexpected } from '../util/timers.js'
 import { type WaitOptions, withDeadline } from '../util/wait.js'
 import { Backoff } from './backoff.js'
 import { compactionOf } from './compaction-of.js'
@@ -21,6 +22,8 @@ import { DEFAULT_REPLICATOR_OPTIONS, type ReplicatorOptions } from './options.js
 import type { ReplicatorStatus, SyncOptions, SyncResult } from './replicator-status.js'
 import { ScheduledCheck } from './scheduled-check.js'
 import { asReplicationError } from './source/database-error.js'
+import { firstOpenings, isCrowded, shouldRest } from './source/descriptor-budget.js'
+import { IdleWatch } from './source/idle-watch.js'
 import { PrimaryDatabase } from './sync/primary-database.js'
 import { replaceDatabase } from './upload/replace-database.js'
 import { ReplicaMonitor } from './upload/replica-monitor.js'
@@ -40,6 +43,15 @@ export const CLOSE_GRACE_MS = 5_000
 const CHECK_INTERVAL_MS = 60_000
 /** The same for a write-once replica, whose levels are long, and which only its store shortens. */
 const WRITE_ONCE_CHECK_MS = 3_600_000
+
+/**
+ * Resting databases share one check of a replica per this time, in milliseconds, so that the requests
+ * of idle databases are bounded, however many there are.
+ */
+const RESTING_CHECK_MS = 10_000
+
+/** The first syncs of the databases of this thread, not all at the same time. */
+let firstSyncs: PQueue | undefined
 
 /**
  * Minimum time between two snapshots requested by compaction, in milliseconds: each contains the
@@ -75,6 +87,9 @@ export class Replicator {
   #ended: LitestreamError | undefined
   #closed = false
   #running = false
+  /** When the last commit was found, by the monotonic clock, and the TXID since then. */
+  #changedAt = monotonicMs()
+  #changedTxid = 0
   /** When compaction last requested a snapshot, by the monotonic clock. */
   #repairedAt = Number.NEGATIVE_INFINITY
   /** Aborts every request to the store when close() has reached its time limit. */
@@ -93,11 +108,15 @@ export class Replicator {
       batch: () => this.#uploadBatch(),
       recover: (error) => this.#replaceIfDiverged(error),
       isUpToDate: () => this.#uploader?.isUpToDate === true,
+      rests: () => this.#primary?.isResting === true,
       onUpToDate: () => this.#onUpToDate(),
     })
     this.#replicaMonitor = new ReplicaMonitor({
       db: path,
-      interval: this.#checkInterval,
+      interval: () =>
+        this.#primary?.isResting
+          ? Math.max(this.#checkInterval, IdleWatch.size * RESTING_CHECK_MS)
+          : this.#checkInterval,
       observe,
       check: () => this.#checkReplica(),
     })
@@ -152,19 +171,50 @@ export class Replicator {
     return this.#compaction
   }
 
+  /**
+   * Whether the files of the database are closed because nothing changes it, and the replica has
+   * everything.
+   */
+  get isSettled(): boolean {
+    return this.#primary?.isResting === true && this.#uploader?.isUpToDate === true && !this.#uploader.divergence
+  }
+
   /** Starts working in the background. Waits for a database that does not exist yet. */
   start(): void {
     this.#running = true
     this.#uploads.start()
     if (this.#lease) this.#lease.start()
-    else this.#scheduleMonitor(0)
+    else {
+      firstSyncs ??= new PQueue({ concurrency: firstOpenings() })
+      firstSyncs.add(() => this.#firstSync()).catch(warnUnexpected)
+    }
+  }
+
+  /**
+   * Syncs and uploads for the first time. Resolves when the replica has everything, when that fails
+   * or takes long, and with many databases when the files of this one are closed.
+   */
+  async #firstSync(): Promise<void> {
+    if (!this.#running) return
+    await this.#monitor()
+    if (!this.#primary) return
+    const enough = new AbortController()
+    const unlink = linkAbort(this.#life.signal, enough)
+    await Promise.race([this.#uploads.onAttempt(), pause(ALIGN_MS, enough.signal)])
+    unlink()
+    enough.abort()
+    if (await this.#restIfIdle()) this.#monitorTimer?.stop()
+  }
+
+  get state(): ReplicatorStatus['state'] {
+    if (this.#ended) return this.#ended.code === 'REPLICA_FENCED' ? 'fenced' : 'refused'
+    if (this.#closed) return 'closed'
+    if (this.#primary && !this.#primary.missing) return 'replicating'
+    return this.#lease && !this.#lease.held ? 'standby' : 'waiting'
   }
 
   status(): ReplicatorStatus {
-    const working =
-      this.#primary && !this.#primary.missing ? 'replicating' : this.#lease && !this.#lease.held ? 'standby' : 'waiting'
-    const ended = this.#ended && (this.#ended.code === 'REPLICA_FENCED' ? 'fenced' : 'refused')
-    const state = ended ?? (this.#closed ? 'closed' : working)
+    const { state } = this
     const none = { db: this.path, txid: 0, pageSize: 0, commit: 0, walFrames: 0, walBackfilled: 0, snapshots: {} }
     return {
       ...(this.#primary?.status() ?? none),
@@ -289,6 +339,7 @@ export class Replicator {
 
   async #finalSync(): Promise<void> {
     const deadline = monotonicMs() + this.#options.shutdownSyncTimeout
+    if (this.#uploader?.isUpToDate && this.#primary?.restsUnchanged) return
     for (;;) {
       try {
         await this.#syncOrEnd({ checkpoint: false })
@@ -367,13 +418,19 @@ export class Replicator {
 
   #scheduleMonitor(ms: number): void {
     if (!this.#running) return
+    this.#monitorTimer?.stop()
     this.#monitorTimer = startTimer(ms, () => this.#monitor())
   }
 
   async #monitor(): Promise<void> {
     let next = this.#options.monitorInterval
+    const quiet = this.#isQuiet
     try {
-      if (!this.#isQuiet) await this.#syncOrEnd()
+      if (!quiet) {
+        const { txid } = await this.#syncOrEnd()
+        if (txid !== this.#changedTxid) this.#changedAt = monotonicMs()
+        this.#changedTxid = txid
+      }
       this.#monitorErrors.worked()
       this.#missingSince = undefined
     } catch (error) {
@@ -386,7 +443,30 @@ export class Replicator {
     }
     // Scheduled also after an error, so that files staged before it are uploaded.
     this.#uploads.schedule()
+    if (quiet && (await this.#restIfIdle())) return
     this.#scheduleMonitor(next)
+  }
+
+  /** Closes the files of an idle database if the process has many; see `shouldRest`. */
+  async #restIfIdle(): Promise<boolean> {
+    const primary = this.#primary
+    const { monitorInterval } = this.#options
+    if (!primary || !this.#running || this.#lease || this.#replacing || this.#ended) return false
+    if (monitorInterval >= MAX_DELAY_MS || !shouldRest(monotonicMs() - this.#changedAt)) return false
+    try {
+      if (!(await primary.rest(monitorInterval, () => this.#wake(), { soon: isCrowded() }))) return false
+    } catch {
+      return false // the next sync fails with the same error and reports it
+    }
+    this.#replicaMonitor.reschedule()
+    // What has opened the files again meanwhile has started the monitor again.
+    return primary.isResting
+  }
+
+  /** The files of a resting database have changed, or are open again. */
+  #wake(): void {
+    this.#scheduleMonitor(0)
+    this.#replicaMonitor.reschedule()
   }
 
   /**

@@ -5,6 +5,7 @@ import { openSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { maxFrameSize } from '../../src/ltx/format.js'
 import { addonPath, type Native, native } from '../../src/native/addon.js'
+import type { NativeSource } from '../../src/native/source-database.js'
 
 const PAGE_SIZE = 512
 const page = new Uint8Array(PAGE_SIZE).fill(7)
@@ -24,12 +25,18 @@ native.resizeHydrated(hydrated, 10)
 const facts = { txid: 1, timestamp: 1, commit: 10, counter: 1, cookieShift: 0, cache, hydrated }
 const view = native.addView(replica, 0, facts, new Uint32Array())
 
-const db = new Database('source.db')
-db.pragma('journal_mode = WAL')
-db.exec('CREATE TABLE t (a)')
-native.expectSource()
-db.loadExtension(addonPath())
-const source = native.takeSource()!
+const databases: Database.Database[] = []
+function sourceOf(name: string): NativeSource {
+  const db = new Database(name)
+  databases.push(db) // a connection that is collected is closed
+  db.pragma('journal_mode = WAL')
+  db.exec('CREATE TABLE IF NOT EXISTS t (a)')
+  native.expectSource()
+  db.loadExtension(addonPath())
+  return native.takeSource()!
+}
+const source = sourceOf('source.db')
+const stamps = native.createFileStamps()
 
 const indexState = () => {
   const state = new Float64Array(15)
@@ -89,6 +96,13 @@ const VALID: Record<Exclude<keyof Functions, 'FrameMerger' | 'readCommit'>, () =
   interruptSource: () => [7],
   lockHolder: () => [fd, 120],
   sourceUnlock: () => [source],
+  // A connection runs one checkpoint at a time, so only hostile arguments follow the first call.
+  sourceCheckpoint: () => [sourceOf('checkpointed.db')],
+  createFileStamps: () => [],
+  addFileStamps: () => [stamps, 'pages'],
+  removeFileStamps: () => [stamps, 1],
+  hasFileStampsChanged: () => [stamps, 1],
+  changedFileStamps: () => [stamps],
   tryLockFile: () => [fd],
   acquireReplica: () => ['replica_url=file:///elsewhere'],
   replicaInfo: () => [replica],

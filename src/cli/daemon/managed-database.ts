@@ -144,7 +144,7 @@ export class ManagedDatabase {
 
   get state(): DatabaseState {
     if (!this.running) return 'stopped'
-    const state = this.#opened?.replicator.status().state
+    const state = this.#opened?.replicator.state
     if (state === undefined) return this.#retry ? 'error' : 'open'
     if (state === 'refused') return 'error'
     if (state === 'closed') return 'stopped'
@@ -337,6 +337,11 @@ export class ManagedDatabase {
 
   /** Records lag and activity; called at LagHistory's interval. */
   sample(): void {
+    if (this.replicator?.isSettled && !this.#unhealthy && !this.#faults.worst()) {
+      // Most of many databases: nothing else can have changed.
+      this.activity?.sample(0, this.#opened?.client)
+      return
+    }
     const summary = this.summary()
     this.activity?.sample(summary.lagMs, this.#opened?.client)
     this.#publishState()
@@ -377,11 +382,10 @@ export class ManagedDatabase {
     })
   }
 
-  #condition(): Condition {
+  #condition(status = this.replicator?.status()): Condition {
     const { missingMs } = this.#file.look()
     const lagMs = Math.max(this.#pending.ageMs, this.#faults.delayMs)
     const { state } = this
-    const status = this.replicator?.status()
     return {
       path: this.path,
       state,
@@ -390,14 +394,14 @@ export class ManagedDatabase {
       error: this.#faults.worst(),
       behindMs: this.#isMonitored && state === 'replicating' ? status?.behindMs : undefined,
       divergence: status?.divergence && divergenceText(status.divergence, status.replica),
-      weakFencing: this.replicator?.status().weakFencing,
+      weakFencing: status?.weakFencing,
     }
   }
 
   /** Never throws. */
   summary(): DatabaseSummary {
     const status = this.replicator?.status()
-    const { state, lagMs, missingMs, error, behindMs, divergence } = this.#condition()
+    const { state, lagMs, missingMs, error, behindMs, divergence } = this.#condition(status)
     const pageSize = status?.pageSize ?? 0
     return {
       path: this.path,

@@ -79,6 +79,14 @@ export class SourceConnection {
     }
   }
 
+  /**
+   * A passive checkpoint on the thread pool; the connection must not be used meanwhile. Resolves
+   * with an SQLite result code.
+   */
+  checkpoint(): Promise<number> {
+    return native.sourceCheckpoint(this.#source)
+  }
+
   get inTransaction(): boolean {
     return !native.sourceAutocommit(this.#source)
   }

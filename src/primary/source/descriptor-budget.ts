@@ -14,6 +14,16 @@ export const DESCRIPTORS_PER_DATABASE = 7
  */
 export const DESCRIPTOR_RESERVE = 96
 
+/**
+ * Number of databases whose files stay open while nothing is committed. Beyond it, the files of idle
+ * databases are closed (sync/rest.ts), so that the descriptors of a process are bounded by what its
+ * busy databases need.
+ */
+export const KEPT_OPEN = 48
+
+/** A database beyond KEPT_OPEN stays open for this long after its last change, in milliseconds. */
+const IDLE_MS = 10_000
+
 let databases = 0
 let limit: number | undefined
 
@@ -34,6 +44,30 @@ function readLimit(): number {
     if (isErrno(error, 'ENOENT')) return Number.POSITIVE_INFINITY
     throw error
   }
+}
+
+/** Number of databases whose files stay open while nothing is committed. */
+function kept(): number {
+  const most = Math.floor((descriptorLimit() - DESCRIPTOR_RESERVE) / DESCRIPTORS_PER_DATABASE)
+  return Math.min(KEPT_OPEN, Math.floor(most / 3))
+}
+
+/** Number of databases that may be opened for the first time in parallel. */
+export function firstOpenings(): number {
+  return Math.max(1, kept())
+}
+
+/** Whether so many databases are open that idle ones are closed at once. */
+export function isCrowded(): boolean {
+  return databases > 2 * kept()
+}
+
+/**
+ * Whether the files of an open database should be closed, which had no change for `idleMs`
+ * milliseconds.
+ */
+export function shouldRest(idleMs: number): boolean {
+  return databases > kept() && (idleMs >= IDLE_MS || isCrowded())
 }
 
 /**

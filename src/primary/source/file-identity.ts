@@ -44,6 +44,15 @@ function identityOf(stats: BigIntStats): FileIdentity {
   }
 }
 
+/**
+ * How long after a file was identified a write certainly gives it another modification time, in
+ * milliseconds: file systems label writes with the time of the last clock tick (10 ms at most), and
+ * some with whole seconds.
+ */
+export function settlingMs({ modified }: FileIdentity): number {
+  return modified.endsWith('000000') ? 2100 : 20
+}
+
 export function isSameFile(a: FileIdentity, b: FileIdentity): boolean {
   return a.inode === b.inode && a.born === b.born
 }

@@ -1,4 +1,4 @@
-import { realpathSync } from 'node:fs'
+import { realpathSync, statSync } from 'node:fs'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import type { DriverChoice } from '../../sqlite/connection.js'
 import { monotonicMs } from '../../util/monotonic.js'
@@ -58,13 +58,31 @@ export class SourceDatabase {
     }
     try {
       this.turnedToWal = enableWal(this.#writer)
-      if (ensureTables(this.#writer)) this.#ownWrites++
+      if (this.#createTables()) this.#ownWrites++
       this.#reader = new SourceConnection(this.path, busyTimeout, driver)
       this.pageSize = this.#reader.sqlite.value('PRAGMA page_size') as number
       this.#writer.sqlite.exec('PRAGMA busy_timeout = 0')
     } catch (error) {
       this.close()
       throw databaseError(error, this.path, 'opening it')
+    }
+  }
+
+  /** Returns whether it has written to the database. */
+  #createTables(): boolean {
+    const writer = this.#writer
+    // SQLite brings the header of a WAL to the disk before the first frame, so that no frames of an
+    // earlier generation follow it after a power cut. An empty file has none, and with thousands of
+    // databases the disk takes most of the time of a start. The next writer that syncs the WAL
+    // syncs the header, too.
+    const isEmpty = statSync(`${this.path}-wal`, { throwIfNoEntry: false })?.size === 0
+    if (!isEmpty) return ensureTables(writer)
+    const usual = writer.sqlite.value('PRAGMA synchronous')
+    writer.sqlite.exec('PRAGMA synchronous = OFF')
+    try {
+      return ensureTables(writer)
+    } finally {
+      writer.sqlite.exec(`PRAGMA synchronous = ${String(usual)}`)
     }
   }
 
@@ -200,6 +218,44 @@ export class SourceDatabase {
       return connection.sqlite.value('PRAGMA wal_checkpoint(PASSIVE)') === 0
     } catch (error) {
       throw databaseError(error, this.path, 'checkpointing')
+    }
+  }
+
+  /**
+   * The same on the thread pool: it waits for the disk twice. Nothing else may use this object
+   * meanwhile, except for reading `lastIndex` and `pinned`.
+   */
+  async checkpointInBackground(): Promise<void> {
+    const connection = this.#reader.inTransaction ? this.#writer : this.#reader
+    const rc = await connection.checkpoint()
+    // SQLITE_BUSY: another connection runs a checkpoint.
+    if (rc !== 0 && rc !== 5) {
+      throw new LitestreamError('DATABASE_INVALID', `${this.path}: checkpointing failed with SQLite code ${rc}`, {
+        file: this.path,
+        hint: 'Check the free disk space and the system log for disk errors.',
+      })
+    }
+  }
+
+  /**
+   * Ends the read transaction and truncates a WAL whose frames are all in the database file.
+   * `expected`: the state of the WAL up to which every frame was read. Returns the state of the
+   * empty WAL; `busy` while another connection reads or writes; `missed` if another connection has
+   * committed in between, to a WAL that is truncated now.
+   */
+  truncateWal(expected: WalIndex): WalIndex | 'busy' | 'missed' {
+    // It changes with each commit of another connection.
+    const version = () => this.#writer.sqlite.value('PRAGMA data_version')
+    try {
+      const before = version()
+      const index = this.walIndex()
+      if (!index || !sameCommit(index, expected)) return 'busy'
+      this.unpin()
+      if (this.#writer.sqlite.value('PRAGMA wal_checkpoint(TRUNCATE)') !== 0) return 'busy'
+      const after = this.walIndex()
+      return after?.frames === 0 && version() === before ? after : 'missed'
+    } catch (error) {
+      throw databaseError(error, this.path, 'truncating its WAL')
     }
   }
 

@@ -105,7 +105,7 @@ export class Checkpointer {
     const before = cursor.position
     await sync.run(opened)
     opened.checkpointed()
-    progress.save(opened, cursor.position!)
+    await progress.save(opened, cursor.position!)
     const index = source.walIndex()
     if (index) this.#policy.done(mode, index, monotonicMs())
     const restarted = before !== undefined && index !== undefined && !sameGeneration(before, index)
@@ -119,6 +119,37 @@ export class Checkpointer {
     } as const
     observe('checkpoint', event)
     return event
+  }
+
+  /**
+   * Copies the WAL into the database file and truncates it, without a write and without waiting for
+   * other connections. Returns whether the WAL is empty. Called while nothing is committed; a commit
+   * meanwhile prevents it.
+   */
+  async emptyWal(opened: OpenedDatabase): Promise<boolean> {
+    const { sync, cursor } = this.#parts
+    const { source } = opened
+    const unchanged = () => {
+      const index = source.walIndex()
+      return index && cursor.isUnchanged(index) ? index : undefined
+    }
+    let index = unchanged()
+    if (!index || index.frames === 0) return index !== undefined
+    if (index.backfilled < index.frames) {
+      sync.handOver(opened)
+      await source.checkpointInBackground()
+      opened.checkpointed()
+      index = unchanged()
+      if (!index || index.backfilled < index.frames) return false
+    }
+    cursor.covered = false
+    const empty = source.truncateWal(index)
+    if (typeof empty === 'object') cursor.restartAt(empty)
+    else if (empty === 'missed') cursor.discontinue('the WAL was truncated together with a new commit')
+    cursor.cover(source.pinned ?? source.pin())
+    opened.checkpointed()
+    this.#policy.done('TRUNCATE', typeof empty === 'object' ? empty : index, monotonicMs())
+    return typeof empty === 'object'
   }
 
   /**

@@ -27,8 +27,10 @@ export type Continuity =
 
 /**
  * Whether it is proven that no frame was missed since the state was saved. Without proof, the
- * primary takes a snapshot; plausibility is not enough. The proof has two forms:
+ * primary takes a snapshot; plausibility is not enough. The proof has three forms:
  *
+ * - The WAL was empty when the state was saved, and the database file is unchanged: nothing was
+ *   copied into it since, so every later commit is in the WAL, whose generation does not matter.
  * - The WAL is still in the generation in which we stopped, and the frame before our position is
  *   the one we read (its checksum covers all frames before it). The frames after it were committed
  *   since.
@@ -47,10 +49,17 @@ export function proveContinuity(state: PrimaryState, evidence: Evidence): Contin
   if (identity.sequence !== state.sequence && identity.sequence !== state.sequence + 1) {
     return no(`the database was restored from a copy (its sequence is ${identity.sequence}, it was ${state.sequence})`)
   }
+  if (state.complete && unchanged(file, state.file)) return completeProof(evidence, no)
   if (wal === undefined || wal.size === 0) return no('the WAL was removed or truncated by another process')
   if (sameGeneration(index, state.wal)) return sameGenerationProof(state, evidence, no)
   if (header === undefined) return no('the WAL has no valid header')
   return restartProof(state, evidence, header, no)
+}
+
+function completeProof({ index, header }: Evidence, no: (reason: string) => Continuity): Continuity {
+  if (index.frames === 0) return { continuous: true, position: { ...saltsOf(index), frames: 0, checksum: [0, 0] } }
+  if (!header || !sameGeneration(header, index)) return no('the WAL header does not match the wal-index')
+  return { continuous: true, position: startOf(header) }
 }
 
 function sameGenerationProof(state: PrimaryState, evidence: Evidence, no: (reason: string) => Continuity): Continuity {

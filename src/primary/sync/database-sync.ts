@@ -166,7 +166,7 @@ export class DatabaseSync {
       file.stillThere,
     )
     if (!written) return 'moved'
-    progress.advance({ txid, timestamp, commit }, opened, end)
+    await progress.advance({ txid, timestamp, commit }, opened, end)
     cursor.moveTo(end, opened.source.pinned)
     cursor.seen = file.whole ? file.index : undefined
     cursor.snapshotReason = undefined

@@ -74,6 +74,7 @@ export class KeptDatabase {
     }
   }
 
+  /** Closes the files, and lets go of everything about them. The next sync opens them again. */
   release(): void {
     const opened = this.#opened
     opened?.close()

@@ -1,10 +1,12 @@
 import PQueue from 'p-queue'
 import { LitestreamError } from '../../errors.js'
 import { formatTxid } from '../../ltx/txid.js'
+import { pause } from '../../util/pause.js'
 import type { CheckpointMode, PrimaryEvents, PrimaryObserver } from '../events.js'
 import { databaseMissing, OpenedDatabase } from '../source/database-handle.js'
-import { identifyFile } from '../source/file-identity.js'
+import { identifyFile, settlingMs } from '../source/file-identity.js'
 import { type FileStamps, sameStamps, stampFiles } from '../source/file-stamps.js'
+import { IdleWatch, type WatchedDatabase } from '../source/idle-watch.js'
 import { DEFAULT_PRIMARY_OPTIONS, type PrimaryOptions } from '../sync-options.js'
 import { Checkpointer } from './checkpointer.js'
 import { proveContinuity } from './continuity.js'
@@ -19,6 +21,9 @@ import { WalCursor } from './wal-cursor.js'
 
 /** Attempts to find a moment without a commit between a sync and a read transaction. */
 const IMAGE_ATTEMPTS = 10
+
+/** Bytes of a database of which another full copy costs less than bringing its WAL to the disk. */
+const SMALL_DATABASE = 16 * 1024 * 1024
 
 export interface PrimaryStatus {
   /** Path of the database. */
@@ -62,6 +67,8 @@ export class PrimaryDatabase {
   #ownWrites = 0
   /** The last file of an earlier process. */
   #loadedTxid = 0
+  /** Set while the files are closed; see `rest`. */
+  #rest: { readonly watched: WatchedDatabase; readonly end: () => void; readonly pageSize: number } | undefined
 
   private constructor(
     path: string,
@@ -206,6 +213,55 @@ export class PrimaryDatabase {
     return stampFiles([this.path, `${real}-wal`, `${real}-shm`, this.staging.directory, this.#progress.path])
   }
 
+  /**
+   * Closes the files of a database that nothing changes. The next use opens them again. Resolves
+   * with whether the database rests. `onEnd` is then called once, when its files change (compared
+   * every `interval` milliseconds) or were opened for another reason.
+   *
+   * Empties the WAL before, so that an application that opens the database, reads it and closes it
+   * changes nothing that the proof of continuity needs; otherwise, the next file holds the whole
+   * database. `soon`: not for a small database, because the disk takes most of the time.
+   */
+  rest(interval: number, onEnd: () => void, { soon = false }: { readonly soon?: boolean } = {}): Promise<boolean> {
+    return this.#run(async () => {
+      if (this.#rest) return true
+      await this.#checkStateFolder()
+      const opened = await this.#kept.sync()
+      if (this.#kept.lost || this.#cursor.snapshotReason !== undefined) return false
+      const skip = soon && opened.identifyFile().size <= SMALL_DATABASE
+      const complete = !skip && (await this.#checkpointer.emptyWal(opened))
+      // The read transaction reads from the file alone, which no connection can change meanwhile.
+      if (complete) await pause(settlingMs(opened.identifyFile()))
+      let ended = false
+      const end = () => {
+        if (!ended) onEnd()
+        ended = true
+      }
+      const watched = IdleWatch.add(opened.source.path, interval, end)
+      try {
+        // The watch began before: a commit after this comparison ends the rest.
+        const index = opened.source.walIndex()
+        if (!index || !this.#cursor.isUnchanged(index)) return false
+        await this.#progress.saveForRest(opened, this.#cursor.position!, complete)
+        this.#kept.release()
+        this.#rest = { watched, end, pageSize: opened.source.pageSize }
+        return true
+      } finally {
+        if (!this.#rest) watched.stop()
+      }
+    })
+  }
+
+  /** Whether the files of the database are closed because nothing changes it. */
+  get isResting(): boolean {
+    return this.#rest !== undefined
+  }
+
+  /** Whether it rests and its files are as they were. Two calls of stat. */
+  get restsUnchanged(): boolean {
+    return this.#rest !== undefined && !this.#rest.watched.hasChanged
+  }
+
   /** Checkpoints now, regardless of the thresholds. */
   checkpoint(mode: CheckpointMode = 'PASSIVE'): Promise<PrimaryEvents['checkpoint']> {
     return this.#run(async () => {
@@ -285,7 +341,7 @@ export class PrimaryDatabase {
     return {
       db: this.path,
       txid: this.txid,
-      pageSize: source?.pageSize ?? 0,
+      pageSize: source?.pageSize ?? this.#rest?.pageSize ?? 0,
       commit: this.#progress.commit,
       walFrames: index?.frames ?? 0,
       walBackfilled: index?.backfilled ?? 0,
@@ -298,8 +354,9 @@ export class PrimaryDatabase {
     if (this.#closed) return
     await this.#work.add(async () => {
       this.#closed = true
+      this.#rest?.watched.stop()
       try {
-        this.#progress.close()
+        await this.#progress.close()
       } finally {
         this.#kept.release()
       }
@@ -312,7 +369,7 @@ export class PrimaryDatabase {
       this.#observe('notice', { db: this.path, object, reason, action: `made the ${object} again` })
     const folder = await this.staging.makeAgainIfGone()
     if (folder) notice('state folder', folder)
-    const file = this.#progress.saveAgainIfChanged()
+    const file = await this.#progress.saveAgainIfChanged()
     if (file) notice('state file', file)
   }
 
@@ -328,6 +385,10 @@ export class PrimaryDatabase {
    * state.
    */
   #start(opened: OpenedDatabase): void {
+    const rest = this.#rest
+    this.#rest = undefined
+    rest?.watched.stop()
+    rest?.end()
     const { source } = opened
     const cursor = this.#cursor
     const index = source.pin()

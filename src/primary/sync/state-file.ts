@@ -1,7 +1,8 @@
-import { closeSync, fdatasyncSync, readSync, writeSync } from 'node:fs'
+import { closeSync, readSync, writeSync } from 'node:fs'
 import path from 'node:path'
 import { LitestreamError } from '../../errors.js'
 import { isErrno } from '../../fs/fs-error.js'
+import { datasyncDescriptor } from '../../fs/handle.js'
 import { openOwnSync } from '../../fs/open-for-writing.js'
 import { openRegularSync } from '../../fs/open-regular.js'
 import { ownershipLikeSync } from '../../fs/owner.js'
@@ -44,6 +45,7 @@ const shape = record({
   file: identity,
   lineage: whole(),
   sequence: count,
+  complete: optional(literal(1)),
   uploaded: optional(record({ txid: count, timestamp: number, checksum: text })),
   fenced: optional(text),
 })
@@ -68,6 +70,11 @@ export interface PrimaryState {
   readonly file: { readonly inode: string; readonly born: string; readonly modified: string; readonly size: number }
   readonly lineage: number
   readonly sequence: number
+  /**
+   * The WAL was empty and the database file settled: while the file is as it was, every commit since
+   * is in the WAL, from its start on.
+   */
+  readonly complete?: 1 | undefined
   /** The newest file known to be in the replica, with its identity. */
   readonly uploaded?: { readonly txid: number; readonly timestamp: number; readonly checksum: string } | undefined
   /** Another primary has taken over the replica; nothing is written to it until a reset. */
@@ -126,8 +133,11 @@ export class StateFile {
     }
   }
 
-  /** Returns when the state is on disk. Throws DISK_FULL. */
-  save(state: PrimaryState): void {
+  /**
+   * Resolves when the state is on disk; without `durable`, when the operating system has it. Throws
+   * DISK_FULL. One call at a time.
+   */
+  async save(state: PrimaryState, { durable = true }: { readonly durable?: boolean } = {}): Promise<void> {
     const serial = this.#serial + 1
     const json = JSON.stringify({ version: 1, serial, ...state })
     if (Buffer.byteLength(json) > SLOT_BYTES - 18)
@@ -137,7 +147,7 @@ export class StateFile {
     try {
       this.#fd ??= openOwnSync(this.path, ownershipLikeSync(this.#database))
       writeSync(this.#fd, slot, 0, SLOT_BYTES, (serial % 2) * SLOT_BYTES)
-      fdatasyncSync(this.#fd)
+      if (durable) await datasyncDescriptor(this.#fd)
       this.#written = identifyDescriptor(this.#fd)
     } catch (error) {
       throw stateFolderError(error, this.path, 'writing it')

@@ -71,8 +71,8 @@ export class Progress {
    * Advances to a new file, which ends at `position`, after the state was saved: no file is
    * uploaded that a restarted process would not know of.
    */
-  advance(step: Step, opened: OpenedDatabase, position: WalPosition): void {
-    this.#save(step, opened, position)
+  async advance(step: Step, opened: OpenedDatabase, position: WalPosition): Promise<void> {
+    await this.#save(step, opened, position)
     this.txid = step.txid
     this.timestamp = step.timestamp
     this.commit = step.commit
@@ -84,28 +84,42 @@ export class Progress {
   }
 
   /** Records permanently that the replica belongs to another primary. */
-  fence(reason: string): void {
+  async fence(reason: string): Promise<void> {
     const bounded = Buffer.from(reason).subarray(0, MAX_REASON_BYTES).toString()
-    if (this.#saved) this.#write({ ...this.#saved, fenced: bounded })
+    if (this.#saved) await this.#write({ ...this.#saved, fenced: bounded })
   }
 
   /** Writes the state file again if it was changed. Returns how it had changed. */
-  saveAgainIfChanged(): string | undefined {
+  async saveAgainIfChanged(): Promise<string | undefined> {
     const change = this.#file.change()
     if (change === undefined || !this.#saved) return undefined
     this.#file.close()
     // Writes both slots, so that another program's contents do not count.
-    this.#write(this.#saved)
-    this.#write(this.#saved)
+    await this.#write(this.#saved)
+    await this.#write(this.#saved)
     return change
   }
 
-  save(opened: OpenedDatabase, position: WalPosition): void {
-    this.#save(this, opened, position)
+  async save(opened: OpenedDatabase, position: WalPosition): Promise<void> {
+    await this.#save(this, opened, position)
   }
 
-  #save({ txid, timestamp, commit }: Step, opened: OpenedDatabase, position: WalPosition): void {
-    this.#write({
+  /**
+   * Saves the state of a database whose files are about to be closed, and closes the state file.
+   * `complete`: see PrimaryState. An older state, after a power cut, only costs a snapshot.
+   */
+  async saveForRest(opened: OpenedDatabase, position: WalPosition, complete: boolean): Promise<void> {
+    const state = this.#stateOf(this, opened, position)
+    await this.#write(complete ? { ...state, complete: 1 } : state, { durable: false })
+    this.#file.close()
+  }
+
+  async #save(step: Step, opened: OpenedDatabase, position: WalPosition): Promise<void> {
+    await this.#write(this.#stateOf(step, opened, position))
+  }
+
+  #stateOf({ txid, timestamp, commit }: Step, opened: OpenedDatabase, position: WalPosition): PrimaryState {
+    return {
       ...(this.#uploaded ? { uploaded: this.#uploaded } : {}),
       ...(this.#saved?.fenced === undefined ? {} : { fenced: this.#saved.fenced }),
       txid,
@@ -116,19 +130,22 @@ export class Progress {
       file: opened.identifyFile(),
       lineage: this.lineage,
       sequence: this.sequence,
-    })
+    }
   }
 
   /** Saves the uploads since the last state. */
-  close(): void {
-    if (this.#saved && this.#uploaded?.txid !== this.#saved.uploaded?.txid) {
-      this.#write({ ...this.#saved, uploaded: this.#uploaded })
+  async close(): Promise<void> {
+    try {
+      if (this.#saved && this.#uploaded?.txid !== this.#saved.uploaded?.txid) {
+        await this.#write({ ...this.#saved, uploaded: this.#uploaded })
+      }
+    } finally {
+      this.#file.close()
     }
-    this.#file.close()
   }
 
-  #write(state: PrimaryState): void {
-    this.#file.save(state)
+  async #write(state: PrimaryState, options?: { readonly durable: boolean }): Promise<void> {
+    await this.#file.save(state, options)
     this.#saved = state
   }
 }

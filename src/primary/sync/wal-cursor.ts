@@ -36,6 +36,13 @@ export class WalCursor {
     this.cover(pinned)
   }
 
+  /** The WAL was emptied after everything in it was read; `empty`: its state since. */
+  restartAt(empty: WalIndex): void {
+    this.#position = { salt1: empty.salt1, salt2: empty.salt2, frames: 0, checksum: [0, 0] }
+    this.covered = false
+    this.seen = empty
+  }
+
   /**
    * Updates `covered`: whether the position has reached the state that the read transaction sees.
    */

@@ -6,7 +6,7 @@ import type { PrimaryObserver } from '../events.js'
 export interface ReplicaMonitorParts {
   readonly db: string
   /** Interval between two checks, in milliseconds. */
-  readonly interval: number
+  readonly interval: () => number
   readonly observe: PrimaryObserver
   /** Compares the replica with the uploaded files. */
   readonly check: () => Promise<void>
@@ -21,14 +21,22 @@ export class ReplicaMonitor {
   readonly #errors: Backoff
   #timer: Timer | undefined
   #stopped = false
+  #checking = false
 
   constructor(parts: ReplicaMonitorParts) {
     this.#parts = parts
-    this.#errors = new Backoff(parts.db, 'replica', Math.min(1000, parts.interval), parts.observe)
+    this.#errors = new Backoff(parts.db, 'replica', Math.min(1000, parts.interval()), parts.observe)
   }
 
   start(): void {
-    if (this.#timer === undefined && !this.#stopped) this.#wait(this.#parts.interval)
+    if (this.#timer === undefined && !this.#stopped) this.#wait(this.#parts.interval())
+  }
+
+  /** The interval has changed. */
+  reschedule(): void {
+    if (this.#timer === undefined || this.#checking) return
+    this.#timer.stop()
+    this.#wait(this.#parts.interval())
   }
 
   stop(): void {
@@ -42,14 +50,16 @@ export class ReplicaMonitor {
 
   async #run(): Promise<void> {
     const { interval, check } = this.#parts
-    let next = interval
+    let most = Number.POSITIVE_INFINITY
+    this.#checking = true
     try {
       await check()
       this.#errors.worked()
     } catch (error) {
       // An unavailable store is checked again before the next regular check.
-      if (!this.#stopped) next = Math.min(interval, this.#errors.failed(toLitestreamError(error)))
+      if (!this.#stopped) most = this.#errors.failed(toLitestreamError(error))
     }
-    this.#wait(next)
+    this.#checking = false
+    this.#wait(Math.min(interval(), most))
   }
 }

@@ -19,6 +19,8 @@ export interface UploadLoopParts {
   readonly recover: (error: unknown) => Promise<boolean>
   /** Whether the replica has every staged file. */
   readonly isUpToDate: () => boolean
+  /** Whether nothing changes the database, so that nothing will be staged until that ends. */
+  readonly rests: () => boolean
   /** The replica has everything. */
   readonly onUpToDate: () => void
 }
@@ -32,6 +34,7 @@ export class UploadLoop {
   readonly #parts: UploadLoopParts
   /** One upload at a time: a second one would meet its own file and look like another primary. */
   readonly #uploads = new PQueue({ concurrency: 1 })
+  readonly #waiting: (() => void)[] = []
   #timer: Timer | undefined
   /** By the monotonic clock. */
   #lastAt = Number.NEGATIVE_INFINITY
@@ -47,6 +50,7 @@ export class UploadLoop {
 
   /** When the replica last had every commit, in milliseconds since the epoch. */
   get lastSyncAt(): number | undefined {
+    this.#updateIfComplete()
     return this.#lastSyncAt
   }
 
@@ -54,7 +58,13 @@ export class UploadLoop {
    * Time since then, milliseconds; undefined before the replica had everything for the first time.
    */
   get behindMs(): number | undefined {
+    this.#updateIfComplete()
     return this.#completeAt === undefined ? undefined : monotonicMs() - this.#completeAt
+  }
+
+  /** A resting database does not call `schedule`. */
+  #updateIfComplete(): void {
+    if (this.#parts.rests() && this.#parts.isUpToDate()) this.#complete()
   }
 
   #complete(): void {
@@ -84,6 +94,12 @@ export class UploadLoop {
     this.#timer = startTimer(due, () => this.#runSoon())
   }
 
+  /** Resolves after the next attempt, failed or not; immediately if the replica has everything. */
+  async onAttempt(): Promise<void> {
+    if (this.#parts.isUpToDate()) return
+    await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  }
+
   async #runSoon(): Promise<void> {
     let next: number | undefined
     try {
@@ -92,6 +108,7 @@ export class UploadLoop {
       if (this.#running) next = this.errors.failed(asReplicationError(error, this.#parts.db))
     }
     this.#timer = undefined
+    for (const resolve of this.#waiting.splice(0)) resolve()
     if (next !== undefined) this.schedule(next)
   }
 

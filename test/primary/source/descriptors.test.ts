@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { copyFileSync, mkdirSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
@@ -8,6 +9,8 @@ import Database from 'better-sqlite3'
 import { PrimaryDatabase } from '../../../src/primary/sync/primary-database.js'
 import { main } from '../../cli/run.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
+import { until } from '../../support/until.js'
+import { assertReplicaEquals } from '../restored.js'
 
 function makeDatabase(file: string): void {
   const db = new Database(file)
@@ -63,6 +66,52 @@ test('databases beyond the limit of open files have an error that names it; the 
   )
   assert.match(failed.stderr, /hint="Raise the limit of open files to 159 or more: `ulimit -n`, or LimitNOFILE=/)
   assert.equal(readdirSync(path.join(dir, 'replica')).length, 8)
+})
+
+test('a daemon with more databases than open files closes idle ones, and replicates every later commit', async (t) => {
+  const dir = temporaryDirectory(t)
+  const data = path.join(dir, 'data')
+  mkdirSync(data)
+  makeDatabase(path.join(data, '0.db'))
+  const count = 12
+  for (let i = 1; i < count; i++) copyFileSync(path.join(data, '0.db'), path.join(data, `${i}.db`))
+  const config = path.join(dir, 'litestream.yml')
+  const replica = { url: `file://${dir}/replica` }
+  writeFileSync(config, JSON.stringify({ dbs: [{ dir: data, pattern: '*.db', replica }] }))
+  // Room for 9 of 12.
+  const command = `ulimit -n ${96 + 9 * 7}; exec "$0" "$1" replicate -config "$2"`
+  const daemon = spawn('sh', ['-c', command, process.execPath, main, config], { stdio: ['ignore', 'ignore', 'pipe'] })
+  t.after(() => daemon.kill('SIGKILL'))
+  let log = ''
+  daemon.stderr.setEncoding('utf8').on('data', (text: string) => {
+    log += text
+  })
+  const files = (i: number) => {
+    const level = path.join(dir, 'replica', `${i}.db`, 'ltx/0')
+    return existsSync(level) ? readdirSync(level).length : 0
+  }
+  const all = Array.from({ length: count }, (_, i) => i)
+  await until('every database has a file', () => all.every((i) => files(i) === 1), 60_000)
+  const open = () =>
+    readdirSync(`/proc/${daemon.pid}/fd`).filter((fd) => {
+      try {
+        return readlinkSync(`/proc/${daemon.pid}/fd/${fd}`).startsWith(data)
+      } catch {
+        return false // closed meanwhile
+      }
+    }).length
+  await until('idle databases are closed', () => open() <= 6 * 7)
+  for (const i of all) {
+    const db = new Database(path.join(data, `${i}.db`))
+    db.exec('INSERT INTO t VALUES (2)')
+    db.close()
+    await until(`the commit to ${i}.db is replicated`, () => files(i) === 2)
+  }
+  const exited = once(daemon, 'exit')
+  daemon.kill('SIGTERM')
+  assert.deepEqual(await exited, [0, null], log)
+  assert.doesNotMatch(log, /DESCRIPTOR_LIMIT/)
+  for (const i of all) await assertReplicaEquals(`file://${dir}/replica/${i}.db`, path.join(data, `${i}.db`))
 })
 
 test('an idle database is quiet, and any change of its files or its WAL ends that', async (t) => {

@@ -1,0 +1,79 @@
+import { native } from '../../native/addon.js'
+import type { NativeFileStamps } from '../../native/file-stamps.js'
+import { guarded, startInterval, type Timer } from '../../util/timers.js'
+
+/** The watches of this thread, by their interval in milliseconds. */
+const watches = new Map<number, IdleWatch>()
+
+/** One watched database. */
+export interface WatchedDatabase {
+  /** Whether a file has changed since the database was added. */
+  readonly hasChanged: boolean
+  /** Ends the watch; `onChange` is not called any more. */
+  stop(): void
+}
+
+/**
+ * Detects changes of databases whose files are closed here, by the metadata of each database file
+ * and its -wal: one timer for all databases with the same interval, and two calls of stat for each.
+ */
+export class IdleWatch {
+  readonly #interval: number
+  readonly #callbacks = new Map<number, () => void>()
+  #stamps: NativeFileStamps | undefined
+  #timer: Timer | undefined
+
+  private constructor(interval: number) {
+    this.#interval = interval
+  }
+
+  /**
+   * Compares the files of the database at `file` with their state now, every `interval`
+   * milliseconds. The first difference ends the watch and calls `onChange`, which must not throw.
+   */
+  static add(file: string, interval: number, onChange: () => void): WatchedDatabase {
+    let watch = watches.get(interval)
+    if (!watch) {
+      watch = new IdleWatch(interval)
+      watches.set(interval, watch)
+    }
+    return watch.#add(file, guarded(onChange))
+  }
+
+  /** Number of watched databases of this thread. */
+  static get size(): number {
+    let size = 0
+    for (const watch of watches.values()) size += watch.#callbacks.size
+    return size
+  }
+
+  #add(file: string, onChange: () => void): WatchedDatabase {
+    this.#stamps ??= native.createFileStamps()
+    const number = native.addFileStamps(this.#stamps, file)
+    this.#callbacks.set(number, onChange)
+    this.#timer ??= startInterval(this.#interval, () => this.#look())
+    const stamps = this.#stamps
+    return {
+      get hasChanged() {
+        return native.hasFileStampsChanged(stamps, number)
+      },
+      stop: () => this.#remove(number),
+    }
+  }
+
+  #remove(number: number): void {
+    if (!this.#callbacks.delete(number)) return
+    native.removeFileStamps(this.#stamps!, number)
+    if (this.#callbacks.size > 0) return
+    this.#timer?.stop()
+    this.#timer = undefined
+  }
+
+  #look(): void {
+    for (const number of native.changedFileStamps(this.#stamps!)) {
+      const onChange = this.#callbacks.get(number)
+      this.#remove(number)
+      onChange?.()
+    }
+  }
+}

@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, existsSync, readdirSync, readlinkSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
+import path from 'node:path'
+import { type TestContext, test } from 'node:test'
+import Database from 'better-sqlite3'
+import type { PrimaryEvents } from '../../../src/primary/events.js'
+import { PrimaryDatabase } from '../../../src/primary/sync/primary-database.js'
+import { temporaryDirectory } from '../../support/temporary-directory.js'
+import { until } from '../../support/until.js'
+import { App } from '../app.js'
+import { assertReplicaEquals } from '../restored.js'
+
+const INTERVAL = 20
+const rows = (count: number) =>
+  `INSERT INTO t (v) SELECT randomblob(3000) FROM (WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i+1 FROM n WHERE i<${count}) SELECT i FROM n)`
+
+class Resting {
+  readonly file: string
+  readonly reasons: (string | undefined)[] = []
+  readonly primary: PrimaryDatabase
+  ends = 0
+
+  private constructor(file: string, primary: PrimaryDatabase, reasons: (string | undefined)[]) {
+    this.file = file
+    this.primary = primary
+    this.reasons = reasons
+  }
+
+  /** A database of some pages, replicated to its own state folder, at rest. */
+  static async start(t: TestContext, options: { soon?: boolean; before?: (db: Database.Database) => void } = {}) {
+    const file = path.join(temporaryDirectory(t), 'app.db')
+    const db = new Database(file)
+    db.pragma('journal_mode = wal')
+    db.exec('CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)')
+    db.exec(rows(20))
+    const reasons: (string | undefined)[] = []
+    const primary = await PrimaryDatabase.open(file, {}, (name, event) => {
+      if (name === 'sync') reasons.push((event as PrimaryEvents['sync']).snapshotReason)
+    })
+    t.after(() => primary.close())
+    await primary.sync()
+    options.before?.(db)
+    if (!options.before) db.close()
+    const resting = new Resting(file, primary, reasons)
+    await resting.rest(options.soon)
+    reasons.length = 0
+    return resting
+  }
+
+  async rest(soon = false): Promise<void> {
+    this.ends = 0
+    assert.equal(await this.primary.rest(INTERVAL, () => this.ends++, { soon }), true)
+    assert.equal(this.primary.isResting, true)
+  }
+
+  /** Another process runs SQL; `die`: like a connection that is not the last, so the -wal is kept. */
+  sql(statements: readonly string[], { die = true } = {}): void {
+    const script = new URL('../sql-process.js', import.meta.url).pathname
+    const args = [script, ...(die ? ['--die'] : []), this.file, ...statements]
+    const run = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    assert.deepEqual([run.status, run.signal], die ? [null, 'SIGKILL'] : [0, null], run.stderr)
+  }
+
+  get descriptors(): number {
+    return readdirSync('/proc/self/fd').filter((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`).startsWith(path.dirname(this.file))
+      } catch {
+        return false // that of the folder just read
+      }
+    }).length
+  }
+
+  /** Waits for the end of the rest, syncs, compares, and returns the reasons of the files since. */
+  async woken(): Promise<(string | undefined)[]> {
+    await until('the change is noticed', () => this.ends > 0)
+    await this.primary.sync()
+    assert.equal(this.ends, 1)
+    await this.equal()
+    return this.reasons.splice(0)
+  }
+
+  async equal(): Promise<void> {
+    await assertReplicaEquals(`file://${this.primary.meta}`, this.file)
+  }
+}
+
+for (const soon of [false, true]) {
+  const how = soon ? 'at once' : 'with an empty WAL'
+  test(`a database that rests ${how} has no open file, and the next commit is an increment`, async (t) => {
+    const resting = await Resting.start(t, { soon })
+    assert.equal(resting.descriptors, 0)
+    assert.equal(statSync(`${resting.file}-wal`).size === 0, !soon)
+    resting.sql([rows(2)])
+    assert.deepEqual(await resting.woken(), [undefined])
+    await resting.rest()
+    resting.sql(['PRAGMA wal_autocheckpoint = 0', rows(1), 'DELETE FROM t WHERE id % 2', 'VACUUM', rows(400)])
+    assert.deepEqual(await resting.woken(), [undefined])
+  })
+}
+
+test('an application that reads a resting database and closes it, which removes the -wal, costs no file', async (t) => {
+  const resting = await Resting.start(t)
+  resting.sql(['SELECT count(*) FROM t'], { die: false })
+  assert.equal(existsSync(`${resting.file}-wal`), false)
+  assert.deepEqual(await resting.woken(), [])
+  resting.sql([rows(2)])
+  await resting.primary.sync()
+  assert.deepEqual(resting.reasons, [undefined])
+  await resting.equal()
+})
+
+test('a WAL that was copied into the file of a resting database: snapshot', async (t) => {
+  for (const [statements, die] of [
+    [[rows(1500), rows(1500), rows(1)], true],
+    [[rows(1)], false],
+    [['PRAGMA wal_autocheckpoint = 1', rows(1), rows(1)], true],
+    [['PRAGMA journal_mode = delete', rows(1), 'PRAGMA journal_mode = wal'], true],
+    [['PRAGMA journal_mode = delete', rows(1)], false],
+  ] as const) {
+    const resting = await Resting.start(t)
+    resting.sql(statements, { die })
+    const [reason, ...others] = await resting.woken()
+    assert.equal(typeof reason, 'string', statements.join('; '))
+    assert.deepEqual(others, [])
+  }
+})
+
+test('a resting database that was replaced, copied over or deleted is noticed', async (t) => {
+  const copyOf = (file: string) => {
+    const copy = `${file}.copy`
+    copyFileSync(file, copy)
+    const db = new Database(copy)
+    db.exec('DELETE FROM t WHERE id > 3')
+    db.close()
+    return copy
+  }
+  await t.test('replaced', async (t) => {
+    const resting = await Resting.start(t)
+    renameSync(copyOf(resting.file), resting.file)
+    assert.equal((await resting.woken()).length, 1)
+  })
+  await t.test('copied over, with the time of the copy', async (t) => {
+    const resting = await Resting.start(t)
+    const copy = copyOf(resting.file)
+    const { atime, mtime } = statSync(resting.file)
+    copyFileSync(copy, resting.file)
+    utimesSync(resting.file, atime, mtime)
+    assert.equal((await resting.woken()).length, 1)
+  })
+  await t.test('deleted', async (t) => {
+    const resting = await Resting.start(t)
+    for (const suffix of ['', '-wal', '-shm']) rmSync(resting.file + suffix, { force: true })
+    await until('the change is noticed', () => resting.ends > 0)
+    await assert.rejects(resting.primary.sync(), { code: 'NOT_FOUND' })
+    assert.equal(resting.primary.missing, true)
+  })
+})
+
+test('a reader of the application does not prevent the rest, and its later commit is an increment', async (t) => {
+  let db!: Database.Database
+  const resting = await Resting.start(t, {
+    before: (own) => {
+      db = own
+      db.exec(rows(3))
+      db.exec('BEGIN; SELECT * FROM t')
+    },
+  })
+  t.after(() => db.close())
+  db.exec('COMMIT')
+  db.exec(rows(2))
+  assert.deepEqual(await resting.woken(), [undefined])
+})
+
+test('a sync of a resting database opens it again and ends the rest', async (t) => {
+  const resting = await Resting.start(t)
+  await resting.primary.sync()
+  assert.equal(resting.ends, 1)
+  assert.equal(resting.primary.isResting, false)
+  assert.deepEqual(resting.reasons, [])
+})
+
+test('a process that starts after a rest continues without a snapshot', async (t) => {
+  const resting = await Resting.start(t)
+  await resting.primary.close()
+  resting.sql([rows(1)])
+  const reasons: (string | undefined)[] = []
+  const primary = await PrimaryDatabase.open(resting.file, {}, (name, event) => {
+    if (name === 'sync') reasons.push((event as PrimaryEvents['sync']).snapshotReason)
+  })
+  t.after(() => primary.close())
+  await primary.sync()
+  assert.deepEqual(reasons, [undefined])
+  await assertReplicaEquals(`file://${primary.meta}`, resting.file)
+})
+
+for (const autoCheckpoint of [-1, 3]) {
+  test(`no commit is lost while a database rests and wakes under commits, wal_autocheckpoint = ${autoCheckpoint}`, async (t) => {
+    const file = path.join(temporaryDirectory(t), 'app.db')
+    const app = new App(t, file)
+    await app.run(3, { autoCheckpoint })
+    const primary = await PrimaryDatabase.open(file)
+    t.after(() => primary.close())
+    await primary.sync()
+    app.start({ autoCheckpoint, pause: 15 })
+    let rests = 0
+    for (let round = 0; rests < 12 && round < 400; round++) {
+      if (await primary.rest(5, () => {}, { soon: round % 3 === 0 })) rests++
+      await primary.sync()
+    }
+    await app.stop()
+    await primary.sync()
+    await assertReplicaEquals(`file://${primary.meta}`, file)
+    assert.ok(rests >= 12, `it rested ${rests} times`)
+  })
+}
