@@ -172,8 +172,8 @@ class EncryptedFiles {
   }
 
   /**
-   * A file that is not encrypted has another size than listed: the error says that it is not
-   * encrypted.
+   * A file that is not encrypted, or was cut short, has another size than listed: the error says
+   * so.
    */
   async #explaining<T>(file: LtxFileRef, request: RequestOptions, act: () => Promise<T>): Promise<T> {
     try {
@@ -185,7 +185,9 @@ class EncryptedFiles {
       const { size } = await this.#client.stat(name, request)
       const head = await this.#client.read(name, { offset: 0, length: Math.min(size, PREAMBLE) }, request)
       await this.#headers.open(head.data, this.#label(file))
-      throw error
+      // A listing shows such a size as it is, so that the store finds another one than listed.
+      const isCut = openedSize(size - PREAMBLE) === undefined
+      throw isCut ? corrupt(`no encrypted file has ${size} bytes: it was cut short`, this.#label(file), size) : error
     }
   }
 
