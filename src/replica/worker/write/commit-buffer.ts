@@ -67,10 +67,12 @@ export class CommitBuffer {
     }
   }
 
-  /** Whether the commits in the file follow this state. */
-  follows({ url, txid, timestamp }: BufferBase): boolean {
+  /** Whether the file still has its name, and its commits follow this state. */
+  async follows({ url, txid, timestamp }: BufferBase): Promise<boolean> {
     const base = this.#base
-    return base?.url === url && base.txid === txid && base.timestamp === timestamp
+    if (base?.url !== url || base.txid !== txid || base.timestamp !== timestamp) return false
+    // An append to a file that was removed or replaced would be lost with this process.
+    return (await this.#handle.stat()).nlink > 0
   }
 
   /**

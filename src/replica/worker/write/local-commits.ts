@@ -221,11 +221,11 @@ export class LocalCommits {
 
   /**
    * Makes the buffer follow the newest state in the store, which commits to the store and other
-   * writers move on. Also after a failure to write the buffer.
+   * writers move on. Also after a failure to write the buffer, and after it was removed.
    */
   async #align(): Promise<void> {
     const { buffer } = this.#parts
-    if (!buffer || buffer.follows(this.#base())) return
+    if (!buffer || (await buffer.follows(this.#base()))) return
     await buffer.restart(
       this.#base(),
       this.#pending.map(({ bytes }) => bytes),

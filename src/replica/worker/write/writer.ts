@@ -4,7 +4,9 @@ import {
   LitestreamError,
   type SerializedError,
   serializeError,
+  toLitestreamError,
 } from '../../../errors.js'
+import { formatTxid } from '../../../ltx/txid.js'
 import { native } from '../../../native/addon.js'
 import type { BridgeRequest, TakenCommit } from '../../../native/replica.js'
 import type { ReplicaClient } from '../../../storage/replica-client.js'
@@ -18,6 +20,7 @@ import type { ReplicaView } from '../pages/view-set.js'
 import type { CommitAdoption } from './adoption.js'
 import type { CommitBuffer } from './commit-buffer.js'
 import { CommitFile, fitsInMemory } from './commit-file.js'
+import type { CommittedFile } from './committed-file.js'
 import { LocalCommits } from './local-commits.js'
 import { KNOWN_MS, putCommit } from './put-commit.js'
 import { RightToWrite } from './right-to-write.js'
@@ -275,7 +278,7 @@ export class ReplicaWriter {
         },
         isDoubtful: () => current() !== base && adoption.stored.txid < commit.txid,
       })
-      await adoption.inStore({ info, bytes: commit.bytes })
+      await this.#adopt({ info, bytes: commit.bytes })
       reached('published')
       this.#counts.uploads++
       this.#counts.bytes += info.size
@@ -289,6 +292,26 @@ export class ReplicaWriter {
         await refresh()
       }
       throw error
+    }
+  }
+
+  /**
+   * Makes a commit that the store has the current state. Throws COMMIT_UNKNOWN if its file cannot be
+   * read back: the connection does not see the commit, although it is not rolled back.
+   */
+  async #adopt(file: CommittedFile): Promise<void> {
+    const { adoption, client, refresh } = this.#parts
+    try {
+      await adoption.inStore(file)
+    } catch (cause) {
+      await refresh()
+      if (adoption.stored.txid >= file.info.maxTxid) return
+      const txid = formatTxid(file.info.maxTxid)
+      throw new LitestreamError(
+        'COMMIT_UNKNOWN',
+        `${client.url}: the store has TXID ${txid}, but it cannot be read back: ${toLitestreamError(cause).message}`,
+        { file: client.url, hint: 'Do not repeat the transaction: it is committed. Check the store.', cause },
+      )
     }
   }
 

@@ -1,7 +1,7 @@
 // What a process finds that takes over a buffer: the files of the replica and the buffer as they
 // were at a moment, as a kill leaves them.
 import assert from 'node:assert/strict'
-import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type Database from 'better-sqlite3'
@@ -160,6 +160,23 @@ test('commits beside uploads: at every moment buffer and replica together have e
       Array.from({ length: count }, (_, i) => i + 1),
     )
   }
+})
+
+test('the buffer is removed or replaced while a process uses it: the next commit writes it again, with all before', async (t) => {
+  const place = new Place(t)
+  await place.write('CREATE TABLE t (x)')
+  const { replica, db } = await openForWriting(t, place.url, place.options())
+  db.exec('INSERT INTO t VALUES (1)')
+  rmSync(place.buffer)
+  db.exec('INSERT INTO t VALUES (2)')
+  writeFileSync(`${place.buffer}.other`, 'something else')
+  renameSync(`${place.buffer}.other`, place.buffer)
+  db.exec('INSERT INTO t VALUES (3)')
+  const restore = place.image()
+  db.close()
+  await replica.close()
+  restore()
+  assert.deepEqual(await place.recovered(), [1, 2, 3])
 })
 
 test('another writer commits during a local commit: the view never mixes the two', async (t) => {

@@ -139,6 +139,29 @@ test('S3: a commit without a response is reported as unknown; the next transacti
   assert.equal(rowsOf(await restoredDatabase(t, url)), '1,3')
 })
 
+test('S3: a commit that is too large for memory and cannot be read back is not reported as refused', async (t) => {
+  const { open, proxy, url } = await onS3(t)
+  const { db, replica } = await open({ readTimeout: '2m' })
+  replica.on('error', () => {})
+  db.exec('CREATE TABLE t (x)')
+  // 65 MiB of zeros, which are compressed.
+  const insert = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 17000)
+    INSERT INTO t SELECT zeroblob(4000) FROM n`
+  const refused = { type: 'status', status: 403, code: 'AccessDenied' } as const
+  const rule = await proxy.fault(refused, { kind: 'GET' }, 1000)
+  assert.equal(
+    codeOf(() => db.exec(insert)),
+    'SQLITE_IOERR_FSYNC',
+  )
+  assert.match(reasonOf(db), /^COMMIT_UNKNOWN: .*the store has TXID 0000000000000002/)
+  await rule.remove()
+  await replica.refresh()
+  const count = (one: Database.Database) => one.prepare('SELECT count(*) FROM t').pluck().get()
+  assert.equal(count(db), 17000)
+  db.exec('DELETE FROM t WHERE rowid > 3')
+  assert.equal(count(await restoredDatabase(t, url)), 3)
+})
+
 test('NATS: of two writers one wins each TXID', async (t) => {
   const url = natsUrl()
   const first = await openForWriting(t, url, { pollInterval: '10m' })
