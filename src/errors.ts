@@ -118,6 +118,14 @@ export interface ErrorDetails {
   readonly requestId?: string
 }
 
+/** A message has at most this many characters: it may contain text of a store, and two long paths. */
+const MAX_MESSAGE = 10_000
+
+function bounded(message: string): string {
+  if (message.length <= MAX_MESSAGE) return message
+  return `${message.slice(0, MAX_MESSAGE)}… (${message.length} characters)`
+}
+
 /**
  * The error class of the package. `code` identifies the error, `hint` is the user's next step.
  * Known secrets, and text that looks like one, are masked in all of its fields, including the
@@ -139,7 +147,10 @@ export class LitestreamError extends Error {
   readonly requestId?: string
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(withoutSecrets(message), details.cause === undefined ? undefined : { cause: safeCause(details.cause) })
+    super(
+      bounded(withoutSecrets(message)),
+      details.cause === undefined ? undefined : { cause: safeCause(details.cause) },
+    )
     this.code = code
     this.hint = withoutSecrets(details.hint ?? HINTS[code])
     if (details.file !== undefined) this.file = withoutSecrets(details.file)

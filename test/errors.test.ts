@@ -44,7 +44,7 @@ test('no code throws an error that has no code and no next step', () => {
   const allowed = [
     'src/cli/process-health.ts', // caught there, and returned as the reason
     'src/integrity/btree/database-pages.ts', // caught by check-structure.ts
-    'src/status/script.ts', // in the browser
+    'src/status/browser/main.ts', // in the browser
     'src/util/json-shape.ts', // caught by what reads the JSON
   ]
   const root = packageRoot()
@@ -93,6 +93,12 @@ test('foreign errors become LitestreamErrors by their code, and bugs of this pac
   assert.equal(toLitestreamError(undefined).code, 'INTERNAL')
   assert.equal(toLitestreamError(AbortSignal.abort().reason).code, 'ABORTED')
   assert.equal(toLitestreamError(new DOMException('late', 'TimeoutError')).code, 'TIMEOUT')
+})
+
+test('a message is bounded, whatever text of a store it contains', () => {
+  const { message } = new LitestreamError('STORAGE_FAILED', `listing failed: ${'A'.repeat(1_000_000)}`)
+  assert.match(message, /^listing failed: A{1000,}… \(\d+ characters\)$/)
+  assert.ok(message.length < 10_100)
 })
 
 test('every code has its own next step', () => {

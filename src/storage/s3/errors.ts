@@ -48,6 +48,8 @@ const NAMELESS: ReadonlySet<string | undefined> = new Set([
 
 /** Maximum length of a store's text in a message. */
 const MAX_MESSAGE = 500
+/** Maximum length of a store's error code in a message. */
+const MAX_CODE = 100
 
 const NO_STORE =
   'Check the endpoint and the network: a server that is not an S3 store answers there, or a proxy changes replies.'
@@ -144,7 +146,7 @@ function serviceName(error: SdkError): string {
   // The SDK names a connection reset TimeoutError.
   if ($metadata?.httpStatusCode === undefined && code !== undefined) return code
   const known = Code ?? name
-  if (!NAMELESS.has(known)) return known!
+  if (!NAMELESS.has(known)) return known!.slice(0, MAX_CODE)
   return code ?? (Number($metadata?.httpStatusCode) > 0 ? `HTTP ${$metadata!.httpStatusCode}` : (known ?? 'Error'))
 }
 
