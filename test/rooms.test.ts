@@ -99,3 +99,24 @@ test('no modules import each other in a circle', () => {
   }
   for (const file of graph.keys()) visit(file, [])
 })
+
+test('every function, class and constant that a file of src/ exports is used by another file', () => {
+  const project = path.join(root, '..')
+  const users = new Map<string, Set<string>>()
+  for (const folder of ['src', 'test', 'bench', 'scripts']) {
+    for (const file of readdirSync(path.join(project, folder), { recursive: true, encoding: 'utf8' })) {
+      if (!/\.(?:ts|mjs)$/.test(file)) continue
+      const words = readFileSync(path.join(project, folder, file), 'utf8').match(/[A-Za-z_$][\w$]*/g) ?? []
+      for (const word of new Set(words)) users.set(word, (users.get(word) ?? new Set()).add(`${folder}/${file}`))
+    }
+  }
+  const unused: string[] = []
+  for (const file of readdirSync(root, { recursive: true, encoding: 'utf8' })) {
+    if (!file.endsWith('.ts')) continue
+    const text = readFileSync(path.join(root, file), 'utf8')
+    for (const [, name] of text.matchAll(/^export (?:async )?(?:function\*?|class|const|let) (\w+)/gm)) {
+      if (users.get(name!)!.size === 1) unused.push(`${file}: ${name}`)
+    }
+  }
+  assert.deepEqual(unused, [])
+})

@@ -21,7 +21,7 @@ const STYLES: Readonly<Record<string, string>> = {
 
 export const bold = (text: string): string => `\ufdd0${text}\ufdd1`
 export const red = (text: string): string => `\ufdd2${text}\ufdd4`
-export const yellow = (text: string): string => `\ufdd5${text}\ufdd4`
+const yellow = (text: string): string => `\ufdd5${text}\ufdd4`
 export const green = (text: string): string => `\ufdd3${text}\ufdd4`
 
 function styled(text: string, stream: NodeJS.WriteStream = process.stdout): string {
@@ -67,7 +67,7 @@ function padded(text: string, width: number): string {
  * Columns padded to their widest cell, two spaces between, no space at the end of a line; control
  * characters escaped.
  */
-export function formatTable(headers: readonly string[], rows: readonly (readonly string[])[]): string {
+function formatTable(headers: readonly string[], rows: readonly (readonly string[])[]): string {
   const [head = [], ...body] = [headers, ...rows].map((cells) => cells.map(oneLine))
   const widths = head.map((header, i) =>
     body.reduce((width, row) => Math.max(width, stringWidth(row[i]!)), stringWidth(header)),

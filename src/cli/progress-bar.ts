@@ -12,7 +12,7 @@ const silent: Progress = { update() {}, stop() {} }
 const MIN_RATE_MS = 500
 
 /** Bytes a second for a person; nothing before there was enough time to tell. */
-export function speedOf(bytes: number, ms: number): string {
+function speedOf(bytes: number, ms: number): string {
   return ms < MIN_RATE_MS ? '' : `  ${formatBytes(Math.round((bytes * 1000) / ms))}/s`
 }
 

@@ -43,7 +43,7 @@ export function isMetaDirectory(name: string): boolean {
 }
 
 /** Whether a path relative to a folder leads out of it. */
-export function isOutside(relative: string): boolean {
+function isOutside(relative: string): boolean {
   return relative === '..' || relative.startsWith(`..${path.sep}`)
 }
 

@@ -17,7 +17,7 @@ const PARTS_OF_URL: Readonly<Record<string, readonly (keyof ReplicaFile)[]>> = {
   webdav: ['path', 'webdav-url'],
 }
 
-export const REPLICA_TYPES = Object.keys(PARTS_OF_URL)
+const REPLICA_TYPES = Object.keys(PARTS_OF_URL)
 
 /** Creates the error for a fault; the caller adds the position. */
 export type Fail = (key: keyof ReplicaFile | undefined, message: string, hint?: string) => Error

@@ -204,6 +204,5 @@ export const configSchema = section(
   { expected: 'expected a file of `key: value` lines' },
 )
 
-export const legacyKeys = Object.keys(legacyReplicaKeys)
 export type ConfigFile = NonNullable<Read<typeof configSchema>>
 export type DatabaseFile = NonNullable<ConfigFile['dbs']>[number]

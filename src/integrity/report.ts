@@ -24,7 +24,7 @@ export interface IntegrityReport {
 }
 
 /** A report as one sentence; `file`: the name of the database. */
-export function describeReport({ check, outcome, messages }: IntegrityReport, file: string): string {
+function describeReport({ check, outcome, messages }: IntegrityReport, file: string): string {
   const pragma = check === 'quick' ? 'PRAGMA quick_check' : 'PRAGMA integrity_check'
   const list = messages.join('; ')
   switch (outcome) {

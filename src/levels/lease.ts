@@ -7,7 +7,7 @@ import { type Clock, systemClock } from '../util/clock.js'
 import { dateTime, record, type Shaped, text, tryReadJson, whole } from '../util/json-shape.js'
 import { OtherLease } from './other-lease.js'
 
-export const LEASE_NAME = 'lock.json'
+const LEASE_NAME = 'lock.json'
 
 const shape = record({
   /** Grows by one with each owner. */

@@ -53,7 +53,7 @@ export async function checkHistory(
 }
 
 /** The files whose names are in both listings. */
-export function* inBoth(
+function* inBoth(
   source: FilesByLevel,
   destination: FilesByLevel,
 ): Generator<readonly [LtxFileInfo, LtxFileInfo], void, undefined> {

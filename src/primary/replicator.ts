@@ -37,7 +37,7 @@ const ALIGN_MS = 10_000
  * How much longer than `shutdownSyncTimeout` close() may take, for a running request; in
  * milliseconds.
  */
-export const CLOSE_GRACE_MS = 5_000
+const CLOSE_GRACE_MS = 5_000
 
 /** Longest interval between two checks that the replica has the uploaded files, in milliseconds. */
 const CHECK_INTERVAL_MS = 60_000

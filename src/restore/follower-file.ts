@@ -35,7 +35,7 @@ const LOCK_WAIT = 250
  * that readers take locks; a change counter that differs for every TXID, so that they drop their
  * caches; and a valid page count.
  */
-export function patchHeader(header: Buffer, txid: number, commit: number): void {
+function patchHeader(header: Buffer, txid: number, commit: number): void {
   header[WRITE_VERSION] = ROLLBACK_JOURNAL
   header[WRITE_VERSION + 1] = ROLLBACK_JOURNAL
   header.writeUInt32BE(txid % 2 ** 32, CHANGE_COUNTER)

@@ -6,7 +6,7 @@ import { abortError, linkAbort } from '../util/abort.js'
  * Bytes of one ranged read: large enough that a round trip is negligible, small enough to hold
  * several in memory.
  */
-export const SEGMENT_SIZE: number = 2 * 1024 * 1024
+const SEGMENT_SIZE: number = 2 * 1024 * 1024
 
 export interface SegmentOptions {
   /** Limits the running reads of all files that share it. */

@@ -6,7 +6,7 @@ import type { DatabaseFault, Health, PartFault } from './document.js'
  * How long a replica may be behind, a database file may be missing or a temporary fault may last;
  * the default of `max-lag`. Milliseconds.
  */
-export const MAX_LAG_MS = 60_000
+const MAX_LAG_MS = 60_000
 
 /**
  * Failing compaction leaves the replica with more files than necessary, but not behind, so such a

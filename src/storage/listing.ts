@@ -7,7 +7,7 @@ import type { LtxFileInfo } from './replica-client.js'
  * Maximum number of LTX files in one listing: 1,000 times that of a replica with default settings.
  * About 200 MB of memory.
  */
-export const MAX_LISTED_FILES = 1_000_000
+const MAX_LISTED_FILES = 1_000_000
 
 /**
  * Maximum time in milliseconds that a listing waits for the store, over all its pages; the

@@ -26,7 +26,7 @@ export type ReplicaLocation =
   | AbsLocation
 
 /** The schemes that `parseReplicaUrl` accepts, for messages. */
-export const SCHEMES = ['file', 's3', 'nats', 'sftp', 'webdav', 'webdavs', 'gs', 'abs', 'oss'] as const
+const SCHEMES = ['file', 's3', 'nats', 'sftp', 'webdav', 'webdavs', 'gs', 'abs', 'oss'] as const
 
 const EXAMPLES = 'file:///var/backups/app.db, s3://bucket/app.db or nats://host:4222/bucket/app.db'
 

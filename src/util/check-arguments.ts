@@ -26,11 +26,6 @@ export const text = is(
   'non-empty text without NUL characters',
   (value) => typeof value === 'string' && value !== '' && !value.includes('\0'),
 )
-export const numberFrom = (min: number, max = Number.MAX_SAFE_INTEGER): Check =>
-  is(
-    max === Number.MAX_SAFE_INTEGER ? `a number of at least ${min}` : `a number from ${min} to ${max}`,
-    (value) => typeof value === 'number' && value >= min && value <= max,
-  )
 export const integerFrom = (min: number, max = Number.MAX_SAFE_INTEGER): Check =>
   is(
     max === Number.MAX_SAFE_INTEGER ? `a whole number of at least ${min}` : `a whole number from ${min} to ${max}`,

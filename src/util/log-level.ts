@@ -1,5 +1,5 @@
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const
-export const LOG_TYPES = ['text', 'json', 'pretty'] as const
+const LOG_TYPES = ['text', 'json', 'pretty'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 export type LogType = (typeof LOG_TYPES)[number]
 

@@ -6,7 +6,7 @@ export type Instant = Date | string
 const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?\s?([Zz]|[+-]\d\d:?\d\d)?)?$/
 
 /** The hint of errors about a time. */
-export const TIMESTAMP_HINT =
+const TIMESTAMP_HINT =
   'Write the time in RFC 3339 format, such as 2026-01-31T15:04:05Z or 2026-01-31T16:04:05.250+01:00.'
 
 /** The first instant after a Date's range, milliseconds. */

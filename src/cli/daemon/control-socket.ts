@@ -18,7 +18,7 @@ import { PROFILE_ROUTES, Profiles } from './profiles.js'
 const MAX_BODY = 64 * 1024
 
 /** The maximum length of a socket path in bytes: Linux allows 108 including the final NUL. */
-export const MOST_SOCKET_PATH = 107
+const MOST_SOCKET_PATH = 107
 /** Time limit in milliseconds for a process on the socket to accept a connection. */
 const PROBE_MS = 1000
 /**

@@ -6,13 +6,13 @@ import { isErrno } from '../../fs/fs-error.js'
  * Descriptors of an opened database: two connections with the database file and its -wal each, the
  * -shm, the -wal once more to read it, and the state file.
  */
-export const DESCRIPTORS_PER_DATABASE = 7
+const DESCRIPTORS_PER_DATABASE = 7
 
 /**
  * Descriptors that databases leave to the rest of the process: uploads, connections to stores,
  * listeners, restores, Node.js.
  */
-export const DESCRIPTOR_RESERVE = 96
+const DESCRIPTOR_RESERVE = 96
 
 /**
  * Number of databases whose files stay open while nothing is committed. Beyond it, the files of idle

@@ -12,7 +12,7 @@ import type { ConditionalWritesMode, S3Dialect, S3Settings } from './settings.js
 export const DEFAULT_REGION = 'us-east-1'
 
 /** Every store refuses smaller S3 parts, except as the last one. */
-export const MIN_PART_SIZE = 5 * 2 ** 20
+const MIN_PART_SIZE = 5 * 2 ** 20
 
 /** Settings with every default filled in, including those of the provider. */
 export interface ResolvedS3Settings extends Omit<S3Settings, 'endpoint' | 'region'> {

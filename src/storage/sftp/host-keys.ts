@@ -97,7 +97,7 @@ function defaultFiles(): string[] {
  * The lines of `text`, in the format of known_hosts (sshd(8)), for the host. Other lines are
  * ignored, as ssh does.
  */
-export function knownKeys(text: string, host: string, port: number): KnownKey[] {
+function knownKeys(text: string, host: string, port: number): KnownKey[] {
   const name = port === 22 ? host.toLowerCase() : `[${host.toLowerCase()}]:${port}`
   const keys: KnownKey[] = []
   for (const line of text.split(/\r?\n/)) {

@@ -18,9 +18,9 @@ import {
  * big-endian. The first record is a HEADER; then come the COMMITs in order, and an UPLOAD before
  * each attempt to write the first of them to the store as one file.
  */
-export const RECORD_HEADER = 1
+const RECORD_HEADER = 1
 export const RECORD_COMMIT = 2
-export const RECORD_UPLOAD = 3
+const RECORD_UPLOAD = 3
 const HEAD = 16
 
 /** Maximum length of a record: a larger length is damage. Bytes. */
