@@ -1,13 +1,7 @@
 import { ON_DIVERGENCE } from '../primary/upload/on-divergence.js'
 import { concealCommand, concealHeartbeat } from './concealed.js'
 import { DEFAULTS, MAX_LEVELS } from './defaults.js'
-import {
-  inheritedAge,
-  inheritedReplicaKeys,
-  legacyReplicaKeys,
-  replicaFields,
-  replicaSection,
-} from './replica-settings.js'
+import { inheritedAge, inheritedReplicaKeys, replicaFields, replicaSection } from './replica-settings.js'
 import { boolean, choice, concealedText, duration, integer, permissions, size, text } from './scalars.js'
 import { list, type Read, section } from './shape.js'
 
