@@ -114,7 +114,7 @@ const ageKey = anything({
 })
 
 /** Keys of Litestream 0.3, which are still read, with a warning that shows the current form. */
-export const legacyReplicaKeys = {
+const legacyReplicaKeys = {
   retention: duration('Litestream 0.3; now `snapshot.retention` at the top of the file.', undefined),
   'retention-check-interval': duration(
     'Litestream 0.3; now `l0-retention-check-interval` at the top of the file.',

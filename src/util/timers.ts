@@ -10,7 +10,7 @@ export type ErrorHandler = (error: unknown) => void
  * Emits a process warning (`process.on('warning')`, stderr by default) for an error without another
  * handler.
  */
-function warnUnexpected(error: unknown): void {
+export function warnUnexpected(error: unknown): void {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
   process.emitWarning(`unexpected error: ${withoutSecrets(text)}`, { type: 'LitestreamWarning' })
 }
