@@ -6,6 +6,7 @@ import { commits } from './commits.js'
 import { compaction } from './compaction.js'
 import { connections } from './connections.js'
 import { databases } from './databases.js'
+import { encryption } from './encryption.js'
 import { follow } from './follow.js'
 import { hedge } from './hedge.js'
 import { hydrate } from './hydrate.js'
@@ -52,6 +53,7 @@ export const QUESTIONS: readonly Question[] = [
   sync,
   compaction,
   restore,
+  encryption,
   natsPieces,
 ]
 

@@ -70,6 +70,16 @@ interface ChunkRange {
   readonly last: number
 }
 
+interface OpenedRange {
+  readonly chunks: ChunkRange
+  /** Offsets in the content. */
+  readonly start: number
+  readonly end: number
+  /** Size of the content. */
+  readonly size: number
+  readonly into: Uint8Array | undefined
+}
+
 class EncryptedFiles {
   readonly #client: ReplicaClient
   readonly #headers: AgeHeaders
@@ -81,7 +91,7 @@ class EncryptedFiles {
   }
 
   async read(file: LtxFileRef, range: ByteRange, options: ReadOptions = {}): Promise<ReadResult> {
-    const { into: _, ...request } = options
+    const { into, ...request } = options
     const known = sizeOf(file) ?? plainInfo(await this.#client.stat(file, request)).size
     const { start, end } = within(range, known, this.#label(file))
     if (start === end) return { data: new Uint8Array(0), offset: start, fileSize: known }
@@ -95,9 +105,9 @@ class EncryptedFiles {
     ])
     const preamble = fromStart ? sealed.subarray(0, PREAMBLE) : undefined
     const opened = key ?? (await this.#remember(file, this.#headers.open(preamble!, this.#label(file))))
-    const plain = this.#open(file, opened, fromStart ? sealed.subarray(PREAMBLE) : sealed, chunks, known)
-    const offset = chunks.first * CHUNK
-    return { data: plain.subarray(start - offset, end - offset), offset: start, fileSize: known }
+    const payload = fromStart ? sealed.subarray(PREAMBLE) : sealed
+    const data = this.#open(file, opened, payload, { chunks, start, end, size: known, into })
+    return { data, offset: start, fileSize: known }
   }
 
   async #readSealed(
@@ -116,13 +126,22 @@ class EncryptedFiles {
     return data
   }
 
-  #open(file: LtxFileRef, key: Uint8Array, sealed: Uint8Array, { first, last }: ChunkRange, size: number): Uint8Array {
+  /** The bytes from `start` to `end` of the content, in `into` if they fit. */
+  #open(file: LtxFileRef, key: Uint8Array, sealed: Uint8Array, range: OpenedRange): Uint8Array {
+    const { chunks, start, end, size, into } = range
+    const { first, last } = chunks
     const final = Math.max(0, Math.ceil(size / CHUNK) - 1)
-    const parts: Uint8Array[] = []
+    const wanted = end - start
+    const given = into && into.byteLength >= wanted ? into.subarray(0, wanted) : undefined
+    const data = given ?? (first === last ? undefined : Buffer.allocUnsafe(wanted))
     for (let chunk = first, at = 0; chunk <= last; chunk++, at += SEALED_CHUNK) {
-      parts.push(this.#openOne(file, key, chunk, chunk === final, sealed.subarray(at, at + SEALED_CHUNK)))
+      const plain = this.#openOne(file, key, chunk, chunk === final, sealed.subarray(at, at + SEALED_CHUNK))
+      const from = chunk * CHUNK
+      const part = plain.subarray(Math.max(0, start - from), end - from)
+      if (data === undefined) return part
+      data.set(part, Math.max(0, from - start))
     }
-    return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
+    return data!
   }
 
   #openOne(file: LtxFileRef, key: Uint8Array, chunk: number, last: boolean, sealed: Uint8Array): Uint8Array {
