@@ -63,9 +63,19 @@ const MOVED: Readonly<Record<string, string>> = {
 
 /** The command line that `help COMMAND`, `--version` and `-v` stand for. */
 function plainCommand([first, ...rest]: readonly string[]): readonly string[] | undefined {
-  if (first === 'help' && rest.length > 0) return [...rest, '-h']
+  if (first === 'help' && COMMANDS.some(({ name }) => name === rest[0])) return [...rest, '-h']
+  // Commander reports an unknown command, with a suggestion.
+  if (first === 'help' && rest[0] !== undefined) return rest.slice(0, 1)
   if (first !== undefined && /^(-v|--?version)$/.test(first)) return ['version', ...rest]
   return undefined
+}
+
+/** A flag before the name of a command, as in `-config FILE replicate`; undefined without one. */
+function flagBeforeCommand(argv: readonly string[]): { readonly flag: string; readonly command: string } | undefined {
+  const flag = argv[0]
+  if (flag === undefined || !/^--?[a-z]/i.test(flag) || /^--?(h|help)$/.test(flag)) return undefined
+  const command = argv.find((argument) => COMMANDS.some(({ name }) => name === argument))
+  return command === undefined ? undefined : { flag: flag.replace(/=.*/s, ''), command }
 }
 
 /**
@@ -85,6 +95,12 @@ export async function run(argv: readonly string[]): Promise<number> {
     process.stdout.write((await createProgram(() => false)).helpInformation())
     return 0
   }
+  const misplaced = flagBeforeCommand(argv)
+  if (misplaced !== undefined) {
+    const hint = `Write flags after the command: litestream-ts ${misplaced.command} ${misplaced.flag} …`
+    reportError(new LitestreamError('INVALID_ARGUMENT', `${misplaced.flag} is before the command`, { hint }))
+    return 1
+  }
   const called = argv.find((argument) => COMMANDS.some(({ name }) => name === argument))
   const program = await createProgram((name) => name === called)
   if (argv.length === 0) {
@@ -100,7 +116,7 @@ export async function run(argv: readonly string[]): Promise<number> {
       if (error.exitCode === 0) return 0
       const name = argv.find((arg) => program.commands.some((command) => command.name() === arg))
       if (error.code === 'commander.help') return 1
-      reportUsage(error, `litestream-ts ${name ? `${name} ` : ''}-h`)
+      reportUsage(error, name)
       return 1
     }
     reportError(error)

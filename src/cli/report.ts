@@ -5,6 +5,7 @@ import { tryParseLogLevel } from '../util/log-level.js'
 import { withoutSecrets } from '../util/redact.js'
 import { printable } from '../util/terminal-text.js'
 import { bold, printError, red } from './output.js'
+import { usageHint } from './usage-hint.js'
 
 /**
  * Has every message mask the secrets of URLs among the arguments, wherever a URL was put by
@@ -36,8 +37,11 @@ function stacks(error: Error): string {
   return cause instanceof Error ? `${stack}\ncaused by ${stacks(cause)}` : stack
 }
 
-/** Prints the fault of the command line. Commander prints its suggestion on a separate line. */
-export function reportUsage(error: CommanderError, help: string): void {
+/**
+ * Prints the fault of the command line. Commander prints its suggestion on a separate line. `name`:
+ * of the command, if it is known.
+ */
+export function reportUsage(error: CommanderError, name: string | undefined): void {
   for (const line of withoutSecrets(error.message.replace(/^error: /, 'Error: ')).split('\n')) printError(line, red)
-  printError(`Try: ${help}`, bold)
+  printError(`Try: ${usageHint(error, name) ?? `litestream-ts ${name === undefined ? '' : `${name} `}-h`}`, bold)
 }

@@ -1,4 +1,5 @@
 import { constants } from 'node:os'
+import { LitestreamError } from '../errors.js'
 
 /**
  * 128 plus the number of the signal: the exit status that a shell reports for a process ended by a
@@ -9,11 +10,11 @@ export function signalStatus(signal: NodeJS.Signals): number {
 }
 
 /** Why the signal of `abortOnSignals` is aborted. */
-export class Interrupted extends Error {
+export class Interrupted extends LitestreamError {
   readonly signal: NodeJS.Signals
 
   constructor(signal: NodeJS.Signals) {
-    super(`interrupted by ${signal}`)
+    super('ABORTED', `interrupted by ${signal}`, { hint: 'Run the command again to continue.' })
     this.signal = signal
   }
 }

@@ -94,13 +94,23 @@ function isMissing({ message }: LitestreamError): boolean {
 }
 
 /** The next step for text that is not the URL that it was to be. */
-export function urlHint(argument: string): string {
+export function urlHint(written: string): string {
+  // Quotes of a file or a word processor, and spaces, that came with the URL.
+  const argument = written.replace(/^[\s'"`“”‘’«»<]+|[\s'"`“”‘’«»>]+$/g, '')
+  if (argument !== written && isUrl(argument)) {
+    return `Remove the quotes or spaces around the URL: ${withoutSecrets(argument)}`
+  }
+  const colonless = /^(s3|gs|abs|oss|nats|sftp|webdavs?|file)\/\/+(.*)$/is.exec(argument)
+  if (colonless) {
+    const [, scheme = '', rest = ''] = colonless
+    return `Write a colon after the scheme: ${scheme.toLowerCase()}://${withoutSecrets(rest)}`
+  }
   const [, scheme, rest] = /^([a-zA-Z][a-zA-Z0-9+.-]+):\/*(.*)$/s.exec(argument) ?? []
   if (/^https?$/i.test(scheme ?? '')) {
     return `Write a bucket as s3://BUCKET/PATH?endpoint=${scheme}://HOST; leave the endpoint out for AWS.`
   }
   if (scheme !== undefined)
-    return `Write two slashes after the scheme: ${scheme.toLowerCase()}://${withoutSecrets(rest ?? '')}`
+    return `Write two slashes after the scheme: ${scheme.toLowerCase()}://${withoutSecrets((rest ?? '').replace(/\\+/g, '/').replace(/^\/+/, ''))}`
   const isPath = argument.startsWith('/') || argument.startsWith('.')
   const inBucket = isPath ? 'bucket/app.db' : argument.includes('/') ? argument : `bucket/${argument}`
   return `Write a replica as a URL, such as s3://${inBucket} or file://${path.resolve(argument)}.`

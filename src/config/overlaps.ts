@@ -67,7 +67,8 @@ export class ClaimedPlaces {
 
   #error(message: string, path: string): LitestreamError {
     const hint = /have the same replica/.test(message) ? 'Give each database its own replica.' : OVERLAP_HINT
-    return new LitestreamError('CONFIG_INVALID', message, { file: this.#file ?? path, hint })
+    const place = this.#file === undefined ? '' : `${this.#file}: `
+    return new LitestreamError('CONFIG_INVALID', `${place}${message}`, { file: this.#file ?? path, hint })
   }
 }
 

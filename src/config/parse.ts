@@ -85,14 +85,14 @@ export function parseConfig(text: string, file: string): ParsedConfig {
     return { file, values: configSchema.read(withoutExtensions(values), []) ?? {}, place: (path) => places.value(path) }
   } catch (error) {
     if (!(error instanceof ShapeFault)) throw error
-    const { at, unknownKey: unknown, message } = error
+    const { at, unknownKey: unknown, message, hint } = error
     if (unknown !== undefined) throw unknownKey(places, at, unknown)
     const where = formatKeyPath(at)
     throw invalid(
       places.value(at),
       where ? `${where}: ${message}` : message,
       where
-        ? 'Correct the value; docs/configuration.md lists what each key takes.'
+        ? (hint ?? 'Correct the value; docs/configuration.md lists what each key takes.')
         : 'Write a section that begins with `dbs:` or another key.',
     )
   }

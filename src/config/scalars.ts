@@ -23,12 +23,12 @@ function quoted(value: string): string {
 function kindOf<T>(
   kind: ScalarKind,
   expected: string,
-  read: (text: string) => T | undefined,
+  read: (text: string, at: KeyPath) => T | undefined,
   description: string,
   about: { readonly defaultText?: string | undefined; readonly unused?: boolean | undefined },
 ): Shape<T | undefined> {
   const readOrFail = (value: string, at: KeyPath) => {
-    const result = read(value)
+    const result = read(value, at)
     if (result === undefined) throw new ShapeFault(`expected ${expected}, got ${quoted(value)}`, at)
     return result
   }
@@ -101,12 +101,24 @@ export function integer(description: string, defaultValue?: number, options: Key
   return kindOf('integer', `a whole number${bounds(options)}`, read, description, about)
 }
 
-/** A duration in milliseconds. A bare integer is in nanoseconds, as in Go. */
+/** A bare integer below this number of nanoseconds lacks its unit. */
+const FEWEST_NANOSECONDS = 1_000_000
+
+/**
+ * A duration in milliseconds. A bare integer is in nanoseconds, as in Go; `24` is refused, because
+ * nobody means 24 ns.
+ */
 export function duration(description: string, defaultMs?: number, options: KeyOptions = {}) {
   const { min, max, ...meta } = options
   const expected = `a duration such as 500ms, 10s, 5m or 1h30m${bounds(options, formatDuration)}`
-  const read = (value: string) =>
-    within(tryParseDuration(/^[+-]?\d+$/.test(value) ? `${value}ns` : value), { min, max })
+  const read = (value: string, at: KeyPath) => {
+    if (!/^[+-]?\d+$/.test(value)) return within(tryParseDuration(value), { min, max })
+    if (Number(value) !== 0 && Math.abs(Number(value)) < FEWEST_NANOSECONDS) {
+      const hint = `Write the unit: ${value}s for seconds, ${value}m for minutes, ${value}h for hours.`
+      throw new ShapeFault(`expected ${expected}, got ${quoted(value)}, which has no unit`, at, { hint })
+    }
+    return within(tryParseDuration(`${value}ns`), { min, max })
+  }
   const defaultText = defaultMs === undefined ? undefined : formatDuration(defaultMs)
   return kindOf('duration', expected, read, description, { defaultText, ...meta })
 }

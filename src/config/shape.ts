@@ -47,11 +47,14 @@ export class ShapeFault extends Error {
   readonly at: KeyPath
   /** The unknown key of the section at `at`, if that is the fault. */
   readonly unknownKey: string | undefined
+  /** The correction, if it is known. */
+  readonly hint: string | undefined
 
-  constructor(message: string, at: KeyPath, unknownKey?: string) {
+  constructor(message: string, at: KeyPath, more: { readonly unknownKey?: string; readonly hint?: string } = {}) {
     super(message)
     this.at = at
-    this.unknownKey = unknownKey
+    this.unknownKey = more.unknownKey
+    this.hint = more.hint
   }
 }
 
@@ -97,14 +100,16 @@ export function section<const F extends Fields>(
     parts: { type: 'section', fields, ...(title === undefined ? {} : { title }) },
     read: (value, at) => {
       if (value === undefined) return undefined
-      if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new ShapeFault(expected, at)
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+        throw new ShapeFault(expected, at, sectionHint(value, Object.keys(fields)))
+      }
       const given = value as Readonly<Record<string, unknown>>
       const out: Record<string, unknown> = {}
       for (const [key, shape] of Object.entries(fields)) {
         if (Object.hasOwn(given, key)) out[key] = shape.read(given[key], [...at, key])
       }
       for (const key of Object.keys(given)) {
-        if (!Object.hasOwn(fields, key)) throw new ShapeFault(`unknown key \`${key}\``, at, key)
+        if (!Object.hasOwn(fields, key)) throw new ShapeFault(`unknown key \`${key}\``, at, { unknownKey: key })
       }
       return out as Section<F>
     },
@@ -124,13 +129,24 @@ export function list<T>(items: Shape<T>, options: ListOptions = {}): Shape<NonNu
     parts: { type: 'list', items, ...(most === undefined ? {} : { most }) },
     read: (value, at) => {
       if (value === undefined) return undefined
-      if (!Array.isArray(value)) throw new ShapeFault('expected a list', at)
+      if (!Array.isArray(value)) throw new ShapeFault('expected a list', at, { hint: LIST_HINT })
       const all = value.map((item, i) => required(items.read(item, [...at, i]), [...at, i]))
       if (most !== undefined && all.length > most)
         throw new ShapeFault(tooLong ?? `expected at most ${most} entries`, at)
       return all
     },
   }
+}
+
+const LIST_HINT = 'Begin each entry on a line of its own with "- ".'
+
+/** A text where a section is expected is often the URL or path that belongs into it. */
+function sectionHint(value: unknown, keys: readonly string[]): { readonly hint?: string } {
+  if (Array.isArray(value)) return { hint: 'Remove the "- ": there is only one.' }
+  if (typeof value !== 'string') return {}
+  const key =
+    /^[a-z][a-z0-9+.-]*:\//i.test(value) && keys.includes('url') ? 'url' : keys.includes('path') ? 'path' : keys[0]
+  return { hint: `Write the value below the key, indented, as in \`${key}: …\`.` }
 }
 
 function required<T>(value: T, at: KeyPath): NonNullable<T> {

@@ -30,6 +30,13 @@ const MESSAGES: Readonly<Record<ErrorCode, string>> = {
   UNEXPECTED_TOKEN: 'a quote, bracket, comma or text is not allowed here; put the value in quotes',
 }
 
+/** What to do about an error of the YAML parser. */
+export function yamlHint({ code }: YAMLError): string {
+  if (code === 'TAB_AS_INDENT') return 'Replace the tabs of the indentation by spaces.'
+  if (code === 'DUPLICATE_KEY') return 'Join the two entries, or delete one of them.'
+  return 'Check the indentation and quotes around this line.'
+}
+
 export function yamlMessage(error: YAMLError): string {
   return MESSAGES[error.code] ?? 'the text is not YAML'
 }

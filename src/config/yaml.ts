@@ -1,6 +1,6 @@
 import { type Document, isScalar, LineCounter, parseDocument, visit, type YAMLError } from 'yaml'
 import { LitestreamError } from '../errors.js'
-import { yamlMessage } from './yaml-messages.js'
+import { yamlHint, yamlMessage } from './yaml-messages.js'
 
 /**
  * Maximum number of references to one anchor, with nested ones multiplied: enough for thousands of
@@ -32,7 +32,7 @@ export function parseYaml(text: string, file: string): YamlFile {
     const error = document.errors[0] ?? document.warnings.find((warning) => isUnknownTag(warning, text))
     if (error) {
       const { line, col } = lines.linePos(error.pos[0])
-      throw fail(`:${line}:${col}`, yamlMessage(error), 'Check the indentation and quotes around this line.')
+      throw fail(`:${line}:${col}`, yamlMessage(error), yamlHint(error))
     }
     return { document, lines, values: valuesOf(document) }
   } catch (error) {

@@ -105,6 +105,24 @@ export function parseReplicaUrl(url: string): ReplicaLocation {
   }
 }
 
+/** The scheme or form that is meant by one of another program. */
+const MEANT: Readonly<Record<string, string>> = {
+  gcs: 'Google Cloud Storage is gs://BUCKET/PATH. ',
+  azure: 'Azure Blob Storage is abs://CONTAINER/PATH with an account. ',
+  az: 'Azure Blob Storage is abs://CONTAINER/PATH with an account. ',
+  blob: 'Azure Blob Storage is abs://CONTAINER/PATH with an account. ',
+  http: 'A bucket is s3://BUCKET/PATH?endpoint=http://HOST, a WebDAV server webdav://HOST/PATH. ',
+  https: 'A bucket is s3://BUCKET/PATH?endpoint=https://HOST, a WebDAV server webdavs://HOST/PATH. ',
+  ssh: 'A server with SSH is sftp://HOST/PATH with a user. ',
+}
+/** Stores that have the interface of S3. */
+const LIKE_S3 = /^(minio|r2|b2|backblaze|wasabi|spaces|do|tigris|aws|ceph|garage|s3a|s3n)$/
+
+function meantScheme(scheme: string): string {
+  if (LIKE_S3.test(scheme)) return 'A store with the interface of S3 is s3://BUCKET/PATH?endpoint=https://HOST. '
+  return Object.hasOwn(MEANT, scheme) ? (MEANT[scheme] as string) : ''
+}
+
 function parseLocation(parts: UrlParts): ReplicaLocation {
   switch (parts.scheme) {
     case 'file':
@@ -126,7 +144,7 @@ function parseLocation(parts: UrlParts): ReplicaLocation {
       return parseAbsUrl(parts)
     default:
       throw new LitestreamError('INVALID_URL', `${parts.display}: "${parts.scheme}" is not a scheme of a replica`, {
-        hint: `Use ${SCHEMES.map((scheme) => `${scheme}://`).join(', ')}, such as ${EXAMPLES}.`,
+        hint: `${meantScheme(parts.scheme)}Use ${SCHEMES.map((scheme) => `${scheme}://`).join(', ')}, such as ${EXAMPLES}.`,
       })
   }
 }

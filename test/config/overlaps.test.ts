@@ -139,7 +139,7 @@ test('config check, a start and the functions of the package refuse overlapping 
     assert.equal(status, 1, args.join(' '))
     assert.match(
       stderr,
-      /Error: the replica of .*a\.db .* and the local files \(meta-path\) of .*a\.db .* are the same path\nTry: Give each/,
+      /Error: .*the replica of .*a\.db .* and the local files \(meta-path\) of .*a\.db .* are the same path\nTry: Give each/,
     )
     assert.equal(stdout, '')
   }

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { concealCommand } from '../../config/concealed.js'
 import type { Config } from '../../config/types.js'
 import { LitestreamError } from '../../errors.js'
-import { isUrl } from '../../storage/url.js'
+import { isUrl, secretUrl } from '../../storage/url.js'
 import { LOG_LEVELS, type LogLevel, tryParseLogLevel } from '../../util/log-level.js'
 import { addConfigFlags, type ConfigFlags, configOf, createCommand } from '../command.js'
 import { ExitStatus } from '../exit-status.js'
@@ -71,11 +71,24 @@ async function configFor(
   else {
     if (flags.config)
       throw wrong('cannot specify a replica URL and a config file', 'Give either -config, or a database and a URL.')
+    if (isConfigFile(db) && (url === undefined || !isUrl(url)))
+      throw wrong(
+        `${db} is no database`,
+        `Name a configuration file with -config: litestream-ts replicate -config ${db}`,
+      )
     if (url === undefined)
       throw wrong(
         `must specify at least one replica URL for ${db}`,
         `Run litestream-ts replicate ${db} file:///var/backups/${db.replace(/^.*\//, '')}, or name another replica URL.`,
       )
+    if (isUrl(db) && !isUrl(url)) {
+      throw wrong(
+        'the URL of the replica comes after the database',
+        `Run litestream-ts replicate ${url} ${String(secretUrl(db))}.`,
+      )
+    }
+    if (db === 'config' && isConfigFile(url))
+      throw wrong('config is no database', `Run litestream-ts replicate -config ${url}.`)
     if (!isUrl(url) || /^https?:/i.test(url)) throw wrong(`not a replica URL: ${JSON.stringify(url)}`, urlHint(url))
     if (more.length > 0) {
       throw wrong(
@@ -87,6 +100,10 @@ async function configFor(
     config = configFromArguments(db, url)
   }
   return withFlags(config, flags)
+}
+
+function isConfigFile(argument: string): boolean {
+  return /\.(ya?ml|json)$/i.test(argument)
 }
 
 /** The flags take precedence over the file. */

@@ -5,6 +5,7 @@ import type { IntegrityCheck } from '../../integrity/report.js'
 import { formatTxid } from '../../ltx/txid.js'
 import { restore } from '../../restore/restore.js'
 import type { RestoreProgress, RestoreResult } from '../../restore/restore-options.js'
+import { isUrl, secretUrl } from '../../storage/url.js'
 import { formatBytes } from '../../util/format-bytes.js'
 import { addConfigFlags, type ConfigFlags, createCommand } from '../command.js'
 import { countFlag, durationFlag, timeOf, timestampFlag, txidFlag } from '../flag-values.js'
@@ -83,6 +84,7 @@ export function restoreCommand(): Command {
         return runRestoreAll(given, { ...flags, timestamp: await timeOf(flags.timestamp) })
       }
       const argument = required(given)
+      if (flags.o !== undefined) refuseUrlAsOutput(flags.o)
       if (flags.f) return followReplica(argument, flags)
       const timestamp = await timeOf(flags.timestamp)
       await withReplica(argument, flags, async (client, target) => {
@@ -117,6 +119,15 @@ export function restoreCommand(): Command {
         }
       })
     })
+}
+
+/** A folder named like the scheme would be created. */
+function refuseUrlAsOutput(output: string): void {
+  if (!isUrl(output)) return
+  const shown = String(secretUrl(output))
+  throw new LitestreamError('INVALID_ARGUMENT', `the output must be a file, not the URL ${shown}`, {
+    hint: 'Name the file with -o and the replica as the argument: litestream-ts restore -o app.db URL.',
+  })
 }
 
 function required(argument: string | undefined): string {

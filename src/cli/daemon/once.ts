@@ -29,7 +29,10 @@ export function replicateOnceAll(config: Config, logger: Logger, flags: OnceFlag
     const run = new OnceRun(daemon, flags, signal)
     const failed = await run.run()
     if (failed.length === 0) return 0
-    logger.error({ databases: failed }, 'not everything was replicated')
+    // The error of each has been logged; of one database, that is enough.
+    if (config.databases.length !== 1 || config.directories.length > 0) {
+      logger.warn({ databases: failed }, 'not everything was replicated')
+    }
     return 1
   })
 }
@@ -58,9 +61,9 @@ class OnceRun {
       }
     } catch (error) {
       if (!this.#signal.aborted) throw error
-      daemon.logger.error({ error: (error as Error).message }, 'interrupted')
       for (const { path } of [...databases, ...daemon.databases]) this.#failed.add(path)
       for (const { dir } of directories) this.#failed.add(dir)
+      daemon.logger.error({ error: (error as Error).message, databases: [...this.#failed] }, 'interrupted')
     }
     for (const path of await daemon.close(this.#signal.aborted ? this.#signal : undefined)) this.#failed.add(path)
     return [...this.#failed]

@@ -14,8 +14,8 @@ export function databaseError(error: unknown, file: string, doing: string): Lite
   const code = sqliteCode(error) ?? String((error as { code?: unknown }).code ?? '')
   const message = `${file}: ${doing} failed: ${error instanceof Error ? error.message : String(error)}`
   const details = { file, cause: error }
-  const readOnly = readOnlyError(file, doing, error)
-  if (readOnly) return readOnly
+  const refused = unwritableError(file, doing, { cause: error, directory: /CANTOPEN|READONLY|PERM/.test(code) })
+  if (refused) return refused
   if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) {
     const hint = 'End the transaction of the connection that holds the lock, or raise busy-timeout.'
     return new LitestreamError('DATABASE_BUSY', message, { ...details, hint })
@@ -47,14 +47,20 @@ export function databaseError(error: unknown, file: string, doing: string): Lite
 }
 
 /**
- * ACCESS_DENIED if the database is on a file system that is mounted read-only. SQLite reports that
- * as a lock or a file that it cannot open, depending on which files exist.
+ * ACCESS_DENIED if this user cannot write to the database, or its file system is mounted read-only.
+ * SQLite reports that as a lock or a file that it cannot open, depending on which files exist.
+ * `directory`: also if the user cannot create files beside the database.
  */
-export function readOnlyError(file: string, doing: string, cause?: unknown): LitestreamError | undefined {
+export function unwritableError(
+  file: string,
+  doing: string,
+  { cause, directory }: { readonly cause?: unknown; readonly directory: boolean },
+): LitestreamError | undefined {
   for (const place of [file, path.dirname(file)]) {
     try {
-      accessSync(place, constants.W_OK)
+      accessSync(place, constants.R_OK | constants.W_OK)
     } catch (error) {
+      if (isErrno(error, 'EACCES') && (place === file || directory)) return deniedError(file, place, doing, cause)
       if (!isErrno(error, 'EROFS')) continue
       const message = `${file}: ${doing} failed: its file system is mounted read-only`
       const hint =
@@ -63,6 +69,13 @@ export function readOnlyError(file: string, doing: string, cause?: unknown): Lit
     }
   }
   return undefined
+}
+
+function deniedError(file: string, place: string, doing: string, cause: unknown): LitestreamError {
+  const what = place === file ? 'the file' : `the directory ${place}`
+  const message = `${file}: ${doing} failed: this user cannot read and write ${what}`
+  const hint = 'Run the process as the user that owns the database and its directory: replication writes to both.'
+  return new LitestreamError('ACCESS_DENIED', message, { file, hint, cause })
 }
 
 /**

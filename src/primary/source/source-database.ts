@@ -5,7 +5,7 @@ import { monotonicMs } from '../../util/monotonic.js'
 import { pause } from '../../util/pause.js'
 import { sameCommit, type WalIndex } from '../../wal/wal-index.js'
 import { SourceConnection } from './connection.js'
-import { databaseError, readOnlyError } from './database-error.js'
+import { databaseError, unwritableError } from './database-error.js'
 import { bumpSequence, type DatabaseIdentity, ensureTables, identityOf } from './litestream-tables.js'
 import { noteOpen } from './open-registry.js'
 import { isShared, sharedDatabase } from './sqlite-copies.js'
@@ -109,8 +109,8 @@ export class SourceDatabase {
       }
       this.#reader.exec('COMMIT', 'ending a read transaction')
     }
-    const readOnly = readOnlyError(this.path, 'beginning a read transaction')
-    if (readOnly) throw readOnly
+    const refused = unwritableError(this.path, 'beginning a read transaction', { directory: true })
+    if (refused) throw refused
     throw new LitestreamError(
       'DATABASE_BUSY',
       `${this.path}: the application commits without a pause, so no read transaction can begin`,

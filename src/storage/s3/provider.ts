@@ -42,6 +42,7 @@ const LOCAL =
 /** Converts `host:port` to a URL: http for this machine and private networks, otherwise https. */
 function endpointUrl(endpoint: string, display: string): URL {
   const withScheme = /^https?:\/\//i.test(endpoint)
+  if (!withScheme && /^[a-z][a-z0-9+.-]*:\/\//i.test(endpoint)) throw invalidEndpoint(endpoint, display)
   try {
     const guess = new URL(withScheme ? endpoint : `https://${endpoint}`)
     const url = !withScheme && LOCAL.test(guess.hostname) ? new URL(`http://${endpoint}`) : guess
@@ -52,10 +53,14 @@ function endpointUrl(endpoint: string, display: string): URL {
     return url
   } catch {
     // The error of the URL class quotes its input.
-    throw new LitestreamError('INVALID_URL', `${display}: "${maskEndpoint(endpoint)}" is not an endpoint`, {
-      hint: 'Write it as https://HOST or https://HOST:PORT.',
-    })
+    throw invalidEndpoint(endpoint, display)
   }
+}
+
+function invalidEndpoint(endpoint: string, display: string): LitestreamError {
+  return new LitestreamError('INVALID_URL', `${display}: "${maskEndpoint(endpoint)}" is not an endpoint`, {
+    hint: 'Write it as https://HOST or https://HOST:PORT.',
+  })
 }
 
 /** Fills in defaults. Throws INVALID_URL for incompatible settings. */

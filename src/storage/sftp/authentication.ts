@@ -14,7 +14,10 @@ import type { SftpSettings } from './settings.js'
 export async function authentication(library: Ssh2, settings: SftpSettings): Promise<AnyAuthMethod[]> {
   const { user, keyPath } = settings
   if (user === undefined || user === '') {
-    throw invalid('an SFTP replica needs a user', 'Write sftp://USER@HOST/PATH, or set `user`.')
+    throw invalid(
+      'an SFTP replica needs a user',
+      'Set `user`, or write the user and an "@" before the host in the URL.',
+    )
   }
   const password = reveal(settings.password)
   const methods: AnyAuthMethod[] = []

@@ -73,9 +73,12 @@ test('the interval: one checkpoint after a commit, none while idle', async (t) =
   const { primary, checkpoints, write, verify } = await fixture(t, { checkpointInterval: 1 })
   for (let i = 0; i < 5; i++) await primary.sync()
   const after = checkpoints.length
+  const writes = primary.ownWrites
   write(1)
   for (let i = 0; i < 10; i++) await primary.sync()
   assert.equal(checkpoints.length, after + 1)
+  // Each own write can fail a transaction of the application that reads and then writes.
+  assert.equal(primary.ownWrites, writes + 1)
   await verify()
 })
 

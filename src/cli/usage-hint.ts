@@ -1,0 +1,49 @@
+import type { CommanderError } from 'commander'
+
+/** Flags of other programs and of Litestream 0.3, and what does their work. */
+const FLAGS: Readonly<Record<string, string>> = {
+  output: 'Name the output with -o.',
+  out: 'Name the output with -o.',
+  follow: 'Follow the replica with -f.',
+  verbose: 'Set the log level with -log-level debug (replicate), or run `litestream-ts version -verbose`.',
+  debug: 'Set the log level with -log-level debug, or LOG_LEVEL=debug in the environment.',
+  generation: 'Generations are of Litestream 0.3: choose a state with -timestamp or -txid.',
+  index: 'WAL indexes are of Litestream 0.3: choose a state with -timestamp or -txid.',
+  replica: 'A database has one replica since 0.5: leave the flag out.',
+  url: 'Write the URL as an argument, without a flag.',
+  db: 'Write the path of the database as an argument, without a flag.',
+  c: 'Name the configuration file with -config.',
+  conf: 'Name the configuration file with -config.',
+  overwrite: 'Replace an existing database with -force.',
+  yes: 'The commands ask no questions: leave the flag out.',
+  y: 'The commands ask no questions: leave the flag out.',
+  format: 'Print JSON with -json.',
+  daemon: 'Run the process under systemd, or with `&`: docs/deploy.md.',
+}
+
+/** What one argument too many means, by command. */
+const EXTRA_ARGUMENTS: Readonly<Record<string, string>> = {
+  restore: 'Name the output with -o: litestream-ts restore -o FILE DB_OR_URL.',
+  query: 'Put the SQL statement in quotes: litestream-ts query DB_OR_URL "SELECT …".',
+  hydrate: 'Name the output with -o: litestream-ts hydrate -o FILE DB_OR_URL.',
+}
+
+const MISSING_ARGUMENTS: Readonly<Record<string, string>> = {
+  query: 'Write the statement in quotes: litestream-ts query DB_OR_URL "SELECT …".',
+  mirror: 'Name both replicas: litestream-ts mirror SOURCE_URL DESTINATION_URL.',
+}
+
+/** The next step for a fault of the command line; undefined if only the help knows it. */
+export function usageHint({ code, message }: CommanderError, name: string | undefined): string | undefined {
+  const flag = /unknown option '--?([^']+)'/.exec(message)?.[1]
+  // Commander has a suggestion.
+  if (message.includes('(Did you mean')) return undefined
+  if (flag !== undefined && Object.hasOwn(FLAGS, flag)) return FLAGS[flag]
+  const byCommand =
+    code === 'commander.excessArguments'
+      ? EXTRA_ARGUMENTS
+      : code === 'commander.missingArgument'
+        ? MISSING_ARGUMENTS
+        : undefined
+  return name !== undefined && byCommand && Object.hasOwn(byCommand, name) ? byCommand[name] : undefined
+}
