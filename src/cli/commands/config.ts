@@ -24,7 +24,7 @@ export function configCommand(): Command {
     .action(async (flags: ConfigFlags & { readonly json?: boolean }) => {
       const effective = await configOf(flags)
       const { configFaults } = await import('../../config/check.js')
-      const { checkStart } = await import('../daemon/check-start.js')
+      const { checkStart } = await import('../check-start.js')
       const [faults, { warnings, error }] = await Promise.all([configFaults(effective), checkStart(effective)])
       for (const warning of warnings) printError(`Warning: ${warning}`)
       for (const fault of [...faults, ...(error ? [error] : [])]) reportError(fault)

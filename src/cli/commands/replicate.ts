@@ -47,7 +47,7 @@ export function replicateCommand(): Command {
       const logger = createLogger({ ...config.logging, level: logLevel(config, flags) })
       const status = flags.once
         ? await (await import('../daemon/once.js')).replicateOnceAll(config, logger, flags)
-        : await (await import('../daemon/run.js')).runDaemon(config, logger, await rereadFor(config, flags))
+        : await (await import('../run-daemon.js')).runDaemon(config, logger, await rereadFor(config, flags))
       if (status !== 0) throw new ExitStatus(status)
     })
 }

@@ -19,7 +19,7 @@ const DESCRIPTOR_RESERVE = 96
  * databases are closed (sync/rest.ts), so that the descriptors of a process are bounded by what its
  * busy databases need.
  */
-export const KEPT_OPEN = 48
+const KEPT_OPEN = 48
 
 /** A database beyond KEPT_OPEN stays open for this long after its last change, in milliseconds. */
 const IDLE_MS = 10_000

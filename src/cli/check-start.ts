@@ -1,14 +1,14 @@
 import { accessSync, constants } from 'node:fs'
 import { createServer } from 'node:http'
 import path from 'node:path'
-import { findDatabases } from '../../config/directories.js'
-import { ClaimedPlaces } from '../../config/overlaps.js'
-import type { Config } from '../../config/types.js'
-import { isLitestreamError, type LitestreamError, toLitestreamError } from '../../errors.js'
-import { listen } from '../../status/bounded-server.js'
-import { type AddressKey, listenAddress } from '../../status/listen-address.js'
-import { splitAddress } from '../../util/address.js'
-import { socketFault } from './control-socket.js'
+import { findDatabases } from '../config/directories.js'
+import { ClaimedPlaces } from '../config/overlaps.js'
+import type { Config } from '../config/types.js'
+import { isLitestreamError, type LitestreamError, toLitestreamError } from '../errors.js'
+import { listen } from '../status/bounded-server.js'
+import { type AddressKey, listenAddress } from '../status/listen-address.js'
+import { splitAddress } from '../util/address.js'
+import { socketFault } from './daemon/control-socket.js'
 
 /** Problems that a start with this configuration will have. */
 export interface StartCheck {
@@ -78,7 +78,7 @@ function folderWarnings(socket: string): string[] {
 
 /** Replication continues without the MCP server, so that a missing library is only a warning. */
 async function mcpWarnings(addr: string): Promise<string[]> {
-  const { loadMcpLibrary } = await import('../mcp/library.js')
+  const { loadMcpLibrary } = await import('./mcp/library.js')
   const warnings = await addressWarnings('mcp-addr', addr)
   try {
     loadMcpLibrary()

@@ -1,19 +1,19 @@
-import type { Config } from '../../config/types.js'
-import { noOtherCode } from '../../primary/source/sqlite-copies.js'
-import type { HttpServer } from '../../status/http-server.js'
-import { onAbort } from '../../util/abort.js'
-import { formatDuration } from '../../util/duration.js'
-import type { Logger } from '../../util/logger.js'
-import { MAX_DELAY_MS, startInterval } from '../../util/timers.js'
-import { version } from '../../version.js'
-import type { McpServer } from '../mcp/mcp-server.js'
-import { abortOnSignals, Interrupted } from '../signals.js'
-import type { Child, ChildEnd } from './child.js'
-import type { ControlSocket } from './control-socket.js'
-import { CLOSE_MARGIN_MS, Daemon } from './daemon.js'
-import type { DaemonMetrics } from './daemon-metrics.js'
-import { withLastResort } from './last-resort.js'
-import { Supervised } from './supervised.js'
+import type { Config } from '../config/types.js'
+import { noOtherCode } from '../primary/source/sqlite-copies.js'
+import type { HttpServer } from '../status/http-server.js'
+import { onAbort } from '../util/abort.js'
+import { formatDuration } from '../util/duration.js'
+import type { Logger } from '../util/logger.js'
+import { MAX_DELAY_MS, startInterval } from '../util/timers.js'
+import { version } from '../version.js'
+import type { Child, ChildEnd } from './daemon/child.js'
+import type { ControlSocket } from './daemon/control-socket.js'
+import { CLOSE_MARGIN_MS, Daemon } from './daemon/daemon.js'
+import type { DaemonMetrics } from './daemon/daemon-metrics.js'
+import { withLastResort } from './daemon/last-resort.js'
+import { Supervised } from './daemon/supervised.js'
+import type { McpServer } from './mcp/mcp-server.js'
+import { abortOnSignals, Interrupted } from './signals.js'
 
 interface Part {
   close(): Promise<void>
@@ -91,14 +91,14 @@ async function start(
   // opened.
   await Promise.all(listeners.map((listener) => listener.start()))
   if (config.restoreProof) {
-    const { RestoreProofs } = await import('./restore-proofs.js')
+    const { RestoreProofs } = await import('./daemon/restore-proofs.js')
     parts.push(new RestoreProofs(daemon, config.restoreProof))
   }
   if (heartbeat) {
-    const { Heartbeat } = await import('./heartbeat.js')
+    const { Heartbeat } = await import('./daemon/heartbeat.js')
     parts.push(new Heartbeat(daemon, heartbeat))
   }
-  const { Reloader } = await import('./reloader.js')
+  const { Reloader } = await import('./daemon/reloader.js')
   const reloader = new Reloader(daemon, read)
   daemon.reloadWith(() => reloader.reload())
   parts.push(reloader)
@@ -111,7 +111,7 @@ async function start(
  * the process.
  */
 async function loadMetrics(): Promise<DaemonMetrics> {
-  const { DaemonMetrics } = await import('./daemon-metrics.js')
+  const { DaemonMetrics } = await import('./daemon/daemon-metrics.js')
   return new DaemonMetrics()
 }
 
@@ -124,20 +124,20 @@ function reloadOnHangup(daemon: Daemon): Part {
 }
 
 async function serve(daemon: Daemon, addr: string, onFailed: (error: unknown) => void): Promise<HttpServer> {
-  const { HttpServer } = await import('../../status/http-server.js')
-  const { daemonSource } = await import('./status-source.js')
+  const { HttpServer } = await import('../status/http-server.js')
+  const { daemonSource } = await import('./daemon/status-source.js')
   const server = await HttpServer.listen(daemonSource(daemon, daemon.metrics!), addr, onFailed)
   daemon.logger.info({ addr: server.address }, 'serving metrics and status')
   return server
 }
 
 async function serveMcp(daemon: Daemon, addr: string, onFailed: (error: unknown) => void): Promise<McpServer> {
-  const { McpServer } = await import('../mcp/mcp-server.js')
+  const { McpServer } = await import('./mcp/mcp-server.js')
   return McpServer.listen(daemon, addr, onFailed)
 }
 
 async function listenForControl(daemon: Daemon, onFailed: (error: unknown) => void): Promise<ControlSocket> {
-  const { ControlSocket } = await import('./control-socket.js')
+  const { ControlSocket } = await import('./daemon/control-socket.js')
   return ControlSocket.listen(daemon, daemon.config.socket, onFailed)
 }
 
@@ -150,7 +150,7 @@ async function startChild(daemon: Daemon, command: string, stopped: Promise<unde
   }
   const restored = Promise.all(waiting.map((database) => database.restored)).then(() => 'restored' as const)
   if ((await Promise.race([restored, stopped])) !== 'restored') return undefined
-  const { Child } = await import('./child.js')
+  const { Child } = await import('./daemon/child.js')
   return Child.start(command)
 }
 
