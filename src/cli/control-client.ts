@@ -20,7 +20,7 @@ export interface ControlFlags {
 /** A socket, and the time limit for a response in milliseconds. */
 type Asked = Required<Pick<ControlFlags, 'socket' | 'timeout'>>
 
-/** `zero`: the meaning of a timeout of 0, in milliseconds; without it 0 is refused. */
+/** `zero`: the time that a timeout of 0 stands for, in milliseconds; without it, 0 is refused. */
 export function addControlFlags(command: Command, seconds = 30, zero?: number): Command {
   const timeout = (text: string) => (zero !== undefined && text === '0' ? zero : timeoutFlag(text))
 

@@ -60,7 +60,7 @@ export async function followEvents({ socket, path, signal, onEvent }: FollowEven
   })
 }
 
-/** Whether a connection ended after its response had begun. */
+/** Whether a connection ended after its response had started. */
 function isEnd(cause: unknown): boolean {
   return cause instanceof Error && cause.message === 'aborted'
 }

@@ -69,8 +69,8 @@ export async function checkIntegrity(
   }
   const forget = onAbort(signal, end)
   try {
-    // The thread must return by itself: better-sqlite3 aborts the process if terminate() interrupts
-    // it while it throws.
+    // The thread must return without help: better-sqlite3 aborts the process if terminate()
+    // interrupts it while it throws.
     await exited
   } finally {
     forget()

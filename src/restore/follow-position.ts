@@ -54,7 +54,7 @@ export async function resume(output: string, force: boolean): Promise<SavedPosit
       {
         file: output,
         cause,
-        hint: 'Follow into a new file, or use force (-force) to replace the database.',
+        hint: 'Choose a new output file, or use force (-force) to replace the database.',
       },
     )
   }
@@ -81,6 +81,6 @@ export function reconcile(output: string, { txid, timestamp }: Position, counter
   if (ahead < 2 ** 31) return { txid: txid + ahead, timestamp: Number.POSITIVE_INFINITY }
   throw new LitestreamError('HYDRATION_CONFLICT', `${output} is older than the TXID in ${txidFile(output)}`, {
     file: output,
-    hint: 'Follow into a new file, or use force (-force) to replace the database.',
+    hint: 'Choose a new output file, or use force (-force) to replace the database.',
   })
 }

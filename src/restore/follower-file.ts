@@ -183,7 +183,7 @@ export class FollowerFile {
         `${label} has pages of ${ltx.header.pageSize} bytes, ${this.#path} of ${this.#pageSize}`,
         {
           file: this.#path,
-          hint: 'Follow into a new file: the page size of the database changed on the primary (VACUUM).',
+          hint: 'Choose a new output file: the page size of the database changed on the primary (VACUUM).',
         },
       )
     }
@@ -284,6 +284,6 @@ function doomedPages(pgnos: Uint32Array, oldCommit: number, newCommit: number, p
 function conflict(file: string): LitestreamError {
   return new LitestreamError('HYDRATION_CONFLICT', `another program changed ${file} while it followed a replica`, {
     file,
-    hint: 'Open a database that follows a replica only for reading. Follow into a new file, or again with -force.',
+    hint: 'Open a database that follows a replica only for reading. Choose a new output file, or repeat the command with -force.',
   })
 }

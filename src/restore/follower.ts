@@ -47,7 +47,7 @@ export interface FollowOptions
 }
 
 /** Every this many polls, all levels are listed, not only level 0. */
-const FULL_LOOK_EVERY = 30
+const FULL_POLL_EVERY = 30
 const RETRY_MOST = 60_000
 /** Interval between two attempts to get a lock that readers hold. Milliseconds. */
 const LOCK_RETRY = 50
@@ -77,12 +77,12 @@ export class Follower {
     await this.#watch().catch((error: unknown) => onError?.(error))
     const pauses = new Doubling(interval, Math.max(interval, RETRY_MOST))
     let isFailing = false
-    for (let look = 0; !signal.aborted; look++) {
+    for (let poll = 0; !signal.aborted; poll++) {
       let wait = interval
       try {
         // The first poll lists all levels: files may have been compacted while no process followed.
-        const all = look % FULL_LOOK_EVERY === 0 || isFailing
-        const step = withDeadline(`looking at ${this.#client.url}`, { signal, timeout }, (linked = signal) => {
+        const all = poll % FULL_POLL_EVERY === 0 || isFailing
+        const step = withDeadline(`polling ${this.#client.url}`, { signal, timeout }, (linked = signal) => {
           return this.#step(all, linked)
         })
         if (await step) wait = 0
@@ -191,7 +191,7 @@ export class Follower {
   #wasReset(what: string): LitestreamError {
     return new LitestreamError('REPLICA_RESET', `${this.#client.url} was reset: it ${what}`, {
       file: this.#client.url,
-      hint: 'Follow into a new file, or again with -force.',
+      hint: 'Choose a new output file, or repeat the command with -force.',
     })
   }
 

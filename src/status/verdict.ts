@@ -18,7 +18,7 @@ const COMPACTION_GRACE_MS = 15 * 60_000
  * Longest interval between two checks of the WAL with a sensible `monitor-interval`, in
  * milliseconds.
  */
-const LOOK_MARGIN_MS = 30_000
+const POLL_MARGIN_MS = 30_000
 
 /**
  * Usually temporary faults: they count when they have lasted for `max-lag`. Any other fault counts
@@ -77,7 +77,7 @@ export function databaseVerdict(condition: Condition, maxLagMs: number = MAX_LAG
     const hint = 'Check the log for errors of the store, and whether its connection is fast enough for the commits.'
     return { ok: false, kind: 'behind', reason: `the replica is ${inSeconds(lagMs)} behind`, hint }
   }
-  if (missingMs === undefined && behindMs > maxLagMs + LOOK_MARGIN_MS) {
+  if (missingMs === undefined && behindMs > maxLagMs + POLL_MARGIN_MS) {
     return {
       ok: false,
       kind: 'behind',

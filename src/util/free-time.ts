@@ -7,7 +7,7 @@ export const FREE_TIME_HINT =
 /** Longest text that is parsed, in characters. */
 const MAX_LENGTH = 100
 
-/** Words that name a period, or an amount that nobody could check. */
+/** Words that name a period, or an amount that a user cannot check. */
 const VAGUE =
   /\b(few|couple|several|some|about|around|morning|afternoon|evening|night|tonight|midnight|week-?ends?)\b|\b(last|past|previous|this|next)\s+(second|minute|hour|week|month|quarter|year)s?\b/i
 

@@ -71,7 +71,7 @@ test('the scheduler runs every level at its start, and again in every window wit
   await until('level 2 is made', () => log.includes('L2 2-2'))
   assert.deepEqual(log.slice(0, 3), ['L9 1-1', 'L1 2-2', 'L2 2-2'])
   await history.commit('INSERT INTO t VALUES (2)')
-  await until('both levels go on', async () => (await collect(client.list(2))).at(-1)?.maxTxid === 3)
+  await until('both levels continue', async () => (await collect(client.list(2))).at(-1)?.maxTxid === 3)
   await scheduler.stop()
   const { length } = log
   await history.commit('INSERT INTO t VALUES (3)')
@@ -172,7 +172,7 @@ test('an empty replica is no error; damage is reported repeatedly until it is re
   const good = readFileSync(f2(0, 2))
   writeFileSync(f2(0, 2), good.subarray(0, 300))
   s2.start()
-  await until('the damage is told twice', () => e2.filter(({ task }) => task === 'compact').length >= 2)
+  await until('the damage is reported twice', () => e2.filter(({ task }) => task === 'compact').length >= 2)
   const told = e2.filter(({ task }) => task === 'compact')
   assert.deepEqual(
     told.slice(0, 2).map(({ error, failures }) => [error.code, failures]),
@@ -226,7 +226,7 @@ test('an idle database causes no request, whichever tasks are due', async (t) =>
   await until('ten windows pass', () => Date.now() > began + 200)
   assert.equal(requests(), before)
   await history.commit('INSERT INTO t VALUES (2)', 0)
-  await until('it goes on', () => log.includes('L3 3-3'))
+  await until('it continues', () => log.includes('L3 3-3'))
 })
 
 test('retention lists the store before it deletes: another program may have deleted the snapshot that it relies on', async (t) => {
@@ -245,6 +245,9 @@ test('retention lists the store before it deletes: another program may have dele
   // As restores choose: from the first snapshot and level 0 it is still all there.
   rmSync(file(9, 1, 2))
   scheduler.start()
-  await until('the snapshot is made again, or the failure told', () => log.includes('L9 1-2') || errors.length > 0)
+  await until(
+    'the snapshot is written again, or the failure reported',
+    () => log.includes('L9 1-2') || errors.length > 0,
+  )
   assert.deepEqual([log.find((line) => line.includes('L9')), errors], ['L9 1-2', []])
 })

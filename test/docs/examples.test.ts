@@ -88,7 +88,7 @@ test('the files for PM2 and Fly.io run one primary and leave it time to end', as
   assert.match(fly, new RegExp(`port = ${port}\\n {2}path = "/healthz"`))
 })
 
-test('the policy allows what a primary asks of S3, below the replica alone', () => {
+test('the IAM policy allows the requests of a primary, and only below the path of the replica', () => {
   const { Statement } = JSON.parse(example('iam-policy.json')) as {
     Statement: { Effect: string; Action: string | string[]; Resource: string }[]
   }

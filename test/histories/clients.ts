@@ -7,7 +7,7 @@ import type { Random } from '../support/random.js'
 import type { ClientSettings } from './client-process.js'
 import type { Scope, Way } from './places.js'
 
-/** How long a process may take to end after it was told to. Milliseconds. */
+/** How long a process may take to end after the request to end. Milliseconds. */
 const STOP_MS = 60_000
 
 /** A writer or reader. A killed process is replaced by another one with a log of its own. */

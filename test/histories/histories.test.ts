@@ -1,4 +1,4 @@
-// Short histories of those that `npm run histories` runs for as long as it is told to.
+// Short histories of those that `npm run histories` runs for the requested duration.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { cleanUp } from '../support/clean-up.js'

@@ -29,7 +29,7 @@ function question(file: string): { sql: string; answer: string } {
   return { sql, answer: execFileSync('/usr/bin/sqlite3', ['-batch', '-bail', file, sql], { encoding: 'utf8' }).trim() }
 }
 
-test('a real database of 80 tables: the official VFS reads what we wrote, and it restores', async (t) => {
+test('the official VFS and our restore read a real database of 80 tables that our primary replicated', async (t) => {
   const dir = temporaryDirectory(t)
   const file = copyRealDatabase(dir)
   const url = `file://${dir}/replica`

@@ -124,7 +124,7 @@ function refused(bytes: Uint8Array, at: number, rules: IndexRules, message: RegE
   }
 }
 
-test('an index that cannot be read reports what is wrong and where', () => {
+test('the error of a damaged index names the fault and its offset', () => {
   const rules: IndexRules = { pageSize: PAGE_SIZE, commit: 2, completeFrom: 2 }
   const good = [...encoded([[1, 100, 50], [2, 150, 60]])] // biome-ignore format: one index
   const cases: [readonly number[], RegExp, number][] = [

@@ -56,7 +56,7 @@ export class PrimaryChild {
     this.#child.stdin!.write('sync\n')
     while (this.#synced === before) {
       const seen = this.events.length
-      await until('the primary goes on', () => this.#synced > before || this.events.length > seen, DEADLINE)
+      await until('the primary continues', () => this.#synced > before || this.events.length > seen, DEADLINE)
     }
   }
 

@@ -130,7 +130,7 @@ for (const driver of DRIVERS) {
     assert.deepEqual(files, [])
   })
 
-  test(`${driver.name}: what cannot be served is refused with the reason, and creates no file`, async (t) => {
+  test(`${driver.name}: a URI that cannot be served is refused with the reason, and creates no file`, async (t) => {
     const { url, history } = await makeSource(t)
     await history.commit(SEED)
     const { printed, warnings, files } = await run(

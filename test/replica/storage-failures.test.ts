@@ -138,7 +138,7 @@ test('a gap fails an opening; under an open replica it is reported, and the view
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 0)
   await assert.rejects(openReplica(url, { cacheSize: '1MiB' }), { code: 'LTX_GAP' })
   writeFileSync(middle, bytes[0]!)
-  await until('it goes on', async () => (await replica.refresh()) === 4)
+  await until('it continues', async () => (await replica.refresh()) === 4)
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 9000)
 })
 

@@ -93,7 +93,7 @@ for (const pageSize of [512, 4096, 65536]) {
     await stop()
     assert.deepEqual(state.errors, [])
     assert.ok(!existsSync(`${output}-journal`) && !existsSync(`${output}.ltx.tmp`))
-    // It goes on where it was.
+    // It resumes at its position.
     await change()
     await change()
     const again = following(t, client, output)
@@ -228,7 +228,7 @@ test('a database of unknown TXID, a modified one, and a replica that was reset a
       forced = txid
     },
   })
-  await until('started anew by force', () => forced === history.txid)
+  await until('restored again with force', () => forced === history.txid)
   signal.abort()
   await again
 
@@ -280,7 +280,7 @@ test('a file that lacks pages by which the database has grown is not applied', a
 
 for (const [what, isRunning] of [
   ['while it is followed', true],
-  ['while nobody follows', false],
+  ['while no process follows', false],
 ] as const) {
   test(`files of a replica that was reset are not applied, although they have later TXIDs: ${what}`, async (t) => {
     const { dir, client, history, output } = await fixture(t)
@@ -342,7 +342,7 @@ test('a store that stops responding ends the first restore after its timeout, an
   await until('a look is given up', () => errors.length > 1)
   assert.match(String(errors[1]), /looking at .*: not finished within 2000 ms/)
   standsStill = false
-  await until('it goes on', () => txid === history.txid)
+  await until('it continues', () => txid === history.txid)
   assert.ok(abandoned > 1)
   stop.abort()
   await done

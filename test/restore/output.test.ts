@@ -233,7 +233,7 @@ test('a follower prevents other writers of its output', async (t) => {
   await assert.rejects(restore(client, { output, force: true }), { code: 'OUTPUT_BUSY' })
   await assert.rejects(follow(client, { output, signal: new AbortController().signal }), { code: 'OUTPUT_BUSY' })
   await history.commit('INSERT INTO t VALUES (1)')
-  await until('it goes on', () => txid === 2)
+  await until('it continues', () => txid === 2)
   stop.abort()
   await following
   assert.deepEqual(readdirSync(out).sort(), ['restored.db', 'restored.db-txid'])

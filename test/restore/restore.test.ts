@@ -217,7 +217,7 @@ test('files deleted during a restore are replaced by their successors', async (t
   )
 })
 
-test('a cancelled restore leaves nothing', async (t) => {
+test('a cancelled restore leaves no file', async (t) => {
   const { client, history, output, dir } = await fixture(t)
   for (const sql of STEPS) await history.commit(sql)
   const stop = new AbortController()

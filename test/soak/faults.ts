@@ -160,7 +160,7 @@ let removed = 0
 
 /**
  * Removes a file or a folder with all that it holds, in one moment, and puts `by` in its place: the
- * daemon goes on writing to it.
+ * daemon continues to write to it.
  */
 function removeAtOnce(name: string, by?: string): void {
   const gone = path.join(path.dirname(path.dirname(name)), `removed-${++removed}`)

@@ -66,7 +66,7 @@ test('each client receives the events that its filter accepts, after a heartbeat
   assert.ok(!JSON.stringify(all).includes('verysecretpassword'))
 })
 
-test('a client that does not read is disconnected, and others go on', async (t) => {
+test('a client that does not read is disconnected, and others continue', async (t) => {
   const { streams, follow } = await served(t)
   const slow = await follow()
   slow.pause()

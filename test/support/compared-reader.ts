@@ -37,7 +37,7 @@ export interface ComparedReaderOptions {
 /** Statements that the message of an unexpected error includes. */
 const REMEMBERED = 8
 
-/** The life that the newest answer was of is told by the database itself: a table of one row. */
+/** The incarnation of the newest answer is stored in the database itself: a table of one row. */
 const LIFE = 'SELECT litestream_txid(), (SELECT n FROM life)'
 
 /**

@@ -46,7 +46,7 @@ export class History {
 
   /**
    * Runs SQL, and writes the state that it leaves to level 0; `advance`: how much later than the
-   * last one, in ms; `onState`: is told of the state before anyone can read it.
+   * last one, in ms; `onState`: receives the state before a reader can read it.
    */
   async commit(sql: string, advance = 1000, onState?: (bytes: Buffer, txid: number) => void): Promise<LtxFileInfo> {
     this.db.exec(sql)

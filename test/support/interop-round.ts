@@ -201,7 +201,8 @@ class Round {
   }
 
   /**
-   * Restores with both programs. `args` and `target` name the same state, as each of them is told.
+   * Restores with both programs. `args` and `target` name the same state, in the form that each of
+   * them takes.
    */
   async #compare(
     what: string,
@@ -260,7 +261,7 @@ class Round {
     await until(`${follower} has the last state`, () => wanted === JSON.stringify(tryHashes(this.#at(follower))))
   }
 
-  /** Ours goes on from copies of the files of their follower, which still runs. */
+  /** Our follower continues from copies of the files of their follower, which still runs. */
   async #takeOverFollower(): Promise<void> {
     for (const suffix of ['', '-txid']) {
       copyFileSync(this.#at(`their-follower.db${suffix}`), this.#at(`taken-over.db${suffix}`))
@@ -287,7 +288,7 @@ class Round {
     let failed: unknown
     await done
     if (failed !== undefined) throw failed
-    assert.equal(at, newest, 'ours goes on from the files of their follower')
+    assert.equal(at, newest, 'ours continues from the files of their follower')
     assert.deepEqual(contentHashes(this.#at('taken-over.db')), contentHashes(this.#file))
   }
 

@@ -56,8 +56,8 @@ interface Answer {
 
 /**
  * A bucket of Google Cloud Storage in memory, on 127.0.0.1, with all preconditions, resumable
- * uploads and bearer tokens, which can be told to misbehave. It knows what clients of this project
- * send to the JSON API. `/token` is a token server of workload identity.
+ * uploads and bearer tokens, whose misbehaviour a test selects. It knows what clients of this
+ * project send to the JSON API. `/token` is a token server of workload identity.
  */
 export async function loopbackGcs(t: Pick<TestContext, 'after'>): Promise<LoopbackGcs> {
   let behaviour: GcsBehaviour = () => false

@@ -35,11 +35,11 @@ export interface LoopbackS3 {
   url(path?: string): string
 }
 
-/** Credentials for a store that does not look at signatures. */
+/** Credentials for a store that does not check signatures. */
 export const LOOPBACK_KEYS = { AWS_ACCESS_KEY_ID: 'loopback', AWS_SECRET_ACCESS_KEY: 'loopback' }
 
 /**
- * An S3 store in memory, of one bucket, on 127.0.0.1, which can be told to misbehave as no real
+ * An S3 store in memory, of one bucket, on 127.0.0.1, whose misbehaviour a test selects as no real
  * server does on command. It knows what clients of this project send: objects, ranges,
  * ListObjectsV2, If-None-Match, If-Match and DeleteObjects. It verifies no signature. `tls`: it
  * speaks https.

@@ -12,10 +12,10 @@ export interface StandingPoller {
 }
 
 /**
- * A poller whose state is that of the source now, and stays. `lookInterval`: of compacted levels,
+ * A poller whose state is that of the source now, and stays. `relistInterval`: of compacted levels,
  * ms.
  */
-export async function pollerAt(client: ReplicaClient, lookInterval = 0): Promise<StandingPoller> {
+export async function pollerAt(client: ReplicaClient, relistInterval = 0): Promise<StandingPoller> {
   const { signal } = new AbortController()
   const chain = new Chain(client, signal)
   const state = await chain.load()
@@ -25,7 +25,7 @@ export async function pollerAt(client: ReplicaClient, lookInterval = 0): Promise
     client,
     interval: 3_600_000,
     idleInterval: 3_600_000,
-    lookInterval,
+    relistInterval,
     signal,
     state: () => state,
     onOutcome: (outcome) => outcomes.push(outcome),

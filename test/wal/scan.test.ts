@@ -77,7 +77,7 @@ test('a damaged byte anywhere in a frame ends the span before its transaction', 
   }
 })
 
-test('a scan stops at the first commit at which it has read enough, and goes on from there', (t) => {
+test('a scan stops at the first commit at which it has read enough, and the next scan resumes there', (t) => {
   const { file, commits } = realWal(t)
   const { wal, header, span } = scan(t, file)!
   for (const bytes of [1, 3 * (PAGE + 24), 10_000]) {
@@ -94,7 +94,7 @@ test('a scan stops at the first commit at which it has read enough, and goes on 
   }
 })
 
-test('frames beyond the limit are not looked at, nor those of a transaction that goes beyond it', (t) => {
+test('frames beyond the limit are not read, nor those of a transaction that ends beyond it', (t) => {
   const { file, commits } = realWal(t)
   for (let frames = 0; frames <= commits.at(-1)!; frames++) {
     const expected = commits.findLast((commit) => commit <= frames) ?? 0

@@ -52,7 +52,7 @@ export class Profiles {
         response.end(profile)
       }
     } catch (error) {
-      // The client has disconnected: nobody waits for the answer.
+      // The client has disconnected: no client waits for the answer.
       if (!gone.signal.aborted) throw error
     } finally {
       this.#busy = false

@@ -13,7 +13,7 @@ import { isShared, sharedDatabase } from './sqlite-copies.js'
 /**
  * Interval in milliseconds at which the primary checks for another copy of SQLite in this process.
  */
-const LOOK_EVERY = 1000
+const CHECK_EVERY = 1000
 
 /** A database and its -wal as they were opened; their paths may later name other files. */
 export class OpenedDatabase {
@@ -21,7 +21,7 @@ export class OpenedDatabase {
   readonly wal: WalFile
   readonly #files: DatabaseFiles
   readonly #releaseDescriptors: () => void
-  #lookedAt = Number.NEGATIVE_INFINITY
+  #checkedAt = Number.NEGATIVE_INFINITY
 
   constructor(path: string, options: PrimaryOptions) {
     const file = identifyFile(path)
@@ -67,12 +67,12 @@ export class OpenedDatabase {
    */
   ensureAlone(): void {
     const now = monotonicMs()
-    if (now - this.#lookedAt < LOOK_EVERY) return
+    if (now - this.#checkedAt < CHECK_EVERY) return
     if (isShared(this.source.path)) {
       this.source.leaveOpen()
       throw sharedDatabase(this.source.path)
     }
-    this.#lookedAt = now
+    this.#checkedAt = now
   }
 
   /** Whether the paths still name the opened files, and whether only SQLite wrote to them. */

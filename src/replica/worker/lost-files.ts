@@ -5,7 +5,7 @@ import type { LtxFileInfo } from '../../storage/replica-client.js'
 import type { Chain, ChainState } from './chain/chain.js'
 import { movedMap } from './chain/moved-map.js'
 import type { Poller } from './chain/poller.js'
-import { begunAnew, staleState, unavailable } from './chain/stale-view.js'
+import { replicaWasReset, staleState, unavailable } from './chain/stale-view.js'
 import type { ReplicaView, ViewSet } from './pages/view-set.js'
 
 /** Maximum number of attempts to find other files while the replica changes during the search. */
@@ -86,7 +86,7 @@ export class LostFiles {
       // A poll finds out whether the view's replica was reset.
       await this.#poller.pollNow()
       if (view.incarnation !== this.#views.incarnation) {
-        throw this.#views.wasReset(view) ? begunAnew(view.state.txid, cause) : unavailable(view.state.txid, cause)
+        throw this.#views.wasReset(view) ? replicaWasReset(view.state.txid, cause) : unavailable(view.state.txid, cause)
       }
       const files = await this.#chain.listAll()
       const { anchor, timestamp } = this.#views.current.state

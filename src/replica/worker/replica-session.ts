@@ -16,8 +16,8 @@ import { startTimer, type Timer } from '../../util/timers.js'
 import type { ResolvedReplicaOptions, ResolvedWriteOptions } from '../options.js'
 import { Chain, type ChainState, type LoadedState } from './chain/chain.js'
 import { firstState } from './chain/first-state.js'
-import { LOOK_INTERVAL_MS, Poller, type PollOutcome } from './chain/poller.js'
-import { begunAnew, exactState, unavailable } from './chain/stale-view.js'
+import { Poller, type PollOutcome, RELIST_INTERVAL_MS } from './chain/poller.js'
+import { exactState, replicaWasReset, unavailable } from './chain/stale-view.js'
 import { parseTravelTarget } from './chain/travel-target.js'
 import { StoreContact } from './contact.js'
 import { failRequest } from './fail-request.js'
@@ -196,7 +196,7 @@ export class ReplicaSession {
       wholeFiles: () => this.#filePages.wholeFiles(this.#store),
       idleInterval: this.#options.idlePollInterval,
       // A view must not become older than maxStale unnoticed.
-      lookInterval: Math.min(LOOK_INTERVAL_MS, this.#options.maxStale / 2),
+      relistInterval: Math.min(RELIST_INTERVAL_MS, this.#options.maxStale / 2),
       signal,
       // While commits are only local, the state of the store is behind the current view.
       state: () => this.#adoption?.stored ?? this.#views.current.state,
@@ -370,7 +370,7 @@ export class ReplicaSession {
     const state = await exactState(this.#chain, facts, await this.#chain.listAll())
     if (!state) throw unavailable(facts.txid)
     // The replica may have been reset while no worker existed.
-    if (state.timestamp !== facts.timestamp) throw begunAnew(facts.txid)
+    if (state.timestamp !== facts.timestamp) throw replicaWasReset(facts.txid)
     return this.#views.adopt(id, state, this.#storeFor(state.pageSize))
   }
 
@@ -558,7 +558,7 @@ export class ReplicaSession {
    */
   #publishAnew(state: ChainState): void {
     const view = this.#views.add(state, this.#store, this.#hydrator?.file ?? null)
-    // Its pages are added later: a copy that was just opened has no pages.
+    // Its pages are added later: a local copy that was just opened has no pages.
     void this.#hydrator?.adopt(view)
     this.#views.publish(view)
   }

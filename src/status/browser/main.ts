@@ -53,7 +53,7 @@ class Page {
     const load = Promise.resolve(before).then(() => this.#load())
     this.#running = load
     await load
-    // A later refresh, for a row that was opened meanwhile, goes on.
+    // A later refresh, for a row that was opened meanwhile, continues.
     if (this.#running !== load) return
     this.#timer = window.setTimeout(() => void this.#refresh(), this.#rows.size > MANY ? REFRESH_MANY_MS : REFRESH_MS)
   }

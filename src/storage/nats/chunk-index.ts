@@ -20,7 +20,7 @@ const REMEMBERED = 4_000_000
  * Maximum number of requests for an object's chunks while the server leaves some out, or they are
  * removed.
  */
-const MAX_LOOKS = 5
+const MAX_ATTEMPTS = 5
 
 /**
  * The positions of objects' chunks: requested once, without the chunks themselves, and cached. A
@@ -77,7 +77,7 @@ export class ChunkIndexes {
     const { bucket, jsm, stream } = this.#session
     const subject = chunkSubject(bucket, meta.nuid)
     const request = { operation: 'LIST', doing: 'locating', name: meta.name, signal } as const
-    for (let look = 0; look < MAX_LOOKS; look++) {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const options = { filter: subject, start: { sequence: 1 }, headersOnly: true, limit: meta.chunks }
       const { messages } = await readMessages(this.#session, request, options)
       if (messages.length === meta.chunks) return messages

@@ -14,7 +14,10 @@ export type NamingMethod =
   | 'link'
   /** An empty file, made with the flag for exclusive creation, is the claim; posix-rename@openssh.com puts the content in its place. */
   | 'claim'
-  /** A look at the name, then SFTP's own rename: another writer between the two is not noticed on every server. */
+  /**
+   * A check of the name, then SFTP's own rename: another writer between the two is not noticed on
+   * every server.
+   */
   | 'rename'
 
 /**

@@ -316,8 +316,8 @@ export class WebdavReplicaClient implements ReplicaClient {
 
   /**
    * Gives the finished file its name, which must be free: under the lock, where the server has
-   * locks. Without, another writer may come between the look and the change. Not every server heeds
-   * `Overwrite: F`.
+   * locks. Without, another writer may come between the check and the change. Not every server
+   * heeds `Overwrite: F`.
    */
   #nameOnce(subject: Subject, temporary: string): Promise<void> {
     return this.#requests.retried(subject, () =>
@@ -438,7 +438,7 @@ export class WebdavReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Under a lock where the server has locks; without, another writer may come between the look and
+   * Under a lock where the server has locks; without, another writer may come between the check and
    * the change.
    */
   async putObject(

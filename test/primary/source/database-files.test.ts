@@ -284,7 +284,7 @@ test('the database file is overwritten with other data: an error until it is res
   assert.equal(await primary.stop(), 0)
 })
 
-test('the database is moved away and back: no snapshot', async (t) => {
+test('a database that is moved away and back is replicated without a snapshot', async (t) => {
   const { file, primary, follows, codes, reasons } = await fixture(t)
   for (const suffix of ['', '-wal', '-shm']) renameSync(file + suffix, `${file}.away${suffix}`)
   await until('it says so', () => codes('sync').includes('DATABASE_REPLACED'))

@@ -76,11 +76,11 @@ test('nothing happened: no file is written', async (t) => {
   assert.equal(await resume(t, () => {}), undefined)
 })
 
-test('commits in the same generation of the WAL: incremental', async (t) => {
+test('commits in the same generation of the WAL lead to incremental files', async (t) => {
   assert.equal(await resume(t, ({ write }) => write('PRAGMA wal_autocheckpoint = 0', ...ONE_EACH)), undefined)
 })
 
-test('one restart of the WAL with frames after our position, which it does not overwrite: snapshot', async (t) => {
+test('one restart of the WAL that leaves frames after our position leads to a snapshot', async (t) => {
   // Litestream takes this for an undisturbed WAL and loses the frames.
   const reason = await resume(t, ({ write }) =>
     write('PRAGMA wal_autocheckpoint = 0', ...ONE_EACH.slice(0, 5), 'PRAGMA wal_checkpoint(PASSIVE)', rows(1)),
@@ -95,25 +95,25 @@ test('one restart of the WAL at our position: continuity is proven, incremental'
   assert.equal(reason, undefined)
 })
 
-test('one restart of the WAL that overwrites our position: snapshot', async (t) => {
+test('one restart of the WAL that overwrites our position leads to a snapshot', async (t) => {
   const reason = await resume(t, ({ write }) =>
     write('PRAGMA wal_autocheckpoint = 0', 'PRAGMA wal_checkpoint(PASSIVE)', rows(1000)),
   )
   assert.equal(reason, 'the WAL was restarted, which overwrote the last frame that was read')
 })
 
-test('several restarts of the WAL: snapshot', async (t) => {
+test('several restarts of the WAL lead to a snapshot', async (t) => {
   const again = ['PRAGMA wal_checkpoint(PASSIVE)', rows(1)]
   const reason = await resume(t, ({ write }) => write('PRAGMA wal_autocheckpoint = 0', ...again, ...again, ...again))
   assert.equal(reason, 'the WAL was restarted more than once, or deleted and created again')
 })
 
-test('the WAL was copied into the database file and not restarted: snapshot, because a replaced file looks the same', async (t) => {
+test('a WAL that was copied into the database file and not restarted leads to a snapshot, because a replaced file looks the same', async (t) => {
   const reason = await resume(t, ({ write }) => write('PRAGMA wal_checkpoint(RESTART)'))
   assert.equal(reason, 'the database file was written to although the WAL was not restarted')
 })
 
-test('TRUNCATE, with and without commits behind it: snapshot', async (t) => {
+test('a TRUNCATE checkpoint, with or without commits after it, leads to a snapshot', async (t) => {
   await t.test('empty', async (t) => {
     const reason = await resume(t, ({ write }) => write(rows(5), 'PRAGMA wal_checkpoint(TRUNCATE)'))
     assert.equal(reason, 'the WAL was removed or truncated by another process')
@@ -139,7 +139,7 @@ for (const autoCheckpoint of [1, 5, 100_000]) {
   })
 }
 
-test('the last connection closes and deletes the -wal: snapshot', async (t) => {
+test('a last connection that closes and deletes the -wal leads to a snapshot', async (t) => {
   assert.notEqual(await resume(t, ({ writeAndClose }) => writeAndClose(rows(5))), undefined)
 })
 
@@ -152,7 +152,7 @@ test('the -wal is deleted by hand: snapshot of the state that SQLite then sees',
   assert.equal(reason, 'the WAL was removed or truncated by another process')
 })
 
-test('an older copy replaces the database: snapshot', async (t) => {
+test('a database that is replaced by an older copy is replicated with a snapshot', async (t) => {
   const copyThenWrite = ({ file, dir, write, writeAndClose }: Downtime) => {
     writeAndClose('PRAGMA wal_checkpoint(TRUNCATE)')
     copyFileSync(file, path.join(dir, 'copy.db'))
@@ -187,7 +187,7 @@ test('an older copy replaces the database: snapshot', async (t) => {
   })
 })
 
-test('deleted and created again: snapshot', async (t) => {
+test('a database that is deleted and created again is replicated with a snapshot', async (t) => {
   const reason = await resume(t, ({ file, write }) => {
     for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix)
     write('PRAGMA journal_mode = wal', CREATE, rows(7))
@@ -195,7 +195,7 @@ test('deleted and created again: snapshot', async (t) => {
   assert.equal(reason, 'the database file has another identity')
 })
 
-test('journal mode changed away and back: snapshot', async (t) => {
+test('a change of the journal mode and back leads to a snapshot', async (t) => {
   const reason = await resume(t, ({ write }) =>
     write('PRAGMA journal_mode = delete', rows(5), 'PRAGMA journal_mode = wal', rows(5)),
   )
@@ -209,7 +209,7 @@ test('page size changed: snapshot, also as a snapshot in the replica, from which
   assert.equal(reason, 'the page size changed from 4096 to 8192')
 })
 
-test('the state file is deleted, damaged, or of another database: snapshot', async (t) => {
+test('a state file that is missing, damaged, or of another database leads to a snapshot', async (t) => {
   await t.test('deleted', async (t) => {
     const reason = await resume(t, ({ meta }) => rmSync(path.join(meta, 'primary-state')))
     assert.equal(reason, 'the state file is missing')

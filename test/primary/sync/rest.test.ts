@@ -111,7 +111,7 @@ test('an application that reads a resting database and closes it, which removes 
   await resting.equal()
 })
 
-test('a WAL that was copied into the file of a resting database: snapshot', async (t) => {
+test('a WAL that was copied into the database file while nothing replicated leads to a snapshot', async (t) => {
   for (const [statements, die] of [
     [[rows(1500), rows(1500), rows(1)], true],
     [[rows(1)], false],

@@ -98,7 +98,7 @@ test('the state folder is removed: it is created again, and after a restart no c
   assert.equal(await again.stop(), 0)
 })
 
-test('the state folder is emptied, its state file removed or overwritten: created again', async (t) => {
+test('a state folder that is emptied, or whose state file is removed or overwritten, is created again', async (t) => {
   const { meta, primary, between, follows, reasons } = await fixture(t)
   const changes: (() => void)[] = [
     () => {
@@ -147,7 +147,7 @@ test('the state folder is replaced by that of another database: its contents are
   assert.equal(await primary.stop(), 0)
 })
 
-test('the state folder is removed before its files were uploaded: a snapshot follows', async (t) => {
+test('if the state folder is removed before its files were uploaded, a snapshot follows', async (t) => {
   const { meta, primary, between, follows, withoutStore, reasons } = await fixture(t)
   const back = await withoutStore()
   between(() => rmSync(meta, { recursive: true }))
@@ -158,7 +158,7 @@ test('the state folder is removed before its files were uploaded: a snapshot fol
   assert.equal(await primary.stop(), 0)
 })
 
-test('staged files are removed or truncated before their upload: a snapshot follows', async (t) => {
+test('if staged files are removed or truncated before their upload, a snapshot follows', async (t) => {
   for (const [what, damage] of [
     ['removed', rmSync],
     ['cut short', (file: string) => truncateSync(file, 150)],

@@ -371,7 +371,7 @@ test('a damaged or forged record deletes nothing that it should not, and is an e
   assert.ok((await enforceL0Retention(client, old)).length > 0)
 })
 
-test('a record of a database that is made anew at every start stays small and keeps the largest state', async (t) => {
+test('a record of a database that is created again at every start stays small and keeps the largest state', async (t) => {
   const lost = await lostDatabase(t)
   const client = await openReplicaClient(lost.url)
   cleanUp(t, () => client.close())

@@ -1,6 +1,6 @@
 // The lease between processes, on every kind of store: one primary writes while the other waits;
-// one that is too slow is told that it lost the lease; a dead one is replaced after its lease has
-// expired.
+// one that is too slow receives the error that it lost the lease; a dead one is replaced after its
+// lease has expired.
 import assert from 'node:assert/strict'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'

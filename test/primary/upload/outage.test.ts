@@ -32,7 +32,7 @@ test('the store is down: commits are staged, the WAL stays bounded, and all file
   app.start({ pause: 1 })
   await until('uploads fail', () => primary.of('error').some((event) => event.operation === 'upload'))
   const before = primary.of('checkpoint').length
-  await until('it goes on to checkpoint', () => primary.of('checkpoint').length > before + 5)
+  await until('it continues to checkpoint', () => primary.of('checkpoint').length > before + 5)
   assert.ok(statSync(`${app.file}-wal`).size < 20 * 1024 * 1024)
   // Killed during the outage: staged files are not lost.
   await primary.kill()
@@ -61,7 +61,7 @@ test('the primary is paused: the application continues, no commit is missed, no 
   const paused = app.last
   await until('the application has committed on', () => app.last > paused + 300)
   primary.signal('SIGCONT')
-  await until('the primary goes on', () => app.last > paused + 400)
+  await until('the primary continues', () => app.last > paused + 400)
   await app.stop()
   await primary.sync()
   assert.equal(await primary.stop(), 0)

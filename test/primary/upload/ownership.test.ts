@@ -55,7 +55,7 @@ for (const mode of [0o600, 0o640, 0o644]) {
   })
 }
 
-test('root replicates first, then the user that the database belongs to', async (t) => {
+test('after root has replicated a database, its owner can replicate it, because all files belong to the owner', async (t) => {
   const { dir, file, home, url } = fixture(t, { owner: NOBODY })
   await replicateOnce(file, url)
   assert.deepEqual(

@@ -315,7 +315,7 @@ test('a file that compaction needs is damaged: a snapshot is uploaded, and compa
   write()
   await again.sync()
   const last = again.of('upload').at(-1)!.txid as number
-  await until('level 1 goes on', () =>
+  await until('level 1 continues', () =>
     again.of('compaction').some((event) => event.level === 1 && (event.maxTxid as number) >= last),
   )
   await assertReplicaEquals(url, file)

@@ -53,7 +53,7 @@ async function restarted(t: TestContext, change: (place: { dir: string; level0: 
 
 const files = (directory: string) => readdirSync(directory).sort()
 
-test('replica unchanged: replication continues', async (t) => {
+test('if the replica is unchanged, replication continues', async (t) => {
   const { txid, rejoined, snapshots, dir } = await restarted(t, () => {})
   assert.deepEqual([txid, rejoined, snapshots], [4, [], [undefined]])
   // A replica in the same file system costs no second copy.

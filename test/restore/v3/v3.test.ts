@@ -187,7 +187,7 @@ test('the newest snapshot of any generation is used; missing files are named', a
   assert.equal(rowsOf(output), writer.states.get(writer.time))
 })
 
-test('verify reads what a restore would, and names what is missing or damaged', async (t) => {
+test('verify reads the files that a restore would read, and names the missing and the damaged ones', async (t) => {
   const { client, writer, output } = await fixture(t)
   writer.snapshot()
   const first = writer.commit()

@@ -193,7 +193,7 @@ async function eachFile(directory: string, change: (file: string) => Promise<voi
   for (const name of await readdir(directory)) await change(path.join(directory, name))
 }
 
-test('an evicted segment is closed: the limit holds for the disk space of a process that goes on', {
+test('an evicted segment is closed: the limit holds for the disk space of a process that continues to run', {
   skip: process.platform !== 'linux',
 }, async (t) => {
   const { store, cache, open } = await setUp(t, 1000)

@@ -52,7 +52,7 @@ async function clientOf(t: TestContext, store: LoopbackS3, parameters = ''): Pro
   return client
 }
 
-test('without conditional writes a name is looked at before and after it is written, and the reason is known', async (t) => {
+test('without conditional writes, a name is checked before and after it is written, and the reason is reported', async (t) => {
   for (const [name, behaviour, reason] of STORES) {
     const store = await loopbackS3(t, behaviour)
     const client = await clientOf(t, store)
@@ -135,7 +135,7 @@ test('conditional-writes forces either behaviour, without a probe', async (t) =>
   assert.match(weakFencing(never)!, /conditional-writes: never/)
 })
 
-test('a store that enforces conditions is probed once by 4 requests; what it refuses for another reason is no answer', async (t) => {
+test('a store that enforces conditions is probed once by 4 requests; a refusal for another reason proves nothing', async (t) => {
   const { client, proxy } = await faultyS3(t)
   proxy.reset()
   await client.write(file(1), randomBytes(100), { timestamp: 1, createOnly: true })

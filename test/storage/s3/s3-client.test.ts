@@ -102,7 +102,7 @@ test('of several writers that create one name exactly one succeeds', async (t) =
   await client.close()
 })
 
-test('above the part size a file is uploaded in parts, also from a stream, and a failed upload leaves nothing', async (t) => {
+test('above the part size a file is uploaded in parts, also from a stream, and a failed upload leaves neither an object nor parts', async (t) => {
   const bucket = await s3Bucket(t)
   const client = await openReplicaClient(s3Url(bucket))
   const body = randomBytes(12 * 2 ** 20 + 1234)

@@ -51,7 +51,7 @@ const WATCHED_INTERVAL_MS = 5000
  * so the compacted levels are listed at this interval, too. L0 files live longer than this (five
  * minutes by default), so none can appear and disappear between two listings.
  */
-export const LOOK_INTERVAL_MS = 25_000
+export const RELIST_INTERVAL_MS = 25_000
 
 /** Maximum number of repeated polls because this process committed during a poll. */
 const DISTURBED_POLLS = 3
@@ -73,7 +73,7 @@ export interface PollerOptions {
    * Interval in milliseconds at which the compacted levels are listed, if the newest known file is
    * a compacted one.
    */
-  readonly lookInterval?: number
+  readonly relistInterval?: number
   readonly signal: AbortSignal
   /** New files up to this size in bytes are read whole, with their changed pages. */
   readonly wholeFiles?: () => number
@@ -93,7 +93,7 @@ export class Poller {
   #next: Promise<void> | undefined
   #watched = false
   /** When all levels were last seen to have no newer file. */
-  #lookedAt = monotonicMs()
+  #relistedAt = monotonicMs()
   /**
    * Time of the last `pollForCertain()`; a full listing that started earlier does not satisfy it.
    */
@@ -281,13 +281,13 @@ export class Poller {
    * and deleted, and a reset replica may have none beyond the known TXID.
    */
   async #isNewest(state: ChainState): Promise<boolean> {
-    const lookedAt = monotonicMs()
-    const due = this.#lookedAt + (this.#options.lookInterval ?? LOOK_INTERVAL_MS)
-    if (lookedAt < due && this.#askedAt < this.#lookedAt) return true
+    const startedAt = monotonicMs()
+    const due = this.#relistedAt + (this.#options.relistInterval ?? RELIST_INTERVAL_MS)
+    if (startedAt < due && this.#askedAt < this.#relistedAt) return true
     const files = await this.#options.chain.listCompacted(state.anchor.minTxid)
     const newest =
       files.some((file) => sameFile(file, state.anchor)) && files.every((file) => file.maxTxid <= state.txid)
-    if (newest) this.#lookedAt = lookedAt
+    if (newest) this.#relistedAt = startedAt
     return newest
   }
 
@@ -312,14 +312,14 @@ export class Poller {
    * uncertain, throws, and the next poll re-lists.
    */
   async #survey(state: ChainState): Promise<WithoutStart<PollOutcome>> {
-    const lookedAt = monotonicMs()
-    this.#lookedAt = Number.NEGATIVE_INFINITY
-    const outcome = await this.#lookAtAll(state)
-    if (outcome.kind !== 'gap') this.#lookedAt = lookedAt
+    const startedAt = monotonicMs()
+    this.#relistedAt = Number.NEGATIVE_INFINITY
+    const outcome = await this.#relist(state)
+    if (outcome.kind !== 'gap') this.#relistedAt = startedAt
     return outcome
   }
 
-  async #lookAtAll(state: ChainState, again = false): Promise<WithoutStart<PollOutcome>> {
+  async #relist(state: ChainState, again = false): Promise<WithoutStart<PollOutcome>> {
     const { chain } = this.#options
     const files = await chain.listAll()
     const farthest = farthestTxid(files)
@@ -363,13 +363,13 @@ export class Poller {
       if (plan.length === 0 && farthest > state.txid) {
         // Levels are not listed at one instant: the snapshot may contain a file that was written
         // after its level was listed.
-        if (!again) return await this.#lookAtAll(state, true)
+        if (!again) return await this.#relist(state, true)
         const newest = formatTxid(farthest)
         throw new LitestreamError('LTX_GAP', `only a snapshot continues from ${formatTxid(state.txid)} to ${newest}`)
       }
       const outcome: WithoutStart<PollOutcome> =
         plan.length === 0
-          ? { kind: 'moved', state: await this.#elsewhere(state, files) }
+          ? { kind: 'moved', state: await this.#fromListing(state, files) }
           : { kind: 'advanced', extension: await chain.extend(state, planOn) }
       // Levels are not listed at one instant, so files of a replica that was reset meanwhile may be
       // among those read. A reset deletes all files first; if a known file still exists now, no
@@ -420,7 +420,7 @@ export class Poller {
    * The same state from the files that are listed now. It must be identical: views represent a TXID
    * and read their pages from these files, so the state must not contain newer changes.
    */
-  async #elsewhere(state: ChainState, files: FilesByLevel): Promise<ChainState> {
+  async #fromListing(state: ChainState, files: FilesByLevel): Promise<ChainState> {
     const moved = await this.#options.chain.loadListed(files, { txid: state.txid })
     if (!moved) selectPlan(files) // throws LTX_GAP if a gap is the reason
     const is = (key: 'timestamp' | 'pageSize' | 'commit') => moved?.[key] === state[key]

@@ -75,11 +75,11 @@ export async function exactState(
   const exact = await chain.loadListed(files, { txid: state.txid })
   if (!exact) return undefined
   if (exact.pageSize === state.pageSize && exact.commit === state.commit) return exact
-  throw begunAnew(state.txid)
+  throw replicaWasReset(state.txid)
 }
 
 /** The error for a transaction whose replica was reset. */
-export function begunAnew(txid: number, cause?: LitestreamError): LitestreamError {
+export function replicaWasReset(txid: number, cause?: LitestreamError): LitestreamError {
   return new LitestreamError(
     'REPLICA_RESET',
     `the replica was reset, so TXID ${formatTxid(txid)}, which this transaction reads, is gone`,

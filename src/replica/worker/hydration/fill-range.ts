@@ -13,9 +13,9 @@ export interface Filled {
 }
 
 /**
- * Reads a range of a file and writes its wanted pages into the local copy; undefined if the copy
- * was closed meanwhile. `into`: a buffer that no other code uses until then. Throws LTX_CORRUPT for
- * a damaged frame.
+ * Reads a range of a file and writes its wanted pages into the local copy; undefined if the local
+ * copy was closed meanwhile. `into`: a buffer that no other code uses until then. Throws
+ * LTX_CORRUPT for a damaged frame.
  */
 export async function fillRange(
   copy: CopyFile,

@@ -114,7 +114,7 @@ export class Hydrator {
     try {
       await meta.opened()
       // Removes files left by a killed process: only the holder of the lock writes files beside the
-      // copy.
+      // local copy.
       for (const file of [path, metaPath(path)]) await sweepTemporary(file)
       if (meta.wasChanged) options.onError(changedWhileClosed(options.path))
       return new Hydrator(options, path, copy, await meta.presentAt(state, options.files()), meta)
@@ -182,7 +182,7 @@ export class Hydrator {
 
   #openFresh(pageSize: number): void {
     this.#copy = CopyFile.open(this.#options.replica, this.#path, pageSize, true)
-    this.#meta.begunAnew(pageSize)
+    this.#meta.replicaWasReset(pageSize)
   }
 
   /** Called after every poll: writes pages that have become writable. */
@@ -271,7 +271,7 @@ export class Hydrator {
       const lacking = await this.#lacking(view, copy)
       if (lacking.length === 0) break
       const failure = await this.#fillFiles(view, copy, lacking)
-      // The copy was reset meanwhile: the pages read are useless, and no file was completed.
+      // The local copy was reset meanwhile: the pages read are useless, and no file was completed.
       if (copy.closed) continue
       if (failure === undefined) {
         this.#retryMs = RETRY_MS
@@ -291,8 +291,8 @@ export class Hydrator {
   }
 
   /**
-   * The pages of the current view that the copy lacks, and the files of the first plan that must be
-   * verified.
+   * The pages of the current view that the local copy lacks, and the files of the first plan that
+   * must be verified.
    */
   async #lacking(view: ReplicaView, copy: CopyFile): Promise<LackingFile[]> {
     const { commit, map, pageSize } = view.state
@@ -399,8 +399,8 @@ export class Hydrator {
   async #completed(): Promise<void> {
     const view = this.#view
     if (!view || this.#present.missing(view.state.commit, lockPgno(view.state.pageSize)) > 0) return
-    // After the copy is complete, a crash costs only fetching the pages that changed since the meta
-    // file was written.
+    // After the local copy is complete, a crash costs only fetching the pages that changed since
+    // the meta file was written.
     const due = !this.#complete || this.#meta.age > META_INTERVAL_MS
     if (due && this.#meta.txid !== view.state.txid) await this.#saveMeta()
     if (this.#complete) return

@@ -31,8 +31,8 @@ const shape = record({
   /** Base64 of one bit per page: the pages whose content in the local copy is that of `txid`. */
   present: text,
   /**
-   * Modification time of the copy when it was closed, in ms; absent while it is open, and after a
-   * crash.
+   * Modification time of the local copy when it was closed, in ms; absent while it is open, and
+   * after a crash.
    */
   closed: optional(number),
 })
@@ -62,7 +62,7 @@ export async function readMeta(file: string): Promise<HydrationMeta | undefined>
   return tryReadJson(shape, json)
 }
 
-/** Replaces the meta file atomically and durably. It gets the owner and mode of the copy. */
+/** Replaces the meta file atomically and durably. It gets the owner and mode of the local copy. */
 export async function writeMeta(file: string, meta: HydrationMeta): Promise<void> {
   try {
     const ownership = await ownershipLike(file)

@@ -10,9 +10,9 @@ import { type HydrationMeta, readMeta, writeMeta } from './meta-format.js'
 const PAGES_AT_ONCE = 4096
 
 /**
- * The meta file of a local copy while the copy is open. Changes are made one after another. A page
- * is removed from the meta file before it is overwritten, so a copy is never newer than its meta
- * file.
+ * The meta file of a local copy while the local copy is open. Changes are made one after another. A
+ * page is removed from the meta file before it is overwritten, so a local copy is never newer than
+ * its meta file.
  */
 export class CopyMeta {
   readonly #path: string
@@ -23,10 +23,10 @@ export class CopyMeta {
   #claimed: PageSet
   #savedAt = Number.NEGATIVE_INFINITY
   #work: Promise<void> = Promise.resolve()
-  /** Inode of the copy; our meta file must not describe another file of the same name. */
+  /** Inode of the local copy; our meta file must not describe another file of the same name. */
   #inode: number | undefined
 
-  /** Whether another program has changed the copy after it was closed. */
+  /** Whether another program has changed the local copy after it was closed. */
   readonly wasChanged: boolean
 
   private constructor(
@@ -52,7 +52,7 @@ export class CopyMeta {
     // After a crash, only the meta file tells which pages were written.
     const closed = meta?.closed
     const wasChanged = isOurs && closed !== undefined && closed !== stats?.mtimeMs
-    // The copy may have been removed or truncated, and only its meta file remained.
+    // The local copy may have been removed or truncated, and only its meta file remained.
     const isUsable = isOurs && !wasChanged && (stats?.size ?? 0) >= meta.commit * meta.pageSize
     return new CopyMeta(path, url, pageSize, isUsable ? meta : undefined, wasChanged && stats !== undefined)
   }
@@ -73,8 +73,8 @@ export class CopyMeta {
   }
 
   /**
-   * Called when the copy is open and locked. If the copy is empty, an existing meta file belongs to
-   * another copy.
+   * Called when the local copy is open and locked. If the local copy is empty, an existing meta
+   * file belongs to another copy.
    */
   async opened(): Promise<void> {
     this.#inode = inodeOf(this.#path)
@@ -82,8 +82,8 @@ export class CopyMeta {
     else if (this.#meta.closed !== undefined) await this.#write({ ...this.#meta, closed: undefined })
   }
 
-  /** The copy was replaced by an empty file. */
-  begunAnew(pageSize: number): void {
+  /** The local copy was replaced by an empty file. */
+  replicaWasReset(pageSize: number): void {
     this.#pageSize = pageSize
     this.#meta = undefined
     this.#claimed = new PageSet()
@@ -105,9 +105,9 @@ export class CopyMeta {
   async presentAt(state: ChainState, files: FileTable): Promise<PageSet> {
     const present = new PageSet()
     const meta = this.#meta
-    // A stale listing may show an older state than the copy's, whose pages have been overwritten.
-    // Another history may have the same TXIDs, so at least one file known then must still be in
-    // use.
+    // A stale listing may show an older state than the local copy's, whose pages have been
+    // overwritten. Another history may have the same TXIDs, so at least one file known then must
+    // still be in use.
     if (!meta || state.txid < meta.txid || !meta.files.some((identity) => files.hasIdentity(identity))) return present
     const breather = new Breather()
     for (const [i, pgno] of this.#claimed.toArray(Math.min(state.commit, meta.commit)).entries()) {
@@ -131,8 +131,8 @@ export class CopyMeta {
   }
 
   /**
-   * Lists the pages that are present now, after `sync` has made them durable. `closing`: the copy
-   * is not written to any more.
+   * Lists the pages that are present now, after `sync` has made them durable. `closing`: the local
+   * copy is not written to any more.
    */
   save(
     state: ChainState,
@@ -157,7 +157,7 @@ export class CopyMeta {
     const inode = this.#inode
     return this.#next(async () => {
       await sync()
-      // The copy was replaced meanwhile.
+      // The local copy was replaced meanwhile.
       if (inode !== this.#inode) return
       // If the write fails, the previous meta file remains.
       this.#claimed.addAll(PageSet.decode(encoded))

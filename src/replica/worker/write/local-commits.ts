@@ -128,7 +128,7 @@ export class LocalCommits {
       const was = formatTimestamp(header.timestamp)
       const is = formatTimestamp(timestamp)
       throw this.#foreignBuffer(
-        `its commits follow TXID ${formatTxid(txid)} of ${was}, but the replica has that TXID from ${is}: it was reset`,
+        `its commits follow TXID ${formatTxid(txid)}, written at ${was}, but that TXID of the replica was written at ${is}: the replica was reset`,
       )
     }
     return { commits, upload: upload?.txid === txid + 1 ? upload : undefined }

@@ -207,7 +207,7 @@ test('a transaction over a replica and an attached file commits both if the file
   )
 })
 
-test('of a transaction over two replicas one loses a race: both are as before, and the connection sees the winner', async (t) => {
+test('a transaction over two replicas that loses a race on one changes neither, and the connection then reads the commit of the winner', async (t) => {
   const first = await makeWritten(t)
   const second = await makeWritten(t)
   const other = await openForWriting(t, second.url, { cacheSize: '3MiB' })
