@@ -5,7 +5,7 @@
 // does is left out below, each time with the reason.
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 
 const root = path.dirname(import.meta.dirname)
@@ -73,7 +73,8 @@ const files = readdirSync(out, { recursive: true })
   .sort()
 // The servers are started without the sanitizer, those that any test may need.
 const { startRunServers } = await import(path.join(out, 'support/servers/for-run.js'))
-const servers = await startRunServers({ s3: true, nats: files.some((file) => file.includes('primary')) })
+const usesNats = (file) => file.includes('primary') || readFileSync(file, 'utf8').includes('/nats.js')
+const servers = await startRunServers({ s3: true, nats: files.some(usesNats) })
 const tests = spawn(process.execPath, ['--test', '--test-concurrency=1', ...files], {
   cwd: tree,
   stdio: 'inherit',
