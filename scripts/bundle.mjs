@@ -123,14 +123,32 @@ function withoutChildProcess(file, text) {
 }
 
 /**
+ * string-width makes a segmenter and the set of all emoji when it is loaded, by every command, and
+ * uses neither for ASCII. They are made on first use.
+ */
+function withoutEarlyEmoji(file, text) {
+  if (file !== path.join(root, 'node_modules/string-width/index.js')) return text
+  return [
+    ['segmenter', 'segment', 'new Intl.Segmenter()'],
+    ['rgiEmojiRegex', 'test', String.raw`/^\p{RGI_Emoji}$/v`],
+  ].reduce((code, [name, method, value]) => {
+    const line = `const ${name} = ${value};`
+    if (!code.includes(line)) throw new Error(`bundle: ${file} makes ${name} in a way that is not known`)
+    const lazy = `let ${name}Made; const ${name} = { ${method}: text => (${name}Made ??= ${value}).${method}(text) };`
+    return code.replace(line, () => lazy)
+  }, text)
+}
+
+/**
  * Code of packages goes in without its comments, and without source maps, which would be larger
  * than the code.
  */
+const patched = (file) => withoutEarlyEmoji(file, withoutChildProcess(file, readFileSync(file, 'utf8')))
 const compactPackages = {
   name: 'compact-packages',
   setup({ onLoad }) {
     onLoad({ filter: /[/\\]node_modules[/\\].*\.[cm]?js$/ }, async ({ path: file }) => {
-      const { code } = await transform(withoutChildProcess(file, readFileSync(file, 'utf8')), {
+      const { code } = await transform(patched(file), {
         minifyWhitespace: true,
         legalComments: 'none',
       })
