@@ -59,15 +59,21 @@ export function openRegularSync(file: string, flags: number = O_RDONLY, mode = 0
 }
 
 /**
- * The bytes of a regular file, in pieces of at most `chunkSize` bytes. The file is opened when the
- * first piece is requested.
+ * The bytes that a regular file has when the first piece is requested, in pieces of at most
+ * `chunkSize` bytes; fewer if the file becomes shorter. A piece takes no more memory than the rest
+ * of the file: a stream of Node.js takes `chunkSize` bytes, twice, also for the smallest file.
  */
 export async function* streamRegular(file: string, chunkSize: number): AsyncGenerator<Uint8Array, void, undefined> {
-  const { handle } = await openRegular(file)
+  const { handle, stats } = await openRegular(file)
   try {
-    yield* handle.createReadStream({ highWaterMark: chunkSize, autoClose: false })
+    for (let at = 0; at < stats.size; ) {
+      const chunk = new Uint8Array(Math.min(chunkSize, stats.size - at))
+      const { bytesRead } = await handle.read(chunk, 0, chunk.length, at)
+      if (bytesRead === 0) return
+      at += bytesRead
+      yield chunk.subarray(0, bytesRead)
+    }
   } finally {
-    // The stream would close the file later, possibly after the thread has ended.
     await handle.close()
   }
 }
