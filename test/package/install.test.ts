@@ -147,3 +147,25 @@ for (const manager of MANAGERS) {
     }
   })
 }
+
+test('publint and "are the types wrong" find no fault in the package', (t) => {
+  const check = (file: string, ...args: string[]) =>
+    spawnSync(process.execPath, [file, ...args], { encoding: 'utf8', env: { ...process.env, NO_COLOR: '1' } })
+  const publint = ifObtainable(t, 'publint', () => fileOfTool('publint', '0.3.25', 'src/cli.js'))
+  if (publint) {
+    const { stdout, stderr } = check(publint, '--strict', tarball)
+    // This tarball has the addon of this platform alone.
+    const addon = /pkg\.exports\["\.\/\w+-\w+"\] is \.\/prebuilds\/\S+ but the file does not exist/
+    const faults = stdout.split('\n').filter((line) => /^\d+\. /.test(line) && !addon.test(line))
+    assert.match(stdout, /Linting/, stderr)
+    assert.deepEqual(faults, [])
+  }
+  const attw = ifObtainable(t, 'attw', () => fileOfTool('@arethetypeswrong/cli', '0.18.5', 'dist/index.js'))
+  if (attw) {
+    // Addons, which are entries for bundlers, have no types. CommonJS may require the ES modules of
+    // this package in every version of Node.js that it supports.
+    const options = ['--entrypoints', '.', './metrics', '--ignore-rules', 'cjs-resolves-to-esm']
+    const { status, stdout, stderr } = check(attw, tarball, ...options)
+    assert.equal(status, 0, `${stdout}${stderr}`)
+  }
+})
