@@ -240,6 +240,47 @@ test('a transaction over two replicas that loses a race on one changes neither, 
   }
 })
 
+test('in every journal mode, and for a savepoint, a transaction that loses a race leaves nothing in the connection', async (t) => {
+  const { db, url } = await makeWritten(t)
+  const other = await openForWriting(t, url, { cacheSize: '3MiB' })
+  db.exec('CREATE TABLE t (x)')
+  const expected: number[] = []
+  const cases = ['delete', 'persist', 'truncate', 'memory', 'off', 'savepoint']
+  for (const [i, mode] of cases.entries()) {
+    const isSavepoint = mode === 'savepoint'
+    if (!isSavepoint) db.pragma(`journal_mode = ${mode}`)
+    await other.replica.refresh()
+    db.exec(isSavepoint ? 'SAVEPOINT s' : 'BEGIN')
+    db.exec(`INSERT INTO t VALUES (${-i})`)
+    other.db.exec(`INSERT INTO t VALUES (${2 * i})`)
+    const end = isSavepoint ? 'RELEASE s' : 'COMMIT'
+    assert.equal(
+      codeOf(() => db.exec(end)),
+      'SQLITE_BUSY_SNAPSHOT',
+      mode,
+    )
+    // SQLite does not go back to autocommit mode after a RELEASE that fails.
+    if (db.inTransaction) db.exec('ROLLBACK')
+    db.exec(`INSERT INTO t VALUES (${2 * i + 1})`)
+    expected.push(2 * i, 2 * i + 1)
+    assert.equal(rowsOf(db), expected.join(), mode)
+  }
+  assert.equal(rowsOf(await restoredDatabase(t, url)), expected.join())
+})
+
+test('INSERT … RETURNING: all() throws if the commit is refused; get() does not, and litestream_error() says why', async (t) => {
+  const { db, files, replica } = await makeWritten(t)
+  db.exec('CREATE TABLE t (x)')
+  const insert = db.prepare('INSERT INTO t VALUES (1) RETURNING x')
+  const name = `${'2'.padStart(16, '0')}-${'2'.padStart(16, '0')}.ltx`
+  writeFileSync(path.join(files, 'ltx/0', name), 'another file')
+  replica.on('error', () => {})
+  assert.throws(() => insert.all(), { code: 'SQLITE_BUSY_SNAPSHOT' })
+  insert.get()
+  assert.match(reasonOf(db), /^REPLICA_FENCED/)
+  assert.equal(rowsOf(db), null)
+})
+
 test('a large transaction spills to a temporary file and is one L0 file', async (t) => {
   const { replica, db, url } = await makeWritten(t)
   db.pragma('cache_size = 20')
