@@ -5,8 +5,9 @@
 // A transaction over several databases: SQLite writes the name of the super-journal to the end of
 // each journal, and skips the rollback of a journal whose super-journal does not exist. The journal
 // of a replica therefore drops the end mark (the magic number) of that name, so a rollback always
-// restores SQLite's page cache. An ordinary file needs a super-journal that outlives a crash, so a
-// super-journal named after a replica refuses a transaction that writes to one.
+// restores SQLite's page cache. An ordinary database needs a super-journal that
+// outlives a crash, so a transaction whose super-journal is named after a replica may not write to
+// an ordinary database.
 #pragma once
 #include "vfs/sqlite_copy.h"
 

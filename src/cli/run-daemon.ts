@@ -154,7 +154,7 @@ async function startChild(daemon: Daemon, command: string, stopped: Promise<unde
   return Child.start(command)
 }
 
-/** `end`: the end of the child; undefined if a signal or an error ends the process. */
+/** `end`: how the child ended; undefined if a signal or an error ends this process. */
 async function finish(
   daemon: Daemon,
   parts: readonly Part[],

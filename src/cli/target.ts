@@ -60,7 +60,7 @@ export function targetOfDatabase(name: string, database: DatabaseConfig): Target
   return { name, url: replica.url, options: clientOptions(replica, path), database }
 }
 
-/** `s3:/bucket/app.db` is no path that a person would give a database. Throws INVALID_URL. */
+/** `s3:/bucket/app.db` is not a path that a user would choose for a database. Throws INVALID_URL. */
 export function refuseNoUrl(argument: string): void {
   const [, scheme] = /^([a-zA-Z][a-zA-Z0-9+.-]+):/.exec(argument) ?? []
   if (scheme === undefined || /^sqlite3?$/i.test(scheme)) return
@@ -70,7 +70,7 @@ export function refuseNoUrl(argument: string): void {
 }
 
 /**
- * The configuration that is to name a database. An argument that is no path may be meant as a URL.
+ * The configuration that is to name a database. An argument that is not a path may be a mistyped URL.
  */
 async function configFor(argument: string, flags: ConfigFlags): Promise<Config> {
   try {

@@ -53,10 +53,14 @@ async function checkReplica(replica: ReplicaConfig): Promise<void> {
 function checkDatabase({ path: file, metaPath }: DatabaseConfig): void {
   const stats = statOf(file)
   if (stats && !stats.isFile()) {
-    throw new LitestreamError('DATABASE_INVALID', `${file} is ${stats.isDirectory() ? 'a directory' : 'no file'}`, {
-      file,
-      hint: 'Name a database file. To replicate all databases of a directory, set `dir`.',
-    })
+    throw new LitestreamError(
+      'DATABASE_INVALID',
+      `${file} is ${stats.isDirectory() ? 'a directory' : 'not a regular file'}`,
+      {
+        file,
+        hint: 'Name a database file. To replicate all databases of a directory, set `dir`.',
+      },
+    )
   }
   if (stats) {
     access(file, constants.R_OK | constants.W_OK)
@@ -70,7 +74,7 @@ function checkDatabase({ path: file, metaPath }: DatabaseConfig): void {
   }
   const meta = metaPath === undefined ? undefined : statOf(metaPath)
   if (meta && !meta.isDirectory()) {
-    throw new LitestreamError('CONFIG_INVALID', `meta-path ${metaPath} is no directory`, {
+    throw new LitestreamError('CONFIG_INVALID', `meta-path ${metaPath} is not a directory`, {
       file: metaPath,
       hint: 'Set `meta-path` to a directory, or to a path that does not exist yet.',
     })

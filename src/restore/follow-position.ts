@@ -62,7 +62,7 @@ export async function resume(output: string, force: boolean): Promise<SavedPosit
 
 /**
  * The time of a position that this program saved is whole milliseconds; Litestream leaves the file
- * with the time at which it wrote it, and that is no time of the replica.
+ * with the time at which it wrote it, which is not a time of the replica.
  */
 export async function savedPosition(output: string): Promise<SavedPosition> {
   const txid = parseTxid((await readRegular(txidFile(output))).toString('utf8').trim())

@@ -84,13 +84,13 @@ const CASES: readonly (readonly [what: string, text: (dir: string, db: string) =
   ],
   ['a database that is a folder', (dir) => entry(dir, 'url: file:///r'), /is a directory/],
   ['a database below a file', (_, db) => entry(`${db}/x.db`, 'url: file:///r'), /ENOTDIR/],
-  ['a file that is no database', (dir) => entry(path.join(dir, 'text'), 'url: file:///r'), /not an SQLite database/],
+  ['a file that is not a database', (dir) => entry(path.join(dir, 'text'), 'url: file:///r'), /not an SQLite database/],
   ['a loop of links', (dir) => entry(path.join(dir, 'loop'), 'url: file:///r'), /ELOOP/],
   ['a name that is too long', (dir) => entry(path.join(dir, 'n'.repeat(300)), 'url: file:///r'), /ENAMETOOLONG/],
   [
     'a meta-path that is a file',
     (dir, db) => `${entry(db, 'url: file:///r')}    meta-path: ${dir}/text\n`,
-    /meta-path .*text is no directory/,
+    /meta-path .*text is not a directory/,
   ],
   ['a quote that is not closed', (_, db) => `exec: "node 'x"\n${entry(db, 'url: file:///r')}`, /unmatched '/],
   [

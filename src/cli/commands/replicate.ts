@@ -73,7 +73,7 @@ async function configFor(
       throw wrong('cannot specify a replica URL and a config file', 'Give either -config, or a database and a URL.')
     if (isConfigFile(db) && (url === undefined || !isUrl(url)))
       throw wrong(
-        `${db} is no database`,
+        `${db} is not a database`,
         `Name a configuration file with -config: litestream-ts replicate -config ${db}`,
       )
     if (url === undefined)
@@ -88,7 +88,7 @@ async function configFor(
       )
     }
     if (db === 'config' && isConfigFile(url))
-      throw wrong('config is no database', `Run litestream-ts replicate -config ${url}.`)
+      throw wrong('config is not a database', `Run litestream-ts replicate -config ${url}.`)
     if (!isUrl(url) || /^https?:/i.test(url)) throw wrong(`not a replica URL: ${JSON.stringify(url)}`, urlHint(url))
     if (more.length > 0) {
       throw wrong(

@@ -175,7 +175,7 @@ export async function socketFault(
   const found = lookAt(path)
   if (found === undefined || found instanceof LitestreamError) return found
   if (!found.isSocket) {
-    return new LitestreamError('INVALID_ARGUMENT', `socket path exists and is no socket: ${path}`, {
+    return new LitestreamError('INVALID_ARGUMENT', `the socket path is not a socket: ${path}`, {
       file: path,
       hint: 'Choose another `socket.path`, or remove the file.',
     })

@@ -74,8 +74,8 @@ export class RestoreProofs {
   }
 
   /**
-   * The primary's own state at a TXID that the replica has then, too. Undefined where it cannot be
-   * determined: the restore alone is proved then.
+   * The primary's own state at a TXID that is also in the replica. Undefined if it cannot be
+   * determined; the proof then consists of the restore alone.
    */
   async #imageOf(database: ManagedDatabase): Promise<DatabaseImage | undefined> {
     const image = await database.image(MAX_COMPARED)

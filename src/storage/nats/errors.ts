@@ -74,8 +74,8 @@ function classify(error: unknown): { code: ErrorCode; hint?: string } {
     return { code: 'ACCESS_DENIED', hint: 'Check the user and password, token, NKey or credentials file.' }
   }
   if (error instanceof errors.PermissionViolationError) {
-    const subjects = 'subscribe to _INBOX.>, and publish to $JS.API.> and $O.<bucket>.>'
-    return { code: 'ACCESS_DENIED', hint: `The NATS user must be allowed to ${subjects}.` }
+    const permissions = 'subscribe to _INBOX.>, and publish to $JS.API.> and $O.<bucket>.>'
+    return { code: 'ACCESS_DENIED', hint: `The NATS user must be allowed to ${permissions}.` }
   }
   if (error instanceof errors.TimeoutError) return { code: 'TIMEOUT' }
   if (error instanceof errors.NoRespondersError || error instanceof errors.RequestError) return { code: 'UNAVAILABLE' }

@@ -76,7 +76,7 @@ export function download(
   return { chunks, found: () => found ?? { offset: 0, fileSize: 0, version: '' } }
 }
 
-/** The error for a successful response that does not look like one of the store. */
+/** The error for a successful response that is not in the form of the store. */
 export function unconfirmed(what: string, why: string): LitestreamError {
   return new LitestreamError('UNAVAILABLE', `${what} failed: ${why}`, {
     hint: 'Check the endpoint and the network: another server answers there, or a proxy changes replies.',

@@ -30,7 +30,10 @@ export async function listFolders(requests: S3Requests, subject: Subject, prefix
     })
     for (const { Prefix: found = '' } of page.CommonPrefixes ?? []) {
       if (!found.startsWith(prefix) || !found.endsWith('/') || found.slice(prefix.length, -1).includes('/'))
-        throw wrongListing(what, `${JSON.stringify(found.slice(0, 200))} is no folder below ${JSON.stringify(prefix)}`)
+        throw wrongListing(
+          what,
+          `${JSON.stringify(found.slice(0, 200))} is not a folder below ${JSON.stringify(prefix)}`,
+        )
       names.push(found.slice(prefix.length, -1))
     }
     token = page.IsTruncated ? page.NextContinuationToken : undefined

@@ -18,7 +18,7 @@ test('a control socket that cannot be created is a fault, and replication contin
   const folder = path.join(dir, 'folder')
   for (const [socket, message] of [
     [path.join(dir, `${'x'.repeat(110)}.sock`), /socket path has \d+ bytes, and 107 is the most/],
-    [blocked, /socket path exists and is no socket/],
+    [blocked, /the socket path is not a socket/],
     [path.join(folder, 'control.sock'), /cannot listen on .*folder/],
   ] as const) {
     writeFileSync(blocked, 'precious')

@@ -4,7 +4,7 @@ import { MAX_GAP, MAX_RANGE, planFetch } from '../../../../src/replica/worker/pa
 
 const page = (pgno: number, file: number, offset: number, size = 1000) => ({ pgno, file, offset, size })
 
-test('pages adjacent in a file become one request, in any order', () => {
+test('pages that are adjacent in a file become one request, whatever the order of the pages', () => {
   const ranges = planFetch([page(3, 1, 2100), page(1, 1, 100), page(2, 1, 1100)])
   assert.equal(ranges.length, 1)
   assert.deepEqual([ranges[0].offset, ranges[0].length], [100, 3000])

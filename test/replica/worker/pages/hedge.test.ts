@@ -53,7 +53,7 @@ test('the first request may still win; the read fails only if both fail', async 
   assert.deepEqual(reads.counts, { hedged: 1, hedgesWon: 0 })
 })
 
-test('an earlier fault causes no second request: the client has retried itself', async () => {
+test('an earlier fault causes no second request, because the client has already retried', async () => {
   const reads = await warmed()
   const store = new Store()
   const failed = reads.read(store.send, () => true)

@@ -90,7 +90,7 @@ test('the first row of a key brings the other rows of the key, and the rows join
   history.close()
 })
 
-test('of many rows of one key ten are fetched first, so a query with a LIMIT fetches few pages', async (t) => {
+test('if a key has many rows, ten are fetched first, so that a query with a LIMIT fetches few pages', async (t) => {
   const { history, url } = await published(t, JOINED)
   await using replica = await openReplica(url)
   const sql = 'SELECT * FROM orders WHERE week = ? ORDER BY total LIMIT 10'
