@@ -63,7 +63,7 @@ export async function compactReplica(
 }
 
 function lapsed(client: ReplicaClient): LitestreamError {
-  return new LitestreamError('ABORTED', `${client.url}: compaction ended, the lease has expired`, {
+  return new LitestreamError('ABORTED', `${client.url}: compaction stopped, because the lease has expired`, {
     file: client.url,
     hint: 'Run the command again when the store responds.',
   })

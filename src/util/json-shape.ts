@@ -28,7 +28,7 @@ export const whole =
 /** A whole number of 32 bits without a sign. */
 export const u32 = whole(0, 0xffff_ffff)
 
-/** A value of `shape` of which `test` is true; `expected` completes "is not". */
+/** A value of `shape` for which `test` returns true; `expected` completes "is not". */
 export const where =
   <T>(shape: JsonShape<T>, test: (value: T) => boolean, expected: string): JsonShape<T> =>
   (value, key = '') => {

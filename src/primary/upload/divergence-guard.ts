@@ -117,8 +117,8 @@ export class DivergenceGuard {
   }
 
   /**
-   * The state before a recorded divergence was brought back: no user has to be asked about what it
-   * takes the place of.
+   * Acknowledges a divergence automatically if the database is again the state that the replica had
+   * before an earlier, recorded divergence: a user has restored that state.
    */
   #acknowledgedIfBack(divergence: Divergence, { lineage }: StoredIdentity): Divergence {
     const isBack = lineage !== 0 && this.#pending?.replica.lineage === lineage
