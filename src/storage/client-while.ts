@@ -8,7 +8,8 @@ import { wrapClient } from './wrap-client.js'
  */
 export function clientWhile(allowed: () => boolean, client: ReplicaClient): ReplicaClient {
   const check = () => {
-    if (!allowed()) throw new LitestreamError('ABORTED', `${client.url}: compaction stopped, because the lease has expired`)
+    if (!allowed())
+      throw new LitestreamError('ABORTED', `${client.url}: compaction stopped, because the lease has expired`)
   }
   return wrapClient(client, {
     request(_operation, options, act) {
