@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { isLitestreamError, LitestreamError, toLitestreamError } from '../errors.js'
+import { readRegularSync } from '../fs/open-regular.js'
 import { DEFAULTS } from './defaults.js'
 import { expandEnv, type UnsetVariable } from './expand-env.js'
 import { expandPath } from './expand-path.js'
@@ -55,15 +56,36 @@ function readStandardInput(): string {
   }
 }
 
+/** Maximum size of a configuration file, bytes. */
+const MOST_BYTES = 16 * 1024 * 1024
+
+/** An open file of this process, as a shell passes it for `<(command)`. */
+const OPEN_FILE = /^\/(?:dev|proc\/self)\/fd\/\d+$|^\/dev\/stdin$/
+
+const NAME_A_FILE = 'Name a regular file, or pipe the configuration into the command with `-config -`.'
+
+/**
+ * The text of a configuration file. A FIFO would block the process until another one writes to it,
+ * also at a reload.
+ */
+function readText(path: string): string {
+  if (OPEN_FILE.test(path)) return readFileSync(path, 'utf8')
+  if (statSync(path).isDirectory()) throw Object.assign(new Error(`${path} is a directory`), { code: 'EISDIR' })
+  return readRegularSync(path, MOST_BYTES).toString('utf8')
+}
+
 /** Reads the configuration file. Throws NOT_FOUND, ACCESS_DENIED or CONFIG_INVALID. */
 export function loadConfig(options: LoadConfigOptions = {}): Config {
   if (options.path === '-') return configFromText(readStandardInput(), 'standard input', options)
   const { path, from } = configPath(options.path)
   let text: string
   try {
-    text = readFileSync(path, 'utf8')
+    text = readText(path)
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
+    if (isLitestreamError(cause)) {
+      throw new LitestreamError('CONFIG_INVALID', message, { file: path, cause, hint: NAME_A_FILE })
+    }
     if (code === 'ENOENT') {
       throw new LitestreamError('NOT_FOUND', `config file not found: ${path}`, {
         file: path,

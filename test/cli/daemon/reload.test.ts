@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
@@ -84,6 +84,11 @@ test('a reload adds, removes and changes databases, touches no other, and refuse
     assert.equal(refused.status, 1)
     assert.match(refused.stderr, /^Error: .+\nTry: /)
   }
+  rmSync(config)
+  execFileSync('mkfifo', [config])
+  const blocked = await run(['reload', '-socket', socket])
+  assert.match(blocked.stderr, /^Error: .*litestream\.yml is a FIFO, not a regular file\n/)
+  rmSync(config)
   const list = JSON.parse((await run(['list', '-json', '-socket', socket])).stdout)
   assert.equal(list.databases.length, 4)
 
@@ -104,4 +109,25 @@ test('-config - reads standard input', (t) => {
   const wrong = spawnSync(process.execPath, [main, 'databases', '-config', '-'], { input: 'dbs: [', encoding: 'utf8' })
   assert.equal(wrong.status, 1)
   assert.match(wrong.stderr, /standard input.*\nTry: /)
+})
+
+test('-config takes what a shell passes for <(command), and refuses devices and FIFOs at once', (t) => {
+  const dir = temporaryDirectory(t)
+  createDatabase(path.join(dir, 'app.db'))
+  const fifo = path.join(dir, 'fifo')
+  execFileSync('mkfifo', [fifo])
+  const text = `dbs: [{ path: ${dir}/app.db, replica: { path: ${dir}/replica } }]`
+  const databases = (command: string) =>
+    spawnSync('bash', ['-c', `${process.execPath} ${main} databases -json -config ${command}`], { encoding: 'utf8' })
+  const passed = databases(`<(echo '${text}')`)
+  assert.equal(passed.status, 0, passed.stderr)
+  assert.match(passed.stdout, /app\.db/)
+  for (const [file, kind] of [
+    [fifo, 'a FIFO'],
+    ['/dev/zero', 'a character device'],
+  ]) {
+    const { status, stderr } = databases(file!)
+    assert.equal(status, 1)
+    assert.match(stderr, new RegExp(`^Error: ${file} is ${kind}, not a regular file\nTry: Name a regular file`))
+  }
 })
