@@ -50,6 +50,9 @@ const WRITE_ONCE_CHECK_MS = 3_600_000
  */
 const RESTING_CHECK_MS = 10_000
 
+/** Highest exponent of the time for which a database stays open whose rests were costly: 43 minutes. */
+const MOST_DOUBLINGS = 8
+
 /** The first syncs of the databases of this thread, not all at the same time. */
 let firstSyncs: PQueue | undefined
 
@@ -452,7 +455,10 @@ export class Replicator {
     const primary = this.#primary
     const { monitorInterval } = this.#options
     if (!primary || !this.#running || this.#lease || this.#replacing || this.#ended) return false
-    if (monitorInterval >= MAX_DELAY_MS || !shouldRest(monotonicMs() - this.#changedAt)) return false
+    // An application that opens the database for each commit makes a rest cost a full copy: the files
+    // then stay open twice as long each time.
+    const idleMs = (monotonicMs() - this.#changedAt) / 2 ** Math.min(primary.costlyRests, MOST_DOUBLINGS)
+    if (monitorInterval >= MAX_DELAY_MS || !shouldRest(idleMs)) return false
     try {
       if (!(await primary.rest(monitorInterval, () => this.#wake(), { soon: isCrowded() }))) return false
     } catch {

@@ -67,6 +67,7 @@ export class PrimaryDatabase {
   #ownWrites = 0
   /** The last file of an earlier process. */
   #loadedTxid = 0
+  #costlyRests = 0
   /** Set while the files are closed; see `rest`. */
   #rest: { readonly watched: WatchedDatabase; readonly end: () => void; readonly pageSize: number } | undefined
 
@@ -252,6 +253,11 @@ export class PrimaryDatabase {
     })
   }
 
+  /** Number of rests after which the next file had to hold the whole database. */
+  get costlyRests(): number {
+    return this.#costlyRests
+  }
+
   /** Whether the files of the database are closed because nothing changes it. */
   get isResting(): boolean {
     return this.#rest !== undefined
@@ -408,7 +414,10 @@ export class PrimaryDatabase {
         header: opened.header(),
       })
       if (continuity.continuous) cursor.moveTo(continuity.position, index)
-      else cursor.snapshotReason ??= continuity.reason
+      else {
+        cursor.snapshotReason ??= continuity.reason
+        if (rest) this.#costlyRests++
+      }
     }
     if (source.turnedToWal !== undefined) {
       const reason = `its journal mode was ${source.turnedToWal}`

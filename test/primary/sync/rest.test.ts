@@ -123,6 +123,7 @@ test('a WAL that was copied into the database file while nothing replicated lead
     resting.sql(statements, { die })
     const [reason, ...others] = await resting.woken()
     assert.equal(typeof reason, 'string', statements.join('; '))
+    assert.equal(resting.primary.costlyRests, 1)
     assert.deepEqual(others, [])
   }
 })
