@@ -117,6 +117,7 @@ test('mistakes on the command line', async (t) => {
     [['mirror', url], /missing required argument 'destination'/, /SOURCE_URL DESTINATION_URL/],
     [['register', 'app.db'], /required option '--replica <url>'/, /register -h/],
     [['stop', 'app.db', '-socket', `${directory}/none.sock`], /no litestream-ts process listens/, /socket:/],
+    [['status', '-config', 'my.yml', 'other.db'], /database not found in config: .*other\.db/, /app\.db/],
     [['completion', 'tcsh'], /'tcsh' is invalid.*bash, zsh, fish/, /completion -h/],
   ])
 })
