@@ -1,5 +1,6 @@
 import { openConfiguredReplica } from '../../config/open-configured-replica.js'
 import type { DatabaseConfig, MirrorConfig } from '../../config/types.js'
+import { isLitestreamError } from '../../errors.js'
 import { formatTxid } from '../../ltx/txid.js'
 import type { MirrorResult } from '../../mirror/options.js'
 import type { MirrorStatus } from '../../status/document.js'
@@ -146,7 +147,10 @@ class DatabaseMirror {
           this.#passed(result)
           resolve()
         },
-        onError: failed,
+        // The database was not uploaded yet; a replica that lost its files is a fault of the database.
+        onError: (error) => {
+          if (!isLitestreamError(error, 'REPLICA_EMPTY')) failed(error)
+        },
       })
         .catch(failed)
         .finally(resolve)
