@@ -73,7 +73,7 @@ async function replicasOfDirectory(directory: DirectoryConfig, signal: AbortSign
 export async function replicasOfPrefix(text: string, folder: string, signal: AbortSignal): Promise<FoundReplicas> {
   const root = expandPath(folder)
   const url = secretUrl(text)
-  const found = await sortOut(
+  const sorted = await sortOut(
     String(url),
     root,
     () => replicasBelow(text, { signal }),
@@ -84,11 +84,49 @@ export async function replicasOfPrefix(text: string, folder: string, signal: Abo
       return { url, options: {}, output: path.join(root, lastName(text)) }
     },
   )
-  const [only] = found.faults
-  if (only?.source === String(url) && found.tasks.length === 0) throw only.error
+  const [only] = sorted.faults
+  if (only?.source === String(url) && sorted.tasks.length === 0) throw only.error
+  const found = withoutCollisions(sorted)
   if (found.tasks.length + found.faults.length > 0) return found
   throw new LitestreamError('REPLICA_EMPTY', `no replica below ${url}`, {
     hint: 'Check the URL: it names the folder that contains the replicas.',
+  })
+}
+
+/**
+ * Without the replicas whose file another one would be restored to, or would need as a folder: one
+ * of them would silently not be restored, or be replaced by the other with `force`.
+ */
+function withoutCollisions({ tasks, faults }: FoundReplicas): FoundReplicas {
+  const byOutput = new Map<string, RestoreTask[]>()
+  for (const task of tasks) byOutput.set(task.output, [...(byOutput.get(task.output) ?? []), task])
+  const collisionOf = (task: RestoreTask): RestoreTask | undefined => {
+    const same = byOutput.get(task.output)!.find((other) => other !== task)
+    if (same) return same
+    for (let folder = path.dirname(task.output); folder !== path.dirname(folder); folder = path.dirname(folder)) {
+      const file = byOutput.get(folder)?.[0]
+      if (file) return file
+    }
+    return undefined
+  }
+  const left: RestoreTask[] = []
+  const refusals: RestoreFault[] = []
+  for (const task of tasks) {
+    const other = collisionOf(task)
+    if (other) refusals.push({ source: String(task.url), output: task.output, error: collision(task, other) })
+    else left.push(task)
+  }
+  return { tasks: left, faults: [...faults, ...refusals] }
+}
+
+function collision(task: RestoreTask, other: RestoreTask): LitestreamError {
+  const message =
+    task.output === other.output
+      ? `${task.url} and ${other.url} would both be restored to ${task.output}`
+      : `${task.url} would be restored to ${task.output}, below the database of ${other.url}`
+  return new LitestreamError('INVALID_ARGUMENT', message, {
+    file: task.output,
+    hint: 'Restore this replica by itself, to a path of your choice: `litestream-ts restore -o FILE URL`.',
   })
 }
 

@@ -136,6 +136,23 @@ test('restore -all -o restores every replica below a prefix; names of the store 
   // The prefix may be a replica itself.
   const single = await restoreAll(['-o', path.join(dir, 'single'), `file://${base}/replicas/one`], 0)
   assert.deepEqual(statuses(single), { [path.join(dir, 'single/one')]: 'restored' })
+
+  // Two replicas for one file, or one below the file of another.
+  for (const name of ['one/one', 'many/a.db/b.db'])
+    cpSync(path.join(base, 'replicas/two'), path.join(base, 'replicas', name), { recursive: true })
+  const clash = path.join(dir, 'clash')
+  const below = statuses(await restoreAll(['-o', clash, `file://${base}/replicas`], 1))
+  for (const name of ['one', 'many/a.db']) assert.equal(below[path.join(clash, name)], 'restored', name)
+  for (const name of ['one/one', 'many/a.db/b.db']) assert.equal(below[path.join(clash, name)], 'failed', name)
+  const same = await restoreAll(['-force', '-o', path.join(dir, 'same'), `file://${base}/replicas/one`], 1)
+  assert.deepEqual(
+    same.map(({ status, error }) => [status, /would both be restored/.test(error?.message ?? '')]),
+    [
+      ['failed', true],
+      ['failed', true],
+    ],
+  )
+  assert.equal(existsSync(path.join(dir, 'same')), false)
 })
 
 test('restore -all refuses arguments that contradict it', async (t) => {
