@@ -19,7 +19,7 @@ export class LtxApplier {
   /** The largest size of the database so far, pages. */
   #peak = 0
 
-  /** `exists`: the file already holds a database. The caller closes `handle`. */
+  /** `path`: for messages. `exists`: the file already holds a database. The caller closes `handle`. */
   constructor(handle: FileHandle, path: string, exists: boolean) {
     this.#handle = handle
     this.#path = path

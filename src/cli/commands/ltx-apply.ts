@@ -51,7 +51,7 @@ async function replace(target: string, files: readonly string[], exists: boolean
   try {
     if (exists) for await (const chunk of streamRegular(target, 1 << 20)) await handle.writeFile(chunk)
     else await refuseLeftovers(target)
-    const applier = new LtxApplier(handle, path, exists)
+    const applier = new LtxApplier(handle, target, exists)
     for (const file of files) await applier.apply(file)
     await applier.sync()
     if (exists) await applyOwnership(handle, ownershipOf(await stat(target)), 'file')

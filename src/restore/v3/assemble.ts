@@ -54,7 +54,7 @@ export async function assembleV3(
       }
     })
     size = check.end(size)
-    applyWal(path)
+    applyWal(path, name)
   }
   await using(openForUpdate(path), async (database) => {
     const head = Buffer.alloc(DATABASE_HEADER_SIZE)
@@ -73,15 +73,16 @@ async function using<T>(opened: Promise<FileHandle>, act: (handle: FileHandle) =
   }
 }
 
-function applyWal(path: string): void {
+/** `wal`: the name of its first segment, for messages: `path` is a temporary file. */
+function applyWal(path: string, wal: string): void {
   const db = findDriver().open(path)
   try {
     if (db.value('PRAGMA wal_checkpoint(TRUNCATE)') !== 0)
       throw new LitestreamError('DATABASE_BUSY', `${path} is in use while it is being restored`, { file: path })
   } catch (cause) {
     if (cause instanceof LitestreamError) throw cause
-    throw new LitestreamError('LTX_CORRUPT', `${path}: SQLite cannot apply the WAL: ${(cause as Error).message}`, {
-      file: path,
+    throw new LitestreamError('LTX_CORRUPT', `${wal}: SQLite cannot apply the WAL: ${(cause as Error).message}`, {
+      file: wal,
       cause,
     })
   } finally {

@@ -91,6 +91,13 @@ test('ltx apply refuses files that do not fit, and leaves the database unchanged
     assert.match(result.stderr, /\nTry: /)
     assert.deepEqual(readFileSync(file('x.db')), before)
   }
+  const text = file('text.db')
+  writeFileSync(text, 'no database '.repeat(200))
+  assert.match(
+    (await run(['ltx', 'apply', '-db', text, next])).stderr,
+    /^Error: \S+\/text\.db is not a database file: /,
+    'not the name of the temporary file',
+  )
   const fresh = await run(['ltx', 'apply', '-db', file('new.db'), next])
   assert.match(fresh.stderr, /the database does not exist\nTry: Name a snapshot first/)
   assert.equal(existsSync(file('new.db')), false)
