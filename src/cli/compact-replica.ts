@@ -1,4 +1,5 @@
-import { CompactionScheduler, type CompactionSettings } from '../compaction/scheduler.js'
+import { CompactionScheduler } from '../compaction/scheduler.js'
+import type { CompactionSettings } from '../compaction/settings.js'
 import { LitestreamError } from '../errors.js'
 import { DEFAULT_LEASE_TTL } from '../levels/lease-ttl.js'
 import { planRestore } from '../levels/plan.js'

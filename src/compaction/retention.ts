@@ -1,4 +1,5 @@
-import { DIVERGED_RETENTION_MS, withoutHeld } from '../levels/divergence-record.js'
+import { DIVERGED_RETENTION_MS } from '../levels/diverged-retention.js'
+import { withoutHeld } from '../levels/divergence-record.js'
 import { listTogether } from '../levels/plan.js'
 import { MAX_COMPACTION_LEVEL, SNAPSHOT_LEVEL } from '../ltx/format.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'

@@ -1,36 +1,44 @@
+import { DEFAULT_COMPACTION_SETTINGS } from '../compaction/settings.js'
+import { DIVERGED_RETENTION_MS } from '../levels/diverged-retention.js'
+import { DEFAULT_MIRROR_INTERVAL } from '../mirror/options.js'
+import { DEFAULT_REPLICATOR_OPTIONS } from '../primary/options.js'
+
 const SECOND = 1000
 const MINUTE = 60 * SECOND
-const HOUR = 60 * MINUTE
+
+const { levels, snapshot, l0Retention, l0RetentionCheckInterval } = DEFAULT_COMPACTION_SETTINGS
+const primary = DEFAULT_REPLICATOR_OPTIONS
 
 /**
- * Litestream 0.5's defaults: durations in milliseconds, sizes in bytes. The schema, its
- * documentation and the resolver all read these.
+ * The defaults of the configuration, which are Litestream 0.5's: durations in milliseconds, sizes
+ * in bytes. The schema, its documentation and the resolver all read these. A default that the
+ * library has too is the library's.
  */
 export const DEFAULTS = {
   configPath: process.platform === 'win32' ? 'C:\\Litestream\\litestream.yml' : '/etc/litestream.yml',
   socketPath: '/var/run/litestream.sock',
   socketPermissions: 0o600,
-  levels: [30 * SECOND, 5 * MINUTE, HOUR],
-  snapshotInterval: 24 * HOUR,
-  snapshotRetention: 24 * HOUR,
-  l0Retention: 5 * MINUTE,
-  divergedRetention: 720 * HOUR,
-  l0RetentionCheckInterval: 15 * SECOND,
+  levels: levels.map(({ interval }) => interval),
+  snapshotInterval: snapshot.interval,
+  snapshotRetention: snapshot.retention,
+  l0Retention,
+  divergedRetention: DIVERGED_RETENTION_MS,
+  l0RetentionCheckInterval,
   heartbeatInterval: 5 * MINUTE,
   minHeartbeatInterval: MINUTE,
-  shutdownSyncTimeout: 30 * SECOND,
-  shutdownSyncInterval: 500,
+  shutdownSyncTimeout: primary.shutdownSyncTimeout,
+  shutdownSyncInterval: primary.shutdownSyncInterval,
   execStopTimeout: 30 * SECOND,
-  monitorInterval: SECOND,
-  checkpointInterval: MINUTE,
-  busyTimeout: SECOND,
-  minCheckpointPageCount: 1000,
-  truncatePageN: 121_359,
-  maxSyncWalBytes: 64 * 2 ** 20,
-  leaseTtl: 30 * SECOND,
-  syncInterval: SECOND,
-  mirrorInterval: 10 * SECOND,
-  maxSyncLtxFiles: 256,
+  monitorInterval: primary.monitorInterval,
+  checkpointInterval: primary.checkpointInterval,
+  busyTimeout: primary.busyTimeout,
+  minCheckpointPageCount: primary.minCheckpointPages,
+  truncatePageN: primary.truncatePages,
+  maxSyncWalBytes: primary.maxSyncWalBytes,
+  leaseTtl: primary.leaseTtl,
+  syncInterval: primary.syncInterval,
+  mirrorInterval: DEFAULT_MIRROR_INTERVAL,
+  maxSyncLtxFiles: primary.maxSyncLtxFiles,
 } as const
 
 /** The highest level a `levels` entry can configure; level 9 holds snapshots. */

@@ -1,6 +1,7 @@
 import { isLitestreamError, LitestreamError } from '../errors.js'
 import type { LtxFileInfo, LtxFileRef, ReplicaClient, RequestOptions, TaggedObject } from '../storage/replica-client.js'
 import { dateTime, type JsonShape, listOf, literal, optional, record, text, where, whole } from '../util/json-shape.js'
+import { DIVERGED_RETENTION_MS } from './diverged-retention.js'
 import { type FilesByLevel, selectPlan } from './plan.js'
 
 /**
@@ -8,12 +9,6 @@ import { type FilesByLevel, selectPlan } from './plan.js'
  * replicated one.
  */
 export const DIVERGENCE_NAME = 'divergence.json'
-
-/**
- * How long the state before a divergence is kept; the default of `retention.diverged`.
- * Milliseconds.
- */
-export const DIVERGED_RETENTION_MS: number = 30 * 24 * 3_600_000
 
 /**
  * Maximum number of points in one record: a database that is created again at every start would add

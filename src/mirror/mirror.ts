@@ -6,12 +6,11 @@ import { linkAbort } from '../util/abort.js'
 import type { Resolved } from '../util/check-arguments.js'
 import { Doubling } from '../util/doubling.js'
 import { pause } from '../util/pause.js'
-import type { FollowMirrorOptions, MirrorOptions, MirrorResult } from './options.js'
+import { DEFAULT_MIRROR_INTERVAL, type FollowMirrorOptions, type MirrorOptions, type MirrorResult } from './options.js'
 import { type DamagedFiles, MirrorPass } from './pass.js'
 import { Throttle } from './throttle.js'
 
-/** Default interval between two passes, in milliseconds. */
-export const DEFAULT_MIRROR_INTERVAL = 10_000
+/** Default minimum time between two passes, in milliseconds. */
 const MIN_INTERVAL_MS = 1000
 /** First and longest retry interval after a failure, in milliseconds. */
 const RETRY_MS = [1000, 60_000] as const
@@ -92,10 +91,12 @@ function refuseSame(source: ReplicaClient, destination: ReplicaClient): void {
   const claims = new PathClaims()
   const folders = [source, destination].flatMap((client) => replicaFolder(client) ?? [])
   const overlap = claims.add('', folders)
-  if (source.url !== destination.url && !overlap) return
-  const what = overlap
-    ? `the folders ${overlap.other.path} and ${overlap.claim.path} overlap`
-    : 'source and destination are the same replica'
+  const isSame = source.url === destination.url
+  if (!isSame && !overlap) return
+  const what =
+    isSame || !overlap
+      ? 'source and destination are the same replica'
+      : `the folders ${overlap.other.path} and ${overlap.claim.path} overlap`
   throw new LitestreamError('INVALID_ARGUMENT', `${source.url}: ${what}`, {
     file: source.url,
     hint: 'Give the URL of another bucket, prefix or folder as the destination.',

@@ -3,6 +3,9 @@ import type { LtxFileInfo } from '../storage/replica-client.js'
 import type { ByteSize } from '../util/byte-size.js'
 import type { Duration } from '../util/duration.js'
 
+/** Interval between two passes of a mirror. Milliseconds. */
+export const DEFAULT_MIRROR_INTERVAL = 10_000
+
 export interface MirrorOptions {
   /**
    * How long snapshots and the files of levels 1 to 8 are kept in the destination after the source

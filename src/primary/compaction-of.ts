@@ -1,4 +1,5 @@
-import { CompactionScheduler, type CompactionSettings } from '../compaction/scheduler.js'
+import { CompactionScheduler } from '../compaction/scheduler.js'
+import type { CompactionSettings } from '../compaction/settings.js'
 import { isLitestreamError, type LitestreamError } from '../errors.js'
 import { streamRegular } from '../fs/open-regular.js'
 import type { ReplicaClient } from '../storage/replica-client.js'

@@ -1,4 +1,4 @@
-import { type CompactionSettings, DEFAULT_COMPACTION_SETTINGS } from '../compaction/scheduler.js'
+import { type CompactionSettings, DEFAULT_COMPACTION_SETTINGS } from '../compaction/settings.js'
 import { DEFAULT_LEASE_TTL } from '../levels/lease-ttl.js'
 import { MAX_COMPACTION_LEVEL } from '../ltx/format.js'
 import { DRIVER_NAMES, type DriverChoice } from '../sqlite/connection.js'

@@ -2,11 +2,8 @@ import assert from 'node:assert/strict'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
-import {
-  CompactionScheduler,
-  type CompactionSettings,
-  DEFAULT_COMPACTION_SETTINGS,
-} from '../../src/compaction/scheduler.js'
+import { CompactionScheduler } from '../../src/compaction/scheduler.js'
+import { type CompactionSettings, DEFAULT_COMPACTION_SETTINGS } from '../../src/compaction/settings.js'
 import { createSnapshot } from '../../src/compaction/snapshot.js'
 import { nextWindow, windowStart } from '../../src/compaction/window.js'
 import type { LitestreamError } from '../../src/errors.js'

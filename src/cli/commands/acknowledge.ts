@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { isLitestreamError } from '../../errors.js'
-import { acknowledgeDivergences, DIVERGED_RETENTION_MS } from '../../levels/divergence-record.js'
+import { DIVERGED_RETENTION_MS } from '../../levels/diverged-retention.js'
+import { acknowledgeDivergences } from '../../levels/divergence-record.js'
 import { divergenceJson, divergenceText } from '../../levels/divergence-text.js'
 import { planRestore } from '../../levels/plan.js'
 import { isUrl } from '../../storage/url.js'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { DEFAULT_COMPACTION_SETTINGS } from '../../compaction/scheduler.js'
+import { DEFAULT_COMPACTION_SETTINGS } from '../../compaction/settings.js'
 import { addConfigFlags, type ConfigFlags, createCommand } from '../command.js'
 import { compactReplica } from '../compact-replica.js'
 import { durationFlag } from '../flag-values.js'

@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
 import { compact } from '../../../src/compaction/compact.js'
 import { enforceL0Retention } from '../../../src/compaction/retention.js'
-import type { CompactionSettings } from '../../../src/compaction/scheduler.js'
+import type { CompactionSettings } from '../../../src/compaction/settings.js'
 import { createSnapshot } from '../../../src/compaction/snapshot.js'
 import { isLitestreamError } from '../../../src/errors.js'
 import {

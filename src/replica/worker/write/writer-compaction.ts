@@ -1,4 +1,5 @@
 import type { CompactionScheduler } from '../../../compaction/scheduler.js'
+import { DEFAULT_COMPACTION_SETTINGS } from '../../../compaction/settings.js'
 import { isLitestreamError, type LitestreamError, toLitestreamError } from '../../../errors.js'
 import { clientWhile } from '../../../storage/client-while.js'
 import type { ReplicaClient } from '../../../storage/replica-client.js'
@@ -54,7 +55,7 @@ export class WriterCompaction {
 
   /** Loads the code for compaction on first use. */
   async #makeScheduler(): Promise<CompactionScheduler> {
-    const { CompactionScheduler, DEFAULT_COMPACTION_SETTINGS } = await import('../../../compaction/scheduler.js')
+    const { CompactionScheduler } = await import('../../../compaction/scheduler.js')
     const { client, intervals, allowed, onError } = this.#parts
     const settings = {
       ...DEFAULT_COMPACTION_SETTINGS,
