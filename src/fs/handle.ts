@@ -1,4 +1,4 @@
-import { fdatasync, fsync, futimes } from 'node:fs'
+import { fdatasync, fsync, futimes, futimesSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { promisify } from 'node:util'
 
@@ -36,6 +36,16 @@ const HALF_MICROSECOND = 0.0005
  * the epoch.
  */
 export function setTime(handle: FileHandle, mtime: number): Promise<void> {
-  const seconds = (mtime + HALF_MICROSECOND) / 1000
+  const seconds = secondsOf(mtime)
   return futimesOf(handle.fd, seconds, seconds)
+}
+
+/** `setTime` for a descriptor, in code that cannot wait. */
+export function setTimeSync(fd: number, mtime: number): void {
+  const seconds = secondsOf(mtime)
+  futimesSync(fd, seconds, seconds)
+}
+
+function secondsOf(mtime: number): number {
+  return (mtime + HALF_MICROSECOND) / 1000
 }

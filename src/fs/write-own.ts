@@ -1,8 +1,9 @@
-import { closeSync, constants, fsync, futimesSync, openSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, constants, fsync, openSync, renameSync, writeSync } from 'node:fs'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { writeDurably } from './durable.js'
 import { isErrno } from './fs-error.js'
+import { setTimeSync } from './handle.js'
 import { applyOwnershipSync, type Ownership } from './owner.js'
 import { removeFileSync } from './remove.js'
 import { temporaryPath } from './temporary.js'
@@ -60,7 +61,7 @@ async function writeShort(
     try {
       for (const piece of pieces) for (let at = 0; at < piece.length; ) at += writeSync(fd, piece, at)
       applyOwnershipSync(fd, ownership)
-      futimesSync(fd, mtime / 1000, mtime / 1000)
+      setTimeSync(fd, mtime)
       await fsyncOf(fd)
     } finally {
       closeSync(fd)
