@@ -108,7 +108,9 @@ export class Requests {
       )
     } catch (error) {
       const taken = lost > 0 && isLitestreamError(error, 'PRECONDITION_FAILED', 'NOT_FOUND')
-      if (!taken || !(await isOwn())) throw error
+      // If that cannot be asked, the refusal is thrown, of which it is known that an attempt may have
+      // succeeded (mayHaveSucceeded).
+      if (!taken || !(await isOwn().catch(() => false))) throw error
       return undefined
     }
   }

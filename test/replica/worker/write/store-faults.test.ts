@@ -95,6 +95,22 @@ for (const [what, fault] of AMBIGUOUS) {
   })
 }
 
+test('S3: the answer is lost, and the store then refuses to say whose file exists: the commit is not reported as refused', async (t) => {
+  const { open, proxy, url } = await onS3(t)
+  const { db } = await open()
+  db.exec('CREATE TABLE t (x)')
+  await proxy.fault({ type: 'loseReply' }, COMMIT, 1)
+  const refused = { type: 'status', status: 403, code: 'AccessDenied' } as const
+  const rules = [await proxy.fault(refused, { kind: 'HEAD' }, 1), await proxy.fault(refused, { kind: 'GET' }, 2)]
+  db.exec('INSERT INTO t VALUES (1)')
+  assert.deepEqual(await Promise.all(rules.map((rule) => rule.hits())), [1, 2])
+  // The first attempt is lost, and the store refuses the second one.
+  await proxy.fault({ type: 'late', ms: 1500 }, COMMIT, 1)
+  await proxy.fault(refused, COMMIT, 1)
+  db.exec('INSERT INTO t VALUES (2)')
+  assert.equal(rowsOf(await restoredDatabase(t, url)), '1,2')
+})
+
 test('S3: a refused commit is rolled back with the reason, and the next one succeeds', async (t) => {
   const { open, proxy } = await onS3(t)
   const { db, replica } = await open()
