@@ -20,6 +20,7 @@ export async function configFaults(config: Config): Promise<LitestreamError[]> {
   const faults = await Promise.all([
     ...distinctReplicas(replicas).map((replica) => faultOf(() => checkReplica(replica))),
     ...databases.map((database) => faultOf(async () => checkDatabase(database))),
+    ...databases.filter(({ lease }) => lease).map((database) => faultOf(() => checkLease(database))),
     ...(exec ? [faultOf(async () => checkCommand(exec.reveal()))] : []),
   ])
   return faults.filter((fault) => fault !== undefined)
@@ -44,6 +45,17 @@ function distinctReplicas(replicas: readonly ReplicaConfig[]): ReplicaConfig[] {
 
 async function checkReplica(replica: ReplicaConfig): Promise<void> {
   await checkReplicaClient(replica.url.reveal(), clientOptions(replica))
+}
+
+/** A store may be known to lack what a lease needs. Errors of opening are reported by checkReplica. */
+async function checkLease({ path: database, replica }: DatabaseConfig): Promise<void> {
+  const known = await checkReplicaClient(replica.url.reveal(), clientOptions(replica)).catch(() => undefined)
+  if (known === undefined || (known.createOnly && known.compareAndSet)) return
+  throw new LitestreamError(
+    'CONFIG_INVALID',
+    `${database}: \`lease: true\` needs conditional writes, and ${known.reason}`,
+    { file: database, hint: 'Remove `lease`, or use a store that enforces conditional writes (docs/storage.md).' },
+  )
 }
 
 /**

@@ -92,7 +92,7 @@ ${table(Object.entries(replica.properties!))}
 | \`AWS_REGION\` | S3: the region of a bucket on AWS whose region AWS does not report |
 | \`LITESTREAM_S3_ENDPOINT\` | S3: the endpoint, if neither the URL nor the configuration file names one |
 | \`LITESTREAM_S3_DEBUG\` | S3: prints requests or responses on stderr: \`request\`, \`response\`, \`request-with-body\`, \`all\` …, separated by commas; keys and signatures are masked |
-| \`HTTP_PROXY\`, \`HTTPS_PROXY\`, \`NO_PROXY\` | proxies for S3 and the heartbeat; the lower-case names take precedence. \`NO_PROXY\` contains hosts, domains, addresses, networks (\`10.0.0.0/8\`), ports or \`*\`; the proxy is also used for \`localhost\` unless \`NO_PROXY\` contains it |
+| \`HTTP_PROXY\`, \`HTTPS_PROXY\`, \`NO_PROXY\` | proxies for S3, OSS, WebDAV, Google Cloud Storage, Azure and the heartbeat (NATS and SFTP connect directly, as in Litestream); the lower-case names take precedence. \`NO_PROXY\` contains hosts, domains, addresses, networks (\`10.0.0.0/8\`), ports or \`*\`; the proxy is also used for \`localhost\` unless \`NO_PROXY\` contains it |
 | \`AWS_CA_BUNDLE\`, \`SSL_CERT_FILE\` | PEM file with certificate authorities that are trusted in addition to those of Node.js, for S3 and the heartbeat; \`ca-file\` takes precedence |
 `
 }

@@ -12,6 +12,7 @@ const S3_KEYS = [
   'session-token',
   'force-path-style',
   'sign-payload',
+  'sign-accept-encoding',
   'require-content-md5',
   'skip-verify',
   'ca-file',
@@ -57,6 +58,20 @@ const SFTP_KEYS = [
   'timeout',
 ] as const
 const ABS_KEYS = ['account-name', 'account-key', 'sas-token', 'endpoint'] as const
+
+const WEBDAV_KEYS = ['webdav-username', 'webdav-password', 'skip-verify', 'ca-file'] as const
+
+/** For each type of replica, the keys that only some types have. */
+export const STORE_KEYS: Readonly<Record<ReplicaConfig['type'], readonly (keyof ReplicaSettings)[]>> = {
+  file: [],
+  s3: S3_KEYS,
+  oss: S3_KEYS,
+  nats: NATS_KEYS,
+  sftp: SFTP_KEYS,
+  webdav: WEBDAV_KEYS,
+  gs: [],
+  abs: ABS_KEYS,
+}
 
 /** Converts a key to camel case: `access-key-id` is `accessKeyId` in the storage clients. */
 function camelCase(key: string): string {

@@ -56,10 +56,17 @@ function invalid(place: string, message: string, hint?: string): LitestreamError
   return new LitestreamError('CONFIG_INVALID', `${place}: ${message}`, { file, hint })
 }
 
+/** Names of keys in documents and other programs that no similarity leads to the right one. */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  'access-key-secret': 'secret-access-key',
+  'aws-access-key-id': 'access-key-id',
+  'aws-secret-access-key': 'secret-access-key',
+}
+
 function unknownKey(places: Places, path: readonly PropertyKey[], key: string): LitestreamError {
   const known = Object.keys(schemaAt(path)?.properties ?? {})
   const section = path.length === 0 ? 'at the top of the file' : `in ${formatKeyPath(path)}`
-  const meant = nearest(key, known)
+  const meant = known.find((one) => one === OTHER_NAMES[key]) ?? nearest(key, known)
   const elsewhere = meant === undefined && schemaAt([key]) ? `\`${key}\` belongs at the top of the file.` : undefined
   const hint = meant ? `Did you mean \`${meant}\`?` : (elsewhere ?? `Known keys here: ${known.join(', ')}.`)
   return invalid(places.key(path, key), `unknown key \`${key}\` ${section}`, hint)

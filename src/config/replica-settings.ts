@@ -41,6 +41,10 @@ export const inheritedReplicaKeys = {
   ),
   'force-path-style': boolean('S3: put the bucket in the path; on if an endpoint is set.'),
   'sign-payload': boolean('S3: sign request bodies.', true),
+  'sign-accept-encoding': boolean(
+    'S3: false if a proxy changes the header Accept-Encoding, which breaks the signature; the header is then left out.',
+    true,
+  ),
   'require-content-md5': boolean('S3: send Content-MD5 in requests that require it.', true),
   'skip-verify': boolean('S3, OSS, WebDAV and NATS: accept any TLS certificate. For tests.', false),
   'ca-file': text(
@@ -56,8 +60,8 @@ export const inheritedReplicaKeys = {
     false,
   ),
   'storage-class': text('S3: storage class of new objects.'),
-  'part-size': size('S3 and OSS: size of one part of a multipart upload, at least 5MiB.', '5MiB', {
-    min: 5 * 2 ** 20,
+  'part-size': size('S3 and OSS: size of one part of a multipart upload, at least 5MiB (5MB counts as 5MiB).', '5MiB', {
+    min: 5_000_000,
     max: 5 * 2 ** 30,
   }),
   concurrency: integer('S3 and OSS: number of parts uploaded in parallel.', 5, { min: 1, max: 1000 }),

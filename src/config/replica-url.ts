@@ -98,11 +98,13 @@ function urlText(replica: ReplicaFile, fail: Fail): string {
       // the user into.
       return `sftp://${user}${host}${replica.path?.startsWith('/') ? keyPath(replica.path) : `/~${keyPath(replica.path)}`}`
     }
-    case 'webdav':
-      return (
-        required(replica, 'webdav-url', type, fail).replace(/^http/i, 'webdav').replace(/\/$/, '') +
-        keyPath(replica.path)
-      )
+    case 'webdav': {
+      const url = required(replica, 'webdav-url', type, fail)
+      if (!/^(?:http|webdav)s?:\/\//i.test(url)) {
+        throw fail('webdav-url', 'webdav-url is no URL of a WebDAV server', 'Write it as https://HOST/PATH.')
+      }
+      return url.replace(/^http/i, 'webdav').replace(/\/$/, '') + keyPath(replica.path)
+    }
     default:
       return `${type}://${required(replica, 'bucket', type, fail)}${keyPath(replica.path)}`
   }

@@ -4,6 +4,7 @@ import { tryParseLogLevel } from '../util/log-level.js'
 import { DEFAULTS } from './defaults.js'
 import { expandPath } from './expand-path.js'
 import { ageError, type FailAt, failer } from './fail.js'
+import { ineffectiveKeys } from './ineffective-keys.js'
 import { legacySnapshot, legacyWarnings } from './legacy.js'
 import type { ParsedConfig } from './parse.js'
 import { resolveDatabases } from './resolve-databases.js'
@@ -43,7 +44,7 @@ export function resolveConfig(config: ParsedConfig): Config {
     return positive(path, 'compaction interval', level.interval)
   })
   const snapshot = resolveSnapshot(config, fail)
-  const warnings = legacyWarnings(config)
+  const warnings = [...legacyWarnings(config), ...ineffectiveKeys(config)]
   if (!values.dbs?.length) warnings.push(`${config.file}: no databases specified in configuration`)
 
   const { databases, directories } = resolveDatabases(config, fail)

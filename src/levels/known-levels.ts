@@ -1,19 +1,16 @@
 import { isLitestreamError } from '../errors.js'
 import { LEVELS } from '../ltx/format.js'
+import { ForwardingClient } from '../storage/forwarding-client.js'
 import { compareFiles } from '../storage/keys.js'
 import type {
   ByteRange,
-  LegacyObjects,
   ListOptions,
   LtxFileInfo,
   LtxFileRef,
-  Operation,
-  OperationStats,
   ReadOptions,
   ReadResult,
   ReplicaClient,
   RequestOptions,
-  TaggedObject,
   WriteOptions,
 } from '../storage/replica-client.js'
 import { type FilesByLevel, listTogether } from './plan.js'
@@ -55,13 +52,7 @@ interface Known {
  * request to the store. After an error, after a file turns out to be missing, and after `forget`, a
  * level is listed again. Callers must call `forget` before they delete files permanently.
  */
-export class KnownLevels implements ReplicaClient {
-  readonly type: ReplicaClient['type']
-  readonly url: string
-  readonly legacy?: LegacyObjects
-  readonly guarantees?: ReplicaClient['guarantees']
-  readonly writeOnce?: boolean | undefined
-  readonly #client: ReplicaClient
+export class KnownLevels extends ForwardingClient {
   readonly #most: number
   readonly #now: () => number
   readonly #levels = new Map<number, Known>()
@@ -69,21 +60,15 @@ export class KnownLevels implements ReplicaClient {
   readonly #changes = new Map<number, number>()
 
   constructor(client: ReplicaClient, { most = MAX_KNOWN, now = Date.now }: KnownLevelsOptions = {}) {
-    this.#client = client
+    super(client)
     this.#most = most
     this.#now = now
-    this.type = client.type
-    this.url = client.url
-    if (client.legacy) this.legacy = client.legacy
-    this.guarantees = client.guarantees
-    this.writeOnce = client.writeOnce
-    if (client.watch) this.watch = client.watch.bind(client)
-    if (client.listUpwards) this.listUpwards = this.#listUpwards
   }
 
-  readonly watch?: (onChange: () => void, options?: RequestOptions) => Promise<void>
   /** Lists from the store, and remembers every level in the listing. */
-  readonly listUpwards?: (level: number, options?: ListOptions) => AsyncIterable<LtxFileInfo>
+  override get listUpwards(): ReplicaClient['listUpwards'] {
+    return this.inner.listUpwards && ((level, options) => this.#listUpwards(level, options))
+  }
 
   /** Called after each change of the replica through this client, and when a level was forgotten. */
   onChange: (() => void) | undefined
@@ -101,7 +86,7 @@ export class KnownLevels implements ReplicaClient {
   async relist(options: RequestOptions = {}): Promise<Relisting> {
     const before = new Map([...this.#levels].map(([level, { files }]) => [level, [...files]]))
     const changes = new Map(this.#changes)
-    const levels = await listTogether(this.#client, 0, options)
+    const levels = await listTogether(this.inner, 0, options)
     const gone: LtxFileInfo[] = []
     const changed: LtxFileInfo[] = []
     let kept = 0
@@ -120,7 +105,7 @@ export class KnownLevels implements ReplicaClient {
     return { levels, kept, gone, changed }
   }
 
-  async *list(level: number, options: ListOptions = {}): AsyncIterable<LtxFileInfo> {
+  override async *list(level: number, options: ListOptions = {}): AsyncIterable<LtxFileInfo> {
     const { fromTxid = 0 } = options
     const known = this.#levels.get(level)
     if (known && known.from <= fromTxid) {
@@ -129,7 +114,7 @@ export class KnownLevels implements ReplicaClient {
     }
     const changes = this.#changes.get(level)
     const files: LtxFileInfo[] = []
-    for await (const file of this.#client.list(level, options)) files.push(file)
+    for await (const file of this.inner.list(level, options)) files.push(file)
     this.#remember(level, files, fromTxid, changes)
     yield* files
   }
@@ -138,7 +123,7 @@ export class KnownLevels implements ReplicaClient {
     const { fromTxid = 0 } = options
     const changes = new Map(this.#changes)
     const levels = new Map<number, LtxFileInfo[]>(LEVELS.filter((each) => each >= level).map((each) => [each, []]))
-    for await (const file of this.#client.listUpwards!(level, options)) levels.get(file.level)!.push(file)
+    for await (const file of this.inner.listUpwards!(level, options)) levels.get(file.level)!.push(file)
     for (const [each, files] of levels) {
       this.#remember(each, files, each === level ? fromTxid : 0, changes.get(each))
       yield* files
@@ -153,14 +138,14 @@ export class KnownLevels implements ReplicaClient {
     this.#levels.set(level, listed)
   }
 
-  async write(
+  override async write(
     file: LtxFileRef,
     body: Uint8Array | AsyncIterable<Uint8Array>,
     options: WriteOptions,
   ): Promise<LtxFileInfo> {
     const { level } = file
     try {
-      const written = await this.#client.write(file, body, options)
+      const written = await this.inner.write(file, body, options)
       this.#changed(level)
       // Listings report the time at which an object was written; a file system reports the file's
       // timestamp, which is not later.
@@ -173,10 +158,10 @@ export class KnownLevels implements ReplicaClient {
     }
   }
 
-  async delete(files: readonly LtxFileRef[], options?: RequestOptions): Promise<void> {
+  override async delete(files: readonly LtxFileRef[], options?: RequestOptions): Promise<void> {
     const levels = new Set(files.map(({ level }) => level))
     try {
-      await this.#client.delete(files, options)
+      await this.inner.delete(files, options)
     } catch (error) {
       for (const level of levels) this.#forgetLevel(level)
       throw error
@@ -185,41 +170,24 @@ export class KnownLevels implements ReplicaClient {
     for (const file of files) this.#remove(file)
   }
 
-  read(file: LtxFileRef, range: ByteRange, options?: ReadOptions): Promise<ReadResult> {
-    return this.#noticing(file.level, () => this.#client.read(file, range, options))
+  override read(file: LtxFileRef, range: ByteRange, options?: ReadOptions): Promise<ReadResult> {
+    return this.#noticing(file.level, () => this.inner.read(file, range, options))
   }
 
-  async *stream(file: LtxFileRef, options?: RequestOptions & { readonly offset?: number }): AsyncIterable<Uint8Array> {
+  override async *stream(
+    file: LtxFileRef,
+    options?: RequestOptions & { readonly offset?: number },
+  ): AsyncIterable<Uint8Array> {
     try {
-      yield* this.#client.stream(file, options)
+      yield* this.inner.stream(file, options)
     } catch (error) {
       this.#notice(file.level, error)
       throw error
     }
   }
 
-  stat(file: LtxFileRef, options?: RequestOptions): Promise<LtxFileInfo> {
-    return this.#noticing(file.level, () => this.#client.stat(file, options))
-  }
-
-  getObject(name: string, options?: RequestOptions): Promise<TaggedObject | undefined> {
-    return this.#client.getObject(name, options)
-  }
-
-  putObject(name: string, data: Uint8Array, ifTag: string | null, options?: RequestOptions): Promise<string> {
-    return this.#client.putObject(name, data, ifTag, options)
-  }
-
-  deleteObject(name: string, ifTag: string, options?: RequestOptions): Promise<void> {
-    return this.#client.deleteObject(name, ifTag, options)
-  }
-
-  stats(): Readonly<Record<Operation, OperationStats>> {
-    return this.#client.stats()
-  }
-
-  close(): Promise<void> {
-    return this.#client.close()
+  override stat(file: LtxFileRef, options?: RequestOptions): Promise<LtxFileInfo> {
+    return this.#noticing(file.level, () => this.inner.stat(file, options))
   }
 
   async #noticing<T>(level: number, act: () => Promise<T>): Promise<T> {

@@ -1,14 +1,9 @@
 import { LitestreamError } from '../errors.js'
 import type { FilesByLevel } from '../levels/plan.js'
+import { WRITER_RECORD_NAME } from '../levels/writer-record-name.js'
 import { compareFiles } from '../storage/keys.js'
 import type { LtxFileInfo } from '../storage/replica-client.js'
 import { differs, isSameFile, type MirrorPair } from './copy-file.js'
-
-/**
- * The object in which a primary records that it writes to a replica
- * (primary/upload/writer-record.ts).
- */
-const WRITER_RECORD = 'primary.json'
 
 /**
  * Throws REPLICA_FENCED if a primary writes to the destination, now or in the past: after a
@@ -18,7 +13,7 @@ export async function refuseWriter(
   { source, destination }: MirrorPair,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  if ((await destination.getObject(WRITER_RECORD, signal ? { signal } : {})) === undefined) return
+  if ((await destination.getObject(WRITER_RECORD_NAME, signal ? { signal } : {})) === undefined) return
   throw new LitestreamError(
     'REPLICA_FENCED',
     `${destination.url}: a primary replicates to this replica, so ${source.url} is not mirrored to it`,

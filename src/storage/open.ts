@@ -12,6 +12,7 @@ import type { SftpSettings } from './sftp/settings.js'
 import { secretsOfUrl } from './shown-url.js'
 import { parseReplicaUrl, type ReplicaLocation } from './url.js'
 import type { WebdavSettings } from './webdav/settings.js'
+import type { WriteGuarantees } from './write-guarantees.js'
 
 /** Settings of the stores; each one takes precedence over the URL's. */
 export interface StoreOptions {
@@ -87,14 +88,14 @@ async function openEncrypted(location: ReplicaLocation, options: OpenReplicaClie
   const { encryption = encryptionFromEnvironment() } = options
   if (!encryption) return openWriteOnce(location, options)
   const headers = await headersFor(encryption)
-  const { encryptedClient } = await import('./encrypted/encrypted-client.js')
-  return encryptedClient(await openWriteOnce(location, options), headers)
+  const { EncryptedClient } = await import('./encrypted/encrypted-client.js')
+  return new EncryptedClient(await openWriteOnce(location, options), headers)
 }
 
 async function openWriteOnce(location: ReplicaLocation, options: OpenReplicaClientOptions): Promise<ReplicaClient> {
   if (!options.writeOnce) return open(location, options)
-  const { writeOnceClient } = await import('./write-once.js')
-  return writeOnceClient(await open(location, options))
+  const { WriteOnceClient } = await import('./write-once.js')
+  return new WriteOnceClient(await open(location, options))
 }
 
 async function headersFor(encryption: EncryptionSettings) {
@@ -141,27 +142,34 @@ async function open(location: ReplicaLocation, options: OpenReplicaClientOptions
 
 /**
  * Throws the errors of opening the replica that are known without a connection: invalid URLs and
- * settings, and unreadable files.
+ * settings, and unreadable files. Returns the guarantees of the store as far as they are known.
  */
-export async function checkReplicaClient(url: string, options: OpenReplicaClientOptions = {}): Promise<void> {
+export async function checkReplicaClient(
+  url: string,
+  options: OpenReplicaClientOptions = {},
+): Promise<WriteGuarantees | undefined> {
   const location = parseReplicaUrl(url)
   rememberSettings(options)
   const { encryption = encryptionFromEnvironment() } = options
   if (encryption) await headersFor(encryption)
   if (location.type === 'nats') {
     const { NatsReplicaClient } = await import('./nats/nats-client.js')
-    return NatsReplicaClient.check(location, options.nats)
+    await NatsReplicaClient.check(location, options.nats)
+    return undefined
   }
   if (location.type === 'sftp') {
     const { SftpReplicaClient } = await import('./sftp/sftp-client.js')
-    return SftpReplicaClient.check(location, options.sftp)
+    await SftpReplicaClient.check(location, options.sftp)
+    return undefined
   }
   if (location.type === 'webdav') {
     const { WebdavReplicaClient } = await import('./webdav/webdav-client.js')
     return WebdavReplicaClient.check(location, options.webdav)
   }
   // The others check local files and settings only when they are opened.
-  await (await open(location, options)).close()
+  const client = await open(location, options)
+  await client.close()
+  return client.guarantees?.known
 }
 
 /** Secrets that a program passes as plain text are masked from now on, like those of a URL. */

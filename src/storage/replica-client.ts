@@ -185,7 +185,7 @@ export interface ReplicaClient {
   /** Whether objects are only created, never replaced or deleted; see write-once.ts. */
   readonly writeOnce?: boolean | undefined
   /** Absent if the store never had replicas of Litestream 0.3. */
-  readonly legacy?: LegacyObjects
+  readonly legacy?: LegacyObjects | undefined
   /**
    * Reads the small object `name` (`lock.json`) beside the levels; undefined if it does not exist.
    */

@@ -58,3 +58,19 @@ function tooMany(what: string, count: string): LitestreamError {
     hint: 'Name a longer prefix, nearer to the replicas.',
   })
 }
+
+/**
+ * One folder of a store with the layout of Litestream: `ltx/<level>`, or `generations` of Litestream
+ * 0.3, make it a replica. `foldersIn`: the names of the folders in a folder below the prefix.
+ */
+export async function storeFolder(
+  relative: string,
+  foldersIn: (relative: string) => Promise<readonly string[]>,
+): Promise<StoreFolder> {
+  const names = await foldersIn(relative)
+  const inLtx = names.includes('ltx') ? await foldersIn(relative === '' ? 'ltx' : `${relative}/ltx`) : []
+  const isCurrent = inLtx.some((name) => /^[0-9]$/.test(name))
+  const isLegacy = names.includes('generations')
+  const own = (name: string) => (name === 'ltx' && isCurrent) || (name === 'generations' && isLegacy)
+  return { isReplica: isCurrent || isLegacy, folders: names.filter((name) => !own(name)) }
+}

@@ -18,12 +18,6 @@ export interface ClientHooks {
   ): AsyncIterable<T>
 }
 
-/** Hooks without effect, for a wrapper that replaces single methods. */
-export const NO_HOOKS: ClientHooks = {
-  request: (_operation, options, act) => act(options),
-  stream: (_operation, options, act) => act(options),
-}
-
 const none = () => 0
 const length = ({ byteLength }: { readonly byteLength: number }) => byteLength
 

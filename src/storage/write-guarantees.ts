@@ -22,6 +22,19 @@ export interface AskedGuarantees {
   ask(options?: RequestOptions): Promise<WriteGuarantees>
 }
 
+/** The answers of a client that keeps its guarantees itself. */
+export function askedGuarantees(
+  known: () => WriteGuarantees | undefined,
+  ask: (options: RequestOptions) => Promise<WriteGuarantees>,
+): AskedGuarantees {
+  return {
+    get known() {
+      return known()
+    },
+    ask: async (options = {}) => known() ?? (await ask(options)),
+  }
+}
+
 /**
  * Throws STORAGE_FAILED, with the reason, if the store of `client` lacks a guarantee that `what`
  * needs. A client that says nothing about its store has all of them.

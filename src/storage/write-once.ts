@@ -1,6 +1,6 @@
 import { isLitestreamError, LitestreamError } from '../errors.js'
-import type { LtxFileRef, ReplicaClient, WriteOptions } from './replica-client.js'
-import { NO_HOOKS, wrapClient } from './wrap-client.js'
+import { ForwardingClient } from './forwarding-client.js'
+import type { LtxFileInfo, LtxFileRef, ReplicaClient, RequestOptions, WriteOptions } from './replica-client.js'
 import type { AskedGuarantees, WriteGuarantees } from './write-guarantees.js'
 
 const REASON = '`write-once` is set, so no object is replaced'
@@ -10,19 +10,46 @@ const REASON = '`write-once` is set, so no object is replaced'
  * credentials that can neither overwrite nor delete. Every write is create-only; a deletion or a
  * replacement is refused before a request is sent.
  */
-export function writeOnceClient(client: ReplicaClient): ReplicaClient {
-  const refused = async (what: string): Promise<never> => {
-    throw refusal(client, what)
+export class WriteOnceClient extends ForwardingClient {
+  private readonly asked: AskedGuarantees
+
+  constructor(client: ReplicaClient) {
+    super(client)
+    this.asked = withoutReplacing(client.guarantees)
   }
-  return {
-    ...wrapClient(client, NO_HOOKS),
-    writeOnce: true,
-    guarantees: withoutReplacing(client.guarantees),
-    write: (file, body, options) => createOnly(client, file, body, options),
-    delete: (files) => (files.length === 0 ? Promise.resolve() : refused('deleting files')),
-    putObject: (name, data, ifTag, options) =>
-      ifTag === null ? client.putObject(name, data, null, options) : refused(`replacing ${name}`),
-    deleteObject: (name) => refused(`deleting ${name}`),
+
+  override get guarantees(): AskedGuarantees {
+    return this.asked
+  }
+
+  override get writeOnce(): true {
+    return true
+  }
+
+  override write(
+    file: LtxFileRef,
+    body: Uint8Array | AsyncIterable<Uint8Array>,
+    options: WriteOptions,
+  ): Promise<LtxFileInfo> {
+    return createOnly(this.inner, file, body, options)
+  }
+
+  override async delete(files: readonly LtxFileRef[]): Promise<void> {
+    if (files.length > 0) throw refusal(this, 'deleting files')
+  }
+
+  override async putObject(
+    name: string,
+    data: Uint8Array,
+    ifTag: string | null,
+    options?: RequestOptions,
+  ): Promise<string> {
+    if (ifTag !== null) throw refusal(this, `replacing ${name}`)
+    return this.inner.putObject(name, data, null, options)
+  }
+
+  override async deleteObject(name: string): Promise<void> {
+    throw refusal(this, `deleting ${name}`)
   }
 }
 

@@ -143,6 +143,9 @@ function maskNamed(text: string, name: RegExp, value: RegExp): string {
   return safe + text.slice(from)
 }
 
+/** The user of a URL in a hint, which says what to write there: `sftp://USER@HOST/PATH`. */
+const PLACEHOLDER = /^(?:USER|ACCOUNT|KEY)(?::(?:PASSWORD|KEY|SECRET))?@[^@]*$/
+
 function maskUserinfos(word: string): string {
   if (!word.includes('@')) return word
   return word.split(URL_BEGIN).map(maskUserinfo).join('')
@@ -159,6 +162,7 @@ export function maskUserinfo(text: string): string {
   if (match === null || at < match[1]!.length) return text
   const [, scheme, authority] = match
   if (!authority!.includes('@') && !hasOddColon(authority!)) return text
+  if (PLACEHOLDER.test(text.slice(scheme!.length))) return text
   return `${scheme}${MASK}${text.slice(at)}`
 }
 

@@ -40,6 +40,50 @@ const CASES: readonly (readonly [what: string, text: (dir: string, db: string) =
     (_, db) => entry(db, 'url: "abs://acc@con/p", sas-token: "sv=2024-01-01&sp=r"'),
     /has no "sig="/,
   ],
+  [
+    'an access key without its secret',
+    (_, db) => entry(db, 'url: "s3://bkt/p?region=x", access-key-id: id'),
+    /access-key-id is set, and secret-access-key is not/,
+  ],
+  [
+    'an SFTP host whose key is known and does not count',
+    (_, db) => entry(db, 'url: "sftp://u:sample-pw-2@host/p", insecure-host-key: true, host-key: "SHA256:x"'),
+    /`host-key` names the key of the server, and `insecure-host-key: true` accepts any/,
+  ],
+  [
+    'an SFTP host of which no key is known',
+    (dir, db) => {
+      writeFileSync(path.join(dir, 'hosts'), '')
+      return entry(db, `url: "sftp://u:sample-pw-2@host/p", known-hosts: ${path.join(dir, 'hosts')}`)
+    },
+    /no key of host:22 is known in .*hosts/,
+  ],
+  [
+    'a WebDAV password without a user',
+    (_, db) => entry(db, 'url: "webdavs://host/p", webdav-password: sample-pw-2'),
+    /webdavs:\/\/host\/p: the password has no user/,
+  ],
+  [
+    'a lease on WebDAV',
+    (_, db) => entry(db, 'url: "webdavs://host/p"').replace('    replica', '    lease: true\n    replica'),
+    /`lease: true` needs conditional writes, and a WebDAV server may grant a lock to two clients/,
+  ],
+  [
+    'a lease without conditional writes',
+    (_, db) =>
+      entry(db, 'url: "s3://bkt/p", conditional-writes: never').replace('    replica', '    lease: true\n    replica'),
+    /`lease: true` needs conditional writes, and `conditional-writes: never` is set/,
+  ],
+  [
+    'a file of recipients that is missing',
+    (_, db) => entry(db, 'url: "s3://bkt/p", encryption: { recipients: [/nonexistent/keys] }'),
+    /encryption\.recipients: reading \/nonexistent\/keys failed/,
+  ],
+  [
+    'half of a NATS certificate',
+    (_, db) => entry(db, 'url: "nats://host/bkt", client-cert: /x.pem'),
+    /`client-cert` and `client-key` require each other/,
+  ],
   ['a bucket that cannot be', (_, db) => entry(db, 'url: "s3://-b/p"'), /cannot be the name of a bucket/],
   [
     'a parameter that does not exist',
@@ -130,4 +174,20 @@ test('config check prints every fault with a next step to stderr, and nothing to
   assert.deepEqual([status, stdout], [1, ''])
   assert.equal(stderr.match(/^Error: /gm)?.length, 2)
   assert.equal(stderr.match(/^Try: /gm)?.length, 2)
+})
+
+test('a key that the type of a replica does not have, and a type that the URL contradicts, are warnings', () => {
+  const read = (replica: string) => configFromText(entry('/a.db', replica), 'x.yml').warnings
+  assert.deepEqual(read('type: s3, url: "gs://bkt/p", access-key-id: id'), [
+    'x.yml:3:22: type: s3 has no effect, because the URL is gs',
+    'x.yml:3:60: access-key-id has no effect in a replica of the type gs',
+  ])
+  assert.deepEqual(read('url: "sftp://u@host/p", timeout: 5s, sync-interval: 2s'), [])
+})
+
+test('webdav-url takes http and https; a hint shows where the user stands in a URL', async () => {
+  const wrong = entry('/a.db', 'type: webdav, webdav-url: "ftp://host/x"')
+  assert.throws(() => configFromText(wrong, 'x.yml'), /webdav-url is no URL of a WebDAV server/)
+  const [fault] = await configFaults(configFromText(entry('/a.db', 'type: abs, bucket: con, path: p'), 'x.yml'))
+  assert.match(fault!.hint, /abs:\/\/ACCOUNT@CONTAINER\/PATH/)
 })

@@ -27,7 +27,7 @@ const CASES: readonly (readonly [text: string, place: string, message: string, h
   [
     REPLICA('url: s3://b/p\npart-size: big'),
     '5:18',
-    'dbs[0].replica.part-size: expected a size such as 5MB or 64MiB from 5 MiB to 5 GiB, got "big"',
+    'dbs[0].replica.part-size: expected a size such as 5MB or 64MiB from 4.8 MiB to 5 GiB, got "big"',
   ],
   [
     `${DB}retention: 24h`,

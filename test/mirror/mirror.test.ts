@@ -9,9 +9,9 @@ import { verifyReplica } from '../../src/levels/verify-replica.js'
 import { followMirror, mirror } from '../../src/mirror/mirror.js'
 import { restorableTxid } from '../../src/mirror/retention.js'
 import { restore } from '../../src/restore/restore.js'
+import { ForwardingClient } from '../../src/storage/forwarding-client.js'
 import { openReplicaClient } from '../../src/storage/open.js'
 import type { ReplicaClient } from '../../src/storage/replica-client.js'
-import { NO_HOOKS, wrapClient } from '../../src/storage/wrap-client.js'
 import { cleanUp } from '../support/clean-up.js'
 import { compactRange } from '../support/compact.js'
 import { hashFile } from '../support/history.js'
@@ -86,14 +86,13 @@ test('the destination can be restored after every write, and never to an older s
   const source = await makeHistory(t)
   const to = await open(t, emptyFolder(t))
   const states: number[] = []
-  const observed = {
-    ...wrapClient(to, NO_HOOKS),
+  const observed = Object.assign(new ForwardingClient(to), {
     write: async (...args: Parameters<ReplicaClient['write']>) => {
       const written = await to.write(...args)
       states.push(restorableTxid(await listLevels(to)))
       return written
     },
-  }
+  })
   await mirror(source.client, observed, { parallelism: 1 })
   assert.equal(states.length, 15)
   assert.deepEqual(
@@ -109,8 +108,7 @@ test('a mirror whose destination fails in the middle of a file continues where i
   const url = emptyFolder(t)
   const to = await open(t, url)
   let writes = 0
-  const failing = {
-    ...wrapClient(to, NO_HOOKS),
+  const failing = Object.assign(new ForwardingClient(to), {
     write: async (...[file, body, options]: Parameters<ReplicaClient['write']>) => {
       if (++writes <= 3) return to.write(file, body, options)
       // The store takes the first chunk, and is gone then.
@@ -122,7 +120,7 @@ test('a mirror whose destination fails in the middle of a file continues where i
       })()
       return to.write(file, cut, options)
     },
-  }
+  })
   await assert.rejects(mirror(source.client, failing), /connection lost/)
   assert.equal((await listLevels(to)).flat().length, 3)
   const rest = await mirror(source.client, to)

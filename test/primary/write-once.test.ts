@@ -23,7 +23,7 @@ import { Replicator } from '../../src/primary/replicator.js'
 import { restore } from '../../src/restore/restore.js'
 import { openReplicaClient } from '../../src/storage/open.js'
 import type { ReplicaClient } from '../../src/storage/replica-client.js'
-import { writeOnceClient } from '../../src/storage/write-once.js'
+import { WriteOnceClient } from '../../src/storage/write-once.js'
 import { cleanUp } from '../support/clean-up.js'
 import { contentHashes } from '../support/content.js'
 import { loopbackS3, sendError } from '../support/loopback-s3.js'
@@ -176,7 +176,7 @@ for (const [store, makePlace] of Object.entries(STORES)) {
     const noted: string[] = []
     const errors: PrimaryEvents['error'][] = []
     const start = async (database: string, acknowledged?: PrimaryEvents['divergence'][]) => {
-      const client = writeOnceClient(await noting(place.url, noted))
+      const client = new WriteOnceClient(await noting(place.url, noted))
       const options = { monitorInterval: 10, syncInterval: 10, compaction: EAGER }
       const replicator = new Replicator(database, client, options, (name, event) => {
         if (name === 'error') errors.push(event as PrimaryEvents['error'])

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
@@ -40,8 +40,8 @@ export const LOOPBACK_KEYS = { AWS_ACCESS_KEY_ID: 'loopback', AWS_SECRET_ACCESS_
 
 /**
  * An S3 store in memory, of one bucket, on 127.0.0.1, whose misbehaviour a test selects as no real
- * server does on command. It knows what clients of this project send: objects, ranges,
- * ListObjectsV2, If-None-Match, If-Match and DeleteObjects. It verifies no signature. `tls`: it
+ * server does on command. It knows what clients of this project send: objects, ranges, multipart
+ * uploads, ListObjectsV2, If-None-Match, If-Match and DeleteObjects. It verifies no signature. `tls`: it
  * speaks https.
  */
 export async function loopbackS3(
@@ -99,9 +99,17 @@ async function parse(req: IncomingMessage): Promise<LoopbackRequest> {
   return { kind, key, query: searchParams, headers: req.headers, body: await buffer(req) }
 }
 
-export function etagOf({ body }: StoredObject): string {
-  return `"${createHash('md5').update(body).digest('hex')}"`
+export function etagOf(object: StoredObject): string {
+  let tag = tags.get(object.body)
+  if (tag === undefined) {
+    tag = `"${createHash('md5').update(object.body).digest('hex')}"`
+    tags.set(object.body, tag)
+  }
+  return tag
 }
+
+/** Entity tags by content, which never changes. */
+const tags = new WeakMap<Buffer, string>()
 
 function respond(objects: Map<string, StoredObject>, request: LoopbackRequest, res: ServerResponse): void {
   const { kind, key, query, headers, body } = request
@@ -111,23 +119,40 @@ function respond(objects: Map<string, StoredObject>, request: LoopbackRequest, r
       sendListing(res, pageOf(objects, query))
       break
     case 'PUT': {
+      const uploadId = query.get('uploadId')
+      if (uploadId !== null) {
+        const part = { body }
+        // Kept beside the objects, where no listing and no test sees them.
+        partsOf(objects, uploadId).set(Number(query.get('partNumber')), part)
+        res.writeHead(200, { etag: etagOf(part), 'content-length': 0 }).end()
+        break
+      }
       const expected = headers['if-match']
       const isTaken = headers['if-none-match'] === '*' && existing !== undefined
       if (isTaken || (expected !== undefined && (!existing || etagOf(existing) !== expected))) {
         sendError(res, 412, 'PreconditionFailed')
         break
       }
-      const metadata = Object.entries(headers).filter(([name]) => name.startsWith('x-amz-meta-'))
-      const object = { body, headers: Object.fromEntries(metadata) as Record<string, string> }
+      const object = { body, headers: metadataOf(headers) }
       objects.set(key, object)
       res.writeHead(200, { etag: etagOf(object), 'content-length': 0 }).end()
       break
     }
     case 'DELETE':
-      objects.delete(key)
+      if (!query.has('uploadId')) objects.delete(key)
       res.writeHead(204).end()
       break
     case 'POST':
+      if (query.has('uploads')) {
+        const id = randomUUID()
+        uploadHeaders.set(id, metadataOf(headers))
+        sendXml(res, 200, `<InitiateMultipartUploadResult><UploadId>${id}</UploadId></InitiateMultipartUploadResult>`)
+        break
+      }
+      if (query.has('uploadId')) {
+        completeUpload(objects, request, res)
+        break
+      }
       for (const [, doomed] of String(body).matchAll(/<Key>([^<]*)<\/Key>/g)) objects.delete(doomed!)
       sendXml(res, 200, '<DeleteResult></DeleteResult>')
       break
@@ -140,6 +165,39 @@ function respond(objects: Map<string, StoredObject>, request: LoopbackRequest, r
 /** The headers of an object's answers. */
 export function objectHeaders(object: StoredObject): Record<string, string> {
   return { etag: etagOf(object), 'last-modified': 'Thu, 01 Jan 2026 00:00:00 GMT', ...object.headers }
+}
+
+type Parts = Map<number, StoredObject>
+const uploads = new WeakMap<Map<string, StoredObject>, Map<string, Parts>>()
+const uploadHeaders = new Map<string, Record<string, string>>()
+
+/** The parts of a multipart upload, by number. */
+function partsOf(objects: Map<string, StoredObject>, id: string): Parts {
+  const all = uploads.get(objects) ?? new Map<string, Parts>()
+  uploads.set(objects, all)
+  const parts = all.get(id) ?? new Map()
+  all.set(id, parts)
+  return parts
+}
+
+function completeUpload(objects: Map<string, StoredObject>, request: LoopbackRequest, res: ServerResponse): void {
+  const { key, query, headers } = request
+  const id = query.get('uploadId')!
+  if (headers['if-none-match'] === '*' && objects.has(key)) {
+    sendError(res, 412, 'PreconditionFailed')
+    return
+  }
+  const parts = [...partsOf(objects, id)].sort(([a], [b]) => a - b).map(([, { body }]) => body)
+  const object = { body: Buffer.concat(parts), headers: uploadHeaders.get(id) ?? {} }
+  uploads.get(objects)?.delete(id)
+  objects.set(key, object)
+  const tag = escaped(etagOf(object))
+  sendXml(res, 200, `<CompleteMultipartUploadResult><ETag>${tag}</ETag></CompleteMultipartUploadResult>`)
+}
+
+function metadataOf(headers: IncomingMessage['headers']): Record<string, string> {
+  const metadata = Object.entries(headers).filter(([name]) => name.startsWith('x-amz-meta-'))
+  return Object.fromEntries(metadata) as Record<string, string>
 }
 
 function sendObject(res: ServerResponse, object: StoredObject, head: boolean, range: string | undefined): void {
@@ -176,6 +234,8 @@ export interface ListedEntry {
 
 export interface ListingPage {
   readonly entries: readonly ListedEntry[]
+  /** Folders, as CommonPrefixes. */
+  readonly prefixes?: readonly string[]
   readonly token?: string | undefined
   readonly truncated?: boolean
 }
@@ -184,9 +244,16 @@ function pageOf(objects: Map<string, StoredObject>, query: URLSearchParams): Lis
   const after = query.get('continuation-token') ?? query.get('start-after') ?? ''
   const prefix = query.get('prefix') ?? ''
   const limit = Number(query.get('max-keys') ?? 1000)
-  const keys = [...objects.keys()].filter((key) => key.startsWith(prefix) && key > after).sort()
+  const delimiter = query.get('delimiter')
+  const found = [...objects.keys()].filter((key) => key.startsWith(prefix) && key > after).sort()
+  const folderOf = (key: string) => {
+    const end = delimiter === null ? -1 : key.indexOf(delimiter, prefix.length)
+    return end < 0 ? undefined : key.slice(0, end + 1)
+  }
+  const prefixes = [...new Set(found.flatMap((key) => folderOf(key) ?? []))]
+  const keys = found.filter((key) => folderOf(key) === undefined)
   const entries = keys.slice(0, limit).map((key) => entryOf(key, objects.get(key)!))
-  return { entries, token: keys.length > limit ? keys[limit - 1] : undefined }
+  return { entries, prefixes, token: keys.length > limit ? keys[limit - 1] : undefined }
 }
 
 export function entryOf(Key: string, object: StoredObject): ListedEntry {
@@ -194,18 +261,19 @@ export function entryOf(Key: string, object: StoredObject): ListedEntry {
 }
 
 export function sendListing(res: ServerResponse, page: ListingPage): void {
-  const { entries, token, truncated = token !== undefined } = page
+  const { entries, prefixes = [], token, truncated = token !== undefined } = page
   const contents = entries.map(
     (entry) =>
       `<Contents>${Object.entries(entry)
         .map(([name, value]) => `<${name}>${escaped(String(value))}</${name}>`)
         .join('')}</Contents>`,
   )
+  const folders = prefixes.map((one) => `<CommonPrefixes><Prefix>${escaped(one)}</Prefix></CommonPrefixes>`)
   const next = token === undefined ? '' : `<NextContinuationToken>${escaped(token)}</NextContinuationToken>`
   sendXml(
     res,
     200,
-    `<ListBucketResult><KeyCount>${entries.length}</KeyCount><IsTruncated>${truncated}</IsTruncated>${next}${contents.join('')}</ListBucketResult>`,
+    `<ListBucketResult><KeyCount>${entries.length}</KeyCount><IsTruncated>${truncated}</IsTruncated>${next}${contents.join('')}${folders.join('')}</ListBucketResult>`,
   )
 }
 

@@ -5,8 +5,8 @@ import { formatTxid } from '../../ltx/txid.js'
 import type { MirrorResult } from '../../mirror/options.js'
 import type { MirrorStatus } from '../../status/document.js'
 import type { ProcessEvent } from '../../status/event-streams.js'
+import { ForwardingClient } from '../../storage/forwarding-client.js'
 import type { ReplicaClient } from '../../storage/replica-client.js'
-import { NO_HOOKS, wrapClient } from '../../storage/wrap-client.js'
 import { linkAbort } from '../../util/abort.js'
 import type { Logger } from '../../util/logger.js'
 import { monotonicMs } from '../../util/monotonic.js'
@@ -168,10 +168,9 @@ class DatabaseMirror {
    * The replica with changes reported by this process, so that the store is not polled for them.
    */
   #withChanges(source: ReplicaClient): ReplicaClient {
-    const watch = async (onChange: () => void) => {
+    return new WatchedClient(source, (onChange) => {
       this.#onChange = onChange
-    }
-    return { ...wrapClient(source, NO_HOOKS), watch }
+    })
   }
 
   async #open(signal: AbortSignal): Promise<{ readonly source: ReplicaClient; readonly destination: ReplicaClient }> {
@@ -209,5 +208,19 @@ class DatabaseMirror {
     for (const { error } of damaged) {
       this.#logger.warn({ error: error.message, hint: error.hint }, 'damaged file not mirrored')
     }
+  }
+}
+
+/** A client whose changes its owner reports. */
+class WatchedClient extends ForwardingClient {
+  readonly #start: (onChange: () => void) => void
+
+  constructor(inner: ReplicaClient, start: (onChange: () => void) => void) {
+    super(inner)
+    this.#start = start
+  }
+
+  override get watch(): ReplicaClient['watch'] {
+    return async (onChange) => this.#start(onChange)
   }
 }

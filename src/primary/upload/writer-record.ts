@@ -3,10 +3,9 @@ import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { isErrno } from '../../fs/fs-error.js'
+import { WRITER_RECORD_NAME } from '../../levels/writer-record-name.js'
 import type { ReplicaClient } from '../../storage/replica-client.js'
 import { number, optional, record, type Shaped, text, tryReadJson } from '../../util/json-shape.js'
-
-const NAME = 'primary.json'
 
 const shape = record({
   /** Identifies one replicator in one process. */
@@ -54,7 +53,7 @@ export class WriterRecord {
    */
   async claim({ leased }: { readonly leased: boolean }): Promise<void> {
     for (let attempt = 0; ; attempt++) {
-      const there = await this.#client.getObject(NAME)
+      const there = await this.#client.getObject(WRITER_RECORD_NAME)
       const other = there && parse(there.data)
       if (other?.instance === this.#instance) {
         // Claimed before, by a start that failed later or by a request whose response was lost.
@@ -64,7 +63,7 @@ export class WriterRecord {
       }
       if (!leased && other && isRunning(other)) throw this.fenced(other)
       try {
-        this.#tag = await this.#client.putObject(NAME, this.#ours(), there?.tag ?? null)
+        this.#tag = await this.#client.putObject(WRITER_RECORD_NAME, this.#ours(), there?.tag ?? null)
         running.add(this.#instance)
         return
       } catch (error) {
@@ -76,7 +75,7 @@ export class WriterRecord {
 
   /** The holder of the replica, for a message; undefined if there is no record or it is ours. */
   async other(): Promise<string | undefined> {
-    const there = await this.#client.getObject(NAME)
+    const there = await this.#client.getObject(WRITER_RECORD_NAME)
     const other = there && parse(there.data)
     return other && other.instance !== this.#instance ? describe(other) : undefined
   }
@@ -86,7 +85,7 @@ export class WriterRecord {
    * primary that has replaced our record. Undefined if the record is ours.
    */
   async check(): Promise<'gone' | 'damaged' | { readonly other: string } | undefined> {
-    const there = await this.#client.getObject(NAME)
+    const there = await this.#client.getObject(WRITER_RECORD_NAME)
     if (!there) return 'gone'
     if (there.tag === this.#tag) return undefined
     const record = parse(there.data)
@@ -101,7 +100,7 @@ export class WriterRecord {
     running.delete(this.#instance)
     if (this.#tag === undefined) return
     try {
-      await this.#client.deleteObject(NAME, this.#tag)
+      await this.#client.deleteObject(WRITER_RECORD_NAME, this.#tag)
     } catch (error) {
       if (!isLitestreamError(error, 'PRECONDITION_FAILED', 'NOT_FOUND')) throw error
     } finally {

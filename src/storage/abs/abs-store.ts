@@ -1,11 +1,11 @@
 import type { Readable } from 'node:stream'
 import type { BlobClient, BlockBlobClient, ContainerClient, ModifiedAccessConditions } from '@azure/storage-blob'
 import type { LitestreamError } from '../../errors.js'
-import { unconfirmed } from '../objects/download.js'
+import { versionOf } from '../entity-tags.js'
+import type { ObjectReply } from '../http-download.js'
 import type {
   Attempted,
   IfVersion,
-  ObjectBody,
   ObjectPage,
   ObjectStore,
   Pieces,
@@ -13,9 +13,11 @@ import type {
   StoredObject,
 } from '../objects/object-store.js'
 import type { Requests, Subject } from '../objects/requests.js'
+import type { FolderPage } from '../paged-folders.js'
 import { rangeError } from '../range.js'
 import type { ByteRange } from '../replica-client.js'
 import { formatTimestamp, parseTimestamp } from '../timestamp-metadata.js'
+import { unconfirmed } from '../unconfirmed.js'
 import { putBlocks } from './block-upload.js'
 import { openContainer } from './container.js'
 import { absError } from './errors.js'
@@ -72,11 +74,7 @@ export class AbsStore implements ObjectStore {
     abortSignal: AbortSignal,
   ): Promise<ObjectPage> {
     const pages = this.#container.listBlobsFlat({ prefix, includeMetadata: true, abortSignal })
-    const place = {
-      ...(token !== undefined && { continuationToken: token }),
-      ...(this.#pageSize !== undefined && { maxPageSize: this.#pageSize }),
-    }
-    const { value: page } = await pages.byPage(place).next()
+    const { value: page } = await pages.byPage(this.#place(token)).next()
     // A response of another form does not prove that there are no blobs.
     if (!Array.isArray(page?.segment?.blobItems)) throw unconfirmed('the listing', 'the reply is no listing')
     const objects = (page as Page).segment.blobItems.map(({ name, properties, metadata }) => ({
@@ -88,8 +86,28 @@ export class AbsStore implements ObjectStore {
     return { objects, next: (page as Page).continuationToken || undefined }
   }
 
+  async listFolders(prefix: string, token: string | undefined, abortSignal: AbortSignal): Promise<FolderPage> {
+    const pages = this.#container.listBlobsByHierarchy('/', { prefix, abortSignal })
+    const { value: page } = await pages.byPage(this.#place(token)).next()
+    if (!Array.isArray(page?.segment?.blobItems)) throw unconfirmed('the listing', 'the reply is no listing')
+    const { blobPrefixes = [] } = (page as Page).segment
+    return { prefixes: blobPrefixes.map(({ name }) => name), next: (page as Page).continuationToken || undefined }
+  }
+
+  #place(token: string | undefined) {
+    return {
+      ...(token !== undefined && { continuationToken: token }),
+      ...(this.#pageSize !== undefined && { maxPageSize: this.#pageSize }),
+    }
+  }
+
   /** The service does not support suffix ranges: INVALID_ARGUMENT. */
-  async get(key: string, range: ByteRange, version: string | undefined, abortSignal: AbortSignal): Promise<ObjectBody> {
+  async get(
+    key: string,
+    range: ByteRange,
+    version: string | undefined,
+    abortSignal: AbortSignal,
+  ): Promise<ObjectReply> {
     if ('suffix' in range) throw rangeError(range, undefined, `${this.url}/${key}`)
     const reply = await this.#blob(key).download(range.offset, range.length, {
       abortSignal,
@@ -166,6 +184,7 @@ export class AbsStore implements ObjectStore {
 interface Page {
   readonly continuationToken?: string
   readonly segment: {
+    readonly blobPrefixes?: readonly { readonly name: string }[]
     readonly blobItems: readonly {
       readonly name: string
       readonly properties: {
@@ -193,11 +212,6 @@ function attributesOf({ ifVersion, timestamp, uploadId }: PutOptions): BlobAttri
 function conditionsOf(version: IfVersion): ModifiedAccessConditions {
   if (version === null) return { ifNoneMatch: '*' }
   return version === undefined ? {} : { ifMatch: `"${version}"` }
-}
-
-/** Headers have the tag in quotes, listings do not. */
-function versionOf(etag: string | undefined): string | undefined {
-  return etag?.replace(/^"|"$/g, '') || undefined
 }
 
 type Metadata = Readonly<Record<string, string>> | undefined

@@ -2,8 +2,10 @@ import type { ContainerClient, StoragePipelineOptions } from '@azure/storage-blo
 import { LitestreamError } from '../../errors.js'
 import { rememberSecret } from '../../util/redact.js'
 import { reveal } from '../../util/secret.js'
+import { mergedSettings } from '../merged-settings.js'
 import { maskEndpoint } from '../shown-url.js'
 import { loadBlobLibrary, loadIdentityLibrary } from './azure-library.js'
+import { boundedHttpClient } from './bounded-http.js'
 import type { AbsLocation } from './location.js'
 import type { AbsSettings } from './settings.js'
 
@@ -19,10 +21,10 @@ export interface OpenedContainer {
  * The library makes one attempt per call: this package retries itself, because a retry must also
  * cover reading the body.
  */
-const PIPELINE: StoragePipelineOptions = {
+const PIPELINE = {
   retryOptions: { maxTries: 1 },
   userAgentOptions: { userAgentPrefix: 'litestream-ts' },
-}
+} satisfies StoragePipelineOptions
 
 /**
  * The library's client of a container. Credentials as in Litestream: a shared access signature,
@@ -30,22 +32,24 @@ const PIPELINE: StoragePipelineOptions = {
  * identity, managed identity, command line). Throws INVALID_URL for incomplete settings,
  * PACKAGE_MISSING without the library. Sends no request.
  */
-export function openContainer({ container, settings }: AbsLocation, given: AbsSettings = {}): OpenedContainer {
-  const account = given.accountName || settings.accountName
+export function openContainer({ container, settings: ofUrl }: AbsLocation, given: AbsSettings = {}): OpenedContainer {
+  const settings = mergedSettings(ofUrl, given)
+  const account = given.accountName || ofUrl.accountName
   const url = `abs://${container}`
   const invalid = (message: string, hint: string) => new LitestreamError('INVALID_URL', `${url}: ${message}`, { hint })
-  const endpoint = serviceUrl(reveal(given.endpoint ?? settings.endpoint), account, invalid)
+  const endpoint = serviceUrl(reveal(settings.endpoint), account, invalid)
   const address = `${endpoint}/${encodeURIComponent(container)}`
   const opened = (client: ContainerClient) => ({ client, url, endpoint })
   const { ContainerClient: Client, StorageSharedKeyCredential } = loadBlobLibrary()
+  const pipeline: StoragePipelineOptions = { ...PIPELINE, httpClient: boundedHttpClient() }
 
-  const sas = reveal(given.sasToken ?? settings.sasToken) || process.env.LITESTREAM_AZURE_SAS_TOKEN
-  if (sas) return opened(new Client(`${address}?${signature(sas, invalid)}`, undefined, PIPELINE))
+  const sas = reveal(settings.sasToken) || process.env.LITESTREAM_AZURE_SAS_TOKEN
+  if (sas) return opened(new Client(`${address}?${signature(sas, invalid)}`, undefined, pipeline))
 
-  const key = reveal(given.accountKey ?? settings.accountKey) || process.env.LITESTREAM_AZURE_ACCOUNT_KEY
+  const key = reveal(settings.accountKey) || process.env.LITESTREAM_AZURE_ACCOUNT_KEY
   if (!key) {
     const { DefaultAzureCredential } = loadIdentityLibrary()
-    return opened(new Client(address, new DefaultAzureCredential(), PIPELINE))
+    return opened(new Client(address, new DefaultAzureCredential(), pipeline))
   }
   rememberSecret(key)
   if (account === undefined) {
@@ -57,7 +61,7 @@ export function openContainer({ container, settings }: AbsLocation, given: AbsSe
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(key)) {
     throw invalid('the account key is not base64', 'Copy `account-key` from "Access keys" of the storage account.')
   }
-  return opened(new Client(address, new StorageSharedKeyCredential(account, key), PIPELINE))
+  return opened(new Client(address, new StorageSharedKeyCredential(account, key), pipeline))
 }
 
 type Invalid = (message: string, hint: string) => LitestreamError

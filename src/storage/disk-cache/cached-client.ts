@@ -6,21 +6,11 @@ import { makeDirectory } from '../../fs/directory.js'
 import { isErrno } from '../../fs/fs-error.js'
 import { abortError, orAborted } from '../../util/abort.js'
 import { timeoutSignal } from '../../util/timers.js'
+import { ForwardingClient } from '../forwarding-client.js'
 import { relativeName } from '../keys.js'
 import { isListed } from '../object-identity.js'
 import { resolveRange } from '../range.js'
-import type {
-  ByteRange,
-  ListOptions,
-  LtxFileInfo,
-  LtxFileRef,
-  ReadOptions,
-  ReadResult,
-  ReplicaClient,
-  RequestOptions,
-  TaggedObject,
-  WriteOptions,
-} from '../replica-client.js'
+import type { ByteRange, LtxFileInfo, LtxFileRef, ReadOptions, ReadResult, ReplicaClient } from '../replica-client.js'
 import { makeRoom } from './eviction.js'
 import { BLOCK_SIZE, SEGMENT_BLOCKS, Segment } from './segment.js'
 
@@ -50,9 +40,8 @@ export interface DiskCacheCounts {
  * never becomes outdated. A file is identified by name, size, time and version, so files of a reset
  * replica differ. Several processes may share one directory.
  */
-export class CachedReplicaClient implements ReplicaClient {
+export class CachedReplicaClient extends ForwardingClient {
   readonly counts: DiskCacheCounts = { hits: 0, misses: 0, failures: 0 }
-  readonly #inner: ReplicaClient
   readonly #options: DiskCacheOptions
   readonly #segments: LRUCache<string, Promise<Segment>>
   readonly #closing = new Set<Promise<void>>()
@@ -61,7 +50,7 @@ export class CachedReplicaClient implements ReplicaClient {
   #unchecked = 0
 
   private constructor(inner: ReplicaClient, options: DiskCacheOptions) {
-    this.#inner = inner
+    super(inner)
     this.#options = options
     this.#segments = new LRUCache({
       max: OPEN_SEGMENTS,
@@ -75,24 +64,8 @@ export class CachedReplicaClient implements ReplicaClient {
     return new CachedReplicaClient(inner, options)
   }
 
-  get type(): ReplicaClient['type'] {
-    return this.#inner.type
-  }
-
-  get guarantees(): ReplicaClient['guarantees'] {
-    return this.#inner.guarantees
-  }
-
-  get writeOnce(): ReplicaClient['writeOnce'] {
-    return this.#inner.writeOnce
-  }
-
-  get url(): string {
-    return this.#inner.url
-  }
-
-  async read(file: LtxFileRef, range: ByteRange, options: ReadOptions = {}): Promise<ReadResult> {
-    if (!isListed(file)) return this.#inner.read(file, range, options)
+  override async read(file: LtxFileRef, range: ByteRange, options: ReadOptions = {}): Promise<ReadResult> {
+    if (!isListed(file)) return this.inner.read(file, range, options)
     const fileSize = file.size
     const { offset, length } = resolveRange(range, fileSize, relativeName(file))
     const first = Math.floor(offset / BLOCK_SIZE)
@@ -113,7 +86,7 @@ export class CachedReplicaClient implements ReplicaClient {
         const wanted = Math.min((to + 1) * BLOCK_SIZE, fileSize) - at
         // Reads into the cache's own memory: several of these reads would otherwise write to the
         // caller's memory at the same time.
-        const got = await this.#inner.read(file, { offset: at, length: wanted }, { ...options, into: undefined })
+        const got = await this.inner.read(file, { offset: at, length: wanted }, { ...options, into: undefined })
         data.set(got.data, at - start)
         for (let i = from; i <= to; i++) this.#keep(file, i, block(i))
       }),
@@ -121,55 +94,11 @@ export class CachedReplicaClient implements ReplicaClient {
     return { data: data.subarray(offset - start, offset - start + length), offset, fileSize }
   }
 
-  list(level: number, options?: ListOptions): AsyncIterable<LtxFileInfo> {
-    return this.#inner.list(level, options)
-  }
-
-  get listUpwards(): ReplicaClient['listUpwards'] {
-    return this.#inner.listUpwards?.bind(this.#inner)
-  }
-
-  stream(file: LtxFileRef, options?: RequestOptions & { readonly offset?: number }): AsyncIterable<Uint8Array> {
-    return this.#inner.stream(file, options)
-  }
-
-  write(file: LtxFileRef, body: Uint8Array | AsyncIterable<Uint8Array>, options: WriteOptions): Promise<LtxFileInfo> {
-    return this.#inner.write(file, body, options)
-  }
-
-  delete(files: readonly LtxFileRef[], options?: RequestOptions): Promise<void> {
-    return this.#inner.delete(files, options)
-  }
-
-  stat(file: LtxFileRef, options?: RequestOptions): Promise<LtxFileInfo> {
-    return this.#inner.stat(file, options)
-  }
-
-  get watch(): ReplicaClient['watch'] {
-    return this.#inner.watch?.bind(this.#inner)
-  }
-
-  getObject(name: string, options?: RequestOptions): Promise<TaggedObject | undefined> {
-    return this.#inner.getObject(name, options)
-  }
-
-  putObject(name: string, data: Uint8Array, ifTag: string | null, options?: RequestOptions): Promise<string> {
-    return this.#inner.putObject(name, data, ifTag, options)
-  }
-
-  deleteObject(name: string, ifTag: string, options?: RequestOptions): Promise<void> {
-    return this.#inner.deleteObject(name, ifTag, options)
-  }
-
-  stats(): ReturnType<ReplicaClient['stats']> {
-    return this.#inner.stats()
-  }
-
   /**
    * Waits at most CLOSE_WAIT for a disk that does not respond; its writes and descriptors end when
    * the disk responds.
    */
-  async close(): Promise<void> {
+  override async close(): Promise<void> {
     this.#ending.abort(new LitestreamError('ABORTED', `the client of ${this.url} was closed`))
     const patience = timeoutSignal(CLOSE_WAIT)
     try {
@@ -178,7 +107,7 @@ export class CachedReplicaClient implements ReplicaClient {
       if (!patience.aborted) throw error
       this.counts.failures++
     }
-    await this.#inner.close()
+    await this.inner.close()
   }
 
   /** Disk calls cannot be cancelled: after a timeout, `work` continues with its own memory. */

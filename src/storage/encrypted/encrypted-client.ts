@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { corrupt } from '../../ltx/corrupt.js'
+import { ForwardingClient } from '../forwarding-client.js'
 import { relativeName } from '../keys.js'
 import type {
   ByteRange,
@@ -13,7 +14,6 @@ import type {
   RequestOptions,
   WriteOptions,
 } from '../replica-client.js'
-import { NO_HOOKS, wrapClient } from '../wrap-client.js'
 import { type AgeHeaders, PREAMBLE } from './header.js'
 import { CHUNK, openChunk, openedSize, SEALED_CHUNK, sealChunk, sealedSize } from './payload.js'
 
@@ -26,20 +26,48 @@ const MAX_KEYS = 20_000
  * LTX_CORRUPT for one that is damaged, DECRYPTION_FAILED for a file that no identity opens. The
  * lease and the writer record are not encrypted.
  */
-export function encryptedClient(client: ReplicaClient, headers: AgeHeaders): ReplicaClient {
-  const files = new EncryptedFiles(client, headers)
-  const { listUpwards } = client
-  return {
-    ...wrapClient(client, NO_HOOKS),
-    list: (level, options) => plainInfos(client.list(level, options)),
-    ...(listUpwards
-      ? { listUpwards: (level: number, options?: ListOptions) => plainInfos(listUpwards.call(client, level, options)) }
-      : {}),
-    stat: async (file, options) => plainInfo(await client.stat(storedRef(file), options)),
-    read: (file, range, options) => files.read(file, range, options),
-    stream: (file, options) => files.stream(file, options),
-    write: (file, body, options) => files.write(file, body, options),
-    delete: (doomed, options) => client.delete(doomed.map(storedRef), options),
+export class EncryptedClient extends ForwardingClient {
+  private readonly files: EncryptedFiles
+
+  constructor(client: ReplicaClient, headers: AgeHeaders) {
+    super(client)
+    this.files = new EncryptedFiles(client, headers)
+  }
+
+  override list(level: number, options?: ListOptions): AsyncIterable<LtxFileInfo> {
+    return plainInfos(this.inner.list(level, options))
+  }
+
+  override get listUpwards(): ReplicaClient['listUpwards'] {
+    const listUpwards = super.listUpwards
+    return listUpwards && ((level, options) => plainInfos(listUpwards(level, options)))
+  }
+
+  override async stat(file: LtxFileRef, options?: RequestOptions): Promise<LtxFileInfo> {
+    return plainInfo(await this.inner.stat(storedRef(file), options))
+  }
+
+  override read(file: LtxFileRef, range: ByteRange, options?: ReadOptions): Promise<ReadResult> {
+    return this.files.read(file, range, options)
+  }
+
+  override stream(
+    file: LtxFileRef,
+    options?: RequestOptions & { readonly offset?: number },
+  ): AsyncIterable<Uint8Array> {
+    return this.files.stream(file, options)
+  }
+
+  override write(
+    file: LtxFileRef,
+    body: Uint8Array | AsyncIterable<Uint8Array>,
+    options: WriteOptions,
+  ): Promise<LtxFileInfo> {
+    return this.files.write(file, body, options)
+  }
+
+  override delete(files: readonly LtxFileRef[], options?: RequestOptions): Promise<void> {
+    return this.inner.delete(files.map(storedRef), options)
   }
 }
 

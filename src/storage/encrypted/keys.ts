@@ -1,6 +1,7 @@
 import { homedir } from 'node:os'
 import path from 'node:path'
 import { LitestreamError } from '../../errors.js'
+import { fsError } from '../../fs/fs-error.js'
 import { readRegular } from '../../fs/open-regular.js'
 import { rememberSecret } from '../../util/redact.js'
 import { loadAge } from './library.js'
@@ -53,7 +54,7 @@ export async function readEncryptionKeys(settings: EncryptionSettings): Promise<
 /** An identity file, as age-keygen writes it, perhaps encrypted with a passphrase. */
 async function identitiesIn(file: string, passphrase: string | undefined): Promise<string[]> {
   const full = keyFile(file, 'identities', 'AGE-SECRET-KEY-1…')
-  const bytes = await readRegular(full, MAX_KEY_FILE)
+  const bytes = await readKeyFile(full, 'identities', 'AGE-SECRET-KEY-1…')
   const text = bytes.toString('latin1')
   if (!AGE_FILE.test(text)) return linesOf(text, full, IDENTITY, 'identities')
   if (!passphrase) {
@@ -85,7 +86,20 @@ async function identitiesIn(file: string, passphrase: string | undefined): Promi
 
 async function keysIn(file: string, form: RegExp, key: string, example: string): Promise<string[]> {
   const full = keyFile(file, key, example)
-  return linesOf((await readRegular(full, MAX_KEY_FILE)).toString('latin1'), full, form, key)
+  return linesOf((await readKeyFile(full, key, example)).toString('latin1'), full, form, key)
+}
+
+async function readKeyFile(file: string, key: string, example: string): Promise<Buffer> {
+  try {
+    return await readRegular(file, MAX_KEY_FILE)
+  } catch (cause) {
+    const { code, message } = fsError(cause, 'reading', file)
+    throw new LitestreamError(code, `encryption.${key}: ${message}`, {
+      cause,
+      file,
+      hint: `Set \`encryption.${key}\` to ${example}, or to the path of a readable file with such lines.`,
+    })
+  }
 }
 
 /** A misspelled key must not be taken for the name of a file, which a message would show. */

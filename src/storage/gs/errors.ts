@@ -109,6 +109,8 @@ function codeByStatus(status: number): ErrorCode {
 }
 
 function hintByStatus(status: number): string | undefined {
+  if (status >= 300 && status < 400)
+    return 'Correct the endpoint: the server there redirects, and redirections are not followed.'
   if (status === 401) return CREDENTIALS
   if (status === 403) return RIGHTS
   if (status === 404) return 'Check the bucket and the path of the replica URL.'

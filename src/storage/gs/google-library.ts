@@ -21,6 +21,7 @@ export interface HttpClient {
     readonly responseType: 'stream'
     readonly validateStatus: () => boolean
     readonly retry: false
+    readonly redirect: 'manual'
     readonly signal: AbortSignal
   }): Promise<{
     readonly status: number

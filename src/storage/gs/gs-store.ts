@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { LitestreamError } from '../../errors.js'
 import { reveal } from '../../util/secret.js'
+import type { ObjectReply } from '../http-download.js'
 import { rangeHeader } from '../http-range.js'
-import { unconfirmed } from '../objects/download.js'
+import { mergedSettings } from '../merged-settings.js'
 import type {
   Attempted,
   IfVersion,
-  ObjectBody,
   ObjectPage,
   ObjectStore,
   Pieces,
@@ -14,8 +14,10 @@ import type {
   StoredObject,
 } from '../objects/object-store.js'
 import type { Requests, Subject } from '../objects/requests.js'
+import type { FolderPage } from '../paged-folders.js'
 import type { ByteRange } from '../replica-client.js'
 import { formatTimestamp, parseTimestamp, TIMESTAMP_KEY, UPLOAD_KEY } from '../timestamp-metadata.js'
+import { unconfirmed } from '../unconfirmed.js'
 import { gsEndpoint } from './endpoint.js'
 import { gsError } from './errors.js'
 import { loadGoogleLibrary } from './google-library.js'
@@ -49,7 +51,7 @@ export class GsStore implements ObjectStore {
   constructor({ bucket, settings }: GsLocation, given: GsSettings = {}, pageSize?: number) {
     this.#pageSize = pageSize
     this.url = `gs://${bucket}`
-    const { url, authorised } = gsEndpoint(reveal(given.endpoint ?? settings.endpoint), this.url)
+    const { url, authorised } = gsEndpoint(reveal(mergedSettings(settings, given).endpoint), this.url)
     this.#endpoint = url
     this.#bucket = encodeURIComponent(bucket)
     this.#http = new GsHttp(loadGoogleLibrary(), authorised)
@@ -74,7 +76,21 @@ export class GsStore implements ObjectStore {
     return { objects: items.map(described), next: text(nextPageToken) }
   }
 
-  async get(key: string, range: ByteRange, version: string | undefined, signal: AbortSignal): Promise<ObjectBody> {
+  async listFolders(prefix: string, token: string | undefined, signal: AbortSignal): Promise<FolderPage> {
+    const query = {
+      prefix,
+      delimiter: '/',
+      fields: 'kind,nextPageToken,prefixes',
+      ...(token !== undefined && { pageToken: token }),
+      ...(this.#pageSize !== undefined && { maxResults: String(this.#pageSize) }),
+    }
+    const reply = await this.#http.json({ method: 'GET', url: this.#objects(query), signal })
+    const { kind, prefixes = [], nextPageToken } = reply
+    if (kind !== 'storage#objects' || !isTexts(prefixes)) throw unconfirmed('the listing', 'the reply is no listing')
+    return { prefixes, next: text(nextPageToken) }
+  }
+
+  async get(key: string, range: ByteRange, version: string | undefined, signal: AbortSignal): Promise<ObjectReply> {
     const query: Record<string, string> = { alt: 'media', ...(version !== undefined && { ifGenerationMatch: version }) }
     // Ranges do not work with transfer compression.
     const headers = { range: rangeHeader(range), 'accept-encoding': 'identity' }
@@ -173,4 +189,8 @@ function described(resource: unknown): StoredObject {
 
 function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string')
 }

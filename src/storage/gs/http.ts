@@ -1,6 +1,8 @@
 import type { Readable } from 'node:stream'
+import { linkAbort } from '../../util/abort.js'
 import { rememberSecret } from '../../util/redact.js'
-import { unconfirmed } from '../objects/download.js'
+import { boundedText } from '../bounded-text.js'
+import { unconfirmed } from '../unconfirmed.js'
 import { GsCredentialsError, GsReplyError } from './errors.js'
 import type { GoogleLibrary, HttpClient } from './google-library.js'
 
@@ -52,18 +54,32 @@ export class GsHttp {
     const credentials = (await this.#headers?.(url)) ?? {}
     if (credentials.Authorization) rememberSecret(credentials.Authorization.replace(/^Bearer /, ''))
     signal.throwIfAborted()
-    const reply = await this.#http.request({
-      url,
-      method,
-      headers: { ...headers, ...credentials },
-      ...(body !== undefined && { data: body }),
-      responseType: 'stream',
-      validateStatus: () => true,
-      retry: false,
-      signal,
-    })
+    const ending = new AbortController()
+    const unlink = linkAbort(signal, ending)
+    const reply = await this.#http
+      .request({
+        url,
+        method,
+        headers: { ...headers, ...credentials },
+        ...(body !== undefined && { data: body }),
+        responseType: 'stream',
+        validateStatus: () => true,
+        retry: false,
+        // The service does not redirect, and another server's answer is none of the store.
+        redirect: 'manual',
+        signal: ending.signal,
+      })
+      .catch((error: unknown) => {
+        unlink()
+        throw error
+      })
     const { status } = reply
     const stream = reply.data as Readable
+    // The library keeps the connection of a body that is destroyed before its end.
+    stream.once('close', () => {
+      unlink()
+      ending.abort()
+    })
     if ((status >= 200 && status < 300) || also.includes(status))
       return { status, headers: reply.headers, body: stream }
     throw await replyError(status, reply.headers, stream)
@@ -72,13 +88,13 @@ export class GsHttp {
   /** The JSON of an answer. */
   async json(request: GsRequest): Promise<Readonly<Record<string, unknown>>> {
     const { body } = await this.send(request)
-    return parse(await bounded(body, MAX_REPLY))
+    return parse(await boundedText(body, MAX_REPLY))
   }
 
   /** For responses whose content does not matter. */
   async done(request: GsRequest, also: readonly number[] = []): Promise<GsReply> {
     const reply = await this.send(request, also)
-    await bounded(reply.body, MAX_REPLY)
+    await boundedText(reply.body, MAX_REPLY)
     return reply
   }
 }
@@ -94,18 +110,6 @@ export function parse(body: string): Readonly<Record<string, unknown>> {
   throw unconfirmed('the request', 'the reply is not JSON')
 }
 
-/** The whole body, which must be shorter than `limit` bytes. */
-export async function bounded(body: Readable, limit: number): Promise<string> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    bytes += chunk.byteLength
-    if (bytes > limit) throw unconfirmed('the request', `the reply is longer than ${limit} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString()
-}
-
 async function replyError(
   status: number,
   headers: Readonly<Record<string, string>>,
@@ -115,7 +119,7 @@ async function replyError(
   const retryAfter = seconds > 0 ? { retryAfter: seconds } : {}
   let said: string
   try {
-    said = await bounded(body, MAX_ERROR)
+    said = await boundedText(body, MAX_ERROR)
   } catch {
     return new GsReplyError(status, retryAfter) // the status is sufficient
   }

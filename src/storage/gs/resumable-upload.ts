@@ -1,9 +1,9 @@
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { timeoutSignal } from '../../util/timers.js'
-import { unconfirmed } from '../objects/download.js'
 import type { Pieces, StoredObject } from '../objects/object-store.js'
 import type { Requests, Subject } from '../objects/requests.js'
 import { isPassing } from '../retry.js'
+import { unconfirmed } from '../unconfirmed.js'
 import type { GsHttp, GsReply } from './http.js'
 
 /** Status of a response that expects more bytes. */

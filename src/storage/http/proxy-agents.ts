@@ -50,7 +50,9 @@ export class ForwardAgent extends HttpProxyAgent<string> {
   readonly #proxy: ProxyServer
 
   constructor(proxy: ProxyServer, { tls, ...settings }: AgentSettings) {
-    super(proxy.url, { ...settings, ...tls })
+    // Some proxies end a connection after a response without saying so (tinyproxy): a request on a
+    // connection that is used again would be lost.
+    super(proxy.url, { ...settings, ...tls, keepAlive: false })
     this.#proxy = proxy
   }
 

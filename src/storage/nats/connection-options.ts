@@ -83,7 +83,11 @@ function credentials(bytes: Uint8Array, file: string): Authenticator {
 async function tlsOptions(settings: NatsSettings): Promise<(TlsOptions & Record<string, unknown>) | undefined> {
   const { tls, rootCas, clientCert, clientKey, skipVerify } = settings
   if ((clientCert === undefined) !== (clientKey === undefined)) {
-    throw invalid('NATS `client-cert` and `client-key` require each other, and one of them is missing')
+    const lacks = clientCert === undefined ? '`client-cert`' : '`client-key`'
+    throw invalid(
+      'NATS `client-cert` and `client-key` require each other, and one of them is missing',
+      `Set ${lacks} too, or remove the other one.`,
+    )
   }
   const any = tls || rootCas !== undefined || clientCert !== undefined || skipVerify
   if (!any) return undefined
@@ -108,6 +112,6 @@ async function contents(file: string, setting: string): Promise<Buffer> {
   }
 }
 
-function invalid(message: string): LitestreamError {
-  return new LitestreamError('CONFIG_INVALID', message, { hint: 'Correct the NATS settings of the replica.' })
+function invalid(message: string, hint = 'Correct the NATS settings of the replica.'): LitestreamError {
+  return new LitestreamError('CONFIG_INVALID', message, { hint })
 }

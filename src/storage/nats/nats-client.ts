@@ -2,6 +2,7 @@ import { LitestreamError } from '../../errors.js'
 import { runAll } from '../../util/run-all.js'
 import { relativeName } from '../keys.js'
 import { checkedListing } from '../listing.js'
+import { mergedSettings } from '../merged-settings.js'
 import { checkSameFile } from '../object-identity.js'
 import type {
   ByteRange,
@@ -201,14 +202,8 @@ function bucketAndSettings(
   return { bucket, settings: merged(location.settings, given) }
 }
 
-/**
- * The caller's settings take precedence over the URL's. Credentials are not mixed: any of the
- * caller's replaces all of the URL's.
- */
+/** Any credentials of the caller replace all of the URL's. */
 function merged(url: NatsSettings, given: NatsSettings): NatsSettings {
   const identity = ['username', 'password', 'token', 'jwt', 'seed', 'creds', 'nkey'] as const
-  const base: Record<string, unknown> = { ...url }
-  if (identity.some((key) => given[key] !== undefined)) for (const key of identity) delete base[key]
-  for (const [key, value] of Object.entries(given)) if (value !== undefined) base[key] = value
-  return base
+  return mergedSettings(url, given, Object.fromEntries(identity.map((key) => [key, identity])))
 }

@@ -3,11 +3,12 @@ import { parseFileName } from '../../ltx/file-name.js'
 import { SNAPSHOT_LEVEL } from '../../ltx/format.js'
 import { runAll } from '../../util/run-all.js'
 import { gather } from '../body-reader.js'
+import { type DownloadedFiles, type FoundCheck, type FoundObject, readRange, streamFrom } from '../http-download.js'
 import { firstName, levelDirectory, relativeName } from '../keys.js'
 import { checkedListing, checkFacts } from '../listing.js'
 import { checkSameFile, isListed } from '../object-identity.js'
 import { OperationCounters } from '../operation-counters.js'
-import { rangeError } from '../range.js'
+import { pagedFolders } from '../paged-folders.js'
 import type {
   ByteRange,
   LegacyObjects,
@@ -25,7 +26,8 @@ import type {
 } from '../replica-client.js'
 import { DEFAULT_POLICY, type RequestPolicy } from '../request-policy.js'
 import { checkTaggedSize, MAX_TAGGED_OBJECT } from '../tagged-size.js'
-import { download, type FoundObject } from './download.js'
+import { storeFolder, walkReplicas } from '../walk-folders.js'
+import { download } from './download.js'
 import { ObjectLegacyObjects } from './legacy-objects.js'
 import { listObjects } from './listing.js'
 import { isNoBucket } from './no-bucket.js'
@@ -59,6 +61,7 @@ export class ObjectReplicaClient implements ReplicaClient {
   readonly #prefix: string
   readonly #counters = new OperationCounters()
   readonly #requests: Requests
+  readonly #files: DownloadedFiles
 
   /**
    * `path`: the replica's path in the store, without a slash at either end; "" is the store itself.
@@ -74,6 +77,15 @@ export class ObjectReplicaClient implements ReplicaClient {
       counters: this.#counters,
       toError: (error, attempted) => store.toError(error, attempted),
     })
+    this.#files = {
+      target: (file) => this.#target(this.#key(file)),
+      stat: (file, options) => this.stat(file, options),
+      download: (file, range, signal) => {
+        const key = this.#key(file)
+        const subject = this.#subject('GET', 'reading', key, signal)
+        return this.#download(subject, key, range, this.#check(file, subject))
+      },
+    }
     this.legacy = new ObjectLegacyObjects(store, this.#requests, this.#prefix)
   }
 
@@ -108,22 +120,21 @@ export class ObjectReplicaClient implements ReplicaClient {
     yield* checkedListing(files(), { what: `listing ${subject.target}`, signal })
   }
 
-  async read(file: LtxFileRef, range: ByteRange, options: ReadOptions = {}): Promise<ReadResult> {
-    if ('suffix' in range && !this.#store.suffixRanges) return this.#readSuffix(file, range.suffix, options)
-    const { signal, into } = options
-    const key = this.#key(file)
-    const subject = this.#subject('GET', 'reading', key, signal)
-    const wanted = 'suffix' in range ? range.suffix : range.length
-    if (wanted === 0) return this.#readNothing(file, range, signal)
-    const { chunks, found } = this.#download(subject, key, range, this.#check(file, subject))
-    const room = into !== undefined && wanted !== undefined && wanted <= into.length ? into : undefined
-    const data = await gather(chunks, () => wanted ?? found().fileSize - found().offset, room)
-    const { offset, fileSize } = found()
-    // Stores shorten a range beyond the end; here it is an error, as on every store.
-    if (!('suffix' in range) && range.length !== undefined && data.length < range.length) {
-      throw rangeError(range, fileSize, subject.target)
+  async *replicas({ signal }: RequestOptions = {}): AsyncIterable<string> {
+    const foldersIn = (relative: string) => {
+      const prefix = relative === '' ? this.#prefix : `${this.#prefix}${relative}/`
+      const subject = this.#subject('LIST', 'listing', prefix, signal)
+      return pagedFolders(prefix, `${subject.doing} ${subject.target}`, (token) =>
+        this.#requests.retried(subject, () => (limit) => this.#store.listFolders(prefix, token, limit)),
+      )
     }
-    return { data, offset, fileSize }
+    const list = (relative: string) => storeFolder(relative, foldersIn)
+    yield* walkReplicas(list, { what: `listing the replicas below ${this.url}`, signal })
+  }
+
+  read(file: LtxFileRef, range: ByteRange, options: ReadOptions = {}): Promise<ReadResult> {
+    if ('suffix' in range && !this.#store.suffixRanges) return this.#readSuffix(file, range.suffix, options)
+    return readRange(this.#files, file, range, options)
   }
 
   /** Uses the listed size unless the store reports another one. */
@@ -142,27 +153,8 @@ export class ObjectReplicaClient implements ReplicaClient {
     }
   }
 
-  /** HTTP cannot express an empty range. */
-  async #readNothing(file: LtxFileRef, range: ByteRange, signal: AbortSignal | undefined): Promise<ReadResult> {
-    const { size } = await this.stat(file, signal ? { signal } : {})
-    const offset = 'suffix' in range ? size : range.offset
-    if (offset > size) throw rangeError(range, size, this.#target(this.#key(file)))
-    return { data: new Uint8Array(), offset, fileSize: size }
-  }
-
-  async *stream(
-    file: LtxFileRef,
-    { offset = 0, signal }: RequestOptions & { readonly offset?: number } = {},
-  ): AsyncIterable<Uint8Array> {
-    const key = this.#key(file)
-    const subject = this.#subject('GET', 'reading', key, signal)
-    try {
-      yield* this.#download(subject, key, { offset }, this.#check(file, subject)).chunks
-    } catch (error) {
-      // No bytes follow the last one, which a store reports as an invalid range.
-      if (!isLitestreamError(error, 'INVALID_ARGUMENT')) throw error
-      if ((await this.stat(file, signal ? { signal } : {})).size !== offset) throw error
-    }
+  stream(file: LtxFileRef, options?: RequestOptions & { readonly offset?: number }): AsyncIterable<Uint8Array> {
+    return streamFrom(this.#files, file, options)
   }
 
   async write(
@@ -197,7 +189,7 @@ export class ObjectReplicaClient implements ReplicaClient {
       const check = ({ fileSize }: FoundObject) => checkTaggedSize(fileSize, subject.target)
       const { chunks, found } = this.#download(subject, key, range, check)
       const data = await gather(chunks, () => found().fileSize)
-      return { data, tag: found().version }
+      return { data, tag: found().version ?? '' }
     } catch (error) {
       // An object without bytes has no valid range.
       if (isLitestreamError(error, 'INVALID_ARGUMENT')) return this.#emptyObject(key, signal)
@@ -255,11 +247,11 @@ export class ObjectReplicaClient implements ReplicaClient {
     }
   }
 
-  #download(subject: Subject, key: string, range: ByteRange, check: (found: FoundObject) => void) {
+  #download(subject: Subject, key: string, range: ByteRange, check: FoundCheck) {
     return download(this.#store, this.#requests, subject, key, range, check)
   }
 
-  #check(file: LtxFileRef, subject: Subject): (found: FoundObject) => void {
+  #check(file: LtxFileRef, subject: Subject): FoundCheck {
     return ({ fileSize, version }) => checkSameFile(file, { size: fileSize, version }, subject.target)
   }
 

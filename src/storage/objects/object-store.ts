@@ -1,5 +1,7 @@
-import type { Readable } from 'node:stream'
 import type { LitestreamError } from '../../errors.js'
+import type { ObjectReply } from '../http-download.js'
+import type { FolderPage } from '../paged-folders.js'
+import type { ListedPage } from '../paged-listing.js'
 import type { ByteRange } from '../replica-client.js'
 import type { Requests, Subject } from './requests.js'
 
@@ -20,21 +22,7 @@ export interface StoredObject {
 }
 
 /** One page of a listing, in the order of keys. */
-export interface ObjectPage {
-  readonly objects: readonly StoredObject[]
-  /** Token of the next page; undefined on the last one. */
-  readonly next: string | undefined
-}
-
-/** The response to a GET: its headers, and its body as a stream. */
-export interface ObjectBody {
-  readonly body: Readable
-  readonly version: string | undefined
-  /** The header Content-Range. */
-  readonly contentRange: string | undefined
-  /** Bytes of the body. */
-  readonly contentLength: number | undefined
-}
+export type ObjectPage = ListedPage<StoredObject>
 
 /**
  * The condition of a write or deletion: the version that must exist; null: no object must exist.
@@ -88,8 +76,10 @@ export interface ObjectStore {
     place: { readonly from?: string | undefined; readonly token?: string | undefined },
     signal: AbortSignal,
   ): Promise<ObjectPage>
+  /** One page of the folders directly below `prefix`, which ends with "/" or is empty. */
+  listFolders(prefix: string, token: string | undefined, signal: AbortSignal): Promise<FolderPage>
   /** `version`: fail unless the object has this version. */
-  get(key: string, range: ByteRange, version: string | undefined, signal: AbortSignal): Promise<ObjectBody>
+  get(key: string, range: ByteRange, version: string | undefined, signal: AbortSignal): Promise<ObjectReply>
   head(key: string, signal: AbortSignal): Promise<StoredObject>
   /** Returns the new version. */
   put(key: string, data: Uint8Array, options: PutOptions, signal: AbortSignal): Promise<string>

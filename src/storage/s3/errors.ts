@@ -86,11 +86,6 @@ function proxyRefusal(status: number | undefined, { proxy }: Attempted['connecti
   return status === 407 && proxy ? proxyHint(proxy.variable, status) : undefined
 }
 
-/** The error for a successful response that does not look like one of a store. */
-export function unconfirmed(doing: string, target: string, what: string): LitestreamError {
-  return new LitestreamError('UNAVAILABLE', `${doing} ${target} failed: ${what}`, { file: target, hint: NO_STORE })
-}
-
 function unexpected(reply: UnexpectedReply, { doing, target, endpoint, connections }: Attempted): LitestreamError {
   const { status, passing, message } = reply
   const { proxy } = connections

@@ -1,8 +1,7 @@
 import { checkFacts } from '../listing.js'
 import type { LegacyObject, LegacyObjects, Operation, RequestOptions } from '../replica-client.js'
 import { download } from './download.js'
-import { factsOf } from './entity-tags.js'
-import { listObjects } from './list.js'
+import { factsOf, listObjects } from './list.js'
 import type { S3Requests, Subject } from './requests.js'
 
 /**

@@ -1,6 +1,7 @@
 import path from 'node:path'
 import { LitestreamError } from '../../errors.js'
 import { parseByteSize } from '../../util/byte-size.js'
+import { mergedSettings } from '../merged-settings.js'
 import { secretEndpoint } from '../secret-endpoint.js'
 import { splitUserinfo, type UrlParams, type UrlParts } from '../url-parts.js'
 import { CONDITIONAL_WRITES, type S3Dialect, type S3Settings } from './settings.js'
@@ -85,6 +86,7 @@ export function takeSettings(params: UrlParams): S3Settings {
     skipVerify: params.boolean('skipVerify'),
     caFile: params.string('caFile'),
     signPayload: params.boolean('signPayload'),
+    signAcceptEncoding: params.boolean('signAcceptEncoding'),
     requireContentMd5: params.boolean('requireContentMD5'),
     concurrency: params.positiveInteger('concurrency'),
     partSize: params.parsed('partSize', parseByteSize),
@@ -96,12 +98,6 @@ export function takeSettings(params: UrlParams): S3Settings {
     sseKmsKeyId: params.string('sseKmsKeyId'),
     conditionalWrites: params.choice('conditionalWrites', CONDITIONAL_WRITES),
   }
-}
-
-/** Merges `overrides` into `base`; undefined fields override nothing. */
-export function mergeSettings<T extends object>(base: T, overrides: T): T {
-  const given = Object.entries(overrides).filter(([, value]) => value !== undefined)
-  return { ...base, ...(Object.fromEntries(given) as T) }
 }
 
 export function parseS3Url(parts: UrlParts): S3Location {
@@ -126,7 +122,7 @@ export function parseS3Url(parts: UrlParts): S3Location {
     type: 's3',
     bucket,
     path: keyPath(parts.path),
-    settings: mergeSettings<S3Settings>({ ...settings, ...credentials }, fromParams),
+    settings: mergedSettings<S3Settings>({ ...settings, ...credentials }, fromParams),
   }
 }
 

@@ -1,8 +1,9 @@
 import { LitestreamError } from '../../errors.js'
 import { rememberSecret } from '../../util/redact.js'
 import { reveal } from '../../util/secret.js'
+import { mergedSettings } from '../merged-settings.js'
 import type { UrlParts } from '../url-parts.js'
-import { type BucketLocation, keyPath, keysOf, mergeSettings, takeSettings } from './location.js'
+import { type BucketLocation, keyPath, keysOf, takeSettings } from './location.js'
 import type { S3Settings } from './settings.js'
 
 /** A replica in Alibaba Cloud OSS, which the S3 client reads and writes. */
@@ -39,7 +40,7 @@ export function parseOssUrl(parts: UrlParts): OssLocation {
     type: 'oss',
     bucket,
     path: keyPath(parts.path),
-    settings: mergeSettings<S3Settings>({ ...fromHost, ...credentials }, fromParams),
+    settings: mergedSettings<S3Settings>({ ...fromHost, ...credentials }, fromParams),
   }
 }
 

@@ -13,6 +13,8 @@ export const DEFAULT_REGION = 'us-east-1'
 
 /** Every store refuses smaller S3 parts, except as the last one. */
 const MIN_PART_SIZE = 5 * 2 ** 20
+/** 5 MB: configurations of Litestream have it as the minimum, and MIN_PART_SIZE is meant. */
+const SMALLEST_WRITTEN = 5_000_000
 
 /** Settings with every default filled in, including those of the provider. */
 export interface ResolvedS3Settings extends Omit<S3Settings, 'endpoint' | 'region'> {
@@ -77,10 +79,16 @@ export function resolveS3Settings(
   const invalid = (message: string, hint: string) =>
     new LitestreamError('INVALID_URL', `${display}: ${message}`, { hint })
 
+  const { accessKeyId, secretAccessKey } = settings
+  if (Boolean(accessKeyId) !== Boolean(reveal(secretAccessKey))) {
+    const [has, lacks] = accessKeyId ? ['access-key-id', 'secret-access-key'] : ['secret-access-key', 'access-key-id']
+    throw invalid(`${has} is set, and ${lacks} is not`, `Set \`${lacks}\` too, or delete \`${has}\`.`)
+  }
   if (isArn && settings.forcePathStyle) {
     throw invalid('an access point cannot be addressed with path style', 'Remove forcePathStyle.')
   }
-  const partSize = bytes(settings.partSize ?? MIN_PART_SIZE)
+  const asked = bytes(settings.partSize ?? MIN_PART_SIZE)
+  const partSize = asked >= SMALLEST_WRITTEN && asked < MIN_PART_SIZE ? MIN_PART_SIZE : asked
   if (partSize < MIN_PART_SIZE || partSize > 5 * 2 ** 30) {
     throw invalid(`a part size of ${partSize} bytes is not between 5 MiB and 5 GiB`, 'Set part-size to 5MiB or more.')
   }
@@ -95,7 +103,10 @@ export function resolveS3Settings(
     concurrency: settings.concurrency ?? preset?.concurrency ?? 5,
     equalParts: preset?.equalParts ?? false,
     headers: preset?.headers ?? {},
-    unsignableHeaders: preset?.unsignableHeaders ?? [],
+    unsignableHeaders: [
+      ...(preset?.unsignableHeaders ?? []),
+      ...(settings.signAcceptEncoding === false ? ['accept-encoding'] : []),
+    ],
     // AWS supports both conditions since 2024.
     conditionalWrites: settings.conditionalWrites ?? preset?.conditionalWrites ?? (endpoint ? 'auto' : 'always'),
     dialect,

@@ -2,11 +2,13 @@ import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { parseFileName } from '../../ltx/file-name.js'
 import { gather } from '../body-reader.js'
+import { EntityTags, versionOf } from '../entity-tags.js'
+import { type DownloadedFiles, type FoundCheck, type FoundObject, readRange, streamFrom } from '../http-download.js'
 import { firstName, parseS3Key, s3Key, s3LevelPrefix } from '../keys.js'
 import { checkedListing, checkFacts } from '../listing.js'
+import { mergedSettings } from '../merged-settings.js'
 import { isListed } from '../object-identity.js'
 import { OperationCounters } from '../operation-counters.js'
-import { rangeError } from '../range.js'
 import type {
   ByteRange,
   LegacyObjects,
@@ -31,11 +33,10 @@ import { DeleteObjectCommand, HeadObjectCommand, PutObjectCommand } from './aws.
 import type { RequestHandler } from './bounded-replies.js'
 import { ConditionalWrites } from './conditional-writes.js'
 import { ObjectDeletion } from './delete.js'
-import { download, type FoundObject } from './download.js'
-import { EntityTags, factsOf, versionOf } from './entity-tags.js'
+import { download } from './download.js'
 import { conditionError, isNoBucket } from './errors.js'
 import { S3LegacyObjects } from './legacy-objects.js'
-import { listObjects } from './list.js'
+import { factsOf, listObjects } from './list.js'
 import { asStoreFolder, listFolders } from './list-folders.js'
 import type { S3Location } from './location.js'
 import { type OssLocation, ossSettings } from './oss-location.js'
@@ -61,6 +62,7 @@ export class S3ReplicaClient implements ReplicaClient {
   readonly #counters: OperationCounters
   readonly #requests: S3Requests
   readonly #tags: EntityTags
+  readonly #files: DownloadedFiles
   readonly #deletion: ObjectDeletion
   /** Whether the store needs entity tags in If-Match without quotes (Ceph does). */
   #bareTags = false
@@ -76,6 +78,15 @@ export class S3ReplicaClient implements ReplicaClient {
     this.#deletion = new ObjectDeletion(requests)
     this.#tags = new EntityTags((file, signal) => this.#listed(file, signal))
     this.#counters = counters
+    this.#files = {
+      target: (file) => requests.target(s3Key(location.path, file)),
+      stat: (file, options) => this.stat(file, options),
+      download: (file, range, signal) => {
+        const key = s3Key(location.path, file)
+        const subject = this.#subject('GET', 'reading', key, signal)
+        return download(requests, subject, key, range, this.#check(file, subject))
+      },
+    }
   }
 
   /** Throws INVALID_URL for incompatible settings. Sends no request. */
@@ -86,7 +97,7 @@ export class S3ReplicaClient implements ReplicaClient {
   ): Promise<S3ReplicaClient> {
     const { bucket, type } = location
     const display = `${type}://${bucket}`
-    const given = { ...location.settings, ...defined(settings) }
+    const given = mergedSettings<S3Settings>(location.settings, settings)
     const completed = type === 'oss' ? ossSettings(given, display) : given
     const resolved = resolveS3Settings(completed, bucket, display, type)
     const inForce = { ...DEFAULT_POLICY, ...policy }
@@ -150,43 +161,12 @@ export class S3ReplicaClient implements ReplicaClient {
     yield* checkedListing(files(), { what: `listing ${subject.target}`, signal })
   }
 
-  async read(file: LtxFileRef, range: ByteRange, { signal, into }: ReadOptions = {}): Promise<ReadResult> {
-    const key = s3Key(this.#path, file)
-    const subject = this.#subject('GET', 'reading', key, signal)
-    const wanted = 'suffix' in range ? range.suffix : range.length
-    if (wanted === 0) return this.#readNothing(file, range, signal)
-    const { chunks, found } = download(this.#requests, subject, key, range, this.#check(file, subject))
-    const room = into !== undefined && wanted !== undefined && wanted <= into.length ? into : undefined
-    const data = await gather(chunks, () => wanted ?? found().fileSize - found().offset, room)
-    const { offset, fileSize } = found()
-    // Stores shorten a range beyond the end; here it is an error, as on every store.
-    if (!('suffix' in range) && range.length !== undefined && data.length < range.length) {
-      throw rangeError(range, fileSize, subject.target)
-    }
-    return { data, offset, fileSize }
+  read(file: LtxFileRef, range: ByteRange, options?: ReadOptions): Promise<ReadResult> {
+    return readRange(this.#files, file, range, options)
   }
 
-  /** HTTP cannot express an empty range. */
-  async #readNothing(file: LtxFileRef, range: ByteRange, signal: AbortSignal | undefined): Promise<ReadResult> {
-    const { size } = await this.stat(file, signal ? { signal } : {})
-    const offset = 'suffix' in range ? size : range.offset
-    if (offset > size) throw rangeError(range, size, this.#requests.target(s3Key(this.#path, file)))
-    return { data: new Uint8Array(), offset, fileSize: size }
-  }
-
-  async *stream(
-    file: LtxFileRef,
-    { offset = 0, signal }: RequestOptions & { readonly offset?: number } = {},
-  ): AsyncIterable<Uint8Array> {
-    const key = s3Key(this.#path, file)
-    const subject = this.#subject('GET', 'reading', key, signal)
-    try {
-      yield* download(this.#requests, subject, key, { offset }, this.#check(file, subject)).chunks
-    } catch (error) {
-      // No bytes follow the last one, which a store reports as an invalid range.
-      if (!isLitestreamError(error, 'INVALID_ARGUMENT') || offset === 0) throw error
-      if ((await this.stat(file, signal ? { signal } : {})).size !== offset) throw error
-    }
+  stream(file: LtxFileRef, options?: RequestOptions & { readonly offset?: number }): AsyncIterable<Uint8Array> {
+    return streamFrom(this.#files, file, options)
   }
 
   async write(
@@ -231,10 +211,10 @@ export class S3ReplicaClient implements ReplicaClient {
     const subject = this.#replicaSubject('GET', 'reading', signal)
     const range = { offset: 0, length: MAX_TAGGED_OBJECT }
     try {
-      const check = async ({ fileSize }: FoundObject) => checkTaggedSize(fileSize, this.#requests.target(Key))
+      const check = ({ fileSize }: FoundObject) => checkTaggedSize(fileSize, this.#requests.target(Key))
       const { chunks, found } = download(this.#requests, subject, Key, range, check)
       const data = await gather(chunks, () => found().fileSize)
-      return { data, tag: found().etag ?? '' }
+      return { data, tag: found().version ?? '' }
     } catch (error) {
       // An object without bytes has no valid range.
       if (isLitestreamError(error, 'INVALID_ARGUMENT')) return this.#emptyObject(Key, signal)
@@ -340,8 +320,8 @@ export class S3ReplicaClient implements ReplicaClient {
     return undefined
   }
 
-  #check(file: LtxFileRef, subject: Subject): (found: FoundObject) => Promise<void> {
-    return ({ fileSize, etag }) => this.#tags.check(file, { size: fileSize, version: versionOf(etag) }, subject)
+  #check(file: LtxFileRef, subject: Subject): FoundCheck {
+    return ({ fileSize, version }) => this.#tags.check(file, { size: fileSize, version: versionOf(version) }, subject)
   }
 
   /** For the small objects beside the files, whose names mean nothing to a user. */
@@ -360,9 +340,4 @@ function wasChanged({ doing, target }: Subject): LitestreamError {
 
 function bare(tag: string): string {
   return tag.replace(/^"|"$/g, '')
-}
-
-/** Omitted settings must not hide those of the URL. */
-function defined<T extends object>(settings: T): Partial<T> {
-  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as Partial<T>
 }

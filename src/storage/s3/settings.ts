@@ -33,6 +33,8 @@ export interface S3Settings {
   readonly forcePathStyle?: boolean
   /** False sends UNSIGNED-PAYLOAD. */
   readonly signPayload?: boolean
+  /** False: no Accept-Encoding is sent, because a proxy rewrites the header after it was signed. */
+  readonly signAcceptEncoding?: boolean
   /** Content-MD5 on batch deletes. */
   readonly requireContentMd5?: boolean
   /** Accept any TLS certificate. */
@@ -41,7 +43,10 @@ export interface S3Settings {
   readonly caFile?: string
   /** Storage class of new objects. */
   readonly storageClass?: string
-  /** Part size of a multipart upload; smaller files are one PUT. */
+  /**
+   * Part size of a multipart upload, at least 5 MiB (5 MB counts as 5 MiB); smaller files are one
+   * PUT.
+   */
   readonly partSize?: ByteSize
   /** Number of parts sent in parallel. */
   readonly concurrency?: number

@@ -4,7 +4,9 @@ import PQueue from 'p-queue'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { timeoutSignal } from '../../util/timers.js'
 import { ChunkBuffer } from '../chunk-buffer.js'
+import { versionOf } from '../entity-tags.js'
 import { formatTimestamp, TIMESTAMP_KEY, UPLOAD_KEY } from '../timestamp-metadata.js'
+import { unconfirmed } from '../unconfirmed.js'
 import type { AskedGuarantees } from '../write-guarantees.js'
 import {
   AbortMultipartUploadCommand,
@@ -14,8 +16,7 @@ import {
   PutObjectCommand,
   UploadPartCommand,
 } from './aws.js'
-import { versionOf } from './entity-tags.js'
-import { conditionError, unconfirmed } from './errors.js'
+import { conditionError } from './errors.js'
 import { partSizeOf } from './part-sizes.js'
 import type { S3Requests, Send, Subject } from './requests.js'
 
@@ -133,7 +134,8 @@ interface Tagged {
 function tagged(subject: Subject, send: Send<Tagged>): Send<string> {
   return async (client, options) => {
     const { ETag } = await send(client, options)
-    if (ETag === undefined) throw unconfirmed(subject.doing, subject.target, 'the reply has no ETag')
+    if (ETag === undefined)
+      throw unconfirmed(`${subject.doing} ${subject.target}`, 'the reply has no ETag', subject.target)
     return ETag
   }
 }

@@ -215,7 +215,7 @@ export class RemoteFiles {
         this.connection.call<FileEntryWithStats[]>((sftp, done) => sftp.readdir(handle, done)),
         'readdir',
       )
-      return entries.map(({ filename, attrs }) => ({ name: filename, ...statsOf(attrs as Stats) }))
+      return entries.map(entryOf)
     } catch (error) {
       if (isStatus(error, STATUS.eof)) return undefined
       throw error
@@ -231,6 +231,18 @@ export class RemoteFiles {
       throw error
     }
   }
+}
+
+/**
+ * A server may leave out attributes. The type then stands at the beginning of the line that it
+ * writes for users, as of `ls -l`.
+ */
+function entryOf({ filename: name, longname, attrs }: FileEntryWithStats): RemoteEntry {
+  const stats = attrs as Stats
+  if (stats.mode !== undefined) return { name, ...statsOf(stats) }
+  const { size, mtime } = stats
+  const isDirectory = longname.startsWith('d')
+  return { name, size, mtime, mode: 0o600, isDirectory, isFile: !isDirectory && !longname.startsWith('l') }
 }
 
 function statsOf(stats: Stats): RemoteStats {

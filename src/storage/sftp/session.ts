@@ -59,6 +59,13 @@ export class SftpSession {
   ): Promise<SftpSession> {
     const { host, port } = location
     const library = loadSsh2()
+    if (settings.hostKey !== undefined && settings.insecureHostKey) {
+      throw new LitestreamError(
+        'CONFIG_INVALID',
+        `${sftpUrl(location)}: \`host-key\` names the key of the server, and \`insecure-host-key: true\` accepts any`,
+        { hint: 'Delete `insecure-host-key`.' },
+      )
+    }
     const methods = await authentication(library, settings)
     const hostKeys =
       settings.hostKey !== undefined
@@ -69,6 +76,15 @@ export class SftpSession {
     const timeout = milliseconds(settings.timeout ?? CONNECT_TIMEOUT, 'timeout')
     const options = { host, port, methods, hostKeys, timeout, url: sftpUrl(location) }
     return new SftpSession(library, options, { ...DEFAULT_POLICY, ...policy })
+  }
+
+  /** Throws ACCESS_DENIED if no key of the server is known, so that no connection can be made. */
+  checkHostKnown(): void {
+    const { hostKeys, host, port, url } = this.#options
+    if (hostKeys === undefined || hostKeys.keys.some(({ revoked }) => !revoked)) return
+    throw new LitestreamError('ACCESS_DENIED', `${url}: no key of ${host}:${port} is known in ${hostKeys.source}`, {
+      hint: 'Set `host-key` to the line that `ssh-keyscan` prints for the server, after comparing it with the server.',
+    })
   }
 
   /** Aborts when the client is closed. */

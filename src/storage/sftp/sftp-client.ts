@@ -3,13 +3,15 @@ import { temporaryPath } from '../../fs/temporary.js'
 import { parseFileName } from '../../ltx/file-name.js'
 import { throwIfAborted } from '../../util/abort.js'
 import { runAll } from '../../util/run-all.js'
-import { type OpenedBody, readBody } from '../body-reader.js'
+import { gather, type OpenedBody, readBody } from '../body-reader.js'
 import { HEADER_BYTES, headerTime } from '../header-time.js'
 import { compareFiles, levelDirectory, relativeName } from '../keys.js'
 import { type FolderEntry, legacyTree } from '../legacy-tree.js'
 import { checkedListing } from '../listing.js'
+import { mergedSettings } from '../merged-settings.js'
 import { type NumberedFolder, NumberedObjects } from '../numbered-objects.js'
 import { checkSameFile, type FoundFile, isSameFile, replacedError } from '../object-identity.js'
+import { openedClient } from '../opened-client.js'
 import { resolveRange } from '../range.js'
 import type {
   ByteRange,
@@ -28,7 +30,8 @@ import type {
 } from '../replica-client.js'
 import type { RequestPolicy } from '../request-policy.js'
 import { checkTaggedSize } from '../tagged-size.js'
-import type { AskedGuarantees, WriteGuarantees } from '../write-guarantees.js'
+import { storeFolder, walkReplicas } from '../walk-folders.js'
+import { type AskedGuarantees, askedGuarantees, type WriteGuarantees } from '../write-guarantees.js'
 import { isStatus, STATUS, sftpError } from './errors.js'
 import { entriesOf, makeDirectories, parentOf, sweep } from './folder.js'
 import { type SftpLocation, sftpUrl } from './location.js'
@@ -64,13 +67,10 @@ export class SftpReplicaClient implements ReplicaClient {
     this.#root = location.path
     this.#session = session
     this.#concurrent = settings.concurrentWrites ?? true
-    const known = () => this.#guarantees
-    this.guarantees = {
-      get known() {
-        return known()
-      },
-      ask: (options) => this.#askGuarantees(options),
-    }
+    this.guarantees = askedGuarantees(
+      () => this.#guarantees,
+      (options) => this.#askGuarantees(options),
+    )
     this.legacy = {
       list: (prefix, options) => legacyTree(prefix, (folder) => this.#folder(folder, options)),
       stream: (name, options) => this.#stream(this.#path(name), undefined, 0, options),
@@ -91,13 +91,7 @@ export class SftpReplicaClient implements ReplicaClient {
     const settings = merged(location.settings, given)
     const session = await SftpSession.prepare(location, settings, policy)
     const client = new SftpReplicaClient(location, session, settings)
-    try {
-      await client.#checkRoot(signal)
-    } catch (error) {
-      session.close()
-      throw error
-    }
-    return client
+    return openedClient(client, () => client.#checkRoot(signal))
   }
 
   /**
@@ -105,7 +99,11 @@ export class SftpReplicaClient implements ReplicaClient {
    */
   static async check(location: SftpLocation, given: SftpSettings = {}): Promise<void> {
     const session = await SftpSession.prepare(location, merged(location.settings, given))
-    session.close()
+    try {
+      session.checkHostKnown()
+    } finally {
+      session.close()
+    }
   }
 
   async #checkRoot(signal: AbortSignal | undefined): Promise<void> {
@@ -135,14 +133,30 @@ export class SftpReplicaClient implements ReplicaClient {
     yield* checkedListing(infos, { what: `listing ${label}`, signal })
   }
 
+  /** Symbolic links are not followed. */
+  async *replicas({ signal }: RequestOptions = {}): AsyncIterable<string> {
+    const foldersIn = async (relative: string) => {
+      const path = relative === '' ? this.#root : this.#path(relative)
+      const label = this.#session.target(path)
+      const found = await this.#session.retried(this.#subject('LIST', 'listing', path, signal), (files) =>
+        entriesOf(files, path, ({ isDirectory, name }) => isDirectory && !/^\.\.?$|\//.test(name), label),
+      )
+      return found.map(({ name }) => name)
+    }
+    const list = (relative: string) => storeFolder(relative, foldersIn)
+    yield* walkReplicas(list, { what: `listing the replicas below ${this.url}`, signal })
+  }
+
   read(file: LtxFileRef, range: ByteRange, { signal, into }: ReadOptions = {}): Promise<ReadResult> {
     const path = this.#file(file)
     const name = this.#session.target(path)
     return this.#session.retried(this.#subject('GET', 'reading', path, signal), (files) =>
       this.#opened(files, path, file, async (handle, found) => {
         const { offset, length } = resolveRange(range, found.size, name)
-        const data = into !== undefined && into.length >= length ? into.subarray(0, length) : new Uint8Array(length)
-        await readInto(files, handle, data, offset, name)
+        const room = into !== undefined && into.length >= length ? into : undefined
+        const chunks = chunksOf(files, handle, { start: offset, end: offset + length, name })
+        // The server may report any size: memory grows with the bytes that arrive.
+        const data = await gather(chunks, () => length, room)
         this.#session.counters.bytes('GET', length)
         return { data, offset, fileSize: found.size }
       }),
@@ -288,19 +302,17 @@ export class SftpReplicaClient implements ReplicaClient {
 
   /** Creates a file with a unique name, and removes it. */
   async #askGuarantees({ signal }: RequestOptions = {}): Promise<WriteGuarantees> {
-    if (this.#guarantees === undefined) {
-      const subject = this.#subject('PUT', 'probing', this.#root, signal)
-      await this.#session.retried(subject, async (files) => {
-        await this.#prepare(files, this.#root)
-        const [from, to] = [this.#temporary('probe'), this.#temporary('probe')]
-        try {
-          await files.close(await files.create(from))
-          await this.#nameOnce(files, from, to, this.#session.target(to))
-        } finally {
-          for (const each of [from, to]) await files.remove(each)
-        }
-      })
-    }
+    const subject = this.#subject('PUT', 'probing', this.#root, signal)
+    await this.#session.retried(subject, async (files) => {
+      await this.#prepare(files, this.#root)
+      const [from, to] = [this.#temporary('probe'), this.#temporary('probe')]
+      try {
+        await files.close(await files.create(from))
+        await this.#nameOnce(files, from, to, this.#session.target(to))
+      } finally {
+        for (const each of [from, to]) await files.remove(each)
+      }
+    })
     return this.#guarantees!
   }
 
@@ -486,14 +498,8 @@ function notFound(name: string): LitestreamError {
   return new LitestreamError('NOT_FOUND', `${name} is empty: its writer has not finished it`, { file: name })
 }
 
-/**
- * The caller's settings take precedence over the URL's. Credentials are not mixed: any of the
- * caller's replaces all of the URL's.
- */
+/** Any way to log in of the caller replaces all of the URL's. */
 function merged(url: SftpSettings, given: SftpSettings): SftpSettings {
-  const identity = ['password', 'keyPath', 'passphrase', 'agent'] as const
-  const base: Record<string, unknown> = { ...url }
-  if (identity.some((key) => given[key] !== undefined)) for (const key of identity) delete base[key]
-  for (const [key, value] of Object.entries(given)) if (value !== undefined) base[key] = value
-  return base
+  const login = ['password', 'keyPath', 'passphrase', 'agent'] as const
+  return mergedSettings(url, given, Object.fromEntries(login.map((key) => [key, login])))
 }

@@ -96,8 +96,3 @@ export function webdavError(thrown: unknown, { doing, target }: Attempted, autho
 function unknownCode(message: string): ErrorCode {
   return /socket hang up|aborted|premature|parse error/i.test(message) ? 'UNAVAILABLE' : 'STORAGE_FAILED'
 }
-
-/** For a reply that says it went well and does not look like one of a WebDAV server. */
-export function unconfirmed({ doing, target }: Attempted, what: string): LitestreamError {
-  return new LitestreamError('UNAVAILABLE', `${doing} ${target} failed: ${what}`, { file: target, hint: NO_STORE })
-}

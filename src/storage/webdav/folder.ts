@@ -1,7 +1,8 @@
 import { LitestreamError } from '../../errors.js'
 import { LISTING_TIMEOUT } from '../listing.js'
 import { PacedBody } from '../paced-body.js'
-import { statusError, unconfirmed } from './errors.js'
+import { unconfirmed } from '../unconfirmed.js'
+import { statusError } from './errors.js'
 import { type DavResource, MultistatusFault, parseMultistatus } from './multistatus.js'
 import type { Reply, Subject, WebdavRequests } from './requests.js'
 
@@ -16,6 +17,8 @@ const PROPERTIES = Buffer.from(
 export interface FolderResource extends DavResource {
   /** Decoded. */
   readonly name: string
+  /** Number of names in its path: the folder itself has one less than its entries. */
+  readonly depth: number
 }
 
 /**
@@ -67,16 +70,16 @@ async function readEntries(
   try {
     for await (const resource of parseMultistatus(chunksOf(paced))) {
       if (++count > MAX_ENTRIES) throw tooMany(what, target)
-      const name = nameOf(resource.href)
-      if (name === undefined) continue
-      const entry = { ...resource, name }
+      const place = placeOf(resource.href)
+      if (place === undefined) continue
+      const entry = { ...resource, ...place }
       if (wanted(entry)) found.push(entry)
     }
     return found
   } catch (error) {
     if (!(error instanceof MultistatusFault)) throw error
     const { doing } = subject
-    if (error.cut) throw unconfirmed({ doing, target }, error.message)
+    if (error.cut) throw unconfirmed(`${doing} ${target}`, error.message, target)
     throw new LitestreamError('STORAGE_FAILED', `${what} failed: ${error.message}`, {
       file: target,
       hint: 'Check the URL: the server, or a proxy before it, does not answer PROPFIND as WebDAV prescribes.',
@@ -91,17 +94,35 @@ async function* chunksOf(paced: PacedBody): AsyncGenerator<Uint8Array> {
 }
 
 /**
- * The last segment; a server behind a proxy may know other ones before it. Undefined for the root.
+ * The last name of the path, and the number of names; a server behind a proxy may know other ones
+ * before it. Undefined for the root.
  */
-function nameOf(href: string): string | undefined {
-  const path = href.replace(/^[a-zA-Z][a-zA-Z0-9+.-]*:\/\/[^/]*/, '').replace(/\/+$/, '')
-  const last = path.slice(path.lastIndexOf('/') + 1)
-  if (last === '') return undefined
+function placeOf(href: string): { readonly name: string; readonly depth: number } | undefined {
+  const names = href
+    .replace(/^[a-zA-Z][a-zA-Z0-9+.-]*:\/\/[^/]*/, '')
+    .split('/')
+    .filter((name) => name !== '')
+  const last = names.at(-1)
+  if (last === undefined) return undefined
   try {
-    return decodeURIComponent(last)
+    return { name: decodeURIComponent(last), depth: names.length }
   } catch {
-    return last // no name of ours
+    return { name: last, depth: names.length } // no name of ours
   }
+}
+
+/**
+ * The names of the folders in a folder; undefined if it does not exist. A name that leads out of the
+ * folder, which a server must not send, is left out.
+ */
+export async function foldersIn(requests: WebdavRequests, subject: Subject): Promise<string[] | undefined> {
+  const found = await entriesOf(requests, subject, ({ isCollection }) => isCollection)
+  if (found === undefined) return undefined
+  const own = subject.path.slice(subject.path.lastIndexOf('/') + 1)
+  const top = Math.min(...found.map(({ depth }) => depth))
+  return found
+    .filter(({ name, depth }) => !(depth === top && name === own) && !/^\.\.?$|[/\0]/.test(name))
+    .map(({ name }) => name)
 }
 
 /** Makes a folder and those above it, as far as they are missing. */

@@ -83,6 +83,11 @@ export class WebdavRequests {
     policy: Partial<RequestPolicy> = {},
   ): Promise<WebdavRequests> {
     const { caFile, skipVerify } = settings
+    if (settings.password !== undefined && settings.username === undefined) {
+      throw new LitestreamError('CONFIG_INVALID', `${webdavUrl(location)}: the password has no user`, {
+        hint: 'Set `webdav-username`, or write webdavs://USER:PASSWORD@HOST/PATH.',
+      })
+    }
     const connections = await connectionsTo(new URL(location.origin), {
       caFile,
       skipVerify,
@@ -184,7 +189,7 @@ export class WebdavRequests {
       },
     })
     return new Promise<Reply>((resolve, reject) => {
-      const limit = body === undefined && subject.operation !== 'PUT' ? this.policy.firstByteTimeout : CHANGE_TIMEOUT
+      const limit = subject.operation === 'PUT' ? CHANGE_TIMEOUT : this.policy.firstByteTimeout
       const wait = startWait(limit, () => fail(this.#noAnswer(subject, limit)))
       const fail = (error: unknown) => {
         settle()

@@ -5,11 +5,14 @@ import { parseFileName } from '../../ltx/file-name.js'
 import { throwIfAborted } from '../../util/abort.js'
 import { runAll } from '../../util/run-all.js'
 import { gather } from '../body-reader.js'
+import { EntityTags, versionOf } from '../entity-tags.js'
 import { HEADER_BYTES, headerTime } from '../header-time.js'
+import { type DownloadedFiles, type FoundCheck, readRange, streamFrom } from '../http-download.js'
 import { compareFiles, levelDirectory, relativeName } from '../keys.js'
 import { type FolderEntry, legacyTree } from '../legacy-tree.js'
 import { checkedListing, checkFacts } from '../listing.js'
-import { rangeError } from '../range.js'
+import { mergedSettings } from '../merged-settings.js'
+import { openedClient } from '../opened-client.js'
 import type {
   ByteRange,
   LegacyObjects,
@@ -27,12 +30,13 @@ import type {
 } from '../replica-client.js'
 import type { RequestPolicy } from '../request-policy.js'
 import { isPassing } from '../retry.js'
-import { EntityTags, versionOf } from '../s3/entity-tags.js'
 import { checkTaggedSize, MAX_TAGGED_OBJECT } from '../tagged-size.js'
-import type { AskedGuarantees, WriteGuarantees } from '../write-guarantees.js'
-import { download, type FoundResource } from './download.js'
-import { statusError, unconfirmed } from './errors.js'
-import { entriesOf, makeFolders } from './folder.js'
+import { unconfirmed } from '../unconfirmed.js'
+import { storeFolder, walkReplicas } from '../walk-folders.js'
+import { type AskedGuarantees, askedGuarantees, type WriteGuarantees } from '../write-guarantees.js'
+import { download } from './download.js'
+import { statusError } from './errors.js'
+import { entriesOf, foldersIn, makeFolders } from './folder.js'
 import { encodePath, type WebdavLocation, webdavUrl } from './location.js'
 import { type HeldLock, WebdavLocks } from './locks.js'
 import { type Subject, WebdavRequests } from './requests.js'
@@ -65,6 +69,7 @@ export class WebdavReplicaClient implements ReplicaClient {
   readonly #requests: WebdavRequests
   readonly #locks: WebdavLocks
   readonly #tags: EntityTags
+  readonly #files: DownloadedFiles
   readonly #ready = new Set<string>()
   /** Whether MOVE names its destination by the path alone. */
   #pathOnly = false
@@ -77,13 +82,18 @@ export class WebdavReplicaClient implements ReplicaClient {
     this.#requests = requests
     this.#locks = new WebdavLocks(requests, location.path)
     this.#tags = new EntityTags((file, signal) => this.#listed(file, signal))
-    const known = () => this.#guarantees
-    this.guarantees = {
-      get known() {
-        return known()
+    this.#files = {
+      target: (file) => requests.target(this.#file(file)),
+      stat: (file, options) => this.stat(file, options),
+      download: (file, range, signal) => {
+        const subject = this.#subject('GET', 'reading', this.#file(file), signal)
+        return download(requests, subject, range, this.#check(file, subject))
       },
-      ask: (options) => this.#askGuarantees(options),
     }
+    this.guarantees = askedGuarantees(
+      () => this.#guarantees,
+      (options) => this.#askGuarantees(options),
+    )
     this.legacy = {
       list: (prefix, options) => legacyTree(prefix, (folder) => this.#folder(folder, options)),
       stream: (name, { signal } = {}) =>
@@ -104,20 +114,20 @@ export class WebdavReplicaClient implements ReplicaClient {
   ): Promise<WebdavReplicaClient> {
     const requests = await WebdavRequests.prepare(location, merged(location.settings, given), policy)
     const client = new WebdavReplicaClient(location, requests)
-    try {
+    return openedClient(client, async () => {
       await client.#confirm(signal)
       await client.#checkRoot(signal)
-    } catch (error) {
-      requests.close()
-      throw error
-    }
-    return client
+    })
   }
 
-  /** What `open` throws for settings and files that cannot be used; connects to nothing. */
-  static async check(location: WebdavLocation, given: WebdavSettings = {}): Promise<void> {
+  /**
+   * What `open` throws for settings and files that cannot be used; connects to nothing. Returns the
+   * guarantees of every server.
+   */
+  static async check(location: WebdavLocation, given: WebdavSettings = {}): Promise<WriteGuarantees> {
     const requests = await WebdavRequests.prepare(location, merged(location.settings, given))
     requests.close()
+    return { createOnly: false, compareAndSet: false, reason: RACING_LOCKS }
   }
 
   /**
@@ -141,7 +151,7 @@ export class WebdavReplicaClient implements ReplicaClient {
         return
       }
       const target = this.#requests.target(this.#root)
-      throw unconfirmed({ doing: 'opening', target }, 'the server does not say that it speaks WebDAV (no header DAV)')
+      throw unconfirmed(`opening ${target}`, 'the server does not say that it speaks WebDAV (no header DAV)', target)
     })
   }
 
@@ -153,9 +163,7 @@ export class WebdavReplicaClient implements ReplicaClient {
   }
 
   async #askGuarantees({ signal }: RequestOptions = {}): Promise<WriteGuarantees> {
-    if (this.#guarantees === undefined) {
-      await this.#locked(this.#subject('PUT', 'locking', this.#root, signal), async () => undefined)
-    }
+    await this.#locked(this.#subject('PUT', 'locking', this.#root, signal), async () => undefined)
     return this.#guarantees!
   }
 
@@ -180,7 +188,7 @@ export class WebdavReplicaClient implements ReplicaClient {
     const found = await entriesOf(
       this.#requests,
       subject,
-      ({ name, isCollection, size }) => !isCollection && size !== 0 && !Number.isNaN(size) && wanted(name),
+      ({ name, isCollection, size }) => !isCollection && size !== 0 && wanted(name),
     )
     if (found === undefined) return this.#confirm(signal)
     const infos = found
@@ -202,49 +210,30 @@ export class WebdavReplicaClient implements ReplicaClient {
     return undefined
   }
 
-  async read(file: LtxFileRef, range: ByteRange, { signal, into }: ReadOptions = {}): Promise<ReadResult> {
-    const subject = this.#subject('GET', 'reading', this.#file(file), signal)
-    const wanted = 'suffix' in range ? range.suffix : range.length
-    if (wanted === 0) return this.#readNothing(file, range, signal)
-    const { chunks, found } = download(this.#requests, subject, range, this.#check(file, subject))
-    const room = into !== undefined && wanted !== undefined && wanted <= into.length ? into : undefined
-    const data = await gather(chunks, () => wanted ?? found().fileSize - found().offset, room)
-    const { offset, fileSize } = found()
-    // A range that reaches beyond the end is answered with what there is; here it is an error, as
-    // on every backend.
-    if (!('suffix' in range) && range.length !== undefined && data.length < range.length) {
-      throw rangeError(range, fileSize, this.#requests.target(subject.path))
+  async *replicas({ signal }: RequestOptions = {}): AsyncIterable<string> {
+    const names = async (relative: string) => {
+      const path = relative === '' ? this.#root : this.#path(relative)
+      const found = await foldersIn(this.#requests, this.#subject('LIST', 'listing', path, signal))
+      if (found === undefined) await this.#confirm(signal)
+      return found ?? []
     }
-    return { data, offset, fileSize }
+    const list = (relative: string) => storeFolder(relative, names)
+    yield* walkReplicas(list, { what: `listing the replicas below ${this.url}`, signal })
   }
 
-  /** HTTP has no empty range. */
-  async #readNothing(file: LtxFileRef, range: ByteRange, signal: AbortSignal | undefined): Promise<ReadResult> {
-    const { size } = await this.stat(file, signal ? { signal } : {})
-    const offset = 'suffix' in range ? size : range.offset
-    if (offset > size) throw rangeError(range, size, this.#requests.target(this.#file(file)))
-    return { data: new Uint8Array(), offset, fileSize: size }
+  read(file: LtxFileRef, range: ByteRange, options?: ReadOptions): Promise<ReadResult> {
+    return readRange(this.#files, file, range, options)
   }
 
-  async *stream(
-    file: LtxFileRef,
-    { offset = 0, signal }: RequestOptions & { readonly offset?: number } = {},
-  ): AsyncIterable<Uint8Array> {
-    const subject = this.#subject('GET', 'reading', this.#file(file), signal)
-    try {
-      yield* download(this.#requests, subject, { offset }, this.#check(file, subject)).chunks
-    } catch (error) {
-      // Nothing is left behind the last byte, and a server calls that a bad range.
-      if (!isLitestreamError(error, 'INVALID_ARGUMENT') || offset === 0) throw error
-      if ((await this.stat(file, signal ? { signal } : {})).size !== offset) throw error
-    }
+  stream(file: LtxFileRef, options?: RequestOptions & { readonly offset?: number }): AsyncIterable<Uint8Array> {
+    return streamFrom(this.#files, file, options)
   }
 
-  #check(file: LtxFileRef, subject: Subject): (found: FoundResource) => Promise<void> {
-    const target = this.#requests.target(subject.path)
+  #check(file: LtxFileRef, { path, signal }: Subject): FoundCheck {
+    const target = this.#requests.target(path)
     return async ({ fileSize, version }) => {
       if (fileSize === 0) throw unfinished(target)
-      await this.#tags.check(file, { size: fileSize, version }, { ...subject, target })
+      await this.#tags.check(file, { size: fileSize, version: versionOf(version) }, { target, signal })
     }
   }
 
@@ -410,8 +399,9 @@ export class WebdavReplicaClient implements ReplicaClient {
       if (first.fileSize === 0) throw unfinished(target)
     })
     const header = await gather(chunks, () => HEADER_BYTES)
-    const { fileSize: size, version, modifiedAt } = found()
-    const createdAt = headerTime(header) ?? modifiedAt
+    const { fileSize: size, version: tag, modifiedAt } = found()
+    const version = versionOf(tag)
+    const createdAt = headerTime(header) ?? modifiedAt ?? Number.NaN
     checkFacts({ size, createdAt, version }, target, `looking at ${target}`)
     // A version is compared with listed ones: it must be one where the server's own tags tell
     // nothing.
@@ -524,13 +514,7 @@ function unfinished(target: string): LitestreamError {
   return new LitestreamError('NOT_FOUND', `${target} is empty: its writer has not finished it`, { file: target })
 }
 
-/**
- * The caller's settings take precedence over the URL's; a user from the caller does not get the
- * password of the URL.
- */
+/** A user of the caller does not get the password of the URL. */
 function merged(url: WebdavSettings, given: WebdavSettings): WebdavSettings {
-  const base: Record<string, unknown> = { ...url }
-  if (given.username !== undefined) delete base.password
-  for (const [key, value] of Object.entries(given)) if (value !== undefined) base[key] = value
-  return base
+  return mergedSettings(url, given, { username: ['password'] })
 }

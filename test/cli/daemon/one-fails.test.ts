@@ -47,27 +47,37 @@ test('a store that does not resolve, refuses or lacks the bucket affects only it
   const urls = [
     `s3://bucket/a?endpoint=http://name.invalid:9000&region=us-east-1`,
     `nats://127.0.0.1:${port}/bucket/b`,
-    ...(process.env.TEST_NATS_URL ? [`${process.env.TEST_NATS_URL}/no-such-bucket/c`] : []),
+    'gs://bucket-1/c',
+    `abs://account:a2V5@container/d?endpoint=http://127.0.0.1:${port}/account`,
+    `oss://id:sample-key-4@bucket/e?endpoint=http://127.0.0.1:${port}`,
+    `sftp://me:sample-pw-4@127.0.0.1:${port}/f?insecureHostKey=true`,
+    `webdav://me:sample-pw-4@127.0.0.1:${port}/g`,
+    ...(process.env.TEST_NATS_URL ? [`${process.env.TEST_NATS_URL}/no-such-bucket/h`] : []),
   ]
   const entries = urls.map((url, i) => {
     createDatabase(path.join(dir, `bad${i}.db`))
     return `{ path: ${dir}/bad${i}.db, replica: { url: "${url}", timeout: 100ms } }`
   })
-  const env = { AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'key' }
+  const env = {
+    AWS_ACCESS_KEY_ID: 'id',
+    AWS_SECRET_ACCESS_KEY: 'key',
+    STORAGE_EMULATOR_HOST: `http://127.0.0.1:${port}`,
+  }
   const daemon = startDaemonWith(t, config(entries, ADDR), { env })
-  await until('the good one is replicated', async () => (await rowsOf(t, replica)) === 1)
+  await until('the good one is replicated', async () => (await rowsOf(t, replica)) === 1, 60_000)
   await until(
     'each other one has an error',
     async () => {
       const { databases } = await daemon.status()
       return databases.filter(({ error }) => error !== undefined).length === urls.length
     },
-    60_000,
+    120_000,
   )
   assert.equal((await daemon.health('?max-lag=0s')).status, 503)
   assert.equal(await daemon.stop(), 1)
   for (const i of urls.keys()) assert.match(daemon.stderr(), new RegExp(`not everything is replicated.*bad${i}\\.db`))
   assert.doesNotMatch(daemon.stderr(), /not everything is replicated.*good\.db/)
+  assert.doesNotMatch(daemon.stderr(), /sample-(?:pw|key)-4|a2V5/)
 })
 
 test('paths that cannot be resolved are errors only of their databases', async (t) => {

@@ -61,6 +61,21 @@ export function listings(backend: Backend): void {
     }
   })
 
+  test(`${backend.name}: the replicas at and below a path are found, each once, and no other folder`, async (t) => {
+    const open = await clientsAt(t, backend)
+    const paths = ['many', 'many/a.db', 'many/b #1%?.db', 'many/deep/down/a.db', 'many/many', 'many.db']
+    for (const path of paths) {
+      const client = await open(path)
+      await client.write(file(1), testBytes(9), { timestamp: 1 })
+      await client.write({ level: 9, minTxid: 1, maxTxid: 1 }, testBytes(9), { timestamp: 1 })
+    }
+    await (await open('many/no-replica')).putObject('lock.json', testBytes(3), null)
+    const below = async (path: string) => (await collect((await open(path)).replicas!())).sort()
+    assert.deepEqual(await below('many'), ['', 'a.db', 'b #1%?.db', 'deep/down/a.db', 'many'])
+    assert.deepEqual(await below('many/deep'), ['down/a.db'])
+    assert.deepEqual(await below('nothing'), [])
+  })
+
   test(`${backend.name}: ${backend.crowd} objects in a level`, async (t) => {
     const place = await backend.makePlace(t)
     const open = opener(t, place)
@@ -98,7 +113,7 @@ export function listings(backend: Backend): void {
     })
     try {
       const listing = readers.map(async (reader) => {
-        for (let round = 0; round < 20; round++) {
+        for (let round = 0; round < (backend.rounds ?? 20); round++) {
           const txids = (await collect(reader.list(0))).map(({ minTxid }) => minTxid)
           assert.deepEqual(
             txids.filter(isLasting),

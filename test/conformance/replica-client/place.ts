@@ -4,7 +4,7 @@ import type { ReplicaClient } from '../../../src/storage/replica-client.js'
 /** A kind of store, as the suite needs it. */
 export interface Backend {
   /** As `docs/storage.md` heads its column: file, s3, nats. */
-  readonly name: ReplicaClient['type'] | 'encrypted file'
+  readonly name: ReplicaClient['type'] | 'encrypted file' | `s3 of ${string}`
   /**
    * Precision in milliseconds of the time that `stat` reports for content that is not an LTX file;
    * default 1. Infinity: none.
@@ -19,6 +19,10 @@ export interface Backend {
   readonly ignoresVersionOfDelete?: boolean
   /** Files that are written while others list; default 300. */
   readonly files?: number
+  /** Size of a large object in MiB; default 64. */
+  readonly large?: number
+  /** Listings of each reader while others write, and rounds of a race; default 20 and 8. */
+  readonly rounds?: number
   /** Objects of the test of a crowded level. */
   readonly crowd: number
 }

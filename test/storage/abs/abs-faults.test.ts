@@ -154,9 +154,7 @@ azureTest(
     assert.match(conditions[1]!, /^"0x[0-9A-F]+"$/)
     assert.equal(client.stats().GET.retries, 1)
     replace = true
-    await assert.rejects(concatenated(client.stream(file(1))), (error) =>
-      isLitestreamError(error, 'PRECONDITION_FAILED'),
-    )
+    await assert.rejects(concatenated(client.stream(file(1))), (error) => isLitestreamError(error, 'NOT_FOUND'))
   },
 )
 

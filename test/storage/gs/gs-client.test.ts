@@ -243,7 +243,7 @@ test('an interrupted body continues in the same generation, and fails if the obj
     store.objects.set(KEY, { body: Buffer.from(testBytes(3 * MiB, 9)), generation: 1, metadata: undefined })
     half(response)
   })
-  await assert.rejects(concatenated(client.stream(file(1))), (error) => isLitestreamError(error, 'PRECONDITION_FAILED'))
+  await assert.rejects(concatenated(client.stream(file(1))), (error) => isLitestreamError(error, 'NOT_FOUND'))
 })
 
 test('temporary faults are retried; other faults and pages of proxies are not taken for responses', async (t) => {

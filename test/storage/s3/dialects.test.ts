@@ -2,194 +2,21 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
-import { afterEach, test } from 'node:test'
+import { test } from 'node:test'
 import { configFromText } from '../../../src/config/load.js'
 import { isLitestreamError } from '../../../src/errors.js'
 import { openReplicaClient } from '../../../src/storage/open.js'
 import { cleanUp } from '../../support/clean-up.js'
 import { collect } from '../../support/collect.js'
-import { type LoopbackRequest, type LoopbackS3, loopbackS3, sendError } from '../../support/loopback-s3.js'
-
-// Each service with what it refuses, at its real host name: the store is the proxy through which
-// every request goes.
-
-interface Dialect {
-  readonly url: string
-  /** The host of every request: with the bucket in it, or without. */
-  readonly host: string
-  readonly region: string
-  /** Status and code of a refusal; undefined for what the service takes. */
-  refuse?(request: LoopbackRequest, store: LoopbackS3): readonly [number, string] | undefined
-  readonly ignoresConditions?: boolean
-  readonly createOnly: boolean
-  readonly compareAndSet: boolean
-}
-
-type Refusal = NonNullable<Dialect['refuse']>
-
-const NOT_IMPLEMENTED = [501, 'NotImplemented'] as const
-const conditions: Refusal = ({ kind, headers }) =>
-  kind === 'PUT' && ('if-none-match' in headers || 'if-match' in headers) ? NOT_IMPLEMENTED : undefined
-const checksums: Refusal = ({ headers }) =>
-  Object.keys(headers).some((name) => name.startsWith('x-amz-checksum-')) ? [400, 'InvalidArgument'] : undefined
-const batchWithoutMd5: Refusal = ({ kind, headers }) =>
-  kind === 'POST' && !headers['content-md5'] ? [400, 'MissingContentMD5'] : undefined
-
-const first =
-  (...refusals: readonly Refusal[]): Refusal =>
-  (request, store) => {
-    for (const refuse of refusals) {
-      const refused = refuse(request, store)
-      if (refused) return refused
-    }
-    return undefined
-  }
-
-const DIALECTS: Readonly<Record<string, Dialect>> = {
-  r2: {
-    url: 's3://bucket/app?endpoint=http://account.r2.cloudflarestorage.com',
-    host: 'account.r2.cloudflarestorage.com',
-    region: 'auto',
-    createOnly: true,
-    compareAndSet: true,
-  },
-  b2: {
-    url: 's3://bucket/app?endpoint=http://s3.us-west-004.backblazeb2.com',
-    host: 's3.us-west-004.backblazeb2.com',
-    region: 'us-west-004',
-    refuse: first(conditions, checksums),
-    createOnly: false,
-    compareAndSet: false,
-  },
-  tigris: {
-    url: 's3://bucket/app?endpoint=http://t3.storage.dev',
-    host: 't3.storage.dev',
-    region: 'auto',
-    refuse: ({ kind, headers }) => {
-      if (headers['x-tigris-consistent'] !== 'true') return [400, 'InconsistentRead']
-      return kind === 'POST' && headers['content-md5'] ? [400, 'BadDigest'] : undefined
-    },
-    createOnly: true,
-    compareAndSet: true,
-  },
-  minio: {
-    url: 's3://bucket/app?endpoint=http://minio.example.com:9000',
-    host: 'minio.example.com:9000',
-    region: 'us-east-1',
-    refuse: batchWithoutMd5,
-    createOnly: true,
-    compareAndSet: true,
-  },
-  digitalocean: {
-    url: 's3://bucket/app?endpoint=http://nyc3.digitaloceanspaces.com&forcePathStyle=false',
-    host: 'bucket.nyc3.digitaloceanspaces.com',
-    region: 'nyc3',
-    refuse: first(batchWithoutMd5, checksums),
-    ignoresConditions: true,
-    createOnly: false,
-    compareAndSet: false,
-  },
-  wasabi: {
-    url: 's3://bucket/app?endpoint=http://s3.eu-central-2.wasabisys.com',
-    host: 's3.eu-central-2.wasabisys.com',
-    region: 'eu-central-2',
-    refuse: batchWithoutMd5,
-    ignoresConditions: true,
-    createOnly: false,
-    compareAndSet: false,
-  },
-  scaleway: {
-    url: 's3://bucket/app?endpoint=http://s3.fr-par.scw.cloud&forcePathStyle=false',
-    host: 'bucket.s3.fr-par.scw.cloud',
-    region: 'fr-par',
-    refuse: ({ kind, headers }) =>
-      kind === 'PUT' && headers['content-length'] === undefined ? [411, 'MissingContentLength'] : undefined,
-    createOnly: true,
-    compareAndSet: true,
-  },
-  hetzner: {
-    url: 's3://bucket/app?endpoint=http://fsn1.your-objectstorage.com',
-    host: 'fsn1.your-objectstorage.com',
-    region: 'fsn1',
-    refuse: first(batchWithoutMd5, ({ headers }) =>
-      headers['content-encoding']?.includes('aws-chunked') ? [400, 'XAmzContentSHA256Mismatch'] : undefined,
-    ),
-    createOnly: true,
-    compareAndSet: true,
-  },
-  ovh: {
-    url: 's3://bucket/app?endpoint=http://s3.gra.io.cloud.ovh.net',
-    host: 's3.gra.io.cloud.ovh.net',
-    region: 'gra',
-    refuse: first(conditions, batchWithoutMd5),
-    createOnly: false,
-    compareAndSet: false,
-  },
-  google: {
-    url: 's3://bucket/app?endpoint=http://storage.googleapis.com',
-    host: 'storage.googleapis.com',
-    region: 'auto',
-    refuse: ({ kind, headers }) => {
-      if (/accept-encoding/.test(headers.authorization ?? '')) return [403, 'SignatureDoesNotMatch']
-      return kind === 'POST' ? [400, 'InvalidArgument'] : undefined
-    },
-    ignoresConditions: true,
-    createOnly: false,
-    compareAndSet: false,
-  },
-  oss: {
-    url: 'oss://bucket/app?endpoint=http://oss-eu-central-1-internal.aliyuncs.com',
-    host: 'bucket.s3.oss-eu-central-1-internal.aliyuncs.com',
-    region: 'eu-central-1',
-    refuse: first(conditions, checksums, batchWithoutMd5, ({ kind, key, headers }, { objects }) =>
-      kind === 'PUT' && headers['x-oss-forbid-overwrite'] === 'true' && objects.has(key)
-        ? [409, 'FileAlreadyExists']
-        : undefined,
-    ),
-    createOnly: true,
-    compareAndSet: false,
-  },
-}
+import { DIALECT_KEYS, DIALECTS, serveDialect } from '../../support/s3-dialects.js'
 
 const file = (txid: number) => ({ level: 0, minTxid: txid, maxTxid: txid })
 const taken = (error: unknown) => isLitestreamError(error, 'PRECONDITION_FAILED')
 
-afterEach(() => {
-  delete process.env.HTTP_PROXY
-})
-
-async function serve(t: Parameters<typeof loopbackS3>[0], dialect: Dialect): Promise<LoopbackS3> {
-  const store = await loopbackS3(t)
-  store.behave((request, response) => {
-    const { headers, kind } = request
-    const scope = /Credential=K\/\d+\/([^/]+)\/s3\//.exec(headers.authorization ?? '')?.[1]
-    const refused =
-      headers.host !== dialect.host
-        ? ([403, 'SecondLevelDomainForbidden'] as const)
-        : scope !== dialect.region
-          ? ([400, 'AuthorizationHeaderMalformed'] as const)
-          : dialect.refuse?.(request, store)
-    if (refused) {
-      sendError(response, ...refused)
-      return true
-    }
-    if (dialect.ignoresConditions && kind === 'PUT') {
-      delete headers['if-none-match']
-      delete headers['if-match']
-    }
-    return false
-  })
-  delete process.env.NO_PROXY
-  delete process.env.no_proxy
-  process.env.HTTP_PROXY = store.endpoint
-  return store
-}
-
 for (const [name, dialect] of Object.entries(DIALECTS)) {
   test(`${name}: a replica is written, read, fenced as far as the service can, and deleted`, async (t) => {
-    const store = await serve(t, dialect)
-    const keys = { accessKeyId: 'K', secretAccessKey: 'secret-of-the-test' }
-    const clients = await Promise.all([1, 2].map(() => openReplicaClient(dialect.url, { s3: keys })))
+    const store = await serveDialect(t, dialect)
+    const clients = await Promise.all([1, 2].map(() => openReplicaClient(dialect.url, { s3: DIALECT_KEYS })))
     for (const client of clients) cleanUp(t, () => client.close())
     const [one, other] = clients as [(typeof clients)[0], (typeof clients)[0]]
     const body = randomBytes(3 * 2 ** 20)

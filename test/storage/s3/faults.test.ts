@@ -118,7 +118,7 @@ test('an object that is replaced during a read is not mixed with its successor',
   await client.write(file(1), randomBytes(1_000_000), { timestamp: 2 })
   await assert.rejects(async () => {
     while (!(await stream.next()).done);
-  }, code('PRECONDITION_FAILED'))
+  }, code('NOT_FOUND'))
 })
 
 test('many refusals: full jitter, attempts and budget limit the retries, and the last error is thrown', async (t) => {

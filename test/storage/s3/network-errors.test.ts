@@ -135,7 +135,7 @@ test('the page of a captive portal or a proxy is never taken for a store’s res
         operation(),
         (error) =>
           isLitestreamError(error, status >= 500 ? 'UNAVAILABLE' : 'STORAGE_FAILED', 'UNAVAILABLE') &&
-          /not an S3 store/.test(error.hint ?? ''),
+          /not (?:an S3|the) store/.test(error.hint ?? ''),
         `${what}: ${name}`,
       )
     }

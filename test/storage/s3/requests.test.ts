@@ -209,6 +209,20 @@ test('Google gets no Accept-Encoding header, neither signed nor unsigned', async
   }
 })
 
+test('sign-accept-encoding: false: no Accept-Encoding is sent, which a proxy could change after it was signed', async () => {
+  const { client, sent } = await capturedClient('s3://bucket/p?endpoint=https://host&sign-accept-encoding=false', KEYS)
+  await client.read(file(1), { offset: 0, length: 9 }).catch(() => undefined)
+  assert.ok(!Object.keys(sent[0]!.headers).some((name) => name.toLowerCase() === 'accept-encoding'))
+  assert.ok(!signedHeaders(sent[0]!).includes('accept-encoding'))
+})
+
+test('a part size of 5MB counts as 5MiB, and a smaller one is refused', async () => {
+  await (await capturedClient('s3://bucket/p?endpoint=https://host&part-size=5MB', KEYS)).client.close()
+  await assert.rejects(capturedClient('s3://bucket/p?endpoint=https://host&part-size=4999999', KEYS), {
+    code: 'INVALID_URL',
+  })
+})
+
 test('a successful response that is not from a store is neither a success nor an empty list', async () => {
   const url = 's3://bucket/p?endpoint=https://host'
   const { client, sent } = await capturedClient(url, KEYS, () => ({ statusCode: 200, body: '' }))

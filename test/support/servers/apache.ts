@@ -1,15 +1,18 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { until } from '../until.js'
+import type { Certificates } from '../certificates.js'
 import { freePort } from './free-port.js'
 import { ensureInstalled } from './packages.js'
+import { type Restartable, startRestartable } from './restartable.js'
 import { ServerProcess } from './server-process.js'
 
-export interface ApacheServer {
+export interface ApacheServer extends Restartable {
   readonly port: number
+  /** For https; 0 without certificates. */
+  readonly tlsPort: number
   /** `http://127.0.0.1:<port>`, below which /dav/ asks for no login, /basic/ and /digest/ do. */
   readonly origin: string
   readonly user: string
@@ -18,10 +21,6 @@ export interface ApacheServer {
   readonly data: string
   /** What the server has logged of requests: method, path and status of each. */
   requests(): string[]
-  /** Kills it at any moment; the data is kept. */
-  kill(): Promise<void>
-  start(): Promise<void>
-  stop(): Promise<void>
 }
 
 const MODULES = '/usr/lib/apache2/modules'
@@ -32,14 +31,18 @@ const LOADED = [
 
 /**
  * An Apache with mod_dav_fs on 127.0.0.1 and a free port. `config`: lines of its configuration; in
- * it `<Location /dav>` and the two with logins exist already. As root it runs as www-data, as it
- * must.
+ * it `<Location /dav>` and the two with logins exist already. `tls`: it speaks https too, on a port of
+ * its own. As root it runs as www-data, as it must.
  */
-export async function startApache(config = ''): Promise<ApacheServer> {
+export async function startApache(
+  config = '',
+  tls?: Pick<Certificates, 'serverCert' | 'serverKey'>,
+): Promise<ApacheServer> {
   ensureInstalled(['apache2'], 'run them as root')
   const directory = mkdtempSync(path.join(tmpdir(), 'litestream-apache-'))
   const file = (name: string) => path.join(directory, name)
   const port = await freePort()
+  const tlsPort = tls === undefined ? 0 : await freePort()
   const user = 'me and you'
   const password = 'pä:ss"word\\ 1'
   const realm = 'replicas, of tests'
@@ -95,45 +98,27 @@ export async function startApache(config = ''): Promise<ApacheServer> {
       ...folder('dav', ['Require all granted']),
       ...folder('basic', login('Basic')),
       ...folder('digest', login('Digest')),
+      ...(tls === undefined
+        ? []
+        : [
+            `LoadModule ssl_module ${MODULES}/mod_ssl.so`,
+            `Listen 127.0.0.1:${tlsPort}`,
+            `<VirtualHost 127.0.0.1:${tlsPort}>`,
+            'SSLEngine on',
+            `SSLCertificateFile ${tls.serverCert}`,
+            `SSLCertificateKeyFile ${tls.serverKey}`,
+            '</VirtualHost>',
+          ]),
       config,
       '',
     ].join('\n'),
   )
   const origin = `http://127.0.0.1:${port}`
-  let server: ServerProcess | undefined
-  const start = async () => {
-    const env = { ...process.env, APACHE_RUN_DIR: file('state') }
-    const starting = new ServerProcess('/usr/sbin/apache2', ['-f', file('config'), '-DFOREGROUND'], file('log'), env)
-    server = starting
-    await until('apache answers', () => {
-      starting.assertRunning()
-      return answers(origin)
-    })
-  }
-  const kill = async () => {
-    const pid = String(server!.pid)
-    const children = execFileSync('ps', ['-o', 'pid=', '--ppid', pid], { encoding: 'utf8' }).trim().split(/\s+/)
-    await server!.stop()
-    for (const child of children) {
-      try {
-        process.kill(Number(child), 'SIGKILL')
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-      }
-    }
-  }
-  const stop = async () => {
-    if (server?.running) await kill()
-    rmSync(directory, { recursive: true, force: true })
-  }
-  try {
-    await start()
-  } catch (error) {
-    await stop()
-    throw error
-  }
+  const env = { ...process.env, APACHE_RUN_DIR: file('state') }
+  const spawn = () => new ServerProcess('/usr/sbin/apache2', ['-f', file('config'), '-DFOREGROUND'], file('log'), env)
+  const lifetime = await startRestartable('apache', directory, spawn, () => answers(origin))
   const requests = () => readFileSync(file('requests'), 'utf8').trim().split('\n')
-  return { port, origin, user, password, data: file('data'), requests, kill, start, stop }
+  return { port, tlsPort, origin, user, password, data: file('data'), requests, ...lifetime }
 }
 
 function answers(origin: string): Promise<boolean> {

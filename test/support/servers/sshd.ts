@@ -1,23 +1,14 @@
 import { execFileSync } from 'node:child_process'
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { until } from '../until.js'
 import { freePort } from './free-port.js'
 import { ensureInstalled } from './packages.js'
+import { type Restartable, startRestartable } from './restartable.js'
 import { ServerProcess } from './server-process.js'
 
-export interface SshServer {
+export interface SshServer extends Restartable {
   readonly port: number
   /** The user of this process, who may log in with `keyPath`. */
   readonly user: string
@@ -30,11 +21,6 @@ export interface SshServer {
   readonly directory: string
   /** What the server has logged. */
   log(): string
-  /** Kills the server and all of its sessions, as a machine does that loses its power. */
-  kill(): Promise<void>
-  /** Starts it again, on the same port. */
-  start(): Promise<void>
-  stop(): Promise<void>
 }
 
 export const PASSPHRASE = 'open sesame, 42'
@@ -81,47 +67,8 @@ export async function startSshd({ sftp = '', config = '' }: SshOptions = {}): Pr
       config,
     ].join('\n'),
   )
-  let server: ServerProcess | undefined
-  const start = async () => {
-    const starting = new ServerProcess('/usr/sbin/sshd', ['-D', '-e', '-f', file('config')], file('log'))
-    server = starting
-    await until('sshd accepts connections', () => {
-      starting.assertRunning()
-      return accepts(port)
-    })
-  }
-  const sessions = () =>
-    execFileSync('ps', ['-eo', 'pid=,ppid='], { encoding: 'utf8' })
-      .trim()
-      .split('\n')
-      .map((line) => line.trim().split(/\s+/).map(Number) as [number, number])
-  const kill = async () => {
-    const all = sessions()
-    const family = new Set([server!.pid])
-    for (let size = 0; size !== family.size; ) {
-      size = family.size
-      for (const [pid, parent] of all) if (family.has(parent)) family.add(pid)
-    }
-    family.delete(server!.pid)
-    await server!.stop()
-    for (const pid of family) {
-      try {
-        process.kill(pid!, 'SIGKILL')
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-      }
-    }
-  }
-  const stop = async () => {
-    if (server?.running) await kill()
-    rmSync(directory, { recursive: true, force: true })
-  }
-  try {
-    await start()
-  } catch (error) {
-    await stop()
-    throw error
-  }
+  const spawn = () => new ServerProcess('/usr/sbin/sshd', ['-D', '-e', '-f', file('config')], file('log'))
+  const lifetime = await startRestartable('sshd', directory, spawn, () => accepts(port))
   return {
     port,
     user: execFileSync('id', ['-un'], { encoding: 'utf8' }).trim(),
@@ -130,9 +77,7 @@ export async function startSshd({ sftp = '', config = '' }: SshOptions = {}): Pr
     hostKey: readFileSync(file('host.pub'), 'utf8').trim().split(' ').slice(0, 2).join(' '),
     directory,
     log: () => readFileSync(file('log'), 'utf8'),
-    kill,
-    start,
-    stop,
+    ...lifetime,
   }
 }
 

@@ -1,12 +1,5 @@
-import type { _Object } from '@aws-sdk/client-s3'
-import { type FoundFile, isListed, isSameFile, replacedError } from '../object-identity.js'
-import type { LtxFileInfo, LtxFileRef } from '../replica-client.js'
-import type { Subject } from './requests.js'
-
-/** The listing fields of an object; NaN for missing ones. */
-export function factsOf({ Size, LastModified, ETag }: _Object): Pick<LtxFileInfo, 'size' | 'createdAt' | 'version'> {
-  return { size: Size ?? Number.NaN, createdAt: LastModified?.getTime() ?? Number.NaN, version: versionOf(ETag) }
-}
+import { type FoundFile, isListed, isSameFile, replacedError } from './object-identity.js'
+import type { LtxFileInfo, LtxFileRef } from './replica-client.js'
 
 /** A comparable entity tag: stores differ in the quotes, even from one response to the next. */
 export function versionOf(tag: string | undefined): string | undefined {
@@ -30,7 +23,11 @@ export class EntityTags {
   }
 
   /** Throws NOT_FOUND if the found file is not the listed one. */
-  async check(file: LtxFileRef, found: FoundFile, { target, signal }: Subject): Promise<void> {
+  async check(
+    file: LtxFileRef,
+    found: FoundFile,
+    { target, signal }: { readonly target: string; readonly signal?: AbortSignal | undefined },
+  ): Promise<void> {
     if (!(await this.isSame(file, found, signal))) throw replacedError(file as LtxFileInfo, found, target)
   }
 

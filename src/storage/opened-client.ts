@@ -1,0 +1,13 @@
+/** Returns `client` if `check` succeeds; otherwise closes it and throws the error of `check`. */
+export async function openedClient<T extends { close(): Promise<void> }>(
+  client: T,
+  check: () => Promise<void>,
+): Promise<T> {
+  try {
+    await check()
+    return client
+  } catch (error) {
+    await client.close()
+    throw error
+  }
+}

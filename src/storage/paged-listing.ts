@@ -1,0 +1,67 @@
+import { LitestreamError } from '../errors.js'
+import { LISTING_TIMEOUT, wrongListing } from './listing.js'
+
+/**
+ * Maximum number of consecutive pages without an object in an unfinished listing. Azure sends such
+ * pages.
+ */
+const EMPTY_PAGES = 100
+
+export interface ListedPage<T> {
+  readonly objects: readonly T[]
+  /** Token of the next page; undefined on the last one. */
+  readonly next: string | undefined
+}
+
+/**
+ * The objects of a store whose keys begin with `prefix`, in the store's order. Each page is
+ * requested on demand, and only one is in memory. Ends in every case, possibly with STORAGE_FAILED
+ * or TIMEOUT: keys must ascend, a token must not repeat, and the number of pages without an object
+ * and the store's total time (LISTING_TIMEOUT) are limited. `what`: "listing s3://…".
+ */
+export async function* pagedListing<T>(
+  prefix: string,
+  what: string,
+  page: (token: string | undefined) => Promise<ListedPage<T>>,
+  keyOf: (object: T) => string | undefined,
+): AsyncGenerator<T> {
+  let token: string | undefined
+  let last: string | undefined
+  let empty = 0
+  let waited = 0
+  do {
+    const asked = performance.now()
+    const { objects, next } = await page(token)
+    waited += performance.now() - asked
+    for (const object of objects) {
+      const key = keyOf(object)
+      if (!key?.startsWith(prefix)) throw wrongListing(what, `${show(key)} does not begin with "${prefix}"`)
+      if (last !== undefined && !isAfter(key, last)) throw wrongListing(what, `${show(key)} comes after ${show(last)}`)
+      last = key
+      yield object
+    }
+    empty = objects.length > 0 ? 0 : empty + 1
+    if (next !== undefined && next === token) throw wrongListing(what, 'a continuation token came twice')
+    if (empty > EMPTY_PAGES) throw wrongListing(what, `${empty} pages without an object`)
+    if (waited > LISTING_TIMEOUT) throw tooSlow(what)
+    token = next
+  } while (token !== undefined)
+}
+
+/**
+ * Stores compare bytes or UTF-16 units, which is the same up to U+D7FF; keys beyond that are
+ * accepted in any order.
+ */
+function isAfter(key: string, last: string): boolean {
+  return key > last || /[\ud800-\uffff]/.test(key + last)
+}
+
+function show(key: string | undefined): string {
+  return key === undefined ? 'an object without a key' : `the key ${JSON.stringify(key.slice(0, 200))}`
+}
+
+function tooSlow(what: string): LitestreamError {
+  return new LitestreamError('TIMEOUT', `${what} failed: it takes longer than ${LISTING_TIMEOUT / 60_000} minutes`, {
+    hint: 'Move objects that do not belong to this replica to another prefix, or replicate to a new path.',
+  })
+}
