@@ -12,7 +12,7 @@ import { replicateOnce } from '../../src/primary/replicate-once.js'
 import { Replicator } from '../../src/primary/replicator.js'
 import { follow } from '../../src/restore/follow.js'
 import { openReplicaClient } from '../../src/storage/open.js'
-import { weakFencing } from '../../src/storage/write-guarantees.js'
+import { requireGuarantees, weakFencing } from '../../src/storage/write-guarantees.js'
 import { run } from '../cli/run.js'
 import { assertReplicaEquals } from '../primary/restored.js'
 import { cleanUp } from '../support/clean-up.js'
@@ -149,10 +149,14 @@ for (const store of EVERY_STORE) {
       /needs conditional writes, and /.test(error.message) &&
       /docs\/storage\.md/.test(error.hint)
     for (const each of asked) assert.ok(each.status === 'rejected' && refused(each.reason), JSON.stringify(each))
-    const written = await openForWriting(t, place.url('written.db'))
-    assert.throws(() => written.db.exec('CREATE TABLE t (v)'))
-    const reason = written.db.prepare('SELECT litestream_error()').pluck().get() as string
-    assert.match(reason, /^STORAGE_FAILED: .*writing through the VFS needs conditional writes, and /)
+    const through = 'writing through the VFS'
+    if (store.inProcess) await assert.rejects(requireGuarantees(leased[0]!, through, ['createOnly']), refused)
+    else {
+      const { db } = await openForWriting(t, place.url('written.db'))
+      assert.throws(() => db.exec('CREATE TABLE t (v)'))
+      const reason = db.prepare('SELECT litestream_error()').pluck().get() as string
+      assert.match(reason, /^STORAGE_FAILED: .*writing through the VFS needs conditional writes, and /)
+    }
     assert.match(weakFencing(leased[0]!)!, /./)
   })
 }

@@ -7,7 +7,10 @@ import type { AddressInfo, Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { type TestContext, test } from 'node:test'
 import { isLitestreamError } from '../../src/errors.js'
+import { openAbsClient } from '../../src/storage/abs/abs-client.js'
+import type { AbsLocation } from '../../src/storage/abs/location.js'
 import { openReplicaClient } from '../../src/storage/open.js'
+import { parseReplicaUrl } from '../../src/storage/url.js'
 import { AZURE_KEY } from '../support/azure.js'
 import { cleanUp } from '../support/clean-up.js'
 import { collect } from '../support/collect.js'
@@ -115,3 +118,26 @@ for (const [name, urlOf] of Object.entries(STORES)) {
     assert.equal(asked, 0)
   })
 }
+
+test('abs: a reply without an end that is no blob is refused, and is not kept in memory', async (t) => {
+  let sent = 0
+  const { port } = await serve(t, (_request, response) => {
+    response.writeHead(200, { 'content-type': 'application/xml' })
+    const body = new Readable({
+      read() {
+        sent += 64 * 1024
+        this.push(Buffer.alloc(64 * 1024, ' '))
+      },
+    })
+    response.once('close', () => body.destroy())
+    body.pipe(response)
+  })
+  const location = parseReplicaUrl(STORES.abs!(t, port)) as AbsLocation
+  const client = openAbsClient(location, {}, { policy: { attempts: 1 } })
+  cleanUp(t, () => client.close())
+  await assert.rejects(collect(client.list(0)), (error) => {
+    assert.ok(isLitestreamError(error, 'UNAVAILABLE'), String(error))
+    return /the reply is longer than \d+ bytes/.test(error.message)
+  })
+  assert.ok(sent < 64 * 2 ** 20, `${sent} bytes were taken`)
+})

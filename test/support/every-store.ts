@@ -31,6 +31,8 @@ export interface AnyStore {
   readonly missing?: string | undefined
   /** Whether it enforces conditional writes: leases work. */
   readonly strong: boolean
+  /** Whether its server runs in this process, which must not wait for it synchronously. */
+  readonly inProcess?: boolean
   place(t: TestContext): Promise<Place>
 }
 
@@ -125,6 +127,7 @@ export const EVERY_STORE: readonly AnyStore[] = [
   {
     name: 's3 without conditions',
     strong: false,
+    inProcess: true,
     place: async (t) => {
       const store = await loopbackS3(t)
       // As Backblaze B2 refuses them.

@@ -34,7 +34,7 @@ export interface AzureHttp {
 
 /** A request of that library, which only it looks into. */
 export interface AzureRequest {
-  readonly url: string
+  agent?: unknown
 }
 
 export interface AzureReply {

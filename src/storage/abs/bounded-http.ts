@@ -20,16 +20,17 @@ export function boundedHttpClient(): IHttpClient {
     sendRequest: async (request) => {
       const { url, method, body, timeout, requestId, abortSignal, agent, proxySettings } = request
       const { streamResponseStatusCodes: streamed, onUploadProgress, onDownloadProgress } = request
-      const { status, headers, readableStreamBody } = await client.sendRequest(
-        createPipelineRequest({
-          ...{ url, method, body, timeout, requestId, abortSignal, agent, proxySettings },
-          ...{ onUploadProgress, onDownloadProgress },
-          headers: createHttpHeaders(request.headers.toJson({ preserveCase: true })),
-          // The URL says whether the connection has TLS.
-          allowInsecureConnection: true,
-          streamResponseStatusCodes: ALL,
-        }),
-      )
+      const sent = createPipelineRequest({
+        ...{ url, method, body, timeout, requestId, abortSignal, proxySettings },
+        ...{ onUploadProgress, onDownloadProgress },
+        headers: createHttpHeaders(request.headers.toJson({ preserveCase: true })),
+        // The URL says whether the connection has TLS.
+        allowInsecureConnection: true,
+        streamResponseStatusCodes: ALL,
+      })
+      // The proxy's, which is no option of a new request.
+      if (agent !== undefined) sent.agent = agent
+      const { status, headers, readableStreamBody } = await client.sendRequest(sent)
       const fields = request.headers.clone()
       for (const name of fields.headerNames()) fields.remove(name)
       for (const [name, value] of Object.entries(headers.toJSON({ preserveCase: true }))) fields.set(name, value)
