@@ -159,6 +159,23 @@ test('a resting database that was replaced, copied over or deleted is noticed', 
   })
 })
 
+test('an application that leaves WAL mode during a rest: the change is noticed, and WAL mode returns', async (t) => {
+  for (const mode of ['delete', 'truncate', 'persist']) {
+    const resting = await Resting.start(t)
+    resting.sql([`PRAGMA journal_mode = ${mode}`, rows(2), 'DELETE FROM t WHERE id % 3 = 0'], { die: false })
+    assert.ok(
+      (await resting.woken())[0] !== undefined,
+      'commits outside of the WAL need a file with the whole database',
+    )
+    resting.sql([rows(2)])
+    await resting.primary.sync()
+    await resting.equal()
+    const db = new Database(resting.file, { readonly: true })
+    assert.equal(db.pragma('journal_mode', { simple: true }), 'wal')
+    db.close()
+  }
+})
+
 test('a reader of the application does not prevent the rest, and its later commit is an increment', async (t) => {
   let db!: Database.Database
   const resting = await Resting.start(t, {
