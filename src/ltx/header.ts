@@ -33,6 +33,7 @@ export interface LtxHeader {
 const MAGIC = 0x4c545831 // "LTX1"
 /** "age-": an age file, as the replica of a primary with encryption has them. */
 const AGE_MAGIC = 0x6167652d
+const SQLITE_MAGIC = 0x53514c69 // "SQLi"
 const RESERVED_OFFSET = 80
 /** The latest time that a Date can hold, milliseconds since the epoch. */
 const MAX_TIMESTAMP = 8.64e15
@@ -111,6 +112,13 @@ export function decodeHeader(bytes: Uint8Array, file: string): LtxHeader {
     throw new LitestreamError('DECRYPTION_FAILED', `${file}: the file is encrypted with age`, {
       file,
       hint: 'Set `encryption.identities` or LITESTREAM_AGE_IDENTITIES to the identity of one of its recipients.',
+    })
+  }
+  if (magic === SQLITE_MAGIC) {
+    throw new LitestreamError('LTX_CORRUPT', `${file}: an SQLite database, not an LTX file`, {
+      file,
+      offset: 0,
+      hint: 'Name an LTX file: `litestream-ts ltx URL` lists those of a replica.',
     })
   }
   if (magic !== MAGIC) throw corrupt(`not an LTX file: its magic is 0x${magic.toString(16).padStart(8, '0')}`, file, 0)

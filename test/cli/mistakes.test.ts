@@ -84,8 +84,8 @@ test('mistakes on the command line', async (t) => {
   await checkAll(t, directory, [
     [['replicate', 'app.db'], /at least one replica URL for app\.db/, /replicate app\.db file:\/\/\//],
     [['replicate', url, 'app.db'], /URL of the replica comes after the database/, /replicate app\.db file:\/\//],
-    [['replicate', 'my.yml'], /my\.yml is no database/, /-config my\.yml/],
-    [['replicate', 'config', 'my.yml'], /config is no database/, /replicate -config my\.yml/],
+    [['replicate', 'my.yml'], /my\.yml is not a database/, /-config my\.yml/],
+    [['replicate', 'config', 'my.yml'], /config is not a database/, /replicate -config my\.yml/],
     [['replicate', 'app.db', 'backup'], /not a replica URL: "backup"/, /file:\/\/.*\/backup/],
     [['replicate', 'app.db', 's3//bucket/app'], /not a replica URL/, /colon after the scheme: s3:\/\/bucket\/app/],
     [['replicate', 'app.db', url, url], /multiple replicas/, /mirror/],
@@ -118,6 +118,8 @@ test('mistakes on the command line', async (t) => {
     [['register', 'app.db'], /required option '--replica <url>'/, /register -h/],
     [['stop', 'app.db', '-socket', `${directory}/none.sock`], /no litestream-ts process listens/, /socket:/],
     [['status', '-config', 'my.yml', 'other.db'], /database not found in config: .*other\.db/, /app\.db/],
+    [['ltx', 'info', 'app.db'], /app\.db: an SQLite database, not an LTX file/, /Name an LTX file/],
+    [['ltx', 'info', 'none.ltx'], /no such file: none\.ltx/, /Check the path/],
     [['completion', 'tcsh'], /'tcsh' is invalid.*bash, zsh, fish/, /completion -h/],
   ])
 })
@@ -238,4 +240,13 @@ test('missing permissions are named, and an error of -once is logged once', asyn
   assert.match(await once(), /this user cannot read and write the file.*ACCESS_DENIED/)
   chmodSync(file, 0o666)
   assert.match(await once(), /this user cannot read and write the directory.*ACCESS_DENIED/)
+})
+
+test('a failure that several parts of -once meet is logged as an error once', async (t) => {
+  const directory = fixture(t)
+  const args = ['replicate', '-once', path.join(directory, 'app.db'), `file://${directory}/replica`]
+  const { status, stderr } = await run(args, { env: { LITESTREAM_ADDON: `${directory}/none.node` } })
+  assert.equal(status, 1, stderr)
+  assert.equal(stderr.match(/level=(ERROR|WARN)/g)?.length, 1, stderr)
+  assert.match(stderr, /level=ERROR msg="sync failed".*none\.node does not exist/)
 })

@@ -3,7 +3,7 @@ import { toLitestreamError } from '../../errors.js'
 import { formatTxid } from '../../ltx/txid.js'
 import { noOtherCode } from '../../primary/source/sqlite-copies.js'
 import { orAborted } from '../../util/abort.js'
-import type { Logger } from '../../util/logger.js'
+import type { LogFields, Logger } from '../../util/logger.js'
 import { timeoutSignal } from '../../util/timers.js'
 import { abortOnSignals } from '../signals.js'
 import { Daemon } from './daemon.js'
@@ -22,8 +22,10 @@ const RELEASE_MS = 5_000
  * Syncs and uploads every database, one after another. Returns the exit status: 1 if any of them,
  * or a file or folder that may contain one, failed; the log names each. A signal ends it.
  */
-export function replicateOnceAll(config: Config, logger: Logger, flags: OnceFlags): Promise<number> {
+export function replicateOnceAll(config: Config, given: Logger, flags: OnceFlags): Promise<number> {
   noOtherCode()
+  // A line of the wrapper would name the place of the wrapper.
+  const logger = config.logging.source ? given : withoutRepeats(given)
   const daemon = new Daemon(config, logger)
   return abortOnSignals(async (signal) => {
     const run = new OnceRun(daemon, flags, signal)
@@ -35,6 +37,29 @@ export function replicateOnceAll(config: Config, logger: Logger, flags: OnceFlag
     }
     return 1
   })
+}
+
+/**
+ * A logger that omits an error of a database that it has logged before: the upload, the sync and the
+ * closing of a database report one failure each. `bound`: fields of every line.
+ */
+function withoutRepeats(logger: Logger, bound: LogFields = {}, seen: Set<string> = new Set()): Logger {
+  const unlessSeen = (level: 'error' | 'warn'): Logger['error'] => {
+    return (...args) => {
+      const [fields, message] = args.length === 1 ? [{}, args[0]] : args
+      const { db, error } = { ...bound, ...fields } as LogFields
+      const key = JSON.stringify([db, error])
+      if (error !== undefined && seen.has(key)) return
+      if (level === 'error') seen.add(key)
+      logger[level](fields, message)
+    }
+  }
+  return {
+    ...logger,
+    error: unlessSeen('error'),
+    warn: unlessSeen('warn'),
+    child: (fields) => withoutRepeats(logger.child(fields), { ...bound, ...fields }, seen),
+  }
 }
 
 class OnceRun {
