@@ -36,7 +36,7 @@ Napi::Value CreateFileStamps(const Napi::CallbackInfo& info) {
   return Handle<FileStamps>::New(info.Env(), std::make_shared<FileStamps>());
 }
 
-// addFileStamps(stamps, file): remembers how a database file and its -wal are now. Returns a number.
+// addFileStamps(stamps, file): stores identity, size and times of a database file and its -wal. Returns a number.
 Napi::Value AddFileStamps(const Napi::CallbackInfo& info) {
   Arguments args(info, "addFileStamps");
   const auto stamps = args.Open<FileStamps>(args[0], "stamps");

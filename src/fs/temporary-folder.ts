@@ -7,7 +7,10 @@ import { namesIn } from './names-in.js'
 
 /** The file in a folder that its process has locked. */
 const LOCK = 'lock'
-/** A folder without a lock file is that of a killed process after this time, in milliseconds. */
+/**
+ * A folder that has had no lock file for this time, in milliseconds, is taken for that of a killed
+ * process.
+ */
 const ABANDONED_AFTER = 3_600_000
 
 const { EAGAIN, EWOULDBLOCK } = constants.errno
