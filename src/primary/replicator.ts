@@ -74,6 +74,10 @@ export class Replicator {
   readonly #observe: PrimaryObserver
   readonly #uploads: UploadLoop
   readonly #monitorErrors: Backoff
+  /** Errors of emptying the WAL before the files of an idle database are closed. */
+  readonly #restErrors: Backoff
+  /** By the monotonic clock. */
+  #noRestBefore = Number.NEGATIVE_INFINITY
   readonly #replicaMonitor: ReplicaMonitor
   #primary: PrimaryDatabase | undefined
   #opening: Promise<PrimaryDatabase> | undefined
@@ -124,6 +128,7 @@ export class Replicator {
       observe,
       check: () => this.#checkReplica(),
     })
+    this.#restErrors = new Backoff(path, 'checkpoint', this.#options.monitorInterval, observe)
     this.#monitorErrors = new Backoff(path, 'sync', this.#options.monitorInterval, observe)
     if (this.#options.lease) {
       refuseWriteOnce(client, 'a lease')
@@ -459,11 +464,17 @@ export class Replicator {
     // An application that opens the database for each commit makes a rest cost a full copy: the files
     // then stay open twice as long each time.
     const idleMs = (monotonicMs() - this.#changedAt) / 2 ** Math.min(primary.costlyRests, MOST_DOUBLINGS)
-    if (monitorInterval >= MAX_DELAY_MS || !shouldRest(idleMs)) return false
+    if (monitorInterval >= MAX_DELAY_MS || !shouldRest(idleMs) || monotonicMs() < this.#noRestBefore) return false
     try {
-      if (!(await primary.rest(monitorInterval, () => this.#wake(), { soon: isCrowded() }))) return false
-    } catch {
-      return false // the next sync fails with the same error and reports it
+      const rests = await primary.rest(monitorInterval, () => this.#wake(), { soon: isCrowded() })
+      this.#restErrors.worked()
+      if (!rests) return false
+    } catch (error) {
+      // Of a deleted or replaced database the next sync fails with the same error and reports it.
+      const isOver = !this.#running || this.#ended !== undefined
+      if (isOver || isLitestreamError(error, 'NOT_FOUND', 'DATABASE_REPLACED')) return false
+      this.#noRestBefore = monotonicMs() + this.#restErrors.failed(asReplicationError(error, this.path))
+      return false
     }
     this.#replicaMonitor.reschedule()
     // What has opened the files again meanwhile has started the monitor again.
