@@ -36,7 +36,8 @@ Napi::Value CreateFileStamps(const Napi::CallbackInfo& info) {
   return Handle<FileStamps>::New(info.Env(), std::make_shared<FileStamps>());
 }
 
-// addFileStamps(stamps, file): stores identity, size and times of a database file and its -wal. Returns a number.
+// addFileStamps(stamps, file): stores identity, size and times of a database file and its -wal.
+// Returns a number.
 Napi::Value AddFileStamps(const Napi::CallbackInfo& info) {
   Arguments args(info, "addFileStamps");
   const auto stamps = args.Open<FileStamps>(args[0], "stamps");
@@ -60,7 +61,8 @@ Napi::Value RemoveFileStamps(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// hasFileStampsChanged(stamps, number): whether one of the two files has changed; true for an unknown number.
+// hasFileStampsChanged(stamps, number): whether one of the two files has changed; true for an
+// unknown number.
 Napi::Value HasFileStampsChanged(const Napi::CallbackInfo& info) {
   Arguments args(info, "hasFileStampsChanged");
   const auto stamps = args.Open<FileStamps>(args[0], "stamps");

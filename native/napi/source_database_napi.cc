@@ -169,8 +169,8 @@ class CheckpointWork : public Napi::AsyncWorker {
 
 // sourceCheckpoint(source): a passive checkpoint on the thread pool, because it waits for the disk
 // twice. The connection must not be used or closed before the promise is settled: SQLite allows any
-// thread to use a connection, but only one at a time. Returns a
-// promise that resolves to an SQLite result code.
+// thread to use a connection, but only one at a time. Returns a promise that resolves to an SQLite
+// result code.
 Napi::Value Checkpoint(const Napi::CallbackInfo& info) {
   Arguments args(info, "sourceCheckpoint");
   const SourceRef source = args.Open<Source>(args[0], "source");

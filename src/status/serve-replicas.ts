@@ -2,6 +2,7 @@ import { Registry } from 'prom-client'
 import type { Replica } from '../replica/handle/open-replica.js'
 import { withoutSecrets } from '../util/redact.js'
 import { startInterval } from '../util/timers.js'
+import { type WaitOptions, withDeadline } from '../util/wait.js'
 import { version } from '../version.js'
 import type { ReplicaStatus } from './document.js'
 import { HttpServer } from './http-server.js'
@@ -25,8 +26,8 @@ export interface ServeReplicasOptions {
 export interface StatusServer {
   /** `http://host:port` */
   readonly address: string
-  /** Stops the server and closes its connections. */
-  close(): Promise<void>
+  /** Stops the server and closes its connections. A signal or `timeout` ends only the wait. */
+  close(waiting?: WaitOptions): Promise<void>
 }
 
 /**
@@ -109,10 +110,10 @@ export async function serveReplicas(
   server.unref()
   return {
     address: server.address,
-    async close() {
+    async close(waiting: WaitOptions = {}) {
       sampler.stop()
       for (const remove of removals) remove()
-      await server.close()
+      await withDeadline(`closing ${server.address}`, waiting, () => server.close(), { abandon: true })
     },
   }
 }
