@@ -93,6 +93,8 @@ class Round {
   #place!: Place
   #client!: ReplicaClient
   #following: Promise<void> = Promise.resolve()
+  /** Why our follower has ended. */
+  #followFailure: unknown
   #writers: (typeof WRITERS)[number][] = []
 
   constructor(t: TestContext, options: RoundOptions) {
@@ -229,7 +231,9 @@ class Round {
       signal: this.#stopFollowing.signal,
     })
     // Awaited at the end.
-    this.#following.catch(() => {})
+    this.#following.catch((error: unknown) => {
+      this.#followFailure = error
+    })
   }
 
   async finish(): Promise<void> {
@@ -245,8 +249,8 @@ class Round {
     this.#stopFollowing.abort()
     await this.#following
     await this.#takeOverFollower()
-    // In NATS it reads each page from the beginning of its object, and its shell printed nothing
-    // for this database.
+    // In NATS it reads each page from the beginning of its object, and cancels some of these reads:
+    // test/interop/official-vfs.test.ts.
     if (this.#options.store === 'nats') return
     const { theirs, env } = this.#place
     const sum = await askOfficialVfs(theirs, '.sha3sum', this.#at('vfs.log'), env)
@@ -256,7 +260,10 @@ class Round {
   /** Waits until a follower has the state. */
   async #has(follower: string, { txid, hashes }: Stage): Promise<void> {
     const saved = () => readFileSync(this.#at(`${follower}-txid`), 'utf8').trim()
-    await until(`${follower} is at the last TXID`, () => saved() === formatTxid(txid))
+    await until(`${follower} is at the last TXID`, () => {
+      if (this.#followFailure !== undefined) throw this.#followFailure
+      return saved() === formatTxid(txid)
+    })
     const wanted = JSON.stringify(hashes)
     await until(`${follower} has the last state`, () => wanted === JSON.stringify(tryHashes(this.#at(follower))))
   }
