@@ -49,11 +49,12 @@ const suppressions = path.join(tree, 'suppressions')
 writeFileSync(
   suppressions,
   [
-    // V8, libuv and better-sqlite3's SQLite synchronize in code that ThreadSanitizer does not see.
+    // V8, libuv and better-sqlite3's SQLite synchronize in code that ThreadSanitizer does not see. Only
+    // the topmost frame counts: the stack of every call from JavaScript has frames of Node.
     'called_from_lib:better_sqlite3.node',
-    'race:^uv_',
-    'race:^v8::',
-    'race:^node::',
+    'race_top:^uv_',
+    'race_top:^v8::',
+    'race_top:^node::',
     'mutex:^uv_',
   ].join('\n'),
 )

@@ -195,7 +195,8 @@ test('S3: the store is away: local commits continue up to the limit of 64 MiB, t
   const proxy = await startProxyProcess(s3Server().endpoint)
   cleanUp(t, () => proxy.close())
   const buffer = path.join(temporaryDirectory(t), 'app.buffer')
-  const options = { write: local(buffer), readTimeout: '4s', pollInterval: '10m' } as const
+  // Every page stays in memory: what the store has cannot be read meanwhile.
+  const options = { write: local(buffer), readTimeout: '10s', pollInterval: '10m', cacheSize: '256MiB' } as const
   const { replica, db } = await openForWriting(t, s3Url(bucket, 'app.db', proxy.url), options)
   replica.on('error', () => {})
   db.pragma('busy_timeout = 0')

@@ -70,8 +70,8 @@ const TO_STORE: readonly Kill[] = [
   { step: 'stored', times: 2, acknowledged: 1, committed: 2 },
   { step: 'published', times: 2, acknowledged: 1, committed: 2 },
   { step: 'lease renewed', times: 2, waits: true },
-  { step: 'compaction request', waits: true, acknowledged: 2, committed: 2 },
-  { step: 'compaction request', times: 12, waits: true, acknowledged: 2, committed: 2 },
+  { step: 'compaction request', waits: true },
+  { step: 'compaction request', times: 12, waits: true },
   { step: 'close', acknowledged: 2, committed: 2 },
   { step: 'released', acknowledged: 2, committed: 2 },
 ]
