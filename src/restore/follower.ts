@@ -6,7 +6,7 @@ import { createTemporary } from '../fs/temporary.js'
 import { fileIdentity, fileLabel } from '../levels/file-label.js'
 import { type FilesByLevel, listLevels, selectFollowing, withoutFiles } from '../levels/plan.js'
 import { planAround } from '../levels/plan-around.js'
-import { HEADER_SIZE } from '../ltx/format.js'
+import { HEADER_SIZE, SNAPSHOT_LEVEL } from '../ltx/format.js'
 import { decodeHeader } from '../ltx/header.js'
 import { formatTxid } from '../ltx/txid.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
@@ -172,20 +172,30 @@ export class Follower {
     const newest = this.#newest
     if (newest && files.some((file) => fileIdentity(file) === fileIdentity(newest))) return
     const before = files.filter(({ maxTxid }) => maxTxid <= txid)
-    const last = before.reduce<LtxFileInfo | undefined>(
-      (best, file) => (best && best.maxTxid >= file.maxTxid ? best : file),
-      undefined,
-    )
-    if (!last) return
-    const { data } = await this.#client.read(last, { offset: 0, length: HEADER_SIZE }, { signal })
-    const found = decodeHeader(data, fileLabel(this.#client, last)).timestamp
-    const isSame = last.maxTxid === txid && (found === timestamp || timestamp === Number.POSITIVE_INFINITY)
-    if (isSame) this.#newest = last
-    if (isSame || (last.maxTxid < txid && found <= timestamp)) return
-    const [own, other] = [timestamp, found].map((time) => new Date(time).toISOString())
-    throw this.#wasReset(
-      `has TXID ${formatTxid(last.maxTxid)} of ${other}, ${output} TXID ${formatTxid(txid)} of ${own}`,
-    )
+    const reached = before.reduce((max, { maxTxid }) => Math.max(max, maxTxid), 0)
+    const last = before.filter(({ maxTxid }) => maxTxid === reached)
+    if (last.length === 0) return
+    const times = new Map<LtxFileInfo, number>()
+    for (const file of last) {
+      const { data } = await this.#client.read(file, { offset: 0, length: HEADER_SIZE }, { signal })
+      const found = decodeHeader(data, fileLabel(this.#client, file)).timestamp
+      if (reached === txid && (found === timestamp || timestamp === Number.POSITIVE_INFINITY)) {
+        this.#newest = file
+        return
+      }
+      times.set(file, found)
+    }
+    // A snapshot has the time at which it was written, later than other files that end at its TXID:
+    // this database may come from a snapshot that is gone.
+    const earlier = [...times].filter(([{ level }, found]) => {
+      return found <= timestamp && (reached < txid || level < SNAPSHOT_LEVEL)
+    })
+    if (earlier.length > 0) {
+      if (reached === txid) this.#newest = earlier[0]![0]
+      return
+    }
+    const [own, other] = [timestamp, Math.min(...times.values())].map((time) => new Date(time).toISOString())
+    throw this.#wasReset(`has TXID ${formatTxid(reached)} of ${other}, ${output} TXID ${formatTxid(txid)} of ${own}`)
   }
 
   #wasReset(what: string): LitestreamError {

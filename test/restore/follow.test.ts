@@ -300,6 +300,36 @@ for (const [what, isRunning] of [
   })
 }
 
+test('a snapshot may be later than another file of its TXID, and be written again', async (t) => {
+  const { client, history, change, output } = await fixture(t)
+  history.time += 6
+  const first = await history.snapshot()
+  const running = following(t, client, output)
+  await until('it follows', () => running.state.txid === history.txid)
+  await change()
+  await until('it follows from a snapshot', () => running.state.txid === history.txid)
+  await running.stop()
+
+  const second = path.join(path.dirname(output), 'second.db')
+  history.time += 6
+  const snapshot = await history.snapshot()
+  const again = following(t, client, second)
+  await until('it follows', () => again.state.txid === history.txid)
+  await again.stop()
+  // Litestream writes the snapshot of an idle database again, under the same name.
+  await client.delete([first, snapshot])
+  history.time += 86_400_000
+  await history.snapshot()
+  for (const file of [output, second]) {
+    const { state, stop } = following(t, client, file)
+    await until('it follows again', () => state.txid >= history.txid)
+    await change()
+    await until('it follows on', () => state.txid === history.txid)
+    assert.deepEqual(state.errors, [])
+    await stop()
+  }
+})
+
 test('a store that stops responding ends the first restore after its timeout, and later polls fail and are retried', async (t) => {
   const { client, change, output, history } = await fixture(t)
   let standsStill = true
@@ -339,8 +369,8 @@ test('a store that stops responding ends the first restore after its timeout, an
   assert.match(String(errors), /watching .*: not finished within 2000 ms/, 'the watch that never stands')
   standsStill = true
   await change()
-  await until('a look is given up', () => errors.length > 1)
-  assert.match(String(errors[1]), /looking at .*: not finished within 2000 ms/)
+  await until('a poll is given up', () => errors.length > 1)
+  assert.match(String(errors[1]), /polling .*: not finished within 2000 ms/)
   standsStill = false
   await until('it continues', () => txid === history.txid)
   assert.ok(abandoned > 1)
