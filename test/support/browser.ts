@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import type { TestContext } from 'node:test'
 import { cleanUp } from './clean-up.js'
+import { removeWhileUsed } from './remove-while-used.js'
 import { ensureInstalled } from './servers/packages.js'
 
 export interface Browser {
@@ -35,7 +36,7 @@ export async function startBrowser(t: TestContext): Promise<Browser> {
   cleanUp(t, async () => {
     await stop(child)
     // Its other processes end after it, and may still write.
-    rmSync(data, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
+    await removeWhileUsed(data)
   })
   const waiting = new Map<number, (message: Message) => void>()
   const reports: string[] = []

@@ -1,16 +1,19 @@
-import { rmSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 
 /**
- * Removes a folder in which another process may create files meanwhile: `rmSync` lists a folder
- * once, and fails with ENOTEMPTY if a file was created after that. Throws after 100 attempts.
+ * Removes a folder in which another process may create files meanwhile: `rm` lists a folder once,
+ * and fails with ENOTEMPTY if a file was created after that. Rejects after ten seconds.
  */
-export function removeWhileUsed(directory: string): void {
-  for (let attempt = 1; ; attempt++) {
+export async function removeWhileUsed(directory: string): Promise<void> {
+  const end = Date.now() + 10_000
+  for (;;) {
     try {
-      rmSync(directory, { recursive: true, force: true })
+      await rm(directory, { recursive: true, force: true })
       return
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY' || attempt === 100) throw error
+      if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY' || Date.now() > end) throw error
     }
+    await delay(20)
   }
 }

@@ -165,6 +165,13 @@ export class Reloader {
     if (this.#closed) throw new LitestreamError('ABORTED', 'the process is ending: nothing is reloaded')
     const next = this.#read()
     refuseOverlaps(next)
+    // As after an editor has emptied the file and before it has written it.
+    if (next.databases.length + next.directories.length === 0) {
+      throw new LitestreamError('CONFIG_INVALID', 'no databases specified in configuration', {
+        ...(next.file === undefined ? {} : { file: next.file }),
+        hint: 'Add the databases and reload again. To replicate none, end the process.',
+      })
+    }
     return next
   }
 

@@ -9,12 +9,15 @@ import { run } from '../run.js'
 test('config check prints the effective configuration, or each fault with its place', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'litestream.yml')
-  writeFileSync(file, 'secret-access-key: hush\ndbs:\n  - path: $DB\n    replicas:\n      - url: s3://b/p\n')
+  writeFileSync(
+    file,
+    'access-key-id: id\nsecret-access-key: hush\ndbs:\n  - path: $DB\n    replicas:\n      - url: s3://b/p\n',
+  )
   const env = { LITESTREAM_CONFIG: file, DB: '/data/a.db' }
   const good = await run(['config', 'check'], { env })
   assert.equal(good.status, 0)
   assert.match(good.stdout, / {2}- path: \/data\/a\.db\n/)
-  assert.match(good.stderr, /^Warning: .*litestream\.yml:5:7: the 'replicas' list is the form of Litestream 0\.3/)
+  assert.match(good.stderr, /^Warning: .*litestream\.yml:6:7: the 'replicas' list is the form of Litestream 0\.3/)
   assert.ok(!good.stdout.includes('hush'))
   const json = JSON.parse((await run(['config', 'check', '-json'], { env })).stdout)
   assert.equal(json.dbs[0].replica.url, 's3://b/p')

@@ -84,7 +84,7 @@ test('loops, FIFOs, broken links and odd names in a directory affect no other da
 
 test('a directory that is missing, disappears and returns is reported as a fault each time', async (t) => {
   const { many, entry, config, urlOf, replica } = directories(t, ', watch: true')
-  removeWhileUsed(many)
+  await removeWhileUsed(many)
   const daemon = startDaemonWith(t, config([entry], ADDR))
   await until('the good one is replicated', async () => (await rowsOf(t, replica)) === 1)
   await until('the fault is shown', async () => (await daemon.health()).body.parts?.[0]?.name === many)
@@ -108,7 +108,7 @@ test('databases in new folders are replicated, and released when they are delete
   await until('it runs', () => daemon.stderr().includes('ltx file uploaded'))
   createDatabase(path.join(many, 'new/deep/a.db'))
   await until('it is replicated', async () => (await rowsOf(t, urlOf('new/deep/a.db'))) === 1, 60_000)
-  removeWhileUsed(path.join(many, 'new'))
+  await removeWhileUsed(path.join(many, 'new'))
   await until('it is let go', () => /database vanished.*new\/deep\/a\.db/.test(daemon.stderr()), 60_000)
   await until('all is well', async () => (await daemon.health()).status === 200)
   assert.equal(await daemon.stop(), 0, daemon.stderr())

@@ -78,7 +78,12 @@ test('a reload adds, removes and changes databases, touches no other, and refuse
   await until('SIGHUP reloads', () => daemon.stderr().split('configuration reloaded').length === 3)
   assert.deepEqual([opened(found), opened(kept)], [1, 1])
 
-  for (const invalid of ['dbs: [', `${readFileSync(config, 'utf8')}${entry(kept)}`, 'unknown-type: { }\ndbs: 5\n']) {
+  for (const invalid of [
+    'dbs: [',
+    `${readFileSync(config, 'utf8')}${entry(kept)}`,
+    'unknown-type: { }\ndbs: 5\n',
+    '',
+  ]) {
     writeFileSync(config, invalid)
     const refused = await run(['reload', '-socket', socket])
     assert.equal(refused.status, 1)
