@@ -17,7 +17,7 @@ const CASES: readonly (readonly [name: keyof typeof api, args: readonly unknown[
   ['openReplica', [URL_, null], /options must be an object/],
   ['openReplica', [URL_, { cacheSzie: 1 }], /unknown option "cacheSzie"/],
   ['openReplica', [URL_, { hydrate: '' }], /hydrate must be a path or true, not empty text/],
-  ['openReplica', [URL_, { hydrate: 'a\0b' }], /hydrate must be non-empty text/],
+  ['openReplica', [URL_, { hydrate: 'a\0b' }], /hydrate must be a path or true, not this text/],
   ['openReplica', [URL_, { hedge: 'yes' }], /hedge must be true or false/],
   ['openReplica', [URL_, { signal: {} }], /signal must be an AbortSignal/],
   ['openReplica', [URL_, { timeout: Number.NaN }], /timeout must be/],
