@@ -114,7 +114,12 @@ test('on a folder, S3 and NATS: encrypted replicas are mirrored, proved, reporte
   await until('the new database is replicated', () => seen('upload', 'later'))
   write([...entries, entry('later', `${urls.file}-later`)])
   daemon.child.kill('SIGHUP')
-  await until('the removed one is back', async () => (await status()).databases.filter(({ ok }) => ok).length === 4)
+  await until('the removed one is back, and all are replicated', async () => {
+    const { databases } = await status()
+    return (
+      databases.length === 4 && databases.every((one) => one.state === 'replicating' && one.replicaTxid === one.txid)
+    )
+  })
   daemon.child.kill('SIGTERM')
   const { status: exit, stderr } = await daemon.finished
   assert.equal(exit, 0, stderr.split('\n').slice(-5).join('\n'))
