@@ -29,7 +29,10 @@ export function samplePages(pageSize: number, count: number, seed = 1): Uint8Arr
 export async function* sampleSnapshot(pageSize: number, commit: number, maxTxid = 1): AsyncGenerator<Uint8Array> {
   const batch = (4 * 1024 * 1024) / pageSize
   const pages = samplePages(pageSize, batch)
+  // A restore refuses a first page that is not one of SQLite.
+  pages.set(Buffer.from('SQLite format 3\0'))
   const view = new DataView(pages.buffer, pages.byteOffset)
+  view.setUint16(16, pageSize === 65536 ? 1 : pageSize)
   const encoder = new LtxEncoder({ pageSize, commit, minTxid: 1, maxTxid })
   yield encoder.start()
   for (let first = 1; first <= commit; first += batch) {
