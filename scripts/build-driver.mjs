@@ -1,6 +1,6 @@
-// Compiles better-sqlite3 of a checkout, which has no binary for Node.js 20 that npm could install.
-// A checkout needs it soon rather than fast: SQLite takes three times as long to compile with -O3
-// as with -O1. `--optimized` compiles with better-sqlite3's own settings; benchmarks need that.
+// Compiles better-sqlite3 in a checkout: npm has no binary of it for Node.js 20. With -O1, because
+// SQLite takes three times as long to compile with -O3. `--optimized` compiles with better-sqlite3's
+// own settings, which benchmarks need.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -17,7 +17,7 @@ const isThere = existsSync(binary) && !(isQuick && readFileSync(quickMarker, 'ut
 if (!isThere || (optimized && isQuick)) {
   const [command, ...first] = nodeGyp()
   const env = gypEnvironment()
-  // What is in CFLAGS comes after the project's own flags.
+  // The compiler gets CFLAGS after better-sqlite3's own flags, and the last -O counts.
   if (!optimized) for (const name of ['CFLAGS', 'CXXFLAGS']) env[name] = `${env[name] ?? ''} -O1`.trim()
   const args = [...first, 'rebuild', '--release', '--directory', folder, '-j', 'max']
   const run = spawnSync(command, args, { cwd: folder, env, stdio: 'inherit', shell: command.endsWith('.cmd') })

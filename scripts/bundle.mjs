@@ -164,7 +164,7 @@ const common = {
   absWorkingDir: root,
   bundle: true,
   platform: 'node',
-  // The same code as ES modules, of which a bundle keeps what is used: 56 KB less.
+  // yaml's ES modules: esbuild leaves unused ones out, which it cannot do with yaml's CommonJS files.
   alias: { yaml: path.join(root, 'node_modules/yaml/browser/dist/index.js') },
   target: 'node20.19',
   legalComments: 'none',

@@ -106,7 +106,7 @@ const FEWEST_NANOSECONDS = 1_000_000
 
 /**
  * A duration in milliseconds. A bare integer is in nanoseconds, as in Go; `24` is refused, because
- * nobody means 24 ns.
+ * it most likely lacks its unit.
  */
 export function duration(description: string, defaultMs?: number, options: KeyOptions = {}) {
   const { min, max, ...meta } = options

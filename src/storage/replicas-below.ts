@@ -21,7 +21,7 @@ export async function replicasBelow(url: string, options: OpenReplicaClientOptio
     if (!client.replicas) {
       throw new LitestreamError('INVALID_ARGUMENT', `a ${client.type} store cannot list the replicas below a URL`, {
         file: client.url,
-        hint: 'Restore each replica by itself: `litestream-ts restore -o FILE URL`.',
+        hint: 'Restore each replica alone: `litestream-ts restore -o FILE URL`.',
       })
     }
     const found: string[] = []

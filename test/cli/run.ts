@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import path from 'node:path'
 
-/** The command as it is published: the bundle, which `npm test` makes before tests that need it. */
+/** The published command line: `npm test` makes this bundle before it runs tests that need it. */
 export const main = path.resolve(import.meta.dirname, '../../../dist/cli/main.js')
 
 export interface Finished {

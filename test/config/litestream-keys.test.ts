@@ -1,5 +1,5 @@
-// A configuration of Litestream 0.5.17 is read as it is. The samples here have every key that its
-// source knows (the tags of its structs), each with a value of its type.
+// Every configuration of Litestream 0.5.17 is accepted unchanged. These samples have every key that
+// its source defines (the tags of its structs), each with a value of its type.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { schemaAt } from '../../src/config/json-schema.js'

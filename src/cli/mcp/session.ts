@@ -78,7 +78,7 @@ export class McpSession {
     const ids = idsOf(body)
     response.once('close', () => {
       if (response.writableFinished) return
-      // Nobody receives the results.
+      // The client that asked cannot receive the results.
       for (const id of ids) this.#calls.get(id)?.abort(new Error('the client has disconnected'))
     })
     await this.#transport.handleRequest(request, response, body)

@@ -11,6 +11,9 @@ import { nameFault, replicasBelow } from '../../storage/replicas-below.js'
 import { parseReplicaUrl, secretUrl } from '../../storage/url.js'
 import type { Secret } from '../../util/secret.js'
 
+/** The next step where the path of a replica below a prefix cannot be derived from its name. */
+const RESTORE_ALONE = 'Restore this replica alone, to a path of your choice: `litestream-ts restore -o FILE URL`.'
+
 /** A replica, and the file that it is restored to. */
 export interface RestoreTask {
   readonly url: Secret
@@ -126,7 +129,7 @@ function collision(task: RestoreTask, other: RestoreTask): LitestreamError {
       : `${task.url} would be restored to ${task.output}, below the database of ${other.url}`
   return new LitestreamError('INVALID_ARGUMENT', message, {
     file: task.output,
-    hint: 'Restore this replica by itself, to a path of your choice: `litestream-ts restore -o FILE URL`.',
+    hint: RESTORE_ALONE,
   })
 }
 
@@ -181,7 +184,7 @@ function refused(relative: string, fault: string): LitestreamError {
   return new LitestreamError(
     'INVALID_ARGUMENT',
     `the store names a replica ${JSON.stringify(relative.slice(0, 200))}, which ${fault}`,
-    { hint: 'Restore this replica by itself, to a path of your choice: `litestream-ts restore -o FILE URL`.' },
+    { hint: RESTORE_ALONE },
   )
 }
 
@@ -198,7 +201,7 @@ async function refuseLinkedFolder(root: string, output: string): Promise<void> {
     }
     throw new LitestreamError('INVALID_ARGUMENT', `${folder} is a symbolic link: nothing is restored through it`, {
       file: folder,
-      hint: 'Restore this replica by itself, to a path of your choice: `litestream-ts restore -o FILE URL`.',
+      hint: RESTORE_ALONE,
     })
   }
 }

@@ -78,9 +78,8 @@ test('the -shm is replaced by an empty file, and truncated to zero bytes', async
   assert.equal(await primary.stop(), 0)
 })
 
-test('the -shm is removed while an application is connected: its commits are replicated, with an error until it ends', {
-  skip: !linux,
-}, async (t) => {
+/** A primary of a database to which an application commits meanwhile. */
+async function besideApplication(t: TestContext) {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const app = new App(t, path.join(dir, 'app.db'))
@@ -88,6 +87,13 @@ test('the -shm is removed while an application is connected: its commits are rep
   await until('it commits', () => app.last > 5)
   const primary = new PrimaryChild(t, app.file, url)
   await primary.sync()
+  return { dir, app, primary, url }
+}
+
+test('the -shm is removed while an application is connected: its commits are replicated, with an error until it ends', {
+  skip: !linux,
+}, async (t) => {
+  const { dir, app, primary, url } = await besideApplication(t)
   rmSync(`${app.file}-shm`)
   const error = await until('it says so', () => primary.of('error').find(({ operation }) => operation === 'files'))
   assert.match(
@@ -155,13 +161,7 @@ test('the -wal is removed while no application is connected: its commits are sav
 test('the -wal is removed while an application is connected: its commits are replicated, with an error until it ends', {
   skip: !linux,
 }, async (t) => {
-  const dir = temporaryDirectory(t)
-  const url = `file://${dir}/replica`
-  const app = new App(t, path.join(dir, 'app.db'))
-  app.start({ pause: 5 })
-  await until('it commits', () => app.last > 5)
-  const primary = new PrimaryChild(t, app.file, url)
-  await primary.sync()
+  const { app, primary, url } = await besideApplication(t)
   rmSync(`${app.file}-wal`)
   await until('it says so', () => primary.of('error').find(({ operation }) => operation === 'files'))
   const before = app.last

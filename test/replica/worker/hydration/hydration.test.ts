@@ -79,14 +79,20 @@ test('B5, B6: transactions keep their view while the copy is filled and updated;
   assertCopy(source, copy)
 })
 
-test('a resumed local copy fetches only the pages that have changed (item 46, B6)', async (t) => {
+/** A replica with the rows of SEED, and the complete local copy that a closed reader left. */
+async function completeCopy(t: TestContext) {
   const source = await makeSource(t)
-  const { url, history, directory } = source
-  await history.commit(SEED)
-  const copy = path.join(directory, 'copy.db')
-  const first = await openTestReplica(t, url, { hydrate: copy })
-  await first.whenHydrated()
-  await first.close()
+  await source.history.commit(SEED)
+  const copy = path.join(source.directory, 'copy.db')
+  const reader = await openTestReplica(t, source.url, { hydrate: copy })
+  await reader.whenHydrated()
+  await reader.close()
+  return { source, copy }
+}
+
+test('a resumed local copy fetches only the pages that have changed (item 46, B6)', async (t) => {
+  const { source, copy } = await completeCopy(t)
+  const { url, history } = source
   await history.commit('UPDATE t SET n = 1 WHERE id = 7')
   await history.commit("INSERT INTO t (n, v) VALUES (5, 'x')")
   const second = await openTestReplica(t, url, { hydrate: copy })
@@ -98,13 +104,8 @@ test('a resumed local copy fetches only the pages that have changed (item 46, B6
 })
 
 test('a local copy of another replica, or with a broken meta file, is filled from the beginning', async (t) => {
-  const source = await makeSource(t)
-  const { url, history, directory } = source
-  await history.commit(SEED)
-  const copy = path.join(directory, 'copy.db')
-  const first = await openTestReplica(t, url, { hydrate: copy })
-  await first.whenHydrated()
-  await first.close()
+  const { source, copy } = await completeCopy(t)
+  const { url } = source
   await until('the copy is given up', () => existsSync(`${copy}.meta`))
   const other = await makeSource(t)
   await other.history.commit(`${SEED} UPDATE t SET n = 9`)
@@ -122,13 +123,8 @@ test('a local copy of another replica, or with a broken meta file, is filled fro
 })
 
 test('a removed local copy whose meta file remained is filled from the beginning', async (t) => {
-  const source = await makeSource(t)
-  const { url, history, directory } = source
-  await history.commit(SEED)
-  const copy = path.join(directory, 'copy.db')
-  const first = await openTestReplica(t, url, { hydrate: copy })
-  await first.whenHydrated()
-  await first.close()
+  const { source, copy } = await completeCopy(t)
+  const { url } = source
   await until('the meta file stands', () => existsSync(`${copy}.meta`))
   rmSync(copy)
   const second = await openTestReplica(t, url, { hydrate: copy })

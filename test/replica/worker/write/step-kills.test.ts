@@ -1,5 +1,5 @@
-// A writer is killed at every step, and another process finds out what is committed: every
-// acknowledged commit, and the interrupted one either completely or not at all.
+// A writer is killed at every step. The next process must find every acknowledged commit, and the
+// interrupted one either completely or not at all.
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
