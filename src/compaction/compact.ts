@@ -1,6 +1,7 @@
 import { isLitestreamError, LitestreamError, toLitestreamError } from '../errors.js'
 import { checkNotCut } from '../levels/file-check.js'
-import { fileContent, fileLabel } from '../levels/file-label.js'
+import { fileContent } from '../levels/file-identity.js'
+import { fileLabel } from '../ltx/file-label.js'
 import { MAX_COMPACTION_LEVEL, SNAPSHOT_LEVEL } from '../ltx/format.js'
 import { formatTxid } from '../ltx/txid.js'
 import type { LtxFileInfo, LtxFileRef, ReplicaClient } from '../storage/replica-client.js'

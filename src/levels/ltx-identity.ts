@@ -2,11 +2,11 @@ import { closeSync, fstatSync, readSync } from 'node:fs'
 import { isLitestreamError } from '../errors.js'
 import { openRegularSync, readRegular, streamRegular } from '../fs/open-regular.js'
 import { corrupt } from '../ltx/corrupt.js'
+import { fileLabel } from '../ltx/file-label.js'
 import { HEADER_SIZE, INDEX_LENGTH_SIZE, TRAILER_SIZE } from '../ltx/format.js'
 import { decodeHeader } from '../ltx/header.js'
 import { MIN_FILE_SIZE, parseTailPlaces } from '../ltx/tail.js'
 import type { LtxFileRef, ReplicaClient, RequestOptions } from '../storage/replica-client.js'
-import { fileLabel } from './file-label.js'
 
 /** The fields that distinguish an LTX file from any other of the same name. */
 export interface LtxIdentity {

@@ -1,6 +1,7 @@
 import { isLitestreamError, type LitestreamError } from '../errors.js'
+import { fileLabel } from '../ltx/file-label.js'
 import type { LtxFileInfo } from '../storage/replica-client.js'
-import { fileContent, fileLabel } from './file-label.js'
+import { fileContent } from './file-identity.js'
 
 /**
  * Maximum number of new plans because files were deleted meanwhile; each time a newer file has

@@ -1,9 +1,9 @@
 import { corrupt } from '../ltx/corrupt.js'
+import { fileLabel } from '../ltx/file-label.js'
 import { CHECKSUM_FLAG, FLAG_NO_CHECKSUM, lockPgno } from '../ltx/format.js'
 import { native } from '../native/addon.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { decodeListed } from './file-check.js'
-import { fileLabel } from './file-label.js'
 import type { PlannedFile } from './plan-check.js'
 
 /**

@@ -5,7 +5,7 @@ import type { ListOptions, LtxFileInfo, ReplicaClient } from '../storage/replica
 import type { Resolved } from '../util/check-arguments.js'
 import { runAll } from '../util/run-all.js'
 import { formatTimestamp, type Instant } from '../util/timestamp.js'
-import { fileContent } from './file-label.js'
+import { fileContent } from './file-identity.js'
 
 /** The target of a plan; without a field, the newest state. At most one field. */
 export interface PlanTarget {

@@ -1,4 +1,5 @@
 import { corrupt } from '../ltx/corrupt.js'
+import { fileLabel } from '../ltx/file-label.js'
 import { FRAME_HEADER_SIZE, PAGE_FLAG_SIZE } from '../ltx/format.js'
 import { decodeHeader, type LtxHeader } from '../ltx/header.js'
 import { decodePageIndex, indexRules, type PageIndex, PageIndexReader, type PageMapTarget } from '../ltx/page-index.js'
@@ -6,7 +7,6 @@ import { parseTailPlaces } from '../ltx/tail.js'
 import type { ByteRange, LtxFileInfo, ReadOptions, ReadResult, RequestOptions } from '../storage/replica-client.js'
 import type { Breather } from '../util/breather.js'
 import { checkListed, checkNotCut, checkSize } from './file-check.js'
-import { fileLabel } from './file-label.js'
 import type { PlannedFile } from './plan-check.js'
 
 /** A file of at most this size is read whole: one request returns its index and its pages. */

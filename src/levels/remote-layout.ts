@@ -1,10 +1,10 @@
+import { fileLabel } from '../ltx/file-label.js'
 import { HEADER_SIZE } from '../ltx/format.js'
 import { decodeHeader, type LtxHeader } from '../ltx/header.js'
 import { decodePageIndex, indexRules, type PageIndex } from '../ltx/page-index.js'
 import { parseTail } from '../ltx/tail.js'
 import type { LtxFileInfo, RequestOptions } from '../storage/replica-client.js'
 import { checkListed, checkNotCut, checkSize } from './file-check.js'
-import { fileLabel } from './file-label.js'
 import { denseFrom } from './plan-check.js'
 import type { FileReader } from './remote-index.js'
 

@@ -1,8 +1,8 @@
 import { isLitestreamError, LitestreamError } from '../errors.js'
 import { decodeListed } from '../levels/file-check.js'
-import { fileLabel } from '../levels/file-label.js'
 import { identifyRemote, ifSound } from '../levels/ltx-identity.js'
 import type { LtxDecoding } from '../ltx/decoder.js'
+import { fileLabel } from '../ltx/file-label.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import type { Throttle } from './throttle.js'
 

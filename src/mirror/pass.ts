@@ -1,5 +1,5 @@
 import { isLitestreamError, LitestreamError } from '../errors.js'
-import { fileContent } from '../levels/file-label.js'
+import { fileContent } from '../levels/file-identity.js'
 import { type FilesByLevel, listTogether, selectFollowing, selectPlan, withoutFiles } from '../levels/plan.js'
 import { compareFiles } from '../storage/keys.js'
 import type { LtxFileInfo } from '../storage/replica-client.js'

@@ -1,7 +1,7 @@
 import PQueue from 'p-queue'
 import { isLitestreamError } from '../errors.js'
 import { decodeListed } from '../levels/file-check.js'
-import { fileContent } from '../levels/file-label.js'
+import { fileContent } from '../levels/file-identity.js'
 import { assignPages, type PageOwners } from '../levels/page-owners.js'
 import type { PlanTarget } from '../levels/plan.js'
 import { checkPlan } from '../levels/plan-check.js'

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import { LitestreamError } from '../../errors.js'
-import { fileLabel } from '../../levels/file-label.js'
+import { fileLabel } from '../../ltx/file-label.js'
 import { formatTxid } from '../../ltx/txid.js'
 import { followMirror, mirror } from '../../mirror/mirror.js'
 import { DEFAULT_MIRROR_INTERVAL, type MirrorOptions, type MirrorResult } from '../../mirror/options.js'

@@ -1,5 +1,5 @@
 import { isLitestreamError, type LitestreamError } from '../../errors.js'
-import { fileIdentity } from '../../levels/file-label.js'
+import { fileIdentity } from '../../levels/file-identity.js'
 import { isWrongIndex } from '../../ltx/corrupt.js'
 import type { LtxFileInfo } from '../../storage/replica-client.js'
 import type { Chain, ChainState } from './chain/chain.js'

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { corrupt } from '../../ltx/corrupt.js'
+import { fileLabel } from '../../ltx/file-label.js'
 import { ForwardingClient } from '../forwarding-client.js'
 import { relativeName } from '../keys.js'
 import type {
@@ -261,7 +262,7 @@ class EncryptedFiles {
   }
 
   #label(file: LtxFileRef): string {
-    return `${this.#client.url} ${relativeName(file)}`
+    return fileLabel(this.#client, file)
   }
 }
 

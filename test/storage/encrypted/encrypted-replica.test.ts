@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
+import { compact } from '../../../src/compaction/compact.js'
 import { isLitestreamError } from '../../../src/errors.js'
 import { listLevels } from '../../../src/levels/plan.js'
 import { verifyReplica } from '../../../src/levels/verify-replica.js'
@@ -102,6 +103,26 @@ test('a damaged byte inside a page is found by a ranged read', async (t) => {
   writeFileSync(file, readFileSync(file).subarray(0, 1040 + 65552))
   const [cut] = (await listLevels(client))[9]!
   await assert.rejects(client.read(cut!, { suffix: 10 }), damaged)
+})
+
+test('a damaged encrypted file is avoided by a restore and by compaction, as an unencrypted one is', async (t) => {
+  const key = ageKey(t)
+  const { folder, client, history } = await makeEncrypted(t, { identities: key.file })
+  const damage = (file: LtxFileInfo) => {
+    const bytes = readFileSync(fileOf(folder, file))
+    bytes[bytes.length - 20]! ^= 1
+    writeFileSync(fileOf(folder, file), bytes)
+  }
+  const levels = await listLevels(client)
+  damage(levels[9]![0]!)
+  const output = path.join(temporaryDirectory(t), 'restored.db')
+  await restore(client, { output })
+  assert.equal(hashFile(output), history.hashes.get(3))
+  await history.snapshot()
+  damage(levels[0]![2]!)
+  const skipped: string[] = []
+  await compact(client, { level: 1, onDamaged: (error) => skipped.push(error.code) })
+  assert.deepEqual(skipped, ['LTX_CORRUPT'])
 })
 
 test('a wrong identity, none, and an unencrypted file are errors that name the setting', async (t) => {

@@ -1,6 +1,6 @@
 import PQueue from 'p-queue'
 import { isLitestreamError, type LitestreamError } from '../../../errors.js'
-import { fileContent } from '../../../levels/file-label.js'
+import { fileContent } from '../../../levels/file-identity.js'
 import { listForLatest } from '../../../levels/latest-listing.js'
 import {
   type FilesByLevel,

@@ -1,4 +1,4 @@
-import { fileIdentity, fileLabel } from '../../../levels/file-label.js'
+import { fileIdentity } from '../../../levels/file-identity.js'
 import type { LtxFileInfo } from '../../../storage/replica-client.js'
 
 /**
@@ -50,11 +50,6 @@ export class FileTable {
     }
     this.#idle = new Set([...this.#ordinals.values()].filter((ordinal) => !used.has(ordinal)))
     return freed
-  }
-
-  /** The newest file with this label. `replica`: its URL, as it is in labels. */
-  byLabel(replica: { readonly url: string }, label: string | undefined): LtxFileInfo | undefined {
-    return this.#files.findLast((file) => file && fileLabel(replica, file) === label)
   }
 
   has(file: LtxFileInfo): boolean {

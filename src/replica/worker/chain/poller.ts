@@ -1,6 +1,7 @@
 import { isLitestreamError, LitestreamError, toLitestreamError } from '../../../errors.js'
-import { fileIdentity, fileLabel } from '../../../levels/file-label.js'
+import { fileIdentity } from '../../../levels/file-identity.js'
 import { type FilesByLevel, selectPlan, withoutFiles } from '../../../levels/plan.js'
+import { fileLabel } from '../../../ltx/file-label.js'
 import { formatTxid } from '../../../ltx/txid.js'
 import { isSameFile } from '../../../storage/object-identity.js'
 import type { LtxFileInfo, ReplicaClient } from '../../../storage/replica-client.js'

@@ -1,5 +1,5 @@
 import { LitestreamError } from '../../../errors.js'
-import { fileIdentity } from '../../../levels/file-label.js'
+import { fileIdentity } from '../../../levels/file-identity.js'
 import type { FilesByLevel } from '../../../levels/plan.js'
 import { formatTxid } from '../../../ltx/txid.js'
 import type { LtxFileInfo } from '../../../storage/replica-client.js'

@@ -1,5 +1,5 @@
-import { fileLabel } from '../../../levels/file-label.js'
 import { type FileReader, readFileIndex } from '../../../levels/remote-index.js'
+import { fileLabel } from '../../../ltx/file-label.js'
 import { HEADER_SIZE, TRAILER_SIZE } from '../../../ltx/format.js'
 import { decodeHeader } from '../../../ltx/header.js'
 import type { PageIndex } from '../../../ltx/page-index.js'

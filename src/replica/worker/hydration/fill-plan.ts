@@ -1,3 +1,4 @@
+import { reading } from '../../../levels/file-of-error.js'
 import type { FileReader } from '../../../levels/remote-index.js'
 import type { PageIndex } from '../../../ltx/page-index.js'
 import type { LtxFileInfo } from '../../../storage/replica-client.js'
@@ -127,7 +128,7 @@ export async function planFill(lacking: readonly LackingFile[], map: PageMap, so
     lacking.map(({ file, pgnos }) => async (): Promise<FillFile> => {
       const info = files().get(file)
       if (isVerified(info)) return { file, pgnos, frames: framesOf(map, pgnos), whole: undefined }
-      const whole = await WholeFile.open(client, info, file, signal)
+      const whole = await reading(info, () => WholeFile.open(client, info, file, signal))
       return { file, pgnos, frames: whole.frames, whole }
     }),
   )

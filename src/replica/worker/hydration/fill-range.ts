@@ -1,5 +1,5 @@
-import { fileLabel } from '../../../levels/file-label.js'
 import type { FileReader } from '../../../levels/remote-index.js'
+import { fileLabel } from '../../../ltx/file-label.js'
 import { frameFault } from '../../../ltx/frame-fault.js'
 import type { LtxFileInfo } from '../../../storage/replica-client.js'
 import type { Piece } from './checksummed-file.js'

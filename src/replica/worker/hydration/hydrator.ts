@@ -1,7 +1,8 @@
 import PQueue from 'p-queue'
 import { isLitestreamError, LitestreamError, toLitestreamError } from '../../../errors.js'
 import { sweepTemporary } from '../../../fs/temporary.js'
-import { fileIdentity, fileLabel } from '../../../levels/file-label.js'
+import { fileIdentity } from '../../../levels/file-identity.js'
+import { fileOfError, reading } from '../../../levels/file-of-error.js'
 import type { FileReader } from '../../../levels/remote-index.js'
 import { lockPgno } from '../../../ltx/format.js'
 import { native } from '../../../native/addon.js'
@@ -257,6 +258,8 @@ export class Hydrator {
 
   async #fill(): Promise<void> {
     let retried = false
+    /** Files in whose place others were looked up (`fileIdentity`). */
+    const replaced = new Set<string>()
     for (;;) {
       if (this.#view && !this.#copy && !this.#closed) {
         await CopyFile.prepare(this.#path)
@@ -283,7 +286,11 @@ export class Hydrator {
         continue
       }
       if (this.#closed || !isLitestreamError(failure, 'NOT_FOUND', 'LTX_CORRUPT', 'INVALID_ARGUMENT')) throw failure
-      await this.#elsewhere(view, failure)
+      const lost = fileOfError(failure)
+      // A file that was replaced and is needed again: the next attempt is made after a wait.
+      if (!lost || replaced.has(fileIdentity(lost))) throw failure
+      replaced.add(fileIdentity(lost))
+      await this.#elsewhere(view, failure, lost)
     }
     this.#reading = new Set()
     this.#buffers = []
@@ -321,11 +328,10 @@ export class Hydrator {
       return undefined
     } catch (error) {
       // A file of the first plan that no page is needed of may have been deleted.
-      const gone = isLitestreamError(error, 'NOT_FOUND')
-        ? this.#unverified.find((file) => fileLabel(client, file) === error.file)
-        : undefined
-      if (!gone) return error
-      this.#unverified = this.#unverified.filter((file) => file !== gone)
+      const gone = isLitestreamError(error, 'NOT_FOUND') ? fileOfError(error) : undefined
+      const needless = lacking.some(({ file, pgnos }) => pgnos.length === 0 && gone === files().get(file))
+      if (!gone || !needless) return error
+      this.#forget(gone)
       return undefined
     }
   }
@@ -338,13 +344,13 @@ export class Hydrator {
   /** Makes the pages of a file absent again if its checksum does not match. */
   async #verify(file: WholeFile): Promise<void> {
     try {
-      await file.verify(this.#options.signal)
+      await reading(file.info, () => file.verify(this.#options.signal))
     } catch (error) {
       if (isLitestreamError(error, 'LTX_CORRUPT')) await this.#distrust(file)
       throw error
     }
     this.#verified.add(fileIdentity(file.info))
-    this.#unverified = this.#unverified.filter((each) => fileIdentity(each) !== fileIdentity(file.info))
+    this.#forget(file.info)
   }
 
   async #distrust({ file, frames }: WholeFile): Promise<void> {
@@ -358,15 +364,17 @@ export class Hydrator {
   }
 
   /** Throws the cause if no other file has the pages of the lost one. */
-  async #elsewhere(view: ReplicaView, cause: LitestreamError): Promise<void> {
-    const { client, files, reresolve } = this.#options
-    const lost = files().byLabel(client, cause.file)
+  async #elsewhere(view: ReplicaView, cause: LitestreamError, lost: LtxFileInfo): Promise<void> {
     const before = view.state.map
-    await reresolve(view, cause, lost)
+    await this.#options.reresolve(view, cause, lost)
     if (this.#view === view && view.state.map === before) throw cause
     // The state is now made from other files.
-    if (!lost) return
-    this.#unverified = this.#unverified.filter((file) => fileIdentity(file) !== fileIdentity(lost))
+    this.#forget(lost)
+  }
+
+  /** A file of the first plan needs no verification any more. */
+  #forget(file: LtxFileInfo): void {
+    this.#unverified = this.#unverified.filter((each) => fileIdentity(each) !== fileIdentity(file))
   }
 
   async #fetch(copy: CopyFile, range: FillRange): Promise<void> {
@@ -376,7 +384,8 @@ export class Hydrator {
     // Reuses buffers: the ranges of a large database would create garbage faster than it is
     // collected.
     const buffer = this.#buffers.pop() ?? new Uint8Array(RANGE)
-    const filled = await fillRange(copy, client, files().get(file), range, buffer, signal)
+    const info = files().get(file)
+    const filled = await reading(info, () => fillRange(copy, client, info, range, buffer, signal))
     this.#buffers.push(buffer)
     if (!filled) return
     whole?.add(filled.piece)

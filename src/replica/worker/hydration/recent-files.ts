@@ -1,5 +1,6 @@
-import { fileIdentity, fileLabel } from '../../../levels/file-label.js'
+import { fileIdentity } from '../../../levels/file-identity.js'
 import type { FileReader } from '../../../levels/remote-index.js'
+import { fileLabel } from '../../../ltx/file-label.js'
 import { resolveRange } from '../../../storage/range.js'
 import type { ByteRange, LtxFileInfo, ReadOptions, ReadResult } from '../../../storage/replica-client.js'
 

@@ -1,7 +1,7 @@
 import PQueue from 'p-queue'
 import { isLitestreamError, LitestreamError, toLitestreamError } from '../../../errors.js'
-import { fileLabel } from '../../../levels/file-label.js'
 import type { FileReader } from '../../../levels/remote-index.js'
+import { fileLabel } from '../../../ltx/file-label.js'
 import { frameFault } from '../../../ltx/frame-fault.js'
 import { native } from '../../../native/addon.js'
 import { type ReadAheadKind, readAheadNumber } from '../../../native/read-ahead.js'

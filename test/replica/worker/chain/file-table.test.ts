@@ -16,11 +16,6 @@ test('the ordinal of a file that was unreferenced at two reclaims is reused; a f
   assert.equal(table.has(file(2)), true)
   assert.deepEqual([table.ordinal(file(6)), table.ordinal(file(7)), table.ordinal(file(8))].sort(), [1, 3, 6])
   assert.deepEqual(table.get(table.ordinal(file(7))), file(7))
-  assert.equal(table.byLabel({ url: 's3://b/p' }, 's3://b/p level 0 0000000000000001-0000000000000001.ltx'), undefined)
-  assert.equal(
-    table.byLabel({ url: 's3://b/p' }, 's3://b/p level 0 0000000000000007-0000000000000007.ltx'),
-    table.get(table.ordinal(file(7))),
-  )
 })
 
 test('memory stays bounded while a primary writes many files, and every page is still right', async (t) => {

@@ -227,6 +227,32 @@ test('files that retention removes during the filling are replaced by their succ
   assert.equal(value(connect(t, replica.uri), 'SELECT sum(n) FROM t'), 3000)
 })
 
+test('a file that was deleted before the filling began is looked for once', async (t) => {
+  const source = await makeSource(t)
+  const { url, history, directory, client } = source
+  await history.commit(SEED)
+  await history.snapshot()
+  const disk = path.join(directory, 'disk')
+  const small = smallFileSystem(t, disk, '256k')
+  assert.ok(small, 'a disk of our own needs root, as the servers of the tests do')
+  const copy = path.join(disk, 'copy.db')
+  const replica = await openTestReplica(t, url, { hydrate: copy })
+  assert.equal((await firstError(replica)).code, 'DISK_FULL')
+  await history.commit('UPDATE t SET n = 1')
+  await history.snapshot()
+  await client.delete([{ level: 9, minTxid: 1, maxTxid: 1 }])
+  assert.equal(await replica.refresh(), 2)
+  const errors: string[] = []
+  replica.on('error', (error) => errors.push(error.code))
+  small.grow('16m')
+  await replica.whenHydrated()
+  assertCopy(source, copy)
+  assert.deepEqual(
+    errors.filter((code) => code !== 'DISK_FULL'),
+    [],
+  )
+})
+
 test('a page that is damaged in the store keeps the local copy incomplete, and is reported', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source

@@ -1,11 +1,6 @@
 import { formatFileName } from '../ltx/file-name.js'
 import type { LtxFileInfo, LtxFileRef } from '../storage/replica-client.js'
 
-/** The name of a replica's file in messages; the same for every store. */
-export function fileLabel({ url }: { readonly url: string }, file: LtxFileRef): string {
-  return `${url} level ${file.level} ${formatFileName(file.minTxid, file.maxTxid)}`
-}
-
 /**
  * Distinguishes files of the same name by size, time or version, as after a reset of the replica.
  */
