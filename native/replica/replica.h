@@ -147,7 +147,9 @@ class Replica {
   std::atomic<int64_t> max_stale{INT64_MAX};
   std::atomic<int> hydration_permille{0};
   std::atomic<int64_t> commit_timeout{30000};  // ms; also the limit for taking the RESERVED lock
-  std::atomic<bool> writable{false};        // whether connections may write
+  // MonotonicMs() when the worker last let a request for the RESERVED lock wait too long; 0 = never
+  std::atomic<int64_t> lock_timed_out{0};
+  std::atomic<bool> writable{false};  // whether connections may write
   // the connection of this process that holds the RESERVED lock
   std::atomic<const Reader*> writer{nullptr};
   // On its own cache lines, apart from the members that every read uses: the first read of a

@@ -1,7 +1,9 @@
 #include "vfs/write_path.h"
 
+#include <algorithm>
 #include <cstring>
 
+#include "clock.h"
 #include "ltx/ltx_codec.h"
 #include "vfs/write_transaction.h"
 
@@ -12,6 +14,17 @@ namespace {
 // Offsets in the database header (https://www.sqlite.org/fileformat2.html#the_database_header).
 constexpr uint32_t kPageSize = 16, kFormatVersions = 18, kChangeCounter = 24, kPageCount = 28, kSchemaCookie = 40, kVersionValidFor = 92,
                    kHeaderSize = 100;
+
+// A busy handler counts only its own pauses, so after a request for the RESERVED lock that waited too
+// long, those that it repeats must not wait as long again. The pauses are at most 100 ms; the
+// worker goes on with the first request, and answers a repeated one as soon as that one is done.
+constexpr int64_t kRepeatedMs = 1000, kRepeatedWaitMs = 100;
+
+int64_t LockWaitMs(const Replica& replica) {
+  const int64_t timeout = replica.commit_timeout.load(std::memory_order_relaxed);
+  const int64_t last = replica.lock_timed_out.load(std::memory_order_relaxed);
+  return last != 0 && MonotonicMs() - last < kRepeatedMs ? std::min(timeout, kRepeatedWaitMs) : timeout;
+}
 
 // The SQLite result code for an answer of the worker other than "done".
 int ResultOf(const std::string& code, int otherwise) {
@@ -124,7 +137,7 @@ int LockForWriting(ReplicaFile* file) {
   request->reader = *file->reader;
   request->view = file->view->id;
   int rc = SQLITE_OK;
-  switch (Bridge::Get().Ask(request, replica.commit_timeout.load(std::memory_order_relaxed), Interrupted(file))) {
+  switch (Bridge::Get().Ask(request, LockWaitMs(replica), Interrupted(file))) {
     case Outcome::kOk:
       // A writer on an older state would undo all later commits.
       if (replica.current.load(std::memory_order_seq_cst) != file->view) rc = SQLITE_BUSY_SNAPSHOT;
@@ -138,6 +151,7 @@ int LockForWriting(ReplicaFile* file) {
       rc = SQLITE_INTERRUPT;
       break;
     case Outcome::kTimeout:
+      replica.lock_timed_out.store(MonotonicMs(), std::memory_order_relaxed);
       rc = Refuse(file, SQLITE_BUSY, "TIMEOUT", "the right to write was not obtained in time");
       break;
     case Outcome::kWorkerGone:

@@ -46,8 +46,13 @@ export class LeaseKeeper {
     return this.#lease.held
   }
 
+  /** Begins to request the lease, or, if it is held, to renew it. */
   start(): void {
-    void this.#tick()
+    if (!this.held) void this.#tick()
+    else {
+      this.#events.held()
+      this.#timer = startTimer(this.#every, () => this.#tick())
+    }
   }
 
   /** Takes the lease now. Throws REPLICA_FENCED, naming the owner, if another primary holds it. */

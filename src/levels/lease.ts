@@ -47,6 +47,8 @@ export class Lease {
   readonly #ttl: number
   readonly #clock: Clock
   readonly #other: OtherLease
+  /** No owner has been seen yet. */
+  #isFirst = true
   /** `until`: by the monotonic clock. */
   #held: { readonly tag: string; readonly generation: number; readonly until: number } | undefined
 
@@ -68,6 +70,9 @@ export class Lease {
    */
   async acquire(): Promise<LeaseOwner | undefined> {
     await requireGuarantees(this.#client, 'a lease', ['createOnly', 'compareAndSet'])
+    // Usually nobody has it: one request instead of two.
+    if (this.#isFirst && (await this.#tryPut(1, null))) return undefined
+    this.#isFirst = false
     const there = await this.#client.getObject(LEASE_NAME)
     const current = there && parse(there)
     if (there && current?.owner !== this.owner) {
@@ -77,12 +82,18 @@ export class Lease {
         return { owner: current?.owner ?? unknown, expiresAt: expiresAt ?? this.#clock.now() + this.#ttl }
       }
     }
+    if (await this.#tryPut((current?.generation ?? 0) + 1, there?.tag ?? null)) return undefined
+    return { owner: 'another primary that was faster', expiresAt: this.#clock.now() + this.#ttl }
+  }
+
+  /** Writes the lease; false if another primary was faster. */
+  async #tryPut(generation: number, ifTag: string | null): Promise<boolean> {
     try {
-      await this.#put((current?.generation ?? 0) + 1, there?.tag ?? null)
-      return undefined
+      await this.#put(generation, ifTag)
+      return true
     } catch (error) {
       if (!isLitestreamError(error, 'PRECONDITION_FAILED')) throw error
-      return { owner: 'another primary that was faster', expiresAt: this.#clock.now() + this.#ttl }
+      return false
     }
   }
 

@@ -142,6 +142,8 @@ export class ReplicaSession {
     const { encryption } = this.#options
     const store = await openReplicaClient(url, { signal, ...(encryption ? { encryption } : {}) })
     this.#client = store
+    // The first transaction waits for the answer, and reports an error.
+    if (this.#options.write) void store.guarantees?.ask({ signal }).catch(() => undefined)
     const client = await this.#throughDiskCache(store)
     this.#client = client
     this.#chain = new Chain(client, signal, (error) => this.#report(error))

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { abortError, orAborted, throwIfAborted } from '../../util/abort.js'
+import { settleAll } from '../../util/settle-all.js'
 import type { RequestOptions } from '../replica-client.js'
 import type { AskedGuarantees, WriteGuarantees } from '../write-guarantees.js'
 import { DeleteObjectCommand, PutObjectCommand } from './aws.js'
@@ -20,10 +21,14 @@ const NO_TAG = '"00000000000000000000000000000000"'
 const found = new Map<string, WriteGuarantees>()
 const probing = new Map<string, Promise<WriteGuarantees>>()
 
+/** How a store answers the conditional creation of an object. */
+type Creation = 'created' | 'refused' | 'unsupported'
+
 /**
  * Whether a store enforces conditional writes: by `conditional-writes`, else by a probe before the
  * first write. The probe creates an object `probe-<uuid>` beside the levels, tries to create it
- * again and to replace it by a wrong tag, and deletes it: 4 requests. In a write-once replica the
+ * again and to replace it by a wrong tag, both at once, and deletes it: 4 requests, of which a
+ * caller waits for two round trips. In a write-once replica the
  * probe creates one object of a fixed name, which stays, and only tries to create it again: 2
  * requests, 1 if the object exists.
  */
@@ -31,6 +36,8 @@ export class ConditionalWrites implements AskedGuarantees {
   readonly #requests: S3Requests
   readonly #path: string
   readonly #place: string
+  /** Deletions of probes, which no caller waits for. */
+  readonly #deletions = new Set<Promise<void>>()
 
   /** `path`: of the replica in the bucket. */
   constructor(requests: S3Requests, path: string) {
@@ -66,6 +73,11 @@ export class ConditionalWrites implements AskedGuarantees {
     }
   }
 
+  /** Resolves when the probes are deleted, or cannot be. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#deletions)
+  }
+
   #startProbe(): Promise<WriteGuarantees> {
     const probe = this.#probe().finally(() => probing.delete(this.#place))
     probing.set(this.#place, probe)
@@ -75,55 +87,57 @@ export class ConditionalWrites implements AskedGuarantees {
   async #probe(): Promise<WriteGuarantees> {
     if (this.#requests.settings.writeOnce) return this.#probeWriteOnce()
     const key = `${this.#path}/probe-${randomUUID()}`
-    let isCreated = false
+    const first = await this.#create(key)
     try {
-      const lacks = await this.#createTwice(key, () => {
-        isCreated = true
-      })
-      const refuses = await this.#replaceByWrongTag(key)
-      const reasons = [lacks, refuses].filter((one) => one !== undefined)
+      // The refusal may have another cause, which the plain request has, too.
+      if (first === 'unsupported') await this.#put(key, {})
+      const replacing = this.#replaceByWrongTag(key)
+      const again = first === 'created' ? this.#create(key) : first
+      // Both end before the object is deleted.
+      const [second, refuses] = await settleAll([again, replacing])
+      const reasons = [this.#lack(second), refuses].filter((one) => one !== undefined)
       const reason = reasons.length === 0 ? undefined : `the store ${reasons.join(' and ')}`
-      const guarantees = { createOnly: lacks === undefined, compareAndSet: refuses === undefined, reason }
-      found.set(this.#place, guarantees)
-      return guarantees
+      return this.#found({ createOnly: second === 'refused', compareAndSet: refuses === undefined, reason })
     } finally {
-      if (isCreated) await this.#delete(key)
+      const deletion = this.#delete(key).finally(() => this.#deletions.delete(deletion))
+      this.#deletions.add(deletion)
     }
   }
 
   async #probeWriteOnce(): Promise<WriteGuarantees> {
-    const lacks = await this.#createTwice(`${this.#path}/${WRITE_ONCE_PROBE}`, () => {})
-    const reason = lacks === undefined ? undefined : `the store ${lacks}`
-    const guarantees = { createOnly: lacks === undefined, compareAndSet: false, reason }
+    const key = `${this.#path}/${WRITE_ONCE_PROBE}`
+    const first = await this.#create(key)
+    const second = first === 'created' ? await this.#create(key) : first
+    const lack = this.#lack(second)
+    const reason = lack === undefined ? undefined : `the store ${lack}`
+    return this.#found({ createOnly: second === 'refused', compareAndSet: false, reason })
+  }
+
+  #found(guarantees: WriteGuarantees): WriteGuarantees {
     found.set(this.#place, guarantees)
     return guarantees
   }
 
-  /**
-   * The store's reaction to the second write, if it does not refuse it; undefined if it refuses it.
-   */
-  async #createTwice(key: string, onCreated: () => void): Promise<string | undefined> {
+  /** What the store lacks if it answered the creation of an existing object like this. */
+  #lack(second: Creation): string | undefined {
     const header = this.#requests.settings.dialect === 'oss' ? 'x-oss-forbid-overwrite' : 'If-None-Match'
-    for (let attempt = 1; attempt <= 2; attempt++) {
-      try {
-        await this.#put(key, { IfNoneMatch: '*' })
-        onCreated()
-      } catch (error) {
-        // Also at the first attempt: after a lost answer it is the second one for the store.
-        if (isLitestreamError(error, 'PRECONDITION_FAILED')) {
-          onCreated()
-          return undefined
-        }
-        if (!isConditionRefused(error)) throw error
-        // The refusal may have another cause, which the plain request has, too.
-        if (!this.#requests.settings.writeOnce) {
-          await this.#put(key, {})
-          onCreated()
-        }
-        return `does not support ${header}`
-      }
+    if (second === 'refused') return undefined
+    return second === 'created' ? `ignores ${header}` : `does not support ${header}`
+  }
+
+  /**
+   * `refused` also if the object did not exist before: after a lost answer the store gets the
+   * request a second time.
+   */
+  async #create(key: string): Promise<Creation> {
+    try {
+      await this.#put(key, { IfNoneMatch: '*' })
+      return 'created'
+    } catch (error) {
+      if (isLitestreamError(error, 'PRECONDITION_FAILED')) return 'refused'
+      if (!isConditionRefused(error)) throw error
+      return 'unsupported'
     }
-    return `ignores ${header}`
   }
 
   async #replaceByWrongTag(key: string): Promise<string | undefined> {

@@ -1,6 +1,7 @@
 import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { parseFileName } from '../../ltx/file-name.js'
+import { startTimer } from '../../util/timers.js'
 import { gather } from '../body-reader.js'
 import { EntityTags, versionOf } from '../entity-tags.js'
 import { type DownloadedFiles, type FoundCheck, type FoundObject, readRange, streamFrom } from '../http-download.js'
@@ -28,7 +29,6 @@ import { DEFAULT_POLICY, type RequestPolicy } from '../request-policy.js'
 import { checkTaggedSize, MAX_TAGGED_OBJECT } from '../tagged-size.js'
 import { parseTimestamp, TIMESTAMP_KEY } from '../timestamp-metadata.js'
 import { walkReplicas } from '../walk-folders.js'
-import type { AskedGuarantees } from '../write-guarantees.js'
 import { DeleteObjectCommand, HeadObjectCommand, PutObjectCommand } from './aws.js'
 import type { RequestHandler } from './bounded-replies.js'
 import { ConditionalWrites } from './conditional-writes.js'
@@ -52,12 +52,15 @@ export interface S3ClientOptions {
   readonly requestHandler?: RequestHandler
 }
 
+/** How long `close()` waits for the deletion of a probe, in milliseconds. */
+const CLOSE_MS = 2000
+
 /** A replica in an S3 bucket: `<path>/<level as 4 hex digits>/<min>-<max>.ltx`. */
 export class S3ReplicaClient implements ReplicaClient {
   readonly type: 's3' | 'oss'
   readonly url: string
   readonly legacy: LegacyObjects
-  readonly guarantees: AskedGuarantees
+  readonly guarantees: ConditionalWrites
   readonly #path: string
   readonly #counters: OperationCounters
   readonly #requests: S3Requests
@@ -309,6 +312,10 @@ export class S3ReplicaClient implements ReplicaClient {
   }
 
   async close(): Promise<void> {
+    // A probe that cannot be deleted by then stays: two bytes.
+    const timer = startTimer(CLOSE_MS, () => this.#requests.close())
+    await this.guarantees.idle()
+    timer.stop()
     this.#requests.close()
   }
 

@@ -99,7 +99,8 @@ test('a writer whose file was overwritten between its requests finds that out', 
 test('a lease is refused where a store lacks conditional writes, with the reason', async (t) => {
   for (const [name, behaviour, reason] of STORES) {
     const store = await loopbackS3(t, behaviour)
-    const lease = new Lease(await clientOf(t, store), { ttl: 10_000 })
+    const client = await clientOf(t, store)
+    const lease = new Lease(client, { ttl: 10_000 })
     await assert.rejects(
       lease.acquire(),
       (error) =>
@@ -109,6 +110,8 @@ test('a lease is refused where a store lacks conditional writes, with the reason
         /docs\/storage\.md/.test(error.hint),
       name,
     )
+    // The probe is deleted at the latest when the client is closed.
+    await client.close()
     assert.equal(store.objects.size, 0)
   }
 })

@@ -195,6 +195,7 @@ test('a create-only write whose response was lost distinguishes its own object f
   const { client, proxy } = await faultyS3(t)
   const create = (txid: number, timestamp: number) => client.write(file(txid), body, { timestamp, createOnly: true })
   await client.guarantees.ask()
+  await client.guarantees.idle()
   proxy.reset()
   proxy.fault({ type: 'loseReply' })
   await create(1, 1)

@@ -9,6 +9,7 @@ import { native } from '../../../native/addon.js'
 import type { NativeHydratedFile } from '../../../native/replica.js'
 import type { LtxFileInfo } from '../../../storage/replica-client.js'
 import { Breather } from '../../../util/breather.js'
+import { settleAll } from '../../../util/settle-all.js'
 import { startTimer } from '../../../util/timers.js'
 import type { ChainState } from '../chain/chain.js'
 import type { FileTable } from '../chain/file-ordinals.js'
@@ -438,11 +439,4 @@ function changedWhileClosed(file: string): LitestreamError {
     file,
     hint: 'Open a local copy only for reading, and give each process its own hydration_path.',
   })
-}
-
-/** Waits for all promises; then throws the error of the first one that failed. */
-async function settleAll(work: readonly Promise<unknown>[]): Promise<void> {
-  const results = await Promise.allSettled(work)
-  const failed = results.find((result) => result.status === 'rejected')
-  if (failed) throw failed.reason
 }

@@ -13,6 +13,7 @@ import type { ReplicaClient } from '../../../storage/replica-client.js'
 import { requireGuarantees } from '../../../storage/write-guarantees.js'
 import { refuseWriteOnce } from '../../../storage/write-once.js'
 import { monotonicMs } from '../../../util/monotonic.js'
+import { settleAll } from '../../../util/settle-all.js'
 import { startTimer } from '../../../util/timers.js'
 import type { ResolvedWriteOptions } from '../../options.js'
 import { failRequest } from '../fail-request.js'
@@ -159,16 +160,25 @@ export class ReplicaWriter {
       await this.#underWay
       await this.#requireCreateOnly()
       await this.#local?.ready()
-      // The previous owner of the lease may have written files that are not known yet.
-      if (await this.#right?.ensure()) {
-        reached('lease taken')
-        await this.#parts.refresh()
-      }
+      await this.#takeLease()
       reached('may write')
       native.completeRequest(request.id)
     } catch (error) {
       this.#refuse(request, error)
     }
+  }
+
+  /** The previous owner of the lease may have written files that are not known yet. */
+  async #takeLease(): Promise<void> {
+    const right = this.#right
+    if (!right || right.held) return
+    // A file that is written between the listing and the taking costs one refused commit: the store
+    // decides. A local commit is acknowledged before the store decides, so there the listing comes
+    // after the taking.
+    const isEarly = this.#local === undefined
+    await settleAll([right.ensure(), isEarly && this.#parts.refresh()])
+    reached('lease taken')
+    if (!isEarly) await this.#parts.refresh()
   }
 
   /**

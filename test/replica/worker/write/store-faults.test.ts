@@ -192,3 +192,19 @@ test('NATS: of two writers one wins each TXID', async (t) => {
   assert.ok(expected.length > 10)
   assert.equal(rowsOf(await restoredDatabase(t, url)), expected.join())
 })
+
+test('S3: a busy handler does not multiply the wait for a store that is silent', { timeout: 60_000 }, async (t) => {
+  const { open, proxy } = await onS3(t)
+  const { db } = await open({ write: { compaction: false }, readTimeout: '2s' })
+  // SQLite repeats the request for the lock some fifty times within this.
+  db.pragma('busy_timeout = 5000')
+  const silence = await proxy.fault({ type: 'blackhole' }, { kind: 'PUT', url: 'lock.json' }, 1000)
+  const create = () => codeOf(() => db.exec('CREATE TABLE t (x)'))
+  assert.equal(create(), 'SQLITE_BUSY')
+  assert.match(reasonOf(db), /^TIMEOUT: the right to write was not obtained in time/)
+  await silence.remove()
+  let code: string | undefined
+  do code = create()
+  while (code === 'SQLITE_BUSY')
+  assert.equal(code, undefined)
+})
