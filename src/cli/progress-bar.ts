@@ -1,3 +1,4 @@
+import { elapsedMs } from '../util/elapsed.js'
 import { formatBytes } from '../util/format-bytes.js'
 
 /** A line that shows how far a transfer is. */
@@ -34,7 +35,7 @@ export async function createProgress(title: string, wanted = true): Promise<Prog
   let startedAt = 0
   return {
     update(done, total) {
-      const now = performance.now()
+      const now = elapsedMs()
       if (!startedAt) {
         startedAt = now
         bar.start(total, 0, { done: formatBytes(0), size: formatBytes(total), speed: '' })

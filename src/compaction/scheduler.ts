@@ -6,6 +6,7 @@ import { unexplainedFaults } from '../levels/verify-replica.js'
 import { SNAPSHOT_LEVEL } from '../ltx/format.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { type Clock, systemClock } from '../util/clock.js'
+import { elapsedMs } from '../util/elapsed.js'
 import { startTimer, type Timer } from '../util/timers.js'
 import { compact, listLevel, type MergeFilesOptions } from './compact.js'
 import { FileAges } from './file-ages.js'
@@ -304,11 +305,11 @@ export class CompactionScheduler {
   }
 
   #written(file: LtxFileInfo, started: number): void {
-    this.#options.observer?.written?.({ level: file.level, file, durationMs: performance.now() - started })
+    this.#options.observer?.written?.({ level: file.level, file, durationMs: elapsedMs() - started })
   }
 
   async #compact(level: number, signal: AbortSignal): Promise<LtxFileInfo[]> {
-    const started = performance.now()
+    const started = elapsedMs()
     const { local } = this.#options
     const files = await compact(this.#client, {
       level,
@@ -329,7 +330,7 @@ export class CompactionScheduler {
   }
 
   async #snapshot(signal: AbortSignal): Promise<LtxFileInfo | undefined> {
-    const started = performance.now()
+    const started = elapsedMs()
     const { local, snapshot } = this.#options
     const file = snapshot
       ? await snapshot(signal)

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { checkIntegrity } from '../integrity/check-integrity.js'
+import { elapsedMs } from '../util/elapsed.js'
 import { startTimer, type Timer } from '../util/timers.js'
 import type { PrimaryObserver } from './events.js'
 import { databaseError } from './source/database-error.js'
@@ -39,15 +40,15 @@ export class ScheduledCheck {
 
   async #run(): Promise<void> {
     if (!existsSync(this.#db)) return
-    const started = performance.now()
+    const started = elapsedMs()
     const db = this.#db
     try {
       const { outcome, messages } = await checkIntegrity(db, 'quick', { signal: this.#stop.signal, live: true })
-      this.#observe('integrity', { db, outcome, messages, durationMs: performance.now() - started })
+      this.#observe('integrity', { db, outcome, messages, durationMs: elapsedMs() - started })
     } catch (cause) {
       if (this.#stop.signal.aborted) return
       const { message } = databaseError(cause, db, 'checking it')
-      const event = { outcome: 'incomplete', messages: [message], durationMs: performance.now() - started } as const
+      const event = { outcome: 'incomplete', messages: [message], durationMs: elapsedMs() - started } as const
       this.#observe('integrity', { db, ...event })
     }
   }

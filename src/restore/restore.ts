@@ -3,6 +3,7 @@ import { checkIntegrity } from '../integrity/check-integrity.js'
 import { type IntegrityCheck, type IntegrityReport, integrityError, warningOf } from '../integrity/report.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
 import type { Resolved } from '../util/check-arguments.js'
+import { elapsedMs } from '../util/elapsed.js'
 import { guardOutput, OutputClaim, outputExists, refuseInsideReplica } from './output.js'
 import { publish } from './publish.js'
 import { type Restored, restoreJob } from './restore-job.js'
@@ -37,7 +38,7 @@ export async function restoreAnd(
   options: Resolved<RestoreOptions>,
   hooks: RestoreHooks,
 ): Promise<RestoreResult> {
-  const started = performance.now()
+  const started = elapsedMs()
   const { output, force = false, ifDbNotExists = false, onProgress } = options
   const signal = options.signal ?? new AbortController().signal
   validateRestore(options)
@@ -49,7 +50,7 @@ export async function restoreAnd(
       dbPath: output,
       ...restored,
       timestamp: new Date(restored.timestamp),
-      durationMs: Math.round(performance.now() - started),
+      durationMs: Math.round(elapsedMs() - started),
       ...checked,
       warnings,
     }

@@ -1,4 +1,5 @@
 import { LitestreamError } from '../errors.js'
+import { elapsedMs } from '../util/elapsed.js'
 import { pause } from '../util/pause.js'
 import { type Allowance, PacedBody } from './paced-body.js'
 import type { RequestPolicy } from './request-policy.js'
@@ -101,7 +102,7 @@ class BodyReading {
   /** The next byte to yield; undefined before the first answer. */
   #at: number | undefined
   #allowance: Allowance = { limit: Number.POSITIVE_INFINITY, waited: 0 }
-  #lastProgress = performance.now()
+  #lastProgress = elapsedMs()
   #body: PacedBody | undefined
   /** The position in the current response, and its end. */
   #place = 0
@@ -145,7 +146,7 @@ class BodyReading {
    */
   async begin(): Promise<void> {
     this.#begun = false
-    this.#lastProgress = performance.now()
+    this.#lastProgress = elapsedMs()
     await retrying(
       async () => {
         await this.end()
@@ -179,7 +180,7 @@ class BodyReading {
     const chunk = this.#first ?? (this.isDone ? undefined : await this.#nextChunk())
     this.#first = undefined
     if (chunk === undefined) return undefined
-    this.#lastProgress = performance.now()
+    this.#lastProgress = elapsedMs()
     this.#at! += chunk.byteLength
     if (this.isDone) await this.#finish()
     return chunk

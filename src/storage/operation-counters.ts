@@ -1,3 +1,4 @@
+import { elapsedMs } from '../util/elapsed.js'
 import type { Operation, OperationStats } from './replica-client.js'
 
 const OPERATIONS: readonly Operation[] = ['LIST', 'GET', 'PUT', 'DELETE', 'HEAD']
@@ -24,7 +25,7 @@ export class OperationCounters {
   /** Counts and times one request. A rejection counts as an error and is passed on. */
   async track<T>(operation: Operation, request: () => Promise<T>): Promise<T> {
     const stats = this.#stats[operation]
-    const start = performance.now()
+    const start = elapsedMs()
     stats.requests += 1
     try {
       return await request()
@@ -32,7 +33,7 @@ export class OperationCounters {
       stats.errors += 1
       throw error
     } finally {
-      stats.seconds += (performance.now() - start) / 1000
+      stats.seconds += (elapsedMs() - start) / 1000
     }
   }
 }

@@ -1,5 +1,6 @@
 import { LitestreamError } from '../errors.js'
 import { abortError, onAbort } from '../util/abort.js'
+import { elapsedMs } from '../util/elapsed.js'
 import { startTimer, type Timer } from '../util/timers.js'
 
 /**
@@ -47,7 +48,7 @@ export class PacedBody {
   readonly #forgets: readonly (() => void)[]
   #patience: number
   #timer: Timer | undefined
-  /** By `performance.now()`; undefined while no chunk is awaited. */
+  /** By `elapsedMs()`; undefined while no chunk is awaited. */
   #waitingSince: number | undefined
   #reject: ((error: unknown) => void) | undefined
   #failure: LitestreamError | undefined
@@ -66,7 +67,7 @@ export class PacedBody {
 
   /** The next chunk; undefined at the end. */
   async next(): Promise<Uint8Array | undefined> {
-    this.#waitingSince = performance.now()
+    this.#waitingSince = elapsedMs()
     try {
       for (let empty = 0; ; empty++) {
         if (empty > 0 && empty % EMPTY_CHUNKS === 0) await new Promise(setImmediate)
@@ -120,7 +121,7 @@ export class PacedBody {
   }
 
   get #waited(): number {
-    return this.#waitingSince === undefined ? 0 : performance.now() - this.#waitingSince
+    return this.#waitingSince === undefined ? 0 : elapsedMs() - this.#waitingSince
   }
 
   /**

@@ -1,3 +1,4 @@
+import { elapsedMs } from '../util/elapsed.js'
 import { LISTING_TIMEOUT, wrongListing } from './listing.js'
 
 export interface FolderPage {
@@ -19,7 +20,7 @@ export async function pagedFolders(
 ): Promise<string[]> {
   const names: string[] = []
   const tokens = new Set<string>()
-  const deadline = performance.now() + LISTING_TIMEOUT
+  const deadline = elapsedMs() + LISTING_TIMEOUT
   let token: string | undefined
   do {
     const { prefixes, next } = await page(token)
@@ -33,7 +34,7 @@ export async function pagedFolders(
     }
     if (next !== undefined && tokens.has(next)) throw wrongListing(what, 'a continuation token came twice')
     if (next !== undefined) tokens.add(next)
-    if (performance.now() > deadline) throw wrongListing(what, 'it takes too long')
+    if (elapsedMs() > deadline) throw wrongListing(what, 'it takes too long')
     token = next
   } while (token !== undefined)
   return names

@@ -1,4 +1,5 @@
 import { LitestreamError } from '../errors.js'
+import { elapsedMs } from '../util/elapsed.js'
 import { LISTING_TIMEOUT, wrongListing } from './listing.js'
 
 /**
@@ -30,9 +31,9 @@ export async function* pagedListing<T>(
   let empty = 0
   let waited = 0
   do {
-    const asked = performance.now()
+    const asked = elapsedMs()
     const { objects, next } = await page(token)
-    waited += performance.now() - asked
+    waited += elapsedMs() - asked
     for (const object of objects) {
       const key = keyOf(object)
       if (!key?.startsWith(prefix)) throw wrongListing(what, `${show(key)} does not begin with "${prefix}"`)

@@ -1,6 +1,7 @@
 import pRetry from 'p-retry'
 import { type ErrorCode, LitestreamError } from '../errors.js'
 import { abortError, linkAbort } from '../util/abort.js'
+import { elapsedMs } from '../util/elapsed.js'
 import { pause } from '../util/pause.js'
 import { startTimer } from '../util/timers.js'
 import type { RequestPolicy } from './request-policy.js'
@@ -50,7 +51,7 @@ export interface RetryOptions {
   readonly closing?: AbortSignal | undefined
   readonly onRetry: () => void
   /**
-   * Time of the operation's last progress, by `performance.now()`, from which its budget counts.
+   * Time of the operation's last progress, by `elapsedMs()`, from which its budget counts.
    * Default: the time of this call.
    */
   readonly lastProgress?: () => number
@@ -63,8 +64,8 @@ export interface RetryOptions {
  */
 export async function retrying<T>(attempt: (before: number) => Promise<T>, options: RetryOptions): Promise<T> {
   const { policy, what, signal, closing, onRetry } = options
-  const start = performance.now()
-  const spent = () => performance.now() - (options.lastProgress?.() ?? start)
+  const start = elapsedMs()
+  const spent = () => elapsedMs() - (options.lastProgress?.() ?? start)
   const throwIfEnded = () => {
     if (signal?.aborted) throw abortError(signal, what)
     if (closing?.aborted) throw closing.reason

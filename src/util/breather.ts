@@ -1,3 +1,5 @@
+import { elapsedMs } from './elapsed.js'
+
 /**
  * Maximum time in milliseconds for which one computation may occupy the event loop: less than a
  * slow response of a store.
@@ -10,11 +12,11 @@ const SLICE_MS = 8
  * wait for a computation of another.
  */
 export class Breather {
-  #until = performance.now() + SLICE_MS
+  #until = elapsedMs() + SLICE_MS
 
   async rest(): Promise<void> {
-    if (performance.now() < this.#until) return
+    if (elapsedMs() < this.#until) return
     await new Promise((resolve) => setImmediate(resolve))
-    this.#until = performance.now() + SLICE_MS
+    this.#until = elapsedMs() + SLICE_MS
   }
 }

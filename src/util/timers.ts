@@ -1,3 +1,4 @@
+import { elapsedMs } from './elapsed.js'
 import { withoutSecrets } from './redact.js'
 
 /** Longest delay of Node.js timers in milliseconds: they fire a longer one after 1 ms. */
@@ -47,7 +48,7 @@ export class Timer {
 
   /** Use startTimer or startInterval. */
   constructor(ms: number, work: () => void) {
-    this.#wait(performance.now() + Math.max(0, Number.isNaN(ms) ? 0 : ms), work)
+    this.#wait(elapsedMs() + Math.max(0, Number.isNaN(ms) ? 0 : ms), work)
   }
 
   /** Prevents the work from starting; running work continues. */
@@ -65,11 +66,11 @@ export class Timer {
 
   /** @internal for startInterval: starts the same timer again. */
   restart(ms: number, work: () => void): void {
-    if (!this.#stopped) this.#wait(performance.now() + ms, work)
+    if (!this.#stopped) this.#wait(elapsedMs() + ms, work)
   }
 
   #wait(due: number, work: () => void): void {
-    const left = Math.max(0, due - performance.now())
+    const left = Math.max(0, due - elapsedMs())
     this.#timeout = setTimeout(
       () => (left > MAX_DELAY_MS ? this.#wait(due, work) : work()),
       Math.min(MAX_DELAY_MS, left),

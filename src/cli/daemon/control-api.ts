@@ -4,6 +4,7 @@ import { configFromArguments } from '../../config/from-arguments.js'
 import { isLitestreamError } from '../../errors.js'
 import { fsError, isErrno } from '../../fs/fs-error.js'
 import { divergenceJson } from '../../levels/divergence-text.js'
+import { elapsedMs } from '../../util/elapsed.js'
 import { timeoutSignal } from '../../util/timers.js'
 import { version } from '../../version.js'
 import { bodies, ControlError, readBody, readPath } from './control-request.js'
@@ -111,7 +112,7 @@ export class ControlApi {
     const database = this.#find(path, 404)
     if (!database.replicator)
       throw new ControlError(409, `database is not open: ${path}`, { details: `Run \`litestream-ts start ${path}\`.` })
-    const started = performance.now()
+    const started = elapsedMs()
     const before = database.summary()
     let result: Awaited<ReturnType<ManagedDatabase['sync']>>
     try {
@@ -128,7 +129,7 @@ export class ControlApi {
       ...named(database.path),
       txid,
       ...(replicaTxid === undefined ? {} : { replica_txid: replicaTxid, replicated_txid: replicaTxid }),
-      duration_ms: Math.round(performance.now() - started),
+      duration_ms: Math.round(elapsedMs() - started),
     }
   }
 

@@ -4,6 +4,7 @@ import type { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import type { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { onAbort } from '../../util/abort.js'
+import { elapsedMs } from '../../util/elapsed.js'
 import { version } from '../../version.js'
 import type { McpLibrary } from './library.js'
 import type { ToolRunner } from './tool-runner.js'
@@ -20,7 +21,7 @@ export class McpSession {
   /** Undefined until the client has initialized the session. */
   id: string | undefined
   /** Time of the last request, milliseconds of a monotonic clock. */
-  usedAt = performance.now()
+  usedAt = elapsedMs()
   readonly #server: Server
   readonly #transport: StreamableHTTPServerTransport
   /** Aborts the calls of the requests that a client has sent and not yet received an answer for. */
@@ -43,8 +44,8 @@ export class McpSession {
       let last = Number.NEGATIVE_INFINITY
       const progress = (done: number, total: number) => {
         const progressToken = extra._meta?.progressToken
-        if (progressToken === undefined || (performance.now() - last < PROGRESS_MS && done < total)) return
-        last = performance.now()
+        if (progressToken === undefined || (elapsedMs() - last < PROGRESS_MS && done < total)) return
+        last = elapsedMs()
         const notification = { progressToken, progress: done, total }
         // A client that has disconnected is noticed by the end of its request.
         extra.sendNotification({ method: 'notifications/progress', params: notification }).catch(() => undefined)
@@ -74,7 +75,7 @@ export class McpSession {
 
   /** Passes a request to the SDK, which sends the response. `body`: the parsed body of a POST. */
   async handle(request: IncomingMessage, response: ServerResponse, body?: unknown): Promise<void> {
-    this.usedAt = performance.now()
+    this.usedAt = elapsedMs()
     const ids = idsOf(body)
     response.once('close', () => {
       if (response.writableFinished) return

@@ -1,5 +1,6 @@
 import { LitestreamError } from '../../errors.js'
 import { formatDuration } from '../../util/duration.js'
+import { elapsedMs } from '../../util/elapsed.js'
 import { GrowingInterval } from '../../util/growing-interval.js'
 import { walSize } from '../../wal/wal-header.js'
 import type { PrimaryObserver } from '../events.js'
@@ -101,14 +102,14 @@ export class DatabaseSync {
   }
 
   async #advance(opened: OpenedDatabase): Promise<'end' | 'more' | 'moved'> {
-    const started = performance.now()
+    const started = elapsedMs()
     const { cursor, progress, maxBytes } = this.#parts
     const planned = planIncrement(opened, cursor, progress.commit, maxBytes)
     return typeof planned === 'string' ? planned : this.#write(opened, planned, started)
   }
 
   async #snapshot(opened: OpenedDatabase): Promise<'end' | 'more' | 'moved'> {
-    const started = performance.now()
+    const started = elapsedMs()
     const { cursor, progress } = this.#parts
     const { source } = opened
     cursor.covered = false
@@ -181,7 +182,7 @@ export class DatabaseSync {
       size: written.size,
       walBytes,
       walOffset: walSize(end.frames, pageSize),
-      durationMs: performance.now() - started,
+      durationMs: elapsedMs() - started,
       snapshotReason: file.reason,
     })
     return file.whole ? 'end' : 'more'

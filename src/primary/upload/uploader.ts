@@ -7,6 +7,7 @@ import { decodeLtx } from '../../ltx/decoder.js'
 import { formatTxid } from '../../ltx/txid.js'
 import type { LtxFileRef } from '../../storage/replica-client.js'
 import { weakFencing } from '../../storage/write-guarantees.js'
+import { elapsedMs } from '../../util/elapsed.js'
 import { monotonicMs } from '../../util/monotonic.js'
 import { formatTimestamp } from '../../util/timestamp.js'
 import type { PrimaryObserver } from '../events.js'
@@ -293,7 +294,7 @@ export class Uploader {
 
   /** Returns false if a snapshot must follow instead. */
   async #upload(path: string, txid: number, { timestamp, checksum, size }: LtxIdentity): Promise<boolean> {
-    const started = performance.now()
+    const started = elapsedMs()
     const file = { level: 0, minTxid: txid, maxTxid: txid }
     if (txid > 1 && this.#primary.mayBeWhole(txid)) await this.#guard.examine({ path, txid, size, timestamp })
     this.#attempted = Math.max(this.#attempted, txid)
@@ -311,7 +312,7 @@ export class Uploader {
     this.#txid = txid
     this.#uploaded = { txid, timestamp, checksum }
     this.#primary.remember(this.#uploaded)
-    this.#observe('upload', { db: this.#primary.path, txid, size, durationMs: performance.now() - started })
+    this.#observe('upload', { db: this.#primary.path, txid, size, durationMs: elapsedMs() - started })
     this.#kept.add({ txid, size })
     return true
   }

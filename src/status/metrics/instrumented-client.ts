@@ -1,5 +1,6 @@
 import type { Operation, ReplicaClient } from '../../storage/replica-client.js'
 import { wrapClient } from '../../storage/wrap-client.js'
+import { elapsedMs } from '../../util/elapsed.js'
 import type { DatabaseMetrics } from './database-metrics.js'
 
 /**
@@ -8,9 +9,9 @@ import type { DatabaseMetrics } from './database-metrics.js'
  */
 export function instrumentClient(client: ReplicaClient, metrics: DatabaseMetrics): ReplicaClient {
   const begin = (operation: Operation) => {
-    const started = performance.now()
+    const started = elapsedMs()
     return (bytes: number, error?: unknown) =>
-      metrics.operation(client.type, operation, (performance.now() - started) / 1000, bytes, error)
+      metrics.operation(client.type, operation, (elapsedMs() - started) / 1000, bytes, error)
   }
   const wrapped = wrapClient(client, {
     async request(operation, options, act, bytes) {

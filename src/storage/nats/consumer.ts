@@ -2,6 +2,7 @@ import type { ConsumerConfig } from '@nats-io/jetstream'
 import type { Msg, Subscription } from '@nats-io/transport-node'
 import { LitestreamError } from '../../errors.js'
 import { onAbort } from '../../util/abort.js'
+import { elapsedMs } from '../../util/elapsed.js'
 import { startInterval } from '../../util/timers.js'
 import { MS_PER_BYTE } from '../body-reader.js'
 import { AckPolicy, createInbox, DeliverPolicy, nanos } from './library.js'
@@ -107,13 +108,13 @@ export function readMessages(
     })
     // It may fail before it is awaited.
     finished.catch(() => undefined)
-    const began = performance.now()
+    const began = elapsedMs()
     let lastSign = began
     let time = session.policy.budget
     const subscription = session.connection.subscribe(inbox, {
       callback: (error, message) => {
         if (error !== null) return finish(error)
-        lastSign = performance.now()
+        lastSign = elapsedMs()
         const delivery = parseDelivery(message)
         if (delivery === undefined) end.alive(answerStatus(message))
         else {
@@ -127,8 +128,8 @@ export function readMessages(
       },
     })
     const watchdog = startInterval(HEARTBEAT, () => {
-      if (performance.now() - lastSign > session.timeout) finish(broken(session))
-      if (performance.now() - began > time) finish(tooSlow(session, time, messages.length))
+      if (elapsedMs() - lastSign > session.timeout) finish(broken(session))
+      if (elapsedMs() - began > time) finish(tooSlow(session, time, messages.length))
     })
     const close = () => finish(broken(session))
     const forgets = [onAbort(session.closing, close), onAbort(request.signal, close)]

@@ -1,4 +1,5 @@
 import { parseFileName } from '../../ltx/file-name.js'
+import { elapsedMs } from '../../util/elapsed.js'
 import { runAll } from '../../util/run-all.js'
 import { compareFiles } from '../keys.js'
 import type { LtxFileInfo } from '../replica-client.js'
@@ -44,7 +45,7 @@ interface Synced {
   /** Creation time of the stream: sequences of another stream are unrelated. */
   readonly created: string
   readonly lastSeq: number
-  /** By `performance.now()`. */
+  /** By `elapsedMs()`. */
   readonly wholeAt: number
 }
 
@@ -175,7 +176,7 @@ export class MetaStore {
     const last = this.#synced
     const checked = leavesOut(this.#session)
     const patience = checked ? WHOLE_EVERY_LEAVING_OUT : WHOLE_EVERY
-    const due = last === undefined || performance.now() - last.wholeAt > patience
+    const due = last === undefined || elapsedMs() - last.wholeAt > patience
     const known = checked && due ? await infoWithSubjects(this.#session, request, filter) : undefined
     const { created, state } = known ?? (await this.#session.request(request, () => jsm.streams.info(stream)))
     const other = last === undefined || last.created !== created || state.last_seq < last.lastSeq
@@ -196,7 +197,7 @@ export class MetaStore {
       const { subjects } = complete && known ? known : await infoWithSubjects(this.#session, request, filter)
       await this.#fetchMissing(subjects, request)
     }
-    this.#synced = { created, lastSeq: state.last_seq, wholeAt: whole ? performance.now() : last.wholeAt }
+    this.#synced = { created, lastSeq: state.last_seq, wholeAt: whole ? elapsedMs() : last.wholeAt }
   }
 
   /** Requests existing objects that were never seen before. */

@@ -1,5 +1,6 @@
 import type { Subscription } from '@nats-io/transport-node'
 import { onAbort, throwIfAborted } from '../../util/abort.js'
+import { elapsedMs } from '../../util/elapsed.js'
 import { startInterval } from '../../util/timers.js'
 import { answerStatus, consumerConfig, HEARTBEAT, parseDelivery } from './consumer.js'
 import { createInbox } from './library.js'
@@ -29,7 +30,7 @@ export async function watchMetas(
 ): Promise<void> {
   throwIfAborted(signal, `watching ${session.label()}`)
   let subscription: Subscription | undefined
-  let lastSign = performance.now()
+  let lastSign = elapsedMs()
   let ended = false
   let renewing = false
 
@@ -41,7 +42,7 @@ export async function watchMetas(
       callback: (error, message) => {
         if (ended || current !== subscription) return
         if (error !== null) return renew()
-        lastSign = performance.now()
+        lastSign = elapsedMs()
         const delivery = parseDelivery(message)
         if (delivery === undefined) {
           const sent = answerStatus(message)
@@ -59,7 +60,7 @@ export async function watchMetas(
     await session.request({ operation: 'LIST', doing: 'watching', signal }, () =>
       session.jsm.consumers.add(session.stream, consumerConfig(options, inbox)),
     )
-    lastSign = performance.now()
+    lastSign = elapsedMs()
   }
 
   const renew = () => {
@@ -74,14 +75,14 @@ export async function watchMetas(
       () => {
         // The server is unreachable or refuses: the caller's own requests report that.
         renewing = false
-        lastSign = performance.now() - SILENCE + RENEW_WAIT
+        lastSign = elapsedMs() - SILENCE + RENEW_WAIT
       },
     )
   }
 
   const endReconnect = session.onReconnect(renew)
   const watchdog = startInterval(HEARTBEAT, () => {
-    if (performance.now() - lastSign > SILENCE) renew()
+    if (elapsedMs() - lastSign > SILENCE) renew()
   })
   // A watch alone does not keep the process alive; its connection does until it is closed.
   watchdog.unref()

@@ -1,4 +1,5 @@
 import { LitestreamError } from '../../errors.js'
+import { elapsedMs } from '../../util/elapsed.js'
 import { runAll } from '../../util/run-all.js'
 import { relativeName } from '../keys.js'
 import { checkedListing } from '../listing.js'
@@ -43,7 +44,7 @@ export class NatsReplicaClient implements ReplicaClient {
   readonly #metas: MetaStore
   readonly #reader: ObjectReader
   readonly #writer: ObjectWriter
-  /** By `performance.now()`. */
+  /** By `elapsedMs()`. */
   #nextSweep = 0
 
   private constructor(url: string, session: NatsSession, prefix: string, keepsChunks: boolean) {
@@ -123,8 +124,8 @@ export class NatsReplicaClient implements ReplicaClient {
     // Each deletion leaves a note in the stream; removing two old notes for each new one bounds
     // their number.
     await this.#writer.removeNotes(this.#metas.takeOldNotes(2 * files.length), signal)
-    if (performance.now() < this.#nextSweep) return
-    this.#nextSweep = performance.now() + ABANDONED_AFTER
+    if (elapsedMs() < this.#nextSweep) return
+    this.#nextSweep = elapsedMs() + ABANDONED_AFTER
     await sweepAbandonedChunks(this.#session, ABANDONED_AFTER, signal)
   }
 

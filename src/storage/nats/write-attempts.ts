@@ -1,4 +1,5 @@
 import { LitestreamError } from '../../errors.js'
+import { elapsedMs } from '../../util/elapsed.js'
 
 /**
  * Attempts at one conditional write. Each attempt that fails means that another writer's succeeded.
@@ -15,7 +16,7 @@ const MAX_TIME = 60_000
 export class WriteAttempts {
   readonly #what: string
   readonly #file: string
-  readonly #began = performance.now()
+  readonly #began = elapsedMs()
   #count = 0
 
   /** `what`: "writing nats://…". `file`: the object. */
@@ -26,8 +27,8 @@ export class WriteAttempts {
 
   /** Call before each attempt. Throws WritersCollide after too many attempts or too long a time. */
   next(): void {
-    const seconds = Math.round((performance.now() - this.#began) / 1000)
-    if (this.#count === MAX_ATTEMPTS || (this.#count > 0 && performance.now() - this.#began > MAX_TIME)) {
+    const seconds = Math.round((elapsedMs() - this.#began) / 1000)
+    if (this.#count === MAX_ATTEMPTS || (this.#count > 0 && elapsedMs() - this.#began > MAX_TIME)) {
       throw new WritersCollide(this.#what, this.#file, this.#count, seconds)
     }
     this.#count++

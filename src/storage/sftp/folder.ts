@@ -1,5 +1,6 @@
 import { LitestreamError } from '../../errors.js'
 import { isAbandoned } from '../../fs/temporary.js'
+import { elapsedMs } from '../../util/elapsed.js'
 import { LISTING_TIMEOUT } from '../listing.js'
 import { isStatus, STATUS } from './errors.js'
 import type { RemoteEntry, RemoteFiles } from './remote-files.js'
@@ -17,7 +18,7 @@ export async function entriesOf(
   wanted: (entry: RemoteEntry) => boolean,
   label: string,
 ): Promise<RemoteEntry[]> {
-  const began = performance.now()
+  const began = elapsedMs()
   let count = 0
   const found: RemoteEntry[] = []
   let handle: Buffer
@@ -32,7 +33,7 @@ export async function entriesOf(
       const entries = await files.readDirectory(handle)
       if (entries === undefined) return found
       count += entries.length
-      if (count > MAX_ENTRIES || performance.now() - began > LISTING_TIMEOUT) throw tooLong(label, count)
+      if (count > MAX_ENTRIES || elapsedMs() - began > LISTING_TIMEOUT) throw tooLong(label, count)
       for (const entry of entries) if (wanted(entry)) found.push(entry)
     }
   } finally {

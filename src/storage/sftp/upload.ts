@@ -1,5 +1,6 @@
 import { LitestreamError } from '../../errors.js'
 import { throwIfAborted } from '../../util/abort.js'
+import { elapsedMs } from '../../util/elapsed.js'
 import { retrying } from '../retry.js'
 import { isUnsupported, sftpError } from './errors.js'
 import { BLOCK, type Handle, type RemoteFiles } from './remote-files.js'
@@ -56,7 +57,7 @@ class Upload {
   readonly #path: string
   readonly #inFlight: Block[] = []
   #open: { readonly files: RemoteFiles; readonly handle: Handle } | undefined
-  #lastProgress = performance.now()
+  #lastProgress = elapsedMs()
   size = 0
 
   constructor(session: SftpSession, subject: Subject, path: string) {
@@ -90,7 +91,7 @@ class Upload {
     try {
       await block!.sent
       this.#inFlight.shift()
-      this.#lastProgress = performance.now()
+      this.#lastProgress = elapsedMs()
     } catch (error) {
       await this.#recover(await this.#explained(error))
     }
@@ -133,7 +134,7 @@ class Upload {
           while (this.#inFlight.length > 0) {
             await this.#inFlight[0]!.sent
             this.#inFlight.shift()
-            this.#lastProgress = performance.now()
+            this.#lastProgress = elapsedMs()
           }
         })
       },

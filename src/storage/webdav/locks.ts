@@ -1,4 +1,5 @@
 import { LitestreamError } from '../../errors.js'
+import { elapsedMs } from '../../util/elapsed.js'
 import { pause } from '../../util/pause.js'
 import { makeFolders } from './folder.js'
 import type { Subject, WebdavRequests } from './requests.js'
@@ -78,12 +79,12 @@ export class WebdavLocks {
     if (this.#state === 'none') return undefined
     const subject = { ...change, path: this.#path }
     if (this.#state !== 'proved') await makeFolders(this.#requests, change, this.#path.slice(0, -1))
-    const began = performance.now()
+    const began = elapsedMs()
     for (let attempt = 0; ; attempt++) {
       const held = await this.#tryLock(subject)
       if (held === 'none') return undefined
       if (held !== 'locked') return this.#state === 'proved' ? held : this.#prove(subject, held)
-      if (performance.now() - began > LOCK_PATIENCE) throw stillLocked(subject, this.#requests.target(subject.path))
+      if (elapsedMs() - began > LOCK_PATIENCE) throw stillLocked(subject, this.#requests.target(subject.path))
       const wait = Math.random() * Math.min(LOCK_PAUSE, 20 * 2 ** attempt)
       await pause(wait, subject.signal, this.#requests.closing)
     }
@@ -107,7 +108,7 @@ export class WebdavLocks {
   }
 
   async #tryLock(subject: Subject): Promise<HeldLock | 'locked' | 'none'> {
-    const asked = performance.now()
+    const asked = elapsedMs()
     const { status, headers } = await this.#requests.send(subject, {
       method: 'LOCK',
       headers: {
@@ -126,7 +127,7 @@ export class WebdavLocks {
     }
     return {
       check: () => {
-        if (performance.now() - asked > TRUSTED_FOR) throw this.#tooLate(subject)
+        if (elapsedMs() - asked > TRUSTED_FOR) throw this.#tooLate(subject)
       },
       release: () => this.#unlock(subject, token),
     }

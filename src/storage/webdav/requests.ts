@@ -2,6 +2,7 @@ import { type ClientRequest, request as httpRequest, type IncomingHttpHeaders, t
 import { request as httpsRequest } from 'node:https'
 import { LitestreamError } from '../../errors.js'
 import { abortError, onAbort, throwIfAborted } from '../../util/abort.js'
+import { elapsedMs } from '../../util/elapsed.js'
 import { startTimer } from '../../util/timers.js'
 import { type Connections, certificateHint, connectionsTo } from '../http/agents.js'
 import { OperationCounters } from '../operation-counters.js'
@@ -255,16 +256,16 @@ export class WebdavRequests {
 
 /** A timer for progress that is set again without making a new one each time. */
 function startWait(limit: number, expired: () => void): { restart(): void; stop(): void } {
-  let last = performance.now()
+  let last = elapsedMs()
   let timer = startTimer(limit, check)
   function check() {
-    const left = last + limit - performance.now()
+    const left = last + limit - elapsedMs()
     if (left <= 0) expired()
     else timer = startTimer(left, check)
   }
   return {
     restart: () => {
-      last = performance.now()
+      last = elapsedMs()
     },
     stop: () => timer.stop(),
   }

@@ -3,6 +3,7 @@ import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { isAbandoned, temporaryPath } from '../../fs/temporary.js'
 import { parseFileName } from '../../ltx/file-name.js'
 import { throwIfAborted } from '../../util/abort.js'
+import { elapsedMs } from '../../util/elapsed.js'
 import { runAll } from '../../util/run-all.js'
 import { gather } from '../body-reader.js'
 import { EntityTags, versionOf } from '../entity-tags.js'
@@ -73,7 +74,7 @@ export class WebdavReplicaClient implements ReplicaClient {
   readonly #ready = new Set<string>()
   /** Whether MOVE names its destination by the path alone. */
   #pathOnly = false
-  /** By `performance.now()`: when the server last showed that it is one of WebDAV. */
+  /** By `elapsedMs()`: when the server last showed that it is one of WebDAV. */
   #confirmedAt = Number.NEGATIVE_INFINITY
 
   private constructor(location: WebdavLocation, requests: WebdavRequests) {
@@ -135,7 +136,7 @@ export class WebdavReplicaClient implements ReplicaClient {
    * empty replica.
    */
   async #confirm(signal: AbortSignal | undefined): Promise<void> {
-    if (performance.now() - this.#confirmedAt < CONFIRMED_FOR) return
+    if (elapsedMs() - this.#confirmedAt < CONFIRMED_FOR) return
     const subject = this.#subject('HEAD', 'opening', this.#root, signal)
     await this.#requests.retried(subject, async () => {
       for (const path of new Set([`${this.#root}/`, '/'])) {
@@ -147,7 +148,7 @@ export class WebdavReplicaClient implements ReplicaClient {
         const dav = headers.dav
         if (dav === undefined) continue
         this.#locks.announce(String(dav))
-        this.#confirmedAt = performance.now()
+        this.#confirmedAt = elapsedMs()
         return
       }
       const target = this.#requests.target(this.#root)

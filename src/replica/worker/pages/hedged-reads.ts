@@ -1,3 +1,4 @@
+import { elapsedMs } from '../../../util/elapsed.js'
 import { startTimer, type Timer } from '../../../util/timers.js'
 
 /** Number of recent read times that are kept, and the minimum number needed to call a read slow. */
@@ -32,7 +33,7 @@ export class HedgedReads {
 
   /** `wanted`: called when the first request is slow; returns whether a reader waits for it. */
   read<T>(send: () => Promise<T>, wanted: () => boolean): Promise<T> {
-    const started = performance.now()
+    const started = elapsedMs()
     const limit = this.#limit()
     this.#saved = Math.min(MOST_SAVED, this.#saved + EARNED)
     return new Promise<T>((resolve, reject) => {
@@ -58,7 +59,7 @@ export class HedgedReads {
       send().then((result) => {
         timer?.stop()
         answered = true
-        this.#remember(performance.now() - started)
+        this.#remember(elapsedMs() - started)
         resolve(result)
       }, fail)
     })
