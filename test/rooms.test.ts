@@ -32,7 +32,7 @@ const INNER: Readonly<Record<string, readonly string[]>> = {
   replica: ['worker', 'handle'],
 }
 /** The only import against the order: it reads the head of this process's own executable. */
-const EXCEPTIONS = ['native/platform.ts > fs/open-regular.ts']
+const EXCEPTIONS = ['native/platform.ts > fs/open-regular-sync.ts']
 
 const root = path.join(import.meta.dirname, '../../src')
 

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
 import { isLitestreamError, LitestreamError, toLitestreamError } from '../errors.js'
-import { readRegularSync } from '../fs/open-regular.js'
+import { readRegularSync } from '../fs/open-regular-sync.js'
 import { DEFAULTS } from './defaults.js'
 import { expandEnv, type UnsetVariable } from './expand-env.js'
 import { expandPath } from './expand-path.js'

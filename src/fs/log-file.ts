@@ -1,6 +1,6 @@
 import { constants, writeSync } from 'node:fs'
 import { fsError } from './fs-error.js'
-import { openRegularSync } from './open-regular.js'
+import { openRegularSync } from './open-regular-sync.js'
 
 const { O_APPEND, O_CREAT, O_WRONLY } = constants
 

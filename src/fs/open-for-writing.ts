@@ -2,7 +2,8 @@ import { closeSync, constants } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { isErrno } from './fs-error.js'
-import { openRegular, openRegularSync } from './open-regular.js'
+import { openRegular } from './open-regular.js'
+import { openRegularSync } from './open-regular-sync.js'
 import { applyOwnership, applyOwnershipSync, giveToOwnerOf, type Ownership } from './owner.js'
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_RDWR } = constants

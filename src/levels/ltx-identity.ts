@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, readSync } from 'node:fs'
 import { isLitestreamError } from '../errors.js'
-import { openRegularSync, readRegular, streamRegular } from '../fs/open-regular.js'
+import { readRegular, streamRegular } from '../fs/open-regular.js'
+import { openRegularSync } from '../fs/open-regular-sync.js'
 import { corrupt } from '../ltx/corrupt.js'
 import { fileLabel } from '../ltx/file-label.js'
 import { HEADER_SIZE, INDEX_LENGTH_SIZE, TRAILER_SIZE } from '../ltx/format.js'

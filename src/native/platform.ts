@@ -1,5 +1,5 @@
 import { closeSync, readSync } from 'node:fs'
-import { openRegularSync } from '../fs/open-regular.js'
+import { openRegularSync } from '../fs/open-regular-sync.js'
 
 /** Platforms with a prebuilt addon, named as in scripts/prebuild/targets.mjs. */
 export const PREBUILT: readonly string[] = [

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, readSync } from 'node:fs'
 import { LitestreamError } from '../errors.js'
-import { openRegularSync } from '../fs/open-regular.js'
+import { openRegularSync } from '../fs/open-regular-sync.js'
 import { native } from '../native/addon.js'
 import { FRAME_HEADER_SIZE, parseWalHeader, WAL_HEADER_SIZE, type WalHeader, walSize } from './wal-header.js'
 

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, readSync } from 'node:fs'
-import { openRegularSync } from '../../fs/open-regular.js'
+import { openRegularSync } from '../../fs/open-regular-sync.js'
 import { isPageSize, lockPgno } from '../../ltx/format.js'
 
 const MAGIC = 'SQLite format 3\0'

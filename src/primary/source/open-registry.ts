@@ -1,5 +1,5 @@
 import { type BigIntStats, closeSync, readSync, statSync } from 'node:fs'
-import { openRegularSync } from '../../fs/open-regular.js'
+import { openRegularSync } from '../../fs/open-regular-sync.js'
 
 const SQLITE_MAGIC = 'SQLite format 3\0'
 

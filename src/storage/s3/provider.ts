@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { LitestreamError } from '../../errors.js'
-import { readRegularSync } from '../../fs/open-regular.js'
+import { readRegularSync } from '../../fs/open-regular-sync.js'
 import { bytes } from '../../util/byte-size.js'
 import { expandHome } from '../../util/home.js'
 import { reveal, Secret } from '../../util/secret.js'
