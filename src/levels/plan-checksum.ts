@@ -3,7 +3,7 @@ import { fileLabel } from '../ltx/file-label.js'
 import { CHECKSUM_FLAG, FLAG_NO_CHECKSUM, lockPgno } from '../ltx/format.js'
 import { native } from '../native/addon.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
-import { decodeListed } from './file-check.js'
+import { decodeListed } from './decode-listed.js'
 import type { PlannedFile } from './plan-check.js'
 
 /**

@@ -1,5 +1,5 @@
 import { isLitestreamError, LitestreamError } from '../errors.js'
-import { decodeListed } from '../levels/file-check.js'
+import { decodeListed } from '../levels/decode-listed.js'
 import { identifyRemote, ifSound } from '../levels/ltx-identity.js'
 import type { LtxDecoding } from '../ltx/decoder.js'
 import { fileLabel } from '../ltx/file-label.js'

@@ -1,14 +1,9 @@
-import { resolve } from 'node:path'
 import type { DriverChoice } from '../sqlite/connection.js'
-import { type DriverClass, driverOfClass, isDriverClass } from '../sqlite/driver-class.js'
+import type { DriverClass } from '../sqlite/driver-class.js'
 import type { StoreOptions } from '../storage/open.js'
-import { parseReplicaUrl } from '../storage/url.js'
-import { checkArgument, text } from '../util/check-arguments.js'
-import { type WaitOptions, withDeadline } from '../util/wait.js'
-import { refuseOverlap } from './claimed-paths.js'
-import { type ReplicationSettings, readReplicationSettings } from './options.js'
-import { Replication } from './replication.js'
-import { driverFor } from './source/sqlite-copies.js'
+import type { WaitOptions } from '../util/wait.js'
+import type { ReplicationSettings } from './options.js'
+import type { Replication } from './replication.js'
 
 export type { Replication } from './replication.js'
 
@@ -40,28 +35,7 @@ export interface ReplicateOptions extends ReplicationSettings, WaitOptions {
  * await replication.close()
  */
 export async function replicate(path: string, url: string, options: ReplicateOptions = {}): Promise<Replication> {
-  const { storage, signal, timeout, driver: given, ...others } = options
-  const driver = isDriverClass(given) ? driverOfClass(given) : given
-  const rest = { ...others, ...(driver === undefined ? {} : { driver }) }
-  parseReplicaUrl(url)
-  checkArgument(path, 'path', text, 'replicate')
-  const settings = readReplicationSettings(rest, 'replicate')
-  const file = resolve(path)
-  refuseOverlap(file, url, rest.metaPath)
-  signal?.throwIfAborted()
-  const replication = new Replication({
-    path: file,
-    url,
-    storage,
-    options: { ...settings, driver: driver ?? driverFor(file) },
-  })
-  try {
-    await withDeadline(`opening the replica of ${file}`, { signal, timeout }, () => replication.ready, {
-      abandon: true,
-    })
-    return replication
-  } catch (error) {
-    await replication.terminate()
-    throw error
-  }
+  // Loaded at the first call: a program that only reads replicas does not need this code.
+  const { startReplication } = await import('./start-replication.js')
+  return startReplication(path, url, options)
 }

@@ -1,6 +1,6 @@
 import PQueue from 'p-queue'
 import { isLitestreamError } from '../errors.js'
-import { decodeListed } from '../levels/file-check.js'
+import { decodeListed } from '../levels/decode-listed.js'
 import { fileContent } from '../levels/file-identity.js'
 import { assignPages, type PageOwners } from '../levels/page-owners.js'
 import type { PlanTarget } from '../levels/plan.js'

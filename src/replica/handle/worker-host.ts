@@ -35,9 +35,10 @@ const callPrefix = `${process.pid}-${Math.random().toString(36).slice(2)}`
  * worker never keeps the process alive.
  */
 export function ensureWorker(): void {
-  connect()
   const ticket = native.expectWorker()
+  // First: the worker starts while this thread continues.
   if (ticket !== 0) spawn(ticket)
+  connect()
 }
 
 function spawn(ticket: number): void {

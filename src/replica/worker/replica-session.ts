@@ -33,9 +33,9 @@ import { IndexWalk } from './prefetch/index-walk.js'
 import { InteriorPreload } from './prefetch/interior-preload.js'
 import { FilePages } from './prefetch/pages-of-files.js'
 import { type Ahead, Prefetcher } from './prefetch/prefetcher.js'
-import { CommitAdoption } from './write/adoption.js'
-import { LocalFiles } from './write/local-files.js'
-import { ReplicaWriter, type WriteEvent } from './write/writer.js'
+import type { CommitAdoption } from './write/adoption.js'
+import type { LocalFiles } from './write/local-files.js'
+import type { ReplicaWriter, WriteEvent } from './write/writer.js'
 
 /** Events that a session sends to the handles of its replica. */
 export type SessionEvent =
@@ -137,7 +137,7 @@ export class ReplicaSession {
   }
 
   async #open(): Promise<void> {
-    const { url, cacheSize, concurrency, hydrate } = this.#options
+    const { url, cacheSize, concurrency, hydrate, write } = this.#options
     const signal = this.#abort.signal
     const { encryption } = this.#options
     const store = await openReplicaClient(url, { signal, ...(encryption ? { encryption } : {}) })
@@ -149,10 +149,11 @@ export class ReplicaSession {
     this.#chain = new Chain(client, signal, (error) => this.#report(error))
     const { state, files, startedAt } = await this.#firstState(client.url)
     this.#store = new PageStore(state.pageSize, cacheSize)
-    const localFiles = new LocalFiles(client)
+    const writing = write && (await import('./write/writing.js'))
+    const localFiles = writing && new writing.LocalFiles(client)
     this.#fetcher = new Fetcher({
       replica: this.id,
-      client: this.#options.write ? localFiles : client,
+      client: localFiles ?? client,
       files: () => this.#chain.files,
       signal,
       concurrency,
@@ -205,7 +206,7 @@ export class ReplicaSession {
       onOutcome: (outcome) => this.#onPoll(outcome),
     })
     this.#lost = new LostFiles(this.#chain, this.#views, this.#poller)
-    if (this.#options.write) await this.#startWriter(this.#options.write, store, localFiles)
+    if (localFiles) await this.#startWriter(writing, write, store, localFiles)
     this.#poller.start()
     this.#hydrator?.start()
     // The opening does not wait for this work. A reader's request does, and finds the pages
@@ -252,8 +253,13 @@ export class ReplicaSession {
   }
 
   /** `client`: without the disk cache, which only reads. */
-  async #startWriter(options: ResolvedWriteOptions, client: ReplicaClient, files: LocalFiles): Promise<void> {
-    this.#adoption = new CommitAdoption({
+  async #startWriter(
+    writing: typeof import('./write/writing.js'),
+    options: ResolvedWriteOptions,
+    client: ReplicaClient,
+    files: LocalFiles,
+  ): Promise<void> {
+    this.#adoption = new writing.CommitAdoption({
       chain: this.#chain,
       views: this.#views,
       files,
@@ -269,7 +275,7 @@ export class ReplicaSession {
         this.#onCommitted()
       },
     })
-    this.#writer = await ReplicaWriter.open({
+    this.#writer = await writing.ReplicaWriter.open({
       replica: this.id,
       client,
       options,
