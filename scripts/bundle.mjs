@@ -58,18 +58,19 @@ const librariesOutside = (folder, ending) => ({
 /**
  * Code that several files of a bundle need goes into chunks, one for each set of files that need
  * it, which makes many of them. Where every file that is loaded late imports the first one, all that
- * the first one needs comes into one chunk; `joined`: modules that come into it too.
+ * the first one needs comes into one chunk. `joined`: by file, modules that it imports too.
  */
 function oneCore(core, late, joined) {
   return {
     name: 'one-core',
     setup({ onLoad }) {
       onLoad({ filter: /\.[mc]?[jt]s$/ }, ({ path: file }) => {
-        const needed = file === core ? joined : late.has(file) ? [core] : []
+        const name = path.relative(root, file).replaceAll(path.sep, '/')
+        const needed = [...(late.has(name) ? [core] : []), ...(joined.get(name) ?? [])]
         if (needed.length === 0) return undefined
         // On the last line, so that source maps stay true; imports are evaluated first wherever
         // they stand.
-        const imports = needed.map((one) => `import ${JSON.stringify(one)}`).join(';')
+        const imports = needed.map((one) => `import ${JSON.stringify(path.join(root, one))}`).join(';')
         return { contents: `${readFileSync(file, 'utf8')}\n${imports}`, loader: file.endsWith('ts') ? 'ts' : 'js' }
       })
     },
@@ -77,19 +78,39 @@ function oneCore(core, late, joined) {
 }
 
 /**
- * Bytes of the largest chunk that becomes a part of the core: opening a file takes longer than
- * reading so much code.
+ * Modules that are loaded late, the commonest first. Each of these needs one more file for all that
+ * it shares with others; for the first one, that is in the core.
  */
-const SMALL_CHUNK = 8 * 1024
+const COMMON = ['src/storage/file/file-client.ts', 'src/storage/s3/s3-client.ts', 'src/replica/worker/write/writing.ts']
 
-/** The modules of src in the small chunks that several files of a bundle share. */
-function smallShared(outputs) {
-  return Object.values(outputs).flatMap(({ entryPoint, inputs }) => {
-    const sizes = Object.entries(inputs).filter(([, { bytesInOutput }]) => bytesInOutput > 0)
-    const size = sizes.reduce((sum, [, { bytesInOutput }]) => sum + bytesInOutput, 0)
-    const own = sizes.every(([file]) => file.startsWith('src/'))
-    return entryPoint || !own || size > SMALL_CHUNK ? [] : sizes.map(([file]) => path.join(root, file))
-  })
+/** Everything that a module imports, directly or not, without what it imports on demand. */
+function importedBy(file, inputs) {
+  const seen = new Set([file])
+  for (const one of seen) {
+    for (const { path: imported, kind, external } of inputs[one].imports) {
+      if (kind !== 'dynamic-import' && !external) seen.add(imported)
+    }
+  }
+  return seen
+}
+
+/** Modules that a file of a bundle imports so that they come into one chunk with others, by file. */
+function joinedShared(core, late, { inputs, outputs }) {
+  const needs = new Map(late.map((file) => [file, importedBy(file, inputs)]))
+  const placed = new Set([...importedBy(core, inputs), ...late])
+  const isKept = (file) => Object.values(outputs).some((one) => one.inputs[file]?.bytesInOutput > 0)
+  const joined = new Map()
+  for (const common of COMMON.filter((file) => needs.has(file))) {
+    const others = late.filter((file) => file !== common)
+    const shared = [...needs.get(common)].filter(
+      (file) =>
+        !placed.has(file) && file.startsWith('src/') && isKept(file) && others.some((one) => needs.get(one).has(file)),
+    )
+    const users = common === COMMON[0] ? [core] : late.filter((one) => shared.some((file) => needs.get(one).has(file)))
+    for (const user of users) joined.set(user, [...(joined.get(user) ?? []), ...shared])
+    for (const file of shared) placed.add(file)
+  }
+  return joined
 }
 
 /**
@@ -140,10 +161,25 @@ function withoutEarlyEmoji(file, text) {
 }
 
 /**
+ * lru-cache measures times with `performance`, whose module takes 1 ms to load in each thread; only
+ * entries with a lifetime need it, and there are none.
+ */
+function withoutPerformance(file, text) {
+  if (!/[/\\]lru-cache[/\\]dist[/\\]esm[/\\]node[/\\]index\.min\.js$/.test(file)) return text
+  const clock = 'typeof performance=="object"&&performance&&typeof performance.now=="function"?performance:Date'
+  if (!text.includes(clock)) throw new Error(`bundle: ${file} chooses its clock in a way that is not known`)
+  return text.replace(clock, 'Date')
+}
+
+/**
  * Code of packages goes in without its comments, and without source maps, which would be larger
  * than the code.
  */
-const patched = (file) => withoutEarlyEmoji(file, withoutChildProcess(file, readFileSync(file, 'utf8')))
+const patched = (file) =>
+  [withoutChildProcess, withoutEarlyEmoji, withoutPerformance].reduce(
+    (text, patch) => patch(file, text),
+    readFileSync(file, 'utf8'),
+  )
 const compactPackages = {
   name: 'compact-packages',
   setup({ onLoad }) {
@@ -160,6 +196,12 @@ const compactPackages = {
 }
 const EMPTY_MAP = `${INLINE_MAP}application/json;base64,${btoa('{"version":3,"sources":[],"names":[],"mappings":""}')}`
 
+/**
+ * Without indentation and comments, a quarter of the code. Names stay, for stack traces, and so do
+ * lines, for positions in them that a person can find.
+ */
+const compact = { minifyWhitespace: true, lineLimit: 120 }
+
 const common = {
   absWorkingDir: root,
   bundle: true,
@@ -168,6 +210,7 @@ const common = {
   alias: { yaml: path.join(root, 'node_modules/yaml/browser/dist/index.js') },
   target: 'node20.19',
   legalComments: 'none',
+  ...compact,
   // Line numbers and names are what a stack trace needs.
   sourcesContent: false,
   metafile: true,
@@ -177,9 +220,9 @@ const common = {
 
 /**
  * Bundles `entries` of src as ES modules. `core`: the first module of oneCore, by default the first
- * entry. `joinSmall`: whether small chunks become a part of the core.
+ * entry. `joinShared`: whether what the commonest modules share comes into few files.
  */
-async function modules(entries, { plugins = [], core = entries[0], joinSmall = false, ...options }) {
+async function modules(entries, { plugins = [], core = entries[0], joinShared = false, ...options }) {
   const esm = {
     ...common,
     entryPoints: entries.map((entry) => `src/${entry}.ts`),
@@ -192,14 +235,13 @@ async function modules(entries, { plugins = [], core = entries[0], joinSmall = f
   // Once to learn which modules are imported late: those have files of their own, as the entries
   // have.
   const all = [...plugins, compactPackages]
-  const { inputs, outputs } = (await build({ ...esm, plugins: all, write: false })).metafile
+  const { metafile } = await build({ ...esm, plugins: all, write: false })
   const first = `src/${core}.ts`
-  const late = Object.values(outputs)
+  const late = Object.values(metafile.outputs)
     .flatMap(({ entryPoint }) => entryPoint ?? [])
-    .filter((file) => file !== first && inputs[file].format === 'esm')
-  const files = new Set(late.map((file) => path.join(root, file)))
-  const joined = joinSmall ? smallShared(outputs) : []
-  return build({ ...esm, plugins: [oneCore(path.join(root, first), files, joined), ...all] })
+    .filter((file) => file !== first && metafile.inputs[file].format === 'esm')
+  const joined = joinShared ? joinedShared(first, late, metafile) : new Map()
+  return build({ ...esm, plugins: [oneCore(first, new Set(late), joined), ...all] })
 }
 
 /** An ES module of a bundle as a CommonJS module, with its source map. */
@@ -213,7 +255,7 @@ async function asCommonJs(file, text) {
     banner: `'use strict';const __url=require('node:url').pathToFileURL(__filename).href;`,
     sourcefile: path.basename(file),
     sourcemap: text.includes(INLINE_MAP) ? 'external' : false,
-    minifyWhitespace: !text.includes(INLINE_MAP),
+    ...compact,
   })
   // V8 keeps two bytes per character of a source with a character beyond Latin-1, also in a
   // comment.
@@ -270,7 +312,7 @@ function provideRequire(outputs) {
   for (const name of Object.keys(outputs).filter((file) => file.endsWith('.js'))) {
     const file = path.join(root, name)
     const text = readFileSync(file, 'utf8')
-    if (text.includes('var __require =')) writeFileSync(file, text.replace(/^(#!.*\n)?/, `$1${REQUIRE}`))
+    if (/\bvar __require\s*=/.test(text)) writeFileSync(file, text.replace(/^(#!.*\n)?/, `$1${REQUIRE}`))
   }
 }
 
@@ -324,19 +366,20 @@ provideRequire(outputs)
 const threads = []
 for (const entry of THREADS) {
   const up = '../'.repeat(entry.split('/').length - 1)
-  threads.push(await commonJs(entry, { plugins: [librariesOutside(up, '.cjs')], sourcemap: 'inline', joinSmall: true }))
+  threads.push(
+    await commonJs(entry, { plugins: [librariesOutside(up, '.cjs')], sourcemap: 'inline', joinShared: true }),
+  )
 }
 const aws = await commonJs(AWS, {
   plugins: [describedOnDemand],
   mainFields: ['module', 'main'],
-  minifyWhitespace: true,
   minifySyntax: true,
   // Disables the SDK's warning about the Node.js version that its later releases require: users
   // of this package cannot act on that warning.
   define: { ...common.define, 'process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED': '"true"' },
 })
 importable(AWS)
-const nats = await commonJs(NATS, { minifyWhitespace: true })
+const nats = await commonJs(NATS, {})
 importable(NATS)
 const page = await bundlePage()
 writeFileSync(

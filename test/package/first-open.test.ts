@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
+import { packageRoot } from '../../src/package-files.js'
 import { type LoadedFiles, loadedFiles } from '../support/loaded-files.js'
 import { installPacked } from '../support/packed.js'
 import { makeSource } from '../support/replica.js'
@@ -23,13 +24,15 @@ const SCRIPT = `
 const app = installPacked({ after: after as TestContext['after'] })
 
 /**
- * Names in the code of packages that opening a replica has no use for: NATS, commander, prom-client
- * and yaml.
+ * Names in code that opening a replica has no use for: of NATS, commander, prom-client and yaml; of
+ * a primary, and of writing to a replica.
  */
-const NEVER = /JetStreamApiError|CommanderError|collectDefaultMetrics|YAMLParseError/
+const NEVER = /JetStreamApiError|CommanderError|collectDefaultMetrics|YAMLParseError|refuseOverlap|putCommit|decodeLtx/
 const AWS = /\/aws[.-]|@aws-sdk|@smithy/
 /** The driver and what it consists of. */
 const DRIVER = /\/node_modules\/(better-sqlite3|bindings|file-uri-to-path)\//
+
+const bytesOf = (files: readonly string[]) => files.reduce((sum, file) => sum + statSync(file).size, 0)
 
 async function firstOpen(t: TestContext, url: string): Promise<LoadedFiles> {
   const script = path.join(app, 'app.mjs')
@@ -48,6 +51,7 @@ async function firstOpen(t: TestContext, url: string): Promise<LoadedFiles> {
   }
   const own = loaded.main.filter((file) => file !== script && !DRIVER.test(file))
   assert.ok(own.length <= 2, `the main thread loaded ${own.join(', ')}`)
+  assert.ok(bytesOf(own) <= 115_000, `the main thread loaded ${bytesOf(own)} bytes`)
   assert.deepEqual(
     own.filter((file) => AWS.test(file)),
     [],
@@ -57,7 +61,8 @@ async function firstOpen(t: TestContext, url: string): Promise<LoadedFiles> {
 
 test('the package as it is published opens a file:// replica with a handful of files, none of them of a store', async (t) => {
   const { worker } = await firstOpen(t, pathToFileURL(path.join(temporaryDirectory(t), 'replica')).href)
-  assert.ok(worker.length <= 8, `the worker loaded ${worker.join(', ')}`)
+  assert.ok(worker.length <= 3, `the worker loaded ${worker.join(', ')}`)
+  assert.ok(bytesOf(worker) <= 300_000, `the worker loaded ${bytesOf(worker)} bytes`)
   assert.deepEqual(
     worker.filter((file) => AWS.test(file)),
     [],
@@ -66,6 +71,24 @@ test('the package as it is published opens a file:// replica with a handful of f
 
 test('the package as it is published opens an S3 replica: the AWS SDK is in the package, and in the worker only', async (t) => {
   const { worker } = await firstOpen(t, s3Url(await s3Bucket(t)))
-  assert.ok(worker.length <= 10, `the worker loaded ${worker.join(', ')}`)
+  assert.ok(worker.length <= 6, `the worker loaded ${worker.join(', ')}`)
+  assert.ok(bytesOf(worker) <= 800_000, `the worker loaded ${bytesOf(worker)} bytes`)
   assert.ok(worker.some((file) => AWS.test(file)))
+})
+
+test('a stack trace of the package has the names of functions, and with source maps the lines of the source', async () => {
+  const script = path.join(app, 'fails.mjs')
+  writeFileSync(
+    script,
+    `import { openReplica } from 'litestream-ts'
+     await openReplica('file:///replica', { cacheSize: {} }).catch((error) => console.log(error.stack))`,
+  )
+  const stackOf = async (...flags: string[]) =>
+    (await promisify(execFile)(process.execPath, [...flags, script], { cwd: app })).stdout
+  assert.match(await stackOf(), /at openReplica \(file:.*\/dist\/chunk-\w+\.js:\d+:\d+\)/)
+  const [, line] = /at openReplica \(.*\/src\/replica\/handle\/open-replica\.ts:(\d+):\d+\)/.exec(
+    await stackOf('--enable-source-maps'),
+  )!
+  const source = readFileSync(path.join(packageRoot(), 'src/replica/handle/open-replica.ts'), 'utf8').split('\n')
+  assert.match(source[Number(line) - 1]!, /checkOptions\(/)
 })
