@@ -76,6 +76,13 @@ FileStamp StampOf(const char* path);
 int Extend(File file, uint64_t size);
 // Returns after the data is on disk.
 int Sync(File file);
+// Starts to write a range of the file to the disk. Does nothing on systems other than Linux. Any
+// thread.
+int StartFlush(File file, uint64_t position, uint64_t size);
+// Waits for a range that StartFlush was called for, and lets the system drop it from its cache,
+// whose memory the next writes then use again. Does not make the file durable. Linux only, as
+// above. Any thread.
+int DropFlushed(File file, uint64_t position, uint64_t size);
 
 struct Map {
   const uint8_t* data = nullptr;

@@ -167,6 +167,34 @@ int Sync(File file) {
   return fsync(file) == 0 ? 0 : errno;
 }
 
+#ifdef __linux__
+namespace {
+
+// Reports each failed write once: a later fsync() of this descriptor would not return it again.
+int SyncRange(File file, uint64_t position, uint64_t size, unsigned flags) {
+  if (sync_file_range(file, off_t(position), off_t(size), flags) == 0) return 0;
+  // A kernel or sandbox without the call: the file is written by fsync().
+  return errno == ENOSYS || errno == EINVAL || errno == EPERM || errno == EOPNOTSUPP ? 0 : errno;
+}
+
+}  // namespace
+
+int StartFlush(File file, uint64_t position, uint64_t size) {
+  return SyncRange(file, position, size, SYNC_FILE_RANGE_WRITE);
+}
+
+int DropFlushed(File file, uint64_t position, uint64_t size) {
+  const int error = SyncRange(file, position, size,
+                              SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+  // Advice: pages that cannot be dropped stay in the cache.
+  if (error == 0) posix_fadvise(file, off_t(position), off_t(size), POSIX_FADV_DONTNEED);
+  return error;
+}
+#else
+int StartFlush(File, uint64_t, uint64_t) { return 0; }
+int DropFlushed(File, uint64_t, uint64_t) { return 0; }
+#endif
+
 int MapFile(File file, size_t size, Map* out) {
   const size_t want = std::max(size * 2, size + (size_t(1) << 30));
   void* data = mmap(nullptr, want, PROT_READ, MAP_SHARED | MAP_NORESERVE, file, 0);

@@ -162,6 +162,8 @@ int Extend(File file, uint64_t size) {
 }
 
 int Sync(File file) { return FlushFileBuffers(file) ? 0 : LastErrorNumber(); }
+int StartFlush(File, uint64_t, uint64_t) { return 0; }
+int DropFlushed(File, uint64_t, uint64_t) { return 0; }
 
 int StateOf(File file, FileState* out) {
   BY_HANDLE_FILE_INFORMATION info;

@@ -9,15 +9,21 @@ const SQLITE_MAGIC = Buffer.from('SQLite format 3\0')
 /** Offset of the page size in the database header, in bytes; the value 1 stands for 65536. */
 const PAGE_SIZE_OFFSET = 16
 
-/** Compares page 1 of a database with the header of its LTX file. Throws LTX_CORRUPT. */
-function checkFirstPage(page: Uint8Array, { pageSize }: LtxHeader, label: string): void {
+/** Why `page` is not page 1 of a database with this header; undefined if it is. */
+export function firstPageFault(page: Uint8Array, { pageSize }: LtxHeader): string | undefined {
   if (!SQLITE_MAGIC.equals(page.subarray(0, SQLITE_MAGIC.length))) {
-    throw corrupt('page 1 is not the first page of an SQLite database', label, HEADER_SIZE, 1)
+    return 'page 1 is not the first page of an SQLite database'
   }
   const stored = new DataView(page.buffer, page.byteOffset).getUint16(PAGE_SIZE_OFFSET)
   const own = stored === 1 ? 65536 : stored
-  if (own === pageSize) return
-  throw corrupt(`page 1 has the page size ${own}, but the header of the file has ${pageSize}`, label, HEADER_SIZE, 1)
+  if (own === pageSize) return undefined
+  return `page 1 has the page size ${own}, but the header of the file has ${pageSize}`
+}
+
+/** Compares page 1 of a database with the header of its LTX file. Throws LTX_CORRUPT. */
+function checkFirstPage(page: Uint8Array, header: LtxHeader, label: string): void {
+  const fault = firstPageFault(page, header)
+  if (fault !== undefined) throw corrupt(fault, label, HEADER_SIZE, 1)
 }
 
 /**

@@ -1,8 +1,10 @@
+import { corrupt } from '../ltx/corrupt.js'
 import { fileLabel } from '../ltx/file-label.js'
-import { HEADER_SIZE } from '../ltx/format.js'
+import { HEADER_SIZE, INDEX_LENGTH_SIZE, PAGE_HEADER_SIZE, TRAILER_SIZE } from '../ltx/format.js'
 import { decodeHeader, type LtxHeader } from '../ltx/header.js'
 import { decodePageIndex, indexRules, type PageIndex } from '../ltx/page-index.js'
 import { parseTail } from '../ltx/tail.js'
+import { native } from '../native/addon.js'
 import type { LtxFileInfo, RequestOptions } from '../storage/replica-client.js'
 import { checkListed, checkNotCut, checkSize } from './file-check.js'
 import { denseFrom } from './plan-check.js'
@@ -22,6 +24,18 @@ export interface FileLayout {
   readonly size: number
   /** The whole file, if it was small enough to be read at once. */
   readonly bytes?: Uint8Array
+  /** The parts of the file checksum other than the page frames. */
+  readonly sums: LayoutSums
+}
+
+/** With the CRC of the frames between them, both CRCs give the file checksum. */
+export interface LayoutSums {
+  /** CRC of the header. */
+  readonly header: bigint
+  /** CRC of all bytes after the last frame, and their number, without the file checksum. */
+  readonly end: bigint
+  readonly endLength: number
+  readonly fileChecksum: bigint
 }
 
 /**
@@ -29,6 +43,8 @@ export interface FileLayout {
  * completely.
  */
 const TAIL_SIZE = 256 * 1024
+
+const FILE_CHECKSUM_SIZE = 8
 
 /**
  * Reads the positions of a file's pages: one request for a small file, two or three for a large
@@ -46,12 +62,20 @@ export async function readLayout(
   const head = offset === 0 ? data : (await client.read(file, { offset: 0, length: HEADER_SIZE }, options)).data
   const header = decodeHeader(head, label)
   checkListed(file, header, label)
-  const { indexOffset, indexSize, postApplyChecksum, index: found } = parseTail(data, fileSize, header, label)
-  const readIndex = async () => {
-    const { data } = await client.read(file, { offset: indexOffset, length: indexSize }, options)
-    return decodePageIndex(data, label, indexOffset, indexRules(header))
+  const { indexOffset, postApplyChecksum, fileChecksum, index: found } = parseTail(data, fileSize, header, label)
+  const endAt = indexOffset - PAGE_HEADER_SIZE
+  const readEnd = async () => (await client.read(file, { offset: endAt, length: fileSize - endAt }, options)).data
+  const end = endAt < offset ? await readEnd() : data.subarray(endAt - offset)
+  checkEndMarker(end, label, endAt)
+  const encoded = end.subarray(PAGE_HEADER_SIZE, end.length - TRAILER_SIZE - INDEX_LENGTH_SIZE)
+  const index = found ?? decodePageIndex(encoded, label, indexOffset, indexRules(header))
+  const endLength = end.length - FILE_CHECKSUM_SIZE
+  const sums = {
+    header: native.crc64(0n, head.subarray(0, HEADER_SIZE)),
+    end: native.crc64(0n, end.subarray(0, endLength)),
+    endLength,
+    fileChecksum,
   }
-  const index = found ?? (await readIndex())
   const bytes = offset === 0 ? { bytes: data } : {}
   return {
     file,
@@ -61,6 +85,14 @@ export async function readLayout(
     postApplyChecksum,
     denseFrom: denseFrom(header, index),
     size: fileSize,
+    sums,
     ...bytes,
+  }
+}
+
+/** Throws LTX_CORRUPT unless the page block ends before the page index. */
+function checkEndMarker(end: Uint8Array, label: string, offset: number): void {
+  if (end.subarray(0, PAGE_HEADER_SIZE).some((byte) => byte !== 0)) {
+    throw corrupt('the page block does not end where the page index begins', label, offset)
   }
 }

@@ -14,14 +14,10 @@ import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { throwIfAborted } from '../util/abort.js'
 import { runAll } from '../util/run-all.js'
 import { compareDatabaseChecksum } from './database-checksum.js'
+import { isSummedBySegments } from './frame-segments.js'
+import { LargeFile, SegmentBuffers } from './large-file.js'
 import { PageFile } from './page-file.js'
 import { readAhead, segmentsOf } from './segments.js'
-
-/**
- * Files up to this size are applied in parallel; larger ones one after another, each with parallel
- * reads. Bytes.
- */
-const SMALL_FILE_SIZE = 1024 * 1024
 
 /**
  * Small files are read together with their indexes; at most this many bytes of them are kept until
@@ -44,7 +40,22 @@ export interface AssemblyProgress {
 export interface AssemblyOptions {
   readonly parallelism: number
   readonly signal: AbortSignal
+  /** The database is read again at once, so its pages stay in the page cache. */
+  readonly readAfter?: boolean
   readonly onProgress?: (progress: AssemblyProgress) => void
+}
+
+/** A file and its position in the plan. */
+interface Planned {
+  readonly layout: FileLayout
+  readonly place: number
+}
+
+/** A file whose pages are being written. */
+interface Unfinished {
+  isMissing(pgno: number): boolean
+  /** Every page was written, and the whole file was checked. */
+  end(): void
 }
 
 /**
@@ -60,6 +71,7 @@ export class Assembly {
   readonly #options: AssemblyOptions
   readonly #queue: PQueue
   readonly #buffers: Uint8Array[] = []
+  readonly #free: SegmentBuffers[] = []
   /** Numbers for the files of all plans, beginning with 1. */
   readonly #fileIds = new Map<string, number>()
   /** Ids of the files that were read completely and are undamaged. */
@@ -87,23 +99,28 @@ export class Assembly {
     const layouts = checkPlan(await this.#layouts(plan), target)
     const newest = layouts.at(-1)!
     const owners = assignPages(layouts)
+    const isSummed = (newest.header.flags & FLAG_NO_CHECKSUM) === 0
+    const uncached = !isSummed && !this.#options.readAfter
     const output = await PageFile.open(this.#path, owners.pageSize)
     try {
       await this.#prepare(output, owners, layouts)
-      const apply = (layout: FileLayout, place: number) => () => this.#apply(output, owners, layout, place)
-      const isSmall = ({ size }: FileLayout) => size <= SMALL_FILE_SIZE
+      const planned = layouts.map((layout, place) => ({ layout, place }))
+      const apply = ({ layout, place }: Planned) => this.#apply(output, owners, layout, place)
+      const inMemory = planned.filter(({ layout }) => layout.bytes !== undefined)
       await runAll(
         this.#options.parallelism,
-        layouts.flatMap((layout, place) => (isSmall(layout) ? [apply(layout, place)] : [])),
+        inMemory.map((each) => () => apply(each)),
       )
       // Newest first: retention or compaction deletes these files first.
-      const large = layouts.flatMap((layout, place) => (isSmall(layout) ? [] : [apply(layout, place)]))
-      for (const each of large.reverse()) await each()
+      const others = planned.filter(({ layout }) => layout.bytes === undefined).reverse()
+      const bySegments = others.filter(({ layout }) => isSummedBySegments(layout))
+      await this.#applySegments(output, owners, bySegments, { uncached })
+      for (const each of others) if (!isSummedBySegments(each.layout)) await apply(each)
       await output.sync()
     } finally {
       await output.close()
     }
-    if ((newest.header.flags & FLAG_NO_CHECKSUM) === 0) await compareDatabaseChecksum(this.#path, newest)
+    if (isSummed) await compareDatabaseChecksum(this.#path, newest)
     return newest
   }
 
@@ -168,25 +185,85 @@ export class Assembly {
     this.#options.onProgress?.({ written: this.#written * pageSize, total: commit * pageSize, fetched: this.#fetched })
   }
 
-  async #apply(output: PageFile, owners: PageOwners, layout: FileLayout, place: number): Promise<void> {
+  /** Which pages are missing in the output and come from this file; undefined if it is done with. */
+  #begin({ owner }: PageOwners, layout: FileLayout, place: number): Unfinished | undefined {
     const id = this.#fileId(layout.file)
-    const { owner } = owners
     const source = this.#source
     const { pgnos } = layout.index
     const isMissing = (pgno: number) => owner[pgno] === place + 1 && source[pgno] !== id
     const missing = pgnos.filter(isMissing)
-    if (missing.length === 0 && this.#verified.has(id)) return
+    if (missing.length === 0 && this.#verified.has(id)) return undefined
     // These pages are about to be overwritten: if this file turns out to be damaged, their content
     // is unknown.
     for (const pgno of missing) source[pgno] = UNCERTAIN
+    const end = () => {
+      this.#verified.add(id)
+      // Set only now: pages of a file count as written when its checksum was verified at the end.
+      for (const pgno of missing) source[pgno] = id
+    }
+    return { isMissing, end }
+  }
+
+  async #apply(output: PageFile, owners: PageOwners, layout: FileLayout, place: number): Promise<void> {
+    const unfinished = this.#begin(owners, layout, place)
+    if (!unfinished) return
     let { bytes } = layout
     await this.#twice(async () => {
-      await this.#write(output, owners, layout, bytes, isMissing)
+      await this.#write(output, owners, layout, bytes, unfinished.isMissing)
       bytes = undefined
     })
-    this.#verified.add(id)
-    // Set only now: pages of a file count as written when its checksum was verified at the end.
-    for (const pgno of missing) source[pgno] = id
+    unfinished.end()
+  }
+
+  /** Applies files in the given order, several segments at a time. */
+  async #applySegments(
+    output: PageFile,
+    owners: PageOwners,
+    planned: readonly Planned[],
+    options: { readonly uncached: boolean },
+  ): Promise<void> {
+    const tasks = planned.flatMap(({ layout, place }) => {
+      const file = new LargeFile(layout, options)
+      let unfinished: Unfinished | undefined
+      const act = async (i: number) => {
+        if (i === 0) unfinished = this.#begin(owners, layout, place)
+        if (!unfinished) return
+        if (i < file.segments.length) await this.#writeSegment(output, owners, file, i, unfinished.isMissing)
+        if (!file.isRead) return
+        if (!file.isSound) {
+          // The damage may have happened in transit. If not, this names it.
+          this.#written -= file.written
+          await this.#write(output, owners, layout, undefined, unfinished.isMissing)
+        }
+        unfinished.end()
+      }
+      return Array.from({ length: Math.max(1, file.segments.length) }, (_, i) => () => act(i))
+    })
+    await runAll(this.#options.parallelism, tasks)
+  }
+
+  async #writeSegment(
+    output: PageFile,
+    owners: PageOwners,
+    file: LargeFile,
+    i: number,
+    isMissing: (pgno: number) => boolean,
+  ): Promise<void> {
+    const { signal } = this.#options
+    throwIfAborted(signal, 'restoring')
+    const buffers = this.#free.pop() ?? new SegmentBuffers(owners.pageSize)
+    try {
+      const { offset, length } = file.segments[i]!
+      const into = buffers.frames
+      const { data } = await this.#client.read(file.layout.file, { offset, length }, { signal, into })
+      this.#fetched += length
+      const before = file.written
+      await file.write(i, output, data, buffers, isMissing)
+      this.#written += file.written - before
+      this.#report(owners)
+    } finally {
+      this.#free.push(buffers)
+    }
   }
 
   /** Writes the wanted pages of a file, and reads the file completely. */

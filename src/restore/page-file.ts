@@ -6,12 +6,32 @@ import { openForUpdate } from '../fs/open-for-writing.js'
 import type { PageBatch } from '../ltx/decoder.js'
 import { native } from '../native/addon.js'
 import { systemError } from '../util/system-error.js'
+import type { SegmentSum } from './frame-segments.js'
 
 /**
  * After this many bytes the kernel is asked to start writing, so that the disk works while pages
  * are still decoded.
  */
 const FLUSH_EVERY = 64 * 1024 * 1024
+
+/** A range of the file in bytes; a size of 0 is none. */
+export interface FileRange {
+  readonly position: number
+  readonly size: number
+}
+
+export const NO_RANGE: FileRange = { position: 0, size: 0 }
+
+/** Consecutive frames of a file, and what its page index says of them. */
+export interface EncodedPages {
+  readonly frames: Uint8Array
+  readonly pgnos: Uint32Array
+  readonly sizes: Uint32Array
+  /** By position: 0 for a page that is not written. */
+  readonly wanted: Uint8Array
+  /** Room for decoded pages, two or more. */
+  readonly room: Uint8Array
+}
 
 /**
  * A database file under construction: pages are written in place and in any order; unwritten pages
@@ -60,9 +80,32 @@ export class PageFile {
     if (written === 0) return 0
     const errno = await native.writePages(this.#handle.fd, this.#pageSize, pgnos, pages, mask)
     if (errno !== 0) throw this.#failed(systemError(errno, 'write'))
-    this.#unflushed += written * this.#pageSize
-    if (this.#unflushed >= FLUSH_EVERY && !this.#flushing) this.#flush()
+    this.#wrote(written)
     return written
+  }
+
+  /**
+   * Decodes frames of a file, and writes the pages that `wanted` has. `flush`: a range of the
+   * database that the disk is asked to write then; `drop`: a range flushed before, whose memory in
+   * the page cache is used again. Returns undefined if the frames are damaged or others than those
+   * of the index; some pages may have been written. The arrays may be reused when it resolves.
+   */
+  async writeFrames(pages: EncodedPages, flush: FileRange, drop: FileRange): Promise<SegmentSum | undefined> {
+    const { frames, pgnos, sizes, wanted, room } = pages
+    const ranges = Float64Array.of(flush.position, flush.size, drop.position, drop.size)
+    const result = new BigUint64Array(2)
+    const { fd } = this.#handle
+    const status = await native.writeFrames(fd, this.#pageSize, frames, pgnos, sizes, wanted, room, result, ranges)
+    if (status > 0) throw this.#failed(systemError(status, 'write'))
+    if (status !== 0) return undefined
+    // Elsewhere the ranges are ignored.
+    if (process.platform !== 'linux') this.#wrote(pgnos.length)
+    return { crc: result[0]!, length: Number(result[1]!) }
+  }
+
+  #wrote(pages: number): void {
+    this.#unflushed += pages * this.#pageSize
+    if (this.#unflushed >= FLUSH_EVERY && !this.#flushing) this.#flush()
   }
 
   /** A failure here also fails sync(), which waits for it. */

@@ -58,10 +58,11 @@ class LtxJob implements RestoreJob {
   }
 
   async build(temporary: string): Promise<Restored> {
-    const { onProgress, parallelism = 8, signal, txid, timestamp } = this.#options
+    const { onProgress, parallelism = 8, integrityCheck = 'quick', signal, txid, timestamp } = this.#options
     const assembly = new Assembly(this.#client, temporary, {
       parallelism,
       signal,
+      readAfter: integrityCheck !== 'none',
       ...(onProgress ? { onProgress: (progress) => onProgress({ phase: 'pages', ...progress }) } : {}),
     })
     const target = { ...(txid === undefined ? {} : { txid }), ...(timestamp === undefined ? {} : { timestamp }) }

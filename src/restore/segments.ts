@@ -1,12 +1,7 @@
 import type PQueue from 'p-queue'
 import type { LtxFileRef, ReplicaClient } from '../storage/replica-client.js'
 import { abortError, linkAbort } from '../util/abort.js'
-
-/**
- * Bytes of one ranged read: large enough that a round trip is negligible, small enough to hold
- * several in memory.
- */
-const SEGMENT_SIZE: number = 2 * 1024 * 1024
+import { SEGMENT_SIZE } from './frame-segments.js'
 
 export interface SegmentOptions {
   /** Limits the running reads of all files that share it. */

@@ -72,6 +72,17 @@ const VALID: Record<Exclude<keyof Functions, 'FrameMerger' | 'readCommit'>, () =
   mapPageIndex: () => [indexState(), index, 1, () => new ArrayBuffer(12 * 1024), Float64Array.of(0, 1000), true],
   lz4Block: () => [Uint8Array.of(0x10, 65), new Uint8Array(100), 50],
   xxh32: () => [xxh32(), page],
+  writeFrames: () => [
+    fd,
+    PAGE_SIZE,
+    frame.subarray(0, frameSize),
+    pgnos(),
+    Uint32Array.of(frameSize),
+    Uint8Array.of(1),
+    new Uint8Array(2 * PAGE_SIZE),
+    new BigUint64Array(2),
+    Float64Array.of(0, PAGE_SIZE, 0, PAGE_SIZE),
+  ],
   writePages: () => [fd, PAGE_SIZE, pgnos(), page, Uint8Array.of(1)],
   walChecksum: () => [true, new Uint8Array(16), new Uint32Array(2)],
   scanFrames: () => [

@@ -1,0 +1,111 @@
+import { firstPageFault } from '../levels/decode-listed.js'
+import type { FileLayout } from '../levels/remote-layout.js'
+import { native } from '../native/addon.js'
+import {
+  type FrameSegment,
+  frameSegments,
+  hasFileChecksum,
+  SEGMENT_PAGES,
+  SEGMENT_SIZE,
+  type SegmentSum,
+} from './frame-segments.js'
+import { type FileRange, NO_RANGE, type PageFile } from './page-file.js'
+
+/** Bytes of decoded pages that are written at once: they fit into the cache of a processor. */
+const ROOM = 512 * 1024
+
+/** The memory for one segment; reused, because new memory costs more than the decoding. */
+export class SegmentBuffers {
+  readonly frames = new Uint8Array(SEGMENT_SIZE)
+  readonly wanted = new Uint8Array(SEGMENT_PAGES)
+  readonly room: Uint8Array
+
+  constructor(pageSize: number) {
+    this.room = new Uint8Array(Math.max(ROOM, 2 * pageSize))
+  }
+}
+
+/** Segments whose pages stay in the page cache until they are on the disk, for each file. */
+const CACHED_SEGMENTS = 16
+
+/**
+ * A file whose segments are decoded on the threads of libuv's pool, several at a time and in any
+ * order. Its checksum is put together at the end.
+ */
+export class LargeFile {
+  readonly layout: FileLayout
+  readonly segments: readonly FrameSegment[]
+  /** Pages written so far. */
+  written = 0
+  readonly #sums: (SegmentSum | undefined)[]
+  readonly #uncached: boolean
+  readonly #flushed: FileRange[] = []
+  #left: number
+
+  /** `uncached`: pages that are on the disk are dropped from the page cache. */
+  constructor(layout: FileLayout, { uncached }: { readonly uncached: boolean }) {
+    this.layout = layout
+    this.#uncached = uncached
+    this.segments = frameSegments(layout.index)
+    this.#sums = new Array(this.segments.length).fill(undefined)
+    this.#left = this.segments.length
+  }
+
+  /** Whether no segment is left. */
+  get isRead(): boolean {
+    return this.#left === 0
+  }
+
+  /** Whether every segment was right, and with them the whole file. */
+  get isSound(): boolean {
+    const sums = this.#sums.filter((sum) => sum !== undefined)
+    return sums.length === this.segments.length && hasFileChecksum(this.layout, sums)
+  }
+
+  /**
+   * Writes the pages of segment `i`, whose bytes are `frames`, that `isWanted` selects.
+   */
+  async write(
+    i: number,
+    output: PageFile,
+    frames: Uint8Array,
+    { room, wanted }: SegmentBuffers,
+    isWanted: (pgno: number) => boolean,
+  ): Promise<void> {
+    const { from, to } = this.segments[i]!
+    const pgnos = this.layout.index.pgnos.subarray(from, to)
+    const sizes = this.layout.index.sizes.subarray(from, to)
+    let count = 0
+    for (let at = 0; at < pgnos.length; at++) count += wanted[at] = isWanted(pgnos[at]!) ? 1 : 0
+    if (pgnos[0] !== 1 || this.#hasFirstPage(frames)) {
+      const range = this.#rangeOf(pgnos, count)
+      this.#flushed[i] = range
+      this.#sums[i] = await output.writeFrames(
+        { frames, pgnos, sizes, wanted, room },
+        range,
+        (this.#uncached ? this.#flushed[i - CACHED_SEGMENTS] : undefined) ?? NO_RANGE,
+      )
+    }
+    this.written += count
+    this.#left--
+  }
+
+  /**
+   * The range of a segment's pages. None if most of them come from other files: pages that lie
+   * apart are written to the disk together with those between them.
+   */
+  #rangeOf(pgnos: Uint32Array, wanted: number): FileRange {
+    const { pageSize } = this.layout.header
+    const [first, last] = [pgnos[0]!, pgnos[pgnos.length - 1]!]
+    const pages = last - first + 1
+    return 4 * wanted < pages ? NO_RANGE : { position: (first - 1) * pageSize, size: pages * pageSize }
+  }
+
+  #hasFirstPage(frames: Uint8Array): boolean {
+    const { header } = this.layout
+    const page = new Uint8Array(header.pageSize)
+    const [state, one, result] = [new BigUint64Array(2), new Uint32Array(1), new Float64Array(2)]
+    native.decodeFrames(state, header.pageSize, frames, one, new Uint32Array(1), page, false, result)
+    return result[0] === 1 && firstPageFault(page, header) === undefined
+  }
+}
