@@ -8,6 +8,7 @@ import { formatFileName } from '../../src/ltx/file-name.js'
 import { hydrateFile, restore } from '../../src/restore/restore.js'
 import type { RestoreProgress } from '../../src/restore/restore-options.js'
 import { openReplicaClient } from '../../src/storage/open.js'
+import type { LtxFileRef, ReadResult, ReplicaClient } from '../../src/storage/replica-client.js'
 import { History, hashFile } from '../support/history.js'
 import { smallFileSystem } from '../support/small-file-system.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
@@ -241,6 +242,78 @@ test('a small file costs one request, a large one a few', async (t) => {
   // 41 small files; of the large one its end, its header, and three segments of 2 MiB.
   assert.equal(after.GET.requests - before.GET.requests, 41 + 2 + 3)
   assert.equal(after.HEAD.requests - before.HEAD.requests, 0)
+})
+
+/** A client whose reads pass through `change`, which may change the bytes. */
+function changedReads(client: ReplicaClient, change: (file: LtxFileRef, read: ReadResult) => void): ReplicaClient {
+  return new Proxy(client, {
+    get(target, name) {
+      const value = Reflect.get(target, name) as unknown
+      if (name !== 'read') return typeof value === 'function' ? value.bind(target) : value
+      return async (...args: Parameters<typeof client.read>) => {
+        const read = await target.read(...args)
+        change(args[0], read)
+        return read
+      }
+    },
+  })
+}
+
+for (const pageSize of [512, 4096, 65536]) {
+  test(`large files that overlap are restored from segments in any order, pages of ${pageSize}`, async (t) => {
+    const { client, history, output } = await fixture(t, pageSize)
+    await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)')
+    const rows =
+      'SELECT randomblob(2000) FROM (WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i+1 FROM n WHERE i<4000) SELECT * FROM n)'
+    await history.commit(`INSERT INTO t (v) ${rows}`)
+    await history.snapshot()
+    await history.commit('UPDATE t SET v = randomblob(2000) WHERE id % 3 = 0')
+    await history.commit('UPDATE t SET v = randomblob(2000) WHERE id % 5 = 0')
+    await history.commit('DELETE FROM t WHERE id > 3000; PRAGMA incremental_vacuum')
+    await history.commit(`INSERT INTO t (v) ${rows}`)
+    // The sizes of the reads of one file, by level and offset.
+    const read = new Map<string, number>()
+    const counting = changedReads(client, (file, { data, offset }) => {
+      if (file.maxTxid !== 2 || offset === 0) return
+      const name = `${file.level} ${offset}`
+      read.set(name, (read.get(name) ?? 0) + data.length)
+    })
+    for (const integrityCheck of ['none', 'quick'] as const) {
+      read.clear()
+      await restore(counting, { output, force: true, integrityCheck })
+      assert.equal(hashFile(output), history.hashes.get(6))
+      assert.ok(read.size > 4)
+      assert.ok([...read.values()].every((bytes) => bytes <= 2 * 1024 * 1024))
+    }
+  })
+}
+
+test('a segment that is damaged in transit is read again; damage in the store is reported with its page', async (t) => {
+  const { client, history, output, file } = await fixture(t)
+  await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)')
+  await history.commit(
+    'INSERT INTO t (v) SELECT randomblob(4000) FROM (WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i+1 FROM n WHERE i<1500) SELECT * FROM n)',
+  )
+  // Bytes of a payload, of a frame header, and of the first page.
+  for (const at of [3_000_000, undefined, 120]) {
+    let left = 1
+    const flaky = changedReads(client, ({ maxTxid }, { data, offset }) => {
+      if (maxTxid !== 2 || data.length < 1_000_000 || left-- <= 0) return
+      if (at === undefined) data[4]! ^= 0x80
+      else data[Math.max(at - offset, 20)]! ^= 1
+    })
+    const { warnings } = await restore(flaky, { output, force: true })
+    assert.deepEqual([warnings, hashFile(output)], [[], history.hashes.get(2)])
+  }
+  const bytes = readFileSync(file(0, 2))
+  bytes[3_000_000]! ^= 1
+  writeFileSync(file(0, 2), bytes)
+  await assert.rejects(restore(client, { output, force: true }), (error) => {
+    assert.ok(isLitestreamError(error, 'LTX_CORRUPT'))
+    assert.match(error.message, /0000000000000002\.ltx/)
+    return true
+  })
+  assert.equal(hashFile(output), history.hashes.get(2), 'the old database was replaced')
 })
 
 test('a full disk is reported as such, with the file, and leaves no files', async (t) => {
