@@ -7,6 +7,7 @@ import type { FollowOptions } from './restore/follow.js'
 import type { HydrateOptions } from './restore/restore.js'
 import type { RestoreOptions } from './restore/restore-options.js'
 import type { StoreOptions } from './storage/open.js'
+import type { OutageListener } from './storage/outage.js'
 import * as check from './util/check-arguments.js'
 import type { WaitOptions } from './util/wait.js'
 
@@ -14,6 +15,8 @@ import type { WaitOptions } from './util/wait.js'
 export interface OperationOptions extends WaitOptions {
   /** Settings of the store, if the replica is a URL: see `openReplicaClient`. */
   readonly storage?: StoreOptions
+  /** For a URL: see `openReplicaClient`. */
+  readonly onOutage?: OutageListener
 }
 
 /** The options of each operation. */
@@ -28,7 +31,7 @@ interface Options {
   readonly enforceSnapshotRetention: SnapshotRetentionOptions & OperationOptions
   readonly verifyReplica: VerifyReplicaOptions & OperationOptions
   readonly mirror: MirrorOptions & OperationOptions
-  readonly followMirror: FollowMirrorOptions & Pick<OperationOptions, 'storage'>
+  readonly followMirror: FollowMirrorOptions & Pick<OperationOptions, 'storage' | 'onOutage'>
   readonly inspectLtx: OperationOptions
   readonly verifyLtx: OperationOptions
 }
@@ -37,14 +40,15 @@ export type Operation = keyof Options
 /** Number of concurrent requests or files. */
 const parallelism = check.integerFrom(1, 1000)
 const storage = check.object
-const operation = { ...check.waitChecks, storage }
+const store = { storage, onOutage: check.callback }
+const operation = { ...check.waitChecks, ...store }
 const integrityCheck = check.oneOf('none', 'quick', 'full')
 const target = { txid: check.txid, timestamp: check.instant }
 const output = { output: check.text, force: check.flag, parallelism, onProgress: check.callback }
 const merging = { ...operation, local: check.callback }
 const ages = { ...operation, now: check.instant, createdAt: check.callback, diverged: check.duration() }
 const mirroring = {
-  storage,
+  ...store,
   signal: check.abortSignal,
   retention: check.duration(),
   bytesPerSecond: check.byteSize(1),

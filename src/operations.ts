@@ -11,7 +11,7 @@ import type { SyncResult } from './primary/replicator-status.js'
 import type { FollowOptions } from './restore/follow.js'
 import type { HydrateOptions } from './restore/restore.js'
 import type { RestoreOptions, RestoreResult } from './restore/restore-options.js'
-import { openReplicaClient, type StoreOptions } from './storage/open.js'
+import { type OpenReplicaClientOptions, openReplicaClient, type StoreOptions } from './storage/open.js'
 import type { LtxFileInfo, LtxFileRef, ReplicaClient } from './storage/replica-client.js'
 import type { Resolved } from './util/check-arguments.js'
 import { withDeadline } from './util/wait.js'
@@ -22,12 +22,12 @@ import { withDeadline } from './util/wait.js'
 /** Runs `work` with a client of the replica; a client opened for a URL is closed afterwards. */
 async function withClient<T>(
   replica: string | ReplicaClient,
-  options: { readonly storage?: StoreOptions | undefined; readonly signal?: AbortSignal | undefined },
+  options: Pick<OpenReplicaClientOptions, 'signal' | 'onOutage'> & { readonly storage?: StoreOptions | undefined },
   work: (client: ReplicaClient) => Promise<T>,
 ): Promise<T> {
   if (typeof replica !== 'string') return work(replica)
-  const { storage, signal } = options
-  const client = await openReplicaClient(replica, { ...storage, ...(signal ? { signal } : {}) })
+  const { storage, signal, onOutage } = options
+  const client = await openReplicaClient(replica, { ...storage, onOutage, ...(signal ? { signal } : {}) })
   try {
     return await work(client)
   } finally {
@@ -47,9 +47,9 @@ async function onReplica<Options extends OperationOptions, T>(
   run: (client: ReplicaClient, options: Resolved<Options>) => Promise<T>,
 ): Promise<T> {
   checkReplica(replica, 'replica', name)
-  const { signal, timeout, storage, ...given } = readOperation<OperationOptions>(name, options)
+  const { signal, timeout, storage, onOutage, ...given } = readOperation<OperationOptions>(name, options)
   return withDeadline(what, { signal, timeout }, (linked) =>
-    withClient(replica, { storage, signal: linked }, (client) =>
+    withClient(replica, { storage, onOutage, signal: linked }, (client) =>
       run(client, { ...given, ...(linked ? { signal: linked } : {}) } as Resolved<Options>),
     ),
   )
@@ -111,9 +111,9 @@ export async function follow(
   options: FollowOptions & OperationOptions,
 ): Promise<void> {
   checkReplica(replica, 'replica', 'follow')
-  const { storage, ...given } = readOperation('follow', options)
+  const { storage, onOutage, ...given } = readOperation('follow', options)
   const { follow } = await import('./restore/follow.js')
-  await withClient(replica, { storage, signal: given.signal }, (client) => follow(client, given))
+  await withClient(replica, { storage, onOutage, signal: given.signal }, (client) => follow(client, given))
 }
 
 /**
@@ -260,11 +260,13 @@ export async function mirror(
 ): Promise<MirrorResult> {
   checkReplica(source, 'source', 'mirror')
   checkReplica(destination, 'destination', 'mirror')
-  const { signal, timeout, storage, ...given } = readOperation('mirror', options)
+  const { signal, timeout, storage, onOutage, ...given } = readOperation('mirror', options)
   const { mirror } = await import('./mirror/mirror.js')
   return withDeadline('mirroring a replica', { signal, timeout }, (linked) =>
-    withClient(source, { storage, signal: linked }, (from) =>
-      withClient(destination, { storage, signal: linked }, (to) => mirror(from, to, { ...given, signal: linked })),
+    withClient(source, { storage, onOutage, signal: linked }, (from) =>
+      withClient(destination, { storage, onOutage, signal: linked }, (to) =>
+        mirror(from, to, { ...given, signal: linked }),
+      ),
     ),
   )
 }
@@ -282,15 +284,15 @@ export async function mirror(
 export async function followMirror(
   source: string | ReplicaClient,
   destination: string | ReplicaClient,
-  options: FollowMirrorOptions & Pick<OperationOptions, 'storage'>,
+  options: FollowMirrorOptions & Pick<OperationOptions, 'storage' | 'onOutage'>,
 ): Promise<void> {
   checkReplica(source, 'source', 'followMirror')
   checkReplica(destination, 'destination', 'followMirror')
-  const { storage, ...given } = readOperation('followMirror', options)
+  const { storage, onOutage, ...given } = readOperation('followMirror', options)
   const { followMirror } = await import('./mirror/mirror.js')
   const { signal } = given
-  await withClient(source, { storage, signal }, (from) =>
-    withClient(destination, { storage, signal }, (to) => followMirror(from, to, given)),
+  await withClient(source, { storage, onOutage, signal }, (from) =>
+    withClient(destination, { storage, onOutage, signal }, (to) => followMirror(from, to, given)),
   )
 }
 

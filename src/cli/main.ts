@@ -1,7 +1,8 @@
 #!/usr/bin/env node
+import { reportOutagesTo } from '../storage/outage.js'
 import { startTimer } from '../util/timers.js'
 import { run } from './program.js'
-import { reportError } from './report.js'
+import { reportError, reportOutage } from './report.js'
 
 /** How long connections may take to close after the command has ended, in milliseconds. */
 const LINGER_MS = 1000
@@ -18,6 +19,7 @@ process.on('uncaughtException', (error) => {
   reportError(error)
   process.exit(1)
 })
+reportOutagesTo(reportOutage)
 process.exitCode = await run(process.argv.slice(2))
 // The command is done: an open connection must not keep the process alive.
 startTimer(LINGER_MS, () => process.exit()).unref()

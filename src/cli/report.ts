@@ -1,10 +1,11 @@
 import type { CommanderError } from 'commander'
 import { toLitestreamError } from '../errors.js'
+import { outageText, type StoreOutage } from '../storage/outage.js'
 import { secretUrl } from '../storage/url.js'
 import { tryParseLogLevel } from '../util/log-level.js'
 import { withoutSecrets } from '../util/redact.js'
 import { printable } from '../util/terminal-text.js'
-import { bold, printError, red } from './output.js'
+import { bold, printError, red, warn } from './output.js'
 import { usageHint } from './usage-hint.js'
 
 /**
@@ -29,6 +30,16 @@ export function reportError(thrown: unknown): void {
   const level = tryParseLogLevel(process.env.LOG_LEVEL ?? '')
   if (level !== 'debug' && level !== 'trace') return
   process.stderr.write(`${printable(withoutSecrets(stacks(error)))}\n`)
+}
+
+/** Prints that a store does not answer, or answers again. */
+export function reportOutage(outage: StoreOutage): void {
+  if (outage.error === undefined) {
+    printError(outageText(outage))
+    return
+  }
+  warn(outageText(outage))
+  printError(`Try: ${outage.error.hint}`, bold)
 }
 
 /** The stack of an error and of its causes. */

@@ -1,5 +1,6 @@
 import type { OpenReplicaClientOptions } from '../storage/open.js'
 import { openReplicaClient } from '../storage/open.js'
+import type { OutageListener } from '../storage/outage.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
 import type { ReplicaSettings } from './replica-settings.js'
 import type { DatabaseConfig, ReplicaConfig } from './types.js'
@@ -120,7 +121,8 @@ function webdavSettings(settings: ReplicaSettings): object {
 export function openConfiguredReplica(
   { path, replica }: Pick<DatabaseConfig, 'path' | 'replica'>,
   signal?: AbortSignal,
+  onOutage?: OutageListener,
 ): Promise<ReplicaClient> {
   const options = clientOptions(replica, path)
-  return openReplicaClient(replica.url.reveal(), { ...options, ...(signal ? { signal } : {}) })
+  return openReplicaClient(replica.url.reveal(), { ...options, onOutage, ...(signal ? { signal } : {}) })
 }

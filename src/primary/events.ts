@@ -1,6 +1,7 @@
 import type { LitestreamError } from '../errors.js'
 import type { IntegrityOutcome } from '../integrity/report.js'
 import type { Divergence } from '../levels/divergence-record.js'
+import type { StoreOutage } from '../storage/outage.js'
 
 export type CheckpointMode = 'PASSIVE' | 'TRUNCATE'
 
@@ -87,6 +88,8 @@ export interface PrimaryEvents {
    * reacted.
    */
   notice: { readonly db: string; readonly object: string; readonly reason: string; readonly action: string }
+  /** The store answers no request, which is retried, or answers again; see `openReplicaClient`. */
+  outage: { readonly db: string } & StoreOutage
   /** An operation failed; the replication continues unless `retryMs` is undefined. */
   error: {
     readonly db: string

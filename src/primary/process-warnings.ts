@@ -1,3 +1,4 @@
+import { reportOutage } from '../storage/outage.js'
 import { GrowingInterval } from '../util/growing-interval.js'
 import type { PrimaryEvents } from './events.js'
 
@@ -23,6 +24,8 @@ export class ProcessWarnings {
     } else if (name === 'missing') {
       const { db, hint } = event as PrimaryEvents['missing']
       warn(`${db} is not backed up: there is no database`, 'NOT_FOUND', hint)
+    } else if (name === 'outage') {
+      reportOutage(event as PrimaryEvents['outage'])
     } else if (name === 'divergence') {
       const { text, hint } = event as PrimaryEvents['divergence']
       warn(text, 'REPLICA_DIVERGED', hint)

@@ -34,7 +34,7 @@ export async function replicateOnce(
   url: string,
   options: ReplicateOnceOptions = {},
 ): Promise<SyncResult> {
-  const { storage, observe = () => {}, signal, timeout, ...rest } = options
+  const { storage, observe, signal, timeout, ...rest } = options
   checkArgument(path, 'path', text, 'replicateOnce')
   const settings = readReplicationSettings(rest, 'replicateOnce')
   refuseOverlap(resolve(path), url, rest.metaPath)
@@ -42,8 +42,14 @@ export async function replicateOnce(
     const client = await openReplicaClient(url, {
       ...ownedStorage(path, storage),
       ...(linked ? { signal: linked } : {}),
+      onOutage: observe && ((outage) => observe('outage', { db: path, ...outage })),
     })
-    const replicator = new Replicator(path, linked ? clientUnderSignal(client, linked) : client, settings, observe)
+    const replicator = new Replicator(
+      path,
+      linked ? clientUnderSignal(client, linked) : client,
+      settings,
+      observe ?? (() => {}),
+    )
     try {
       return await replicator.sync({ wait: true })
     } finally {

@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { serializeError } from '../errors.js'
 import { openReplicaClient } from '../storage/open.js'
+import type { StoreOutage } from '../storage/outage.js'
 import type { PrimaryObserver } from './events.js'
 import { ownedStorage } from './owned-storage.js'
 import { type CallMessage, type PrimaryCalls, type PrimaryWorkerData, READY, type WorkerMessage } from './protocol.js'
@@ -13,7 +14,7 @@ const { path, url, storage, options } = workerData as PrimaryWorkerData
 const send = (message: WorkerMessage) => port.postMessage(message)
 
 const observe: PrimaryObserver = (name, event) => {
-  if ('error' in event) {
+  if ('error' in event && event.error !== undefined) {
     const { error, ...rest } = event
     send({ kind: 'event', name, event: rest, error: serializeError(error) })
   } else {
@@ -23,7 +24,9 @@ const observe: PrimaryObserver = (name, event) => {
 
 async function start(): Promise<void> {
   const closing = new AbortController()
-  const replicator = new Replicator(path, await openReplicaClient(url, ownedStorage(path, storage)), options, observe)
+  const onOutage = (outage: StoreOutage) => observe('outage', { db: path, ...outage })
+  const client = await openReplicaClient(url, { ...ownedStorage(path, storage), onOutage })
+  const replicator = new Replicator(path, client, options, observe)
   const calls: PrimaryCalls = {
     sync: (sync) => replicator.sync(sync),
     checkpoint: (mode) => replicator.checkpoint(mode),

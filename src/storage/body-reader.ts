@@ -1,7 +1,9 @@
 import { LitestreamError } from '../errors.js'
 import { elapsedMs } from '../util/elapsed.js'
 import { pause } from '../util/pause.js'
+import type { OperationCounters } from './operation-counters.js'
 import { type Allowance, PacedBody } from './paced-body.js'
+import type { Operation } from './replica-client.js'
 import type { RequestPolicy } from './request-policy.js'
 import { isPassing, retrying } from './retry.js'
 
@@ -46,8 +48,8 @@ export interface BodyOptions {
   readonly signal?: AbortSignal | undefined
   /** Fires, with a LitestreamError as reason, when the client is closed. */
   readonly closing?: AbortSignal | undefined
-  readonly onRetry: () => void
-  readonly onBytes: (count: number) => void
+  readonly counters: OperationCounters
+  readonly operation: Operation
   /** Converts an error of a body to a LitestreamError. */
   readonly toError: (error: unknown) => LitestreamError
 }
@@ -87,7 +89,7 @@ export async function* readBody(
     } finally {
       await read.end()
     }
-    options.onRetry()
+    options.counters.retry(options.operation)
     // Waits before the next request if this one brought little.
     if (idle > 0) await pause(Math.random() * Math.min(1000, 50 * 2 ** idle), options.signal, options.closing)
   }
@@ -188,12 +190,13 @@ class BodyReading {
 
   /** The requested part of the response's next chunk. */
   async #nextChunk(): Promise<Uint8Array | undefined> {
+    const { counters, operation } = this.#options
     for (;;) {
       const chunk = await this.#body!.next()
       if (chunk === undefined) return undefined
       const start = this.#place
       this.#place += chunk.byteLength
-      this.#options.onBytes(chunk.byteLength)
+      counters.bytes(operation, chunk.byteLength)
       if (this.#place > this.#placeEnd) throw tooLong(this.#options.what, this.#placeEnd - start, chunk.byteLength)
       const from = Math.max(0, this.#at! - start)
       const to = Math.min(chunk.byteLength, this.#end - start)

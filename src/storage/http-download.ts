@@ -99,8 +99,8 @@ export function download(range: ByteRange, options: DownloadOptions): Download {
     signal,
     closing,
     toError,
-    onRetry: () => counters.retry(operation),
-    onBytes: (count) => counters.bytes(operation, count),
+    counters,
+    operation,
   })
   return { chunks, found: () => found ?? NOTHING }
 }

@@ -1,4 +1,4 @@
-import { checkOptions, flag, type OptionChecks, object, waitChecks } from '../util/check-arguments.js'
+import { callback, checkOptions, flag, type OptionChecks, object, waitChecks } from '../util/check-arguments.js'
 import { rememberSecret } from '../util/redact.js'
 import { type WaitOptions, withDeadline } from '../util/wait.js'
 import type { AbsSettings } from './abs/settings.js'
@@ -6,6 +6,7 @@ import { type EncryptionSettings, encryptionFromEnvironment } from './encrypted/
 import type { FileSettings } from './file/file-client.js'
 import type { GsSettings } from './gs/settings.js'
 import type { NatsSettings } from './nats/settings.js'
+import type { OutageListener } from './outage.js'
 import type { ReplicaClient } from './replica-client.js'
 import type { S3Settings } from './s3/settings.js'
 import type { SftpSettings } from './sftp/settings.js'
@@ -47,7 +48,14 @@ export interface StoreOptions {
  * `signal` and `timeout` end only the opening: each request takes its own signal. Default of
  * `timeout`: from the store's settings, 60 s for a folder.
  */
-export interface OpenReplicaClientOptions extends StoreOptions, WaitOptions {}
+export interface OpenReplicaClientOptions extends StoreOptions, WaitOptions {
+  /**
+   * Called when the store has answered no request for about a second, at growing intervals while it
+   * still does not, and when it answers again. The requests are retried meanwhile. Default: a
+   * process warning.
+   */
+  readonly onOutage?: OutageListener | undefined
+}
 
 const CHECKS: OptionChecks<OpenReplicaClientOptions> = {
   file: object,
@@ -59,6 +67,7 @@ const CHECKS: OptionChecks<OpenReplicaClientOptions> = {
   abs: object,
   encryption: (value) => (value === false ? undefined : object(value) && 'false or an object'),
   writeOnce: flag,
+  onOutage: callback,
   ...waitChecks,
 }
 
@@ -105,37 +114,36 @@ async function headersFor(encryption: EncryptionSettings) {
 }
 
 async function open(location: ReplicaLocation, options: OpenReplicaClientOptions): Promise<ReplicaClient> {
+  const { signal, onOutage, writeOnce = false } = options
   switch (location.type) {
     case 'file': {
       const { FileReplicaClient } = await import('./file/file-client.js')
-      return FileReplicaClient.open(location, options.file, options.signal)
+      return FileReplicaClient.open(location, options.file, signal, onOutage)
     }
     case 's3':
     case 'oss': {
       const { S3ReplicaClient } = await import('./s3/s3-client.js')
-      const { writeOnce = false } = options
-      return S3ReplicaClient.open(location, { ...options.s3, writeOnce })
+      return S3ReplicaClient.open(location, { ...options.s3, writeOnce }, { onOutage })
     }
     case 'nats': {
       const { NatsReplicaClient } = await import('./nats/nats-client.js')
-      const { nats, writeOnce = false, signal } = options
-      return NatsReplicaClient.open(location, { ...nats, writeOnce }, signal)
+      return NatsReplicaClient.open(location, { ...options.nats, writeOnce }, signal, onOutage)
     }
     case 'sftp': {
       const { SftpReplicaClient } = await import('./sftp/sftp-client.js')
-      return SftpReplicaClient.open(location, options.sftp, options.signal)
+      return SftpReplicaClient.open(location, options.sftp, signal, {}, onOutage)
     }
     case 'webdav': {
       const { WebdavReplicaClient } = await import('./webdav/webdav-client.js')
-      return WebdavReplicaClient.open(location, options.webdav, options.signal)
+      return WebdavReplicaClient.open(location, options.webdav, signal, {}, onOutage)
     }
     case 'gs': {
       const { openGsClient } = await import('./gs/gs-client.js')
-      return openGsClient(location, options.gs)
+      return openGsClient(location, options.gs, { onOutage })
     }
     case 'abs': {
       const { openAbsClient } = await import('./abs/abs-client.js')
-      return openAbsClient(location, options.abs)
+      return openAbsClient(location, options.abs, { onOutage })
     }
   }
 }

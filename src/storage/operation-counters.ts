@@ -1,13 +1,20 @@
 import { elapsedMs } from '../util/elapsed.js'
+import { type OutageListener, OutageWatch, reportOutage } from './outage.js'
 import type { Operation, OperationStats } from './replica-client.js'
 
 const OPERATIONS: readonly Operation[] = ['LIST', 'GET', 'PUT', 'DELETE', 'HEAD']
 
-/** The requests of a client to its store, by kind. */
+/** The requests of a client to its store, by kind, and whether the store answers them. */
 export class OperationCounters {
+  readonly outages: OutageWatch
   readonly #stats = Object.fromEntries(
     OPERATIONS.map((operation) => [operation, { requests: 0, errors: 0, retries: 0, bytes: 0, seconds: 0 }]),
   ) as Record<Operation, OperationStats>
+
+  /** `replica`: its URL, without credentials. */
+  constructor(replica: string, onOutage: OutageListener = reportOutage) {
+    this.outages = new OutageWatch(replica, onOutage)
+  }
 
   /** A copy, so that the caller can subtract a later one. */
   snapshot(): Record<Operation, OperationStats> {
@@ -28,7 +35,10 @@ export class OperationCounters {
     const start = elapsedMs()
     stats.requests += 1
     try {
-      return await request()
+      const result = await request()
+      // Of a GET, this may be the head alone, without the body.
+      if (operation !== 'GET') this.outages.answered()
+      return result
     } catch (error) {
       stats.errors += 1
       throw error

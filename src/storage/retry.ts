@@ -4,6 +4,8 @@ import { abortError, linkAbort } from '../util/abort.js'
 import { elapsedMs } from '../util/elapsed.js'
 import { pause } from '../util/pause.js'
 import { startTimer } from '../util/timers.js'
+import type { OperationCounters } from './operation-counters.js'
+import type { Operation } from './replica-client.js'
 import type { RequestPolicy } from './request-policy.js'
 
 /** Faults that may be temporary. Any other error would occur again, so it is thrown immediately. */
@@ -49,7 +51,9 @@ export interface RetryOptions {
   readonly signal?: AbortSignal | undefined
   /** Aborts when the client is closed: no attempt is made after that. */
   readonly closing?: AbortSignal | undefined
-  readonly onRetry: () => void
+  readonly counters: OperationCounters
+  /** The counted kind of request; undefined: connecting, which is not counted. */
+  readonly operation: Operation | undefined
   /**
    * Time of the operation's last progress, by `elapsedMs()`, from which its budget counts.
    * Default: the time of this call.
@@ -60,28 +64,42 @@ export interface RetryOptions {
 /**
  * Runs `attempt` until it succeeds, fails permanently, or the policy's attempts or budget are
  * exhausted; then throws the last error. `attempt` must throw LitestreamErrors. It receives the
- * number of previous attempts. See mayHaveSucceeded.
+ * number of previous attempts. See mayHaveSucceeded. A store that does not answer is reported
+ * (outage.ts).
  */
 export async function retrying<T>(attempt: (before: number) => Promise<T>, options: RetryOptions): Promise<T> {
-  const { policy, what, signal, closing, onRetry } = options
+  const { policy, what, signal, closing, operation, counters } = options
+  const { outages } = counters
   const start = elapsedMs()
   const spent = () => elapsedMs() - (options.lastProgress?.() ?? start)
   const throwIfEnded = () => {
     if (signal?.aborted) throw abortError(signal, what)
     if (closing?.aborted) throw closing.reason
   }
-  return pRetry((attemptNumber) => attempt(attemptNumber - 1), {
+  let attemptAt = 0
+  const once = async (attemptNumber: number) => {
+    attemptAt = elapsedMs()
+    const result = await attempt(attemptNumber - 1)
+    outages.answered()
+    return result
+  }
+  return pRetry(once, {
     retries: policy.attempts - 1,
     minTimeout: 0,
-    onFailedAttempt: async ({ error, attemptNumber, retriesLeft }) => {
+    onFailedAttempt: async ({ error: thrown, attemptNumber, retriesLeft }) => {
       throwIfEnded()
-      if (attemptNumber > 1) repeated.add(error as LitestreamError)
-      if (!isPassing(error) || retriesLeft === 0) throw error
-      const base = (error as LitestreamError).code === 'THROTTLED' ? THROTTLED_BASE : BASE
-      const wait =
-        retryAfter.get(error as LitestreamError) ?? Math.random() * Math.min(CAP, base * 2 ** (attemptNumber - 1))
-      if (spent() + wait > policy.budget) throw error
-      onRetry()
+      const error = thrown as LitestreamError
+      if (attemptNumber > 1) repeated.add(error)
+      if (!isPassing(error)) {
+        outages.answered()
+        throw error
+      }
+      const base = error.code === 'THROTTLED' ? THROTTLED_BASE : BASE
+      const wait = retryAfter.get(error) ?? Math.random() * Math.min(CAP, base * 2 ** (attemptNumber - 1))
+      const isLast = retriesLeft === 0 || spent() + wait > policy.budget
+      outages.failed(error, attemptAt, isLast ? undefined : wait)
+      if (isLast) throw error
+      if (operation !== undefined) counters.retry(operation)
       await pause(wait, signal, closing)
       throwIfEnded()
     },

@@ -7,7 +7,7 @@ import { openReplicaClient } from '../../src/storage/open.js'
 
 const [file, url, options] = process.argv.slice(2)
 const replicator = new Replicator(file!, await openReplicaClient(url!), JSON.parse(options ?? '{}'), (name, event) => {
-  const error = 'error' in event ? { code: event.error.code, message: event.error.message } : undefined
+  const error = 'error' in event && event.error ? { code: event.error.code, message: event.error.message } : undefined
   console.log(JSON.stringify({ name, ...event, ...(error ? { error } : {}) }))
 })
 process.on('SIGTERM', async () => {

@@ -15,7 +15,8 @@ export interface TcpGate {
   open(): void
 }
 
-export async function startTcpGate(t: TestContext, target: { host: string; port: number }): Promise<TcpGate> {
+/** `port`: the gate's own; default: any free one. */
+export async function startTcpGate(t: TestContext, target: { host: string; port: number }, port = 0): Promise<TcpGate> {
   const sockets = new Set<Socket>()
   let left = Number.POSITIVE_INFINITY
   let held: () => void = () => undefined
@@ -44,7 +45,7 @@ export async function startTcpGate(t: TestContext, target: { host: string; port:
     })
     client.once('end', () => to.end())
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(port, '127.0.0.1')
   await once(server, 'listening')
   const open = () => {
     left = Number.POSITIVE_INFINITY

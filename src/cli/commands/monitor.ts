@@ -17,7 +17,7 @@ export function monitorCommand(): Command {
   const command = createCommand('monitor', {
     summary: 'Print the events of a running process.',
     description:
-      'Prints what a running process does, from now on, until a signal arrives (exit status 0) or the process ends (1): open, sync, upload, checkpoint, compaction, snapshot, retention, integrity, missing, rejoin, divergence, notice, mirror, proof, reload, state, error and recover. With -json each event is one line, as `GET /events` of the control socket sends it, without the heartbeats.',
+      'Prints what a running process does, from now on, until a signal arrives (exit status 0) or the process ends (1): open, sync, upload, checkpoint, compaction, snapshot, retention, integrity, missing, rejoin, divergence, notice, outage, mirror, proof, reload, state, error and recover. With -json each event is one line, as `GET /events` of the control socket sends it, without the heartbeats.',
     examples: [
       ['monitor', 'the events of every database'],
       ['monitor /var/lib/app.db', 'the events of one database'],

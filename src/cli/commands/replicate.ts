@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { concealCommand } from '../../config/concealed.js'
 import type { Config } from '../../config/types.js'
 import { LitestreamError } from '../../errors.js'
+import { reportOutagesTo } from '../../storage/outage.js'
 import { isUrl, secretUrl } from '../../storage/url.js'
 import { LOG_LEVELS, type LogLevel, tryParseLogLevel } from '../../util/log-level.js'
 import { addConfigFlags, type ConfigFlags, configOf, createCommand } from '../command.js'
@@ -45,6 +46,8 @@ export function replicateCommand(): Command {
       const config = await configFor(db, url, more, flags)
       const { createLogger } = await import('../../util/logger.js')
       const logger = createLogger({ ...config.logging, level: logLevel(config, flags) })
+      const { logOutage } = await import('../daemon/outage-log.js')
+      reportOutagesTo((outage) => logOutage(logger, outage))
       const status = flags.once
         ? await (await import('../daemon/once.js')).replicateOnceAll(config, logger, flags)
         : await (await import('../run-daemon.js')).runDaemon(config, logger, await rereadFor(config, flags))

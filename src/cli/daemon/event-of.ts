@@ -78,6 +78,15 @@ export function eventOf<Name extends keyof PrimaryEvents>(
       action,
     }),
     notice: ({ object, reason, action }) => ({ event: 'notice', path, object, reason, action }),
+    outage: ({ replica, error, failures, durationMs, retryMs }) => ({
+      event: 'outage',
+      path,
+      replica,
+      ...(error === undefined ? {} : errorFields(error)),
+      failures,
+      outage_ms: ms(durationMs),
+      retry_ms: retryMs === undefined ? null : ms(retryMs),
+    }),
     error: ({ operation, error, failures, retryMs }) => ({
       event: 'error',
       path,

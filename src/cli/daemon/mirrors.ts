@@ -6,10 +6,12 @@ import type { MirrorResult } from '../../mirror/options.js'
 import type { MirrorStatus } from '../../status/document.js'
 import type { ProcessEvent } from '../../status/event-streams.js'
 import { ForwardingClient } from '../../storage/forwarding-client.js'
+import type { StoreOutage } from '../../storage/outage.js'
 import type { ReplicaClient } from '../../storage/replica-client.js'
 import { linkAbort } from '../../util/abort.js'
 import type { Logger } from '../../util/logger.js'
 import { monotonicMs } from '../../util/monotonic.js'
+import { logOutage } from './outage-log.js'
 import type { PartFaults } from './part-faults.js'
 import { type Running, Supervised } from './supervised.js'
 
@@ -174,9 +176,14 @@ class DatabaseMirror {
   }
 
   async #open(signal: AbortSignal): Promise<{ readonly source: ReplicaClient; readonly destination: ReplicaClient }> {
-    const source = await openConfiguredReplica(this.#database, signal)
+    const onOutage = (outage: StoreOutage) => logOutage(this.#logger, outage)
+    const source = await openConfiguredReplica(this.#database, signal, onOutage)
     try {
-      const destination = await openConfiguredReplica({ ...this.#database, replica: this.#config.replica }, signal)
+      const destination = await openConfiguredReplica(
+        { ...this.#database, replica: this.#config.replica },
+        signal,
+        onOutage,
+      )
       return { source, destination }
     } catch (error) {
       await source.close()

@@ -32,7 +32,9 @@ export interface OpenedDatabase {
  */
 export async function openDatabase(database: DatabaseConfig, options: OpenDatabaseOptions): Promise<OpenedDatabase> {
   const { metrics, logger, signal, monitor, observe } = options
-  const plain = await openConfiguredReplica(database, signal)
+  const plain = await openConfiguredReplica(database, signal, (outage) =>
+    observe('outage', { db: database.path, ...outage }),
+  )
   const client = metrics ? instrumentClient(plain, metrics) : plain
   try {
     logger.info({ type: client.type, replica: client.url }, 'replicating to')

@@ -3,6 +3,7 @@ import { formatTxid } from '../../ltx/txid.js'
 import type { PrimaryEvents } from '../../primary/events.js'
 import { formatDuration } from '../../util/duration.js'
 import type { Logger } from '../../util/logger.js'
+import { logOutage } from './outage-log.js'
 import { endProgress, showProgress } from './upload-progress.js'
 
 /** Minimum interval between two log lines about failures of the same operation, in milliseconds. */
@@ -78,6 +79,7 @@ export function logPrimaryEvent<Name extends keyof PrimaryEvents>(
         { missing: formatDuration(Math.round(missingMs)), hint },
         'the database does not exist: nothing is replicated',
       ),
+    outage: (outage) => logOutage(logger, outage),
     notice: ({ object, reason, action }) => logger.warn({ object, reason }, action),
     error: ({ operation, error, failures, retryMs }) => {
       if (!shallLog(logger, operation, failures)) return

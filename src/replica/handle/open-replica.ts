@@ -4,6 +4,7 @@ import { formatTxid } from '../../ltx/txid.js'
 import { native } from '../../native/addon.js'
 import type { ReadAheadStats } from '../../native/read-ahead.js'
 import { type ExtensionLoader, isDriverClass } from '../../sqlite/driver-class.js'
+import { reportOutage, type StoreOutage } from '../../storage/outage.js'
 import { secretUrl } from '../../storage/url.js'
 import { checkArgument, checkOptions, text, time, txid, waitChecks } from '../../util/check-arguments.js'
 import { monotonicMs } from '../../util/monotonic.js'
@@ -126,6 +127,11 @@ interface ReplicaEvents {
   conflict: [LitestreamError]
   /** Another writer has taken the lease; the next transaction requests it again. */
   fenced: [LitestreamError]
+  /**
+   * The store answers no request, which is retried, or answers again; see `openReplicaClient`.
+   * Without a listener, an outage is a process warning.
+   */
+  outage: [StoreOutage]
   /** A temporary fault; reads continue as far as possible. */
   error: [LitestreamError]
   /** The handle was closed. */
@@ -381,6 +387,10 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     }
   }
 
+  #onOutage(outage: StoreOutage): void {
+    if (!this.emit('outage', outage)) reportOutage(outage)
+  }
+
   /** The worker's message with the URL of its replica. */
   #about(message: string): string {
     return message.includes('://') ? message : `${this.url}: ${message}`
@@ -416,6 +426,11 @@ export class Replica extends EventEmitter<ReplicaEvents> {
       case 'fenced':
         this.emit(event.type, new LitestreamError(event.code, this.#about(event.message)))
         break
+      case 'outage': {
+        const { type, error, ...outage } = event
+        this.#onOutage({ ...outage, ...(error === undefined ? {} : { error: deserializeError(error) }) })
+        break
+      }
       case 'error':
         this.#onError(deserializeError(event.error))
         break

@@ -10,6 +10,7 @@ import type { TemporaryFolder } from '../../fs/temporary-folder.js'
 import { native } from '../../native/addon.js'
 import type { BridgeRequest } from '../../native/replica.js'
 import { openReplicaClient } from '../../storage/open.js'
+import type { StoreOutage } from '../../storage/outage.js'
 import type { ReplicaClient } from '../../storage/replica-client.js'
 import { monotonicMs } from '../../util/monotonic.js'
 import { startTimer, type Timer } from '../../util/timers.js'
@@ -47,6 +48,7 @@ export type SessionEvent =
   | { readonly type: 'hydrated'; readonly path: string }
   | { readonly type: 'closed' }
   | WriteEvent
+  | ({ readonly type: 'outage'; readonly error?: SerializedError } & Omit<StoreOutage, 'error'>)
   | { readonly type: 'error'; readonly error: SerializedError }
 
 /** Delay before a retired view that is still read is checked again. */
@@ -140,7 +142,8 @@ export class ReplicaSession {
     const { url, cacheSize, concurrency, hydrate, write } = this.#options
     const signal = this.#abort.signal
     const { encryption } = this.#options
-    const store = await openReplicaClient(url, { signal, ...(encryption ? { encryption } : {}) })
+    const onOutage = (outage: StoreOutage) => this.#onOutage(outage)
+    const store = await openReplicaClient(url, { signal, onOutage, ...(encryption ? { encryption } : {}) })
     this.#client = store
     // The first transaction waits for the answer, and reports an error.
     if (this.#options.write) void store.guarantees?.ask({ signal }).catch(() => undefined)
@@ -218,6 +221,10 @@ export class ReplicaSession {
       this.#preloading--
     })
     this.#emit({ type: 'open' })
+  }
+
+  #onOutage({ error, ...outage }: StoreOutage): void {
+    this.#emit({ type: 'outage', ...outage, ...(error === undefined ? {} : { error: serializeError(error) }) })
   }
 
   /** The path of a local copy that ends with the session. */

@@ -2,6 +2,7 @@ import { parentPort } from 'node:worker_threads'
 import { LitestreamError, toLitestreamError } from '../../errors.js'
 import { openLogFile } from '../../fs/log-file.js'
 import { formatTxid } from '../../ltx/txid.js'
+import { roundedDuration } from '../../storage/outage.js'
 import { redactUrl } from '../../storage/shown-url.js'
 import { LOG_LEVELS, type LogLevel, tryParseLogLevel } from '../../util/log-level.js'
 import { createLogger, type LogFields, type Logger } from '../../util/logger.js'
@@ -71,6 +72,14 @@ function lineOf(event: SessionEvent): readonly [level: LogLevel, message: string
       return ['warn', 'commit refused', { code: event.code, error: event.message }]
     case 'fenced':
       return ['error', 'another writer has the replica', { code: event.code, error: event.message }]
+    case 'outage': {
+      const { error, failures, durationMs, retryMs = 0 } = event
+      const fields = { failures, outage: roundedDuration(durationMs) }
+      if (error === undefined) return ['info', 'the store answers again', fields]
+      const { code, message, hint } = error
+      const cause = { error: message, code, hint }
+      return ['warn', 'the store does not answer', { ...cause, ...fields, retry: roundedDuration(retryMs) }]
+    }
     case 'error':
       return ['error', 'replica error', { code: event.error.code, error: event.error.message }]
   }

@@ -10,7 +10,7 @@ import type { AbsSettings } from './settings.js'
 export function openAbsClient(
   location: AbsLocation,
   settings: AbsSettings = {},
-  { policy, pageSize }: ObjectClientOptions = {},
+  options: ObjectClientOptions = {},
 ): ObjectReplicaClient {
-  return new ObjectReplicaClient(new AbsStore(location, settings, pageSize), location.path, policy)
+  return new ObjectReplicaClient(new AbsStore(location, settings, options.pageSize), location.path, options)
 }

@@ -20,6 +20,7 @@ import { checkedListing } from '../listing.js'
 import type { NumberedObjects } from '../numbered-objects.js'
 import { checkSameFile } from '../object-identity.js'
 import { OperationCounters } from '../operation-counters.js'
+import type { OutageListener } from '../outage.js'
 import { resolveRange } from '../range.js'
 import type {
   ByteRange,
@@ -69,18 +70,19 @@ export class FileReplicaClient implements ReplicaClient {
   readonly legacy: LegacyObjects
   readonly #root: string
   readonly #ownership: ReplicaOwnership
-  readonly #counters = new OperationCounters()
+  readonly #counters: OperationCounters
   readonly #objects: NumberedObjects
   readonly #swept = new Set<string>()
   readonly #endWatches = new Set<() => void>()
   readonly #closing = new AbortController()
 
-  private constructor(root: string, settings: FileSettings) {
+  private constructor(root: string, settings: FileSettings, onOutage: OutageListener | undefined) {
     this.#root = root
     this.#ownership = new ReplicaOwnership(root, settings.ownerLike)
     this.legacy = new FileLegacyObjects(root)
     this.#objects = taggedObjects(root, () => this.#ownership.get())
     this.url = fileUrl(root)
+    this.#counters = new OperationCounters(this.url, onOutage)
   }
 
   /**
@@ -92,8 +94,9 @@ export class FileReplicaClient implements ReplicaClient {
     location: Pick<FileLocation, 'path' | 'alternatives'>,
     settings: FileSettings = {},
     signal?: AbortSignal,
+    onOutage?: OutageListener,
   ): Promise<FileReplicaClient> {
-    const client = new FileReplicaClient(location.path, settings)
+    const client = new FileReplicaClient(location.path, settings, onOutage)
     const what = `opening the replica ${client.#root}`
     throwIfAborted(signal, what)
     await boundedWait(client.#checkRoot(location.alternatives ?? []), {
@@ -191,8 +194,8 @@ export class FileReplicaClient implements ReplicaClient {
       what: `reading ${name}`,
       signal,
       closing: this.#closing.signal,
-      onRetry: () => this.#counters.retry('GET'),
-      onBytes: (count) => this.#counters.bytes('GET', count),
+      counters: this.#counters,
+      operation: 'GET',
       toError: (error) => fsError(error, 'reading', name),
     })
   }

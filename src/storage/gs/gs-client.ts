@@ -10,7 +10,7 @@ import type { GsSettings } from './settings.js'
 export function openGsClient(
   location: GsLocation,
   settings: GsSettings = {},
-  { policy, pageSize }: ObjectClientOptions = {},
+  options: ObjectClientOptions = {},
 ): ObjectReplicaClient {
-  return new ObjectReplicaClient(new GsStore(location, settings, pageSize), location.path, policy)
+  return new ObjectReplicaClient(new GsStore(location, settings, options.pageSize), location.path, options)
 }

@@ -5,6 +5,7 @@ import { relativeName } from '../keys.js'
 import { checkedListing } from '../listing.js'
 import { mergedSettings } from '../merged-settings.js'
 import { checkSameFile } from '../object-identity.js'
+import type { OutageListener } from '../outage.js'
 import type {
   ByteRange,
   ListOptions,
@@ -62,11 +63,12 @@ export class NatsReplicaClient implements ReplicaClient {
     location: NatsLocation,
     given: NatsSettings & { readonly bucket?: string } = {},
     signal?: AbortSignal,
+    onOutage?: OutageListener,
   ): Promise<NatsReplicaClient> {
     const { bucket, settings } = bucketAndSettings(location, given)
     const path = [bucket, ...location.prefix.split('/').filter((part) => part !== '')].map(encodeURIComponent)
     const url = `nats://${location.server}/${path.join('/')}`
-    const session = await NatsSession.open({ server: location.server, bucket, url, settings }, signal)
+    const session = await NatsSession.open({ server: location.server, bucket, url, settings, onOutage }, signal)
     try {
       await openBucket(session, settings.createBucket === true, signal)
     } catch (error) {

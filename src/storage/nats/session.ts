@@ -4,6 +4,7 @@ import { LitestreamError } from '../../errors.js'
 import { throwIfAborted } from '../../util/abort.js'
 import { timeoutSignal } from '../../util/timers.js'
 import { OperationCounters } from '../operation-counters.js'
+import type { OutageListener } from '../outage.js'
 import type { Operation } from '../replica-client.js'
 import { DEFAULT_POLICY, type RequestPolicy } from '../request-policy.js'
 import { retrying } from '../retry.js'
@@ -23,6 +24,7 @@ export interface SessionOptions {
   readonly settings: NatsSettings
   /** Overrides of DEFAULT_POLICY; `firstByteTimeout` is a setting. */
   readonly policy?: Partial<Omit<RequestPolicy, 'firstByteTimeout'>>
+  readonly onOutage?: OutageListener | undefined
 }
 
 export interface Request {
@@ -86,7 +88,7 @@ export class NatsSession {
     const what = `connecting to ${options.url}`
     throwIfAborted(signal, what)
     const settings = await connectionOptions(options.server, options.settings)
-    const counters = new OperationCounters()
+    const counters = new OperationCounters(options.url, options.onOutage)
     const connection = await retrying(
       async () => {
         const connecting = connect(settings)
@@ -99,7 +101,7 @@ export class NatsSession {
           throw natsError(error, 'connecting to', options.url)
         }
       },
-      { policy: DEFAULT_POLICY, what, signal, onRetry: () => undefined },
+      { policy: DEFAULT_POLICY, what, signal, counters, operation: undefined },
     )
     const timeout = natsTimeout(options.settings)
     const jsm = await jetstreamManager(connection, { timeout, checkAPI: false })
@@ -159,7 +161,8 @@ export class NatsSession {
         what,
         signal,
         closing: this.#closed.signal,
-        onRetry: () => this.counters.retry(operation),
+        counters: this.counters,
+        operation,
       },
     )
   }

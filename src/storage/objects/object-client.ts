@@ -8,6 +8,7 @@ import { firstName, levelDirectory, relativeName } from '../keys.js'
 import { checkedListing, checkFacts } from '../listing.js'
 import { checkSameFile, isListed } from '../object-identity.js'
 import { OperationCounters } from '../operation-counters.js'
+import type { OutageListener } from '../outage.js'
 import { pagedFolders } from '../paged-folders.js'
 import type {
   ByteRange,
@@ -35,8 +36,8 @@ import type { ObjectStore, StoredObject } from './object-store.js'
 import { Requests, type Subject } from './requests.js'
 import { upload } from './upload.js'
 
-/** How tests see more of the client than a store lets them. */
 export interface ObjectClientOptions {
+  readonly onOutage?: OutageListener | undefined
   readonly policy?: Partial<RequestPolicy>
   /** Objects of one page of a listing; default: as many as the store gives. */
   readonly pageSize?: number
@@ -59,16 +60,17 @@ export class ObjectReplicaClient implements ReplicaClient {
   readonly #store: ObjectStore
   /** "" or with a trailing slash. */
   readonly #prefix: string
-  readonly #counters = new OperationCounters()
+  readonly #counters: OperationCounters
   readonly #requests: Requests
   readonly #files: DownloadedFiles
 
   /**
    * `path`: the replica's path in the store, without a slash at either end; "" is the store itself.
    */
-  constructor(store: ObjectStore, path: string, policy: Partial<RequestPolicy> = {}) {
+  constructor(store: ObjectStore, path: string, { policy, onOutage }: ObjectClientOptions = {}) {
     this.type = store.type
     this.url = path === '' ? store.url : `${store.url}/${path}`
+    this.#counters = new OperationCounters(this.url, onOutage)
     this.#store = store
     this.#prefix = path === '' ? '' : `${path}/`
     this.#requests = new Requests({

@@ -82,7 +82,8 @@ export class Requests {
       what: `${subject.doing} ${subject.target}`,
       signal: subject.signal,
       closing: this.#closing.signal,
-      onRetry: () => this.counters.retry(subject.operation),
+      counters: this.counters,
+      operation: subject.operation,
     })
   }
 

@@ -115,7 +115,8 @@ export class S3Requests {
       what: `${subject.doing} ${subject.target}`,
       signal: subject.signal,
       closing: this.#closing.signal,
-      onRetry: () => this.counters.retry(subject.operation),
+      counters: this.counters,
+      operation: subject.operation,
     })
   }
 

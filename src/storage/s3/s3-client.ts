@@ -10,6 +10,7 @@ import { checkedListing, checkFacts } from '../listing.js'
 import { mergedSettings } from '../merged-settings.js'
 import { isListed } from '../object-identity.js'
 import { OperationCounters } from '../operation-counters.js'
+import type { OutageListener } from '../outage.js'
 import type {
   ByteRange,
   LegacyObjects,
@@ -47,6 +48,7 @@ import type { S3Settings } from './settings.js'
 import { upload } from './upload.js'
 
 export interface S3ClientOptions {
+  readonly onOutage?: OutageListener | undefined
   readonly policy?: Partial<RequestPolicy>
   /** Lets tests intercept requests. */
   readonly requestHandler?: RequestHandler
@@ -54,6 +56,10 @@ export interface S3ClientOptions {
 
 /** How long `close()` waits for the deletion of a probe, in milliseconds. */
 const CLOSE_MS = 2000
+
+function urlOf({ type, bucket, path }: S3Location | OssLocation): string {
+  return path === '.' ? `${type}://${bucket}` : `${type}://${bucket}/${path}`
+}
 
 /** A replica in an S3 bucket: `<path>/<level as 4 hex digits>/<min>-<max>.ltx`. */
 export class S3ReplicaClient implements ReplicaClient {
@@ -72,8 +78,7 @@ export class S3ReplicaClient implements ReplicaClient {
 
   private constructor(location: S3Location | OssLocation, requests: S3Requests, counters: OperationCounters) {
     this.type = location.type
-    const bucket = `${location.type}://${location.bucket}`
-    this.url = location.path === '.' ? bucket : `${bucket}/${location.path}`
+    this.url = urlOf(location)
     this.legacy = new S3LegacyObjects(requests, location.path)
     this.guarantees = new ConditionalWrites(requests, location.path)
     this.#path = location.path
@@ -96,7 +101,7 @@ export class S3ReplicaClient implements ReplicaClient {
   static async open(
     location: S3Location | OssLocation,
     settings: S3Settings = {},
-    { policy, requestHandler }: S3ClientOptions = {},
+    { policy, requestHandler, onOutage }: S3ClientOptions = {},
   ): Promise<S3ReplicaClient> {
     const { bucket, type } = location
     const display = `${type}://${bucket}`
@@ -108,7 +113,7 @@ export class S3ReplicaClient implements ReplicaClient {
     const sdk = makeSdkClient(resolved, bucket, inForce, connections, requestHandler)
     const debug = process.env.LITESTREAM_S3_DEBUG
     if (debug) (await import('./debug.js')).showRequests(sdk, debug)
-    const counters = new OperationCounters()
+    const counters = new OperationCounters(urlOf(location), onOutage)
     return new S3ReplicaClient(
       location,
       new S3Requests(sdk, bucket, resolved, inForce, counters, connections),

@@ -3,6 +3,7 @@ import { abortError, onAbort, orAborted, throwIfAborted } from '../../util/abort
 import { milliseconds } from '../../util/duration.js'
 import { startTimer } from '../../util/timers.js'
 import { OperationCounters } from '../operation-counters.js'
+import type { OutageListener } from '../outage.js'
 import type { Operation } from '../replica-client.js'
 import { DEFAULT_POLICY, type RequestPolicy } from '../request-policy.js'
 import { retrying } from '../retry.js'
@@ -35,7 +36,7 @@ export interface Subject {
  * request that is not answered in time ends it, because the server answers in order.
  */
 export class SftpSession {
-  readonly counters = new OperationCounters()
+  readonly counters: OperationCounters
   readonly policy: RequestPolicy
   readonly url: string
   readonly #library: Ssh2
@@ -44,11 +45,17 @@ export class SftpSession {
   #connecting: Promise<SftpConnection> | undefined
   #connection: SftpConnection | undefined
 
-  private constructor(library: Ssh2, options: ConnectionOptions, policy: RequestPolicy) {
+  private constructor(
+    library: Ssh2,
+    options: ConnectionOptions,
+    policy: RequestPolicy,
+    onOutage: OutageListener | undefined,
+  ) {
     this.#library = library
     this.#options = options
     this.policy = policy
     this.url = options.url
+    this.counters = new OperationCounters(options.url, onOutage)
   }
 
   /** Reads the files in the settings; does not connect. Throws CONFIG_INVALID. */
@@ -56,6 +63,7 @@ export class SftpSession {
     location: SftpLocation,
     settings: SftpSettings,
     policy: Partial<RequestPolicy> = {},
+    onOutage?: OutageListener,
   ): Promise<SftpSession> {
     const { host, port } = location
     const library = loadSsh2()
@@ -75,7 +83,7 @@ export class SftpSession {
           : await readKnownHosts(host, port, settings.knownHosts && expandHome(settings.knownHosts))
     const timeout = milliseconds(settings.timeout ?? CONNECT_TIMEOUT, 'timeout')
     const options = { host, port, methods, hostKeys, timeout, url: sftpUrl(location) }
-    return new SftpSession(library, options, { ...DEFAULT_POLICY, ...policy })
+    return new SftpSession(library, options, { ...DEFAULT_POLICY, ...policy }, onOutage)
   }
 
   /** Throws ACCESS_DENIED if no key of the server is known, so that no connection can be made. */
@@ -116,7 +124,8 @@ export class SftpSession {
       what: `${doing} ${this.target(path)}`,
       signal,
       closing: this.closing,
-      onRetry: () => this.counters.retry(operation),
+      counters: this.counters,
+      operation,
     })
   }
 

@@ -12,6 +12,7 @@ import { mergedSettings } from '../merged-settings.js'
 import { type NumberedFolder, NumberedObjects } from '../numbered-objects.js'
 import { checkSameFile, type FoundFile, isSameFile, replacedError } from '../object-identity.js'
 import { openedClient } from '../opened-client.js'
+import type { OutageListener } from '../outage.js'
 import { resolveRange } from '../range.js'
 import type {
   ByteRange,
@@ -87,9 +88,10 @@ export class SftpReplicaClient implements ReplicaClient {
     given: SftpSettings = {},
     signal?: AbortSignal,
     policy: Partial<RequestPolicy> = {},
+    onOutage?: OutageListener,
   ): Promise<SftpReplicaClient> {
     const settings = merged(location.settings, given)
-    const session = await SftpSession.prepare(location, settings, policy)
+    const session = await SftpSession.prepare(location, settings, policy, onOutage)
     const client = new SftpReplicaClient(location, session, settings)
     return openedClient(client, () => client.#checkRoot(signal))
   }
@@ -239,8 +241,8 @@ export class SftpReplicaClient implements ReplicaClient {
       what: `reading ${name}`,
       signal,
       closing: this.#session.closing,
-      onRetry: () => this.#session.counters.retry('GET'),
-      onBytes: (count) => this.#session.counters.bytes('GET', count),
+      counters: this.#session.counters,
+      operation: 'GET',
       toError: (error) => sftpError(error, 'reading', name),
     })
   }

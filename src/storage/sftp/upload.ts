@@ -143,7 +143,8 @@ class Upload {
         what: `${doing} ${this.#session.target(path)}`,
         signal,
         closing: this.#session.closing,
-        onRetry: () => this.#session.counters.retry(operation),
+        counters: this.#session.counters,
+        operation,
         lastProgress: () => this.#lastProgress,
       },
     )

@@ -6,6 +6,7 @@ import { elapsedMs } from '../../util/elapsed.js'
 import { startTimer } from '../../util/timers.js'
 import { type Connections, certificateHint, connectionsTo } from '../http/agents.js'
 import { OperationCounters } from '../operation-counters.js'
+import type { OutageListener } from '../outage.js'
 import type { Operation } from '../replica-client.js'
 import { DEFAULT_POLICY, type RequestPolicy } from '../request-policy.js'
 import { retrying } from '../retry.js'
@@ -63,15 +64,22 @@ export interface Reply {
  * what went wrong. Redirections are never followed, so credentials stay at the origin.
  */
 export class WebdavRequests {
-  readonly counters = new OperationCounters()
+  readonly counters: OperationCounters
   readonly policy: RequestPolicy
   readonly origin: string
   readonly #connections: Connections
   readonly #authorization: Authorization
   readonly #closing = new AbortController()
 
-  private constructor(origin: string, connections: Connections, authorization: Authorization, policy: RequestPolicy) {
-    this.origin = origin
+  private constructor(
+    location: WebdavLocation,
+    connections: Connections,
+    authorization: Authorization,
+    policy: RequestPolicy,
+    onOutage: OutageListener | undefined,
+  ) {
+    this.origin = location.origin
+    this.counters = new OperationCounters(webdavUrl(location), onOutage)
     this.policy = policy
     this.#connections = connections
     this.#authorization = authorization
@@ -82,6 +90,7 @@ export class WebdavRequests {
     location: WebdavLocation,
     settings: WebdavSettings,
     policy: Partial<RequestPolicy> = {},
+    onOutage?: OutageListener,
   ): Promise<WebdavRequests> {
     const { caFile, skipVerify } = settings
     if (settings.password !== undefined && settings.username === undefined) {
@@ -95,7 +104,7 @@ export class WebdavRequests {
       maxSockets: MAX_CONNECTIONS,
     })
     const inForce = { ...DEFAULT_POLICY, ...policy }
-    return new WebdavRequests(location.origin, connections, new Authorization(settings), inForce)
+    return new WebdavRequests(location, connections, new Authorization(settings), inForce, onOutage)
   }
 
   /** Fires when the client is closed. */
@@ -122,7 +131,8 @@ export class WebdavRequests {
       what: `${subject.doing} ${this.target(subject.path)}`,
       signal: subject.signal,
       closing: this.closing,
-      onRetry: () => this.counters.retry(subject.operation),
+      counters: this.counters,
+      operation: subject.operation,
     })
   }
 

@@ -14,6 +14,7 @@ import { type FolderEntry, legacyTree } from '../legacy-tree.js'
 import { checkedListing, checkFacts } from '../listing.js'
 import { mergedSettings } from '../merged-settings.js'
 import { openedClient } from '../opened-client.js'
+import type { OutageListener } from '../outage.js'
 import type {
   ByteRange,
   LegacyObjects,
@@ -112,8 +113,9 @@ export class WebdavReplicaClient implements ReplicaClient {
     given: WebdavSettings = {},
     signal?: AbortSignal,
     policy: Partial<RequestPolicy> = {},
+    onOutage?: OutageListener,
   ): Promise<WebdavReplicaClient> {
-    const requests = await WebdavRequests.prepare(location, merged(location.settings, given), policy)
+    const requests = await WebdavRequests.prepare(location, merged(location.settings, given), policy, onOutage)
     const client = new WebdavReplicaClient(location, requests)
     return openedClient(client, async () => {
       await client.#confirm(signal)
