@@ -91,7 +91,8 @@ __attribute__((target("pclmul,sse4.1"))) uint64_t UpdateByClmul(uint64_t crc, co
   }
   a = Fold(Fold(Fold(a, by16, b), by16, c), by16, d);
   for (; size >= 16; p += 16, size -= 16) a = Fold(a, by16, load(p));
-  // The register has the same remainder as all bytes before it; the tables finish the division.
+  // The 16 bytes of `a` have the same remainder as all bytes folded into it; the tables compute
+  // that remainder.
   uint8_t rest[16];
   _mm_storeu_si128(reinterpret_cast<__m128i*>(rest), a);
   return UpdateByTables(UpdateByTables(0, rest, 16), p, size);

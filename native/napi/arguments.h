@@ -28,7 +28,8 @@ struct Span {
   T* end() const { return data + size; }
 };
 
-// The target of an External of the addon. `tag` distinguishes the kinds of objects.
+// The native object behind a handle (a Napi::External) that the addon gave to JavaScript. `tag`
+// distinguishes the kinds of objects.
 template <typename T>
 struct Handle {
   static inline char kTag = 0;

@@ -1,4 +1,5 @@
-// Layouts that TypeScript and the addon share; constants_napi.cc exports them with all others.
+// Layouts that TypeScript and the addon share. constants_napi.cc exports them to TypeScript, with
+// the constants of other headers.
 #pragma once
 #include <cstdint>
 

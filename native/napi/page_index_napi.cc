@@ -115,10 +115,10 @@ class ChunkWriter {
   uint32_t chunk_ = 0;
 };
 
-// mapPageIndex(state, bytes, file, own, pieces, collect): [came, pgnos]
-//   own(chunk): returns the ArrayBuffer of a chunk that may be written
+// mapPageIndex(state, bytes, file, own, pieces, collect): [frames, pgnos]
+//   own(chunk): called for a chunk of the page map; returns its ArrayBuffer, which may be written
 //   pieces: begin and end of each byte range of the file that is in memory
-//   came: page number, offset and size of each frame within one of these ranges
+//   frames: page number, offset and size of each frame within one of these ranges
 //   pgnos: every page number, if `collect`
 Napi::Value MapPageIndex(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();

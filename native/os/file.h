@@ -49,7 +49,7 @@ void Close(File file);
 struct FileState {
   uint64_t size = 0;
   int64_t modified = 0;       // nanoseconds
-  // whether only a write changes `modified`: a network file system may set it later
+  // false if `modified` can change without a write, as on a network file system that sets it late
   bool keeps_time = false;
   bool operator==(const FileState& o) const {
     return size == o.size && (!keeps_time || !o.keeps_time || modified == o.modified);

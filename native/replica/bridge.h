@@ -79,8 +79,8 @@ class Bridge {
   void Tell(const std::shared_ptr<Request>& request);
   bool alive();
   // Announces a worker thread that is being started: until it attaches, requests wait for it
-  // instead of failing. Returns a ticket for the worker, or 0 if one exists or is already
-  // announced. The announcement expires after kStartMs.
+  // instead of failing. Returns a ticket for the worker, or 0 if the process already has a worker,
+  // running or announced. The announcement expires after kStartMs.
   uint32_t Expect();
   // The worker with this ticket will not attach: drops the requests queued for it and increments
   // the epoch.
@@ -138,8 +138,8 @@ class Registry {
   std::shared_ptr<Replica> Find(uint32_t id);
   // Adds a reference to a registered replica.
   std::shared_ptr<Replica> Reference(uint32_t id);
-  // Removes a reference. If it was the last one (true), removes the replica from the registry and
-  // asks the worker to close it.
+  // Removes a reference. If no reference is left, removes the replica from the registry, asks the
+  // worker to close it, and returns true.
   bool Release(const std::shared_ptr<Replica>& replica);
   std::vector<std::shared_ptr<Replica>> All();
 

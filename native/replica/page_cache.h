@@ -47,7 +47,7 @@ class PageCache {
   // Results of the first read of a slot since it was filled, or since TestAndClearTouched.
   struct FirstRead {
     bool trigger = false;  // the first read after SetTrigger
-    // the kind of prefetch that brought the page, if this is its very first read
+    // the kind of prefetch that fetched the page, if this is the first read of the page
     uint8_t ahead = 0;
   };
   // Records a read. Writes to shared memory only for the first read.

@@ -105,7 +105,7 @@ struct alignas(128) Reader {
   std::atomic<uint64_t> hits{0};
   std::atomic<uint64_t> misses{0};
   uint32_t index_leaf = 0;  // connection's thread only: the last index leaf that it read
-  // connection's thread only: a page that was read and should trigger more prefetch
+  // used on the connection's thread only: a page that was read and should trigger more prefetch
   uint32_t triggered = 0;
 };
 

@@ -18,8 +18,8 @@ struct JournalFile {
 };
 
 // Ends the record of the super-journal's name, and begins each header of a journal
-// (https://www.sqlite.org/fileformat2.html#the_rollback_journal). SQLite writes these 8 bytes alone
-// only for the former.
+// (https://www.sqlite.org/fileformat2.html#the_rollback_journal). SQLite writes them in a write of
+// their own only at the end of the super-journal's name.
 constexpr uint8_t kMagic[8] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
 
 JournalFile* Self(sqlite3_file* file) { return reinterpret_cast<JournalFile*>(file); }

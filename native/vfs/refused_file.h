@@ -1,7 +1,7 @@
-// A main database that is refused for a reason that the driver's error is to contain. SQLite has
-// only its own text for an xOpen that fails ("unable to open database file"). So xOpen succeeds with
-// a file that cannot be read, and the automatic extension, which SQLite calls while it opens the
-// connection, fails with the reason.
+// A main database that is refused for a reason that the driver's error must contain. SQLite has
+// only its own text for an xOpen that fails ("unable to open database file"). So xOpen succeeds
+// with a file that cannot be read, and the automatic extension, which SQLite calls while it opens
+// the connection, fails with the reason.
 #pragma once
 #include <string>
 

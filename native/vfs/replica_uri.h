@@ -19,7 +19,7 @@ constexpr char kReplicaMark[] = "litestream:";
 // Whether the name of a database, a journal or a super-journal belongs to a replica.
 bool IsReplicaName(const char* name);
 
-// What a plain name of a main database is, in a copy of SQLite that reads no URIs.
+// The kinds of plain names of a main database, in a copy of SQLite that reads no URIs.
 enum class NameKind {
   kFile,        // an ordinary file
   kReplica,     // a replica's URI
@@ -31,7 +31,7 @@ NameKind KindOfName(const char* name);
 // A parameter that the environment can set too, as LITESTREAM_ and its name in capitals.
 struct ReaderParameter {
   const char* name;
-  // The environment sets it only together with this parameter; null: always.
+  // The environment sets the parameter only if it also sets `needs`; null: always.
   const char* needs;
 };
 inline constexpr ReaderParameter kReaderParameters[] = {

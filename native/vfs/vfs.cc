@@ -165,7 +165,7 @@ int OpenPlain(const SqliteCopy* copy, int room, const char* name, sqlite3_file* 
 
 int FullPathnamePlain(const SqliteCopy* copy, const char* name, int size, char* out) {
   const NameKind kind = KindOfName(name);
-  // A URI that xOpen refuses stays a URI too, or xOpen would see an ordinary path.
+  // A URI that xOpen refuses is kept as a URI too; otherwise xOpen would get an ordinary path.
   if (kind != NameKind::kReplica && kind != NameKind::kWithoutVfs) return FullPathnameBefore(copy, name, size, out);
   if (strlen(name) + kSuffixBytes + 1 > size_t(size)) {
     Warn("name_bytes=" + std::to_string(size_t(size) - kSuffixBytes - 1));
@@ -203,7 +203,8 @@ int DeleteByName(sqlite3_vfs* vfs, const char* name, int sync_directory) { retur
 // A connection finds the VFS of an ATTACH by the name of the VFS that it was opened with. So one
 // that was opened before the registration never gets by_name, and would create an empty file for a
 // replica's URI. Four routines of the previous default VFS are therefore replaced, in the struct that
-// SQLite has. The sizes in it stay: SQLite's own routines use them for buffers of fixed size.
+// SQLite has. The sizes in that struct are not changed, because SQLite's own routines have buffers
+// of these sizes.
 
 const SqliteCopy* CopyOfOriginal(const sqlite3_vfs* vfs) {
   const SqliteCopy* const* copy = SqliteCopies();
@@ -224,8 +225,9 @@ int DeleteInPlace(sqlite3_vfs* vfs, const char* name, int sync_directory) {
   return DeletePlain(CopyOfOriginal(vfs), name, sync_directory);
 }
 
-// Other threads may open files meanwhile. xFullPathname is the last: SQLite calls it first, and a
-// name that it has passed on unchanged must meet the other three.
+// Other threads may open files meanwhile. xFullPathname is replaced last: SQLite calls it before
+// the other three routines, so every name that the new xFullPathname has kept as a URI reaches new
+// routines.
 void ReplaceInPlace(sqlite3_vfs* original) {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   original->xAccess = AccessInPlace;

@@ -17,7 +17,7 @@ constexpr uint32_t kPageSize = 16, kFormatVersions = 18, kChangeCounter = 24, kP
 
 // A busy handler counts only its own pauses, so after a request for the RESERVED lock that waited too
 // long, those that it repeats must not wait as long again. The pauses are at most 100 ms; the
-// worker goes on with the first request, and answers a repeated one as soon as that one is done.
+// worker continues the first request, and answers a repeated one as soon as the first is done.
 constexpr int64_t kRepeatedMs = 1000, kRepeatedWaitMs = 100;
 
 int64_t LockWaitMs(const Replica& replica) {
@@ -215,7 +215,7 @@ int CommitAtSync(ReplicaFile* file) {
   }
   uint8_t stored[kHeaderSize] = {};
   // SQLite truncates a smaller database only after the commit; page 1 already has the new size.
-  // SQLite has extended a larger file by now.
+  // A file that grew has its new size here, because SQLite has written the new pages.
   const uint32_t pages = ReadU32(header + kPageCount), commit = overlay->commit();
   if (pages == 0 || pages > commit) {
     DropOverlay(file);

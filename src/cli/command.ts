@@ -6,7 +6,7 @@ import { printable } from '../util/terminal-text.js'
 export interface CommandText {
   /** One line, for the list of commands. */
   readonly summary: string
-  /** Its behaviour, its output, and the meaning of its exit status. */
+  /** The behaviour, the output and the exit status of the command. */
   readonly description: string
   /** Command lines without the program's name, each with a description. */
   readonly examples: readonly (readonly [string, string])[]

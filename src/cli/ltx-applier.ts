@@ -45,7 +45,7 @@ export class LtxApplier {
     }
     this.#pages ??= new PageFile(this.#handle, this.#path, pageSize)
     for await (const batch of ltx.batches) await this.#pages.write(batch)
-    // Only now is the page index known. A commit is believed as far as there are pages.
+    // The page index follows the pages. The database grows only by pages of the file.
     checkGrowth(header, ltx.trailer!.index, header.minTxid === 1 ? 0 : this.#peak, file)
     await this.#pages.resize(commit)
     if (checked) {
@@ -114,7 +114,7 @@ function mismatch(which: string, file: string, sum: bigint, stored: bigint): Lit
     `cannot apply ${file}: its ${which} checksum is ${theirs}, but the database has ${own}`,
     {
       file,
-      hint: 'Name the files that follow the state of this database; `litestream-ts ltx info` shows their TXIDs.',
+      hint: 'Name LTX files whose TXIDs continue this database; `litestream-ts ltx info` shows the TXIDs of a file.',
     },
   )
 }

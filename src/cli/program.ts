@@ -53,7 +53,7 @@ function eachCommand(command: Command, act: (command: Command) => void): void {
   for (const child of command.commands) eachCommand(child, act)
 }
 
-/** Commands of other versions of Litestream, and what does their work here. */
+/** Commands of other versions of Litestream, and the commands that replace them. */
 const MOVED: Readonly<Record<string, string>> = {
   generations:
     'Generations are of Litestream 0.3. Run `litestream-ts ltx -level all DB_OR_URL` to see the files of a replica.',

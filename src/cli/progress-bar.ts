@@ -9,10 +9,10 @@ export interface Progress {
 
 const silent: Progress = { update() {}, stop() {} }
 
-/** Below this time a rate says nothing, milliseconds. */
+/** Minimum duration in milliseconds from which a rate is computed. */
 const MIN_RATE_MS = 500
 
-/** Bytes a second for a person; nothing before there was enough time to tell. */
+/** The rate as text, such as "1.5 MiB/s"; empty below MIN_RATE_MS. */
 function speedOf(bytes: number, ms: number): string {
   return ms < MIN_RATE_MS ? '' : `  ${formatBytes(Math.round((bytes * 1000) / ms))}/s`
 }

@@ -24,7 +24,7 @@ const ENDING = ['SIGINT', 'SIGTERM'] as const
 
 /**
  * Runs `work` with a signal that the first SIGINT or SIGTERM aborts, so that it can clean up. The
- * second one ends the process at once, with the status of that signal, after `onSecond`.
+ * second one ends the process immediately, with the status of that signal, after `onSecond`.
  */
 export async function abortOnSignals<T>(
   work: (signal: AbortSignal) => Promise<T>,

@@ -70,7 +70,8 @@ export function refuseNoUrl(argument: string): void {
 }
 
 /**
- * The configuration that is to name a database. An argument that is not a path may be a mistyped URL.
+ * The configuration in which the database is looked up. An argument that is not a path may be a
+ * mistyped URL.
  */
 async function configFor(argument: string, flags: ConfigFlags): Promise<Config> {
   try {
@@ -93,7 +94,7 @@ function isMissing({ message }: LitestreamError): boolean {
   return message.includes('not found')
 }
 
-/** The next step for text that is not the URL that it was to be. */
+/** The hint for text that a user has meant as a URL. */
 export function urlHint(written: string): string {
   // Quotes of a file or a word processor, and spaces, that came with the URL.
   const argument = written.replace(/^[\s'"`“”‘’«»<]+|[\s'"`“”‘’«»>]+$/g, '')

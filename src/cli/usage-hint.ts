@@ -1,6 +1,6 @@
 import type { CommanderError } from 'commander'
 
-/** Flags of other programs and of Litestream 0.3, and what does their work. */
+/** Flags of other programs and of Litestream 0.3, and the flags that replace them. */
 const FLAGS: Readonly<Record<string, string>> = {
   output: 'Name the output with -o.',
   out: 'Name the output with -o.',
@@ -21,7 +21,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   daemon: 'Run the process under systemd, or with `&`: docs/deploy.md.',
 }
 
-/** What one argument too many means, by command. */
+/** The hint for one argument too many, by command. */
 const EXTRA_ARGUMENTS: Readonly<Record<string, string>> = {
   restore: 'Name the output with -o: litestream-ts restore -o FILE DB_OR_URL.',
   query: 'Put the SQL statement in quotes: litestream-ts query DB_OR_URL "SELECT …".',

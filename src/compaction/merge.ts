@@ -34,8 +34,8 @@ export interface Merge {
    */
   readonly bytes: AsyncIterable<Uint8Array>
   /**
-   * Closes the inputs. Required where `bytes` may not be consumed at all, as by a store that
-   * refuses the name first.
+   * Closes the inputs. Required if `bytes` may not be consumed at all, for example because the
+   * store refuses the name first.
    */
   cancel(): Promise<void>
 }

@@ -286,7 +286,7 @@ export class CompactionScheduler {
   async #tooEarly(level: number, interval: number, signal: AbortSignal): Promise<boolean> {
     const newest = await this.#newestOf(level, signal)
     const start = windowStart(this.#clock.now(), interval)
-    // A time beyond this window comes from a clock that was ahead, and does not tell when the file
+    // A time beyond this window comes from a clock that was ahead, and does not show when the file
     // was written.
     return newest !== undefined && newest.createdAt >= start && newest.createdAt < start + interval
   }
@@ -300,7 +300,7 @@ export class CompactionScheduler {
   async #snapshotInWindow(interval: number, signal: AbortSignal): Promise<number> {
     if (await this.#tooEarly(SNAPSHOT_LEVEL, interval, signal)) return 0
     if (!(await this.#snapshot(signal))) await this.#options.renew?.()
-    // What `renew` keeps must be renewed at every interval.
+    // `renew` runs at every interval: it keeps the store from deleting the only snapshot.
     return 0
   }
 
@@ -315,7 +315,8 @@ export class CompactionScheduler {
       level,
       signal,
       ...(local ? { local } : {}),
-      // Reported, not kept: a snapshot contains its transactions, so the newest state can be restored.
+      // The damage is reported but does not count as a fault: a snapshot contains the transactions
+      // of the file.
       onDamaged: (error) => this.#fault(level, error),
     })
     for (const file of files) this.#written(file, started)

@@ -11,8 +11,8 @@ const primary = DEFAULT_REPLICATOR_OPTIONS
 
 /**
  * The defaults of the configuration, which are Litestream 0.5's: durations in milliseconds, sizes
- * in bytes. The schema, its documentation and the resolver all read these. A default that the
- * library has too is the library's.
+ * in bytes. The schema, its documentation and the resolver all read these. Defaults that the
+ * library also has are imported from it.
  */
 export const DEFAULTS = {
   configPath: process.platform === 'win32' ? 'C:\\Litestream\\litestream.yml' : '/etc/litestream.yml',

@@ -11,7 +11,10 @@ import type { DatabaseConfig, DatabaseSettings, DirectoryConfig, MirrorConfig, R
 
 type Path = readonly PropertyKey[]
 
-/** Root settings below the replica's own; what neither sets is absent. */
+/**
+ * The settings of a replica, completed by those at the top of the file; a key that neither sets is
+ * absent.
+ */
 function inherit(root: ConfigFile, replica: ReplicaFile): ReplicaFile {
   const inherited = Object.keys(inheritedReplicaKeys).map((key) => [key, root[key as keyof ReplicaSettings]])
   const given = Object.entries(replica).filter(([, value]) => value !== undefined)
@@ -20,8 +23,8 @@ function inherit(root: ConfigFile, replica: ReplicaFile): ReplicaFile {
 
 function resolveReplica(root: ConfigFile, own: ReplicaFile, path: Path, fail: FailAt): ReplicaConfig {
   if (own.age !== undefined) throw ageError(fail, [...path, 'age'])
-  // `bucket` and `host` at the top of the file are defaults for replicas without a URL, no
-  // contradiction to one with.
+  // `bucket` and `host` at the top of the file are defaults for replicas without a URL, and do not
+  // contradict the URL of another replica.
   const merged = inherit(root, own)
   const whereabouts =
     own.url === undefined ? merged : { ...merged, bucket: own.bucket, host: own.host, 'webdav-url': own['webdav-url'] }
@@ -53,7 +56,7 @@ function resolveReplica(root: ConfigFile, own: ReplicaFile, path: Path, fail: Fa
 }
 
 /**
- * Litestream's own way of writing it: the single replica is `replica` whatever list it came from.
+ * As in Litestream, errors name the single replica `replica`, also if the file has a list.
  */
 function formatPath(path: Path): string {
   return `dbs[${String(path[1])}].replica`

@@ -12,7 +12,7 @@ import { formatKeyPath } from './shape.js'
 import type { Config } from './types.js'
 
 /**
- * Applies inheritance and defaults and checks what the shape alone does not say. Throws
+ * Applies inheritance and defaults and checks the rules that the shape does not contain. Throws
  * CONFIG_INVALID.
  */
 export function resolveConfig(config: ParsedConfig): Config {

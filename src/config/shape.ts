@@ -142,7 +142,7 @@ const LIST_HINT = 'Begin each entry on a line of its own with "- ".'
 
 /** A text where a section is expected is often the URL or path that belongs into it. */
 function sectionHint(value: unknown, keys: readonly string[]): { readonly hint?: string } {
-  if (Array.isArray(value)) return { hint: 'Remove the "- ": there is only one.' }
+  if (Array.isArray(value)) return { hint: 'Remove the "- ": this key takes one section, not a list.' }
   if (typeof value !== 'string') return {}
   const key =
     /^[a-z][a-z0-9+.-]*:\//i.test(value) && keys.includes('url') ? 'url' : keys.includes('path') ? 'path' : keys[0]

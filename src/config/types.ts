@@ -51,7 +51,7 @@ export interface DatabaseSettings {
   readonly lease: boolean
   readonly leaseTtl: number
   readonly mirrors: readonly MirrorConfig[]
-  /** A database file that does not exist is in order. */
+  /** A missing database file is not an error. */
   readonly allowMissing: boolean
   /** What to do with a database that does not continue the newest state of its replica. */
   readonly onDivergence: OnDivergence
@@ -94,7 +94,7 @@ export interface Config {
    * The configuration file; undefined if the configuration was made from command line arguments.
    */
   readonly file?: string
-  /** The address of metrics, health and status page. */
+  /** The address that serves metrics, health and the status page. */
   readonly addr?: string
   /** The address of the MCP server. */
   readonly mcpAddr?: string

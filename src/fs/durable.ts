@@ -16,7 +16,7 @@ export interface DurableWriteOptions {
   /** Fail with EEXIST if the file exists. */
   readonly createOnly?: boolean
   /**
-   * Owner and mode. Default: a replaced file keeps its own; a new one gets those of the process.
+   * Owner and mode. Default: those of the replaced file; for a new file, those of the process.
    */
   readonly ownership?: Ownership
   readonly signal?: AbortSignal

@@ -108,7 +108,7 @@ async function openLock(file: string): Promise<FileHandle> {
   await handle.close()
   throw new LitestreamError('OUTPUT_EXISTS', `the lock file ${file} is ${kindOf(stats)}`, {
     file,
-    hint: 'Remove it.',
+    hint: 'Remove that entry; the lock file must be a regular file.',
   })
 }
 

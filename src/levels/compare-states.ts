@@ -2,13 +2,12 @@ import { readIdentity, type StoredIdentity } from './database-identity.js'
 import type { Divergence } from './divergence-record.js'
 import type { PageSource } from './page-source.js'
 
-/** Pages that are compared where neither database says which one it is. */
+/** Number of pages that are compared if the replica has no identity number. */
 const SAMPLES = 32
-/** Of the pages compared, at least this part has to have content in common. */
+/** Minimum fraction of the compared pages that must have content in common. */
 const COMMON_PART = 0.2
 /**
- * Bytes other than zero that a page must have for its content to say anything: an empty b-tree page
- * has five.
+ * Minimum number of non-zero bytes of a page that is compared: an empty b-tree page has five.
  */
 const MIN_CONTENT = 16
 /**
@@ -24,8 +23,8 @@ export interface Comparison {
 }
 
 /**
- * Whether a database continues the newest state of its replica. Both say so themselves where
- * litestream-ts replicated them before (see database-identity.ts); otherwise sizes and some pages
+ * Whether a database continues the newest state of its replica. The identity
+ * numbers decide if the replica has one (see database-identity.ts); otherwise sizes and some pages
  * decide. Throws LTX_CORRUPT and what the sources throw.
  */
 export async function compareStates(local: PageSource, replica: PageSource): Promise<Comparison> {
@@ -42,7 +41,8 @@ export async function compareStates(local: PageSource, replica: PageSource): Pro
 async function compareContent(local: PageSource, replica: PageSource): Promise<Comparison['reason']> {
   const [own, theirs] = [local, replica].map(({ commit, pageSize }) => commit * pageSize) as [number, number]
   if (own < theirs / 2) return 'smaller'
-  // Every page of a database of another page size is another one, as after a VACUUM.
+  // Pages of different sizes cannot be compared; VACUUM can change the page size of the same
+  // database.
   if (local.pageSize !== replica.pageSize) return undefined
   let compared = 0
   let common = 0

@@ -80,7 +80,7 @@ export interface Divergence {
   readonly replica: DivergedState & { readonly timestamp: number; readonly lineage: number; readonly sequence: number }
   /** The state of the database. */
   readonly local: DivergedState
-  /** When a user said that this is intended. */
+  /** When a user acknowledged the divergence. */
   readonly acknowledgedAt?: number | undefined
 }
 
@@ -108,8 +108,8 @@ interface NewestRecord {
 }
 
 /**
- * A replica that is not write-once has one record. The newest of several, which contain all points
- * each, is found with a number of requests that grows with the logarithm of theirs.
+ * A replica that is not write-once has one record. Each of several records contains all points of
+ * the earlier ones; a binary search finds the newest.
  */
 async function newestRecord(client: ReplicaClient, options: RequestOptions): Promise<NewestRecord> {
   const read = (changes: number) => client.getObject(recordName(changes), options)
@@ -130,9 +130,9 @@ async function newestRecord(client: ReplicaClient, options: RequestOptions): Pro
 }
 
 /**
- * Changes the record by compare-and-set, or adds one to a write-once replica; points that retention needs no more are left out of what
- * is written: those older than `keep` and DIVERGED_RETENTION_MS, milliseconds. Returns the points.
- * Throws as readDivergences does.
+ * Changes the record by compare-and-set, or adds one to a write-once replica; omits points that
+ * retention does not need any more: those older than `keep` and DIVERGED_RETENTION_MS,
+ * milliseconds. Returns the points. Throws as readDivergences does.
  */
 export async function updateDivergences(
   client: ReplicaClient,

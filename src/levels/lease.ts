@@ -70,7 +70,7 @@ export class Lease {
    */
   async acquire(): Promise<LeaseOwner | undefined> {
     await requireGuarantees(this.#client, 'a lease', ['createOnly', 'compareAndSet'])
-    // Usually nobody has it: one request instead of two.
+    // Usually no lease exists: creating it without reading it first saves a request.
     if (this.#isFirst && (await this.#tryPut(1, null))) return undefined
     this.#isFirst = false
     const there = await this.#client.getObject(LEASE_NAME)

@@ -100,7 +100,7 @@ export class PlannedPages implements PageSource {
   }
 }
 
-/** Where `pgno` is among ascending page numbers; -1 if it is not. */
+/** The index of `pgno` among ascending page numbers; -1 if it is missing. */
 function placeOf(pgnos: Uint32Array, pgno: number): number {
   let low = 0
   let high = pgnos.length - 1

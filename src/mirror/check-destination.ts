@@ -26,8 +26,8 @@ export async function refuseWriter(
 
 /**
  * Throws REPLICA_RESET if the destination is not a copy of the source: a file with the same name
- * differs, the source is behind the destination, or no file is in both. An empty destination is a
- * valid copy.
+ * differs, the source is behind the destination, or no file is in both. Accepts an empty
+ * destination.
  */
 export async function checkHistory(
   pair: MirrorPair,

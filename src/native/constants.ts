@@ -1,4 +1,4 @@
-/** Names with numbers that only the addon decides. */
+/** Names whose numbers only the addon defines. */
 type Numbers<Names extends string> = Readonly<Record<Names, number>>
 
 /**

@@ -39,7 +39,7 @@ export interface PrimaryEvents {
     readonly backfilled: number
     readonly durationMs: number
   }
-  /** How far the upload of a large file is, some times a second; bytes. */
+  /** The progress of the upload of a large file, several times a second, in bytes. */
   progress: { readonly db: string; readonly txid: number; readonly bytes: number; readonly totalBytes: number }
   /** A staged file was uploaded to the replica. */
   upload: { readonly db: string; readonly txid: number; readonly size: number; readonly durationMs: number }
@@ -66,15 +66,16 @@ export interface PrimaryEvents {
     readonly durationMs: number
   }
   /**
-   * There is no database file, so nothing is backed up: when that is found, and again at growing
-   * intervals, unless the option `allowMissing` is set. `missingMs`: for how long.
+   * There is no database file, so nothing is backed up. Emitted when the primary finds this, and
+   * again at growing intervals, unless the option `allowMissing` is set. `missingMs`: for how long.
    */
   missing: { readonly db: string; readonly missingMs: number; readonly hint: string }
   /** The replica or the state folder differs from its last known state. */
   rejoin: { readonly db: string; readonly txid: number; readonly reason: string }
   /**
    * The database does not continue the newest state of the replica, as after its volume was lost;
-   * `text` and `hint` say it to a user. `action`: what follows, as the option `onDivergence` says.
+   * `text` and `hint` describe the divergence and the next step for a user. `action`: the value of
+   * the option `onDivergence`.
    */
   divergence: {
     readonly db: string

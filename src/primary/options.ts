@@ -33,7 +33,7 @@ export interface ReplicationSettings extends SyncSettings {
    * 30 seconds.
    */
   readonly replicaCheckInterval?: Duration
-  /** A database file that does not exist yet is in order: it is not reported. Default false. */
+  /** A missing database file is not reported as an error. Default false. */
   readonly allowMissing?: boolean
   /**
    * What to do with a database that does not continue the newest state of its replica. `continue`

@@ -6,9 +6,9 @@ import type { PrimaryEvents } from './events.js'
 const NEEDED: readonly string[] = ['sync', 'upload', 'lease', 'worker', 'files']
 
 /**
- * Tells a program that listens to no event that its database is not backed up, by process warnings
- * of the type `LitestreamWarning`: at the first error of an operation and then at growing
- * intervals. The warning has the code of the error, and the next step as `detail`.
+ * Emits a process warning of the type `LitestreamWarning` if a database is not backed up and the
+ * program listens to no event: at the first error of an operation and then at growing intervals.
+ * The warning has the code of the error, and the next step as `detail`.
  */
 export class ProcessWarnings {
   readonly #reports = new Map<string, GrowingInterval>()

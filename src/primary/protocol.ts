@@ -35,7 +35,7 @@ export const READY = 0
 export type WorkerMessage =
   | { readonly kind: 'result'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'failure'; readonly id: number; readonly error: SerializedError }
-  /** An `error` event carries its error in `error`, in the form that survives the way between threads. */
+  /** An `error` event carries its error in `error`, in a form that can be sent between threads. */
   | {
       readonly kind: 'event'
       readonly name: keyof PrimaryEvents

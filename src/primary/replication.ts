@@ -196,7 +196,7 @@ export class Replication extends EventEmitter<EventMap> {
       file: this.#data.path,
       ...(cause === undefined ? {} : { cause }),
       hint: restarts
-        ? 'Call again in a moment: another worker starts automatically. No committed transaction is lost.'
+        ? 'Repeat the call after a second: another worker starts automatically. No committed transaction is lost.'
         : 'Call replicate() again. No committed transaction is lost.',
     })
     this.#exited = error

@@ -51,7 +51,10 @@ const WRITE_ONCE_CHECK_MS = 3_600_000
  */
 const RESTING_CHECK_MS = 10_000
 
-/** Highest exponent of the time for which a database stays open whose rests were costly: 43 minutes. */
+/**
+ * Maximum number of doublings of the time for which the files of a database stay open after rests
+ * that cost a full copy: 43 minutes.
+ */
 const MOST_DOUBLINGS = 8
 
 /** The first syncs of the databases of this thread, not all at the same time. */
@@ -477,7 +480,7 @@ export class Replicator {
       return false
     }
     this.#replicaMonitor.reschedule()
-    // What has opened the files again meanwhile has started the monitor again.
+    // The call that opened the files again has also restarted the monitor.
     return primary.isResting
   }
 
@@ -494,7 +497,7 @@ export class Replicator {
     return !this.#lease && !this.#replacing && !this.#ended && this.#primary?.isQuiet === true
   }
 
-  /** Nothing is backed up while there is no database: a wrong path must not stay unseen. */
+  /** Nothing is backed up while there is no database: a wrong path must not stay unnoticed. */
   #reportMissing({ hint }: LitestreamError): void {
     if (this.#options.allowMissing) return
     if (this.#missingSince === undefined) this.#missingReports.reset()

@@ -205,8 +205,8 @@ const WRITE_PARAMETERS: readonly string[] = ['durability', 'sync_interval', 'buf
  */
 const UNLOCKED: readonly string[] = ['immutable', 'nolock']
 /**
- * What native/vfs/vfs.cc passes on, for the error message, about a name that it refused to open. By
- * parameter; its value is the argument.
+ * The errors for names that native/vfs/vfs.cc refused to open, by the parameter with which it
+ * reports them. The functions get the value of that parameter.
  */
 const REFUSED_NAMES: ReadonlyMap<string, (value: string) => { message: string; hint: string }> = new Map([
   [
@@ -449,7 +449,7 @@ function resolveWrite(
   }
   if (write.durability === 'store' && buffered) {
     throw new LitestreamError('CONFIG_INVALID', 'buffer_path and sync_interval have no effect with durability=store', {
-      hint: 'Remove both, or set durability=local.',
+      hint: 'Remove buffer_path and sync_interval, or set durability=local.',
     })
   }
   return write

@@ -60,8 +60,7 @@ export class FollowerFile {
   #counter: number
 
   /**
-   * Another program's follower made the database: its header said nothing about its TXID, and does
-   * now.
+   * Litestream's follower made the database: its header did not contain the TXID until now.
    */
   readonly wasAdopted: boolean
 
@@ -222,7 +221,7 @@ function isOfOtherFollower(header: Buffer): boolean {
 /**
  * Gives a database that Litestream's follower made the header that this class needs. That follower
  * restores it in WAL mode and turns it to a rollback journal with the first change. A change that
- * it was in the middle of is made whole by the next one, which holds all pages since `txid`.
+ * was interrupted is completed by the next one, which contains all pages since `txid`.
  */
 async function adopt(file: string, db: Connection, handle: FileHandle, txid: number): Promise<void> {
   if (((await stat(`${file}-wal`).catch(ignoreMissing))?.size ?? 0) > 0) throw conflict(file)
@@ -234,7 +233,7 @@ async function adopt(file: string, db: Connection, handle: FileHandle, txid: num
     throw new LitestreamError('DATABASE_BUSY', `${file} is open in another program`, {
       file,
       cause: error,
-      hint: 'Stop the programs that read it, start to follow, and start them again.',
+      hint: 'Stop the programs that read the database, start `restore -f`, then start them again.',
     })
   }
   const header = await readHeader(handle)

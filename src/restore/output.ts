@@ -47,7 +47,7 @@ export async function guardOutput(output: string, force: boolean): Promise<void>
     const remedy = stats.isFile() ? 'move it away, or use force (-force) to delete it' : 'move it away'
     throw new LitestreamError('OUTPUT_EXISTS', `${sidecar} (${kindOf(stats)}) is left over from an earlier database`, {
       file: sidecar,
-      hint: `SQLite would apply it to the restored database: ${remedy}.`,
+      hint: `SQLite would apply that file to the restored database: ${remedy}.`,
     })
   }
 }

@@ -41,7 +41,7 @@ export type RestoreProgress =
   /** Another process is restoring to the output; only with `ifDbNotExists`. */
   | { readonly phase: 'wait' }
   | ({ readonly phase: 'pages' } & AssemblyProgress)
-  /** Of Litestream 0.3's format: objects done, and in all. */
+  /** For Litestream 0.3's format: number of objects processed so far, and in total. */
   | { readonly phase: 'objects'; readonly written: number; readonly total: number }
   | { readonly phase: 'check'; readonly check: 'quick' | 'full' }
 

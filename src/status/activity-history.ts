@@ -16,7 +16,7 @@ export interface Activity {
   readonly readRequests: number
 }
 
-/** What a database did in the last half hour, in 20 KiB. */
+/** Samples of the activity of a database in the last half hour; takes 20 KiB of memory. */
 export class ActivityHistory {
   static readonly SAMPLES = 360
   readonly #values = new Float64Array(ActivityHistory.SAMPLES * COLUMNS)

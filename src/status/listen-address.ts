@@ -53,7 +53,7 @@ export function namesServer(request: IncomingMessage, host: string): boolean {
   return isOwnHost(request.headers.host, host, request.socket.localAddress)
 }
 
-/** What to answer to a request whose `Host` header does not name this server. */
+/** The response to a request whose `Host` header does not name this server. */
 export function foreignHost(request: IncomingMessage, key: AddressKey): string {
   const { host = '' } = request.headers
   return `The Host header ${JSON.stringify(host)} does not name this server: use an IP address, or add the name to \`${key}\`.`

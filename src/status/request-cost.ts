@@ -32,7 +32,7 @@ export interface MonthlyRequests {
   readonly prices: string | undefined
 }
 
-/** What a rate of requests per millisecond is in 30 days. */
+/** Converts a rate in requests per millisecond to requests and US dollars per 30 days. */
 export function monthlyRequests(type: string, { writes, reads }: BilledRequests): MonthlyRequests {
   const price = PRICES[type]
   return {

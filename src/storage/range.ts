@@ -21,6 +21,6 @@ export function rangeError(range: ByteRange, fileSize: number | undefined, name:
   const size = fileSize === undefined ? 'does not have them' : `has ${fileSize} bytes`
   return new LitestreamError('INVALID_ARGUMENT', `cannot read ${wanted} of ${name}, which ${size}`, {
     file: name,
-    hint: 'Request bytes inside the file; a listing has its size.',
+    hint: 'Request bytes inside the file; a listing contains the size of the file.',
   })
 }

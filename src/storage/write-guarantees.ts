@@ -8,17 +8,17 @@ export interface WriteGuarantees {
   /** `putObject` replaces exactly the version that the writer knows. */
   readonly compareAndSet: boolean
   /**
-   * Why one of the two is missing, such as `the store ignores If-None-Match`; undefined where both
-   * are there.
+   * Why one of the two is missing, such as `the store ignores If-None-Match`; undefined if both
+   * exist.
    */
   readonly reason: string | undefined
 }
 
-/** How a client answers for its store. */
+/** The guarantees of a client's store, as far as the client knows them. */
 export interface AskedGuarantees {
   /** Undefined before the first conditional write, and before `ask`. */
   readonly known: WriteGuarantees | undefined
-  /** Finds them out, once, with requests to the store if need be. */
+  /** Determines the guarantees once, with requests to the store if necessary. */
   ask(options?: RequestOptions): Promise<WriteGuarantees>
 }
 

@@ -85,7 +85,10 @@ export const record =
     return out as RecordOf<F>
   }
 
-/** The JSON text as `shape` has it. Undefined for text that is no JSON or has another form. */
+/**
+ * Parses JSON text and checks it with `shape`. Undefined for text that is not JSON or has another
+ * form.
+ */
 export function tryReadJson<T>(shape: JsonShape<T>, json: string): T | undefined {
   try {
     return shape(JSON.parse(json))

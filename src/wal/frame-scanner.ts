@@ -32,9 +32,9 @@ export interface ScanLimits {
 const READ_BYTES = 1024 * 1024
 
 /**
- * What scanWal reads into: one buffer for the thread, since a scan ends before anything else runs.
- * A new one for each scan would be most of the garbage of a primary, and its pages would have to be
- * cleared by the system each time.
+ * The buffer into which scanWal reads. One buffer per thread is enough, because a scan is
+ * synchronous. A new one for each scan would be most of the garbage of a primary, and its pages
+ * would have to be cleared by the system each time.
  */
 let readBuffer = new Uint8Array(0)
 

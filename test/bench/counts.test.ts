@@ -200,7 +200,7 @@ test('a poll fetches the changed resident pages: one LIST, one GET, no call of J
   assert.ok(changes.used >= 300, JSON.stringify(changes))
 })
 
-test('more changes than are read whole: no changed page is fetched by a separate request', async (t) => {
+test('a poll with more changed pages than it reads whole sends no separate request for a changed page', async (t) => {
   const { reader, sum, write } = await following(t, 'many-changes.db', {})
   const expected = await write(1, 800)
   const { traffic } = await stage.traffic(async () => {
@@ -210,7 +210,7 @@ test('more changes than are read whole: no changed page is fetched by a separate
   assert.ok(traffic.gets <= 4, `${traffic.gets} GETs`)
 })
 
-test('a local copy follows a primary that writes 400 pages at once with one LIST and one GET', async (t) => {
+test('a local copy follows a commit of 400 pages with one LIST and one GET', async (t) => {
   const hydrate = path.join(temporaryDirectory(t), 'copy.db')
   const { reader, sum, write } = await following(t, 'followed.db', { hydrate })
   await reader.replica.whenHydrated()

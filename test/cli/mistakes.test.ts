@@ -77,7 +77,7 @@ function fixture(t: TestContext) {
   return directory
 }
 
-test('mistakes on the command line', async (t) => {
+test('each mistake on the command line gets an error with the next step', async (t) => {
   const directory = fixture(t)
   writeFileSync(path.join(directory, 'my.yml'), `dbs: [{ path: ${directory}/app.db, replica: { url: "file:///x" } }]`)
   const url = `file://${directory}/replica`
@@ -124,7 +124,7 @@ test('mistakes on the command line', async (t) => {
   ])
 })
 
-test('mistyped URLs', async (t) => {
+test('each mistyped URL gets an error with the corrected form', async (t) => {
   const directory = fixture(t)
   const wrong = (url: string, error: RegExp, next: RegExp): Mistake => [['ltx', url], error, next]
   await checkAll(t, directory, [
@@ -151,7 +151,7 @@ test('mistyped URLs', async (t) => {
   ])
 })
 
-test('mistakes in the configuration file', async (t) => {
+test('each mistake in the configuration file gets an error with its position and the next step', async (t) => {
   const directory = fixture(t)
   const database = `path: ${directory}/app.db`
   const cases: readonly (readonly [text: string, error: RegExp, next: RegExp])[] = [

@@ -185,7 +185,7 @@ test('a key that the type of a replica does not have, and a type that the URL co
   assert.deepEqual(read('url: "sftp://u@host/p", timeout: 5s, sync-interval: 2s'), [])
 })
 
-test('webdav-url takes http and https; a hint shows where the user stands in a URL', async () => {
+test('webdav-url takes http and https; a hint shows where a URL contains the user name', async () => {
   const wrong = entry('/a.db', 'type: webdav, webdav-url: "ftp://host/x"')
   assert.throws(() => configFromText(wrong, 'x.yml'), /webdav-url is no URL of a WebDAV server/)
   const [fault] = await configFaults(configFromText(entry('/a.db', 'type: abs, bucket: con, path: p'), 'x.yml'))

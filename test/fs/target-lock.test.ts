@@ -67,7 +67,7 @@ test('the lock file is never a link to another file, and one created by root doe
   await lock.release()
 })
 
-test('a name of 255 bytes has a lock and temporary files', async (t) => {
+test('a file with a name of 255 bytes can be locked, and can have temporary files', async (t) => {
   const target = path.join(temporaryDirectory(t), `${'ä'.repeat(126)}.db`)
   const lock = await TargetLock.acquire(target, { wait: false, signal })
   await lock.release()

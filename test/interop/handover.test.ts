@@ -23,7 +23,7 @@ function fixture(t: TestContext) {
   return { directory, file, url, db, insert }
 }
 
-test('after a handover Litestream 0.5.17 continues, whatever was committed and checkpointed since our end', async (t) => {
+test('after a handover Litestream 0.5.17 continues, whatever was committed and checkpointed after our process ended', async (t) => {
   const official = released(t, '0.5.17')
   if (!official) return
   const { directory, file, url, db, insert } = fixture(t)

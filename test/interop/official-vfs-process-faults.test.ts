@@ -130,7 +130,7 @@ time.sleep(1)
   assert.match(child.output(), /: another VFS is registered as "litestream" already; load only one of the two\n1\n$/)
 })
 
-test('setting a PRAGMA makes Python run out of memory with the official VFS; ours returns a text (item 68)', async (t) => {
+test('with the official VFS, setting a PRAGMA raises MemoryError in Python; our VFS returns a text (item 68)', async (t) => {
   const { history, directory, url } = await makeSource(t)
   await history.commit(SEED)
   const official = await runOfficialInPython(

@@ -25,7 +25,7 @@ for (const [i, [store, pageSize]] of ROUNDS.entries()) {
 }
 
 if (seconds > 0) {
-  test(`rounds for ${seconds} s from seed ${seed}`, async (t) => {
+  test(`both programs take turns on random databases for ${seconds} s from seed ${seed}`, async (t) => {
     const end = performance.now() + seconds * 1000
     for (let i = 100; performance.now() < end; i++) {
       const random = new Random(seed + i)

@@ -79,7 +79,7 @@ test('pages that LZ4 cannot compress, and pages of zeros, survive the round trip
   }
 })
 
-test('an empty page set, a database of one page, one byte at a time', async () => {
+test('an empty page set and a database of one page are decoded, also byte by byte', async () => {
   const empty = makeLtx({ pageSize: 4096, commit: 9, minTxid: 5, maxTxid: 5 }, new Map())
   assert.equal(empty.length, 131)
   assert.equal((await readAll(empty)).pages.size, 0)

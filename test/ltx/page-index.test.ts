@@ -138,7 +138,7 @@ test('the error of a damaged index names the fault and its offset', () => {
   for (const [bytes, message, offset] of cases) refused(Uint8Array.from(bytes), 216, rules, message, 216 + offset)
 })
 
-test('an index that does not agree with the header or the page block reports which entry', () => {
+test('the error for an index that contradicts the header or the page block names the entry', () => {
   const rules: IndexRules = { pageSize: PAGE_SIZE, commit: 9, completeFrom: 9 }
   const at = 216
   const cases: [string, Entries, RegExp, number][] = [

@@ -16,7 +16,7 @@ import { ifObtainable } from '../support/tool.js'
 const app = installPacked({ after: after as TestContext['after'] })
 const installed = path.join(app, 'node_modules/litestream-ts')
 
-test('installing the package runs nothing: it has no install script, nor a file that a package manager would compile', () => {
+test('installing the package runs no code: it has no install script and no file that a package manager compiles', () => {
   const { scripts } = JSON.parse(readFileSync(path.join(installed, 'package.json'), 'utf8'))
   assert.deepEqual(
     ['preinstall', 'install', 'postinstall'].filter((name) => name in scripts),

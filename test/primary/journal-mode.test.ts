@@ -50,7 +50,7 @@ test('an application cannot leave WAL mode while the primary runs, and replicati
   assert.equal(await primary.stop(), 0)
 })
 
-test('the mode was changed while no primary ran: the primary returns to WAL mode and says so', async (t) => {
+test('if the mode was changed while no primary ran, the primary sets WAL mode again and reports it', async (t) => {
   const { file, url, app, write, follows, journalMode, notices } = fixture(t, 'wal')
   const first = new PrimaryChild(t, file, url)
   await first.sync()
@@ -65,7 +65,7 @@ test('the mode was changed while no primary ran: the primary returns to WAL mode
   assert.equal(await second.stop(), 0)
 })
 
-test('a database in rollback mode replaces the database: the primary turns it to WAL mode and says so', async (t) => {
+test('if a database in rollback mode replaces the database, the primary sets WAL mode and reports it', async (t) => {
   const { dir, file, url, app, notices } = fixture(t, 'wal')
   const primary = new PrimaryChild(t, file, url)
   await primary.sync()

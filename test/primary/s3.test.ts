@@ -172,7 +172,7 @@ test('S3: one checkpoint follows the last commit, as one more TXID and one more 
   assert.equal(await assertReplicaEquals(url, file), 4)
 })
 
-test('S3: a database needs four requests until its first file is uploaded: the writer record, one listing, the file', async (t) => {
+test('S3: the first upload of a database takes four requests: read and write the writer record, list, write the file', async (t) => {
   const bucket = await s3Bucket(t)
   const proxy = await startFaultProxy({ target: s3Server().endpoint })
   cleanUp(t, () => proxy.close())

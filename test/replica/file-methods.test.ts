@@ -98,7 +98,7 @@ test('bytes that the primary reserves at the end of its pages are kept (item 63)
   assert.equal(integrity(db), 'ok')
 })
 
-test('the size is the page count of the view, without a request to the worker (items 54, 61)', async (t) => {
+test('the database size that SQLite reads is the page count of the view, without a request to the worker (items 54, 61)', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)

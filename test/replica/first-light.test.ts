@@ -74,7 +74,7 @@ test('open connections see a new TXID', async (t) => {
   assert.equal(value(db, 'SELECT litestream_txid()'), '0000000000000002')
 })
 
-test('a write is refused', async (t) => {
+test('a connection to a replica that was opened only for reading cannot write', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)

@@ -66,7 +66,7 @@ test('a connection travels in time beside a local copy, which serves it again af
   assert.equal(replica.stats().crossings, crossings)
 })
 
-test('times are relative to now (item 50)', async (t) => {
+test('a travel time in words is relative to the current time (item 50)', async (t) => {
   const { url, history } = await makeSource(t)
   history.time = Date.now() - 20 * 60_000
   await history.commit(SEED)

@@ -173,7 +173,7 @@ test('a file of the snapshot level that begins after TXID 1 is not a snapshot', 
   assert.equal(txid, 1)
 })
 
-test('pages that a level lacks are its fault, even if another level has them', async (t) => {
+test('verify reports a page that a level lacks as a fault of that level, even if another level has the page', async (t) => {
   const { first } = makeThreeStates(t)
   const replica = path.join(temporaryDirectory(t), 'replica')
   const page = first[0]![1]

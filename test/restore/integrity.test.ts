@@ -63,7 +63,7 @@ for (const schema of ODD_SCHEMAS) {
   })
 }
 
-test('following such a database starts with a warning', async (t) => {
+test('follow starts with a warning if the schema of the database cannot be checked', async (t) => {
   const { client, output } = await replicated(t, ODD_SCHEMAS[0]!)
   const stop = new AbortController()
   const warnings: string[] = []

@@ -117,7 +117,7 @@ test('nats URLs name server, bucket, prefix and user', () => {
   assert.equal(parse('nats://host?bucket=b').bucket, 'b')
 })
 
-test('the error for an invalid URL quotes the wrong part', () => {
+test('the error for an invalid URL quotes the invalid part', () => {
   const wrong: Record<string, RegExp> = {
     '/var/backups': /no scheme/,
     'gopher://x/y': /"gopher" is not a scheme/,

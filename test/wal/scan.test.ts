@@ -50,7 +50,7 @@ test('all frames of a real WAL are valid, and the scan ends with the last checks
   assert.equal(wal.frameHeader(span.end.frames, PAGE), undefined)
 })
 
-test('cut at any place: the span ends at the last commit before it', (t) => {
+test('in a WAL that is cut at any byte, the span ends at the last commit before the cut', (t) => {
   const { file, commits } = realWal(t)
   const bytes = readFileSync(file)
   for (let size = bytes.length; size >= 0; size -= 97) {
@@ -102,7 +102,7 @@ test('frames beyond the limit are not read, nor those of a transaction that ends
   }
 })
 
-test('the newest version of each page up to the commit, in order, without the lock page', (t) => {
+test('the scan returns the newest version of each page up to the commit, in order, without the lock page', (t) => {
   const { file } = realWal(t)
   const { span } = scan(t, file)!
   const expected = new Map<number, number>()
@@ -125,7 +125,7 @@ test('the newest version of each page up to the commit, in order, without the lo
   }
 })
 
-test('pages are read from where their frames are; a frame that is not there is an error', (t) => {
+test('pages are read at the offsets of their frames; a missing frame is an error', (t) => {
   const { file } = realWal(t)
   const { wal } = scan(t, file)!
   const bytes = readFileSync(file)
@@ -139,7 +139,7 @@ test('pages are read from where their frames are; a frame that is not there is a
   )
 })
 
-test('headers: short and damaged ones are none, foreign ones are errors', (t) => {
+test('a short or damaged header counts as missing; a header of another format is an error', (t) => {
   const { file } = realWal(t)
   const header = readFileSync(file).subarray(0, 32)
   assert.equal(parseWalHeader(header, file)!.pageSize, PAGE)

@@ -76,7 +76,7 @@ async function refuseLeftovers(target: string): Promise<void> {
     }
     throw new LitestreamError('OUTPUT_EXISTS', `${target}${suffix} is left over from an earlier database`, {
       file: target + suffix,
-      hint: 'Move it away: SQLite would apply it to the new database.',
+      hint: 'Move that file away: SQLite would apply it to the new database.',
     })
   }
 }

@@ -205,8 +205,7 @@ function diagnosis(database: ManagedDatabase) {
 }
 
 /**
- * The path must name a database or nothing. Throws ControlError 400 for anything else, and for an
- * unresolvable path.
+ * Throws ControlError 400 if the path exists and is not a database, or cannot be resolved.
  */
 function refuseNoDatabase(file: string): void {
   const refused = (message: string, details: string) =>

@@ -46,7 +46,7 @@ export interface ManagedDatabaseOptions {
   /** Undefined if no metrics are served. */
   readonly metrics: DatabaseMetrics | undefined
   readonly faults: PartFaults
-  /** Receives what happens to the database. Must not throw. */
+  /** Receives the events of the database. Must not throw. */
   readonly publish: (event: ProcessEvent) => void
 }
 
@@ -192,7 +192,7 @@ export class ManagedDatabase {
     const logger = this.#logger
     const opened = await openDatabase(this.config, { config, metrics, logger, monitor, signal, observe })
     if (signal.aborted) {
-      // It was stopped meanwhile, and no longer waits for this.
+      // stop() has returned without waiting for this opening.
       metrics?.forgetClient(opened.client)
       await opened.replicator.abandon(signal)
       throw signal.reason
@@ -338,7 +338,7 @@ export class ManagedDatabase {
   /** Records lag and activity; called at LagHistory's interval. */
   sample(): void {
     if (this.replicator?.isSettled && !this.#unhealthy && !this.#faults.worst()) {
-      // Most of many databases: nothing else can have changed.
+      // An idle database: only the lag, which is 0, and the counters can have changed.
       this.activity?.sample(0, this.#opened?.client)
       return
     }

@@ -24,14 +24,14 @@ const RELEASE_MS = 5_000
  */
 export function replicateOnceAll(config: Config, given: Logger, flags: OnceFlags): Promise<number> {
   noOtherCode()
-  // A line of the wrapper would name the place of the wrapper.
+  // With `source`, every line of the wrapped logger would name the code of the wrapper.
   const logger = config.logging.source ? given : withoutRepeats(given)
   const daemon = new Daemon(config, logger)
   return abortOnSignals(async (signal) => {
     const run = new OnceRun(daemon, flags, signal)
     const failed = await run.run()
     if (failed.length === 0) return 0
-    // The error of each has been logged; of one database, that is enough.
+    // The error of each database has been logged. With a single database, that line is enough.
     if (config.databases.length !== 1 || config.directories.length > 0) {
       logger.warn({ databases: failed }, 'not everything was replicated')
     }

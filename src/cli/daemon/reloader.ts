@@ -158,14 +158,14 @@ export class Reloader {
         'INVALID_ARGUMENT',
         'the configuration did not come from a file, so it cannot be read again',
         {
-          hint: 'Start the process with -config FILE, or restart it.',
+          hint: 'Restart the process, with -config FILE if later changes must be reloaded without a restart.',
         },
       )
     }
     if (this.#closed) throw new LitestreamError('ABORTED', 'the process is ending: nothing is reloaded')
     const next = this.#read()
     refuseOverlaps(next)
-    // As after an editor has emptied the file and before it has written it.
+    // An editor may have emptied the file and not written it yet.
     if (next.databases.length + next.directories.length === 0) {
       throw new LitestreamError('CONFIG_INVALID', 'no databases specified in configuration', {
         ...(next.file === undefined ? {} : { file: next.file }),

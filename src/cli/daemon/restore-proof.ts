@@ -80,8 +80,8 @@ export async function proveRestore(database: DatabaseConfig, options: RestorePro
 }
 
 /**
- * Restores a TXID. Compaction and retention may have removed it meanwhile: then the newest state,
- * which cannot be compared.
+ * Restores a TXID. If compaction or retention has removed that TXID meanwhile, restores the newest
+ * state, which cannot be compared with the primary's.
  */
 async function restoreTo(client: ReplicaClient, output: string, txid: number | undefined, signal: AbortSignal) {
   const options = { output, parallelism: 2, signal }
@@ -175,7 +175,7 @@ function different(url: string, txid: number, difference: string): LitestreamErr
     `${url}: the database restored at TXID ${formatTxid(txid)} is not the primary's: ${difference}`,
     {
       file: url,
-      hint: 'Run `litestream-ts replicate -once -force-snapshot` for the database, and report this error: the replica has valid files of another content.',
+      hint: 'Run `litestream-ts replicate -once -force-snapshot` for the database, and report this error: the files of the replica are valid but differ from the database.',
     },
   )
 }

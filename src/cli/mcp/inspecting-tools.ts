@@ -153,7 +153,7 @@ async function listFiles(target: Target, signal: AbortSignal, most = MOST_FILES)
     { abandon: true },
   )
   const total = levels.reduce((sum, files) => sum + files.length, 0)
-  // Each level has its share, and what others leave of theirs.
+  // Each level gets an equal share of the room, and the room that smaller levels do not use.
   let room = most
   const kept = levels
     .map((files, level) => ({ files, level }))

@@ -10,7 +10,9 @@ import type { McpLibrary } from './library.js'
 import type { ToolRunner } from './tool-runner.js'
 import { describeTools } from './tools.js'
 
-/** The name under which Litestream's server introduces itself, which clients may look for. */
+/**
+ * The name under which Litestream's server introduces itself, by which clients may recognize it.
+ */
 const NAME = 'Litestream MCP Server'
 
 /** Minimum time between two progress notifications of one call, in milliseconds. */

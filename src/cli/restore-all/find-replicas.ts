@@ -42,7 +42,7 @@ export async function replicasOfConfig(config: Config, signal: AbortSignal): Pro
   const { databases, faults: scanFaults } = findDatabases(config)
   const tasks = new Map(databases.map((database) => [database.path, taskOf(database)]))
   const faults: RestoreFault[] = scanFaults
-    // A directory that is missing or empty is what a restore is for.
+    // A missing or empty directory is not a fault: it is the usual reason for a restore.
     .filter(({ error }) => !isLitestreamError(error, 'NOT_FOUND'))
     .map(({ path: file, error }) => ({ source: file, output: file, error }))
   for (const directory of config.directories) {
@@ -97,8 +97,8 @@ export async function replicasOfPrefix(text: string, folder: string, signal: Abo
 }
 
 /**
- * Without the replicas whose file another one would be restored to, or would need as a folder: one
- * of them would silently not be restored, or be replaced by the other with `force`.
+ * Removes each replica whose file is also the file, or a folder, of another replica, and reports
+ * it: otherwise one of the two would silently be skipped, or replaced with `force`.
  */
 function withoutCollisions({ tasks, faults }: FoundReplicas): FoundReplicas {
   const byOutput = new Map<string, RestoreTask[]>()

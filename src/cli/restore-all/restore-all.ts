@@ -16,7 +16,7 @@ export interface RestoreOutcome {
   readonly error?: LitestreamError
 }
 
-/** Parallel requests of each restore: several run at once. */
+/** Number of parallel requests of each restore; several restores run in parallel. */
 const REQUESTS_EACH = 2
 
 export type RestoreAllOptions = Pick<

@@ -15,8 +15,9 @@ export type Presence =
   /** No file has the database's name. */
   | { readonly kind: 'deleted' }
   /**
-   * The paths name other files. `database`: the database file is among them. `trusted`: what the opened files tell still counts, for
-   * a last sync. `onlyHere`: the -wal was removed and no other process has it, so its frames are lost once it is closed.
+   * The paths name other files. `database`: the database file is among them. `trusted`: the
+   * contents of the opened files are still valid, for a last sync. `onlyHere`: the -wal was removed
+   * and no other process has it, so its frames are lost once it is closed.
    */
   | {
       readonly kind: 'replaced'

@@ -57,7 +57,7 @@ export class OpenedDatabase {
     const { what = path } = presence.kind === 'replaced' ? presence : {}
     throw new LitestreamError('DATABASE_REPLACED', `${what} was replaced while ${path} was being opened`, {
       file: path,
-      hint: 'Restart every process that has the database open if this error does not stop.',
+      hint: 'If this error does not stop, restart every process that has the database open.',
     })
   }
 

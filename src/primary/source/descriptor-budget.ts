@@ -28,7 +28,7 @@ let databases = 0
 let limit: number | undefined
 
 /**
- * RLIMIT_NOFILE of this process; infinite where the system does not tell (all but Linux). Node.js
+ * RLIMIT_NOFILE of this process; infinite if the system does not report it (all but Linux). Node.js
  * raises it to the hard limit.
  */
 function descriptorLimit(): number {
@@ -57,7 +57,7 @@ export function firstOpenings(): number {
   return Math.max(1, kept())
 }
 
-/** Whether so many databases are open that idle ones are closed at once. */
+/** Whether so many databases are open that idle ones are closed immediately. */
 export function isCrowded(): boolean {
   return databases > 2 * kept()
 }

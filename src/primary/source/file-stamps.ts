@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 
-/** When the files at some paths were last changed, as far as one call of stat for each says it. */
+/** When the files at some paths were last changed, as far as one call of stat for each shows it. */
 export type FileStamps = readonly number[]
 
 /** Undefined if one of the files does not exist or is inaccessible. */

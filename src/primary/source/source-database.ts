@@ -16,8 +16,9 @@ import { isShared, sharedDatabase } from './sqlite-copies.js'
 const leftOpen: SourceDatabase[] = []
 
 /**
- * The replicated database: two connections. One always holds a read transaction, which keeps every
- * frame committed since (docs/contributors/invariants.md); the other makes the few writes of the primary.
+ * The replicated database, with two connections. The first connection always holds a read
+ * transaction, which keeps every frame committed since (docs/contributors/invariants.md); the
+ * second makes the few writes of the primary.
  */
 export class SourceDatabase {
   /** Path without symbolic links, as SQLite uses it for the -wal. */
@@ -244,7 +245,7 @@ export class SourceDatabase {
    * committed in between, to a WAL that is truncated now.
    */
   truncateWal(expected: WalIndex): WalIndex | 'busy' | 'missed' {
-    // It changes with each commit of another connection.
+    // data_version changes with each commit of another connection.
     const version = () => this.#writer.sqlite.value('PRAGMA data_version')
     try {
       const before = version()

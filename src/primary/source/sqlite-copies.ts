@@ -9,7 +9,7 @@ import { allDrivers, findDriver } from '../../sqlite/find-driver.js'
 let alone = false
 
 /**
- * Says that no code but this package's runs in the process, so that no other copy of SQLite can
+ * Declares that only code of this package runs in the process, so that no other copy of SQLite can
  * open a database, and no connection of an application exists. The memory map, whose length grows
  * with the number of databases, is then not read.
  */

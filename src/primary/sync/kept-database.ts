@@ -17,7 +17,7 @@ export interface KeptDatabaseParts {
   readonly observe: PrimaryObserver
   /** Called after a database was opened: determines its replication position. */
   readonly started: (opened: OpenedDatabase) => void
-  /** It was let go of; undefined if nothing was open. */
+  /** Called after a database was released; `opened` is undefined if none was open. */
   readonly released: (opened: OpenedDatabase | undefined) => void
   /** Makes L0 files of everything that is committed. */
   readonly sync: (opened: OpenedDatabase) => Promise<void>
@@ -74,7 +74,7 @@ export class KeptDatabase {
     }
   }
 
-  /** Closes the files, and lets go of everything about them. The next sync opens them again. */
+  /** Closes the files and discards all state about them. The next sync opens them again. */
   release(): void {
     const opened = this.#opened
     opened?.close()

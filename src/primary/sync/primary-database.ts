@@ -60,10 +60,10 @@ export class PrimaryDatabase {
   readonly #checkpointer: Checkpointer
   readonly #kept: KeptDatabase
   #closed = false
-  /** The files at the last sync that found everything as it should be. */
+  /** The stamps of the files at the last sync that found no fault. */
   #quiet: FileStamps | undefined
   #isKnown = false
-  /** Of databases that were opened before the one that is open. */
+  /** The writes to databases that were opened before the current one. */
   #ownWrites = 0
   /** The last file of an earlier process. */
   #loadedTxid = 0
@@ -155,7 +155,7 @@ export class PrimaryDatabase {
     return this.#ownWrites + (this.#kept.opened?.source.ownWrites ?? 0)
   }
 
-  /** Whether the database that was opened last is the one that the state file speaks of. */
+  /** Whether the database that was opened last is the one that the state file describes. */
   get isKnown(): boolean {
     return this.#isKnown
   }
@@ -179,7 +179,7 @@ export class PrimaryDatabase {
    */
   sync(options: { readonly checkpoint?: boolean } = {}): Promise<number> {
     return this.#run(async () => {
-      // Taken before: a change during the sync makes another one necessary.
+      // The stamps are taken first, so that a change during the sync causes another sync.
       const stamps = this.#stamp()
       this.#quiet = undefined
       await this.#checkStateFolder()
@@ -201,8 +201,8 @@ export class PrimaryDatabase {
     const source = this.#kept.opened?.source
     if (!this.#quiet || !source?.pinned || this.#closed || this.#work.size + this.#work.pending > 0) return false
     const stamps = this.#stamp()
-    // Only a -shm that is as it was can be read: memory beyond the end of a file that was cut short
-    // ends the process.
+    // Only an unchanged -shm can be read: reading memory beyond the end of a truncated file ends
+    // the process.
     if (!stamps || !sameStamps(stamps, this.#quiet)) return false
     const index = source.walIndex()
     return index !== undefined && this.#cursor.isUnchanged(index) && !this.#checkpointer.isDue(index)
@@ -263,7 +263,7 @@ export class PrimaryDatabase {
     return this.#rest !== undefined
   }
 
-  /** Whether it rests and its files are as they were. Two calls of stat. */
+  /** Whether the database rests and its files are unchanged. Two calls of stat. */
   get restsUnchanged(): boolean {
     return this.#rest !== undefined && !this.#rest.watched.hasChanged
   }

@@ -40,8 +40,8 @@ const MAX_TRIES = 64
 
 /**
  * Compares every whole database with the newest state of the replica before it is uploaded. One
- * that does not continue that state is recorded in the replica first, so that retention leaves what
- * a restore to that state needs. See levels/divergence-record.ts.
+ * that does not continue that state is recorded in the replica first, so that retention keeps the
+ * files for a restore to that state. See levels/divergence-record.ts.
  */
 export class DivergenceGuard {
   readonly #parts: DivergenceGuardParts
@@ -61,8 +61,8 @@ export class DivergenceGuard {
   }
 
   /**
-   * Reads the record again. One that is damaged, or too large to be one, is reported by retention,
-   * which needs it.
+   * Reads the record again. A damaged or too large record is not reported here but by retention,
+   * which needs the record.
    */
   async load(): Promise<void> {
     try {

@@ -12,7 +12,10 @@ import { planFault } from './replica-verdict.js'
 export type Alignment =
   /** The replica ends at `txid`, and all files after it are staged. */
   | { readonly kind: 'continue'; readonly txid: number; readonly timestamp: number; readonly pageSize?: number }
-  /** It ends at `txid` with something that the staged files do not continue: the whole database has to follow. */
+  /**
+   * The replica ends at `txid` with a file that the staged files do not continue: the whole
+   * database must follow.
+   */
   | {
       readonly kind: 'start-over'
       readonly txid: number

@@ -12,9 +12,12 @@ export type ReplicaVerdict =
    * and that this restore does not need.
    */
   | { readonly kind: 'sound'; readonly gone: number }
-  /** It does not: files are missing, which a listing that lags says as well, or were cut short. */
+  /**
+   * A restore does not reach the last uploaded TXID: files are truncated, or are missing, as in a
+   * stale listing.
+   */
   | { readonly kind: 'broken'; readonly reason: string; readonly end: number; readonly isMissing: boolean }
-  /** It holds files that this primary did not write. */
+  /** The replica contains files that this primary did not write. */
   | { readonly kind: 'foreign'; readonly reason: string; readonly end: number }
 
 const MISSING = 'files are missing in the replica'

@@ -23,7 +23,7 @@ export function foreignFiles(url: string, reason: string): LitestreamError {
   return new LitestreamError('REPLICA_RESET', `${url} was changed by another program: ${reason}`, {
     file: url,
     hint:
-      'Check whether the replica was replaced, or whether another primary writes to it. If this is not undone within a minute, ' +
+      'Check whether the replica was replaced, or whether another primary writes to it. If the change is not undone within a minute, ' +
       'this primary uploads a snapshot of the database.',
   })
 }

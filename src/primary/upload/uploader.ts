@@ -60,7 +60,7 @@ export class Uploader {
   #startsOver = false
   /** The TXID of a file with the whole database that must be uploaded as a snapshot, too. */
   #publishAt: number | undefined
-  /** The file that this process has uploaded last. */
+  /** The newest file that this process has uploaded. */
   #uploaded: NonNullable<PrimaryState['uploaded']> | undefined
   /** Number of checks without a fault. */
   #checks = 0
@@ -317,7 +317,7 @@ export class Uploader {
     return true
   }
 
-  /** The same body; what was read of a large one is reported as its progress. */
+  /** The same body; reports progress while a large body is read. */
   async *#reporting(body: AsyncIterable<Uint8Array>, txid: number, totalBytes: number): AsyncIterable<Uint8Array> {
     let bytes = 0
     let reportedAt = Number.NEGATIVE_INFINITY

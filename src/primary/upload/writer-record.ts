@@ -32,8 +32,8 @@ const running = new Set<string>()
 
 /**
  * The object `primary.json` in a replica: which process writes to it. It protects nothing; the
- * names of the files do that. It immediately tells a second primary on the same machine that
- * another one is running, and tells users which process to look for.
+ * names of the files do that. A second primary on the same machine sees in it immediately that
+ * another one is running, and users see which process that is.
  */
 export class WriterRecord {
   readonly #client: ReplicaClient
@@ -56,7 +56,8 @@ export class WriterRecord {
       const there = await this.#client.getObject(WRITER_RECORD_NAME)
       const other = there && parse(there.data)
       if (other?.instance === this.#instance) {
-        // Claimed before, by a start that failed later or by a request whose response was lost.
+        // An earlier attempt of this process wrote the record: its response was lost, or the start
+        // failed later.
         this.#tag = there!.tag
         running.add(this.#instance)
         return

@@ -19,7 +19,8 @@ const registered = new Set<string>()
 /**
  * Registers the VFS with every driver that this process can have: better-sqlite3, also copies of it
  * that the program has loaded from elsewhere, and node:sqlite where this Node.js has it. A copy
- * that takes no extension costs no other. Throws NATIVE_MISSING if none takes it.
+ * that cannot load extensions does not affect the others. Throws NATIVE_MISSING if no copy can load
+ * the extension.
  */
 export function registerDrivers(): void {
   const drivers = [
@@ -46,8 +47,8 @@ export function registerDrivers(): void {
 
 /**
  * Registers the VFS with the copy of SQLite behind a driver that the program names. Throws
- * INVALID_ARGUMENT for what is no driver, and NATIVE_MISSING if its copy of SQLite takes no
- * extension.
+ * INVALID_ARGUMENT for a value that is not a driver, and NATIVE_MISSING if its copy of SQLite
+ * cannot load extensions.
  */
 export async function registerDriver(driver: ReplicaDriver): Promise<void> {
   const own = isDriverClass(driver) ? new driver(':memory:', { allowExtension: true }) : undefined
@@ -57,7 +58,7 @@ export async function registerDriver(driver: ReplicaDriver): Promise<void> {
     const why = error instanceof Error ? error.message : String(error)
     throw new LitestreamError('NATIVE_MISSING', `the driver cannot load the extension ${addonPath()}: ${why}`, {
       cause: error,
-      hint: 'Use a driver whose SQLite can load extensions, with that switched on: better-sqlite3, or DatabaseSync of node:sqlite with `allowExtension: true`.',
+      hint: 'Use a driver whose SQLite can load extensions, and enable loading: better-sqlite3, or DatabaseSync of node:sqlite with `allowExtension: true`.',
     })
   } finally {
     await own?.close()

@@ -539,7 +539,8 @@ export class ReplicaSession {
   }
 
   /**
-   * `counter`: the change counter must differ from that of the TXID, which other states have too.
+   * `counter`: the change counter is not derived from the TXID, because other states have the same
+   * TXID.
    */
   #advance({ extension }: Extract<PollOutcome, { kind: 'advanced' }>, counter = false): void {
     const { state, files, changed, whole } = extension

@@ -5,7 +5,9 @@ import { bytes, duration, moment, splitPath } from './format.js'
 
 export type Severity = 'bad' | 'warn' | 'ok'
 
-/** Only a database that is replicated, stands by or was stopped on purpose is not in need of attention. */
+/**
+ * Every database needs attention unless it is replicated, is a standby or was stopped on purpose.
+ */
 export function severityOf({ ok, label }: Pick<DatabaseStatus, 'ok' | 'label'>): Severity {
   if (!ok) return 'bad'
   return label === 'replicating' || label === 'standby' ? 'ok' : 'warn'

@@ -6,7 +6,7 @@ import { loadAzureHttp } from './azure-library.js'
 /** Maximum size in bytes of a response that is not a blob: a page of a listing has some 5 MB. */
 const MAX_REPLY = 16 * 2 ** 20
 
-/** Of every status the body is a stream. */
+/** The body is a stream for every status. */
 const ALL: ReadonlySet<number> = new Set([Number.POSITIVE_INFINITY])
 
 /**
@@ -28,7 +28,7 @@ export function boundedHttpClient(): IHttpClient {
         allowInsecureConnection: true,
         streamResponseStatusCodes: ALL,
       })
-      // The proxy's, which is no option of a new request.
+      // The agent of the proxy: the options of a new request have no field for it.
       if (agent !== undefined) sent.agent = agent
       const { status, headers, readableStreamBody } = await client.sendRequest(sent)
       const fields = request.headers.clone()

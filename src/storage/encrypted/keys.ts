@@ -66,7 +66,7 @@ async function identitiesIn(file: string, passphrase: string | undefined): Promi
   if (text.startsWith('-----')) {
     throw new LitestreamError('CONFIG_INVALID', `${full}: the identity file is ASCII-armored`, {
       file: full,
-      hint: 'Write it without armor: `age -p -o key.age key.txt`.',
+      hint: 'Write the identity file without armor: `age -p -o key.age key.txt`.',
     })
   }
   const decrypter = new (loadAge().Decrypter)()

@@ -17,14 +17,15 @@ export interface FileLocation {
 const EXAMPLE = 'Write the path in full, such as file:///var/backups/app.db.'
 
 /**
- * The directory of a `file:` URL, as Litestream reads it: everything after `file://` from the root,
- * each character for itself. So `%20` and `~` are parts of a name, and `file://x/y` is `/x/y`. Only
- * a "?" and a "#", which would end the path, are written %3F and %23. Throws INVALID_URL.
+ * The directory of a `file:` URL, as Litestream reads it: everything after `file://`, taken
+ * literally, is the path from the root. So `%20` and `~` are parts of a name, and `file://x/y` is
+ * `/x/y`. Only a "?" and a "#", which would end the path, are written %3F and %23. Throws
+ * INVALID_URL.
  */
 export function parseFileUrl(parts: UrlParts): FileLocation {
   const { display, quote, host, userinfo, rawPath } = parts
   if (userinfo?.includes(':')) {
-    // It would be a path, and shown as one.
+    // User and password would be taken for parts of the path, and shown in messages.
     throw new LitestreamError('INVALID_URL', `${display}: a folder has no user and no password`, { hint: EXAMPLE })
   }
   const authority = [userinfo, host].filter((part) => part !== undefined).join('@')
@@ -51,7 +52,7 @@ export function fileUrl(directory: string): string {
 
 /** One name of a path, for a `file:` URL. */
 export function escapeDelimiters(text: string): string {
-  // An escape that is part of a name gets one "25" more, and loses it when it is read.
+  // If the name itself contains "%3F" or "%23", "25" is inserted after "%"; the parser removes it.
   return text
     .replaceAll(/%((?:25)*(?:3F|23))/gi, '%25$1')
     .replaceAll('?', '%3F')

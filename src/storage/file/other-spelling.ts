@@ -18,7 +18,7 @@ export async function refuseOtherSpelling(root: string, alternatives: readonly s
       `${fileUrl(root)} is ${root}, which does not exist; a replica is in ${other}`,
       {
         file: root,
-        hint: `Write ${fileUrl(other)} to use that replica, or make the directory ${root} to begin a new one.`,
+        hint: `Write ${fileUrl(other)} to use that replica, or create the directory ${root} to begin a new replica.`,
       },
     )
   }

@@ -24,7 +24,7 @@ function origin(address: string, scheme: string, name: string, display: string):
     return `${url.protocol}//${url.host}`
   } catch {
     throw new LitestreamError('INVALID_URL', `${display}: "${maskEndpoint(address)}" of ${name} is not an address`, {
-      hint: 'Write it as https://HOST or http://HOST:PORT.',
+      hint: 'Write the endpoint as https://HOST or http://HOST:PORT.',
     })
   }
 }

@@ -65,7 +65,7 @@ export class GsHttp {
         responseType: 'stream',
         validateStatus: () => true,
         retry: false,
-        // The service does not redirect, and another server's answer is none of the store.
+        // The service does not redirect, and the answer of another server is not the store's.
         redirect: 'manual',
         signal: ending.signal,
       })

@@ -63,7 +63,7 @@ function classify(error: unknown): { code: ErrorCode; hint?: string } {
     if (error.code === NO_BUCKET) {
       return {
         code,
-        hint: 'Create it with `nats object add`, write ?createBucket=true into the URL (`create-bucket: true` in a configuration), or correct its name.',
+        hint: 'Create the bucket with `nats object add`, write ?createBucket=true into the URL (`create-bucket: true` in a configuration), or correct the name of the bucket.',
       }
     }
     if (error.code === 10039) return { code, hint: 'Enable JetStream for the account in the NATS server.' }
@@ -84,7 +84,8 @@ function classify(error: unknown): { code: ErrorCode; hint?: string } {
 
 function fromTransport(error: NodeJS.ErrnoException | undefined): { code: ErrorCode; hint?: string } {
   const code = error?.code ?? ''
-  if (NETWORK.has(code)) return { code: 'UNAVAILABLE', hint: 'Check the address, and that the NATS server runs there.' }
+  if (NETWORK.has(code))
+    return { code: 'UNAVAILABLE', hint: 'Check the address, and check that a NATS server listens on it.' }
   if (/CERT|ERR_TLS|ERR_SSL|SELF_SIGNED|ALT_?NAME|UNABLE_TO_VERIFY/.test(code)) {
     return { code: 'ACCESS_DENIED', hint: 'Set `root-cas` to a file with the authority that signed the certificate.' }
   }

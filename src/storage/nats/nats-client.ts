@@ -191,7 +191,7 @@ function bucketAndSettings(
   const bucket = location.bucket ?? given.bucket
   if (bucket === undefined) {
     throw new LitestreamError('INVALID_URL', `nats://${location.server}: the replica has no bucket`, {
-      hint: 'Write nats://HOST:4222/BUCKET, or name it with `bucket`.',
+      hint: 'Write the bucket into the URL (nats://HOST:4222/BUCKET), or set `bucket`.',
     })
   }
   checkNatsBucket(bucket, `nats://${location.server}`)

@@ -36,6 +36,7 @@ import type { ObjectStore, StoredObject } from './object-store.js'
 import { Requests, type Subject } from './requests.js'
 import { upload } from './upload.js'
 
+/** Options of a client; tests set all but `onOutage`. */
 export interface ObjectClientOptions {
   readonly onOutage?: OutageListener | undefined
   readonly policy?: Partial<RequestPolicy>

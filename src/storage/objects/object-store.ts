@@ -33,7 +33,7 @@ export interface PutOptions {
   readonly ifVersion?: IfVersion
   /** Milliseconds since the epoch, for the metadata. */
   readonly timestamp?: number | undefined
-  /** A random ID for the metadata: after a lost response it tells whose object exists. */
+  /** A random ID for the metadata: after a lost response it shows whose object exists. */
   readonly uploadId?: string | undefined
 }
 

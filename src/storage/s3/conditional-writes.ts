@@ -27,10 +27,9 @@ type Creation = 'created' | 'refused' | 'unsupported'
 /**
  * Whether a store enforces conditional writes: by `conditional-writes`, else by a probe before the
  * first write. The probe creates an object `probe-<uuid>` beside the levels, tries to create it
- * again and to replace it by a wrong tag, both at once, and deletes it: 4 requests, of which a
- * caller waits for two round trips. In a write-once replica the
- * probe creates one object of a fixed name, which stays, and only tries to create it again: 2
- * requests, 1 if the object exists.
+ * again and to replace it by a wrong tag, both in parallel, and deletes it: 4 requests, of which a
+ * caller waits for two round trips. In a write-once replica the probe creates one object of a fixed
+ * name, which stays, and only tries to create it again: 2 requests, 1 if the object exists.
  */
 export class ConditionalWrites implements AskedGuarantees {
   readonly #requests: S3Requests

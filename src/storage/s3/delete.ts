@@ -6,7 +6,7 @@ import type { S3Requests, Subject } from './requests.js'
 
 /** Keys of one DeleteObjects; the API's limit. */
 const BATCH = 1000
-/** Single deletes at once. */
+/** Number of single deletes in parallel. */
 const PARALLEL = 16
 /** Failed keys that a message names. */
 const NAMED_FAILURES = 5

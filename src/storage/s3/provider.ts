@@ -61,7 +61,7 @@ function endpointUrl(endpoint: string, display: string): URL {
 
 function invalidEndpoint(endpoint: string, display: string): LitestreamError {
   return new LitestreamError('INVALID_URL', `${display}: "${maskEndpoint(endpoint)}" is not an endpoint`, {
-    hint: 'Write it as https://HOST or https://HOST:PORT.',
+    hint: 'Write the endpoint as https://HOST or https://HOST:PORT.',
   })
 }
 

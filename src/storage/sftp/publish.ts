@@ -22,8 +22,8 @@ export type NamingMethod =
 
 /**
  * Gives the finished file `temporary` the name `target`, which must be free: PRECONDITION_FAILED if
- * it is not. Returns the method that worked, for the next file. The temporary file is gone
- * afterwards, unless it throws.
+ * it is not. Returns the method that worked, for the next file. The temporary file does not exist
+ * afterwards, unless the function throws.
  */
 export async function nameOnce(
   files: RemoteFiles,
@@ -115,7 +115,7 @@ async function renameOnce(files: RemoteFiles, temporary: string, target: string,
   }
 }
 
-/** Gives the finished file `temporary` the name `target`, whatever has it. */
+/** Gives the finished file `temporary` the name `target`, and replaces an existing file. */
 export async function replaceWith(files: RemoteFiles, temporary: string, target: string): Promise<void> {
   try {
     await files.posixRename(temporary, target)

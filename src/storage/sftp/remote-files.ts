@@ -30,7 +30,7 @@ type Bounded = <T>(work: Promise<T>, what: string) => Promise<T>
 
 /**
  * The requests of SFTP as promises, over one connection. Each rejects with what the library throws
- * (a status of SFTP as `code`), or with a LitestreamError if it is given up.
+ * (a status of SFTP as `code`), or with a LitestreamError if the request was given up.
  */
 export class RemoteFiles {
   readonly connection: SftpConnection
@@ -48,7 +48,7 @@ export class RemoteFiles {
     )
   }
 
-  /** A new file; fails if one has the name. */
+  /** Creates a file; fails if the name exists. */
   create(path: string): Promise<Handle> {
     return this.#closable(
       this.connection.call<Buffer>((sftp, done) => sftp.open(path, 'wx', done)),
@@ -56,7 +56,7 @@ export class RemoteFiles {
     )
   }
 
-  /** A file that is there, as it is. */
+  /** Opens an existing file without changing it. */
   openToWrite(path: string): Promise<Handle> {
     return this.#closable(
       this.connection.call<Buffer>((sftp, done) => sftp.open(path, 'r+', done)),
@@ -95,7 +95,7 @@ export class RemoteFiles {
     )
   }
 
-  /** Undefined where nothing has the name. */
+  /** Undefined if the name does not exist. */
   async statIfThere(path: string): Promise<RemoteStats | undefined> {
     try {
       return await this.stat(path)
@@ -105,7 +105,7 @@ export class RemoteFiles {
     }
   }
 
-  /** How many bytes came; 0 at the end of the file. */
+  /** Returns the number of bytes read; 0 at the end of the file. */
   async read(handle: Handle, into: Buffer, position: number): Promise<number> {
     const reading = this.connection.call<number>((sftp, done) =>
       sftp.read(handle, into, 0, into.length, position, (error, count) => done(error, count)),
@@ -149,7 +149,7 @@ export class RemoteFiles {
     )
   }
 
-  /** posix-rename@openssh.com: replaces what has the name. */
+  /** posix-rename@openssh.com: replaces an existing file of that name. */
   posixRename(from: string, to: string): Promise<void> {
     return this.#bounded(
       this.connection.call((sftp, done) => sftp.ext_openssh_rename(from, to, done)),
@@ -157,7 +157,7 @@ export class RemoteFiles {
     )
   }
 
-  /** By the protocol it fails where something has the name; not every server keeps to that. */
+  /** The protocol requires an error if the name exists, but not every server reports one. */
   rename(from: string, to: string): Promise<void> {
     return this.#bounded(
       this.connection.call((sftp, done) => sftp.rename(from, to, done)),
@@ -185,8 +185,8 @@ export class RemoteFiles {
   }
 
   /**
-   * Free bytes for users on the file system of an open file; undefined where the server does not
-   * tell (fstatvfs@openssh.com).
+   * Free bytes for users on the file system of an open file; undefined if the server does not
+   * report it (fstatvfs@openssh.com).
    */
   async freeBytes(handle: Handle): Promise<number | undefined> {
     try {

@@ -189,7 +189,7 @@ export class SftpReplicaClient implements ReplicaClient {
     if (!stats.isFile) {
       throw new LitestreamError('STORAGE_FAILED', `${name} is not a regular file`, {
         file: name,
-        hint: 'Remove it from the directory of the replica.',
+        hint: 'Remove that entry from the directory of the replica.',
       })
     }
     if (file !== undefined && isClaim(stats)) throw notFound(name)

@@ -22,8 +22,8 @@ export interface FolderResource extends DavResource {
 }
 
 /**
- * What `wanted` accepts in a folder, in no order; undefined if the server says that there is no
- * such folder. Only what is wanted is kept in memory.
+ * The entries of a folder that `wanted` accepts, in no order; undefined if the folder does not
+ * exist. Only these entries are kept in memory.
  */
 export function entriesOf(
   requests: WebdavRequests,

@@ -3,9 +3,9 @@ export interface DavResource {
   /** As sent: percent-encoded, a path or a URL. */
   readonly href: string
   readonly isCollection: boolean
-  /** Bytes; NaN if the server does not tell. */
+  /** Bytes; NaN if the server does not report it. */
   readonly size: number
-  /** Milliseconds since the epoch; NaN if the server does not tell. */
+  /** Milliseconds since the epoch; NaN if the server does not report it. */
   readonly modifiedAt: number
   readonly etag: string | undefined
 }
@@ -13,7 +13,7 @@ export interface DavResource {
 /** Why a reply is not taken for a multistatus. */
 export class MultistatusFault extends Error {
   override readonly name = 'MultistatusFault'
-  /** Whether another reply may be a whole one: this one was cut. */
+  /** Whether a retry may get a complete reply, because this one was truncated. */
   readonly cut: boolean
 
   constructor(message: string, cut = false) {
@@ -101,7 +101,7 @@ function tokenEnd(text: string, at: number): number | undefined {
   if (begin.startsWith('<![CDATA[')) return until(']]>')
   if (begin.startsWith('<?')) return until('?>')
   if (begin.startsWith('<!')) {
-    // Too short to tell a comment or CDATA from a document type.
+    // Too short to distinguish a comment or CDATA from a document type.
     if ('<!--'.startsWith(begin) || '<![CDATA['.startsWith(begin)) return undefined
     throw new MultistatusFault('the reply has a document type')
   }

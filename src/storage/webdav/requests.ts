@@ -60,8 +60,8 @@ export interface Reply {
 }
 
 /**
- * Sends requests to a WebDAV server: authorizes, counts and times each, bounds every wait, types
- * what went wrong. Redirections are never followed, so credentials stay at the origin.
+ * Sends requests to a WebDAV server: authorizes, counts and times each, bounds every wait, converts
+ * errors. Redirections are never followed, so credentials stay at the origin.
  */
 export class WebdavRequests {
   readonly counters: OperationCounters
@@ -85,7 +85,7 @@ export class WebdavRequests {
     this.#authorization = authorization
   }
 
-  /** Reads the file of authorities; connects to nothing. Throws CONFIG_INVALID. */
+  /** Reads the file of authorities; does not connect. Throws CONFIG_INVALID. */
   static async prepare(
     location: WebdavLocation,
     settings: WebdavSettings,
@@ -124,7 +124,7 @@ export class WebdavRequests {
     this.#connections.agent.destroy()
   }
 
-  /** Attempts until one succeeds, fails for good, or the policy is used up. */
+  /** Retries until an attempt succeeds, fails permanently, or the policy is exhausted. */
   retried<T>(subject: Subject, attempt: () => Promise<T>): Promise<T> {
     return retrying(attempt, {
       policy: this.policy,

@@ -51,12 +51,12 @@ import { type StagedBody, stageBody } from './staged-body.js'
  */
 const RACING_LOCKS = 'a WebDAV server may grant a lock to two clients that request it at the same moment'
 
-/** Files deleted at once. */
+/** Number of files deleted in parallel. */
 const DELETE_CONCURRENCY = 8
 
 /**
- * Milliseconds for which a server that has shown itself as one of WebDAV is believed that a folder
- * does not exist.
+ * Milliseconds after a proof that the server speaks WebDAV, for which its "404" for a folder is
+ * accepted without another proof.
  */
 const CONFIRMED_FOR = 5_000
 
@@ -65,7 +65,7 @@ export class WebdavReplicaClient implements ReplicaClient {
   readonly type = 'webdav'
   readonly url: string
   readonly legacy: LegacyObjects
-  /** Neither holds: the lock of the server makes a second winner rare, not impossible. */
+  /** WebDAV gives neither guarantee: the lock makes a second winner rare, but not impossible. */
   readonly guarantees: AskedGuarantees
   readonly #root: string
   readonly #requests: WebdavRequests
@@ -75,7 +75,7 @@ export class WebdavReplicaClient implements ReplicaClient {
   readonly #ready = new Set<string>()
   /** Whether MOVE names its destination by the path alone. */
   #pathOnly = false
-  /** By `elapsedMs()`: when the server last showed that it is one of WebDAV. */
+  /** By `elapsedMs()`: when the server last proved that it speaks WebDAV. */
   #confirmedAt = Number.NEGATIVE_INFINITY
 
   private constructor(location: WebdavLocation, requests: WebdavRequests) {
@@ -104,8 +104,8 @@ export class WebdavReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Asks the server what it can. Throws CONFIG_INVALID for a file of authorities that cannot be
-   * used, ACCESS_DENIED for a wrong login or certificate, UNAVAILABLE for a server that does not
+   * Asks the server for its features. Throws CONFIG_INVALID for a file of authorities that cannot
+   * be used, ACCESS_DENIED for a wrong login or certificate, UNAVAILABLE for a server that does not
    * speak WebDAV. A folder that does not exist is made by the first write.
    */
   static async open(
@@ -124,7 +124,7 @@ export class WebdavReplicaClient implements ReplicaClient {
   }
 
   /**
-   * What `open` throws for settings and files that cannot be used; connects to nothing. Returns the
+   * Throws the errors of `open` for unusable settings and files; does not connect. Returns the
    * guarantees of every server.
    */
   static async check(location: WebdavLocation, given: WebdavSettings = {}): Promise<WriteGuarantees> {
@@ -274,8 +274,8 @@ export class WebdavReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Under a temporary name first: what is cut off in the middle never has the name of a file, on no
-   * server.
+   * Written under a temporary name first, so that an interrupted upload never has the name of a
+   * file, on any server.
    */
   async #publish(subject: Subject, staged: StagedBody, timestamp: number, createOnly: boolean): Promise<void> {
     const { path, signal } = subject
@@ -331,7 +331,7 @@ export class WebdavReplicaClient implements ReplicaClient {
     }
   }
 
-  /** False where the name is taken and stays so. */
+  /** Returns false if another file has the name and keeps it. */
   #move(subject: Subject, from: string, overwrite: boolean): Promise<boolean> {
     const destination = encodePath(subject.path)
     return this.#requests.retried(subject, async () => {
@@ -406,8 +406,8 @@ export class WebdavReplicaClient implements ReplicaClient {
     const version = versionOf(tag)
     const createdAt = headerTime(header) ?? modifiedAt ?? Number.NaN
     checkFacts({ size, createdAt, version }, target, `looking at ${target}`)
-    // A version is compared with listed ones: it must be one where the server's own tags tell
-    // nothing.
+    // A version is compared with listed ones: it must exist even if the server's own tags cannot be
+    // compared.
     const listed = 'size' in file ? (file as LtxFileInfo) : undefined
     const same = listed !== undefined && (await this.#tags.isSame(file, { size, version }, signal))
     const { level, minTxid, maxTxid } = file

@@ -124,7 +124,7 @@ test('a damaged buffer is shown with the offset, and is exported up to the damag
   assert.deepEqual([discarded.status, existsSync(buffer)], [0, false])
 })
 
-test('a wrong length in the middle is damage, and is not treated as a torn record at the end', async (t) => {
+test('a wrong record length in the middle of a buffer is damage, and is not taken for a torn last record', async (t) => {
   const { buffer } = await makeBuffer(t)
   const content = readFileSync(buffer)
   const second = recordsOf(content)[2]!

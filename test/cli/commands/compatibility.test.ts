@@ -51,7 +51,7 @@ test('the control socket answers with the names of Litestream, and takes a timeo
   assert.equal(await stop(), 0)
 })
 
-test('help, version and the commands of other versions of Litestream', async () => {
+test('help and version have the spellings of Litestream, and commands of its other versions are refused', async () => {
   const help = await run(['help'])
   assert.equal(help.status, 0)
   assert.match(help.stdout, /replicate .*Replicate databases/)

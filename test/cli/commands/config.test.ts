@@ -48,7 +48,7 @@ test('databases lists the configured databases', async (t) => {
   ])
 })
 
-test('version', async () => {
+test('the version command prints the version, also as JSON, and the parts of the installation', async () => {
   assert.equal((await run(['version'])).stdout, `${version}\n`)
   const fields = JSON.parse((await run(['version', '-json'])).stdout)
   assert.deepEqual([fields.version, fields.node], [version, process.versions.node])

@@ -124,7 +124,7 @@ test('-exec runs a program, replicates its last commit and returns its exit stat
   assert.match(missing.stderr, /Error: cannot start exec command \/nowhere\/program: .*ENOENT\nTry: .*sh -c/)
 })
 
-test('a signal is sent to the program first; that the program ends by it is no failure', async (t) => {
+test('a signal is sent to the program first; a program that the signal ends does not count as failed', async (t) => {
   const { file, url } = fixture(t)
   const daemon = start(['replicate', '-exec', 'sh -c "echo started; exec sleep 60"', file, url])
   t.after(() => daemon.child.kill('SIGKILL'))

@@ -87,7 +87,7 @@ test('on-divergence: refuse ends -once with status 1 until it is acknowledged, r
   db.close()
 })
 
-test('a database path that does not exist is reported at once, and /healthz is not ok', async (t) => {
+test('a database path that does not exist is reported immediately, and /healthz is not ok', async (t) => {
   const { dir, config } = fixture(t)
   const entry = (file: string, more = '') =>
     `{ path: ${dir}/${file}, monitor-interval: 20ms, ${more} replica: { path: ${dir}/${file}.backup } }`

@@ -113,7 +113,7 @@ test('a refused or unsendable heartbeat is a fault, but not a fault of replicati
   assert.match(daemon.faults.list()[0]!.message, /cannot be reached.*ECONNREFUSED/)
 })
 
-test('commits do not wait for TXIDs that a start over has replaced', () => {
+test('after a new start with a snapshot, the replaced TXIDs do not count as waiting for upload', () => {
   const pending = new PendingCommits()
   for (let txid = 10; txid <= 15; txid++) pending.add(txid)
   pending.uploaded(11)
@@ -124,7 +124,7 @@ test('commits do not wait for TXIDs that a start over has replaced', () => {
   assert.equal(pending.ageMs, 0)
 })
 
-test('a day of waiting commits takes bounded memory, and the oldest keeps its time', () => {
+test('the list of commits that wait for upload has bounded size, and keeps the time of the oldest commit', () => {
   const pending = new PendingCommits()
   assert.equal(pending.ageMs, 0)
   for (let txid = 1; txid <= 100_000; txid++) pending.add(txid)

@@ -116,7 +116,7 @@ test('-config - reads standard input', (t) => {
   assert.match(wrong.stderr, /standard input.*\nTry: /)
 })
 
-test('-config takes what a shell passes for <(command), and refuses devices and FIFOs at once', (t) => {
+test('-config accepts the descriptor that a shell passes for <(command), and refuses devices and FIFOs immediately', (t) => {
   const dir = temporaryDirectory(t)
   createDatabase(path.join(dir, 'app.db'))
   const fifo = path.join(dir, 'fifo')

@@ -51,7 +51,7 @@ test('the first signal ends an upload that is waiting for a store, after shutdow
   assert.match(stderr, /the last sync failed: the replica is behind.*app\.db|app\.db.*the last sync failed/)
 })
 
-test('the second signal ends the process at once, with its own status', GUARD, async (t) => {
+test('the second signal ends the process immediately, with the status of that signal', GUARD, async (t) => {
   const dir = temporaryDirectory(t)
   createDatabase(path.join(dir, 'app.db'))
   const { url, requests } = await startSilentStore(t)

@@ -87,7 +87,7 @@ test('restore -all restores missing databases, also those of a lost directory, a
   assert.equal(rows(one), 1, 'with -force it is')
 })
 
-test('a database that cannot be restored does not keep the others from it', async (t) => {
+test('a database that cannot be restored does not prevent the restore of the others', async (t) => {
   const base = temporaryDirectory(t)
   const { one, two, many, config } = await replicated(t, `file://${base}/replicas`)
   remove(one, two, many)

@@ -76,7 +76,7 @@ export function listings(backend: Backend): void {
     assert.deepEqual(await below('nothing'), [])
   })
 
-  test(`${backend.name}: ${backend.crowd} objects in a level`, async (t) => {
+  test(`${backend.name}: a level of ${backend.crowd} files is listed completely, and from a TXID on`, async (t) => {
     const place = await backend.makePlace(t)
     const open = opener(t, place)
     if (place.fill !== undefined) place.fill('app.db', backend.crowd)

@@ -73,7 +73,7 @@ export function readsAndWrites(backend: Backend): void {
   }
 
   const { large = 64 } = backend
-  test(`${backend.name}: an object of ${large} MiB`, async (t) => {
+  test(`${backend.name}: a file of ${large} MiB is written, streamed and read in ranges`, async (t) => {
     const client = await (await clientsAt(t, backend))()
     const bytes = testBytes(large * MiB)
     await client.write(file(1, 9), inPieces(bytes, 256 * 1024), { timestamp: TIMESTAMP, createOnly: true })

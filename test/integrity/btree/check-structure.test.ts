@@ -47,7 +47,7 @@ for (const pageSize of [512, 1024, 4096, 65536]) {
   }
 }
 
-test('an empty file has no faults; a truncated file and a file that is no database have', (t) => {
+test('an empty file has no faults; a truncated file and a file that is not a database have faults', (t) => {
   const file = path.join(temporaryDirectory(t), 'app.db')
   writeFileSync(file, '')
   assert.deepEqual(checkStructure(file), [])

@@ -67,7 +67,7 @@ test('the -shm is removed while no application is connected: commits are replica
   assert.equal(await primary.stop(), 0)
 })
 
-test('the -shm is replaced by an empty file, and truncated to zero bytes', async (t) => {
+test('after the -shm is replaced by an empty file, and after it is truncated, commits are replicated', async (t) => {
   const { file, primary, follows } = await fixture(t)
   rmSync(`${file}-shm`)
   writeFileSync(`${file}-shm`, '')
@@ -177,7 +177,7 @@ test('the -wal is removed while an application is connected: its commits are rep
   assert.equal(await primary.stop(), 0)
 })
 
-test('-wal and -shm are removed together', async (t) => {
+test('after -wal and -shm are removed together, commits are replicated', async (t) => {
   const { file, primary, follows } = await fixture(t)
   rmSync(`${file}-wal`)
   rmSync(`${file}-shm`)
@@ -185,7 +185,7 @@ test('-wal and -shm are removed together', async (t) => {
   assert.equal(await primary.stop(), 0)
 })
 
-test('the -wal is truncated to zero bytes', async (t) => {
+test('after the -wal is truncated to zero bytes, commits are replicated, with a notice', async (t) => {
   const { file, primary, follows, notice } = await fixture(t, { minCheckpointPages: 1 })
   await primary.waitFor('checkpoint')
   truncateSync(`${file}-wal`, 0)
@@ -204,7 +204,7 @@ test('the -wal is cut in the middle: the frames before the cut and all later com
   assert.equal(await primary.stop(), 0)
 })
 
-test('another database is renamed over the database', async (t) => {
+test('a database that is renamed over the database is replicated with a snapshot', async (t) => {
   const { file, dir, primary, follows, notice, reasons } = await fixture(t)
   const other = path.join(dir, 'new.db')
   sql(other, 'CREATE TABLE t (v BLOB)', 'INSERT INTO t VALUES (1)')

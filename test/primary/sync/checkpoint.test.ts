@@ -69,7 +69,7 @@ test('a passive checkpoint once 1000 pages are pending: TXID 3, no snapshot, the
   await verify()
 })
 
-test('the interval: one checkpoint after a commit, none while idle', async (t) => {
+test('at each checkpoint interval, one checkpoint follows a commit, and none runs while idle', async (t) => {
   const { primary, checkpoints, write, verify } = await fixture(t, { checkpointInterval: 1 })
   for (let i = 0; i < 5; i++) await primary.sync()
   const after = checkpoints.length
@@ -99,7 +99,7 @@ test('the truncate threshold truncates the -wal without a snapshot', async (t) =
   await verify()
 })
 
-test('a long reader: its frames stay, checkpoints are not repeated in vain, and complete when it ends', async (t) => {
+test('while a reader blocks checkpoints, few are attempted; the checkpoint completes when the reader ends', async (t) => {
   const { file, primary, checkpoints, write, verify } = await fixture(t, { minCheckpointPages: 50, busyTimeout: 50 })
   await primary.sync()
   write(10)

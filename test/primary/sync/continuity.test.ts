@@ -72,7 +72,7 @@ async function resume(
   return reasons[0]
 }
 
-test('nothing happened: no file is written', async (t) => {
+test('without a commit, no file is written', async (t) => {
   assert.equal(await resume(t, () => {}), undefined)
 })
 
@@ -114,11 +114,11 @@ test('a WAL that was copied into the database file and not restarted leads to a 
 })
 
 test('a TRUNCATE checkpoint, with or without commits after it, leads to a snapshot', async (t) => {
-  await t.test('empty', async (t) => {
+  await t.test('without a commit after the checkpoint', async (t) => {
     const reason = await resume(t, ({ write }) => write(rows(5), 'PRAGMA wal_checkpoint(TRUNCATE)'))
     assert.equal(reason, 'the WAL was removed or truncated by another process')
   })
-  await t.test('written again', async (t) => {
+  await t.test('with commits after the checkpoint', async (t) => {
     const reason = await resume(t, ({ write }) => write(rows(5), 'PRAGMA wal_checkpoint(TRUNCATE)', rows(5)))
     assert.match(reason!, /^the WAL was restarted, (and|which)/)
   })
@@ -159,21 +159,21 @@ test('a database that is replaced by an older copy is replicated with a snapshot
     write(rows(500))
     for (const suffix of ['-wal', '-shm']) rmSync(file + suffix, { force: true })
   }
-  await t.test('copied over it', async (t) => {
+  await t.test('an older copy is copied over the database', async (t) => {
     const reason = await resume(t, (down) => {
       copyThenWrite(down)
       copyFileSync(path.join(down.dir, 'copy.db'), down.file)
     })
     assert.notEqual(reason, undefined)
   })
-  await t.test('renamed over it', async (t) => {
+  await t.test('an older copy is renamed over the database', async (t) => {
     const reason = await resume(t, (down) => {
       copyThenWrite(down)
       renameSync(path.join(down.dir, 'copy.db'), down.file)
     })
     assert.equal(reason, 'the database file was replaced')
   })
-  await t.test('copied over it with the -wal left where it was', async (t) => {
+  await t.test('an older copy is copied over the database, and the -wal stays', async (t) => {
     const reason = await resume(t, ({ file, dir, write }) => {
       const copy = path.join(dir, 'copy.db')
       sql(file, [`VACUUM INTO '${copy}'`], true)
@@ -202,7 +202,7 @@ test('a change of the journal mode and back leads to a snapshot', async (t) => {
   assert.notEqual(reason, undefined)
 })
 
-test('page size changed: snapshot, also as a snapshot in the replica, from which restores begin', async (t) => {
+test('a change of the page size leads to a snapshot', async (t) => {
   const reason = await resume(t, ({ write }) =>
     write('PRAGMA journal_mode = delete', 'PRAGMA page_size = 8192', 'VACUUM', 'PRAGMA journal_mode = wal', rows(5)),
   )
@@ -210,11 +210,11 @@ test('page size changed: snapshot, also as a snapshot in the replica, from which
 })
 
 test('a state file that is missing, damaged, or of another database leads to a snapshot', async (t) => {
-  await t.test('deleted', async (t) => {
+  await t.test('the state file is deleted', async (t) => {
     const reason = await resume(t, ({ meta }) => rmSync(path.join(meta, 'primary-state')))
     assert.equal(reason, 'the state file is missing')
   })
-  await t.test('damaged', async (t) => {
+  await t.test('the state file is damaged', async (t) => {
     const reason = await resume(t, ({ meta }) => {
       const state = path.join(meta, 'primary-state')
       writeFileSync(
@@ -224,19 +224,22 @@ test('a state file that is missing, damaged, or of another database leads to a s
     })
     assert.match(reason!, /^the state file is damaged/)
   })
-  await t.test('one slot damaged: the other one is older, and the WAL proves continuity', async (t) => {
-    const reason = await resume(t, ({ meta }) => {
-      const state = path.join(meta, 'primary-state')
-      const bytes = readFileSync(state)
-      const serials = [bytes.subarray(0, 2048), bytes.subarray(2048)].map((slot) =>
-        Number(/"serial":(\d+)/.exec(slot.toString())?.[1]),
-      )
-      bytes.fill(0x20, serials[0]! > serials[1]! ? 0 : 2048, serials[0]! > serials[1]! ? 2048 : 4096)
-      writeFileSync(state, bytes)
-    })
-    assert.notEqual(reason, 'the state file is damaged')
-  })
-  await t.test('of another database', async (t) => {
+  await t.test(
+    'one slot of the state file is damaged: the older slot is used, and the WAL proves continuity',
+    async (t) => {
+      const reason = await resume(t, ({ meta }) => {
+        const state = path.join(meta, 'primary-state')
+        const bytes = readFileSync(state)
+        const serials = [bytes.subarray(0, 2048), bytes.subarray(2048)].map((slot) =>
+          Number(/"serial":(\d+)/.exec(slot.toString())?.[1]),
+        )
+        bytes.fill(0x20, serials[0]! > serials[1]! ? 0 : 2048, serials[0]! > serials[1]! ? 2048 : 4096)
+        writeFileSync(state, bytes)
+      })
+      assert.notEqual(reason, 'the state file is damaged')
+    },
+  )
+  await t.test('the state file is that of another database', async (t) => {
     const reason = await resume(t, ({ dir, meta }) => {
       const other = path.join(dir, 'other.db')
       sql(other, ['PRAGMA journal_mode = wal', CREATE, rows(50)], true)

@@ -87,7 +87,7 @@ class Resting {
 }
 
 for (const soon of [false, true]) {
-  const how = soon ? 'at once' : 'with an empty WAL'
+  const how = soon ? 'without emptying its WAL' : 'with an empty WAL'
   test(`a database that rests ${how} has no open file, and the next commit is an increment`, async (t) => {
     const resting = await Resting.start(t, { soon })
     assert.equal(resting.descriptors, 0)
@@ -137,12 +137,12 @@ test('a resting database that was replaced, copied over or deleted is noticed', 
     db.close()
     return copy
   }
-  await t.test('replaced', async (t) => {
+  await t.test('the database is replaced', async (t) => {
     const resting = await Resting.start(t)
     renameSync(copyOf(resting.file), resting.file)
     assert.equal((await resting.woken()).length, 1)
   })
-  await t.test('copied over, with the time of the copy', async (t) => {
+  await t.test('a copy is written over the database, with the time of the copy', async (t) => {
     const resting = await Resting.start(t)
     const copy = copyOf(resting.file)
     const { atime, mtime } = statSync(resting.file)
@@ -150,7 +150,7 @@ test('a resting database that was replaced, copied over or deleted is noticed', 
     utimesSync(resting.file, atime, mtime)
     assert.equal((await resting.woken()).length, 1)
   })
-  await t.test('deleted', async (t) => {
+  await t.test('the database is deleted', async (t) => {
     const resting = await Resting.start(t)
     for (const suffix of ['', '-wal', '-shm']) rmSync(resting.file + suffix, { force: true })
     await until('the change is noticed', () => resting.ends > 0)

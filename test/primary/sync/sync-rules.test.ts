@@ -42,7 +42,7 @@ test('concurrent syncs run one after another: each commit is in exactly one file
   await assertReplicaEquals(url, file)
 })
 
-test('uncommitted WAL frames are never written to an LTX file, nor to a snapshot', async (t) => {
+test('uncommitted WAL frames are never written to an LTX file or a snapshot', async (t) => {
   const directory = temporaryDirectory(t)
   const [file, url] = [path.join(directory, 'app.db'), pathToFileURL(path.join(directory, 'replica')).href]
   const app = new Database(file)

@@ -77,11 +77,11 @@ test('replica behind, staged files gone: snapshot after its newest TXID', async 
 })
 
 test('replica empty: staged files are uploaded again if complete, otherwise a snapshot', async (t) => {
-  await t.test('staged', async (t) => {
+  await t.test('every staged file exists', async (t) => {
     const { txid, rejoined } = await restarted(t, ({ dir }) => rmSync(path.join(dir, 'replica'), { recursive: true }))
     assert.deepEqual([txid, rejoined], [4, []])
   })
-  await t.test('not staged', async (t) => {
+  await t.test('the staged files are missing', async (t) => {
     const { txid, rejoined } = await restarted(t, ({ dir, meta }) => {
       rmSync(path.join(dir, 'replica'), { recursive: true })
       rmSync(path.join(meta, 'ltx', '0', files(path.join(meta, 'ltx', '0'))[0]!))

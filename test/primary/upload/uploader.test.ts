@@ -69,7 +69,7 @@ test('a file is not uploaded before its state was saved', async (t) => {
   assert.equal(await assertReplicaEquals(url, file), 1)
 })
 
-test('a replica that turns out to be ahead after commits were staged: up to date means that the replica has them', async (t) => {
+test('if the replica turns out to be ahead of staged commits, the upload is complete only when the replica has them', async (t) => {
   const { file, url, open, level0, write } = await fixture(t)
   await writtenBefore(t, url)
   const { primary, uploader } = await open()
@@ -146,7 +146,7 @@ test('a repair that fails while the state folder cannot be read is made later, a
   )
 })
 
-test('the file of a repair is lost before its upload: the snapshot is published all the same', async (t) => {
+test('if the staged file of a repair is lost before its upload, a snapshot is uploaded instead', async (t) => {
   const { file, url, client, open, write } = await fixture(t)
   const { primary, uploader } = await open()
   await primary.sync()

@@ -47,7 +47,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
 
   const [{ url, file }] = fixture.databases
 
-  test('a plain URI with replica_url, no handle', () => {
+  test('a plain URI with replica_url opens a replica without a handle', () => {
     const remote = open(`file:app.db?vfs=litestream&replica_url=${encodeURIComponent(url)}`, true)
     assert.deepEqual(remote.rows('SELECT count(*) FROM a'), [[fixture.rows]])
     assert.throws(() => open('file:app.db?vfs=litestream&replica_url=file%3A%2F%2F%2Fnowhere&open_timeout=1ms'))
@@ -75,7 +75,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     remote.close()
   })
 
-  test('temporary tables, sorts that spill, a small cache (items 11, 12)', async () => {
+  test('temporary tables, sorts that spill and a small cache work (items 11, 12)', async () => {
     await using replica = await openReplica(url, { cacheSize: '1KiB' })
     const local = open(file, true)
     const remote = open(replica.uri, true)
@@ -214,7 +214,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     remote.close()
   })
 
-  test('a local copy: its progress and its path (items 45, 47)', async () => {
+  test('the progress and the path of a local copy are reported (items 45, 47)', async () => {
     const copy = path.join(fixture.directory, `copy-${process.pid}.db`)
     await using replica = await openReplica(url, { hydrate: copy })
     const remote = open(replica.uri, true)

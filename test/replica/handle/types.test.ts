@@ -47,4 +47,4 @@ export async function usage(replica: Replica): Promise<void> {
   replica.stats().hits = 1
 }
 
-test('the types of the package accept correct code and refuse wrong code', () => {})
+test('the types of the package accept correct code and reject incorrect code', () => {})

@@ -104,7 +104,7 @@ async function fixture(t: TestContext) {
   return { dir, client, writer: new V3Writer(dir, t), output: path.join(dir, 'restored', 'app.db') }
 }
 
-test('xxHash32 has its check values', () => {
+test('xxHash32 gives the published check values', () => {
   const state = new Uint8Array(XXH32_STATE_SIZE)
   assert.equal(native.xxh32(state), 0x02cc5d05)
   assert.equal(native.xxh32(state, Buffer.from('abc')), 0x32d153ff)

@@ -125,7 +125,7 @@ test('a damaged encrypted file is avoided by a restore and by compaction, as an 
   assert.deepEqual(skipped, ['LTX_CORRUPT'])
 })
 
-test('a wrong identity, none, and an unencrypted file are errors that name the setting', async (t) => {
+test('a wrong identity, a missing identity and an unencrypted file are errors that name the setting', async (t) => {
   const [key, other] = [ageKey(t), ageKey(t)]
   const { url, client } = await makeEncrypted(t, { identities: key.identity })
   const info = (await listLevels(client))[0]![0]!

@@ -170,7 +170,7 @@ test('a long file is flushed while it is written, and is complete', async (t) =>
   for (let i = 0; i < 20; i++) assert.equal(data[i * chunk.length + 17], i)
 })
 
-test('of several changes of one object one succeeds', async (t) => {
+test('of several simultaneous changes of one object exactly one succeeds', async (t) => {
   const root = temporaryDirectory(t)
   const clients = await Promise.all(Array.from({ length: 4 }, () => openReplicaClient(`file://${root}`)))
   const data = (text: string) => new TextEncoder().encode(text)

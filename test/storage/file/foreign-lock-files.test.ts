@@ -19,7 +19,7 @@ async function openFolder(t: TestContext) {
   return { root, client }
 }
 
-test('a lease is renewed, released and taken after a foreign file with the last number of ten digits appears', async (t) => {
+test('a lease is renewed, released and taken after a foreign file with the number 9999999999 appears', async (t) => {
   const { root, client } = await openFolder(t)
   const lease = new Lease(client, { ttl: 60_000 })
   assert.equal(await lease.acquire(), undefined)
@@ -49,7 +49,7 @@ test('directories and links with the names of versions are skipped, and stay', a
   assert.ok(existsSync(path.join(root, `${NAME}.9999999999`)))
 })
 
-test('a number beyond every integer is ignored, and the highest one is an error with a hint', async (t) => {
+test('a number above 2^53 is ignored, and the highest one is an error with a hint', async (t) => {
   const { root, client } = await openFolder(t)
   const ignored = ['99999999999999999999', '00000000000000000009', 'x', '12345']
   for (const number of ignored) writeFileSync(path.join(root, `${NAME}.${number}`), 'foreign')

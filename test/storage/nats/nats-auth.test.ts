@@ -47,7 +47,7 @@ async function refused(code: ErrorCode, url: string, nats: NatsSettings = {}, se
   })
 }
 
-test('user and password, in the URL or the settings', async (t) => {
+test('a user and password from the URL or the settings are accepted', async (t) => {
   const { address } = await server(t, `authorization { user: app, password: "${SECRET}" }`)
   await works(`nats://app:${SECRET}@${address}/a`)
   await works(`nats://${address}/b`, { username: 'app', password: SECRET })
@@ -57,14 +57,14 @@ test('user and password, in the URL or the settings', async (t) => {
   await refused('ACCESS_DENIED', `nats://${address}/a`)
 })
 
-test('token', async (t) => {
+test('a token is accepted', async (t) => {
   const { address } = await server(t, `authorization { token: "${SECRET}" }`)
   await works(`nats://${SECRET}@${address}/a`)
   await works(`nats://${address}/a`, { token: SECRET })
   await refused('ACCESS_DENIED', `nats://${address}/a`, { token: 'wrong-sesame' })
 })
 
-test('NKey', async (t) => {
+test('an NKey is accepted', async (t) => {
   const user = nkeys.createUser()
   const seed = new TextDecoder().decode(user.getSeed())
   const { address } = await server(t, `authorization { users: [{ nkey: ${user.getPublicKey()} }] }`)
@@ -77,7 +77,7 @@ test('NKey', async (t) => {
   await refused('CONFIG_INVALID', `nats://${address}/a`, { nkey: user.getPublicKey() })
 })
 
-test('JWT with seed, and a credentials file', async (t) => {
+test('a JWT with its seed, and a credentials file, are accepted', async (t) => {
   const accounts = makeAccounts()
   const { address } = await server(t, accounts.config)
   const creds = path.join(temporaryDirectory(t), 'app.creds')
@@ -93,7 +93,7 @@ test('JWT with seed, and a credentials file', async (t) => {
   await refused('CONFIG_INVALID', `nats://${address}/a`, { creds })
 })
 
-test('TLS with an authority and a client certificate', async (t) => {
+test('TLS works with a private authority and a client certificate', async (t) => {
   const files = makeCertificates(temporaryDirectory(t))
   const tls = `cert_file: "${files.serverCert}", key_file: "${files.serverKey}", ca_file: "${files.ca}"`
   const { address } = await server(t, `tls { ${tls}, verify: true }`)

@@ -155,7 +155,7 @@ test('a lost race, a broken source, an overwrite and a deletion leave no chunks 
   assert.equal(await chunks(), 0)
 })
 
-test('a bucket that was deleted and created again is seen as it is', async (t) => {
+test('after a bucket was deleted and created again, a client sees only the objects of the new bucket', async (t) => {
   const bucket = `test-${randomUUID()}`
   const client = await open(t, natsUrl('', bucket))
   await Promise.all(

@@ -196,7 +196,7 @@ test('a store without DeleteObjects is sent single deletes from the first deleti
   }
 })
 
-test('where the right to delete is missing, single deletes name the objects and the right, and decide nothing', async (t) => {
+test('without the right to delete, the error of single deletes names the objects and the right', async (t) => {
   const store = await loopbackS3(t, (request, response) => {
     if (request.kind === 'POST') return refuse(response, 501)
     if (request.kind !== 'DELETE') return false

@@ -206,7 +206,7 @@ test('if the store is unavailable when the region is requested, the next request
   assert.equal(client.stats().LIST.retries, 2)
 })
 
-test('the server knows the keys of the environment; wrong keys, an unknown bucket and a private one get different errors, immediately', async (t) => {
+test('the server accepts the keys of the environment; wrong keys, an unknown bucket and a private one get different errors, immediately', async (t) => {
   const { endpoint, accessKeyId, secretAccessKey } = s3Server()
   const bucket = await s3Bucket(t)
   const url = (name: string) => `s3://${name}/app.db?endpoint=${encodeURIComponent(endpoint)}`

@@ -41,7 +41,7 @@ function checked(error: LitestreamError, code: ErrorCode, message: RegExp, hint:
 const urlAt = (endpoint: string) =>
   `s3://loopback:loopback@b/app?endpoint=${encodeURIComponent(endpoint)}&region=us-east-1`
 
-test('an unknown host, a port without a server, and a server that is not HTTP: message, endpoint and next step', async (t) => {
+test('the error for an unknown host, a port without a server, and a server that is not HTTP has the endpoint and the next step', async (t) => {
   const unknown = await failure(t, urlAt('http://no-such-host.invalid:9000'))
   checked(
     unknown,

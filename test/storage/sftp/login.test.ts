@@ -35,7 +35,7 @@ async function opened(settings: SftpSettings, url = sftpUrl(server, `${server.di
   }
 }
 
-test('a key file is used, and one with a passphrase only with it', async () => {
+test('a key file is used, and a key file with a passphrase only if the passphrase is set', async () => {
   assert.equal(await opened({ keyPath }), 'opened')
   assert.equal(await opened({ keyPath: server.encryptedKeyPath, passphrase: PASSPHRASE }), 'opened')
   assert.match(await opened({ keyPath: server.encryptedKeyPath }), /^CONFIG_INVALID: .*Set `passphrase`/)

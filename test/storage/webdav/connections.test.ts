@@ -114,7 +114,7 @@ test('webdav goes through HTTP_PROXY, webdavs through a tunnel of HTTPS_PROXY; N
   assert.equal(proxy.requests().length, before)
 })
 
-test('the error for a proxy that wants a login, or is not there, names it and its variable', async () => {
+test('the error for a proxy that requires a login, or is unreachable, names the proxy and its variable', async () => {
   process.env.HTTP_PROXY = process.env.HTTPS_PROXY = `http://${proxy.host}`
   await refused(secureUrl(trusted), 'ACCESS_DENIED', /407|401/, /user and the password of the proxy.*HTTPS_PROXY/)
   await refused(

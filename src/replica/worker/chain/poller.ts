@@ -32,7 +32,7 @@ export type PollOutcome = { readonly startedAt: number } & (
       readonly reason: 'gap' | 'reset' | 'replaced' | 'page-size'
       readonly message: string
     }
-  /** There is more, but no way to it. */
+  /** Newer files exist, but cannot be reached. */
   | { readonly kind: 'gap'; readonly message: string }
   | { readonly kind: 'failed'; readonly error: LitestreamError }
 )

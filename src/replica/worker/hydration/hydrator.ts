@@ -83,7 +83,7 @@ export class Hydrator {
   /** Range buffers that are not in use. */
   #buffers: Uint8Array[] = []
   readonly #meta: CopyMeta
-  /** The change of the file that was reported and still holds. */
+  /** Set after it was reported that the file was replaced, until that ends. */
   #reported: 'replaced' | undefined
   /** Files that were read completely and are undamaged (`fileIdentity`). */
   readonly #verified = new Set<string>()

@@ -49,7 +49,7 @@ export class CopyMeta {
     const meta = await readMeta(path)
     const stats = statSync(path, { throwIfNoEntry: false })
     const isOurs = meta !== undefined && meta.url === url && meta.pageSize === pageSize
-    // After a crash, only the meta file tells which pages were written.
+    // After a crash, only the meta file shows which pages were written.
     const closed = meta?.closed
     const wasChanged = isOurs && closed !== undefined && closed !== stats?.mtimeMs
     // The local copy may have been removed or truncated, and only its meta file remained.

@@ -4,7 +4,9 @@ import { isResident } from '../pages/resident.js'
 import type { TreeShape } from '../pages/tree-shape.js'
 import type { ReplicaView } from '../pages/view-set.js'
 
-/** Decoded bytes of the first window of a scan that begins at the edge of a tree. */
+/**
+ * Decoded bytes of the first window of a scan that begins with the first or last leaf of a tree.
+ */
 const EDGE_WINDOW = 256 * 1024
 /** Growth factor of a small window, and of a window so large that the scan is certain. */
 const GROWTH = 4
@@ -27,7 +29,7 @@ const FIRST_BLIND_WINDOW = 32 * 1024
  * were resident.
  */
 const SLACK = 8
-/** Runs remembered per connection: a join advances in several trees at once. */
+/** Runs remembered per connection: a join advances in several trees alternately. */
 const RUNS = 8
 /** After this many misses under one interior page, in any order, all of its leaves are fetched. */
 const DENSE_LEAVES = 8
@@ -153,7 +155,7 @@ export class Prefetcher {
     if (step !== 0 && this.#adjoins(view, siblings, position, step)) {
       return this.#begin(state, view, pgno, step > 0 ? 1 : -1, FIRST_WINDOW, true)
     }
-    // A scan begins at the edge of a tree; a look-up seldom ends at an edge.
+    // A scan begins with the first or last leaf of a tree; a look-up seldom ends there.
     for (const direction of [1, -1] as const) {
       const next = siblings[position + direction]
       if (before || next === undefined || Math.abs(next - pgno) > NEAR) continue

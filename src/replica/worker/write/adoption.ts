@@ -12,7 +12,10 @@ export interface AdoptionParts {
   readonly files: LocalFiles
   /** Makes the first state of a replica the current one. */
   readonly begin: (loaded: LoadedState) => void
-  /** Makes the next state current. `counter`: its change counter differs from that of its TXID. */
+  /**
+   * Makes the next state current. `counter`: the change counter of the new view is not derived from
+   * its TXID.
+   */
   readonly advance: (extension: Extension, options: { readonly counter: boolean }) => void
 }
 

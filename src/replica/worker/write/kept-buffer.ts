@@ -28,7 +28,7 @@ export async function readKeptBuffer(file: string): Promise<KeptBuffer> {
   const why = bytes.length === 0 ? 'it is empty' : 'it does not begin with the header of a write buffer'
   throw new LitestreamError('INVALID_ARGUMENT', `${file} is not a write buffer: ${why}`, {
     file,
-    hint: 'Name the file that buffer_path names.',
+    hint: 'Give the path of the write buffer: the value of buffer_path.',
     ...(damage ? { cause: damage } : {}),
   })
 }

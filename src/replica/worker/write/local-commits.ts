@@ -45,7 +45,7 @@ export interface LocalCommitsParts {
   readonly signal: AbortSignal
 }
 
-/** What a buffer has that is not in the store. */
+/** The commits of a buffer that are not in the store. */
 interface Rest {
   readonly commits: readonly Uint8Array[]
   /** An upload of the first of them whose outcome is unknown. */
@@ -348,7 +348,8 @@ export class LocalCommits {
    * an unknown outcome: the upload itself finds out.
    */
   onForeignFiles(isContinuation: boolean): void {
-    // Between the check of a commit and its record: the next poll finds the files again.
+    // No commit is pending, or one was checked but not recorded yet: the next poll finds the files
+    // again.
     if (this.#pending.length === 0) return
     if (!isContinuation) this.#isDoubtful = true
     if (this.#uploading !== undefined) return

@@ -24,7 +24,7 @@ function enter(builder: PageMapBuilder, file: number, commit: number, frames: re
 
 const frameOf = (pgno: number): Frame => ({ pgno, offset: pgno * 4000, size: (pgno % 4000) + 1 })
 
-test('a map matches its files, whatever came before, and older maps stay unchanged', () => {
+test('a map has the positions in its own files, whichever maps came before, and older maps stay unchanged', () => {
   const step = fc.record({
     commit: fc.integer({ min: 1, max: 3000 }),
     pgnos: fc.uniqueArray(fc.integer({ min: 1, max: 3500 }), { maxLength: 60 }),

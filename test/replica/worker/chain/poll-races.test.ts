@@ -22,7 +22,7 @@ async function compactAway(source: Source, from: number, to: number): Promise<Lt
   return compacted
 }
 
-test('a commit while a state is searched in other files does not become part of it', async (t) => {
+test('a commit made while a state is loaded from other files does not become part of that state', async (t) => {
   const source = await makeSource(t)
   await commitTables(source, 1, 1)
   await source.history.snapshot()

@@ -21,7 +21,7 @@ test('with an idle interval, polls become less frequent after ten without new fi
   assert.equal(intervals.at(-1), 30_000)
 })
 
-test('a replica that is polled seldom does not become stale by that', () => {
+test('rare polls alone do not make a replica stale', () => {
   assert.equal(options('idle_poll_interval=10s\nmax_stale=4s').idlePollInterval, 2000)
   assert.equal(options('idle_poll_interval=10ms').idlePollInterval, 1000, 'never more often than otherwise')
 })

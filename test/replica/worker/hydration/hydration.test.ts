@@ -333,7 +333,7 @@ test('close() does not wait for ranges that were never requested', { timeout: 60
   }
 })
 
-test('`hydrated` resolves for every caller after the local copy was complete', { timeout: 60_000 }, async (t) => {
+test('once the local copy is complete, `hydrated` resolves for every caller', { timeout: 60_000 }, async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)

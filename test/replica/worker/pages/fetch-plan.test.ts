@@ -14,7 +14,7 @@ test('pages that are adjacent in a file become one request, whatever the order o
   )
 })
 
-test('a gap of 64 KiB is read too, but a larger one and another file are not', () => {
+test('one request also reads a gap of up to 64 KiB; a larger gap, or another file, needs another request', () => {
   assert.equal(planFetch([page(1, 1, 0), page(2, 1, 1000 + MAX_GAP)]).length, 1)
   assert.equal(planFetch([page(1, 1, 0), page(2, 1, 1001 + MAX_GAP)]).length, 2)
   assert.equal(planFetch([page(1, 1, 0), page(2, 2, 1000)]).length, 2)

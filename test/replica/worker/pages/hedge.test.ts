@@ -62,7 +62,7 @@ test('an earlier fault causes no second request, because the client has already 
   assert.equal(reads.counts.hedged, 0)
 })
 
-test('without a waiting reader no request is sent again; and only few of many are', async () => {
+test('no request is sent again without a waiting reader, and of many slow requests only a few are', async () => {
   const reads = await warmed()
   const store = new Store()
   const alone = reads.read(store.send, () => false)

@@ -17,7 +17,7 @@ function state(txid: number, file: number): ChainState {
   return { txid, timestamp: txid, pageSize: 512, commit: 3, peak: 3, map, anchor, newest }
 }
 
-test('pages that two views have in no file are not confused when one view finds its file', () => {
+test('if two views know no file with a page, and one finds its file, the other view keeps its own version', () => {
   const views = new ViewSet(NO_REPLICA)
   const store = new PageStore(512, 0)
   const [older, newer] = [state(50, 1), state(58, 2)].map((one) => views.add(one, store, null))

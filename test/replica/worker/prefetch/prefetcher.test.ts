@@ -33,7 +33,7 @@ test('the tree shape gives the next pages of a level, or the parent whose childr
   assert.ok(tree.isOutermost(1000, -1) && !tree.isOutermost(2000, -1))
 })
 
-test('a look-up in the middle of a tree prefetches nothing, but a second one beside it does', () => {
+test('a look-up in the middle of a tree prefetches nothing; a second look-up on an adjacent leaf does', () => {
   const prefetcher = new Prefetcher(shape())
   assert.deepEqual(prefetcher.onMiss(1, view, 1050).pages, [])
   assert.deepEqual(prefetcher.onMiss(1, view, 2010).pages, [], 'another subtree')
@@ -49,7 +49,7 @@ test('a scan against key order prefetches in that direction', () => {
   assert.deepEqual(prefetcher.onMiss(1, view, 1049).pages.slice(0, 2), [1048, 1047])
 })
 
-test('a scan is recognized at the edge of a tree, by its first miss or by a read of a resident page', () => {
+test('a scan is recognized when a reader misses or reads the first or last leaf of a tree', () => {
   assert.equal(new Prefetcher(shape()).onMiss(1, view, 1000).pages[0], 1001)
   assert.equal(new Prefetcher(shape()).onTrigger(1, view, 1000).pages[0], 1001)
 })
@@ -78,7 +78,7 @@ test('many look-ups under one interior page prefetch the rest of its children', 
   assert.deepEqual(counts, [0, 0, 0, 0, 0, 0, 0, 100])
 })
 
-test('pages of an unknown tree are followed by number, until a jump', () => {
+test('in an unknown tree, the pages with the next numbers are prefetched until a read skips some', () => {
   const prefetcher = new Prefetcher(new TreeShape())
   assert.deepEqual(prefetcher.onMiss(1, view, 500).pages, [])
   assert.equal(prefetcher.onMiss(1, view, 501).pages[0], 502)

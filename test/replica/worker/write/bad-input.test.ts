@@ -45,7 +45,7 @@ const local = (bufferPath?: string): ReplicaWriteOptions => ({
   ...(bufferPath === undefined ? {} : { bufferPath }),
 })
 
-test('no right to write: SQLITE_PERM with ACCESS_DENIED, rolled back', async (t) => {
+test('without the right to write to the store, COMMIT fails with SQLITE_PERM and ACCESS_DENIED, and is rolled back', async (t) => {
   const { db, files } = await makeWritten(t)
   db.exec('CREATE TABLE t (x)')
   const folder = path.join(files, 'ltx/0')
@@ -77,7 +77,7 @@ test('a store without create-only PUT: the transaction is refused before it writ
   assert.equal(replica.txid, 0)
 })
 
-test('a replica that went back to before the buffer is not continued', async (t) => {
+test('a buffer does not continue a replica that went back to an earlier TXID', async (t) => {
   const { directory, files, url } = emptyReplicaUrl(t)
   await withTable(t, url)
   const buffer = path.join(directory, 'app.buffer')
@@ -156,7 +156,7 @@ test('the disk of temporary files is full: SQLITE_FULL, and the next transaction
   assert.equal(countOf(await restoredDatabase(t, url)), 1)
 })
 
-test('a database that reaches its largest size: SQLITE_FULL, rolled back', async (t) => {
+test('a transaction that exceeds the largest size of a database gets SQLITE_FULL, and is rolled back', async (t) => {
   const { db, replica } = await makeWritten(t)
   db.exec('CREATE TABLE t (x); PRAGMA max_page_count = 10')
   assert.equal(

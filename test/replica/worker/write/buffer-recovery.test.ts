@@ -107,13 +107,13 @@ class Place {
   }
 }
 
-test('the commit that created the replica went to the store: local commits after it are taken over', async (t) => {
+test('the next process takes over local commits that follow the commit that created the replica', async (t) => {
   const place = new Place(t)
   await place.kill('CREATE TABLE t (x)', 'INSERT INTO t VALUES (1)', 'INSERT INTO t VALUES (2)')
   assert.deepEqual(await place.recovered(), [1, 2])
 })
 
-test('a commit with synchronous = FULL went to the store: local commits after it are taken over', async (t) => {
+test('the next process takes over local commits that follow a commit with synchronous = FULL', async (t) => {
   const place = new Place(t)
   await place.write('CREATE TABLE t (x)')
   const store = 'PRAGMA synchronous = FULL; INSERT INTO t VALUES (2); PRAGMA synchronous = NORMAL'
@@ -121,7 +121,7 @@ test('a commit with synchronous = FULL went to the store: local commits after it
   assert.deepEqual(await place.recovered(), [1, 2, 3])
 })
 
-test('another writer committed between uploads: local commits after that are taken over', async (t) => {
+test('the next process takes over local commits that follow a commit of another writer', async (t) => {
   const place = new Place(t)
   await place.write('CREATE TABLE t (x)')
   await place.kill(() => place.write('INSERT INTO t VALUES (1)'), 'INSERT INTO t VALUES (2)')
@@ -162,7 +162,7 @@ test('commits beside uploads: at every moment buffer and replica together have e
   }
 })
 
-test('the buffer is removed or replaced while a process uses it: the next commit writes it again, with all before', async (t) => {
+test('if the buffer is removed or replaced during use, the next commit writes a new one with every commit that is not uploaded', async (t) => {
   const place = new Place(t)
   await place.write('CREATE TABLE t (x)')
   const { replica, db } = await openForWriting(t, place.url, place.options())
@@ -268,7 +268,7 @@ test('S3: a commit made during a slow upload is in the buffer that the upload le
   assert.deepEqual(rowsOf(await restoredDatabase(t, direct)), [1, 2])
 })
 
-test('S3: an upload reaches the store only after the next process has opened the buffer: it is its own', async (t) => {
+test('S3: an upload that reaches the store after the next process opened the buffer is not taken for a file of another writer', async (t) => {
   const { child, direct, options, proxied, proxy } = await onS3(t)
   const late = await proxy.fault({ type: 'late', ms: 4000 }, PUT_FILE, 1000)
   const killed = child()

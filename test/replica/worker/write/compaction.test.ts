@@ -174,7 +174,7 @@ test('after stop() no request is sent to the store until the next start', async 
   assert.equal(JSON.stringify(clients[0]!.stats()), after)
 })
 
-test('a compaction whose lease has expired writes nothing, before the keeper notices', async (t) => {
+test('a compaction whose lease has expired writes nothing, even before the lease keeper notices', async (t) => {
   const { files, url } = emptyReplicaUrl(t)
   const { db } = await openForWriting(t, url)
   db.exec('CREATE TABLE t (x)')

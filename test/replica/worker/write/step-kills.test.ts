@@ -190,7 +190,7 @@ async function s3ReplicaUrl(t: TestContext): Promise<string> {
 
 const bufferIn = (t: TestContext) => path.join(temporaryDirectory(t), 'app.buffer')
 
-test('the tables have every step', () => {
+test('these kill tests cover every step of a writer', () => {
   const steps = [...TO_STORE, ...TO_BUFFER, ...RECOVERY.flat()].map(({ step }) => step)
   assert.deepEqual(
     WRITE_STEPS.filter((step) => !steps.includes(step)),

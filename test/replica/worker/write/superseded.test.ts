@@ -23,7 +23,7 @@ async function fiveFiles(t: TestContext) {
 
 const NAME_3 = '0000000000000003-0000000000000003.ltx'
 
-test('a commit under a name that was free only because its file was compacted and deleted is taken back', async (t) => {
+test('a commit is withdrawn if its name was free only because a file of another writer was compacted and deleted', async (t) => {
   const { client, l0, names, url } = await fiveFiles(t)
   await compactRange({ client }, 1, 1, 5)
   const stale = await l0(3)
@@ -36,7 +36,7 @@ test('a commit under a name that was free only because its file was compacted an
   assert.equal(restored.prepare('SELECT count(*) FROM t').pluck().get(), 4)
 })
 
-test('a commit on which other writers have built while its answer was lost stays', async (t) => {
+test('a commit whose answer was lost stays if other writers have committed on top of it', async (t) => {
   const { client, l0, names, url } = await fiveFiles(t)
   await refuseSuperseded(client, await l0(3), signal)
   await refuseSuperseded(client, await l0(5), signal)
@@ -45,7 +45,7 @@ test('a commit on which other writers have built while its answer was lost stays
   assert.equal(restored.prepare('SELECT count(*) FROM t').pluck().get(), 4)
 })
 
-test('a commit to a replica that was reset meanwhile is taken back', async (t) => {
+test('a commit to a replica that was reset during the commit is withdrawn', async (t) => {
   const { client, l0, names } = await fiveFiles(t)
   const own = await l0(5)
   await client.delete([await l0(3), await l0(4)])

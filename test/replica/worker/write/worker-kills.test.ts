@@ -123,7 +123,7 @@ const STEPS: readonly [what: string, fault: Fault, committed: boolean][] = [
   ['after the store has the file', { type: 'loseReply' }, true],
 ]
 for (const [what, fault, committed] of STEPS) {
-  test(`S3: the worker is terminated ${what}: the commit is unknown, and the next connection has the answer`, async (t) => {
+  test(`S3: the worker is terminated ${what}: the outcome of the commit is unknown, and the next connection resolves it`, async (t) => {
     const bucket = await s3Bucket({ after: (step: unknown) => cleanUp(t, step as () => unknown) } as TestContext)
     const proxy = await startProxyProcess(s3Server().endpoint)
     cleanUp(t, () => proxy.close())
