@@ -132,7 +132,7 @@ Napi::Value MapPageIndex(const Napi::CallbackInfo& info) {
   IndexState state = Load(args, slots);
   if (!args.ok()) return {};
   ChunkWriter writer(args, file, own);
-  std::vector<double> came;
+  std::vector<double> frames;
   std::vector<uint32_t> pgnos;
   bool threw = false;
   const IndexFault fault =
@@ -143,7 +143,7 @@ Napi::Value MapPageIndex(const Napi::CallbackInfo& info) {
         if (collect) pgnos.push_back(pgno);
         for (size_t i = 0; i + 1 < pieces.size; i += 2) {
           if (double(offset) < pieces[i] || double(offset + size) > pieces[i + 1]) continue;
-          came.insert(came.end(), {double(pgno), double(offset), double(size)});
+          frames.insert(frames.end(), {double(pgno), double(offset), double(size)});
           break;
         }
         return true;
@@ -151,7 +151,7 @@ Napi::Value MapPageIndex(const Napi::CallbackInfo& info) {
   if (threw) return env.Undefined();
   Save(state, fault, slots);
   auto result = Napi::Array::New(env, 2);
-  result.Set(uint32_t(0), ArrayOf<Napi::Float64Array>(env, came));
+  result.Set(uint32_t(0), ArrayOf<Napi::Float64Array>(env, frames));
   result.Set(1, ArrayOf<Napi::Uint32Array>(env, pgnos));
   return result;
 }

@@ -105,9 +105,9 @@ export class FileIndex implements PlannedFile {
     this.#slices.reverse()
     for (let slice = this.#slices.pop(); slice; slice = this.#slices.pop()) {
       await breather.rest()
-      const { came, pgnos } = reader.map(slice, target, pieces, onPages !== undefined)
-      for (let i = 0; i < came.length; i += 3) {
-        const frame = { pgno: came[i], offset: came[i + 1], size: came[i + 2] }
+      const { frames, pgnos } = reader.map(slice, target, pieces, onPages !== undefined)
+      for (let i = 0; i < frames.length; i += 3) {
+        const frame = { pgno: frames[i], offset: frames[i + 1], size: frames[i + 2] }
         this.#checkFrame(frame)
         this.frames.push(frame)
       }

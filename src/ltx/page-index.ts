@@ -83,7 +83,7 @@ export interface PageMapTarget {
 /** The result of entering an index, or a part of it. */
 export interface MappedFrames {
   /** Page number, offset and size of each frame inside one of the pieces. */
-  readonly came: Float64Array
+  readonly frames: Float64Array
   /** All page numbers, if they were requested. */
   readonly pgnos: Uint32Array
 }
@@ -127,9 +127,9 @@ export class PageIndexReader {
     pieces: Float64Array,
     collect: boolean,
   ): MappedFrames {
-    const [came, pgnos] = native.mapPageIndex(this.#state, bytes, file, own, pieces, collect)
+    const [frames, pgnos] = native.mapPageIndex(this.#state, bytes, file, own, pieces, collect)
     this.#check()
-    return { came, pgnos }
+    return { frames, pgnos }
   }
 
   /** Decodes the entries that end in `bytes` into arrays. */

@@ -21,7 +21,7 @@ export interface PageIndexNative {
     own: (chunk: number) => ArrayBuffer,
     pieces: Float64Array,
     collect: boolean,
-  ): [came: Float64Array, pgnos: Uint32Array]
+  ): [frames: Float64Array, pgnos: Uint32Array]
 
   /** Makes the checks that need all bytes of the index; stores a fault in the state. */
   endPageIndex(state: Float64Array): void

@@ -61,7 +61,7 @@ function mapped(pieces: readonly Uint8Array[], at: number, rules: IndexRules, he
   const parts = pieces.map((piece) => reader.map(piece, { file: 5, own }, Float64Array.from(here), true))
   reader.end()
   const pgnos = parts.flatMap((part) => [...part.pgnos])
-  const came = parts.flatMap((part) => [...part.came])
+  const inPieces = parts.flatMap((part) => [...part.frames])
   const place = (pgno: number) => {
     const words = new Uint32Array(chunks.get(Math.floor((pgno - 1) / CHUNK_PAGES)) ?? new ArrayBuffer(CHUNK_PAGES * 12))
     const at = (pgno - 1) % CHUNK_PAGES
@@ -72,7 +72,7 @@ function mapped(pieces: readonly Uint8Array[], at: number, rules: IndexRules, he
       file: words[2 * CHUNK_PAGES + at],
     }
   }
-  return { pgnos, came, place, count: reader.count, chunks: chunks.size }
+  return { pgnos, frames: inPieces, place, count: reader.count, chunks: chunks.size }
 }
 
 const bytesOf = (index: PageIndex) => encodePageIndex(index).subarray(0, -8)
@@ -97,7 +97,7 @@ test('frames inside the pieces are reported separately, and each chunk is reques
   const { index, at } = indexOf(Array.from({ length: 3000 }, () => ({ pgno: 1, size: 20 })))
   const end = at - PAGE_HEADER_SIZE
   const map = mapped([bytesOf(index)], at, rulesOf(index), [0, 160, end - 45, end])
-  assert.deepEqual(map.came, [1, 100, 20, 2, 120, 20, 3, 140, 20, 2999, end - 40, 20, 3000, end - 20, 20])
+  assert.deepEqual(map.frames, [1, 100, 20, 2, 120, 20, 3, 140, 20, 2999, end - 40, 20, 3000, end - 20, 20])
   assert.equal(map.chunks, 3)
 })
 
