@@ -1,5 +1,5 @@
-// The clock for ages and deadlines that JavaScript and native code compare with each other. It
-// never goes back when the wall clock is set, and it counts the time during which the machine
+// The clock for ages and deadlines that JavaScript and native code compare with each other. This
+// clock never goes back when the wall clock is set, and it counts the time during which the machine
 // sleeps (CLOCK_MONOTONIC of Linux does not).
 #pragma once
 #include <cstdint>

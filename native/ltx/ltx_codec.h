@@ -23,7 +23,7 @@ inline void WriteU32(uint8_t* p, uint32_t v) {
 // inversions happen inside), so calls chain: Crc64(Crc64(0, a), b) == Crc64(0, ab).
 uint64_t Crc64(uint64_t crc, const void* data, size_t size);
 
-// The same without special instructions; exported so that a test can compare both on every machine.
+// Crc64 without special instructions; exported so that a test can compare both on every machine.
 uint64_t Crc64Portable(uint64_t crc, const void* data, size_t size);
 
 // The checksum of one page as the database checksum sums it: the CRC of the page number and the

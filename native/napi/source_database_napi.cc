@@ -183,9 +183,9 @@ Napi::Value Checkpoint(const Napi::CallbackInfo& info) {
   return promise;
 }
 
-// sourceLock(source): takes SQLite's exclusive lock of the database file. It fails while any other
-// connection, of this or another process, holds a lock; in WAL mode every open connection holds
-// one. Returns an SQLite result code.
+// sourceLock(source): takes SQLite's exclusive lock of the database file. The lock fails while any
+// other connection, of this or another process, holds a lock; in WAL mode every open connection
+// holds one. Returns an SQLite result code.
 Napi::Value Lock(const Napi::CallbackInfo& info) {
   Arguments args(info, "sourceLock");
   const SourceRef source = args.Open<Source>(args[0], "source");

@@ -39,7 +39,8 @@ enum class Outcome : int {
   kInterrupted = 5,   // interrupted through sqlite3_interrupt()
 };
 
-// What a commit waits for: the replica's own setting, the store, or the local buffer if one exists.
+// Where a commit must be before it is acknowledged: by the replica's setting, in the store, or in
+// the local buffer if the replica has one.
 enum class Durability : uint8_t { kDefault = 0, kStore = 1, kLocal = 2 };
 
 struct Request {

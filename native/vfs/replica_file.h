@@ -1,4 +1,5 @@
-// A replica as an sqlite3_file. One connection uses it, one thread at a time (SQLite's own rule).
+// A replica as an sqlite3_file. A ReplicaFile is used by one connection, on one thread at a time
+// (SQLite's own rule).
 #pragma once
 #include <functional>
 #include <memory>

@@ -4,7 +4,7 @@ import { withoutSecrets } from '../util/redact.js'
 import { printable } from '../util/terminal-text.js'
 
 export interface CommandText {
-  /** One line, for the list of commands. */
+  /** The description of the command in the list of commands, one line. */
   readonly summary: string
   /** The behaviour, the output and the exit status of the command. */
   readonly description: string

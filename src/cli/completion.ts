@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { ShellName } from './shells.js'
 
-/** What can follow the words of one command, such as `ltx list`. */
+/** The words that can follow those of one command, such as `ltx list`. */
 interface Level {
   /** The words, separated by spaces; empty for the program. */
   readonly words: string

@@ -5,8 +5,8 @@ import type { Clock } from '../util/clock.js'
 /**
  * The ages of files, by which retention deletes. File times and the current time may come from
  * clocks that were set; see AgeClock for the current time. A file with a time in the future was
- * labelled by a clock that was ahead. It counts as created when this object first saw it; otherwise
- * it would stay until the wall clock reaches that time.
+ * labelled by a clock that was ahead. Such a file counts as created when this object first saw it;
+ * otherwise it would stay until the wall clock reaches that time.
  */
 export class FileAges {
   readonly #clock: AgeClock

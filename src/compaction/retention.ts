@@ -93,9 +93,9 @@ export async function oldL0Files(client: ReplicaClient, options: Resolved<L0Rete
  * Deletes snapshots that are too old, but never the newest, and files of levels 1 to 8 that end
  * before the last snapshot that is too old. One generation is kept for running restores and
  * readers, and the newest file of every level. Levels are deleted before snapshots, so that the
- * next run finds everything that an interrupted run left. What a restore to the state before a
- * divergence needs is kept. Returns the deleted files. If the record of divergences is damaged,
- * throws LTX_CORRUPT and deletes nothing.
+ * next run finds everything that an interrupted run left. Files for a restore to the state before a
+ * divergence are kept. Returns the deleted files. If the record of divergences is damaged, throws
+ * LTX_CORRUPT and deletes nothing.
  */
 export async function enforceSnapshotRetention(
   client: ReplicaClient,

@@ -1,8 +1,8 @@
 import { Secret } from '../util/secret.js'
 
 /**
- * A text that is equal for equal values, also of secrets, and differs for others. It contains the
- * secrets: compare it, and neither log nor keep it.
+ * A text that is equal for equal values, also of secrets, and differs for others. The text contains
+ * the secrets: compare it, and neither log nor keep it.
  */
 export function fingerprint(value: unknown): string {
   if (value instanceof Secret) return `secret ${JSON.stringify(value.reveal())}`

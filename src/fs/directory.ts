@@ -19,9 +19,9 @@ export async function syncDirectory(directory: string): Promise<void> {
 }
 
 /**
- * mkdir -p whose new directories survive a power cut. They get the owner of `ownership`; without
- * it, directories that root creates belong to the owner of their parent. `mode` is reduced by the
- * umask.
+ * mkdir -p whose new directories survive a power cut. New directories get the owner of `ownership`;
+ * without it, directories that root creates belong to the owner of their parent. `mode` is reduced
+ * by the umask.
  */
 export async function makeDirectory(directory: string, ownership?: Ownership, mode = 0o777): Promise<void> {
   const absolute = path.resolve(directory)

@@ -22,8 +22,8 @@ export async function createFile(file: string, mode = 0o600): Promise<FileHandle
 }
 
 /**
- * Opens a file of this program, and creates it if it does not exist. It gets the owner and mode of
- * `ownership`; without it, a new file is accessible only to the owner of its folder.
+ * Opens a file of this program, and creates it if it does not exist. The file gets the owner and
+ * mode of `ownership`; without it, a new file is accessible only to the owner of its folder.
  */
 export async function openOwn(file: string, ownership?: Ownership): Promise<FileHandle> {
   const { handle, isNew } = await openOrCreate(file)

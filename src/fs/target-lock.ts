@@ -21,7 +21,7 @@ const { EAGAIN, EWOULDBLOCK, ENOLCK, ENOTSUP, EOPNOTSUPP, ENOSYS, EINVAL } = os.
 const NO_LOCKS: readonly number[] = [ENOLCK, ENOTSUP, EOPNOTSUPP, ENOSYS, EINVAL]
 
 export interface TargetLockOptions {
-  /** What the holder does with the target, for messages; default: 'restored'. */
+  /** The participle for messages that say that the target "is being …"; default: 'restored'. */
   readonly use?: 'restored' | 'written'
   /** Wait for the holder until `signal` aborts. Otherwise a held lock is an error immediately. */
   readonly wait: boolean

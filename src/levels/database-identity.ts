@@ -12,7 +12,7 @@ const LINEAGE_ROW = 2
  * primary/source/litestream-tables.ts.
  */
 export interface StoredIdentity {
-  /** The same in all copies of one database. */
+  /** The lineage number, equal in all copies of one database. */
   readonly lineage: number
   /** How often a primary has written to it. */
   readonly sequence: number

@@ -25,7 +25,10 @@ export class LeaseKeeper {
   readonly #client: ReplicaClient
   readonly #every: number
   readonly #events: LeaseEvents
-  /** One request at a time: two of our own would each see the other as another owner. */
+  /**
+   * Only one request runs at a time: of two requests of this primary, each would take the other for
+   * that of another owner.
+   */
   readonly #requests = new PQueue({ concurrency: 1 })
   #timer: Timer | undefined
   #stopped = false

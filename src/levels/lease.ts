@@ -21,8 +21,8 @@ type Content = Shaped<typeof shape>
 
 export interface LeaseOptions {
   /**
-   * How long the lease is valid without renewal, in milliseconds. It is renewed after a third of
-   * that.
+   * How long the lease is valid without renewal, in milliseconds. The lease is renewed after a
+   * third of that time.
    */
   readonly ttl: number
   readonly clock?: Clock

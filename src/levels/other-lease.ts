@@ -7,10 +7,10 @@ import type { Clock } from '../util/clock.js'
 const MOST_TTLS = 10
 
 /**
- * Decides whether another primary's lease has expired. Its expiry is a time of another machine's
- * wall clock, so it is used only when the object is first read. From then on the monotonic clock
- * decides: an object that its owner keeps changing has not expired, and one that stays unchanged
- * for its remaining time has, whatever the wall clocks say.
+ * Decides whether another primary's lease has expired. The expiry of a lease is a time of another
+ * machine's wall clock, so it is used only when the object is first read. From then on the
+ * monotonic clock decides: an object that its owner keeps changing has not expired, and one that
+ * stays unchanged for its remaining time has, whatever the wall clocks say.
  */
 export class OtherLease {
   readonly #ttl: number

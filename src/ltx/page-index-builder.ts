@@ -12,8 +12,8 @@ export class PageIndexBuilder {
   }
 
   /**
-   * Adds the first `count` frames of a batch, which are contiguous from `offset`. Returns the end
-   * of the last one.
+   * Adds the first `count` frames of a batch, which are contiguous from `offset`. Returns the
+   * offset after the last frame.
    */
   append(pgnos: Uint32Array, sizes: Uint32Array, count: number, offset: number): number {
     this.#reserve(this.#count + count)

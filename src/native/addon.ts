@@ -114,8 +114,8 @@ export function addonPath(): string {
 }
 
 /**
- * The addon's functions. It is loaded when one of them is first used, which throws NATIVE_MISSING
- * on failure: commands that need none of them work without the addon.
+ * The addon's functions. The addon is loaded when one of its exports is first used, which throws
+ * NATIVE_MISSING on failure: commands that need none of them work without the addon.
  */
 export const native: Native = Object.create(
   new Proxy(

@@ -14,7 +14,7 @@ export interface NativeConstants {
   readonly request: Numbers<'open' | 'page' | 'travel' | 'close' | 'call' | 'ahead' | 'begin' | 'commit' | 'flush'>
   /** States of a replica. */
   readonly state: Numbers<'opening' | 'live' | 'stale' | 'orphaned' | 'closed'>
-  /** What a connection's commit waits for. */
+  /** Where a connection's commit must be before it is acknowledged. */
   readonly durability: Numbers<'default' | 'store' | 'local'>
   /** Results of a step of FrameMerger. */
   readonly merge: Numbers<'done' | 'outputFull' | 'needInput' | 'fault' | 'incomplete'>

@@ -42,7 +42,10 @@ const CLOSE_GRACE_MS = 5_000
 
 /** Longest interval between two checks that the replica has the uploaded files, in milliseconds. */
 const CHECK_INTERVAL_MS = 60_000
-/** The same for a write-once replica, whose levels are long, and which only its store shortens. */
+/**
+ * CHECK_INTERVAL_MS for a write-once replica, whose levels are long, because only rules of the store delete
+ * files.
+ */
 const WRITE_ONCE_CHECK_MS = 3_600_000
 
 /**

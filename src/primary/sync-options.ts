@@ -27,7 +27,7 @@ export interface SyncSettings {
   readonly maxSyncWalBytes?: ByteSize
 }
 
-/** The same in milliseconds and bytes, complete. */
+/** The options in milliseconds and bytes, with every default. */
 export interface PrimaryOptions extends Required<Omit<Resolved<SyncSettings>, 'metaPath'>> {
   readonly metaPath?: string
   /**

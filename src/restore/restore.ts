@@ -105,7 +105,8 @@ function checkOf({ integrityCheck = 'quick' }: Resolved<RestoreOptions>): Integr
 }
 
 /**
- * Runs the check. Its findings exist on the primary too: the checksums of all files were verified.
+ * Runs the check. Faults that the check finds exist on the primary too: the checksums of all files
+ * were verified.
  */
 async function check(temporary: string, options: Resolved<RestoreOptions>, signal: AbortSignal): Promise<Checked> {
   const integrityCheck = checkOf(options)

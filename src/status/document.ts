@@ -125,7 +125,7 @@ export interface RecentError {
   readonly count: number
 }
 
-/** What was written and uploaded since the process started. */
+/** Counts of written and uploaded files since the process started. */
 export interface ActivityStatus {
   /** L0 files made from the WAL, and bytes of WAL that were read for them. */
   readonly syncs: number

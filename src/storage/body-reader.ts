@@ -57,7 +57,7 @@ export interface BodyOptions {
 /**
  * Reads the bytes that `open` requests, with as many requests as necessary: a body that is
  * interrupted, or ends early, is continued at the next missing byte. All stores read bodies with
- * this function. It guarantees:
+ * this function. The function guarantees:
  *
  * - it yields exactly the requested bytes, in order, or throws; a response for another range, or a
  *   longer one than announced, is STORAGE_FAILED

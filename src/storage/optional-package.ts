@@ -2,8 +2,8 @@ import { LitestreamError } from '../errors.js'
 import { localRequire } from '../package-files.js'
 
 /**
- * The library of one feature, such as one kind of store. It is an optional peer dependency: an
- * application installs it only if it uses that feature.
+ * The library of one feature, such as one kind of store. Each library is an optional peer
+ * dependency: an application installs it only if it uses that feature.
  */
 export interface OptionalPackage {
   /** The npm package name. */
@@ -17,9 +17,9 @@ export interface OptionalPackage {
 }
 
 /**
- * The exports of an optional package. It is resolved as if this code imported it: beside this
- * package, or beside a bundle with this code. `localRequire` keeps bundlers from including it; it
- * also loads ES modules. Throws PACKAGE_MISSING with the command that installs it, also if the
+ * The exports of an optional package. The package is resolved as if this code imported it: beside
+ * this package, or beside a bundle with this code. `localRequire` keeps bundlers from including it;
+ * it also loads ES modules. Throws PACKAGE_MISSING with the command that installs it, also if the
  * package exists but cannot be loaded.
  */
 export function loadOptionalPackage<Exports>({ name, module, neededFor, install }: OptionalPackage): Exports {

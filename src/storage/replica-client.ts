@@ -170,9 +170,9 @@ export interface ReplicaClient {
   stat(file: LtxFileRef, options?: RequestOptions): Promise<LtxFileInfo>
   /**
    * Calls `onChange` soon after a file may have been added to level 0; absent if the store cannot
-   * report this: poll. The promise resolves when the watch is active. It ends when the signal
-   * aborts or the client closes. After an interruption the watch is renewed, and `onChange` is
-   * called because changes may have been missed.
+   * report this: poll. The promise resolves when the watch is active. The watch ends when the
+   * signal aborts or the client closes. After an interruption the watch is renewed, and `onChange`
+   * is called because changes may have been missed.
    */
   watch?(onChange: () => void, options?: RequestOptions): Promise<void>
   /**
@@ -180,7 +180,9 @@ export interface ReplicaClient {
    * without decoding or checks: names come from the store. Absent if the store cannot list them.
    */
   replicas?(options?: RequestOptions): AsyncIterable<string>
-  /** What the store guarantees to several writers; absent if it enforces every condition. */
+  /**
+   * The guarantees of the store for several writers; absent if the store enforces every condition.
+   */
   readonly guarantees?: AskedGuarantees | undefined
   /** Whether objects are only created, never replaced or deleted; see write-once.ts. */
   readonly writeOnce?: boolean | undefined

@@ -63,8 +63,8 @@ export interface RetryOptions {
 
 /**
  * Runs `attempt` until it succeeds, fails permanently, or the policy's attempts or budget are
- * exhausted; then throws the last error. `attempt` must throw LitestreamErrors. It receives the
- * number of previous attempts. See mayHaveSucceeded. A store that does not answer is reported
+ * exhausted; then throws the last error. `attempt` must throw LitestreamErrors. `attempt` receives
+ * the number of previous attempts. See mayHaveSucceeded. A store that does not answer is reported
  * (outage.ts).
  */
 export async function retrying<T>(attempt: (before: number) => Promise<T>, options: RetryOptions): Promise<T> {

@@ -21,7 +21,10 @@ export interface ClientHooks {
 const none = () => 0
 const length = ({ byteLength }: { readonly byteLength: number }) => byteLength
 
-/** A client with `hooks` around every operation. It has the same optional methods as `client`. */
+/**
+ * A client with `hooks` around every operation. The result has the same optional methods as
+ * `client`.
+ */
 export function wrapClient(client: ReplicaClient, { request, stream }: ClientHooks): ReplicaClient {
   const { watch, listUpwards, legacy, guarantees, replicas, writeOnce } = client
   return {

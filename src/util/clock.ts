@@ -3,8 +3,8 @@ import { monotonicMs } from './monotonic.js'
 /** The two clocks of a process; a test replaces them. */
 export interface Clock {
   /**
-   * Wall clock, milliseconds since the epoch. It labels files and can be set at any time, in both
-   * directions.
+   * Wall clock, milliseconds since the epoch. The wall clock labels files, and can be set at any
+   * time, in both directions.
    */
   now(): number
   /**

@@ -21,7 +21,7 @@ export class Secret {
     for (const part of parts) rememberSecret(part)
   }
 
-  /** The text itself. It must not be used in a message, log line, metric or response. */
+  /** The text itself. Do not use the result in a message, log line, metric or response. */
   reveal(): string {
     return this.#text
   }

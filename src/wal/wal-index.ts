@@ -1,6 +1,6 @@
 /**
  * The start of the wal-index, the shared memory in which SQLite's connections keep the state of the
- * WAL. It is the only reliable source for whether a transaction was committed. Layout:
+ * WAL. The wal-index is the only reliable source for whether a transaction was committed. Layout:
  * https://www.sqlite.org/walformat.html#the_wal_index_header
  */
 export interface WalIndex {

@@ -60,7 +60,7 @@ function checkComplete({ file, content, damage }: KeptBuffer, partial: boolean):
       file,
       offset: damage.offset,
       cause: damage,
-      hint: `Add -partial to export the ${commits.length} commits before the damage.`,
+      hint: `Add -partial to export the commits before the damage (number: ${commits.length}).`,
     })
   }
   if (commits.length > 0) return

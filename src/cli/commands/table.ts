@@ -5,8 +5,8 @@ export const GROUPS = ['Replicate and restore', 'Inspect', 'Maintain', 'Control 
 export type CommandGroup = (typeof GROUPS)[number]
 
 /**
- * A command's entry in the list of commands. Its code is loaded only when it is called, because
- * most of it is not needed by other commands.
+ * A command's entry in the list of commands. The code of a command is loaded only when the command
+ * is called, because other commands do not need most of it.
  */
 export interface CommandEntry {
   readonly name: string

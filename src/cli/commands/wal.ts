@@ -2,7 +2,10 @@ import type { Command } from 'commander'
 import { LitestreamError } from '../../errors.js'
 import { createCommand } from '../command.js'
 
-/** Litestream 0.3's `wal`; since 0.5, replicas contain LTX files. */
+/**
+ * The command `wal` of Litestream 0.3, which refers to `ltx`: since 0.5, replicas contain LTX
+ * files.
+ */
 export function walCommand(): Command {
   return createCommand('wal', {
     summary: 'The command is now ltx.',

@@ -11,7 +11,7 @@ const MAX_DURATIONS = 100
 /** Shortest time for which requests are extrapolated to a month: a start needs more of them. */
 const RATE_MS = 60_000
 
-/** What one database has done since the process started, for the status page. */
+/** Counts the work of one database since the process started, for the status page. */
 export class DatabaseActivity {
   readonly errors = new RecentErrors()
   readonly #history = new ActivityHistory()

@@ -33,7 +33,7 @@ const OF_PROCESS = {
   logging: 'logging',
 } as const satisfies { readonly [K in keyof Config]?: string }
 
-/** What a reload did: paths of databases, and keys of the file that need a restart. */
+/** The result of a reload: paths of databases, and keys of the file that need a restart. */
 export interface ReloadResult {
   readonly added: readonly string[]
   readonly removed: readonly string[]

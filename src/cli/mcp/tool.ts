@@ -21,7 +21,7 @@ export interface ToolCall {
 export interface ToolAnswer {
   /** For reading: the output of the command that does the same. */
   readonly text: string
-  /** The same as data: the JSON output of that command. */
+  /** The output as data: the JSON output of that command. */
   readonly data: Readonly<Record<string, unknown>>
 }
 

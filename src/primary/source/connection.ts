@@ -8,9 +8,9 @@ import { parseWalIndex, WAL_INDEX_SIZE, type WalIndex } from '../../wal/wal-inde
 import { databaseError } from './database-error.js'
 
 /**
- * One of the primary's own connections to the database. It never checkpoints automatically, keeps
- * the -wal when it closes, and reads the file and the wal-index through SQLite's handles
- * (docs/contributors/invariants.md says why).
+ * One of the primary's own connections to the database. The connection never checkpoints
+ * automatically, keeps the -wal when it closes, and reads the file and the wal-index through
+ * SQLite's handles (docs/contributors/invariants.md says why).
  */
 export class SourceConnection {
   readonly path: string
@@ -34,8 +34,8 @@ export class SourceConnection {
       // anything is changed.
       this.sqlite.value('PRAGMA schema_version')
       this.#source = takeSource(this.sqlite)
-      // It reads few pages: without this, SQLite sets aside memory for 20 when the first one is
-      // read.
+      // This connection reads few pages: without this, SQLite sets aside memory for 20 when the
+      // first one is read.
       this.sqlite.exec('PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = 4; PRAGMA shrink_memory')
     } catch (error) {
       this.sqlite.close()

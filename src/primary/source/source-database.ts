@@ -73,9 +73,9 @@ export class SourceDatabase {
   #createTables(): boolean {
     const writer = this.#writer
     // SQLite brings the header of a WAL to the disk before the first frame, so that no frames of an
-    // earlier generation follow it after a power cut. An empty file has none, and with thousands of
-    // databases the disk takes most of the time of a start. The next writer that syncs the WAL
-    // syncs the header, too.
+    // earlier generation follow it after a power cut. An empty WAL file has no header to sync, and
+    // with thousands of databases the disk takes most of the time of a start. The next writer that
+    // syncs the WAL syncs the header, too.
     const isEmpty = statSync(`${this.path}-wal`, { throwIfNoEntry: false })?.size === 0
     if (!isEmpty) return ensureTables(writer)
     const usual = writer.sqlite.value('PRAGMA synchronous')
@@ -223,8 +223,8 @@ export class SourceDatabase {
   }
 
   /**
-   * The same on the thread pool: it waits for the disk twice. Nothing else may use this object
-   * meanwhile, except for reading `lastIndex` and `pinned`.
+   * Runs `checkpoint` on the thread pool, because it waits for the disk twice. Nothing else may use
+   * this object meanwhile, except for reading `lastIndex` and `pinned`.
    */
   async checkpointInBackground(): Promise<void> {
     const connection = this.#reader.inTransaction ? this.#writer : this.#reader

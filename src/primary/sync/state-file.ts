@@ -90,8 +90,8 @@ const SLOT_BYTES = 2048
 
 /**
  * The file `<meta>/primary-state`: two slots, written alternately and synced, each a line with a
- * CRC-64 and JSON. A write that a crash interrupts leaves the other slot unchanged. It is written
- * after its L0 file is durable and before that file is uploaded.
+ * CRC-64 and JSON. A write that a crash interrupts leaves the other slot unchanged. A state is
+ * written after its L0 file is durable and before that file is uploaded.
  */
 export class StateFile {
   readonly path: string

@@ -39,9 +39,9 @@ export interface StagedWhole {
 const MAX_TRIES = 64
 
 /**
- * Compares every whole database with the newest state of the replica before it is uploaded. One
- * that does not continue that state is recorded in the replica first, so that retention keeps the
- * files for a restore to that state. See levels/divergence-record.ts.
+ * Compares every whole database with the newest state of the replica before it is uploaded. A
+ * database that does not continue that state is recorded in the replica first, so that retention
+ * keeps the files for a restore to that state. See levels/divergence-record.ts.
  */
 export class DivergenceGuard {
   readonly #parts: DivergenceGuardParts

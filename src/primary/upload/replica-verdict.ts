@@ -37,7 +37,7 @@ export function judgeReplica(
     return { kind: 'foreign', reason, end }
   }
   if (files.length === 0) return { kind: 'broken', reason: 'the replica was emptied', end, isMissing: true }
-  // Another replica, or an older copy of this one, has replaced it.
+  // The replica was replaced by another one, or by an older copy.
   if (kept === 0 && gone.length + changed.length > 0) {
     return { kind: 'foreign', reason: 'none of its files is unchanged', end }
   }

@@ -32,14 +32,17 @@ export interface UploadLoopParts {
 export class UploadLoop {
   readonly errors: Backoff
   readonly #parts: UploadLoopParts
-  /** One upload at a time: a second one would meet its own file and look like another primary. */
+  /**
+   * Only one upload runs at a time: a second one would find the file of the first and take it for
+   * another primary's.
+   */
   readonly #uploads = new PQueue({ concurrency: 1 })
   readonly #waiting: (() => void)[] = []
   #timer: Timer | undefined
   /** By the monotonic clock. */
   #lastAt = Number.NEGATIVE_INFINITY
   #lastSyncAt: number | undefined
-  /** The same by the monotonic clock. */
+  /** When the replica last had every commit, by the monotonic clock. */
   #completeAt: number | undefined
   #running = false
 

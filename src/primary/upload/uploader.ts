@@ -317,7 +317,7 @@ export class Uploader {
     return true
   }
 
-  /** The same body; reports progress while a large body is read. */
+  /** Passes a body on, and reports progress while a large body is read. */
   async *#reporting(body: AsyncIterable<Uint8Array>, txid: number, totalBytes: number): AsyncIterable<Uint8Array> {
     let bytes = 0
     let reportedAt = Number.NEGATIVE_INFINITY

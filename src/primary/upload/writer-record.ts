@@ -31,8 +31,8 @@ type Record = Shaped<typeof shape>
 const running = new Set<string>()
 
 /**
- * The object `primary.json` in a replica: which process writes to it. It protects nothing; the
- * names of the files do that. A second primary on the same machine sees in it immediately that
+ * The object `primary.json` in a replica: which process writes to it. The record protects nothing;
+ * the names of the files do that. A second primary on the same machine sees in it immediately that
  * another one is running, and users see which process that is.
  */
 export class WriterRecord {
@@ -68,7 +68,7 @@ export class WriterRecord {
         running.add(this.#instance)
         return
       } catch (error) {
-        // Another primary was faster: read its record.
+        // Another primary has written the record first: read that record.
         if (!isLitestreamError(error, 'PRECONDITION_FAILED') || attempt === 10) throw error
       }
     }

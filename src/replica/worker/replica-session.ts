@@ -574,7 +574,7 @@ export class ReplicaSession {
    */
   #publishAnew(state: ChainState): void {
     const view = this.#views.add(state, this.#store, this.#hydrator?.file ?? null)
-    // Its pages are added later: a local copy that was just opened has no pages.
+    // The pages of the local copy are added later: a local copy that was just opened has no pages.
     void this.#hydrator?.adopt(view)
     this.#views.publish(view)
   }

@@ -10,7 +10,8 @@ const PACKAGE = {
 } as const
 
 /**
- * The used part of the library's own HTTP client. It honours HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
+ * The used part of the library's own HTTP client. This HTTP client uses HTTPS_PROXY, HTTP_PROXY and
+ * NO_PROXY.
  */
 export interface HttpClient {
   request(options: {

@@ -60,7 +60,7 @@ export class ConditionalWrites implements AskedGuarantees {
       const { known } = this
       if (known !== undefined) return known
       const other = probing.get(this.#place)
-      // It belongs to all callers: the signal of one does not end it.
+      // The probe belongs to all callers: the signal of one caller does not end it.
       const probe = orAborted(other ?? this.#startProbe(), signal, (each) => abortError(each, what))
       if (other === undefined) return probe
       try {
@@ -92,7 +92,7 @@ export class ConditionalWrites implements AskedGuarantees {
       if (first === 'unsupported') await this.#put(key, {})
       const replacing = this.#replaceByWrongTag(key)
       const again = first === 'created' ? this.#create(key) : first
-      // Both end before the object is deleted.
+      // Both requests end before the object is deleted.
       const [second, refuses] = await settleAll([again, replacing])
       const reasons = [this.#lack(second), refuses].filter((one) => one !== undefined)
       const reason = reasons.length === 0 ? undefined : `the store ${reasons.join(' and ')}`
@@ -117,7 +117,7 @@ export class ConditionalWrites implements AskedGuarantees {
     return guarantees
   }
 
-  /** What the store lacks if it answered the creation of an existing object like this. */
+  /** The condition that a store lacks, by its answer to the creation of an existing object. */
   #lack(second: Creation): string | undefined {
     const header = this.#requests.settings.dialect === 'oss' ? 'x-oss-forbid-overwrite' : 'If-None-Match'
     if (second === 'refused') return undefined

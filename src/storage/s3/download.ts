@@ -5,7 +5,10 @@ import type { ByteRange } from '../replica-client.js'
 import { GetObjectCommand } from './aws.js'
 import type { S3Requests, Subject } from './requests.js'
 
-/** Downloads a range of an object. Its version is the entity tag as the store writes it. */
+/**
+ * Downloads a range of an object. The version of the object is the entity tag as the store writes
+ * it.
+ */
 export function download(
   requests: S3Requests,
   subject: Subject,

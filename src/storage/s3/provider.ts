@@ -48,8 +48,8 @@ function endpointUrl(endpoint: string, display: string): URL {
   try {
     const guess = new URL(withScheme ? endpoint : `https://${endpoint}`)
     const url = !withScheme && LOCAL.test(guess.hostname) ? new URL(`http://${endpoint}`) : guess
-    // They have no effect, because the signature uses their header; the SDK must not put them into
-    // its errors.
+    // A user and password in the endpoint have no effect, because the signature uses the same
+    // header; the SDK must not put them into its errors.
     url.username = ''
     url.password = ''
     return url

@@ -49,8 +49,8 @@ function hostOf({ endpoint, region, forcePathStyle }: ResolvedS3Settings, bucket
 }
 
 /**
- * Creates the SDK's client for these settings. It makes one attempt per call: this package retries
- * itself, because a retry must also cover reading the body (see retry.ts).
+ * Creates the SDK's client for these settings. The client makes one attempt per call: this package
+ * retries itself, because a retry must also cover reading the body (see retry.ts).
  */
 export function makeSdkClient(
   settings: ResolvedS3Settings,

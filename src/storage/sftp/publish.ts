@@ -81,7 +81,7 @@ async function claimOnce(files: RemoteFiles, temporary: string, target: string, 
     await files.posixRename(temporary, target)
     return true
   } catch (error) {
-    // The claim is ours: without content it must not stay.
+    // The empty file is this writer's claim: it must not stay without content.
     await files.remove(target)
     if (isUnsupported(error)) return false
     throw error

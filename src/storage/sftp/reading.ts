@@ -46,7 +46,7 @@ export async function* chunksOf(
       while (next < end && reads.length < WINDOW) {
         const length = Math.min(BLOCK, end - next)
         const reading = readBlock(files, handle, next, length, name)
-        // One that fails while an earlier one is waited for is thrown when its turn comes.
+        // If a read fails while an earlier one is awaited, its error is thrown when its turn comes.
         reading.catch(() => undefined)
         reads.push(reading)
         next += length

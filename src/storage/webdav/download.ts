@@ -5,7 +5,9 @@ import type { ByteRange } from '../replica-client.js'
 import { unconfirmed } from '../unconfirmed.js'
 import type { Reply, Subject, WebdavRequests } from './requests.js'
 
-/** Downloads a range of a file. Its version is the entity tag, if the server has one. */
+/**
+ * Downloads a range of a file. The version of the file is the entity tag, if the server has one.
+ */
 export function download(requests: WebdavRequests, subject: Subject, range: ByteRange, check?: FoundCheck): Download {
   const { policy, closing, counters } = requests
   const { doing, operation, signal } = subject

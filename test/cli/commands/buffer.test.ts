@@ -114,7 +114,7 @@ test('a damaged buffer is shown with the offset, and is exported up to the damag
   assert.deepEqual([refused.status, existsSync(output)], [1, false])
   assert.match(
     refused.stderr,
-    /is damaged at byte \d+: .*\nTry: Add -partial to export the commits before the damage \(1\)\.\n/,
+    /is damaged at byte \d+: .*\nTry: Add -partial to export the commits before the damage \(number: 1\)\.\n/,
   )
   const partial = await run(['buffer', 'export', '-json', '-partial', '-o', output, buffer])
   assert.match(partial.stderr, /^Warning: .*damaged at byte .*what follows is not exported\n$/)

@@ -114,11 +114,11 @@ test('a WAL that was copied into the database file and not restarted leads to a 
 })
 
 test('a TRUNCATE checkpoint, with or without commits after it, leads to a snapshot', async (t) => {
-  await t.test('without a commit after the checkpoint', async (t) => {
+  await t.test('a TRUNCATE checkpoint without a later commit leads to a snapshot', async (t) => {
     const reason = await resume(t, ({ write }) => write(rows(5), 'PRAGMA wal_checkpoint(TRUNCATE)'))
     assert.equal(reason, 'the WAL was removed or truncated by another process')
   })
-  await t.test('with commits after the checkpoint', async (t) => {
+  await t.test('a TRUNCATE checkpoint with later commits leads to a snapshot', async (t) => {
     const reason = await resume(t, ({ write }) => write(rows(5), 'PRAGMA wal_checkpoint(TRUNCATE)', rows(5)))
     assert.match(reason!, /^the WAL was restarted, (and|which)/)
   })

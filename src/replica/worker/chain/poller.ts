@@ -16,7 +16,7 @@ export type PollOutcome = { readonly startedAt: number } & (
   | { readonly kind: 'unchanged' }
   /** New files follow on what was known. */
   | { readonly kind: 'advanced'; readonly extension: Extension }
-  /** The same TXID, made of other files than before. */
+  /** The state has the same TXID, but is made of other files than before. */
   | { readonly kind: 'moved'; readonly state: ChainState }
   /**
    * Files between the known state and the new one are missing (a gap), or the replica was started
@@ -394,7 +394,9 @@ export class Poller {
     }
   }
 
-  /** Another set of files that reaches the TXID of this state. Throws the cause if none does. */
+  /**
+   * Finds another set of files that reaches the TXID of this state. Throws the cause if none does.
+   */
   async #reload(state: ChainState, cause: LitestreamError): Promise<WithoutStart<PollOutcome>> {
     const loaded = await this.#options.chain.load().catch((error: unknown) => {
       throw isLitestreamError(error, 'LTX_GAP', 'TXID_NOT_AVAILABLE', 'REPLICA_EMPTY') ? cause : error
@@ -418,8 +420,9 @@ export class Poller {
   }
 
   /**
-   * The same state from the files that are listed now. It must be identical: views represent a TXID
-   * and read their pages from these files, so the state must not contain newer changes.
+   * Loads the same state from the files that are listed now. The loaded state must be identical:
+   * views represent a TXID and read their pages from these files, so the state must not contain
+   * newer changes.
    */
   async #fromListing(state: ChainState, files: FilesByLevel): Promise<ChainState> {
     const moved = await this.#options.chain.loadListed(files, { txid: state.txid })

@@ -66,7 +66,7 @@ async function certainPages(
   return certain === 0 ? undefined : builder.build()
 }
 
-/** The same state from a set of files that ends at its TXID, if there is one. */
+/** Loads the same state from a set of files that ends at its TXID, if such a set exists. */
 export async function exactState(
   chain: Chain,
   state: Pick<ChainState, 'txid' | 'pageSize' | 'commit'>,

@@ -59,10 +59,10 @@ export interface HydratorOptions {
  * `#present` says for each page whether the file has the content of the current view; only such
  * pages are added to views. A page that an older view may still read from the file is overwritten
  * only when the current view is the only one. The meta file lists, for a TXID, the pages that are
- * present. It is written after these pages are durable, and it removes a page before the page is
- * overwritten. So after a crash a page can be trusted exactly if the meta file lists it, the state
- * has that TXID or a later one, and the file that now provides the page ends at or before that
- * TXID.
+ * present. The meta file is written after these pages are durable, and a page is removed from it
+ * before the page is overwritten. So after a crash a page can be trusted exactly if the meta file
+ * lists it, the state has that TXID or a later one, and the file that now provides the page ends at
+ * or before that TXID.
  */
 export class Hydrator {
   #copy: CopyFile | undefined

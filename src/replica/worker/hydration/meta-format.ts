@@ -62,7 +62,10 @@ export async function readMeta(file: string): Promise<HydrationMeta | undefined>
   return tryReadJson(shape, json)
 }
 
-/** Replaces the meta file atomically and durably. It gets the owner and mode of the local copy. */
+/**
+ * Replaces the meta file atomically and durably. The meta file gets the owner and mode of the local
+ * copy.
+ */
 export async function writeMeta(file: string, meta: HydrationMeta): Promise<void> {
   try {
     const ownership = await ownershipLike(file)

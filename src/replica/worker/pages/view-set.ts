@@ -148,8 +148,9 @@ export class ViewSet {
   }
 
   /**
-   * The same TXID from other files: resident pages stay resident. A page that no file has any more
-   * keeps the key of its previous file, because "no file" would be ambiguous between views.
+   * Replaces the files of a view by others with the same pages: resident pages stay resident. A
+   * page that no file has any more keeps the key of its previous file, because "no file" would be
+   * ambiguous between views.
    */
   repoint(view: ReplicaView, state: ChainState): void {
     const before = view.state.map

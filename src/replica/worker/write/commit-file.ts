@@ -46,7 +46,7 @@ export interface CommitIdentity {
 }
 
 /**
- * The LTX file of one commit. It returns the same bytes at each call, because an upload with an
+ * The LTX file of one commit. The file has the same bytes at each call, because an upload with an
  * unknown outcome is compared with the object in the store.
  */
 export class CommitFile implements UploadableCommit {

@@ -296,8 +296,8 @@ export class LocalCommits {
   }
 
   /**
-   * The file to upload. Its description is in the buffer before the upload begins. An upload with an
-   * unknown outcome is repeated with the same commits: the store may have it.
+   * The file to upload. The description of an upload is in the buffer before the upload begins. An
+   * upload with an unknown outcome is repeated with the same commits: the store may have it.
    */
   async #announced(): Promise<{ readonly commit: LocalUpload; readonly count: number }> {
     const repeated = this.#attempt

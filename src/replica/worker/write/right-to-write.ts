@@ -21,8 +21,8 @@ export interface RightEvents {
 
 /**
  * The lease of a replica while this process writes: taken with the first transaction, renewed, and
- * released at the end. It only avoids useless conflicts between two writers; the store decides
- * which one wins (put-commit.ts).
+ * released at the end. The lease only avoids useless conflicts between two writers; the store
+ * decides which one wins (put-commit.ts).
  */
 export class RightToWrite {
   readonly #client: ReplicaClient

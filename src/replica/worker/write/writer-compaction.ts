@@ -20,8 +20,8 @@ export interface WriterCompactionParts {
 }
 
 /**
- * Compacts a replica and writes its snapshots while this process may write. It never deletes L0
- * files: the create-only PUT of the next one decides between two writers, and a freed name would
+ * Compacts a replica and writes its snapshots while this process may write. A writer never deletes
+ * L0 files: the create-only PUT of the next one decides between two writers, and a freed name would
  * let both win. Worker thread.
  */
 export class WriterCompaction {
