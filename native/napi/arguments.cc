@@ -36,8 +36,8 @@ std::string Shown(Napi::Value value) {
 
 Arguments::~Arguments() {
   if (fault_.empty()) return;
-  // Creating and throwing an error both fail while the environment is shutting down; Node.js then
-  // discards the result of the call.
+  // Throwing fails while the environment is shutting down; Node.js then discards the result of the
+  // call.
   if (range_) napi_throw_range_error(info_.Env(), "ERR_OUT_OF_RANGE", fault_.c_str());
   else napi_throw_type_error(info_.Env(), "ERR_INVALID_ARG_TYPE", fault_.c_str());
 }

@@ -5,8 +5,8 @@
 // truncate and accept NaN.
 //
 // A wrong value is replaced by a harmless one (the lower bound, an empty array), and the call
-// throws a TypeError or RangeError that names function, argument and value. So a function reads all
-// of its arguments first, and returns if !ok().
+// throws a TypeError or RangeError that names function, argument and value. Therefore, a function
+// reads all of its arguments first, and returns if !ok().
 #pragma once
 #include <napi.h>
 

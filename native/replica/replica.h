@@ -152,8 +152,8 @@ class Replica {
   std::atomic<bool> writable{false};  // whether connections may write
   // the connection of this process that holds the RESERVED lock
   std::atomic<const Reader*> writer{nullptr};
-  // On its own cache lines, apart from the members that every read uses: the first read of a
-  // prefetched page counts here.
+  // Counted at the first read of a prefetched page; on separate cache lines, so that these writes
+  // do not slow other reads.
   alignas(128) AheadCounts ahead[kAheadKindCount];
 
   // Pins the view for a read transaction; null if the replica has none.

@@ -13,7 +13,7 @@ namespace litestream {
 // no automatic extension, fails with SQLITE_CANTOPEN.
 int RefuseOpen(const SqliteCopy* copy, const std::string& reason, sqlite3_file* file, int flags, int* out_flags);
 
-// Registers the automatic extension. False if this copy of SQLite has none.
+// Registers the automatic extension. False if this copy of SQLite has no automatic extensions.
 bool RegisterRefusals(const sqlite3_api_routines* api);
 
 }  // namespace litestream

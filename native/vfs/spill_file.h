@@ -17,8 +17,8 @@ class SpillFile {
   SpillFile(const SpillFile&) = delete;
   SpillFile& operator=(const SpillFile&) = delete;
 
-  // All return an SQLite result code: codes such as SQLITE_FULL come from the temporary file,
-  // SQLITE_NOMEM from memory.
+  // All methods return an SQLite result code: codes such as SQLITE_FULL come from the temporary
+  // file, SQLITE_NOMEM from memory.
   int Write(const void* from, uint32_t size, uint64_t offset);
   // Bytes beyond the end read as zeros, with SQLITE_IOERR_SHORT_READ.
   int Read(void* to, uint32_t size, uint64_t offset) const;

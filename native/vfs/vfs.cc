@@ -1,6 +1,6 @@
-// The two VFS objects of a copy of SQLite, and the routines that the previous default VFS gets. All
-// pass everything that is not a replica to the routines of the previous default VFS, with unchanged
-// arguments.
+// The two VFS objects of a copy of SQLite, and the routines that the previous default VFS gets.
+// Calls for files that are not replicas go to the routines of the previous default VFS, with
+// unchanged arguments.
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -52,7 +52,7 @@ struct Reason {
 };
 
 // SQLite takes no locks on a file opened with immutable or nolock, so a read would not keep one
-// view. Returns the reason if the URI has such a parameter.
+// view. Returns the reason if the URI has one of these parameters.
 std::optional<Reason> WhyUnlocked(const UriParameters& parameters) {
   for (const char* name : {"immutable", "nolock"}) {
     auto found = parameters.find(name);
@@ -200,11 +200,11 @@ int DeleteByName(sqlite3_vfs* vfs, const char* name, int sync_directory) { retur
 
 // --- in place: the previous default VFS ---
 //
-// A connection finds the VFS of an ATTACH by the name of the VFS that it was opened with. So one
-// that was opened before the registration never gets by_name, and would create an empty file for a
-// replica's URI. Four routines of the previous default VFS are therefore replaced, in the struct that
-// SQLite has. The sizes in that struct are not changed, because SQLite's own routines have buffers
-// of these sizes.
+// A connection finds the VFS of an ATTACH by the name of the VFS that it was opened with. So a
+// connection that was opened before the registration never gets by_name, and would create an empty
+// file for a replica's URI. Four routines of the previous default VFS are therefore replaced, in
+// the struct that SQLite has. The sizes in that struct are not changed, because SQLite's own
+// routines have buffers of these sizes.
 
 const SqliteCopy* CopyOfOriginal(const sqlite3_vfs* vfs) {
   const SqliteCopy* const* copy = SqliteCopies();

@@ -33,7 +33,7 @@ class WriteTransaction final : public CommitSource {
   bool Has(uint32_t pgno) const { return slots_.find(pgno) != slots_.end(); }
   // Reads part of a page for which Has() is true.
   int Read(uint32_t pgno, uint32_t offset, uint8_t* to, uint32_t size) const;
-  // Overwrites part of such a page.
+  // Overwrites part of a page for which Has() is true.
   int Patch(uint32_t pgno, uint32_t offset, const uint8_t* from, uint32_t size);
 
   // Ends all changes: afterwards pgnos() has the pages of the commit in ascending order. New pages

@@ -17,7 +17,7 @@ function speedOf(bytes: number, ms: number): string {
   return ms < MIN_RATE_MS ? '' : `  ${formatBytes(Math.round((bytes * 1000) / ms))}/s`
 }
 
-/** A bar on stderr if that is a terminal that a user watches, and otherwise nothing at all. */
+/** A progress bar on stderr if stderr is an interactive terminal; otherwise prints nothing. */
 export async function createProgress(title: string, wanted = true): Promise<Progress> {
   if (!wanted || !process.stderr.isTTY) return silent
   // In the bundle, a CommonJS module that is imported on demand has only its default export.

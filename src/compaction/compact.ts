@@ -178,8 +178,8 @@ function contiguous(source: readonly LtxFileInfo[], covered: number): LtxFileInf
   for (const file of source) {
     if (file.maxTxid <= reached) continue
     if (inputs.length === MAX_INPUTS || (inputs.length > 0 && file.minTxid > reached + 1)) break
-    // Of overlapping files, the later one reaches farther and contains the earlier one if it begins
-    // no later.
+    // If two files overlap, the later one reaches farther, and contains the earlier one if it does
+    // not begin after it.
     if (inputs.length > 0 && file.minTxid <= inputs.at(-1)!.minTxid) inputs.pop()
     inputs.push(file)
     reached = file.maxTxid

@@ -41,10 +41,10 @@ export interface Merge {
 }
 
 /**
- * Merges contiguous LTX files, oldest first, into one. Of every page it copies the newest version
- * as it is stored, without compressing it again; pages beyond the last file's commit are dropped.
- * Every input is read to its end and its checksum verified before the output ends. Memory: one
- * chunk per input, and the output's page index (9 bytes per page).
+ * Merges contiguous LTX files, oldest first, into one. The merge copies the newest version of every
+ * page as it is stored, without compressing it again; pages beyond the last file's commit are
+ * dropped. Every input is read to its end and its checksum verified before the output ends. Memory:
+ * one chunk per input, and the output's page index (9 bytes per page).
  *
  * Throws LTX_CORRUPT, PAGE_SIZE_MISMATCH, and LTX_GAP for inputs that are not contiguous.
  */

@@ -65,7 +65,8 @@ export async function oldL0Files(client: ReplicaClient, options: Resolved<L0Rete
   const snapshots = await listLevel(client, SNAPSHOT_LEVEL, 0, signal)
   const files = await listLevel(client, 0, 0, signal)
   const newest = files.at(-1)
-  // Queries every file, also after the first young one: `createdAt` may count from its first query.
+  // Reads `createdAt` of every file, also of files after the first one that is too young:
+  // `createdAt` may count from its first query.
   const young = new Set(files.filter((file) => createdAt(file) >= now - l0Retention || file === newest))
 
   const inSnapshot = (file: LtxFileInfo) => snapshots.some((snapshot) => snapshot.maxTxid >= file.maxTxid)

@@ -11,9 +11,9 @@ const MAX_REPLANS = 5
 /**
  * Makes a snapshot of the newest state from the files of the replica, without the database, by
  * merging the files of a restore plan. Returns undefined if the newest snapshot is already that
- * state. Of a very long plan only the first files are merged, which gives a somewhat older state;
- * compaction shortens plans. A damaged file is avoided if other files reach as far. Throws as
- * planRestore and mergeLtx do.
+ * state. If the plan is very long, only its first files are merged, which gives a somewhat older
+ * state; compaction shortens plans. A damaged file is avoided if other files reach as far. Throws
+ * as planRestore and mergeLtx do.
  */
 export function createSnapshot(
   client: ReplicaClient,

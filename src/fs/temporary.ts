@@ -44,7 +44,8 @@ export async function createTemporary(target: string, mode = 0o600): Promise<Tem
 /** A random path beside `target`, at which no file should exist. */
 export function temporaryPath(target: string): string {
   const began = Math.floor(Date.now() / 1000)
-  // Not node:crypto: readers, which seldom write, would pay its load time.
+  // The global `crypto` instead of node:crypto, whose load time every reader would pay although
+  // readers seldom write.
   const random = crypto.getRandomValues(new Uint8Array(4))
   const suffix = `.${began.toString(16).padStart(8, '0')}${Buffer.from(random).toString('hex')}.tmp`
   return path.join(path.dirname(target), stem(target) + suffix)

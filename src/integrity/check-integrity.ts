@@ -16,7 +16,7 @@ export interface IntegrityRequest {
    * Other connections, also in this process, may use the database: only SQLite may open its file.
    */
   readonly live: boolean
-  /** Not 0 when the check should end. */
+  /** Shared with the worker; a value other than 0 tells it to end the check. */
   readonly stop: Int32Array<SharedArrayBuffer>
 }
 

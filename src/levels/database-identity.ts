@@ -8,7 +8,7 @@ const SEQUENCE_ROW = 1
 const LINEAGE_ROW = 2
 
 /**
- * The identity of the database; zeros if it has none. Written by
+ * The identity of the database; zeros if the database has no identity. Written by
  * primary/source/litestream-tables.ts.
  */
 export interface StoredIdentity {

@@ -39,7 +39,7 @@ export interface FilePiece {
   readonly bytes: Uint8Array
 }
 
-/** A frame inside such a byte range. */
+/** A frame inside a fetched byte range. */
 export interface LoadedFrame {
   readonly pgno: number
   readonly offset: number

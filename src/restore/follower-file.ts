@@ -49,8 +49,8 @@ function patchHeader(header: Buffer, txid: number, commit: number): void {
  * disk, pages, sync, journal deleted. After a crash at any point the file has the old state, which
  * the next connection restores from the journal, or the new state.
  *
- * A process loses its locks on a file when it closes any of its descriptors. So this object keeps
- * its descriptor open, and closes it only while it holds no lock.
+ * A process loses its locks on a file when it closes any of its descriptors. Therefore, this object
+ * keeps its descriptor open, and closes it only while it holds no lock.
  */
 export class FollowerFile {
   readonly #path: string

@@ -14,7 +14,7 @@ import type { SegmentSum } from './frame-segments.js'
  */
 const FLUSH_EVERY = 64 * 1024 * 1024
 
-/** A range of the file in bytes; a size of 0 is none. */
+/** A range of the file in bytes; empty if the size is 0. */
 export interface FileRange {
   readonly position: number
   readonly size: number
@@ -22,7 +22,7 @@ export interface FileRange {
 
 export const NO_RANGE: FileRange = { position: 0, size: 0 }
 
-/** Consecutive frames of a file, and what its page index says of them. */
+/** Consecutive frames of a file, and their entries in its page index. */
 export interface EncodedPages {
   readonly frames: Uint8Array
   readonly pgnos: Uint32Array

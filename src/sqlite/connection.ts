@@ -1,4 +1,4 @@
-/** The SQLite drivers that this package can use. Each has its own copy of SQLite. */
+/** The SQLite drivers that this package can use. Each driver has its own copy of SQLite. */
 export type DriverName = 'better-sqlite3' | 'node:sqlite'
 
 /** In the order in which they are tried. */
@@ -13,7 +13,7 @@ export interface DriverModule {
   readonly module: string
 }
 
-/** A driver, and which copy of it. */
+/** A driver, and the copy of it that is used. */
 export type DriverChoice = DriverName | DriverModule
 
 export interface OpenOptions {

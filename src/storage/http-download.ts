@@ -176,7 +176,8 @@ export async function* streamFrom(
   try {
     yield* files.download(file, { offset }, signal).chunks
   } catch (error) {
-    // No bytes follow the last one, which a store reports as an invalid range.
+    // The request began at the end of the object: nothing is left, which a store reports as an
+    // invalid range.
     if (!isLitestreamError(error, 'INVALID_ARGUMENT')) throw error
     if ((await files.stat(file, signal ? { signal } : {})).size !== offset) throw error
   }

@@ -36,7 +36,7 @@ export class OperationCounters {
     stats.requests += 1
     try {
       const result = await request()
-      // Of a GET, this may be the head alone, without the body.
+      // For a GET, this may be the head alone, without the body.
       if (operation !== 'GET') this.outages.answered()
       return result
     } catch (error) {

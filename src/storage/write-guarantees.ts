@@ -3,7 +3,7 @@ import type { ReplicaClient, RequestOptions } from './replica-client.js'
 
 /** The guarantees of a store for several writers of one name. */
 export interface WriteGuarantees {
-  /** Of several create-only writes of one name exactly one succeeds. */
+  /** If several clients create one name, exactly one of them succeeds. */
   readonly createOnly: boolean
   /** `putObject` replaces exactly the version that the writer knows. */
   readonly compareAndSet: boolean
@@ -37,7 +37,7 @@ export function askedGuarantees(
 
 /**
  * Throws STORAGE_FAILED, with the reason, if the store of `client` lacks a guarantee that `what`
- * needs. A client that says nothing about its store has all of them.
+ * needs. A client without `guarantees` has a store with all guarantees.
  */
 export async function requireGuarantees(
   client: Pick<ReplicaClient, 'guarantees' | 'url' | 'writeOnce'>,

@@ -7,9 +7,9 @@ const TOLERANCE_MS = 10_000
 
 /**
  * The current time for computing the ages of files before they are deleted: the wall clock, except
- * that a step forward counts only after it has lasted for `adoptAfterMs`. So a clock that is set a
- * day ahead and back again makes no file old. With `adoptAfterMs` as long as the retention, a file
- * is deleted only if the retention has passed on one clock without a step.
+ * that a step forward counts only after it has lasted for `adoptAfterMs`. Therefore, a clock that
+ * is set a day ahead and back again makes no file old. With `adoptAfterMs` as long as the
+ * retention, a file is deleted only if the retention has passed on one clock without a step.
  */
 export class AgeClock {
   readonly #clock: Clock

@@ -10,7 +10,7 @@ export interface FrameSpan {
   readonly start: WalPosition
   /** Position after the last commit found; equal to `start` if none was found. */
   readonly end: WalPosition
-  /** Size of the database in pages after the last of them; 0 if there are none. */
+  /** Size of the database in pages after the last frame; 0 if the span has no frames. */
   readonly commit: number
   /** Page number of each frame, `end.frames - start.frames` elements. */
   readonly pgnos: Uint32Array

@@ -8,9 +8,9 @@ export interface WalIndex {
   readonly pageSize: number
   /** Committed frames in the WAL. */
   readonly frames: number
-  /** Size of the database in pages after the last of them. */
+  /** Size of the database in pages after the last committed frame. */
   readonly commit: number
-  /** Checksum of the last of them. */
+  /** Checksum of the last committed frame. */
   readonly checksum: readonly [number, number]
   readonly salt1: number
   readonly salt2: number

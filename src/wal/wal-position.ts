@@ -9,7 +9,7 @@ export interface WalPosition {
   readonly salt2: number
   /** Number of frames before the position. */
   readonly frames: number
-  /** Checksum of the last of these frames; of the WAL header if there are none. */
+  /** Checksum of the last frame before the position; of the WAL header if the position is 0. */
   readonly checksum: readonly [number, number]
 }
 

@@ -59,7 +59,7 @@ async function firstOpen(t: TestContext, url: string): Promise<LoadedFiles> {
   return loaded
 }
 
-test('the package as it is published opens a file:// replica with a handful of files, none of them of a store', async (t) => {
+test('the published package opens a file:// replica by loading few of its files, and none of another store', async (t) => {
   const { worker } = await firstOpen(t, pathToFileURL(path.join(temporaryDirectory(t), 'replica')).href)
   assert.ok(worker.length <= 3, `the worker loaded ${worker.join(', ')}`)
   assert.ok(bytesOf(worker) <= 300_000, `the worker loaded ${bytesOf(worker)} bytes`)

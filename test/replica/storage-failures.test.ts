@@ -171,7 +171,7 @@ test('listings fail for a while: lag grows, then the reader continues (items 25,
   assert.equal(await db.value('SELECT sum(n) FROM t'), 3000)
 })
 
-test('one LIST at a time, and none more often than the interval (item 26)', async (t) => {
+test('LISTs run one at a time, and not more often than the poll interval (item 26)', async (t) => {
   const { history, proxy, url } = await makeProxiedSource(t)
   await history.commit(SEED)
   proxy.latency(10)

@@ -9,8 +9,8 @@ import { print, printBlock, printError, printJson } from '../output.js'
 type Answer = Readonly<Record<string, string | number>>
 
 /**
- * The socket returns some fields under two names; Litestream's commands print one of them, its
- * socket the other.
+ * The socket returns some fields under two names; Litestream's commands print one of the two names,
+ * Litestream's socket returns the other.
  */
 function show({ path: _path, replicated_txid: _replicated, ...answer }: Answer, json: boolean | undefined): void {
   const { txid, ...rest } = answer
@@ -19,8 +19,8 @@ function show({ path: _path, replicated_txid: _replicated, ...answer }: Answer, 
   else printBlock(printed)
 }
 
-// The commands that talk to a running process. All of them are idempotent: if the state exists
-// already, they report it with status 0.
+// The commands that talk to a running process. All these commands are idempotent: if the state
+// exists already, they report it with status 0.
 
 export function startCommand(): Command {
   const command = createCommand('start', {

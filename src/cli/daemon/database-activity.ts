@@ -8,7 +8,10 @@ import { RecentErrors } from './recent-errors.js'
 
 /** Uploads whose durations are kept. */
 const MAX_DURATIONS = 100
-/** Shortest time for which requests are extrapolated to a month: a start needs more of them. */
+/**
+ * Shortest time for which requests are extrapolated to a month: a start sends more requests than
+ * steady operation.
+ */
 const RATE_MS = 60_000
 
 /** Counts the work of one database since the process started, for the status page. */

@@ -167,7 +167,7 @@ class DatabaseMirror {
   }
 
   /**
-   * The replica with changes reported by this process, so that the store is not polled for them.
+   * A client of the replica to which this process reports changes, so that the store is not polled.
    */
   #withChanges(source: ReplicaClient): ReplicaClient {
     return new WatchedClient(source, (onChange) => {

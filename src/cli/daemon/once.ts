@@ -19,8 +19,8 @@ export interface OnceFlags {
 const RELEASE_MS = 5_000
 
 /**
- * Syncs and uploads every database, one after another. Returns the exit status: 1 if any of them,
- * or a file or folder that may contain one, failed; the log names each. A signal ends it.
+ * Syncs and uploads every database, one after another. Returns the exit status: 1 if a database, or
+ * a file or folder that may contain a database, failed; the log names each. A signal ends it.
  */
 export function replicateOnceAll(config: Config, given: Logger, flags: OnceFlags): Promise<number> {
   noOtherCode()

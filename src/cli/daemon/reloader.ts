@@ -7,7 +7,7 @@ import { guarded, timeoutSignal } from '../../util/timers.js'
 import { CLOSE_MARGIN_MS, type Daemon } from './daemon.js'
 import { DirectoryKeeper } from './directory-keeper.js'
 
-/** Settings of the process that every database uses: a change restarts each of them. */
+/** Settings of the process that every database uses: a change restarts every database. */
 const OF_DATABASES = [
   'levels',
   'snapshot',

@@ -216,12 +216,12 @@ export class PrimaryDatabase {
 
   /**
    * Closes the files of a database that nothing changes. The next use opens them again. Resolves
-   * with whether the database rests. `onEnd` is then called once, when its files change (compared
-   * every `interval` milliseconds) or were opened for another reason.
+   * with whether the database rests. `onEnd` is called once after that, when the files of the
+   * database change (compared every `interval` milliseconds) or were opened for another reason.
    *
-   * Empties the WAL before, so that an application that opens the database, reads it and closes it
-   * changes nothing that the proof of continuity needs; otherwise, the next file holds the whole
-   * database. `soon`: not for a small database, because the disk takes most of the time.
+   * The WAL is emptied first: if an application then opens the database, reads it and closes it,
+   * continuity can still be proven. Otherwise, the next file would have to hold the whole database.
+   * `soon`: not for a small database, because the disk takes most of the time.
    */
   rest(interval: number, onEnd: () => void, { soon = false }: { readonly soon?: boolean } = {}): Promise<boolean> {
     return this.#run(async () => {

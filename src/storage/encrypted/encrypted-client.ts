@@ -233,7 +233,8 @@ class EncryptedFiles {
       const { size } = await this.#client.stat(name, request)
       const head = await this.#client.read(name, { offset: 0, length: Math.min(size, PREAMBLE) }, request)
       await this.#headers.open(head.data, this.#label(file))
-      // A listing shows such a size as it is, so that the store finds another one than listed.
+      // A listing shows an impossible size unchanged, so that a read finds a size that differs from
+      // the listed one.
       const isCut = openedSize(size - PREAMBLE) === undefined
       throw isCut ? corrupt(`no encrypted file has ${size} bytes: it was cut short`, this.#label(file), size) : error
     }

@@ -209,7 +209,8 @@ export class FileReplicaClient implements ReplicaClient {
     return this.#run('PUT', 'writing', name, signal, async () => {
       const ownership = await this.#ownership.get()
       const directory = path.dirname(name)
-      // Of a folder that is gone the link fails, too; the copy that follows makes it again.
+      // The link also fails if the folder was removed; the copy that follows creates the folder
+      // again.
       if (!this.#swept.has(directory)) await this.#ready(directory, ownership)
       let size = localFile !== undefined && createOnly && (await linkDurably(localFile, name, timestamp, ownership))
       if (size === false) {

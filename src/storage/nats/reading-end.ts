@@ -47,8 +47,8 @@ export class ReadingEnd {
 
   /**
    * Whether every message that existed at the beginning was delivered, as far as the server
-   * reports. Not if one was replaced before its delivery: it is gone, and the new one may be after
-   * `upTo`.
+   * reports. False if a message was replaced before its delivery: the old message is gone, and the
+   * new one may be after `upTo`.
    */
   get isComplete(): boolean {
     return this.#nothingLeft || this.#old === this.#expected

@@ -2,7 +2,8 @@ import { LitestreamError } from '../../errors.js'
 import { elapsedMs } from '../../util/elapsed.js'
 
 /**
- * Attempts at one conditional write. Each attempt that fails means that another writer's succeeded.
+ * Attempts at one conditional write. Each failed attempt means that a write of another client
+ * succeeded.
  */
 const MAX_ATTEMPTS = 100
 

@@ -279,7 +279,10 @@ async function isCreateOnlySure({ signal }: Subject, { createOnly, guarantees }:
   return createOnly && (await guarantees.ask(signal ? { signal } : {})).createOnly
 }
 
-/** Detects another writer of the same name afterwards, where the store has no condition for it. */
+/**
+ * Detects another writer of the same name after the upload, if the store does not support a
+ * condition.
+ */
 async function refuseOverwritten(
   requests: S3Requests,
   subject: Subject,

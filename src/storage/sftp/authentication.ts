@@ -9,7 +9,7 @@ import type { SftpSettings } from './settings.js'
 
 /**
  * The authentication methods in order: key, agent, password. Reads the key file. Throws
- * CONFIG_INVALID if the settings have none of them, and for an unusable key.
+ * CONFIG_INVALID if the settings have no method, and for an unusable key.
  */
 export async function authentication(library: Ssh2, settings: SftpSettings): Promise<AnyAuthMethod[]> {
   const { user, keyPath } = settings

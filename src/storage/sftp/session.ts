@@ -33,7 +33,7 @@ export interface Subject {
  * The connection to an SFTP server, which is made again when it is lost, and the handling that all
  * its operations share: an operation is counted and timed, ends with its signal, is retried after a
  * temporary fault, and throws LitestreamErrors. All operations of a client share one connection; a
- * request that is not answered in time ends it, because the server answers in order.
+ * request that is not answered in time ends the connection, because the server answers in order.
  */
 export class SftpSession {
   readonly counters: OperationCounters
@@ -148,8 +148,8 @@ export class SftpSession {
   }
 
   /**
-   * The existing connection, or a new one. Not ended by `signal`, because other operations may wait
-   * for it.
+   * The existing connection, or a new one. `signal` does not end the connection attempt, because
+   * other operations may wait for it.
    */
   async files(subject: Subject): Promise<RemoteFiles> {
     const { doing, path, signal } = subject

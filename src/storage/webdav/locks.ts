@@ -41,9 +41,9 @@ export interface HeldLock {
 /**
  * The exclusive write lock of WebDAV (class 2) on one folder of the replica, under which exactly one
  * of many writers changes a name. The folder exists before it is locked: Apache forgets locks of
- * names that do not, or keeps them, while others list the folder above. The first lock is tried twice: a
- * server that grants the second one too (some make up locks for clients that insist on them) has
- * none.
+ * names that do not, or keeps them, while others list the folder above. The first lock is requested
+ * twice: a server that grants the second request too (some invent locks for clients that require
+ * them) has no working locks.
  */
 export class WebdavLocks {
   readonly #requests: WebdavRequests

@@ -175,7 +175,7 @@ class MultistatusReader {
   #href: string | undefined
   #status: number | undefined
   #facts: Facts = {}
-  /** Of the current propstat: they count only if its status says so. */
+  /** The properties of the current propstat: they count only if its status is 200. */
   #found: Facts = {}
   #foundStatus: number | undefined
   ended = false

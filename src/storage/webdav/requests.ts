@@ -45,7 +45,7 @@ export interface Outgoing {
   /** Decoded; default: that of the subject. */
   readonly path?: string
   readonly headers?: Readonly<Record<string, string>>
-  /** Called again where the request is sent again. `size`: bytes. */
+  /** Called once more each time that the request is sent again. `size`: bytes. */
   readonly body?: { readonly size: number; open(): AsyncIterable<Uint8Array> | Iterable<Uint8Array> }
   /** Statuses that are answers and no errors. */
   readonly accept: readonly number[]

@@ -41,7 +41,7 @@ test('a replica that cannot be opened is an error only of its database, and is o
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('a store that does not resolve, refuses or lacks the bucket affects only its database, and the exit status is 1', async (t) => {
+test('a store whose name does not resolve, that refuses access, or that lacks the bucket affects only its database, and the exit status is 1', async (t) => {
   const { dir, replica, config } = fixture(t)
   const port = await freePort()
   const urls = [

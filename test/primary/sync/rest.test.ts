@@ -137,12 +137,12 @@ test('a resting database that was replaced, copied over or deleted is noticed', 
     db.close()
     return copy
   }
-  await t.test('the database is replaced', async (t) => {
+  await t.test('a replaced database is noticed', async (t) => {
     const resting = await Resting.start(t)
     renameSync(copyOf(resting.file), resting.file)
     assert.equal((await resting.woken()).length, 1)
   })
-  await t.test('a copy is written over the database, with the time of the copy', async (t) => {
+  await t.test('a copy that is written over the database with its time is noticed', async (t) => {
     const resting = await Resting.start(t)
     const copy = copyOf(resting.file)
     const { atime, mtime } = statSync(resting.file)
@@ -150,7 +150,7 @@ test('a resting database that was replaced, copied over or deleted is noticed', 
     utimesSync(resting.file, atime, mtime)
     assert.equal((await resting.woken()).length, 1)
   })
-  await t.test('the database is deleted', async (t) => {
+  await t.test('a deleted database is noticed, and reported as missing', async (t) => {
     const resting = await Resting.start(t)
     for (const suffix of ['', '-wal', '-shm']) rmSync(resting.file + suffix, { force: true })
     await until('the change is noticed', () => resting.ends > 0)

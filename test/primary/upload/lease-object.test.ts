@@ -52,7 +52,7 @@ test('lock.json is damaged: its owner writes it again', async (t) => {
   assert.equal(lease.held, true)
 })
 
-test('a damaged lock.json whose owner is gone is taken over after one TTL', async (t) => {
+test('a primary takes over a damaged lock.json of a dead owner after one TTL', async (t) => {
   const { machine, object, time } = await fixture(t)
   await machine().lease.acquire()
   writeFileSync(object(), 'not JSON')

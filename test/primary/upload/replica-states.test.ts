@@ -77,11 +77,11 @@ test('replica behind, staged files gone: snapshot after its newest TXID', async 
 })
 
 test('replica empty: staged files are uploaded again if complete, otherwise a snapshot', async (t) => {
-  await t.test('every staged file exists', async (t) => {
+  await t.test('if every staged file exists, the files are uploaded again', async (t) => {
     const { txid, rejoined } = await restarted(t, ({ dir }) => rmSync(path.join(dir, 'replica'), { recursive: true }))
     assert.deepEqual([txid, rejoined], [4, []])
   })
-  await t.test('the staged files are missing', async (t) => {
+  await t.test('if staged files are missing, a snapshot is uploaded', async (t) => {
     const { txid, rejoined } = await restarted(t, ({ dir, meta }) => {
       rmSync(path.join(dir, 'replica'), { recursive: true })
       rmSync(path.join(meta, 'ltx', '0', files(path.join(meta, 'ltx', '0'))[0]!))

@@ -45,7 +45,7 @@ test('B9: with a store that denies requests, lag grows, the stale event is emitt
   assert.equal(await db.value('SELECT sum(n) FROM t'), 3000)
 })
 
-test('a store that does not respond makes a replica stale like one that denies', async (t) => {
+test('a store that does not respond makes a replica stale, as a store that denies requests does', async (t) => {
   const { proxy, url } = await fixture(t)
   const replica = await openTestReplica(t, url, { maxStale: 3000 })
   const db = await ReaderThread.open(t, replica.uri)

@@ -133,7 +133,7 @@ test('the selected profile of the shared files is used', async (t) => {
   assert.equal(other.headers['x-amz-security-token'], 't')
 })
 
-test('without credentials the error lists the sources; anonymous needs none', async () => {
+test('without credentials the error lists their sources; with `anonymous`, no credentials are needed', async () => {
   await assert.rejects(
     listed(),
     (error) => isLitestreamError(error, 'ACCESS_DENIED') && /AWS_ACCESS_KEY_ID/.test(error.hint ?? ''),

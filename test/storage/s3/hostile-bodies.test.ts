@@ -111,7 +111,7 @@ test('a whole object of unknown length is refused, because its end looks like a 
   await assert.rejects(client.read(file, { offset: 0 }), code('UNAVAILABLE'))
 })
 
-test('responses of one byte or none end after as many attempts as the policy has', async (t) => {
+test('a download whose responses bring one byte or none fails after the number of attempts of the policy', async (t) => {
   for (const bytes of [0, 1]) {
     const { client, count } = await hostile(t, (response, request) => {
       const [first, last] = asked(request)

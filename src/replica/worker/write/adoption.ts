@@ -90,7 +90,7 @@ export class CommitAdoption {
     const from = { ...views.current.state, txid: base.txid, newest: base.newest }
     const extension = await chain.append(from, info, files, bytes.length)
     this.#base = base
-    // Never less than before: an upload that was refused leaves commits that were ahead of it.
+    // The number never shrinks: a refused upload leaves the commits that were ahead of it.
     const txid = Math.max(views.current.state.txid, base.txid + 1 + ahead)
     advance({ ...extension, state: { ...extension.state, txid } }, { counter: true })
     return { info, bytes }

@@ -221,7 +221,8 @@ export class LocalCommits {
 
   /**
    * Makes the buffer follow the newest state in the store, which commits to the store and other
-   * writers move on. Also after a failure to write the buffer, and after it was removed.
+   * writers move on. Also called after a failed write of the buffer, and after the buffer was
+   * removed.
    */
   async #align(): Promise<void> {
     const { buffer } = this.#parts

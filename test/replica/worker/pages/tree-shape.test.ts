@@ -12,7 +12,7 @@ test("interior pages that are each other's parents do not cause an endless loop"
   assert.ok(tree.following(2, 1, 10).length <= 10)
 })
 
-test('a walk up a chain of parents deeper than any b-tree ends', () => {
+test('a walk up a chain of parents stops at the maximum depth of a b-tree', () => {
   const tree = new TreeShape()
   for (let pgno = 2; pgno < 100_000; pgno++) tree.learn(pgno, Uint32Array.of(pgno + 1))
   assert.equal(tree.neighbour(100_000, 1), 0)

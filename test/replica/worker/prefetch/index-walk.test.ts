@@ -73,7 +73,7 @@ const JOINED = `
   CREATE INDEX orders_day ON orders (day, total);
   CREATE INDEX orders_week ON orders (week, total);`
 
-test('the first row of a key brings the other rows of the key, and the rows joined with them', async (t) => {
+test('a read of the first row of a key prefetches the other rows of the key, and the rows joined with them', async (t) => {
   const { history, url } = await published(t, JOINED)
   for (const order of ['ASC', 'DESC']) {
     const own = `SELECT * FROM orders WHERE day = ? ORDER BY total ${order}`
