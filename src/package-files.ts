@@ -57,7 +57,8 @@ let root: string | undefined
 
 /**
  * The folder of this package's package.json: above the running code or, if a bundler moved the
- * code, where the bundle or the main script finds the package. Undefined if it is in neither place.
+ * code, where the bundle or the main script finds the package. Undefined if the package is in
+ * neither place.
  */
 export function findPackage(): string | undefined {
   root ??= find()

@@ -40,9 +40,9 @@ export function sourceOf(client: ReplicaClient, file: LtxFileInfo, options: Merg
 
 /**
  * Merges files of a replica, oldest first, into one file of another level, and returns that file.
- * That file is written completely or not at all. If it exists already, another process has merged
- * the same files. A local file that cannot be read is replaced by the replica's. Throws as mergeLtx
- * does.
+ * That file is written completely or not at all. If that file exists already, another process has
+ * merged the same files. A local file that cannot be read is replaced by the replica's. Throws as
+ * mergeLtx does.
  */
 export async function mergeFiles(
   client: ReplicaClient,

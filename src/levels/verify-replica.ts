@@ -259,8 +259,8 @@ async function newestRestorable(
 }
 
 /**
- * Runs a check of a file. If it fails, returns false and adds a fault, unless the file already has
- * one.
+ * Runs a check of a file. If the check fails, returns false and adds a fault, unless the file
+ * already has one.
  */
 function collect(faults: ReplicaFault[], file: LtxFileInfo, check: () => unknown): boolean {
   try {

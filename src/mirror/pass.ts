@@ -136,7 +136,7 @@ export class MirrorPass {
     this.#total = this.#bytes + files.reduce((sum, { size }) => sum + size, 0)
   }
 
-  /** Adds the file at the end of its level. False if it is damaged in the source. */
+  /** Adds the file at the end of its level. False if the file is damaged in the source. */
   async #copy(file: LtxFileInfo, copies: LtxFileInfo[][]): Promise<boolean> {
     const { signal, onProgress } = this.#options
     throwIfAborted(signal, `mirroring ${this.#pair.source.url}`)

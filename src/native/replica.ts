@@ -102,7 +102,7 @@ export interface ViewFacts {
 export interface ReplicaHandleNative {
   /** The id of the replica with this key, created if necessary; adds a reference. */
   acquireReplica(key: string): number
-  /** Removes a reference. True if it was the last one: the worker then closes the replica. */
+  /** Removes a reference. True if no reference is left: the worker then closes the replica. */
   releaseReplica(id: number): boolean
   replicaInfo(id: number): NativeReplicaInfo | undefined
   /** Number of live native objects, for leak tests. */

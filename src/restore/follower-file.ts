@@ -219,9 +219,10 @@ function isOfOtherFollower(header: Buffer): boolean {
 }
 
 /**
- * Gives a database that Litestream's follower made the header that this class needs. That follower
- * restores it in WAL mode and turns it to a rollback journal with the first change. A change that
- * was interrupted is completed by the next one, which contains all pages since `txid`.
+ * Gives a database that Litestream's follower made the header that this class needs. Litestream
+ * restores the database in WAL mode, and changes it to rollback-journal mode with the first change.
+ * A change that was interrupted is completed by the next one, which contains all pages since
+ * `txid`.
  */
 async function adopt(file: string, db: Connection, handle: FileHandle, txid: number): Promise<void> {
   if (((await stat(`${file}-wal`).catch(ignoreMissing))?.size ?? 0) > 0) throw conflict(file)
@@ -283,6 +284,6 @@ function doomedPages(pgnos: Uint32Array, oldCommit: number, newCommit: number, p
 function conflict(file: string): LitestreamError {
   return new LitestreamError('HYDRATION_CONFLICT', `another program changed ${file} while it followed a replica`, {
     file,
-    hint: 'Open a database that follows a replica only for reading. Choose a new output file, or repeat the command with -force.',
+    hint: 'Choose a new output file, or repeat the command with -force. Programs must open a database that follows a replica read-only.',
   })
 }

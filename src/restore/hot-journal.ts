@@ -26,9 +26,9 @@ function pageSum(nonce: number, page: Uint8Array): number {
 
 /**
  * Writes a rollback journal beside a database, as SQLite would before it changes these pages: the
- * database has `commit` pages, and `pgnos` will be overwritten or truncated. When it resolves, the
- * journal is on disk: unless it is deleted first, the next connection restores all pages and the
- * old size. Requires SQLite's exclusive lock.
+ * database has `commit` pages, and `pgnos` will be overwritten or truncated. When the promise
+ * resolves, the journal is on disk: unless it is deleted first, the next connection restores all
+ * pages and the old size. Requires SQLite's exclusive lock.
  */
 export async function writeHotJournal(
   database: string,

@@ -29,8 +29,8 @@ export interface WalHeader {
 }
 
 /**
- * Parses a header. Undefined if it is missing, or if SQLite itself would ignore it: fewer than 32
- * bytes, or a wrong checksum. Throws WAL_CORRUPT for a file that is not a WAL.
+ * Parses a header. Undefined if the header is missing, or if SQLite itself would ignore it: fewer
+ * than 32 bytes, or a wrong checksum. Throws WAL_CORRUPT for a file that is not a WAL.
  */
 export function parseWalHeader(bytes: Uint8Array, file: string): WalHeader | undefined {
   if (bytes.length < WAL_HEADER_SIZE) return undefined

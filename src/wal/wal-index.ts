@@ -31,8 +31,8 @@ const BACKFILLED = 96
 const ATTEMPTED = 128
 
 /**
- * Undefined while a writer changes it (the two copies of the header differ), or before it is
- * initialised.
+ * Undefined while a writer changes the wal-index (the two copies of its header differ), or before
+ * it is initialised.
  */
 export function parseWalIndex(bytes: Uint8Array): WalIndex | undefined {
   for (let i = 0; i < HEADER_SIZE; i++) if (bytes[i] !== bytes[HEADER_SIZE + i]) return undefined

@@ -92,7 +92,7 @@ test('a dry run plans and writes nothing; progress ends at the whole database', 
   assert.deepEqual(seen.at(-1), { phase: 'check', check: 'quick' })
 })
 
-test('an existing database, a directory and stale sidecars are refused, and replaced by force', async (t) => {
+test('an existing database, a directory and stale sidecars are refused; force replaces the database and the sidecars', async (t) => {
   const { client, history, output } = await fixture(t)
   await history.commit(STEPS[0]!)
   mkdirSync(output, { recursive: true })

@@ -124,7 +124,7 @@ export class ManagedDatabase {
     return this.#opened?.replicator
   }
 
-  /** Whether it should be replicated, also while its replica cannot be opened. */
+  /** Whether the database should be replicated, also while its replica cannot be opened. */
   get running(): boolean {
     return this.#life !== undefined
   }

@@ -43,7 +43,7 @@ export class SourceConnection {
     }
   }
 
-  /** Undefined if it does not exist, or while a writer is changing it. */
+  /** Undefined if no wal-index exists, or while a writer is changing it. */
   walIndex(): WalIndex | undefined {
     // A writer needs some nanoseconds between the two copies of the header; 100 attempts take
     // longer than that.

@@ -57,8 +57,8 @@ export function identityOf({ sqlite }: SourceConnection): DatabaseIdentity {
 }
 
 /**
- * Writes one page. If the whole WAL is in the database file and no reader uses it, this restarts
- * the WAL.
+ * Writes one page. The write restarts the WAL if the whole WAL is in the database file and no
+ * reader uses it.
  */
 export function bumpSequence(connection: SourceConnection): void {
   const upsert = 'INSERT INTO _litestream_seq (id, seq) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET seq = seq + 1'

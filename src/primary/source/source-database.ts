@@ -270,8 +270,8 @@ export class SourceDatabase {
   }
 
   /**
-   * Commits a write of one page. If the whole WAL is in the database file and no reader needs it,
-   * this restarts the WAL, and the file is then truncated to `sizeLimit` bytes (negative:
+   * Commits a write of one page. The write restarts the WAL if the whole WAL is in the database
+   * file and no reader needs it; the -wal is then truncated to `sizeLimit` bytes (negative:
    * unchanged).
    */
   async bump(sizeLimit: number): Promise<void> {

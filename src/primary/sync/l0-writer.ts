@@ -13,8 +13,8 @@ class Outdated extends Error {}
 
 /**
  * Writes one L0 file. `stillThere` is called after the last page was read and before the file is
- * renamed. If it returns false, the WAL was restarted meanwhile and the pages read may be later
- * ones: nothing is written, and undefined is returned.
+ * renamed. If `stillThere` returns false, the WAL was restarted meanwhile and the pages read may be
+ * later ones: nothing is written, and undefined is returned.
  */
 export async function writeL0(
   staging: LtxStaging,

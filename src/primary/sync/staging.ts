@@ -70,8 +70,9 @@ export class LtxStaging {
   }
 
   /**
-   * Checks the folder with one call of stat. If it was removed or replaced, creates an empty one
-   * and returns what had happened. Throws NOT_FOUND if the folder of the database does not exist.
+   * Checks the folder with one call of stat. If the folder was removed or replaced, creates an
+   * empty one and returns the reason as text. Throws NOT_FOUND if the folder of the database does
+   * not exist.
    */
   async makeAgainIfGone(): Promise<string | undefined> {
     let now: FileIdentity | undefined

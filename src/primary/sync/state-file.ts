@@ -156,8 +156,8 @@ export class StateFile {
   }
 
   /**
-   * How the file has changed since it was last written, with one call of stat. Undefined if it did
-   * not, or was never written.
+   * How the file has changed since it was last written, with one call of stat. Undefined if the
+   * file has not changed, or was never written.
    */
   change(): string | undefined {
     if (!this.#written) return undefined

@@ -317,9 +317,9 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 
   /**
-   * Closes this handle. Open connections keep the replica until they are closed. If none is open,
-   * resolves when the replica's requests have ended and its local copy is durable. A signal or
-   * `timeout` ends only the wait.
+   * Closes this handle. Open connections keep the replica until they are closed. If no connection
+   * is open, resolves when the replica's requests have ended and its local copy is durable. A
+   * signal or `timeout` ends only the wait.
    */
   async close(waiting: WaitOptions = {}): Promise<void> {
     this.#closing ??= this.#close()
@@ -512,7 +512,7 @@ export async function openReplica(url: string, options: OpenReplicaOptions = {})
   const id = native.acquireReplica(key)
   const replica = new Replica(id, key, url, hydrate !== undefined)
   try {
-    // The wait does not end with close(): if other handles have the replica open, it is not closed.
+    // The wait does not end with close(): the replica stays open if other handles have it open.
     const open = () => callWorker(id, key, { method: 'open' })
     const opened = await withDeadline(`opening ${replica.url}`, { signal, timeout }, open, { abandon: true })
     if ((opened as { readonly hydrated: boolean }).hydrated) replica.noteHydrated()

@@ -31,8 +31,8 @@ const callPrefix = `${process.pid}-${Math.random().toString(36).slice(2)}`
 
 /**
  * Makes sure that the process has a replica worker. The first thread that needs the worker starts
- * it. If it exits while replicas are open, the first thread to notice starts another one. The
- * worker never keeps the process alive.
+ * it. If the worker exits while replicas are open, the first thread to notice starts another one.
+ * The worker never keeps the process alive.
  */
 export function ensureWorker(): void {
   const ticket = native.expectWorker()

@@ -144,7 +144,7 @@ export class FileReplicaClient implements ReplicaClient {
     }
   }
 
-  /** Undefined if it is not a file, or was deleted after its directory was read. */
+  /** Undefined if the entry is not a file, or was deleted after its directory was read. */
   async #statIfThere(file: LtxFileRef): Promise<LtxFileInfo | undefined> {
     const name = this.#path(file)
     try {

@@ -59,7 +59,7 @@ export class FileLegacyObjects implements LegacyObjects {
     }
   }
 
-  /** Undefined if it is not a file, or was deleted after its directory was read. */
+  /** Undefined if the entry is not a file, or was deleted after its directory was read. */
   async #regular(object: string, signal: AbortSignal | undefined): Promise<LegacyObject | undefined> {
     const file = path.join(this.#root, object)
     throwIfAborted(signal, `listing ${file}`)

@@ -72,7 +72,7 @@ export class ChunkIndexes {
     return index
   }
 
-  /** Undefined if they no longer exist. */
+  /** Undefined if the chunks no longer exist. */
   async #chunksOf(meta: ObjectMeta, signal: AbortSignal | undefined): Promise<readonly StreamMessage[] | undefined> {
     const { bucket, jsm, stream } = this.#session
     const subject = chunkSubject(bucket, meta.nuid)

@@ -45,7 +45,7 @@ export interface ReadOptions extends ConsumerOptions {
 export interface Messages {
   /** In the order of their sequences; the last may be after `upTo`. */
   readonly messages: readonly StreamMessage[]
-  /** Whether they include every message that existed at the beginning; see ReadingEnd. */
+  /** Whether the messages include every one that existed at the beginning; see ReadingEnd. */
   readonly complete: boolean
 }
 

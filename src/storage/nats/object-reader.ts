@@ -244,7 +244,7 @@ export class ObjectReader {
     }
   }
 
-  /** Undefined if it does not exist. Subject and size of the response are checked. */
+  /** Undefined if the chunk does not exist. Subject and size of the response are checked. */
   #chunk(
     meta: ObjectMeta,
     index: ChunkIndex,

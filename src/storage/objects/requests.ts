@@ -109,8 +109,7 @@ export class Requests {
       )
     } catch (error) {
       const taken = lost > 0 && isLitestreamError(error, 'PRECONDITION_FAILED', 'NOT_FOUND')
-      // If that cannot be asked, the refusal is thrown, of which it is known that an attempt may have
-      // succeeded (mayHaveSucceeded).
+      // If `isOwn` fails, the refusal is thrown, for which mayHaveSucceeded() returns true.
       if (!taken || !(await isOwn().catch(() => false))) throw error
       return undefined
     }

@@ -100,7 +100,7 @@ function isHtml(contentType = ''): boolean {
   return /^(text\/html|application\/xhtml)/i.test(contentType)
 }
 
-/** Whether it has a document type, as HTML pages do, or begins like an HTML page. */
+/** Whether the text has a document type, as HTML pages do, or begins like an HTML page. */
 function isForeign(body: Buffer): boolean {
   return body.includes('<!D') || body.includes('<!d') || /^\s*<html/i.test(body.subarray(0, 100).toString('latin1'))
 }

@@ -164,8 +164,8 @@ async function carriedOut(
     )
   } catch (error) {
     const mine = lost > 0 && isLitestreamError(error, 'PRECONDITION_FAILED', 'NOT_FOUND')
-    // If that cannot be asked, the refusal is thrown, of which it is known that an attempt may have
-    // succeeded (mayHaveSucceeded).
+    // If the object cannot be examined, the refusal is thrown, for which mayHaveSucceeded() returns
+    // true.
     const own = mine && (await isOwn(requests, subject, written).catch(() => false))
     if (!own) {
       throw written.options.createOnly ? conditionError(error, 'If-None-Match', subject) : error

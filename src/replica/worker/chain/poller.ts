@@ -309,8 +309,8 @@ export class Poller {
   }
 
   /**
-   * Re-lists every level and decides what the replica is now, and whether it was reset. If that is
-   * uncertain, throws, and the next poll re-lists.
+   * Re-lists every level and decides what the replica is now, and whether it was reset. Throws if
+   * the state is uncertain; the next poll then re-lists.
    */
   async #survey(state: ChainState): Promise<WithoutStart<PollOutcome>> {
     const startedAt = monotonicMs()

@@ -16,9 +16,8 @@ const SCHEMA_ROOT = 1
 /**
  * After an opening, fetches the interior pages of every b-tree in the background, level by level,
  * so that a look-up costs only its leaf; small tables are fetched completely. A parent page does
- * not tell whether its children are interior pages, but all of them have the same kind. So the
- * first child is fetched before the others; if it is a leaf, it is the one with which a scan
- * begins.
+ * not tell whether its children are interior pages, but all of them have the same kind. Therefore,
+ * the first child is fetched before the others; if that child is a leaf, scans begin with it.
  */
 export class InteriorPreload {
   readonly #tree: TreeShape

@@ -82,7 +82,7 @@ export class CommitBuffer {
   async restart(base: BufferBase, commits: readonly Uint8Array[], upload?: BufferUpload): Promise<void> {
     const records = [encodeHeaderRecord(base), ...commits.map((one) => encodeRecord(RECORD_COMMIT, one))]
     if (upload) records.push(encodeUploadRecord(upload))
-    // Until it has succeeded, the file follows no known state.
+    // Until the rewrite has succeeded, the file follows no known state.
     this.#base = undefined
     try {
       const length = await writeDurably(this.path, Buffer.concat(records), {})
@@ -130,7 +130,8 @@ export class CommitBuffer {
 
   /**
    * Removes a record that was written in part: the next process must not take it for a commit. If
-   * that fails, it may, and the outcome of the commit is unknown.
+   * the removal fails, the next process may take the record for a commit, so the outcome of the
+   * commit is unknown.
    */
   async #dropTail(cause: LitestreamError): Promise<void> {
     try {

@@ -340,7 +340,8 @@ export class LocalCommits {
     this.#taken = 0
     this.#pending = rest
     this.#bytes = rest.reduce((sum, one) => sum + one.bytes.length, 0)
-    // If it fails, the next commit tries again; until then the buffer says what was uploaded.
+    // If the rewrite fails, the next commit tries again; until then the buffer describes the last
+    // upload.
     await this.#align().catch((error: unknown) => this.#parts.onError(toLitestreamError(error)))
   }
 
