@@ -1,6 +1,7 @@
 // The codec's batch calls. One call processes as many pages as its buffers hold.
 #include "ltx/frame_batch.h"
 #include "napi/arguments.h"
+#include "napi/deferred.h"
 #include "napi/exports.h"
 
 namespace litestream {
@@ -23,26 +24,81 @@ Napi::Value Crc64Call(const Napi::CallbackInfo& info) {
   return Napi::BigInt::New(info.Env(), update(crc, data.data, data.size));
 }
 
+// The buffers of a call that encodes: `out` and `sizes` have room for all pages.
+struct EncodeBatch {
+  uint32_t page_size;
+  Span<uint32_t> pgnos;
+  Span<uint8_t> pages, out;
+  Span<uint32_t> sizes;
+
+  // Continues the file checksum `crc` and returns the number of bytes written.
+  size_t Run(uint64_t* crc) const {
+    FrameEncoder encoder;
+    uint8_t* dst = out.data;
+    for (size_t i = 0; i < pgnos.size; i++) {
+      const uint8_t* page = pages.data + i * page_size;
+      const size_t n = encoder.Encode(pgnos[i], page, page_size, dst);
+      *crc = FrameCrc(*crc, dst, page, page_size);
+      sizes[i] = uint32_t(n);
+      dst += n;
+    }
+    return size_t(dst - out.data);
+  }
+};
+
+// `first`: position of pageSize among the arguments; pgnos, pages, out and sizes follow it.
+EncodeBatch EncodeArguments(Arguments& args, size_t first) {
+  EncodeBatch batch{};
+  batch.page_size = args.PageSize(args[first]);
+  batch.pgnos = args.U32s(args[first + 1], "pgnos");
+  batch.pages = args.Bytes(args[first + 2], "pages", batch.pgnos.size * batch.page_size);
+  batch.out = args.Bytes(args[first + 3], "out", batch.pgnos.size * MaxFrameSize(batch.page_size));
+  batch.sizes = args.U32s(args[first + 4], "sizes", batch.pgnos.size);
+  return batch;
+}
+
 // encodeFrames(state, pageSize, pgnos, pages, out, sizes): bytes written
 Napi::Value EncodeFrames(const Napi::CallbackInfo& info) {
   Arguments args(info, "encodeFrames");
   const Span<uint64_t> state = args.U64s(args[0], "state", 1);
-  const uint32_t page_size = args.PageSize(args[1]);
-  const Span<uint32_t> pgnos = args.U32s(args[2], "pgnos");
-  const Span<uint8_t> pages = args.Bytes(args[3], "pages", pgnos.size * page_size);
-  const Span<uint8_t> out = args.Bytes(args[4], "out", pgnos.size * MaxFrameSize(page_size));
-  const Span<uint32_t> sizes = args.U32s(args[5], "sizes", pgnos.size);
+  const EncodeBatch batch = EncodeArguments(args, 1);
   if (!args.ok()) return {};
-  FrameEncoder encoder;
-  uint8_t* dst = out.data;
-  for (size_t i = 0; i < pgnos.size; i++) {
-    const uint8_t* page = pages.data + i * page_size;
-    const size_t n = encoder.Encode(pgnos[i], page, page_size, dst);
-    state[0] = FrameCrc(state[0], dst, page, page_size);
-    sizes[i] = uint32_t(n);
-    dst += n;
-  }
-  return Napi::Number::New(info.Env(), double(dst - out.data));
+  return Napi::Number::New(info.Env(), double(batch.Run(&state[0])));
+}
+
+// A promise of the number of bytes written.
+class EncodeWork : public Napi::AsyncWorker {
+ public:
+  // `arrays` owns the memory of `batch` and `crc`.
+  EncodeWork(Napi::Env env, const EncodeBatch& batch, Span<uint64_t> crc, Napi::Array arrays)
+      : Napi::AsyncWorker(env), deferred_(env), batch_(batch), crc_(crc), keep_arrays_(Napi::Persistent(arrays)) {}
+  Napi::Value promise() const { return deferred_.promise(); }
+
+  void Execute() override { written_ = batch_.Run(&crc_[0]); }
+  void OnOK() override { deferred_.Resolve(Napi::Number::New(Env(), double(written_))); }
+  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
+
+ private:
+  Deferred deferred_;
+  const EncodeBatch batch_;
+  const Span<uint64_t> crc_;
+  Napi::Reference<Napi::Array> keep_arrays_;
+  size_t written_ = 0;
+};
+
+// encodeFramesLater(state, pageSize, pgnos, pages, out, sizes)
+Napi::Value EncodeFramesLater(const Napi::CallbackInfo& info) {
+  Arguments args(info, "encodeFramesLater");
+  const Span<uint64_t> state = args.U64s(args[0], "state", 1);
+  const EncodeBatch batch = EncodeArguments(args, 1);
+  if (!args.ok()) return {};
+  Napi::Array arrays = Napi::Array::New(info.Env(), 5);
+  uint32_t kept = 0;
+  for (const size_t i : {0, 2, 3, 4, 5}) arrays.Set(kept++, args[i]);
+  auto* work = new EncodeWork(info.Env(), batch, state, arrays);
+  auto promise = work->promise();
+  work->Queue();
+  return promise;
 }
 
 // decodeFrames(state, pageSize, input, pgnos, sizes, pages, sumPages, result): 0 = more frames may
@@ -85,6 +141,7 @@ void ExportLtxCodec(Napi::Env env, Napi::Object exports) {
   exports.Set("combineCrc64", Napi::Function::New(env, CombineCrc64Call, "combineCrc64"));
   exports.Set("crc64", Napi::Function::New(env, Crc64Call, "crc64"));
   exports.Set("encodeFrames", Napi::Function::New(env, EncodeFrames, "encodeFrames"));
+  exports.Set("encodeFramesLater", Napi::Function::New(env, EncodeFramesLater, "encodeFramesLater"));
   exports.Set("decodeFrames", Napi::Function::New(env, DecodeFrames, "decodeFrames"));
   exports.Set("sumPages", Napi::Function::New(env, SumPages, "sumPages"));
 }

@@ -3,6 +3,7 @@ import { native } from '../native/addon.js'
 import {
   CHECKSUM_FLAG,
   FLAG_NO_CHECKSUM,
+  FRAME_HEADER_SIZE,
   HEADER_SIZE,
   lockPgno,
   maxFrameSize,
@@ -76,14 +77,44 @@ export class LtxEncoder {
    */
   pages(pgnos: Uint32Array, pages: Uint8Array, room?: Uint8Array): Uint8Array {
     const { pageSize } = this.header
+    const { out, sizes } = this.#begin(pgnos, pages, room)
+    const used = native.encodeFrames(this.#crc, pageSize, pgnos, pages, out, sizes)
+    return this.#add(pgnos, sizes, out, used)
+  }
+
+  /**
+   * Starts to encode a batch on a thread of libuv's pool; the next one may be started before it is
+   * ready. Returns a function that waits for the batch and returns its frames as pages() does. The
+   * functions must be called in the order of the batches. Until then neither `pages` nor `room` may
+   * change.
+   */
+  pagesLater(pgnos: Uint32Array, pages: Uint8Array, room?: Uint8Array): () => Promise<Uint8Array> {
+    const { pageSize } = this.header
+    const { out, sizes } = this.#begin(pgnos, pages, room)
+    const crc = new BigUint64Array(1)
+    const encoding = native.encodeFramesLater(crc, pageSize, pgnos, pages, out, sizes)
+    // Awaited by the caller, unless an earlier batch failed.
+    encoding.catch(() => {})
+    return async () => {
+      const used = await encoding
+      const summed = pgnos.length * (FRAME_HEADER_SIZE + pageSize)
+      this.#crc[0] = native.combineCrc64(this.#crc[0]!, crc[0]!, summed)
+      return this.#add(pgnos, sizes, out, used)
+    }
+  }
+
+  #begin(pgnos: Uint32Array, pages: Uint8Array, room: Uint8Array | undefined) {
+    const { pageSize } = this.header
     if (pages.length !== pgnos.length * pageSize) {
       throw misuse(`${pgnos.length} pages of ${pageSize} bytes were announced, but ${pages.length} bytes given`)
     }
     this.#accept(pgnos)
     const most = pgnos.length * maxFrameSize(pageSize)
     const out = room && room.length >= most ? room : new Uint8Array(most)
-    const sizes = new Uint32Array(pgnos.length)
-    const used = native.encodeFrames(this.#crc, pageSize, pgnos, pages, out, sizes)
+    return { out, sizes: new Uint32Array(pgnos.length) }
+  }
+
+  #add(pgnos: Uint32Array, sizes: Uint32Array, out: Uint8Array, used: number): Uint8Array {
     this.#index.append(pgnos, sizes, pgnos.length, this.#offset)
     this.#offset += used
     return out.subarray(0, used)

@@ -24,6 +24,18 @@ export interface LtxCodecNative {
   ): number
 
   /**
+   * The same on a thread of libuv's pool. Until it resolves, the arrays must not change.
+   */
+  encodeFramesLater(
+    state: BigUint64Array,
+    pageSize: number,
+    pgnos: Uint32Array,
+    pages: Uint8Array,
+    out: Uint8Array,
+    sizes: Uint32Array,
+  ): Promise<number>
+
+  /**
    * Decodes whole frames from `input` until it ends, `pgnos` is full, or the next frame is the end
    * marker or bad. Updates `state[0]` as in encoding; with `sumPages`, xors the page checksums into
    * `state[1]`. Sets `result` to [frames decoded, bytes consumed]. Returns one of `constants.decode`, or a fault.

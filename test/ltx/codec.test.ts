@@ -79,6 +79,24 @@ test('pages that LZ4 cannot compress, and pages of zeros, survive the round trip
   }
 })
 
+test('batches that threads encode at the same time make the same file', async () => {
+  for (const pageSize of PAGE_SIZES) {
+    const pages = new Map(Array.from({ length: 50 }, (_, i) => [1 + 3 * i, makePage(pageSize, i)]))
+    const init = { pageSize, commit: 200, minTxid: 2, maxTxid: 2, timestamp: 1_700_000_000_000 }
+    const encoder = new LtxEncoder(init)
+    const parts = [encoder.start()]
+    const batches = []
+    for (let i = 0; i < 50; i += 7) {
+      const part = [...pages].slice(i, i + 7)
+      const content = Buffer.concat(part.map(([, page]) => page))
+      batches.push(encoder.pagesLater(Uint32Array.from(part.map(([pgno]) => pgno)), content))
+    }
+    for (const frames of batches) parts.push(await frames())
+    parts.push(encoder.finish())
+    assert.deepEqual(Buffer.concat(parts), makeLtx(init, pages, 7))
+  }
+})
+
 test('an empty page set and a database of one page are decoded, also byte by byte', async () => {
   const empty = makeLtx({ pageSize: 4096, commit: 9, minTxid: 5, maxTxid: 5 }, new Map())
   assert.equal(empty.length, 131)

@@ -56,6 +56,7 @@ const VALID: Record<Exclude<keyof Functions, 'FrameMerger' | 'readCommit'>, () =
   combineCrc64: () => [1n, 2n, 3],
   crc64: () => [0n, page, false],
   encodeFrames: () => [new BigUint64Array(1), PAGE_SIZE, pgnos(), page, new Uint8Array(1000), new Uint32Array(1)],
+  encodeFramesLater: () => [new BigUint64Array(1), PAGE_SIZE, pgnos(), page, new Uint8Array(1000), new Uint32Array(1)],
   decodeFrames: () => [
     new BigUint64Array(2),
     PAGE_SIZE,

@@ -15,18 +15,38 @@ export interface DatabaseState {
 
 export interface PageRun {
   readonly pgnos: Uint32Array
-  /** The concatenated pages; the buffer is reused for the next run. */
+  /** The concatenated pages; valid until the RUN_BUFFERS-th run after it is requested. */
   readonly pages: Uint8Array
 }
 
 const RUN_BYTES = 1024 * 1024
+
+/** Runs that are valid at the same time, so that several are encoded while the next is read. */
+export const RUN_BUFFERS = 3
+
+/** The buffers of successive runs, each of which is allocated once. */
+class RunBuffers {
+  readonly #size: number
+  readonly #buffers: Uint8Array[] = []
+  #next = 0
+
+  constructor(size: number) {
+    this.#size = size
+  }
+
+  next(): Uint8Array {
+    const i = this.#next++ % RUN_BUFFERS
+    this.#buffers[i] ??= new Uint8Array(this.#size)
+    return this.#buffers[i]
+  }
+}
 
 /** All pages of a state in ascending order, without the lock page. */
 export function* allPages(state: DatabaseState): Generator<PageRun, void, undefined> {
   const { pageSize, commit } = state
   const lock = lockPgno(pageSize)
   const perRun = Math.max(1, Math.min(Math.floor(RUN_BYTES / pageSize), commit))
-  const buffer = new Uint8Array(perRun * pageSize)
+  const buffers = new RunBuffers(perRun * pageSize)
   let walNext = 0
   for (let first = 1; first <= commit; ) {
     if (first === lock) {
@@ -34,7 +54,7 @@ export function* allPages(state: DatabaseState): Generator<PageRun, void, undefi
       continue
     }
     const beyond = Math.min(first + perRun, commit + 1, first < lock ? lock : commit + 1)
-    const pages = buffer.subarray(0, (beyond - first) * pageSize)
+    const pages = buffers.next().subarray(0, (beyond - first) * pageSize)
     const until = lowerBound(state.inWal.pgnos, beyond, walNext)
     if (until - walNext < beyond - first) state.readPages(first, pages)
     overlay(state, walNext, until, first, pages)
@@ -75,10 +95,10 @@ function lowerBound(values: Uint32Array, value: number, from: number): number {
 /** Only the pages in the WAL, in ascending order. */
 export function* pagesInWal(inWal: NewestPages, wal: WalFile, pageSize: number): Generator<PageRun, void, undefined> {
   const perRun = Math.max(1, Math.floor(RUN_BYTES / pageSize))
-  const buffer = new Uint8Array(Math.min(perRun, inWal.pgnos.length) * pageSize)
+  const buffers = new RunBuffers(Math.min(perRun, inWal.pgnos.length) * pageSize)
   for (let from = 0; from < inWal.pgnos.length; from += perRun) {
     const frames = inWal.frames.subarray(from, from + perRun)
-    const pages = buffer.subarray(0, frames.length * pageSize)
+    const pages = buffers.next().subarray(0, frames.length * pageSize)
     wal.readPages(frames, pageSize, pages)
     yield { pgnos: inWal.pgnos.subarray(from, from + perRun), pages }
   }

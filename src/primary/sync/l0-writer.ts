@@ -1,6 +1,6 @@
 import { LtxEncoder, type LtxHeaderInit } from '../../ltx/encoder.js'
 import { maxFrameSize } from '../../ltx/format.js'
-import type { PageRun } from '../source/page-runs.js'
+import { type PageRun, RUN_BUFFERS } from '../source/page-runs.js'
 import type { LtxStaging } from './staging.js'
 
 export interface WrittenL0 {
@@ -10,6 +10,9 @@ export interface WrittenL0 {
 }
 
 class Outdated extends Error {}
+
+/** Bytes of pages. */
+const SHORT_RUN = 256 * 1024
 
 /**
  * Writes one L0 file. `stillThere` is called after the last page was read and before the file is
@@ -25,12 +28,7 @@ export async function writeL0(
   const encoder = new LtxEncoder(header)
   async function* pieces(): AsyncGenerator<Uint8Array, void, undefined> {
     yield encoder.start()
-    let room: Uint8Array | undefined
-    for (const run of runs) {
-      // A piece is written before the next one is requested.
-      room ??= new Uint8Array(run.pgnos.length * maxFrameSize(header.pageSize))
-      yield encoder.pages(run.pgnos, run.pages, room)
-    }
+    yield* encodeRuns(encoder, runs)
     if (!stillThere()) throw new Outdated()
     yield encoder.finish()
   }
@@ -41,4 +39,30 @@ export async function writeL0(
     if (error instanceof Outdated || (error as Error).cause instanceof Outdated) return undefined
     throw error
   }
+}
+
+/**
+ * The frames of all runs. A piece is valid until the next one is requested. While a piece is being
+ * written, the next runs are read and encoded, on other cores if they are idle.
+ */
+async function* encodeRuns(encoder: LtxEncoder, runs: Iterable<PageRun>): AsyncGenerator<Uint8Array, void, undefined> {
+  const rooms: Uint8Array[] = []
+  const encoded: { readonly room: Uint8Array; frames(): Promise<Uint8Array> }[] = []
+  async function* first(): AsyncGenerator<Uint8Array, void, undefined> {
+    const { room, frames } = encoded.shift()!
+    yield await frames()
+    rooms.push(room)
+  }
+  for (const { pgnos, pages } of runs) {
+    // Passing a short run to another thread and back takes longer than encoding it.
+    if (encoded.length === 0 && pages.length <= SHORT_RUN) {
+      yield encoder.pages(pgnos, pages)
+      continue
+    }
+    const room = rooms.pop() ?? new Uint8Array(pgnos.length * maxFrameSize(encoder.header.pageSize))
+    encoded.push({ room, frames: encoder.pagesLater(pgnos, pages, room) })
+    // The next run is read into the buffer of the oldest one.
+    if (encoded.length === RUN_BUFFERS) yield* first()
+  }
+  while (encoded.length > 0) yield* first()
 }
