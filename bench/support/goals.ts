@@ -49,9 +49,9 @@ const MILLION =
 const CROWDED =
   'Without latency, the store, the proxy and the hydration compete with the reader for both cores of the machine. The rows with latency, in which hydration is as fast or faster, show the cost of hydration itself for a reader.'
 const ENCODING =
-  'The processor is the limit: LZ4 takes most of the time, on the one thread that replicates. The table also contains the speed of encoding only, on one core, and of a plain write, which is the limit of the disk.'
+  'The processor is the limit: LZ4 takes most of the time, on all cores that are idle. The table also contains the speed of encoding only, on one core, and of a plain write, which is the limit of the disk.'
 const RESTORING =
-  'The processor is the limit: it reads, decompresses (LZ4), computes two checksums, and writes pages in pieces. The table also contains a plain copy with an fsync. If the host of a virtual machine allocates memory only at its first use, both operations wait while the page cache grows; the larger the database, the longer they wait.'
+  'The processor and the disk are the limit: threads read, decompress (LZ4), compute the checksum and write pages in pieces. The table also contains a plain copy with an fsync.'
 const CORES = 'The application and its replication share two cores.'
 
 /**
