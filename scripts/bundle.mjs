@@ -19,7 +19,6 @@
 // The code of all packages is included: they are development dependencies, so that an installation
 // is one package, and their licences are collected in dist/THIRD_PARTY_LICENSES.txt.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import path from 'node:path'
 import { build, transform } from 'esbuild'
 import { bundlePage } from './bundle-page.mjs'
@@ -172,6 +171,61 @@ function withoutPerformance(file, text) {
 }
 
 /**
+ * The modules of the SDK import from index modules. A bundler counts all that an index module
+ * exports as needed by all that import it, so that the code of all kinds of credentials comes into
+ * the chunk that every opening loads. This plugin lets them import from where a name is declared.
+ */
+const SDK = /[/\\]node_modules[/\\](@aws-sdk|@smithy)[/\\]/
+async function importedDirectly(file, text, resolve) {
+  if (!SDK.test(file)) return text
+  const parts = []
+  let end = 0
+  for (const match of text.matchAll(/^import \{([^}]*)\} from "([^"]+)";$/gm)) {
+    const index = await sdkModule(match[2], file, resolve)
+    if (index === undefined) continue
+    const imports = namesOf(match[1]).map(async ([name, local]) => {
+      const found = (await declarationOf(name, index, resolve)) ?? { file: index, name }
+      return `import { ${found.name} as ${local} } from ${JSON.stringify(found.file)};`
+    })
+    parts.push(text.slice(end, match.index), (await Promise.all(imports)).join(''))
+    end = match.index + match[0].length
+  }
+  return parts.join('') + text.slice(end)
+}
+
+/** The names in the braces of an import or export: what each is there, and what it becomes. */
+const namesOf = (list) =>
+  list
+    .split(',')
+    .map((one) => one.trim().split(/\s+as\s+/))
+    .filter(([name]) => name !== '')
+    .map(([name, as = name]) => [name, as])
+
+async function sdkModule(specifier, importer, resolve) {
+  const { path: file, external } = await resolve(specifier, {
+    kind: 'import-statement',
+    resolveDir: path.dirname(importer),
+  })
+  return !external && SDK.test(file) ? file : undefined
+}
+
+/** The module that declares what `index` exports as `name`; undefined if it is not a known form. */
+async function declarationOf(name, index, resolve) {
+  const text = readFileSync(index, 'utf8')
+  for (const [, list, specifier] of text.matchAll(/^export (?:\{([^}]*)\}|\*) from "([^"]+)";$/gm)) {
+    const [own] = list === undefined ? [name] : (namesOf(list).find(([, as]) => as === name) ?? [])
+    const file = own === undefined ? undefined : await sdkModule(specifier, index, resolve)
+    const found = file === undefined ? undefined : await declarationOf(own, file, resolve)
+    if (found !== undefined) return found
+  }
+  const declared = new RegExp(
+    `^export (?:async )?(?:const|let|var|class|function\\*?) ${name.replaceAll('$', '\\$')}\\b`,
+    'm',
+  )
+  return declared.test(text) ? { file: index, name } : undefined
+}
+
+/**
  * Code of packages goes in without its comments, and without source maps, which would be larger
  * than the code.
  */
@@ -182,9 +236,9 @@ const patched = (file) =>
   )
 const compactPackages = {
   name: 'compact-packages',
-  setup({ onLoad }) {
+  setup({ onLoad, resolve }) {
     onLoad({ filter: /[/\\]node_modules[/\\].*\.[cm]?js$/ }, async ({ path: file }) => {
-      const { code } = await transform(patched(file), {
+      const { code } = await transform(await importedDirectly(file, patched(file), resolve), {
         minifyWhitespace: true,
         legalComments: 'none',
       })
@@ -266,6 +320,21 @@ async function asCommonJs(file, text) {
 }
 
 /**
+ * The core of a bundle, if its entry only exports from it. Opening one more file takes longer than
+ * checking that the core has the same names.
+ */
+function coreOf(entry, outputs) {
+  const [stub, { inputs, imports, exports }] = Object.entries(outputs).find(
+    ([, one]) => one.entryPoint === `src/${entry}.ts`,
+  )
+  if (Object.values(inputs).some(({ bytesInOutput }) => bytesInOutput > 0)) return undefined
+  const core = imports.find(({ path: file }) => outputs[file]?.exports)?.path
+  const lacks = exports.filter((name) => !outputs[core]?.exports.includes(name))
+  if (lacks.length > 0) throw new Error(`bundle: ${core} exports ${lacks.join(', ')} under other names`)
+  return { stub: path.join(root, stub), core: path.join(root, core) }
+}
+
+/**
  * Bundles one module of src as CommonJS, with further files for the modules that it imports on
  * demand. Returns the inputs of each file.
  */
@@ -276,8 +345,12 @@ async function commonJs(entry, options) {
     write: false,
     ...options,
   })
-  for (const { path: file, text } of outputFiles) {
-    const made = await asCommonJs(file, text)
+  const joined = coreOf(entry, metafile.outputs)
+  for (const { path: output, text } of outputFiles) {
+    if (output === joined?.stub) continue
+    const file = output === joined?.core ? joined.stub : output
+    const names = joined && [path.basename(joined.core), path.basename(joined.stub)]
+    const made = await asCommonJs(file, names ? text.replaceAll(`./${names[0]}`, `./${names[1]}`) : text)
     mkdirSync(path.dirname(file), { recursive: true })
     writeFileSync(file, made.code)
     if (made.map) writeFileSync(`${file}.map`, made.map)
@@ -286,9 +359,9 @@ async function commonJs(entry, options) {
 }
 
 /** Writes an ES module with the exports of a CommonJS entry. */
-function importable(entry) {
-  const names = Object.keys(createRequire(import.meta.url)(path.join(dist, `${entry}.cjs`)))
-  const text = `import code from './${path.basename(entry)}.cjs'\n\nexport const { ${names.join(', ')} } = code\n`
+function importable(entry, outputs) {
+  const { exports } = Object.values(outputs).find((one) => one.entryPoint === `src/${entry}.ts`)
+  const text = `import code from './${path.basename(entry)}.cjs'\n\nexport const { ${exports.join(', ')} } = code\n`
   writeFileSync(path.join(dist, `${entry}.js`), text)
 }
 
@@ -378,9 +451,9 @@ const aws = await commonJs(AWS, {
   // of this package cannot act on that warning.
   define: { ...common.define, 'process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED': '"true"' },
 })
-importable(AWS)
+importable(AWS, aws)
 const nats = await commonJs(NATS, {})
-importable(NATS)
+importable(NATS, nats)
 const page = await bundlePage()
 writeFileSync(
   path.join(dist, 'THIRD_PARTY_LICENSES.txt'),

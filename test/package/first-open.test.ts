@@ -61,7 +61,7 @@ async function firstOpen(t: TestContext, url: string): Promise<LoadedFiles> {
 
 test('the published package opens a file:// replica by loading few of its files, and none of another store', async (t) => {
   const { worker } = await firstOpen(t, pathToFileURL(path.join(temporaryDirectory(t), 'replica')).href)
-  assert.ok(worker.length <= 3, `the worker loaded ${worker.join(', ')}`)
+  assert.ok(worker.length <= 2, `the worker loaded ${worker.join(', ')}`)
   assert.ok(bytesOf(worker) <= 300_000, `the worker loaded ${bytesOf(worker)} bytes`)
   assert.deepEqual(
     worker.filter((file) => AWS.test(file)),
@@ -71,8 +71,8 @@ test('the published package opens a file:// replica by loading few of its files,
 
 test('the package as it is published opens an S3 replica: the AWS SDK is in the package, and in the worker only', async (t) => {
   const { worker } = await firstOpen(t, s3Url(await s3Bucket(t)))
-  assert.ok(worker.length <= 6, `the worker loaded ${worker.join(', ')}`)
-  assert.ok(bytesOf(worker) <= 800_000, `the worker loaded ${bytesOf(worker)} bytes`)
+  assert.ok(worker.length <= 4, `the worker loaded ${worker.join(', ')}`)
+  assert.ok(bytesOf(worker) <= 750_000, `the worker loaded ${bytesOf(worker)} bytes`)
   assert.ok(worker.some((file) => AWS.test(file)))
 })
 

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { beforeEach, mock, test } from 'node:test'
 import { PutBucketPolicyCommand } from '@aws-sdk/client-s3'
@@ -131,6 +135,70 @@ test('the selected profile of the shared files is used', async (t) => {
   const other = await listed()
   assert.equal(signedScope(other).key, 'OTHER')
   assert.equal(other.headers['x-amz-security-token'], 't')
+})
+
+test('credentials of a web identity, a container, a program and single sign-on are used', async (t) => {
+  const directory = temporaryDirectory(t)
+  const expires = new Date(Date.now() + 3_600_000)
+  const container = { AccessKeyId: 'CONTAINER', SecretAccessKey: 'x', Token: 't', Expiration: expires.toISOString() }
+  const signon = { accessKeyId: 'SIGNON', secretAccessKey: 'x', sessionToken: 't', expiration: expires.getTime() }
+  const server = createServer(({ url = '' }, response) => {
+    const keys = url.startsWith('/federation') ? { roleCredentials: signon } : container
+    response.setHeader('content-type', 'application/json').end(JSON.stringify(keys))
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  t.after(() => server.close())
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+  const reply = (request: CapturedRequest): CapturedReply => {
+    if (request.hostname !== 'sts.test') return plainReply(request)
+    return {
+      statusCode: 200,
+      headers: { 'content-type': 'text/xml' },
+      body: `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+        <AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>IDENTITY</AccessKeyId>
+        <SecretAccessKey>x</SecretAccessKey><SessionToken>t</SessionToken>
+        <Expiration>${expires.toISOString()}</Expiration></Credentials>
+        </AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`,
+    }
+  }
+  const written = (name: string, text: string) => {
+    mkdirSync(path.dirname(path.join(directory, name)), { recursive: true })
+    writeFileSync(path.join(directory, name), text)
+    return path.join(directory, name)
+  }
+  const program = `console.log(JSON.stringify({ Version: 1, AccessKeyId: 'PROGRAM', SecretAccessKey: 'x', SessionToken: 't' }))`
+  const config = written(
+    'config',
+    `[profile program]\ncredential_process = ${process.execPath} ${written('program.cjs', program)}
+[profile signon]\nsso_session = s\nsso_account_id = 1\nsso_role_name = r\nregion = us-east-1
+[sso-session s]\nsso_region = us-east-1\nsso_start_url = https://start.test\n`,
+  )
+  const token = { accessToken: 'a', expiresAt: expires.toISOString(), region: 'us-east-1' }
+  written(`.aws/sso/cache/${createHash('sha1').update('s').digest('hex')}.json`, JSON.stringify(token))
+  for (const [key, variables] of Object.entries({
+    IDENTITY: {
+      AWS_WEB_IDENTITY_TOKEN_FILE: written('token', 'jwt'),
+      AWS_ROLE_ARN: 'arn:aws:iam::1:role/r',
+      AWS_ENDPOINT_URL_STS: 'https://sts.test',
+    },
+    CONTAINER: { AWS_CONTAINER_CREDENTIALS_FULL_URI: address },
+    PROGRAM: { AWS_CONFIG_FILE: config, AWS_PROFILE: 'program' },
+    SIGNON: {
+      AWS_CONFIG_FILE: config,
+      AWS_PROFILE: 'signon',
+      AWS_ENDPOINT_URL_SSO: address,
+      HOME: directory,
+    },
+  })) {
+    const before = { ...process.env }
+    Object.assign(process.env, variables)
+    const { client, sent } = await capturedClient(URL_, {}, reply)
+    await collect(client.list(0))
+    const { headers } = sent.at(-1)!
+    assert.deepEqual([signedScope(sent.at(-1)!).key, headers['x-amz-security-token']], [key, 't'])
+    for (const name of Object.keys(variables)) delete process.env[name]
+    Object.assign(process.env, before)
+  }
 })
 
 test('without credentials the error lists their sources; with `anonymous`, no credentials are needed', async () => {
