@@ -5,6 +5,7 @@ import { listLevels } from '../levels/plan.js'
 import { unexplainedFaults } from '../levels/verify-replica.js'
 import { SNAPSHOT_LEVEL } from '../ltx/format.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
+import { retryDelay } from '../util/back-off.js'
 import { type Clock, systemClock } from '../util/clock.js'
 import { elapsedMs } from '../util/elapsed.js'
 import { startTimer, type Timer } from '../util/timers.js'
@@ -32,6 +33,8 @@ export interface CompactionObserver {
     readonly level: number | undefined
     readonly error: unknown
     readonly failures: number
+    /** Time until the retry, in milliseconds. */
+    readonly retryMs: number
   }): void
 }
 
@@ -262,13 +265,13 @@ export class CompactionScheduler {
     } catch (error) {
       if (this.#stop.signal.aborted) return
       this.#forget()
-      job.due = this.#clock.monotonic() + Math.min(RETRY_MOST, RETRY_FIRST * 2 ** job.failures)
-      job.failures++
+      const retryMs = retryDelay(++job.failures, RETRY_FIRST, RETRY_MOST)
+      job.due = this.#clock.monotonic() + retryMs
       // An empty replica is not an error; the task is retried later.
       if (isLitestreamError(error, 'REPLICA_EMPTY')) return
       if (isLitestreamError(error, ...DAMAGE)) this.#options.onDamage?.(error)
       this.#isReported = true
-      this.#options.observer?.error?.({ task, level, error, failures: job.failures })
+      this.#options.observer?.error?.({ task, level, error, failures: job.failures, retryMs })
     }
   }
 

@@ -5,6 +5,7 @@ import { frameFault } from '../ltx/frame-fault.js'
 import { native } from '../native/addon.js'
 import { resolveRange } from '../storage/range.js'
 import type { LtxFileInfo, RequestOptions } from '../storage/replica-client.js'
+import { lowerBound } from '../util/sorted.js'
 import type { FileReader } from './remote-index.js'
 import { type FileLayout, readLayout } from './remote-layout.js'
 
@@ -102,16 +103,8 @@ export class PlannedPages implements PageSource {
 
 /** The index of `pgno` among ascending page numbers; -1 if it is missing. */
 function placeOf(pgnos: Uint32Array, pgno: number): number {
-  let low = 0
-  let high = pgnos.length - 1
-  while (low <= high) {
-    const middle = (low + high) >>> 1
-    const there = pgnos[middle]!
-    if (there === pgno) return middle
-    if (there < pgno) low = middle + 1
-    else high = middle - 1
-  }
-  return -1
+  const at = lowerBound(pgnos, pgno)
+  return pgnos[at] === pgno ? at : -1
 }
 
 /** The pages of one LTX file on the local disk. Throws LTX_CORRUPT. */

@@ -1,4 +1,5 @@
 import type { LitestreamError } from '../errors.js'
+import { retryDelay } from '../util/back-off.js'
 import type { PrimaryEvents, PrimaryObserver } from './events.js'
 
 type Operation = PrimaryEvents['error']['operation']
@@ -31,7 +32,7 @@ export class Backoff {
   /** Milliseconds until the next attempt. */
   failed(error: LitestreamError): number {
     this.#failures++
-    const retryMs = Math.min(MAX_MS, this.#firstMs * 2 ** Math.min(20, this.#failures))
+    const retryMs = retryDelay(this.#failures + 1, this.#firstMs, MAX_MS)
     this.#observe('error', { db: this.#db, operation: this.#operation, error, failures: this.#failures, retryMs })
     return retryMs
   }

@@ -48,9 +48,9 @@ export function compactionOf(
         },
         fault: ({ error }) => observe('error', { db, operation: 'compaction', error, failures: 1, retryMs: undefined }),
         recovered: () => observe('recover', { db, operation: 'compaction' }),
-        error: ({ error, failures }) => {
+        error: ({ error, failures, retryMs }) => {
           const ours = isLitestreamError(error) ? error : databaseError(error, db, 'compacting its replica')
-          observe('error', { db, operation: 'compaction', error: ours, failures, retryMs: 1000 * 2 ** (failures - 1) })
+          observe('error', { db, operation: 'compaction', error: ours, failures, retryMs })
         },
       },
     },

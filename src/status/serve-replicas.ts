@@ -4,7 +4,7 @@ import { withoutSecrets } from '../util/redact.js'
 import { startInterval } from '../util/timers.js'
 import { type WaitOptions, withDeadline } from '../util/wait.js'
 import { version } from '../version.js'
-import type { ReplicaStatus } from './document.js'
+import type { ReplicaStatus, StatusSource } from './document.js'
 import { HttpServer } from './http-server.js'
 import { LagHistory } from './lag-history.js'
 import { asRegistry } from './metrics/included-registry.js'
@@ -12,7 +12,8 @@ import type { MetricsRegistry } from './metrics/registry.js'
 import { registerReplicaMetrics } from './metrics/replica-metrics.js'
 import { databaseVerdict, health } from './verdict.js'
 
-export interface ServeReplicasOptions {
+/** `signal` and `timeout` end only the start. */
+export interface ServeReplicasOptions extends WaitOptions {
   /**
    * `host:port`; port 0 selects a free one. Without a host, the page is available only on this
    * machine.
@@ -32,8 +33,8 @@ export interface StatusServer {
 
 /**
  * Serves the status page, /metrics, /healthz and /status.json about replicas that a program reads.
- * Does not keep the process alive. Throws INVALID_ARGUMENT for an invalid address, and UNAVAILABLE
- * if it cannot listen.
+ * Does not keep the process alive. Throws INVALID_ARGUMENT for an invalid address, UNAVAILABLE if it
+ * cannot listen, and TIMEOUT.
  *
  * @example
  * const replica = await openReplica('s3://bucket/app.db')
@@ -45,7 +46,17 @@ export async function serveReplicas(
   replicas: readonly Replica[],
   options: ServeReplicasOptions,
 ): Promise<StatusServer> {
-  const { addr } = options
+  const { addr, signal, timeout } = options
+  return withDeadline(`listening on ${addr}`, { signal, timeout }, (limit) => serve(replicas, options, limit), {
+    abandon: true,
+  })
+}
+
+async function serve(
+  replicas: readonly Replica[],
+  options: ServeReplicasOptions,
+  limit: AbortSignal | undefined,
+): Promise<StatusServer> {
   const registry = options.registry ? asRegistry(options.registry) : new Registry()
   const startedAt = Date.now()
   const histories = new Map(replicas.map((replica) => [replica, new LagHistory()] as const))
@@ -56,6 +67,10 @@ export async function serveReplicas(
   })
   sampler.unref()
   const removals = replicas.map((replica) => registerReplicaMetrics(registry, replica))
+  const stop = () => {
+    sampler.stop()
+    for (const remove of removals) remove()
+  }
   const check = (maxLag: string | null) =>
     health(
       [...open].map((replica) => ({ path: replica.url, state: 'reading', lagMs: lagOf(replica) })),
@@ -86,34 +101,41 @@ export async function serveReplicas(
       lagHistory: histories.get(replica)!.samples,
     }
   }
-  const server = await HttpServer.listen(
-    {
-      metricsType: registry.contentType,
-      metrics: () => registry.metrics(),
-      health: check,
-      async status() {
-        return {
-          version,
-          startedAt,
-          now: Date.now(),
-          health: check(null).status,
-          databases: [],
-          parts: [],
-          replicas: await Promise.all([...open].map(statusOf)),
-        }
-      },
-      onError: (url, error) =>
-        process.emitWarning(withoutSecrets(`${url}: ${error.message}`), { type: 'LitestreamWarning' }),
+  const source: StatusSource = {
+    metricsType: registry.contentType,
+    metrics: () => registry.metrics(),
+    health: check,
+    async status() {
+      return {
+        version,
+        startedAt,
+        now: Date.now(),
+        health: check(null).status,
+        databases: [],
+        parts: [],
+        replicas: await Promise.all([...open].map(statusOf)),
+      }
     },
-    addr,
-  )
-  server.unref()
+    onError: (url, error) =>
+      process.emitWarning(withoutSecrets(`${url}: ${error.message}`), { type: 'LitestreamWarning' }),
+  }
+  let server: HttpServer | undefined
+  try {
+    server = await HttpServer.listen(source, options.addr)
+    // The caller's wait has ended: nothing may stay behind.
+    limit?.throwIfAborted()
+  } catch (error) {
+    stop()
+    await server?.close()
+    throw error
+  }
+  const listening = server
+  listening.unref()
   return {
-    address: server.address,
+    address: listening.address,
     async close(waiting: WaitOptions = {}) {
-      sampler.stop()
-      for (const remove of removals) remove()
-      await withDeadline(`closing ${server.address}`, waiting, () => server.close(), { abandon: true })
+      stop()
+      await withDeadline(`closing ${listening.address}`, waiting, () => listening.close(), { abandon: true })
     },
   }
 }

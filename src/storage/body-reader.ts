@@ -1,4 +1,5 @@
 import { LitestreamError } from '../errors.js'
+import { jitteredDelay } from '../util/back-off.js'
 import { elapsedMs } from '../util/elapsed.js'
 import { pause } from '../util/pause.js'
 import type { OperationCounters } from './operation-counters.js'
@@ -91,7 +92,7 @@ export async function* readBody(
     }
     options.counters.retry(options.operation)
     // Waits before the next request if this one brought little.
-    if (idle > 0) await pause(Math.random() * Math.min(1000, 50 * 2 ** idle), options.signal, options.closing)
+    if (idle > 0) await pause(jitteredDelay(idle + 1, 50, 1000), options.signal, options.closing)
   }
 }
 

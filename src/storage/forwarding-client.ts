@@ -1,3 +1,4 @@
+import type { WaitOptions } from '../util/wait.js'
 import type {
   ByteRange,
   LegacyObjects,
@@ -97,7 +98,7 @@ export class ForwardingClient implements ReplicaClient {
     return this.inner.stats()
   }
 
-  close(): Promise<void> {
-    return this.inner.close()
+  close(waiting?: WaitOptions): Promise<void> {
+    return this.inner.close(waiting)
   }
 }

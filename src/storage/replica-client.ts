@@ -1,3 +1,4 @@
+import type { WaitOptions } from '../util/wait.js'
 import type { AskedGuarantees } from './write-guarantees.js'
 
 /** One LTX file of a replica, from a listing or a stat. */
@@ -201,6 +202,8 @@ export interface ReplicaClient {
   deleteObject(name: string, ifTag: string, options?: RequestOptions): Promise<void>
   /** Counters of the requests by kind, since the client was created. */
   stats(): Readonly<Record<Operation, OperationStats>>
-  /** Ends the connections; requests in flight are aborted. */
-  close(): Promise<void>
+  /**
+   * Ends the connections; requests in flight are aborted. A signal or `timeout` ends only the wait.
+   */
+  close(waiting?: WaitOptions): Promise<void>
 }

@@ -1,6 +1,7 @@
 import pRetry from 'p-retry'
 import { type ErrorCode, LitestreamError } from '../errors.js'
 import { abortError, linkAbort } from '../util/abort.js'
+import { jitteredDelay } from '../util/back-off.js'
 import { elapsedMs } from '../util/elapsed.js'
 import { pause } from '../util/pause.js'
 import { startTimer } from '../util/timers.js'
@@ -16,10 +17,7 @@ export function isPassing(error: unknown): boolean {
   return error instanceof LitestreamError && PASSING.includes(error.code)
 }
 
-/**
- * Back-off in milliseconds: the longest wait before attempt n+1 is BASE * 2^n up to CAP; the actual
- * wait is a random part of it ("full jitter").
- */
+/** First and longest back-off with full jitter (jitteredDelay), in milliseconds. */
 const BASE = 50
 const CAP = 5_000
 
@@ -95,7 +93,7 @@ export async function retrying<T>(attempt: (before: number) => Promise<T>, optio
         throw error
       }
       const base = error.code === 'THROTTLED' ? THROTTLED_BASE : BASE
-      const wait = retryAfter.get(error) ?? Math.random() * Math.min(CAP, base * 2 ** (attemptNumber - 1))
+      const wait = retryAfter.get(error) ?? jitteredDelay(attemptNumber, base, CAP)
       const isLast = retriesLeft === 0 || spent() + wait > policy.budget
       outages.failed(error, attemptAt, isLast ? undefined : wait)
       if (isLast) throw error

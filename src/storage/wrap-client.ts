@@ -72,6 +72,6 @@ export function wrapClient(client: ReplicaClient, { request, stream }: ClientHoo
     deleteObject: (name, ifTag, options) =>
       request('DELETE', options, (own) => client.deleteObject(name, ifTag, own), none),
     stats: () => client.stats(),
-    close: () => client.close(),
+    close: (waiting) => client.close(waiting),
   }
 }

@@ -1,3 +1,4 @@
+import { Doubling } from './back-off.js'
 import { monotonicMs } from './monotonic.js'
 
 /** Milliseconds. */
@@ -9,13 +10,13 @@ const LONGEST_MS = 3_600_000
  * (default: one minute), twice that, four times, up to every hour.
  */
 export class GrowingInterval {
-  readonly #first: number
+  readonly #waits: Doubling
   #wait = 0
   #reportedAt = Number.NEGATIVE_INFINITY
 
   /** `first`: milliseconds. */
   constructor(first = FIRST_MS) {
-    this.#first = first
+    this.#waits = new Doubling(first, LONGEST_MS)
   }
 
   /** Whether the condition should be reported now; if so, counts it as reported. */
@@ -23,13 +24,14 @@ export class GrowingInterval {
     const now = monotonicMs()
     if (now - this.#reportedAt < this.#wait) return false
     this.#reportedAt = now
-    this.#wait = this.#wait === 0 ? this.#first : Math.min(LONGEST_MS, this.#wait * 2)
+    this.#wait = this.#waits.next()
     return true
   }
 
   /** The condition has ended: the next one is reported immediately. */
   reset(): void {
     this.#wait = 0
+    this.#waits.reset()
     this.#reportedAt = Number.NEGATIVE_INFINITY
   }
 }

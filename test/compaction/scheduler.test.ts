@@ -21,7 +21,7 @@ async function fixture(t: TestContext, settings: Partial<CompactionSettings>, cl
   const history = new History(path.join(dir, 'app.db'), client)
   t.after(() => history.close())
   const log: string[] = []
-  const errors: { task: string; error: LitestreamError; failures: number }[] = []
+  const errors: { task: string; error: LitestreamError; failures: number; retryMs: number }[] = []
   const scheduler = new CompactionScheduler(
     client,
     { ...DEFAULT_COMPACTION_SETTINGS, ...settings },
@@ -32,7 +32,7 @@ async function fixture(t: TestContext, settings: Partial<CompactionSettings>, cl
         deleted: ({ level, files }) => log.push(`delete L${level} ${files.map(({ maxTxid }) => maxTxid)}`),
         fault: ({ error }) => log.push(`fault ${error.message}`),
         recovered: () => log.push('recovered'),
-        error: ({ task, error, failures }) => errors.push({ task, error: error as LitestreamError, failures }),
+        error: ({ error, ...event }) => errors.push({ ...event, error: error as LitestreamError }),
       },
     },
   )
@@ -170,12 +170,12 @@ test('an empty replica is no error; damage is reported repeatedly until it is re
   writeFileSync(f2(0, 2), good.subarray(0, 300))
   s2.start()
   await until('the damage is reported twice', () => e2.filter(({ task }) => task === 'compact').length >= 2)
-  const told = e2.filter(({ task }) => task === 'compact')
+  const reported = e2.filter(({ task }) => task === 'compact')
   assert.deepEqual(
-    told.slice(0, 2).map(({ error, failures }) => [error.code, failures]),
+    reported.slice(0, 2).map(({ error, failures, retryMs }) => [error.code, failures, retryMs]),
     [
-      ['LTX_CORRUPT', 1],
-      ['LTX_CORRUPT', 2],
+      ['LTX_CORRUPT', 1, 1000],
+      ['LTX_CORRUPT', 2, 2000],
     ],
   )
   writeFileSync(f2(0, 2), good)

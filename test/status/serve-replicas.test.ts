@@ -2,11 +2,13 @@ import assert from 'node:assert/strict'
 import path from 'node:path'
 import { test } from 'node:test'
 import Database from 'better-sqlite3'
+import { Registry } from 'prom-client'
 import { openReplica } from '../../src/index.js'
 import { serveReplicas } from '../../src/status/serve-replicas.js'
 import { openReplicaClient } from '../../src/storage/open.js'
 import { History } from '../support/history.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
+import { until } from '../support/until.js'
 
 test('a program that reads replicas can serve their metrics', async (t) => {
   const dir = temporaryDirectory(t)
@@ -33,4 +35,24 @@ test('a program that reads replicas can serve their metrics', async (t) => {
   assert.deepEqual(after.replicas, [])
   await server.close()
   await assert.rejects(serveReplicas([], { addr: 'localhost' }), { code: 'INVALID_ARGUMENT' })
+})
+
+test('a signal or a deadline ends the start, and a start that fails leaves no metrics behind', async (t) => {
+  const dir = temporaryDirectory(t)
+  const url = `file://${dir}/replica`
+  const history = new History(path.join(dir, 'app.db'), await openReplicaClient(url), 4096)
+  t.after(() => history.close())
+  await history.commit('CREATE TABLE t (v)')
+  const replica = await openReplica(url)
+  const registry = new Registry()
+  const reason = new Error('enough')
+  const start = (options: object) => serveReplicas([replica], { addr: '127.0.0.1:0', registry, ...options })
+  await assert.rejects(start({ signal: AbortSignal.abort(reason) }), reason)
+  await assert.rejects(start({ addr: 'localhost' }), { code: 'INVALID_ARGUMENT' })
+  await assert.rejects(start({ timeout: 0 }), { code: 'INVALID_ARGUMENT' })
+  await until('the abandoned start has ended', async () => !(await registry.metrics()).includes('replica='))
+  const server = await start({ timeout: '30s' })
+  assert.match(await registry.metrics(), /^litestream_vfs_txid\{replica=/m)
+  await server.close()
+  await replica.close()
 })

@@ -1,4 +1,4 @@
-import { retryDelay } from '../../util/retry-delay.js'
+import { retryDelay } from '../../util/back-off.js'
 import { startTimer, type Timer } from '../../util/timers.js'
 import type { Part, PartFaults } from './part-faults.js'
 

@@ -1,4 +1,5 @@
 import { lockPgno } from '../../ltx/format.js'
+import { lowerBound } from '../../util/sorted.js'
 import type { NewestPages } from '../../wal/frame-scanner.js'
 import type { WalFile } from '../../wal/wal-file.js'
 
@@ -78,18 +79,6 @@ function overlay(
     const at = (i - from) * pageSize
     out.set(pages.subarray(at, at + pageSize), (inWal.pgnos[i]! - first) * pageSize)
   }
-}
-
-/** The first index from `from` on whose value is at least `value`. */
-function lowerBound(values: Uint32Array, value: number, from: number): number {
-  let low = from
-  let high = values.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (values[middle]! < value) low = middle + 1
-    else high = middle
-  }
-  return low
 }
 
 /** Only the pages in the WAL, in ascending order. */

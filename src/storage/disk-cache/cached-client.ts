@@ -6,6 +6,7 @@ import { makeDirectory } from '../../fs/directory.js'
 import { isErrno } from '../../fs/fs-error.js'
 import { abortError, orAborted } from '../../util/abort.js'
 import { timeoutSignal } from '../../util/timers.js'
+import { type WaitOptions, withDeadline } from '../../util/wait.js'
 import { ForwardingClient } from '../forwarding-client.js'
 import { relativeName } from '../keys.js'
 import { isListed } from '../object-identity.js'
@@ -98,7 +99,11 @@ export class CachedReplicaClient extends ForwardingClient {
    * Waits at most CLOSE_WAIT for a disk that does not respond; its writes and descriptors end when
    * the disk responds.
    */
-  override async close(): Promise<void> {
+  override close(waiting: WaitOptions = {}): Promise<void> {
+    return withDeadline(`closing ${this.url}`, waiting, () => this.#close(), { abandon: true })
+  }
+
+  async #close(): Promise<void> {
     this.#ending.abort(new LitestreamError('ABORTED', `the client of ${this.url} was closed`))
     const patience = timeoutSignal(CLOSE_WAIT)
     try {

@@ -14,6 +14,7 @@ import { removeFile } from '../../fs/remove.js'
 import { sweepAbandoned } from '../../fs/temporary.js'
 import { parseFileName } from '../../ltx/file-name.js'
 import { onAbort, throwIfAborted } from '../../util/abort.js'
+import { type WaitOptions, withDeadline } from '../../util/wait.js'
 import { type OpenedBody, readBody } from '../body-reader.js'
 import { compareFiles, levelDirectory, relativeName } from '../keys.js'
 import { checkedListing } from '../listing.js'
@@ -265,7 +266,11 @@ export class FileReplicaClient implements ReplicaClient {
     return this.#counters.snapshot()
   }
 
-  async close(): Promise<void> {
+  async close(waiting: WaitOptions = {}): Promise<void> {
+    await withDeadline(`closing ${this.url}`, waiting, () => this.#close(), { abandon: true })
+  }
+
+  async #close(): Promise<void> {
     for (const end of this.#endWatches) end()
     this.#closing.abort(new LitestreamError('ABORTED', `the client of ${this.url} was closed`))
   }

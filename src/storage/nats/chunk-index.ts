@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { LitestreamError } from '../../errors.js'
+import { lowerBound } from '../../util/sorted.js'
 import { readMessages, type StreamMessage } from './consumer.js'
 import { chunkSubject } from './names.js'
 import type { ObjectMeta } from './object-meta.js'
@@ -105,12 +106,5 @@ export function buildIndex(sequences: readonly number[], sizes: readonly number[
 
 /** The number of the chunk that contains the byte at `offset`. */
 export function chunkAt({ ends }: ChunkIndex, offset: number): number {
-  let low = 0
-  let high = ends.length - 1
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (ends[middle]! > offset) high = middle
-    else low = middle + 1
-  }
-  return low
+  return lowerBound(ends, offset + 1)
 }

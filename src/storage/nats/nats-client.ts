@@ -1,6 +1,7 @@
 import { LitestreamError } from '../../errors.js'
 import { elapsedMs } from '../../util/elapsed.js'
 import { runAll } from '../../util/run-all.js'
+import { type WaitOptions, withDeadline } from '../../util/wait.js'
 import { relativeName } from '../keys.js'
 import { checkedListing } from '../listing.js'
 import { mergedSettings } from '../merged-settings.js'
@@ -171,7 +172,11 @@ export class NatsReplicaClient implements ReplicaClient {
     return this.#session.counters.snapshot()
   }
 
-  async close(): Promise<void> {
+  async close(waiting: WaitOptions = {}): Promise<void> {
+    await withDeadline(`closing ${this.url}`, waiting, () => this.#close(), { abandon: true })
+  }
+
+  async #close(): Promise<void> {
     await this.#session.close()
   }
 

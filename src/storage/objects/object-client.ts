@@ -2,6 +2,7 @@ import { isLitestreamError } from '../../errors.js'
 import { parseFileName } from '../../ltx/file-name.js'
 import { SNAPSHOT_LEVEL } from '../../ltx/format.js'
 import { runAll } from '../../util/run-all.js'
+import { type WaitOptions, withDeadline } from '../../util/wait.js'
 import { gather } from '../body-reader.js'
 import { type DownloadedFiles, type FoundCheck, type FoundObject, readRange, streamFrom } from '../http-download.js'
 import { firstName, levelDirectory, relativeName } from '../keys.js'
@@ -230,7 +231,11 @@ export class ObjectReplicaClient implements ReplicaClient {
     return this.#counters.snapshot()
   }
 
-  async close(): Promise<void> {
+  async close(waiting: WaitOptions = {}): Promise<void> {
+    await withDeadline(`closing ${this.url}`, waiting, () => this.#close(), { abandon: true })
+  }
+
+  async #close(): Promise<void> {
     this.#requests.close()
     this.#store.close()
   }

@@ -2,6 +2,7 @@ import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
 import { parseFileName } from '../../ltx/file-name.js'
 import { startTimer } from '../../util/timers.js'
+import { type WaitOptions, withDeadline } from '../../util/wait.js'
 import { gather } from '../body-reader.js'
 import { EntityTags, versionOf } from '../entity-tags.js'
 import { type DownloadedFiles, type FoundCheck, type FoundObject, readRange, streamFrom } from '../http-download.js'
@@ -316,7 +317,11 @@ export class S3ReplicaClient implements ReplicaClient {
     return this.#counters.snapshot()
   }
 
-  async close(): Promise<void> {
+  async close(waiting: WaitOptions = {}): Promise<void> {
+    await withDeadline(`closing ${this.url}`, waiting, () => this.#close(), { abandon: true })
+  }
+
+  async #close(): Promise<void> {
     // A probe that cannot be deleted by then stays: two bytes.
     const timer = startTimer(CLOSE_MS, () => this.#requests.close())
     await this.guarantees.idle()

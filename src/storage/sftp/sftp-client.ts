@@ -3,6 +3,7 @@ import { temporaryPath } from '../../fs/temporary.js'
 import { parseFileName } from '../../ltx/file-name.js'
 import { throwIfAborted } from '../../util/abort.js'
 import { runAll } from '../../util/run-all.js'
+import { type WaitOptions, withDeadline } from '../../util/wait.js'
 import { gather, type OpenedBody, readBody } from '../body-reader.js'
 import { HEADER_BYTES, headerTime } from '../header-time.js'
 import { compareFiles, levelDirectory, relativeName } from '../keys.js'
@@ -454,7 +455,11 @@ export class SftpReplicaClient implements ReplicaClient {
     return this.#session.counters.snapshot()
   }
 
-  async close(): Promise<void> {
+  async close(waiting: WaitOptions = {}): Promise<void> {
+    await withDeadline(`closing ${this.url}`, waiting, () => this.#close(), { abandon: true })
+  }
+
+  async #close(): Promise<void> {
     this.#session.close()
   }
 

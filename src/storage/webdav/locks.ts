@@ -1,4 +1,5 @@
 import { LitestreamError } from '../../errors.js'
+import { jitteredDelay } from '../../util/back-off.js'
 import { elapsedMs } from '../../util/elapsed.js'
 import { pause } from '../../util/pause.js'
 import { makeFolders } from './folder.js'
@@ -85,8 +86,7 @@ export class WebdavLocks {
       if (held === 'none') return undefined
       if (held !== 'locked') return this.#state === 'proved' ? held : this.#prove(subject, held)
       if (elapsedMs() - began > LOCK_PATIENCE) throw stillLocked(subject, this.#requests.target(subject.path))
-      const wait = Math.random() * Math.min(LOCK_PAUSE, 20 * 2 ** attempt)
-      await pause(wait, subject.signal, this.#requests.closing)
+      await pause(jitteredDelay(attempt + 1, 20, LOCK_PAUSE), subject.signal, this.#requests.closing)
     }
   }
 

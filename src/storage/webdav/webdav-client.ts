@@ -5,6 +5,7 @@ import { parseFileName } from '../../ltx/file-name.js'
 import { throwIfAborted } from '../../util/abort.js'
 import { elapsedMs } from '../../util/elapsed.js'
 import { runAll } from '../../util/run-all.js'
+import { type WaitOptions, withDeadline } from '../../util/wait.js'
 import { gather } from '../body-reader.js'
 import { EntityTags, versionOf } from '../entity-tags.js'
 import { HEADER_BYTES, headerTime } from '../header-time.js'
@@ -488,7 +489,11 @@ export class WebdavReplicaClient implements ReplicaClient {
     return this.#requests.counters.snapshot()
   }
 
-  async close(): Promise<void> {
+  async close(waiting: WaitOptions = {}): Promise<void> {
+    await withDeadline(`closing ${this.url}`, waiting, () => this.#close(), { abandon: true })
+  }
+
+  async #close(): Promise<void> {
     this.#requests.close()
   }
 

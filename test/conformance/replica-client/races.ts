@@ -90,6 +90,16 @@ export function raceTests(backend: Backend): void {
     assert.equal(sha256(await concatenated(client.stream(file(1)))), sha256(bytes))
   })
 
+  test(`${backend.name}: a signal or a deadline ends the wait of close(), and the client is closed all the same`, async (t) => {
+    const client = await (await clientsAt(t, backend))()
+    await assert.rejects(client.close({ timeout: 0 }), (error) => isLitestreamError(error, 'INVALID_ARGUMENT'))
+    await client.write(file(1), testBytes(10), { timestamp: 1 })
+    const reason = new Error('enough')
+    await assert.rejects(client.close({ signal: AbortSignal.abort(reason) }), reason)
+    await client.close({ timeout: '30s' })
+    await assert.rejects(client.stat(file(1)), aborted)
+  })
+
   test(`${backend.name}: a stream that its reader abandons is closed, and the client still works`, async (t) => {
     const client = await (await clientsAt(t, backend))()
     const bytes = testBytes(4 * 1024 * 1024)

@@ -116,6 +116,13 @@ test('a lease is refused where a store lacks conditional writes, with the reason
   }
 })
 
+test('close() waits for the deletion of the probe, at most until its deadline', async (t) => {
+  const store = await loopbackS3(t, ({ kind, key }) => kind === 'DELETE' && key.includes('probe-'))
+  const client = await clientOf(t, store)
+  await client.write(file(1), randomBytes(10), { timestamp: 1, createOnly: true })
+  await assert.rejects(client.close({ timeout: 1 }), (error) => isLitestreamError(error, 'TIMEOUT'))
+})
+
 test('conditional-writes forces either behaviour, without a probe', async (t) => {
   const store = await loopbackS3(t, STORES[0]![1])
   const always = await clientOf(t, store, '&conditionalWrites=always')

@@ -1,3 +1,4 @@
+import { lowerBound } from '../../../util/sorted.js'
 import { PageSet } from './page-set.js'
 
 /**
@@ -39,11 +40,5 @@ function unique(sorted: Uint32Array): Uint32Array {
 
 /** Whether an ascending list contains a number. */
 export function includesPage(sorted: Uint32Array, pgno: number): boolean {
-  let [low, high] = [0, sorted.length]
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (sorted[middle] < pgno) low = middle + 1
-    else high = middle
-  }
-  return sorted[low] === pgno
+  return sorted[lowerBound(sorted, pgno)] === pgno
 }

@@ -2,6 +2,7 @@ import type { FileReader } from '../../../levels/remote-index.js'
 import { fileLabel } from '../../../ltx/file-label.js'
 import { frameFault } from '../../../ltx/frame-fault.js'
 import type { LtxFileInfo } from '../../../storage/replica-client.js'
+import { lowerBound } from '../../../util/sorted.js'
 import type { Piece } from './checksummed-file.js'
 import type { FillRange } from './fill-plan.js'
 import type { CopyFile } from './hydration-file.js'
@@ -59,15 +60,4 @@ function framesIn({ from, first, end, offset }: FillRange): { frames: Uint32Arra
     frames[at + 3] = wanted ? 1 : 0
   }
   return { frames, written: from.pgnos.subarray(begin, next) }
-}
-
-/** Index of the first element of `sorted` that is `value` or more. */
-function lowerBound(sorted: Uint32Array, value: number): number {
-  let [low, high] = [0, sorted.length]
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (sorted[middle] < value) low = middle + 1
-    else high = middle
-  }
-  return low
 }

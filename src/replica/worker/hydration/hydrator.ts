@@ -8,6 +8,7 @@ import { lockPgno } from '../../../ltx/format.js'
 import { native } from '../../../native/addon.js'
 import type { NativeHydratedFile } from '../../../native/replica.js'
 import type { LtxFileInfo } from '../../../storage/replica-client.js'
+import { Doubling } from '../../../util/back-off.js'
 import { Breather } from '../../../util/breather.js'
 import { settleAll } from '../../../util/settle-all.js'
 import { startTimer } from '../../../util/timers.js'
@@ -76,7 +77,7 @@ export class Hydrator {
   #view: ReplicaView | undefined
   #working: Promise<void> | undefined
   #complete = false
-  #retryMs = RETRY_MS
+  readonly #retries = new Doubling(RETRY_MS, MAX_RETRY_MS)
   #closed = false
   /** Ordinals of the files that are being read. */
   #reading = new Set<number>()
@@ -249,8 +250,7 @@ export class Hydrator {
       .catch((error) => {
         if (this.#options.signal.aborted || this.#closed) return
         this.#options.onError(toLitestreamError(error))
-        startTimer(this.#retryMs, () => this.#work()).unref()
-        this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS)
+        startTimer(this.#retries.next(), () => this.#work()).unref()
       })
       .finally(() => {
         this.#working = undefined
@@ -278,7 +278,7 @@ export class Hydrator {
       // The local copy was reset meanwhile: the pages read are useless, and no file was completed.
       if (copy.closed) continue
       if (failure === undefined) {
-        this.#retryMs = RETRY_MS
+        this.#retries.reset()
         continue
       }
       // A damaged response is requested again once before another file is used.

@@ -3,6 +3,7 @@ import { isLitestreamError, LitestreamError, toLitestreamError } from '../../../
 import { identifyRemote } from '../../../levels/ltx-identity.js'
 import { formatTxid } from '../../../ltx/txid.js'
 import type { ReplicaClient } from '../../../storage/replica-client.js'
+import { retryDelay } from '../../../util/back-off.js'
 import { startTimer, type Timer } from '../../../util/timers.js'
 import { formatTimestamp } from '../../../util/timestamp.js'
 import type { ReplicaView } from '../pages/view-set.js'
@@ -258,8 +259,7 @@ export class LocalCommits {
     this.#timer = undefined
     this.#uploading ??= this.#uploadPending().finally(() => {
       this.#uploading = undefined
-      if (this.#pending.length > 0)
-        this.#schedule(Math.min(RETRY_MOST, this.#parts.interval * 2 ** Math.min(this.#failures, 16)))
+      if (this.#pending.length > 0) this.#schedule(retryDelay(this.#failures + 1, this.#parts.interval, RETRY_MOST))
     })
     return this.#uploading
   }

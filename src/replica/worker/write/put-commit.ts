@@ -5,6 +5,7 @@ import { formatTxid } from '../../../ltx/txid.js'
 import type { LtxFileInfo, LtxFileRef, ReplicaClient } from '../../../storage/replica-client.js'
 import { mayHaveSucceeded } from '../../../storage/retry.js'
 import { abortError } from '../../../util/abort.js'
+import { Doubling } from '../../../util/back-off.js'
 import { monotonicMs } from '../../../util/monotonic.js'
 import { pause } from '../../../util/pause.js'
 import { formatTimestamp } from '../../../util/timestamp.js'
@@ -68,7 +69,8 @@ async function putUntilKnown(
 ): Promise<LtxFileInfo> {
   const file: LtxFileRef = { level: 0, minTxid: commit.txid, maxTxid: commit.txid }
   let ambiguous = false
-  for (let wait = RETRY_FIRST; ; wait = Math.min(RETRY_MOST, wait * 2)) {
+  const waits = new Doubling(RETRY_FIRST, RETRY_MOST)
+  for (;;) {
     try {
       reached('put')
       const info = await client.write(file, commit.body(), { timestamp: commit.timestamp, createOnly: true, signal })
@@ -87,7 +89,7 @@ async function putUntilKnown(
       ambiguous = true
       onAmbiguous(error)
     }
-    await pause(wait, signal)
+    await pause(waits.next(), signal)
     if (signal.aborted) throw unknown(client, commit, abortError(signal, 'the upload'))
   }
 }

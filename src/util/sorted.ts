@@ -1,0 +1,11 @@
+/** The first index from `from` on whose value is at least `value`, among ascending numbers. */
+export function lowerBound(sorted: Uint32Array | Float64Array, value: number, from = 0): number {
+  let low = from
+  let high = sorted.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (sorted[middle]! < value) low = middle + 1
+    else high = middle
+  }
+  return low
+}
