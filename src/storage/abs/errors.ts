@@ -1,4 +1,5 @@
 import { type ErrorCode, LitestreamError } from '../../errors.js'
+import { clockSkew } from '../clock-skew.js'
 import { networkCode, networkFailure } from '../network-errors.js'
 import { noBucketError } from '../objects/no-bucket.js'
 import type { Attempted } from '../objects/object-store.js'
@@ -42,6 +43,9 @@ const CREDENTIALS =
 const RIGHTS =
   'Give the identity the role "Storage Blob Data Contributor" on the container; a SAS token needs the permissions rwdlc (read, write, delete, list, create).'
 
+/** The service's codes for a signature or token that is not valid at its time, among other faults. */
+const SIGNED: ReadonlySet<string | undefined> = new Set(['AuthenticationFailed', 'InvalidAuthenticationInfo'])
+
 /** The next step, by the service's code. */
 const HINTS: Readonly<Record<string, string>> = {
   AuthenticationFailed:
@@ -82,7 +86,8 @@ export function absError(thrown: unknown, { doing, target }: Attempted, endpoint
   }
   const requestId = error.response?.headers?.get('x-ms-request-id')
   const details = { cause, file: target, ...(requestId !== undefined && { requestId }) }
-  const message = `${doing} ${target} failed: ${messageOf(error, name)}`
+  const skew = SIGNED.has(name) ? clockSkew(error.response?.headers?.get('date')) : undefined
+  const message = `${doing} ${target} failed: ${messageOf(error, name)}${skew?.text ?? ''}`
   if (name === 'ContainerNotFound') {
     return noBucketError(message, { ...details, hint: 'Create the container, or correct its name in the replica URL.' })
   }
@@ -96,7 +101,7 @@ export function absError(thrown: unknown, { doing, target }: Attempted, endpoint
       },
     )
   }
-  const hint = (name === undefined ? undefined : HINTS[name]) ?? hintByStatus(status)
+  const hint = skew?.hint ?? (name === undefined ? undefined : HINTS[name]) ?? hintByStatus(status)
   const converted = new LitestreamError(
     codeOf(error, name),
     message,

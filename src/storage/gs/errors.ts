@@ -1,4 +1,5 @@
 import { type ErrorCode, LitestreamError } from '../../errors.js'
+import { clockSkew } from '../clock-skew.js'
 import { networkCode, networkFailure } from '../network-errors.js'
 import { noBucketError } from '../objects/no-bucket.js'
 import type { Attempted } from '../objects/object-store.js'
@@ -10,17 +11,30 @@ export class GsReplyError extends Error {
   /** The service's reason, for example "conditionNotMet". */
   readonly reason: string | undefined
   readonly retryAfter: number | undefined
+  /** The header Date. */
+  readonly date: string | undefined
 
   constructor(
     status: number,
-    details: { readonly message?: string; readonly reason?: string; readonly retryAfter?: number } = {},
+    details: {
+      readonly message?: string
+      readonly reason?: string
+      readonly retryAfter?: number
+      readonly date?: string | undefined
+    } = {},
   ) {
     super(details.message ?? `HTTP ${status}`)
     this.name = details.reason ?? `HTTP ${status}`
     this.status = status
     this.reason = details.reason
     this.retryAfter = details.retryAfter
+    this.date = details.date
   }
+}
+
+/** The error of a request to a token server. */
+interface TokenError {
+  readonly response?: { readonly status?: number; readonly headers?: Readonly<Record<string, string>> }
 }
 
 /** Getting credentials failed. */
@@ -65,10 +79,12 @@ export function gsError(thrown: unknown, attempted: Attempted, endpoint: string)
   const error = thrown as Error
   const cause = shortened(error)
   if (thrown instanceof GsCredentialsError) {
+    const said = network ? networkCode(thrown.cause) : cause.message
+    const skew = clockSkew((thrown.cause as TokenError).response?.headers?.date)
     return new LitestreamError(
       network?.code ?? credentialsCode(thrown.cause),
-      `${doing} ${target} failed: no credentials could be obtained: ${network ? networkCode(thrown.cause) : cause.message}`,
-      { cause, file: target, hint: network?.hint ?? CREDENTIALS },
+      `${doing} ${target} failed: no credentials could be obtained: ${said}${skew?.text ?? ''}`,
+      { cause, file: target, hint: network?.hint ?? skew?.hint ?? CREDENTIALS },
     )
   }
   const name = networkCode(error) ?? error.name
@@ -86,13 +102,14 @@ export function gsError(thrown: unknown, attempted: Attempted, endpoint: string)
 }
 
 function replyError(reply: GsReplyError, { doing, target }: Attempted): LitestreamError {
-  const { status, reason, retryAfter, message } = reply
-  const text = `${doing} ${target} failed: ${message.slice(0, MAX_MESSAGE)}`
+  const { status, reason, retryAfter, message, date } = reply
+  const skew = status === 401 ? clockSkew(date) : undefined
+  const text = `${doing} ${target} failed: ${message.slice(0, MAX_MESSAGE)}${skew?.text ?? ''}`
   const details = { cause: shortened(reply), file: target }
   if (status === 404 && /bucket does not exist/i.test(message)) {
     return noBucketError(text, { ...details, hint: 'Create the bucket, or correct its name in the replica URL.' })
   }
-  const hint = (reason === undefined ? undefined : HINTS[reason]) ?? hintByStatus(status)
+  const hint = skew?.hint ?? (reason === undefined ? undefined : HINTS[reason]) ?? hintByStatus(status)
   const error = new LitestreamError(codeByStatus(status), text, hint === undefined ? details : { ...details, hint })
   if (retryAfter !== undefined && retryAfter > 0) setRetryAfter(error, retryAfter * 1000)
   return error
@@ -123,7 +140,7 @@ function hintByStatus(status: number): string | undefined {
 
 /** The token server's answer: its own faults may be temporary, a refusal is permanent. */
 function credentialsCode(cause: unknown): ErrorCode {
-  const status = (cause as { readonly response?: { readonly status?: number } }).response?.status
+  const status = (cause as TokenError).response?.status
   if (status === 429) return 'THROTTLED'
   return status !== undefined && status >= 500 ? 'UNAVAILABLE' : 'ACCESS_DENIED'
 }

@@ -116,12 +116,12 @@ async function replyError(
   body: Readable,
 ): Promise<GsReplyError> {
   const seconds = Number(headers['retry-after'])
-  const retryAfter = seconds > 0 ? { retryAfter: seconds } : {}
+  const details = { date: headers.date, ...(seconds > 0 && { retryAfter: seconds }) }
   let said: string
   try {
     said = await boundedText(body, MAX_ERROR)
   } catch {
-    return new GsReplyError(status, retryAfter) // the status is sufficient
+    return new GsReplyError(status, details) // the status is sufficient
   }
   try {
     const { error } = JSON.parse(said) as {
@@ -130,11 +130,11 @@ async function replyError(
     const [first] = error?.errors ?? []
     const reason = typeof first?.reason === 'string' ? { reason: first.reason } : {}
     const message = typeof error?.message === 'string' ? { message: `HTTP ${status}: ${error.message}` } : {}
-    return new GsReplyError(status, { ...message, ...reason, ...retryAfter })
+    return new GsReplyError(status, { ...message, ...reason, ...details })
   } catch {
     // Errors of media requests are one line of text.
     const [line = ''] = said.trim().split('\n', 1)
     const isText = line !== '' && !line.startsWith('<')
-    return new GsReplyError(status, { ...(isText && { message: `HTTP ${status}: ${line}` }), ...retryAfter })
+    return new GsReplyError(status, { ...(isText && { message: `HTTP ${status}: ${line}` }), ...details })
   }
 }

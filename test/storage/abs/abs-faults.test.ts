@@ -158,6 +158,30 @@ azureTest(
   },
 )
 
+azureTest(
+  'the error of a refused signature says by how much the clock of this machine is wrong',
+  async (t, container) => {
+    const { client, behave } = await faulty(t, container)
+    for (const [hours, said] of [
+      [3, /; the clock of this machine is (3h|2h59m[\d.]+s) behind the clock of the store$/],
+      [-3, /; the clock of this machine is 3h([\d.]+s)? ahead of the clock of the store$/],
+      [0, /failed: AuthenticationFailed$/],
+    ] as const) {
+      behave((_, response) => {
+        const date = new Date(Date.now() + hours * 3_600_000).toUTCString()
+        response.writeHead(403, { date, 'x-ms-error-code': 'AuthenticationFailed' }).end()
+        return true
+      })
+      await assert.rejects(collect(client.list(0)), (error) => {
+        assert.ok(isLitestreamError(error, 'ACCESS_DENIED'), String(error))
+        assert.match(error.message, said)
+        assert.match(error.hint, hours === 0 ? /and check the clock/ : /^Set the clock of this machine/)
+        return true
+      })
+    }
+  },
+)
+
 azureTest('temporary faults are retried, and pages of proxies are not taken for responses', async (t, container) => {
   const { client, behave, seen } = await faulty(t, container, { attempts: 3, firstByteTimeout: 5_000 })
   await client.write(file(1), testBytes(10), { timestamp: 1 })

@@ -112,6 +112,28 @@ test('credentials of workload identity are obtained once, sent with each request
   })
 })
 
+test('the error of a refused token, or of a token server, says by how much the clock of this machine is wrong', async (t) => {
+  for (const [kind, status] of [
+    ['TOKEN', 400],
+    ['LIST', 401],
+  ] as const) {
+    const { store, client } = await strict(t)
+    store.behave((request, response) => {
+      if (request.kind !== kind) return false
+      const date = new Date(Date.now() - 3_600_000).toUTCString()
+      response.writeHead(status, { date, 'content-type': 'application/json' })
+      response.end(JSON.stringify({ error: 'invalid_grant', error_description: 'Invalid JWT: check your iat and exp' }))
+      return true
+    })
+    await assert.rejects(collect(client.list(0)), (error) => {
+      assert.ok(isLitestreamError(error, 'ACCESS_DENIED'), String(error))
+      assert.match(error.message, /; the clock of this machine is 1h([\d.]+s)? ahead of the clock of the store$/)
+      assert.match(error.hint, /^Set the clock of this machine/)
+      return true
+    })
+  }
+})
+
 test('a missing or invalid credentials file is ACCESS_DENIED, with the setting', async (t) => {
   const { store } = await strict(t)
   for (const content of [undefined, 'no JSON', '{"type":"service_account"}']) {
