@@ -92,5 +92,5 @@ export function validateRestore({ txid, timestamp, parallelism = 8 }: Resolved<R
         : timestamp !== undefined && !Number.isFinite(timestamp)
           ? `invalid timestamp ${timestamp}`
           : undefined
-  if (fault) throw new LitestreamError('INVALID_ARGUMENT', fault)
+  if (fault) throw new LitestreamError('INVALID_ARGUMENT', fault, { hint: 'Correct or remove the option.' })
 }

@@ -21,7 +21,12 @@ export function formatDecimalBytes(bytes: number): string {
     value /= 1000
     unit = next
   }
-  return unit !== 'B' && value < 10
-    ? `${(Math.round(value * 10) / 10).toFixed(1)} ${unit}`
-    : `${Math.round(value)} ${unit}`
+  const tenths = Math.floor(value * 10 + 0.5) / 10
+  return unit !== 'B' && tenths < 10 ? `${tenths.toFixed(1)} ${unit}` : `${roundHalfEven(tenths)} ${unit}`
+}
+
+/** As Go formats a number without decimals: a half to the even neighbour. */
+function roundHalfEven(value: number): number {
+  const floor = Math.floor(value)
+  return value - floor === 0.5 ? floor + (floor % 2) : Math.round(value)
 }

@@ -44,6 +44,7 @@ const CASES: readonly (readonly [text: string, place: string, message: string, h
   ['dbs:\n\t- path: x', '2:1', 'Tabs are not allowed as indentation', /indentation/],
   ['dbs: [', '1:7', 'a bracket or brace is not closed', /indentation/],
   ['path: a\npath: b', '2:1', 'Map keys must be unique'],
+  ['dbs: []\n---\ndbs: []', '2:1', 'a second document begins'],
   ['- a', '', 'expected a file of `key: value` lines'],
   // Litestream's own errors
   ['addr: localhost', '1:7', 'must specify port for bind address: "localhost"'],

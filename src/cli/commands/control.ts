@@ -4,17 +4,28 @@ import { MAX_DELAY_MS } from '../../util/timers.js'
 import { createCommand } from '../command.js'
 import { addControlFlags, type ControlFlags, callControl, socketOf } from '../control-client.js'
 import { ExitStatus } from '../exit-status.js'
-import { print, printBlock, printError, printJson } from '../output.js'
+import { formatTime, print, printBlock, printError, printJson } from '../output.js'
 
 type Answer = Readonly<Record<string, string | number>>
 
+/** The longest wait, which a timeout of 0 stands for; whole seconds, as Litestream's socket wants them. */
+const LONGEST_MS = Math.floor(MAX_DELAY_MS / 1000 - 2) * 1000
+
 /**
  * The socket returns some fields under two names; Litestream's commands print one of the two names,
- * Litestream's socket returns the other.
+ * Litestream's socket returns the other. A process of Litestream returns only
+ * the latter.
  */
-function show({ path: _path, replicated_txid: _replicated, ...answer }: Answer, json: boolean | undefined): void {
-  const { txid, ...rest } = answer
-  const printed = answer.final_txid === undefined ? answer : rest
+function show({ path, replicated_txid, ...fields }: Answer, json: boolean | undefined): void {
+  const { status, ...rest } = fields
+  const answer: Answer = {
+    ...(status === undefined ? {} : { status }),
+    ...(path === undefined ? {} : { db_path: path }),
+    ...rest,
+    ...(replicated_txid === undefined ? {} : { replica_txid: replicated_txid }),
+  }
+  const { txid, ...others } = answer
+  const printed = answer.final_txid === undefined ? answer : others
   if (json) printJson(printed)
   else printBlock(printed)
 }
@@ -30,7 +41,7 @@ export function startCommand(): Command {
       ['start /var/lib/app.db', '{"status": "started" or "already_running", "db_path", "state", "txid", "socket"}'],
     ],
   })
-  return addControlFlags(command.argument('<db>', 'path of the database'), 30, MAX_DELAY_MS - 2000).action(
+  return addControlFlags(command.argument('<db>', 'path of the database'), 30, LONGEST_MS).action(
     async (db: string, flags: ControlFlags) => {
       show(await callControl(flags, 'POST', '/start', { path: expandPath(db) }), flags.json)
     },
@@ -110,7 +121,10 @@ export function unregisterCommand(): Command {
     .option('--dry-run', 'change nothing')
     .action(async (db: string, flags: ControlFlags & { readonly dryRun?: boolean }) => {
       const file = expandPath(db)
-      if (!flags.dryRun) return show(await callControl(flags, 'POST', '/unregister', { path: file }), flags.json)
+      if (!flags.dryRun) {
+        const { txid = 0, ...answer } = await callControl<Answer>(flags, 'POST', '/unregister', { path: file })
+        return show({ final_txid: txid, ...answer }, flags.json)
+      }
       const { databases } = await callControl<Listing>(flags, 'GET', '/list')
       const status = databases.some(({ path }) => path === file) ? 'would_unregister' : 'already_unregistered'
       show({ status, db_path: file, socket: await socketOf(flags) }, flags.json)
@@ -133,7 +147,7 @@ export function listCommand(): Command {
     if (flags.json) return printJson(listing)
     if (listing.databases.length === 0) print('No databases configured')
     for (const { path, status, last_sync_at } of listing.databases) {
-      print(`${path} [${status}]${last_sync_at ? ` (last sync: ${last_sync_at})` : ''}`)
+      print(`${path} [${status}]${last_sync_at ? ` (last sync: ${formatTime(Date.parse(last_sync_at))})` : ''}`)
     }
   })
 }

@@ -1,5 +1,8 @@
+import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { expandPath } from '../../config/expand-path.js'
+import type { Config } from '../../config/types.js'
+import { isLitestreamError } from '../../errors.js'
 import { formatBytes } from '../../util/format-bytes.js'
 import { addConfigFlags, type ConfigFlags, configOf, createCommand } from '../command.js'
 import { deleteLocalState } from '../local-state.js'
@@ -26,9 +29,7 @@ export function resetCommand(): Command {
     .option('--dry-run', 'delete nothing')
     .option('--json', 'print JSON')
     .action(async (db: string, flags: ResetFlags) => {
-      // Without a configuration file, the default state folder is used; a given file must contain
-      // the database.
-      const metaPath = flags.config ? findDatabase(await configOf(flags), db).metaPath : undefined
+      const metaPath = flags.config ? metaPathIn(await configOf(flags), db) : undefined
       const database = expandPath(db)
       const { doomed, bytes } = await deleteLocalState(database, { metaPath, dryRun: flags.dryRun })
       if (flags.json) {
@@ -41,4 +42,17 @@ export function resetCommand(): Command {
         if (!flags.dryRun) print('the next replication begins with a full copy of the database')
       }
     })
+}
+
+/**
+ * The state folder of a database. As in Litestream, that of a database that the file does not name
+ * is the default one (undefined).
+ */
+function metaPathIn(config: Config, db: string): string | undefined {
+  try {
+    return findDatabase(config, db).metaPath
+  } catch (error) {
+    if (isLitestreamError(error, 'NOT_FOUND') && existsSync(expandPath(db))) return undefined
+    throw error
+  }
 }

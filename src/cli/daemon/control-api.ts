@@ -156,11 +156,13 @@ export class ControlApi {
 
   async #unregister({ path, timeout: seconds }: Body<'unregister'>) {
     const file = expandPath(path)
-    const txid = await this.#daemon.remove(file, timeoutSignal(seconds * 1000))
+    const last = await this.#daemon.remove(file, timeoutSignal(seconds * 1000))
+    const txid = last ?? 0
     return {
-      status: txid === undefined ? 'already_unregistered' : 'unregistered',
+      status: last === undefined ? 'already_unregistered' : 'unregistered',
       ...named(file),
-      ...(txid === undefined ? {} : { final_txid: txid, txid }),
+      final_txid: txid,
+      txid,
       socket: this.#socket,
     }
   }
@@ -183,11 +185,12 @@ function named(path: string) {
 }
 
 function listed(summary: ReturnType<ManagedDatabase['summary']>) {
-  const { path, state, lastSyncAt } = summary
+  const { path, state, txid, lastSyncAt } = summary
   return {
     path,
     status: state,
-    ...(lastSyncAt === undefined ? {} : { last_sync_at: new Date(lastSyncAt).toISOString() }),
+    // A replica that needs no commits, because there is no database, was never synced.
+    ...(lastSyncAt === undefined || txid === 0 ? {} : { last_sync_at: new Date(lastSyncAt).toISOString() }),
   }
 }
 

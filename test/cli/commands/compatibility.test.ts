@@ -46,6 +46,12 @@ test('the control socket answers with the names of Litestream, and takes a timeo
   assert.deepEqual([started.status, started.txid], ['started', synced.txid])
   const unregistered = await call('/unregister', { timeout: 0 })
   assert.deepEqual([unregistered.status, unregistered.txid], ['unregistered', synced.txid])
+  // A database that does not exist was never synced.
+  const missing = { path: `${file}-missing`, replica_url: `file://${file}-replica` }
+  assert.equal((await ask(socket, 'POST', '/register', missing)).status, 200)
+  const [open] = (await ask(socket, 'GET', '/list')).answer.databases as object[]
+  assert.deepEqual(open, { path: missing.path, status: 'open' })
+  assert.equal((await ask(socket, 'POST', '/unregister', { path: missing.path })).status, 200)
   assert.equal((await ask(socket, 'GET', '/start')).status, 405)
   assert.equal((await ask(socket, 'POST', '/start', {})).status, 400)
   assert.equal(await stop(), 0)

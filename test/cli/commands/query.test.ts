@@ -136,6 +136,10 @@ test('reset deletes only the state folder, and replication continues', async (t)
   assert.equal((await run(['reset', file])).status, 0)
   const kept = readdirSync(meta, { recursive: true }).sort()
   assert.deepEqual(kept, ['ltx', 'ltx/0', 'ltx/0/notes', 'ltx/0/notes.txt', 'ltx/0/notes/x', 'own.tmp'])
+  // As in Litestream, a database that the file does not name has the default folder.
+  writeFileSync(`${dir}/other.yml`, `dbs: [{ path: ${dir}/none.db, replica: { path: ${dir}/none } }]`)
+  const unnamed = await run(['reset', '-dry-run', '-config', `${dir}/other.yml`, file])
+  assert.deepEqual([unnamed.status, unnamed.stderr], [0, ''])
   const missing = await run(['reset', `${dir}/none.db`])
   assert.deepEqual(
     [missing.status, missing.stderr],

@@ -23,7 +23,10 @@ test('the commands control a running process over its socket', async (t) => {
 
   const { databases } = await ask('list')
   assert.deepEqual([databases[0].path, databases[0].status], [file, 'replicating'])
-  assert.match((await run(['list', '-socket', socket])).stdout, /app\.db \[replicating\] \(last sync: \d{4}-/)
+  assert.match(
+    (await run(['list', '-socket', socket])).stdout,
+    /app\.db \[replicating\] \(last sync: \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\)/,
+  )
 
   db.exec("INSERT INTO t (v) VALUES ('c')")
   const synced = await ask('sync', '-wait', file)
@@ -51,7 +54,12 @@ test('the commands control a running process over its socket', async (t) => {
   assert.equal((await ask('unregister', '-dry-run', other)).status, 'would_unregister')
   const gone = await ask('unregister', other)
   assert.deepEqual([gone.status, gone.final_txid], ['unregistered', 1])
-  assert.equal((await ask('unregister', other)).status, 'already_unregistered')
+  assert.deepEqual(await ask('unregister', other), {
+    status: 'already_unregistered',
+    db_path: other,
+    final_txid: 0,
+    socket,
+  })
   assert.equal(await stop(), 0, daemon.stderr())
   assert.ok(!existsSync(socket), 'the socket is removed')
 })
