@@ -62,15 +62,6 @@ async function serve(
   const histories = new Map(replicas.map((replica) => [replica, new LagHistory()] as const))
   const open = new Set(replicas)
   for (const replica of replicas) replica.once('closed', () => open.delete(replica))
-  const sampler = startInterval(LagHistory.INTERVAL, () => {
-    for (const replica of open) histories.get(replica)!.add(Date.now(), lagOf(replica))
-  })
-  sampler.unref()
-  const removals = replicas.map((replica) => registerReplicaMetrics(registry, replica))
-  const stop = () => {
-    sampler.stop()
-    for (const remove of removals) remove()
-  }
   const check = (maxLag: string | null) =>
     health(
       [...open].map((replica) => ({ path: replica.url, state: 'reading', lagMs: lagOf(replica) })),
@@ -119,23 +110,24 @@ async function serve(
     onError: (url, error) =>
       process.emitWarning(withoutSecrets(`${url}: ${error.message}`), { type: 'LitestreamWarning' }),
   }
-  let server: HttpServer | undefined
-  try {
-    server = await HttpServer.listen(source, options.addr)
-    // The caller's wait has ended: nothing may stay behind.
-    limit?.throwIfAborted()
-  } catch (error) {
-    stop()
-    await server?.close()
-    throw error
+  const server = await HttpServer.listen(source, options.addr)
+  if (limit?.aborted) {
+    await server.close()
+    throw limit.reason
   }
-  const listening = server
-  listening.unref()
+  server.unref()
+  // After this, the start cannot fail, so nothing that it registers stays behind.
+  const sampler = startInterval(LagHistory.INTERVAL, () => {
+    for (const replica of open) histories.get(replica)!.add(Date.now(), lagOf(replica))
+  })
+  sampler.unref()
+  const removals = replicas.map((replica) => registerReplicaMetrics(registry, replica))
   return {
-    address: listening.address,
+    address: server.address,
     async close(waiting: WaitOptions = {}) {
-      stop()
-      await withDeadline(`closing ${listening.address}`, waiting, () => listening.close(), { abandon: true })
+      sampler.stop()
+      for (const remove of removals) remove()
+      await withDeadline(`closing ${server.address}`, waiting, () => server.close(), { abandon: true })
     },
   }
 }
