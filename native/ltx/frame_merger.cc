@@ -22,6 +22,10 @@ size_t PutIndexEntry(uint8_t* dst, uint32_t pgno, uint64_t offset, uint64_t size
 
 constexpr size_t kMaxIndexEntry = 5 + 10 + 5;
 
+// Entries of a page index are summed when they have this many bytes: short pieces are summed
+// slowly.
+constexpr size_t kIndexPiece = 4096;
+
 }  // namespace
 
 FrameMerger::FrameMerger(uint32_t page_size, uint32_t commit, bool snapshot, uint64_t crc, uint64_t offset,
@@ -102,23 +106,39 @@ uint64_t FrameMerger::Sum(uint64_t crc, const uint8_t* frame, uint64_t own) cons
   return FrameCrc(crc, frame, page_.data(), page_size_);
 }
 
-void FrameMerger::Emit(uint32_t pgno, const uint8_t* frame, size_t size, uint64_t own, uint8_t* out, size_t* written) {
-  uint8_t* dst = out + *written;
+void FrameMerger::Emit(uint32_t pgno, size_t input, const uint8_t* frame, size_t size, uint64_t own, uint8_t* out,
+                       size_t* written) {
   if ((frame[5] & kFrameHasSize) == 0) {
     // Frames without a size field are read, but never written.
+    uint8_t* dst = out + *written;
     size = encoder_.Encode(pgno, page_.data(), page_size_, dst);
     crc_ = FrameCrc(crc_, dst, page_.data(), page_size_);
+    *written += size;
   } else {
-    memcpy(dst, frame, size);
+    if (run_.size == 0) run_ = {input, frame, 0};
+    run_.size += size;
     crc_ = append_(crc_, own);
   }
   uint8_t entry[kMaxIndexEntry];
   const size_t n = PutIndexEntry(entry, pgno, offset_, size);
   index_.insert(index_.end(), entry, entry + n);
   offset_ += size;
-  *written += size;
   last_pgno_ = pgno;
   frames_++;
+}
+
+bool FrameMerger::EndShortRun(uint8_t* out, size_t* written) {
+  if (run_.size >= kShortRun) return false;
+  if (run_.size > 0) memcpy(out + *written, run_.data, run_.size);
+  *written += run_.size;
+  run_ = {};
+  return true;
+}
+
+void FrameMerger::SumIndex(MergeInput& in) {
+  in.index_crc = Crc64(in.index_crc, in.index_rest.data(), in.index_rest.size());
+  in.index_size += in.index_rest.size();
+  in.index_rest.clear();
 }
 
 bool FrameMerger::Follows(uint32_t pgno) {
@@ -130,8 +150,18 @@ bool FrameMerger::Follows(uint32_t pgno) {
   return false;
 }
 
-MergeStatus FrameMerger::Step(std::vector<MergeBytes>& bytes, uint8_t* out, size_t room, size_t* written) {
+MergeStatus FrameMerger::Step(std::vector<MergeBytes>& bytes, uint8_t* out, size_t room, size_t* written,
+                              MergeRun* run) {
   *written = 0;
+  const MergeStatus status = StepFrames(bytes, out, room, written);
+  for (MergeInput& in : inputs_) SumIndex(in);
+  EndShortRun(out, written);
+  *run = run_;
+  run_ = {};
+  return status;
+}
+
+MergeStatus FrameMerger::StepFrames(std::vector<MergeBytes>& bytes, uint8_t* out, size_t room, size_t* written) {
   for (;;) {
     uint32_t pgno = UINT32_MAX;
     for (size_t i = 0; i < inputs_.size(); i++) {
@@ -141,13 +171,20 @@ MergeStatus FrameMerger::Step(std::vector<MergeBytes>& bytes, uint8_t* out, size
     const bool end = pgno == UINT32_MAX;
     if (snapshot_ && !Follows(pgno <= commit_ ? pgno : commit_ + 1)) return status_;
     if (end) return status_ = MergeStatus::kDone;
-    if (room - *written < MaxFrameSize(page_size_)) return status_ = MergeStatus::kOutputFull;
     size_t newest = 0;
     for (size_t i = 0; i < inputs_.size(); i++) {
       if (inputs_[i].done || inputs_[i].pgno != pgno) continue;
       if (!Whole(i, bytes[i])) return status_;
       newest = i;
     }
+    const bool emits = pgno <= commit_;
+    const uint8_t* next = bytes[newest].data + bytes[newest].used;
+    const bool continues =
+        run_.size > 0 && run_.input == newest && run_.data + run_.size == next && (next[5] & kFrameHasSize) != 0;
+    if (emits && !continues && !EndShortRun(out, written)) return status_ = MergeStatus::kOutputFull;
+    // Room for the run, while it may still have to be copied, and for one frame.
+    const size_t uncopied = run_.size < kShortRun ? run_.size : 0;
+    if (room - *written < uncopied + MaxFrameSize(page_size_)) return status_ = MergeStatus::kOutputFull;
     for (size_t i = 0; i < inputs_.size(); i++) {
       MergeInput& in = inputs_[i];
       if (in.done || in.pgno != pgno) continue;
@@ -158,18 +195,18 @@ MergeStatus FrameMerger::Step(std::vector<MergeBytes>& bytes, uint8_t* out, size
       const FrameError error =
           DecodeFrame(src, from.size - from.used, false, page_size_, page_.data(), &same, &used);
       if (error != FrameError::kNone) return Fail(i, MergeFault(int(error)));
-      const bool emit = i == newest && pgno <= commit_;
+      const bool emit = i == newest && emits;
       const uint64_t own = emit ? FrameCrc(0, src, page_.data(), page_size_) : 0;
       in.crc = emit ? Sum(in.crc, src, own) : FrameCrc(in.crc, src, page_.data(), page_size_);
       uint8_t entry[kMaxIndexEntry];
       const size_t n = PutIndexEntry(entry, pgno, in.offset, used);
-      in.index_crc = Crc64(in.index_crc, entry, n);
-      in.index_size += n;
+      in.index_rest.insert(in.index_rest.end(), entry, entry + n);
+      if (in.index_rest.size() >= kIndexPiece) SumIndex(in);
       in.offset += used;
       in.last_pgno = pgno;
       in.pgno = 0;
       in.frames++;
-      if (emit) Emit(pgno, src, used, own, out, written);
+      if (emit) Emit(pgno, i, src, used, own, out, written);
       from.used += used;
     }
   }

@@ -32,6 +32,7 @@ struct MergeInput {
   uint64_t offset;       // offset of the next frame in the file
   uint64_t index_crc = 0;   // CRC of the page index that the file must have
   uint64_t index_size = 0;  // size of that page index so far, in bytes, without its final 0
+  std::vector<uint8_t> index_rest;  // entries that index_crc does not contain yet
   uint32_t last_pgno = 0;
   uint32_t pgno = 0;     // page of the next frame; 0: the frame was not read yet
   uint32_t frames = 0;
@@ -45,6 +46,14 @@ struct MergeBytes {
   size_t used;
 };
 
+// Frames of the output that are adjacent in one input: they follow what Step has written, and are
+// not copied.
+struct MergeRun {
+  size_t input = 0;
+  const uint8_t* data = nullptr;
+  size_t size = 0;
+};
+
 // Not thread-safe: one thread at a time. Memory: one page, and the output's page index (about 9
 // bytes per page).
 class FrameMerger {
@@ -56,8 +65,9 @@ class FrameMerger {
               std::vector<MergeInput> inputs);
 
   // `bytes` has one element per input. The caller passes unused bytes of an input again, before the
-  // next bytes of that input.
-  MergeStatus Step(std::vector<MergeBytes>& bytes, uint8_t* out, size_t room, size_t* written);
+  // next bytes of that input. The output continues with *run, if its size is not 0, whose bytes are
+  // those of an input.
+  MergeStatus Step(std::vector<MergeBytes>& bytes, uint8_t* out, size_t room, size_t* written, MergeRun* run);
 
   size_t input_count() const { return inputs_.size(); }
   const MergeInput& input(size_t i) const { return inputs_[i]; }
@@ -78,11 +88,19 @@ class FrameMerger {
   // Continues a file checksum over the frame whose page was decoded. `own` is the CRC of that frame
   // alone, if the frame has a size field.
   uint64_t Sum(uint64_t crc, const uint8_t* frame, uint64_t own) const;
-  void Emit(uint32_t pgno, const uint8_t* frame, size_t size, uint64_t own, uint8_t* out, size_t* written);
+  MergeStatus StepFrames(std::vector<MergeBytes>& bytes, uint8_t* out, size_t room, size_t* written);
+  void Emit(uint32_t pgno, size_t input, const uint8_t* frame, size_t size, uint64_t own, uint8_t* out, size_t* written);
+  // Copies the run to the output, where it has less than kShortRun bytes.
+  bool EndShortRun(uint8_t* out, size_t* written);
+  static void SumIndex(MergeInput& in);
   // Whether `pgno` can be the next page of a snapshot; otherwise the status is kIncomplete.
   bool Follows(uint32_t pgno);
   MergeStatus Fail(size_t i, MergeFault fault);
 
+  // A shorter run is copied: passing it on separately costs more.
+  static constexpr size_t kShortRun = 64 * 1024;
+
+  MergeRun run_;
   const uint32_t page_size_;
   const uint32_t commit_;
   const uint32_t lock_pgno_;

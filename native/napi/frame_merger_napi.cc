@@ -39,6 +39,8 @@ class FrameMergerObject : public Napi::ObjectWrap<FrameMergerObject> {
   }
 
  private:
+  static constexpr size_t kResultSlots = 7;  // before the bytes consumed of each input
+
   // step(bytes: Uint8Array[], out: Uint8Array, result: Float64Array): status
   Napi::Value Step(const Napi::CallbackInfo& info) {
     Arguments args(info, "step");
@@ -47,7 +49,7 @@ class FrameMergerObject : public Napi::ObjectWrap<FrameMergerObject> {
     const Span<uint8_t> out = args.Bytes(args[1], "out");
     if (!args.ok()) return {};
     const size_t count = merger_->input_count();
-    const Span<double> result = args.Doubles(args[2], "result", 4 + count);
+    const Span<double> result = args.Doubles(args[2], "result", kResultSlots + count);
     args.Require(list.Length() == count, "bytes must have one array an input");
     std::vector<MergeBytes> bytes;
     for (uint32_t i = 0; args.ok() && i < count; i++) {
@@ -59,12 +61,16 @@ class FrameMergerObject : public Napi::ObjectWrap<FrameMergerObject> {
     }
     if (!args.ok()) return {};
     size_t written = 0;
-    const MergeStatus status = merger_->Step(bytes, out.data, out.size, &written);
+    MergeRun run;
+    const MergeStatus status = merger_->Step(bytes, out.data, out.size, &written, &run);
     result[0] = double(written);
     result[1] = double(merger_->at());
     result[2] = double(int(merger_->fault()));
     result[3] = double(merger_->missing());
-    for (size_t i = 0; i < count; i++) result[4 + i] = double(bytes[i].used);
+    result[4] = double(run.input);
+    result[5] = run.size == 0 ? 0 : double(run.data - bytes[run.input].data);
+    result[6] = double(run.size);
+    for (size_t i = 0; i < count; i++) result[kResultSlots + i] = double(bytes[i].used);
     return Napi::Number::New(info.Env(), int(status));
   }
 

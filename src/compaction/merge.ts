@@ -16,11 +16,14 @@ import type { FrameMerger } from '../native/frame-merger.js'
 import { MergeInput, type MergeSource } from './merge-input.js'
 
 /**
- * Bytes of output per chunk, always from the same buffer: small at first, because most files are
+ * Bytes of copied output per chunk, always from the same buffer: small at first, because most files are
  * small.
  */
 const FIRST_OUTPUT_SIZE = 64 * 1024
 const OUTPUT_SIZE = 1024 * 1024
+
+/** Results of a step of the merger before those of each input. */
+const RESULT_SLOTS = 7
 
 export interface Merge {
   /**
@@ -141,7 +144,7 @@ async function* mergeFrames(
   pageSize: number,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let size = Math.max(FIRST_OUTPUT_SIZE, 2 * maxFrameSize(pageSize))
-  const result = new Float64Array(4 + inputs.length)
+  const result = new Float64Array(RESULT_SLOTS + inputs.length)
   const bytes = inputs.map(({ reader }) => reader.available)
   let out = new Uint8Array(size)
   let filled = 0
@@ -149,11 +152,19 @@ async function* mergeFrames(
   for (;;) {
     const status = merger.step(bytes, out.subarray(filled), result)
     filled += result[0]!
+    const [from, start, length] = [result[4]!, result[5]!, result[6]!]
+    // A view of the chunk of an input, which the reader releases in more().
+    const run = bytes[from]!.subarray(start, start + length)
     for (const [i, { reader }] of inputs.entries()) {
-      const used = result[4 + i]!
+      const used = result[RESULT_SLOTS + i]!
       if (used === 0) continue
       reader.take(used)
       bytes[i] = reader.available
+    }
+    if (run.length > 0) {
+      if (filled > 0) yield out.subarray(0, filled)
+      filled = 0
+      yield run
     }
     if (status === merge.needInput) {
       const i = result[1]!
@@ -171,10 +182,11 @@ async function* mergeFrames(
       throw corrupt(what, inputs[i]!.label, offset, pgno === 0 ? undefined : pgno)
     }
     if (status === merge.incomplete) throw incomplete(inputs, result[3]!)
-    if (filled > 0) yield out.subarray(0, filled)
+    const isFull = filled > 0
+    if (isFull) yield out.subarray(0, filled)
     if (status === merge.done) return
     filled = 0
-    if (size >= OUTPUT_SIZE) continue
+    if (!isFull || size >= OUTPUT_SIZE) continue
     size = Math.min(OUTPUT_SIZE, size * 4)
     out = new Uint8Array(size)
   }

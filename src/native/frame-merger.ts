@@ -2,8 +2,9 @@
 export interface FrameMerger {
   /**
    * Merges until it needs input or output space. `bytes` has the unread bytes of each input. Sets
-   * `result` to [bytes written to out, input concerned, fault, missing page, then the bytes
-   * consumed of each input]. Returns one of `constants.merge`.
+   * `result` to [bytes written to out, input concerned, fault, missing page; then input, offset and
+   * size of a run, with which the output continues after the bytes written, inside the bytes of
+   * that input; then the bytes consumed of each input]. Returns one of `constants.merge`.
    */
   step(bytes: readonly Uint8Array[], out: Uint8Array, result: Float64Array): number
   /**

@@ -67,6 +67,30 @@ test('one input is copied byte for byte', async () => {
   assert.equal(Buffer.compare(await mergeAll([file], [100, 777, 5000]), file), 0)
 })
 
+test('adjacent frames of one input are passed on without a copy, between frames of other inputs', async () => {
+  const snapshot = makeSnapshot(4096, 400)
+  const small = makeLtx(
+    { pageSize: 4096, commit: 400, minTxid: 2, maxTxid: 2 },
+    new Map([3, 5, 200, 201].map((pgno) => [pgno, makePage(4096, 9000 + pgno)])),
+  )
+  const whole = async function* (file: Uint8Array) {
+    yield file
+  }
+  const { bytes } = await mergeLtx([
+    { label: 'snapshot', bytes: whole(snapshot) },
+    { label: 'small', bytes: whole(small) },
+  ])
+  const parts: Uint8Array[] = []
+  let passed = 0
+  for await (const part of bytes) {
+    if (part.buffer === snapshot.buffer) passed += part.length
+    parts.push(part.slice())
+  }
+  assert.ok(passed > 0.9 * snapshot.length, `${passed} of ${snapshot.length}`)
+  const cut = Array.from({ length: 400 }, (_, i) => 3000 * i)
+  assert.equal(Buffer.compare(Buffer.concat(parts), await mergeAll([snapshot, small], cut)), 0)
+})
+
 test('a snapshot of a database that grew, shrank and grew again has every page', async () => {
   const step = (txid: number, commit: number, pgnos: number[]) =>
     makeLtx(

@@ -267,7 +267,7 @@ function merge(constructorArgs: unknown[], method: string, args: unknown[]): voi
     if (!(error instanceof TypeError || error instanceof RangeError)) throw error
   }
 }
-const stepArgs = (): unknown[] => [[frame.subarray(0, frameSize)], new Uint8Array(2000), new Float64Array(5)]
+const stepArgs = (): unknown[] => [[frame.subarray(0, frameSize)], new Uint8Array(2000), new Float64Array(8)]
 merge(mergerArgs(), 'step', stepArgs())
 for (const args of replacements(mergerArgs())) merge(args, 'step', stepArgs())
 for (const input of HOSTILE) merge(mergerArgs().with(5, [input]), 'step', stepArgs())
