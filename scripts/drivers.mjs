@@ -17,6 +17,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { commandLine } from './command-line.mjs'
 
 const root = path.dirname(import.meta.dirname)
 const own = path.join(root, 'node_modules/better-sqlite3')
@@ -137,11 +138,6 @@ function run(name) {
   return passed
 }
 
-const names = process.argv.slice(2)
-const unknown = names.find((name) => !Object.hasOwn(DRIVERS, name))
-if (unknown !== undefined) {
-  console.error(`drivers: unknown driver ${unknown}; the drivers are ${Object.keys(DRIVERS).join(', ')}`)
-  process.exit(2)
-}
+const { positionals: names } = commandLine(import.meta.filename, { names: Object.keys(DRIVERS) })
 const passed = (names.length === 0 ? Object.keys(DRIVERS) : names).map(run)
 process.exit(passed.every(Boolean) ? 0 : 1)

@@ -25,7 +25,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
-import { parseArgs } from 'node:util'
+import { commandLine, randomSeed, wholeNumber } from './command-line.mjs'
 
 const root = path.dirname(import.meta.dirname)
 const targetFolder = path.join(root, 'test/fuzz/targets')
@@ -57,32 +57,22 @@ const MAX_LENGTH = 70_000
 const MAX_MEMORY_MB = 1024
 const MAX_SECONDS = 10
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    seconds: { type: 'string', default: '60' },
-    runs: { type: 'string' },
-    built: { type: 'boolean', default: false },
-    seed: { type: 'string', default: String(1 + Math.floor(Math.random() * 0x7ffffffe)) },
-  },
-})
-const number = (name) => {
-  if (/^[1-9][0-9]{0,8}$|^[1-4][0-9]{9}$/.test(values[name])) return values[name]
-  console.error(`fuzz: --${name} must be a whole number from 1`)
-  process.exit(2)
-}
-const limit = values.runs === undefined ? `-max_total_time=${number('seconds')}` : `-runs=${number('runs')}`
-const seed = number('seed')
-
 const all = readdirSync(targetFolder)
   .filter((file) => file.endsWith('.cc'))
   .map((file) => path.basename(file, '.cc'))
   .sort()
-const unknown = positionals.find((name) => !all.includes(name))
-if (unknown !== undefined) {
-  console.error(`fuzz: there is no target "${unknown}"; there are ${all.join(', ')}`)
-  process.exit(2)
-}
+const { values, positionals } = commandLine(import.meta.filename, {
+  options: {
+    seconds: { type: 'string', default: '60' },
+    runs: { type: 'string' },
+    built: { type: 'boolean', default: false },
+    seed: { type: 'string', default: randomSeed() },
+  },
+  names: all,
+})
+const number = (name) => wholeNumber(import.meta.filename, values, name)
+const limit = values.runs === undefined ? `-max_total_time=${number('seconds')}` : `-runs=${number('runs')}`
+const seed = number('seed')
 const targets = positionals.length > 0 ? positionals : all
 
 /** Compiles the tests, of which the seeds and the installer are parts. */

@@ -16,27 +16,22 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
-import { parseArgs } from 'node:util'
+import { commandLine, randomSeed, refuse, wholeNumber } from './command-line.mjs'
 
 const STORES = ['file', 's3', 'nats']
 const root = path.dirname(import.meta.dirname)
-const { values } = parseArgs({
+const { values } = commandLine(import.meta.filename, {
   options: {
     seconds: { type: 'string', default: '300' },
-    seed: { type: 'string', default: String(1 + Math.floor(Math.random() * 0x7ffffffe)) },
+    seed: { type: 'string', default: randomSeed() },
     store: { type: 'string', multiple: true, default: STORES },
     built: { type: 'boolean', default: false },
   },
 })
-for (const name of ['seconds', 'seed']) {
-  if (/^[1-9][0-9]{0,9}$/.test(values[name])) continue
-  console.error(`histories: --${name} must be a whole number from 1`)
-  process.exit(2)
-}
+for (const name of ['seconds', 'seed']) wholeNumber(import.meta.filename, values, name)
 const unknown = values.store.find((store) => !STORES.includes(store))
 if (unknown !== undefined) {
-  console.error(`histories: --store ${unknown} is not one of ${STORES.join(', ')}`)
-  process.exit(2)
+  refuse(import.meta.filename, `--store must be one of ${STORES.join(', ')}, not '${unknown}'`)
 }
 
 if (!values.built) {

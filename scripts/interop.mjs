@@ -7,20 +7,15 @@
 //   --seed S     of the first round; default: another one each time
 import { spawnSync } from 'node:child_process'
 import path from 'node:path'
-import { parseArgs } from 'node:util'
+import { commandLine, randomSeed, wholeNumber } from './command-line.mjs'
 
-const { values } = parseArgs({
+const { values } = commandLine(import.meta.filename, {
   options: {
     seconds: { type: 'string', default: '300' },
-    seed: { type: 'string', default: String(1 + Math.floor(Math.random() * 0x7ffffff)) },
+    seed: { type: 'string', default: randomSeed() },
   },
 })
-for (const name of ['seconds', 'seed']) {
-  if (!/^[1-9]\d{0,8}$/.test(values[name])) {
-    console.error(`interop: --${name} must be a whole number from 1, not ${values[name]}`)
-    process.exit(2)
-  }
-}
+for (const name of ['seconds', 'seed']) wholeNumber(import.meta.filename, values, name)
 console.log(`interop: ${values.seconds} s from seed ${values.seed}`)
 const test = path.join(import.meta.dirname, 'test.mjs')
 const { status } = spawnSync(process.execPath, [test, 'interop/released-'], {

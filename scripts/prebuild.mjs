@@ -1,11 +1,15 @@
-// `npm run prebuild [TARGET…]` compiles the addon for every platform of
-// scripts/prebuild/targets.mjs into prebuilds/, with prebuilds/SHA256SUMS. Runs on Linux and macOS;
-// needs python3 and PyPI once, for the compiler. The same sources give the same bytes on every
-// machine: `--twice` compiles each target a second time, elsewhere, and compares.
+// Compiles the addon for the platforms of scripts/prebuild/targets.mjs into prebuilds/, with
+// prebuilds/SHA256SUMS. Runs on Linux and macOS; needs python3 and PyPI once, for the compiler. The
+// same sources give the same bytes on every machine.
+//
+// usage: npm run prebuild -- [--twice] [TARGET…]
+//   --twice      compile each target a second time, in another folder, and compare the bytes
+//   TARGET       names of targets; default: all
 import { createHash } from 'node:crypto'
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { commandLine } from './command-line.mjs'
 import { compile } from './prebuild/compile.mjs'
 import { inspect } from './prebuild/inspect.mjs'
 import { sourceHash } from './prebuild/source-hash.mjs'
@@ -49,10 +53,13 @@ function writeSums() {
   writeFileSync(path.join(prebuilds, 'SHA256SUMS'), lines.join(''))
 }
 
-const names = process.argv.slice(2).filter((arg) => !arg.startsWith('--'))
-const twice = process.argv.includes('--twice')
-const unknown = names.find((name) => !TARGETS.some((target) => target.name === name))
-if (unknown) throw new Error(`prebuild: ${unknown} is none of ${TARGETS.map(({ name }) => name).join(', ')}`)
+const {
+  values: { twice },
+  positionals: names,
+} = commandLine(import.meta.filename, {
+  options: { twice: { type: 'boolean', default: false } },
+  names: TARGETS.map(({ name }) => name),
+})
 os.setPriority(5)
 mkdirSync(path.join(cache, 'prebuild'), { recursive: true })
 mkdirSync(prebuilds, { recursive: true })

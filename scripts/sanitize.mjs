@@ -1,5 +1,9 @@
 // Builds the addon with a sanitizer, into .cache/sanitize/NAME, and runs the tests that go through
-// native code with it. usage: node scripts/sanitize.mjs address|undefined|thread [PATTERN…]
+// native code with it.
+//
+// usage: node scripts/sanitize.mjs address|undefined|thread [PATTERN…]
+//   PATTERN      run only the test files whose path contains one of the patterns; default: the tests
+//                of the native parts
 //
 // Node itself is not instrumented: the sanitizer's runtime is preloaded, and what only its own code
 // does is left out below, each time with the reason.
@@ -7,13 +11,14 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { commandLine, refuse } from './command-line.mjs'
 
 const root = path.dirname(import.meta.dirname)
-const [sanitizer, ...patterns] = process.argv.slice(2)
+const { positionals } = commandLine(import.meta.filename, { names: true })
+const [sanitizer, ...patterns] = positionals
 const RUNTIMES = { address: 'libasan.so', undefined: 'libubsan.so', thread: 'libtsan.so' }
 if (!(sanitizer in RUNTIMES)) {
-  console.error(`usage: node scripts/sanitize.mjs ${Object.keys(RUNTIMES).join('|')} [PATTERN…]`)
-  process.exit(2)
+  refuse(import.meta.filename, `the first argument must be one of ${Object.keys(RUNTIMES).join(', ')}`)
 }
 const wanted = patterns.length > 0 ? patterns : ['ltx/', 'replica/', 'compaction/merge', 'primary/replicate']
 // Counts the calls of the ordinary build, by a library that is loaded in the place of the

@@ -1,7 +1,7 @@
 // Random faults around a daemon that replicates databases to a folder, S3 and NATS: steps of the
 // wall clock, removed and replaced folders, revoked rights, stores that are dead, silent or refuse,
 // no descriptor left, a stopped process. After each round of faults every database must become
-// replicated again without a restart; test/soak says how that is told.
+// replicated again without a restart; test/soak contains the checks.
 //
 // usage: npm run soak:faults -- [--seconds N] [--seed N]
 //   --seconds N  new rounds begin for this long; default 600
@@ -15,21 +15,17 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
-import { parseArgs } from 'node:util'
+import { commandLine, randomSeed, wholeNumber } from './command-line.mjs'
 
 const root = path.dirname(import.meta.dirname)
-const { values } = parseArgs({
+const { values } = commandLine(import.meta.filename, {
   options: {
     seconds: { type: 'string', default: '600' },
-    seed: { type: 'string', default: String(1 + Math.floor(Math.random() * 0x7ffffffe)) },
+    seed: { type: 'string', default: randomSeed() },
     built: { type: 'boolean', default: false },
   },
 })
-for (const name of ['seconds', 'seed']) {
-  if (/^[1-9][0-9]{0,9}$/.test(values[name])) continue
-  console.error(`soak:faults: --${name} must be a whole number from 1`)
-  process.exit(2)
-}
+for (const name of ['seconds', 'seed']) wholeNumber(import.meta.filename, values, name)
 
 if (!values.built) {
   const { status } = spawnSync(path.join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.test.json'], {

@@ -1,6 +1,9 @@
 // The one test command: formatter, linter and type check, then every test file, four at a time,
-// each in a process of its own. `npm test -- PATTERN…` runs only the files whose path contains one of
-// the patterns.
+// each in a process of its own.
+//
+// usage: npm test -- [PATTERN…]
+//   PATTERN      run only the test files whose path contains one of the patterns, without formatter
+//                and linter
 //
 // Tests talk to real servers. Those that the selected files need are installed (Debian, root) and
 // started here, once for the run, on 127.0.0.1 and free ports; TEST_S3_ENDPOINT with
@@ -11,10 +14,11 @@ import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { commandLine } from './command-line.mjs'
 
 const root = path.dirname(import.meta.dirname)
 const out = path.join(root, '.out/test')
-const patterns = process.argv.slice(2)
+const { positionals: patterns } = commandLine(import.meta.filename, { names: true })
 const bin = (name) => path.join(root, 'node_modules/.bin', name)
 
 function step(title, command, args) {
