@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { isErrno } from './fs-error.js'
 import { syncHandle } from './handle.js'
@@ -38,14 +38,37 @@ export async function makeDirectory(directory: string, ownership?: Ownership, mo
   }
 }
 
+/**
+ * Makes a directory and its missing parents; returns the first one made. The option `recursive` of
+ * Node.js never returns if a file system refuses a directory in an existing one with ENOENT, as
+ * autofs and /proc do.
+ */
 async function createAll(directory: string, mode: number): Promise<string | undefined> {
   try {
-    return await mkdir(directory, { recursive: true, mode })
+    await mkdir(directory, { mode })
+    return directory
   } catch (error) {
-    if (!isErrno(error, 'EEXIST')) throw error
-    // The error of Node.js for a file with this name, or for a dangling link.
-    throw Object.assign(new Error(`ENOTDIR: ${directory} is not a directory`, { cause: error }), { code: 'ENOTDIR' })
+    const parent = path.dirname(directory)
+    if (!isErrno(error, 'ENOENT') || parent === directory) return existing(directory, error)
+    const first = await createAll(parent, mode)
+    try {
+      await mkdir(directory, { mode })
+    } catch (again) {
+      // Another process may have made it meanwhile.
+      await existing(directory, again)
+      return first
+    }
+    return first ?? directory
   }
+}
+
+/** Throws `error`, why the directory could not be made, unless it exists. */
+async function existing(directory: string, error: unknown): Promise<undefined> {
+  const stats = await stat(directory).catch(() => undefined)
+  if (stats?.isDirectory()) return
+  if (!isErrno(error, 'EEXIST')) throw error
+  // A file has this name, or a dangling link.
+  throw Object.assign(new Error(`ENOTDIR: ${directory} is not a directory`, { cause: error }), { code: 'ENOTDIR' })
 }
 
 /**
