@@ -21,6 +21,12 @@ export class Interrupted extends LitestreamError {
 
 /** The signals that end a command. SIGHUP keeps its default: a handler would undo nohup. */
 const ENDING = ['SIGINT', 'SIGTERM'] as const
+/**
+ * Ignored, as by Litestream. A rotation of logs may send them; by default, SIGUSR1 opens the
+ * debugger of Node.js and SIGUSR2 ends the process without a last sync.
+ */
+const IGNORED = ['SIGUSR1', 'SIGUSR2'] as const
+const ignore = () => {}
 
 /**
  * Runs `work` with a signal that the first SIGINT or SIGTERM aborts, so that it can clean up. The
@@ -42,9 +48,11 @@ export async function abortOnSignals<T>(
     controller.abort(new Interrupted(signal))
   }
   for (const signal of ENDING) process.on(signal, abort)
+  for (const signal of IGNORED) process.on(signal, ignore)
   try {
     return await work(controller.signal)
   } finally {
     for (const signal of ENDING) process.off(signal, abort)
+    for (const signal of IGNORED) process.off(signal, ignore)
   }
 }

@@ -178,3 +178,20 @@ test(
     assert.equal(await rowsOf(t, replica), 2)
   },
 )
+
+test('SIGUSR1 and SIGUSR2 neither end the process nor open a debugger', GUARD, async (t) => {
+  const dir = temporaryDirectory(t)
+  const file = path.join(dir, 'app.db')
+  createDatabase(file)
+  const running = started(t, ['replicate', file, `file://${dir}/replica`])
+  const uploads = () => running.stderr().match(/ltx file uploaded/g)?.length ?? 0
+  await until('the database is uploaded', () => uploads() === 1)
+  running.child.kill('SIGUSR1')
+  running.child.kill('SIGUSR2')
+  insertRow(file)
+  await until('the row is uploaded', () => uploads() === 2)
+  running.child.kill('SIGTERM')
+  const { status, stderr } = await running.finished
+  assert.equal(status, 0, stderr)
+  assert.doesNotMatch(stderr, /debugger/i)
+})
