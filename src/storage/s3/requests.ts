@@ -8,6 +8,7 @@ import type { RequestPolicy } from '../request-policy.js'
 import { deadline, retrying } from '../retry.js'
 import { s3Error } from './errors.js'
 import type { ResolvedS3Settings } from './provider.js'
+import { renewIfRefused } from './sdk.js'
 
 /** The subject of a request, for counters and messages. */
 export interface Subject {
@@ -87,6 +88,7 @@ export class S3Requests {
         return await orAborted(send(this.client, { abortSignal: limit.signal }), limit.signal)
       } catch (error) {
         if (limit.passed()) throw noAnswer(subject, this.endpoint, firstByte)
+        renewIfRefused(error, this.client, this.settings)
         throw this.typed(error, subject)
       } finally {
         limit.settle()

@@ -77,6 +77,7 @@ export function makeSdkClient(
     ...(proxy && { expectContinueHeader: false }),
     ...(custom && { endpoint: settings.endpoint! }),
     ...(bucket.startsWith('arn:') && { useArnRegion: true }),
+    ...READ_FILES_AGAIN,
     ...credentialsOf(settings),
   }
   const region = settings.region ?? bucketRegion(config, bucket, policy.firstByteTimeout)
@@ -102,6 +103,29 @@ function quietly<T>(make: () => T): T {
     if (before === undefined) delete process.env[NO_NODE_WARNING]
     else process.env[NO_NODE_WARNING] = before
   }
+}
+
+/** For the SDK's sources of credentials, which get the configuration: they keep no file in memory. */
+const READ_FILES_AGAIN: object = { ignoreCache: true }
+
+/** A store's codes for credentials that it does not accept, or no longer. */
+const REFUSED: ReadonlySet<unknown> = new Set([
+  'ExpiredToken',
+  'InvalidAccessKeyId',
+  'InvalidClientTokenId',
+  'InvalidToken',
+  'SignatureDoesNotMatch',
+  'TokenRefreshRequired',
+])
+
+/**
+ * If the store has refused the credentials, the next request reads their sources again: the SDK
+ * keeps credentials without an expiry as long as the client exists, and the keys in a file may have
+ * been replaced.
+ */
+export function renewIfRefused(error: unknown, client: S3Client, settings: ResolvedS3Settings): void {
+  if (!REFUSED.has((error as Error | undefined)?.name)) return
+  Object.assign(client.config, { credentials: undefined, ...credentialsOf(settings) })
 }
 
 function credentialsOf(settings: ResolvedS3Settings): Partial<S3ClientConfig> {

@@ -17,6 +17,7 @@ import {
   plainReply,
   signedScope,
 } from '../../support/captured-s3.js'
+import { cleanUp } from '../../support/clean-up.js'
 import { collect } from '../../support/collect.js'
 import { startFaultProxy } from '../../support/fault-proxy.js'
 import { s3Bucket, s3Sdk, s3Server, s3Url } from '../../support/s3.js'
@@ -198,6 +199,36 @@ test('credentials of a web identity, a container, a program and single sign-on a
     assert.deepEqual([signedScope(sent.at(-1)!).key, headers['x-amz-security-token']], [key, 't'])
     for (const name of Object.keys(variables)) delete process.env[name]
     Object.assign(process.env, before)
+  }
+})
+
+test('keys that were replaced in the shared file are used after a refusal, without another client', async (t) => {
+  const bucket = await s3Bucket(t)
+  const { endpoint, accessKeyId, secretAccessKey } = s3Server()
+  const shared = path.join(temporaryDirectory(t), 'credentials')
+  const give = (key: string, secret: string) =>
+    writeFileSync(shared, `[default]\naws_access_key_id=${key}\naws_secret_access_key=${secret}\n`)
+  process.env.AWS_SHARED_CREDENTIALS_FILE = shared
+  give(accessKeyId, secretAccessKey)
+  const url = `s3://${bucket}/app.db?endpoint=${encodeURIComponent(endpoint)}`
+  const client = await openReplicaClient(url)
+  cleanUp(t, () => client.close())
+  await client.write(file(1), Buffer.from('x'), { timestamp: 1 })
+  for (const [key, secret, reason] of [
+    ['UNKNOWN', 'x', /InvalidAccessKeyId/],
+    [accessKeyId, 'wrong', /SignatureDoesNotMatch/],
+  ] as const) {
+    give(key, secret)
+    // The keys in memory are still valid.
+    assert.equal((await collect(client.list(0))).length, 1)
+    const stale = await openReplicaClient(url)
+    cleanUp(t, () => stale.close())
+    await assert.rejects(
+      collect(stale.list(0)),
+      (error) => isLitestreamError(error, 'ACCESS_DENIED') && reason.test(error.message),
+    )
+    give(accessKeyId, secretAccessKey)
+    assert.equal((await collect(stale.list(0))).length, 1)
   }
 })
 
