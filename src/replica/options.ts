@@ -1,12 +1,13 @@
 import { LitestreamError, toLitestreamError } from '../errors.js'
 import { DEFAULT_LEASE_TTL } from '../levels/lease-ttl.js'
-import { MAX_COMPACTION_LEVEL } from '../ltx/format.js'
 import { READ_AHEAD_KINDS, type ReadAheadKind } from '../native/read-ahead.js'
 import { type EncryptionSettings, listOf } from '../storage/encrypted/settings.js'
-import { type ByteSize, parseByteSize } from '../util/byte-size.js'
+import type { ByteSize } from '../util/byte-size.js'
 import * as check from '../util/check-arguments.js'
-import { type Duration, parseDuration } from '../util/duration.js'
+import type { Duration } from '../util/duration.js'
 import { nearest } from '../util/nearest.js'
+import { checkRefused, parseKey } from './key.js'
+import * as kinds from './setting-kinds.js'
 
 /** How a replica is opened. */
 export interface ReplicaOptions {
@@ -49,48 +50,6 @@ export interface ReplicaOptions {
   readonly write?: boolean | ReplicaWriteOptions
 }
 
-/** Intervals of levels 1, 2 and 3, milliseconds: those of a primary. */
-const DEFAULT_LEVELS: readonly number[] = [30_000, 300_000, 3_600_000]
-
-/** Maximum number of concurrent requests to the store. */
-const MAX_CONCURRENCY = 1000
-
-/** Checks of the options of `openReplica`; resolveOptions parses text values. */
-export const REPLICA_OPTION_CHECKS: check.OptionChecks<ReplicaOptions> = {
-  pollInterval: check.duration(1),
-  idlePollInterval: check.duration(1),
-  cacheSize: check.byteSize(),
-  hydrate: (value) => (value === true ? undefined : check.text(value) && 'a path or true'),
-  diskCache: check.text,
-  diskCacheSize: check.byteSize(),
-  openTimeout: check.duration(),
-  readTimeout: check.duration(1),
-  maxStale: check.duration(1),
-  concurrency: check.integerFrom(1, MAX_CONCURRENCY),
-  readAhead: (value) => (isReadAhead(value) ? undefined : `'all', 'none' or a list of ${READ_AHEAD_KINDS.join(', ')}`),
-  hedge: check.flag,
-  encryption: check.object,
-  write: (value) => (typeof value === 'boolean' ? undefined : check.object(value) && 'true, false or an object'),
-}
-
-const WRITE_OPTION_CHECKS: check.OptionChecks<ReplicaWriteOptions> = {
-  durability: check.oneOf('store', 'local'),
-  syncInterval: check.duration(),
-  bufferPath: check.text,
-  lease: check.either(false, check.duration()),
-  compaction: (value) => (isCompaction(value) ? undefined : 'true, false or a list of durations'),
-}
-
-function isReadAhead(value: unknown): boolean {
-  if (!Array.isArray(value)) return value === 'all' || value === 'none'
-  return value.length > 0 && value.every((kind) => READ_AHEAD_KINDS.includes(kind))
-}
-
-function isCompaction(value: unknown): boolean {
-  if (!Array.isArray(value)) return typeof value === 'boolean'
-  return value.length > 0 && value.every((interval) => check.finiteDuration(1)(interval) === undefined)
-}
-
 /** How connections write. See docs/writing.md. */
 export interface ReplicaWriteOptions {
   /**
@@ -117,215 +76,148 @@ export interface ReplicaWriteOptions {
   readonly compaction?: boolean | readonly Duration[]
 }
 
-export interface ResolvedWriteOptions {
-  readonly durability: 'store' | 'local'
-  /** Milliseconds. */
-  readonly syncInterval: number
-  readonly bufferPath: string | undefined
-  /** Milliseconds; undefined: no lease. */
-  readonly lease: number | undefined
-  /** Intervals of levels 1, 2, …, milliseconds; undefined: this process does not compact. */
-  readonly compaction: readonly number[] | undefined
+/** A setting that is one option of openReplica() and one parameter of a URI. */
+interface Setting<Option extends string, Value> {
+  readonly option: Option
+  readonly kind: kinds.Kind<Value>
+  readonly fallback: Value
+}
+
+function setting<const Option extends string, Value>(
+  option: Option,
+  kind: kinds.Kind<Value>,
+  fallback: Value,
+): Setting<Option, Value> {
+  return { option, kind, fallback }
+}
+
+/** The settings of a reader, by their parameter. */
+export const READER_SETTINGS = {
+  poll_interval: setting('pollInterval', kinds.interval(), 1000),
+  idle_poll_interval: setting('idlePollInterval', kinds.interval() as kinds.Kind<number | undefined>, undefined),
+  cache_size: setting('cacheSize', kinds.size, 64 * 2 ** 20),
+  disk_cache: setting('diskCache', kinds.filePath, undefined),
+  disk_cache_size: setting('diskCacheSize', kinds.size, 2 ** 30),
+  open_timeout: setting('openTimeout', kinds.timeLimit, 30_000),
+  read_timeout: setting('readTimeout', kinds.interval(), 30_000),
+  max_stale: setting('maxStale', kinds.interval(), Number.POSITIVE_INFINITY),
+  concurrency: setting('concurrency', kinds.concurrency, 16),
+  read_ahead: setting('readAhead', kinds.readAhead, new Set(READ_AHEAD_KINDS)),
+  hedge: setting('hedge', kinds.flag, true),
+}
+
+/** The settings of a writer: without `write_enabled`, the environment does not set them. */
+export const WRITER_SETTINGS = {
+  durability: setting('durability', kinds.durability, 'store'),
+  sync_interval: setting('syncInterval', kinds.interval(0), 1000),
+  buffer_path: setting('bufferPath', kinds.filePath, undefined),
+  lease: setting('lease', kinds.lease, DEFAULT_LEASE_TTL),
+  compaction: setting('compaction', kinds.levels, kinds.DEFAULT_LEVELS),
+}
+
+type Settings = Readonly<Record<string, Setting<string, unknown>>>
+
+/** The values of settings, by their option: durations in milliseconds, sizes in bytes. */
+type Values<Table extends Settings> = {
+  readonly [Name in keyof Table as Table[Name]['option']]: Table[Name] extends Setting<string, infer Value>
+    ? Value
+    : never
+}
+
+/** Opening the store reads the environment for these (src/storage/encrypted/settings.ts). */
+const ENCRYPTION_PARAMETERS = ['age_identities', 'age_recipients', 'age_passphrase'] as const
+
+/** The parameter names in a URI. In the environment: LITESTREAM_ and the name in capitals. */
+export const PARAMETERS = [
+  'replica_url',
+  ...keysOf(READER_SETTINGS),
+  'hydration_enabled',
+  'hydration_path',
+  'write_enabled',
+  ...keysOf(WRITER_SETTINGS),
+  ...ENCRYPTION_PARAMETERS,
+] as const
+type Parameter = (typeof PARAMETERS)[number]
+export type ReplicaParameters = Partial<Record<Parameter, string>>
+
+/**
+ * Parameters that the environment sets only if another one is set, too (also kReaderParameters of
+ * native/vfs/replica_uri.h; a test compares both).
+ */
+const NEEDS: Partial<Record<Parameter, Parameter>> = {
+  hydration_path: 'hydration_enabled',
+  ...Object.fromEntries(keysOf(WRITER_SETTINGS).map((name) => [name, 'write_enabled'])),
+}
+
+/** Checks of the options of `openReplica`; resolveOptions parses text values. */
+export const REPLICA_OPTION_CHECKS: check.OptionChecks<ReplicaOptions> = {
+  ...checksOf(READER_SETTINGS),
+  hydrate: (value) => (value === true ? undefined : check.text(value) && 'a path or true'),
+  encryption: check.object,
+  write: (value) => (typeof value === 'boolean' ? undefined : check.object(value) && 'true, false or an object'),
+}
+
+const WRITE_OPTION_CHECKS: check.OptionChecks<ReplicaWriteOptions> = checksOf(WRITER_SETTINGS)
+
+export interface ResolvedWriteOptions extends Values<typeof WRITER_SETTINGS> {
   /** How long a connection waits for the RESERVED lock, and for a commit, in milliseconds. */
   readonly timeout: number
 }
 
-export interface ResolvedReplicaOptions {
+export interface ResolvedReplicaOptions extends Values<typeof READER_SETTINGS> {
   readonly url: string
-  /** Milliseconds. */
-  readonly pollInterval: number
   /** Milliseconds; at least `pollInterval`. */
   readonly idlePollInterval: number
-  /** Bytes. */
-  readonly cacheSize: number
   /** The path of a local copy; true: a temporary file; undefined: none. */
   readonly hydrate: string | true | undefined
-  readonly diskCache: string | undefined
-  /** Bytes. */
-  readonly diskCacheSize: number
-  /** Milliseconds. */
-  readonly openTimeout: number
-  readonly readTimeout: number
-  /** Infinity: reads never fail because of the age. */
-  readonly maxStale: number
-  readonly concurrency: number
-  readonly readAhead: ReadonlySet<ReadAheadKind>
-  readonly hedge: boolean
   /** Undefined: that of the environment, if any. */
   readonly encryption: EncryptionSettings | undefined
   /** Undefined: connections are read-only. */
   readonly write: ResolvedWriteOptions | undefined
 }
 
-const BOOLEANS: Readonly<Record<string, boolean>> = {
-  true: true,
-  '1': true,
-  on: true,
-  false: false,
-  '0': false,
-  off: false,
+function keysOf<Table extends object>(table: Table): (keyof Table & string)[] {
+  return Object.keys(table) as (keyof Table & string)[]
 }
 
-/** The parameter names in a URI. In the environment: LITESTREAM_ and the name in capitals. */
-export const PARAMETERS = [
-  'replica_url',
-  'poll_interval',
-  'cache_size',
-  'hydration_enabled',
-  'hydration_path',
-  'disk_cache',
-  'disk_cache_size',
-  'open_timeout',
-  'read_timeout',
-  'max_stale',
-  'concurrency',
-  'read_ahead',
-  'hedge',
-  'idle_poll_interval',
-  'write_enabled',
-  'durability',
-  'sync_interval',
-  'buffer_path',
-  'lease',
-  'compaction',
-  'age_identities',
-  'age_recipients',
-  'age_passphrase',
-] as const
-/** Opening the store reads the environment for these (src/storage/encrypted/settings.ts). */
-const ENCRYPTION_PARAMETERS: readonly string[] = ['age_identities', 'age_recipients', 'age_passphrase']
-/**
- * Parameters that have no effect without `write_enabled` (also kReaderParameters of
- * native/vfs/replica_uri.h; a test compares both).
- */
-const WRITE_PARAMETERS: readonly string[] = ['durability', 'sync_interval', 'buffer_path', 'lease', 'compaction']
-/**
- * SQLite's own parameters that a replica refuses (native/vfs/vfs.cc passes them on for the error
- * message).
- */
-const UNLOCKED: readonly string[] = ['immutable', 'nolock']
-/**
- * The errors for names that native/vfs/vfs.cc refused to open, by the parameter with which it
- * reports them. The functions get the value of that parameter.
- */
-const REFUSED_NAMES: ReadonlyMap<string, (value: string) => { message: string; hint: string }> = new Map([
-  [
-    'without_vfs',
-    () => ({
-      message: 'the URI names a replica, but has no vfs=litestream',
-      hint: 'Add vfs=litestream to the URI. Without it, SQLite would open an ordinary file.',
-    }),
-  ],
-  [
-    'uri_as_path',
-    () => ({
-      message: 'the URI of a replica was used as a path',
-      hint: 'Pass the URI to the driver unchanged: do not join it to a folder or resolve it.',
-    }),
-  ],
-  [
-    'name_bytes',
-    (most: string) => ({
-      message: `the URI of the replica is longer than ${most} bytes, too long for a connection opened before the VFS was loaded`,
-      hint: 'Open the connection after openReplica() or load(), or shorten the URI.',
-    }),
-  ],
-  [
-    'old_connection',
-    () => ({
-      message: 'the connection was opened before the VFS was loaded',
-      hint: 'Open the connection after openReplica() or load().',
-    }),
-  ],
-  [
-    'mixed_transaction',
-    () => ({
-      message: 'one transaction wrote to a replica and to an attached file that is not in WAL mode; it was rolled back',
-      hint: 'Open the file as the main database and attach the replica, or set `PRAGMA journal_mode = WAL` on the file.',
-    }),
-  ],
-])
-type Parameter = (typeof PARAMETERS)[number]
-export type ReplicaParameters = Partial<Record<Parameter, string>>
+function checksOf<Table extends Settings>(
+  table: Table,
+): { readonly [Name in keyof Table as Table[Name]['option']]: check.Check } {
+  const entries = Object.values(table).map(({ option, kind }) => [option, kind.check])
+  return Object.fromEntries(entries) as ReturnType<typeof checksOf<Table>>
+}
 
 /** Options as the parameters of a URI. */
 export function toParameters(url: string, options: ReplicaOptions): ReplicaParameters {
-  const all: Record<string, string | number | undefined> = {
+  const { hydrate, encryption } = options
+  const all: Partial<Record<Parameter, string | undefined>> = {
     replica_url: url,
-    poll_interval: duration(options.pollInterval),
-    idle_poll_interval: duration(options.idlePollInterval),
-    cache_size: options.cacheSize,
-    hydration_enabled: options.hydrate === undefined ? undefined : 'true',
-    hydration_path: options.hydrate === true ? undefined : options.hydrate,
-    disk_cache: options.diskCache,
-    disk_cache_size: options.diskCacheSize,
-    open_timeout: duration(options.openTimeout),
-    read_timeout: duration(options.readTimeout),
-    max_stale: duration(options.maxStale),
-    concurrency: options.concurrency,
-    read_ahead: options.readAhead && [options.readAhead].flat().join(','),
-    hedge: options.hedge === undefined ? undefined : String(options.hedge),
-    age_identities: options.encryption && listOf(options.encryption.identities).join(','),
-    age_recipients: options.encryption && listOf(options.encryption.recipients).join(','),
-    age_passphrase: options.encryption?.passphrase,
+    ...formatted(READER_SETTINGS, options),
+    hydration_enabled: hydrate === undefined ? undefined : 'true',
+    hydration_path: hydrate === true ? undefined : hydrate,
+    // Without a key, encryption does not count as set.
+    age_identities: listOf(encryption?.identities).join(',') || undefined,
+    age_recipients: listOf(encryption?.recipients).join(',') || undefined,
+    age_passphrase: encryption?.passphrase || undefined,
     ...writeParameters(options.write),
   }
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
+}
+
+function writeParameters(write: boolean | ReplicaWriteOptions = false): ReplicaParameters {
+  if (write === false) return {}
+  if (write === true) return { write_enabled: 'true' }
+  check.checkOptions(write, WRITE_OPTION_CHECKS, 'openReplica, write')
+  return { write_enabled: 'true', ...formatted(WRITER_SETTINGS, write) }
+}
+
+function formatted(table: Settings, options: object): Record<string, string | undefined> {
+  const given = options as Readonly<Record<string, unknown>>
   return Object.fromEntries(
-    Object.entries(all)
-      .filter(([name, value]) => value !== undefined && !(value === '' && ENCRYPTION_PARAMETERS.includes(name)))
-      .map(([name, value]) => [name, String(value)]),
-  )
-}
-
-function writeParameters(
-  write: boolean | ReplicaWriteOptions | undefined,
-): Record<string, string | number | undefined> {
-  if (write === undefined || write === false) return {}
-  if (write !== true) check.checkOptions(write, WRITE_OPTION_CHECKS, 'openReplica, write')
-  const { durability, syncInterval, bufferPath, lease, compaction } = write === true ? {} : write
-  return {
-    write_enabled: 'true',
-    durability,
-    sync_interval: duration(syncInterval),
-    buffer_path: bufferPath,
-    lease: lease === false ? 'false' : duration(lease),
-    compaction: Array.isArray(compaction) ? compaction.map(duration).join(',') : compaction?.toString(),
-  }
-}
-
-function duration(value: number | string | undefined): string | undefined {
-  // Infinity means never, which is the default if it is allowed
-  if (value === Number.POSITIVE_INFINITY) return undefined
-  return typeof value === 'number' ? `${value}ms` : value
-}
-
-/**
- * The key under which native code knows a replica: `name=value` lines, sorted by name. Throws
- * CONFIG_INVALID for a line break.
- */
-export function formatKey(parameters: ReplicaParameters): string {
-  for (const [name, value] of Object.entries(parameters)) if (value.includes('\n')) throw lineBreak(name)
-  return Object.entries(parameters)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, value]) => `${name}=${value}`)
-    .join('\n')
-}
-
-function lineBreak(name: string): LitestreamError {
-  return new LitestreamError('CONFIG_INVALID', `${name}: the value contains a line break`, {
-    hint: 'Remove the line break: paths and URLs with line breaks are not supported.',
-  })
-}
-
-export function parseKey(key: string): Record<string, string> {
-  return Object.fromEntries(
-    key
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => {
-        const equals = line.indexOf('=')
-        return [line.slice(0, equals), line.slice(equals + 1)]
-      }),
+    Object.entries(table).map(([name, { option, kind }]) => {
+      const value = given[option]
+      return [name, value === undefined ? undefined : kind.format(value)]
+    }),
   )
 }
 
@@ -336,14 +228,16 @@ export function parseKey(key: string): Record<string, string> {
 export function withEnvironment(parameters: ReplicaParameters, env: NodeJS.ProcessEnv): ReplicaParameters {
   const all: ReplicaParameters = {}
   for (const name of PARAMETERS) {
-    // hydration_path in the environment has no effect unless hydration is enabled.
-    if (name === 'hydration_path' && !parameters.hydration_path && !all.hydration_enabled) continue
-    if (WRITE_PARAMETERS.includes(name) && !all.write_enabled && !parameters.write_enabled) continue
-    const variable = ENCRYPTION_PARAMETERS.includes(name) ? undefined : env[`LITESTREAM_${name.toUpperCase()}`]
-    const value = parameters[name] ?? variable
+    const value = parameters[name] ?? variableOf(name, all, env)
     if (value !== undefined && value !== '') all[name] = value
   }
   return all
+}
+
+function variableOf(name: Parameter, set: ReplicaParameters, env: NodeJS.ProcessEnv): string | undefined {
+  if ((ENCRYPTION_PARAMETERS as readonly string[]).includes(name)) return undefined
+  const needed = NEEDS[name]
+  return needed === undefined || set[needed] !== undefined ? env[`LITESTREAM_${name.toUpperCase()}`] : undefined
 }
 
 /**
@@ -351,173 +245,93 @@ export function withEnvironment(parameters: ReplicaParameters, env: NodeJS.Proce
  * error, because a misspelled one would silently have no effect. Throws CONFIG_INVALID.
  */
 export function resolveOptions(key: string): ResolvedReplicaOptions {
-  const given = parseKey(key)
-  for (const name of Object.keys(given)) {
-    if (name === 'line_break') throw lineBreak('a parameter of the URI')
-    if (UNLOCKED.includes(name)) {
-      throw new LitestreamError('CONFIG_INVALID', `${name}=${given[name]} cannot be used with a replica`, {
-        hint: 'Remove the parameter: with it, SQLite takes no locks, so a read would mix TXIDs. A replica is read-only anyway.',
-      })
-    }
-    const refused = REFUSED_NAMES.get(name)
-    if (refused) {
-      const { message, hint } = refused(given[name] ?? '')
-      throw new LitestreamError('CONFIG_INVALID', message, { hint })
-    }
+  const given: ReplicaParameters = parseKey(key)
+  for (const [name, value] of Object.entries(given)) {
+    checkRefused(name, value)
     if (!(PARAMETERS as readonly string[]).includes(name)) {
       throw new LitestreamError('CONFIG_INVALID', `unknown replica parameter "${name}"`, {
         hint: unknownHint(name),
       })
     }
   }
-  const value = (name: Parameter): string | undefined => given[name]
-  const read = <T>(name: Parameter, parse: (text: string) => T, fallback: T): T => {
-    const text = value(name)
-    if (text === undefined || text === '') return fallback
-    try {
-      return parse(text)
-    } catch (cause) {
-      const { message } = toLitestreamError(cause)
-      throw new LitestreamError('CONFIG_INVALID', `${name}: ${message}`, {
-        hint: `Correct the option, the URI parameter ${name} or LITESTREAM_${name.toUpperCase()}.`,
-      })
-    }
-  }
-  const url = value('replica_url')
+  const url = given.replica_url
   if (!url) {
     throw new LitestreamError('CONFIG_INVALID', 'the URI names no replica', {
       hint: 'Add replica_url=… to the URI, or set LITESTREAM_REPLICA_URL.',
     })
   }
-  const hydrate = read('hydration_enabled', parseBoolean, given.hydration_path !== undefined)
-  const path = value('hydration_path') || undefined
-  const pollInterval = read('poll_interval', positive(parseDuration), 1000)
-  const maxStale = read('max_stale', positive(parseDuration), Number.POSITIVE_INFINITY)
-  const idlePollInterval = read('idle_poll_interval', positive(parseDuration), pollInterval)
+  const path = given.hydration_path || undefined
+  const hydrates = read(given, 'hydration_enabled', kinds.parseBoolean, given.hydration_path !== undefined)
+  const settings = valuesOf(READER_SETTINGS, given)
+  const { pollInterval, idlePollInterval = pollInterval, maxStale } = settings
   return {
+    ...settings,
     url,
-    pollInterval,
     // An idle interval above half of maxStale would make the replica stale between two polls.
     idlePollInterval: Math.max(pollInterval, Math.min(idlePollInterval, maxStale / 2)),
-    cacheSize: read('cache_size', positive(parseByteSize), 64 * 2 ** 20),
-    hydrate: hydrate ? (path ?? true) : undefined,
-    diskCache: value('disk_cache') || undefined,
-    diskCacheSize: read('disk_cache_size', positive(parseByteSize), 2 ** 30),
-    openTimeout: read('open_timeout', notNegative(parseDuration), 30_000),
-    readTimeout: read('read_timeout', positive(parseDuration), 30_000),
-    maxStale,
-    concurrency: read('concurrency', parseCount, 16),
-    readAhead: read('read_ahead', parseReadAhead, new Set(READ_AHEAD_KINDS)),
-    hedge: read('hedge', parseBoolean, true),
-    encryption: resolveEncryption(value),
-    write: read('write_enabled', parseBoolean, false) ? resolveWrite(value, read, hydrate) : undefined,
+    hydrate: hydrates ? (path ?? true) : undefined,
+    encryption: resolveEncryption(given),
+    write: read(given, 'write_enabled', kinds.parseBoolean, false)
+      ? resolveWrite(given, settings.readTimeout, hydrates)
+      : undefined,
   }
 }
 
-function resolveEncryption(value: (name: Parameter) => string | undefined): EncryptionSettings | undefined {
-  const [identities, recipients] = [value('age_identities'), value('age_recipients')]
-  if (!identities && !recipients) return undefined
-  return { identities, recipients, passphrase: value('age_passphrase') }
+function read<Value>(
+  given: ReplicaParameters,
+  name: Parameter,
+  parse: (text: string) => Value,
+  fallback: Value,
+): Value {
+  const text = given[name]
+  if (text === undefined || text === '') return fallback
+  try {
+    return parse(text)
+  } catch (cause) {
+    const { message } = toLitestreamError(cause)
+    throw new LitestreamError('CONFIG_INVALID', `${name}: ${message}`, {
+      hint: `Correct the option, the URI parameter ${name} or LITESTREAM_${name.toUpperCase()}.`,
+    })
+  }
 }
 
-type Read = <T>(name: Parameter, parse: (text: string) => T, fallback: T) => T
+function valuesOf<Table extends Settings>(table: Table, given: ReplicaParameters): Values<Table> {
+  const entries = Object.entries(table).map(([name, { option, kind, fallback }]) => [
+    option,
+    read(given, name as Parameter, kind.parse, fallback),
+  ])
+  return Object.fromEntries(entries) as Values<Table>
+}
+
+function resolveEncryption(given: ReplicaParameters): EncryptionSettings | undefined {
+  const { age_identities: identities, age_recipients: recipients, age_passphrase: passphrase } = given
+  return identities || recipients ? { identities, recipients, passphrase } : undefined
+}
 
 /**
  * buffer_path or sync_interval alone selects local durability, to which they belong, as in the
  * official extension.
  */
-function resolveWrite(
-  value: (name: Parameter) => string | undefined,
-  read: Read,
-  hydrates: boolean,
-): ResolvedWriteOptions {
-  const bufferPath = value('buffer_path') || undefined
-  const buffered = bufferPath !== undefined || Boolean(value('sync_interval'))
-  const lease = read('lease', parseLease, DEFAULT_LEASE_TTL)
-  const write: ResolvedWriteOptions = {
-    durability: read('durability', parseDurability, buffered ? 'local' : 'store'),
-    syncInterval: read('sync_interval', positive(parseDuration), 1000),
-    bufferPath,
-    lease,
-    compaction: read('compaction', parseLevels, lease === undefined ? undefined : DEFAULT_LEVELS),
-    timeout: read('read_timeout', positive(parseDuration), 30_000),
-  }
-  if (write.durability === 'local' && hydrates) {
+function resolveWrite(given: ReplicaParameters, timeout: number, hydrates: boolean): ResolvedWriteOptions {
+  const settings = valuesOf(WRITER_SETTINGS, given)
+  const isBuffered = Boolean(given.buffer_path || given.sync_interval)
+  const durability = given.durability ? settings.durability : isBuffered ? 'local' : 'store'
+  if (durability === 'local' && hydrates) {
     throw new LitestreamError('CONFIG_INVALID', 'a local copy cannot be combined with durability=local', {
       hint: 'Turn hydration off, or set durability=store.',
     })
   }
-  if (write.durability === 'store' && buffered) {
+  if (durability === 'store' && isBuffered) {
     throw new LitestreamError('CONFIG_INVALID', 'buffer_path and sync_interval have no effect with durability=store', {
       hint: 'Remove buffer_path and sync_interval, or set durability=local.',
     })
   }
-  return write
-}
-
-/** "30s,5m,1h": the intervals of levels 1, 2 and 3. */
-function parseLevels(text: string): readonly number[] | undefined {
-  if (Object.hasOwn(BOOLEANS, text)) return BOOLEANS[text] ? DEFAULT_LEVELS : undefined
-  const intervals = text.split(',').map(positive(parseDuration))
-  if (intervals.length > MAX_COMPACTION_LEVEL) throw wrongValue(text, `at most ${MAX_COMPACTION_LEVEL} intervals`)
-  return intervals
-}
-
-function parseDurability(text: string): 'store' | 'local' {
-  if (text !== 'store' && text !== 'local') throw wrongValue(text, '"store" or "local"')
-  return text
-}
-
-/** A duration, or false for no lease. */
-function parseLease(text: string): number | undefined {
-  if (BOOLEANS[text.toLowerCase()] === false) return undefined
-  return positive(parseDuration)(text)
+  // Without a lease, two processes could compact one replica.
+  const compaction = given.compaction || settings.lease !== undefined ? settings.compaction : undefined
+  return { ...settings, durability, compaction, timeout }
 }
 
 function unknownHint(name: string): string {
   const meant = nearest(name, PARAMETERS)
   return `${meant === undefined ? '' : `Did you mean ${meant}? `}The parameters are ${PARAMETERS.join(', ')}.`
-}
-
-/** The error for a value that an option does not allow; the caller adds the option's name. */
-function wrongValue(text: string, expected: string): LitestreamError {
-  return new LitestreamError('INVALID_ARGUMENT', `${JSON.stringify(text)} is not ${expected}`)
-}
-
-function parseReadAhead(text: string): ReadonlySet<ReadAheadKind> {
-  if (text === 'all') return new Set(READ_AHEAD_KINDS)
-  const kinds = text === 'none' ? [] : text.split(',').map((kind) => kind.trim())
-  const unknown = kinds.find((kind) => !READ_AHEAD_KINDS.includes(kind as ReadAheadKind))
-  if (unknown !== undefined) {
-    throw wrongValue(unknown, `kinds of prefetch: ${READ_AHEAD_KINDS.join(', ')}, or all or none`)
-  }
-  return new Set(kinds as ReadAheadKind[])
-}
-
-function parseBoolean(text: string): boolean {
-  const value = BOOLEANS[text.toLowerCase()]
-  if (value === undefined) throw wrongValue(text, 'true or false')
-  return value
-}
-
-function parseCount(text: string): number {
-  const count = /^\d{1,4}$/.test(text) ? Number(text) : Number.NaN
-  if (!(count >= 1 && count <= MAX_CONCURRENCY)) throw wrongValue(text, `a whole number from 1 to ${MAX_CONCURRENCY}`)
-  return count
-}
-
-function notNegative(parse: (text: string) => number): (text: string) => number {
-  return (text) => {
-    const value = parse(text)
-    if (!(value >= 0)) throw wrongValue(text, '0 or more')
-    return value
-  }
-}
-
-function positive(parse: (text: string) => number): (text: string) => number {
-  return (text) => {
-    const value = parse(text)
-    if (!(value > 0)) throw wrongValue(text, 'greater than 0')
-    return value
-  }
 }

@@ -104,10 +104,7 @@ test('a plain URI takes the same parameters from the environment as openReplica'
   // The opening of the store reads the environment for the keys of an encrypted replica.
   const ours = PARAMETERS.filter((parameter) => !parameter.startsWith('age_'))
   const { readerParameters, aheadKinds } = native.constants
-  assert.deepEqual(
-    readerParameters.map(({ name }) => name),
-    ours,
-  )
+  assert.deepEqual(readerParameters.map(({ name }) => name).sort(), [...ours].sort())
   for (const { name, needs } of readerParameters) {
     const set = withEnvironment({}, { [`LITESTREAM_${name.toUpperCase()}`]: 'x' })
     assert.deepEqual(set, needs === undefined ? { [name]: 'x' } : {}, name)

@@ -10,8 +10,8 @@ import { checkArgument, checkOptions, text, time, txid, waitChecks } from '../..
 import { monotonicMs } from '../../util/monotonic.js'
 import { MAX_DELAY_MS, startInterval } from '../../util/timers.js'
 import { type WaitOptions, withDeadline } from '../../util/wait.js'
+import { formatKey } from '../key.js'
 import {
-  formatKey,
   REPLICA_OPTION_CHECKS,
   type ReplicaOptions,
   resolveOptions,

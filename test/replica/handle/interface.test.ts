@@ -8,7 +8,14 @@ import Database from 'better-sqlite3'
 import { packageRoot } from '../../../src/package-files.js'
 import { getLoadablePath } from '../../../src/replica/handle/loadable.js'
 import { openReplica } from '../../../src/replica/handle/open-replica.js'
-import { formatKey, PARAMETERS, resolveOptions, toParameters } from '../../../src/replica/options.js'
+import { formatKey } from '../../../src/replica/key.js'
+import {
+  PARAMETERS,
+  READER_SETTINGS,
+  resolveOptions,
+  toParameters,
+  WRITER_SETTINGS,
+} from '../../../src/replica/options.js'
 import { runScript } from '../../support/child.js'
 import { makeProxiedSource } from '../../support/proxied-source.js'
 import { connect, makeSource, openTestReplica, value } from '../../support/replica.js'
@@ -156,4 +163,21 @@ test('the documents describe every option and every parameter', () => {
   for (const name of names)
     assert.match(documents, new RegExp(`^\\| \`${name}\` *\\|`, 'm'), `${name} is not in the table`)
   for (const name of PARAMETERS) assert.ok(documents.includes(`\`${name}\``), `${name} is not named`)
+  const writing = read('docs', 'writing.md')
+  for (const [document, settings] of [
+    [documents, READER_SETTINGS],
+    [writing, WRITER_SETTINGS],
+  ] as const) {
+    for (const { option, kind, fallback } of Object.values(settings)) {
+      const [, shown] = new RegExp(`^\\| \`${option}\`[^|]*\\| ([^|]*?) *\\|`, 'm').exec(document) ?? []
+      assert.ok(shown !== undefined, `${option} is not in the table`)
+      const text = shown.replace(/[`']/g, '').replace(/(\d) (\w)/, '$1$2')
+      if (/^\d|^(all|true|store)$/.test(text)) assert.deepEqual(kind.parse(text), fallback, `${option}: ${shown}`)
+      else
+        assert.ok(
+          ['–', 'never', 'as pollInterval'].includes(text) || option === 'compaction' || option === 'bufferPath',
+          `${option}: ${shown}`,
+        )
+    }
+  }
 })

@@ -1,0 +1,93 @@
+import { LitestreamError } from '../errors.js'
+
+/**
+ * The key under which native code knows a replica: `name=value` lines, sorted by name. Throws
+ * CONFIG_INVALID for a line break.
+ */
+export function formatKey(parameters: Readonly<Record<string, string>>): string {
+  for (const [name, value] of Object.entries(parameters)) if (value.includes('\n')) throw lineBreak(name)
+  return Object.entries(parameters)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => `${name}=${value}`)
+    .join('\n')
+}
+
+function lineBreak(name: string): LitestreamError {
+  return new LitestreamError('CONFIG_INVALID', `${name}: the value contains a line break`, {
+    hint: 'Remove the line break: paths and URLs with line breaks are not supported.',
+  })
+}
+
+export function parseKey(key: string): Record<string, string> {
+  return Object.fromEntries(
+    key
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => {
+        const equals = line.indexOf('=')
+        return [line.slice(0, equals), line.slice(equals + 1)]
+      }),
+  )
+}
+
+/**
+ * SQLite's own parameters that a replica refuses (native/vfs/vfs.cc passes them on for the error
+ * message).
+ */
+const UNLOCKED: readonly string[] = ['immutable', 'nolock']
+/**
+ * The errors for names that native/vfs/vfs.cc refused to open, by the parameter with which it
+ * reports them. The functions get the value of that parameter.
+ */
+const REFUSED_NAMES: ReadonlyMap<string, (value: string) => { message: string; hint: string }> = new Map([
+  [
+    'without_vfs',
+    () => ({
+      message: 'the URI names a replica, but has no vfs=litestream',
+      hint: 'Add vfs=litestream to the URI. Without it, SQLite would open an ordinary file.',
+    }),
+  ],
+  [
+    'uri_as_path',
+    () => ({
+      message: 'the URI of a replica was used as a path',
+      hint: 'Pass the URI to the driver unchanged: do not join it to a folder or resolve it.',
+    }),
+  ],
+  [
+    'name_bytes',
+    (most: string) => ({
+      message: `the URI of the replica is longer than ${most} bytes, too long for a connection opened before the VFS was loaded`,
+      hint: 'Open the connection after openReplica() or load(), or shorten the URI.',
+    }),
+  ],
+  [
+    'old_connection',
+    () => ({
+      message: 'the connection was opened before the VFS was loaded',
+      hint: 'Open the connection after openReplica() or load().',
+    }),
+  ],
+  [
+    'mixed_transaction',
+    () => ({
+      message: 'one transaction wrote to a replica and to an attached file that is not in WAL mode; it was rolled back',
+      hint: 'Open the file as the main database and attach the replica, or set `PRAGMA journal_mode = WAL` on the file.',
+    }),
+  ],
+])
+
+/** Throws CONFIG_INVALID for a line of a key that stands for a URI that native code refused. */
+export function checkRefused(name: string, value: string): void {
+  if (name === 'line_break') throw lineBreak('a parameter of the URI')
+  if (UNLOCKED.includes(name)) {
+    throw new LitestreamError('CONFIG_INVALID', `${name}=${value} cannot be used with a replica`, {
+      hint: 'Remove the parameter: with it, SQLite takes no locks, so a read would mix TXIDs. A replica is read-only anyway.',
+    })
+  }
+  const refused = REFUSED_NAMES.get(name)
+  if (refused) {
+    const { message, hint } = refused(value)
+    throw new LitestreamError('CONFIG_INVALID', message, { hint })
+  }
+}
