@@ -1,5 +1,5 @@
 // Reads that the primary needs from its database and cannot do in SQL: bytes of the file, and the
-// wal-index. Both use SQLite's own file handles, because a process that opens and closes the
+// wal-index. These reads use SQLite's own file handles, because a process that opens and closes the
 // database or its -shm separately drops every POSIX lock that SQLite holds on them
 // (https://www.sqlite.org/howtocorrupt.html, "close() on a separate descriptor").
 //

@@ -131,7 +131,7 @@ export function connectionError({ socket, timeout }: Asked, cause: unknown): Lit
     return new LitestreamError('NOT_FOUND', `no litestream-ts process listens on ${socket}`, {
       cause,
       file: socket,
-      hint: 'Set `socket: { enabled: true }` in its configuration, or name its socket with -socket.',
+      hint: 'Set `socket: { enabled: true }` in the configuration of the process, or name its socket with -socket.',
     })
   }
   if (code === 'EACCES') {

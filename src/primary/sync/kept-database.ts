@@ -23,7 +23,7 @@ export interface KeptDatabaseParts {
   readonly sync: (opened: OpenedDatabase) => Promise<void>
   /**
    * Called after files were replaced. `rewritten`: another program wrote to the database file, so
-   * its known state is invalid.
+   * the saved state is invalid.
    */
   readonly exchanged: (how: { readonly rewritten: boolean }) => void
 }
