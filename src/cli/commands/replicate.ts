@@ -102,6 +102,12 @@ async function configFor(
     const { configFromArguments } = await import('../../config/from-arguments.js')
     config = configFromArguments(db, url)
   }
+  if (flags.once && config.exec) {
+    throw wrong(
+      'cannot use -once with `exec` of the configuration file',
+      'Remove -once, or use a configuration without `exec`: with -once, no program is started.',
+    )
+  }
   return withFlags(config, flags)
 }
 
