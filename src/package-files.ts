@@ -7,8 +7,8 @@ const NAME = 'litestream-ts'
 declare const __dirname: string | undefined
 
 /**
- * The folder of the running code. A bundler that converts it to CommonJS leaves `import.meta`
- * empty.
+ * The folder of the running code. A bundler that converts this code to CommonJS leaves
+ * `import.meta` empty.
  */
 export const here: string = import.meta.dirname ?? (typeof __dirname === 'string' ? __dirname : process.cwd())
 

@@ -26,7 +26,7 @@ export async function commandsMarkdown(): Promise<string> {
 
 # Commands
 
-* Write a flag as \`-flag\`, as in Go, or as \`--flag\`. Write its value after a space or after \`=\`. Flags can be placed before or after the arguments.
+* Write a flag as \`-flag\`, as in Go, or as \`--flag\`. Write the value of a flag after a space or after \`=\`. Flags can be placed before or after the arguments.
 * Output is written to stdout; logs and errors are written to stderr. \`-json\` prints JSON with the keys that the examples show. A TXID in it
   has 16 hex digits, except in the output of commands that connect to a running process (\`start\`, \`stop\`, \`sync\`, \`unregister\`), where it
   is a number, as in Litestream.

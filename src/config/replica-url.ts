@@ -50,7 +50,7 @@ function keyPath(written: string | undefined): string {
     .replaceAll('#', '%23')
 }
 
-/** The replica's URL, from either form of the file: `url`, or `type` with its keys. */
+/** The replica's URL, from either form of the file: `url`, or `type` with the keys of that type. */
 export function replicaUrl(replica: ReplicaFile, fail: Fail): Secret {
   return secretUrl(urlText(replica, fail))
 }

@@ -183,8 +183,8 @@ export function bytesOf({ pages, pageSize }: DivergedState): number {
 
 /**
  * The files that restores to the points need and that retention must leave, as `heldKey` names
- * them. `now`: milliseconds since the epoch; `keep`: how long after its time a point counts,
- * milliseconds.
+ * them. `now`: milliseconds since the epoch; `keep`: how long a point counts, in milliseconds from
+ * its time on.
  */
 export function heldFiles(
   levels: FilesByLevel,

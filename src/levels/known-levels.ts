@@ -56,7 +56,9 @@ export class KnownLevels extends ForwardingClient {
   readonly #most: number
   readonly #now: () => number
   readonly #levels = new Map<number, Known>()
-  /** Number of changes of each level. A listing during which it changed is not remembered. */
+  /**
+   * Number of changes of each level. A listing during which this number changed is not remembered.
+   */
   readonly #changes = new Map<number, number>()
 
   constructor(client: ReplicaClient, { most = MAX_KNOWN, now = Date.now }: KnownLevelsOptions = {}) {

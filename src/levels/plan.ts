@@ -85,7 +85,7 @@ function wayFrom(
   const path: LtxFileInfo[] = []
   let reached = after
   // One cursor per level. Files are sorted by min TXID, so all files before a cursor are reachable;
-  // `farthest` is the best of them.
+  // `farthest` is the reachable file that ends last.
   const cursors = Array.from({ length: MAX_COMPACTION_LEVEL + 1 }, (_, level) => ({
     files: (files[level] ?? []).filter(eligible),
     next: 0,

@@ -11,7 +11,7 @@ import { type FilesByLevel, listLevels, listTogether, selectPlan } from './plan.
 import { addIndexed, denseFrom, type IndexedFile, PlanCheck } from './plan-check.js'
 import { comparePlanChecksum } from './plan-checksum.js'
 
-/** A fault of a replica. `error` describes it and names files by level and TXIDs. */
+/** A fault of a replica. `error` describes the fault and names files by level and TXIDs. */
 export interface ReplicaFault {
   /** Whether the file is damaged, or TXIDs before it are missing or are in two files. */
   readonly kind: 'damaged' | 'gap' | 'overlap'

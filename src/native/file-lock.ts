@@ -2,8 +2,8 @@
 export interface FileLockNative {
   /**
    * Takes the exclusive flock(2) of an open file without waiting. Returns 0, or an errno:
-   * EWOULDBLOCK while another descriptor holds it. Closing the descriptor, or the end of the
-   * process, releases it.
+   * EWOULDBLOCK while another descriptor holds the lock. Closing the descriptor, or the end of the
+   * process, releases the lock.
    */
   tryLockFile(fd: number): number
 }

@@ -1,8 +1,8 @@
 /** The addon's functions for LZ4 frames. */
 export interface Lz4FrameNative {
   /**
-   * Decodes a block to out[offset…]; the bytes that it may refer to are before that. Returns its
-   * size, or -1 if it is damaged.
+   * Decodes a block to out[offset…]; the bytes that it may refer to are before that. Returns the
+   * size of the decoded block, or -1 if the block is damaged.
    */
   lz4Block(src: Uint8Array, out: Uint8Array, offset: number): number
   /**

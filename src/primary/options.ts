@@ -37,9 +37,9 @@ export interface ReplicationSettings extends SyncSettings {
   readonly allowMissing?: boolean
   /**
    * What to do with a database that does not continue the newest state of its replica. `continue`
-   * (default): report it, keep the state before it for `compaction.divergedRetention`, and
-   * replicate; `refuse`: upload nothing until it is acknowledged; `restore`: replace the database
-   * by the newest state of the replica, and keep it as a file beside it.
+   * (default): report the divergence, keep the state before it for `compaction.divergedRetention`,
+   * and replicate; `refuse`: upload nothing until the divergence is acknowledged; `restore`:
+   * replace the database by the newest state of the replica, and keep it as a file beside it.
    */
   readonly onDivergence?: OnDivergence
   /** Levels, snapshots and retention; false: only L0 files are written, and nothing is deleted. */

@@ -85,7 +85,7 @@ export class Replication extends EventEmitter<EventMap> {
   /**
    * Notes in the replica that you know that the database does not continue what the replica held
    * (event `divergence`). Returns what had not been acknowledged before. With `onDivergence:
-   * 'refuse'` it is uploaded from then on.
+   * 'refuse'`, the database is uploaded from then on.
    */
   acknowledge(waiting: WaitOptions = {}): Promise<readonly Divergence[]> {
     return this.#call('acknowledge', undefined, waiting) as Promise<readonly Divergence[]>

@@ -22,7 +22,9 @@ export class ScheduledCheck {
   #timer: Timer | undefined
   #running: Promise<void> = Promise.resolve()
 
-  /** `interval`: the validation interval in milliseconds. The first check runs after it. */
+  /**
+   * `interval`: the validation interval in milliseconds. The first check runs after one interval.
+   */
   constructor(db: string, interval: number, observe: PrimaryObserver) {
     this.#db = db
     this.#observe = observe

@@ -9,7 +9,7 @@ export interface Clock {
   now(): number
   /**
    * Milliseconds on a clock that only moves forward, from an arbitrary zero. Waiting, back-off and
-   * expiry use it.
+   * expiry use this clock.
    */
   monotonic(): number
 }

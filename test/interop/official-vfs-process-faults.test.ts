@@ -93,7 +93,7 @@ for attempt in ('opening', 'reading'):
   assert.equal(value(ours, 'SELECT count(v) FROM t'), 2000)
 })
 
-test('B12: a failed load of the official VFS crashes the process; a failed load of ours is an error', async (t) => {
+test('B12: a failed load of the official VFS crashes the process; a failed load of our VFS is an error', async (t) => {
   const { history, directory, url } = await makeSource(t)
   await history.commit(SEED)
   const script = `

@@ -69,7 +69,7 @@ for (const [name, place] of Object.entries(PLACES)) {
     assert.deepEqual(contentHashes(replica.uri), contentHashes(at('proj.db')))
   })
 
-  test(`ours reads and restores the files that the official VFS writes through ${name}`, async (t) => {
+  test(`litestream-ts reads and restores the files that the official VFS writes through ${name}`, async (t) => {
     const directory = temporaryDirectory(t)
     const at = (file: string) => path.join(directory, file)
     const { url, official, env } = await place(t, directory)

@@ -43,8 +43,8 @@ export class Child {
   }
 
   /**
-   * Starts it with the environment, output and errors of this process. Throws INVALID_ARGUMENT if
-   * it cannot be started.
+   * Starts the program with the environment, output and errors of this process. Throws
+   * INVALID_ARGUMENT if the program cannot be started.
    */
   static async start(line: string): Promise<Child> {
     const [command, ...args] = splitCommand(line)
@@ -71,7 +71,7 @@ export class Child {
 
   /**
    * Sends the signal, and SIGKILL if the program still runs after `patience` milliseconds. Resolves
-   * when it has ended, or cannot be ended.
+   * when the program has ended, or cannot be ended.
    */
   async stop(signal: NodeJS.Signals, patience: number, onKill: () => void): Promise<void> {
     this.kill(signal)

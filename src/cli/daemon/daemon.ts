@@ -75,7 +75,9 @@ export class Daemon {
     this.#reload = reload
   }
 
-  /** Reads the configuration again. Throws if it is invalid, or cannot be read again. */
+  /**
+   * Reads the configuration again. Throws if the configuration is invalid, or cannot be read again.
+   */
   async reload(): Promise<object> {
     if (!this.#reload) throw new LitestreamError('ABORTED', 'the process is starting: it cannot reload yet')
     try {

@@ -12,7 +12,7 @@ const DELAYING: readonly Operation[] = ['open', 'sync', 'upload', 'lease', 'work
 export class DatabaseFaults {
   readonly #faults = new Map<Operation, Omit<DatabaseFault, 'ageMs'> & { readonly from: number }>()
 
-  /** `retried`: whether it is retried without a restart. */
+  /** `retried`: whether the operation is retried without a restart. */
   failed(operation: Operation, error: LitestreamError, retried: boolean): void {
     const { message, code, hint } = error
     const { since = Date.now(), from = monotonicMs() } = this.#faults.get(operation) ?? {}

@@ -27,7 +27,7 @@ export class FolderWatches {
     this.#onChange = onChange
   }
 
-  /** Watches exactly these folders. Returns whether one of them is new. */
+  /** Watches exactly these folders. Returns whether one of the folders is new. */
   update(folders: readonly string[]): boolean {
     const wanted = new Set(folders)
     for (const [folder, watcher] of this.#watchers) {
@@ -68,7 +68,7 @@ export class FolderWatches {
     watcher.on(
       'error',
       guarded((error: Error) => {
-        // The next scan creates it again.
+        // The next scan creates the watch again.
         watcher.close()
         if (this.#watchers.get(folder) === watcher) this.#watchers.delete(folder)
         this.#faults.failed(this.#part, fsError(error, 'watching', folder))

@@ -14,7 +14,7 @@ export interface OpenDatabaseOptions {
   readonly config: Config
   readonly logger: Logger
   readonly metrics: DatabaseMetrics | undefined
-  /** False: it is synced only on demand, and nothing is compacted. */
+  /** False: the database is synced only on demand, and nothing is compacted. */
   readonly monitor: boolean
   /** Aborts the opening, including a restore. */
   readonly signal: AbortSignal

@@ -9,7 +9,7 @@ const MOST = 1024
 interface Pending {
   /** The last TXID of the entry. */
   upTo: number
-  /** When its first TXID was made, `monotonicMs`. */
+  /** When the first TXID of the entry was made, `monotonicMs`. */
   readonly at: number
 }
 

@@ -63,7 +63,8 @@ export class OpenedDatabase {
 
   /**
    * Throws DATABASE_SHARED if another copy of SQLite in this process uses the database, too. Call
-   * it whenever there was a commit. The connections then stay open (see SourceDatabase.leaveOpen).
+   * this whenever there was a commit. The connections then stay open (see
+   * SourceDatabase.leaveOpen).
    */
   ensureAlone(): void {
     const now = monotonicMs()

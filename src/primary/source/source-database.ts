@@ -69,7 +69,7 @@ export class SourceDatabase {
     }
   }
 
-  /** Returns whether it has written to the database. */
+  /** Returns whether this has written to the database. */
   #createTables(): boolean {
     const writer = this.#writer
     // SQLite brings the header of a WAL to the disk before the first frame, so that no frames of an

@@ -74,7 +74,7 @@ export class KeptDatabase {
     }
   }
 
-  /** Closes the files and discards all state about them. The next sync opens them again. */
+  /** Closes the files and discards all state about them. The next sync opens the files again. */
   release(): void {
     const opened = this.#opened
     opened?.close()

@@ -215,9 +215,9 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Closes the files of a database that nothing changes. The next use opens them again. Resolves
-   * with whether the database rests. `onEnd` is called once after that, when the files of the
-   * database change (compared every `interval` milliseconds) or were opened for another reason.
+   * Closes the files of a database that nothing changes. The next use opens the files again.
+   * Resolves with whether the database rests. `onEnd` is called once after that, when the files of
+   * the database change (compared every `interval` milliseconds) or were opened for another reason.
    *
    * The WAL is emptied first: if an application then opens the database, reads it and closes it,
    * continuity can still be proven. Otherwise, the next file would have to hold the whole database.

@@ -30,7 +30,7 @@ export async function replaceDatabase(
       const pages = pagesInOrder(await openLocalPages(staging.pathOf(txid), place))
       await writeDurably(copy, pages, { createOnly: true, signal, ...(ownership ? { ownership } : {}) })
     } catch (error) {
-      // An earlier attempt has written it.
+      // An earlier attempt has written this file.
       if (!isErrno(error, 'EEXIST')) throw error
     }
   }

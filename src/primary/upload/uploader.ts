@@ -107,8 +107,8 @@ export class Uploader {
 
   /**
    * Whether a REPLICA_FENCED error of a run is permanent: another primary has written a file with
-   * one of our names, or was running before us. A replica that was replaced later, by that of a
-   * running primary, may be put back.
+   * one of our names, or was running before us. If the replica of a running primary is replaced, a
+   * user may undo that, so the error is not permanent.
    */
   get isFenced(): boolean {
     return !this.#aligned || this.#primary.state?.fenced !== undefined

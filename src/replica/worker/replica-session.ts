@@ -75,7 +75,7 @@ export class ReplicaSession {
   #poller!: Poller
   #lost!: LostFiles
   #hydrator: Hydrator | undefined
-  /** Contains the local copy if it has no path of its own. */
+  /** A temporary folder for the local copy; undefined if the options name a path. */
   #folder: TemporaryFolder | undefined
   #writer: ReplicaWriter | undefined
   #adoption: CommitAdoption | undefined

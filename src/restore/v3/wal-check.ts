@@ -80,8 +80,8 @@ export class V3WalCheck {
   }
 
   /**
-   * Call it after the last byte. `size`: the bytes of the database before; returns those after.
-   * Throws LTX_CORRUPT.
+   * Call this after the last byte of the WAL. `size`: the bytes of the database before; returns
+   * those after. Throws LTX_CORRUPT.
    */
   end(size: number): number {
     // SQLite would ignore the WAL: the restored database would lack its commits without an error.

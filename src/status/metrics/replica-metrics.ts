@@ -5,8 +5,8 @@ import type { MetricsRegistry } from './registry.js'
 
 /**
  * Adds the metrics of an open replica to a prom-client registry, labelled with its URL; they are
- * read when the registry is printed. Returns a function that removes them. Several replicas may
- * share one registry.
+ * read when the registry is printed. Returns a function that removes these metrics. Several
+ * replicas may share one registry.
  *
  * @example
  * const replica = await openReplica('s3://bucket/app.db')

@@ -28,7 +28,8 @@ import type { AbsSettings } from './settings.js'
 const PIECE_SIZE = 8 * 2 ** 20
 
 /**
- * The name of the timestamp in the metadata, as Litestream writes it; Azure allows no "-" in it.
+ * The name of the timestamp in the metadata, as Litestream writes it; Azure allows no "-" in names
+ * of metadata.
  */
 const TIMESTAMP_NAME = 'litestreamtimestamp'
 /** See UPLOAD_KEY. */

@@ -7,7 +7,7 @@ export interface NatsLocation {
   readonly type: 'nats'
   /** `host:port` */
   readonly server: string
-  /** Undefined if the settings name it. */
+  /** Undefined if the settings name the bucket. */
   readonly bucket: string | undefined
   /** Prefix of `ltx/…` in object names, without slashes at its ends; "" as in Litestream. */
   readonly prefix: string

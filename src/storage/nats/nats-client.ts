@@ -59,7 +59,10 @@ export class NatsReplicaClient implements ReplicaClient {
     this.#writer = new ObjectWriter(session, this.#metas, indexes, keepsChunks)
   }
 
-  /** Connects, and checks the bucket: NOT_FOUND if it does not exist and is not to be created. */
+  /**
+   * Connects, and checks the bucket: Throws NOT_FOUND if the bucket does not exist and must not be
+   * created.
+   */
   static async open(
     location: NatsLocation,
     given: NatsSettings & { readonly bucket?: string } = {},

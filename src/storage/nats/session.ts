@@ -128,7 +128,8 @@ export class NatsSession {
   }
 
   /**
-   * Calls `listener` each time a lost connection was restored. Returns a function that removes it.
+   * Calls `listener` each time a lost connection was restored. Returns a function that removes the
+   * listener.
    */
   onReconnect(listener: () => void): () => void {
     this.#reconnectListeners.add(listener)

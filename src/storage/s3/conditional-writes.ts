@@ -167,7 +167,7 @@ export class ConditionalWrites implements AskedGuarantees {
         () => (client, options) => client.send(new DeleteObjectCommand({ Bucket, Key: key }), options),
       )
     } catch (error) {
-      // Without the right to delete, it stays: two bytes.
+      // Without the right to delete, the probe object of two bytes stays.
       if (!(error instanceof LitestreamError)) throw error
     }
   }

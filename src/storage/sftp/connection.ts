@@ -54,8 +54,8 @@ export class SftpConnection {
 
   /**
    * Connects, verifies the server's key before any secret is sent, logs in and starts the
-   * subsystem. Throws ACCESS_DENIED, UNAVAILABLE, TIMEOUT or STORAGE_FAILED; `signal` ends it with
-   * its reason.
+   * subsystem. Throws ACCESS_DENIED, UNAVAILABLE, TIMEOUT or STORAGE_FAILED; `signal` ends the
+   * attempt with the signal's reason.
    */
   static open(library: Ssh2, options: ConnectionOptions, signal: AbortSignal): Promise<SftpConnection> {
     const { url, timeout } = options

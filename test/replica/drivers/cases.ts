@@ -94,7 +94,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     local.close()
   })
 
-  test('ATTACH: a replica to a local database, a local database to a replica, two replicas together (item 66)', async () => {
+  test('ATTACH works for a replica to a local database, a local database to a replica, and two replicas together (item 66)', async () => {
     await using one = await openReplica(url)
     await using two = await openReplica(fixture.databases[1].url)
     const local = open(path.join(fixture.directory, `local-${process.pid}-${Math.random()}.db`))

@@ -121,7 +121,7 @@ test('getLoadablePath is sufficient for programs that load the extension by path
   assert.deepEqual([await child.ended, child.output(), child.errors()], [0, '6\n', ''])
 })
 
-test('the parameters of the official VFS have the same meaning', () => {
+test('the parameters of the official VFS have the same meaning in this VFS', () => {
   const resolve = (parameters: Record<string, string>) =>
     resolveOptions(formatKey({ replica_url: 'file:///x', ...parameters }))
   assert.equal(resolve({ poll_interval: '1m30s' }).pollInterval, 90_000)

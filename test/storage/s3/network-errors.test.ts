@@ -69,7 +69,7 @@ test('a certificate of an unknown authority is reported as such, immediately', a
   checked(await failure(t, urlAt(`https://127.0.0.1:${port}`)), 'ACCESS_DENIED', /certificate/, /NODE_EXTRA_CA_CERTS/)
 })
 
-test('refusals with and without a body: the code, the bucket’s region, and a next step', async (t) => {
+test('the error for a refusal, with or without a body, has the code, the bucket’s region and a next step', async (t) => {
   const store = await loopbackS3(t)
   const cases: [number, string, ErrorCode, RegExp][] = [
     [301, 'PermanentRedirect', 'STORAGE_FAILED', /region/],

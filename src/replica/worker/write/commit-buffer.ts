@@ -22,8 +22,8 @@ import { checkBufferSize, lockBuffer } from './kept-buffer.js'
 export type BufferBase = Omit<BufferHeader, 'format'>
 
 /**
- * The file that holds acknowledged commits until the store has them. Only one process can open it
- * at a time. An append is durable when it resolves; after an error the file ends at the last
+ * The file that holds acknowledged commits until the store has them. Only one process at a time can
+ * open the file. An append is durable when it resolves; after an error the file ends at the last
  * durable record. One call at a time.
  */
 export class CommitBuffer {

@@ -90,8 +90,8 @@ export class LocalCommits {
   }
 
   /**
-   * Takes over the commits of an earlier process from the buffer. Throws WRITE_CONFLICT if they do
-   * not continue the replica.
+   * Takes over the commits of an earlier process from the buffer. Throws WRITE_CONFLICT if the
+   * commits do not continue the replica.
    */
   async recover(): Promise<void> {
     const { buffer, adoption } = this.#parts
@@ -288,8 +288,8 @@ export class LocalCommits {
       this.#failures++
       if (known.code === 'REPLICA_FENCED') this.#stop(known.message)
       else if (known !== this.#conflict) this.#parts.onError(known)
-      // The store has refused it: the next upload may contain more commits. Unless an earlier process
-      // sent it, too: that request may still be under way.
+      // The store has refused the upload: the next one may contain more commits. Unless an earlier
+      // process sent it, too: that request may still be under way.
       if (known.code !== 'COMMIT_UNKNOWN' && !isRepeated) this.#attempt = undefined
       if (!this.#attempt) this.#taken = 0
       throw this.#conflict ?? known

@@ -213,7 +213,7 @@ test('the page size of the primary changes under an open replica, and for a fres
   }
 })
 
-test('B13: litestream_time() moves with the view', async (t) => {
+test('B13: litestream_time() returns the time of the view', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
