@@ -1,5 +1,6 @@
 // The page index for TypeScript: decoded into arrays, or directly into the chunks of a page map
 // (src/replica/worker/chain/page-map.ts).
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -63,6 +64,12 @@ Napi::Value DecodePageIndex(const Napi::CallbackInfo& info) {
   if (!args.ok()) return {};
   std::vector<uint32_t> pgnos, sizes;
   std::vector<double> offsets;
+  // The last byte of each number is below 0x80, and an entry has three numbers. Vectors that grow
+  // would take three times the memory of a large index.
+  const size_t numbers = size_t(std::count_if(bytes.begin(), bytes.end(), [](uint8_t byte) { return byte < 0x80; }));
+  pgnos.reserve(numbers / 3);
+  offsets.reserve(numbers / 3);
+  sizes.reserve(numbers / 3);
   const IndexFault fault = ReadIndex(state, bytes.data, bytes.size, [&](uint32_t pgno, uint64_t offset, uint32_t size) {
     pgnos.push_back(pgno);
     offsets.push_back(double(offset));
@@ -72,7 +79,9 @@ Napi::Value DecodePageIndex(const Napi::CallbackInfo& info) {
   Save(state, fault, slots);
   auto result = Napi::Array::New(env, 3);
   result.Set(uint32_t(0), ArrayOf<Napi::Uint32Array>(env, pgnos));
+  std::vector<uint32_t>().swap(pgnos);
   result.Set(1, ArrayOf<Napi::Float64Array>(env, offsets));
+  std::vector<double>().swap(offsets);
   result.Set(2, ArrayOf<Napi::Uint32Array>(env, sizes));
   return result;
 }

@@ -25,6 +25,12 @@ import { readAhead, segmentsOf } from './segments.js'
  */
 const KEEP_BYTES = 32 * 1024 * 1024
 
+/**
+ * Segments of a replica in a folder at the same time: their reads have no latency, and each needs
+ * memory.
+ */
+const LOCAL_PARALLELISM = 4
+
 /** The source of a page while it is being written, or if it was written from a damaged file. */
 const UNCERTAIN = 0xffffffff
 
@@ -191,15 +197,19 @@ export class Assembly {
     const source = this.#source
     const { pgnos } = layout.index
     const isMissing = (pgno: number) => owner[pgno] === place + 1 && source[pgno] !== id
-    const missing = pgnos.filter(isMissing)
-    if (missing.length === 0 && this.#verified.has(id)) return undefined
     // These pages are about to be overwritten: if this file turns out to be damaged, their content
     // is unknown.
-    for (const pgno of missing) source[pgno] = UNCERTAIN
+    let count = 0
+    for (const pgno of pgnos) {
+      if (!isMissing(pgno)) continue
+      source[pgno] = UNCERTAIN
+      count++
+    }
+    if (count === 0 && this.#verified.has(id)) return undefined
     const end = () => {
       this.#verified.add(id)
       // Set only now: pages of a file count as written when its checksum was verified at the end.
-      for (const pgno of missing) source[pgno] = id
+      for (const pgno of pgnos) if (isMissing(pgno)) source[pgno] = id
     }
     return { isMissing, end }
   }
@@ -239,7 +249,8 @@ export class Assembly {
       }
       return Array.from({ length: Math.max(1, file.segments.length) }, (_, i) => () => act(i))
     })
-    await runAll(this.#options.parallelism, tasks)
+    const { parallelism } = this.#options
+    await runAll(this.#client.type === 'file' ? Math.min(LOCAL_PARALLELISM, parallelism) : parallelism, tasks)
   }
 
   async #writeSegment(
