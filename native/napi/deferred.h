@@ -14,7 +14,7 @@ class Deferred {
     promise_ = nullptr;
   }
 
-  // The promise, for the call that created it. Empty, which JavaScript receives as undefined, if
+  // The promise that the function called from JavaScript returns. Empty, which JavaScript receives as undefined, if
   // N-API created none.
   Napi::Value promise() const { return Napi::Value(env_, promise_); }
 

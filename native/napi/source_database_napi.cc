@@ -45,7 +45,8 @@ std::map<uint32_t, SourceRef>& Interruptible() {
 }
 uint32_t g_last_interrupter = 0;
 
-// Passed between the steps; both belong to the thread that loads the extension.
+// Both variables pass state between the three steps; they belong to the thread that loads the
+// extension.
 thread_local bool expected = false;
 thread_local SourceRef loaded;
 

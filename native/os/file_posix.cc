@@ -173,7 +173,7 @@ namespace {
 // Reports each failed write once: a later fsync() of this descriptor would not return it again.
 int SyncRange(File file, uint64_t position, uint64_t size, unsigned flags) {
   if (sync_file_range(file, off_t(position), off_t(size), flags) == 0) return 0;
-  // A kernel or sandbox without the call: the file is written by fsync().
+  // The kernel or a sandbox does not support sync_file_range(): fsync() writes the file later.
   return errno == ENOSYS || errno == EINVAL || errno == EPERM || errno == EOPNOTSUPP ? 0 : errno;
 }
 

@@ -8,8 +8,8 @@ export interface FileLocation {
   /** Absolute. */
   readonly path: string
   /**
-   * Directories that another reading of the URL names, absolute: where a replica may be that was
-   * written under that reading.
+   * The directories that other interpretations of the URL name, absolute: a program that reads the
+   * URL differently may have written a replica to one of them.
    */
   readonly alternatives?: readonly string[]
 }

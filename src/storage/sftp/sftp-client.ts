@@ -61,7 +61,7 @@ export class SftpReplicaClient implements ReplicaClient {
   readonly #concurrent: boolean
   readonly #ready = new Set<string>()
   #naming: NamingMethod = 'link'
-  /** Whether a file has been named, so that `#naming` is what the server can do. */
+  /** Whether a file has been named, which proves that the server supports `#naming`. */
   #isNamingKnown = false
 
   private constructor(location: SftpLocation, session: SftpSession, settings: SftpSettings) {
