@@ -14,8 +14,8 @@ class Deferred {
     promise_ = nullptr;
   }
 
-  // The promise that the function called from JavaScript returns. Empty, which JavaScript receives as undefined, if
-  // N-API created none.
+  // The promise that the function called from JavaScript returns. Empty, which JavaScript receives
+  // as undefined, if N-API created none.
   Napi::Value promise() const { return Napi::Value(env_, promise_); }
 
   void Resolve(const Napi::Value& value) {
