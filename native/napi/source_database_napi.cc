@@ -9,6 +9,7 @@
 // stored per connection, because a process can hold more than one copy of SQLite.
 #ifndef _WIN32
 #include <fcntl.h>
+#include <sys/stat.h>
 #endif
 
 #include <climits>
@@ -26,6 +27,7 @@
 namespace litestream {
 namespace {
 
+constexpr int kNear = 4096;            // descriptors on each side of a given one that are searched
 constexpr int kShmRegionSize = 32768;  // size of the regions in which SQLite maps the wal-index
 
 // Used only on the connection's thread, except by Interrupt and while a checkpoint runs on the
@@ -126,6 +128,26 @@ Napi::Value LockHolder(const Napi::CallbackInfo& info) {
   }
   return Napi::Number::New(info.Env(), lock.l_pid > 0 ? lock.l_pid : -1);
 #endif
+}
+
+// nearestDescriptor(inode, near): a descriptor of the file with this inode number, searched from
+// `near` outwards; -1 if none is found.
+Napi::Value NearestDescriptor(const Napi::CallbackInfo& info) {
+  Arguments args(info, "nearestDescriptor");
+  const uint64_t inode = args.U64(args[0], "inode");
+  const int near = args.Descriptor(args[1]);
+  if (!args.ok()) return {};
+#ifndef _WIN32
+  const auto is_it = [inode](int64_t fd) {
+    struct stat stats;
+    return fd >= 0 && fd <= INT_MAX && fstat(int(fd), &stats) == 0 && uint64_t(stats.st_ino) == inode;
+  };
+  for (int64_t away = 0; away <= kNear; away++) {
+    if (is_it(near - away)) return Napi::Number::New(info.Env(), double(near - away));
+    if (is_it(near + away)) return Napi::Number::New(info.Env(), double(near + away));
+  }
+#endif
+  return Napi::Number::New(info.Env(), -1);
 }
 
 // sourceRead(source, offset, out): fills `out` from the database file; bytes after its end are
@@ -261,6 +283,7 @@ int InitSource(sqlite3* db, const sqlite3_api_routines* api) {
 
 void ExportSourceDatabase(Napi::Env env, Napi::Object exports) {
   exports.Set("expectSource", Napi::Function::New(env, ExpectSource));
+  exports.Set("nearestDescriptor", Napi::Function::New(env, NearestDescriptor));
   exports.Set("lockHolder", Napi::Function::New(env, LockHolder));
   exports.Set("sourceLock", Napi::Function::New(env, Lock));
   exports.Set("sourceUnlock", Napi::Function::New(env, Unlock));

@@ -1,32 +1,64 @@
-import { constants } from 'node:fs'
+import { closeSync, constants, open as openCallback, openSync } from 'node:fs'
 import { type FileHandle, mkdir, open, stat } from 'node:fs/promises'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import { isErrno } from './fs-error.js'
-import { syncHandle } from './handle.js'
-import { applyOwnership, giveToOwnerOf, type Ownership } from './owner.js'
+import { syncDescriptor } from './handle.js'
+import { applyOwnership, applyOwnershipSync, giveToOwnerOf, type Ownership } from './owner.js'
 
-/** Makes the entries of a directory, such as a new or renamed file, survive a power cut. */
-export async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r')
+const { O_DIRECTORY = 0, O_NOFOLLOW = 0, O_RDONLY } = constants
+const DIRECTORY = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
+
+const openOf = promisify(openCallback)
+
+/** Directories that are being synced; a sync that begins later serves all that wait for it. */
+const syncs = new Map<string, { readonly running: Promise<void>; next: Promise<void> | undefined }>()
+
+/**
+ * Makes the entries of a directory, such as a new or renamed file, survive a power cut. Calls for
+ * one directory that come while it is being synced share the next sync: thousands of databases get
+ * their folders in the same directory.
+ */
+export function syncDirectory(directory: string): Promise<void> {
+  const current = syncs.get(directory)
+  if (!current) return startSync(directory)
+  current.next ??= current.running.then(
+    () => startSync(directory),
+    () => startSync(directory),
+  )
+  return current.next
+}
+
+function startSync(directory: string): Promise<void> {
+  const running = syncNow(directory).finally(() => {
+    if (syncs.get(directory)?.next === undefined) syncs.delete(directory)
+  })
+  syncs.set(directory, { running, next: undefined })
+  return running
+}
+
+async function syncNow(directory: string): Promise<void> {
+  const fd = await openOf(directory, O_RDONLY)
   try {
-    await syncHandle(handle)
+    await syncDescriptor(fd)
   } catch (error) {
     // Some network file systems cannot sync a directory; they write entries immediately.
     if (!isErrno(error, 'EINVAL', 'ENOTSUP', 'EBADF')) throw error
   } finally {
-    await handle.close()
+    // Nothing is written to a directory through a descriptor, so that this does not wait.
+    closeSync(fd)
   }
 }
 
 /**
  * mkdir -p whose new directories survive a power cut. New directories get the owner of `ownership`;
  * without it, directories that root creates belong to the owner of their parent. `mode` is reduced
- * by the umask.
+ * by the umask. Returns whether the directory is new.
  */
-export async function makeDirectory(directory: string, ownership?: Ownership, mode = 0o777): Promise<void> {
+export async function makeDirectory(directory: string, ownership?: Ownership, mode = 0o777): Promise<boolean> {
   const absolute = path.resolve(directory)
   const first = await createAll(absolute, ownership?.directoryMode ?? mode)
-  if (first === undefined) return
+  if (first === undefined) return false
   const around = path.dirname(first)
   for (let made = absolute; ; made = path.dirname(made)) {
     await withDirectory(made, async (handle) => {
@@ -34,8 +66,30 @@ export async function makeDirectory(directory: string, ownership?: Ownership, mo
       else await giveToOwnerOf(around, handle)
     })
     await syncDirectory(path.dirname(made))
-    if (made === first) return
+    if (made === first) return true
   }
+}
+
+/**
+ * `makeDirectory` for a folder of the program's own, on the disk of the database: what it makes gets
+ * its owner by synchronous calls (see writeOwnDurably), and is synced in parallel.
+ */
+export async function makeOwnDirectory(directory: string, ownership: Ownership): Promise<void> {
+  const absolute = path.resolve(directory)
+  const first = await createAll(absolute, ownership.directoryMode)
+  if (first === undefined) return
+  const parents: string[] = []
+  for (let made = absolute; ; made = path.dirname(made)) {
+    const fd = openSync(made, DIRECTORY)
+    try {
+      applyOwnershipSync(fd, ownership, 'directory')
+    } finally {
+      closeSync(fd)
+    }
+    parents.push(path.dirname(made))
+    if (made === first) break
+  }
+  await Promise.all(parents.map(syncDirectory))
 }
 
 /**
@@ -76,7 +130,7 @@ async function existing(directory: string, error: unknown): Promise<undefined> {
  * owner of another file.
  */
 async function withDirectory(directory: string, act: (handle: FileHandle) => Promise<void>): Promise<void> {
-  const handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+  const handle = await open(directory, DIRECTORY)
   try {
     await act(handle)
   } finally {

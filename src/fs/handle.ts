@@ -14,6 +14,11 @@ export function syncHandle(handle: FileHandle): Promise<void> {
   return fsyncOf(handle.fd)
 }
 
+/** `syncHandle` for a descriptor. */
+export function syncDescriptor(fd: number): Promise<void> {
+  return fsyncOf(fd)
+}
+
 /** `datasyncHandle` for a descriptor. */
 export function datasyncDescriptor(fd: number): Promise<void> {
   return fdatasyncOf(fd)

@@ -50,7 +50,7 @@ async function openOrCreate(file: string): Promise<{ readonly handle: FileHandle
 export function openOwnSync(file: string, ownership: Ownership | undefined): number {
   const fd = openRegularSync(file, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
   try {
-    if (ownership !== undefined) applyOwnershipSync(fd, ownership)
+    if (ownership !== undefined) applyOwnershipSync(fd, ownership, 'file')
     return fd
   } catch (error) {
     closeSync(fd)

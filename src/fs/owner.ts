@@ -98,8 +98,8 @@ export async function applyOwnership(
   if ((before.mode & ALL_BITS) !== mode || before.gid !== gid) await permitted(handle.chmod(mode))
 }
 
-/** `applyOwnership` to a file, for code that cannot wait. */
-export function applyOwnershipSync(fd: number, ownership: Ownership): void {
+/** `applyOwnership` for a descriptor, in code that cannot wait. */
+export function applyOwnershipSync(fd: number, ownership: Ownership, kind: 'file' | 'directory'): void {
   const { uid, gid } = ownership
   const before = fstatSync(fd)
   let hasGroup = before.gid === gid
@@ -107,7 +107,7 @@ export function applyOwnershipSync(fd: number, ownership: Ownership): void {
     const given = permittedSync(() => fchownSync(fd, uid, gid))
     hasGroup = given || hasGroup || permittedSync(() => fchownSync(fd, before.uid, gid))
   }
-  const mode = modeFor(ownership, 'file', hasGroup)
+  const mode = modeFor(ownership, kind, hasGroup)
   if ((before.mode & ALL_BITS) !== mode || before.gid !== gid) permittedSync(() => fchmodSync(fd, mode))
 }
 

@@ -5,6 +5,12 @@ import path from 'node:path'
 const MOST_LINKS = 40
 
 /**
+ * The links found by the running code, which cannot wait: a process with thousands of databases in
+ * one folder would otherwise look at the parts of its path ten times for each.
+ */
+const found = new Map<string, string | undefined>()
+
+/**
  * `file` with every symbolic link resolved. Parts that do not exist yet or are not accessible stay
  * as written, and so does a loop of links. Never throws.
  */
@@ -30,6 +36,14 @@ export function realPathOf(file: string): string {
 }
 
 function linkAt(file: string): string | undefined {
+  if (found.has(file)) return found.get(file)
+  if (found.size === 0) queueMicrotask(() => found.clear())
+  const target = readLink(file)
+  found.set(file, target)
+  return target
+}
+
+function readLink(file: string): string | undefined {
   try {
     return lstatSync(file).isSymbolicLink() ? readlinkSync(file) : undefined
   } catch {

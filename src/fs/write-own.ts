@@ -1,9 +1,8 @@
-import { closeSync, constants, fsync, openSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, constants, openSync, renameSync, writeSync } from 'node:fs'
 import path from 'node:path'
-import { promisify } from 'node:util'
+import { syncDirectory } from './directory.js'
 import { writeDurably } from './durable.js'
-import { isErrno } from './fs-error.js'
-import { setTimeSync } from './handle.js'
+import { setTimeSync, syncDescriptor } from './handle.js'
 import { applyOwnershipSync, type Ownership } from './owner.js'
 import { removeFileSync } from './remove.js'
 import { temporaryPath } from './temporary.js'
@@ -11,8 +10,7 @@ import { temporaryPath } from './temporary.js'
 /** A file up to this size is written at once, bytes. */
 const SHORT = 256 * 1024
 
-const { O_CREAT, O_DIRECTORY = 0, O_EXCL, O_NOFOLLOW = 0, O_RDONLY, O_WRONLY } = constants
-const fsyncOf = promisify(fsync)
+const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_WRONLY } = constants
 
 export interface OwnWriteOptions {
   /** Milliseconds since the epoch: the file's mtime. */
@@ -60,9 +58,9 @@ async function writeShort(
   try {
     try {
       for (const piece of pieces) for (let at = 0; at < piece.length; ) at += writeSync(fd, piece, at)
-      applyOwnershipSync(fd, ownership)
+      applyOwnershipSync(fd, ownership, 'file')
       setTimeSync(fd, mtime)
-      await fsyncOf(fd)
+      await syncDescriptor(fd)
     } finally {
       closeSync(fd)
     }
@@ -71,17 +69,5 @@ async function writeShort(
     removeFileSync(temporary)
     throw error
   }
-  await syncFolder(path.dirname(file))
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const fd = openSync(folder, O_RDONLY | O_DIRECTORY)
-  try {
-    await fsyncOf(fd)
-  } catch (error) {
-    // Some network file systems cannot sync a directory; they write entries through.
-    if (!isErrno(error, 'EINVAL', 'ENOTSUP', 'EBADF')) throw error
-  } finally {
-    closeSync(fd)
-  }
+  await syncDirectory(path.dirname(file))
 }

@@ -28,6 +28,11 @@ export interface SourceDatabaseNative {
    */
   lockHolder(fd: number, offset: number): number
   /**
+   * The descriptor nearest to `near` that refers to a file with this inode number; -1 if none of the
+   * 4096 on each side does, and on Windows.
+   */
+  nearestDescriptor(inode: bigint, near: number): number
+  /**
    * Fills `out` from the database file, without the WAL; bytes beyond its end are zeros. Returns an
    * SQLite result code.
    */

@@ -30,6 +30,11 @@ export class WalFile {
     this.inode = fstatSync(this.#fd, { bigint: true }).ino
   }
 
+  /** The file descriptor, which this object owns. */
+  get descriptor(): number {
+    return this.#fd
+  }
+
   /** Size in bytes. */
   get size(): number {
     return fstatSync(this.#fd).size

@@ -107,6 +107,7 @@ const VALID: Record<Exclude<keyof Functions, 'FrameMerger' | 'readCommit'>, () =
   sourceInterrupter: () => [source],
   interruptSource: () => [7],
   lockHolder: () => [fd, 120],
+  nearestDescriptor: () => [1n, fd],
   sourceUnlock: () => [source],
   // A connection runs one checkpoint at a time, so only hostile arguments follow the first call.
   sourceCheckpoint: () => [sourceOf('checkpointed.db')],

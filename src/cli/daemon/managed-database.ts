@@ -342,25 +342,27 @@ export class ManagedDatabase {
       this.activity?.sample(0, this.#opened?.client)
       return
     }
-    const summary = this.summary()
-    this.activity?.sample(summary.lagMs, this.#opened?.client)
+    const status = this.replicator?.status()
+    const condition = this.#condition(status)
+    this.activity?.sample(condition.lagMs, this.#opened?.client)
     this.#publishState()
-    this.#reportUnhealthy(summary)
+    this.#reportUnhealthy(condition, status)
   }
 
   /**
    * A database that is not replicated is logged at growing intervals, also if each attempt only
    * waits.
    */
-  #reportUnhealthy(summary: DatabaseSummary): void {
-    const { ok, reason } = databaseVerdict(summary)
+  #reportUnhealthy(condition: Condition, status: ReplicatorStatus | undefined): void {
+    const { ok, reason } = databaseVerdict(condition)
     if (ok) {
       if (this.#unhealthy) this.#logger.info('the database is replicated again')
       this.#unhealthy = false
       this.#reports.reset()
     } else if (this.#reports.due()) {
       this.#unhealthy = true
-      const hint = summary.error?.hint ?? summary.divergenceHint
+      const divergence = status?.divergence && divergenceHint(status.divergence, status.replica)
+      const hint = condition.error?.hint ?? divergence
       this.#logger.warn({ reason, ...(hint === undefined ? {} : { hint }) }, 'the database needs attention')
     }
   }

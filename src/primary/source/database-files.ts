@@ -48,6 +48,7 @@ export class DatabaseFiles {
   readonly #pageSize: number
   readonly #database: FileIdentity
   readonly #walPath: string
+  readonly #walDescriptor: number
   readonly #wal: FileIdentity | undefined
   readonly #shmPath: string
   readonly #shm: FileIdentity | undefined
@@ -67,6 +68,7 @@ export class DatabaseFiles {
     this.#pageSize = pageSize
     this.#database = database
     this.#walPath = wal.path
+    this.#walDescriptor = wal.descriptor
     const named = identifyFile(wal.path)
     this.#wal = named?.inode === String(wal.inode) ? named : undefined
     this.#shmPath = `${real}-shm`
@@ -119,7 +121,7 @@ export class DatabaseFiles {
     // wal-index when the database is opened again.
     if (sameShm && shm.size < SHM_REGION) return { kind: 'replaced', what: this.#shmPath, trusted: false }
     if (sameWal && sameShm) return undefined
-    const pid = this.#shm ? otherShmUser(this.#shm) : 0
+    const pid = this.#shm ? otherShmUser(this.#shm, this.#walDescriptor) : 0
     const what = sameShm ? this.#walPath : this.#shmPath
     if (pid !== 0) return { kind: 'lost', what, pid }
     return { kind: 'replaced', what, trusted: sameShm, onlyHere: sameShm && (wal?.size ?? 0) === 0 }
@@ -139,7 +141,8 @@ export class DatabaseFiles {
   #isRewritten(file: FileIdentity, index: WalIndex): boolean {
     const before = this.#look
     this.#look = undefined
-    if (index.attempted > index.backfilled && this.#shm && otherCheckpoints(this.#shm)) return false
+    if (index.attempted > index.backfilled && this.#shm && otherCheckpoints(this.#shm, this.#walDescriptor))
+      return false
     if (!isUnchangedFile(file, this.identify())) return false
     this.#look = { file, index }
     return before !== undefined && sameCheckpoints(before.index, index) && !isUnchangedFile(before.file, file)

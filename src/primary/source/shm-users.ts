@@ -15,27 +15,35 @@ const CONNECTED_BYTE = 128
  * The pid of another process that has the -shm `file` open, even if the path no longer names it; -1
  * if that process is not visible from here, 0 if there is none or the system cannot report it (all
  * but Linux). Uses SQLite's own descriptor, because closing another one would drop SQLite's locks.
+ * `near`: a descriptor that was opened directly after the -shm.
  */
-export function otherShmUser(file: FileIdentity): number {
-  const fd = descriptorOf(file)
+export function otherShmUser(file: FileIdentity, near: number): number {
+  const fd = descriptorOf(file, near)
   return fd === undefined ? 0 : native.lockHolder(fd, CONNECTED_BYTE)
 }
 
 /** Whether another process is running a checkpoint; false if the system cannot report it. */
-export function otherCheckpoints(file: FileIdentity): boolean {
-  const fd = descriptorOf(file)
+export function otherCheckpoints(file: FileIdentity, near: number): boolean {
+  const fd = descriptorOf(file, near)
   return fd !== undefined && native.lockHolder(fd, CHECKPOINT_BYTE) !== 0
 }
 
-function descriptorOf(file: FileIdentity): number | undefined {
-  let names: string[]
+function descriptorOf(file: FileIdentity, near: number): number | undefined {
+  if (process.platform !== 'linux') return undefined
+  const inode = BigInt(file.inode)
+  // A process with many databases has hundreds of descriptors; SQLite's is close to `near`.
+  const fd = native.nearestDescriptor(inode, near)
+  if (fd >= 0 && isDescriptorOf(fd, file)) return fd
+  return descriptors().find((each) => isDescriptorOf(each, file))
+}
+
+function descriptors(): number[] {
   try {
-    names = readdirSync('/proc/self/fd')
+    return readdirSync('/proc/self/fd').map(Number)
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined
+    if (isErrno(error, 'ENOENT')) return [] // no /proc
     throw error
   }
-  return names.map(Number).find((fd) => isDescriptorOf(fd, file))
 }
 
 function isDescriptorOf(fd: number, file: FileIdentity): boolean {

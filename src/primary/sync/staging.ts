@@ -1,10 +1,10 @@
 import { readdirSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { LitestreamError } from '../../errors.js'
-import { makeDirectory } from '../../fs/directory.js'
+import { makeDirectory, makeOwnDirectory } from '../../fs/directory.js'
 import { writeDurably } from '../../fs/durable.js'
 import { fsError, isErrno } from '../../fs/fs-error.js'
-import { ownershipLike, ownershipLikeSync } from '../../fs/owner.js'
+import { ownershipLikeSync } from '../../fs/owner.js'
 import { removeFileSync } from '../../fs/remove.js'
 import { writeOwnDurably } from '../../fs/write-own.js'
 import { formatFileName, parseFileName } from '../../ltx/file-name.js'
@@ -61,7 +61,9 @@ export class LtxStaging {
 
   async #prepare(): Promise<void> {
     try {
-      await makeDirectory(this.directory, await ownershipLike(this.#database))
+      const ownership = ownershipLikeSync(this.#database)
+      if (ownership) await makeOwnDirectory(this.directory, ownership)
+      else await makeDirectory(this.directory)
       this.#removeTemporary()
       this.#folder = identifyFile(this.directory)
     } catch (error) {

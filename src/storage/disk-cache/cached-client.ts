@@ -197,8 +197,8 @@ export class CachedReplicaClient extends ForwardingClient {
 }
 
 /** Readable to its owner only: pages of the database are in it. */
-function makeFolder(directory: string): Promise<void> {
-  return makeDirectory(directory, undefined, 0o700)
+async function makeFolder(directory: string): Promise<void> {
+  await makeDirectory(directory, undefined, 0o700)
 }
 
 /** Makes the folder again if it was removed. */

@@ -122,6 +122,7 @@ export class FileReplicaClient implements ReplicaClient {
         await access(directory, constants.R_OK | constants.X_OK)
       } catch (error) {
         if (!isErrno(error, 'ENOENT')) throw fsError(error, 'opening the replica', directory)
+        return // what is missing has no contents
       }
     }
   }
@@ -283,10 +284,10 @@ export class FileReplicaClient implements ReplicaClient {
    * Creates a level's directory if it is missing and, once, removes files of dead writers there.
    */
   async #ready(directory: string, ownership: Ownership | undefined): Promise<void> {
-    await makeDirectory(directory, ownership)
+    const isNew = await makeDirectory(directory, ownership)
     if (this.#swept.has(directory)) return
     this.#swept.add(directory)
-    await sweepAbandoned(directory)
+    if (!isNew) await sweepAbandoned(directory)
   }
 
   /**
