@@ -1,6 +1,7 @@
 import type { Config } from '../config/types.js'
 import { noOtherCode } from '../primary/source/sqlite-copies.js'
 import type { HttpServer } from '../status/http-server.js'
+import { shareConnections } from '../storage/http/agents.js'
 import { onAbort } from '../util/abort.js'
 import { formatDuration } from '../util/duration.js'
 import type { Logger } from '../util/logger.js'
@@ -28,6 +29,7 @@ interface Part {
  */
 export async function runDaemon(config: Config, logger: Logger, read?: () => Config): Promise<number> {
   noOtherCode()
+  shareConnections()
   const daemon = new Daemon(config, logger, config.addr ? await loadMetrics() : undefined)
   let child: Child | undefined
   const onSecond = (signal: NodeJS.Signals) => {

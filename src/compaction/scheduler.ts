@@ -5,6 +5,7 @@ import { listLevels } from '../levels/plan.js'
 import { unexplainedFaults } from '../levels/verify-replica.js'
 import { SNAPSHOT_LEVEL } from '../ltx/format.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
+import { StoreTurns } from '../storage/store-turns.js'
 import { retryDelay } from '../util/back-off.js'
 import { type Clock, systemClock } from '../util/clock.js'
 import { elapsedMs } from '../util/elapsed.js'
@@ -72,6 +73,9 @@ const RETRY_MOST = 60_000
  */
 const IDLE_MOST = 3_600_000
 
+/** Replicas of one store whose scheduled tasks run at the same time. */
+const turns = new StoreTurns(16)
+
 interface Job {
   readonly task: CompactionTask
   readonly level: number | undefined
@@ -125,8 +129,9 @@ export class CompactionScheduler {
     if (client instanceof KnownLevels) client.onChange = () => this.#changed()
   }
 
+  /** No effect after `stop`. */
   start(): void {
-    this.#started ??= this.#turn()
+    if (!this.#stop.signal.aborted) this.#started ??= this.#turn()
   }
 
   /** Resolves when every task has run once after start. */
@@ -219,7 +224,7 @@ export class CompactionScheduler {
 
   async #turn(): Promise<void> {
     this.#turning = true
-    await this.runDue()
+    await turns.run(this.#client.url, () => this.runDue())
     this.#turning = false
     this.#schedule()
   }

@@ -43,11 +43,47 @@ export async function connectionsTo(target: URL, settings: ConnectionSettings = 
   return { agent: await makeAgent(secure, proxy, agentSettings), proxy, authorities: trusted?.shown }
 }
 
-async function makeAgent(
-  secure: boolean,
-  proxy: ProxyServer | undefined,
-  settings: AgentSettings,
-): Promise<HttpAgent | HttpsAgent> {
+/** Connections that stay open in a shared agent while no request uses them. */
+const SHARED_IDLE = 64
+/** Connections of a shared agent to one host; two parallel uploads of parts and a merge need fewer. */
+const SHARED_MOST = 512
+
+let isSharing = false
+const shared: { readonly key: string; readonly context: SecureContext | undefined; readonly agent: Agent }[] = []
+
+/**
+ * From now on, the clients that are opened on this thread share their connections. A process with
+ * thousands of databases then has as many connections as requests, not one or more per database, and
+ * most requests find an open one.
+ */
+export function shareConnections(): void {
+  isSharing = true
+}
+
+export function areConnectionsShared(): boolean {
+  return isSharing
+}
+
+async function makeAgent(secure: boolean, proxy: ProxyServer | undefined, settings: AgentSettings): Promise<Agent> {
+  if (!isSharing) return newAgent(secure, proxy, settings)
+  const { tls, maxSockets } = settings
+  const key = JSON.stringify([secure, proxy?.url.href, tls.rejectUnauthorized])
+  const is = (each: (typeof shared)[number]) => each.key === key && each.context === tls.secureContext
+  const most = Math.max(SHARED_MOST, Number.isFinite(maxSockets) ? maxSockets : 0)
+  const agent = shared.find(is)?.agent ?? (await newAgent(secure, proxy, { ...settings, maxSockets: most }))
+  // Another client may have made one meanwhile.
+  const there = shared.find(is)
+  if (there) return there.agent
+  agent.maxFreeSockets = SHARED_IDLE
+  // Its clients end their requests themselves; idle connections keep no process alive.
+  agent.destroy = () => {}
+  shared.push({ key, context: tls.secureContext, agent })
+  return agent
+}
+
+type Agent = HttpAgent | HttpsAgent
+
+async function newAgent(secure: boolean, proxy: ProxyServer | undefined, settings: AgentSettings): Promise<Agent> {
   const { tls, ...plain } = settings
   if (proxy !== undefined) {
     const { ForwardAgent, TunnelAgent } = await import('./proxy-agents.js')

@@ -44,7 +44,7 @@ import type { S3Location } from './location.js'
 import { type OssLocation, ossSettings } from './oss-location.js'
 import { resolveS3Settings } from './provider.js'
 import { S3Requests, type Subject } from './requests.js'
-import { makeSdkClient, s3Connections } from './sdk.js'
+import { s3Connections, sdkClient } from './sdk.js'
 import type { S3Settings } from './settings.js'
 import { upload } from './upload.js'
 
@@ -111,9 +111,9 @@ export class S3ReplicaClient implements ReplicaClient {
     const resolved = resolveS3Settings(completed, bucket, display, type)
     const inForce = { ...DEFAULT_POLICY, ...policy }
     const connections = await s3Connections(resolved, bucket)
-    const sdk = makeSdkClient(resolved, bucket, inForce, connections, requestHandler)
+    const { client: sdk, isNew } = sdkClient(resolved, bucket, inForce, connections, requestHandler)
     const debug = process.env.LITESTREAM_S3_DEBUG
-    if (debug) (await import('./debug.js')).showRequests(sdk, debug)
+    if (debug && isNew) (await import('./debug.js')).showRequests(sdk, debug)
     const counters = new OperationCounters(urlOf(location), onOutage)
     return new S3ReplicaClient(
       location,

@@ -3,8 +3,8 @@ import type { Agent as HttpAgent } from 'node:http'
 import type { Agent as HttpsAgent } from 'node:https'
 import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import { rememberSecret } from '../../util/redact.js'
-import { reveal } from '../../util/secret.js'
-import { type Connections, connectionsTo } from '../http/agents.js'
+import { reveal, Secret } from '../../util/secret.js'
+import { areConnectionsShared, type Connections, connectionsTo } from '../http/agents.js'
 import type { RequestPolicy } from '../request-policy.js'
 import { S3Client } from './aws.js'
 import { boundReplies, type RequestHandler } from './bounded-replies.js'
@@ -48,11 +48,46 @@ function hostOf({ endpoint, region, forcePathStyle }: ResolvedS3Settings, bucket
   return url
 }
 
+/** The clients of this thread that replicas with the same settings share, by settings. */
+const shared = new Map<string, { readonly client: S3Client; readonly agent: unknown }>()
+
+/**
+ * The SDK's client for these settings; with shared connections (see shareConnections), the same for
+ * all replicas that have the same settings: each takes 100 KiB, and reads the configuration files of
+ * AWS. `isNew`: whether it was just made.
+ */
+export function sdkClient(
+  settings: ResolvedS3Settings,
+  bucket: string,
+  policy: RequestPolicy,
+  connections: Pick<Connections, 'agent' | 'proxy'>,
+  requestHandler?: RequestHandler,
+): { readonly client: S3Client; readonly isNew: boolean } {
+  const make = () => makeSdkClient(settings, bucket, policy, connections, requestHandler)
+  if (!areConnectionsShared() || requestHandler !== undefined) return { client: make(), isNew: true }
+  const key = createHash('sha256')
+    .update(JSON.stringify([settings, bucket, policy], revealed))
+    .digest('hex')
+  const there = shared.get(key)
+  if (there?.agent === connections.agent) return { client: there.client, isNew: false }
+  const client = make()
+  // Its users end their requests themselves.
+  client.destroy = () => {}
+  shared.set(key, { client, agent: connections.agent })
+  return { client, isNew: true }
+}
+
+/** For JSON.stringify, which would otherwise write every secret in the same way. */
+function revealed(this: Record<string, unknown>, name: string, value: unknown): unknown {
+  const own = this[name]
+  return own instanceof Secret ? own.reveal() : value
+}
+
 /**
  * Creates the SDK's client for these settings. The client makes one attempt per call: this package
  * retries itself, because a retry must also cover reading the body (see retry.ts).
  */
-export function makeSdkClient(
+function makeSdkClient(
   settings: ResolvedS3Settings,
   bucket: string,
   policy: RequestPolicy,
