@@ -9,7 +9,10 @@ export type CheckpointMode = 'PASSIVE' | 'TRUNCATE'
  * The events of a primary; plain data. `db` is the path of the database as the caller passed it.
  */
 export interface PrimaryEvents {
-  /** The database was opened, or opened again after it was replaced. */
+  /**
+   * The database was opened, or opened again after it was replaced. Of many databases, one that is
+   * as an earlier process left it is opened only when it changes; its first event comes before.
+   */
   open: { readonly db: string; readonly txid: number; readonly pageSize: number }
   /** An L0 file was made from the WAL. */
   sync: {

@@ -7,6 +7,7 @@ import { KnownLevels } from '../levels/known-levels.js'
 import { LeaseKeeper } from '../levels/lease-keeper.js'
 import { clientUnderSignal } from '../storage/client-under-signal.js'
 import type { ReplicaClient } from '../storage/replica-client.js'
+import { StoreTurns } from '../storage/store-turns.js'
 import { weakFencing } from '../storage/write-guarantees.js'
 import { refuseWriteOnce } from '../storage/write-once.js'
 import { linkAbort } from '../util/abort.js'
@@ -23,7 +24,7 @@ import { DEFAULT_REPLICATOR_OPTIONS, type ReplicatorOptions } from './options.js
 import type { ReplicatorStatus, SyncOptions, SyncResult } from './replicator-status.js'
 import { ScheduledCheck } from './scheduled-check.js'
 import { asReplicationError } from './source/database-error.js'
-import { firstOpenings, isCrowded, shouldRest } from './source/descriptor-budget.js'
+import { beginsResting, firstOpenings, isCrowded, noteStart, shouldRest } from './source/descriptor-budget.js'
 import { IdleWatch } from './source/idle-watch.js'
 import { PrimaryDatabase } from './sync/primary-database.js'
 import { replaceDatabase } from './upload/replace-database.js'
@@ -60,8 +61,18 @@ const RESTING_CHECK_MS = 10_000
  */
 const MOST_DOUBLINGS = 8
 
+/** Replicas of one store that upload at the same time; an upload of many files takes several turns. */
+const uploadTurns = new StoreTurns(64)
+
 /** The first syncs of the databases of this thread, not all at the same time. */
 let firstSyncs: PQueue | undefined
+function firstSyncQueue(): PQueue {
+  firstSyncs ??= new PQueue({ concurrency: firstOpenings() })
+  return firstSyncs
+}
+
+/** Compaction of the first databases begins when the first sync of the last one has begun. */
+const AFTER_FIRST_SYNCS = { priority: -1 }
 
 /**
  * Minimum time between two snapshots requested by compaction, in milliseconds: each contains the
@@ -101,6 +112,7 @@ export class Replicator {
   #ended: LitestreamError | undefined
   #closed = false
   #running = false
+  #noteEnd = () => {}
   /** When the last commit was found, by the monotonic clock, and the TXID since then. */
   #changedAt = monotonicMs()
   #changedTxid = 0
@@ -119,7 +131,7 @@ export class Replicator {
       db: path,
       interval: this.#options.syncInterval,
       observe,
-      batch: () => this.#uploadBatch(),
+      batch: () => uploadTurns.run(client.url, () => this.#uploadBatch()),
       recover: (error) => this.#replaceIfDiverged(error),
       isUpToDate: () => this.#uploader?.isUpToDate === true,
       rests: () => this.#primary?.isResting === true,
@@ -197,11 +209,13 @@ export class Replicator {
   /** Starts working in the background. Waits for a database that does not exist yet. */
   start(): void {
     this.#running = true
+    this.#noteEnd = noteStart()
     this.#uploads.start()
     if (this.#lease) this.#lease.start()
     else {
-      firstSyncs ??= new PQueue({ concurrency: firstOpenings() })
-      firstSyncs.add(() => this.#firstSync()).catch(warnUnexpected)
+      firstSyncQueue()
+        .add(() => this.#firstSync())
+        .catch(warnUnexpected)
     }
   }
 
@@ -211,14 +225,52 @@ export class Replicator {
    */
   async #firstSync(): Promise<void> {
     if (!this.#running) return
-    await this.#monitor()
+    if (await this.#beginsResting()) this.#uploads.schedule()
+    else await this.#monitor()
     if (!this.#primary) return
     const enough = new AbortController()
     const unlink = linkAbort(this.#life.signal, enough)
     await Promise.race([this.#uploads.onAttempt(), pause(ALIGN_MS, enough.signal)])
     unlink()
     enough.abort()
+    if (this.#primary.isResting) return
     if (await this.#restIfIdle()) this.#monitorTimer?.stop()
+  }
+
+  /**
+   * With many databases, one that nothing has changed since an earlier process closed its files stays
+   * closed. Its replica is compared as after any other start.
+   */
+  async #beginsResting(): Promise<boolean> {
+    const { monitorInterval } = this.#options
+    if (this.#lease || this.#primary || this.#opening || monitorInterval >= MAX_DELAY_MS || !beginsResting())
+      return false
+    this.#opening = this.#openResting().then((primary) => primary ?? this.#openAndAlign())
+    try {
+      this.#primary = await this.#opening
+    } catch {
+      return false // the first sync meets the same error and reports it
+    } finally {
+      this.#opening = undefined
+    }
+    return this.#primary.isResting
+  }
+
+  async #openResting(): Promise<PrimaryDatabase | undefined> {
+    const primary = await PrimaryDatabase.openResting(this.path, this.#options, this.#observe, {
+      interval: this.#options.monitorInterval,
+      onEnd: () => this.#wake(),
+    })
+    if (primary) this.#uploader = this.#makeUploader(primary)
+    return primary
+  }
+
+  #makeUploader(primary: PrimaryDatabase): Uploader {
+    return new Uploader(primary, this.client, this.#observe, {
+      leased: this.#lease !== undefined,
+      onDivergence: this.#options.onDivergence,
+      keepDiverged: this.#keepDiverged,
+    })
   }
 
   get state(): ReplicatorStatus['state'] {
@@ -347,6 +399,7 @@ export class Replicator {
 
   #stopTimers(): void {
     this.#running = false
+    this.#noteEnd()
     this.#monitorTimer?.stop()
     this.#replicaMonitor.stop()
     this.#uploads.stop()
@@ -411,11 +464,7 @@ export class Replicator {
 
   async #openAndAlign(): Promise<PrimaryDatabase> {
     const primary = await PrimaryDatabase.open(this.path, this.#options, this.#observe)
-    const uploader = new Uploader(primary, this.client, this.#observe, {
-      leased: this.#lease !== undefined,
-      onDivergence: this.#options.onDivergence,
-      keepDiverged: this.#keepDiverged,
-    })
+    const uploader = this.#makeUploader(primary)
     this.#uploader = uploader
     if (primary.snapshotReason !== undefined) {
       // The TXID of a snapshot depends on the replica. If the store does not respond, commits are
@@ -541,7 +590,10 @@ export class Replicator {
     this.#compaction = compactionOf(this.#primary, this.client, compaction, this.#observe, (error) =>
       this.#repairFor(error),
     )
-    this.#compaction.start()
+    const started = this.#compaction
+    firstSyncQueue()
+      .add(async () => started.start(), AFTER_FIRST_SYNCS)
+      .catch(warnUnexpected)
     const { validationInterval } = compaction
     if (validationInterval) this.#check = new ScheduledCheck(this.#primary.path, validationInterval, this.#observe)
   }

@@ -25,6 +25,8 @@ const KEPT_OPEN = 48
 const IDLE_MS = 10_000
 
 let databases = 0
+/** Number of databases that are replicated, also those whose files are closed. */
+let started = 0
 let limit: number | undefined
 
 /**
@@ -55,6 +57,21 @@ function kept(): number {
 /** Number of databases that may be opened for the first time in parallel. */
 export function firstOpenings(): number {
   return Math.max(1, kept())
+}
+
+/** Counts a replicated database until the returned function is called. */
+export function noteStart(): () => void {
+  started++
+  let counted = true
+  return () => {
+    if (counted) started--
+    counted = false
+  }
+}
+
+/** Whether a database that is idle when its replication starts should not be opened. */
+export function beginsResting(): boolean {
+  return started > kept()
 }
 
 /** Whether so many databases are open that idle ones are closed immediately. */

@@ -1,3 +1,4 @@
+import { realpathSync } from 'node:fs'
 import PQueue from 'p-queue'
 import { LitestreamError } from '../../errors.js'
 import { formatTxid } from '../../ltx/txid.js'
@@ -13,6 +14,7 @@ import { proveContinuity } from './continuity.js'
 import { type DatabaseImage, pageSums } from './database-image.js'
 import { DatabaseSync } from './database-sync.js'
 import { KeptDatabase } from './kept-database.js'
+import { isAsSaved } from './rest-proof.js'
 import { planWhole } from './snapshot-plan.js'
 import { LtxStaging, metaDirectory } from './staging.js'
 import type { PrimaryState } from './state-file.js'
@@ -136,6 +138,49 @@ export class PrimaryDatabase {
     }
   }
 
+  /**
+   * Like `open` followed by `rest`, for a database that is as an earlier process left it; opens
+   * nothing but its WAL and the state file. Undefined, without effect, if that is not proven.
+   */
+  static async openResting(
+    path: string,
+    options: Partial<PrimaryOptions>,
+    observe: PrimaryObserver,
+    { interval, onEnd }: { readonly interval: number; readonly onEnd: () => void },
+  ): Promise<PrimaryDatabase | undefined> {
+    const all = { ...DEFAULT_PRIMARY_OPTIONS, ...options }
+    const meta = metaDirectory(path, all.metaPath)
+    if (!identifyFile(meta) || !identifyFile(path)) return undefined
+    const database = new PrimaryDatabase(path, meta, await LtxStaging.open(path, meta), all, observe)
+    const reason = database.#progress.load(database.staging)
+    const state = database.#progress.saved
+    if (reason !== undefined || !state) return undefined
+    const real = realpathSync.native(path)
+    const rest = database.#watch(real, interval, onEnd)
+    // The watch began before: a commit after this comparison ends the rest.
+    if (!isAsSaved(state, real)) {
+      rest.watched.stop()
+      return undefined
+    }
+    database.#rest = { ...rest, pageSize: state.pageSize }
+    database.#loadedTxid = database.txid
+    database.#progress.lineage = state.lineage
+    database.#progress.sequence = state.sequence
+    database.#isKnown = true
+    observe('open', { db: path, txid: database.txid, pageSize: state.pageSize })
+    return database
+  }
+
+  /** `end`, and the first change of the files, call `onEnd` once. */
+  #watch(file: string, interval: number, onEnd: () => void) {
+    let ended = false
+    const end = () => {
+      if (!ended) onEnd()
+      ended = true
+    }
+    return { watched: IdleWatch.add(file, interval, end), end }
+  }
+
   get txid(): number {
     return this.#progress.txid
   }
@@ -233,12 +278,7 @@ export class PrimaryDatabase {
       const complete = !skip && (await this.#checkpointer.emptyWal(opened))
       // The read transaction reads from the file alone, which no connection can change meanwhile.
       if (complete) await pause(settlingMs(opened.identifyFile()))
-      let ended = false
-      const end = () => {
-        if (!ended) onEnd()
-        ended = true
-      }
-      const watched = IdleWatch.add(opened.source.path, interval, end)
+      const { watched, end } = this.#watch(opened.source.path, interval, onEnd)
       try {
         // The watch began before: a commit after this comparison ends the rest.
         const index = opened.source.walIndex()

@@ -46,6 +46,7 @@ const shape = record({
   lineage: whole(),
   sequence: count,
   complete: optional(literal(1)),
+  rest: optional(record({ boot: text, changed: text })),
   uploaded: optional(record({ txid: count, timestamp: number, checksum: text })),
   fenced: optional(text),
 })
@@ -75,6 +76,11 @@ export interface PrimaryState {
    * is in the WAL, from its start on.
    */
   readonly complete?: 1 | undefined
+  /**
+   * Saved when the files were closed because nothing changed them: the boot of the machine, and the
+   * time of the last change of the database file (see rest-proof.ts).
+   */
+  readonly rest?: { readonly boot: string; readonly changed: string } | undefined
   /** The newest file known to be in the replica, with its identity. */
   readonly uploaded?: { readonly txid: number; readonly timestamp: number; readonly checksum: string } | undefined
   /** Another primary has taken over the replica; nothing is written to it until a reset. */

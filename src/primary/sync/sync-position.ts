@@ -1,5 +1,6 @@
 import type { WalPosition } from '../../wal/wal-position.js'
 import type { OpenedDatabase } from '../source/database-handle.js'
+import { restRecord } from './rest-proof.js'
 import type { LtxStaging } from './staging.js'
 import { type PrimaryState, StateFile } from './state-file.js'
 
@@ -109,8 +110,13 @@ export class Progress {
    * `complete`: see PrimaryState. An older state, after a power cut, only costs a snapshot.
    */
   async saveForRest(opened: OpenedDatabase, position: WalPosition, complete: boolean): Promise<void> {
-    const state = this.#stateOf(this, opened, position)
-    await this.#write(complete ? { ...state, complete: 1 } : state, { durable: false })
+    const rest = restRecord(opened.source.path)
+    const state = {
+      ...this.#stateOf(this, opened, position),
+      ...(rest && { rest }),
+      ...(complete && { complete: 1 as const }),
+    }
+    await this.#write(state, { durable: false })
     this.#file.close()
   }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readlinkSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
@@ -80,12 +80,20 @@ test('a daemon with more databases than open files closes idle ones, and replica
   writeFileSync(config, JSON.stringify({ dbs: [{ dir: data, pattern: '*.db', replica }] }))
   // Room for 9 of 12.
   const command = `ulimit -n ${96 + 9 * 7}; exec "$0" "$1" replicate -config "$2"`
-  const daemon = spawn('sh', ['-c', command, process.execPath, main, config], { stdio: ['ignore', 'ignore', 'pipe'] })
-  t.after(() => daemon.kill('SIGKILL'))
-  let log = ''
-  daemon.stderr.setEncoding('utf8').on('data', (text: string) => {
-    log += text
-  })
+  const start = () => {
+    const daemon = spawn('sh', ['-c', command, process.execPath, main, config], { stdio: ['ignore', 'ignore', 'pipe'] })
+    t.after(() => daemon.kill('SIGKILL'))
+    const log: string[] = []
+    daemon.stderr.setEncoding('utf8').on('data', (text: string) => log.push(text))
+    const stop = async () => {
+      const exited = once(daemon, 'exit')
+      daemon.kill('SIGTERM')
+      assert.deepEqual(await exited, [0, null], log.join(''))
+      assert.doesNotMatch(log.join(''), /DESCRIPTOR_LIMIT/)
+    }
+    return { pid: daemon.pid, log, stop }
+  }
+  const daemon = start()
   const files = (i: number) => {
     const level = path.join(dir, 'replica', `${i}.db`, 'ltx/0')
     return existsSync(level) ? readdirSync(level).length : 0
@@ -107,10 +115,23 @@ test('a daemon with more databases than open files closes idle ones, and replica
     db.close()
     await until(`the commit to ${i}.db is replicated`, () => files(i) === 2)
   }
-  const exited = once(daemon, 'exit')
-  daemon.kill('SIGTERM')
-  assert.deepEqual(await exited, [0, null], log)
-  assert.doesNotMatch(log, /DESCRIPTOR_LIMIT/)
+  await until('idle databases are closed again', () => open() <= 6 * 7)
+  await daemon.stop()
+
+  // A connection that is opened changes the -shm.
+  const opened = () => all.map((i) => statSync(path.join(data, `${i}.db-shm`)).mtimeMs)
+  const before = opened()
+  const again = start()
+  await until('every database is known', () => again.log.join('').split('initialized db').length - 1 >= count)
+  const same = opened().filter((time, i) => time === before[i]).length
+  assert.ok(same >= 3, `${same} databases were not opened`)
+  for (const i of all) {
+    const db = new Database(path.join(data, `${i}.db`))
+    db.exec('INSERT INTO t VALUES (3)')
+    db.close()
+    await until(`the commit to ${i}.db is replicated`, () => files(i) === 3)
+  }
+  await again.stop()
   for (const i of all) await assertReplicaEquals(`file://${dir}/replica/${i}.db`, path.join(data, `${i}.db`))
 })
 

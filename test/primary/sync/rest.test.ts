@@ -1,11 +1,25 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, readdirSync, readlinkSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
-import type { PrimaryEvents } from '../../../src/primary/events.js'
+import type { PrimaryEvents, PrimaryObserver } from '../../../src/primary/events.js'
 import { PrimaryDatabase } from '../../../src/primary/sync/primary-database.js'
+import { StateFile } from '../../../src/primary/sync/state-file.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 import { until } from '../../support/until.js'
 import { App } from '../app.js'
@@ -62,6 +76,23 @@ class Resting {
     assert.deepEqual([run.status, run.signal], die ? [null, 'SIGKILL'] : [0, null], run.stderr)
   }
 
+  /** The same database in a later process; undefined if that has to open it. */
+  async restarted(t: TestContext): Promise<Resting | undefined> {
+    const later: { resting?: Resting } = {}
+    const reasons: (string | undefined)[] = []
+    const observe: PrimaryObserver = (name, event) => {
+      if (name === 'sync') reasons.push((event as PrimaryEvents['sync']).snapshotReason)
+    }
+    const onEnd = () => {
+      if (later.resting) later.resting.ends++
+    }
+    const primary = await PrimaryDatabase.openResting(this.file, {}, observe, { interval: INTERVAL, onEnd })
+    if (!primary) return undefined
+    t.after(() => primary.close())
+    later.resting = new Resting(this.file, primary, reasons)
+    return later.resting
+  }
+
   get descriptors(): number {
     return readdirSync('/proc/self/fd').filter((fd) => {
       try {
@@ -84,6 +115,13 @@ class Resting {
   async equal(): Promise<void> {
     await assertReplicaEquals(`file://${this.primary.meta}`, this.file)
   }
+}
+
+/** Writes the content of a file again; `times`: keeps its times. */
+function rewrite(file: string, times = false): void {
+  const { atime, mtime } = statSync(file)
+  writeFileSync(file, readFileSync(file))
+  if (times) utimesSync(file, atime, mtime)
 }
 
 for (const soon of [false, true]) {
@@ -211,6 +249,88 @@ test('a process that starts after a rest continues without a snapshot', async (t
   await primary.sync()
   assert.deepEqual(reasons, [undefined])
   await assertReplicaEquals(`file://${primary.meta}`, resting.file)
+})
+
+for (const soon of [false, true]) {
+  const how = soon ? 'with frames in its WAL' : 'with an empty WAL'
+  test(`a process that starts after a rest ${how} opens nothing, and the next commit is an increment`, async (t) => {
+    const resting = await Resting.start(t, { soon })
+    await resting.primary.close()
+    const later = await resting.restarted(t)
+    assert.ok(later)
+    assert.equal(later.primary.isResting, true)
+    assert.equal(later.primary.restsUnchanged, true)
+    assert.equal(later.primary.isKnown, true)
+    assert.equal(later.primary.txid, resting.primary.txid)
+    assert.equal(later.descriptors, 0)
+    await later.equal()
+    resting.sql([rows(2)])
+    assert.deepEqual(await later.woken(), [undefined])
+    await later.rest(soon)
+    await later.primary.close()
+    assert.ok(await later.restarted(t))
+  })
+
+  test(`a process that starts after a rest ${how} opens a database that has changed since`, async (t) => {
+    const file = ({ file }: Resting) => file
+    const changes: readonly (readonly [string, (resting: Resting) => void])[] = [
+      ['a commit', (resting) => resting.sql([rows(1)])],
+      ['a commit that was checkpointed', (resting) => resting.sql([rows(1)], { die: false })],
+      ['a commit and a truncated WAL', (resting) => resting.sql([rows(1), 'PRAGMA wal_checkpoint(TRUNCATE)'])],
+      ['a restarted WAL', (resting) => resting.sql(['PRAGMA wal_checkpoint(RESTART)', rows(1)])],
+      ['another journal mode', (resting) => resting.sql(['PRAGMA journal_mode = delete'], { die: false })],
+      ['a write of another program', (resting) => rewrite(file(resting))],
+      ['a write of another program that keeps the time', (resting) => rewrite(file(resting), true)],
+      ['rights', (resting) => chmodSync(file(resting), 0o640)],
+    ]
+    for (const [what, change] of changes) {
+      const resting = await Resting.start(t, { soon })
+      await resting.primary.close()
+      change(resting)
+      assert.equal(await resting.restarted(t), undefined, what)
+      const primary = await PrimaryDatabase.open(resting.file)
+      t.after(() => primary.close())
+      await primary.sync()
+      await resting.equal()
+    }
+  })
+}
+
+test('a process that starts after a rest opens a database whose -wal has lost frames', async (t) => {
+  for (const damage of [
+    (wal: string) => truncateSync(wal, statSync(wal).size - 4096 - 24),
+    (wal: string) => truncateSync(wal, 0),
+    (wal: string) => rmSync(wal),
+    (wal: string) => {
+      const bytes = readFileSync(wal)
+      bytes[bytes.length - 4096 - 8]! ^= 1 // the checksum of the last frame
+      writeFileSync(wal, bytes)
+    },
+  ]) {
+    const resting = await Resting.start(t, { soon: true })
+    await resting.primary.close()
+    damage(`${resting.file}-wal`)
+    assert.equal(await resting.restarted(t), undefined)
+  }
+})
+
+test('a process that starts after a reboot opens every database', async (t) => {
+  const resting = await Resting.start(t)
+  await resting.primary.close()
+  const file = new StateFile(resting.primary.meta, resting.file)
+  const loaded = file.load()
+  assert.ok(loaded.kind === 'present' && loaded.state.rest)
+  await file.save({ ...loaded.state, rest: { ...loaded.state.rest, boot: 'another' } })
+  file.close()
+  assert.equal(await resting.restarted(t), undefined)
+})
+
+test('a process that ended while it wrote opens the database', async (t) => {
+  const resting = await Resting.start(t)
+  resting.sql([rows(1)])
+  await resting.woken()
+  await resting.primary.close()
+  assert.equal(await resting.restarted(t), undefined)
 })
 
 for (const autoCheckpoint of [-1, 3]) {
