@@ -4,7 +4,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import Database from 'better-sqlite3'
 import { until } from '../test/support/until.js'
+import { type CommandLine, commandLines, RunningPrimary } from './support/command-run.js'
 import { DaemonProcess } from './support/daemon-process.js'
+import { Fleet } from './support/fleet.js'
 import type { Bench, Question } from './support/question.js'
 import type { Column, ResultTable } from './support/result.js'
 import type { Stage } from './support/stage.js'
@@ -17,6 +19,22 @@ const COLUMNS: readonly Column[] = [
   { key: 'memory', label: 'memory', unit: 'bytes' },
   { key: 'each', label: 'memory, each further', unit: 'bytes' },
 ]
+
+const STARTS: readonly Column[] = [
+  { key: 'databases', label: 'databases', unit: 'count' },
+  { key: 'store', label: 'store', unit: 'text' },
+  { key: 'program', label: 'program', unit: 'text' },
+  { key: 'start', label: 'start', unit: 'text' },
+  { key: 'time', label: 'time until all are replicated', unit: 's' },
+  { key: 'cpu', label: 'processor time of a database', unit: 'ms' },
+  { key: 'requests', label: 'requests of a database', unit: 'count' },
+  { key: 'memory', label: 'memory', unit: 'bytes' },
+  { key: 'descriptors', label: 'open files', unit: 'count' },
+  { key: 'replicated', label: 'replicated in the end', unit: 'count' },
+]
+
+/** How long a program may take to replicate all databases, milliseconds. */
+const PATIENCE = 600_000
 
 export const databases: Question = {
   name: 'databases',
@@ -36,8 +54,67 @@ export const databases: Question = {
       { title: 'Processor share of idle databases, %', x: 'databases', y: ['cpu'], by: 'store' },
       { title: 'Memory of idle databases', x: 'databases', y: ['memory'], by: 'store' },
     ]
-    return [{ id: 'idle', title: 'Idle databases of one primary', columns: COLUMNS, rows, notes, plots }]
+    return [
+      { id: 'idle', title: 'Idle databases of one primary', columns: COLUMNS, rows, notes, plots },
+      await starts(bench, stage),
+    ]
   },
+}
+
+/** Starts of many databases: the first one, and one after one in a thousand was written to. */
+async function starts(bench: Bench, stage: Stage): Promise<ResultTable> {
+  const rows: ResultTable['rows'][number][] = []
+  for (const store of ['file', 's3']) {
+    for (const count of bench.quick ? [60] : [1000, 10_000]) {
+      for (const program of commandLines()) {
+        bench.progress(`start of ${count} databases to ${store}, ${program.name}`)
+        const fleet = new Fleet(path.join(bench.directory, `fleet-${store}`), count, store === 's3' ? stage : undefined)
+        const about = { databases: count, store, program: program.name }
+        const first = await start(program, fleet, stage, async () => (await fleet.replicated()) === count)
+        rows.push({ ...about, start: 'first', ...first })
+        if (first.time === null) continue
+        const written = Array.from({ length: Math.ceil(count / 1000) }, (_, i) => i * 1000)
+        for (const number of written) fleet.commit(number)
+        const before = await Promise.all(written.map((number) => fleet.files(number)))
+        const again = await start(program, fleet, stage, async () => {
+          const now = await Promise.all(written.map((number) => fleet.files(number)))
+          return now.every((files, i) => files > before[i]!)
+        })
+        rows.push({ ...about, start: 'again', ...again })
+      }
+    }
+  }
+  const notes = [
+    'First: the replicas are empty. Again: one of a thousand databases has a commit that the process that ended before it ' +
+      'did not see; the time ends when their commits are in the replica. A process that has not finished after ten minutes ' +
+      'has no time. Processor time, memory and open files are those at the end of the time.',
+  ]
+  return { id: 'start', title: 'Starts of many databases', columns: STARTS, rows, notes }
+}
+
+async function start(program: CommandLine, fleet: Fleet, stage: Stage, isDone: () => Promise<boolean>) {
+  await stage.proxy.reset()
+  const started = performance.now()
+  const primary = await RunningPrimary.start(program, ['-config', fleet.config])
+  try {
+    let time: number | null = null
+    while (primary.isRunning && performance.now() - started < PATIENCE) {
+      const looked = performance.now()
+      if (await isDone()) {
+        time = (performance.now() - started) / 1000
+        break
+      }
+      // Looking at thousands of replicas must not slow down what is measured.
+      await delay(200 + 10 * (performance.now() - looked))
+    }
+    const { requests } = await stage.counted()
+    const used = primary.isRunning
+      ? { cpu: primary.cpu / fleet.size, memory: primary.memory, descriptors: primary.descriptors }
+      : { cpu: null, memory: null, descriptors: null }
+    return { time, requests: requests / fleet.size, ...used, replicated: await fleet.replicated() }
+  } finally {
+    await primary.stop()
+  }
 }
 
 async function measure(

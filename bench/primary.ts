@@ -1,10 +1,11 @@
-import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import Database from 'better-sqlite3'
 import { until } from '../test/support/until.js'
 import { type CommandLine, commandLines, RunningPrimary, timeCommand } from './support/command-run.js'
+import { makeDatabases } from './support/fleet.js'
 import type { Bench, Question } from './support/question.js'
 import type { Column, ResultTable } from './support/result.js'
 import { ratios, spread } from './support/stats.js'
@@ -109,16 +110,6 @@ async function run(bench: Bench, program: CommandLine, { databases, rate }: Work
   } finally {
     await process.stop()
   }
-}
-
-function makeDatabases(folder: string, count: number): void {
-  const first = path.join(folder, '0.db')
-  const db = new Database(first)
-  db.pragma('journal_mode = wal')
-  db.exec('CREATE TABLE t (id INTEGER PRIMARY KEY, content TEXT)')
-  db.prepare('INSERT INTO t (content) VALUES (?)').run('x'.repeat(2000))
-  db.close()
-  for (let i = 1; i < count; i++) copyFileSync(first, path.join(folder, `${i}.db`))
 }
 
 /** Number of databases with a first file in their replica. */

@@ -48,6 +48,10 @@ export class RunningPrimary {
     return new RunningPrimary(child)
   }
 
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
   /** Processor time used so far, milliseconds. */
   get cpu(): number {
     return cpuOf(this.#child.pid!)
@@ -64,7 +68,7 @@ export class RunningPrimary {
   }
 
   async stop(): Promise<void> {
-    if (this.#child.exitCode !== null) return
+    if (!this.isRunning) return
     const exited = once(this.#child, 'exit')
     this.#child.kill('SIGTERM')
     await exited
