@@ -65,6 +65,8 @@ function overlapOf(config: Config, warnings: string[]): LitestreamError | undefi
  * may run the process.
  */
 function folderWarnings(socket: string): string[] {
+  // There, the socket is a named pipe.
+  if (process.platform === 'win32') return []
   const folder = path.dirname(socket)
   try {
     accessSync(folder, constants.W_OK | constants.X_OK)

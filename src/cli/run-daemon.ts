@@ -104,7 +104,8 @@ async function start(
   const reloader = new Reloader(daemon, read)
   daemon.reloadWith(() => reloader.reload())
   parts.push(reloader)
-  if (reloader.canReload) parts.push(reloadOnHangup(daemon))
+  // There, the closing of the console ends the process; `reload` uses the control socket.
+  if (reloader.canReload && process.platform !== 'win32') parts.push(reloadOnHangup(daemon))
   await Promise.race([stopped, Promise.all([daemon.open(), reloader.start()])])
 }
 

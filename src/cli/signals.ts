@@ -19,8 +19,17 @@ export class Interrupted extends LitestreamError {
   }
 }
 
-/** The signals that end a command. SIGHUP keeps its default: a handler would undo nohup. */
-const ENDING = ['SIGINT', 'SIGTERM'] as const
+/**
+ * The signals that end a command. SIGHUP keeps its default: a handler would undo nohup. On Windows,
+ * SIGBREAK is Ctrl+Break and the way in which one program asks another to end, and SIGHUP is the
+ * closing of the console, after which Windows waits for some seconds. No program can send SIGTERM
+ * there.
+ */
+export function endingSignals(platform: NodeJS.Platform): readonly NodeJS.Signals[] {
+  return platform === 'win32' ? ['SIGINT', 'SIGTERM', 'SIGBREAK', 'SIGHUP'] : ['SIGINT', 'SIGTERM']
+}
+
+const ENDING = endingSignals(process.platform)
 /**
  * Ignored, as by Litestream. A rotation of logs may send them; by default, SIGUSR1 opens the
  * debugger of Node.js and SIGUSR2 ends the process without a last sync.
@@ -29,8 +38,8 @@ const IGNORED = ['SIGUSR1', 'SIGUSR2'] as const
 const ignore = () => {}
 
 /**
- * Runs `work` with a signal that the first SIGINT or SIGTERM aborts, so that it can clean up. The
- * second one ends the process immediately, with the status of that signal, after `onSecond`.
+ * Runs `work` with a signal that the first one of ENDING aborts, so that it can clean up. The second
+ * one ends the process immediately, with the status of that signal, after `onSecond`.
  */
 export async function abortOnSignals<T>(
   work: (signal: AbortSignal) => Promise<T>,

@@ -16,7 +16,7 @@ const primary = DEFAULT_REPLICATOR_OPTIONS
  */
 export const DEFAULTS = {
   configPath: process.platform === 'win32' ? 'C:\\Litestream\\litestream.yml' : '/etc/litestream.yml',
-  socketPath: '/var/run/litestream.sock',
+  socketPath: process.platform === 'win32' ? '\\\\.\\pipe\\litestream' : '/var/run/litestream.sock',
   socketPermissions: 0o600,
   levels: levels.map(({ interval }) => interval),
   snapshotInterval: snapshot.interval,

@@ -4,10 +4,12 @@ import { expandHome } from '../util/home.js'
 
 /**
  * The absolute path for a configured path: `~`, `~/x`, `sqlite:///x`, `sqlite3://x` or a plain
- * path.
+ * path. On Windows `sqlite:///C:/x` is `C:\x`.
  */
-export function expandPath(written: string): string {
-  const plain = expandHome(written.replace(/^sqlite3?:\/\//, ''))
+export function expandPath(written: string, platform: NodeJS.Platform = process.platform): string {
+  const isWindows = platform === 'win32'
+  const text = written.replace(/^sqlite3?:\/\//, '')
+  const plain = expandHome(isWindows ? text.replace(/^\/(?=[a-z]:)/i, '') : text, platform)
   if (plain.startsWith('~')) {
     throw new LitestreamError(
       'INVALID_ARGUMENT',
@@ -17,5 +19,5 @@ export function expandPath(written: string): string {
       },
     )
   }
-  return path.resolve(plain)
+  return (isWindows ? path.win32 : path.posix).resolve(plain)
 }

@@ -116,8 +116,11 @@ export const configSchema = section(
     socket: section(
       {
         enabled: boolean('Listen for the commands `start`, `stop`, `sync` and others.', false),
-        path: text('Path of the socket file.', DEFAULTS.socketPath),
-        permissions: permissions('Mode of the socket file.', DEFAULTS.socketPermissions),
+        path: text('Path of the socket file; on Windows the name of a pipe, `\\\\.\\pipe\\NAME`.', DEFAULTS.socketPath),
+        permissions: permissions(
+          'Mode of the socket file; without effect on Windows, where the pipe is open to this user and administrators.',
+          DEFAULTS.socketPermissions,
+        ),
       },
       { description: 'The control socket.' },
     ),

@@ -15,7 +15,8 @@ const openOf = promisify(openCallback)
 const syncs = new Map<string, { readonly running: Promise<void>; next: Promise<void> | undefined }>()
 
 /**
- * Makes the entries of a directory, such as a new or renamed file, survive a power cut. Calls for
+ * Makes the entries of a directory, such as a new or renamed file, survive a power cut. Does nothing
+ * on Windows, which has no such call: NTFS keeps entries consistent with its journal. Calls for
  * one directory that come while it is being synced share the next sync: thousands of databases get
  * their folders in the same directory.
  */
@@ -38,6 +39,7 @@ function startSync(directory: string): Promise<void> {
 }
 
 async function syncNow(directory: string): Promise<void> {
+  if (process.platform === 'win32') return
   const fd = await openOf(directory, O_RDONLY)
   try {
     await syncDescriptor(fd)

@@ -1,4 +1,4 @@
-import { link, lstat, rename } from 'node:fs/promises'
+import { link, lstat } from 'node:fs/promises'
 import path from 'node:path'
 import { abortError } from '../util/abort.js'
 import { syncDirectory } from './directory.js'
@@ -7,6 +7,7 @@ import { isErrno } from './fs-error.js'
 import { setTime, syncHandle } from './handle.js'
 import { applyOwnership, giveToOwnerOf, type Ownership, ownershipOf } from './owner.js'
 import { removeFile } from './remove.js'
+import { replaceFile } from './replace-file.js'
 import { resolveTarget } from './target.js'
 import { createTemporary } from './temporary.js'
 
@@ -58,7 +59,7 @@ export async function writeDurably(
       await handle.close()
     }
     if (createOnly) await nameOnce(temporary, target.path)
-    else await rename(temporary, target.path)
+    else await replaceFile(temporary, target.path)
   } catch (error) {
     await removeFile(temporary)
     throw error
@@ -73,7 +74,7 @@ export async function writeDurably(
  * cut.
  */
 export async function renameDurably(from: string, to: string): Promise<void> {
-  await rename(from, to)
+  await replaceFile(from, to)
   await syncDirectory(path.dirname(to))
 }
 
@@ -87,7 +88,7 @@ async function nameOnce(temporary: string, file: string): Promise<void> {
     // are not detected there.
     if (await exists(file))
       throw Object.assign(new Error(`EEXIST: ${file} exists`, { cause: error }), { code: 'EEXIST' })
-    await rename(temporary, file)
+    await replaceFile(temporary, file)
   }
 }
 

@@ -11,6 +11,15 @@ export interface Claim {
   readonly what: string
 }
 
+/**
+ * The form of a path in which two names of one file are equal: Windows and macOS ignore the case of
+ * letters, and macOS the way in which accents are written. On a volume that does not, two names that
+ * differ only in this count as an overlap, too.
+ */
+export function comparablePath(real: string, platform: NodeJS.Platform = process.platform): string {
+  return platform === 'win32' || platform === 'darwin' ? real.normalize('NFC').toLowerCase() : real
+}
+
 /** Two claims for one path, or for a path inside a claimed folder. */
 export interface Overlap {
   readonly claim: Claim
@@ -47,7 +56,7 @@ export class PathClaims {
   add(owner: string, claims: readonly Claim[]): Overlap | undefined {
     const added: string[] = []
     for (const claim of claims) {
-      const real = realPathOf(claim.path)
+      const real = comparablePath(realPathOf(claim.path))
       const other = this.#overlapping(real, claim.tree)
       if (other) {
         for (const each of added) this.#remove(each)

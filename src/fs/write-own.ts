@@ -5,6 +5,7 @@ import { writeDurably } from './durable.js'
 import { setTimeSync, syncDescriptor } from './handle.js'
 import { applyOwnershipSync, type Ownership } from './owner.js'
 import { removeFileSync } from './remove.js'
+import { replaceFile } from './replace-file.js'
 import { temporaryPath } from './temporary.js'
 
 /** A file up to this size is written at once, bytes. */
@@ -64,7 +65,8 @@ async function writeShort(
     } finally {
       closeSync(fd)
     }
-    renameSync(temporary, file)
+    if (process.platform === 'win32') await replaceFile(temporary, file)
+    else renameSync(temporary, file)
   } catch (error) {
     removeFileSync(temporary)
     throw error

@@ -89,7 +89,7 @@ function decodePath(text: string, display: string, quote: UrlParts['quote']): st
  * path are decoded, except for `file:` (see `parseFileUrl`). Secrets in the URL are masked in every
  * later error and log line of this thread.
  */
-export function parseReplicaUrl(url: string): ReplicaLocation {
+export function parseReplicaUrl(url: string, platform: NodeJS.Platform = process.platform): ReplicaLocation {
   if (typeof url !== 'string' || url === '') {
     throw new LitestreamError('INVALID_URL', `a replica URL is text, not ${url === '' ? 'empty' : typeof url}`, {
       hint: `Write the replica as a URL, such as ${EXAMPLES}.`,
@@ -97,7 +97,7 @@ export function parseReplicaUrl(url: string): ReplicaLocation {
   }
   for (const secret of secretsOfUrl(url)) rememberSecret(secret)
   try {
-    return parseLocation(splitUrl(url))
+    return parseLocation(splitUrl(url), platform)
   } catch (error) {
     for (const secret of secretsOfUrl(url, true)) rememberSecret(secret)
     const { code, message, hint } = toLitestreamError(error)
@@ -119,14 +119,15 @@ const MEANT: Readonly<Record<string, string>> = {
 const LIKE_S3 = /^(minio|r2|b2|backblaze|wasabi|spaces|do|tigris|aws|ceph|garage|s3a|s3n)$/
 
 function meantScheme(scheme: string): string {
+  if (scheme.length === 1) return 'A folder on a drive of Windows is file:///C:/PATH. '
   if (LIKE_S3.test(scheme)) return 'A store with the interface of S3 is s3://BUCKET/PATH?endpoint=https://HOST. '
   return Object.hasOwn(MEANT, scheme) ? (MEANT[scheme] as string) : ''
 }
 
-function parseLocation(parts: UrlParts): ReplicaLocation {
+function parseLocation(parts: UrlParts, platform: NodeJS.Platform): ReplicaLocation {
   switch (parts.scheme) {
     case 'file':
-      return parseFileUrl(parts)
+      return parseFileUrl(parts, platform)
     case 's3':
       return parseS3Url(parts)
     case 'oss':
@@ -165,5 +166,5 @@ export function secretUrl(url: string): Secret {
  * from a database.
  */
 export function isUrl(text: string): boolean {
-  return /^[a-zA-Z][a-zA-Z0-9+.-]*:\/\//.test(text) || /^file:\//.test(text)
+  return /^[a-zA-Z][a-zA-Z0-9+.-]+:\/\//.test(text) || /^file:\//.test(text)
 }

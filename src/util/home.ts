@@ -1,7 +1,11 @@
 import os from 'node:os'
 import path from 'node:path'
 
-/** Expands `~` and `~/x` with the user's home directory; returns any other path unchanged. */
-export function expandHome(written: string): string {
-  return written === '~' || written.startsWith('~/') ? path.join(os.homedir(), written.slice(1)) : written
+/**
+ * Expands `~` and `~/x` (on Windows also `~\x`) with the user's home directory; returns any other
+ * path unchanged.
+ */
+export function expandHome(written: string, platform: NodeJS.Platform = process.platform): string {
+  const isHome = written === '~' || written.startsWith('~/') || (platform === 'win32' && written.startsWith('~\\'))
+  return isHome ? (platform === 'win32' ? path.win32 : path.posix).join(os.homedir(), written.slice(1)) : written
 }

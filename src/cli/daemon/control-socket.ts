@@ -32,7 +32,10 @@ export interface SocketOptions {
   readonly permissions: number
 }
 
-/** The control socket: HTTP over a Unix socket, for users who may open the file. */
+/**
+ * The control socket: HTTP over a Unix socket, for users who may open the file. On Windows, a named
+ * pipe, for this user and administrators.
+ */
 export class ControlSocket {
   readonly #daemon: Daemon
   readonly #api: ControlApi
@@ -67,24 +70,31 @@ export class ControlSocket {
     const umask = process.umask(0o177)
     try {
       await listen(socket.#server, { path }, onFailed)
-      socket.#inode = setSocketMode(path, permissions)
+      if (!isPipe(path)) socket.#inode = setSocketMode(path, permissions)
     } catch (cause) {
       await socket.close()
       throw new LitestreamError('UNAVAILABLE', `cannot listen on ${path}: ${(cause as Error).message}`, {
         cause,
         file: path,
-        hint: 'Set `socket.path` to a path in an existing directory to which this user can write.',
+        hint: isPipe(path)
+          ? 'Stop the process that has a pipe of this name, or set `socket.path` to another name.'
+          : 'Set `socket.path` to a path in an existing directory to which this user can write.',
       })
     } finally {
       process.umask(umask)
     }
-    socket.#check = startInterval(CHECK_MS, () => {
-      if (socket.#isOurs()) return
-      socket.#check?.stop()
-      onFailed(new LitestreamError('UNAVAILABLE', `the socket file ${path} was removed or replaced`, { file: path }))
-    }).unref()
+    if (!isPipe(path)) socket.#checkFile(onFailed)
     daemon.logger.info({ socket: path }, 'control socket listening')
     return socket
+  }
+
+  #checkFile(onFailed: ErrorHandler): void {
+    this.#check = startInterval(CHECK_MS, () => {
+      if (this.#isOurs()) return
+      this.#check?.stop()
+      const message = `the socket file ${this.#path} was removed or replaced`
+      onFailed(new LitestreamError('UNAVAILABLE', message, { file: this.#path }))
+    }).unref()
   }
 
   async close(): Promise<void> {
@@ -153,25 +163,45 @@ function statusOf(error: unknown): number {
   return isLitestreamError(error, 'INVALID_ARGUMENT', 'INVALID_URL', 'CONFIG_INVALID') ? 400 : 500
 }
 
+/** Whether `socket` is the name of a pipe of Windows: `\\.\pipe\NAME`. */
+function isPipe(socket: string): boolean {
+  return /^\\\\[.?]\\pipe\\./i.test(socket)
+}
+
+/** Why Windows can make no pipe with this name, and other systems no file. */
+function nameFault(socket: string, platform: NodeJS.Platform): LitestreamError | undefined {
+  if (platform === 'win32') {
+    if (isPipe(socket)) return undefined
+    return new LitestreamError(
+      'INVALID_ARGUMENT',
+      `the control socket is a named pipe on Windows, not a file: ${socket}`,
+      {
+        file: socket,
+        hint: 'Set `socket.path` to \\\\.\\pipe\\NAME, such as \\\\.\\pipe\\litestream.',
+      },
+    )
+  }
+  const bytes = Buffer.byteLength(socket)
+  if (bytes <= MOST_SOCKET_PATH) return undefined
+  return new LitestreamError(
+    'INVALID_ARGUMENT',
+    `socket path has ${bytes} bytes, and ${MOST_SOCKET_PATH} is the most: ${socket}`,
+    { file: socket, hint: 'Set `socket.path` to a shorter path, such as /run/litestream-ts/control.sock.' },
+  )
+}
+
 /**
  * Why no socket can be created at `path`, if that is certain; removes the socket of a dead process.
  * `keep`: only report, remove nothing.
  */
 export async function socketFault(
   path: string,
-  options: { readonly keep?: boolean } = {},
+  options: { readonly keep?: boolean; readonly platform?: NodeJS.Platform } = {},
 ): Promise<LitestreamError | undefined> {
-  const bytes = Buffer.byteLength(path)
-  if (bytes > MOST_SOCKET_PATH) {
-    return new LitestreamError(
-      'INVALID_ARGUMENT',
-      `socket path has ${bytes} bytes, and ${MOST_SOCKET_PATH} is the most: ${path}`,
-      {
-        file: path,
-        hint: 'Set `socket.path` to a shorter path, such as /run/litestream-ts/control.sock.',
-      },
-    )
-  }
+  const { keep = false, platform = process.platform } = options
+  const wrong = nameFault(path, platform)
+  if (wrong) return wrong
+  if (platform === 'win32') return (await isAlive(path)) ? inUse(path) : undefined
   const found = lookAt(path)
   if (found === undefined || found instanceof LitestreamError) return found
   if (!found.isSocket) {
@@ -180,16 +210,18 @@ export async function socketFault(
       hint: 'Choose another `socket.path`, or remove the file.',
     })
   }
-  if (await isAlive(path)) {
-    return new LitestreamError('UNAVAILABLE', `another process listens on ${path}`, {
-      file: path,
-      hint: 'Stop the other process, or give this one its own `socket.path`.',
-    })
-  }
+  if (await isAlive(path)) return inUse(path)
   const after = lookAt(path)
   const same = after !== undefined && !(after instanceof LitestreamError) && after.inode === found.inode
-  if (same && !options.keep) removeFileSync(path)
+  if (same && !keep) removeFileSync(path)
   return undefined
+}
+
+function inUse(path: string): LitestreamError {
+  return new LitestreamError('UNAVAILABLE', `another process listens on ${path}`, {
+    file: path,
+    hint: 'Stop the other process, or give this one its own `socket.path`.',
+  })
 }
 
 function lookAt(path: string): { readonly isSocket: boolean; readonly inode: number } | LitestreamError | undefined {

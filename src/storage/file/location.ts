@@ -2,6 +2,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { LitestreamError } from '../../errors.js'
 import type { UrlParts } from '../url-parts.js'
+import { windowsDirectory, windowsUrlPath } from './windows-location.js'
 
 export interface FileLocation {
   readonly type: 'file'
@@ -14,40 +15,56 @@ export interface FileLocation {
   readonly alternatives?: readonly string[]
 }
 
-const EXAMPLE = 'Write the path in full, such as file:///var/backups/app.db.'
+const example = (platform: NodeJS.Platform) =>
+  `Write the path in full, such as ${platform === 'win32' ? 'file:///C:/backups/app.db' : 'file:///var/backups/app.db'}.`
 
 /**
  * The directory of a `file:` URL, as Litestream reads it: everything after `file://`, taken
  * literally, is the path from the root. So `%20` and `~` are parts of a name, and `file://x/y` is
- * `/x/y`. Only a "?" and a "#", which would end the path, are written %3F and %23. Throws
- * INVALID_URL.
+ * `/x/y`. Only a "?" and a "#", which would end the path, are written %3F and %23. On Windows,
+ * `file:///C:/x` is `C:\x` and `file://server/share/x` is `\\server\share\x`. Throws INVALID_URL.
  */
-export function parseFileUrl(parts: UrlParts): FileLocation {
+export function parseFileUrl(parts: UrlParts, platform: NodeJS.Platform): FileLocation {
   const { display, quote, host, userinfo, rawPath } = parts
   if (userinfo?.includes(':')) {
     // User and password would be taken for parts of the path, and shown in messages.
-    throw new LitestreamError('INVALID_URL', `${display}: a folder has no user and no password`, { hint: EXAMPLE })
+    throw new LitestreamError('INVALID_URL', `${display}: a folder has no user and no password`, {
+      hint: example(platform),
+    })
   }
   const authority = [userinfo, host].filter((part) => part !== undefined).join('@')
   const written = `${authority}${rawPath}`
-  const found = path.posix.normalize(`/${unescapeDelimiters(written)}`)
   const isRelative = host === undefined && !rawPath.startsWith('/')
-  if (isRelative || found === '/' || found.includes('\0')) {
+  const directory = isRelative ? undefined : directoryOf(authority, rawPath, platform)
+  if (directory === undefined) {
     throw new LitestreamError('INVALID_URL', `${display}: ${quote(written)} is not the absolute path of a directory`, {
-      hint: EXAMPLE,
+      hint: example(platform),
     })
   }
   parts.params.rejectRest()
-  const directory = path.posix.resolve(found)
-  const alternatives = otherReadings(authority, rawPath).filter((other) => other !== directory && other !== '/')
+  const readings = platform === 'win32' ? [windowsDirectory(decoded(written) ?? '')] : otherReadings(authority, rawPath)
+  const alternatives = readings.flatMap((other) =>
+    other === undefined || other === directory || other === '/' ? [] : other,
+  )
   return alternatives.length === 0
     ? { type: 'file', path: directory }
     : { type: 'file', path: directory, alternatives: [...new Set(alternatives)] }
 }
 
+/** Undefined for a path that is not of a directory, and for the root. */
+function directoryOf(authority: string, rawPath: string, platform: NodeJS.Platform): string | undefined {
+  const written = unescapeDelimiters(`${authority}${rawPath}`)
+  if (written.includes('\0')) return undefined
+  if (platform === 'win32') {
+    return windowsDirectory(authority.toLowerCase() === 'localhost' ? unescapeDelimiters(rawPath) : written)
+  }
+  const directory = path.posix.resolve('/', `/${written}`)
+  return directory === '/' ? undefined : directory
+}
+
 /** The URL of the directory `directory`, an absolute path. */
-export function fileUrl(directory: string): string {
-  return `file://${escapeDelimiters(directory)}`
+export function fileUrl(directory: string, platform: NodeJS.Platform = process.platform): string {
+  return `file://${escapeDelimiters(platform === 'win32' ? windowsUrlPath(directory) : directory)}`
 }
 
 /** One name of a path, for a `file:` URL. */
