@@ -12,14 +12,21 @@ export type ThreadModule =
   | 'integrity/worker.js'
 
 /**
- * Lists files whose paths are computed at run time. Tools that trace an application's files, such
- * as @vercel/nft and Next.js, evaluate these expressions and copy the files. Never called.
+ * Lists files whose paths are computed at run time. Tools that trace an application's files evaluate
+ * these expressions and copy the files: @vercel/nft both forms, Next.js with Turbopack only URLs of
+ * literal names. webpack ignores the URLs, which it would copy beside its bundle. Never called.
  */
-function tracedFiles(): string[] {
+function tracedFiles(): (string | URL)[] {
   return [
     path.join(import.meta.dirname, '../package.json'),
-    path.join(import.meta.dirname, `../prebuilds/${process.platform}-${process.arch}.node`),
-    path.join(import.meta.dirname, `../prebuilds/linuxmusl-${process.arch}.node`),
+    new URL(/* webpackIgnore: true */ '../prebuilds/linux-x64.node', import.meta.url),
+    new URL(/* webpackIgnore: true */ '../prebuilds/linux-arm64.node', import.meta.url),
+    new URL(/* webpackIgnore: true */ '../prebuilds/linuxmusl-x64.node', import.meta.url),
+    new URL(/* webpackIgnore: true */ '../prebuilds/linuxmusl-arm64.node', import.meta.url),
+    new URL(/* webpackIgnore: true */ '../prebuilds/darwin-x64.node', import.meta.url),
+    new URL(/* webpackIgnore: true */ '../prebuilds/darwin-arm64.node', import.meta.url),
+    new URL(/* webpackIgnore: true */ '../prebuilds/win32-x64.node', import.meta.url),
+    new URL(/* webpackIgnore: true */ '../prebuilds/win32-arm64.node', import.meta.url),
     path.join(import.meta.dirname, 'primary'),
     path.join(import.meta.dirname, 'replica'),
     path.join(import.meta.dirname, 'restore'),

@@ -20,7 +20,8 @@ Function OfProgram(const char* name) {
   return reinterpret_cast<Function>(reinterpret_cast<void*>(GetProcAddress(GetModuleHandleW(nullptr), name)));
 }
 
-constexpr int kIoError = 4070;  // UV_EIO without its sign
+constexpr int kIoError = 4070;       // UV_EIO without its sign
+constexpr int kNotSupported = 4049;  // UV_ENOTSUP without its sign
 
 int ErrorNumber(DWORD error) {
   static const auto translate = OfProgram<int (*)(int)>("uv_translate_sys_error");
@@ -68,7 +69,10 @@ struct RenameInfo {
 constexpr auto kFileRenameInfoEx = static_cast<FILE_INFO_BY_HANDLE_CLASS>(22);
 constexpr DWORD kReplaceIfExists = 1, kPosixSemantics = 2;
 
-// With POSIX semantics, an open file can be replaced.
+constexpr int kNoPosixRename = -1;
+
+// With POSIX semantics, an open file can be replaced. kNoPosixRename on file systems without them
+// (FAT, many network shares).
 int RenameOver(HANDLE file, const std::wstring& path) {
   const size_t bytes = path.size() * sizeof(WCHAR);
   std::vector<uint64_t> memory((sizeof(RenameInfo) + bytes) / sizeof(uint64_t) + 1);
@@ -76,8 +80,22 @@ int RenameOver(HANDLE file, const std::wstring& path) {
   rename->flags = kReplaceIfExists | kPosixSemantics;
   rename->length = DWORD(bytes);
   std::copy(path.begin(), path.end(), rename->name);
-  return SetFileInformationByHandle(file, kFileRenameInfoEx, rename, DWORD(memory.size() * sizeof(uint64_t))) ? 0
-                                                                                                             : LastErrorNumber();
+  if (SetFileInformationByHandle(file, kFileRenameInfoEx, rename, DWORD(memory.size() * sizeof(uint64_t)))) return 0;
+  switch (GetLastError()) {
+    case ERROR_INVALID_PARAMETER:
+    case ERROR_INVALID_FUNCTION:
+    case ERROR_NOT_SUPPORTED:
+    case ERROR_CALL_NOT_IMPLEMENTED:
+      return kNoPosixRename;
+    default:
+      return LastErrorNumber();
+  }
+}
+
+// Fails while another program maps the file.
+int Empty(HANDLE file) {
+  FILE_END_OF_FILE_INFO end{};
+  return SetFileInformationByHandle(file, FileEndOfFileInfo, &end, sizeof end) ? 0 : LastErrorNumber();
 }
 
 int Replace(const std::wstring& path, const std::wstring& temporary, File* out) {
@@ -87,6 +105,7 @@ int Replace(const std::wstring& path, const std::wstring& temporary, File* out) 
   if (error == 0) error = RenameOver(file, path);
   if (error != 0) {
     CloseHandle(file);
+    if (error == kNoPosixRename) DeleteFileW(temporary.c_str());
     return error;
   }
   *out = file;
@@ -136,8 +155,13 @@ int OpenLocked(const std::string& path, const std::string& temporary, bool fresh
   if (error == 0 && fresh) {
     const HANDLE old = file;
     error = Replace(wide, Wide(temporary), &file);
-    CloseHandle(old);
-    if (error != 0) return error;
+    if (error == kNoPosixRename) {
+      // The lock of `owned` belongs to another handle, and would end with it.
+      error = owned ? kNotSupported : Empty(old);
+    } else {
+      CloseHandle(old);
+      if (error != 0) return error;
+    }
   }
   if (error != 0) {
     CloseHandle(file);
