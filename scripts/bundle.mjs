@@ -22,6 +22,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import path from 'node:path'
 import { build, transform } from 'esbuild'
 import { bundlePage } from './bundle-page.mjs'
+import { notices, packagesOf } from './licences.mjs'
 
 const root = path.dirname(import.meta.dirname)
 const dist = path.join(root, 'dist')
@@ -387,33 +388,6 @@ function provideRequire(outputs) {
     const text = readFileSync(file, 'utf8')
     if (/\bvar __require\s*=/.test(text)) writeFileSync(file, text.replace(/^(#!.*\n)?/, `$1${REQUIRE}`))
   }
-}
-
-/** The packages behind the inputs of a bundle: their folders. */
-function packagesOf(outputs) {
-  const folders = new Set()
-  for (const { inputs } of Object.values(outputs)) {
-    for (const input of Object.keys(inputs)) {
-      const match = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input)
-      if (match) folders.add(match[1])
-    }
-  }
-  return [...folders].sort()
-}
-
-/** Names, versions and licences of packages, each text once. */
-function notices(folders) {
-  const texts = new Map()
-  for (const folder of folders) {
-    const { name, version, license } = JSON.parse(readFileSync(path.join(root, folder, 'package.json'), 'utf8'))
-    const files = readdirSync(path.join(root, folder)).filter((file) => /^(licen[cs]e|notice)/i.test(file))
-    if (files.length === 0 && !license) throw new Error(`bundle: ${name} has no licence`)
-    const text = files.map((file) => readFileSync(path.join(root, folder, file), 'utf8').trim()).join('\n\n')
-    texts.set(text, [...(texts.get(text) ?? []), `${name} ${version} (${license})`])
-  }
-  const rule = '-'.repeat(80)
-  const parts = [...texts].map(([text, names]) => `${names.join('\n')}\n\n${text}`)
-  return `Code of these packages is in the files beside this one.\n\n${parts.map((part) => `${rule}\n${part}\n`).join('\n')}`
 }
 
 mkdirSync(dist, { recursive: true })
