@@ -390,6 +390,26 @@ function provideRequire(outputs) {
   }
 }
 
+/** Adds the files of the threads to `tracedFiles` of src/thread-url.ts, which is at the root of dist. */
+function listTracedFiles() {
+  const threads = readdirSync(dist, { recursive: true })
+    .filter((file) => file.endsWith('.cjs'))
+    .map((file) => `./${file.replaceAll(path.sep, '/')}`)
+    .sort()
+  const urls = threads.map((file) => `new URL(/* webpackIgnore: true */ ${JSON.stringify(file)}, import.meta.url),`)
+  const begin = 'function tracedFiles() {\n  return ['
+  const files = readdirSync(dist).filter((file) => file.endsWith('.js'))
+  const holders = files.filter((file) => readFileSync(path.join(dist, file), 'utf8').includes(begin))
+  if (holders.length === 0) throw new Error('bundle: no file has the function tracedFiles')
+  for (const file of holders) {
+    const text = readFileSync(path.join(dist, file), 'utf8')
+    writeFileSync(
+      path.join(dist, file),
+      text.replace(begin, () => begin + urls.join('')),
+    )
+  }
+}
+
 mkdirSync(dist, { recursive: true })
 for (const file of readdirSync(dist, { recursive: true })) {
   if (/\.c?js(\.map)?$/.test(file)) rmSync(path.join(dist, file))
@@ -429,6 +449,7 @@ importable(AWS, aws)
 const nats = await commonJs(NATS, {})
 importable(NATS, nats)
 const page = await bundlePage()
+listTracedFiles()
 writeFileSync(
   path.join(dist, 'THIRD_PARTY_LICENSES.txt'),
   notices(packagesOf(Object.assign({}, outputs, ...threads, aws, nats, page))),

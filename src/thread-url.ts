@@ -12,13 +12,14 @@ export type ThreadModule =
   | 'integrity/worker.js'
 
 /**
- * Lists files whose paths are computed at run time. Tools that trace an application's files evaluate
- * these expressions and copy the files: @vercel/nft both forms, Next.js with Turbopack only URLs of
- * literal names. webpack ignores the URLs, which it would copy beside its bundle. Never called.
+ * The files whose paths are computed at run time, as literals: tools that trace an application's
+ * files, such as @vercel/nft and Next.js with webpack or Turbopack, copy the files of such URLs.
+ * webpack ignores them; it would copy them beside its bundle. scripts/bundle.mjs adds the files of
+ * the threads. Never called.
  */
-function tracedFiles(): (string | URL)[] {
+function tracedFiles(): URL[] {
   return [
-    path.join(import.meta.dirname, '../package.json'),
+    new URL(/* webpackIgnore: true */ '../package.json', import.meta.url),
     new URL(/* webpackIgnore: true */ '../prebuilds/linux-x64.node', import.meta.url),
     new URL(/* webpackIgnore: true */ '../prebuilds/linux-arm64.node', import.meta.url),
     new URL(/* webpackIgnore: true */ '../prebuilds/linuxmusl-x64.node', import.meta.url),
@@ -27,10 +28,6 @@ function tracedFiles(): (string | URL)[] {
     new URL(/* webpackIgnore: true */ '../prebuilds/darwin-arm64.node', import.meta.url),
     new URL(/* webpackIgnore: true */ '../prebuilds/win32-x64.node', import.meta.url),
     new URL(/* webpackIgnore: true */ '../prebuilds/win32-arm64.node', import.meta.url),
-    path.join(import.meta.dirname, 'primary'),
-    path.join(import.meta.dirname, 'replica'),
-    path.join(import.meta.dirname, 'restore'),
-    path.join(import.meta.dirname, 'storage'),
   ]
 }
 // Keeps bundlers from removing the function.
