@@ -23,6 +23,7 @@ import path from 'node:path'
 import { build, transform } from 'esbuild'
 import { bundlePage } from './bundle-page.mjs'
 import { notices, packagesOf } from './licences.mjs'
+import { TARGETS } from './prebuild/targets.mjs'
 
 const root = path.dirname(import.meta.dirname)
 const dist = path.join(root, 'dist')
@@ -390,22 +391,26 @@ function provideRequire(outputs) {
   }
 }
 
-/** Adds the files of the threads to `tracedFiles` of src/thread-url.ts, which is at the root of dist. */
+/**
+ * Lists the addons and the files of the threads in `tracedFiles` of src/thread-url.ts, which is at
+ * the root of dist. webpack is told to ignore them: it would copy them beside its bundle.
+ */
 function listTracedFiles() {
   const threads = readdirSync(dist, { recursive: true })
     .filter((file) => file.endsWith('.cjs'))
     .map((file) => `./${file.replaceAll(path.sep, '/')}`)
     .sort()
-  const urls = threads.map((file) => `new URL(/* webpackIgnore: true */ ${JSON.stringify(file)}, import.meta.url),`)
-  const begin = 'function tracedFiles() {\n  return ['
+  const names = ['../package.json', ...TARGETS.map(({ name }) => `../prebuilds/${name}.node`), ...threads]
+  const urls = names.map((file) => `new URL(/* webpackIgnore: true */ ${JSON.stringify(file)}, import.meta.url),`)
+  const begin = /function tracedFiles\(\)\s*\{\s*return\s*\[/
   const files = readdirSync(dist).filter((file) => file.endsWith('.js'))
-  const holders = files.filter((file) => readFileSync(path.join(dist, file), 'utf8').includes(begin))
+  const holders = files.filter((file) => begin.test(readFileSync(path.join(dist, file), 'utf8')))
   if (holders.length === 0) throw new Error('bundle: no file has the function tracedFiles')
   for (const file of holders) {
     const text = readFileSync(path.join(dist, file), 'utf8')
     writeFileSync(
       path.join(dist, file),
-      text.replace(begin, () => begin + urls.join('')),
+      text.replace(begin, (found) => found + urls.join('')),
     )
   }
 }

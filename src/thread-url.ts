@@ -12,23 +12,12 @@ export type ThreadModule =
   | 'integrity/worker.js'
 
 /**
- * The files whose paths are computed at run time, as literals: tools that trace an application's
- * files, such as @vercel/nft and Next.js with webpack or Turbopack, copy the files of such URLs.
- * webpack ignores them; it would copy them beside its bundle. scripts/bundle.mjs adds the files of
- * the threads. Never called.
+ * The files whose paths are computed at run time: tools that trace an application's files, such as
+ * @vercel/nft and Next.js with webpack or Turbopack, copy the files of URLs of literal names.
+ * scripts/bundle.mjs writes them into this list. Never called.
  */
 function tracedFiles(): URL[] {
-  return [
-    new URL(/* webpackIgnore: true */ '../package.json', import.meta.url),
-    new URL(/* webpackIgnore: true */ '../prebuilds/linux-x64.node', import.meta.url),
-    new URL(/* webpackIgnore: true */ '../prebuilds/linux-arm64.node', import.meta.url),
-    new URL(/* webpackIgnore: true */ '../prebuilds/linuxmusl-x64.node', import.meta.url),
-    new URL(/* webpackIgnore: true */ '../prebuilds/linuxmusl-arm64.node', import.meta.url),
-    new URL(/* webpackIgnore: true */ '../prebuilds/darwin-x64.node', import.meta.url),
-    new URL(/* webpackIgnore: true */ '../prebuilds/darwin-arm64.node', import.meta.url),
-    new URL(/* webpackIgnore: true */ '../prebuilds/win32-x64.node', import.meta.url),
-    new URL(/* webpackIgnore: true */ '../prebuilds/win32-arm64.node', import.meta.url),
-  ]
+  return []
 }
 // Keeps bundlers from removing the function.
 threadUrl.tracedFiles = tracedFiles

@@ -30,6 +30,7 @@ export function endingSignals(platform: NodeJS.Platform): readonly NodeJS.Signal
 }
 
 const ENDING = endingSignals(process.platform)
+
 /**
  * Ignored, as by Litestream. A rotation of logs may send them; by default, SIGUSR1 opens the
  * debugger of Node.js and SIGUSR2 ends the process without a last sync.
