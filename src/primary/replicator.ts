@@ -10,7 +10,7 @@ import type { ReplicaClient } from '../storage/replica-client.js'
 import { StoreTurns } from '../storage/store-turns.js'
 import { weakFencing } from '../storage/write-guarantees.js'
 import { refuseWriteOnce } from '../storage/write-once.js'
-import { linkAbort } from '../util/abort.js'
+import { linkAbort, orAborted, throwIfAborted } from '../util/abort.js'
 import { formatDuration } from '../util/duration.js'
 import { GrowingInterval } from '../util/growing-interval.js'
 import { monotonicMs } from '../util/monotonic.js'
@@ -73,6 +73,7 @@ function firstSyncQueue(): PQueue {
 
 /** Compaction of the first databases begins when the first sync of the last one has begun. */
 const AFTER_FIRST_SYNCS = { priority: -1 }
+const BEFORE_FIRST_SYNCS = { priority: 1 }
 
 /**
  * Minimum time between two snapshots requested by compaction, in milliseconds: each contains the
@@ -344,7 +345,7 @@ export class Replicator {
     )
     const unlink = linkAbort(signal, this.#life)
     try {
-      if (!this.#ended) await this.#finalSync()
+      await (this.#primary ? this.#finalSync() : this.#onlySync())
     } catch (error) {
       throw isLitestreamError(error, 'ABORTED') && !signal?.aborted ? this.#unfinished(error) : error
     } finally {
@@ -405,7 +406,27 @@ export class Replicator {
     this.#uploads.stop()
   }
 
+  /**
+   * The last sync of a database that waits for its first one. Of thousands, a few are opened at a
+   * time. If the waiting is aborted, the database is not opened.
+   */
+  async #onlySync(): Promise<void> {
+    let running: Promise<void> | undefined
+    const sync = () => {
+      running = this.#finalSync()
+      return running
+    }
+    try {
+      await orAborted(firstSyncQueue().add(sync, BEFORE_FIRST_SYNCS), this.#life.signal)
+    } catch (error) {
+      await running
+      throw error
+    }
+  }
+
   async #finalSync(): Promise<void> {
+    if (this.#ended) return
+    throwIfAborted(this.#life.signal, `the last sync of ${this.path}`)
     const deadline = monotonicMs() + this.#options.shutdownSyncTimeout
     if (this.#uploader?.isUpToDate && this.#primary?.restsUnchanged) return
     for (;;) {

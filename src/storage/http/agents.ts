@@ -45,8 +45,11 @@ export async function connectionsTo(target: URL, settings: ConnectionSettings = 
 
 /** Connections that stay open in a shared agent while no request uses them. */
 const SHARED_IDLE = 64
-/** Connections of a shared agent to one host; two parallel uploads of parts and a merge need fewer. */
-const SHARED_MOST = 512
+/**
+ * Connections of a shared agent to one host: more than the merges (128 inputs each, see merge.ts) and
+ * the uploads that run at the same time can hold, so that none waits for a connection of another.
+ */
+const SHARED_MOST = 4096
 
 let isSharing = false
 const shared: { readonly key: string; readonly context: SecureContext | undefined; readonly agent: Agent }[] = []
