@@ -51,7 +51,7 @@ async function firstOpen(t: TestContext, url: string): Promise<LoadedFiles> {
   }
   const own = loaded.main.filter((file) => file !== script && !DRIVER.test(file))
   assert.ok(own.length <= 2, `the main thread loaded ${own.join(', ')}`)
-  assert.ok(bytesOf(own) <= 115_000, `the main thread loaded ${bytesOf(own)} bytes`)
+  assert.ok(bytesOf(own) <= 122_000, `the main thread loaded ${bytesOf(own)} bytes`)
   assert.deepEqual(
     own.filter((file) => AWS.test(file)),
     [],

@@ -86,6 +86,7 @@ export async function watchMetas(
   })
   // A watch alone does not keep the process alive; its connection does until it is closed.
   watchdog.unref()
+  const forgets: (() => void)[] = []
   const end = () => {
     ended = true
     watchdog.stop()
@@ -93,7 +94,9 @@ export async function watchMetas(
     if (subscription !== undefined && !subscription.isClosed()) subscription.unsubscribe()
     for (const forget of forgets) forget()
   }
-  const forgets = [onAbort(signal, end), onAbort(session.closing, end)]
+  // Both may have aborted already: then they call `end` here.
+  forgets.push(onAbort(signal, end))
+  forgets.push(onAbort(session.closing, end))
   try {
     await begin()
   } catch (error) {

@@ -69,11 +69,13 @@ export class SftpConnection {
         reject(refusal ?? sftpError(withAgentFailure(error, agentFailure), 'connecting to', url))
       }
       const timer = startTimer(timeout, () => fail(noAnswer(url, timeout)))
-      const forget = onAbort(signal, () => fail(signal.reason))
+      let forget = () => {}
       const settle = () => {
         timer.stop()
         forget()
       }
+      // It may have aborted already: then it calls `fail` here.
+      forget = onAbort(signal, () => fail(signal.reason))
       // Never removed: an error of an abandoned connection must not end the process.
       client.on('error', (error) => {
         // The next authentication method is tried after that.

@@ -172,22 +172,22 @@ export class SftpSession {
   ): Promise<T> {
     const { idleTimeout } = this.policy
     return new Promise<T>((resolve, reject) => {
-      const timer = startTimer(idleTimeout, () => {
-        fail(this.#noAnswer(doing, path, what, idleTimeout))
-        connection.drop(`the server did not answer ${what} within ${idleTimeout} ms`)
-      })
-      const fail = (error: unknown) => {
-        settle()
-        reject(error)
-      }
-      const forgets = [
-        onAbort(signal, () => fail(abortError(signal!, `${doing} ${this.target(path)}`))),
-        onAbort(this.closing, () => fail(this.closing.reason)),
-      ]
+      const forgets: (() => void)[] = []
       const settle = () => {
         timer.stop()
         for (const forget of forgets) forget()
       }
+      const fail = (error: unknown) => {
+        settle()
+        reject(error)
+      }
+      const timer = startTimer(idleTimeout, () => {
+        fail(this.#noAnswer(doing, path, what, idleTimeout))
+        connection.drop(`the server did not answer ${what} within ${idleTimeout} ms`)
+      })
+      // Both may have aborted already: then they call `fail` here.
+      forgets.push(onAbort(signal, () => fail(abortError(signal!, `${doing} ${this.target(path)}`))))
+      forgets.push(onAbort(this.closing, () => fail(this.closing.reason)))
       work.then((value) => {
         settle()
         resolve(value)

@@ -201,21 +201,21 @@ export class WebdavRequests {
     })
     return new Promise<Reply>((resolve, reject) => {
       const limit = subject.operation === 'PUT' ? CHANGE_TIMEOUT : this.policy.firstByteTimeout
-      const wait = startWait(limit, () => fail(this.#noAnswer(subject, limit)))
+      const forgets: (() => void)[] = []
+      const settle = () => {
+        wait.stop()
+        for (const forget of forgets) forget()
+      }
       const fail = (error: unknown) => {
         settle()
         sent.destroy()
         reject(error)
       }
-      const forgets = [
-        onAbort(subject.signal, () => fail(new Error('cancelled'))),
-        onAbort(this.closing, () => fail(this.closing.reason)),
-      ]
-      const settle = () => {
-        wait.stop()
-        for (const forget of forgets) forget()
-      }
+      const wait = startWait(limit, () => fail(this.#noAnswer(subject, limit)))
       sent.on('error', fail)
+      // Both may have aborted already: then they call `fail` here.
+      forgets.push(onAbort(subject.signal, () => fail(new Error('cancelled'))))
+      forgets.push(onAbort(this.closing, () => fail(this.closing.reason)))
       sent.once('response', (reply: IncomingMessage) => {
         settle()
         // A body that is not being read yet may still emit an error without a listener.

@@ -59,15 +59,22 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       bytes[i] = {copies[i].data(), copies[i].size(), 0};
     }
     size_t written = 0;
-    const MergeStatus status = merger.Step(bytes, out.data(), out.size(), &written);
+    MergeRun run;
+    const MergeStatus status = merger.Step(bytes, out.data(), out.size(), &written, &run);
     EXPECT(written <= out.size());
     output.insert(output.end(), out.begin(), out.begin() + long(written));
+    if (run.size > 0) {
+      EXPECT(run.input < count);
+      EXPECT(run.data >= copies[run.input].data());
+      EXPECT(run.data + run.size <= copies[run.input].data() + copies[run.input].size());
+      output.insert(output.end(), run.data, run.data + run.size);
+    }
     for (size_t i = 0; i < count; i++) {
       EXPECT(bytes[i].used <= bytes[i].size);
       blocks[i].used += bytes[i].used;
     }
     if (status == MergeStatus::kOutputFull) {
-      EXPECT(written > 0);
+      EXPECT(written > 0 || run.size > 0);
       continue;
     }
     if (status != MergeStatus::kNeedInput) break;
