@@ -13,6 +13,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { commandLine } from './command-line.mjs'
 
 const root = path.dirname(import.meta.dirname)
 const here = path.join(import.meta.dirname, 'bundlers')
@@ -229,12 +230,7 @@ function makeReplica() {
   return url
 }
 
-const names = process.argv.slice(2)
-const unknown = names.find((name) => !Object.hasOwn(BUNDLERS, name))
-if (unknown !== undefined) {
-  console.error(`bundlers: unknown bundler ${unknown}; the bundlers are ${Object.keys(BUNDLERS).join('; ')}`)
-  process.exit(2)
-}
+const { positionals: names } = commandLine(import.meta.filename, { names: Object.keys(BUNDLERS) })
 execFileSync(path.join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.test.json'], { cwd: root, stdio: 'inherit' })
 const { installPacked } = await import(path.join(root, '.out/test/support/packed.js'))
 const ends = []

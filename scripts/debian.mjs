@@ -1,11 +1,16 @@
-// `npm run deb [TARGET]` makes executables/litestream-ts_VERSION_ARCH.deb of the single-file executable
-// of a Linux target (default: linux-x64), which scripts/executable.mjs makes first. The package has no
-// scripts: it starts and enables nothing. Needs dpkg-deb. `--check` installs it into a folder.
+// Makes executables/litestream-ts_VERSION_ARCH.deb of the single-file executable of a Linux target,
+// which scripts/executable.mjs makes first. The package has no scripts: it starts and enables
+// nothing. Needs dpkg-deb.
+//
+// usage: npm run deb -- [--check] [TARGET]
+//   TARGET   linux-x64 (default) or linux-arm64
+//   --check  installs the package into a folder
 import { execFileSync, spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { gzipSync } from 'node:zlib'
+import { commandLine } from './command-line.mjs'
 
 const root = path.dirname(import.meta.dirname)
 const ARCHITECTURES = { 'linux-x64': 'amd64', 'linux-arm64': 'arm64' }
@@ -113,9 +118,10 @@ function check(file) {
   }
 }
 
-const target = process.argv.slice(2).find((arg) => !arg.startsWith('--')) ?? 'linux-x64'
-if (!Object.hasOwn(ARCHITECTURES, target)) {
-  throw new Error(`deb: ${target} is none of ${Object.keys(ARCHITECTURES).join(', ')}`)
-}
+const { values, positionals } = commandLine(import.meta.filename, {
+  options: { check: { type: 'boolean', default: false } },
+  names: Object.keys(ARCHITECTURES),
+})
+const [target = 'linux-x64'] = positionals
 const file = makePackage(target)
-if (process.argv.includes('--check')) check(file)
+if (values.check) check(file)

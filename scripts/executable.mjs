@@ -1,8 +1,11 @@
-// `npm run executable [TARGET…]` makes executables/litestream-ts-TARGET: the command line as one file
-// that needs no Node.js and no SQLite driver (Node's single executable application, with node:sqlite).
-// It contains the addon of its platform and the libraries of every store. Needs dist/ (npm run
-// build:all), the addon in prebuilds/ (npm run prebuild), npm and, for musl and macOS, python3 with
-// pip. Default: the target of this machine. `--check` runs it.
+// Makes executables/litestream-ts-TARGET: the command line as one file that needs no Node.js and no
+// SQLite driver (Node's single executable application, with node:sqlite). It contains the addon of
+// its platform and the libraries of every store. Needs dist/ (npm run build:all), the addon in
+// prebuilds/ (npm run prebuild), npm and, for musl and macOS, python3 with pip.
+//
+// usage: npm run executable -- [--check] [TARGET…]
+//   TARGET   default: that of this machine
+//   --check  runs the executable of this machine
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
@@ -21,6 +24,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { build } from 'esbuild'
+import { commandLine } from './command-line.mjs'
 import { notices, packagesOf } from './licences.mjs'
 import { Runtimes } from './platforms/runtimes.mjs'
 import { TARGETS } from './prebuild/targets.mjs'
@@ -174,14 +178,15 @@ function check(file) {
   }
 }
 
-const names = process.argv.slice(2).filter((arg) => !arg.startsWith('--'))
+const { values, positionals: names } = commandLine(import.meta.filename, {
+  options: { check: { type: 'boolean', default: false } },
+  names: TARGETS.map(({ name }) => name),
+})
 if (names.length === 0) names.push(runtimes.thisTarget())
-const unknown = names.find((name) => !TARGETS.some((target) => target.name === name))
-if (unknown) throw new Error(`executable: ${unknown} is none of ${TARGETS.map(({ name }) => name).join(', ')}`)
 for (const name of names) {
   if (!existsSync(path.join(root, 'prebuilds', `${name}.node`))) {
     throw new Error(`executable: there is no prebuilds/${name}.node: run \`npm run prebuild ${name}\``)
   }
   const file = await makeExecutable(TARGETS.find((target) => target.name === name))
-  if (process.argv.includes('--check') && name === runtimes.thisTarget()) check(file)
+  if (values.check && name === runtimes.thisTarget()) check(file)
 }

@@ -19,6 +19,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { commandLine } from './command-line.mjs'
 import { Runtimes } from './platforms/runtimes.mjs'
 import { checkWindows } from './platforms/windows.mjs'
 import { inspect } from './prebuild/inspect.mjs'
@@ -152,12 +153,7 @@ function inspectOthers(packageFolder, names) {
   }
 }
 
-const names = process.argv.slice(2)
-const unknown = names.find((name) => !Object.hasOwn(PLATFORMS, name))
-if (unknown !== undefined) {
-  console.error(`platforms: unknown platform ${unknown}; the platforms are ${Object.keys(PLATFORMS).join(', ')}`)
-  process.exit(2)
-}
+const { positionals: names } = commandLine(import.meta.filename, { names: Object.keys(PLATFORMS) })
 const chosen = names.length === 0 ? Object.keys(PLATFORMS) : names
 execFileSync(path.join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.test.json'], { cwd: root, stdio: 'inherit' })
 const { startRgw } = await import(path.join(root, '.out/test/support/servers/rgw.js'))

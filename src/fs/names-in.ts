@@ -23,7 +23,11 @@ export async function namesIn(
 ): Promise<string[]> {
   const names: string[] = []
   try {
-    if ((await stat(directory)).size <= SMALL_DIRECTORY) return (await readdir(directory)).filter(wanted)
+    if ((await stat(directory)).size <= SMALL_DIRECTORY) {
+      const all = await readdir(directory)
+      throwIfAborted(signal, `listing ${directory}`)
+      return all.filter(wanted)
+    }
     for await (const { name } of await opendir(directory, { bufferSize: BATCH })) {
       throwIfAborted(signal, `listing ${directory}`)
       if (wanted(name)) names.push(name)
