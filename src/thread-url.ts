@@ -24,9 +24,9 @@ threadUrl.tracedFiles = tracedFiles
 
 /**
  * The URL of a thread's module; its CommonJS version if one exists, because a thread loads that
- * faster. Searched beside this code, which scripts/bundle.mjs keeps at the root of the compiled
- * tree, and otherwise in the installed package: an application's bundler moves this code, but not
- * the modules of threads. Throws NATIVE_MISSING.
+ * faster. The module is searched in the folder of this file, which scripts/bundle.mjs keeps at the
+ * root of the compiled tree, and then in the installed package: an application's bundler moves this
+ * file, but does not move the module of a thread. Throws NATIVE_MISSING.
  */
 export function threadUrl(module: ThreadModule): URL {
   const names = [module.replace(/\.js$/, '.cjs'), module]

@@ -61,8 +61,8 @@ Napi::Value RemoveFileStamps(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// hasFileStampsChanged(stamps, number): whether one of the two files has changed; true for an
-// unknown number.
+// hasFileStampsChanged(stamps, number): whether the database file or the WAL with this number has
+// changed since it was added; true for a number that is not in `stamps`.
 Napi::Value HasFileStampsChanged(const Napi::CallbackInfo& info) {
   Arguments args(info, "hasFileStampsChanged");
   const auto stamps = args.Open<FileStamps>(args[0], "stamps");

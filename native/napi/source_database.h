@@ -5,7 +5,8 @@
 
 namespace litestream {
 
-// Whether the connection that is loading the extension will become a source.
+// Whether the connection that is loading the extension is one of a primary to the application's
+// database.
 bool SourceExpected();
 // Makes the connection a source. Returns an SQLite result code.
 int InitSource(sqlite3* db, const sqlite3_api_routines* api);

@@ -12,8 +12,8 @@ namespace {
 uint32_t HeaderAt(uint32_t pgno) { return pgno == 1 ? 100 : 0; }
 uint32_t ReadU16(const uint8_t* p) { return (uint32_t(p[0]) << 8) | p[1]; }
 
-// SQLite's varint: up to 9 bytes, big-endian, 7 bits each, 8 bits in the ninth. Returns null if it
-// does not end before `end`.
+// SQLite's varint: up to 9 bytes, big-endian, 7 bits each, 8 bits in the ninth. Returns null if the
+// varint does not end before `end`.
 const uint8_t* ReadVarint(const uint8_t* p, const uint8_t* end, uint64_t* value) {
   uint64_t v = 0;
   for (int i = 0; i < 8; i++) {
@@ -69,7 +69,7 @@ class RecordColumns {
     return true;
   }
 
-  // Whether every column so far was complete.
+  // Whether the record contained all bytes of each column that was read so far.
   bool sound() const { return sound_; }
   uint64_t type() const { return type_; }
   double Integer() const { return ReadInteger(type_, data_); }

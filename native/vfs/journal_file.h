@@ -3,9 +3,9 @@
 // because no page of the transaction has left the process.
 //
 // A transaction over several databases: SQLite writes the name of the super-journal to the end of
-// each journal, and skips the rollback of a journal whose super-journal does not exist. The journal
-// of a replica therefore drops the end mark (the magic number) of that name, so a rollback always
-// restores SQLite's page cache. An ordinary database needs a super-journal that
+// each journal, and skips the rollback of a journal whose super-journal does not exist. The name ends
+// with a magic number. The journal of a replica does not store this number, so SQLite finds no name
+// and always rolls back, which restores its page cache. An ordinary database needs a super-journal that
 // outlives a crash, so a transaction whose super-journal is named after a replica may not write to
 // an ordinary database.
 #pragma once

@@ -34,8 +34,8 @@ int DeleteBefore(const SqliteCopy* copy, const char* name, int sync_directory) {
   return copy->before.xDelete(copy->original, name, sync_directory);
 }
 
-// Has the worker turn `parameter` (name=value; see resolveOptions in src/replica/options.ts) into a
-// warning with the next step.
+// Sends `parameter` (name=value; see resolveOptions in src/replica/options.ts) to the worker, which
+// emits a warning that says what the user can do.
 void Warn(const std::string& parameter) {
   auto request = std::make_shared<Request>();
   request->kind = RequestKind::kOpen;

@@ -9,8 +9,8 @@ import { databaseError } from './source/database-error.js'
 import type { PrimaryDatabase } from './sync/primary-database.js'
 
 /**
- * The compaction of a primary's replica: reads files that are still staged from local disk, and
- * reports as events. Deletes nothing from a write-once replica, and renews the snapshots of an idle
+ * The compaction of a primary's replica. Files that are still in the staging folder are read there
+ * instead of from the store. Results and errors become events. Compaction deletes nothing from a write-once replica, and renews the snapshots of an idle
  * database there. `onDamage`: as in CompactionSchedulerOptions.
  */
 export function compactionOf(

@@ -2,7 +2,7 @@ import { native } from '../../native/addon.js'
 import { Breather } from '../../util/breather.js'
 import type { PageRun } from '../source/page-runs.js'
 
-/** A checksum of every page of a database at one TXID. Plain data. */
+/** The checksums of the pages of a database at one TXID, one for each page. Plain data. */
 export interface DatabaseImage {
   readonly txid: number
   /** Bytes. */

@@ -39,7 +39,8 @@ export interface StagedWhole {
 const MAX_TRIES = 64
 
 /**
- * Compares every whole database with the newest state of the replica before it is uploaded. A
+ * Before a file with all pages of the database is uploaded, compares the database with the newest
+ * state of the replica. A
  * database that does not continue that state is recorded in the replica first, so that retention
  * keeps the files for a restore to that state. See levels/divergence-record.ts.
  */

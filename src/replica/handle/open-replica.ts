@@ -83,7 +83,7 @@ export interface WorkerStats {
     /** Size of the LTX files in bytes. */
     readonly bytes: number
   }
-  /** Number of views that are in memory. */
+  /** Number of states of the replica (views) that are in memory. */
   readonly views: number
   /** Number of pages in the page cache. */
   readonly pagesCached: number

@@ -33,7 +33,7 @@ export interface ConnectionOptions {
 
 type Done<T> = (error: Error | null | undefined, value?: T) => void
 
-/** One SSH connection with one SFTP channel. A lost connection is never restored. */
+/** One SSH connection with one SFTP channel. It does not reconnect: after a loss, open another one. */
 export class SftpConnection {
   readonly #client: Client
   readonly #sftp: SFTPWrapper
