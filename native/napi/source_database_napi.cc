@@ -102,7 +102,7 @@ Napi::Value WalIndex(const Napi::CallbackInfo& info) {
     return Napi::Boolean::New(info.Env(), false);
   }
   file->pMethods->xShmBarrier(file);
-  memcpy(out.data, const_cast<const void*>(region), out.size);
+  if (out.size > 0) memcpy(out.data, const_cast<const void*>(region), out.size);
   file->pMethods->xShmBarrier(file);
   return Napi::Boolean::New(info.Env(), true);
 }
