@@ -104,7 +104,7 @@ async function start(program: CommandLine, fleet: Fleet, stage: Stage, isDone: (
         time = (performance.now() - started) / 1000
         break
       }
-      // Looking at thousands of replicas must not slow down what is measured.
+      // Checking thousands of replicas must not slow down the measurement.
       await delay(200 + 10 * (performance.now() - looked))
     }
     const { requests } = await stage.counted()

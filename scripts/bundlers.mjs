@@ -72,7 +72,7 @@ function vite(ssr) {
   }
 }
 
-/** A CommonJS bundle with the package beside it, which is what is zipped for AWS Lambda. */
+/** A CommonJS bundle and the package beside it: the content of a zip file for AWS Lambda. */
 async function lambda(folder, work) {
   const { build } = createRequire(path.join(folder, 'package.json'))('esbuild')
   await build({

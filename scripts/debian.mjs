@@ -15,7 +15,7 @@ import { commandLine } from './command-line.mjs'
 const root = path.dirname(import.meta.dirname)
 const ARCHITECTURES = { 'linux-x64': 'amd64', 'linux-arm64': 'arm64' }
 const { version, description, homepage } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
-/** Debian sorts "~" before the end of a version, as npm does "-". */
+/** For Debian a version with "~" is older than the version without it, as with "-" for npm. */
 const debianVersion = version.replace('-', '~')
 
 /** The unit of the documentation, with the paths of the package. */

@@ -32,7 +32,7 @@ import { TARGETS } from './prebuild/targets.mjs'
 const root = path.dirname(import.meta.dirname)
 const out = path.join(root, 'executables')
 const runtimes = new Runtimes(path.join(root, '.cache/platforms'))
-/** What Node.js looks for in its own file. */
+/** Node.js searches its own file for this text: after it stands whether an application is included. */
 const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2'
 
 /** The optional packages of package.json, as the modules that are loaded. */

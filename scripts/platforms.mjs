@@ -32,7 +32,7 @@ const runtimes = new Runtimes(path.join(root, '.cache/platforms'))
 const MAX_PACKAGE = 15 * 1024 * 1024
 
 const SQLITE = 'node:sqlite'
-/** `target`: the addon that must be loaded. `more`: what is checked there only. */
+/** `target`: the addon that must be loaded. `more`: further checks of this platform. */
 const PLATFORMS = {
   'linux-x64-node20': { target: 'linux-x64', driver: 'better-sqlite3', runtime: () => runtimes.linuxX64(thisNode20()) },
   'linux-x64-node22': { target: 'linux-x64', driver: SQLITE, runtime: () => runtimes.linuxX64('22') },

@@ -1,4 +1,4 @@
-// What is checked on Windows only: the functions for its paths, and the control socket, which is a
+// The checks that run on Windows only: the functions for its paths, and the control socket, which is a
 // named pipe there.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'

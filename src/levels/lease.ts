@@ -47,7 +47,7 @@ export class Lease {
   readonly #ttl: number
   readonly #clock: Clock
   readonly #other: OtherLease
-  /** No owner has been seen yet. */
+  /** No call has found another owner's lease yet. */
   #isFirst = true
   /** `until`: by the monotonic clock. */
   #held: { readonly tag: string; readonly generation: number; readonly until: number } | undefined

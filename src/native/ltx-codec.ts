@@ -24,7 +24,8 @@ export interface LtxCodecNative {
   ): number
 
   /**
-   * The same on a thread of libuv's pool. Until it resolves, the arrays must not change.
+   * encodeFrames() on a thread of libuv's pool. The arrays must not change before the promise has
+   * resolved.
    */
   encodeFramesLater(
     state: BigUint64Array,

@@ -71,7 +71,7 @@ function firstSyncQueue(): PQueue {
   return firstSyncs
 }
 
-/** Compaction of the first databases begins when the first sync of the last one has begun. */
+/** Compaction starts after the first syncs of all databases have started. */
 const AFTER_FIRST_SYNCS = { priority: -1 }
 const BEFORE_FIRST_SYNCS = { priority: 1 }
 

@@ -46,8 +46,9 @@ export async function connectionsTo(target: URL, settings: ConnectionSettings = 
 /** Connections that stay open in a shared agent while no request uses them. */
 const SHARED_IDLE = 64
 /**
- * Connections of a shared agent to one host: more than the merges (128 inputs each, see merge.ts) and
- * the uploads that run at the same time can hold, so that none waits for a connection of another.
+ * Connections of a shared agent to one host: more than the merges (MAX_INPUTS of
+ * compaction/compact.ts each) and the uploads that run at the same time can hold: no merge waits for
+ * a connection that another merge holds.
  */
 const SHARED_MOST = 4096
 
