@@ -159,7 +159,7 @@ export class Lease {
   #lost(how: string, cause?: unknown): LitestreamError {
     return new LitestreamError('REPLICA_FENCED', `${this.#client.url}: the lease is lost: ${how}`, {
       file: this.#client.url,
-      hint: 'Stop one of the two primaries: the other one writes to the replica now. Restart this one to wait for the lease.',
+      hint: 'The primary that holds the lease writes to the replica now. If this one is to write, stop that primary and restart this one, which waits for the lease.',
       ...(cause === undefined ? {} : { cause }),
     })
   }
