@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { isLitestreamError } from '../../src/errors.js'
@@ -7,6 +7,7 @@ import { KnownLevels } from '../../src/levels/known-levels.js'
 import { formatFileName } from '../../src/ltx/file-name.js'
 import { openReplicaClient } from '../../src/storage/open.js'
 import { collect } from '../support/collect.js'
+import { putFile } from '../support/put-file.js'
 import { s3Bucket, s3Url } from '../support/s3.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 
@@ -53,13 +54,13 @@ test('after a missing file, an error or forget(), the store is listed again', as
   rmSync(nameOf(0, 1))
   await assert.rejects(collect(client.stream({ level: 0, minTxid: 1, maxTxid: 1 })), { code: 'NOT_FOUND' })
   assert.deepEqual(await list(0), [3])
-  writeFileSync(nameOf(0, 4), 'another writer')
+  putFile(nameOf(0, 4), 'another writer')
   await assert.rejects(put(0, 4), (error) => isLitestreamError(error, 'PRECONDITION_FAILED'))
   assert.deepEqual(await list(0), [3, 4])
   assert.equal(lists(), 4)
   mkdirSync(path.dirname(nameOf(1, 1)), { recursive: true })
   assert.deepEqual(await list(1), [])
-  writeFileSync(nameOf(1, 1), 'another writer')
+  putFile(nameOf(1, 1), 'another writer')
   assert.deepEqual(await list(1), [])
   client.forget()
   assert.deepEqual(await list(1), [1])

@@ -1,7 +1,7 @@
 // Single faults of a store under an open replica: the query that meets one fails with its reason,
 // or waits; the next one works.
 import assert from 'node:assert/strict'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { formatFileName } from '../../src/ltx/file-name.js'
@@ -9,6 +9,7 @@ import { openReplica } from '../../src/replica/handle/open-replica.js'
 import { compactRange } from '../support/compact.js'
 import { type Fault, INTERNAL_ERROR } from '../support/faults.js'
 import { makeProxiedSource } from '../support/proxied-source.js'
+import { putFile } from '../support/put-file.js'
 import { ReaderThread } from '../support/reader-thread.js'
 import { connect, damageFrame, makeSource, openTestReplica, value } from '../support/replica.js'
 import { until } from '../support/until.js'
@@ -77,7 +78,7 @@ test('a partly written file is not read until it is complete (item 18)', async (
   await other.history.commit(SEED)
   await other.history.commit('UPDATE t SET n = 1')
   const whole = readFileSync(path.join(other.files, 'ltx', '0', formatFileName(2, 2)))
-  writeFileSync(name, whole.subarray(0, whole.length / 2))
+  putFile(name, whole.subarray(0, whole.length / 2))
   await until('it was looked at', () => errors.includes('LTX_CORRUPT'))
   assert.equal(replica.txid, 1)
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 0)
@@ -103,13 +104,13 @@ test('an impossible page index is refused without reading it, and the next openi
   for (const [what, damage] of damages) {
     const bytes = Buffer.from(good)
     damage(bytes)
-    writeFileSync(name, bytes)
+    putFile(name, bytes)
     await assert.rejects(
       openReplica(url),
       { code: 'LTX_CORRUPT', message: /0000000000000001-0000000000000001\.ltx/ },
       what,
     )
-    writeFileSync(name, good)
+    putFile(name, good)
     const replica = await openReplica(url)
     assert.equal(replica.txid, 1, what)
     await replica.close()
@@ -131,13 +132,13 @@ test('a gap fails an opening; under an open replica it is reported, and the view
   const gaps: string[] = []
   replica.on('gap', ({ code }) => gaps.push(code))
   const db = connect(t, replica.uri)
-  writeFileSync(last, bytes[1]!)
+  putFile(last, bytes[1]!)
   await until('it is told', () => gaps.length > 0)
   assert.equal(gaps[0], 'LTX_GAP')
   assert.equal(replica.txid, 1)
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 0)
   await assert.rejects(openReplica(url, { cacheSize: '1MiB' }), { code: 'LTX_GAP' })
-  writeFileSync(middle, bytes[0]!)
+  putFile(middle, bytes[0]!)
   await until('it continues', async () => (await replica.refresh()) === 4)
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 9000)
 })

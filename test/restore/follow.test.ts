@@ -16,6 +16,7 @@ import type { ReplicaClient } from '../../src/storage/replica-client.js'
 import { wrapClient } from '../../src/storage/wrap-client.js'
 import { forgedLtx, putLtx } from '../support/forged-ltx.js'
 import { History, hashFile } from '../support/history.js'
+import { putFile } from '../support/put-file.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { until } from '../support/until.js'
 
@@ -254,7 +255,7 @@ test('a damaged file is avoided while another level has its TXIDs, and reported'
   )
   const bytes = readFileSync(damaged)
   bytes[bytes.length - 20]! ^= 1
-  writeFileSync(damaged, bytes)
+  putFile(damaged, bytes)
   const second = following(t, client, output)
   await until('it has caught up', () => second.state.txid === history.txid)
   assert.match(String(second.state.errors), /level 1/)

@@ -1,8 +1,8 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { formatFileName } from '../../src/ltx/file-name.js'
 import { CHECKSUM_FLAG, FLAG_NO_CHECKSUM, HEADER_SIZE, maxFrameSize, PAGE_HEADER_SIZE } from '../../src/ltx/format.js'
 import { native } from '../../src/native/addon.js'
+import { putFile } from './put-file.js'
 
 /** Fields of a header as they are stored; no value is checked. */
 export interface ForgedHeader {
@@ -84,8 +84,7 @@ export function uvarint(n: bigint): number[] {
 /** Writes a file of a folder replica under the name of its TXIDs. */
 export function putLtx(folder: string, level: number, minTxid: number, maxTxid: number, bytes: Uint8Array): string {
   const file = path.join(folder, 'ltx', String(level), formatFileName(minTxid, maxTxid))
-  mkdirSync(path.dirname(file), { recursive: true })
-  writeFileSync(file, bytes)
+  putFile(file, bytes)
   return file
 }
 

@@ -1,4 +1,4 @@
-import { readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { readFileSync, utimesSync } from 'node:fs'
 import path from 'node:path'
 import type { TestContext } from 'node:test'
 import { pathToFileURL } from 'node:url'
@@ -12,6 +12,7 @@ import { openReplicaClient } from '../../src/storage/open.js'
 import type { LtxFileInfo, ReplicaClient } from '../../src/storage/replica-client.js'
 import { cleanUp } from './clean-up.js'
 import { History } from './history.js'
+import { putFile } from './put-file.js'
 import { temporaryDirectory } from './temporary-directory.js'
 
 /** A primary's history and the replica it is written to. */
@@ -87,7 +88,7 @@ export async function damageFrame(
   // Behind the page header is the length of the payload, 4 bytes.
   const begin = part === 'frame' ? at : at + PAGE_HEADER_SIZE + 4
   bytes.fill(0xff, begin, begin + 14)
-  writeFileSync(name, bytes)
+  putFile(name, bytes)
   utimesSync(name, info.createdAt / 1000, info.createdAt / 1000)
 }
 
@@ -101,7 +102,7 @@ export async function changeLiteral(source: Source, info: LtxFileInfo, text: str
   const at = bytes.indexOf(text)
   if (at < 0) throw new Error(`"${text}" does not stand in ${name}`)
   bytes[at] ^= 0x20
-  writeFileSync(name, bytes)
+  putFile(name, bytes)
   utimesSync(name, info.createdAt / 1000, info.createdAt / 1000)
 }
 

@@ -2,7 +2,7 @@
 // detects this by a listing, without a restart, and uploads a snapshot if the newest state could
 // not be restored.
 import assert from 'node:assert/strict'
-import { copyFileSync, cpSync, readdirSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
@@ -12,6 +12,7 @@ import { replicateOnce } from '../../../src/primary/replicate-once.js'
 import { restore } from '../../../src/restore/restore.js'
 import { openReplicaClient } from '../../../src/storage/open.js'
 import { cleanUp } from '../../support/clean-up.js'
+import { putFile } from '../../support/put-file.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 import { until } from '../../support/until.js'
 import { PrimaryChild } from '../primary-child.js'
@@ -147,7 +148,7 @@ test('the newest file, or the snapshot of restores, is truncated: a snapshot is 
     () => truncateSync(newest(0), 0),
     () => truncateSync(newest(0), 200),
     () => truncateSync(newest(9), 0),
-    () => writeFileSync(newest(9), '<html>not found</html>'.repeat(30)),
+    () => putFile(newest(9), '<html>not found</html>'.repeat(30)),
   ].entries()) {
     between(damage)
     await restorable()
@@ -162,7 +163,7 @@ test('the newest file is damaged while no primary runs: a snapshot is uploaded a
   assert.equal(await primary.stop(), 0)
   for (const damage of [
     () => truncateSync(newest(0), 0),
-    () => writeFileSync(newest(0), '<html>not found</html>'.repeat(30)),
+    () => putFile(newest(0), '<html>not found</html>'.repeat(30)),
     () => truncateSync(newest(0), 250),
   ]) {
     damage()
@@ -179,7 +180,7 @@ test('a damaged file has the name of the next upload: its TXID is skipped', asyn
   for (const bytes of ['', 'not an LTX file '.repeat(40)]) {
     between(() => {
       const txid = Number.parseInt(files(0).at(-1)!, 16) + 1
-      writeFileSync(path.join(level(0), formatFileName(txid, txid)), bytes)
+      putFile(path.join(level(0), formatFileName(txid, txid)), bytes)
       write()
     })
     await primary.sync()
@@ -193,7 +194,7 @@ test('a damaged file has the name of the next upload: its TXID is skipped', asyn
 
 test('a file of a higher TXID appears: first an error, then a snapshot after it', async (t) => {
   const { level, newest, primary, between, follows, rejoined, codes, restorable } = await fixture(t)
-  between(() => copyFileSync(newest(0), path.join(level(0), formatFileName(100, 100))))
+  between(() => putFile(path.join(level(0), formatFileName(100, 100)), readFileSync(newest(0))))
   await until('it is an error', () => codes('replica').includes('REPLICA_RESET'))
   assert.deepEqual(rejoined(), [])
   await restorable()
@@ -264,7 +265,7 @@ test('primary.json is removed or damaged: it is written again', async (t) => {
   await until('it says so', () => reasons().includes('it was removed'))
   between(() => {
     const version = Number(record().slice(-10)) + 1
-    writeFileSync(`${record().slice(0, -10)}${String(version).padStart(10, '0')}`, 'not JSON')
+    putFile(`${record().slice(0, -10)}${String(version).padStart(10, '0')}`, 'not JSON')
   })
   await until('it says so', () => reasons().includes('it is damaged'))
   await follows()
@@ -296,7 +297,7 @@ test('a file that compaction needs is damaged: a snapshot is uploaded, and compa
   const bytes = Buffer.from(await import('node:fs').then(({ readFileSync }) => readFileSync(damaged)))
   bytes[150]! ^= 0xff
   rmSync(damaged)
-  writeFileSync(damaged, bytes)
+  putFile(damaged, bytes)
   rmSync(path.join(path.dirname(file), '.app.db-litestream/ltx/0', files(0)[2]!))
   const compaction = {
     levels: [{ level: 1, interval: 200 }],

@@ -50,7 +50,7 @@ for (const [what, level, minTxid, kind] of [
     putLtx(folder, level, Number(minTxid), 3, forgedLtx({ pages, commit, minTxid, maxTxid: 3n }))
     await until('the reader goes on', () => replica.txid === 3)
     assert.equal(count(), counts[2])
-    assert.ok(events.includes(kind), events.join())
+    await until(`the reader reports "${kind}"`, () => events.includes(kind))
     assert.ok(!events.includes('reset'))
   })
 }
@@ -82,12 +82,8 @@ test('an impossible commit in a file does not delay other replicas of the proces
   const liar = await readerAt(t, states)
   for (const claim of [2 ** 27, 2 ** 32 - 2]) {
     putLtx(liar.folder, 0, 2, 2, forgedLtx({ pages: [first[0]!], commit: claim, minTxid: 2n }))
-    const reported = liar.errors.length
-    await until('it is reported', () => liar.errors.length > reported)
-    assert.match(
-      liar.errors.at(-1)!.message,
-      new RegExp(`page ${commit + 1} is missing: the database has ${claim} pages`),
-    )
+    const expected = new RegExp(`page ${commit + 1} is missing: the database has ${claim} pages`)
+    await until('it is reported', () => liar.errors.some(({ message }) => expected.test(message)))
   }
   putLtx(beside.folder, 0, 2, 2, forgedLtx({ pages: second, commit, minTxid: 2n }))
   await until('the replica beside it advances', () => beside.replica.txid === 2)
@@ -147,5 +143,4 @@ test('a local copy detects a wrong index, also of pages that no reader needs', a
   const replica = await openTestReplica(t, pathToFileURL(folder).href, { hydrate: copy })
   await replica.whenHydrated()
   assert.equal(value(connect(t, replica.uri), SUM), rows * 1.5)
-  await replica.close()
 })

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
 import { openReplica } from '../../../../src/replica/handle/open-replica.js'
 import { mergeCommits } from '../../../../src/replica/worker/write/merge-commits.js'
 import { cleanUp } from '../../../support/clean-up.js'
+import { putFile } from '../../../support/put-file.js'
 import { until } from '../../../support/until.js'
 import {
   codeOf,
@@ -63,7 +64,7 @@ test('two writers commit the same change in the same millisecond: one wins', asy
   // A file of the future: no later file has an earlier time, so all have exactly this one.
   const newest = path.join(files, 'ltx/0', `${'2'.padStart(16, '0')}-${'2'.padStart(16, '0')}.ltx`)
   const timestamp = Date.now() + 3_600_000
-  writeFileSync(newest, await mergeCommits([readFileSync(newest)], { txid: 2, timestamp }))
+  putFile(newest, await mergeCommits([readFileSync(newest)], { txid: 2, timestamp }))
   const writers = await Promise.all(
     ['3MiB', '5MiB'].map((cacheSize) => openForWriting(t, url, { write: { lease: false }, cacheSize })),
   )
@@ -273,7 +274,7 @@ test('INSERT … RETURNING: all() throws if the commit is refused; get() does no
   db.exec('CREATE TABLE t (x)')
   const insert = db.prepare('INSERT INTO t VALUES (1) RETURNING x')
   const name = `${'2'.padStart(16, '0')}-${'2'.padStart(16, '0')}.ltx`
-  writeFileSync(path.join(files, 'ltx/0', name), 'another file')
+  putFile(path.join(files, 'ltx/0', name), 'another file')
   replica.on('error', () => {})
   assert.throws(() => insert.all(), { code: 'SQLITE_BUSY_SNAPSHOT' })
   insert.get()
